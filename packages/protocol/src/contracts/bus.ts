@@ -1,0 +1,37 @@
+/** Where a message goes: the channel of a room, or of one server. */
+export interface Channel {
+  readonly kind: "room" | "server";
+  /** Room name or server id. */
+  readonly name: string;
+}
+
+/** An open subscription. */
+export interface Subscription {
+  /** Ends it. Idempotent; the handler is not called after this returned. */
+  close(): Promise<void>;
+}
+
+/**
+ * Takes one message. The bytes are only valid during the call: copy what you keep.
+ * It must not throw.
+ */
+export type BusHandler = (message: Uint8Array) => void;
+
+/**
+ * Publish and subscribe between servers. Promises:
+ *
+ * - `subscribe` resolves when the subscription is live: whatever is published anywhere
+ *   after that moment reaches the handler, while the link to the bus holds. One
+ *   subscription a channel; a second one fails with `options-invalid`.
+ * - All subscribers of a channel see its messages in one order, the publishing server
+ *   among them; one publisher's messages keep theirs.
+ * - Delivery is at most once in a healthy network, but a publish that was in flight
+ *   when a link broke may arrive twice, and what is published while a subscriber's
+ *   link is down is lost to it. Whoever needs to know numbers messages.
+ * - `publish` fails with `unavailable` or `timeout`, within the store's deadline.
+ */
+export interface Bus {
+  /** Resolves with the number of subscriptions it reached, where the bus knows, else -1. */
+  publish(channel: Channel, message: Uint8Array): Promise<number>;
+  subscribe(channel: Channel, handler: BusHandler): Promise<Subscription>;
+}

@@ -1,0 +1,40 @@
+import type { Lease, ReapClaim } from "./server-registry.js";
+
+/** What the store holds about a connection. */
+export interface ConnectionRecord {
+  readonly connectionId: string;
+  readonly userId: string;
+  /** Milliseconds since the Unix epoch. */
+  readonly connectedAt: number;
+  /** Milliseconds since the Unix epoch; as of the record's last write. */
+  readonly lastSeen: number;
+  readonly rooms: readonly string[];
+}
+
+/**
+ * The records of all connections, held with their owners. Promises:
+ *
+ * - `put` writes or replaces, `remove` forgets; both are idempotent, take many in one
+ *   round trip, and are refused with `lease-lost` (changing nothing) once the lease's
+ *   time has run out. They touch only records of the lease's own server.
+ * - `get` finds a record through its id alone, and only while the owner's lease lives.
+ * - Records live as long as they are renewed: `put` and `renew` set the time to live.
+ */
+export interface ConnectionRegistry {
+  put(lease: Lease, records: readonly ConnectionRecord[]): Promise<void>;
+  remove(lease: Lease, connectionIds: readonly string[]): Promise<void>;
+  get(connectionId: string): Promise<ConnectionRecord | undefined>;
+  /**
+   * Renews the time to live of the shelves `fromShelf` to `toShelf` (exclusive) of the
+   * lease's server. A shelf whose records are all gone stays gone.
+   */
+  renew(lease: Lease, fromShelf: number, toShelf: number): Promise<void>;
+}
+
+/** Reading and clearing what a dead server left. Each call is bounded by one shelf. */
+export interface ConnectionReaping {
+  /** The records on one shelf of the dead server. */
+  shelf(claim: ReapClaim, shelf: number): Promise<ConnectionRecord[]>;
+  /** Forgets the shelf. */
+  clearShelf(claim: ReapClaim, shelf: number): Promise<void>;
+}

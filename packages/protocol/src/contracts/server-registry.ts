@@ -1,0 +1,95 @@
+/** What a server tells about itself when it takes its lease. */
+export interface ServerRegistration {
+  /** See `isServerId`. */
+  readonly serverId: string;
+  /** Four characters drawn when the process started, the ones in its connection ids. */
+  readonly incarnation: string;
+  /** Where other machines reach it, as configured; not interpreted here. */
+  readonly host: string;
+  readonly port: number;
+  /** From the connection id source: how many shelves hold its records. */
+  readonly shelfBits: number;
+}
+
+/** What a server counts and tells with each heartbeat. */
+export interface ServerCounters {
+  /** Open connections. */
+  readonly connections: number;
+  /** Rooms with at least one member here. */
+  readonly rooms: number;
+}
+
+/**
+ * A server's right to be believed alive. Every write of its projection names it; a
+ * write under a lease whose time has run out is refused.
+ */
+export interface Lease {
+  readonly serverId: string;
+  readonly incarnation: string;
+  /** Fencing token: greater at each acquisition, the same over renewals. */
+  readonly token: number;
+  /** When it runs out, in milliseconds of the store's clock (never the server's). */
+  readonly expiresAtMs: number;
+  readonly ttlMs: number;
+}
+
+/** A living server, as others see it. */
+export interface ServerInfo extends ServerRegistration, ServerCounters {
+  readonly token: number;
+  /** Milliseconds since the Unix epoch, of the store's clock. */
+  readonly startedAt: number;
+  /** Milliseconds since the Unix epoch, of the store's clock. */
+  readonly lastHeartbeat: number;
+  readonly expiresAtMs: number;
+}
+
+/** What a heartbeat brings back. */
+export interface Renewal {
+  readonly lease: Lease;
+  /** Ids of servers whose lease has run out and that are not cleaned up yet; at most 100. */
+  readonly expired: readonly string[];
+}
+
+/**
+ * Who is alive. Promises:
+ *
+ * - One living holder a server id. `acquire` while another incarnation's lease lives
+ *   fails with `server-id-taken`; by the same incarnation it succeeds and draws a
+ *   greater token (a server that lost its lease takes it anew).
+ * - `acquire` on an id whose earlier incarnation ran out but was not cleaned up fails
+ *   with `server-id-taken` too and `details.expired: true`: clean up, then try again.
+ * - `renew` and `release` work only for the token that the registry holds;
+ *   `renew` fails with `lease-lost`, `release` does nothing.
+ * - Time is the store's own. `list` leaves out every server whose lease has run out,
+ *   from the moment it does.
+ * - `acquire` fails with `layout-mismatch` where the store holds another layout.
+ */
+export interface ServerRegistry {
+  acquire(registration: ServerRegistration, ttlMs: number): Promise<Lease>;
+  renew(lease: Lease, counters: ServerCounters): Promise<Renewal>;
+  /** Gives the lease up. Whoever calls it has withdrawn its projection before. */
+  release(lease: Lease): Promise<void>;
+  /** All living servers; costs O(servers). */
+  list(): Promise<ServerInfo[]>;
+}
+
+/** A dead server that this process has the right to clean up, for a while. */
+export interface ReapClaim {
+  readonly serverId: string;
+  readonly incarnation: string;
+  readonly shelfBits: number;
+  /** When the right runs out and another may claim, in milliseconds of the store's clock. */
+  readonly expiresAtMs: number;
+}
+
+/**
+ * Who cleans up after a dead server. Promises: at most one claim on a dead server at a
+ * time; a claim that runs out can be won by another; a server that is alive, or took
+ * its lease anew, can't be claimed.
+ */
+export interface ServerReaping {
+  /** `undefined` where the server lives, is unknown, or another holds the claim. */
+  claim(serverId: string, by: Lease, claimMs: number): Promise<ReapClaim | undefined>;
+  /** Forgets the dead server. Does nothing where the claim is no longer held. */
+  bury(claim: ReapClaim): Promise<void>;
+}

@@ -1,0 +1,205 @@
+import { CmError, type Result } from "../errors.js";
+import { CONNECTION_ID_MAX_LENGTH, isServerId } from "../ids.js";
+import { NAME_MAX_BYTES } from "../names.js";
+import { decodeUtf8, utf8ByteLength, writeUtf8 } from "../utf8.js";
+import {
+  type CrossServerMessage,
+  ENVELOPE_EXCEPT_MAX,
+  ENVELOPE_VERSION,
+  type MessageKind,
+} from "./cross-server-message.js";
+
+/*
+ * Layout, big-endian:
+ *
+ *   0  u8   mark, 0xC3
+ *   1  u8   version
+ *   2  u8   kind
+ *   3  u8   flags, 0 for now; a reader ignores the ones it does not know
+ *   4  u16  header bytes: where the payload begins. A later writer may add fields at
+ *           the header's end; this reader steps over them
+ *   6  u16  check: FNV-1a over the header without this field, folded to 16 bits
+ *   8  u32  epoch
+ *  12  u48  sequence
+ *  18  u8   bytes of origin
+ *  19  u8   bytes of target
+ *  20  u8   number of excepted connections
+ *  21  origin, target, then each excepted id with a u8 of its length before it
+ *      payload
+ */
+const MARK = 0xc3;
+const FIXED_BYTES = 21;
+const CHECK_AT = 6;
+const SEQUENCE_MAX = 2 ** 48 - 1;
+const EPOCH_MAX = 2 ** 32 - 1;
+
+const KINDS: readonly (MessageKind | undefined)[] = [undefined, "room", "connection", "user", "server", "control"];
+const KIND_BYTES: Readonly<Record<MessageKind, number>> = { room: 1, connection: 2, user: 3, server: 4, control: 5 };
+
+/**
+ * Writes a bus message. Throws `id-invalid`, `name-invalid` or `name-too-long` where a
+ * field does not fit its place in the header; the payload is copied, never looked at.
+ */
+export function encodeEnvelope(message: Omit<CrossServerMessage, "version">): Uint8Array {
+  const { origin, target, except, payload } = message;
+  if (!isServerId(origin)) throw new CmError("id-invalid", "The origin of a bus message must be a server id.");
+  const targetBytes = utf8ByteLength(target);
+  if (targetBytes === 0 || !target.isWellFormed()) {
+    throw new CmError("name-invalid", "The target of a bus message must be a non-empty, well-formed string.");
+  }
+  if (targetBytes > NAME_MAX_BYTES) {
+    throw new CmError("name-too-long", `The target of a bus message is longer than ${NAME_MAX_BYTES} bytes.`);
+  }
+  requireRange(message.epoch, EPOCH_MAX, "epoch");
+  requireRange(message.sequence, SEQUENCE_MAX, "sequence");
+
+  let headerBytes = FIXED_BYTES + origin.length + targetBytes;
+  if (except.length > 0) headerBytes += exceptBytes(except);
+  const bytes = new Uint8Array(headerBytes + payload.length);
+  bytes[0] = MARK;
+  bytes[1] = ENVELOPE_VERSION;
+  bytes[2] = KIND_BYTES[message.kind];
+  writeUint(bytes, 4, 2, headerBytes);
+  writeUint(bytes, 8, 4, message.epoch);
+  writeUint(bytes, 12, 6, message.sequence);
+  bytes[18] = origin.length;
+  bytes[19] = targetBytes;
+  bytes[20] = except.length;
+  let at = writeAscii(bytes, FIXED_BYTES, origin);
+  at = targetBytes === target.length ? writeAscii(bytes, at, target) : at + writeUtf8(target, bytes, at);
+  for (const id of except) {
+    bytes[at] = id.length;
+    at = writeAscii(bytes, at + 1, id);
+  }
+  writeUint(bytes, CHECK_AT, 2, headerCheck(bytes, headerBytes));
+  bytes.set(payload, headerBytes);
+  return bytes;
+}
+
+/**
+ * Reads a bus message. Total: any bytes give a message or a coded error
+ * (`envelope-damaged`, `envelope-version`), never a throw. The payload is a view of
+ * the given bytes, not a copy.
+ */
+export function decodeEnvelope(bytes: Uint8Array): Result<CrossServerMessage> {
+  if (bytes.length < FIXED_BYTES || bytes[0] !== MARK) return damaged("it does not begin like one");
+  if (bytes[1] !== ENVELOPE_VERSION) {
+    return {
+      ok: false,
+      error: new CmError("envelope-version", `A bus message of version ${bytes[1]} is not spoken here.`, {
+        details: { version: bytes[1] },
+      }),
+    };
+  }
+  const headerBytes = readUint(bytes, 4, 2);
+  if (headerBytes < FIXED_BYTES || headerBytes > bytes.length) return damaged("its header has an impossible length");
+  if (readUint(bytes, CHECK_AT, 2) !== headerCheck(bytes, headerBytes)) return damaged("its header was changed");
+  const kind = KINDS[bytes[2] ?? 0];
+  if (kind === undefined) return damaged("its kind is unknown");
+
+  const originEnd = FIXED_BYTES + (bytes[18] ?? 0);
+  const targetEnd = originEnd + (bytes[19] ?? 0);
+  if (targetEnd > headerBytes) return damaged("its fields pass its header");
+  const origin = readText(bytes, FIXED_BYTES, originEnd);
+  const target = readText(bytes, originEnd, targetEnd);
+  if (!isServerId(origin) || target === undefined || target.length === 0)
+    return damaged("its origin or target is no name");
+
+  const exceptCount = bytes[20] ?? 0;
+  const except = exceptCount === 0 ? NOBODY : readExcept(bytes, targetEnd, headerBytes, exceptCount);
+  if (except === undefined) return damaged("its list of excepted connections passes its header");
+  return {
+    ok: true,
+    value: {
+      version: ENVELOPE_VERSION,
+      kind,
+      origin,
+      epoch: readUint(bytes, 8, 4),
+      sequence: readUint(bytes, 12, 6),
+      target,
+      except,
+      payload: bytes.subarray(headerBytes),
+    },
+  };
+}
+
+const NOBODY: readonly string[] = Object.freeze([]);
+
+function damaged(why: string): Result<never> {
+  return { ok: false, error: new CmError("envelope-damaged", `This is not a message of the bus: ${why}.`) };
+}
+
+function requireRange(value: number, max: number, field: string): void {
+  if (!Number.isInteger(value) || value < 0 || value > max) {
+    throw new CmError("id-invalid", `The ${field} of a bus message must be a whole number from 0 to ${max}.`);
+  }
+}
+
+function exceptBytes(except: readonly string[]): number {
+  if (except.length > ENVELOPE_EXCEPT_MAX) {
+    throw new CmError("id-invalid", `A message can leave out at most ${ENVELOPE_EXCEPT_MAX} connections.`);
+  }
+  let total = 0;
+  for (const id of except) {
+    if (id.length === 0 || id.length > CONNECTION_ID_MAX_LENGTH || utf8ByteLength(id) !== id.length) {
+      throw new CmError("id-invalid", "An excepted connection id is no connection id.");
+    }
+    total += 1 + id.length;
+  }
+  return total;
+}
+
+function readExcept(bytes: Uint8Array, from: number, end: number, count: number): string[] | undefined {
+  const ids: string[] = [];
+  let at = from;
+  for (let i = 0; i < count; i++) {
+    if (at >= end) return undefined;
+    const next = at + 1 + (bytes[at] ?? 0);
+    if (next > end) return undefined;
+    const id = readText(bytes, at + 1, next);
+    if (id === undefined) return undefined;
+    ids.push(id);
+    at = next;
+  }
+  return ids;
+}
+
+function headerCheck(bytes: Uint8Array, headerBytes: number): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < headerBytes; i++) {
+    if (i === CHECK_AT) i += 2;
+    hash = Math.imul(hash ^ (bytes[i] ?? 0), 0x01000193);
+  }
+  return ((hash >>> 16) ^ hash) & 0xffff;
+}
+
+function writeUint(bytes: Uint8Array, at: number, size: number, value: number): void {
+  let rest = value;
+  for (let i = at + size - 1; i >= at; i--) {
+    bytes[i] = rest & 0xff;
+    // Not a shift: sequences pass 32 bits.
+    rest = Math.floor(rest / 256);
+  }
+}
+
+function readUint(bytes: Uint8Array, at: number, size: number): number {
+  let value = 0;
+  for (let i = at; i < at + size; i++) value = value * 256 + (bytes[i] ?? 0);
+  return value;
+}
+
+function writeAscii(bytes: Uint8Array, at: number, text: string): number {
+  for (let i = 0; i < text.length; i++) bytes[at + i] = text.charCodeAt(i);
+  return at + text.length;
+}
+
+/** ASCII is read here; a TextDecoder costs several times as much for a short name. */
+function readText(bytes: Uint8Array, from: number, end: number): string | undefined {
+  let text = "";
+  for (let i = from; i < end; i++) {
+    const byte = bytes[i] ?? 0;
+    if (byte >= 0x80) return decodeUtf8(bytes.subarray(from, end));
+    text += String.fromCharCode(byte);
+  }
+  return text;
+}

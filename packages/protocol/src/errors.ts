@@ -1,0 +1,91 @@
+/**
+ * Every code that an error of this project can carry. Codes are stable: programs
+ * match on them, never on message text.
+ *
+ * `retryable` says whether the same call may succeed later without being changed.
+ */
+export const ERROR_CODES = {
+  // What a client or caller sent
+  "frame-not-text": { retryable: false, meaning: "The frame is binary; this protocol uses text frames." },
+  "frame-not-json": { retryable: false, meaning: "The frame is not valid JSON." },
+  "frame-invalid": { retryable: false, meaning: "The frame is JSON, but a field is missing or of the wrong shape." },
+  "frame-too-large": { retryable: false, meaning: "The frame is larger than the server accepts." },
+  "operation-unknown": { retryable: false, meaning: "The frame's type names no operation of this protocol version." },
+  "version-unsupported": { retryable: false, meaning: "The requested protocol version is not spoken here." },
+  "hello-required": { retryable: false, meaning: "The first frame of a connection must be hello." },
+  "hello-repeated": { retryable: false, meaning: "hello was already answered on this connection." },
+  "name-invalid": { retryable: false, meaning: "A name is empty, not a string, or not well-formed Unicode." },
+  "name-too-long": { retryable: false, meaning: "A name is longer than 255 bytes in UTF-8." },
+  "id-invalid": { retryable: false, meaning: "An identifier does not follow its grammar." },
+  "event-invalid": { retryable: false, meaning: "A record does not have its documented shape." },
+  "payload-too-large": { retryable: false, meaning: "A payload is larger than its limit." },
+  "payload-unserializable": { retryable: false, meaning: "A value can't be written as JSON." },
+  // What the state of things forbids
+  "not-a-member": { retryable: false, meaning: "The connection is not a member of the room." },
+  "not-found": { retryable: false, meaning: "The target does not exist, or its owner is gone." },
+  "rooms-limit": { retryable: false, meaning: "The connection is a member of as many rooms as it may be." },
+  "pending-limit": { retryable: true, meaning: "Too many operations of this connection are waiting for an answer." },
+  "rate-limited": { retryable: true, meaning: "The connection sends faster than it may." },
+  "capacity-reached": { retryable: true, meaning: "The server holds as many connections as it may." },
+  unauthorized: { retryable: false, meaning: "The credentials were missing or refused." },
+  "origin-refused": { retryable: false, meaning: "The Origin header is not on the server's list." },
+  // What the world does
+  unavailable: { retryable: true, meaning: "The store or the bus can't be reached." },
+  timeout: { retryable: true, meaning: "No answer came within the deadline." },
+  "lease-lost": { retryable: true, meaning: "The server's lease ran out or was taken anew; nothing was written." },
+  "server-id-taken": { retryable: true, meaning: "A living server holds this server id." },
+  "layout-mismatch": { retryable: false, meaning: "The store holds data of another layout." },
+  closed: { retryable: false, meaning: "The object was closed, or never started." },
+  "port-in-use": { retryable: false, meaning: "Another process listens on this address and port." },
+  "native-load-failed": { retryable: false, meaning: "The native binary of uWebSockets.js can't be loaded." },
+  // What came over the bus
+  "envelope-damaged": { retryable: false, meaning: "The bytes are not a message of the bus." },
+  "envelope-version": { retryable: false, meaning: "The message is of a version that is not spoken here." },
+  // Set-up
+  "options-invalid": { retryable: false, meaning: "An option has a value that can't be used." },
+  "config-invalid": { retryable: false, meaning: "The configuration has a value that can't be used." },
+  internal: { retryable: false, meaning: "A fault of the server's own." },
+} as const satisfies Record<string, { retryable: boolean; meaning: string }>;
+
+/** One of the stable codes in {@link ERROR_CODES}. */
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+const MARK = Symbol.for("@cm/protocol.CmError");
+
+/** What may be said about an error beside its code and message. */
+export interface CmErrorOptions {
+  /** The error that led to this one. */
+  readonly cause?: unknown;
+  /** Facts for programs and logs, such as `{ field: "room", maxBytes: 255 }`. */
+  readonly details?: Readonly<Record<string, unknown>>;
+}
+
+/** The one error class that this project throws. Recognise it with {@link isCmError}. */
+export class CmError extends Error {
+  readonly code: ErrorCode;
+  /** Whether the same call may succeed later without being changed. */
+  readonly retryable: boolean;
+  readonly details: Readonly<Record<string, unknown>> | undefined;
+
+  constructor(code: ErrorCode, message: string, options: CmErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = "CmError";
+    this.code = code;
+    this.retryable = ERROR_CODES[code].retryable;
+    this.details = options.details;
+    Object.defineProperty(this, MARK, { value: true });
+  }
+}
+
+/** Whether a value is a {@link CmError}, also one made by another copy of this package. */
+export function isCmError(value: unknown): value is CmError {
+  return typeof value === "object" && value !== null && MARK in value;
+}
+
+/** A {@link CmError} as it is, anything else wrapped under the given code. */
+export function toCmError(cause: unknown, code: ErrorCode, message: string): CmError {
+  return isCmError(cause) ? cause : new CmError(code, message, { cause });
+}
+
+/** The value of a parse that never throws: what was read, or why it was not. */
+export type Result<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: CmError };

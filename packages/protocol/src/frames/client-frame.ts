@@ -1,0 +1,138 @@
+import { CmError, type ErrorCode, type Result } from "../errors.js";
+import { parseConnectionId } from "../ids.js";
+import { parseName } from "../names.js";
+import { isRecord } from "../shape.js";
+
+/** The WebSocket subprotocol of version 1. */
+export const SUBPROTOCOL = "cm.v1";
+
+/** The protocol version that `hello` and `welcome` carry. */
+export const CLIENT_PROTOCOL_VERSION = 1;
+
+/** The longest string reference, in UTF-16 code units. */
+export const REF_MAX_LENGTH = 64;
+
+/** The most members that one `members` frame asks for. */
+export const MEMBERS_PAGE_MAX = 1000;
+
+/** The page size where `members` names none. */
+export const MEMBERS_PAGE_DEFAULT = 100;
+
+/** A client's own mark on a request, repeated in its answer. */
+export type Ref = string | number;
+
+/** A request of a client. `ref` absent: no answer is wanted where all goes well. */
+export type ClientFrame =
+  | { readonly type: "hello"; readonly version: number; readonly ref?: Ref }
+  | { readonly type: "join"; readonly room: string; readonly ref?: Ref }
+  | { readonly type: "leave"; readonly room: string; readonly ref?: Ref }
+  | {
+      readonly type: "publish";
+      readonly room: string;
+      readonly data: unknown;
+      readonly echo: boolean;
+      readonly ref?: Ref;
+    }
+  | { readonly type: "send"; readonly connection: string; readonly data: unknown; readonly ref?: Ref }
+  | { readonly type: "send-user"; readonly user: string; readonly data: unknown; readonly ref?: Ref }
+  | {
+      readonly type: "members";
+      readonly room: string;
+      readonly limit: number;
+      readonly cursor?: string;
+      readonly ref?: Ref;
+    }
+  | { readonly type: "ping"; readonly ref?: Ref };
+
+/** A frame that could not be read: why, and the reference it carried, if one could be told. */
+export interface FrameFault {
+  readonly error: CmError;
+  readonly ref?: Ref;
+}
+
+/** What {@link parseClientFrame} gives. */
+export type ClientFrameResult =
+  | { readonly ok: true; readonly value: ClientFrame }
+  | ({ readonly ok: false } & FrameFault);
+
+/**
+ * Reads one text frame of a client. Total: any text gives a frame or a coded fault
+ * (`frame-not-json`, `frame-invalid`, `operation-unknown`, `name-invalid`,
+ * `name-too-long`, `id-invalid`). Fields that are not known are ignored.
+ */
+export function parseClientFrame(text: string): ClientFrameResult {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return fault("frame-not-json", "The frame is not valid JSON.");
+  }
+  if (!isRecord(value)) return fault("frame-invalid", "A frame is a JSON object.");
+  const ref = value.ref;
+  if (ref !== undefined && !isRef(ref)) {
+    return fault("frame-invalid", `ref must be a finite number or a string of at most ${REF_MAX_LENGTH} characters.`);
+  }
+  const read = readers[typeof value.type === "string" ? value.type : ""];
+  if (read === undefined) return fault("operation-unknown", "The frame's type names no operation.", ref);
+  const result = read(value);
+  if (!result.ok) return ref === undefined ? result : { ...result, ref };
+  return { ok: true, value: ref === undefined ? result.value : { ...result.value, ref } };
+}
+
+function isRef(value: unknown): value is Ref {
+  return typeof value === "number"
+    ? Number.isFinite(value)
+    : typeof value === "string" && value.length <= REF_MAX_LENGTH;
+}
+
+type Reader = (frame: Record<string, unknown>) => Result<ClientFrame>;
+
+// No prototype: a type such as "constructor" must find nothing.
+const readers: Readonly<Record<string, Reader | undefined>> = Object.assign(Object.create(null) as object, {
+  hello(frame: Record<string, unknown>): Result<ClientFrame> {
+    const { version } = frame;
+    if (typeof version !== "number") return fault("frame-invalid", "hello needs a version (number).");
+    return { ok: true, value: { type: "hello", version } };
+  },
+  join: (frame: Record<string, unknown>) => withRoom(frame, (room) => ({ type: "join", room })),
+  leave: (frame: Record<string, unknown>) => withRoom(frame, (room) => ({ type: "leave", room })),
+  publish(frame: Record<string, unknown>): Result<ClientFrame> {
+    const { data, echo = true } = frame;
+    if (data === undefined) return fault("frame-invalid", "publish needs data (any JSON value).");
+    if (typeof echo !== "boolean") return fault("frame-invalid", "echo must be true or false.");
+    return withRoom(frame, (room) => ({ type: "publish", room, data, echo }));
+  },
+  send(frame: Record<string, unknown>): Result<ClientFrame> {
+    const { connection, user, data } = frame;
+    if (data === undefined) return fault("frame-invalid", "send needs data (any JSON value).");
+    if ((connection === undefined) === (user === undefined)) {
+      return fault("frame-invalid", "send needs either a connection or a user.");
+    }
+    if (user !== undefined) {
+      const name = parseName(user, "user");
+      return name.ok ? { ok: true, value: { type: "send-user", user: name.value, data } } : name;
+    }
+    const id = parseConnectionId(connection);
+    // A connection id that parses is a string.
+    return id.ok ? { ok: true, value: { type: "send", connection: connection as string, data } } : id;
+  },
+  members(frame: Record<string, unknown>): Result<ClientFrame> {
+    const { limit = MEMBERS_PAGE_DEFAULT, cursor } = frame;
+    if (typeof limit !== "number" || !Number.isInteger(limit) || limit < 1 || limit > MEMBERS_PAGE_MAX) {
+      return fault("frame-invalid", `limit must be a whole number from 1 to ${MEMBERS_PAGE_MAX}.`);
+    }
+    if (cursor !== undefined && typeof cursor !== "string") return fault("frame-invalid", "cursor must be a string.");
+    return withRoom(frame, (room) => ({ type: "members", room, limit, ...(cursor === undefined ? {} : { cursor }) }));
+  },
+  ping: (): Result<ClientFrame> => ({ ok: true, value: { type: "ping" } }),
+});
+
+function withRoom(frame: Record<string, unknown>, make: (room: string) => ClientFrame): Result<ClientFrame> {
+  const room = parseName(frame.room, "room");
+  return room.ok ? { ok: true, value: make(room.value) } : room;
+}
+
+function fault(code: ErrorCode, message: string, ref?: Ref): { readonly ok: false } & FrameFault {
+  const error = new CmError(code, message);
+  return ref === undefined ? { ok: false, error } : { ok: false, error, ref };
+}

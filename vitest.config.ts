@@ -1,0 +1,17 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    include: [
+      "packages/*/src/**/*.test.ts",
+      "apps/*/src/**/*.test.ts",
+      "tooling/*/src/**/*.test.ts",
+      "examples/**/*.test.ts",
+    ],
+    globalSetup: ["@cm/test-kit/global-setup"],
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    // The machine that this must pass on has two cores.
+    maxWorkers: 2,
+  },
+});
