@@ -58,6 +58,8 @@ export interface Renewal {
  *   greater token (a server that lost its lease takes it anew).
  * - `acquire` on an id whose earlier incarnation ran out but was not cleaned up fails
  *   with `server-id-taken` too and `details.expired: true`: clean up, then try again.
+ *   So it does for every incarnation, the same one too, while somebody holds a claim
+ *   to clean up: two must not write about one server.
  * - `renew` and `release` work only for the token that the registry holds;
  *   `renew` fails with `lease-lost`, `release` does nothing.
  * - Time is the store's own. `list` leaves out every server whose lease has run out,
@@ -84,12 +86,17 @@ export interface ReapClaim {
 
 /**
  * Who cleans up after a dead server. Promises: at most one claim on a dead server at a
- * time; a claim that runs out can be won by another; a server that is alive, or took
- * its lease anew, can't be claimed.
+ * time (the same claimant may claim again, which extends it); a claim that runs out can
+ * be won by another; a server that is alive, or took its lease anew, can't be claimed;
+ * once the claim has run out, nothing more is written under it.
  */
 export interface ServerReaping {
-  /** `undefined` where the server lives, is unknown, or another holds the claim. */
-  claim(serverId: string, by: Lease, claimMs: number): Promise<ReapClaim | undefined>;
+  /**
+   * `undefined` where the server lives, is unknown, or another claimant holds the claim.
+   * `claimant` names the process, such as `<serverId>.<incarnation>`; it needs no lease,
+   * since a server that starts cleans up after its own predecessor.
+   */
+  claim(serverId: string, claimant: string, claimMs: number): Promise<ReapClaim | undefined>;
   /** Forgets the dead server. Does nothing where the claim is no longer held. */
   bury(claim: ReapClaim): Promise<void>;
 }

@@ -68,7 +68,7 @@ export type ServerFrame =
  */
 export type DirectOutcome = "delivered" | "sent";
 
-/** A frame as text. `data` must be a value that JSON can carry. */
-export function encodeServerFrame(frame: ServerFrame): string {
+/** A frame as text, with the reference of the request that it answers. `data` must be a value that JSON can carry. */
+export function encodeServerFrame(frame: ServerFrame & { readonly ref?: Ref }): string {
   return JSON.stringify(frame);
 }

@@ -1,0 +1,113 @@
+import { isServerId, randomBase36 } from "@cm/protocol";
+import { EnvReader } from "./env-reader.js";
+import { readRedisUrl } from "./redis-url.js";
+
+/** Everything that the environment decides about a gateway. */
+export interface GatewayConfig {
+  /** `PORT`: where clients connect. Default 3000; 0 picks a free one. */
+  readonly port: number;
+  /** `LISTEN_HOST`: the local address to listen on. Default `127.0.0.1`; `0.0.0.0` for all. */
+  readonly listenHost: string;
+  /** `SERVER_HOST`: how other machines reach this server, told in the registry. Default `localhost`. */
+  readonly serverHost: string;
+  /** `SERVER_ID`: 1 to 64 of A-Z a-z 0-9 _ -. Default: random. With `WORKERS`, worker n gets `-n` behind it. */
+  readonly serverId: string;
+  /** `REDIS_URL`, or put together from `REDIS_HOST` and its kin; `undefined` means the embedded memory store. */
+  readonly redisUrl: string | undefined;
+  /** `REDIS_PREFIX`: in front of every key and channel. Default `cm`. */
+  readonly redisPrefix: string;
+  /** `HEARTBEAT_INTERVAL_MS`. Default 30,000. */
+  readonly heartbeatIntervalMs: number;
+  /** `HEARTBEAT_TTL_SECONDS`: the lease. Default 90. */
+  readonly leaseTtlMs: number;
+  /** `STALE_CONNECTION_TIMEOUT_MS`. Default 1,800,000. */
+  readonly staleConnectionTimeoutMs: number;
+  /** `CLEANUP_INTERVAL_MS`. Default 300,000. */
+  readonly cleanupIntervalMs: number;
+  /** `CONNECTION_TTL_SECONDS`. Default 3,600. */
+  readonly connectionTtlMs: number;
+  /** `SHUTDOWN_TIMEOUT_MS`: how long a clean close may take. Default 10,000. */
+  readonly shutdownTimeoutMs: number;
+  /** `MAX_CONNECTIONS` of one server process. Default 10,000. */
+  readonly maxConnections: number;
+  /** `MAX_FRAME_BYTES` from a client. Default 16,384. */
+  readonly maxFrameBytes: number;
+  /** `MAX_BACKPRESSURE_BYTES`: what may wait for a slow reader. Default 1,048,576. */
+  readonly maxBackpressureBytes: number;
+  /** `MAX_ROOMS_PER_CONNECTION`. Default 100. */
+  readonly maxRooms: number;
+  /** `MAX_REQUESTS_PER_SECOND` of one connection, bursts of twice as many allowed. Default 100. */
+  readonly maxRequestsPerSecond: number;
+  /** `IDLE_TIMEOUT_MS`: a connection without a sign of life is closed. Default 120,000. */
+  readonly idleTimeoutMs: number;
+  /** `ALLOWED_ORIGINS`: comma-separated; default: any. */
+  readonly allowedOrigins: readonly string[] | undefined;
+  /** `WORKERS`: server processes on one port. Default 1; more need Redis. */
+  readonly workers: number;
+  /** `CM_WORKER`: which worker this process is; set by the process that starts the workers. */
+  readonly worker: number | undefined;
+  /** `LOG_LEVEL`. Default `info`. */
+  readonly logLevel: LogLevel;
+  /** `LOG_FORMAT`: `json` (default) or `text`, for reading at a terminal. */
+  readonly logFormat: "json" | "text";
+}
+
+const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+const DAY_MS = 86_400_000;
+
+/** Reads and validates the environment; throws `config-invalid` naming every bad value. */
+export function readGatewayConfig(env: Readonly<Record<string, string | undefined>>): GatewayConfig {
+  const reader = new EnvReader(env);
+  const workers = reader.wholeNumber("WORKERS", 1, 1, 64);
+  const redisUrl = readRedisUrl(reader);
+  if (workers > 1 && redisUrl === undefined) {
+    reader.problem("WORKERS", "needs REDIS_URL: processes do not share the memory store");
+  }
+  const serverId = reader.text("SERVER_ID") ?? `gw-${randomBase36(6)}`;
+  if (!isServerId(serverId)) {
+    reader.problem("SERVER_ID", "must be 1 to 64 characters of A-Z, a-z, 0-9, _ and -");
+  } else if (workers > 1 && serverId.length > 61) {
+    reader.problem("SERVER_ID", "must leave room for the worker's number: at most 61 characters");
+  }
+  const redisPrefix = reader.text("REDIS_PREFIX") ?? "cm";
+  if (!/^[A-Za-z0-9:_-]{1,64}$/.test(redisPrefix)) {
+    reader.problem("REDIS_PREFIX", "must be 1 to 64 characters of A-Z, a-z, 0-9, :, _ and -");
+  }
+  const port = reader.wholeNumber("PORT", 3000, 0, 65_535);
+  if (workers > 1 && port === 0) reader.problem("PORT", "must be given where WORKERS share it");
+  const heartbeatIntervalMs = reader.wholeNumber("HEARTBEAT_INTERVAL_MS", 30_000, 100, DAY_MS / 2);
+  const leaseTtlMs = 1000 * reader.wholeNumber("HEARTBEAT_TTL_SECONDS", 90, 1, DAY_MS / 1000);
+  if (leaseTtlMs <= heartbeatIntervalMs) {
+    reader.problem("HEARTBEAT_TTL_SECONDS", `must be more than HEARTBEAT_INTERVAL_MS (${heartbeatIntervalMs} ms)`);
+  }
+  const worker = reader.text("CM_WORKER") === undefined ? undefined : reader.wholeNumber("CM_WORKER", 1, 1, 64);
+  const config: GatewayConfig = {
+    port,
+    listenHost: reader.text("LISTEN_HOST") ?? "127.0.0.1",
+    serverHost: reader.text("SERVER_HOST") ?? "localhost",
+    serverId: worker === undefined ? serverId : `${serverId}-${worker}`,
+    redisUrl,
+    redisPrefix,
+    heartbeatIntervalMs,
+    leaseTtlMs,
+    staleConnectionTimeoutMs: reader.wholeNumber("STALE_CONNECTION_TIMEOUT_MS", 1_800_000, 1_000, DAY_MS),
+    cleanupIntervalMs: reader.wholeNumber("CLEANUP_INTERVAL_MS", 300_000, 100, DAY_MS),
+    connectionTtlMs: 1000 * reader.wholeNumber("CONNECTION_TTL_SECONDS", 3_600, 1, DAY_MS / 1000),
+    shutdownTimeoutMs: reader.wholeNumber("SHUTDOWN_TIMEOUT_MS", 10_000, 100, 600_000),
+    maxConnections: reader.wholeNumber("MAX_CONNECTIONS", 10_000, 1, 1_000_000),
+    maxFrameBytes: reader.wholeNumber("MAX_FRAME_BYTES", 16_384, 1_024, 1_048_576),
+    maxBackpressureBytes: reader.wholeNumber("MAX_BACKPRESSURE_BYTES", 1_048_576, 16_384, 67_108_864),
+    maxRooms: reader.wholeNumber("MAX_ROOMS_PER_CONNECTION", 100, 1, 10_000),
+    maxRequestsPerSecond: reader.wholeNumber("MAX_REQUESTS_PER_SECOND", 100, 1, 100_000),
+    idleTimeoutMs: reader.wholeNumber("IDLE_TIMEOUT_MS", 120_000, 8_000, 960_000),
+    allowedOrigins: reader.list("ALLOWED_ORIGINS"),
+    workers,
+    worker,
+    logLevel: reader.oneOf("LOG_LEVEL", "info", LOG_LEVELS),
+    logFormat: reader.oneOf("LOG_FORMAT", "json", ["json", "text"]),
+  };
+  reader.finish();
+  return config;
+}

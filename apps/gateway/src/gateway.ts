@@ -1,0 +1,237 @@
+import { createMembership, type Membership } from "@cm/membership";
+import { createMemoryStore } from "@cm/memory-store";
+import {
+  CmError,
+  createConnectionIdSource,
+  encodeServerFrame,
+  encodeUtf8,
+  type LocalDelivery,
+  type OnError,
+  type Store,
+  SUBPROTOCOL,
+} from "@cm/protocol";
+import { createRedisStore } from "@cm/redis-store";
+import { createRouter, type Router } from "@cm/router";
+import { createUwsServer, type HttpReply, type UpgradeRequest, type UwsServer } from "@cm/server-uws";
+import type { GatewayConfig } from "./config/gateway-config.js";
+import { type HealthSources, readiness } from "./http/health.js";
+import { readPage } from "./http/static-files.js";
+import type { Logger } from "./log.js";
+import { ClientSession, type SessionContext } from "./session/client-session.js";
+
+/** A running gateway. */
+export interface Gateway {
+  /** Where it listens. */
+  readonly host: string;
+  readonly port: number;
+  /** Stops accepting, closes every connection, withdraws from the store. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** What a connection carries from the upgrade on. */
+interface SessionHolder {
+  session?: ClientSession;
+}
+
+/**
+ * Puts a gateway together and starts it. A start that fails unwinds what it had begun,
+ * and throws what went wrong: `port-in-use`, `server-id-taken`, `layout-mismatch`,
+ * `unavailable` or `native-load-failed`.
+ */
+export async function startGateway(config: GatewayConfig, log: Logger): Promise<Gateway> {
+  const onError: OnError = (error, { stage }) =>
+    log.error({ err: error, code: error.code, stage }, "background failure");
+  let phase: "starting" | "serving" | "closing" = "starting";
+  const releasers: (() => Promise<void>)[] = [];
+  let closing: Promise<void> | undefined;
+  const close = (): Promise<void> => {
+    phase = "closing";
+    closing ??= unwind(releasers, log);
+    return closing;
+  };
+
+  try {
+    const store = createStore(config, onError);
+    releasers.push(() => store.close());
+    await store.start();
+
+    // The router needs sockets to deliver to, the server needs the router to serve: the
+    // server is made last and reached through this door.
+    let server: UwsServer<SessionHolder> | undefined;
+    const local: LocalDelivery = {
+      toRoom: (room, frame, except) => server?.toRoom(room, frame, except),
+      toConnection: (id, frame) => server?.toConnection(id, frame) ?? false,
+      toUser: (userId, frame) => server?.toUser(userId, frame) ?? 0,
+    };
+    const router = createGatewayRouter(config, store, local, onError, log);
+    const membership = createGatewayMembership(config, store, router, onError, (connectionId) =>
+      server?.connection(connectionId)?.close("stale"),
+    );
+    const health: HealthSources = {
+      phase: () => phase,
+      holdsLease: () => membership.holdsLease,
+      link: () => store.link.state,
+    };
+    server = createServer(config, { router, membership, store, health, onError, log, page: await readPage() });
+
+    releasers.push(() => router.close());
+    await router.start();
+    releasers.push(() => membership.shutdown());
+    await membership.start();
+    releasers.push(() => server?.close() ?? Promise.resolve());
+    const address = await server.start();
+    phase = "serving";
+    return { ...address, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function createStore(config: GatewayConfig, onError: OnError): Store {
+  if (config.redisUrl === undefined) return createMemoryStore();
+  return createRedisStore({
+    url: config.redisUrl,
+    prefix: config.redisPrefix,
+    connectionTtlMs: config.connectionTtlMs,
+    onError,
+  });
+}
+
+function createGatewayRouter(
+  config: GatewayConfig,
+  store: Store,
+  local: LocalDelivery,
+  onError: OnError,
+  log: Logger,
+): Router {
+  return createRouter({
+    serverId: config.serverId,
+    bus: store.bus,
+    users: store.users,
+    local,
+    onError,
+    onGap: ({ room, origin, missed }) => {
+      log.warn({ room, origin, missed }, "messages were lost between servers");
+      if (room !== undefined) local.toRoom(room, encodeUtf8(encodeServerFrame({ type: "gap", room, missed })), []);
+    },
+  });
+}
+
+function createGatewayMembership(
+  config: GatewayConfig,
+  store: Store,
+  router: Router,
+  onError: OnError,
+  onStale: (connectionId: string) => void,
+): Membership {
+  return createMembership({
+    ids: createConnectionIdSource({ serverId: config.serverId, capacity: config.maxConnections }),
+    store,
+    interest: router,
+    host: config.serverHost,
+    port: config.port,
+    heartbeatIntervalMs: config.heartbeatIntervalMs,
+    leaseTtlMs: config.leaseTtlMs,
+    connectionTtlMs: config.connectionTtlMs,
+    staleConnectionTimeoutMs: config.staleConnectionTimeoutMs,
+    cleanupIntervalMs: config.cleanupIntervalMs,
+    onStale,
+    onError,
+  });
+}
+
+interface ServerParts {
+  readonly router: Router;
+  readonly membership: Membership;
+  readonly store: Store;
+  readonly health: HealthSources;
+  readonly page: Awaited<ReturnType<typeof readPage>>;
+  readonly onError: OnError;
+  readonly log: Logger;
+}
+
+function createServer(config: GatewayConfig, parts: ServerParts): UwsServer<SessionHolder> {
+  const { membership, router, store, log } = parts;
+  const context: SessionContext = {
+    serverId: config.serverId,
+    membership,
+    router,
+    rooms: store.rooms,
+    limits: {
+      maxFrameBytes: config.maxFrameBytes,
+      maxRooms: config.maxRooms,
+      maxRequestsPerSecond: config.maxRequestsPerSecond,
+      idleTimeoutMs: config.idleTimeoutMs,
+    },
+    monotonicMs: () => performance.now(),
+    onFault: (error) => log.error({ err: error }, "a request failed"),
+  };
+  return createUwsServer<SessionHolder>({
+    host: config.listenHost,
+    port: config.port,
+    subprotocols: [SUBPROTOCOL],
+    allowedOrigins: config.allowedOrigins,
+    sharePort: config.workers > 1,
+    maxConnections: config.maxConnections,
+    maxFrameBytes: config.maxFrameBytes,
+    maxBackpressureBytes: config.maxBackpressureBytes,
+    idleTimeoutMs: config.idleTimeoutMs,
+    authenticate: openDoor,
+    nextConnectionId: () => membership.nextConnectionId(),
+    handler: {
+      open: (connection) => {
+        connection.data.session = new ClientSession(context, connection);
+      },
+      frame: (connection, text) => {
+        membership.touch(connection.id);
+        connection.data.session?.onText(text);
+      },
+      binary: (connection) => {
+        connection.data.session?.onUnreadable(new CmError("frame-not-text", "Frames are JSON text."));
+      },
+      pong: (connection) => membership.touch(connection.id),
+      closed: (connection) => connection.data.session?.onClosed(),
+    },
+    routes: routes(parts),
+    onError: parts.onError,
+  });
+}
+
+/**
+ * Takes every user at their word: `?user=name`. Whoever runs the gateway for more than
+ * a trial puts something in front that knows the user, or another hook here.
+ */
+function openDoor(request: UpgradeRequest): { userId: string; data: SessionHolder } {
+  const userId = new URLSearchParams(request.query).get("user");
+  if (userId === null) throw new CmError("unauthorized", "Say who you are: ?user=name.");
+  return { userId, data: {} };
+}
+
+function routes({ health, page, membership, router }: ServerParts): Record<string, () => HttpReply> {
+  const json = (status: number, body: unknown): HttpReply => ({
+    status,
+    headers: { "content-type": "application/json; charset=utf-8", "cache-control": "no-store" },
+    body: JSON.stringify(body),
+  });
+  return {
+    ...Object.fromEntries(page.map(({ path, body, headers }) => [path, () => ({ status: 200, headers, body })])),
+    "/healthz": () => json(200, { status: "ok" }),
+    "/readyz": () => {
+      const state = readiness(health);
+      return json(state.ready ? 200 : 503, state);
+    },
+    "/stats": () => json(200, { serverId: membership.serverId, ...membership.stats(), ...router.stats() }),
+  };
+}
+
+/** Ends what was begun, the last first. A failure is logged and does not keep the others from ending. */
+async function unwind(releasers: readonly (() => Promise<void>)[], log: Logger): Promise<void> {
+  for (const release of [...releasers].reverse()) {
+    try {
+      await release();
+    } catch (error) {
+      log.error({ err: error }, "closing a part failed");
+    }
+  }
+}

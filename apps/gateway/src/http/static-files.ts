@@ -1,0 +1,33 @@
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+
+const PAGE = fileURLToPath(new URL("../../public/", import.meta.url));
+
+const FILES = [
+  { path: "/", file: "index.html", type: "text/html; charset=utf-8" },
+  { path: "/app.js", file: "app.js", type: "text/javascript; charset=utf-8" },
+  { path: "/style.css", file: "style.css", type: "text/css; charset=utf-8" },
+] as const;
+
+/** A file as it is sent. */
+export interface StaticFile {
+  readonly path: string;
+  readonly body: Uint8Array;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** The page to try the gateway with, read once. */
+export function readPage(): Promise<StaticFile[]> {
+  return Promise.all(
+    FILES.map(async ({ path, file, type }) => ({
+      path,
+      body: await readFile(PAGE + file),
+      headers: {
+        "content-type": type,
+        "cache-control": "no-cache",
+        "content-security-policy": "default-src 'self'; connect-src 'self' ws: wss:; frame-ancestors 'none'",
+        "x-content-type-options": "nosniff",
+      },
+    })),
+  );
+}

@@ -1,0 +1,357 @@
+import type { Membership } from "@cm/membership";
+import {
+  CLIENT_PROTOCOL_VERSION,
+  type ClientFrame,
+  CmError,
+  type ConnectionLimits,
+  type DirectOutcome,
+  encodeServerFrame,
+  isCmError,
+  ownerOf,
+  parseClientFrame,
+  type Ref,
+  type RoomDirectory,
+  type Sender,
+  type ServerFrame,
+  toCmError,
+} from "@cm/protocol";
+import type { RouteOutcome, Router } from "@cm/router";
+import type { UwsConnection } from "@cm/server-uws";
+import { RoomSeat } from "./room-seat.js";
+import { TokenBucket } from "./token-bucket.js";
+
+/** What every session of a gateway shares. */
+export interface SessionContext {
+  readonly serverId: string;
+  readonly membership: Membership;
+  readonly router: Router;
+  readonly rooms: Pick<RoomDirectory, "members" | "count">;
+  readonly limits: ConnectionLimits;
+  /** Milliseconds on a clock that never goes back. */
+  readonly monotonicMs: () => number;
+  /** Faults of the gateway's own, which the client only sees as `internal`. */
+  readonly onFault: (error: unknown) => void;
+}
+
+/** How long a client may take to say hello. */
+const HELLO_TIMEOUT_MS = 10_000;
+
+/** Requests of one connection that may wait for Redis at a time. */
+const MAX_PENDING = 256;
+
+/** Frames that make no sense: so many at once, and this many a second later, before the connection is closed. */
+const FAULTS_PER_SECOND = 10;
+
+type SocketLike = Pick<UwsConnection<unknown>, "id" | "userId" | "send" | "enter" | "leave" | "close">;
+
+/** One client's conversation, from hello to close. */
+export class ClientSession {
+  readonly #context: SessionContext;
+  readonly #socket: SocketLike;
+  readonly #from: Sender;
+  readonly #seats = new Map<string, RoomSeat>();
+  readonly #requests: TokenBucket;
+  readonly #faults: TokenBucket;
+  readonly #helloTimer: NodeJS.Timeout;
+  #state: "waiting" | "registering" | "ready" | "closed" = "waiting";
+  /** Settles when the hello was answered, for frames that came right behind it. */
+  #registered: Promise<void> = Promise.resolve();
+  #pending = 0;
+
+  constructor(context: SessionContext, socket: SocketLike) {
+    this.#context = context;
+    this.#socket = socket;
+    this.#from = { connection: socket.id, user: socket.userId };
+    const now = context.monotonicMs();
+    this.#requests = new TokenBucket(context.limits.maxRequestsPerSecond, now);
+    this.#faults = new TokenBucket(FAULTS_PER_SECOND, now);
+    this.#helloTimer = setTimeout(() => socket.close("hello-timeout"), HELLO_TIMEOUT_MS);
+    this.#helloTimer.unref();
+  }
+
+  /** Takes one text frame. Never throws. */
+  onText(text: string): void {
+    if (this.#state === "closed") return;
+    const rate = this.#requests.take(this.#context.monotonicMs());
+    if (rate === "abusive") {
+      this.#socket.close("overloaded", "too many requests");
+      return;
+    }
+    const parsed = parseClientFrame(text);
+    if (!parsed.ok) {
+      this.#onFault(parsed.error, parsed.ref);
+      return;
+    }
+    const frame = parsed.value;
+    if (rate === "limited") {
+      this.#refuse(new CmError("rate-limited", "Too many requests; this one was not carried out."), frame.ref);
+      return;
+    }
+    this.#onFrame(frame);
+  }
+
+  /** Takes note of a frame that is not text, or too large. */
+  onUnreadable(error: CmError): void {
+    if (this.#state !== "closed") this.#onFault(error, undefined);
+  }
+
+  /** The socket is gone. */
+  onClosed(): void {
+    clearTimeout(this.#helloTimer);
+    this.#state = "closed";
+    this.#seats.clear();
+    // A connection that was never registered is unknown there, which is no error.
+    this.#context.membership.close(this.#socket.id).catch(this.#context.onFault);
+  }
+
+  #onFault(error: CmError, ref: Ref | undefined): void {
+    this.#refuse(error, ref);
+    if (this.#faults.take(this.#context.monotonicMs()) !== "allowed") {
+      this.#socket.close("protocol-error", "too many faulty frames");
+    }
+  }
+
+  #onFrame(frame: ClientFrame): void {
+    if (frame.type === "hello") {
+      this.#hello(frame.version, frame.ref);
+      return;
+    }
+    switch (this.#state) {
+      case "ready":
+        this.#handle(frame);
+        break;
+      case "registering":
+        this.#wait(frame.ref, async () => {
+          await this.#registered;
+          if (this.#state === "ready") this.#handle(frame);
+        });
+        break;
+      case "waiting":
+        this.#onFault(new CmError("hello-required", "The first frame must be hello."), frame.ref);
+        break;
+      case "closed":
+        break;
+    }
+  }
+
+  #hello(version: number, ref: Ref | undefined): void {
+    if (this.#state !== "waiting") {
+      this.#onFault(new CmError("hello-repeated", "hello was sent already."), ref);
+      return;
+    }
+    if (version !== CLIENT_PROTOCOL_VERSION) {
+      this.#refuse(new CmError("version-unsupported", `This server speaks version ${CLIENT_PROTOCOL_VERSION}.`), ref);
+      this.#socket.close("version-unsupported");
+      return;
+    }
+    clearTimeout(this.#helloTimer);
+    this.#state = "registering";
+    this.#registered = this.#register(ref);
+  }
+
+  async #register(ref: Ref | undefined): Promise<void> {
+    const { membership, serverId, limits } = this.#context;
+    try {
+      await membership.open({ connectionId: this.#socket.id, userId: this.#socket.userId });
+    } catch (error) {
+      this.#refuse(error, ref);
+      this.#socket.close("unavailable");
+      return;
+    }
+    if (this.#isClosed()) {
+      await membership.close(this.#socket.id);
+      return;
+    }
+    this.#state = "ready";
+    const { connection, user } = this.#from;
+    this.#send({ type: "welcome", version: CLIENT_PROTOCOL_VERSION, connection, user, server: serverId, limits }, ref);
+  }
+
+  #handle(frame: Exclude<ClientFrame, { type: "hello" }>): void {
+    switch (frame.type) {
+      case "ping":
+        this.#send({ type: "pong" }, frame.ref);
+        break;
+      case "join":
+        this.#join(frame.room, frame.ref);
+        break;
+      case "leave":
+        this.#leave(frame.room, frame.ref);
+        break;
+      case "publish":
+        this.#publish(frame);
+        break;
+      case "send":
+        this.#direct(
+          (bytes) => this.#context.router.toConnection(frame.connection, bytes),
+          "The connection is not there.",
+          frame,
+        );
+        break;
+      case "send-user":
+        this.#direct((bytes) => this.#context.router.toUser(frame.user, bytes), "The user is not online.", frame);
+        break;
+      case "members":
+        this.#wait(frame.ref, () => this.#members(frame));
+        break;
+    }
+  }
+
+  #join(room: string, ref: Ref | undefined): void {
+    let seat = this.#seats.get(room);
+    if (seat === undefined) {
+      const { maxRooms } = this.#context.limits;
+      if (this.#seats.size >= maxRooms) {
+        this.#refuse(new CmError("rooms-limit", `A connection can be in at most ${maxRooms} rooms.`), ref);
+        return;
+      }
+      seat = new RoomSeat(room, this.#from);
+    }
+    const taken = seat;
+    this.#inRoom(room, taken, ref, async () => {
+      if (!taken.joined) {
+        await this.#context.membership.join(this.#socket.id, room);
+        if (this.#isClosed()) return;
+        taken.joined = true;
+        this.#ack(ref);
+        // After the answer and in the same turn: messages begin behind it, and none is missed.
+        this.#socket.enter(room);
+      } else {
+        this.#ack(ref);
+      }
+    });
+  }
+
+  #leave(room: string, ref: Ref | undefined): void {
+    const seat = this.#seats.get(room);
+    if (seat === undefined) {
+      this.#ack(ref);
+      return;
+    }
+    this.#inRoom(room, seat, ref, async () => {
+      if (seat.joined) {
+        seat.joined = false;
+        this.#socket.leave(room);
+        await this.#context.membership.leave(this.#socket.id, room);
+      }
+      this.#ack(ref);
+    });
+  }
+
+  /** Runs an operation on a room after the ones before it, and forgets the seat when nobody sits there. */
+  #inRoom(room: string, seat: RoomSeat, ref: Ref | undefined, operation: () => Promise<void>): void {
+    if (!this.#admit(ref)) return;
+    this.#seats.set(room, seat);
+    const run = seat
+      .run(async () => {
+        if (this.#isClosed()) return;
+        try {
+          await operation();
+        } catch (error) {
+          this.#refuse(error, ref);
+        }
+      })
+      .finally(() => {
+        this.#pending--;
+        if (!seat.joined && !seat.busy && this.#seats.get(room) === seat) this.#seats.delete(room);
+      });
+    run.catch(this.#context.onFault);
+  }
+
+  #publish(frame: ClientFrame & { type: "publish" }): void {
+    const seat = this.#seats.get(frame.room);
+    if (seat?.busy) {
+      this.#inRoom(frame.room, seat, frame.ref, () => this.#publishNow(seat, frame));
+      return;
+    }
+    if (seat === undefined) {
+      this.#refuse(new CmError("not-a-member", "Only members publish to a room."), frame.ref);
+      return;
+    }
+    this.#wait(frame.ref, () => this.#publishNow(seat, frame));
+  }
+
+  async #publishNow(seat: RoomSeat, { room, data, echo, ref }: ClientFrame & { type: "publish" }): Promise<void> {
+    if (!seat.joined) throw new CmError("not-a-member", "Only members publish to a room.");
+    const bytes = Buffer.from(`${seat.frameHead}${writeData(data)}}`);
+    await this.#context.router.toRoom(room, bytes, echo ? undefined : [this.#socket.id]);
+    this.#ack(ref);
+  }
+
+  #direct(
+    route: (frame: Uint8Array) => Promise<RouteOutcome>,
+    absent: string,
+    { data, ref }: { readonly data: unknown; readonly ref?: Ref },
+  ): void {
+    this.#wait(ref, async () => {
+      const head = `{"type":"direct","from":${JSON.stringify(this.#from)},"data":`;
+      const outcome = await route(Buffer.from(`${head}${writeData(data)}}`));
+      if (outcome === "not-found") throw new CmError("not-found", absent);
+      this.#ack(ref, outcome);
+    });
+  }
+
+  async #members({ room, limit, cursor, ref }: ClientFrame & { type: "members" }): Promise<void> {
+    const { rooms } = this.#context;
+    const [page, total] = await Promise.all([rooms.members(room, { limit, cursor }), rooms.count(room)]);
+    const members = page.items.map(({ connectionId, userId }) => ({
+      connection: connectionId,
+      user: userId,
+      server: ownerOf(connectionId) ?? "",
+    }));
+    const next = page.cursor === undefined ? {} : { cursor: page.cursor };
+    this.#send({ type: "members", room, members, total, ...next }, ref);
+  }
+
+  /** Carries out a request that has to wait for something; refuses it where too many do. */
+  #wait(ref: Ref | undefined, request: () => Promise<void>): void {
+    if (!this.#admit(ref)) return;
+    request()
+      .catch((error: unknown) => this.#refuse(error, ref))
+      .finally(() => {
+        this.#pending--;
+      });
+  }
+
+  #admit(ref: Ref | undefined): boolean {
+    if (this.#pending >= MAX_PENDING) {
+      this.#refuse(new CmError("pending-limit", "Too many requests are waiting for an answer."), ref);
+      return false;
+    }
+    this.#pending++;
+    return true;
+  }
+
+  #ack(ref: Ref | undefined, outcome?: DirectOutcome): void {
+    if (ref === undefined) return;
+    this.#sendText(encodeServerFrame(outcome === undefined ? { type: "ack", ref } : { type: "ack", ref, outcome }));
+  }
+
+  #refuse(cause: unknown, ref: Ref | undefined): void {
+    if (!isCmError(cause)) this.#context.onFault(cause);
+    const { code, message, retryable } = toCmError(cause, "internal", "The server failed; the fault is logged there.");
+    this.#send({ type: "error", code, message, retryable }, ref);
+  }
+
+  #send(frame: ServerFrame, ref: Ref | undefined): void {
+    this.#sendText(encodeServerFrame(ref === undefined ? frame : { ...frame, ref }));
+  }
+
+  #sendText(text: string): void {
+    if (this.#state !== "closed") this.#socket.send(text);
+  }
+
+  /** A call, since the state may have changed during an await, which the compiler does not see. */
+  #isClosed(): boolean {
+    return this.#state === "closed";
+  }
+}
+
+/** JSON of what came as JSON; only its depth can be too much. */
+function writeData(data: unknown): string {
+  try {
+    return JSON.stringify(data);
+  } catch (cause) {
+    throw new CmError("payload-unserializable", "data is nested too deeply.", { cause });
+  }
+}

@@ -1,0 +1,121 @@
+import { once } from "node:events";
+import { type ServerFrame, SUBPROTOCOL } from "@cm/protocol";
+import WebSocket from "ws";
+
+type Frame = ServerFrame & { readonly ref?: string | number };
+type Welcome = Extract<ServerFrame, { type: "welcome" }>;
+
+/** What a request may be given without its reference. */
+type Request = { readonly type: string } & Readonly<Record<string, unknown>>;
+
+/** A plain client of the protocol, for tests: one request, one answer, and all that arrived. */
+export class CmSocket {
+  readonly welcome: Welcome;
+  /** Every frame that is no answer, in the order of arrival. */
+  readonly received: Frame[] = [];
+  readonly closed: Promise<{ readonly code: number; readonly reason: string }>;
+  readonly #socket: WebSocket;
+  readonly #waiting = new Map<number, (frame: Frame) => void>();
+  #listeners: (() => void)[] = [];
+  #nextRef = 1;
+
+  private constructor(socket: WebSocket, welcome: Welcome) {
+    this.#socket = socket;
+    this.welcome = welcome;
+    this.closed = once(socket, "close").then(([code, reason]) => ({ code: Number(code), reason: String(reason) }));
+    socket.on("message", (data) => this.#onFrame(JSON.parse(String(data)) as Frame)); // The server's own frames.
+    // A connection that is cut shows in `closed`.
+    socket.on("error", () => undefined);
+  }
+
+  get id(): string {
+    return this.welcome.connection;
+  }
+
+  /** Connects and says hello. */
+  static async open(wsUrl: string, user: string): Promise<CmSocket> {
+    const socket = await openSocket(wsUrl, user);
+    socket.send(JSON.stringify({ type: "hello", version: 1 }));
+    const [data] = await once(socket, "message");
+    const frame = JSON.parse(String(data)) as Frame; // The server's own frame.
+    if (frame.type !== "welcome") throw new Error(`No welcome but ${String(data)}`);
+    return new CmSocket(socket, frame);
+  }
+
+  /** Sends a request with a reference and waits for its answer, whatever that is. */
+  ask(request: Request): Promise<Frame> {
+    const ref = this.#nextRef++;
+    return new Promise((resolve) => {
+      this.#waiting.set(ref, resolve);
+      this.#socket.send(JSON.stringify({ ...request, ref }));
+    });
+  }
+
+  /** Like {@link ask}, but anything other than an acknowledgement is thrown. */
+  async do(request: Request): Promise<Frame> {
+    const answer = await this.ask(request);
+    if (answer.type === "error") throw new Error(`${answer.code}: ${answer.message}`);
+    return answer;
+  }
+
+  /** Sends without a reference. */
+  tell(request: Request): void {
+    this.#socket.send(JSON.stringify(request));
+  }
+
+  /** Sends as it is. */
+  raw(data: string | Uint8Array): void {
+    this.#socket.send(data);
+  }
+
+  /** The `data` of all room messages so far. */
+  messages(room?: string): unknown[] {
+    return this.received.flatMap((frame) =>
+      frame.type === "message" && (room === undefined || frame.room === room) ? [frame.data] : [],
+    );
+  }
+
+  /** The `data` of all direct messages so far. */
+  directs(): unknown[] {
+    return this.received.flatMap((frame) => (frame.type === "direct" ? [frame.data] : []));
+  }
+
+  /** Waits until a frame came that fits. */
+  async until(fits: (frame: Frame) => boolean): Promise<Frame> {
+    for (;;) {
+      const found = this.received.find(fits);
+      if (found !== undefined) return found;
+      await new Promise<void>((resolve) => this.#listeners.push(resolve));
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#socket.close();
+    await this.closed;
+  }
+
+  /** Cuts the connection without a word. */
+  terminate(): void {
+    this.#socket.terminate();
+  }
+
+  #onFrame(frame: Frame): void {
+    const answered = typeof frame.ref === "number" ? this.#waiting.get(frame.ref) : undefined;
+    if (answered !== undefined && typeof frame.ref === "number") {
+      this.#waiting.delete(frame.ref);
+      answered(frame);
+      return;
+    }
+    this.received.push(frame);
+    const listeners = this.#listeners;
+    this.#listeners = [];
+    for (const listener of listeners) listener();
+  }
+}
+
+/** A bare WebSocket under the subprotocol, open. */
+export async function openSocket(wsUrl: string, user: string): Promise<WebSocket> {
+  const socket = new WebSocket(`${wsUrl}?user=${encodeURIComponent(user)}`, SUBPROTOCOL, { perMessageDeflate: false });
+  await once(socket, "open");
+  return socket;
+}

@@ -1,0 +1,3 @@
+export type { Membership, MembershipStats } from "./membership.js";
+export { createMembership } from "./membership.js";
+export type { MembershipOptions, MembershipStore } from "./options.js";

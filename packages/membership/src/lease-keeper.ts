@@ -1,0 +1,142 @@
+import {
+  CmError,
+  isCmError,
+  type Lease,
+  type ServerCounters,
+  type ServerRegistration,
+  type ServerRegistry,
+  toCmError,
+} from "@cm/protocol";
+
+/** What a {@link LeaseKeeper} needs. */
+export interface LeaseKeeperOptions {
+  readonly servers: ServerRegistry;
+  readonly registration: ServerRegistration;
+  readonly ttlMs: number;
+  readonly intervalMs: number;
+  readonly counters: () => ServerCounters;
+  /** Called after the lease was taken anew, before anybody gets to write under it. */
+  readonly onRegained: (lease: Lease) => Promise<void>;
+  /** Called after each successful heartbeat, with the servers that have died. */
+  readonly onBeat: (lease: Lease, expired: readonly string[]) => void;
+  readonly onError: (error: CmError) => void;
+}
+
+/** After a failed heartbeat the next one does not wait for the whole interval. */
+const RETRY_MS = 500;
+
+/**
+ * Holds one server's lease: takes it, renews it, and takes it anew when the store has
+ * lost it or it ran out while the process was paused.
+ */
+export class LeaseKeeper {
+  readonly #options: LeaseKeeperOptions;
+  #lease: Lease | undefined;
+  #held = false;
+  #timer: NodeJS.Timeout | undefined;
+  #regaining: Promise<Lease> | undefined;
+  #beating: Promise<void> = Promise.resolve();
+  #stopped = false;
+
+  constructor(options: LeaseKeeperOptions) {
+    this.#options = options;
+  }
+
+  /** Whether the last word from the store was that the lease is held. */
+  get held(): boolean {
+    return this.#held;
+  }
+
+  async start(): Promise<void> {
+    this.#lease = await this.#options.servers.acquire(this.#options.registration, this.#options.ttlMs);
+    this.#held = true;
+    this.#schedule(this.#options.intervalMs);
+  }
+
+  /**
+   * Runs a write under the lease. One that is refused because the lease is gone is
+   * tried once more, after the lease was taken anew.
+   */
+  async write<T>(operation: (lease: Lease) => Promise<T>): Promise<T> {
+    const lease = await (this.#regaining ?? this.current());
+    try {
+      return await operation(lease);
+    } catch (error) {
+      if (this.#stopped || !isCmError(error) || error.code !== "lease-lost") throw error;
+    }
+    return operation(await this.#regain(lease));
+  }
+
+  /** The lease as it was last heard of; `closed` where it was never taken or was given up. */
+  current(): Lease {
+    if (this.#lease === undefined) throw new CmError("closed", "The server holds no lease.");
+    return this.#lease;
+  }
+
+  /** Ends the heartbeats. The lease stays until {@link release}. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    await this.#beating;
+  }
+
+  async release(): Promise<void> {
+    const lease = this.#lease;
+    this.#lease = undefined;
+    this.#held = false;
+    if (lease !== undefined) await this.#options.servers.release(lease);
+  }
+
+  #schedule(delayMs: number): void {
+    if (this.#stopped) return;
+    this.#timer = setTimeout(() => {
+      this.#beating = this.#beat();
+    }, delayMs);
+    this.#timer.unref();
+  }
+
+  async #beat(): Promise<void> {
+    const { intervalMs } = this.#options;
+    try {
+      await this.#renew();
+      this.#schedule(intervalMs);
+    } catch (cause) {
+      this.#held = false;
+      this.#options.onError(toCmError(cause, "unavailable", "The heartbeat failed."));
+      this.#schedule(Math.min(RETRY_MS, intervalMs));
+    }
+  }
+
+  async #renew(): Promise<void> {
+    const lease = this.current();
+    const { servers, counters, onBeat } = this.#options;
+    try {
+      const renewal = await servers.renew(lease, counters());
+      this.#lease = renewal.lease;
+      this.#held = true;
+      onBeat(renewal.lease, renewal.expired);
+    } catch (error) {
+      if (!isCmError(error) || error.code !== "lease-lost" || this.#stopped) throw error;
+      await this.#regain(lease);
+    }
+  }
+
+  /** Takes the lease anew, once however many writes find it gone. */
+  #regain(lost: Lease): Promise<Lease> {
+    if (this.#lease !== undefined && this.#lease.token !== lost.token) return Promise.resolve(this.#lease);
+    this.#regaining ??= this.#acquireAnew().finally(() => {
+      this.#regaining = undefined;
+    });
+    return this.#regaining;
+  }
+
+  async #acquireAnew(): Promise<Lease> {
+    this.#held = false;
+    const { servers, registration, ttlMs, onRegained } = this.#options;
+    const lease = await servers.acquire(registration, ttlMs);
+    this.#lease = lease;
+    await onRegained(lease);
+    this.#held = true;
+    return lease;
+  }
+}

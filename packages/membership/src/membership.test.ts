@@ -1,0 +1,293 @@
+import { createMemoryHub, createMemoryStore } from "@cm/memory-store";
+import { type CmError, createConnectionIdSource, type FailureStage, type RoomInterest, type Store } from "@cm/protocol";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { createMembership, type Membership } from "./membership.js";
+import type { MembershipOptions } from "./options.js";
+
+/** Interest that counts, and whose answers can be held back or made to fail. */
+class CountedInterest implements RoomInterest {
+  readonly members = new Map<string, number>();
+  hold: Promise<void> = Promise.resolve();
+  failure: Error | undefined;
+
+  async enter(room: string): Promise<void> {
+    this.members.set(room, (this.members.get(room) ?? 0) + 1);
+    await this.hold;
+    if (this.failure === undefined) return;
+    this.exit(room);
+    throw this.failure;
+  }
+
+  exit(room: string): void {
+    const left = (this.members.get(room) ?? 0) - 1;
+    if (left === 0) this.members.delete(room);
+    else this.members.set(room, left);
+  }
+}
+
+interface Server {
+  readonly membership: Membership;
+  readonly store: Store;
+  readonly interest: CountedInterest;
+  readonly errors: { error: CmError; stage: FailureStage }[];
+  readonly stale: string[];
+}
+
+describe("Membership", () => {
+  let clockMs: number;
+  let hub: ReturnType<typeof createMemoryHub>;
+  const opened: Server[] = [];
+
+  /** Everything of the store, also what has no public reader, is reached through its contracts. */
+  async function server(serverId: string, options: Partial<MembershipOptions> = {}): Promise<Server> {
+    const store = createMemoryStore({ hub });
+    await store.start();
+    const interest = new CountedInterest();
+    const errors: { error: CmError; stage: FailureStage }[] = [];
+    const stale: string[] = [];
+    const membership = createMembership({
+      ids: createConnectionIdSource({ serverId }),
+      store,
+      interest,
+      heartbeatIntervalMs: 100,
+      leaseTtlMs: 1_000,
+      onStale: (id) => stale.push(id),
+      onError: (error, { stage }) => errors.push({ error, stage }),
+      ...options,
+    });
+    const made = { membership, store, interest, errors, stale };
+    opened.push(made);
+    return made;
+  }
+
+  async function started(serverId: string, options: Partial<MembershipOptions> = {}): Promise<Server> {
+    const made = await server(serverId, options);
+    await made.membership.start();
+    return made;
+  }
+
+  async function connect({ membership }: Server, userId: string): Promise<string> {
+    const connectionId = membership.nextConnectionId();
+    await membership.open({ connectionId, userId });
+    return connectionId;
+  }
+
+  const membersOf = async ({ store }: Server, room: string) =>
+    (await store.rooms.members(room, { limit: 1000 })).items.map(({ connectionId }) => connectionId);
+
+  beforeEach(() => {
+    clockMs = 1_000_000;
+    hub = createMemoryHub({ now: () => clockMs });
+  });
+
+  afterEach(async () => {
+    for (const { membership, store } of opened.splice(0)) {
+      await membership.shutdown();
+      await store.close();
+    }
+  });
+
+  it("projects connections, users and rooms, and takes them away again", async () => {
+    const a = await started("a");
+    const id = await connect(a, "ann");
+    await a.membership.join(id, "lobby");
+    await a.membership.join(id, "hall");
+    expect(await a.store.connections.get(id)).toMatchObject({ userId: "ann", rooms: ["lobby", "hall"] });
+    expect(await a.store.users.connectionsOf("ann")).toEqual([id]);
+    expect(await membersOf(a, "lobby")).toEqual([id]);
+    expect(a.membership.stats()).toMatchObject({ connections: 1, rooms: 2, users: 1 });
+
+    await a.membership.leave(id, "lobby");
+    expect(await membersOf(a, "lobby")).toEqual([]);
+    expect(await a.store.connections.get(id)).toMatchObject({ rooms: ["hall"] });
+
+    await a.membership.close(id);
+    expect(await a.store.connections.get(id)).toBeUndefined();
+    expect(await a.store.rooms.countRooms()).toBe(0);
+    expect(await a.store.users.countOnline()).toBe(0);
+    expect(a.interest.members.size).toBe(0);
+    expect(a.membership.stats()).toMatchObject({ connections: 0, rooms: 0, users: 0, pendingRemovals: 0 });
+  });
+
+  it("answers a join only when the room's channel is live", async () => {
+    const a = await started("a");
+    const id = await connect(a, "ann");
+    let release = (): void => undefined;
+    a.interest.hold = new Promise((resolve) => {
+      release = resolve;
+    });
+    let joined = false;
+    const join = a.membership.join(id, "lobby").then(() => {
+      joined = true;
+    });
+    await expect.poll(() => membersOf(a, "lobby")).toEqual([id]);
+    expect(joined).toBe(false);
+    release();
+    await join;
+    expect(joined).toBe(true);
+  });
+
+  it("treats a second join, leave or close as done", async () => {
+    const a = await started("a");
+    const id = await connect(a, "ann");
+    await Promise.all([a.membership.join(id, "lobby"), a.membership.join(id, "lobby")]);
+    await a.membership.join(id, "lobby");
+    expect(a.interest.members.get("lobby")).toBe(1);
+    await a.membership.leave(id, "lobby");
+    await a.membership.leave(id, "lobby");
+    await a.membership.close(id);
+    await a.membership.close(id);
+    await a.membership.leave(id, "lobby");
+    expect(a.interest.members.size).toBe(0);
+  });
+
+  it("leaves nothing behind where the channel could not be opened", async () => {
+    const a = await started("a");
+    const id = await connect(a, "ann");
+    a.interest.failure = new Error("no channel");
+    await expect(a.membership.join(id, "lobby")).rejects.toThrow("no channel");
+    expect(await membersOf(a, "lobby")).toEqual([]);
+    expect(await a.store.connections.get(id)).toMatchObject({ rooms: [] });
+    expect(a.interest.members.size).toBe(0);
+    expect(a.membership.stats()).toMatchObject({ rooms: 0 });
+  });
+
+  it("leaves nothing behind where the connection closes while it joins", async () => {
+    const a = await started("a");
+    const id = await connect(a, "ann");
+    let release = (): void => undefined;
+    a.interest.hold = new Promise((resolve) => {
+      release = resolve;
+    });
+    const join = a.membership.join(id, "lobby").catch((error: CmError) => error.code);
+    await a.membership.close(id);
+    release();
+    expect(await join).toBe("not-found");
+    expect(await a.store.rooms.countRooms()).toBe(0);
+    expect(await a.store.connections.get(id)).toBeUndefined();
+    expect(a.interest.members.size).toBe(0);
+  });
+
+  it("leaves nothing behind where the connection closes while it opens", async () => {
+    const a = await started("a");
+    const connectionId = a.membership.nextConnectionId();
+    const open = a.membership.open({ connectionId, userId: "ann" });
+    await Promise.all([open, a.membership.close(connectionId)]);
+    expect(await a.store.connections.get(connectionId)).toBeUndefined();
+    expect(await a.store.users.countOnline()).toBe(0);
+  });
+
+  it("takes the lease anew when it ran out, and projects everything again", async () => {
+    const a = await started("a");
+    const b = await started("b", { heartbeatIntervalMs: 500 });
+    const ids = await Promise.all(["ann", "bob", "cy"].map((user) => connect(a, user)));
+    await Promise.all(ids.map((id) => a.membership.join(id, "lobby")));
+    // As if the process had been paused past its lease.
+    clockMs += 5_000;
+    expect(await membersOf(b, "lobby")).toEqual([]);
+    await expect.poll(() => a.membership.stats().reprojections).toBe(1);
+    await expect.poll(() => membersOf(b, "lobby")).toHaveLength(3);
+    await expect.poll(async () => (await b.store.connections.get(ids[0] ?? ""))?.rooms).toEqual(["lobby"]);
+    expect(a.membership.holdsLease).toBe(true);
+  });
+
+  it("carries out a write that found the lease gone, after it took the lease anew", async () => {
+    const a = await started("a", { heartbeatIntervalMs: 900 });
+    const id = await connect(a, "ann");
+    clockMs += 5_000;
+    await a.membership.join(id, "lobby");
+    expect(await membersOf(a, "lobby")).toEqual([id]);
+    expect(a.membership.stats().reprojections).toBe(1);
+  });
+
+  it("cleans up after a server that died, at a heartbeat", async () => {
+    const dead = await server("dead", { heartbeatIntervalMs: 3_000, leaseTtlMs: 4_000 });
+    await dead.membership.start();
+    const ids = await Promise.all(Array.from({ length: 200 }, (_, i) => connect(dead, `user-${i}`)));
+    await Promise.all(ids.map((id, i) => dead.membership.join(id, `room-${i % 10}`)));
+    const b = await started("b");
+    const mine = await connect(b, "bob");
+    await b.membership.join(mine, "room-0");
+    clockMs += 4_500;
+    await expect.poll(() => b.membership.stats().reapedServers).toBe(1);
+    expect(await b.store.rooms.countRooms()).toBe(1);
+    expect(await membersOf(b, "room-0")).toEqual([mine]);
+    expect(await b.store.users.countOnline()).toBe(1);
+    expect((await b.store.servers.list()).map(({ serverId }) => serverId)).toEqual(["b"]);
+  });
+
+  it("cleans up after its own predecessor when it starts under the same id", async () => {
+    const before = await server("a", { heartbeatIntervalMs: 3_000, leaseTtlMs: 4_000 });
+    await before.membership.start();
+    const ghost = await connect(before, "ghost");
+    await before.membership.join(ghost, "lobby");
+    clockMs += 10_000;
+    const after = await started("a");
+    expect(await after.store.rooms.countRooms()).toBe(0);
+    expect(await after.store.users.countOnline()).toBe(0);
+    expect(after.membership.stats().reapedServers).toBe(1);
+  });
+
+  it("refuses to start under the id of a living server", async () => {
+    await started("a");
+    const second = await server("a");
+    await expect(second.membership.start()).rejects.toMatchObject({ code: "server-id-taken" });
+  });
+
+  it("reports connections that were silent for too long, and not those that were touched", async () => {
+    let nowMs = 0;
+    const a = await started("a", { now: () => nowMs, staleConnectionTimeoutMs: 1_000, cleanupIntervalMs: 100 });
+    const [silent, alive] = [await connect(a, "ann"), await connect(a, "bob")];
+    nowMs = 1_500;
+    a.membership.touch(alive);
+    await expect.poll(() => a.stale.includes(silent)).toBe(true);
+    expect(a.stale).not.toContain(alive);
+  });
+
+  it("withdraws everything and gives its lease up when it is shut down, once", async () => {
+    const a = await started("a");
+    const b = await started("b");
+    const ids = await Promise.all(["ann", "bob"].map((user) => connect(a, user)));
+    await Promise.all(ids.map((id) => a.membership.join(id, "lobby")));
+    expect(a.membership.shutdown()).toBe(a.membership.shutdown());
+    await a.membership.shutdown();
+    expect((await b.store.servers.list()).map(({ serverId }) => serverId)).toEqual(["b"]);
+    expect(await b.store.rooms.countRooms()).toBe(0);
+    expect(await b.store.users.countOnline()).toBe(0);
+    await expect(connect(a, "late")).rejects.toMatchObject({ code: "closed" });
+  });
+
+  it("can be shut down without ever having been started", async () => {
+    const a = await server("a");
+    await a.membership.shutdown();
+    expect(a.errors).toEqual([]);
+  });
+
+  it("refuses ids that are not its own or are in use, and names that are none", async () => {
+    const a = await started("a");
+    const id = await connect(a, "ann");
+    await expect(a.membership.open({ connectionId: id, userId: "ann" })).rejects.toMatchObject({ code: "id-invalid" });
+    const foreign = createConnectionIdSource({ serverId: "b" }).next();
+    await expect(a.membership.open({ connectionId: foreign, userId: "x" })).rejects.toMatchObject({
+      code: "id-invalid",
+    });
+    await expect(connect(a, "")).rejects.toMatchObject({ code: "name-invalid" });
+    await expect(a.membership.join(id, "x".repeat(256))).rejects.toMatchObject({ code: "name-too-long" });
+    await expect(a.membership.join(foreign, "lobby")).rejects.toMatchObject({ code: "not-found" });
+    expect(a.membership.stats()).toMatchObject({ connections: 1, rooms: 0 });
+  });
+
+  it("refuses options that can't be used", async () => {
+    for (const bad of [
+      { heartbeatIntervalMs: 0 },
+      { leaseTtlMs: 100 },
+      { leaseTtlMs: 1.5 },
+      { cleanupIntervalMs: Number.NaN },
+    ]) {
+      await expect(server("a", bad)).rejects.toMatchObject({ code: "options-invalid" });
+    }
+    await expect(server("a", { heartbeatIntervalMs: 1_000, leaseTtlMs: 1_000 })).rejects.toMatchObject({
+      code: "options-invalid",
+    });
+  });
+});

@@ -1,0 +1,337 @@
+import { CmError, isCmError, type Lease, requireName, toCmError } from "@cm/protocol";
+import { LeaseKeeper } from "./lease-keeper.js";
+import { type LocalConnection, LocalConnections } from "./local-connections.js";
+import { type MembershipOptions, type ResolvedMembershipOptions, resolveMembershipOptions } from "./options.js";
+import { Projection, type Removal } from "./projection.js";
+import { reap } from "./reaper.js";
+import { Upkeep } from "./upkeep.js";
+
+/** What a membership holds now. */
+export interface MembershipStats {
+  /** Open connections. */
+  readonly connections: number;
+  /** Rooms with members here. */
+  readonly rooms: number;
+  /** Users with connections here. */
+  readonly users: number;
+  /** Removals that the store has not taken yet; they are tried again. */
+  readonly pendingRemovals: number;
+  /** Dead servers that this one cleaned up after. */
+  readonly reapedServers: number;
+  /** How often the lease was taken anew and everything projected again. */
+  readonly reprojections: number;
+}
+
+/**
+ * One server's place in the cluster. It knows its own connections and their rooms: that
+ * is the truth. The store holds a projection of it, believed while the server's lease
+ * lives and written anew whenever the lease or the store's data was lost.
+ */
+export interface Membership {
+  readonly serverId: string;
+  /** Whether the lease was held at the last word from the store. */
+  readonly holdsLease: boolean;
+  /**
+   * Takes the lease and begins the heartbeats. Fails with `server-id-taken`,
+   * `layout-mismatch` or `unavailable`.
+   */
+  start(): Promise<void>;
+  /** A new connection id of this server. */
+  nextConnectionId(): string;
+  /**
+   * Registers a connection. Fails with `id-invalid` (not an id of this server, or in
+   * use), `name-invalid`, `name-too-long`, `unavailable` or `timeout`; nothing is left
+   * behind then.
+   */
+  open(connection: { readonly connectionId: string; readonly userId: string }): Promise<void>;
+  /** Forgets a connection and its places in rooms. Idempotent; the store follows when it can. */
+  close(connectionId: string): Promise<void>;
+  /**
+   * Puts a connection into a room: resolves when the room's channel is live here and
+   * the store knows the member. No-op for a member. Fails with `not-found`,
+   * `name-invalid`, `name-too-long`, `unavailable` or `timeout`; nothing is left behind then.
+   */
+  join(connectionId: string, room: string): Promise<void>;
+  /** Takes a connection out of a room. No-op where it is none; the store follows when it can. */
+  leave(connectionId: string, room: string): Promise<void>;
+  /** Notes a sign of life of a connection. */
+  touch(connectionId: string): void;
+  stats(): MembershipStats;
+  /** Withdraws everything and gives the lease up. Idempotent. */
+  shutdown(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Makes a membership. Throws `options-invalid`; touches nothing until `start`. */
+export function createMembership(options: MembershipOptions): Membership {
+  return new LeasedMembership(resolveMembershipOptions(options));
+}
+
+/** Removals kept for a store that is away; beyond it the oldest are left to the time to live. */
+const MAX_PENDING_REMOVALS = 100_000;
+
+/** Pending removals written at one heartbeat. */
+const REMOVALS_A_BEAT = 1_000;
+
+class LeasedMembership implements Membership {
+  readonly #options: ResolvedMembershipOptions;
+  readonly #local = new LocalConnections();
+  readonly #projection: Projection;
+  readonly #keeper: LeaseKeeper;
+  readonly #upkeep: Upkeep;
+  readonly #pendingRemovals = new Set<Removal>();
+  readonly #counts = { reapedServers: 0, reprojections: 0 };
+  #staleTimer: NodeJS.Timeout | undefined;
+  #background: Promise<void> | undefined;
+  #shutdown: Promise<void> | undefined;
+
+  constructor(options: ResolvedMembershipOptions) {
+    this.#options = options;
+    this.#projection = new Projection(options.store, this.#local);
+    this.#keeper = new LeaseKeeper({
+      servers: options.store.servers,
+      registration: {
+        serverId: options.ids.serverId,
+        incarnation: options.ids.incarnation,
+        shelfBits: options.ids.shelfBits,
+        host: options.host,
+        port: options.port,
+      },
+      ttlMs: options.leaseTtlMs,
+      intervalMs: options.heartbeatIntervalMs,
+      counters: () => ({ connections: this.#local.size, rooms: this.#local.roomCount }),
+      onRegained: async (lease) => {
+        this.#counts.reprojections++;
+        await this.#projection.all(lease);
+      },
+      onBeat: (lease, expired) => this.#afterBeat(lease, expired),
+      onError: (error) => options.onError(error, { stage: "heartbeat" }),
+    });
+    this.#upkeep = new Upkeep({
+      store: options.store,
+      local: this.#local,
+      shelfBits: options.ids.shelfBits,
+      ttlMs: options.connectionTtlMs,
+      beatMs: options.heartbeatIntervalMs,
+    });
+  }
+
+  get serverId(): string {
+    return this.#options.ids.serverId;
+  }
+
+  get holdsLease(): boolean {
+    return this.#keeper.held;
+  }
+
+  async start(): Promise<void> {
+    this.#requireRunning();
+    try {
+      await this.#keeper.start();
+    } catch (error) {
+      // An earlier process under this id died and nobody has cleaned up after it yet.
+      if (!isCmError(error) || error.details?.expired !== true) throw error;
+      await this.#reap(this.serverId);
+      await this.#keeper.start();
+    }
+    this.#staleTimer = setInterval(() => this.#reportStale(), this.#options.cleanupIntervalMs);
+    this.#staleTimer.unref();
+  }
+
+  nextConnectionId(): string {
+    return this.#options.ids.next();
+  }
+
+  async open({ connectionId, userId }: { readonly connectionId: string; readonly userId: string }): Promise<void> {
+    this.#requireRunning();
+    requireName(userId, "user");
+    const { ids, now } = this.#options;
+    if (!connectionId.startsWith(`${ids.serverId}.${ids.incarnation}`) || this.#local.get(connectionId) !== undefined) {
+      throw new CmError("id-invalid", "This is not a fresh connection id of this server.");
+    }
+    const connection: LocalConnection = {
+      connectionId,
+      userId,
+      connectedAt: now(),
+      lastSeen: now(),
+      rooms: new Set(),
+      joining: new Map(),
+    };
+    this.#local.add(connection);
+    try {
+      await this.#keeper.write((lease) => this.#projection.open(lease, connection));
+    } catch (error) {
+      this.#local.delete(connection);
+      this.#removeLater({ connection, rooms: [] });
+      throw error;
+    }
+    // The socket may have closed meanwhile, and its removal been overtaken by a retry.
+    if (this.#local.get(connectionId) !== connection) await this.#remove({ connection, rooms: [] });
+  }
+
+  async close(connectionId: string): Promise<void> {
+    const connection = this.#local.get(connectionId);
+    if (connection === undefined) return;
+    const rooms = [...connection.rooms];
+    this.#local.delete(connection);
+    connection.rooms.clear();
+    for (const room of rooms) this.#options.interest.exit(room);
+    await this.#remove({ connection, rooms });
+  }
+
+  async join(connectionId: string, room: string): Promise<void> {
+    this.#requireRunning();
+    requireName(room, "room");
+    const connection = this.#local.require(connectionId);
+    const joining = connection.joining.get(room);
+    if (joining !== undefined) return joining;
+    if (connection.rooms.has(room)) return;
+    this.#local.enter(connection, room);
+    const attempt = this.#join(connection, room).finally(() => {
+      if (connection.joining.get(room) === attempt) connection.joining.delete(room);
+    });
+    connection.joining.set(room, attempt);
+    return attempt;
+  }
+
+  async #join(connection: LocalConnection, room: string): Promise<void> {
+    // Both at once: the join costs one round trip.
+    const [live, written] = await Promise.allSettled([
+      this.#options.interest.enter(room),
+      this.#keeper.write((lease) => this.#projection.join(lease, connection, room)),
+    ]);
+    const stayed = connection.rooms.has(room);
+    if (live.status === "fulfilled" && written.status === "fulfilled" && stayed) return;
+    if (stayed) {
+      this.#local.exit(connection, room);
+      if (live.status === "fulfilled") this.#options.interest.exit(room);
+    }
+    // Where it left or closed meanwhile, that call's removal may have been overtaken by a retry.
+    await this.#remove({ connection, rooms: [room] });
+    if (live.status === "rejected") throw live.reason;
+    if (written.status === "rejected") throw written.reason;
+    throw new CmError("not-found", "The connection left while it was joining.");
+  }
+
+  async leave(connectionId: string, room: string): Promise<void> {
+    const connection = this.#local.get(connectionId);
+    if (connection === undefined || !connection.rooms.has(room)) return;
+    this.#local.exit(connection, room);
+    connection.joining.delete(room);
+    this.#options.interest.exit(room);
+    await this.#remove({ connection, rooms: [room] });
+  }
+
+  touch(connectionId: string): void {
+    const connection = this.#local.get(connectionId);
+    if (connection !== undefined) connection.lastSeen = this.#options.now();
+  }
+
+  stats(): MembershipStats {
+    return {
+      connections: this.#local.size,
+      rooms: this.#local.roomCount,
+      users: this.#local.userCount,
+      pendingRemovals: this.#pendingRemovals.size,
+      ...this.#counts,
+    };
+  }
+
+  shutdown(): Promise<void> {
+    this.#shutdown ??= this.#shutDown();
+    return this.#shutdown;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.shutdown();
+  }
+
+  async #shutDown(): Promise<void> {
+    clearInterval(this.#staleTimer);
+    await this.#keeper.stop();
+    await this.#background;
+    try {
+      await this.#flushRemovals(this.#pendingRemovals.size);
+      await this.#projection.withdraw(this.#keeper.current());
+    } catch (cause) {
+      if (!isCmError(cause) || cause.code !== "closed") this.#report(cause, "projection");
+    }
+    // Also where the withdrawal failed: others clean up sooner after a server without a lease.
+    try {
+      await this.#keeper.release();
+    } catch (cause) {
+      this.#report(cause, "lease");
+    }
+  }
+
+  /** Takes something out of the store, now or, where that fails, after a later heartbeat. */
+  async #remove(removal: Removal): Promise<void> {
+    try {
+      await this.#keeper.write((lease) => this.#projection.remove(lease, removal));
+    } catch (cause) {
+      this.#removeLater(removal);
+      this.#report(cause, "projection");
+    }
+  }
+
+  #removeLater(removal: Removal): void {
+    this.#pendingRemovals.add(removal);
+    if (this.#pendingRemovals.size <= MAX_PENDING_REMOVALS) return;
+    const [oldest] = this.#pendingRemovals;
+    if (oldest !== undefined) this.#pendingRemovals.delete(oldest);
+  }
+
+  #afterBeat(lease: Lease, expired: readonly string[]): void {
+    // A slow round is not followed by a second one beside it.
+    this.#background ??= this.#round(lease, expired).finally(() => {
+      this.#background = undefined;
+    });
+  }
+
+  async #round(lease: Lease, expired: readonly string[]): Promise<void> {
+    try {
+      await this.#flushRemovals(REMOVALS_A_BEAT);
+      await this.#upkeep.beat(lease);
+    } catch (cause) {
+      this.#report(cause, "projection");
+    }
+    for (const serverId of expired) {
+      if (serverId === this.serverId) continue;
+      try {
+        await this.#reap(serverId);
+      } catch (cause) {
+        this.#report(cause, "reaping");
+      }
+    }
+  }
+
+  async #reap(serverId: string): Promise<void> {
+    const { ids, store } = this.#options;
+    const reaped = await reap(store, serverId, `${ids.serverId}.${ids.incarnation}`);
+    if (reaped !== undefined) this.#counts.reapedServers++;
+  }
+
+  async #flushRemovals(most: number): Promise<void> {
+    let left = most;
+    for (const removal of this.#pendingRemovals) {
+      if (left-- <= 0) return;
+      await this.#keeper.write((lease) => this.#projection.remove(lease, removal));
+      this.#pendingRemovals.delete(removal);
+    }
+  }
+
+  #reportStale(): void {
+    const before = this.#options.now() - this.#options.staleConnectionTimeoutMs;
+    for (const connection of this.#local.all()) {
+      if (connection.lastSeen < before) this.#options.onStale(connection.connectionId);
+    }
+  }
+
+  #report(cause: unknown, stage: "projection" | "lease" | "reaping"): void {
+    this.#options.onError(toCmError(cause, "internal", "A background task of the membership failed."), { stage });
+  }
+
+  #requireRunning(): void {
+    if (this.#shutdown !== undefined) throw new CmError("closed", "The membership was shut down.");
+  }
+}

@@ -1,0 +1,97 @@
+import {
+  CmError,
+  type ConnectionIdSource,
+  type ConnectionReaping,
+  type ConnectionRegistry,
+  type OnError,
+  type RoomDirectory,
+  type RoomInterest,
+  type RoomUpkeep,
+  type ServerReaping,
+  type ServerRegistry,
+  type UserDirectory,
+  type UserUpkeep,
+} from "@cm/protocol";
+
+/** The part of a store that a membership writes to. */
+export interface MembershipStore {
+  readonly servers: ServerRegistry & ServerReaping;
+  readonly connections: ConnectionRegistry & ConnectionReaping;
+  readonly rooms: RoomDirectory & RoomUpkeep;
+  readonly users: UserDirectory & UserUpkeep;
+}
+
+/** What a membership needs. */
+export interface MembershipOptions {
+  readonly ids: ConnectionIdSource;
+  readonly store: MembershipStore;
+  /** Told of each room that a local connection enters or leaves; a join waits for it. */
+  readonly interest: RoomInterest;
+  /** Where other machines reach this server; told to them, not interpreted. Default `localhost`. */
+  readonly host?: string;
+  /** Default 0. */
+  readonly port?: number;
+  /** Time between heartbeats. Default 30,000; 100 to 3,600,000. */
+  readonly heartbeatIntervalMs?: number;
+  /** How long the lease lives without one. Default 90,000; more than the interval. */
+  readonly leaseTtlMs?: number;
+  /** The store's time to live of a connection record, renewed well before. Default 3,600,000. */
+  readonly connectionTtlMs?: number;
+  /** A connection that was silent for so long is stale. Default 1,800,000. */
+  readonly staleConnectionTimeoutMs?: number;
+  /** Time between looks for stale connections. Default 300,000. */
+  readonly cleanupIntervalMs?: number;
+  /** Called for each stale connection; whoever owns the socket closes it. Must not throw. */
+  readonly onStale?: (connectionId: string) => void;
+  /** Failures that no caller is waiting for. Default: dropped. */
+  readonly onError?: OnError;
+  /** Milliseconds since the Unix epoch. Default `Date.now`. Never used to judge a lease. */
+  readonly now?: () => number;
+}
+
+/** {@link MembershipOptions} with every default filled in. */
+export type ResolvedMembershipOptions = Required<MembershipOptions>;
+
+/** Fills in the defaults; throws `options-invalid`. */
+export function resolveMembershipOptions(options: MembershipOptions): ResolvedMembershipOptions {
+  const heartbeatIntervalMs = duration("heartbeatIntervalMs", options.heartbeatIntervalMs ?? 30_000, 100);
+  const leaseTtlMs = duration("leaseTtlMs", options.leaseTtlMs ?? 90_000, 200);
+  if (leaseTtlMs <= heartbeatIntervalMs) {
+    throw new CmError("options-invalid", "leaseTtlMs must be greater than heartbeatIntervalMs.", {
+      details: { field: "leaseTtlMs", leaseTtlMs, heartbeatIntervalMs },
+    });
+  }
+  return {
+    ids: options.ids,
+    store: options.store,
+    interest: options.interest,
+    host: options.host ?? "localhost",
+    port: options.port ?? 0,
+    heartbeatIntervalMs,
+    leaseTtlMs,
+    connectionTtlMs: duration("connectionTtlMs", options.connectionTtlMs ?? 3_600_000, 1_000),
+    staleConnectionTimeoutMs: duration(
+      "staleConnectionTimeoutMs",
+      options.staleConnectionTimeoutMs ?? 1_800_000,
+      1_000,
+    ),
+    cleanupIntervalMs: duration("cleanupIntervalMs", options.cleanupIntervalMs ?? 300_000, 100),
+    onStale: options.onStale ?? (() => undefined),
+    onError: options.onError ?? (() => undefined),
+    now: options.now ?? Date.now,
+  };
+}
+
+/** A day: no interval of a server's life is longer, and timers overflow not far above. */
+const LONGEST_MS = 86_400_000;
+
+function duration(field: string, value: number, min: number): number {
+  if (Number.isInteger(value) && value >= min && value <= LONGEST_MS) return value;
+  throw new CmError(
+    "options-invalid",
+    `${field} must be a whole number of milliseconds from ${min} to ${LONGEST_MS}.`,
+    {
+      details: { field, min, max: LONGEST_MS },
+    },
+  );
+}

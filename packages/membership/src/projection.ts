@@ -1,0 +1,112 @@
+import type { Lease, RoomMember, UserConnection } from "@cm/protocol";
+import { type LocalConnection, type LocalConnections, memberOf, recordOf } from "./local-connections.js";
+import type { MembershipStore } from "./options.js";
+
+/** Connections written by one call when everything is projected anew. */
+const BATCH = 500;
+
+/** What a closed connection, or one that left rooms, has to lose in the store. */
+export interface Removal {
+  readonly connection: LocalConnection;
+  readonly rooms: readonly string[];
+}
+
+/** Writes what this server knows into the store. */
+export class Projection {
+  readonly #store: MembershipStore;
+  readonly #local: LocalConnections;
+
+  constructor(store: MembershipStore, local: LocalConnections) {
+    this.#store = store;
+    this.#local = local;
+  }
+
+  async open(lease: Lease, connection: LocalConnection): Promise<void> {
+    await together([
+      this.#store.connections.put(lease, [recordOf(connection)]),
+      this.#store.users.add(lease, [userConnection(connection)]),
+    ]);
+  }
+
+  async join(lease: Lease, connection: LocalConnection, room: string): Promise<void> {
+    await together([
+      this.#store.connections.put(lease, [recordOf(connection)]),
+      this.#store.rooms.join(lease, room, [memberOf(connection)]),
+    ]);
+  }
+
+  /**
+   * Takes away what the connection is no longer part of. Judged by the truth at the
+   * time of the call: a room that was entered again meanwhile stays.
+   */
+  async remove(lease: Lease, { connection, rooms }: Removal): Promise<void> {
+    const isOpen = this.#local.get(connection.connectionId) === connection;
+    const gone = rooms.filter((room) => !(isOpen && connection.rooms.has(room)));
+    await together([
+      isOpen
+        ? this.#store.connections.put(lease, [recordOf(connection)])
+        : this.#store.connections.remove(lease, [connection.connectionId]),
+      ...(isOpen ? [] : [this.#store.users.remove(lease, [userConnection(connection)])]),
+      ...gone.map((room) => this.#store.rooms.leave(lease, room, [memberOf(connection)])),
+    ]);
+  }
+
+  /** Writes everything, in batches: after the store lost it, or the lease was taken anew. */
+  async all(lease: Lease): Promise<void> {
+    for (const batch of batches(this.#local.all(), BATCH)) {
+      await together([
+        this.#store.connections.put(lease, batch.map(recordOf)),
+        this.#store.users.add(lease, batch.map(userConnection)),
+        ...membersByRoom(batch).map(([room, members]) => this.#store.rooms.join(lease, room, members)),
+      ]);
+    }
+  }
+
+  /** Takes everything away, in batches: before the lease is given up. */
+  async withdraw(lease: Lease): Promise<void> {
+    for (const batch of batches(this.#local.all(), BATCH)) {
+      await together([
+        this.#store.connections.remove(
+          lease,
+          batch.map(({ connectionId }) => connectionId),
+        ),
+        this.#store.users.remove(lease, batch.map(userConnection)),
+        ...membersByRoom(batch).map(([room, members]) => this.#store.rooms.leave(lease, room, members)),
+      ]);
+    }
+  }
+}
+
+function userConnection({ userId, connectionId }: LocalConnection): UserConnection {
+  return { userId, connectionId };
+}
+
+function membersByRoom(connections: readonly LocalConnection[]): [string, RoomMember[]][] {
+  const rooms = new Map<string, RoomMember[]>();
+  for (const connection of connections) {
+    for (const room of connection.rooms) {
+      const members = rooms.get(room);
+      if (members === undefined) rooms.set(room, [memberOf(connection)]);
+      else members.push(memberOf(connection));
+    }
+  }
+  return [...rooms];
+}
+
+function* batches<T>(items: Iterable<T>, size: number): Generator<T[]> {
+  let batch: T[] = [];
+  for (const item of items) {
+    batch.push(item);
+    if (batch.length < size) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
+}
+
+/** Waits for all, also when one fails: nothing is left running behind the caller's back. */
+async function together(writes: readonly Promise<unknown>[]): Promise<void> {
+  for (const result of await Promise.allSettled(writes)) {
+    if (result.status === "rejected") throw result.reason;
+  }
+}

@@ -1,0 +1,271 @@
+import { createMemoryHub, createMemoryStore } from "@cm/memory-store";
+import {
+  type CrossServerMessage,
+  createConnectionIdSource,
+  encodeEnvelope,
+  type Lease,
+  type LocalDelivery,
+  type Store,
+} from "@cm/protocol";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Gap } from "./options.js";
+import { createRouter, type Router } from "./router.js";
+
+/** Sockets that remember what they were given. */
+class Sockets implements LocalDelivery {
+  readonly rooms: { room: string; text: string; except: readonly string[] }[] = [];
+  readonly directs: { to: string; text: string }[] = [];
+  readonly connections = new Set<string>();
+  readonly users = new Set<string>();
+
+  toRoom(room: string, frame: Uint8Array, except: readonly string[]): void {
+    this.rooms.push({ room, text: text(frame), except });
+  }
+
+  toConnection(to: string, frame: Uint8Array): boolean {
+    if (!this.connections.has(to)) return false;
+    this.directs.push({ to, text: text(frame) });
+    return true;
+  }
+
+  toUser(to: string, frame: Uint8Array): number {
+    if (!this.users.has(to)) return 0;
+    this.directs.push({ to, text: text(frame) });
+    return 1;
+  }
+}
+
+const bytes = (value: string): Uint8Array => Buffer.from(value);
+const text = (value: Uint8Array): string => Buffer.from(value).toString();
+
+/** One server: its store, its sockets and its router. */
+interface Server {
+  readonly store: Store;
+  readonly lease: Lease;
+  readonly sockets: Sockets;
+  readonly router: Router;
+  readonly gaps: Gap[];
+  readonly messages: { origin: string; text: string }[];
+  readonly nextId: () => string;
+}
+
+describe("Router", () => {
+  let a: Server;
+  let b: Server;
+  const opened: Server[] = [];
+
+  async function startServer(serverId: string, hub: ReturnType<typeof createMemoryHub>): Promise<Server> {
+    const store = createMemoryStore({ hub });
+    await store.start();
+    const ids = createConnectionIdSource({ serverId });
+    const lease = await store.servers.acquire(
+      { serverId, incarnation: ids.incarnation, shelfBits: ids.shelfBits, host: "localhost", port: 1 },
+      60_000,
+    );
+    const sockets = new Sockets();
+    const gaps: Gap[] = [];
+    const messages: { origin: string; text: string }[] = [];
+    const router = createRouter({
+      serverId,
+      bus: store.bus,
+      users: store.users,
+      local: sockets,
+      releaseDelayMs: 0,
+      onGap: (gap) => gaps.push(gap),
+      onServerMessage: ({ origin, payload }) => messages.push({ origin, text: text(payload) }),
+    });
+    await router.start();
+    const server = { store, lease, sockets, router, gaps, messages, nextId: () => ids.next() };
+    opened.push(server);
+    return server;
+  }
+
+  beforeEach(async () => {
+    const hub = createMemoryHub();
+    a = await startServer("a", hub);
+    b = await startServer("b", hub);
+  });
+
+  afterEach(async () => {
+    for (const { router, store } of opened.splice(0)) {
+      await router.close();
+      await store.close();
+    }
+  });
+
+  /** A message as another server would put it on the bus. */
+  function publishRaw(channel: "room" | "server", name: string, message: Partial<CrossServerMessage>): Promise<number> {
+    const complete = {
+      kind: "room",
+      origin: "x",
+      epoch: 1,
+      sequence: 0,
+      target: name,
+      except: [],
+      payload: bytes("{}"),
+    } as const;
+    return a.store.bus.publish({ kind: channel, name }, encodeEnvelope({ ...complete, ...message }));
+  }
+
+  it("hands a room's messages to every server that has members, the sending one too, in one order", async () => {
+    await Promise.all([a.router.enter("lobby"), b.router.enter("lobby")]);
+    await Promise.all(
+      Array.from({ length: 50 }, (_, i) => (i % 2 === 0 ? a : b).router.toRoom("lobby", bytes(`m${i}`))),
+    );
+    await expect.poll(() => [a.sockets.rooms.length, b.sockets.rooms.length]).toEqual([50, 50]);
+    expect(a.sockets.rooms).toEqual(b.sockets.rooms);
+    const own = a.sockets.rooms.map((message) => Number(message.text.slice(1))).filter((i) => i % 2 === 0);
+    expect(own).toEqual([...own].sort((x, y) => x - y));
+  });
+
+  it("carries the excepted connections to every server", async () => {
+    await b.router.enter("lobby");
+    const except = [a.nextId(), b.nextId()];
+    await a.router.toRoom("lobby", bytes("hi"), except);
+    await expect.poll(() => b.sockets.rooms).toEqual([{ room: "lobby", text: "hi", except }]);
+  });
+
+  it("does not bother a server without members", async () => {
+    await a.router.enter("lobby");
+    await a.router.toRoom("lobby", bytes("hi"));
+    await expect.poll(() => a.sockets.rooms.length).toBe(1);
+    expect(b.router.stats().received).toBe(0);
+  });
+
+  it("reaches a connection on another server, and says so", async () => {
+    const id = b.nextId();
+    b.sockets.connections.add(id);
+    expect(await a.router.toConnection(id, bytes("psst"))).toBe("sent");
+    await expect.poll(() => b.sockets.directs).toEqual([{ to: id, text: "psst" }]);
+  });
+
+  it("reaches a local connection without the bus", async () => {
+    const id = a.nextId();
+    a.sockets.connections.add(id);
+    await a.store.close();
+    expect(await a.router.toConnection(id, bytes("psst"))).toBe("delivered");
+    expect(a.sockets.directs).toEqual([{ to: id, text: "psst" }]);
+  });
+
+  it("says not-found for a local connection that is gone and for a server that nobody runs", async () => {
+    expect(await a.router.toConnection(a.nextId(), bytes("x"))).toBe("not-found");
+    const stranger = createConnectionIdSource({ serverId: "nobody" }).next();
+    expect(await a.router.toConnection(stranger, bytes("x"))).toBe("not-found");
+    await expect(a.router.toConnection("no id", bytes("x"))).rejects.toMatchObject({ code: "id-invalid" });
+  });
+
+  it("reaches all devices of a user, once a server", async () => {
+    const [here, there, alsoThere] = [a.nextId(), b.nextId(), b.nextId()];
+    await a.store.users.add(a.lease, [{ userId: "ann", connectionId: here }]);
+    await b.store.users.add(
+      b.lease,
+      [there, alsoThere].map((connectionId) => ({ userId: "ann", connectionId })),
+    );
+    a.sockets.users.add("ann");
+    b.sockets.users.add("ann");
+    expect(await a.router.toUser("ann", bytes("hi"))).toBe("delivered");
+    await expect.poll(() => b.sockets.directs).toEqual([{ to: "ann", text: "hi" }]);
+    expect(a.sockets.directs).toEqual([{ to: "ann", text: "hi" }]);
+    expect(await a.router.toUser("nobody", bytes("hi"))).toBe("not-found");
+  });
+
+  it("reaches the application on another server and on its own", async () => {
+    expect(await a.router.toServer("b", bytes("over there"))).toBe("sent");
+    expect(await a.router.toServer("a", bytes("right here"))).toBe("delivered");
+    expect(await a.router.toServer("c", bytes("nowhere"))).toBe("not-found");
+    await expect.poll(() => b.messages).toEqual([{ origin: "a", text: "over there" }]);
+    expect(a.messages).toEqual([{ origin: "a", text: "right here" }]);
+  });
+
+  it("drops a message that came twice, and counts it", async () => {
+    await b.router.enter("lobby");
+    for (const sequence of [1, 2, 2, 1, 3]) {
+      await publishRaw("room", "lobby", { sequence, payload: bytes(`${sequence}`) });
+    }
+    await expect.poll(() => b.sockets.rooms.map((message) => message.text)).toEqual(["1", "2", "3"]);
+    expect(b.router.stats()).toMatchObject({ duplicates: 2, gaps: 0 });
+  });
+
+  it("reports a hole, and hands on what came after it", async () => {
+    await b.router.enter("lobby");
+    for (const sequence of [1, 2, 6]) await publishRaw("room", "lobby", { sequence });
+    await expect.poll(() => b.gaps).toEqual([{ room: "lobby", origin: "x", missed: 3 }]);
+    expect(b.sockets.rooms).toHaveLength(3);
+    expect(b.router.stats()).toMatchObject({ gaps: 1, missed: 3 });
+  });
+
+  it("reports holes among direct messages too", async () => {
+    const target = b.nextId();
+    for (const sequence of [1, 3]) await publishRaw("server", "b", { kind: "connection", target, sequence });
+    await expect.poll(() => b.gaps).toEqual([{ room: undefined, origin: "x", missed: 1 }]);
+  });
+
+  it("counts and drops what is damaged, unknown or on the wrong channel, and goes on", async () => {
+    await b.router.enter("lobby");
+    const channel = { kind: "room", name: "lobby" } as const;
+    await a.store.bus.publish(channel, bytes("garbage"));
+    await a.store.bus.publish(channel, new Uint8Array(0));
+    const future = encodeEnvelope({
+      kind: "room",
+      origin: "x",
+      epoch: 1,
+      sequence: 1,
+      target: "lobby",
+      except: [],
+      payload: bytes("{}"),
+    });
+    future[1] = 9;
+    await a.store.bus.publish(channel, future);
+    await publishRaw("room", "lobby", { target: "another room", sequence: 1 });
+    await publishRaw("room", "lobby", { kind: "control", sequence: 2 });
+    await publishRaw("room", "lobby", { payload: new Uint8Array([0xff, 0xfe]), sequence: 3 });
+    await publishRaw("server", "b", { kind: "room", sequence: 1 });
+    await publishRaw("server", "b", { kind: "server", target: "not b", sequence: 2 });
+    await publishRaw("room", "lobby", { payload: bytes("fine"), sequence: 9 });
+    await expect.poll(() => b.sockets.rooms.map((message) => message.text)).toEqual(["fine"]);
+    await expect.poll(() => b.router.stats()).toMatchObject({ damaged: 7, unknownVersion: 1, gaps: 0, received: 1 });
+  });
+
+  it("misses nothing that is published after an entry was answered", async () => {
+    for (let i = 0; i < 500; i++) {
+      const room = `room-${i}`;
+      await b.router.enter(room);
+      await a.router.toRoom(room, bytes(room));
+    }
+    await expect.poll(() => b.sockets.rooms.length).toBe(500);
+  });
+
+  it("refuses names and ids that are none, before anything is sent", async () => {
+    await expect(a.router.toRoom("", bytes("x"))).rejects.toMatchObject({ code: "name-invalid" });
+    await expect(a.router.toRoom("x".repeat(256), bytes("x"))).rejects.toMatchObject({ code: "name-too-long" });
+    await expect(a.router.toUser("\ud800", bytes("x"))).rejects.toMatchObject({ code: "name-invalid" });
+    await expect(a.router.toServer("a.b", bytes("x"))).rejects.toMatchObject({ code: "id-invalid" });
+  });
+
+  it("closes once, lets all channels go and refuses what comes after", async () => {
+    await a.router.enter("lobby");
+    expect(a.router.close()).toBe(a.router.close());
+    await a.router.close();
+    expect(await b.store.bus.publish({ kind: "room", name: "lobby" }, bytes("x"))).toBe(0);
+    expect(await b.store.bus.publish({ kind: "server", name: "a" }, bytes("x"))).toBe(0);
+    await expect(a.router.toRoom("lobby", bytes("x"))).rejects.toMatchObject({ code: "closed" });
+    expect(a.router.stats().rooms).toBe(0);
+  });
+
+  it("refuses options that can't be used", () => {
+    const good = { serverId: "a", bus: a.store.bus, users: a.store.users, local: a.sockets };
+    expect(() => createRouter({ ...good, serverId: "a.b" })).toThrowError(
+      expect.objectContaining({ code: "id-invalid" }),
+    );
+    for (const bad of [
+      { releaseDelayMs: -1 },
+      { releaseDelayMs: 0.5 },
+      { maxIdleSubscriptions: Number.NaN },
+      { maxNumberings: 0 },
+    ]) {
+      expect(() => createRouter({ ...good, ...bad })).toThrowError(
+        expect.objectContaining({ code: "options-invalid" }),
+      );
+    }
+  });
+});

@@ -1,0 +1,268 @@
+import { isUtf8 } from "node:buffer";
+import {
+  CmError,
+  type CrossServerMessage,
+  decodeEnvelope,
+  encodeEnvelope,
+  ownerOf,
+  type RoomInterest,
+  requireConnectionId,
+  requireName,
+  requireServerId,
+  type Subscription,
+} from "@cm/protocol";
+import { Arrivals } from "./arrivals.js";
+import { Numberings } from "./numbering.js";
+import { type Gap, type ResolvedRouterOptions, type RouterOptions, resolveRouterOptions } from "./options.js";
+import { RoomSubscriptions, type SubscribedRoom } from "./room-subscriptions.js";
+
+/**
+ * How far a direct message came.
+ *
+ * - `delivered`: a socket of this server took it
+ * - `sent`: the owning server was reached through the bus
+ * - `not-found`: nobody is there to take it
+ */
+export type RouteOutcome = "delivered" | "sent" | "not-found";
+
+/** What a router has counted since it was made, and what it holds now. */
+export interface RouterStats {
+  /** Rooms with local members. */
+  readonly rooms: number;
+  /** Channels kept open for a while after their last local member left. */
+  readonly idleSubscriptions: number;
+  /** Messages that came over the bus and were handed on. */
+  readonly received: number;
+  /** Holes noticed. */
+  readonly gaps: number;
+  /** Messages in those holes. */
+  readonly missed: number;
+  /** Messages dropped because they had arrived already. */
+  readonly duplicates: number;
+  /** Messages dropped because they were no messages of this bus, or on the wrong channel. */
+  readonly damaged: number;
+  /** Messages dropped because their version is not spoken here. */
+  readonly unknownVersion: number;
+}
+
+/** Messages to rooms, connections, users and servers, wherever they are. */
+export interface Router extends RoomInterest {
+  /** Opens this server's direct channel. Fails with `unavailable`. */
+  start(): Promise<void>;
+  /**
+   * Publishes a frame to a room. Every copy, the local ones too, comes back from the
+   * bus, which gives the room one order on all servers. Resolves when the bus took it;
+   * fails with `unavailable`, `timeout`, `name-invalid`, `name-too-long` or `id-invalid`.
+   */
+  toRoom(room: string, frame: Uint8Array, except?: readonly string[]): Promise<void>;
+  /** Sends a frame to one connection; a local one without the bus. Fails as {@link toRoom}. */
+  toConnection(connectionId: string, frame: Uint8Array): Promise<RouteOutcome>;
+  /** Sends a frame to all connections of a user. Fails as {@link toRoom}. */
+  toUser(userId: string, frame: Uint8Array): Promise<RouteOutcome>;
+  /** Sends bytes to the application on one server. Fails as {@link toRoom}. */
+  toServer(serverId: string, payload: Uint8Array): Promise<RouteOutcome>;
+  stats(): RouterStats;
+  /** Lets all channels go. Idempotent. */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Makes a router. Throws `options-invalid` or `id-invalid`; touches nothing until `start`. */
+export function createRouter(options: RouterOptions): Router {
+  return new BusRouter(resolveRouterOptions(options));
+}
+
+const NOBODY: readonly string[] = Object.freeze([]);
+
+class BusRouter implements Router {
+  readonly #options: ResolvedRouterOptions;
+  readonly #rooms: RoomSubscriptions;
+  readonly #numberings: Numberings;
+  readonly #direct = new Arrivals();
+  readonly #counts = { received: 0, gaps: 0, missed: 0, duplicates: 0, damaged: 0, unknownVersion: 0 };
+  #directSubscription: Promise<Subscription> | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: ResolvedRouterOptions) {
+    this.#options = options;
+    this.#numberings = new Numberings(options.maxNumberings);
+    this.#rooms = new RoomSubscriptions({
+      bus: options.bus,
+      releaseDelayMs: options.releaseDelayMs,
+      maxIdle: options.maxIdleSubscriptions,
+      onMessage: (room, message) => this.#onRoomMessage(room, message),
+      onCloseFailed: (error) => options.onError(error, { stage: "subscription" }),
+    });
+  }
+
+  async start(): Promise<void> {
+    this.#requireOpen();
+    const { bus, serverId } = this.#options;
+    this.#directSubscription ??= bus.subscribe({ kind: "server", name: serverId }, (message) =>
+      this.#onDirectMessage(message),
+    );
+    try {
+      await this.#directSubscription;
+    } catch (error) {
+      this.#directSubscription = undefined;
+      throw error;
+    }
+  }
+
+  enter(room: string): Promise<void> {
+    return this.#rooms.enter(room);
+  }
+
+  exit(room: string): void {
+    this.#rooms.exit(room);
+  }
+
+  async toRoom(room: string, frame: Uint8Array, except: readonly string[] = NOBODY): Promise<void> {
+    this.#requireOpen();
+    requireName(room, "room");
+    const position = this.#numberings.next(`r${room}`);
+    await this.#options.bus.publish(
+      { kind: "room", name: room },
+      this.#envelope("room", room, frame, position, except),
+    );
+  }
+
+  async toConnection(connectionId: string, frame: Uint8Array): Promise<RouteOutcome> {
+    this.#requireOpen();
+    const { serverId } = requireConnectionId(connectionId);
+    if (serverId === this.#options.serverId) {
+      return this.#options.local.toConnection(connectionId, frame) ? "delivered" : "not-found";
+    }
+    return this.#toOwner(serverId, "connection", connectionId, frame);
+  }
+
+  async toUser(userId: string, frame: Uint8Array): Promise<RouteOutcome> {
+    this.#requireOpen();
+    requireName(userId, "user");
+    const owners = new Set<string>();
+    for (const connectionId of await this.#options.users.connectionsOf(userId)) {
+      const owner = ownerOf(connectionId);
+      if (owner !== undefined) owners.add(owner);
+    }
+    let outcome: RouteOutcome = "not-found";
+    if (owners.delete(this.#options.serverId) && this.#options.local.toUser(userId, frame) > 0) outcome = "delivered";
+    const sent = await Promise.all([...owners].map((owner) => this.#toOwner(owner, "user", userId, frame)));
+    return outcome === "not-found" && sent.includes("sent") ? "sent" : outcome;
+  }
+
+  async toServer(serverId: string, payload: Uint8Array): Promise<RouteOutcome> {
+    this.#requireOpen();
+    requireServerId(serverId);
+    if (serverId === this.#options.serverId) {
+      this.#options.onServerMessage({ origin: serverId, payload });
+      return "delivered";
+    }
+    return this.#toOwner(serverId, "server", serverId, payload);
+  }
+
+  stats(): RouterStats {
+    return { rooms: this.#rooms.roomCount, idleSubscriptions: this.#rooms.idleCount, ...this.#counts };
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    await this.#rooms.close();
+    try {
+      await (await this.#directSubscription)?.close();
+    } catch (cause) {
+      const error = new CmError("unavailable", "The server's channel could not be let go.", { cause });
+      this.#options.onError(error, { stage: "subscription" });
+    }
+  }
+
+  async #toOwner(
+    serverId: string,
+    kind: "connection" | "user" | "server",
+    target: string,
+    payload: Uint8Array,
+  ): Promise<RouteOutcome> {
+    const message = this.#envelope(kind, target, payload, this.#numberings.next(`s${serverId}`), NOBODY);
+    const reached = await this.#options.bus.publish({ kind: "server", name: serverId }, message);
+    return reached === 0 ? "not-found" : "sent";
+  }
+
+  #envelope(
+    kind: CrossServerMessage["kind"],
+    target: string,
+    payload: Uint8Array,
+    { epoch, sequence }: { readonly epoch: number; readonly sequence: number },
+    except: readonly string[],
+  ): Uint8Array {
+    return encodeEnvelope({ kind, origin: this.#options.serverId, epoch, sequence, target, except, payload });
+  }
+
+  #onRoomMessage(room: SubscribedRoom, bytes: Uint8Array): void {
+    const message = this.#decode(bytes);
+    if (message === undefined) return;
+    if (message.kind !== "room" || message.target !== room.name || !isUtf8(message.payload)) {
+      this.#counts.damaged++;
+    } else if (this.#isFresh(message, room.arrivals, room.name)) {
+      this.#options.local.toRoom(room.name, message.payload, message.except);
+    }
+  }
+
+  #onDirectMessage(bytes: Uint8Array): void {
+    const message = this.#decode(bytes);
+    if (message === undefined) return;
+    const deliver = this.#directDelivery(message);
+    if (deliver === undefined) {
+      this.#counts.damaged++;
+    } else if (this.#isFresh(message, this.#direct, undefined)) {
+      deliver();
+    }
+  }
+
+  /** How a message on this server's own channel is handed on; `undefined` where it does not belong there. */
+  #directDelivery(message: CrossServerMessage): (() => void) | undefined {
+    const { kind, target, payload } = message;
+    const { local, serverId, onServerMessage } = this.#options;
+    if (kind === "server") return target === serverId ? () => onServerMessage(message) : undefined;
+    // A text frame that is not UTF-8 makes a browser give up its connection.
+    if (!isUtf8(payload)) return undefined;
+    if (kind === "connection") return () => local.toConnection(target, payload);
+    if (kind === "user") return () => local.toUser(target, payload);
+    return undefined;
+  }
+
+  #decode(bytes: Uint8Array): CrossServerMessage | undefined {
+    const decoded = decodeEnvelope(bytes);
+    if (decoded.ok) return decoded.value;
+    if (decoded.error.code === "envelope-version") this.#counts.unknownVersion++;
+    else this.#counts.damaged++;
+    return undefined;
+  }
+
+  #isFresh(message: CrossServerMessage, arrivals: Arrivals, room: string | undefined): boolean {
+    const arrival = arrivals.judge(message.origin, message);
+    if (arrival.kind === "duplicate") {
+      this.#counts.duplicates++;
+      return false;
+    }
+    if (arrival.kind === "after-gap") this.#reportGap({ room, origin: message.origin, missed: arrival.missed });
+    this.#counts.received++;
+    return true;
+  }
+
+  #reportGap(gap: Gap): void {
+    this.#counts.gaps++;
+    this.#counts.missed += gap.missed;
+    this.#options.onGap(gap);
+  }
+
+  #requireOpen(): void {
+    if (this.#closing !== undefined) throw new CmError("closed", "The router is closed.");
+  }
+}
