@@ -1,9 +1,56 @@
 // Errors and close codes
+export { CmError, ERROR_CODES, isCmError, toCmError } from "./errors.js";
+export { CLOSE_CODES, mayReconnect } from "./close-codes.js";
+
+// Names, identifiers, text
+export { NAME_MAX_BYTES, parseName, requireName } from "./names.js";
+export {
+  CONNECTION_ID_MAX_LENGTH,
+  createConnectionIdSource,
+  isServerId,
+  ownerOf,
+  parseConnectionId,
+  randomBase36,
+  requireConnectionId,
+  requireServerId,
+} from "./ids.js";
+export { decodeUtf8, encodeUtf8, utf8ByteLength } from "./utf8.js";
+
+// Records
+export { parseGameEvent } from "./game-event.js";
+export { GAME_STATES, parseGameSession } from "./game-session.js";
+export { parsePlayerConnection } from "./player-connection.js";
+
+// Messages between servers
+export { ENVELOPE_EXCEPT_MAX, ENVELOPE_VERSION } from "./envelope/cross-server-message.js";
+export { decodeEnvelope, encodeEnvelope } from "./envelope/envelope-codec.js";
+export { envelopeFromJson, envelopeToJson } from "./envelope/envelope-json.js";
+
+// Frames between client and server
+export {
+  CLIENT_PROTOCOL_VERSION,
+  MEMBERS_PAGE_DEFAULT,
+  MEMBERS_PAGE_MAX,
+  parseClientFrame,
+  REF_MAX_LENGTH,
+  SUBPROTOCOL,
+} from "./frames/client-frame.js";
+export { encodeServerFrame } from "./frames/server-frame.js";
+
+// Types of the above
+export type { CmErrorOptions, ErrorCode, Result } from "./errors.js";
+export type { CloseReason } from "./close-codes.js";
+export type { NameKind } from "./names.js";
+export type { ConnectionIdParts, ConnectionIdSource, ConnectionIdSourceOptions } from "./ids.js";
+export type { GameEvent } from "./game-event.js";
+export type { GameSession, GameState } from "./game-session.js";
+export type { PlayerConnection } from "./player-connection.js";
+export type { CrossServerMessage, MessageKind } from "./envelope/cross-server-message.js";
+export type { ClientFrame, ClientFrameResult, FrameFault, Ref } from "./frames/client-frame.js";
+export type { ConnectionLimits, DirectOutcome, MemberEntry, Sender, ServerFrame } from "./frames/server-frame.js";
 
 // Contracts
 export type { FailureStage, OnError } from "./background.js";
-export type { CloseReason } from "./close-codes.js";
-export { CLOSE_CODES, mayReconnect } from "./close-codes.js";
 export type { Bus, BusHandler, Channel, Subscription } from "./contracts/bus.js";
 export type { ConnectionReaping, ConnectionRecord, ConnectionRegistry } from "./contracts/connection-registry.js";
 export type { LocalDelivery, RoomInterest } from "./contracts/local-delivery.js";
@@ -20,45 +67,3 @@ export type {
 } from "./contracts/server-registry.js";
 export type { Link, LinkState, Store } from "./contracts/store.js";
 export type { UserConnection, UserDirectory, UserUpkeep } from "./contracts/user-directory.js";
-export type { CrossServerMessage, MessageKind } from "./envelope/cross-server-message.js";
-// Messages between servers
-export { ENVELOPE_EXCEPT_MAX, ENVELOPE_VERSION } from "./envelope/cross-server-message.js";
-export { decodeEnvelope, encodeEnvelope } from "./envelope/envelope-codec.js";
-export { envelopeFromJson, envelopeToJson } from "./envelope/envelope-json.js";
-export type { CmErrorOptions, ErrorCode, Result } from "./errors.js";
-export { CmError, ERROR_CODES, isCmError, toCmError } from "./errors.js";
-export type { ClientFrame, ClientFrameResult, FrameFault, Ref } from "./frames/client-frame.js";
-// Frames between client and server
-export {
-  CLIENT_PROTOCOL_VERSION,
-  MEMBERS_PAGE_DEFAULT,
-  MEMBERS_PAGE_MAX,
-  parseClientFrame,
-  REF_MAX_LENGTH,
-  SUBPROTOCOL,
-} from "./frames/client-frame.js";
-export type { ConnectionLimits, DirectOutcome, MemberEntry, Sender, ServerFrame } from "./frames/server-frame.js";
-export { encodeServerFrame } from "./frames/server-frame.js";
-export type { GameEvent } from "./game-event.js";
-// Records
-export { parseGameEvent } from "./game-event.js";
-export type { GameSession, GameState } from "./game-session.js";
-export { GAME_STATES, parseGameSession } from "./game-session.js";
-export type { ConnectionIdParts, ConnectionIdSource, ConnectionIdSourceOptions } from "./ids.js";
-export {
-  CONNECTION_ID_MAX_LENGTH,
-  createConnectionIdSource,
-  isServerId,
-  ownerOf,
-  parseConnectionId,
-  randomBase36,
-  requireConnectionId,
-  requireServerId,
-} from "./ids.js";
-export type { NameKind } from "./names.js";
-// Names and identifiers
-export { NAME_MAX_BYTES, parseName, requireName } from "./names.js";
-export type { PlayerConnection } from "./player-connection.js";
-export { parsePlayerConnection } from "./player-connection.js";
-// Text
-export { decodeUtf8, encodeUtf8, utf8ByteLength } from "./utf8.js";

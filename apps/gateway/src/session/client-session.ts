@@ -4,19 +4,15 @@ import {
   type ClientFrame,
   CmError,
   type ConnectionLimits,
-  type DirectOutcome,
-  encodeServerFrame,
-  isCmError,
   ownerOf,
   parseClientFrame,
   type Ref,
   type RoomDirectory,
   type Sender,
-  type ServerFrame,
-  toCmError,
 } from "@cm/protocol";
 import type { RouteOutcome, Router } from "@cm/router";
 import type { UwsConnection } from "@cm/server-uws";
+import { Answers } from "./answers.js";
 import { RoomSeat } from "./room-seat.js";
 import { TokenBucket } from "./token-bucket.js";
 
@@ -36,9 +32,6 @@ export interface SessionContext {
 /** How long a client may take to say hello. */
 const HELLO_TIMEOUT_MS = 10_000;
 
-/** Requests of one connection that may wait for Redis at a time. */
-const MAX_PENDING = 256;
-
 /** Frames that make no sense: so many at once, and this many a second later, before the connection is closed. */
 const FAULTS_PER_SECOND = 10;
 
@@ -49,6 +42,7 @@ export class ClientSession {
   readonly #context: SessionContext;
   readonly #socket: SocketLike;
   readonly #from: Sender;
+  readonly #answers: Answers;
   readonly #seats = new Map<string, RoomSeat>();
   readonly #requests: TokenBucket;
   readonly #faults: TokenBucket;
@@ -56,12 +50,14 @@ export class ClientSession {
   #state: "waiting" | "registering" | "ready" | "closed" = "waiting";
   /** Settles when the hello was answered, for frames that came right behind it. */
   #registered: Promise<void> = Promise.resolve();
-  #pending = 0;
 
   constructor(context: SessionContext, socket: SocketLike) {
     this.#context = context;
     this.#socket = socket;
     this.#from = { connection: socket.id, user: socket.userId };
+    this.#answers = new Answers((text) => {
+      if (!this.#isClosed()) socket.send(text);
+    }, context.onFault);
     const now = context.monotonicMs();
     this.#requests = new TokenBucket(context.limits.maxRequestsPerSecond, now);
     this.#faults = new TokenBucket(FAULTS_PER_SECOND, now);
@@ -84,7 +80,7 @@ export class ClientSession {
     }
     const frame = parsed.value;
     if (rate === "limited") {
-      this.#refuse(new CmError("rate-limited", "Too many requests; this one was not carried out."), frame.ref);
+      this.#answers.refuse(new CmError("rate-limited", "Too many requests; this one was not carried out."), frame.ref);
       return;
     }
     this.#onFrame(frame);
@@ -105,7 +101,7 @@ export class ClientSession {
   }
 
   #onFault(error: CmError, ref: Ref | undefined): void {
-    this.#refuse(error, ref);
+    this.#answers.refuse(error, ref);
     if (this.#faults.take(this.#context.monotonicMs()) !== "allowed") {
       this.#socket.close("protocol-error", "too many faulty frames");
     }
@@ -121,7 +117,7 @@ export class ClientSession {
         this.#handle(frame);
         break;
       case "registering":
-        this.#wait(frame.ref, async () => {
+        void this.#answers.wait(frame.ref, async () => {
           await this.#registered;
           if (this.#state === "ready") this.#handle(frame);
         });
@@ -140,7 +136,10 @@ export class ClientSession {
       return;
     }
     if (version !== CLIENT_PROTOCOL_VERSION) {
-      this.#refuse(new CmError("version-unsupported", `This server speaks version ${CLIENT_PROTOCOL_VERSION}.`), ref);
+      this.#answers.refuse(
+        new CmError("version-unsupported", `This server speaks version ${CLIENT_PROTOCOL_VERSION}.`),
+        ref,
+      );
       this.#socket.close("version-unsupported");
       return;
     }
@@ -154,7 +153,7 @@ export class ClientSession {
     try {
       await membership.open({ connectionId: this.#socket.id, userId: this.#socket.userId });
     } catch (error) {
-      this.#refuse(error, ref);
+      this.#answers.refuse(error, ref);
       this.#socket.close("unavailable");
       return;
     }
@@ -164,13 +163,16 @@ export class ClientSession {
     }
     this.#state = "ready";
     const { connection, user } = this.#from;
-    this.#send({ type: "welcome", version: CLIENT_PROTOCOL_VERSION, connection, user, server: serverId, limits }, ref);
+    this.#answers.send(
+      { type: "welcome", version: CLIENT_PROTOCOL_VERSION, connection, user, server: serverId, limits },
+      ref,
+    );
   }
 
   #handle(frame: Exclude<ClientFrame, { type: "hello" }>): void {
     switch (frame.type) {
       case "ping":
-        this.#send({ type: "pong" }, frame.ref);
+        this.#answers.send({ type: "pong" }, frame.ref);
         break;
       case "join":
         this.#join(frame.room, frame.ref);
@@ -192,7 +194,7 @@ export class ClientSession {
         this.#direct((bytes) => this.#context.router.toUser(frame.user, bytes), "The user is not online.", frame);
         break;
       case "members":
-        this.#wait(frame.ref, () => this.#members(frame));
+        void this.#answers.wait(frame.ref, () => this.#members(frame));
         break;
     }
   }
@@ -202,7 +204,7 @@ export class ClientSession {
     if (seat === undefined) {
       const { maxRooms } = this.#context.limits;
       if (this.#seats.size >= maxRooms) {
-        this.#refuse(new CmError("rooms-limit", `A connection can be in at most ${maxRooms} rooms.`), ref);
+        this.#answers.refuse(new CmError("rooms-limit", `A connection can be in at most ${maxRooms} rooms.`), ref);
         return;
       }
       seat = new RoomSeat(room, this.#from);
@@ -213,11 +215,11 @@ export class ClientSession {
         await this.#context.membership.join(this.#socket.id, room);
         if (this.#isClosed()) return;
         taken.joined = true;
-        this.#ack(ref);
+        this.#answers.ack(ref);
         // After the answer and in the same turn: messages begin behind it, and none is missed.
         this.#socket.enter(room);
       } else {
-        this.#ack(ref);
+        this.#answers.ack(ref);
       }
     });
   }
@@ -225,7 +227,7 @@ export class ClientSession {
   #leave(room: string, ref: Ref | undefined): void {
     const seat = this.#seats.get(room);
     if (seat === undefined) {
-      this.#ack(ref);
+      this.#answers.ack(ref);
       return;
     }
     this.#inRoom(room, seat, ref, async () => {
@@ -234,28 +236,17 @@ export class ClientSession {
         this.#socket.leave(room);
         await this.#context.membership.leave(this.#socket.id, room);
       }
-      this.#ack(ref);
+      this.#answers.ack(ref);
     });
   }
 
   /** Runs an operation on a room after the ones before it, and forgets the seat when nobody sits there. */
   #inRoom(room: string, seat: RoomSeat, ref: Ref | undefined, operation: () => Promise<void>): void {
-    if (!this.#admit(ref)) return;
     this.#seats.set(room, seat);
-    const run = seat
-      .run(async () => {
-        if (this.#isClosed()) return;
-        try {
-          await operation();
-        } catch (error) {
-          this.#refuse(error, ref);
-        }
-      })
-      .finally(() => {
-        this.#pending--;
-        if (!seat.joined && !seat.busy && this.#seats.get(room) === seat) this.#seats.delete(room);
-      });
-    run.catch(this.#context.onFault);
+    const inTurn = (): Promise<void> => seat.run(async () => (this.#isClosed() ? undefined : operation()));
+    void this.#answers.wait(ref, inTurn).finally(() => {
+      if (!seat.joined && !seat.busy && this.#seats.get(room) === seat) this.#seats.delete(room);
+    });
   }
 
   #publish(frame: ClientFrame & { type: "publish" }): void {
@@ -265,17 +256,17 @@ export class ClientSession {
       return;
     }
     if (seat === undefined) {
-      this.#refuse(new CmError("not-a-member", "Only members publish to a room."), frame.ref);
+      this.#answers.refuse(new CmError("not-a-member", "Only members publish to a room."), frame.ref);
       return;
     }
-    this.#wait(frame.ref, () => this.#publishNow(seat, frame));
+    void this.#answers.wait(frame.ref, () => this.#publishNow(seat, frame));
   }
 
   async #publishNow(seat: RoomSeat, { room, data, echo, ref }: ClientFrame & { type: "publish" }): Promise<void> {
     if (!seat.joined) throw new CmError("not-a-member", "Only members publish to a room.");
     const bytes = Buffer.from(`${seat.frameHead}${writeData(data)}}`);
     await this.#context.router.toRoom(room, bytes, echo ? undefined : [this.#socket.id]);
-    this.#ack(ref);
+    this.#answers.ack(ref);
   }
 
   #direct(
@@ -283,11 +274,11 @@ export class ClientSession {
     absent: string,
     { data, ref }: { readonly data: unknown; readonly ref?: Ref },
   ): void {
-    this.#wait(ref, async () => {
+    void this.#answers.wait(ref, async () => {
       const head = `{"type":"direct","from":${JSON.stringify(this.#from)},"data":`;
       const outcome = await route(Buffer.from(`${head}${writeData(data)}}`));
       if (outcome === "not-found") throw new CmError("not-found", absent);
-      this.#ack(ref, outcome);
+      this.#answers.ack(ref, outcome);
     });
   }
 
@@ -300,45 +291,7 @@ export class ClientSession {
       server: ownerOf(connectionId) ?? "",
     }));
     const next = page.cursor === undefined ? {} : { cursor: page.cursor };
-    this.#send({ type: "members", room, members, total, ...next }, ref);
-  }
-
-  /** Carries out a request that has to wait for something; refuses it where too many do. */
-  #wait(ref: Ref | undefined, request: () => Promise<void>): void {
-    if (!this.#admit(ref)) return;
-    request()
-      .catch((error: unknown) => this.#refuse(error, ref))
-      .finally(() => {
-        this.#pending--;
-      });
-  }
-
-  #admit(ref: Ref | undefined): boolean {
-    if (this.#pending >= MAX_PENDING) {
-      this.#refuse(new CmError("pending-limit", "Too many requests are waiting for an answer."), ref);
-      return false;
-    }
-    this.#pending++;
-    return true;
-  }
-
-  #ack(ref: Ref | undefined, outcome?: DirectOutcome): void {
-    if (ref === undefined) return;
-    this.#sendText(encodeServerFrame(outcome === undefined ? { type: "ack", ref } : { type: "ack", ref, outcome }));
-  }
-
-  #refuse(cause: unknown, ref: Ref | undefined): void {
-    if (!isCmError(cause)) this.#context.onFault(cause);
-    const { code, message, retryable } = toCmError(cause, "internal", "The server failed; the fault is logged there.");
-    this.#send({ type: "error", code, message, retryable }, ref);
-  }
-
-  #send(frame: ServerFrame, ref: Ref | undefined): void {
-    this.#sendText(encodeServerFrame(ref === undefined ? frame : { ...frame, ref }));
-  }
-
-  #sendText(text: string): void {
-    if (this.#state !== "closed") this.#socket.send(text);
+    this.#answers.send({ type: "members", room, members, total, ...next }, ref);
   }
 
   /** A call, since the state may have changed during an await, which the compiler does not see. */

@@ -8,22 +8,30 @@ export class RoomSeat {
   /** The beginning of each message frame that this connection sends to the room. */
   readonly frameHead: string;
   joined = false;
-  #last: Promise<void> | undefined;
+  /** Operations that wait or run. */
+  #queued = 0;
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(room: string, from: Sender) {
     this.frameHead = `{"type":"message","room":${JSON.stringify(room)},"from":${JSON.stringify(from)},"data":`;
   }
 
-  /** Whether an operation is under way. */
+  /** Whether an operation is under way. False by the time that the last one's promise settles. */
   get busy(): boolean {
-    return this.#last !== undefined;
+    return this.#queued > 0;
   }
 
-  /** Runs an operation, which must not throw, after the ones before it. */
+  /** Runs an operation after the ones before it, also after those that failed. */
   run(operation: () => Promise<void>): Promise<void> {
-    const mine: Promise<void> = (this.#last === undefined ? operation() : this.#last.then(operation)).finally(() => {
-      if (this.#last === mine) this.#last = undefined;
-    });
+    const inTurn = async (): Promise<void> => {
+      try {
+        await operation();
+      } finally {
+        this.#queued--;
+      }
+    };
+    const mine = this.#queued === 0 ? inTurn() : this.#last.then(inTurn, inTurn);
+    this.#queued++;
     this.#last = mine;
     return mine;
   }

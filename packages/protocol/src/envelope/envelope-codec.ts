@@ -18,7 +18,8 @@ import {
  *   3  u8   flags, 0 for now; a reader ignores the ones it does not know
  *   4  u16  header bytes: where the payload begins. A later writer may add fields at
  *           the header's end; this reader steps over them
- *   6  u16  check: FNV-1a over the header without this field, folded to 16 bits
+ *   6  u16  check: CRC-16/CCITT-FALSE over the header without this field; finds every
+ *           single flipped bit
  *   8  u32  epoch
  *  12  u48  sequence
  *  18  u8   bytes of origin
@@ -43,6 +44,9 @@ const KIND_BYTES: Readonly<Record<MessageKind, number>> = { room: 1, connection:
 export function encodeEnvelope(message: Omit<CrossServerMessage, "version">): Uint8Array {
   const { origin, target, except, payload } = message;
   if (!isServerId(origin)) throw new CmError("id-invalid", "The origin of a bus message must be a server id.");
+  if (!Object.hasOwn(KIND_BYTES, message.kind) || typeof message.kind !== "string") {
+    throw new CmError("id-invalid", "The kind of a bus message is unknown.");
+  }
   const targetBytes = utf8ByteLength(target);
   if (targetBytes === 0 || !target.isWellFormed()) {
     throw new CmError("name-invalid", "The target of a bus message must be a non-empty, well-formed string.");
@@ -157,20 +161,27 @@ function readExcept(bytes: Uint8Array, from: number, end: number, count: number)
     const next = at + 1 + (bytes[at] ?? 0);
     if (next > end) return undefined;
     const id = readText(bytes, at + 1, next);
-    if (id === undefined) return undefined;
+    if (id === undefined || id.length === 0 || id.length > CONNECTION_ID_MAX_LENGTH) return undefined;
     ids.push(id);
     at = next;
   }
   return ids;
 }
 
+/** CRC-16/CCITT-FALSE: polynomial 0x1021, begun with 0xFFFF. */
+const CRC_TABLE = Uint16Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte << 8;
+  for (let bit = 0; bit < 8; bit++) crc = crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1;
+  return crc;
+});
+
 function headerCheck(bytes: Uint8Array, headerBytes: number): number {
-  let hash = 0x811c9dc5;
+  let crc = 0xffff;
   for (let i = 0; i < headerBytes; i++) {
     if (i === CHECK_AT) i += 2;
-    hash = Math.imul(hash ^ (bytes[i] ?? 0), 0x01000193);
+    crc = ((crc << 8) & 0xffff) ^ (CRC_TABLE[(crc >>> 8) ^ (bytes[i] ?? 0)] ?? 0);
   }
-  return ((hash >>> 16) ^ hash) & 0xffff;
+  return crc;
 }
 
 function writeUint(bytes: Uint8Array, at: number, size: number, value: number): void {

@@ -68,7 +68,7 @@ export type ServerFrame =
  */
 export type DirectOutcome = "delivered" | "sent";
 
-/** A frame as text, with the reference of the request that it answers. `data` must be a value that JSON can carry. */
+/** A frame as text, with the reference of the request that it answers. `data` must be a value that JSON can carry and not nested without end. */
 export function encodeServerFrame(frame: ServerFrame & { readonly ref?: Ref }): string {
   return JSON.stringify(frame);
 }

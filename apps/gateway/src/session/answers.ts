@@ -1,0 +1,58 @@
+import {
+  CmError,
+  type DirectOutcome,
+  encodeServerFrame,
+  isCmError,
+  type Ref,
+  type ServerFrame,
+  toCmError,
+} from "@cm/protocol";
+
+/** Requests of one connection that may wait for the store or the bus at a time. */
+const MAX_PENDING = 256;
+
+/** What one client is answered, and how many of its requests are still to be. */
+export class Answers {
+  readonly #sendText: (text: string) => void;
+  readonly #onFault: (error: unknown) => void;
+  #pending = 0;
+
+  constructor(sendText: (text: string) => void, onFault: (error: unknown) => void) {
+    this.#sendText = sendText;
+    this.#onFault = onFault;
+  }
+
+  /** Sends a frame; one that answers a request carries its reference. */
+  send(frame: ServerFrame, ref: Ref | undefined): void {
+    this.#sendText(encodeServerFrame(ref === undefined ? frame : { ...frame, ref }));
+  }
+
+  /** Says that a request was carried out, to a client that asked to be told. */
+  ack(ref: Ref | undefined, outcome?: DirectOutcome): void {
+    if (ref === undefined) return;
+    this.#sendText(encodeServerFrame(outcome === undefined ? { type: "ack", ref } : { type: "ack", ref, outcome }));
+  }
+
+  /** Says that a request was not carried out; details of what is not the client's business go to the log. */
+  refuse(cause: unknown, ref: Ref | undefined): void {
+    if (!isCmError(cause)) this.#onFault(cause);
+    const { code, message, retryable } = toCmError(cause, "internal", "The server failed; the fault is logged there.");
+    this.send({ type: "error", code, message, retryable }, ref);
+  }
+
+  /** Carries out a request that has to wait for something; refuses it where too many do, or where it fails. */
+  async wait(ref: Ref | undefined, request: () => Promise<void>): Promise<void> {
+    if (this.#pending >= MAX_PENDING) {
+      this.refuse(new CmError("pending-limit", "Too many requests are waiting for an answer."), ref);
+      return;
+    }
+    this.#pending++;
+    try {
+      await request();
+    } catch (error) {
+      this.refuse(error, ref);
+    } finally {
+      this.#pending--;
+    }
+  }
+}

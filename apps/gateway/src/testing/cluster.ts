@@ -1,0 +1,54 @@
+import { freshPrefix, keysUnder } from "@cm/test-kit";
+import { inject } from "vitest";
+import { CmSocket } from "./cm-socket.js";
+import { type GatewayProcess, startGatewayProcess } from "./gateway-process.js";
+
+/** Gateways on one Redis, under a prefix of their own. */
+export interface GatewayCluster {
+  readonly gateways: readonly GatewayProcess[];
+  readonly wsUrls: readonly string[];
+  readonly redisUrl: string;
+  readonly prefix: string;
+  /** Connects a user to gateway number `index`. */
+  connect(index: number, user: string): Promise<CmSocket>;
+  /** All keys that the cluster has in Redis. */
+  keys(): Promise<string[]>;
+  /** What the gateway counts. */
+  stats(index: number): Promise<Record<string, number>>;
+  /** Ends the gateways that still run. */
+  close(): Promise<void>;
+}
+
+/** Starts gateways that share a real Redis. */
+export async function startGatewayCluster(options: {
+  readonly size: number;
+  readonly redis?: "single" | "cluster";
+  readonly env?: Readonly<Record<string, string>>;
+}): Promise<GatewayCluster> {
+  const redisUrl = inject(options.redis === "cluster" ? "redisClusterUrl" : "redisUrl");
+  const prefix = freshPrefix();
+  const gateways = await Promise.all(
+    Array.from({ length: options.size }, (_, i) =>
+      startGatewayProcess({
+        env: { REDIS_URL: redisUrl, REDIS_PREFIX: prefix, SERVER_ID: `gw${i + 1}`, ...options.env },
+      }),
+    ),
+  );
+  const gateway = (index: number): GatewayProcess => {
+    const found = gateways[index];
+    if (found === undefined) throw new Error(`There is no gateway ${index}.`);
+    return found;
+  };
+  return {
+    gateways,
+    wsUrls: gateways.map(({ wsUrl }) => wsUrl),
+    redisUrl,
+    prefix,
+    connect: (index, user) => CmSocket.open(gateway(index).wsUrl, user),
+    keys: () => keysUnder(redisUrl, prefix),
+    stats: async (index) => (await (await fetch(`${gateway(index).url}/stats`)).json()) as Record<string, number>, // The gateway's own reply.
+    close: async () => {
+      await Promise.all(gateways.map((each) => each.stop()));
+    },
+  };
+}

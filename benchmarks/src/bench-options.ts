@@ -1,0 +1,83 @@
+import { parseArgs } from "node:util";
+import { CmError } from "@cm/protocol";
+import { CONTENDER_NAMES, type ContenderName } from "./contender.js";
+import { MEMORY_SCENARIO, SCENARIOS, type Scenario } from "./scenario.js";
+
+/** What to measure. */
+export interface BenchOptions {
+  readonly help: boolean;
+  readonly scenarios: readonly Scenario[];
+  readonly memory: boolean;
+  readonly contenders: readonly ContenderName[];
+  /** Length of the steady part of each run. */
+  readonly seconds: number;
+  readonly warmupSeconds: number;
+  readonly repeats: number;
+  /** Where servers write CPU profiles; they do not without it. */
+  readonly profileFolder: string | undefined;
+}
+
+const SCENARIO_NAMES = [...SCENARIOS.map((scenario) => scenario.name), MEMORY_SCENARIO];
+
+export const BENCH_USAGE = `Usage: npm run bench -- [options]
+
+  --scenario NAME,...   ${SCENARIO_NAMES.join(", ")} (all)
+  --contender NAME,...  ${CONTENDER_NAMES.join(", ")} (all)
+  --seconds N           steady part of each run (8)
+  --warmup N            seconds of load before it (3)
+  --repeat N            runs of each contender, interleaved (3)
+  --profile FOLDER      servers write CPU profiles there; figures are then worth less`;
+
+/** Reads the command line; throws `options-invalid`. */
+export function parseBenchOptions(args: readonly string[]): BenchOptions {
+  const values = readFlags(args);
+  const scenarioNames = namesOf("scenario", values.scenario, SCENARIO_NAMES);
+  const contenders = namesOf("contender", values.contender, CONTENDER_NAMES);
+  return {
+    help: values.help ?? false,
+    scenarios: SCENARIOS.filter((scenario) => scenarioNames.includes(scenario.name)),
+    memory: scenarioNames.includes(MEMORY_SCENARIO),
+    contenders: CONTENDER_NAMES.filter((name) => contenders.includes(name)),
+    seconds: numberOf("seconds", values.seconds, 8, 1, 600),
+    warmupSeconds: numberOf("warmup", values.warmup, 3, 0, 60),
+    repeats: Math.trunc(numberOf("repeat", values.repeat, 3, 1, 50)),
+    profileFolder: values.profile,
+  };
+}
+
+function readFlags(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        scenario: { type: "string" },
+        contender: { type: "string" },
+        seconds: { type: "string" },
+        warmup: { type: "string" },
+        repeat: { type: "string" },
+        profile: { type: "string" },
+        help: { type: "boolean" },
+      },
+    }).values;
+  } catch (cause) {
+    throw new CmError("options-invalid", cause instanceof Error ? cause.message : "Unreadable options.", { cause });
+  }
+}
+
+function namesOf(flag: string, text: string | undefined, known: readonly string[]): readonly string[] {
+  const names = text?.split(",") ?? known;
+  const unknown = names.find((name) => !known.includes(name));
+  if (unknown !== undefined) {
+    throw new CmError("options-invalid", `--${flag} has no "${unknown}"; there is ${known.join(", ")}.`);
+  }
+  return names;
+}
+
+function numberOf(flag: string, text: string | undefined, fallback: number, min: number, max: number): number {
+  if (text === undefined) return fallback;
+  const value = Number(text);
+  if (!(value >= min && value <= max)) {
+    throw new CmError("options-invalid", `--${flag} must be from ${min} to ${max}.`);
+  }
+  return value;
+}

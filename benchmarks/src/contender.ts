@@ -1,0 +1,43 @@
+import { fileURLToPath } from "node:url";
+import { createCmDialect, type Dialect } from "@cm/load";
+import { minimumDialect } from "./minimum/minimum-dialect.js";
+import { socketIoDialect } from "./socket-io/socket-io-dialect.js";
+
+/** What is measured side by side. */
+export const CONTENDER_NAMES = ["cm", "minimum", "socket.io"] as const;
+export type ContenderName = (typeof CONTENDER_NAMES)[number];
+
+/** How a contender's server is started and spoken to. */
+export interface Contender {
+  /** The program of one server process. */
+  readonly program: string;
+  /** Path of the WebSocket endpoint. */
+  readonly path: string;
+  /** Its environment beside `PORT` and `REDIS_URL`; `index` tells its processes apart. */
+  environment(index: number): Readonly<Record<string, string>>;
+  dialect(): Dialect;
+}
+
+const program = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
+
+export const CONTENDERS: Readonly<Record<ContenderName, Contender>> = {
+  cm: {
+    program: program("../../apps/gateway/dist/main.js"),
+    path: "/ws",
+    // As it comes, with everything switched on; only the log is kept out of the figures' way.
+    environment: (index) => ({ SERVER_ID: `bench-${index}`, LISTEN_HOST: "127.0.0.1", LOG_LEVEL: "warn" }),
+    dialect: () => createCmDialect({ acks: false }),
+  },
+  minimum: {
+    program: program("./minimum/minimum-server.js"),
+    path: "/ws",
+    environment: () => ({}),
+    dialect: () => minimumDialect,
+  },
+  "socket.io": {
+    program: program("./socket-io/socket-io-server.js"),
+    path: "/",
+    environment: () => ({}),
+    dialect: () => socketIoDialect,
+  },
+};

@@ -1,0 +1,43 @@
+/** The driver process: takes one job over IPC, answers with its result, and ends. */
+import { runLoad, type SteadyEdge } from "@cm/load";
+import { CONTENDERS } from "../contender.js";
+import { type CpuSeconds, cpuBetween, readProcessCpu, sumCpu } from "../process-cpu.js";
+import type { DriveJob, DriveResult } from "./drive-job.js";
+
+process.once("message", (job) => {
+  // The only sender is driver-process.ts of this same build.
+  drive(job as DriveJob).then(
+    (result) => process.send?.(result, () => process.disconnect()),
+    (error: unknown) => {
+      console.error(error);
+      process.exit(1);
+    },
+  );
+});
+
+async function drive(job: DriveJob): Promise<DriveResult> {
+  const marks: { servers: CpuSeconds; redis: CpuSeconds }[] = [];
+  const onSteady = (_edge: SteadyEdge) => {
+    marks.push({ servers: sumCpu(job.serverPids.map(readProcessCpu)), redis: readProcessCpu(job.redisPid) });
+  };
+  const report = await runLoad({
+    urls: job.urls,
+    rooms: job.scenario.rooms,
+    members: job.scenario.members,
+    rate: job.scenario.rate,
+    bytes: job.scenario.bytes,
+    warmupSeconds: job.warmupSeconds,
+    seconds: job.seconds,
+    seed: job.seed,
+    acks: false,
+    dialect: CONTENDERS[job.contender].dialect(),
+    onSteady,
+  });
+  const [begin, end] = marks;
+  if (begin === undefined || end === undefined) throw new Error("The run had no steady part.");
+  return {
+    report,
+    serverCpu: cpuBetween(begin.servers, end.servers),
+    redisCpu: cpuBetween(begin.redis, end.redis),
+  };
+}

@@ -1,0 +1,91 @@
+import { isCmError } from "@cm/protocol";
+import { startRedis } from "@cm/test-kit";
+import { BENCH_USAGE, type BenchOptions, parseBenchOptions } from "./bench-options.js";
+import { type Measurement, measure } from "./measure.js";
+import { measureRedisMemory } from "./memory/redis-memory.js";
+import type { BenchResult } from "./results/bench-result.js";
+import { takeMedians } from "./results/comparison.js";
+import { judgeGoals } from "./results/goals.js";
+import { describeCommit, describeMachine } from "./results/machine.js";
+import { toMarkdown } from "./results/markdown.js";
+import { writeResult } from "./results/result-files.js";
+
+async function main(): Promise<void> {
+  const options = parseBenchOptions(process.argv.slice(2));
+  if (options.help) {
+    console.log(BENCH_USAGE);
+    return;
+  }
+  const result = await bench(options);
+  const path = await writeResult(result);
+  console.log(`${toMarkdown(result)}\nWritten to ${path}`);
+  if (result.measurements.some((run) => !run.valid)) process.exitCode = 1;
+}
+
+async function bench(options: BenchOptions): Promise<BenchResult> {
+  const startedAt = new Date().toISOString();
+  const commit = await describeCommit();
+  const redis = await startRedis();
+  try {
+    const machine = await describeMachine(redis);
+    const measurements = await measureAll(options, redis);
+    const memory = options.memory
+      ? await measureRedisMemory({ servers: 10, connectionsPerServer: 10_000, roomMembers: 20 })
+      : undefined;
+    const medians = takeMedians(measurements);
+    return {
+      startedAt,
+      commit,
+      machine,
+      seconds: options.seconds,
+      warmupSeconds: options.warmupSeconds,
+      repeats: options.repeats,
+      scenarios: options.scenarios,
+      medians,
+      memory,
+      goals: judgeGoals(medians, memory),
+      measurements,
+    };
+  } finally {
+    await redis.close();
+  }
+}
+
+/** Contenders take turns, so that what disturbs the machine for a while disturbs all of them. */
+async function measureAll(
+  { scenarios, contenders, repeats, seconds, warmupSeconds, profileFolder }: BenchOptions,
+  redis: Awaited<ReturnType<typeof startRedis>>,
+): Promise<Measurement[]> {
+  const measurements: Measurement[] = [];
+  for (const scenario of scenarios) {
+    for (let repeat = 1; repeat <= repeats; repeat++) {
+      for (const contender of contenders) {
+        const nodeArgs =
+          profileFolder === undefined
+            ? []
+            : ["--cpu-prof", `--cpu-prof-dir=${profileFolder}/${scenario.name}-${contender}`];
+        const run = await measure(contender, { scenario, repeat, warmupSeconds, seconds, redis, nodeArgs });
+        measurements.push(run);
+        console.error(summarise(run));
+      }
+    }
+  }
+  return measurements;
+}
+
+function summarise(run: Measurement): string {
+  return (
+    `${run.scenario} ${run.contender} #${run.repeat}: ${run.serverCpuUsPerDelivery.toFixed(2)} µs a delivery, ` +
+    `${run.redisCpuUsPerMessage.toFixed(1)} µs of Redis a message, ${run.deliveriesPerSecond.toFixed(0)} deliveries/s, ` +
+    `p50 ${run.p50Ms.toFixed(2)} ms, p99 ${run.p99Ms.toFixed(2)} ms` +
+    `${run.saturated ? ", saturated" : ""}${run.valid ? "" : `, INVALID (${run.losses} lost, ${run.duplicates} doubled)`}`
+  );
+}
+
+try {
+  await main();
+} catch (error) {
+  if (!isCmError(error) || error.code !== "options-invalid") throw error;
+  console.error(`${error.message}\n\n${BENCH_USAGE}`);
+  process.exitCode = 2;
+}

@@ -1,0 +1,22 @@
+import type { Measurement } from "../measure.js";
+import type { MemoryMeasurement } from "../memory/redis-memory.js";
+import type { Scenario } from "../scenario.js";
+import type { Medians } from "./comparison.js";
+import type { Goal } from "./goals.js";
+import type { Machine } from "./machine.js";
+
+/** All that one run of the benchmarks found out. */
+export interface BenchResult {
+  /** ISO 8601, UTC. */
+  readonly startedAt: string;
+  readonly commit: string;
+  readonly machine: Machine;
+  readonly seconds: number;
+  readonly warmupSeconds: number;
+  readonly repeats: number;
+  readonly scenarios: readonly Scenario[];
+  readonly medians: readonly Medians[];
+  readonly memory: MemoryMeasurement | undefined;
+  readonly goals: readonly Goal[];
+  readonly measurements: readonly Measurement[];
+}

@@ -1,0 +1,56 @@
+import { execFile } from "node:child_process";
+import { cpus, loadavg, release, totalmem } from "node:os";
+import { promisify } from "node:util";
+import type { RedisServer } from "@cm/test-kit";
+import { Redis } from "ioredis";
+
+const run = promisify(execFile);
+
+/** Where figures come from; they can't be compared with those of another machine. */
+export interface Machine {
+  readonly cpuModel: string;
+  readonly cores: number;
+  readonly memoryGiB: number;
+  readonly kernel: string;
+  readonly node: string;
+  readonly redis: string;
+  /** Processes waiting for a core, over the minute before the run: what else the machine was doing. */
+  readonly loadBefore: number;
+}
+
+export async function describeMachine(redis: RedisServer): Promise<Machine> {
+  const client = new Redis(redis.url);
+  try {
+    const info = await client.info("server");
+    return {
+      cpuModel: cpus()[0]?.model ?? "unknown",
+      cores: cpus().length,
+      memoryGiB: Math.round(totalmem() / 2 ** 30),
+      kernel: release(),
+      node: process.version,
+      redis: /^redis_version:(\S+)/m.exec(info)?.[1] ?? "unknown",
+      loadBefore: loadavg()[0] ?? 0,
+    };
+  } finally {
+    client.disconnect();
+  }
+}
+
+/** The commit that is measured, with `+` behind it where files differ from it. */
+export async function describeCommit(): Promise<string> {
+  try {
+    const { stdout: commit } = await run("git", ["rev-parse", "--short=9", "HEAD"]);
+    // Results of earlier runs change nothing about what is measured.
+    const { stdout: changes } = await run("git", [
+      "status",
+      "--porcelain",
+      "--",
+      ":/",
+      ":(exclude,top)benchmarks/results",
+    ]);
+    return commit.trim() + (changes.trim() === "" ? "" : "+");
+  } catch {
+    // Unpacked from an archive there is no commit to name.
+    return "unknown";
+  }
+}

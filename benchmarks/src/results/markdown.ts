@@ -1,0 +1,112 @@
+import type { BenchResult } from "./bench-result.js";
+import type { Goal } from "./goals.js";
+
+/** The result as a page of Markdown. */
+export function toMarkdown(result: BenchResult): string {
+  const { machine } = result;
+  const parts = [
+    `# Benchmark of ${result.commit}, ${result.startedAt}`,
+    [
+      `${machine.cpuModel}, ${machine.cores} cores, ${machine.memoryGiB} GiB, kernel ${machine.kernel}, ` +
+        `Node ${machine.node}, Redis ${machine.redis}; load average before the run ${machine.loadBefore.toFixed(2)}.`,
+      `Medians of ${result.repeats} interleaved runs of ${result.seconds} s behind ${result.warmupSeconds} s of warm-up.`,
+    ].join("\n"),
+    "## Goals",
+    table(
+      ["scenario", "figure", "value", "goal", ""],
+      result.goals.map((goal) => [goal.scenario, goal.figure, round(goal.value), limitOf(goal), verdictOf(goal)]),
+    ),
+  ];
+  for (const scenario of result.scenarios) {
+    const medians = result.medians.filter((entry) => entry.scenario === scenario.name);
+    const dueDeliveries = scenario.rate * scenario.members;
+    parts.push(
+      `## ${scenario.name}`,
+      `${scenario.rooms} rooms of ${scenario.members}, ${scenario.rate} messages a second of ${scenario.bytes} bytes: ` +
+        `${dueDeliveries} deliveries a second due.`,
+      table(
+        ["", "server CPU µs a delivery", "of it in user mode", "Redis CPU µs a message", "deliveries/s", "p50 ms", "p99 ms", "runs"],
+        medians.map((entry) => [
+          entry.contender,
+          round(entry.serverCpuUsPerDelivery),
+          round(entry.serverUserUsPerDelivery),
+          round(entry.redisCpuUsPerMessage),
+          entry.deliveriesPerSecond.toFixed(0),
+          round(entry.p50Ms),
+          round(entry.p99Ms),
+          runsOf(entry.validRuns, entry.invalidRuns, entry.saturatedRuns),
+        ]),
+      ),
+    );
+  }
+  if (result.memory !== undefined) {
+    const { connections, servers, roomMembers, keys, bytesPerConnection } = result.memory;
+    parts.push(
+      "## redis-memory",
+      `${connections} connections of ${servers} servers, each its own user, in rooms of ${roomMembers}: ` +
+        `${round(bytesPerConnection)} bytes a connection, ${keys} keys.`,
+    );
+  }
+  parts.push("## Every run", everyRun(result));
+  return `${parts.join("\n\n")}\n`;
+}
+
+function everyRun(result: BenchResult): string {
+  return table(
+    [
+      "scenario",
+      "",
+      "run",
+      "server CPU µs",
+      "Redis CPU µs",
+      "p50 ms",
+      "p99 ms",
+      "driver busy",
+      "lost",
+      "doubled",
+      "disordered",
+      "",
+    ],
+    result.measurements.map((run) => [
+      run.scenario,
+      run.contender,
+      String(run.repeat),
+      round(run.serverCpuUsPerDelivery),
+      round(run.redisCpuUsPerMessage),
+      round(run.p50Ms),
+      round(run.p99Ms),
+      `${(run.driverBusy * 100).toFixed(0)} %`,
+      String(run.losses),
+      String(run.duplicates),
+      String(run.orderViolations),
+      [run.valid ? "" : "invalid", run.saturated ? "saturated" : "", run.driverFull ? "driver full" : ""]
+        .filter((word) => word !== "")
+        .join(", "),
+    ]),
+  );
+}
+
+function limitOf(goal: Goal): string {
+  return `${goal.limitIncluded ? "at most" : "under"} ${goal.limit}`;
+}
+
+function verdictOf(goal: Goal): string {
+  const verdict = goal.met ? "met" : "**not met**";
+  return goal.caution === undefined ? verdict : `${verdict} (${goal.caution})`;
+}
+
+function runsOf(valid: number, invalid: number, saturated: number): string {
+  const words = [`${valid} valid`];
+  if (invalid > 0) words.push(`${invalid} invalid`);
+  if (saturated > 0) words.push(`${saturated} at the limit`);
+  return words.join(", ");
+}
+
+function round(value: number): string {
+  return value >= 100 ? value.toFixed(0) : value.toFixed(2);
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
+  return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
+}

@@ -1,0 +1,19 @@
+/** A shape of load that all contenders get. */
+export interface Scenario {
+  readonly name: string;
+  readonly rooms: number;
+  /** Members of each room. */
+  readonly members: number;
+  /** Messages a second over all rooms. */
+  readonly rate: number;
+  /** Size of a message's payload as JSON. */
+  readonly bytes: number;
+}
+
+export const SCENARIOS: readonly Scenario[] = [
+  { name: "many-rooms", rooms: 50, members: 20, rate: 3_000, bytes: 200 },
+  { name: "big-rooms", rooms: 10, members: 200, rate: 500, bytes: 200 },
+];
+
+/** The scenario that measures the store's memory and no traffic. */
+export const MEMORY_SCENARIO = "redis-memory";

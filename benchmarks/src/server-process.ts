@@ -1,0 +1,59 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { connect } from "node:net";
+import { eventually, freePort } from "@cm/test-kit";
+import type { Contender } from "./contender.js";
+
+/** One server process of a contender, accepting connections. */
+export interface ServerProcess {
+  readonly pid: number;
+  /** Of the WebSocket endpoint. */
+  readonly url: string;
+  /** Ends it; resolves when it is gone. */
+  stop(): Promise<void>;
+}
+
+/** How long a server may take to end before it is killed. */
+const STOP_TIMEOUT_MS = 10_000;
+
+/** Starts one server process; resolves when its port answers. `nodeArgs` go in front of the program. */
+export async function startServerProcess(
+  contender: Contender,
+  index: number,
+  redisUrl: string,
+  nodeArgs: readonly string[] = [],
+): Promise<ServerProcess> {
+  const port = await freePort();
+  const child = spawn(process.execPath, [...nodeArgs, contender.program], {
+    env: { ...process.env, ...contender.environment(index), PORT: String(port), REDIS_URL: redisUrl },
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  const stop = () => stopProcess(child, exited);
+  try {
+    await eventually(() => answers(port, child), { timeoutMs: 15_000 });
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  if (child.pid === undefined) throw new Error("The server process could not be started.");
+  return { pid: child.pid, url: `ws://127.0.0.1:${port}${contender.path}`, stop };
+}
+
+function answers(port: number, child: ChildProcess): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (child.exitCode !== null) reject(new Error(`The server ended with ${child.exitCode}.`));
+    const probe = connect(port, "127.0.0.1", () => {
+      probe.destroy();
+      resolve();
+    });
+    probe.once("error", reject);
+  });
+}
+
+async function stopProcess(child: ChildProcess, exited: Promise<void>): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  child.kill("SIGTERM");
+  const timer = setTimeout(() => child.kill("SIGKILL"), STOP_TIMEOUT_MS);
+  await exited;
+  clearTimeout(timer);
+}

@@ -1,0 +1,46 @@
+/*
+ * Who is where, without any socket or message: two servers write their connections into a
+ * store, each reads what both wrote, and when one goes its part goes with it.
+ */
+import { createMembership, type Membership } from "@cm/membership";
+import { createConnectionIdSource, type Store } from "@cm/protocol";
+import { openStore } from "./store.js";
+
+async function startServer(serverId: string): Promise<{ readonly store: Store; readonly membership: Membership }> {
+  const store = await openStore();
+  const membership = createMembership({
+    ids: createConnectionIdSource({ serverId }),
+    store,
+    // A router would open the room's channel here.
+    interest: { enter: () => Promise.resolve(), exit: () => undefined },
+    onError: (error, { stage }) => console.error(stage, error),
+  });
+  await membership.start();
+  return { store, membership };
+}
+
+async function connect(membership: Membership, userId: string, room: string): Promise<string> {
+  const connectionId = membership.nextConnectionId();
+  await membership.open({ connectionId, userId });
+  await membership.join(connectionId, room);
+  return connectionId;
+}
+
+const berlin = await startServer("berlin");
+const tokyo = await startServer("tokyo");
+await connect(berlin.membership, "ann", "lobby");
+await connect(tokyo.membership, "ann", "lobby");
+await connect(tokyo.membership, "bob", "lobby");
+
+const { items } = await berlin.store.rooms.members("lobby", { limit: 100 });
+console.log(`in the lobby: ${items.map(({ userId }) => userId).join(", ")}`);
+console.log(`ann's devices: ${(await tokyo.store.users.connectionsOf("ann")).length}`);
+console.log(`users online: ${await berlin.store.users.countOnline()}`);
+
+await tokyo.membership.shutdown();
+console.log(`after tokyo closed: ${await berlin.store.rooms.count("lobby")} in the lobby`);
+const servers = await berlin.store.servers.list();
+console.log(`living servers: ${servers.map(({ serverId }) => serverId).join(", ")}`);
+
+await berlin.membership.shutdown();
+await Promise.all([berlin.store.close(), tokyo.store.close()]);

@@ -1,0 +1,74 @@
+import { execFile } from "node:child_process";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { freshPrefix } from "@cm/test-kit";
+import { describe, expect, inject, it } from "vitest";
+import { type GatewayProcess, startGatewayProcess } from "../../apps/gateway/src/testing/gateway-process.js";
+
+const run = promisify(execFile);
+const HERE = fileURLToPath(new URL("..", import.meta.url));
+const README = fileURLToPath(new URL("../../README.md", import.meta.url));
+
+/** Runs a program of this folder to its end and gives what it printed. */
+async function output(file: string, env: Record<string, string> = {}): Promise<string> {
+  const { stdout, stderr } = await run(process.execPath, [file], {
+    cwd: HERE,
+    timeout: 20_000,
+    env: { PATH: process.env.PATH ?? "", ...env },
+  });
+  expect(stderr).toBe("");
+  return stdout;
+}
+
+const OUTPUTS = {
+  "01-rooms-for-ws": ["bob heard: hello from the other server"],
+  "02-uws-alone": [
+    "welcome ann",
+    "welcome bob",
+    "bob heard: ann: hello",
+    "without a name: Unexpected server response: 401",
+  ],
+  "03-registry-alone": [
+    "in the lobby: ann, ann, bob",
+    "ann's devices: 2",
+    "users online: 2",
+    "after tokyo closed: 1 in the lobby",
+    "living servers: berlin",
+  ],
+  "04-direct-to-the-store": ["first: leads, token drawn", "second: server-id-taken", "heard: live at once"],
+};
+
+describe("the examples", () => {
+  it.each(Object.entries(OUTPUTS))("%s does what it says, in memory and on Redis", async (name, lines) => {
+    for (const env of [{}, { REDIS_URL: inject("redisUrl"), REDIS_PREFIX: freshPrefix() }]) {
+      const printed = await output(`dist/${name}.js`, env);
+      for (const line of lines) expect(printed).toContain(line);
+    }
+  });
+});
+
+describe("the README", () => {
+  const expected = [
+    /ann is gw-[a-z0-9]{6}\.[a-z0-9]+\nann in lobby: hello\n/,
+    /^everybody in lobby here gets hello\n$/,
+  ];
+
+  it("has code that runs", async () => {
+    const blocks = [...(await readFile(README, "utf8")).matchAll(/^```js\n(.*?)^```$/gms)].map(([, code = ""]) => code);
+    expect(blocks).toHaveLength(expected.length);
+    const gateway: GatewayProcess = await startGatewayProcess();
+    // Inside this folder, so that the packages are found.
+    const folder = await mkdtemp(`${HERE}/.readme-`);
+    try {
+      for (const [index, code] of blocks.entries()) {
+        const file = `${folder}/${index}.mjs`;
+        await writeFile(file, code.replaceAll("localhost:3000", `127.0.0.1:${gateway.port}`));
+        expect(await output(file)).toMatch(expected[index] ?? /nothing/);
+      }
+    } finally {
+      await rm(folder, { recursive: true });
+      await gateway.stop();
+    }
+  });
+});

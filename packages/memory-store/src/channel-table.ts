@@ -1,0 +1,75 @@
+import type { BusHandler, Channel } from "@cm/protocol";
+
+/** One subscriber of a channel. */
+export interface Subscriber {
+  readonly handler: BusHandler;
+  /** Set when the subscription ends; nothing is delivered to it after that. */
+  closed: boolean;
+  /** Takes what the handler throws, though it must not. */
+  readonly onThrow: (cause: unknown) => void;
+}
+
+interface Delivery {
+  readonly message: Uint8Array;
+  readonly subscribers: readonly Subscriber[];
+}
+
+/**
+ * The channels of all stores on a hub. Messages wait in one line and go out in batches,
+ * never inside the call that published them: a handler that publishes is not entered
+ * anew, and all subscribers see one order.
+ */
+export class ChannelTable {
+  readonly #channels = new Map<string, Set<Subscriber>>();
+  #line: Delivery[] = [];
+
+  /** How many channels have subscribers. */
+  get size(): number {
+    return this.#channels.size;
+  }
+
+  publish(channel: Channel, message: Uint8Array): number {
+    const subscribers = this.#channels.get(channelKey(channel));
+    if (subscribers === undefined) return 0;
+    // setImmediate rather than a microtask: two handlers that answer each other must
+    // not keep sockets and timers waiting.
+    if (this.#line.length === 0) setImmediate(() => this.#deliver());
+    this.#line.push({ message: message.slice(), subscribers: [...subscribers] });
+    return subscribers.size;
+  }
+
+  subscribe(channel: Channel, subscriber: Subscriber): void {
+    const key = channelKey(channel);
+    const subscribers = this.#channels.get(key);
+    if (subscribers === undefined) this.#channels.set(key, new Set([subscriber]));
+    else subscribers.add(subscriber);
+  }
+
+  unsubscribe(channel: Channel, subscriber: Subscriber): void {
+    subscriber.closed = true;
+    const key = channelKey(channel);
+    const subscribers = this.#channels.get(key);
+    subscribers?.delete(subscriber);
+    if (subscribers?.size === 0) this.#channels.delete(key);
+  }
+
+  #deliver(): void {
+    const line = this.#line;
+    this.#line = [];
+    for (const { message, subscribers } of line) {
+      for (const subscriber of subscribers) {
+        if (subscriber.closed) continue;
+        try {
+          subscriber.handler(message);
+        } catch (cause) {
+          subscriber.onThrow(cause);
+        }
+      }
+    }
+  }
+}
+
+/** Kinds have no colon, so no two channels share a key. */
+export function channelKey(channel: Channel): string {
+  return `${channel.kind}:${channel.name}`;
+}

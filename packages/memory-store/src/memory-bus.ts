@@ -1,0 +1,50 @@
+import { type Bus, type BusHandler, type Channel, CmError, type Subscription } from "@cm/protocol";
+import { channelKey, type Subscriber } from "./channel-table.js";
+import type { MemoryWorld } from "./memory-hub.js";
+import type { MemoryLink } from "./memory-link.js";
+
+/** The channels of a hub as one store uses them. */
+export class MemoryBus implements Bus {
+  readonly #world: MemoryWorld;
+  readonly #link: MemoryLink;
+  readonly #onThrow: (cause: unknown) => void;
+  /** Closers of the store's own subscriptions, by channel key. */
+  readonly #open = new Map<string, () => void>();
+
+  constructor(world: MemoryWorld, link: MemoryLink, onThrow: (cause: unknown) => void) {
+    this.#world = world;
+    this.#link = link;
+    this.#onThrow = onThrow;
+  }
+
+  async publish(channel: Channel, message: Uint8Array): Promise<number> {
+    this.#link.requireOpen();
+    return this.#world.channels.publish(channel, message);
+  }
+
+  async subscribe(channel: Channel, handler: BusHandler): Promise<Subscription> {
+    this.#link.requireOpen();
+    const { channels } = this.#world;
+    const key = channelKey(channel);
+    if (this.#open.has(key)) {
+      throw new CmError("options-invalid", `The ${channel.kind} channel ${channel.name} is subscribed already.`);
+    }
+    const subscriber: Subscriber = { handler, closed: false, onThrow: this.#onThrow };
+    const close = () => {
+      if (subscriber.closed) return;
+      channels.unsubscribe(channel, subscriber);
+      this.#open.delete(key);
+    };
+    channels.subscribe(channel, subscriber);
+    this.#open.set(key, close);
+    return {
+      async close() {
+        close();
+      },
+    };
+  }
+
+  closeAll(): void {
+    for (const close of [...this.#open.values()]) close();
+  }
+}

@@ -1,0 +1,69 @@
+import { ChannelTable } from "./channel-table.js";
+import { ConnectionTable } from "./connection-table.js";
+import { RoomTable } from "./room-table.js";
+import { ServerTable } from "./server-table.js";
+import { UserTable } from "./user-table.js";
+
+/** What {@link createMemoryHub} may be told. */
+export interface MemoryHubOptions {
+  /**
+   * The clock that leases are judged by, in milliseconds since the Unix epoch; it must
+   * not go back. Default: the system's time when the process started, carried on by its
+   * monotonic clock, so that setting the system's clock ends no lease.
+   */
+  readonly now?: () => number;
+}
+
+/** Where memory stores keep their data. Stores given the same hub and namespace share it. */
+export interface MemoryHub {
+  /** Milliseconds since the Unix epoch, by the clock that leases are judged by. */
+  now(): number;
+}
+
+/** All data of one namespace. */
+export class MemoryWorld {
+  readonly servers: ServerTable;
+  readonly connections: ConnectionTable;
+  readonly rooms: RoomTable;
+  readonly users: UserTable;
+  readonly channels = new ChannelTable();
+
+  constructor(now: () => number) {
+    this.servers = new ServerTable(now);
+    this.connections = new ConnectionTable(this.servers);
+    this.rooms = new RoomTable(this.servers);
+    this.users = new UserTable(this.servers);
+  }
+
+  /** How many things it holds, the servers themselves left out. */
+  get size(): number {
+    return this.connections.size + this.rooms.size + this.users.size + this.channels.size;
+  }
+}
+
+class Hub implements MemoryHub {
+  readonly now: () => number;
+  readonly #worlds = new Map<string, MemoryWorld>();
+
+  constructor(now: () => number) {
+    this.now = now;
+  }
+
+  world(namespace: string): MemoryWorld {
+    const known = this.#worlds.get(namespace);
+    if (known !== undefined) return known;
+    const world = new MemoryWorld(this.now);
+    this.#worlds.set(namespace, world);
+    return world;
+  }
+}
+
+/** Makes a place where several memory stores of one process meet. */
+export function createMemoryHub(options: MemoryHubOptions = {}): MemoryHub {
+  return new Hub(options.now ?? (() => Math.floor(performance.timeOrigin + performance.now())));
+}
+
+/** The world of a namespace; `undefined` where the hub was not made by {@link createMemoryHub}. */
+export function worldOf(hub: MemoryHub, namespace: string): MemoryWorld | undefined {
+  return hub instanceof Hub ? hub.world(namespace) : undefined;
+}

@@ -1,0 +1,98 @@
+import { type Bus, type Link, type Store, toCmError } from "@cm/protocol";
+import { MemoryBus } from "./memory-bus.js";
+import type { MemoryWorld } from "./memory-hub.js";
+import { MemoryLink } from "./memory-link.js";
+import { type MemoryStoreOptions, type ResolvedMemoryStoreOptions, resolveMemoryStoreOptions } from "./options.js";
+
+/**
+ * A store in the memory of this process: for one server, and for tests. It keeps every
+ * promise of the contracts; its link is `in-sync` from `start()` to `close()`. What was
+ * put stays with the hub when a store closes, as it would in a database. Entries have no
+ * time to live of their own: what a dead server left stays until it is cleaned up.
+ *
+ * All subscribers of a channel are handed the same copy of a message's bytes: a handler
+ * may read them during the call and must not write to them.
+ *
+ * Throws `options-invalid`.
+ */
+export function createMemoryStore(options: MemoryStoreOptions = {}): Store {
+  return new MemoryStore(resolveMemoryStoreOptions(options));
+}
+
+class MemoryStore implements Store {
+  readonly #link = new MemoryLink();
+  readonly #bus: MemoryBus;
+  readonly #world: MemoryWorld;
+  #closing: Promise<void> | undefined;
+
+  constructor({ world, onError }: ResolvedMemoryStoreOptions) {
+    this.#world = world;
+    this.#bus = new MemoryBus(world, this.#link, (cause) =>
+      onError(toCmError(cause, "internal", "A bus handler threw."), { stage: "handler" }),
+    );
+  }
+
+  readonly servers: Store["servers"] = {
+    acquire: (registration, ttlMs) => this.#call(({ servers }) => servers.acquire(registration, ttlMs)),
+    renew: (lease, counters) => this.#call(({ servers }) => servers.renew(lease, counters)),
+    release: (lease) => this.#call(({ servers }) => servers.release(lease)),
+    list: () => this.#call(({ servers }) => servers.list()),
+    claim: (serverId, claimant, claimMs) => this.#call(({ servers }) => servers.claim(serverId, claimant, claimMs)),
+    bury: (claim) => this.#call(({ servers }) => servers.bury(claim)),
+  };
+
+  readonly connections: Store["connections"] = {
+    put: (lease, records) => this.#call(({ connections }) => connections.put(lease, records)),
+    remove: (lease, ids) => this.#call(({ connections }) => connections.remove(lease, ids)),
+    get: (connectionId) => this.#call(({ connections }) => connections.get(connectionId)),
+    renew: (lease) => this.#call(({ servers }) => void servers.holder(lease)),
+    shelf: (claim, shelf) => this.#call(({ connections }) => connections.shelf(claim, shelf)),
+    clearShelf: (claim, shelf) => this.#call(({ connections }) => connections.clearShelf(claim, shelf)),
+  };
+
+  readonly rooms: Store["rooms"] = {
+    join: (lease, room, members) => this.#call(({ rooms }) => rooms.join(lease, room, members)),
+    leave: (lease, room, members) => this.#call(({ rooms }) => rooms.leave(lease, room, members)),
+    members: (room, page) => this.#call(({ rooms }) => rooms.members(room, page)),
+    count: (room) => this.#call(({ rooms }) => rooms.count(room)),
+    countRooms: () => this.#call(({ rooms }) => rooms.size),
+    renew: (lease) => this.#call(({ servers }) => void servers.holder(lease)),
+    evict: (claim, room) => this.#call(({ rooms }) => rooms.evict(claim, room)),
+  };
+
+  readonly users: Store["users"] = {
+    add: (lease, connections) => this.#call(({ users }) => users.add(lease, connections)),
+    remove: (lease, connections) => this.#call(({ users }) => users.remove(lease, connections)),
+    connectionsOf: (userId) => this.#call(({ users }) => users.connectionsOf(userId)),
+    countOnline: () => this.#call(({ users }) => users.size),
+    renew: (lease) => this.#call(({ servers }) => void servers.holder(lease)),
+    evict: (claim, connections) => this.#call(({ users }) => users.evict(claim, connections)),
+  };
+
+  get bus(): Bus {
+    return this.#bus;
+  }
+
+  get link(): Link {
+    return this.#link;
+  }
+
+  async start(): Promise<void> {
+    this.#link.open();
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#bus.closeAll();
+    this.#link.close();
+  }
+
+  async #call<T>(work: (world: MemoryWorld) => T): Promise<T> {
+    this.#link.requireOpen();
+    return work(this.#world);
+  }
+}

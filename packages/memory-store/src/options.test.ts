@@ -1,0 +1,27 @@
+import { describe, expect, it } from "vitest";
+import { createMemoryHub, createMemoryStore } from "./index.js";
+
+describe("options of a memory store", () => {
+  it("need not be given", async () => {
+    const store = createMemoryStore();
+    await store.start();
+    expect(await store.servers.list()).toEqual([]);
+    await store.close();
+  });
+
+  const wrong: [string, object][] = [
+    ["namespace", { namespace: "" }],
+    ["namespace", { namespace: 7 }],
+    ["now", { now: 7 }],
+    ["now", { now: () => 0, hub: createMemoryHub() }],
+    ["onError", { onError: "log" }],
+    ["hub", { hub: { now: () => 0 } }],
+    ["hub", { hub: null }],
+  ];
+
+  it.each(wrong)("are refused with a wrong %s (%#)", (field, options) => {
+    expect(() => createMemoryStore(options)).toThrow(
+      expect.objectContaining({ code: "options-invalid", details: { field } }),
+    );
+  });
+});

@@ -1,0 +1,186 @@
+import type { ServerCounters, ServerInfo, ServerRegistration } from "@cm/protocol";
+import { CmError, type Lease, type ReapClaim, type Renewal } from "@cm/protocol";
+
+/** The most expired servers that one renewal names; see the contract of `Renewal`. */
+const EXPIRED_MAX = 100;
+
+/**
+ * One incarnation of a server. What it has put refers to it, so whether a member or a
+ * record counts is one comparison. A holder that was forgotten stays dead for good.
+ */
+export interface Holder {
+  readonly serverId: string;
+  readonly incarnation: string;
+  expiresAtMs: number;
+}
+
+interface Row extends Holder {
+  registration: ServerRegistration;
+  counters: ServerCounters;
+  token: number;
+  startedAt: number;
+  lastHeartbeat: number;
+  claim: { readonly claimant: string; readonly expiresAtMs: number } | undefined;
+}
+
+/** Who is alive, and who cleans up after whom. */
+export class ServerTable {
+  readonly #now: () => number;
+  readonly #rows = new Map<string, Row>();
+  #lastToken = 0;
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  acquire(registration: ServerRegistration, ttlMs: number): Lease {
+    const { serverId, incarnation } = registration;
+    requireDuration(ttlMs, "ttlMs");
+    const now = this.#now();
+    let row = this.#rows.get(serverId);
+    if (row !== undefined) {
+      const expired = row.expiresAtMs <= now;
+      // While somebody cleans up, the same incarnation has to wait as well.
+      const claimed = expired && row.claim !== undefined && row.claim.expiresAtMs > now;
+      if (row.incarnation !== incarnation || claimed) throw taken(serverId, expired);
+    }
+    const token = ++this.#lastToken;
+    const expiresAtMs = now + ttlMs;
+    const kept = { ...registration };
+    if (row === undefined) {
+      const counters = { connections: 0, rooms: 0 };
+      row = {
+        serverId,
+        incarnation,
+        registration: kept,
+        counters,
+        token,
+        startedAt: now,
+        lastHeartbeat: now,
+        expiresAtMs,
+        claim: undefined,
+      };
+      this.#rows.set(serverId, row);
+    } else {
+      Object.assign(row, { registration: kept, token, lastHeartbeat: now, expiresAtMs, claim: undefined });
+    }
+    return { serverId, incarnation, token, expiresAtMs, ttlMs };
+  }
+
+  renew(lease: Lease, counters: ServerCounters): Renewal {
+    const row = this.#require(lease);
+    const now = this.#now();
+    row.counters = { connections: counters.connections, rooms: counters.rooms };
+    row.lastHeartbeat = now;
+    row.expiresAtMs = now + lease.ttlMs;
+    const expired: string[] = [];
+    for (const { serverId, expiresAtMs } of this.#rows.values()) {
+      if (expired.length < EXPIRED_MAX && expiresAtMs <= now) expired.push(serverId);
+    }
+    return { lease: { ...lease, expiresAtMs: row.expiresAtMs }, expired };
+  }
+
+  release(lease: Lease): void {
+    const row = this.#held(lease);
+    if (row !== undefined) this.#forget(row);
+  }
+
+  list(): ServerInfo[] {
+    const now = this.#now();
+    const living: ServerInfo[] = [];
+    for (const row of this.#rows.values()) {
+      const { token, startedAt, lastHeartbeat, expiresAtMs } = row;
+      if (expiresAtMs <= now) continue;
+      living.push({ ...row.registration, ...row.counters, token, startedAt, lastHeartbeat, expiresAtMs });
+    }
+    return living;
+  }
+
+  claim(serverId: string, claimant: string, claimMs: number): ReapClaim | undefined {
+    requireDuration(claimMs, "claimMs");
+    const now = this.#now();
+    const row = this.#rows.get(serverId);
+    if (row === undefined || row.expiresAtMs > now) return undefined;
+    const held = row.claim !== undefined && row.claim.expiresAtMs > now ? row.claim : undefined;
+    if (held !== undefined && held.claimant !== claimant) return undefined;
+    // Never earlier than what the claimant was told before: it may still act on that.
+    const expiresAtMs = Math.max(now + claimMs, held?.expiresAtMs ?? 0);
+    row.claim = { claimant, expiresAtMs };
+    return { serverId, incarnation: row.incarnation, shelfBits: row.registration.shelfBits, expiresAtMs };
+  }
+
+  bury(claim: ReapClaim): void {
+    const row = this.#claimed(claim);
+    if (row !== undefined) this.#forget(row);
+  }
+
+  /**
+   * Who writes under this lease; `lease-lost` where it gives no right to. The lease has
+   * to be the one that the last renewal brought: a store that spreads over machines can
+   * judge a write by what the lease itself says alone, and this one is no laxer.
+   */
+  holder(lease: Lease): Holder {
+    if (lease.expiresAtMs <= this.#now()) throw lost(lease);
+    return this.#require(lease);
+  }
+
+  /** The dead server that a claim gives the right to, while it does. */
+  claimed(claim: ReapClaim): Holder | undefined {
+    return this.#claimed(claim);
+  }
+
+  /** The living incarnation of a server, if it is this one. */
+  living(serverId: string, incarnation: string): Holder | undefined {
+    const row = this.#rows.get(serverId);
+    return row !== undefined && row.incarnation === incarnation && this.lives(row) ? row : undefined;
+  }
+
+  lives(holder: Holder): boolean {
+    return holder.expiresAtMs > this.#now();
+  }
+
+  #held(lease: Lease): Row | undefined {
+    const row = this.#rows.get(lease.serverId);
+    return row !== undefined && row.token === lease.token && this.lives(row) ? row : undefined;
+  }
+
+  #require(lease: Lease): Row {
+    const row = this.#held(lease);
+    if (row === undefined) throw lost(lease);
+    return row;
+  }
+
+  #claimed(claim: ReapClaim): Row | undefined {
+    const row = this.#rows.get(claim.serverId);
+    const now = this.#now();
+    // Of all claims on a server that were ever given, only the holder's have time left.
+    const held =
+      row?.incarnation === claim.incarnation &&
+      row.expiresAtMs <= now &&
+      row.claim !== undefined &&
+      claim.expiresAtMs > now;
+    return held ? row : undefined;
+  }
+
+  #forget(row: Row): void {
+    this.#rows.delete(row.serverId);
+    row.expiresAtMs = Number.NEGATIVE_INFINITY;
+  }
+}
+
+function taken(serverId: string, expired: boolean): CmError {
+  const why = expired ? "belongs to a dead server that is not cleaned up yet" : "is held by another living server";
+  return new CmError("server-id-taken", `The server id ${serverId} ${why}.`, { details: { serverId, expired } });
+}
+
+function lost({ serverId, token }: Lease): CmError {
+  return new CmError("lease-lost", `The lease of server ${serverId} ran out or was taken anew.`, {
+    details: { serverId, token },
+  });
+}
+
+function requireDuration(value: number, field: string): void {
+  if (!Number.isFinite(value) || value <= 0) {
+    throw new CmError("options-invalid", `${field} must be a positive number of milliseconds.`, { details: { field } });
+  }
+}

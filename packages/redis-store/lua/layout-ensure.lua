@@ -1,0 +1,14 @@
+-- Purpose: Writes the layout down where none is, and tells which one holds.
+-- KEYS:    1 the layout hash
+-- ARGV:    1 version; 2 number of partitions
+-- Returns: {version, partitions} as they are stored
+-- Cost:    O(1)
+-- Cluster: one key
+local layoutKey = KEYS[1]
+local version, partitions = ARGV[1], ARGV[2]
+
+if redis.call('HSETNX', layoutKey, 'version', version) == 1 then
+  redis.call('HSET', layoutKey, 'partitions', partitions)
+end
+local stored = redis.call('HMGET', layoutKey, 'version', 'partitions')
+return { tonumber(stored[1]) or -1, tonumber(stored[2]) or -1 }

@@ -1,0 +1,21 @@
+-- Purpose: Gives a lease up and forgets the server.
+-- KEYS:    1 leases; 2 the server's record
+-- ARGV:    1 holder; 2 token
+-- Returns: 1 where it was given up, 0 where the token does not hold it
+-- Cost:    O(log servers)
+-- Cluster: all keys carry the tag {servers}
+local leasesKey, serverKey = KEYS[1], KEYS[2]
+local holder, token = ARGV[1], tonumber(ARGV[2])
+
+local time = redis.call('TIME')
+local nowMs = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+
+local heldToken = tonumber(redis.call('HGET', serverKey, 'token') or -1)
+local heldUntilMs = tonumber(redis.call('ZSCORE', leasesKey, holder) or 0)
+-- A lease that ran out is the reaper's to end: there may be something to clean up.
+if heldToken ~= token or heldUntilMs <= nowMs then
+  return 0
+end
+redis.call('ZREM', leasesKey, holder)
+redis.call('DEL', serverKey)
+return 1

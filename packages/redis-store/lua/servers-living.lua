@@ -1,0 +1,21 @@
+-- Purpose: Names the holders whose lease lives: all, or those asked for.
+-- KEYS:    1 leases
+-- ARGV:    holders, or none for all
+-- Returns: {holder, holder, ...}
+-- Cost:    O(living servers), or O(servers asked for)
+-- Cluster: one key
+local leasesKey = KEYS[1]
+
+local time = redis.call('TIME')
+local nowMs = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+
+if #ARGV == 0 then
+  return redis.call('ZRANGEBYSCORE', leasesKey, '(' .. string.format('%.0f', nowMs), '+inf')
+end
+local living = {}
+for _, holder in ipairs(ARGV) do
+  if tonumber(redis.call('ZSCORE', leasesKey, holder) or 0) > nowMs then
+    living[#living + 1] = holder
+  end
+end
+return living

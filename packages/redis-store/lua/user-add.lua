@@ -1,0 +1,25 @@
+-- Purpose: Adds connections to users of one partition.
+-- KEYS:    1 the partition's users that are online; then the users' connections
+-- ARGV:    1 when the right to write runs out, in ms; 2 time to live in ms;
+--          then the users, in the order of KEYS;
+--          then for each connection: number of its user, connection id
+-- Returns: 1, or -1 where the right has run out
+-- Cost:    O(users + connections)
+-- Cluster: all keys carry the tag of the users' partition
+local onlineKey = KEYS[1]
+local fenceMs, ttlMs = tonumber(ARGV[1]), ARGV[2]
+local users = #KEYS - 1
+
+local time = redis.call('TIME')
+if tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) >= fenceMs then
+  return -1
+end
+for i = 3 + users, #ARGV, 2 do
+  redis.call('HSET', KEYS[1 + tonumber(ARGV[i])], ARGV[i + 1], '')
+end
+for i = 1, users do
+  redis.call('SADD', onlineKey, ARGV[2 + i])
+  redis.call('PEXPIRE', KEYS[1 + i], ttlMs)
+end
+redis.call('PEXPIRE', onlineKey, ttlMs)
+return 1

@@ -1,0 +1,28 @@
+/** The most entries that one script call takes: about a millisecond of Redis's time. */
+export const BATCH_MAX = 500;
+
+/** Cuts a list into parts of at most `size`. */
+export function inChunks<T>(items: readonly T[], size: number = BATCH_MAX): T[][] {
+  const chunks: T[][] = [];
+  for (let start = 0; start < items.length; start += size) chunks.push(items.slice(start, start + size));
+  return chunks;
+}
+
+/** Sorts a list into groups, each in the order of the list. */
+export function groupBy<K, T>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> {
+  const groups = new Map<K, T[]>();
+  for (const item of items) {
+    const key = keyOf(item);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [item]);
+    else group.push(item);
+  }
+  return groups;
+}
+
+/** Numbers the distinct values of a list from 1, as Lua counts, in order of appearance. */
+export function numbered<K>(values: Iterable<K>): Map<K, number> {
+  const numbers = new Map<K, number>();
+  for (const value of values) if (!numbers.has(value)) numbers.set(value, numbers.size + 1);
+  return numbers;
+}

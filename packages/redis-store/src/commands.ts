@@ -1,0 +1,89 @@
+import type { Cluster, Redis } from "ioredis";
+import type { Script } from "./script.js";
+import { shareWrite } from "./shared-write.js";
+import { replyCode, storeClosed, storeTimeout, toStoreError } from "./store-error.js";
+
+/** An argument of a command. */
+export type CommandArg = string | number | Buffer;
+
+/** How the commands of one store are sent. */
+export interface CommandOptions {
+  readonly client: Redis | Cluster;
+  readonly commandTimeoutMs: number;
+  /**
+   * Whether each command needs a clock of its own: a Cluster sends again what failed on
+   * one node, and a client that somebody else made may wait as long as it was told to.
+   * A single connection of ours is watched as a whole, which costs nothing a command.
+   */
+  readonly timed: boolean;
+}
+
+/**
+ * The one way to Redis. What is sent within one turn of the event loop goes out in one
+ * write where there is one connection; nothing waits longer than `commandTimeoutMs`.
+ */
+export class Commands {
+  readonly #client: Redis | Cluster;
+  readonly #single: Redis | undefined;
+  readonly #commandTimeoutMs: number;
+  readonly #timed: boolean;
+  #closed = false;
+
+  constructor({ client, commandTimeoutMs, timed }: CommandOptions) {
+    this.#client = client;
+    this.#single = "slots" in client ? undefined : client;
+    this.#commandTimeoutMs = commandTimeoutMs;
+    this.#timed = timed;
+  }
+
+  /** Runs a script by its digest, and sends its text where Redis does not know it. */
+  async run<Input, Reply>(script: Script<Input, Reply>, input: Input): Promise<Reply> {
+    const { keys, args } = script.encode(input);
+    const rest = [keys.length, ...keys, ...args];
+    let reply: unknown;
+    try {
+      reply = await this.#call("evalsha", [script.sha1, ...rest]);
+    } catch (error) {
+      if (replyCode(error) !== "NOSCRIPT") throw toStoreError(error);
+      reply = await this.send("eval", [script.lua, ...rest]);
+    }
+    return script.decode(reply);
+  }
+
+  /** Sends one command. Replies are strings, numbers, `null` and lists of them. */
+  async send(name: string, args: readonly CommandArg[]): Promise<unknown> {
+    try {
+      return await this.#call(name, args);
+    } catch (error) {
+      throw toStoreError(error);
+    }
+  }
+
+  /** From now on every command fails with `closed`. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  #call(name: string, args: readonly CommandArg[]): Promise<unknown> {
+    if (this.#closed) return Promise.reject(storeClosed());
+    if (this.#single !== undefined) shareWrite(this.#single);
+    const answer = this.#client.call(name, ...args);
+    return this.#timed ? this.#inTime(answer) : answer;
+  }
+
+  #inTime(answer: Promise<unknown>): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(storeTimeout(this.#commandTimeoutMs)), this.#commandTimeoutMs);
+      answer.then(resolve, reject).finally(() => clearTimeout(timer));
+    });
+  }
+}
+
+/** Waits for all, and only then throws the first failure: nothing goes on unseen. */
+export async function allOf<T>(calls: readonly Promise<T>[]): Promise<T[]> {
+  const results = await Promise.allSettled(calls);
+  return results.map((result) => {
+    if (result.status === "rejected") throw result.reason;
+    return result.value;
+  });
+}

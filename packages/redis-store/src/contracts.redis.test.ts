@@ -1,0 +1,17 @@
+import { freshPrefix, keysUnder } from "@cm/test-kit";
+import { createStoreHarness, describeStoreContracts } from "@cm/test-kit/contracts";
+import { inject } from "vitest";
+import { createRedisStore } from "./index.js";
+
+for (const [name, url] of [
+  ["Redis", inject("redisUrl")],
+  ["Redis Cluster", inject("redisClusterUrl")],
+] as const) {
+  describeStoreContracts(name, () => {
+    const prefix = freshPrefix();
+    return createStoreHarness({
+      createStore: () => createRedisStore({ url, prefix }),
+      storedThings: async () => (await keysUnder(url, `${prefix}:`)).length,
+    });
+  });
+}

@@ -1,0 +1,38 @@
+import { CmError, type Lease, parseConnectionId, type ReapClaim } from "@cm/protocol";
+
+/** How leases name who holds them: `<server id>.<incarnation>`, the start of its connection ids. */
+export function holderOf(server: { readonly serverId: string; readonly incarnation: string }): string {
+  return `${server.serverId}.${server.incarnation}`;
+}
+
+const INCARNATION_LENGTH = 4;
+
+/** The holder that a connection id names, without reading the rest of it. */
+export function holderOfConnection(connectionId: string): string {
+  return connectionId.slice(0, connectionId.indexOf(".") + 1 + INCARNATION_LENGTH);
+}
+
+/** Whether a connection id is one of this server's. */
+export function isOwn(server: Lease | ReapClaim, connectionId: string): boolean {
+  const id = parseConnectionId(connectionId);
+  return id.ok && id.value.serverId === server.serverId && id.value.incarnation === server.incarnation;
+}
+
+/** `id-invalid` where a connection id is not one of this server's. */
+export function requireOwn(server: Lease, connectionId: string): void {
+  if (!isOwn(server, connectionId)) {
+    throw new CmError("id-invalid", `${connectionId} is no connection of server ${server.serverId}.`);
+  }
+}
+
+/** `lease-lost` where a write under this lease was refused. */
+export function requireWritten(written: readonly boolean[], lease: Lease): void {
+  if (written.includes(false)) throw leaseLost(lease);
+}
+
+/** The server's lease ran out, or was taken anew. */
+export function leaseLost({ serverId, token }: Lease): CmError {
+  return new CmError("lease-lost", `The lease of server ${serverId} ran out or was taken anew.`, {
+    details: { serverId, token },
+  });
+}

@@ -1,0 +1,159 @@
+import { CmError, type OnError } from "@cm/protocol";
+import type { Cluster, ClusterNode, ClusterOptions, Redis, RedisOptions } from "ioredis";
+import { parseConnectionUrl } from "./connection-url.js";
+
+/** A Cluster: some of its nodes, and what else ioredis may be told. */
+export interface RedisClusterOptions {
+  /** Some or all of the Cluster's nodes; the others are found through them. */
+  readonly nodes: readonly ClusterNode[];
+  readonly options?: ClusterOptions;
+}
+
+/**
+ * Clients that the application made. The store never quits them; how long they queue
+ * and retry is their owner's choice. In a Cluster the store opens one subscriber of its
+ * own for each master, with the options of the nodes in `commands`.
+ */
+export type RedisClients =
+  | { readonly commands: Redis; readonly subscriber: Redis }
+  | { readonly commands: Cluster; readonly subscriber?: never };
+
+/** What {@link createRedisStore} takes: exactly one of `url`, `node`, `sentinel`, `cluster` and `clients`. */
+export interface RedisStoreOptions {
+  /**
+   * `redis://[user:password@]host[:port][/db]`,
+   * `redis+cluster://[user:password@]host[:port],host[:port],...` or
+   * `redis+sentinel://[user:password@]host[:port],.../[db]?master=name`;
+   * `rediss` in the place of `redis` for TLS.
+   */
+  readonly url?: string;
+  /** One Redis: options of ioredis, such as `{ host, port, username, password, tls }`. */
+  readonly node?: RedisOptions;
+  /** A master found through Sentinels: options of ioredis with `sentinels` and `name`. */
+  readonly sentinel?: RedisOptions;
+  readonly cluster?: RedisClusterOptions;
+  readonly clients?: RedisClients;
+  /** In front of every key and channel: 1 to 64 of `A-Z a-z 0-9 : _ -`. Default `cm`. */
+  readonly prefix?: string;
+  /**
+   * Slices that rooms and users are spread over, 1 to 16,384. Written down in Redis by
+   * the first store that starts; one with another number refuses to. More than a Cluster
+   * will ever have masters. Default 256.
+   */
+  readonly partitions?: number;
+  /**
+   * Time to live of connections, rooms and users that nobody renews, in milliseconds: a
+   * safety net under the clean-up. 1,000 or more. Default 3,600,000 (an hour).
+   */
+  readonly connectionTtlMs?: number;
+  /** The longest that one operation waits for Redis, in milliseconds, 50 to 60,000. Default 2,000. */
+  readonly commandTimeoutMs?: number;
+  /** The longest that `start` tries to connect, in milliseconds, 50 to 600,000. Default 10,000. */
+  readonly startTimeoutMs?: number;
+  /** Takes failures of the link and of bus handlers. Default: a process warning each. */
+  readonly onError?: OnError;
+}
+
+/** How to reach Redis. */
+export type RedisConnection =
+  | { readonly kind: "redis"; readonly options: RedisOptions }
+  | { readonly kind: "cluster"; readonly nodes: ClusterNode[]; readonly options: ClusterOptions }
+  | { readonly kind: "clients"; readonly clients: RedisClients };
+
+/** {@link RedisStoreOptions}, complete and checked. */
+export interface ResolvedRedisStoreOptions {
+  readonly connection: RedisConnection;
+  readonly prefix: string;
+  readonly partitions: number;
+  readonly connectionTtlMs: number;
+  readonly commandTimeoutMs: number;
+  readonly startTimeoutMs: number;
+  readonly onError: OnError;
+}
+
+const PREFIX = /^[A-Za-z0-9:_-]{1,64}$/;
+const WAYS = ["url", "node", "sentinel", "cluster", "clients"] as const;
+
+/** Checks the options and fills in what is missing. Throws `options-invalid`. */
+export function resolveRedisStoreOptions(options: RedisStoreOptions): ResolvedRedisStoreOptions {
+  const { prefix = "cm", onError = (error) => process.emitWarning(error) } = options;
+  if (typeof prefix !== "string" || !PREFIX.test(prefix)) throw invalid("prefix", "1 to 64 of A-Z a-z 0-9 : _ -");
+  if (typeof onError !== "function") throw invalid("onError", "a function");
+  return {
+    connection: resolveConnection(options),
+    prefix,
+    partitions: wholeNumber("partitions", options.partitions ?? 256, 1, 16_384),
+    connectionTtlMs: wholeNumber("connectionTtlMs", options.connectionTtlMs ?? 3_600_000, 1_000, 2 ** 40),
+    commandTimeoutMs: wholeNumber("commandTimeoutMs", options.commandTimeoutMs ?? 2_000, 50, 60_000),
+    startTimeoutMs: wholeNumber("startTimeoutMs", options.startTimeoutMs ?? 10_000, 50, 600_000),
+    onError,
+  };
+}
+
+function resolveConnection(options: RedisStoreOptions): RedisConnection {
+  const ways = WAYS.filter((way) => options[way] !== undefined);
+  if (ways.length !== 1)
+    throw invalid("url", `given, or one of node, sentinel, cluster and clients (given: ${ways.length})`);
+  const { url, node, sentinel, cluster, clients } = options;
+  if (url !== undefined) return fromUrl(url);
+  if (clients !== undefined) return { kind: "clients", clients: checkClients(clients) };
+  if (cluster !== undefined) {
+    const { nodes, options: clusterOptions = {} } = cluster;
+    if (!Array.isArray(nodes) || nodes.length === 0) throw invalid("cluster.nodes", "a list of at least one node");
+    refuseKeyPrefix("cluster.options", clusterOptions.keyPrefix ?? clusterOptions.redisOptions?.keyPrefix);
+    return { kind: "cluster", nodes: [...nodes], options: clusterOptions };
+  }
+  if (sentinel !== undefined && (!Array.isArray(sentinel.sentinels) || sentinel.sentinels.length === 0)) {
+    throw invalid("sentinel.sentinels", "a list of at least one address");
+  }
+  if (sentinel !== undefined && !sentinel.name) throw invalid("sentinel.name", "the master's name");
+  const redisOptions = node ?? sentinel ?? {};
+  refuseKeyPrefix(node === undefined ? "sentinel" : "node", redisOptions.keyPrefix);
+  return { kind: "redis", options: redisOptions };
+}
+
+function fromUrl(url: unknown): RedisConnection {
+  if (typeof url !== "string") throw invalid("url", "a string");
+  const { kind, addresses, tls, username, password, db, masterName } = parseConnectionUrl(url);
+  const access: RedisOptions = {
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+    ...(tls ? { tls: {} } : {}),
+  };
+  if (kind === "cluster") return { kind, nodes: [...addresses], options: { redisOptions: access } };
+  if (kind === "node") return { kind: "redis", options: { ...addresses[0], ...access, db } };
+  const sentinelTls: RedisOptions = tls ? { enableTLSForSentinelMode: true, sentinelTLS: {} } : {};
+  return {
+    kind: "redis",
+    options: { ...access, ...sentinelTls, sentinels: [...addresses], name: masterName, db },
+  };
+}
+
+function checkClients(clients: RedisClients): RedisClients {
+  const { commands, subscriber } = clients;
+  if (typeof commands?.call !== "function") throw invalid("clients.commands", "a client of ioredis");
+  if ("slots" in commands) {
+    if (subscriber !== undefined) throw invalid("clients.subscriber", "left out for a Cluster");
+  } else if (typeof subscriber?.subscribe !== "function" || Object.is(subscriber, commands)) {
+    throw invalid("clients.subscriber", "another client of ioredis");
+  }
+  refuseKeyPrefix("clients.commands", commands.options.keyPrefix);
+  refuseKeyPrefix("clients.subscriber", subscriber?.options.keyPrefix);
+  return clients;
+}
+
+/** It would change keys but not what scripts and subscribers compare them with. */
+function refuseKeyPrefix(field: string, keyPrefix: unknown): void {
+  if (keyPrefix !== undefined && keyPrefix !== "") throw invalid(`${field}.keyPrefix`, "left out; use prefix");
+}
+
+function wholeNumber(field: string, value: number, least: number, most: number): number {
+  if (!Number.isInteger(value) || value < least || value > most) {
+    throw invalid(field, `a whole number from ${least} to ${most}`);
+  }
+  return value;
+}
+
+function invalid(field: string, expected: string): CmError {
+  return new CmError("options-invalid", `${field} must be ${expected}.`, { details: { field } });
+}

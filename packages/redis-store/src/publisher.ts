@@ -1,0 +1,47 @@
+import { CmError } from "@cm/protocol";
+import type { Redis } from "ioredis";
+import type { ClusterNodes } from "./cluster-nodes.js";
+import type { Commands } from "./commands.js";
+import { shareWrite } from "./shared-write.js";
+import { replyCode, toStoreError } from "./store-error.js";
+
+/** Sends messages to channels, each publisher's in the order of the calls. */
+export interface Publisher {
+  publish(channel: string, message: Buffer): Promise<number>;
+}
+
+/** Publishes over one connection, which keeps the order by itself. */
+export function createSinglePublisher(commands: Commands): Publisher {
+  return {
+    publish: async (channel, message) => Number(await commands.send("publish", [channel, message])),
+  };
+}
+
+/**
+ * Publishes to the master of the channel's slot, and nowhere else. The Cluster client
+ * would send again, after a while and behind later messages, what a node could not take
+ * at once; here it fails with `unavailable` instead, and order is kept.
+ */
+export function createClusterPublisher(nodes: ClusterNodes): Publisher {
+  return {
+    async publish(channel, message) {
+      const redis = masterOf(nodes, channel);
+      shareWrite(redis);
+      try {
+        return Number(await redis.call("spublish", channel, message));
+      } catch (error) {
+        // Also where the connection broke: another node may have taken over.
+        if (replyCode(error) !== "NOPERM") nodes.refresh();
+        throw toStoreError(error);
+      }
+    },
+  };
+}
+
+function masterOf(nodes: ClusterNodes, channel: string): Redis {
+  const address = nodes.addressOf(channel);
+  const redis = address === undefined ? undefined : nodes.at(address);
+  if (redis !== undefined) return redis;
+  nodes.refresh();
+  throw new CmError("unavailable", "The master of the channel's slot is not known, or can't be reached.");
+}

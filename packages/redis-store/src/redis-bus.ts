@@ -1,0 +1,121 @@
+import { type Bus, type BusHandler, type Channel, CmError, type Subscription } from "@cm/protocol";
+import type { Keys } from "./keys.js";
+import type { Publisher } from "./publisher.js";
+import { storeClosed } from "./store-error.js";
+import type { Subscribers } from "./subscribers.js";
+
+/** What the bus needs. */
+export interface RedisBusParts {
+  readonly keys: Keys;
+  readonly publisher: Publisher;
+  readonly subscribers: Subscribers;
+  readonly commandTimeoutMs: number;
+  readonly onThrow: (cause: unknown) => void;
+}
+
+interface Entry {
+  readonly handler: BusHandler;
+  /** How to tell the caller of `subscribe`; `undefined` once told. */
+  waiting: { readonly resolve: () => void; readonly reject: (error: CmError) => void } | undefined;
+}
+
+/** Channels of Redis. Payloads go through as they are. */
+export class RedisBus implements Bus {
+  readonly #parts: RedisBusParts;
+  /** By the channel's bytes, read as Latin-1: that costs least for each message. */
+  readonly #entries = new Map<string, Entry>();
+  #closed = false;
+
+  constructor(parts: RedisBusParts) {
+    this.#parts = parts;
+  }
+
+  publish(channel: Channel, message: Uint8Array): Promise<number> {
+    return this.#parts.publisher.publish(this.#parts.keys.channel(channel), asBuffer(message));
+  }
+
+  async subscribe(channel: Channel, handler: BusHandler): Promise<Subscription> {
+    if (this.#closed) throw storeClosed();
+    const name = this.#parts.keys.channel(channel);
+    const bytes = latin1(name);
+    if (this.#entries.has(bytes)) {
+      throw new CmError("options-invalid", `The ${channel.kind} channel ${channel.name} is subscribed already.`);
+    }
+    const entry: Entry = { handler, waiting: undefined };
+    this.#entries.set(bytes, entry);
+    try {
+      await this.#untilLive(name, entry);
+    } catch (error) {
+      this.#remove(name, bytes, entry);
+      throw error;
+    }
+    return {
+      close: async () => this.#remove(name, bytes, entry),
+    };
+  }
+
+  /** A message came in. */
+  take(channel: Buffer, payload: Buffer): void {
+    const entry = this.#entries.get(channel.toString("latin1"));
+    if (entry === undefined) return;
+    try {
+      entry.handler(payload);
+    } catch (cause) {
+      this.#parts.onThrow(cause);
+    }
+  }
+
+  /** A channel is live: whatever is published from now on arrives. */
+  live(name: string): void {
+    const entry = this.#entries.get(latin1(name));
+    entry?.waiting?.resolve();
+  }
+
+  /** Ends all subscriptions; those still being made fail with `closed`. */
+  close(): void {
+    this.#closed = true;
+    const entries = [...this.#entries.values()];
+    this.#entries.clear();
+    for (const entry of entries) entry.waiting?.reject(storeClosed());
+  }
+
+  #untilLive(name: string, entry: Entry): Promise<void> {
+    const { subscribers, commandTimeoutMs } = this.#parts;
+    return new Promise((resolve, reject) => {
+      const settle = (): void => {
+        clearTimeout(timer);
+        entry.waiting = undefined;
+      };
+      const timer = setTimeout(() => {
+        settle();
+        reject(new CmError("unavailable", `The channel could not be subscribed within ${commandTimeoutMs} ms.`));
+      }, commandTimeoutMs);
+      entry.waiting = {
+        resolve: () => {
+          settle();
+          resolve();
+        },
+        reject: (error) => {
+          settle();
+          reject(error);
+        },
+      };
+      subscribers.want(name);
+    });
+  }
+
+  #remove(name: string, bytes: string, entry: Entry): void {
+    if (this.#entries.get(bytes) !== entry) return;
+    this.#entries.delete(bytes);
+    this.#parts.subscribers.drop(name);
+  }
+}
+
+/** ioredis would turn any other array of bytes into text. */
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function latin1(name: string): string {
+  return Buffer.from(name, "utf8").toString("latin1");
+}

@@ -1,0 +1,169 @@
+import {
+  CmError,
+  type Lease,
+  type ReapClaim,
+  type Renewal,
+  type ServerCounters,
+  type ServerInfo,
+  type ServerReaping,
+  type ServerRegistration,
+  type ServerRegistry,
+} from "@cm/protocol";
+import { allOf, type Commands } from "./commands.js";
+import type { Keys } from "./keys.js";
+import { holderOf, leaseLost } from "./lease-fence.js";
+import type { Living } from "./living.js";
+import { toStrings } from "./script.js";
+import {
+  type ServerKeys,
+  serverAcquire,
+  serverBury,
+  serverClaim,
+  serverRelease,
+  serverRenew,
+} from "./server-scripts.js";
+
+/** The most dead servers that one renewal names; see the contract of `Renewal`. */
+const EXPIRED_MAX = 100;
+
+const INFO_FIELDS = [
+  "incarnation",
+  "token",
+  "host",
+  "port",
+  "shelfBits",
+  "startedAt",
+  "lastHeartbeat",
+  "expiresAt",
+  "connections",
+  "rooms",
+] as const;
+
+/** What the registry needs. */
+export interface RedisServerRegistryParts {
+  readonly commands: Commands;
+  readonly keys: Keys;
+  readonly living: Living;
+  readonly connectionTtlMs: number;
+  /** Fails with `layout-mismatch`; writes the layout down where Redis has lost it. */
+  readonly ensureLayout: () => Promise<void>;
+}
+
+/** Leases as members of one sorted set, judged by Redis's clock. */
+export class RedisServerRegistry implements ServerRegistry, ServerReaping {
+  readonly #parts: RedisServerRegistryParts;
+
+  constructor(parts: RedisServerRegistryParts) {
+    this.#parts = parts;
+  }
+
+  async acquire(registration: ServerRegistration, ttlMs: number): Promise<Lease> {
+    requireDuration(ttlMs, "ttlMs");
+    await this.#parts.ensureLayout();
+    const { serverId, incarnation } = registration;
+    const acquired = await this.#parts.commands.run(serverAcquire, {
+      ...this.#keysOf(serverId),
+      registration,
+      ttlMs: Math.ceil(ttlMs),
+      keepMs: this.#keepMs(ttlMs),
+    });
+    if (acquired.taken) throw idTaken(serverId, acquired.expired);
+    return { serverId, incarnation, token: acquired.token, expiresAtMs: acquired.expiresAtMs, ttlMs };
+  }
+
+  async renew(lease: Lease, counters: ServerCounters): Promise<Renewal> {
+    const renewed = await this.#parts.commands.run(serverRenew, {
+      ...this.#keysOf(lease.serverId),
+      holder: holderOf(lease),
+      token: lease.token,
+      ttlMs: Math.ceil(lease.ttlMs),
+      counters,
+      keepMs: this.#keepMs(lease.ttlMs),
+      expiredMax: EXPIRED_MAX,
+    });
+    if (renewed === undefined) throw leaseLost(lease);
+    const expired = [...new Set(renewed.expired.map(serverIdOf))];
+    return { lease: { ...lease, expiresAtMs: renewed.expiresAtMs }, expired };
+  }
+
+  async release(lease: Lease): Promise<void> {
+    const keys = this.#keysOf(lease.serverId);
+    await this.#parts.commands.run(serverRelease, { ...keys, holder: holderOf(lease), token: lease.token });
+  }
+
+  async list(): Promise<ServerInfo[]> {
+    const holders = await this.#parts.living.all();
+    const infos = await allOf(holders.map((holder) => this.#info(holder)));
+    return infos.filter((info) => info !== undefined);
+  }
+
+  async claim(serverId: string, claimant: string, claimMs: number): Promise<ReapClaim | undefined> {
+    requireDuration(claimMs, "claimMs");
+    const claimed = await this.#parts.commands.run(serverClaim, {
+      ...this.#keysOf(serverId),
+      serverId,
+      claimant,
+      claimMs: Math.ceil(claimMs),
+    });
+    return claimed && { serverId, ...claimed };
+  }
+
+  async bury(claim: ReapClaim): Promise<void> {
+    const { serverId, incarnation, expiresAtMs } = claim;
+    await this.#parts.commands.run(serverBury, {
+      ...this.#keysOf(serverId),
+      serverId,
+      incarnation,
+      claimExpiresAtMs: expiresAtMs,
+    });
+  }
+
+  /** `undefined` where the server went between the list of ids and this. */
+  async #info(holder: string): Promise<ServerInfo | undefined> {
+    const { keys, commands } = this.#parts;
+    const serverId = serverIdOf(holder);
+    const reply = await commands.send("hmget", [keys.server(serverId), ...INFO_FIELDS]);
+    if (!Array.isArray(reply) || reply[0] === null) return undefined;
+    const [incarnation = "", token, host = "", port, shelfBits, startedAt, lastHeartbeat, expiresAt, ...counters] =
+      toStrings(reply);
+    if (`${serverId}.${incarnation}` !== holder) return undefined;
+    return {
+      serverId,
+      incarnation,
+      host,
+      port: Number(port),
+      shelfBits: Number(shelfBits),
+      connections: Number(counters[0]),
+      rooms: Number(counters[1]),
+      token: Number(token),
+      startedAt: Number(startedAt),
+      lastHeartbeat: Number(lastHeartbeat),
+      expiresAtMs: Number(expiresAt),
+    };
+  }
+
+  #keysOf(serverId: string): ServerKeys {
+    const { keys } = this.#parts;
+    return { leases: keys.leases, server: keys.server(serverId) };
+  }
+
+  /** Records outlive their lease by far: a dead server's says how to clean up after it. */
+  #keepMs(ttlMs: number): number {
+    return Math.ceil(Math.max(this.#parts.connectionTtlMs, 10 * ttlMs));
+  }
+}
+
+function serverIdOf(holder: string): string {
+  return holder.slice(0, holder.indexOf("."));
+}
+
+function idTaken(serverId: string, expired: boolean): CmError {
+  const why = expired ? "belongs to a dead server that is not cleaned up yet" : "is held by another living server";
+  return new CmError("server-id-taken", `The server id ${serverId} ${why}.`, { details: { serverId, expired } });
+}
+
+function requireDuration(value: number, field: string): void {
+  if (!Number.isFinite(value) || value <= 0) {
+    throw new CmError("options-invalid", `${field} must be a positive number of milliseconds.`, { details: { field } });
+  }
+}

@@ -1,0 +1,211 @@
+import {
+  type Bus,
+  CmError,
+  type FailureStage,
+  isCmError,
+  type Link,
+  type LinkState,
+  type Store,
+  toCmError,
+} from "@cm/protocol";
+import type { Commands } from "./commands.js";
+import { Keys } from "./keys.js";
+import { Living } from "./living.js";
+import { type RedisStoreOptions, type ResolvedRedisStoreOptions, resolveRedisStoreOptions } from "./options.js";
+import { RedisBus } from "./redis-bus.js";
+import { RedisConnectionRegistry } from "./redis-connection-registry.js";
+import { connectRedis, type RedisConnections } from "./redis-connections.js";
+import { RedisLink } from "./redis-link.js";
+import { RedisRoomDirectory } from "./redis-room-directory.js";
+import { RedisServerRegistry } from "./redis-server-registry.js";
+import { RedisUserDirectory } from "./redis-user-directory.js";
+import { layoutEnsure } from "./server-scripts.js";
+import { storeClosed, toStoreError } from "./store-error.js";
+
+/** The layout of keys that this package writes; see `Keys`. */
+export const LAYOUT_VERSION = 1;
+
+/** A {@link Store} on Redis. */
+export interface RedisStore extends Store {
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * A store on Redis 7 or newer, or Valkey: a single node, a master found by Sentinels, or
+ * a Cluster. It uses one connection for commands and one for subscriptions (in a Cluster
+ * one of each for each master). Making it connects to nothing.
+ *
+ * In a Cluster, leases are judged by one node's clock and writes by that of the node
+ * which they go to: keep the nodes' clocks together, as for any use of expiry.
+ *
+ * Throws `options-invalid`.
+ */
+export function createRedisStore(options: RedisStoreOptions): RedisStore {
+  return new ConnectedStore(resolveRedisStoreOptions(options));
+}
+
+/** All that exists between `start` and `close`. */
+interface Running {
+  readonly links: RedisConnections;
+  readonly servers: RedisServerRegistry;
+  readonly connections: RedisConnectionRegistry;
+  readonly rooms: RedisRoomDirectory;
+  readonly users: RedisUserDirectory;
+  readonly bus: RedisBus;
+}
+
+class ConnectedStore implements RedisStore {
+  readonly #options: ResolvedRedisStoreOptions;
+  readonly #keys: Keys;
+  readonly #link = new RedisLink();
+  #running: Running | undefined;
+  #starting: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: ResolvedRedisStoreOptions) {
+    this.#options = options;
+    this.#keys = new Keys(options.prefix, options.partitions);
+  }
+
+  readonly servers: Store["servers"] = {
+    acquire: (registration, ttlMs) => this.#with(({ servers }) => servers.acquire(registration, ttlMs)),
+    renew: (lease, counters) => this.#with(({ servers }) => servers.renew(lease, counters)),
+    release: (lease) => this.#with(({ servers }) => servers.release(lease)),
+    list: () => this.#with(({ servers }) => servers.list()),
+    claim: (serverId, claimant, claimMs) => this.#with(({ servers }) => servers.claim(serverId, claimant, claimMs)),
+    bury: (claim) => this.#with(({ servers }) => servers.bury(claim)),
+  };
+
+  readonly connections: Store["connections"] = {
+    put: (lease, records) => this.#with(({ connections }) => connections.put(lease, records)),
+    remove: (lease, ids) => this.#with(({ connections }) => connections.remove(lease, ids)),
+    get: (connectionId) => this.#with(({ connections }) => connections.get(connectionId)),
+    renew: (lease, from, to) => this.#with(({ connections }) => connections.renew(lease, from, to)),
+    shelf: (claim, shelf) => this.#with(({ connections }) => connections.shelf(claim, shelf)),
+    clearShelf: (claim, shelf) => this.#with(({ connections }) => connections.clearShelf(claim, shelf)),
+  };
+
+  readonly rooms: Store["rooms"] = {
+    join: (lease, room, members) => this.#with(({ rooms }) => rooms.join(lease, room, members)),
+    leave: (lease, room, members) => this.#with(({ rooms }) => rooms.leave(lease, room, members)),
+    members: (room, page) => this.#with(({ rooms }) => rooms.members(room, page)),
+    count: (room) => this.#with(({ rooms }) => rooms.count(room)),
+    countRooms: () => this.#with(({ rooms }) => rooms.countRooms()),
+    renew: (lease, rooms) => this.#with(({ rooms: directory }) => directory.renew(lease, rooms)),
+    evict: (claim, room) => this.#with(({ rooms }) => rooms.evict(claim, room)),
+  };
+
+  readonly users: Store["users"] = {
+    add: (lease, connections) => this.#with(({ users }) => users.add(lease, connections)),
+    remove: (lease, connections) => this.#with(({ users }) => users.remove(lease, connections)),
+    connectionsOf: (userId) => this.#with(({ users }) => users.connectionsOf(userId)),
+    countOnline: () => this.#with(({ users }) => users.countOnline()),
+    renew: (lease, userIds) => this.#with(({ users }) => users.renew(lease, userIds)),
+    evict: (claim, connections) => this.#with(({ users }) => users.evict(claim, connections)),
+  };
+
+  readonly bus: Bus = {
+    publish: (channel, message) => this.#with(({ bus }) => bus.publish(channel, message)),
+    subscribe: (channel, handler) => this.#with(({ bus }) => bus.subscribe(channel, handler)),
+  };
+
+  get link(): Link {
+    return this.#link;
+  }
+
+  start(): Promise<void> {
+    if (this.#closing !== undefined) return Promise.reject(storeClosed());
+    this.#starting ??= this.#start().catch((error) => {
+      this.#starting = undefined;
+      throw error;
+    });
+    return this.#starting;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #start(): Promise<void> {
+    const { commandTimeoutMs, connectionTtlMs } = this.#options;
+    let bus: RedisBus | undefined;
+    const links = await connectRedis(this.#options, {
+      message: (channel, payload) => bus?.take(channel, payload),
+      live: (channel) => bus?.live(channel),
+      changed: () => this.#updateLink(),
+      failed: (error) => this.#report(toStoreError(error), "link"),
+    });
+    const { commands, publisher, subscribers } = links;
+    try {
+      await this.#ensureLayout(commands);
+    } catch (error) {
+      await links.close();
+      throw error;
+    }
+    const living = new Living(commands, this.#keys);
+    const shared = { commands, keys: this.#keys, living, connectionTtlMs };
+    bus = new RedisBus({
+      keys: this.#keys,
+      publisher,
+      subscribers,
+      commandTimeoutMs,
+      onThrow: (cause) => this.#report(toCmError(cause, "internal", "A bus handler threw."), "handler"),
+    });
+    this.#running = {
+      links,
+      servers: new RedisServerRegistry({ ...shared, ensureLayout: () => this.#ensureLayout(commands) }),
+      connections: new RedisConnectionRegistry(shared),
+      rooms: new RedisRoomDirectory(shared),
+      users: new RedisUserDirectory(shared),
+      bus,
+    };
+    this.#updateLink();
+  }
+
+  async #close(): Promise<void> {
+    // A start that fails has cleaned up behind itself, and its caller hears of it.
+    await this.#starting?.catch(() => undefined);
+    const running = this.#running;
+    this.#running = undefined;
+    this.#link.become("closed");
+    if (running === undefined) return;
+    running.bus.close();
+    await running.links.close();
+  }
+
+  async #ensureLayout(commands: Commands): Promise<void> {
+    const { partitions } = this.#options;
+    const stored = await commands.run(layoutEnsure, { layout: this.#keys.layout, version: LAYOUT_VERSION, partitions });
+    if (stored.version === LAYOUT_VERSION && stored.partitions === partitions) return;
+    throw new CmError(
+      "layout-mismatch",
+      `Redis holds layout ${stored.version} with ${stored.partitions} partitions under ${this.#keys.layout}; ` +
+        `this store writes layout ${LAYOUT_VERSION} with ${partitions}.`,
+      { details: { stored, own: { version: LAYOUT_VERSION, partitions } } },
+    );
+  }
+
+  #updateLink(): void {
+    if (this.#running !== undefined) this.#link.become(stateOf(this.#running.links));
+  }
+
+  #report(error: CmError, stage: FailureStage): void {
+    // What fails while the store closes is what closing means.
+    if (this.#closing === undefined && isCmError(error)) this.#options.onError(error, { stage });
+  }
+
+  async #with<T>(use: (running: Running) => Promise<T>): Promise<T> {
+    if (this.#running === undefined) throw storeClosed();
+    return use(this.#running);
+  }
+}
+
+function stateOf({ ready, subscribers }: RedisConnections): LinkState {
+  if (!ready) return "down";
+  return subscribers.ready && subscribers.inSync ? "in-sync" : "resubscribing";
+}

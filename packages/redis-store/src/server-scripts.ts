@@ -1,0 +1,114 @@
+import type { ServerCounters, ServerRegistration } from "@cm/protocol";
+import { defineScript, toList, toNumber, toStrings } from "./script.js";
+
+/** The keys of one server. */
+export interface ServerKeys {
+  readonly leases: string;
+  readonly server: string;
+}
+
+/** How taking a lease ended. */
+export type Acquisition =
+  | { readonly taken: false; readonly token: number; readonly expiresAtMs: number }
+  | { readonly taken: true; readonly expired: boolean };
+
+export const layoutEnsure = defineScript(
+  "layout-ensure",
+  (input: { readonly layout: string; readonly version: number; readonly partitions: number }) => ({
+    keys: [input.layout],
+    args: [input.version, input.partitions],
+  }),
+  (reply) => {
+    const [version = -1, partitions = -1] = toList(reply).map(Number);
+    return { version, partitions };
+  },
+);
+
+export const serverAcquire = defineScript(
+  "server-acquire",
+  (
+    input: ServerKeys & { readonly registration: ServerRegistration; readonly ttlMs: number; readonly keepMs: number },
+  ) => {
+    const { serverId, incarnation, host, port, shelfBits } = input.registration;
+    return {
+      keys: [input.leases, input.server],
+      args: [serverId, incarnation, host, port, shelfBits, input.ttlMs, input.keepMs],
+    };
+  },
+  (reply): Acquisition => {
+    const [acquired, first = 0, expiresAtMs = 0] = toList(reply).map(Number);
+    return acquired === 1 ? { taken: false, token: first, expiresAtMs } : { taken: true, expired: first === 1 };
+  },
+);
+
+export const serverRenew = defineScript(
+  "server-renew",
+  (
+    input: ServerKeys & {
+      readonly holder: string;
+      readonly token: number;
+      readonly ttlMs: number;
+      readonly counters: ServerCounters;
+      readonly keepMs: number;
+      readonly expiredMax: number;
+    },
+  ) => ({
+    keys: [input.leases, input.server],
+    args: [
+      input.holder,
+      input.token,
+      input.ttlMs,
+      input.counters.connections,
+      input.counters.rooms,
+      input.keepMs,
+      input.expiredMax,
+    ],
+  }),
+  (reply) => {
+    const [expiresAtMs, ...expired] = toStrings(reply);
+    return expiresAtMs === undefined ? undefined : { expiresAtMs: Number(expiresAtMs), expired };
+  },
+);
+
+export const serverRelease = defineScript(
+  "server-release",
+  (input: ServerKeys & { readonly holder: string; readonly token: number }) => ({
+    keys: [input.leases, input.server],
+    args: [input.holder, input.token],
+  }),
+  toNumber,
+);
+
+export const serverClaim = defineScript(
+  "server-claim",
+  (input: ServerKeys & { readonly serverId: string; readonly claimant: string; readonly claimMs: number }) => ({
+    keys: [input.leases, input.server],
+    args: [input.serverId, input.claimant, input.claimMs],
+  }),
+  (reply) => {
+    const [incarnation, shelfBits, expiresAtMs] = toStrings(reply);
+    return incarnation === undefined
+      ? undefined
+      : { incarnation, shelfBits: Number(shelfBits), expiresAtMs: Number(expiresAtMs) };
+  },
+);
+
+export const serverBury = defineScript(
+  "server-bury",
+  (
+    input: ServerKeys & { readonly serverId: string; readonly incarnation: string; readonly claimExpiresAtMs: number },
+  ) => ({
+    keys: [input.leases, input.server],
+    args: [input.serverId, input.incarnation, input.claimExpiresAtMs],
+  }),
+  toNumber,
+);
+
+export const serversLiving = defineScript(
+  "servers-living",
+  (input: { readonly leases: string; readonly holders: readonly string[] }) => ({
+    keys: [input.leases],
+    args: input.holders,
+  }),
+  toStrings,
+);

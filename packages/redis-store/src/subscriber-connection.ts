@@ -1,0 +1,213 @@
+import type { Redis } from "ioredis";
+import { BATCH_MAX, groupBy, inChunks } from "./batches.js";
+import { slotOf } from "./slots.js";
+
+/** Who hears what a {@link SubscriberConnection} has to tell. */
+export interface SubscriberEvents {
+  /** A message; both buffers are only valid during the call. */
+  readonly message: (channel: Buffer, payload: Buffer) => void;
+  /** The channel is subscribed and acknowledged. */
+  readonly live: (channel: string) => void;
+  /** Whether it is in sync may have changed. */
+  readonly changed: () => void;
+  /** A slot of these channels has another master now (Cluster only). */
+  readonly moved: () => void;
+  readonly failed: (error: unknown) => void;
+}
+
+/** How a {@link SubscriberConnection} works. */
+export interface SubscriberConnectionOptions {
+  readonly redis: Redis;
+  /** `true` for SSUBSCRIBE, one slot a command. */
+  readonly sharded: boolean;
+  /** How often the connection is asked for a sign of life, in milliseconds. */
+  readonly pingIntervalMs: number;
+  readonly events: SubscriberEvents;
+}
+
+const RETRY_MS = 200;
+
+/**
+ * One connection that subscribes, and what is wanted of it. The client says `ready`
+ * before anything is subscribed again, so this keeps the wanted channels itself and
+ * counts one as live only when this very connection has acknowledged it.
+ */
+export class SubscriberConnection {
+  readonly redis: Redis;
+  readonly #sharded: boolean;
+  readonly #events: SubscriberEvents;
+  readonly #wanted = new Set<string>();
+  /** Sent on this connection, not acknowledged yet. */
+  readonly #sent = new Set<string>();
+  readonly #live = new Set<string>();
+  /** Subscribed, no longer wanted, not let go yet. */
+  readonly #leaving = new Set<string>();
+  readonly #unlisten: () => void;
+  readonly #pings: NodeJS.Timeout;
+  /** Grows with every connection, so that answers to an earlier one are not mistaken. */
+  #epoch = 0;
+  #flushing = false;
+  #retry: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor({ redis, sharded, pingIntervalMs, events }: SubscriberConnectionOptions) {
+    this.redis = redis;
+    this.#sharded = sharded;
+    this.#events = events;
+    this.#unlisten = this.#listen();
+    this.#pings = setInterval(() => this.#ping(), pingIntervalMs);
+    this.#pings.unref();
+  }
+
+  /** Whether the connection works and all that is wanted is live. */
+  get inSync(): boolean {
+    return this.redis.status === "ready" && this.#live.size === this.#wanted.size;
+  }
+
+  want(channel: string): void {
+    this.#wanted.add(channel);
+    if (this.#leaving.delete(channel)) this.#goneLive(channel);
+    else if (!this.#live.has(channel)) this.#schedule();
+  }
+
+  drop(channel: string): void {
+    if (!this.#wanted.delete(channel)) return;
+    if (this.#live.delete(channel)) this.#leaving.add(channel);
+    this.#schedule();
+  }
+
+  /** Subscribes everything again; what is subscribed already stays so. */
+  resync(): void {
+    this.#live.clear();
+    this.#schedule();
+  }
+
+  /** Takes the listeners off. The connection itself is left to whoever made it. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearInterval(this.#pings);
+    clearTimeout(this.#retry);
+    this.#unlisten();
+    // What the client still has to say while it goes, nobody needs to know.
+    const ignore = (): void => undefined;
+    this.redis.on("error", ignore);
+    const channels = [...this.#wanted, ...this.#leaving];
+    if (this.redis.status === "ready" && channels.length > 0) {
+      await Promise.allSettled(this.#batches(channels).map((batch) => this.#unsubscribe(batch)));
+    }
+    this.redis.off("error", ignore);
+  }
+
+  #listen(): () => void {
+    const { redis } = this;
+    const message = this.#sharded ? "smessageBuffer" : "messageBuffer";
+    const renewed = (): void => this.#renewed();
+    const moved = (): void => this.#onMoved();
+    redis.on(message, this.#events.message);
+    redis.on("error", this.#events.failed);
+    redis.on("ready", renewed);
+    redis.on("close", renewed);
+    redis.on("moved", moved);
+    return () => {
+      redis.off(message, this.#events.message);
+      redis.off("error", this.#events.failed);
+      redis.off("ready", renewed);
+      redis.off("close", renewed);
+      redis.off("moved", moved);
+    };
+  }
+
+  #schedule(): void {
+    if (this.#flushing || this.#closed) return;
+    this.#flushing = true;
+    // At the end of the turn, so that a storm of joins becomes one command.
+    setImmediate(() => {
+      this.#flushing = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    if (this.#closed || this.redis.status !== "ready") return;
+    const epoch = this.#epoch;
+    const leaving = [...this.#leaving];
+    this.#leaving.clear();
+    for (const batch of this.#batches(leaving)) {
+      // A refusal means that the channel is not subscribed here, which is what was asked for.
+      this.#unsubscribe(batch).catch((error) => this.#events.failed(error));
+    }
+    const missing = [...this.#wanted].filter((channel) => !this.#live.has(channel) && !this.#sent.has(channel));
+    for (const batch of this.#batches(missing)) {
+      for (const channel of batch) this.#sent.add(channel);
+      this.#subscribe(batch).then(
+        () => this.#acknowledged(batch, epoch),
+        (error) => this.#refused(batch, epoch, error),
+      );
+    }
+    this.#events.changed();
+  }
+
+  #acknowledged(batch: readonly string[], epoch: number): void {
+    if (epoch !== this.#epoch || this.#closed) return;
+    for (const channel of batch) {
+      this.#sent.delete(channel);
+      if (this.#wanted.has(channel)) this.#goneLive(channel);
+      else this.#leaving.add(channel);
+    }
+    if (this.#leaving.size > 0) this.#schedule();
+    this.#events.changed();
+  }
+
+  #refused(batch: readonly string[], epoch: number, error: unknown): void {
+    if (epoch !== this.#epoch || this.#closed) return;
+    for (const channel of batch) this.#sent.delete(channel);
+    this.#events.failed(error);
+    this.#retry ??= setTimeout(() => {
+      this.#retry = undefined;
+      this.#flush();
+    }, RETRY_MS);
+  }
+
+  #goneLive(channel: string): void {
+    this.#live.add(channel);
+    this.#events.live(channel);
+  }
+
+  /** The connection broke or is a new one: nothing is subscribed on it. */
+  #renewed(): void {
+    this.#epoch++;
+    this.#sent.clear();
+    this.#live.clear();
+    this.#leaving.clear();
+    this.#events.changed();
+    this.#flush();
+  }
+
+  /** Redis has let some channel go by itself and does not say which one. */
+  #onMoved(): void {
+    this.#live.clear();
+    this.#events.changed();
+    this.#events.moved();
+  }
+
+  #ping(): void {
+    if (this.redis.status !== "ready") return;
+    // No answer in time makes the client drop the connection, and that is reported by itself.
+    this.redis.ping().catch(() => undefined);
+  }
+
+  /** One command each. A sharded one takes channels of one slot only. */
+  #batches(channels: readonly string[]): string[][] {
+    if (!this.#sharded) return inChunks(channels, BATCH_MAX);
+    return [...groupBy(channels, slotOf).values()].flatMap((group) => inChunks(group, BATCH_MAX));
+  }
+
+  #subscribe(batch: readonly string[]): Promise<unknown> {
+    return this.#sharded ? this.redis.ssubscribe(...batch) : this.redis.subscribe(...batch);
+  }
+
+  #unsubscribe(batch: readonly string[]): Promise<unknown> {
+    return this.#sharded ? this.redis.sunsubscribe(...batch) : this.redis.unsubscribe(...batch);
+  }
+}

@@ -1,0 +1,52 @@
+import type { LiveConnection, WaitingLimit } from "./live-connection.js";
+
+/** The least number of bytes between two looks at all connections; keeps their cost under a few percent. */
+const CHECK_EVERY_MIN_BYTES = 256 * 1024;
+
+/** The frame header at its longest: counted with every message. */
+const FRAME_HEADER_BYTES = 10;
+
+/**
+ * Keeps what waits on slow connections within bounds, without a hole in any stream.
+ *
+ * The native limit (`maxBackpressure`) drops a message and may send the next one: while
+ * it empties a subscriber's queue, and when a direct send follows in the same call. Its
+ * `dropped` event comes once where dozens are lost. So the native limit is set out of
+ * reach, and this side counts: no socket can have grown by more than what was published
+ * in all since it was last looked at. Every so many published bytes, all are looked at
+ * (some 10 ns each), and those over the limit are cut. A connection has thus received
+ * every frame so far, or it is gone.
+ */
+export class Backpressure<U> implements WaitingLimit {
+  readonly maxBytes: number;
+  /** Connections cut as slow consumers. */
+  closed = 0;
+  /** Bytes that had waited on them. */
+  discardedBytes = 0;
+  readonly #connections: ReadonlyMap<string, LiveConnection<U>>;
+  readonly #checkEveryBytes: number;
+  #unchecked = 0;
+
+  constructor(connections: ReadonlyMap<string, LiveConnection<U>>, maxBytes: number) {
+    this.#connections = connections;
+    this.maxBytes = maxBytes;
+    this.#checkEveryBytes = Math.max(maxBytes, CHECK_EVERY_MIN_BYTES);
+  }
+
+  /** Call it before each publish. May close connections. */
+  publishing(frame: Uint8Array): void {
+    this.#unchecked += frame.byteLength + FRAME_HEADER_BYTES;
+    if (this.#unchecked > this.#checkEveryBytes) this.#checkAll(frame.byteLength);
+  }
+
+  exceeded(bytes: number): void {
+    this.closed += 1;
+    this.discardedBytes += bytes;
+  }
+
+  #checkAll(pendingBytes: number): void {
+    // First, for a close handler may publish and come by here again.
+    this.#unchecked = pendingBytes;
+    for (const connection of this.#connections.values()) connection.checkWaiting();
+  }
+}

@@ -1,0 +1,91 @@
+import type { HttpResponse } from "uWebSockets.js";
+import { STATUS_CODES } from "node:http";
+import { type CmError, ERROR_CODES, type ErrorCode } from "@cm/protocol";
+
+/** An answer to an HTTP request. */
+export interface HttpReply {
+  /** 200 to 599. */
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Uint8Array;
+}
+
+const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must not pass
+const HEADER_VALUE_FORBIDDEN = /[\u0000-\u0008\u000a-\u001f\u007f]/;
+
+/** What is wrong with a reply, or `undefined`. A line break in a header would start another one. */
+export function replyFault(reply: HttpReply): string | undefined {
+  if (!Number.isInteger(reply.status) || reply.status < 200 || reply.status > 599) {
+    return "status must be a whole number from 200 to 599";
+  }
+  for (const [name, value] of Object.entries(reply.headers ?? {})) {
+    if (!HEADER_NAME.test(name)) return `${JSON.stringify(name)} is no header name`;
+    if (typeof value !== "string" || HEADER_VALUE_FORBIDDEN.test(value)) {
+      return `the value of header ${name} can't be sent`;
+    }
+  }
+  return undefined;
+}
+
+/** How to write a reply. */
+export interface WriteOptions {
+  /** Leave the body out but say how long it would be (HEAD). */
+  readonly headOnly?: boolean;
+  /** Close the TCP connection afterwards. */
+  readonly closeConnection?: boolean;
+}
+
+/** Writes a whole reply in one piece. The response must be neither answered nor aborted. */
+export function writeReply(res: HttpResponse, reply: HttpReply, options: WriteOptions = {}): void {
+  const { headOnly = false, closeConnection = false } = options;
+  res.cork(() => {
+    res.writeStatus(`${reply.status} ${STATUS_CODES[reply.status] ?? "Unknown"}`);
+    for (const [name, value] of Object.entries(reply.headers ?? {})) {
+      // The native layer writes the length itself.
+      if (name.toLowerCase() !== "content-length") res.writeHeader(name, value);
+    }
+    const body = reply.body ?? "";
+    if (headOnly) res.endWithoutBody(Buffer.byteLength(body), closeConnection);
+    else res.end(body, closeConnection);
+  });
+}
+
+/** A refusal as JSON: `{"code":"unauthorized","message":"..."}`. */
+export function jsonRefusal(
+  status: number,
+  code: string,
+  message: string,
+  headers: Readonly<Record<string, string>> = {},
+): HttpReply {
+  return {
+    status,
+    headers: { ...headers, "Content-Type": "application/json; charset=utf-8", "Cache-Control": "no-store" },
+    body: JSON.stringify({ code, message }),
+  };
+}
+
+const STATUS_BY_CODE: { readonly [code in ErrorCode]?: number } = {
+  unauthorized: 401,
+  "origin-refused": 403,
+  "not-found": 404,
+  "rate-limited": 429,
+  "capacity-reached": 503,
+  "pending-limit": 503,
+  unavailable: 503,
+  timeout: 503,
+  "lease-lost": 503,
+  closed: 503,
+  internal: 500,
+  "options-invalid": 500,
+  "config-invalid": 500,
+};
+
+/**
+ * The refusal that an error leads to. The messages of server faults (5xx) may name
+ * hosts and keys, so the client gets the code's general meaning instead.
+ */
+export function refusalOf(error: CmError): HttpReply {
+  const status = STATUS_BY_CODE[error.code] ?? 400;
+  return jsonRefusal(status, error.code, status >= 500 ? ERROR_CODES[error.code].meaning : error.message);
+}

@@ -1,0 +1,58 @@
+import type { HttpRequest, HttpResponse } from "uWebSockets.js";
+import { type CmError, ERROR_CODES, type OnError, toCmError } from "@cm/protocol";
+import { type HttpReply, jsonRefusal, replyFault, writeReply } from "./http-reply.js";
+import { copyRequest } from "./http-request.js";
+import type { RouteHandler } from "./options.js";
+
+/** Answers plain HTTP: GET and HEAD on a fixed table of paths. */
+export class HttpRoutes {
+  readonly #routes: ReadonlyMap<string, RouteHandler>;
+  readonly #onError: OnError;
+
+  constructor(routes: ReadonlyMap<string, RouteHandler>, onError: OnError) {
+    this.#routes = routes;
+    this.#onError = onError;
+  }
+
+  /** The native request event. Answers now, or later unless the client goes away first. */
+  handle(res: HttpResponse, req: HttpRequest): void {
+    const answer = this.#routes.get(req.getUrl());
+    if (answer === undefined) {
+      writeReply(res, jsonRefusal(404, "not-found", "Nothing is served here."), { closeConnection: true });
+      return;
+    }
+    const method = req.getCaseSensitiveMethod();
+    if (method !== "GET" && method !== "HEAD") {
+      const reply = jsonRefusal(405, "operation-unknown", "Only GET and HEAD are served here.", { Allow: "GET, HEAD" });
+      writeReply(res, reply, { closeConnection: true });
+      return;
+    }
+    let open = true;
+    // Without it, returning unanswered ends the process.
+    res.onAborted(() => {
+      open = false;
+    });
+    const write = (reply: HttpReply): void => {
+      if (open) writeReply(res, this.#checked(reply), { headOnly: method === "HEAD" });
+    };
+    const fail = (cause: unknown): void => write(this.#failure(cause));
+    try {
+      const reply = answer({ ...copyRequest(res, req), method });
+      if (reply instanceof Promise) reply.then(write).catch(fail);
+      else write(reply);
+    } catch (cause) {
+      fail(cause);
+    }
+  }
+
+  #checked(reply: HttpReply): HttpReply {
+    const fault = replyFault(reply);
+    return fault === undefined ? reply : this.#failure(new TypeError(`A route's reply can't be sent: ${fault}.`));
+  }
+
+  #failure(cause: unknown): HttpReply {
+    const error: CmError = toCmError(cause, "internal", "A route failed.");
+    this.#onError(error, { stage: "handler" });
+    return jsonRefusal(500, "internal", ERROR_CODES.internal.meaning);
+  }
+}

@@ -1,0 +1,13 @@
+export { createUwsServer } from "./server.js";
+
+// The server
+export type { ConnectionHandler, RouteHandler, RouteRequest, UwsServerOptions } from "./options.js";
+export type { ListeningAddress, UwsServer, UwsServerStats } from "./server.js";
+
+// Connections
+export type { Authentication, UpgradeRequest } from "./authentication.js";
+export type { UwsConnection } from "./connection.js";
+
+// Plain HTTP
+export type { HttpReply } from "./http-reply.js";
+export type { RequestFacts } from "./http-request.js";

@@ -1,0 +1,70 @@
+import { createServer } from "node:net";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
+import WebSocket from "ws";
+import { openClient, startServer, testOptions, WAIT } from "./server.fixture.js";
+import { createUwsServer } from "./server.js";
+
+describe("listening", () => {
+  it("takes a port for itself: a second server is refused, whatever it asks for", async () => {
+    const { port, join } = await startServer();
+    for (const sharePort of [false, true]) {
+      const second = createUwsServer({ ...testOptions().options, port, sharePort });
+      onTestFinished(() => second.close());
+      await expect(second.start()).rejects.toMatchObject({ code: "port-in-use", details: { port } });
+      await second.close();
+    }
+    expect((await join()).connection.open).toBe(true);
+  });
+
+  it("refuses a port that somebody else's server has", async () => {
+    const other = createServer();
+    await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
+    onTestFinished(() => void other.close());
+    const address = other.address();
+    const port = typeof address === "object" && address !== null ? address.port : 0;
+    const server = createUwsServer({ ...testOptions().options, port });
+    onTestFinished(() => server.close());
+    await expect(server.start()).rejects.toMatchObject({ code: "port-in-use" });
+  });
+
+  it("shares a port where both want to, and both get connections", async () => {
+    const first = await startServer({ sharePort: true });
+    const second = await startServer({ sharePort: true, port: first.port });
+    expect(second.port).toBe(first.port);
+    for (let count = 0; first.opened.length === 0 || second.opened.length === 0; count += 1) {
+      expect(count).toBeLessThan(200);
+      const { socket } = openClient(first.port, "/ws");
+      await vi.waitFor(() => expect(socket.readyState).toBe(WebSocket.OPEN), WAIT);
+    }
+    await first.server.close();
+    const { socket } = openClient(second.port, "/ws");
+    await vi.waitFor(() => expect(socket.readyState).toBe(WebSocket.OPEN), WAIT);
+  });
+
+  it("gives the port back when it closes", async () => {
+    const { port, server } = await startServer();
+    await server.close();
+    const next = await startServer({ port });
+    expect((await next.join()).connection.open).toBe(true);
+  });
+
+  it("says that an address is not of this machine", async () => {
+    // 192.0.2.0/24 is set aside for documentation.
+    const server = createUwsServer({ ...testOptions().options, host: "192.0.2.1" });
+    onTestFinished(() => server.close());
+    await expect(server.start()).rejects.toMatchObject({
+      code: "options-invalid",
+      details: { host: "192.0.2.1", cause: "EADDRNOTAVAIL" },
+    });
+  });
+
+  it("serves IPv6 and tells addresses in their usual spelling", async () => {
+    const { port, opened } = await startServer({ host: "::" });
+    for (const host of ["[::1]", "127.0.0.1"]) {
+      const socket = new WebSocket(`ws://${host}:${port}/ws`, ["test.v1"]);
+      onTestFinished(() => socket.terminate());
+      await vi.waitFor(() => expect(socket.readyState).toBe(WebSocket.OPEN), WAIT);
+    }
+    expect(opened.map(({ remoteAddress }) => remoteAddress)).toEqual(["::1", "127.0.0.1"]);
+  });
+});

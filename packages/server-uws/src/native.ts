@@ -1,0 +1,71 @@
+import type * as uws from "uWebSockets.js";
+import { createRequire } from "node:module";
+import { CmError } from "@cm/protocol";
+
+/** The module that `uWebSockets.js` exports. */
+export type Native = typeof uws;
+
+/** `LIBUS_LISTEN_DEFAULT` (SO_REUSEPORT) and `LIBUS_LISTEN_EXCLUSIVE_PORT`, which not every build exports. */
+export const LISTEN_MODE = { shared: 0, exclusive: 1 } as const;
+
+const PACKAGE = "uWebSockets.js";
+
+/**
+ * Loads uWebSockets.js. It happens at `start()`, not at import, so that a process
+ * that can't load the binary still gets a coded error and can say what to do.
+ *
+ * @throws CmError `native-load-failed`; `details` has node, abi, platform, arch and libc.
+ */
+export function loadNative(require: (id: string) => unknown = createRequire(import.meta.url)): Native {
+  let loaded: unknown;
+  try {
+    loaded = require(PACKAGE);
+  } catch (cause) {
+    throw loadFailure(cause);
+  }
+  if (!isNative(loaded)) throw loadFailure(new TypeError(`${PACKAGE} does not export App.`));
+  return loaded;
+}
+
+function isNative(value: unknown): value is Native {
+  return typeof value === "object" && value !== null && "App" in value && typeof value.App === "function";
+}
+
+function loadFailure(cause: unknown): CmError {
+  const node = process.version;
+  const abi = process.versions.modules;
+  const { platform, arch } = process;
+  const libc = describeLibc();
+  const absent = isAbsent(cause);
+  const what = absent ? `${PACKAGE} is not installed` : `The native binary of ${PACKAGE} can't be loaded`;
+  const message =
+    `${what} (Node.js ${node}, ABI ${abi}, ${platform} ${arch}, ${libc}). ` +
+    `Install the official release by its git tag, for example \`npm install uNetworking/${PACKAGE}#v20.57.0\`: ` +
+    "its binaries are made for Node.js 20, 22, 24 and 25, and for glibc, not musl (Alpine). " +
+    "Linux binaries from v20.55.0 on need glibc 2.38; Debian 12 has 2.36, so take v20.54.0 or older there, " +
+    "or a newer distribution (Ubuntu 24.04, Debian 13).";
+  return new CmError("native-load-failed", message, { cause, details: { node, abi, platform, arch, libc, absent } });
+}
+
+/** Node reports a package that is missing and a file missing inside of it by the same code. */
+function isAbsent(cause: unknown): boolean {
+  return (
+    cause instanceof Error &&
+    "code" in cause &&
+    cause.code === "MODULE_NOT_FOUND" &&
+    cause.message.startsWith(`Cannot find module '${PACKAGE}'`)
+  );
+}
+
+/** The C library, which decides whether a Linux binary loads: Node's report names glibc's version only. */
+function describeLibc(): string {
+  if (process.platform !== "linux") return "no glibc";
+  const report: unknown = process.report.getReport();
+  if (typeof report === "object" && report !== null && "header" in report) {
+    const { header } = report;
+    if (typeof header === "object" && header !== null && "glibcVersionRuntime" in header) {
+      return `glibc ${String(header.glibcVersionRuntime)}`;
+    }
+  }
+  return "musl or another libc";
+}

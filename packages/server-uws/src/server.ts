@@ -1,0 +1,306 @@
+import type { TemplatedApp } from "uWebSockets.js";
+import { setTimeout as sleep } from "node:timers/promises";
+import { CmError, ERROR_CODES, encodeServerFrame, type LocalDelivery, toCmError } from "@cm/protocol";
+import { Backpressure } from "./backpressure.js";
+import type { UwsConnection } from "./connection.js";
+import { sayGoodbyes } from "./goodbyes.js";
+import { HttpRoutes } from "./http-routes.js";
+import { type Listening, listen } from "./listening.js";
+import { type LiveConnection, type NativeSocket, type SocketData, topicOf } from "./live-connection.js";
+import { loadNative, type Native } from "./native.js";
+import { type ResolvedUwsServerOptions, resolveUwsServerOptions, type UwsServerOptions } from "./options.js";
+import { Upgrades } from "./upgrade.js";
+import { UserIndex } from "./user-index.js";
+
+/** Where a server listens. */
+export interface ListeningAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Counters of a server. Those in the second half only grow. */
+export interface UwsServerStats {
+  /** Open connections. */
+  readonly connections: number;
+  /** Upgrades that wait for `authenticate`. */
+  readonly upgrading: number;
+  /** Users with a connection here. */
+  readonly users: number;
+  /** Rooms with a member here. */
+  readonly topics: number;
+  /** Connections closed because they didn't read; each counts once. */
+  readonly slowConsumersClosed: number;
+  /** Bytes that had waited on slow consumers when they were cut. */
+  readonly bytesDiscarded: number;
+  /** Connections closed because they sent a frame over `maxFrameBytes`. */
+  readonly framesTooLarge: number;
+  /** Refused upgrades, by code. */
+  readonly refused: Readonly<Record<string, number>>;
+}
+
+/** A WebSocket server on uWebSockets.js; also the router's way to the local sockets. */
+export interface UwsServer<U = unknown> extends LocalDelivery, AsyncDisposable {
+  /**
+   * Loads the native library and listens. Fails with `native-load-failed`, `port-in-use`,
+   * `options-invalid` (no address of this machine) or, after `close`, `closed`. Every
+   * call returns the same promise.
+   */
+  start(): Promise<ListeningAddress>;
+  /** Stops listening and refuses upgrades from now on; open connections stay. */
+  stopAccepting(): void;
+  /**
+   * Stops listening, refuses pending upgrades, closes every connection with `going-away`
+   * in batches, and cuts what is left. Every call returns the same promise.
+   */
+  close(): Promise<void>;
+  /** An open connection. */
+  connection(id: string): UwsConnection<U> | undefined;
+  stats(): UwsServerStats;
+}
+
+/** Makes a server. Nothing happens before `start()`. Throws `options-invalid`. */
+export function createUwsServer<U>(options: UwsServerOptions<U>): UwsServer<U> {
+  return new NativeServer(resolveUwsServerOptions(options));
+}
+
+/** A client that sends more than this many times the largest frame is cut off without an answer. */
+const NATIVE_FRAME_FACTOR = 2;
+
+/** The native limit on waiting bytes, out of reach: `Backpressure` says why. */
+const NATIVE_BACKPRESSURE_MAX = 0x7fff_ffff;
+
+/** How long written close frames may take to leave before their sockets are cut. */
+const FLUSH_GRACE_MS = 250;
+
+class NativeServer<U> implements UwsServer<U> {
+  readonly #options: ResolvedUwsServerOptions<U>;
+  readonly #connections = new Map<string, LiveConnection<U>>();
+  readonly #users = new UserIndex<LiveConnection<U>>();
+  readonly #backpressure: Backpressure<U>;
+  readonly #upgrades: Upgrades<U>;
+  readonly #routes: HttpRoutes;
+  #native: Native | undefined;
+  #app: TemplatedApp | undefined;
+  #listening: Listening | undefined;
+  #accepting = true;
+  #topics = 0;
+  #framesTooLarge = 0;
+  #lastClosedAt = Number.NEGATIVE_INFINITY;
+  #starting: Promise<ListeningAddress> | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: ResolvedUwsServerOptions<U>) {
+    this.#options = options;
+    this.#backpressure = new Backpressure(this.#connections, options.maxBackpressureBytes);
+    this.#upgrades = new Upgrades(options, { connections: this.#connections, limit: this.#backpressure });
+    this.#routes = new HttpRoutes(options.routes, options.onError);
+  }
+
+  start(): Promise<ListeningAddress> {
+    this.#starting ??= this.#start();
+    return this.#starting;
+  }
+
+  async #start(): Promise<ListeningAddress> {
+    if (!this.#accepting) throw new CmError("closed", "The server was closed.");
+    const { host, port, sharePort } = this.#options;
+    const native = loadNative();
+    const app = this.#route(native.App());
+    let listening: Listening;
+    try {
+      listening = await listen(native, app, { host, port, sharePort });
+    } catch (cause) {
+      app.close();
+      throw cause;
+    }
+    this.#native = native;
+    this.#app = app;
+    this.#listening = listening;
+    // Stopped while it was starting: there was nothing to close then.
+    if (!this.#accepting) this.#stopListening();
+    return { host, port: listening.port };
+  }
+
+  #route(app: TemplatedApp): TemplatedApp {
+    const { path, maxFrameBytes, idleTimeoutSeconds } = this.#options;
+    return app
+      .ws<SocketData<U>>(path, {
+        maxPayloadLength: maxFrameBytes * NATIVE_FRAME_FACTOR,
+        maxBackpressure: NATIVE_BACKPRESSURE_MAX,
+        idleTimeout: idleTimeoutSeconds,
+        sendPingsAutomatically: true,
+        upgrade: (res, req, context) => this.#upgrades.handle(res, req, context),
+        open: (socket) => this.#onOpen(socket),
+        message: (socket, message, isBinary) => this.#onMessage(socket, message, isBinary),
+        ping: (socket) => {
+          socket.getUserData().connection.lastSeenAt = Date.now();
+        },
+        pong: (socket) => this.#onPong(socket),
+        subscription: (_socket, _topic, count, before) => {
+          if (before === 0) this.#topics += 1;
+          if (count === 0) this.#topics -= 1;
+        },
+        close: (socket, code, message) => this.#onClose(socket, code, message),
+      })
+      .any("/*", (res, req) => {
+        if (req.getUrl() === path) this.#upgrades.refusePlain(res);
+        else this.#routes.handle(res, req);
+      });
+  }
+
+  toRoom(room: string, frame: Uint8Array, except: readonly string[]): void {
+    const app = this.#app;
+    if (app === undefined) return;
+    this.#backpressure.publishing(frame);
+    if (except.length === 0) app.publish(topicOf(room), frame, false);
+    else this.#publishExcept(app, topicOf(room), frame, except);
+  }
+
+  #publishExcept(app: TemplatedApp, topic: string, frame: Uint8Array, except: readonly string[]): void {
+    const left: NativeSocket<U>[] = [];
+    for (const id of except) {
+      const socket = this.#connections.get(id)?.socket;
+      if (socket?.isSubscribed(topic) && !left.includes(socket)) left.push(socket);
+    }
+    const [first] = left;
+    if (first === undefined) {
+      app.publish(topic, frame, false);
+    } else if (left.length === 1) {
+      // A socket's own publish leaves it out. It must be a member, or nobody gets anything.
+      first.publish(topic, frame, false);
+    } else {
+      // Nothing else can come in between: what was published before still reaches them,
+      // and what is published after does again.
+      for (const socket of left) socket.unsubscribe(topic);
+      app.publish(topic, frame, false);
+      for (const socket of left) socket.subscribe(topic);
+    }
+  }
+
+  toConnection(connectionId: string, frame: Uint8Array): boolean {
+    return this.#connections.get(connectionId)?.send(frame) ?? false;
+  }
+
+  toUser(userId: string, frame: Uint8Array): number {
+    return this.#users.count(userId, (connection) => connection.send(frame));
+  }
+
+  connection(id: string): UwsConnection<U> | undefined {
+    return this.#connections.get(id);
+  }
+
+  stats(): UwsServerStats {
+    return {
+      connections: this.#connections.size,
+      upgrading: this.#upgrades.pending,
+      users: this.#users.size,
+      topics: this.#topics,
+      slowConsumersClosed: this.#backpressure.closed,
+      bytesDiscarded: this.#backpressure.discardedBytes,
+      framesTooLarge: this.#framesTooLarge,
+      refused: this.#upgrades.refused(),
+    };
+  }
+
+  stopAccepting(): void {
+    this.#accepting = false;
+    this.#upgrades.stopAccepting();
+    this.#stopListening();
+  }
+
+  #stopListening(): void {
+    if (this.#listening !== undefined) this.#native?.us_listen_socket_close(this.#listening.socket);
+    this.#listening = undefined;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    this.stopAccepting();
+    // A start that failed has unwound itself; its caller has the error.
+    await Promise.allSettled([this.#starting]);
+    this.#upgrades.refusePending();
+    const { closeTimeoutMs } = this.#options;
+    if (closeTimeoutMs > 0) {
+      await sayGoodbyes(this.#connections.values(), closeTimeoutMs / 2);
+      const graceMs = Math.min(FLUSH_GRACE_MS, closeTimeoutMs / 2);
+      if (performance.now() - this.#lastClosedAt < graceMs) await sleep(graceMs);
+    }
+    this.#app?.close();
+    this.#app = undefined;
+  }
+
+  #onOpen(socket: NativeSocket<U>): void {
+    const { connection } = socket.getUserData();
+    connection.attach(socket);
+    this.#connections.set(connection.id, connection);
+    this.#users.add(connection.userId, connection);
+    try {
+      this.#options.handler.open(connection);
+    } catch (cause) {
+      this.#onHandlerFailure(connection, cause);
+    }
+  }
+
+  #onMessage(socket: NativeSocket<U>, message: ArrayBuffer, isBinary: boolean): void {
+    const { connection } = socket.getUserData();
+    // One read may hold frames that follow the one whose handler closed the connection.
+    if (!connection.open) return;
+    connection.lastSeenAt = Date.now();
+    try {
+      if (message.byteLength > this.#options.maxFrameBytes) this.#refuseFrame(connection);
+      else if (isBinary) this.#options.handler.binary(connection);
+      else this.#options.handler.frame(connection, Buffer.from(message).toString());
+    } catch (cause) {
+      this.#onHandlerFailure(connection, cause);
+    }
+  }
+
+  #refuseFrame(connection: LiveConnection<U>): void {
+    this.#framesTooLarge += 1;
+    const { meaning, retryable } = ERROR_CODES["frame-too-large"];
+    connection.send(encodeServerFrame({ type: "error", code: "frame-too-large", message: meaning, retryable }));
+    connection.close("protocol-error", "frame-too-large");
+  }
+
+  #onPong(socket: NativeSocket<U>): void {
+    const { connection } = socket.getUserData();
+    connection.lastSeenAt = Date.now();
+    try {
+      this.#options.handler.pong?.(connection);
+    } catch (cause) {
+      this.#onHandlerFailure(connection, cause);
+    }
+  }
+
+  #onClose(socket: NativeSocket<U>, code: number, message: ArrayBuffer): void {
+    // The one call that is still allowed.
+    const { connection } = socket.getUserData();
+    const ending = connection.detach();
+    this.#connections.delete(connection.id);
+    this.#users.remove(connection.userId, connection);
+    this.#lastClosedAt = performance.now();
+    const reason = ending?.reason ?? Buffer.from(message).toString();
+    if (ending === undefined && reason === TOO_BIG) this.#framesTooLarge += 1;
+    try {
+      this.#options.handler.closed(connection, ending?.code ?? code, reason);
+    } catch (cause) {
+      this.#onHandlerFailure(connection, cause);
+    }
+  }
+
+  #onHandlerFailure(connection: LiveConnection<U>, cause: unknown): void {
+    this.#options.onError(toCmError(cause, "internal", "A connection handler failed."), { stage: "handler" });
+    connection.close("internal");
+  }
+}
+
+/** What the native layer gives as the reason where a frame was over its own limit. */
+const TOO_BIG = "Received too big message";

@@ -1,0 +1,192 @@
+import type { HttpRequest, HttpResponse, us_socket_context_t } from "uWebSockets.js";
+import { CmError, isCmError, parseName } from "@cm/protocol";
+import type { Authentication, UpgradeRequest } from "./authentication.js";
+import { type HttpReply, jsonRefusal, refusalOf, writeReply } from "./http-reply.js";
+import { copyRequest, type RequestFacts } from "./http-request.js";
+import { LiveConnection, type SocketData, type WaitingLimit } from "./live-connection.js";
+import type { ResolvedUwsServerOptions } from "./options.js";
+
+/** What upgrades need of the server. */
+export interface UpgradeSurroundings {
+  /** Open connections by id. */
+  readonly connections: ReadonlyMap<string, unknown>;
+  readonly limit: WaitingLimit;
+}
+
+/** An upgrade from the native request until it is answered or aborted. */
+interface PendingUpgrade {
+  readonly res: HttpResponse;
+  readonly context: us_socket_context_t;
+  readonly request: UpgradeRequest;
+  readonly key: string;
+  readonly controller: AbortController;
+  timer: NodeJS.Timeout | undefined;
+}
+
+/** Takes upgrade requests: checks them, has them authenticated, and turns them into WebSockets. */
+export class Upgrades<U> {
+  readonly #options: ResolvedUwsServerOptions<U>;
+  readonly #surroundings: UpgradeSurroundings;
+  readonly #pending = new Set<PendingUpgrade>();
+  readonly #refused = new Map<string, number>();
+  #accepting = true;
+
+  constructor(options: ResolvedUwsServerOptions<U>, surroundings: UpgradeSurroundings) {
+    this.#options = options;
+    this.#surroundings = surroundings;
+  }
+
+  /** Upgrades that wait for `authenticate`. */
+  get pending(): number {
+    return this.#pending.size;
+  }
+
+  /** Refusals so far, by code. */
+  refused(): Readonly<Record<string, number>> {
+    return Object.fromEntries(this.#refused);
+  }
+
+  /** Refuses what comes from now on. */
+  stopAccepting(): void {
+    this.#accepting = false;
+  }
+
+  /** Refuses what still waits for `authenticate`. */
+  refusePending(): void {
+    for (const upgrade of [...this.#pending]) this.#fail(upgrade, new CmError("closed", "The server is closing."));
+  }
+
+  /** The native upgrade event. Answers now, or later unless the client goes away first. */
+  handle(res: HttpResponse, req: HttpRequest, context: us_socket_context_t): void {
+    const facts = copyRequest(res, req);
+    const offered = list(facts.headers["sec-websocket-protocol"]);
+    const subprotocol = this.#options.subprotocols.find((name) => offered.includes(name));
+    const refusal = this.#objection(facts, subprotocol);
+    if (refusal !== undefined || subprotocol === undefined) {
+      this.#refuse(res, refusal ?? new CmError("internal", "There is no subprotocol."));
+      return;
+    }
+    const upgrade: PendingUpgrade = {
+      res,
+      context,
+      request: { ...facts, subprotocol, offeredSubprotocols: offered },
+      key: facts.headers["sec-websocket-key"] ?? "",
+      controller: new AbortController(),
+      timer: undefined,
+    };
+    this.#pending.add(upgrade);
+    // Without it, returning unanswered ends the process.
+    res.onAborted(() => this.#abandon(upgrade));
+    this.#authenticate(upgrade);
+  }
+
+  /** Answers a request at the WebSocket path that is no upgrade. */
+  refusePlain(res: HttpResponse): void {
+    this.#count("operation-unknown");
+    const headers = { Upgrade: "websocket", Connection: "Upgrade", "Sec-WebSocket-Version": "13" };
+    writeReply(res, jsonRefusal(426, "operation-unknown", "Only WebSockets are served here.", headers), {
+      closeConnection: true,
+    });
+  }
+
+  #objection(facts: RequestFacts, subprotocol: string | undefined): CmError | HttpReply | undefined {
+    const { allowedOrigins, subprotocols, maxConnections } = this.#options;
+    const { headers } = facts;
+    if (!list(headers.upgrade).some((name) => name.toLowerCase() === "websocket")) {
+      return jsonRefusal(400, "operation-unknown", "The Upgrade header does not ask for a WebSocket.");
+    }
+    if (headers["sec-websocket-version"] !== "13") {
+      const message = "Only version 13 of the WebSocket protocol is spoken.";
+      return jsonRefusal(426, "version-unsupported", message, { "Sec-WebSocket-Version": "13" });
+    }
+    if (!this.#accepting) return new CmError("unavailable", "The server takes no new connections.");
+    if (headers.origin !== undefined && allowedOrigins !== undefined && !allowedOrigins.has(headers.origin)) {
+      return new CmError("origin-refused", "Pages of this origin may not connect.");
+    }
+    if (subprotocol === undefined) {
+      return new CmError("version-unsupported", `Offer one of these subprotocols: ${subprotocols.join(", ")}.`);
+    }
+    if (this.#surroundings.connections.size + this.#pending.size >= maxConnections) {
+      return new CmError("capacity-reached", "The server is full.");
+    }
+    return undefined;
+  }
+
+  #authenticate(upgrade: PendingUpgrade): void {
+    let outcome: Authentication<U> | PromiseLike<Authentication<U>>;
+    try {
+      outcome = this.#options.authenticate(upgrade.request, upgrade.controller.signal);
+    } catch (cause) {
+      this.#fail(upgrade, cause);
+      return;
+    }
+    if (!isThenable(outcome)) {
+      this.#complete(upgrade, outcome);
+      return;
+    }
+    const deadline = this.#options.authenticationTimeoutMs;
+    upgrade.timer = setTimeout(() => this.#fail(upgrade, new CmError("timeout", "Too slow.")), deadline);
+    Promise.resolve(outcome).then(
+      (authentication) => this.#complete(upgrade, authentication),
+      (cause: unknown) => this.#fail(upgrade, cause),
+    );
+  }
+
+  /** Takes the upgrade off the list; false where it is answered or aborted, and `res` must not be touched. */
+  #settle(upgrade: PendingUpgrade): boolean {
+    clearTimeout(upgrade.timer);
+    return this.#pending.delete(upgrade);
+  }
+
+  #abandon(upgrade: PendingUpgrade): void {
+    if (this.#settle(upgrade)) upgrade.controller.abort(new CmError("closed", "The client went away."));
+  }
+
+  #fail(upgrade: PendingUpgrade, cause: unknown): void {
+    if (!this.#settle(upgrade)) return;
+    const error = isCmError(cause) ? cause : new CmError("internal", "authenticate failed.", { cause });
+    if (error.code === "internal") this.#options.onError(error, { stage: "handler" });
+    this.#refuse(upgrade.res, error);
+    upgrade.controller.abort(error);
+  }
+
+  #complete(upgrade: PendingUpgrade, authentication: Authentication<U>): void {
+    let connection: LiveConnection<U>;
+    try {
+      const user = parseName(authentication.userId, "user");
+      if (!user.ok) throw user.error;
+      const id = this.#options.nextConnectionId();
+      if (this.#surroundings.connections.has(id)) throw new TypeError("nextConnectionId gave an id a second time.");
+      connection = new LiveConnection(id, authentication, upgrade.request.remoteAddress, this.#surroundings.limit);
+    } catch (cause) {
+      this.#fail(upgrade, cause);
+      return;
+    }
+    if (!this.#settle(upgrade)) return;
+    const { res, key, request, context } = upgrade;
+    const data: SocketData<U> = { connection };
+    // The open event comes before this returns. No extension is spoken, compression least of all.
+    res.cork(() => res.upgrade(data, key, request.subprotocol, "", context));
+  }
+
+  #refuse(res: HttpResponse, refusal: CmError | HttpReply): void {
+    const isError = isCmError(refusal);
+    this.#count(isError ? refusal.code : refusal.status === 400 ? "operation-unknown" : "version-unsupported");
+    writeReply(res, isError ? refusalOf(refusal) : refusal, { closeConnection: true });
+  }
+
+  #count(code: string): void {
+    this.#refused.set(code, (this.#refused.get(code) ?? 0) + 1);
+  }
+}
+
+/** Whether there is something to wait for. Promises of other realms and libraries count. */
+function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+}
+
+/** The items of a comma-separated header. */
+function list(header: string | undefined): string[] {
+  if (header === undefined) return [];
+  return header.split(",").flatMap((item) => item.trim() || []);
+}

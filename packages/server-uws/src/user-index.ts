@@ -1,0 +1,35 @@
+/**
+ * Which connections a user has here. Most users have one, and a Set for each of them
+ * would cost more than all the rest, so a single connection stands there as it is.
+ */
+export class UserIndex<C extends object> {
+  readonly #byUser = new Map<string, C | Set<C>>();
+
+  /** Users with a connection. */
+  get size(): number {
+    return this.#byUser.size;
+  }
+
+  add(userId: string, connection: C): void {
+    const present = this.#byUser.get(userId);
+    if (present === undefined) this.#byUser.set(userId, connection);
+    else if (present instanceof Set) present.add(connection);
+    else this.#byUser.set(userId, new Set([present, connection]));
+  }
+
+  remove(userId: string, connection: C): void {
+    const present = this.#byUser.get(userId);
+    if (present === connection) this.#byUser.delete(userId);
+    else if (present instanceof Set && present.delete(connection) && present.size === 0) this.#byUser.delete(userId);
+  }
+
+  /** How many of the user's connections the call says true of. It may remove any of them meanwhile. */
+  count(userId: string, call: (connection: C) => boolean): number {
+    const present = this.#byUser.get(userId);
+    if (present === undefined) return 0;
+    if (!(present instanceof Set)) return call(present) ? 1 : 0;
+    let count = 0;
+    for (const connection of present) if (call(connection)) count += 1;
+    return count;
+  }
+}

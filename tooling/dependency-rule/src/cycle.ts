@@ -1,0 +1,24 @@
+/**
+ * The cycles of a directed graph, each as the path that closes it (`a`, `b`, `a`).
+ * A cycle is found once, however many nodes lead to it; not every cycle of a tangle
+ * is listed, but a graph that has one yields at least one.
+ */
+export function findCycles(graph: ReadonlyMap<string, Iterable<string>>): readonly (readonly string[])[] {
+  const cycles: string[][] = [];
+  const done = new Set<string>();
+  const path: string[] = [];
+  const visit = (node: string): void => {
+    const seenAt = path.indexOf(node);
+    if (seenAt !== -1) {
+      cycles.push([...path.slice(seenAt), node]);
+      return;
+    }
+    if (done.has(node)) return;
+    path.push(node);
+    for (const next of graph.get(node) ?? []) visit(next);
+    path.pop();
+    done.add(node);
+  };
+  for (const node of graph.keys()) visit(node);
+  return cycles;
+}

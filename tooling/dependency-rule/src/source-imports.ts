@@ -1,0 +1,66 @@
+import { parseSync, Visitor } from "oxc-parser";
+
+/** One place in a source file that names another module. */
+export interface SourceImport {
+  /** The module's name as written, or undefined where it is computed. */
+  readonly specifier: string | undefined;
+  /** Counted from 1. */
+  readonly line: number;
+}
+
+/** A file that can't be parsed: what it imports is unknown, so no rule can pass it. */
+export class UnreadableSource extends Error {}
+
+/**
+ * Everything that a TypeScript file imports, whichever way: import and export
+ * declarations, types alone or not, import(), import types, require and
+ * import.meta.resolve. Read from the syntax tree, so that comments and strings
+ * that look like imports are none. A name may be given through a constant of the
+ * same file; every other expression is a computed name.
+ */
+export function sourceImports(file: string, text: string): readonly SourceImport[] {
+  const { program, errors } = parseSync(file, text);
+  const fault = errors.find((error) => error.severity === "Error");
+  if (fault !== undefined) throw new UnreadableSource(`${file} can't be parsed: ${fault.message}`);
+
+  const constants = new Map<unknown, string>();
+  for (const statement of program.body) {
+    if (statement.type !== "VariableDeclaration" || statement.kind !== "const") continue;
+    for (const { id, init } of statement.declarations) {
+      const value = init === null ? undefined : textOf(init);
+      if (id.type === "Identifier" && value !== undefined) constants.set(id.name, value);
+    }
+  }
+
+  const found: SourceImport[] = [];
+  const add = (node: { readonly type: string; readonly start: number } | null | undefined): void => {
+    if (node === null || node === undefined) return;
+    const named = node.type === "Identifier" && "name" in node ? constants.get(node.name) : undefined;
+    found.push({ specifier: textOf(node) ?? named, line: lineAt(text, node.start) });
+  };
+  new Visitor({
+    ImportDeclaration: (node) => add(node.source),
+    ExportNamedDeclaration: (node) => add(node.source),
+    ExportAllDeclaration: (node) => add(node.source),
+    ImportExpression: (node) => add(node.source),
+    TSImportType: (node) => add(node.source),
+    TSExternalModuleReference: (node) => add(node.expression),
+    CallExpression: (node) => {
+      if (namesModule(text.slice(node.callee.start, node.callee.end))) add(node.arguments[0]);
+    },
+  }).visit(program);
+  return found;
+}
+
+/** The text of a string literal, undefined for any other node. */
+function textOf(node: { readonly type: string }): string | undefined {
+  return node.type === "Literal" && "value" in node && typeof node.value === "string" ? node.value : undefined;
+}
+
+function namesModule(callee: string): boolean {
+  return callee === "require" || callee === "require.resolve" || callee === "import.meta.resolve";
+}
+
+function lineAt(text: string, offset: number): number {
+  return text.slice(0, offset).split("\n").length;
+}

@@ -1,0 +1,103 @@
+/** Most entries kept over all publishers; each is 25 bytes. */
+const ENTRIES_MAX = 2_097_152;
+
+/** Beyond every place. */
+const NEVER = 2 ** 31 - 1;
+
+/**
+ * The latest messages of every publisher: where each stands in its room's order, how
+ * often it was delivered, whether it was refused. Memory is bounded: a message is
+ * forgotten when its publisher is a whole window ahead of it.
+ */
+export class PublisherWindow {
+  readonly #size: number;
+  readonly #sequences: Int32Array;
+  readonly #places: Int32Array;
+  readonly #after: Int32Array;
+  readonly #before: Int32Array;
+  readonly #recipients: Int32Array;
+  readonly #deliveries: Int32Array;
+  readonly #refused: Uint8Array;
+
+  constructor(publishers: number) {
+    this.#size = Math.min(65_536, Math.max(64, 2 ** Math.floor(Math.log2(ENTRIES_MAX / publishers))));
+    const entries = publishers * this.#size;
+    this.#sequences = new Int32Array(entries).fill(-1);
+    this.#places = new Int32Array(entries);
+    this.#after = new Int32Array(entries);
+    this.#before = new Int32Array(entries);
+    this.#recipients = new Int32Array(entries);
+    this.#deliveries = new Int32Array(entries);
+    this.#refused = new Uint8Array(entries);
+  }
+
+  /** Begins to remember a message that is about to be sent. */
+  open(publisher: number, sequence: number, recipients: number): void {
+    const entry = this.#entry(publisher, sequence);
+    this.#sequences[entry] = sequence;
+    this.#places[entry] = 0;
+    this.#after[entry] = 0;
+    this.#before[entry] = NEVER;
+    this.#recipients[entry] = recipients;
+    this.#deliveries[entry] = 0;
+    this.#refused[entry] = 0;
+  }
+
+  /** Index of the message, or -1 where it was forgotten or never sent. */
+  find(publisher: number, sequence: number): number {
+    const entry = this.#entry(publisher, sequence);
+    return this.#sequences[entry] === sequence ? entry : -1;
+  }
+
+  /** Whether the index still stands for the message of this sequence. */
+  holds(entry: number, sequence: number): boolean {
+    return this.#sequences[entry] === sequence;
+  }
+
+  /** The message's place in its room's order, from 1; 0 while it has none. */
+  placeOf(entry: number): number {
+    return this.#places[entry] ?? 0;
+  }
+
+  setPlace(entry: number, place: number): void {
+    this.#places[entry] = place;
+  }
+
+  /** Somebody saw the message behind this place. */
+  boundBelow(entry: number, place: number): void {
+    if (place > (this.#after[entry] ?? 0)) this.#after[entry] = place;
+  }
+
+  /** Somebody saw the message in front of this place. */
+  boundAbove(entry: number, place: number): void {
+    if (place < (this.#before[entry] ?? NEVER)) this.#before[entry] = place;
+  }
+
+  /** Whether no place is left that would suit everybody who saw the message. */
+  isTorn(entry: number): boolean {
+    const before = this.#before[entry] ?? NEVER;
+    return (this.#places[entry] ?? 0) >= before || (this.#after[entry] ?? 0) >= before;
+  }
+
+  recipientsOf(entry: number): number {
+    return this.#recipients[entry] ?? 0;
+  }
+
+  countDelivery(entry: number): void {
+    this.#deliveries[entry] = (this.#deliveries[entry] ?? 0) + 1;
+  }
+
+  isRefused(entry: number): boolean {
+    return this.#refused[entry] === 1;
+  }
+
+  /** Marks the message as refused; says how often it was delivered all the same. */
+  refuse(entry: number): number {
+    this.#refused[entry] = 1;
+    return this.#deliveries[entry] ?? 0;
+  }
+
+  #entry(publisher: number, sequence: number): number {
+    return publisher * this.#size + (sequence % this.#size);
+  }
+}

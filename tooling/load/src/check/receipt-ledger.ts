@@ -1,0 +1,59 @@
+/** What one more arrival of a publisher's message means to a member. */
+export type Receipt = "next" | "late" | "duplicate";
+
+/** How far back a repeated message is told from a late one by its own bit. */
+const WINDOW_BITS = 32;
+
+/**
+ * Which messages of which publisher a member has had: the highest sequence, a bit for
+ * each of the 32 up to it, and a count. 12 bytes for a pair of member and publisher.
+ */
+export class ReceiptLedger {
+  readonly #publishers: number;
+  readonly #highest: Int32Array;
+  readonly #recent: Uint32Array;
+  readonly #distinct: Uint32Array;
+
+  /** @param publishers of one room */
+  constructor(members: number, publishers: number) {
+    this.#publishers = publishers;
+    this.#highest = new Int32Array(members * publishers).fill(-1);
+    this.#recent = new Uint32Array(members * publishers);
+    this.#distinct = new Uint32Array(members * publishers);
+  }
+
+  /**
+   * `late` is a message that arrives for the first time behind a later one of its
+   * publisher. Further back than the window, a message counts as a duplicate unless
+   * the count shows that something from there is missing.
+   */
+  take(member: number, publisher: number, sequence: number): Receipt {
+    const pair = member * this.#publishers + publisher;
+    const highest = this.#highest[pair] ?? -1;
+    const recent = this.#recent[pair] ?? 0;
+    const ahead = sequence - highest;
+    if (ahead > 0) {
+      this.#recent[pair] = ahead >= WINDOW_BITS ? 1 : (recent << ahead) | 1;
+      this.#highest[pair] = sequence;
+      this.#distinct[pair] = (this.#distinct[pair] ?? 0) + 1;
+      return "next";
+    }
+    if (-ahead < WINDOW_BITS) {
+      const bit = 1 << -ahead;
+      if ((recent & bit) !== 0) return "duplicate";
+      this.#recent[pair] = recent | bit;
+    } else {
+      const distinct = this.#distinct[pair] ?? 0;
+      const missingBeyond = highest + 1 - WINDOW_BITS - (distinct - countBits(recent));
+      if (missingBeyond <= 0) return "duplicate";
+    }
+    this.#distinct[pair] = (this.#distinct[pair] ?? 0) + 1;
+    return "late";
+  }
+}
+
+function countBits(bits: number): number {
+  let count = 0;
+  for (let rest = bits; rest !== 0; rest &= rest - 1) count++;
+  return count;
+}

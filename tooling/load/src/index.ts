@@ -1,0 +1,13 @@
+// Running a load
+export type { DeliveryFindings } from "./check/delivery-checker.js";
+export type { CmDialectOptions } from "./cm-dialect.js";
+// Speaking to other servers
+export { createCmDialect } from "./cm-dialect.js";
+export type { Dialect, DialectSession, Seat, SessionPort } from "./dialect.js";
+export type { LatencySummary } from "./latency-histogram.js";
+export type { LoadOptions, SteadyEdge } from "./load-options.js";
+export type { LoadProgress } from "./load-progress.js";
+export { formatProgress } from "./load-progress.js";
+export type { DriverFigures, LoadReport, SteadyFigures } from "./load-report.js";
+export { driverWasFull, formatLoadReport } from "./load-report.js";
+export { runLoad } from "./run-load.js";

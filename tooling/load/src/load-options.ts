@@ -1,0 +1,149 @@
+import { CmError } from "@cm/protocol";
+import { createCmDialect } from "./cm-dialect.js";
+import type { Dialect } from "./dialect.js";
+import type { LoadProgress } from "./load-progress.js";
+import { PAYLOAD_MIN_BYTES } from "./payload.js";
+
+/** The steady part of a run begins or ends: after the warm-up, and at the last publish. */
+export type SteadyEdge = "begin" | "end";
+
+/** What {@link runLoad} is asked to do. */
+export interface LoadOptions {
+  /** `ws://` addresses; the members of a room are spread over them in turn. */
+  readonly urls: readonly string[];
+  /** Lets addresses through that are not loopback. Default false. */
+  readonly allowRemote?: boolean;
+  /** Rooms, 1 to 10,000. Default 20. */
+  readonly rooms?: number;
+  /** Members of each room, one connection each, 1 to 10,000. Default 10. */
+  readonly members?: number;
+  /** How many members of each room publish, or all of them. Default all. */
+  readonly publishers?: number | "all";
+  /** Messages a second over all rooms, 1 to 100,000. Default 500. */
+  readonly rate?: number;
+  /** How long to publish, warm-up excluded, 0.1 to 3,600. Default 10. */
+  readonly seconds?: number;
+  /** Publishing before anything counts for latency and the steady figures, 0 to 600. Default 0. */
+  readonly warmupSeconds?: number;
+  /** Bytes of `data` as JSON, 48 to 65,536. Default 200. */
+  readonly bytes?: number;
+  /** New connections a second, 1 to 10,000. Default 1,000. */
+  readonly ramp?: number;
+  /** Draws room names, the tag of the run and the publishers' turns. Default: the clock. */
+  readonly seed?: number;
+  /** In front of the user names; each connection is a user of its own. Default `load-`. */
+  readonly userPrefix?: string;
+  /** Whether publishers see their own messages. Default true. */
+  readonly echo?: boolean;
+  /** Whether publishes ask for an answer, so that refused ones are told from lost ones. Default true. */
+  readonly acks?: boolean;
+  /** How servers are spoken to. Default: the protocol of this project. */
+  readonly dialect?: Dialect;
+  /** Called once a second. */
+  readonly onProgress?: (progress: LoadProgress) => void;
+  /** Called at both ends of the steady part; runs on the driver's only thread, so keep it short. */
+  readonly onSteady?: (edge: SteadyEdge) => void;
+  /** Ends publishing early; what was published is still waited for. */
+  readonly signal?: AbortSignal;
+}
+
+/** {@link LoadOptions} with every default filled in. */
+export interface ResolvedLoadOptions {
+  readonly urls: readonly URL[];
+  readonly rooms: number;
+  readonly members: number;
+  readonly publishers: number;
+  readonly rate: number;
+  readonly seconds: number;
+  readonly warmupSeconds: number;
+  readonly bytes: number;
+  readonly ramp: number;
+  readonly seed: number;
+  readonly userPrefix: string;
+  readonly echo: boolean;
+  readonly acks: boolean;
+  readonly dialect: Dialect;
+  readonly onProgress: ((progress: LoadProgress) => void) | undefined;
+  readonly onSteady: ((edge: SteadyEdge) => void) | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** A client address has about 28,000 ports for each server address. */
+const CONNECTIONS_MAX = 20_000;
+
+/** Each pair of member and publisher costs 12 bytes of bookkeeping. */
+const PAIRS_MAX = 8_000_000;
+
+/** Fills in defaults; throws `options-invalid` naming the field. */
+export function resolveLoadOptions(options: LoadOptions): ResolvedLoadOptions {
+  const rooms = whole("rooms", options.rooms ?? 20, 1, 10_000);
+  const members = whole("members", options.members ?? 10, 1, 10_000);
+  const publishers =
+    options.publishers === undefined || options.publishers === "all"
+      ? members
+      : whole("publishers", options.publishers, 1, members);
+  if (rooms * members > CONNECTIONS_MAX) {
+    throw invalid("members", `rooms times members may be at most ${CONNECTIONS_MAX}.`);
+  }
+  if (rooms * members * publishers > PAIRS_MAX) {
+    throw invalid("publishers", `rooms times members times publishers may be at most ${PAIRS_MAX}; set fewer.`);
+  }
+  return {
+    urls: resolveUrls(options.urls, options.allowRemote ?? false),
+    rooms,
+    members,
+    publishers,
+    rate: ranged("rate", options.rate ?? 500, 1, 100_000),
+    seconds: ranged("seconds", options.seconds ?? 10, 0.1, 3_600),
+    warmupSeconds: ranged("warmupSeconds", options.warmupSeconds ?? 0, 0, 600),
+    bytes: whole("bytes", options.bytes ?? 200, PAYLOAD_MIN_BYTES, 65_536),
+    ramp: ranged("ramp", options.ramp ?? 1_000, 1, 10_000),
+    seed: whole("seed", options.seed ?? Date.now() % 2 ** 32, 0, 2 ** 32 - 1),
+    userPrefix: resolveUserPrefix(options.userPrefix ?? "load-"),
+    echo: options.echo ?? true,
+    acks: options.acks ?? true,
+    dialect: options.dialect ?? createCmDialect({ echo: options.echo ?? true, acks: options.acks ?? true }),
+    onProgress: options.onProgress,
+    onSteady: options.onSteady,
+    signal: options.signal,
+  };
+}
+
+function resolveUrls(texts: readonly string[], allowRemote: boolean): URL[] {
+  if (texts.length === 0) throw invalid("urls", "At least one url is needed.");
+  return texts.map((text) => {
+    const url = URL.canParse(text) ? new URL(text) : undefined;
+    if (url === undefined || url.protocol !== "ws:") throw invalid("urls", `Not a ws:// address: ${text}`);
+    if (!allowRemote && !isLoopback(url.hostname)) {
+      throw invalid("urls", `${url.hostname} is not a loopback address; a load is only put on a server of your own.`);
+    }
+    return url;
+  });
+}
+
+/** Whether a host, as a URL spells it, is this machine itself. */
+function isLoopback(hostname: string): boolean {
+  return hostname === "localhost" || hostname === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(hostname);
+}
+
+function resolveUserPrefix(prefix: string): string {
+  if (!/^[\w.-]{0,64}$/.test(prefix)) {
+    throw invalid("userPrefix", "A user prefix is at most 64 characters of A-Z, a-z, 0-9, _, . and -.");
+  }
+  return prefix;
+}
+
+function whole(field: string, value: number, min: number, max: number): number {
+  if (!Number.isInteger(value)) throw invalid(field, `${field} must be a whole number.`);
+  return ranged(field, value, min, max);
+}
+
+function ranged(field: string, value: number, min: number, max: number): number {
+  // Written so that NaN fails too.
+  if (!(value >= min && value <= max)) throw invalid(field, `${field} must be from ${min} to ${max}.`);
+  return value;
+}
+
+function invalid(field: string, message: string): CmError {
+  return new CmError("options-invalid", message, { details: { field } });
+}

@@ -1,0 +1,37 @@
+import { isCmError } from "@cm/protocol";
+import { LOAD_USAGE, parseLoadCommand } from "./command-line.js";
+import { formatProgress, type LoadProgress } from "./load-progress.js";
+import { formatLoadReport } from "./load-report.js";
+import { runLoad } from "./run-load.js";
+
+/** Exit codes: 0 all is well, 1 something was lost, duplicated or out of order, 2 the run could not be done. */
+async function main(): Promise<number> {
+  const command = parseLoadCommand(process.argv.slice(2));
+  if (command.help) {
+    console.log(LOAD_USAGE);
+    return 0;
+  }
+  const stop = new AbortController();
+  process.once("SIGINT", () => stop.abort());
+  process.once("SIGTERM", () => stop.abort());
+  const report = await runLoad({ ...command.load, onProgress: showProgress, signal: stop.signal });
+  if (process.stderr.isTTY) process.stderr.write("\n");
+  console.log(command.json ? JSON.stringify(report, null, 2) : formatLoadReport(report));
+  return report.ok ? 0 : 1;
+}
+
+/** Progress goes to stderr, so that the report on stdout stays clean. */
+function showProgress(progress: LoadProgress): void {
+  const line = formatProgress(progress);
+  process.stderr.write(process.stderr.isTTY ? `\r\x1b[2K${line}` : `${line}\n`);
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  if (!isCmError(error)) throw error;
+  console.error(`${error.code}: ${error.message}`);
+  if (error.details !== undefined) console.error(JSON.stringify(error.details));
+  if (error.code === "options-invalid") console.error(`\n${LOAD_USAGE}`);
+  process.exitCode = 2;
+}

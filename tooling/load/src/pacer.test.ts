@@ -1,0 +1,63 @@
+import { expect, test } from "vitest";
+import { runPaced } from "./pacer.js";
+
+test("What is due over the time is sent, no more and no less", async () => {
+  let calls = 0;
+  const report = await runPaced({
+    rate: 2_000,
+    seconds: 0.3,
+    send: () => {
+      calls++;
+      return true;
+    },
+    signal: undefined,
+    now: () => performance.now(),
+  });
+  expect(report.sent).toBe(calls);
+  expect(report.sent + report.forfeited).toBe(600);
+});
+
+test("A driver that stood still catches up within a bound and says what it forfeited", async () => {
+  let clockMs = 0;
+  let stalled = false;
+  const report = await runPaced({
+    rate: 1_000,
+    seconds: 2,
+    send: () => true,
+    signal: undefined,
+    now: () => {
+      // A second passes in one step in the middle.
+      clockMs += clockMs >= 500 && !stalled ? 1_000 : 1;
+      stalled ||= clockMs >= 1_500;
+      return clockMs;
+    },
+  });
+  expect(report).toEqual({ sent: 1_250, forfeited: 750, maxLagMs: 999 });
+});
+
+test("What could not be sent is forfeited, not tried again", async () => {
+  const report = await runPaced({
+    rate: 1_000,
+    seconds: 0.05,
+    send: () => false,
+    signal: undefined,
+    now: () => performance.now(),
+  });
+  expect(report).toMatchObject({ sent: 0, forfeited: 50 });
+});
+
+test("An abort ends the sending early", async () => {
+  const stop = new AbortController();
+  const report = await runPaced({
+    rate: 1_000,
+    seconds: 3_600,
+    send: () => {
+      stop.abort();
+      return true;
+    },
+    signal: stop.signal,
+    now: () => performance.now(),
+  });
+  expect(report.sent).toBeGreaterThan(0);
+  expect(report.sent).toBeLessThan(1_000);
+});

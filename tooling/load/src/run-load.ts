@@ -1,0 +1,141 @@
+import { CmError } from "@cm/protocol";
+import { openFleet } from "./fleet.js";
+import { type LoadOptions, type ResolvedLoadOptions, resolveLoadOptions } from "./load-options.js";
+import type { LoadProgress } from "./load-progress.js";
+import type { LoadReport } from "./load-report.js";
+import { LoadTally } from "./load-tally.js";
+import { runPaced } from "./pacer.js";
+import { PayloadWriter } from "./payload.js";
+import { createRandom } from "./random.js";
+import { SteadyMeter } from "./steady-meter.js";
+
+/** After the last publish: how long nothing may arrive before what is missing counts as lost. */
+const QUIET_MS = 2_000;
+
+/** How much longer to listen when all has arrived, for what should not come. */
+const AFTERMATH_MS = 250;
+
+/** The longest that late deliveries are waited for. */
+const SETTLE_MAX_MS = 60_000;
+
+/**
+ * Opens all connections, joins all rooms, publishes at an even pace, and checks what
+ * arrives. Resolves with what was seen, also where it is bad; fails with
+ * `options-invalid`, or with `unavailable` where no connection came into its room.
+ */
+export async function runLoad(options: LoadOptions): Promise<LoadReport> {
+  const resolved = resolveLoadOptions(options);
+  const random = createRandom(resolved.seed);
+  const run = Math.trunc(random() * 16 ** 4);
+  const roomName = (room: number) => `load-${run.toString(16)}-${room}`;
+  const tally = new LoadTally(resolved, run);
+  const progress = reportProgress(resolved, tally);
+  try {
+    const fleet = await openFleet(resolved, roomName, tally);
+    try {
+      if (tally.joined === 0) {
+        throw new CmError("unavailable", "No connection came into its room.", {
+          details: { errors: tally.errors.toRecord(), closes: tally.closes.toRecord() },
+        });
+      }
+      const send = createSender(resolved, tally, fleet.members, new PayloadWriter(run, resolved.bytes), random);
+      const { rate, signal } = resolved;
+      const now = () => performance.now();
+      tally.startClock();
+      progress.phase("warming-up");
+      const warmup = await runPaced({ rate, seconds: resolved.warmupSeconds, send, signal, now });
+      progress.phase("publishing");
+      tally.beginLatency();
+      const meter = new SteadyMeter(tally);
+      resolved.onSteady?.("begin");
+      const pace = await runPaced({ rate, seconds: resolved.seconds, send, signal, now });
+      resolved.onSteady?.("end");
+      const { steady, driver } = meter.read(rate, pace);
+      progress.phase("settling");
+      await untilSettled(tally);
+      tally.stopCountingCloses();
+      return tally.report({ forfeited: warmup.forfeited + pace.forfeited, steady, driver });
+    } finally {
+      tally.stopCountingCloses();
+      await fleet.close();
+    }
+  } finally {
+    progress.stop();
+  }
+}
+
+type Sender = () => boolean;
+
+/** Each call publishes once: rooms take turns, and in a room a publisher is drawn. */
+function createSender(
+  { rooms, members, publishers }: ResolvedLoadOptions,
+  tally: LoadTally,
+  fleet: readonly ({ readonly canPublish: boolean; publish(payload: string, sequence: number): void } | undefined)[],
+  payloads: PayloadWriter,
+  random: () => number,
+): Sender {
+  const sequences = new Int32Array(rooms * publishers);
+  let turn = 0;
+  return () => {
+    const room = turn++ % rooms;
+    const drawn = Math.trunc(random() * publishers);
+    // Where the one drawn can't send, the next of the room that can does.
+    for (let offset = 0; offset < publishers; offset++) {
+      const inRoom = (drawn + offset) % publishers;
+      const member = fleet[room * members + inRoom];
+      if (member?.canPublish !== true) continue;
+      const publisher = room * publishers + inRoom;
+      const sequence = sequences[publisher] ?? 0;
+      sequences[publisher] = sequence + 1;
+      tally.published(publisher, sequence, room);
+      member.publish(payloads.write(publisher, sequence, tally.nowUs()), sequence);
+      return true;
+    }
+    return false;
+  };
+}
+
+async function untilSettled(tally: LoadTally): Promise<void> {
+  const deadline = performance.now() + SETTLE_MAX_MS;
+  let arrivals = -1;
+  let changedAt = performance.now();
+  for (;;) {
+    const now = performance.now();
+    if (tally.arrivals !== arrivals) {
+      arrivals = tally.arrivals;
+      changedAt = now;
+    }
+    const patienceMs = tally.isComplete ? AFTERMATH_MS : QUIET_MS;
+    if (now - changedAt >= patienceMs || now >= deadline) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+function reportProgress({ onProgress }: ResolvedLoadOptions, tally: LoadTally) {
+  let phase: LoadProgress["phase"] = "connecting";
+  let phaseAt = performance.now();
+  let last = { at: phaseAt, published: 0, delivered: 0 };
+  const timer = setInterval(() => {
+    const at = performance.now();
+    const seconds = (at - last.at) / 1000;
+    const { published, delivered } = tally.totals();
+    const recent = tally.takeRecentLatency();
+    onProgress?.({
+      phase,
+      elapsedSeconds: (at - phaseAt) / 1000,
+      connections: tally.joined,
+      publishedPerSecond: (published - last.published) / seconds,
+      deliveredPerSecond: (delivered - last.delivered) / seconds,
+      p50Ms: recent.p50,
+      p99Ms: recent.p99,
+    });
+    last = { at, published, delivered };
+  }, 1000);
+  return {
+    phase(next: LoadProgress["phase"]) {
+      phase = next;
+      phaseAt = performance.now();
+    },
+    stop: () => clearInterval(timer),
+  };
+}

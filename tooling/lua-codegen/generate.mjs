@@ -1,0 +1,68 @@
+// Turns a package's lua/*.lua into its src/scripts.generated.ts.
+//
+//   node generate.mjs            writes the module (run inside the package)
+//   node generate.mjs --check    writes nothing; fails where the module is not up to date
+
+import { createHash } from "node:crypto";
+import { readdir, readFile, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+
+const HEADER = ["Purpose", "KEYS", "ARGV", "Returns", "Cost", "Cluster"];
+const NAME = /^[a-z]+(-[a-z]+)+\.lua$/;
+// These walk the whole key space; nothing here may.
+const FORBIDDEN = /redis\.p?call\(\s*['"](KEYS|SCAN)['"]/i;
+
+const folder = join(process.cwd(), "lua");
+const target = join(process.cwd(), "src", "scripts.generated.ts");
+
+/** What is wrong with a script, one line each. */
+function faultsOf(file, source) {
+  const faults = [];
+  if (!NAME.test(file)) faults.push("the name must be <thing>-<verb>.lua");
+  const header = source.slice(0, source.search(/^[^-\n]/m));
+  for (const field of HEADER) if (!header.includes(`-- ${field}:`)) faults.push(`the header lacks "${field}:"`);
+  if (FORBIDDEN.test(source)) faults.push("KEYS and SCAN are not allowed");
+  return faults.map((fault) => `lua/${file}: ${fault}`);
+}
+
+/** The script as Redis gets it: without comment lines and blank lines. */
+function bare(source) {
+  const lines = source.split("\n").filter((line) => line.trim() !== "" && !line.trim().startsWith("--"));
+  return `${lines.join("\n")}\n`;
+}
+
+const files = (await readdir(folder)).filter((file) => file.endsWith(".lua")).sort();
+const faults = [];
+const entries = [];
+for (const file of files) {
+  const source = await readFile(join(folder, file), "utf8");
+  faults.push(...faultsOf(file, source));
+  const lua = bare(source);
+  const sha1 = createHash("sha1").update(lua).digest("hex");
+  entries.push(
+    `  ${JSON.stringify(basename(file, ".lua"))}: {\n    sha1: ${JSON.stringify(sha1)},\n    lua: ${JSON.stringify(lua)},\n  },`,
+  );
+}
+if (faults.length > 0) {
+  console.error(faults.join("\n"));
+  process.exit(1);
+}
+
+const text = `// Generated from lua/ by tooling/lua-codegen. Change the scripts, then run the codegen task.
+
+/** The scripts by name: what Redis runs, and the digest that it knows them by. */
+export const SCRIPTS = {
+${entries.join("\n")}
+} as const;
+
+/** The name of a script. */
+export type ScriptName = keyof typeof SCRIPTS;
+`;
+
+const present = await readFile(target, "utf8").catch(() => "");
+if (!process.argv.includes("--check")) {
+  if (present !== text) await writeFile(target, text);
+} else if (present !== text) {
+  console.error("src/scripts.generated.ts is not what lua/ says. Run the codegen task and commit the result.");
+  process.exit(1);
+}

@@ -1,0 +1,12 @@
+export { AWKWARD_NAMES } from "./awkward-names.js";
+export { describeBus } from "./bus.js";
+export { describeConnectionRegistry } from "./connection-registry.js";
+export type { HarnessFactory, StoreHarness, StoreHarnessParts } from "./harness.js";
+export { createStoreHarness } from "./harness.js";
+export { describeRoomDirectory } from "./room-directory.js";
+export { describeRoomPaging } from "./room-paging.js";
+export { describeServerReaping } from "./server-reaping.js";
+export { describeServerRegistry } from "./server-registry.js";
+export { describeStore } from "./store.js";
+export { describeStoreContracts } from "./store-contracts.js";
+export { describeUserDirectory } from "./user-directory.js";

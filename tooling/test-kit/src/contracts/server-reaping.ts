@@ -1,0 +1,106 @@
+import { createConnectionIdSource } from "@cm/protocol";
+import { describe, expect } from "vitest";
+import type { HarnessFactory } from "./harness.js";
+import {
+  bringUp,
+  claimDead,
+  LONG_MS,
+  letDie,
+  loseClaim,
+  outcomeOf,
+  passUntil,
+  registrationOf,
+  SHORT_MS,
+  scenarios,
+  times,
+} from "./scenario.js";
+
+/** The promises of `ServerReaping`. */
+export function describeServerReaping(name: string, createHarness: HarnessFactory): void {
+  const it = scenarios(createHarness);
+  const successorOf = (serverId: string) => registrationOf(createConnectionIdSource({ serverId }));
+
+  describe(`${name}: server reaping`, () => {
+    it("lets nobody claim a server that lives, was given up, or is unknown", async ({ store }) => {
+      const released = await bringUp(store, "released");
+      await bringUp(store, "living");
+      await store.servers.release(released.lease);
+      for (const serverId of ["living", "released", "unknown"]) {
+        expect(await store.servers.claim(serverId, "reaper", LONG_MS)).toBeUndefined();
+      }
+    });
+
+    it("gives a dead server to one of many claimants, with what cleaning up needs", async (harness) => {
+      const { registration } = await bringUp(harness.store, "dead").then(async (server) => {
+        await letDie(harness, server);
+        return server;
+      });
+      const stores = [harness.store, await harness.peer()];
+      const claims = await Promise.all(
+        times(20, (i) => (stores[i % 2] ?? harness.store).servers.claim("dead", `claimant-${i}`, LONG_MS)),
+      );
+      const won = claims.filter((claim) => claim !== undefined);
+      const { serverId, incarnation, shelfBits } = registration;
+      expect(won).toHaveLength(1);
+      expect(won).toMatchObject([{ serverId, incarnation, shelfBits }]);
+    });
+
+    it("lets the claimant claim again, which extends the claim, and nobody else meanwhile", async (harness) => {
+      const { servers } = harness.store;
+      await letDie(harness, await bringUp(harness.store, "dead"));
+      const first = await claimDead(harness.store, "dead", "mine");
+      await harness.letTimePass(SHORT_MS);
+      const second = await claimDead(harness.store, "dead", "mine");
+      expect(second.expiresAtMs).toBeGreaterThan(first.expiresAtMs);
+      expect(await servers.claim("dead", "other", LONG_MS)).toBeUndefined();
+    });
+
+    it("gives a claim that ran out to another, and holds the first to nothing", async (harness) => {
+      const { servers } = harness.store;
+      await letDie(harness, await bringUp(harness.store, "dead"));
+      const observer = await bringUp(harness.store, "observer");
+      const { lost, held } = await loseClaim(harness, "dead");
+      expect(held.expiresAtMs).toBeGreaterThan(lost.expiresAtMs);
+      expect(await servers.claim("dead", "too-slow", LONG_MS)).toBeUndefined();
+      await servers.bury(lost);
+      expect((await servers.renew(observer.lease, { connections: 0, rooms: 0 })).expired).toEqual(["dead"]);
+      expect(await servers.claim("dead", "third", LONG_MS)).toBeUndefined();
+    });
+
+    it("forgets a buried server, so that another incarnation may take its id", async (harness) => {
+      const { servers } = harness.store;
+      await letDie(harness, await bringUp(harness.store, "dead"));
+      const claim = await claimDead(harness.store, "dead");
+      await servers.bury(claim);
+      await servers.bury(claim);
+      expect(await servers.claim("dead", "reaper", LONG_MS)).toBeUndefined();
+      const { lease } = await bringUp(harness.store, "dead");
+      await servers.bury(claim);
+      expect(await servers.list()).toMatchObject([{ serverId: "dead", token: lease.token }]);
+    });
+
+    it("keeps every incarnation, the same one too, out while somebody cleans up", async (harness) => {
+      const { servers } = harness.store;
+      const server = await bringUp(harness.store, "dead");
+      await letDie(harness, server);
+      await claimDead(harness.store, "dead");
+      for (const registration of [server.registration, successorOf("dead")]) {
+        const refusal: unknown = await servers.acquire(registration, LONG_MS).catch((error) => error);
+        expect(refusal).toMatchObject({ code: "server-id-taken", details: { expired: true } });
+      }
+      expect(await servers.list()).toEqual([]);
+    });
+
+    it("lets the same incarnation back in when the claim ran out, and then claims and buries it no more", async (harness) => {
+      const { servers } = harness.store;
+      const server = await bringUp(harness.store, "dead");
+      await letDie(harness, server);
+      const claim = await servers.claim("dead", "too-slow", SHORT_MS);
+      if (claim === undefined) throw new Error("The dead server could not be claimed.");
+      await passUntil(harness, async () => (await outcomeOf(servers.acquire(server.registration, LONG_MS))) === "done");
+      await servers.bury(claim);
+      expect(await servers.claim("dead", "reaper", LONG_MS)).toBeUndefined();
+      expect(await servers.list()).toMatchObject([{ serverId: "dead" }]);
+    });
+  });
+}

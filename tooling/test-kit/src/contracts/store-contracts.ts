@@ -1,0 +1,24 @@
+import { describeBus } from "./bus.js";
+import { describeConnectionRegistry } from "./connection-registry.js";
+import type { HarnessFactory } from "./harness.js";
+import { describeRoomDirectory } from "./room-directory.js";
+import { describeRoomPaging } from "./room-paging.js";
+import { describeServerReaping } from "./server-reaping.js";
+import { describeServerRegistry } from "./server-registry.js";
+import { describeStore } from "./store.js";
+import { describeUserDirectory } from "./user-directory.js";
+
+/**
+ * Every promise that a store makes, as tests. `layout-mismatch` and the failures of a
+ * link are not among them: how they come about is each store's own matter.
+ */
+export function describeStoreContracts(name: string, createHarness: HarnessFactory): void {
+  describeStore(name, createHarness);
+  describeServerRegistry(name, createHarness);
+  describeServerReaping(name, createHarness);
+  describeConnectionRegistry(name, createHarness);
+  describeRoomDirectory(name, createHarness);
+  describeRoomPaging(name, createHarness);
+  describeUserDirectory(name, createHarness);
+  describeBus(name, createHarness);
+}

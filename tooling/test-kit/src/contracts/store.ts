@@ -1,0 +1,133 @@
+import { type Channel, encodeUtf8, type LinkState, type Store } from "@cm/protocol";
+import { describe, expect, vi } from "vitest";
+import type { HarnessFactory } from "./harness.js";
+import { bringUp, claimDead, LONG_MS, letDie, outcomeOf, scenarios, type TestServer } from "./scenario.js";
+
+const ROOM: Channel = { kind: "room", name: "lobby" };
+
+/** The promises of `Store` and `Link`. */
+export function describeStore(name: string, createHarness: HarnessFactory): void {
+  const it = scenarios(createHarness);
+
+  describe(`${name}: store and link`, () => {
+    it("connects at start, not before, and tells how its link is", async ({ unstarted }) => {
+      const store = unstarted();
+      const states: LinkState[] = [];
+      store.link.onState((state) => states.push(state));
+      expect(store.link.state).toBe("connecting");
+      expect(await outcomeOf(store.servers.list())).toBe("closed");
+      await store.start();
+      expect(store.link.state).toBe("in-sync");
+      expect(states.at(-1)).toBe("in-sync");
+      expect(await store.servers.list()).toEqual([]);
+    });
+
+    it("tells its listeners that it closed, but not those who were taken off", async ({ store }) => {
+      const kept: LinkState[] = [];
+      const off: LinkState[] = [];
+      const listener = (state: LinkState) => off.push(state);
+      store.link.onState((state) => kept.push(state));
+      const takeOff = [store.link.onState(listener), store.link.onState(listener)];
+      for (const take of takeOff) take();
+      takeOff[0]?.();
+      await store.close();
+      expect(kept).toEqual(["closed"]);
+      expect(off).toEqual([]);
+      expect(store.link.state).toBe("closed");
+    });
+
+    it("closes once and gives every caller the same promise", async ({ store, unstarted }) => {
+      const closing = store.close();
+      expect(store.close()).toBe(closing);
+      await closing;
+      expect(store.close()).toBe(closing);
+      const never = unstarted();
+      await never.close();
+      expect(never.link.state).toBe("closed");
+    });
+
+    it("fails every call with closed after it closed", async (harness) => {
+      const { store } = harness;
+      const other = await harness.peer();
+      const [alpha, dead] = [await bringUp(store, "alpha"), await bringUp(store, "dead")];
+      await letDie(harness, dead);
+      const calls = callsOf(store, alpha, await claimDead(store, "dead"));
+      await store.close();
+      for (const [call, make] of Object.entries(calls))
+        expect([call, await outcomeOf(make())]).toEqual([call, "closed"]);
+      // What it put belongs to its lease, not to its link.
+      expect(await other.servers.list()).toMatchObject([{ serverId: "alpha" }]);
+    });
+
+    it("ends its subscriptions with itself, and nobody else's", async ({ store, peer }) => {
+      const other = await peer();
+      const mine: number[] = [];
+      const theirs: number[] = [];
+      const subscription = await store.bus.subscribe(ROOM, ({ length }) => mine.push(length));
+      await other.bus.subscribe(ROOM, ({ length }) => theirs.push(length));
+      await store.close();
+      await other.bus.publish(ROOM, encodeUtf8("x"));
+      await vi.waitFor(() => expect(theirs).toEqual([1]), { timeout: 10_000, interval: 5 });
+      expect(mine).toEqual([]);
+      await subscription.close();
+    });
+
+    it("shares its data with peers, and with nobody on other data", async ({ store, peer }) => {
+      const stranger = await createHarness();
+      try {
+        const alpha = await bringUp(store, "alpha");
+        const seen: number[] = [];
+        await stranger.store.bus.subscribe(ROOM, ({ length }) => seen.push(length));
+        await store.rooms.join(alpha.lease, "lobby", [{ connectionId: alpha.ids.next(), userId: "ann" }]);
+        expect([0, -1]).toContain(await store.bus.publish(ROOM, encodeUtf8("x")));
+        expect(await (await peer()).rooms.count("lobby")).toBe(1);
+        expect(await stranger.store.servers.list()).toEqual([]);
+        expect(await stranger.store.rooms.countRooms()).toBe(0);
+        await stranger.store.bus.publish(ROOM, encodeUtf8("own"));
+        await vi.waitFor(() => expect(seen).toEqual([3]), { timeout: 10_000, interval: 5 });
+      } finally {
+        await stranger.close();
+      }
+    });
+  });
+}
+
+/** Every call of every contract, by name. */
+function callsOf(
+  { servers, connections, rooms, users, bus }: Store,
+  { lease, registration, ids }: TestServer,
+  claim: Awaited<ReturnType<typeof claimDead>>,
+): Record<string, () => Promise<unknown>> {
+  const connectionId = ids.next();
+  const member = { connectionId, userId: "ann" };
+  const record = { ...member, connectedAt: 1, lastSeen: 1, rooms: [] };
+  return {
+    "servers.acquire": () => servers.acquire(registration, LONG_MS),
+    "servers.renew": () => servers.renew(lease, { connections: 0, rooms: 0 }),
+    "servers.release": () => servers.release(lease),
+    "servers.list": () => servers.list(),
+    "servers.claim": () => servers.claim("dead", "reaper", LONG_MS),
+    "servers.bury": () => servers.bury(claim),
+    "connections.put": () => connections.put(lease, [record]),
+    "connections.remove": () => connections.remove(lease, [connectionId]),
+    "connections.get": () => connections.get(connectionId),
+    "connections.renew": () => connections.renew(lease, 0, 1),
+    "connections.shelf": () => connections.shelf(claim, 0),
+    "connections.clearShelf": () => connections.clearShelf(claim, 0),
+    "rooms.join": () => rooms.join(lease, "lobby", [member]),
+    "rooms.leave": () => rooms.leave(lease, "lobby", [member]),
+    "rooms.members": () => rooms.members("lobby", { limit: 1 }),
+    "rooms.count": () => rooms.count("lobby"),
+    "rooms.countRooms": () => rooms.countRooms(),
+    "rooms.renew": () => rooms.renew(lease, ["lobby"]),
+    "rooms.evict": () => rooms.evict(claim, "lobby"),
+    "users.add": () => users.add(lease, [member]),
+    "users.remove": () => users.remove(lease, [member]),
+    "users.connectionsOf": () => users.connectionsOf("ann"),
+    "users.countOnline": () => users.countOnline(),
+    "users.renew": () => users.renew(lease, ["ann"]),
+    "users.evict": () => users.evict(claim, [member]),
+    "bus.publish": () => bus.publish(ROOM, encodeUtf8("x")),
+    "bus.subscribe": () => bus.subscribe(ROOM, () => {}),
+  };
+}

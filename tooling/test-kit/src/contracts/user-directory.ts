@@ -1,0 +1,189 @@
+import type { UserConnection } from "@cm/protocol";
+import { describe, expect } from "vitest";
+import { AWKWARD_NAMES } from "./awkward-names.js";
+import type { HarnessFactory } from "./harness.js";
+import {
+  bringUp,
+  claimDead,
+  LONG_MS,
+  letDie,
+  loseClaim,
+  outcomeOf,
+  passUntil,
+  scenarios,
+  type TestServer,
+  times,
+} from "./scenario.js";
+
+/** The promises of `UserDirectory` and `UserUpkeep`. */
+export function describeUserDirectory(name: string, createHarness: HarnessFactory): void {
+  const it = scenarios(createHarness);
+
+  describe(`${name}: user directory`, () => {
+    it("shows a user's connections on all servers, to every store", async ({ store, peer }) => {
+      const other = await peer();
+      const [alpha, beta] = [await bringUp(store, "alpha"), await bringUp(other, "beta")];
+      const [mine, theirs] = [connectionsOf(alpha, "ann", 2), connectionsOf(beta, "ann", 1)];
+      await store.users.add(alpha.lease, [...mine, ...connectionsOf(alpha, "bob", 1)]);
+      await other.users.add(beta.lease, theirs);
+      for (const { users } of [store, other]) {
+        expect((await users.connectionsOf("ann")).sort()).toEqual(idsOf([...mine, ...theirs]));
+        expect(await users.countOnline()).toBe(2);
+        expect(await users.connectionsOf("nobody")).toEqual([]);
+      }
+    });
+
+    it("takes the same connection twice, in and out", async ({ store }) => {
+      const alpha = await bringUp(store, "alpha");
+      const connections = connectionsOf(alpha, "ann", 2);
+      for (let i = 0; i < 2; i++) await store.users.add(alpha.lease, [...connections, ...connections]);
+      expect((await store.users.connectionsOf("ann")).sort()).toEqual(idsOf(connections));
+      expect(await store.users.countOnline()).toBe(1);
+      for (let i = 0; i < 2; i++) await store.users.remove(alpha.lease, connections.slice(0, 1));
+      expect(await store.users.connectionsOf("ann")).toEqual(idsOf(connections.slice(1)));
+      expect(await store.users.countOnline()).toBe(1);
+    });
+
+    it("ignores the removal of what is not there", async ({ store }) => {
+      const alpha = await bringUp(store, "alpha");
+      const kept = connectionsOf(alpha, "ann", 1);
+      await store.users.add(alpha.lease, kept);
+      const strangers = [...connectionsOf(alpha, "ann", 1), ...connectionsOf(alpha, "bob", 1)];
+      await store.users.remove(alpha.lease, strangers);
+      await store.users.remove(alpha.lease, []);
+      await store.users.add(alpha.lease, []);
+      expect(await store.users.connectionsOf("ann")).toEqual(idsOf(kept));
+      expect(await store.users.countOnline()).toBe(1);
+    });
+
+    it("leaves nothing of a user behind who has no connection", async ({ store, storedThings }) => {
+      const [alpha, beta] = [await bringUp(store, "alpha"), await bringUp(store, "beta")];
+      const before = await storedThings();
+      const [mine, theirs] = [connectionsOf(alpha, "ann", 1), connectionsOf(beta, "ann", 1)];
+      await store.users.add(alpha.lease, mine);
+      await store.users.add(beta.lease, theirs);
+      await store.users.remove(alpha.lease, mine);
+      expect(await store.users.countOnline()).toBe(1);
+      await store.users.remove(beta.lease, theirs);
+      // Renewing must not bring one back.
+      await store.users.renew(alpha.lease, ["ann", "never"]);
+      expect(await store.users.countOnline()).toBe(0);
+      expect(await store.users.connectionsOf("ann")).toEqual([]);
+      expect(await storedThings()).toBe(before);
+    });
+
+    it("takes 2,000 connections in one call, of many users or of one", async ({ store, storedThings }) => {
+      const alpha = await bringUp(store, "alpha");
+      const before = await storedThings();
+      const many = times(2000, (i) => connectionsOf(alpha, `user-${i % 700}`, 1)).flat();
+      const one = connectionsOf(alpha, "everywhere", 2000);
+      for (const connections of [many, one]) await store.users.add(alpha.lease, connections);
+      expect(await store.users.countOnline()).toBe(701);
+      expect((await store.users.connectionsOf("everywhere")).sort()).toEqual(idsOf(one));
+      const mine = many.filter(({ userId }) => userId === "user-3");
+      expect((await store.users.connectionsOf("user-3")).sort()).toEqual(idsOf(mine));
+      await store.users.renew(
+        alpha.lease,
+        times(700, (i) => `user-${i}`),
+      );
+      for (const connections of [many, one]) await store.users.remove(alpha.lease, connections);
+      expect(await store.users.countOnline()).toBe(0);
+      expect(await storedThings()).toBe(before);
+    });
+
+    it("keeps users of awkward names apart", async ({ store }) => {
+      const alpha = await bringUp(store, "alpha");
+      const connections = AWKWARD_NAMES.flatMap((userId) => connectionsOf(alpha, userId, 1));
+      await store.users.add(alpha.lease, connections);
+      await store.users.renew(alpha.lease, AWKWARD_NAMES);
+      expect(await store.users.countOnline()).toBe(AWKWARD_NAMES.length);
+      for (const { userId, connectionId } of connections) {
+        expect(await store.users.connectionsOf(userId)).toEqual([connectionId]);
+      }
+      await store.users.remove(alpha.lease, connections);
+      expect(await store.users.countOnline()).toBe(0);
+    });
+
+    it("refuses writes under a lease that ran out, and changes nothing", async (harness) => {
+      const { store } = harness;
+      const alpha = await bringUp(store, "alpha");
+      const kept = connectionsOf(alpha, "ann", 2);
+      await store.users.add(alpha.lease, kept);
+      const lease = await letDie(harness, alpha);
+      const late = [...connectionsOf(alpha, "ann", 1), ...connectionsOf(alpha, "bob", 1)];
+      expect(await outcomeOf(store.users.add(lease, late))).toBe("lease-lost");
+      expect(await outcomeOf(store.users.remove(lease, kept))).toBe("lease-lost");
+      expect(await outcomeOf(store.users.renew(lease, ["ann"]))).toBe("lease-lost");
+      expect(await store.users.countOnline()).toBe(1);
+      await store.servers.acquire(alpha.registration, LONG_MS);
+      expect((await store.users.connectionsOf("ann")).sort()).toEqual(idsOf(kept));
+    });
+
+    it("leaves out connections of a dead server, and counts its users until they are cleaned up", async (harness) => {
+      const { store } = harness;
+      const other = await harness.peer();
+      const [dead, living] = [await bringUp(store, "dead"), await bringUp(other, "living")];
+      const stays = connectionsOf(living, "ann", 1);
+      await store.users.add(dead.lease, [...connectionsOf(dead, "ann", 2), ...connectionsOf(dead, "bob", 1)]);
+      await other.users.add(living.lease, stays);
+      await letDie(harness, dead);
+      for (const { users } of [store, other]) {
+        expect(await users.connectionsOf("ann")).toEqual(idsOf(stays));
+        expect(await users.connectionsOf("bob")).toEqual([]);
+        expect(await users.countOnline()).toBe(2);
+      }
+    });
+
+    it("leaves out connections of a server that gave its lease up", async (harness) => {
+      const { store } = harness;
+      const other = await harness.peer();
+      const alpha = await bringUp(store, "alpha");
+      await store.users.add(alpha.lease, connectionsOf(alpha, "ann", 2));
+      await store.servers.release(alpha.lease);
+      for (const { users } of [store, other]) {
+        await passUntil(harness, async () => (await users.connectionsOf("ann")).length === 0);
+        expect(await users.connectionsOf("ann")).toEqual([]);
+      }
+    });
+
+    it("removes a dead server's connections under a claim, and nobody else's", async (harness) => {
+      const { store, storedThings } = harness;
+      const [dead, living] = [await bringUp(store, "dead"), await bringUp(store, "living")];
+      const before = await storedThings();
+      const gone = [...connectionsOf(dead, "ann", 2), ...times(500, (i) => connectionsOf(dead, `u${i}`, 1)).flat()];
+      const stays = connectionsOf(living, "ann", 1);
+      await store.users.add(dead.lease, gone);
+      await store.users.add(living.lease, stays);
+      await letDie(harness, dead);
+      const claim = await claimDead(store, "dead");
+      for (let i = 0; i < 2; i++) await store.users.evict(claim, gone);
+      await store.users.evict(claim, []);
+      expect(await store.users.connectionsOf("ann")).toEqual(idsOf(stays));
+      expect(await store.users.countOnline()).toBe(1);
+      await store.users.remove(living.lease, stays);
+      expect(await storedThings()).toBe(before);
+    });
+
+    it("removes nothing under a claim that ran out", async (harness) => {
+      const { store } = harness;
+      const dead = await bringUp(store, "dead");
+      const connections = connectionsOf(dead, "ann", 2);
+      await store.users.add(dead.lease, connections);
+      await letDie(harness, dead);
+      const { lost, held } = await loseClaim(harness, "dead");
+      // Whether such a call is refused or does nothing is the store's choice.
+      await outcomeOf(store.users.evict(lost, connections));
+      expect(await store.users.countOnline()).toBe(1);
+      await store.users.evict(held, connections);
+      expect(await store.users.countOnline()).toBe(0);
+    });
+  });
+}
+
+function connectionsOf({ ids }: TestServer, userId: string, count: number): UserConnection[] {
+  return times(count, () => ({ userId, connectionId: ids.next() }));
+}
+
+function idsOf(connections: readonly UserConnection[]): string[] {
+  return connections.map(({ connectionId }) => connectionId).sort();
+}

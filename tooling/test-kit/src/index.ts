@@ -1,0 +1,20 @@
+import "./redis/provided-context.js";
+
+export type { EventuallyOptions } from "./eventually.js";
+// Waiting and naming
+export { eventually } from "./eventually.js";
+export { freshPrefix } from "./fresh-prefix.js";
+
+// A real Redis
+export { freePort } from "./redis/free-port.js";
+export { keysUnder } from "./redis/keys-under.js";
+export type { LaunchRequest, RedisLauncher, RedisProcess } from "./redis/launcher.js";
+export { findLauncher } from "./redis/launcher.js";
+export type { RedisCluster, StartRedisClusterOptions } from "./redis/redis-cluster.js";
+export { startRedisCluster } from "./redis/redis-cluster.js";
+export type { RedisSentinel, StartRedisSentinelOptions } from "./redis/redis-sentinel.js";
+export { startRedisSentinel } from "./redis/redis-sentinel.js";
+export type { RedisServer, StartRedisOptions } from "./redis/redis-server.js";
+export { startRedis } from "./redis/redis-server.js";
+export type { RespReply } from "./redis/resp-connection.js";
+export { askRedis, RespConnection } from "./redis/resp-connection.js";

@@ -1,0 +1,18 @@
+import { constants } from "node:fs";
+import { access } from "node:fs/promises";
+import { delimiter, join } from "node:path";
+
+/** The full path of a program on the PATH. */
+export async function findOnPath(program: string): Promise<string | undefined> {
+  // Debian keeps what only root is thought to need outside of some PATHs.
+  const folders = [...(process.env.PATH ?? "").split(delimiter), "/usr/bin", "/usr/local/bin", "/usr/sbin"];
+  for (const folder of folders.filter((entry) => entry !== "")) {
+    const candidate = join(folder, program);
+    const found = await access(candidate, constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (found) return candidate;
+  }
+  return undefined;
+}

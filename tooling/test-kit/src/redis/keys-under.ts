@@ -1,0 +1,48 @@
+import { RespConnection } from "./resp-connection.js";
+
+/**
+ * All keys that begin with a prefix, sorted, on all masters. For tests that show that
+ * nothing was left behind. Takes `redis://` and `redis+cluster://` URLs.
+ */
+export async function keysUnder(url: string, prefix: string): Promise<string[]> {
+  const keys: string[] = [];
+  for (const port of await masterPorts(url)) keys.push(...(await keysOn(port, prefix)));
+  return keys.sort();
+}
+
+async function masterPorts(url: string): Promise<number[]> {
+  const match = /^redis(\+cluster)?:\/\/[^:/]+:(\d+)/.exec(url);
+  if (match === null) throw new Error(`keysUnder can't read this URL: ${url}`);
+  const port = Number(match[2]);
+  if (match[1] === undefined) return [port];
+  const connection = await RespConnection.open(port);
+  try {
+    const slots = await connection.command("CLUSTER", "SLOTS");
+    const ports = (Array.isArray(slots) ? slots : []).flatMap((range) => {
+      const master = Array.isArray(range) ? range[2] : undefined;
+      return Array.isArray(master) ? [Number(master[1])] : [];
+    });
+    return [...new Set(ports)];
+  } finally {
+    connection.close();
+  }
+}
+
+async function keysOn(port: number, prefix: string): Promise<string[]> {
+  const pattern = `${prefix.replace(/[\\*?[\]^-]/g, "\\$&")}*`;
+  const connection = await RespConnection.open(port);
+  // SCAN may name a key twice.
+  const keys = new Set<string>();
+  try {
+    let cursor = "0";
+    do {
+      const reply = await connection.command("SCAN", cursor, "MATCH", pattern, "COUNT", 10_000);
+      const [next, found] = Array.isArray(reply) ? reply : [];
+      cursor = String(next ?? "0");
+      for (const key of Array.isArray(found) ? found : []) keys.add(String(key));
+    } while (cursor !== "0");
+  } finally {
+    connection.close();
+  }
+  return [...keys];
+}

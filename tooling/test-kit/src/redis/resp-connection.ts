@@ -1,0 +1,121 @@
+import { connect, type Socket } from "node:net";
+
+/** A reply of Redis in RESP2. */
+export type RespReply = string | number | null | RespReply[];
+
+interface Waiting {
+  readonly resolve: (reply: RespReply) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** The reply that starts at an offset and where it ends; `undefined` while incomplete. */
+type Parsed = { readonly reply: RespReply | Error; readonly end: number } | undefined;
+
+/**
+ * A bare connection to a Redis for set-up and inspection. The fixture has its own so
+ * that it can judge the client library which the code under test uses.
+ */
+export class RespConnection {
+  readonly #socket: Socket;
+  readonly #waiting: Waiting[] = [];
+  #received = Buffer.alloc(0);
+
+  private constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.on("data", (bytes) => this.#take(bytes));
+    socket.on("error", (error) => this.#fail(error));
+    socket.on("close", () => this.#fail(new Error("The connection to Redis was closed.")));
+  }
+
+  /** Connects; rejects where nothing listens. */
+  static open(port: number, host = "127.0.0.1"): Promise<RespConnection> {
+    return new Promise((resolve, reject) => {
+      const socket = connect({ port, host, noDelay: true });
+      socket.once("error", reject);
+      socket.once("connect", () => {
+        socket.off("error", reject);
+        resolve(new RespConnection(socket));
+      });
+    });
+  }
+
+  /** Sends one command. An error reply rejects. */
+  command(...args: readonly (string | number)[]): Promise<RespReply> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ resolve, reject });
+      const parts = args.map((arg) => `$${Buffer.byteLength(String(arg))}\r\n${arg}\r\n`);
+      this.#socket.write(`*${args.length}\r\n${parts.join("")}`);
+    });
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+
+  #take(bytes: Buffer): void {
+    this.#received = this.#received.length === 0 ? Buffer.from(bytes) : Buffer.concat([this.#received, bytes]);
+    for (;;) {
+      const parsed = parse(this.#received, 0);
+      if (parsed === undefined) return;
+      this.#received = this.#received.subarray(parsed.end);
+      const waiting = this.#waiting.shift();
+      if (parsed.reply instanceof Error) waiting?.reject(parsed.reply);
+      else waiting?.resolve(parsed.reply);
+    }
+  }
+
+  #fail(error: Error): void {
+    for (const waiting of this.#waiting.splice(0)) waiting.reject(error);
+  }
+}
+
+/** One command over a connection of its own. */
+export async function askRedis(port: number, ...args: readonly (string | number)[]): Promise<RespReply> {
+  const connection = await RespConnection.open(port);
+  try {
+    return await connection.command(...args);
+  } finally {
+    connection.close();
+  }
+}
+
+function parse(bytes: Buffer, start: number): Parsed {
+  const lineEnd = bytes.indexOf("\r\n", start);
+  if (lineEnd === -1) return undefined;
+  const line = bytes.toString("utf8", start + 1, lineEnd);
+  const next = lineEnd + 2;
+  switch (String.fromCharCode(bytes[start] ?? 0)) {
+    case "+":
+      return { reply: line, end: next };
+    case "-":
+      return { reply: new Error(line), end: next };
+    case ":":
+      return { reply: Number(line), end: next };
+    case "$":
+      return parseBulk(bytes, Number(line), next);
+    case "*":
+      return parseArray(bytes, Number(line), next);
+    default:
+      return { reply: new Error("Redis sent something that is not RESP2."), end: bytes.length };
+  }
+}
+
+function parseBulk(bytes: Buffer, length: number, start: number): Parsed {
+  if (length < 0) return { reply: null, end: start };
+  const end = start + length + 2;
+  return bytes.length < end ? undefined : { reply: bytes.toString("utf8", start, start + length), end };
+}
+
+function parseArray(bytes: Buffer, length: number, start: number): Parsed {
+  if (length < 0) return { reply: null, end: start };
+  const items: RespReply[] = [];
+  let end = start;
+  for (let i = 0; i < length; i++) {
+    const item = parse(bytes, end);
+    if (item === undefined) return undefined;
+    end = item.end;
+    if (item.reply instanceof Error) return { reply: item.reply, end };
+    items.push(item.reply);
+  }
+  return { reply: items, end };
+}

@@ -1,0 +1,35 @@
+import { join } from "node:path";
+import { checkChangesets } from "./changesets.mjs";
+import { cleanEnvironment, localTool, pnpmCommand, runAsProgram, runCommand } from "./command.mjs";
+import { setup } from "./setup.mjs";
+import { checkTarballs } from "./tarballs.mjs";
+
+/** Each step resolves to whether it passed, after having shown what it found. */
+const STEPS = [
+  ["Lint and format (biome)", () => passes(localTool("biome"), ["check", "--error-on-warnings", "."])],
+  ["Types of everything, tests included (tsc)", () => passes(localTool("tsc"), ["-p", "tsconfig.json", "--noEmit"])],
+  ["Dependency rule", () => passes(process.execPath, [join("tooling", "dependency-rule", "dist", "main.js")])],
+  ["Generated code is current", () => passes(...pnpmCommand(["--filter", "@cm/redis-store", "run", "codegen:check"]))],
+  ["Changesets", checkChangesets],
+  ["Packages as they would be published (publint, attw)", checkTarballs],
+  ["Unused files, exports and dependencies (knip)", () => passes(localTool("knip"), ["--no-progress"])],
+];
+
+await runAsProgram(import.meta.url, async () => {
+  await setup();
+  const failed = [];
+  for (const [title, run] of STEPS) {
+    console.log(`\n== ${title}`);
+    if (await run()) console.log("ok");
+    else failed.push(title);
+  }
+  console.log(
+    failed.length === 0 ? "\nEvery check passed." : `\nFailed:\n${failed.map((title) => `- ${title}`).join("\n")}`,
+  );
+  process.exit(failed.length === 0 ? 0 : 1);
+});
+
+async function passes(program, args) {
+  const { code } = await runCommand(program, args, { show: true, env: cleanEnvironment() });
+  return code === 0;
+}

@@ -1,0 +1,57 @@
+import { describe, expect, it } from "vitest";
+import { changesetFaults } from "./changesets.mjs";
+import { tarballFaults } from "./tarballs.mjs";
+
+const NAMES = new Set(["@cm/router"]);
+
+describe("a changeset", () => {
+  it("is fine when it names a published package, a bump and says something", () => {
+    expect(changesetFaults('---\n"@cm/router": minor\n---\n\nRooms can be left twice.\n', NAMES)).toEqual([]);
+  });
+
+  it("may release nothing", () => {
+    expect(changesetFaults("---\n---\n", NAMES)).toEqual([]);
+  });
+
+  it.each([
+    ["no front matter", "Rooms.", "it has no front matter between two lines of ---"],
+    ["an unknown package", '---\n"@cm/gateway": minor\n---\nText.', "@cm/gateway is no published package"],
+    ["an unknown bump", '---\n"@cm/router": huge\n---\nText.', "huge is none of patch, minor, major"],
+    ["a line of another shape", "---\nrouter\n---\nText.", '"router" is not "package": bump'],
+    ["no text", '---\n"@cm/router": minor\n---\n\n', "it tells users nothing"],
+  ])("with %s is a fault", (_what, text, fault) => {
+    expect(changesetFaults(text, NAMES)).toEqual([fault]);
+  });
+});
+
+describe("a tarball", () => {
+  const complete = ["LICENSE", "README.md", "package.json", "dist/index.js", "dist/index.d.ts"];
+  const sources = new Set(["packages/router/src/index.ts"]);
+  const faultsOf = (entries) =>
+    tarballFaults(
+      entries.map((entry) => `package/${entry}`),
+      sources,
+      "packages/router",
+    );
+
+  it("is fine with its license, its README and what was compiled from the sources", () => {
+    expect(faultsOf(complete)).toEqual([]);
+  });
+
+  it("must not hold tests or their fixtures", () => {
+    expect(faultsOf([...complete, "dist/room.test.d.ts", "dist/room.fixture.d.ts"])).toEqual([
+      "dist/room.test.d.ts has no place in a release",
+      "dist/room.fixture.d.ts has no place in a release",
+    ]);
+  });
+
+  it("must not hold what an older build left behind", () => {
+    expect(faultsOf([...complete, "dist/gone.js"])).toEqual([
+      "dist/gone.js has no source any more; remove packages/router/dist and build again",
+    ]);
+  });
+
+  it("must not lack its README", () => {
+    expect(faultsOf(complete.filter((entry) => entry !== "README.md"))).toEqual(["README.md is missing"]);
+  });
+});

@@ -1,0 +1,54 @@
+import { cleanEnvironment, mustRun, pnpmCommand, runAsProgram } from "./command.mjs";
+import { withSetupLock } from "./setup-lock.mjs";
+import { buildState, installState, removeStamp, stampIsCurrent, writeStamp } from "./stamp.mjs";
+import { rootManifest, SetupError } from "./workspace.mjs";
+
+/** Without these, the tools would look for news of themselves on every run. CI also keeps pnpm from asking questions. */
+const QUIET = { CI: "true", TURBO_TELEMETRY_DISABLED: "1", TURBO_NO_UPDATE_NOTIFIER: "1", NO_UPDATE_NOTIFIER: "1" };
+
+/** Installs and builds what is not there yet or has changed. Costs some milliseconds when nothing has. */
+export async function setup() {
+  checkNode();
+  if (isCurrent()) return;
+  await withSetupLock(async () => {
+    if (!stampIsCurrent("installed", installState())) await install();
+    if (!stampIsCurrent("built", buildState())) await build();
+  });
+}
+
+function isCurrent() {
+  return stampIsCurrent("installed", installState()) && stampIsCurrent("built", buildState());
+}
+
+function checkNode() {
+  const wanted = /(\d+)\.(\d+)/.exec(rootManifest().engines.node);
+  const [major, minor] = process.versions.node.split(".").map(Number);
+  if (major > Number(wanted[1]) || (major === Number(wanted[1]) && minor >= Number(wanted[2]))) return;
+  throw new SetupError(`Node.js ${wanted[0]} or newer is needed; this is ${process.versions.node}.`);
+}
+
+async function install() {
+  removeStamp("installed");
+  await step("installing", "The installation", ["install", "--frozen-lockfile"]);
+  const state = installState();
+  // A state that is still incomplete after an install would make every start install again.
+  if (state === undefined) throw new SetupError("A package named in a package.json is missing after the installation.");
+  writeStamp("installed", state);
+}
+
+async function build() {
+  removeStamp("built");
+  await step("building", "The build", ["exec", "turbo", "run", "build", "--output-logs=errors-only"]);
+  const state = buildState();
+  if (state === undefined) throw new SetupError("A package has a build script, but its build left no dist folder.");
+  writeStamp("built", state);
+}
+
+async function step(doing, what, pnpmArgs) {
+  const startedAt = performance.now();
+  console.log(`- ${doing}`);
+  await mustRun(what, ...pnpmCommand(pnpmArgs), { env: cleanEnvironment(QUIET) });
+  console.log(`  done in ${((performance.now() - startedAt) / 1000).toFixed(1)} s`);
+}
+
+await runAsProgram(import.meta.url, setup);
