@@ -14,6 +14,10 @@ export interface Measurement {
   readonly valid: boolean;
   /** Deliveries differ by more than 3 % from what was published: a queue grew or shrank. */
   readonly saturated: boolean;
+  /** Something else used more than a tenth of a core meanwhile: the figures deserve less trust. */
+  readonly disturbed: boolean;
+  /** Cores that something else used, on average. */
+  readonly otherCores: number;
   readonly driverFull: boolean;
   readonly driverBusy: number;
   /** Microseconds of processor time, user and system, of both servers for each delivery. */
@@ -45,6 +49,9 @@ export interface MeasureOptions {
 /** Server processes of a contender. */
 export const SERVERS = 2;
 
+/** From here on a run counts as disturbed: a tenth of a core. */
+const DISTURBED_CORES = 0.1;
+
 /** Starts a contender's servers, drives them, ends them. */
 export async function measure(contender: ContenderName, options: MeasureOptions): Promise<Measurement> {
   const { scenario, repeat, redis, nodeArgs, warmupSeconds, seconds } = options;
@@ -54,7 +61,7 @@ export async function measure(contender: ContenderName, options: MeasureOptions)
     ),
   );
   try {
-    const { report, serverCpu, redisCpu } = await driveInProcess({
+    const { report, serverCpu, redisCpu, otherCpuSeconds } = await driveInProcess({
       contender,
       urls: servers.map((server) => server.url),
       scenario,
@@ -74,6 +81,8 @@ export async function measure(contender: ContenderName, options: MeasureOptions)
         findings.expected === report.published * scenario.members &&
         findings.losses + findings.duplicates + findings.strays === 0,
       saturated: Math.abs(steady.deliveries / (steady.published * scenario.members) - 1) > 0.03,
+      disturbed: otherCpuSeconds / steady.seconds > DISTURBED_CORES,
+      otherCores: otherCpuSeconds / steady.seconds,
       driverFull: driverWasFull(report),
       driverBusy: report.driver.busy,
       serverCpuUsPerDelivery: ((serverCpu.user + serverCpu.system) * 1e6) / steady.deliveries,

@@ -17,6 +17,14 @@ export function readProcessCpu(pid: number): CpuSeconds {
   return { user: Number(fields[11]) / TICKS_PER_SECOND, system: Number(fields[12]) / TICKS_PER_SECOND };
 }
 
+/** Seconds that all cores of this machine have spent on something, steal time of its host included. */
+export function readMachineBusySeconds(): number {
+  const [line = ""] = readFileSync("/proc/stat", "latin1").split("\n", 1);
+  // cpu user nice system idle iowait irq softirq steal; guest times behind it are part of user.
+  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = line.split(/\s+/).slice(1).map(Number);
+  return (user + nice + system + irq + softirq + steal) / TICKS_PER_SECOND;
+}
+
 export function sumCpu(parts: readonly CpuSeconds[]): CpuSeconds {
   return {
     user: parts.reduce((sum, part) => sum + part.user, 0),

@@ -21,4 +21,6 @@ export interface DriveResult {
   /** Processor time of all servers over the steady part. */
   readonly serverCpu: CpuSeconds;
   readonly redisCpu: CpuSeconds;
+  /** What everything else on the machine used: neither servers nor Redis nor the driver. */
+  readonly otherCpuSeconds: number;
 }

@@ -1,7 +1,7 @@
 /** The driver process: takes one job over IPC, answers with its result, and ends. */
 import { runLoad, type SteadyEdge } from "@cm/load";
 import { CONTENDERS } from "../contender.js";
-import { type CpuSeconds, cpuBetween, readProcessCpu, sumCpu } from "../process-cpu.js";
+import { type CpuSeconds, cpuBetween, readMachineBusySeconds, readProcessCpu, sumCpu } from "../process-cpu.js";
 import type { DriveJob, DriveResult } from "./drive-job.js";
 
 process.once("message", (job) => {
@@ -16,9 +16,12 @@ process.once("message", (job) => {
 });
 
 async function drive(job: DriveJob): Promise<DriveResult> {
-  const marks: { servers: CpuSeconds; redis: CpuSeconds }[] = [];
+  const marks: { servers: CpuSeconds; redis: CpuSeconds; ours: CpuSeconds; busySeconds: number }[] = [];
   const onSteady = (_edge: SteadyEdge) => {
-    marks.push({ servers: sumCpu(job.serverPids.map(readProcessCpu)), redis: readProcessCpu(job.redisPid) });
+    const servers = sumCpu(job.serverPids.map(readProcessCpu));
+    const redis = readProcessCpu(job.redisPid);
+    const ours = sumCpu([servers, redis, readProcessCpu(process.pid)]);
+    marks.push({ servers, redis, ours, busySeconds: readMachineBusySeconds() });
   };
   const report = await runLoad({
     urls: job.urls,
@@ -35,9 +38,11 @@ async function drive(job: DriveJob): Promise<DriveResult> {
   });
   const [begin, end] = marks;
   if (begin === undefined || end === undefined) throw new Error("The run had no steady part.");
+  const ours = cpuBetween(begin.ours, end.ours);
   return {
     report,
     serverCpu: cpuBetween(begin.servers, end.servers),
     redisCpu: cpuBetween(begin.redis, end.redis),
+    otherCpuSeconds: Math.max(0, end.busySeconds - begin.busySeconds - ours.user - ours.system),
   };
 }

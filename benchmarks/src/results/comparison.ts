@@ -8,6 +8,7 @@ export interface Medians {
   readonly validRuns: number;
   readonly invalidRuns: number;
   readonly saturatedRuns: number;
+  readonly disturbedRuns: number;
   readonly serverCpuUsPerDelivery: number;
   readonly serverUserUsPerDelivery: number;
   readonly redisCpuUsPerMessage: number;
@@ -32,6 +33,7 @@ export function takeMedians(measurements: readonly Measurement[]): Medians[] {
           validRuns: valid.length,
           invalidRuns: runs.length - valid.length,
           saturatedRuns: valid.filter((run) => run.saturated || run.driverFull).length,
+          disturbedRuns: valid.filter((run) => run.disturbed).length,
           serverCpuUsPerDelivery: of((run) => run.serverCpuUsPerDelivery),
           serverUserUsPerDelivery: of((run) => run.serverUserUsPerDelivery),
           redisCpuUsPerMessage: of((run) => run.redisCpuUsPerMessage),

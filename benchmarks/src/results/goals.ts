@@ -56,9 +56,9 @@ export function judgeGoals(medians: readonly Medians[], memory: MemoryMeasuremen
     for (const goal of RATIO_GOALS) {
       const other = medians.find((entry) => entry.contender === goal.against && entry.scenario === own.scenario);
       if (other === undefined) continue;
-      const saturated = [own, other].filter((entry) => entry.saturatedRuns > 0).map((entry) => entry.contender);
+      const cautions = [own, other].flatMap(cautionsOf);
       goals.push(
-        judge(goal.figure, own.scenario, goal.read(own) / goal.read(other), goal.limit, goal.limitIncluded, saturated),
+        judge(goal.figure, own.scenario, goal.read(own) / goal.read(other), goal.limit, goal.limitIncluded, cautions),
       );
     }
   }
@@ -70,13 +70,20 @@ export function judgeGoals(medians: readonly Medians[], memory: MemoryMeasuremen
   return goals;
 }
 
+function cautionsOf({ contender, saturatedRuns, disturbedRuns }: Medians): string[] {
+  const cautions: string[] = [];
+  if (saturatedRuns > 0) cautions.push(`${contender} at the machine's limit`);
+  if (disturbedRuns > 0) cautions.push(`${contender} disturbed by other work`);
+  return cautions;
+}
+
 function judge(
   figure: string,
   scenario: string,
   value: number,
   limit: number,
   limitIncluded: boolean,
-  saturated: readonly string[],
+  cautions: readonly string[],
 ): Goal {
   return {
     figure,
@@ -85,6 +92,6 @@ function judge(
     limit,
     limitIncluded,
     met: limitIncluded ? value <= limit : value < limit,
-    caution: saturated.length === 0 ? undefined : `runs at the machine's limit: ${saturated.join(", ")}`,
+    caution: cautions.length === 0 ? undefined : cautions.join(", "),
   };
 }

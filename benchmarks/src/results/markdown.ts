@@ -1,4 +1,5 @@
 import type { BenchResult } from "./bench-result.js";
+import type { Medians } from "./comparison.js";
 import type { Goal } from "./goals.js";
 
 /** The result as a page of Markdown. */
@@ -25,7 +26,16 @@ export function toMarkdown(result: BenchResult): string {
       `${scenario.rooms} rooms of ${scenario.members}, ${scenario.rate} messages a second of ${scenario.bytes} bytes: ` +
         `${dueDeliveries} deliveries a second due.`,
       table(
-        ["", "server CPU µs a delivery", "of it in user mode", "Redis CPU µs a message", "deliveries/s", "p50 ms", "p99 ms", "runs"],
+        [
+          "",
+          "server CPU µs a delivery",
+          "of it in user mode",
+          "Redis CPU µs a message",
+          "deliveries/s",
+          "p50 ms",
+          "p99 ms",
+          "runs",
+        ],
         medians.map((entry) => [
           entry.contender,
           round(entry.serverCpuUsPerDelivery),
@@ -34,7 +44,7 @@ export function toMarkdown(result: BenchResult): string {
           entry.deliveriesPerSecond.toFixed(0),
           round(entry.p50Ms),
           round(entry.p99Ms),
-          runsOf(entry.validRuns, entry.invalidRuns, entry.saturatedRuns),
+          runsOf(entry),
         ]),
       ),
     );
@@ -62,6 +72,7 @@ function everyRun(result: BenchResult): string {
       "p50 ms",
       "p99 ms",
       "driver busy",
+      "other cores",
       "lost",
       "doubled",
       "disordered",
@@ -76,10 +87,16 @@ function everyRun(result: BenchResult): string {
       round(run.p50Ms),
       round(run.p99Ms),
       `${(run.driverBusy * 100).toFixed(0)} %`,
+      round(run.otherCores),
       String(run.losses),
       String(run.duplicates),
       String(run.orderViolations),
-      [run.valid ? "" : "invalid", run.saturated ? "saturated" : "", run.driverFull ? "driver full" : ""]
+      [
+        run.valid ? "" : "invalid",
+        run.saturated ? "saturated" : "",
+        run.driverFull ? "driver full" : "",
+        run.disturbed ? "disturbed" : "",
+      ]
         .filter((word) => word !== "")
         .join(", "),
     ]),
@@ -95,10 +112,11 @@ function verdictOf(goal: Goal): string {
   return goal.caution === undefined ? verdict : `${verdict} (${goal.caution})`;
 }
 
-function runsOf(valid: number, invalid: number, saturated: number): string {
-  const words = [`${valid} valid`];
-  if (invalid > 0) words.push(`${invalid} invalid`);
-  if (saturated > 0) words.push(`${saturated} at the limit`);
+function runsOf({ validRuns, invalidRuns, saturatedRuns, disturbedRuns }: Medians): string {
+  const words = [`${validRuns} valid`];
+  if (invalidRuns > 0) words.push(`${invalidRuns} invalid`);
+  if (saturatedRuns > 0) words.push(`${saturatedRuns} at the limit`);
+  if (disturbedRuns > 0) words.push(`${disturbedRuns} disturbed`);
   return words.join(", ");
 }
 

@@ -51,12 +51,13 @@ export class Commands {
   }
 
   /** Sends one command. Replies are strings, numbers, `null` and lists of them. */
-  async send(name: string, args: readonly CommandArg[]): Promise<unknown> {
-    try {
-      return await this.#call(name, args);
-    } catch (error) {
-      throw toStoreError(error);
-    }
+  send(name: string, args: readonly CommandArg[]): Promise<unknown> {
+    return this.#call(name, args).catch(rethrow);
+  }
+
+  /** Sends one command that answers with a number. */
+  count(name: string, args: readonly CommandArg[]): Promise<number> {
+    return this.#call(name, args).then(Number, rethrow);
   }
 
   /** From now on every command fails with `closed`. */
@@ -77,6 +78,10 @@ export class Commands {
       answer.then(resolve, reject).finally(() => clearTimeout(timer));
     });
   }
+}
+
+function rethrow(error: unknown): never {
+  throw toStoreError(error);
 }
 
 /** Waits for all, and only then throws the first failure: nothing goes on unseen. */

@@ -1,13 +1,6 @@
 import type { Channel } from "@cm/protocol";
 import { partitionOf, partitionTags } from "./partitions.js";
 
-/** A room or user with the keys of its partition. */
-export interface Partition<T> {
-  /** The key of the partition's index. */
-  readonly indexKey: string;
-  readonly items: T[];
-}
-
 /**
  * The names of all keys and channels. What one script touches together carries one
  * hash tag, and so lies in one slot of a Cluster:
@@ -15,13 +8,12 @@ export interface Partition<T> {
  * | key | type | tag |
  * |---|---|---|
  * | `<prefix>:layout` | hash | |
- * | `<prefix>:{servers}` | sorted set: server id by lease expiry | `servers` |
+ * | `<prefix>:{servers}` | sorted set: `<serverId>.<incarnation>` by lease expiry | `servers` |
  * | `<prefix>:{servers}:<serverId>` | hash | `servers` |
- * | `<prefix>:{<serverId>}:connections:<shelf>` | hash: connection id by record | server id |
+ * | `<prefix>:{<serverId>}:connections:<shelf>` | hash: record by connection id, less the server id | server id |
  * | `<prefix>:{r.*}:rooms` | set of rooms | the room's partition |
  * | `<prefix>:{r.*}:rooms:<room>` | sorted set: `<connectionId>\|<userId>`, all scores 0 | the room's partition |
- * | `<prefix>:{u.*}:online` | set of users | the user's partition |
- * | `<prefix>:{u.*}:connections:<userId>` | hash: connection ids | the user's partition |
+ * | `<prefix>:{u.*}:online` | hash: connection ids, with spaces between, by user | the user's partition |
  *
  * Channels: `<prefix>:{r.*}:room:<room>` and `<prefix>:{<serverId>}:server`.
  */
@@ -31,7 +23,7 @@ export class Keys {
   readonly partitions: number;
   readonly #prefix: string;
   readonly #roomHeads: readonly string[];
-  readonly #userHeads: readonly string[];
+  readonly #onlineKeys: readonly string[];
 
   constructor(prefix: string, partitions: number) {
     this.#prefix = prefix;
@@ -39,7 +31,7 @@ export class Keys {
     this.layout = `${prefix}:layout`;
     this.leases = `${prefix}:{servers}`;
     this.#roomHeads = partitionTags("r", partitions).map((tag) => `${prefix}:{${tag}}:`);
-    this.#userHeads = partitionTags("u", partitions).map((tag) => `${prefix}:{${tag}}:`);
+    this.#onlineKeys = partitionTags("u", partitions).map((tag) => `${prefix}:{${tag}}:online`);
   }
 
   server(serverId: string): string {
@@ -63,17 +55,14 @@ export class Keys {
     return this.#roomHeads.map((head) => `${head}rooms`);
   }
 
-  user(userId: string): string {
-    return `${this.#userHead(userId)}connections:${userId}`;
-  }
-
-  userIndex(userId: string): string {
-    return `${this.#userHead(userId)}online`;
+  /** The users of a user's partition. */
+  online(userId: string): string {
+    return this.#onlineKeys[partitionOf(userId, this.partitions)] ?? "";
   }
 
   /** One a partition. */
-  userIndexes(): string[] {
-    return this.#userHeads.map((head) => `${head}online`);
+  onlineKeys(): readonly string[] {
+    return this.#onlineKeys;
   }
 
   channel(channel: Channel): string {
@@ -84,9 +73,5 @@ export class Keys {
 
   #roomHead(room: string): string {
     return this.#roomHeads[partitionOf(room, this.partitions)] ?? "";
-  }
-
-  #userHead(userId: string): string {
-    return this.#userHeads[partitionOf(userId, this.partitions)] ?? "";
   }
 }

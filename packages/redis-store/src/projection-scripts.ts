@@ -91,6 +91,21 @@ export const roomEvict = defineScript(
   },
 );
 
+export const roomRenew = defineScript(
+  "room-renew",
+  (
+    input: Fenced & {
+      readonly index: string;
+      readonly ttlMs: number;
+      readonly rooms: readonly { readonly room: string; readonly members: string }[];
+    },
+  ) => ({
+    keys: [input.index, ...input.rooms.map(({ members }) => members)],
+    args: [input.fenceMs, input.ttlMs, ...input.rooms.map(({ room }) => room)],
+  }),
+  toWritten,
+);
+
 export const roomCount = defineScript(
   "room-count",
   (input: { readonly members: string; readonly holders: readonly string[] }) => ({
@@ -100,17 +115,16 @@ export const roomCount = defineScript(
   toNumber,
 );
 
-/** Users of one partition; `user` in an entry is the number of one of them, from 1. */
+/** Users of one partition, and the connections that it is about. */
 export interface UserEntries {
-  readonly index: string;
-  readonly users: readonly { readonly userId: string; readonly key: string }[];
-  readonly entries: readonly { readonly user: number; readonly connectionId: string }[];
+  readonly online: string;
+  readonly users: ReadonlyMap<string, readonly string[]>;
 }
 
 export const userAdd = defineScript(
   "user-add",
   (input: Fenced & UserEntries & { readonly ttlMs: number }) => ({
-    keys: [input.index, ...input.users.map(({ key }) => key)],
+    keys: [input.online],
     args: [input.fenceMs, input.ttlMs, ...userArgs(input)],
   }),
   toWritten,
@@ -118,29 +132,19 @@ export const userAdd = defineScript(
 
 export const userRemove = defineScript(
   "user-remove",
-  (input: Fenced & UserEntries) => ({
-    keys: [input.index, ...input.users.map(({ key }) => key)],
-    args: [input.fenceMs, ...userArgs(input)],
+  (input: Fenced & UserEntries) => ({ keys: [input.online], args: [input.fenceMs, ...userArgs(input)] }),
+  toWritten,
+);
+
+export const userRenew = defineScript(
+  "user-renew",
+  (input: Fenced & { readonly online: string; readonly ttlMs: number }) => ({
+    keys: [input.online],
+    args: [input.fenceMs, input.ttlMs],
   }),
   toWritten,
 );
 
-export const indexRenew = defineScript(
-  "index-renew",
-  (
-    input: Fenced & {
-      readonly index: string;
-      readonly ttlMs: number;
-      readonly listed: readonly { readonly name: string; readonly key: string }[];
-    },
-  ) => ({
-    keys: [input.index, ...input.listed.map(({ key }) => key)],
-    args: [input.fenceMs, input.ttlMs, ...input.listed.map(({ name }) => name)],
-  }),
-  toWritten,
-);
-
-function userArgs({ users, entries }: UserEntries): (string | number)[] {
-  const connections = entries.flatMap(({ user, connectionId }): (string | number)[] => [user, connectionId]);
-  return [...users.map(({ userId }) => userId), ...connections];
+function userArgs({ users }: UserEntries): (string | number)[] {
+  return [...users].flatMap(([userId, ids]): (string | number)[] => [userId, ids.length, ...ids]);
 }

@@ -13,7 +13,7 @@ export interface Publisher {
 /** Publishes over one connection, which keeps the order by itself. */
 export function createSinglePublisher(commands: Commands): Publisher {
   return {
-    publish: async (channel, message) => Number(await commands.send("publish", [channel, message])),
+    publish: (channel, message) => commands.count("publish", [channel, message]),
   };
 }
 

@@ -13,7 +13,7 @@ import { allOf, type Commands } from "./commands.js";
 import type { Keys } from "./keys.js";
 import { holderOf, holderOfConnection, isOwn, requireOwn, requireWritten } from "./lease-fence.js";
 import type { Living } from "./living.js";
-import { indexRenew, type RoomKeys, roomCount, roomEvict, roomJoin, roomLeave } from "./projection-scripts.js";
+import { type RoomKeys, roomCount, roomEvict, roomJoin, roomLeave, roomRenew } from "./projection-scripts.js";
 import { decodeCursor, encodeCursor, lowerEnd, type RoomPlace } from "./room-cursor.js";
 import { toStrings } from "./script.js";
 
@@ -88,16 +88,16 @@ export class RedisRoomDirectory implements RoomDirectory, RoomUpkeep {
   }
 
   async countRooms(): Promise<number> {
-    const sizes = await allOf(this.#parts.keys.roomIndexes().map((key) => this.#parts.commands.send("scard", [key])));
-    return sizes.reduce<number>((sum, size) => sum + Number(size), 0);
+    const sizes = await allOf(this.#parts.keys.roomIndexes().map((key) => this.#parts.commands.count("scard", [key])));
+    return sizes.reduce((sum, size) => sum + size, 0);
   }
 
   async renew(lease: Lease, rooms: readonly string[]): Promise<void> {
     const { commands, keys, connectionTtlMs: ttlMs } = this.#parts;
     const calls = [...groupBy(rooms, (room) => keys.roomIndex(room))].flatMap(([index, group]) =>
       inChunks(group).map((chunk) => {
-        const listed = chunk.map((room) => ({ name: room, key: keys.room(room) }));
-        return commands.run(indexRenew, { fenceMs: lease.expiresAtMs, index, ttlMs, listed });
+        const renewed = chunk.map((room) => ({ room, members: keys.room(room) }));
+        return commands.run(roomRenew, { fenceMs: lease.expiresAtMs, index, ttlMs, rooms: renewed });
       }),
     );
     requireWritten(await allOf(calls), lease);

@@ -105,7 +105,8 @@ class ConnectedStore implements RedisStore {
   };
 
   readonly bus: Bus = {
-    publish: (channel, message) => this.#with(({ bus }) => bus.publish(channel, message)),
+    // By the shortest way: this is called for every message.
+    publish: (channel, message) => this.#running?.bus.publish(channel, message) ?? Promise.reject(storeClosed()),
     subscribe: (channel, handler) => this.#with(({ bus }) => bus.subscribe(channel, handler)),
   };
 

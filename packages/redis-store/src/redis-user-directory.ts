@@ -1,11 +1,10 @@
 import type { Lease, ReapClaim, UserConnection, UserDirectory, UserUpkeep } from "@cm/protocol";
-import { groupBy, inChunks, numbered } from "./batches.js";
+import { groupBy, inChunks } from "./batches.js";
 import { allOf, type Commands } from "./commands.js";
 import type { Keys } from "./keys.js";
 import { holderOfConnection, isOwn, requireOwn, requireWritten } from "./lease-fence.js";
 import type { Living } from "./living.js";
-import { indexRenew, type UserEntries, userAdd, userRemove } from "./projection-scripts.js";
-import { toStrings } from "./script.js";
+import { type UserEntries, userAdd, userRemove, userRenew } from "./projection-scripts.js";
 
 /** What the directory needs. */
 export interface RedisUserDirectoryParts {
@@ -15,7 +14,10 @@ export interface RedisUserDirectoryParts {
   readonly connectionTtlMs: number;
 }
 
-/** Each user's connections as a hash, and a set of those online for each partition. */
+/**
+ * Users as fields of one hash a partition, each with its connections as one text. A key
+ * for each user would cost three times as much memory, most of it for the key.
+ */
 export class RedisUserDirectory implements UserDirectory, UserUpkeep {
   readonly #parts: RedisUserDirectoryParts;
 
@@ -38,23 +40,22 @@ export class RedisUserDirectory implements UserDirectory, UserUpkeep {
 
   async connectionsOf(userId: string): Promise<string[]> {
     const { commands, keys, living } = this.#parts;
-    const [holders, reply] = await Promise.all([living.all(), commands.send("hkeys", [keys.user(userId)])]);
+    const [holders, reply] = await Promise.all([living.all(), commands.send("hget", [keys.online(userId), userId])]);
     const lives = new Set(holders);
-    return toStrings(reply).filter((connectionId) => lives.has(holderOfConnection(connectionId)));
+    const connectionIds = typeof reply === "string" ? reply.split(" ") : [];
+    return connectionIds.filter((connectionId) => lives.has(holderOfConnection(connectionId)));
   }
 
   async countOnline(): Promise<number> {
-    const sizes = await allOf(this.#parts.keys.userIndexes().map((key) => this.#parts.commands.send("scard", [key])));
-    return sizes.reduce<number>((sum, size) => sum + Number(size), 0);
+    const sizes = await allOf(this.#parts.keys.onlineKeys().map((key) => this.#parts.commands.count("hlen", [key])));
+    return sizes.reduce((sum, size) => sum + size, 0);
   }
 
   async renew(lease: Lease, userIds: readonly string[]): Promise<void> {
     const { commands, keys, connectionTtlMs: ttlMs } = this.#parts;
-    const calls = [...groupBy(userIds, (userId) => keys.userIndex(userId))].flatMap(([index, group]) =>
-      inChunks(group).map((chunk) => {
-        const listed = chunk.map((userId) => ({ name: userId, key: keys.user(userId) }));
-        return commands.run(indexRenew, { fenceMs: lease.expiresAtMs, index, ttlMs, listed });
-      }),
+    const partitions = new Set(userIds.map((userId) => keys.online(userId)));
+    const calls = [...partitions].map((online) =>
+      commands.run(userRenew, { fenceMs: lease.expiresAtMs, online, ttlMs }),
     );
     requireWritten(await allOf(calls), lease);
   }
@@ -75,14 +76,16 @@ export class RedisUserDirectory implements UserDirectory, UserUpkeep {
   /** One for each partition that is touched, and more where one is large. */
   #batches(connections: readonly UserConnection[]): UserEntries[] {
     const { keys } = this.#parts;
-    return [...groupBy(connections, ({ userId }) => keys.userIndex(userId))].flatMap(([index, group]) =>
+    return [...groupBy(connections, ({ userId }) => keys.online(userId))].flatMap(([online, group]) =>
       inChunks(group).map((chunk) => {
-        const numbers = numbered(chunk.map(({ userId }) => userId));
-        return {
-          index,
-          users: [...numbers.keys()].map((userId) => ({ userId, key: keys.user(userId) })),
-          entries: chunk.map(({ userId, connectionId }) => ({ user: numbers.get(userId) ?? 0, connectionId })),
-        };
+        const users = new Map<string, string[]>();
+        for (const [userId, own] of groupBy(chunk, (connection) => connection.userId)) {
+          users.set(
+            userId,
+            own.map(({ connectionId }) => connectionId),
+          );
+        }
+        return { online, users };
       }),
     );
   }

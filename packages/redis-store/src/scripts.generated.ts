@@ -18,10 +18,6 @@ export const SCRIPTS = {
     sha1: "b8f3e3efeb67617d0b25936cbc8f238ea03555d2",
     lua: "local fenceMs, ttlMs = tonumber(ARGV[1]), ARGV[2]\nlocal time = redis.call('TIME')\nif tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) >= fenceMs then\n  return -1\nend\nfor _, shelfKey in ipairs(KEYS) do\n  redis.call('PEXPIRE', shelfKey, ttlMs)\nend\nreturn 1\n",
   },
-  "index-renew": {
-    sha1: "9da996bda868666d3542dee440e3a5cf695f6100",
-    lua: "local indexKey = KEYS[1]\nlocal fenceMs, ttlMs = tonumber(ARGV[1]), ARGV[2]\nlocal time = redis.call('TIME')\nif tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) >= fenceMs then\n  return -1\nend\nfor i = 2, #KEYS do\n  if redis.call('PEXPIRE', KEYS[i], ttlMs) == 0 then\n    redis.call('SREM', indexKey, ARGV[i + 1])\n  end\nend\nredis.call('PEXPIRE', indexKey, ttlMs)\nreturn 1\n",
-  },
   "layout-ensure": {
     sha1: "64bc9106b3476bffee42792779c9f2eed4e38322",
     lua: "local layoutKey = KEYS[1]\nlocal version, partitions = ARGV[1], ARGV[2]\nif redis.call('HSETNX', layoutKey, 'version', version) == 1 then\n  redis.call('HSET', layoutKey, 'partitions', partitions)\nend\nlocal stored = redis.call('HMGET', layoutKey, 'version', 'partitions')\nreturn { tonumber(stored[1]) or -1, tonumber(stored[2]) or -1 }\n",
@@ -41,6 +37,10 @@ export const SCRIPTS = {
   "room-leave": {
     sha1: "909da906c36aa4e5cbba2067b556f60a9674736b",
     lua: "local indexKey, roomKey = KEYS[1], KEYS[2]\nlocal fenceMs, room = tonumber(ARGV[1]), ARGV[2]\nlocal time = redis.call('TIME')\nif tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) >= fenceMs then\n  return -1\nend\nfor i = 3, #ARGV do\n  redis.call('ZREM', roomKey, ARGV[i])\nend\nif redis.call('EXISTS', roomKey) == 0 then\n  redis.call('SREM', indexKey, room)\nend\nreturn 1\n",
+  },
+  "room-renew": {
+    sha1: "9da996bda868666d3542dee440e3a5cf695f6100",
+    lua: "local indexKey = KEYS[1]\nlocal fenceMs, ttlMs = tonumber(ARGV[1]), ARGV[2]\nlocal time = redis.call('TIME')\nif tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) >= fenceMs then\n  return -1\nend\nfor i = 2, #KEYS do\n  if redis.call('PEXPIRE', KEYS[i], ttlMs) == 0 then\n    redis.call('SREM', indexKey, ARGV[i + 1])\n  end\nend\nredis.call('PEXPIRE', indexKey, ttlMs)\nreturn 1\n",
   },
   "server-acquire": {
     sha1: "ed73c1e3c3dbf7b15a00b455f1a943c46f2b086b",
@@ -67,12 +67,16 @@ export const SCRIPTS = {
     lua: "local leasesKey = KEYS[1]\nlocal time = redis.call('TIME')\nlocal nowMs = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)\nif #ARGV == 0 then\n  return redis.call('ZRANGEBYSCORE', leasesKey, '(' .. string.format('%.0f', nowMs), '+inf')\nend\nlocal living = {}\nfor _, holder in ipairs(ARGV) do\n  if tonumber(redis.call('ZSCORE', leasesKey, holder) or 0) > nowMs then\n    living[#living + 1] = holder\n  end\nend\nreturn living\n",
   },
   "user-add": {
-    sha1: "49afd556889ca3343ae700b8c8aa2802326b8561",
-    lua: "local onlineKey = KEYS[1]\nlocal fenceMs, ttlMs = tonumber(ARGV[1]), ARGV[2]\nlocal users = #KEYS - 1\nlocal time = redis.call('TIME')\nif tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) >= fenceMs then\n  return -1\nend\nfor i = 3 + users, #ARGV, 2 do\n  redis.call('HSET', KEYS[1 + tonumber(ARGV[i])], ARGV[i + 1], '')\nend\nfor i = 1, users do\n  redis.call('SADD', onlineKey, ARGV[2 + i])\n  redis.call('PEXPIRE', KEYS[1 + i], ttlMs)\nend\nredis.call('PEXPIRE', onlineKey, ttlMs)\nreturn 1\n",
+    sha1: "4528ae7d80441fe5df10aa200cfd66da05884b50",
+    lua: "local onlineKey = KEYS[1]\nlocal fenceMs, ttlMs = tonumber(ARGV[1]), ARGV[2]\nlocal time = redis.call('TIME')\nif tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) >= fenceMs then\n  return -1\nend\nlocal at = 3\nwhile at <= #ARGV do\n  local userId, count = ARGV[at], tonumber(ARGV[at + 1])\n  local known, ids = {}, {}\n  for id in string.gmatch(redis.call('HGET', onlineKey, userId) or '', '%S+') do\n    known[id] = true\n    ids[#ids + 1] = id\n  end\n  for i = at + 2, at + 1 + count do\n    local id = ARGV[i]\n    if not known[id] then\n      known[id] = true\n      ids[#ids + 1] = id\n    end\n  end\n  redis.call('HSET', onlineKey, userId, table.concat(ids, ' '))\n  at = at + 2 + count\nend\nredis.call('PEXPIRE', onlineKey, ttlMs)\nreturn 1\n",
   },
   "user-remove": {
-    sha1: "67b265dcfb36311f6b3307c78e49acf1c8bfdded",
-    lua: "local onlineKey = KEYS[1]\nlocal fenceMs = tonumber(ARGV[1])\nlocal users = #KEYS - 1\nlocal time = redis.call('TIME')\nif tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) >= fenceMs then\n  return -1\nend\nfor i = 2 + users, #ARGV, 2 do\n  redis.call('HDEL', KEYS[1 + tonumber(ARGV[i])], ARGV[i + 1])\nend\nfor i = 1, users do\n  if redis.call('EXISTS', KEYS[1 + i]) == 0 then\n    redis.call('SREM', onlineKey, ARGV[1 + i])\n  end\nend\nreturn 1\n",
+    sha1: "a0e18485c1df7f1521b4a968bce5703155a8515e",
+    lua: "local onlineKey = KEYS[1]\nlocal fenceMs = tonumber(ARGV[1])\nlocal time = redis.call('TIME')\nif tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) >= fenceMs then\n  return -1\nend\nlocal at = 2\nwhile at <= #ARGV do\n  local userId, count = ARGV[at], tonumber(ARGV[at + 1])\n  local held = redis.call('HGET', onlineKey, userId)\n  if held then\n    local going, ids = {}, {}\n    for i = at + 2, at + 1 + count do\n      going[ARGV[i]] = true\n    end\n    for id in string.gmatch(held, '%S+') do\n      if not going[id] then\n        ids[#ids + 1] = id\n      end\n    end\n    if #ids == 0 then\n      redis.call('HDEL', onlineKey, userId)\n    else\n      redis.call('HSET', onlineKey, userId, table.concat(ids, ' '))\n    end\n  end\n  at = at + 2 + count\nend\nreturn 1\n",
+  },
+  "user-renew": {
+    sha1: "4f562931d9fd4f662dad293f2fc8e23d55c2142a",
+    lua: "local onlineKey = KEYS[1]\nlocal fenceMs, ttlMs = tonumber(ARGV[1]), ARGV[2]\nlocal time = redis.call('TIME')\nif tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) >= fenceMs then\n  return -1\nend\nredis.call('PEXPIRE', onlineKey, ttlMs)\nreturn 1\n",
   },
 } as const;
 

@@ -25,6 +25,10 @@ export function replyFault(reply: HttpReply): string | undefined {
       return `the value of header ${name} can't be sent`;
     }
   }
+  const { body } = reply;
+  if (body !== undefined && typeof body !== "string" && !(body instanceof Uint8Array)) {
+    return "body must be text or bytes";
+  }
   return undefined;
 }
 

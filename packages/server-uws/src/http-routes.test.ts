@@ -1,7 +1,7 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { HttpReply } from "./http-reply.js";
 import type { RouteRequest } from "./options.js";
-import { startServer } from "./server.fixture.js";
+import { startServer, WAIT } from "./server.fixture.js";
 
 describe("plain HTTP", () => {
   it("answers a route with what its handler gives, at once or later", async () => {
@@ -77,11 +77,11 @@ describe("plain HTTP", () => {
     const reply = new Promise<HttpReply>((resolve) => {
       answer = resolve;
     });
-    const asked = Promise.withResolvers<void>();
+    let asked = false;
     const { port, errors } = await startServer({
       routes: {
         "/slow": () => {
-          asked.resolve();
+          asked = true;
           return reply;
         },
         "/x": () => ({ status: 200, body: "x" }),
@@ -89,7 +89,7 @@ describe("plain HTTP", () => {
     });
     const controller = new AbortController();
     const request = fetch(`http://127.0.0.1:${port}/slow`, { signal: controller.signal });
-    await asked.promise;
+    await vi.waitFor(() => expect(asked).toBe(true), WAIT);
     controller.abort();
     await expect(request).rejects.toThrow();
     // A round trip, in which the server hears of it.

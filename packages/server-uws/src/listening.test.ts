@@ -1,8 +1,24 @@
-import { createServer } from "node:net";
+import { createServer, type Server } from "node:net";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import WebSocket from "ws";
 import { openClient, startServer, testOptions, WAIT } from "./server.fixture.js";
 import { createUwsServer } from "./server.js";
+
+/** Makes a server listen on any free port. */
+async function portOf(server: Server): Promise<number> {
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  if (typeof address !== "object" || address === null) throw new Error("The server has no port.");
+  return address.port;
+}
+
+/** A port that was free a moment ago. */
+async function freePort(): Promise<number> {
+  const probe = createServer();
+  const port = await portOf(probe);
+  await new Promise((resolve) => probe.close(resolve));
+  return port;
+}
 
 describe("listening", () => {
   it("takes a port for itself: a second server is refused, whatever it asks for", async () => {
@@ -18,26 +34,24 @@ describe("listening", () => {
 
   it("refuses a port that somebody else's server has", async () => {
     const other = createServer();
-    await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
     onTestFinished(() => void other.close());
-    const address = other.address();
-    const port = typeof address === "object" && address !== null ? address.port : 0;
+    const port = await portOf(other);
     const server = createUwsServer({ ...testOptions().options, port });
     onTestFinished(() => server.close());
     await expect(server.start()).rejects.toMatchObject({ code: "port-in-use" });
   });
 
   it("shares a port where both want to, and both get connections", async () => {
-    const first = await startServer({ sharePort: true });
-    const second = await startServer({ sharePort: true, port: first.port });
-    expect(second.port).toBe(first.port);
+    const port = await freePort();
+    const first = await startServer({ sharePort: true, port });
+    const second = await startServer({ sharePort: true, port });
     for (let count = 0; first.opened.length === 0 || second.opened.length === 0; count += 1) {
       expect(count).toBeLessThan(200);
-      const { socket } = openClient(first.port, "/ws");
+      const { socket } = openClient(port, "/ws");
       await vi.waitFor(() => expect(socket.readyState).toBe(WebSocket.OPEN), WAIT);
     }
     await first.server.close();
-    const { socket } = openClient(second.port, "/ws");
+    const { socket } = openClient(port, "/ws");
     await vi.waitFor(() => expect(socket.readyState).toBe(WebSocket.OPEN), WAIT);
   });
 

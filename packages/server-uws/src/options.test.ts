@@ -54,7 +54,8 @@ const OTHER_FIELDS: Record<string, unknown[]> = {
     [1],
     [undefined],
   ],
-  sharePort: ["yes", 1, 0, {}],
+  // The port is 0 here, which can't be shared.
+  sharePort: ["yes", 1, 0, {}, true],
   authenticate: [undefined, null, "f", {}],
   nextConnectionId: [undefined, null, "id", 1],
   onError: [undefined, null, {}],

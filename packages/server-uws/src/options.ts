@@ -50,7 +50,10 @@ export interface UwsServerOptions<U> {
    * Default: any.
    */
   readonly allowedOrigins?: readonly string[] | undefined;
-  /** Let other processes listen on the same port; the kernel spreads connections. Default false. */
+  /**
+   * Let other processes listen on the same port; the kernel spreads connections.
+   * Needs a fixed port. Default false.
+   */
   readonly sharePort?: boolean | undefined;
   /** The most connections, open and being upgraded. 1 to 1,000,000; default 10,000. */
   readonly maxConnections?: number | undefined;
@@ -129,13 +132,16 @@ const HOST_NAME = /^(?=.{1,253}$)[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?$/;
 export function resolveUwsServerOptions<U>(options: UwsServerOptions<U>): ResolvedUwsServerOptions<U> {
   if (typeof options !== "object" || options === null) throw invalid("options", "must be an object");
   const path = fixedPath("path", options.path ?? "/ws");
+  const port = whole("port", options.port, 0, 65_535);
+  const sharePort = flag("sharePort", options.sharePort ?? false);
+  if (sharePort && port === 0) throw invalid("sharePort", "needs a fixed port: one that is free is never shared");
   return {
     host: host(options.host ?? "127.0.0.1"),
-    port: whole("port", options.port, 0, 65_535),
+    port,
     path,
     subprotocols: subprotocols(options.subprotocols),
     allowedOrigins: options.allowedOrigins === undefined ? undefined : origins(options.allowedOrigins),
-    sharePort: flag("sharePort", options.sharePort ?? false),
+    sharePort,
     maxConnections: whole("maxConnections", options.maxConnections ?? 10_000, 1, 1_000_000),
     maxFrameBytes: whole("maxFrameBytes", options.maxFrameBytes ?? 16 * KIB, 128, 16 * MIB),
     maxBackpressureBytes: whole("maxBackpressureBytes", options.maxBackpressureBytes ?? MIB, 64 * KIB, 256 * MIB),

@@ -223,14 +223,14 @@ describe("a handler that throws", () => {
         if (connection.userId === "unlucky") throw new Error("a bug");
       };
       const { server, port, join, closed, errors } = await startServer({}, { [name]: faulty });
-    const bystander = await join();
-    const { socket, closes } = openClient(port, "/ws?user=unlucky");
-    socket.once("open", () => {
-      socket.send("text");
-      socket.send(Buffer.from("binary"));
-      socket.pong();
-    });
-    await vi.waitFor(() => expect(closes).toEqual([{ code: CLOSE_CODES.internal, reason: "internal" }]), WAIT);
+      const bystander = await join();
+      const { socket, closes } = openClient(port, "/ws?user=unlucky");
+      socket.once("open", () => {
+        socket.send("text");
+        socket.send(Buffer.from("binary"));
+        socket.pong();
+      });
+      await vi.waitFor(() => expect(closes).toEqual([{ code: CLOSE_CODES.internal, reason: "internal" }]), WAIT);
       expect(errors).toMatchObject([{ stage: "handler", error: { code: "internal", cause: new Error("a bug") } }]);
       expect(closed).toHaveLength(1);
       expect(server.stats()).toMatchObject({ connections: 1, users: 1 });

@@ -34,6 +34,8 @@ export interface UwsServerStats {
   readonly bytesDiscarded: number;
   /** Connections closed because they sent a frame over `maxFrameBytes`. */
   readonly framesTooLarge: number;
+  /** WebSockets that the native library closed within their upgrade, by a fault of its own. */
+  readonly upgradesLost: number;
   /** Refused upgrades, by code. */
   readonly refused: Readonly<Record<string, number>>;
 }
@@ -92,7 +94,11 @@ class NativeServer<U> implements UwsServer<U> {
   constructor(options: ResolvedUwsServerOptions<U>) {
     this.#options = options;
     this.#backpressure = new Backpressure(this.#connections, options.maxBackpressureBytes);
-    this.#upgrades = new Upgrades(options, { connections: this.#connections, limit: this.#backpressure });
+    this.#upgrades = new Upgrades(options, {
+      connections: this.#connections,
+      limit: this.#backpressure,
+      opened: (connection, socket) => this.#onOpen(connection, socket),
+    });
     this.#routes = new HttpRoutes(options.routes, options.onError);
   }
 
@@ -130,7 +136,7 @@ class NativeServer<U> implements UwsServer<U> {
         idleTimeout: idleTimeoutSeconds,
         sendPingsAutomatically: true,
         upgrade: (res, req, context) => this.#upgrades.handle(res, req, context),
-        open: (socket) => this.#onOpen(socket),
+        open: this.#upgrades.arrive,
         message: (socket, message, isBinary) => this.#onMessage(socket, message, isBinary),
         ping: (socket) => {
           socket.getUserData().connection.lastSeenAt = Date.now();
@@ -198,6 +204,7 @@ class NativeServer<U> implements UwsServer<U> {
       slowConsumersClosed: this.#backpressure.closed,
       bytesDiscarded: this.#backpressure.discardedBytes,
       framesTooLarge: this.#framesTooLarge,
+      upgradesLost: this.#upgrades.lost,
       refused: this.#upgrades.refused(),
     };
   }
@@ -237,8 +244,7 @@ class NativeServer<U> implements UwsServer<U> {
     this.#app = undefined;
   }
 
-  #onOpen(socket: NativeSocket<U>): void {
-    const { connection } = socket.getUserData();
+  #onOpen(connection: LiveConnection<U>, socket: NativeSocket<U>): void {
     connection.attach(socket);
     this.#connections.set(connection.id, connection);
     this.#users.add(connection.userId, connection);
@@ -281,6 +287,7 @@ class NativeServer<U> implements UwsServer<U> {
   }
 
   #onClose(socket: NativeSocket<U>, code: number, message: ArrayBuffer): void {
+    if (this.#upgrades.depart(socket)) return;
     // The one call that is still allowed.
     const { connection } = socket.getUserData();
     const ending = connection.detach();

@@ -66,6 +66,7 @@ describe("an upgrade", () => {
     ["another origin", { headers: { Origin: "https://evil.example" } }, 403, "origin-refused"],
     ["an old WebSocket version", { headers: { "Sec-WebSocket-Version": "8" } }, 426, "version-unsupported"],
     ["another upgrade", { headers: { Upgrade: "h2c" } }, 400, "operation-unknown"],
+    ["no wish to upgrade", { headers: { Connection: "close" } }, 400, "operation-unknown"],
     ["no key", { headers: { "Sec-WebSocket-Key": "" } }, 426, "operation-unknown"],
   ])("with %s is refused with a status and a code", async (_, options, status, code) => {
     const { server, port, opened } = await startServer({ allowedOrigins: ["https://good.example"] });
@@ -228,7 +229,7 @@ describe("capacity", () => {
 
   it("holds when all come at once and authentication takes a while", async () => {
     const gate = deferred<Authentication<string>>();
-    const { port, server, closed } = await startServer({ maxConnections: 5, authenticate: () => gate.promise });
+    const { port, server } = await startServer({ maxConnections: 5, authenticate: () => gate.promise });
     const clients = await Promise.all(Array.from({ length: 20 }, () => RawClient.dial(port)));
     onTestFinished(() => {
       for (const raw of clients) raw.destroy();
@@ -236,7 +237,6 @@ describe("capacity", () => {
     await vi.waitFor(() => expect(server.stats().refused).toEqual({ "capacity-reached": 15 }), WAIT);
     gate.resolve(ANN);
     await vi.waitFor(() => expect(clients.filter((raw) => raw.answer?.status === 101)).toHaveLength(5), WAIT);
-    if (server.stats().connections !== 5) console.log(JSON.stringify(closed));
     expect(server.stats()).toMatchObject({ connections: 5, upgrading: 0 });
   });
 });
@@ -276,7 +276,37 @@ describe("many upgrades after a wait", () => {
       expect(clients.filter((raw) => raw.texts.join() === "welcome,hello all")).toHaveLength(total);
     }, WAIT);
     expect(closed).toEqual([]);
-    expect(server.stats()).toMatchObject({ connections: total, upgrading: 0, users: 1, topics: 1, refused: {} });
+    const quiet = { upgrading: 0, upgradesLost: 0, refused: {} };
+    expect(server.stats()).toMatchObject({ connections: total, users: 1, topics: 1, ...quiet });
+  });
+
+  it("are told apart when they settle while the native layer reads another request", async () => {
+    // One promise for all: it settles inside of the last request's handler.
+    const gate = deferred<void>();
+    let asked = 0;
+    const { port, server, opened, closed } = await startServer({
+      async authenticate(request) {
+        asked += 1;
+        if (asked === 10) gate.resolve();
+        await gate.promise;
+        return { userId: new URLSearchParams(request.query).get("user") ?? "", data: "" };
+      },
+    });
+    const clients: RawClient[] = [];
+    onTestFinished(() => {
+      for (const raw of clients) raw.destroy();
+    });
+    for (let index = 0; index < 10; index += 1) {
+      clients.push(await RawClient.dial(port, { path: `/ws?user=${index}` }));
+      await vi.waitFor(() => expect(asked).toBe(index + 1), WAIT);
+    }
+    await vi.waitFor(() => expect(opened).toHaveLength(10), WAIT);
+    for (const connection of opened) connection.send(connection.userId);
+    for (const [index, raw] of clients.entries()) {
+      await vi.waitFor(() => expect(raw.texts).toEqual([String(index)]), WAIT);
+    }
+    expect(closed).toEqual([]);
+    expect(server.stats().connections).toBe(10);
   });
 });
 

@@ -3,14 +3,16 @@ import { CmError, isCmError, parseName } from "@cm/protocol";
 import type { Authentication, UpgradeRequest } from "./authentication.js";
 import { type HttpReply, jsonRefusal, refusalOf, writeReply } from "./http-reply.js";
 import { copyRequest, type RequestFacts } from "./http-request.js";
-import { LiveConnection, type SocketData, type WaitingLimit } from "./live-connection.js";
+import { LiveConnection, type NativeSocket, type SocketData, type WaitingLimit } from "./live-connection.js";
 import type { ResolvedUwsServerOptions } from "./options.js";
 
 /** What upgrades need of the server. */
-export interface UpgradeSurroundings {
+export interface UpgradeSurroundings<U> {
   /** Open connections by id. */
   readonly connections: ReadonlyMap<string, unknown>;
   readonly limit: WaitingLimit;
+  /** Takes over a WebSocket whose upgrade is through. */
+  opened(connection: LiveConnection<U>, socket: NativeSocket<U>): void;
 }
 
 /** An upgrade from the native request until it is answered or aborted. */
@@ -23,17 +25,34 @@ interface PendingUpgrade {
   timer: NodeJS.Timeout | undefined;
 }
 
-/** Takes upgrade requests: checks them, has them authenticated, and turns them into WebSockets. */
+/**
+ * Takes upgrade requests: checks them, has them authenticated, and turns them into WebSockets.
+ *
+ * An upgrade after a wait meets two faults of the native layer. (1) While it reads a
+ * request, it takes any upgrade for that request's; a promise may settle right then. So
+ * the upgrade waits for its own turn of the event loop. (2) Its `cork` looks at the HTTP
+ * response once more after the upgrade, though the WebSocket lies in that memory by
+ * then; where the bytes there were taken for something else in between, it closes the
+ * fresh socket (uWebSockets #1928, mended by #1929 in July 2026). So nothing happens in
+ * between: the open event only notes the socket, and all else follows after the cork.
+ * (Without cork, the answer leaves in some thirty writes instead of one.)
+ */
 export class Upgrades<U> {
   readonly #options: ResolvedUwsServerOptions<U>;
-  readonly #surroundings: UpgradeSurroundings;
+  readonly #surroundings: UpgradeSurroundings<U>;
   readonly #pending = new Set<PendingUpgrade>();
   readonly #refused = new Map<string, number>();
+  /** Upgrades that are through with `authenticate` and wait for their turn. */
+  #ready: { readonly upgrade: PendingUpgrade; readonly authentication: Authentication<U> }[] = [];
+  #arrived: NativeSocket<U> | undefined;
+  #lost = 0;
   #accepting = true;
 
-  constructor(options: ResolvedUwsServerOptions<U>, surroundings: UpgradeSurroundings) {
+  constructor(options: ResolvedUwsServerOptions<U>, surroundings: UpgradeSurroundings<U>) {
     this.#options = options;
     this.#surroundings = surroundings;
+    // Compiled now, not while the first upgrade is in its delicate moment.
+    this.arrive(undefined);
   }
 
   /** Upgrades that wait for `authenticate`. */
@@ -44,6 +63,24 @@ export class Upgrades<U> {
   /** Refusals so far, by code. */
   refused(): Readonly<Record<string, number>> {
     return Object.fromEntries(this.#refused);
+  }
+
+  /** WebSockets that the native layer closed within their upgrade; see the class comment. */
+  get lost(): number {
+    return this.#lost;
+  }
+
+  /** The native open event, which comes within `upgrade`. */
+  readonly arrive = (socket: NativeSocket<U> | undefined): void => {
+    this.#arrived = socket;
+  };
+
+  /** Whether the close event is for a WebSocket that nobody has heard of yet. */
+  depart(socket: NativeSocket<U>): boolean {
+    if (this.#arrived !== socket) return false;
+    this.#arrived = undefined;
+    this.#lost += 1;
+    return true;
   }
 
   /** Refuses what comes from now on. */
@@ -95,6 +132,9 @@ export class Upgrades<U> {
     if (!list(headers.upgrade).some((name) => name.toLowerCase() === "websocket")) {
       return jsonRefusal(400, "operation-unknown", "The Upgrade header does not ask for a WebSocket.");
     }
+    if (!list(headers.connection).some((name) => name.toLowerCase() === "upgrade")) {
+      return jsonRefusal(400, "operation-unknown", "The Connection header does not ask for an upgrade.");
+    }
     if (headers["sec-websocket-version"] !== "13") {
       const message = "Only version 13 of the WebSocket protocol is spoken.";
       return jsonRefusal(426, "version-unsupported", message, { "Sec-WebSocket-Version": "13" });
@@ -127,9 +167,18 @@ export class Upgrades<U> {
     const deadline = this.#options.authenticationTimeoutMs;
     upgrade.timer = setTimeout(() => this.#fail(upgrade, new CmError("timeout", "Too slow.")), deadline);
     Promise.resolve(outcome).then(
-      (authentication) => this.#complete(upgrade, authentication),
+      (authentication) => this.#enqueue(upgrade, authentication),
       (cause: unknown) => this.#fail(upgrade, cause),
     );
+  }
+
+  #enqueue(upgrade: PendingUpgrade, authentication: Authentication<U>): void {
+    if (this.#ready.push({ upgrade, authentication }) > 1) return;
+    setImmediate(() => {
+      const ready = this.#ready;
+      this.#ready = [];
+      for (const { upgrade, authentication } of ready) this.#complete(upgrade, authentication);
+    });
   }
 
   /** Takes the upgrade off the list; false where it is answered or aborted, and `res` must not be touched. */
@@ -165,8 +214,11 @@ export class Upgrades<U> {
     if (!this.#settle(upgrade)) return;
     const { res, key, request, context } = upgrade;
     const data: SocketData<U> = { connection };
-    // The open event comes before this returns. No extension is spoken, compression least of all.
+    // The open event comes within. No extension is spoken, compression least of all.
     res.cork(() => res.upgrade(data, key, request.subprotocol, "", context));
+    const socket = this.#arrived;
+    this.#arrived = undefined;
+    if (socket !== undefined) this.#surroundings.opened(connection, socket);
   }
 
   #refuse(res: HttpResponse, refusal: CmError | HttpReply): void {

@@ -15,7 +15,10 @@ export class CmSocket {
   readonly received: Frame[] = [];
   readonly closed: Promise<{ readonly code: number; readonly reason: string }>;
   readonly #socket: WebSocket;
-  readonly #waiting = new Map<number, (frame: Frame) => void>();
+  readonly #waiting = new Map<
+    number,
+    { readonly answer: (frame: Frame) => void; readonly fail: (error: Error) => void }
+  >();
   #listeners: (() => void)[] = [];
   #nextRef = 1;
 
@@ -24,6 +27,10 @@ export class CmSocket {
     this.welcome = welcome;
     this.closed = once(socket, "close").then(([code, reason]) => ({ code: Number(code), reason: String(reason) }));
     socket.on("message", (data) => this.#onFrame(JSON.parse(String(data)) as Frame)); // The server's own frames.
+    socket.on("close", (code) => {
+      for (const { fail } of this.#waiting.values()) fail(new Error(`The connection closed with ${code}.`));
+      this.#waiting.clear();
+    });
     // A connection that is cut shows in `closed`.
     socket.on("error", () => undefined);
   }
@@ -45,8 +52,8 @@ export class CmSocket {
   /** Sends a request with a reference and waits for its answer, whatever that is. */
   ask(request: Request): Promise<Frame> {
     const ref = this.#nextRef++;
-    return new Promise((resolve) => {
-      this.#waiting.set(ref, resolve);
+    return new Promise((answer, fail) => {
+      this.#waiting.set(ref, { answer, fail });
       this.#socket.send(JSON.stringify({ ...request, ref }));
     });
   }
@@ -100,10 +107,10 @@ export class CmSocket {
   }
 
   #onFrame(frame: Frame): void {
-    const answered = typeof frame.ref === "number" ? this.#waiting.get(frame.ref) : undefined;
-    if (answered !== undefined && typeof frame.ref === "number") {
+    const waiting = typeof frame.ref === "number" ? this.#waiting.get(frame.ref) : undefined;
+    if (waiting !== undefined && typeof frame.ref === "number") {
       this.#waiting.delete(frame.ref);
-      answered(frame);
+      waiting.answer(frame);
       return;
     }
     this.received.push(frame);

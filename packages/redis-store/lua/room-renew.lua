@@ -1,10 +1,10 @@
--- Purpose: Renews the time to live of rooms, or users, of one partition and of their index.
--- KEYS:    1 the index; then what it lists
+-- Purpose: Renews the time to live of rooms of one partition and of their index.
+-- KEYS:    1 the partition's index of rooms; then the rooms' members
 -- ARGV:    1 when the right to write runs out, in ms; 2 time to live in ms;
---          then the names, in the order of KEYS
+--          then the rooms, in the order of KEYS
 -- Returns: 1, or -1 where the right has run out
--- Cost:    O(names)
--- Cluster: all keys carry the tag of the partition
+-- Cost:    O(rooms)
+-- Cluster: all keys carry the tag of the rooms' partition
 local indexKey = KEYS[1]
 local fenceMs, ttlMs = tonumber(ARGV[1]), ARGV[2]
 
