@@ -24,7 +24,7 @@ export const BENCH_USAGE = `Usage: npm run bench -- [options]
   --scenario NAME,...   ${SCENARIO_NAMES.join(", ")} (all)
   --contender NAME,...  ${CONTENDER_NAMES.join(", ")} (all)
   --seconds N           steady part of each run (8)
-  --warmup N            seconds of load before it (3)
+  --warmup N            seconds of load before it (5)
   --repeat N            runs of each contender, interleaved (3)
   --profile FOLDER      servers write CPU profiles there; figures are then worth less`;
 
@@ -39,7 +39,7 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions {
     memory: scenarioNames.includes(MEMORY_SCENARIO),
     contenders: CONTENDER_NAMES.filter((name) => contenders.includes(name)),
     seconds: numberOf("seconds", values.seconds, 8, 1, 600),
-    warmupSeconds: numberOf("warmup", values.warmup, 3, 0, 60),
+    warmupSeconds: numberOf("warmup", values.warmup, 5, 0, 60),
     repeats: Math.trunc(numberOf("repeat", values.repeat, 3, 1, 50)),
     profileFolder: values.profile,
   };

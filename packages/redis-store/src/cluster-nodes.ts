@@ -1,4 +1,5 @@
 import type { Cluster, Redis } from "ioredis";
+import { shareWrite } from "./shared-write.js";
 import { slotOf } from "./slots.js";
 
 /** The masters of a Cluster, as its client knows them, each with its connection. */
@@ -10,6 +11,8 @@ export class ClusterNodes {
   constructor(cluster: Cluster) {
     this.#cluster = cluster;
     for (const event of CHANGES) cluster.on(event, this.#update);
+    // A client of the application may have been connected for long.
+    this.#read();
   }
 
   /** `host:port` of the master of a key's or channel's slot. */
@@ -30,6 +33,22 @@ export class ClusterNodes {
   /** Has the client read anew which master has which slots; it says `refresh` when it has. */
   refresh(): void {
     if (this.#cluster.status === "ready") this.#cluster.refreshSlotsCache();
+  }
+
+  /** See {@link shareWrite}; which master a command goes to is the client's to know. */
+  shareWrites(): void {
+    for (const redis of this.#masters.values()) shareWrite(redis);
+  }
+
+  /** Resolves when all masters are connected, or the time is up: one may be down. */
+  async warmUp(timeoutMs: number): Promise<void> {
+    const connected = Promise.allSettled([...this.#masters.values()].map((redis) => redis.ping()));
+    let timer: NodeJS.Timeout | undefined;
+    const timeUp = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, timeoutMs);
+    });
+    await Promise.race([connected, timeUp]);
+    clearTimeout(timer);
   }
 
   close(): void {

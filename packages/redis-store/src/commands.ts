@@ -1,6 +1,5 @@
 import type { Cluster, Redis } from "ioredis";
 import type { Script } from "./script.js";
-import { shareWrite } from "./shared-write.js";
 import { replyCode, storeClosed, storeTimeout, toStoreError } from "./store-error.js";
 
 /** An argument of a command. */
@@ -9,6 +8,8 @@ export type CommandArg = string | number | Buffer;
 /** How the commands of one store are sent. */
 export interface CommandOptions {
   readonly client: Redis | Cluster;
+  /** Called before each command, to have it share a write with others. */
+  readonly beforeSend: () => void;
   readonly commandTimeoutMs: number;
   /**
    * Whether each command needs a clock of its own: a Cluster sends again what failed on
@@ -19,19 +20,20 @@ export interface CommandOptions {
 }
 
 /**
- * The one way to Redis. What is sent within one turn of the event loop goes out in one
- * write where there is one connection; nothing waits longer than `commandTimeoutMs`.
+ * The one way to Redis, but for messages in a Cluster. What is sent within one turn of the
+ * event loop goes out in one write a connection; nothing waits longer than
+ * `commandTimeoutMs`.
  */
 export class Commands {
   readonly #client: Redis | Cluster;
-  readonly #single: Redis | undefined;
+  readonly #beforeSend: () => void;
   readonly #commandTimeoutMs: number;
   readonly #timed: boolean;
   #closed = false;
 
-  constructor({ client, commandTimeoutMs, timed }: CommandOptions) {
+  constructor({ client, beforeSend, commandTimeoutMs, timed }: CommandOptions) {
     this.#client = client;
-    this.#single = "slots" in client ? undefined : client;
+    this.#beforeSend = beforeSend;
     this.#commandTimeoutMs = commandTimeoutMs;
     this.#timed = timed;
   }
@@ -67,7 +69,7 @@ export class Commands {
 
   #call(name: string, args: readonly CommandArg[]): Promise<unknown> {
     if (this.#closed) return Promise.reject(storeClosed());
-    if (this.#single !== undefined) shareWrite(this.#single);
+    this.#beforeSend();
     const answer = this.#client.call(name, ...args);
     return this.#timed ? this.#inTime(answer) : answer;
   }

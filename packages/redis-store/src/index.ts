@@ -1,3 +1,3 @@
 export type { RedisClients, RedisClusterOptions, RedisStoreOptions } from "./options.js";
 export type { RedisStore } from "./redis-store.js";
-export { createRedisStore, LAYOUT_VERSION } from "./redis-store.js";
+export { createRedisStore } from "./redis-store.js";

@@ -41,7 +41,8 @@ export function createClusterPublisher(nodes: ClusterNodes): Publisher {
 function masterOf(nodes: ClusterNodes, channel: string): Redis {
   const address = nodes.addressOf(channel);
   const redis = address === undefined ? undefined : nodes.at(address);
-  if (redis !== undefined) return redis;
+  // One that is still connecting would queue, without an end to it.
+  if (redis?.status === "ready") return redis;
   nodes.refresh();
   throw new CmError("unavailable", "The master of the channel's slot is not known, or can't be reached.");
 }

@@ -6,7 +6,8 @@ import { createClusterSubscribers } from "./cluster-subscribers.js";
 import { Commands } from "./commands.js";
 import type { ResolvedRedisStoreOptions } from "./options.js";
 import { createClusterPublisher, createSinglePublisher, type Publisher } from "./publisher.js";
-import { replyCode, toStoreError } from "./store-error.js";
+import { shareWrite } from "./shared-write.js";
+import { replyCode, storeClosed, toStoreError } from "./store-error.js";
 import { createSingleSubscriber, type Subscribers, type SubscribersOptions } from "./subscribers.js";
 
 /** All connections of one store. */
@@ -23,11 +24,19 @@ export interface RedisConnections {
 /** What the store hears from its connections. */
 export type RedisEvents = SubscribersOptions["events"];
 
-/** Connects; resolves when commands and subscriptions work, else rejects with `unavailable`. */
-export async function connectRedis(options: ResolvedRedisStoreOptions, events: RedisEvents): Promise<RedisConnections> {
-  const { connections, clients } = setUp(options, events);
+/**
+ * Connects; resolves when commands and subscriptions work, else rejects with
+ * `unavailable`, or with `closed` where it was told to stop.
+ */
+export async function connectRedis(
+  options: ResolvedRedisStoreOptions,
+  events: RedisEvents,
+  signal: AbortSignal,
+): Promise<RedisConnections> {
+  const { connections, clients, warmUp } = setUp(options, events);
   try {
-    await Promise.all(clients.map((client) => untilReady(client, options.startTimeoutMs)));
+    await Promise.all(clients.map((client) => untilReady(client, options.startTimeoutMs, signal)));
+    await warmUp?.();
     return connections;
   } catch (error) {
     await connections.close();
@@ -39,6 +48,8 @@ interface SetUp {
   readonly connections: RedisConnections;
   /** All that must be ready. */
   readonly clients: readonly (Redis | Cluster)[];
+  /** What is worth waiting for once they are; never rejects. */
+  readonly warmUp?: () => Promise<void>;
 }
 
 function setUp(options: ResolvedRedisStoreOptions, events: RedisEvents): SetUp {
@@ -65,7 +76,7 @@ function overNode(
   commandTimeoutMs: number,
   events: RedisEvents,
 ): SetUp {
-  const commands = new Commands({ client, commandTimeoutMs, timed: !owned });
+  const commands = new Commands({ client, beforeSend: () => shareWrite(client), commandTimeoutMs, timed: !owned });
   const pingIntervalMs = pingIntervalOf(commandTimeoutMs);
   const subscribers = createSingleSubscriber(subscriber, { pingIntervalMs, events });
   const unwatch = watch(client, events);
@@ -94,7 +105,12 @@ function overNode(
 
 function overCluster(cluster: Cluster, owned: boolean, commandTimeoutMs: number, events: RedisEvents): SetUp {
   const nodes = new ClusterNodes(cluster);
-  const commands = new Commands({ client: cluster, commandTimeoutMs, timed: true });
+  const commands = new Commands({
+    client: cluster,
+    beforeSend: () => nodes.shareWrites(),
+    commandTimeoutMs,
+    timed: true,
+  });
   const subscribers = createClusterSubscribers({
     cluster,
     nodes,
@@ -118,7 +134,7 @@ function overCluster(cluster: Cluster, owned: boolean, commandTimeoutMs: number,
       unwatch();
     },
   };
-  return { connections, clients: [cluster] };
+  return { connections, clients: [cluster], warmUp: () => nodes.warmUp(commandTimeoutMs) };
 }
 
 function pingIntervalOf(commandTimeoutMs: number): number {
@@ -155,7 +171,7 @@ function watch(client: Redis | Cluster, events: RedisEvents): () => void {
 const CHANGES = ["ready", "close", "end", "reconnecting"] as const;
 
 /** Resolves when the client is ready, however often it has to try; `unavailable` after the time. */
-function untilReady(client: Redis | Cluster, timeoutMs: number): Promise<void> {
+function untilReady(client: Redis | Cluster, timeoutMs: number, signal: AbortSignal): Promise<void> {
   if (client.status === "ready") return Promise.resolve();
   return new Promise((resolve, reject) => {
     let last: unknown;
@@ -166,6 +182,11 @@ function untilReady(client: Redis | Cluster, timeoutMs: number): Promise<void> {
       clearTimeout(timer);
       client.off("ready", onReady);
       client.off("error", keep);
+      signal.removeEventListener("abort", onAbort);
+    };
+    const onAbort = (): void => {
+      settle();
+      reject(storeClosed());
     };
     const onReady = (): void => {
       settle();
@@ -177,6 +198,7 @@ function untilReady(client: Redis | Cluster, timeoutMs: number): Promise<void> {
     }, timeoutMs);
     client.on("ready", onReady);
     client.on("error", keep);
+    signal.addEventListener("abort", onAbort);
     if (client.status === "wait") client.connect().catch(keep);
   });
 }

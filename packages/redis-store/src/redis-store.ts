@@ -23,7 +23,7 @@ import { layoutEnsure } from "./server-scripts.js";
 import { storeClosed, toStoreError } from "./store-error.js";
 
 /** The layout of keys that this package writes; see `Keys`. */
-export const LAYOUT_VERSION = 1;
+const LAYOUT_VERSION = 1;
 
 /** A {@link Store} on Redis. */
 export interface RedisStore extends Store {
@@ -61,6 +61,7 @@ class ConnectedStore implements RedisStore {
   #running: Running | undefined;
   #starting: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
+  readonly #stop = new AbortController();
 
   constructor(options: ResolvedRedisStoreOptions) {
     this.#options = options;
@@ -135,12 +136,16 @@ class ConnectedStore implements RedisStore {
   async #start(): Promise<void> {
     const { commandTimeoutMs, connectionTtlMs } = this.#options;
     let bus: RedisBus | undefined;
-    const links = await connectRedis(this.#options, {
-      message: (channel, payload) => bus?.take(channel, payload),
-      live: (channel) => bus?.live(channel),
-      changed: () => this.#updateLink(),
-      failed: (error) => this.#report(toStoreError(error), "link"),
-    });
+    const links = await connectRedis(
+      this.#options,
+      {
+        message: (channel, payload) => bus?.take(channel, payload),
+        live: (channel) => bus?.live(channel),
+        changed: () => this.#updateLink(),
+        failed: (error) => this.#report(toStoreError(error), "link"),
+      },
+      this.#stop.signal,
+    );
     const { commands, publisher, subscribers } = links;
     try {
       await this.#ensureLayout(commands);
@@ -169,6 +174,7 @@ class ConnectedStore implements RedisStore {
   }
 
   async #close(): Promise<void> {
+    this.#stop.abort();
     // A start that fails has cleaned up behind itself, and its caller hears of it.
     await this.#starting?.catch(() => undefined);
     const running = this.#running;

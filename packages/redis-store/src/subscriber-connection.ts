@@ -134,8 +134,8 @@ export class SubscriberConnection {
     const leaving = [...this.#leaving];
     this.#leaving.clear();
     for (const batch of this.#batches(leaving)) {
-      // A refusal means that the channel is not subscribed here, which is what was asked for.
-      this.#unsubscribe(batch).catch((error) => this.#events.failed(error));
+      // Where it fails, the connection or the slot is gone, and the subscription with it.
+      this.#unsubscribe(batch).catch(() => undefined);
     }
     const missing = [...this.#wanted].filter((channel) => !this.#live.has(channel) && !this.#sent.has(channel));
     for (const batch of this.#batches(missing)) {

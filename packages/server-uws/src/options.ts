@@ -63,7 +63,7 @@ export interface UwsServerOptions<U> {
    * A connection with more than this waiting to be written is closed as a slow
    * consumer, in bytes. Looked at after every direct send that had to wait, and after
    * every so many bytes of room messages (at least 256 KiB), so what can wait is at
-   * most twice this, and 1 MiB. 64 KiB to 256 MiB; default 1 MiB.
+   * most twice this, 1 MiB and one frame. 64 KiB to 256 MiB; default 1 MiB.
    */
   readonly maxBackpressureBytes?: number | undefined;
   /**

@@ -280,6 +280,25 @@ describe("many upgrades after a wait", () => {
     expect(server.stats()).toMatchObject({ connections: total, users: 1, topics: 1, ...quiet });
   });
 
+  it("that the native layer loses on the way leave nothing behind, and nobody hears of them", async () => {
+    // The first of the two headers marks the response to be closed, which the native
+    // layer then does to the WebSocket.
+    const headers = { Connection: "close", connection: "Upgrade" };
+    const { port, server, opened, closed } = await startServer({
+      maxConnections: 1,
+      authenticate: async () => ANN,
+    });
+    for (let round = 1; round <= 3; round += 1) {
+      const raw = await RawClient.dial(port, { headers });
+      onTestFinished(() => raw.destroy());
+      await vi.waitFor(() => expect(raw.ended).toBe(true), WAIT);
+      expect(server.stats()).toMatchObject({ connections: 0, users: 0, upgrading: 0, upgradesLost: round });
+    }
+    expect([opened, closed]).toEqual([[], []]);
+    const { socket } = openClient(port, "/ws");
+    await vi.waitFor(() => expect(socket.readyState).toBe(WebSocket.OPEN), WAIT);
+  });
+
   it("are told apart when they settle while the native layer reads another request", async () => {
     // One promise for all: it settles inside of the last request's handler.
     const gate = deferred<void>();

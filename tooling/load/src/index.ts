@@ -8,6 +8,6 @@ export type { LatencySummary } from "./latency-histogram.js";
 export type { LoadOptions, SteadyEdge } from "./load-options.js";
 export type { LoadProgress } from "./load-progress.js";
 export { formatProgress } from "./load-progress.js";
-export type { DriverFigures, LoadReport, SteadyFigures } from "./load-report.js";
+export type { DriverFigures, ForfeitedFigures, LoadReport, SteadyFigures } from "./load-report.js";
 export { driverWasFull, formatLoadReport } from "./load-report.js";
 export { runLoad } from "./run-load.js";

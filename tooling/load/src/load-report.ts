@@ -15,8 +15,8 @@ export interface LoadReport {
   readonly connections: { readonly joined: number; readonly failed: number };
   /** Messages sent, warm-up included. */
   readonly published: number;
-  /** Messages that were due and not sent: the driver was late, a socket full, or a room empty. */
-  readonly forfeited: number;
+  /** Messages that were due and not sent. */
+  readonly forfeited: ForfeitedFigures;
   readonly findings: DeliveryFindings;
   /** Answers to publishes, where they were asked for. */
   readonly acks: { readonly accepted: number; readonly refused: number; readonly unanswered: number };
@@ -33,6 +33,14 @@ export interface LoadReport {
   readonly errors: Readonly<Record<string, number>>;
   /** By close code; the driver's own goodbyes are left out. */
   readonly closes: Readonly<Record<string, number>>;
+}
+
+/** Why messages were not sent that were due, warm-up included. */
+export interface ForfeitedFigures {
+  /** The driver was too late to catch up. */
+  readonly late: number;
+  /** No publisher of the room was connected with room in its socket. */
+  readonly blocked: number;
 }
 
 /** What happened between the warm-up and the last publish. */
@@ -53,16 +61,13 @@ export interface DriverFigures {
   readonly maxLagMs: number;
 }
 
-/** From here on the driver counts as full. */
+/** Beyond either the driver counts as full. */
 const BUSY_SHARE = 0.95;
+const LATE_SHARE = 0.02;
 
 /** Whether the driver, and not the servers, set the pace. */
 export function driverWasFull(report: LoadReport): boolean {
-  return report.driver.busy > BUSY_SHARE || report.steady.published < 0.98 * wanted(report.steady);
-}
-
-function wanted(steady: SteadyFigures): number {
-  return steady.seconds * steady.wantedPerSecond;
+  return report.driver.busy > BUSY_SHARE || report.forfeited.late > LATE_SHARE * report.published;
 }
 
 /** The report for people: one fact a line, no line longer than 100 columns. */
@@ -74,7 +79,7 @@ export function formatLoadReport(report: LoadReport): string {
     ["rooms x members", `${report.rooms} x ${report.members}, ${report.bytes} bytes a message, seed ${report.seed}`],
     ["connections", `${report.connections.joined} joined, ${report.connections.failed} failed`],
     ["published", `${report.published} (${perSecond(steady.published)}/s of ${steady.wantedPerSecond}/s wanted)`],
-    ["forfeited", String(report.forfeited)],
+    ["not sent", `${report.forfeited.late} too late, ${report.forfeited.blocked} blocked`],
     ["acks", `${acks.accepted} accepted, ${acks.refused} refused, ${acks.unanswered} unanswered`],
     ["expected deliveries", String(findings.expected)],
     ["deliveries", `${findings.delivered} (${perSecond(steady.deliveries)}/s)`],

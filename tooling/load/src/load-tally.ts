@@ -2,7 +2,7 @@ import { DeliveryChecker } from "./check/delivery-checker.js";
 import { CodeCounts } from "./code-counts.js";
 import { LatencyHistogram, type LatencySummary } from "./latency-histogram.js";
 import type { ResolvedLoadOptions } from "./load-options.js";
-import type { DriverFigures, LoadReport, SteadyFigures } from "./load-report.js";
+import type { DriverFigures, ForfeitedFigures, LoadReport, SteadyFigures } from "./load-report.js";
 import type { Member, MemberEvents } from "./member.js";
 import type { PayloadStamp } from "./payload.js";
 
@@ -135,7 +135,7 @@ export class LoadTally implements MemberEvents {
     return summary;
   }
 
-  report(rest: { forfeited: number; steady: SteadyFigures; driver: DriverFigures }): LoadReport {
+  report(rest: { forfeited: ForfeitedFigures; steady: SteadyFigures; driver: DriverFigures }): LoadReport {
     const { urls, rooms, members, bytes, seed } = this.#options;
     const findings = this.#checker.findings();
     const failed = rooms * members - this.#everJoined;

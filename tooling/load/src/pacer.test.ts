@@ -14,10 +14,10 @@ test("What is due over the time is sent, no more and no less", async () => {
     now: () => performance.now(),
   });
   expect(report.sent).toBe(calls);
-  expect(report.sent + report.forfeited).toBe(600);
+  expect(report.sent + report.late).toBe(600);
 });
 
-test("A driver that stood still catches up within a bound and says what it forfeited", async () => {
+test("A driver that stood still catches up within a bound and says what it gave up", async () => {
   let clockMs = 0;
   let stalled = false;
   const report = await runPaced({
@@ -32,10 +32,10 @@ test("A driver that stood still catches up within a bound and says what it forfe
       return clockMs;
     },
   });
-  expect(report).toEqual({ sent: 1_250, forfeited: 750, maxLagMs: 999 });
+  expect(report).toEqual({ sent: 1_250, late: 750, blocked: 0, maxLagMs: 999 });
 });
 
-test("What could not be sent is forfeited, not tried again", async () => {
+test("What could not be sent is counted, and not tried again", async () => {
   const report = await runPaced({
     rate: 1_000,
     seconds: 0.05,
@@ -43,7 +43,7 @@ test("What could not be sent is forfeited, not tried again", async () => {
     signal: undefined,
     now: () => performance.now(),
   });
-  expect(report).toMatchObject({ sent: 0, forfeited: 50 });
+  expect(report).toMatchObject({ sent: 0, blocked: 50 });
 });
 
 test("An abort ends the sending early", async () => {

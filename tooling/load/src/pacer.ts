@@ -3,7 +3,7 @@ export interface PaceOptions {
   /** Calls a second. */
   readonly rate: number;
   readonly seconds: number;
-  /** Says whether something was sent; what was not sent is forfeited, not repeated. */
+  /** Says whether something was sent; what was not is not tried again. */
   readonly send: () => boolean;
   readonly signal: AbortSignal | undefined;
   /** Milliseconds, monotonic. */
@@ -13,13 +13,15 @@ export interface PaceOptions {
 /** How well the pace was kept. */
 export interface PaceReport {
   readonly sent: number;
-  /** What was due and not sent, because the driver was late or a socket was full. */
-  readonly forfeited: number;
+  /** What was due and not tried, because the driver was too late. */
+  readonly late: number;
+  /** What was tried and could not be sent. */
+  readonly blocked: number;
   /** The longest that the pacer came late. */
   readonly maxLagMs: number;
 }
 
-/** What has become due over a longer time than this is forfeited and not caught up with. */
+/** What has become due over a longer time than this is given up and not caught up with. */
 const CATCH_UP_MS = 250;
 
 /** Timers are no finer than this. */
@@ -35,6 +37,8 @@ export function runPaced({ rate, seconds, send, signal, now }: PaceOptions): Pro
   const catchUp = Math.max(1, Math.ceil((rate * CATCH_UP_MS) / 1000));
   let done = 0;
   let sent = 0;
+  let late = 0;
+  let blocked = 0;
   let maxLagMs = 0;
   let lastTickAt = startedAt;
   return new Promise((resolve) => {
@@ -43,10 +47,16 @@ export function runPaced({ rate, seconds, send, signal, now }: PaceOptions): Pro
       maxLagMs = Math.max(maxLagMs, at - lastTickAt - TICK_MS);
       lastTickAt = at;
       const due = Math.min(planned, Math.floor(((at - startedAt) * rate) / 1000));
-      if (due - done > catchUp) done = due - catchUp;
-      for (; done < due; done++) if (send()) sent++;
+      if (due - done > catchUp) {
+        late += due - catchUp - done;
+        done = due - catchUp;
+      }
+      for (; done < due; done++) {
+        if (send()) sent++;
+        else blocked++;
+      }
       if (at - startedAt >= seconds * 1000 || signal?.aborted === true) {
-        resolve({ sent, forfeited: done - sent, maxLagMs });
+        resolve({ sent, late, blocked, maxLagMs });
       } else setTimeout(tick, TICK_MS);
     };
     tick();

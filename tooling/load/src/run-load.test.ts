@@ -89,7 +89,7 @@ test("Against a server without faults, everything arrives once and in order", as
   expect(report).toMatchObject({
     ok: true,
     published: 150,
-    forfeited: 0,
+    forfeited: { late: 0, blocked: 0 },
     connections: { joined: 12, failed: 0 },
     findings: { expected: 600, delivered: 600, losses: 0, duplicates: 0, roomOrderViolations: 0, strays: 0 },
     acks: { accepted: 150, refused: 0, unanswered: 0 },

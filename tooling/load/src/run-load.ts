@@ -54,7 +54,8 @@ export async function runLoad(options: LoadOptions): Promise<LoadReport> {
       progress.phase("settling");
       await untilSettled(tally);
       tally.stopCountingCloses();
-      return tally.report({ forfeited: warmup.forfeited + pace.forfeited, steady, driver });
+      const forfeited = { late: warmup.late + pace.late, blocked: warmup.blocked + pace.blocked };
+      return tally.report({ forfeited, steady, driver });
     } finally {
       tally.stopCountingCloses();
       await fleet.close();

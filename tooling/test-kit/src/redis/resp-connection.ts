@@ -19,6 +19,7 @@ export class RespConnection {
   readonly #socket: Socket;
   readonly #waiting: Waiting[] = [];
   #received = Buffer.alloc(0);
+  #unasked: ((reply: RespReply) => void) | undefined;
 
   private constructor(socket: Socket) {
     this.#socket = socket;
@@ -48,6 +49,11 @@ export class RespConnection {
     });
   }
 
+  /** Takes what comes without a command, as after `MONITOR`. */
+  onUnasked(listener: (reply: RespReply) => void): void {
+    this.#unasked = listener;
+  }
+
   close(): void {
     this.#socket.destroy();
   }
@@ -60,7 +66,8 @@ export class RespConnection {
       this.#received = this.#received.subarray(parsed.end);
       const waiting = this.#waiting.shift();
       if (parsed.reply instanceof Error) waiting?.reject(parsed.reply);
-      else waiting?.resolve(parsed.reply);
+      else if (waiting === undefined) this.#unasked?.(parsed.reply);
+      else waiting.resolve(parsed.reply);
     }
   }
 

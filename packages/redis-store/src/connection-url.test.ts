@@ -1,0 +1,82 @@
+import { isCmError } from "@cm/protocol";
+import { expect, it } from "vitest";
+import { parseConnectionUrl } from "./connection-url.js";
+
+it("reads a node, with defaults for what is left out", () => {
+  expect(parseConnectionUrl("redis://cache")).toEqual({
+    kind: "node",
+    addresses: [{ host: "cache", port: 6379 }],
+    tls: false,
+    username: undefined,
+    password: undefined,
+    db: 0,
+    masterName: "",
+  });
+  expect(parseConnectionUrl("rediss://us%40er:p%3Ass@cache.example:6380/3")).toMatchObject({
+    addresses: [{ host: "cache.example", port: 6380 }],
+    tls: true,
+    username: "us@er",
+    password: "p:ss",
+    db: 3,
+  });
+  expect(parseConnectionUrl("redis://:secret@[::1]:7000")).toMatchObject({
+    addresses: [{ host: "::1", port: 7000 }],
+    username: undefined,
+    password: "secret",
+  });
+});
+
+it("reads a Cluster and Sentinels, with many addresses", () => {
+  expect(parseConnectionUrl("redis+cluster://a:7000,b,[::1]:7002")).toMatchObject({
+    kind: "cluster",
+    addresses: [
+      { host: "a", port: 7000 },
+      { host: "b", port: 6379 },
+      { host: "::1", port: 7002 },
+    ],
+  });
+  expect(parseConnectionUrl("rediss+sentinel://:pw@a,b:5000/2?master=main")).toMatchObject({
+    kind: "sentinel",
+    tls: true,
+    password: "pw",
+    addresses: [
+      { host: "a", port: 26379 },
+      { host: "b", port: 5000 },
+    ],
+    db: 2,
+    masterName: "main",
+  });
+});
+
+it.each([
+  "",
+  "cache:6379",
+  "http://cache",
+  "redis://",
+  "redis://a,b",
+  "redis://a:0",
+  "redis://a:65536",
+  "redis://a:b",
+  "redis://a/x",
+  "redis://user@a",
+  "redis://:%zz@a",
+  "redis://a?master=main",
+  "redis+cluster://a/1",
+  "redis+cluster://a,,b",
+  "redis+sentinel://a",
+  "redis+sentinel://a?master=",
+  "redis+sentinel://a?master=main&x=1",
+])("refuses %j, and keeps it out of the message", (url) => {
+  const refusal = (() => {
+    try {
+      return parseConnectionUrl(url);
+    } catch (error) {
+      return error;
+    }
+  })();
+  expect(isCmError(refusal) && refusal.code).toBe("options-invalid");
+});
+
+it("never repeats a password in what it says", () => {
+  expect(() => parseConnectionUrl("redis://:hunter2@a,b")).toThrow(/^(?!.*hunter2)/);
+});

@@ -1,0 +1,61 @@
+import { isCmError } from "@cm/protocol";
+import { Redis } from "ioredis";
+import { expect, it } from "vitest";
+import { createRedisStore, type RedisStoreOptions } from "./index.js";
+import { resolveRedisStoreOptions } from "./options.js";
+
+const URL = "redis://127.0.0.1:6379";
+
+/** The field that the options are refused for; `undefined` where they are fine. */
+function refusedField(options: unknown): unknown {
+  try {
+    // Bad on purpose: what a caller without types may pass.
+    createRedisStore(options as RedisStoreOptions);
+    return undefined;
+  } catch (error) {
+    return isCmError(error) && error.code === "options-invalid" ? error.details?.field : error;
+  }
+}
+
+it("fills in the documented defaults", () => {
+  expect(resolveRedisStoreOptions({ url: URL })).toMatchObject({
+    prefix: "cm",
+    partitions: 256,
+    connectionTtlMs: 3_600_000,
+    commandTimeoutMs: 2_000,
+    startTimeoutMs: 10_000,
+    connection: { kind: "redis", options: { host: "127.0.0.1", port: 6379, db: 0 } },
+  });
+});
+
+it.each([
+  ["url", {}],
+  ["url", { url: URL, node: {} }],
+  ["url", { url: 6379 }],
+  ["url", { url: "http://localhost" }],
+  ["prefix", { url: URL, prefix: "" }],
+  ["prefix", { url: URL, prefix: "a{b}" }],
+  ["prefix", { url: URL, prefix: "x".repeat(65) }],
+  ["partitions", { url: URL, partitions: 0 }],
+  ["partitions", { url: URL, partitions: 16_385 }],
+  ["partitions", { url: URL, partitions: 1.5 }],
+  ["connectionTtlMs", { url: URL, connectionTtlMs: 999 }],
+  ["commandTimeoutMs", { url: URL, commandTimeoutMs: Number.NaN }],
+  ["startTimeoutMs", { url: URL, startTimeoutMs: "1000" }],
+  ["onError", { url: URL, onError: "log" }],
+  ["node.keyPrefix", { node: { keyPrefix: "x:" } }],
+  ["sentinel.sentinels", { sentinel: { name: "main" } }],
+  ["sentinel.name", { sentinel: { sentinels: [{ host: "a", port: 1 }] } }],
+  ["cluster.nodes", { cluster: { nodes: [] } }],
+  ["cluster.options.keyPrefix", { cluster: { nodes: [1], options: { redisOptions: { keyPrefix: "x" } } } }],
+  ["clients.commands", { clients: {} }],
+])("names %s where it refuses %j", (field, options) => {
+  expect(refusedField(options)).toBe(field);
+});
+
+it("refuses one client for both commands and subscriptions", () => {
+  const client = new Redis({ lazyConnect: true });
+  expect(refusedField({ clients: { commands: client, subscriber: client } })).toBe("clients.subscriber");
+  expect(refusedField({ clients: { commands: client } })).toBe("clients.subscriber");
+  client.disconnect();
+});
