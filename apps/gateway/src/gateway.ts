@@ -12,7 +12,13 @@ import {
 } from "@cm/protocol";
 import { createRedisStore } from "@cm/redis-store";
 import { createRouter, type Router } from "@cm/router";
-import { createUwsServer, type HttpReply, type UpgradeRequest, type UwsServer } from "@cm/server-uws";
+import {
+  createUwsServer,
+  type HttpReply,
+  type UpgradeRequest,
+  type UwsConnection,
+  type UwsServer,
+} from "@cm/server-uws";
 import type { GatewayConfig } from "./config/gateway-config.js";
 import { type HealthSources, readiness } from "./http/health.js";
 import { readPage } from "./http/static-files.js";
@@ -64,9 +70,7 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
       toUser: (userId, frame) => server?.toUser(userId, frame) ?? 0,
     };
     const router = createGatewayRouter(config, store, local, onError, log);
-    const membership = createGatewayMembership(config, store, router, onError, (connectionId) =>
-      server?.connection(connectionId)?.close("stale"),
-    );
+    const membership = createGatewayMembership(config, store, router, onError, (id) => server?.connection(id));
     const health: HealthSources = {
       phase: () => phase,
       holdsLease: () => membership.holdsLease,
@@ -123,7 +127,7 @@ function createGatewayMembership(
   store: Store,
   router: Router,
   onError: OnError,
-  onStale: (connectionId: string) => void,
+  connection: (id: string) => UwsConnection<SessionHolder> | undefined,
 ): Membership {
   return createMembership({
     ids: createConnectionIdSource({ serverId: config.serverId, capacity: config.maxConnections }),
@@ -136,7 +140,8 @@ function createGatewayMembership(
     connectionTtlMs: config.connectionTtlMs,
     staleConnectionTimeoutMs: config.staleConnectionTimeoutMs,
     cleanupIntervalMs: config.cleanupIntervalMs,
-    onStale,
+    lastSeenOf: (id) => connection(id)?.lastSeenAt,
+    onStale: (id) => connection(id)?.close("stale"),
     onError,
   });
 }
@@ -183,14 +188,10 @@ function createServer(config: GatewayConfig, parts: ServerParts): UwsServer<Sess
       open: (connection) => {
         connection.data.session = new ClientSession(context, connection);
       },
-      frame: (connection, text) => {
-        membership.touch(connection.id);
-        connection.data.session?.onText(text);
-      },
+      frame: (connection, text) => connection.data.session?.onText(text),
       binary: (connection) => {
         connection.data.session?.onUnreadable(new CmError("frame-not-text", "Frames are JSON text."));
       },
-      pong: (connection) => membership.touch(connection.id),
       closed: (connection) => connection.data.session?.onClosed(),
     },
     routes: routes(parts),

@@ -1,4 +1,4 @@
-import { CmError, type ConnectionRecord, type RoomMember } from "@cm/protocol";
+import { CmError, type RoomMember } from "@cm/protocol";
 
 /** A connection of this server, as its owner knows it. */
 export interface LocalConnection {
@@ -6,7 +6,6 @@ export interface LocalConnection {
   readonly userId: string;
   /** Milliseconds since the Unix epoch. */
   readonly connectedAt: number;
-  lastSeen: number;
   readonly rooms: Set<string>;
   /** Joins that the store or the bus has not answered yet; their rooms are in `rooms` already. */
   readonly joining: Map<string, Promise<void>>;
@@ -94,9 +93,4 @@ export class LocalConnections {
 /** A connection as a member of a room. */
 export function memberOf({ connectionId, userId }: LocalConnection): RoomMember {
   return { connectionId, userId };
-}
-
-/** A connection as the store keeps it. */
-export function recordOf({ connectionId, userId, connectedAt, lastSeen, rooms }: LocalConnection): ConnectionRecord {
-  return { connectionId, userId, connectedAt, lastSeen, rooms: [...rooms] };
 }

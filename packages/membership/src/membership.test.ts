@@ -234,14 +234,23 @@ describe("Membership", () => {
     await expect(second.membership.start()).rejects.toMatchObject({ code: "server-id-taken" });
   });
 
-  it("reports connections that were silent for too long, and not those that were touched", async () => {
+  it("reports connections that were silent for too long, and no others", async () => {
     let nowMs = 0;
-    const a = await started("a", { now: () => nowMs, staleConnectionTimeoutMs: 1_000, cleanupIntervalMs: 100 });
-    const [silent, alive] = [await connect(a, "ann"), await connect(a, "bob")];
+    const seen = new Map<string, number>();
+    const a = await started("a", {
+      now: () => nowMs,
+      lastSeenOf: (id) => seen.get(id),
+      staleConnectionTimeoutMs: 1_000,
+      cleanupIntervalMs: 100,
+    });
+    const [silent, alive, unknown] = [await connect(a, "ann"), await connect(a, "bob"), await connect(a, "cy")];
+    seen.set(silent, 400).set(alive, 600);
     nowMs = 1_500;
-    a.membership.touch(alive);
     await expect.poll(() => a.stale.includes(silent)).toBe(true);
     expect(a.stale).not.toContain(alive);
+    expect(a.stale).not.toContain(unknown);
+    await a.membership.join(alive, "lobby");
+    expect(await a.store.connections.get(alive)).toMatchObject({ connectedAt: 0, lastSeen: 600 });
   });
 
   it("withdraws everything and gives its lease up when it is shut down, once", async () => {

@@ -54,8 +54,6 @@ export interface Membership {
   join(connectionId: string, room: string): Promise<void>;
   /** Takes a connection out of a room. No-op where it is none; the store follows when it can. */
   leave(connectionId: string, room: string): Promise<void>;
-  /** Notes a sign of life of a connection. */
-  touch(connectionId: string): void;
   stats(): MembershipStats;
   /** Withdraws everything and gives the lease up. Idempotent. */
   shutdown(): Promise<void>;
@@ -87,7 +85,7 @@ class LeasedMembership implements Membership {
 
   constructor(options: ResolvedMembershipOptions) {
     this.#options = options;
-    this.#projection = new Projection(options.store, this.#local);
+    this.#projection = new Projection(options.store, this.#local, options.lastSeenOf);
     this.#keeper = new LeaseKeeper({
       servers: options.store.servers,
       registration: {
@@ -153,7 +151,6 @@ class LeasedMembership implements Membership {
       connectionId,
       userId,
       connectedAt: now(),
-      lastSeen: now(),
       rooms: new Set(),
       joining: new Map(),
     };
@@ -220,11 +217,6 @@ class LeasedMembership implements Membership {
     connection.joining.delete(room);
     this.#options.interest.exit(room);
     await this.#remove({ connection, rooms: [room] });
-  }
-
-  touch(connectionId: string): void {
-    const connection = this.#local.get(connectionId);
-    if (connection !== undefined) connection.lastSeen = this.#options.now();
   }
 
   stats(): MembershipStats {
@@ -321,9 +313,11 @@ class LeasedMembership implements Membership {
   }
 
   #reportStale(): void {
-    const before = this.#options.now() - this.#options.staleConnectionTimeoutMs;
-    for (const connection of this.#local.all()) {
-      if (connection.lastSeen < before) this.#options.onStale(connection.connectionId);
+    const { now, staleConnectionTimeoutMs, lastSeenOf, onStale } = this.#options;
+    const before = now() - staleConnectionTimeoutMs;
+    for (const { connectionId } of this.#local.all()) {
+      const lastSeen = lastSeenOf(connectionId);
+      if (lastSeen !== undefined && lastSeen < before) onStale(connectionId);
     }
   }
 

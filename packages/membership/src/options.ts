@@ -37,6 +37,12 @@ export interface MembershipOptions {
   readonly leaseTtlMs?: number;
   /** The store's time to live of a connection record, renewed well before. Default 3,600,000. */
   readonly connectionTtlMs?: number;
+  /**
+   * When a connection last gave a sign of life, in milliseconds since the Unix epoch;
+   * `undefined` where that is not known. Asked when a record is written and when stale
+   * connections are looked for. Default: never known, and no connection is ever stale.
+   */
+  readonly lastSeenOf?: (connectionId: string) => number | undefined;
   /** A connection that was silent for so long is stale. Default 1,800,000. */
   readonly staleConnectionTimeoutMs?: number;
   /** Time between looks for stale connections. Default 300,000. */
@@ -70,6 +76,7 @@ export function resolveMembershipOptions(options: MembershipOptions): ResolvedMe
     heartbeatIntervalMs,
     leaseTtlMs,
     connectionTtlMs: duration("connectionTtlMs", options.connectionTtlMs ?? 3_600_000, 1_000),
+    lastSeenOf: options.lastSeenOf ?? (() => undefined),
     staleConnectionTimeoutMs: duration(
       "staleConnectionTimeoutMs",
       options.staleConnectionTimeoutMs ?? 1_800_000,

@@ -1,5 +1,5 @@
-import type { Lease, RoomMember, UserConnection } from "@cm/protocol";
-import { type LocalConnection, type LocalConnections, memberOf, recordOf } from "./local-connections.js";
+import type { ConnectionRecord, Lease, RoomMember, UserConnection } from "@cm/protocol";
+import { type LocalConnection, type LocalConnections, memberOf } from "./local-connections.js";
 import type { MembershipStore } from "./options.js";
 
 /** Connections written by one call when everything is projected anew. */
@@ -15,22 +15,28 @@ export interface Removal {
 export class Projection {
   readonly #store: MembershipStore;
   readonly #local: LocalConnections;
+  readonly #lastSeenOf: (connectionId: string) => number | undefined;
 
-  constructor(store: MembershipStore, local: LocalConnections) {
+  constructor(
+    store: MembershipStore,
+    local: LocalConnections,
+    lastSeenOf: (connectionId: string) => number | undefined,
+  ) {
     this.#store = store;
     this.#local = local;
+    this.#lastSeenOf = lastSeenOf;
   }
 
   async open(lease: Lease, connection: LocalConnection): Promise<void> {
     await together([
-      this.#store.connections.put(lease, [recordOf(connection)]),
+      this.#store.connections.put(lease, [this.#record(connection)]),
       this.#store.users.add(lease, [userConnection(connection)]),
     ]);
   }
 
   async join(lease: Lease, connection: LocalConnection, room: string): Promise<void> {
     await together([
-      this.#store.connections.put(lease, [recordOf(connection)]),
+      this.#store.connections.put(lease, [this.#record(connection)]),
       this.#store.rooms.join(lease, room, [memberOf(connection)]),
     ]);
   }
@@ -44,7 +50,7 @@ export class Projection {
     const gone = rooms.filter((room) => !(isOpen && connection.rooms.has(room)));
     await together([
       isOpen
-        ? this.#store.connections.put(lease, [recordOf(connection)])
+        ? this.#store.connections.put(lease, [this.#record(connection)])
         : this.#store.connections.remove(lease, [connection.connectionId]),
       ...(isOpen ? [] : [this.#store.users.remove(lease, [userConnection(connection)])]),
       ...gone.map((room) => this.#store.rooms.leave(lease, room, [memberOf(connection)])),
@@ -55,7 +61,10 @@ export class Projection {
   async all(lease: Lease): Promise<void> {
     for (const batch of batches(this.#local.all(), BATCH)) {
       await together([
-        this.#store.connections.put(lease, batch.map(recordOf)),
+        this.#store.connections.put(
+          lease,
+          batch.map((connection) => this.#record(connection)),
+        ),
         this.#store.users.add(lease, batch.map(userConnection)),
         ...membersByRoom(batch).map(([room, members]) => this.#store.rooms.join(lease, room, members)),
       ]);
@@ -74,6 +83,11 @@ export class Projection {
         ...membersByRoom(batch).map(([room, members]) => this.#store.rooms.leave(lease, room, members)),
       ]);
     }
+  }
+
+  #record({ connectionId, userId, connectedAt, rooms }: LocalConnection): ConnectionRecord {
+    const lastSeen = this.#lastSeenOf(connectionId) ?? connectedAt;
+    return { connectionId, userId, connectedAt, lastSeen, rooms: [...rooms] };
   }
 }
 

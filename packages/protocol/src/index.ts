@@ -23,7 +23,7 @@ export { parsePlayerConnection } from "./player-connection.js";
 
 // Messages between servers
 export { ENVELOPE_EXCEPT_MAX, ENVELOPE_VERSION } from "./envelope/cross-server-message.js";
-export { decodeEnvelope, encodeEnvelope } from "./envelope/envelope-codec.js";
+export { createEnvelopeHeader, decodeEnvelope, encodeEnvelope } from "./envelope/envelope-codec.js";
 export { envelopeFromJson, envelopeToJson } from "./envelope/envelope-json.js";
 
 // Frames between client and server
@@ -46,6 +46,7 @@ export type { GameEvent } from "./game-event.js";
 export type { GameSession, GameState } from "./game-session.js";
 export type { PlayerConnection } from "./player-connection.js";
 export type { CrossServerMessage, MessageKind } from "./envelope/cross-server-message.js";
+export type { EnvelopeHeader, EnvelopePosition, EnvelopeRoute } from "./envelope/envelope-codec.js";
 export type { ClientFrame, ClientFrameResult, FrameFault, Ref } from "./frames/client-frame.js";
 export type { ConnectionLimits, DirectOutcome, MemberEntry, Sender, ServerFrame } from "./frames/server-frame.js";
 

@@ -1,4 +1,4 @@
-import type { Position } from "./numbering.js";
+import type { EnvelopePosition } from "@cm/protocol";
 
 /** What a receiver makes of a message's position. */
 export type Arrival =
@@ -22,7 +22,7 @@ const MAX_ORIGINS = 10_000;
 export class Arrivals {
   readonly #last = new Map<string, { epoch: number; sequence: number }>();
 
-  judge(origin: string, { epoch, sequence }: Position): Arrival {
+  judge(origin: string, { epoch, sequence }: EnvelopePosition): Arrival {
     if (sequence === 0) return FRESH;
     const last = this.#last.get(origin);
     if (last === undefined) {

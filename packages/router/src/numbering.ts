@@ -1,47 +1,73 @@
-/** A position in one numbering. */
-export interface Position {
-  readonly epoch: number;
-  readonly sequence: number;
-}
+import { createEnvelopeHeader, type EnvelopeHeader, type EnvelopePosition, type EnvelopeRoute } from "@cm/protocol";
 
-interface Numbering {
-  readonly epoch: number;
-  last: number;
+/** What this server publishes on one channel: its numbers, and the header that its messages share. */
+export class Outbound<Channel> {
+  readonly channel: Channel;
+  /**
+   * Random and not a clock: a server that restarts under its old id must not repeat an
+   * epoch, or its first messages would pass for duplicates.
+   */
+  readonly #epoch = crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
+  readonly #header: EnvelopeHeader | undefined;
+  #last = 0;
+
+  /** With a route where all messages on the channel have the same one. */
+  constructor(channel: Channel, route: EnvelopeRoute | undefined) {
+    this.channel = channel;
+    this.#header = route === undefined ? undefined : createEnvelopeHeader(route);
+  }
+
+  /** The next message of this channel, on its own route or on the one given. */
+  message(frame: Uint8Array | string, route?: EnvelopeRoute): Buffer {
+    const header = route === undefined ? this.#header : createEnvelopeHeader(route);
+    if (header === undefined) throw new TypeError("A channel without a route of its own needs one for each message.");
+    const isText = typeof frame === "string";
+    const message = Buffer.allocUnsafe(header.bytes + (isText ? Buffer.byteLength(frame) : frame.length));
+    header.write(message, this.#next());
+    if (isText) message.write(frame, header.bytes);
+    else message.set(frame, header.bytes);
+    return message;
+  }
+
+  #next(): EnvelopePosition {
+    this.#last++;
+    return { epoch: this.#epoch, sequence: this.#last };
+  }
 }
 
 /**
- * The numbers that this server gives to what it publishes, one row a channel. The
- * number of rows is bounded: the oldest is forgotten, and a channel that was forgotten
- * begins again at 1 under another epoch, which receivers take for a new beginning.
+ * The channels that this server publishes on. Their number is bounded: the oldest is
+ * forgotten, and one that was forgotten begins again at 1 under another epoch, which
+ * receivers take for a new beginning.
  */
-export class Numberings {
-  readonly #rows = new Map<string, Numbering>();
+export class Numberings<Channel> {
+  readonly #rows = new Map<string, Outbound<Channel>>();
   readonly #max: number;
+  readonly #make: (name: string) => Outbound<Channel>;
 
-  constructor(max: number) {
+  constructor(max: number, make: (name: string) => Outbound<Channel>) {
     this.#max = max;
+    this.#make = make;
   }
 
   get size(): number {
     return this.#rows.size;
   }
 
-  next(channel: string): Position {
-    let row = this.#rows.get(channel);
+  /** The channel of this name. What `make` throws for a bad name leaves nothing behind. */
+  of(name: string): Outbound<Channel> {
+    let row = this.#rows.get(name);
     if (row === undefined) {
+      row = this.#make(name);
       if (this.#rows.size >= this.#max) this.#forgetOldest();
-      // Random and not a clock: a server that restarts under its old id must not
-      // repeat an epoch, or its first messages would pass for duplicates.
-      row = { epoch: crypto.getRandomValues(new Uint32Array(1))[0] ?? 0, last: 0 };
-      this.#rows.set(channel, row);
+      this.#rows.set(name, row);
     }
-    row.last++;
-    return { epoch: row.epoch, sequence: row.last };
+    return row;
   }
 
   #forgetOldest(): void {
-    for (const channel of this.#rows.keys()) {
-      this.#rows.delete(channel);
+    for (const name of this.#rows.keys()) {
+      this.#rows.delete(name);
       return;
     }
   }

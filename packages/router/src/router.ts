@@ -1,9 +1,10 @@
 import { isUtf8 } from "node:buffer";
 import {
+  type Channel,
   CmError,
   type CrossServerMessage,
   decodeEnvelope,
-  encodeEnvelope,
+  type EnvelopeRoute,
   ownerOf,
   type RoomInterest,
   requireConnectionId,
@@ -12,7 +13,7 @@ import {
   type Subscription,
 } from "@cm/protocol";
 import { Arrivals } from "./arrivals.js";
-import { Numberings } from "./numbering.js";
+import { Numberings, Outbound } from "./numbering.js";
 import { type Gap, type ResolvedRouterOptions, type RouterOptions, resolveRouterOptions } from "./options.js";
 import { RoomSubscriptions, type SubscribedRoom } from "./room-subscriptions.js";
 
@@ -51,10 +52,10 @@ export interface Router extends RoomInterest {
   start(): Promise<void>;
   /**
    * Publishes a frame to a room. Every copy, the local ones too, comes back from the
-   * bus, which gives the room one order on all servers. Resolves when the bus took it;
-   * fails with `unavailable`, `timeout`, `name-invalid`, `name-too-long` or `id-invalid`.
+   * bus, which gives the room one order on all servers. Resolves when the bus took it,
+   * with the number of servers that listen where the bus knows it, else -1; fails with `unavailable`, `timeout`, `name-invalid`, `name-too-long` or `id-invalid`.
    */
-  toRoom(room: string, frame: Uint8Array, except?: readonly string[]): Promise<void>;
+  toRoom(room: string, frame: Uint8Array | string, except?: readonly string[]): Promise<number>;
   /** Sends a frame to one connection; a local one without the bus. Fails as {@link toRoom}. */
   toConnection(connectionId: string, frame: Uint8Array): Promise<RouteOutcome>;
   /** Sends a frame to all connections of a user. Fails as {@link toRoom}. */
@@ -77,7 +78,8 @@ const NOBODY: readonly string[] = Object.freeze([]);
 class BusRouter implements Router {
   readonly #options: ResolvedRouterOptions;
   readonly #rooms: RoomSubscriptions;
-  readonly #numberings: Numberings;
+  readonly #outboundRooms: Numberings<Channel>;
+  readonly #outboundServers: Numberings<Channel>;
   readonly #direct = new Arrivals();
   readonly #counts = { received: 0, gaps: 0, missed: 0, duplicates: 0, damaged: 0, unknownVersion: 0 };
   #directSubscription: Promise<Subscription> | undefined;
@@ -85,7 +87,12 @@ class BusRouter implements Router {
 
   constructor(options: ResolvedRouterOptions) {
     this.#options = options;
-    this.#numberings = new Numberings(options.maxNumberings);
+    const { serverId: origin, maxNumberings } = options;
+    this.#outboundRooms = new Numberings(maxNumberings, (name) => {
+      requireName(name, "room");
+      return new Outbound({ kind: "room", name }, { kind: "room", origin, target: name, except: NOBODY });
+    });
+    this.#outboundServers = new Numberings(maxNumberings, (name) => new Outbound({ kind: "server", name }, undefined));
     this.#rooms = new RoomSubscriptions({
       bus: options.bus,
       releaseDelayMs: options.releaseDelayMs,
@@ -117,14 +124,17 @@ class BusRouter implements Router {
     this.#rooms.exit(room);
   }
 
-  async toRoom(room: string, frame: Uint8Array, except: readonly string[] = NOBODY): Promise<void> {
-    this.#requireOpen();
-    requireName(room, "room");
-    const position = this.#numberings.next(`r${room}`);
-    await this.#options.bus.publish(
-      { kind: "room", name: room },
-      this.#envelope("room", room, frame, position, except),
-    );
+  toRoom(room: string, frame: Uint8Array | string, except: readonly string[] = NOBODY): Promise<number> {
+    // No async function: this is called for every message.
+    try {
+      this.#requireOpen();
+      const outbound = this.#outboundRooms.of(room);
+      const route: EnvelopeRoute | undefined =
+        except.length === 0 ? undefined : { kind: "room", origin: this.#options.serverId, target: room, except };
+      return this.#options.bus.publish(outbound.channel, outbound.message(frame, route));
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   async toConnection(connectionId: string, frame: Uint8Array): Promise<RouteOutcome> {
@@ -189,19 +199,10 @@ class BusRouter implements Router {
     target: string,
     payload: Uint8Array,
   ): Promise<RouteOutcome> {
-    const message = this.#envelope(kind, target, payload, this.#numberings.next(`s${serverId}`), NOBODY);
-    const reached = await this.#options.bus.publish({ kind: "server", name: serverId }, message);
+    const outbound = this.#outboundServers.of(serverId);
+    const route: EnvelopeRoute = { kind, origin: this.#options.serverId, target, except: NOBODY };
+    const reached = await this.#options.bus.publish(outbound.channel, outbound.message(payload, route));
     return reached === 0 ? "not-found" : "sent";
-  }
-
-  #envelope(
-    kind: CrossServerMessage["kind"],
-    target: string,
-    payload: Uint8Array,
-    { epoch, sequence }: { readonly epoch: number; readonly sequence: number },
-    except: readonly string[],
-  ): Uint8Array {
-    return encodeEnvelope({ kind, origin: this.#options.serverId, epoch, sequence, target, except, payload });
   }
 
   #onRoomMessage(room: SubscribedRoom, bytes: Uint8Array): void {

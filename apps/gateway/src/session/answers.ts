@@ -42,11 +42,7 @@ export class Answers {
 
   /** Carries out a request that has to wait for something; refuses it where too many do, or where it fails. */
   async wait(ref: Ref | undefined, request: () => Promise<void>): Promise<void> {
-    if (this.#pending >= MAX_PENDING) {
-      this.refuse(new CmError("pending-limit", "Too many requests are waiting for an answer."), ref);
-      return;
-    }
-    this.#pending++;
+    if (!this.#admit(ref)) return;
     try {
       await request();
     } catch (error) {
@@ -54,5 +50,29 @@ export class Answers {
     } finally {
       this.#pending--;
     }
+  }
+
+  /** As {@link wait}, with an acknowledgement when it was carried out: the short way, for every message. */
+  ackAfter(ref: Ref | undefined, request: () => Promise<unknown>): void {
+    if (!this.#admit(ref)) return;
+    request().then(
+      () => {
+        this.#pending--;
+        this.ack(ref);
+      },
+      (error: unknown) => {
+        this.#pending--;
+        this.refuse(error, ref);
+      },
+    );
+  }
+
+  #admit(ref: Ref | undefined): boolean {
+    if (this.#pending >= MAX_PENDING) {
+      this.refuse(new CmError("pending-limit", "Too many requests are waiting for an answer."), ref);
+      return false;
+    }
+    this.#pending++;
+    return true;
   }
 }

@@ -252,21 +252,24 @@ export class ClientSession {
   #publish(frame: ClientFrame & { type: "publish" }): void {
     const seat = this.#seats.get(frame.room);
     if (seat?.busy) {
-      this.#inRoom(frame.room, seat, frame.ref, () => this.#publishNow(seat, frame));
-      return;
+      this.#inRoom(frame.room, seat, frame.ref, async () => {
+        await this.#publishFrom(seat, frame);
+        this.#answers.ack(frame.ref);
+      });
+    } else {
+      this.#answers.ackAfter(frame.ref, () => this.#publishFrom(seat, frame));
     }
-    if (seat === undefined) {
-      this.#answers.refuse(new CmError("not-a-member", "Only members publish to a room."), frame.ref);
-      return;
-    }
-    void this.#answers.wait(frame.ref, () => this.#publishNow(seat, frame));
   }
 
-  async #publishNow(seat: RoomSeat, { room, data, echo, ref }: ClientFrame & { type: "publish" }): Promise<void> {
-    if (!seat.joined) throw new CmError("not-a-member", "Only members publish to a room.");
-    const bytes = Buffer.from(`${seat.frameHead}${writeData(data)}}`);
-    await this.#context.router.toRoom(room, bytes, echo ? undefined : [this.#socket.id]);
-    this.#answers.ack(ref);
+  #publishFrom(seat: RoomSeat | undefined, { room, data, echo }: ClientFrame & { type: "publish" }): Promise<unknown> {
+    if (!seat?.joined) return Promise.reject(new CmError("not-a-member", "Only members publish to a room."));
+    let text: string;
+    try {
+      text = `${seat.frameHead}${writeData(data)}}`;
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return this.#context.router.toRoom(room, text, echo ? undefined : [this.#socket.id]);
   }
 
   #direct(

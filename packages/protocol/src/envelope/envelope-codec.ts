@@ -37,46 +37,52 @@ const EPOCH_MAX = 2 ** 32 - 1;
 const KINDS: readonly (MessageKind | undefined)[] = [undefined, "room", "connection", "user", "server", "control"];
 const KIND_BYTES: Readonly<Record<MessageKind, number>> = { room: 1, connection: 2, user: 3, server: 4, control: 5 };
 
+/** A message's place in its origin's numbering; see {@link CrossServerMessage}. */
+export interface EnvelopePosition {
+  readonly epoch: number;
+  readonly sequence: number;
+}
+
+/** What all messages of one origin to one target have in common. */
+export type EnvelopeRoute = Pick<CrossServerMessage, "kind" | "origin" | "target" | "except">;
+
+/** Writes the header of messages that differ in their position and payload only. */
+export interface EnvelopeHeader {
+  /** Where the payload begins. */
+  readonly bytes: number;
+  /** Writes the header at the beginning of a message. The position is in range, by the caller's care. */
+  write(message: Uint8Array, position: EnvelopePosition): void;
+}
+
+/**
+ * Prepares the header of messages on one route: for whoever publishes to the same room
+ * again and again. Throws `id-invalid`, `name-invalid` or `name-too-long` where a field
+ * does not fit its place.
+ */
+export function createEnvelopeHeader(route: EnvelopeRoute): EnvelopeHeader {
+  const head = writeRoute(route);
+  return {
+    bytes: head.length,
+    write(message, { epoch, sequence }) {
+      message.set(head);
+      writeUint(message, 8, 4, epoch);
+      writeUint(message, 12, 6, sequence);
+      writeUint(message, CHECK_AT, 2, headerCheck(message, head.length));
+    },
+  };
+}
+
 /**
  * Writes a bus message. Throws `id-invalid`, `name-invalid` or `name-too-long` where a
  * field does not fit its place in the header; the payload is copied, never looked at.
  */
 export function encodeEnvelope(message: Omit<CrossServerMessage, "version">): Uint8Array {
-  const { origin, target, except, payload } = message;
-  if (!isServerId(origin)) throw new CmError("id-invalid", "The origin of a bus message must be a server id.");
-  if (!Object.hasOwn(KIND_BYTES, message.kind) || typeof message.kind !== "string") {
-    throw new CmError("id-invalid", "The kind of a bus message is unknown.");
-  }
-  const targetBytes = utf8ByteLength(target);
-  if (targetBytes === 0 || !target.isWellFormed()) {
-    throw new CmError("name-invalid", "The target of a bus message must be a non-empty, well-formed string.");
-  }
-  if (targetBytes > NAME_MAX_BYTES) {
-    throw new CmError("name-too-long", `The target of a bus message is longer than ${NAME_MAX_BYTES} bytes.`);
-  }
   requireRange(message.epoch, EPOCH_MAX, "epoch");
   requireRange(message.sequence, SEQUENCE_MAX, "sequence");
-
-  let headerBytes = FIXED_BYTES + origin.length + targetBytes;
-  if (except.length > 0) headerBytes += exceptBytes(except);
-  const bytes = new Uint8Array(headerBytes + payload.length);
-  bytes[0] = MARK;
-  bytes[1] = ENVELOPE_VERSION;
-  bytes[2] = KIND_BYTES[message.kind];
-  writeUint(bytes, 4, 2, headerBytes);
-  writeUint(bytes, 8, 4, message.epoch);
-  writeUint(bytes, 12, 6, message.sequence);
-  bytes[18] = origin.length;
-  bytes[19] = targetBytes;
-  bytes[20] = except.length;
-  let at = writeAscii(bytes, FIXED_BYTES, origin);
-  at = targetBytes === target.length ? writeAscii(bytes, at, target) : at + writeUtf8(target, bytes, at);
-  for (const id of except) {
-    bytes[at] = id.length;
-    at = writeAscii(bytes, at + 1, id);
-  }
-  writeUint(bytes, CHECK_AT, 2, headerCheck(bytes, headerBytes));
-  bytes.set(payload, headerBytes);
+  const header = createEnvelopeHeader(message);
+  const bytes = new Uint8Array(header.bytes + message.payload.length);
+  header.write(bytes, message);
+  bytes.set(message.payload, header.bytes);
   return bytes;
 }
 
@@ -128,6 +134,37 @@ export function decodeEnvelope(bytes: Uint8Array): Result<CrossServerMessage> {
 }
 
 const NOBODY: readonly string[] = Object.freeze([]);
+
+/** The header with an epoch and a sequence of 0 and without its check. */
+function writeRoute({ kind, origin, target, except }: EnvelopeRoute): Uint8Array {
+  if (!isServerId(origin)) throw new CmError("id-invalid", "The origin of a bus message must be a server id.");
+  if (!Object.hasOwn(KIND_BYTES, kind) || typeof kind !== "string") {
+    throw new CmError("id-invalid", "The kind of a bus message is unknown.");
+  }
+  const targetBytes = utf8ByteLength(target);
+  if (targetBytes === 0 || !target.isWellFormed()) {
+    throw new CmError("name-invalid", "The target of a bus message must be a non-empty, well-formed string.");
+  }
+  if (targetBytes > NAME_MAX_BYTES) {
+    throw new CmError("name-too-long", `The target of a bus message is longer than ${NAME_MAX_BYTES} bytes.`);
+  }
+  const headerBytes = FIXED_BYTES + origin.length + targetBytes + exceptBytes(except);
+  const bytes = new Uint8Array(headerBytes);
+  bytes[0] = MARK;
+  bytes[1] = ENVELOPE_VERSION;
+  bytes[2] = KIND_BYTES[kind];
+  writeUint(bytes, 4, 2, headerBytes);
+  bytes[18] = origin.length;
+  bytes[19] = targetBytes;
+  bytes[20] = except.length;
+  let at = writeAscii(bytes, FIXED_BYTES, origin);
+  at += writeUtf8(target, bytes, at);
+  for (const id of except) {
+    bytes[at] = id.length;
+    at = writeAscii(bytes, at + 1, id);
+  }
+  return bytes;
+}
 
 function damaged(why: string): Result<never> {
   return { ok: false, error: new CmError("envelope-damaged", `This is not a message of the bus: ${why}.`) };
@@ -185,11 +222,12 @@ function headerCheck(bytes: Uint8Array, headerBytes: number): number {
 }
 
 function writeUint(bytes: Uint8Array, at: number, size: number, value: number): void {
-  let rest = value;
+  // In two halves: the operators on bits see 32 of them, and a sequence has 48.
+  let rest = value % 0x1000000;
   for (let i = at + size - 1; i >= at; i--) {
+    if (i === at + size - 4) rest = Math.floor(value / 0x1000000);
     bytes[i] = rest & 0xff;
-    // Not a shift: sequences pass 32 bits.
-    rest = Math.floor(rest / 256);
+    rest >>>= 8;
   }
 }
 
