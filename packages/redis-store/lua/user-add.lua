@@ -1,11 +1,12 @@
 -- Purpose: Adds connections to users of one partition.
--- KEYS:    1 the partition's users that are online: connection ids, with spaces between, by user
+-- KEYS:    1 the partition's connections, by user; 2 its number of users that are online
 -- ARGV:    1 when the right to write runs out, in ms; 2 time to live in ms;
---          then for each user: user id, number of connections, connection ids
+--          then for each user: what the user's entries begin with, number of connections,
+--          connection ids
 -- Returns: 1, or -1 where the right has run out
--- Cost:    O(connections given + connections that those users have)
--- Cluster: one key
-local onlineKey = KEYS[1]
+-- Cost:    O(connections given * log connections of the partition)
+-- Cluster: all keys carry the tag of the users' partition
+local connectionsKey, onlineKey = KEYS[1], KEYS[2]
 local fenceMs, ttlMs = tonumber(ARGV[1]), ARGV[2]
 
 local time = redis.call('TIME')
@@ -14,21 +15,18 @@ if tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) >= fenceMs th
 end
 local at = 3
 while at <= #ARGV do
-  local userId, count = ARGV[at], tonumber(ARGV[at + 1])
-  local known, ids = {}, {}
-  for id in string.gmatch(redis.call('HGET', onlineKey, userId) or '', '%S+') do
-    known[id] = true
-    ids[#ids + 1] = id
-  end
+  local head, count = ARGV[at], tonumber(ARGV[at + 1])
+  -- No connection id has a byte from '{' on.
+  local before = redis.call('ZLEXCOUNT', connectionsKey, '[' .. head, '(' .. head .. '{')
   for i = at + 2, at + 1 + count do
-    local id = ARGV[i]
-    if not known[id] then
-      known[id] = true
-      ids[#ids + 1] = id
-    end
+    -- All scores are equal, so that the entries are in the order of their bytes.
+    redis.call('ZADD', connectionsKey, 0, head .. ARGV[i])
   end
-  redis.call('HSET', onlineKey, userId, table.concat(ids, ' '))
+  if before == 0 and count > 0 then
+    redis.call('INCR', onlineKey)
+  end
   at = at + 2 + count
 end
+redis.call('PEXPIRE', connectionsKey, ttlMs)
 redis.call('PEXPIRE', onlineKey, ttlMs)
 return 1

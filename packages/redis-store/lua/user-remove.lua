@@ -1,11 +1,12 @@
--- Purpose: Takes connections off users of one partition; a user's last one takes him offline.
--- KEYS:    1 the partition's users that are online: connection ids, with spaces between, by user
+-- Purpose: Takes connections off users of one partition; a user's last one takes the user offline.
+-- KEYS:    1 the partition's connections, by user; 2 its number of users that are online
 -- ARGV:    1 when the right to write runs out, in ms;
---          then for each user: user id, number of connections, connection ids
+--          then for each user: what the user's entries begin with, number of connections,
+--          connection ids
 -- Returns: 1, or -1 where the right has run out
--- Cost:    O(connections given + connections that those users have)
--- Cluster: one key
-local onlineKey = KEYS[1]
+-- Cost:    O(connections given * log connections of the partition)
+-- Cluster: all keys carry the tag of the users' partition
+local connectionsKey, onlineKey = KEYS[1], KEYS[2]
 local fenceMs = tonumber(ARGV[1])
 
 local time = redis.call('TIME')
@@ -14,22 +15,15 @@ if tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) >= fenceMs th
 end
 local at = 2
 while at <= #ARGV do
-  local userId, count = ARGV[at], tonumber(ARGV[at + 1])
-  local held = redis.call('HGET', onlineKey, userId)
-  if held then
-    local going, ids = {}, {}
-    for i = at + 2, at + 1 + count do
-      going[ARGV[i]] = true
-    end
-    for id in string.gmatch(held, '%S+') do
-      if not going[id] then
-        ids[#ids + 1] = id
-      end
-    end
-    if #ids == 0 then
-      redis.call('HDEL', onlineKey, userId)
-    else
-      redis.call('HSET', onlineKey, userId, table.concat(ids, ' '))
+  local head, count = ARGV[at], tonumber(ARGV[at + 1])
+  local removed = 0
+  for i = at + 2, at + 1 + count do
+    removed = removed + redis.call('ZREM', connectionsKey, head .. ARGV[i])
+  end
+  -- No connection id has a byte from '{' on.
+  if removed > 0 and redis.call('ZLEXCOUNT', connectionsKey, '[' .. head, '(' .. head .. '{') == 0 then
+    if redis.call('DECR', onlineKey) <= 0 then
+      redis.call('DEL', onlineKey)
     end
   end
   at = at + 2 + count

@@ -1,5 +1,6 @@
 import type { Channel } from "@cm/protocol";
 import { partitionOf, partitionTags } from "./partitions.js";
+import type { UserKeys } from "./projection-scripts.js";
 
 /**
  * The names of all keys and channels. What one script touches together carries one
@@ -13,7 +14,8 @@ import { partitionOf, partitionTags } from "./partitions.js";
  * | `<prefix>:{<serverId>}:connections:<shelf>` | hash: record by connection id, less the server id | server id |
  * | `<prefix>:{r.*}:rooms` | set of rooms | the room's partition |
  * | `<prefix>:{r.*}:rooms:<room>` | sorted set: `<connectionId>\|<userId>`, all scores 0 | the room's partition |
- * | `<prefix>:{u.*}:online` | hash: connection ids, with spaces between, by user | the user's partition |
+ * | `<prefix>:{u.*}:connections` | sorted set: user and connection id, all scores 0; see `userEntryHead` | the user's partition |
+ * | `<prefix>:{u.*}:online` | number of the partition's users | the user's partition |
  *
  * Channels: `<prefix>:{r.*}:room:<room>` and `<prefix>:{<serverId>}:server`.
  */
@@ -23,7 +25,7 @@ export class Keys {
   readonly partitions: number;
   readonly #prefix: string;
   readonly #roomHeads: readonly string[];
-  readonly #onlineKeys: readonly string[];
+  readonly #userKeys: readonly UserKeys[];
 
   constructor(prefix: string, partitions: number) {
     this.#prefix = prefix;
@@ -31,7 +33,10 @@ export class Keys {
     this.layout = `${prefix}:layout`;
     this.leases = `${prefix}:{servers}`;
     this.#roomHeads = partitionTags("r", partitions).map((tag) => `${prefix}:{${tag}}:`);
-    this.#onlineKeys = partitionTags("u", partitions).map((tag) => `${prefix}:{${tag}}:online`);
+    this.#userKeys = partitionTags("u", partitions).map((tag) => ({
+      connections: `${prefix}:{${tag}}:connections`,
+      online: `${prefix}:{${tag}}:online`,
+    }));
   }
 
   server(serverId: string): string {
@@ -55,14 +60,16 @@ export class Keys {
     return this.#roomHeads.map((head) => `${head}rooms`);
   }
 
-  /** The users of a user's partition. */
-  online(userId: string): string {
-    return this.#onlineKeys[partitionOf(userId, this.partitions)] ?? "";
+  /** The keys of a user's partition: the same object for all of its users. */
+  users(userId: string): UserKeys {
+    const keys = this.#userKeys[partitionOf(userId, this.partitions)];
+    if (keys === undefined) throw new RangeError("There is no such partition.");
+    return keys;
   }
 
   /** One a partition. */
-  onlineKeys(): readonly string[] {
-    return this.#onlineKeys;
+  onlineKeys(): string[] {
+    return this.#userKeys.map(({ online }) => online);
   }
 
   channel(channel: Channel): string {

@@ -115,16 +115,22 @@ export const roomCount = defineScript(
   toNumber,
 );
 
-/** Users of one partition, and the connections that it is about. */
-export interface UserEntries {
+/** The keys of one partition of users. */
+export interface UserKeys {
+  readonly connections: string;
   readonly online: string;
+}
+
+/** Users of one partition, and the connections that it is about. */
+export interface UserEntries extends UserKeys {
+  /** Connection ids by what the user's entries begin with. */
   readonly users: ReadonlyMap<string, readonly string[]>;
 }
 
 export const userAdd = defineScript(
   "user-add",
   (input: Fenced & UserEntries & { readonly ttlMs: number }) => ({
-    keys: [input.online],
+    keys: [input.connections, input.online],
     args: [input.fenceMs, input.ttlMs, ...userArgs(input)],
   }),
   toWritten,
@@ -132,19 +138,22 @@ export const userAdd = defineScript(
 
 export const userRemove = defineScript(
   "user-remove",
-  (input: Fenced & UserEntries) => ({ keys: [input.online], args: [input.fenceMs, ...userArgs(input)] }),
+  (input: Fenced & UserEntries) => ({
+    keys: [input.connections, input.online],
+    args: [input.fenceMs, ...userArgs(input)],
+  }),
   toWritten,
 );
 
 export const userRenew = defineScript(
   "user-renew",
-  (input: Fenced & { readonly online: string; readonly ttlMs: number }) => ({
-    keys: [input.online],
+  (input: Fenced & UserKeys & { readonly ttlMs: number }) => ({
+    keys: [input.connections, input.online],
     args: [input.fenceMs, input.ttlMs],
   }),
   toWritten,
 );
 
 function userArgs({ users }: UserEntries): (string | number)[] {
-  return [...users].flatMap(([userId, ids]): (string | number)[] => [userId, ids.length, ...ids]);
+  return [...users].flatMap(([head, ids]): (string | number)[] => [head, ids.length, ...ids]);
 }

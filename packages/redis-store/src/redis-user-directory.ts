@@ -5,6 +5,7 @@ import type { Keys } from "./keys.js";
 import { holderOfConnection, isOwn, requireOwn, requireWritten } from "./lease-fence.js";
 import type { Living } from "./living.js";
 import { type UserEntries, userAdd, userRemove, userRenew } from "./projection-scripts.js";
+import { toStrings } from "./script.js";
 
 /** What the directory needs. */
 export interface RedisUserDirectoryParts {
@@ -15,8 +16,9 @@ export interface RedisUserDirectoryParts {
 }
 
 /**
- * Users as fields of one hash a partition, each with its connections as one text. A key
- * for each user would cost three times as much memory, most of it for the key.
+ * The connections of a partition's users in one sorted set, ordered by user, so that a
+ * user's are a range. A key for each user would cost more memory, most of it for the key;
+ * one text for each user would make a user with many connections slow for everybody.
  */
 export class RedisUserDirectory implements UserDirectory, UserUpkeep {
   readonly #parts: RedisUserDirectoryParts;
@@ -40,22 +42,25 @@ export class RedisUserDirectory implements UserDirectory, UserUpkeep {
 
   async connectionsOf(userId: string): Promise<string[]> {
     const { commands, keys, living } = this.#parts;
-    const [holders, reply] = await Promise.all([living.all(), commands.send("hget", [keys.online(userId), userId])]);
+    const head = userEntryHead(userId);
+    const range = [keys.users(userId).connections, `[${head}`, `(${head}${AFTER_CONNECTION_IDS}`, "BYLEX"];
+    const [holders, reply] = await Promise.all([living.all(), commands.send("zrange", range)]);
     const lives = new Set(holders);
-    const connectionIds = typeof reply === "string" ? reply.split(" ") : [];
-    return connectionIds.filter((connectionId) => lives.has(holderOfConnection(connectionId)));
+    return toStrings(reply)
+      .map((entry) => entry.slice(head.length))
+      .filter((connectionId) => lives.has(holderOfConnection(connectionId)));
   }
 
   async countOnline(): Promise<number> {
-    const sizes = await allOf(this.#parts.keys.onlineKeys().map((key) => this.#parts.commands.count("hlen", [key])));
-    return sizes.reduce((sum, size) => sum + size, 0);
+    const counts = await allOf(this.#parts.keys.onlineKeys().map((key) => this.#parts.commands.count("get", [key])));
+    return counts.reduce((sum, count) => sum + count, 0);
   }
 
   async renew(lease: Lease, userIds: readonly string[]): Promise<void> {
     const { commands, keys, connectionTtlMs: ttlMs } = this.#parts;
-    const partitions = new Set(userIds.map((userId) => keys.online(userId)));
-    const calls = [...partitions].map((online) =>
-      commands.run(userRenew, { fenceMs: lease.expiresAtMs, online, ttlMs }),
+    const partitions = new Set(userIds.map((userId) => keys.users(userId)));
+    const calls = [...partitions].map((partition) =>
+      commands.run(userRenew, { ...partition, fenceMs: lease.expiresAtMs, ttlMs }),
     );
     requireWritten(await allOf(calls), lease);
   }
@@ -76,17 +81,29 @@ export class RedisUserDirectory implements UserDirectory, UserUpkeep {
   /** One for each partition that is touched, and more where one is large. */
   #batches(connections: readonly UserConnection[]): UserEntries[] {
     const { keys } = this.#parts;
-    return [...groupBy(connections, ({ userId }) => keys.online(userId))].flatMap(([online, group]) =>
+    return [...groupBy(connections, ({ userId }) => keys.users(userId))].flatMap(([partition, group]) =>
       inChunks(group).map((chunk) => {
         const users = new Map<string, string[]>();
         for (const [userId, own] of groupBy(chunk, (connection) => connection.userId)) {
           users.set(
-            userId,
+            userEntryHead(userId),
             own.map(({ connectionId }) => connectionId),
           );
         }
-        return { online, users };
+        return { ...partition, users };
       }),
     );
   }
+}
+
+/** The first character that no connection id has, and none after it. */
+const AFTER_CONNECTION_IDS = "{";
+
+/**
+ * What the entries of a user begin with: the length of the user's name in bytes, as two
+ * hexadecimal digits, and the name. Without the length, the entries of `ann` and of a
+ * user whose name goes on like a connection id could not be told apart.
+ */
+function userEntryHead(userId: string): string {
+  return Buffer.byteLength(userId).toString(16).padStart(2, "0") + userId;
 }
