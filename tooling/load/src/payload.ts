@@ -25,9 +25,6 @@ const STAMP_LENGTH = 29;
 /** The least `--bytes`: the stamp, its quotes, and some padding. */
 export const PAYLOAD_MIN_BYTES = 48;
 
-/** The most publishers that a stamp can tell apart. */
-export const PAYLOAD_MAX_PUBLISHERS = 16 ** 5;
-
 /** Writes payloads of one size. */
 export class PayloadWriter {
   readonly #head: string;

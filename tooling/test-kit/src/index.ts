@@ -9,7 +9,7 @@ export { freshPrefix } from "./fresh-prefix.js";
 export { freePort } from "./redis/free-port.js";
 export { keysUnder } from "./redis/keys-under.js";
 export type { LaunchRequest, RedisLauncher, RedisProcess } from "./redis/launcher.js";
-export { findLauncher } from "./redis/launcher.js";
+export { findLauncher } from "./redis/find-launcher.js";
 export type { RedisCluster, StartRedisClusterOptions } from "./redis/redis-cluster.js";
 export { startRedisCluster } from "./redis/redis-cluster.js";
 export type { RedisSentinel, StartRedisSentinelOptions } from "./redis/redis-sentinel.js";

@@ -1,6 +1,7 @@
 import { eventually } from "../eventually.js";
+import { findLauncher } from "./find-launcher.js";
 import { freePort } from "./free-port.js";
-import { findLauncher, type RedisProcess } from "./launcher.js";
+import type { RedisProcess } from "./launcher.js";
 import { askRedis } from "./resp-connection.js";
 
 /** A Redis process for tests, answering on a loopback port. */
