@@ -1,0 +1,70 @@
+import { eventually, freshPrefix, type RedisServer, startRedis } from "@cm/test-kit";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { CmSocket } from "./testing/cm-socket.js";
+import { type GatewayProcess, startGatewayProcess } from "./testing/gateway-process.js";
+
+describe("gateways whose Redis goes away", () => {
+  let redis: RedisServer;
+  let gateways: GatewayProcess[];
+
+  beforeEach(async () => {
+    redis = await startRedis();
+    const env = {
+      REDIS_URL: redis.url,
+      REDIS_PREFIX: freshPrefix(),
+      HEARTBEAT_INTERVAL_MS: "300",
+      HEARTBEAT_TTL_SECONDS: "2",
+    };
+    gateways = await Promise.all(["gw1", "gw2"].map((id) => startGatewayProcess({ env: { ...env, SERVER_ID: id } })));
+  });
+
+  afterEach(async () => {
+    await Promise.all(gateways.map((gateway) => gateway.stop()));
+    await redis.close();
+  });
+
+  async function openPair(): Promise<[CmSocket, CmSocket]> {
+    const [one, two] = gateways;
+    const pair = await Promise.all([CmSocket.open(one?.wsUrl ?? "", "ann"), CmSocket.open(two?.wsUrl ?? "", "bob")]);
+    for (const socket of pair) await socket.do({ type: "join", room: "lobby" });
+    return pair;
+  }
+
+  const readiness = async (gateway: GatewayProcess | undefined): Promise<number> =>
+    (await fetch(`${gateway?.url}/readyz`)).status;
+
+  it("refuse requests with a code while it is down, keep their sockets, and are whole again when it is back, empty", async () => {
+    const [ann, bob] = await openPair();
+    await redis.kill();
+    await eventually(async () => expect(await readiness(gateways[0])).toBe(503));
+    const refused = await ann.ask({ type: "publish", room: "lobby", data: "into the void" });
+    expect(refused).toMatchObject({ type: "error", retryable: true });
+    expect(["unavailable", "timeout"]).toContain(refused.type === "error" ? refused.code : "");
+    expect(await ann.ask({ type: "ping" })).toMatchObject({ type: "pong" });
+
+    await redis.restart();
+    await eventually(async () => {
+      for (const gateway of gateways) expect(await readiness(gateway)).toBe(200);
+      expect(await ann.ask({ type: "members", room: "lobby" })).toMatchObject({ type: "members", total: 2 });
+    });
+    await bob.do({ type: "publish", room: "lobby", data: "back" });
+    await ann.until((frame) => frame.type === "message" && frame.data === "back");
+    expect(await ann.do({ type: "send", user: "bob", data: "psst" })).toMatchObject({ type: "ack" });
+    await bob.until((frame) => frame.type === "direct" && frame.data === "psst");
+  });
+
+  it("take a lease that ran out while they were paused anew, and are whole again", async () => {
+    const [ann, bob] = await openPair();
+    const [paused] = gateways;
+    paused?.signal("SIGSTOP");
+    await eventually(async () => {
+      expect(await bob.ask({ type: "members", room: "lobby" })).toMatchObject({ total: 1, members: [{ user: "bob" }] });
+    });
+    paused?.signal("SIGCONT");
+    await eventually(async () => {
+      expect(await bob.ask({ type: "members", room: "lobby" })).toMatchObject({ total: 2 });
+    });
+    await ann.do({ type: "publish", room: "lobby", data: "still here" });
+    await bob.until((frame) => frame.type === "message" && frame.data === "still here");
+  });
+});
