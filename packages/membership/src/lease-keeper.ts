@@ -15,7 +15,10 @@ export interface LeaseKeeperOptions {
   readonly ttlMs: number;
   readonly intervalMs: number;
   readonly counters: () => ServerCounters;
-  /** Called after the lease was taken anew, before anybody gets to write under it. */
+  /**
+   * Called after the lease was taken anew, before anybody gets to write under it. Where
+   * it fails, it is called again after the next heartbeat.
+   */
   readonly onRegained: (lease: Lease) => Promise<void>;
   /** Called after each successful heartbeat, with the servers that have died. */
   readonly onBeat: (lease: Lease, expired: readonly string[]) => void;
@@ -33,6 +36,8 @@ export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions;
   #lease: Lease | undefined;
   #held = false;
+  /** The lease was taken anew, and what that asks for has not been done yet. */
+  #unfinished = false;
   #timer: NodeJS.Timeout | undefined;
   #regaining: Promise<Lease> | undefined;
   #beating: Promise<void> = Promise.resolve();
@@ -113,6 +118,7 @@ export class LeaseKeeper {
     try {
       const renewal = await servers.renew(lease, counters());
       this.#lease = renewal.lease;
+      if (this.#unfinished) await this.#finishRegaining(renewal.lease);
       this.#held = true;
       onBeat(renewal.lease, renewal.expired);
     } catch (error) {
@@ -132,11 +138,17 @@ export class LeaseKeeper {
 
   async #acquireAnew(): Promise<Lease> {
     this.#held = false;
-    const { servers, registration, ttlMs, onRegained } = this.#options;
+    const { servers, registration, ttlMs } = this.#options;
     const lease = await servers.acquire(registration, ttlMs);
     this.#lease = lease;
-    await onRegained(lease);
+    this.#unfinished = true;
+    await this.#finishRegaining(lease);
     this.#held = true;
     return lease;
+  }
+
+  async #finishRegaining(lease: Lease): Promise<void> {
+    await this.#options.onRegained(lease);
+    this.#unfinished = false;
   }
 }

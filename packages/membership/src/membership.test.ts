@@ -200,6 +200,40 @@ describe("Membership", () => {
     expect(a.membership.stats().reprojections).toBe(1);
   });
 
+  it("projects everything again at a later heartbeat where that failed at first", async () => {
+    const made = await server("a");
+    // The same store, but for one failure at the time of the test's choosing.
+    let failures = 0;
+    const rooms: Store["rooms"] = {
+      join: (...args) =>
+        failures-- > 0 ? Promise.reject(new Error("the store hiccups")) : made.store.rooms.join(...args),
+      leave: (...args) => made.store.rooms.leave(...args),
+      members: (...args) => made.store.rooms.members(...args),
+      count: (...args) => made.store.rooms.count(...args),
+      countRooms: () => made.store.rooms.countRooms(),
+      renew: (...args) => made.store.rooms.renew(...args),
+      evict: (...args) => made.store.rooms.evict(...args),
+    };
+    const { store } = made;
+    const membership = createMembership({
+      ids: createConnectionIdSource({ serverId: "b" }),
+      store: { servers: store.servers, connections: store.connections, users: store.users, rooms },
+      interest: made.interest,
+      heartbeatIntervalMs: 100,
+      leaseTtlMs: 1_000,
+    });
+    const b = { ...made, membership };
+    await membership.start();
+    const id = await connect(b, "ann");
+    await membership.join(id, "lobby");
+    failures = 2;
+    clockMs += 5_000;
+    await expect.poll(() => membersOf(b, "lobby")).toEqual([id]);
+    await expect.poll(() => membership.holdsLease).toBe(true);
+    expect(failures).toBeLessThanOrEqual(0);
+    await membership.shutdown();
+  });
+
   it("cleans up after a server that died, at a heartbeat", async () => {
     const dead = await server("dead", { heartbeatIntervalMs: 3_000, leaseTtlMs: 4_000 });
     await dead.membership.start();
