@@ -22,6 +22,8 @@ export interface LeaseKeeperOptions {
   readonly onRegained: (lease: Lease) => Promise<void>;
   /** Called after each successful heartbeat, with the servers that have died. */
   readonly onBeat: (lease: Lease, expired: readonly string[]) => void;
+  /** Called once where the lease ran out and another incarnation took it. */
+  readonly onTaken: (error: CmError) => void;
   readonly onError: (error: CmError) => void;
 }
 
@@ -38,6 +40,7 @@ export class LeaseKeeper {
   #held = false;
   /** The lease was taken anew, and what that asks for has not been done yet. */
   #unfinished = false;
+  #isTaken = false;
   #timer: NodeJS.Timeout | undefined;
   #regaining: Promise<Lease> | undefined;
   #beating: Promise<void> = Promise.resolve();
@@ -50,6 +53,11 @@ export class LeaseKeeper {
   /** Whether the last word from the store was that the lease is held. */
   get held(): boolean {
     return this.#held;
+  }
+
+  /** Whether the lease was ever taken, and not given up since. */
+  get acquired(): boolean {
+    return this.#lease !== undefined;
   }
 
   async start(): Promise<void> {
@@ -139,12 +147,21 @@ export class LeaseKeeper {
   async #acquireAnew(): Promise<Lease> {
     this.#held = false;
     const { servers, registration, ttlMs } = this.#options;
-    const lease = await servers.acquire(registration, ttlMs);
+    const lease = await servers.acquire(registration, ttlMs).catch((error: unknown) => {
+      if (isCmError(error) && error.code === "server-id-taken" && error.details?.expired !== true) this.#onTaken(error);
+      throw error;
+    });
     this.#lease = lease;
     this.#unfinished = true;
     await this.#finishRegaining(lease);
     this.#held = true;
     return lease;
+  }
+
+  #onTaken(error: CmError): void {
+    if (this.#isTaken) return;
+    this.#isTaken = true;
+    this.#options.onTaken(error);
   }
 
   async #finishRegaining(lease: Lease): Promise<void> {

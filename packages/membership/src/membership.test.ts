@@ -1,5 +1,5 @@
 import { createMemoryHub, createMemoryStore } from "@cm/memory-store";
-import { type CmError, createConnectionIdSource, type FailureStage, type RoomInterest, type Store } from "@cm/protocol";
+import { CmError, createConnectionIdSource, type FailureStage, type RoomInterest, type Store } from "@cm/protocol";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createMembership, type Membership } from "./membership.js";
 import type { MembershipOptions } from "./options.js";
@@ -99,10 +99,10 @@ describe("Membership", () => {
 
     await a.membership.leave(id, "lobby");
     expect(await membersOf(a, "lobby")).toEqual([]);
-    expect(await a.store.connections.get(id)).toMatchObject({ rooms: ["hall"] });
+    await expect.poll(() => a.store.connections.get(id)).toMatchObject({ rooms: ["hall"] });
 
     await a.membership.close(id);
-    expect(await a.store.connections.get(id)).toBeUndefined();
+    await expect.poll(() => a.store.connections.get(id)).toBeUndefined();
     expect(await a.store.rooms.countRooms()).toBe(0);
     expect(await a.store.users.countOnline()).toBe(0);
     expect(a.interest.members.size).toBe(0);
@@ -147,7 +147,7 @@ describe("Membership", () => {
     a.interest.failure = new Error("no channel");
     await expect(a.membership.join(id, "lobby")).rejects.toThrow("no channel");
     expect(await membersOf(a, "lobby")).toEqual([]);
-    expect(await a.store.connections.get(id)).toMatchObject({ rooms: [] });
+    await expect.poll(() => a.store.connections.get(id)).toMatchObject({ rooms: [] });
     expect(a.interest.members.size).toBe(0);
     expect(a.membership.stats()).toMatchObject({ rooms: 0 });
   });
@@ -164,7 +164,7 @@ describe("Membership", () => {
     release();
     expect(await join).toBe("not-found");
     expect(await a.store.rooms.countRooms()).toBe(0);
-    expect(await a.store.connections.get(id)).toBeUndefined();
+    await expect.poll(() => a.store.connections.get(id)).toBeUndefined();
     expect(a.interest.members.size).toBe(0);
   });
 
@@ -173,7 +173,7 @@ describe("Membership", () => {
     const connectionId = a.membership.nextConnectionId();
     const open = a.membership.open({ connectionId, userId: "ann" });
     await Promise.all([open, a.membership.close(connectionId)]);
-    expect(await a.store.connections.get(connectionId)).toBeUndefined();
+    await expect.poll(() => a.store.connections.get(connectionId)).toBeUndefined();
     expect(await a.store.users.countOnline()).toBe(0);
   });
 
@@ -285,6 +285,98 @@ describe("Membership", () => {
     expect(a.stale).not.toContain(unknown);
     await a.membership.join(alive, "lobby");
     expect(await a.store.connections.get(alive)).toMatchObject({ connectedAt: 0, lastSeen: 600 });
+  });
+
+  it("says once that another process took its id while it was away, and writes nothing more", async () => {
+    const taken: string[] = [];
+    const a = await started("a", { onLeaseTaken: ({ code }) => taken.push(code) });
+    const id = await connect(a, "ann");
+    await a.membership.join(id, "lobby");
+    clockMs += 5_000;
+    // The successor is quicker than the heartbeat of the one that was away.
+    const b = await server("a", { heartbeatIntervalMs: 900 });
+    await b.membership.start();
+    await expect.poll(() => taken).toEqual(["server-id-taken"]);
+    await expect.poll(() => a.errors.length).toBeGreaterThan(2);
+    expect(taken).toHaveLength(1);
+    expect(await membersOf(b, "lobby")).toEqual([]);
+    await a.membership.shutdown();
+    expect((await b.store.servers.list()).map(({ serverId }) => serverId)).toEqual(["a"]);
+  });
+
+  it("waits for removals that are under way, and keeps its lease where the store did not take them all", async () => {
+    const made = await server("a");
+    const { store } = made;
+    let away = false;
+    const users: Store["users"] = {
+      add: (...args) => store.users.add(...args),
+      remove: (...args) => (away ? Promise.reject(new CmError("unavailable", "away")) : store.users.remove(...args)),
+      connectionsOf: (...args) => store.users.connectionsOf(...args),
+      countOnline: () => store.users.countOnline(),
+      renew: (...args) => store.users.renew(...args),
+      evict: (...args) => store.users.evict(...args),
+    };
+    const membership = createMembership({
+      ids: createConnectionIdSource({ serverId: "b" }),
+      store: { servers: store.servers, connections: store.connections, rooms: store.rooms, users },
+      interest: made.interest,
+      heartbeatIntervalMs: 10_000,
+      leaseTtlMs: 20_000,
+    });
+    await membership.start();
+    const id = await connect({ ...made, membership }, "ann");
+    await membership.join(id, "lobby");
+    away = true;
+    void membership.close(id);
+    await membership.shutdown();
+    // Whoever comes next finds the server by its lease, and the connection by its record.
+    expect((await store.servers.list()).map(({ serverId }) => serverId)).toEqual(["b"]);
+    expect(await store.connections.get(id)).toMatchObject({ userId: "ann" });
+    const survivor = await started("c");
+    clockMs += 30_000;
+    await expect.poll(() => store.users.countOnline()).toBe(0);
+    expect(survivor.membership.stats().reapedServers).toBe(1);
+  });
+
+  it("gives up a removal that the store refuses again and again, and goes on with the others and the upkeep", async () => {
+    const made = await server("a");
+    const { store } = made;
+    let renewals = 0;
+    const errors: CmError[] = [];
+    const rooms: Store["rooms"] = {
+      join: (...args) => store.rooms.join(...args),
+      leave: (lease, room, members) =>
+        room === "poisoned" ? Promise.reject(new Error("WRONGTYPE")) : store.rooms.leave(lease, room, members),
+      members: (...args) => store.rooms.members(...args),
+      count: (...args) => store.rooms.count(...args),
+      countRooms: () => store.rooms.countRooms(),
+      renew: (...args) => {
+        renewals++;
+        return store.rooms.renew(...args);
+      },
+      evict: (...args) => store.rooms.evict(...args),
+    };
+    const membership = createMembership({
+      ids: createConnectionIdSource({ serverId: "b" }),
+      store: { servers: store.servers, connections: store.connections, users: store.users, rooms },
+      interest: made.interest,
+      heartbeatIntervalMs: 100,
+      leaseTtlMs: 1_000,
+      connectionTtlMs: 1_000,
+      onError: (error) => errors.push(error),
+    });
+    await membership.start();
+    const [id, other] = [await connect({ ...made, membership }, "ann"), await connect({ ...made, membership }, "bob")];
+    await membership.join(id, "poisoned");
+    await membership.join(id, "lobby");
+    await membership.join(other, "hall");
+    await membership.leave(id, "poisoned");
+    await membership.leave(id, "lobby");
+    expect(membership.stats().pendingRemovals).toBe(1);
+    await expect.poll(() => renewals).toBeGreaterThan(3);
+    await expect.poll(() => membership.stats().pendingRemovals).toBe(0);
+    expect(errors.some(({ message }) => message.includes("given up"))).toBe(true);
+    await membership.shutdown();
   });
 
   it("withdraws everything and gives its lease up when it is shut down, once", async () => {

@@ -2,8 +2,9 @@ import { CmError, isCmError, type Lease, requireName, toCmError } from "@cm/prot
 import { LeaseKeeper } from "./lease-keeper.js";
 import { type LocalConnection, LocalConnections } from "./local-connections.js";
 import { type MembershipOptions, type ResolvedMembershipOptions, resolveMembershipOptions } from "./options.js";
-import { Projection, type Removal } from "./projection.js";
+import { Projection } from "./projection.js";
 import { reap } from "./reaper.js";
+import { Removals } from "./removals.js";
 import { Upkeep } from "./upkeep.js";
 
 /** What a membership holds now. */
@@ -65,20 +66,15 @@ export function createMembership(options: MembershipOptions): Membership {
   return new LeasedMembership(resolveMembershipOptions(options));
 }
 
-/** Removals kept for a store that is away; beyond it the oldest are left to the time to live. */
-const MAX_PENDING_REMOVALS = 100_000;
-
-/** Pending removals written at one heartbeat. */
-const REMOVALS_A_BEAT = 1_000;
-
 class LeasedMembership implements Membership {
   readonly #options: ResolvedMembershipOptions;
   readonly #local = new LocalConnections();
   readonly #projection: Projection;
   readonly #keeper: LeaseKeeper;
   readonly #upkeep: Upkeep;
-  readonly #pendingRemovals = new Set<Removal>();
+  readonly #removals: Removals;
   readonly #counts = { reapedServers: 0, reprojections: 0 };
+  readonly #stopReaping = new AbortController();
   #staleTimer: NodeJS.Timeout | undefined;
   #background: Promise<void> | undefined;
   #shutdown: Promise<void> | undefined;
@@ -103,8 +99,10 @@ class LeasedMembership implements Membership {
         await this.#projection.all(lease);
       },
       onBeat: (lease, expired) => this.#afterBeat(lease, expired),
+      onTaken: (error) => options.onLeaseTaken(error),
       onError: (error) => options.onError(error, { stage: "heartbeat" }),
     });
+    this.#removals = new Removals(this.#keeper, this.#projection, (error) => this.#report(error, "projection"));
     this.#upkeep = new Upkeep({
       store: options.store,
       local: this.#local,
@@ -159,11 +157,11 @@ class LeasedMembership implements Membership {
       await this.#keeper.write((lease) => this.#projection.open(lease, connection));
     } catch (error) {
       this.#local.delete(connection);
-      this.#removeLater({ connection, rooms: [] });
+      this.#removals.later({ connection, rooms: [] });
       throw error;
     }
     // The socket may have closed meanwhile, and its removal been overtaken by a retry.
-    if (this.#local.get(connectionId) !== connection) await this.#remove({ connection, rooms: [] });
+    if (this.#local.get(connectionId) !== connection) await this.#removals.run({ connection, rooms: [] });
   }
 
   async close(connectionId: string): Promise<void> {
@@ -173,7 +171,7 @@ class LeasedMembership implements Membership {
     this.#local.delete(connection);
     connection.rooms.clear();
     for (const room of rooms) this.#options.interest.exit(room);
-    await this.#remove({ connection, rooms });
+    await this.#removals.run({ connection, rooms });
   }
 
   async join(connectionId: string, room: string): Promise<void> {
@@ -204,7 +202,7 @@ class LeasedMembership implements Membership {
       if (live.status === "fulfilled") this.#options.interest.exit(room);
     }
     // Where it left or closed meanwhile, that call's removal may have been overtaken by a retry.
-    await this.#remove({ connection, rooms: [room] });
+    await this.#removals.run({ connection, rooms: [room] });
     if (live.status === "rejected") throw live.reason;
     if (written.status === "rejected") throw written.reason;
     throw new CmError("not-found", "The connection left while it was joining.");
@@ -216,7 +214,7 @@ class LeasedMembership implements Membership {
     this.#local.exit(connection, room);
     connection.joining.delete(room);
     this.#options.interest.exit(room);
-    await this.#remove({ connection, rooms: [room] });
+    await this.#removals.run({ connection, rooms: [room] });
   }
 
   stats(): MembershipStats {
@@ -224,7 +222,7 @@ class LeasedMembership implements Membership {
       connections: this.#local.size,
       rooms: this.#local.roomCount,
       users: this.#local.userCount,
-      pendingRemovals: this.#pendingRemovals.size,
+      pendingRemovals: this.#removals.pending,
       ...this.#counts,
     };
   }
@@ -240,15 +238,13 @@ class LeasedMembership implements Membership {
 
   async #shutDown(): Promise<void> {
     clearInterval(this.#staleTimer);
+    this.#stopReaping.abort(new CmError("closed", "The membership was shut down."));
     await this.#keeper.stop();
     await this.#background;
-    try {
-      await this.#flushRemovals(this.#pendingRemovals.size);
-      await this.#projection.withdraw(this.#keeper.current());
-    } catch (cause) {
-      if (!isCmError(cause) || cause.code !== "closed") this.#report(cause, "projection");
+    if (!(await this.#withdraw())) {
+      // The lease is left to run out: without it nobody would find what is still there.
+      return;
     }
-    // Also where the withdrawal failed: others clean up sooner after a server without a lease.
     try {
       await this.#keeper.release();
     } catch (cause) {
@@ -256,21 +252,18 @@ class LeasedMembership implements Membership {
     }
   }
 
-  /** Takes something out of the store, now or, where that fails, after a later heartbeat. */
-  async #remove(removal: Removal): Promise<void> {
+  /** Takes everything out of the store; whether that is so. */
+  async #withdraw(): Promise<boolean> {
+    if (!this.#keeper.acquired) return true;
     try {
-      await this.#keeper.write((lease) => this.#projection.remove(lease, removal));
+      const isClear = await this.#removals.finish();
+      await this.#projection.withdraw(this.#keeper.current());
+      if (!isClear) throw new CmError("unavailable", "The store has not taken all removals.");
+      return true;
     } catch (cause) {
-      this.#removeLater(removal);
       this.#report(cause, "projection");
+      return false;
     }
-  }
-
-  #removeLater(removal: Removal): void {
-    this.#pendingRemovals.add(removal);
-    if (this.#pendingRemovals.size <= MAX_PENDING_REMOVALS) return;
-    const [oldest] = this.#pendingRemovals;
-    if (oldest !== undefined) this.#pendingRemovals.delete(oldest);
   }
 
   #afterBeat(lease: Lease, expired: readonly string[]): void {
@@ -281,35 +274,26 @@ class LeasedMembership implements Membership {
   }
 
   async #round(lease: Lease, expired: readonly string[]): Promise<void> {
-    try {
-      await this.#flushRemovals(REMOVALS_A_BEAT);
-      await this.#upkeep.beat(lease);
-    } catch (cause) {
-      this.#report(cause, "projection");
-    }
+    await this.#attempt("projection", () => this.#removals.retry());
+    await this.#attempt("projection", () => this.#upkeep.beat(lease));
     for (const serverId of expired) {
-      if (serverId === this.serverId) continue;
-      try {
-        await this.#reap(serverId);
-      } catch (cause) {
-        this.#report(cause, "reaping");
-      }
+      if (serverId !== this.serverId) await this.#attempt("reaping", () => this.#reap(serverId));
+    }
+  }
+
+  /** One task of a round: a failure is reported and does not keep the others from running. */
+  async #attempt(stage: "projection" | "reaping", task: () => Promise<void>): Promise<void> {
+    try {
+      await task();
+    } catch (cause) {
+      this.#report(cause, stage);
     }
   }
 
   async #reap(serverId: string): Promise<void> {
     const { ids, store } = this.#options;
-    const reaped = await reap(store, serverId, `${ids.serverId}.${ids.incarnation}`);
+    const reaped = await reap(store, serverId, `${ids.serverId}.${ids.incarnation}`, this.#stopReaping.signal);
     if (reaped !== undefined) this.#counts.reapedServers++;
-  }
-
-  async #flushRemovals(most: number): Promise<void> {
-    let left = most;
-    for (const removal of this.#pendingRemovals) {
-      if (left-- <= 0) return;
-      await this.#keeper.write((lease) => this.#projection.remove(lease, removal));
-      this.#pendingRemovals.delete(removal);
-    }
   }
 
   #reportStale(): void {

@@ -49,6 +49,11 @@ export interface MembershipOptions {
   readonly cleanupIntervalMs?: number;
   /** Called for each stale connection; whoever owns the socket closes it. Must not throw. */
   readonly onStale?: (connectionId: string) => void;
+  /**
+   * Called once where the lease ran out and another process took the server id: this one
+   * has no place in the cluster any more and should close. Must not throw.
+   */
+  readonly onLeaseTaken?: (error: CmError) => void;
   /** Failures that no caller is waiting for. Default: dropped. */
   readonly onError?: OnError;
   /** Milliseconds since the Unix epoch. Default `Date.now`. Never used to judge a lease. */
@@ -84,6 +89,7 @@ export function resolveMembershipOptions(options: MembershipOptions): ResolvedMe
     ),
     cleanupIntervalMs: duration("cleanupIntervalMs", options.cleanupIntervalMs ?? 300_000, 100),
     onStale: options.onStale ?? (() => undefined),
+    onLeaseTaken: options.onLeaseTaken ?? (() => undefined),
     onError: options.onError ?? (() => undefined),
     now: options.now ?? Date.now,
   };

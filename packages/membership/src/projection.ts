@@ -42,19 +42,25 @@ export class Projection {
   }
 
   /**
-   * Takes away what the connection is no longer part of. Judged by the truth at the
-   * time of the call: a room that was entered again meanwhile stays.
+   * Takes the connection out of rooms, and off its user where it is closed. Judged by
+   * the truth at the time of the call: a room that was entered again meanwhile stays.
    */
-  async remove(lease: Lease, { connection, rooms }: Removal): Promise<void> {
-    const isOpen = this.#local.get(connection.connectionId) === connection;
+  async removePlaces(lease: Lease, { connection, rooms }: Removal): Promise<void> {
+    const isOpen = this.#isOpen(connection);
     const gone = rooms.filter((room) => !(isOpen && connection.rooms.has(room)));
     await together([
-      isOpen
-        ? this.#store.connections.put(lease, [this.#record(connection)])
-        : this.#store.connections.remove(lease, [connection.connectionId]),
       ...(isOpen ? [] : [this.#store.users.remove(lease, [userConnection(connection)])]),
       ...gone.map((room) => this.#store.rooms.leave(lease, room, [memberOf(connection)])),
     ]);
+  }
+
+  /**
+   * Brings the connection's record up to date. After its places are gone and not before:
+   * whoever cleans up after this server finds them through the record.
+   */
+  async updateRecord(lease: Lease, { connection }: Removal): Promise<void> {
+    if (this.#isOpen(connection)) await this.#store.connections.put(lease, [this.#record(connection)]);
+    else await this.#store.connections.remove(lease, [connection.connectionId]);
   }
 
   /** Writes everything, in batches: after the store lost it, or the lease was taken anew. */
@@ -75,14 +81,18 @@ export class Projection {
   async withdraw(lease: Lease): Promise<void> {
     for (const batch of batches(this.#local.all(), BATCH)) {
       await together([
-        this.#store.connections.remove(
-          lease,
-          batch.map(({ connectionId }) => connectionId),
-        ),
         this.#store.users.remove(lease, batch.map(userConnection)),
         ...membersByRoom(batch).map(([room, members]) => this.#store.rooms.leave(lease, room, members)),
       ]);
+      await this.#store.connections.remove(
+        lease,
+        batch.map(({ connectionId }) => connectionId),
+      );
     }
+  }
+
+  #isOpen(connection: LocalConnection): boolean {
+    return this.#local.get(connection.connectionId) === connection;
   }
 
   #record({ connectionId, userId, connectedAt, rooms }: LocalConnection): ConnectionRecord {

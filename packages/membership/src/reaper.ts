@@ -16,11 +16,18 @@ export interface Reaped {
  * never held for long; each shelf is cleared last, so that a successor finds again what
  * was not finished. `undefined` where the server was not there to be claimed.
  */
-export async function reap(store: MembershipStore, serverId: string, claimant: string): Promise<Reaped | undefined> {
+export async function reap(
+  store: MembershipStore,
+  serverId: string,
+  claimant: string,
+  signal: AbortSignal,
+): Promise<Reaped | undefined> {
   const claim = await store.servers.claim(serverId, claimant, CLAIM_MS);
   if (claim === undefined) return undefined;
   let connections = 0;
   for (let shelf = 0; shelf < 2 ** claim.shelfBits; shelf++) {
+    // What is left when this server closes, another one finds when the claim has run out.
+    signal.throwIfAborted();
     const records = await store.connections.shelf(claim, shelf);
     if (records.length === 0) continue;
     await clearShelf(store, claim, shelf, records);

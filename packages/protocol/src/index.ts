@@ -52,7 +52,7 @@ export type { ConnectionLimits, DirectOutcome, MemberEntry, Sender, ServerFrame 
 
 // Contracts
 export type { FailureStage, OnError } from "./background.js";
-export type { Bus, BusHandler, Channel, Subscription } from "./contracts/bus.js";
+export type { Bus, BusHandler, Channel, ResumeHandler, Subscription } from "./contracts/bus.js";
 export type { ConnectionReaping, ConnectionRecord, ConnectionRegistry } from "./contracts/connection-registry.js";
 export type { LocalDelivery, RoomInterest } from "./contracts/local-delivery.js";
 export type { Page, PageRequest, RoomDirectory, RoomMember, RoomUpkeep } from "./contracts/room-directory.js";

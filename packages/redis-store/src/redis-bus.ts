@@ -1,4 +1,4 @@
-import { type Bus, type BusHandler, type Channel, CmError, type Subscription } from "@cm/protocol";
+import { type Bus, type BusHandler, type Channel, CmError, type ResumeHandler, type Subscription } from "@cm/protocol";
 import type { Keys } from "./keys.js";
 import type { Publisher } from "./publisher.js";
 import { storeClosed } from "./store-error.js";
@@ -15,6 +15,7 @@ export interface RedisBusParts {
 
 interface Entry {
   readonly handler: BusHandler;
+  readonly onResumed: ResumeHandler | undefined;
   /** How to tell the caller of `subscribe`; `undefined` once told. */
   waiting: { readonly resolve: () => void; readonly reject: (error: CmError) => void } | undefined;
 }
@@ -34,14 +35,14 @@ export class RedisBus implements Bus {
     return this.#parts.publisher.publish(this.#parts.keys.channel(channel), asBuffer(message));
   }
 
-  async subscribe(channel: Channel, handler: BusHandler): Promise<Subscription> {
+  async subscribe(channel: Channel, handler: BusHandler, onResumed?: ResumeHandler): Promise<Subscription> {
     if (this.#closed) throw storeClosed();
     const name = this.#parts.keys.channel(channel);
     const bytes = latin1(name);
     if (this.#entries.has(bytes)) {
       throw new CmError("options-invalid", `The ${channel.kind} channel ${channel.name} is subscribed already.`);
     }
-    const entry: Entry = { handler, waiting: undefined };
+    const entry: Entry = { handler, onResumed, waiting: undefined };
     this.#entries.set(bytes, entry);
     try {
       await this.#untilLive(name, entry);
@@ -68,7 +69,16 @@ export class RedisBus implements Bus {
   /** A channel is live: whatever is published from now on arrives. */
   live(name: string): void {
     const entry = this.#entries.get(latin1(name));
-    entry?.waiting?.resolve();
+    if (entry === undefined) return;
+    if (entry.waiting !== undefined) {
+      entry.waiting.resolve();
+      return;
+    }
+    try {
+      entry.onResumed?.();
+    } catch (cause) {
+      this.#parts.onThrow(cause);
+    }
   }
 
   /** Ends all subscriptions; those still being made fail with `closed`. */

@@ -108,7 +108,7 @@ class ConnectedStore implements RedisStore {
   readonly bus: Bus = {
     // By the shortest way: this is called for every message.
     publish: (channel, message) => this.#running?.bus.publish(channel, message) ?? Promise.reject(storeClosed()),
-    subscribe: (channel, handler) => this.#with(({ bus }) => bus.subscribe(channel, handler)),
+    subscribe: (channel, handler, onResumed) => this.#with(({ bus }) => bus.subscribe(channel, handler, onResumed)),
   };
 
   get link(): Link {

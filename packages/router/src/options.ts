@@ -1,13 +1,16 @@
 import { type Bus, CmError, type LocalDelivery, type OnError, requireServerId, type UserDirectory } from "@cm/protocol";
 
-/** Messages of one origin for one room, or for this server, that did not arrive here. */
+/** Messages for one room, or for this server, that did not arrive here. */
 export interface Gap {
   /** The room; `undefined` where direct messages to this server are missing. */
   readonly room: string | undefined;
-  /** Id of the server that numbered them. */
-  readonly origin: string;
-  /** How many numbers are missing. A message whose publisher was told that it failed may be among them. */
-  readonly missed: number;
+  /**
+   * Who numbered them and how many numbers are missing; a message whose publisher was
+   * told that it failed may be among them. `undefined` where the subscription was
+   * interrupted: messages may be missing, of anybody. What their numbers then show is
+   * reported as well.
+   */
+  readonly known: { readonly origin: string; readonly missed: number } | undefined;
 }
 
 /** Takes a message that another server's application sent to this one. Must not throw. */

@@ -24,6 +24,8 @@ export interface RoomSubscriptionsOptions {
   readonly releaseDelayMs: number;
   readonly maxIdle: number;
   readonly onMessage: (room: SubscribedRoom, message: Uint8Array) => void;
+  /** The room's channel is live again after an interruption. */
+  readonly onResumed: (room: SubscribedRoom) => void;
   readonly onCloseFailed: (error: CmError) => void;
 }
 
@@ -94,9 +96,11 @@ export class RoomSubscriptions implements RoomInterest {
   async #subscribe(entry: Entry): Promise<void> {
     try {
       const channel = { kind: "room", name: entry.name } as const;
-      entry.subscription = await this.#options.bus.subscribe(channel, (message) => {
-        this.#options.onMessage(entry, message);
-      });
+      entry.subscription = await this.#options.bus.subscribe(
+        channel,
+        (message) => this.#options.onMessage(entry, message),
+        () => this.#options.onResumed(entry),
+      );
     } catch (cause) {
       this.#rooms.delete(entry.name);
       throw toCmError(cause, "unavailable", "The room's channel could not be opened.");

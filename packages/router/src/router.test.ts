@@ -189,7 +189,7 @@ describe("Router", () => {
   it("reports a hole, and hands on what came after it", async () => {
     await b.router.enter("lobby");
     for (const sequence of [1, 2, 6]) await publishRaw("room", "lobby", { sequence });
-    await expect.poll(() => b.gaps).toEqual([{ room: "lobby", origin: "x", missed: 3 }]);
+    await expect.poll(() => b.gaps).toEqual([{ room: "lobby", known: { origin: "x", missed: 3 } }]);
     expect(b.sockets.rooms).toHaveLength(3);
     expect(b.router.stats()).toMatchObject({ gaps: 1, missed: 3 });
   });
@@ -197,7 +197,7 @@ describe("Router", () => {
   it("reports holes among direct messages too", async () => {
     const target = b.nextId();
     for (const sequence of [1, 3]) await publishRaw("server", "b", { kind: "connection", target, sequence });
-    await expect.poll(() => b.gaps).toEqual([{ room: undefined, origin: "x", missed: 1 }]);
+    await expect.poll(() => b.gaps).toEqual([{ room: undefined, known: { origin: "x", missed: 1 } }]);
   });
 
   it("counts and drops what is damaged, unknown or on the wrong channel, and goes on", async () => {

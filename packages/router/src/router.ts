@@ -14,7 +14,7 @@ import {
 } from "@cm/protocol";
 import { Arrivals } from "./arrivals.js";
 import { Numberings, Outbound } from "./numbering.js";
-import { type Gap, type ResolvedRouterOptions, type RouterOptions, resolveRouterOptions } from "./options.js";
+import { type ResolvedRouterOptions, type RouterOptions, resolveRouterOptions } from "./options.js";
 import { RoomSubscriptions, type SubscribedRoom } from "./room-subscriptions.js";
 
 /**
@@ -38,6 +38,8 @@ export interface RouterStats {
   readonly gaps: number;
   /** Messages in those holes. */
   readonly missed: number;
+  /** How often a channel was live again after an interruption, each channel counted. */
+  readonly interruptions: number;
   /** Messages dropped because they had arrived already. */
   readonly duplicates: number;
   /** Messages dropped because they were no messages of this bus, or on the wrong channel. */
@@ -53,7 +55,8 @@ export interface Router extends RoomInterest {
   /**
    * Publishes a frame to a room. Every copy, the local ones too, comes back from the
    * bus, which gives the room one order on all servers. Resolves when the bus took it,
-   * with the number of servers that listen where the bus knows it, else -1; fails with `unavailable`, `timeout`, `name-invalid`, `name-too-long` or `id-invalid`.
+   * with the number of servers that listen where the bus knows it, else -1; fails with
+   * `unavailable`, `timeout`, `name-invalid`, `name-too-long` or `id-invalid`.
    */
   toRoom(room: string, frame: Uint8Array | string, except?: readonly string[]): Promise<number>;
   /** Sends a frame to one connection; a local one without the bus. Fails as {@link toRoom}. */
@@ -81,7 +84,15 @@ class BusRouter implements Router {
   readonly #outboundRooms: Numberings<Channel>;
   readonly #outboundServers: Numberings<Channel>;
   readonly #direct = new Arrivals();
-  readonly #counts = { received: 0, gaps: 0, missed: 0, duplicates: 0, damaged: 0, unknownVersion: 0 };
+  readonly #counts = {
+    received: 0,
+    gaps: 0,
+    missed: 0,
+    interruptions: 0,
+    duplicates: 0,
+    damaged: 0,
+    unknownVersion: 0,
+  };
   #directSubscription: Promise<Subscription> | undefined;
   #closing: Promise<void> | undefined;
 
@@ -98,6 +109,7 @@ class BusRouter implements Router {
       releaseDelayMs: options.releaseDelayMs,
       maxIdle: options.maxIdleSubscriptions,
       onMessage: (room, message) => this.#onRoomMessage(room, message),
+      onResumed: (room) => this.#onResumed(room.name),
       onCloseFailed: (error) => options.onError(error, { stage: "subscription" }),
     });
   }
@@ -105,8 +117,10 @@ class BusRouter implements Router {
   async start(): Promise<void> {
     this.#requireOpen();
     const { bus, serverId } = this.#options;
-    this.#directSubscription ??= bus.subscribe({ kind: "server", name: serverId }, (message) =>
-      this.#onDirectMessage(message),
+    this.#directSubscription ??= bus.subscribe(
+      { kind: "server", name: serverId },
+      (message) => this.#onDirectMessage(message),
+      () => this.#onResumed(undefined),
     );
     try {
       await this.#directSubscription;
@@ -252,15 +266,21 @@ class BusRouter implements Router {
       this.#counts.duplicates++;
       return false;
     }
-    if (arrival.kind === "after-gap") this.#reportGap({ room, origin: message.origin, missed: arrival.missed });
+    if (arrival.kind === "after-gap") this.#onGap(room, message.origin, arrival.missed);
     this.#counts.received++;
     return true;
   }
 
-  #reportGap(gap: Gap): void {
+  #onGap(room: string | undefined, origin: string, missed: number): void {
     this.#counts.gaps++;
-    this.#counts.missed += gap.missed;
-    this.#options.onGap(gap);
+    this.#counts.missed += missed;
+    this.#options.onGap({ room, known: { origin, missed } });
+  }
+
+  /** What was published during an interruption shows in the numbers only when more is published. */
+  #onResumed(room: string | undefined): void {
+    this.#counts.interruptions++;
+    this.#options.onGap({ room, known: undefined });
   }
 
   #requireOpen(): void {

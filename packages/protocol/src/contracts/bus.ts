@@ -11,6 +11,9 @@ export interface Subscription {
   close(): Promise<void>;
 }
 
+/** Hears that a subscription is live again after an interruption. Must not throw. */
+export type ResumeHandler = () => void;
+
 /**
  * Takes one message. The bytes are only valid during the call: copy what you keep.
  * It must not throw.
@@ -28,10 +31,13 @@ export type BusHandler = (message: Uint8Array) => void;
  * - Delivery is at most once in a healthy network, but a publish that was in flight
  *   when a link broke may arrive twice, and what is published while a subscriber's
  *   link is down is lost to it. Whoever needs to know numbers messages.
+ * - After an interruption `onResumed` is called when the subscription is live again: what
+ *   was published in between was missed. It may also be called where nothing was, never
+ *   the other way round.
  * - `publish` fails with `unavailable` or `timeout`, within the store's deadline.
  */
 export interface Bus {
   /** Resolves with the number of subscriptions it reached, where the bus knows, else -1. */
   publish(channel: Channel, message: Uint8Array): Promise<number>;
-  subscribe(channel: Channel, handler: BusHandler): Promise<Subscription>;
+  subscribe(channel: Channel, handler: BusHandler, onResumed?: ResumeHandler): Promise<Subscription>;
 }

@@ -57,7 +57,12 @@ export type ServerFrame =
       readonly cursor?: string;
       readonly ref?: Ref;
     }
-  | { readonly type: "gap"; readonly room: string; readonly missed: number }
+  | {
+      readonly type: "gap";
+      readonly room: string;
+      /** How many messages are missing; absent where only that some may be is known. */
+      readonly missed?: number;
+    }
   | { readonly type: "pong"; readonly ref?: Ref };
 
 /**
