@@ -250,7 +250,10 @@ function takeFrame(frame) {
       addMessage("direct", frame);
       break;
     case "gap":
-      addNote("error", `${frame.missed} messages of ${frame.room} were lost on the way.`);
+      addNote(
+        "error",
+        `${frame.missed ?? "Some"} messages of ${frame.room} ${frame.missed ? "were" : "may have been"} lost on the way.`,
+      );
       break;
     case "error":
       showError(frame);

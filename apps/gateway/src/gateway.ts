@@ -30,6 +30,11 @@ export interface Gateway {
   /** Where it listens. */
   readonly host: string;
   readonly port: number;
+  /**
+   * Settles when this server has no place in the cluster any more: its lease ran out and
+   * another process took its id. Whoever runs the gateway closes it then.
+   */
+  readonly expelled: Promise<CmError>;
   /** Stops accepting, closes every connection, withdraws from the store. Idempotent. */
   close(): Promise<void>;
 }
@@ -49,6 +54,10 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
     log.error({ err: error, code: error.code, stage }, "background failure");
   let phase: "starting" | "serving" | "closing" = "starting";
   const releasers: (() => Promise<void>)[] = [];
+  let expel: (error: CmError) => void = () => undefined;
+  const expelled = new Promise<CmError>((resolve) => {
+    expel = resolve;
+  });
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> => {
     phase = "closing";
@@ -70,7 +79,7 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
       toUser: (userId, frame) => server?.toUser(userId, frame) ?? 0,
     };
     const router = createGatewayRouter(config, store, local, onError, log);
-    const membership = createGatewayMembership(config, store, router, onError, (id) => server?.connection(id));
+    const membership = createGatewayMembership(config, store, router, onError, expel, (id) => server?.connection(id));
     const health: HealthSources = {
       phase: () => phase,
       holdsLease: () => membership.holdsLease,
@@ -85,7 +94,7 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
     releasers.push(() => server?.close() ?? Promise.resolve());
     const address = await server.start();
     phase = "serving";
-    return { ...address, close };
+    return { ...address, expelled, close };
   } catch (error) {
     await close();
     throw error;
@@ -115,9 +124,11 @@ function createGatewayRouter(
     users: store.users,
     local,
     onError,
-    onGap: ({ room, origin, missed }) => {
-      log.warn({ room, origin, missed }, "messages were lost between servers");
-      if (room !== undefined) local.toRoom(room, encodeUtf8(encodeServerFrame({ type: "gap", room, missed })), []);
+    onGap: ({ room, known }) => {
+      if (known !== undefined) log.warn({ room, ...known }, "messages were lost between servers");
+      if (room === undefined) return;
+      const frame = encodeServerFrame({ type: "gap", room, ...(known === undefined ? {} : { missed: known.missed }) });
+      local.toRoom(room, encodeUtf8(frame), []);
     },
   });
 }
@@ -127,6 +138,7 @@ function createGatewayMembership(
   store: Store,
   router: Router,
   onError: OnError,
+  onLeaseTaken: (error: CmError) => void,
   connection: (id: string) => UwsConnection<SessionHolder> | undefined,
 ): Membership {
   return createMembership({
@@ -141,6 +153,7 @@ function createGatewayMembership(
     staleConnectionTimeoutMs: config.staleConnectionTimeoutMs,
     cleanupIntervalMs: config.cleanupIntervalMs,
     lastSeenOf: (id) => connection(id)?.lastSeenAt,
+    onLeaseTaken,
     onStale: (id) => connection(id)?.close("stale"),
     onError,
   });

@@ -214,6 +214,16 @@ describe("what clients may send", () => {
     socket.terminate();
   });
 
+  it("lists a member who asked right behind the join", async () => {
+    const socket = await cluster.connect(0, "eager");
+    for (let i = 0; i < 20; i++) {
+      const room = `listed-${i}`;
+      const [, listed] = await Promise.all([socket.ask({ type: "join", room }), socket.ask({ type: "members", room })]);
+      expect(listed).toMatchObject({ type: "members", total: 1, members: [{ user: "eager" }] });
+    }
+    await socket.close();
+  });
+
   it("survives bytes that are no WebSocket at all", async () => {
     await undisturbed(async () => {
       const port = cluster.gateways[0]?.port ?? 0;
@@ -250,8 +260,13 @@ describe("what clients may send", () => {
     expect(limit).toBe(100);
     for (let i = 0; i < limit; i++) await socket.do({ type: "join", room: `collected-${i}` });
     expect(await socket.ask({ type: "join", room: "one more" })).toMatchObject({ code: "rooms-limit" });
-    await socket.do({ type: "leave", room: "collected-0" });
-    await socket.do({ type: "join", room: "one more" });
+    // Right behind each other: the place is free with the leave, not with its answer.
+    const [left, joined] = await Promise.all([
+      socket.ask({ type: "leave", room: "collected-0" }),
+      socket.ask({ type: "join", room: "one more" }),
+    ]);
+    expect([left.type, joined.type]).toEqual(["ack", "ack"]);
+    expect(await socket.ask({ type: "join", room: "another" })).toMatchObject({ code: "rooms-limit" });
     await socket.close();
   });
 });

@@ -1,4 +1,4 @@
-import { eventually, freshPrefix, type RedisServer, startRedis } from "@cm/test-kit";
+import { askRedis, eventually, freshPrefix, type RedisServer, startRedis } from "@cm/test-kit";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { CmSocket } from "./testing/cm-socket.js";
 import { type GatewayProcess, startGatewayProcess } from "./testing/gateway-process.js";
@@ -6,10 +6,11 @@ import { type GatewayProcess, startGatewayProcess } from "./testing/gateway-proc
 describe("gateways whose Redis goes away", () => {
   let redis: RedisServer;
   let gateways: GatewayProcess[];
+  let env: Record<string, string>;
 
   beforeEach(async () => {
     redis = await startRedis();
-    const env = {
+    env = {
       REDIS_URL: redis.url,
       REDIS_PREFIX: freshPrefix(),
       HEARTBEAT_INTERVAL_MS: "300",
@@ -51,6 +52,32 @@ describe("gateways whose Redis goes away", () => {
     await ann.until((frame) => frame.type === "message" && frame.data === "back");
     expect(await ann.do({ type: "send", user: "bob", data: "psst" })).toMatchObject({ type: "ack" });
     await bob.until((frame) => frame.type === "direct" && frame.data === "psst");
+  });
+
+  it("tell the members of a room that messages may have been lost, where the subscription was cut", async () => {
+    const [ann, bob] = await openPair();
+    // Bob has never published: nobody knows his numbers.
+    const cut = await askRedis(redis.port, "CLIENT", "KILL", "TYPE", "pubsub");
+    expect(Number(cut)).toBe(2);
+    await bob.do({ type: "publish", room: "lobby", data: "lost to some" });
+    for (const socket of [ann, bob]) await socket.until((frame) => frame.type === "gap" && frame.room === "lobby");
+    await eventually(async () => {
+      for (const gateway of gateways) expect(await readiness(gateway)).toBe(200);
+    });
+    await bob.do({ type: "publish", room: "lobby", data: "after" });
+    for (const socket of [ann, bob]) await socket.until((frame) => frame.type === "message" && frame.data === "after");
+  });
+
+  it("close where another process took their id while they were paused", async () => {
+    const [first] = gateways;
+    const ann = await CmSocket.open(first?.wsUrl ?? "", "ann");
+    first?.signal("SIGSTOP");
+    const successor = await eventually(() => startGatewayProcess({ env: { ...env, SERVER_ID: "gw1" } }));
+    gateways.push(successor);
+    first?.signal("SIGCONT");
+    expect(await ann.closed).toMatchObject({ code: 4201 });
+    expect(await first?.exited).toBe(1);
+    expect(await readiness(successor)).toBe(200);
   });
 
   it("take a lease that ran out while they were paused anew, and are whole again", async () => {

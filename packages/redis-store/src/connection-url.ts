@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { CmError } from "@cm/protocol";
 
 /** Where one process listens. */
@@ -22,6 +23,10 @@ export interface ConnectionUrl {
 
 const URL_SHAPE = /^redis(s?)(\+cluster|\+sentinel)?:\/\/(?:([^@/?]*)@)?([^/?]+)(?:\/(\d*))?(?:\?(.*))?$/;
 const ADDRESS_SHAPE = /^(\[[0-9a-fA-F:.]+\]|[^:[\]]+)(?::(\d{1,5}))?$/;
+/** Labels of a host name. Digits alone at the end make an IPv4 address, or a mistyped one. */
+const HOST_NAME = /^(?=.{1,253}$)(?!(?:.*\.)?\d+\.?$)\w(?:[\w-]{0,61}\w)?(?:\.\w(?:[\w-]{0,61}\w)?)*\.?$/;
+/** More than any Redis is set up with; where it has fewer, `start` says so. */
+const DATABASE_MAX = 65_535;
 const DEFAULT_PORT = { node: 6379, cluster: 6379, sentinel: 26379 } as const;
 
 /**
@@ -32,7 +37,10 @@ const DEFAULT_PORT = { node: 6379, cluster: 6379, sentinel: 26379 } as const;
  * - `redis+sentinel://[user:password@]host[:port],.../[db]?master=name`, with the Sentinels' addresses
  *
  * `rediss` in the place of `redis` stands for TLS. User and password are percent-encoded;
- * a password alone is written `:password@`. Throws `options-invalid`.
+ * a password alone is written `:password@`. `db` is 0 to 65,535.
+ *
+ * Throws `options-invalid`, whose `details.problem` says what is wrong. Neither that nor
+ * the message repeats anything of the URL, which may hold a password.
  */
 export function parseConnectionUrl(url: string): ConnectionUrl {
   const match = URL_SHAPE.exec(url);
@@ -43,6 +51,7 @@ export function parseConnectionUrl(url: string): ConnectionUrl {
   const [first, ...others] = hosts.split(",").map((address) => parseAddress(address, DEFAULT_PORT[kind]));
   if (first === undefined) throw invalid("it must name a host");
   if (kind === "node" && others.length > 0) throw invalid("redis:// takes one host");
+  if (Number(db) > DATABASE_MAX) throw invalid(`the database must be 0 to ${DATABASE_MAX}`);
   if (kind === "cluster" && Number(db) !== 0) throw invalid("a Cluster has database 0 only");
   return {
     kind,
@@ -56,9 +65,13 @@ export function parseConnectionUrl(url: string): ConnectionUrl {
 
 function parseAddress(text: string, defaultPort: number): Address {
   const match = ADDRESS_SHAPE.exec(text);
-  const port = Number(match?.[2] ?? defaultPort);
-  if (match === null || port < 1 || port > 65_535) throw invalid("a host is written name, name:port or [address]:port");
-  return { host: (match[1] ?? "").replace(/^\[|\]$/g, ""), port };
+  const [, name = "", portText = String(defaultPort)] = match ?? [];
+  const host = name.replace(/^\[|\]$/g, "");
+  const isHost = name === host ? isIP(host) === 4 || HOST_NAME.test(host) : isIP(host) === 6;
+  if (!isHost) throw invalid("a host is written name, name:port or [address]:port");
+  const port = Number(portText);
+  if (port < 1 || port > 65_535) throw invalid("the port must be 1 to 65535");
+  return { host, port };
 }
 
 function parseCredentials(text: string | undefined): { username: string | undefined; password: string | undefined } {
@@ -71,8 +84,10 @@ function parseCredentials(text: string | undefined): { username: string | undefi
 
 function parseMasterName(kind: ConnectionUrl["kind"], query: string | undefined): string {
   const parameters = new URLSearchParams(query ?? "");
-  const unknown = [...parameters.keys()].find((name) => kind !== "sentinel" || name !== "master");
-  if (unknown !== undefined) throw invalid(`the parameter ${unknown} is not known`);
+  if ([...parameters.keys()].some((key) => kind !== "sentinel" || key !== "master")) {
+    throw invalid("it has a parameter that is not known: there is only master, of redis+sentinel://");
+  }
+  if (parameters.getAll("master").length > 1) throw invalid("master must be given once");
   const name = parameters.get("master") ?? "";
   if (kind === "sentinel" && name === "") throw invalid("redis+sentinel:// needs ?master=name");
   return name;
@@ -86,7 +101,10 @@ function decode(text: string): string {
   }
 }
 
-function invalid(what: string, cause?: unknown): CmError {
+function invalid(problem: string, cause?: unknown): CmError {
   // The URL itself stays out of the message: it may hold a password.
-  return new CmError("options-invalid", `The Redis URL can't be used: ${what}.`, { cause, details: { field: "url" } });
+  return new CmError("options-invalid", `The Redis URL can't be used: ${problem}.`, {
+    cause,
+    details: { field: "url", problem },
+  });
 }

@@ -168,6 +168,29 @@ it("says what is wrong where Redis refuses the password", async () => {
   await startStore({ ...options, url: open.url.replace("//", "//:secret@") });
 });
 
+it("refuses to start in a database that Redis lacks, and leaves database 0 alone", async () => {
+  const redis = await ownRedis();
+  const options = { prefix: freshPrefix(), onError: () => undefined };
+  const store = createRedisStore({ ...options, url: `${redis.url}/99` });
+  await expect(store.start()).rejects.toMatchObject({ code: "options-invalid", details: { field: "db", db: 99 } });
+  expect(await askRedis(redis.port, "DBSIZE")).toBe(0);
+  await startStore({ ...options, url: `${redis.url}/15` });
+  expect(await askRedis(redis.port, "DBSIZE")).toBe(0);
+  expect(await askRedis(redis.port, "INFO", "keyspace")).toContain("db15:");
+});
+
+it("says so where it may not change the database", async () => {
+  const redis = await ownRedis();
+  await askRedis(redis.port, "ACL", "SETUSER", "limited", "on", ">secret", "~*", "&*", "+@all", "-select");
+  const url = `${redis.url.replace("//", "//limited:secret@")}/1`;
+  const store = createRedisStore({ url, prefix: freshPrefix(), onError: () => undefined });
+  await expect(store.start()).rejects.toMatchObject({
+    code: "unavailable",
+    message: expect.stringContaining("NOPERM"),
+  });
+  expect(await askRedis(redis.port, "DBSIZE")).toBe(0);
+});
+
 it("hands what a handler throws to onError, and goes on", async () => {
   const redis = await ownRedis();
   const log = errorLog();

@@ -1,4 +1,4 @@
-import { CmError } from "@cm/protocol";
+import { CmError, isCmError } from "@cm/protocol";
 import { Cluster, type ClusterNode, type ClusterOptions, Redis, type RedisOptions } from "ioredis";
 import { clusterOptions, nodeOptions } from "./client-options.js";
 import { ClusterNodes } from "./cluster-nodes.js";
@@ -26,7 +26,8 @@ export type RedisEvents = SubscribersOptions["events"];
 
 /**
  * Connects; resolves when commands and subscriptions work, else rejects with
- * `unavailable`, or with `closed` where it was told to stop.
+ * `unavailable`, with `options-invalid` where Redis lacks the database, or with `closed`
+ * where it was told to stop.
  */
 export async function connectRedis(
   options: ResolvedRedisStoreOptions,
@@ -48,7 +49,7 @@ interface SetUp {
   readonly connections: RedisConnections;
   /** All that must be ready. */
   readonly clients: readonly (Redis | Cluster)[];
-  /** What is worth waiting for once they are; never rejects. */
+  /** What is left to do, or to make sure of, once they are. */
   readonly warmUp?: () => Promise<void>;
 }
 
@@ -58,7 +59,7 @@ function setUp(options: ResolvedRedisStoreOptions, events: RedisEvents): SetUp {
     const { commands, subscriber } = connection.clients;
     return subscriber === undefined
       ? overCluster(commands, false, commandTimeoutMs, events)
-      : overNode(commands, subscriber, false, commandTimeoutMs, events);
+      : overNode(commands, subscriber, undefined, commandTimeoutMs, events);
   }
   if (connection.kind === "cluster") {
     const cluster = createCluster(connection.nodes, clusterOptions(connection.options, commandTimeoutMs));
@@ -66,17 +67,18 @@ function setUp(options: ResolvedRedisStoreOptions, events: RedisEvents): SetUp {
   }
   const commands = createRedis({ ...connection.options, ...nodeOptions(commandTimeoutMs, "commands") });
   const subscriber = createRedis({ ...connection.options, ...nodeOptions(commandTimeoutMs, "subscriber") });
-  return overNode(commands, subscriber, true, commandTimeoutMs, events);
+  return overNode(commands, subscriber, { db: connection.options.db ?? 0 }, commandTimeoutMs, events);
 }
 
 function overNode(
   client: Redis,
   subscriber: Redis,
-  owned: boolean,
+  owned: { readonly db: number } | undefined,
   commandTimeoutMs: number,
   events: RedisEvents,
 ): SetUp {
-  const commands = new Commands({ client, beforeSend: () => shareWrite(client), commandTimeoutMs, timed: !owned });
+  const timed = owned === undefined;
+  const commands = new Commands({ client, beforeSend: () => shareWrite(client), commandTimeoutMs, timed });
   const pingIntervalMs = pingIntervalOf(commandTimeoutMs);
   const subscribers = createSingleSubscriber(subscriber, { pingIntervalMs, events });
   const unwatch = watch(client, events);
@@ -95,12 +97,28 @@ function overNode(
     async close() {
       clearInterval(pings);
       commands.close();
-      if (owned) for (const each of [client, subscriber]) disconnect(each);
+      if (owned !== undefined) for (const each of [client, subscriber]) disconnect(each);
       await subscribers.close();
       unwatch();
     },
   };
-  return { connections, clients: [client, subscriber] };
+  const clients = [client, subscriber];
+  return owned === undefined || owned.db === 0
+    ? { connections, clients }
+    : { connections, clients, warmUp: () => requireDatabase(commands, owned.db) };
+}
+
+/** A client whose SELECT was refused calls itself ready, and would write to database 0. */
+async function requireDatabase(commands: Commands, db: number): Promise<void> {
+  try {
+    await commands.send("select", [db]);
+  } catch (error) {
+    if (!isCmError(error) || replyCode(error.cause) !== "ERR") throw error;
+    throw new CmError("options-invalid", `Redis has no database ${db}.`, {
+      cause: error,
+      details: { field: "db", db },
+    });
+  }
 }
 
 function overCluster(cluster: Cluster, owned: boolean, commandTimeoutMs: number, events: RedisEvents): SetUp {

@@ -44,6 +44,8 @@ export class ClientSession {
   readonly #from: Sender;
   readonly #answers: Answers;
   readonly #seats = new Map<string, RoomSeat>();
+  /** Seats that the client wants; one that is being left does not count against its limit. */
+  #wantedSeats = 0;
   readonly #requests: TokenBucket;
   readonly #faults: TokenBucket;
   readonly #helloTimer: NodeJS.Timeout;
@@ -193,28 +195,31 @@ export class ClientSession {
       case "send-user":
         this.#direct((bytes) => this.#context.router.toUser(frame.user, bytes), "The user is not online.", frame);
         break;
-      case "members":
-        void this.#answers.wait(frame.ref, () => this.#members(frame));
+      case "members": {
+        // Behind a join or leave of the same room that is still under way.
+        const seat = this.#seats.get(frame.room);
+        if (seat?.busy) this.#inRoom(frame.room, seat, frame.ref, () => this.#members(frame));
+        else void this.#answers.wait(frame.ref, () => this.#members(frame));
         break;
+      }
     }
   }
 
   #join(room: string, ref: Ref | undefined): void {
-    let seat = this.#seats.get(room);
-    if (seat === undefined) {
+    const seat = this.#seats.get(room) ?? new RoomSeat(room, this.#from);
+    if (!seat.wanted) {
       const { maxRooms } = this.#context.limits;
-      if (this.#seats.size >= maxRooms) {
+      if (this.#wantedSeats >= maxRooms) {
         this.#answers.refuse(new CmError("rooms-limit", `A connection can be in at most ${maxRooms} rooms.`), ref);
         return;
       }
-      seat = new RoomSeat(room, this.#from);
+      this.#want(seat, true);
     }
-    const taken = seat;
-    this.#inRoom(room, taken, ref, async () => {
-      if (!taken.joined) {
+    this.#inRoom(room, seat, ref, async () => {
+      if (!seat.joined) {
         await this.#context.membership.join(this.#socket.id, room);
         if (this.#isClosed()) return;
-        taken.joined = true;
+        seat.joined = true;
         this.#answers.ack(ref);
         // After the answer and in the same turn: messages begin behind it, and none is missed.
         this.#socket.enter(room);
@@ -230,6 +235,7 @@ export class ClientSession {
       this.#answers.ack(ref);
       return;
     }
+    this.#want(seat, false);
     this.#inRoom(room, seat, ref, async () => {
       if (seat.joined) {
         seat.joined = false;
@@ -245,8 +251,17 @@ export class ClientSession {
     this.#seats.set(room, seat);
     const inTurn = (): Promise<void> => seat.run(async () => (this.#isClosed() ? undefined : operation()));
     void this.#answers.wait(ref, inTurn).finally(() => {
-      if (!seat.joined && !seat.busy && this.#seats.get(room) === seat) this.#seats.delete(room);
+      if (seat.busy || this.#seats.get(room) !== seat) return;
+      // What it came to; a request may have been refused on the way.
+      this.#want(seat, seat.joined);
+      if (!seat.joined) this.#seats.delete(room);
     });
+  }
+
+  #want(seat: RoomSeat, wanted: boolean): void {
+    if (seat.wanted === wanted) return;
+    seat.wanted = wanted;
+    this.#wantedSeats += wanted ? 1 : -1;
   }
 
   #publish(frame: ClientFrame & { type: "publish" }): void {

@@ -8,6 +8,8 @@ export class RoomSeat {
   /** The beginning of each message frame that this connection sends to the room. */
   readonly frameHead: string;
   joined = false;
+  /** Whether the client's last word was that it wants to be in the room. */
+  wanted = false;
   /** Operations that wait or run. */
   #queued = 0;
   #last: Promise<unknown> = Promise.resolve();
