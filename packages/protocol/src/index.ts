@@ -23,7 +23,12 @@ export { parsePlayerConnection } from "./player-connection.js";
 
 // Messages between servers
 export { ENVELOPE_EXCEPT_MAX, ENVELOPE_VERSION } from "./envelope/cross-server-message.js";
-export { createEnvelopeHeader, decodeEnvelope, encodeEnvelope } from "./envelope/envelope-codec.js";
+export {
+  createEnvelopeHeader,
+  decodeEnvelope,
+  encodeEnvelope,
+  readEnvelopePosition,
+} from "./envelope/envelope-codec.js";
 export { envelopeFromJson, envelopeToJson } from "./envelope/envelope-json.js";
 
 // Frames between client and server

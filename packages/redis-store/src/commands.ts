@@ -1,4 +1,4 @@
-import type { Cluster, Redis } from "ioredis";
+import type { Cluster, Command, Redis } from "ioredis";
 import type { Script } from "./script.js";
 import { replyCode, storeClosed, storeTimeout, toStoreError } from "./store-error.js";
 
@@ -60,6 +60,14 @@ export class Commands {
   /** Sends one command that answers with a number. */
   count(name: string, args: readonly CommandArg[]): Promise<number> {
     return this.#call(name, args).then(Number, rethrow);
+  }
+
+  /** Sends a command that is made already and answers with a number. */
+  countOf(command: Command): Promise<number> {
+    if (this.#closed) return Promise.reject(storeClosed());
+    this.#beforeSend();
+    const answer = Promise.resolve(this.#client.sendCommand(command));
+    return (this.#timed ? this.#inTime(answer) : answer).then(Number, rethrow);
   }
 
   /** From now on every command fails with `closed`. */

@@ -2,6 +2,7 @@ import { CmError } from "@cm/protocol";
 import type { Redis } from "ioredis";
 import type { ClusterNodes } from "./cluster-nodes.js";
 import type { Commands } from "./commands.js";
+import { PublishCommands } from "./publish-command.js";
 import { shareWrite } from "./shared-write.js";
 import { replyCode, toStoreError } from "./store-error.js";
 
@@ -12,8 +13,9 @@ export interface Publisher {
 
 /** Publishes over one connection, which keeps the order by itself. */
 export function createSinglePublisher(commands: Commands): Publisher {
+  const publishes = new PublishCommands("publish");
   return {
-    publish: (channel, message) => commands.count("publish", [channel, message]),
+    publish: (channel, message) => commands.countOf(publishes.make(channel, message)),
   };
 }
 
@@ -23,12 +25,13 @@ export function createSinglePublisher(commands: Commands): Publisher {
  * at once; here it fails with `unavailable` instead, and order is kept.
  */
 export function createClusterPublisher(nodes: ClusterNodes): Publisher {
+  const publishes = new PublishCommands("spublish");
   return {
     async publish(channel, message) {
       const redis = masterOf(nodes, channel);
       shareWrite(redis);
       try {
-        return Number(await redis.call("spublish", channel, message));
+        return Number(await redis.sendCommand(publishes.make(channel, message)));
       } catch (error) {
         // Also where the connection broke: another node may have taken over.
         if (replyCode(error) !== "NOPERM") nodes.refresh();

@@ -4,15 +4,17 @@ import {
   CmError,
   type CrossServerMessage,
   decodeEnvelope,
+  type EnvelopePosition,
   type EnvelopeRoute,
   ownerOf,
   type RoomInterest,
+  readEnvelopePosition,
   requireConnectionId,
   requireName,
   requireServerId,
   type Subscription,
 } from "@cm/protocol";
-import { Arrivals } from "./arrivals.js";
+import { Arrivals, type Inbound } from "./arrivals.js";
 import { Numberings, Outbound } from "./numbering.js";
 import { type ResolvedRouterOptions, type RouterOptions, resolveRouterOptions } from "./options.js";
 import { RoomSubscriptions, type SubscribedRoom } from "./room-subscriptions.js";
@@ -220,13 +222,28 @@ class BusRouter implements Router {
   }
 
   #onRoomMessage(room: SubscribedRoom, bytes: Uint8Array): void {
+    const inbound = room.arrivals.recognise(bytes);
+    if (inbound?.header !== undefined) {
+      const payload = bytes.subarray(inbound.header.bytes);
+      this.#deliverToRoom(room, inbound, readEnvelopePosition(bytes), payload, NOBODY);
+      return;
+    }
     const message = this.#decode(bytes);
     if (message === undefined) return;
-    if (message.kind !== "room" || message.target !== room.name || !isUtf8(message.payload)) {
-      this.#counts.damaged++;
-    } else if (this.#isFresh(message, room.arrivals, room.name)) {
-      this.#options.local.toRoom(room.name, message.payload, message.except);
-    }
+    if (message.kind !== "room" || message.target !== room.name) this.#counts.damaged++;
+    else this.#deliverToRoom(room, room.arrivals.of(message), message, message.payload, message.except);
+  }
+
+  #deliverToRoom(
+    room: SubscribedRoom,
+    inbound: Inbound,
+    position: EnvelopePosition,
+    payload: Uint8Array,
+    except: readonly string[],
+  ): void {
+    // A text frame that is not UTF-8 makes a browser give up its connection.
+    if (!isUtf8(payload)) this.#counts.damaged++;
+    else if (this.#isFresh(inbound, position, room.name)) this.#options.local.toRoom(room.name, payload, except);
   }
 
   #onDirectMessage(bytes: Uint8Array): void {
@@ -235,7 +252,7 @@ class BusRouter implements Router {
     const deliver = this.#directDelivery(message);
     if (deliver === undefined) {
       this.#counts.damaged++;
-    } else if (this.#isFresh(message, this.#direct, undefined)) {
+    } else if (this.#isFresh(this.#direct.of(message), message, undefined)) {
       deliver();
     }
   }
@@ -245,7 +262,6 @@ class BusRouter implements Router {
     const { kind, target, payload } = message;
     const { local, serverId, onServerMessage } = this.#options;
     if (kind === "server") return target === serverId ? () => onServerMessage(message) : undefined;
-    // A text frame that is not UTF-8 makes a browser give up its connection.
     if (!isUtf8(payload)) return undefined;
     if (kind === "connection") return () => local.toConnection(target, payload);
     if (kind === "user") return () => local.toUser(target, payload);
@@ -260,13 +276,13 @@ class BusRouter implements Router {
     return undefined;
   }
 
-  #isFresh(message: CrossServerMessage, arrivals: Arrivals, room: string | undefined): boolean {
-    const arrival = arrivals.judge(message.origin, message);
+  #isFresh(inbound: Inbound, position: EnvelopePosition, room: string | undefined): boolean {
+    const arrival = inbound.judge(position);
     if (arrival.kind === "duplicate") {
       this.#counts.duplicates++;
       return false;
     }
-    if (arrival.kind === "after-gap") this.#onGap(room, message.origin, arrival.missed);
+    if (arrival.kind === "after-gap") this.#onGap(room, inbound.origin, arrival.missed);
     this.#counts.received++;
     return true;
   }

@@ -31,6 +31,8 @@ import {
 const MARK = 0xc3;
 const FIXED_BYTES = 21;
 const CHECK_AT = 6;
+/** Behind the sequence. */
+const FIELDS_AT = 18;
 const SEQUENCE_MAX = 2 ** 48 - 1;
 const EPOCH_MAX = 2 ** 32 - 1;
 
@@ -46,12 +48,22 @@ export interface EnvelopePosition {
 /** What all messages of one origin to one target have in common. */
 export type EnvelopeRoute = Pick<CrossServerMessage, "kind" | "origin" | "target" | "except">;
 
-/** Writes the header of messages that differ in their position and payload only. */
+/** The header of messages that differ in their position and payload only. */
 export interface EnvelopeHeader {
   /** Where the payload begins. */
   readonly bytes: number;
   /** Writes the header at the beginning of a message. The position is in range, by the caller's care. */
   write(message: Uint8Array, position: EnvelopePosition): void;
+  /**
+   * Whether a message begins with this header, at whatever position, and undamaged. What
+   * {@link decodeEnvelope} would say of it is known then, but for the position.
+   */
+  leads(message: Uint8Array): boolean;
+}
+
+/** The position of a message that a header leads. */
+export function readEnvelopePosition(message: Uint8Array): EnvelopePosition {
+  return { epoch: readUint(message, 8, 4), sequence: readUint(message, 12, 6) };
 }
 
 /**
@@ -68,6 +80,15 @@ export function createEnvelopeHeader(route: EnvelopeRoute): EnvelopeHeader {
       writeUint(message, 8, 4, epoch);
       writeUint(message, 12, 6, sequence);
       writeUint(message, CHECK_AT, 2, headerCheck(message, head.length));
+    },
+    leads(message) {
+      if (message.length < head.length) return false;
+      for (let i = 0; i < head.length; i++) {
+        // Check, epoch and sequence are the message's own.
+        if (i === CHECK_AT) i = FIELDS_AT;
+        if (message[i] !== head[i]) return false;
+      }
+      return readUint(message, CHECK_AT, 2) === headerCheck(message, head.length);
     },
   };
 }

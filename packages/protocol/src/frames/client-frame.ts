@@ -72,9 +72,8 @@ export function parseClientFrame(text: string): ClientFrameResult {
   if (ref !== undefined && !isRef(ref)) {
     return fault("frame-invalid", `ref must be a finite number or a string of at most ${REF_MAX_LENGTH} characters.`);
   }
-  const read = readers[typeof value.type === "string" ? value.type : ""];
-  if (read === undefined) return fault("operation-unknown", "The frame's type names no operation.", ref);
-  const result = read(value);
+  const result = readOperation(value);
+  if (result === undefined) return fault("operation-unknown", "The frame's type names no operation.", ref);
   if (!result.ok) return ref === undefined ? result : { ...result, ref };
   return { ok: true, value: ref === undefined ? result.value : { ...result.value, ref } };
 }
@@ -85,47 +84,62 @@ function isRef(value: unknown): value is Ref {
     : typeof value === "string" && value.length <= REF_MAX_LENGTH;
 }
 
-type Reader = (frame: Record<string, unknown>) => Result<ClientFrame>;
+/** `undefined` where the type names no operation. */
+function readOperation(frame: Record<string, unknown>): Result<ClientFrame> | undefined {
+  switch (frame.type) {
+    case "publish":
+      return readPublish(frame);
+    case "join":
+      return withRoom(frame, (room) => ({ type: "join", room }));
+    case "leave":
+      return withRoom(frame, (room) => ({ type: "leave", room }));
+    case "send":
+      return readSend(frame);
+    case "members":
+      return readMembers(frame);
+    case "ping":
+      return { ok: true, value: { type: "ping" } };
+    case "hello":
+      return readHello(frame);
+    default:
+      return undefined;
+  }
+}
 
-// No prototype: a type such as "constructor" must find nothing.
-const readers: Readonly<Record<string, Reader | undefined>> = Object.assign(Object.create(null) as object, {
-  hello(frame: Record<string, unknown>): Result<ClientFrame> {
-    const { version } = frame;
-    if (typeof version !== "number") return fault("frame-invalid", "hello needs a version (number).");
-    return { ok: true, value: { type: "hello", version } };
-  },
-  join: (frame: Record<string, unknown>) => withRoom(frame, (room) => ({ type: "join", room })),
-  leave: (frame: Record<string, unknown>) => withRoom(frame, (room) => ({ type: "leave", room })),
-  publish(frame: Record<string, unknown>): Result<ClientFrame> {
-    const { data, echo = true } = frame;
-    if (data === undefined) return fault("frame-invalid", "publish needs data (any JSON value).");
-    if (typeof echo !== "boolean") return fault("frame-invalid", "echo must be true or false.");
-    return withRoom(frame, (room) => ({ type: "publish", room, data, echo }));
-  },
-  send(frame: Record<string, unknown>): Result<ClientFrame> {
-    const { connection, user, data } = frame;
-    if (data === undefined) return fault("frame-invalid", "send needs data (any JSON value).");
-    if ((connection === undefined) === (user === undefined)) {
-      return fault("frame-invalid", "send needs either a connection or a user.");
-    }
-    if (user !== undefined) {
-      const name = parseName(user, "user");
-      return name.ok ? { ok: true, value: { type: "send-user", user: name.value, data } } : name;
-    }
-    const id = parseConnectionId(connection);
-    // A connection id that parses is a string.
-    return id.ok ? { ok: true, value: { type: "send", connection: connection as string, data } } : id;
-  },
-  members(frame: Record<string, unknown>): Result<ClientFrame> {
-    const { limit = MEMBERS_PAGE_DEFAULT, cursor } = frame;
-    if (typeof limit !== "number" || !Number.isInteger(limit) || limit < 1 || limit > MEMBERS_PAGE_MAX) {
-      return fault("frame-invalid", `limit must be a whole number from 1 to ${MEMBERS_PAGE_MAX}.`);
-    }
-    if (cursor !== undefined && typeof cursor !== "string") return fault("frame-invalid", "cursor must be a string.");
-    return withRoom(frame, (room) => ({ type: "members", room, limit, ...(cursor === undefined ? {} : { cursor }) }));
-  },
-  ping: (): Result<ClientFrame> => ({ ok: true, value: { type: "ping" } }),
-});
+function readHello({ version }: Record<string, unknown>): Result<ClientFrame> {
+  if (typeof version !== "number") return fault("frame-invalid", "hello needs a version (number).");
+  return { ok: true, value: { type: "hello", version } };
+}
+
+function readPublish(frame: Record<string, unknown>): Result<ClientFrame> {
+  const { data, echo = true } = frame;
+  if (data === undefined) return fault("frame-invalid", "publish needs data (any JSON value).");
+  if (typeof echo !== "boolean") return fault("frame-invalid", "echo must be true or false.");
+  return withRoom(frame, (room) => ({ type: "publish", room, data, echo }));
+}
+
+function readSend({ connection, user, data }: Record<string, unknown>): Result<ClientFrame> {
+  if (data === undefined) return fault("frame-invalid", "send needs data (any JSON value).");
+  if ((connection === undefined) === (user === undefined)) {
+    return fault("frame-invalid", "send needs either a connection or a user.");
+  }
+  if (user !== undefined) {
+    const name = parseName(user, "user");
+    return name.ok ? { ok: true, value: { type: "send-user", user: name.value, data } } : name;
+  }
+  const id = parseConnectionId(connection);
+  // A connection id that parses is a string.
+  return id.ok ? { ok: true, value: { type: "send", connection: connection as string, data } } : id;
+}
+
+function readMembers(frame: Record<string, unknown>): Result<ClientFrame> {
+  const { limit = MEMBERS_PAGE_DEFAULT, cursor } = frame;
+  if (typeof limit !== "number" || !Number.isInteger(limit) || limit < 1 || limit > MEMBERS_PAGE_MAX) {
+    return fault("frame-invalid", `limit must be a whole number from 1 to ${MEMBERS_PAGE_MAX}.`);
+  }
+  if (cursor !== undefined && typeof cursor !== "string") return fault("frame-invalid", "cursor must be a string.");
+  return withRoom(frame, (room) => ({ type: "members", room, limit, ...(cursor === undefined ? {} : { cursor }) }));
+}
 
 function withRoom(frame: Record<string, unknown>, make: (room: string) => ClientFrame): Result<ClientFrame> {
   const room = parseName(frame.room, "room");
