@@ -2,20 +2,22 @@ import { CmError } from "@cm/protocol";
 import type { Redis } from "ioredis";
 import type { ClusterNodes } from "./cluster-nodes.js";
 import type { Commands } from "./commands.js";
-import { PublishCommands } from "./publish-command.js";
+import { PublishCommand, type PublishTarget, publishTarget } from "./publish-command.js";
 import { shareWrite } from "./shared-write.js";
 import { replyCode, toStoreError } from "./store-error.js";
 
 /** Sends messages to channels, each publisher's in the order of the calls. */
 export interface Publisher {
-  publish(channel: string, message: Buffer): Promise<number>;
+  /** What {@link publish} needs for messages to a channel; to be kept. */
+  target(channel: string): PublishTarget;
+  publish(target: PublishTarget, message: Buffer): Promise<number>;
 }
 
 /** Publishes over one connection, which keeps the order by itself. */
 export function createSinglePublisher(commands: Commands): Publisher {
-  const publishes = new PublishCommands("publish");
   return {
-    publish: (channel, message) => commands.countOf(publishes.make(channel, message)),
+    target: (channel) => publishTarget("publish", channel),
+    publish: (target, message) => commands.countOf(new PublishCommand(target, message)),
   };
 }
 
@@ -25,13 +27,13 @@ export function createSinglePublisher(commands: Commands): Publisher {
  * at once; here it fails with `unavailable` instead, and order is kept.
  */
 export function createClusterPublisher(nodes: ClusterNodes): Publisher {
-  const publishes = new PublishCommands("spublish");
   return {
-    async publish(channel, message) {
-      const redis = masterOf(nodes, channel);
+    target: (channel) => publishTarget("spublish", channel),
+    async publish(target, message) {
+      const redis = masterOf(nodes, target.channel);
       shareWrite(redis);
       try {
-        return Number(await redis.sendCommand(publishes.make(channel, message)));
+        return Number(await redis.sendCommand(new PublishCommand(target, message)));
       } catch (error) {
         // Also where the connection broke: another node may have taken over.
         if (replyCode(error) !== "NOPERM") nodes.refresh();

@@ -1,5 +1,6 @@
 import { type Bus, type BusHandler, type Channel, CmError, type ResumeHandler, type Subscription } from "@cm/protocol";
 import type { Keys } from "./keys.js";
+import type { PublishTarget } from "./publish-command.js";
 import type { Publisher } from "./publisher.js";
 import { storeClosed } from "./store-error.js";
 import type { Subscribers } from "./subscribers.js";
@@ -25,6 +26,8 @@ export class RedisBus implements Bus {
   readonly #parts: RedisBusParts;
   /** By the channel's bytes, read as Latin-1: that costs least for each message. */
   readonly #entries = new Map<string, Entry>();
+  /** By the caller's own object: whoever publishes again and again does it with the same one. */
+  readonly #targets = new WeakMap<Channel, PublishTarget>();
   #closed = false;
 
   constructor(parts: RedisBusParts) {
@@ -32,7 +35,13 @@ export class RedisBus implements Bus {
   }
 
   publish(channel: Channel, message: Uint8Array): Promise<number> {
-    return this.#parts.publisher.publish(this.#parts.keys.channel(channel), asBuffer(message));
+    const { publisher, keys } = this.#parts;
+    let target = this.#targets.get(channel);
+    if (target === undefined) {
+      target = publisher.target(keys.channel(channel));
+      this.#targets.set(channel, target);
+    }
+    return publisher.publish(target, asBuffer(message));
   }
 
   async subscribe(channel: Channel, handler: BusHandler, onResumed?: ResumeHandler): Promise<Subscription> {

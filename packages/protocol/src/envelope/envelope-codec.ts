@@ -18,8 +18,8 @@ import {
  *   3  u8   flags, 0 for now; a reader ignores the ones it does not know
  *   4  u16  header bytes: where the payload begins. A later writer may add fields at
  *           the header's end; this reader steps over them
- *   6  u16  check: CRC-16/CCITT-FALSE over the header without this field; finds every
- *           single flipped bit
+ *   6  u16  check: CRC-16/CCITT-FALSE over the header without this field, epoch and
+ *           sequence last; finds every single flipped bit
  *   8  u32  epoch
  *  12  u48  sequence
  *  18  u8   bytes of origin
@@ -31,6 +31,7 @@ import {
 const MARK = 0xc3;
 const FIXED_BYTES = 21;
 const CHECK_AT = 6;
+const POSITION_AT = 8;
 /** Behind the sequence. */
 const FIELDS_AT = 18;
 const SEQUENCE_MAX = 2 ** 48 - 1;
@@ -73,13 +74,14 @@ export function readEnvelopePosition(message: Uint8Array): EnvelopePosition {
  */
 export function createEnvelopeHeader(route: EnvelopeRoute): EnvelopeHeader {
   const head = writeRoute(route);
+  const check = routeCheck(head, head.length);
   return {
     bytes: head.length,
     write(message, { epoch, sequence }) {
       message.set(head);
       writeUint(message, 8, 4, epoch);
       writeUint(message, 12, 6, sequence);
-      writeUint(message, CHECK_AT, 2, headerCheck(message, head.length));
+      writeUint(message, CHECK_AT, 2, positionCheck(check, message));
     },
     leads(message) {
       if (message.length < head.length) return false;
@@ -88,7 +90,7 @@ export function createEnvelopeHeader(route: EnvelopeRoute): EnvelopeHeader {
         if (i === CHECK_AT) i = FIELDS_AT;
         if (message[i] !== head[i]) return false;
       }
-      return readUint(message, CHECK_AT, 2) === headerCheck(message, head.length);
+      return readUint(message, CHECK_AT, 2) === positionCheck(check, message);
     },
   };
 }
@@ -124,7 +126,8 @@ export function decodeEnvelope(bytes: Uint8Array): Result<CrossServerMessage> {
   }
   const headerBytes = readUint(bytes, 4, 2);
   if (headerBytes < FIXED_BYTES || headerBytes > bytes.length) return damaged("its header has an impossible length");
-  if (readUint(bytes, CHECK_AT, 2) !== headerCheck(bytes, headerBytes)) return damaged("its header was changed");
+  const check = positionCheck(routeCheck(bytes, headerBytes), bytes);
+  if (readUint(bytes, CHECK_AT, 2) !== check) return damaged("its header was changed");
   const kind = KINDS[bytes[2] ?? 0];
   if (kind === undefined) return damaged("its kind is unknown");
 
@@ -233,13 +236,22 @@ const CRC_TABLE = Uint16Array.from({ length: 256 }, (_, byte) => {
   return crc;
 });
 
-function headerCheck(bytes: Uint8Array, headerBytes: number): number {
-  let crc = 0xffff;
-  for (let i = 0; i < headerBytes; i++) {
-    if (i === CHECK_AT) i += 2;
-    crc = ((crc << 8) & 0xffff) ^ (CRC_TABLE[(crc >>> 8) ^ (bytes[i] ?? 0)] ?? 0);
+/** Over the fields that a route fixes: before the check, and behind the sequence. */
+function routeCheck(bytes: Uint8Array, headerBytes: number): number {
+  return crc(crc(0xffff, bytes, 0, CHECK_AT), bytes, FIELDS_AT, headerBytes);
+}
+
+/** Over epoch and sequence, which come last so that a prepared header has only them to add. */
+function positionCheck(check: number, bytes: Uint8Array): number {
+  return crc(check, bytes, POSITION_AT, FIELDS_AT);
+}
+
+function crc(start: number, bytes: Uint8Array, from: number, end: number): number {
+  let check = start;
+  for (let i = from; i < end; i++) {
+    check = ((check << 8) & 0xffff) ^ (CRC_TABLE[(check >>> 8) ^ (bytes[i] ?? 0)] ?? 0);
   }
-  return crc;
+  return check;
 }
 
 function writeUint(bytes: Uint8Array, at: number, size: number, value: number): void {
