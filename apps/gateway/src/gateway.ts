@@ -18,10 +18,13 @@ import {
   type UpgradeRequest,
   type UwsConnection,
   type UwsServer,
+  type UwsServerStats,
 } from "@cm/server-uws";
 import type { GatewayConfig } from "./config/gateway-config.js";
+import { createFailureLog, type FailureLog } from "./failure-log.js";
 import { type HealthSources, readiness } from "./http/health.js";
 import { readPage } from "./http/static-files.js";
+import { userOf } from "./http/user-query.js";
 import type { Logger } from "./log.js";
 import { ClientSession, type SessionContext } from "./session/client-session.js";
 
@@ -47,13 +50,18 @@ interface SessionHolder {
 /**
  * Puts a gateway together and starts it. A start that fails unwinds what it had begun,
  * and throws what went wrong: `port-in-use`, `server-id-taken`, `layout-mismatch`,
- * `unavailable` or `native-load-failed`.
+ * `unavailable`, `options-invalid` or `native-load-failed`; or the reason of `stop` where
+ * that was aborted in the meantime.
  */
-export async function startGateway(config: GatewayConfig, log: Logger): Promise<Gateway> {
-  const onError: OnError = (error, { stage }) =>
-    log.error({ err: error, code: error.code, stage }, "background failure");
+export async function startGateway(
+  config: GatewayConfig,
+  log: Logger,
+  stop: AbortSignal = new AbortController().signal,
+): Promise<Gateway> {
+  const failures = createFailureLog(log);
+  const onError: OnError = (error, { stage }) => failures.report(error, stage);
   let phase: "starting" | "serving" | "closing" = "starting";
-  const releasers: (() => Promise<void>)[] = [];
+  const releasers: (() => Promise<void>)[] = [async () => failures.flush()];
   let expel: (error: CmError) => void = () => undefined;
   const expelled = new Promise<CmError>((resolve) => {
     expel = resolve;
@@ -68,7 +76,7 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
   try {
     const store = createStore(config, onError);
     releasers.push(() => store.close());
-    await store.start();
+    await startStore(store, stop);
 
     // The router needs sockets to deliver to, the server needs the router to serve: the
     // server is made last and reached through this door.
@@ -85,14 +93,25 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
       holdsLease: () => membership.holdsLease,
       link: () => store.link.state,
     };
-    server = createServer(config, { router, membership, store, health, onError, log, page: await readPage() });
+    server = createServer(config, {
+      router,
+      membership,
+      store,
+      health,
+      transport: () => server?.stats(),
+      failures,
+      page: await readPage(),
+    });
 
     releasers.push(() => router.close());
     await router.start();
+    stop.throwIfAborted();
     releasers.push(() => membership.shutdown());
     await membership.start();
+    stop.throwIfAborted();
     releasers.push(() => server?.close() ?? Promise.resolve());
     const address = await server.start();
+    stop.throwIfAborted();
     phase = "serving";
     return { ...address, expelled, close };
   } catch (error) {
@@ -109,6 +128,25 @@ function createStore(config: GatewayConfig, onError: OnError): Store {
     connectionTtlMs: config.connectionTtlMs,
     onError,
   });
+}
+
+/** Redis may be long in coming: nobody who wants to stop has to wait for it. */
+async function startStore(store: Store, stop: AbortSignal): Promise<void> {
+  stop.throwIfAborted();
+  const giveUp = (): void => {
+    // Closed once more when the start is unwound, where a failure is heard.
+    store.close().catch(() => undefined);
+  };
+  stop.addEventListener("abort", giveUp, { once: true });
+  try {
+    await store.start();
+  } catch (error) {
+    stop.throwIfAborted();
+    throw error;
+  } finally {
+    stop.removeEventListener("abort", giveUp);
+  }
+  stop.throwIfAborted();
 }
 
 function createGatewayRouter(
@@ -165,12 +203,12 @@ interface ServerParts {
   readonly store: Store;
   readonly health: HealthSources;
   readonly page: Awaited<ReturnType<typeof readPage>>;
-  readonly onError: OnError;
-  readonly log: Logger;
+  readonly transport: () => UwsServerStats | undefined;
+  readonly failures: FailureLog;
 }
 
 function createServer(config: GatewayConfig, parts: ServerParts): UwsServer<SessionHolder> {
-  const { membership, router, store, log } = parts;
+  const { membership, router, store, failures } = parts;
   const context: SessionContext = {
     serverId: config.serverId,
     membership,
@@ -183,7 +221,7 @@ function createServer(config: GatewayConfig, parts: ServerParts): UwsServer<Sess
       idleTimeoutMs: config.idleTimeoutMs,
     },
     monotonicMs: () => performance.now(),
-    onFault: (error) => log.error({ err: error }, "a request failed"),
+    onFault: (error) => failures.report(error, "request"),
   };
   return createUwsServer<SessionHolder>({
     host: config.listenHost,
@@ -208,7 +246,7 @@ function createServer(config: GatewayConfig, parts: ServerParts): UwsServer<Sess
       closed: (connection) => connection.data.session?.onClosed(),
     },
     routes: routes(parts),
-    onError: parts.onError,
+    onError: (error, { stage }) => failures.report(error, stage),
   });
 }
 
@@ -217,12 +255,10 @@ function createServer(config: GatewayConfig, parts: ServerParts): UwsServer<Sess
  * a trial puts something in front that knows the user, or another hook here.
  */
 function openDoor(request: UpgradeRequest): { userId: string; data: SessionHolder } {
-  const userId = new URLSearchParams(request.query).get("user");
-  if (userId === null) throw new CmError("unauthorized", "Say who you are: ?user=name.");
-  return { userId, data: {} };
+  return { userId: userOf(request.query), data: {} };
 }
 
-function routes({ health, page, membership, router }: ServerParts): Record<string, () => HttpReply> {
+function routes({ health, page, membership, router, transport }: ServerParts): Record<string, () => HttpReply> {
   const json = (status: number, body: unknown): HttpReply => ({
     status,
     headers: { "content-type": "application/json; charset=utf-8", "cache-control": "no-store" },
@@ -235,7 +271,13 @@ function routes({ health, page, membership, router }: ServerParts): Record<strin
       const state = readiness(health);
       return json(state.ready ? 200 : 503, state);
     },
-    "/stats": () => json(200, { serverId: membership.serverId, ...membership.stats(), ...router.stats() }),
+    "/stats": () =>
+      json(200, {
+        serverId: membership.serverId,
+        ...membership.stats(),
+        ...router.stats(),
+        transport: transport(),
+      }),
   };
 }
 

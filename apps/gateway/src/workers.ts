@@ -1,66 +1,160 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { createServer } from "node:net";
 import { CmError } from "@cm/protocol";
-import type { GatewayConfig } from "./config/gateway-config.js";
+import { type GatewayConfig, WORKER_STARTS_MAX } from "./config/gateway-config.js";
 import type { Logger } from "./log.js";
+import { stopped } from "./stop-request.js";
 
-/** A worker that fails again and again is started at most this often. */
+/** How long a worker that listened before waits for its next start, by how often it failed in a row. */
 const RESTART_DELAYS_MS = [100, 500, 2_000, 5_000, 10_000] as const;
 
 /** A worker that lived so long had started well. */
 const LIVED_WELL_MS = 60_000;
 
+/** How long after `shutdownTimeoutMs`, which a worker keeps to by itself, it is killed. */
+export const WORKER_END_GRACE_MS = 1_000;
+
+/** What a worker tells the process that started it. */
+const LISTENING = "listening";
+
 /** The server processes that share one port. */
 export interface Workers {
-  /** Asks all of them to close and waits for it. Idempotent. */
+  /** Asks all of them to close and waits for it; a failure to is thrown. Idempotent. */
   close(): Promise<void>;
 }
 
 /**
- * Starts `config.workers` processes of this program on one port. The kernel spreads new
- * connections over them. A worker that dies is started again, with growing delay.
- * Throws `port-in-use`.
+ * Starts `config.workers` processes of this program on one port, and resolves when all of
+ * them listen. The kernel spreads new connections over them. A worker that ends after
+ * that is started again, with growing delay and under an id of its own: its last one may
+ * be taken until its lease has run out.
+ *
+ * Where one ends before it ever listened, starting it again would not help: the others
+ * are closed, and what comes back is its exit code.
+ *
+ * Throws `port-in-use`, `options-invalid` where the address is not of this machine, and
+ * the reason of `stop` where that was aborted before all listened.
  */
-export async function startWorkers(config: GatewayConfig, script: string, log: Logger): Promise<Workers> {
+export async function startWorkers(
+  config: GatewayConfig,
+  script: string,
+  log: Logger,
+  stop: AbortSignal,
+): Promise<Workers | number> {
   await requireFreePort(config.listenHost, config.port);
-  const running = new Map<number, ChildProcess>();
-  const restarts = new Set<NodeJS.Timeout>();
-  let closing: Promise<void> | undefined;
-
-  const start = (index: number, attempt: number): void => {
-    const child = fork(script, { env: { ...process.env, CM_WORKER: String(index) } });
-    const startedAt = Date.now();
-    running.set(index, child);
-    child.once("exit", (code, signal) => {
-      running.delete(index);
-      if (closing !== undefined) return;
-      const failures = Date.now() - startedAt > LIVED_WELL_MS ? 0 : attempt;
-      const delayMs = RESTART_DELAYS_MS[Math.min(failures, RESTART_DELAYS_MS.length - 1)] ?? 0;
-      log.error({ worker: index, code, signal, delayMs }, "a worker ended; it is started again");
-      const timer = setTimeout(() => {
-        restarts.delete(timer);
-        start(index, failures + 1);
-      }, delayMs);
-      restarts.add(timer);
-    });
-  };
-  for (let index = 1; index <= config.workers; index++) start(index, 0);
-
-  const end = async (): Promise<void> => {
-    for (const timer of restarts) clearTimeout(timer);
-    await Promise.all([...running.values()].map(endWorker));
-  };
-  return {
-    close: () => {
-      closing ??= end();
-      return closing;
-    },
-  };
+  stop.throwIfAborted();
+  const pool = new WorkerPool(config, script, log);
+  const exitCode = await Promise.race([pool.start(), stopped(stop)]);
+  if (exitCode === undefined && !stop.aborted) return pool;
+  if (exitCode === undefined) {
+    await pool.close();
+    throw stop.reason;
+  }
+  // The others may be failing for the same reason: that of the first is the one to tell.
+  await pool.close().catch((error: unknown) => log.error({ err: error }, "closing the workers failed"));
+  return exitCode;
 }
 
-function endWorker(child: ChildProcess): Promise<void> {
+/** Called in a worker once it listens. */
+export function reportListening(): void {
+  // A parent that is gone can't be told; that the channel closed is noticed by itself.
+  process.send?.(LISTENING, undefined, undefined, () => undefined);
+}
+
+class WorkerPool implements Workers {
+  readonly #config: GatewayConfig;
+  readonly #script: string;
+  readonly #log: Logger;
+  readonly #running = new Map<number, ChildProcess>();
+  readonly #restarts = new Set<NodeJS.Timeout>();
+  /** Numbers of the workers that have listened, be it in an earlier process. */
+  readonly #proven = new Set<number>();
+  #settle: (exitCode: number | undefined) => void = () => undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(config: GatewayConfig, script: string, log: Logger) {
+    this.#config = config;
+    this.#script = script;
+    this.#log = log;
+  }
+
+  /** Resolves when all listen, or with the exit code of the first that never did. */
+  start(): Promise<number | undefined> {
+    const settled = new Promise<number | undefined>((resolve) => {
+      this.#settle = resolve;
+    });
+    for (let index = 1; index <= this.#config.workers; index++) this.#fork(index, 1, 0);
+    return settled;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  #fork(index: number, start: number, failures: number): void {
+    const child = fork(this.#script, {
+      env: {
+        ...process.env,
+        SERVER_ID: this.#config.serverId,
+        CM_WORKER: start === 1 ? `${index}` : `${index}-${start}`,
+      },
+    });
+    const startedAt = performance.now();
+    this.#running.set(index, child);
+    child.on("message", (message) => {
+      if (message === LISTENING) this.#onListening(index);
+    });
+    const onEnd = (code: number | null, signal: NodeJS.Signals | null): void => {
+      this.#running.delete(index);
+      if (this.#closing !== undefined) return;
+      const facts = { worker: index, pid: child.pid, code, signal };
+      if (!this.#proven.has(index)) {
+        this.#log.error(facts, "a worker ended before it listened; all are closed");
+        // It was not asked to end: that is no success, whatever it says.
+        this.#settle(code || 1);
+        return;
+      }
+      const inARow = performance.now() - startedAt > LIVED_WELL_MS ? 0 : failures;
+      const delayMs = RESTART_DELAYS_MS[Math.min(inARow, RESTART_DELAYS_MS.length - 1)] ?? 0;
+      this.#log.error({ ...facts, delayMs }, "a worker ended; it is started again");
+      const timer = setTimeout(() => {
+        this.#restarts.delete(timer);
+        this.#fork(index, start < WORKER_STARTS_MAX ? start + 1 : 2, inARow + 1);
+      }, delayMs);
+      this.#restarts.add(timer);
+    };
+    child.once("exit", onEnd);
+    child.on("error", (error) => {
+      this.#log.error({ err: error, worker: index }, "a worker could not be started or told something");
+      // One that could not even be started has no exit.
+      if (child.pid === undefined) onEnd(null, null);
+    });
+  }
+
+  #onListening(index: number): void {
+    this.#proven.add(index);
+    if (this.#proven.size === this.#config.workers) this.#settle(undefined);
+  }
+
+  async #close(): Promise<void> {
+    for (const timer of this.#restarts) clearTimeout(timer);
+    const killAfterMs = this.#config.shutdownTimeoutMs + WORKER_END_GRACE_MS;
+    const ends = await Promise.all([...this.#running.values()].map((child) => endWorker(child, killAfterMs)));
+    const unclean = ends.filter((clean) => !clean).length;
+    if (unclean > 0) throw new CmError("internal", `${unclean} of the workers did not close cleanly.`);
+  }
+}
+
+/** Asks a worker to end; resolves, once it has, to whether it did so cleanly. */
+function endWorker(child: ChildProcess, killAfterMs: number): Promise<boolean> {
   return new Promise((resolve) => {
-    child.once("exit", () => resolve());
+    const timer = setTimeout(() => child.kill("SIGKILL"), killAfterMs);
+    child.once("exit", (code, signal) => {
+      clearTimeout(timer);
+      // One that was still being loaded knew no other way to end.
+      resolve(code === 0 || signal === "SIGTERM");
+    });
     child.kill("SIGTERM");
   });
 }
@@ -69,8 +163,13 @@ function endWorker(child: ChildProcess): Promise<void> {
 function requireFreePort(host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
-    probe.once("error", (cause) => {
-      reject(new CmError("port-in-use", `Another process listens on ${host}:${port}.`, { cause }));
+    probe.once("error", (cause: NodeJS.ErrnoException) => {
+      const details = { host, port, cause: cause.code };
+      reject(
+        cause.code === "EADDRINUSE"
+          ? new CmError("port-in-use", `Another process listens on ${host}:${port}.`, { cause, details })
+          : new CmError("options-invalid", `${host}:${port} can't be listened on (${cause.code}).`, { cause, details }),
+      );
     });
     probe.listen({ host, port, exclusive: true }, () => probe.close(() => resolve()));
   });

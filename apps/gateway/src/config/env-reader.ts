@@ -1,12 +1,20 @@
 import { CmError } from "@cm/protocol";
+import { isHost } from "./host.js";
 
 /** Reads variables one by one and collects what is wrong with them, so that all of it is told at once. */
 export class EnvReader {
   readonly #env: Readonly<Record<string, string | undefined>>;
   readonly #problems: string[] = [];
+  readonly #bad = new Set<string>();
+  readonly #warnings: string[] = [];
 
   constructor(env: Readonly<Record<string, string | undefined>>) {
     this.#env = env;
+  }
+
+  /** Whether the variable is set, be it to nothing. */
+  has(name: string): boolean {
+    return this.#env[name] !== undefined;
   }
 
   /** The trimmed value; an empty one counts as not set. */
@@ -20,7 +28,7 @@ export class EnvReader {
     if (value === undefined) return fallback;
     const number = /^\d{1,15}$/.test(value) ? Number(value) : Number.NaN;
     if (number >= min && number <= max) return number;
-    this.problem(name, `must be a whole number from ${min} to ${max}, and is "${value}"`);
+    this.problem(name, `must be a whole number from ${min} to ${max}, and is ${quoted(value)}`);
     return fallback;
   }
 
@@ -29,19 +37,37 @@ export class EnvReader {
     if (value === undefined) return fallback;
     const found = allowed.find((candidate) => candidate === value);
     if (found !== undefined) return found;
-    this.problem(name, `must be one of ${allowed.join(", ")}, and is "${value}"`);
+    this.problem(name, `must be one of ${allowed.join(", ")}, and is ${quoted(value)}`);
     return fallback;
   }
 
-  list(name: string): string[] | undefined {
-    return this.text(name)
-      ?.split(",")
-      .map((item) => item.trim())
-      .filter((item) => item !== "");
+  /** An IP address or host name. */
+  host(name: string, fallback: string): string {
+    const value = this.text(name);
+    if (value === undefined) return fallback;
+    if (isHost(value)) return value;
+    // Not repeated: it may be a URL with a password.
+    this.problem(name, "must be an IP address or a host name");
+    return fallback;
   }
 
   problem(name: string, what: string): void {
     this.#problems.push(`${name} ${what}`);
+    this.#bad.add(name);
+  }
+
+  /** Whether none of the variables has a problem so far: what depends on them can be judged. */
+  areGood(...names: readonly string[]): boolean {
+    return names.every((name) => !this.#bad.has(name));
+  }
+
+  /** Something that can be lived with, but that somebody should know. */
+  warn(what: string): void {
+    this.#warnings.push(what);
+  }
+
+  get warnings(): readonly string[] {
+    return this.#warnings;
   }
 
   /** Throws `config-invalid` naming every problem, if there was one. */
@@ -51,4 +77,9 @@ export class EnvReader {
       details: { problems: this.#problems },
     });
   }
+}
+
+/** On one line, and not too long. */
+function quoted(value: string): string {
+  return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}...` : value);
 }

@@ -63,6 +63,31 @@ describe("readGatewayConfig", () => {
     ["IDLE_TIMEOUT_MS", "5000"],
     ["WORKERS", "2"],
     ["LOG_FORMAT", "xml"],
+    ["LISTEN_HOST", "not a host"],
+    ["LISTEN_HOST", "256.0.0.1"],
+    ["LISTEN_HOST", "[::1]"],
+    ["SERVER_HOST", "http://gw.example"],
+    ["SERVER_HOST", "a..b"],
+    ["REDIS_HOST", "no such host"],
+    ["REDIS_HOST", "cache:6379"],
+    ["REDIS_HOST", "a,b"],
+    ["REDIS_URL", "redis://"],
+    ["REDIS_URL", "redis://a b"],
+    ["REDIS_URL", "redis://a:65536"],
+    ["REDIS_URL", "redis://a/x"],
+    ["REDIS_URL", "redis://a/65536"],
+    ["REDIS_URL", "redis+cluster://a/1"],
+    ["REDIS_URL", "redis+sentinel://a"],
+    ["ALLOWED_ORIGINS", ""],
+    ["ALLOWED_ORIGINS", " , "],
+    ["ALLOWED_ORIGINS", "*"],
+    ["ALLOWED_ORIGINS", "example.com"],
+    ["ALLOWED_ORIGINS", "https://example.com/"],
+    ["ALLOWED_ORIGINS", "https://Example.com"],
+    ["ALLOWED_ORIGINS", "https://example.com:443"],
+    ["ALLOWED_ORIGINS", "https://example.com,https://example.com/path"],
+    ["CM_WORKER", "1"],
+    ["CM_WORKER", "1-2-3"],
   ])("names %s where it is %j", (name, value) => {
     expect(problemsOf({ [name]: value })).toContain(name);
   });
@@ -73,8 +98,72 @@ describe("readGatewayConfig", () => {
     expect(problems).not.toContain("secret");
   });
 
-  it("gives each worker an id of its own", () => {
-    const env = { SERVER_ID: "gw", WORKERS: "2", REDIS_URL: "redis://x", CM_WORKER: "2" };
-    expect(readGatewayConfig(env)).toMatchObject({ serverId: "gw-2", worker: 2 });
+  it("takes origins as browsers send them", () => {
+    const ALLOWED_ORIGINS =
+      "https://example.com, http://localhost:8080,http://[::1]:3000,chrome-extension://abcdef,null";
+    expect(readGatewayConfig({ ALLOWED_ORIGINS }).allowedOrigins).toEqual([
+      "https://example.com",
+      "http://localhost:8080",
+      "http://[::1]:3000",
+      "chrome-extension://abcdef",
+      "null",
+    ]);
+    expect(readGatewayConfig({}).allowedOrigins).toBeUndefined();
+  });
+
+  it.each(["::1", "0.0.0.0", "gw-1.example.com", "localhost", "my_host"])("takes the host %j", (host) => {
+    expect(readGatewayConfig({ LISTEN_HOST: host, SERVER_HOST: host, REDIS_HOST: host })).toMatchObject({
+      listenHost: host,
+      serverHost: host,
+    });
+  });
+
+  it.each([
+    ["REDIS_URL", { REDIS_URL: "http://cache", WORKERS: "2" }],
+    ["REDIS_HOST", { REDIS_HOST: "a b", WORKERS: "2" }],
+    ["HEARTBEAT_INTERVAL_MS", { HEARTBEAT_INTERVAL_MS: "soon", HEARTBEAT_TTL_SECONDS: "20" }],
+    ["PORT", { PORT: "many", WORKERS: "2", REDIS_URL: "redis://x" }],
+  ])("names %s alone where the others are right", (name, env) => {
+    const problems = problemsOf(env);
+    expect(problems).toMatch(new RegExp(`^The configuration can't be used: ${name} [^;]*\\.$`));
+  });
+
+  it.each([
+    { REDIS_URL: "redis://user:hunter2@host,other" },
+    { REDIS_URL: "redis://host?password=hunter2" },
+    { REDIS_URL: "hunter2" },
+    { REDIS_HOST: "redis://:hunter2@host" },
+    { SERVER_HOST: "user:hunter2@host" },
+    { ALLOWED_ORIGINS: "https://user:hunter2@example.com" },
+  ])("says on one line what is wrong with %j, without the password", (env) => {
+    const problems = problemsOf(env);
+    expect(problems).toContain(Object.keys(env)[0]);
+    expect(problems).not.toContain("hunter2");
+  });
+
+  it("stays on one line, whatever the values hold", () => {
+    const problems = problemsOf({ PORT: "1\n2", LOG_LEVEL: "x\ny", SERVER_ID: "a\nb", LISTEN_HOST: "a\nb" });
+    expect(problems).not.toContain("\n");
+    expect(problemsOf({ PORT: "9".repeat(10_000) }).length).toBeLessThan(200);
+  });
+
+  it("warns where a URL makes the parts idle", () => {
+    const env = { REDIS_URL: "redis://one", REDIS_HOST: "two", REDIS_PASSWORD: "hunter2" };
+    const { redisUrl, warnings } = readGatewayConfig(env);
+    expect(redisUrl).toBe("redis://one");
+    expect(warnings).toEqual(["REDIS_URL is set, so REDIS_HOST, REDIS_PASSWORD are ignored"]);
+    expect(readGatewayConfig({ REDIS_URL: "redis://one", REDIS_HOST: " " }).warnings).toEqual([]);
+  });
+
+  it("gives each worker, and each of its starts, an id of its own", () => {
+    const env = { SERVER_ID: "gw", WORKERS: "2", REDIS_URL: "redis://x" };
+    expect(readGatewayConfig({ ...env, CM_WORKER: "2" })).toMatchObject({ serverId: "gw-2", worker: "2" });
+    expect(readGatewayConfig({ ...env, CM_WORKER: "2-17" })).toMatchObject({ serverId: "gw-2-17", worker: "2-17" });
+  });
+
+  it("keeps the ids of all workers within the 64 characters of an id", () => {
+    const env = { WORKERS: "64", REDIS_URL: "redis://x", CM_WORKER: "64-999999" };
+    expect(readGatewayConfig({ ...env, SERVER_ID: "x".repeat(54) }).serverId).toHaveLength(64);
+    expect(problemsOf({ ...env, SERVER_ID: "x".repeat(55) })).toContain("SERVER_ID");
   });
 });

@@ -1,4 +1,5 @@
 import { isServerId, randomBase36 } from "@cm/protocol";
+import { readAllowedOrigins } from "./allowed-origins.js";
 import { EnvReader } from "./env-reader.js";
 import { readRedisUrl } from "./redis-url.js";
 
@@ -10,7 +11,7 @@ export interface GatewayConfig {
   readonly listenHost: string;
   /** `SERVER_HOST`: how other machines reach this server, told in the registry. Default `localhost`. */
   readonly serverHost: string;
-  /** `SERVER_ID`: 1 to 64 of A-Z a-z 0-9 _ -. Default: random. With `WORKERS`, worker n gets `-n` behind it. */
+  /** `SERVER_ID`: 1 to 64 of A-Z a-z 0-9 _ -. Default: random. With `WORKERS`, worker n gets `-n` behind it, or `-n-k` at its k-th start. */
   readonly serverId: string;
   /** `REDIS_URL`, or put together from `REDIS_HOST` and its kin; `undefined` means the embedded memory store. */
   readonly redisUrl: string | undefined;
@@ -44,51 +45,68 @@ export interface GatewayConfig {
   readonly allowedOrigins: readonly string[] | undefined;
   /** `WORKERS`: server processes on one port. Default 1; more need Redis. */
   readonly workers: number;
-  /** `CM_WORKER`: which worker this process is; set by the process that starts the workers. */
-  readonly worker: number | undefined;
+  /**
+   * `CM_WORKER`: which worker this process is, `n`, or `n-k` at its k-th start; set by the
+   * process that starts the workers.
+   */
+  readonly worker: string | undefined;
   /** `LOG_LEVEL`. Default `info`. */
   readonly logLevel: LogLevel;
   /** `LOG_FORMAT`: `json` (default) or `text`, for reading at a terminal. */
   readonly logFormat: "json" | "text";
+  /** What is odd about the environment, but can be lived with. */
+  readonly warnings: readonly string[];
 }
 
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 const DAY_MS = 86_400_000;
+const SERVER_ID_MAX = 64;
+
+/** More server processes than any machine has use for. */
+const WORKERS_MAX = 64;
+
+/** The most starts of one worker that are told apart; later ones count from 2 again. */
+export const WORKER_STARTS_MAX = 999_999;
+
+const WORKER_SUFFIX_MAX = `-${WORKERS_MAX}-${WORKER_STARTS_MAX}`.length;
 
 /** Reads and validates the environment; throws `config-invalid` naming every bad value. */
 export function readGatewayConfig(env: Readonly<Record<string, string | undefined>>): GatewayConfig {
   const reader = new EnvReader(env);
-  const workers = reader.wholeNumber("WORKERS", 1, 1, 64);
-  const redisUrl = readRedisUrl(reader);
-  if (workers > 1 && redisUrl === undefined) {
+  const workers = reader.wholeNumber("WORKERS", 1, 1, WORKERS_MAX);
+  const redis = readRedisUrl(reader);
+  if (workers > 1 && !redis.given) {
     reader.problem("WORKERS", "needs REDIS_URL: processes do not share the memory store");
   }
   const serverId = reader.text("SERVER_ID") ?? `gw-${randomBase36(6)}`;
   if (!isServerId(serverId)) {
     reader.problem("SERVER_ID", "must be 1 to 64 characters of A-Z, a-z, 0-9, _ and -");
-  } else if (workers > 1 && serverId.length > 61) {
-    reader.problem("SERVER_ID", "must leave room for the worker's number: at most 61 characters");
+  } else if (workers > 1 && serverId.length > SERVER_ID_MAX - WORKER_SUFFIX_MAX) {
+    const max = SERVER_ID_MAX - WORKER_SUFFIX_MAX;
+    reader.problem("SERVER_ID", `must leave room for the workers' numbers: at most ${max} characters`);
   }
   const redisPrefix = reader.text("REDIS_PREFIX") ?? "cm";
   if (!/^[A-Za-z0-9:_-]{1,64}$/.test(redisPrefix)) {
     reader.problem("REDIS_PREFIX", "must be 1 to 64 characters of A-Z, a-z, 0-9, :, _ and -");
   }
   const port = reader.wholeNumber("PORT", 3000, 0, 65_535);
-  if (workers > 1 && port === 0) reader.problem("PORT", "must be given where WORKERS share it");
+  if (workers > 1 && port === 0 && reader.areGood("PORT"))
+    reader.problem("PORT", "must be given where WORKERS share it");
   const heartbeatIntervalMs = reader.wholeNumber("HEARTBEAT_INTERVAL_MS", 30_000, 100, DAY_MS / 2);
   const leaseTtlMs = 1000 * reader.wholeNumber("HEARTBEAT_TTL_SECONDS", 90, 1, DAY_MS / 1000);
-  if (leaseTtlMs <= heartbeatIntervalMs) {
+  const judgeable = reader.areGood("HEARTBEAT_INTERVAL_MS", "HEARTBEAT_TTL_SECONDS");
+  if (judgeable && leaseTtlMs <= heartbeatIntervalMs) {
     reader.problem("HEARTBEAT_TTL_SECONDS", `must be more than HEARTBEAT_INTERVAL_MS (${heartbeatIntervalMs} ms)`);
   }
-  const worker = reader.text("CM_WORKER") === undefined ? undefined : reader.wholeNumber("CM_WORKER", 1, 1, 64);
+  const worker = readWorker(reader, workers);
   const config: GatewayConfig = {
     port,
-    listenHost: reader.text("LISTEN_HOST") ?? "127.0.0.1",
-    serverHost: reader.text("SERVER_HOST") ?? "localhost",
+    listenHost: reader.host("LISTEN_HOST", "127.0.0.1"),
+    serverHost: reader.host("SERVER_HOST", "localhost"),
     serverId: worker === undefined ? serverId : `${serverId}-${worker}`,
-    redisUrl,
+    redisUrl: redis.url,
     redisPrefix,
     heartbeatIntervalMs,
     leaseTtlMs,
@@ -102,12 +120,26 @@ export function readGatewayConfig(env: Readonly<Record<string, string | undefine
     maxRooms: reader.wholeNumber("MAX_ROOMS_PER_CONNECTION", 100, 1, 10_000),
     maxRequestsPerSecond: reader.wholeNumber("MAX_REQUESTS_PER_SECOND", 100, 1, 100_000),
     idleTimeoutMs: reader.wholeNumber("IDLE_TIMEOUT_MS", 120_000, 8_000, 960_000),
-    allowedOrigins: reader.list("ALLOWED_ORIGINS"),
+    allowedOrigins: readAllowedOrigins(reader),
     workers,
     worker,
     logLevel: reader.oneOf("LOG_LEVEL", "info", LOG_LEVELS),
     logFormat: reader.oneOf("LOG_FORMAT", "json", ["json", "text"]),
+    warnings: reader.warnings,
   };
   reader.finish();
   return config;
+}
+
+function readWorker(reader: EnvReader, workers: number): string | undefined {
+  const worker = reader.text("CM_WORKER");
+  if (worker === undefined) return undefined;
+  const [index = "", start = "1", ...rest] = worker.split("-");
+  const isNumber = (text: string, max: number): boolean => /^[1-9]\d{0,5}$/.test(text) && Number(text) <= max;
+  if (!isNumber(index, WORKERS_MAX) || !isNumber(start, WORKER_STARTS_MAX) || rest.length > 0) {
+    reader.problem("CM_WORKER", "must be a worker's number, such as 1 or 1-2; it is not for people to set");
+  } else if (reader.areGood("WORKERS") && workers === 1) {
+    reader.problem("CM_WORKER", "is for the workers that WORKERS asks for; it is not for people to set");
+  }
+  return worker;
 }

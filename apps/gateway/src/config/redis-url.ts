@@ -1,28 +1,58 @@
+import { isCmError } from "@cm/protocol";
+import { parseConnectionUrl } from "@cm/redis-store";
 import type { EnvReader } from "./env-reader.js";
+import { isHost } from "./host.js";
 
-const SCHEMES = ["redis:", "rediss:", "redis+cluster:", "rediss+cluster:", "redis+sentinel:", "rediss+sentinel:"];
+const PARTS = ["REDIS_HOST", "REDIS_PORT", "REDIS_PASSWORD", "REDIS_DB"] as const;
+
+/** What the environment says of Redis. */
+export interface RedisSetting {
+  /** Whether it says anything at all, be it wrong. */
+  readonly given: boolean;
+  /** `undefined` where nothing usable is said. */
+  readonly url: string | undefined;
+}
 
 /**
  * Where Redis is: `REDIS_URL` as it is, or a URL made of `REDIS_HOST`, `REDIS_PORT`,
- * `REDIS_PASSWORD` and `REDIS_DB`, of which one is enough. `undefined` where none is set.
+ * `REDIS_PASSWORD` and `REDIS_DB`, of which one is enough. The URL wins over its parts.
  */
-export function readRedisUrl(reader: EnvReader): string | undefined {
+export function readRedisUrl(reader: EnvReader): RedisSetting {
+  const parts = PARTS.filter((name) => reader.text(name) !== undefined);
   const url = reader.text("REDIS_URL");
   if (url !== undefined) {
-    const scheme = url.slice(0, url.indexOf(":") + 1);
-    if (SCHEMES.includes(scheme)) return url;
-    // The value is not repeated: it may carry a password.
-    reader.problem("REDIS_URL", `must begin with one of ${SCHEMES.map((known) => `${known}//`).join(", ")}`);
-    return undefined;
+    if (parts.length > 0)
+      reader.warn(`REDIS_URL is set, so ${parts.join(", ")} ${parts.length > 1 ? "are" : "is"} ignored`);
+    const problem = problemOf(url);
+    if (problem === undefined) return { given: true, url };
+    reader.problem("REDIS_URL", `can't be used: ${problem}`);
+    return { given: true, url: undefined };
   }
-  const host = reader.text("REDIS_HOST");
-  const password = reader.text("REDIS_PASSWORD");
-  if (host === undefined && password === undefined && !reader.text("REDIS_PORT") && !reader.text("REDIS_DB")) {
-    return undefined;
-  }
+  if (parts.length === 0) return { given: false, url: undefined };
+  const host = (reader.text("REDIS_HOST") ?? "localhost").replace(/^\[(.*)\]$/, "$1");
   const port = reader.wholeNumber("REDIS_PORT", 6379, 1, 65_535);
-  const database = reader.wholeNumber("REDIS_DB", 0, 0, 65_535);
-  const credentials = password === undefined ? "" : `:${encodeURIComponent(password)}@`;
-  const address = host?.includes(":") && !host.startsWith("[") ? `[${host}]` : (host ?? "localhost");
-  return `redis://${credentials}${address}:${port}/${database}`;
+  const db = reader.wholeNumber("REDIS_DB", 0, 0, 65_535);
+  const password = reader.text("REDIS_PASSWORD");
+  const credentials = password === undefined ? "" : `:${encode(password)}@`;
+  const made = `redis://${credentials}${host.includes(":") ? `[${host}]` : host}:${port}/${db}`;
+  if (isHost(host) && problemOf(made) === undefined) return { given: true, url: made };
+  // The value is not repeated: it may be a URL with a password.
+  reader.problem("REDIS_HOST", "must be an IP address or a host name");
+  return { given: true, url: undefined };
+}
+
+/** What is wrong with the URL, without anything of it. */
+function problemOf(url: string): string | undefined {
+  try {
+    parseConnectionUrl(url);
+    return undefined;
+  } catch (error) {
+    const problem = isCmError(error) ? error.details?.problem : undefined;
+    return typeof problem === "string" ? problem : "it is not understood";
+  }
+}
+
+/** Percent-encodes any text; half a surrogate pair, which has no UTF-8, becomes U+FFFD. */
+function encode(text: string): string {
+  return encodeURIComponent(text.toWellFormed());
 }

@@ -1,0 +1,70 @@
+import { type FailureStage, isCmError } from "@cm/protocol";
+
+/** How often repetitions are summed up. */
+const SUMMARY_INTERVAL_MS = 5_000;
+
+/** Kinds of failures that are told apart; codes and stages are few, names of foreign errors need not be. */
+const KINDS_MAX = 64;
+
+/** Where a failure happened: in the background, or in carrying out a client's request. */
+export type FailurePlace = FailureStage | "request";
+
+/** A log of failures that an outage can't flood. */
+export interface FailureLog {
+  report(error: unknown, stage: FailurePlace): void;
+  /** Writes down what was only counted so far. */
+  flush(): void;
+}
+
+/** The part of a logger that is needed here. */
+interface ErrorLog {
+  error(fields: Readonly<Record<string, unknown>>, message: string): void;
+}
+
+interface Kind {
+  readonly stage: string;
+  readonly code: string;
+  /** Since the last summary, without those that were written in full. */
+  repeated: number;
+}
+
+/**
+ * Writes the first failure of each kind (stage and code) in full. Those that follow are
+ * counted, and told in one line every five seconds, until a kind has been quiet so long.
+ */
+export function createFailureLog(log: ErrorLog, intervalMs = SUMMARY_INTERVAL_MS): FailureLog {
+  const kinds = new Map<string, Kind>();
+  let timer: NodeJS.Timeout | undefined;
+
+  const flush = (): void => {
+    const repeated = [...kinds.values()].filter((kind) => kind.repeated > 0).map((kind) => ({ ...kind }));
+    for (const [key, kind] of kinds) {
+      if (kind.repeated === 0) kinds.delete(key);
+      kind.repeated = 0;
+    }
+    if (repeated.length > 0) log.error({ failures: repeated }, "more failures of the same kinds");
+    if (kinds.size > 0) return;
+    clearInterval(timer);
+    timer = undefined;
+  };
+
+  return {
+    report: (error, stage) => {
+      const code = isCmError(error) ? error.code : error instanceof Error ? error.name : typeof error;
+      const known = kinds.get(`${stage} ${code}`) ?? (kinds.size < KINDS_MAX ? undefined : kinds.get("others"));
+      if (known !== undefined) {
+        known.repeated++;
+        return;
+      }
+      const isOther = kinds.size === KINDS_MAX - 1;
+      kinds.set(isOther ? "others" : `${stage} ${code}`, {
+        stage: isOther ? "others" : stage,
+        code: isOther ? "others" : code,
+        repeated: 0,
+      });
+      timer ??= setInterval(flush, intervalMs).unref();
+      log.error({ err: error, code, stage }, stage === "request" ? "a request failed" : "background failure");
+    },
+    flush,
+  };
+}

@@ -1,0 +1,110 @@
+import { isCmError } from "@cm/protocol";
+import { type GatewayConfig, readGatewayConfig } from "./config/gateway-config.js";
+import { startGateway } from "./gateway.js";
+import { createLog, type Logger } from "./log.js";
+import { stopped } from "./stop-request.js";
+import { reportListening, startWorkers, WORKER_END_GRACE_MS } from "./workers.js";
+
+/** Exit codes: 0 closed as asked, 1 a fault, 78 a configuration that can't be used (EX_CONFIG). */
+const EXIT_OK = 0;
+const EXIT_FAULT = 1;
+const EXIT_CONFIG = 78;
+
+/** What was started and has to be closed, on request or because it can't go on. */
+interface Running {
+  readonly expelled?: Promise<Error>;
+  close(): Promise<void>;
+}
+
+/**
+ * Runs a gateway, or the processes of one, until `stop` is aborted, which may happen at
+ * any time. `script` is what to run in a worker. Resolves to the exit code.
+ */
+export async function runProgram(script: string, stop: AbortSignal): Promise<number> {
+  let config: GatewayConfig;
+  try {
+    config = readGatewayConfig(process.env);
+  } catch (error) {
+    tell(error);
+    return EXIT_CONFIG;
+  }
+  const log = createLog(config);
+  for (const warning of config.warnings) log.warn(warning);
+  process.on("unhandledRejection", (error) => {
+    log.fatal({ err: error }, "a promise was rejected and nobody looked");
+    process.exit(EXIT_FAULT);
+  });
+  const isPrimary = config.workers > 1 && config.worker === undefined;
+  const closeWithin = (facts: Readonly<Record<string, unknown>>): void => {
+    log.info(facts, "closing");
+    setTimeout(
+      () => {
+        log.error("closing took too long; what is left in the store vanishes with the lease");
+        process.exit(EXIT_FAULT);
+      },
+      // Workers keep to the time by themselves, and are killed where they can't.
+      config.shutdownTimeoutMs + (isPrimary ? 2 * WORKER_END_GRACE_MS : 0),
+    );
+  };
+  const onStop = (): void => closeWithin({ signal: stop.reason });
+  if (stop.aborted) onStop();
+  else stop.addEventListener("abort", onStop, { once: true });
+
+  try {
+    const running = await (isPrimary ? runWorkers(config, script, log, stop) : runServer(config, log, stop));
+    if (typeof running === "number") return running;
+    const expelled = await Promise.race([stopped(stop), running.expelled ?? stopped(stop)]);
+    if (expelled !== undefined) {
+      log.fatal({ err: expelled }, "this server has lost its place");
+      if (!stop.aborted) closeWithin({});
+    }
+    await running.close();
+    log.info("closed");
+    return expelled === undefined ? EXIT_OK : EXIT_FAULT;
+  } catch (error) {
+    if (!stop.aborted || error !== stop.reason) return fail(error, log);
+    // A start that was told to stop ends this way, and has cleaned up behind itself.
+    log.info("closed");
+    return EXIT_OK;
+  }
+}
+
+async function runServer(config: GatewayConfig, log: Logger, stop: AbortSignal): Promise<Running> {
+  const gateway = await startGateway(config, log, stop);
+  const store = config.redisUrl === undefined ? "memory" : "redis";
+  const url = urlOf(gateway.host, gateway.port);
+  log.info({ url, port: gateway.port, pid: process.pid, store }, `listening; open ${url} in a browser`);
+  if (config.worker !== undefined) reportListening();
+  return gateway;
+}
+
+async function runWorkers(
+  config: GatewayConfig,
+  script: string,
+  log: Logger,
+  stop: AbortSignal,
+): Promise<Running | number> {
+  const workers = await startWorkers(config, script, log, stop);
+  if (typeof workers !== "number") log.info({ workers: config.workers, port: config.port }, "workers started");
+  return workers;
+}
+
+function urlOf(host: string, port: number): string {
+  if (host === "0.0.0.0" || host === "::") return `http://localhost:${port}`;
+  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
+
+function fail(error: unknown, log: Logger): number {
+  if (isCmError(error) && error.code === "options-invalid") {
+    tell(error);
+    return EXIT_CONFIG;
+  }
+  log.fatal({ err: error, code: isCmError(error) ? error.code : undefined }, "the gateway failed");
+  return EXIT_FAULT;
+}
+
+/** One line, without a stack, for the person who set the gateway up. */
+function tell(error: unknown): void {
+  const message = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`${message.replace(/\s+/g, " ")}\n`);
+}
