@@ -86,7 +86,7 @@ export async function startGateway(
       toConnection: (id, frame) => server?.toConnection(id, frame) ?? false,
       toUser: (userId, frame) => server?.toUser(userId, frame) ?? 0,
     };
-    const router = createGatewayRouter(config, store, local, onError, log);
+    const router = createGatewayRouter(config, store, local, onError);
     const membership = createGatewayMembership(config, store, router, onError, expel, (id) => server?.connection(id));
     const health: HealthSources = {
       phase: () => phase,
@@ -149,13 +149,7 @@ async function startStore(store: Store, stop: AbortSignal): Promise<void> {
   stop.throwIfAborted();
 }
 
-function createGatewayRouter(
-  config: GatewayConfig,
-  store: Store,
-  local: LocalDelivery,
-  onError: OnError,
-  log: Logger,
-): Router {
+function createGatewayRouter(config: GatewayConfig, store: Store, local: LocalDelivery, onError: OnError): Router {
   return createRouter({
     serverId: config.serverId,
     bus: store.bus,
@@ -163,7 +157,10 @@ function createGatewayRouter(
     local,
     onError,
     onGap: ({ room, known }) => {
-      if (known !== undefined) log.warn({ room, ...known }, "messages were lost between servers");
+      if (known !== undefined) {
+        const details = { room, ...known };
+        onError(new CmError("unavailable", "Messages were lost between servers.", { details }), { stage: "delivery" });
+      }
       if (room === undefined) return;
       const frame = encodeServerFrame({ type: "gap", room, ...(known === undefined ? {} : { missed: known.missed }) });
       local.toRoom(room, encodeUtf8(frame), []);

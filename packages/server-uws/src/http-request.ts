@@ -21,5 +21,10 @@ export function copyRequest(res: HttpResponse, req: HttpRequest): RequestFacts {
     const before = headers[name];
     headers[name] = before === undefined ? value : `${before}, ${value}`;
   });
-  return { path: req.getUrl(), query: req.getQuery(), headers, remoteAddress: remoteAddressOf(res) };
+  return {
+    path: req.getUrl(), // Where there is no question mark there is none at all, against its type.
+    query: req.getQuery() ?? "",
+    headers,
+    remoteAddress: remoteAddressOf(res),
+  };
 }
