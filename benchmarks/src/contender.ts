@@ -1,10 +1,11 @@
 import { fileURLToPath } from "node:url";
 import { createCmDialect, type Dialect } from "@cm/load";
+import { encodeServerFrame } from "@cm/protocol";
 import { minimumDialect } from "./minimum/minimum-dialect.js";
 import { socketIoDialect } from "./socket-io/socket-io-dialect.js";
 
 /** What is measured side by side. */
-export const CONTENDER_NAMES = ["cm", "minimum", "socket.io"] as const;
+export const CONTENDER_NAMES = ["cm", "minimum", "same-bytes", "socket.io"] as const;
 export type ContenderName = (typeof CONTENDER_NAMES)[number];
 
 /** How a contender's server is started and spoken to. */
@@ -16,7 +17,21 @@ export interface Contender {
   /** Its environment beside `PORT` and `REDIS_URL`; `index` tells its processes apart. */
   environment(index: number): Readonly<Record<string, string>>;
   dialect(): Dialect;
+  /** Bytes added to each payload. */
+  readonly extraBytes?: number;
 }
+
+/**
+ * What a frame of this project says beside the payload and the room (its type, and who
+ * sent it), less what the minimum puts around a payload: two characters.
+ */
+const FRAME_EXTRA_BYTES =
+  encodeServerFrame({
+    type: "message",
+    room: "",
+    from: { connection: "bench-0.abcd701", user: "load-0001" },
+    data: 0,
+  }).length - 3;
 
 const program = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 
@@ -33,6 +48,14 @@ export const CONTENDERS: Readonly<Record<ContenderName, Contender>> = {
     path: "/ws",
     environment: () => ({}),
     dialect: () => minimumDialect,
+  },
+  // The minimum once more, delivering as many bytes as this project's frames have.
+  "same-bytes": {
+    program: program("./minimum/minimum-server.js"),
+    path: "/ws",
+    environment: () => ({}),
+    dialect: () => minimumDialect,
+    extraBytes: FRAME_EXTRA_BYTES,
   },
   "socket.io": {
     program: program("./socket-io/socket-io-server.js"),

@@ -28,7 +28,7 @@ async function drive(job: DriveJob): Promise<DriveResult> {
     rooms: job.scenario.rooms,
     members: job.scenario.members,
     rate: job.scenario.rate,
-    bytes: job.scenario.bytes,
+    bytes: job.scenario.bytes + (CONTENDERS[job.contender].extraBytes ?? 0),
     warmupSeconds: job.warmupSeconds,
     seconds: job.seconds,
     seed: job.seed,

@@ -32,6 +32,13 @@ const RATIO_GOALS: readonly RatioGoal[] = [
     limitIncluded: true,
   },
   {
+    figure: "server CPU per delivery / minimum delivering as many bytes",
+    against: "same-bytes",
+    read: (medians) => medians.serverCpuUsPerDelivery,
+    limit: 1.1,
+    limitIncluded: true,
+  },
+  {
     figure: "server CPU per delivery / socket.io",
     against: "socket.io",
     read: (medians) => medians.serverCpuUsPerDelivery,
