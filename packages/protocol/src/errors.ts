@@ -23,6 +23,12 @@ export const ERROR_CODES = {
   // What the state of things forbids
   "not-a-member": { retryable: false, meaning: "The connection is not a member of the room." },
   "not-found": { retryable: false, meaning: "The target does not exist, or its owner is gone." },
+  "transition-invalid": { retryable: false, meaning: "The game's state does not lead to the one asked for." },
+  "not-initialized": { retryable: false, meaning: "The connection manager was asked for before it was initialized." },
+  "already-initialized": {
+    retryable: false,
+    meaning: "The connection manager was initialized already, with other options.",
+  },
   "rooms-limit": { retryable: false, meaning: "The connection is a member of as many rooms as it may be." },
   "pending-limit": { retryable: true, meaning: "Too many operations of this connection are waiting for an answer." },
   "rate-limited": { retryable: true, meaning: "The connection sends faster than it may." },

@@ -7,6 +7,14 @@ export const GAME_STATES = ["waiting", "active", "paused", "completed"] as const
 /** One of {@link GAME_STATES}. */
 export type GameState = (typeof GAME_STATES)[number];
 
+/** Which state leads where. `completed` is the end. */
+export const GAME_TRANSITIONS: Readonly<Record<GameState, readonly GameState[]>> = {
+  waiting: ["active", "completed"],
+  active: ["paused", "completed"],
+  paused: ["active", "completed"],
+  completed: [],
+};
+
 /** A game: a room with a record of its own. */
 export interface GameSession {
   /** The game's id, which is also its room's name. */

@@ -18,8 +18,12 @@ export { decodeUtf8, encodeUtf8, utf8ByteLength } from "./utf8.js";
 
 // Records
 export { parseGameEvent } from "./game-event.js";
-export { GAME_STATES, parseGameSession } from "./game-session.js";
+export { GAME_STATES, GAME_TRANSITIONS, parseGameSession } from "./game-session.js";
 export { parsePlayerConnection } from "./player-connection.js";
+
+// Changes of presence and of rosters
+export { PRESENCE_CHANGES, parsePresenceChange } from "./presence/presence-change.js";
+export { parseRosterChange, ROSTER_CHANGES } from "./presence/roster-change.js";
 
 // Messages between servers
 export { ENVELOPE_EXCEPT_MAX, ENVELOPE_VERSION } from "./envelope/cross-server-message.js";
@@ -50,6 +54,8 @@ export type { ConnectionIdParts, ConnectionIdSource, ConnectionIdSourceOptions }
 export type { GameEvent } from "./game-event.js";
 export type { GameSession, GameState } from "./game-session.js";
 export type { PlayerConnection } from "./player-connection.js";
+export type { PresenceChange, PresenceChangeKind } from "./presence/presence-change.js";
+export type { RosterChange, RosterChangeKind } from "./presence/roster-change.js";
 export type { CrossServerMessage, MessageKind } from "./envelope/cross-server-message.js";
 export type { EnvelopeHeader, EnvelopePosition, EnvelopeRoute } from "./envelope/envelope-codec.js";
 export type { ClientFrame, ClientFrameResult, FrameFault, Ref } from "./frames/client-frame.js";
@@ -60,7 +66,16 @@ export type { FailureStage, OnError } from "./background.js";
 export type { Bus, BusHandler, Channel, ResumeHandler, Subscription } from "./contracts/bus.js";
 export type { ConnectionReaping, ConnectionRecord, ConnectionRegistry } from "./contracts/connection-registry.js";
 export type { LocalDelivery, RoomInterest } from "./contracts/local-delivery.js";
-export type { Page, PageRequest, RoomDirectory, RoomMember, RoomUpkeep } from "./contracts/room-directory.js";
+export type {
+  AnnouncedMember,
+  HeldRoom,
+  JoinOptions,
+  Page,
+  PageRequest,
+  RoomDirectory,
+  RoomMember,
+  RoomUpkeep,
+} from "./contracts/room-directory.js";
 export type {
   Lease,
   ReapClaim,
@@ -71,5 +86,13 @@ export type {
   ServerRegistration,
   ServerRegistry,
 } from "./contracts/server-registry.js";
+export type { SessionDirectory, SessionRecord } from "./contracts/session-directory.js";
 export type { Link, LinkState, Store } from "./contracts/store.js";
-export type { UserConnection, UserDirectory, UserUpkeep } from "./contracts/user-directory.js";
+export type {
+  AddOptions,
+  RemoveOptions,
+  UserConnection,
+  UserDirectory,
+  UserState,
+  UserUpkeep,
+} from "./contracts/user-directory.js";

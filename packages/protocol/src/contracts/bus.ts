@@ -1,7 +1,10 @@
-/** Where a message goes: the channel of a room, or of one server. */
+/**
+ * Where a message goes: the channel of a room, of one server, of the changes of a room's
+ * roster, or of the presence of a slice of all users.
+ */
 export interface Channel {
-  readonly kind: "room" | "server";
-  /** Room name or server id. */
+  readonly kind: "room" | "server" | "roster" | "presence";
+  /** Room name, server id, or number of the slice. */
   readonly name: string;
 }
 

@@ -29,6 +29,8 @@ export interface ConnectionRegistry {
    * lease's server. A shelf whose records are all gone stays gone.
    */
   renew(lease: Lease, fromShelf: number, toShelf: number): Promise<void>;
+  /** What the store holds on one of the lease's server's shelves: to compare with the truth. */
+  held(lease: Lease, shelf: number): Promise<ConnectionRecord[]>;
 }
 
 /** Reading and clearing what a dead server left. Each call is bounded by one shelf. */

@@ -6,6 +6,12 @@ export interface RoomMember {
   readonly userId: string;
 }
 
+/** A member with what is announced about it. */
+export interface AnnouncedMember extends RoomMember {
+  /** What the connection says about itself, as JSON text. Only announced, not kept. */
+  readonly metadata?: string | undefined;
+}
+
 /** A part of a list. */
 export interface Page<T> {
   readonly items: readonly T[];
@@ -20,6 +26,20 @@ export interface PageRequest {
   readonly limit: number;
 }
 
+/** How members are put into a room. */
+export interface JoinOptions {
+  /**
+   * Whether nothing is announced: the members were there before and the store has lost
+   * them. Default `false`.
+   */
+  readonly quiet?: boolean;
+  /**
+   * Whether the room is a game: a session record is created where there is none, in the
+   * same step, and its last activity is now. Default `false`.
+   */
+  readonly session?: boolean;
+}
+
 /**
  * Who is in which room, across all servers. Promises:
  *
@@ -29,16 +49,29 @@ export interface PageRequest {
  * - A member that stays throughout a reading in pages is returned exactly once,
  *   whatever others come and go meanwhile. A bad cursor or limit fails with
  *   `options-invalid`.
- * - A room exists while it has members; the last `leave` leaves nothing behind.
+ * - A room exists while it has members; the last one out leaves nothing behind, and takes
+ *   the room's session with it.
+ * - While somebody wants it (`announce`), every member that comes, changes or goes is
+ *   announced in the same step, on the channel `{ kind: "roster", name: room }` as a
+ *   `RosterChange`, exactly one for each; what changes nothing announces nothing. Their
+ *   versions grow, and each names the one before it.
  */
 export interface RoomDirectory {
-  join(lease: Lease, room: string, members: readonly RoomMember[]): Promise<void>;
+  join(lease: Lease, room: string, members: readonly AnnouncedMember[], options?: JoinOptions): Promise<void>;
   leave(lease: Lease, room: string, members: readonly RoomMember[]): Promise<void>;
+  /** Announces that members have new metadata, where announcements are wanted. */
+  update(lease: Lease, room: string, members: readonly AnnouncedMember[]): Promise<void>;
   members(room: string, page: PageRequest): Promise<Page<RoomMember>>;
   /** Living members, without reading the roster. */
   count(room: string): Promise<number>;
   /** Rooms with members; costs O(partitions). Dead servers' rooms count until cleaned up. */
   countRooms(): Promise<number>;
+  /**
+   * Has the room announce who comes and goes for the next `ttlMs`; whoever wants that to
+   * go on asks again before. Resolves with the version of the latest change, by which the
+   * caller also sees whether changes went by that it has not heard of.
+   */
+  announce(room: string, ttlMs: number): Promise<number>;
 }
 
 /** What keeps rooms from outliving those who are in them. */
@@ -47,4 +80,16 @@ export interface RoomUpkeep {
   renew(lease: Lease, rooms: readonly string[]): Promise<void>;
   /** Removes all members of a dead server from a room; says who they were. */
   evict(claim: ReapClaim, room: string): Promise<RoomMember[]>;
+  /** How many slices the rooms are cut into. */
+  readonly slices: number;
+  /** The slice of a room, from 0. */
+  sliceOf(room: string): number;
+  /** What the store holds of the lease's server in a slice: to compare with the truth. */
+  held(lease: Lease, slice: number): Promise<HeldRoom[]>;
+}
+
+/** A room, with the members that the store holds of one server. */
+export interface HeldRoom {
+  readonly room: string;
+  readonly members: readonly RoomMember[];
 }

@@ -31,6 +31,12 @@ export interface Lease {
   /** When it runs out, in milliseconds of the store's clock (never the server's). */
   readonly expiresAtMs: number;
   readonly ttlMs: number;
+  /**
+   * Whether others have begun to clean up after an earlier lease of this incarnation, and
+   * so have announced that its connections are gone: what it writes anew is news to them.
+   * Where it is `false`, nobody has missed them.
+   */
+  readonly wasReaped: boolean;
 }
 
 /** A living server, as others see it. */

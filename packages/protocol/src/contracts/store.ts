@@ -2,6 +2,7 @@ import type { Bus } from "./bus.js";
 import type { ConnectionReaping, ConnectionRegistry } from "./connection-registry.js";
 import type { RoomDirectory, RoomUpkeep } from "./room-directory.js";
 import type { ServerReaping, ServerRegistry } from "./server-registry.js";
+import type { SessionDirectory } from "./session-directory.js";
 import type { UserDirectory, UserUpkeep } from "./user-directory.js";
 
 /**
@@ -28,6 +29,7 @@ export interface Store {
   readonly connections: ConnectionRegistry & ConnectionReaping;
   readonly rooms: RoomDirectory & RoomUpkeep;
   readonly users: UserDirectory & UserUpkeep;
+  readonly sessions: SessionDirectory;
   readonly bus: Bus;
   readonly link: Link;
   /** Connects and checks the layout. Fails with `unavailable` or `layout-mismatch`. */
