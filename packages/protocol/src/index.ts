@@ -68,6 +68,7 @@ export type { ConnectionReaping, ConnectionRecord, ConnectionRegistry } from "./
 export type { LocalDelivery, RoomInterest } from "./contracts/local-delivery.js";
 export type {
   AnnouncedMember,
+  DepartureReason,
   HeldRoom,
   JoinOptions,
   Page,

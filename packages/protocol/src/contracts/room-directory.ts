@@ -41,6 +41,15 @@ export interface JoinOptions {
 }
 
 /**
+ * Why a member is no longer in a room.
+ *
+ * - `left`: it went out, and its connection stays open
+ * - `closed`: its connection was closed
+ * - `lost`: its server died
+ */
+export type DepartureReason = "left" | "closed" | "lost";
+
+/**
  * Who is in which room, across all servers. Promises:
  *
  * - `join` and `leave` are idempotent, one round trip, and refused with `lease-lost`
@@ -58,7 +67,13 @@ export interface JoinOptions {
  */
 export interface RoomDirectory {
   join(lease: Lease, room: string, members: readonly AnnouncedMember[], options?: JoinOptions): Promise<void>;
-  leave(lease: Lease, room: string, members: readonly RoomMember[]): Promise<void>;
+  /** The reason is announced with it. */
+  leave(
+    lease: Lease,
+    room: string,
+    members: readonly RoomMember[],
+    reason: Exclude<DepartureReason, "lost">,
+  ): Promise<void>;
   /** Announces that members have new metadata, where announcements are wanted. */
   update(lease: Lease, room: string, members: readonly AnnouncedMember[]): Promise<void>;
   members(room: string, page: PageRequest): Promise<Page<RoomMember>>;

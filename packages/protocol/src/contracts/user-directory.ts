@@ -83,6 +83,8 @@ export interface UserDirectory {
    * up, leaving ones until their grace period ends.
    */
   countOnline(): Promise<number>;
+  /** Connections of all users; costs O(partitions). Dead servers' count until cleaned up. */
+  countConnections(): Promise<number>;
   /** How many slices the users are cut into, each with a feed. */
   readonly slices: number;
   /** The slice of a user, from 0. */

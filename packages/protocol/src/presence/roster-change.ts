@@ -1,3 +1,4 @@
+import type { DepartureReason } from "../contracts/room-directory.js";
 import { CmError, type Result } from "../errors.js";
 import { isRecord } from "../shape.js";
 import { isVersion, parseJson } from "./presence-change.js";
@@ -21,11 +22,15 @@ export interface RosterChange {
   readonly at: number;
   /** What the connection says about itself, as parsed JSON; absent for `left`. */
   readonly metadata: unknown;
+  /** For `left`: why. `lost` where a later server's reason is not known here. */
+  readonly reason: DepartureReason | undefined;
 }
+
+const REASONS = ["left", "closed", "lost"] as const satisfies readonly DepartureReason[];
 
 /**
  * Reads a change from the text of a roster channel; `event-invalid` where it is none. On
- * the wire: `{"kind","user","connection","version","previous","at","metadata"?}`.
+ * the wire: `{"kind","user","connection","version","previous","at","metadata"?,"reason"?}`.
  */
 export function parseRosterChange(text: string): Result<RosterChange> {
   const value = parseJson(text);
@@ -49,6 +54,7 @@ export function parseRosterChange(text: string): Result<RosterChange> {
         previousVersion: value.previous,
         at: value.at,
         metadata: value.metadata,
+        reason: kind === "left" ? (REASONS.find((each) => each === value.reason) ?? "lost") : undefined,
       },
     };
   }
