@@ -49,7 +49,7 @@ export class Projection {
     const isOpen = this.#isOpen(connection);
     const gone = rooms.filter((room) => !(isOpen && connection.rooms.has(room)));
     await together([
-      ...(isOpen ? [] : [this.#store.users.remove(lease, [userConnection(connection)])]),
+      ...(isOpen ? [] : [this.#store.users.remove(lease, [userConnection(connection)], { graceMs: 0 })]),
       ...gone.map((room) => this.#store.rooms.leave(lease, room, [memberOf(connection)])),
     ]);
   }
@@ -81,7 +81,7 @@ export class Projection {
   async withdraw(lease: Lease): Promise<void> {
     for (const batch of batches(this.#local.all(), BATCH)) {
       await together([
-        this.#store.users.remove(lease, batch.map(userConnection)),
+        this.#store.users.remove(lease, batch.map(userConnection), { graceMs: 0 }),
         ...membersByRoom(batch).map(([room, members]) => this.#store.rooms.leave(lease, room, members)),
       ]);
       await this.#store.connections.remove(

@@ -54,6 +54,10 @@ export class ConnectionTable {
     return holder && this.#shelves.get(holder)?.get(id.value.shelf)?.get(connectionId);
   }
 
+  held(lease: Lease, shelf: number): ConnectionRecord[] {
+    return [...(this.#shelves.get(this.#servers.holder(lease))?.get(shelf)?.values() ?? [])];
+  }
+
   shelf(claim: ReapClaim, shelf: number): ConnectionRecord[] {
     const holder = this.#servers.claimed(claim);
     return [...((holder && this.#shelves.get(holder)?.get(shelf)?.values()) ?? [])];

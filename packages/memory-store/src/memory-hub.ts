@@ -2,14 +2,15 @@ import { ChannelTable } from "./channel-table.js";
 import { ConnectionTable } from "./connection-table.js";
 import { RoomTable } from "./room-table.js";
 import { ServerTable } from "./server-table.js";
+import { SessionTable } from "./session-table.js";
 import { UserTable } from "./user-table.js";
 
 /** What {@link createMemoryHub} may be told. */
 export interface MemoryHubOptions {
   /**
-   * The clock that leases are judged by, in milliseconds since the Unix epoch; it must
-   * not go back. Default: the system's time when the process started, carried on by its
-   * monotonic clock, so that setting the system's clock ends no lease.
+   * The clock that leases and all other times are judged by, in milliseconds since the
+   * Unix epoch; it must not go back. Default: the system's time when the process started,
+   * carried on by its monotonic clock, so that setting the system's clock ends no lease.
    */
   readonly now?: () => number;
 }
@@ -26,18 +27,21 @@ export class MemoryWorld {
   readonly connections: ConnectionTable;
   readonly rooms: RoomTable;
   readonly users: UserTable;
+  readonly sessions: SessionTable;
   readonly channels = new ChannelTable();
 
   constructor(now: () => number) {
     this.servers = new ServerTable(now);
     this.connections = new ConnectionTable(this.servers);
-    this.rooms = new RoomTable(this.servers);
-    this.users = new UserTable(this.servers);
+    this.sessions = new SessionTable(this.servers, now);
+    this.rooms = new RoomTable(this.servers, this.sessions, this.channels, now);
+    this.users = new UserTable(this.servers, this.channels, now);
   }
 
-  /** How many things it holds, the servers themselves left out. */
+  /** How many things it holds; servers, and what is remembered of users who are offline, left out. */
   get size(): number {
-    return this.connections.size + this.rooms.size + this.users.size + this.channels.size;
+    const { connections, rooms, users, sessions, channels } = this;
+    return connections.size + rooms.size + rooms.announced + users.size + sessions.size + channels.size;
   }
 }
 

@@ -153,7 +153,7 @@ describe("memory store", () => {
       await store.rooms.join(lease, room, [member]);
       await store.users.add(lease, [member]);
       const subscription = await store.bus.subscribe({ kind: "room", name: room }, () => {});
-      await store.users.remove(lease, [member]);
+      await store.users.remove(lease, [member], { graceMs: 0 });
       await store.rooms.leave(lease, room, [member]);
       await store.connections.remove(lease, [member.connectionId]);
       await subscription.close();

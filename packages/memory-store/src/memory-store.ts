@@ -3,12 +3,13 @@ import { MemoryBus } from "./memory-bus.js";
 import type { MemoryWorld } from "./memory-hub.js";
 import { MemoryLink } from "./memory-link.js";
 import { type MemoryStoreOptions, type ResolvedMemoryStoreOptions, resolveMemoryStoreOptions } from "./options.js";
+import { SLICES, sliceOf } from "./slices.js";
 
 /**
  * A store in the memory of this process: for one server, and for tests. It keeps every
  * promise of the contracts; its link is `in-sync` from `start()` to `close()`. What was
- * put stays with the hub when a store closes, as it would in a database. Entries have no
- * time to live of their own: what a dead server left stays until it is cleaned up.
+ * put stays with the hub when a store closes, as it would in a database. What servers put
+ * has no time to live of its own: what a dead server left stays until it is cleaned up.
  *
  * All subscribers of a channel are handed the same copy of a message's bytes: a handler
  * may read them during the call and must not write to them.
@@ -23,10 +24,14 @@ class MemoryStore implements Store {
   readonly #link = new MemoryLink();
   readonly #bus: MemoryBus;
   readonly #world: MemoryWorld;
+  readonly #lastSeen: ResolvedMemoryStoreOptions["lastSeen"];
+  readonly #sessionTtlMs: number;
   #closing: Promise<void> | undefined;
 
-  constructor({ world, onError }: ResolvedMemoryStoreOptions) {
+  constructor({ world, lastSeen, sessionTtlMs, onError }: ResolvedMemoryStoreOptions) {
     this.#world = world;
+    this.#lastSeen = lastSeen;
+    this.#sessionTtlMs = sessionTtlMs;
     this.#bus = new MemoryBus(world, this.#link, (cause) =>
       onError(toCmError(cause, "internal", "A bus handler threw."), { stage: "handler" }),
     );
@@ -46,27 +51,53 @@ class MemoryStore implements Store {
     remove: (lease, ids) => this.#call(({ connections }) => connections.remove(lease, ids)),
     get: (connectionId) => this.#call(({ connections }) => connections.get(connectionId)),
     renew: (lease) => this.#call(({ servers }) => void servers.holder(lease)),
+    held: (lease, shelf) => this.#call(({ connections }) => connections.held(lease, shelf)),
     shelf: (claim, shelf) => this.#call(({ connections }) => connections.shelf(claim, shelf)),
     clearShelf: (claim, shelf) => this.#call(({ connections }) => connections.clearShelf(claim, shelf)),
   };
 
   readonly rooms: Store["rooms"] = {
-    join: (lease, room, members) => this.#call(({ rooms }) => rooms.join(lease, room, members)),
+    join: (lease, room, members, options = {}) =>
+      this.#call(({ rooms }) => rooms.join(lease, room, members, options, this.#sessionTtlMs)),
     leave: (lease, room, members) => this.#call(({ rooms }) => rooms.leave(lease, room, members)),
+    update: (lease, room, members) => this.#call(({ rooms }) => rooms.update(lease, room, members)),
     members: (room, page) => this.#call(({ rooms }) => rooms.members(room, page)),
     count: (room) => this.#call(({ rooms }) => rooms.count(room)),
     countRooms: () => this.#call(({ rooms }) => rooms.size),
     renew: (lease) => this.#call(({ servers }) => void servers.holder(lease)),
+    announce: (room, ttlMs) => this.#call(({ rooms }) => rooms.announce(room, ttlMs)),
     evict: (claim, room) => this.#call(({ rooms }) => rooms.evict(claim, room)),
+    held: (lease, slice) => this.#call(({ rooms }) => rooms.held(lease, slice)),
+    slices: SLICES,
+    sliceOf,
   };
 
   readonly users: Store["users"] = {
-    add: (lease, connections) => this.#call(({ users }) => users.add(lease, connections)),
-    remove: (lease, connections) => this.#call(({ users }) => users.remove(lease, connections)),
+    add: (lease, connections, options) => this.#call(({ users }) => users.add(lease, connections, options)),
+    update: (lease, connections) => this.#call(({ users }) => users.update(lease, connections)),
+    remove: (lease, connections, options) =>
+      this.#call(({ users }) => users.remove(lease, connections, options, this.#lastSeen)),
     connectionsOf: (userId) => this.#call(({ users }) => users.connectionsOf(userId)),
+    states: (userIds) => this.#call(({ users }) => users.states(userIds)),
+    online: (page, slice) => this.#call(({ users }) => users.online(page, slice)),
     countOnline: () => this.#call(({ users }) => users.size),
     renew: (lease) => this.#call(({ servers }) => void servers.holder(lease)),
-    evict: (claim, connections) => this.#call(({ users }) => users.evict(claim, connections)),
+    evict: (claim, connections) => this.#call(({ users }) => users.evict(claim, connections, this.#lastSeen)),
+    settle: (slices) => this.#call(({ users }) => users.settle(slices, this.#lastSeen)),
+    held: (lease, slice) => this.#call(({ users }) => users.held(lease, slice)),
+    slices: SLICES,
+    sliceOf,
+  };
+
+  readonly sessions: Store["sessions"] = {
+    get: (gameId) => this.#call(({ sessions }) => sessions.get(gameId)),
+    transition: (gameId, to) => this.#call(({ sessions }) => sessions.transition(gameId, to, this.#sessionTtlMs)),
+    touch: (gameId) => this.#call(({ sessions }) => sessions.touch(gameId, this.#sessionTtlMs)),
+    restore: (lease, records) =>
+      this.#call(({ sessions, rooms }) =>
+        sessions.restore(lease, records, this.#sessionTtlMs, (room) => rooms.has(room)),
+      ),
+    count: () => this.#call(({ sessions }) => sessions.size),
   };
 
   get bus(): Bus {

@@ -1,4 +1,5 @@
 import { CmError, type OnError } from "@cm/protocol";
+import type { LastSeenLimits } from "./last-seen.js";
 import { createMemoryHub, type MemoryHub, type MemoryWorld, worldOf } from "./memory-hub.js";
 
 /** What {@link createMemoryStore} may be told. */
@@ -13,6 +14,16 @@ export interface MemoryStoreOptions {
    */
   readonly now?: () => number;
   /**
+   * How long it is remembered when a user who is offline was last online, in
+   * milliseconds; 0: not at all. Of those that this store takes offline. Default
+   * 86,400,000 (a day).
+   */
+  readonly lastSeenTtlMs?: number;
+  /** Of how many users at most; the longest gone are forgotten first. Default 100,000. */
+  readonly lastSeenMax?: number;
+  /** How long a game's session lasts without activity, in milliseconds. Default 7,200,000 (2 h). */
+  readonly sessionTtlMs?: number;
+  /**
    * Takes what a bus handler throws, with the stage `handler`. Other handlers get the
    * message all the same. Default: a process warning.
    */
@@ -22,19 +33,29 @@ export interface MemoryStoreOptions {
 /** {@link MemoryStoreOptions}, complete and checked. */
 export interface ResolvedMemoryStoreOptions {
   readonly world: MemoryWorld;
+  readonly lastSeen: LastSeenLimits;
+  readonly sessionTtlMs: number;
   readonly onError: OnError;
 }
 
 /** Checks the options and fills in what is missing. Throws `options-invalid`. */
 export function resolveMemoryStoreOptions(options: MemoryStoreOptions): ResolvedMemoryStoreOptions {
   const { hub, namespace = "cm", now, onError = (error) => process.emitWarning(error) } = options;
+  const { lastSeenTtlMs = 86_400_000, lastSeenMax = 100_000, sessionTtlMs = 7_200_000 } = options;
   if (typeof namespace !== "string" || namespace.length === 0) throw invalid("namespace", "a non-empty string");
   if (now !== undefined && typeof now !== "function") throw invalid("now", "a function");
   if (typeof onError !== "function") throw invalid("onError", "a function");
+  requireWhole("lastSeenTtlMs", lastSeenTtlMs, 0);
+  requireWhole("lastSeenMax", lastSeenMax, 0);
+  requireWhole("sessionTtlMs", sessionTtlMs, 1);
   if (hub !== undefined && now !== undefined) throw invalid("now", "left out where a hub is given");
   const world = worldOf(hub === undefined ? createMemoryHub(now === undefined ? {} : { now }) : hub, namespace);
   if (world === undefined) throw invalid("hub", "a hub made by createMemoryHub");
-  return { world, onError };
+  return { world, lastSeen: { lastSeenTtlMs, lastSeenMax }, sessionTtlMs, onError };
+}
+
+function requireWhole(field: string, value: number, min: number): void {
+  if (!Number.isSafeInteger(value) || value < min) throw invalid(field, `a whole number, ${min} or more`);
 }
 
 function invalid(field: string, expected: string): CmError {

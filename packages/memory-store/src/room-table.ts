@@ -1,9 +1,21 @@
-import { CmError, type Lease, type Page, type PageRequest, type ReapClaim, type RoomMember } from "@cm/protocol";
+import {
+  type AnnouncedMember,
+  CmError,
+  type HeldRoom,
+  type JoinOptions,
+  type Lease,
+  type Page,
+  type PageRequest,
+  type ReapClaim,
+  type RoomMember,
+} from "@cm/protocol";
+import type { ChannelTable } from "./channel-table.js";
+import { requireLimit } from "./order-list.js";
 import { Roster } from "./roster.js";
+import { RosterFeeds } from "./roster-feeds.js";
 import type { Holder, ServerTable } from "./server-table.js";
-
-/** The largest page that the contract allows. */
-const LIMIT_MAX = 1000;
+import type { SessionTable } from "./session-table.js";
+import { requireSlice, SLICES, sliceOf } from "./slices.js";
 
 /** Where to go on and where the reading ends, as two places in the order of joining. */
 const CURSOR = /^([0-9a-z]{1,11})\.([0-9a-z]{1,11})$/;
@@ -11,45 +23,74 @@ const CURSOR = /^([0-9a-z]{1,11})\.([0-9a-z]{1,11})$/;
 /** Who is in which room. */
 export class RoomTable {
   readonly #servers: ServerTable;
-  readonly #rosters = new Map<string, Roster>();
+  readonly #sessions: SessionTable;
+  readonly #feeds: RosterFeeds;
+  readonly #slices = Array.from({ length: SLICES }, () => new Map<string, Roster>());
   readonly #lives: (owner: Holder) => boolean;
   #lastOrder = 0;
 
-  constructor(servers: ServerTable) {
+  constructor(servers: ServerTable, sessions: SessionTable, channels: ChannelTable, now: () => number) {
     this.#servers = servers;
+    this.#sessions = sessions;
+    this.#feeds = new RosterFeeds(channels, now);
     this.#lives = (owner) => servers.lives(owner);
   }
 
+  /** How many rooms have members. */
   get size(): number {
-    return this.#rosters.size;
+    return this.#slices.reduce((total, { size }) => total + size, 0);
   }
 
-  join(lease: Lease, room: string, members: readonly RoomMember[]): void {
+  /** How many rooms are announced. */
+  get announced(): number {
+    return this.#feeds.size;
+  }
+
+  /** Whether the room has members, dead servers' ones among them. */
+  has(room: string): boolean {
+    return this.#roster(room) !== undefined;
+  }
+
+  /** `sessionTtlMs`: how long a session lasts that the join makes or renews. */
+  join(
+    lease: Lease,
+    room: string,
+    members: readonly AnnouncedMember[],
+    { quiet = false, session = false }: JoinOptions,
+    sessionTtlMs: number,
+  ): void {
     const owner = this.#servers.holder(lease);
     if (members.length === 0) return;
-    const roster = this.#rosters.get(room) ?? new Roster();
-    this.#rosters.set(room, roster);
-    for (const member of members) {
-      if (roster.add(member, owner, this.#lastOrder + 1)) this.#lastOrder++;
-    }
+    const roster = this.#roster(room) ?? new Roster();
+    this.#rostersBeside(room).set(room, roster);
+    const joined = members.filter((member) => roster.add(member, owner, ++this.#lastOrder));
+    if (session) this.#sessions.open(room, owner.serverId, sessionTtlMs);
+    if (!quiet) this.#feeds.announce(room, "joined", joined);
   }
 
   leave(lease: Lease, room: string, members: readonly RoomMember[]): void {
     const owner = this.#servers.holder(lease);
-    const roster = this.#rosters.get(room);
+    const roster = this.#roster(room);
     if (roster === undefined) return;
-    for (const { connectionId } of members) roster.remove(connectionId, owner);
-    this.#dropEmpty(room, roster);
+    const left = members.flatMap(({ connectionId }) => roster.remove(connectionId, owner) ?? []);
+    this.#afterLeaving(room, roster, left);
   }
 
-  members(room: string, request: PageRequest): Page<RoomMember> {
-    const { limit, cursor } = request;
-    if (!Number.isInteger(limit) || limit < 1 || limit > LIMIT_MAX) {
-      throw new CmError("options-invalid", `limit must be a whole number from 1 to ${LIMIT_MAX}.`);
-    }
+  update(lease: Lease, room: string, members: readonly AnnouncedMember[]): void {
+    const owner = this.#servers.holder(lease);
+    const present = members.filter(({ connectionId }) => this.#roster(room)?.has(connectionId, owner));
+    this.#feeds.announce(room, "updated", present);
+  }
+
+  announce(room: string, ttlMs: number): number {
+    return this.#feeds.want(room, ttlMs);
+  }
+
+  members(room: string, { limit, cursor }: PageRequest): Page<RoomMember> {
+    requireLimit(limit);
     // Those who join during a reading are left out, so that it ends in a busy room too.
     const { after, until } = cursor === undefined ? { after: 0, until: this.#lastOrder } : this.#readCursor(cursor);
-    const page = this.#rosters.get(room)?.page(after, until, limit, this.#lives);
+    const page = this.#roster(room)?.page(after, until, limit, this.#lives);
     return {
       items: page?.items ?? [],
       cursor: page?.next === undefined ? undefined : `${page.next.toString(36)}.${until.toString(36)}`,
@@ -57,20 +98,38 @@ export class RoomTable {
   }
 
   count(room: string): number {
-    return this.#rosters.get(room)?.count(this.#lives) ?? 0;
+    return this.#roster(room)?.count(this.#lives) ?? 0;
   }
 
   evict(claim: ReapClaim, room: string): RoomMember[] {
     const owner = this.#servers.claimed(claim);
-    const roster = this.#rosters.get(room);
+    const roster = this.#roster(room);
     if (owner === undefined || roster === undefined) return [];
     const evicted = roster.removeAll(owner);
-    this.#dropEmpty(room, roster);
+    this.#afterLeaving(room, roster, evicted);
     return evicted;
   }
 
-  #dropEmpty(room: string, roster: Roster): void {
-    if (roster.size === 0) this.#rosters.delete(room);
+  held(lease: Lease, slice: number): HeldRoom[] {
+    const owner = this.#servers.holder(lease);
+    return [...requireSlice(this.#slices, slice)]
+      .map(([room, roster]) => ({ room, members: roster.membersOf(owner) }))
+      .filter(({ members }) => members.length > 0);
+  }
+
+  #rostersBeside(room: string): Map<string, Roster> {
+    return requireSlice(this.#slices, sliceOf(room));
+  }
+
+  #roster(room: string): Roster | undefined {
+    return this.#rostersBeside(room).get(room);
+  }
+
+  #afterLeaving(room: string, roster: Roster, left: readonly RoomMember[]): void {
+    this.#feeds.announce(room, "left", left);
+    if (roster.size > 0) return;
+    this.#rostersBeside(room).delete(room);
+    this.#sessions.drop(room);
   }
 
   #readCursor(cursor: unknown): { readonly after: number; readonly until: number } {

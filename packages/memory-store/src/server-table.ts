@@ -1,5 +1,6 @@
 import type { ServerCounters, ServerInfo, ServerRegistration } from "@cm/protocol";
 import { CmError, type Lease, type ReapClaim, type Renewal } from "@cm/protocol";
+import { ReapedHolders } from "./reaped-holders.js";
 
 /** The most expired servers that one renewal names; see the contract of `Renewal`. */
 const EXPIRED_MAX = 100;
@@ -27,10 +28,12 @@ interface Row extends Holder {
 export class ServerTable {
   readonly #now: () => number;
   readonly #rows = new Map<string, Row>();
+  readonly #reaped: ReapedHolders;
   #lastToken = 0;
 
   constructor(now: () => number) {
     this.#now = now;
+    this.#reaped = new ReapedHolders(now);
   }
 
   acquire(registration: ServerRegistration, ttlMs: number): Lease {
@@ -45,6 +48,8 @@ export class ServerTable {
       if (row.incarnation !== incarnation || claimed) throw taken(serverId, expired);
     }
     const token = ++this.#lastToken;
+    // A claim that ran out counts too: what was done under it was announced.
+    const wasReaped = this.#reaped.take(serverId, incarnation) || row?.claim !== undefined;
     const expiresAtMs = now + ttlMs;
     const kept = { ...registration };
     if (row === undefined) {
@@ -64,7 +69,7 @@ export class ServerTable {
     } else {
       Object.assign(row, { registration: kept, token, lastHeartbeat: now, expiresAtMs, claim: undefined });
     }
-    return { serverId, incarnation, token, expiresAtMs, ttlMs };
+    return { serverId, incarnation, token, expiresAtMs, ttlMs, wasReaped };
   }
 
   renew(lease: Lease, counters: ServerCounters): Renewal {
@@ -111,7 +116,9 @@ export class ServerTable {
 
   bury(claim: ReapClaim): void {
     const row = this.#claimed(claim);
-    if (row !== undefined) this.#forget(row);
+    if (row === undefined) return;
+    this.#reaped.add(row.serverId, row.incarnation);
+    this.#forget(row);
   }
 
   /**
@@ -179,7 +186,8 @@ function lost({ serverId, token }: Lease): CmError {
   });
 }
 
-function requireDuration(value: number, field: string): void {
+/** Throws `options-invalid` where this is no time that something can last. */
+export function requireDuration(value: number, field: string): void {
   if (!Number.isFinite(value) || value <= 0) {
     throw new CmError("options-invalid", `${field} must be a positive number of milliseconds.`, { details: { field } });
   }

@@ -1,51 +1,166 @@
-import type { Lease, ReapClaim, UserConnection } from "@cm/protocol";
+import {
+  type AddOptions,
+  CmError,
+  type Lease,
+  type Page,
+  type PageRequest,
+  type ReapClaim,
+  type RemoveOptions,
+  type UserConnection,
+  type UserState,
+} from "@cm/protocol";
+import type { ChannelTable } from "./channel-table.js";
+import { LastSeen, type LastSeenLimits } from "./last-seen.js";
+import { requireLimit } from "./order-list.js";
+import { PresenceFeed } from "./presence-feed.js";
 import type { Holder, ServerTable } from "./server-table.js";
+import { requireSlice, SLICES, sliceOf } from "./slices.js";
+import { UserSlice } from "./user-slice.js";
+
+/** The most users that the contract lets one ask about at once. */
+const STATES_MAX = 1000;
+
+/** Slice, where to go on and where the reading ends, the latter as places in the order of coming online. */
+const CURSOR = /^([0-9a-z]{1,2})\.([0-9a-z]{1,11})\.([0-9a-z]{1,11})$/;
 
 /** Which connections a user has. */
 export class UserTable {
   readonly #servers: ServerTable;
-  readonly #users = new Map<string, Map<string, Holder>>();
+  readonly #now: () => number;
+  readonly #seen: LastSeen;
+  readonly #slices: readonly UserSlice[];
+  readonly #lives: (owner: Holder) => boolean;
+  #lastOrder = 0;
 
-  constructor(servers: ServerTable) {
+  constructor(servers: ServerTable, channels: ChannelTable, now: () => number) {
+    const seen = new LastSeen(now);
     this.#servers = servers;
+    this.#now = now;
+    this.#seen = seen;
+    this.#slices = Array.from(
+      { length: SLICES },
+      (_, slice) => new UserSlice(new PresenceFeed(slice, channels, now), seen),
+    );
+    this.#lives = (owner) => servers.lives(owner);
   }
 
+  /** How many users are online. */
   get size(): number {
-    return this.#users.size;
+    return this.#slices.reduce((total, { size }) => total + size, 0);
   }
 
-  add(lease: Lease, connections: readonly UserConnection[]): void {
+  /** How many users who are offline are remembered. */
+  get remembered(): number {
+    return this.#seen.size;
+  }
+
+  add(lease: Lease, connections: readonly UserConnection[], { quiet = false }: AddOptions = {}): void {
     const owner = this.#servers.holder(lease);
-    for (const { userId, connectionId } of connections) {
-      const known = this.#users.get(userId);
-      if (known === undefined) this.#users.set(userId, new Map([[connectionId, owner]]));
-      else known.set(connectionId, owner);
+    for (const connection of connections) this.#of(connection.userId).add(connection, owner, ++this.#lastOrder, quiet);
+  }
+
+  update(lease: Lease, connections: readonly UserConnection[]): void {
+    const owner = this.#servers.holder(lease);
+    for (const connection of connections) this.#of(connection.userId).update(connection, owner);
+  }
+
+  remove(
+    lease: Lease,
+    connections: readonly UserConnection[],
+    { graceMs }: RemoveOptions,
+    limits: LastSeenLimits,
+  ): void {
+    if (!Number.isFinite(graceMs) || graceMs < 0) {
+      throw new CmError("options-invalid", "graceMs must be a number of milliseconds, 0 or more.", {
+        details: { field: "graceMs" },
+      });
     }
+    this.#remove(this.#servers.holder(lease), connections, graceMs === 0 ? undefined : this.#now() + graceMs, limits);
   }
 
-  remove(lease: Lease, connections: readonly UserConnection[]): void {
-    this.#remove(this.#servers.holder(lease), connections);
-  }
-
-  evict(claim: ReapClaim, connections: readonly UserConnection[]): void {
+  evict(claim: ReapClaim, connections: readonly UserConnection[], limits: LastSeenLimits): void {
     const owner = this.#servers.claimed(claim);
-    if (owner !== undefined) this.#remove(owner, connections);
+    if (owner !== undefined) this.#remove(owner, connections, undefined, limits);
+  }
+
+  settle(slices: readonly number[], limits: LastSeenLimits): number | undefined {
+    const now = this.#now();
+    let next: number | undefined;
+    for (const slice of slices.map((each) => requireSlice(this.#slices, each))) {
+      const at = slice.settle(now, limits);
+      if (at !== undefined) next = Math.min(next ?? at, at);
+    }
+    return next === undefined ? undefined : next - now;
   }
 
   connectionsOf(userId: string): string[] {
-    const living: string[] = [];
-    for (const [connectionId, owner] of this.#users.get(userId) ?? []) {
-      if (this.#servers.lives(owner)) living.push(connectionId);
-    }
-    return living;
+    return this.#state(userId).connections.map(({ connectionId }) => connectionId);
   }
 
-  #remove(owner: Holder, connections: readonly UserConnection[]): void {
-    for (const { userId, connectionId } of connections) {
-      const known = this.#users.get(userId);
-      if (known?.get(connectionId) !== owner) continue;
-      known.delete(connectionId);
-      if (known.size === 0) this.#users.delete(userId);
+  states(userIds: readonly string[]): UserState[] {
+    if (userIds.length > STATES_MAX) {
+      throw new CmError("options-invalid", `States can be asked for ${STATES_MAX} users at once at most.`);
     }
+    return userIds.map((userId) => this.#state(userId));
   }
+
+  online({ cursor, limit }: PageRequest, only?: number): Page<UserState> {
+    requireLimit(limit);
+    if (only !== undefined) requireSlice(this.#slices, only);
+    // Those who come online during a reading are left out, so that it ends.
+    const start = { slice: only ?? 0, after: 0, until: this.#lastOrder };
+    const { slice: first, after, until } = cursor === undefined ? start : this.#readCursor(cursor, only);
+    const items: UserState[] = [];
+    const end = only === undefined ? SLICES : only + 1;
+    for (let slice = first; slice < end; slice++) {
+      const from = slice === first ? after : 0;
+      if (items.length === limit) return { items, cursor: cursorOf(slice, from, until) };
+      const page = requireSlice(this.#slices, slice).page(from, until, limit - items.length, this.#lives);
+      items.push(...page.items);
+      if (page.next !== undefined) return { items, cursor: cursorOf(slice, page.next, until) };
+    }
+    return { items, cursor: undefined };
+  }
+
+  held(lease: Lease, slice: number): UserConnection[] {
+    return requireSlice(this.#slices, slice).held(this.#servers.holder(lease));
+  }
+
+  #of(userId: string): UserSlice {
+    return requireSlice(this.#slices, sliceOf(userId));
+  }
+
+  #state(userId: string): UserState {
+    return this.#of(userId).state(userId, this.#lives);
+  }
+
+  #remove(
+    owner: Holder,
+    connections: readonly UserConnection[],
+    leavesAtMs: number | undefined,
+    limits: LastSeenLimits,
+  ): void {
+    for (const connection of connections) this.#of(connection.userId).remove(connection, owner, leavesAtMs, limits);
+  }
+
+  #readCursor(
+    cursor: unknown,
+    only: number | undefined,
+  ): { readonly slice: number; readonly after: number; readonly until: number } {
+    const match = typeof cursor === "string" ? CURSOR.exec(cursor) : null;
+    const [slice, after, until] = [1, 2, 3].map((i) => Number.parseInt(match?.[i] ?? "", 36));
+    if (slice === undefined || after === undefined || until === undefined) throw badCursor();
+    // False for NaN as well.
+    const isOwn = after >= 0 && after <= until && until <= this.#lastOrder && slice < SLICES;
+    if (!isOwn || (only !== undefined && slice !== only)) throw badCursor();
+    return { slice, after, until };
+  }
+}
+
+function cursorOf(slice: number, after: number, until: number): string {
+  return [slice, after, until].map((each) => each.toString(36)).join(".");
+}
+
+function badCursor(): CmError {
+  return new CmError("options-invalid", "This is not a cursor of a page of online users.");
 }

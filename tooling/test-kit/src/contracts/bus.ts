@@ -77,11 +77,13 @@ export function describeBus(name: string, createHarness: HarnessFactory): void {
       });
     });
 
-    it("keeps channels apart, of awkward names and of both kinds", async ({ store, peer }) => {
+    it("keeps channels apart, of awkward names and of all kinds", async ({ store, peer }) => {
       const { bus: other } = await peer();
       const channels: Channel[] = [
         ...AWKWARD_NAMES.map((name) => ({ kind: "room" as const, name })),
         ...["a", "A", "0", "room", "lobby"].map((name) => ({ kind: "server" as const, name })),
+        ...["a", "A", "0", "room", "{a}b", "👋"].map((name) => ({ kind: "roster" as const, name })),
+        ...["0", "1", "7"].map((name) => ({ kind: "presence" as const, name })),
       ];
       const seen = await Promise.all(channels.map((channel) => collect(store.bus, channel)));
       await Promise.all(channels.map((channel, i) => other.publish(channel, encodeUtf8(`${i}`))));

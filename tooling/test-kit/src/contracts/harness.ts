@@ -12,7 +12,9 @@ export interface StoreHarness {
   letTimePass(ms: number): Promise<void>;
   /**
    * How many things the store holds (keys, for a database), where that can be told.
-   * With it the suites check that what was taken out leaves nothing behind.
+   * With it the suites check that what was taken out leaves nothing behind. What is
+   * remembered of users who are offline, and the versions of feeds, which run out by
+   * themselves, are left out.
    */
   storedThings(): Promise<number> | undefined;
   /** Closes all stores and removes the data. */

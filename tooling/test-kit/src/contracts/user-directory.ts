@@ -1,21 +1,10 @@
-import type { UserConnection } from "@cm/protocol";
 import { describe, expect } from "vitest";
 import { AWKWARD_NAMES } from "./awkward-names.js";
 import type { HarnessFactory } from "./harness.js";
-import {
-  bringUp,
-  claimDead,
-  LONG_MS,
-  letDie,
-  loseClaim,
-  outcomeOf,
-  passUntil,
-  scenarios,
-  type TestServer,
-  times,
-} from "./scenario.js";
+import { bringUp, claimDead, LONG_MS, letDie, loseClaim, outcomeOf, passUntil, scenarios, times } from "./scenario.js";
+import { AT_ONCE, byConnection, connectionsOf, idsOf } from "./users.js";
 
-/** The promises of `UserDirectory` and `UserUpkeep`. */
+/** The promises of `UserDirectory` and `UserUpkeep` about who has which connections. */
 export function describeUserDirectory(name: string, createHarness: HarnessFactory): void {
   const it = scenarios(createHarness);
 
@@ -39,7 +28,7 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       for (let i = 0; i < 2; i++) await store.users.add(alpha.lease, [...connections, ...connections]);
       expect((await store.users.connectionsOf("ann")).sort()).toEqual(idsOf(connections));
       expect(await store.users.countOnline()).toBe(1);
-      for (let i = 0; i < 2; i++) await store.users.remove(alpha.lease, connections.slice(0, 1));
+      for (let i = 0; i < 2; i++) await store.users.remove(alpha.lease, connections.slice(0, 1), AT_ONCE);
       expect(await store.users.connectionsOf("ann")).toEqual(idsOf(connections.slice(1)));
       expect(await store.users.countOnline()).toBe(1);
     });
@@ -49,8 +38,8 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       const kept = connectionsOf(alpha, "ann", 1);
       await store.users.add(alpha.lease, kept);
       const strangers = [...connectionsOf(alpha, "ann", 1), ...connectionsOf(alpha, "bob", 1)];
-      await store.users.remove(alpha.lease, strangers);
-      await store.users.remove(alpha.lease, []);
+      await store.users.remove(alpha.lease, strangers, AT_ONCE);
+      await store.users.remove(alpha.lease, [], AT_ONCE);
       await store.users.add(alpha.lease, []);
       expect(await store.users.connectionsOf("ann")).toEqual(idsOf(kept));
       expect(await store.users.countOnline()).toBe(1);
@@ -62,9 +51,9 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       const [mine, theirs] = [connectionsOf(alpha, "ann", 1), connectionsOf(beta, "ann", 1)];
       await store.users.add(alpha.lease, mine);
       await store.users.add(beta.lease, theirs);
-      await store.users.remove(alpha.lease, mine);
+      await store.users.remove(alpha.lease, mine, AT_ONCE);
       expect(await store.users.countOnline()).toBe(1);
-      await store.users.remove(beta.lease, theirs);
+      await store.users.remove(beta.lease, theirs, AT_ONCE);
       // Renewing must not bring one back.
       await store.users.renew(alpha.lease, ["ann", "never"]);
       expect(await store.users.countOnline()).toBe(0);
@@ -86,7 +75,7 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
         alpha.lease,
         times(700, (i) => `user-${i}`),
       );
-      for (const connections of [many, one]) await store.users.remove(alpha.lease, connections);
+      for (const connections of [many, one]) await store.users.remove(alpha.lease, connections, AT_ONCE);
       expect(await store.users.countOnline()).toBe(0);
       expect(await storedThings()).toBe(before);
     });
@@ -100,7 +89,7 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       for (const { userId, connectionId } of connections) {
         expect(await store.users.connectionsOf(userId)).toEqual([connectionId]);
       }
-      await store.users.remove(alpha.lease, connections);
+      await store.users.remove(alpha.lease, connections, AT_ONCE);
       expect(await store.users.countOnline()).toBe(0);
     });
 
@@ -112,11 +101,15 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       const lease = await letDie(harness, alpha);
       const late = [...connectionsOf(alpha, "ann", 1), ...connectionsOf(alpha, "bob", 1)];
       expect(await outcomeOf(store.users.add(lease, late))).toBe("lease-lost");
-      expect(await outcomeOf(store.users.remove(lease, kept))).toBe("lease-lost");
+      expect(await outcomeOf(store.users.remove(lease, kept, AT_ONCE))).toBe("lease-lost");
+      const renamed = kept.map((connection) => ({ ...connection, metadata: "1" }));
+      expect(await outcomeOf(store.users.update(lease, renamed))).toBe("lease-lost");
       expect(await outcomeOf(store.users.renew(lease, ["ann"]))).toBe("lease-lost");
       expect(await store.users.countOnline()).toBe(1);
       await store.servers.acquire(alpha.registration, LONG_MS);
       expect((await store.users.connectionsOf("ann")).sort()).toEqual(idsOf(kept));
+      const [state] = await store.users.states(["ann"]);
+      expect(byConnection(state?.connections ?? [])).toEqual(byConnection(kept));
     });
 
     it("leaves out connections of a dead server, and counts its users until they are cleaned up", async (harness) => {
@@ -160,7 +153,7 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       await store.users.evict(claim, []);
       expect(await store.users.connectionsOf("ann")).toEqual(idsOf(stays));
       expect(await store.users.countOnline()).toBe(1);
-      await store.users.remove(living.lease, stays);
+      await store.users.remove(living.lease, stays, AT_ONCE);
       expect(await storedThings()).toBe(before);
     });
 
@@ -178,12 +171,4 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       expect(await store.users.countOnline()).toBe(0);
     });
   });
-}
-
-function connectionsOf({ ids }: TestServer, userId: string, count: number): UserConnection[] {
-  return times(count, () => ({ userId, connectionId: ids.next() }));
-}
-
-function idsOf(connections: readonly UserConnection[]): string[] {
-  return connections.map(({ connectionId }) => connectionId).sort();
 }

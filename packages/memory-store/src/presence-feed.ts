@@ -1,0 +1,48 @@
+import { type Channel, encodeUtf8, type PresenceChangeKind } from "@cm/protocol";
+import type { ChannelTable } from "./channel-table.js";
+import { changeText, nextVersion } from "./versions.js";
+
+/** A change as the table of users knows it. */
+export interface PresenceNews {
+  readonly kind: PresenceChangeKind;
+  readonly userId: string;
+  readonly connectionId?: string | undefined;
+  /** JSON text. */
+  readonly metadata?: string | undefined;
+  /** JSON text. */
+  readonly replaced?: string | undefined;
+}
+
+/** The changes of one slice of the users. */
+export class PresenceFeed {
+  readonly #channel: Channel;
+  readonly #channels: ChannelTable;
+  readonly #now: () => number;
+  #version = 0;
+
+  constructor(slice: number, channels: ChannelTable, now: () => number) {
+    this.#channel = { kind: "presence", name: String(slice) };
+    this.#channels = channels;
+    this.#now = now;
+  }
+
+  /** The version of the latest change; 0 where there was none. */
+  get version(): number {
+    return this.#version;
+  }
+
+  announce({ kind, userId, connectionId, metadata, replaced }: PresenceNews): void {
+    const previous = this.#version;
+    const nowMs = this.#now();
+    this.#version = nextVersion(previous, nowMs);
+    const fields = {
+      kind,
+      user: userId,
+      connection: connectionId,
+      version: this.#version,
+      previous,
+      at: Math.floor(nowMs),
+    };
+    this.#channels.publish(this.#channel, encodeUtf8(changeText(fields, metadata, replaced)));
+  }
+}
