@@ -1,12 +1,18 @@
 export { AWKWARD_NAMES } from "./awkward-names.js";
 export { describeBus } from "./bus.js";
 export { describeConnectionRegistry } from "./connection-registry.js";
+export { describeHeldThings } from "./held-things.js";
 export type { HarnessFactory, StoreHarness, StoreHarnessParts } from "./harness.js";
 export { createStoreHarness } from "./harness.js";
+export { describePresenceChanges } from "./presence-changes.js";
+export { describePresenceGrace } from "./presence-grace.js";
+export { describePresenceReading } from "./presence-reading.js";
 export { describeRoomDirectory } from "./room-directory.js";
 export { describeRoomPaging } from "./room-paging.js";
+export { describeRoomRosters } from "./room-rosters.js";
 export { describeServerReaping } from "./server-reaping.js";
 export { describeServerRegistry } from "./server-registry.js";
+export { describeSessionDirectory } from "./session-directory.js";
 export { describeStore } from "./store.js";
 export { describeStoreContracts } from "./store-contracts.js";
 export { describeUserDirectory } from "./user-directory.js";

@@ -9,7 +9,7 @@ export function membersOf({ ids }: TestServer, count: number): RoomMember[] {
   });
 }
 
-/** A list of members in one order, to compare. */
-export function byId(members: readonly RoomMember[]): RoomMember[] {
+/** What connection ids name, such as members, in one order, to compare. */
+export function byId<T extends { readonly connectionId: string }>(members: readonly T[]): T[] {
   return [...members].sort((a, b) => (a.connectionId < b.connectionId ? -1 : 1));
 }

@@ -102,5 +102,47 @@ export function describeServerReaping(name: string, createHarness: HarnessFactor
       expect(await servers.claim("dead", "reaper", LONG_MS)).toBeUndefined();
       expect(await servers.list()).toMatchObject([{ serverId: "dead" }]);
     });
+
+    it("tells one who comes back after a burial that he was reaped, once, and keeps it over renewals", async (harness) => {
+      const { servers } = harness.store;
+      const server = await bringUp(harness.store, "dead");
+      expect(server.lease.wasReaped).toBe(false);
+      await letDie(harness, server);
+      await servers.bury(await claimDead(harness.store, "dead"));
+      const lease = await servers.acquire(server.registration, LONG_MS);
+      expect(lease.wasReaped).toBe(true);
+      expect((await servers.renew(lease, { connections: 0, rooms: 0 })).lease.wasReaped).toBe(true);
+      const next = await servers.acquire(server.registration, LONG_MS);
+      expect(next.wasReaped).toBe(false);
+      expect((await servers.renew(next, { connections: 0, rooms: 0 })).lease.wasReaped).toBe(false);
+    });
+
+    it("tells one that he was reaped where the cleaning up began only", async (harness) => {
+      const { servers } = harness.store;
+      const server = await bringUp(harness.store, "dead");
+      await letDie(harness, server);
+      await servers.claim("dead", "too-slow", SHORT_MS);
+      let wasReaped: boolean | undefined;
+      await passUntil(harness, async () => {
+        const acquired = await servers.acquire(server.registration, LONG_MS).catch(() => undefined);
+        wasReaped = acquired?.wasReaped;
+        return acquired !== undefined;
+      });
+      expect(wasReaped).toBe(true);
+      expect((await servers.acquire(server.registration, LONG_MS)).wasReaped).toBe(false);
+    });
+
+    it("tells nobody so whose lease merely ran out or was given up, and no other incarnation", async (harness) => {
+      const { servers } = harness.store;
+      const late = await bringUp(harness.store, "late");
+      await letDie(harness, late);
+      expect((await servers.acquire(late.registration, LONG_MS)).wasReaped).toBe(false);
+      const released = await bringUp(harness.store, "released");
+      await servers.release(released.lease);
+      expect((await servers.acquire(released.registration, LONG_MS)).wasReaped).toBe(false);
+      await letDie(harness, await bringUp(harness.store, "dead"));
+      await servers.bury(await claimDead(harness.store, "dead"));
+      expect((await bringUp(harness.store, "dead")).lease.wasReaped).toBe(false);
+    });
   });
 }

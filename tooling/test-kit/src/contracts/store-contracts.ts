@@ -1,10 +1,16 @@
 import { describeBus } from "./bus.js";
 import { describeConnectionRegistry } from "./connection-registry.js";
 import type { HarnessFactory } from "./harness.js";
+import { describeHeldThings } from "./held-things.js";
+import { describePresenceChanges } from "./presence-changes.js";
+import { describePresenceGrace } from "./presence-grace.js";
+import { describePresenceReading } from "./presence-reading.js";
 import { describeRoomDirectory } from "./room-directory.js";
 import { describeRoomPaging } from "./room-paging.js";
+import { describeRoomRosters } from "./room-rosters.js";
 import { describeServerReaping } from "./server-reaping.js";
 import { describeServerRegistry } from "./server-registry.js";
+import { describeSessionDirectory } from "./session-directory.js";
 import { describeStore } from "./store.js";
 import { describeUserDirectory } from "./user-directory.js";
 
@@ -19,6 +25,12 @@ export function describeStoreContracts(name: string, createHarness: HarnessFacto
   describeConnectionRegistry(name, createHarness);
   describeRoomDirectory(name, createHarness);
   describeRoomPaging(name, createHarness);
+  describeRoomRosters(name, createHarness);
   describeUserDirectory(name, createHarness);
+  describePresenceChanges(name, createHarness);
+  describePresenceGrace(name, createHarness);
+  describePresenceReading(name, createHarness);
+  describeSessionDirectory(name, createHarness);
+  describeHeldThings(name, createHarness);
   describeBus(name, createHarness);
 }

@@ -1,23 +1,10 @@
-import type { UserConnection } from "@cm/protocol";
 import { describe, expect } from "vitest";
 import { AWKWARD_NAMES } from "./awkward-names.js";
 import type { HarnessFactory } from "./harness.js";
-import {
-  bringUp,
-  claimDead,
-  LONG_MS,
-  letDie,
-  loseClaim,
-  outcomeOf,
-  passUntil,
-  scenarios,
-  type TestServer,
-  times,
-} from "./scenario.js";
+import { bringUp, claimDead, LONG_MS, letDie, loseClaim, outcomeOf, passUntil, scenarios, times } from "./scenario.js";
+import { AT_ONCE, byConnection, connectionsOf, idsOf } from "./users.js";
 
-const AT_ONCE = { graceMs: 0 };
-
-/** The promises of `UserDirectory` and `UserUpkeep`. */
+/** The promises of `UserDirectory` and `UserUpkeep` about who has which connections. */
 export function describeUserDirectory(name: string, createHarness: HarnessFactory): void {
   const it = scenarios(createHarness);
 
@@ -115,10 +102,14 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       const late = [...connectionsOf(alpha, "ann", 1), ...connectionsOf(alpha, "bob", 1)];
       expect(await outcomeOf(store.users.add(lease, late))).toBe("lease-lost");
       expect(await outcomeOf(store.users.remove(lease, kept, AT_ONCE))).toBe("lease-lost");
+      const renamed = kept.map((connection) => ({ ...connection, metadata: "1" }));
+      expect(await outcomeOf(store.users.update(lease, renamed))).toBe("lease-lost");
       expect(await outcomeOf(store.users.renew(lease, ["ann"]))).toBe("lease-lost");
       expect(await store.users.countOnline()).toBe(1);
       await store.servers.acquire(alpha.registration, LONG_MS);
       expect((await store.users.connectionsOf("ann")).sort()).toEqual(idsOf(kept));
+      const [state] = await store.users.states(["ann"]);
+      expect(byConnection(state?.connections ?? [])).toEqual(byConnection(kept));
     });
 
     it("leaves out connections of a dead server, and counts its users until they are cleaned up", async (harness) => {
@@ -180,12 +171,4 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       expect(await store.users.countOnline()).toBe(0);
     });
   });
-}
-
-function connectionsOf({ ids }: TestServer, userId: string, count: number): UserConnection[] {
-  return times(count, () => ({ userId, connectionId: ids.next() }));
-}
-
-function idsOf(connections: readonly UserConnection[]): string[] {
-  return connections.map(({ connectionId }) => connectionId).sort();
 }

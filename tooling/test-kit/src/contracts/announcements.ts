@@ -1,0 +1,95 @@
+import {
+  type Channel,
+  decodeUtf8,
+  encodeUtf8,
+  type PresenceChange,
+  parsePresenceChange,
+  parseRosterChange,
+  type Result,
+  type RosterChange,
+  type Store,
+} from "@cm/protocol";
+import { expect, vi } from "vitest";
+
+const MARKER = "everything before this has arrived";
+
+/** How long a message that must come may take. */
+const PATIENCE = { timeout: 10_000, interval: 5 };
+
+/** Hears what is announced on some channels. */
+export interface Announcements<T> {
+  /**
+   * All that was announced until now, in the order of arrival, once nothing is on the way
+   * any more. Fails where the changes of a channel are not one chain of growing versions.
+   */
+  heard(): Promise<readonly T[]>;
+  /** Forgets what was heard until now, but for the end of the chain. */
+  forget(): Promise<void>;
+}
+
+/** Hears the feeds of some users, or of all of them. */
+export async function hearUsers(store: Store, userIds?: readonly string[]): Promise<Announcements<PresenceChange>> {
+  const every = Array.from({ length: store.users.slices }, (_, slice) => slice);
+  const slices = userIds === undefined ? every : [...new Set(userIds.map((userId) => store.users.sliceOf(userId)))];
+  return hear(
+    store,
+    slices.map((slice) => ({ kind: "presence", name: String(slice) })),
+    parsePresenceChange,
+  );
+}
+
+/** Hears the rosters of some rooms. Whether they are announced is another matter. */
+export async function hearRooms(store: Store, rooms: readonly string[]): Promise<Announcements<RosterChange>> {
+  return hear(
+    store,
+    rooms.map((name) => ({ kind: "roster", name })),
+    parseRosterChange,
+  );
+}
+
+async function hear<T extends { readonly version: number; readonly previousVersion: number }>(
+  { bus }: Store,
+  channels: readonly Channel[],
+  parse: (text: string) => Result<T>,
+): Promise<Announcements<T>> {
+  let changes: T[] = [];
+  const faults: string[] = [];
+  let markers = 0;
+  await Promise.all(
+    channels.map((channel) => {
+      let last: T | undefined;
+      return bus.subscribe(channel, (message) => {
+        const text = decodeUtf8(message) ?? "no UTF-8";
+        if (text === MARKER) {
+          markers++;
+          return;
+        }
+        const change = parse(text);
+        if (!change.ok) {
+          faults.push(`${channel.name}: ${text}`);
+          return;
+        }
+        const { version, previousVersion } = change.value;
+        const isNext = version > previousVersion && (last === undefined || last.version === previousVersion);
+        if (!isNext) faults.push(`${channel.name}: after ${last?.version} came ${text}`);
+        last = change.value;
+        changes.push(change.value);
+      });
+    }),
+  );
+  let asked = 0;
+  const heard = async (): Promise<readonly T[]> => {
+    asked += channels.length;
+    await Promise.all(channels.map((channel) => bus.publish(channel, encodeUtf8(MARKER))));
+    await vi.waitFor(() => expect(markers).toBe(asked), PATIENCE);
+    expect(faults).toEqual([]);
+    return [...changes];
+  };
+  return {
+    heard,
+    forget: async () => {
+      await heard();
+      changes = [];
+    },
+  };
+}
