@@ -1,4 +1,5 @@
-// Turns a package's lua/*.lua into its src/scripts.generated.ts.
+// Turns a package's lua/*.lua into its src/scripts.generated.ts. A script whose header says
+// "Uses: a, b" begins with what lua/shared/a.lua and lua/shared/b.lua define.
 //
 //   node generate.mjs            writes the module (run inside the package)
 //   node generate.mjs --check    writes nothing; fails where the module is not up to date
@@ -13,13 +14,28 @@ const NAME = /^[a-z]+(-[a-z]+)+\.lua$/;
 const FORBIDDEN = /redis\.p?call\(\s*['"](KEYS|SCAN)['"]/i;
 
 const folder = join(process.cwd(), "lua");
+const sharedFolder = join(folder, "shared");
 const target = join(process.cwd(), "src", "scripts.generated.ts");
+
+function headerOf(source) {
+  return source.slice(0, source.search(/^[^-\n]/m));
+}
+
+/** Names of the shared parts that a script begins with. */
+function usesOf(source) {
+  const names = /^-- Uses:(.*)$/m.exec(headerOf(source))?.[1] ?? "";
+  return names
+    .split(",")
+    .map((name) => name.trim())
+    .filter((name) => name !== "");
+}
 
 /** What is wrong with a script, one line each. */
 function faultsOf(file, source) {
   const faults = [];
   if (!NAME.test(file)) faults.push("the name must be <thing>-<verb>.lua");
-  const header = source.slice(0, source.search(/^[^-\n]/m));
+  const header = headerOf(source);
+  for (const name of usesOf(source)) if (!shared.has(name)) faults.push(`there is no lua/shared/${name}.lua`);
   for (const field of HEADER) if (!header.includes(`-- ${field}:`)) faults.push(`the header lacks "${field}:"`);
   if (FORBIDDEN.test(source)) faults.push("KEYS and SCAN are not allowed");
   return faults.map((fault) => `lua/${file}: ${fault}`);
@@ -31,13 +47,23 @@ function bare(source) {
   return `${lines.join("\n")}\n`;
 }
 
+const shared = new Map();
+for (const file of (await readdir(sharedFolder).catch(() => [])).sort()) {
+  const source = await readFile(join(sharedFolder, file), "utf8");
+  if (FORBIDDEN.test(source)) throw new Error(`lua/shared/${file}: KEYS and SCAN are not allowed`);
+  shared.set(basename(file, ".lua"), bare(source));
+}
+
 const files = (await readdir(folder)).filter((file) => file.endsWith(".lua")).sort();
 const faults = [];
 const entries = [];
 for (const file of files) {
   const source = await readFile(join(folder, file), "utf8");
   faults.push(...faultsOf(file, source));
-  const lua = bare(source);
+  const lua = usesOf(source)
+    .map((name) => shared.get(name) ?? "")
+    .concat(bare(source))
+    .join("");
   const sha1 = createHash("sha1").update(lua).digest("hex");
   entries.push(
     `  ${JSON.stringify(basename(file, ".lua"))}: {\n    sha1: ${JSON.stringify(sha1)},\n    lua: ${JSON.stringify(lua)},\n  },`,

@@ -1,3 +1,3 @@
-export type { Membership, MembershipStats } from "./membership.js";
+export type { CloseOptions, JoinRoomOptions, Membership, MembershipStats, NewConnection } from "./membership.js";
 export { createMembership } from "./membership.js";
 export type { MembershipOptions, MembershipStore } from "./options.js";

@@ -1,4 +1,4 @@
-import { CmError, type RoomMember } from "@cm/protocol";
+import { type AnnouncedMember, CmError } from "@cm/protocol";
 
 /** A connection of this server, as its owner knows it. */
 export interface LocalConnection {
@@ -7,6 +7,12 @@ export interface LocalConnection {
   /** Milliseconds since the Unix epoch. */
   readonly connectedAt: number;
   readonly rooms: Set<string>;
+  /** What it says about itself, as JSON text. */
+  metadata: string | undefined;
+  /** How long its user counts as online after it was closed, if it was the last one. */
+  graceMs: number;
+  /** Whether the store has taken it as it is, so that others have heard of it. */
+  isAnnounced: boolean;
   /** Joins that the store or the bus has not answered yet; their rooms are in `rooms` already. */
   readonly joining: Map<string, Promise<void>>;
 }
@@ -74,12 +80,12 @@ export class LocalConnections {
     return this.#members.keys();
   }
 
-  userIds(): MapIterator<string> {
-    return this.#users.keys();
+  hasUser(userId: string): boolean {
+    return this.#users.has(userId);
   }
 
-  membersOf(room: string): RoomMember[] {
-    return [...(this.#members.get(room) ?? [])].map(memberOf);
+  userIds(): MapIterator<string> {
+    return this.#users.keys();
   }
 
   #forgetMember(connection: LocalConnection, room: string): void {
@@ -91,6 +97,6 @@ export class LocalConnections {
 }
 
 /** A connection as a member of a room. */
-export function memberOf({ connectionId, userId }: LocalConnection): RoomMember {
-  return { connectionId, userId };
+export function memberOf({ connectionId, userId, metadata }: LocalConnection): AnnouncedMember {
+  return metadata === undefined ? { connectionId, userId } : { connectionId, userId, metadata };
 }

@@ -1,11 +1,33 @@
 import { CmError, isCmError, type Lease, requireName, toCmError } from "@cm/protocol";
 import { LeaseKeeper } from "./lease-keeper.js";
 import { type LocalConnection, LocalConnections } from "./local-connections.js";
+import { serializeMetadata } from "./metadata.js";
 import { type MembershipOptions, type ResolvedMembershipOptions, resolveMembershipOptions } from "./options.js";
 import { Projection } from "./projection.js";
 import { reap } from "./reaper.js";
 import { Removals } from "./removals.js";
+import { Settling } from "./settling.js";
 import { Upkeep } from "./upkeep.js";
+
+/** A connection that is opened. */
+export interface NewConnection {
+  readonly connectionId: string;
+  readonly userId: string;
+  /** What it says about itself: any value that JSON has. `undefined`: nothing. */
+  readonly metadata?: unknown;
+}
+
+/** How a connection is closed. */
+export interface CloseOptions {
+  /** Whether the user means to go: offline at once, without the grace period. Default `false`. */
+  readonly signOff?: boolean;
+}
+
+/** How a connection is put into a room. */
+export interface JoinRoomOptions {
+  /** Whether the room is a game, with a session record; see `JoinOptions`. Default `false`. */
+  readonly session?: boolean;
+}
 
 /** What a membership holds now. */
 export interface MembershipStats {
@@ -41,22 +63,36 @@ export interface Membership {
   nextConnectionId(): string;
   /**
    * Registers a connection. Fails with `id-invalid` (not an id of this server, or in
-   * use), `name-invalid`, `name-too-long`, `unavailable` or `timeout`; nothing is left
-   * behind then.
+   * use), `name-invalid`, `name-too-long`, `payload-too-large` or `payload-unserializable`
+   * (metadata), `unavailable` or `timeout`; nothing is left behind then.
    */
-  open(connection: { readonly connectionId: string; readonly userId: string }): Promise<void>;
-  /** Forgets a connection and its places in rooms. Idempotent; the store follows when it can. */
-  close(connectionId: string): Promise<void>;
+  open(connection: NewConnection): Promise<void>;
+  /**
+   * Replaces what a connection says about itself, for those who watch its user or one of
+   * its rooms. Fails with `not-found`, `payload-too-large` or `payload-unserializable`,
+   * which change nothing; after `unavailable` or `timeout` the new metadata stays, and is
+   * written after a later heartbeat.
+   */
+  update(connectionId: string, metadata: unknown): Promise<void>;
+  /**
+   * Forgets a connection and its places in rooms. Where it was the user's last one, the
+   * user is offline after the grace period. Idempotent; the store follows when it can.
+   */
+  close(connectionId: string, options?: CloseOptions): Promise<void>;
   /**
    * Puts a connection into a room: resolves when the room's channel is live here and
    * the store knows the member. No-op for a member. Fails with `not-found`,
    * `name-invalid`, `name-too-long`, `unavailable` or `timeout`; nothing is left behind then.
    */
-  join(connectionId: string, room: string): Promise<void>;
+  join(connectionId: string, room: string, options?: JoinRoomOptions): Promise<void>;
   /** Takes a connection out of a room. No-op where it is none; the store follows when it can. */
   leave(connectionId: string, room: string): Promise<void>;
   stats(): MembershipStats;
-  /** Withdraws everything and gives the lease up. Idempotent. */
+  /**
+   * Withdraws everything and gives the lease up. Users without another connection are
+   * offline after the grace period, so that moving to another server is no change.
+   * Idempotent.
+   */
   shutdown(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -73,6 +109,9 @@ class LeasedMembership implements Membership {
   readonly #keeper: LeaseKeeper;
   readonly #upkeep: Upkeep;
   readonly #removals: Removals;
+  readonly #settling: Settling;
+  /** Connections whose metadata the store has not taken. */
+  readonly #outdated = new Set<LocalConnection>();
   readonly #counts = { reapedServers: 0, reprojections: 0 };
   readonly #stopReaping = new AbortController();
   #staleTimer: NodeJS.Timeout | undefined;
@@ -81,7 +120,19 @@ class LeasedMembership implements Membership {
 
   constructor(options: ResolvedMembershipOptions) {
     this.#options = options;
-    this.#projection = new Projection(options.store, this.#local, options.lastSeenOf);
+    const { store, lastSeenOf } = options;
+    this.#settling = new Settling({
+      users: store.users,
+      slices: store.users.slices,
+      heartbeatIntervalMs: options.heartbeatIntervalMs,
+      onError: (cause) => this.#report(cause, "projection"),
+    });
+    this.#projection = new Projection({
+      store,
+      local: this.#local,
+      lastSeenOf,
+      onLeaving: (userId, graceMs) => this.#settling.after(store.users.sliceOf(userId), graceMs),
+    });
     this.#keeper = new LeaseKeeper({
       servers: options.store.servers,
       registration: {
@@ -97,6 +148,7 @@ class LeasedMembership implements Membership {
       onRegained: async (lease) => {
         this.#counts.reprojections++;
         await this.#projection.all(lease);
+        await options.onRestored(lease);
       },
       onBeat: (lease, expired) => this.#afterBeat(lease, expired),
       onTaken: (error) => options.onLeaseTaken(error),
@@ -132,16 +184,18 @@ class LeasedMembership implements Membership {
     }
     this.#staleTimer = setInterval(() => this.#reportStale(), this.#options.cleanupIntervalMs);
     this.#staleTimer.unref();
+    // Whoever was leaving when the last server closed has waited for this.
+    await this.#attempt("projection", () => this.#settling.sweep());
   }
 
   nextConnectionId(): string {
     return this.#options.ids.next();
   }
 
-  async open({ connectionId, userId }: { readonly connectionId: string; readonly userId: string }): Promise<void> {
+  async open({ connectionId, userId, metadata }: NewConnection): Promise<void> {
     this.#requireRunning();
     requireName(userId, "user");
-    const { ids, now } = this.#options;
+    const { ids, now, maxMetadataBytes, offlineGraceMs } = this.#options;
     if (!connectionId.startsWith(`${ids.serverId}.${ids.incarnation}`) || this.#local.get(connectionId) !== undefined) {
       throw new CmError("id-invalid", "This is not a fresh connection id of this server.");
     }
@@ -149,6 +203,9 @@ class LeasedMembership implements Membership {
       connectionId,
       userId,
       connectedAt: now(),
+      metadata: serializeMetadata(metadata, maxMetadataBytes),
+      graceMs: offlineGraceMs,
+      isAnnounced: false,
       rooms: new Set(),
       joining: new Map(),
     };
@@ -164,9 +221,24 @@ class LeasedMembership implements Membership {
     if (this.#local.get(connectionId) !== connection) await this.#removals.run({ connection, rooms: [] });
   }
 
-  async close(connectionId: string): Promise<void> {
+  async update(connectionId: string, metadata: unknown): Promise<void> {
+    this.#requireRunning();
+    const connection = this.#local.require(connectionId);
+    connection.metadata = serializeMetadata(metadata, this.#options.maxMetadataBytes);
+    connection.isAnnounced = false;
+    try {
+      await this.#keeper.write((lease) => this.#projection.update(lease, connection));
+    } catch (error) {
+      if (this.#local.get(connectionId) === connection) this.#outdated.add(connection);
+      throw error;
+    }
+  }
+
+  async close(connectionId: string, { signOff = false }: CloseOptions = {}): Promise<void> {
     const connection = this.#local.get(connectionId);
     if (connection === undefined) return;
+    if (signOff) connection.graceMs = 0;
+    this.#outdated.delete(connection);
     const rooms = [...connection.rooms];
     this.#local.delete(connection);
     connection.rooms.clear();
@@ -174,7 +246,7 @@ class LeasedMembership implements Membership {
     await this.#removals.run({ connection, rooms });
   }
 
-  async join(connectionId: string, room: string): Promise<void> {
+  async join(connectionId: string, room: string, { session = false }: JoinRoomOptions = {}): Promise<void> {
     this.#requireRunning();
     requireName(room, "room");
     const connection = this.#local.require(connectionId);
@@ -182,18 +254,18 @@ class LeasedMembership implements Membership {
     if (joining !== undefined) return joining;
     if (connection.rooms.has(room)) return;
     this.#local.enter(connection, room);
-    const attempt = this.#join(connection, room).finally(() => {
+    const attempt = this.#join(connection, room, session).finally(() => {
       if (connection.joining.get(room) === attempt) connection.joining.delete(room);
     });
     connection.joining.set(room, attempt);
     return attempt;
   }
 
-  async #join(connection: LocalConnection, room: string): Promise<void> {
+  async #join(connection: LocalConnection, room: string, session: boolean): Promise<void> {
     // Both at once: the join costs one round trip.
     const [live, written] = await Promise.allSettled([
       this.#options.interest.enter(room),
-      this.#keeper.write((lease) => this.#projection.join(lease, connection, room)),
+      this.#keeper.write((lease) => this.#projection.join(lease, connection, room, session)),
     ]);
     const stayed = connection.rooms.has(room);
     if (live.status === "fulfilled" && written.status === "fulfilled" && stayed) return;
@@ -241,6 +313,7 @@ class LeasedMembership implements Membership {
     this.#stopReaping.abort(new CmError("closed", "The membership was shut down."));
     await this.#keeper.stop();
     await this.#background;
+    await this.#settling.stop();
     if (!(await this.#withdraw())) {
       // The lease is left to run out: without it nobody would find what is still there.
       return;
@@ -257,7 +330,7 @@ class LeasedMembership implements Membership {
     if (!this.#keeper.acquired) return true;
     try {
       const isClear = await this.#removals.finish();
-      await this.#projection.withdraw(this.#keeper.current());
+      await this.#projection.withdraw(this.#keeper.current(), this.#options.offlineGraceMs);
       if (!isClear) throw new CmError("unavailable", "The store has not taken all removals.");
       return true;
     } catch (cause) {
@@ -275,9 +348,19 @@ class LeasedMembership implements Membership {
 
   async #round(lease: Lease, expired: readonly string[]): Promise<void> {
     await this.#attempt("projection", () => this.#removals.retry());
+    await this.#attempt("projection", () => this.#updateOutdated());
     await this.#attempt("projection", () => this.#upkeep.beat(lease));
+    await this.#attempt("projection", () => this.#settling.sweep());
     for (const serverId of expired) {
       if (serverId !== this.serverId) await this.#attempt("reaping", () => this.#reap(serverId));
+    }
+  }
+
+  /** Writes the metadata that the store has not taken; ends with the first failure. */
+  async #updateOutdated(): Promise<void> {
+    for (const connection of this.#outdated) {
+      await this.#keeper.write((current) => this.#projection.update(current, connection));
+      this.#outdated.delete(connection);
     }
   }
 

@@ -3,6 +3,7 @@ import {
   type ConnectionIdSource,
   type ConnectionReaping,
   type ConnectionRegistry,
+  type Lease,
   type OnError,
   type RoomDirectory,
   type RoomInterest,
@@ -38,6 +39,13 @@ export interface MembershipOptions {
   /** The store's time to live of a connection record, renewed well before. Default 3,600,000. */
   readonly connectionTtlMs?: number;
   /**
+   * How long a user whose last connection was closed still counts as online, in
+   * milliseconds: a reload is no change. 0: offline at once. Default 5,000; 0 to 3,600,000.
+   */
+  readonly offlineGraceMs?: number;
+  /** The most bytes of UTF-8 that a connection's metadata has as JSON. Default 1,024; 0 to 65,536. */
+  readonly maxMetadataBytes?: number;
+  /**
    * When a connection last gave a sign of life, in milliseconds since the Unix epoch;
    * `undefined` where that is not known. Asked when a record is written and when stale
    * connections are looked for. Default: never known, and no connection is ever stale.
@@ -54,6 +62,12 @@ export interface MembershipOptions {
    * has no place in the cluster any more and should close. Must not throw.
    */
   readonly onLeaseTaken?: (error: CmError) => void;
+  /**
+   * Called each time the lease was taken anew, after everything was projected again and
+   * before anybody else writes: for what the application keeps in the store beside it.
+   * Where it fails, both are done again after the next heartbeat.
+   */
+  readonly onRestored?: (lease: Lease) => Promise<void>;
   /** Failures that no caller is waiting for. Default: dropped. */
   readonly onError?: OnError;
   /** Milliseconds since the Unix epoch. Default `Date.now`. Never used to judge a lease. */
@@ -81,6 +95,8 @@ export function resolveMembershipOptions(options: MembershipOptions): ResolvedMe
     heartbeatIntervalMs,
     leaseTtlMs,
     connectionTtlMs: duration("connectionTtlMs", options.connectionTtlMs ?? 3_600_000, 1_000),
+    offlineGraceMs: wholeNumber("offlineGraceMs", options.offlineGraceMs ?? 5_000, 0, 3_600_000),
+    maxMetadataBytes: wholeNumber("maxMetadataBytes", options.maxMetadataBytes ?? 1_024, 0, 65_536),
     lastSeenOf: options.lastSeenOf ?? (() => undefined),
     staleConnectionTimeoutMs: duration(
       "staleConnectionTimeoutMs",
@@ -90,6 +106,7 @@ export function resolveMembershipOptions(options: MembershipOptions): ResolvedMe
     cleanupIntervalMs: duration("cleanupIntervalMs", options.cleanupIntervalMs ?? 300_000, 100),
     onStale: options.onStale ?? (() => undefined),
     onLeaseTaken: options.onLeaseTaken ?? (() => undefined),
+    onRestored: options.onRestored ?? (() => Promise.resolve()),
     onError: options.onError ?? (() => undefined),
     now: options.now ?? Date.now,
   };
@@ -99,12 +116,12 @@ export function resolveMembershipOptions(options: MembershipOptions): ResolvedMe
 const LONGEST_MS = 86_400_000;
 
 function duration(field: string, value: number, min: number): number {
-  if (Number.isInteger(value) && value >= min && value <= LONGEST_MS) return value;
-  throw new CmError(
-    "options-invalid",
-    `${field} must be a whole number of milliseconds from ${min} to ${LONGEST_MS}.`,
-    {
-      details: { field, min, max: LONGEST_MS },
-    },
-  );
+  return wholeNumber(field, value, min, LONGEST_MS);
+}
+
+function wholeNumber(field: string, value: number, min: number, max: number): number {
+  if (Number.isInteger(value) && value >= min && value <= max) return value;
+  throw new CmError("options-invalid", `${field} must be a whole number from ${min} to ${max}.`, {
+    details: { field, min, max },
+  });
 }

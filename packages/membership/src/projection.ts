@@ -1,4 +1,4 @@
-import type { ConnectionRecord, Lease, RoomMember, UserConnection } from "@cm/protocol";
+import type { AnnouncedMember, ConnectionRecord, Lease, UserConnection } from "@cm/protocol";
 import { type LocalConnection, type LocalConnections, memberOf } from "./local-connections.js";
 import type { MembershipStore } from "./options.js";
 
@@ -11,20 +11,27 @@ export interface Removal {
   readonly rooms: readonly string[];
 }
 
+/** What a {@link Projection} needs. */
+export interface ProjectionOptions {
+  readonly store: MembershipStore;
+  readonly local: LocalConnections;
+  readonly lastSeenOf: (connectionId: string) => number | undefined;
+  /** A user may have lost the last connection, and counts as online for so long. */
+  readonly onLeaving: (userId: string, graceMs: number) => void;
+}
+
 /** Writes what this server knows into the store. */
 export class Projection {
   readonly #store: MembershipStore;
   readonly #local: LocalConnections;
-  readonly #lastSeenOf: (connectionId: string) => number | undefined;
+  readonly #lastSeenOf: ProjectionOptions["lastSeenOf"];
+  readonly #onLeaving: ProjectionOptions["onLeaving"];
 
-  constructor(
-    store: MembershipStore,
-    local: LocalConnections,
-    lastSeenOf: (connectionId: string) => number | undefined,
-  ) {
+  constructor({ store, local, lastSeenOf, onLeaving }: ProjectionOptions) {
     this.#store = store;
     this.#local = local;
     this.#lastSeenOf = lastSeenOf;
+    this.#onLeaving = onLeaving;
   }
 
   async open(lease: Lease, connection: LocalConnection): Promise<void> {
@@ -32,13 +39,25 @@ export class Projection {
       this.#store.connections.put(lease, [this.#record(connection)]),
       this.#store.users.add(lease, [userConnection(connection)]),
     ]);
+    connection.isAnnounced = true;
   }
 
-  async join(lease: Lease, connection: LocalConnection, room: string): Promise<void> {
+  async join(lease: Lease, connection: LocalConnection, room: string, session: boolean): Promise<void> {
     await together([
       this.#store.connections.put(lease, [this.#record(connection)]),
-      this.#store.rooms.join(lease, room, [memberOf(connection)]),
+      this.#store.rooms.join(lease, room, [memberOf(connection)], { session }),
     ]);
+  }
+
+  /** Writes the connection's metadata as it is by now. */
+  async update(lease: Lease, connection: LocalConnection): Promise<void> {
+    if (!this.#isOpen(connection)) return;
+    const member = memberOf(connection);
+    await together([
+      this.#store.users.update(lease, [userConnection(connection)]),
+      ...[...connection.rooms].map((room) => this.#store.rooms.update(lease, room, [member])),
+    ]);
+    connection.isAnnounced = member.metadata === connection.metadata;
   }
 
   /**
@@ -48,10 +67,12 @@ export class Projection {
   async removePlaces(lease: Lease, { connection, rooms }: Removal): Promise<void> {
     const isOpen = this.#isOpen(connection);
     const gone = rooms.filter((room) => !(isOpen && connection.rooms.has(room)));
+    const { userId, graceMs } = connection;
     await together([
-      ...(isOpen ? [] : [this.#store.users.remove(lease, [userConnection(connection)], { graceMs: 0 })]),
+      ...(isOpen ? [] : [this.#store.users.remove(lease, [userConnection(connection)], { graceMs })]),
       ...gone.map((room) => this.#store.rooms.leave(lease, room, [memberOf(connection)])),
     ]);
+    if (!isOpen && graceMs > 0 && !this.#local.hasUser(userId)) this.#onLeaving(userId, graceMs);
   }
 
   /**
@@ -63,32 +84,51 @@ export class Projection {
     else await this.#store.connections.remove(lease, [connection.connectionId]);
   }
 
-  /** Writes everything, in batches: after the store lost it, or the lease was taken anew. */
+  /**
+   * Writes everything, in batches: after the store lost it, or the lease was taken anew.
+   * Nobody is told of what nobody has missed; connections and joins that are still on
+   * their way in, nobody has heard of yet.
+   */
   async all(lease: Lease): Promise<void> {
+    const isQuiet = !lease.wasReaped;
     for (const batch of batches(this.#local.all(), BATCH)) {
+      const known = batch.filter(({ isAnnounced }) => isQuiet && isAnnounced);
+      const news = batch.filter(({ isAnnounced }) => !(isQuiet && isAnnounced));
       await together([
         this.#store.connections.put(
           lease,
           batch.map((connection) => this.#record(connection)),
         ),
-        this.#store.users.add(lease, batch.map(userConnection)),
-        ...membersByRoom(batch).map(([room, members]) => this.#store.rooms.join(lease, room, members)),
+        ...this.#add(lease, known, true),
+        ...this.#add(lease, news, false),
+        ...this.#join(lease, batch, true, ({ joining }, room) => isQuiet && !joining.has(room)),
+        ...this.#join(lease, batch, false, ({ joining }, room) => !isQuiet || joining.has(room)),
       ]);
     }
   }
 
   /** Takes everything away, in batches: before the lease is given up. */
-  async withdraw(lease: Lease): Promise<void> {
+  async withdraw(lease: Lease, graceMs: number): Promise<void> {
     for (const batch of batches(this.#local.all(), BATCH)) {
       await together([
-        this.#store.users.remove(lease, batch.map(userConnection), { graceMs: 0 }),
-        ...membersByRoom(batch).map(([room, members]) => this.#store.rooms.leave(lease, room, members)),
+        this.#store.users.remove(lease, batch.map(userConnection), { graceMs }),
+        ...membersByRoom(batch, () => true).map(([room, members]) => this.#store.rooms.leave(lease, room, members)),
       ]);
       await this.#store.connections.remove(
         lease,
         batch.map(({ connectionId }) => connectionId),
       );
     }
+  }
+
+  #add(lease: Lease, connections: readonly LocalConnection[], quiet: boolean): Promise<void>[] {
+    return connections.length === 0 ? [] : [this.#store.users.add(lease, connections.map(userConnection), { quiet })];
+  }
+
+  #join(lease: Lease, connections: readonly LocalConnection[], quiet: boolean, which: Which): Promise<void>[] {
+    return membersByRoom(connections, which).map(([room, members]) =>
+      this.#store.rooms.join(lease, room, members, { quiet }),
+    );
   }
 
   #isOpen(connection: LocalConnection): boolean {
@@ -101,14 +141,17 @@ export class Projection {
   }
 }
 
-function userConnection({ userId, connectionId }: LocalConnection): UserConnection {
-  return { userId, connectionId };
-}
+/** Which of the places that connections have in rooms are meant. */
+type Which = (connection: LocalConnection, room: string) => boolean;
 
-function membersByRoom(connections: readonly LocalConnection[]): [string, RoomMember[]][] {
-  const rooms = new Map<string, RoomMember[]>();
+/** A user's connection and a room's member are told with the same facts. */
+const userConnection: (connection: LocalConnection) => UserConnection = memberOf;
+
+function membersByRoom(connections: readonly LocalConnection[], which: Which): [string, AnnouncedMember[]][] {
+  const rooms = new Map<string, AnnouncedMember[]>();
   for (const connection of connections) {
     for (const room of connection.rooms) {
+      if (!which(connection, room)) continue;
       const members = rooms.get(room);
       if (members === undefined) rooms.set(room, [memberOf(connection)]);
       else members.push(memberOf(connection));

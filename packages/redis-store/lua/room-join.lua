@@ -1,22 +1,40 @@
--- Purpose: Puts members into a room.
--- KEYS:    1 the partition's index of rooms; 2 the room's members
+-- Purpose: Puts members into a room, and announces them where that is wanted; makes or
+--          keeps the session of a game.
+-- KEYS:    1 the partition's index of rooms; 2 the room's members; 3 its roster, which is the
+--          channel too; 4 its session; 5 the partition's games by expiry of their session
 -- ARGV:    1 when the right to write runs out, in ms; 2 time to live in ms; 3 the room;
---          then the members
+--          4 PUBLISH or SPUBLISH; 5 1 to announce nothing; 6 server id where the room is a game,
+--          else ''; 7 time to live of a session in ms; then for each member: entry, metadata or ''
 -- Returns: 1, or -1 where the right has run out
 -- Cost:    O(members given * log members of the room)
 -- Cluster: all keys carry the tag of the room's partition
-local indexKey, roomKey = KEYS[1], KEYS[2]
-local fenceMs, ttlMs, room = tonumber(ARGV[1]), ARGV[2], ARGV[3]
+-- Uses:    feed, rosters, upkeep, sessions
+local indexKey, roomKey, rosterKey, sessionKey, sessionsKey = unpack(KEYS)
+local fenceMs, ttlMs, room, publishCommand = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
+local quiet, creator, sessionTtlMs = ARGV[5] == '1', ARGV[6], tonumber(ARGV[7])
 
 local time = redis.call('TIME')
-if tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) >= fenceMs then
+local nowMicros = tonumber(time[1]) * 1000000 + tonumber(time[2])
+local nowMs = math.floor(nowMicros / 1000)
+if nowMs >= fenceMs then
   return -1
 end
-for i = 4, #ARGV do
+
+local roster = not quiet and openRoster(rosterKey, publishCommand, nowMicros)
+for i = 8, #ARGV, 2 do
   -- All scores are equal, so that the members are in the order of their bytes.
-  redis.call('ZADD', roomKey, 0, ARGV[i])
+  if redis.call('ZADD', roomKey, 0, ARGV[i]) == 1 and roster then
+    tellMember(roster, 'joined', ARGV[i], ARGV[i + 1])
+  end
 end
+keepRosterMark(rosterKey, roster)
 redis.call('SADD', indexKey, room)
 redis.call('PEXPIRE', roomKey, ttlMs)
 redis.call('PEXPIRE', indexKey, ttlMs)
+if creator ~= '' then
+  if redis.call('EXISTS', sessionKey) == 0 then
+    redis.call('HSET', sessionKey, 'state', 'waiting', 'createdAt', nowMs, 'serverInstance', creator)
+  end
+  keepSession(sessionKey, sessionsKey, room, nowMs, sessionTtlMs)
+end
 return 1

@@ -1,20 +1,31 @@
--- Purpose: Takes members out of a room, and the room out of the index with its last one.
--- KEYS:    1 the partition's index of rooms; 2 the room's members
--- ARGV:    1 when the right to write runs out, in ms; 2 the room; then the members
+-- Purpose: Takes members out of a room, and announces it where that is wanted; with the
+--          last one the room leaves the index, and its session goes.
+-- KEYS:    1 the partition's index of rooms; 2 the room's members; 3 its roster, which is the
+--          channel too; 4 its session; 5 the partition's games by expiry of their session
+-- ARGV:    1 when the right to write runs out, in ms; 2 the room; 3 PUBLISH or SPUBLISH;
+--          then the members' entries
 -- Returns: 1, or -1 where the right has run out
 -- Cost:    O(members given * log members of the room)
 -- Cluster: all keys carry the tag of the room's partition
-local indexKey, roomKey = KEYS[1], KEYS[2]
-local fenceMs, room = tonumber(ARGV[1]), ARGV[2]
+-- Uses:    feed, rosters, upkeep, sessions
+local indexKey, roomKey, rosterKey, sessionKey, sessionsKey = unpack(KEYS)
+local fenceMs, room, publishCommand = tonumber(ARGV[1]), ARGV[2], ARGV[3]
 
 local time = redis.call('TIME')
-if tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) >= fenceMs then
+local nowMicros = tonumber(time[1]) * 1000000 + tonumber(time[2])
+if math.floor(nowMicros / 1000) >= fenceMs then
   return -1
 end
-for i = 3, #ARGV do
-  redis.call('ZREM', roomKey, ARGV[i])
+
+local roster = openRoster(rosterKey, publishCommand, nowMicros)
+for i = 4, #ARGV do
+  if redis.call('ZREM', roomKey, ARGV[i]) == 1 and roster then
+    tellMember(roster, 'left', ARGV[i])
+  end
 end
+keepRosterMark(rosterKey, roster)
 if redis.call('EXISTS', roomKey) == 0 then
   redis.call('SREM', indexKey, room)
+  dropSession(sessionKey, sessionsKey, room)
 end
 return 1

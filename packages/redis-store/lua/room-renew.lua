@@ -1,21 +1,24 @@
 -- Purpose: Renews the time to live of rooms of one partition and of their index.
--- KEYS:    1 the partition's index of rooms; then the rooms' members
+-- KEYS:    1 the partition's index of rooms; 2 its games by expiry of their session;
+--          then for each room: its members, its session
 -- ARGV:    1 when the right to write runs out, in ms; 2 time to live in ms;
 --          then the rooms, in the order of KEYS
 -- Returns: 1, or -1 where the right has run out
 -- Cost:    O(rooms)
 -- Cluster: all keys carry the tag of the rooms' partition
-local indexKey = KEYS[1]
+-- Uses:    upkeep, sessions
+local indexKey, sessionsKey = KEYS[1], KEYS[2]
 local fenceMs, ttlMs = tonumber(ARGV[1]), ARGV[2]
 
 local time = redis.call('TIME')
 if tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) >= fenceMs then
   return -1
 end
-for i = 2, #KEYS do
-  if redis.call('PEXPIRE', KEYS[i], ttlMs) == 0 then
-    -- It ran out before, which the index can't know by itself.
-    redis.call('SREM', indexKey, ARGV[i + 1])
+for i = 3, #ARGV do
+  if redis.call('PEXPIRE', KEYS[2 * i - 3], ttlMs) == 0 then
+    -- It ran out before, which the index and the session can't know by themselves.
+    redis.call('SREM', indexKey, ARGV[i])
+    dropSession(KEYS[2 * i - 2], sessionsKey, ARGV[i])
   end
 end
 redis.call('PEXPIRE', indexKey, ttlMs)

@@ -1,11 +1,13 @@
 -- Purpose: Takes the lease of a server id, unless somebody else has it.
--- KEYS:    1 leases (holder, that is `<server id>.<incarnation>`, by expiry); 2 the server's record
+-- KEYS:    1 leases (holder, that is `<server id>.<incarnation>`, by expiry); 2 the server's record;
+--          3 holders that were cleaned up after, by time
 -- ARGV:    1 server id; 2 incarnation; 3 host; 4 port; 5 shelf bits; 6 ttl in ms;
 --          7 time to live of the record in ms
--- Returns: {1, token, expiry in ms}, or {0, 1 where it is dead but not cleaned up}
+-- Returns: {1, token, expiry in ms, 1 where others have begun to clean up after this holder}, or
+--          {0, 1 where it is dead but not cleaned up}
 -- Cost:    O(log servers)
 -- Cluster: all keys carry the tag {servers}
-local leasesKey, serverKey = KEYS[1], KEYS[2]
+local leasesKey, serverKey, reapedKey = KEYS[1], KEYS[2], KEYS[3]
 local serverId, incarnation, host, port, shelfBits = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local ttlMs, keepMs = tonumber(ARGV[6]), tonumber(ARGV[7])
 
@@ -15,7 +17,7 @@ local time = redis.call('TIME')
 local nowMicros = tonumber(time[1]) * 1000000 + tonumber(time[2])
 local nowMs = math.floor(nowMicros / 1000)
 
-local held = redis.call('HMGET', serverKey, 'incarnation', 'token', 'startedAt', 'claimExpiresAt')
+local held = redis.call('HMGET', serverKey, 'incarnation', 'token', 'startedAt', 'claimExpiresAt', 'claimant')
 if held[1] then
   local expired = tonumber(redis.call('ZSCORE', leasesKey, serverId .. '.' .. held[1]) or 0) <= nowMs
   -- While somebody cleans up, the same incarnation has to wait as well.
@@ -30,10 +32,12 @@ local token = math.max(nowMicros, (tonumber(held[2]) or 0) + 1)
 local expiresAtMs = nowMs + ttlMs
 redis.call('ZADD', leasesKey, expiresAtMs, holder)
 redis.call('HDEL', serverKey, 'claimant', 'claimExpiresAt')
+-- It is told once: what this lease writes anew is news from now on.
+local buried = redis.call('ZREM', reapedKey, holder) == 1
 redis.call('HSET', serverKey,
   'incarnation', incarnation, 'token', token, 'host', host, 'port', port, 'shelfBits', shelfBits,
   'startedAt', held[3] or nowMs, 'lastHeartbeat', nowMs, 'expiresAt', expiresAtMs)
 redis.call('HSETNX', serverKey, 'connections', 0)
 redis.call('HSETNX', serverKey, 'rooms', 0)
 redis.call('PEXPIRE', serverKey, keepMs)
-return { 1, token, expiresAtMs }
+return { 1, token, expiresAtMs, (buried or held[5]) and 1 or 0 }

@@ -1,32 +1,66 @@
--- Purpose: Adds connections to users of one partition.
--- KEYS:    1 the partition's connections, by user; 2 its number of users that are online
--- ARGV:    1 when the right to write runs out, in ms; 2 time to live in ms;
+-- Purpose: Adds connections to users of one partition, and announces them.
+-- KEYS:    1 the partition's connections, by user; 2 its number of users that are online;
+--          3 metadata by connection; 4 users that are leaving; 5 when users were last online;
+--          6 version of its feed
+-- ARGV:    1 when the right to write runs out, in ms; 2 time to live in ms; 3 the feed's channel;
+--          4 PUBLISH or SPUBLISH; 5 time to live of the version in ms; 6 1 to announce nothing;
 --          then for each user: what the user's entries begin with, number of connections,
---          connection ids
+--          and for each: its id, its metadata or ''
 -- Returns: 1, or -1 where the right has run out
 -- Cost:    O(connections given * log connections of the partition)
--- Cluster: all keys carry the tag of the users' partition
-local connectionsKey, onlineKey = KEYS[1], KEYS[2]
-local fenceMs, ttlMs = tonumber(ARGV[1]), ARGV[2]
+-- Cluster: all keys, and the channel, carry the tag of the users' partition
+-- Uses:    feed, upkeep, users
+local connectionsKey, onlineKey, metadataKey, leavingKey, seenKey, versionKey = unpack(KEYS)
+local fenceMs, ttlMs, channel, publishCommand = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4]
+local versionTtlMs, quiet = ARGV[5], ARGV[6] == '1'
 
 local time = redis.call('TIME')
-if tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) >= fenceMs then
+local nowMicros = tonumber(time[1]) * 1000000 + tonumber(time[2])
+if math.floor(nowMicros / 1000) >= fenceMs then
   return -1
 end
-local at = 3
+
+local feed = openFeed(redis.call('GET', versionKey), channel, publishCommand, nowMicros)
+local at = 7
 while at <= #ARGV do
-  local head, count = ARGV[at], tonumber(ARGV[at + 1])
-  -- No connection id has a byte from '{' on.
-  local before = redis.call('ZLEXCOUNT', connectionsKey, '[' .. head, '(' .. head .. '{')
-  for i = at + 2, at + 1 + count do
+  local head, last = ARGV[at], at + 1 + 2 * tonumber(ARGV[at + 1])
+  local user = string.sub(head, 3)
+  local isOnline = countConnections(connectionsKey, head) > 0
+  for i = at + 2, last, 2 do
+    local connection, metadata = ARGV[i], ARGV[i + 1]
+    local kind, replaced
     -- All scores are equal, so that the entries are in the order of their bytes.
-    redis.call('ZADD', connectionsKey, 0, head .. ARGV[i])
+    if redis.call('ZADD', connectionsKey, 0, head .. connection) == 1 then
+      kind = 'opened'
+      if metadata ~= '' then
+        redis.call('HSET', metadataKey, connection, metadata)
+      end
+      if not isOnline then
+        isOnline = true
+        if redis.call('ZREM', connectionsKey, head) == 1 then
+          -- Nobody has said yet that the user is offline.
+          redis.call('ZREM', leavingKey, user)
+        else
+          kind = 'online'
+          redis.call('INCR', onlineKey)
+          redis.call('ZREM', seenKey, user)
+        end
+      end
+    else
+      replaced = redis.call('HGET', metadataKey, connection) or ''
+      if replaced ~= metadata then
+        kind = 'updated'
+        setMetadata(metadataKey, connection, metadata)
+      end
+    end
+    if kind and not quiet then
+      feed.tell(kind, user, connection, metadata, replaced)
+    end
   end
-  if before == 0 and count > 0 then
-    redis.call('INCR', onlineKey)
-  end
-  at = at + 2 + count
+  at = last + 1
 end
-redis.call('PEXPIRE', connectionsKey, ttlMs)
-redis.call('PEXPIRE', onlineKey, ttlMs)
+keepMark(versionKey, feed, versionTtlMs)
+keepAtLeast(connectionsKey, ttlMs)
+keepAtLeast(onlineKey, ttlMs)
+keepAtLeast(metadataKey, ttlMs)
 return 1

@@ -1,31 +1,60 @@
--- Purpose: Takes connections off users of one partition; a user's last one takes the user offline.
--- KEYS:    1 the partition's connections, by user; 2 its number of users that are online
--- ARGV:    1 when the right to write runs out, in ms;
---          then for each user: what the user's entries begin with, number of connections,
---          connection ids
+-- Purpose: Takes connections off users of one partition, and announces it; with the last
+--          one the user is offline, or leaving where there is a grace period.
+-- KEYS:    1 the partition's connections, by user; 2 its number of users that are online;
+--          3 metadata by connection; 4 users that are leaving; 5 when users were last online;
+--          6 version of its feed
+-- ARGV:    1 when the right to write runs out, in ms; 2 time to live in ms; 3 the feed's channel;
+--          4 PUBLISH or SPUBLISH; 5 time to live of the version in ms; 6 grace period in ms;
+--          7 how long to remember when users were last online, in ms; then for each user: what
+--          the user's entries begin with, number of connections, connection ids
 -- Returns: 1, or -1 where the right has run out
 -- Cost:    O(connections given * log connections of the partition)
--- Cluster: all keys carry the tag of the users' partition
-local connectionsKey, onlineKey = KEYS[1], KEYS[2]
-local fenceMs = tonumber(ARGV[1])
+-- Cluster: all keys, and the channel, carry the tag of the users' partition
+-- Uses:    feed, upkeep, users
+local connectionsKey, onlineKey, metadataKey, leavingKey, seenKey, versionKey = unpack(KEYS)
+local fenceMs, ttlMs, channel, publishCommand = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4]
+local versionTtlMs, graceMs, seenTtlMs = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7])
 
 local time = redis.call('TIME')
-if tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) >= fenceMs then
+local nowMicros = tonumber(time[1]) * 1000000 + tonumber(time[2])
+local nowMs = math.floor(nowMicros / 1000)
+if nowMs >= fenceMs then
   return -1
 end
-local at = 2
+
+local feed = openFeed(redis.call('GET', versionKey), channel, publishCommand, nowMicros)
+local left = false
+local at = 8
 while at <= #ARGV do
-  local head, count = ARGV[at], tonumber(ARGV[at + 1])
-  local removed = 0
-  for i = at + 2, at + 1 + count do
-    removed = removed + redis.call('ZREM', connectionsKey, head .. ARGV[i])
-  end
-  -- No connection id has a byte from '{' on.
-  if removed > 0 and redis.call('ZLEXCOUNT', connectionsKey, '[' .. head, '(' .. head .. '{') == 0 then
-    if redis.call('DECR', onlineKey) <= 0 then
-      redis.call('DEL', onlineKey)
+  local head, last = ARGV[at], at + 1 + tonumber(ARGV[at + 1])
+  local user = string.sub(head, 3)
+  for i = at + 2, last do
+    local connection = ARGV[i]
+    if redis.call('ZREM', connectionsKey, head .. connection) == 1 then
+      local kind = 'closed'
+      local metadata = redis.call('HGET', metadataKey, connection)
+      if metadata then
+        redis.call('HDEL', metadataKey, connection)
+      end
+      if countConnections(connectionsKey, head) == 0 then
+        if graceMs == 0 then
+          kind = 'offline'
+          takeOffline(onlineKey, seenKey, user, nowMs, seenTtlMs)
+        else
+          left = true
+          redis.call('ZADD', connectionsKey, 0, head)
+          redis.call('ZADD', leavingKey, nowMs + graceMs, user)
+        end
+      end
+      feed.tell(kind, user, connection, metadata)
     end
   end
-  at = at + 2 + count
+  at = last + 1
+end
+keepMark(versionKey, feed, versionTtlMs)
+if left then
+  keepAtLeast(connectionsKey, ttlMs + graceMs)
+  keepAtLeast(onlineKey, ttlMs + graceMs)
+  keepAtLeast(leavingKey, ttlMs + graceMs)
 end
 return 1

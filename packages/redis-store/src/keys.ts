@@ -1,6 +1,7 @@
-import type { Channel } from "@cm/protocol";
+import { type Channel, CmError } from "@cm/protocol";
 import { partitionOf, partitionTags } from "./partitions.js";
-import type { UserKeys } from "./projection-scripts.js";
+import type { RoomKeys } from "./room-scripts.js";
+import type { UserKeys } from "./user-scripts.js";
 
 /**
  * The names of all keys and channels. What one script touches together carries one
@@ -11,17 +12,28 @@ import type { UserKeys } from "./projection-scripts.js";
  * | `<prefix>:layout` | hash | |
  * | `<prefix>:{servers}` | sorted set: `<serverId>.<incarnation>` by lease expiry | `servers` |
  * | `<prefix>:{servers}:<serverId>` | hash | `servers` |
+ * | `<prefix>:{servers}:reaped` | sorted set: `<serverId>.<incarnation>` by the time of its burial | `servers` |
  * | `<prefix>:{<serverId>}:connections:<shelf>` | hash: record by connection id, less the server id | server id |
  * | `<prefix>:{r.*}:rooms` | set of rooms | the room's partition |
  * | `<prefix>:{r.*}:rooms:<room>` | sorted set: `<connectionId>\|<userId>`, all scores 0 | the room's partition |
- * | `<prefix>:{u.*}:connections` | sorted set: user and connection id, all scores 0; see `userEntryHead` | the user's partition |
- * | `<prefix>:{u.*}:online` | number of the partition's users | the user's partition |
+ * | `<prefix>:{r.*}:roster:<room>` | version of the latest roster change, while somebody wants to hear of them | the room's partition |
+ * | `<prefix>:{r.*}:session:<game>` | hash | the room's partition |
+ * | `<prefix>:{r.*}:sessions` | sorted set: games by expiry of their session | the room's partition |
+ * | `<prefix>:{u.*}:connections` | sorted set: user and connection id, or user alone while leaving, all scores 0; see `userEntryHead` | the user's partition |
+ * | `<prefix>:{u.*}:online` | number of the partition's users that are online or leaving | the user's partition |
+ * | `<prefix>:{u.*}:metadata` | hash: JSON text by connection id, of those that have some | the user's partition |
+ * | `<prefix>:{u.*}:leaving` | sorted set: users by the end of their grace period | the user's partition |
+ * | `<prefix>:{u.*}:seen` | sorted set: users who are offline by when they were last online | the user's partition |
+ * | `<prefix>:{u.*}:version` | version of the latest presence change | the user's partition |
  *
- * Channels: `<prefix>:{r.*}:room:<room>` and `<prefix>:{<serverId>}:server`.
+ * Channels: `<prefix>:{r.*}:room:<room>`, `<prefix>:{<serverId>}:server`,
+ * `<prefix>:{r.*}:roster:<room>` and `<prefix>:{u.*}:presence:updates`.
  */
 export class Keys {
   readonly layout: string;
   readonly leases: string;
+  /** Holders that were cleaned up after. */
+  readonly reaped: string;
   readonly partitions: number;
   readonly #prefix: string;
   readonly #roomHeads: readonly string[];
@@ -32,11 +44,20 @@ export class Keys {
     this.partitions = partitions;
     this.layout = `${prefix}:layout`;
     this.leases = `${prefix}:{servers}`;
+    this.reaped = `${prefix}:{servers}:reaped`;
     this.#roomHeads = partitionTags("r", partitions).map((tag) => `${prefix}:{${tag}}:`);
-    this.#userKeys = partitionTags("u", partitions).map((tag) => ({
-      connections: `${prefix}:{${tag}}:connections`,
-      online: `${prefix}:{${tag}}:online`,
-    }));
+    this.#userKeys = partitionTags("u", partitions).map((tag) => {
+      const head = `${prefix}:{${tag}}:`;
+      return {
+        connections: `${head}connections`,
+        online: `${head}online`,
+        metadata: `${head}metadata`,
+        leaving: `${head}leaving`,
+        seen: `${head}seen`,
+        version: `${head}version`,
+        channel: `${head}presence:updates`,
+      };
+    });
   }
 
   server(serverId: string): string {
@@ -47,12 +68,31 @@ export class Keys {
     return `${this.#prefix}:{${serverId}}:connections:${shelf}`;
   }
 
+  /** The partition of a room or user, which is also its slice. */
+  partitionOf(name: string): number {
+    return partitionOf(name, this.partitions);
+  }
+
   room(room: string): string {
     return `${this.#roomHead(room)}rooms:${room}`;
   }
 
-  roomIndex(room: string): string {
-    return `${this.#roomHead(room)}rooms`;
+  /** The keys of a room, and of its partition. */
+  roomKeys(room: string): RoomKeys {
+    const head = this.#roomHead(room);
+    return {
+      index: `${head}rooms`,
+      members: `${head}rooms:${room}`,
+      roster: `${head}roster:${room}`,
+      session: `${head}session:${room}`,
+      sessions: `${head}sessions`,
+      room,
+    };
+  }
+
+  /** The index of a slice's rooms; `options-invalid` where there is no such slice. */
+  roomIndex(slice: number): string {
+    return `${this.#ofSlice(this.#roomHeads, slice)}rooms`;
   }
 
   /** One a partition. */
@@ -60,11 +100,19 @@ export class Keys {
     return this.#roomHeads.map((head) => `${head}rooms`);
   }
 
+  /** One a partition. */
+  sessionIndexes(): string[] {
+    return this.#roomHeads.map((head) => `${head}sessions`);
+  }
+
   /** The keys of a user's partition: the same object for all of its users. */
   users(userId: string): UserKeys {
-    const keys = this.#userKeys[partitionOf(userId, this.partitions)];
-    if (keys === undefined) throw new RangeError("There is no such partition.");
-    return keys;
+    return this.userSlice(this.partitionOf(userId));
+  }
+
+  /** The keys of a slice's users; `options-invalid` where there is no such slice. */
+  userSlice(slice: number): UserKeys {
+    return this.#ofSlice(this.#userKeys, slice);
   }
 
   /** One a partition. */
@@ -72,13 +120,29 @@ export class Keys {
     return this.#userKeys.map(({ online }) => online);
   }
 
-  channel(channel: Channel): string {
-    return channel.kind === "room"
-      ? `${this.#roomHead(channel.name)}room:${channel.name}`
-      : `${this.#prefix}:{${channel.name}}:server`;
+  /** `options-invalid` where it is the presence of a slice that does not exist. */
+  channel({ kind, name }: Channel): string {
+    switch (kind) {
+      case "room":
+        return `${this.#roomHead(name)}room:${name}`;
+      case "server":
+        return `${this.#prefix}:{${name}}:server`;
+      case "roster":
+        return `${this.#roomHead(name)}roster:${name}`;
+      case "presence":
+        return this.userSlice(Number(name)).channel;
+    }
   }
 
   #roomHead(room: string): string {
-    return this.#roomHeads[partitionOf(room, this.partitions)] ?? "";
+    return this.#roomHeads[this.partitionOf(room)] ?? "";
+  }
+
+  #ofSlice<T>(all: readonly T[], slice: number): T {
+    const found = all[slice];
+    if (found !== undefined) return found;
+    throw new CmError("options-invalid", `slice must be a whole number from 0 to ${this.partitions - 1}.`, {
+      details: { field: "slice" },
+    });
   }
 }

@@ -63,7 +63,7 @@ for (const [kind, target] of [
     const servers = [await bringUp(store, "gw-1"), await bringUp(store, "servers"), await bringUp(store, "r")];
     for (const server of servers) {
       const connections = await Promise.all(NAMES.map((userId) => connect(store, server, userId, NAMES)));
-      await store.users.remove(server.lease, connections);
+      await store.users.remove(server.lease, connections, { graceMs: 0 });
       for (const room of NAMES) await store.rooms.leave(server.lease, room, connections);
       await store.connections.remove(
         server.lease,
@@ -111,7 +111,7 @@ it("refuses writes that come after the lease ran out by Redis's clock, whatever 
     store.connections.remove(lease, [kept.connectionId]),
     store.connections.renew(lease, 0, 4),
     store.users.add(lease, [late]),
-    store.users.remove(lease, [kept]),
+    store.users.remove(lease, [kept], { graceMs: 0 }),
     store.users.renew(lease, ["ann"]),
     store.rooms.join(lease, "late", [late]),
     store.rooms.leave(lease, "lobby", [kept]),

@@ -46,6 +46,16 @@ export interface RedisStoreOptions {
    * safety net under the clean-up. 1,000 or more. Default 3,600,000 (an hour).
    */
   readonly connectionTtlMs?: number;
+  /**
+   * How long it is remembered when a user who is offline was last online, in
+   * milliseconds. 0: not at all. Default 86,400,000 (a day).
+   */
+  readonly lastSeenTtlMs?: number;
+  /**
+   * Time to live of a game's session without activity, in milliseconds, 1,000 or more.
+   * Default 7,200,000 (2 h).
+   */
+  readonly sessionTtlMs?: number;
   /** The longest that one operation waits for Redis, in milliseconds, 50 to 60,000. Default 2,000. */
   readonly commandTimeoutMs?: number;
   /** The longest that `start` tries to connect, in milliseconds, 50 to 600,000. Default 10,000. */
@@ -66,6 +76,8 @@ export interface ResolvedRedisStoreOptions {
   readonly prefix: string;
   readonly partitions: number;
   readonly connectionTtlMs: number;
+  readonly lastSeenTtlMs: number;
+  readonly sessionTtlMs: number;
   readonly commandTimeoutMs: number;
   readonly startTimeoutMs: number;
   readonly onError: OnError;
@@ -84,6 +96,8 @@ export function resolveRedisStoreOptions(options: RedisStoreOptions): ResolvedRe
     prefix,
     partitions: wholeNumber("partitions", options.partitions ?? 256, 1, 16_384),
     connectionTtlMs: wholeNumber("connectionTtlMs", options.connectionTtlMs ?? 3_600_000, 1_000, 2 ** 40),
+    lastSeenTtlMs: wholeNumber("lastSeenTtlMs", options.lastSeenTtlMs ?? 86_400_000, 0, 2 ** 40),
+    sessionTtlMs: wholeNumber("sessionTtlMs", options.sessionTtlMs ?? 7_200_000, 1_000, 2 ** 40),
     commandTimeoutMs: wholeNumber("commandTimeoutMs", options.commandTimeoutMs ?? 2_000, 50, 60_000),
     startTimeoutMs: wholeNumber("startTimeoutMs", options.startTimeoutMs ?? 10_000, 50, 600_000),
     onError,

@@ -9,10 +9,16 @@ import {
 } from "@cm/protocol";
 import { inChunks, numbered } from "./batches.js";
 import { allOf, type Commands } from "./commands.js";
+import {
+  connectionClear,
+  connectionPut,
+  connectionRemove,
+  connectionRenew,
+  connectionShelf,
+} from "./connection-scripts.js";
 import type { Keys } from "./keys.js";
 import { holderOf, isOwn, requireOwn, requireWritten } from "./lease-fence.js";
 import type { Living } from "./living.js";
-import { connectionClear, connectionPut, connectionRemove, connectionRenew } from "./projection-scripts.js";
 import { connectionIdOf, decodeRecord, encodeRecord, fieldOf } from "./record-codec.js";
 
 /** What the registry needs. */
@@ -81,17 +87,12 @@ export class RedisConnectionRegistry implements ConnectionRegistry, ConnectionRe
     requireWritten(await allOf(calls), lease);
   }
 
+  async held(lease: Lease, shelf: number): Promise<ConnectionRecord[]> {
+    return this.#read(lease, shelf);
+  }
+
   async shelf(claim: ReapClaim, shelf: number): Promise<ConnectionRecord[]> {
-    const { commands, keys } = this.#parts;
-    const key = keys.shelf(claim.serverId, shelf);
-    // Not HGETALL: how a client shows its reply depends on how the client was made.
-    const [fields, values] = await Promise.all([commands.send("hkeys", [key]), commands.send("hvals", [key])]);
-    if (!Array.isArray(fields) || !Array.isArray(values)) return [];
-    return fields.flatMap((field, i) => {
-      const connectionId = connectionIdOf(claim.serverId, String(field));
-      if (connectionId === undefined || !isOwn(claim, connectionId)) return [];
-      return decodeRecord(connectionId, String(values[i])) ?? [];
-    });
+    return this.#read(claim, shelf);
   }
 
   async clearShelf(claim: ReapClaim, shelf: number): Promise<void> {
@@ -100,6 +101,19 @@ export class RedisConnectionRegistry implements ConnectionRegistry, ConnectionRe
       fenceMs: claim.expiresAtMs,
       shelf: keys.shelf(claim.serverId, shelf),
     });
+  }
+
+  async #read(server: Lease | ReapClaim, shelf: number): Promise<ConnectionRecord[]> {
+    const { commands, keys } = this.#parts;
+    const reply = await commands.run(connectionShelf, { shelf: keys.shelf(server.serverId, shelf) });
+    const records: ConnectionRecord[] = [];
+    for (let i = 0; i + 1 < reply.length; i += 2) {
+      const connectionId = connectionIdOf(server.serverId, reply[i] ?? "");
+      if (connectionId === undefined || !isOwn(server, connectionId)) continue;
+      const record = decodeRecord(connectionId, reply[i + 1] ?? "");
+      if (record !== undefined) records.push(record);
+    }
+    return records;
   }
 
   /** The keys that these connections lie under, and which of them each one does. */

@@ -1,27 +1,42 @@
-import {
-  CmError,
-  type Lease,
-  type Page,
-  type PageRequest,
-  type ReapClaim,
-  type RoomDirectory,
-  type RoomMember,
-  type RoomUpkeep,
+import type {
+  AnnouncedMember,
+  HeldRoom,
+  JoinOptions,
+  Lease,
+  Page,
+  PageRequest,
+  ReapClaim,
+  RoomDirectory,
+  RoomMember,
+  RoomUpkeep,
 } from "@cm/protocol";
 import { BATCH_MAX, groupBy, inChunks } from "./batches.js";
 import { allOf, type Commands } from "./commands.js";
+import { requireDuration } from "./duration.js";
 import type { Keys } from "./keys.js";
 import { holderOf, holderOfConnection, isOwn, requireOwn, requireWritten } from "./lease-fence.js";
 import type { Living } from "./living.js";
-import { type RoomKeys, roomCount, roomEvict, roomJoin, roomLeave, roomRenew } from "./projection-scripts.js";
+import { requireLimit } from "./page-limit.js";
 import { decodeCursor, encodeCursor, lowerEnd, type RoomPlace } from "./room-cursor.js";
-import { toStrings } from "./script.js";
-
-/** The largest page; see the contract of `PageRequest`. */
-const LIMIT_MAX = 1_000;
+import {
+  type MemberEntry,
+  type RoomKeys,
+  roomAnnounce,
+  roomCount,
+  roomEvict,
+  roomHeld,
+  roomJoin,
+  roomLeave,
+  roomRenew,
+  roomUpdate,
+} from "./room-scripts.js";
+import { toList, toStrings } from "./script.js";
 
 /** The most reads for one page. Each skips all members of at least one dead server. */
 const READS_MAX = 16;
+
+/** The most members that one reading of what a server holds returns. */
+const HELD_MAX = 1_000;
 
 /** What the directory needs. */
 export interface RedisRoomDirectoryParts {
@@ -29,41 +44,61 @@ export interface RedisRoomDirectoryParts {
   readonly keys: Keys;
   readonly living: Living;
   readonly connectionTtlMs: number;
+  readonly sessionTtlMs: number;
+  /** The command that changes of rosters go out with. */
+  readonly publishCommand: string;
 }
 
 /** Rooms as sorted sets in the order of bytes: each server's members lie together. */
 export class RedisRoomDirectory implements RoomDirectory, RoomUpkeep {
+  readonly slices: number;
   readonly #parts: RedisRoomDirectoryParts;
 
   constructor(parts: RedisRoomDirectoryParts) {
     this.#parts = parts;
+    this.slices = parts.keys.partitions;
   }
 
-  async join(lease: Lease, room: string, members: readonly RoomMember[]): Promise<void> {
+  sliceOf(room: string): number {
+    return this.#parts.keys.partitionOf(room);
+  }
+
+  async join(
+    lease: Lease,
+    room: string,
+    members: readonly AnnouncedMember[],
+    { quiet = false, session = false }: JoinOptions = {},
+  ): Promise<void> {
     for (const { connectionId } of members) requireOwn(lease, connectionId);
-    const { commands, connectionTtlMs: ttlMs } = this.#parts;
-    const keys = this.#keysOf(room);
-    const calls = inChunks(members.map(entryOf)).map((entries) =>
-      commands.run(roomJoin, { ...keys, fenceMs: lease.expiresAtMs, ttlMs, entries }),
+    const { commands, connectionTtlMs: ttlMs, sessionTtlMs } = this.#parts;
+    const creator = session ? lease.serverId : "";
+    const input = { ...this.#write(lease, room), ttlMs, quiet, creator, sessionTtlMs };
+    const calls = inChunks(members.map(announcedEntryOf)).map((entries) =>
+      commands.run(roomJoin, { ...input, entries }),
     );
     requireWritten(await allOf(calls), lease);
   }
 
   async leave(lease: Lease, room: string, members: readonly RoomMember[]): Promise<void> {
     const own = members.filter(({ connectionId }) => isOwn(lease, connectionId));
-    const keys = this.#keysOf(room);
+    const input = this.#write(lease, room);
     const calls = inChunks(own.map(entryOf)).map((entries) =>
-      this.#parts.commands.run(roomLeave, { ...keys, fenceMs: lease.expiresAtMs, entries }),
+      this.#parts.commands.run(roomLeave, { ...input, entries }),
+    );
+    requireWritten(await allOf(calls), lease);
+  }
+
+  async update(lease: Lease, room: string, members: readonly AnnouncedMember[]): Promise<void> {
+    const own = members.filter(({ connectionId }) => isOwn(lease, connectionId));
+    const input = this.#write(lease, room);
+    const calls = inChunks(own.map(announcedEntryOf)).map((entries) =>
+      this.#parts.commands.run(roomUpdate, { ...input, entries }),
     );
     requireWritten(await allOf(calls), lease);
   }
 
   async members(room: string, { cursor, limit }: PageRequest): Promise<Page<RoomMember>> {
-    if (!Number.isInteger(limit) || limit < 1 || limit > LIMIT_MAX) {
-      throw new CmError("options-invalid", `limit must be a whole number from 1 to ${LIMIT_MAX}.`, {
-        details: { field: "limit" },
-      });
-    }
+    requireLimit(limit);
     let place = decodeCursor(cursor);
     const key = this.#parts.keys.room(room);
     const [holders, first] = await Promise.all([this.#parts.living.all(), this.#read(key, place, limit)]);
@@ -92,12 +127,21 @@ export class RedisRoomDirectory implements RoomDirectory, RoomUpkeep {
     return sizes.reduce((sum, size) => sum + size, 0);
   }
 
+  async announce(room: string, ttlMs: number): Promise<number> {
+    requireDuration(ttlMs, "ttlMs");
+    const { roster } = this.#parts.keys.roomKeys(room);
+    return this.#parts.commands.run(roomAnnounce, { roster, ttlMs: Math.ceil(ttlMs) });
+  }
+
   async renew(lease: Lease, rooms: readonly string[]): Promise<void> {
     const { commands, keys, connectionTtlMs: ttlMs } = this.#parts;
-    const calls = [...groupBy(rooms, (room) => keys.roomIndex(room))].flatMap(([index, group]) =>
-      inChunks(group).map((chunk) => {
-        const renewed = chunk.map((room) => ({ room, members: keys.room(room) }));
-        return commands.run(roomRenew, { fenceMs: lease.expiresAtMs, index, ttlMs, rooms: renewed });
+    const all = rooms.map((room) => keys.roomKeys(room));
+    const calls = [...groupBy(all, ({ index }) => index).values()].flatMap((group) =>
+      inChunks(group).flatMap((chunk) => {
+        const [first] = chunk;
+        if (first === undefined) return [];
+        const { index, sessions } = first;
+        return [commands.run(roomRenew, { fenceMs: lease.expiresAtMs, index, sessions, ttlMs, rooms: chunk })];
       }),
     );
     requireWritten(await allOf(calls), lease);
@@ -107,8 +151,7 @@ export class RedisRoomDirectory implements RoomDirectory, RoomUpkeep {
   async evict(claim: ReapClaim, room: string): Promise<RoomMember[]> {
     const evicted: RoomMember[] = [];
     const input = {
-      ...this.#keysOf(room),
-      fenceMs: claim.expiresAtMs,
+      ...this.#write(claim, room),
       holder: holderOf(claim),
       most: BATCH_MAX,
     };
@@ -119,15 +162,52 @@ export class RedisRoomDirectory implements RoomDirectory, RoomUpkeep {
     }
   }
 
+  async held(lease: Lease, slice: number): Promise<HeldRoom[]> {
+    const { commands, keys } = this.#parts;
+    const index = keys.roomIndex(slice);
+    const held: HeldRoom[] = [];
+    let cursor = "0";
+    const seen = new Set<string>();
+    do {
+      // Goes over one set, not over the keys; what stays in it is found, if twice at times.
+      const reply = toList(await commands.send("sscan", [index, cursor, "COUNT", BATCH_MAX]));
+      cursor = String(reply[0] ?? "0");
+      const rooms = toStrings(reply[1]).filter((room) => !seen.has(room));
+      for (const room of rooms) seen.add(room);
+      for (const chunk of inChunks(rooms)) held.push(...(await this.#heldIn(lease, chunk)));
+    } while (cursor !== "0");
+    return held;
+  }
+
+  /** What a server holds in rooms of one partition. */
+  async #heldIn(lease: Lease, rooms: readonly string[]): Promise<HeldRoom[]> {
+    const { commands, keys } = this.#parts;
+    const holder = holderOf(lease);
+    const found = rooms.map((room) => ({ keys: keys.roomKeys(room), members: [] as RoomMember[] }));
+    let at = 0;
+    let after = "";
+    while (at < found.length) {
+      const left = found.slice(at);
+      const input = { rooms: left.map((each) => each.keys), holder, after, most: HELD_MAX };
+      const reply = await commands.run(roomHeld, input);
+      for (const [i, entries] of reply.entries()) left[i]?.members.push(...entries.map(memberOf));
+      const read = reply.reduce((sum, entries) => sum + entries.length, 0);
+      // Where it was cut short, the last room may have more.
+      at += read === HELD_MAX ? reply.length - 1 : left.length;
+      after = reply.at(-1)?.at(-1) ?? "";
+    }
+    return found.filter(({ members }) => members.length > 0).map(({ keys: { room }, members }) => ({ room, members }));
+  }
+
   /** One more than a page holds, which tells whether there is another. */
   async #read(key: string, place: RoomPlace, limit: number): Promise<string[]> {
     const reply = await this.#parts.commands.send("zrangebylex", [key, lowerEnd(place), "+", "LIMIT", 0, limit + 1]);
     return toStrings(reply);
   }
 
-  #keysOf(room: string): RoomKeys {
-    const { keys } = this.#parts;
-    return { index: keys.roomIndex(room), members: keys.room(room), room };
+  #write(right: Lease | ReapClaim, room: string): RoomKeys & { fenceMs: number; publishCommand: string } {
+    const { keys, publishCommand } = this.#parts;
+    return { ...keys.roomKeys(room), fenceMs: right.expiresAtMs, publishCommand };
   }
 }
 
@@ -157,6 +237,10 @@ function take(
 /** A member as it lies in the sorted set; no connection id has a `|`. */
 function entryOf({ connectionId, userId }: RoomMember): string {
   return `${connectionId}|${userId}`;
+}
+
+function announcedEntryOf(member: AnnouncedMember): MemberEntry {
+  return { entry: entryOf(member), metadata: member.metadata ?? "" };
 }
 
 function memberOf(entry: string): RoomMember {

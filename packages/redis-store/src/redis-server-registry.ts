@@ -10,6 +10,7 @@ import {
   type ServerRegistry,
 } from "@cm/protocol";
 import { allOf, type Commands } from "./commands.js";
+import { requireDuration } from "./duration.js";
 import type { Keys } from "./keys.js";
 import { holderOf, leaseLost } from "./lease-fence.js";
 import type { Living } from "./living.js";
@@ -68,7 +69,8 @@ export class RedisServerRegistry implements ServerRegistry, ServerReaping {
       keepMs: this.#keepMs(ttlMs),
     });
     if (acquired.taken) throw idTaken(serverId, acquired.expired);
-    return { serverId, incarnation, token: acquired.token, expiresAtMs: acquired.expiresAtMs, ttlMs };
+    const { token, expiresAtMs, wasReaped } = acquired;
+    return { serverId, incarnation, token, expiresAtMs, ttlMs, wasReaped };
   }
 
   async renew(lease: Lease, counters: ServerCounters): Promise<Renewal> {
@@ -115,6 +117,8 @@ export class RedisServerRegistry implements ServerRegistry, ServerReaping {
       serverId,
       incarnation,
       claimExpiresAtMs: expiresAtMs,
+      // Who held it may come back for as long as what it wrote would have lived.
+      keepMs: this.#parts.connectionTtlMs,
     });
   }
 
@@ -144,7 +148,7 @@ export class RedisServerRegistry implements ServerRegistry, ServerReaping {
 
   #keysOf(serverId: string): ServerKeys {
     const { keys } = this.#parts;
-    return { leases: keys.leases, server: keys.server(serverId) };
+    return { leases: keys.leases, server: keys.server(serverId), reaped: keys.reaped };
   }
 
   /** Records outlive their lease by far: a dead server's says how to clean up after it. */
@@ -160,10 +164,4 @@ function serverIdOf(holder: string): string {
 function idTaken(serverId: string, expired: boolean): CmError {
   const why = expired ? "belongs to a dead server that is not cleaned up yet" : "is held by another living server";
   return new CmError("server-id-taken", `The server id ${serverId} ${why}.`, { details: { serverId, expired } });
-}
-
-function requireDuration(value: number, field: string): void {
-  if (!Number.isFinite(value) || value <= 0) {
-    throw new CmError("options-invalid", `${field} must be a positive number of milliseconds.`, { details: { field } });
-  }
 }

@@ -18,12 +18,13 @@ import { connectRedis, type RedisConnections } from "./redis-connections.js";
 import { RedisLink } from "./redis-link.js";
 import { RedisRoomDirectory } from "./redis-room-directory.js";
 import { RedisServerRegistry } from "./redis-server-registry.js";
+import { RedisSessionDirectory } from "./redis-session-directory.js";
 import { RedisUserDirectory } from "./redis-user-directory.js";
 import { layoutEnsure } from "./server-scripts.js";
 import { storeClosed, toStoreError } from "./store-error.js";
 
 /** The layout of keys that this package writes; see `Keys`. */
-const LAYOUT_VERSION = 1;
+const LAYOUT_VERSION = 2;
 
 /** A {@link Store} on Redis. */
 export interface RedisStore extends Store {
@@ -51,6 +52,7 @@ interface Running {
   readonly connections: RedisConnectionRegistry;
   readonly rooms: RedisRoomDirectory;
   readonly users: RedisUserDirectory;
+  readonly sessions: RedisSessionDirectory;
   readonly bus: RedisBus;
 }
 
@@ -66,6 +68,8 @@ class ConnectedStore implements RedisStore {
   constructor(options: ResolvedRedisStoreOptions) {
     this.#options = options;
     this.#keys = new Keys(options.prefix, options.partitions);
+    this.rooms = this.#rooms();
+    this.users = this.#users();
   }
 
   readonly servers: Store["servers"] = {
@@ -82,27 +86,21 @@ class ConnectedStore implements RedisStore {
     remove: (lease, ids) => this.#with(({ connections }) => connections.remove(lease, ids)),
     get: (connectionId) => this.#with(({ connections }) => connections.get(connectionId)),
     renew: (lease, from, to) => this.#with(({ connections }) => connections.renew(lease, from, to)),
+    held: (lease, shelf) => this.#with(({ connections }) => connections.held(lease, shelf)),
     shelf: (claim, shelf) => this.#with(({ connections }) => connections.shelf(claim, shelf)),
     clearShelf: (claim, shelf) => this.#with(({ connections }) => connections.clearShelf(claim, shelf)),
   };
 
-  readonly rooms: Store["rooms"] = {
-    join: (lease, room, members) => this.#with(({ rooms }) => rooms.join(lease, room, members)),
-    leave: (lease, room, members) => this.#with(({ rooms }) => rooms.leave(lease, room, members)),
-    members: (room, page) => this.#with(({ rooms }) => rooms.members(room, page)),
-    count: (room) => this.#with(({ rooms }) => rooms.count(room)),
-    countRooms: () => this.#with(({ rooms }) => rooms.countRooms()),
-    renew: (lease, rooms) => this.#with(({ rooms: directory }) => directory.renew(lease, rooms)),
-    evict: (claim, room) => this.#with(({ rooms }) => rooms.evict(claim, room)),
-  };
+  readonly rooms: Store["rooms"];
 
-  readonly users: Store["users"] = {
-    add: (lease, connections) => this.#with(({ users }) => users.add(lease, connections)),
-    remove: (lease, connections) => this.#with(({ users }) => users.remove(lease, connections)),
-    connectionsOf: (userId) => this.#with(({ users }) => users.connectionsOf(userId)),
-    countOnline: () => this.#with(({ users }) => users.countOnline()),
-    renew: (lease, userIds) => this.#with(({ users }) => users.renew(lease, userIds)),
-    evict: (claim, connections) => this.#with(({ users }) => users.evict(claim, connections)),
+  readonly users: Store["users"];
+
+  readonly sessions: Store["sessions"] = {
+    get: (gameId) => this.#with(({ sessions }) => sessions.get(gameId)),
+    transition: (gameId, to) => this.#with(({ sessions }) => sessions.transition(gameId, to)),
+    touch: (gameId) => this.#with(({ sessions }) => sessions.touch(gameId)),
+    restore: (lease, records) => this.#with(({ sessions }) => sessions.restore(lease, records)),
+    count: () => this.#with(({ sessions }) => sessions.count()),
   };
 
   readonly bus: Bus = {
@@ -133,8 +131,45 @@ class ConnectedStore implements RedisStore {
     return this.close();
   }
 
+  #rooms(): Store["rooms"] {
+    const keys = this.#keys;
+    return {
+      slices: keys.partitions,
+      sliceOf: (room) => keys.partitionOf(room),
+      join: (lease, room, members, options) => this.#with(({ rooms }) => rooms.join(lease, room, members, options)),
+      leave: (lease, room, members) => this.#with(({ rooms }) => rooms.leave(lease, room, members)),
+      update: (lease, room, members) => this.#with(({ rooms }) => rooms.update(lease, room, members)),
+      members: (room, page) => this.#with(({ rooms }) => rooms.members(room, page)),
+      count: (room) => this.#with(({ rooms }) => rooms.count(room)),
+      countRooms: () => this.#with(({ rooms }) => rooms.countRooms()),
+      announce: (room, ttlMs) => this.#with(({ rooms }) => rooms.announce(room, ttlMs)),
+      renew: (lease, names) => this.#with(({ rooms }) => rooms.renew(lease, names)),
+      evict: (claim, room) => this.#with(({ rooms }) => rooms.evict(claim, room)),
+      held: (lease, slice) => this.#with(({ rooms }) => rooms.held(lease, slice)),
+    };
+  }
+
+  #users(): Store["users"] {
+    const keys = this.#keys;
+    return {
+      slices: keys.partitions,
+      sliceOf: (userId) => keys.partitionOf(userId),
+      add: (lease, connections, options) => this.#with(({ users }) => users.add(lease, connections, options)),
+      update: (lease, connections) => this.#with(({ users }) => users.update(lease, connections)),
+      remove: (lease, connections, options) => this.#with(({ users }) => users.remove(lease, connections, options)),
+      connectionsOf: (userId) => this.#with(({ users }) => users.connectionsOf(userId)),
+      states: (userIds) => this.#with(({ users }) => users.states(userIds)),
+      online: (page, slice) => this.#with(({ users }) => users.online(page, slice)),
+      countOnline: () => this.#with(({ users }) => users.countOnline()),
+      renew: (lease, userIds) => this.#with(({ users }) => users.renew(lease, userIds)),
+      evict: (claim, connections) => this.#with(({ users }) => users.evict(claim, connections)),
+      settle: (slices) => this.#with(({ users }) => users.settle(slices)),
+      held: (lease, slice) => this.#with(({ users }) => users.held(lease, slice)),
+    };
+  }
+
   async #start(): Promise<void> {
-    const { commandTimeoutMs, connectionTtlMs } = this.#options;
+    const { commandTimeoutMs, connectionTtlMs, lastSeenTtlMs, sessionTtlMs } = this.#options;
     let bus: RedisBus | undefined;
     const links = await connectRedis(
       this.#options,
@@ -154,7 +189,9 @@ class ConnectedStore implements RedisStore {
       throw error;
     }
     const living = new Living(commands, this.#keys);
-    const shared = { commands, keys: this.#keys, living, connectionTtlMs };
+    // What scripts announce goes out as messages do.
+    const { name: publishCommand } = publisher.target(this.#keys.leases);
+    const shared = { commands, keys: this.#keys, living, connectionTtlMs, lastSeenTtlMs, sessionTtlMs, publishCommand };
     bus = new RedisBus({
       keys: this.#keys,
       publisher,
@@ -168,6 +205,7 @@ class ConnectedStore implements RedisStore {
       connections: new RedisConnectionRegistry(shared),
       rooms: new RedisRoomDirectory(shared),
       users: new RedisUserDirectory(shared),
+      sessions: new RedisSessionDirectory(shared),
       bus,
     };
     this.#updateLink();

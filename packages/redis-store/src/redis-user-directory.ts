@@ -1,11 +1,33 @@
-import type { Lease, ReapClaim, UserConnection, UserDirectory, UserUpkeep } from "@cm/protocol";
-import { groupBy, inChunks } from "./batches.js";
+import {
+  type AddOptions,
+  CmError,
+  type Lease,
+  type Page,
+  type PageRequest,
+  type ReapClaim,
+  type RemoveOptions,
+  type UserConnection,
+  type UserDirectory,
+  type UserState,
+  type UserUpkeep,
+} from "@cm/protocol";
+import { BATCH_MAX, groupBy, inChunks } from "./batches.js";
 import { allOf, type Commands } from "./commands.js";
 import type { Keys } from "./keys.js";
-import { holderOfConnection, isOwn, requireOwn, requireWritten } from "./lease-fence.js";
+import { holderOf, isOwn, requireOwn, requireWritten } from "./lease-fence.js";
 import type { Living } from "./living.js";
-import { type UserEntries, userAdd, userRemove, userRenew } from "./projection-scripts.js";
-import { toStrings } from "./script.js";
+import { userEntryHead } from "./user-entry.js";
+import { UserReader } from "./user-reader.js";
+import {
+  type UserEntry,
+  type UserKeys,
+  type UserWrite,
+  userAdd,
+  userRemove,
+  userRenew,
+  userSettle,
+  userUpdate,
+} from "./user-scripts.js";
 
 /** What the directory needs. */
 export interface RedisUserDirectoryParts {
@@ -13,6 +35,9 @@ export interface RedisUserDirectoryParts {
   readonly keys: Keys;
   readonly living: Living;
   readonly connectionTtlMs: number;
+  readonly lastSeenTtlMs: number;
+  /** The command that changes of presence go out with. */
+  readonly publishCommand: string;
 }
 
 /**
@@ -21,34 +46,60 @@ export interface RedisUserDirectoryParts {
  * one text for each user would make a user with many connections slow for everybody.
  */
 export class RedisUserDirectory implements UserDirectory, UserUpkeep {
+  readonly slices: number;
   readonly #parts: RedisUserDirectoryParts;
+  readonly #reader: UserReader;
+  readonly #versionTtlMs: number;
 
   constructor(parts: RedisUserDirectoryParts) {
     this.#parts = parts;
+    this.#reader = new UserReader(parts);
+    this.#versionTtlMs = Math.max(parts.lastSeenTtlMs, parts.connectionTtlMs);
+    this.slices = parts.keys.partitions;
   }
 
-  async add(lease: Lease, connections: readonly UserConnection[]): Promise<void> {
+  sliceOf(userId: string): number {
+    return this.#parts.keys.partitionOf(userId);
+  }
+
+  async add(lease: Lease, connections: readonly UserConnection[], { quiet = false }: AddOptions = {}): Promise<void> {
     for (const { connectionId } of connections) requireOwn(lease, connectionId);
     const { commands, connectionTtlMs: ttlMs } = this.#parts;
-    const calls = this.#batches(connections).map((batch) =>
-      commands.run(userAdd, { ...batch, fenceMs: lease.expiresAtMs, ttlMs }),
+    const fenceMs = lease.expiresAtMs;
+    const calls = this.#batches(connections).map(({ keys, entries }) =>
+      commands.run(userAdd, { ...this.#write(keys), fenceMs, ttlMs, quiet, users: byHead(entries) }),
     );
     requireWritten(await allOf(calls), lease);
   }
 
-  async remove(lease: Lease, connections: readonly UserConnection[]): Promise<void> {
-    requireWritten(await this.#remove(lease, connections), lease);
+  async update(lease: Lease, connections: readonly UserConnection[]): Promise<void> {
+    const own = connections.filter(({ connectionId }) => isOwn(lease, connectionId));
+    const { commands, connectionTtlMs: ttlMs } = this.#parts;
+    const calls = this.#batches(own).map(({ keys, entries }) =>
+      commands.run(userUpdate, { ...this.#write(keys), fenceMs: lease.expiresAtMs, ttlMs, entries }),
+    );
+    requireWritten(await allOf(calls), lease);
+  }
+
+  async remove(lease: Lease, connections: readonly UserConnection[], { graceMs }: RemoveOptions): Promise<void> {
+    if (!Number.isFinite(graceMs) || graceMs < 0) {
+      throw new CmError("options-invalid", "graceMs must be a number of milliseconds, 0 or more.", {
+        details: { field: "graceMs" },
+      });
+    }
+    requireWritten(await this.#remove(lease, connections, Math.ceil(graceMs)), lease);
   }
 
   async connectionsOf(userId: string): Promise<string[]> {
-    const { commands, keys, living } = this.#parts;
-    const head = userEntryHead(userId);
-    const range = [keys.users(userId).connections, `[${head}`, `(${head}${AFTER_CONNECTION_IDS}`, "BYLEX"];
-    const [holders, reply] = await Promise.all([living.all(), commands.send("zrange", range)]);
-    const lives = new Set(holders);
-    return toStrings(reply)
-      .map((entry) => entry.slice(head.length))
-      .filter((connectionId) => lives.has(holderOfConnection(connectionId)));
+    return this.#reader.connectionsOf(userId);
+  }
+
+  async states(userIds: readonly string[]): Promise<UserState[]> {
+    return this.#reader.states(userIds);
+  }
+
+  async online(page: PageRequest, slice?: number): Promise<Page<UserState>> {
+    return this.#reader.online(page, slice);
   }
 
   async countOnline(): Promise<number> {
@@ -67,43 +118,63 @@ export class RedisUserDirectory implements UserDirectory, UserUpkeep {
 
   /** Does nothing where the claim is no longer held. */
   async evict(claim: ReapClaim, connections: readonly UserConnection[]): Promise<void> {
-    await this.#remove(claim, connections);
+    await this.#remove(claim, connections, 0);
   }
 
-  async #remove(right: Lease | ReapClaim, connections: readonly UserConnection[]): Promise<boolean[]> {
+  async settle(slices: readonly number[]): Promise<number | undefined> {
+    const partitions = [...new Set(slices)].map((slice) => this.#parts.keys.userSlice(slice));
+    const left = await allOf(partitions.map((keys) => this.#settleSlice(keys)));
+    const running = left.filter((ms) => ms !== undefined);
+    return running.length === 0 ? undefined : Math.min(...running);
+  }
+
+  async held(lease: Lease, slice: number): Promise<UserConnection[]> {
+    return this.#reader.held(holderOf(lease), slice);
+  }
+
+  async #settleSlice(keys: UserKeys): Promise<number | undefined> {
+    const input = { ...this.#write(keys), most: BATCH_MAX, seenTtlMs: this.#parts.lastSeenTtlMs };
+    for (;;) {
+      const leftMs = await this.#parts.commands.run(userSettle, input);
+      if (leftMs !== 0) return leftMs < 0 ? undefined : leftMs;
+    }
+  }
+
+  async #remove(right: Lease | ReapClaim, connections: readonly UserConnection[], graceMs: number): Promise<boolean[]> {
     const own = connections.filter(({ connectionId }) => isOwn(right, connectionId));
-    const calls = this.#batches(own).map((batch) =>
-      this.#parts.commands.run(userRemove, { ...batch, fenceMs: right.expiresAtMs }),
+    const { commands, connectionTtlMs: ttlMs, lastSeenTtlMs: seenTtlMs } = this.#parts;
+    const fenceMs = right.expiresAtMs;
+    const calls = this.#batches(own).map(({ keys, entries }) =>
+      commands.run(userRemove, {
+        ...this.#write(keys),
+        fenceMs,
+        ttlMs,
+        graceMs,
+        seenTtlMs,
+        users: byHead(entries),
+      }),
     );
     return allOf(calls);
   }
 
+  #write(keys: UserKeys): UserWrite {
+    return { ...keys, publishCommand: this.#parts.publishCommand, versionTtlMs: this.#versionTtlMs };
+  }
+
   /** One for each partition that is touched, and more where one is large. */
-  #batches(connections: readonly UserConnection[]): UserEntries[] {
-    const { keys } = this.#parts;
-    return [...groupBy(connections, ({ userId }) => keys.users(userId))].flatMap(([partition, group]) =>
-      inChunks(group).map((chunk) => {
-        const users = new Map<string, string[]>();
-        for (const [userId, own] of groupBy(chunk, (connection) => connection.userId)) {
-          users.set(
-            userEntryHead(userId),
-            own.map(({ connectionId }) => connectionId),
-          );
-        }
-        return { ...partition, users };
-      }),
+  #batches(
+    connections: readonly UserConnection[],
+  ): { readonly keys: UserKeys; readonly entries: readonly UserEntry[] }[] {
+    return [...groupBy(connections, ({ userId }) => this.#parts.keys.users(userId))].flatMap(([keys, group]) =>
+      inChunks(group.map(entryOf)).map((entries) => ({ keys, entries })),
     );
   }
 }
 
-/** The first character that no connection id has, and none after it. */
-const AFTER_CONNECTION_IDS = "{";
+function entryOf({ userId, connectionId, metadata = "" }: UserConnection): UserEntry {
+  return { head: userEntryHead(userId), connectionId, metadata };
+}
 
-/**
- * What the entries of a user begin with: the length of the user's name in bytes, as two
- * hexadecimal digits, and the name. Without the length, the entries of `ann` and of a
- * user whose name goes on like a connection id could not be told apart.
- */
-function userEntryHead(userId: string): string {
-  return Buffer.byteLength(userId).toString(16).padStart(2, "0") + userId;
+function byHead(entries: readonly UserEntry[]): Map<string, UserEntry[]> {
+  return groupBy(entries, ({ head }) => head);
 }

@@ -6,6 +6,11 @@ export interface ScriptCall {
   readonly args: readonly (string | number)[];
 }
 
+/** What every write of a projection carries: when the right to it runs out, by Redis's clock. */
+export interface Fenced {
+  readonly fenceMs: number;
+}
+
 /** A script that takes `Input` and answers with `Reply`. */
 export interface Script<Input, Reply> {
   readonly name: ScriptName;

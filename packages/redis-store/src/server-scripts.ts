@@ -5,11 +5,12 @@ import { defineScript, toList, toNumber, toStrings } from "./script.js";
 export interface ServerKeys {
   readonly leases: string;
   readonly server: string;
+  readonly reaped: string;
 }
 
 /** How taking a lease ended. */
 export type Acquisition =
-  | { readonly taken: false; readonly token: number; readonly expiresAtMs: number }
+  | { readonly taken: false; readonly token: number; readonly expiresAtMs: number; readonly wasReaped: boolean }
   | { readonly taken: true; readonly expired: boolean };
 
 export const layoutEnsure = defineScript(
@@ -31,13 +32,15 @@ export const serverAcquire = defineScript(
   ) => {
     const { serverId, incarnation, host, port, shelfBits } = input.registration;
     return {
-      keys: [input.leases, input.server],
+      keys: [input.leases, input.server, input.reaped],
       args: [serverId, incarnation, host, port, shelfBits, input.ttlMs, input.keepMs],
     };
   },
   (reply): Acquisition => {
-    const [acquired, first = 0, expiresAtMs = 0] = toList(reply).map(Number);
-    return acquired === 1 ? { taken: false, token: first, expiresAtMs } : { taken: true, expired: first === 1 };
+    const [acquired, first = 0, expiresAtMs = 0, reaped] = toList(reply).map(Number);
+    return acquired === 1
+      ? { taken: false, token: first, expiresAtMs, wasReaped: reaped === 1 }
+      : { taken: true, expired: first === 1 };
   },
 );
 
@@ -96,10 +99,15 @@ export const serverClaim = defineScript(
 export const serverBury = defineScript(
   "server-bury",
   (
-    input: ServerKeys & { readonly serverId: string; readonly incarnation: string; readonly claimExpiresAtMs: number },
+    input: ServerKeys & {
+      readonly serverId: string;
+      readonly incarnation: string;
+      readonly claimExpiresAtMs: number;
+      readonly keepMs: number;
+    },
   ) => ({
-    keys: [input.leases, input.server],
-    args: [input.serverId, input.incarnation, input.claimExpiresAtMs],
+    keys: [input.leases, input.server, input.reaped],
+    args: [input.serverId, input.incarnation, input.claimExpiresAtMs, input.keepMs],
   }),
   toNumber,
 );

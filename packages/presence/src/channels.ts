@@ -1,0 +1,71 @@
+import {
+  type Bus,
+  type BusHandler,
+  type Channel,
+  decodeUtf8,
+  type OnError,
+  type Result,
+  toCmError,
+} from "@cm/protocol";
+
+/** A channel that is open or about to be. */
+export interface OpenChannel {
+  /** Settles when the channel is live, or could not be opened. */
+  readonly opened: Promise<void>;
+  close(): Promise<void>;
+}
+
+/** What is done with what arrives. */
+export interface ChannelEvents<C> {
+  readonly parse: (text: string) => Result<C>;
+  readonly onChange: (change: C) => void;
+  /** The channel was interrupted: changes may be missing. */
+  readonly onResumed: () => void;
+}
+
+/** Opens channels of changes; one that is opened while it is still being closed waits for that. */
+export class Channels {
+  readonly #bus: Pick<Bus, "subscribe">;
+  readonly #onError: OnError;
+  readonly #closing = new Map<string, Promise<void>>();
+
+  constructor(bus: Pick<Bus, "subscribe">, onError: OnError) {
+    this.#bus = bus;
+    this.#onError = onError;
+  }
+
+  open<C>(channel: Channel, { parse, onChange, onResumed }: ChannelEvents<C>): OpenChannel {
+    const take: BusHandler = (message) => {
+      const parsed = parse(decodeUtf8(message) ?? "");
+      // The change after a damaged one shows the hole.
+      if (parsed.ok) onChange(parsed.value);
+      else this.#onError(parsed.error, { stage: "bus" });
+    };
+    const key = `${channel.kind}:${channel.name}`;
+    const subscribing = (this.#closing.get(key) ?? Promise.resolve()).then(() =>
+      this.#bus.subscribe(channel, take, onResumed),
+    );
+    const opened = subscribing.then(() => undefined);
+    // Whoever waits for it is told; nobody may be.
+    opened.catch(() => undefined);
+    return {
+      opened,
+      close: () => {
+        const closing = subscribing
+          .then(
+            (subscription) => subscription.close(),
+            () => undefined,
+          )
+          .catch((cause: unknown) => {
+            const error = toCmError(cause, "unavailable", "A channel of presence could not be let go.");
+            this.#onError(error, { stage: "subscription" });
+          })
+          .finally(() => {
+            if (this.#closing.get(key) === closing) this.#closing.delete(key);
+          });
+        this.#closing.set(key, closing);
+        return closing;
+      },
+    };
+  }
+}

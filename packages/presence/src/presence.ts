@@ -1,0 +1,270 @@
+import { CmError, type Page, type PageRequest, requireName } from "@cm/protocol";
+import { Channels } from "./channels.js";
+import { Kept } from "./kept.js";
+import { type PresenceOptions, type ResolvedPresenceOptions, resolvePresenceOptions } from "./options.js";
+import { Rechecks } from "./rechecks.js";
+import { RoomFeed } from "./room-feed.js";
+import type { RosterMember } from "./roster.js";
+import { RosterReader } from "./roster-reader.js";
+import { StateReader } from "./state-reader.js";
+import { presencesOf, UserFeeds } from "./user-feeds.js";
+import { presenceOf, type UserPresence } from "./user-presence.js";
+import { LiveWatch, type PresenceWatcher, type RoomWatcher, type Watch } from "./watch.js";
+
+/** What is watched and kept now. */
+export interface PresenceStats {
+  readonly watches: number;
+  /** Feeds of users and rosters of rooms that are listened to. */
+  readonly channels: number;
+  /** Users and members whose state is kept. */
+  readonly kept: number;
+}
+
+/**
+ * Who is online and who is in which room, across all servers: read, or watched.
+ *
+ * Reading costs what is said at each call, and fails with `unavailable` or `timeout`; a
+ * bad cursor or limit with `options-invalid`, a bad name with `name-invalid` or
+ * `name-too-long`. Connections of dead servers are left out.
+ *
+ * A watch tells a snapshot first and then each change once, in order, with no hole between
+ * them; the promise resolves when the snapshot was told. Where changes were missed (an
+ * interruption, lost data), the state is read anew and what differs is told as another
+ * snapshot: a watcher may miss steps, never where they led. Watches of the same users or
+ * room share one subscription. A watch fails, leaving nothing behind, with `unavailable`,
+ * `timeout`, `capacity-reached`, `closed`, or as reading does.
+ */
+export interface Presence {
+  /** One round trip. */
+  get(userId: string): Promise<UserPresence>;
+  /** One round trip, in the order asked for; at most 1,000 users, else `options-invalid`. */
+  getMany(userIds: readonly string[]): Promise<UserPresence[]>;
+  /**
+   * Users who are online, in pages of 1 to 1,000. One who stays online throughout is
+   * returned exactly once; a page may be shorter than its limit.
+   */
+  online(page: PageRequest): Promise<Page<UserPresence>>;
+  /** Users who are online, in O(partitions); those of dead servers until they are cleaned up. */
+  countOnline(): Promise<number>;
+  /** Members of a room in pages of 1 to 1,000; two round trips a page. */
+  roster(room: string, page: PageRequest): Promise<Page<RosterMember>>;
+  /** Members of a room, without reading the roster. */
+  countMembers(room: string): Promise<number>;
+  watchUser(userId: string, watcher: PresenceWatcher): Promise<Watch>;
+  /** Watches users, once each; at most `maxUsersPerWatch`. */
+  watchUsers(userIds: readonly string[], watcher: PresenceWatcher): Promise<Watch>;
+  /** Watches everybody. Costs a subscription a partition, and keeps all who are online. */
+  watchAll(watcher: PresenceWatcher): Promise<Watch>;
+  /** Watches who is in a room, which need not exist; keeps all members. */
+  watchRoom(room: string, watcher: RoomWatcher): Promise<Watch>;
+  stats(): PresenceStats;
+  /** Ends all watches. Idempotent. Reading and watching fail with `closed` from then on. */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Makes presence over a store. Throws `options-invalid`; touches nothing until it is asked. */
+export function createPresence(options: PresenceOptions): Presence {
+  return new StorePresence(resolvePresenceOptions(options));
+}
+
+class StorePresence implements Presence {
+  readonly #options: ResolvedPresenceOptions;
+  readonly #channels: Channels;
+  readonly #kept: Kept;
+  readonly #states: StateReader;
+  readonly #rosters: RosterReader;
+  readonly #users: UserFeeds;
+  readonly #rooms = new Map<string, RoomFeed>();
+  readonly #watches = new Set<Watch>();
+  readonly #rechecks: Rechecks;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: ResolvedPresenceOptions) {
+    const { store, onError, maxKept, recheckIntervalMs } = options;
+    this.#options = options;
+    this.#channels = new Channels(store.bus, onError);
+    this.#kept = new Kept(maxKept);
+    this.#states = new StateReader(store.users);
+    this.#rosters = new RosterReader(store.rooms, this.#states);
+    this.#users = new UserFeeds(options, this.#channels, this.#kept, this.#states);
+    this.#rechecks = new Rechecks(recheckIntervalMs, () => [...this.#users.all, ...this.#rooms.values()]);
+  }
+
+  async get(userId: string): Promise<UserPresence> {
+    const [presence] = await this.getMany([userId]);
+    if (presence === undefined) throw new CmError("internal", "The store has not answered for the user.");
+    return presence;
+  }
+
+  async getMany(userIds: readonly string[]): Promise<UserPresence[]> {
+    this.#requireOpen();
+    for (const userId of requireList(userIds)) requireName(userId, "user");
+    return (await this.#options.store.users.states(userIds)).map(presenceOf);
+  }
+
+  async online(page: PageRequest): Promise<Page<UserPresence>> {
+    this.#requireOpen();
+    const { items, cursor } = await this.#options.store.users.online(page);
+    return { items: items.map(presenceOf), cursor };
+  }
+
+  async countOnline(): Promise<number> {
+    this.#requireOpen();
+    return this.#options.store.users.countOnline();
+  }
+
+  async roster(room: string, page: PageRequest): Promise<Page<RosterMember>> {
+    this.#requireOpen();
+    return this.#rosters.page(requireName(room, "room"), page);
+  }
+
+  async countMembers(room: string): Promise<number> {
+    this.#requireOpen();
+    return this.#options.store.rooms.count(requireName(room, "room"));
+  }
+
+  watchUser(userId: string, watcher: PresenceWatcher): Promise<Watch> {
+    return this.watchUsers([userId], watcher);
+  }
+
+  async watchUsers(userIds: readonly string[], watcher: PresenceWatcher): Promise<Watch> {
+    const names = [...new Set(requireList(userIds))].map((userId) => requireName(userId, "user"));
+    const { maxUsersPerWatch } = this.#options;
+    if (names.length === 0 || names.length > maxUsersPerWatch) {
+      throw new CmError("options-invalid", `A watch has 1 to ${maxUsersPerWatch} users.`, {
+        details: { field: "userIds", max: maxUsersPerWatch },
+      });
+    }
+    this.#requireRoom(watcher);
+    const held = this.#users.holdUsers(names);
+    const watch = this.#open(watcher, (closed) => {
+      for (const user of held.users) user.watches.delete(closed);
+      return held.release();
+    });
+    return this.#begin(watch, async () => {
+      await held.read();
+      if (watch.isClosed) return;
+      for (const user of held.users) user.watches.add(watch);
+      watch.tell((each) => each.snapshot(presencesOf(held.users)));
+    });
+  }
+
+  async watchAll(watcher: PresenceWatcher): Promise<Watch> {
+    this.#requireRoom(watcher);
+    const watch = this.#open(watcher, () => held.release());
+    const held = this.#users.holdAll(watch);
+    return this.#begin(watch, () => held.begin());
+  }
+
+  async watchRoom(room: string, watcher: RoomWatcher): Promise<Watch> {
+    requireName(room, "room");
+    this.#requireRoom(watcher);
+    const feed = this.#rooms.get(room) ?? this.#openRoom(room);
+    const watch = this.#open(watcher, async (closed) => {
+      feed.release(closed);
+      if (feed.isHeld) return;
+      this.#rooms.delete(room);
+      await feed.close();
+    });
+    feed.hold(watch);
+    return this.#begin(watch, () => feed.begin(watch));
+  }
+
+  stats(): PresenceStats {
+    return {
+      watches: this.#watches.size,
+      channels: [...this.#users.all].length + this.#rooms.size,
+      kept: this.#kept.count,
+    };
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    this.#rechecks.stop();
+    await Promise.all([...this.#watches].map((watch) => watch.close()));
+  }
+
+  #openRoom(room: string): RoomFeed {
+    const feed = new RoomFeed({
+      options: this.#options,
+      room,
+      reader: this.#rosters,
+      channels: this.#channels,
+      kept: this.#kept,
+    });
+    this.#rooms.set(room, feed);
+    return feed;
+  }
+
+  #open<W extends Watcher>(watcher: W, release: (watch: LiveWatch<W>) => Promise<void>): LiveWatch<W> {
+    const watch = new LiveWatch(watcher, this.#options.onError, (closed) => {
+      this.#watches.delete(closed);
+      return release(closed);
+    });
+    this.#watches.add(watch);
+    this.#rechecks.start();
+    return watch;
+  }
+
+  /** Hands a watch out once it has begun; one that can't leaves nothing behind. */
+  async #begin<W extends Watcher>(watch: LiveWatch<W>, begin: () => Promise<void>): Promise<Watch> {
+    try {
+      await begin();
+    } catch (error) {
+      await watch.close();
+      throw this.#closing === undefined ? error : closed();
+    }
+    if (this.#closing !== undefined) throw closed();
+    return watch;
+  }
+
+  #requireOpen(): void {
+    if (this.#closing !== undefined) throw closed();
+  }
+
+  #requireRoom(watcher: unknown): void {
+    this.#requireOpen();
+    requireWatcher(watcher);
+    const { maxWatches } = this.#options;
+    if (this.#watches.size < maxWatches) return;
+    throw new CmError("capacity-reached", `There are ${maxWatches} watches at most.`, { details: { max: maxWatches } });
+  }
+}
+
+interface Watcher {
+  ended?(error: CmError): void;
+}
+
+function closed(): CmError {
+  return new CmError("closed", "Presence was closed.");
+}
+
+function requireList(userIds: unknown): readonly string[] {
+  // What is in it is checked by whoever takes it for a name.
+  if (Array.isArray(userIds)) return userIds as readonly string[];
+  throw new CmError("options-invalid", "userIds must be a list.", { details: { field: "userIds" } });
+}
+
+function requireWatcher(watcher: unknown): void {
+  const isWatcher =
+    typeof watcher === "object" &&
+    watcher !== null &&
+    "snapshot" in watcher &&
+    typeof watcher.snapshot === "function" &&
+    "change" in watcher &&
+    typeof watcher.change === "function";
+  if (!isWatcher) {
+    throw new CmError("options-invalid", "A watcher has the functions snapshot and change.", {
+      details: { field: "watcher" },
+    });
+  }
+}

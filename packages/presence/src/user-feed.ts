@@ -1,0 +1,143 @@
+import { type PresenceChange, parsePresenceChange, type UserState } from "@cm/protocol";
+import { ChangeChain, type Reading } from "./change-chain.js";
+import type { Channels, OpenChannel } from "./channels.js";
+import type { Kept } from "./kept.js";
+import { OnlineUsers } from "./online-users.js";
+import type { ResolvedPresenceOptions } from "./options.js";
+import type { StateReader } from "./state-reader.js";
+import { Tellings } from "./tellings.js";
+import { type WatchedUser, WatchedUsers } from "./watched-users.js";
+
+/** The most users that the contract gives in one page. */
+const PAGE_MAX = 1_000;
+
+/** What a {@link UserFeed} needs. */
+export interface UserFeedOptions {
+  readonly options: ResolvedPresenceOptions;
+  readonly slice: number;
+  /** Some user of this feed, there or not: by him the feed's version is read. */
+  readonly sampleUser: string;
+  readonly reader: StateReader;
+  readonly channels: Channels;
+  readonly kept: Kept;
+}
+
+/** One slice of the users, as far as somebody watches them. */
+export class UserFeed {
+  readonly watched: WatchedUsers;
+  readonly online: OnlineUsers;
+  /** Watches that hold it. */
+  holders = 0;
+  readonly #parts: UserFeedOptions;
+  readonly #chain: ChangeChain<PresenceChange>;
+  readonly #channel: OpenChannel;
+  #readings = 0;
+  /** Whether a first reading was installed. */
+  #isRead = false;
+
+  constructor(parts: UserFeedOptions) {
+    const { options, slice, channels, kept } = parts;
+    this.#parts = parts;
+    this.watched = new WatchedUsers(kept, options.maxBufferedChanges, () => this.recheck());
+    this.online = new OnlineUsers(kept);
+    this.#chain = new ChangeChain({
+      read: () => this.#read(),
+      apply: (change) => {
+        this.watched.apply(change);
+        this.online.apply(change);
+      },
+      maxBuffered: options.maxBufferedChanges,
+      onError: (error) => options.onError(error, { stage: "subscription" }),
+    });
+    this.#channel = channels.open(
+      { kind: "presence", name: String(slice) },
+      {
+        parse: parsePresenceChange,
+        onChange: (change) => this.#chain.offer(change),
+        onResumed: () => this.recheck(),
+      },
+    );
+  }
+
+  get slice(): number {
+    return this.#parts.slice;
+  }
+
+  /** Settles when the feed's channel is live. */
+  get opened(): Promise<void> {
+    return this.#channel.opened;
+  }
+
+  /** Reads users who have not been read, once the channel is live. */
+  async readWatched(users: readonly WatchedUser[]): Promise<void> {
+    if (!this.#isRead) return this.#chain.refresh();
+    const unread = users.filter(({ presence }) => presence === undefined);
+    if (unread.length === 0) return;
+    const reading = ++this.#readings;
+    const version = this.#chain.version;
+    const states = await this.#parts.reader.read(unread.map(({ userId }) => userId));
+    const tellings = new Tellings();
+    this.watched.install(byUser(states), reading, tellings);
+    tellings.send();
+    // The store has lost its data, and knows less than what was heard of already.
+    if (states.some((state) => state.version < version)) this.recheck();
+  }
+
+  /** Reads all who are online, once the channel is live. */
+  async readOnline(): Promise<void> {
+    if (!this.online.isRead) await this.#chain.refresh();
+  }
+
+  /** Reads everything that is watched once more; watchers are told what differs. */
+  recheck(): void {
+    if (this.#isRead) this.#chain.invalidate();
+  }
+
+  close(): Promise<void> {
+    this.#chain.close();
+    return this.#channel.close();
+  }
+
+  async #read(): Promise<Reading<PresenceChange>> {
+    const { reader, sampleUser } = this.#parts;
+    const reading = ++this.#readings;
+    const withOnline = this.online.isWanted;
+    const states = await reader.read([sampleUser, ...this.watched.userIds]);
+    const [sample] = states;
+    const found = byUser(states.slice(1));
+    if (withOnline) {
+      for await (const state of this.#onlinePages()) found.set(state.userId, state);
+      for (const state of await reader.read(this.online.userIds.filter((userId) => !found.has(userId)))) {
+        found.set(state.userId, state);
+      }
+    }
+    const version = states.reduce((least, state) => Math.min(least, state.version), sample?.version ?? 0);
+    return {
+      version,
+      // Each state has a version of its own, by which changes that are in it are known.
+      upTo: version,
+      fold: () => undefined,
+      install: () => {
+        this.#isRead = true;
+        const tellings = new Tellings();
+        this.watched.install(found, reading, tellings);
+        if (withOnline) this.online.install(found, tellings);
+        tellings.send();
+      },
+    };
+  }
+
+  async *#onlinePages(): AsyncGenerator<UserState> {
+    const { options, slice } = this.#parts;
+    let cursor: string | undefined;
+    do {
+      const page = await options.store.users.online({ limit: PAGE_MAX, cursor }, slice);
+      yield* page.items;
+      cursor = page.cursor;
+    } while (cursor !== undefined);
+  }
+}
+
+function byUser(states: readonly UserState[]): Map<string, UserState> {
+  return new Map(states.map((state) => [state.userId, state]));
+}

@@ -1,0 +1,155 @@
+import type { UserDirectory } from "@cm/protocol";
+import type { Channels } from "./channels.js";
+import type { Kept } from "./kept.js";
+import type { ResolvedPresenceOptions } from "./options.js";
+import type { StateReader } from "./state-reader.js";
+import type { UsersWatch } from "./tellings.js";
+import { UserFeed } from "./user-feed.js";
+import type { UserPresence } from "./user-presence.js";
+import type { WatchedUser } from "./watched-users.js";
+
+/** The feeds of users that are watched; each is open while somebody holds it. */
+export class UserFeeds {
+  readonly #options: ResolvedPresenceOptions;
+  readonly #channels: Channels;
+  readonly #kept: Kept;
+  readonly #reader: StateReader;
+  readonly #feeds = new Map<number, UserFeed>();
+  #samples: ReadonlyMap<number, string> | undefined;
+
+  constructor(options: ResolvedPresenceOptions, channels: Channels, kept: Kept, reader: StateReader) {
+    this.#options = options;
+    this.#channels = channels;
+    this.#kept = kept;
+    this.#reader = reader;
+  }
+
+  get all(): MapIterator<UserFeed> {
+    return this.#feeds.values();
+  }
+
+  /** Holds users for a watch. Throws `capacity-reached`, and then holds none. */
+  holdUsers(userIds: readonly string[]): HeldUsers {
+    const held: { readonly feed: UserFeed; readonly user: WatchedUser }[] = [];
+    const release = (): Promise<void> => {
+      for (const { feed, user } of held) feed.watched.release(user);
+      return this.#release(held.map(({ feed }) => feed));
+    };
+    try {
+      for (const userId of userIds) {
+        const feed = this.#hold(this.#options.store.users.sliceOf(userId));
+        try {
+          held.push({ feed, user: feed.watched.hold(userId) });
+        } catch (error) {
+          void this.#release([feed]);
+          throw error;
+        }
+      }
+    } catch (error) {
+      void release();
+      throw error;
+    }
+    const byFeed = new Map<UserFeed, WatchedUser[]>();
+    for (const { feed, user } of held) {
+      const users = byFeed.get(feed);
+      if (users === undefined) byFeed.set(feed, [user]);
+      else users.push(user);
+    }
+    return {
+      users: held.map(({ user }) => user),
+      read: async () => {
+        await together([...byFeed.keys()].map(({ opened }) => opened));
+        await together([...byFeed].map(([feed, users]) => feed.readWatched(users)));
+      },
+      release,
+    };
+  }
+
+  /** Holds all feeds for a watch. */
+  holdAll(watch: UsersWatch): HeldFeeds {
+    const feeds = Array.from({ length: this.#options.store.users.slices }, (_, slice) => this.#hold(slice));
+    for (const { online } of feeds) online.hold(watch);
+    return {
+      begin: async () => {
+        await together(feeds.map(({ opened }) => opened));
+        await together(
+          feeds.map(async (feed) => {
+            await feed.readOnline();
+            feed.online.begin(watch);
+          }),
+        );
+      },
+      release: () => {
+        for (const { online } of feeds) online.release(watch);
+        return this.#release(feeds);
+      },
+    };
+  }
+
+  #hold(slice: number): UserFeed {
+    let feed = this.#feeds.get(slice);
+    if (feed === undefined) {
+      this.#samples ??= samplesOf(this.#options.store.users);
+      feed = new UserFeed({
+        options: this.#options,
+        slice,
+        sampleUser: this.#samples.get(slice) ?? "",
+        reader: this.#reader,
+        channels: this.#channels,
+        kept: this.#kept,
+      });
+      this.#feeds.set(slice, feed);
+    }
+    feed.holders++;
+    return feed;
+  }
+
+  async #release(feeds: readonly UserFeed[]): Promise<void> {
+    const closing: Promise<void>[] = [];
+    for (const feed of feeds) {
+      feed.holders--;
+      if (feed.holders > 0) continue;
+      this.#feeds.delete(feed.slice);
+      closing.push(feed.close());
+    }
+    await Promise.all(closing);
+  }
+}
+
+/** Users that a watch holds. */
+export interface HeldUsers {
+  readonly users: readonly WatchedUser[];
+  /** Resolves when each has a presence. */
+  read(): Promise<void>;
+  release(): Promise<void>;
+}
+
+/** All feeds, held by a watch. */
+export interface HeldFeeds {
+  /** Resolves when the watch was told who is online, and hears of changes. */
+  begin(): Promise<void>;
+  release(): Promise<void>;
+}
+
+/** How users are who were read. */
+export function presencesOf(users: readonly WatchedUser[]): UserPresence[] {
+  return users.flatMap(({ presence }) => presence ?? []);
+}
+
+/** A user of each slice, real or not. */
+function samplesOf(users: Pick<UserDirectory, "slices" | "sliceOf">): ReadonlyMap<number, string> {
+  const samples = new Map<number, string>();
+  for (let n = 0; samples.size < users.slices; n++) {
+    const userId = `sample-${n}`;
+    const slice = users.sliceOf(userId);
+    if (!samples.has(slice)) samples.set(slice, userId);
+  }
+  return samples;
+}
+
+/** Waits for all, also when one fails. */
+async function together(works: readonly Promise<unknown>[]): Promise<void> {
+  for (const result of await Promise.allSettled(works)) {
+    if (result.status === "rejected") throw result.reason;
+  }
+}

@@ -1,0 +1,18 @@
+-- Purpose: Has a room announce for a while who comes and goes.
+-- KEYS:    1 the room's roster
+-- ARGV:    1 for how long at least, in ms
+-- Returns: version of the latest change
+-- Cost:    O(1)
+-- Cluster: one key
+-- Uses:    upkeep
+local rosterKey, ttlMs = KEYS[1], tonumber(ARGV[1])
+
+local version = redis.call('GET', rosterKey)
+if version then
+  keepAtLeast(rosterKey, ttlMs)
+  return version
+end
+local time = redis.call('TIME')
+version = string.format('%.0f', tonumber(time[1]) * 1000000 + tonumber(time[2]))
+redis.call('SET', rosterKey, version, 'PX', ttlMs)
+return version

@@ -1,0 +1,27 @@
+-- Purpose: Announces that members of a room have new metadata, where that is wanted.
+-- KEYS:    1 the room's members; 2 its roster, which is the channel too
+-- ARGV:    1 when the right to write runs out, in ms; 2 PUBLISH or SPUBLISH;
+--          then for each member: entry, metadata or ''
+-- Returns: 1, or -1 where the right has run out
+-- Cost:    O(members given * log members of the room) where it is wanted, else O(1)
+-- Cluster: all keys carry the tag of the room's partition
+-- Uses:    feed, rosters
+local roomKey, rosterKey = KEYS[1], KEYS[2]
+local fenceMs, publishCommand = tonumber(ARGV[1]), ARGV[2]
+
+local time = redis.call('TIME')
+local nowMicros = tonumber(time[1]) * 1000000 + tonumber(time[2])
+if math.floor(nowMicros / 1000) >= fenceMs then
+  return -1
+end
+
+local roster = openRoster(rosterKey, publishCommand, nowMicros)
+if roster then
+  for i = 3, #ARGV, 2 do
+    if redis.call('ZSCORE', roomKey, ARGV[i]) then
+      tellMember(roster, 'updated', ARGV[i], ARGV[i + 1])
+    end
+  end
+  keepRosterMark(rosterKey, roster)
+end
+return 1

@@ -1,0 +1,29 @@
+-- The changes of one feed: each has a version of its own and names the one before it.
+-- Versions come from Redis's clock, so that they also grow past a mark that was lost.
+-- `mark` is the version of the latest change, or false where none is known.
+local function openFeed(mark, channel, publishCommand, nowMicros)
+  local feed = { version = tonumber(mark) or 0, told = 0 }
+  local at = string.format('%.0f', math.floor(nowMicros / 1000))
+  -- Metadata is JSON text that goes through as it is; '' and false stand for none.
+  function feed.tell(kind, user, connection, metadata, replaced)
+    local previous = feed.version
+    feed.version = math.max(previous + 1, nowMicros)
+    feed.told = feed.told + 1
+    local text = string.format('{"kind":"%s","user":', kind) .. cjson.encode(user)
+    if connection then
+      text = text .. ',"connection":"' .. connection .. '"'
+    end
+    text = text .. string.format(',"version":%.0f,"previous":%.0f,"at":', feed.version, previous) .. at
+    if metadata and metadata ~= '' then
+      text = text .. ',"metadata":' .. metadata
+    end
+    if replaced and replaced ~= '' then
+      text = text .. ',"replaced":' .. replaced
+    end
+    redis.call(publishCommand, channel, text .. '}')
+  end
+  function feed.mark()
+    return string.format('%.0f', feed.version)
+  end
+  return feed
+end

@@ -1,0 +1,17 @@
+-- The feed of a room's roster, or nil where nobody wants it.
+local function openRoster(rosterKey, publishCommand, nowMicros)
+  local mark = redis.call('GET', rosterKey)
+  return mark and openFeed(mark, rosterKey, publishCommand, nowMicros)
+end
+
+-- A member's entry is its connection id, which has no '|', a '|' and its user.
+local function tellMember(roster, kind, entry, metadata)
+  local bar = string.find(entry, '|', 1, true)
+  roster.tell(kind, string.sub(entry, bar + 1), string.sub(entry, 1, bar - 1), metadata)
+end
+
+local function keepRosterMark(rosterKey, roster)
+  if roster and roster.told > 0 then
+    redis.call('SET', rosterKey, roster.mark(), 'KEEPTTL')
+  end
+end

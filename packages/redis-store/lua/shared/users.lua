@@ -1,0 +1,35 @@
+-- A user's entries in the partition's sorted set begin with the user's head: two
+-- hexadecimal digits with the length of the name, and the name. A connection's goes on
+-- with its id, which has no byte from '{' on. A head alone says that the user is leaving.
+local function headOf(user)
+  return string.format('%02x', #user) .. user
+end
+
+local function countConnections(connectionsKey, head)
+  return redis.call('ZLEXCOUNT', connectionsKey, '(' .. head, '(' .. head .. '{')
+end
+
+local function setMetadata(metadataKey, connection, metadata)
+  if metadata == '' then
+    redis.call('HDEL', metadataKey, connection)
+  else
+    redis.call('HSET', metadataKey, connection, metadata)
+  end
+end
+
+local function takeOffline(onlineKey, seenKey, user, nowMs, seenTtlMs)
+  if redis.call('DECR', onlineKey) <= 0 then
+    redis.call('DEL', onlineKey)
+  end
+  if seenTtlMs > 0 then
+    redis.call('ZADD', seenKey, nowMs, user)
+    dropOldest(seenKey, nowMs - seenTtlMs)
+    redis.call('PEXPIRE', seenKey, seenTtlMs)
+  end
+end
+
+local function keepMark(versionKey, feed, ttlMs)
+  if feed.told > 0 then
+    redis.call('SET', versionKey, feed.mark(), 'PX', ttlMs)
+  end
+end

@@ -1,0 +1,34 @@
+-- Purpose: Takes users of one partition offline whose grace period has ended, and announces it.
+-- KEYS:    1 the partition's connections, by user; 2 its number of users that are online;
+--          3 users that are leaving; 4 when users were last online; 5 version of its feed
+-- ARGV:    1 the most users to take offline; 2 the feed's channel; 3 PUBLISH or SPUBLISH;
+--          4 time to live of the version in ms;
+--          5 how long to remember when users were last online, in ms
+-- Returns: ms until the next grace period ends, 0 where more have ended, -1 where nobody is leaving
+-- Cost:    O(users taken offline * log connections of the partition)
+-- Cluster: all keys, and the channel, carry the tag of the users' partition
+-- Uses:    feed, upkeep, users
+local connectionsKey, onlineKey, leavingKey, seenKey, versionKey = unpack(KEYS)
+local most, channel, publishCommand = ARGV[1], ARGV[2], ARGV[3]
+local versionTtlMs, seenTtlMs = ARGV[4], tonumber(ARGV[5])
+
+local time = redis.call('TIME')
+local nowMicros = tonumber(time[1]) * 1000000 + tonumber(time[2])
+local nowMs = math.floor(nowMicros / 1000)
+
+local due = redis.call('ZRANGEBYSCORE', leavingKey, '-inf', nowMs, 'LIMIT', 0, most)
+if #due > 0 then
+  local feed = openFeed(redis.call('GET', versionKey), channel, publishCommand, nowMicros)
+  for _, user in ipairs(due) do
+    local head = headOf(user)
+    redis.call('ZREM', leavingKey, user)
+    redis.call('ZREM', connectionsKey, head)
+    if countConnections(connectionsKey, head) == 0 then
+      takeOffline(onlineKey, seenKey, user, nowMs, seenTtlMs)
+      feed.tell('offline', user)
+    end
+  end
+  keepMark(versionKey, feed, versionTtlMs)
+end
+local first = redis.call('ZRANGE', leavingKey, 0, 0, 'WITHSCORES')
+return first[2] and math.max(0, tonumber(first[2]) - nowMs) or -1

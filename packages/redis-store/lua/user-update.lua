@@ -1,0 +1,33 @@
+-- Purpose: Replaces metadata of connections of one partition, and announces it.
+-- KEYS:    1 the partition's connections, by user; 2 metadata by connection; 3 version of its feed
+-- ARGV:    1 when the right to write runs out, in ms; 2 time to live in ms; 3 the feed's channel;
+--          4 PUBLISH or SPUBLISH; 5 time to live of the version in ms; then for each connection:
+--          what its user's entries begin with, its id, its metadata or ''
+-- Returns: 1, or -1 where the right has run out
+-- Cost:    O(connections given * log connections of the partition)
+-- Cluster: all keys, and the channel, carry the tag of the users' partition
+-- Uses:    feed, upkeep, users
+local connectionsKey, metadataKey, versionKey = KEYS[1], KEYS[2], KEYS[3]
+local fenceMs, ttlMs, channel, publishCommand = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4]
+local versionTtlMs = ARGV[5]
+
+local time = redis.call('TIME')
+local nowMicros = tonumber(time[1]) * 1000000 + tonumber(time[2])
+if math.floor(nowMicros / 1000) >= fenceMs then
+  return -1
+end
+
+local feed = openFeed(redis.call('GET', versionKey), channel, publishCommand, nowMicros)
+for i = 6, #ARGV, 3 do
+  local head, connection, metadata = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+  if redis.call('ZSCORE', connectionsKey, head .. connection) then
+    local replaced = redis.call('HGET', metadataKey, connection) or ''
+    if replaced ~= metadata then
+      setMetadata(metadataKey, connection, metadata)
+      feed.tell('updated', string.sub(head, 3), connection, metadata, replaced)
+    end
+  end
+end
+keepMark(versionKey, feed, versionTtlMs)
+keepAtLeast(metadataKey, ttlMs)
+return 1
