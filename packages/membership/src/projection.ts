@@ -70,7 +70,7 @@ export class Projection {
     const { userId, graceMs } = connection;
     await together([
       ...(isOpen ? [] : [this.#store.users.remove(lease, [userConnection(connection)], { graceMs })]),
-      ...gone.map((room) => this.#store.rooms.leave(lease, room, [memberOf(connection)])),
+      ...gone.map((room) => this.#store.rooms.leave(lease, room, [memberOf(connection)], isOpen ? "left" : "closed")),
     ]);
     if (!isOpen && graceMs > 0 && !this.#local.hasUser(userId)) this.#onLeaving(userId, graceMs);
   }
@@ -112,7 +112,9 @@ export class Projection {
     for (const batch of batches(this.#local.all(), BATCH)) {
       await together([
         this.#store.users.remove(lease, batch.map(userConnection), { graceMs }),
-        ...membersByRoom(batch, () => true).map(([room, members]) => this.#store.rooms.leave(lease, room, members)),
+        ...membersByRoom(batch, () => true).map(([room, members]) =>
+          this.#store.rooms.leave(lease, room, members, "closed"),
+        ),
       ]);
       await this.#store.connections.remove(
         lease,

@@ -59,7 +59,7 @@ class MemoryStore implements Store {
   readonly rooms: Store["rooms"] = {
     join: (lease, room, members, options = {}) =>
       this.#call(({ rooms }) => rooms.join(lease, room, members, options, this.#sessionTtlMs)),
-    leave: (lease, room, members) => this.#call(({ rooms }) => rooms.leave(lease, room, members)),
+    leave: (lease, room, members, reason) => this.#call(({ rooms }) => rooms.leave(lease, room, members, reason)),
     update: (lease, room, members) => this.#call(({ rooms }) => rooms.update(lease, room, members)),
     members: (room, page) => this.#call(({ rooms }) => rooms.members(room, page)),
     count: (room) => this.#call(({ rooms }) => rooms.count(room)),
@@ -81,6 +81,7 @@ class MemoryStore implements Store {
     states: (userIds) => this.#call(({ users }) => users.states(userIds)),
     online: (page, slice) => this.#call(({ users }) => users.online(page, slice)),
     countOnline: () => this.#call(({ users }) => users.size),
+    countConnections: () => this.#call(({ users }) => users.connections),
     renew: (lease) => this.#call(({ servers }) => void servers.holder(lease)),
     evict: (claim, connections) => this.#call(({ users }) => users.evict(claim, connections, this.#lastSeen)),
     settle: (slices) => this.#call(({ users }) => users.settle(slices, this.#lastSeen)),

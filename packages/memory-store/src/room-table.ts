@@ -1,6 +1,7 @@
 import {
   type AnnouncedMember,
   CmError,
+  type DepartureReason,
   type HeldRoom,
   type JoinOptions,
   type Lease,
@@ -68,12 +69,12 @@ export class RoomTable {
     if (!quiet) this.#feeds.announce(room, "joined", joined);
   }
 
-  leave(lease: Lease, room: string, members: readonly RoomMember[]): void {
+  leave(lease: Lease, room: string, members: readonly RoomMember[], reason: DepartureReason = "left"): void {
     const owner = this.#servers.holder(lease);
     const roster = this.#roster(room);
     if (roster === undefined) return;
     const left = members.flatMap(({ connectionId }) => roster.remove(connectionId, owner) ?? []);
-    this.#afterLeaving(room, roster, left);
+    this.#afterLeaving(room, roster, left, reason);
   }
 
   update(lease: Lease, room: string, members: readonly AnnouncedMember[]): void {
@@ -106,7 +107,7 @@ export class RoomTable {
     const roster = this.#roster(room);
     if (owner === undefined || roster === undefined) return [];
     const evicted = roster.removeAll(owner);
-    this.#afterLeaving(room, roster, evicted);
+    this.#afterLeaving(room, roster, evicted, "lost");
     return evicted;
   }
 
@@ -125,8 +126,8 @@ export class RoomTable {
     return this.#rostersBeside(room).get(room);
   }
 
-  #afterLeaving(room: string, roster: Roster, left: readonly RoomMember[]): void {
-    this.#feeds.announce(room, "left", left);
+  #afterLeaving(room: string, roster: Roster, left: readonly RoomMember[], reason: DepartureReason): void {
+    this.#feeds.announce(room, "left", left, reason);
     if (roster.size > 0) return;
     this.#rostersBeside(room).delete(room);
     this.#sessions.drop(room);

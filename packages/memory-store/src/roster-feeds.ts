@@ -1,4 +1,4 @@
-import { type AnnouncedMember, encodeUtf8, type RosterChangeKind } from "@cm/protocol";
+import { type AnnouncedMember, type DepartureReason, encodeUtf8, type RosterChangeKind } from "@cm/protocol";
 import type { ChannelTable } from "./channel-table.js";
 import { requireDuration } from "./server-table.js";
 import { changeText, nextVersion } from "./versions.js";
@@ -51,14 +51,14 @@ export class RosterFeeds {
   }
 
   /** Announces changes of a room where somebody wants them. */
-  announce(room: string, kind: RosterChangeKind, members: readonly AnnouncedMember[]): void {
+  announce(room: string, kind: RosterChangeKind, members: readonly AnnouncedMember[], reason?: DepartureReason): void {
     const feed = this.#live(room);
     if (feed === undefined) return;
     const at = Math.floor(this.#now());
     for (const { userId, connectionId, metadata } of members) {
       const previous = feed.version;
       feed.version = this.#nextVersion();
-      const fields = { kind, user: userId, connection: connectionId, version: feed.version, previous, at };
+      const fields = { kind, user: userId, connection: connectionId, version: feed.version, previous, at, reason };
       const text = changeText(fields, kind === "left" ? undefined : metadata);
       this.#channels.publish({ kind: "roster", name: room }, encodeUtf8(text));
     }

@@ -35,6 +35,13 @@ export class UserSlice {
     return this.#users.size;
   }
 
+  /** How many connections they have. */
+  get connections(): number {
+    let total = 0;
+    for (const { connections } of this.#users.values()) total += connections.size;
+    return total;
+  }
+
   /** Adds a connection, or gives one that is there other metadata. */
   add({ userId, connectionId, metadata }: UserConnection, owner: Holder, order: number, quiet: boolean): void {
     const user = this.#users.get(userId);

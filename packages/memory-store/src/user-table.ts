@@ -49,6 +49,11 @@ export class UserTable {
     return this.#slices.reduce((total, { size }) => total + size, 0);
   }
 
+  /** How many connections users have. */
+  get connections(): number {
+    return this.#slices.reduce((total, { connections }) => total + connections, 0);
+  }
+
   /** How many users who are offline are remembered. */
   get remembered(): number {
     return this.#seen.size;

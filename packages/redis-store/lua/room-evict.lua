@@ -23,7 +23,7 @@ local reply = redis.call('ZRANGEBYLEX', roomKey, '[' .. holder, '(' .. holder ..
 for _, member in ipairs(reply) do
   redis.call('ZREM', roomKey, member)
   if roster then
-    tellMember(roster, 'left', member)
+    tellMember(roster, 'left', member, nil, 'lost')
   end
 end
 keepRosterMark(rosterKey, roster)

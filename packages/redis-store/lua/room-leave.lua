@@ -3,13 +3,13 @@
 -- KEYS:    1 the partition's index of rooms; 2 the room's members; 3 its roster, which is the
 --          channel too; 4 its session; 5 the partition's games by expiry of their session
 -- ARGV:    1 when the right to write runs out, in ms; 2 the room; 3 PUBLISH or SPUBLISH;
---          then the members' entries
+--          4 the reason, left or closed; then the members' entries
 -- Returns: 1, or -1 where the right has run out
 -- Cost:    O(members given * log members of the room)
 -- Cluster: all keys carry the tag of the room's partition
 -- Uses:    feed, rosters, upkeep, sessions
 local indexKey, roomKey, rosterKey, sessionKey, sessionsKey = unpack(KEYS)
-local fenceMs, room, publishCommand = tonumber(ARGV[1]), ARGV[2], ARGV[3]
+local fenceMs, room, publishCommand, reason = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
 
 local time = redis.call('TIME')
 local nowMicros = tonumber(time[1]) * 1000000 + tonumber(time[2])
@@ -18,9 +18,9 @@ if math.floor(nowMicros / 1000) >= fenceMs then
 end
 
 local roster = openRoster(rosterKey, publishCommand, nowMicros)
-for i = 4, #ARGV do
+for i = 5, #ARGV do
   if redis.call('ZREM', roomKey, ARGV[i]) == 1 and roster then
-    tellMember(roster, 'left', ARGV[i])
+    tellMember(roster, 'left', ARGV[i], nil, reason)
   end
 end
 keepRosterMark(rosterKey, roster)

@@ -120,6 +120,11 @@ export class Keys {
     return this.#userKeys.map(({ online }) => online);
   }
 
+  /** What connections are counted by, one a partition. */
+  connectionCounts(): readonly Pick<UserKeys, "connections" | "leaving">[] {
+    return this.#userKeys;
+  }
+
   /** `options-invalid` where it is the presence of a slice that does not exist. */
   channel({ kind, name }: Channel): string {
     switch (kind) {

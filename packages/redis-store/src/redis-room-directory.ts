@@ -1,5 +1,6 @@
 import type {
   AnnouncedMember,
+  DepartureReason,
   HeldRoom,
   JoinOptions,
   Lease,
@@ -79,9 +80,14 @@ export class RedisRoomDirectory implements RoomDirectory, RoomUpkeep {
     requireWritten(await allOf(calls), lease);
   }
 
-  async leave(lease: Lease, room: string, members: readonly RoomMember[]): Promise<void> {
+  async leave(
+    lease: Lease,
+    room: string,
+    members: readonly RoomMember[],
+    reason: DepartureReason = "left",
+  ): Promise<void> {
     const own = members.filter(({ connectionId }) => isOwn(lease, connectionId));
-    const input = this.#write(lease, room);
+    const input = { ...this.#write(lease, room), reason };
     const calls = inChunks(own.map(entryOf)).map((entries) =>
       this.#parts.commands.run(roomLeave, { ...input, entries }),
     );

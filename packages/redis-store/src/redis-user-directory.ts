@@ -107,6 +107,20 @@ export class RedisUserDirectory implements UserDirectory, UserUpkeep {
     return counts.reduce((sum, count) => sum + count, 0);
   }
 
+  async countConnections(): Promise<number> {
+    const { commands, keys } = this.#parts;
+    // A user who is leaving has an entry without a connection.
+    const counts = await allOf(
+      keys
+        .connectionCounts()
+        .flatMap(({ connections, leaving }) => [
+          commands.count("zcard", [connections]),
+          commands.count("zcard", [leaving]).then((entries) => -entries),
+        ]),
+    );
+    return counts.reduce((sum, count) => sum + count, 0);
+  }
+
   async renew(lease: Lease, userIds: readonly string[]): Promise<void> {
     const { commands, keys, connectionTtlMs: ttlMs } = this.#parts;
     const partitions = new Set(userIds.map((userId) => keys.users(userId)));

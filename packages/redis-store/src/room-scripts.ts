@@ -55,9 +55,9 @@ export const roomJoin = defineScript(
 
 export const roomLeave = defineScript(
   "room-leave",
-  (input: Fenced & RoomKeys & Announcing & { readonly entries: readonly string[] }) => ({
+  (input: Fenced & RoomKeys & Announcing & { readonly reason: string; readonly entries: readonly string[] }) => ({
     keys: roomKeys(input),
-    args: [input.fenceMs, input.room, input.publishCommand, ...input.entries],
+    args: [input.fenceMs, input.room, input.publishCommand, input.reason, ...input.entries],
   }),
   toWritten,
 );

@@ -67,12 +67,12 @@ export type DepartureReason = "left" | "closed" | "lost";
  */
 export interface RoomDirectory {
   join(lease: Lease, room: string, members: readonly AnnouncedMember[], options?: JoinOptions): Promise<void>;
-  /** The reason is announced with it. */
+  /** The reason is announced with it; `left` by default. */
   leave(
     lease: Lease,
     room: string,
     members: readonly RoomMember[],
-    reason: Exclude<DepartureReason, "lost">,
+    reason?: Exclude<DepartureReason, "lost">,
   ): Promise<void>;
   /** Announces that members have new metadata, where announcements are wanted. */
   update(lease: Lease, room: string, members: readonly AnnouncedMember[]): Promise<void>;

@@ -5,7 +5,7 @@ local function openFeed(mark, channel, publishCommand, nowMicros)
   local feed = { version = tonumber(mark) or 0, told = 0 }
   local at = string.format('%.0f', math.floor(nowMicros / 1000))
   -- Metadata is JSON text that goes through as it is; '' and false stand for none.
-  function feed.tell(kind, user, connection, metadata, replaced)
+  function feed.tell(kind, user, connection, metadata, replaced, reason)
     local previous = feed.version
     feed.version = math.max(previous + 1, nowMicros)
     feed.told = feed.told + 1
@@ -19,6 +19,9 @@ local function openFeed(mark, channel, publishCommand, nowMicros)
     end
     if replaced and replaced ~= '' then
       text = text .. ',"replaced":' .. replaced
+    end
+    if reason then
+      text = text .. ',"reason":"' .. reason .. '"'
     end
     redis.call(publishCommand, channel, text .. '}')
   end

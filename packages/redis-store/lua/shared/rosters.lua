@@ -5,9 +5,9 @@ local function openRoster(rosterKey, publishCommand, nowMicros)
 end
 
 -- A member's entry is its connection id, which has no '|', a '|' and its user.
-local function tellMember(roster, kind, entry, metadata)
+local function tellMember(roster, kind, entry, metadata, reason)
   local bar = string.find(entry, '|', 1, true)
-  roster.tell(kind, string.sub(entry, bar + 1), string.sub(entry, 1, bar - 1), metadata)
+  roster.tell(kind, string.sub(entry, bar + 1), string.sub(entry, 1, bar - 1), metadata, nil, reason)
 end
 
 local function keepRosterMark(rosterKey, roster)

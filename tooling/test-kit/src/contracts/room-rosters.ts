@@ -34,14 +34,14 @@ export function describeRoomRosters(name: string, createHarness: HarnessFactory)
       await other.rooms.join(beta.lease, "lobby", [bob]);
       await other.rooms.update(beta.lease, "lobby", [{ ...bob, metadata: "[2]" }]);
       await store.rooms.leave(alpha.lease, "lobby", [ann]);
-      await other.rooms.leave(beta.lease, "lobby", [bob]);
+      await other.rooms.leave(beta.lease, "lobby", [bob], "closed");
       const changes = await roster.heard();
       expect(changes).toMatchObject([
         { kind: "joined", ...idsOf(ann), metadata: { team: 1 }, previousVersion: version },
         { kind: "joined", ...idsOf(bob), metadata: undefined },
         { kind: "updated", ...idsOf(bob), metadata: [2] },
-        { kind: "left", ...idsOf(ann), metadata: undefined },
-        { kind: "left", ...idsOf(bob), metadata: undefined },
+        { kind: "left", ...idsOf(ann), metadata: undefined, reason: "left" },
+        { kind: "left", ...idsOf(bob), metadata: undefined, reason: "closed" },
       ]);
       const moments = changes.map(({ at }) => at);
       expect(moments).toEqual([...moments].sort((a, b) => a - b));
@@ -162,7 +162,9 @@ export function describeRoomRosters(name: string, createHarness: HarnessFactory)
       const roster = await hearRooms(await harness.peer(), ["lobby"]);
       for (let i = 0; i < 2; i++) await store.rooms.evict(claim, "lobby");
       const expected = gone.map(({ connectionId }) => `left ${connectionId}`);
-      expect(inShort(await roster.heard()).sort()).toEqual(expected.sort());
+      const changes = await roster.heard();
+      expect(inShort(changes).sort()).toEqual(expected.sort());
+      expect(new Set(changes.map(({ reason }) => reason))).toEqual(new Set(["lost"]));
     });
 
     it("says with each asking what the latest change was, and ends nobody's wish early", async (harness) => {

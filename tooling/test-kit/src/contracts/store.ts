@@ -132,6 +132,7 @@ function callsOf(
     "users.states": () => users.states(["ann"]),
     "users.online": () => users.online({ limit: 1 }),
     "users.countOnline": () => users.countOnline(),
+    "users.countConnections": () => users.countConnections(),
     "users.renew": () => users.renew(lease, ["ann"]),
     "users.evict": () => users.evict(claim, [member]),
     "users.settle": () => users.settle([0]),

@@ -18,6 +18,7 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       for (const { users } of [store, other]) {
         expect((await users.connectionsOf("ann")).sort()).toEqual(idsOf([...mine, ...theirs]));
         expect(await users.countOnline()).toBe(2);
+        expect(await users.countConnections()).toBe(4);
         expect(await users.connectionsOf("nobody")).toEqual([]);
       }
     });
@@ -53,6 +54,10 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       await store.users.add(beta.lease, theirs);
       await store.users.remove(alpha.lease, mine, AT_ONCE);
       expect(await store.users.countOnline()).toBe(1);
+      await store.users.remove(beta.lease, theirs, { graceMs: LONG_MS });
+      // Still online for a while, with no connection.
+      expect([await store.users.countOnline(), await store.users.countConnections()]).toEqual([1, 0]);
+      await store.users.add(beta.lease, theirs);
       await store.users.remove(beta.lease, theirs, AT_ONCE);
       // Renewing must not bring one back.
       await store.users.renew(alpha.lease, ["ann", "never"]);
