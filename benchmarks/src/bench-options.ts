@@ -1,13 +1,15 @@
 import { parseArgs } from "node:util";
 import { CmError } from "@cm/protocol";
 import { CONTENDER_NAMES, type ContenderName } from "./contender.js";
-import { MEMORY_SCENARIO, SCENARIOS, type Scenario } from "./scenario.js";
+import { MEMORY_SCENARIO, SCENARIOS, type Scenario, STATISTICS_SCENARIO, STORMS_SCENARIO } from "./scenario.js";
 
 /** What to measure. */
 export interface BenchOptions {
   readonly help: boolean;
   readonly scenarios: readonly Scenario[];
   readonly memory: boolean;
+  readonly storms: boolean;
+  readonly statistics: boolean;
   readonly contenders: readonly ContenderName[];
   /** Length of the steady part of each run. */
   readonly seconds: number;
@@ -17,7 +19,12 @@ export interface BenchOptions {
   readonly profileFolder: string | undefined;
 }
 
-const SCENARIO_NAMES = [...SCENARIOS.map((scenario) => scenario.name), MEMORY_SCENARIO];
+const SCENARIO_NAMES = [
+  ...SCENARIOS.map((scenario) => scenario.name),
+  MEMORY_SCENARIO,
+  STORMS_SCENARIO,
+  STATISTICS_SCENARIO,
+];
 
 export const BENCH_USAGE = `Usage: npm run bench -- [options]
 
@@ -37,6 +44,8 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions {
     help: values.help ?? false,
     scenarios: SCENARIOS.filter((scenario) => scenarioNames.includes(scenario.name)),
     memory: scenarioNames.includes(MEMORY_SCENARIO),
+    storms: scenarioNames.includes(STORMS_SCENARIO),
+    statistics: scenarioNames.includes(STATISTICS_SCENARIO),
     contenders: CONTENDER_NAMES.filter((name) => contenders.includes(name)),
     seconds: numberOf("seconds", values.seconds, 8, 1, 600),
     warmupSeconds: numberOf("warmup", values.warmup, 5, 0, 60),

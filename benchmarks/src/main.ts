@@ -3,6 +3,8 @@ import { startRedis } from "@cm/test-kit";
 import { BENCH_USAGE, type BenchOptions, parseBenchOptions } from "./bench-options.js";
 import { type Measurement, measure } from "./measure.js";
 import { measureRedisMemory } from "./memory/redis-memory.js";
+import { measureStorms } from "./operations/operations.js";
+import { measureStatistics, type StatisticsCost } from "./operations/statistics-cost.js";
 import type { BenchResult } from "./results/bench-result.js";
 import { takeMedians } from "./results/comparison.js";
 import { judgeGoals } from "./results/goals.js";
@@ -32,6 +34,8 @@ async function bench(options: BenchOptions): Promise<BenchResult> {
     const memory = options.memory
       ? await measureRedisMemory({ servers: 10, connectionsPerServer: 10_000, roomMembers: 20 })
       : undefined;
+    const storms = options.storms ? await measureStorms(options.repeats) : [];
+    const statistics = options.statistics ? await measureAllStatistics() : [];
     const medians = takeMedians(measurements);
     return {
       startedAt,
@@ -43,12 +47,22 @@ async function bench(options: BenchOptions): Promise<BenchResult> {
       scenarios: options.scenarios,
       medians,
       memory,
+      storms,
+      statistics,
       goals: judgeGoals(medians, memory),
       measurements,
     };
   } finally {
     await redis.close();
   }
+}
+
+/** The same number of servers, with few connections and with 100,000. */
+async function measureAllStatistics(): Promise<StatisticsCost[]> {
+  return [
+    await measureStatistics({ servers: 10, connectionsPerServer: 100, roomMembers: 20 }),
+    await measureStatistics({ servers: 10, connectionsPerServer: 10_000, roomMembers: 20 }),
+  ];
 }
 
 /** Contenders take turns, so that what disturbs the machine for a while disturbs all of them. */

@@ -17,3 +17,9 @@ export const SCENARIOS: readonly Scenario[] = [
 
 /** The scenario that measures the store's memory and no traffic. */
 export const MEMORY_SCENARIO = "redis-memory";
+
+/** The scenario of 10,000 joins, and of 10,000 users who come and go. */
+export const STORMS_SCENARIO = "storms";
+
+/** The scenario of what statistics cost, with few and with 100,000 connections. */
+export const STATISTICS_SCENARIO = "statistics";

@@ -1,5 +1,7 @@
 import type { Measurement } from "../measure.js";
 import type { MemoryMeasurement } from "../memory/redis-memory.js";
+import type { StormResult } from "../operations/operations.js";
+import type { StatisticsCost } from "../operations/statistics-cost.js";
 import type { Scenario } from "../scenario.js";
 import type { Medians } from "./comparison.js";
 import type { Goal } from "./goals.js";
@@ -17,6 +19,8 @@ export interface BenchResult {
   readonly scenarios: readonly Scenario[];
   readonly medians: readonly Medians[];
   readonly memory: MemoryMeasurement | undefined;
+  readonly storms: readonly StormResult[];
+  readonly statistics: readonly StatisticsCost[];
   readonly goals: readonly Goal[];
   readonly measurements: readonly Measurement[];
 }

@@ -1,5 +1,6 @@
+import type { StormResult } from "../operations/operations.js";
 import type { BenchResult } from "./bench-result.js";
-import type { Medians } from "./comparison.js";
+import { type Medians, median } from "./comparison.js";
 import type { Goal } from "./goals.js";
 
 /** The result as a page of Markdown. */
@@ -57,8 +58,52 @@ export function toMarkdown(result: BenchResult): string {
         `${round(bytesPerConnection)} bytes a connection, ${keys} keys.`,
     );
   }
-  parts.push("## Every run", everyRun(result));
+  parts.push(...stormParts(result), ...statisticsParts(result));
+  if (result.measurements.length > 0) parts.push("## Every run", everyRun(result));
   return `${parts.join("\n\n")}\n`;
+}
+
+function stormParts({ storms }: BenchResult): string[] {
+  if (storms.length === 0) return [];
+  const names = [...new Set(storms.map(({ storm }) => storm))];
+  const rows = names.flatMap((name) => {
+    const of = (contender: StormResult["contender"], read: (result: StormResult) => number) =>
+      median(storms.filter((each) => each.storm === name && each.contender === contender).map(read));
+    const figures: readonly (readonly [string, (result: StormResult) => number])[] = [
+      ["commands an operation", ({ commandsPerOperation }) => commandsPerOperation],
+      ["all of it, ms", ({ run }) => run.wallMs],
+      ["p99 of an operation, ms", ({ run }) => run.p99Ms],
+      ["client CPU µs an operation", ({ run }) => run.clientCpuUsPerOperation],
+      ["Redis CPU µs an operation", ({ run }) => run.redisCpuUsPerOperation],
+    ];
+    return figures.map(([figure, read]) => {
+      const [own, other] = [of("cm", read), of("by-hand", read)];
+      return [name, figure, round(own), round(other), round(own / other)];
+    });
+  });
+  const operations = storms[0]?.run.operations ?? 0;
+  return [
+    "## storms",
+    `${operations} operations each, medians; by hand: bare pipelines without lease, fence, versions or cleaning up.`,
+    table(["storm", "figure", "cm", "by hand", "ratio"], rows),
+  ];
+}
+
+function statisticsParts({ statistics }: BenchResult): string[] {
+  if (statistics.length === 0) return [];
+  return [
+    "## statistics",
+    table(
+      ["connections", "servers", "commands", "median ms", "longest ms"],
+      statistics.map(({ connections, servers, commands, medianMs, longestMs }) => [
+        String(connections),
+        String(servers),
+        String(commands),
+        round(medianMs),
+        round(longestMs),
+      ]),
+    ),
+  ];
 }
 
 function everyRun(result: BenchResult): string {

@@ -1,0 +1,47 @@
+import { Redis } from "ioredis";
+
+/**
+ * What somebody writes by hand: a hash for each connection, a set for each room and user,
+ * one pipeline an operation, no lease, no fence, no time to live but the connection's, no
+ * version, nothing that cleans up after a dead server.
+ */
+export class ByHand {
+  readonly #redis: Redis;
+
+  constructor(url: string) {
+    this.#redis = new Redis(url, { enableAutoPipelining: false });
+  }
+
+  async join(index: number, room: string): Promise<void> {
+    const id = `conn-${index}`;
+    const user = `user-${index}`;
+    await this.#redis
+      .pipeline()
+      .hset(`hand:connections:${id}`, { userId: user, serverId: "hand", connectedAt: Date.now(), rooms: room })
+      .expire(`hand:connections:${id}`, 3600)
+      .sadd(`hand:users:${user}`, id)
+      .sadd(`hand:rooms:${room}`, id)
+      .exec();
+  }
+
+  async comeAndGo(index: number): Promise<void> {
+    const id = `conn-${index}`;
+    const user = `user-${index}`;
+    await this.#redis
+      .pipeline()
+      .sadd(`hand:users:${user}`, id)
+      .sadd("hand:online", user)
+      .publish("hand:presence", `{"user":"${user}","online":true}`)
+      .exec();
+    await this.#redis
+      .pipeline()
+      .srem(`hand:users:${user}`, id)
+      .srem("hand:online", user)
+      .publish("hand:presence", `{"user":"${user}","online":false}`)
+      .exec();
+  }
+
+  close(): void {
+    this.#redis.disconnect();
+  }
+}

@@ -1,0 +1,119 @@
+import { createMembership, type Membership } from "@cm/membership";
+import { CmError, createConnectionIdSource, type OnError, type RoomInterest, type Store } from "@cm/protocol";
+import { createRedisStore } from "@cm/redis-store";
+import { type RedisServer, startRedis } from "@cm/test-kit";
+import { ByHand } from "./by-hand.js";
+import { countCommands } from "./command-count.js";
+import { type Operation, type OperationRun, runOperations } from "./operation-run.js";
+
+/** A storm of operations, ours beside the same by hand. */
+export interface StormResult {
+  readonly storm: "join-storm" | "presence-churn";
+  readonly contender: "cm" | "by-hand";
+  readonly repeat: number;
+  /** Commands that Redis was sent for one operation, by its own monitor. */
+  readonly commandsPerOperation: number;
+  readonly run: OperationRun;
+}
+
+const OPERATIONS = 10_000;
+
+/** As many as a server lets in at once while it is stormed. */
+const CONCURRENCY = 500;
+
+/** Operations that are watched by the monitor, which slows Redis down: not timed. */
+const COUNTED = 100;
+
+const ROOMS = 500;
+
+/** Nothing is published, so no channel needs to be open: the registry alone is measured. */
+const NO_CHANNELS: RoomInterest = { enter: async () => undefined, exit: () => undefined };
+
+/**
+ * 10,000 connections that come and join a room each; then 10,000 users who come online and
+ * go offline. Each time through membership and store, with every index, lease and
+ * announcement, and by hand with bare pipelines, in turns.
+ */
+export async function measureStorms(repeats: number): Promise<StormResult[]> {
+  const results: StormResult[] = [];
+  for (let repeat = 1; repeat <= repeats; repeat++) {
+    results.push(await measureOurs("join-storm", repeat), await measureByHand("join-storm", repeat));
+    results.push(await measureOurs("presence-churn", repeat), await measureByHand("presence-churn", repeat));
+  }
+  return results;
+}
+
+async function measureOurs(storm: StormResult["storm"], repeat: number): Promise<StormResult> {
+  const redis = await startRedis();
+  const onError: OnError = (error) => console.error(error);
+  const store = createRedisStore({ url: redis.url, onError });
+  await store.start();
+  const membership = createMembership({
+    ids: createConnectionIdSource({ serverId: "gateway-0", capacity: OPERATIONS }),
+    store,
+    interest: NO_CHANNELS,
+    offlineGraceMs: 0,
+    onError,
+  });
+  try {
+    await membership.start();
+    const operation = storm === "join-storm" ? joining(membership) : comingAndGoing(membership);
+    const result = await measure(redis, storm, "cm", repeat, operation);
+    await requireState(store, storm);
+    return result;
+  } finally {
+    await membership.shutdown();
+    await store.close();
+    await redis.close();
+  }
+}
+
+async function measureByHand(storm: StormResult["storm"], repeat: number): Promise<StormResult> {
+  const redis = await startRedis();
+  const hand = new ByHand(redis.url);
+  try {
+    const operation: Operation =
+      storm === "join-storm" ? (index) => hand.join(index, `room-${index % ROOMS}`) : (index) => hand.comeAndGo(index);
+    return await measure(redis, storm, "by-hand", repeat, operation);
+  } finally {
+    hand.close();
+    await redis.close();
+  }
+}
+
+async function measure(
+  redis: RedisServer,
+  storm: StormResult["storm"],
+  contender: StormResult["contender"],
+  repeat: number,
+  operation: Operation,
+): Promise<StormResult> {
+  const run = await runOperations(redis, OPERATIONS, CONCURRENCY, operation);
+  const commands = await countCommands(redis, async () => {
+    for (let index = 0; index < COUNTED; index++) await operation(OPERATIONS + index);
+  });
+  return { storm, contender, repeat, commandsPerOperation: commands / COUNTED, run };
+}
+
+function joining(membership: Membership): Operation {
+  return async (index) => {
+    const connectionId = membership.nextConnectionId();
+    await membership.open({ connectionId, userId: `user-${index}` });
+    await membership.join(connectionId, `room-${index % ROOMS}`);
+  };
+}
+
+function comingAndGoing(membership: Membership): Operation {
+  return async (index) => {
+    const connectionId = membership.nextConnectionId();
+    await membership.open({ connectionId, userId: `user-${index}` });
+    await membership.close(connectionId);
+  };
+}
+
+/** A storm that did not happen must not be published as a fast one. */
+async function requireState(store: Store, storm: StormResult["storm"]): Promise<void> {
+  const expected = storm === "join-storm" ? OPERATIONS + COUNTED : 0;
+  const online = await store.users.countOnline();
+  if (online !== expected) throw new CmError("internal", `${expected} users should be online and ${online} are.`);
+}

@@ -1,0 +1,55 @@
+import { performance } from "node:perf_hooks";
+import type { OnError } from "@cm/protocol";
+import { createRedisStore } from "@cm/redis-store";
+import { startRedis } from "@cm/test-kit";
+import { median } from "../results/comparison.js";
+import { countCommands } from "./command-count.js";
+import { acquireLeases, type FillOptions, fillRedis } from "./filled-redis.js";
+
+/** What it costs to know how much there is. */
+export interface StatisticsCost {
+  readonly connections: number;
+  readonly servers: number;
+  /** Commands that Redis was sent for all statistics together. */
+  readonly commands: number;
+  /** The median of 50 askings, one after the other. */
+  readonly medianMs: number;
+  readonly longestMs: number;
+}
+
+const ASKINGS = 50;
+
+/** Asks for every figure that statistics are made of, on a Redis with so many connections. */
+export async function measureStatistics(options: FillOptions): Promise<StatisticsCost> {
+  const redis = await startRedis();
+  const onError: OnError = (error) => console.error(error);
+  const store = createRedisStore({ url: redis.url, onError });
+  try {
+    await store.start();
+    await fillRedis(store, await acquireLeases(store, options), options);
+    const ask = () =>
+      Promise.all([
+        store.servers.list(),
+        store.users.countOnline(),
+        store.users.countConnections(),
+        store.rooms.countRooms(),
+        store.sessions.count(),
+      ]);
+    const durations: number[] = [];
+    for (let asking = 0; asking < ASKINGS; asking++) {
+      const from = performance.now();
+      await ask();
+      durations.push(performance.now() - from);
+    }
+    return {
+      connections: options.servers * options.connectionsPerServer,
+      servers: options.servers,
+      commands: await countCommands(redis, ask),
+      medianMs: median(durations),
+      longestMs: Math.max(...durations),
+    };
+  } finally {
+    await store.close();
+    await redis.close();
+  }
+}
