@@ -347,6 +347,14 @@ describe("requests to other servers", () => {
       expect([...missing].sort()).toEqual(["fails", "gone", "large", "stuck"]);
     });
 
+    it("are bounded: 32 at a time, and the next when one of them has settled", async () => {
+      const a = await start("a", { onQuestion: stuck });
+      const running = Array.from({ length: 32 }, () => a.router.ask(bytes("?"), { timeoutMs: 200 }));
+      await expect(a.router.ask(bytes("?"), IN_TIME)).rejects.toMatchObject({ code: "pending-limit" });
+      for (const { missing } of await Promise.all(running)) expect(missing).toEqual(["a"]);
+      expect((await a.router.ask(bytes("?"), { timeoutMs: 50 })).missing).toEqual(["a"]);
+    });
+
     it("name this very server where it has no answer", async () => {
       const a = await start("a");
       expect(await a.router.ask(bytes("?"), IN_TIME)).toEqual({ answers: new Map(), missing: ["a"] });

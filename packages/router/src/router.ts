@@ -10,7 +10,7 @@ import {
   type Subscription,
   toCmError,
 } from "@cm/protocol";
-import { askCluster, type ClusterAnswers } from "./cluster-question.js";
+import { type ClusterAnswers, ClusterQuestions } from "./cluster-question.js";
 import { type ControlOutcome, type ControlRequest, controlOf, outcomeOf } from "./control.js";
 import { Inbox } from "./inbox.js";
 import { IncomingRequests } from "./incoming-requests.js";
@@ -89,7 +89,8 @@ export interface Router extends RoomInterest {
   /**
    * Asks every living server, this one too, what its `onQuestion` answers. Whoever did
    * not answer is named. Fails where the registry can't be read, with `options-invalid`
-   * without a registry, and with `payload-too-large` for more than 65,536 bytes.
+   * without a registry, with `payload-too-large` for more than 65,536 bytes, and with
+   * `pending-limit` for more than 32 questions at a time.
    */
   ask(question: Uint8Array, time: AnswerTime): Promise<ClusterAnswers>;
   /** Tells that a server is gone: what it was asked settles with `not-found` at once. */
@@ -115,6 +116,7 @@ class BusRouter implements Router {
   readonly #channels: ServerChannels;
   readonly #requests: IncomingRequests;
   readonly #inbox: Inbox;
+  readonly #questions: ClusterQuestions | undefined;
   readonly #reconciliation: Reconciliation | undefined;
   readonly #counts = { gaps: 0, missed: 0, interruptions: 0, resumedWhole: 0, resumedUncertain: 0 };
   #directSubscription: Promise<Subscription> | undefined;
@@ -157,6 +159,12 @@ class BusRouter implements Router {
       onGap: (room, missed) => onMissed(room, serverId, missed),
     });
     if (servers !== undefined) {
+      this.#questions = new ClusterQuestions({
+        servers,
+        serverId,
+        requireRoom: (count) => this.#channels.pending.requireRoom(count),
+        ask: (id, operation, timeoutMs) => this.#ask(id, operation, timeoutMs),
+      });
       this.#reconciliation = new Reconciliation({
         serverId,
         servers,
@@ -289,15 +297,10 @@ class BusRouter implements Router {
 
   async ask(question: Uint8Array, { timeoutMs }: AnswerTime): Promise<ClusterAnswers> {
     this.#requireOpen();
-    const { servers, serverId } = this.#options;
-    if (servers === undefined) throw new CmError("options-invalid", "A question to the cluster needs `servers`.");
-    const parts = {
-      servers,
-      serverId,
-      requireRoom: (count: number) => this.#channels.pending.requireRoom(count),
-      ask: (id: string, operation: ServerOperation, leftMs: number) => this.#ask(id, operation, leftMs),
-    };
-    return askCluster(parts, question, requireTimeout("timeoutMs", timeoutMs));
+    if (this.#questions === undefined) {
+      throw new CmError("options-invalid", "A question to the cluster needs `servers`.");
+    }
+    return this.#questions.ask(question, requireTimeout("timeoutMs", timeoutMs));
   }
 
   serverLost(serverId: string): void {
