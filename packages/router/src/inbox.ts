@@ -28,8 +28,10 @@ const NOBODY: readonly string[] = Object.freeze([]);
 
 /** What comes in over the bus: checked, counted, each message once, and handed on. */
 export class Inbox {
-  /** What arrived on this server's own channel. */
+  /** The messages that arrived on this server's own channel. */
   readonly direct = new Arrivals();
+  /** The requests and answers that arrived there. */
+  readonly #control = new Arrivals();
   readonly counts = {
     received: 0,
     duplicates: 0,
@@ -61,11 +63,20 @@ export class Inbox {
     const message = this.#decode(bytes);
     if (message === undefined) return;
     const deliver = this.#directDelivery(message);
-    if (deliver === undefined) {
-      this.counts.damaged++;
-    } else if (this.#isFresh(this.direct.of(message), message, undefined)) {
-      deliver();
-    }
+    if (deliver === undefined) this.counts.damaged++;
+    else if (message.kind === "control" ? this.#isFirst(message) : this.#isFreshDirect(message)) deliver();
+  }
+
+  /** Of requests and answers only what comes twice matters: who asked finds out what was lost. */
+  #isFirst(message: CrossServerMessage): boolean {
+    const isFirst = this.#control.of(message).judge(message).kind !== "duplicate";
+    if (isFirst) this.counts.received++;
+    else this.counts.duplicates++;
+    return isFirst;
+  }
+
+  #isFreshDirect(message: CrossServerMessage): boolean {
+    return this.#isFresh(this.direct.of(message), message, undefined);
   }
 
   #deliverToRoom(

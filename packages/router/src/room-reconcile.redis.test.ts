@@ -202,6 +202,43 @@ describe("after an interruption", () => {
     await eventually(() => expect(a.gaps).toEqual([{ room: undefined, known: { origin: "b", missed: 2 } }]));
   });
 
+  it("direct messages are told of once as uncertain, where they were sent to an earlier server of this id only", async () => {
+    const pair = await startPair();
+    const { a, b } = pair;
+    // Nobody hears it: it is numbered all the same.
+    expect(await a.router.toServer("late", bytes("too early"))).toBe("not-found");
+    const late = await pair.start("late");
+    await cut(pair, 2);
+    await eventually(() => expect(late.gaps).toEqual([{ room: undefined, known: undefined }]));
+    await cut(pair, 2);
+    await eventually(() => expect(late.router.stats()).toMatchObject({ interruptions: 2, resumedWhole: 1 }));
+    expect([...a.gaps, ...b.gaps, ...late.gaps]).toHaveLength(1);
+  });
+
+  it("a dozen servers that are all interrupted at once find out from each other", async () => {
+    const pair = await startPair();
+    const others = await Promise.all(Array.from({ length: 10 }, (_, i) => pair.start(`s${i}`)));
+    const servers = [pair.a, pair.b, ...others];
+    const rooms = ["lobby", "quiet"];
+    for (const room of rooms) await Promise.all(servers.map((server) => server.router.enter(room)));
+    await Promise.all(servers.map((server) => publish(server, "lobby", "before")));
+    await eventually(() => {
+      for (const server of servers) expect(textsOf(server)).toHaveLength(servers.length);
+    });
+    await cut(pair, ...servers.keys());
+    await Promise.all(servers.map((server) => publish(server, "lobby", "1", "2")));
+    await eventually(() => {
+      for (const server of servers) {
+        const missed = servers.map(({ id }) => missedBy(server, id)).reduce((sum, each) => sum + each, 0);
+        expect([server.id, textsOf(server).length + missed]).toEqual([server.id, servers.length * 3]);
+        // The quiet room, and the server's own channel.
+        expect(server.router.stats()).toMatchObject({ interruptions: 3, resumedUncertain: 0 });
+        expect(server.gaps.filter(({ room }) => room !== "lobby")).toEqual([]);
+      }
+    });
+    expect(servers.some((server) => missedBy(server, "a") > 0)).toBe(true);
+  });
+
   it("every message has either arrived or been told of, once, however often it happens while others publish", async () => {
     const pair = await startPair();
     const { a, b } = pair;

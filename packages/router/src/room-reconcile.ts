@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   decodePositions,
@@ -8,6 +9,7 @@ import {
 } from "@cm/protocol";
 import type { Arrivals } from "./arrivals.js";
 import type { Answer } from "./pending-answers.js";
+import { Slots } from "./slots.js";
 
 /** A channel whose subscription was interrupted and is live again. */
 export interface ResumedChannel {
@@ -48,6 +50,9 @@ const ASK_FOR_MS = 3_000;
 const ATTEMPT_MS = 500;
 const PAUSE_MS = 100;
 
+/** All servers may have been interrupted at once, each with many rooms: Redis has others to serve too. */
+const ASKED_AT_ONCE = 8;
+
 /** Question and answer stay below the limits of both: 14 bytes are answered for each room. */
 const ROOMS_MAX = 4_000;
 const ROOM_BYTES_MAX = 60_000;
@@ -74,6 +79,7 @@ interface Living {
 export class Reconciliation {
   readonly #options: ReconciliationOptions;
   readonly #stop = new AbortController();
+  readonly #slots = new Slots(ASKED_AT_ONCE);
   #gathered = new Set<ResumedChannel>();
   #gatheringSince = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -82,6 +88,8 @@ export class Reconciliation {
 
   constructor(options: ReconciliationOptions) {
     this.#options = options;
+    // One for each server that is waited for, and each takes itself off: as many as there are servers.
+    setMaxListeners(0, this.#stop.signal);
   }
 
   resumed(channel: ResumedChannel): void {
@@ -178,11 +186,16 @@ export class Reconciliation {
   #conclude(channel: ResumedChannel, origin: string, told: Told): number | undefined {
     const missed = missingOn(channel, origin, told);
     const position = positionOn(channel, told);
+    const { name, arrivals } = channel;
     const inbound =
-      channel.arrivals.get(origin) ??
-      (channel.name !== undefined && position.sequence > 0
-        ? channel.arrivals.of({ kind: "room", origin, target: channel.name })
-        : undefined);
+      arrivals.get(origin) ??
+      (position.sequence === 0
+        ? undefined
+        : arrivals.of(
+            name === undefined
+              ? { kind: "server", origin, target: this.#options.serverId }
+              : { kind: "room", origin, target: name },
+          ));
     inbound?.catchUp(position);
     if (missed !== undefined && missed > 0 && this.#options.isOpen(channel)) {
       this.#options.onMissed(channel, origin, missed);
@@ -237,10 +250,10 @@ export class Reconciliation {
 
   async #askUntil(serverId: string, rooms: readonly string[], isLiving: boolean, giveUpAtMs: number) {
     for (let attempt = 1; ; attempt++) {
-      const askedAtMs = performance.now();
-      const timeoutMs = Math.min(attempt * ATTEMPT_MS, giveUpAtMs - askedAtMs);
-      if (timeoutMs <= 0) return undefined;
-      const answer = await this.#attempt(serverId, rooms, timeoutMs);
+      const { askedAtMs, answer } = await this.#slots.use(() =>
+        this.#attempt(serverId, rooms, attempt * ATTEMPT_MS, giveUpAtMs),
+      );
+      if (answer === "given up") return undefined;
       if (answer?.type === "done") {
         const positions = decodePositions(answer.body, rooms.length + 1);
         if (positions.ok) return { askedAtMs, positions: positions.value };
@@ -251,12 +264,15 @@ export class Reconciliation {
     }
   }
 
-  async #attempt(serverId: string, rooms: readonly string[], timeoutMs: number): Promise<Answer | undefined> {
+  async #attempt(serverId: string, rooms: readonly string[], atMostMs: number, giveUpAtMs: number) {
+    const askedAtMs = performance.now();
+    const timeoutMs = Math.min(atMostMs, giveUpAtMs - askedAtMs);
+    if (timeoutMs <= 0 || this.#stop.signal.aborted) return { askedAtMs, answer: "given up" } as const;
     try {
-      return await this.#options.ask(serverId, { type: "positions", rooms }, timeoutMs);
+      return { askedAtMs, answer: await this.#options.ask(serverId, { type: "positions", rooms }, timeoutMs) };
     } catch {
       // Not sent: the bus is out again, or too many requests wait. The next attempt tells.
-      return undefined;
+      return { askedAtMs, answer: undefined };
     }
   }
 }

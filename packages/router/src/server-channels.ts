@@ -21,24 +21,32 @@ export interface ServerChannelsOptions {
 
 const NOBODY: readonly string[] = Object.freeze([]);
 
-/** What goes out on other servers' channels: messages, requests and answers, in one numbering each. */
+/**
+ * What goes out on other servers' channels. Requests and answers have a numbering of
+ * their own: whoever asks finds out by itself what was lost of them, and a hole among
+ * the messages must not be made of questions.
+ */
 export class ServerChannels {
   readonly pending: PendingAnswers;
   readonly #options: ServerChannelsOptions;
-  readonly #outbound: Numberings<Outbound<Channel>>;
+  readonly #messages: Numberings<Outbound<Channel>>;
+  readonly #control: Numberings<Outbound<Channel>>;
 
   constructor(options: ServerChannelsOptions) {
     this.#options = options;
     this.pending = new PendingAnswers(options.maxPending);
-    this.#outbound = new Numberings(options.maxNumberings, (name) => new Outbound({ kind: "server", name }, undefined));
+    const numberings = (): Numberings<Outbound<Channel>> =>
+      new Numberings(options.maxNumberings, (name) => new Outbound({ kind: "server", name }, undefined));
+    this.#messages = numberings();
+    this.#control = numberings();
   }
 
-  /** How far this server's numbering of another's channel has come. */
-  readonly position = (serverId: string) => this.#outbound.position(serverId);
+  /** How far this server's numbering of its messages to another has come. */
+  readonly position = (serverId: string) => this.#messages.position(serverId);
 
   /** Resolves with the number of servers that the bus reached, -1 where it does not know. */
-  send(serverId: string, kind: MessageKind, target: string, payload: Uint8Array): Promise<number> {
-    const outbound = this.#outbound.of(serverId);
+  send(serverId: string, kind: Exclude<MessageKind, "control">, target: string, payload: Uint8Array): Promise<number> {
+    const outbound = this.#messages.of(serverId);
     return this.#options.bus.publish(outbound.channel, this.#message(outbound, kind, target, payload));
   }
 
@@ -48,10 +56,9 @@ export class ServerChannels {
    * or with what {@link encodeControl} throws.
    */
   async ask(serverId: string, operation: ServerOperation, timeoutMs: number): Promise<Answer> {
-    // Both before a number is taken: one that is never sent would look like a loss.
     this.pending.requireRoom(1);
     const payload = encodeControl({ type: "request", operation, timeoutMs });
-    const outbound = this.#outbound.of(serverId);
+    const outbound = this.#control.of(serverId);
     const message = this.#message(outbound, "control", serverId, payload);
     const pending = this.pending.open(serverId, readEnvelopePosition(message), timeoutMs);
     this.#options.bus.publish(outbound.channel, message).then((reached) => {
@@ -62,7 +69,9 @@ export class ServerChannels {
 
   /** Answers another server's request. Fails as the bus does. */
   async answer(serverId: string, to: EnvelopePosition, outcome: OperationOutcome): Promise<void> {
-    await this.send(serverId, "control", serverId, encodeControl({ type: "answer", to, outcome }));
+    const outbound = this.#control.of(serverId);
+    const payload = encodeControl({ type: "answer", to, outcome });
+    await this.#options.bus.publish(outbound.channel, this.#message(outbound, "control", serverId, payload));
   }
 
   #message(outbound: Outbound<Channel>, kind: MessageKind, target: string, payload: Uint8Array): Buffer {
