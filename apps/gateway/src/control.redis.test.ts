@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vit
 import { type GatewayCluster, startGatewayCluster } from "./testing/cluster.js";
 
 const IN_TIME = { timeoutMs: 10_000 };
+const IN_TIME_TO_CONFIRM = { confirmMs: 10_000 };
 
 describe("a gateway that another server controls", () => {
   let cluster: GatewayCluster;
@@ -68,10 +69,27 @@ describe("a gateway that another server controls", () => {
     const drain = outside.control("gw1", { type: "drain" }, IN_TIME);
     await expect(drain).rejects.toMatchObject({ code: "operation-unknown" });
     const frame = Buffer.from('{"type":"direct","data":"hi"}');
-    expect(await outside.toConnection(ann.id, frame, { confirmMs: 10_000 })).toBe("delivered");
-    expect(await outside.toUser("ann", frame, { confirmMs: 10_000 })).toBe("delivered");
+    expect(await outside.toConnection(ann.id, frame, IN_TIME_TO_CONFIRM)).toBe("delivered");
+    expect(await outside.toUser("ann", frame, IN_TIME_TO_CONFIRM)).toBe("delivered");
     await eventually(() => expect(ann.directs()).toEqual(["hi", "hi"]));
     const gone = createConnectionIdSource({ serverId: "gw1" }).next();
-    expect(await outside.toConnection(gone, frame, { confirmMs: 10_000 })).toBe("not-found");
+    expect(await outside.toConnection(gone, frame, IN_TIME_TO_CONFIRM)).toBe("not-found");
+  });
+
+  it("is waited for no longer than was said while it is paused, and is not found at once when it is killed", async () => {
+    const ann = await cluster.connect(0, "ann");
+    const [gateway] = cluster.gateways;
+    const frame = Buffer.from('{"type":"direct","data":"hi"}');
+    gateway?.signal("SIGSTOP");
+    const between = outside.toConnection(ann.id, frame, IN_TIME_TO_CONFIRM);
+    expect(await outside.toConnection(ann.id, frame, { confirmMs: 200 })).toBe("timeout");
+    gateway?.signal("SIGKILL");
+    outside.serverLost("gw1");
+    expect(await between).toBe("not-found");
+    // Redis may still think for a moment that somebody hears the channel.
+    await eventually(async () =>
+      expect(await outside.toConnection(ann.id, frame, { confirmMs: 200 })).toBe("not-found"),
+    );
+    expect(outside.stats().pendingAnswers).toBe(0);
   });
 });
