@@ -139,7 +139,12 @@ class BusRouter implements Router {
       carryOut: createOperations({ ...options, roomPosition, serverPosition: this.#channels.position }),
       answer: (asker, to, outcome) => this.#channels.answer(asker, to, outcome),
       max: maxPending,
-      onFault: (cause, stage) => onError(toCmError(cause, "internal", "A request could not be answered."), { stage }),
+      onFault: (cause, stage) => {
+        // An answer that comes after the end finds the bus closed, which is no failure.
+        if (this.#closing === undefined || stage === "handler") {
+          onError(toCmError(cause, "internal", "A request could not be answered."), { stage });
+        }
+      },
     });
     this.#inbox = new Inbox({ ...options, requests: this.#requests, pending: this.#channels.pending, onMissed });
     this.#rooms = new RoomSubscriptions({
