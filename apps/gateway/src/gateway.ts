@@ -11,7 +11,7 @@ import {
   SUBPROTOCOL,
 } from "@cm/protocol";
 import { createRedisStore } from "@cm/redis-store";
-import { createRouter, type Router } from "@cm/router";
+import { type ControlHandler, createRouter, type Router } from "@cm/router";
 import {
   createUwsServer,
   type HttpReply,
@@ -21,6 +21,7 @@ import {
   type UwsServerStats,
 } from "@cm/server-uws";
 import type { GatewayConfig } from "./config/gateway-config.js";
+import { createControlHandler } from "./control.js";
 import { createFailureLog, type FailureLog } from "./failure-log.js";
 import { type HealthSources, readiness } from "./http/health.js";
 import { readPage } from "./http/static-files.js";
@@ -86,7 +87,8 @@ export async function startGateway(
       toConnection: (id, frame) => server?.toConnection(id, frame) ?? false,
       toUser: (userId, frame) => server?.toUser(userId, frame) ?? 0,
     };
-    const router = createGatewayRouter(config, store, local, onError);
+    const onControl = createControlHandler((id) => server?.connection(id));
+    const router = createGatewayRouter(config, store, local, onControl, onError);
     const membership = createGatewayMembership(config, store, router, onError, expel, (id) => server?.connection(id));
     const health: HealthSources = {
       phase: () => phase,
@@ -149,12 +151,20 @@ async function startStore(store: Store, stop: AbortSignal): Promise<void> {
   stop.throwIfAborted();
 }
 
-function createGatewayRouter(config: GatewayConfig, store: Store, local: LocalDelivery, onError: OnError): Router {
+function createGatewayRouter(
+  config: GatewayConfig,
+  store: Store,
+  local: LocalDelivery,
+  onControl: ControlHandler,
+  onError: OnError,
+): Router {
   return createRouter({
     serverId: config.serverId,
     bus: store.bus,
     users: store.users,
+    servers: store.servers,
     local,
+    onControl,
     onError,
     onGap: ({ room, known }) => {
       if (known !== undefined) {

@@ -34,6 +34,9 @@ export {
   readEnvelopePosition,
 } from "./envelope/envelope-codec.js";
 export { envelopeFromJson, envelopeToJson } from "./envelope/envelope-json.js";
+export { decodeControl, encodeControl } from "./envelope/control-codec.js";
+export { decodePositions, encodePositions } from "./envelope/numbering-position.js";
+export { QUESTION_MAX_BYTES } from "./envelope/server-operation.js";
 
 // Frames between client and server
 export {
@@ -57,6 +60,13 @@ export type { PlayerConnection } from "./player-connection.js";
 export type { PresenceChange, PresenceChangeKind } from "./presence/presence-change.js";
 export type { RosterChange, RosterChangeKind } from "./presence/roster-change.js";
 export type { CrossServerMessage, MessageKind } from "./envelope/cross-server-message.js";
+export type {
+  ControlOperation,
+  ControlPayload,
+  OperationOutcome,
+  ServerOperation,
+} from "./envelope/server-operation.js";
+export type { NumberingPosition } from "./envelope/numbering-position.js";
 export type { EnvelopeHeader, EnvelopePosition, EnvelopeRoute } from "./envelope/envelope-codec.js";
 export type { ClientFrame, ClientFrameResult, FrameFault, Ref } from "./frames/client-frame.js";
 export type { ConnectionLimits, DirectOutcome, MemberEntry, Sender, ServerFrame } from "./frames/server-frame.js";

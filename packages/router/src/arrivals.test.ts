@@ -81,4 +81,70 @@ describe("Arrivals", () => {
     damaged[13] = 0xff;
     expect(origins.recognise(damaged)).toBeUndefined();
   });
+
+  describe("compared with what an origin says of itself", () => {
+    const told = (epoch: number, sequence: number, isWhole = false) => ({ epoch, sequence, isWhole });
+
+    /** What is known of an origin after these arrived, an interruption, and those arrived. */
+    function heard(before: readonly [number, number][], since: readonly [number, number][] = []) {
+      const origins = new Origins();
+      const inbound = origins.of(messageOf("a", at(1, 1)));
+      for (const [epoch, sequence] of before) inbound.judge(at(epoch, sequence));
+      origins.settle();
+      for (const [epoch, sequence] of since) inbound.judge(at(epoch, sequence));
+      return inbound;
+    }
+
+    it("miss what it numbered beyond the last that came", () => {
+      expect(heard([[7, 3]]).missing(told(7, 3))).toBe(0);
+      expect(heard([[7, 3]]).missing(told(7, 8))).toBe(5);
+      expect(heard([[7, 3]], [[7, 9]]).missing(told(7, 8))).toBe(0);
+    });
+
+    it("miss the beginning of what began after the subscription, and can't say where it began before", () => {
+      expect(heard([]).missing(told(7, 4, true))).toBe(4);
+      expect(heard([]).missing(told(7, 4, false))).toBeUndefined();
+      expect(heard([], [[7, 3]]).missing(told(7, 4, true))).toBe(3);
+      expect(heard([], [[7, 3]]).missing(told(7, 4, false))).toBeUndefined();
+      expect(heard([], [[7, 1]]).missing(told(7, 2, false))).toBe(1);
+    });
+
+    it("can't say what is missing of a numbering that was given up", () => {
+      expect(heard([[7, 3]]).missing(told(8, 2, true))).toBeUndefined();
+      expect(heard([[7, 3]], [[8, 1]]).missing(told(8, 1, true))).toBeUndefined();
+      expect(heard([[7, 3]]).missing(told(0, 0))).toBeUndefined();
+    });
+
+    it("miss nothing of one that has numbered nothing", () => {
+      expect(heard([]).missing(told(0, 0))).toBe(0);
+      // It began between its answer and now.
+      expect(heard([], [[7, 1]]).missing(told(0, 0))).toBe(0);
+    });
+
+    it("go on from what it said, and miss nothing twice", () => {
+      for (const [before, position, next] of [
+        [[[7, 3]], told(7, 8), at(7, 9)],
+        [[[7, 3]], told(8, 5), at(8, 6)],
+        [[], told(7, 4), at(7, 5)],
+      ] as const) {
+        const inbound = heard(before.map(([epoch, sequence]) => [epoch, sequence]));
+        inbound.catchUp(position);
+        expect(inbound.missing(position)).toBe(0);
+        expect(inbound.judge(position).kind).toBe("duplicate");
+        expect(inbound.judge(next).kind).toBe("fresh");
+      }
+      const gone = heard([[7, 3]]);
+      gone.catchUp(told(0, 0));
+      expect(gone.missing(told(0, 0))).toBe(0);
+    });
+
+    it("keep what has arrived since where that is later than what it said", () => {
+      const inbound = heard([[7, 3]], [[9, 1]]);
+      inbound.catchUp(told(8, 5));
+      expect(inbound.judge(at(9, 2)).kind).toBe("fresh");
+      const same = heard([[7, 3]], [[7, 9]]);
+      same.catchUp(told(7, 5));
+      expect(same.judge(at(7, 9)).kind).toBe("duplicate");
+    });
+  });
 });

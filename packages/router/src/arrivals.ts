@@ -5,6 +5,12 @@ import {
   type EnvelopePosition,
 } from "@cm/protocol";
 
+/** What an origin says of its numbering of a channel. */
+export interface ToldPosition extends EnvelopePosition {
+  /** Whether it began after the channel was subscribed here: then all of it should have arrived. */
+  readonly isWhole: boolean;
+}
+
 /** What a receiver makes of a message's position. */
 export type Arrival =
   | { readonly kind: "fresh" }
@@ -25,8 +31,12 @@ export class Inbound {
   readonly header: EnvelopeHeader | undefined;
   #epoch: number | undefined;
   #sequence = 0;
+  /** Number of the first message that arrived. */
+  #first = 0;
+  /** The epoch as it was when the channel was last known to be without a hole that nobody was told of. */
+  #settledEpoch: number | undefined;
 
-  constructor({ kind, origin, target }: CrossServerMessage) {
+  constructor({ kind, origin, target }: Pick<CrossServerMessage, "kind" | "origin" | "target">) {
     this.origin = origin;
     this.header = kind === "room" ? createEnvelopeHeader({ kind, origin, target, except: [] }) : undefined;
   }
@@ -38,9 +48,47 @@ export class Inbound {
     const isFirst = this.#epoch === undefined;
     const step = sequence - before;
     if (step <= 0) return DUPLICATE;
+    if (isFirst) this.#first = sequence;
     this.#epoch = epoch;
     this.#sequence = sequence;
     return step === 1 || isFirst ? FRESH : { kind: "after-gap", missed: step - 1 };
+  }
+
+  /** From here on only what comes is looked at: what is missing so far was told of, or can't be. */
+  settle(): void {
+    this.#settledEpoch = this.#epoch;
+  }
+
+  /**
+   * How many messages are missing, up to where the origin says that it is, of those that
+   * nobody was told of; `undefined` where that can't be known.
+   */
+  missing(told: ToldPosition): number | undefined {
+    const isNew = this.#settledEpoch === undefined;
+    if (told.sequence === 0) {
+      // It had no numbering when it answered. What began since has lost nothing.
+      return this.#epoch === undefined || (isNew && this.#first === 1) ? 0 : undefined;
+    }
+    if (this.#epoch === undefined) return told.isWhole ? told.sequence : undefined;
+    if (this.#epoch !== told.epoch) return undefined;
+    const since = Math.max(0, told.sequence - this.#sequence);
+    if (!isNew) return this.#settledEpoch === told.epoch ? since : undefined;
+    return told.isWhole || this.#first === 1 ? since + this.#first - 1 : undefined;
+  }
+
+  /** Goes on from where the origin says that it is, so that no hole is told of twice. */
+  catchUp(told: EnvelopePosition): void {
+    // Where another numbering has begun to arrive since, that is the later one.
+    const isUnchanged = this.#epoch === this.#settledEpoch;
+    if (told.sequence === 0) {
+      if (isUnchanged) this.#epoch = undefined;
+    } else if (this.#epoch === told.epoch) {
+      this.#sequence = Math.max(this.#sequence, told.sequence);
+    } else if (isUnchanged) {
+      this.#epoch = told.epoch;
+      this.#sequence = told.sequence;
+    }
+    this.settle();
   }
 }
 
@@ -56,7 +104,7 @@ export class Arrivals {
   #latest: Inbound | undefined;
 
   /** Where a message belongs. */
-  of(message: CrossServerMessage): Inbound {
+  of(message: Pick<CrossServerMessage, "kind" | "origin" | "target">): Inbound {
     let inbound = this.#origins.get(message.origin);
     if (inbound === undefined) {
       if (this.#origins.size >= MAX_ORIGINS) this.#origins.clear();
@@ -65,6 +113,26 @@ export class Arrivals {
     }
     this.#latest = inbound;
     return inbound;
+  }
+
+  get(origin: string): Inbound | undefined {
+    return this.#origins.get(origin);
+  }
+
+  /** The origins that messages came from. */
+  origins(): Iterable<string> {
+    return this.#origins.keys();
+  }
+
+  /** An origin that is gone for good. */
+  forget(origin: string): void {
+    if (this.#latest?.origin === origin) this.#latest = undefined;
+    this.#origins.delete(origin);
+  }
+
+  /** See {@link Inbound.settle}. */
+  settle(): void {
+    for (const inbound of this.#origins.values()) inbound.settle();
   }
 
   /**

@@ -1,3 +1,7 @@
-export type { Gap, RouterOptions, ServerMessageHandler } from "./options.js";
-export type { RouteOutcome, Router, RouterStats } from "./router.js";
+export type { ClusterAnswers } from "./cluster-question.js";
+export type { ControlOutcome, ControlRequest } from "./control.js";
+export type { ControlHandler, Gap, QuestionHandler, RouterOptions, ServerMessageHandler } from "./options.js";
+export type { LocalReach, RoomOrder, WhileDown } from "./room-policy.js";
+export type { RouterStats } from "./router-stats.js";
+export type { AnswerTime, ConfirmedOutcome, Confirmation, RouteOutcome, Router } from "./router.js";
 export { createRouter } from "./router.js";

@@ -2,7 +2,7 @@ import { decodeEnvelope } from "@cm/protocol";
 import { describe, expect, it } from "vitest";
 import { Numberings, Outbound } from "./numbering.js";
 
-function numberings(max: number): Numberings<string> {
+function numberings(max: number): Numberings<Outbound<string>> {
   return new Numberings(max, (name) => new Outbound(name, { kind: "room", origin: "a", target: name, except: [] }));
 }
 

@@ -1,4 +1,12 @@
-import { createEnvelopeHeader, type EnvelopeHeader, type EnvelopePosition, type EnvelopeRoute } from "@cm/protocol";
+import {
+  createEnvelopeHeader,
+  type EnvelopeHeader,
+  type EnvelopePosition,
+  type EnvelopeRoute,
+  type NumberingPosition,
+} from "@cm/protocol";
+
+const NO_NUMBERING: NumberingPosition = { epoch: 0, sequence: 0, ageMs: 0 };
 
 /** What this server publishes on one channel: its numbers, and the header that its messages share. */
 export class Outbound<Channel> {
@@ -9,6 +17,7 @@ export class Outbound<Channel> {
    */
   readonly #epoch = crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
   readonly #header: EnvelopeHeader | undefined;
+  readonly #beganAt = performance.now();
   #last = 0;
 
   /** With a route where all messages on the channel have the same one. */
@@ -29,6 +38,11 @@ export class Outbound<Channel> {
     return message;
   }
 
+  /** How far it has come. */
+  get position(): NumberingPosition {
+    return { epoch: this.#epoch, sequence: this.#last, ageMs: performance.now() - this.#beganAt };
+  }
+
   #next(): EnvelopePosition {
     this.#last++;
     return { epoch: this.#epoch, sequence: this.#last };
@@ -40,12 +54,12 @@ export class Outbound<Channel> {
  * forgotten, and one that was forgotten begins again at 1 under another epoch, which
  * receivers take for a new beginning.
  */
-export class Numberings<Channel> {
-  readonly #rows = new Map<string, Outbound<Channel>>();
+export class Numberings<Row extends Outbound<unknown>> {
+  readonly #rows = new Map<string, Row>();
   readonly #max: number;
-  readonly #make: (name: string) => Outbound<Channel>;
+  readonly #make: (name: string) => Row;
 
-  constructor(max: number, make: (name: string) => Outbound<Channel>) {
+  constructor(max: number, make: (name: string) => Row) {
     this.#max = max;
     this.#make = make;
   }
@@ -55,7 +69,7 @@ export class Numberings<Channel> {
   }
 
   /** The channel of this name. What `make` throws for a bad name leaves nothing behind. */
-  of(name: string): Outbound<Channel> {
+  of(name: string): Row {
     let row = this.#rows.get(name);
     if (row === undefined) {
       row = this.#make(name);
@@ -63,6 +77,11 @@ export class Numberings<Channel> {
       this.#rows.set(name, row);
     }
     return row;
+  }
+
+  /** How far the numbering of this name has come; a sequence of 0 where there is none. */
+  position(name: string): NumberingPosition {
+    return this.#rows.get(name)?.position ?? NO_NUMBERING;
   }
 
   #forgetOldest(): void {

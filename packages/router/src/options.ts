@@ -1,4 +1,14 @@
-import { type Bus, CmError, type LocalDelivery, type OnError, requireServerId, type UserDirectory } from "@cm/protocol";
+import {
+  type Bus,
+  CmError,
+  type ControlOperation,
+  type LocalDelivery,
+  type OnError,
+  requireServerId,
+  type ServerRegistry,
+  type UserDirectory,
+} from "@cm/protocol";
+import type { RoomOrder, WhileDown } from "./room-policy.js";
 
 /** Messages for one room, or for this server, that did not arrive here. */
 export interface Gap {
@@ -7,14 +17,26 @@ export interface Gap {
   /**
    * Who numbered them and how many numbers are missing; a message whose publisher was
    * told that it failed may be among them. `undefined` where the subscription was
-   * interrupted: messages may be missing, of anybody. What their numbers then show is
-   * reported as well.
+   * interrupted and not everybody could tell what was sent meanwhile: messages may be
+   * missing, of anybody. What their numbers show is reported as well.
    */
   readonly known: { readonly origin: string; readonly missed: number } | undefined;
 }
 
 /** Takes a message that another server's application sent to this one. Must not throw. */
 export type ServerMessageHandler = (message: { readonly origin: string; readonly payload: Uint8Array }) => void;
+
+/**
+ * Carries out what somebody asks of a connection of this server, or of the server itself.
+ * A `CmError` that it fails with goes to the asker under its code, anything else as
+ * `internal`. Asked once for each request, also where that arrives twice.
+ */
+export type ControlHandler = (
+  operation: Exclude<ControlOperation, { readonly type: "ping" }>,
+) => Promise<"done" | "not-found">;
+
+/** Answers a question to the cluster with at most 65,536 bytes. Fails as {@link ControlHandler}. */
+export type QuestionHandler = (question: Uint8Array, origin: string) => Promise<Uint8Array>;
 
 /** What a router needs. */
 export interface RouterOptions {
@@ -25,6 +47,11 @@ export interface RouterOptions {
   readonly users: Pick<UserDirectory, "connectionsOf">;
   /** The sockets of this process. */
   readonly local: LocalDelivery;
+  /**
+   * Who is alive. Needed to ask the whole cluster, and to find out after an interruption
+   * what was missed; without it, members are only told that something may have been.
+   */
+  readonly servers?: Pick<ServerRegistry, "list">;
   /** How long a room's channel is kept after its last local member left. Default 5,000; 0 to 600,000. */
   readonly releaseDelayMs?: number;
   /** The most channels kept that way; beyond it the oldest is let go at once. Default 1,000. */
@@ -37,12 +64,30 @@ export interface RouterOptions {
   /** Called once for each hole that is noticed. Must not throw. */
   readonly onGap?: (gap: Gap) => void;
   readonly onServerMessage?: ServerMessageHandler;
+  /** Default: refuses with `operation-unknown`. A ping is answered by the router itself. */
+  readonly onControl?: ControlHandler;
+  /** Default: refuses with `operation-unknown`. */
+  readonly onQuestion?: QuestionHandler;
+  /**
+   * In which order members get the room's messages. Always the same for a room, and on
+   * all servers. Default: `room`.
+   */
+  readonly orderOf?: (room: string) => RoomOrder;
+  /** What becomes of the room's messages that the bus can't take. Always the same for a room. Default: `refuse`. */
+  readonly whileDown?: (room: string) => WhileDown;
+  /**
+   * The most requests that wait for another server's answer, and the most of other
+   * servers that are under way here. Default 10,000; 1 to 1,000,000.
+   */
+  readonly maxPending?: number;
   /** Failures that no caller is waiting for. Default: dropped. */
   readonly onError?: OnError;
 }
 
 /** {@link RouterOptions} with every default filled in. */
-export type ResolvedRouterOptions = Required<RouterOptions>;
+export type ResolvedRouterOptions = Required<Omit<RouterOptions, "servers">> & {
+  readonly servers: RouterOptions["servers"];
+};
 
 /** Fills in the defaults; throws `options-invalid` or `id-invalid`. */
 export function resolveRouterOptions(options: RouterOptions): ResolvedRouterOptions {
@@ -56,8 +101,23 @@ export function resolveRouterOptions(options: RouterOptions): ResolvedRouterOpti
     maxNumberings: wholeNumber("maxNumberings", options.maxNumberings ?? 100_000, 1, 10_000_000),
     onGap: options.onGap ?? (() => undefined),
     onServerMessage: options.onServerMessage ?? (() => undefined),
+    onControl: options.onControl ?? refuse,
+    onQuestion: options.onQuestion ?? refuse,
+    orderOf: options.orderOf ?? (() => "room"),
+    whileDown: options.whileDown ?? (() => "refuse"),
+    maxPending: wholeNumber("maxPending", options.maxPending ?? 10_000, 1, 1_000_000),
+    servers: options.servers,
     onError: options.onError ?? (() => undefined),
   };
+}
+
+/** How long to wait for an answer, in milliseconds. Throws `options-invalid`. */
+export function requireTimeout(field: "confirmMs" | "timeoutMs", value: number): number {
+  return wholeNumber(field, value, 1, 600_000);
+}
+
+async function refuse(): Promise<never> {
+  throw new CmError("operation-unknown", "This server does not do that.");
 }
 
 function wholeNumber(field: string, value: number, min: number, max: number): number {

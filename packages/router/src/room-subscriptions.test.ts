@@ -44,6 +44,7 @@ function subscriptionsOn(bus: Bus, options: { releaseDelayMs?: number; maxIdle?:
     bus,
     releaseDelayMs: options.releaseDelayMs ?? 0,
     maxIdle: options.maxIdle ?? 100,
+    hearsItself: () => true,
     onMessage: () => undefined,
     onResumed: () => undefined,
     onCloseFailed: () => undefined,

@@ -1,13 +1,14 @@
 import { type Bus, CmError, type RoomInterest, type Subscription, toCmError } from "@cm/protocol";
 import { Arrivals } from "./arrivals.js";
+import type { ResumedChannel } from "./room-reconcile.js";
 
 /** A room whose channel this server listens to. */
-export interface SubscribedRoom {
+export interface SubscribedRoom extends ResumedChannel {
   readonly name: string;
-  readonly arrivals: Arrivals;
 }
 
 interface Entry extends SubscribedRoom {
+  liveSinceMs: number;
   /** Local members, those whose join is still waiting among them. */
   members: number;
   /** Settles when the channel is live, or could not be opened. */
@@ -23,6 +24,8 @@ export interface RoomSubscriptionsOptions {
   readonly bus: Bus;
   readonly releaseDelayMs: number;
   readonly maxIdle: number;
+  /** Whether members here get this server's own messages from the bus. */
+  readonly hearsItself: (room: string) => boolean;
   readonly onMessage: (room: SubscribedRoom, message: Uint8Array) => void;
   /** The room's channel is live again after an interruption. */
   readonly onResumed: (room: SubscribedRoom) => void;
@@ -43,6 +46,17 @@ export class RoomSubscriptions implements RoomInterest {
 
   constructor(options: RoomSubscriptionsOptions) {
     this.#options = options;
+  }
+
+  /** The room, where its channel is open or being opened. */
+  get(room: string): SubscribedRoom | undefined {
+    return this.#rooms.get(room);
+  }
+
+  /** The room, where it has local members. */
+  occupied(room: string): SubscribedRoom | undefined {
+    const entry = this.#rooms.get(room);
+    return entry !== undefined && entry.members > 0 ? entry : undefined;
   }
 
   /** Rooms with local members. */
@@ -87,7 +101,14 @@ export class RoomSubscriptions implements RoomInterest {
   }
 
   #open(room: string): Entry {
-    const entry: Entry = { name: room, arrivals: new Arrivals(), members: 0, opening: Promise.resolve() };
+    const entry: Entry = {
+      name: room,
+      arrivals: new Arrivals(),
+      liveSinceMs: Number.POSITIVE_INFINITY,
+      hearsItself: this.#options.hearsItself(room),
+      members: 0,
+      opening: Promise.resolve(),
+    };
     this.#rooms.set(room, entry);
     entry.opening = this.#subscribe(entry);
     return entry;
@@ -101,6 +122,7 @@ export class RoomSubscriptions implements RoomInterest {
         (message) => this.#options.onMessage(entry, message),
         () => this.#options.onResumed(entry),
       );
+      entry.liveSinceMs = performance.now();
     } catch (cause) {
       this.#rooms.delete(entry.name);
       throw toCmError(cause, "unavailable", "The room's channel could not be opened.");

@@ -1,96 +1,17 @@
 import { createMemoryHub, createMemoryStore } from "@cm/memory-store";
-import {
-  type CrossServerMessage,
-  createConnectionIdSource,
-  encodeEnvelope,
-  type Lease,
-  type LocalDelivery,
-  type Store,
-} from "@cm/protocol";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { Gap } from "./options.js";
-import { createRouter, type Router } from "./router.js";
-
-/** Sockets that remember what they were given. */
-class Sockets implements LocalDelivery {
-  readonly rooms: { room: string; text: string; except: readonly string[] }[] = [];
-  readonly directs: { to: string; text: string }[] = [];
-  readonly connections = new Set<string>();
-  readonly users = new Set<string>();
-
-  toRoom(room: string, frame: Uint8Array, except: readonly string[]): void {
-    this.rooms.push({ room, text: text(frame), except });
-  }
-
-  toConnection(to: string, frame: Uint8Array): boolean {
-    if (!this.connections.has(to)) return false;
-    this.directs.push({ to, text: text(frame) });
-    return true;
-  }
-
-  toUser(to: string, frame: Uint8Array): number {
-    if (!this.users.has(to)) return 0;
-    this.directs.push({ to, text: text(frame) });
-    return 1;
-  }
-}
-
-const bytes = (value: string): Uint8Array => Buffer.from(value);
-const text = (value: Uint8Array): string => Buffer.from(value).toString();
-
-/** One server: its store, its sockets and its router. */
-interface Server {
-  readonly store: Store;
-  readonly lease: Lease;
-  readonly sockets: Sockets;
-  readonly router: Router;
-  readonly gaps: Gap[];
-  readonly messages: { origin: string; text: string }[];
-  readonly nextId: () => string;
-}
+import { type CrossServerMessage, createConnectionIdSource, encodeEnvelope } from "@cm/protocol";
+import { beforeEach, describe, expect, it } from "vitest";
+import { bytes, type Server, startServer } from "./router.fixture.js";
+import { createRouter } from "./router.js";
 
 describe("Router", () => {
   let a: Server;
   let b: Server;
-  const opened: Server[] = [];
-
-  async function startServer(serverId: string, hub: ReturnType<typeof createMemoryHub>): Promise<Server> {
-    const store = createMemoryStore({ hub });
-    await store.start();
-    const ids = createConnectionIdSource({ serverId });
-    const lease = await store.servers.acquire(
-      { serverId, incarnation: ids.incarnation, shelfBits: ids.shelfBits, host: "localhost", port: 1 },
-      60_000,
-    );
-    const sockets = new Sockets();
-    const gaps: Gap[] = [];
-    const messages: { origin: string; text: string }[] = [];
-    const router = createRouter({
-      serverId,
-      bus: store.bus,
-      users: store.users,
-      local: sockets,
-      releaseDelayMs: 0,
-      onGap: (gap) => gaps.push(gap),
-      onServerMessage: ({ origin, payload }) => messages.push({ origin, text: text(payload) }),
-    });
-    await router.start();
-    const server = { store, lease, sockets, router, gaps, messages, nextId: () => ids.next() };
-    opened.push(server);
-    return server;
-  }
 
   beforeEach(async () => {
     const hub = createMemoryHub();
-    a = await startServer("a", hub);
-    b = await startServer("b", hub);
-  });
-
-  afterEach(async () => {
-    for (const { router, store } of opened.splice(0)) {
-      await router.close();
-      await store.close();
-    }
+    a = await startServer("a", createMemoryStore({ hub }));
+    b = await startServer("b", createMemoryStore({ hub }));
   });
 
   /** A message as another server would put it on the bus. */
@@ -262,6 +183,7 @@ describe("Router", () => {
       { releaseDelayMs: 0.5 },
       { maxIdleSubscriptions: Number.NaN },
       { maxNumberings: 0 },
+      { maxPending: 0 },
     ]) {
       expect(() => createRouter({ ...good, ...bad })).toThrowError(
         expect.objectContaining({ code: "options-invalid" }),

@@ -1,23 +1,29 @@
-import { isUtf8 } from "node:buffer";
 import {
-  type Channel,
   CmError,
-  type CrossServerMessage,
-  decodeEnvelope,
-  type EnvelopePosition,
   type EnvelopeRoute,
   ownerOf,
   type RoomInterest,
-  readEnvelopePosition,
   requireConnectionId,
   requireName,
   requireServerId,
+  type ServerOperation,
   type Subscription,
+  toCmError,
 } from "@cm/protocol";
-import { Arrivals, type Inbound } from "./arrivals.js";
-import { Numberings, Outbound } from "./numbering.js";
-import { type ResolvedRouterOptions, type RouterOptions, resolveRouterOptions } from "./options.js";
-import { RoomSubscriptions, type SubscribedRoom } from "./room-subscriptions.js";
+import { type ClusterAnswers, ClusterQuestions } from "./cluster-question.js";
+import { type ControlOutcome, type ControlRequest, controlOf, outcomeOf } from "./control.js";
+import { Inbox } from "./inbox.js";
+import { IncomingRequests } from "./incoming-requests.js";
+import { LocalCopies } from "./local-copies.js";
+import { Numberings } from "./numbering.js";
+import { createOperations } from "./operations.js";
+import { type ResolvedRouterOptions, type RouterOptions, requireTimeout, resolveRouterOptions } from "./options.js";
+import type { Answer } from "./pending-answers.js";
+import { type LocalReach, RoomOutbound } from "./room-policy.js";
+import { Reconciliation, type ResumedChannel } from "./room-reconcile.js";
+import { RoomSubscriptions } from "./room-subscriptions.js";
+import type { RouterStats } from "./router-stats.js";
+import { ServerChannels } from "./server-channels.js";
 
 /**
  * How far a direct message came.
@@ -28,45 +34,67 @@ import { RoomSubscriptions, type SubscribedRoom } from "./room-subscriptions.js"
  */
 export type RouteOutcome = "delivered" | "sent" | "not-found";
 
-/** What a router has counted since it was made, and what it holds now. */
-export interface RouterStats {
-  /** Rooms with local members. */
-  readonly rooms: number;
-  /** Channels kept open for a while after their last local member left. */
-  readonly idleSubscriptions: number;
-  /** Messages that came over the bus and were handed on. */
-  readonly received: number;
-  /** Holes noticed. */
-  readonly gaps: number;
-  /** Messages in those holes. */
-  readonly missed: number;
-  /** How often a channel was live again after an interruption, each channel counted. */
-  readonly interruptions: number;
-  /** Messages dropped because they had arrived already. */
-  readonly duplicates: number;
-  /** Messages dropped because they were no messages of this bus, or on the wrong channel. */
-  readonly damaged: number;
-  /** Messages dropped because their version is not spoken here. */
-  readonly unknownVersion: number;
+/**
+ * How far a direct message came that an answer was asked for.
+ *
+ * - `delivered`: a socket took it, or the application on the server did
+ * - `not-found`: nobody is there to take it
+ * - `timeout`: no answer within the time; it may have been delivered
+ */
+export type ConfirmedOutcome = "delivered" | "not-found" | "timeout";
+
+/** How long to wait for an answer to a direct message, in milliseconds, 1 to 600,000. */
+export interface Confirmation {
+  readonly confirmMs: number;
 }
 
-/** Messages to rooms, connections, users and servers, wherever they are. */
+/** How long to wait for an answer, in milliseconds, 1 to 600,000. */
+export interface AnswerTime {
+  readonly timeoutMs: number;
+}
+
+/**
+ * Messages to rooms, connections, users and servers, wherever they are. What asks
+ * another server for an answer settles within the time it was given, whatever happens to
+ * that server; beyond what {@link Router.toRoom} fails with, it fails with
+ * `options-invalid` (the time), `pending-limit` (too many are waiting) and with the code
+ * of a refusal by the other side.
+ */
 export interface Router extends RoomInterest {
   /** Opens this server's direct channel. Fails with `unavailable`. */
   start(): Promise<void>;
   /**
    * Publishes a frame to a room. Every copy, the local ones too, comes back from the
-   * bus, which gives the room one order on all servers. Resolves when the bus took it,
-   * with the number of servers that listen where the bus knows it, else -1; fails with
-   * `unavailable`, `timeout`, `name-invalid`, `name-too-long` or `id-invalid`.
+   * bus, which gives the room one order on all servers; see `orderOf` for another.
+   * Resolves when the bus took it, with the number of servers that listen where the bus
+   * knows it, else -1; or with a {@link LocalReach} where the room's `whileDown` allows
+   * that. Fails with `unavailable`, `timeout`, `name-invalid`, `name-too-long` or
+   * `id-invalid`; with `details.local: true` where members here got it already.
    */
-  toRoom(room: string, frame: Uint8Array | string, except?: readonly string[]): Promise<number>;
+  toRoom(room: string, frame: Uint8Array | string, except?: readonly string[]): Promise<number | LocalReach>;
   /** Sends a frame to one connection; a local one without the bus. Fails as {@link toRoom}. */
   toConnection(connectionId: string, frame: Uint8Array): Promise<RouteOutcome>;
+  /** The same, and waits for the owner's answer. */
+  toConnection(connectionId: string, frame: Uint8Array, confirmation: Confirmation): Promise<ConfirmedOutcome>;
   /** Sends a frame to all connections of a user. Fails as {@link toRoom}. */
   toUser(userId: string, frame: Uint8Array): Promise<RouteOutcome>;
+  /** The same, and waits for all owners: `delivered` where one delivered it, else `timeout` where one did not answer. */
+  toUser(userId: string, frame: Uint8Array, confirmation: Confirmation): Promise<ConfirmedOutcome>;
   /** Sends bytes to the application on one server. Fails as {@link toRoom}. */
   toServer(serverId: string, payload: Uint8Array): Promise<RouteOutcome>;
+  /** The same, and waits until it was handed to the application there. */
+  toServer(serverId: string, payload: Uint8Array, confirmation: Confirmation): Promise<ConfirmedOutcome>;
+  /** Asks something of a connection (by its id) or a server, wherever it is; a local one without the bus. */
+  control(target: string, request: ControlRequest, time: AnswerTime): Promise<ControlOutcome>;
+  /**
+   * Asks every living server, this one too, what its `onQuestion` answers. Whoever did
+   * not answer is named. Fails where the registry can't be read, with `options-invalid`
+   * without a registry, with `payload-too-large` for more than 65,536 bytes, and with
+   * `pending-limit` for more than 32 questions at a time.
+   */
+  ask(question: Uint8Array, time: AnswerTime): Promise<ClusterAnswers>;
+  /** Tells that a server is gone: what it was asked settles with `not-found` at once. */
+  serverLost(serverId: string): void;
   stats(): RouterStats;
   /** Lets all channels go. Idempotent. */
   close(): Promise<void>;
@@ -83,37 +111,80 @@ const NOBODY: readonly string[] = Object.freeze([]);
 class BusRouter implements Router {
   readonly #options: ResolvedRouterOptions;
   readonly #rooms: RoomSubscriptions;
-  readonly #outboundRooms: Numberings<Channel>;
-  readonly #outboundServers: Numberings<Channel>;
-  readonly #direct = new Arrivals();
-  readonly #counts = {
-    received: 0,
-    gaps: 0,
-    missed: 0,
-    interruptions: 0,
-    duplicates: 0,
-    damaged: 0,
-    unknownVersion: 0,
-  };
+  readonly #outboundRooms: Numberings<RoomOutbound>;
+  readonly #localCopies: LocalCopies;
+  readonly #channels: ServerChannels;
+  readonly #requests: IncomingRequests;
+  readonly #inbox: Inbox;
+  readonly #questions: ClusterQuestions | undefined;
+  readonly #reconciliation: Reconciliation | undefined;
+  readonly #counts = { gaps: 0, missed: 0, interruptions: 0, resumedWhole: 0, resumedUncertain: 0 };
   #directSubscription: Promise<Subscription> | undefined;
+  /** Set when this server's own channel is live. */
+  #directChannel: ResumedChannel | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(options: ResolvedRouterOptions) {
     this.#options = options;
-    const { serverId: origin, maxNumberings } = options;
+    const { bus, local, serverId, servers, maxNumberings, maxPending, orderOf, whileDown, onError } = options;
     this.#outboundRooms = new Numberings(maxNumberings, (name) => {
       requireName(name, "room");
-      return new Outbound({ kind: "room", name }, { kind: "room", origin, target: name, except: NOBODY });
+      const route: EnvelopeRoute = { kind: "room", origin: serverId, target: name, except: NOBODY };
+      return new RoomOutbound({ kind: "room", name }, route, { order: orderOf(name), whileDown: whileDown(name) });
     });
-    this.#outboundServers = new Numberings(maxNumberings, (name) => new Outbound({ kind: "server", name }, undefined));
+    const roomPosition = (room: string) => this.#outboundRooms.position(room);
+    const onMissed = (room: string | undefined, origin: string, missed: number) => this.#onMissed(room, origin, missed);
+    this.#channels = new ServerChannels({ serverId, bus, maxNumberings, maxPending });
+    this.#requests = new IncomingRequests({
+      carryOut: createOperations({ ...options, roomPosition, serverPosition: this.#channels.position }),
+      answer: (asker, to, outcome) => this.#channels.answer(asker, to, outcome),
+      max: maxPending,
+      onFault: (cause, stage) => {
+        // An answer that comes after the end finds the bus closed, which is no failure.
+        if (this.#closing === undefined || stage === "handler") {
+          onError(toCmError(cause, "internal", "A request could not be answered."), { stage });
+        }
+      },
+    });
+    this.#inbox = new Inbox({ ...options, requests: this.#requests, pending: this.#channels.pending, onMissed });
     this.#rooms = new RoomSubscriptions({
-      bus: options.bus,
+      bus,
       releaseDelayMs: options.releaseDelayMs,
       maxIdle: options.maxIdleSubscriptions,
-      onMessage: (room, message) => this.#onRoomMessage(room, message),
-      onResumed: (room) => this.#onResumed(room.name),
-      onCloseFailed: (error) => options.onError(error, { stage: "subscription" }),
+      hearsItself: (room) => orderOf(room) === "room",
+      onMessage: (room, message) => this.#inbox.onRoomMessage(room, message),
+      onResumed: (room) => this.#onResumed(room),
+      onCloseFailed: (error) => onError(error, { stage: "subscription" }),
     });
+    this.#localCopies = new LocalCopies({
+      serverId,
+      bus,
+      local,
+      roomOf: (room) => this.#rooms.occupied(room),
+      onGap: (room, missed) => onMissed(room, serverId, missed),
+    });
+    if (servers !== undefined) {
+      this.#questions = new ClusterQuestions({
+        servers,
+        serverId,
+        requireRoom: (count) => this.#channels.pending.requireRoom(count),
+        ask: (id, operation, timeoutMs) => this.#ask(id, operation, timeoutMs),
+      });
+      this.#reconciliation = new Reconciliation({
+        serverId,
+        servers,
+        ask: (id, operation, timeoutMs) => this.#channels.ask(id, operation, timeoutMs),
+        roomPosition,
+        isOpen: (channel) => channel.name === undefined || this.#rooms.get(channel.name) === channel,
+        onMissed: (channel, origin, missed) => onMissed(channel.name, origin, missed),
+        onUncertain: (channel) => this.#onUncertain(channel),
+        onWhole: () => {
+          this.#counts.resumedWhole++;
+        },
+        onFault: (cause) =>
+          onError(toCmError(cause, "internal", "A comparison of what was missed failed."), { stage: "subscription" }),
+      });
+    }
   }
 
   async start(): Promise<void> {
@@ -121,8 +192,10 @@ class BusRouter implements Router {
     const { bus, serverId } = this.#options;
     this.#directSubscription ??= bus.subscribe(
       { kind: "server", name: serverId },
-      (message) => this.#onDirectMessage(message),
-      () => this.#onResumed(undefined),
+      (message) => this.#inbox.onDirectMessage(message),
+      () => {
+        if (this.#directChannel !== undefined) this.#onResumed(this.#directChannel);
+      },
     );
     try {
       await this.#directSubscription;
@@ -130,6 +203,8 @@ class BusRouter implements Router {
       this.#directSubscription = undefined;
       throw error;
     }
+    const liveSinceMs = performance.now();
+    this.#directChannel ??= { name: undefined, arrivals: this.#inbox.direct, liveSinceMs, hearsItself: false };
   }
 
   enter(room: string): Promise<void> {
@@ -140,54 +215,111 @@ class BusRouter implements Router {
     this.#rooms.exit(room);
   }
 
-  toRoom(room: string, frame: Uint8Array | string, except: readonly string[] = NOBODY): Promise<number> {
+  toRoom(room: string, frame: Uint8Array | string, except: readonly string[] = NOBODY): Promise<number | LocalReach> {
     // No async function: this is called for every message.
     try {
       this.#requireOpen();
       const outbound = this.#outboundRooms.of(room);
       const route: EnvelopeRoute | undefined =
         except.length === 0 ? undefined : { kind: "room", origin: this.#options.serverId, target: room, except };
-      return this.#options.bus.publish(outbound.channel, outbound.message(frame, route));
+      const message = outbound.message(frame, route);
+      if (outbound.isPlain) return this.#options.bus.publish(outbound.channel, message);
+      return this.#localCopies.publish(outbound, message, frame, except);
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
-  async toConnection(connectionId: string, frame: Uint8Array): Promise<RouteOutcome> {
+  toConnection(connectionId: string, frame: Uint8Array): Promise<RouteOutcome>;
+  toConnection(connectionId: string, frame: Uint8Array, confirmation: Confirmation): Promise<ConfirmedOutcome>;
+  async toConnection(
+    connectionId: string,
+    frame: Uint8Array,
+    confirmation?: Confirmation,
+  ): Promise<RouteOutcome | ConfirmedOutcome> {
     this.#requireOpen();
+    if (confirmation !== undefined) requireTimeout("confirmMs", confirmation.confirmMs);
     const { serverId } = requireConnectionId(connectionId);
     if (serverId === this.#options.serverId) {
       return this.#options.local.toConnection(connectionId, frame) ? "delivered" : "not-found";
     }
-    return this.#toOwner(serverId, "connection", connectionId, frame);
+    if (confirmation === undefined) return this.#toOwner(serverId, "connection", connectionId, frame);
+    return this.#confirm(serverId, { type: "deliver-connection", connectionId, frame }, confirmation);
   }
 
-  async toUser(userId: string, frame: Uint8Array): Promise<RouteOutcome> {
+  toUser(userId: string, frame: Uint8Array): Promise<RouteOutcome>;
+  toUser(userId: string, frame: Uint8Array, confirmation: Confirmation): Promise<ConfirmedOutcome>;
+  async toUser(
+    userId: string,
+    frame: Uint8Array,
+    confirmation?: Confirmation,
+  ): Promise<RouteOutcome | ConfirmedOutcome> {
     this.#requireOpen();
+    if (confirmation !== undefined) requireTimeout("confirmMs", confirmation.confirmMs);
     requireName(userId, "user");
     const owners = new Set<string>();
     for (const connectionId of await this.#options.users.connectionsOf(userId)) {
       const owner = ownerOf(connectionId);
       if (owner !== undefined) owners.add(owner);
     }
-    let outcome: RouteOutcome = "not-found";
-    if (owners.delete(this.#options.serverId) && this.#options.local.toUser(userId, frame) > 0) outcome = "delivered";
-    const sent = await Promise.all([...owners].map((owner) => this.#toOwner(owner, "user", userId, frame)));
-    return outcome === "not-found" && sent.includes("sent") ? "sent" : outcome;
+    const isOwner = owners.delete(this.#options.serverId);
+    if (confirmation !== undefined) this.#channels.pending.requireRoom(owners.size);
+    const isLocal = isOwner && this.#options.local.toUser(userId, frame) > 0;
+    if (confirmation === undefined) {
+      const sent = await Promise.all([...owners].map((owner) => this.#toOwner(owner, "user", userId, frame)));
+      return isLocal ? "delivered" : sent.includes("sent") ? "sent" : "not-found";
+    }
+    const outcomes = await Promise.all(
+      [...owners].map((owner) => this.#confirm(owner, { type: "deliver-user", userId, frame }, confirmation)),
+    );
+    if (isLocal || outcomes.includes("delivered")) return "delivered";
+    return outcomes.includes("timeout") ? "timeout" : "not-found";
   }
 
-  async toServer(serverId: string, payload: Uint8Array): Promise<RouteOutcome> {
+  toServer(serverId: string, payload: Uint8Array): Promise<RouteOutcome>;
+  toServer(serverId: string, payload: Uint8Array, confirmation: Confirmation): Promise<ConfirmedOutcome>;
+  async toServer(
+    serverId: string,
+    payload: Uint8Array,
+    confirmation?: Confirmation,
+  ): Promise<RouteOutcome | ConfirmedOutcome> {
     this.#requireOpen();
+    if (confirmation !== undefined) requireTimeout("confirmMs", confirmation.confirmMs);
     requireServerId(serverId);
     if (serverId === this.#options.serverId) {
       this.#options.onServerMessage({ origin: serverId, payload });
       return "delivered";
     }
-    return this.#toOwner(serverId, "server", serverId, payload);
+    if (confirmation === undefined) return this.#toOwner(serverId, "server", serverId, payload);
+    return this.#confirm(serverId, { type: "deliver-server", payload }, confirmation);
+  }
+
+  async control(target: string, request: ControlRequest, { timeoutMs }: AnswerTime): Promise<ControlOutcome> {
+    this.#requireOpen();
+    const { serverId, operation } = controlOf(target, request);
+    return outcomeOf(await this.#ask(serverId, operation, requireTimeout("timeoutMs", timeoutMs)), serverId);
+  }
+
+  async ask(question: Uint8Array, { timeoutMs }: AnswerTime): Promise<ClusterAnswers> {
+    this.#requireOpen();
+    if (this.#questions === undefined) {
+      throw new CmError("options-invalid", "A question to the cluster needs `servers`.");
+    }
+    return this.#questions.ask(question, requireTimeout("timeoutMs", timeoutMs));
+  }
+
+  serverLost(serverId: string): void {
+    this.#channels.pending.lost(serverId);
   }
 
   stats(): RouterStats {
-    return { rooms: this.#rooms.roomCount, idleSubscriptions: this.#rooms.idleCount, ...this.#counts };
+    return {
+      rooms: this.#rooms.roomCount,
+      idleSubscriptions: this.#rooms.idleCount,
+      pendingAnswers: this.#channels.pending.size,
+      ...this.#inbox.counts,
+      ...this.#counts,
+    };
   }
 
   close(): Promise<void> {
@@ -200,6 +332,8 @@ class BusRouter implements Router {
   }
 
   async #close(): Promise<void> {
+    this.#reconciliation?.close();
+    this.#channels.pending.close();
     await this.#rooms.close();
     try {
       await (await this.#directSubscription)?.close();
@@ -215,88 +349,38 @@ class BusRouter implements Router {
     target: string,
     payload: Uint8Array,
   ): Promise<RouteOutcome> {
-    const outbound = this.#outboundServers.of(serverId);
-    const route: EnvelopeRoute = { kind, origin: this.#options.serverId, target, except: NOBODY };
-    const reached = await this.#options.bus.publish(outbound.channel, outbound.message(payload, route));
-    return reached === 0 ? "not-found" : "sent";
+    return (await this.#channels.send(serverId, kind, target, payload)) === 0 ? "not-found" : "sent";
   }
 
-  #onRoomMessage(room: SubscribedRoom, bytes: Uint8Array): void {
-    const inbound = room.arrivals.recognise(bytes);
-    if (inbound?.header !== undefined) {
-      const payload = bytes.subarray(inbound.header.bytes);
-      this.#deliverToRoom(room, inbound, readEnvelopePosition(bytes), payload, NOBODY);
-      return;
-    }
-    const message = this.#decode(bytes);
-    if (message === undefined) return;
-    if (message.kind !== "room" || message.target !== room.name) this.#counts.damaged++;
-    else this.#deliverToRoom(room, room.arrivals.of(message), message, message.payload, message.except);
+  async #confirm(serverId: string, operation: ServerOperation, { confirmMs }: Confirmation): Promise<ConfirmedOutcome> {
+    const answer = await this.#channels.ask(serverId, operation, confirmMs);
+    const outcome = outcomeOf(answer, serverId);
+    return outcome === "done" ? "delivered" : outcome;
   }
 
-  #deliverToRoom(
-    room: SubscribedRoom,
-    inbound: Inbound,
-    position: EnvelopePosition,
-    payload: Uint8Array,
-    except: readonly string[],
-  ): void {
-    // A text frame that is not UTF-8 makes a browser give up its connection.
-    if (!isUtf8(payload)) this.#counts.damaged++;
-    else if (this.#isFresh(inbound, position, room.name)) this.#options.local.toRoom(room.name, payload, except);
+  /** Asks any server; this one without the bus. */
+  #ask(serverId: string, operation: ServerOperation, timeoutMs: number): Promise<Answer> {
+    return serverId === this.#options.serverId
+      ? this.#requests.run(operation, serverId, timeoutMs)
+      : this.#channels.ask(serverId, operation, timeoutMs);
   }
 
-  #onDirectMessage(bytes: Uint8Array): void {
-    const message = this.#decode(bytes);
-    if (message === undefined) return;
-    const deliver = this.#directDelivery(message);
-    if (deliver === undefined) {
-      this.#counts.damaged++;
-    } else if (this.#isFresh(this.#direct.of(message), message, undefined)) {
-      deliver();
-    }
-  }
-
-  /** How a message on this server's own channel is handed on; `undefined` where it does not belong there. */
-  #directDelivery(message: CrossServerMessage): (() => void) | undefined {
-    const { kind, target, payload } = message;
-    const { local, serverId, onServerMessage } = this.#options;
-    if (kind === "server") return target === serverId ? () => onServerMessage(message) : undefined;
-    if (!isUtf8(payload)) return undefined;
-    if (kind === "connection") return () => local.toConnection(target, payload);
-    if (kind === "user") return () => local.toUser(target, payload);
-    return undefined;
-  }
-
-  #decode(bytes: Uint8Array): CrossServerMessage | undefined {
-    const decoded = decodeEnvelope(bytes);
-    if (decoded.ok) return decoded.value;
-    if (decoded.error.code === "envelope-version") this.#counts.unknownVersion++;
-    else this.#counts.damaged++;
-    return undefined;
-  }
-
-  #isFresh(inbound: Inbound, position: EnvelopePosition, room: string | undefined): boolean {
-    const arrival = inbound.judge(position);
-    if (arrival.kind === "duplicate") {
-      this.#counts.duplicates++;
-      return false;
-    }
-    if (arrival.kind === "after-gap") this.#onGap(room, inbound.origin, arrival.missed);
-    this.#counts.received++;
-    return true;
-  }
-
-  #onGap(room: string | undefined, origin: string, missed: number): void {
+  #onMissed(room: string | undefined, origin: string, missed: number): void {
     this.#counts.gaps++;
     this.#counts.missed += missed;
     this.#options.onGap({ room, known: { origin, missed } });
   }
 
-  /** What was published during an interruption shows in the numbers only when more is published. */
-  #onResumed(room: string | undefined): void {
+  /** What was published during an interruption shows in the numbers only when more is published, or when asked for. */
+  #onResumed(channel: ResumedChannel): void {
     this.#counts.interruptions++;
-    this.#options.onGap({ room, known: undefined });
+    if (this.#reconciliation === undefined) this.#onUncertain(channel);
+    else this.#reconciliation.resumed(channel);
+  }
+
+  #onUncertain({ name }: ResumedChannel): void {
+    this.#counts.resumedUncertain++;
+    this.#options.onGap({ room: name, known: undefined });
   }
 
   #requireOpen(): void {

@@ -102,6 +102,28 @@ export class ClientSession {
     this.#context.membership.close(this.#socket.id).catch(this.#context.onFault);
   }
 
+  /**
+   * Puts the connection into a room, as its own join would. False where it is not
+   * registered, or left meanwhile. Fails with `rooms-limit`, or as {@link Membership.join}.
+   */
+  async admit(room: string): Promise<boolean> {
+    if (this.#state !== "ready") return false;
+    const seat = this.#seatIn(room);
+    await this.#inTurn(room, seat, () => this.#enter(room, seat, () => undefined));
+    return seat.joined && !this.#isClosed();
+  }
+
+  /** Takes the connection out of a room, as its own leave would. False where it is not registered. */
+  async expel(room: string): Promise<boolean> {
+    if (this.#state !== "ready") return false;
+    const seat = this.#seats.get(room);
+    if (seat !== undefined) {
+      this.#want(seat, false);
+      await this.#inTurn(room, seat, () => this.#exit(room, seat));
+    }
+    return true;
+  }
+
   #onFault(error: CmError, ref: Ref | undefined): void {
     this.#answers.refuse(error, ref);
     if (this.#faults.take(this.#context.monotonicMs()) !== "allowed") {
@@ -206,27 +228,40 @@ export class ClientSession {
   }
 
   #join(room: string, ref: Ref | undefined): void {
+    let seat: RoomSeat;
+    try {
+      seat = this.#seatIn(room);
+    } catch (error) {
+      this.#answers.refuse(error, ref);
+      return;
+    }
+    this.#inRoom(room, seat, ref, () => this.#enter(room, seat, () => this.#answers.ack(ref)));
+  }
+
+  /** The seat to take in a room; `rooms-limit` thrown where that is one too many. */
+  #seatIn(room: string): RoomSeat {
     const seat = this.#seats.get(room) ?? new RoomSeat(room, this.#from);
     if (!seat.wanted) {
       const { maxRooms } = this.#context.limits;
       if (this.#wantedSeats >= maxRooms) {
-        this.#answers.refuse(new CmError("rooms-limit", `A connection can be in at most ${maxRooms} rooms.`), ref);
-        return;
+        throw new CmError("rooms-limit", `A connection can be in at most ${maxRooms} rooms.`);
       }
       this.#want(seat, true);
     }
-    this.#inRoom(room, seat, ref, async () => {
-      if (!seat.joined) {
-        await this.#context.membership.join(this.#socket.id, room);
-        if (this.#isClosed()) return;
-        seat.joined = true;
-        this.#answers.ack(ref);
-        // After the answer and in the same turn: messages begin behind it, and none is missed.
-        this.#socket.enter(room);
-      } else {
-        this.#answers.ack(ref);
-      }
-    });
+    return seat;
+  }
+
+  async #enter(room: string, seat: RoomSeat, answer: () => void): Promise<void> {
+    if (seat.joined) {
+      answer();
+      return;
+    }
+    await this.#context.membership.join(this.#socket.id, room);
+    if (this.#isClosed()) return;
+    seat.joined = true;
+    answer();
+    // After the answer and in the same turn: messages begin behind it, and none is missed.
+    this.#socket.enter(room);
   }
 
   #leave(room: string, ref: Ref | undefined): void {
@@ -237,25 +272,42 @@ export class ClientSession {
     }
     this.#want(seat, false);
     this.#inRoom(room, seat, ref, async () => {
-      if (seat.joined) {
-        seat.joined = false;
-        this.#socket.leave(room);
-        await this.#context.membership.leave(this.#socket.id, room);
-      }
+      await this.#exit(room, seat);
       this.#answers.ack(ref);
     });
   }
 
-  /** Runs an operation on a room after the ones before it, and forgets the seat when nobody sits there. */
+  async #exit(room: string, seat: RoomSeat): Promise<void> {
+    if (!seat.joined) return;
+    seat.joined = false;
+    this.#socket.leave(room);
+    await this.#context.membership.leave(this.#socket.id, room);
+  }
+
+  /** Runs an operation that the client asked for, see {@link #inTurn}, and answers where it fails. */
   #inRoom(room: string, seat: RoomSeat, ref: Ref | undefined, operation: () => Promise<void>): void {
     this.#seats.set(room, seat);
-    const inTurn = (): Promise<void> => seat.run(async () => (this.#isClosed() ? undefined : operation()));
-    void this.#answers.wait(ref, inTurn).finally(() => {
-      if (seat.busy || this.#seats.get(room) !== seat) return;
-      // What it came to; a request may have been refused on the way.
-      this.#want(seat, seat.joined);
-      if (!seat.joined) this.#seats.delete(room);
-    });
+    void this.#answers
+      .wait(ref, () => this.#inTurn(room, seat, operation))
+      // Also where it was refused before its turn.
+      .finally(() => this.#tidy(room, seat));
+  }
+
+  /** Runs an operation on a room after the ones before it, and forgets the seat when nobody sits there. */
+  async #inTurn(room: string, seat: RoomSeat, operation: () => Promise<void>): Promise<void> {
+    this.#seats.set(room, seat);
+    try {
+      await seat.run(async () => (this.#isClosed() ? undefined : operation()));
+    } finally {
+      this.#tidy(room, seat);
+    }
+  }
+
+  #tidy(room: string, seat: RoomSeat): void {
+    if (seat.busy || this.#seats.get(room) !== seat) return;
+    // What it came to; a request may have been refused on the way.
+    this.#want(seat, seat.joined);
+    if (!seat.joined) this.#seats.delete(room);
   }
 
   #want(seat: RoomSeat, wanted: boolean): void {

@@ -8,6 +8,7 @@ import {
   ENVELOPE_VERSION,
   type MessageKind,
 } from "./cross-server-message.js";
+import { readUint, writeUint } from "./integers.js";
 
 /*
  * Layout, big-endian:
@@ -252,22 +253,6 @@ function crc(start: number, bytes: Uint8Array, from: number, end: number): numbe
     check = ((check << 8) & 0xffff) ^ (CRC_TABLE[(check >>> 8) ^ (bytes[i] ?? 0)] ?? 0);
   }
   return check;
-}
-
-function writeUint(bytes: Uint8Array, at: number, size: number, value: number): void {
-  // In two halves: the operators on bits see 32 of them, and a sequence has 48.
-  let rest = value % 0x1000000;
-  for (let i = at + size - 1; i >= at; i--) {
-    if (i === at + size - 4) rest = Math.floor(value / 0x1000000);
-    bytes[i] = rest & 0xff;
-    rest >>>= 8;
-  }
-}
-
-function readUint(bytes: Uint8Array, at: number, size: number): number {
-  let value = 0;
-  for (let i = at; i < at + size; i++) value = value * 256 + (bytes[i] ?? 0);
-  return value;
 }
 
 function writeAscii(bytes: Uint8Array, at: number, text: string): number {
