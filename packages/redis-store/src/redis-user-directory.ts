@@ -11,7 +11,7 @@ import {
   type UserState,
   type UserUpkeep,
 } from "@cm/protocol";
-import { BATCH_MAX, groupBy, inChunks } from "./batches.js";
+import { groupBy, inChunks } from "./batches.js";
 import { allOf, type Commands } from "./commands.js";
 import type { Keys } from "./keys.js";
 import { holderOf, isOwn, requireOwn, requireWritten } from "./lease-fence.js";
@@ -28,6 +28,9 @@ import {
   userSettle,
   userUpdate,
 } from "./user-scripts.js";
+
+/** The most changes that one script call makes and announces: two or three milliseconds of Redis's time. */
+const CHANGES_MAX = 250;
 
 /** What the directory needs. */
 export interface RedisUserDirectoryParts {
@@ -133,7 +136,7 @@ export class RedisUserDirectory implements UserDirectory, UserUpkeep {
   }
 
   async #settleSlice(keys: UserKeys): Promise<number | undefined> {
-    const input = { ...this.#write(keys), most: BATCH_MAX, seenTtlMs: this.#parts.lastSeenTtlMs };
+    const input = { ...this.#write(keys), most: CHANGES_MAX, seenTtlMs: this.#parts.lastSeenTtlMs };
     for (;;) {
       const leftMs = await this.#parts.commands.run(userSettle, input);
       if (leftMs !== 0) return leftMs < 0 ? undefined : leftMs;
@@ -166,7 +169,7 @@ export class RedisUserDirectory implements UserDirectory, UserUpkeep {
     connections: readonly UserConnection[],
   ): { readonly keys: UserKeys; readonly entries: readonly UserEntry[] }[] {
     return [...groupBy(connections, ({ userId }) => this.#parts.keys.users(userId))].flatMap(([keys, group]) =>
-      inChunks(group.map(entryOf)).map((entries) => ({ keys, entries })),
+      inChunks(group.map(entryOf), CHANGES_MAX).map((entries) => ({ keys, entries })),
     );
   }
 }
