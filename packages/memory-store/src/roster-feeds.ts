@@ -30,6 +30,11 @@ export class RosterFeeds {
     return [...this.#feeds.keys()].filter((room) => this.#live(room) !== undefined).length;
   }
 
+  /** How many rooms it knows of, those whose time ran out among them. */
+  get kept(): number {
+    return this.#feeds.size;
+  }
+
   /** Has a room announced for so long; the version of its latest change. */
   want(room: string, ttlMs: number): number {
     requireDuration(ttlMs, "ttlMs");

@@ -1,0 +1,115 @@
+import { createConnectionIdSource, type Lease, type Store } from "@cm/protocol";
+import { describe, expect, it } from "vitest";
+import { ChannelTable } from "./channel-table.js";
+import { createMemoryHub, createMemoryStore } from "./index.js";
+import { worldOf } from "./memory-hub.js";
+import type { MemoryStoreOptions } from "./options.js";
+import { ReapedHolders } from "./reaped-holders.js";
+import { RosterFeeds } from "./roster-feeds.js";
+
+const AT_ONCE = { graceMs: 0 };
+const DAY_MS = 86_400_000;
+const LEASE_MS = 100 * DAY_MS;
+
+/** A store on a clock of the test's own, with a server on it. */
+async function open(options: MemoryStoreOptions = {}) {
+  const clock = { nowMs: 1_700_000_000_000 };
+  const hub = createMemoryHub({ now: () => clock.nowMs });
+  const store: Store = createMemoryStore({ ...options, hub });
+  await store.start();
+  const ids = createConnectionIdSource({ serverId: "alpha" });
+  const { serverId, incarnation, shelfBits } = ids;
+  const registration = { serverId, incarnation, shelfBits, host: "127.0.0.1", port: 1 };
+  const lease: Lease = await store.servers.acquire(registration, LEASE_MS);
+  const visit = async (userId: string) => {
+    const connection = { userId, connectionId: ids.next() };
+    await store.users.add(lease, [connection]);
+    await store.users.remove(lease, [connection], AT_ONCE);
+  };
+  const lastSeen = async (userId: string) => (await store.users.states([userId]))[0]?.lastSeen;
+  return { store, clock, ids, lease, visit, lastSeen, world: worldOf(hub, "cm") };
+}
+
+describe("what a memory store keeps beyond those who put it", () => {
+  it("is when a user was last seen, for a day by default, also where nobody else comes and goes", async () => {
+    const { clock, visit, lastSeen } = await open();
+    await visit("ann");
+    const { nowMs } = clock;
+    clock.nowMs += DAY_MS - 1;
+    expect(await lastSeen("ann")).toBe(nowMs);
+    clock.nowMs += 1;
+    expect(await lastSeen("ann")).toBeUndefined();
+  });
+
+  it("is let go as others leave", async () => {
+    const { clock, visit, world } = await open({ lastSeenTtlMs: 1000 });
+    for (let i = 0; i < 500; i++) {
+      await visit(`user-${i}`);
+      clock.nowMs += 100;
+    }
+    expect(world?.users.remembered).toBeLessThanOrEqual(10);
+  });
+
+  it("is of so many users at most, those who left last", async () => {
+    const { visit, lastSeen, world } = await open({ lastSeenMax: 3 });
+    for (const userId of ["ann", "bob", "cat", "ann", "dan", "eve"]) await visit(userId);
+    expect(world?.users.remembered).toBe(3);
+    const seen = await Promise.all(["ann", "bob", "cat", "dan", "eve"].map(lastSeen));
+    expect(seen.map((at) => at !== undefined)).toEqual([true, false, false, true, true]);
+  });
+
+  it("is nothing where it is to remember nobody", async () => {
+    for (const options of [{ lastSeenTtlMs: 0 }, { lastSeenMax: 0 }]) {
+      const { visit, lastSeen, world } = await open(options);
+      await visit("ann");
+      expect([await lastSeen("ann"), world?.users.remembered]).toEqual([undefined, 0]);
+    }
+  });
+
+  it("is a game's session for its time to live, renewed by activity", async () => {
+    const { store, clock, ids, lease } = await open({ sessionTtlMs: 1000 });
+    const member = { connectionId: ids.next(), userId: "ann" };
+    const rejoin = () => store.rooms.join(lease, "game", [member], { session: true });
+    await rejoin();
+    for (const act of [rejoin, () => store.sessions.touch("game"), () => store.sessions.transition("game", "active")]) {
+      clock.nowMs += 999;
+      await act();
+    }
+    clock.nowMs += 999;
+    expect(await store.sessions.get("game")).toMatchObject({ state: "active" });
+    clock.nowMs += 1;
+    expect([await store.sessions.get("game"), await store.sessions.count()]).toEqual([undefined, 0]);
+    await rejoin();
+    expect(await store.sessions.get("game")).toMatchObject({ state: "waiting", createdAt: clock.nowMs });
+  });
+
+  it("forgets rooms that nobody wants announced any more, without being asked", () => {
+    let nowMs = 0;
+    const feeds = new RosterFeeds(new ChannelTable(), () => nowMs);
+    for (let i = 0; i < 1000; i++) {
+      feeds.want(`room-${i}`, 100);
+      nowMs += 10;
+    }
+    expect(feeds.size).toBeLessThanOrEqual(10);
+    expect(feeds.kept).toBeLessThanOrEqual(64);
+  });
+
+  it("refuses grace periods and times to announce that are no times", async () => {
+    const { store, lease } = await open();
+    for (const bad of [-1, Number.NaN, Number.POSITIVE_INFINITY]) {
+      const calls = [store.users.remove(lease, [], { graceMs: bad }), store.rooms.announce("lobby", bad)];
+      for (const call of calls) await expect(call).rejects.toMatchObject({ code: "options-invalid" });
+    }
+  });
+
+  it("is who was cleaned up after, of the last thousand, each told once, for an hour", () => {
+    let nowMs = 0;
+    const reaped = new ReapedHolders(() => nowMs);
+    for (let i = 0; i < 1001; i++) reaped.add(`server-${i}`, "aaaa");
+    expect(reaped.take("server-0", "aaaa")).toBe(false);
+    expect(reaped.take("server-1", "bbbb")).toBe(false);
+    expect([reaped.take("server-1", "aaaa"), reaped.take("server-1", "aaaa")]).toEqual([true, false]);
+    nowMs = 3_600_000;
+    expect(reaped.take("server-2", "aaaa")).toBe(false);
+  });
+});
