@@ -165,6 +165,40 @@ it("forgets when it has told it that a server was reaped, and after the time tha
   expect(await askRedis(port, "EXISTS", reaped)).toBe(0);
 });
 
+it("finds a few users among many slices in one page", async () => {
+  const store = await startStore({ url, prefix: freshPrefix() });
+  const server = await bringUp(store, "gw-1");
+  const all = Array.from({ length: 20 }, (_, i) => connectionsOf(server, `user-${i}`, 1)).flat();
+  await store.users.add(server.lease, all);
+  const { items, cursor } = await store.users.online({ limit: 100 });
+  expect(items.map(({ userId }) => userId).sort()).toEqual(all.map(({ userId }) => userId).sort());
+  expect(cursor).toBeUndefined();
+});
+
+it("counts no session that ran out, drops some of those with each, and renews a session by activity alone", async () => {
+  const { store, server, keyOf } = await setUp();
+  await store.rooms.join(server.lease, "game", connectionsOf(server, "ann", 1), { session: true });
+  const [session, sessions] = [await keyOf("session:game"), await keyOf("sessions")];
+  for (let i = 0; i < 5; i++) await askRedis(port, "ZADD", sessions, String(1_000 + i), `old-${i}`);
+  expect(await store.sessions.count()).toBe(1);
+  await askRedis(port, "PEXPIRE", session, "5000");
+  await store.rooms.renew(server.lease, ["game"]);
+  await store.rooms.join(server.lease, "game", connectionsOf(server, "bob", 1));
+  expect(Number(await askRedis(port, "PTTL", session))).toBeLessThanOrEqual(5_000);
+  expect(await store.sessions.touch("game")).toBe(true);
+  expect(Number(await askRedis(port, "PTTL", session))).toBeGreaterThan(7_100_000);
+  expect(await askRedis(port, "ZRANGE", sessions, "0", "-1")).toEqual(["old-2", "old-3", "old-4", "game"]);
+});
+
+it("takes the session along when a room is found to have run out", async () => {
+  const { prefix, store, server, keyOf } = await setUp();
+  await store.rooms.join(server.lease, "game", connectionsOf(server, "ann", 1), { session: true });
+  await askRedis(port, "DEL", await keyOf("rooms:game"));
+  await store.rooms.renew(server.lease, ["game"]);
+  expect(await store.sessions.get("game")).toBeUndefined();
+  expect((await keysUnder(url, `${prefix}:`)).filter((key) => key.includes("{r."))).toEqual([]);
+});
+
 /** A Redis of its own, whose counters nobody else moves, and 10,000 connections of one user in one room. */
 async function crowded(): Promise<{ store: RedisStore; server: TestServer; ownPort: number; all: UserConnection[] }> {
   const redis = await startRedis();
@@ -237,7 +271,7 @@ it("settles 1,200 users of one slice in steps, and tells of each once", async ()
   expect(await store.users.countOnline()).toBe(0);
 });
 
-it("refuses slices and cursors of slices that do not exist", async () => {
+it("refuses slices that do not exist, their cursors, and times that are none", async () => {
   const { store, server } = await setUp();
   for (const call of [
     () => store.users.held(server.lease, 1),
@@ -247,7 +281,9 @@ it("refuses slices and cursors of slices that do not exist", async () => {
     () => store.users.online({ limit: 1, cursor: Buffer.from("1").toString("base64url") }),
     () => store.bus.subscribe({ kind: "presence", name: "all" }, () => {}),
     () => store.rooms.announce("lobby", 0),
+    () => store.rooms.announce("lobby", 1e300),
     () => store.users.remove(server.lease, [], { graceMs: -1 }),
+    () => store.users.remove(server.lease, [], { graceMs: 1e300 }),
   ]) {
     await expect(call()).rejects.toMatchObject({ code: "options-invalid" });
   }

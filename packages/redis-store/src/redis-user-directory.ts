@@ -1,18 +1,18 @@
-import {
-  type AddOptions,
-  CmError,
-  type Lease,
-  type Page,
-  type PageRequest,
-  type ReapClaim,
-  type RemoveOptions,
-  type UserConnection,
-  type UserDirectory,
-  type UserState,
-  type UserUpkeep,
+import type {
+  AddOptions,
+  Lease,
+  Page,
+  PageRequest,
+  ReapClaim,
+  RemoveOptions,
+  UserConnection,
+  UserDirectory,
+  UserState,
+  UserUpkeep,
 } from "@cm/protocol";
 import { groupBy, inChunks } from "./batches.js";
 import { allOf, type Commands } from "./commands.js";
+import { requireDurationOrNone } from "./duration.js";
 import type { Keys } from "./keys.js";
 import { holderOf, isOwn, requireOwn, requireWritten } from "./lease-fence.js";
 import type { Living } from "./living.js";
@@ -85,11 +85,7 @@ export class RedisUserDirectory implements UserDirectory, UserUpkeep {
   }
 
   async remove(lease: Lease, connections: readonly UserConnection[], { graceMs }: RemoveOptions): Promise<void> {
-    if (!Number.isFinite(graceMs) || graceMs < 0) {
-      throw new CmError("options-invalid", "graceMs must be a number of milliseconds, 0 or more.", {
-        details: { field: "graceMs" },
-      });
-    }
+    requireDurationOrNone(graceMs, "graceMs");
     requireWritten(await this.#remove(lease, connections, Math.ceil(graceMs)), lease);
   }
 
