@@ -1,4 +1,4 @@
-import type { Crowd, CrowdMember } from "./crowd.js";
+import type { CrowdMember } from "./crowd-member.js";
 
 /** What became of the messages that a load published. */
 export interface LoadOutcome {
@@ -22,7 +22,7 @@ let loads = 0;
 
 /** A steady stream of messages from the members of a crowd, each into its own room. */
 export class CrowdLoad {
-  readonly #crowd: Crowd;
+  readonly #members: readonly CrowdMember[];
   readonly #name = `load-${++loads}`;
   readonly #timer: NodeJS.Timeout;
   readonly #asked = new Set<Promise<void>>();
@@ -31,8 +31,8 @@ export class CrowdLoad {
   #acknowledged = 0;
   #slowestMs = 0;
 
-  constructor(crowd: Crowd, everyMs: number) {
-    this.#crowd = crowd;
+  constructor(members: readonly CrowdMember[], everyMs: number) {
+    this.#members = members;
     this.#timer = setInterval(() => this.#publish(), everyMs);
   }
 
@@ -54,15 +54,14 @@ export class CrowdLoad {
       acknowledged: this.#acknowledged,
       refused: this.#refused,
       slowestMs: this.#slowestMs,
-      disorder: this.#crowd.members.flatMap((member) => this.#disorderAt(member)),
+      disorder: this.#members.flatMap((member) => this.#disorderAt(member)),
     };
   }
 
   #publish(): void {
-    const { members } = this.#crowd;
     const n = this.#published++;
-    const by = n % members.length;
-    const member = members[by];
+    const by = n % this.#members.length;
+    const member = this.#members[by];
     if (!member?.socket.isOpen) return;
     const data: LoadMessage = { load: this.#name, by, n };
     const askedAt = performance.now();

@@ -1,15 +1,6 @@
 import type { GatewayCluster } from "./cluster.js";
-import type { CmSocket } from "./cm-socket.js";
 import { CrowdLoad } from "./crowd-load.js";
-
-/** One client of a crowd. */
-export interface CrowdMember {
-  readonly socket: CmSocket;
-  readonly user: string;
-  /** Which gateway it is connected to. */
-  readonly gateway: number;
-  readonly room: string;
-}
+import type { CrowdMember } from "./crowd-member.js";
 
 /**
  * Clients on all gateways of a cluster, the truth that everything else is held against.
@@ -56,7 +47,7 @@ export class Crowd {
 
   /** Has the members publish in turn, one every so many milliseconds, until it is stopped. */
   startLoad(everyMs = 10): CrowdLoad {
-    return new CrowdLoad(this, everyMs);
+    return new CrowdLoad(this.members, everyMs);
   }
 
   /**

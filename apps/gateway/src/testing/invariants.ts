@@ -3,7 +3,8 @@ import { createRedisStore } from "@cm/redis-store";
 import { eventually, type ProcessUsage } from "@cm/test-kit";
 import { expect } from "vitest";
 import type { GatewayCluster } from "./cluster.js";
-import type { Crowd, CrowdMember } from "./crowd.js";
+import type { Crowd } from "./crowd.js";
+import type { CrowdMember } from "./crowd-member.js";
 
 /**
  * Waits until everything that the store and the gateways say is what the crowd knows to be
