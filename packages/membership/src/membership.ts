@@ -19,7 +19,7 @@ export interface MembershipStats {
   readonly pendingRemovals: number;
   /** Dead servers that this one cleaned up after. */
   readonly reapedServers: number;
-  /** How often the lease was taken anew and everything projected again. */
+  /** How often everything was projected again: the lease was taken anew, or the store had been down. */
   readonly reprojections: number;
 }
 
@@ -76,12 +76,18 @@ class LeasedMembership implements Membership {
   readonly #counts = { reapedServers: 0, reprojections: 0 };
   readonly #stopReaping = new AbortController();
   #staleTimer: NodeJS.Timeout | undefined;
+  #unlisten: () => void = () => undefined;
   #background: Promise<void> | undefined;
   #shutdown: Promise<void> | undefined;
 
   constructor(options: ResolvedMembershipOptions) {
     this.#options = options;
-    this.#projection = new Projection(options.store, this.#local, options.lastSeenOf);
+    this.#projection = new Projection({
+      store: options.store,
+      local: this.#local,
+      shelfBits: options.ids.shelfBits,
+      lastSeenOf: options.lastSeenOf,
+    });
     this.#keeper = new LeaseKeeper({
       servers: options.store.servers,
       registration: {
@@ -96,6 +102,8 @@ class LeasedMembership implements Membership {
       counters: () => ({ connections: this.#local.size, rooms: this.#local.roomCount }),
       onRegained: async (lease) => {
         this.#counts.reprojections++;
+        // Taken out at the next heartbeat: removals wait for a lease, and that waits for this.
+        for (const stray of await this.#projection.strays(lease)) this.#removals.later(stray);
         await this.#projection.all(lease);
       },
       onBeat: (lease, expired) => this.#afterBeat(lease, expired),
@@ -130,6 +138,10 @@ class LeasedMembership implements Membership {
       await this.#reap(this.serverId);
       await this.#keeper.start();
     }
+    this.#unlisten = this.#options.store.link.onState((state) => {
+      // Whoever answers next may be a replica that had lagged behind, or read an old snapshot.
+      if (state === "down") this.#keeper.doubt();
+    });
     this.#staleTimer = setInterval(() => this.#reportStale(), this.#options.cleanupIntervalMs);
     this.#staleTimer.unref();
   }
@@ -238,6 +250,7 @@ class LeasedMembership implements Membership {
 
   async #shutDown(): Promise<void> {
     clearInterval(this.#staleTimer);
+    this.#unlisten();
     this.#stopReaping.abort(new CmError("closed", "The membership was shut down."));
     await this.#keeper.stop();
     await this.#background;

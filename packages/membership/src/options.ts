@@ -3,6 +3,7 @@ import {
   type ConnectionIdSource,
   type ConnectionReaping,
   type ConnectionRegistry,
+  type Link,
   type OnError,
   type RoomDirectory,
   type RoomInterest,
@@ -19,6 +20,8 @@ export interface MembershipStore {
   readonly connections: ConnectionRegistry & ConnectionReaping;
   readonly rooms: RoomDirectory & RoomUpkeep;
   readonly users: UserDirectory & UserUpkeep;
+  /** Where it was down, the store may have come back older than it was. */
+  readonly link: Pick<Link, "onState">;
 }
 
 /** What a membership needs. */

@@ -5,6 +5,9 @@ import type { MembershipStore } from "./options.js";
 /** Connections written by one call when everything is projected anew. */
 const BATCH = 500;
 
+/** Shelves read at a time. */
+const SHELVES_AT_ONCE = 32;
+
 /** What a closed connection, or one that left rooms, has to lose in the store. */
 export interface Removal {
   readonly connection: LocalConnection;
@@ -15,16 +18,19 @@ export interface Removal {
 export class Projection {
   readonly #store: MembershipStore;
   readonly #local: LocalConnections;
+  readonly #shelves: number;
   readonly #lastSeenOf: (connectionId: string) => number | undefined;
 
-  constructor(
-    store: MembershipStore,
-    local: LocalConnections,
-    lastSeenOf: (connectionId: string) => number | undefined,
-  ) {
-    this.#store = store;
-    this.#local = local;
-    this.#lastSeenOf = lastSeenOf;
+  constructor(options: {
+    readonly store: MembershipStore;
+    readonly local: LocalConnections;
+    readonly shelfBits: number;
+    readonly lastSeenOf: (connectionId: string) => number | undefined;
+  }) {
+    this.#store = options.store;
+    this.#local = options.local;
+    this.#shelves = 2 ** options.shelfBits;
+    this.#lastSeenOf = options.lastSeenOf;
   }
 
   async open(lease: Lease, connection: LocalConnection): Promise<void> {
@@ -77,6 +83,20 @@ export class Projection {
     }
   }
 
+  /**
+   * What the store's records of this server name that is not so any more, because the store
+   * came back older than it was. To be asked before {@link all} writes over the records.
+   */
+  async strays(lease: Lease): Promise<Removal[]> {
+    const strays: Removal[] = [];
+    for (let from = 0; from < this.#shelves; from += SHELVES_AT_ONCE) {
+      const count = Math.min(SHELVES_AT_ONCE, this.#shelves - from);
+      const shelves = Array.from({ length: count }, (_, i) => this.#store.connections.shelf(lease, from + i));
+      for (const record of (await Promise.all(shelves)).flat()) strays.push(...this.#straysOf(record));
+    }
+    return strays;
+  }
+
   /** Takes everything away, in batches: before the lease is given up. */
   async withdraw(lease: Lease): Promise<void> {
     for (const batch of batches(this.#local.all(), BATCH)) {
@@ -89,6 +109,15 @@ export class Projection {
         batch.map(({ connectionId }) => connectionId),
       );
     }
+  }
+
+  #straysOf({ connectionId, userId, connectedAt, rooms }: ConnectionRecord): Removal[] {
+    const connection = this.#local.get(connectionId);
+    if (connection === undefined) {
+      return [{ connection: { connectionId, userId, connectedAt, rooms: new Set(), joining: new Map() }, rooms }];
+    }
+    const left = rooms.filter((room) => !connection.rooms.has(room));
+    return left.length === 0 ? [] : [{ connection, rooms: left }];
   }
 
   #isOpen(connection: LocalConnection): boolean {

@@ -54,8 +54,8 @@ export class ConnectionTable {
     return holder && this.#shelves.get(holder)?.get(id.value.shelf)?.get(connectionId);
   }
 
-  shelf(claim: ReapClaim, shelf: number): ConnectionRecord[] {
-    const holder = this.#servers.claimed(claim);
+  shelf(owner: ReapClaim | Lease, shelf: number): ConnectionRecord[] {
+    const holder = "token" in owner ? this.#servers.holder(owner) : this.#servers.claimed(owner);
     return [...((holder && this.#shelves.get(holder)?.get(shelf)?.values()) ?? [])];
   }
 

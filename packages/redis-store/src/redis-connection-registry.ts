@@ -81,15 +81,15 @@ export class RedisConnectionRegistry implements ConnectionRegistry, ConnectionRe
     requireWritten(await allOf(calls), lease);
   }
 
-  async shelf(claim: ReapClaim, shelf: number): Promise<ConnectionRecord[]> {
+  async shelf(owner: ReapClaim | Lease, shelf: number): Promise<ConnectionRecord[]> {
     const { commands, keys } = this.#parts;
-    const key = keys.shelf(claim.serverId, shelf);
+    const key = keys.shelf(owner.serverId, shelf);
     // Not HGETALL: how a client shows its reply depends on how the client was made.
     const [fields, values] = await Promise.all([commands.send("hkeys", [key]), commands.send("hvals", [key])]);
     if (!Array.isArray(fields) || !Array.isArray(values)) return [];
     return fields.flatMap((field, i) => {
-      const connectionId = connectionIdOf(claim.serverId, String(field));
-      if (connectionId === undefined || !isOwn(claim, connectionId)) return [];
+      const connectionId = connectionIdOf(owner.serverId, String(field));
+      if (connectionId === undefined || !isOwn(owner, connectionId)) return [];
       return decodeRecord(connectionId, String(values[i])) ?? [];
     });
   }

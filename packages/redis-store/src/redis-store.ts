@@ -82,7 +82,7 @@ class ConnectedStore implements RedisStore {
     remove: (lease, ids) => this.#with(({ connections }) => connections.remove(lease, ids)),
     get: (connectionId) => this.#with(({ connections }) => connections.get(connectionId)),
     renew: (lease, from, to) => this.#with(({ connections }) => connections.renew(lease, from, to)),
-    shelf: (claim, shelf) => this.#with(({ connections }) => connections.shelf(claim, shelf)),
+    shelf: (owner, shelf) => this.#with(({ connections }) => connections.shelf(owner, shelf)),
     clearShelf: (claim, shelf) => this.#with(({ connections }) => connections.clearShelf(claim, shelf)),
   };
 

@@ -24,7 +24,7 @@ it("brings everything back that a gateway lost while it was paused past its leas
 
   await expectProjected(cluster, crowd, cluster.leaseTtlMs + cluster.heartbeatIntervalMs);
   expect(crowd.present).toEqual(crowd.members);
-  expect(await cluster.stats(0)).toMatchObject({ reprojections: 1 });
+  expect((await cluster.stats(0)).reprojections).toBeGreaterThan(0);
   await crowd.hearsItself();
   expect(paused?.running && other?.running).toBe(true);
 

@@ -31,10 +31,13 @@ export interface ConnectionRegistry {
   renew(lease: Lease, fromShelf: number, toShelf: number): Promise<void>;
 }
 
-/** Reading and clearing what a dead server left. Each call is bounded by one shelf. */
+/**
+ * Reading what the store holds of one server, and clearing what a dead one left. Each call
+ * is bounded by one shelf.
+ */
 export interface ConnectionReaping {
-  /** The records on one shelf of the dead server. */
-  shelf(claim: ReapClaim, shelf: number): Promise<ConnectionRecord[]>;
+  /** The records on one shelf of the dead server, or of the server that holds the lease. */
+  shelf(owner: ReapClaim | Lease, shelf: number): Promise<ConnectionRecord[]>;
   /** Forgets the shelf. */
   clearShelf(claim: ReapClaim, shelf: number): Promise<void>;
 }

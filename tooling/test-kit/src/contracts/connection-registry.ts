@@ -142,6 +142,16 @@ export function describeConnectionRegistry(name: string, createHarness: HarnessF
       expect(byId(shelves.flat())).toEqual(byId(records));
     });
 
+    it("shows an owner its own records, and none of another server's", async ({ store }) => {
+      const [server, other] = [await bringUp(store, "owner"), await bringUp(store, "other")];
+      const records = times(200, () => recordOf(server));
+      await store.connections.put(server.lease, records);
+      await store.connections.put(other.lease, [recordOf(other)]);
+      const { shelfBits } = server.registration;
+      const shelves = await Promise.all(times(2 ** shelfBits, (shelf) => store.connections.shelf(server.lease, shelf)));
+      expect(byId(shelves.flat())).toEqual(byId(records));
+    });
+
     it("forgets a shelf at a time, and leaves nothing when all are cleared", async (harness) => {
       const { store, storedThings } = harness;
       const server = await bringUp(store, "dead");
