@@ -1,9 +1,8 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
-import { askRedis, eventually, freePort, freshPrefix, keysUnder, startRedis } from "@cm/test-kit";
+import { askRedis, eventually, freePort, freshPrefix, keysUnder, startFaultProxy, startRedis } from "@cm/test-kit";
 import { describe, expect, inject, it, onTestFinished } from "vitest";
 import { type ProgramEnd, runGatewayProgram } from "./testing/gateway-program.js";
-import { startRelay } from "./testing/relay.js";
 
 const redisPort = (): number => Number(new URL(inject("redisUrl")).port);
 
@@ -21,9 +20,10 @@ const oneLine = (text: string): string => {
 
 describe("a signal while the gateway starts", () => {
   it.each(["SIGTERM", "SIGINT"] as const)("(%s) ends a wait for Redis at once, with exit code 0", async (signal) => {
-    const relay = await startRelay(redisPort(), { held: true });
-    const { child, ended, logs } = runGatewayProgram({ PORT: "0", REDIS_URL: `redis://127.0.0.1:${relay.port}` });
-    await eventually(() => expect(relay.connections).toBeGreaterThan(0));
+    const proxy = await startFaultProxy(redisPort(), { mode: { kind: "hang" } });
+    onTestFinished(() => proxy.close());
+    const { child, ended, logs } = runGatewayProgram({ PORT: "0", REDIS_URL: `redis://127.0.0.1:${proxy.port}` });
+    await eventually(() => expect(proxy.accepted).toBeGreaterThan(0));
     const askedAt = performance.now();
     child.kill(signal);
     expect(await ended).toMatchObject({ code: 0, signal: null });
@@ -34,10 +34,14 @@ describe("a signal while the gateway starts", () => {
   it.each([1, 2, 3, 4, 5, 6, 7, 8])("leaves nothing behind when it comes with packet %i to Redis", async (packet) => {
     const prefix = freshPrefix();
     let reached = (): void => undefined;
-    const relay = await startRelay(redisPort(), { onChunk: (nth) => nth === packet && reached() });
+    let packets = 0;
+    const proxy = await startFaultProxy(redisPort(), {
+      onChunk: (direction) => direction === "to-server" && ++packets === packet && reached(),
+    });
+    onTestFinished(() => proxy.close());
     const program = runGatewayProgram({
       PORT: "0",
-      REDIS_URL: `redis://127.0.0.1:${relay.port}`,
+      REDIS_URL: `redis://127.0.0.1:${proxy.port}`,
       REDIS_PREFIX: prefix,
       HEARTBEAT_INTERVAL_MS: "100",
     });

@@ -1,9 +1,8 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
-import { askRedis, eventually, freePort, freshPrefix, keysUnder } from "@cm/test-kit";
-import { expect, inject, it } from "vitest";
+import { askRedis, eventually, type FaultProxy, freePort, freshPrefix, keysUnder, startFaultProxy } from "@cm/test-kit";
+import { expect, inject, it, onTestFinished } from "vitest";
 import { type GatewayProgram, type LogLine, runGatewayProgram } from "./testing/gateway-program.js";
-import { startRelay } from "./testing/relay.js";
 
 const redisPort = (): number => Number(new URL(inject("redisUrl")).port);
 const listens = ({ url }: LogLine): boolean => url !== undefined;
@@ -18,6 +17,13 @@ async function settings(env: Record<string, string> = {}): Promise<Record<string
     SERVER_ID: "multi",
     ...env,
   };
+}
+
+/** Where a Redis accepts and never answers, until the proxy is told otherwise. */
+async function startHungProxy(): Promise<FaultProxy> {
+  const proxy = await startFaultProxy(redisPort(), { mode: { kind: "hang" } });
+  onTestFinished(() => proxy.close());
+  return proxy;
 }
 
 async function expectPortFree(port: string): Promise<void> {
@@ -50,14 +56,14 @@ it("says that they started only when all of them listen", async () => {
 });
 
 it("leaves no worker behind when the primary is killed while they start", async () => {
-  const relay = await startRelay(redisPort(), { held: true });
-  const env = await settings({ REDIS_URL: `redis://127.0.0.1:${relay.port}` });
+  const proxy = await startHungProxy();
+  const env = await settings({ REDIS_URL: `redis://127.0.0.1:${proxy.port}` });
   const program = runGatewayProgram(env);
   // Two connections each: both are about to start.
-  await eventually(() => expect(relay.connections).toBeGreaterThanOrEqual(4));
+  await eventually(() => expect(proxy.accepted).toBeGreaterThanOrEqual(4));
   program.child.kill("SIGKILL");
   await once(program.child, "exit");
-  relay.release();
+  await proxy.set({ kind: "pass" });
   expect(await program.ended).toMatchObject({ signal: "SIGKILL" });
   expect(program.logs.filter(listens)).toEqual([]);
   await expectPortFree(env.PORT);
@@ -75,10 +81,10 @@ it("leaves no worker behind when the primary is killed while they serve", async 
 });
 
 it.each(["SIGTERM", "SIGINT"] as const)("closes them when %s comes while they start", async (signal) => {
-  const relay = await startRelay(redisPort(), { held: true });
-  const env = await settings({ REDIS_URL: `redis://127.0.0.1:${relay.port}` });
+  const proxy = await startHungProxy();
+  const env = await settings({ REDIS_URL: `redis://127.0.0.1:${proxy.port}` });
   const program = runGatewayProgram(env);
-  await eventually(() => expect(relay.connections).toBeGreaterThanOrEqual(4));
+  await eventually(() => expect(proxy.accepted).toBeGreaterThanOrEqual(4));
   program.child.kill(signal);
   expect(await program.ended).toMatchObject({ code: 0, signal: null });
   expect(program.logs.filter(started)).toEqual([]);

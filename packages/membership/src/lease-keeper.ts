@@ -16,8 +16,9 @@ export interface LeaseKeeperOptions {
   readonly intervalMs: number;
   readonly counters: () => ServerCounters;
   /**
-   * Called after the lease was taken anew, before anybody gets to write under it. Where
-   * it fails, it is called again after the next heartbeat.
+   * Called after the lease was taken anew, before anybody gets to write under it, and after
+   * a heartbeat that follows a {@link LeaseKeeper.doubt}. Where it fails, it is called again
+   * after the next heartbeat.
    */
   readonly onRegained: (lease: Lease) => Promise<void>;
   /** Called after each successful heartbeat, with the servers that have died. */
@@ -38,7 +39,7 @@ export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions;
   #lease: Lease | undefined;
   #held = false;
-  /** The lease was taken anew, and what that asks for has not been done yet. */
+  /** The lease was taken anew, or the store is in doubt, and what that asks for has not been done yet. */
   #unfinished = false;
   #isTaken = false;
   #timer: NodeJS.Timeout | undefined;
@@ -84,6 +85,14 @@ export class LeaseKeeper {
   current(): Lease {
     if (this.#lease === undefined) throw new CmError("closed", "The server holds no lease.");
     return this.#lease;
+  }
+
+  /**
+   * The store may have lost what it had acknowledged, and yet hold the lease: after the next
+   * heartbeat that finds it held, things are done as if it had been taken anew.
+   */
+  doubt(): void {
+    this.#unfinished = true;
   }
 
   /** Ends the heartbeats. The lease stays until {@link release}. */
@@ -165,7 +174,13 @@ export class LeaseKeeper {
   }
 
   async #finishRegaining(lease: Lease): Promise<void> {
-    await this.#options.onRegained(lease);
+    // Before the call: a doubt that comes up meanwhile asks for another one.
     this.#unfinished = false;
+    try {
+      await this.#options.onRegained(lease);
+    } catch (error) {
+      this.#unfinished = true;
+      throw error;
+    }
   }
 }

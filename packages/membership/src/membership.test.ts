@@ -1,8 +1,15 @@
 import { createMemoryHub, createMemoryStore } from "@cm/memory-store";
-import { CmError, createConnectionIdSource, type FailureStage, type RoomInterest, type Store } from "@cm/protocol";
+import {
+  CmError,
+  createConnectionIdSource,
+  type FailureStage,
+  type Lease,
+  type RoomInterest,
+  type Store,
+} from "@cm/protocol";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createMembership, type Membership } from "./membership.js";
-import type { MembershipOptions } from "./options.js";
+import type { MembershipOptions, MembershipStore } from "./options.js";
 
 /** Interest that counts, and whose answers can be held back or made to fail. */
 class CountedInterest implements RoomInterest {
@@ -41,6 +48,11 @@ function overridden<T extends object>(contract: T, calls: Partial<T>): T {
       return typeof call === "function" ? call.bind(target) : call;
     },
   });
+}
+
+/** What a membership needs of a store, to be replaced in part. */
+function contractsOf({ servers, connections, rooms, users, link }: Store): MembershipStore {
+  return { servers, connections, rooms, users, link };
 }
 
 describe("Membership", () => {
@@ -221,7 +233,7 @@ describe("Membership", () => {
     const { store } = made;
     const membership = createMembership({
       ids: createConnectionIdSource({ serverId: "b" }),
-      store: { servers: store.servers, connections: store.connections, users: store.users, rooms },
+      store: { ...contractsOf(store), rooms },
       interest: made.interest,
       heartbeatIntervalMs: 100,
       leaseTtlMs: 1_000,
@@ -235,6 +247,65 @@ describe("Membership", () => {
     await expect.poll(() => membersOf(b, "lobby")).toEqual([id]);
     await expect.poll(() => membership.holdsLease).toBe(true);
     expect(failures).toBeLessThanOrEqual(0);
+    await membership.shutdown();
+  });
+
+  it("makes the store whole again that came back older than it was, though it still holds the lease", async () => {
+    const made = await server("a");
+    const { store } = made;
+    let goDown = (): void => undefined;
+    let lease: Lease | undefined;
+    const membership = createMembership({
+      ids: createConnectionIdSource({ serverId: "b" }),
+      store: {
+        ...contractsOf(store),
+        servers: overridden(store.servers, {
+          acquire: async (...args) => {
+            lease = await store.servers.acquire(...args);
+            return lease;
+          },
+        }),
+        link: {
+          onState(listener) {
+            goDown = () => listener("down");
+            return () => undefined;
+          },
+        },
+      },
+      interest: made.interest,
+      heartbeatIntervalMs: 100,
+      leaseTtlMs: 1_000,
+    });
+    await membership.start();
+    if (lease === undefined) throw new Error("The membership took no lease.");
+    const b = { ...made, membership };
+    const [came, stays, left] = [await connect(b, "ann"), await connect(b, "bob"), await connect(b, "cid")];
+    for (const id of [came, stays, left]) await membership.join(id, "lobby");
+    await membership.join(stays, "old");
+    const before = await store.connections.get(stays);
+    const leftBefore = await store.connections.get(left);
+    if (before === undefined || leftBefore === undefined) throw new Error("There are no records.");
+    await membership.leave(stays, "old");
+    await membership.close(left);
+    // What has happened since is forgotten, and the lease is what it was.
+    await store.rooms.leave(lease, "lobby", [{ connectionId: came, userId: "ann" }]);
+    await store.users.remove(lease, [{ connectionId: came, userId: "ann" }]);
+    await store.connections.remove(lease, [came]);
+    await store.connections.put(lease, [before, leftBefore]);
+    await store.rooms.join(lease, "old", [{ connectionId: stays, userId: "bob" }]);
+    await store.rooms.join(lease, "lobby", [{ connectionId: left, userId: "cid" }]);
+    await store.users.add(lease, [{ connectionId: left, userId: "cid" }]);
+
+    goDown();
+    await expect.poll(() => membership.stats().reprojections).toBe(1);
+    await expect.poll(async () => (await membersOf(b, "lobby")).sort()).toEqual([came, stays].sort());
+    await expect.poll(() => store.connections.get(left)).toBeUndefined();
+    await expect.poll(async () => (await store.connections.get(stays))?.rooms).toEqual(["lobby"]);
+    expect(await membersOf(b, "old")).toEqual([]);
+    expect(await store.users.connectionsOf("ann")).toEqual([came]);
+    expect(await store.users.connectionsOf("cid")).toEqual([]);
+    expect((await store.connections.get(came))?.rooms).toEqual(["lobby"]);
+    expect(membership.stats()).toMatchObject({ reprojections: 1, pendingRemovals: 0 });
     await membership.shutdown();
   });
 
@@ -317,7 +388,7 @@ describe("Membership", () => {
     });
     const membership = createMembership({
       ids: createConnectionIdSource({ serverId: "b" }),
-      store: { servers: store.servers, connections: store.connections, rooms: store.rooms, users },
+      store: { ...contractsOf(store), users },
       interest: made.interest,
       heartbeatIntervalMs: 10_000,
       leaseTtlMs: 20_000,
@@ -352,7 +423,7 @@ describe("Membership", () => {
     });
     const membership = createMembership({
       ids: createConnectionIdSource({ serverId: "b" }),
-      store: { servers: store.servers, connections: store.connections, users: store.users, rooms },
+      store: { ...contractsOf(store), rooms },
       interest: made.interest,
       heartbeatIntervalMs: 100,
       leaseTtlMs: 1_000,

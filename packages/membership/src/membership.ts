@@ -41,7 +41,7 @@ export interface MembershipStats {
   readonly pendingRemovals: number;
   /** Dead servers that this one cleaned up after. */
   readonly reapedServers: number;
-  /** How often the lease was taken anew and everything projected again. */
+  /** How often everything was projected again: the lease was taken anew, or the store had been down. */
   readonly reprojections: number;
 }
 
@@ -115,6 +115,7 @@ class LeasedMembership implements Membership {
   readonly #counts = { reapedServers: 0, reprojections: 0 };
   readonly #stopReaping = new AbortController();
   #staleTimer: NodeJS.Timeout | undefined;
+  #unlisten: () => void = () => undefined;
   #background: Promise<void> | undefined;
   #shutdown: Promise<void> | undefined;
 
@@ -130,6 +131,7 @@ class LeasedMembership implements Membership {
     this.#projection = new Projection({
       store,
       local: this.#local,
+      shelfBits: options.ids.shelfBits,
       lastSeenOf,
       onLeaving: (userId, graceMs) => this.#settling.after(store.users.sliceOf(userId), graceMs),
     });
@@ -147,6 +149,8 @@ class LeasedMembership implements Membership {
       counters: () => ({ connections: this.#local.size, rooms: this.#local.roomCount }),
       onRegained: async (lease) => {
         this.#counts.reprojections++;
+        // Taken out at the next heartbeat: removals wait for a lease, and that waits for this.
+        for (const stray of await this.#projection.strays(lease)) this.#removals.later(stray);
         await this.#projection.all(lease);
         await options.onRestored(lease);
       },
@@ -182,6 +186,10 @@ class LeasedMembership implements Membership {
       await this.#reap(this.serverId);
       await this.#keeper.start();
     }
+    this.#unlisten = this.#options.store.link.onState((state) => {
+      // Whoever answers next may be a replica that had lagged behind, or read an old snapshot.
+      if (state === "down") this.#keeper.doubt();
+    });
     this.#staleTimer = setInterval(() => this.#reportStale(), this.#options.cleanupIntervalMs);
     this.#staleTimer.unref();
     // Whoever was leaving when the last server closed has waited for this.
@@ -310,6 +318,7 @@ class LeasedMembership implements Membership {
 
   async #shutDown(): Promise<void> {
     clearInterval(this.#staleTimer);
+    this.#unlisten();
     this.#stopReaping.abort(new CmError("closed", "The membership was shut down."));
     await this.#keeper.stop();
     await this.#background;

@@ -4,6 +4,7 @@ import {
   type ConnectionReaping,
   type ConnectionRegistry,
   type Lease,
+  type Link,
   type OnError,
   type RoomDirectory,
   type RoomInterest,
@@ -20,6 +21,8 @@ export interface MembershipStore {
   readonly connections: ConnectionRegistry & ConnectionReaping;
   readonly rooms: RoomDirectory & RoomUpkeep;
   readonly users: UserDirectory & UserUpkeep;
+  /** Where it was down, the store may have come back older than it was. */
+  readonly link: Pick<Link, "onState">;
 }
 
 /** What a membership needs. */

@@ -5,6 +5,9 @@ import type { MembershipStore } from "./options.js";
 /** Connections written by one call when everything is projected anew. */
 const BATCH = 500;
 
+/** Shelves read at a time. */
+const SHELVES_AT_ONCE = 32;
+
 /** What a closed connection, or one that left rooms, has to lose in the store. */
 export interface Removal {
   readonly connection: LocalConnection;
@@ -15,6 +18,7 @@ export interface Removal {
 export interface ProjectionOptions {
   readonly store: MembershipStore;
   readonly local: LocalConnections;
+  readonly shelfBits: number;
   readonly lastSeenOf: (connectionId: string) => number | undefined;
   /** A user may have lost the last connection, and counts as online for so long. */
   readonly onLeaving: (userId: string, graceMs: number) => void;
@@ -24,12 +28,14 @@ export interface ProjectionOptions {
 export class Projection {
   readonly #store: MembershipStore;
   readonly #local: LocalConnections;
+  readonly #shelves: number;
   readonly #lastSeenOf: ProjectionOptions["lastSeenOf"];
   readonly #onLeaving: ProjectionOptions["onLeaving"];
 
-  constructor({ store, local, lastSeenOf, onLeaving }: ProjectionOptions) {
+  constructor({ store, local, shelfBits, lastSeenOf, onLeaving }: ProjectionOptions) {
     this.#store = store;
     this.#local = local;
+    this.#shelves = 2 ** shelfBits;
     this.#lastSeenOf = lastSeenOf;
     this.#onLeaving = onLeaving;
   }
@@ -107,6 +113,20 @@ export class Projection {
     }
   }
 
+  /**
+   * What the store's records of this server name that is not so any more, because the store
+   * came back older than it was. To be asked before {@link all} writes over the records.
+   */
+  async strays(lease: Lease): Promise<Removal[]> {
+    const strays: Removal[] = [];
+    for (let from = 0; from < this.#shelves; from += SHELVES_AT_ONCE) {
+      const count = Math.min(SHELVES_AT_ONCE, this.#shelves - from);
+      const shelves = Array.from({ length: count }, (_, i) => this.#store.connections.held(lease, from + i));
+      for (const record of (await Promise.all(shelves)).flat()) strays.push(...this.#straysOf(record));
+    }
+    return strays;
+  }
+
   /** Takes everything away, in batches: before the lease is given up. */
   async withdraw(lease: Lease, graceMs: number): Promise<void> {
     for (const batch of batches(this.#local.all(), BATCH)) {
@@ -133,6 +153,13 @@ export class Projection {
     );
   }
 
+  #straysOf({ connectionId, userId, connectedAt, rooms }: ConnectionRecord): Removal[] {
+    const connection = this.#local.get(connectionId);
+    if (connection === undefined) return [{ connection: strayConnection(connectionId, userId, connectedAt), rooms }];
+    const left = rooms.filter((room) => !connection.rooms.has(room));
+    return left.length === 0 ? [] : [{ connection, rooms: left }];
+  }
+
   #isOpen(connection: LocalConnection): boolean {
     return this.#local.get(connection.connectionId) === connection;
   }
@@ -141,6 +168,20 @@ export class Projection {
     const lastSeen = this.#lastSeenOf(connectionId) ?? connectedAt;
     return { connectionId, userId, connectedAt, lastSeen, rooms: [...rooms] };
   }
+}
+
+/** A connection that only the store still knows. Its user was told of as gone long ago. */
+function strayConnection(connectionId: string, userId: string, connectedAt: number): LocalConnection {
+  return {
+    connectionId,
+    userId,
+    connectedAt,
+    metadata: undefined,
+    graceMs: 0,
+    isAnnounced: true,
+    rooms: new Set(),
+    joining: new Map(),
+  };
 }
 
 /** Which of the places that connections have in rooms are meant. */

@@ -5,6 +5,18 @@ export type { EventuallyOptions } from "./eventually.js";
 export { eventually } from "./eventually.js";
 export { freshPrefix } from "./fresh-prefix.js";
 
+// Processes
+export type { ManagedProcess, ManagedProcessOptions, ProcessEnd } from "./process/managed-process.js";
+export { startManagedProcess } from "./process/managed-process.js";
+export type { ProcessUsage } from "./process/process-usage.js";
+export { processUsage } from "./process/process-usage.js";
+
+// Faults between processes
+export type { FaultLink } from "./faults/fault-link.js";
+export type { Direction, FaultMode } from "./faults/fault-mode.js";
+export type { FaultProxy, FaultProxyOptions } from "./faults/fault-proxy.js";
+export { startFaultProxy } from "./faults/fault-proxy.js";
+
 // A real Redis
 export { freePort } from "./redis/free-port.js";
 export { keysUnder } from "./redis/keys-under.js";

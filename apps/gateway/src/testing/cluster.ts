@@ -22,15 +22,24 @@ export interface GatewayCluster {
 /** Starts gateways that share a real Redis. */
 export async function startGatewayCluster(options: {
   readonly size: number;
-  readonly redis?: "single" | "cluster";
+  /** One of the Redis that all tests share, or one of the test's own. Default `single`. */
+  readonly redis?: "single" | "cluster" | { readonly url: string };
+  /** Where gateway number `index` looks for it. Default: at its own address. */
+  readonly redisUrlOf?: (index: number) => string;
   readonly env?: Readonly<Record<string, string>>;
 }): Promise<GatewayCluster> {
-  const redisUrl = inject(options.redis === "cluster" ? "redisClusterUrl" : "redisUrl");
+  const { redis = "single" } = options;
+  const redisUrl = typeof redis === "string" ? inject(redis === "cluster" ? "redisClusterUrl" : "redisUrl") : redis.url;
   const prefix = freshPrefix();
   const gateways = await Promise.all(
     Array.from({ length: options.size }, (_, i) =>
       startGatewayProcess({
-        env: { REDIS_URL: redisUrl, REDIS_PREFIX: prefix, SERVER_ID: `gw${i + 1}`, ...options.env },
+        env: {
+          REDIS_URL: options.redisUrlOf?.(i) ?? redisUrl,
+          REDIS_PREFIX: prefix,
+          SERVER_ID: `gw${i + 1}`,
+          ...options.env,
+        },
       }),
     ),
   );

@@ -39,6 +39,10 @@ export class CmSocket {
     return this.welcome.connection;
   }
 
+  get isOpen(): boolean {
+    return this.#socket.readyState === WebSocket.OPEN;
+  }
+
   /** Connects and says hello. */
   static async open(wsUrl: string, user: string): Promise<CmSocket> {
     const socket = await openSocket(wsUrl, user);

@@ -1,12 +1,14 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { type ManagedProcess, type ProcessUsage, startManagedProcess } from "@cm/test-kit";
 
 const MAIN = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
 
 /** How long a gateway may take to listen, or to end. */
 const PATIENCE_MS = 20_000;
+
+/** Log lines that are kept of one gateway. */
+const LOG_LINES_MAX = 10_000;
 
 /** A gateway running as a process of its own. */
 export interface GatewayProcess {
@@ -17,13 +19,20 @@ export interface GatewayProcess {
   readonly port: number;
   readonly pid: number;
   readonly serverId: string;
-  /** Every line that it logged so far. */
+  /** Whether it has not ended; a paused one runs. */
+  readonly running: boolean;
+  /** The last 10,000 lines that it logged. */
   readonly logs: readonly Readonly<Record<string, unknown>>[];
-  /** Asks it to close and waits; the exit code. */
+  /** Asks it to close and waits, killing it where it takes too long; the exit code. */
   stop(): Promise<number | null>;
   /** Ends it at once and waits. */
   kill(): Promise<void>;
   signal(signal: NodeJS.Signals): void;
+  /** Lets it do nothing, with its sockets open. */
+  pause(): void;
+  resume(): void;
+  /** What it has of its machine; Linux only. */
+  usage(): Promise<ProcessUsage>;
   /** Settles with the exit code when it has ended, by whoever. */
   readonly exited: Promise<number | null>;
 }
@@ -32,66 +41,62 @@ export interface GatewayProcess {
 export async function startGatewayProcess(
   options: { readonly env?: Readonly<Record<string, string>> } = {},
 ): Promise<GatewayProcess> {
-  const child = spawnGateway({ PORT: "0", ...options.env });
   const logs: Record<string, unknown>[] = [];
-  const exited = once(child, "exit").then(([code]) => code as number | null); // The event's first argument, by Node's contract.
+  let listens: (entry: Record<string, unknown>) => void = () => undefined;
   const listening = new Promise<Record<string, unknown>>((resolve) => {
-    if (child.stdout === null) return;
-    createInterface({ input: child.stdout }).on("line", (line) => {
-      const entry = parseLine(line);
-      logs.push(entry);
-      if (typeof entry.url === "string") resolve(entry);
-    });
+    listens = resolve;
   });
-  const entry = await Promise.race([
-    listening,
-    exited.then((code) => {
-      throw new Error(`The gateway ended with ${code} before it listened: ${JSON.stringify(logs.at(-1))}`);
-    }),
-    patience("to listen"),
-  ]);
+  const gateway = spawnGateway({ PORT: "0", ...options.env }, (line) => {
+    const entry = parseLine(line);
+    if (logs.push(entry) > LOG_LINES_MAX) logs.shift();
+    if (typeof entry.url === "string") listens(entry);
+  });
+  const exited = gateway.ended.then(({ code }) => code);
+  const failed = exited.then((code) => {
+    throw new Error(`The gateway ended with ${code} before it listened: ${gateway.output}`);
+  });
+  const entry = await inTime(gateway, "to listen", Promise.race([listening, failed]));
   const port = Number(entry.port);
-  const pid = child.pid ?? 0;
   return {
     url: `http://127.0.0.1:${port}`,
     wsUrl: `ws://127.0.0.1:${port}/ws`,
     port,
-    pid,
+    pid: gateway.pid,
     serverId: String(entry.serverId),
+    get running() {
+      return gateway.running;
+    },
     logs,
     exited,
-    signal: (signal) => void child.kill(signal),
-    async stop() {
-      child.kill("SIGTERM");
-      return Promise.race([exited, patience("to close")]);
-    },
+    signal: (signal) => gateway.signal(signal),
+    pause: () => gateway.pause(),
+    resume: () => gateway.resume(),
+    usage: () => gateway.usage(),
+    stop: async () => (await gateway.stop(PATIENCE_MS)).code,
     async kill() {
-      child.kill("SIGKILL");
-      await exited;
+      await gateway.kill();
     },
   };
 }
 
-/** Runs a gateway that is expected to end by itself; what it wrote and how it ended. */
+/** Runs a gateway that is expected to end by itself; the end of what it wrote, and how it ended. */
 export async function runGatewayToItsEnd(
   env: Readonly<Record<string, string>>,
 ): Promise<{ readonly code: number | null; readonly output: string }> {
-  const child = spawnGateway(env);
-  let output = "";
-  child.stdout?.on("data", (chunk: Buffer) => {
-    output += chunk.toString();
-  });
-  child.stderr?.on("data", (chunk: Buffer) => {
-    output += chunk.toString();
-  });
-  const [code] = (await Promise.race([once(child, "close"), patience("to end")])) as [number | null]; // By Node's contract.
-  return { code, output };
+  const gateway = spawnGateway(env);
+  const { code } = await inTime(gateway, "to end", gateway.ended);
+  return { code, output: gateway.output };
 }
 
-function spawnGateway(env: Readonly<Record<string, string>>): ChildProcess {
+function spawnGateway(env: Readonly<Record<string, string>>, onLine?: (line: string) => void): ManagedProcess {
   const { PATH = "" } = process.env;
-  // Nothing of the caller's environment but the path: a stray REDIS_URL must not decide a test.
-  return spawn(process.execPath, [MAIN], { env: { PATH, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+  return startManagedProcess({
+    command: process.execPath,
+    args: [MAIN],
+    // Nothing of the caller's environment but the path: a stray REDIS_URL must not decide a test.
+    env: { PATH, ...env },
+    ...(onLine === undefined ? {} : { onLine }),
+  });
 }
 
 function parseLine(line: string): Record<string, unknown> {
@@ -102,8 +107,18 @@ function parseLine(line: string): Record<string, unknown> {
   }
 }
 
-function patience(what: string): Promise<never> {
-  return new Promise((_, reject) => {
-    setTimeout(() => reject(new Error(`The gateway took too long ${what}.`)), PATIENCE_MS).unref();
+/** What the promise brings; a gateway that takes too long for it, or fails, is killed. */
+async function inTime<T>(gateway: ManagedProcess, what: string, promise: Promise<T>): Promise<T> {
+  const waiting = new AbortController();
+  const tooLong = sleep(PATIENCE_MS, undefined, { signal: waiting.signal }).then(() => {
+    throw new Error(`The gateway took too long ${what}: ${gateway.output}`);
   });
+  try {
+    return await Promise.race([promise, tooLong]);
+  } catch (error) {
+    await gateway.kill();
+    throw error;
+  } finally {
+    waiting.abort();
+  }
 }

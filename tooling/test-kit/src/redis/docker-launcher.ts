@@ -1,9 +1,11 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import type { LaunchRequest, RedisLauncher, RedisProcess } from "./launcher.js";
+import { type LaunchRequest, type RedisLauncher, type RedisProcess, SENTINEL_FILE } from "./launcher.js";
 
 const run = promisify(execFile);
 const IMAGE = "redis:7-alpine";
+/** Where the container has the folder for its files. */
+const DATA_DIR = "/data";
 
 /** Whether a Docker engine runs, not merely its client. */
 export async function dockerAnswers(): Promise<boolean> {
@@ -25,11 +27,14 @@ async function launch(request: LaunchRequest): Promise<RedisProcess> {
   // Loaded here because it is large, and not needed where Redis is started directly.
   const { GenericContainer } = await import("testcontainers");
   const server = ["redis-server"];
-  if (request.sentinel) server.push("/tmp/sentinel.conf", "--sentinel");
-  server.push("--port", String(request.port), "--bind", "127.0.0.1", "--dir", "/tmp", ...request.args);
+  if (request.sentinel) server.push(`${DATA_DIR}/${SENTINEL_FILE}`, "--sentinel");
+  server.push("--port", String(request.port), "--bind", "127.0.0.1", "--dir", DATA_DIR, ...request.args);
   const container = await new GenericContainer(IMAGE)
+    // Its files are ours to remove.
+    .withUser(`${process.getuid?.() ?? 0}:${process.getgid?.() ?? 0}`)
+    .withBindMounts([{ source: request.dir, target: DATA_DIR, mode: "rw" }])
     .withNetworkMode("host")
-    .withEntrypoint(["sh", "-c", 'touch /tmp/sentinel.conf && exec "$0" "$@"'])
+    .withEntrypoint(["sh", "-c", `touch ${DATA_DIR}/${SENTINEL_FILE} && exec "$0" "$@"`])
     .withCommand(server)
     .start();
   const id = container.getId();

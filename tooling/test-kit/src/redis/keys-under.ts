@@ -1,8 +1,8 @@
-import { RespConnection } from "./resp-connection.js";
+import { askRedis, RespConnection } from "./resp-connection.js";
 
 /**
  * All keys that begin with a prefix, sorted, on all masters. For tests that show that
- * nothing was left behind. Takes `redis://` and `redis+cluster://` URLs.
+ * nothing was left behind. Takes `redis://`, `redis+cluster://` and `redis+sentinel://` URLs.
  */
 export async function keysUnder(url: string, prefix: string): Promise<string[]> {
   const keys: string[] = [];
@@ -11,21 +11,33 @@ export async function keysUnder(url: string, prefix: string): Promise<string[]> 
 }
 
 async function masterPorts(url: string): Promise<number[]> {
-  const match = /^redis(\+cluster)?:\/\/[^:/]+:(\d+)/.exec(url);
-  if (match === null) throw new Error(`keysUnder can't read this URL: ${url}`);
-  const port = Number(match[2]);
-  if (match[1] === undefined) return [port];
-  const connection = await RespConnection.open(port);
-  try {
-    const slots = await connection.command("CLUSTER", "SLOTS");
-    const ports = (Array.isArray(slots) ? slots : []).flatMap((range) => {
-      const master = Array.isArray(range) ? range[2] : undefined;
-      return Array.isArray(master) ? [Number(master[1])] : [];
-    });
-    return [...new Set(ports)];
-  } finally {
-    connection.close();
+  const match = /^redis(\+cluster|\+sentinel)?:\/\/([^/?]+)(?:.*[?&]master=([^&]+))?/.exec(url);
+  const ports = (match?.[2] ?? "").split(",").map((address) => Number(address.split(":")[1]));
+  const [first] = ports;
+  if (match === null || first === undefined || ports.some(Number.isNaN)) {
+    throw new Error(`keysUnder can't read this URL: ${url}`);
   }
+  if (match[1] === undefined) return [first];
+  // One of them may be down.
+  const answers = await Promise.allSettled(
+    ports.map((port) =>
+      match[3] === undefined ? clusterMasters(port) : askRedis(port, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", match[3]),
+    ),
+  );
+  for (const answer of answers) {
+    if (answer.status !== "fulfilled" || !Array.isArray(answer.value)) continue;
+    return match[3] === undefined ? answer.value.map(Number) : [Number(answer.value[1])];
+  }
+  throw new Error(`Nobody answers at ${url}`);
+}
+
+async function clusterMasters(port: number): Promise<number[]> {
+  const slots = await askRedis(port, "CLUSTER", "SLOTS");
+  const ports = (Array.isArray(slots) ? slots : []).flatMap((range) => {
+    const master = Array.isArray(range) ? range[2] : undefined;
+    return Array.isArray(master) ? [Number(master[1])] : [];
+  });
+  return [...new Set(ports)];
 }
 
 async function keysOn(port: number, prefix: string): Promise<string[]> {

@@ -1,6 +1,8 @@
 /** What to start. */
 export interface LaunchRequest {
   readonly port: number;
+  /** The folder for its files; it stays when the process ends. */
+  readonly dir: string;
   /** Further command line arguments, such as `["--cluster-enabled", "yes"]`. */
   readonly args: readonly string[];
   /** Start it as a Sentinel. */
@@ -15,7 +17,7 @@ export interface RedisProcess {
   signal(name: NodeJS.Signals): Promise<void>;
   /** Whether it has ended by itself, and what it said last. */
   readonly ended: { readonly output: string } | undefined;
-  /** Ends it, waits until it is gone and removes its files. Idempotent. */
+  /** Ends it and waits until it is gone. Idempotent. */
   stop(): Promise<void>;
 }
 
@@ -25,3 +27,6 @@ export interface RedisLauncher {
   readonly name: "docker" | "PATH" | "apt";
   launch(request: LaunchRequest): Promise<RedisProcess>;
 }
+
+/** The file that a Sentinel keeps its state in, in its folder. It refuses to start without one. */
+export const SENTINEL_FILE = "sentinel.conf";

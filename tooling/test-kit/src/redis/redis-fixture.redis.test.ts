@@ -1,13 +1,5 @@
 import { expect, inject, it } from "vitest";
-import {
-  askRedis,
-  eventually,
-  freshPrefix,
-  keysUnder,
-  startRedis,
-  startRedisCluster,
-  startRedisSentinel,
-} from "../index.js";
+import { askRedis, freshPrefix, keysUnder, startRedis } from "../index.js";
 
 function portsOf(url: string): number[] {
   return [...url.matchAll(/:(\d+)/g)].map((match) => Number(match[1]));
@@ -36,36 +28,4 @@ it("starts a Redis that keeps nothing, dies, comes back empty on its port and en
     await redis.close();
   }
   await expect(askRedis(redis.port, "PING")).rejects.toThrow();
-});
-
-it("starts a Cluster whose replica takes over when its master is killed", async () => {
-  const cluster = await startRedisCluster({ replicas: 1, nodeTimeoutMs: 1_000 });
-  try {
-    const [first, second] = cluster.nodes;
-    await first?.kill();
-    await eventually(
-      async () => {
-        const info = await askRedis(second?.port ?? 0, "CLUSTER", "NODES");
-        expect(info).toMatch(/master,fail/);
-        expect(await askRedis(second?.port ?? 0, "CLUSTER", "INFO")).toContain("cluster_state:ok");
-      },
-      { timeoutMs: 20_000 },
-    );
-  } finally {
-    await cluster.close();
-  }
-});
-
-it("starts Sentinels that name the master", async () => {
-  const sentinel = await startRedisSentinel({ sentinels: 3 });
-  try {
-    for (const port of sentinel.ports) {
-      expect(await askRedis(port, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", sentinel.masterName)).toEqual([
-        "127.0.0.1",
-        String(sentinel.master.port),
-      ]);
-    }
-  } finally {
-    await sentinel.close();
-  }
 });

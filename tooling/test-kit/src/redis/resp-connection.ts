@@ -76,12 +76,18 @@ export class RespConnection {
   }
 }
 
-/** One command over a connection of its own. */
+/** How long {@link askRedis} waits: a process that is paused accepts connections and never answers. */
+const ANSWER_MAX_MS = 5_000;
+
+/** One command over a connection of its own. Rejects where no answer comes within five seconds. */
 export async function askRedis(port: number, ...args: readonly (string | number)[]): Promise<RespReply> {
   const connection = await RespConnection.open(port);
+  // Closing it makes the command fail.
+  const timer = setTimeout(() => connection.close(), ANSWER_MAX_MS);
   try {
     return await connection.command(...args);
   } finally {
+    clearTimeout(timer);
     connection.close();
   }
 }

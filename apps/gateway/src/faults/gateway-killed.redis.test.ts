@@ -1,0 +1,57 @@
+import { eventually, startRedis } from "@cm/test-kit";
+import { expect, it, onTestFinished } from "vitest";
+import { Crowd } from "../testing/crowd.js";
+import { startFaultCluster } from "../testing/fault-cluster.js";
+import { expectNoKeys, expectProjected } from "../testing/invariants.js";
+
+it("takes the members of a killed gateway out of all rosters in time, and leaves everybody else undisturbed", async () => {
+  const redis = await startRedis();
+  onTestFinished(() => redis.close());
+  const cluster = await startFaultCluster({ redis, size: 3 });
+  const crowd = await Crowd.gather(cluster);
+  await expectProjected(cluster, crowd);
+  const load = crowd.startLoad();
+  await eventually(() => expect(load.acknowledged).toBeGreaterThan(50));
+
+  const [victim] = cluster.gateways;
+  const observer = crowd.on(1)[0];
+  const killedAt = performance.now();
+  await victim?.kill();
+  await eventually(async () => {
+    const roster = await observer?.socket.do({ type: "members", room: observer.room });
+    const servers = roster?.type === "members" ? roster.members.map(({ server }) => server) : [];
+    expect(new Set(servers)).toEqual(new Set(["gw2", "gw3"]));
+  });
+  // Its lease, a heartbeat, and what a busy machine takes to look.
+  expect(performance.now() - killedAt).toBeLessThan(cluster.leaseTtlMs + cluster.heartbeatIntervalMs + 1_000);
+  await expectProjected(cluster, crowd);
+  await eventually(async () => expect((await cluster.keys()).filter((key) => key.includes("gw1"))).toEqual([]));
+
+  const outcome = await load.stop();
+  expect(outcome.disorder).toEqual([]);
+  // Those whose own gateway died under them got no answer; nobody else was refused.
+  expect(Object.keys(outcome.refused).filter((code) => code !== "unanswered")).toEqual([]);
+  expect(crowd.present).toEqual(crowd.notOn(0));
+  for (const { socket } of crowd.notOn(0)) expect(socket.received.filter(({ type }) => type === "gap")).toEqual([]);
+  await crowd.hearsItself();
+
+  crowd.leave();
+  await Promise.all(cluster.gateways.map((gateway) => gateway.running && gateway.stop()));
+  await expectNoKeys(cluster);
+});
+
+it("cleans up after two of four gateways that are killed at once, each exactly once", async () => {
+  const redis = await startRedis();
+  onTestFinished(() => redis.close());
+  const cluster = await startFaultCluster({ redis, size: 4 });
+  const crowd = await Crowd.gather(cluster, { perGateway: 24 });
+  await Promise.all(cluster.gateways.slice(0, 2).map((gateway) => gateway.kill()));
+  await expectProjected(cluster, crowd);
+  await eventually(async () => {
+    expect((await cluster.keys()).filter((key) => /gw[12]/.test(key))).toEqual([]);
+  });
+  const survivors = await Promise.all([2, 3].map((index) => cluster.stats(index)));
+  expect(survivors.reduce((sum, { reapedServers = 0 }) => sum + reapedServers, 0)).toBe(2);
+  expect(crowd.present).toHaveLength(48);
+  await crowd.hearsItself();
+});

@@ -1,0 +1,107 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { eventually, type FaultMode, startRedis } from "@cm/test-kit";
+import { expect, it, onTestFinished } from "vitest";
+import { Crowd } from "../testing/crowd.js";
+import { startFaultCluster } from "../testing/fault-cluster.js";
+import { expectProjected, expectUsageNear } from "../testing/invariants.js";
+
+/** The store's time limit of 2,000 ms for one operation, and what a busy machine takes to say so. */
+const ANSWER_MAX_MS = 3_500;
+const OUTAGE_MS = 5_000;
+
+it.each<[string, FaultMode]>([
+  ["is cut off for longer than the lease", { kind: "cut" }],
+  ["hangs for longer than the lease", { kind: "hang" }],
+])("answers in time while Redis %s, keeps its sockets, and recovers by itself", async (_, fault) => {
+  const redis = await startRedis();
+  onTestFinished(() => redis.close());
+  const cluster = await startFaultCluster({ redis, proxied: true });
+  const crowd = await Crowd.gather(cluster);
+  await expectProjected(cluster, crowd);
+  const before = await Promise.all(cluster.gateways.map((gateway) => gateway.usage()));
+  const load = crowd.startLoad();
+  await eventually(() => expect(load.acknowledged).toBeGreaterThan(50));
+
+  await Promise.all(cluster.proxies.map((proxy) => proxy.set(fault)));
+  await eventually(async () => {
+    for (const index of [0, 1]) expect(await cluster.readiness(index)).toBe(503);
+  });
+  // The outage itself, which has to outlast the lease.
+  await sleep(OUTAGE_MS);
+  await Promise.all(cluster.proxies.map((proxy) => proxy.set({ kind: "pass" })));
+
+  await cluster.untilReady();
+  await expectProjected(cluster, crowd);
+  const outcome = await load.stop();
+  expect(outcome.slowestMs).toBeLessThan(ANSWER_MAX_MS);
+  expect(Object.keys(outcome.refused).length).toBeGreaterThan(0);
+  for (const code of Object.keys(outcome.refused)) expect(["unavailable", "timeout"]).toContain(code);
+  expect(outcome.disorder).toEqual([]);
+  expect(crowd.present).toEqual(crowd.members);
+  await crowd.hearsItself();
+  for (const [index, gateway] of cluster.gateways.entries()) {
+    const usage = before[index];
+    if (usage !== undefined) await expectUsageNear(gateway, usage);
+  }
+});
+
+it("lets one gateway that is cut off go out of the rosters alone, and takes it back", async () => {
+  const redis = await startRedis();
+  onTestFinished(() => redis.close());
+  const cluster = await startFaultCluster({ redis, proxied: true });
+  const crowd = await Crowd.gather(cluster);
+  const [cutOff] = cluster.proxies;
+  await cutOff?.set({ kind: "cut" });
+  const observer = crowd.on(1)[0];
+  await eventually(async () => {
+    expect(await observer?.socket.do({ type: "members", room: observer.room })).toMatchObject({ total: 2 });
+  });
+  expect(await cluster.readiness(1)).toBe(200);
+  expect(await cluster.readiness(0)).toBe(503);
+  await cutOff?.set({ kind: "pass" });
+  await expectProjected(cluster, crowd);
+  expect(crowd.present).toEqual(crowd.members);
+  await crowd.hearsItself();
+});
+
+it("is none the worse for a connection that breaks again and again: nothing piles up on either side", async () => {
+  const redis = await startRedis();
+  onTestFinished(() => redis.close());
+  const cluster = await startFaultCluster({ redis, proxied: true });
+  const crowd = await Crowd.gather(cluster);
+  await expectProjected(cluster, crowd);
+  const before = await Promise.all(cluster.gateways.map((gateway) => gateway.usage()));
+  const load = crowd.startLoad(5);
+  for (let round = 0; round < 10; round++) {
+    for (const proxy of cluster.proxies) {
+      const { accepted } = proxy;
+      await proxy.set({ kind: "cut" });
+      await proxy.set({ kind: "pass" });
+      await eventually(() => expect(proxy.accepted).toBeGreaterThan(accepted));
+    }
+  }
+  await cluster.untilReady();
+  await expectProjected(cluster, crowd);
+  expect((await load.stop()).disorder).toEqual([]);
+  await crowd.hearsItself();
+  // One connection for commands and one that subscribes, as at the start.
+  for (const proxy of cluster.proxies) await eventually(() => expect(proxy.links).toHaveLength(2));
+  for (const [index, gateway] of cluster.gateways.entries()) {
+    const usage = before[index];
+    if (usage !== undefined) await expectUsageNear(gateway, usage);
+  }
+});
+
+it("serves everybody where Redis is far away, a third of a second there and back", async () => {
+  const redis = await startRedis();
+  onTestFinished(() => redis.close());
+  const cluster = await startFaultCluster({ redis, proxied: true });
+  await Promise.all(cluster.proxies.map((proxy) => proxy.set({ kind: "delay", toServerMs: 160, toClientMs: 160 })));
+  const crowd = await Crowd.gather(cluster, { perGateway: 4, rooms: 2 });
+  const load = crowd.startLoad();
+  await eventually(() => expect(load.acknowledged).toBeGreaterThan(100));
+  await expectProjected(cluster, crowd);
+  expect(await load.stop()).toMatchObject({ refused: {}, disorder: [] });
+  await cluster.untilReady();
+  await crowd.hearsItself();
+});

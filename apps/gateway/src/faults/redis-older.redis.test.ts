@@ -1,0 +1,87 @@
+import { eventually, type RedisSentinel, type RedisServer, startRedis, startRedisSentinel } from "@cm/test-kit";
+import { expect, it, onTestFinished } from "vitest";
+import { Crowd } from "../testing/crowd.js";
+import { type FaultCluster, startFaultCluster } from "../testing/fault-cluster.js";
+import { expectNoKeys, expectProjected } from "../testing/invariants.js";
+
+/** Longer than a test: no lease that runs out gives away that something was lost. */
+const LONG_LEASE_SECONDS = 60;
+
+/** A third of the crowd goes for good, and another third has been in one more room meanwhile. */
+async function change(cluster: FaultCluster, crowd: Crowd): Promise<void> {
+  for (const [i, { socket }] of crowd.members.entries()) {
+    if (i % 3 === 0) socket.terminate();
+    else if (i % 3 === 1) await socket.do({ type: "join", room: "passing" });
+  }
+  for (const { socket } of crowd.members.filter((_, i) => i % 3 === 1)) {
+    await socket.do({ type: "leave", room: "passing" });
+  }
+  await expectProjected(cluster, crowd);
+}
+
+async function expectWholeAgain(cluster: FaultCluster, crowd: Crowd): Promise<void> {
+  await cluster.untilReady();
+  // One heartbeat finds out, the next one takes out what is too much.
+  await expectProjected(cluster, crowd, 2 * cluster.heartbeatIntervalMs + 3_000);
+  await crowd.hearsItself();
+  crowd.leave();
+  await Promise.all(cluster.gateways.map((gateway) => gateway.stop()));
+  await expectNoKeys(cluster);
+}
+
+async function restartFromSnapshot(redis: RedisServer): Promise<void> {
+  await redis.kill();
+  await redis.restart({ keepFiles: true });
+}
+
+it.each([
+  ["still hold their leases", LONG_LEASE_SECONDS, 0],
+  ["have lost their leases", 3, 3_500],
+])(
+  "forgets who has left, where Redis restarts from a snapshot that is older, and the servers %s",
+  async (_, leaseTtlSeconds, downMs) => {
+    const redis = await startRedis();
+    onTestFinished(() => redis.close());
+    const cluster = await startFaultCluster({ redis, leaseTtlSeconds });
+    const crowd = await Crowd.gather(cluster);
+    await redis.ask("SAVE");
+    await change(cluster, crowd);
+    const savedAt = Date.now();
+    await redis.kill();
+    await eventually(() => expect(Date.now() - savedAt).toBeGreaterThanOrEqual(downMs));
+    await restartFromSnapshot(redis);
+    await expectWholeAgain(cluster, crowd);
+  },
+);
+
+it("remembers who has come, where Redis restarts from a snapshot that is older", async () => {
+  const redis = await startRedis();
+  onTestFinished(() => redis.close());
+  const cluster = await startFaultCluster({ redis, leaseTtlSeconds: LONG_LEASE_SECONDS });
+  await redis.ask("SAVE");
+  const crowd = await Crowd.gather(cluster);
+  await restartFromSnapshot(redis);
+  await expectWholeAgain(cluster, crowd);
+});
+
+it("is whole again after a failover to a replica that had lagged behind", async () => {
+  const redis = await startRedisSentinel({ sentinels: 3, replicas: 2, proxied: true });
+  onTestFinished(() => redis.close());
+  const cluster = await startFaultCluster({ redis, leaseTtlSeconds: LONG_LEASE_SECONDS });
+  const crowd = await Crowd.gather(cluster);
+  await redis.master.ask("WAIT", 2, 5_000);
+  await holdReplication(redis);
+  await change(cluster, crowd);
+  await redis.master.kill();
+  await redis.untilFailedOver(redis.master);
+  await expectWholeAgain(cluster, crowd);
+});
+
+/** The replicas stay connected to their master and hear nothing more of it. */
+async function holdReplication({ master, proxies }: RedisSentinel): Promise<void> {
+  const clients = String(await master.ask("CLIENT", "LIST", "TYPE", "REPLICA"));
+  const ports = [...clients.matchAll(/ addr=127\.0\.0\.1:(\d+) /g)].map((match) => Number(match[1]));
+  const links = (proxies[0]?.links ?? []).filter(({ serverSeesPort }) => ports.includes(serverSeesPort ?? 0));
+  expect(links).toHaveLength(2);
+  for (const link of links) link.set({ kind: "hang", drop: "to-client" });
+}

@@ -1,0 +1,49 @@
+import { eventually, type RedisSentinel, startRedisSentinel } from "@cm/test-kit";
+import { expect, it, onTestFinished } from "vitest";
+import { Crowd } from "../testing/crowd.js";
+import { startFaultCluster } from "../testing/fault-cluster.js";
+import { expectProjected } from "../testing/invariants.js";
+
+interface Fault {
+  readonly begin: (redis: RedisSentinel) => Promise<void>;
+  readonly end: (redis: RedisSentinel) => Promise<void>;
+}
+
+const FAULTS: readonly (readonly [string, Fault])[] = [
+  ["hangs", { begin: ({ master }) => master.pause(), end: ({ master }) => master.resume() }],
+  [
+    "is cut off from everybody and goes on as a master",
+    {
+      begin: async ({ proxies }) => proxies[0]?.set({ kind: "cut" }),
+      end: async ({ proxies }) => proxies[0]?.set({ kind: "pass" }),
+    },
+  ],
+];
+
+it.each(FAULTS)("follows the Sentinels when the master %s under load, and no server stays deaf", async (_, fault) => {
+  const redis = await startRedisSentinel({ sentinels: 3, replicas: 2, proxied: true });
+  onTestFinished(() => redis.close());
+  const cluster = await startFaultCluster({ redis });
+  const crowd = await Crowd.gather(cluster);
+  await expectProjected(cluster, crowd);
+  const load = crowd.startLoad();
+  await eventually(() => expect(load.acknowledged).toBeGreaterThan(50));
+
+  await fault.begin(redis);
+  const master = await redis.untilFailedOver(redis.master);
+  await cluster.untilReady();
+  await expectProjected(cluster, crowd);
+  const outcome = await load.stop();
+  expect(outcome.disorder).toEqual([]);
+  for (const code of Object.keys(outcome.refused)) expect(["unavailable", "timeout"]).toContain(code);
+  expect(crowd.present).toEqual(crowd.members);
+  await crowd.hearsItself();
+
+  // The old master comes back, and is no place for anybody to write to or listen at.
+  await fault.end(redis);
+  await eventually(async () => expect(await redis.master.ask("ROLE")).toEqual(expect.arrayContaining(["slave"])));
+  await cluster.untilReady();
+  await expectProjected(cluster, crowd);
+  await crowd.hearsItself();
+  expect(await redis.currentMaster()).toBe(master);
+});

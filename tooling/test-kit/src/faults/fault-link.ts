@@ -1,0 +1,84 @@
+import { connect, type Socket } from "node:net";
+import { ByteLane } from "./byte-lane.js";
+import { type Direction, type FaultMode, flowOf } from "./fault-mode.js";
+
+/** What a link needs. */
+export interface FaultLinkOptions {
+  /** The client's side, accepted and not read yet. */
+  readonly client: Socket;
+  readonly targetPort: number;
+  readonly mode: FaultMode;
+  readonly onChunk: (direction: Direction, bytes: number) => void;
+  readonly onClosed: () => void;
+}
+
+/** One connection through a proxy. */
+export class FaultLink {
+  readonly #options: FaultLinkOptions;
+  #mode: FaultMode;
+  #server: Socket | undefined;
+  #lanes: ReadonlyMap<Direction, ByteLane> = new Map();
+  #isClosed = false;
+
+  constructor(options: FaultLinkOptions) {
+    this.#options = options;
+    this.#mode = options.mode;
+    this.#listen(options.client);
+    this.set(options.mode);
+  }
+
+  /** The port that the server sees this client come from; `undefined` before there is a connection to it. */
+  get serverSeesPort(): number | undefined {
+    return this.#server?.localPort;
+  }
+
+  /** Changes what happens to this one connection, until the whole proxy is set anew. `cut` ends it for good. */
+  set(mode: FaultMode): void {
+    if (this.#isClosed) return;
+    this.#mode = mode;
+    if (mode.kind === "cut") {
+      this.reset();
+      return;
+    }
+    // While nothing gets through in either direction the server does not learn of a new connection.
+    const isSevered = flowOf(mode, "to-server").held && flowOf(mode, "to-client").held;
+    if (this.#server === undefined && !isSevered) this.#connect();
+    for (const [direction, lane] of this.#lanes) lane.flow = flowOf(mode, direction);
+  }
+
+  /** Ends both sides with a reset. */
+  reset(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    for (const lane of this.#lanes.values()) lane.close();
+    this.#options.client.resetAndDestroy();
+    this.#server?.resetAndDestroy();
+    this.#options.onClosed();
+  }
+
+  #connect(): void {
+    const { client, targetPort, onChunk } = this.#options;
+    const server = connect({ port: targetPort, host: "127.0.0.1", noDelay: true, allowHalfOpen: true });
+    this.#server = server;
+    this.#listen(server);
+    const lane = (direction: Direction, source: Socket, sink: Socket): [Direction, ByteLane] => [
+      direction,
+      new ByteLane({
+        source,
+        sink,
+        flow: flowOf(this.#mode, direction),
+        onChunk: (bytes) => onChunk(direction, bytes),
+      }),
+    ];
+    this.#lanes = new Map([lane("to-server", client, server), lane("to-client", server, client)]);
+  }
+
+  #listen(socket: Socket): void {
+    socket.on("error", () => this.reset());
+    socket.on("close", () => {
+      const other = socket === this.#server ? this.#options.client : this.#server;
+      // An orderly end was passed on by the lanes; the link is over when both sides are.
+      if (other === undefined || other.destroyed || !socket.readableEnded) this.reset();
+    });
+  }
+}

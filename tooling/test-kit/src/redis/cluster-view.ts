@@ -1,0 +1,39 @@
+import type { RedisServer } from "./redis-server.js";
+
+/** A node of a Cluster as another one sees it. */
+export interface SeenNode {
+  readonly id: string;
+  readonly flags: readonly string[];
+  /** Id of the master that it follows; `undefined` for a master. */
+  readonly masterId: string | undefined;
+  /** Ranges of slots, both ends included. */
+  readonly slots: readonly (readonly [from: number, to: number])[];
+}
+
+/** All nodes that a node knows, read from its `CLUSTER NODES`. */
+export async function seenBy(node: RedisServer): Promise<SeenNode[]> {
+  const lines = String(await node.ask("CLUSTER", "NODES"))
+    .split("\n")
+    .filter((line) => line !== "");
+  return lines.map((line) => {
+    // id, address, flags, master, ping, pong, epoch, link state, slots
+    const [id = "", , flags = "", masterId = "-", , , , , ...slots] = line.split(" ");
+    return {
+      id,
+      flags: flags.split(","),
+      masterId: masterId === "-" ? undefined : masterId,
+      // A slot that is being moved stands in brackets, and in its range besides.
+      slots: slots
+        .filter((range) => !range.startsWith("["))
+        .map((range) => {
+          const [from = Number.NaN, to = from] = range.split("-").map(Number);
+          return [from, to] as const;
+        }),
+    };
+  });
+}
+
+/** Whether a node has a slot. */
+export function hasSlot(node: SeenNode, slot: number): boolean {
+  return node.slots.some(([from, to]) => from <= slot && slot <= to);
+}
