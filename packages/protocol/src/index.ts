@@ -71,5 +71,5 @@ export type {
   ServerRegistration,
   ServerRegistry,
 } from "./contracts/server-registry.js";
-export type { Link, LinkState, Store } from "./contracts/store.js";
+export type { Link, LinkState, LinkStatus, Store } from "./contracts/store.js";
 export type { UserConnection, UserDirectory, UserUpkeep } from "./contracts/user-directory.js";

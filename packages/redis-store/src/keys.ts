@@ -17,7 +17,8 @@ import type { UserKeys } from "./projection-scripts.js";
  * | `<prefix>:{u.*}:connections` | sorted set: user and connection id, all scores 0; see `userEntryHead` | the user's partition |
  * | `<prefix>:{u.*}:online` | number of the partition's users | the user's partition |
  *
- * Channels: `<prefix>:{r.*}:room:<room>` and `<prefix>:{<serverId>}:server`.
+ * Channels: `<prefix>:{r.*}:room:<room>`, `<prefix>:{<serverId>}:server` and
+ * `<prefix>:{p*}:probe:<id>`.
  */
 export class Keys {
   readonly layout: string;
@@ -76,6 +77,11 @@ export class Keys {
     return channel.kind === "room"
       ? `${this.#roomHead(channel.name)}room:${channel.name}`
       : `${this.#prefix}:{${channel.name}}:server`;
+  }
+
+  /** A channel for a store's own probes; each `n` lies in another slot of a Cluster. */
+  probe(n: number, id: string): string {
+    return `${this.#prefix}:{p${n}}:probe:${id}`;
   }
 
   #roomHead(room: string): string {

@@ -1,0 +1,156 @@
+/** How a {@link DeliveryProbe} works. */
+export interface DeliveryProbeOptions {
+  /** Publishes to the probe's channel, by the way that all messages go. */
+  readonly publish: (payload: Buffer) => Promise<number>;
+  /** Whether the channel is subscribed on the connection that exists now. */
+  readonly isLive: () => boolean;
+  /** Takes the connection down that stays silent, so that a new one is made. */
+  readonly replace: () => void;
+  /** What the probe says may have changed. */
+  readonly changed: () => void;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+}
+
+/**
+ * What is known of a connection.
+ *
+ * - `unproven`: nothing came over it yet
+ * - `proven`: a message came through, and the next is not late
+ * - `late`: a message should have come by now
+ * - `failed`: messages can't be published, so nothing can be said about hearing them
+ */
+export type Proof = "unproven" | "proven" | "late" | "failed";
+
+interface Outstanding {
+  readonly payload: Buffer;
+  /** Moments, in milliseconds of the monotonic clock. */
+  sentAt: number;
+  answeredAt: number | undefined;
+  /** Whether it must come back: not where the channel was not live all the time. */
+  isExpected: boolean;
+}
+
+/**
+ * Shows that a subscriber hears what is published. A connection can look healthy for
+ * hours while nothing comes over it any more; so each one listens on a channel of its own,
+ * and what is published there must come back. It does not tear down what is merely slow:
+ * time counts from when Redis has taken the message, and not while this process stood
+ * still itself.
+ */
+export class DeliveryProbe {
+  readonly #options: DeliveryProbeOptions;
+  readonly #timer: NodeJS.Timeout;
+  #outstanding: Outstanding | undefined;
+  #count = 0;
+  #proof: Proof = "unproven";
+  #provenAt: number | undefined;
+  #lookedAt = performance.now();
+  #closed = false;
+
+  constructor(options: DeliveryProbeOptions) {
+    this.#options = options;
+    this.#timer = setInterval(() => this.#look(), options.intervalMs);
+    this.#timer.unref();
+  }
+
+  get proof(): Proof {
+    return this.#proof;
+  }
+
+  /** When a message last came through, in milliseconds of the monotonic clock. */
+  get provenAt(): number | undefined {
+    return this.#provenAt;
+  }
+
+  /** Asks at once: something has changed for the better. */
+  hurry(): void {
+    if (!this.#closed) this.#send();
+  }
+
+  /** The connection broke, or is a new one: nothing is known of it, and no answer awaited. */
+  reset(): void {
+    if (this.#outstanding !== undefined) this.#outstanding.isExpected = false;
+    if (this.#proof !== "failed") this.#become("unproven");
+  }
+
+  /** Something came in over the probe's channel. */
+  take(payload: Buffer): void {
+    // Of an earlier connection, where it is not what was sent last.
+    if (this.#outstanding?.isExpected !== true || !payload.equals(this.#outstanding.payload)) return;
+    this.#outstanding = undefined;
+    this.#provenAt = performance.now();
+    this.#become("proven");
+    this.#options.changed();
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearInterval(this.#timer);
+    this.#outstanding = undefined;
+  }
+
+  #look(): void {
+    const { intervalMs, timeoutMs } = this.#options;
+    const now = performance.now();
+    const lostMs = now - this.#lookedAt - intervalMs;
+    this.#lookedAt = now;
+    const outstanding = this.#outstanding;
+    if (outstanding === undefined) {
+      this.#send();
+      return;
+    }
+    if (lostMs > intervalMs) {
+      // This process stood still, and what came in meanwhile is not read yet.
+      outstanding.sentAt += lostMs;
+      if (outstanding.answeredAt !== undefined) outstanding.answeredAt += lostMs;
+      return;
+    }
+    // Its deadline is that of any command.
+    if (!outstanding.isExpected) return;
+    if (outstanding.answeredAt !== undefined && now - outstanding.answeredAt >= timeoutMs) {
+      this.#outstanding = undefined;
+      this.#become("unproven");
+      this.#options.replace();
+      return;
+    }
+    if (now - outstanding.sentAt >= timeoutMs / 2) this.#become("late");
+  }
+
+  #send(): void {
+    const { publish, isLive } = this.#options;
+    const payload = Buffer.from(String(++this.#count));
+    const outstanding: Outstanding = {
+      payload,
+      sentAt: performance.now(),
+      answeredAt: undefined,
+      isExpected: isLive(),
+    };
+    this.#outstanding = outstanding;
+    publish(payload).then(
+      () => this.#answered(outstanding),
+      () => this.#refused(outstanding),
+    );
+  }
+
+  #answered(outstanding: Outstanding): void {
+    if (this.#closed) return;
+    if (this.#proof === "failed") this.#become("unproven");
+    if (this.#outstanding !== outstanding) return;
+    if (outstanding.isExpected) outstanding.answeredAt = performance.now();
+    else this.#outstanding = undefined;
+  }
+
+  /** Whoever publishes is told why; here it only counts that it failed. */
+  #refused(outstanding: Outstanding): void {
+    if (this.#closed || this.#outstanding !== outstanding) return;
+    this.#outstanding = undefined;
+    this.#become("failed");
+  }
+
+  #become(proof: Proof): void {
+    if (proof === this.#proof) return;
+    this.#proof = proof;
+    this.#options.changed();
+  }
+}
