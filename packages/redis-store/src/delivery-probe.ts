@@ -4,8 +4,12 @@ export interface DeliveryProbeOptions {
   readonly publish: (payload: Buffer) => Promise<number>;
   /** Whether the channel is subscribed on the connection that exists now. */
   readonly isLive: () => boolean;
-  /** Takes the connection down that stays silent, so that a new one is made. */
-  readonly replace: () => void;
+  /**
+   * Takes the connection down that stays silent, so that a new one is made. `times`
+   * counts from the last message that came through: where it is more than 1, what is
+   * published may go elsewhere.
+   */
+  readonly replace: (times: number) => void;
   /** What the probe says may have changed. */
   readonly changed: () => void;
   readonly intervalMs: number;
@@ -43,6 +47,7 @@ export class DeliveryProbe {
   readonly #timer: NodeJS.Timeout;
   #outstanding: Outstanding | undefined;
   #count = 0;
+  #replaced = 0;
   #proof: Proof = "unproven";
   #provenAt: number | undefined;
   #lookedAt = performance.now();
@@ -80,6 +85,7 @@ export class DeliveryProbe {
     if (this.#outstanding?.isExpected !== true || !payload.equals(this.#outstanding.payload)) return;
     this.#outstanding = undefined;
     this.#provenAt = performance.now();
+    this.#replaced = 0;
     this.#become("proven");
     this.#options.changed();
   }
@@ -111,7 +117,7 @@ export class DeliveryProbe {
     if (outstanding.answeredAt !== undefined && now - outstanding.answeredAt >= timeoutMs) {
       this.#outstanding = undefined;
       this.#become("unproven");
-      this.#options.replace();
+      this.#options.replace(++this.#replaced);
       return;
     }
     if (now - outstanding.sentAt >= timeoutMs / 2) this.#become("late");

@@ -42,6 +42,22 @@ it("replaces a subscriber that went deaf while publishing works, and tells its c
   await eventually(() => expect(got).toEqual(["heard"]));
 });
 
+it("brings publisher and subscriber together again that were left with two different servers", async () => {
+  const [old, promoted] = [await ownRedis(), await ownRedis()];
+  const relay = await startFaultRelay(old.port);
+  const store = await startStore({ url: relay.url, ...QUICK });
+  const got: string[] = [];
+  await store.bus.subscribe(ROOM, (message) => got.push(Buffer.from(message).toString()));
+  relay.redirect(promoted.port);
+  relay.cut("subscriber");
+  await eventually(() => expect(store.link.state).toBe("resubscribing"));
+  // The old server takes messages as before, for nobody.
+  expect(await store.bus.publish(ROOM, Buffer.from("lost"))).toBe(0);
+  await eventually(() => expect(store.link.state).toBe("in-sync"));
+  expect(await store.bus.publish(ROOM, Buffer.from("heard"))).toBe(1);
+  await eventually(() => expect(got).toEqual(["heard"]));
+});
+
 it("calls a link down, not deaf, where publishes get no answer, and comes back", async () => {
   const relay = await startFaultRelay((await ownRedis()).port);
   const store = await startStore({ url: relay.url, ...QUICK, commandTimeoutMs: 300 });

@@ -13,6 +13,10 @@ export interface FaultRelay {
    * half open. New connections work.
    */
   swallowReplies(role: RelayRole): void;
+  /** Where new connections lead from now on; those that are there stay. */
+  redirect(targetPort: number): void;
+  /** Breaks those that are connected now. */
+  cut(role: RelayRole): void;
   /** Takes nothing any more from those that are connected now, nor from new ones: as a host that hangs. */
   hang(): void;
   /** Ends `hang`: what was held goes on. */
@@ -33,9 +37,10 @@ export async function startFaultRelay(targetPort: number): Promise<FaultRelay> {
   const pairs = new Set<Pair>();
   let isHanging = false;
   let connections = 0;
+  let target = targetPort;
   const server = createServer((near) => {
     connections++;
-    const far = connect(targetPort, "127.0.0.1");
+    const far = connect(target, "127.0.0.1");
     const pair: Pair = { near, far, role: undefined, swallows: false };
     pairs.add(pair);
     const end = (): void => {
@@ -66,6 +71,12 @@ export async function startFaultRelay(targetPort: number): Promise<FaultRelay> {
     },
     swallowReplies(role) {
       for (const pair of pairs) if (pair.role === role) pair.swallows = true;
+    },
+    redirect(port) {
+      target = port;
+    },
+    cut(role) {
+      for (const { near, role: own } of pairs) if (own === role) near.destroy();
     },
     hang() {
       isHanging = true;

@@ -22,6 +22,8 @@ export interface ProbeSettings {
   /** The probe's channel on one of the slots of a Cluster: the n-th try for one. */
   readonly channel: (n: number) => string;
   readonly publish: (channel: string, payload: Buffer) => Promise<number>;
+  /** A new subscriber was silent too: perhaps messages are published in another place. */
+  readonly doubtPublisher: () => void;
   readonly intervalMs: number;
   readonly timeoutMs: number;
 }
@@ -78,9 +80,10 @@ export class ProbedSubscriber {
     this.#probe = new DeliveryProbe({
       publish: (payload) => probe.publish(this.#probeChannel, payload),
       isLive: () => this.connection.isLive(this.#probeChannel),
-      replace: () => {
+      replace: (times) => {
         counters.replacedSubscribers++;
         this.connection.replace();
+        if (times > 1) probe.doubtPublisher();
       },
       changed: events.changed,
       intervalMs: probe.intervalMs,
