@@ -2,6 +2,8 @@
 export interface DeliveryProbeOptions {
   /** Publishes to the probe's channel, by the way that all messages go. */
   readonly publish: (payload: Buffer) => Promise<number>;
+  /** Whether there is a connection to subscribe with. */
+  readonly isReady: () => boolean;
   /** Whether the channel is subscribed on the connection that exists now. */
   readonly isLive: () => boolean;
   /**
@@ -51,6 +53,8 @@ export class DeliveryProbe {
   #proof: Proof = "unproven";
   #provenAt: number | undefined;
   #lookedAt = performance.now();
+  /** Since when there is a connection without the channel. */
+  #unsubscribedAt: number | undefined;
   #closed = false;
 
   constructor(options: DeliveryProbeOptions) {
@@ -101,6 +105,10 @@ export class DeliveryProbe {
     const now = performance.now();
     const lostMs = now - this.#lookedAt - intervalMs;
     this.#lookedAt = now;
+    if (this.#isStuck(now, lostMs)) {
+      this.#replace();
+      return;
+    }
     const outstanding = this.#outstanding;
     if (outstanding === undefined) {
       this.#send();
@@ -115,12 +123,28 @@ export class DeliveryProbe {
     // Its deadline is that of any command.
     if (!outstanding.isExpected) return;
     if (outstanding.answeredAt !== undefined && now - outstanding.answeredAt >= timeoutMs) {
-      this.#outstanding = undefined;
-      this.#become("unproven");
-      this.#options.replace(++this.#replaced);
+      this.#replace();
       return;
     }
     if (now - outstanding.sentAt >= timeoutMs / 2) this.#become("late");
+  }
+
+  /** Whether Redis takes messages, but the connection's subscription is not acknowledged in time. */
+  #isStuck(now: number, lostMs: number): boolean {
+    const { isReady, isLive, timeoutMs, intervalMs } = this.#options;
+    if (!isReady() || isLive() || this.#proof === "failed" || lostMs > intervalMs) {
+      this.#unsubscribedAt = undefined;
+      return false;
+    }
+    this.#unsubscribedAt ??= now;
+    return now - this.#unsubscribedAt >= timeoutMs;
+  }
+
+  #replace(): void {
+    this.#outstanding = undefined;
+    this.#unsubscribedAt = undefined;
+    this.#become("unproven");
+    this.#options.replace(++this.#replaced);
   }
 
   #send(): void {

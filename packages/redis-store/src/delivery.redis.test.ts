@@ -1,5 +1,6 @@
 import type { LinkState } from "@cm/protocol";
 import { askRedis, eventually, type RedisServer, startRedis } from "@cm/test-kit";
+import { Redis } from "ioredis";
 import { expect, it, onTestFinished } from "vitest";
 import { DeliveryProbe } from "./delivery-probe.js";
 import { startFaultRelay } from "./fault-relay.fixture.js";
@@ -55,6 +56,32 @@ it("brings publisher and subscriber together again that were left with two diffe
   expect(await store.bus.publish(ROOM, Buffer.from("lost"))).toBe(0);
   await eventually(() => expect(store.link.state).toBe("in-sync"));
   expect(await store.bus.publish(ROOM, Buffer.from("heard"))).toBe(1);
+  await eventually(() => expect(got).toEqual(["heard"]));
+});
+
+it.each([
+  ["an idle one", false],
+  ["one that waits for an acknowledgement", true],
+])("replaces a deaf subscriber of the application's too: %s", async (_, subscribing) => {
+  const relay = await startFaultRelay((await ownRedis()).port);
+  // Nothing but what ioredis does by itself: no limit to how long it waits for an answer.
+  const clients = {
+    commands: new Redis(relay.url, { connectionName: "cm:commands" }),
+    subscriber: new Redis(relay.url, { connectionName: "cm:subscriber" }),
+  };
+  onTestFinished(() => Object.values(clients).forEach((client) => void client.disconnect()));
+  const store = await startStore({ clients, ...QUICK });
+  const got: string[] = [];
+  await store.bus.subscribe(ROOM, (message) => got.push(Buffer.from(message).toString()));
+  if (subscribing) {
+    relay.swallowNextSubscribe();
+    relay.cut("subscriber");
+  } else {
+    relay.swallowReplies("subscriber");
+  }
+  await eventually(() => expect(store.link.status().replacedSubscribers).toBe(1));
+  await eventually(() => expect(store.link.state).toBe("in-sync"));
+  await store.bus.publish(ROOM, Buffer.from("heard"));
   await eventually(() => expect(got).toEqual(["heard"]));
 });
 
@@ -128,6 +155,7 @@ it("does not keep a process alive", () => {
   const before = timers();
   const probe = new DeliveryProbe({
     publish: () => Promise.resolve(1),
+    isReady: () => true,
     isLive: () => true,
     replace: () => undefined,
     changed: () => undefined,

@@ -13,6 +13,8 @@ export interface FaultRelay {
    * half open. New connections work.
    */
   swallowReplies(role: RelayRole): void;
+  /** The same for whoever subscribes next, from that moment on: it is never acknowledged. */
+  swallowNextSubscribe(): void;
   /** Where new connections lead from now on; those that are there stay. */
   redirect(targetPort: number): void;
   /** Breaks those that are connected now. */
@@ -38,6 +40,7 @@ export async function startFaultRelay(targetPort: number): Promise<FaultRelay> {
   let isHanging = false;
   let connections = 0;
   let target = targetPort;
+  let swallowsSubscribe = false;
   const server = createServer((near) => {
     connections++;
     const far = connect(target, "127.0.0.1");
@@ -50,7 +53,12 @@ export async function startFaultRelay(targetPort: number): Promise<FaultRelay> {
     };
     for (const socket of [near, far]) socket.on("error", end).on("close", end);
     near.on("data", (chunk) => {
-      pair.role ??= roleOf(chunk.toString("latin1"));
+      const text = chunk.toString("latin1");
+      pair.role ??= roleOf(text);
+      if (swallowsSubscribe && /\bsubscribe\r\n/i.test(text)) {
+        pair.swallows = true;
+        swallowsSubscribe = false;
+      }
       far.write(chunk);
     });
     far.on("data", (chunk) => {
@@ -71,6 +79,9 @@ export async function startFaultRelay(targetPort: number): Promise<FaultRelay> {
     },
     swallowReplies(role) {
       for (const pair of pairs) if (pair.role === role) pair.swallows = true;
+    },
+    swallowNextSubscribe() {
+      swallowsSubscribe = true;
     },
     redirect(port) {
       target = port;

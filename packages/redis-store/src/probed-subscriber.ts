@@ -79,6 +79,7 @@ export class ProbedSubscriber {
     });
     this.#probe = new DeliveryProbe({
       publish: (payload) => probe.publish(this.#probeChannel, payload),
+      isReady: () => redis.status === "ready",
       isLive: () => this.connection.isLive(this.#probeChannel),
       replace: (times) => {
         counters.replacedSubscribers++;
