@@ -61,6 +61,13 @@ export class ClusterNodes {
     this.#pause.unref();
   }
 
+  /** Has the connection to a master made anew, because it stays silent. */
+  replace(address: string): void {
+    // The Cluster client forgets a node whose connection ended, and finds it again.
+    this.#masters.get(address)?.disconnect();
+    this.refresh();
+  }
+
   /** See {@link shareWrite}; which master a command goes to is the client's to know. */
   shareWrites(): void {
     for (const redis of this.#masters.values()) shareWrite(redis);

@@ -135,6 +135,7 @@ class ClusterSubscribers implements Subscribers {
       sharded: true,
       probe,
       probeChannel,
+      replacePublisher: () => nodes.replace(node),
       counters,
       events: {
         ...events,

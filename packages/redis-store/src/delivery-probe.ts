@@ -1,3 +1,5 @@
+import { isCmError } from "@cm/protocol";
+
 /** How a {@link DeliveryProbe} works. */
 export interface DeliveryProbeOptions {
   /** Publishes to the probe's channel, by the way that all messages go. */
@@ -6,12 +8,13 @@ export interface DeliveryProbeOptions {
   readonly isReady: () => boolean;
   /** Whether the channel is subscribed on the connection that exists now. */
   readonly isLive: () => boolean;
+  /** Takes the connection down that stays silent, so that a new one is made. */
+  readonly replace: () => void;
   /**
-   * Takes the connection down that stays silent, so that a new one is made. `times`
-   * counts from the last message that came through: where it is more than 1, what is
-   * published may go elsewhere.
+   * The same for the connection that publishes: it gave no answer twice, or a new
+   * subscriber was silent too, so that messages may go to another place.
    */
-  readonly replace: (times: number) => void;
+  readonly replacePublisher: () => void;
   /** What the probe says may have changed. */
   readonly changed: () => void;
   readonly intervalMs: number;
@@ -28,11 +31,18 @@ export interface DeliveryProbeOptions {
  */
 export type Proof = "unproven" | "proven" | "late" | "failed";
 
+/**
+ * Our own connections are dropped by their client at the first command without an
+ * answer. Those of an application need not be, and it may have more to do with them.
+ */
+const SILENCES = 2;
+
 interface Outstanding {
   readonly payload: Buffer;
   /** Moments, in milliseconds of the monotonic clock. */
   sentAt: number;
   answeredAt: number | undefined;
+  isHeard: boolean;
   /** Whether it must come back: not where the channel was not live all the time. */
   isExpected: boolean;
 }
@@ -49,7 +59,10 @@ export class DeliveryProbe {
   readonly #timer: NodeJS.Timeout;
   #outstanding: Outstanding | undefined;
   #count = 0;
+  /** Since a message came through. */
   #replaced = 0;
+  /** Since a publish was answered. */
+  #unanswered = 0;
   #proof: Proof = "unproven";
   #provenAt: number | undefined;
   #lookedAt = performance.now();
@@ -87,11 +100,9 @@ export class DeliveryProbe {
   take(payload: Buffer): void {
     // Of an earlier connection, where it is not what was sent last.
     if (this.#outstanding?.isExpected !== true || !payload.equals(this.#outstanding.payload)) return;
-    this.#outstanding = undefined;
-    this.#provenAt = performance.now();
-    this.#replaced = 0;
-    this.#become("proven");
-    this.#options.changed();
+    this.#outstanding.isHeard = true;
+    // It may be heard before, or without, the publisher's connection having the answer.
+    if (this.#outstanding.answeredAt !== undefined) this.#proven();
   }
 
   close(): void {
@@ -122,7 +133,8 @@ export class DeliveryProbe {
     }
     // Its deadline is that of any command.
     if (!outstanding.isExpected) return;
-    if (outstanding.answeredAt !== undefined && now - outstanding.answeredAt >= timeoutMs) {
+    const { answeredAt, isHeard } = outstanding;
+    if (!isHeard && answeredAt !== undefined && now - answeredAt >= timeoutMs) {
       this.#replace();
       return;
     }
@@ -144,7 +156,8 @@ export class DeliveryProbe {
     this.#outstanding = undefined;
     this.#unsubscribedAt = undefined;
     this.#become("unproven");
-    this.#options.replace(++this.#replaced);
+    this.#options.replace();
+    if (++this.#replaced > 1) this.#options.replacePublisher();
   }
 
   #send(): void {
@@ -154,28 +167,43 @@ export class DeliveryProbe {
       payload,
       sentAt: performance.now(),
       answeredAt: undefined,
+      isHeard: false,
       isExpected: isLive(),
     };
     this.#outstanding = outstanding;
     publish(payload).then(
       () => this.#answered(outstanding),
-      () => this.#refused(outstanding),
+      (error) => this.#refused(outstanding, error),
     );
   }
 
   #answered(outstanding: Outstanding): void {
     if (this.#closed) return;
+    this.#unanswered = 0;
     if (this.#proof === "failed") this.#become("unproven");
     if (this.#outstanding !== outstanding) return;
-    if (outstanding.isExpected) outstanding.answeredAt = performance.now();
-    else this.#outstanding = undefined;
+    outstanding.answeredAt = performance.now();
+    if (!outstanding.isExpected) this.#outstanding = undefined;
+    else if (outstanding.isHeard) this.#proven();
+  }
+
+  #proven(): void {
+    this.#outstanding = undefined;
+    this.#provenAt = performance.now();
+    this.#replaced = 0;
+    this.#become("proven");
+    this.#options.changed();
   }
 
   /** Whoever publishes is told why; here it only counts that it failed. */
-  #refused(outstanding: Outstanding): void {
+  #refused(outstanding: Outstanding, error: unknown): void {
     if (this.#closed || this.#outstanding !== outstanding) return;
     this.#outstanding = undefined;
     this.#become("failed");
+    this.#unanswered = isCmError(error) && error.code === "timeout" ? this.#unanswered + 1 : 0;
+    if (this.#unanswered < SILENCES) return;
+    this.#unanswered = 0;
+    this.#options.replacePublisher();
   }
 
   #become(proof: Proof): void {

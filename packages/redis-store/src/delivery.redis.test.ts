@@ -1,11 +1,11 @@
 import type { LinkState } from "@cm/protocol";
 import { askRedis, eventually, type RedisServer, startRedis } from "@cm/test-kit";
-import { Redis } from "ioredis";
-import { expect, it, onTestFinished } from "vitest";
+import { Cluster, Redis } from "ioredis";
+import { expect, inject, it, onTestFinished } from "vitest";
 import { DeliveryProbe } from "./delivery-probe.js";
 import { startFaultRelay } from "./fault-relay.fixture.js";
 import type { RedisStore } from "./index.js";
-import { outcomeOf, startStore } from "./redis-store.fixture.js";
+import { outcomeOf, portOf, startStore } from "./redis-store.fixture.js";
 
 const ROOM = { kind: "room", name: "lobby" } as const;
 const QUICK = { probeIntervalMs: 100, probeTimeoutMs: 500 } as const;
@@ -85,6 +85,42 @@ it.each([
   await eventually(() => expect(got).toEqual(["heard"]));
 });
 
+it("has the application's client connect anew that gets no answers any more", async () => {
+  const relay = await startFaultRelay((await ownRedis()).port);
+  const clients = {
+    commands: new Redis(relay.url, { connectionName: "cm:commands" }),
+    subscriber: new Redis(relay.url, { connectionName: "cm:subscriber" }),
+  };
+  onTestFinished(() => Object.values(clients).forEach((client) => void client.disconnect()));
+  const store = await startStore({ clients, ...QUICK, commandTimeoutMs: 300 });
+  relay.swallowReplies("commands");
+  expect(await outcomeOf(store.servers.list())).toBe("timeout");
+  await eventually(() => expect(store.link.state).toBe("down"));
+  await eventually(() => expect(store.link.state).toBe("in-sync"));
+  expect(await outcomeOf(store.servers.list())).toBe("done");
+});
+
+it.each(["subscriber", "commands"] as const)("finds a half-open connection in a Cluster: of %s", async (role) => {
+  const ports = [...inject("redisClusterUrl").matchAll(/:(\d+)/g)].map((match) => Number(match[1]));
+  const relays = await Promise.all(ports.map((port) => startFaultRelay(port)));
+  const natMap = Object.fromEntries(
+    ports.map((port, i) => [`127.0.0.1:${port}`, { host: "127.0.0.1", port: portOf(relays[i]?.url ?? "") }]),
+  );
+  const cluster = new Cluster(Object.values(natMap), { natMap, redisOptions: { connectionName: "cm:commands" } });
+  onTestFinished(() => cluster.disconnect());
+  const store = await startStore({ clients: { commands: cluster }, ...QUICK, commandTimeoutMs: 300 });
+  const names = Array.from({ length: 30 }, (_, i) => `room-${i}`);
+  const got = new Set<string>();
+  await Promise.all(names.map((name) => store.bus.subscribe({ kind: "room", name }, () => got.add(name))));
+  const seen = states(store);
+  relays[0]?.swallowReplies(role);
+  await eventually(() => expect(seen).toContain("degraded"));
+  await eventually(() => expect(store.link.state).toBe("in-sync"));
+  expect(store.link.status().replacedSubscribers).toBe(role === "subscriber" ? 1 : 0);
+  await Promise.all(names.map((name) => store.bus.publish({ kind: "room", name }, Buffer.from("x"))));
+  await eventually(() => expect(got.size).toBe(names.length));
+});
+
 it("calls a link down, not deaf, where publishes get no answer, and comes back", async () => {
   const relay = await startFaultRelay((await ownRedis()).port);
   const store = await startStore({ url: relay.url, ...QUICK, commandTimeoutMs: 300 });
@@ -158,6 +194,7 @@ it("does not keep a process alive", () => {
     isReady: () => true,
     isLive: () => true,
     replace: () => undefined,
+    replacePublisher: () => undefined,
     changed: () => undefined,
     intervalMs: 1_000,
     timeoutMs: 3_000,

@@ -11,8 +11,8 @@ export interface RedisClusterOptions {
 
 /**
  * Clients that the application made. The store never quits them; how they connect and
- * retry is their owner's choice. A subscriber that stays silent is told to connect anew.
- * In a Cluster the store opens one subscriber of its
+ * retry is their owner's choice. One that stays silent is told to connect anew, so don't
+ * block it with commands of your own. In a Cluster the store opens one subscriber of its
  * own for each master, with the options of the nodes in `commands`.
  */
 export type RedisClients =

@@ -22,8 +22,6 @@ export interface ProbeSettings {
   /** The probe's channel on one of the slots of a Cluster: the n-th try for one. */
   readonly channel: (n: number) => string;
   readonly publish: (channel: string, payload: Buffer) => Promise<number>;
-  /** A new subscriber was silent too: perhaps messages are published in another place. */
-  readonly doubtPublisher: () => void;
   readonly intervalMs: number;
   readonly timeoutMs: number;
 }
@@ -35,6 +33,8 @@ export interface ProbedSubscriberOptions {
   readonly probe: ProbeSettings;
   /** Where the probe listens at first. */
   readonly probeChannel: string;
+  /** Has the connection made anew that the probe is published over. */
+  readonly replacePublisher: () => void;
   readonly counters: LinkCounters;
   readonly events: SubscriberEvents & { readonly moved: () => void };
 }
@@ -47,7 +47,7 @@ export class ProbedSubscriber {
   #probeBytes: Buffer;
   #wasReady = false;
 
-  constructor({ redis, sharded, probe, probeChannel, counters, events }: ProbedSubscriberOptions) {
+  constructor({ redis, sharded, probe, probeChannel, replacePublisher, counters, events }: ProbedSubscriberOptions) {
     this.#probeChannel = probeChannel;
     this.#probeBytes = Buffer.from(probeChannel);
     this.#wasReady = redis.status === "ready";
@@ -81,11 +81,11 @@ export class ProbedSubscriber {
       publish: (payload) => probe.publish(this.#probeChannel, payload),
       isReady: () => redis.status === "ready",
       isLive: () => this.connection.isLive(this.#probeChannel),
-      replace: (times) => {
+      replace: () => {
         counters.replacedSubscribers++;
         this.connection.replace();
-        if (times > 1) probe.doubtPublisher();
       },
+      replacePublisher,
       changed: events.changed,
       intervalMs: probe.intervalMs,
       timeoutMs: probe.timeoutMs,

@@ -102,11 +102,11 @@ function overNode(
   const beforeSend = (): void => shareWrite(client);
   const commands = new Commands({ client, gate, beforeSend, onCorrupt: events.corrupt });
   const publisher = createSinglePublisher(commands);
-  const probe = probeOf(publisher, options, parts, () => {
-    // After a failover it may still be with the old master, which takes messages too.
-    if (owned !== undefined && client.status === "ready") client.disconnect(true);
-  });
-  const subscribers = createSingleSubscriber(subscriber, { probe, counters, events });
+  const probe = probeOf(publisher, options, parts);
+  const replacePublisher = (): void => {
+    if (client.status === "ready") client.disconnect(true);
+  };
+  const subscribers = createSingleSubscriber(subscriber, replacePublisher, { probe, counters, events });
   const unwatch = watch(client, gate, subscribers, parts);
   const connections: RedisConnections = {
     get state() {
@@ -158,8 +158,7 @@ function overCluster(
     cluster,
     nodes,
     redisOptions: nodeOptions(commandTimeoutMs, "subscriber"),
-    // Both go by one list of masters here.
-    probe: probeOf(publisher, options, parts, () => nodes.refresh()),
+    probe: probeOf(publisher, options, parts),
     counters,
     events,
   });
@@ -194,12 +193,10 @@ function probeOf(
   publisher: Publisher,
   { probeIntervalMs, probeTimeoutMs }: ResolvedRedisStoreOptions,
   { probeChannel }: RedisConnectionParts,
-  doubtPublisher: () => void,
 ): ProbeSettings {
   return {
     channel: probeChannel,
     publish: (channel, payload) => publisher.publish(publisher.target(channel), payload),
-    doubtPublisher,
     intervalMs: probeIntervalMs,
     timeoutMs: probeTimeoutMs,
   };

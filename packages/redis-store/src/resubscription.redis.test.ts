@@ -153,7 +153,17 @@ it("loses neither a room nor a registration when a Cluster's master hands over u
       { timeoutMs: 10_000 },
     );
   }
-  await eventually(() => expect(store.link.state).toBe("in-sync"), { timeoutMs: 10_000 });
+  const all = CHANNELS.map(({ name }) => name).sort();
+  const subscribed = async () =>
+    (await Promise.all(replicas.map(({ port }) => roomsAt(port, "SHARDCHANNELS")))).flat().sort();
+  await eventually(
+    async () => {
+      expect(await subscribed()).toEqual(all);
+      expect(store.link.state).toBe("in-sync");
+      expect(outcomes.get("done")).toBeGreaterThan(300);
+    },
+    { timeoutMs: 10_000 },
+  );
   isOver = true;
   await Promise.all(loads);
   expect(await store.rooms.count("lobby")).toBe(joined);
@@ -161,9 +171,7 @@ it("loses neither a room nor a registration when a Cluster's master hands over u
     for (const channel of CHANNELS) await outcomeOf(store.bus.publish(channel, Buffer.from(channel.name)));
     expect(CHANNELS.filter(({ name }) => !got.has(name))).toEqual([]);
   });
-  const rooms = await Promise.all(replicas.map(({ port }) => roomsAt(port, "SHARDCHANNELS")));
-  expect(rooms.flat().sort()).toEqual(CHANNELS.map(({ name }) => name).sort());
-  expect(outcomes.get("done")).toBeGreaterThan(100);
+  expect(await subscribed()).toEqual(all);
   expect(log.seen.length).toBeLessThan(20);
 }, 60_000);
 
@@ -188,6 +196,28 @@ it("says degraded while a Cluster's master hangs, with the others at work, and i
     const again = await Promise.all(CHANNELS.map((channel) => store.bus.publish(channel, Buffer.from("x"))));
     expect(new Set(again)).toEqual(new Set([1]));
   });
+}, 60_000);
+
+it("says down while all masters of a Cluster hang, and comes back with them", async () => {
+  const cluster = await startRedisCluster({ nodeTimeoutMs: 30_000 });
+  onTestFinished(() => cluster.close());
+  const log = errorLog();
+  const store = await startStore({
+    url: cluster.url,
+    commandTimeoutMs: 400,
+    probeIntervalMs: 100,
+    probeTimeoutMs: 500,
+    onError: log.onError,
+  });
+  const got = new Set<string>();
+  for (const channel of CHANNELS) await store.bus.subscribe(channel, () => got.add(channel.name));
+  for (const node of cluster.nodes) await node.signal("SIGSTOP");
+  await eventually(() => expect(store.link.state).toBe("down"));
+  for (const node of cluster.nodes) await node.signal("SIGCONT");
+  await eventually(() => expect(store.link.state).toBe("in-sync"), { timeoutMs: 10_000 });
+  await Promise.all(CHANNELS.map((channel) => store.bus.publish(channel, Buffer.from("x"))));
+  await eventually(() => expect(got.size).toBe(CHANNELS.length));
+  expect(log.seen.length).toBeLessThan(20);
 }, 60_000);
 
 it("follows slots that move one after the other, under load, without going round in errors", async () => {

@@ -30,12 +30,17 @@ export interface SubscribersOptions {
 }
 
 /** One connection for all channels: a single Redis, or a master found by Sentinels. */
-export function createSingleSubscriber(redis: Redis, { probe, counters, events }: SubscribersOptions): Subscribers {
+export function createSingleSubscriber(
+  redis: Redis,
+  replacePublisher: () => void,
+  { probe, counters, events }: SubscribersOptions,
+): Subscribers {
   const subscriber = new ProbedSubscriber({
     redis,
     sharded: false,
     probe,
     probeChannel: probe.channel(0),
+    replacePublisher,
     counters,
     // Only a Cluster moves channels.
     events: { ...events, moved: () => undefined },
