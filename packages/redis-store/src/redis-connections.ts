@@ -51,7 +51,7 @@ export async function connectRedis(
   const { events } = parts;
   const { startTimeoutMs } = options;
   const watched = new Changes(events);
-  const { connections, clients, warmUp } = setUp(options, { ...parts, events: watched.events });
+  const { connections, clients, warmUp } = setUp(options, { ...parts, events: { ...events, ...watched.events } });
   try {
     await Promise.all(clients.map((client) => untilReady(client, startTimeoutMs, signal)));
     await warmUp?.();

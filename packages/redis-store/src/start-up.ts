@@ -1,6 +1,6 @@
 import { CmError } from "@cm/protocol";
 import type { Cluster, Redis } from "ioredis";
-import type { RedisEvents } from "./redis-connections.js";
+import type { SubscriberEvents } from "./probed-subscriber.js";
 import { replyCode, storeClosed, toStoreError } from "./store-error.js";
 
 /** Resolves when the client is ready, however often it has to try; `unavailable` after the time. */
@@ -38,13 +38,12 @@ export function untilReady(client: Redis | Cluster, timeoutMs: number, signal: A
 
 /** Looks at what connections tell while they start, and passes it on. */
 export class Changes {
-  readonly events: RedisEvents;
+  readonly events: Pick<SubscriberEvents, "changed" | "failed">;
   #look: (() => void) | undefined;
   #last: unknown;
 
-  constructor(events: RedisEvents) {
+  constructor(events: Pick<SubscriberEvents, "changed" | "failed">) {
     this.events = {
-      ...events,
       changed: () => {
         events.changed();
         this.#look?.();
