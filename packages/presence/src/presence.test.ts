@@ -1,8 +1,12 @@
 import { createMemoryHub, createMemoryStore } from "@cm/memory-store";
-import { createStoreHarness } from "@cm/test-kit/contracts";
+import { createStoreHarness, type StoreHarness } from "@cm/test-kit/contracts";
 import { describePresence } from "./presence-suite.fixture.js";
+import { describeStorms } from "./storm-suite.fixture.js";
 
-describePresence("the memory store", () => {
+function createHarness(): Promise<StoreHarness> {
   const hub = createMemoryHub();
   return createStoreHarness({ createStore: () => createMemoryStore({ hub }) });
-});
+}
+
+describePresence("the memory store", createHarness);
+describeStorms("the memory store", createHarness, 25);
