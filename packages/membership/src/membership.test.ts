@@ -61,6 +61,7 @@ describe("Membership", () => {
       interest,
       heartbeatIntervalMs: 100,
       leaseTtlMs: 1_000,
+      offlineGraceMs: 0,
       onStale: (id) => stale.push(id),
       onError: (error, { stage }) => errors.push({ error, stage }),
       ...options,
@@ -412,6 +413,9 @@ describe("Membership", () => {
       { leaseTtlMs: 100 },
       { leaseTtlMs: 1.5 },
       { cleanupIntervalMs: Number.NaN },
+      { offlineGraceMs: -1 },
+      { offlineGraceMs: 3_600_001 },
+      { maxMetadataBytes: 0.5 },
     ]) {
       await expect(server("a", bad)).rejects.toMatchObject({ code: "options-invalid" });
     }
