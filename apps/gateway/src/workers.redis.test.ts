@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
-import { askRedis, eventually, freePort, freshPrefix, keysUnder } from "@cm/test-kit";
+import { askRedis, eventually, freePort, freshPrefix, keysLeftUnder } from "@cm/test-kit";
 import { expect, inject, it } from "vitest";
 import { type GatewayProgram, type LogLine, runGatewayProgram } from "./testing/gateway-program.js";
 import { startRelay } from "./testing/relay.js";
@@ -27,7 +27,7 @@ async function expectPortFree(port: string): Promise<void> {
 }
 
 async function expectNoKeys(prefix = ""): Promise<void> {
-  expect((await keysUnder(inject("redisUrl"), prefix)).filter((key) => key !== `${prefix}:layout`)).toEqual([]);
+  expect((await keysLeftUnder(inject("redisUrl"), prefix)).filter((key) => key !== `${prefix}:layout`)).toEqual([]);
 }
 
 async function close(program: GatewayProgram): Promise<void> {

@@ -1,18 +1,18 @@
-import {
-  type AddOptions,
-  CmError,
-  type Lease,
-  type Page,
-  type PageRequest,
-  type ReapClaim,
-  type RemoveOptions,
-  type UserConnection,
-  type UserDirectory,
-  type UserState,
-  type UserUpkeep,
+import type {
+  AddOptions,
+  Lease,
+  Page,
+  PageRequest,
+  ReapClaim,
+  RemoveOptions,
+  UserConnection,
+  UserDirectory,
+  UserState,
+  UserUpkeep,
 } from "@cm/protocol";
-import { BATCH_MAX, groupBy, inChunks } from "./batches.js";
+import { groupBy, inChunks } from "./batches.js";
 import { allOf, type Commands } from "./commands.js";
+import { requireDurationOrNone } from "./duration.js";
 import type { Keys } from "./keys.js";
 import { holderOf, isOwn, requireOwn, requireWritten } from "./lease-fence.js";
 import type { Living } from "./living.js";
@@ -28,6 +28,9 @@ import {
   userSettle,
   userUpdate,
 } from "./user-scripts.js";
+
+/** The most changes that one script call makes and announces: two or three milliseconds of Redis's time. */
+const CHANGES_MAX = 250;
 
 /** What the directory needs. */
 export interface RedisUserDirectoryParts {
@@ -82,11 +85,7 @@ export class RedisUserDirectory implements UserDirectory, UserUpkeep {
   }
 
   async remove(lease: Lease, connections: readonly UserConnection[], { graceMs }: RemoveOptions): Promise<void> {
-    if (!Number.isFinite(graceMs) || graceMs < 0) {
-      throw new CmError("options-invalid", "graceMs must be a number of milliseconds, 0 or more.", {
-        details: { field: "graceMs" },
-      });
-    }
+    requireDurationOrNone(graceMs, "graceMs");
     requireWritten(await this.#remove(lease, connections, Math.ceil(graceMs)), lease);
   }
 
@@ -133,7 +132,7 @@ export class RedisUserDirectory implements UserDirectory, UserUpkeep {
   }
 
   async #settleSlice(keys: UserKeys): Promise<number | undefined> {
-    const input = { ...this.#write(keys), most: BATCH_MAX, seenTtlMs: this.#parts.lastSeenTtlMs };
+    const input = { ...this.#write(keys), most: CHANGES_MAX, seenTtlMs: this.#parts.lastSeenTtlMs };
     for (;;) {
       const leftMs = await this.#parts.commands.run(userSettle, input);
       if (leftMs !== 0) return leftMs < 0 ? undefined : leftMs;
@@ -166,7 +165,7 @@ export class RedisUserDirectory implements UserDirectory, UserUpkeep {
     connections: readonly UserConnection[],
   ): { readonly keys: UserKeys; readonly entries: readonly UserEntry[] }[] {
     return [...groupBy(connections, ({ userId }) => this.#parts.keys.users(userId))].flatMap(([keys, group]) =>
-      inChunks(group.map(entryOf)).map((entries) => ({ keys, entries })),
+      inChunks(group.map(entryOf), CHANGES_MAX).map((entries) => ({ keys, entries })),
     );
   }
 }
