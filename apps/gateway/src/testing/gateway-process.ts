@@ -91,7 +91,11 @@ export async function runGatewayToItsEnd(
 function spawnGateway(env: Readonly<Record<string, string>>): ChildProcess {
   const { PATH = "" } = process.env;
   // Nothing of the caller's environment but the path: a stray REDIS_URL must not decide a test.
-  return spawn(process.execPath, [MAIN], { env: { PATH, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+  // Users are offline at once, so that a test sees what is left; one about grace sets its own.
+  return spawn(process.execPath, [MAIN], {
+    env: { PATH, OFFLINE_GRACE_MS: "0", ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
 }
 
 function parseLine(line: string): Record<string, unknown> {
