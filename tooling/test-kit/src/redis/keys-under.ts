@@ -16,9 +16,23 @@ export async function keysUnder(url: string, prefix: string): Promise<string[]> 
  */
 const KEPT_FOR_A_WHILE = /\{u\.\w+\}:(seen|version)$|\{servers\}:reaped$/;
 
-/** As {@link keysUnder}, without what is kept on purpose for a while after everybody has left. */
+/**
+ * As {@link keysUnder}, without what is kept on purpose for a while after everybody has
+ * left. What would stay for good counts as left, whatever its name.
+ */
 export async function keysLeftUnder(url: string, prefix: string): Promise<string[]> {
-  return (await keysUnder(url, prefix)).filter((key) => !KEPT_FOR_A_WHILE.test(key));
+  const left: string[] = [];
+  for (const port of await masterPorts(url)) {
+    for (const key of await keysOn(port, prefix)) {
+      if (!KEPT_FOR_A_WHILE.test(key) || (await staysForGood(port, key))) left.push(key);
+    }
+  }
+  return left.sort();
+}
+
+async function staysForGood(port: number, key: string): Promise<boolean> {
+  // -1 stands for no time to live, -2 for a key that is gone by now.
+  return (await askRedis(port, "PTTL", key)) === -1;
 }
 
 async function masterPorts(url: string): Promise<number[]> {
