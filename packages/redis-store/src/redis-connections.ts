@@ -4,6 +4,7 @@ import { clusterOptions, nodeOptions } from "./client-options.js";
 import { ClusterNodes } from "./cluster-nodes.js";
 import { createClusterSubscribers } from "./cluster-subscribers.js";
 import { Commands } from "./commands.js";
+import { keepConnected } from "./kept-connection.js";
 import type { ResolvedRedisStoreOptions } from "./options.js";
 import { createClusterPublisher, createSinglePublisher, type Publisher } from "./publisher.js";
 import { shareWrite } from "./shared-write.js";
@@ -82,6 +83,7 @@ function overNode(
   const pingIntervalMs = pingIntervalOf(commandTimeoutMs);
   const subscribers = createSingleSubscriber(subscriber, { pingIntervalMs, events });
   const unwatch = watch(client, events);
+  const letGo = owned === undefined ? [] : [client, subscriber].map(keepConnected);
   const pings = setInterval(() => {
     // No answer in time makes the client drop the connection, and that is reported by itself.
     if (client.status === "ready") client.ping().catch(() => undefined);
@@ -97,6 +99,7 @@ function overNode(
     async close() {
       clearInterval(pings);
       commands.close();
+      for (const stop of letGo) stop();
       if (owned !== undefined) for (const each of [client, subscriber]) disconnect(each);
       await subscribers.close();
       unwatch();
