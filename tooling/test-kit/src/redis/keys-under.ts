@@ -10,6 +10,17 @@ export async function keysUnder(url: string, prefix: string): Promise<string[]> 
   return keys.sort();
 }
 
+/**
+ * What is kept on purpose after everybody has left, and runs out by itself: when users
+ * were last online, versions of feeds, and which servers were cleaned up after.
+ */
+const KEPT_FOR_A_WHILE = /\{u\.\w+\}:(seen|version)$|\{servers\}:reaped$/;
+
+/** As {@link keysUnder}, without what is kept on purpose for a while after everybody has left. */
+export async function keysLeftUnder(url: string, prefix: string): Promise<string[]> {
+  return (await keysUnder(url, prefix)).filter((key) => !KEPT_FOR_A_WHILE.test(key));
+}
+
 async function masterPorts(url: string): Promise<number[]> {
   const match = /^redis(\+cluster|\+sentinel)?:\/\/([^/?]+)(?:.*[?&]master=([^&]+))?/.exec(url);
   const ports = (match?.[2] ?? "").split(",").map((address) => Number(address.split(":")[1]));
