@@ -93,7 +93,7 @@ export async function startGateway(
     const health: HealthSources = {
       phase: () => phase,
       holdsLease: () => membership.holdsLease,
-      link: () => store.link.state,
+      link: () => store.link.status(),
     };
     server = createServer(config, {
       router,

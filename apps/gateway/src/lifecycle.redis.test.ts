@@ -34,7 +34,14 @@ describe("a gateway's life", () => {
     expect([health.status, await health.json()]).toEqual([200, { status: "ok" }]);
     const ready = await fetch(`${gateway.url}/readyz`);
     expect(ready.status).toBe(200);
-    expect(await ready.json()).toEqual({ ready: true, phase: "serving", lease: "held", link: "in-sync" });
+    expect(await ready.json()).toEqual({
+      ready: true,
+      phase: "serving",
+      lease: "held",
+      link: "in-sync",
+      linkSince: expect.stringMatching(/^\d{4}-.+Z$/),
+      lastProbeMs: 0,
+    });
   });
 
   it("serves the page to try it, with a strict content policy", async () => {

@@ -1,12 +1,27 @@
-import { CmError, type Link, type LinkState } from "@cm/protocol";
+import { CmError, type Link, type LinkState, type LinkStatus } from "@cm/protocol";
 
 /** A link that is up from the start of its store to its end. */
 export class MemoryLink implements Link {
   readonly #listeners = new Set<{ readonly call: (state: LinkState) => void }>();
   #state: LinkState = "connecting";
+  #since = Date.now();
 
   get state(): LinkState {
     return this.#state;
+  }
+
+  /** Nothing lies between publishing and hearing, so there is nothing to count, or to prove. */
+  status(): LinkStatus {
+    return {
+      state: this.#state,
+      since: this.#since,
+      lastProbeMs: this.#state === "in-sync" ? 0 : undefined,
+      reconnects: 0,
+      resubscriptions: 0,
+      replacedSubscribers: 0,
+      timedOutCommands: 0,
+      refusedCommands: 0,
+    };
   }
 
   onState(listener: (state: LinkState) => void): () => void {
@@ -33,6 +48,7 @@ export class MemoryLink implements Link {
   #become(state: LinkState): void {
     if (state === this.#state) return;
     this.#state = state;
-    for (const { call } of [...this.#listeners]) call(state);
+    this.#since = Date.now();
+    for (const entry of [...this.#listeners]) if (this.#listeners.has(entry)) entry.call(state);
   }
 }

@@ -9,6 +9,7 @@ export type FailureStage =
   | "bus"
   | "subscription"
   | "link"
+  | "store"
   | "delivery"
   | "handler";
 

@@ -41,6 +41,7 @@ export const ERROR_CODES = {
   "lease-lost": { retryable: true, meaning: "The server's lease ran out or was taken anew; nothing was written." },
   "server-id-taken": { retryable: true, meaning: "A living server holds this server id." },
   "layout-mismatch": { retryable: false, meaning: "The store holds data of another layout." },
+  "store-corrupt": { retryable: false, meaning: "The store holds something else than this project's data there." },
   closed: { retryable: false, meaning: "The object was closed, or never started." },
   "port-in-use": { retryable: false, meaning: "Another process listens on this address and port." },
   "native-load-failed": { retryable: false, meaning: "The native binary of uWebSockets.js can't be loaded." },

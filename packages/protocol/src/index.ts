@@ -98,7 +98,7 @@ export type {
   ServerRegistry,
 } from "./contracts/server-registry.js";
 export type { SessionDirectory, SessionRecord } from "./contracts/session-directory.js";
-export type { Link, LinkState, Store } from "./contracts/store.js";
+export type { Link, LinkState, LinkStatus, Store } from "./contracts/store.js";
 export type {
   AddOptions,
   RemoveOptions,

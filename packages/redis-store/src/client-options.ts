@@ -2,6 +2,7 @@ import type { ClusterOptions, RedisOptions } from "ioredis";
 import { replyCode } from "./store-error.js";
 
 const RETRY_MAX_MS = 1_000;
+const RETRY_DELAY_MS = 100;
 
 /**
  * How our own connections behave: nothing is queued, nothing is sent twice, and what is
@@ -41,6 +42,13 @@ export function clusterOptions(given: ClusterOptions, commandTimeoutMs: number):
   return {
     slotsRefreshInterval: 5_000,
     slotsRefreshTimeout: Math.min(1_000, commandTimeoutMs),
+    // A command tries again for as long as its caller waits, ten times a second, while a
+    // master fails over. Where nodes disagree about a slot it must not go round faster.
+    maxRedirections: Math.max(16, Math.ceil(commandTimeoutMs / RETRY_DELAY_MS)),
+    retryDelayOnFailover: RETRY_DELAY_MS,
+    retryDelayOnClusterDown: RETRY_DELAY_MS,
+    retryDelayOnTryAgain: RETRY_DELAY_MS,
+    retryDelayOnMoved: 10,
     ...given,
     lazyConnect: true,
     enableOfflineQueue: false,

@@ -1,15 +1,25 @@
 import type { Cluster, Redis } from "ioredis";
 import { shareWrite } from "./shared-write.js";
-import { slotOf } from "./slots.js";
+import { SLOT_COUNT, slotOf } from "./slots.js";
+
+/** While nodes fail or slots move, every command may ask for it; more often is of no use. */
+const REFRESH_GAP_MS = 100;
 
 /** The masters of a Cluster, as its client knows them, each with its connection. */
 export class ClusterNodes {
   readonly #cluster: Cluster;
   readonly #masters = new Map<string, Redis>();
+  readonly #onChange: () => void;
   readonly #update = (): void => this.#read();
+  #addresses: ReadonlySet<string> = new Set();
+  #coversAll = false;
+  #pause: NodeJS.Timeout | undefined;
+  #isAskedAgain = false;
 
-  constructor(cluster: Cluster) {
+  /** `onChange` hears that a connection to a master was made or lost. */
+  constructor(cluster: Cluster, onChange: () => void) {
     this.#cluster = cluster;
+    this.#onChange = onChange;
     for (const event of CHANGES) cluster.on(event, this.#update);
     // A client of the application may have been connected for long.
     this.#read();
@@ -26,13 +36,36 @@ export class ClusterNodes {
   }
 
   /** All masters that have slots. */
-  addresses(): Set<string | undefined> {
-    return new Set(this.#cluster.slots.map((nodes) => nodes[0]));
+  get addresses(): ReadonlySet<string> {
+    return this.#addresses;
+  }
+
+  /** Whether each slot has a master. */
+  get coversAll(): boolean {
+    return this.#coversAll;
   }
 
   /** Has the client read anew which master has which slots; it says `refresh` when it has. */
   refresh(): void {
+    if (this.#pause !== undefined) {
+      this.#isAskedAgain = true;
+      return;
+    }
     if (this.#cluster.status === "ready") this.#cluster.refreshSlotsCache();
+    this.#pause = setTimeout(() => {
+      this.#pause = undefined;
+      if (!this.#isAskedAgain) return;
+      this.#isAskedAgain = false;
+      this.refresh();
+    }, REFRESH_GAP_MS);
+    this.#pause.unref();
+  }
+
+  /** Has the connection to a master made anew, because it stays silent. */
+  replace(address: string): void {
+    // The Cluster client forgets a node whose connection ended, and finds it again.
+    this.#masters.get(address)?.disconnect();
+    this.refresh();
   }
 
   /** See {@link shareWrite}; which master a command goes to is the client's to know. */
@@ -53,6 +86,7 @@ export class ClusterNodes {
 
   close(): void {
     for (const event of CHANGES) this.#cluster.off(event, this.#update);
+    clearTimeout(this.#pause);
     this.#masters.clear();
   }
 
@@ -62,8 +96,20 @@ export class ClusterNodes {
       this.#masters.set(`${redis.options.host}:${redis.options.port}`, redis);
       // Nodes connect with their first command, which would then wait or be sent again
       // behind later ones. A failure shows in the commands that need the node.
-      if (redis.status === "wait") redis.connect().catch(() => undefined);
+      if (redis.status === "wait") redis.connect().then(this.#onChange, () => undefined);
     }
+    const addresses = new Set<string>();
+    let covered = 0;
+    for (const nodes of this.#cluster.slots) {
+      // The list has holes where no node has said that it has the slot.
+      const master = nodes?.[0];
+      if (master === undefined) continue;
+      addresses.add(master);
+      covered++;
+    }
+    this.#addresses = addresses;
+    this.#coversAll = covered === SLOT_COUNT;
+    this.#onChange();
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Cluster, Redis, RedisOptions } from "ioredis";
 import type { ClusterNodes } from "./cluster-nodes.js";
-import { SubscriberConnection } from "./subscriber-connection.js";
+import { ProbedSubscriber, type SubscriberState } from "./probed-subscriber.js";
 import type { Subscribers, SubscribersOptions } from "./subscribers.js";
 
 /** What {@link createClusterSubscribers} needs. */
@@ -13,10 +13,13 @@ export interface ClusterSubscribersOptions extends SubscribersOptions {
 
 const REFRESH_MS = 250;
 
+/** Sixteen times the slots: also a master that has a single one is found, almost certainly. */
+const PROBE_TRIES = 2 ** 18;
+
 /**
- * One subscriber for each master that channels are wanted of. The Cluster client could
- * do this too, but it neither waits for acknowledgements nor says when it failed, so a
- * store could not tell whether it hears everything.
+ * One subscriber for each master. The Cluster client could do this too, but it neither
+ * waits for acknowledgements nor says when it failed, so a store could not tell whether
+ * it hears everything.
  */
 export function createClusterSubscribers(options: ClusterSubscribersOptions): Subscribers {
   return new ClusterSubscribers(options);
@@ -26,7 +29,11 @@ class ClusterSubscribers implements Subscribers {
   readonly #options: ClusterSubscribersOptions;
   /** Wanted channels, and the node that each is asked for at. */
   readonly #channels = new Map<string, string | undefined>();
-  readonly #connections = new Map<string, SubscriberConnection>();
+  /** Those of them that nobody can be asked for at the moment. */
+  readonly #unplaced = new Set<string>();
+  /** Those of them that were live once: somebody relies on them. */
+  readonly #promised = new Set<string>();
+  readonly #subscribers = new Map<string, ProbedSubscriber>();
   readonly #onRefresh = (): void => this.#reconcile();
   #refresh: NodeJS.Timeout | undefined;
   #closed = false;
@@ -34,37 +41,69 @@ class ClusterSubscribers implements Subscribers {
   constructor(options: ClusterSubscribersOptions) {
     this.#options = options;
     options.cluster.on("refresh", this.#onRefresh);
+    // A client of the application may have been connected for long.
+    if (options.cluster.status === "ready") this.#reconcile();
   }
 
-  get inSync(): boolean {
-    for (const node of this.#channels.values()) if (node === undefined) return false;
-    for (const connection of this.#connections.values()) if (!connection.inSync) return false;
-    return true;
+  get state(): SubscriberState {
+    const { nodes } = this.#options;
+    const states = [...nodes.addresses].map((node) =>
+      nodes.at(node)?.status === "ready" ? (this.#subscribers.get(node)?.state ?? "resubscribing") : "down",
+    );
+    if (states.every((state) => state === "down")) return "down";
+    if (!nodes.coversAll || states.includes("down")) return "degraded";
+    if (states.includes("resubscribing") || this.#misses) return "resubscribing";
+    return states.includes("degraded") ? "degraded" : "in-sync";
   }
 
-  get ready(): boolean {
-    return this.#options.cluster.status === "ready";
+  get provenAt(): number | undefined {
+    const moments = [...this.#subscribers.values()].map(({ provenAt }) => provenAt);
+    const known = moments.filter((moment) => moment !== undefined);
+    return known.length > 0 && known.length === moments.length ? Math.min(...known) : undefined;
   }
 
   want(channel: string): void {
     this.#channels.set(channel, undefined);
+    this.#unplaced.add(channel);
     this.#place(channel);
     this.#watch();
   }
 
   drop(channel: string): void {
     const node = this.#channels.get(channel);
+    this.#unplaced.delete(channel);
+    this.#promised.delete(channel);
     if (!this.#channels.delete(channel) || node === undefined) return;
-    this.#connections.get(node)?.drop(channel);
+    this.#subscribers.get(node)?.connection.drop(channel);
+  }
+
+  hurry(): void {
+    for (const subscriber of this.#subscribers.values()) subscriber.hurry();
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#refresh);
     this.#options.cluster.off("refresh", this.#onRefresh);
-    const connections = [...this.#connections.values()];
-    this.#connections.clear();
-    for (const connection of connections) await end(connection);
+    const subscribers = [...this.#subscribers.values()];
+    this.#subscribers.clear();
+    await Promise.all(subscribers.map(end));
+  }
+
+  /** Whether a channel that somebody relies on has no place. */
+  get #misses(): boolean {
+    for (const channel of this.#unplaced) if (this.#promised.has(channel)) return true;
+    return false;
+  }
+
+  /** Whether there is nothing to wait for. */
+  get #isComplete(): boolean {
+    if (this.#unplaced.size > 0 || !this.#options.nodes.coversAll) return false;
+    for (const node of this.#options.nodes.addresses) {
+      if (this.#subscribers.get(node)?.connection.isComplete !== true) return false;
+      if (this.#options.nodes.at(node)?.status !== "ready") return false;
+    }
+    return true;
   }
 
   /** Asks for the channel at the master of its slot, if that is known. */
@@ -72,25 +111,38 @@ class ClusterSubscribers implements Subscribers {
     const node = this.#options.nodes.addressOf(channel);
     const before = this.#channels.get(channel);
     if (node === undefined || node === before) return;
-    if (before !== undefined) this.#connections.get(before)?.drop(channel);
-    const connection = this.#connectionTo(node);
-    this.#channels.set(channel, connection && node);
-    connection?.want(channel);
+    if (before !== undefined) this.#subscribers.get(before)?.connection.drop(channel);
+    const subscriber = this.#subscriberTo(node);
+    this.#channels.set(channel, subscriber && node);
+    if (subscriber === undefined) {
+      this.#unplaced.add(channel);
+      return;
+    }
+    this.#unplaced.delete(channel);
+    subscriber.connection.want(channel, this.#promised.has(channel));
   }
 
-  #connectionTo(node: string): SubscriberConnection | undefined {
-    const known = this.#connections.get(node);
+  #subscriberTo(node: string): ProbedSubscriber | undefined {
+    const known = this.#subscribers.get(node);
     if (known !== undefined) return known;
-    const { nodes, redisOptions, pingIntervalMs, events } = this.#options;
+    const { nodes, redisOptions, probe, counters, events } = this.#options;
     const template = nodes.at(node);
-    if (template === undefined) return undefined;
+    const probeChannel = this.#probeChannelOn(node);
+    if (template === undefined || probeChannel === undefined) return undefined;
     const redis: Redis = template.duplicate(redisOptions);
-    const connection = new SubscriberConnection({
+    const subscriber = new ProbedSubscriber({
       redis,
       sharded: true,
-      pingIntervalMs,
+      probe,
+      probeChannel,
+      replacePublisher: () => nodes.replace(node),
+      counters,
       events: {
         ...events,
+        live: (channel) => {
+          this.#promised.add(channel);
+          events.live(channel);
+        },
         changed: () => {
           events.changed();
           this.#watch();
@@ -98,36 +150,52 @@ class ClusterSubscribers implements Subscribers {
         moved: () => this.#watch(),
       },
     });
-    this.#connections.set(node, connection);
+    this.#subscribers.set(node, subscriber);
     // A failure is an error event too; the connection goes on trying by itself.
     redis.connect().catch(() => undefined);
-    return connection;
+    return subscriber;
+  }
+
+  /** A channel on a slot of this master. */
+  #probeChannelOn(node: string): string | undefined {
+    const { nodes, probe } = this.#options;
+    for (let n = 0; n < PROBE_TRIES; n++) {
+      const channel = probe.channel(n);
+      if (nodes.addressOf(channel) === node) return channel;
+    }
+    return undefined;
   }
 
   /** The client has read anew which master has which slots. */
   #reconcile(): void {
     if (this.#closed) return;
+    const { nodes, events } = this.#options;
     for (const channel of this.#channels.keys()) this.#place(channel);
+    for (const node of nodes.addresses) {
+      const subscriber = this.#subscriberTo(node);
+      if (subscriber === undefined || nodes.addressOf(subscriber.probeChannel) === node) continue;
+      const channel = this.#probeChannelOn(node);
+      if (channel !== undefined) subscriber.probeOn(channel);
+    }
     const used = new Set(this.#channels.values());
-    const masters = this.#options.nodes.addresses();
-    for (const [node, connection] of this.#connections) {
-      if (used.has(node) || masters.has(node)) {
-        if (!connection.inSync) connection.resync();
+    for (const [node, subscriber] of this.#subscribers) {
+      if (used.has(node) || nodes.addresses.has(node)) {
+        if (!subscriber.connection.isComplete) subscriber.connection.resync();
         continue;
       }
-      this.#connections.delete(node);
-      end(connection).catch((error) => this.#options.events.failed(error));
+      this.#subscribers.delete(node);
+      end(subscriber).catch((error) => events.failed(error));
     }
-    this.#options.events.changed();
+    events.changed();
     this.#watch();
   }
 
   /** As long as something is missing, asks the Cluster again and again who has it. */
   #watch(): void {
-    if (this.#closed || this.#refresh !== undefined || this.inSync) return;
+    if (this.#closed || this.#refresh !== undefined || this.#isComplete) return;
     this.#refresh = setTimeout(() => {
       this.#refresh = undefined;
-      if (this.#closed || this.inSync) return;
+      if (this.#closed || this.#isComplete) return;
       this.#options.nodes.refresh();
       this.#watch();
     }, REFRESH_MS);
@@ -136,8 +204,9 @@ class ClusterSubscribers implements Subscribers {
 }
 
 /** These connections are ours, whoever made the Cluster client. */
-async function end(connection: SubscriberConnection): Promise<void> {
-  connection.redis.on("error", () => undefined);
-  connection.redis.disconnect();
-  await connection.close();
+async function end(subscriber: ProbedSubscriber): Promise<void> {
+  const { redis } = subscriber.connection;
+  redis.on("error", () => undefined);
+  redis.disconnect();
+  await subscriber.close();
 }

@@ -1,6 +1,9 @@
-import type { Cluster, Command, Redis } from "ioredis";
+import type { CmError } from "@cm/protocol";
+import type { Cluster, Redis } from "ioredis";
+import type { CommandGate } from "./command-gate.js";
+import type { PublishCommand } from "./publish-command.js";
 import type { Script } from "./script.js";
-import { replyCode, storeClosed, storeTimeout, toStoreError } from "./store-error.js";
+import { replyCode, toStoreError } from "./store-error.js";
 
 /** An argument of a command. */
 export type CommandArg = string | number | Buffer;
@@ -8,34 +11,29 @@ export type CommandArg = string | number | Buffer;
 /** How the commands of one store are sent. */
 export interface CommandOptions {
   readonly client: Redis | Cluster;
+  readonly gate: CommandGate;
   /** Called before each command, to have it share a write with others. */
   readonly beforeSend: () => void;
-  readonly commandTimeoutMs: number;
-  /**
-   * Whether each command needs a clock of its own: a Cluster sends again what failed on
-   * one node, and a client that somebody else made may wait as long as it was told to.
-   * A single connection of ours is watched as a whole, which costs nothing a command.
-   */
-  readonly timed: boolean;
+  /** Hears of data that is not this project's; the caller hears of it too. */
+  readonly onCorrupt: (error: CmError) => void;
 }
 
 /**
  * The one way to Redis, but for messages in a Cluster. What is sent within one turn of the
  * event loop goes out in one write a connection; nothing waits longer than
- * `commandTimeoutMs`.
+ * `commandTimeoutMs`. While there is no connection, commands wait for it; messages don't.
  */
 export class Commands {
   readonly #client: Redis | Cluster;
+  readonly #gate: CommandGate;
   readonly #beforeSend: () => void;
-  readonly #commandTimeoutMs: number;
-  readonly #timed: boolean;
-  #closed = false;
+  readonly #onCorrupt: (error: CmError) => void;
 
-  constructor({ client, beforeSend, commandTimeoutMs, timed }: CommandOptions) {
+  constructor({ client, gate, beforeSend, onCorrupt }: CommandOptions) {
     this.#client = client;
+    this.#gate = gate;
     this.#beforeSend = beforeSend;
-    this.#commandTimeoutMs = commandTimeoutMs;
-    this.#timed = timed;
+    this.#onCorrupt = onCorrupt;
   }
 
   /** Runs a script by its digest, and sends its text where Redis does not know it. */
@@ -46,47 +44,51 @@ export class Commands {
     try {
       reply = await this.#call("evalsha", [script.sha1, ...rest]);
     } catch (error) {
-      if (replyCode(error) !== "NOSCRIPT") throw toStoreError(error);
-      reply = await this.send("eval", [script.lua, ...rest]);
+      if (replyCode(error) !== "NOSCRIPT") throw this.#errorOf(error, keys);
+      try {
+        reply = await this.#call("eval", [script.lua, ...rest]);
+      } catch (cause) {
+        throw this.#errorOf(cause, keys);
+      }
     }
     return script.decode(reply);
   }
 
-  /** Sends one command. Replies are strings, numbers, `null` and lists of them. */
+  /**
+   * Sends one command whose first argument is its key. Replies are strings, numbers,
+   * `null` and lists of them.
+   */
   send(name: string, args: readonly CommandArg[]): Promise<unknown> {
-    return this.#call(name, args).catch(rethrow);
+    return this.#call(name, args).catch((error) => {
+      throw this.#errorOf(error, args.slice(0, 1).map(String));
+    });
   }
 
-  /** Sends one command that answers with a number. */
+  /** Sends one command that answers with a number; its first argument is its key. */
   count(name: string, args: readonly CommandArg[]): Promise<number> {
-    return this.#call(name, args).then(Number, rethrow);
+    return this.send(name, args).then(Number);
   }
 
-  /** Sends a command that is made already and answers with a number. */
-  countOf(command: Command): Promise<number> {
-    if (this.#closed) return Promise.reject(storeClosed());
-    this.#beforeSend();
-    const answer = Promise.resolve(this.#client.sendCommand(command));
-    return (this.#timed ? this.#inTime(answer) : answer).then(Number, rethrow);
-  }
-
-  /** From now on every command fails with `closed`. */
-  close(): void {
-    this.#closed = true;
+  /** Sends a message; `unavailable` at once where there is no connection. */
+  publish(command: PublishCommand): Promise<number> {
+    const answer = this.#gate.now(() => {
+      this.#beforeSend();
+      return this.#client.sendCommand(command);
+    }, command.bytes);
+    return answer.then(Number, rethrow);
   }
 
   #call(name: string, args: readonly CommandArg[]): Promise<unknown> {
-    if (this.#closed) return Promise.reject(storeClosed());
-    this.#beforeSend();
-    const answer = this.#client.call(name, ...args);
-    return this.#timed ? this.#inTime(answer) : answer;
+    return this.#gate.whenOpen(() => {
+      this.#beforeSend();
+      return this.#client.call(name, ...args);
+    });
   }
 
-  #inTime(answer: Promise<unknown>): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(storeTimeout(this.#commandTimeoutMs)), this.#commandTimeoutMs);
-      answer.then(resolve, reject).finally(() => clearTimeout(timer));
-    });
+  #errorOf(cause: unknown, keys: readonly string[]): CmError {
+    const error = toStoreError(cause, keys);
+    if (error.code === "store-corrupt") this.#onCorrupt(error);
+    return error;
   }
 }
 

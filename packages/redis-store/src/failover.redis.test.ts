@@ -79,7 +79,7 @@ it("spreads its subscriptions over all masters of a Cluster, one connection each
   await Promise.all(CHANNELS.map((channel) => store.bus.subscribe(channel, () => undefined)));
   const counts = await Promise.all(
     ports.map(async (port) => {
-      const channels = await askRedis(port, "PUBSUB", "SHARDCHANNELS", "spread:*");
+      const channels = await askRedis(port, "PUBSUB", "SHARDCHANNELS", "spread:*:room:*");
       return Array.isArray(channels) ? channels.length : 0;
     }),
   );

@@ -27,7 +27,8 @@ import type { UserKeys } from "./user-scripts.js";
  * | `<prefix>:{u.*}:version` | version of the latest presence change | the user's partition |
  *
  * Channels: `<prefix>:{r.*}:room:<room>`, `<prefix>:{<serverId>}:server`,
- * `<prefix>:{r.*}:roster:<room>` and `<prefix>:{u.*}:presence:updates`.
+ * `<prefix>:{r.*}:roster:<room>`, `<prefix>:{u.*}:presence:updates` and
+ * `<prefix>:{p*}:probe:<id>`.
  */
 export class Keys {
   readonly layout: string;
@@ -137,6 +138,11 @@ export class Keys {
       case "presence":
         return this.userSlice(Number(name)).channel;
     }
+  }
+
+  /** A channel for a store's own probes; each `n` lies in another slot of a Cluster. */
+  probe(n: number, id: string): string {
+    return `${this.#prefix}:{p${n}}:probe:${id}`;
   }
 
   #roomHead(room: string): string {

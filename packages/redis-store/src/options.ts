@@ -10,8 +10,9 @@ export interface RedisClusterOptions {
 }
 
 /**
- * Clients that the application made. The store never quits them; how long they queue
- * and retry is their owner's choice. In a Cluster the store opens one subscriber of its
+ * Clients that the application made. The store never quits them; how they connect and
+ * retry is their owner's choice. One that stays silent is told to connect anew, so don't
+ * block it with commands of your own. In a Cluster the store opens one subscriber of its
  * own for each master, with the options of the nodes in `commands`.
  */
 export type RedisClients =
@@ -58,6 +59,26 @@ export interface RedisStoreOptions {
   readonly sessionTtlMs?: number;
   /** The longest that one operation waits for Redis, in milliseconds, 50 to 60,000. Default 2,000. */
   readonly commandTimeoutMs?: number;
+  /**
+   * The most commands that wait for Redis or for a connection to it, 100 to 1,000,000;
+   * further ones fail at once with `unavailable`. At most some 20 MB; the default lets
+   * 10,000 connections arrive at once, with two commands each. Default 20,000.
+   */
+  readonly maxPendingCommands?: number;
+  /**
+   * How often it is proven that what is published comes through, in milliseconds, 50 to
+   * 60,000: two small messages each time, and how soon a link that hangs is noticed. One
+   * a second costs Redis nothing, even with a hundred servers. Default 1,000.
+   */
+  readonly probeIntervalMs?: number;
+  /**
+   * The longest that a published message may take to come through, in milliseconds, 100
+   * to 600,000, and not less than `probeIntervalMs`. A subscriber that is silent for
+   * longer is replaced, one that is silent for half of it makes the link `degraded`. More
+   * than Redis ever stands still for: a replaced subscriber misses what is sent while the
+   * new one is made. Default 3,000.
+   */
+  readonly probeTimeoutMs?: number;
   /** The longest that `start` tries to connect, in milliseconds, 50 to 600,000. Default 10,000. */
   readonly startTimeoutMs?: number;
   /** Takes failures of the link and of bus handlers. Default: a process warning each. */
@@ -79,6 +100,9 @@ export interface ResolvedRedisStoreOptions {
   readonly lastSeenTtlMs: number;
   readonly sessionTtlMs: number;
   readonly commandTimeoutMs: number;
+  readonly maxPendingCommands: number;
+  readonly probeIntervalMs: number;
+  readonly probeTimeoutMs: number;
   readonly startTimeoutMs: number;
   readonly onError: OnError;
 }
@@ -91,6 +115,9 @@ export function resolveRedisStoreOptions(options: RedisStoreOptions): ResolvedRe
   const { prefix = "cm", onError = (error) => process.emitWarning(error) } = options;
   if (typeof prefix !== "string" || !PREFIX.test(prefix)) throw invalid("prefix", "1 to 64 of A-Z a-z 0-9 : _ -");
   if (typeof onError !== "function") throw invalid("onError", "a function");
+  const probeIntervalMs = wholeNumber("probeIntervalMs", options.probeIntervalMs ?? 1_000, 50, 60_000);
+  const probeTimeoutMs = wholeNumber("probeTimeoutMs", options.probeTimeoutMs ?? 3_000, 100, 600_000);
+  if (probeTimeoutMs < probeIntervalMs) throw invalid("probeTimeoutMs", "at least probeIntervalMs");
   return {
     connection: resolveConnection(options),
     prefix,
@@ -99,6 +126,9 @@ export function resolveRedisStoreOptions(options: RedisStoreOptions): ResolvedRe
     lastSeenTtlMs: wholeNumber("lastSeenTtlMs", options.lastSeenTtlMs ?? 86_400_000, 0, 2 ** 40),
     sessionTtlMs: wholeNumber("sessionTtlMs", options.sessionTtlMs ?? 7_200_000, 1_000, 2 ** 40),
     commandTimeoutMs: wholeNumber("commandTimeoutMs", options.commandTimeoutMs ?? 2_000, 50, 60_000),
+    maxPendingCommands: wholeNumber("maxPendingCommands", options.maxPendingCommands ?? 20_000, 100, 1_000_000),
+    probeIntervalMs,
+    probeTimeoutMs,
     startTimeoutMs: wholeNumber("startTimeoutMs", options.startTimeoutMs ?? 10_000, 50, 600_000),
     onError,
   };

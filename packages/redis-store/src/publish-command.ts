@@ -31,6 +31,11 @@ export class PublishCommand extends Command {
     this.#message = message;
   }
 
+  /** How much of memory it keeps until it is answered. */
+  get bytes(): number {
+    return this.#message.length;
+  }
+
   override toWritable(): Buffer {
     const head = this.#head;
     const message = this.#message;

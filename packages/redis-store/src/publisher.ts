@@ -1,6 +1,7 @@
 import { CmError } from "@cm/protocol";
 import type { Redis } from "ioredis";
 import type { ClusterNodes } from "./cluster-nodes.js";
+import type { CommandGate } from "./command-gate.js";
 import type { Commands } from "./commands.js";
 import { PublishCommand, type PublishTarget, publishTarget } from "./publish-command.js";
 import { shareWrite } from "./shared-write.js";
@@ -17,7 +18,7 @@ export interface Publisher {
 export function createSinglePublisher(commands: Commands): Publisher {
   return {
     target: (channel) => publishTarget("publish", channel),
-    publish: (target, message) => commands.countOf(new PublishCommand(target, message)),
+    publish: (target, message) => commands.publish(new PublishCommand(target, message)),
   };
 }
 
@@ -26,14 +27,18 @@ export function createSinglePublisher(commands: Commands): Publisher {
  * would send again, after a while and behind later messages, what a node could not take
  * at once; here it fails with `unavailable` instead, and order is kept.
  */
-export function createClusterPublisher(nodes: ClusterNodes): Publisher {
+export function createClusterPublisher(nodes: ClusterNodes, gate: CommandGate): Publisher {
   return {
     target: (channel) => publishTarget("spublish", channel),
     async publish(target, message) {
       const redis = masterOf(nodes, target.channel);
-      shareWrite(redis);
+      const command = new PublishCommand(target, message);
       try {
-        return Number(await redis.sendCommand(new PublishCommand(target, message)));
+        const receivers = await gate.now(() => {
+          shareWrite(redis);
+          return redis.sendCommand(command);
+        }, command.bytes);
+        return Number(receivers);
       } catch (error) {
         // Also where the connection broke: another node may have taken over.
         if (replyCode(error) !== "NOPERM") nodes.refresh();

@@ -64,15 +64,16 @@ export class RedisBus implements Bus {
     };
   }
 
-  /** A message came in. */
-  take(channel: Buffer, payload: Buffer): void {
+  /** A message came in. Answers whether the channel is one of the bus's. */
+  take(channel: Buffer, payload: Buffer): boolean {
     const entry = this.#entries.get(channel.toString("latin1"));
-    if (entry === undefined) return;
+    if (entry === undefined) return false;
     try {
       entry.handler(payload);
     } catch (cause) {
       this.#parts.onThrow(cause);
     }
+    return true;
   }
 
   /** A channel is live: whatever is published from now on arrives. */

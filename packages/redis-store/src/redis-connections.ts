@@ -3,17 +3,20 @@ import { Cluster, type ClusterNode, type ClusterOptions, Redis, type RedisOption
 import { clusterOptions, nodeOptions } from "./client-options.js";
 import { ClusterNodes } from "./cluster-nodes.js";
 import { createClusterSubscribers } from "./cluster-subscribers.js";
+import { CommandGate } from "./command-gate.js";
 import { Commands } from "./commands.js";
 import type { ResolvedRedisStoreOptions } from "./options.js";
+import type { ProbeSettings, SubscriberEvents, SubscriberState } from "./probed-subscriber.js";
 import { createClusterPublisher, createSinglePublisher, type Publisher } from "./publisher.js";
+import type { LinkCounters } from "./redis-link.js";
 import { shareWrite } from "./shared-write.js";
-import { replyCode, storeClosed, toStoreError } from "./store-error.js";
-import { createSingleSubscriber, type Subscribers, type SubscribersOptions } from "./subscribers.js";
+import { Changes, untilReady } from "./start-up.js";
+import { replyCode } from "./store-error.js";
+import { createSingleSubscriber, type Subscribers } from "./subscribers.js";
 
 /** All connections of one store. */
 export interface RedisConnections {
-  /** Whether commands can be sent. */
-  readonly ready: boolean;
+  readonly state: SubscriberState;
   readonly commands: Commands;
   readonly publisher: Publisher;
   readonly subscribers: Subscribers;
@@ -22,7 +25,18 @@ export interface RedisConnections {
 }
 
 /** What the store hears from its connections. */
-export type RedisEvents = SubscribersOptions["events"];
+export interface RedisEvents extends SubscriberEvents {
+  /** Something lies in Redis that is not this project's. */
+  readonly corrupt: (error: CmError) => void;
+}
+
+/** What connections are made with, beside the options. */
+export interface RedisConnectionParts {
+  readonly counters: LinkCounters;
+  readonly events: RedisEvents;
+  /** See `ProbeSettings`. */
+  readonly probeChannel: (n: number) => string;
+}
 
 /**
  * Connects; resolves when commands and subscriptions work, else rejects with
@@ -31,13 +45,19 @@ export type RedisEvents = SubscribersOptions["events"];
  */
 export async function connectRedis(
   options: ResolvedRedisStoreOptions,
-  events: RedisEvents,
+  parts: RedisConnectionParts,
   signal: AbortSignal,
 ): Promise<RedisConnections> {
-  const { connections, clients, warmUp } = setUp(options, events);
+  const { events } = parts;
+  const { startTimeoutMs } = options;
+  const watched = new Changes(events);
+  const { connections, clients, warmUp } = setUp(options, { ...parts, events: { ...events, ...watched.events } });
   try {
-    await Promise.all(clients.map((client) => untilReady(client, options.startTimeoutMs, signal)));
+    await Promise.all(clients.map((client) => untilReady(client, startTimeoutMs, signal)));
     await warmUp?.();
+    // What a part of a Cluster that is down keeps from us, others need not wait for.
+    const hears = (): boolean => connections.state === "in-sync" || connections.state === "degraded";
+    await watched.until(hears, startTimeoutMs, signal);
     return connections;
   } catch (error) {
     await connections.close();
@@ -53,50 +73,50 @@ interface SetUp {
   readonly warmUp?: () => Promise<void>;
 }
 
-function setUp(options: ResolvedRedisStoreOptions, events: RedisEvents): SetUp {
+function setUp(options: ResolvedRedisStoreOptions, parts: RedisConnectionParts): SetUp {
   const { connection, commandTimeoutMs } = options;
   if (connection.kind === "clients") {
     const { commands, subscriber } = connection.clients;
     return subscriber === undefined
-      ? overCluster(commands, false, commandTimeoutMs, events)
-      : overNode(commands, subscriber, undefined, commandTimeoutMs, events);
+      ? overCluster(commands, false, options, parts)
+      : overNode(commands, subscriber, undefined, options, parts);
   }
   if (connection.kind === "cluster") {
     const cluster = createCluster(connection.nodes, clusterOptions(connection.options, commandTimeoutMs));
-    return overCluster(cluster, true, commandTimeoutMs, events);
+    return overCluster(cluster, true, options, parts);
   }
   const commands = createRedis({ ...connection.options, ...nodeOptions(commandTimeoutMs, "commands") });
   const subscriber = createRedis({ ...connection.options, ...nodeOptions(commandTimeoutMs, "subscriber") });
-  return overNode(commands, subscriber, { db: connection.options.db ?? 0 }, commandTimeoutMs, events);
+  return overNode(commands, subscriber, { db: connection.options.db ?? 0 }, options, parts);
 }
 
 function overNode(
   client: Redis,
   subscriber: Redis,
   owned: { readonly db: number } | undefined,
-  commandTimeoutMs: number,
-  events: RedisEvents,
+  options: ResolvedRedisStoreOptions,
+  parts: RedisConnectionParts,
 ): SetUp {
-  const timed = owned === undefined;
-  const commands = new Commands({ client, beforeSend: () => shareWrite(client), commandTimeoutMs, timed });
-  const pingIntervalMs = pingIntervalOf(commandTimeoutMs);
-  const subscribers = createSingleSubscriber(subscriber, { pingIntervalMs, events });
-  const unwatch = watch(client, events);
-  const pings = setInterval(() => {
-    // No answer in time makes the client drop the connection, and that is reported by itself.
-    if (client.status === "ready") client.ping().catch(() => undefined);
-  }, pingIntervalMs);
-  pings.unref();
+  const gate = gateOf(client, options, parts);
+  const { counters, events } = parts;
+  const beforeSend = (): void => shareWrite(client);
+  const commands = new Commands({ client, gate, beforeSend, onCorrupt: events.corrupt });
+  const publisher = createSinglePublisher(commands);
+  const probe = probeOf(publisher, options, parts);
+  const replacePublisher = (): void => {
+    if (client.status === "ready") client.disconnect(true);
+  };
+  const subscribers = createSingleSubscriber(subscriber, replacePublisher, { probe, counters, events });
+  const unwatch = watch(client, gate, subscribers, parts);
   const connections: RedisConnections = {
-    get ready() {
-      return client.status === "ready";
+    get state() {
+      return client.status === "ready" ? subscribers.state : "down";
     },
     commands,
-    publisher: createSinglePublisher(commands),
+    publisher,
     subscribers,
     async close() {
-      clearInterval(pings);
-      commands.close();
+      gate.close();
       if (owned !== undefined) for (const each of [client, subscriber]) disconnect(each);
       await subscribers.close();
       unwatch();
@@ -121,31 +141,37 @@ async function requireDatabase(commands: Commands, db: number): Promise<void> {
   }
 }
 
-function overCluster(cluster: Cluster, owned: boolean, commandTimeoutMs: number, events: RedisEvents): SetUp {
-  const nodes = new ClusterNodes(cluster);
-  const commands = new Commands({
-    client: cluster,
-    beforeSend: () => nodes.shareWrites(),
-    commandTimeoutMs,
-    timed: true,
-  });
+function overCluster(
+  cluster: Cluster,
+  owned: boolean,
+  options: ResolvedRedisStoreOptions,
+  parts: RedisConnectionParts,
+): SetUp {
+  const { commandTimeoutMs } = options;
+  const { counters, events } = parts;
+  const nodes = new ClusterNodes(cluster, events.changed);
+  const gate = gateOf(cluster, options, parts);
+  const beforeSend = (): void => nodes.shareWrites();
+  const commands = new Commands({ client: cluster, gate, beforeSend, onCorrupt: events.corrupt });
+  const publisher = createClusterPublisher(nodes, gate);
   const subscribers = createClusterSubscribers({
     cluster,
     nodes,
     redisOptions: nodeOptions(commandTimeoutMs, "subscriber"),
-    pingIntervalMs: pingIntervalOf(commandTimeoutMs),
+    probe: probeOf(publisher, options, parts),
+    counters,
     events,
   });
-  const unwatch = watch(cluster, events);
+  const unwatch = watch(cluster, gate, subscribers, parts);
   const connections: RedisConnections = {
-    get ready() {
-      return cluster.status === "ready";
+    get state() {
+      return cluster.status === "ready" ? subscribers.state : "down";
     },
     commands,
-    publisher: createClusterPublisher(nodes),
+    publisher,
     subscribers,
     async close() {
-      commands.close();
+      gate.close();
       nodes.close();
       await subscribers.close();
       if (owned) disconnect(cluster);
@@ -155,8 +181,25 @@ function overCluster(cluster: Cluster, owned: boolean, commandTimeoutMs: number,
   return { connections, clients: [cluster], warmUp: () => nodes.warmUp(commandTimeoutMs) };
 }
 
-function pingIntervalOf(commandTimeoutMs: number): number {
-  return Math.max(500, commandTimeoutMs);
+function gateOf(
+  client: Redis | Cluster,
+  { commandTimeoutMs, maxPendingCommands }: ResolvedRedisStoreOptions,
+  { counters }: RedisConnectionParts,
+): CommandGate {
+  return new CommandGate({ commandTimeoutMs, maxPendingCommands, isOpen: () => client.status === "ready", counters });
+}
+
+function probeOf(
+  publisher: Publisher,
+  { probeIntervalMs, probeTimeoutMs }: ResolvedRedisStoreOptions,
+  { probeChannel }: RedisConnectionParts,
+): ProbeSettings {
+  return {
+    channel: probeChannel,
+    publish: (channel, payload) => publisher.publish(publisher.target(channel), payload),
+    intervalMs: probeIntervalMs,
+    timeoutMs: probeTimeoutMs,
+  };
 }
 
 // Without `replyMapping`, which is the application's taste: this package reads replies in
@@ -177,50 +220,28 @@ function disconnect(client: Redis | Cluster): void {
 }
 
 /** Passes on what a client tells about itself; returns how to stop that. */
-function watch(client: Redis | Cluster, events: RedisEvents): () => void {
+function watch(
+  client: Redis | Cluster,
+  gate: CommandGate,
+  subscribers: Subscribers,
+  { counters, events }: RedisConnectionParts,
+): () => void {
+  let wasReady = client.status === "ready";
+  const ready = (): void => {
+    if (wasReady) counters.reconnects++;
+    wasReady = true;
+    gate.opened();
+    subscribers.hurry();
+    events.changed();
+  };
+  client.on("ready", ready);
   for (const event of CHANGES) client.on(event, events.changed);
   client.on("error", events.failed);
   return () => {
+    client.off("ready", ready);
     for (const event of CHANGES) client.off(event, events.changed);
     client.off("error", events.failed);
   };
 }
 
-const CHANGES = ["ready", "close", "end", "reconnecting"] as const;
-
-/** Resolves when the client is ready, however often it has to try; `unavailable` after the time. */
-function untilReady(client: Redis | Cluster, timeoutMs: number, signal: AbortSignal): Promise<void> {
-  if (client.status === "ready") return Promise.resolve();
-  return new Promise((resolve, reject) => {
-    let last: unknown;
-    const keep = (error: unknown): void => {
-      last = error;
-    };
-    const settle = (): void => {
-      clearTimeout(timer);
-      client.off("ready", onReady);
-      client.off("error", keep);
-      signal.removeEventListener("abort", onAbort);
-    };
-    const onAbort = (): void => {
-      settle();
-      reject(storeClosed());
-    };
-    const onReady = (): void => {
-      settle();
-      resolve();
-    };
-    const timer = setTimeout(() => {
-      settle();
-      reject(replyCode(last) === undefined ? unreachable(timeoutMs, last) : toStoreError(last));
-    }, timeoutMs);
-    client.on("ready", onReady);
-    client.on("error", keep);
-    signal.addEventListener("abort", onAbort);
-    if (client.status === "wait") client.connect().catch(keep);
-  });
-}
-
-function unreachable(timeoutMs: number, cause: unknown): CmError {
-  return new CmError("unavailable", `Redis could not be reached within ${timeoutMs} ms.`, { cause });
-}
+const CHANGES = ["close", "end", "reconnecting"] as const;

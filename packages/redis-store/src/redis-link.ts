@@ -1,25 +1,74 @@
-import type { Link, LinkState } from "@cm/protocol";
+import type { Link, LinkState, LinkStatus } from "@cm/protocol";
+
+/** What is counted over the life of a link; see `LinkStatus`. */
+export interface LinkCounters {
+  reconnects: number;
+  resubscriptions: number;
+  replacedSubscribers: number;
+  timedOutCommands: number;
+  refusedCommands: number;
+}
 
 /** The state of the link, told to whoever listens. */
 export class RedisLink implements Link {
-  readonly #listeners = new Set<(state: LinkState) => void>();
+  readonly counters: LinkCounters = {
+    reconnects: 0,
+    resubscriptions: 0,
+    replacedSubscribers: 0,
+    timedOutCommands: 0,
+    refusedCommands: 0,
+  };
+  readonly #lastProbeMs: () => number | undefined;
+  readonly #onThrow: (cause: unknown) => void;
+  readonly #listeners = new Set<{ readonly call: (state: LinkState) => void }>();
+  /** Changes that are not told to everybody yet. */
+  readonly #untold: LinkState[] = [];
+  #isTelling = false;
   #state: LinkState = "connecting";
+  #since = Date.now();
+
+  constructor(lastProbeMs: () => number | undefined, onThrow: (cause: unknown) => void) {
+    this.#lastProbeMs = lastProbeMs;
+    this.#onThrow = onThrow;
+  }
 
   get state(): LinkState {
     return this.#state;
   }
 
+  status(): LinkStatus {
+    return { state: this.#state, since: this.#since, lastProbeMs: this.#lastProbeMs(), ...this.counters };
+  }
+
   onState(listener: (state: LinkState) => void): () => void {
     // Wrapped, so that the same function may be given twice and each taken off by itself.
-    const entry = (state: LinkState): void => listener(state);
+    const entry = { call: listener };
     this.#listeners.add(entry);
-    return () => this.#listeners.delete(entry);
+    return () => void this.#listeners.delete(entry);
   }
 
   /** Goes to a state; nothing leaves `closed`. */
   become(state: LinkState): void {
     if (state === this.#state || this.#state === "closed") return;
     this.#state = state;
-    for (const listener of [...this.#listeners]) listener(state);
+    this.#since = Date.now();
+    this.#untold.push(state);
+    // A listener that brings about the next change must not be overtaken by it.
+    if (!this.#isTelling) this.#tell();
+  }
+
+  #tell(): void {
+    this.#isTelling = true;
+    for (let state = this.#untold.shift(); state !== undefined; state = this.#untold.shift()) {
+      for (const entry of [...this.#listeners]) {
+        if (!this.#listeners.has(entry)) continue;
+        try {
+          entry.call(state);
+        } catch (cause) {
+          this.#onThrow(cause);
+        }
+      }
+    }
+    this.#isTelling = false;
   }
 }

@@ -1,14 +1,7 @@
-import {
-  type Bus,
-  CmError,
-  type FailureStage,
-  isCmError,
-  type Link,
-  type LinkState,
-  type Store,
-  toCmError,
-} from "@cm/protocol";
+import { randomUUID } from "node:crypto";
+import { type Bus, CmError, type FailureStage, type Link, type Store, toCmError } from "@cm/protocol";
 import type { Commands } from "./commands.js";
+import { FailureReports } from "./failure-reports.js";
 import { Keys } from "./keys.js";
 import { Living } from "./living.js";
 import { type RedisStoreOptions, type ResolvedRedisStoreOptions, resolveRedisStoreOptions } from "./options.js";
@@ -21,7 +14,7 @@ import { RedisServerRegistry } from "./redis-server-registry.js";
 import { RedisSessionDirectory } from "./redis-session-directory.js";
 import { RedisUserDirectory } from "./redis-user-directory.js";
 import { layoutEnsure } from "./server-scripts.js";
-import { storeClosed, toStoreError } from "./store-error.js";
+import { corrupt, storeClosed, toStoreError } from "./store-error.js";
 
 /** The layout of keys that this package writes; see `Keys`. */
 const LAYOUT_VERSION = 2;
@@ -59,7 +52,11 @@ interface Running {
 class ConnectedStore implements RedisStore {
   readonly #options: ResolvedRedisStoreOptions;
   readonly #keys: Keys;
-  readonly #link = new RedisLink();
+  readonly #reports: FailureReports;
+  readonly #link = new RedisLink(
+    () => this.#lastProbeMs(),
+    (cause) => this.#reportThrown(cause, "A listener of the link threw."),
+  );
   #running: Running | undefined;
   #starting: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
@@ -70,6 +67,7 @@ class ConnectedStore implements RedisStore {
     this.#keys = new Keys(options.prefix, options.partitions);
     this.rooms = this.#rooms();
     this.users = this.#users();
+    this.#reports = new FailureReports(options.onError);
   }
 
   readonly servers: Store["servers"] = {
@@ -172,13 +170,20 @@ class ConnectedStore implements RedisStore {
   async #start(): Promise<void> {
     const { commandTimeoutMs, connectionTtlMs, lastSeenTtlMs, sessionTtlMs } = this.#options;
     let bus: RedisBus | undefined;
+    // A name that nobody else has: what comes back was sent by this store.
+    const probeId = randomUUID();
     const links = await connectRedis(
       this.#options,
       {
-        message: (channel, payload) => bus?.take(channel, payload),
-        live: (channel) => bus?.live(channel),
-        changed: () => this.#updateLink(),
-        failed: (error) => this.#report(toStoreError(error), "link"),
+        counters: this.#link.counters,
+        probeChannel: (n) => this.#keys.probe(n, probeId),
+        events: {
+          message: (channel, payload) => bus?.take(channel, payload) ?? false,
+          live: (channel) => bus?.live(channel),
+          changed: () => this.#updateLink(),
+          failed: (error) => this.#report(toStoreError(error), "link"),
+          corrupt: (error) => this.#report(error, "store"),
+        },
       },
       this.#stop.signal,
     );
@@ -198,7 +203,7 @@ class ConnectedStore implements RedisStore {
       publisher,
       subscribers,
       commandTimeoutMs,
-      onThrow: (cause) => this.#report(toCmError(cause, "internal", "A bus handler threw."), "handler"),
+      onThrow: (cause) => this.#reportThrown(cause, "A bus handler threw."),
     });
     this.#running = {
       links,
@@ -228,6 +233,9 @@ class ConnectedStore implements RedisStore {
     const { partitions } = this.#options;
     const stored = await commands.run(layoutEnsure, { layout: this.#keys.layout, version: LAYOUT_VERSION, partitions });
     if (stored.version === LAYOUT_VERSION && stored.partitions === partitions) return;
+    if (!isCount(stored.version) || !isCount(stored.partitions)) {
+      throw corrupt([this.#keys.layout], "a hash that is no layout");
+    }
     throw new CmError(
       "layout-mismatch",
       `Redis holds layout ${stored.version} with ${stored.partitions} partitions under ${this.#keys.layout}; ` +
@@ -237,12 +245,24 @@ class ConnectedStore implements RedisStore {
   }
 
   #updateLink(): void {
-    if (this.#running !== undefined) this.#link.become(stateOf(this.#running.links));
+    if (this.#running === undefined) return;
+    const { state } = this.#running.links;
+    if (state === "in-sync") this.#reports.forget("link");
+    this.#link.become(state);
+  }
+
+  #lastProbeMs(): number | undefined {
+    const provenAt = this.#running?.links.subscribers.provenAt;
+    return provenAt === undefined ? undefined : Math.round(performance.now() - provenAt);
   }
 
   #report(error: CmError, stage: FailureStage): void {
     // What fails while the store closes is what closing means.
-    if (this.#closing === undefined && isCmError(error)) this.#options.onError(error, { stage });
+    if (this.#closing === undefined) this.#reports.once(error, stage);
+  }
+
+  #reportThrown(cause: unknown, message: string): void {
+    if (this.#closing === undefined) this.#reports.always(toCmError(cause, "internal", message), "handler");
   }
 
   async #with<T>(use: (running: Running) => Promise<T>): Promise<T> {
@@ -251,7 +271,6 @@ class ConnectedStore implements RedisStore {
   }
 }
 
-function stateOf({ ready, subscribers }: RedisConnections): LinkState {
-  if (!ready) return "down";
-  return subscribers.ready && subscribers.inSync ? "in-sync" : "resubscribing";
+function isCount(value: number): boolean {
+  return Number.isInteger(value) && value > 0;
 }

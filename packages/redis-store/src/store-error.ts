@@ -28,17 +28,34 @@ export function replyCode(error: unknown): string | undefined {
   return error.message.split(" ", 1)[0];
 }
 
+/** Keys that an error names; a script may have hundreds. */
+const NAMED_MAX = 3;
+
 /**
  * The one place where what Redis or its client say becomes an error of this project.
  * Connections that can't be made or broke are `unavailable`, and so are error replies
- * that pass by themselves; any other error reply is a fault of this package.
+ * that pass by themselves. A key of a wrong type is `store-corrupt`: Redis does not say
+ * which one it was, so the error names those that the command had. Any other error reply
+ * is a fault of this package.
  */
-export function toStoreError(error: unknown): CmError {
+export function toStoreError(error: unknown, keys: readonly string[] = []): CmError {
   if (isCmError(error)) return error;
   const code = replyCode(error);
   if (code === undefined || PASSING.has(code)) return failure("unavailable", "Redis can't be reached.", error);
   if (REFUSING.has(code)) return failure("unavailable", `Redis refuses this client: ${code}.`, error);
+  if (code === "WRONGTYPE") return corrupt(keys, "another type of data than this store keeps there", error);
   return failure("internal", `Redis answered with an error: ${code}.`, error);
+}
+
+/** What lies under one of these keys can't be this project's. */
+export function corrupt(keys: readonly string[], what: string, cause?: unknown): CmError {
+  const named = keys.slice(0, NAMED_MAX).join(", ");
+  const others = keys.length > NAMED_MAX ? ` and ${keys.length - NAMED_MAX} more` : "";
+  const where = keys.length === 1 ? named : `One of the keys ${named}${others}`;
+  return new CmError("store-corrupt", `${where} holds ${what}.`, {
+    details: { keys: keys.slice(0, NAMED_MAX) },
+    ...(cause === undefined ? {} : { cause }),
+  });
 }
 
 /** No answer came within the deadline. */

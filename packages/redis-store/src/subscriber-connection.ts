@@ -8,8 +8,12 @@ export interface SubscriberEvents {
   readonly message: (channel: Buffer, payload: Buffer) => void;
   /** The channel is subscribed and acknowledged. */
   readonly live: (channel: string) => void;
+  /** Restored: it was live before, and what came in between was missed. Told before {@link live}. */
+  readonly restored: (channel: string) => void;
   /** Whether it is in sync may have changed. */
   readonly changed: () => void;
+  /** The connection broke, or is a new one. */
+  readonly renewed: () => void;
   /** A slot of these channels has another master now (Cluster only). */
   readonly moved: () => void;
   readonly failed: (error: unknown) => void;
@@ -20,8 +24,6 @@ export interface SubscriberConnectionOptions {
   readonly redis: Redis;
   /** `true` for SSUBSCRIBE, one slot a command. */
   readonly sharded: boolean;
-  /** How often the connection is asked for a sign of life, in milliseconds. */
-  readonly pingIntervalMs: number;
   readonly events: SubscriberEvents;
 }
 
@@ -40,53 +42,67 @@ export class SubscriberConnection {
   /** Sent on this connection, not acknowledged yet. */
   readonly #sent = new Set<string>();
   readonly #live = new Set<string>();
+  /** Wanted, was live and has to be live again: somebody relies on it. */
+  readonly #restoring = new Set<string>();
   /** Subscribed, no longer wanted, not let go yet. */
   readonly #leaving = new Set<string>();
   readonly #unlisten: () => void;
-  readonly #pings: NodeJS.Timeout;
   /** Grows with every connection, so that answers to an earlier one are not mistaken. */
   #epoch = 0;
   #flushing = false;
   #retry: NodeJS.Timeout | undefined;
   #closed = false;
 
-  constructor({ redis, sharded, pingIntervalMs, events }: SubscriberConnectionOptions) {
+  constructor({ redis, sharded, events }: SubscriberConnectionOptions) {
     this.redis = redis;
     this.#sharded = sharded;
     this.#events = events;
     this.#unlisten = this.#listen();
-    this.#pings = setInterval(() => this.#ping(), pingIntervalMs);
-    this.#pings.unref();
   }
 
   /** Whether the connection works and all that is wanted is live. */
-  get inSync(): boolean {
+  get isComplete(): boolean {
     return this.redis.status === "ready" && this.#live.size === this.#wanted.size;
   }
 
-  want(channel: string): void {
+  /** Whether the connection works and all that ever was live, and still is wanted, is live. */
+  get isRestored(): boolean {
+    return this.redis.status === "ready" && this.#restoring.size === 0;
+  }
+
+  isLive(channel: string): boolean {
+    return this.redis.status === "ready" && this.#live.has(channel);
+  }
+
+  /** `wasLive`: it was live on another connection, and somebody relies on it. */
+  want(channel: string, wasLive = false): void {
     this.#wanted.add(channel);
+    if (wasLive && !this.#live.has(channel)) this.#restoring.add(channel);
     if (this.#leaving.delete(channel)) this.#goneLive(channel);
     else if (!this.#live.has(channel)) this.#schedule();
   }
 
   drop(channel: string): void {
     if (!this.#wanted.delete(channel)) return;
+    this.#restoring.delete(channel);
     if (this.#live.delete(channel)) this.#leaving.add(channel);
     this.#schedule();
   }
 
-  /** Subscribes everything again; what is subscribed already stays so. */
+  /** Subscribes what is wanted and not live. */
   resync(): void {
-    this.#live.clear();
     this.#schedule();
+  }
+
+  /** The connection stays silent: has it made anew, and everything subscribed again. */
+  replace(): void {
+    if (this.redis.status === "ready") this.redis.disconnect(true);
   }
 
   /** Takes the listeners off. The connection itself is left to whoever made it. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    clearInterval(this.#pings);
     clearTimeout(this.#retry);
     this.#unlisten();
     // What the client still has to say while it goes, nobody needs to know.
@@ -171,6 +187,7 @@ export class SubscriberConnection {
 
   #goneLive(channel: string): void {
     this.#live.add(channel);
+    if (this.#restoring.delete(channel)) this.#events.restored(channel);
     this.#events.live(channel);
   }
 
@@ -178,23 +195,23 @@ export class SubscriberConnection {
   #renewed(): void {
     this.#epoch++;
     this.#sent.clear();
-    this.#live.clear();
     this.#leaving.clear();
+    this.#loseAll();
+    this.#events.renewed();
     this.#events.changed();
     this.#flush();
   }
 
   /** Redis has let some channel go by itself and does not say which one. */
   #onMoved(): void {
-    this.#live.clear();
+    this.#loseAll();
     this.#events.changed();
     this.#events.moved();
   }
 
-  #ping(): void {
-    if (this.redis.status !== "ready") return;
-    // No answer in time makes the client drop the connection, and that is reported by itself.
-    this.redis.ping().catch(() => undefined);
+  #loseAll(): void {
+    for (const channel of this.#live) this.#restoring.add(channel);
+    this.#live.clear();
   }
 
   /** One command each. A sharded one takes channels of one slot only. */

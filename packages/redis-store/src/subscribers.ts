@@ -1,41 +1,60 @@
 import type { Redis } from "ioredis";
-import { SubscriberConnection, type SubscriberEvents } from "./subscriber-connection.js";
+import {
+  ProbedSubscriber,
+  type ProbeSettings,
+  type SubscriberEvents,
+  type SubscriberState,
+} from "./probed-subscriber.js";
+import type { LinkCounters } from "./redis-link.js";
 
 /** The subscribing side of a store's link, over however many connections it takes. */
 export interface Subscribers {
-  /** Whether every wanted channel is live. */
-  readonly inSync: boolean;
-  /** Whether there is a connection to subscribe with at all. */
-  readonly ready: boolean;
+  readonly state: SubscriberState;
+  /**
+   * When it was last proven that messages come through, in milliseconds of the monotonic
+   * clock; of several connections the earliest. `undefined` where one is not proven yet.
+   */
+  readonly provenAt: number | undefined;
   want(channel: string): void;
   drop(channel: string): void;
+  /** Commands work again: has everything proven at once. */
+  hurry(): void;
   close(): Promise<void>;
 }
 
 /** What subscribers are told when they are made. */
 export interface SubscribersOptions {
-  readonly pingIntervalMs: number;
-  readonly events: Omit<SubscriberEvents, "moved">;
+  readonly probe: ProbeSettings;
+  readonly counters: LinkCounters;
+  readonly events: SubscriberEvents;
 }
 
 /** One connection for all channels: a single Redis, or a master found by Sentinels. */
-export function createSingleSubscriber(redis: Redis, { pingIntervalMs, events }: SubscribersOptions): Subscribers {
-  const connection = new SubscriberConnection({
+export function createSingleSubscriber(
+  redis: Redis,
+  replacePublisher: () => void,
+  { probe, counters, events }: SubscribersOptions,
+): Subscribers {
+  const subscriber = new ProbedSubscriber({
     redis,
     sharded: false,
-    pingIntervalMs,
+    probe,
+    probeChannel: probe.channel(0),
+    replacePublisher,
+    counters,
     // Only a Cluster moves channels.
     events: { ...events, moved: () => undefined },
   });
   return {
-    get inSync() {
-      return connection.inSync;
+    get state() {
+      return subscriber.state;
     },
-    get ready() {
-      return redis.status === "ready";
+    get provenAt() {
+      return subscriber.provenAt;
     },
-    want: (channel) => connection.want(channel),
-    drop: (channel) => connection.drop(channel),
-    close: () => connection.close(),
+    want: (channel) => subscriber.connection.want(channel),
+    drop: (channel) => subscriber.connection.drop(channel),
+    hurry: () => subscriber.hurry(),
+    close: () => subscriber.close(),
   };
 }

@@ -38,6 +38,13 @@ describe("gateways whose Redis goes away", () => {
     const [ann, bob] = await openPair();
     await redis.kill();
     await eventually(async () => expect(await readiness(gateways[0])).toBe(503));
+    const answer: unknown = await (await fetch(`${gateways[0]?.url}/readyz`)).json();
+    expect(answer).toMatchObject({
+      ready: false,
+      link: "down",
+      linkSince: expect.stringMatching(/^\d{4}-.+Z$/),
+      lastProbeMs: expect.any(Number),
+    });
     const refused = await ann.ask({ type: "publish", room: "lobby", data: "into the void" });
     expect(refused).toMatchObject({ type: "error", retryable: true });
     expect(["unavailable", "timeout"]).toContain(refused.type === "error" ? refused.code : "");

@@ -1,10 +1,10 @@
-import type { LinkState } from "@cm/protocol";
+import type { LinkState, LinkStatus } from "@cm/protocol";
 
 /** What readiness is judged by. */
 export interface HealthSources {
   readonly phase: () => "starting" | "serving" | "closing";
   readonly holdsLease: () => boolean;
-  readonly link: () => LinkState;
+  readonly link: () => LinkStatus;
 }
 
 /** Whether the server should get new connections, and if not, why. */
@@ -13,12 +13,23 @@ export interface Readiness {
   readonly phase: string;
   readonly lease: "held" | "lost";
   readonly link: LinkState;
+  /** When the link came to this state, as an ISO 8601 date. */
+  readonly linkSince: string;
+  /** How long ago messages were last seen to come through, in milliseconds; `null` where not yet. */
+  readonly lastProbeMs: number | null;
 }
 
 /** The true state at this moment. */
 export function readiness(sources: HealthSources): Readiness {
   const phase = sources.phase();
   const lease = sources.holdsLease() ? "held" : "lost";
-  const link = sources.link();
-  return { ready: phase === "serving" && lease === "held" && link === "in-sync", phase, lease, link };
+  const { state: link, since, lastProbeMs } = sources.link();
+  return {
+    ready: phase === "serving" && lease === "held" && link === "in-sync",
+    phase,
+    lease,
+    link,
+    linkSince: new Date(since).toISOString(),
+    lastProbeMs: lastProbeMs ?? null,
+  };
 }

@@ -37,7 +37,10 @@ export type BusHandler = (message: Uint8Array) => void;
  * - After an interruption `onResumed` is called when the subscription is live again: what
  *   was published in between was missed. It may also be called where nothing was, never
  *   the other way round.
- * - `publish` fails with `unavailable` or `timeout`, within the store's deadline.
+ * - `publish` fails with `unavailable` or `timeout`, within the store's deadline. It does
+ *   not wait for a link that is away: the publisher knows at once, and nothing stale is
+ *   sent later.
+ * - `subscribe` waits for a link that is away, within the store's deadline.
  */
 export interface Bus {
   /** Resolves with the number of subscriptions it reached, where the bus knows, else -1. */

@@ -6,24 +6,66 @@ import type { SessionDirectory } from "./session-directory.js";
 import type { UserDirectory, UserUpkeep } from "./user-directory.js";
 
 /**
- * How the store is, judged by what works and not by what was last said.
+ * How the link is, judged by what works and not by what was last said.
  *
  * - `connecting`: not usable yet
- * - `in-sync`: commands work and every intended subscription is live
- * - `resubscribing`: commands work, subscriptions are being restored
+ * - `resubscribing`: commands work, subscriptions that were live are being restored, or
+ *   nothing was heard over them yet
+ * - `in-sync`: commands work, every subscription that was promised is live, and messages
+ *   were seen to come through
+ * - `degraded`: commands work and subscriptions are acknowledged, but proof that messages
+ *   come through is late; or a part of the store can't be reached while the rest works
  * - `down`: commands fail
  * - `closed`
+ *
+ * A new subscription that is still being made does not change the state: nobody was told
+ * that it is live.
  */
-export type LinkState = "connecting" | "in-sync" | "resubscribing" | "down" | "closed";
+export type LinkState = "connecting" | "resubscribing" | "in-sync" | "degraded" | "down" | "closed";
+
+/** The link at one moment. Counters begin with the store and never go back. */
+export interface LinkStatus {
+  readonly state: LinkState;
+  /** When it came to this state, in milliseconds since 1970. */
+  readonly since: number;
+  /**
+   * How long ago it was last proven that what is published comes through, in
+   * milliseconds; of several connections the longest. `undefined` where one is not
+   * proven yet.
+   */
+  readonly lastProbeMs: number | undefined;
+  /** Connections that were made again after they had been lost. */
+  readonly reconnects: number;
+  /** Subscriptions that were restored. */
+  readonly resubscriptions: number;
+  /** Subscribers that were replaced because they stayed silent. */
+  readonly replacedSubscribers: number;
+  /** Commands that got no answer before their deadline. */
+  readonly timedOutCommands: number;
+  /** Commands that were refused because too many were waiting already. */
+  readonly refusedCommands: number;
+}
 
 /** The state of the link between a process and its store. */
 export interface Link {
   readonly state: LinkState;
-  /** Calls the listener at each change; returns a function that takes it off. */
+  status(): LinkStatus;
+  /**
+   * Calls the listener once for each change, in the order of the changes, also where a
+   * listener brings about the next one; returns a function that takes it off. Must not
+   * throw.
+   */
   onState(listener: (state: LinkState) => void): () => void;
 }
 
-/** All contracts of one store, over one link. */
+/**
+ * All contracts of one store, over one link.
+ *
+ * Every call settles within the store's deadline. While the link is away, calls other
+ * than `bus.publish` wait for it within that deadline, so that a short interruption does
+ * not fail a join; they fail with `unavailable` where it lasts longer. What waits or is
+ * under way is bounded: beyond that, calls fail at once with `unavailable`.
+ */
 export interface Store {
   readonly servers: ServerRegistry & ServerReaping;
   readonly connections: ConnectionRegistry & ConnectionReaping;

@@ -19,6 +19,9 @@ export function describeStore(name: string, createHarness: HarnessFactory): void
       await store.start();
       expect(store.link.state).toBe("in-sync");
       expect(states.at(-1)).toBe("in-sync");
+      expect(store.link.status()).toMatchObject({ state: "in-sync", reconnects: 0, timedOutCommands: 0 });
+      expect(store.link.status().lastProbeMs).toBeGreaterThanOrEqual(0);
+      expect(Math.abs(Date.now() - store.link.status().since)).toBeLessThan(60_000);
       expect(await store.servers.list()).toEqual([]);
     });
 
