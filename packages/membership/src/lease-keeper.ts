@@ -87,6 +87,18 @@ export class LeaseKeeper {
     return this.#lease;
   }
 
+  /** A heartbeat out of turn. Resolves with the servers that have died. */
+  async look(): Promise<readonly string[]> {
+    const { servers, counters } = this.#options;
+    const renewal = await this.write((lease) => servers.renew(lease, counters()));
+    // Another heartbeat may have come back meanwhile, and the lease have been taken anew.
+    const current = this.#lease;
+    if (current?.token === renewal.lease.token && current.expiresAtMs < renewal.lease.expiresAtMs) {
+      this.#lease = renewal.lease;
+    }
+    return renewal.expired;
+  }
+
   /**
    * The store may have lost what it had acknowledged, and yet hold the lease: after the next
    * heartbeat that finds it held, things are done as if it had been taken anew.

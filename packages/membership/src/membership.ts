@@ -1,4 +1,4 @@
-import { CmError, isCmError, type Lease, requireName, toCmError } from "@cm/protocol";
+import { CmError, isCmError, type Lease, requireName, requireServerId, toCmError } from "@cm/protocol";
 import { LeaseKeeper } from "./lease-keeper.js";
 import { type LocalConnection, LocalConnections } from "./local-connections.js";
 import { serializeMetadata } from "./metadata.js";
@@ -87,6 +87,18 @@ export interface Membership {
   join(connectionId: string, room: string, options?: JoinRoomOptions): Promise<void>;
   /** Takes a connection out of a room. No-op where it is none; the store follows when it can. */
   leave(connectionId: string, room: string): Promise<void>;
+  /**
+   * Cleans up after a server whose lease has run out. Resolves with the number of
+   * connections that were removed; `undefined` where the server lives, is unknown, or
+   * another one is cleaning up. Fails with `unavailable`, `timeout`, `id-invalid` or `closed`.
+   */
+  reap(serverId: string): Promise<number | undefined>;
+  /**
+   * Cleans up after every server whose lease has run out, without waiting for a heartbeat;
+   * at most 100. Resolves with the number of connections that were removed, and fails as
+   * {@link reap}.
+   */
+  reapExpired(): Promise<number>;
   stats(): MembershipStats;
   /**
    * Withdraws everything and gives the lease up. Users without another connection are
@@ -297,6 +309,22 @@ class LeasedMembership implements Membership {
     await this.#removals.run({ connection, rooms: [room] });
   }
 
+  async reap(serverId: string): Promise<number | undefined> {
+    this.#requireRunning();
+    requireServerId(serverId);
+    this.#keeper.current();
+    return serverId === this.serverId ? undefined : this.#reap(serverId);
+  }
+
+  async reapExpired(): Promise<number> {
+    this.#requireRunning();
+    let connections = 0;
+    for (const serverId of await this.#keeper.look()) {
+      if (serverId !== this.serverId) connections += (await this.#reap(serverId)) ?? 0;
+    }
+    return connections;
+  }
+
   stats(): MembershipStats {
     return {
       connections: this.#local.size,
@@ -374,7 +402,7 @@ class LeasedMembership implements Membership {
   }
 
   /** One task of a round: a failure is reported and does not keep the others from running. */
-  async #attempt(stage: "projection" | "reaping", task: () => Promise<void>): Promise<void> {
+  async #attempt(stage: "projection" | "reaping", task: () => Promise<unknown>): Promise<void> {
     try {
       await task();
     } catch (cause) {
@@ -382,10 +410,11 @@ class LeasedMembership implements Membership {
     }
   }
 
-  async #reap(serverId: string): Promise<void> {
+  async #reap(serverId: string): Promise<number | undefined> {
     const { ids, store } = this.#options;
     const reaped = await reap(store, serverId, `${ids.serverId}.${ids.incarnation}`, this.#stopReaping.signal);
     if (reaped !== undefined) this.#counts.reapedServers++;
+    return reaped?.connections;
   }
 
   #reportStale(): void {

@@ -1,0 +1,3 @@
+// Games
+
+// Sockets
