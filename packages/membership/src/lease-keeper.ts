@@ -2,6 +2,7 @@ import {
   CmError,
   isCmError,
   type Lease,
+  type Renewal,
   type ServerCounters,
   type ServerRegistration,
   type ServerRegistry,
@@ -21,8 +22,8 @@ export interface LeaseKeeperOptions {
    * after the next heartbeat.
    */
   readonly onRegained: (lease: Lease) => Promise<void>;
-  /** Called after each successful heartbeat, with the servers that have died. */
-  readonly onBeat: (lease: Lease, expired: readonly string[]) => void;
+  /** Called after each successful heartbeat, with what it has brought. */
+  readonly onBeat: (renewal: Renewal) => void;
   /** Called once where the lease ran out and another incarnation took it. */
   readonly onTaken: (error: CmError) => void;
   readonly onError: (error: CmError) => void;
@@ -87,8 +88,8 @@ export class LeaseKeeper {
     return this.#lease;
   }
 
-  /** A heartbeat out of turn. Resolves with the servers that have died. */
-  async look(): Promise<readonly string[]> {
+  /** A heartbeat out of turn. Resolves with what it has brought. */
+  async look(): Promise<Renewal> {
     const { servers, counters } = this.#options;
     const renewal = await this.write((lease) => servers.renew(lease, counters()));
     // Another heartbeat may have come back meanwhile, and the lease have been taken anew.
@@ -96,7 +97,7 @@ export class LeaseKeeper {
     if (current?.token === renewal.lease.token && current.expiresAtMs < renewal.lease.expiresAtMs) {
       this.#lease = renewal.lease;
     }
-    return renewal.expired;
+    return renewal;
   }
 
   /**
@@ -149,7 +150,7 @@ export class LeaseKeeper {
       this.#lease = renewal.lease;
       if (this.#unfinished) await this.#finishRegaining(renewal.lease);
       this.#held = true;
-      onBeat(renewal.lease, renewal.expired);
+      onBeat(renewal);
     } catch (error) {
       if (!isCmError(error) || error.code !== "lease-lost" || this.#stopped) throw error;
       await this.#regain(lease);

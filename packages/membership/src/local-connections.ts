@@ -17,13 +17,28 @@ export interface LocalConnection {
   readonly joining: Map<string, Promise<void>>;
 }
 
+/** How the store cuts what it holds, so that a part of it can be compared with the truth. */
+export interface Slicing {
+  roomSliceOf(room: string): number;
+  userSliceOf(userId: string): number;
+  shelfOf(connectionId: string): number;
+}
+
 /** The truth: which connections this server has, and which rooms they are in. */
 export class LocalConnections {
+  readonly #slicing: Slicing;
   readonly #byId = new Map<string, LocalConnection>();
   /** Local members by room; a room without any is not there. */
   readonly #members = new Map<string, Set<LocalConnection>>();
   /** Local connections by user, counted. */
   readonly #users = new Map<string, number>();
+  readonly #roomSlices = new Slices<string>();
+  readonly #userSlices = new Slices<LocalConnection>();
+  readonly #shelves = new Slices<LocalConnection>();
+
+  constructor(slicing: Slicing) {
+    this.#slicing = slicing;
+  }
 
   get size(): number {
     return this.#byId.size;
@@ -37,7 +52,10 @@ export class LocalConnections {
     return this.#users.size;
   }
 
+  /** Throws `id-invalid` where its id names no shelf. */
   add(connection: LocalConnection): void {
+    this.#shelves.add(this.#slicing.shelfOf(connection.connectionId), connection);
+    this.#userSlices.add(this.#slicing.userSliceOf(connection.userId), connection);
     this.#byId.set(connection.connectionId, connection);
     this.#users.set(connection.userId, (this.#users.get(connection.userId) ?? 0) + 1);
   }
@@ -49,13 +67,19 @@ export class LocalConnections {
     const count = (this.#users.get(connection.userId) ?? 1) - 1;
     if (count === 0) this.#users.delete(connection.userId);
     else this.#users.set(connection.userId, count);
+    this.#userSlices.delete(this.#slicing.userSliceOf(connection.userId), connection);
+    this.#shelves.delete(this.#slicing.shelfOf(connection.connectionId), connection);
   }
 
   enter(connection: LocalConnection, room: string): void {
     connection.rooms.add(room);
     const members = this.#members.get(room);
-    if (members === undefined) this.#members.set(room, new Set([connection]));
-    else members.add(connection);
+    if (members !== undefined) {
+      members.add(connection);
+      return;
+    }
+    this.#members.set(room, new Set([connection]));
+    this.#roomSlices.add(this.#slicing.roomSliceOf(room), room);
   }
 
   exit(connection: LocalConnection, room: string): void {
@@ -80,6 +104,25 @@ export class LocalConnections {
     return this.#members.keys();
   }
 
+  /** Rooms of a slice with members here. */
+  roomsOfSlice(slice: number): Iterable<string> {
+    return this.#roomSlices.of(slice);
+  }
+
+  membersOf(room: string): Iterable<LocalConnection> {
+    return this.#members.get(room) ?? [];
+  }
+
+  /** Connections whose users are in a slice. */
+  connectionsOfSlice(slice: number): Iterable<LocalConnection> {
+    return this.#userSlices.of(slice);
+  }
+
+  /** Connections whose records are on a shelf. */
+  connectionsOnShelf(shelf: number): Iterable<LocalConnection> {
+    return this.#shelves.of(shelf);
+  }
+
   hasUser(userId: string): boolean {
     return this.#users.has(userId);
   }
@@ -92,7 +135,29 @@ export class LocalConnections {
     const members = this.#members.get(room);
     if (members === undefined) return;
     members.delete(connection);
-    if (members.size === 0) this.#members.delete(room);
+    if (members.size > 0) return;
+    this.#members.delete(room);
+    this.#roomSlices.delete(this.#slicing.roomSliceOf(room), room);
+  }
+}
+
+/** Things by the slice that they are in; a slice without any is not there. */
+class Slices<T> {
+  readonly #slices = new Map<number, Set<T>>();
+
+  add(slice: number, item: T): void {
+    const items = this.#slices.get(slice);
+    if (items === undefined) this.#slices.set(slice, new Set([item]));
+    else items.add(item);
+  }
+
+  delete(slice: number, item: T): void {
+    const items = this.#slices.get(slice);
+    if (items?.delete(item) === true && items.size === 0) this.#slices.delete(slice);
+  }
+
+  of(slice: number): Iterable<T> {
+    return this.#slices.get(slice) ?? [];
   }
 }
 

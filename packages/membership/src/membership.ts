@@ -1,11 +1,23 @@
-import { CmError, isCmError, type Lease, requireName, requireServerId, toCmError } from "@cm/protocol";
+import {
+  CmError,
+  isCmError,
+  type Lease,
+  type Renewal,
+  requireConnectionId,
+  requireName,
+  requireServerId,
+  toCmError,
+} from "@cm/protocol";
+import { Changes } from "./changes.js";
+import { Check } from "./check.js";
 import { LeaseKeeper } from "./lease-keeper.js";
 import { type LocalConnection, LocalConnections } from "./local-connections.js";
 import { serializeMetadata } from "./metadata.js";
 import { type MembershipOptions, type ResolvedMembershipOptions, resolveMembershipOptions } from "./options.js";
 import { Projection } from "./projection.js";
-import { reap } from "./reaper.js";
+import { Reaper } from "./reaper.js";
 import { Removals } from "./removals.js";
+import type { RepairStats } from "./repairs.js";
 import { Settling } from "./settling.js";
 import { Upkeep } from "./upkeep.js";
 
@@ -43,6 +55,8 @@ export interface MembershipStats {
   readonly reapedServers: number;
   /** How often everything was projected again: the lease was taken anew, or the store had been down. */
   readonly reprojections: number;
+  /** What the comparison of the store with the truth has come to. */
+  readonly repairs: RepairStats;
 }
 
 /**
@@ -116,7 +130,8 @@ export function createMembership(options: MembershipOptions): Membership {
 
 class LeasedMembership implements Membership {
   readonly #options: ResolvedMembershipOptions;
-  readonly #local = new LocalConnections();
+  readonly #local: LocalConnections;
+  readonly #changes = new Changes();
   readonly #projection: Projection;
   readonly #keeper: LeaseKeeper;
   readonly #upkeep: Upkeep;
@@ -124,16 +139,27 @@ class LeasedMembership implements Membership {
   readonly #settling: Settling;
   /** Connections whose metadata the store has not taken. */
   readonly #outdated = new Set<LocalConnection>();
-  readonly #counts = { reapedServers: 0, reprojections: 0 };
-  readonly #stopReaping = new AbortController();
+  readonly #check: Check;
+  readonly #reaper: Reaper;
+  /** Servers that the last heartbeat named, or that were claimed since. */
+  #lost: ReadonlySet<string> = new Set();
+  #reprojections = 0;
+  readonly #stopChecking = new AbortController();
   #staleTimer: NodeJS.Timeout | undefined;
   #unlisten: () => void = () => undefined;
-  #background: Promise<void> | undefined;
+  #background: Promise<unknown> | undefined;
+  #reaping: Promise<unknown> | undefined;
+  #checking: Promise<unknown> | undefined;
   #shutdown: Promise<void> | undefined;
 
   constructor(options: ResolvedMembershipOptions) {
     this.#options = options;
     const { store, lastSeenOf } = options;
+    this.#local = new LocalConnections({
+      roomSliceOf: (room) => store.rooms.sliceOf(room),
+      userSliceOf: (userId) => store.users.sliceOf(userId),
+      shelfOf: (connectionId) => requireConnectionId(connectionId).shelf,
+    });
     this.#settling = new Settling({
       users: store.users,
       slices: store.users.slices,
@@ -160,23 +186,41 @@ class LeasedMembership implements Membership {
       intervalMs: options.heartbeatIntervalMs,
       counters: () => ({ connections: this.#local.size, rooms: this.#local.roomCount }),
       onRegained: async (lease) => {
-        this.#counts.reprojections++;
+        this.#reprojections++;
         // Taken out at the next heartbeat: removals wait for a lease, and that waits for this.
         for (const stray of await this.#projection.strays(lease)) this.#removals.later(stray);
         await this.#projection.all(lease);
         await options.onRestored(lease);
       },
-      onBeat: (lease, expired) => this.#afterBeat(lease, expired),
+      onBeat: (renewal) => this.#afterBeat(renewal),
       onTaken: (error) => options.onLeaseTaken(error),
       onError: (error) => options.onError(error, { stage: "heartbeat" }),
     });
-    this.#removals = new Removals(this.#keeper, this.#projection, (error) => this.#report(error, "projection"));
+    this.#removals = new Removals(this.#keeper, this.#projection, this.#changes, (error) =>
+      this.#report(error, "projection"),
+    );
     this.#upkeep = new Upkeep({
       store: options.store,
       local: this.#local,
       shelfBits: options.ids.shelfBits,
       ttlMs: options.connectionTtlMs,
       beatMs: options.heartbeatIntervalMs,
+    });
+    this.#check = new Check({
+      store,
+      local: this.#local,
+      changes: this.#changes,
+      projection: this.#projection,
+      shelfBits: options.ids.shelfBits,
+      beatMs: options.heartbeatIntervalMs,
+      withinMs: options.cleanupIntervalMs,
+      onRepair: options.onRepair,
+    });
+    this.#reaper = new Reaper({
+      store,
+      claimant: `${options.ids.serverId}.${options.ids.incarnation}`,
+      claimMs: options.reapClaimMs,
+      onClaimed: (serverId) => this.#noteLost([serverId, ...this.#lost]),
     });
   }
 
@@ -195,7 +239,7 @@ class LeasedMembership implements Membership {
     } catch (error) {
       // An earlier process under this id died and nobody has cleaned up after it yet.
       if (!isCmError(error) || error.details?.expired !== true) throw error;
-      await this.#reap(this.serverId);
+      await this.#reaper.reap(this.serverId);
       await this.#keeper.start();
     }
     this.#unlisten = this.#options.store.link.onState((state) => {
@@ -230,6 +274,16 @@ class LeasedMembership implements Membership {
       joining: new Map(),
     };
     this.#local.add(connection);
+    this.#changes.begin(connectionId);
+    try {
+      await this.#open(connection);
+    } finally {
+      this.#changes.end(connectionId);
+    }
+  }
+
+  async #open(connection: LocalConnection): Promise<void> {
+    const { connectionId } = connection;
     try {
       await this.#keeper.write((lease) => this.#projection.open(lease, connection));
     } catch (error) {
@@ -247,7 +301,9 @@ class LeasedMembership implements Membership {
     connection.metadata = serializeMetadata(metadata, this.#options.maxMetadataBytes);
     connection.isAnnounced = false;
     try {
-      await this.#keeper.write((lease) => this.#projection.update(lease, connection));
+      await this.#changes.run(connectionId, () =>
+        this.#keeper.write((lease) => this.#projection.update(lease, connection)),
+      );
     } catch (error) {
       if (this.#local.get(connectionId) === connection) this.#outdated.add(connection);
       throw error;
@@ -274,7 +330,9 @@ class LeasedMembership implements Membership {
     if (joining !== undefined) return joining;
     if (connection.rooms.has(room)) return;
     this.#local.enter(connection, room);
+    this.#changes.begin(connectionId);
     const attempt = this.#join(connection, room, session).finally(() => {
+      this.#changes.end(connectionId);
       if (connection.joining.get(room) === attempt) connection.joining.delete(room);
     });
     connection.joining.set(room, attempt);
@@ -285,7 +343,9 @@ class LeasedMembership implements Membership {
     // Both at once: the join costs one round trip.
     const [live, written] = await Promise.allSettled([
       this.#options.interest.enter(room),
-      this.#keeper.write((lease) => this.#projection.join(lease, connection, room, session)),
+      this.#changes.run(connection.connectionId, () =>
+        this.#keeper.write((lease) => this.#projection.join(lease, connection, room, session)),
+      ),
     ]);
     const stayed = connection.rooms.has(room);
     if (live.status === "fulfilled" && written.status === "fulfilled" && stayed) return;
@@ -313,15 +373,16 @@ class LeasedMembership implements Membership {
     this.#requireRunning();
     requireServerId(serverId);
     this.#keeper.current();
-    return serverId === this.serverId ? undefined : this.#reap(serverId);
+    return serverId === this.serverId ? undefined : this.#reaper.reap(serverId);
   }
 
   async reapExpired(): Promise<number> {
     this.#requireRunning();
-    let connections = 0;
-    for (const serverId of await this.#keeper.look()) {
-      if (serverId !== this.serverId) connections += (await this.#reap(serverId)) ?? 0;
-    }
+    const renewal = await this.#keeper.look();
+    this.#noteLost([...renewal.expired, ...renewal.buried]);
+    const failures: unknown[] = [];
+    const connections = await this.#reaper.reapAll(this.#othersOf(renewal.expired), (cause) => failures.push(cause));
+    if (failures.length > 0) throw failures[0];
     return connections;
   }
 
@@ -331,7 +392,9 @@ class LeasedMembership implements Membership {
       rooms: this.#local.roomCount,
       users: this.#local.userCount,
       pendingRemovals: this.#removals.pending,
-      ...this.#counts,
+      reapedServers: this.#reaper.reapedServers,
+      reprojections: this.#reprojections,
+      repairs: this.#check.stats(),
     };
   }
 
@@ -347,9 +410,9 @@ class LeasedMembership implements Membership {
   async #shutDown(): Promise<void> {
     clearInterval(this.#staleTimer);
     this.#unlisten();
-    this.#stopReaping.abort(new CmError("closed", "The membership was shut down."));
+    this.#stopChecking.abort();
     await this.#keeper.stop();
-    await this.#background;
+    await Promise.all([this.#reaper.stop(), this.#reaping, this.#checking, this.#background]);
     await this.#settling.stop();
     if (!(await this.#withdraw())) {
       // The lease is left to run out: without it nobody would find what is still there.
@@ -376,45 +439,60 @@ class LeasedMembership implements Membership {
     }
   }
 
-  #afterBeat(lease: Lease, expired: readonly string[]): void {
-    // A slow round is not followed by a second one beside it.
-    this.#background ??= this.#round(lease, expired).finally(() => {
+  #afterBeat({ lease, expired, buried }: Renewal): void {
+    this.#noteLost([...expired, ...buried]);
+    // A slow one is not followed by a second one beside it, and does not hold up the others.
+    this.#background ??= this.#round(lease).finally(() => {
       this.#background = undefined;
     });
+    this.#reaping ??= this.#reaper
+      .reapAll(this.#othersOf(expired), (cause) => this.#report(cause, "reaping"))
+      .finally(() => {
+        this.#reaping = undefined;
+      });
+    this.#checking ??= this.#attempt("projection", () => this.#check.beat(lease, this.#stopChecking.signal)).finally(
+      () => {
+        this.#checking = undefined;
+      },
+    );
   }
 
-  async #round(lease: Lease, expired: readonly string[]): Promise<void> {
+  async #round(lease: Lease): Promise<void> {
     await this.#attempt("projection", () => this.#removals.retry());
     await this.#attempt("projection", () => this.#updateOutdated());
     await this.#attempt("projection", () => this.#upkeep.beat(lease));
     await this.#attempt("projection", () => this.#settling.sweep());
-    for (const serverId of expired) {
-      if (serverId !== this.serverId) await this.#attempt("reaping", () => this.#reap(serverId));
-    }
+  }
+
+  #othersOf(serverIds: readonly string[]): string[] {
+    return serverIds.filter((serverId) => serverId !== this.serverId);
+  }
+
+  /** Tells of those that were not named before. */
+  #noteLost(serverIds: readonly string[]): void {
+    const known = this.#lost;
+    this.#lost = new Set(this.#othersOf(serverIds));
+    const news = [...this.#lost].filter((serverId) => !known.has(serverId));
+    if (news.length > 0) this.#options.onServersLost(news);
   }
 
   /** Writes the metadata that the store has not taken; ends with the first failure. */
   async #updateOutdated(): Promise<void> {
     for (const connection of this.#outdated) {
-      await this.#keeper.write((current) => this.#projection.update(current, connection));
+      await this.#changes.run(connection.connectionId, () =>
+        this.#keeper.write((current) => this.#projection.update(current, connection)),
+      );
       this.#outdated.delete(connection);
     }
   }
 
   /** One task of a round: a failure is reported and does not keep the others from running. */
-  async #attempt(stage: "projection" | "reaping", task: () => Promise<unknown>): Promise<void> {
+  async #attempt(stage: "projection", task: () => Promise<unknown>): Promise<void> {
     try {
       await task();
     } catch (cause) {
       this.#report(cause, stage);
     }
-  }
-
-  async #reap(serverId: string): Promise<number | undefined> {
-    const { ids, store } = this.#options;
-    const reaped = await reap(store, serverId, `${ids.serverId}.${ids.incarnation}`, this.#stopReaping.signal);
-    if (reaped !== undefined) this.#counts.reapedServers++;
-    return reaped?.connections;
   }
 
   #reportStale(): void {

@@ -14,6 +14,7 @@ import {
   type UserDirectory,
   type UserUpkeep,
 } from "@cm/protocol";
+import type { Repair } from "./repairs.js";
 
 /** The part of a store that a membership writes to. */
 export interface MembershipStore {
@@ -56,7 +57,10 @@ export interface MembershipOptions {
   readonly lastSeenOf?: (connectionId: string) => number | undefined;
   /** A connection that was silent for so long is stale. Default 1,800,000. */
   readonly staleConnectionTimeoutMs?: number;
-  /** Time between looks for stale connections. Default 300,000. */
+  /**
+   * Time between looks for stale connections, and within which everything that the store
+   * holds of this server is compared with the truth once. Default 300,000.
+   */
   readonly cleanupIntervalMs?: number;
   /** Called for each stale connection; whoever owns the socket closes it. Must not throw. */
   readonly onStale?: (connectionId: string) => void;
@@ -65,6 +69,19 @@ export interface MembershipOptions {
    * has no place in the cluster any more and should close. Must not throw.
    */
   readonly onLeaseTaken?: (error: CmError) => void;
+  /**
+   * How long a claim to clean up after a dead server lasts, in milliseconds; it is extended
+   * while that goes on. So long after a server died in the midst of it, another one takes
+   * over. Default: as the lease, at least 1,000 and at most 30,000; 100 to 3,600,000.
+   */
+  readonly reapClaimMs?: number;
+  /**
+   * Called with the ids of servers that have died, once for each, when a heartbeat or the
+   * cleaning up after them shows it: nothing more comes from them. Must not throw.
+   */
+  readonly onServersLost?: (serverIds: readonly string[]) => void;
+  /** Called for each part of the store that had to be put right; for a log. Must not throw. */
+  readonly onRepair?: (repair: Repair) => void;
   /**
    * Called each time the lease was taken anew, after everything was projected again and
    * before anybody else writes: for what the application keeps in the store beside it.
@@ -109,6 +126,14 @@ export function resolveMembershipOptions(options: MembershipOptions): ResolvedMe
     cleanupIntervalMs: duration("cleanupIntervalMs", options.cleanupIntervalMs ?? 300_000, 100),
     onStale: options.onStale ?? (() => undefined),
     onLeaseTaken: options.onLeaseTaken ?? (() => undefined),
+    reapClaimMs: wholeNumber(
+      "reapClaimMs",
+      options.reapClaimMs ?? Math.min(30_000, Math.max(1_000, leaseTtlMs)),
+      100,
+      3_600_000,
+    ),
+    onServersLost: options.onServersLost ?? (() => undefined),
+    onRepair: options.onRepair ?? (() => undefined),
     onRestored: options.onRestored ?? (() => Promise.resolve()),
     onError: options.onError ?? (() => undefined),
     now: options.now ?? Date.now,

@@ -2,7 +2,7 @@ import type { AnnouncedMember, ConnectionRecord, Lease, UserConnection } from "@
 import { type LocalConnection, type LocalConnections, memberOf } from "./local-connections.js";
 import type { MembershipStore } from "./options.js";
 
-/** Connections written by one call when everything is projected anew. */
+/** Connections and places in rooms that are written, or taken out, at a time. */
 const BATCH = 500;
 
 /** Shelves read at a time. */
@@ -42,7 +42,7 @@ export class Projection {
 
   async open(lease: Lease, connection: LocalConnection): Promise<void> {
     await together([
-      this.#store.connections.put(lease, [this.#record(connection)]),
+      this.#store.connections.put(lease, [this.recordOf(connection)]),
       this.#store.users.add(lease, [userConnection(connection)]),
     ]);
     connection.isAnnounced = true;
@@ -50,7 +50,7 @@ export class Projection {
 
   async join(lease: Lease, connection: LocalConnection, room: string, session: boolean): Promise<void> {
     await together([
-      this.#store.connections.put(lease, [this.#record(connection)]),
+      this.#store.connections.put(lease, [this.recordOf(connection)]),
       this.#store.rooms.join(lease, room, [memberOf(connection)], { session }),
     ]);
   }
@@ -86,7 +86,7 @@ export class Projection {
    * whoever cleans up after this server finds them through the record.
    */
   async updateRecord(lease: Lease, { connection }: Removal): Promise<void> {
-    if (this.#isOpen(connection)) await this.#store.connections.put(lease, [this.#record(connection)]);
+    if (this.#isOpen(connection)) await this.#store.connections.put(lease, [this.recordOf(connection)]);
     else await this.#store.connections.remove(lease, [connection.connectionId]);
   }
 
@@ -103,7 +103,7 @@ export class Projection {
       await together([
         this.#store.connections.put(
           lease,
-          batch.map((connection) => this.#record(connection)),
+          batch.map((connection) => this.recordOf(connection)),
         ),
         ...this.#add(lease, known, true),
         ...this.#add(lease, news, false),
@@ -164,7 +164,8 @@ export class Projection {
     return this.#local.get(connection.connectionId) === connection;
   }
 
-  #record({ connectionId, userId, connectedAt, rooms }: LocalConnection): ConnectionRecord {
+  /** The connection's record as it should be. */
+  recordOf({ connectionId, userId, connectedAt, rooms }: LocalConnection): ConnectionRecord {
     const lastSeen = this.#lastSeenOf(connectionId) ?? connectedAt;
     return { connectionId, userId, connectedAt, lastSeen, rooms: [...rooms] };
   }

@@ -1,50 +1,134 @@
-import type { ConnectionRecord, ReapClaim, UserConnection } from "@cm/protocol";
+import { CmError, type ConnectionRecord, type ReapClaim, type UserConnection } from "@cm/protocol";
 import type { MembershipStore } from "./options.js";
 
-/** How long a claim on a dead server lasts; a reaper that dies is followed by another after it. */
-const CLAIM_MS = 30_000;
+/** Rooms that are cleared at a time. */
+const ROOMS_AT_ONCE = 100;
 
-/** What was removed with a dead server. */
-export interface Reaped {
-  readonly serverId: string;
-  readonly connections: number;
+/** Dead servers that one server cleans up after at a time; others find the rest free. */
+const SERVERS_AT_ONCE = 2;
+
+/** What a {@link Reaper} needs. */
+export interface ReaperOptions {
+  readonly store: MembershipStore;
+  /** Names this process among those that clean up. */
+  readonly claimant: string;
+  /** How long a claim lasts: so long after a reaper has died, another goes on. */
+  readonly claimMs: number;
+  /** A dead server was claimed by this one, and is about to be cleaned up after. */
+  readonly onClaimed: (serverId: string) => void;
 }
 
 /**
- * Cleans up after a dead server: its members out of rooms, its connections off their
- * users, its records away, then its registration. Shelf by shelf, so that the store is
- * never held for long; each shelf is cleared last, so that a successor finds again what
- * was not finished. `undefined` where the server was not there to be claimed.
+ * Cleans up after dead servers: their members out of rooms, their connections off their
+ * users, their records away, then their registration. Shelf by shelf, so that the store is
+ * never held for long; each shelf is cleared last, so that a successor finds again what was
+ * not finished. Claims are extended for as long as it takes.
  */
-export async function reap(
-  store: MembershipStore,
-  serverId: string,
-  claimant: string,
-  signal: AbortSignal,
-): Promise<Reaped | undefined> {
-  const claim = await store.servers.claim(serverId, claimant, CLAIM_MS);
-  if (claim === undefined) return undefined;
-  let connections = 0;
-  for (let shelf = 0; shelf < 2 ** claim.shelfBits; shelf++) {
-    // What is left when this server closes, another one finds when the claim has run out.
-    signal.throwIfAborted();
-    const records = await store.connections.shelf(claim, shelf);
-    if (records.length === 0) continue;
-    await clearShelf(store, claim, shelf, records);
-    connections += records.length;
+export class Reaper {
+  readonly #options: ReaperOptions;
+  readonly #underWay = new Map<string, Promise<number | undefined>>();
+  readonly #stopped = new AbortController();
+  #reaped = 0;
+
+  constructor(options: ReaperOptions) {
+    this.#options = options;
   }
-  await store.servers.bury(claim);
-  return { serverId, connections };
+
+  /** Dead servers that were cleaned up after to the end. */
+  get reapedServers(): number {
+    return this.#reaped;
+  }
+
+  /**
+   * Cleans up after one server, once however often it is called meanwhile. Resolves with the
+   * number of connections that were removed; `undefined` where there was nothing to be
+   * claimed, or another one has taken over.
+   */
+  reap(serverId: string): Promise<number | undefined> {
+    const running = this.#underWay.get(serverId);
+    if (running !== undefined) return running;
+    const reaping = this.#reap(serverId).finally(() => this.#underWay.delete(serverId));
+    this.#underWay.set(serverId, reaping);
+    return reaping;
+  }
+
+  /**
+   * Cleans up after those of the servers that are free. Survivors that find several dead
+   * begin with different ones. Failures go to `onError`, and leave the others to be done.
+   */
+  async reapAll(serverIds: readonly string[], onError: (cause: unknown) => void): Promise<number> {
+    const waiting = shuffled(serverIds);
+    let connections = 0;
+    const work = async (): Promise<void> => {
+      for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+        if (this.#stopped.signal.aborted) return;
+        try {
+          connections += (await this.reap(next)) ?? 0;
+        } catch (cause) {
+          onError(cause);
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: SERVERS_AT_ONCE }, work));
+    return connections;
+  }
+
+  /** Ends what is under way; another server finds the rest when the claims have run out. */
+  async stop(): Promise<void> {
+    this.#stopped.abort(new CmError("closed", "The membership was shut down."));
+    await Promise.allSettled(this.#underWay.values());
+  }
+
+  async #reap(serverId: string): Promise<number | undefined> {
+    const { store, claimMs, claimant, onClaimed } = this.#options;
+    let claimedAt = performance.now();
+    let claim = await store.servers.claim(serverId, claimant, claimMs);
+    if (claim === undefined) return undefined;
+    onClaimed(serverId);
+    let connections = 0;
+    for (let shelf = 0; shelf < 2 ** claim.shelfBits; ) {
+      this.#stopped.signal.throwIfAborted();
+      if (performance.now() - claimedAt > claimMs / 3) {
+        claimedAt = performance.now();
+        claim = await this.#extend(claim);
+        if (claim === undefined) return undefined;
+      }
+      const records = await store.connections.shelf(claim, shelf);
+      if (records.length > 0) await this.#clearShelf(claim, shelf, records);
+      // What came after the claim's end did nothing: the shelf is done once more.
+      if (performance.now() - claimedAt >= claimMs) continue;
+      connections += records.length;
+      shelf++;
+    }
+    // With time left: nobody says whether it came too late.
+    claim = await this.#extend(claim);
+    if (claim === undefined) return undefined;
+    await store.servers.bury(claim);
+    this.#reaped++;
+    return connections;
+  }
+
+  /** `undefined` where it ran out and another one has it, or is done already. */
+  async #extend({ serverId, incarnation }: ReapClaim): Promise<ReapClaim | undefined> {
+    const { store, claimMs, claimant } = this.#options;
+    const claim = await store.servers.claim(serverId, claimant, claimMs);
+    // Of another incarnation, which died meanwhile, the shelves from the first on are to be done.
+    return claim?.incarnation === incarnation ? claim : undefined;
+  }
+
+  async #clearShelf(claim: ReapClaim, shelf: number, records: readonly ConnectionRecord[]): Promise<void> {
+    const { store } = this.#options;
+    const users: UserConnection[] = records.map(({ userId, connectionId }) => ({ userId, connectionId }));
+    await store.users.evict(claim, users);
+    const rooms = [...new Set(records.flatMap((record) => record.rooms))];
+    for (let from = 0; from < rooms.length; from += ROOMS_AT_ONCE) {
+      await Promise.all(rooms.slice(from, from + ROOMS_AT_ONCE).map((room) => store.rooms.evict(claim, room)));
+    }
+    await store.connections.clearShelf(claim, shelf);
+  }
 }
 
-async function clearShelf(
-  store: MembershipStore,
-  claim: ReapClaim,
-  shelf: number,
-  records: readonly ConnectionRecord[],
-): Promise<void> {
-  const rooms = new Set(records.flatMap((record) => record.rooms));
-  const users: UserConnection[] = records.map(({ userId, connectionId }) => ({ userId, connectionId }));
-  await Promise.all([store.users.evict(claim, users), ...[...rooms].map((room) => store.rooms.evict(claim, room))]);
-  await store.connections.clearShelf(claim, shelf);
+function shuffled<T>(items: readonly T[]): T[] {
+  const placed = items.map((item) => ({ item, place: Math.random() }));
+  return placed.sort((left, right) => left.place - right.place).map(({ item }) => item);
 }

@@ -1,8 +1,9 @@
-import { CmError, isCmError, toCmError } from "@cm/protocol";
+import { CmError, isCmError, type Lease, toCmError } from "@cm/protocol";
+import type { Changes } from "./changes.js";
 import type { LeaseKeeper } from "./lease-keeper.js";
 import type { Projection, Removal } from "./projection.js";
 
-/** Removals kept for a store that is away; beyond it the oldest are left to the time to live. */
+/** Removals kept for a store that is away; beyond it the oldest are left to be found as strays. */
 const MAX_PENDING = 100_000;
 
 /** Removals tried at a time. */
@@ -18,14 +19,16 @@ const MAX_REFUSALS = 5;
 export class Removals {
   readonly #keeper: LeaseKeeper;
   readonly #projection: Projection;
+  readonly #changes: Changes;
   readonly #onError: (error: CmError) => void;
   /** Failed removals with the number of times that the store refused them. */
   readonly #pending = new Map<Removal, number>();
   readonly #underWay = new Set<Promise<unknown>>();
 
-  constructor(keeper: LeaseKeeper, projection: Projection, onError: (error: CmError) => void) {
+  constructor(keeper: LeaseKeeper, projection: Projection, changes: Changes, onError: (error: CmError) => void) {
     this.#keeper = keeper;
     this.#projection = projection;
+    this.#changes = changes;
     this.#onError = onError;
   }
 
@@ -38,28 +41,34 @@ export class Removals {
    * gone (one round trip) or the removal was kept for later; its record follows.
    */
   async run(removal: Removal): Promise<void> {
-    const places = this.#track(this.#keeper.write((lease) => this.#projection.removePlaces(lease, removal)));
+    const places = this.#track(this.#write(removal, (lease) => this.#projection.removePlaces(lease, removal)));
+    // In the turn of the removal, and to the end of it: the record still names what is gone.
+    const { connectionId } = removal.connection;
+    this.#changes.begin(connectionId);
     try {
       await places;
     } catch (cause) {
       this.later(removal);
+      this.#changes.end(connectionId);
       this.#report(cause);
       return;
     }
-    this.#track(this.#keeper.write((lease) => this.#projection.updateRecord(lease, removal))).catch(
-      (cause: unknown) => {
+    this.#track(this.#write(removal, (lease) => this.#projection.updateRecord(lease, removal)))
+      .catch((cause: unknown) => {
         this.later(removal);
         this.#report(cause);
-      },
-    );
+      })
+      .finally(() => this.#changes.end(connectionId));
   }
 
   /** Keeps a removal for after a later heartbeat. */
   later(removal: Removal): void {
-    this.#pending.set(removal, this.#pending.get(removal) ?? 0);
+    if (this.#pending.has(removal)) return;
+    this.#pending.set(removal, 0);
+    this.#changes.begin(removal.connection.connectionId);
     if (this.#pending.size <= MAX_PENDING) return;
     const [oldest] = this.#pending.keys();
-    if (oldest !== undefined) this.#pending.delete(oldest);
+    if (oldest !== undefined) this.#drop(oldest);
   }
 
   /** Tries what failed before; ends early where the store is still away. */
@@ -80,13 +89,13 @@ export class Removals {
 
   async #retry(removal: Removal): Promise<"settled" | "refused" | "store-away"> {
     try {
-      await this.#keeper.write((lease) => this.#projection.removePlaces(lease, removal));
-      await this.#keeper.write((lease) => this.#projection.updateRecord(lease, removal));
+      await this.#write(removal, (lease) => this.#projection.removePlaces(lease, removal));
+      await this.#write(removal, (lease) => this.#projection.updateRecord(lease, removal));
     } catch (cause) {
       if (isCmError(cause) && cause.retryable) return "store-away";
       return this.#refused(removal, cause);
     }
-    this.#pending.delete(removal);
+    this.#drop(removal);
     return "settled";
   }
 
@@ -95,12 +104,20 @@ export class Removals {
     if (refusals < MAX_REFUSALS) {
       this.#pending.set(removal, refusals);
     } else {
-      this.#pending.delete(removal);
+      this.#drop(removal);
       const { connectionId } = removal.connection;
       const details = { connectionId, rooms: removal.rooms };
       this.#onError(new CmError("internal", "The store refuses a removal; it was given up.", { cause, details }));
     }
     return "refused";
+  }
+
+  #drop(removal: Removal): void {
+    if (this.#pending.delete(removal)) this.#changes.end(removal.connection.connectionId);
+  }
+
+  #write(removal: Removal, write: (lease: Lease) => Promise<void>): Promise<void> {
+    return this.#changes.run(removal.connection.connectionId, () => this.#keeper.write(write));
   }
 
   #track<T>(work: Promise<T>): Promise<T> {

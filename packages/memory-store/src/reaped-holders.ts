@@ -24,6 +24,17 @@ export class ReapedHolders {
     }
   }
 
+  /** Ids of servers that were cleaned up after since a moment. */
+  since(fromMs: number, most: number): string[] {
+    const serverIds = new Set<string>();
+    // The latest are last, and all are kept for the same time.
+    for (const [key, untilMs] of [...this.#until].reverse()) {
+      if (untilMs - REAPED_MS < fromMs || serverIds.size === most) break;
+      serverIds.add(key.slice(0, key.indexOf(".")));
+    }
+    return [...serverIds];
+  }
+
   /** Whether it was cleaned up after; tells it once. */
   take(serverId: string, incarnation: string): boolean {
     const key = keyOf(serverId, incarnation);

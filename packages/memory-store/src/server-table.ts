@@ -75,6 +75,7 @@ export class ServerTable {
   renew(lease: Lease, counters: ServerCounters): Renewal {
     const row = this.#require(lease);
     const now = this.#now();
+    const buried = this.#reaped.since(row.lastHeartbeat, EXPIRED_MAX);
     row.counters = { connections: counters.connections, rooms: counters.rooms };
     row.lastHeartbeat = now;
     row.expiresAtMs = now + lease.ttlMs;
@@ -82,7 +83,7 @@ export class ServerTable {
     for (const { serverId, expiresAtMs } of this.#rows.values()) {
       if (expired.length < EXPIRED_MAX && expiresAtMs <= now) expired.push(serverId);
     }
-    return { lease: { ...lease, expiresAtMs: row.expiresAtMs }, expired };
+    return { lease: { ...lease, expiresAtMs: row.expiresAtMs }, expired, buried };
   }
 
   release(lease: Lease): void {

@@ -1,18 +1,20 @@
 -- Purpose: Renews a lease, keeps the server's counters, and names dead servers.
--- KEYS:    1 leases; 2 the server's record
+-- KEYS:    1 leases; 2 the server's record; 3 holders that were cleaned up after, by time
 -- ARGV:    1 holder; 2 token; 3 ttl in ms; 4 connections; 5 rooms;
 --          6 time to live of the record in ms; 7 the most dead servers to name
--- Returns: {expiry in ms, holder, holder, ...} with the dead ones, or {} where the lease is lost
--- Cost:    O(log servers + dead servers named or dropped)
+-- Returns: {expiry in ms, number of the dead, holder, ...} with the dead ones, then those that were
+--          cleaned up after since the last heartbeat; or {} where the lease is lost
+-- Cost:    O(log servers + servers named or dropped)
 -- Cluster: all keys carry the tag {servers}
-local leasesKey, serverKey = KEYS[1], KEYS[2]
+local leasesKey, serverKey, reapedKey = KEYS[1], KEYS[2], KEYS[3]
 local holder, token, ttlMs = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local connections, rooms, keepMs, most = ARGV[4], ARGV[5], tonumber(ARGV[6]), ARGV[7]
 
 local time = redis.call('TIME')
 local nowMs = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 
-local heldToken = tonumber(redis.call('HGET', serverKey, 'token') or -1)
+local record = redis.call('HMGET', serverKey, 'token', 'lastHeartbeat')
+local heldToken = tonumber(record[1] or -1)
 local heldUntilMs = tonumber(redis.call('ZSCORE', leasesKey, holder) or 0)
 if heldToken ~= token or heldUntilMs <= nowMs then
   return {}
@@ -25,6 +27,13 @@ redis.call('HSET', serverKey,
 redis.call('PEXPIRE', serverKey, keepMs)
 -- Whose record has run out by itself has left nothing else either.
 redis.call('ZREMRANGEBYSCORE', leasesKey, '-inf', string.format('(%.0f', nowMs - keepMs))
-local reply = redis.call('ZRANGEBYSCORE', leasesKey, '-inf', nowMs, 'LIMIT', 0, most)
-table.insert(reply, 1, expiresAtMs)
+local dead = redis.call('ZRANGEBYSCORE', leasesKey, '-inf', nowMs, 'LIMIT', 0, most)
+local buried = redis.call('ZRANGEBYSCORE', reapedKey, record[2] or nowMs, '+inf', 'LIMIT', 0, most)
+local reply = { expiresAtMs, #dead }
+for _, holder in ipairs(dead) do
+  reply[#reply + 1] = holder
+end
+for _, holder in ipairs(buried) do
+  reply[#reply + 1] = holder
+end
 return reply

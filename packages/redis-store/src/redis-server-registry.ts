@@ -84,8 +84,8 @@ export class RedisServerRegistry implements ServerRegistry, ServerReaping {
       expiredMax: EXPIRED_MAX,
     });
     if (renewed === undefined) throw leaseLost(lease);
-    const expired = [...new Set(renewed.expired.map(serverIdOf))];
-    return { lease: { ...lease, expiresAtMs: renewed.expiresAtMs }, expired };
+    const [expired, buried] = [renewed.expired, renewed.buried].map((holders) => [...new Set(holders.map(serverIdOf))]);
+    return { lease: { ...lease, expiresAtMs: renewed.expiresAtMs }, expired: expired ?? [], buried: buried ?? [] };
   }
 
   async release(lease: Lease): Promise<void> {

@@ -56,7 +56,7 @@ export const serverRenew = defineScript(
       readonly expiredMax: number;
     },
   ) => ({
-    keys: [input.leases, input.server],
+    keys: [input.leases, input.server, input.reaped],
     args: [
       input.holder,
       input.token,
@@ -68,8 +68,10 @@ export const serverRenew = defineScript(
     ],
   }),
   (reply) => {
-    const [expiresAtMs, ...expired] = toStrings(reply);
-    return expiresAtMs === undefined ? undefined : { expiresAtMs: Number(expiresAtMs), expired };
+    const [expiresAtMs, dead, ...holders] = toStrings(reply);
+    if (expiresAtMs === undefined) return undefined;
+    const expired = holders.slice(0, Number(dead));
+    return { expiresAtMs: Number(expiresAtMs), expired, buried: holders.slice(expired.length) };
   },
 );
 

@@ -54,6 +54,11 @@ export interface Renewal {
   readonly lease: Lease;
   /** Ids of servers whose lease has run out and that are not cleaned up yet; at most 100. */
   readonly expired: readonly string[];
+  /**
+   * Ids of servers that others have cleaned up after since this lease's last heartbeat, so
+   * that one that was `expired` only in between is heard of; at most 100. May be named twice.
+   */
+  readonly buried: readonly string[];
 }
 
 /**

@@ -67,6 +67,18 @@ export function describeServerReaping(name: string, createHarness: HarnessFactor
       expect(await servers.claim("dead", "third", LONG_MS)).toBeUndefined();
     });
 
+    it("names those that were buried since a server's last heartbeat", async (harness) => {
+      const { servers } = harness.store;
+      const observer = await bringUp(harness.store, "observer");
+      const renew = () => servers.renew(observer.lease, { connections: 0, rooms: 0 });
+      await letDie(harness, await bringUp(harness.store, "dead"));
+      await servers.bury(await claimDead(harness.store, "dead"));
+      expect(await renew()).toMatchObject({ expired: [], buried: ["dead"] });
+      await harness.letTimePass(5);
+      await renew();
+      expect((await renew()).buried).toEqual([]);
+    });
+
     it("forgets a buried server, so that another incarnation may take its id", async (harness) => {
       const { servers } = harness.store;
       await letDie(harness, await bringUp(harness.store, "dead"));
