@@ -37,6 +37,13 @@ const OUTPUTS = {
     "living servers: berlin",
   ],
   "04-direct-to-the-store": ["first: leads, token drawn", "second: server-id-taken", "heard: live at once"],
+  "05-presence-for-ws": [
+    "bob hears: ann is offline",
+    "bob hears: ann is online, here",
+    "bob hears: ann is online, writing",
+    "the room: ann, bob",
+    "bob hears: ann is offline, was here just now",
+  ],
 };
 
 describe("the examples", () => {

@@ -123,11 +123,12 @@ export async function startGateway(
 }
 
 function createStore(config: GatewayConfig, onError: OnError): Store {
-  if (config.redisUrl === undefined) return createMemoryStore();
+  if (config.redisUrl === undefined) return createMemoryStore({ lastSeenTtlMs: config.lastSeenTtlMs });
   return createRedisStore({
     url: config.redisUrl,
     prefix: config.redisPrefix,
     connectionTtlMs: config.connectionTtlMs,
+    lastSeenTtlMs: config.lastSeenTtlMs,
     onError,
   });
 }
@@ -195,6 +196,7 @@ function createGatewayMembership(
     heartbeatIntervalMs: config.heartbeatIntervalMs,
     leaseTtlMs: config.leaseTtlMs,
     connectionTtlMs: config.connectionTtlMs,
+    offlineGraceMs: config.offlineGraceMs,
     staleConnectionTimeoutMs: config.staleConnectionTimeoutMs,
     cleanupIntervalMs: config.cleanupIntervalMs,
     lastSeenOf: (id) => connection(id)?.lastSeenAt,

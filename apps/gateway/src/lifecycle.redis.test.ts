@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
-import { eventually, freePort, freshPrefix, keysUnder } from "@cm/test-kit";
+import { eventually, freePort, freshPrefix, keysLeftUnder, keysUnder } from "@cm/test-kit";
 import { afterEach, describe, expect, inject, it } from "vitest";
 import { CmSocket } from "./testing/cm-socket.js";
 import { type GatewayProcess, runGatewayToItsEnd, startGatewayProcess } from "./testing/gateway-process.js";
@@ -67,7 +67,7 @@ describe("a gateway's life", () => {
     gateway.signal(signal);
     expect(await ann.closed).toMatchObject({ code: 4201 });
     expect(await gateway.exited).toBe(0);
-    expect(await keysUnder(inject("redisUrl"), prefix)).toEqual([`${prefix}:layout`]);
+    expect(await keysLeftUnder(inject("redisUrl"), prefix)).toEqual([`${prefix}:layout`]);
   });
 
   it("ends with a clear word for each bad value of its environment, all at once", async () => {
@@ -96,7 +96,7 @@ describe("a gateway's life", () => {
     });
     expect(second.code).toBe(1);
     expect(second.output).toContain("port-in-use");
-    expect(await keysUnder(inject("redisUrl"), prefix)).toEqual([`${prefix}:layout`]);
+    expect(await keysLeftUnder(inject("redisUrl"), prefix)).toEqual([`${prefix}:layout`]);
   });
 
   it("refuses the id of a living server, and says why", async () => {
@@ -166,7 +166,7 @@ describe("a gateway's life", () => {
 
     expect(await primary.stop()).toBe(0);
     for (const socket of sockets) expect(await socket.closed).toMatchObject({ code: 4201 });
-    expect(await keysUnder(inject("redisUrl"), prefix)).toEqual([`${prefix}:layout`]);
+    expect(await keysLeftUnder(inject("redisUrl"), prefix)).toEqual([`${prefix}:layout`]);
     // Nobody holds the port any more.
     const probe = createServer().listen(port, "127.0.0.1");
     await once(probe, "listening");

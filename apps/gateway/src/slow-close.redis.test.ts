@@ -1,4 +1,4 @@
-import { askRedis, freshPrefix, keysUnder, type RedisCluster, startRedisCluster } from "@cm/test-kit";
+import { askRedis, freshPrefix, keysLeftUnder, type RedisCluster, startRedisCluster } from "@cm/test-kit";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { CmSocket } from "./testing/cm-socket.js";
 import { startGatewayProcess } from "./testing/gateway-process.js";
@@ -22,5 +22,5 @@ it("leaves no key behind where some masters of a Cluster are slow while it close
   for (const port of redis.ports.slice(0, 2)) await askRedis(port, "CLIENT", "PAUSE", "1000", "ALL");
   expect(await gateway.stop()).toBe(0);
   for (const socket of sockets) expect(await socket.closed).toMatchObject({ code: 4201 });
-  expect(await keysUnder(redis.url, prefix)).toEqual([`${prefix}:layout`]);
+  expect(await keysLeftUnder(redis.url, prefix)).toEqual([`${prefix}:layout`]);
 });

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
-import { askRedis, eventually, freePort, freshPrefix, keysUnder, startFaultProxy, startRedis } from "@cm/test-kit";
+import { askRedis, eventually, freePort, freshPrefix, keysLeftUnder, startFaultProxy, startRedis } from "@cm/test-kit";
 import { describe, expect, inject, it, onTestFinished } from "vitest";
 import { type ProgramEnd, runGatewayProgram } from "./testing/gateway-program.js";
 
@@ -47,7 +47,7 @@ describe("a signal while the gateway starts", () => {
     });
     reached = () => program.child.kill("SIGTERM");
     expect(await program.ended).toMatchObject({ code: 0, signal: null, stderr: "" });
-    expect((await keysUnder(inject("redisUrl"), prefix)).filter((key) => key !== `${prefix}:layout`)).toEqual([]);
+    expect((await keysLeftUnder(inject("redisUrl"), prefix)).filter((key) => key !== `${prefix}:layout`)).toEqual([]);
   });
 });
 

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
-import { askRedis, eventually, type FaultProxy, freePort, freshPrefix, keysUnder, startFaultProxy } from "@cm/test-kit";
+import { askRedis, eventually, type FaultProxy, freePort, freshPrefix, keysLeftUnder, startFaultProxy } from "@cm/test-kit";
 import { expect, inject, it, onTestFinished } from "vitest";
 import { type GatewayProgram, type LogLine, runGatewayProgram } from "./testing/gateway-program.js";
 
@@ -33,7 +33,7 @@ async function expectPortFree(port: string): Promise<void> {
 }
 
 async function expectNoKeys(prefix = ""): Promise<void> {
-  expect((await keysUnder(inject("redisUrl"), prefix)).filter((key) => key !== `${prefix}:layout`)).toEqual([]);
+  expect((await keysLeftUnder(inject("redisUrl"), prefix)).filter((key) => key !== `${prefix}:layout`)).toEqual([]);
 }
 
 async function close(program: GatewayProgram): Promise<void> {

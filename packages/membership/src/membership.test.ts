@@ -73,6 +73,7 @@ describe("Membership", () => {
       interest,
       heartbeatIntervalMs: 100,
       leaseTtlMs: 1_000,
+      offlineGraceMs: 0,
       onStale: (id) => stale.push(id),
       onError: (error, { stage }) => errors.push({ error, stage }),
       ...options,
@@ -483,6 +484,9 @@ describe("Membership", () => {
       { leaseTtlMs: 100 },
       { leaseTtlMs: 1.5 },
       { cleanupIntervalMs: Number.NaN },
+      { offlineGraceMs: -1 },
+      { offlineGraceMs: 3_600_001 },
+      { maxMetadataBytes: 0.5 },
     ]) {
       await expect(server("a", bad)).rejects.toMatchObject({ code: "options-invalid" });
     }

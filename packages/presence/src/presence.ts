@@ -219,6 +219,7 @@ class StorePresence implements Presence {
   async #begin<W extends Watcher>(watch: LiveWatch<W>, begin: () => Promise<void>): Promise<Watch> {
     try {
       await begin();
+      watch.begun();
     } catch (error) {
       await watch.close();
       throw this.#closing === undefined ? error : closed();

@@ -41,6 +41,9 @@ export class LiveWatch<W extends { ended?(error: CmError): void }> implements Wa
   readonly #onError: OnError;
   readonly #onClosed: (watch: LiveWatch<W>) => Promise<void>;
   #hasThrown = false;
+  #hasBegun = false;
+  /** Why it was given up before it had begun. */
+  #failure: CmError | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(watcher: W, onError: OnError, onClosed: (watch: LiveWatch<W>) => Promise<void>) {
@@ -57,10 +60,18 @@ export class LiveWatch<W extends { ended?(error: CmError): void }> implements Wa
     if (!this.isClosed) this.#guarded(say);
   }
 
+  /** The snapshot was told. Throws why the watch was given up before. */
+  begun(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    this.#hasBegun = true;
+  }
+
+  /** Gives the watch up. */
   end(error: CmError): void {
     if (this.isClosed) return;
     void this.close();
-    this.#guarded((watcher) => watcher.ended?.(error));
+    if (this.#hasBegun) this.#guarded((watcher) => watcher.ended?.(error));
+    else this.#failure = error;
   }
 
   close(): Promise<void> {

@@ -75,6 +75,7 @@ export type { ConnectionLimits, DirectOutcome, MemberEntry, Sender, ServerFrame 
 export type { FailureStage, OnError } from "./background.js";
 export type { Bus, BusHandler, Channel, ResumeHandler, Subscription } from "./contracts/bus.js";
 export type { ConnectionReaping, ConnectionRecord, ConnectionRegistry } from "./contracts/connection-registry.js";
+export type { LocalConnection, LocalConnectionManager } from "./contracts/local-connection-manager.js";
 export type { LocalDelivery, RoomInterest } from "./contracts/local-delivery.js";
 export type {
   AnnouncedMember,

@@ -25,6 +25,8 @@ export function nodeOptions(commandTimeoutMs: number, role: "commands" | "subscr
     // After a failover the old master goes on as a replica: find the new one.
     reconnectOnError: (error) => (replyCode(error) === "READONLY" ? 1 : false),
     failoverDetector: true,
+    // One that hangs must not keep the others from being asked.
+    sentinelCommandTimeout: commandTimeoutMs,
     connectionName: `cm:${role}`,
   };
 }

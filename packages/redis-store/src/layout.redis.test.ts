@@ -1,4 +1,4 @@
-import { askRedis, eventually, freshPrefix, keysUnder } from "@cm/test-kit";
+import { askRedis, eventually, freshPrefix, keysLeftUnder, keysUnder } from "@cm/test-kit";
 import { expect, inject, it } from "vitest";
 import { createRedisStore } from "./index.js";
 import { bringUp, connect, outcomeOf, portOf, startStore } from "./redis-store.fixture.js";
@@ -15,9 +15,6 @@ const NAMES = [
   "x".repeat(20),
   "é".repeat(127),
 ];
-
-/** What is kept on purpose when nobody is there any more, and runs out by itself. */
-const RETAINED = /\{u\.\w+\}:(seen|version)$|\{servers\}:reaped$/;
 
 /** Keys and their types, as the documentation names them. */
 async function shapeOf(prefix: string): Promise<string[]> {
@@ -152,8 +149,7 @@ for (const [kind, target] of [
       );
       await store.servers.release(server.lease);
     }
-    const left = (await keysUnder(target, `${prefix}:`)).filter((key) => !RETAINED.test(key));
-    expect(left).toEqual([`${prefix}:layout`]);
+    expect(await keysLeftUnder(target, `${prefix}:`)).toEqual([`${prefix}:layout`]);
   });
 }
 

@@ -5,6 +5,7 @@ import { ClusterNodes } from "./cluster-nodes.js";
 import { createClusterSubscribers } from "./cluster-subscribers.js";
 import { CommandGate } from "./command-gate.js";
 import { Commands } from "./commands.js";
+import { keepConnected } from "./kept-connection.js";
 import type { ResolvedRedisStoreOptions } from "./options.js";
 import type { ProbeSettings, SubscriberEvents, SubscriberState } from "./probed-subscriber.js";
 import { createClusterPublisher, createSinglePublisher, type Publisher } from "./publisher.js";
@@ -108,6 +109,7 @@ function overNode(
   };
   const subscribers = createSingleSubscriber(subscriber, replacePublisher, { probe, counters, events });
   const unwatch = watch(client, gate, subscribers, parts);
+  const letGo = owned === undefined ? [] : [client, subscriber].map(keepConnected);
   const connections: RedisConnections = {
     get state() {
       return client.status === "ready" ? subscribers.state : "down";
@@ -117,6 +119,7 @@ function overNode(
     subscribers,
     async close() {
       gate.close();
+      for (const stop of letGo) stop();
       if (owned !== undefined) for (const each of [client, subscriber]) disconnect(each);
       await subscribers.close();
       unwatch();

@@ -14,30 +14,28 @@ import type {
 import { BATCH_MAX, groupBy, inChunks } from "./batches.js";
 import { allOf, type Commands } from "./commands.js";
 import { requireDuration } from "./duration.js";
+import { readHeldRooms } from "./held-rooms.js";
 import type { Keys } from "./keys.js";
 import { holderOf, holderOfConnection, isOwn, requireOwn, requireWritten } from "./lease-fence.js";
 import type { Living } from "./living.js";
 import { requireLimit } from "./page-limit.js";
 import { decodeCursor, encodeCursor, lowerEnd, type RoomPlace } from "./room-cursor.js";
+import { memberOf, roomEntryOf } from "./room-entry.js";
 import {
   type MemberEntry,
   type RoomKeys,
   roomAnnounce,
   roomCount,
   roomEvict,
-  roomHeld,
   roomJoin,
   roomLeave,
   roomRenew,
   roomUpdate,
 } from "./room-scripts.js";
-import { toList, toStrings } from "./script.js";
+import { toStrings } from "./script.js";
 
 /** The most reads for one page. Each skips all members of at least one dead server. */
 const READS_MAX = 16;
-
-/** The most members that one reading of what a server holds returns. */
-const HELD_MAX = 1_000;
 
 /** What the directory needs. */
 export interface RedisRoomDirectoryParts {
@@ -88,7 +86,7 @@ export class RedisRoomDirectory implements RoomDirectory, RoomUpkeep {
   ): Promise<void> {
     const own = members.filter(({ connectionId }) => isOwn(lease, connectionId));
     const input = { ...this.#write(lease, room), reason };
-    const calls = inChunks(own.map(entryOf)).map((entries) =>
+    const calls = inChunks(own.map(roomEntryOf)).map((entries) =>
       this.#parts.commands.run(roomLeave, { ...input, entries }),
     );
     requireWritten(await allOf(calls), lease);
@@ -169,40 +167,7 @@ export class RedisRoomDirectory implements RoomDirectory, RoomUpkeep {
   }
 
   async held(lease: Lease, slice: number): Promise<HeldRoom[]> {
-    const { commands, keys } = this.#parts;
-    const index = keys.roomIndex(slice);
-    const held: HeldRoom[] = [];
-    let cursor = "0";
-    const seen = new Set<string>();
-    do {
-      // Goes over one set, not over the keys; what stays in it is found, if twice at times.
-      const reply = toList(await commands.send("sscan", [index, cursor, "COUNT", BATCH_MAX]));
-      cursor = String(reply[0] ?? "0");
-      const rooms = toStrings(reply[1]).filter((room) => !seen.has(room));
-      for (const room of rooms) seen.add(room);
-      for (const chunk of inChunks(rooms)) held.push(...(await this.#heldIn(lease, chunk)));
-    } while (cursor !== "0");
-    return held;
-  }
-
-  /** What a server holds in rooms of one partition. */
-  async #heldIn(lease: Lease, rooms: readonly string[]): Promise<HeldRoom[]> {
-    const { commands, keys } = this.#parts;
-    const holder = holderOf(lease);
-    const found = rooms.map((room) => ({ keys: keys.roomKeys(room), members: [] as RoomMember[] }));
-    let at = 0;
-    let after = "";
-    while (at < found.length) {
-      const left = found.slice(at);
-      const input = { rooms: left.map((each) => each.keys), holder, after, most: HELD_MAX };
-      const reply = await commands.run(roomHeld, input);
-      for (const [i, entries] of reply.entries()) left[i]?.members.push(...entries.map(memberOf));
-      const read = reply.reduce((sum, entries) => sum + entries.length, 0);
-      // Where it was cut short, the last room may have more.
-      at += read === HELD_MAX ? reply.length - 1 : left.length;
-      after = reply.at(-1)?.at(-1) ?? "";
-    }
-    return found.filter(({ members }) => members.length > 0).map(({ keys: { room }, members }) => ({ room, members }));
+    return readHeldRooms(this.#parts, holderOf(lease), slice);
   }
 
   /** One more than a page holds, which tells whether there is another. */
@@ -240,18 +205,8 @@ function take(
   return { place, ended: true };
 }
 
-/** A member as it lies in the sorted set; no connection id has a `|`. */
-function entryOf({ connectionId, userId }: RoomMember): string {
-  return `${connectionId}|${userId}`;
-}
-
 function announcedEntryOf(member: AnnouncedMember): MemberEntry {
-  return { entry: entryOf(member), metadata: member.metadata ?? "" };
-}
-
-function memberOf(entry: string): RoomMember {
-  const bar = entry.indexOf("|");
-  return { connectionId: entry.slice(0, bar), userId: entry.slice(bar + 1) };
+  return { entry: roomEntryOf(member), metadata: member.metadata ?? "" };
 }
 
 function sameMembers(left: readonly string[], right: readonly string[]): boolean {

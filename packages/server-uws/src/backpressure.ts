@@ -6,6 +6,9 @@ const CHECK_EVERY_MIN_BYTES = 256 * 1024;
 /** The frame header at its longest: counted with every message. */
 const FRAME_HEADER_BYTES = 10;
 
+/** The native limit on waiting bytes, out of reach: {@link Backpressure} says why. */
+export const NATIVE_BACKPRESSURE_MAX = 0x7fff_ffff;
+
 /**
  * Keeps what waits on slow connections within bounds, without a hole in any stream.
  *

@@ -1,8 +1,16 @@
+export { createLocalConnectionManager } from "./local-connections.js";
 export { createUwsServer } from "./server.js";
 
 // The server
 export type { ConnectionHandler, RouteHandler, RouteRequest, UwsServerOptions } from "./options.js";
 export type { ListeningAddress, UwsServer, UwsServerStats } from "./server.js";
+
+// Sockets of an App of one's own
+export type {
+  UwsLocalConnectionManager,
+  UwsLocalConnectionOptions,
+  UwsLocalConnectionStats,
+} from "./local-connections.js";
 
 // Connections
 export type { Authentication, UpgradeRequest } from "./authentication.js";

@@ -8,15 +8,23 @@ export interface SocketData<U> {
   readonly connection: LiveConnection<U>;
 }
 
-/** A native socket of ours. */
+/** A native socket of our own server. */
 export type NativeSocket<U> = WebSocket<SocketData<U>>;
 
-/** Before the room's name: room topics can't meet topics of any other kind. */
-const ROOM_TOPIC = "room:";
+/** A native socket, whatever it carries. */
+export type AnySocket = WebSocket<unknown>;
+
+/** Before the room's name: room topics can't meet topics of any other kind, nor those of an App's own. */
+const ROOM_TOPIC = "cm:room:";
 
 /** The native topic of a room. */
 export function topicOf(room: string): string {
   return ROOM_TOPIC + room;
+}
+
+/** Whether a native topic is that of a room. */
+function isRoomTopic(topic: string): boolean {
+  return topic.startsWith(ROOM_TOPIC);
 }
 
 /** `send` gives 1 where everything was written at once, 0 where it waits, 2 where it was dropped. */
@@ -36,7 +44,7 @@ export interface WaitingLimit {
 }
 
 /** Why the server ended a connection. */
-interface Ending {
+export interface Ending {
   readonly code: number;
   readonly reason: string;
 }
@@ -50,7 +58,7 @@ export class LiveConnection<U> implements UwsConnection<U> {
   readonly openedAt: number = Date.now();
   lastSeenAt: number = this.openedAt;
   /** Undefined before `open` and from the close event on: the native socket must not be touched then. */
-  #socket: NativeSocket<U> | undefined;
+  #socket: AnySocket | undefined;
   #ending: Ending | undefined;
   readonly #limit: WaitingLimit;
 
@@ -109,12 +117,19 @@ export class LiveConnection<U> implements UwsConnection<U> {
   }
 
   /** The native socket while open, for calls that only the server makes. */
-  get socket(): NativeSocket<U> | undefined {
+  get socket(): AnySocket | undefined {
     return this.#socket;
   }
 
+  /** From all rooms: the socket stays open for others to use. */
+  leaveAll(): void {
+    const socket = this.#socket;
+    if (socket === undefined) return;
+    for (const topic of socket.getTopics()) if (isRoomTopic(topic)) socket.unsubscribe(topic);
+  }
+
   /** The open event: the socket may be used. */
-  attach(socket: NativeSocket<U>): void {
+  attach(socket: AnySocket): void {
     this.#socket = socket;
   }
 

@@ -1,14 +1,15 @@
 import type { TemplatedApp } from "uWebSockets.js";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CmError, ERROR_CODES, encodeServerFrame, type LocalDelivery, toCmError } from "@cm/protocol";
-import { Backpressure } from "./backpressure.js";
+import { Backpressure, NATIVE_BACKPRESSURE_MAX } from "./backpressure.js";
 import type { UwsConnection } from "./connection.js";
 import { sayGoodbyes } from "./goodbyes.js";
 import { HttpRoutes } from "./http-routes.js";
 import { type Listening, listen } from "./listening.js";
-import { type LiveConnection, type NativeSocket, type SocketData, topicOf } from "./live-connection.js";
+import type { LiveConnection, NativeSocket, SocketData } from "./live-connection.js";
 import { loadNative, type Native } from "./native.js";
 import { type ResolvedUwsServerOptions, resolveUwsServerOptions, type UwsServerOptions } from "./options.js";
+import { publishToRoom } from "./room-publish.js";
 import { Upgrades } from "./upgrade.js";
 import { UserIndex } from "./user-index.js";
 
@@ -67,9 +68,6 @@ export function createUwsServer<U>(options: UwsServerOptions<U>): UwsServer<U> {
 
 /** A client that sends more than this many times the largest frame is cut off without an answer. */
 const NATIVE_FRAME_FACTOR = 2;
-
-/** The native limit on waiting bytes, out of reach: `Backpressure` says why. */
-const NATIVE_BACKPRESSURE_MAX = 0x7fff_ffff;
 
 /** How long written close frames may take to leave before their sockets are cut. */
 const FLUSH_GRACE_MS = 250;
@@ -158,29 +156,7 @@ class NativeServer<U> implements UwsServer<U> {
     const app = this.#app;
     if (app === undefined) return;
     this.#backpressure.publishing(frame);
-    if (except.length === 0) app.publish(topicOf(room), frame, false);
-    else this.#publishExcept(app, topicOf(room), frame, except);
-  }
-
-  #publishExcept(app: TemplatedApp, topic: string, frame: Uint8Array, except: readonly string[]): void {
-    const left: NativeSocket<U>[] = [];
-    for (const id of except) {
-      const socket = this.#connections.get(id)?.socket;
-      if (socket?.isSubscribed(topic) && !left.includes(socket)) left.push(socket);
-    }
-    const [first] = left;
-    if (first === undefined) {
-      app.publish(topic, frame, false);
-    } else if (left.length === 1) {
-      // A socket's own publish leaves it out. It must be a member, or nobody gets anything.
-      first.publish(topic, frame, false);
-    } else {
-      // Nothing else can come in between: what was published before still reaches them,
-      // and what is published after does again.
-      for (const socket of left) socket.unsubscribe(topic);
-      app.publish(topic, frame, false);
-      for (const socket of left) socket.subscribe(topic);
-    }
+    publishToRoom(app, room, frame, except, this.#connections);
   }
 
   toConnection(connectionId: string, frame: Uint8Array): boolean {

@@ -25,6 +25,8 @@ describe("readGatewayConfig", () => {
       staleConnectionTimeoutMs: 30 * 60_000,
       cleanupIntervalMs: 5 * 60_000,
       connectionTtlMs: 3_600_000,
+      offlineGraceMs: 5_000,
+      lastSeenTtlMs: 86_400_000,
       maxConnections: 10_000,
       workers: 1,
     });

@@ -27,6 +27,10 @@ export interface GatewayConfig {
   readonly cleanupIntervalMs: number;
   /** `CONNECTION_TTL_SECONDS`. Default 3,600. */
   readonly connectionTtlMs: number;
+  /** `OFFLINE_GRACE_MS`: how long a user without a connection counts as online. Default 5,000. */
+  readonly offlineGraceMs: number;
+  /** `LAST_SEEN_TTL_SECONDS`: how long it is remembered when a user was last online; 0: not at all. Default 86,400. */
+  readonly lastSeenTtlMs: number;
   /** `SHUTDOWN_TIMEOUT_MS`: how long a clean close may take. Default 10,000. */
   readonly shutdownTimeoutMs: number;
   /** `MAX_CONNECTIONS` of one server process. Default 10,000. */
@@ -113,6 +117,8 @@ export function readGatewayConfig(env: Readonly<Record<string, string | undefine
     staleConnectionTimeoutMs: reader.wholeNumber("STALE_CONNECTION_TIMEOUT_MS", 1_800_000, 1_000, DAY_MS),
     cleanupIntervalMs: reader.wholeNumber("CLEANUP_INTERVAL_MS", 300_000, 100, DAY_MS),
     connectionTtlMs: 1000 * reader.wholeNumber("CONNECTION_TTL_SECONDS", 3_600, 1, DAY_MS / 1000),
+    offlineGraceMs: reader.wholeNumber("OFFLINE_GRACE_MS", 5_000, 0, 3_600_000),
+    lastSeenTtlMs: 1000 * reader.wholeNumber("LAST_SEEN_TTL_SECONDS", 86_400, 0, (365 * DAY_MS) / 1000),
     shutdownTimeoutMs: reader.wholeNumber("SHUTDOWN_TIMEOUT_MS", 10_000, 100, 600_000),
     maxConnections: reader.wholeNumber("MAX_CONNECTIONS", 10_000, 1, 1_000_000),
     maxFrameBytes: reader.wholeNumber("MAX_FRAME_BYTES", 16_384, 1_024, 1_048_576),

@@ -24,6 +24,9 @@ async function expectWholeAgain(cluster: FaultCluster, crowd: Crowd): Promise<vo
   // One heartbeat finds out, the next one takes out what is too much.
   await expectProjected(cluster, crowd, 2 * cluster.heartbeatIntervalMs + 3_000);
   await crowd.hearsItself();
+}
+
+async function expectCleanEnd(cluster: FaultCluster, crowd: Crowd): Promise<void> {
   crowd.leave();
   await Promise.all(cluster.gateways.map((gateway) => gateway.stop()));
   await expectNoKeys(cluster);
@@ -62,6 +65,7 @@ it("remembers who has come, where Redis restarts from a snapshot that is older",
   const crowd = await Crowd.gather(cluster);
   await restartFromSnapshot(redis);
   await expectWholeAgain(cluster, crowd);
+  await expectCleanEnd(cluster, crowd);
 });
 
 it("is whole again after a failover to a replica that had lagged behind", async () => {

@@ -1,4 +1,4 @@
-import { freshPrefix, keysUnder } from "@cm/test-kit";
+import { freshPrefix, keysLeftUnder } from "@cm/test-kit";
 import { inject } from "vitest";
 import { CmSocket } from "./cm-socket.js";
 import { type GatewayProcess, startGatewayProcess } from "./gateway-process.js";
@@ -11,7 +11,7 @@ export interface GatewayCluster {
   readonly prefix: string;
   /** Connects a user to gateway number `index`. */
   connect(index: number, user: string): Promise<CmSocket>;
-  /** All keys that the cluster has in Redis. */
+  /** The keys that the cluster has in Redis, but for what is kept for a while after everybody has left. */
   keys(): Promise<string[]>;
   /** What the gateway counts. */
   stats(index: number): Promise<Record<string, number>>;
@@ -54,7 +54,7 @@ export async function startGatewayCluster(options: {
     redisUrl,
     prefix,
     connect: (index, user) => CmSocket.open(gateway(index).wsUrl, user),
-    keys: () => keysUnder(redisUrl, prefix),
+    keys: () => keysLeftUnder(redisUrl, prefix),
     stats: async (index) => (await (await fetch(`${gateway(index).url}/stats`)).json()) as Record<string, number>, // The gateway's own reply.
     close: async () => {
       await Promise.all(gateways.map((each) => each.stop()));

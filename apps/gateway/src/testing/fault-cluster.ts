@@ -75,7 +75,9 @@ export async function startFaultCluster(options: FaultClusterOptions): Promise<F
       eventually(
         async () => {
           for (const [index, gateway] of cluster.gateways.entries()) {
-            if (gateway.running && (await readiness(index)) !== 200) throw new Error(`Gateway ${index} is not ready.`);
+            if (!gateway.running) continue;
+            const answer = await fetch(`${gateway.url}/readyz`);
+            if (answer.status !== 200) throw new Error(`Gateway ${index} is not ready: ${await answer.text()}`);
           }
         },
         { timeoutMs },

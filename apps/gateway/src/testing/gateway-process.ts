@@ -94,7 +94,8 @@ function spawnGateway(env: Readonly<Record<string, string>>, onLine?: (line: str
     command: process.execPath,
     args: [MAIN],
     // Nothing of the caller's environment but the path: a stray REDIS_URL must not decide a test.
-    env: { PATH, ...env },
+    // Users are offline at once, so that a test sees what is left; one about grace sets its own.
+    env: { PATH, OFFLINE_GRACE_MS: "0", ...env },
     ...(onLine === undefined ? {} : { onLine }),
   });
 }

@@ -10,6 +10,31 @@ export async function keysUnder(url: string, prefix: string): Promise<string[]> 
   return keys.sort();
 }
 
+/**
+ * What is kept on purpose after everybody has left, and runs out by itself: when users
+ * were last online, versions of feeds, and which servers were cleaned up after.
+ */
+const KEPT_FOR_A_WHILE = /\{u\.\w+\}:(seen|version)$|\{servers\}:reaped$/;
+
+/**
+ * As {@link keysUnder}, without what is kept on purpose for a while after everybody has
+ * left. What would stay for good counts as left, whatever its name.
+ */
+export async function keysLeftUnder(url: string, prefix: string): Promise<string[]> {
+  const left: string[] = [];
+  for (const port of await masterPorts(url)) {
+    for (const key of await keysOn(port, prefix)) {
+      if (!KEPT_FOR_A_WHILE.test(key) || (await staysForGood(port, key))) left.push(key);
+    }
+  }
+  return left.sort();
+}
+
+async function staysForGood(port: number, key: string): Promise<boolean> {
+  // -1 stands for no time to live, -2 for a key that is gone by now.
+  return (await askRedis(port, "PTTL", key)) === -1;
+}
+
 async function masterPorts(url: string): Promise<number[]> {
   const match = /^redis(\+cluster|\+sentinel)?:\/\/([^/?]+)(?:.*[?&]master=([^&]+))?/.exec(url);
   const ports = (match?.[2] ?? "").split(",").map((address) => Number(address.split(":")[1]));

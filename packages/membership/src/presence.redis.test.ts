@@ -1,0 +1,15 @@
+import { createRedisStore } from "@cm/redis-store";
+import { freshPrefix } from "@cm/test-kit";
+import { createStoreHarness } from "@cm/test-kit/contracts";
+import { inject } from "vitest";
+import { describeMembershipPresence } from "./presence-suite.fixture.js";
+
+for (const [name, url] of [
+  ["Redis", inject("redisUrl")],
+  ["Redis Cluster", inject("redisClusterUrl")],
+] as const) {
+  describeMembershipPresence(name, () => {
+    const prefix = freshPrefix();
+    return createStoreHarness({ createStore: () => createRedisStore({ url, prefix }) });
+  });
+}

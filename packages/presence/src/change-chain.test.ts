@@ -1,0 +1,169 @@
+import { CmError } from "@cm/protocol";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { type ChainedChange, ChangeChain, type Reading } from "./change-chain.js";
+
+/** A reading that the test answers. */
+interface Asked {
+  answer(version: number, upTo?: number): Promise<void>;
+  fail(): Promise<void>;
+}
+
+const change = (version: number, previousVersion: number): ChainedChange => ({ version, previousVersion });
+
+describe("ChangeChain", () => {
+  let asked: Asked[];
+  /** What a watcher would see: `read 5` and `change 6`. */
+  let told: string[];
+  let errors: CmError[];
+  let chain: ChangeChain<ChainedChange>;
+
+  beforeEach(() => {
+    vi.useFakeTimers();
+    asked = [];
+    told = [];
+    errors = [];
+    chain = new ChangeChain({
+      read: () =>
+        new Promise<Reading<ChainedChange>>((resolve, reject) => {
+          asked.push({
+            answer: async (version, upTo = version) => {
+              let last = version;
+              resolve({
+                version,
+                upTo,
+                fold: (next) => {
+                  last = next.version;
+                },
+                install: () => told.push(`read ${last}`),
+              });
+              await vi.advanceTimersByTimeAsync(0);
+            },
+            fail: async () => {
+              reject(new CmError("unavailable", "The store is away."));
+              await vi.advanceTimersByTimeAsync(0);
+            },
+          });
+        }),
+      apply: ({ version }) => told.push(`change ${version}`),
+      maxBuffered: 3,
+      onError: (error) => errors.push(error),
+    });
+  });
+
+  afterEach(() => {
+    chain.close();
+    vi.useRealTimers();
+  });
+
+  /** The reading that was asked for last. */
+  function latest(): Asked {
+    const last = asked.at(-1);
+    if (last === undefined) throw new Error("Nothing was read.");
+    return last;
+  }
+
+  it("tells the state, then what came during the reading and is not in it, then what follows", async () => {
+    const read = chain.refresh();
+    chain.offer(change(4, 3));
+    chain.offer(change(5, 4));
+    chain.offer(change(6, 5));
+    await latest().answer(5);
+    await read;
+    chain.offer(change(7, 6));
+    expect(told).toEqual(["read 5", "change 6", "change 7"]);
+  });
+
+  it("drops late changes and those that come twice", async () => {
+    chain.invalidate();
+    await latest().answer(5);
+    for (const each of [change(5, 4), change(6, 5), change(6, 5), change(3, 2)]) chain.offer(each);
+    expect(told).toEqual(["read 5", "change 6"]);
+    expect(asked).toHaveLength(1);
+  });
+
+  it("reads anew where a change is missing, and tells nothing in between", async () => {
+    chain.invalidate();
+    await latest().answer(5);
+    chain.offer(change(8, 7));
+    chain.offer(change(9, 8));
+    expect(asked).toHaveLength(2);
+    await latest().answer(8);
+    expect(told).toEqual(["read 5", "read 8", "change 9"]);
+  });
+
+  it("reads anew where the feed began anew", async () => {
+    chain.invalidate();
+    await latest().answer(5);
+    chain.offer(change(20, 0));
+    await latest().answer(20);
+    expect(told).toEqual(["read 5", "read 20"]);
+  });
+
+  it("waits for changes that must be in the state, and reads once more where they don't come", async () => {
+    chain.invalidate();
+    await latest().answer(5, 7);
+    expect(told).toEqual([]);
+    chain.offer(change(6, 5));
+    await vi.advanceTimersByTimeAsync(0);
+    expect(told).toEqual([]);
+    await vi.advanceTimersByTimeAsync(2_500);
+    expect(asked).toHaveLength(2);
+    await latest().answer(7, 8);
+    chain.offer(change(8, 7));
+    chain.offer(change(9, 8));
+    await vi.advanceTimersByTimeAsync(0);
+    expect(told).toEqual(["read 8", "change 9"]);
+  });
+
+  it("keeps a bounded number of changes during a reading, and reads once more beyond it", async () => {
+    chain.invalidate();
+    for (const version of [6, 7, 8, 9]) chain.offer(change(version, version - 1));
+    await latest().answer(5);
+    expect(told).toEqual([]);
+    await vi.advanceTimersByTimeAsync(100);
+    expect(asked).toHaveLength(2);
+    await latest().answer(9);
+    expect(told).toEqual(["read 9"]);
+  });
+
+  it("fails who waits for a reading that fails, reports it once, and goes on trying with pauses", async () => {
+    const first = chain.refresh();
+    const outcome = expect(first).rejects.toMatchObject({ code: "unavailable" });
+    await latest().fail();
+    await outcome;
+    for (let tries = 2; tries <= 4; tries++) {
+      await vi.advanceTimersByTimeAsync(400);
+      expect(asked).toHaveLength(tries);
+      if (tries < 4) await latest().fail();
+    }
+    expect(errors).toHaveLength(1);
+    await latest().answer(1);
+    expect(told).toEqual(["read 1"]);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(asked).toHaveLength(4);
+  });
+
+  it("answers who asks during a reading with the one after it", async () => {
+    chain.invalidate();
+    let isRead = false;
+    const read = chain.refresh().then(() => {
+      isRead = true;
+    });
+    await latest().answer(5);
+    expect(isRead).toBe(false);
+    await latest().answer(6);
+    await read;
+    expect(told).toEqual(["read 5", "read 6"]);
+  });
+
+  it("fails who waits when it is closed, and takes nothing any more", async () => {
+    const outcome = expect(chain.refresh()).rejects.toMatchObject({ code: "closed" });
+    chain.close();
+    await latest().answer(5);
+    await outcome;
+    chain.offer(change(6, 5));
+    await expect(chain.refresh()).rejects.toMatchObject({ code: "closed" });
+    expect(told).toEqual([]);
+    expect(errors).toEqual([]);
+  });
+});

@@ -1,0 +1,18 @@
+import { createRedisStore } from "@cm/redis-store";
+import { freshPrefix } from "@cm/test-kit";
+import { createStoreHarness, type StoreHarness } from "@cm/test-kit/contracts";
+import { inject } from "vitest";
+import { describePresence } from "./presence-suite.fixture.js";
+import { describeStorms } from "./storm-suite.fixture.js";
+
+for (const [name, url] of [
+  ["Redis", inject("redisUrl")],
+  ["Redis Cluster", inject("redisClusterUrl")],
+] as const) {
+  const createHarness = (): Promise<StoreHarness> => {
+    const prefix = freshPrefix();
+    return createStoreHarness({ createStore: () => createRedisStore({ url, prefix }) });
+  };
+  describePresence(name, createHarness);
+  describeStorms(name, createHarness, 8);
+}

@@ -1,0 +1,74 @@
+import { createMembership, type Membership, type MembershipOptions } from "@cm/membership";
+import { type CmError, createConnectionIdSource, type FailureStage, type Store } from "@cm/protocol";
+import type { StoreHarness } from "@cm/test-kit/contracts";
+import { createPresence, type Presence, type PresenceOptions } from "./index.js";
+
+/** A server that has connections, and presence to read. */
+export interface TestServer {
+  readonly store: Store;
+  readonly membership: Membership;
+  readonly presence: Presence;
+  /** What presence reported. */
+  readonly errors: { readonly error: CmError; readonly stage: FailureStage }[];
+  /** Opens a connection and gives its id. */
+  connect(userId: string, metadata?: unknown): Promise<string>;
+}
+
+/** What a server may be told beside the defaults of the tests. */
+export interface TestServerOptions {
+  readonly membership?: Partial<MembershipOptions>;
+  readonly presence?: Partial<PresenceOptions>;
+}
+
+/** Servers on one store; all are closed with the harness. */
+export class TestServers {
+  readonly #harness: StoreHarness;
+  readonly #servers: TestServer[] = [];
+
+  constructor(harness: StoreHarness) {
+    this.#harness = harness;
+  }
+
+  async start(serverId: string, options: TestServerOptions = {}): Promise<TestServer> {
+    const store = await this.#harness.peer();
+    const membership = createMembership({
+      ids: createConnectionIdSource({ serverId }),
+      store,
+      interest: { enter: () => Promise.resolve(), exit: () => undefined },
+      heartbeatIntervalMs: 500,
+      leaseTtlMs: 20_000,
+      offlineGraceMs: 0,
+      ...options.membership,
+    });
+    const errors: { readonly error: CmError; readonly stage: FailureStage }[] = [];
+    const presence = createPresence({
+      users: store.users,
+      rooms: store.rooms,
+      bus: store.bus,
+      onError: (error, { stage }) => errors.push({ error, stage }),
+      ...options.presence,
+    });
+    const server: TestServer = {
+      store,
+      membership,
+      presence,
+      errors,
+      async connect(userId, metadata) {
+        const connectionId = membership.nextConnectionId();
+        await membership.open({ connectionId, userId, metadata });
+        return connectionId;
+      },
+    };
+    this.#servers.push(server);
+    await membership.start();
+    return server;
+  }
+
+  async close(): Promise<void> {
+    for (const { presence, membership } of this.#servers) {
+      await presence.close();
+      await membership.shutdown();
+    }
+    await this.#harness.close();
+  }
+}

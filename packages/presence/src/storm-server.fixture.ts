@@ -1,0 +1,102 @@
+import { type ConnectionIdSource, createConnectionIdSource, type Lease, type Store } from "@cm/protocol";
+import { eventually } from "@cm/test-kit";
+
+/** One thing that happens on a server. `pick` chooses among its connections. */
+export type StormStep =
+  | { readonly kind: "open"; readonly user: number; readonly metadata: number | undefined }
+  | { readonly kind: "update"; readonly pick: number; readonly metadata: number }
+  | { readonly kind: "close"; readonly pick: number; readonly graceMs: number }
+  | { readonly kind: "join" | "leave"; readonly pick: number }
+  | { readonly kind: "settle" }
+  | { readonly kind: "crash" };
+
+interface Connection {
+  readonly userId: string;
+  readonly connectionId: string;
+  metadata: string | undefined;
+}
+
+/** The room that all storms go through. */
+export const STORM_ROOM = "storm";
+
+/** Far longer than a test. */
+const LONG_MS = 120_000;
+const SHORT_MS = 50;
+
+/** Writes to a store as a server's owner does, with crashes at will. */
+export class StormServer {
+  readonly #store: Store;
+  readonly #serverId: string;
+  #ids: ConnectionIdSource;
+  #lease: Lease | undefined;
+  #connections: Connection[] = [];
+
+  constructor(store: Store, serverId: string) {
+    this.#store = store;
+    this.#serverId = serverId;
+    this.#ids = createConnectionIdSource({ serverId });
+  }
+
+  async run(step: StormStep): Promise<void> {
+    const lease = this.#lease ?? (await this.#acquire(LONG_MS));
+    const { users, rooms } = this.#store;
+    switch (step.kind) {
+      case "open": {
+        const metadata = step.metadata === undefined ? undefined : JSON.stringify({ n: step.metadata });
+        const connection = { userId: `user-${step.user}`, connectionId: this.#ids.next(), metadata };
+        this.#connections.push(connection);
+        return users.add(lease, [connection]);
+      }
+      case "settle":
+        await users.settle(Array.from({ length: users.slices }, (_, slice) => slice));
+        return;
+      case "crash":
+        return this.#crash();
+      default:
+    }
+    const connection = this.#connections[step.pick % this.#connections.length];
+    if (connection === undefined) return;
+    switch (step.kind) {
+      case "update":
+        connection.metadata = JSON.stringify({ n: step.metadata });
+        await Promise.all([users.update(lease, [connection]), rooms.update(lease, STORM_ROOM, [connection])]);
+        return;
+      case "close":
+        this.#connections = this.#connections.filter((each) => each !== connection);
+        await Promise.all([
+          users.remove(lease, [connection], { graceMs: step.graceMs }),
+          rooms.leave(lease, STORM_ROOM, [connection]),
+        ]);
+        return;
+      case "join":
+        return rooms.join(lease, STORM_ROOM, [connection]);
+      case "leave":
+        return rooms.leave(lease, STORM_ROOM, [connection]);
+    }
+  }
+
+  /** The lease runs out, and another cleans up. */
+  async #crash(): Promise<void> {
+    const { servers, users, rooms } = this.#store;
+    await this.#acquire(SHORT_MS);
+    const claim = await eventually(async () => {
+      const won = await servers.claim(this.#serverId, "reaper", LONG_MS);
+      if (won === undefined) throw new Error("The server still lives.");
+      return won;
+    });
+    await Promise.all([users.evict(claim, this.#connections), rooms.evict(claim, STORM_ROOM)]);
+    await servers.bury(claim);
+    this.#connections = [];
+    this.#lease = undefined;
+    this.#ids = createConnectionIdSource({ serverId: this.#serverId });
+  }
+
+  async #acquire(ttlMs: number): Promise<Lease> {
+    const { serverId, incarnation, shelfBits } = this.#ids;
+    this.#lease = await this.#store.servers.acquire(
+      { serverId, incarnation, shelfBits, host: "127.0.0.1", port: 1 },
+      ttlMs,
+    );
+    return this.#lease;
+  }
+}
