@@ -13,3 +13,15 @@ export type { GameEventHandler } from "./games/game-feed.js";
 export type { ConnectionManagerOptions } from "./games/options.js";
 
 // Sockets
+export { createDistributedConnectionManager } from "./distributed/socket-manager.js";
+
+export type { DepartureMessage } from "./distributed/departures.js";
+export type {
+  BroadcastOptions,
+  ConfirmOptions,
+  DistributedConnectionManager,
+  DistributedStats,
+  ServerRecord,
+} from "./distributed/distributed-connection-manager.js";
+export type { DistributedConnectionManagerOptions, VerifyToken } from "./distributed/options.js";
+export type { ConfirmedOutcome, Confirmation, Gap, RouteOutcome } from "@cm/router";
