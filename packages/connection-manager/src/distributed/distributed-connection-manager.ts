@@ -83,9 +83,9 @@ export interface DistributedConnectionManager<S = unknown> {
    * `shutdown`.
    */
   removeConnection(connectionId: string): Promise<void>;
-  /** Costs O(servers) and O(partitions), not O(connections). */
+  /** Costs O(servers) and O(partitions), not O(connections); two round trips. */
   getDistributedStats(): Promise<DistributedStats>;
-  /** Servers whose lease lives; one that died is not among them from the moment its lease ran out. */
+  /** Servers whose lease lives; one that died is not among them from the moment its lease ran out. Two round trips. */
   getActiveServers(): Promise<readonly ServerRecord[]>;
   /** Whether this server works: its lease is held, and messages were seen to come through. */
   isReady(): boolean;

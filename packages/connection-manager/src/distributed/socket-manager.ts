@@ -158,7 +158,7 @@ class NodeConnectionManager<S> implements DistributedConnectionManager<S> {
   async getDistributedStats(): Promise<DistributedStats> {
     this.#requireOpen();
     const { servers, users, rooms } = this.#node.store;
-    // One turn, one round trip.
+    // At once; the servers are two round trips, the rest waits in their shadow.
     const [living, totalConnections, totalRooms] = await Promise.all([
       servers.list(),
       users.countConnections(),
