@@ -44,6 +44,18 @@ const OUTPUTS = {
     "the room: ann, bob",
     "bob hears: ann is offline, was here just now",
   ],
+  "07-distributed-with-ws": [
+    'bob heard: {"type":"chat","from":"ann","text":"hello from the other server"}',
+    'a direct message was delivered: {"type":"turn"}',
+    "2 connections on 2 servers, 1 of them here",
+    "bob was told: user-disconnected ann",
+    "eve was closed with 1008",
+  ],
+  "08-distributed-with-uws": [
+    'bob heard: {"type":"chat","from":"ann","text":"hello"}',
+    "to all devices of bob: sent",
+    "ann was cut as a slow reader; 0 connections are left here",
+  ],
 };
 
 describe("the examples", () => {
