@@ -93,6 +93,20 @@ export class GameFeed {
     else this.#options.onError(event.error, { stage: "bus" });
   }
 
+  /**
+   * Watches the roster anew: the store has lost its data, and with them that somebody wants
+   * to hear of changes. Never fails.
+   */
+  async rewatch(): Promise<void> {
+    const watch = this.#watch;
+    if (watch === undefined || this.#isOpening || this.#isClosed) return;
+    this.#watch = undefined;
+    this.#isOpening = true;
+    // Closed first: a watch beside it would share what it knows.
+    this.#attempt = watch.close().then(() => this.#open());
+    await this.#attempt.catch(() => undefined); // Reported, and tried again.
+  }
+
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;

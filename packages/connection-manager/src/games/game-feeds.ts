@@ -1,5 +1,8 @@
 import { GameFeed, type GameFeedOptions } from "./game-feed.js";
 
+/** Games that are watched anew at a time. */
+const AT_ONCE = 100;
+
 /** The games that this server listens to. */
 export class GameFeeds {
   readonly #feeds = new Map<string, GameFeed>();
@@ -31,6 +34,14 @@ export class GameFeeds {
     this.#feeds.delete(gameId);
     const closing = feed.close().finally(() => this.#closing.delete(closing));
     this.#closing.add(closing);
+  }
+
+  /** Watches all rosters anew, some at a time. Never fails. */
+  async rewatch(): Promise<void> {
+    const feeds = [...this.#feeds.values()];
+    for (let from = 0; from < feeds.length; from += AT_ONCE) {
+      await Promise.all(feeds.slice(from, from + AT_ONCE).map((feed) => feed.rewatch()));
+    }
   }
 
   async close(): Promise<void> {

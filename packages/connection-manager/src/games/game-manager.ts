@@ -77,7 +77,10 @@ class GameConnectionManager implements ConnectionManager {
       lastSeenOf: (connectionId) => this.#players.ofConnection(connectionId)?.lastSeen,
       // Stale sockets are looked for here, where their names are known.
       onStale: () => undefined,
-      onRestored: (lease) => this.#records.restore(lease),
+      onRestored: async (lease) => {
+        await this.#records.restore(lease);
+        void this.#feeds.rewatch();
+      },
       onExpelled: () => void this.shutdown(),
     });
     this.#node = node;
