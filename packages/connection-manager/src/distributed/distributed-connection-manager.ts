@@ -87,7 +87,10 @@ export interface DistributedConnectionManager<S = unknown> {
   getDistributedStats(): Promise<DistributedStats>;
   /** Servers whose lease lives; one that died is not among them from the moment its lease ran out. Two round trips. */
   getActiveServers(): Promise<readonly ServerRecord[]>;
-  /** Whether this server works: its lease is held, and messages were seen to come through. */
+  /**
+   * Whether this server works at this moment: its lease is held, and messages were seen to
+   * come through. On a Cluster that may take a moment after the start, too.
+   */
   isReady(): boolean;
   /**
    * Cleans up after a server whose lease ran out: takes its connections out of rooms and

@@ -26,8 +26,8 @@ describe.each([
       managers.push(manager);
     }
     const empty = await left();
-    const isThere = () => managers.every((manager) => manager.isReady());
-    expect(isThere()).toBe(true);
+    // Messages must have been seen to come through on every link of the Cluster.
+    await expect.poll(() => managers.every((manager) => manager.isReady()), { timeout: 10_000 }).toBe(true);
 
     // What each connection does depends on its number alone, all of them at once.
     const live: Socket[] = [];
