@@ -74,7 +74,7 @@ describe("watching rooms", () => {
     onTestFinished(() => presence.close());
     const errors: CmError[] = [];
     const local = { toRoom: () => undefined };
-    const departures = new Departures({ presence, local, onError: (error) => errors.push(error) });
+    const departures = new Departures({ presence, local, onError: (error) => errors.push(error), confirmMs: 1_000 });
     departures.enter("lobby");
     departures.enter("lobby");
     departures.enter("hall");
@@ -111,7 +111,7 @@ describe("watching rooms", () => {
     };
     const texts: string[] = [];
     const local = { toRoom: (_room: string, frame: Uint8Array) => void texts.push(Buffer.from(frame).toString()) };
-    const departures = new Departures({ presence, local, onError: (error) => errors.push(error) });
+    const departures = new Departures({ presence, local, onError: (error) => errors.push(error), confirmMs: 1_000 });
     onTestFinished(() => departures.close());
     departures.enter("lobby");
     await vi.advanceTimersByTimeAsync(4_999);
@@ -124,10 +124,51 @@ describe("watching rooms", () => {
     await vi.advanceTimersByTimeAsync(5_000);
     expect(attempts).toBe(4);
     // The user is still there, under another connection.
+    await vi.advanceTimersByTimeAsync(5_000);
     expect(texts).toEqual([]);
-    watchers[1]?.snapshot([]);
-    watchers[1]?.snapshot([]);
-    expect(texts).toHaveLength(1);
-    expect(JSON.parse(texts[0] ?? "")).toMatchObject({ type: "user-disconnected", userId: "ann", connectionId: "c4" });
+  });
+
+  it("tells of users who were only seen to be missing when they are so after a while, and once", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    onTestFinished(() => void vi.useRealTimers());
+    type Watcher = Parameters<ReturnType<typeof createPresence>["watchRoom"]>[1];
+    let watcher: Watcher | undefined;
+    let roster = ["ann", "bob", "cem"];
+    const members = () =>
+      roster.map((userId) => ({ connectionId: `c-${userId}`, userId, serverId: "s", metadata: undefined }));
+    const presence = {
+      // Stands in for a store that loses its data at the moments that matter.
+      watchRoom: async (_room: string, newWatcher: Watcher) => {
+        watcher = newWatcher;
+        watcher.snapshot(members());
+        const close = () => Promise.resolve();
+        return { close, [Symbol.asyncDispose]: close };
+      },
+    };
+    const told: unknown[] = [];
+    const local = {
+      toRoom: (_room: string, frame: Uint8Array) => void told.push(JSON.parse(Buffer.from(frame).toString())),
+    };
+    const departures = new Departures({ presence, local, onError: () => undefined, confirmMs: 1_000 });
+    onTestFinished(() => departures.close());
+    departures.enter("lobby");
+    await vi.advanceTimersByTimeAsync(0);
+
+    // Everything is lost, and written again by all but one.
+    roster = [];
+    watcher?.snapshot(members());
+    roster = ["ann", "cem"];
+    await vi.advanceTimersByTimeAsync(999);
+    expect(told).toEqual([]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(told).toMatchObject([{ type: "user-disconnected", userId: "bob", connectionId: "c-bob" }]);
+
+    // One who is missing and comes again is not told of; nor is bob once more.
+    roster = ["ann"];
+    watcher?.snapshot(members());
+    roster = ["ann", "cem"];
+    watcher?.snapshot(members());
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(told).toHaveLength(1);
   });
 });

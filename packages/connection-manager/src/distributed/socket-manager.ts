@@ -49,6 +49,9 @@ export async function createDistributedConnectionManager<S>(
   return manager;
 }
 
+/** What follows a heartbeat that finds the store's data lost, on a busy server with all its connections. */
+const SETTLING_MS = 5_000;
+
 /** How long another server may take to do what it is asked. */
 const CONTROL: AnswerTime = { timeoutMs: 5_000 };
 
@@ -80,7 +83,12 @@ class NodeConnectionManager<S> implements DistributedConnectionManager<S> {
       local,
       membership,
       departures: options.announceDepartures
-        ? new Departures({ presence, local, onError: options.onError })
+        ? new Departures({
+            presence,
+            local,
+            onError: options.onError,
+            confirmMs: options.heartbeatIntervalMs + SETTLING_MS,
+          })
         : undefined,
       onFailure: (work) => this.#inBackground(work),
     });
