@@ -1,6 +1,14 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
-import { askRedis, eventually, type FaultProxy, freePort, freshPrefix, keysLeftUnder, startFaultProxy } from "@cm/test-kit";
+import {
+  askRedis,
+  eventually,
+  type FaultProxy,
+  freePort,
+  freshPrefix,
+  keysLeftUnder,
+  startFaultProxy,
+} from "@cm/test-kit";
 import { expect, inject, it, onTestFinished } from "vitest";
 import { type GatewayProgram, type LogLine, runGatewayProgram } from "./testing/gateway-program.js";
 

@@ -290,7 +290,7 @@ describe("Membership", () => {
     await membership.close(left);
     // What has happened since is forgotten, and the lease is what it was.
     await store.rooms.leave(lease, "lobby", [{ connectionId: came, userId: "ann" }]);
-    await store.users.remove(lease, [{ connectionId: came, userId: "ann" }]);
+    await store.users.remove(lease, [{ connectionId: came, userId: "ann" }], { graceMs: 0 });
     await store.connections.remove(lease, [came]);
     await store.connections.put(lease, [before, leftBefore]);
     await store.rooms.join(lease, "old", [{ connectionId: stays, userId: "bob" }]);

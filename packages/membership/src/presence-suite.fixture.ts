@@ -76,7 +76,7 @@ class World {
     };
     const membership = createMembership({
       ids: createConnectionIdSource({ serverId }),
-      store: { servers, connections: store.connections, rooms: store.rooms, users: store.users },
+      store: { servers, connections: store.connections, rooms: store.rooms, users: store.users, link: store.link },
       interest: { enter: () => Promise.resolve(), exit: () => undefined },
       heartbeatIntervalMs: 200,
       leaseTtlMs: 20_000,
@@ -275,9 +275,9 @@ export function describeMembershipPresence(name: string, createHarness: HarnessF
         ...store.users,
         update: (...args) => (isAway ? Promise.reject(new Error("The store hiccups.")) : store.users.update(...args)),
       };
-      const { servers, connections, rooms } = store;
+      const { servers, connections, rooms, link } = store;
       const a = await world.start("a", {
-        store: { servers, connections, rooms, users },
+        store: { servers, connections, rooms, users, link },
         onError: (error) => errors.push(error),
       });
       const id = await a.connect("ann", 1);

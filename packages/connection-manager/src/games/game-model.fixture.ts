@@ -2,7 +2,7 @@ import type { GameState } from "@cm/protocol";
 
 /** The servers of a history, by place. */
 export const SERVERS = [0, 1, 2] as const;
-export const USERS = ["ann", "bob", "eve"] as const;
+export const USERS = ["ann", "bob"] as const;
 export const GAMES = ["chess", "go"] as const;
 
 /** One step of a history. `at` is the place of the server that is asked. */
@@ -16,6 +16,15 @@ export type Step =
     }
   | { readonly do: "move-on"; readonly at: number; readonly game: string }
   | { readonly do: "die"; readonly at: number };
+
+/**
+ * A step that is not chosen yet: `pick` chooses among what makes sense where the history has
+ * come to. Steps that are all drawn blindly would mostly ask for users who are not there.
+ */
+export interface Draft {
+  readonly step: Step;
+  readonly pick: number;
+}
 
 /** What everybody is to see of a game. */
 export interface SeenGame {
@@ -56,6 +65,32 @@ export class GameModel {
       if (was.length > 0) this.#tell(game, "game-removed");
     }
     return outcome;
+  }
+
+  /** Chooses a step of the draft's kind that does something, where there is one. */
+  choose({ step, pick }: Draft): Step {
+    const users = this.#servers.flatMap((server, at) =>
+      [...server].map(([user, presence]) => ({ at, user, presence })),
+    );
+    const meant = users.filter(({ presence }) => this.#makesSense(step, presence));
+    const one = meant[pick % Math.max(1, meant.length)];
+    if (one === undefined || step.do === "connect") return step;
+    const { at, user, presence } = one;
+    switch (step.do) {
+      case "disconnect":
+        return { ...step, at, user, socket: [...presence.sockets][pick % presence.sockets.size] ?? step.socket };
+      case "leave":
+        // On any server: those that hold the user's sockets are asked.
+        return { ...step, user };
+      case "join":
+      case "spectate":
+      case "stop-spectating":
+        return { ...step, at, user };
+      case "move-on":
+        return { ...step, at };
+      case "die":
+        return { do: "die", at };
+    }
   }
 
   /** What the latest step told of a game. */
@@ -137,6 +172,21 @@ export class GameModel {
       case "stop-spectating":
         here?.watching.delete(step.game);
         return "done";
+    }
+  }
+
+  #makesSense(step: Step, { games, watching }: Presence): boolean {
+    switch (step.do) {
+      case "leave":
+        return games.has(step.game);
+      case "join":
+        return !games.has(step.game);
+      case "spectate":
+        return this.#states.has(step.game) && !games.has(step.game) && !watching.has(step.game);
+      case "stop-spectating":
+        return watching.has(step.game);
+      default:
+        return true;
     }
   }
 

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import type { ConnectionManager } from "./connection-manager.js";
 import { createConnectionManager } from "./game-manager.js";
-import { GAMES, GameModel, SERVERS, type Step, USERS } from "./game-model.fixture.js";
+import { type Draft, GAMES, GameModel, SERVERS, type Step, USERS } from "./game-model.fixture.js";
 import { codeOf, EventRecorder } from "./managers.fixture.js";
 
 /** How long a step's effects may take to show everywhere. */
@@ -18,13 +18,21 @@ const socket = fc.constantFrom(0, 1);
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 5, arbitrary: fc.record({ do: fc.constant("connect" as const), at, user, socket }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant("disconnect" as const), at, user, socket }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant("disconnect" as const), at, user, socket }) },
   { weight: 6, arbitrary: fc.record({ do: fc.constant("join" as const), at, user, game }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant("leave" as const), at, user, game }) },
-  { weight: 3, arbitrary: fc.record({ do: fc.constant("spectate" as const), at, user, game }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant("spectate" as const), at, user, game }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("stop-spectating" as const), at, user, game }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("move-on" as const), at, game }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("die" as const), at }) },
+);
+
+const draft: fc.Arbitrary<Draft> = fc.record({ step, pick: fc.nat({ max: 11 }) });
+
+/** Somebody is there from the beginning. */
+const history = fc.tuple(
+  fc.array(fc.record({ do: fc.constant("connect" as const), at, user, socket }), { minLength: 2, maxLength: 2 }),
+  fc.array(draft, { minLength: 1, maxLength: 10, size: "max" }),
 );
 
 interface Server {
@@ -102,20 +110,26 @@ export function itFollowsTheModel(name: string, createHarness: () => Promise<Sto
     const seed = process.env.CM_SEED;
     try {
       await fc.assert(
-        fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 10 }), async (history) => {
+        fc.asyncProperty(history, async ([beginning, drafts]) => {
           if (cluster === undefined) {
             cluster = new Cluster(await createHarness());
             await cluster.start();
           }
+          const taken: Step[] = [];
           try {
             const model = new GameModel();
-            for (const each of history) await follow(cluster, model, each);
+            const take = async (each: Step): Promise<void> => {
+              taken.push(each);
+              if (cluster !== undefined) await follow(cluster, model, each);
+            };
+            for (const each of beginning) await take(each);
+            for (const each of drafts) await take(model.choose(each));
             await emptyOut(cluster, model);
           } catch (error) {
             // The next history begins with nothing.
             await cluster.close();
             cluster = undefined;
-            throw error;
+            throw new Error(`After ${taken.map((each) => JSON.stringify(each)).join(" ")}`, { cause: error });
           }
         }),
         { numRuns, ...(seed === undefined ? {} : { seed: Number(seed) }) },

@@ -24,7 +24,7 @@ export interface SessionDirectory {
   get(gameId: string): Promise<SessionRecord | undefined>;
   /**
    * Moves a session to another state, and counts as activity. Of two that compete, one
-   * wins. Fails with `not-found`, or `transition-invalid` (and `details.from`) where
+   * wins. Fails with `not-found`, or `transition-invalid` (its `details` name both) where
    * the state it is in does not lead there; see `GAME_TRANSITIONS`. Moving to the state
    * that it is in is such a failure too.
    */
