@@ -92,3 +92,28 @@ it("fails with a code while Redis is away, and works again afterwards", async ()
     expect(await manager.getStats()).toEqual({ onlineUsers: 2, activeGames: 1, totalConnections: 2 });
   });
 });
+
+it("makes the game whole again that was there, and none that had run out before it", async () => {
+  const redis = await startRedis();
+  onTestFinished(() => redis.close());
+  const options = { redisUrl: redis.url, sessionTTL: 1.5 };
+  const [a, b] = [await start({ ...options, serverInstance: "a" }), await start({ ...options, serverInstance: "b" })];
+  await Promise.all([a.connect("ann", "1"), a.connect("bob", "2"), b.connect("eve", "3")]);
+  for (const game of ["chess", "go"]) {
+    await a.joinGame("ann", game);
+    await a.setGameState(game, "active");
+  }
+  await eventually(async () => expect((await a.getStats()).activeGames).toBe(0));
+  // One is made anew by this server, the other one by another, of which this one hears when it cleans up.
+  await a.joinGame("bob", "chess");
+  await b.joinGame("eve", "go");
+  const made = await Promise.all([a.getSession("chess"), a.getSession("go")]);
+  await a.cleanupStaleConnections();
+  await askRedis(redis.port, "FLUSHALL");
+  const restored = await eventually(async () => {
+    const sessions = await Promise.all([a.getSession("chess"), a.getSession("go")]);
+    if (sessions.includes(undefined)) throw new Error("Not both games are there.");
+    return sessions;
+  });
+  expect(restored).toMatchObject(made.map((session) => ({ state: "waiting", createdAt: session?.createdAt })));
+});

@@ -234,6 +234,7 @@ class GameConnectionManager implements ConnectionManager {
     );
     const reaped = await this.#node.membership.reapExpired();
     await this.#places.dismissStranded();
+    await this.#records.refresh();
     return stale.length + reaped;
   }
 

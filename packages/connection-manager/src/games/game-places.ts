@@ -75,7 +75,7 @@ export class GamePlaces {
       return result.status === "rejected" && (isMissed || !players.get(userId)?.games.has(gameId));
     });
     if (failure?.status !== "rejected") {
-      void records.learn(gameId);
+      void records.learn(gameId, isNew);
       return;
     }
     if (isNew) await this.leaveHere(userId, gameId);

@@ -13,6 +13,9 @@ const ACTIVITIES_MAX = 10_000;
 /** A game's activity is told to the store at most so often. */
 const ACTIVITY_INTERVAL_MS = 1_000;
 
+/** Records that are read at a time. */
+const AT_ONCE = 100;
+
 /** What a {@link SessionRecords} needs. */
 export interface SessionRecordsOptions {
   readonly sessions: SessionDirectory;
@@ -32,15 +35,31 @@ export class SessionRecords {
     this.#options = options;
   }
 
-  /** Reads the record of a game that is played here. Nobody waits for it; it never fails. */
-  async learn(gameId: string): Promise<void> {
+  /**
+   * Reads the record of a game that is played here: once, or `anew` since it may have run
+   * out and another one have been made. Nobody waits for it; it never fails.
+   */
+  async learn(gameId: string, anew: boolean): Promise<void> {
+    if (!anew && this.#known.has(gameId)) return;
     const { sessions, isPlayed, onError } = this.#options;
-    if (this.#known.has(gameId)) return;
+    const before = this.#known.get(gameId);
     try {
       const record = await sessions.get(gameId);
-      if (record !== undefined && isPlayed(gameId)) this.#known.set(gameId, record);
+      // What was told meanwhile is not older than what was read. A game without a record
+      // has run out, or its data are lost: what is known of it is kept for the latter.
+      if (record !== undefined && isPlayed(gameId) && this.#known.get(gameId) === before) {
+        this.#known.set(gameId, record);
+      }
     } catch (cause) {
       onError(toCmError(cause, "unavailable", "A game's record could not be read."), { stage: "projection" });
+    }
+  }
+
+  /** Reads all records anew, some at a time: others may have made games that ran out here. Never fails. */
+  async refresh(): Promise<void> {
+    const games = [...this.#known.keys()];
+    for (let from = 0; from < games.length; from += AT_ONCE) {
+      await Promise.all(games.slice(from, from + AT_ONCE).map((gameId) => this.learn(gameId, true)));
     }
   }
 
