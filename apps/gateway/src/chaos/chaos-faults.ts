@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type FaultProxy, type RedisServer, RespConnection } from "@cm/test-kit";
+import { askRedis, type FaultProxy, type RedisServer } from "@cm/test-kit";
 import WebSocket from "ws";
 import type { ChaosClient } from "./chaos-client.js";
 import { type ChaosWorld, LEASE_MS } from "./chaos-world.js";
@@ -27,8 +27,8 @@ const ANYWHERE: Readonly<Record<string, Fault>> = {
   "gateway paused past its lease": (scene) => pause(scene, LEASE_MS + 1_000, LEASE_MS + 4_000),
   "gateway paused for a moment": (scene) => pause(scene, 200, LEASE_MS - 1_500),
   "all scripts forgotten": ({ world }) => onMasters(world, ["SCRIPT", "FLUSH"]),
-  "subscribers cut": ({ world }) => onMasters(world, ["CLIENT", "KILL", "TYPE", "pubsub"]),
-  "all clients of Redis cut": ({ world }) => onMasters(world, ["CLIENT", "KILL", "TYPE", "normal"]),
+  "subscribers cut": ({ world }) => cutClients(world, /name=cm:subscriber /),
+  "all clients of Redis cut": ({ world }) => cutClients(world, /name=cm:/),
   "Redis stands still for a moment": ({ world, random }) =>
     onMasters(world, ["CLIENT", "PAUSE", random.between(100, 1_500), "ALL"]),
   "clients vanish": async ({ clients, random }) => {
@@ -36,19 +36,19 @@ const ANYWHERE: Readonly<Record<string, Fault>> = {
   },
   "a client floods": async ({ world, random }) => {
     const socket = await rawSocket(world, random, "flooder");
-    for (let i = 0; i < 20_000 && socket.readyState === WebSocket.OPEN; i++) {
+    for (let i = 0; i < 20_000 && socket?.readyState === WebSocket.OPEN; i++) {
       socket.send(i % 3 === 0 ? "}{" : `{"type":"join","room":"flood-${i % 500}"}`);
       if (i % 500 === 0) await sleep(5);
     }
-    socket.terminate();
+    socket?.terminate();
   },
   "a client reads nothing": async ({ world, random }) => {
     const socket = await rawSocket(world, random, "reader");
-    socket.send('{"type":"join","room":"room-0"}');
+    socket?.send('{"type":"join","room":"room-0"}');
     await sleep(100);
-    socket.pause();
+    socket?.pause();
     await sleep(2_000);
-    socket.terminate();
+    socket?.terminate();
   },
 };
 
@@ -153,26 +153,37 @@ async function viaProxy(
 }
 
 /** Sends a command to every master. */
-async function onMasters({ store }: ChaosWorld, command: readonly (string | number)[]): Promise<void> {
+async function onMasters(world: ChaosWorld, command: readonly (string | number)[]): Promise<void> {
+  for (const { port } of await mastersOf(world)) await askRedis(port, ...command);
+}
+
+/** Cuts the gateways' connections alone: those by which faults are done are not meant. */
+async function cutClients(world: ChaosWorld, named: RegExp): Promise<void> {
+  for (const { port } of await mastersOf(world)) {
+    const clients = String(await askRedis(port, "CLIENT", "LIST")).split("\n");
+    for (const client of clients.filter((each) => named.test(each))) {
+      const id = /^id=(\d+)/.exec(client)?.[1];
+      if (id !== undefined) await askRedis(port, "CLIENT", "KILL", "ID", id);
+    }
+  }
+}
+
+async function mastersOf({ store }: ChaosWorld): Promise<ReadonlySet<RedisServer>> {
   const masters = new Set<RedisServer>();
   if (store.topology === "single") masters.add(store.redis);
   else if (store.topology === "sentinel") masters.add(await store.redis.currentMaster());
   else for (const slot of [0, 8_000, 16_000]) masters.add(await store.redis.ownerOf(slot));
-  for (const { port } of masters) {
-    const connection = await RespConnection.open(port);
-    // The connection may be among those that the command cuts.
-    await connection.command(...command).catch(() => undefined);
-    connection.close();
-  }
+  return masters;
 }
 
-async function rawSocket(world: ChaosWorld, random: SeededRandom, user: string): Promise<WebSocket> {
+/** A client of its own making; `undefined` where the gateway that it came to has just died. */
+async function rawSocket(world: ChaosWorld, random: SeededRandom, user: string): Promise<WebSocket | undefined> {
   const socket = new WebSocket(`${random.pick(world.wsUrls)}?user=${user}`, "cm.v1");
-  await new Promise<void>((resolve, reject) => {
-    socket.once("open", resolve);
-    socket.once("error", reject);
+  const isOpen = await new Promise<boolean>((resolve) => {
+    socket.on("open", () => resolve(true));
+    socket.on("error", () => resolve(false));
   });
-  socket.on("error", () => undefined);
+  if (!isOpen) return undefined;
   socket.send('{"type":"hello","version":1}');
   return socket;
 }
