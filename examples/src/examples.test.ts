@@ -44,6 +44,26 @@ const OUTPUTS = {
     "the room: ann, bob",
     "bob hears: ann is offline, was here just now",
   ],
+  "06-games": [
+    "tokyo hears: player-joined of ann, from berlin",
+    "tokyo hears: game-move of ann, from berlin",
+    "active: ann against bob, watched by eve",
+    "online: 3, games: 1, connections: 3",
+    "tokyo hears: player-left of ann, from berlin",
+    "still playing: bob",
+  ],
+  "07-distributed-with-ws": [
+    'bob heard: {"type":"chat","from":"ann","text":"hello from the other server"}',
+    'a direct message was delivered: {"type":"turn"}',
+    "2 connections on 2 servers, 1 of them here",
+    "bob was told: user-disconnected ann",
+    "eve was closed with 1008",
+  ],
+  "08-distributed-with-uws": [
+    'bob heard: {"type":"chat","from":"ann","text":"hello"}',
+    "to all devices of bob: sent",
+    "ann was cut as a slow reader; 0 connections are left here",
+  ],
 };
 
 describe("the examples", () => {
@@ -51,6 +71,23 @@ describe("the examples", () => {
     for (const env of [{}, { REDIS_URL: inject("redisUrl"), REDIS_PREFIX: freshPrefix() }]) {
       const printed = await output(`dist/${name}.js`, env);
       for (const line of lines) expect(printed).toContain(line);
+    }
+  });
+});
+
+describe("the README of the connection manager", () => {
+  it("has code that runs, found through the environment", async () => {
+    const readme = fileURLToPath(new URL("../../packages/connection-manager/README.md", import.meta.url));
+    const [, code = ""] = /^```js\n(.*?)^```$/ms.exec(await readFile(readme, "utf8")) ?? [];
+    const folder = await mkdtemp(`${HERE}/.readme-`);
+    try {
+      await writeFile(`${folder}/games.mjs`, code);
+      for (const env of [{}, { REDIS_URL: inject("redisUrl") }]) {
+        const printed = await output(`${folder}/games.mjs`, env);
+        for (const line of ["player-joined ann", "game-move ann", "[ 'ann' ]"]) expect(printed).toContain(line);
+      }
+    } finally {
+      await rm(folder, { recursive: true });
     }
   });
 });

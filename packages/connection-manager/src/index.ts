@@ -1,3 +1,27 @@
 // Games
+export { createConnectionManager } from "./games/game-manager.js";
+export { getConnectionManager, initializeConnectionManager } from "./games/singleton.js";
+export { optionsFromEnvironment } from "./games/environment.js";
+export type {
+  ConnectionManager,
+  ConnectionStats,
+  DisconnectOptions,
+  HandlerRegistration,
+} from "./games/connection-manager.js";
+export type { Environment } from "./games/environment.js";
+export type { GameEventHandler } from "./games/game-feed.js";
+export type { ConnectionManagerOptions } from "./games/options.js";
 
 // Sockets
+export { createDistributedConnectionManager } from "./distributed/socket-manager.js";
+
+export type { DepartureMessage } from "./distributed/departures.js";
+export type {
+  BroadcastOptions,
+  ConfirmOptions,
+  DistributedConnectionManager,
+  DistributedStats,
+  ServerRecord,
+} from "./distributed/distributed-connection-manager.js";
+export type { DistributedConnectionManagerOptions, VerifyToken } from "./distributed/options.js";
+export type { ConfirmedOutcome, Confirmation, Gap, RouteOutcome } from "@cm/router";

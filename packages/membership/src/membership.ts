@@ -287,8 +287,8 @@ class LeasedMembership implements Membership {
     try {
       await this.#keeper.write((lease) => this.#projection.open(lease, connection));
     } catch (error) {
-      this.#local.delete(connection);
-      this.#removals.later({ connection, rooms: [] });
+      // Joins may be under way already.
+      this.#removals.later({ connection, rooms: this.#forget(connection) });
       throw error;
     }
     // The socket may have closed meanwhile, and its removal been overtaken by a retry.
@@ -315,11 +315,7 @@ class LeasedMembership implements Membership {
     if (connection === undefined) return;
     if (signOff) connection.graceMs = 0;
     this.#outdated.delete(connection);
-    const rooms = [...connection.rooms];
-    this.#local.delete(connection);
-    connection.rooms.clear();
-    for (const room of rooms) this.#options.interest.exit(room);
-    await this.#removals.run({ connection, rooms });
+    await this.#removals.run({ connection, rooms: this.#forget(connection) });
   }
 
   async join(connectionId: string, room: string, { session = false }: JoinRoomOptions = {}): Promise<void> {
@@ -337,6 +333,15 @@ class LeasedMembership implements Membership {
     });
     connection.joining.set(room, attempt);
     return attempt;
+  }
+
+  /** Takes a connection out of the truth; the rooms that it was in. */
+  #forget(connection: LocalConnection): string[] {
+    const rooms = [...connection.rooms];
+    this.#local.delete(connection);
+    connection.rooms.clear();
+    for (const room of rooms) this.#options.interest.exit(room);
+    return rooms;
   }
 
   async #join(connection: LocalConnection, room: string, session: boolean): Promise<void> {

@@ -156,6 +156,14 @@ describe("ChangeChain", () => {
     expect(told).toEqual(["read 5", "read 6"]);
   });
 
+  it("fails who waits when it is closed while a change is on its way", async () => {
+    const outcome = expect(chain.refresh()).rejects.toMatchObject({ code: "closed" });
+    await latest().answer(5, 6);
+    chain.close();
+    await outcome;
+    expect(told).toEqual([]);
+  });
+
   it("fails who waits when it is closed, and takes nothing any more", async () => {
     const outcome = expect(chain.refresh()).rejects.toMatchObject({ code: "closed" });
     chain.close();

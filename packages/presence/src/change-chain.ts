@@ -146,6 +146,8 @@ export class ChangeChain<C extends ChainedChange> {
       const reading = await this.#options.read();
       if (this.#closed) throw closed();
       if (!(await this.#complete(reading))) {
+        // Those who wait were taken out of the list that closing settles.
+        if (this.#closed) throw closed();
         this.#waiters.unshift(...waiters);
         this.#isWanted = true;
         return false;

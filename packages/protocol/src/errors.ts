@@ -39,6 +39,7 @@ export const ERROR_CODES = {
   unavailable: { retryable: true, meaning: "The store or the bus can't be reached." },
   timeout: { retryable: true, meaning: "No answer came within the deadline." },
   "lease-lost": { retryable: true, meaning: "The server's lease ran out or was taken anew; nothing was written." },
+  "server-alive": { retryable: true, meaning: "The server's lease lives; nobody may clean up after it." },
   "server-id-taken": { retryable: true, meaning: "A living server holds this server id." },
   "layout-mismatch": { retryable: false, meaning: "The store holds data of another layout." },
   "store-corrupt": { retryable: false, meaning: "The store holds something else than this project's data there." },

@@ -54,6 +54,7 @@ export class ProbedSubscriber {
     this.connection = new SubscriberConnection({
       redis,
       sharded,
+      acknowledgeTimeoutMs: probe.timeoutMs,
       events: {
         message: (channel, payload) => {
           if (events.message(channel, payload) || !channel.equals(this.#probeBytes)) return;
@@ -74,6 +75,7 @@ export class ProbedSubscriber {
         },
         changed: events.changed,
         moved: events.moved,
+        overdue: () => this.#replace(counters),
         failed: events.failed,
       },
     });
@@ -81,10 +83,7 @@ export class ProbedSubscriber {
       publish: (payload) => probe.publish(this.#probeChannel, payload),
       isReady: () => redis.status === "ready",
       isLive: () => this.connection.isLive(this.#probeChannel),
-      replace: () => {
-        counters.replacedSubscribers++;
-        this.connection.replace();
-      },
+      replace: () => this.#replace(counters),
       replacePublisher,
       changed: events.changed,
       intervalMs: probe.intervalMs,
@@ -123,6 +122,11 @@ export class ProbedSubscriber {
   /** Messages can be published again: asks at once. */
   hurry(): void {
     this.#probe.hurry();
+  }
+
+  #replace(counters: LinkCounters): void {
+    counters.replacedSubscribers++;
+    this.connection.replace();
   }
 
   /** Takes the listeners off; the connection itself is left to whoever made it. */

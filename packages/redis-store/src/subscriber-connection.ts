@@ -16,6 +16,8 @@ export interface SubscriberEvents {
   readonly renewed: () => void;
   /** A slot of these channels has another master now (Cluster only). */
   readonly moved: () => void;
+  /** What was sent is not acknowledged, though messages may come as ever. */
+  readonly overdue: () => void;
   readonly failed: (error: unknown) => void;
 }
 
@@ -24,6 +26,8 @@ export interface SubscriberConnectionOptions {
   readonly redis: Redis;
   /** `true` for SSUBSCRIBE, one slot a command. */
   readonly sharded: boolean;
+  /** How long an acknowledgement may take, in milliseconds. */
+  readonly acknowledgeTimeoutMs: number;
   readonly events: SubscriberEvents;
 }
 
@@ -37,6 +41,7 @@ const RETRY_MS = 200;
 export class SubscriberConnection {
   readonly redis: Redis;
   readonly #sharded: boolean;
+  readonly #acknowledgeTimeoutMs: number;
   readonly #events: SubscriberEvents;
   readonly #wanted = new Set<string>();
   /** Sent on this connection, not acknowledged yet. */
@@ -51,11 +56,14 @@ export class SubscriberConnection {
   #epoch = 0;
   #flushing = false;
   #retry: NodeJS.Timeout | undefined;
+  /** Runs while something is sent and nothing of it acknowledged. */
+  #patience: NodeJS.Timeout | undefined;
   #closed = false;
 
-  constructor({ redis, sharded, events }: SubscriberConnectionOptions) {
+  constructor({ redis, sharded, acknowledgeTimeoutMs, events }: SubscriberConnectionOptions) {
     this.redis = redis;
     this.#sharded = sharded;
+    this.#acknowledgeTimeoutMs = acknowledgeTimeoutMs;
     this.#events = events;
     this.#unlisten = this.#listen();
   }
@@ -104,6 +112,7 @@ export class SubscriberConnection {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#retry);
+    this.#endPatience();
     this.#unlisten();
     // What the client still has to say while it goes, nobody needs to know.
     const ignore = (): void => undefined;
@@ -161,17 +170,34 @@ export class SubscriberConnection {
         (error) => this.#refused(batch, epoch, error),
       );
     }
+    this.#bePatient();
     this.#events.changed();
+  }
+
+  /** Redis answers in order: as long as anything is acknowledged, the rest is on its way. */
+  #bePatient(): void {
+    if (this.#sent.size === 0) return;
+    this.#patience ??= setTimeout(() => {
+      this.#patience = undefined;
+      if (this.#sent.size > 0) this.#events.overdue();
+    }, this.#acknowledgeTimeoutMs).unref();
+  }
+
+  #endPatience(): void {
+    clearTimeout(this.#patience);
+    this.#patience = undefined;
   }
 
   #acknowledged(batch: readonly string[], epoch: number): void {
     if (epoch !== this.#epoch || this.#closed) return;
+    this.#endPatience();
     for (const channel of batch) {
       this.#sent.delete(channel);
       if (this.#wanted.has(channel)) this.#goneLive(channel);
       else this.#leaving.add(channel);
     }
     if (this.#leaving.size > 0) this.#schedule();
+    this.#bePatient();
     this.#events.changed();
   }
 
@@ -194,6 +220,7 @@ export class SubscriberConnection {
   /** The connection broke or is a new one: nothing is subscribed on it. */
   #renewed(): void {
     this.#epoch++;
+    this.#endPatience();
     this.#sent.clear();
     this.#leaving.clear();
     this.#loseAll();

@@ -59,6 +59,8 @@ it("lets one gateway that is cut off go out of the rosters alone, and takes it b
   expect(await cluster.readiness(1)).toBe(200);
   expect(await cluster.readiness(0)).toBe(503);
   await cutOff?.set({ kind: "pass" });
+  // Commands may be back before the subscriptions are: only both together are said to be ready.
+  await cluster.untilReady();
   await expectProjected(cluster, crowd);
   expect(crowd.present).toEqual(crowd.members);
   await crowd.hearsItself();

@@ -11,10 +11,11 @@ type Request = { readonly type: string } & Readonly<Record<string, unknown>>;
 /** A plain client of the protocol, for tests: one request, one answer, and all that arrived. */
 export class CmSocket {
   readonly welcome: Welcome;
-  /** Every frame that is no answer, in the order of arrival. */
+  /** Every frame that is no answer, in the order of arrival; none where they go to a listener. */
   readonly received: Frame[] = [];
   readonly closed: Promise<{ readonly code: number; readonly reason: string }>;
   readonly #socket: WebSocket;
+  readonly #listener: ((frame: Frame) => void) | undefined;
   readonly #waiting = new Map<
     number,
     { readonly answer: (frame: Frame) => void; readonly fail: (error: Error) => void }
@@ -22,8 +23,9 @@ export class CmSocket {
   #listeners: (() => void)[] = [];
   #nextRef = 1;
 
-  private constructor(socket: WebSocket, welcome: Welcome) {
+  private constructor(socket: WebSocket, welcome: Welcome, listener: ((frame: Frame) => void) | undefined) {
     this.#socket = socket;
+    this.#listener = listener;
     this.welcome = welcome;
     this.closed = once(socket, "close").then(([code, reason]) => ({ code: Number(code), reason: String(reason) }));
     socket.on("message", (data) => this.#onFrame(JSON.parse(String(data)) as Frame)); // The server's own frames.
@@ -43,14 +45,14 @@ export class CmSocket {
     return this.#socket.readyState === WebSocket.OPEN;
   }
 
-  /** Connects and says hello. */
-  static async open(wsUrl: string, user: string): Promise<CmSocket> {
+  /** Connects and says hello. With a listener, frames that are no answers go to it and are not kept. */
+  static async open(wsUrl: string, user: string, listener?: (frame: Frame) => void): Promise<CmSocket> {
     const socket = await openSocket(wsUrl, user);
     socket.send(JSON.stringify({ type: "hello", version: 1 }));
     const [data] = await once(socket, "message");
     const frame = JSON.parse(String(data)) as Frame; // The server's own frame.
     if (frame.type !== "welcome") throw new Error(`No welcome but ${String(data)}`);
-    return new CmSocket(socket, frame);
+    return new CmSocket(socket, frame, listener);
   }
 
   /** Sends a request with a reference and waits for its answer, whatever that is. */
@@ -115,6 +117,10 @@ export class CmSocket {
     if (waiting !== undefined && typeof frame.ref === "number") {
       this.#waiting.delete(frame.ref);
       waiting.answer(frame);
+      return;
+    }
+    if (this.#listener !== undefined) {
+      this.#listener(frame);
       return;
     }
     this.received.push(frame);

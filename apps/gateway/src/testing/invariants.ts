@@ -3,15 +3,22 @@ import { createRedisStore } from "@cm/redis-store";
 import { eventually, type ProcessUsage } from "@cm/test-kit";
 import { expect } from "vitest";
 import type { GatewayCluster } from "./cluster.js";
-import type { Crowd } from "./crowd.js";
 import type { CrowdMember } from "./crowd-member.js";
+
+/** The clients, as they know it themselves. */
+export interface Population {
+  /** Those that are or were connected. */
+  readonly members: readonly CrowdMember[];
+  /** Those of them that are. */
+  readonly present: readonly CrowdMember[];
+}
 
 /**
  * Waits until everything that the store and the gateways say is what the crowd knows to be
  * so: servers, connection records, rosters (read from the store, and through every gateway),
  * users, and all counts.
  */
-export async function expectProjected(cluster: GatewayCluster, crowd: Crowd, timeoutMs = 10_000): Promise<void> {
+export async function expectProjected(cluster: GatewayCluster, crowd: Population, timeoutMs = 10_000): Promise<void> {
   await eventually(
     async () => {
       await expectCounts(cluster, crowd);
@@ -65,7 +72,7 @@ export async function expectUsageNear(
   );
 }
 
-async function expectCounts(cluster: GatewayCluster, crowd: Crowd): Promise<void> {
+async function expectCounts(cluster: GatewayCluster, crowd: Population): Promise<void> {
   for (const [index, gateway] of cluster.gateways.entries()) {
     if (!gateway.running) continue;
     const here = crowd.present.filter((member) => member.gateway === index);
@@ -80,7 +87,7 @@ async function expectCounts(cluster: GatewayCluster, crowd: Crowd): Promise<void
 }
 
 /** As each gateway tells them to its clients. */
-async function expectRosters(crowd: Crowd): Promise<void> {
+async function expectRosters(crowd: Population): Promise<void> {
   const askers = new Map(crowd.present.map((member) => [`${member.gateway} ${member.room}`, member]));
   for (const { socket, room } of askers.values()) {
     const answer = await socket.do({ type: "members", room, limit: 1_000 });
@@ -89,7 +96,7 @@ async function expectRosters(crowd: Crowd): Promise<void> {
   }
 }
 
-async function expectStored(store: Store, cluster: GatewayCluster, crowd: Crowd): Promise<void> {
+async function expectStored(store: Store, cluster: GatewayCluster, crowd: Population): Promise<void> {
   const present = crowd.present;
   const running = cluster.gateways.filter((gateway) => gateway.running);
   expect((await store.servers.list()).map(({ serverId }) => serverId).sort()).toEqual(

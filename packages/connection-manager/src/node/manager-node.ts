@@ -48,7 +48,12 @@ export class ManagerNode {
       store,
       interest: this.router,
       onError,
-      onLeaseTaken: (error) => this.#expelled(error),
+      onLeaseTaken: (error) => {
+        // There is no place for this server any more.
+        onError(error, { stage: "lease" });
+        void this.shutdown();
+        options.onExpelled?.();
+      },
       ...said({
         host: options.host,
         port: options.port,
@@ -85,6 +90,11 @@ export class ManagerNode {
   start(): Promise<void> {
     this.#starting ??= this.#start();
     return this.#starting;
+  }
+
+  /** Whether it was shut down, or is about to be. */
+  get isShutDown(): boolean {
+    return this.#shutdown !== undefined;
   }
 
   /** Throws `closed` where it is not running. */
@@ -147,11 +157,5 @@ export class ManagerNode {
 
   #requireWanted(): void {
     if (this.#shutdown !== undefined) throw new CmError("closed", "The manager was shut down while it was starting.");
-  }
-
-  /** Another process has this server's id: there is no place for this one any more. */
-  #expelled(error: CmError): void {
-    this.onError(error, { stage: "lease" });
-    void this.shutdown();
   }
 }

@@ -53,6 +53,8 @@ export interface ManagerNodeOptions extends StoreChoice {
   readonly lastSeenOf?: ((connectionId: string) => number | undefined) | undefined;
   readonly onStale?: ((connectionId: string) => void) | undefined;
   readonly onRestored?: ((lease: Lease) => Promise<void>) | undefined;
+  /** Another process took this server's id, and the node is shutting down. Must not throw. */
+  readonly onExpelled?: (() => void) | undefined;
   /** Failures that no caller is waiting for. Default: a process warning each. */
   readonly onError?: OnError | undefined;
 }

@@ -1,0 +1,189 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { askRedis, type FaultProxy, type RedisServer } from "@cm/test-kit";
+import WebSocket from "ws";
+import type { ChaosClient } from "./chaos-client.js";
+import { type ChaosWorld, LEASE_MS } from "./chaos-world.js";
+import type { SeededRandom } from "./seeded-random.js";
+
+/** What a fault is done to, and with. */
+export interface FaultScene {
+  readonly world: ChaosWorld;
+  readonly clients: readonly ChaosClient[];
+  readonly random: SeededRandom;
+}
+
+/** Something that goes wrong for a while; resolves when it is over. */
+export type Fault = (scene: FaultScene) => Promise<void>;
+
+/** Faults that need nothing of the store but that it is a Redis. */
+const ANYWHERE: Readonly<Record<string, Fault>> = {
+  "gateway killed": async ({ world, random }) => {
+    const index = random.between(0, world.gateways.length - 1);
+    const delayMs = random.between(0, LEASE_MS);
+    await world.gateway(index).kill();
+    await sleep(delayMs);
+    await world.replace(index);
+  },
+  "gateway paused past its lease": (scene) => pause(scene, LEASE_MS + 1_000, LEASE_MS + 4_000),
+  "gateway paused for a moment": (scene) => pause(scene, 200, LEASE_MS - 1_500),
+  "all scripts forgotten": ({ world }) => onMasters(world, ["SCRIPT", "FLUSH"]),
+  "subscribers cut": ({ world }) => cutClients(world, /name=cm:subscriber /),
+  "all clients of Redis cut": ({ world }) => cutClients(world, /name=cm:/),
+  "Redis stands still for a moment": ({ world, random }) =>
+    onMasters(world, ["CLIENT", "PAUSE", random.between(100, 1_500), "ALL"]),
+  "clients vanish": async ({ clients, random }) => {
+    for (const client of clients) if (random.next() < 0.5) client.vanish();
+  },
+  "a client floods": async ({ world, random }) => {
+    const socket = await rawSocket(world, random, "flooder");
+    for (let i = 0; i < 20_000 && socket?.readyState === WebSocket.OPEN; i++) {
+      socket.send(i % 3 === 0 ? "}{" : `{"type":"join","room":"flood-${i % 500}"}`);
+      if (i % 500 === 0) await sleep(5);
+    }
+    socket?.terminate();
+  },
+  "a client reads nothing": async ({ world, random }) => {
+    const socket = await rawSocket(world, random, "reader");
+    socket?.send('{"type":"join","room":"room-0"}');
+    await sleep(100);
+    socket?.pause();
+    await sleep(2_000);
+    socket?.terminate();
+  },
+};
+
+const ON_SINGLE: Readonly<Record<string, Fault>> = {
+  "Redis flushed": ({ world }) => onMasters(world, ["FLUSHALL"]),
+  "Redis restarted empty": async ({ world, random }) => {
+    if (world.store.topology !== "single") return;
+    const { redis } = world.store;
+    const delayMs = random.between(0, 4_000);
+    await redis.kill();
+    await sleep(delayMs);
+    await redis.restart();
+  },
+  "Redis cut off from a gateway": (scene) => viaProxy(scene, (proxy) => proxy.set({ kind: "cut" }), 500, 5_000),
+  "Redis hangs for a gateway": (scene) =>
+    viaProxy(scene, (proxy) => proxy.set({ kind: "hang", drop: "both" }), 1_000, 6_000),
+  "Redis answers a gateway no more": (scene) =>
+    viaProxy(scene, (proxy) => proxy.set({ kind: "hang", drop: "to-client" }), 1_000, 6_000),
+  "Redis is far away from a gateway": (scene) =>
+    viaProxy(scene, (proxy) => proxy.set({ kind: "delay", toServerMs: 100, toClientMs: 100 }), 1_000, 4_000),
+};
+
+const ON_SENTINEL: Readonly<Record<string, Fault>> = {
+  "master hangs and is replaced": async ({ world }) => {
+    if (world.store.topology !== "sentinel") return;
+    const { redis } = world.store;
+    const before = await redis.currentMaster();
+    await before.pause();
+    try {
+      await redis.untilFailedOver(before);
+    } finally {
+      await before.resume();
+    }
+  },
+};
+
+const ON_CLUSTER: Readonly<Record<string, Fault>> = {
+  "master and replica change places": async ({ world, random }) => {
+    if (world.store.topology !== "cluster") return;
+    const { redis } = world.store;
+    const [replica] = await redis.replicasOf(await redis.ownerOf(random.between(0, 16_383)));
+    if (replica !== undefined) await redis.failOver(replica);
+    await redis.untilWhole();
+  },
+  "master hangs and is replaced": async ({ world, random }) => {
+    if (world.store.topology !== "cluster") return;
+    const { redis } = world.store;
+    const master = await redis.ownerOf(random.between(0, 16_383));
+    const [replica] = await redis.replicasOf(master);
+    if (replica === undefined) return;
+    await master.pause();
+    try {
+      await redis.untilMaster(replica);
+    } finally {
+      await master.resume();
+    }
+    await redis.untilWhole();
+  },
+  "slots move": async ({ world, random }) => {
+    if (world.store.topology !== "cluster") return;
+    const { redis } = world.store;
+    for (let count = 0; count < 20; count++) {
+      const slot = random.between(0, 16_383);
+      const from = await redis.ownerOf(slot);
+      const target = await redis.ownerOf(random.between(0, 16_383));
+      if (target !== from) await redis.moveSlot(slot, target);
+    }
+  },
+};
+
+/** The faults that can be done to a world, by name. */
+export function faultsFor({ store }: ChaosWorld): Readonly<Record<string, Fault>> {
+  switch (store.topology) {
+    case "single":
+      return { ...ANYWHERE, ...ON_SINGLE };
+    case "sentinel":
+      return { ...ANYWHERE, ...ON_SENTINEL };
+    case "cluster":
+      return { ...ANYWHERE, ...ON_CLUSTER };
+  }
+}
+
+async function pause({ world, random }: FaultScene, fromMs: number, toMs: number): Promise<void> {
+  const gateway = world.gateway(random.between(0, world.gateways.length - 1));
+  const forMs = random.between(fromMs, toMs);
+  gateway.pause();
+  await sleep(forMs);
+  gateway.resume();
+}
+
+async function viaProxy(
+  { world, random }: FaultScene,
+  begin: (proxy: FaultProxy) => Promise<void>,
+  fromMs: number,
+  toMs: number,
+): Promise<void> {
+  const proxy = random.pick(world.proxies);
+  const forMs = random.between(fromMs, toMs);
+  await begin(proxy);
+  await sleep(forMs);
+  await proxy.set({ kind: "pass" });
+}
+
+/** Sends a command to every master. */
+async function onMasters(world: ChaosWorld, command: readonly (string | number)[]): Promise<void> {
+  for (const { port } of await mastersOf(world)) await askRedis(port, ...command);
+}
+
+/** Cuts the gateways' connections alone: those by which faults are done are not meant. */
+async function cutClients(world: ChaosWorld, named: RegExp): Promise<void> {
+  for (const { port } of await mastersOf(world)) {
+    const clients = String(await askRedis(port, "CLIENT", "LIST")).split("\n");
+    for (const client of clients.filter((each) => named.test(each))) {
+      const id = /^id=(\d+)/.exec(client)?.[1];
+      if (id !== undefined) await askRedis(port, "CLIENT", "KILL", "ID", id);
+    }
+  }
+}
+
+async function mastersOf({ store }: ChaosWorld): Promise<ReadonlySet<RedisServer>> {
+  const masters = new Set<RedisServer>();
+  if (store.topology === "single") masters.add(store.redis);
+  else if (store.topology === "sentinel") masters.add(await store.redis.currentMaster());
+  else for (const slot of [0, 8_000, 16_000]) masters.add(await store.redis.ownerOf(slot));
+  return masters;
+}
+
+/** A client of its own making; `undefined` where the gateway that it came to has just died. */
+async function rawSocket(world: ChaosWorld, random: SeededRandom, user: string): Promise<WebSocket | undefined> {
+  const socket = new WebSocket(`${random.pick(world.wsUrls)}?user=${user}`, "cm.v1");
+  const isOpen = await new Promise<boolean>((resolve) => {
+    socket.on("open", () => resolve(true));
+    socket.on("error", () => resolve(false));
+  });
+  if (!isOpen) return undefined;
+  socket.send('{"type":"hello","version":1}');
+  return socket;
+}

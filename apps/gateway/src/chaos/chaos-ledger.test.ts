@@ -1,0 +1,71 @@
+import { describe, expect, it } from "vitest";
+import { ChaosLedger } from "./chaos-ledger.js";
+import { SeededRandom } from "./seeded-random.js";
+
+function publish(ledger: ChaosLedger, room = "lobby"): number {
+  const n = ledger.publish(room);
+  ledger.acknowledge(n);
+  return n;
+}
+
+describe("the ledger of a chaos run", () => {
+  it("is content where every member got every message once", () => {
+    const ledger = new ChaosLedger();
+    const books = [ledger.open("ann", "lobby"), ledger.open("bob", "lobby")];
+    ledger.open("cid", "elsewhere");
+    const n = publish(ledger);
+    for (const book of books) ledger.receive(book, n, "ann");
+    expect(ledger.silentLosses()).toEqual([]);
+    ledger.settle();
+    expect(ledger.violations).toEqual([]);
+  });
+
+  it("sees a loss that nobody was told of", () => {
+    const ledger = new ChaosLedger();
+    const book = ledger.open("ann", "lobby");
+    ledger.gap(book);
+    const n = publish(ledger);
+    expect(ledger.silentLosses()).toEqual([`ann in lobby never got message ${n} and was not told`]);
+    ledger.settle();
+    expect(ledger.violations).toHaveLength(1);
+  });
+
+  it("lets a loss pass that the member was told of, and counts it", () => {
+    const ledger = new ChaosLedger();
+    const book = ledger.open("ann", "lobby");
+    publish(ledger);
+    ledger.gap(book);
+    ledger.settle();
+    expect([ledger.violations, ledger.counts.toldMissing]).toEqual([[], 1]);
+  });
+
+  it("asks nothing of those who came later or have gone, nor of what was not acknowledged", () => {
+    const ledger = new ChaosLedger();
+    const gone = ledger.open("ann", "lobby");
+    ledger.publish("lobby");
+    publish(ledger);
+    ledger.close(gone);
+    ledger.open("bob", "lobby");
+    ledger.settle();
+    expect(ledger.violations).toEqual([]);
+  });
+
+  it("sees what comes twice, and what one publisher's messages come in another order", () => {
+    const ledger = new ChaosLedger();
+    const book = ledger.open("ann", "lobby");
+    const [first, second] = [publish(ledger), publish(ledger)];
+    ledger.receive(book, second, "bob");
+    ledger.receive(book, second, "bob");
+    ledger.receive(book, first, "bob");
+    expect(ledger.violations).toEqual([`ann got message ${second} twice`, `ann got ${first} of bob after ${second}`]);
+  });
+});
+
+it("the random numbers of a seed are the same each time, and others for another seed", () => {
+  const draw = (seed: number) => {
+    const random = new SeededRandom(seed);
+    return Array.from({ length: 5 }, () => random.between(1, 1_000_000));
+  };
+  expect(draw(7)).toEqual(draw(7));
+  expect(draw(7)).not.toEqual(draw(8));
+});

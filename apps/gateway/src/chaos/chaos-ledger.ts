@@ -1,0 +1,119 @@
+/** A message that was published. */
+interface Published {
+  readonly n: number;
+  readonly room: string;
+  readonly publishedAtMs: number;
+  isAcknowledged: boolean;
+}
+
+/** What one connection of a client got in its room. */
+export class ReceiptBook {
+  readonly name: string;
+  readonly room: string;
+  readonly joinedAtMs: number;
+  isOpen = true;
+  /** When a `gap` frame last came. */
+  lastGapAtMs = Number.NEGATIVE_INFINITY;
+  readonly received = new Set<number>();
+  readonly lastOfPublisher = new Map<string, number>();
+
+  constructor(name: string, room: string, joinedAtMs: number) {
+    this.name = name;
+    this.room = room;
+    this.joinedAtMs = joinedAtMs;
+  }
+}
+
+/** What {@link ChaosLedger} has counted. */
+export interface LedgerCounts {
+  published: number;
+  acknowledged: number;
+  delivered: number;
+  gaps: number;
+  /** Acknowledged messages that a member did not get, and was told so. */
+  toldMissing: number;
+}
+
+/**
+ * Holds what members got against what was published: each acknowledged message reaches
+ * every member that was there before it was published and is still there, once; or that
+ * member was told of a gap after it was published. Nothing comes twice, and one publisher's
+ * messages keep their order.
+ */
+export class ChaosLedger {
+  readonly counts: LedgerCounts = { published: 0, acknowledged: 0, delivered: 0, gaps: 0, toldMissing: 0 };
+  readonly violations: string[] = [];
+  readonly #published = new Map<number, Published>();
+  readonly #books = new Set<ReceiptBook>();
+  #nextNumber = 1;
+
+  /** A connection that joined its room now. */
+  open(name: string, room: string): ReceiptBook {
+    const book = new ReceiptBook(name, room, performance.now());
+    this.#books.add(book);
+    return book;
+  }
+
+  close(book: ReceiptBook): void {
+    book.isOpen = false;
+    this.#books.delete(book);
+  }
+
+  /** A number for a message that is about to be published. */
+  publish(room: string): number {
+    const n = this.#nextNumber++;
+    this.#published.set(n, { n, room, publishedAtMs: performance.now(), isAcknowledged: false });
+    this.counts.published++;
+    return n;
+  }
+
+  acknowledge(n: number): void {
+    const message = this.#published.get(n);
+    if (message === undefined) return;
+    message.isAcknowledged = true;
+    this.counts.acknowledged++;
+  }
+
+  receive(book: ReceiptBook, n: number, publisher: string): void {
+    this.counts.delivered++;
+    if (book.received.has(n)) this.violations.push(`${book.name} got message ${n} twice`);
+    book.received.add(n);
+    const last = book.lastOfPublisher.get(publisher) ?? 0;
+    if (n < last) this.violations.push(`${book.name} got ${n} of ${publisher} after ${last}`);
+    book.lastOfPublisher.set(publisher, Math.max(last, n));
+  }
+
+  gap(book: ReceiptBook): void {
+    this.counts.gaps++;
+    book.lastGapAtMs = performance.now();
+  }
+
+  /** What is missing and nobody was told of; empty where all is well. */
+  silentLosses(): string[] {
+    const losses: string[] = [];
+    for (const message of this.#published.values()) {
+      if (!message.isAcknowledged) continue;
+      for (const book of this.#books) {
+        if (this.#owes(book, message) && book.lastGapAtMs < message.publishedAtMs) {
+          losses.push(`${book.name} in ${book.room} never got message ${message.n} and was not told`);
+        }
+      }
+    }
+    return losses;
+  }
+
+  /** Closes the accounts: what was published so far is settled, and forgotten. */
+  settle(): void {
+    this.violations.push(...this.silentLosses().slice(0, 20));
+    for (const message of this.#published.values()) {
+      if (!message.isAcknowledged) continue;
+      for (const book of this.#books) if (this.#owes(book, message)) this.counts.toldMissing++;
+    }
+    this.#published.clear();
+    for (const book of this.#books) book.received.clear();
+  }
+
+  #owes(book: ReceiptBook, { n, room, publishedAtMs }: Published): boolean {
+    return book.isOpen && book.room === room && book.joinedAtMs < publishedAtMs && !book.received.has(n);
+  }
+}

@@ -1,0 +1,253 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { HEARTBEAT_MS, LEASE_MS, type Topology } from "../chaos/chaos-world.js";
+import type { FailureScene } from "./failure-scene.js";
+
+/** How long a fault took to show, and to be over. */
+export interface Times {
+  /** Until it showed, in milliseconds; `undefined` where there is nothing that would show. */
+  readonly detectionMs: number | undefined;
+  readonly recoveryMs: number;
+}
+
+/** One fault that is measured. */
+export interface MeasuredFault {
+  readonly name: string;
+  readonly topology: Topology;
+  /** What detection and recovery are read from. */
+  readonly readFrom: string;
+  /** What the figures are with heartbeats of 30 s and leases of 90 s. */
+  readonly atDefaults: string;
+  run(scene: FailureScene): Promise<Times>;
+}
+
+/** The gateway that looks at what is done to the others. */
+const OBSERVER = 0;
+
+const BY_LEASE =
+  "noticed 60 to 90 s after, when the lease runs out; cleaned up at a survivor's next heartbeat, at most 30 s later";
+const NO_LEASE = "the same: no heartbeat is waited for";
+
+export const MEASURED_FAULTS: readonly MeasuredFault[] = [
+  {
+    name: "a gateway is killed",
+    topology: "single",
+    readFrom: "the rosters that another gateway shows no longer have its members; Redis holds nothing of it",
+    atDefaults: BY_LEASE,
+    run: (scene) => killed(scene, [1]),
+  },
+  {
+    name: "half of the gateways are killed at once",
+    topology: "single",
+    readFrom: "the rosters that another gateway shows no longer have their members; Redis holds nothing of them",
+    atDefaults: BY_LEASE,
+    run: (scene) => killed(scene, [1, 2]),
+  },
+  {
+    name: "a gateway is paused past its lease, and goes on",
+    topology: "single",
+    readFrom: "rosters without its members, from the pause on; rosters whole again and all ready, from its going on",
+    atDefaults: "noticed 60 to 90 s after; whole again as fast as here, since a heartbeat that is late comes at once",
+    run: async (scene) => {
+      const gateway = scene.world.gateway(1);
+      gateway.pause();
+      const detectionMs = await scene.timeUntil(
+        async () => !(await scene.serversInRosters(OBSERVER)).has(gateway.serverId),
+      );
+      await sleep(1_000);
+      gateway.resume();
+      return { detectionMs, recoveryMs: await scene.timeUntil(() => isWhole(scene)) };
+    },
+  },
+  {
+    name: "Redis is flushed",
+    topology: "single",
+    readFrom: "the first gateway takes its lease anew; rosters whole again and all ready",
+    atDefaults: "within a heartbeat of 30 s, or at once where a gateway writes before",
+    run: async (scene) => {
+      const before = await scene.sumOfStats("reprojections");
+      await askSingle(scene, "FLUSHALL");
+      return both(
+        scene,
+        async () => (await scene.sumOfStats("reprojections")) > before,
+        () => isWhole(scene),
+      );
+    },
+  },
+  {
+    name: "Redis restarts empty",
+    topology: "single",
+    readFrom: "the first gateway is not ready; rosters whole again and all ready",
+    atDefaults: "shows at once; whole within a heartbeat of 30 s, or as soon as a gateway writes",
+    run: async (scene) => {
+      const { store } = scene.world;
+      if (store.topology !== "single") throw new Error("A single Redis is needed.");
+      const restarted = store.redis.restart();
+      const times = await both(
+        scene,
+        () => scene.isUnready(),
+        () => isWhole(scene),
+      );
+      await restarted;
+      return times;
+    },
+  },
+  {
+    name: "Redis can't be reached for 5 s",
+    topology: "single",
+    readFrom: "the first gateway is not ready; from the end of the outage on: rosters whole again and all ready",
+    atDefaults: `${NO_LEASE}, unless the outage outlasts the lease`,
+    run: async (scene) => {
+      await Promise.all(scene.world.proxies.map((proxy) => proxy.set({ kind: "cut" })));
+      const from = performance.now();
+      const detectionMs = await scene.timeUntil(() => scene.isUnready());
+      await sleep(5_000 - (performance.now() - from));
+      await Promise.all(scene.world.proxies.map((proxy) => proxy.set({ kind: "pass" })));
+      return { detectionMs, recoveryMs: await scene.timeUntil(() => isWhole(scene)) };
+    },
+  },
+  {
+    name: "a subscriber's connection hangs open",
+    topology: "single",
+    readFrom: "its gateway is not ready; ready again",
+    atDefaults: NO_LEASE,
+    run: async (scene) => {
+      await hangSubscriber(scene, 1);
+      return both(
+        scene,
+        () => scene.isUnready([1]),
+        () => isWhole(scene),
+      );
+    },
+  },
+  {
+    name: "all subscribers' connections are killed",
+    topology: "single",
+    readFrom: "the first gateway counts an interruption; all have, and are ready",
+    atDefaults: NO_LEASE,
+    run: async (scene) => {
+      const before = await scene.sumOfStats("interruptions");
+      await askSingle(scene, "CLIENT", "KILL", "TYPE", "pubsub");
+      const interrupted = async () => (await scene.sumOfStats("interruptions")) > before;
+      return both(scene, interrupted, async () => (await interrupted()) && (await isWhole(scene)));
+    },
+  },
+  {
+    name: "the master behind Sentinels hangs",
+    topology: "sentinel",
+    readFrom: "the first gateway is not ready; rosters whole again and all ready",
+    atDefaults: "the same, plus what the Sentinels wait before they act (1 s here, 30 s as they come)",
+    run: async (scene) => {
+      const { store } = scene.world;
+      if (store.topology !== "sentinel") throw new Error("Sentinels are needed.");
+      const master = await store.redis.currentMaster();
+      await master.pause();
+      try {
+        return await both(
+          scene,
+          () => scene.isUnready(),
+          () => isWhole(scene),
+        );
+      } finally {
+        await store.redis.untilFailedOver(master);
+        await master.resume();
+        await sleep(2_000);
+      }
+    },
+  },
+  {
+    name: "a master of a Cluster hangs",
+    topology: "cluster",
+    readFrom: "the first gateway is not ready; rosters whole again and all ready",
+    atDefaults: "the same, plus the Cluster's node timeout (1 s here, 15 s as it comes)",
+    run: async (scene) => {
+      const { store } = scene.world;
+      if (store.topology !== "cluster") throw new Error("A Cluster is needed.");
+      const master = await store.redis.ownerOf(0);
+      const [replica] = await store.redis.replicasOf(master);
+      await master.pause();
+      try {
+        return await both(
+          scene,
+          () => scene.isUnready(),
+          () => isWhole(scene),
+        );
+      } finally {
+        if (replica !== undefined) await store.redis.untilMaster(replica);
+        await master.resume();
+        await store.redis.untilWhole();
+        await sleep(2_000);
+      }
+    },
+  },
+  {
+    name: "100 slots of a Cluster move, with their keys",
+    topology: "cluster",
+    readFrom: "from the last slot on: rosters whole and all ready",
+    atDefaults: NO_LEASE,
+    run: async (scene) => {
+      const { store } = scene.world;
+      if (store.topology !== "cluster") throw new Error("A Cluster is needed.");
+      const [here, there] = [await store.redis.ownerOf(0), await store.redis.ownerOf(16_383)];
+      for (let slot = 0; slot < 6_400; slot += 64) {
+        const from = await store.redis.ownerOf(slot);
+        await store.redis.moveSlot(slot, from === here ? there : here);
+      }
+      return { detectionMs: undefined, recoveryMs: await scene.timeUntil(() => isWhole(scene)) };
+    },
+  },
+];
+
+async function killed(scene: FailureScene, victims: readonly number[]): Promise<Times> {
+  const { world } = scene;
+  const ids = victims.map((index) => world.gateway(index).serverId);
+  const from = performance.now();
+  await Promise.all(victims.map((index) => world.gateway(index).kill()));
+  await scene.timeUntil(async () => {
+    const servers = await scene.serversInRosters(OBSERVER);
+    return ids.every((id) => !servers.has(id));
+  });
+  const detectionMs = performance.now() - from;
+  await scene.timeUntil(async () => {
+    const keys = await world.keys();
+    return keys.every((key) => ids.every((id) => !key.includes(id)));
+  });
+  const recoveryMs = performance.now() - from;
+  for (const index of victims) await world.replace(index);
+  // Those who fled come back to their place, so that the next round has members on each.
+  scene.sendHome();
+  return { detectionMs, recoveryMs };
+}
+
+/** Both from the same moment on. */
+async function both(
+  scene: FailureScene,
+  shows: () => Promise<boolean>,
+  isOver: () => Promise<boolean>,
+): Promise<Times> {
+  const from = performance.now();
+  const detectionMs = await scene.timeUntil(shows);
+  await scene.timeUntil(isOver);
+  return { detectionMs, recoveryMs: performance.now() - from };
+}
+
+async function isWhole(scene: FailureScene): Promise<boolean> {
+  return (await scene.isReady()) && (await scene.rostersAreWhole(OBSERVER));
+}
+
+async function askSingle({ world }: FailureScene, ...command: string[]): Promise<void> {
+  if (world.store.topology !== "single") throw new Error("A single Redis is needed.");
+  await world.store.redis.ask(...command);
+}
+
+/** Of the connections through the gateway's proxy, the one that Redis lists as subscribed. */
+async function hangSubscriber({ world }: FailureScene, index: number): Promise<void> {
+  if (world.store.topology !== "single") throw new Error("A single Redis is needed.");
+  const clients = String(await world.store.redis.ask("CLIENT", "LIST", "TYPE", "PUBSUB"));
+  const ports = [...clients.matchAll(/ addr=127\.0\.0\.1:(\d+) /g)].map((match) => Number(match[1]));
+  const links = (world.proxies[index]?.links ?? []).filter(({ serverSeesPort }) => ports.includes(serverSeesPort ?? 0));
+  if (links.length !== 1) throw new Error(`The gateway has ${links.length} subscribers.`);
+  for (const link of links) link.set({ kind: "hang", drop: "to-client" });
+}
+
+/** What the figures were measured with, in words. */
+export const MEASURED_WITH = `heartbeats every ${HEARTBEAT_MS / 1_000} s and leases of ${LEASE_MS / 1_000} s`;

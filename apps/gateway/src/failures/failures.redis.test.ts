@@ -1,0 +1,62 @@
+import { execFileSync } from "node:child_process";
+import { writeFile } from "node:fs/promises";
+import { cpus, release } from "node:os";
+import { fileURLToPath } from "node:url";
+import { expect, it } from "vitest";
+import type { Topology } from "../chaos/chaos-world.js";
+import { MEASURED_FAULTS } from "./failure-faults.js";
+import { type FaultFigures, failurePage } from "./failure-page.js";
+import { FailureScene } from "./failure-scene.js";
+
+const PAGE = fileURLToPath(new URL("../../../../docs/failure-modes.md", import.meta.url));
+
+/** Set by `npm run failures`: rounds of each fault, all of them. Otherwise one round of a few. */
+const rounds = Number(process.env.FAILURE_RUNS ?? "0");
+const IN_SHORT = ["a gateway is killed", "all subscribers' connections are killed"];
+
+it(rounds > 0 ? `measures every fault ${rounds} times and writes the page` : "measures faults without a silent loss", {
+  timeout: 60_000 + rounds * 240_000,
+}, async () => {
+  const faults = MEASURED_FAULTS.filter(({ name }) => rounds > 0 || IN_SHORT.includes(name));
+  const figures: FaultFigures[] = [];
+  for (const topology of ["single", "sentinel", "cluster"] satisfies Topology[]) {
+    const due = faults.filter((fault) => fault.topology === topology);
+    if (due.length > 0) figures.push(...(await measure(topology, due)));
+  }
+  const page = failurePage(figures, measuredAt());
+  for (const { fault } of figures) expect(page).toContain(`| ${fault.name} |`);
+  expect(figures.flatMap(({ fault, rounds: all }) => all.map(({ untold }) => [fault.name, untold]))).toEqual(
+    figures.flatMap(({ fault, rounds: all }) => all.map(() => [fault.name, 0])),
+  );
+  if (rounds > 0) await writeFile(PAGE, page);
+});
+
+async function measure(topology: Topology, faults: typeof MEASURED_FAULTS): Promise<FaultFigures[]> {
+  const scene = await FailureScene.start(topology);
+  try {
+    const figures: FaultFigures[] = [];
+    for (const fault of faults) {
+      const done: FaultFigures["rounds"][number][] = [];
+      for (let round = 0; round < Math.max(1, rounds); round++) {
+        await scene.begin();
+        const times = await fault.run(scene);
+        const losses = await scene.end();
+        done.push({ ...times, ...losses });
+        if (rounds > 0) console.log(`${fault.name} ${round + 1}: ${JSON.stringify(done.at(-1))}`);
+      }
+      figures.push({ fault, rounds: done });
+    }
+    return figures;
+  } finally {
+    await scene.close();
+  }
+}
+
+function measuredAt(): { readonly commit: string; readonly date: string; readonly machine: string } {
+  const [cpu] = cpus();
+  return {
+    commit: execFileSync("git", ["describe", "--always", "--dirty"], { encoding: "utf8" }).trim(),
+    date: new Date().toISOString().slice(0, 10),
+    machine: `${cpu?.model.trim() ?? "unknown"}, ${cpus().length} cores, kernel ${release()}, Node ${process.version}`,
+  };
+}

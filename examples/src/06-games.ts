@@ -1,0 +1,54 @@
+/*
+ * Players, spectators and a game's life on two servers, without any socket: what handlers
+ * hear, what is known everywhere, and what becomes of the players of a server that closes.
+ */
+import { type ConnectionManager, createConnectionManager } from "@cm/connection-manager";
+import type { GameEvent } from "@cm/protocol";
+import { openStore } from "./store.js";
+
+const berlinStore = await openStore();
+const tokyoStore = await openStore();
+const berlin = await createConnectionManager({ store: berlinStore, serverInstance: "berlin" });
+const tokyo = await createConnectionManager({ store: tokyoStore, serverInstance: "tokyo" });
+
+/** Resolves when the manager's handlers heard of something. */
+function heard(manager: ConnectionManager, type: string): Promise<GameEvent> {
+  return new Promise((resolve) => {
+    const off = manager.onGameEvent("chess", (event) => {
+      if (event.type !== type) return;
+      off();
+      resolve(event);
+    });
+  });
+}
+
+// A server would hand each event to its own sockets that are in the game.
+const announcer = tokyo.onGameEvent("chess", ({ type, userId = "nobody", serverInstance }) => {
+  console.log(`tokyo hears: ${type} of ${userId}, from ${serverInstance}`);
+});
+await announcer.ready;
+
+await berlin.connect("ann", "phone");
+await tokyo.connect("bob", "desk");
+await tokyo.connect("eve", "tv");
+await berlin.joinGame("ann", "chess");
+await tokyo.joinGame("bob", "chess");
+await tokyo.spectateGame("eve", "chess");
+
+const moved = heard(tokyo, "game-move");
+await berlin.setGameState("chess", "active");
+await berlin.broadcast("chess", { type: "game-move", userId: "ann", data: { to: "e4" }, timestamp: Date.now() });
+await moved;
+
+const session = await berlin.getSession("chess");
+console.log(`${session?.state}: ${session?.players.toSorted().join(" against ")}, watched by ${session?.spectators}`);
+const { onlineUsers, activeGames, totalConnections } = await tokyo.getStats();
+console.log(`online: ${onlineUsers}, games: ${activeGames}, connections: ${totalConnections}`);
+
+const left = heard(tokyo, "player-left");
+await berlin.shutdown();
+await left;
+console.log(`still playing: ${await tokyo.getOnlinePlayers("chess")}`);
+
+await tokyo.shutdown();
+await Promise.all([berlinStore.close(), tokyoStore.close()]);

@@ -1,0 +1,102 @@
+/*
+ * Sockets across two servers of uWebSockets.js, each with an App of its own: rooms are native
+ * topics, and a client that does not read is closed before it can miss anything.
+ */
+
+import uws from "uWebSockets.js";
+import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
+import { createDistributedConnectionManager } from "@cm/connection-manager";
+import { createLocalConnectionManager } from "@cm/server-uws";
+import WebSocket from "ws";
+import { openStore } from "./store.js";
+
+/** What a socket of this App carries. */
+interface Caller {
+  readonly user: string;
+}
+
+async function startServer(serverId: string) {
+  const store = await openStore(); // Or leave it out, and give `redisUrl` below.
+  const app = uws.App();
+  const local = createLocalConnectionManager<Caller>({ app, maxConnections: 1_000 });
+  const manager = await createDistributedConnectionManager(local, {
+    store,
+    serverId,
+    onError: (error, { stage }) => console.error(stage, error),
+  });
+
+  app.ws<Caller>(
+    "/ws",
+    local.behavior({
+      upgrade(res, req, context) {
+        // A request lives only as long as this call; know your users before you believe this.
+        const caller: Caller = { user: req.getQuery("user") ?? "" };
+        const [key, protocol, extensions] = [
+          req.getHeader("sec-websocket-key"),
+          req.getHeader("sec-websocket-protocol"),
+          req.getHeader("sec-websocket-extensions"),
+        ];
+        res.upgrade(caller, key, protocol, extensions, context);
+      },
+      async open(socket) {
+        try {
+          const id = await manager.registerConnection(socket, socket.getUserData().user);
+          await manager.joinRoom(id, "lobby");
+          await manager.sendToConnection(id, { type: "welcome" });
+        } catch {
+          // Where the socket has closed meanwhile, there is nothing to close.
+        }
+      },
+      message(socket, message) {
+        // The bytes live only as long as this call.
+        const text = Buffer.from(message).toString();
+        const { user } = socket.getUserData();
+        manager.broadcastToRoom("lobby", { type: "chat", from: user, text }).catch(console.error);
+      },
+    }),
+  );
+  const port = await new Promise<number>((resolve, reject) => {
+    app.listen("127.0.0.1", 0, (listening) => {
+      if (listening === false) reject(new Error("can't listen"));
+      else resolve(uws.us_socket_local_port(listening));
+    });
+  });
+  return {
+    manager,
+    local,
+    url: `ws://127.0.0.1:${port}/ws`,
+    async close() {
+      await manager.shutdown();
+      app.close();
+      await store.close();
+    },
+  };
+}
+
+async function connect(url: string, user: string) {
+  const socket = new WebSocket(`${url}?user=${user}`);
+  const next = async (): Promise<unknown> => JSON.parse(String((await once(socket, "message"))[0]));
+  await next();
+  return { socket, next };
+}
+
+const [one, two] = await Promise.all([startServer("server-1"), startServer("server-2")]);
+const ann = await connect(one.url, "ann");
+const bob = await connect(two.url, "bob");
+
+const heard = bob.next();
+ann.socket.send("hello");
+console.log("bob heard:", JSON.stringify(await heard));
+
+console.log("to all devices of bob:", await one.manager.sendToUser("bob", { type: "ping" }));
+
+// Ann reads no more. What is sent to the room waits for her, up to a bound.
+ann.socket.pause();
+while (one.local.stats().slowConsumersClosed === 0) {
+  await one.manager.broadcastToRoom("lobby", "x".repeat(60_000));
+  await sleep(1);
+}
+console.log(`ann was cut as a slow reader; ${one.local.size} connections are left here`);
+
+await Promise.all([one.close(), two.close()]);

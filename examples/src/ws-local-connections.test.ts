@@ -1,0 +1,125 @@
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
+import { CLOSE_CODES, isCmError } from "@cm/protocol";
+import { describe, expect, it, onTestFinished } from "vitest";
+import WebSocket, { WebSocketServer } from "ws";
+import { createWsLocalConnections, type WsLocalConnectionsOptions } from "./ws-local-connections.js";
+
+const WAIT = { timeout: 10_000, interval: 5 } as const;
+
+const bytes = (text: string): Uint8Array => Buffer.from(text);
+
+/** A `ws` server, and both sides of each connection. */
+async function startServer(options: WsLocalConnectionsOptions = {}) {
+  const server = new WebSocketServer({ host: "127.0.0.1", port: 0 });
+  onTestFinished(() => {
+    for (const client of server.clients) client.terminate();
+    server.close();
+  });
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo; // Listening on TCP.
+  const local = createWsLocalConnections(options);
+  const ended: string[] = [];
+  const connect = async () => {
+    const arrived = once(server, "connection");
+    const client = new WebSocket(`ws://127.0.0.1:${port}`);
+    const texts: string[] = [];
+    const closes: number[] = [];
+    client.on("message", (data, isBinary) => void texts.push(isBinary ? "(binary)" : String(data)));
+    client.on("close", (code) => void closes.push(code));
+    client.on("error", () => undefined);
+    const socket = (await arrived)[0] as WebSocket; // The first argument of the event.
+    await expect.poll(() => client.readyState, WAIT).toBe(WebSocket.OPEN);
+    return { client, socket, texts, closes };
+  };
+  const add = (connectionId: string, socket: WebSocket, userId = "ann") =>
+    local.add({ connectionId, userId, socket, onClosed: () => void ended.push(connectionId) });
+  return { local, connect, add, ended };
+}
+
+function codeOf(call: () => void): string | undefined {
+  try {
+    call();
+    return undefined;
+  } catch (error) {
+    return isCmError(error) ? error.code : String(error);
+  }
+}
+
+describe("the adapter for `ws`", () => {
+  it("delivers to connections, users and rooms, in the order of the calls, as text", async () => {
+    const { local, connect, add } = await startServer();
+    const [a, b] = [await connect(), await connect()];
+    add("a", a.socket, "ann");
+    add("b", b.socket, "ann");
+    for (const id of ["a", "b", "b", "nobody"]) local.enter(id, "room");
+    const lent = bytes("1");
+    local.toRoom("room", lent, []);
+    lent.fill(0);
+    expect(local.toConnection("a", bytes("2"))).toBe(true);
+    expect(local.toConnection("nobody", bytes("x"))).toBe(false);
+    expect(local.toUser("ann", bytes("3"))).toBe(2);
+    expect(local.toUser("nobody", bytes("x"))).toBe(0);
+    local.toRoom("room", bytes("4"), ["a", "nobody"]);
+    local.exit("b", "room");
+    local.toRoom("room", bytes("5"), []);
+    local.toRoom("empty", bytes("x"), []);
+    await expect.poll(() => a.texts, WAIT).toEqual(["1", "2", "3", "5"]);
+    await expect.poll(() => b.texts, WAIT).toEqual(["1", "3", "4"]);
+  });
+
+  it("tells of a close once, unless the connection was let go before", async () => {
+    const { local, connect, add, ended } = await startServer({ maxConnections: 2 });
+    const [a, b, c] = [await connect(), await connect(), await connect()];
+    add("a", a.socket);
+    expect(codeOf(() => add("again", a.socket))).toBe("id-invalid");
+    add("b", b.socket);
+    expect(codeOf(() => add("c", c.socket))).toBe("capacity-reached");
+    local.remove("a");
+    local.remove("a", "stale");
+    a.client.close();
+    await expect.poll(() => a.closes.length, WAIT).toBe(1);
+    b.client.close(4000);
+    await expect.poll(() => ended, WAIT).toEqual(["b"]);
+    expect(codeOf(() => add("b", b.socket))).toBe("closed");
+    add("c", c.socket);
+    local.remove("c", "going-away");
+    await expect.poll(() => c.closes, WAIT).toEqual([CLOSE_CODES["going-away"]]);
+    expect(ended).toEqual(["b"]);
+    expect(local.size).toBe(0);
+  });
+
+  it("says when something came last", async () => {
+    const { local, connect, add } = await startServer();
+    const a = await connect();
+    add("a", a.socket);
+    for (const act of [() => a.client.send("x"), () => a.client.ping(), () => a.socket.ping()]) {
+      const before = local.lastSeenOf("a") ?? 0;
+      await expect.poll(() => Date.now(), WAIT).toBeGreaterThan(before);
+      act();
+      await expect.poll(() => local.lastSeenOf("a"), WAIT).toBeGreaterThan(before);
+    }
+    expect(local.lastSeenOf("nobody")).toBeUndefined();
+  });
+
+  it("cuts one that does not read, before it can miss anything", async () => {
+    const { local, connect, add, ended } = await startServer({ maxBackpressureBytes: 64 * 1024 });
+    const [slow, reader] = [await connect(), await connect()];
+    add("slow", slow.socket);
+    add("reader", reader.socket, "bob");
+    for (const id of ["slow", "reader"]) local.enter(id, "room");
+    slow.client.pause();
+    let count = 0;
+    for (; ended.length === 0; count += 1) {
+      expect(count).toBeLessThan(100_000);
+      local.toRoom("room", bytes(`${count}:`.padEnd(10_000, "x")), []);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(ended).toEqual(["slow"]);
+    slow.client.resume();
+    await expect.poll(() => slow.closes, WAIT).toEqual([1006]);
+    const numbers = slow.texts.map((text) => Number.parseInt(text, 10));
+    expect(numbers).toEqual(numbers.map((_, index) => index));
+    await expect.poll(() => reader.texts.length, WAIT).toBe(count);
+  });
+});

@@ -1,0 +1,39 @@
+import { CmError, toCmError } from "@cm/protocol";
+import type { VerifyToken } from "./options.js";
+
+/** How long a token may be looked at: whoever waits holds a socket. */
+const DEADLINE_MS = 10_000;
+
+/** Settles when the token lets the socket be the user's; fails with `unauthorized`, `timeout` or `internal`. */
+export async function authorize<S>(
+  verifyToken: VerifyToken<S> | undefined,
+  token: unknown,
+  userId: string,
+  socket: S,
+): Promise<void> {
+  if (verifyToken === undefined) return;
+  if (typeof token !== "string") throw new CmError("unauthorized", "A token is needed.");
+  if ((await withDeadline(ask(verifyToken, token, userId, socket))) !== true) {
+    throw new CmError("unauthorized", "The token was refused.");
+  }
+}
+
+async function ask<S>(verifyToken: VerifyToken<S>, token: string, userId: string, socket: S): Promise<unknown> {
+  try {
+    return await verifyToken(token, userId, socket);
+  } catch (cause) {
+    throw toCmError(cause, "internal", "The token could not be verified.");
+  }
+}
+
+async function withDeadline<T>(work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new CmError("timeout", "The token was not verified in time.")), DEADLINE_MS);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

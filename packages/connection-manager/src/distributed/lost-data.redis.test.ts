@@ -1,0 +1,66 @@
+import { freshPrefix, startRedis } from "@cm/test-kit";
+import { describe, expect, it, onTestFinished } from "vitest";
+import type { DistributedConnectionManager } from "./distributed-connection-manager.js";
+import { LocalSockets, Socket } from "./local-sockets.fixture.js";
+import { createDistributedConnectionManager } from "./socket-manager.js";
+
+const WAIT = { timeout: 15_000, interval: 50 } as const;
+
+describe("a Redis that comes back empty", () => {
+  it("closes no socket and lets nobody be told gone who is there; later departures are told", async () => {
+    const redis = await startRedis();
+    onTestFinished(() => redis.close());
+    const prefix = freshPrefix();
+    const start = async (serverId: string): Promise<DistributedConnectionManager<Socket>> => {
+      const manager = await createDistributedConnectionManager(new LocalSockets(), {
+        redisUrl: redis.url,
+        prefix,
+        serverId,
+        heartbeatInterval: 200,
+        heartbeatTTL: 3,
+        onError: () => undefined,
+      });
+      onTestFinished(() => manager.shutdown());
+      return manager;
+    };
+    const [alpha, beta] = [await start("alpha"), await start("beta")];
+    const connect = async (manager: DistributedConnectionManager<Socket>, userId: string) => {
+      const socket = new Socket();
+      const id = await manager.registerConnection(socket, userId);
+      await manager.joinRoom(id, "lobby");
+      return { id, socket };
+    };
+    const ann = await connect(alpha, "ann");
+    const bob = await connect(beta, "bob");
+    // Ann's server watches the room when it tells of a visitor.
+    const told = () => ann.socket.messages as { readonly type: string; readonly userId: string }[];
+    await expect
+      .poll(async () => {
+        await beta.removeConnection((await connect(beta, "visitor")).id);
+        return told().length;
+      }, WAIT)
+      .toBeGreaterThan(0);
+    const others = () => told().filter(({ userId }) => userId !== "visitor");
+
+    await redis.restart();
+    await expect.poll(() => alpha.isReady() && beta.isReady(), WAIT).toBe(true);
+    await expect
+      .poll(async () => {
+        const { totalConnections, totalRooms, activeServers } = await alpha.getDistributedStats();
+        return [totalConnections, totalRooms, activeServers];
+      }, WAIT)
+      .toEqual([2, 1, 2]);
+    // Another visitor is told of again, so the room is watched as it was, after what was read meanwhile.
+    const before = told().length;
+    await expect
+      .poll(async () => {
+        await beta.removeConnection((await connect(beta, "visitor")).id);
+        return told().length;
+      }, WAIT)
+      .toBeGreaterThan(before);
+    expect(others()).toEqual([]);
+    expect([ann.socket.isOpen, bob.socket.isOpen]).toEqual([true, true]);
+    bob.socket.close();
+    await expect.poll(others, WAIT).toMatchObject([{ type: "user-disconnected", userId: "bob" }]);
+  });
+});

@@ -1,0 +1,92 @@
+import { createMemoryHub, createMemoryStore, type MemoryHub } from "@cm/memory-store";
+import { type CmError, type FailureStage, isCmError, type Store } from "@cm/protocol";
+import { expect, onTestFinished, vi } from "vitest";
+import type { DistributedConnectionManager } from "./distributed-connection-manager.js";
+import { LocalSockets, Socket } from "./local-sockets.fixture.js";
+import type { DistributedConnectionManagerOptions } from "./options.js";
+import { createDistributedConnectionManager } from "./socket-manager.js";
+
+/** A running manager over sockets without a network. */
+export interface TestManager {
+  readonly manager: DistributedConnectionManager<Socket>;
+  readonly local: LocalSockets;
+  readonly store: Store;
+  readonly errors: { readonly error: CmError; readonly stage: FailureStage }[];
+  /** A registered socket. */
+  connect(userId: string, ...rooms: readonly string[]): Promise<{ readonly id: string; readonly socket: Socket }>;
+}
+
+/** Servers whose stores meet in one hub, and its clock. */
+export class TestCluster {
+  readonly hub: MemoryHub;
+  aheadMs = 0;
+
+  constructor() {
+    this.hub = createMemoryHub({ now: () => Date.now() + this.aheadMs });
+  }
+
+  async store(): Promise<Store> {
+    const store = createMemoryStore({ hub: this.hub });
+    onTestFinished(() => store.close());
+    await store.start();
+    return store;
+  }
+
+  async start(
+    serverId: string,
+    options: DistributedConnectionManagerOptions<Socket> = {},
+    local = new LocalSockets(),
+  ): Promise<TestManager> {
+    const store = await this.store();
+    const errors: TestManager["errors"] = [];
+    const manager = await createDistributedConnectionManager(local, {
+      store,
+      serverId,
+      onError: (error, { stage }) => errors.push({ error, stage }),
+      ...options,
+    });
+    onTestFinished(() => manager.shutdown());
+    return {
+      manager,
+      local,
+      store,
+      errors,
+      async connect(userId, ...rooms) {
+        const socket = new Socket();
+        const id = await manager.registerConnection(socket, userId);
+        for (const room of rooms) await manager.joinRoom(id, room);
+        return { id, socket };
+      },
+    };
+  }
+}
+
+/** The code that a call fails with, or `done`. */
+export async function codeOf(call: Promise<unknown>): Promise<string> {
+  return call.then(
+    () => "done",
+    (error: unknown) => (isCmError(error) ? error.code : `not coded: ${String(error)}`),
+  );
+}
+
+/** Nothing but the living servers is left in the store. */
+export async function expectEmpty({ store, local }: TestManager): Promise<void> {
+  await expect
+    .poll(async () => [await store.users.countConnections(), await store.rooms.countRooms(), local.size])
+    .toEqual([0, 0, 0]);
+}
+
+/** A member of the lobby that hears of departures already, and those that it was told of. */
+export async function witness(server: TestManager) {
+  const { id, socket } = await server.connect("witness", "lobby");
+  // Watching begins in the background of the join.
+  await vi.waitFor(async () => {
+    const probe = await server.connect("probe", "lobby");
+    await server.manager.removeConnection(probe.id);
+    await vi.waitFor(() => expect(socket.texts).not.toEqual([]), { timeout: 200 });
+  });
+  const departures = () =>
+    // Everything that is sent in these tests is an object or a text.
+    socket.messages.filter((message) => (message as { readonly userId?: string }).userId !== "probe");
+  return { id, socket, departures };
+}

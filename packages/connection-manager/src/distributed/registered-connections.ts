@@ -1,0 +1,121 @@
+import type { Membership } from "@cm/membership";
+import { type CloseReason, CmError, type LocalConnectionManager } from "@cm/protocol";
+import type { Departures } from "./departures.js";
+
+/** What {@link RegisteredConnections} needs. */
+export interface RegisteredConnectionsOptions<S> {
+  readonly local: LocalConnectionManager<S>;
+  readonly membership: Membership;
+  /** Told which rooms have local members, where departures are announced. */
+  readonly departures: Departures | undefined;
+  /** Takes work that nobody waits for, and that may fail. */
+  readonly onFailure: (work: Promise<unknown>) => void;
+}
+
+/** A connection's place in a room: on its way in, or in. */
+interface Place {
+  isEntered: boolean;
+}
+
+/** A registered socket: the rooms that it is meant to be in. */
+interface Registered {
+  readonly places: Map<string, Place>;
+}
+
+/** Keeps the sockets of this server and its membership in step. */
+export class RegisteredConnections<S> {
+  readonly #options: RegisteredConnectionsOptions<S>;
+  readonly #connections = new Map<string, Registered>();
+  #isClosed = false;
+
+  constructor(options: RegisteredConnectionsOptions<S>) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#connections.size;
+  }
+
+  has(connectionId: string): boolean {
+    return this.#connections.has(connectionId);
+  }
+
+  async register(socket: S, userId: string): Promise<string> {
+    const { local, membership, onFailure } = this.#options;
+    const connectionId = membership.nextConnectionId();
+    local.add({ connectionId, userId, socket, onClosed: () => onFailure(this.remove(connectionId)) });
+    const registered: Registered = { places: new Map() };
+    this.#connections.set(connectionId, registered);
+    try {
+      await membership.open({ connectionId, userId });
+    } catch (error) {
+      this.#forget(connectionId, registered);
+      local.remove(connectionId);
+      throw error;
+    }
+    if (this.#connections.get(connectionId) !== registered) {
+      throw new CmError("closed", "The socket was closed while it was registered.");
+    }
+    return connectionId;
+  }
+
+  async join(connectionId: string, room: string): Promise<void> {
+    const connection = this.#connections.get(connectionId);
+    if (connection === undefined) throw new CmError("not-found", "There is no such connection.");
+    const place = connection.places.get(room) ?? { isEntered: false };
+    connection.places.set(room, place);
+    try {
+      await this.#options.membership.join(connectionId, room);
+    } catch (error) {
+      if (!place.isEntered && connection.places.get(room) === place) connection.places.delete(room);
+      throw error;
+    }
+    // It left or closed in the same turn in which the join was answered.
+    if (!this.has(connectionId) || connection.places.get(room) !== place) {
+      throw new CmError("not-found", "The connection left while it was joining.");
+    }
+    if (place.isEntered) return;
+    place.isEntered = true;
+    this.#options.local.enter(connectionId, room);
+    this.#options.departures?.enter(room);
+  }
+
+  async leave(connectionId: string, room: string): Promise<void> {
+    const { local, membership, departures } = this.#options;
+    const connection = this.#connections.get(connectionId);
+    const place = connection?.places.get(room);
+    if (connection === undefined || place === undefined) return;
+    connection.places.delete(room);
+    if (place.isEntered) {
+      local.exit(connectionId, room);
+      departures?.exit(room);
+    }
+    await membership.leave(connectionId, room);
+  }
+
+  /** With a reason, closes the socket too. */
+  async remove(connectionId: string, reason?: CloseReason): Promise<void> {
+    const connection = this.#connections.get(connectionId);
+    if (connection === undefined) return;
+    this.#forget(connectionId, connection);
+    this.#options.local.remove(connectionId, reason);
+    // After the end, the membership has withdrawn it with all others.
+    if (!this.#isClosed) await this.#options.membership.close(connectionId);
+  }
+
+  /** Nothing is registered any more, and nobody is told who is gone; gives the ids of those who were there. */
+  close(): readonly string[] {
+    this.#isClosed = true;
+    this.#options.departures?.close();
+    const ids = [...this.#connections.keys()];
+    this.#connections.clear();
+    return ids;
+  }
+
+  #forget(connectionId: string, connection: Registered): void {
+    if (this.#connections.get(connectionId) !== connection) return;
+    this.#connections.delete(connectionId);
+    for (const [room, { isEntered }] of connection.places) if (isEntered) this.#options.departures?.exit(room);
+    connection.places.clear();
+  }
+}

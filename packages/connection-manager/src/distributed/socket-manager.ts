@@ -1,0 +1,272 @@
+import {
+  CmError,
+  type LocalConnectionManager,
+  requireConnectionId,
+  requireName,
+  requireServerId,
+  type ServerInfo,
+  toCmError,
+} from "@cm/protocol";
+import type {
+  AnswerTime,
+  Confirmation,
+  ConfirmedOutcome,
+  ControlHandler,
+  ControlRequest,
+  RouteOutcome,
+} from "@cm/router";
+import { ManagerNode } from "../node/manager-node.js";
+import { authorize } from "./authorization.js";
+import { Departures } from "./departures.js";
+import type {
+  BroadcastOptions,
+  ConfirmOptions,
+  DistributedConnectionManager,
+  DistributedStats,
+  ServerRecord,
+} from "./distributed-connection-manager.js";
+import { farewell } from "./farewell.js";
+import { messageFrame } from "./message-frame.js";
+import {
+  type DistributedConnectionManagerOptions,
+  type ResolvedDistributedOptions,
+  resolveDistributedOptions,
+} from "./options.js";
+import { RegisteredConnections } from "./registered-connections.js";
+
+/**
+ * Makes and starts a server's manager over its local sockets. Fails with `options-invalid`,
+ * `server-id-taken`, `layout-mismatch` or `unavailable`, and leaves nothing
+ * behind then. Should the lease run out and another process take the server id, the
+ * manager tells `onError` (stage `lease`) and shuts down.
+ */
+export async function createDistributedConnectionManager<S>(
+  localManager: LocalConnectionManager<S>,
+  options: DistributedConnectionManagerOptions<S> = {},
+): Promise<DistributedConnectionManager<S>> {
+  const manager = new NodeConnectionManager(requireLocalManager(localManager), resolveDistributedOptions(options));
+  await manager.start();
+  return manager;
+}
+
+/** What follows a heartbeat that finds the store's data lost, on a busy server with all its connections. */
+const SETTLING_MS = 5_000;
+
+/** How long another server may take to do what it is asked. */
+const CONTROL: AnswerTime = { timeoutMs: 5_000 };
+
+class NodeConnectionManager<S> implements DistributedConnectionManager<S> {
+  readonly serverId: string;
+  readonly #local: LocalConnectionManager<S>;
+  readonly #options: ResolvedDistributedOptions<S>;
+  readonly #node: ManagerNode;
+  readonly #connections: RegisteredConnections<S>;
+  #shutdown: Promise<void> | undefined;
+
+  constructor(local: LocalConnectionManager<S>, options: ResolvedDistributedOptions<S>) {
+    this.#local = local;
+    this.#options = options;
+    this.#node = new ManagerNode({
+      ...options,
+      host: options.serverHost,
+      port: options.serverPort,
+      onExpelled: () => void this.shutdown(),
+      leaseTtlMs: options.heartbeatTtlMs,
+      local,
+      lastSeenOf: (connectionId) => local.lastSeenOf(connectionId),
+      onStale: (connectionId) => this.#inBackground(this.#connections.remove(connectionId, "stale")),
+      onControl: (operation) => this.#carryOut(operation),
+    });
+    const { serverId, membership, presence } = this.#node;
+    this.serverId = serverId;
+    this.#connections = new RegisteredConnections({
+      local,
+      membership,
+      departures: options.announceDepartures
+        ? new Departures({
+            presence,
+            local,
+            onError: options.onError,
+            confirmMs: options.heartbeatIntervalMs + SETTLING_MS,
+          })
+        : undefined,
+      onFailure: (work) => this.#inBackground(work),
+    });
+  }
+
+  start(): Promise<void> {
+    return this.#node.start();
+  }
+
+  async registerConnection(socket: S, userId: string, authToken?: string): Promise<string> {
+    this.#requireOpen();
+    requireName(userId, "user");
+    await authorize(this.#options.verifyToken, authToken, userId, socket);
+    this.#requireOpen();
+    return this.#connections.register(socket, userId);
+  }
+
+  async joinRoom(connectionId: string, roomId: string): Promise<void> {
+    this.#requireOpen();
+    requireName(roomId, "room");
+    if (this.#isLocal(connectionId)) return this.#connections.join(connectionId, roomId);
+    if (await this.#ask(connectionId, { type: "join", room: roomId })) return;
+    throw new CmError("not-found", "There is no such connection.");
+  }
+
+  async leaveRoom(connectionId: string, roomId: string): Promise<void> {
+    requireName(roomId, "room");
+    const isLocal = this.#isLocal(connectionId);
+    if (this.#shutdown !== undefined) return;
+    if (isLocal) await this.#connections.leave(connectionId, roomId);
+    else await this.#ask(connectionId, { type: "leave", room: roomId });
+  }
+
+  async broadcastToRoom(roomId: string, message: unknown, { except }: BroadcastOptions = {}): Promise<void> {
+    this.#requireOpen();
+    requireName(roomId, "room");
+    await this.#node.router.toRoom(roomId, this.#frame(message), except);
+  }
+
+  sendToConnection(connectionId: string, message: unknown): Promise<RouteOutcome>;
+  sendToConnection(connectionId: string, message: unknown, options: Confirmation): Promise<ConfirmedOutcome>;
+  async sendToConnection(
+    connectionId: string,
+    message: unknown,
+    { confirmMs }: ConfirmOptions = {},
+  ): Promise<RouteOutcome | ConfirmedOutcome> {
+    this.#requireOpen();
+    const { router } = this.#node;
+    const frame = this.#frame(message);
+    return confirmMs === undefined
+      ? router.toConnection(connectionId, frame)
+      : router.toConnection(connectionId, frame, { confirmMs });
+  }
+
+  sendToUser(userId: string, message: unknown): Promise<RouteOutcome>;
+  sendToUser(userId: string, message: unknown, options: Confirmation): Promise<ConfirmedOutcome>;
+  async sendToUser(
+    userId: string,
+    message: unknown,
+    { confirmMs }: ConfirmOptions = {},
+  ): Promise<RouteOutcome | ConfirmedOutcome> {
+    this.#requireOpen();
+    const { router } = this.#node;
+    const frame = this.#frame(message);
+    return confirmMs === undefined ? router.toUser(userId, frame) : router.toUser(userId, frame, { confirmMs });
+  }
+
+  async removeConnection(connectionId: string): Promise<void> {
+    const isLocal = this.#isLocal(connectionId);
+    if (this.#shutdown !== undefined) return;
+    if (isLocal) await this.#connections.remove(connectionId);
+    else await this.#ask(connectionId, { type: "disconnect", reason: "terminated" });
+  }
+
+  async getDistributedStats(): Promise<DistributedStats> {
+    this.#requireOpen();
+    const { servers, users, rooms } = this.#node.store;
+    // At once; the servers are two round trips, the rest waits in their shadow.
+    const [living, totalConnections, totalRooms] = await Promise.all([
+      servers.list(),
+      users.countConnections(),
+      rooms.countRooms(),
+    ]);
+    const serverStats = living.map((server) => this.#record(server));
+    return {
+      totalConnections,
+      totalRooms,
+      activeServers: serverStats.length,
+      localConnections: this.#connections.size,
+      serverStats,
+    };
+  }
+
+  async getActiveServers(): Promise<readonly ServerRecord[]> {
+    this.#requireOpen();
+    return (await this.#node.store.servers.list()).map((server) => this.#record(server));
+  }
+
+  isReady(): boolean {
+    return this.#shutdown === undefined && this.#node.isReady;
+  }
+
+  async handleServerFailure(serverId: string): Promise<number> {
+    this.#requireOpen();
+    requireServerId(serverId);
+    const living = await this.#node.store.servers.list();
+    if (serverId === this.serverId || living.some((server) => server.serverId === serverId)) {
+      throw new CmError("server-alive", `Server ${serverId} lives: its lease has not run out.`);
+    }
+    this.#node.router.serverLost(serverId);
+    return (await this.#node.membership.reap(serverId)) ?? 0;
+  }
+
+  shutdown(): Promise<void> {
+    this.#shutdown ??= this.#close();
+    return this.#shutdown;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.shutdown();
+  }
+
+  async #close(): Promise<void> {
+    await farewell(this.#connections.close(), this.#local);
+    await this.#node.shutdown();
+  }
+
+  /** What another server asks of a connection of this one. */
+  async #carryOut(operation: Parameters<ControlHandler>[0]): Promise<"done" | "not-found"> {
+    if (operation.type === "drain")
+      throw new CmError("operation-unknown", "This server can't be drained from outside.");
+    const { connectionId } = operation;
+    if (this.#shutdown !== undefined || !this.#connections.has(connectionId)) return "not-found";
+    if (operation.type === "disconnect") await this.#connections.remove(connectionId, operation.reason);
+    else if (operation.type === "join") await this.#connections.join(connectionId, operation.room);
+    else await this.#connections.leave(connectionId, operation.room);
+    return "done";
+  }
+
+  /** Asks the connection's server; whether it knew the connection. */
+  async #ask(connectionId: string, request: ControlRequest): Promise<boolean> {
+    const outcome = await this.#node.router.control(connectionId, request, CONTROL);
+    if (outcome === "timeout") throw new CmError("timeout", "The connection's server has not answered in time.");
+    return outcome === "done";
+  }
+
+  #isLocal(connectionId: string): boolean {
+    return requireConnectionId(connectionId).serverId === this.serverId;
+  }
+
+  #frame(message: unknown): Uint8Array {
+    return messageFrame(message, this.#options.maxMessageBytes);
+  }
+
+  #record({ serverId, host, port, connections, lastHeartbeat }: ServerInfo): ServerRecord {
+    const activeConnections = serverId === this.serverId ? this.#connections.size : connections;
+    return { serverId, host, port, activeConnections, lastHeartbeat };
+  }
+
+  #inBackground(work: Promise<unknown>): void {
+    work.catch((cause: unknown) => {
+      const error = toCmError(cause, "internal", "A background task of the connection manager failed.");
+      this.#options.onError(error, { stage: "store" });
+    });
+  }
+
+  #requireOpen(): void {
+    if (this.#shutdown !== undefined) throw new CmError("closed", "The connection manager was shut down.");
+  }
+}
+
+const LOCAL_METHODS = ["add", "remove", "enter", "exit", "lastSeenOf", "toRoom", "toConnection", "toUser"] as const;
+
+function requireLocalManager<S>(local: LocalConnectionManager<S>): LocalConnectionManager<S> {
+  const isOne =
+    typeof local === "object" && local !== null && LOCAL_METHODS.every((m) => typeof local[m] === "function");
+  if (isOne) return local;
+  throw new CmError("options-invalid", `localManager must have the methods ${LOCAL_METHODS.join(", ")}.`, {
+    details: { field: "localManager" },
+  });
+}

@@ -1,0 +1,32 @@
+import { CmError } from "@cm/protocol";
+import type { ConnectionManagerOptions } from "./options.js";
+
+/** Environment variables by name, such as `process.env`. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Where Redis is, as the environment says: `REDIS_URL`, or, without it, `REDIS_HOST`
+ * (default `localhost`), `REDIS_PORT` (6379), `REDIS_PASSWORD` and `REDIS_DB` (0). A
+ * variable that is empty counts as absent. Empty options where none is set.
+ *
+ * Throws `options-invalid` for a port or database that is no number; a value never
+ * stands in a message.
+ */
+export function optionsFromEnvironment(environment: Environment): Pick<ConnectionManagerOptions, "redisUrl"> {
+  const read = (name: string): string | undefined => environment[name]?.trim() || undefined;
+  const url = read("REDIS_URL");
+  if (url !== undefined) return { redisUrl: url };
+  const [host, port, password, db] = ["REDIS_HOST", "REDIS_PORT", "REDIS_PASSWORD", "REDIS_DB"].map(read);
+  if (host === undefined && port === undefined && password === undefined && db === undefined) return {};
+  const name = host ?? "localhost";
+  const credentials = password === undefined ? "" : `:${encodeURIComponent(password)}@`;
+  const address = name.includes(":") && !name.startsWith("[") ? `[${name}]` : name;
+  return {
+    redisUrl: `redis://${credentials}${address}:${digits("REDIS_PORT", port ?? "6379")}/${digits("REDIS_DB", db ?? "0")}`,
+  };
+}
+
+function digits(field: string, text: string): string {
+  if (/^\d{1,5}$/.test(text)) return text;
+  throw new CmError("options-invalid", `${field} must be a whole number.`, { details: { field } });
+}

@@ -1,0 +1,305 @@
+import {
+  CmError,
+  GAME_STATES,
+  type GameEvent,
+  type GameSession,
+  type GameState,
+  isCmError,
+  type PlayerConnection,
+  toCmError,
+} from "@cm/protocol";
+import type { ControlHandler } from "@cm/router";
+import { ManagerNode } from "../node/manager-node.js";
+import { invalid } from "../node/options.js";
+import type {
+  ConnectionManager,
+  ConnectionStats,
+  DisconnectOptions,
+  HandlerRegistration,
+} from "./connection-manager.js";
+import { encodeGameEvent, STATE_CHANGED, stateToldBy } from "./game-event-codec.js";
+import type { GameEventHandler } from "./game-feed.js";
+import { GameFeeds } from "./game-feeds.js";
+import { requireGameId } from "./game-names.js";
+import { alive, GamePlaces } from "./game-places.js";
+import { GameReader } from "./game-reader.js";
+import { LocalPlayers, requireSocketId, requireUserId } from "./local-players.js";
+import {
+  type ConnectionManagerOptions,
+  type ResolvedConnectionManagerOptions,
+  resolveConnectionManagerOptions,
+} from "./options.js";
+import { SessionRecords } from "./session-records.js";
+
+/** What a connection's metadata may take: the name of its socket, each byte escaped. */
+const METADATA_MAX_BYTES = 2_048;
+
+/**
+ * Makes a connection manager and starts it. Fails with `options-invalid`, `unavailable`,
+ * `layout-mismatch` or `server-id-taken`; nothing is left behind then.
+ */
+export async function createConnectionManager(options: ConnectionManagerOptions = {}): Promise<ConnectionManager> {
+  const manager = new GameConnectionManager(resolveConnectionManagerOptions(options));
+  const { onWarning = (message) => process.emitWarning(message) } = options;
+  for (const warning of manager.warnings) onWarning(warning);
+  await manager.start();
+  return manager;
+}
+
+class GameConnectionManager implements ConnectionManager {
+  readonly warnings: readonly string[];
+  readonly #options: ResolvedConnectionManagerOptions;
+  readonly #node: ManagerNode;
+  readonly #players = new LocalPlayers();
+  readonly #feeds: GameFeeds;
+  readonly #records: SessionRecords;
+  readonly #places: GamePlaces;
+  readonly #reader: GameReader;
+  #cleanupTimer: NodeJS.Timeout | undefined;
+  #cleaning: Promise<void> | undefined;
+  #shutdown: Promise<void> | undefined;
+
+  constructor(options: ResolvedConnectionManagerOptions) {
+    this.#options = options;
+    this.warnings = options.warnings;
+    const { onError } = options;
+    const node = new ManagerNode({
+      ...options,
+      serverId: options.serverInstance,
+      capacity: options.maxConnections,
+      maxMetadataBytes: METADATA_MAX_BYTES,
+      local: {
+        toRoom: (room, bytes) => this.#onMessage(room, bytes),
+        toConnection: () => false,
+        toUser: () => 0,
+      },
+      onControl: (operation) => this.#onControl(operation),
+      lastSeenOf: (connectionId) => this.#players.ofConnection(connectionId)?.lastSeen,
+      // Stale sockets are looked for here, where their names are known.
+      onStale: () => undefined,
+      onRestored: async (lease) => {
+        await this.#records.restore(lease);
+        void this.#feeds.rewatch();
+      },
+      onExpelled: () => void this.shutdown(),
+    });
+    this.#node = node;
+    this.#records = new SessionRecords({
+      sessions: node.store.sessions,
+      isPlayed: (gameId) => this.#players.hasPlayers(gameId),
+      onError,
+    });
+    this.#feeds = new GameFeeds((gameId) => ({
+      interest: node.router,
+      presence: node.presence,
+      // By then every server that lives has written again what the store lost.
+      patienceMs: options.heartbeatIntervalMs + 1_000,
+      onRemoved: () => this.#onRemoved(gameId),
+      onError,
+    }));
+    const [players, feeds, records] = [this.#players, this.#feeds, this.#records];
+    this.#places = new GamePlaces({ ...parts(node), players, feeds, records });
+    this.#reader = new GameReader(node.store, players);
+  }
+
+  get serverInstance(): string {
+    return this.#node.serverId;
+  }
+
+  /** Whether it has ended, or is about to. */
+  get isShutDown(): boolean {
+    return this.#node.isShutDown;
+  }
+
+  async start(): Promise<void> {
+    await this.#node.start();
+    this.#cleanupTimer = setInterval(() => {
+      this.#cleaning ??= this.#cleanUp().finally(() => {
+        this.#cleaning = undefined;
+      });
+    }, this.#options.cleanupIntervalMs);
+    this.#cleanupTimer.unref();
+  }
+
+  async connect(userId: string, socketId: string): Promise<void> {
+    this.#node.requireRunning();
+    await this.#places.connect(requireUserId(userId), requireSocketId(socketId));
+  }
+
+  async disconnect(userId: string, socketId: string, { signOff = false }: DisconnectOptions = {}): Promise<void> {
+    const socket = this.#players.socket(requireUserId(userId), requireSocketId(socketId));
+    // The shutdown has withdrawn every socket.
+    if (socket === undefined || this.isShutDown) return;
+    await this.#places.disconnect(socket, signOff);
+  }
+
+  touch(userId: string, socketId: string): void {
+    const socket = this.#players.socket(requireUserId(userId), requireSocketId(socketId));
+    if (socket !== undefined) socket.lastSeen = Date.now();
+  }
+
+  async joinGame(userId: string, gameId: string): Promise<void> {
+    this.#node.requireRunning();
+    await this.#places.join(requireUserId(userId), requireGameId(gameId));
+  }
+
+  async leaveGame(userId: string, gameId: string): Promise<void> {
+    this.#node.requireRunning();
+    await this.#places.leave(requireUserId(userId), requireGameId(gameId));
+  }
+
+  async spectateGame(userId: string, gameId: string): Promise<void> {
+    this.#node.requireRunning();
+    await this.#places.spectate(requireUserId(userId), requireGameId(gameId));
+  }
+
+  async stopSpectating(userId: string, gameId: string): Promise<void> {
+    this.#node.requireRunning();
+    await this.#places.stopSpectating(requireUserId(userId), requireGameId(gameId));
+  }
+
+  async getOnlinePlayers(gameId: string): Promise<string[]> {
+    this.#node.requireRunning();
+    return [...(await this.#reader.users(requireGameId(gameId)))];
+  }
+
+  async getSpectators(gameId: string): Promise<string[]> {
+    this.#node.requireRunning();
+    return this.#reader.spectators(requireGameId(gameId));
+  }
+
+  async getSession(gameId: string): Promise<GameSession | undefined> {
+    this.#node.requireRunning();
+    return this.#reader.session(requireGameId(gameId));
+  }
+
+  async setGameState(gameId: string, state: GameState): Promise<void> {
+    this.#node.requireRunning();
+    requireGameId(gameId);
+    if (!GAME_STATES.includes(state)) throw invalid("state", `one of ${GAME_STATES.join(", ")}`);
+    await this.#node.store.sessions.transition(gameId, state);
+    this.#records.moved(gameId, state);
+    try {
+      await this.#publish(gameId, { type: STATE_CHANGED, data: { state }, timestamp: Date.now() });
+    } catch (cause) {
+      // The state has changed: a caller who tried again would be refused.
+      this.#report(cause, "A game's new state could not be told.", "delivery");
+    }
+  }
+
+  async broadcast(gameId: string, event: GameEvent): Promise<void> {
+    this.#node.requireRunning();
+    requireGameId(gameId);
+    await Promise.all([this.#publish(gameId, event), this.#records.active(gameId)]);
+    const player = typeof event.userId === "string" ? this.#players.get(event.userId) : undefined;
+    if (player !== undefined) alive(player);
+  }
+
+  onGameEvent(gameId: string, handler: GameEventHandler): HandlerRegistration {
+    this.#node.requireRunning();
+    requireGameId(gameId);
+    if (typeof handler !== "function") throw invalid("handler", "a function");
+    const feed = this.#feeds.open(gameId);
+    feed.addHandler(handler);
+    return Object.assign(() => this.offGameEvent(gameId, handler), { ready: feed.live });
+  }
+
+  offGameEvent(gameId: string, handler: GameEventHandler): void {
+    const feed = this.#feeds.get(gameId);
+    if (feed === undefined) return;
+    feed.deleteHandler(handler);
+    this.#feeds.release(gameId, feed);
+  }
+
+  async getStats(): Promise<ConnectionStats> {
+    this.#node.requireRunning();
+    return this.#reader.stats();
+  }
+
+  async getConnections(userId: string): Promise<PlayerConnection[]> {
+    this.#node.requireRunning();
+    return this.#reader.connections(requireUserId(userId));
+  }
+
+  async cleanupStaleConnections(): Promise<number> {
+    this.#node.requireRunning();
+    const before = Date.now() - this.#options.staleConnectionTimeoutMs;
+    const stale = [...this.#players.sockets()].filter(({ lastSeen }) => lastSeen <= before);
+    await Promise.all(
+      stale.map(async (socket) => {
+        const { userId, socketId } = socket;
+        await this.#places.disconnect(socket, true);
+        this.#options.onStale({ userId, socketId });
+      }),
+    );
+    const reaped = await this.#node.membership.reapExpired();
+    await this.#places.dismissStranded();
+    await this.#records.refresh();
+    return stale.length + reaped;
+  }
+
+  isReady(): boolean {
+    return this.#node.isReady;
+  }
+
+  shutdown(): Promise<void> {
+    this.#shutdown ??= this.#shutDown();
+    return this.#shutdown;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.shutdown();
+  }
+
+  async #shutDown(): Promise<void> {
+    clearInterval(this.#cleanupTimer);
+    const withdrawn = this.#node.shutdown();
+    await this.#feeds.close();
+    await withdrawn;
+    await this.#cleaning;
+  }
+
+  /** What the timer does. */
+  async #cleanUp(): Promise<void> {
+    try {
+      await this.cleanupStaleConnections();
+    } catch (cause) {
+      if (isCmError(cause) && cause.code === "closed") return;
+      this.#report(cause, "The clean-up failed.", "reaping");
+    }
+  }
+
+  async #publish(gameId: string, event: GameEvent): Promise<void> {
+    const { maxEventBytes: maxBytes } = this.#options;
+    const bytes = encodeGameEvent(event, { gameId, serverInstance: this.serverInstance, maxBytes });
+    await this.#node.router.toRoom(gameId, bytes);
+  }
+
+  #onMessage(room: string, bytes: Uint8Array): void {
+    const state = stateToldBy(bytes);
+    if (state !== undefined) this.#records.moved(room, state);
+    this.#feeds.get(room)?.deliver(bytes);
+  }
+
+  async #onControl(operation: Parameters<ControlHandler>[0]): Promise<"done" | "not-found"> {
+    if (operation.type !== "leave") throw new CmError("operation-unknown", "A manager of games does not do that.");
+    const socket = this.#players.ofConnection(operation.connectionId);
+    if (socket === undefined) return "not-found";
+    await this.#places.leaveHere(socket.userId, operation.room);
+    return "done";
+  }
+
+  #onRemoved(gameId: string): void {
+    this.#places.dismissSpectators(gameId).catch((cause: unknown) => {
+      this.#report(cause, "Spectators of a game that has gone could not be dismissed.", "projection");
+    });
+  }
+
+  #report(cause: unknown, message: string, stage: "delivery" | "reaping" | "projection"): void {
+    this.#options.onError(toCmError(cause, "internal", message), { stage });
+  }
+}
+
+function parts({ serverId, store, membership, router }: ManagerNode) {
+  return { serverId, store, membership, router };
+}

@@ -1,0 +1,97 @@
+import type { ConnectionRecord, GameSession, PlayerConnection, Store, UserConnection } from "@cm/protocol";
+import { ownerOf } from "@cm/protocol";
+import type { ConnectionStats } from "./connection-manager.js";
+import { isSpectatorsRoom, spectatorsRoom } from "./game-names.js";
+import type { LocalPlayers } from "./local-players.js";
+
+/** The most members that the contract gives in one page. */
+const PAGE_MAX = 1_000;
+
+/** What a connection says about itself in its metadata: the name of its socket. */
+export interface SocketMetadata {
+  readonly socketId: string;
+}
+
+/** Reads games and players from the store. */
+export class GameReader {
+  readonly #store: Pick<Store, "rooms" | "users" | "sessions" | "connections">;
+  readonly #players: LocalPlayers;
+
+  constructor(store: Pick<Store, "rooms" | "users" | "sessions" | "connections">, players: LocalPlayers) {
+    this.#store = store;
+    this.#players = players;
+  }
+
+  /** Users in a room, each once. One round trip for each thousand connections. */
+  async users(room: string): Promise<Set<string>> {
+    const users = new Set<string>();
+    let cursor: string | undefined;
+    do {
+      const page = await this.#store.rooms.members(room, { limit: PAGE_MAX, cursor });
+      for (const { userId } of page.items) users.add(userId);
+      cursor = page.cursor;
+    } while (cursor !== undefined);
+    return users;
+  }
+
+  async spectators(gameId: string): Promise<string[]> {
+    const [players, spectators] = await Promise.all([this.users(gameId), this.users(spectatorsRoom(gameId))]);
+    return [...spectators].filter((userId) => !players.has(userId));
+  }
+
+  async session(gameId: string): Promise<GameSession | undefined> {
+    const [record, players, spectators] = await Promise.all([
+      this.#store.sessions.get(gameId),
+      this.users(gameId),
+      this.users(spectatorsRoom(gameId)),
+    ]);
+    if (record === undefined) return undefined;
+    return {
+      ...record,
+      players: [...players],
+      spectators: [...spectators].filter((userId) => !players.has(userId)),
+    };
+  }
+
+  async stats(): Promise<ConnectionStats> {
+    const { users, sessions } = this.#store;
+    const [onlineUsers, activeGames, totalConnections] = await Promise.all([
+      users.countOnline(),
+      sessions.count(),
+      users.countConnections(),
+    ]);
+    return { onlineUsers, activeGames, totalConnections };
+  }
+
+  async connections(userId: string): Promise<PlayerConnection[]> {
+    const [state] = await this.#store.users.states([userId]);
+    const found = await Promise.all((state?.connections ?? []).map((connection) => this.#connection(connection)));
+    return found.filter((connection) => connection !== undefined);
+  }
+
+  /** `undefined` where it went in between. */
+  async #connection({ connectionId, userId, metadata }: UserConnection): Promise<PlayerConnection | undefined> {
+    const record = await this.#store.connections.get(connectionId);
+    if (record === undefined) return undefined;
+    return {
+      userId,
+      socketId: socketIdOf(metadata) ?? connectionId,
+      gameIds: record.rooms.filter((room) => !isSpectatorsRoom(room)),
+      lastSeen: this.#lastSeen(record),
+      serverInstance: ownerOf(connectionId) ?? "",
+    };
+  }
+
+  /** Of a socket of this server as it is, of another as of its record's last write. */
+  #lastSeen({ connectionId, lastSeen }: ConnectionRecord): number {
+    return this.#players.ofConnection(connectionId)?.lastSeen ?? lastSeen;
+  }
+}
+
+/** `undefined` for a connection that no manager of this kind made. */
+function socketIdOf(metadata: string | undefined): string | undefined {
+  // The store only hands out what a server wrote as JSON.
+  const value: unknown = metadata === undefined ? undefined : JSON.parse(metadata);
+  if (typeof value !== "object" || value === null || !("socketId" in value)) return undefined;
+  return typeof value.socketId === "string" ? value.socketId : undefined;
+}

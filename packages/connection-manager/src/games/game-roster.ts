@@ -1,0 +1,117 @@
+import type { RoomWatcher, RosterMember } from "@cm/presence";
+import { type DepartureReason, type GameEvent, ownerOf, type RosterChange } from "@cm/protocol";
+
+/** What a {@link GameRoster} needs. */
+export interface GameRosterOptions {
+  readonly gameId: string;
+  /**
+   * How long a player who is missing when the roster is read anew is waited for: the data
+   * may have been lost, and its owner is about to write it again.
+   */
+  readonly patienceMs: number;
+  /** Takes each of `player-joined`, `player-left` and `game-removed`, once, in order. */
+  readonly onEvent: (event: GameEvent) => void;
+}
+
+/**
+ * Who plays a game, out of the changes of its roster: a player joins with the first of
+ * several connections and leaves with the last, and the game goes with the last player.
+ */
+export class GameRoster implements RoomWatcher {
+  readonly #options: GameRosterOptions;
+  /** Connections by player; players who are missing keep theirs. */
+  #players = new Map<string, Set<string>>();
+  /** Timers of players who were missing when the roster was read anew. */
+  readonly #missing = new Map<string, NodeJS.Timeout>();
+  #hasBegun = false;
+
+  constructor(options: GameRosterOptions) {
+    this.#options = options;
+  }
+
+  snapshot(members: readonly RosterMember[]): void {
+    const before = this.#players;
+    const now = new Map<string, Set<string>>();
+    for (const { userId, connectionId } of members) connectionsOf(now, userId).add(connectionId);
+    const hadBegun = this.#hasBegun;
+    this.#hasBegun = true;
+    this.#players = now;
+    for (const userId of now.keys()) this.#found(userId);
+    for (const [userId, connections] of before) {
+      if (now.has(userId)) continue;
+      now.set(userId, connections);
+      this.#await(userId);
+    }
+    if (!hadBegun) return;
+    for (const [userId, connections] of now) {
+      const [connectionId = ""] = connections;
+      if (!before.has(userId)) this.#tell("player-joined", Date.now(), connectionId, userId);
+    }
+  }
+
+  change({ kind, userId, connectionId, at, reason }: RosterChange): void {
+    if (kind === "updated") return;
+    if (kind === "left") {
+      this.#left(userId, connectionId, at, reason ?? "lost");
+      return;
+    }
+    const isNew = !this.#players.has(userId);
+    const connections = connectionsOf(this.#players, userId);
+    // Whoever comes back has other connections than those that were missing.
+    if (this.#found(userId)) connections.clear();
+    connections.add(connectionId);
+    if (isNew) this.#tell("player-joined", at, connectionId, userId);
+  }
+
+  close(): void {
+    for (const timer of this.#missing.values()) clearTimeout(timer);
+    this.#missing.clear();
+  }
+
+  #left(userId: string, connectionId: string, at: number, reason: DepartureReason): void {
+    const connections = this.#players.get(userId);
+    if (connections === undefined || !connections.delete(connectionId) || connections.size > 0) return;
+    this.#found(userId);
+    this.#players.delete(userId);
+    this.#tell("player-left", at, connectionId, userId, { reason });
+    if (this.#players.size === 0) this.#tell("game-removed", at, connectionId);
+  }
+
+  #await(userId: string): void {
+    if (this.#missing.has(userId)) return;
+    const timer = setTimeout(() => {
+      for (const connectionId of [...(this.#players.get(userId) ?? [])]) {
+        this.#left(userId, connectionId, Date.now(), "lost");
+      }
+    }, this.#options.patienceMs);
+    timer.unref();
+    this.#missing.set(userId, timer);
+  }
+
+  /** Whether the user had been missing. */
+  #found(userId: string): boolean {
+    clearTimeout(this.#missing.get(userId));
+    return this.#missing.delete(userId);
+  }
+
+  #tell(type: string, timestamp: number, connectionId: string, userId?: string, data?: unknown): void {
+    const { gameId, onEvent } = this.#options;
+    onEvent({
+      type,
+      gameId,
+      timestamp,
+      serverInstance: ownerOf(connectionId) ?? "",
+      ...(userId === undefined ? {} : { userId }),
+      ...(data === undefined ? {} : { data }),
+    });
+  }
+}
+
+function connectionsOf(players: Map<string, Set<string>>, userId: string): Set<string> {
+  let connections = players.get(userId);
+  if (connections === undefined) {
+    connections = new Set();
+    players.set(userId, connections);
+  }
+  return connections;
+}

@@ -1,0 +1,14 @@
+import { createMemoryHub, createMemoryStore } from "@cm/memory-store";
+import { createStoreHarness } from "@cm/test-kit/contracts";
+import { describeGames } from "./games-suite.fixture.js";
+
+describeGames("the memory store", (sessionTtlMs) => {
+  let passedMs = 0;
+  const hub = createMemoryHub({ now: () => Date.now() + passedMs });
+  return createStoreHarness({
+    createStore: () => createMemoryStore({ hub, ...(sessionTtlMs === undefined ? {} : { sessionTtlMs }) }),
+    letTimePass: async (ms) => {
+      passedMs += ms;
+    },
+  });
+});

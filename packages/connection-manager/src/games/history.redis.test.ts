@@ -1,0 +1,17 @@
+import { createRedisStore } from "@cm/redis-store";
+import { freshPrefix } from "@cm/test-kit";
+import { createStoreHarness } from "@cm/test-kit/contracts";
+import { inject } from "vitest";
+import { itFollowsTheModel } from "./history-suite.fixture.js";
+
+itFollowsTheModel(
+  "Redis",
+  () => {
+    const prefix = freshPrefix();
+    // Few partitions: statistics are asked for after each step.
+    return createStoreHarness({
+      createStore: () => createRedisStore({ url: inject("redisUrl"), prefix, partitions: 4 }),
+    });
+  },
+  1_000,
+);

@@ -1,0 +1,151 @@
+import { CmError, requireName, utf8ByteLength } from "@cm/protocol";
+
+/** The longest name of a socket, in bytes of UTF-8. */
+const SOCKET_ID_MAX_BYTES = 255;
+
+/** A socket of this server, under the name that the application gave it. */
+export interface PlayerSocket {
+  readonly userId: string;
+  readonly socketId: string;
+  /** Its id in the cluster. */
+  readonly connectionId: string;
+  /** Last sign of life, in milliseconds since the Unix epoch. */
+  lastSeen: number;
+  /** Settles when it is registered, or could not be. */
+  opened: Promise<void>;
+}
+
+/** A user with sockets here. */
+export interface Player {
+  readonly userId: string;
+  readonly sockets: Map<string, PlayerSocket>;
+  /** Games that the user plays through this server: a socket that opens later is in them too. */
+  readonly games: Set<string>;
+  /** Games that the user watches through this server. */
+  readonly watching: Map<string, Watching>;
+}
+
+/** That a user watches a game. */
+export interface Watching {
+  /** Settles when the user does, or could not be let in. */
+  begun: Promise<void>;
+}
+
+/** The sockets of this server by user, by name and by connection id. */
+export class LocalPlayers {
+  readonly #players = new Map<string, Player>();
+  readonly #bySocketId = new Map<string, PlayerSocket>();
+  readonly #byConnectionId = new Map<string, PlayerSocket>();
+  /** Users here by the game that they play or watch. */
+  readonly #playing = new Map<string, number>();
+  readonly #spectators = new Map<string, Set<Player>>();
+
+  get(userId: string): Player | undefined {
+    return this.#players.get(userId);
+  }
+
+  require(userId: string): Player {
+    const player = this.#players.get(userId);
+    if (player === undefined) throw new CmError("not-found", "The user has no connection on this server.");
+    return player;
+  }
+
+  socket(userId: string, socketId: string): PlayerSocket | undefined {
+    return this.#players.get(userId)?.sockets.get(socketId);
+  }
+
+  ofConnection(connectionId: string): PlayerSocket | undefined {
+    return this.#byConnectionId.get(connectionId);
+  }
+
+  sockets(): IterableIterator<PlayerSocket> {
+    return this.#byConnectionId.values();
+  }
+
+  /** Throws `id-invalid` where the name is another user's. */
+  add(socket: PlayerSocket): Player {
+    if (this.#bySocketId.has(socket.socketId)) {
+      throw new CmError("id-invalid", "Another user's socket has this name on this server.");
+    }
+    let player = this.#players.get(socket.userId);
+    if (player === undefined) {
+      player = { userId: socket.userId, sockets: new Map(), games: new Set(), watching: new Map() };
+      this.#players.set(socket.userId, player);
+    }
+    player.sockets.set(socket.socketId, socket);
+    this.#bySocketId.set(socket.socketId, socket);
+    this.#byConnectionId.set(socket.connectionId, socket);
+    return player;
+  }
+
+  /** Whether it was there. */
+  delete(socket: PlayerSocket): boolean {
+    if (!this.#byConnectionId.delete(socket.connectionId)) return false;
+    this.#bySocketId.delete(socket.socketId);
+    const player = this.#players.get(socket.userId);
+    player?.sockets.delete(socket.socketId);
+    if (player?.sockets.size === 0) this.#players.delete(socket.userId);
+    return true;
+  }
+
+  /** Counts the user among a game's players here; whether it is news. */
+  play(player: Player, gameId: string): boolean {
+    if (player.games.has(gameId)) return false;
+    player.games.add(gameId);
+    this.#playing.set(gameId, (this.#playing.get(gameId) ?? 0) + 1);
+    return true;
+  }
+
+  stopPlaying(player: Player, gameId: string): boolean {
+    if (!player.games.delete(gameId)) return false;
+    const left = (this.#playing.get(gameId) ?? 1) - 1;
+    if (left === 0) this.#playing.delete(gameId);
+    else this.#playing.set(gameId, left);
+    return true;
+  }
+
+  hasPlayers(gameId: string): boolean {
+    return this.#playing.has(gameId);
+  }
+
+  spectate(player: Player, gameId: string, watching: Watching): void {
+    player.watching.set(gameId, watching);
+    const spectators = this.#spectators.get(gameId);
+    if (spectators === undefined) this.#spectators.set(gameId, new Set([player]));
+    else spectators.add(player);
+  }
+
+  stopSpectating(player: Player, gameId: string): boolean {
+    if (!player.watching.delete(gameId)) return false;
+    const spectators = this.#spectators.get(gameId);
+    spectators?.delete(player);
+    if (spectators?.size === 0) this.#spectators.delete(gameId);
+    return true;
+  }
+
+  spectators(gameId: string): Player[] {
+    return [...(this.#spectators.get(gameId) ?? [])];
+  }
+
+  spectatedGames(): string[] {
+    return [...this.#spectators.keys()];
+  }
+}
+
+/** A user's id as it is, or `name-invalid` or `name-too-long` thrown. */
+export function requireUserId(userId: unknown): string {
+  return requireName(userId, "user");
+}
+
+/** A socket's name as it is, or `id-invalid` thrown. */
+export function requireSocketId(socketId: unknown): string {
+  if (
+    typeof socketId === "string" &&
+    socketId.length > 0 &&
+    socketId.isWellFormed() &&
+    utf8ByteLength(socketId) <= SOCKET_ID_MAX_BYTES
+  ) {
+    return socketId;
+  }
+  throw new CmError("id-invalid", `A socket's name is 1 to ${SOCKET_ID_MAX_BYTES} bytes of well-formed text.`);
+}

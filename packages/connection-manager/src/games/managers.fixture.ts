@@ -1,0 +1,82 @@
+import { type CmError, type FailureStage, type GameEvent, isCmError, type Store } from "@cm/protocol";
+import type { StoreHarness } from "@cm/test-kit/contracts";
+import type { ConnectionManager } from "./connection-manager.js";
+import { createConnectionManager } from "./game-manager.js";
+import type { ConnectionManagerOptions } from "./options.js";
+
+/** A manager with the store that it stands on and what it reported. */
+export interface TestManager {
+  readonly manager: ConnectionManager;
+  readonly store: Store;
+  readonly errors: { readonly error: CmError; readonly stage: FailureStage }[];
+}
+
+/** Managers on one store; all are closed with the harness. */
+export class TestManagers {
+  readonly #harness: StoreHarness;
+  readonly #started: TestManager[] = [];
+
+  constructor(harness: StoreHarness) {
+    this.#harness = harness;
+  }
+
+  get harness(): StoreHarness {
+    return this.#harness;
+  }
+
+  async start(serverInstance: string, options: ConnectionManagerOptions = {}): Promise<TestManager> {
+    const store = await this.#harness.peer();
+    const errors: TestManager["errors"] = [];
+    const manager = await createConnectionManager({
+      store,
+      serverInstance,
+      heartbeatInterval: 500,
+      heartbeatTTL: 20,
+      offlineGraceMs: 0,
+      onError: (error, { stage }) => errors.push({ error, stage }),
+      ...options,
+    });
+    const started = { manager, store, errors };
+    this.#started.push(started);
+    return started;
+  }
+
+  /** Ends a manager as a crash does: nothing is withdrawn, and its lease runs on. */
+  async kill({ manager, store }: TestManager): Promise<void> {
+    await store.close();
+    await manager.shutdown();
+  }
+
+  async close(): Promise<void> {
+    for (const { manager } of this.#started) await manager.shutdown();
+    await this.#harness.close();
+  }
+}
+
+/** Collects a game's events, and says what happened in one word each. */
+export class EventRecorder {
+  readonly events: GameEvent[] = [];
+  readonly handler = (event: GameEvent): void => {
+    this.events.push(event);
+  };
+
+  /** Such as `player-joined ann`. */
+  get told(): string[] {
+    return this.events.map(({ type, userId }) => (userId === undefined ? type : `${type} ${userId}`));
+  }
+}
+
+export function gameEvent(type: string, data?: unknown): GameEvent {
+  return { type, timestamp: Date.now(), ...(data === undefined ? {} : { data }) };
+}
+
+/** The code that a call fails with, or `done`. */
+export async function codeOf(call: Promise<unknown> | (() => unknown)): Promise<string> {
+  try {
+    await (typeof call === "function" ? call() : call);
+    return "done";
+  } catch (error) {
+    if (isCmError(error)) return error.code;
+    throw error;
+  }
+}

@@ -1,0 +1,59 @@
+import { describe, expect, it } from "vitest";
+import { type ConnectionManagerOptions, resolveConnectionManagerOptions } from "./options.js";
+
+describe("options of a connection manager", () => {
+  it("have the documented defaults, in milliseconds", () => {
+    expect(resolveConnectionManagerOptions({})).toMatchObject({
+      serverInstance: expect.stringMatching(/^server-[a-z0-9]{12}$/),
+      heartbeatIntervalMs: 30_000,
+      leaseTtlMs: 60_000,
+      staleConnectionTimeoutMs: 1_800_000,
+      cleanupIntervalMs: 300_000,
+      connectionTtlMs: 3_600_000,
+      sessionTtlMs: 7_200_000,
+      offlineGraceMs: 5_000,
+      warnings: [],
+    });
+  });
+
+  it("keep what is given, an explicit 0 too", () => {
+    expect(
+      resolveConnectionManagerOptions({ offlineGraceMs: 0, port: 0, heartbeatTTL: 0.5, heartbeatInterval: 200 }),
+    ).toMatchObject({ offlineGraceMs: 0, port: 0, leaseTtlMs: 500, warnings: [] });
+  });
+
+  it("are warned of where one late heartbeat would take users offline, with both figures", () => {
+    const { warnings } = resolveConnectionManagerOptions({ heartbeatInterval: 10_000, heartbeatTTL: 20 });
+    expect(warnings).toEqual([expect.stringMatching(/heartbeatTTL \(20 s\).*heartbeatInterval \(10000 ms\)/)]);
+    expect(resolveConnectionManagerOptions({ heartbeatInterval: 10_000, heartbeatTTL: 20.1 }).warnings).toEqual([]);
+    expect(resolveConnectionManagerOptions({ heartbeatTTL: 60 }).warnings).toHaveLength(1);
+  });
+
+  it.each([
+    [{ serverInstance: "not an id" }, "serverInstance"],
+    [{ serverInstance: "" }, "serverInstance"],
+    [{ host: 1 }, "host"],
+    [{ port: 65_536 }, "port"],
+    [{ heartbeatInterval: 99 }, "heartbeatInterval"],
+    [{ heartbeatInterval: 1_000.5 }, "heartbeatInterval"],
+    [{ heartbeatInterval: 60_000, heartbeatTTL: 60 }, "heartbeatTTL"],
+    [{ heartbeatTTL: "60" }, "heartbeatTTL"],
+    [{ heartbeatTTL: Number.NaN }, "heartbeatTTL"],
+    [{ staleConnectionTimeout: 999 }, "staleConnectionTimeout"],
+    [{ cleanupInterval: 0 }, "cleanupInterval"],
+    [{ connectionTTL: 0 }, "connectionTTL"],
+    [{ sessionTTL: 0 }, "sessionTTL"],
+    [{ offlineGraceMs: -1 }, "offlineGraceMs"],
+    [{ maxConnections: 0 }, "maxConnections"],
+    [{ maxEventBytes: 63 }, "maxEventBytes"],
+    [{ onError: "log" }, "onError"],
+    [{ onStale: 1 }, "onStale"],
+    [{ onGap: {} }, "onGap"],
+    [{ onWarning: null }, "onWarning"],
+  ])("refuse %o for its %s", (options, field) => {
+    // Of the wrong type on purpose.
+    expect(() => resolveConnectionManagerOptions(options as ConnectionManagerOptions)).toThrow(
+      expect.objectContaining({ code: "options-invalid", details: { field } }),
+    );
+  });
+});

@@ -1,0 +1,122 @@
+import { once } from "node:events";
+import { connect, createServer, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { freshPrefix } from "@cm/test-kit";
+import { expect, inject, it, onTestFinished } from "vitest";
+import { createConnectionManager } from "./game-manager.js";
+import { gameEvent } from "./managers.fixture.js";
+
+/** How often the same is done; the least is its cost, since probes of the link come in between at times. */
+const REPEATS = 5;
+
+/** A relay before Redis that counts what goes over the one connection that carries most. */
+async function countingRelay(port: number) {
+  const links = new Set<{ commands: number; roundTrips: number; isAsking: boolean }>();
+  const sockets = new Set<Socket>();
+  const server = createServer((client) => {
+    const upstream = connect(port, "127.0.0.1");
+    const link = { commands: 0, roundTrips: 0, isAsking: false };
+    links.add(link);
+    for (const socket of [client, upstream]) {
+      sockets.add(socket);
+      socket.setNoDelay(true);
+      socket.on("error", () => socket.destroy());
+    }
+    client.on("data", (chunk) => {
+      // A command is an array of strings, and nothing that is sent here looks like another.
+      link.commands += chunk.toString("latin1").match(/\*\d+\r\n\$\d+\r\n/g)?.length ?? 0;
+      if (!link.isAsking) link.roundTrips++;
+      link.isAsking = true;
+      upstream.write(chunk);
+    });
+    upstream.on("data", (chunk) => {
+      link.isAsking = false;
+      client.write(chunk);
+    });
+    client.on("close", () => upstream.destroy());
+    upstream.on("close", () => client.destroy());
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("a port");
+  const busiest = () => [...links].reduce((most, link) => (link.commands > most.commands ? link : most));
+  return {
+    url: `redis://127.0.0.1:${address.port}`,
+    count: () => ({ commands: busiest().commands, roundTrips: busiest().roundTrips }),
+    /** Resolves when what runs in the background is through. */
+    quiet: async () => {
+      for (let last = -1; last !== busiest().commands || busiest().isAsking; ) {
+        last = busiest().commands;
+        await sleep(20);
+      }
+    },
+  };
+}
+
+it("costs one round trip an operation, and no more commands than it has things to say", async () => {
+  const relay = await countingRelay(Number(new URL(inject("redisUrl")).port));
+  const manager = await createConnectionManager({ redisUrl: relay.url, prefix: freshPrefix(), offlineGraceMs: 0 });
+  onTestFinished(() => manager.shutdown());
+  const cost = async (call: (i: number) => Promise<unknown>): Promise<string> => {
+    const costs: { commands: number; roundTrips: number }[] = [];
+    for (let i = 0; i < REPEATS; i++) {
+      await relay.quiet();
+      const before = relay.count();
+      await call(i);
+      const after = relay.count();
+      costs.push({
+        commands: after.commands - before.commands,
+        roundTrips: after.roundTrips - before.roundTrips,
+      });
+    }
+    const least = (key: "commands" | "roundTrips"): number => Math.min(...costs.map((each) => each[key]));
+    return `${least("commands")} in ${least("roundTrips")}`;
+  };
+  // Scripts and the list of living servers are known to Redis and to the manager from here on.
+  await manager.connect("first", "first");
+  await manager.joinGame("first", "first");
+  await manager.setGameState("first", "active");
+  await manager.leaveGame("first", "first");
+  await manager.disconnect("first", "first");
+
+  const costs = {
+    connect: await cost((i) => manager.connect(`ann-${i}`, `a${i}`)),
+    joinGame: await cost((i) => manager.joinGame(`ann-${i}`, `game-${i}`)),
+    "connect of one who plays": await cost((i) => manager.connect("ann-0", `again-${i}`)),
+    "joinGame again": await cost((i) => manager.joinGame(`ann-${i}`, `game-${i}`)),
+    broadcast: await cost((i) => manager.broadcast(`game-${i}`, gameEvent("move"))),
+    "broadcast again": await cost((i) => manager.broadcast(`game-${i}`, gameEvent("move"))),
+    getOnlinePlayers: await cost((i) => manager.getOnlinePlayers(`game-${i}`)),
+    getSpectators: await cost((i) => manager.getSpectators(`game-${i}`)),
+    getSession: await cost((i) => manager.getSession(`game-${i}`)),
+    getConnections: await cost((i) => manager.getConnections(`ann-${(i % 4) + 1}`)),
+    getStats: await cost(() => manager.getStats()),
+    setGameState: await cost((i) => manager.setGameState(`game-${i}`, "active")),
+    leaveGame: await cost((i) => manager.leaveGame(`ann-${i}`, `game-${i}`)),
+    disconnect: await cost((i) => manager.disconnect(`ann-${i}`, `a${i}`)),
+    "disconnect again": await cost((i) => manager.disconnect(`ann-${i}`, `a${i}`)),
+  };
+  expect(costs).toEqual({
+    connect: "2 in 1",
+    joinGame: "2 in 1",
+    "connect of one who plays": "4 in 1",
+    "joinGame again": "0 in 0",
+    broadcast: "2 in 1",
+    "broadcast again": "1 in 1",
+    getOnlinePlayers: "2 in 1",
+    getSpectators: "4 in 1",
+    getSession: "5 in 1",
+    getConnections: "4 in 2",
+    // For each of 256 partitions: users, games, connections, and those who are leaving.
+    getStats: "1024 in 1",
+    setGameState: "2 in 2",
+    leaveGame: "3 in 1",
+    disconnect: "1 in 1",
+    "disconnect again": "0 in 0",
+  });
+});

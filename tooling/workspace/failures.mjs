@@ -1,0 +1,26 @@
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { runAsProgram, runInFront } from "./command.mjs";
+import { setup } from "./setup.mjs";
+import { ROOT, SetupError } from "./workspace.mjs";
+
+/** Measures what faults cost and writes docs/failure-modes.md: `npm run failures -- --runs 10`. */
+await runAsProgram(import.meta.url, async (args) => {
+  const runs = readRuns(args);
+  await setup();
+  const env = { ...process.env, FAILURE_RUNS: String(runs) };
+  const test = "apps/gateway/src/failures/failures.redis.test.ts";
+  const vitest = join(ROOT, "node_modules", "vitest", "vitest.mjs");
+  await runInFront(vitest, ["run", test, "--disable-console-intercept"], { env });
+});
+
+function readRuns(args) {
+  try {
+    const { values } = parseArgs({ args, options: { runs: { type: "string", default: "10" } } });
+    const runs = Number(values.runs);
+    if (Number.isInteger(runs) && runs >= 1 && runs <= 100) return runs;
+  } catch {
+    // Told below.
+  }
+  throw new SetupError("Usage: npm run failures -- [--runs N], 1 to 100 rounds of each fault (10)");
+}
