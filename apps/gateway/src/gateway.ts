@@ -202,6 +202,9 @@ function createGatewayMembership(
     lastSeenOf: (id) => connection(id)?.lastSeenAt,
     onLeaseTaken,
     onStale: (id) => connection(id)?.close("stale"),
+    onServersLost: (ids) => {
+      for (const id of ids) router.serverLost(id);
+    },
     onError,
   });
 }

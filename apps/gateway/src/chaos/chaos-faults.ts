@@ -154,16 +154,19 @@ async function viaProxy(
 
 /** Sends a command to every master. */
 async function onMasters(world: ChaosWorld, command: readonly (string | number)[]): Promise<void> {
-  for (const { port } of await mastersOf(world)) await askRedis(port, ...command);
+  for (const { port } of await mastersOf(world)) {
+    // Another fault may have taken it away already.
+    await askRedis(port, ...command).catch(() => undefined);
+  }
 }
 
 /** Cuts the gateways' connections alone: those by which faults are done are not meant. */
 async function cutClients(world: ChaosWorld, named: RegExp): Promise<void> {
   for (const { port } of await mastersOf(world)) {
-    const clients = String(await askRedis(port, "CLIENT", "LIST")).split("\n");
+    const clients = String(await askRedis(port, "CLIENT", "LIST").catch(() => "")).split("\n");
     for (const client of clients.filter((each) => named.test(each))) {
       const id = /^id=(\d+)/.exec(client)?.[1];
-      if (id !== undefined) await askRedis(port, "CLIENT", "KILL", "ID", id);
+      if (id !== undefined) await askRedis(port, "CLIENT", "KILL", "ID", id).catch(() => undefined);
     }
   }
 }

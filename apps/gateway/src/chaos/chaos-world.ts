@@ -72,6 +72,8 @@ export class ChaosWorld implements GatewayCluster {
         HEARTBEAT_INTERVAL_MS: String(HEARTBEAT_MS),
         HEARTBEAT_TTL_SECONDS: String(LEASE_MS / 1_000),
         SHUTDOWN_TIMEOUT_MS: "5000",
+        // What a replica had not got yet is found within so long.
+        CLEANUP_INTERVAL_MS: "5000",
         MAX_REQUESTS_PER_SECOND: "1000",
       },
     });
