@@ -97,8 +97,10 @@ export async function startGateway(
     let server: UwsServer<SessionHolder> | undefined;
     const local: LocalDelivery = {
       toRoom: (room, frame, except) => server?.toRoom(room, frame, except),
-      toConnection: (id, frame) => server?.toConnection(id, frame) ?? false,
-      toUser: (userId, frame) => server?.toUser(userId, frame) ?? 0,
+      // By way of the sessions: a connection is open before it can be reached.
+      toConnection: (id, frame) => server?.connection(id)?.data.session?.deliver(frame) ?? false,
+      toUser: (userId, frame) =>
+        server?.connectionsOf(userId).filter(({ data }) => data.session?.deliver(frame) === true).length ?? 0,
     };
     const drain = async (): Promise<void> => {
       if (phase === "serving") phase = "draining";

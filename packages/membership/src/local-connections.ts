@@ -80,6 +80,10 @@ export class LocalConnections {
     return this.#members.keys();
   }
 
+  hasRoom(room: string): boolean {
+    return this.#members.has(room);
+  }
+
   hasUser(userId: string): boolean {
     return this.#users.has(userId);
   }

@@ -105,6 +105,9 @@ describe("direct delivery", () => {
     expect(server.toUser("zoë", bytes("hi"))).toBe(3);
     for (const { texts } of phones) await vi.waitFor(() => expect(texts).toEqual(["hi"]), WAIT);
     expect(other.texts).toEqual([]);
+    expect(server.connectionsOf("zoë")).toEqual(phones.map(({ connection }) => connection));
+    expect(server.connectionsOf("someone else")).toEqual([other.connection]);
+    expect(server.connectionsOf("never seen")).toEqual([]);
     expect(server.stats().users).toBe(2);
     for (const [index, { socket }] of phones.entries()) {
       socket.close();

@@ -71,6 +71,8 @@ export interface UwsServer<U = unknown> extends LocalDelivery, AsyncDisposable {
   close(): Promise<void>;
   /** An open connection. */
   connection(id: string): UwsConnection<U> | undefined;
+  /** The open connections of a user. */
+  connectionsOf(userId: string): UwsConnection<U>[];
   stats(): UwsServerStats;
 }
 
@@ -188,6 +190,10 @@ class NativeServer<U> implements UwsServer<U> {
 
   connection(id: string): UwsConnection<U> | undefined {
     return this.#connections.get(id);
+  }
+
+  connectionsOf(userId: string): UwsConnection<U>[] {
+    return this.#users.of(userId);
   }
 
   stats(): UwsServerStats {
