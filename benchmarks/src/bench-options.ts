@@ -1,7 +1,14 @@
 import { parseArgs } from "node:util";
 import { CmError } from "@cm/protocol";
 import { CONTENDER_NAMES, type ContenderName } from "./contender.js";
-import { MEMORY_SCENARIO, SCENARIOS, type Scenario, STATISTICS_SCENARIO, STORMS_SCENARIO } from "./scenario.js";
+import {
+  MEMORY_SCENARIO,
+  SCALE_OUT_SCENARIO,
+  SCENARIOS,
+  type Scenario,
+  STATISTICS_SCENARIO,
+  STORMS_SCENARIO,
+} from "./scenario.js";
 
 /** What to measure. */
 export interface BenchOptions {
@@ -10,6 +17,7 @@ export interface BenchOptions {
   readonly memory: boolean;
   readonly storms: boolean;
   readonly statistics: boolean;
+  readonly scaleOut: boolean;
   readonly contenders: readonly ContenderName[];
   /** Length of the steady part of each run. */
   readonly seconds: number;
@@ -24,6 +32,7 @@ const SCENARIO_NAMES = [
   MEMORY_SCENARIO,
   STORMS_SCENARIO,
   STATISTICS_SCENARIO,
+  SCALE_OUT_SCENARIO,
 ];
 
 export const BENCH_USAGE = `Usage: npm run bench -- [options]
@@ -46,6 +55,7 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions {
     memory: scenarioNames.includes(MEMORY_SCENARIO),
     storms: scenarioNames.includes(STORMS_SCENARIO),
     statistics: scenarioNames.includes(STATISTICS_SCENARIO),
+    scaleOut: scenarioNames.includes(SCALE_OUT_SCENARIO),
     contenders: CONTENDER_NAMES.filter((name) => contenders.includes(name)),
     seconds: numberOf("seconds", values.seconds, 8, 1, 600),
     warmupSeconds: numberOf("warmup", values.warmup, 5, 0, 60),

@@ -11,6 +11,7 @@ import { judgeGoals } from "./results/goals.js";
 import { describeCommit, describeMachine } from "./results/machine.js";
 import { toMarkdown } from "./results/markdown.js";
 import { writeResult } from "./results/result-files.js";
+import { measureScaleOut } from "./scale-out/scale-out.js";
 
 async function main(): Promise<void> {
   const options = parseBenchOptions(process.argv.slice(2));
@@ -21,7 +22,7 @@ async function main(): Promise<void> {
   const result = await bench(options);
   const path = await writeResult(result);
   console.log(`${toMarkdown(result)}\nWritten to ${path}`);
-  if (result.measurements.some((run) => !run.valid)) process.exitCode = 1;
+  if ([...result.measurements, ...result.scaleOut].some((run) => !run.valid)) process.exitCode = 1;
 }
 
 async function bench(options: BenchOptions): Promise<BenchResult> {
@@ -36,6 +37,7 @@ async function bench(options: BenchOptions): Promise<BenchResult> {
       : undefined;
     const storms = options.storms ? await measureStorms(options.repeats) : [];
     const statistics = options.statistics ? await measureAllStatistics() : [];
+    const scaleOut = options.scaleOut ? await measureScaleOut(redis) : [];
     const medians = takeMedians(measurements);
     return {
       startedAt,
@@ -49,6 +51,7 @@ async function bench(options: BenchOptions): Promise<BenchResult> {
       memory,
       storms,
       statistics,
+      scaleOut,
       goals: judgeGoals(medians, memory),
       measurements,
     };

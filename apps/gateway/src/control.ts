@@ -1,4 +1,3 @@
-import { CmError } from "@cm/protocol";
 import type { ControlHandler } from "@cm/router";
 import type { UwsConnection } from "@cm/server-uws";
 import type { ClientSession } from "./session/client-session.js";
@@ -6,14 +5,15 @@ import type { ClientSession } from "./session/client-session.js";
 /** An open connection and the session that it carries once it has one. */
 type Controlled = Pick<UwsConnection<{ readonly session?: ClientSession }>, "close" | "data">;
 
-/**
- * Carries out what other servers ask of this gateway's connections. To drain a gateway is
- * not offered yet, and refused with `operation-unknown`.
- */
-export function createControlHandler(connectionOf: (id: string) => Controlled | undefined): ControlHandler {
+/** Carries out what other servers ask of this gateway and its connections. A drain is done once it has begun. */
+export function createControlHandler(
+  connectionOf: (id: string) => Controlled | undefined,
+  beginDrain: () => void,
+): ControlHandler {
   return async (operation) => {
     if (operation.type === "drain") {
-      throw new CmError("operation-unknown", "A gateway can't be drained from outside.");
+      beginDrain();
+      return "done";
     }
     const connection = connectionOf(operation.connectionId);
     if (connection === undefined) return "not-found";

@@ -9,6 +9,7 @@ import {
   type OnError,
   type Store,
   SUBPROTOCOL,
+  toCmError,
 } from "@cm/protocol";
 import { createRedisStore } from "@cm/redis-store";
 import { type ControlHandler, createRouter, type Router } from "@cm/router";
@@ -23,7 +24,7 @@ import {
 import type { GatewayConfig } from "./config/gateway-config.js";
 import { createControlHandler } from "./control.js";
 import { createFailureLog, type FailureLog } from "./failure-log.js";
-import { type HealthSources, readiness } from "./http/health.js";
+import { type HealthSources, type Phase, readiness } from "./http/health.js";
 import { readPage } from "./http/static-files.js";
 import { userOf } from "./http/user-query.js";
 import type { Logger } from "./log.js";
@@ -39,6 +40,14 @@ export interface Gateway {
    * another process took its id. Whoever runs the gateway closes it then.
    */
   readonly expelled: Promise<CmError>;
+  /** Settles when another server asked this one to drain, which has begun then. Close it afterwards. */
+  readonly drainAsked: Promise<void>;
+  /**
+   * Not ready from now on: refuses newcomers and sends the clients elsewhere over
+   * `drainMs`, serving each until its turn. Resolves when all were told; `close` ends it.
+   * Idempotent.
+   */
+  drain(): Promise<void>;
   /** Stops accepting, closes every connection, withdraws from the store. Idempotent. */
   close(): Promise<void>;
 }
@@ -61,11 +70,15 @@ export async function startGateway(
 ): Promise<Gateway> {
   const failures = createFailureLog(log);
   const onError: OnError = (error, { stage }) => failures.report(error, stage);
-  let phase: "starting" | "serving" | "closing" = "starting";
+  let phase: Phase = "starting";
   const releasers: (() => Promise<void>)[] = [async () => failures.flush()];
   let expel: (error: CmError) => void = () => undefined;
   const expelled = new Promise<CmError>((resolve) => {
     expel = resolve;
+  });
+  let tellDrainAsked: () => void = () => undefined;
+  const drainAsked = new Promise<void>((resolve) => {
+    tellDrainAsked = resolve;
   });
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> => {
@@ -84,10 +97,23 @@ export async function startGateway(
     let server: UwsServer<SessionHolder> | undefined;
     const local: LocalDelivery = {
       toRoom: (room, frame, except) => server?.toRoom(room, frame, except),
-      toConnection: (id, frame) => server?.toConnection(id, frame) ?? false,
-      toUser: (userId, frame) => server?.toUser(userId, frame) ?? 0,
+      // By way of the sessions: a connection is open before it can be reached.
+      toConnection: (id, frame) => server?.connection(id)?.data.session?.deliver(frame) ?? false,
+      toUser: (userId, frame) =>
+        server?.connectionsOf(userId).filter(({ data }) => data.session?.deliver(frame) === true).length ?? 0,
     };
-    const onControl = createControlHandler((id) => server?.connection(id));
+    const drain = async (): Promise<void> => {
+      if (phase === "serving") phase = "draining";
+      await server?.drain({ overMs: config.drainMs });
+    };
+    const beginDrain = (): void => {
+      if (phase === "starting") throw new CmError("unavailable", "The gateway is still starting.");
+      drain().catch((cause: unknown) =>
+        onError(toCmError(cause, "internal", "Draining failed."), { stage: "handler" }),
+      );
+      tellDrainAsked();
+    };
+    const onControl = createControlHandler((id) => server?.connection(id), beginDrain);
     const router = createGatewayRouter(config, store, local, onControl, onError);
     const membership = createGatewayMembership(config, store, router, onError, expel, (id) => server?.connection(id));
     const health: HealthSources = {
@@ -115,7 +141,7 @@ export async function startGateway(
     const address = await server.start();
     stop.throwIfAborted();
     phase = "serving";
-    return { ...address, expelled, close };
+    return { ...address, expelled, drainAsked, drain, close };
   } catch (error) {
     await close();
     throw error;
@@ -286,6 +312,7 @@ function routes({ health, page, membership, router, transport }: ServerParts): R
     "/stats": () =>
       json(200, {
         serverId: membership.serverId,
+        phase: health.phase(),
         ...membership.stats(),
         ...router.stats(),
         transport: transport(),

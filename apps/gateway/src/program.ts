@@ -2,7 +2,7 @@ import { isCmError } from "@cm/protocol";
 import { type GatewayConfig, readGatewayConfig } from "./config/gateway-config.js";
 import { startGateway } from "./gateway.js";
 import { createLog, type Logger } from "./log.js";
-import { stopped } from "./stop-request.js";
+import { type StopRequest, stopped } from "./stop-request.js";
 import { reportListening, startWorkers, WORKER_END_GRACE_MS } from "./workers.js";
 
 /** Exit codes: 0 closed as asked, 1 a fault, 78 a configuration that can't be used (EX_CONFIG). */
@@ -13,14 +13,16 @@ const EXIT_CONFIG = 78;
 /** What was started and has to be closed, on request or because it can't go on. */
 interface Running {
   readonly expelled?: Promise<Error>;
+  readonly drainAsked?: Promise<void>;
+  drain(): Promise<void>;
   close(): Promise<void>;
 }
 
 /**
- * Runs a gateway, or the processes of one, until `stop` is aborted, which may happen at
+ * Runs a gateway, or the processes of one, until it is asked to stop, which may happen at
  * any time. `script` is what to run in a worker. Resolves to the exit code.
  */
-export async function runProgram(script: string, stop: AbortSignal): Promise<number> {
+export async function runProgram(script: string, { stop, hurry }: StopRequest): Promise<number> {
   let config: GatewayConfig;
   try {
     config = readGatewayConfig(process.env);
@@ -35,29 +37,37 @@ export async function runProgram(script: string, stop: AbortSignal): Promise<num
     process.exit(EXIT_FAULT);
   });
   const isPrimary = config.workers > 1 && config.worker === undefined;
-  const closeWithin = (facts: Readonly<Record<string, unknown>>): void => {
-    log.info(facts, "closing");
-    setTimeout(
-      () => {
-        log.error("closing took too long; what is left in the store vanishes with the lease");
-        process.exit(EXIT_FAULT);
-      },
-      // Workers keep to the time by themselves, and are killed where they can't.
-      config.shutdownTimeoutMs + (isPrimary ? 2 * WORKER_END_GRACE_MS : 0),
-    );
+  let deadline: NodeJS.Timeout | undefined;
+  const endWithin = (ms: number): void => {
+    clearTimeout(deadline);
+    // Workers keep to the time by themselves, and are killed where they can't.
+    deadline = setTimeout(giveUp, ms + (isPrimary ? 2 * WORKER_END_GRACE_MS : 0));
   };
-  const onStop = (): void => closeWithin({ signal: stop.reason });
+  const giveUp = (): void => {
+    log.error("closing took too long; what is left in the store vanishes with the lease");
+    process.exit(EXIT_FAULT);
+  };
+  const onStop = (): void => {
+    log.info({ signal: stop.reason }, "asked to stop");
+    endWithin(config.shutdownTimeoutMs);
+  };
   if (stop.aborted) onStop();
   else stop.addEventListener("abort", onStop, { once: true });
 
   try {
     const running = await (isPrimary ? runWorkers(config, script, log, stop) : runServer(config, log, stop));
     if (typeof running === "number") return running;
-    const expelled = await Promise.race([stopped(stop), running.expelled ?? stopped(stop)]);
-    if (expelled !== undefined) {
-      log.fatal({ err: expelled }, "this server has lost its place");
-      if (!stop.aborted) closeWithin({});
+    const never = new Promise<undefined>(() => undefined);
+    const lost = running.expelled ?? never;
+    let expelled = await Promise.race([stopped(stop), running.drainAsked ?? never, lost]);
+    if (expelled === undefined && !hurry.aborted) {
+      log.info({ overMs: config.drainMs }, "draining");
+      endWithin(config.drainMs + config.shutdownTimeoutMs);
+      expelled = await Promise.race([running.drain(), stopped(hurry), lost]);
     }
+    if (expelled !== undefined) log.fatal({ err: expelled }, "this server has lost its place");
+    log.info("closing");
+    endWithin(config.shutdownTimeoutMs);
     await running.close();
     log.info("closed");
     return expelled === undefined ? EXIT_OK : EXIT_FAULT;

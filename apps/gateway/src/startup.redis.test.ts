@@ -28,7 +28,7 @@ describe("a signal while the gateway starts", () => {
     child.kill(signal);
     expect(await ended).toMatchObject({ code: 0, signal: null });
     expect(performance.now() - askedAt).toBeLessThan(5_000);
-    expect(logs.map(({ msg }) => msg)).toEqual(["closing", "closed"]);
+    expect(logs.map(({ msg }) => msg)).toEqual(["asked to stop", "closed"]);
   });
 
   it.each([1, 2, 3, 4, 5, 6, 7, 8])("leaves nothing behind when it comes with packet %i to Redis", async (packet) => {

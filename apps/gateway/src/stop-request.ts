@@ -1,19 +1,49 @@
+/** What somebody wants this process to do. */
+export interface StopRequest {
+  /**
+   * Aborted when this process is to end, with the reason: a signal, or that the process
+   * which started this one is gone, since nobody would be left to end it.
+   */
+  readonly stop: AbortSignal;
+  /** Aborted, after `stop`, when it is to end without taking time for its clients. */
+  readonly hurry: AbortSignal;
+}
+
+/** What the process that started this one says where there is to be no drain. */
+export const HURRY = "hurry";
+
 /**
- * Aborted when this process is to end, with the reason: a signal, or that the process
- * which started this one is gone, since nobody would be left to end it.
- *
- * To be called first of all, before anything heavy is loaded: until then a signal kills.
+ * A second signal counts from so long after the first: a terminal sends Ctrl-C to
+ * everybody in front of it, and a program like npm then passes its own on as well.
  */
-export function listenForStop(): AbortSignal {
-  const controller = new AbortController();
-  // Aborting again changes nothing, so neither does a second signal.
-  const stop = (reason: string): void => controller.abort(reason);
-  process.on("SIGTERM", stop);
-  process.on("SIGINT", stop);
-  process.on("disconnect", () => stop("disconnect"));
+const SECOND_SIGNAL_AFTER_MS = 500;
+
+/** To be called first of all, before anything heavy is loaded: until then a signal kills. */
+export function listenForStop(): StopRequest {
+  const stop = new AbortController();
+  const hurry = new AbortController();
+  let stoppedAt = 0;
+  const onStop = (reason: string): void => {
+    if (!stop.signal.aborted) {
+      stoppedAt = performance.now();
+      stop.abort(reason);
+    } else if (performance.now() - stoppedAt >= SECOND_SIGNAL_AFTER_MS) {
+      hurry.abort(reason);
+    }
+  };
+  const onHurry = (reason: string): void => {
+    stop.abort(reason);
+    hurry.abort(reason);
+  };
+  process.on("SIGTERM", onStop);
+  process.on("SIGINT", onStop);
+  process.on("disconnect", () => onHurry("disconnect"));
+  process.on("message", (message) => {
+    if (message === HURRY) onHurry(HURRY);
+  });
   // Gone already; without any channel to a parent this is undefined.
-  if (process.connected === false) stop("disconnect");
-  return controller.signal;
+  if (process.connected === false) onHurry("disconnect");
+  return { stop: stop.signal, hurry: hurry.signal };
 }
 
 /** Resolves when the signal is aborted. */

@@ -3,7 +3,7 @@ import { createServer } from "node:net";
 import { CmError } from "@cm/protocol";
 import { type GatewayConfig, WORKER_STARTS_MAX } from "./config/gateway-config.js";
 import type { Logger } from "./log.js";
-import { stopped } from "./stop-request.js";
+import { HURRY, stopped } from "./stop-request.js";
 
 /** How long a worker that listened before waits for its next start, by how often it failed in a row. */
 const RESTART_DELAYS_MS = [100, 500, 2_000, 5_000, 10_000] as const;
@@ -11,7 +11,7 @@ const RESTART_DELAYS_MS = [100, 500, 2_000, 5_000, 10_000] as const;
 /** A worker that lived so long had started well. */
 const LIVED_WELL_MS = 60_000;
 
-/** How long after `shutdownTimeoutMs`, which a worker keeps to by itself, it is killed. */
+/** How long after its time, which a worker keeps to by itself, it is killed. */
 export const WORKER_END_GRACE_MS = 1_000;
 
 /** What a worker tells the process that started it. */
@@ -19,7 +19,9 @@ const LISTENING = "listening";
 
 /** The server processes that share one port. */
 export interface Workers {
-  /** Asks all of them to close and waits for it; a failure to is thrown. Idempotent. */
+  /** Has each drain itself and close, and waits for that. Idempotent. */
+  drain(): Promise<void>;
+  /** Has those that still run close without a drain, and waits; that one did not end cleanly is thrown. Idempotent. */
   close(): Promise<void>;
 }
 
@@ -27,7 +29,7 @@ export interface Workers {
  * Starts `config.workers` processes of this program on one port, and resolves when all of
  * them listen. The kernel spreads new connections over them. A worker that ends after
  * that is started again, with growing delay and under an id of its own: its last one may
- * be taken until its lease has run out.
+ * be taken until its lease has run out. One that was drained by another server is replaced too.
  *
  * Where one ends before it ever listened, starting it again would not help: the others
  * are closed, and what comes back is its exit code.
@@ -70,6 +72,8 @@ class WorkerPool implements Workers {
   /** Numbers of the workers that have listened, be it in an earlier process. */
   readonly #proven = new Set<number>();
   #settle: (exitCode: number | undefined) => void = () => undefined;
+  /** Whether each of the workers ended cleanly, once they were asked to. */
+  #ends: Promise<readonly boolean[]> | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(config: GatewayConfig, script: string, log: Logger) {
@@ -107,7 +111,7 @@ class WorkerPool implements Workers {
     });
     const onEnd = (code: number | null, signal: NodeJS.Signals | null): void => {
       this.#running.delete(index);
-      if (this.#closing !== undefined) return;
+      if (this.#ends !== undefined) return;
       const facts = { worker: index, pid: child.pid, code, signal };
       if (!this.#proven.has(index)) {
         this.#log.error(facts, "a worker ended before it listened; all are closed");
@@ -117,7 +121,8 @@ class WorkerPool implements Workers {
       }
       const inARow = performance.now() - startedAt > LIVED_WELL_MS ? 0 : failures;
       const delayMs = RESTART_DELAYS_MS[Math.min(inARow, RESTART_DELAYS_MS.length - 1)] ?? 0;
-      this.#log.error({ ...facts, delayMs }, "a worker ended; it is started again");
+      if (code === 0) this.#log.info({ ...facts, delayMs }, "a worker was drained; it is started again");
+      else this.#log.error({ ...facts, delayMs }, "a worker ended; it is started again");
       const timer = setTimeout(() => {
         this.#restarts.delete(timer);
         this.#fork(index, start < WORKER_STARTS_MAX ? start + 1 : 2, inARow + 1);
@@ -137,12 +142,31 @@ class WorkerPool implements Workers {
     if (this.#proven.size === this.#config.workers) this.#settle(undefined);
   }
 
+  async drain(): Promise<void> {
+    await this.#end(this.#config.drainMs + this.#config.shutdownTimeoutMs);
+  }
+
   async #close(): Promise<void> {
-    for (const timer of this.#restarts) clearTimeout(timer);
-    const killAfterMs = this.#config.shutdownTimeoutMs + WORKER_END_GRACE_MS;
-    const ends = await Promise.all([...this.#running.values()].map((child) => endWorker(child, killAfterMs)));
-    const unclean = ends.filter((clean) => !clean).length;
+    const ends = this.#end(this.#config.shutdownTimeoutMs);
+    const running = [...this.#running.values()];
+    // One that is gone by now can't be told, and needs not.
+    for (const child of running) child.send(HURRY, () => undefined);
+    const timer = setTimeout(
+      () => running.forEach((child) => void child.kill("SIGKILL")),
+      this.#config.shutdownTimeoutMs + WORKER_END_GRACE_MS,
+    );
+    const unclean = (await ends).filter((clean) => !clean).length;
+    clearTimeout(timer);
     if (unclean > 0) throw new CmError("internal", `${unclean} of the workers did not close cleanly.`);
+  }
+
+  /** Asks all to end, and kills those that have not within the time; the first call's counts. */
+  #end(withinMs: number): Promise<readonly boolean[]> {
+    for (const timer of this.#restarts) clearTimeout(timer);
+    this.#ends ??= Promise.all(
+      [...this.#running.values()].map((child) => endWorker(child, withinMs + WORKER_END_GRACE_MS)),
+    );
+    return this.#ends;
   }
 }
 

@@ -1,4 +1,5 @@
 import type { StormResult } from "../operations/operations.js";
+import type { ScaleOutResult } from "../scale-out/scale-out.js";
 import type { BenchResult } from "./bench-result.js";
 import { type Medians, median } from "./comparison.js";
 import type { Goal } from "./goals.js";
@@ -58,7 +59,7 @@ export function toMarkdown(result: BenchResult): string {
         `${round(bytesPerConnection)} bytes a connection, ${keys} keys.`,
     );
   }
-  parts.push(...stormParts(result), ...statisticsParts(result));
+  parts.push(...stormParts(result), ...statisticsParts(result), ...scaleOutParts(result));
   if (result.measurements.length > 0) parts.push("## Every run", everyRun(result));
   return `${parts.join("\n\n")}\n`;
 }
@@ -101,6 +102,35 @@ function statisticsParts({ statistics }: BenchResult): string[] {
         String(commands),
         round(medianMs),
         round(longestMs),
+      ]),
+    ),
+  ];
+}
+
+function scaleOutParts({ scaleOut }: BenchResult): string[] {
+  const [first] = scaleOut;
+  if (first === undefined) return [];
+  const each = ({ delivered, gateways }: ScaleOutResult) => delivered / gateways;
+  return [
+    "## scale-out",
+    `${first.rooms} rooms of ${first.members}, members as far apart as they can be. Counts of messages, no times; ` +
+      "where every gateway is told everything, each receives all that was published, however many there are.",
+    table(
+      [
+        "gateways",
+        "published",
+        "received by one, at most",
+        "of what was published",
+        "delivered by one, on average",
+        "",
+      ],
+      scaleOut.map((run) => [
+        String(run.gateways),
+        String(run.published),
+        String(run.receivedMost),
+        round(run.receivedMost / run.published),
+        each(run).toFixed(0),
+        run.valid ? "" : "invalid",
       ]),
     ),
   ];

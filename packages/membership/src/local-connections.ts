@@ -123,6 +123,10 @@ export class LocalConnections {
     return this.#shelves.of(shelf);
   }
 
+  hasRoom(room: string): boolean {
+    return this.#members.has(room);
+  }
+
   hasUser(userId: string): boolean {
     return this.#users.has(userId);
   }

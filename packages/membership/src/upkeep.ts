@@ -8,13 +8,11 @@ import type { MembershipStore } from "./options.js";
  */
 export class Upkeep {
   readonly #store: MembershipStore;
-  readonly #local: LocalConnections;
   readonly #shelves: number;
-  /** Beats in which everything comes by once. */
-  readonly #beats: number;
+  readonly #shelvesABeat: number;
   #nextShelf = 0;
-  #rooms: MapIterator<string>;
-  #users: MapIterator<string>;
+  readonly #rooms: Rounds;
+  readonly #users: Rounds;
 
   constructor(options: {
     readonly store: MembershipStore;
@@ -24,35 +22,63 @@ export class Upkeep {
     readonly beatMs: number;
   }) {
     this.#store = options.store;
-    this.#local = options.local;
     this.#shelves = 2 ** options.shelfBits;
-    this.#beats = Math.max(1, Math.floor(options.ttlMs / 3 / options.beatMs));
-    this.#rooms = options.local.roomNames();
-    this.#users = options.local.userIds();
+    // Beats in which everything comes by once.
+    const beats = Math.max(1, Math.floor(options.ttlMs / 3 / options.beatMs));
+    const { local } = options;
+    this.#shelvesABeat = Math.ceil(this.#shelves / beats);
+    this.#rooms = new Rounds(
+      beats,
+      () => local.roomNames(),
+      (room) => local.hasRoom(room),
+    );
+    this.#users = new Rounds(
+      beats,
+      () => local.userIds(),
+      (userId) => local.hasUser(userId),
+    );
   }
 
   async beat(lease: Lease): Promise<void> {
     const from = this.#nextShelf;
-    const to = Math.min(this.#shelves, from + Math.ceil(this.#shelves / this.#beats));
+    const to = Math.min(this.#shelves, from + this.#shelvesABeat);
     this.#nextShelf = to === this.#shelves ? 0 : to;
-    const rooms = take(this.#rooms, this.#local.roomCount / this.#beats);
-    if (rooms.ended) this.#rooms = this.#local.roomNames();
-    const users = take(this.#users, this.#local.userCount / this.#beats);
-    if (users.ended) this.#users = this.#local.userIds();
+    const rooms = this.#rooms.next();
+    const users = this.#users.next();
     await Promise.all([
       this.#store.connections.renew(lease, from, to),
-      rooms.items.length > 0 ? this.#store.rooms.renew(lease, rooms.items) : undefined,
-      users.items.length > 0 ? this.#store.users.renew(lease, users.items) : undefined,
+      rooms.length > 0 ? this.#store.rooms.renew(lease, rooms) : undefined,
+      users.length > 0 ? this.#store.users.renew(lease, users) : undefined,
     ]);
   }
 }
 
-function take(iterator: Iterator<string>, share: number): { items: string[]; ended: boolean } {
-  const items: string[] = [];
-  for (let count = Math.ceil(share); count > 0; count--) {
-    const next = iterator.next();
-    if (next.done === true) return { items, ended: true };
-    items.push(next.value);
+/**
+ * Names in rounds of so many beats: all that are there when a round begins come by once in
+ * it. A list of its own, since an iterator that rests in a map between two beats keeps every
+ * table that the map has outgrown or emptied meanwhile, with all that was in it.
+ */
+class Rounds {
+  readonly #beats: number;
+  readonly #all: () => Iterable<string>;
+  readonly #isThere: (name: string) => boolean;
+  #names: readonly string[] = [];
+  #next = 0;
+
+  constructor(beats: number, all: () => Iterable<string>, isThere: (name: string) => boolean) {
+    this.#beats = beats;
+    this.#all = all;
+    this.#isThere = isThere;
   }
-  return { items, ended: false };
+
+  /** The next beat's share, without those that went since the round began. */
+  next(): string[] {
+    if (this.#next >= this.#names.length) {
+      this.#names = [...this.#all()];
+      this.#next = 0;
+    }
+    const from = this.#next;
+    this.#next += Math.ceil(this.#names.length / this.#beats);
+    return this.#names.slice(from, this.#next).filter(this.#isThere);
+  }
 }

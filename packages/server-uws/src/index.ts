@@ -2,6 +2,7 @@ export { createLocalConnectionManager } from "./local-connections.js";
 export { createUwsServer } from "./server.js";
 
 // The server
+export type { DrainOptions, DrainProgress } from "./drain.js";
 export type { ConnectionHandler, RouteHandler, RouteRequest, UwsServerOptions } from "./options.js";
 export type { ListeningAddress, UwsServer, UwsServerStats } from "./server.js";
 

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { CmError, ERROR_CODES, encodeServerFrame, type LocalDelivery, toCmError } from "@cm/protocol";
 import { Backpressure, NATIVE_BACKPRESSURE_MAX } from "./backpressure.js";
 import type { UwsConnection } from "./connection.js";
+import { Drain, type DrainOptions, type DrainProgress } from "./drain.js";
 import { sayGoodbyes } from "./goodbyes.js";
 import { HttpRoutes } from "./http-routes.js";
 import { type Listening, listen } from "./listening.js";
@@ -39,6 +40,8 @@ export interface UwsServerStats {
   readonly upgradesLost: number;
   /** Refused upgrades, by code. */
   readonly refused: Readonly<Record<string, number>>;
+  /** How far the drain has come, once there is one. */
+  readonly drain?: DrainProgress;
 }
 
 /** A WebSocket server on uWebSockets.js; also the router's way to the local sockets. */
@@ -52,12 +55,24 @@ export interface UwsServer<U = unknown> extends LocalDelivery, AsyncDisposable {
   /** Stops listening and refuses upgrades from now on; open connections stay. */
   stopAccepting(): void;
   /**
+   * Refuses upgrades from now on, with `unavailable` (pending ones with `closed`), and
+   * closes the open connections with `going-away` in waves: about as many at a time, in no order, every
+   * tenth of a second or so, at least 20 a second. Meanwhile everything works on for those
+   * who are left, and HTTP is answered, so that a balancer can see it; with `sharePort` the
+   * server stops listening instead, since the others on the port would take the newcomers.
+   * Resolves when everybody was told; `close` ends it, as does the signal. Every call
+   * returns the first one's promise. Throws `options-invalid`.
+   */
+  drain(options: DrainOptions): Promise<void>;
+  /**
    * Stops listening, refuses pending upgrades, closes every connection with `going-away`
    * in batches, and cuts what is left. Every call returns the same promise.
    */
   close(): Promise<void>;
   /** An open connection. */
   connection(id: string): UwsConnection<U> | undefined;
+  /** The open connections of a user. */
+  connectionsOf(userId: string): UwsConnection<U>[];
   stats(): UwsServerStats;
 }
 
@@ -68,6 +83,9 @@ export function createUwsServer<U>(options: UwsServerOptions<U>): UwsServer<U> {
 
 /** A client that sends more than this many times the largest frame is cut off without an answer. */
 const NATIVE_FRAME_FACTOR = 2;
+
+/** Between two waves of goodbyes of a server that closes, and the fewest in one. */
+const CLOSE_PACE = { waveMs: 20, waveMin: 50 } as const;
 
 /** How long written close frames may take to leave before their sockets are cut. */
 const FLUSH_GRACE_MS = 250;
@@ -87,6 +105,9 @@ class NativeServer<U> implements UwsServer<U> {
   #framesTooLarge = 0;
   #lastClosedAt = Number.NEGATIVE_INFINITY;
   #starting: Promise<ListeningAddress> | undefined;
+  readonly #closed = new AbortController();
+  #drain: Drain<U> | undefined;
+  #draining: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(options: ResolvedUwsServerOptions<U>) {
@@ -171,6 +192,10 @@ class NativeServer<U> implements UwsServer<U> {
     return this.#connections.get(id);
   }
 
+  connectionsOf(userId: string): UwsConnection<U>[] {
+    return this.#users.of(userId);
+  }
+
   stats(): UwsServerStats {
     return {
       connections: this.#connections.size,
@@ -182,6 +207,7 @@ class NativeServer<U> implements UwsServer<U> {
       framesTooLarge: this.#framesTooLarge,
       upgradesLost: this.#upgrades.lost,
       refused: this.#upgrades.refused(),
+      ...(this.#drain === undefined ? {} : { drain: this.#drain.progress }),
     };
   }
 
@@ -196,6 +222,18 @@ class NativeServer<U> implements UwsServer<U> {
     this.#listening = undefined;
   }
 
+  drain(options: DrainOptions): Promise<void> {
+    if (this.#draining !== undefined) return this.#draining;
+    const drain = new Drain(this.#connections.values(), options, this.#closed.signal);
+    this.#drain = drain;
+    this.#accepting = false;
+    this.#upgrades.stopAccepting();
+    this.#upgrades.refusePending();
+    if (this.#options.sharePort) this.#stopListening();
+    this.#draining = drain.run();
+    return this.#draining;
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -207,12 +245,13 @@ class NativeServer<U> implements UwsServer<U> {
 
   async #close(): Promise<void> {
     this.stopAccepting();
+    this.#closed.abort();
     // A start that failed has unwound itself; its caller has the error.
     await Promise.allSettled([this.#starting]);
     this.#upgrades.refusePending();
     const { closeTimeoutMs } = this.#options;
     if (closeTimeoutMs > 0) {
-      await sayGoodbyes(this.#connections.values(), closeTimeoutMs / 2);
+      await sayGoodbyes(this.#connections.values(), { overMs: closeTimeoutMs / 2, ...CLOSE_PACE });
       const graceMs = Math.min(FLUSH_GRACE_MS, closeTimeoutMs / 2);
       if (performance.now() - this.#lastClosedAt < graceMs) await sleep(graceMs);
     }

@@ -23,6 +23,13 @@ export class UserIndex<C extends object> {
     else if (present instanceof Set && present.delete(connection) && present.size === 0) this.#byUser.delete(userId);
   }
 
+  /** The user's connections, as of now. */
+  of(userId: string): C[] {
+    const present = this.#byUser.get(userId);
+    if (present === undefined) return [];
+    return present instanceof Set ? [...present] : [present];
+  }
+
   /** How many of the user's connections the call says true of. It may remove any of them meanwhile. */
   count(userId: string, call: (connection: C) => boolean): number {
     const present = this.#byUser.get(userId);

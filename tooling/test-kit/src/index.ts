@@ -19,7 +19,7 @@ export { startFaultProxy } from "./faults/fault-proxy.js";
 
 // A real Redis
 export { freePort } from "./redis/free-port.js";
-export { keysLeftUnder, keysUnder } from "./redis/keys-under.js";
+export { channelsUnder, keysLeftUnder, keysUnder } from "./redis/keys-under.js";
 export type { LaunchRequest, RedisLauncher, RedisProcess } from "./redis/launcher.js";
 export { findLauncher } from "./redis/find-launcher.js";
 export type { RedisCluster, StartRedisClusterOptions } from "./redis/redis-cluster.js";

@@ -27,10 +27,20 @@ describe("readGatewayConfig", () => {
       connectionTtlMs: 3_600_000,
       offlineGraceMs: 5_000,
       lastSeenTtlMs: 86_400_000,
+      // There is nowhere else to go to.
+      drainMs: 0,
+      shutdownTimeoutMs: 10_000,
       maxConnections: 10_000,
       workers: 1,
     });
     expect(config.serverId).toMatch(/^gw-[a-z0-9]{6}$/);
+  });
+
+  it("takes time to send clients elsewhere where there may be another server", () => {
+    expect(readGatewayConfig({ REDIS_HOST: "example" }).drainMs).toBe(10_000);
+    expect(readGatewayConfig({ DRAIN_SECONDS: "30" }).drainMs).toBe(30_000);
+    expect(readGatewayConfig({ REDIS_HOST: "example", DRAIN_SECONDS: "0" }).drainMs).toBe(0);
+    expect(problemsOf({ DRAIN_SECONDS: "3601" })).toContain("DRAIN_SECONDS");
   });
 
   it("takes Redis from one URL, or from its parts", () => {

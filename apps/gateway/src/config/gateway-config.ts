@@ -31,7 +31,12 @@ export interface GatewayConfig {
   readonly offlineGraceMs: number;
   /** `LAST_SEEN_TTL_SECONDS`: how long it is remembered when a user was last online; 0: not at all. Default 86,400. */
   readonly lastSeenTtlMs: number;
-  /** `SHUTDOWN_TIMEOUT_MS`: how long a clean close may take. Default 10,000. */
+  /**
+   * `DRAIN_SECONDS`: over how long clients are told to go elsewhere before the gateway
+   * closes; 0: all at once. Default 10, or 0 without Redis, where there is no elsewhere.
+   */
+  readonly drainMs: number;
+  /** `SHUTDOWN_TIMEOUT_MS`: how long a clean close may take after the drain. Default 10,000. */
   readonly shutdownTimeoutMs: number;
   /** `MAX_CONNECTIONS` of one server process. Default 10,000. */
   readonly maxConnections: number;
@@ -119,6 +124,7 @@ export function readGatewayConfig(env: Readonly<Record<string, string | undefine
     connectionTtlMs: 1000 * reader.wholeNumber("CONNECTION_TTL_SECONDS", 3_600, 1, DAY_MS / 1000),
     offlineGraceMs: reader.wholeNumber("OFFLINE_GRACE_MS", 5_000, 0, 3_600_000),
     lastSeenTtlMs: 1000 * reader.wholeNumber("LAST_SEEN_TTL_SECONDS", 86_400, 0, (365 * DAY_MS) / 1000),
+    drainMs: 1000 * reader.wholeNumber("DRAIN_SECONDS", redis.given ? 10 : 0, 0, 3_600),
     shutdownTimeoutMs: reader.wholeNumber("SHUTDOWN_TIMEOUT_MS", 10_000, 100, 600_000),
     maxConnections: reader.wholeNumber("MAX_CONNECTIONS", 10_000, 1, 1_000_000),
     maxFrameBytes: reader.wholeNumber("MAX_FRAME_BYTES", 16_384, 1_024, 1_048_576),

@@ -1,8 +1,11 @@
 import type { LinkState, LinkStatus } from "@cm/protocol";
 
+/** Where in its life a gateway is. */
+export type Phase = "starting" | "serving" | "draining" | "closing";
+
 /** What readiness is judged by. */
 export interface HealthSources {
-  readonly phase: () => "starting" | "serving" | "closing";
+  readonly phase: () => Phase;
   readonly holdsLease: () => boolean;
   readonly link: () => LinkStatus;
 }
@@ -10,7 +13,7 @@ export interface HealthSources {
 /** Whether the server should get new connections, and if not, why. */
 export interface Readiness {
   readonly ready: boolean;
-  readonly phase: string;
+  readonly phase: Phase;
   readonly lease: "held" | "lost";
   readonly link: LinkState;
   /** When the link came to this state, as an ISO 8601 date. */

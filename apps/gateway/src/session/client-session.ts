@@ -35,6 +35,9 @@ const HELLO_TIMEOUT_MS = 10_000;
 /** Frames that make no sense: so many at once, and this many a second later, before the connection is closed. */
 const FAULTS_PER_SECOND = 10;
 
+/** Direct messages that wait for the welcome; more than this in the moment that it takes are refused. */
+const EARLY_MAX = 32;
+
 type SocketLike = Pick<UwsConnection<unknown>, "id" | "userId" | "send" | "enter" | "leave" | "close">;
 
 /** One client's conversation, from hello to close. */
@@ -50,6 +53,8 @@ export class ClientSession {
   readonly #faults: TokenBucket;
   readonly #helloTimer: NodeJS.Timeout;
   #state: "waiting" | "registering" | "ready" | "closed" = "waiting";
+  /** Direct messages from those who found the connection while it was being registered. */
+  #early: Uint8Array[] = [];
   /** Settles when the hello was answered, for frames that came right behind it. */
   #registered: Promise<void> = Promise.resolve();
 
@@ -88,6 +93,18 @@ export class ClientSession {
     this.#onFrame(frame);
   }
 
+  /**
+   * Sends the client a direct message; what comes while the connection is being registered
+   * comes behind the welcome. False where the connection can't be reached.
+   */
+  deliver(frame: Uint8Array): boolean {
+    if (this.#state === "ready") return this.#socket.send(frame);
+    if (this.#state !== "registering" || this.#early.length >= EARLY_MAX) return false;
+    // A copy: the bytes are only valid during the call.
+    this.#early.push(Uint8Array.from(frame));
+    return true;
+  }
+
   /** Takes note of a frame that is not text, or too large. */
   onUnreadable(error: CmError): void {
     if (this.#state !== "closed") this.#onFault(error, undefined);
@@ -98,6 +115,7 @@ export class ClientSession {
     clearTimeout(this.#helloTimer);
     this.#state = "closed";
     this.#seats.clear();
+    this.#early = [];
     // A connection that was never registered is unknown there, which is no error.
     this.#context.membership.close(this.#socket.id).catch(this.#context.onFault);
   }
@@ -191,6 +209,7 @@ export class ClientSession {
       { type: "welcome", version: CLIENT_PROTOCOL_VERSION, connection, user, server: serverId, limits },
       ref,
     );
+    for (const early of this.#early.splice(0)) this.#socket.send(early);
   }
 
   #handle(frame: Exclude<ClientFrame, { type: "hello" }>): void {

@@ -27,6 +27,8 @@ export async function startGatewayCluster(options: {
   /** Where gateway number `index` looks for it. Default: at its own address. */
   readonly redisUrlOf?: (index: number) => string;
   readonly env?: Readonly<Record<string, string>>;
+  /** What gateway number `index` has beside that. */
+  readonly envOf?: (index: number) => Readonly<Record<string, string>>;
 }): Promise<GatewayCluster> {
   const { redis = "single" } = options;
   const redisUrl = typeof redis === "string" ? inject(redis === "cluster" ? "redisClusterUrl" : "redisUrl") : redis.url;
@@ -39,6 +41,7 @@ export async function startGatewayCluster(options: {
           REDIS_PREFIX: prefix,
           SERVER_ID: `gw${i + 1}`,
           ...options.env,
+          ...options.envOf?.(i),
         },
       }),
     ),

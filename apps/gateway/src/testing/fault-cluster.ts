@@ -19,6 +19,8 @@ export interface FaultClusterOptions {
   /** Default 3. */
   readonly leaseTtlSeconds?: number;
   readonly env?: Readonly<Record<string, string>>;
+  /** What gateway number `index` has beside that. */
+  readonly envOf?: (index: number) => Readonly<Record<string, string>>;
 }
 
 /** Gateways that things are done to. */
@@ -35,7 +37,7 @@ export interface FaultCluster extends GatewayCluster {
 
 /** Starts gateways, heartbeats fast enough for a test; they and their proxies end with the test. */
 export async function startFaultCluster(options: FaultClusterOptions): Promise<FaultCluster> {
-  const { redis, size = 2, proxied = false, heartbeatIntervalMs = 1_000, leaseTtlSeconds = 3, env } = options;
+  const { redis, size = 2, proxied = false, heartbeatIntervalMs = 1_000, leaseTtlSeconds = 3, env, envOf } = options;
   const proxies: FaultProxy[] = [];
   if (proxied) {
     const { protocol, port } = new URL(redis.url);
@@ -56,6 +58,7 @@ export async function startFaultCluster(options: FaultClusterOptions): Promise<F
       SHUTDOWN_TIMEOUT_MS: "3000",
       ...env,
     },
+    ...(envOf === undefined ? {} : { envOf }),
   });
   onTestFinished(async () => {
     // Whatever state the test has left them in.

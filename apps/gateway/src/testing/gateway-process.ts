@@ -94,8 +94,9 @@ function spawnGateway(env: Readonly<Record<string, string>>, onLine?: (line: str
     command: process.execPath,
     args: [MAIN],
     // Nothing of the caller's environment but the path: a stray REDIS_URL must not decide a test.
-    // Users are offline at once, so that a test sees what is left; one about grace sets its own.
-    env: { PATH, OFFLINE_GRACE_MS: "0", ...env },
+    // Users are offline at once, and clients told to go at once, so that a test sees what is
+    // left; one about grace or draining sets its own.
+    env: { PATH, OFFLINE_GRACE_MS: "0", DRAIN_SECONDS: "0", ...env },
     ...(onLine === undefined ? {} : { onLine }),
   });
 }

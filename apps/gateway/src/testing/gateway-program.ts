@@ -29,11 +29,11 @@ export interface GatewayProgram {
   line(fits: (line: LogLine) => boolean, nth?: number): Promise<LogLine>;
 }
 
-/** Runs the program with nothing of the caller's environment but the path, and without a grace period; what is left is killed after the test. */
+/** Runs the program with nothing of the caller's environment but the path, and without a grace period or a drain; what is left is killed after the test. */
 export function runGatewayProgram(env: Readonly<Record<string, string>>): GatewayProgram {
   const { PATH = "" } = process.env;
   const child = spawn(process.execPath, [MAIN], {
-    env: { PATH, OFFLINE_GRACE_MS: "0", ...env },
+    env: { PATH, OFFLINE_GRACE_MS: "0", DRAIN_SECONDS: "0", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const logs: LogLine[] = [];

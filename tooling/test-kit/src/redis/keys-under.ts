@@ -30,6 +30,23 @@ export async function keysLeftUnder(url: string, prefix: string): Promise<string
   return left.sort();
 }
 
+/** All channels that begin with a prefix and that somebody listens to, plain and sharded, sorted, on all masters. */
+export async function channelsUnder(url: string, prefix: string): Promise<string[]> {
+  const channels = new Set<string>();
+  for (const port of await masterPorts(url)) {
+    for (const kind of ["CHANNELS", "SHARDCHANNELS"]) {
+      const reply = await askRedis(port, "PUBSUB", kind, patternOf(prefix));
+      for (const channel of Array.isArray(reply) ? reply : []) channels.add(String(channel));
+    }
+  }
+  return [...channels].sort();
+}
+
+/** Fits what begins with the prefix. */
+function patternOf(prefix: string): string {
+  return `${prefix.replace(/[\\*?[\]^-]/g, "\\$&")}*`;
+}
+
 async function staysForGood(port: number, key: string): Promise<boolean> {
   // -1 stands for no time to live, -2 for a key that is gone by now.
   return (await askRedis(port, "PTTL", key)) === -1;
@@ -66,7 +83,7 @@ async function clusterMasters(port: number): Promise<number[]> {
 }
 
 async function keysOn(port: number, prefix: string): Promise<string[]> {
-  const pattern = `${prefix.replace(/[\\*?[\]^-]/g, "\\$&")}*`;
+  const pattern = patternOf(prefix);
   const connection = await RespConnection.open(port);
   // SCAN may name a key twice.
   const keys = new Set<string>();

@@ -1,0 +1,58 @@
+import { eventually } from "@cm/test-kit";
+import { expect, inject, it } from "vitest";
+import { Crowd } from "../testing/crowd.js";
+import { startFaultCluster } from "../testing/fault-cluster.js";
+import { expectProjected } from "../testing/invariants.js";
+import { watchUsers } from "../testing/presence-watch.js";
+
+const HOUR_MS = 3_600_000;
+
+/** Has a process believe that it is so much later. */
+function skewedBy(ms: number): Readonly<Record<string, string>> {
+  const module = `const now = Date.now; Date.now = () => now() + ${ms};`;
+  return { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(module)}` };
+}
+
+it("keeps leases, presence and cleaning up right where the servers' clocks are hours apart", async () => {
+  const skews = [5 * HOUR_MS, -5 * HOUR_MS, 0];
+  const cluster = await startFaultCluster({
+    redis: { url: inject("redisUrl") },
+    size: 3,
+    heartbeatIntervalMs: 300,
+    leaseTtlSeconds: 1,
+    envOf: (index) => skewedBy(skews[index] ?? 0),
+  });
+  // The clocks are as they should be: wrong.
+  for (const [index, gateway] of cluster.gateways.entries()) {
+    const line = gateway.logs.find(({ url }) => url !== undefined);
+    expect(Math.abs(Number(line?.time) - Date.now() - (skews[index] ?? 0))).toBeLessThan(HOUR_MS / 2);
+  }
+  const crowd = await Crowd.gather(cluster, { perGateway: 6, rooms: 3 });
+  const alone = await cluster.connect(0, "alone");
+  const users = [...new Set(crowd.members.map(({ user }) => user)), "alone"];
+  const watched = await watchUsers(cluster, users);
+  const load = crowd.startLoad();
+
+  // Three leases long, at a message every 10 ms, nobody takes anybody for dead.
+  await eventually(() => expect(load.acknowledged).toBeGreaterThan((3 * cluster.leaseTtlMs) / 10), {
+    timeoutMs: 15_000,
+  });
+  expect(watched.changes).toEqual([]);
+  await alone.close();
+  await eventually(() => expect(watched.changes).toEqual(["offline alone"]));
+  await crowd.hearsItself();
+  await expectProjected(cluster, crowd);
+
+  // One ahead, then one behind is killed; the others clear it away.
+  for (const index of [0, 1]) {
+    await cluster.gateways[index]?.kill();
+    await expectProjected(cluster, crowd);
+    await crowd.hearsItself();
+  }
+  const outcome = await load.stop();
+  expect(outcome.disorder).toEqual([]);
+  // Each has a connection on the gateway that is left.
+  expect(watched.shownOffline).toEqual(["alone"]);
+  crowd.leave();
+  await eventually(() => expect(new Set(watched.shownOffline)).toEqual(new Set(users)));
+});

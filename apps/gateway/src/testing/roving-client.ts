@@ -1,0 +1,110 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { mayReconnect } from "@cm/protocol";
+import { CmSocket } from "./cm-socket.js";
+
+/** The gateways that newcomers are sent to, in turn, as a load balancer would. */
+export class Balancer {
+  readonly #wsUrls: Set<string>;
+  #next = 0;
+
+  constructor(wsUrls: readonly string[]) {
+    this.#wsUrls = new Set(wsUrls);
+  }
+
+  add(wsUrl: string): void {
+    this.#wsUrls.add(wsUrl);
+  }
+
+  remove(wsUrl: string): void {
+    this.#wsUrls.delete(wsUrl);
+  }
+
+  pick(): string {
+    const wsUrls = [...this.#wsUrls];
+    return wsUrls[this.#next++ % wsUrls.length] ?? "";
+  }
+}
+
+/** One connection of a {@link RovingClient}, from when it was in its room. Times are `performance.now()`. */
+export interface Sitting {
+  readonly socket: CmSocket;
+  readonly server: string;
+  readonly joinedAt: number;
+  closedAt: number | undefined;
+}
+
+/** A client that comes back to its room, as docs/protocol.md asks for, whenever it is closed. */
+export class RovingClient {
+  readonly user: string;
+  readonly room: string;
+  readonly sittings: Sitting[] = [];
+  /** Close codes that it met. */
+  readonly codes: number[] = [];
+  /** What kept it from living on: it gives up then. */
+  failure: unknown;
+  readonly #balancer: Balancer;
+  #stopping = false;
+
+  constructor(balancer: Balancer, user: string, room: string) {
+    this.#balancer = balancer;
+    this.user = user;
+    this.room = room;
+  }
+
+  /** Connects for the first time; comes back by itself from then on. */
+  async start(wsUrl: string): Promise<void> {
+    await this.#sit(wsUrl);
+    this.#live().catch((error: unknown) => {
+      this.failure = error;
+    });
+  }
+
+  /** Where it is in its room right now. */
+  get present(): Sitting | undefined {
+    const last = this.sittings.at(-1);
+    return last?.socket.isOpen === true && last.closedAt === undefined ? last : undefined;
+  }
+
+  /** Between each close and being in the room again, in milliseconds. */
+  get absencesMs(): number[] {
+    return this.sittings.slice(1).map(({ joinedAt }, i) => joinedAt - (this.sittings[i]?.closedAt ?? joinedAt));
+  }
+
+  stop(): void {
+    this.#stopping = true;
+    this.sittings.at(-1)?.socket.terminate();
+  }
+
+  async #live(): Promise<void> {
+    for (;;) {
+      const sitting = this.sittings.at(-1);
+      if (sitting === undefined) return;
+      const { code } = await sitting.socket.closed;
+      sitting.closedAt = performance.now();
+      if (this.#stopping) return;
+      this.codes.push(code);
+      if (!mayReconnect(code)) throw new Error(`${this.user} was told not to come back, with ${code}.`);
+      await this.#comeBack();
+    }
+  }
+
+  async #comeBack(): Promise<void> {
+    for (let failures = 0; !this.#stopping; failures++) {
+      const base = Math.min(30_000, 500 * 2 ** failures);
+      await sleep(base / 2 + (Math.random() * base) / 2);
+      if (
+        await this.#sit(this.#balancer.pick()).then(
+          () => true,
+          () => false,
+        )
+      )
+        return;
+    }
+  }
+
+  async #sit(wsUrl: string): Promise<void> {
+    const socket = await CmSocket.open(wsUrl, this.user);
+    await socket.do({ type: "join", room: this.room });
+    this.sittings.push({ socket, server: socket.welcome.server, joinedAt: performance.now(), closedAt: undefined });
+  }
+}

@@ -1,0 +1,76 @@
+import type { RovingClient, Sitting } from "./roving-client.js";
+
+/** A message that the bus took. */
+interface Taken {
+  readonly by: string;
+  readonly n: number;
+  readonly room: string;
+  readonly sentAt: number;
+}
+
+/** A steady stream of messages from clients that come and go, and the account of who got what. */
+export class RovingLoad {
+  readonly #clients: readonly RovingClient[];
+  readonly #timer: NodeJS.Timeout;
+  readonly #asked = new Set<Promise<void>>();
+  readonly taken: Taken[] = [];
+  /** Codes of refusals. A publish that its own connection's close left unanswered is none. */
+  readonly refused: string[] = [];
+  #n = 0;
+
+  constructor(clients: readonly RovingClient[], everyMs: number) {
+    this.#clients = clients;
+    this.#timer = setInterval(() => this.#publish(), everyMs);
+  }
+
+  /** Stops publishing and waits for every answer. */
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await Promise.all(this.#asked);
+  }
+
+  /** What was sent to the client's room since it was in it, and taken, and is not what it got; and what came twice or too late. */
+  faults(client: RovingClient): string[] {
+    return client.sittings.flatMap((sitting) => this.#faults(client, sitting));
+  }
+
+  #publish(): void {
+    const n = this.#n++;
+    const client = this.#clients[n % this.#clients.length];
+    const sitting = client?.present;
+    if (client === undefined || sitting === undefined) return;
+    const { room, user: by } = client;
+    const sentAt = performance.now();
+    const answered = sitting.socket.ask({ type: "publish", room, data: `${by}:${n}` }).then(
+      (frame) => {
+        if (frame.type === "ack") this.taken.push({ by, n, room, sentAt });
+        else this.refused.push(frame.type === "error" ? frame.code : frame.type);
+      },
+      () => undefined,
+    );
+    this.#asked.add(answered);
+    answered.finally(() => this.#asked.delete(answered));
+  }
+
+  #faults({ user, room }: RovingClient, { socket, joinedAt, closedAt, server }: Sitting): string[] {
+    const got = new Map<string, number[]>();
+    for (const data of socket.messages(room)) {
+      const [by = "", n = ""] = String(data).split(":");
+      got.set(by, [...(got.get(by) ?? []), Number(n)]);
+    }
+    const faults: string[] = [];
+    for (const [by, numbers] of got) {
+      const sorted = [...new Set(numbers)].sort((a, b) => a - b);
+      if (sorted.join() !== numbers.join()) faults.push(`${user} on ${server}: ${by} out of order or twice`);
+    }
+    for (const { by, n, room: to, sentAt } of this.taken) {
+      const numbers = got.get(by);
+      // What was on its way when the connection was closed may have come too late for it.
+      const last = closedAt === undefined ? Number.POSITIVE_INFINITY : (numbers?.at(-1) ?? -1);
+      if (to !== room || sentAt < joinedAt || n > last) continue;
+      if (!numbers?.includes(n)) faults.push(`${user} on ${server}: lost ${n} of ${by}`);
+    }
+    if (socket.received.some(({ type }) => type === "gap")) faults.push(`${user} on ${server}: a gap`);
+    return faults;
+  }
+}
