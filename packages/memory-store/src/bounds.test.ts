@@ -41,6 +41,35 @@ describe("what a memory store keeps beyond those who put it", () => {
     expect(await lastSeen("ann")).toBeUndefined();
   });
 
+  it("is a room's latest messages for as long as they may be asked for, and its place for a day", async () => {
+    const { store, clock, world } = await open({ historyTtlMs: 1000, historyMaxMessages: 3 });
+    const { history } = store;
+    if (history === undefined) throw new Error("A memory store keeps histories.");
+    const append = (room: string, sequence: number) =>
+      history.append(room, {
+        before: Buffer.from("{"),
+        after: Buffer.from("}"),
+        sender: { origin: "alpha", epoch: 1, sequence },
+      });
+    const begin = await history.position("lobby");
+    const kept = async () => (await history.since("lobby", begin, 10)).entries.map(({ offset }) => offset);
+    for (let i = 1; i <= 5; i++) await append("lobby", i);
+    expect(await kept()).toEqual([3, 4, 5]);
+    clock.nowMs += 999;
+    await append("lobby", 6);
+    expect(await kept()).toEqual([4, 5, 6]);
+    clock.nowMs += 1;
+    await append("lobby", 7);
+    expect(await kept()).toEqual([6, 7]);
+    clock.nowMs += 1000;
+    expect(await kept()).toEqual([]);
+    expect(await history.position("lobby")).toEqual({ ...begin, offset: 7 });
+    clock.nowMs += DAY_MS;
+    for (let i = 0; i < 10; i++) await history.position(`other-${i}`);
+    expect(world?.history.size).toBe(10);
+    expect((await history.position("lobby")).offset).toBe(0);
+  });
+
   it("is let go as others leave", async () => {
     const { clock, visit, world } = await open({ lastSeenTtlMs: 1000 });
     for (let i = 0; i < 500; i++) {

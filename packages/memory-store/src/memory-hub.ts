@@ -1,5 +1,6 @@
 import { ChannelTable } from "./channel-table.js";
 import { ConnectionTable } from "./connection-table.js";
+import { HistoryTable } from "./history-table.js";
 import { RoomTable } from "./room-table.js";
 import { ServerTable } from "./server-table.js";
 import { SessionTable } from "./session-table.js";
@@ -29,6 +30,7 @@ export class MemoryWorld {
   readonly users: UserTable;
   readonly sessions: SessionTable;
   readonly channels = new ChannelTable();
+  readonly history: HistoryTable;
 
   constructor(now: () => number) {
     this.servers = new ServerTable(now);
@@ -36,9 +38,10 @@ export class MemoryWorld {
     this.sessions = new SessionTable(this.servers, now);
     this.rooms = new RoomTable(this.servers, this.sessions, this.channels, now);
     this.users = new UserTable(this.servers, this.channels, now);
+    this.history = new HistoryTable(this.channels, now);
   }
 
-  /** How many things it holds; servers, and what is remembered of users who are offline, left out. */
+  /** How many things it holds; servers, histories, and what is remembered of users who are offline, left out. */
   get size(): number {
     const { connections, rooms, users, sessions, channels } = this;
     return connections.size + rooms.size + rooms.announced + users.size + sessions.size + channels.size;

@@ -1,4 +1,4 @@
-import { type Bus, type Link, type Store, toCmError } from "@cm/protocol";
+import { type Bus, type History, type Link, type Store, toCmError } from "@cm/protocol";
 import { MemoryBus } from "./memory-bus.js";
 import type { MemoryWorld } from "./memory-hub.js";
 import { MemoryLink } from "./memory-link.js";
@@ -26,12 +26,14 @@ class MemoryStore implements Store {
   readonly #world: MemoryWorld;
   readonly #lastSeen: ResolvedMemoryStoreOptions["lastSeen"];
   readonly #sessionTtlMs: number;
+  readonly #historyLimits: ResolvedMemoryStoreOptions["history"];
   #closing: Promise<void> | undefined;
 
-  constructor({ world, lastSeen, sessionTtlMs, onError }: ResolvedMemoryStoreOptions) {
+  constructor({ world, lastSeen, sessionTtlMs, history, onError }: ResolvedMemoryStoreOptions) {
     this.#world = world;
     this.#lastSeen = lastSeen;
     this.#sessionTtlMs = sessionTtlMs;
+    this.#historyLimits = history;
     this.#bus = new MemoryBus(world, this.#link, (cause) =>
       onError(toCmError(cause, "internal", "A bus handler threw."), { stage: "handler" }),
     );
@@ -99,6 +101,12 @@ class MemoryStore implements Store {
         sessions.restore(lease, records, this.#sessionTtlMs, (room) => rooms.has(room)),
       ),
     count: () => this.#call(({ sessions }) => sessions.size),
+  };
+
+  readonly history: History = {
+    append: (room, draft) => this.#call(({ history }) => history.append(room, draft, this.#historyLimits)),
+    since: (room, from, limit) => this.#call(({ history }) => history.since(room, from, limit, this.#historyLimits)),
+    position: (room) => this.#call(({ history }) => history.position(room, this.#historyLimits)),
   };
 
   get bus(): Bus {

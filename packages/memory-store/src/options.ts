@@ -1,4 +1,5 @@
 import { CmError, type OnError } from "@cm/protocol";
+import type { HistoryLimits } from "./history-table.js";
 import type { LastSeenLimits } from "./last-seen.js";
 import { createMemoryHub, type MemoryHub, type MemoryWorld, worldOf } from "./memory-hub.js";
 
@@ -23,6 +24,10 @@ export interface MemoryStoreOptions {
   readonly lastSeenMax?: number;
   /** How long a game's session lasts without activity, in milliseconds. Default 7,200,000 (2 h). */
   readonly sessionTtlMs?: number;
+  /** The most messages that are kept of a room with recoverable messages, 1 to 100,000. Default 1,000. */
+  readonly historyMaxMessages?: number;
+  /** How long they are kept after the latest of them, in milliseconds. Default 300,000 (5 min). */
+  readonly historyTtlMs?: number;
   /**
    * Takes what a bus handler throws, with the stage `handler`. Other handlers get the
    * message all the same. Default: a process warning.
@@ -35,6 +40,7 @@ export interface ResolvedMemoryStoreOptions {
   readonly world: MemoryWorld;
   readonly lastSeen: LastSeenLimits;
   readonly sessionTtlMs: number;
+  readonly history: HistoryLimits;
   readonly onError: OnError;
 }
 
@@ -42,20 +48,25 @@ export interface ResolvedMemoryStoreOptions {
 export function resolveMemoryStoreOptions(options: MemoryStoreOptions): ResolvedMemoryStoreOptions {
   const { hub, namespace = "cm", now, onError = (error) => process.emitWarning(error) } = options;
   const { lastSeenTtlMs = 86_400_000, lastSeenMax = 100_000, sessionTtlMs = 7_200_000 } = options;
+  const { historyMaxMessages = 1_000, historyTtlMs = 300_000 } = options;
   if (typeof namespace !== "string" || namespace.length === 0) throw invalid("namespace", "a non-empty string");
   if (now !== undefined && typeof now !== "function") throw invalid("now", "a function");
   if (typeof onError !== "function") throw invalid("onError", "a function");
   requireWhole("lastSeenTtlMs", lastSeenTtlMs, 0);
   requireWhole("lastSeenMax", lastSeenMax, 0);
   requireWhole("sessionTtlMs", sessionTtlMs, 1);
+  requireWhole("historyMaxMessages", historyMaxMessages, 1, 100_000);
+  requireWhole("historyTtlMs", historyTtlMs, 1);
   if (hub !== undefined && now !== undefined) throw invalid("now", "left out where a hub is given");
   const world = worldOf(hub === undefined ? createMemoryHub(now === undefined ? {} : { now }) : hub, namespace);
   if (world === undefined) throw invalid("hub", "a hub made by createMemoryHub");
-  return { world, lastSeen: { lastSeenTtlMs, lastSeenMax }, sessionTtlMs, onError };
+  const history = { historyMaxMessages, historyTtlMs };
+  return { world, lastSeen: { lastSeenTtlMs, lastSeenMax }, sessionTtlMs, history, onError };
 }
 
-function requireWhole(field: string, value: number, min: number): void {
-  if (!Number.isSafeInteger(value) || value < min) throw invalid(field, `a whole number, ${min} or more`);
+function requireWhole(field: string, value: number, min: number, max = Number.MAX_SAFE_INTEGER): void {
+  if (Number.isSafeInteger(value) && value >= min && value <= max) return;
+  throw invalid(field, max === Number.MAX_SAFE_INTEGER ? `a whole number, ${min} or more` : `from ${min} to ${max}`);
 }
 
 function invalid(field: string, expected: string): CmError {

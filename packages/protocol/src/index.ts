@@ -34,6 +34,7 @@ export {
   readEnvelopePosition,
 } from "./envelope/envelope-codec.js";
 export { envelopeFromJson, envelopeToJson } from "./envelope/envelope-json.js";
+export { historyStamp, readHistoryStamp, takesHistoryStamp } from "./envelope/history-stamp.js";
 export { decodeControl, encodeControl } from "./envelope/control-codec.js";
 export { decodePositions, encodePositions } from "./envelope/numbering-position.js";
 export { QUESTION_MAX_BYTES } from "./envelope/server-operation.js";
@@ -75,6 +76,7 @@ export type { ConnectionLimits, DirectOutcome, MemberEntry, Sender, ServerFrame 
 export type { FailureStage, OnError } from "./background.js";
 export type { Bus, BusHandler, Channel, ResumeHandler, Subscription } from "./contracts/bus.js";
 export type { ConnectionReaping, ConnectionRecord, ConnectionRegistry } from "./contracts/connection-registry.js";
+export type { History, HistoryDraft, HistoryEntry, HistoryPosition, HistorySlice } from "./contracts/history.js";
 export type { LocalConnection, LocalConnectionManager } from "./contracts/local-connection-manager.js";
 export type { LocalDelivery, RoomInterest } from "./contracts/local-delivery.js";
 export type {

@@ -2,8 +2,8 @@ import type { CmError } from "@cm/protocol";
 import type { Cluster, Redis } from "ioredis";
 import type { CommandGate } from "./command-gate.js";
 import type { PublishCommand } from "./publish-command.js";
-import type { Script } from "./script.js";
-import { replyCode, toStoreError } from "./store-error.js";
+import { type Script, type ScriptSender, sendScript } from "./script.js";
+import { toStoreError } from "./store-error.js";
 
 /** An argument of a command. */
 export type CommandArg = string | number | Buffer;
@@ -37,21 +37,28 @@ export class Commands {
   }
 
   /** Runs a script by its digest, and sends its text where Redis does not know it. */
-  async run<Input, Reply>(script: Script<Input, Reply>, input: Input): Promise<Reply> {
-    const { keys, args } = script.encode(input);
-    const rest = [keys.length, ...keys, ...args];
-    let reply: unknown;
-    try {
-      reply = await this.#call("evalsha", [script.sha1, ...rest]);
-    } catch (error) {
-      if (replyCode(error) !== "NOSCRIPT") throw this.#errorOf(error, keys);
-      try {
-        reply = await this.#call("eval", [script.lua, ...rest]);
-      } catch (cause) {
-        throw this.#errorOf(cause, keys);
-      }
-    }
-    return script.decode(reply);
+  run<Input, Reply>(script: Script<Input, Reply>, input: Input): Promise<Reply> {
+    return this.#run(script, input, (name, args) => this.#call(name, args));
+  }
+
+  /** The same for a script that answers with bytes: all strings of its reply are Buffers. */
+  runForBytes<Input, Reply>(script: Script<Input, Reply>, input: Input): Promise<Reply> {
+    return this.#run(script, input, (name, args) =>
+      this.#gate.whenOpen(() => {
+        this.#beforeSend();
+        return this.#client.callBuffer(name, ...args);
+      }),
+    );
+  }
+
+  /** The same for one that publishes so many bytes; `unavailable` at once where there is no connection. */
+  runNow<Input, Reply>(script: Script<Input, Reply>, input: Input, bytes: number): Promise<Reply> {
+    return this.#run(script, input, (name, args) =>
+      this.#gate.now(() => {
+        this.#beforeSend();
+        return this.#client.callBuffer(name, ...args);
+      }, bytes),
+    );
   }
 
   /**
@@ -83,6 +90,15 @@ export class Commands {
       this.#beforeSend();
       return this.#client.call(name, ...args);
     });
+  }
+
+  async #run<Input, Reply>(script: Script<Input, Reply>, input: Input, call: ScriptSender): Promise<Reply> {
+    const encoded = script.encode(input);
+    try {
+      return script.decode(await sendScript(script, encoded, call));
+    } catch (error) {
+      throw this.#errorOf(error, encoded.keys);
+    }
   }
 
   #errorOf(cause: unknown, keys: readonly string[]): CmError {

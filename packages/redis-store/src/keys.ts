@@ -1,4 +1,5 @@
 import { type Channel, CmError } from "@cm/protocol";
+import type { HistoryKeys } from "./history-scripts.js";
 import { partitionOf, partitionTags } from "./partitions.js";
 import type { RoomKeys } from "./room-scripts.js";
 import type { UserKeys } from "./user-scripts.js";
@@ -19,6 +20,9 @@ import type { UserKeys } from "./user-scripts.js";
  * | `<prefix>:{r.*}:roster:<room>` | version of the latest roster change, while somebody wants to hear of them | the room's partition |
  * | `<prefix>:{r.*}:session:<game>` | hash | the room's partition |
  * | `<prefix>:{r.*}:sessions` | sorted set: games by expiry of their session | the room's partition |
+ * | `<prefix>:{r.*}:history:<room>` | list: 13 digits of milliseconds, then the message, of a recoverable room | the room's partition |
+ * | `<prefix>:{r.*}:place:<room>` | hash: epoch and latest offset of the history | the room's partition |
+ * | `<prefix>:{r.*}:sender:<serverId>:<room>` | numbers that came of one server into the history | the room's partition |
  * | `<prefix>:{u.*}:connections` | sorted set: user and connection id, or user alone while leaving, all scores 0; see `userEntryHead` | the user's partition |
  * | `<prefix>:{u.*}:online` | number of the partition's users that are online or leaving | the user's partition |
  * | `<prefix>:{u.*}:metadata` | hash: JSON text by connection id, of those that have some | the user's partition |
@@ -89,6 +93,16 @@ export class Keys {
       sessions: `${head}sessions`,
       room,
     };
+  }
+
+  historyKeys(room: string): HistoryKeys {
+    const head = this.#roomHead(room);
+    return { history: `${head}history:${room}`, place: `${head}place:${room}` };
+  }
+
+  /** What came of one server into a room's history; a server id has no colon. */
+  historySender(room: string, serverId: string): string {
+    return `${this.#roomHead(room)}sender:${serverId}:${room}`;
   }
 
   /** The index of a slice's rooms; `options-invalid` where there is no such slice. */

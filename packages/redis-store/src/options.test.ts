@@ -24,6 +24,8 @@ it("fills in the documented defaults", () => {
     connectionTtlMs: 3_600_000,
     lastSeenTtlMs: 86_400_000,
     sessionTtlMs: 7_200_000,
+    historyMaxMessages: 1_000,
+    historyTtlMs: 300_000,
     commandTimeoutMs: 2_000,
     maxPendingCommands: 20_000,
     probeIntervalMs: 1_000,

@@ -57,6 +57,13 @@ export interface RedisStoreOptions {
    * Default 7,200,000 (2 h).
    */
   readonly sessionTtlMs?: number;
+  /** The most messages that are kept of a room with recoverable messages, 1 to 100,000. Default 1,000. */
+  readonly historyMaxMessages?: number;
+  /**
+   * How long they are kept after the latest of them, in milliseconds, 1,000 or more.
+   * Default 300,000 (5 min).
+   */
+  readonly historyTtlMs?: number;
   /** The longest that one operation waits for Redis, in milliseconds, 50 to 60,000. Default 2,000. */
   readonly commandTimeoutMs?: number;
   /**
@@ -99,6 +106,8 @@ export interface ResolvedRedisStoreOptions {
   readonly connectionTtlMs: number;
   readonly lastSeenTtlMs: number;
   readonly sessionTtlMs: number;
+  readonly historyMaxMessages: number;
+  readonly historyTtlMs: number;
   readonly commandTimeoutMs: number;
   readonly maxPendingCommands: number;
   readonly probeIntervalMs: number;
@@ -125,6 +134,8 @@ export function resolveRedisStoreOptions(options: RedisStoreOptions): ResolvedRe
     connectionTtlMs: wholeNumber("connectionTtlMs", options.connectionTtlMs ?? 3_600_000, 1_000, 2 ** 40),
     lastSeenTtlMs: wholeNumber("lastSeenTtlMs", options.lastSeenTtlMs ?? 86_400_000, 0, 2 ** 40),
     sessionTtlMs: wholeNumber("sessionTtlMs", options.sessionTtlMs ?? 7_200_000, 1_000, 2 ** 40),
+    historyMaxMessages: wholeNumber("historyMaxMessages", options.historyMaxMessages ?? 1_000, 1, 100_000),
+    historyTtlMs: wholeNumber("historyTtlMs", options.historyTtlMs ?? 300_000, 1_000, 2 ** 40),
     commandTimeoutMs: wholeNumber("commandTimeoutMs", options.commandTimeoutMs ?? 2_000, 50, 60_000),
     maxPendingCommands: wholeNumber("maxPendingCommands", options.maxPendingCommands ?? 20_000, 100, 1_000_000),
     probeIntervalMs,

@@ -4,6 +4,7 @@ import type { ClusterNodes } from "./cluster-nodes.js";
 import type { CommandGate } from "./command-gate.js";
 import type { Commands } from "./commands.js";
 import { PublishCommand, type PublishTarget, publishTarget } from "./publish-command.js";
+import { type Script, type ScriptSender, sendScript } from "./script.js";
 import { shareWrite } from "./shared-write.js";
 import { replyCode, toStoreError } from "./store-error.js";
 
@@ -12,6 +13,8 @@ export interface Publisher {
   /** What {@link publish} needs for messages to a channel; to be kept. */
   target(channel: string): PublishTarget;
   publish(target: PublishTarget, message: Buffer): Promise<number>;
+  /** Runs a script that publishes so many bytes to the channel; its strings come back as Buffers. */
+  run<Input, Reply>(channel: string, script: Script<Input, Reply>, input: Input, bytes: number): Promise<Reply>;
 }
 
 /** Publishes over one connection, which keeps the order by itself. */
@@ -19,6 +22,7 @@ export function createSinglePublisher(commands: Commands): Publisher {
   return {
     target: (channel) => publishTarget("publish", channel),
     publish: (target, message) => commands.publish(new PublishCommand(target, message)),
+    run: (_channel, script, input, bytes) => commands.runNow(script, input, bytes),
   };
 }
 
@@ -28,21 +32,35 @@ export function createSinglePublisher(commands: Commands): Publisher {
  * at once; here it fails with `unavailable` instead, and order is kept.
  */
 export function createClusterPublisher(nodes: ClusterNodes, gate: CommandGate): Publisher {
+  const now = async (channel: string, bytes: number, send: (redis: Redis) => unknown): Promise<unknown> => {
+    const redis = masterOf(nodes, channel);
+    return gate.now(() => {
+      shareWrite(redis);
+      return send(redis);
+    }, bytes);
+  };
+  const failed = (error: unknown, keys: readonly string[]): CmError => {
+    // Also where the connection broke: another node may have taken over.
+    if (replyCode(error) !== "NOPERM") nodes.refresh();
+    return toStoreError(error, keys);
+  };
   return {
     target: (channel) => publishTarget("spublish", channel),
     async publish(target, message) {
-      const redis = masterOf(nodes, target.channel);
       const command = new PublishCommand(target, message);
       try {
-        const receivers = await gate.now(() => {
-          shareWrite(redis);
-          return redis.sendCommand(command);
-        }, command.bytes);
-        return Number(receivers);
+        return Number(await now(target.channel, command.bytes, (redis) => redis.sendCommand(command)));
       } catch (error) {
-        // Also where the connection broke: another node may have taken over.
-        if (replyCode(error) !== "NOPERM") nodes.refresh();
-        throw toStoreError(error);
+        throw failed(error, []);
+      }
+    },
+    async run(channel, script, input, bytes) {
+      const call = script.encode(input);
+      try {
+        const send: ScriptSender = (name, args) => now(channel, bytes, (redis) => redis.callBuffer(name, ...args));
+        return script.decode(await sendScript(script, call, send));
+      } catch (error) {
+        throw failed(error, call.keys);
       }
     },
   };

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { type Bus, CmError, type FailureStage, type Link, type Store, toCmError } from "@cm/protocol";
+import { type Bus, CmError, type FailureStage, type History, type Link, type Store, toCmError } from "@cm/protocol";
 import type { Commands } from "./commands.js";
 import { FailureReports } from "./failure-reports.js";
 import { Keys } from "./keys.js";
@@ -8,6 +8,7 @@ import { type RedisStoreOptions, type ResolvedRedisStoreOptions, resolveRedisSto
 import { RedisBus } from "./redis-bus.js";
 import { RedisConnectionRegistry } from "./redis-connection-registry.js";
 import { connectRedis, type RedisConnections } from "./redis-connections.js";
+import { RedisHistory } from "./redis-history.js";
 import { RedisLink } from "./redis-link.js";
 import { RedisRoomDirectory } from "./redis-room-directory.js";
 import { RedisServerRegistry } from "./redis-server-registry.js";
@@ -46,6 +47,7 @@ interface Running {
   readonly rooms: RedisRoomDirectory;
   readonly users: RedisUserDirectory;
   readonly sessions: RedisSessionDirectory;
+  readonly history: RedisHistory;
   readonly bus: RedisBus;
 }
 
@@ -105,6 +107,12 @@ class ConnectedStore implements RedisStore {
     // By the shortest way: this is called for every message.
     publish: (channel, message) => this.#running?.bus.publish(channel, message) ?? Promise.reject(storeClosed()),
     subscribe: (channel, handler, onResumed) => this.#with(({ bus }) => bus.subscribe(channel, handler, onResumed)),
+  };
+
+  readonly history: History = {
+    append: (room, draft) => this.#running?.history.append(room, draft) ?? Promise.reject(storeClosed()),
+    since: (room, from, limit) => this.#with(({ history }) => history.since(room, from, limit)),
+    position: (room) => this.#with(({ history }) => history.position(room)),
   };
 
   get link(): Link {
@@ -168,7 +176,8 @@ class ConnectedStore implements RedisStore {
   }
 
   async #start(): Promise<void> {
-    const { commandTimeoutMs, connectionTtlMs, lastSeenTtlMs, sessionTtlMs } = this.#options;
+    const { commandTimeoutMs, connectionTtlMs, lastSeenTtlMs, sessionTtlMs, historyMaxMessages, historyTtlMs } =
+      this.#options;
     let bus: RedisBus | undefined;
     // A name that nobody else has: what comes back was sent by this store.
     const probeId = randomUUID();
@@ -212,6 +221,7 @@ class ConnectedStore implements RedisStore {
       rooms: new RedisRoomDirectory(shared),
       users: new RedisUserDirectory(shared),
       sessions: new RedisSessionDirectory(shared),
+      history: new RedisHistory({ ...shared, publisher, historyMaxMessages, historyTtlMs }),
       bus,
     };
     this.#updateLink();

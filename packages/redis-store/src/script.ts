@@ -1,9 +1,10 @@
 import { SCRIPTS, type ScriptName } from "./scripts.generated.js";
+import { replyCode } from "./store-error.js";
 
 /** What a script is called with. */
 export interface ScriptCall {
   readonly keys: readonly string[];
-  readonly args: readonly (string | number)[];
+  readonly args: readonly (string | number | Uint8Array)[];
 }
 
 /** What every write of a projection carries: when the right to it runs out, by Redis's clock. */
@@ -30,6 +31,30 @@ export function defineScript<Input, Reply>(
   decode: (reply: unknown) => Reply,
 ): Script<Input, Reply> {
   return { name, ...SCRIPTS[name], encode, decode };
+}
+
+/** Sends one command. */
+export type ScriptSender = (name: string, args: readonly (string | number | Buffer)[]) => Promise<unknown>;
+
+/** Sends a script's digest, and its text where Redis does not know it. Fails with what Redis answers. */
+export async function sendScript(
+  { sha1, lua }: Pick<Script<never, unknown>, "sha1" | "lua">,
+  { keys, args }: ScriptCall,
+  send: ScriptSender,
+): Promise<unknown> {
+  const rest = [keys.length, ...keys, ...args.map(asArgument)];
+  try {
+    return await send("evalsha", [sha1, ...rest]);
+  } catch (error) {
+    if (replyCode(error) !== "NOSCRIPT") throw error;
+    return send("eval", [lua, ...rest]);
+  }
+}
+
+/** ioredis would turn any other array of bytes into text. */
+function asArgument(argument: string | number | Uint8Array): string | number | Buffer {
+  if (!(argument instanceof Uint8Array) || Buffer.isBuffer(argument)) return argument;
+  return Buffer.from(argument.buffer, argument.byteOffset, argument.byteLength);
 }
 
 /** For scripts that answer with a number. */

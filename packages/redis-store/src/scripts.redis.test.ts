@@ -33,6 +33,12 @@ it("works through a storm of calls while the scripts are flushed again and again
 
 const GAME = { id: "game", state: "active", createdAt: 1, lastActivity: 1, serverInstance: "gw-1" } as const;
 
+const MESSAGE = {
+  before: Buffer.from("{"),
+  after: Buffer.from('"a":1}'),
+  sender: { origin: "gw-1", epoch: 1, sequence: 1 },
+};
+
 /** Holds a room before the last of its calls, which alone is counted. */
 async function holdRoom(store: RedisStore, { lease, ids }: TestServer): Promise<void> {
   const slice = store.rooms.sliceOf("lobby");
@@ -78,6 +84,8 @@ const COST: readonly (readonly [
   ["touch of a session", 1, (store) => store.sessions.touch("game")],
   ["move of a session", 1, (store) => store.sessions.transition("game", "active").catch(() => undefined)],
   ["restoring sessions", 1, (store, { lease }) => store.sessions.restore(lease, [GAME, GAME])],
+  ["storing a message", 1, (store) => Promise.resolve(store.history?.append("lobby", MESSAGE))],
+  ["reading a history", 1, (store) => Promise.resolve(store.history?.since("lobby", { epoch: 1, offset: 0 }, 100))],
   ["publish", 1, (store) => store.bus.publish({ kind: "room", name: "lobby" }, Buffer.from("x"))],
 ];
 

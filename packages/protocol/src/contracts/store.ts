@@ -1,5 +1,6 @@
 import type { Bus } from "./bus.js";
 import type { ConnectionReaping, ConnectionRegistry } from "./connection-registry.js";
+import type { History } from "./history.js";
 import type { RoomDirectory, RoomUpkeep } from "./room-directory.js";
 import type { ServerReaping, ServerRegistry } from "./server-registry.js";
 import type { SessionDirectory } from "./session-directory.js";
@@ -73,6 +74,8 @@ export interface Store {
   readonly users: UserDirectory & UserUpkeep;
   readonly sessions: SessionDirectory;
   readonly bus: Bus;
+  /** Absent where the store keeps no history of rooms. */
+  readonly history?: History;
   readonly link: Link;
   /** Connects and checks the layout. Fails with `unavailable` or `layout-mismatch`. */
   start(): Promise<void>;

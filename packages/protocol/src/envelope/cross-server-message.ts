@@ -32,6 +32,8 @@ export interface CrossServerMessage {
   readonly target: string;
   /** Ids of connections that a room message leaves out; at most {@link ENVELOPE_EXCEPT_MAX}. */
   readonly except: readonly string[];
+  /** Whether the payload begins with the stamp of a room's history; see `readHistoryStamp`. Absent: no. */
+  readonly isStamped?: boolean;
   /** Opaque bytes; for rooms, connections and users the finished client frame. */
   readonly payload: Uint8Array;
 }

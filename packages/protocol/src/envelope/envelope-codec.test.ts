@@ -125,12 +125,24 @@ describe("bus messages", () => {
     later.set(bytes.subarray(0, headerBytes));
     later.set([1, 2, 3, 255], headerBytes);
     later.set(bytes.subarray(headerBytes), headerBytes + 4);
-    later[3] = 0xff;
+    later[3] = 0xfe;
     later[5] = headerBytes + 4;
     expect(decodeEnvelope(sign(later))).toEqual({
       ok: true,
       value: { version: ENVELOPE_VERSION, ...PLAIN, except: ["alpha.aaaa01"] },
     });
+  });
+
+  it("say that they are stamped in a flag, which those before it ignored", () => {
+    const stamped: Message = { ...PLAIN, isStamped: true };
+    const bytes = encodeEnvelope(stamped);
+    expect(bytes[3]).toBe(1);
+    expect(decodeEnvelope(bytes)).toEqual({ ok: true, value: { version: ENVELOPE_VERSION, ...stamped } });
+    const plain = encodeEnvelope(PLAIN);
+    expect(plain[3]).toBe(0);
+    // But for the flag and the check it is the message that any reader of version 1 takes.
+    bytes[3] = 0;
+    expect(sign(bytes)).toEqual(plain);
   });
 
   it("of another version are told apart from damaged ones", () => {

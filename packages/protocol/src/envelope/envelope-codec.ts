@@ -16,7 +16,7 @@ import { readUint, writeUint } from "./integers.js";
  *   0  u8   mark, 0xC3
  *   1  u8   version
  *   2  u8   kind
- *   3  u8   flags, 0 for now; a reader ignores the ones it does not know
+ *   3  u8   flags: 1 where the payload is stamped; a reader ignores the ones it does not know
  *   4  u16  header bytes: where the payload begins. A later writer may add fields at
  *           the header's end; this reader steps over them
  *   6  u16  check: CRC-16/CCITT-FALSE over the header without this field, epoch and
@@ -30,6 +30,8 @@ import { readUint, writeUint } from "./integers.js";
  *      payload
  */
 const MARK = 0xc3;
+const FLAGS_AT = 3;
+const STAMPED = 1;
 const FIXED_BYTES = 21;
 const CHECK_AT = 6;
 const POSITION_AT = 8;
@@ -48,7 +50,7 @@ export interface EnvelopePosition {
 }
 
 /** What all messages of one origin to one target have in common. */
-export type EnvelopeRoute = Pick<CrossServerMessage, "kind" | "origin" | "target" | "except">;
+export type EnvelopeRoute = Pick<CrossServerMessage, "kind" | "origin" | "target" | "except" | "isStamped">;
 
 /** The header of messages that differ in their position and payload only. */
 export interface EnvelopeHeader {
@@ -153,15 +155,17 @@ export function decodeEnvelope(bytes: Uint8Array): Result<CrossServerMessage> {
       sequence: readUint(bytes, 12, 6),
       target,
       except,
+      ...(((bytes[FLAGS_AT] ?? 0) & STAMPED) === 0 ? {} : STAMP),
       payload: bytes.subarray(headerBytes),
     },
   };
 }
 
 const NOBODY: readonly string[] = Object.freeze([]);
+const STAMP = Object.freeze({ isStamped: true });
 
 /** The header with an epoch and a sequence of 0 and without its check. */
-function writeRoute({ kind, origin, target, except }: EnvelopeRoute): Uint8Array {
+function writeRoute({ kind, origin, target, except, isStamped = false }: EnvelopeRoute): Uint8Array {
   if (!isServerId(origin)) throw new CmError("id-invalid", "The origin of a bus message must be a server id.");
   if (!Object.hasOwn(KIND_BYTES, kind) || typeof kind !== "string") {
     throw new CmError("id-invalid", "The kind of a bus message is unknown.");
@@ -178,6 +182,7 @@ function writeRoute({ kind, origin, target, except }: EnvelopeRoute): Uint8Array
   bytes[0] = MARK;
   bytes[1] = ENVELOPE_VERSION;
   bytes[2] = KIND_BYTES[kind];
+  bytes[FLAGS_AT] = isStamped ? STAMPED : 0;
   writeUint(bytes, 4, 2, headerBytes);
   bytes[18] = origin.length;
   bytes[19] = targetBytes;

@@ -3,6 +3,7 @@ export { describeBus } from "./bus.js";
 export { describeConnectionRegistry } from "./connection-registry.js";
 export { describeHeldThings } from "./held-things.js";
 export type { HarnessFactory, StoreHarness, StoreHarnessParts } from "./harness.js";
+export { describeHistory } from "./history.js";
 export { createStoreHarness } from "./harness.js";
 export { describePresenceChanges } from "./presence-changes.js";
 export { describePresenceGrace } from "./presence-grace.js";

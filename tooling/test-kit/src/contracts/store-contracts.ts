@@ -2,6 +2,7 @@ import { describeBus } from "./bus.js";
 import { describeConnectionRegistry } from "./connection-registry.js";
 import type { HarnessFactory } from "./harness.js";
 import { describeHeldThings } from "./held-things.js";
+import { describeHistory } from "./history.js";
 import { describePresenceChanges } from "./presence-changes.js";
 import { describePresenceGrace } from "./presence-grace.js";
 import { describePresenceReading } from "./presence-reading.js";
@@ -33,4 +34,5 @@ export function describeStoreContracts(name: string, createHarness: HarnessFacto
   describeSessionDirectory(name, createHarness);
   describeHeldThings(name, createHarness);
   describeBus(name, createHarness);
+  describeHistory(name, createHarness);
 }

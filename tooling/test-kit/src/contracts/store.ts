@@ -5,6 +5,9 @@ import { bringUp, claimDead, LONG_MS, letDie, outcomeOf, scenarios, type TestSer
 
 const ROOM: Channel = { kind: "room", name: "lobby" };
 
+const DOT = encodeUtf8(".");
+const SENDER = { origin: "alpha", epoch: 1, sequence: 1 };
+
 /** The promises of `Store` and `Link`. */
 export function describeStore(name: string, createHarness: HarnessFactory): void {
   const it = scenarios(createHarness);
@@ -97,7 +100,7 @@ export function describeStore(name: string, createHarness: HarnessFactory): void
 
 /** Every call of every contract, by name. */
 function callsOf(
-  { servers, connections, rooms, users, sessions, bus }: Store,
+  { servers, connections, rooms, users, sessions, bus, history }: Store,
   { lease, registration, ids }: TestServer,
   claim: Awaited<ReturnType<typeof claimDead>>,
 ): Record<string, () => Promise<unknown>> {
@@ -147,5 +150,12 @@ function callsOf(
     "sessions.count": () => sessions.count(),
     "bus.publish": () => bus.publish(ROOM, encodeUtf8("x")),
     "bus.subscribe": () => bus.subscribe(ROOM, () => {}),
+    ...(history === undefined
+      ? {}
+      : {
+          "history.append": () => history.append("lobby", { before: DOT, after: DOT, sender: SENDER }),
+          "history.since": () => history.since("lobby", { epoch: 1, offset: 0 }, 1),
+          "history.position": () => history.position("lobby"),
+        }),
   };
 }

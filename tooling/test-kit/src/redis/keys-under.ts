@@ -12,9 +12,10 @@ export async function keysUnder(url: string, prefix: string): Promise<string[]> 
 
 /**
  * What is kept on purpose after everybody has left, and runs out by itself: when users
- * were last online, versions of feeds, and which servers were cleaned up after.
+ * were last online, versions of feeds, histories of rooms, and which servers were cleaned up
+ * after.
  */
-const KEPT_FOR_A_WHILE = /\{u\.\w+\}:(seen|version)$|\{servers\}:reaped$/;
+const KEPT_FOR_A_WHILE = /\{u\.\w+\}:(seen|version)$|\{r\.\w+\}:(history|place|sender):|\{servers\}:reaped$/;
 
 /**
  * As {@link keysUnder}, without what is kept on purpose for a while after everybody has

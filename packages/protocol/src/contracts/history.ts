@@ -1,0 +1,66 @@
+/** A place in a room's history. */
+export interface HistoryPosition {
+  /** Which history: another one begins where the last was lost. 1 to 2^32 - 1. */
+  readonly epoch: number;
+  /** The room's messages are numbered from 1; 0 is before the first. */
+  readonly offset: number;
+}
+
+/**
+ * A message of a room with recoverable messages, to be stored. The store writes its stamp
+ * (see `historyStamp`) between the two parts.
+ */
+export interface HistoryDraft {
+  readonly before: Uint8Array;
+  readonly after: Uint8Array;
+  /**
+   * Who sends it, and its place in a numbering of that server's own: what a client library
+   * sends a second time, after the link broke under it, is known by that.
+   */
+  readonly sender: { readonly origin: string; readonly epoch: number; readonly sequence: number };
+}
+
+/** A stored message, as it went over the room's channel: with its stamp. */
+export interface HistoryEntry {
+  readonly offset: number;
+  readonly message: Uint8Array;
+}
+
+/** What came after a place in a history. */
+export interface HistorySlice {
+  /** Where the room's history is now. */
+  readonly top: HistoryPosition;
+  /**
+   * Whether all that came after the place is still there. If not, the entries begin with
+   * the oldest that is, or are none where the epoch is another or the offset was never
+   * reached.
+   */
+  readonly complete: boolean;
+  /**
+   * In order and without holes; fewer than there are where the limit or about a megabyte
+   * was reached. At least one where there is one and the limit allows it.
+   */
+  readonly entries: readonly HistoryEntry[];
+}
+
+/**
+ * The latest messages of rooms, for those who missed some. Promises:
+ *
+ * - `append` numbers, stores and publishes in one step, so that the stored order is the
+ *   order on the room's channel, without holes. Who hears offset n and then n + 2 missed one.
+ * - A draft that is sent twice is stored and published once, for as long as the history
+ *   is kept; the second answer may name a later offset of the same sender.
+ * - A history is bounded, by number and by age since its latest message: older ones go.
+ *   Its place is remembered for a day at least. Where it was lost the epoch changes, so
+ *   that no offset means two messages.
+ * - Every call is one round trip. They fail as those of `Bus` do: `append` does not wait
+ *   for a link that is away, and after `timeout` the message may have been stored.
+ */
+export interface History {
+  /** The position of the message. */
+  append(room: string, draft: HistoryDraft): Promise<HistoryPosition>;
+  /** At most so many messages after a place; 1 to 1,000. */
+  since(room: string, from: HistoryPosition, limit: number): Promise<HistorySlice>;
+  /** Where the room's history is now; begins one where there is none. */
+  position(room: string): Promise<HistoryPosition>;
+}

@@ -1,0 +1,54 @@
+import type { HistoryPosition } from "../contracts/history.js";
+
+/*
+ * The stamp of a stored message: the first two fields of its frame, a JSON object. The
+ * bytes go to clients as they are, and whoever passes them on reads the position without
+ * parsing JSON.
+ */
+const EPOCH = asciiOf('{"epoch":');
+const OFFSET = asciiOf(',"offset":');
+const COMMA = 0x2c;
+
+/** What a store writes behind the `{` of a frame that is stored at a position. */
+export function historyStamp({ epoch, offset }: HistoryPosition): string {
+  return `"epoch":${epoch},"offset":${offset},`;
+}
+
+/** Whether a stamp can be put into a frame: it is the text of a JSON object that is not empty, by its first bytes. */
+export function takesHistoryStamp(frame: Uint8Array): boolean {
+  return frame[0] === EPOCH[0] && frame[1] === EPOCH[1];
+}
+
+/** The position that a frame was stamped with; `undefined` where it has no stamp. */
+export function readHistoryStamp(frame: Uint8Array): HistoryPosition | undefined {
+  const epochEnd = endOfNumber(frame, EPOCH, 0);
+  const offsetEnd = endOfNumber(frame, OFFSET, epochEnd);
+  if (offsetEnd === 0 || frame[offsetEnd] !== COMMA) return undefined;
+  const epoch = numberIn(frame, EPOCH.length, epochEnd);
+  const offset = numberIn(frame, epochEnd + OFFSET.length, offsetEnd);
+  return epoch > 0 && offset > 0 ? { epoch, offset } : undefined;
+}
+
+/** Where the digits behind a label end; 0 where the label is not there, or has none or too many. */
+function endOfNumber(frame: Uint8Array, label: readonly number[], at: number): number {
+  for (let i = 0; i < label.length; i++) if (frame[at + i] !== label[i]) return 0;
+  const from = at + label.length;
+  let end = from;
+  while (isDigit(frame[end])) end++;
+  // So many digits are exact in a double.
+  return end === from || end - from > 15 ? 0 : end;
+}
+
+function numberIn(frame: Uint8Array, from: number, end: number): number {
+  let value = 0;
+  for (let i = from; i < end; i++) value = value * 10 + ((frame[i] ?? 0) - 0x30);
+  return value;
+}
+
+function isDigit(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= 0x30 && byte <= 0x39;
+}
+
+function asciiOf(text: string): readonly number[] {
+  return [...text].map((character) => character.charCodeAt(0));
+}

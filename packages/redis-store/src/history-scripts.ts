@@ -1,0 +1,75 @@
+import type { HistoryDraft, HistoryPosition, HistorySlice } from "@cm/protocol";
+import { defineScript, toList } from "./script.js";
+
+/** The keys of one room's history. */
+export interface HistoryKeys {
+  readonly history: string;
+  readonly place: string;
+}
+
+/** What a history that begins now gets, and for how long its place is known. */
+interface Beginning {
+  readonly newEpoch: number;
+  readonly placeTtlMs: number;
+}
+
+export const historyAppend = defineScript(
+  "history-append",
+  (
+    input: HistoryKeys &
+      Beginning &
+      Pick<HistoryDraft, "before" | "after"> & {
+        readonly sender: string;
+        readonly channel: string;
+        readonly senderEpoch: number;
+        readonly sequence: number;
+        readonly maxMessages: number;
+        readonly ttlMs: number;
+        readonly publishCommand: string;
+      },
+  ) => ({
+    keys: [input.history, input.place, input.sender, input.channel],
+    args: [
+      input.before,
+      input.after,
+      input.senderEpoch,
+      input.sequence,
+      input.newEpoch,
+      input.maxMessages,
+      input.ttlMs,
+      input.placeTtlMs,
+      input.publishCommand,
+    ],
+  }),
+  (reply): HistoryPosition => {
+    const [epoch, offset] = toList(reply);
+    return { epoch: toCount(epoch), offset: toCount(offset) };
+  },
+);
+
+export const historySince = defineScript(
+  "history-since",
+  (
+    input: HistoryKeys &
+      Beginning & { readonly from: HistoryPosition; readonly limit: number; readonly maxBytes: number },
+  ) => ({
+    keys: [input.history, input.place],
+    args: [input.from.epoch, input.from.offset, input.limit, input.maxBytes, input.newEpoch, input.placeTtlMs],
+  }),
+  (reply): HistorySlice => {
+    const [epoch, offset, complete, first, ...messages] = toList(reply);
+    const firstOffset = toCount(first);
+    return {
+      top: { epoch: toCount(epoch), offset: toCount(offset) },
+      complete: toCount(complete) === 1,
+      entries: messages.flatMap((message, i) =>
+        message instanceof Uint8Array ? [{ offset: firstOffset + i, message }] : [],
+      ),
+    };
+  },
+);
+
+/** Both scripts answer in bytes. */
+function toCount(reply: unknown): number {
+  return Number(String(reply));
+}

@@ -1,0 +1,78 @@
+import { randomInt } from "node:crypto";
+import { CmError, type History, type HistoryDraft, type HistoryPosition, type HistorySlice } from "@cm/protocol";
+import type { Commands } from "./commands.js";
+import { historyAppend, historySince } from "./history-scripts.js";
+import type { Keys } from "./keys.js";
+import type { Publisher } from "./publisher.js";
+
+/** What the history needs. */
+export interface RedisHistoryParts {
+  readonly commands: Commands;
+  readonly publisher: Publisher;
+  readonly keys: Keys;
+  readonly publishCommand: string;
+  readonly historyMaxMessages: number;
+  readonly historyTtlMs: number;
+}
+
+/** How long a place is remembered without its messages: a day, as versions of feeds are. */
+const PLACE_TTL_MS = 86_400_000;
+
+/** The most bytes of one answer, but for its first message: what a link carries without holding others up. */
+const SLICE_BYTES_MAX = 1_048_576;
+
+/** Belongs to no history. */
+const NOWHERE: HistoryPosition = { epoch: 0, offset: 0 };
+
+/** A list of messages beside a hash with the epoch and the latest offset. */
+export class RedisHistory implements History {
+  readonly #parts: RedisHistoryParts;
+
+  constructor(parts: RedisHistoryParts) {
+    this.#parts = parts;
+  }
+
+  append(room: string, { before, after, sender }: HistoryDraft): Promise<HistoryPosition> {
+    const { publisher, keys, publishCommand, historyMaxMessages: maxMessages, historyTtlMs: ttlMs } = this.#parts;
+    const channel = keys.channel({ kind: "room", name: room });
+    const input = {
+      ...keys.historyKeys(room),
+      ...this.#beginning(),
+      before,
+      after,
+      sender: keys.historySender(room, sender.origin),
+      channel,
+      senderEpoch: sender.epoch,
+      sequence: sender.sequence,
+      maxMessages,
+      ttlMs,
+      publishCommand,
+    };
+    // As a message goes, and not as a command: at once or not at all.
+    return publisher.run(channel, historyAppend, input, before.length + after.length);
+  }
+
+  async since(room: string, from: HistoryPosition, limit: number): Promise<HistorySlice> {
+    if (!Number.isInteger(limit) || limit < 1 || limit > 1_000) {
+      throw new CmError("options-invalid", "limit must be a whole number from 1 to 1000.", {
+        details: { field: "limit" },
+      });
+    }
+    return this.#read(room, from, limit);
+  }
+
+  async position(room: string): Promise<HistoryPosition> {
+    return (await this.#read(room, NOWHERE, 0)).top;
+  }
+
+  #read(room: string, from: HistoryPosition, limit: number): Promise<HistorySlice> {
+    const { commands, keys } = this.#parts;
+    const input = { ...keys.historyKeys(room), ...this.#beginning(), from, limit, maxBytes: SLICE_BYTES_MAX };
+    return commands.runForBytes(historySince, input);
+  }
+
+  /** Random: a history that was lost must not begin again under an epoch that it had. */
+  #beginning(): { readonly newEpoch: number; readonly placeTtlMs: number } {
+    return { newEpoch: randomInt(1, 2 ** 32), placeTtlMs: Math.max(PLACE_TTL_MS, this.#parts.historyTtlMs) };
+  }
+}
