@@ -100,6 +100,12 @@ export class HistoryTable {
     return { epoch, offset };
   }
 
+  restart(room: string, reached: HistoryPosition, limits: HistoryLimits): HistoryPosition {
+    const { epoch, offset } = this.#touched(room, limits);
+    if (epoch === reached.epoch && offset < reached.offset) this.#rooms.delete(room);
+    return this.position(room, limits);
+  }
+
   /** The room's history, the last to be forgotten from now on; begun where there is none. */
   #touched(room: string, { historyTtlMs }: HistoryLimits): RoomHistory {
     const now = this.#now();

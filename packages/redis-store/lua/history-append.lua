@@ -2,15 +2,16 @@
 -- KEYS:    1 the room's messages; 2 its place; 3 what came of the sender; 4 the room's channel
 -- ARGV:    1 and 2 the message, before and after its stamp; 3 the sender's epoch; 4 the
 --          message's number in it; 5 the epoch of a history that begins now; 6 most messages;
---          7 time to live of messages in ms; 8 of the place; 9 the command to publish with
+--          7 time to live of messages in ms; 8 of the place; 9 the command to publish with;
+--          10 1 where it certainly was not sent before
 -- Returns: {epoch, offset}
 -- Cost:    O(size of the message), and two that grew too old at most
 -- Cluster: all keys and the channel carry the tag of the room's partition
 -- Uses:    history
 local historyKey, placeKey, senderKey, channel = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local before, after, senderEpoch, sequence = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
-local newEpoch, maxMessages, ttlMs, placeTtlMs, publishCommand =
-  ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9]
+local newEpoch, maxMessages, ttlMs, placeTtlMs, publishCommand, isNew =
+  ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9], ARGV[10] == '1'
 
 -- Numbers that a sender has skipped and that may still come: the link may send again out of order.
 local MISSING_MAX = 64
@@ -52,7 +53,7 @@ local function comesFirst()
 end
 
 local epoch, offset = openHistory(historyKey, placeKey, newEpoch, placeTtlMs)
-if not comesFirst() then
+if not comesFirst() and not isNew then
   return { epoch, whole(offset) }
 end
 

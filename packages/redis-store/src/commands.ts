@@ -2,8 +2,8 @@ import type { CmError } from "@cm/protocol";
 import type { Cluster, Redis } from "ioredis";
 import type { CommandGate } from "./command-gate.js";
 import type { PublishCommand } from "./publish-command.js";
-import { type Script, type ScriptSender, sendScript } from "./script.js";
-import { toStoreError } from "./store-error.js";
+import { type Script, scriptArguments } from "./script.js";
+import { replyCode, toStoreError } from "./store-error.js";
 
 /** An argument of a command. */
 export type CommandArg = string | number | Buffer;
@@ -51,16 +51,6 @@ export class Commands {
     );
   }
 
-  /** The same for one that publishes so many bytes; `unavailable` at once where there is no connection. */
-  runNow<Input, Reply>(script: Script<Input, Reply>, input: Input, bytes: number): Promise<Reply> {
-    return this.#run(script, input, (name, args) =>
-      this.#gate.now(() => {
-        this.#beforeSend();
-        return this.#client.callBuffer(name, ...args);
-      }, bytes),
-    );
-  }
-
   /**
    * Sends one command whose first argument is its key. Replies are strings, numbers,
    * `null` and lists of them.
@@ -92,13 +82,25 @@ export class Commands {
     });
   }
 
-  async #run<Input, Reply>(script: Script<Input, Reply>, input: Input, call: ScriptSender): Promise<Reply> {
+  async #run<Input, Reply>(
+    script: Script<Input, Reply>,
+    input: Input,
+    call: (name: string, args: readonly CommandArg[]) => Promise<unknown>,
+  ): Promise<Reply> {
     const encoded = script.encode(input);
+    const rest = scriptArguments(encoded);
+    let reply: unknown;
     try {
-      return script.decode(await sendScript(script, encoded, call));
+      reply = await call("evalsha", [script.sha1, ...rest]);
     } catch (error) {
-      throw this.#errorOf(error, encoded.keys);
+      if (replyCode(error) !== "NOSCRIPT") throw this.#errorOf(error, encoded.keys);
+      try {
+        reply = await call("eval", [script.lua, ...rest]);
+      } catch (cause) {
+        throw this.#errorOf(cause, encoded.keys);
+      }
     }
+    return script.decode(reply);
   }
 
   #errorOf(cause: unknown, keys: readonly string[]): CmError {

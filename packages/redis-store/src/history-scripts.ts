@@ -26,6 +26,8 @@ export const historyAppend = defineScript(
         readonly maxMessages: number;
         readonly ttlMs: number;
         readonly publishCommand: string;
+        /** Whether it certainly was not sent before. */
+        readonly isNew: boolean;
       },
   ) => ({
     keys: [input.history, input.place, input.sender, input.channel],
@@ -39,12 +41,10 @@ export const historyAppend = defineScript(
       input.ttlMs,
       input.placeTtlMs,
       input.publishCommand,
+      input.isNew ? 1 : 0,
     ],
   }),
-  (reply): HistoryPosition => {
-    const [epoch, offset] = toList(reply);
-    return { epoch: toCount(epoch), offset: toCount(offset) };
-  },
+  toPosition,
 );
 
 export const historySince = defineScript(
@@ -69,7 +69,21 @@ export const historySince = defineScript(
   },
 );
 
-/** Both scripts answer in bytes. */
+export const historyRestart = defineScript(
+  "history-restart",
+  (input: HistoryKeys & Beginning & { readonly reached: HistoryPosition }) => ({
+    keys: [input.history, input.place],
+    args: [input.reached.epoch, input.reached.offset, input.newEpoch, input.placeTtlMs],
+  }),
+  toPosition,
+);
+
+function toPosition(reply: unknown): HistoryPosition {
+  const [epoch, offset] = toList(reply);
+  return { epoch: toCount(epoch), offset: toCount(offset) };
+}
+
+/** As text or as bytes. */
 function toCount(reply: unknown): number {
   return Number(String(reply));
 }

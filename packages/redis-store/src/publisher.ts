@@ -3,8 +3,9 @@ import type { Redis } from "ioredis";
 import type { ClusterNodes } from "./cluster-nodes.js";
 import type { CommandGate } from "./command-gate.js";
 import type { Commands } from "./commands.js";
+import { runInOrder } from "./ordered-script.js";
 import { PublishCommand, type PublishTarget, publishTarget } from "./publish-command.js";
-import { type Script, type ScriptSender, sendScript } from "./script.js";
+import type { Script } from "./script.js";
 import { shareWrite } from "./shared-write.js";
 import { replyCode, toStoreError } from "./store-error.js";
 
@@ -13,16 +14,39 @@ export interface Publisher {
   /** What {@link publish} needs for messages to a channel; to be kept. */
   target(channel: string): PublishTarget;
   publish(target: PublishTarget, message: Buffer): Promise<number>;
-  /** Runs a script that publishes so many bytes to the channel; its strings come back as Buffers. */
-  run<Input, Reply>(channel: string, script: Script<Input, Reply>, input: Input, bytes: number): Promise<Reply>;
+  /**
+   * Has a script publish so many bytes to the channel. `again` is what it gets where it has
+   * to be sent a second time, since it certainly was not carried out.
+   */
+  run<Input, Reply>(channel: string, script: Script<Input, Reply>, run: ScriptRun<Input>): Promise<Reply>;
+}
+
+/** What a script that publishes gets. */
+export interface ScriptRun<Input> {
+  readonly input: Input;
+  readonly again: Input;
+  readonly bytes: number;
 }
 
 /** Publishes over one connection, which keeps the order by itself. */
-export function createSinglePublisher(commands: Commands): Publisher {
+export function createSinglePublisher(commands: Commands, client: Redis, gate: CommandGate): Publisher {
   return {
     target: (channel) => publishTarget("publish", channel),
     publish: (target, message) => commands.publish(new PublishCommand(target, message)),
-    run: (_channel, script, input, bytes) => commands.runNow(script, input, bytes),
+    async run(_channel, script, { input, again, bytes }) {
+      const call = script.encode(input);
+      try {
+        const reply = await runInOrder(script, call, script.encode(again), (command) =>
+          gate.now(() => {
+            shareWrite(client);
+            return command(client);
+          }, bytes),
+        );
+        return script.decode(reply);
+      } catch (error) {
+        throw toStoreError(error, call.keys);
+      }
+    },
   };
 }
 
@@ -54,11 +78,11 @@ export function createClusterPublisher(nodes: ClusterNodes, gate: CommandGate): 
         throw failed(error, []);
       }
     },
-    async run(channel, script, input, bytes) {
+    async run(channel, script, { input, again, bytes }) {
       const call = script.encode(input);
       try {
-        const send: ScriptSender = (name, args) => now(channel, bytes, (redis) => redis.callBuffer(name, ...args));
-        return script.decode(await sendScript(script, call, send));
+        const reply = await runInOrder(script, call, script.encode(again), (command) => now(channel, bytes, command));
+        return script.decode(reply);
       } catch (error) {
         throw failed(error, call.keys);
       }

@@ -102,7 +102,7 @@ function overNode(
   const { counters, events } = parts;
   const beforeSend = (): void => shareWrite(client);
   const commands = new Commands({ client, gate, beforeSend, onCorrupt: events.corrupt });
-  const publisher = createSinglePublisher(commands);
+  const publisher = createSinglePublisher(commands, client, gate);
   const probe = probeOf(publisher, options, parts);
   const replacePublisher = (): void => {
     if (client.status === "ready") client.disconnect(true);

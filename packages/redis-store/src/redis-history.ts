@@ -1,7 +1,7 @@
 import { randomInt } from "node:crypto";
 import { CmError, type History, type HistoryDraft, type HistoryPosition, type HistorySlice } from "@cm/protocol";
 import type { Commands } from "./commands.js";
-import { historyAppend, historySince } from "./history-scripts.js";
+import { historyAppend, historyRestart, historySince } from "./history-scripts.js";
 import type { Keys } from "./keys.js";
 import type { Publisher } from "./publisher.js";
 
@@ -47,9 +47,11 @@ export class RedisHistory implements History {
       maxMessages,
       ttlMs,
       publishCommand,
+      isNew: false,
     };
     // As a message goes, and not as a command: at once or not at all.
-    return publisher.run(channel, historyAppend, input, before.length + after.length);
+    const bytes = before.length + after.length;
+    return publisher.run(channel, historyAppend, { input, again: { ...input, isNew: true }, bytes });
   }
 
   async since(room: string, from: HistoryPosition, limit: number): Promise<HistorySlice> {
@@ -63,6 +65,11 @@ export class RedisHistory implements History {
 
   async position(room: string): Promise<HistoryPosition> {
     return (await this.#read(room, NOWHERE, 0)).top;
+  }
+
+  restart(room: string, reached: HistoryPosition): Promise<HistoryPosition> {
+    const { commands, keys } = this.#parts;
+    return commands.run(historyRestart, { ...keys.historyKeys(room), ...this.#beginning(), reached });
   }
 
   #read(room: string, from: HistoryPosition, limit: number): Promise<HistorySlice> {

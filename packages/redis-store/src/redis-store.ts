@@ -113,6 +113,7 @@ class ConnectedStore implements RedisStore {
     append: (room, draft) => this.#running?.history.append(room, draft) ?? Promise.reject(storeClosed()),
     since: (room, from, limit) => this.#with(({ history }) => history.since(room, from, limit)),
     position: (room) => this.#with(({ history }) => history.position(room)),
+    restart: (room, reached) => this.#with(({ history }) => history.restart(room, reached)),
   };
 
   get link(): Link {

@@ -1,5 +1,4 @@
 import { SCRIPTS, type ScriptName } from "./scripts.generated.js";
-import { replyCode } from "./store-error.js";
 
 /** What a script is called with. */
 export interface ScriptCall {
@@ -33,22 +32,9 @@ export function defineScript<Input, Reply>(
   return { name, ...SCRIPTS[name], encode, decode };
 }
 
-/** Sends one command. */
-export type ScriptSender = (name: string, args: readonly (string | number | Buffer)[]) => Promise<unknown>;
-
-/** Sends a script's digest, and its text where Redis does not know it. Fails with what Redis answers. */
-export async function sendScript(
-  { sha1, lua }: Pick<Script<never, unknown>, "sha1" | "lua">,
-  { keys, args }: ScriptCall,
-  send: ScriptSender,
-): Promise<unknown> {
-  const rest = [keys.length, ...keys, ...args.map(asArgument)];
-  try {
-    return await send("evalsha", [sha1, ...rest]);
-  } catch (error) {
-    if (replyCode(error) !== "NOSCRIPT") throw error;
-    return send("eval", [lua, ...rest]);
-  }
+/** What follows the script itself: the number of keys, the keys and the arguments. */
+export function scriptArguments({ keys, args }: ScriptCall): (string | number | Buffer)[] {
+  return [keys.length, ...keys, ...args.map(asArgument)];
 }
 
 /** ioredis would turn any other array of bytes into text. */

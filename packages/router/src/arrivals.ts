@@ -24,11 +24,16 @@ const DUPLICATE: Arrival = { kind: "duplicate" };
 /** More origins than any cluster has; bounds what a stranger on the bus could make us keep. */
 const MAX_ORIGINS = 10_000;
 
+/** Where a message comes from, and whether it is stamped by a room's history. */
+export type MessageSource = Pick<CrossServerMessage, "kind" | "origin" | "target" | "isStamped">;
+
 /** What one origin sent on one channel so far. */
 export class Inbound {
   readonly origin: string;
   /** What its messages begin with, where they all go to the same target. */
   readonly header: EnvelopeHeader | undefined;
+  /** Whether they are stamped by a room's history. */
+  readonly isStamped: boolean;
   #epoch: number | undefined;
   #sequence = 0;
   /** Number of the first message that arrived. */
@@ -36,9 +41,15 @@ export class Inbound {
   /** The epoch as it was when the channel was last known to be without a hole that nobody was told of. */
   #settledEpoch: number | undefined;
 
-  constructor({ kind, origin, target }: Pick<CrossServerMessage, "kind" | "origin" | "target">) {
+  constructor({ kind, origin, target, isStamped = false }: MessageSource) {
     this.origin = origin;
-    this.header = kind === "room" ? createEnvelopeHeader({ kind, origin, target, except: [] }) : undefined;
+    this.isStamped = isStamped;
+    this.header = kind === "room" ? createEnvelopeHeader({ kind, origin, target, isStamped, except: [] }) : undefined;
+  }
+
+  /** Whether numbers of its messages were judged: they are not where a room's history orders them. */
+  get isJudged(): boolean {
+    return this.#epoch !== undefined;
   }
 
   judge({ epoch, sequence }: EnvelopePosition): Arrival {
@@ -104,9 +115,10 @@ export class Arrivals {
   #latest: Inbound | undefined;
 
   /** Where a message belongs. */
-  of(message: Pick<CrossServerMessage, "kind" | "origin" | "target">): Inbound {
+  of(message: MessageSource): Inbound {
     let inbound = this.#origins.get(message.origin);
-    if (inbound === undefined) {
+    // It was replaced by one that stamps, or no longer does, under the same id.
+    if (inbound === undefined || inbound.isStamped !== (message.isStamped ?? false)) {
       if (this.#origins.size >= MAX_ORIGINS) this.#origins.clear();
       inbound = new Inbound(message);
       this.#origins.set(message.origin, inbound);
@@ -128,6 +140,12 @@ export class Arrivals {
   forget(origin: string): void {
     if (this.#latest?.origin === origin) this.#latest = undefined;
     this.#origins.delete(origin);
+  }
+
+  /** Whether there are origins whose numbers count. */
+  get areJudged(): boolean {
+    for (const inbound of this.#origins.values()) if (inbound.isJudged) return true;
+    return false;
   }
 
   /** See {@link Inbound.settle}. */

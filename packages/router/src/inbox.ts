@@ -6,11 +6,13 @@ import {
   type EnvelopePosition,
   type LocalDelivery,
   readEnvelopePosition,
+  readHistoryStamp,
 } from "@cm/protocol";
 import { Arrivals, type Inbound } from "./arrivals.js";
 import type { IncomingRequests } from "./incoming-requests.js";
 import type { ServerMessageHandler } from "./options.js";
 import type { PendingAnswers } from "./pending-answers.js";
+import type { RoomStream, StreamMessage } from "./room-stream.js";
 import type { SubscribedRoom } from "./room-subscriptions.js";
 
 /** Who takes what comes in. */
@@ -34,6 +36,7 @@ export class Inbox {
   readonly #control = new Arrivals();
   readonly counts = {
     received: 0,
+    filled: 0,
     duplicates: 0,
     damaged: 0,
     unknownVersion: 0,
@@ -53,10 +56,18 @@ export class Inbox {
       this.#deliverToRoom(room, inbound, readEnvelopePosition(bytes), payload, NOBODY);
       return;
     }
-    const message = this.#decode(bytes);
-    if (message === undefined) return;
-    if (message.kind !== "room" || message.target !== room.name) this.counts.damaged++;
-    else this.#deliverToRoom(room, room.arrivals.of(message), message, message.payload, message.except);
+    const message = this.#decodeOf(room.name, bytes);
+    if (message !== undefined) {
+      this.#deliverToRoom(room, room.arrivals.of(message), message, message.payload, message.except);
+    }
+  }
+
+  /** What a message in a room's history says; `undefined`, and counted, where it is damaged. */
+  readStored(room: string, bytes: Uint8Array): Pick<StreamMessage, "payload" | "except"> | undefined {
+    const message = this.#decodeOf(room, bytes);
+    if (message === undefined || isUtf8(message.payload)) return message;
+    this.counts.damaged++;
+    return undefined;
   }
 
   onDirectMessage(bytes: Uint8Array): void {
@@ -90,7 +101,15 @@ export class Inbox {
     if (!room.hearsItself && inbound.origin === this.#options.serverId) return;
     // A text frame that is not UTF-8 makes a browser give up its connection.
     if (!isUtf8(payload)) this.counts.damaged++;
+    else if (room.stream !== undefined && inbound.isStamped) this.#take(room.stream, payload, except);
     else if (this.#isFresh(inbound, position, room.name)) this.#options.local.toRoom(room.name, payload, except);
+  }
+
+  /** Its place in the history is what counts, and not its publisher's number. */
+  #take(stream: RoomStream, payload: Uint8Array, except: readonly string[]): void {
+    const at = readHistoryStamp(payload);
+    if (at === undefined) this.counts.damaged++;
+    else stream.take({ at, payload, except });
   }
 
   /** How a message on this server's own channel is handed on; `undefined` where it does not belong there. */
@@ -126,6 +145,14 @@ export class Inbox {
     return () => {
       if (!pending.take(origin, control.to, control.outcome)) this.counts.lateAnswers++;
     };
+  }
+
+  /** A message of that room. */
+  #decodeOf(room: string, bytes: Uint8Array): CrossServerMessage | undefined {
+    const message = this.#decode(bytes);
+    if (message === undefined || (message.kind === "room" && message.target === room)) return message;
+    this.counts.damaged++;
+    return undefined;
   }
 
   #decode(bytes: Uint8Array): CrossServerMessage | undefined {

@@ -3,6 +3,7 @@ import {
   type EnvelopeHeader,
   type EnvelopePosition,
   type EnvelopeRoute,
+  type HistoryDraft,
   type NumberingPosition,
 } from "@cm/protocol";
 
@@ -28,19 +29,36 @@ export class Outbound<Channel> {
 
   /** The next message of this channel, on its own route or on the one given. */
   message(frame: Uint8Array | string, route?: EnvelopeRoute): Buffer {
-    const header = route === undefined ? this.#header : createEnvelopeHeader(route);
-    if (header === undefined) throw new TypeError("A channel without a route of its own needs one for each message.");
-    const isText = typeof frame === "string";
-    const message = Buffer.allocUnsafe(header.bytes + (isText ? Buffer.byteLength(frame) : frame.length));
-    header.write(message, this.#next());
-    if (isText) message.write(frame, header.bytes);
-    else message.set(frame, header.bytes);
-    return message;
+    return this.#write(frame, this.#headerFor(route), this.#next());
+  }
+
+  /** The same for a history, which puts its stamp behind the first byte of the frame. */
+  draft(frame: Uint8Array | string, origin: string, route?: EnvelopeRoute): HistoryDraft {
+    const header = this.#headerFor(route);
+    const position = this.#next();
+    const message = this.#write(frame, header, position);
+    const cut = header.bytes + 1;
+    return { before: message.subarray(0, cut), after: message.subarray(cut), sender: { origin, ...position } };
   }
 
   /** How far it has come. */
   get position(): NumberingPosition {
     return { epoch: this.#epoch, sequence: this.#last, ageMs: performance.now() - this.#beganAt };
+  }
+
+  #headerFor(route: EnvelopeRoute | undefined): EnvelopeHeader {
+    const header = route === undefined ? this.#header : createEnvelopeHeader(route);
+    if (header === undefined) throw new TypeError("A channel without a route of its own needs one for each message.");
+    return header;
+  }
+
+  #write(frame: Uint8Array | string, header: EnvelopeHeader, position: EnvelopePosition): Buffer {
+    const isText = typeof frame === "string";
+    const message = Buffer.allocUnsafe(header.bytes + (isText ? Buffer.byteLength(frame) : frame.length));
+    header.write(message, position);
+    if (isText) message.write(frame, header.bytes);
+    else message.set(frame, header.bytes);
+    return message;
   }
 
   #next(): EnvelopePosition {

@@ -2,6 +2,7 @@ import {
   type Bus,
   CmError,
   type ControlOperation,
+  type History,
   type LocalDelivery,
   type OnError,
   requireServerId,
@@ -16,11 +17,12 @@ export interface Gap {
   readonly room: string | undefined;
   /**
    * Who numbered them and how many numbers are missing; a message whose publisher was
-   * told that it failed may be among them. `undefined` where the subscription was
+   * told that it failed may be among them. `origin` is `undefined` where they are of a
+   * recoverable room and its history has them no longer. `known` is `undefined` where the subscription was
    * interrupted and not everybody could tell what was sent meanwhile: messages may be
    * missing, of anybody. What their numbers show is reported as well.
    */
-  readonly known: { readonly origin: string; readonly missed: number } | undefined;
+  readonly known: { readonly origin: string | undefined; readonly missed: number } | undefined;
 }
 
 /** Takes a message that another server's application sent to this one. Must not throw. */
@@ -76,6 +78,16 @@ export interface RouterOptions {
   /** What becomes of the room's messages that the bus can't take. Always the same for a room. Default: `refuse`. */
   readonly whileDown?: (room: string) => WhileDown;
   /**
+   * Which rooms keep their messages for a while in `history`, so that what a server or a
+   * client missed is made up for. Always the same for a room, and on all servers. Not for
+   * rooms in publisher order or that deliver locally. A frame for such a room is the text
+   * of a JSON object with at least one field, else `frame-invalid`; it reaches members with
+   * the fields `epoch` and `offset` in front. Default: none.
+   */
+  readonly isRecoverable?: (room: string) => boolean;
+  /** Needed for recoverable rooms: a store's `history`. */
+  readonly history?: History | undefined;
+  /**
    * The most requests that wait for another server's answer, and the most of other
    * servers that are under way here. Default 10,000; 1 to 1,000,000.
    */
@@ -85,12 +97,16 @@ export interface RouterOptions {
 }
 
 /** {@link RouterOptions} with every default filled in. */
-export type ResolvedRouterOptions = Required<Omit<RouterOptions, "servers">> & {
+export type ResolvedRouterOptions = Required<Omit<RouterOptions, "servers" | "history">> & {
   readonly servers: RouterOptions["servers"];
+  readonly history: RouterOptions["history"];
 };
 
 /** Fills in the defaults; throws `options-invalid` or `id-invalid`. */
 export function resolveRouterOptions(options: RouterOptions): ResolvedRouterOptions {
+  if (options.isRecoverable !== undefined && options.history === undefined) {
+    throw new CmError("options-invalid", "isRecoverable needs a history.", { details: { field: "history" } });
+  }
   return {
     serverId: requireServerId(options.serverId),
     bus: options.bus,
@@ -107,6 +123,8 @@ export function resolveRouterOptions(options: RouterOptions): ResolvedRouterOpti
     whileDown: options.whileDown ?? (() => "refuse"),
     maxPending: wholeNumber("maxPending", options.maxPending ?? 10_000, 1, 1_000_000),
     servers: options.servers,
+    isRecoverable: options.isRecoverable ?? (() => false),
+    history: options.history,
     onError: options.onError ?? (() => undefined),
   };
 }
@@ -114,6 +132,11 @@ export function resolveRouterOptions(options: RouterOptions): ResolvedRouterOpti
 /** How long to wait for an answer, in milliseconds. Throws `options-invalid`. */
 export function requireTimeout(field: "confirmMs" | "timeoutMs", value: number): number {
   return wholeNumber(field, value, 1, 600_000);
+}
+
+/** How many messages may be recovered at once. Throws `options-invalid`. */
+export function requireRecoveryLimit(limit: number): number {
+  return wholeNumber("limit", limit, 1, 10_000);
 }
 
 async function refuse(): Promise<never> {

@@ -1,4 +1,5 @@
-import type { Channel, CmError, EnvelopeRoute } from "@cm/protocol";
+import { isUtf8 } from "node:buffer";
+import { type Channel, CmError, type EnvelopeRoute, takesHistoryStamp } from "@cm/protocol";
 import { Outbound } from "./numbering.js";
 
 /**
@@ -29,6 +30,8 @@ export interface LocalReach {
 export interface RoomPolicy {
   readonly order: RoomOrder;
   readonly whileDown: WhileDown;
+  /** Whether its messages go through the history. */
+  readonly isRecoverable: boolean;
 }
 
 /** What this server publishes in one room. */
@@ -40,6 +43,20 @@ export class RoomOutbound extends Outbound<Channel> {
   constructor(channel: Channel, route: EnvelopeRoute, policy: RoomPolicy) {
     super(channel, route);
     this.policy = policy;
-    this.isPlain = policy.order === "room" && policy.whileDown === "refuse";
+    const isOrdered = policy.order === "room" && policy.whileDown === "refuse";
+    this.isPlain = isOrdered && !policy.isRecoverable;
+    if (policy.isRecoverable && !isOrdered) {
+      throw new CmError(
+        "options-invalid",
+        `${channel.name} can't be recoverable: its members may get messages past the bus.`,
+      );
+    }
   }
+}
+
+/** What a history is to stamp is UTF-8 and a JSON object that is not empty. Throws `frame-not-text` or `frame-invalid`. */
+export function requireStampable(frame: Uint8Array | string): void {
+  if (typeof frame !== "string" && !isUtf8(frame)) throw new CmError("frame-not-text", "The frame is not UTF-8.");
+  if (typeof frame === "string" ? frame.startsWith('{"') : takesHistoryStamp(frame)) return;
+  throw new CmError("frame-invalid", "A frame for a recoverable room is a JSON object with at least one field.");
 }

@@ -1,10 +1,13 @@
 import { type Bus, CmError, type RoomInterest, type Subscription, toCmError } from "@cm/protocol";
 import { Arrivals } from "./arrivals.js";
 import type { ResumedChannel } from "./room-reconcile.js";
+import type { RoomStream } from "./room-stream.js";
 
 /** A room whose channel this server listens to. */
 export interface SubscribedRoom extends ResumedChannel {
   readonly name: string;
+  /** Present where its messages are recoverable. */
+  readonly stream: RoomStream | undefined;
 }
 
 interface Entry extends SubscribedRoom {
@@ -26,6 +29,8 @@ export interface RoomSubscriptionsOptions {
   readonly maxIdle: number;
   /** Whether members here get this server's own messages from the bus. */
   readonly hearsItself: (room: string) => boolean;
+  /** What delivers a room's messages, where they are recoverable. */
+  readonly streamOf: (room: string) => RoomStream | undefined;
   readonly onMessage: (room: SubscribedRoom, message: Uint8Array) => void;
   /** The room's channel is live again after an interruption. */
   readonly onResumed: (room: SubscribedRoom) => void;
@@ -106,6 +111,7 @@ export class RoomSubscriptions implements RoomInterest {
       arrivals: new Arrivals(),
       liveSinceMs: Number.POSITIVE_INFINITY,
       hearsItself: this.#options.hearsItself(room),
+      stream: this.#options.streamOf(room),
       members: 0,
       opening: Promise.resolve(),
     };
@@ -115,16 +121,21 @@ export class RoomSubscriptions implements RoomInterest {
   }
 
   async #subscribe(entry: Entry): Promise<void> {
+    let subscription: Subscription | undefined;
     try {
       const channel = { kind: "room", name: entry.name } as const;
-      entry.subscription = await this.#options.bus.subscribe(
+      subscription = await this.#options.bus.subscribe(
         channel,
         (message) => this.#options.onMessage(entry, message),
         () => this.#options.onResumed(entry),
       );
       entry.liveSinceMs = performance.now();
+      // Behind the subscription: what is published from there on is heard.
+      await entry.stream?.open();
+      entry.subscription = subscription;
     } catch (cause) {
-      this.#rooms.delete(entry.name);
+      if (subscription !== undefined) entry.subscription = subscription;
+      this.#letGo(entry);
       throw toCmError(cause, "unavailable", "The room's channel could not be opened.");
     }
     // Everybody may have left while the channel was being opened.
@@ -153,6 +164,7 @@ export class RoomSubscriptions implements RoomInterest {
   #letGo(entry: Entry): void {
     this.#keep(entry);
     if (this.#rooms.get(entry.name) === entry) this.#rooms.delete(entry.name);
+    entry.stream?.close();
     entry.subscription?.close().catch((cause: unknown) => {
       this.#options.onCloseFailed(toCmError(cause, "unavailable", "A room's channel could not be let go."));
     });

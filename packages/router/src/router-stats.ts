@@ -12,6 +12,8 @@ export interface RouterStats {
   readonly gaps: number;
   /** Messages in those holes. */
   readonly missed: number;
+  /** Messages of recoverable rooms that were taken from the history, since they had not arrived. */
+  readonly filled: number;
   /** How often a channel was live again after an interruption, each channel counted. */
   readonly interruptions: number;
   /** How often nothing was missing on such a channel. */

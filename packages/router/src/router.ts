@@ -1,6 +1,8 @@
 import {
   CmError,
   type EnvelopeRoute,
+  type History,
+  type HistoryPosition,
   ownerOf,
   type RoomInterest,
   requireConnectionId,
@@ -17,13 +19,21 @@ import { IncomingRequests } from "./incoming-requests.js";
 import { LocalCopies } from "./local-copies.js";
 import { Numberings } from "./numbering.js";
 import { createOperations } from "./operations.js";
-import { type ResolvedRouterOptions, type RouterOptions, requireTimeout, resolveRouterOptions } from "./options.js";
+import {
+  type ResolvedRouterOptions,
+  type RouterOptions,
+  requireRecoveryLimit,
+  requireTimeout,
+  resolveRouterOptions,
+} from "./options.js";
 import type { Answer } from "./pending-answers.js";
-import { type LocalReach, RoomOutbound } from "./room-policy.js";
+import { type LocalReach, RoomOutbound, requireStampable } from "./room-policy.js";
 import { Reconciliation, type ResumedChannel } from "./room-reconcile.js";
-import { RoomSubscriptions } from "./room-subscriptions.js";
+import { RoomStream } from "./room-stream.js";
+import { RoomSubscriptions, type SubscribedRoom } from "./room-subscriptions.js";
 import type { RouterStats } from "./router-stats.js";
 import { ServerChannels } from "./server-channels.js";
+import { type Recovery, recoverFrom } from "./stream-recovery.js";
 
 /**
  * How far a direct message came.
@@ -95,6 +105,17 @@ export interface Router extends RoomInterest {
   ask(question: Uint8Array, time: AnswerTime): Promise<ClusterAnswers>;
   /** Tells that a server is gone: what it was asked settles with `not-found` at once. */
   serverLost(serverId: string): void;
+  /** Where a recoverable room is on this server at this moment; `undefined` where it is not entered, or not recoverable. */
+  positionOf(room: string): HistoryPosition | undefined;
+  /**
+   * For somebody who comes back to a recoverable room that is entered here: calls `take`
+   * once with what came after the place it knows, if that is all there and at most `limit`
+   * messages (1 to 10,000). Whoever begins to receive the room's messages within that call
+   * misses none and gets none twice. Fails with `options-invalid` (the limit, or a room
+   * that is not entered or not recoverable); a history that can't be read counts as one
+   * that is gone.
+   */
+  recover(room: string, from: HistoryPosition, limit: number, take: (recovery: Recovery) => void): Promise<void>;
   stats(): RouterStats;
   /** Lets all channels go. Idempotent. */
   close(): Promise<void>;
@@ -107,6 +128,9 @@ export function createRouter(options: RouterOptions): Router {
 }
 
 const NOBODY: readonly string[] = Object.freeze([]);
+
+/** A history does not say how many heard what it published. */
+const UNKNOWN_REACH = (): number => -1;
 
 class BusRouter implements Router {
   readonly #options: ResolvedRouterOptions;
@@ -127,10 +151,13 @@ class BusRouter implements Router {
   constructor(options: ResolvedRouterOptions) {
     this.#options = options;
     const { bus, local, serverId, servers, maxNumberings, maxPending, orderOf, whileDown, onError } = options;
+    const { history, isRecoverable } = options;
     this.#outboundRooms = new Numberings(maxNumberings, (name) => {
       requireName(name, "room");
       const route: EnvelopeRoute = { kind: "room", origin: serverId, target: name, except: NOBODY };
-      return new RoomOutbound({ kind: "room", name }, route, { order: orderOf(name), whileDown: whileDown(name) });
+      const isStamped = isRecoverable(name);
+      const policy = { order: orderOf(name), whileDown: whileDown(name), isRecoverable: isStamped };
+      return new RoomOutbound({ kind: "room", name }, isStamped ? { ...route, isStamped } : route, policy);
     });
     const roomPosition = (room: string) => this.#outboundRooms.position(room);
     const onMissed = (room: string | undefined, origin: string, missed: number) => this.#onMissed(room, origin, missed);
@@ -152,6 +179,8 @@ class BusRouter implements Router {
       releaseDelayMs: options.releaseDelayMs,
       maxIdle: options.maxIdleSubscriptions,
       hearsItself: (room) => orderOf(room) === "room",
+      streamOf: (room) =>
+        history !== undefined && isRecoverable(room) ? this.#createStream(room, history) : undefined,
       onMessage: (room, message) => this.#inbox.onRoomMessage(room, message),
       onResumed: (room) => this.#onResumed(room),
       onCloseFailed: (error) => onError(error, { stage: "subscription" }),
@@ -220,8 +249,16 @@ class BusRouter implements Router {
     try {
       this.#requireOpen();
       const outbound = this.#outboundRooms.of(room);
+      const { serverId, history } = this.#options;
+      const { isRecoverable } = outbound.policy;
       const route: EnvelopeRoute | undefined =
-        except.length === 0 ? undefined : { kind: "room", origin: this.#options.serverId, target: room, except };
+        except.length === 0
+          ? undefined
+          : { kind: "room", origin: serverId, target: room, except, isStamped: isRecoverable };
+      if (isRecoverable && history !== undefined) {
+        requireStampable(frame);
+        return history.append(room, outbound.draft(frame, serverId, route)).then(UNKNOWN_REACH);
+      }
       const message = outbound.message(frame, route);
       if (outbound.isPlain) return this.#options.bus.publish(outbound.channel, message);
       return this.#localCopies.publish(outbound, message, frame, except);
@@ -312,6 +349,24 @@ class BusRouter implements Router {
     this.#channels.pending.lost(serverId);
   }
 
+  positionOf(room: string): HistoryPosition | undefined {
+    return this.#rooms.occupied(room)?.stream?.position;
+  }
+
+  async recover(room: string, from: HistoryPosition, limit: number, take: (recovery: Recovery) => void): Promise<void> {
+    this.#requireOpen();
+    requireRecoveryLimit(limit);
+    const { history } = this.#options;
+    const stream = this.#rooms.occupied(room)?.stream;
+    if (history === undefined || stream === undefined) {
+      throw new CmError("options-invalid", "Only a recoverable room that was entered here can be recovered.", {
+        details: { field: "room" },
+      });
+    }
+    const read = (message: Uint8Array) => this.#inbox.readStored(room, message);
+    await recoverFrom(from, limit, { room, history, stream, read }, take);
+  }
+
   stats(): RouterStats {
     return {
       rooms: this.#rooms.roomCount,
@@ -371,9 +426,44 @@ class BusRouter implements Router {
     this.#options.onGap({ room, known: { origin, missed } });
   }
 
+  #createStream(room: string, history: History): RoomStream {
+    const { counts } = this.#inbox;
+    return new RoomStream({
+      room,
+      history,
+      deliver: (payload, except) => {
+        counts.received++;
+        this.#options.local.toRoom(room, payload, except);
+      },
+      read: (message) => this.#inbox.readStored(room, message),
+      onGap: (missed) => this.#onLost(room, missed),
+      onDuplicate: () => {
+        counts.duplicates++;
+      },
+      onFilled: () => {
+        counts.filled++;
+      },
+    });
+  }
+
+  /** A recoverable room's history does not have what is missing. */
+  #onLost(room: string, missed: number | undefined): void {
+    this.#counts.gaps++;
+    this.#counts.missed += missed ?? 0;
+    this.#options.onGap({ room, known: missed === undefined ? undefined : { origin: undefined, missed } });
+  }
+
   /** What was published during an interruption shows in the numbers only when more is published, or when asked for. */
-  #onResumed(channel: ResumedChannel): void {
+  #onResumed(channel: ResumedChannel & Partial<Pick<SubscribedRoom, "stream">>): void {
     this.#counts.interruptions++;
+    if (channel.stream !== undefined) {
+      void channel.stream.resumed().then((isWhole) => {
+        if (isWhole) this.#counts.resumedWhole++;
+      });
+      // Servers that don't hold the room for recoverable publish past its history.
+      if (channel.arrivals.areJudged) this.#onUncertain(channel);
+      return;
+    }
     if (this.#reconciliation === undefined) this.#onUncertain(channel);
     else this.#reconciliation.resumed(channel);
   }

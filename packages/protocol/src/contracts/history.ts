@@ -63,4 +63,11 @@ export interface History {
   since(room: string, from: HistoryPosition, limit: number): Promise<HistorySlice>;
   /** Where the room's history is now; begins one where there is none. */
   position(room: string): Promise<HistoryPosition>;
+  /**
+   * For whoever heard a message that the history says it never had: what keeps it was set
+   * back (an old snapshot, a replica that had lagged), and would give its offsets again.
+   * Begins another history where this one is of the place's epoch and has not come as far,
+   * else changes nothing. Where it is then.
+   */
+  restart(room: string, reached: HistoryPosition): Promise<HistoryPosition>;
 }

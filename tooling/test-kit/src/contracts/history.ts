@@ -136,6 +136,21 @@ export function describeHistory(name: string, createHarness: HarnessFactory): vo
       expect(lengths).toEqual([1, 4]);
     });
 
+    it("begins anew where it was set back behind a place that it had reached, and nowhere else", async ({ store }) => {
+      const history = historyOf(store);
+      const begin = await fill(store, 3);
+      const top = { ...begin, offset: 3 };
+      for (const reached of [begin, top, { epoch: begin.epoch === 7 ? 8 : 7, offset: 9 }]) {
+        expect(await history.restart("lobby", reached)).toEqual(top);
+      }
+      const anew = await history.restart("lobby", { ...begin, offset: 4 });
+      expect(anew.offset).toBe(0);
+      expect(anew.epoch).not.toBe(begin.epoch);
+      expect(await history.since("lobby", anew, 10)).toEqual({ top: anew, complete: true, entries: [] });
+      expect(await history.append("lobby", draft(4, "next"))).toEqual({ ...anew, offset: 1 });
+      expect(await history.since("lobby", top, 10)).toMatchObject({ complete: false, entries: [] });
+    });
+
     it("keeps rooms of awkward names apart", async ({ store }) => {
       const history = historyOf(store);
       for (const [i, room] of AWKWARD_NAMES.entries()) {

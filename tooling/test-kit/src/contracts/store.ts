@@ -156,6 +156,7 @@ function callsOf(
           "history.append": () => history.append("lobby", { before: DOT, after: DOT, sender: SENDER }),
           "history.since": () => history.since("lobby", { epoch: 1, offset: 0 }, 1),
           "history.position": () => history.position("lobby"),
+          "history.restart": () => history.restart("lobby", { epoch: 1, offset: 1 }),
         }),
   };
 }
