@@ -193,6 +193,8 @@ function createGatewayRouter(
     local,
     onControl,
     onError,
+    history: store.history,
+    isRecoverable: (room) => config.recoverableRooms.some((prefix) => room.startsWith(prefix)),
     onGap: ({ room, known }) => {
       if (known !== undefined) {
         const details = { room, ...known };
@@ -258,6 +260,7 @@ function createServer(config: GatewayConfig, parts: ServerParts): UwsServer<Sess
       maxRequestsPerSecond: config.maxRequestsPerSecond,
       idleTimeoutMs: config.idleTimeoutMs,
     },
+    maxRecoveryBytes: Math.floor(config.maxBackpressureBytes / 2),
     monotonicMs: () => performance.now(),
     onFault: (error) => failures.report(error, "request"),
   };

@@ -3,16 +3,26 @@ import { afterEach, expect, it, onTestFinished } from "vitest";
 import { type GatewayCluster, startGatewayCluster } from "./testing/cluster.js";
 import { type GatewayProcess, startGatewayProcess } from "./testing/gateway-process.js";
 import { watchUsers } from "./testing/presence-watch.js";
+import { faultsOfRecovery } from "./testing/recovery-account.js";
 import { Balancer, RovingClient } from "./testing/roving-client.js";
 import { RovingLoad } from "./testing/roving-load.js";
 
 const DRAIN_SECONDS = 2;
 const GRACE_MS = 5_000;
-const ENV = { DRAIN_SECONDS: String(DRAIN_SECONDS), OFFLINE_GRACE_MS: String(GRACE_MS) };
+const ENV = {
+  DRAIN_SECONDS: String(DRAIN_SECONDS),
+  OFFLINE_GRACE_MS: String(GRACE_MS),
+  RECOVERABLE_ROOMS: "kept-",
+};
 
 /** 20 rooms of ten: four members on the first gateway, four on the second, two on the one that stays. */
 const CLIENTS = 200;
 const PER_ROOM = 10;
+/** Every other room is recoverable. */
+const roomOf = (i: number): string => {
+  const room = Math.floor(i / PER_ROOM);
+  return room % 2 === 0 ? `room-${room}` : `kept-${room}`;
+};
 const gatewayOf = (i: number): number => (i % PER_ROOM < 4 ? 0 : i % PER_ROOM < 8 ? 1 : 2);
 
 let cluster: GatewayCluster;
@@ -28,12 +38,12 @@ function densest(moments: readonly number[], windowMs: number): number {
   return Math.max(...sorted.map((from) => sorted.filter((at) => at >= from && at < from + windowMs).length));
 }
 
-it("replaces gateways under 200 clients that talk: they come back in paced waves, nobody is shown offline, nothing is lost", async () => {
+it("replaces gateways under 200 clients that talk: they come back in paced waves, nobody is shown offline, nothing is lost, and in recoverable rooms not even what was sent while they were away", async () => {
   cluster = await startGatewayCluster({ size: 3, env: ENV });
   const balancer = new Balancer(cluster.wsUrls);
   const clients = Array.from(
     { length: CLIENTS },
-    (_, i) => new RovingClient(balancer, `user-${i}`, `room-${Math.floor(i / PER_ROOM)}`),
+    (_, i) => new RovingClient(balancer, `user-${i}`, roomOf(i), { recovers: true }),
   );
   await Promise.all(clients.map((client, i) => client.start(cluster.wsUrls[gatewayOf(i)] ?? "")));
   onTestFinished(() => clients.forEach((client) => void client.stop()));
@@ -80,6 +90,12 @@ it("replaces gateways under 200 clients that talk: they come back in paced waves
   expect(load.refused).toEqual([]);
   expect(load.taken.length).toBeGreaterThan(500);
   expect(clients.flatMap((client) => load.faults(client))).toEqual([]);
+  const recovering = clients.filter(({ room }) => room.startsWith("kept-"));
+  expect(recovering).toHaveLength(CLIENTS / 2);
+  expect(faultsOfRecovery(recovering, load)).toEqual([]);
+  const returns = recovering.flatMap(({ sittings }) => sittings.slice(1));
+  expect(returns.length).toBeGreaterThanOrEqual(80);
+  expect(returns.filter(({ recovered }) => recovered !== true)).toEqual([]);
   // Those of the gateway that stayed were never cut, so that the account above is of everything.
   const stayed = clients.filter((_, i) => gatewayOf(i) === 2);
   expect(stayed.map(({ sittings }) => sittings.length)).toEqual(stayed.map(() => 1));

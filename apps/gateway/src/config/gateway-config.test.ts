@@ -90,6 +90,9 @@ describe("readGatewayConfig", () => {
     ["REDIS_URL", "redis://a/65536"],
     ["REDIS_URL", "redis+cluster://a/1"],
     ["REDIS_URL", "redis+sentinel://a"],
+    ["RECOVERABLE_ROOMS", "chat:*"],
+    ["RECOVERABLE_ROOMS", "chat:,*"],
+    ["RECOVERABLE_ROOMS", "x".repeat(256)],
     ["ALLOWED_ORIGINS", ""],
     ["ALLOWED_ORIGINS", " , "],
     ["ALLOWED_ORIGINS", "*"],
@@ -121,6 +124,14 @@ describe("readGatewayConfig", () => {
       "null",
     ]);
     expect(readGatewayConfig({}).allowedOrigins).toBeUndefined();
+  });
+
+  it("knows recoverable rooms by the beginnings of their names, and all of them by *", () => {
+    const read = (RECOVERABLE_ROOMS: string) => readGatewayConfig({ RECOVERABLE_ROOMS }).recoverableRooms;
+    expect(read("chat:, game:lobby ,,")).toEqual(["chat:", "game:lobby"]);
+    expect(read(" * ")).toEqual([""]);
+    expect(read("")).toEqual([]);
+    expect(readGatewayConfig({}).recoverableRooms).toEqual([]);
   });
 
   it.each(["::1", "0.0.0.0", "gw-1.example.com", "localhost", "my_host"])("takes the host %j", (host) => {

@@ -1,6 +1,7 @@
 import { isServerId, randomBase36 } from "@cm/protocol";
 import { readAllowedOrigins } from "./allowed-origins.js";
 import { EnvReader } from "./env-reader.js";
+import { readRecoverableRooms } from "./recoverable-rooms.js";
 import { readRedisUrl } from "./redis-url.js";
 
 /** Everything that the environment decides about a gateway. */
@@ -52,6 +53,12 @@ export interface GatewayConfig {
   readonly idleTimeoutMs: number;
   /** `ALLOWED_ORIGINS`: comma-separated; default: any. */
   readonly allowedOrigins: readonly string[] | undefined;
+  /**
+   * `RECOVERABLE_ROOMS`: comma-separated beginnings of the names of rooms whose messages are
+   * kept for a while, so that nothing is lost; `*` for all rooms. The same on all servers.
+   * Default: none. Here `*` is the beginning that all have, the empty one.
+   */
+  readonly recoverableRooms: readonly string[];
   /** `WORKERS`: server processes on one port. Default 1; more need Redis. */
   readonly workers: number;
   /**
@@ -133,6 +140,7 @@ export function readGatewayConfig(env: Readonly<Record<string, string | undefine
     maxRequestsPerSecond: reader.wholeNumber("MAX_REQUESTS_PER_SECOND", 100, 1, 100_000),
     idleTimeoutMs: reader.wholeNumber("IDLE_TIMEOUT_MS", 120_000, 8_000, 960_000),
     allowedOrigins: readAllowedOrigins(reader),
+    recoverableRooms: readRecoverableRooms(reader),
     workers,
     worker,
     logLevel: reader.oneOf("LOG_LEVEL", "info", LOG_LEVELS),

@@ -1,15 +1,12 @@
-import {
-  CmError,
-  type DirectOutcome,
-  encodeServerFrame,
-  isCmError,
-  type Ref,
-  type ServerFrame,
-  toCmError,
-} from "@cm/protocol";
+import { CmError, encodeServerFrame, isCmError, type Ref, type ServerFrame, toCmError } from "@cm/protocol";
 
 /** Requests of one connection that may wait for the store or the bus at a time. */
 const MAX_PENDING = 256;
+
+/** What some acknowledgements say beside that. */
+export type AckDetails = Omit<Extract<ServerFrame, { type: "ack" }>, "type" | "ref">;
+
+const NO_DETAILS: AckDetails = Object.freeze({});
 
 /** What one client is answered, and how many of its requests are still to be. */
 export class Answers {
@@ -28,9 +25,8 @@ export class Answers {
   }
 
   /** Says that a request was carried out, to a client that asked to be told. */
-  ack(ref: Ref | undefined, outcome?: DirectOutcome): void {
-    if (ref === undefined) return;
-    this.#sendText(encodeServerFrame(outcome === undefined ? { type: "ack", ref } : { type: "ack", ref, outcome }));
+  ack(ref: Ref | undefined, more: AckDetails = NO_DETAILS): void {
+    if (ref !== undefined) this.#sendText(encodeServerFrame({ type: "ack", ref, ...more }));
   }
 
   /** Says that a request was not carried out; details of what is not the client's business go to the log. */

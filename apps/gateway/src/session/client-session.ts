@@ -4,15 +4,16 @@ import {
   type ClientFrame,
   CmError,
   type ConnectionLimits,
+  type HistoryPosition,
   ownerOf,
   parseClientFrame,
   type Ref,
   type RoomDirectory,
   type Sender,
 } from "@cm/protocol";
-import type { RouteOutcome, Router } from "@cm/router";
+import type { Recovery, RouteOutcome, Router } from "@cm/router";
 import type { UwsConnection } from "@cm/server-uws";
-import { Answers } from "./answers.js";
+import { type AckDetails, Answers } from "./answers.js";
 import { RoomSeat } from "./room-seat.js";
 import { TokenBucket } from "./token-bucket.js";
 
@@ -23,6 +24,8 @@ export interface SessionContext {
   readonly router: Router;
   readonly rooms: Pick<RoomDirectory, "members" | "count">;
   readonly limits: ConnectionLimits;
+  /** The most bytes of missed messages that a client is sent at once. */
+  readonly maxRecoveryBytes: number;
   /** Milliseconds on a clock that never goes back. */
   readonly monotonicMs: () => number;
   /** Faults of the gateway's own, which the client only sees as `internal`. */
@@ -34,6 +37,9 @@ const HELLO_TIMEOUT_MS = 10_000;
 
 /** Frames that make no sense: so many at once, and this many a second later, before the connection is closed. */
 const FAULTS_PER_SECOND = 10;
+
+/** The most messages that a client may have missed and still get: as many as a history keeps by default. */
+const RECOVERY_MAX = 1_000;
 
 /** Direct messages that wait for the welcome; more than this in the moment that it takes are refused. */
 const EARLY_MAX = 32;
@@ -218,7 +224,7 @@ export class ClientSession {
         this.#answers.send({ type: "pong" }, frame.ref);
         break;
       case "join":
-        this.#join(frame.room, frame.ref);
+        this.#join(frame);
         break;
       case "leave":
         this.#leave(frame.room, frame.ref);
@@ -246,7 +252,7 @@ export class ClientSession {
     }
   }
 
-  #join(room: string, ref: Ref | undefined): void {
+  #join({ room, since, ref }: ClientFrame & { type: "join" }): void {
     let seat: RoomSeat;
     try {
       seat = this.#seatIn(room);
@@ -254,7 +260,7 @@ export class ClientSession {
       this.#answers.refuse(error, ref);
       return;
     }
-    this.#inRoom(room, seat, ref, () => this.#enter(room, seat, () => this.#answers.ack(ref)));
+    this.#inRoom(room, seat, ref, () => this.#enter(room, seat, (more) => this.#answers.ack(ref, more), since));
   }
 
   /** The seat to take in a room; `rooms-limit` thrown where that is one too many. */
@@ -270,17 +276,40 @@ export class ClientSession {
     return seat;
   }
 
-  async #enter(room: string, seat: RoomSeat, answer: () => void): Promise<void> {
+  async #enter(
+    room: string,
+    seat: RoomSeat,
+    answer: (more: AckDetails | undefined) => void,
+    since?: HistoryPosition,
+  ): Promise<void> {
+    const { membership, router } = this.#context;
     if (seat.joined) {
-      answer();
+      answer(router.positionOf(room));
       return;
     }
-    await this.#context.membership.join(this.#socket.id, room);
-    if (this.#isClosed()) return;
-    seat.joined = true;
-    answer();
-    // After the answer and in the same turn: messages begin behind it, and none is missed.
-    this.#socket.enter(room);
+    await membership.join(this.#socket.id, room);
+    const sitDown = (more: AckDetails | undefined, missed: readonly Uint8Array[]): void => {
+      if (this.#isClosed()) return;
+      seat.joined = true;
+      answer(more);
+      for (const frame of missed) this.#socket.send(frame);
+      // After the answer and in the same turn: messages begin behind it, and none is missed.
+      if (!this.#isClosed()) this.#socket.enter(room);
+    };
+    const position = router.positionOf(room);
+    if (since === undefined) sitDown(position, []);
+    else if (position === undefined) sitDown({ recovered: false }, []);
+    else await router.recover(room, since, RECOVERY_MAX, (recovery) => this.#sitDownAgain(recovery, sitDown));
+  }
+
+  #sitDownAgain(
+    { recovered, position, frames }: Recovery,
+    sitDown: (more: AckDetails, missed: readonly Uint8Array[]) => void,
+  ): void {
+    const bytes = frames.reduce((sum, { length }) => sum + length, 0);
+    // More would be taken for a client that does not read.
+    if (bytes <= this.#context.maxRecoveryBytes) sitDown({ ...position, recovered }, frames);
+    else sitDown({ ...position, recovered: false }, []);
   }
 
   #leave(room: string, ref: Ref | undefined): void {
@@ -367,7 +396,7 @@ export class ClientSession {
       const head = `{"type":"direct","from":${JSON.stringify(this.#from)},"data":`;
       const outcome = await route(Buffer.from(`${head}${writeData(data)}}`));
       if (outcome === "not-found") throw new CmError("not-found", absent);
-      this.#answers.ack(ref, outcome);
+      this.#answers.ack(ref, { outcome });
     });
   }
 

@@ -30,6 +30,10 @@ export interface Sitting {
   readonly socket: CmSocket;
   readonly server: string;
   readonly joinedAt: number;
+  /** Where a recoverable room was when it joined, or came back. */
+  readonly joinedAtOffset: number | undefined;
+  /** Whether it was told that it gets all that it missed. */
+  readonly recovered: boolean | undefined;
   closedAt: number | undefined;
 }
 
@@ -43,10 +47,15 @@ export class RovingClient {
   /** What kept it from living on: it gives up then. */
   failure: unknown;
   readonly #balancer: Balancer;
+  readonly #recovers: boolean;
+  /** The last place that it knows of its room. */
+  #place: { readonly epoch: number; readonly offset: number } | undefined;
   #stopping = false;
 
-  constructor(balancer: Balancer, user: string, room: string) {
+  /** With `recovers` it asks for what it missed when it comes back. */
+  constructor(balancer: Balancer, user: string, room: string, { recovers = false } = {}) {
     this.#balancer = balancer;
+    this.#recovers = recovers;
     this.user = user;
     this.room = room;
   }
@@ -104,7 +113,27 @@ export class RovingClient {
 
   async #sit(wsUrl: string): Promise<void> {
     const socket = await CmSocket.open(wsUrl, this.user);
-    await socket.do({ type: "join", room: this.room });
-    this.sittings.push({ socket, server: socket.welcome.server, joinedAt: performance.now(), closedAt: undefined });
+    const since = this.#recovers ? this.#lastPlace() : undefined;
+    const answer = await socket.do({ type: "join", room: this.room, ...(since === undefined ? {} : { since }) });
+    const { epoch, offset, recovered } = answer.type === "ack" ? answer : {};
+    // What it had is where it goes on from, and not where the room is: that comes behind the answer.
+    if (recovered !== true && epoch !== undefined && offset !== undefined) this.#place = { epoch, offset };
+    this.sittings.push({
+      socket,
+      server: socket.welcome.server,
+      joinedAt: performance.now(),
+      joinedAtOffset: offset,
+      recovered,
+      closedAt: undefined,
+    });
+  }
+
+  #lastPlace(): { readonly epoch: number; readonly offset: number } | undefined {
+    for (const frame of this.sittings.at(-1)?.socket.received ?? []) {
+      if (frame.type !== "message" || frame.room !== this.room) continue;
+      const { epoch, offset } = frame;
+      if (epoch !== undefined && offset !== undefined) this.#place = { epoch, offset };
+    }
+    return this.#place;
   }
 }

@@ -35,6 +35,10 @@ const VALID: readonly (readonly [object, ClientFrame])[] = [
     { type: "join", room: "lobby" },
   ],
   [
+    { type: "join", room: "lobby", since: { epoch: 7, offset: 0, extra: 1 } },
+    { type: "join", room: "lobby", since: { epoch: 7, offset: 0 } },
+  ],
+  [
     { type: "leave", room: "日本" },
     { type: "leave", room: "日本" },
   ],
@@ -105,6 +109,9 @@ describe("client frames", () => {
     ["frame-not-json", '{"type":"ping"'],
     ["frame-not-json", '{"type":"ping"} x'],
     ["frame-not-json", "\ufeff{}"],
+    ...["null", "7", "[]", "{}", '{"epoch":1}', '{"epoch":0,"offset":1}', '{"epoch":1,"offset":1.5}'].map(
+      (since): [string, string] => ["frame-invalid", `{"type":"join","room":"lobby","since":${since}}`],
+    ),
     ["frame-invalid", "null"],
     ["frame-invalid", "[]"],
     ["frame-invalid", '[{"type":"ping"}]'],

@@ -1,3 +1,4 @@
+import type { HistoryPosition } from "../contracts/history.js";
 import { CmError, type ErrorCode, type Result } from "../errors.js";
 import { parseConnectionId } from "../ids.js";
 import { parseName } from "../names.js";
@@ -24,7 +25,13 @@ export type Ref = string | number;
 /** A request of a client. `ref` absent: no answer is wanted where all goes well. */
 export type ClientFrame =
   | { readonly type: "hello"; readonly version: number; readonly ref?: Ref }
-  | { readonly type: "join"; readonly room: string; readonly ref?: Ref }
+  | {
+      readonly type: "join";
+      readonly room: string;
+      /** The last place that the client knows of a recoverable room: it wants what came after it. */
+      readonly since?: HistoryPosition;
+      readonly ref?: Ref;
+    }
   | { readonly type: "leave"; readonly room: string; readonly ref?: Ref }
   | {
       readonly type: "publish";
@@ -90,7 +97,7 @@ function readOperation(frame: Record<string, unknown>): Result<ClientFrame> | un
     case "publish":
       return readPublish(frame);
     case "join":
-      return withRoom(frame, (room) => ({ type: "join", room }));
+      return readJoin(frame);
     case "leave":
       return withRoom(frame, (room) => ({ type: "leave", room }));
     case "send":
@@ -109,6 +116,20 @@ function readOperation(frame: Record<string, unknown>): Result<ClientFrame> | un
 function readHello({ version }: Record<string, unknown>): Result<ClientFrame> {
   if (typeof version !== "number") return fault("frame-invalid", "hello needs a version (number).");
   return { ok: true, value: { type: "hello", version } };
+}
+
+function readJoin(frame: Record<string, unknown>): Result<ClientFrame> {
+  const { since } = frame;
+  if (since === undefined) return withRoom(frame, (room) => ({ type: "join", room }));
+  const isPlace = isRecord(since) && isCount(since.epoch, 1) && isCount(since.offset, 0);
+  if (!isPlace) return fault("frame-invalid", "since must hold the epoch and the offset of a message.");
+  // Both were seen to be numbers.
+  const place = { epoch: since.epoch as number, offset: since.offset as number };
+  return withRoom(frame, (room) => ({ type: "join", room, since: place }));
+}
+
+function isCount(value: unknown, min: number): boolean {
+  return Number.isSafeInteger(value) && Number(value) >= min;
 }
 
 function readPublish(frame: Record<string, unknown>): Result<ClientFrame> {

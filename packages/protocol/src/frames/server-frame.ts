@@ -38,7 +38,16 @@ export type ServerFrame =
       readonly limits: ConnectionLimits;
       readonly ref?: Ref;
     }
-  | { readonly type: "ack"; readonly ref: Ref; readonly outcome?: DirectOutcome }
+  | {
+      readonly type: "ack";
+      readonly ref: Ref;
+      readonly outcome?: DirectOutcome;
+      /** Of a join of a recoverable room: where the room is. */
+      readonly epoch?: number;
+      readonly offset?: number;
+      /** Of a join that named a place: whether all that came after it follows, or nothing of it. */
+      readonly recovered?: boolean;
+    }
   | {
       readonly type: "error";
       readonly code: ErrorCode;
@@ -46,7 +55,15 @@ export type ServerFrame =
       readonly retryable: boolean;
       readonly ref?: Ref;
     }
-  | { readonly type: "message"; readonly room: string; readonly from?: Sender; readonly data: unknown }
+  | {
+      readonly type: "message";
+      readonly room: string;
+      /** Of a recoverable room: the message's place in its history. */
+      readonly epoch?: number;
+      readonly offset?: number;
+      readonly from?: Sender;
+      readonly data: unknown;
+    }
   | { readonly type: "direct"; readonly from?: Sender; readonly data: unknown }
   | {
       readonly type: "members";

@@ -1,0 +1,35 @@
+import type { RovingClient } from "./roving-client.js";
+import type { RovingLoad } from "./roving-load.js";
+
+/**
+ * What clients of recoverable rooms do not have, of all that was published since they
+ * first came: by offsets, over all of their connections together.
+ */
+export function faultsOfRecovery(clients: readonly RovingClient[], load: RovingLoad): string[] {
+  const faults: string[] = [];
+  const texts = new Map<string, string>();
+  for (const client of clients) {
+    const { user, room, sittings } = client;
+    const frames = sittings.flatMap(({ socket }) => socket.received.filter((frame) => !isOther(frame, room)));
+    const got = frames.flatMap((frame) => (frame.type === "message" ? [frame] : []));
+    if (frames.length > got.length) faults.push(`${user}: a gap`);
+    const first = sittings[0]?.joinedAtOffset ?? 0;
+    got.forEach(({ offset, data }, i) => {
+      if (offset !== first + i + 1) faults.push(`${user}: offset ${offset} as number ${i + 1} after ${first}`);
+      // All have the same message under one offset.
+      const key = `${room} ${offset}`;
+      if ((texts.get(key) ?? data) !== data) faults.push(`${user}: another message at ${offset}`);
+      texts.set(key, String(data));
+    });
+    const all = new Set(got.map(({ data }) => data));
+    const joinedAt = sittings[0]?.joinedAt ?? 0;
+    for (const { by, n, room: to, sentAt } of load.taken) {
+      if (to === room && sentAt >= joinedAt && !all.has(`${by}:${n}`)) faults.push(`${user}: lost ${n} of ${by}`);
+    }
+  }
+  return faults;
+}
+
+function isOther(frame: { readonly type: string; readonly room?: unknown }, room: string): boolean {
+  return (frame.type !== "message" && frame.type !== "gap") || frame.room !== room;
+}
