@@ -260,7 +260,12 @@ function createServer(config: GatewayConfig, parts: ServerParts): UwsServer<Sess
       maxRequestsPerSecond: config.maxRequestsPerSecond,
       idleTimeoutMs: config.idleTimeoutMs,
     },
-    maxRecoveryBytes: Math.floor(config.maxBackpressureBytes / 2),
+    recovery: {
+      // As many as a history keeps by default.
+      maxMessages: 1_000,
+      // More would be taken for a client that does not read.
+      maxBytes: Math.floor(config.maxBackpressureBytes / 2),
+    },
     monotonicMs: () => performance.now(),
     onFault: (error) => failures.report(error, "request"),
   };

@@ -1,9 +1,9 @@
 import type { HistoryPosition } from "@cm/protocol";
-import type { StreamMessage } from "./room-stream.js";
+import type { StreamMessage } from "./stream-message.js";
 
 /** What is held back of one room at most; the history has more, and is read again for it. */
-const MESSAGES_MAX = 1_000;
-const BYTES_MAX = 1_048_576;
+const MESSAGES_MAX = 256;
+const BYTES_MAX = 262_144;
 
 /** Messages that wait for those before them, in the order of their arrival. Bounded. */
 export class HeldMessages {

@@ -12,8 +12,9 @@ import { Arrivals, type Inbound } from "./arrivals.js";
 import type { IncomingRequests } from "./incoming-requests.js";
 import type { ServerMessageHandler } from "./options.js";
 import type { PendingAnswers } from "./pending-answers.js";
-import type { RoomStream, StreamMessage } from "./room-stream.js";
+import type { RoomStream } from "./room-stream.js";
 import type { SubscribedRoom } from "./room-subscriptions.js";
+import type { StreamMessage } from "./stream-message.js";
 
 /** Who takes what comes in. */
 export interface InboxOptions {

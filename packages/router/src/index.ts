@@ -4,5 +4,5 @@ export type { ControlHandler, Gap, QuestionHandler, RouterOptions, ServerMessage
 export type { LocalReach, RoomOrder, WhileDown } from "./room-policy.js";
 export type { RouterStats } from "./router-stats.js";
 export type { AnswerTime, ConfirmedOutcome, Confirmation, RouteOutcome, Router } from "./router.js";
-export type { Recovery } from "./stream-recovery.js";
+export type { Recovery, RecoveryLimit } from "./stream-recovery.js";
 export { createRouter } from "./router.js";

@@ -10,6 +10,7 @@ import {
   type UserDirectory,
 } from "@cm/protocol";
 import type { RoomOrder, WhileDown } from "./room-policy.js";
+import type { RecoveryLimit } from "./stream-recovery.js";
 
 /** Messages for one room, or for this server, that did not arrive here. */
 export interface Gap {
@@ -134,9 +135,10 @@ export function requireTimeout(field: "confirmMs" | "timeoutMs", value: number):
   return wholeNumber(field, value, 1, 600_000);
 }
 
-/** How many messages may be recovered at once. Throws `options-invalid`. */
-export function requireRecoveryLimit(limit: number): number {
-  return wholeNumber("limit", limit, 1, 10_000);
+/** How much may be recovered at once. Throws `options-invalid`. */
+export function requireRecoveryLimit({ maxMessages, maxBytes }: RecoveryLimit): void {
+  wholeNumber("maxMessages", maxMessages, 1, 10_000);
+  wholeNumber("maxBytes", maxBytes, 1, Number.MAX_SAFE_INTEGER);
 }
 
 async function refuse(): Promise<never> {

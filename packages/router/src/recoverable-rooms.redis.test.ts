@@ -3,6 +3,7 @@ import { askRedis, eventually, freshPrefix, keysUnder, type RedisServer, startRe
 import { describe, expect, inject, it, onTestFinished } from "vitest";
 import type { RouterOptions } from "./options.js";
 import { type Server, startServer } from "./router.fixture.js";
+import type { RecoveryLimit } from "./stream-recovery.js";
 
 interface Place {
   readonly redis: RedisServer;
@@ -10,6 +11,7 @@ interface Place {
   readonly start: (id: string, options?: Partial<RouterOptions>) => Promise<Server>;
 }
 
+const LIMIT = { maxMessages: 1_000, maxBytes: 1_000_000 };
 const RECOVERABLE = { isRecoverable: () => true };
 
 /** A Redis of its own, and servers on it that hold all rooms for recoverable. */
@@ -179,7 +181,7 @@ describe("somebody who comes back to a recoverable room", () => {
     const comers: { readonly from: number; readonly got: string[]; readonly liveFrom: number }[] = [];
     while (n < 600) {
       const from = Math.max(0, (a.router.positionOf("lobby")?.offset ?? 0) - 37);
-      await a.router.recover("lobby", { ...begin, offset: from }, 1_000, ({ recovered, frames }) => {
+      await a.router.recover("lobby", { ...begin, offset: from }, LIMIT, ({ recovered, frames }) => {
         expect(recovered).toBe(true);
         // What comes from here on goes to the sockets.
         const got = frames.map((bytes) => Buffer.from(bytes).toString());
@@ -202,17 +204,20 @@ describe("somebody who comes back to a recoverable room", () => {
     await publish(b, upTo(50));
     await eventually(() => expect(a.sockets.rooms).toHaveLength(50));
     const { epoch = 0 } = a.router.positionOf("lobby") ?? {};
-    const recover = async (from: { epoch: number; offset: number }, limit = 1_000) => {
+    const recover = async (from: { epoch: number; offset: number }, limit: Partial<RecoveryLimit> = {}) => {
       const taken: (number | boolean)[] = [];
-      await a.router.recover("lobby", from, limit, ({ recovered, frames, position }) => {
+      await a.router.recover("lobby", from, { ...LIMIT, ...limit }, ({ recovered, frames, position }) => {
         taken.push(recovered, frames.length, position.offset);
       });
       return taken;
     };
     expect(await recover({ epoch, offset: 30 })).toEqual([true, 20, 50]);
     expect(await recover({ epoch, offset: 50 })).toEqual([true, 0, 50]);
-    expect(await recover({ epoch, offset: 45 }, 5)).toEqual([true, 5, 50]);
-    expect(await recover({ epoch, offset: 44 }, 5)).toEqual([false, 0, 50]);
+    expect(await recover({ epoch, offset: 45 }, { maxMessages: 5 })).toEqual([true, 5, 50]);
+    expect(await recover({ epoch, offset: 44 }, { maxMessages: 5 })).toEqual([false, 0, 50]);
+    const { length } = a.sockets.rooms[49]?.text ?? "";
+    expect(await recover({ epoch, offset: 48 }, { maxBytes: 2 * length })).toEqual([true, 2, 50]);
+    expect(await recover({ epoch, offset: 48 }, { maxBytes: 2 * length - 1 })).toEqual([false, 0, 50]);
     expect(await recover({ epoch, offset: 29 })).toEqual([false, 0, 50]);
     expect(await recover({ epoch, offset: 51 })).toEqual([false, 0, 50]);
     expect(await recover({ epoch: epoch === 7 ? 8 : 7, offset: 40 })).toEqual([false, 0, 50]);

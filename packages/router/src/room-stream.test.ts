@@ -47,6 +47,7 @@ class Link {
   }
 }
 
+const LIMIT = { maxMessages: 10, maxBytes: 1_000 };
 const IS_RECOVERABLE = { isRecoverable: () => true };
 
 async function startTwo(options: { historyMaxMessages?: number } = {}) {
@@ -196,8 +197,9 @@ describe("options of recoverable rooms", () => {
     const take = () => undefined;
     const from = { epoch: 1, offset: 0 };
     expect(a.router.positionOf("other")).toBeUndefined();
-    await expect(a.router.recover("other", from, 10, take)).rejects.toMatchObject({ code: "options-invalid" });
-    for (const limit of [0, 10_001]) {
+    await expect(a.router.recover("other", from, LIMIT, take)).rejects.toMatchObject({ code: "options-invalid" });
+    for (const wrong of [{ maxMessages: 0 }, { maxMessages: 10_001 }, { maxBytes: 0 }]) {
+      const limit = { ...LIMIT, ...wrong };
       await expect(a.router.recover("lobby", from, limit, take)).rejects.toMatchObject({ code: "options-invalid" });
     }
   });

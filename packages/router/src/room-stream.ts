@@ -1,13 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { History, HistoryPosition, HistorySlice } from "@cm/protocol";
 import { HeldMessages } from "./held-messages.js";
-
-/** A message of a room, with its place in the room's history. */
-export interface StreamMessage {
-  readonly at: HistoryPosition;
-  readonly payload: Uint8Array;
-  readonly except: readonly string[];
-}
+import type { StreamMessage } from "./stream-message.js";
 
 /** Takes what a stream delivers while it is set; see {@link RoomStream.follow}. */
 export type Follower = (message: StreamMessage) => void;

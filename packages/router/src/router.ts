@@ -14,6 +14,7 @@ import {
 } from "@cm/protocol";
 import { type ClusterAnswers, ClusterQuestions } from "./cluster-question.js";
 import { type ControlOutcome, type ControlRequest, controlOf, outcomeOf } from "./control.js";
+import { readWithMeasure } from "./history-reads.js";
 import { Inbox } from "./inbox.js";
 import { IncomingRequests } from "./incoming-requests.js";
 import { LocalCopies } from "./local-copies.js";
@@ -33,7 +34,8 @@ import { RoomStream } from "./room-stream.js";
 import { RoomSubscriptions, type SubscribedRoom } from "./room-subscriptions.js";
 import type { RouterStats } from "./router-stats.js";
 import { ServerChannels } from "./server-channels.js";
-import { type Recovery, recoverFrom } from "./stream-recovery.js";
+import { Slots } from "./slots.js";
+import { type Recovery, type RecoveryLimit, recoverFrom } from "./stream-recovery.js";
 
 /**
  * How far a direct message came.
@@ -109,13 +111,13 @@ export interface Router extends RoomInterest {
   positionOf(room: string): HistoryPosition | undefined;
   /**
    * For somebody who comes back to a recoverable room that is entered here: calls `take`
-   * once with what came after the place it knows, if that is all there and at most `limit`
-   * messages (1 to 10,000). Whoever begins to receive the room's messages within that call
+   * once with what came after the place it knows, if that is all there and within the limit.
+   * Whoever begins to receive the room's messages within that call
    * misses none and gets none twice. Fails with `options-invalid` (the limit, or a room
    * that is not entered or not recoverable); a history that can't be read counts as one
    * that is gone.
    */
-  recover(room: string, from: HistoryPosition, limit: number, take: (recovery: Recovery) => void): Promise<void>;
+  recover(room: string, from: HistoryPosition, limit: RecoveryLimit, take: (recovery: Recovery) => void): Promise<void>;
   stats(): RouterStats;
   /** Lets all channels go. Idempotent. */
   close(): Promise<void>;
@@ -128,6 +130,9 @@ export function createRouter(options: RouterOptions): Router {
 }
 
 const NOBODY: readonly string[] = Object.freeze([]);
+
+/** All members of a server that died come back at once, each to be given up to a limit's worth of memory. */
+const RECOVERIES_AT_ONCE = 16;
 
 /** A history does not say how many heard what it published. */
 const UNKNOWN_REACH = (): number => -1;
@@ -143,6 +148,9 @@ class BusRouter implements Router {
   readonly #questions: ClusterQuestions | undefined;
   readonly #reconciliation: Reconciliation | undefined;
   readonly #counts = { gaps: 0, missed: 0, interruptions: 0, resumedWhole: 0, resumedUncertain: 0 };
+  /** The history, read with measure. */
+  readonly #history: History | undefined;
+  readonly #recoveries = new Slots(RECOVERIES_AT_ONCE);
   #directSubscription: Promise<Subscription> | undefined;
   /** Set when this server's own channel is live. */
   #directChannel: ResumedChannel | undefined;
@@ -151,7 +159,9 @@ class BusRouter implements Router {
   constructor(options: ResolvedRouterOptions) {
     this.#options = options;
     const { bus, local, serverId, servers, maxNumberings, maxPending, orderOf, whileDown, onError } = options;
-    const { history, isRecoverable } = options;
+    const { isRecoverable } = options;
+    const history = options.history === undefined ? undefined : readWithMeasure(options.history);
+    this.#history = history;
     this.#outboundRooms = new Numberings(maxNumberings, (name) => {
       requireName(name, "room");
       const route: EnvelopeRoute = { kind: "room", origin: serverId, target: name, except: NOBODY };
@@ -353,10 +363,15 @@ class BusRouter implements Router {
     return this.#rooms.occupied(room)?.stream?.position;
   }
 
-  async recover(room: string, from: HistoryPosition, limit: number, take: (recovery: Recovery) => void): Promise<void> {
+  async recover(
+    room: string,
+    from: HistoryPosition,
+    limit: RecoveryLimit,
+    take: (recovery: Recovery) => void,
+  ): Promise<void> {
     this.#requireOpen();
     requireRecoveryLimit(limit);
-    const { history } = this.#options;
+    const history = this.#history;
     const stream = this.#rooms.occupied(room)?.stream;
     if (history === undefined || stream === undefined) {
       throw new CmError("options-invalid", "Only a recoverable room that was entered here can be recovered.", {
@@ -364,7 +379,7 @@ class BusRouter implements Router {
       });
     }
     const read = (message: Uint8Array) => this.#inbox.readStored(room, message);
-    await recoverFrom(from, limit, { room, history, stream, read }, take);
+    await this.#recoveries.use(() => recoverFrom(from, limit, { room, history, stream, read }, take));
   }
 
   stats(): RouterStats {

@@ -1,5 +1,6 @@
 import type { History, HistoryPosition } from "@cm/protocol";
-import type { RoomStream, StreamMessage } from "./room-stream.js";
+import type { RoomStream } from "./room-stream.js";
+import type { StreamMessage } from "./stream-message.js";
 
 /** What somebody who comes back to a room gets. */
 export interface Recovery {
@@ -9,6 +10,14 @@ export interface Recovery {
   readonly position: HistoryPosition;
   /** What was missed, in order. */
   readonly frames: readonly Uint8Array[];
+}
+
+/** What somebody who comes back is given at most; where more is missing, nothing is recovered. */
+export interface RecoveryLimit {
+  /** 1 to 10,000. */
+  readonly maxMessages: number;
+  /** Of all frames together; 1 or more. */
+  readonly maxBytes: number;
 }
 
 /** What is needed to recover what was missed. */
@@ -28,7 +37,7 @@ const PAGE = 200;
  */
 export async function recoverFrom(
   from: HistoryPosition,
-  limit: number,
+  limit: RecoveryLimit,
   parts: RecoveryParts,
   take: (recovery: Recovery) => void,
 ): Promise<void> {
@@ -37,7 +46,7 @@ export async function recoverFrom(
   const delivered: StreamMessage[] = [];
   let isTooMuch = false;
   const unfollow = stream.follow(({ at, payload, except }) => {
-    if (delivered.length < limit) delivered.push({ at, payload: Uint8Array.from(payload), except });
+    if (delivered.length < limit.maxMessages) delivered.push({ at, payload: Uint8Array.from(payload), except });
     else isTooMuch = true;
   });
   let missed: Missed | undefined;
@@ -58,7 +67,7 @@ export async function recoverFrom(
     ...delivered.filter(({ at }) => at.epoch === from.epoch && at.offset > reached).map(({ payload }) => payload),
   ];
   // Offsets have no holes, so that a number says whether all are there.
-  const recovered = frames.length === position.offset - from.offset && frames.length <= limit;
+  const recovered = frames.length === position.offset - from.offset && isWithin(limit, frames);
   take({ recovered, position, frames: recovered ? frames : [] });
 }
 
@@ -67,23 +76,29 @@ interface Missed {
   readonly entries: readonly { readonly offset: number; readonly payload: Uint8Array }[];
 }
 
+function isWithin({ maxMessages, maxBytes }: RecoveryLimit, frames: readonly Uint8Array[]): boolean {
+  return frames.length <= maxMessages && frames.reduce((sum, { length }) => sum + length, 0) <= maxBytes;
+}
+
 /** What the history has after a place; `undefined` where that is not all, too much, or can't be read. */
 async function readMissed(
   from: HistoryPosition,
-  limit: number,
+  { maxMessages, maxBytes }: RecoveryLimit,
   { room, history, stream, read }: RecoveryParts,
 ): Promise<Missed | undefined> {
   const entries: { offset: number; payload: Uint8Array }[] = [];
   let reached = from.offset;
+  let bytes = 0;
   try {
     // Seen elsewhere, and still on its way to this server.
     if (stream.position.epoch === from.epoch && stream.position.offset < from.offset) await stream.catchUp();
     for (;;) {
       const slice = await history.since(room, { epoch: from.epoch, offset: reached }, PAGE);
-      if (!slice.complete || slice.top.offset - from.offset > limit) return undefined;
+      if (!slice.complete || slice.top.offset - from.offset > maxMessages) return undefined;
       for (const { offset, message } of slice.entries) {
         const payload = read(message)?.payload;
-        if (payload === undefined) return undefined;
+        bytes += payload?.length ?? 0;
+        if (payload === undefined || bytes > maxBytes) return undefined;
         entries.push({ offset, payload });
         reached = offset;
       }

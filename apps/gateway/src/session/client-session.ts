@@ -11,7 +11,7 @@ import {
   type RoomDirectory,
   type Sender,
 } from "@cm/protocol";
-import type { Recovery, RouteOutcome, Router } from "@cm/router";
+import type { RecoveryLimit, RouteOutcome, Router } from "@cm/router";
 import type { UwsConnection } from "@cm/server-uws";
 import { type AckDetails, Answers } from "./answers.js";
 import { RoomSeat } from "./room-seat.js";
@@ -24,8 +24,8 @@ export interface SessionContext {
   readonly router: Router;
   readonly rooms: Pick<RoomDirectory, "members" | "count">;
   readonly limits: ConnectionLimits;
-  /** The most bytes of missed messages that a client is sent at once. */
-  readonly maxRecoveryBytes: number;
+  /** What a client is sent at most of what it missed. */
+  readonly recovery: RecoveryLimit;
   /** Milliseconds on a clock that never goes back. */
   readonly monotonicMs: () => number;
   /** Faults of the gateway's own, which the client only sees as `internal`. */
@@ -37,9 +37,6 @@ const HELLO_TIMEOUT_MS = 10_000;
 
 /** Frames that make no sense: so many at once, and this many a second later, before the connection is closed. */
 const FAULTS_PER_SECOND = 10;
-
-/** The most messages that a client may have missed and still get: as many as a history keeps by default. */
-const RECOVERY_MAX = 1_000;
 
 /** Direct messages that wait for the welcome; more than this in the moment that it takes are refused. */
 const EARLY_MAX = 32;
@@ -282,7 +279,7 @@ export class ClientSession {
     answer: (more: AckDetails | undefined) => void,
     since?: HistoryPosition,
   ): Promise<void> {
-    const { membership, router } = this.#context;
+    const { membership, router, recovery: limit } = this.#context;
     if (seat.joined) {
       answer(router.positionOf(room));
       return;
@@ -299,17 +296,11 @@ export class ClientSession {
     const position = router.positionOf(room);
     if (since === undefined) sitDown(position, []);
     else if (position === undefined) sitDown({ recovered: false }, []);
-    else await router.recover(room, since, RECOVERY_MAX, (recovery) => this.#sitDownAgain(recovery, sitDown));
-  }
-
-  #sitDownAgain(
-    { recovered, position, frames }: Recovery,
-    sitDown: (more: AckDetails, missed: readonly Uint8Array[]) => void,
-  ): void {
-    const bytes = frames.reduce((sum, { length }) => sum + length, 0);
-    // More would be taken for a client that does not read.
-    if (bytes <= this.#context.maxRecoveryBytes) sitDown({ ...position, recovered }, frames);
-    else sitDown({ ...position, recovered: false }, []);
+    else {
+      await router.recover(room, since, limit, ({ position: at, recovered, frames }) => {
+        sitDown({ ...at, recovered }, frames);
+      });
+    }
   }
 
   #leave(room: string, ref: Ref | undefined): void {
