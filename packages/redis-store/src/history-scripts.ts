@@ -5,6 +5,9 @@ import { defineScript, toList } from "./script.js";
 export interface HistoryKeys {
   readonly history: string;
   readonly place: string;
+  /** What all keys of the room's partition begin with. */
+  readonly head: string;
+  readonly room: string;
 }
 
 /** What a history that begins now gets, and for how long its place is known. */

@@ -97,12 +97,12 @@ export class Keys {
 
   historyKeys(room: string): HistoryKeys {
     const head = this.#roomHead(room);
-    return { history: `${head}history:${room}`, place: `${head}place:${room}` };
+    return { history: `${head}history:${room}`, place: `${head}place:${room}`, head, room };
   }
 
   /** What came of one server into a room's history; a server id has no colon. */
-  historySender(room: string, serverId: string): string {
-    return `${this.#roomHead(room)}sender:${serverId}:${room}`;
+  historySender({ head, room }: HistoryKeys, serverId: string): string {
+    return `${head}sender:${serverId}:${room}`;
   }
 
   /** The index of a slice's rooms; `options-invalid` where there is no such slice. */

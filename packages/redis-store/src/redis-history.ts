@@ -1,7 +1,7 @@
 import { randomInt } from "node:crypto";
 import { CmError, type History, type HistoryDraft, type HistoryPosition, type HistorySlice } from "@cm/protocol";
 import type { Commands } from "./commands.js";
-import { historyAppend, historyRestart, historySince } from "./history-scripts.js";
+import { type HistoryKeys, historyAppend, historyRestart, historySince } from "./history-scripts.js";
 import type { Keys } from "./keys.js";
 import type { Publisher } from "./publisher.js";
 
@@ -21,27 +21,40 @@ const PLACE_TTL_MS = 86_400_000;
 /** The most bytes of one answer, but for its first message: what a link carries without holding others up. */
 const SLICE_BYTES_MAX = 1_048_576;
 
+const EPOCH_MAX = 2 ** 32 - 1;
+
+/** Rooms whose keys are remembered; some 300 bytes each. */
+const ROOMS_MAX = 10_000;
+
 /** Belongs to no history. */
 const NOWHERE: HistoryPosition = { epoch: 0, offset: 0 };
 
 /** A list of messages beside a hash with the epoch and the latest offset. */
 export class RedisHistory implements History {
   readonly #parts: RedisHistoryParts;
+  /** Of rooms that messages went to: hashing a name for each message costs more than sending it. */
+  readonly #rooms = new Map<string, HistoryKeys & { readonly channel: string }>();
+  #epoch = randomInt(1, 2 ** 32);
 
   constructor(parts: RedisHistoryParts) {
     this.#parts = parts;
   }
 
   append(room: string, { before, after, sender }: HistoryDraft): Promise<HistoryPosition> {
-    const { publisher, keys, publishCommand, historyMaxMessages: maxMessages, historyTtlMs: ttlMs } = this.#parts;
-    const channel = keys.channel({ kind: "room", name: room });
+    const {
+      publisher,
+      keys: names,
+      publishCommand,
+      historyMaxMessages: maxMessages,
+      historyTtlMs: ttlMs,
+    } = this.#parts;
+    const keys = this.#keysOf(room);
     const input = {
-      ...keys.historyKeys(room),
+      ...keys,
       ...this.#beginning(),
       before,
       after,
-      sender: keys.historySender(room, sender.origin),
-      channel,
+      sender: names.historySender(keys, sender.origin),
       senderEpoch: sender.epoch,
       sequence: sender.sequence,
       maxMessages,
@@ -51,7 +64,7 @@ export class RedisHistory implements History {
     };
     // As a message goes, and not as a command: at once or not at all.
     const bytes = before.length + after.length;
-    return publisher.run(channel, historyAppend, { input, again: { ...input, isNew: true }, bytes });
+    return publisher.run(keys.channel, historyAppend, { input, again: { ...input, isNew: true }, bytes });
   }
 
   async since(room: string, from: HistoryPosition, limit: number): Promise<HistorySlice> {
@@ -78,8 +91,19 @@ export class RedisHistory implements History {
     return commands.runForBytes(historySince, input);
   }
 
-  /** Random: a history that was lost must not begin again under an epoch that it had. */
+  /** A history that was lost must not begin again under an epoch that it had: from a random one on, each is another. */
   #beginning(): { readonly newEpoch: number; readonly placeTtlMs: number } {
-    return { newEpoch: randomInt(1, 2 ** 32), placeTtlMs: Math.max(PLACE_TTL_MS, this.#parts.historyTtlMs) };
+    this.#epoch = (this.#epoch % EPOCH_MAX) + 1;
+    return { newEpoch: this.#epoch, placeTtlMs: Math.max(PLACE_TTL_MS, this.#parts.historyTtlMs) };
+  }
+
+  #keysOf(room: string): HistoryKeys & { readonly channel: string } {
+    const known = this.#rooms.get(room);
+    if (known !== undefined) return known;
+    const { keys } = this.#parts;
+    const made = { ...keys.historyKeys(room), channel: keys.channel({ kind: "room", name: room }) };
+    if (this.#rooms.size >= ROOMS_MAX) this.#rooms.clear();
+    this.#rooms.set(room, made);
+    return made;
   }
 }

@@ -28,7 +28,9 @@ export class HeldMessages {
     this.#messages.push({ at, payload: Uint8Array.from(payload), except });
   }
 
+  /** Whether it is held, and everything that came since the holding began. */
   has({ epoch, offset }: HistoryPosition): boolean {
+    if (this.#hasOverflown) return false;
     return this.#messages.some(({ at }) => at.epoch === epoch && at.offset === offset);
   }
 

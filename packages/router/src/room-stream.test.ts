@@ -34,7 +34,8 @@ class Link {
     };
     this.history = {
       append: (room, draft) => history.append(room, draft),
-      position: (room) => history.position(room),
+      position: (room) =>
+        this.isHistoryOut ? Promise.reject(new Error("The history is out.")) : history.position(room),
       restart: (room, reached) => history.restart(room, reached),
       since: (room, from, limit) =>
         this.isHistoryOut ? Promise.reject(new Error("The history is out.")) : history.since(room, from, limit),
@@ -123,6 +124,17 @@ describe("the messages of a recoverable room", () => {
     link.isHistoryOut = false;
     await eventually(() => expect(numbersOf(a)).toEqual([1, 2, 3]));
     expect(a.gaps).toEqual([]);
+  });
+
+  it("are not promised to anybody where it can't be told where the history is", async () => {
+    const { link, a, b } = await startTwo();
+    link.isHistoryOut = true;
+    await expect(a.router.enter("other")).rejects.toMatchObject({ code: "unavailable" });
+    expect(a.router.stats().rooms).toBe(1);
+    link.isHistoryOut = false;
+    await a.router.enter("other");
+    await b.router.toRoom("other", '{"n":1}');
+    await eventually(() => expect(numbersOf(a)).toEqual([1]));
   });
 
   it("are read again where more came meanwhile than is held back", async () => {

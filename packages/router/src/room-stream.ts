@@ -130,30 +130,26 @@ export class RoomStream {
   }
 
   async #catchUp(): Promise<boolean> {
+    let isWhole = true;
     try {
-      return await this.#untilWhole();
+      do {
+        this.#isAskedAgain = false;
+        const mark = this.#held?.mark() ?? 0;
+        const outcome = await this.#fill();
+        if (this.#stop.signal.aborted) return false;
+        isWhole &&= outcome === "whole";
+        // What came before the history was read, and is not of it, is of one that was lost.
+        const strays = outcome === "unread" ? 0 : (this.#held?.dropOthers(mark, this.#at.epoch) ?? 0);
+        if (strays > 0) this.#options.onGap(undefined);
+        isWhole &&= strays === 0;
+      } while (!this.#release() || this.#isAskedAgain);
+      return isWhole;
     } finally {
-      // In the turn that ends the holding back, so that the next hole finds nobody at work.
+      // In the very step that released what was held: whatever comes next finds nobody at work.
       this.#held = undefined;
       this.#isInterrupted = false;
       this.#catchingUp = undefined;
     }
-  }
-
-  async #untilWhole(): Promise<boolean> {
-    let isWhole = true;
-    do {
-      this.#isAskedAgain = false;
-      const mark = this.#held?.mark() ?? 0;
-      const outcome = await this.#fill();
-      if (this.#stop.signal.aborted) return false;
-      isWhole &&= outcome === "whole";
-      // What came before the history was read, and is not of it, is of one that was lost.
-      const strays = outcome === "unread" ? 0 : (this.#held?.dropOthers(mark, this.#at.epoch) ?? 0);
-      if (strays > 0) this.#options.onGap(undefined);
-      isWhole &&= strays === 0;
-    } while (!this.#release() || this.#isAskedAgain);
-    return isWhole;
   }
 
   /** Delivers what is held, in order; false where something is missing in between. */
