@@ -37,16 +37,25 @@ export class Commands {
   }
 
   /** Runs a script by its digest, and sends its text where Redis does not know it. */
-  async run<Input, Reply>(script: Script<Input, Reply>, input: Input): Promise<Reply> {
+  run<Input, Reply>(script: Script<Input, Reply>, input: Input): Promise<Reply> {
+    return this.#run(script, input, false);
+  }
+
+  /** As {@link run}, for what a server's lease hangs on: however much else waits, there is room. */
+  runOfLease<Input, Reply>(script: Script<Input, Reply>, input: Input): Promise<Reply> {
+    return this.#run(script, input, true);
+  }
+
+  async #run<Input, Reply>(script: Script<Input, Reply>, input: Input, isOfLease: boolean): Promise<Reply> {
     const { keys, args } = script.encode(input);
     const rest = [keys.length, ...keys, ...args];
     let reply: unknown;
     try {
-      reply = await this.#call("evalsha", [script.sha1, ...rest]);
+      reply = await this.#call("evalsha", [script.sha1, ...rest], isOfLease);
     } catch (error) {
       if (replyCode(error) !== "NOSCRIPT") throw this.#errorOf(error, keys);
       try {
-        reply = await this.#call("eval", [script.lua, ...rest]);
+        reply = await this.#call("eval", [script.lua, ...rest], isOfLease);
       } catch (cause) {
         throw this.#errorOf(cause, keys);
       }
@@ -78,11 +87,11 @@ export class Commands {
     return answer.then(Number, rethrow);
   }
 
-  #call(name: string, args: readonly CommandArg[]): Promise<unknown> {
+  #call(name: string, args: readonly CommandArg[], isOfLease = false): Promise<unknown> {
     return this.#gate.whenOpen(() => {
       this.#beforeSend();
       return this.#client.call(name, ...args);
-    });
+    }, isOfLease);
   }
 
   #errorOf(cause: unknown, keys: readonly string[]): CmError {

@@ -25,7 +25,7 @@ it("fills in the documented defaults", () => {
     lastSeenTtlMs: 86_400_000,
     sessionTtlMs: 7_200_000,
     commandTimeoutMs: 2_000,
-    maxPendingCommands: 20_000,
+    maxPendingCommands: 25_000,
     probeIntervalMs: 1_000,
     probeTimeoutMs: 3_000,
     startTimeoutMs: 10_000,

@@ -126,7 +126,7 @@ export function resolveRedisStoreOptions(options: RedisStoreOptions): ResolvedRe
     lastSeenTtlMs: wholeNumber("lastSeenTtlMs", options.lastSeenTtlMs ?? 86_400_000, 0, 2 ** 40),
     sessionTtlMs: wholeNumber("sessionTtlMs", options.sessionTtlMs ?? 7_200_000, 1_000, 2 ** 40),
     commandTimeoutMs: wholeNumber("commandTimeoutMs", options.commandTimeoutMs ?? 2_000, 50, 60_000),
-    maxPendingCommands: wholeNumber("maxPendingCommands", options.maxPendingCommands ?? 20_000, 100, 1_000_000),
+    maxPendingCommands: wholeNumber("maxPendingCommands", options.maxPendingCommands ?? 25_000, 100, 1_000_000),
     probeIntervalMs,
     probeTimeoutMs,
     startTimeoutMs: wholeNumber("startTimeoutMs", options.startTimeoutMs ?? 10_000, 50, 600_000),
