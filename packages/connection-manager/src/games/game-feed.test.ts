@@ -4,7 +4,12 @@ import { expect, it, onTestFinished } from "vitest";
 import { GameFeed } from "./game-feed.js";
 import { EventRecorder } from "./managers.fixture.js";
 
-const member = (userId: string): RosterMember => ({ userId, connectionId: `server.1.${userId}`, metadata: undefined });
+const member = (userId: string): RosterMember => ({
+  userId,
+  connectionId: `server.1.${userId}`,
+  serverId: "server",
+  metadata: undefined,
+});
 const ANN = member("ann");
 const BOB = member("bob");
 
