@@ -57,7 +57,8 @@ export class UserFeed {
         parse: parsePresenceChange,
         onChange: (change) => {
           // Nothing came before it, though something did.
-          if (change.previousVersion === 0 && this.#chain.version > 0) this.#noteLoss();
+          if (change.previousVersion === 0 && 0 < this.#chain.version && this.#chain.version < change.version)
+            this.#noteLoss();
           this.#chain.offer(change);
         },
         onResumed: () => this.recheck(),
