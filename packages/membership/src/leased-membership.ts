@@ -147,7 +147,7 @@ class LeasedMembership implements Membership {
     this.#staleTimer = setInterval(() => this.#reportStale(), this.#options.cleanupIntervalMs);
     this.#staleTimer.unref();
     // Whoever was leaving when the last server closed has waited for this.
-    await this.#attempt("projection", () => this.#settling.sweep());
+    await this.#attempt(() => this.#settling.sweep());
   }
 
   nextConnectionId(): string {
@@ -353,18 +353,16 @@ class LeasedMembership implements Membership {
       .finally(() => {
         this.#reaping = undefined;
       });
-    this.#checking ??= this.#attempt("projection", () => this.#check.beat(lease, this.#stopChecking.signal)).finally(
-      () => {
-        this.#checking = undefined;
-      },
-    );
+    this.#checking ??= this.#attempt(() => this.#check.beat(lease, this.#stopChecking.signal)).finally(() => {
+      this.#checking = undefined;
+    });
   }
 
   async #round(lease: Lease): Promise<void> {
-    await this.#attempt("projection", () => this.#removals.retry());
-    await this.#attempt("projection", () => this.#updateOutdated());
-    await this.#attempt("projection", () => this.#upkeep.beat(lease));
-    await this.#attempt("projection", () => this.#settling.sweep());
+    await this.#attempt(() => this.#removals.retry());
+    await this.#attempt(() => this.#updateOutdated());
+    await this.#attempt(() => this.#upkeep.beat(lease));
+    await this.#attempt(() => this.#settling.sweep());
   }
 
   #othersOf(serverIds: readonly string[]): string[] {
@@ -390,11 +388,11 @@ class LeasedMembership implements Membership {
   }
 
   /** One task of a round: a failure is reported and does not keep the others from running. */
-  async #attempt(stage: "projection", task: () => Promise<unknown>): Promise<void> {
+  async #attempt(task: () => Promise<unknown>): Promise<void> {
     try {
       await task();
     } catch (cause) {
-      this.#report(cause, stage);
+      this.#report(cause, "projection");
     }
   }
 

@@ -57,6 +57,9 @@ export class ManagerNode {
         void this.shutdown();
         options.onExpelled?.();
       },
+      onServersLost: (serverIds) => {
+        for (const serverId of serverIds) this.router.serverLost(serverId);
+      },
       ...said({
         host: options.host,
         port: options.port,
