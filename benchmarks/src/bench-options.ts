@@ -3,6 +3,7 @@ import { CmError } from "@cm/protocol";
 import { CONTENDER_NAMES, type ContenderName } from "./contender.js";
 import {
   MEMORY_SCENARIO,
+  REAPING_SCENARIO,
   SCALE_OUT_SCENARIO,
   SCENARIOS,
   type Scenario,
@@ -17,6 +18,7 @@ export interface BenchOptions {
   readonly memory: boolean;
   readonly storms: boolean;
   readonly statistics: boolean;
+  readonly reaping: boolean;
   readonly scaleOut: boolean;
   readonly contenders: readonly ContenderName[];
   /** Length of the steady part of each run. */
@@ -32,6 +34,7 @@ const SCENARIO_NAMES = [
   MEMORY_SCENARIO,
   STORMS_SCENARIO,
   STATISTICS_SCENARIO,
+  REAPING_SCENARIO,
   SCALE_OUT_SCENARIO,
 ];
 
@@ -55,6 +58,7 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions {
     memory: scenarioNames.includes(MEMORY_SCENARIO),
     storms: scenarioNames.includes(STORMS_SCENARIO),
     statistics: scenarioNames.includes(STATISTICS_SCENARIO),
+    reaping: scenarioNames.includes(REAPING_SCENARIO),
     scaleOut: scenarioNames.includes(SCALE_OUT_SCENARIO),
     contenders: CONTENDER_NAMES.filter((name) => contenders.includes(name)),
     seconds: numberOf("seconds", values.seconds, 8, 1, 600),

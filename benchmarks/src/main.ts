@@ -4,6 +4,7 @@ import { BENCH_USAGE, type BenchOptions, parseBenchOptions } from "./bench-optio
 import { type Measurement, measure } from "./measure.js";
 import { measureRedisMemory } from "./memory/redis-memory.js";
 import { measureStorms } from "./operations/operations.js";
+import { measureReaping } from "./operations/reaping-cost.js";
 import { measureStatistics, type StatisticsCost } from "./operations/statistics-cost.js";
 import type { BenchResult } from "./results/bench-result.js";
 import { takeMedians } from "./results/comparison.js";
@@ -37,6 +38,7 @@ async function bench(options: BenchOptions): Promise<BenchResult> {
       : undefined;
     const storms = options.storms ? await measureStorms(options.repeats) : [];
     const statistics = options.statistics ? await measureAllStatistics() : [];
+    const reaping = options.reaping ? await measureReaping() : undefined;
     const scaleOut = options.scaleOut ? await measureScaleOut(redis) : [];
     const medians = takeMedians(measurements);
     return {
@@ -51,8 +53,9 @@ async function bench(options: BenchOptions): Promise<BenchResult> {
       memory,
       storms,
       statistics,
+      reaping,
       scaleOut,
-      goals: judgeGoals(medians, memory),
+      goals: judgeGoals(medians, memory, reaping),
       measurements,
     };
   } finally {

@@ -24,5 +24,8 @@ export const STORMS_SCENARIO = "storms";
 /** The scenario of what statistics cost, with few and with 100,000 connections. */
 export const STATISTICS_SCENARIO = "statistics";
 
+/** The scenario of cleaning up after a server that died with 100,000 connections. */
+export const REAPING_SCENARIO = "reaping";
+
 /** The scenario of what each gateway has to do where there are more of them. */
 export const SCALE_OUT_SCENARIO = "scale-out";

@@ -115,7 +115,12 @@ export async function startGateway(
     };
     const onControl = createControlHandler((id) => server?.connection(id), beginDrain);
     const router = createGatewayRouter(config, store, local, onControl, onError);
-    const membership = createGatewayMembership(config, store, router, onError, expel, (id) => server?.connection(id));
+    const membership = createGatewayMembership(config, store, router, {
+      log,
+      onError,
+      onLeaseTaken: expel,
+      connection: (id) => server?.connection(id),
+    });
     const health: HealthSources = {
       phase: () => phase,
       holdsLease: () => membership.holdsLease,
@@ -207,13 +212,18 @@ function createGatewayRouter(
   });
 }
 
+interface MembershipSurroundings {
+  readonly log: Logger;
+  readonly onError: OnError;
+  readonly onLeaseTaken: (error: CmError) => void;
+  readonly connection: (id: string) => UwsConnection<SessionHolder> | undefined;
+}
+
 function createGatewayMembership(
   config: GatewayConfig,
   store: Store,
   router: Router,
-  onError: OnError,
-  onLeaseTaken: (error: CmError) => void,
-  connection: (id: string) => UwsConnection<SessionHolder> | undefined,
+  { log, onError, onLeaseTaken, connection }: MembershipSurroundings,
 ): Membership {
   return createMembership({
     ids: createConnectionIdSource({ serverId: config.serverId, capacity: config.maxConnections }),
@@ -230,6 +240,7 @@ function createGatewayMembership(
     lastSeenOf: (id) => connection(id)?.lastSeenAt,
     onLeaseTaken,
     onStale: (id) => connection(id)?.close("stale"),
+    onRepair: (repair) => log.warn({ repair }, "the store held something else than what is so"),
     onServersLost: (ids) => {
       for (const id of ids) router.serverLost(id);
     },

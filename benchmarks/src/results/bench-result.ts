@@ -1,6 +1,7 @@
 import type { Measurement } from "../measure.js";
 import type { MemoryMeasurement } from "../memory/redis-memory.js";
 import type { StormResult } from "../operations/operations.js";
+import type { ReapingCost } from "../operations/reaping-cost.js";
 import type { StatisticsCost } from "../operations/statistics-cost.js";
 import type { ScaleOutResult } from "../scale-out/scale-out.js";
 import type { Scenario } from "../scenario.js";
@@ -22,6 +23,7 @@ export interface BenchResult {
   readonly memory: MemoryMeasurement | undefined;
   readonly storms: readonly StormResult[];
   readonly statistics: readonly StatisticsCost[];
+  readonly reaping: ReapingCost | undefined;
   readonly scaleOut: readonly ScaleOutResult[];
   readonly goals: readonly Goal[];
   readonly measurements: readonly Measurement[];

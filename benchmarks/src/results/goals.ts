@@ -1,5 +1,6 @@
 import type { ContenderName } from "../contender.js";
 import type { MemoryMeasurement } from "../memory/redis-memory.js";
+import type { ReapingCost } from "../operations/reaping-cost.js";
 import type { Medians } from "./comparison.js";
 
 /** A figure against what it should be. */
@@ -56,8 +57,15 @@ const RATIO_GOALS: readonly RatioGoal[] = [
 
 const MEMORY_LIMIT_BYTES = 350;
 
+/** What cleaning up may hold Redis for at a time. */
+const LONGEST_COMMAND_MS = 10;
+
 /** Every goal that what was measured can judge. */
-export function judgeGoals(medians: readonly Medians[], memory: MemoryMeasurement | undefined): Goal[] {
+export function judgeGoals(
+  medians: readonly Medians[],
+  memory: MemoryMeasurement | undefined,
+  reaping: ReapingCost | undefined,
+): Goal[] {
   const goals: Goal[] = [];
   for (const own of medians.filter((entry) => entry.contender === "cm")) {
     for (const goal of RATIO_GOALS) {
@@ -73,6 +81,10 @@ export function judgeGoals(medians: readonly Medians[], memory: MemoryMeasuremen
     goals.push(
       judge("Redis bytes a connection", "redis-memory", memory.bytesPerConnection, MEMORY_LIMIT_BYTES, false, []),
     );
+  }
+  if (reaping !== undefined) {
+    const figure = "longest command, ms";
+    goals.push(judge(figure, "reaping", reaping.longestCommandMs, LONGEST_COMMAND_MS, false, []));
   }
   return goals;
 }

@@ -59,7 +59,7 @@ export function toMarkdown(result: BenchResult): string {
         `${round(bytesPerConnection)} bytes a connection, ${keys} keys.`,
     );
   }
-  parts.push(...stormParts(result), ...statisticsParts(result), ...scaleOutParts(result));
+  parts.push(...stormParts(result), ...statisticsParts(result), ...reapingParts(result), ...scaleOutParts(result));
   if (result.measurements.length > 0) parts.push("## Every run", everyRun(result));
   return `${parts.join("\n\n")}\n`;
 }
@@ -104,6 +104,17 @@ function statisticsParts({ statistics }: BenchResult): string[] {
         round(longestMs),
       ]),
     ),
+  ];
+}
+
+function reapingParts({ reaping }: BenchResult): string[] {
+  if (reaping === undefined) return [];
+  const { connections, rooms, totalMs, longestCommandMs, pingLongestMs, pingP99Ms } = reaping;
+  return [
+    "## reaping",
+    `${connections} connections of a dead server in ${rooms} rooms cleaned up by one survivor in ${round(totalMs / 1_000)} s; ` +
+      `the longest command held Redis for ${round(longestCommandMs)} ms. Somebody else's commands meanwhile: ` +
+      `p99 ${round(pingP99Ms)} ms, longest ${round(pingLongestMs)} ms.`,
   ];
 }
 

@@ -1,9 +1,12 @@
-import type { AnnouncedMember, ConnectionRecord, Lease, UserConnection } from "@cm/protocol";
+import type { ConnectionRecord, Lease, UserConnection } from "@cm/protocol";
 import { type LocalConnection, type LocalConnections, memberOf } from "./local-connections.js";
 import type { MembershipStore } from "./options.js";
 
-/** Connections and places in rooms that are written, or taken out, at a time. */
+/** Connections that are written, or taken out, at a time when it is all of them. */
 const BATCH = 500;
+
+/** Rooms that are written, or left, at a time. */
+const ROOMS_AT_ONCE = 100;
 
 /** Shelves read at a time. */
 const SHELVES_AT_ONCE = 32;
@@ -91,7 +94,8 @@ export class Projection {
   }
 
   /**
-   * Writes everything, in batches: after the store lost it, or the lease was taken anew.
+   * Writes everything, in batches that follow one another, so that the store has others to
+   * serve in between: after the store lost it, or the lease was taken anew.
    * Nobody is told of what nobody has missed; connections and joins that are still on
    * their way in, nobody has heard of yet.
    */
@@ -107,9 +111,10 @@ export class Projection {
         ),
         ...this.#add(lease, known, true),
         ...this.#add(lease, news, false),
-        ...this.#join(lease, batch, true, ({ joining }, room) => isQuiet && !joining.has(room)),
-        ...this.#join(lease, batch, false, ({ joining }, room) => !isQuiet || joining.has(room)),
       ]);
+      for (const rooms of batches(byRoom(batch), ROOMS_AT_ONCE)) {
+        await together(rooms.flatMap(([room, connections]) => this.#joinAnew(lease, room, connections, isQuiet)));
+      }
     }
   }
 
@@ -130,12 +135,12 @@ export class Projection {
   /** Takes everything away, in batches: before the lease is given up. */
   async withdraw(lease: Lease, graceMs: number): Promise<void> {
     for (const batch of batches(this.#local.all(), BATCH)) {
-      await together([
-        this.#store.users.remove(lease, batch.map(userConnection), { graceMs }),
-        ...membersByRoom(batch, () => true).map(([room, members]) =>
-          this.#store.rooms.leave(lease, room, members, "closed"),
-        ),
-      ]);
+      await this.#store.users.remove(lease, batch.map(userConnection), { graceMs });
+      for (const rooms of batches(byRoom(batch), ROOMS_AT_ONCE)) {
+        await together(
+          rooms.map(([room, members]) => this.#store.rooms.leave(lease, room, members.map(memberOf), "closed")),
+        );
+      }
       await this.#store.connections.remove(
         lease,
         batch.map(({ connectionId }) => connectionId),
@@ -147,10 +152,21 @@ export class Projection {
     return connections.length === 0 ? [] : [this.#store.users.add(lease, connections.map(userConnection), { quiet })];
   }
 
-  #join(lease: Lease, connections: readonly LocalConnection[], quiet: boolean, which: Which): Promise<void>[] {
-    return membersByRoom(connections, which).map(([room, members]) =>
-      this.#store.rooms.join(lease, room, members, { quiet }),
-    );
+  /** Those of the connections that are in the room by now: time has passed since they were chosen. */
+  #joinAnew(
+    lease: Lease,
+    room: string,
+    connections: readonly LocalConnection[],
+    isQuiet: boolean,
+  ): readonly Promise<void>[] {
+    const members = connections.filter((connection) => this.#isOpen(connection) && connection.rooms.has(room));
+    const isKnown = ({ joining }: LocalConnection): boolean => isQuiet && !joining.has(room);
+    const known = members.filter(isKnown);
+    const news = members.filter((connection) => !isKnown(connection));
+    return [
+      ...(known.length === 0 ? [] : [this.#store.rooms.join(lease, room, known.map(memberOf), { quiet: true })]),
+      ...(news.length === 0 ? [] : [this.#store.rooms.join(lease, room, news.map(memberOf), { quiet: false })]),
+    ];
   }
 
   #straysOf({ connectionId, userId, connectedAt, rooms }: ConnectionRecord): Removal[] {
@@ -185,23 +201,19 @@ function strayConnection(connectionId: string, userId: string, connectedAt: numb
   };
 }
 
-/** Which of the places that connections have in rooms are meant. */
-type Which = (connection: LocalConnection, room: string) => boolean;
-
 /** A user's connection and a room's member are told with the same facts. */
 const userConnection: (connection: LocalConnection) => UserConnection = memberOf;
 
-function membersByRoom(connections: readonly LocalConnection[], which: Which): [string, AnnouncedMember[]][] {
-  const rooms = new Map<string, AnnouncedMember[]>();
+function byRoom(connections: readonly LocalConnection[]): Map<string, LocalConnection[]> {
+  const rooms = new Map<string, LocalConnection[]>();
   for (const connection of connections) {
     for (const room of connection.rooms) {
-      if (!which(connection, room)) continue;
       const members = rooms.get(room);
-      if (members === undefined) rooms.set(room, [memberOf(connection)]);
-      else members.push(memberOf(connection));
+      if (members === undefined) rooms.set(room, [connection]);
+      else members.push(connection);
     }
   }
-  return [...rooms];
+  return rooms;
 }
 
 function* batches<T>(items: Iterable<T>, size: number): Generator<T[]> {

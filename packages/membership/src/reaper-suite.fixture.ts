@@ -100,7 +100,6 @@ export function describeReaping(name: string, createHarness: HarnessFactory): vo
     it("shares several dead servers out among those who are left, each to one", async () => {
       const harness = await createHarness();
       onTestFinished(() => harness.close());
-      const dead = await Promise.all(Array.from({ length: 6 }, (_, i) => leaveDead(harness.store, `dead-${i}`, 10)));
       const lost = new Map<string, string[]>([
         ["x", []],
         ["y", []],
@@ -110,6 +109,7 @@ export function describeReaping(name: string, createHarness: HarnessFactory): vo
           startChecked(await harness.peer(), { onServersLost: (more) => ids.push(...more) }, serverId),
         ),
       );
+      const dead = await Promise.all(Array.from({ length: 6 }, (_, i) => leaveDead(harness.store, `dead-${i}`, 10)));
       const reaped = () => survivors.reduce((sum, { membership }) => sum + membership.stats().reapedServers, 0);
       await eventually(() => expect(reaped()).toBe(6));
       expect(await harness.store.users.countConnections()).toBe(0);

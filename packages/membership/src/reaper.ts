@@ -27,6 +27,8 @@ export interface ReaperOptions {
 export class Reaper {
   readonly #options: ReaperOptions;
   readonly #underWay = new Map<string, Promise<number | undefined>>();
+  /** Until when servers are left to others that this one has failed with, in milliseconds of the monotonic clock. */
+  readonly #left = new Map<string, number>();
   readonly #stopped = new AbortController();
   #reaped = 0;
 
@@ -54,10 +56,13 @@ export class Reaper {
 
   /**
    * Cleans up after those of the servers that are free. Survivors that find several dead
-   * begin with different ones. Failures go to `onError`, and leave the others to be done.
+   * begin with different ones. Failures go to `onError`, leave the others to be done, and the
+   * one that failed to another server: where this one is cut off, it should not hold the claim.
    */
   async reapAll(serverIds: readonly string[], onError: (cause: unknown) => void): Promise<number> {
-    const waiting = shuffled(serverIds);
+    const now = performance.now();
+    for (const [serverId, untilMs] of this.#left) if (untilMs <= now) this.#left.delete(serverId);
+    const waiting = shuffled(serverIds.filter((serverId) => !this.#left.has(serverId)));
     let connections = 0;
     const work = async (): Promise<void> => {
       for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
@@ -65,6 +70,7 @@ export class Reaper {
         try {
           connections += (await this.reap(next)) ?? 0;
         } catch (cause) {
+          this.#left.set(next, performance.now() + 2 * this.#options.claimMs);
           onError(cause);
         }
       }
@@ -81,6 +87,7 @@ export class Reaper {
 
   async #reap(serverId: string): Promise<number | undefined> {
     const { store, claimMs, claimant, onClaimed } = this.#options;
+    this.#stopped.signal.throwIfAborted();
     let claimedAt = performance.now();
     let claim = await store.servers.claim(serverId, claimant, claimMs);
     if (claim === undefined) return undefined;

@@ -65,7 +65,10 @@ describe("presence, when Redis has faults", () => {
       await createStoreHarness({ createStore: () => createRedisStore({ url, prefix, onError: () => undefined }) }),
     );
     onTestFinished(() => servers.close());
-    const [a, b] = [await servers.start("a"), await servers.start("b", { presence: { recheckIntervalMs: 1_000 } })];
+    const [a, b] = [
+      await servers.start("a"),
+      await servers.start("b", { presence: { recheckIntervalMs: 1_000, restoreWithinMs: 1_500 } }),
+    ];
     const users = new UserRecorder();
     const stays = await a.connect("stays", 1);
     const goes = await a.connect("goes", 2);
@@ -81,5 +84,39 @@ describe("presence, when Redis has faults", () => {
     expect(users.changes.filter(({ userId }) => userId === "stays")).toEqual([]);
     expect(users.presences.get("stays")?.status).toBe("online");
     await eventually(async () => expect((await readAnew(a, ["stays"], "lobby")).users.size).toBe(1));
+  });
+
+  it("says of nobody that he is offline because the store has lost him, until his server had time to write him anew", async () => {
+    const url = inject("redisUrl");
+    const prefix = freshPrefix();
+    const servers = new TestServers(
+      await createStoreHarness({ createStore: () => createRedisStore({ url, prefix, onError: () => undefined }) }),
+    );
+    onTestFinished(() => servers.close());
+    // The one has everybody and is slow to notice; the other makes changes meanwhile.
+    const slow = await servers.start("slow", { membership: { heartbeatIntervalMs: 2_000 } });
+    const quick = await servers.start("quick", { presence: { recheckIntervalMs: 1_000, restoreWithinMs: 4_000 } });
+    const userIds = Array.from({ length: 150 }, (_, index) => `user-${index}`);
+    for (const userId of userIds) await slow.connect(userId);
+    const [named, all] = [new UserRecorder(), new UserRecorder()];
+    await quick.presence.watchUsers(userIds, named);
+    await quick.presence.watchAll(all);
+    const keys = (await keysUnder(url, `${prefix}:`)).filter((key) => !key.endsWith(":layout"));
+    await askRedis(Number(/:(\d+)/.exec(url)?.[1]), "DEL", ...keys);
+    for (let index = 0; index < 150; index++) await quick.connect(`new-${index}`);
+    await eventually(() => expect(slow.membership.stats().reprojections).toBe(1));
+    await eventually(async () => expect(await slow.store.users.countConnections()).toBe(300));
+    // Longer than anything is held back: what is told then is what is so.
+    await eventually(async () => {
+      expect(all.derived.size).toBe(300);
+      expect([...all.presences.values()].every(({ version }) => version > 0)).toBe(true);
+    });
+    for (const recorder of [named, all]) {
+      const gone = recorder.snapshots
+        .flat()
+        .filter(({ userId, status }) => userId.startsWith("user-") && status === "offline");
+      expect(gone).toEqual([]);
+      expect(recorder.kinds.filter((kind) => kind === "offline")).toEqual([]);
+    }
   });
 });

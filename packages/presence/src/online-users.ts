@@ -1,7 +1,7 @@
 import { type CmError, type PresenceChange, toCmError, type UserState } from "@cm/protocol";
 import type { Kept } from "./kept.js";
 import type { Tellings, UsersWatch } from "./tellings.js";
-import { absent, changed, isSamePresence, presenceOf, type UserPresence } from "./user-presence.js";
+import { absent, changed, isSamePresence, presenceOf, type UserPresence, withMissing } from "./user-presence.js";
 
 /** The users of one feed who are online, for those who watch all of them. */
 export class OnlineUsers {
@@ -58,13 +58,14 @@ export class OnlineUsers {
     for (const watch of this.#begun()) watch.tell((watcher) => watcher.change(change, presence));
   }
 
-  /** Takes what a reading of all who are online brought, and of all who were before. */
-  install(states: ReadonlyMap<string, UserState>, tellings: Tellings): void {
+  /** Takes what a reading of all who are online brought, and of all who were before; see `WatchedUsers`. */
+  install(states: ReadonlyMap<string, UserState>, tellings: Tellings, keepsMissing: boolean): void {
     if (!this.isWanted) return;
     this.#isRead = true;
     for (const state of states.values()) {
-      const presence = presenceOf(state);
-      const before = this.#users.get(presence.userId);
+      const read = presenceOf(state);
+      const before = this.#users.get(read.userId);
+      const presence = keepsMissing && before !== undefined ? withMissing(before, read) : read;
       if (before === undefined && presence.status === "offline") continue;
       if (!this.#put(presence)) return;
       if (before === undefined || !isSamePresence(before, presence)) tellings.add(this.#begun(), presence);

@@ -34,6 +34,13 @@ export interface PresenceOptions extends PresenceStore {
    */
   readonly recheckIntervalMs?: number;
   /**
+   * How long servers may take to write anew what the store has lost: their heartbeat
+   * interval and a bit. So long nobody is said to be gone for no other reason than that a
+   * store which lost its data does not know him. In milliseconds. Default 35,000; 1,000 to
+   * 86,400,000.
+   */
+  readonly restoreWithinMs?: number;
+  /**
    * For how long a watched room is asked to announce its changes; asked again three times
    * as often. In milliseconds. Default 60,000; 1,000 to 86,400,000.
    */
@@ -64,6 +71,7 @@ export function resolvePresenceOptions(options: PresenceOptions): ResolvedPresen
     maxKept: wholeNumber("maxKept", options.maxKept ?? 200_000, 1, 10_000_000),
     maxBufferedChanges: wholeNumber("maxBufferedChanges", options.maxBufferedChanges ?? 10_000, 1, 1_000_000),
     recheckIntervalMs: wholeNumber("recheckIntervalMs", options.recheckIntervalMs ?? 60_000, 1_000, LONGEST_MS),
+    restoreWithinMs: wholeNumber("restoreWithinMs", options.restoreWithinMs ?? 35_000, 1_000, LONGEST_MS),
     announceTtlMs: wholeNumber("announceTtlMs", options.announceTtlMs ?? 60_000, 1_000, LONGEST_MS),
     onError,
   };

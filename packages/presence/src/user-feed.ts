@@ -34,6 +34,8 @@ export class UserFeed {
   #readings = 0;
   /** Whether a first reading was installed. */
   #isRead = false;
+  /** Runs while the store's owners may still be writing anew what it has lost. */
+  #restoring: NodeJS.Timeout | undefined;
 
   constructor(parts: UserFeedOptions) {
     const { options, slice, channels, kept } = parts;
@@ -53,7 +55,12 @@ export class UserFeed {
       { kind: "presence", name: String(slice) },
       {
         parse: parsePresenceChange,
-        onChange: (change) => this.#chain.offer(change),
+        onChange: (change) => {
+          // Nothing came before it, though something did.
+          if (change.previousVersion === 0 && 0 < this.#chain.version && this.#chain.version < change.version)
+            this.#noteLoss();
+          this.#chain.offer(change);
+        },
         onResumed: () => this.recheck(),
       },
     );
@@ -77,10 +84,12 @@ export class UserFeed {
     const version = this.#chain.version;
     const states = await this.#parts.reader.read(unread.map(({ userId }) => userId));
     const tellings = new Tellings();
-    this.watched.install(byUser(states), reading, tellings);
-    tellings.send();
     // The store has lost its data, and knows less than what was heard of already.
-    if (states.some((state) => state.version < version)) this.recheck();
+    const isLost = states.some((state) => state.version < version);
+    if (isLost) this.#noteLoss();
+    this.watched.install(byUser(states), reading, tellings, this.#restoring !== undefined);
+    tellings.send();
+    if (isLost) this.recheck();
   }
 
   /** Reads all who are online, once the channel is live. */
@@ -94,13 +103,25 @@ export class UserFeed {
   }
 
   close(): Promise<void> {
+    clearTimeout(this.#restoring);
     this.#chain.close();
     return this.#channel.close();
+  }
+
+  /** The store has lost its data: for a while it is believed what it knows, and not what it lacks. */
+  #noteLoss(): void {
+    clearTimeout(this.#restoring);
+    this.#restoring = setTimeout(() => {
+      this.#restoring = undefined;
+      this.recheck();
+    }, this.#parts.options.restoreWithinMs);
+    this.#restoring.unref();
   }
 
   async #read(): Promise<Reading<PresenceChange>> {
     const { reader, sampleUser } = this.#parts;
     const reading = ++this.#readings;
+    const known = this.#chain.version;
     const withOnline = this.online.isWanted;
     const states = await reader.read([sampleUser, ...this.watched.userIds]);
     const [sample] = states;
@@ -118,10 +139,12 @@ export class UserFeed {
       upTo: version,
       fold: () => undefined,
       install: () => {
+        if (version < known) this.#noteLoss();
         this.#isRead = true;
         const tellings = new Tellings();
-        this.watched.install(found, reading, tellings);
-        if (withOnline) this.online.install(found, tellings);
+        const keepsMissing = this.#restoring !== undefined;
+        this.watched.install(found, reading, tellings, keepsMissing);
+        if (withOnline) this.online.install(found, tellings, keepsMissing);
         tellings.send();
       },
     };

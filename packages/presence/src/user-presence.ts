@@ -58,6 +58,17 @@ export function changed(before: UserPresence, change: PresenceChange): UserPrese
   return { userId, status: "online", connections, lastSeen: undefined, version };
 }
 
+/**
+ * What a store says of a user after it lost its data: connections that it does not know
+ * stay until their owners had time to write them anew.
+ */
+export function withMissing(before: UserPresence, read: UserPresence): UserPresence {
+  const known = new Set(read.connections.map(({ connectionId }) => connectionId));
+  const missing = before.connections.filter(({ connectionId }) => !known.has(connectionId));
+  if (missing.length === 0) return read;
+  return { ...read, status: "online", connections: [...read.connections, ...missing], lastSeen: undefined };
+}
+
 /** Whether two states of a user are the same, whatever their versions and when he was last seen. */
 export function isSamePresence(a: UserPresence, b: UserPresence): boolean {
   if (a.status !== b.status || a.connections.length !== b.connections.length) return false;

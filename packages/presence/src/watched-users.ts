@@ -1,7 +1,7 @@
 import type { PresenceChange, UserState } from "@cm/protocol";
 import type { Kept } from "./kept.js";
 import type { Tellings, UsersWatch } from "./tellings.js";
-import { changed, isSamePresence, presenceOf, type UserPresence } from "./user-presence.js";
+import { changed, isSamePresence, presenceOf, type UserPresence, withMissing } from "./user-presence.js";
 
 /** A user whom watches name. */
 export interface WatchedUser {
@@ -68,13 +68,17 @@ export class WatchedUsers {
     for (const watch of [...user.watches]) watch.tell((watcher) => watcher.change(change, presence));
   }
 
-  /** Takes what a reading brought; readings are numbered as they begin. */
-  install(states: ReadonlyMap<string, UserState>, reading: number, tellings: Tellings): void {
+  /**
+   * Takes what a reading brought; readings are numbered as they begin. `keepsMissing`: the
+   * store has lost its data, and what it does not know may still be so.
+   */
+  install(states: ReadonlyMap<string, UserState>, reading: number, tellings: Tellings, keepsMissing: boolean): void {
     for (const user of this.#users.values()) {
       const state = states.get(user.userId);
       if (state === undefined || reading < user.reading) continue;
       const before = user.presence;
       let presence = presenceOf(state);
+      if (keepsMissing && before !== undefined) presence = withMissing(before, presence);
       for (const change of user.early) if (change.version > presence.version) presence = changed(presence, change);
       user.early = [];
       user.reading = reading;

@@ -70,6 +70,25 @@ it("lets joins of a short outage succeed, as many as may wait, and refuses the o
   expect(await store.rooms.count("lobby")).toBe(100);
 });
 
+it("has room for a heartbeat where there is none for anything else", async () => {
+  const redis = await ownRedis();
+  const store = await startStore({ url: redis.url, commandTimeoutMs: 10_000, maxPendingCommands: 100 });
+  const { lease } = await bringUp(store, "gw-1");
+  // All in one turn: nothing is answered in between. Two commands each.
+  const counts = Array.from({ length: 60 }, () => outcomeOf(store.rooms.count("lobby")));
+  const renewal = outcomeOf(store.servers.renew(lease, { connections: 0, rooms: 0 }));
+  expect(await outcomeOf(store.rooms.count("lobby"))).toBe("unavailable");
+  expect(await renewal).toBe("done");
+  expect(new Set(await Promise.all(counts))).toEqual(new Set(["done", "unavailable"]));
+});
+
+it("takes two commands of each of 10,000 connections at once, and has room beside them", async () => {
+  const store = await startStore({ url: (await ownRedis()).url, commandTimeoutMs: 10_000 });
+  // Two commands each.
+  const counts = Array.from({ length: 11_000 }, () => outcomeOf(store.rooms.count("lobby")));
+  expect(new Set(await Promise.all(counts))).toEqual(new Set(["done"]));
+});
+
 it("fails what waits for a connection with closed when the store closes", async () => {
   const redis = await ownRedis();
   const store = await startStore({ url: redis.url, commandTimeoutMs: 30_000 });

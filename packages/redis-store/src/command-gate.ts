@@ -23,6 +23,12 @@ export interface CommandGateOptions {
  */
 const PENDING_BYTES_MAX = 64 * 1024 * 1024;
 
+/**
+ * Room for commands of leases beside that for all others: a server's work must not keep its
+ * own heartbeat from Redis. There are a few at a time, and a bound all the same.
+ */
+const RESERVED_FOR_LEASES = 100;
+
 /** One command on its way. */
 interface Call {
   readonly ask: Ask;
@@ -57,9 +63,12 @@ export class CommandGate {
     return refusal === undefined ? this.#begin(ask, bytes) : Promise.reject(refusal);
   }
 
-  /** Sends as soon as there is a connection; `unavailable` where there is none in time. */
-  whenOpen(ask: Ask): Promise<unknown> {
-    const refusal = this.#refusal(0);
+  /**
+   * Sends as soon as there is a connection; `unavailable` where there is none in time. What
+   * concerns a lease has room of its own.
+   */
+  whenOpen(ask: Ask, isOfLease = false): Promise<unknown> {
+    const refusal = this.#refusal(0, isOfLease ? RESERVED_FOR_LEASES : 0);
     return refusal === undefined ? this.#begin(ask, 0) : Promise.reject(refusal);
   }
 
@@ -77,10 +86,10 @@ export class CommandGate {
     for (const call of [...this.#line]) this.#fail(call, storeClosed());
   }
 
-  #refusal(bytes: number): CmError | undefined {
+  #refusal(bytes: number, reserved = 0): CmError | undefined {
     if (this.#closed) return storeClosed();
     const { maxPendingCommands, counters } = this.#options;
-    const isFull = this.#pending >= maxPendingCommands;
+    const isFull = this.#pending >= maxPendingCommands + reserved;
     // One message of whatever size may always be under way.
     const isHeavy = this.#pendingBytes > 0 && this.#pendingBytes + bytes > PENDING_BYTES_MAX;
     if (!isFull && !isHeavy) return undefined;

@@ -41,7 +41,12 @@ export class Commands {
     return this.#run(script, input, (name, args) => this.#call(name, args));
   }
 
-  /** The same for a script that answers with bytes: all strings of its reply are Buffers. */
+  /** As {@link run}, for what a server's lease hangs on: however much else waits, there is room. */
+  runOfLease<Input, Reply>(script: Script<Input, Reply>, input: Input): Promise<Reply> {
+    return this.#run(script, input, (name, args) => this.#call(name, args, true));
+  }
+
+  /** As {@link run}, for a script that answers with bytes: all strings of its reply are Buffers. */
   runForBytes<Input, Reply>(script: Script<Input, Reply>, input: Input): Promise<Reply> {
     return this.#run(script, input, (name, args) =>
       this.#gate.whenOpen(() => {
@@ -75,11 +80,11 @@ export class Commands {
     return answer.then(Number, rethrow);
   }
 
-  #call(name: string, args: readonly CommandArg[]): Promise<unknown> {
+  #call(name: string, args: readonly CommandArg[], isOfLease = false): Promise<unknown> {
     return this.#gate.whenOpen(() => {
       this.#beforeSend();
       return this.#client.call(name, ...args);
-    });
+    }, isOfLease);
   }
 
   async #run<Input, Reply>(

@@ -27,7 +27,7 @@ it("fills in the documented defaults", () => {
     historyMaxMessages: 1_000,
     historyTtlMs: 300_000,
     commandTimeoutMs: 2_000,
-    maxPendingCommands: 20_000,
+    maxPendingCommands: 25_000,
     probeIntervalMs: 1_000,
     probeTimeoutMs: 3_000,
     startTimeoutMs: 10_000,

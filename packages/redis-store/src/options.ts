@@ -137,7 +137,7 @@ export function resolveRedisStoreOptions(options: RedisStoreOptions): ResolvedRe
     historyMaxMessages: wholeNumber("historyMaxMessages", options.historyMaxMessages ?? 1_000, 1, 100_000),
     historyTtlMs: wholeNumber("historyTtlMs", options.historyTtlMs ?? 300_000, 1_000, 2 ** 40),
     commandTimeoutMs: wholeNumber("commandTimeoutMs", options.commandTimeoutMs ?? 2_000, 50, 60_000),
-    maxPendingCommands: wholeNumber("maxPendingCommands", options.maxPendingCommands ?? 20_000, 100, 1_000_000),
+    maxPendingCommands: wholeNumber("maxPendingCommands", options.maxPendingCommands ?? 25_000, 100, 1_000_000),
     probeIntervalMs,
     probeTimeoutMs,
     startTimeoutMs: wholeNumber("startTimeoutMs", options.startTimeoutMs ?? 10_000, 50, 600_000),

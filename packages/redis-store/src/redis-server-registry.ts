@@ -62,7 +62,7 @@ export class RedisServerRegistry implements ServerRegistry, ServerReaping {
     requireDuration(ttlMs, "ttlMs");
     await this.#parts.ensureLayout();
     const { serverId, incarnation } = registration;
-    const acquired = await this.#parts.commands.run(serverAcquire, {
+    const acquired = await this.#parts.commands.runOfLease(serverAcquire, {
       ...this.#keysOf(serverId),
       registration,
       ttlMs: Math.ceil(ttlMs),
@@ -74,7 +74,7 @@ export class RedisServerRegistry implements ServerRegistry, ServerReaping {
   }
 
   async renew(lease: Lease, counters: ServerCounters): Promise<Renewal> {
-    const renewed = await this.#parts.commands.run(serverRenew, {
+    const renewed = await this.#parts.commands.runOfLease(serverRenew, {
       ...this.#keysOf(lease.serverId),
       holder: holderOf(lease),
       token: lease.token,
@@ -90,7 +90,7 @@ export class RedisServerRegistry implements ServerRegistry, ServerReaping {
 
   async release(lease: Lease): Promise<void> {
     const keys = this.#keysOf(lease.serverId);
-    await this.#parts.commands.run(serverRelease, { ...keys, holder: holderOf(lease), token: lease.token });
+    await this.#parts.commands.runOfLease(serverRelease, { ...keys, holder: holderOf(lease), token: lease.token });
   }
 
   async list(): Promise<ServerInfo[]> {

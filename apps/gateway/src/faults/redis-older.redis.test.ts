@@ -1,4 +1,11 @@
-import { eventually, type RedisSentinel, type RedisServer, startRedis, startRedisSentinel } from "@cm/test-kit";
+import {
+  eventually,
+  type RedisSentinel,
+  type RedisServer,
+  RespConnection,
+  startRedis,
+  startRedisSentinel,
+} from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
 import { Crowd } from "../testing/crowd.js";
 import { type FaultCluster, startFaultCluster } from "../testing/fault-cluster.js";
@@ -73,13 +80,22 @@ it("is whole again after a failover to a replica that had lagged behind", async 
   onTestFinished(() => redis.close());
   const cluster = await startFaultCluster({ redis, leaseTtlSeconds: LONG_LEASE_SECONDS });
   const crowd = await Crowd.gather(cluster);
-  await redis.master.ask("WAIT", 2, 5_000);
+  await replicated(redis);
   await holdReplication(redis);
   await change(cluster, crowd);
   await redis.master.kill();
   await redis.untilFailedOver(redis.master);
   await expectWholeAgain(cluster, crowd);
 });
+
+/** Until both replicas have all that was written before. */
+async function replicated({ master }: RedisSentinel): Promise<void> {
+  const connection = await RespConnection.open(master.port);
+  onTestFinished(() => connection.close());
+  // WAIT waits for what its own connection wrote, and for all that came before it.
+  await connection.command("SET", "everything-before-this", "1");
+  expect(await connection.command("WAIT", 2, 5_000)).toBe(2);
+}
 
 /** The replicas stay connected to their master and hear nothing more of it. */
 async function holdReplication({ master, proxies }: RedisSentinel): Promise<void> {

@@ -64,7 +64,8 @@ export interface DistributedConnectionManager<S = unknown> {
   leaveRoom(connectionId: string, roomId: string): Promise<void>;
   /**
    * Sends to all members of a room on all servers; to nobody where it has none. Resolves
-   * when the bus took it. Fails with `payload-unserializable` or `payload-too-large`.
+   * when the bus took it. Fails with `payload-unserializable` or `payload-too-large`, and with
+   * `options-invalid` where `except` is no list of ids.
    */
   broadcastToRoom(roomId: string, message: unknown, options?: BroadcastOptions): Promise<void>;
   /**

@@ -319,6 +319,9 @@ describe("bad input", () => {
     for (const confirmMs of [0, -1, 1.5, Number.NaN, 600_001]) {
       expect(await codeOf(manager.sendToConnection(id, 1, { confirmMs }))).toBe("options-invalid");
     }
+    for (const except of [id, 7, [7], [undefined]] as unknown as string[][]) {
+      expect(await codeOf(manager.broadcastToRoom("lobby", 1, { except }))).toBe("options-invalid");
+    }
     expect(socket.texts).toHaveLength(1);
     socket.close();
     await expectEmpty(alpha);

@@ -125,6 +125,11 @@ class NodeConnectionManager<S> implements DistributedConnectionManager<S> {
   async broadcastToRoom(roomId: string, message: unknown, { except }: BroadcastOptions = {}): Promise<void> {
     this.#requireOpen();
     requireName(roomId, "room");
+    if (except !== undefined && !(Array.isArray(except) && except.every((id) => typeof id === "string"))) {
+      throw new CmError("options-invalid", "except must be a list of connection ids.", {
+        details: { field: "except" },
+      });
+    }
     await this.#node.router.toRoom(roomId, this.#frame(message), except);
   }
 

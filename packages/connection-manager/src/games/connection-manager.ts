@@ -88,7 +88,8 @@ export interface ConnectionManager {
   /**
    * Sends an event to the handlers of all servers, this one's too. The game's id and this
    * server's are filled in. Nothing happens where nobody listens. Fails with
-   * `event-invalid`, `payload-unserializable` or `payload-too-large`.
+   * `event-invalid`, `payload-unserializable` or `payload-too-large`; `event-invalid` also
+   * for a `game-state-changed`, which is `setGameState`'s to tell.
    */
   broadcast(gameId: string, event: GameEvent): Promise<void>;
   /**

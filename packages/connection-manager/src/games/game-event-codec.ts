@@ -52,9 +52,14 @@ export function decodeGameEvent(bytes: Uint8Array): Result<GameEvent> {
   }
 }
 
+/** Whether the bytes are of an event that tells a game's state, or claims to. */
+export function tellsState(bytes: Uint8Array): boolean {
+  return STATE_CHANGED_HEAD.every((byte, i) => bytes[i] === byte);
+}
+
 /** The state that an event tells, judged by its first bytes before anything is parsed. */
 export function stateToldBy(bytes: Uint8Array): GameState | undefined {
-  if (!STATE_CHANGED_HEAD.every((byte, i) => bytes[i] === byte)) return undefined;
+  if (!tellsState(bytes)) return undefined;
   const event = decodeGameEvent(bytes);
   const data = event.ok ? event.value.data : undefined;
   if (typeof data !== "object" || data === null || !("state" in data)) return undefined;

@@ -46,7 +46,12 @@ export class GameFeed {
   constructor(options: GameFeedOptions) {
     this.#options = options;
     const { gameId, patienceMs } = options;
-    this.#roster = new GameRoster({ gameId, patienceMs, onEvent: (event) => this.#onLifecycle(event) });
+    this.#roster = new GameRoster({
+      gameId,
+      patienceMs,
+      reread: () => void this.rewatch(),
+      onEvent: (event) => this.#onLifecycle(event),
+    });
     this.live = new Promise((resolve, reject) => {
       this.#goLive = resolve;
       this.#giveUp = reject;
@@ -95,7 +100,8 @@ export class GameFeed {
 
   /**
    * Watches the roster anew: the store has lost its data, and with them that somebody wants
-   * to hear of changes. Never fails.
+   * to hear of changes; or somebody was missing. Where there is no watch, one is about to be
+   * opened. Never fails.
    */
   async rewatch(): Promise<void> {
     const watch = this.#watch;
@@ -159,8 +165,10 @@ export class GameFeed {
   #reopenLater(error: CmError): void {
     if (this.#isClosed) return;
     this.#options.onError(error, { stage: "subscription" });
+    clearTimeout(this.#retry);
     this.#retry = setTimeout(() => {
-      this.#attempt = this.#open();
+      // Two at a time would each open a watch.
+      if (!this.#isOpening) this.#attempt = this.#open();
     }, RETRY_MS);
     this.#retry.unref();
   }

@@ -17,7 +17,7 @@ import type {
   DisconnectOptions,
   HandlerRegistration,
 } from "./connection-manager.js";
-import { encodeGameEvent, STATE_CHANGED, stateToldBy } from "./game-event-codec.js";
+import { encodeGameEvent, STATE_CHANGED, stateToldBy, tellsState } from "./game-event-codec.js";
 import type { GameEventHandler } from "./game-feed.js";
 import { GameFeeds } from "./game-feeds.js";
 import { requireGameId } from "./game-names.js";
@@ -180,7 +180,8 @@ class GameConnectionManager implements ConnectionManager {
     await this.#node.store.sessions.transition(gameId, state);
     this.#records.moved(gameId, state);
     try {
-      await this.#publish(gameId, { type: STATE_CHANGED, data: { state }, timestamp: Date.now() });
+      const bytes = this.#encode(gameId, { type: STATE_CHANGED, data: { state }, timestamp: Date.now() });
+      await this.#node.router.toRoom(gameId, bytes);
     } catch (cause) {
       // The state has changed: a caller who tried again would be refused.
       this.#report(cause, "A game's new state could not be told.", "delivery");
@@ -190,7 +191,12 @@ class GameConnectionManager implements ConnectionManager {
   async broadcast(gameId: string, event: GameEvent): Promise<void> {
     this.#node.requireRunning();
     requireGameId(gameId);
-    await Promise.all([this.#publish(gameId, event), this.#records.active(gameId)]);
+    const bytes = this.#encode(gameId, event);
+    if (tellsState(bytes)) {
+      // Every server takes it for the game's state, which it would write where Redis lost it.
+      throw new CmError("event-invalid", `${STATE_CHANGED} is told by setGameState.`);
+    }
+    await Promise.all([this.#node.router.toRoom(gameId, bytes), this.#records.active(gameId)]);
     const player = typeof event.userId === "string" ? this.#players.get(event.userId) : undefined;
     if (player !== undefined) alive(player);
   }
@@ -269,10 +275,9 @@ class GameConnectionManager implements ConnectionManager {
     }
   }
 
-  async #publish(gameId: string, event: GameEvent): Promise<void> {
+  #encode(gameId: string, event: GameEvent): Uint8Array {
     const { maxEventBytes: maxBytes } = this.#options;
-    const bytes = encodeGameEvent(event, { gameId, serverInstance: this.serverInstance, maxBytes });
-    await this.#node.router.toRoom(gameId, bytes);
+    return encodeGameEvent(event, { gameId, serverInstance: this.serverInstance, maxBytes });
   }
 
   #onMessage(room: string, bytes: Uint8Array): void {

@@ -6,9 +6,11 @@ export interface GameRosterOptions {
   readonly gameId: string;
   /**
    * How long a player who is missing when the roster is read anew is waited for: the data
-   * may have been lost, and its owner is about to write it again.
+   * may have been lost, and its owner is about to write it again, which it tells nobody.
    */
   readonly patienceMs: number;
+  /** Has the roster read once more: a snapshot follows, which decides about who is missing. */
+  readonly reread: () => void;
   /** Takes each of `player-joined`, `player-left` and `game-removed`, once, in order. */
   readonly onEvent: (event: GameEvent) => void;
 }
@@ -21,8 +23,11 @@ export class GameRoster implements RoomWatcher {
   readonly #options: GameRosterOptions;
   /** Connections by player; players who are missing keep theirs. */
   #players = new Map<string, Set<string>>();
-  /** Timers of players who were missing when the roster was read anew. */
-  readonly #missing = new Map<string, NodeJS.Timeout>();
+  /** Players who were missing when the roster was read anew, and since when by the monotonic clock. */
+  readonly #missing = new Map<string, number>();
+  /** Who has been missing since then or longer was waited for long enough. */
+  #dueSince = Number.NEGATIVE_INFINITY;
+  #confirmation: NodeJS.Timeout | undefined;
   #hasBegun = false;
 
   constructor(options: GameRosterOptions) {
@@ -36,12 +41,14 @@ export class GameRoster implements RoomWatcher {
     const hadBegun = this.#hasBegun;
     this.#hasBegun = true;
     this.#players = now;
+    const readAt = performance.now();
     for (const userId of now.keys()) this.#found(userId);
     for (const [userId, connections] of before) {
       if (now.has(userId)) continue;
       now.set(userId, connections);
-      this.#await(userId);
+      if (!this.#missing.has(userId)) this.#missing.set(userId, readAt);
     }
+    this.#decide();
     if (!hadBegun) return;
     for (const [userId, connections] of now) {
       const [connectionId = ""] = connections;
@@ -64,7 +71,7 @@ export class GameRoster implements RoomWatcher {
   }
 
   close(): void {
-    for (const timer of this.#missing.values()) clearTimeout(timer);
+    clearTimeout(this.#confirmation);
     this.#missing.clear();
   }
 
@@ -77,20 +84,29 @@ export class GameRoster implements RoomWatcher {
     if (this.#players.size === 0) this.#tell("game-removed", at, connectionId);
   }
 
-  #await(userId: string): void {
-    if (this.#missing.has(userId)) return;
-    const timer = setTimeout(() => {
+  /** Who was waited for is gone; for the others the roster is read once more later. */
+  #decide(): void {
+    for (const [userId, since] of [...this.#missing]) {
+      if (since > this.#dueSince) continue;
       for (const connectionId of [...(this.#players.get(userId) ?? [])]) {
         this.#left(userId, connectionId, Date.now(), "lost");
       }
-    }, this.#options.patienceMs);
-    timer.unref();
-    this.#missing.set(userId, timer);
+    }
+    clearTimeout(this.#confirmation);
+    const [oldest] = this.#missing.values();
+    if (oldest === undefined) return;
+    this.#confirmation = setTimeout(
+      () => {
+        this.#dueSince = oldest;
+        this.#options.reread();
+      },
+      oldest + this.#options.patienceMs - performance.now(),
+    );
+    this.#confirmation.unref();
   }
 
   /** Whether the user had been missing. */
   #found(userId: string): boolean {
-    clearTimeout(this.#missing.get(userId));
     return this.#missing.delete(userId);
   }
 

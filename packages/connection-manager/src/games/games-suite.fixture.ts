@@ -474,6 +474,9 @@ export function describeGames(
         [{ type: "", timestamp: 1 }, "event-invalid"],
         [{ type: "move" }, "event-invalid"],
         [{ type: "move", timestamp: Number.NaN }, "event-invalid"],
+        // A state is told by those who moved the game to it: servers remember what they hear.
+        [{ type: "game-state-changed", timestamp: 1, data: { state: "completed" } }, "event-invalid"],
+        [{ type: "game-state-changed", timestamp: 1 }, "event-invalid"],
         [{ type: "move", timestamp: 1, data: circle }, "payload-unserializable"],
         [{ type: "move", timestamp: 1, data: 1n }, "payload-unserializable"],
         [

@@ -32,7 +32,10 @@ describe("options of a connection manager", () => {
   it.each([
     [{ serverInstance: "not an id" }, "serverInstance"],
     [{ serverInstance: "" }, "serverInstance"],
+    [null, "options"],
     [{ host: 1 }, "host"],
+    [{ host: "h".repeat(256) }, "host"],
+    [{ heartbeatTTL: 60n }, "heartbeatTTL"],
     [{ port: 65_536 }, "port"],
     [{ heartbeatInterval: 99 }, "heartbeatInterval"],
     [{ heartbeatInterval: 1_000.5 }, "heartbeatInterval"],

@@ -88,10 +88,13 @@ const LONGEST_MS = 86_400_000;
 
 /** Fills in the defaults; throws `options-invalid`. Tells `onWarning` nothing itself. */
 export function resolveConnectionManagerOptions(options: ConnectionManagerOptions): ResolvedConnectionManagerOptions {
+  if (typeof options !== "object" || options === null) throw invalid("options", "an object");
   const { serverInstance = `server-${randomBase36(12)}`, host = "localhost", onWarning } = options;
   const { onError = (error) => process.emitWarning(error), onStale = nothing, onGap = nothing } = options;
   if (!isServerId(serverInstance)) throw invalid("serverInstance", "1 to 64 characters of A-Z, a-z, 0-9, _ and -");
-  if (typeof host !== "string") throw invalid("host", "a string");
+  if (typeof host !== "string" || host.length === 0 || host.length > 255) {
+    throw invalid("host", "a string of 1 to 255 characters");
+  }
   for (const [field, value] of Object.entries({ onError, onStale, onGap, onWarning })) {
     if (value !== undefined && typeof value !== "function") throw invalid(field, "a function");
   }
@@ -138,8 +141,7 @@ function nothing(): void {}
 
 /** In milliseconds. */
 function seconds(field: string, value: number, min: number, max: number): number {
-  const valueMs = Math.round(value * 1_000);
-  if (typeof value === "number" && value >= min && value <= max) return valueMs;
+  if (typeof value === "number" && value >= min && value <= max) return Math.round(value * 1_000);
   throw invalid(field, `a number of seconds from ${min} to ${max}`);
 }
 

@@ -4,6 +4,9 @@ import { CmError, type OnError, type Store, toCmError } from "@cm/protocol";
 import { createRouter, type Router } from "@cm/router";
 import { type ManagerNodeOptions, resolveNodeParts, said } from "./options.js";
 
+/** What writing everything anew may take, after the heartbeat that finds it lost. */
+const RESTORE_MARGIN_MS = 5_000;
+
 /**
  * One server of a cluster, put together: store, router, membership and presence with one
  * life. Both programming interfaces stand on it.
@@ -54,6 +57,9 @@ export class ManagerNode {
         void this.shutdown();
         options.onExpelled?.();
       },
+      onServersLost: (serverIds) => {
+        for (const serverId of serverIds) this.router.serverLost(serverId);
+      },
       ...said({
         host: options.host,
         port: options.port,
@@ -69,7 +75,13 @@ export class ManagerNode {
         onRestored: options.onRestored,
       }),
     });
-    this.presence = createPresence({ users: store.users, rooms: store.rooms, bus: store.bus, onError });
+    this.presence = createPresence({
+      users: store.users,
+      rooms: store.rooms,
+      bus: store.bus,
+      restoreWithinMs: Math.max(1_000, (options.heartbeatIntervalMs ?? 30_000) + RESTORE_MARGIN_MS),
+      onError,
+    });
   }
 
   /** Whether calls can be expected to succeed: started, the lease held, the link in sync. */

@@ -7,6 +7,7 @@ import {
   parseRosterChange,
   type Result,
   type RosterChange,
+  randomBase36,
   type Store,
 } from "@cm/protocol";
 import { expect, vi } from "vitest";
@@ -54,14 +55,16 @@ async function hear<T extends { readonly version: number; readonly previousVersi
 ): Promise<Announcements<T>> {
   let changes: T[] = [];
   const faults: string[] = [];
+  const marker = MARKER + randomBase36(8);
   let markers = 0;
   await Promise.all(
     channels.map((channel) => {
       let last: T | undefined;
       return bus.subscribe(channel, (message) => {
         const text = decodeUtf8(message) ?? "no UTF-8";
-        if (text === MARKER) {
-          markers++;
+        if (text.startsWith(MARKER)) {
+          // Others that hear the same channel have markers of their own.
+          if (text === marker) markers++;
           return;
         }
         const change = parse(text);
@@ -80,7 +83,7 @@ async function hear<T extends { readonly version: number; readonly previousVersi
   let asked = 0;
   const heard = async (): Promise<readonly T[]> => {
     asked += channels.length;
-    await Promise.all(channels.map((channel) => bus.publish(channel, encodeUtf8(MARKER))));
+    await Promise.all(channels.map((channel) => bus.publish(channel, encodeUtf8(marker))));
     await vi.waitFor(() => expect(markers).toBe(asked), PATIENCE);
     expect(faults).toEqual([]);
     return [...changes];

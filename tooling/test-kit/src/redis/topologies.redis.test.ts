@@ -5,6 +5,7 @@ import {
   keysUnder,
   type RedisCluster,
   type RedisServer,
+  RespConnection,
   type StartRedisClusterOptions,
   startRedis,
   startRedisCluster,
@@ -60,8 +61,11 @@ describe("Sentinels over a master and two replicas", () => {
     const sentinel = await startRedisSentinel({ sentinels: 3, replicas: 2 });
     onTestFinished(() => sentinel.close());
     const prefix = freshPrefix();
-    await sentinel.master.ask("SET", `${prefix}:a`, "1");
-    await sentinel.master.ask("WAIT", 2, 5_000);
+    // WAIT waits for what its own connection wrote.
+    const connection = await RespConnection.open(sentinel.master.port);
+    onTestFinished(() => connection.close());
+    await connection.command("SET", `${prefix}:a`, "1");
+    expect(await connection.command("WAIT", 2, 5_000)).toBe(2);
     await fault(sentinel.master);
     const master = await sentinel.untilFailedOver(sentinel.master);
     expect(sentinel.nodes.slice(1)).toContain(master);

@@ -8,7 +8,8 @@ import {
   type Store,
 } from "@cm/protocol";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { createMembership, type Membership } from "./membership.js";
+import { createMembership } from "./leased-membership.js";
+import type { Membership } from "./membership.js";
 import type { MembershipOptions, MembershipStore } from "./options.js";
 
 /** Interest that counts, and whose answers can be held back or made to fail. */

@@ -1,0 +1,65 @@
+import { type FaultProxy, type RedisCluster, startRedisCluster } from "@cm/test-kit";
+import { expect, it, onTestFinished } from "vitest";
+import { Crowd } from "../testing/crowd.js";
+import { startFaultCluster } from "../testing/fault-cluster.js";
+import { expectProjected } from "../testing/invariants.js";
+
+/** Within so long everything that the store holds is compared with what is so. */
+const CHECK_WITHIN_MS = 3_000;
+
+it("is whole again after one master of a Cluster was replaced by a replica that had lagged behind", async () => {
+  const redis = await startRedisCluster({ masters: 3, replicas: 1, nodeTimeoutMs: 1_000, proxied: true });
+  onTestFinished(() => redis.close());
+  const cluster = await startFaultCluster({
+    redis,
+    // No lease that runs out gives away that something was lost.
+    leaseTtlSeconds: 60,
+    heartbeatIntervalMs: 500,
+    env: { CLEANUP_INTERVAL_MS: String(CHECK_WITHIN_MS) },
+  });
+  const crowd = await Crowd.gather(cluster, { rooms: 12 });
+  await expectProjected(cluster, crowd);
+  const master = await redis.ownerOf(0);
+  const [replica] = await redis.replicasOf(master);
+  if (replica === undefined) throw new Error("The master has no replica.");
+  await master.ask("WAIT", 1, 5_000);
+  await holdReplication(redis, redis.nodes.indexOf(master));
+
+  // A third goes for good, and a third has been in one more room meanwhile.
+  const moving = crowd.members.filter((_, i) => i % 3 === 1);
+  for (const { socket } of crowd.members.filter((_, i) => i % 3 === 0)) socket.terminate();
+  for (const room of ["p1", "p2", "p3"]) {
+    for (const { socket } of moving) await socket.do({ type: "join", room });
+  }
+  for (const room of ["p1", "p2", "p3"]) {
+    for (const { socket } of moving) await socket.do({ type: "leave", room });
+  }
+  await expectProjected(cluster, crowd);
+  await master.kill();
+  await redis.untilMaster(replica);
+  await cluster.untilReady();
+  await expectProjected(cluster, crowd, CHECK_WITHIN_MS + 5_000);
+  await crowd.hearsItself();
+  const stats = await Promise.all(cluster.gateways.map((_, index) => cluster.stats(index)));
+  // It was the check, and not that everything was written anew.
+  expect(stats.map(({ reprojections }) => reprojections)).toEqual([0, 0]);
+  expect(strays(stats)).toBeGreaterThan(0);
+});
+
+function strays(stats: readonly Record<string, unknown>[]): number {
+  const counts = JSON.stringify(stats.map(({ repairs }) => repairs));
+  const parts = [...counts.matchAll(/"repairedStray":\{([^}]*)\}/g)].flatMap(
+    ([, kinds = ""]) => kinds.match(/\d+/g) ?? [],
+  );
+  return parts.reduce((sum, count) => sum + Number(count), 0);
+}
+
+/** The replica stays connected to its master and hears nothing more of it. */
+async function holdReplication({ nodes, proxies }: RedisCluster, index: number): Promise<void> {
+  const clients = String(await nodes[index]?.ask("CLIENT", "LIST", "TYPE", "REPLICA"));
+  const ports = [...clients.matchAll(/ addr=127\.0\.0\.1:(\d+) /g)].map((match) => Number(match[1]));
+  const proxy: FaultProxy | undefined = proxies[index];
+  const links = (proxy?.links ?? []).filter(({ serverSeesPort }) => ports.includes(serverSeesPort ?? 0));
+  expect(links).toHaveLength(1);
+  for (const link of links) link.set({ kind: "hang", drop: "to-client" });
+}

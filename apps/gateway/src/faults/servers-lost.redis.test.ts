@@ -1,0 +1,52 @@
+import { createMembership } from "@cm/membership";
+import { createConnectionIdSource, type Store } from "@cm/protocol";
+import { createRedisStore } from "@cm/redis-store";
+import { createRouter, type Router } from "@cm/router";
+import { startRedis } from "@cm/test-kit";
+import { expect, it, onTestFinished } from "vitest";
+import { type FaultCluster, startFaultCluster } from "../testing/fault-cluster.js";
+
+/** Far longer than a lease. */
+const PATIENCE = { confirmMs: 30_000 };
+
+it("settles what a server was asked that was killed, as its lease runs out, whoever cleans up after it", async () => {
+  const redis = await startRedis();
+  onTestFinished(() => redis.close());
+  const cluster = await startFaultCluster({ redis, size: 1 });
+  const routers = [await startServer(cluster, "x"), await startServer(cluster, "y")];
+  const ann = await cluster.connect(0, "ann");
+  const [gateway] = cluster.gateways;
+  // So that Redis still hands the questions over, and nobody answers.
+  gateway?.signal("SIGSTOP");
+  const frame = Buffer.from('{"type":"direct","data":"hi"}');
+  const askedAt = performance.now();
+  const answers = routers.map((router) => router.toConnection(ann.id, frame, PATIENCE));
+  gateway?.signal("SIGKILL");
+  expect(await Promise.all(answers)).toEqual(["not-found", "not-found"]);
+  expect(performance.now() - askedAt).toBeLessThan(cluster.leaseTtlMs + 2 * cluster.heartbeatIntervalMs + 1_000);
+  expect(routers.map((router) => router.stats().pendingAnswers)).toEqual([0, 0]);
+});
+
+/** A server without sockets, as the gateway is wired. */
+async function startServer(cluster: FaultCluster, serverId: string): Promise<Router> {
+  const store: Store = createRedisStore({ url: cluster.redisUrl, prefix: cluster.prefix });
+  onTestFinished(() => store.close());
+  await store.start();
+  const local = { toRoom: () => undefined, toConnection: () => false, toUser: () => 0 };
+  const router = createRouter({ serverId, bus: store.bus, users: store.users, local });
+  onTestFinished(() => router.close());
+  await router.start();
+  const membership = createMembership({
+    ids: createConnectionIdSource({ serverId }),
+    store,
+    interest: router,
+    heartbeatIntervalMs: cluster.heartbeatIntervalMs,
+    leaseTtlMs: cluster.leaseTtlMs,
+    onServersLost: (serverIds) => {
+      for (const lost of serverIds) router.serverLost(lost);
+    },
+  });
+  onTestFinished(() => membership.shutdown());
+  await membership.start();
+  return router;
+}

@@ -1,0 +1,118 @@
+import { performance } from "node:perf_hooks";
+import { setTimeout as sleep } from "node:timers/promises";
+import { createMembership } from "@cm/membership";
+import { CmError, createConnectionIdSource, type OnError, type Store } from "@cm/protocol";
+import { createRedisStore } from "@cm/redis-store";
+import { askRedis, eventually, RespConnection, type RespReply, startRedis } from "@cm/test-kit";
+import { fillRedis } from "./filled-redis.js";
+
+/** What it costs to clean up after a server that died with all its connections. */
+export interface ReapingCost {
+  readonly connections: number;
+  readonly rooms: number;
+  /** From the survivor's first heartbeat on until nothing of the dead one is left. */
+  readonly totalMs: number;
+  /** The longest single command meanwhile, scripts among them, from Redis's slow log. */
+  readonly longestCommandMs: number;
+  /** The longest that somebody else's command had to wait for its answer meanwhile, and the 99th percentile. */
+  readonly pingLongestMs: number;
+  readonly pingP99Ms: number;
+}
+
+const CONNECTIONS = 100_000;
+const ROOM_MEMBERS = 10;
+const PING_EVERY_MS = 5;
+const SLOWLOG_FROM_US = 500;
+
+/** Fills a fresh Redis as one server, lets that die, and has another one clean up. */
+export async function measureReaping(): Promise<ReapingCost> {
+  const redis = await startRedis();
+  const onError: OnError = (error) => console.error(error);
+  const store = createRedisStore({ url: redis.url, onError });
+  const pinger = await RespConnection.open(redis.port);
+  try {
+    await store.start();
+    await leaveDead(store);
+    await askRedis(redis.port, "CONFIG", "SET", "slowlog-log-slower-than", SLOWLOG_FROM_US);
+    await askRedis(redis.port, "CONFIG", "SET", "slowlog-max-len", 10_000);
+    await askRedis(redis.port, "SLOWLOG", "RESET");
+    const pings = startPings(pinger);
+    const from = performance.now();
+    const membership = createMembership({
+      ids: createConnectionIdSource({ serverId: "survivor" }),
+      store,
+      interest: { enter: async () => undefined, exit: () => undefined },
+      heartbeatIntervalMs: 100,
+      onError,
+    });
+    await membership.start();
+    try {
+      await eventually(
+        () => {
+          if (membership.stats().reapedServers === 0) throw new Error("It is not done.");
+        },
+        { timeoutMs: 300_000, intervalMs: 10 },
+      );
+      const totalMs = performance.now() - from;
+      const durations = await pings.stop();
+      if ((await store.users.countConnections()) !== 0) throw new CmError("internal", "Something was left.");
+      return {
+        connections: CONNECTIONS,
+        rooms: CONNECTIONS / ROOM_MEMBERS,
+        totalMs,
+        longestCommandMs: longestOf(await askRedis(redis.port, "SLOWLOG", "GET", -1)),
+        pingLongestMs: durations.at(-1) ?? Number.NaN,
+        pingP99Ms: durations[Math.floor(durations.length * 0.99)] ?? Number.NaN,
+      };
+    } finally {
+      await membership.shutdown();
+    }
+  } finally {
+    pinger.close();
+    await store.close();
+    await redis.close();
+  }
+}
+
+async function leaveDead(store: Store): Promise<void> {
+  const ids = createConnectionIdSource({ serverId: "dead", capacity: CONNECTIONS });
+  const { serverId, incarnation, shelfBits } = ids;
+  const registration = { serverId, incarnation, shelfBits, host: "10.0.0.1", port: 3000 };
+  const lease = await store.servers.acquire(registration, 600_000);
+  await fillRedis(store, [{ ids, lease }], {
+    servers: 1,
+    connectionsPerServer: CONNECTIONS,
+    roomMembers: ROOM_MEMBERS,
+  });
+  // Once more by the same incarnation, with next to no time.
+  await store.servers.acquire(registration, 200);
+  await sleep(300);
+}
+
+/** A command of somebody else, again and again: what it waits for is what others wait for. */
+function startPings(pinger: RespConnection): { stop(): Promise<number[]> } {
+  const durations: number[] = [];
+  let isRunning = true;
+  const running = (async () => {
+    while (isRunning) {
+      const from = performance.now();
+      await pinger.command("PING");
+      durations.push(performance.now() - from);
+      await sleep(PING_EVERY_MS);
+    }
+  })();
+  return {
+    async stop() {
+      isRunning = false;
+      await running;
+      return durations.sort((left, right) => left - right);
+    },
+  };
+}
+
+/** The third field of a slow log's entry is the time that the command took, in microseconds. */
+function longestOf(slowlog: RespReply): number {
+  const entries = Array.isArray(slowlog) ? slowlog : [];
+  const durations = entries.map((entry) => (Array.isArray(entry) ? Number(entry[2]) : 0));
+  return Math.max(SLOWLOG_FROM_US, ...durations) / 1_000;
+}

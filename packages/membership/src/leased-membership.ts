@@ -1,0 +1,415 @@
+import {
+  CmError,
+  isCmError,
+  type Lease,
+  type Renewal,
+  requireConnectionId,
+  requireName,
+  requireServerId,
+  toCmError,
+} from "@cm/protocol";
+import { Changes } from "./changes.js";
+import { Check } from "./check.js";
+import { LeaseKeeper } from "./lease-keeper.js";
+import { type LocalConnection, LocalConnections } from "./local-connections.js";
+import type { CloseOptions, JoinRoomOptions, Membership, MembershipStats, NewConnection } from "./membership.js";
+import { serializeMetadata } from "./metadata.js";
+import { type MembershipOptions, type ResolvedMembershipOptions, resolveMembershipOptions } from "./options.js";
+import { Projection } from "./projection.js";
+import { Reaper } from "./reaper.js";
+import { Removals } from "./removals.js";
+import { Settling } from "./settling.js";
+import { Upkeep } from "./upkeep.js";
+
+/** Makes a membership. Throws `options-invalid`; touches nothing until `start`. */
+export function createMembership(options: MembershipOptions): Membership {
+  return new LeasedMembership(resolveMembershipOptions(options));
+}
+
+class LeasedMembership implements Membership {
+  readonly #options: ResolvedMembershipOptions;
+  readonly #local: LocalConnections;
+  readonly #changes = new Changes();
+  readonly #projection: Projection;
+  readonly #keeper: LeaseKeeper;
+  readonly #upkeep: Upkeep;
+  readonly #removals: Removals;
+  readonly #settling: Settling;
+  /** Connections whose metadata the store has not taken. */
+  readonly #outdated = new Set<LocalConnection>();
+  readonly #check: Check;
+  readonly #reaper: Reaper;
+  /** Servers that the last heartbeat named, or that were claimed since. */
+  #lost: ReadonlySet<string> = new Set();
+  #reprojections = 0;
+  readonly #stopChecking = new AbortController();
+  #staleTimer: NodeJS.Timeout | undefined;
+  #unlisten: () => void = () => undefined;
+  #background: Promise<unknown> | undefined;
+  #reaping: Promise<unknown> | undefined;
+  #checking: Promise<unknown> | undefined;
+  #shutdown: Promise<void> | undefined;
+
+  constructor(options: ResolvedMembershipOptions) {
+    this.#options = options;
+    const { store, lastSeenOf } = options;
+    this.#local = new LocalConnections({
+      roomSliceOf: (room) => store.rooms.sliceOf(room),
+      userSliceOf: (userId) => store.users.sliceOf(userId),
+      shelfOf: (connectionId) => requireConnectionId(connectionId).shelf,
+    });
+    this.#settling = new Settling({
+      users: store.users,
+      slices: store.users.slices,
+      heartbeatIntervalMs: options.heartbeatIntervalMs,
+      onError: (cause) => this.#report(cause, "projection"),
+    });
+    this.#projection = new Projection({
+      store,
+      local: this.#local,
+      shelfBits: options.ids.shelfBits,
+      lastSeenOf,
+      onLeaving: (userId, graceMs) => this.#settling.after(store.users.sliceOf(userId), graceMs),
+    });
+    this.#keeper = new LeaseKeeper({
+      servers: options.store.servers,
+      registration: {
+        serverId: options.ids.serverId,
+        incarnation: options.ids.incarnation,
+        shelfBits: options.ids.shelfBits,
+        host: options.host,
+        port: options.port,
+      },
+      ttlMs: options.leaseTtlMs,
+      intervalMs: options.heartbeatIntervalMs,
+      counters: () => ({ connections: this.#local.size, rooms: this.#local.roomCount }),
+      onRegained: async (lease) => {
+        this.#reprojections++;
+        // Taken out at the next heartbeat: removals wait for a lease, and that waits for this.
+        for (const stray of await this.#projection.strays(lease)) this.#removals.later(stray);
+        await this.#projection.all(lease);
+        await options.onRestored(lease);
+      },
+      onBeat: (renewal) => this.#afterBeat(renewal),
+      onTaken: (error) => options.onLeaseTaken(error),
+      onError: (error) => options.onError(error, { stage: "heartbeat" }),
+    });
+    this.#removals = new Removals(this.#keeper, this.#projection, this.#changes, (error) =>
+      this.#report(error, "projection"),
+    );
+    this.#upkeep = new Upkeep({
+      store: options.store,
+      local: this.#local,
+      shelfBits: options.ids.shelfBits,
+      ttlMs: options.connectionTtlMs,
+      beatMs: options.heartbeatIntervalMs,
+    });
+    this.#check = new Check({
+      store,
+      local: this.#local,
+      changes: this.#changes,
+      projection: this.#projection,
+      shelfBits: options.ids.shelfBits,
+      beatMs: options.heartbeatIntervalMs,
+      withinMs: options.cleanupIntervalMs,
+      onRepair: options.onRepair,
+    });
+    this.#reaper = new Reaper({
+      store,
+      claimant: `${options.ids.serverId}.${options.ids.incarnation}`,
+      claimMs: options.reapClaimMs,
+      onClaimed: (serverId) => this.#noteLost([serverId, ...this.#lost]),
+    });
+  }
+
+  get serverId(): string {
+    return this.#options.ids.serverId;
+  }
+
+  get holdsLease(): boolean {
+    return this.#keeper.held;
+  }
+
+  async start(): Promise<void> {
+    this.#requireRunning();
+    try {
+      await this.#keeper.start();
+    } catch (error) {
+      // An earlier process under this id died and nobody has cleaned up after it yet.
+      if (!isCmError(error) || error.details?.expired !== true) throw error;
+      await this.#reaper.reap(this.serverId);
+      await this.#keeper.start();
+    }
+    this.#unlisten = this.#options.store.link.onState((state) => {
+      // Whoever answers next may be a replica that had lagged behind, or read an old snapshot.
+      if (state === "down") this.#keeper.doubt();
+    });
+    this.#staleTimer = setInterval(() => this.#reportStale(), this.#options.cleanupIntervalMs);
+    this.#staleTimer.unref();
+    // Whoever was leaving when the last server closed has waited for this.
+    await this.#attempt(() => this.#settling.sweep());
+  }
+
+  nextConnectionId(): string {
+    return this.#options.ids.next();
+  }
+
+  async open({ connectionId, userId, metadata }: NewConnection): Promise<void> {
+    this.#requireRunning();
+    requireName(userId, "user");
+    const { ids, now, maxMetadataBytes, offlineGraceMs } = this.#options;
+    if (!connectionId.startsWith(`${ids.serverId}.${ids.incarnation}`) || this.#local.get(connectionId) !== undefined) {
+      throw new CmError("id-invalid", "This is not a fresh connection id of this server.");
+    }
+    const connection: LocalConnection = {
+      connectionId,
+      userId,
+      connectedAt: now(),
+      metadata: serializeMetadata(metadata, maxMetadataBytes),
+      graceMs: offlineGraceMs,
+      isAnnounced: false,
+      rooms: new Set(),
+      joining: new Map(),
+    };
+    this.#local.add(connection);
+    this.#changes.begin(connectionId);
+    try {
+      await this.#open(connection);
+    } finally {
+      this.#changes.end(connectionId);
+    }
+  }
+
+  async #open(connection: LocalConnection): Promise<void> {
+    const { connectionId } = connection;
+    try {
+      await this.#keeper.write((lease) => this.#projection.open(lease, connection));
+    } catch (error) {
+      // Joins may be under way already.
+      this.#removals.later({ connection, rooms: this.#forget(connection) });
+      throw error;
+    }
+    // The socket may have closed meanwhile, and its removal been overtaken by a retry.
+    if (this.#local.get(connectionId) !== connection) await this.#removals.run({ connection, rooms: [] });
+  }
+
+  async update(connectionId: string, metadata: unknown): Promise<void> {
+    this.#requireRunning();
+    const connection = this.#local.require(connectionId);
+    connection.metadata = serializeMetadata(metadata, this.#options.maxMetadataBytes);
+    connection.isAnnounced = false;
+    try {
+      await this.#changes.run(connectionId, () =>
+        this.#keeper.write((lease) => this.#projection.update(lease, connection)),
+      );
+    } catch (error) {
+      if (this.#local.get(connectionId) === connection) this.#outdated.add(connection);
+      throw error;
+    }
+  }
+
+  async close(connectionId: string, { signOff = false }: CloseOptions = {}): Promise<void> {
+    const connection = this.#local.get(connectionId);
+    if (connection === undefined) return;
+    if (signOff) connection.graceMs = 0;
+    this.#outdated.delete(connection);
+    await this.#removals.run({ connection, rooms: this.#forget(connection) });
+  }
+
+  async join(connectionId: string, room: string, { session = false }: JoinRoomOptions = {}): Promise<void> {
+    this.#requireRunning();
+    requireName(room, "room");
+    const connection = this.#local.require(connectionId);
+    const joining = connection.joining.get(room);
+    if (joining !== undefined) return joining;
+    if (connection.rooms.has(room)) return;
+    this.#local.enter(connection, room);
+    this.#changes.begin(connectionId);
+    const attempt = this.#join(connection, room, session).finally(() => {
+      this.#changes.end(connectionId);
+      if (connection.joining.get(room) === attempt) connection.joining.delete(room);
+    });
+    connection.joining.set(room, attempt);
+    return attempt;
+  }
+
+  /** Takes a connection out of the truth; the rooms that it was in. */
+  #forget(connection: LocalConnection): string[] {
+    const rooms = [...connection.rooms];
+    this.#local.delete(connection);
+    connection.rooms.clear();
+    for (const room of rooms) this.#options.interest.exit(room);
+    return rooms;
+  }
+
+  async #join(connection: LocalConnection, room: string, session: boolean): Promise<void> {
+    // Both at once: the join costs one round trip.
+    const [live, written] = await Promise.allSettled([
+      this.#options.interest.enter(room),
+      this.#changes.run(connection.connectionId, () =>
+        this.#keeper.write((lease) => this.#projection.join(lease, connection, room, session)),
+      ),
+    ]);
+    const stayed = connection.rooms.has(room);
+    if (live.status === "fulfilled" && written.status === "fulfilled" && stayed) return;
+    if (stayed) {
+      this.#local.exit(connection, room);
+      if (live.status === "fulfilled") this.#options.interest.exit(room);
+    }
+    // Where it left or closed meanwhile, that call's removal may have been overtaken by a retry.
+    await this.#removals.run({ connection, rooms: [room] });
+    if (live.status === "rejected") throw live.reason;
+    if (written.status === "rejected") throw written.reason;
+    throw new CmError("not-found", "The connection left while it was joining.");
+  }
+
+  async leave(connectionId: string, room: string): Promise<void> {
+    const connection = this.#local.get(connectionId);
+    if (connection === undefined || !connection.rooms.has(room)) return;
+    this.#local.exit(connection, room);
+    connection.joining.delete(room);
+    this.#options.interest.exit(room);
+    await this.#removals.run({ connection, rooms: [room] });
+  }
+
+  async reap(serverId: string): Promise<number | undefined> {
+    this.#requireRunning();
+    requireServerId(serverId);
+    this.#keeper.current();
+    return serverId === this.serverId ? undefined : this.#reaper.reap(serverId);
+  }
+
+  async reapExpired(): Promise<number> {
+    this.#requireRunning();
+    const renewal = await this.#keeper.look();
+    this.#noteLost([...renewal.expired, ...renewal.buried]);
+    const failures: unknown[] = [];
+    const connections = await this.#reaper.reapAll(this.#othersOf(renewal.expired), (cause) => failures.push(cause));
+    if (failures.length > 0) throw failures[0];
+    return connections;
+  }
+
+  stats(): MembershipStats {
+    return {
+      connections: this.#local.size,
+      rooms: this.#local.roomCount,
+      users: this.#local.userCount,
+      pendingRemovals: this.#removals.pending,
+      reapedServers: this.#reaper.reapedServers,
+      reprojections: this.#reprojections,
+      repairs: this.#check.stats(),
+    };
+  }
+
+  shutdown(): Promise<void> {
+    this.#shutdown ??= this.#shutDown();
+    return this.#shutdown;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.shutdown();
+  }
+
+  async #shutDown(): Promise<void> {
+    clearInterval(this.#staleTimer);
+    this.#unlisten();
+    this.#stopChecking.abort();
+    await this.#keeper.stop();
+    await Promise.all([this.#reaper.stop(), this.#reaping, this.#checking, this.#background]);
+    await this.#settling.stop();
+    if (!(await this.#withdraw())) {
+      // The lease is left to run out: without it nobody would find what is still there.
+      return;
+    }
+    try {
+      await this.#keeper.release();
+    } catch (cause) {
+      this.#report(cause, "lease");
+    }
+  }
+
+  /** Takes everything out of the store; whether that is so. */
+  async #withdraw(): Promise<boolean> {
+    if (!this.#keeper.acquired) return true;
+    try {
+      const isClear = await this.#removals.finish();
+      await this.#projection.withdraw(this.#keeper.current(), this.#options.offlineGraceMs);
+      if (!isClear) throw new CmError("unavailable", "The store has not taken all removals.");
+      return true;
+    } catch (cause) {
+      this.#report(cause, "projection");
+      return false;
+    }
+  }
+
+  #afterBeat({ lease, expired, buried }: Renewal): void {
+    this.#noteLost([...expired, ...buried]);
+    // A slow one is not followed by a second one beside it, and does not hold up the others.
+    this.#background ??= this.#round(lease).finally(() => {
+      this.#background = undefined;
+    });
+    this.#reaping ??= this.#reaper
+      .reapAll(this.#othersOf(expired), (cause) => this.#report(cause, "reaping"))
+      .finally(() => {
+        this.#reaping = undefined;
+      });
+    this.#checking ??= this.#attempt(() => this.#check.beat(lease, this.#stopChecking.signal)).finally(() => {
+      this.#checking = undefined;
+    });
+  }
+
+  async #round(lease: Lease): Promise<void> {
+    await this.#attempt(() => this.#removals.retry());
+    await this.#attempt(() => this.#updateOutdated());
+    await this.#attempt(() => this.#upkeep.beat(lease));
+    await this.#attempt(() => this.#settling.sweep());
+  }
+
+  #othersOf(serverIds: readonly string[]): string[] {
+    return serverIds.filter((serverId) => serverId !== this.serverId);
+  }
+
+  /** Tells of those that were not named before. */
+  #noteLost(serverIds: readonly string[]): void {
+    const known = this.#lost;
+    this.#lost = new Set(this.#othersOf(serverIds));
+    const news = [...this.#lost].filter((serverId) => !known.has(serverId));
+    if (news.length > 0) this.#options.onServersLost(news);
+  }
+
+  /** Writes the metadata that the store has not taken; ends with the first failure. */
+  async #updateOutdated(): Promise<void> {
+    for (const connection of this.#outdated) {
+      await this.#changes.run(connection.connectionId, () =>
+        this.#keeper.write((current) => this.#projection.update(current, connection)),
+      );
+      this.#outdated.delete(connection);
+    }
+  }
+
+  /** One task of a round: a failure is reported and does not keep the others from running. */
+  async #attempt(task: () => Promise<unknown>): Promise<void> {
+    try {
+      await task();
+    } catch (cause) {
+      this.#report(cause, "projection");
+    }
+  }
+
+  #reportStale(): void {
+    const { now, staleConnectionTimeoutMs, lastSeenOf, onStale } = this.#options;
+    const before = now() - staleConnectionTimeoutMs;
+    for (const { connectionId } of this.#local.all()) {
+      const lastSeen = lastSeenOf(connectionId);
+      if (lastSeen !== undefined && lastSeen < before) onStale(connectionId);
+    }
+  }
+
+  #report(cause: unknown, stage: "projection" | "lease" | "reaping"): void {
+    this.#options.onError(toCmError(cause, "internal", "A background task of the membership failed."), { stage });
+  }
+
+  #requireRunning(): void {
+    if (this.#shutdown !== undefined) throw new CmError("closed", "The membership was shut down.");
+  }
+}
