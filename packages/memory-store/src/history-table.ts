@@ -5,6 +5,7 @@ import {
   type HistoryPosition,
   type HistorySlice,
   historyStamp,
+  type StampedDraft,
 } from "@cm/protocol";
 import type { ChannelTable } from "./channel-table.js";
 import { SenderRecord } from "./sender-record.js";
@@ -34,6 +35,7 @@ interface Stored extends HistoryEntry {
 
 interface RoomHistory {
   readonly epoch: number;
+  readonly former: HistoryPosition | undefined;
   offset: number;
   entries: Stored[];
   readonly senders: Map<string, SenderRecord>;
@@ -81,8 +83,9 @@ export class HistoryTable {
       });
     }
     const history = this.#touched(room, limits);
+    const { former } = history;
     const top = { epoch: history.epoch, offset: history.offset };
-    if (from.epoch !== top.epoch || from.offset > top.offset) return { top, complete: false, entries: [] };
+    if (from.epoch !== top.epoch || from.offset > top.offset) return { top, complete: false, former, entries: [] };
     const oldest = top.offset - history.entries.length + 1;
     const start = Math.max(from.offset + 1, oldest) - oldest;
     let bytes = 0;
@@ -92,7 +95,7 @@ export class HistoryTable {
       if (entries.length > 0 && bytes > SLICE_BYTES_MAX) break;
       entries.push({ offset, message });
     }
-    return { top, complete: from.offset + 1 >= oldest, entries };
+    return { top, complete: from.offset + 1 >= oldest, former, entries };
   }
 
   position(room: string, limits: HistoryLimits): HistoryPosition {
@@ -100,10 +103,36 @@ export class HistoryTable {
     return { epoch, offset };
   }
 
-  restart(room: string, reached: HistoryPosition, limits: HistoryLimits): HistoryPosition {
-    const { epoch, offset } = this.#touched(room, limits);
-    if (epoch === reached.epoch && offset < reached.offset) this.#rooms.delete(room);
-    return this.position(room, limits);
+  restart(
+    room: string,
+    reached: HistoryPosition,
+    { before, after }: StampedDraft,
+    limits: HistoryLimits,
+  ): HistoryPosition {
+    const { epoch, offset, former } = this.#touched(room, limits);
+    const isSetBack = epoch === reached.epoch && offset < reached.offset;
+    const isUndertold = former?.epoch === reached.epoch && former.offset < reached.offset;
+    if (!isSetBack && !isUndertold) return { epoch, offset };
+    // Where too little was told, whoever is in this one is behind its next offset.
+    const begun = this.#begin(room, isSetBack ? reached : { epoch, offset: offset + 1 });
+    const stamp = Buffer.from(historyStamp(begun));
+    this.#channels.publish({ kind: "room", name: room }, Buffer.concat([before, stamp, after]));
+    return { epoch: begun.epoch, offset: 0 };
+  }
+
+  #begin(room: string, former: HistoryPosition | undefined): RoomHistory {
+    const now = this.#now();
+    const begun = {
+      epoch: newEpoch(),
+      former,
+      offset: 0,
+      entries: [],
+      senders: new Map<string, SenderRecord>(),
+      keptUntilMs: now,
+      knownUntilMs: now + PLACE_TTL_MS,
+    };
+    this.#rooms.set(room, begun);
+    return begun;
   }
 
   /** The room's history, the last to be forgotten from now on; begun where there is none. */
@@ -112,7 +141,7 @@ export class HistoryTable {
     let history = this.#rooms.get(room);
     this.#rooms.delete(room);
     if (history === undefined || history.knownUntilMs <= now) {
-      history = { epoch: newEpoch(), offset: 0, entries: [], senders: new Map(), keptUntilMs: now, knownUntilMs: now };
+      history = this.#begin(room, undefined);
     }
     if (history.keptUntilMs <= now) {
       history.entries = [];

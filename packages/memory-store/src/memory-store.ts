@@ -107,7 +107,10 @@ class MemoryStore implements Store {
     append: (room, draft) => this.#call(({ history }) => history.append(room, draft, this.#historyLimits)),
     since: (room, from, limit) => this.#call(({ history }) => history.since(room, from, limit, this.#historyLimits)),
     position: (room) => this.#call(({ history }) => history.position(room, this.#historyLimits)),
-    restart: (room, reached) => this.#call(({ history }) => history.restart(room, reached, this.#historyLimits)),
+    restart: (room, reached, notice) =>
+      this.#call(({ history }) => history.restart(room, reached, notice, this.#historyLimits)),
+    // Nothing interrupts it.
+    onProven: () => () => undefined,
   };
 
   get bus(): Bus {

@@ -76,7 +76,14 @@ export type { ConnectionLimits, DirectOutcome, MemberEntry, Sender, ServerFrame 
 export type { FailureStage, OnError } from "./background.js";
 export type { Bus, BusHandler, Channel, ResumeHandler, Subscription } from "./contracts/bus.js";
 export type { ConnectionReaping, ConnectionRecord, ConnectionRegistry } from "./contracts/connection-registry.js";
-export type { History, HistoryDraft, HistoryEntry, HistoryPosition, HistorySlice } from "./contracts/history.js";
+export type {
+  History,
+  HistoryDraft,
+  HistoryEntry,
+  HistoryPosition,
+  HistorySlice,
+  StampedDraft,
+} from "./contracts/history.js";
 export type { LocalConnection, LocalConnectionManager } from "./contracts/local-connection-manager.js";
 export type { LocalDelivery, RoomInterest } from "./contracts/local-delivery.js";
 export type {

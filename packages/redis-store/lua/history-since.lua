@@ -4,7 +4,8 @@
 --          for the first message; 5 the epoch of a history that begins now; 6 time to live of
 --          the place in ms
 -- Returns: {epoch, latest offset, 1 where nothing after the place is gone, offset of the first
---          message, messages...}
+--          message, epoch and offset that the history before this one had reached at least
+--          or two empty ones, messages...}
 -- Cost:    O(messages answered and those before the first)
 -- Cluster: all keys carry the tag of the room's partition
 -- Uses:    history
@@ -16,7 +17,9 @@ local newEpoch, placeTtlMs = ARGV[5], tonumber(ARGV[6])
 local STEP = 16
 
 local epoch, offset = openHistory(historyKey, placeKey, newEpoch, placeTtlMs)
-local reply = { epoch, string.format('%.0f', offset), '0', '0' }
+local former = redis.call('HMGET', placeKey, 'formerEpoch', 'formerOffset')
+local reply = { epoch, string.format('%.0f', offset), '0', '0', former[1] or '', former[2] or '' }
+local head = #reply
 if epoch ~= fromEpoch or fromOffset > offset then
   return reply
 end
@@ -33,7 +36,7 @@ for from = first, last, STEP do
   for _, entry in ipairs(stored) do
     local message = string.sub(entry, 14)
     bytes = bytes + #message
-    if bytes > maxBytes and #reply > 4 then
+    if bytes > maxBytes and #reply > head then
       return reply
     end
     reply[#reply + 1] = message

@@ -1,4 +1,4 @@
-import type { HistoryDraft, HistoryPosition, HistorySlice } from "@cm/protocol";
+import type { HistoryDraft, HistoryPosition, HistorySlice, StampedDraft } from "@cm/protocol";
 import { defineScript, toList } from "./script.js";
 
 /** The keys of one room's history. */
@@ -31,6 +31,8 @@ export const historyAppend = defineScript(
         readonly publishCommand: string;
         /** Whether it certainly was not sent before. */
         readonly isNew: boolean;
+        /** What was acknowledged lately of the sender's numbers, and in which history; 0 and 0 where nothing was. */
+        readonly known: { readonly epoch: number; readonly sequence: number };
       },
   ) => ({
     keys: [input.history, input.place, input.sender, input.channel],
@@ -45,6 +47,8 @@ export const historyAppend = defineScript(
       input.placeTtlMs,
       input.publishCommand,
       input.isNew ? 1 : 0,
+      input.known.epoch,
+      input.known.sequence,
     ],
   }),
   toPosition,
@@ -60,11 +64,12 @@ export const historySince = defineScript(
     args: [input.from.epoch, input.from.offset, input.limit, input.maxBytes, input.newEpoch, input.placeTtlMs],
   }),
   (reply): HistorySlice => {
-    const [epoch, offset, complete, first, ...messages] = toList(reply);
+    const [epoch, offset, complete, first, formerEpoch, formerOffset, ...messages] = toList(reply);
     const firstOffset = toCount(first);
     return {
       top: { epoch: toCount(epoch), offset: toCount(offset) },
       complete: toCount(complete) === 1,
+      former: toCount(formerEpoch) === 0 ? undefined : { epoch: toCount(formerEpoch), offset: toCount(formerOffset) },
       entries: messages.flatMap((message, i) =>
         message instanceof Uint8Array ? [{ offset: firstOffset + i, message }] : [],
       ),
@@ -74,9 +79,21 @@ export const historySince = defineScript(
 
 export const historyRestart = defineScript(
   "history-restart",
-  (input: HistoryKeys & Beginning & { readonly reached: HistoryPosition }) => ({
-    keys: [input.history, input.place],
-    args: [input.reached.epoch, input.reached.offset, input.newEpoch, input.placeTtlMs],
+  (
+    input: HistoryKeys &
+      Beginning &
+      StampedDraft & { readonly channel: string; readonly reached: HistoryPosition; readonly publishCommand: string },
+  ) => ({
+    keys: [input.history, input.place, input.channel],
+    args: [
+      input.reached.epoch,
+      input.reached.offset,
+      input.newEpoch,
+      input.placeTtlMs,
+      input.before,
+      input.after,
+      input.publishCommand,
+    ],
   }),
   toPosition,
 );

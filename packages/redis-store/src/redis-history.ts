@@ -1,5 +1,12 @@
 import { randomInt } from "node:crypto";
-import { CmError, type History, type HistoryDraft, type HistoryPosition, type HistorySlice } from "@cm/protocol";
+import {
+  CmError,
+  type History,
+  type HistoryDraft,
+  type HistoryPosition,
+  type HistorySlice,
+  type StampedDraft,
+} from "@cm/protocol";
 import type { Commands } from "./commands.js";
 import { type HistoryKeys, historyAppend, historyRestart, historySince } from "./history-scripts.js";
 import type { Keys } from "./keys.js";
@@ -26,21 +33,38 @@ const EPOCH_MAX = 2 ** 32 - 1;
 /** Rooms whose keys are remembered; some 300 bytes each. */
 const ROOMS_MAX = 10_000;
 
+/** What is known of a room that messages went to. */
+interface KnownRoom {
+  readonly keys: HistoryKeys;
+  readonly channel: string;
+  /** What was acknowledged last; a history that lacks it was set back. */
+  latest: Acknowledged | undefined;
+}
+
+interface Acknowledged {
+  /** Of the history. */
+  readonly epoch: number;
+  readonly sender: HistoryDraft["sender"];
+  readonly atMs: number;
+}
+
+const NOTHING_KNOWN = { epoch: 0, sequence: 0 };
+
 /** Belongs to no history. */
 const NOWHERE: HistoryPosition = { epoch: 0, offset: 0 };
 
 /** A list of messages beside a hash with the epoch and the latest offset. */
-export class RedisHistory implements History {
+export class RedisHistory implements Omit<History, "onProven"> {
   readonly #parts: RedisHistoryParts;
   /** Of rooms that messages went to: hashing a name for each message costs more than sending it. */
-  readonly #rooms = new Map<string, HistoryKeys & { readonly channel: string }>();
+  readonly #rooms = new Map<string, KnownRoom>();
   #epoch = randomInt(1, 2 ** 32);
 
   constructor(parts: RedisHistoryParts) {
     this.#parts = parts;
   }
 
-  append(room: string, { before, after, sender }: HistoryDraft): Promise<HistoryPosition> {
+  async append(room: string, { before, after, sender }: HistoryDraft): Promise<HistoryPosition> {
     const {
       publisher,
       keys: names,
@@ -48,15 +72,18 @@ export class RedisHistory implements History {
       historyMaxMessages: maxMessages,
       historyTtlMs: ttlMs,
     } = this.#parts;
-    const keys = this.#keysOf(room);
+    const known = this.#known(room);
+    const { keys, channel } = known;
     const input = {
       ...keys,
       ...this.#beginning(),
+      channel,
       before,
       after,
       sender: names.historySender(keys, sender.origin),
       senderEpoch: sender.epoch,
       sequence: sender.sequence,
+      known: this.#latestOf(known, sender),
       maxMessages,
       ttlMs,
       publishCommand,
@@ -64,7 +91,9 @@ export class RedisHistory implements History {
     };
     // As a message goes, and not as a command: at once or not at all.
     const bytes = before.length + after.length;
-    return publisher.run(keys.channel, historyAppend, { input, again: { ...input, isNew: true }, bytes });
+    const position = await publisher.run(channel, historyAppend, { input, again: { ...input, isNew: true }, bytes });
+    known.latest = { epoch: position.epoch, sender, atMs: performance.now() };
+    return position;
   }
 
   async since(room: string, from: HistoryPosition, limit: number): Promise<HistorySlice> {
@@ -80,9 +109,17 @@ export class RedisHistory implements History {
     return (await this.#read(room, NOWHERE, 0)).top;
   }
 
-  restart(room: string, reached: HistoryPosition): Promise<HistoryPosition> {
-    const { commands, keys } = this.#parts;
-    return commands.run(historyRestart, { ...keys.historyKeys(room), ...this.#beginning(), reached });
+  restart(room: string, reached: HistoryPosition, notice: StampedDraft): Promise<HistoryPosition> {
+    const { commands, publishCommand } = this.#parts;
+    const { keys, channel } = this.#known(room);
+    return commands.run(historyRestart, {
+      ...keys,
+      ...this.#beginning(),
+      ...notice,
+      channel,
+      reached,
+      publishCommand,
+    });
   }
 
   #read(room: string, from: HistoryPosition, limit: number): Promise<HistorySlice> {
@@ -97,11 +134,21 @@ export class RedisHistory implements History {
     return { newEpoch: this.#epoch, placeTtlMs: Math.max(PLACE_TTL_MS, this.#parts.historyTtlMs) };
   }
 
-  #keysOf(room: string): HistoryKeys & { readonly channel: string } {
+  /** The latest acknowledged number of the sender that the history must know, as long as nothing of it has run out. */
+  #latestOf({ latest }: KnownRoom, sender: HistoryDraft["sender"]): { epoch: number; sequence: number } {
+    if (latest === undefined || latest.sender.origin !== sender.origin || latest.sender.epoch !== sender.epoch) {
+      return NOTHING_KNOWN;
+    }
+    if (performance.now() - latest.atMs > this.#parts.historyTtlMs / 2) return NOTHING_KNOWN;
+    return { epoch: latest.epoch, sequence: latest.sender.sequence };
+  }
+
+  #known(room: string): KnownRoom {
     const known = this.#rooms.get(room);
     if (known !== undefined) return known;
     const { keys } = this.#parts;
-    const made = { ...keys.historyKeys(room), channel: keys.channel({ kind: "room", name: room }) };
+    const channel = keys.channel({ kind: "room", name: room });
+    const made: KnownRoom = { keys: keys.historyKeys(room), channel, latest: undefined };
     if (this.#rooms.size >= ROOMS_MAX) this.#rooms.clear();
     this.#rooms.set(room, made);
     return made;

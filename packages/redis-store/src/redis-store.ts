@@ -113,7 +113,9 @@ class ConnectedStore implements RedisStore {
     append: (room, draft) => this.#running?.history.append(room, draft) ?? Promise.reject(storeClosed()),
     since: (room, from, limit) => this.#with(({ history }) => history.since(room, from, limit)),
     position: (room) => this.#with(({ history }) => history.position(room)),
-    restart: (room, reached) => this.#with(({ history }) => history.restart(room, reached)),
+    restart: (room, reached, notice) => this.#with(({ history }) => history.restart(room, reached, notice)),
+    // The link counts as in sync when a probe that was published came back.
+    onProven: (handler) => this.#link.onState((state) => state === "in-sync" && handler()),
   };
 
   get link(): Link {

@@ -2,6 +2,7 @@ import {
   askRedis,
   eventually,
   type RedisServer,
+  RespConnection,
   startRedis,
   startRedisCluster,
   startRedisSentinel,
@@ -70,6 +71,43 @@ it("restores 5,000 channels though it breaks again meanwhile, with channels adde
   expect(kept.filter((name) => !resumed.has(name))).toEqual([]);
   expect(store.link.status().reconnects).toBeGreaterThanOrEqual(3);
 });
+
+it("tells of an interruption before it hands on any message that came after it", async () => {
+  const redis = await ownRedis();
+  const store = await startStore({ url: redis.url, commandTimeoutMs: 10_000 });
+  const last = new Map<string, number>();
+  const faults: string[] = [];
+  await Promise.all(
+    Array.from({ length: 1_500 }, (_, i) => `room-${i}`).map((name) =>
+      store.bus.subscribe(
+        { kind: "room", name },
+        (message) => {
+          const n = Number(Buffer.from(message).toString());
+          const before = last.get(name);
+          if (before !== undefined && n > before + 1) faults.push(`${name}: ${n} after ${before}`);
+          last.set(name, n);
+        },
+        // From here on anything may be next.
+        () => last.delete(name),
+      ),
+    ),
+  );
+  const publisher = await RespConnection.open(redis.port);
+  onTestFinished(() => publisher.close());
+  const channels = (await askRedis(redis.port, "PUBSUB", "CHANNELS", "*:room:*")) as string[];
+  // Without a pause: some come right behind the acknowledgements.
+  let n = 0;
+  for (let round = 0; round < 5; round++) {
+    const { reconnects } = store.link.status();
+    await askRedis(redis.port, "CLIENT", "KILL", "TYPE", "pubsub");
+    while (store.link.status().reconnects === reconnects || store.link.state !== "in-sync") {
+      n++;
+      await Promise.all(channels.map((channel) => publisher.command("PUBLISH", channel, String(n))));
+    }
+  }
+  await eventually(() => expect(new Set(last.values())).toEqual(new Set([n])));
+  expect(faults).toEqual([]);
+}, 30_000);
 
 it("leaves a master that hangs behind when Sentinels promote another", async () => {
   const sentinel = await startRedisSentinel({ downAfterMs: 500 });

@@ -51,6 +51,8 @@ export class SubscriberConnection {
   readonly #restoring = new Set<string>();
   /** Subscribed, no longer wanted, not let go yet. */
   readonly #leaving = new Set<string>();
+  /** Let go, which is not acknowledged yet: what still comes is for another connection to hear. */
+  readonly #left = new Set<string>();
   readonly #unlisten: () => void;
   /** Grows with every connection, so that answers to an earlier one are not mistaken. */
   #epoch = 0;
@@ -85,6 +87,7 @@ export class SubscriberConnection {
   /** `wasLive`: it was live on another connection, and somebody relies on it. */
   want(channel: string, wasLive = false): void {
     this.#wanted.add(channel);
+    this.#left.delete(channel);
     if (wasLive && !this.#live.has(channel)) this.#restoring.add(channel);
     if (this.#leaving.delete(channel)) this.#goneLive(channel);
     else if (!this.#live.has(channel)) this.#schedule();
@@ -93,6 +96,7 @@ export class SubscriberConnection {
   drop(channel: string): void {
     if (!this.#wanted.delete(channel)) return;
     this.#restoring.delete(channel);
+    if (this.#live.has(channel) || this.#sent.has(channel)) this.#left.add(channel);
     if (this.#live.delete(channel)) this.#leaving.add(channel);
     this.#schedule();
   }
@@ -129,18 +133,31 @@ export class SubscriberConnection {
     const message = this.#sharded ? "smessageBuffer" : "messageBuffer";
     const renewed = (): void => this.#renewed();
     const moved = (): void => this.#onMoved();
-    redis.on(message, this.#events.message);
+    const take = (channel: Buffer, payload: Buffer): void => this.#take(channel, payload);
+    redis.on(message, take);
     redis.on("error", this.#events.failed);
     redis.on("ready", renewed);
     redis.on("close", renewed);
     redis.on("moved", moved);
     return () => {
-      redis.off(message, this.#events.message);
+      redis.off(message, take);
       redis.off("error", this.#events.failed);
       redis.off("ready", renewed);
       redis.off("close", renewed);
       redis.off("moved", moved);
     };
+  }
+
+  #take(channel: Buffer, payload: Buffer): void {
+    // Both are empty almost always: no message costs more than that.
+    if (this.#left.size > 0 && this.#left.has(channel.toString())) return;
+    if (this.#restoring.size > 0) this.#proveLive(channel.toString());
+    this.#events.message(channel, payload);
+  }
+
+  /** Its acknowledgement may be behind those of others: whoever listens has to know of the interruption first. */
+  #proveLive(channel: string): void {
+    if (this.#wanted.has(channel) && !this.#live.has(channel)) this.#goneLive(channel);
   }
 
   #schedule(): void {
@@ -160,7 +177,10 @@ export class SubscriberConnection {
     this.#leaving.clear();
     for (const batch of this.#batches(leaving)) {
       // Where it fails, the connection or the slot is gone, and the subscription with it.
-      this.#unsubscribe(batch).catch(() => undefined);
+      const forget = (): void => {
+        for (const channel of batch) this.#left.delete(channel);
+      };
+      this.#unsubscribe(batch).then(forget, forget);
     }
     const missing = [...this.#wanted].filter((channel) => !this.#live.has(channel) && !this.#sent.has(channel));
     for (const batch of this.#batches(missing)) {
@@ -193,6 +213,7 @@ export class SubscriberConnection {
     this.#endPatience();
     for (const channel of batch) {
       this.#sent.delete(channel);
+      if (this.#live.has(channel)) continue;
       if (this.#wanted.has(channel)) this.#goneLive(channel);
       else this.#leaving.add(channel);
     }
@@ -223,6 +244,7 @@ export class SubscriberConnection {
     this.#endPatience();
     this.#sent.clear();
     this.#leaving.clear();
+    this.#left.clear();
     this.#loseAll();
     this.#events.renewed();
     this.#events.changed();

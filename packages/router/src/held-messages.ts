@@ -17,7 +17,7 @@ export class HeldMessages {
   }
 
   /** Keeps a copy: the bytes are only valid during the call. */
-  add({ at, payload, except }: StreamMessage): void {
+  add({ at, id, payload, except }: StreamMessage): void {
     if (this.#messages.length >= MESSAGES_MAX || this.#bytes + payload.length > BYTES_MAX) {
       // The latest ones are kept, as they are the least likely to have been read.
       this.takeAll();
@@ -25,7 +25,7 @@ export class HeldMessages {
     }
     this.#added++;
     this.#bytes += payload.length;
-    this.#messages.push({ at, payload: Uint8Array.from(payload), except });
+    this.#messages.push({ at, id, payload: Uint8Array.from(payload), except });
   }
 
   /** Whether it is held, and everything that came since the holding began. */

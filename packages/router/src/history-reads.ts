@@ -11,6 +11,7 @@ export function readWithMeasure(history: History): History {
     append: (room, draft) => history.append(room, draft),
     since: (room, from, limit) => slots.use(() => history.since(room, from, limit)),
     position: (room) => history.position(room),
-    restart: (room, reached) => history.restart(room, reached),
+    restart: (room, reached, notice) => history.restart(room, reached, notice),
+    onProven: (handler) => history.onProven(handler),
   };
 }

@@ -12,6 +12,7 @@ import { Arrivals, type Inbound } from "./arrivals.js";
 import type { IncomingRequests } from "./incoming-requests.js";
 import type { ServerMessageHandler } from "./options.js";
 import type { PendingAnswers } from "./pending-answers.js";
+import { messageId } from "./recent-messages.js";
 import type { RoomStream } from "./room-stream.js";
 import type { SubscribedRoom } from "./room-subscriptions.js";
 import type { StreamMessage } from "./stream-message.js";
@@ -64,9 +65,11 @@ export class Inbox {
   }
 
   /** What a message in a room's history says; `undefined`, and counted, where it is damaged. */
-  readStored(room: string, bytes: Uint8Array): Pick<StreamMessage, "payload" | "except"> | undefined {
+  readStored(room: string, bytes: Uint8Array): Omit<StreamMessage, "at"> | undefined {
     const message = this.#decodeOf(room, bytes);
-    if (message === undefined || isUtf8(message.payload)) return message;
+    if (message === undefined) return undefined;
+    const { origin, epoch, sequence, payload, except } = message;
+    if (isUtf8(payload)) return { id: messageId(origin, epoch, sequence), payload, except };
     this.counts.damaged++;
     return undefined;
   }
@@ -102,15 +105,24 @@ export class Inbox {
     if (!room.hearsItself && inbound.origin === this.#options.serverId) return;
     // A text frame that is not UTF-8 makes a browser give up its connection.
     if (!isUtf8(payload)) this.counts.damaged++;
-    else if (room.stream !== undefined && inbound.isStamped) this.#take(room.stream, payload, except);
+    else if (room.stream !== undefined && inbound.isStamped)
+      this.#take(room.stream, inbound, position, payload, except);
+    // Where the room is not held for recoverable, the notice of another history says nothing.
+    else if (inbound.isStamped && readHistoryStamp(payload)?.offset === 0) return;
     else if (this.#isFresh(inbound, position, room.name)) this.#options.local.toRoom(room.name, payload, except);
   }
 
   /** Its place in the history is what counts, and not its publisher's number. */
-  #take(stream: RoomStream, payload: Uint8Array, except: readonly string[]): void {
+  #take(
+    stream: RoomStream,
+    { origin }: Inbound,
+    { epoch, sequence }: EnvelopePosition,
+    payload: Uint8Array,
+    except: readonly string[],
+  ): void {
     const at = readHistoryStamp(payload);
     if (at === undefined) this.counts.damaged++;
-    else stream.take({ at, payload, except });
+    else stream.take({ at, id: messageId(origin, epoch, sequence), payload, except });
   }
 
   /** How a message on this server's own channel is handed on; `undefined` where it does not belong there. */

@@ -43,6 +43,21 @@ const publish = (server: Server, numbers: readonly number[]): Promise<unknown> =
 /** Breaks all subscribing connections of a Redis, of all servers. */
 const cutAll = ({ redis }: Place): Promise<unknown> => askRedis(redis.port, "CLIENT", "KILL", "TYPE", "pubsub");
 
+/** A gap of which nothing more is known. */
+const UNKNOWN = { room: "lobby", known: undefined };
+
+/** Notes what Redis keeps of histories; returns how to set it back to that, as a replica that had lagged would. */
+async function remember({ redis, prefix }: Place): Promise<() => Promise<void>> {
+  const ofHistories = async () =>
+    (await keysUnder(redis.url, prefix)).filter((key) => /:(history|place|sender):/.test(key));
+  const kept = await ofHistories();
+  for (const key of kept) await askRedis(redis.port, "COPY", key, `kept ${key}`);
+  return async () => {
+    await askRedis(redis.port, "DEL", ...(await ofHistories()));
+    for (const key of kept) await askRedis(redis.port, "COPY", `kept ${key}`, key);
+  };
+}
+
 describe("a recoverable room", () => {
   it("gives every member every message once and in order, though subscribers are killed while 1,000 are published", async () => {
     const place = await startPlace();
@@ -132,6 +147,76 @@ describe("a recoverable room", () => {
     await eventually(() => expect(a.gaps).toContainEqual({ room: "lobby", known: undefined }));
     await publish(b, [11, 12]);
     await eventually(() => expect(numbersOf(a)).toEqual(upTo(12)));
+  });
+
+  it("tells all servers, whatever they had heard, where Redis was set back and has given offsets again", async () => {
+    const place = await startPlace();
+    const [a, b, c] = [await place.start("a"), await place.start("b"), await place.start("c")];
+    await a.router.enter("lobby");
+    await publish(b, upTo(10));
+    const setBack = await remember(place);
+    await publish(b, upTo(5, 11));
+    await eventually(() => expect(numbersOf(a)).toEqual(upTo(15)));
+    await setBack();
+    // As if it had been away meanwhile: to this one the history looks whole.
+    const late = await place.start("late");
+    await late.router.enter("lobby");
+    await cutAll(place);
+    await publish(c, upTo(6, 16));
+    for (const server of [a, late]) await eventually(() => expect(server.gaps).toContainEqual(UNKNOWN));
+    await publish(c, [30, 31]);
+    for (const server of [a, late]) await eventually(() => expect(numbersOf(server).slice(-2)).toEqual([30, 31]));
+    expect(numbersOf(a).slice(0, 15)).toEqual(upTo(15));
+    // What was given offsets of old is this one's as far as it had it by then.
+    expect(upTo(6, 16)).toEqual(expect.arrayContaining(numbersOf(late).slice(0, -2)));
+  });
+
+  it("notices offsets that are given again though nothing was interrupted", async () => {
+    const place = await startPlace();
+    const [a, b, c] = [await place.start("a"), await place.start("b"), await place.start("c")];
+    await a.router.enter("lobby");
+    await publish(b, upTo(10));
+    const setBack = await remember(place);
+    await publish(b, upTo(5, 11));
+    await eventually(() => expect(numbersOf(a)).toEqual(upTo(15)));
+    await setBack();
+    await publish(c, [16]);
+    await eventually(() => expect(a.gaps).toContainEqual(UNKNOWN));
+    await publish(c, [17, 18]);
+    await eventually(() => expect(numbersOf(a)).toEqual([...upTo(15), 17, 18]));
+  });
+
+  it("tells members of messages that were acknowledged, heard by nobody, and lost", async () => {
+    const place = await startPlace();
+    const [a, b] = [await place.start("a"), await place.start("b")];
+    await publish(b, [1]);
+    const setBack = await remember(place);
+    await publish(b, [2, 3]);
+    await setBack();
+    await a.router.enter("lobby");
+    await publish(b, [4]);
+    await eventually(() => expect(numbersOf(a)).toEqual([4]));
+    expect(a.gaps).toEqual([UNKNOWN]);
+    await publish(b, [5]);
+    await eventually(() => expect(numbersOf(a)).toEqual([4, 5]));
+    expect(a.gaps).toEqual([UNKNOWN]);
+  });
+
+  it("does not take a history for set back whose messages ran out", async () => {
+    const place = await startPlace({ historyTtlMs: 1_000 });
+    const [a, b] = [await place.start("a"), await place.start("b")];
+    await a.router.enter("lobby");
+    await publish(b, [1, 2]);
+    await eventually(async () =>
+      expect((await keysUnder(place.redis.url, place.prefix)).filter((key) => /:(history|sender):/.test(key))).toEqual(
+        [],
+      ),
+    );
+    await publish(b, [3]);
+    await cutAll(place);
+    await publish(b, [4]);
+    await eventually(() => expect(numbersOf(a)).toEqual(upTo(4)));
+    expect(a.gaps.filter(({ room }) => room === "lobby")).toEqual([]);
   });
 
   it("works the same in a Cluster", async () => {

@@ -3,6 +3,7 @@ import type { Bus, BusHandler, History, ResumeHandler, Store } from "@cm/protoco
 import { eventually } from "@cm/test-kit";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { historyNotice } from "./history-notice.js";
 import type { RouterOptions } from "./options.js";
 import { type Server, startServer } from "./router.fixture.js";
 
@@ -36,7 +37,8 @@ class Link {
       append: (room, draft) => history.append(room, draft),
       position: (room) =>
         this.isHistoryOut ? Promise.reject(new Error("The history is out.")) : history.position(room),
-      restart: (room, reached) => history.restart(room, reached),
+      restart: (room, reached, notice) => history.restart(room, reached, notice),
+      onProven: (handler) => history.onProven(handler),
       since: (room, from, limit) =>
         this.isHistoryOut ? Promise.reject(new Error("The history is out.")) : history.since(room, from, limit),
     };
@@ -88,7 +90,7 @@ describe("the messages of a recoverable room", () => {
           if (event === "lose") {
             // What keeps the history is set back to nothing, as by a flush.
             const { epoch } = (await link.history.position("lobby")) ?? {};
-            await link.history.restart("lobby", { epoch, offset: 2 ** 40 });
+            await link.history.restart("lobby", { epoch, offset: 2 ** 40 }, historyNotice("x", "lobby"));
             losses++;
           }
         }
@@ -169,6 +171,22 @@ describe("the messages of a recoverable room", () => {
     link.resume();
     await eventually(() => expect(numbersOf(a)).toEqual([1, 2, 3, 5]));
     expect(a.gaps).toEqual([{ room: "lobby", known: undefined }]);
+  });
+
+  it("go on under another history at once, and clients never see that it was begun", async () => {
+    const { hub, link, a, b } = await startTwo();
+    const plain = await startServer("plain", createMemoryStore({ hub }));
+    await plain.router.enter("lobby");
+    await send(b, 1);
+    const { epoch } = await link.history.position("lobby");
+    const anew = await link.history.restart("lobby", { epoch, offset: 2 }, historyNotice("b", "lobby"));
+    // Nothing has to be published for it.
+    await eventually(() => expect(a.router.positionOf("lobby")).toEqual(anew));
+    expect(a.gaps).toEqual([{ room: "lobby", known: undefined }]);
+    await send(b, 2);
+    for (const server of [a, plain]) await eventually(() => expect(numbersOf(server)).toEqual([1, 2]));
+    expect(plain.gaps).toEqual([]);
+    expect([a, plain].map(({ router }) => router.stats().damaged)).toEqual([0, 0]);
   });
 
   it("leave out whom they except, also where they are taken from the history", async () => {

@@ -64,6 +64,11 @@ export class RoomSubscriptions implements RoomInterest {
     return entry !== undefined && entry.members > 0 ? entry : undefined;
   }
 
+  /** What delivers the messages of recoverable rooms whose channels are open or being opened. */
+  *streams(): Iterable<RoomStream> {
+    for (const { stream } of this.#rooms.values()) if (stream !== undefined) yield stream;
+  }
+
   /** Rooms with local members. */
   get roomCount(): number {
     return this.#rooms.size - this.#idle.size;

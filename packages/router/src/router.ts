@@ -14,6 +14,7 @@ import {
 } from "@cm/protocol";
 import { type ClusterAnswers, ClusterQuestions } from "./cluster-question.js";
 import { type ControlOutcome, type ControlRequest, controlOf, outcomeOf } from "./control.js";
+import { historyNotice } from "./history-notice.js";
 import { readWithMeasure } from "./history-reads.js";
 import { Inbox } from "./inbox.js";
 import { IncomingRequests } from "./incoming-requests.js";
@@ -151,6 +152,7 @@ class BusRouter implements Router {
   /** The history, read with measure. */
   readonly #history: History | undefined;
   readonly #recoveries = new Slots(RECOVERIES_AT_ONCE);
+  readonly #endProofs: () => void;
   #directSubscription: Promise<Subscription> | undefined;
   /** Set when this server's own channel is live. */
   #directChannel: ResumedChannel | undefined;
@@ -195,6 +197,10 @@ class BusRouter implements Router {
       onResumed: (room) => this.#onResumed(room),
       onCloseFailed: (error) => onError(error, { stage: "subscription" }),
     });
+    const onProven = (): void => {
+      for (const stream of this.#rooms.streams()) stream.proven();
+    };
+    this.#endProofs = history?.onProven(onProven) ?? (() => undefined);
     this.#localCopies = new LocalCopies({
       serverId,
       bus,
@@ -402,6 +408,7 @@ class BusRouter implements Router {
   }
 
   async #close(): Promise<void> {
+    this.#endProofs();
     this.#reconciliation?.close();
     this.#channels.pending.close();
     await this.#rooms.close();
@@ -446,6 +453,7 @@ class BusRouter implements Router {
     return new RoomStream({
       room,
       history,
+      notice: historyNotice(this.#options.serverId, room),
       deliver: (payload, except) => {
         counts.received++;
         this.#options.local.toRoom(room, payload, except);

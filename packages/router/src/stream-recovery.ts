@@ -45,8 +45,8 @@ export async function recoverFrom(
   // What is delivered while the history is read, which it may not have had yet.
   const delivered: StreamMessage[] = [];
   let isTooMuch = false;
-  const unfollow = stream.follow(({ at, payload, except }) => {
-    if (delivered.length < limit.maxMessages) delivered.push({ at, payload: Uint8Array.from(payload), except });
+  const unfollow = stream.follow(({ at, id, payload, except }) => {
+    if (delivered.length < limit.maxMessages) delivered.push({ at, id, payload: Uint8Array.from(payload), except });
     else isTooMuch = true;
   });
   let missed: Missed | undefined;

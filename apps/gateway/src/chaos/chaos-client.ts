@@ -16,12 +16,22 @@ export interface ChaosClientOptions {
 /** A frame that takes longer than this to be answered counts as unanswered. */
 const ANSWER_TIMEOUT_MS = 10_000;
 
-/** A client that wants to be in its room, and comes back whenever it is thrown out. */
+/** The last place that a client knows of a recoverable room. */
+interface Place {
+  readonly epoch: number;
+  readonly offset: number;
+}
+
+/**
+ * A client that wants to be in its room, and comes back whenever it is thrown out. Where
+ * the room is recoverable it asks for what it missed.
+ */
 export class ChaosClient {
   readonly #options: ChaosClientOptions;
   readonly #running: Promise<void>;
   #member: CrowdMember | undefined;
   #book: ReceiptBook | undefined;
+  #place: Place | undefined;
   #stopped = false;
   #reconnects = 0;
 
@@ -65,8 +75,7 @@ export class ChaosClient {
     while (!this.#stopped) {
       await this.#live().catch(() => undefined);
       this.#member = undefined;
-      if (this.#book !== undefined) this.#options.ledger.close(this.#book);
-      this.#book = undefined;
+      this.#leave();
       this.#reconnects++;
       if (!this.#stopped) await sleep(200);
     }
@@ -74,12 +83,13 @@ export class ChaosClient {
 
   /** One connection, from its beginning to its end. */
   async #live(): Promise<void> {
-    const { user, room, ledger, nextGateway } = this.#options;
+    const { user, room, nextGateway } = this.#options;
     const { index, wsUrl } = nextGateway();
     const socket = await within(CmSocket.open(wsUrl, user, (frame) => this.#onFrame(frame)));
     try {
-      await within(socket.do({ type: "join", room }));
-      this.#book = ledger.open(`${user} (${socket.id})`, room);
+      const since = this.#place;
+      const answer = await within(socket.do({ type: "join", room, ...(since === undefined ? {} : { since }) }));
+      this.#enter(socket.id, answer);
       this.#member = { socket, user, gateway: index, room };
       await socket.closed;
     } finally {
@@ -87,12 +97,40 @@ export class ChaosClient {
     }
   }
 
+  /** It is in its room: with the book that it had where nothing is missing between the two connections. */
+  #enter(connection: string, answer: ServerFrame): void {
+    const { user, room, ledger } = this.#options;
+    const { epoch, offset, recovered } = answer.type === "ack" ? answer : {};
+    if (recovered === true && this.#book !== undefined) {
+      ledger.resume(this.#book);
+      return;
+    }
+    if (this.#book !== undefined) ledger.close(this.#book);
+    this.#book = ledger.open(`${user} (${connection})`, room);
+    this.#place = epoch === undefined || offset === undefined ? undefined : { epoch, offset };
+  }
+
+  #leave(): void {
+    const { ledger } = this.#options;
+    if (this.#book === undefined) return;
+    if (this.#place !== undefined && !this.#stopped) {
+      // What it recovers follows right behind the answer to its joining: it goes into the same book.
+      ledger.suspend(this.#book);
+      return;
+    }
+    ledger.close(this.#book);
+    this.#book = undefined;
+  }
+
   #onFrame(frame: ServerFrame): void {
     const { ledger } = this.#options;
     const book = this.#book;
     if (book === undefined) return;
     if (frame.type === "gap") ledger.gap(book);
-    if (frame.type === "message" && isLoad(frame.data)) ledger.receive(book, frame.data.n, frame.data.by);
+    if (frame.type !== "message") return;
+    const { epoch, offset, data } = frame;
+    if (epoch !== undefined && offset !== undefined) this.#place = { epoch, offset };
+    if (isLoad(data)) ledger.receive(book, data.n, data.by);
   }
 }
 

@@ -59,6 +59,29 @@ describe("the ledger of a chaos run", () => {
     ledger.receive(book, first, "bob");
     expect(ledger.violations).toEqual([`ann got message ${second} twice`, `ann got ${first} of bob after ${second}`]);
   });
+
+  it("owes to whoever recovers what was published while it was away, and to nobody else", () => {
+    const ledger = new ChaosLedger();
+    const [comesBack, staysAway] = [ledger.open("ann", "lobby"), ledger.open("bob", "lobby")];
+    for (const book of [comesBack, staysAway]) ledger.suspend(book);
+    const n = publish(ledger);
+    expect(ledger.silentLosses()).toEqual([]);
+    ledger.resume(comesBack);
+    expect(ledger.silentLosses()).toEqual([`ann in lobby never got message ${n} and was not told`]);
+    ledger.receive(comesBack, n, "cid");
+    expect(ledger.silentLosses()).toEqual([]);
+    expect(ledger.counts.recoveries).toBe(1);
+  });
+
+  it("sees what comes twice also after its accounts were closed", () => {
+    const ledger = new ChaosLedger();
+    const book = ledger.open("ann", "lobby");
+    const n = publish(ledger);
+    ledger.receive(book, n, "bob");
+    ledger.settle();
+    ledger.receive(book, n, "bob");
+    expect(ledger.violations).toEqual([`ann got message ${n} twice`]);
+  });
 });
 
 it("the random numbers of a seed are the same each time, and others for another seed", () => {

@@ -6,7 +6,7 @@ interface Published {
   isAcknowledged: boolean;
 }
 
-/** What one connection of a client got in its room. */
+/** What one connection of a client got in its room; or several, where it recovered what it had missed between them. */
 export class ReceiptBook {
   readonly name: string;
   readonly room: string;
@@ -32,16 +32,26 @@ export interface LedgerCounts {
   gaps: number;
   /** Acknowledged messages that a member did not get, and was told so. */
   toldMissing: number;
+  /** How often a client came back and was told that it gets all that it has missed. */
+  recoveries: number;
 }
 
 /**
  * Holds what members got against what was published: each acknowledged message reaches
  * every member that was there before it was published and is still there, once; or that
- * member was told of a gap after it was published. Nothing comes twice, and one publisher's
- * messages keep their order.
+ * member was told of a gap after it was published. Who comes back to a room that is
+ * recoverable, and is told that it gets what it missed, was there all the time. Nothing
+ * comes twice, and one publisher's messages keep their order.
  */
 export class ChaosLedger {
-  readonly counts: LedgerCounts = { published: 0, acknowledged: 0, delivered: 0, gaps: 0, toldMissing: 0 };
+  readonly counts: LedgerCounts = {
+    published: 0,
+    acknowledged: 0,
+    delivered: 0,
+    gaps: 0,
+    toldMissing: 0,
+    recoveries: 0,
+  };
   readonly violations: string[] = [];
   readonly #published = new Map<number, Published>();
   readonly #books = new Set<ReceiptBook>();
@@ -57,6 +67,17 @@ export class ChaosLedger {
   close(book: ReceiptBook): void {
     book.isOpen = false;
     this.#books.delete(book);
+  }
+
+  /** Its connection is gone: nothing is owed, unless the client recovers what it misses. */
+  suspend(book: ReceiptBook): void {
+    book.isOpen = false;
+  }
+
+  /** Its client was told that it gets all that it has missed. */
+  resume(book: ReceiptBook): void {
+    book.isOpen = true;
+    this.counts.recoveries++;
   }
 
   /** A number for a message that is about to be published. */
@@ -76,10 +97,10 @@ export class ChaosLedger {
 
   receive(book: ReceiptBook, n: number, publisher: string): void {
     this.counts.delivered++;
-    if (book.received.has(n)) this.violations.push(`${book.name} got message ${n} twice`);
-    book.received.add(n);
     const last = book.lastOfPublisher.get(publisher) ?? 0;
-    if (n < last) this.violations.push(`${book.name} got ${n} of ${publisher} after ${last}`);
+    if (book.received.has(n) || n === last) this.violations.push(`${book.name} got message ${n} twice`);
+    else if (n < last) this.violations.push(`${book.name} got ${n} of ${publisher} after ${last}`);
+    book.received.add(n);
     book.lastOfPublisher.set(publisher, Math.max(last, n));
   }
 

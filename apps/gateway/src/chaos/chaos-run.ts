@@ -4,7 +4,7 @@ import { expectNoKeys, expectProjected, expectUsageNear } from "../testing/invar
 import { ChaosClient } from "./chaos-client.js";
 import { faultsFor } from "./chaos-faults.js";
 import { ChaosLedger } from "./chaos-ledger.js";
-import { ChaosWorld, HEARTBEAT_MS, LEASE_MS, type Topology } from "./chaos-world.js";
+import { ChaosWorld, HEARTBEAT_MS, LEASE_MS, RECOVERABLE_PREFIX, type Topology } from "./chaos-world.js";
 import { SeededRandom } from "./seeded-random.js";
 
 /** How a run is done. */
@@ -69,7 +69,8 @@ class ChaosRun {
       (_, i) =>
         new ChaosClient({
           user: `user-${i}`,
-          room: `room-${i % ROOMS}`,
+          // Every other room is recoverable.
+          room: `${i % 2 === 0 ? "room-" : RECOVERABLE_PREFIX}${i % ROOMS}`,
           ledger: this.#ledger,
           nextGateway: () => this.#nextGateway(),
         }),
@@ -191,12 +192,12 @@ class ChaosRun {
   }
 
   #report(what: string): void {
-    const { delivered, acknowledged, gaps, toldMissing } = this.#ledger.counts;
+    const { delivered, acknowledged, gaps, toldMissing, recoveries } = this.#ledger.counts;
     const faults = Object.values(this.#faults).reduce((sum, count) => sum + count, 0);
     const refused = Object.entries(this.#refused).map(([code, count]) => `${code} ${count}`);
     this.#options.report(
       `${this.#seconds().padStart(6)} s  faults ${faults}  published ${acknowledged}  delivered ${delivered}  ` +
-        `gap frames ${gaps} for ${toldMissing}  refused ${refused.join(", ") || "none"}  ` +
+        `gap frames ${gaps} for ${toldMissing}  recovered ${recoveries}  refused ${refused.join(", ") || "none"}  ` +
         `violations ${this.#ledger.violations.length}  | ${what}`,
     );
   }

@@ -26,6 +26,9 @@ export type Topology = ChaosRedis["topology"];
 export const HEARTBEAT_MS = 1_000;
 export const LEASE_MS = 3_000;
 
+/** What the names of rooms that are recoverable begin with. */
+export const RECOVERABLE_PREFIX = "kept-";
+
 /** Gateways that come and go on one Redis, each behind a proxy where that is possible. */
 export class ChaosWorld implements GatewayCluster {
   readonly prefix = freshPrefix();
@@ -75,6 +78,7 @@ export class ChaosWorld implements GatewayCluster {
         // What a replica had not got yet is found within so long.
         CLEANUP_INTERVAL_MS: "5000",
         MAX_REQUESTS_PER_SECOND: "1000",
+        RECOVERABLE_ROOMS: RECOVERABLE_PREFIX,
       },
     });
   }

@@ -6,13 +6,14 @@ export interface HistoryPosition {
   readonly offset: number;
 }
 
-/**
- * A message of a room with recoverable messages, to be stored. The store writes its stamp
- * (see `historyStamp`) between the two parts.
- */
-export interface HistoryDraft {
+/** Something to be published, with a stamp (see `historyStamp`) that the store writes between the two parts. */
+export interface StampedDraft {
   readonly before: Uint8Array;
   readonly after: Uint8Array;
+}
+
+/** A message of a room with recoverable messages, to be stored. */
+export interface HistoryDraft extends StampedDraft {
   /**
    * Who sends it, and its place in a numbering of that server's own: what a client library
    * sends a second time, after the link broke under it, is known by that.
@@ -37,6 +38,11 @@ export interface HistorySlice {
    */
   readonly complete: boolean;
   /**
+   * Where the history before this one had come at least, if this one was begun because that
+   * one had been set back. Whoever was not there missed some of it.
+   */
+  readonly former: HistoryPosition | undefined;
+  /**
    * In order and without holes; fewer than there are where the limit or about a megabyte
    * was reached. At least one where there is one and the limit allows it.
    */
@@ -52,7 +58,9 @@ export interface HistorySlice {
  *   is kept; the second answer may name a later offset of the same sender.
  * - A history is bounded, by number and by age since its latest message: older ones go.
  *   Its place is remembered for a day at least. Where it was lost the epoch changes, so
- *   that no offset means two messages.
+ *   that no offset means two messages. Where it was set back (an old snapshot, a replica
+ *   that had lagged) whoever notices has another one begun: `restart`, or by itself an
+ *   `append` of a server whose acknowledged messages are no longer known.
  * - Every call is one round trip. They fail as those of `Bus` do: `append` does not wait
  *   for a link that is away, and after `timeout` the message may have been stored.
  */
@@ -65,9 +73,18 @@ export interface History {
   position(room: string): Promise<HistoryPosition>;
   /**
    * For whoever heard a message that the history says it never had: what keeps it was set
-   * back (an old snapshot, a replica that had lagged), and would give its offsets again.
-   * Begins another history where this one is of the place's epoch and has not come as far,
-   * else changes nothing. Where it is then.
+   * back, and would give its offsets again, or has done so. Begins another history, with
+   * the place as its `former`, where this one is of the place's epoch and has not come as
+   * far. Begins another one too, which nobody has missed less of, where this one's `former`
+   * is of the place's epoch and not as far. Else changes nothing. Where it is then.
+   * Where another one began, the notice is published in the same step, stamped with its
+   * place before the first message, so that all who listen know at once.
    */
-  restart(room: string, reached: HistoryPosition): Promise<HistoryPosition>;
+  restart(room: string, reached: HistoryPosition, notice: StampedDraft): Promise<HistoryPosition>;
+  /**
+   * Calls the handler when it is proven, after an interruption, that what the bus publishes
+   * now goes where histories are read: what was read before may have been set back since.
+   * Returns how to end that.
+   */
+  onProven(handler: () => void): () => void;
 }

@@ -19,14 +19,17 @@ export function takesHistoryStamp(frame: Uint8Array): boolean {
   return frame[0] === EPOCH[0] && frame[1] === EPOCH[1];
 }
 
-/** The position that a frame was stamped with; `undefined` where it has no stamp. */
+/**
+ * The position that a frame was stamped with; `undefined` where it has no stamp. An offset
+ * of 0 is no message's: another history begins here.
+ */
 export function readHistoryStamp(frame: Uint8Array): HistoryPosition | undefined {
   const epochEnd = endOfNumber(frame, EPOCH, 0);
   const offsetEnd = endOfNumber(frame, OFFSET, epochEnd);
   if (offsetEnd === 0 || frame[offsetEnd] !== COMMA) return undefined;
   const epoch = numberIn(frame, EPOCH.length, epochEnd);
   const offset = numberIn(frame, epochEnd + OFFSET.length, offsetEnd);
-  return epoch > 0 && offset > 0 ? { epoch, offset } : undefined;
+  return epoch > 0 ? { epoch, offset } : undefined;
 }
 
 /** Where the digits behind a label end; 0 where the label is not there, or has none or too many. */

@@ -10,3 +10,11 @@ local function openHistory(historyKey, placeKey, newEpoch, ttlMs)
   redis.call('PEXPIRE', placeKey, ttlMs)
   return place[1], tonumber(place[2])
 end
+
+-- Begins another history under the epoch given. `former` says how far the one before has come
+-- at least: who had not come as far in it has missed some.
+local function restartHistory(historyKey, placeKey, newEpoch, ttlMs, formerEpoch, formerOffset)
+  redis.call('DEL', historyKey)
+  redis.call('HSET', placeKey, 'epoch', newEpoch, 'offset', 0, 'formerEpoch', formerEpoch, 'formerOffset', formerOffset)
+  redis.call('PEXPIRE', placeKey, ttlMs)
+end

@@ -13,6 +13,9 @@ import { AWKWARD_NAMES } from "./awkward-names.js";
 import type { HarnessFactory } from "./harness.js";
 import { outcomeOf, scenarios, times } from "./scenario.js";
 
+/** What is published where another history begins. */
+const NOTICE = { before: encodeUtf8("<"), after: encodeUtf8("anew>") };
+
 const ROOM: Channel = { kind: "room", name: "lobby" };
 
 /** How long a message that must come may take. */
@@ -140,15 +143,37 @@ export function describeHistory(name: string, createHarness: HarnessFactory): vo
       const history = historyOf(store);
       const begin = await fill(store, 3);
       const top = { ...begin, offset: 3 };
+      const seen: string[] = [];
+      await store.bus.subscribe(ROOM, (message) => seen.push(textOf(message)));
       for (const reached of [begin, top, { epoch: begin.epoch === 7 ? 8 : 7, offset: 9 }]) {
-        expect(await history.restart("lobby", reached)).toEqual(top);
+        expect(await history.restart("lobby", reached, NOTICE)).toEqual(top);
       }
-      const anew = await history.restart("lobby", { ...begin, offset: 4 });
+      const anew = await history.restart("lobby", { ...begin, offset: 4 }, NOTICE);
       expect(anew.offset).toBe(0);
       expect(anew.epoch).not.toBe(begin.epoch);
-      expect(await history.since("lobby", anew, 10)).toEqual({ top: anew, complete: true, entries: [] });
+      // Whoever listens hears of it, and only of that.
+      await vi.waitFor(() => expect(seen).toEqual([`<${historyStamp(anew)}anew>`]), PATIENCE);
+      const former = { ...begin, offset: 4 };
+      expect(await history.since("lobby", anew, 10)).toEqual({ top: anew, complete: true, former, entries: [] });
       expect(await history.append("lobby", draft(4, "next"))).toEqual({ ...anew, offset: 1 });
-      expect(await history.since("lobby", top, 10)).toMatchObject({ complete: false, entries: [] });
+      expect(await history.since("lobby", top, 10)).toMatchObject({ complete: false, former, entries: [] });
+    });
+
+    it("begins anew once more for whoever had come further in the history before, and tells all that they are behind", async ({
+      store,
+    }) => {
+      const history = historyOf(store);
+      const begin = await fill(store, 3);
+      const second = await history.restart("lobby", { ...begin, offset: 9 }, NOTICE);
+      const top = await history.append("lobby", draft(4, "next"));
+      // Who had come as far as was said, or not as far, has nothing to add.
+      for (const offset of [3, 9]) expect(await history.restart("lobby", { ...begin, offset }, NOTICE)).toEqual(top);
+      const third = await history.restart("lobby", { ...begin, offset: 10 }, NOTICE);
+      expect(third).toEqual({ epoch: expect.any(Number), offset: 0 });
+      expect([begin.epoch, second.epoch]).not.toContain(third.epoch);
+      const former = { epoch: second.epoch, offset: 2 };
+      expect(await history.since("lobby", third, 10)).toEqual({ top: third, complete: true, former, entries: [] });
+      expect(await history.restart("lobby", { ...begin, offset: 99 }, NOTICE)).toEqual(third);
     });
 
     it("keeps rooms of awkward names apart", async ({ store }) => {

@@ -157,7 +157,8 @@ function callsOf(
           "history.append": () => history.append("lobby", { before: DOT, after: DOT, sender: SENDER }),
           "history.since": () => history.since("lobby", { epoch: 1, offset: 0 }, 1),
           "history.position": () => history.position("lobby"),
-          "history.restart": () => history.restart("lobby", { epoch: 1, offset: 1 }),
+          "history.restart": () =>
+            history.restart("lobby", { epoch: 1, offset: 1 }, { before: new Uint8Array(1), after: new Uint8Array(1) }),
         }),
   };
 }
