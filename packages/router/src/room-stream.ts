@@ -1,7 +1,6 @@
-import { setTimeout as sleep } from "node:timers/promises";
-import type { History, HistoryPosition, HistorySlice, StampedDraft } from "@cm/protocol";
+import type { History, HistoryPosition, StampedDraft } from "@cm/protocol";
 import { HeldMessages } from "./held-messages.js";
-import { RecentMessages } from "./recent-messages.js";
+import { HistoryReader } from "./history-reader.js";
 import type { StreamMessage } from "./stream-message.js";
 
 /** Takes what a stream delivers while it is set; see {@link RoomStream.follow}. */
@@ -23,30 +22,13 @@ export interface RoomStreamOptions {
   readonly onFilled: () => void;
 }
 
-/** Messages asked of the history at a time. */
-const PAGE = 200;
-
-/** The pause between attempts to read a history that can't be read. */
-const RETRY_MIN_MS = 100;
-const RETRY_MAX_MS = 1_000;
-
 /** Histories of a room that were lost within the time that a message may be on its way. */
 const LEFT_MAX = 8;
-
-/** So long messages are held back while what comes before them can't be read. */
-const HOLD_MAX_MS = 10_000;
-
-/** Further than any history comes. */
-const FURTHEST = Number.MAX_SAFE_INTEGER;
 
 /**
  * Delivers the messages of one recoverable room strictly by offset: each once, in order. A
  * hole is filled from the history before anything later is delivered; members are told
  * only where the history no longer has what is missing.
- *
- * A history that was set back gives offsets a second time. That is found by what was
- * delivered under them here: after every interruption the history is held against it. Then
- * another history is begun, which all servers learn from.
  */
 export class RoomStream {
   readonly #options: RoomStreamOptions;
@@ -61,18 +43,12 @@ export class RoomStream {
   #isAskedAgain = false;
   /** Whether the channel may have been cut since all was known to be whole. */
   #isInterrupted = false;
-  /** What was delivered last, under the epoch of {@link #at}. */
-  readonly #recent = new RecentMessages();
-  /** Whether the history may be another than the one that was delivered from, under the same epoch. */
-  #isDoubted = false;
-  /** Grows with every reason to doubt it. */
-  #doubts = 0;
-  /** Whether it certainly is. */
-  #isForked = false;
+  readonly #reader: HistoryReader;
   readonly #stop = new AbortController();
 
   constructor(options: RoomStreamOptions) {
     this.#options = options;
+    this.#reader = new HistoryReader({ ...options, signal: this.#stop.signal });
   }
 
   /** The place of the latest message that was delivered here. */
@@ -122,17 +98,14 @@ export class RoomStream {
   /** As {@link catchUp}, after an interruption of the channel. */
   resumed(): Promise<boolean> {
     this.#isInterrupted = true;
-    this.#doubt();
+    this.#reader.doubt();
     return this.catchUp();
   }
 
   /** What was in doubt since an interruption can be looked at: histories are read where messages come from. */
   proven(): void {
-    if (!this.#isDoubted) return;
-    const doubts = this.#doubts;
-    void this.catchUp().then(() => {
-      if (doubts === this.#doubts) this.#isDoubted = false;
-    });
+    if (!this.#reader.isDoubted) return;
+    void this.catchUp().then(this.#reader.settle());
   }
 
   /** Hands everything that is delivered from now on to the follower as well; returns how to end that. */
@@ -152,17 +125,16 @@ export class RoomStream {
     }
     // The notice of the history that this server is in.
     if (offset === 0) return true;
-    const isSame = this.#recent.isSame(offset, message.id);
-    if (isSame === false) this.#isForked = true;
-    if (isSame === undefined) this.#doubt();
-    if (isSame !== true) return false;
+    const isKnown = this.#reader.recognises(message);
+    if (isKnown === undefined) this.#reader.doubt();
+    if (isKnown !== true) return false;
     this.#options.onDuplicate();
     return true;
   }
 
   #deliver(message: StreamMessage): void {
     this.#move(message.at);
-    this.#recent.add(message.at.offset, message.id);
+    this.#reader.delivered(message);
     this.#options.deliver(message.payload, message.except);
     for (const follower of this.#followers) follower(message);
   }
@@ -196,10 +168,10 @@ export class RoomStream {
     if (held === undefined) return true;
     if (held.takeOverflow()) return false;
     for (let message = held.first; message !== undefined; message = held.first) {
-      const { at, id } = message;
+      const { at } = message;
       const isFilled = at.epoch === this.#at.epoch && at.offset <= this.#at.offset;
-      if (isFilled && this.#recent.isSame(at.offset, id) === false) this.#isForked = true;
-      if (this.#isForked || (!isFilled && !this.#pass(message))) return false;
+      const isAsExpected = isFilled ? this.#reader.recognises(message) !== false : this.#pass(message);
+      if (!isAsExpected) return false;
       held.dropFirst();
     }
     return true;
@@ -211,7 +183,12 @@ export class RoomStream {
     let outcome: "whole" | "gap" = "whole";
     // Only the first reading goes back: what follows is of the same history.
     for (let isFirst = true; ; isFirst = false) {
-      const slice = await this.#readOn(isFirst && this.#isDoubted);
+      const slice = await this.#reader.read({
+        at: this.#at,
+        reached: () => Math.max(this.#at.offset, this.#held?.reached(this.#at.epoch) ?? 0),
+        compares: isFirst,
+        hasTime: () => this.#held?.first === undefined,
+      });
       if (this.#stop.signal.aborted) return outcome;
       if (slice === undefined) {
         this.#giveUp();
@@ -241,16 +218,11 @@ export class RoomStream {
     }
   }
 
-  #doubt(): void {
-    this.#isDoubted = true;
-    this.#doubts++;
-  }
-
   #move(to: HistoryPosition): void {
     const { epoch, offset } = this.#at;
     this.#at = to;
     if (to.epoch === epoch || epoch === 0) return;
-    this.#recent.clear();
+    this.#reader.forget();
     this.#left.delete(to.epoch);
     this.#left.set(epoch, offset);
     const [oldest] = this.#left.keys();
@@ -265,70 +237,9 @@ export class RoomStream {
     else this.#deliver({ at, ...message });
   }
 
-  /**
-   * What comes next in the history; `undefined` where it can't be read while messages wait
-   * for it. With `compares` it is held against what was delivered before.
-   */
-  async #readOn(compares: boolean): Promise<HistorySlice | undefined> {
-    const { history, room, notice } = this.#options;
-    const giveUpAtMs = performance.now() + HOLD_MAX_MS;
-    for (let pauseMs = RETRY_MIN_MS; ; pauseMs = Math.min(2 * pauseMs, RETRY_MAX_MS)) {
-      const { epoch, offset } = this.#at;
-      const reached = { epoch, offset: Math.max(offset, this.#held?.reached(epoch) ?? 0) };
-      const { oldest } = this.#recent;
-      const from = compares && oldest > 0 ? Math.min(offset, oldest - 1) : offset;
-      try {
-        if (this.#isForked) {
-          await history.restart(room, { epoch, offset: FURTHEST }, notice);
-          this.#isForked = false;
-        }
-        const slice = await history.since(room, { epoch, offset: from }, PAGE);
-        const { top, former } = slice;
-        const isSetBack = top.epoch === epoch && top.offset < reached.offset;
-        // Others knew less of the history before than this server.
-        const isUndertold = former?.epoch === epoch && former.offset < reached.offset;
-        if (isSetBack || isUndertold) await history.restart(room, reached, notice);
-        else if (top.epoch === epoch && this.#contradicts(slice)) this.#isForked = true;
-        else return this.#fromHere(slice);
-        continue;
-      } catch {
-        // Whoever counts failures of the store hears of them elsewhere.
-        if (this.#held?.first !== undefined && performance.now() >= giveUpAtMs) return undefined;
-      }
-      try {
-        await sleep(pauseMs, undefined, { signal: this.#stop.signal, ref: false });
-      } catch {
-        return undefined; // Closed meanwhile.
-      }
-    }
-  }
-
-  /** Whether it has other messages under offsets that were delivered here. */
-  #contradicts({ entries }: HistorySlice): boolean {
-    return entries.some(({ offset, message }) => {
-      if (offset > this.#at.offset) return false;
-      const stored = this.#options.read(message);
-      return stored !== undefined && this.#recent.isSame(offset, stored.id) === false;
-    });
-  }
-
-  /** What of it comes after the latest message that was delivered. */
-  #fromHere({ top, complete, former, entries }: HistorySlice): HistorySlice {
-    const { epoch, offset } = this.#at;
-    const [first] = entries;
-    // What is gone before that place is not missed.
-    const isNextThere = first === undefined ? top.offset === offset : first.offset <= offset + 1;
-    return {
-      top,
-      complete: complete || (top.epoch === epoch && isNextThere),
-      former,
-      entries: entries.filter((entry) => entry.offset > offset),
-    };
-  }
-
   /** What is held goes out as it is: members have waited long enough, and are told. */
   #giveUp(): void {
-    this.#doubt();
+    this.#reader.doubt();
     this.#options.onGap(undefined);
     for (const message of this.#held?.takeAll() ?? []) {
       if (message.at.epoch !== this.#at.epoch || message.at.offset > this.#at.offset) this.#deliver(message);
