@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { runAsProgram, runInFront } from "./command.mjs";
 import { setup } from "./setup.mjs";
@@ -8,7 +9,12 @@ import { ROOT, SetupError } from "./workspace.mjs";
 await runAsProgram(import.meta.url, async (args) => {
   const runs = readRuns(args);
   await setup();
-  const env = { ...process.env, FAILURE_RUNS: String(runs) };
+  const { measureReaping } = await import(
+    pathToFileURL(join(ROOT, "benchmarks", "dist", "operations", "reaping-cost.js")).href
+  );
+  const reaping = await measureReaping();
+  console.log(`A dead server's connections removed: ${JSON.stringify(reaping)}`);
+  const env = { ...process.env, FAILURE_RUNS: String(runs), FAILURE_REAPING: JSON.stringify(reaping) };
   const test = "apps/gateway/src/failures/failures.redis.test.ts";
   const vitest = join(ROOT, "node_modules", "vitest", "vitest.mjs");
   await runInFront(vitest, ["run", test, "--disable-console-intercept"], { env });

@@ -14,8 +14,21 @@ export interface MeasuredAt {
   readonly machine: string;
 }
 
+/** What it cost to clean up after one server that died with all its connections. */
+export interface ReapingFigures {
+  readonly connections: number;
+  readonly rooms: number;
+  readonly totalMs: number;
+  readonly longestCommandMs: number;
+  readonly pingP99Ms: number;
+}
+
 /** The page that says what faults cost, wholly made of what was measured. */
-export function failurePage(figures: readonly FaultFigures[], { commit, date, machine }: MeasuredAt): string {
+export function failurePage(
+  figures: readonly FaultFigures[],
+  { commit, date, machine }: MeasuredAt,
+  reaping: ReapingFigures | undefined,
+): string {
   const rows = figures.map(({ fault, rounds }) => {
     const detections = rounds.flatMap(({ detectionMs }) => (detectionMs === undefined ? [] : [detectionMs]));
     const recoveries = rounds.map(({ recoveryMs }) => recoveryMs);
@@ -44,12 +57,23 @@ export function failurePage(figures: readonly FaultFigures[], { commit, date, ma
       "not among them: their connection closed, and they knew.\n" +
       "- **Members told**: whether each member that missed something got a `gap` frame.\n" +
       "- **Refused**: publishes that failed with an error, or whose connection closed before the answer, median / worst of a round.",
+    ...(reaping === undefined ? [] : reapingParts(reaping)),
     "## What is looked at, and what it means with the defaults",
     table(
       ["fault", "until it shows; until it is over", "with heartbeats of 30 s and leases of 90 s"],
       figures.map(({ fault }) => [fault.name, fault.readFrom, fault.atDefaults]),
     ),
   ].join("\n\n")}\n`;
+}
+
+function reapingParts({ connections, rooms, totalMs, longestCommandMs, pingP99Ms }: ReapingFigures): string[] {
+  return [
+    "## A server dies with many connections",
+    `${connections} connections of a dead server in ${rooms} rooms were removed by one survivor in ` +
+      `${seconds(totalMs)} s, from its first heartbeat on. The longest single command in Redis's slow log held it for ` +
+      `${longestCommandMs.toFixed(1)} ms; of the commands that somebody else sent meanwhile 99 % were answered within ` +
+      `${pingP99Ms.toFixed(1)} ms.`,
+  ];
 }
 
 function median(values: readonly number[]): number {

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 import type { Topology } from "../chaos/chaos-world.js";
 import { MEASURED_FAULTS } from "./failure-faults.js";
-import { type FaultFigures, failurePage } from "./failure-page.js";
+import { type FaultFigures, failurePage, type ReapingFigures } from "./failure-page.js";
 import { FailureScene } from "./failure-scene.js";
 
 const PAGE = fileURLToPath(new URL("../../../../docs/failure-modes.md", import.meta.url));
@@ -23,13 +23,32 @@ it(rounds > 0 ? `measures every fault ${rounds} times and writes the page` : "me
     const due = faults.filter((fault) => fault.topology === topology);
     if (due.length > 0) figures.push(...(await measure(topology, due)));
   }
-  const page = failurePage(figures, measuredAt());
+  const page = failurePage(figures, measuredAt(), reaping());
   for (const { fault } of figures) expect(page).toContain(`| ${fault.name} |`);
   expect(figures.flatMap(({ fault, rounds: all }) => all.map(({ untold }) => [fault.name, untold]))).toEqual(
     figures.flatMap(({ fault, rounds: all }) => all.map(() => [fault.name, 0])),
   );
   if (rounds > 0) await writeFile(PAGE, page);
 });
+
+/** What `npm run failures` measured before. */
+function reaping(): ReapingFigures | undefined {
+  const text = process.env.FAILURE_REAPING;
+  if (text === undefined) return undefined;
+  const figures: Record<string, unknown> = JSON.parse(text);
+  const figure = (name: keyof ReapingFigures): number => {
+    const value = figures[name];
+    if (typeof value !== "number") throw new Error(`FAILURE_REAPING has no ${name}.`);
+    return value;
+  };
+  return {
+    connections: figure("connections"),
+    rooms: figure("rooms"),
+    totalMs: figure("totalMs"),
+    longestCommandMs: figure("longestCommandMs"),
+    pingP99Ms: figure("pingP99Ms"),
+  };
+}
 
 async function measure(topology: Topology, faults: typeof MEASURED_FAULTS): Promise<FaultFigures[]> {
   const scene = await FailureScene.start(topology);
