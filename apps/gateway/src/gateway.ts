@@ -12,14 +12,13 @@ import {
   toCmError,
 } from "@cm/protocol";
 import { createRedisStore } from "@cm/redis-store";
-import { type ControlHandler, createRouter, type Router } from "@cm/router";
+import { createRouter, type Router, type RouterOptions } from "@cm/router";
 import {
   createUwsServer,
   type HttpReply,
   type UpgradeRequest,
   type UwsConnection,
   type UwsServer,
-  type UwsServerStats,
 } from "@cm/server-uws";
 import type { GatewayConfig } from "./config/gateway-config.js";
 import { createControlHandler } from "./control.js";
@@ -28,6 +27,7 @@ import { type HealthSources, type Phase, readiness } from "./http/health.js";
 import { readPage } from "./http/static-files.js";
 import { userOf } from "./http/user-query.js";
 import type { Logger } from "./log.js";
+import { createQuestionHandler } from "./questions.js";
 import { ClientSession, type SessionContext } from "./session/client-session.js";
 
 /** A running gateway. */
@@ -114,7 +114,8 @@ export async function startGateway(
       tellDrainAsked();
     };
     const onControl = createControlHandler((id) => server?.connection(id), beginDrain);
-    const router = createGatewayRouter(config, store, local, onControl, onError);
+    const onQuestion = createQuestionHandler(() => statistics());
+    const router = createGatewayRouter(config, store, local, { onControl, onQuestion }, onError);
     const membership = createGatewayMembership(config, store, router, {
       log,
       onError,
@@ -126,12 +127,19 @@ export async function startGateway(
       holdsLease: () => membership.holdsLease,
       link: () => store.link.status(),
     };
+    const statistics = () => ({
+      serverId: membership.serverId,
+      phase: health.phase(),
+      ...membership.stats(),
+      ...router.stats(),
+      transport: server?.stats(),
+    });
     server = createServer(config, {
       router,
       membership,
       store,
       health,
-      transport: () => server?.stats(),
+      statistics,
       failures,
       page: await readPage(),
     });
@@ -187,7 +195,7 @@ function createGatewayRouter(
   config: GatewayConfig,
   store: Store,
   local: LocalDelivery,
-  onControl: ControlHandler,
+  handlers: Required<Pick<RouterOptions, "onControl" | "onQuestion">>,
   onError: OnError,
 ): Router {
   return createRouter({
@@ -196,7 +204,7 @@ function createGatewayRouter(
     users: store.users,
     servers: store.servers,
     local,
-    onControl,
+    ...handlers,
     onError,
     history: store.history,
     isRecoverable: (room) => config.recoverableRooms.some((prefix) => room.startsWith(prefix)),
@@ -254,7 +262,7 @@ interface ServerParts {
   readonly store: Store;
   readonly health: HealthSources;
   readonly page: Awaited<ReturnType<typeof readPage>>;
-  readonly transport: () => UwsServerStats | undefined;
+  readonly statistics: () => unknown;
   readonly failures: FailureLog;
 }
 
@@ -315,7 +323,7 @@ function openDoor(request: UpgradeRequest): { userId: string; data: SessionHolde
   return { userId: userOf(request.query), data: {} };
 }
 
-function routes({ health, page, membership, router, transport }: ServerParts): Record<string, () => HttpReply> {
+function routes({ health, page, statistics }: ServerParts): Record<string, () => HttpReply> {
   const json = (status: number, body: unknown): HttpReply => ({
     status,
     headers: { "content-type": "application/json; charset=utf-8", "cache-control": "no-store" },
@@ -328,14 +336,7 @@ function routes({ health, page, membership, router, transport }: ServerParts): R
       const state = readiness(health);
       return json(state.ready ? 200 : 503, state);
     },
-    "/stats": () =>
-      json(200, {
-        serverId: membership.serverId,
-        phase: health.phase(),
-        ...membership.stats(),
-        ...router.stats(),
-        transport: transport(),
-      }),
+    "/stats": () => json(200, statistics()),
   };
 }
 
