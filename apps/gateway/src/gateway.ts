@@ -124,6 +124,7 @@ export async function startGateway(
     const health: HealthSources = {
       phase: () => phase,
       holdsLease: () => membership.holdsLease,
+      fault: () => membership.fault,
       link: () => store.link.status(),
     };
     server = createServer(config, {
