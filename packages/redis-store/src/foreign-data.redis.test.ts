@@ -68,22 +68,6 @@ it("goes on with leases where something else lies in the place of who was cleane
   expect(seen).toMatchObject([{ code: "store-corrupt", message: expect.stringContaining(key) }]);
 });
 
-it("is told that a lease is gone rather than that a key is of a wrong type", async () => {
-  const prefix = freshPrefix();
-  const store = await startStore({ url, prefix });
-  const server = await bringUp(store, "gw-1");
-  const users = Array.from({ length: 40 }, (_, i) => ({ connectionId: server.ids.next(), userId: `user-${i}` }));
-  await store.users.add(server.lease, users);
-  const keys = (await keysUnder(url, `${prefix}:{u.`)).filter((key) => key.endsWith(":version"));
-  const expired = { ...server.lease, expiresAtMs: 1 };
-  for (const key of keys.slice(1)) {
-    await askRedis(port, "DEL", key);
-    await askRedis(port, "HSET", key, "color", "blue");
-  }
-  expect(await outcomeOf(store.users.add(expired, users))).toBe("lease-lost");
-  expect(await outcomeOf(store.users.add(server.lease, users))).toBe("store-corrupt");
-});
-
 it.each([
   ["no hash", ["SET", "", "foreign"]],
   ["a hash without numbers", ["HSET", "", "version", "one", "partitions", "many"]],
