@@ -125,6 +125,7 @@ export async function startGateway(
     const health: HealthSources = {
       phase: () => phase,
       holdsLease: () => membership.holdsLease,
+      fault: () => membership.fault,
       link: () => store.link.status(),
     };
     const statistics = () => ({

@@ -38,6 +38,7 @@ describe("a gateway's life", () => {
       ready: true,
       phase: "serving",
       lease: "held",
+      fault: null,
       link: "in-sync",
       linkSince: expect.stringMatching(/^\d{4}-.+Z$/),
       lastProbeMs: 0,

@@ -19,7 +19,7 @@ export interface LeaseKeeperOptions {
   /**
    * Called after the lease was taken anew, before anybody gets to write under it, and after
    * a heartbeat that follows a {@link LeaseKeeper.doubt}. Where it fails, it is called again
-   * after the next heartbeat.
+   * after a later heartbeat, and the lease does not count as held until then.
    */
   readonly onRegained: (lease: Lease) => Promise<void>;
   /** Called after each successful heartbeat, with what it has brought. */
@@ -33,6 +33,12 @@ export interface LeaseKeeperOptions {
 const RETRY_MS = 500;
 
 /**
+ * What follows a regained lease is a lot to write: where it fails, it is tried again like a
+ * heartbeat, then after twice as long each time, up to so long or an interval.
+ */
+const MAX_BACKOFF_MS = 5_000;
+
+/**
  * Holds one server's lease: takes it, renews it, and takes it anew when the store has
  * lost it or it ran out while the process was paused.
  */
@@ -42,6 +48,10 @@ export class LeaseKeeper {
   #held = false;
   /** The lease was taken anew, or the store is in doubt, and what that asks for has not been done yet. */
   #unfinished = false;
+  /** How often that has failed in a row, and when it is tried again by the monotonic clock. */
+  #failures = 0;
+  #resumeAt = 0;
+  #fault: CmError | undefined;
   #isTaken = false;
   #timer: NodeJS.Timeout | undefined;
   #regaining: Promise<Lease> | undefined;
@@ -60,6 +70,11 @@ export class LeaseKeeper {
   /** Whether the lease was ever taken, and not given up since. */
   get acquired(): boolean {
     return this.#lease !== undefined;
+  }
+
+  /** What the latest heartbeat has found wrong with the store as a whole; see `Renewal`. */
+  get fault(): CmError | undefined {
+    return this.#fault;
   }
 
   async start(): Promise<void> {
@@ -134,12 +149,25 @@ export class LeaseKeeper {
     const { intervalMs } = this.#options;
     try {
       await this.#renew();
-      this.#schedule(intervalMs);
+      this.#schedule(this.#failures === 0 ? intervalMs : Math.min(intervalMs, this.#backoffLeftMs));
     } catch (cause) {
       this.#held = false;
-      this.#options.onError(toCmError(cause, "unavailable", "The heartbeat failed."));
+      const error = toCmError(cause, "unavailable", "The heartbeat failed.");
+      if (error.code === "layout-mismatch") this.#noteFault(error);
+      else this.#options.onError(error);
       this.#schedule(Math.min(RETRY_MS, intervalMs));
     }
+  }
+
+  get #backoffLeftMs(): number {
+    return Math.max(0, this.#resumeAt - performance.now());
+  }
+
+  /** Tells of it once, however many heartbeats find it. */
+  #noteFault(fault: CmError | undefined): void {
+    const isNews = fault !== undefined && fault.message !== this.#fault?.message;
+    this.#fault = fault;
+    if (isNews) this.#options.onError(fault);
   }
 
   async #renew(): Promise<void> {
@@ -148,7 +176,11 @@ export class LeaseKeeper {
     try {
       const renewal = await servers.renew(lease, counters());
       this.#lease = renewal.lease;
-      if (this.#unfinished) await this.#finishRegaining(renewal.lease);
+      this.#noteFault(renewal.fault);
+      if (this.#unfinished) {
+        if (this.#backoffLeftMs > 0) return;
+        await this.#finishRegaining(renewal.lease);
+      }
       this.#held = true;
       onBeat(renewal);
     } catch (error) {
@@ -191,8 +223,15 @@ export class LeaseKeeper {
     this.#unfinished = false;
     try {
       await this.#options.onRegained(lease);
+      this.#failures = 0;
     } catch (error) {
       this.#unfinished = true;
+      const { intervalMs } = this.#options;
+      const firstMs = Math.min(RETRY_MS, intervalMs);
+      const backoffMs = Math.min(firstMs * 2 ** this.#failures, Math.max(MAX_BACKOFF_MS, intervalMs));
+      this.#failures++;
+      // Those that failed together do not come back together.
+      this.#resumeAt = performance.now() + backoffMs * (0.75 + Math.random() / 2);
       throw error;
     }
   }

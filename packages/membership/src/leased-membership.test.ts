@@ -252,6 +252,78 @@ describe("Membership", () => {
     await membership.shutdown();
   });
 
+  it("tries more and more rarely where projecting everything fails again and again, and renews its lease meanwhile", async () => {
+    const made = await server("a");
+    const { store } = made;
+    let isAway = false;
+    let beats = 0;
+    const membership = createMembership({
+      ids: createConnectionIdSource({ serverId: "b" }),
+      store: {
+        ...contractsOf(store),
+        rooms: overridden(store.rooms, {
+          join: (...args) => (isAway ? Promise.reject(new CmError("timeout", "slow")) : store.rooms.join(...args)),
+        }),
+        servers: overridden(store.servers, {
+          renew: (...args) => {
+            beats++;
+            return store.servers.renew(...args);
+          },
+        }),
+      },
+      interest: made.interest,
+      heartbeatIntervalMs: 100,
+      leaseTtlMs: 10_000,
+    });
+    const b = { ...made, membership };
+    await membership.start();
+    const id = await connect(b, "ann");
+    await membership.join(id, "lobby");
+    isAway = true;
+    clockMs += 20_000;
+    await expect.poll(() => membership.stats().reprojections).toBeGreaterThan(0);
+    beats = 0;
+    await expect.poll(() => beats, { timeout: 10_000 }).toBeGreaterThan(20);
+    expect(membership.holdsLease).toBe(false);
+    expect(membership.stats().reprojections).toBeLessThan(8);
+    isAway = false;
+    await expect.poll(() => membership.holdsLease, { timeout: 10_000 }).toBe(true);
+    expect(await membersOf(b, "lobby")).toEqual([id]);
+    await membership.shutdown();
+  });
+
+  it("tells once of what is wrong with the store as a whole, and goes on", async () => {
+    const made = await server("a");
+    const { store } = made;
+    let fault: CmError | undefined = new CmError("layout-mismatch", "another layout");
+    let beats = 0;
+    const errors: string[] = [];
+    const membership = createMembership({
+      ids: createConnectionIdSource({ serverId: "b" }),
+      store: {
+        ...contractsOf(store),
+        servers: overridden(store.servers, {
+          renew: async (...args) => {
+            beats++;
+            return { ...(await store.servers.renew(...args)), fault };
+          },
+        }),
+      },
+      interest: made.interest,
+      heartbeatIntervalMs: 100,
+      leaseTtlMs: 1_000,
+      onError: ({ code }) => errors.push(code),
+    });
+    await membership.start();
+    await expect.poll(() => beats, { timeout: 5_000 }).toBeGreaterThan(4);
+    expect(membership.fault?.code).toBe("layout-mismatch");
+    expect(membership.holdsLease).toBe(true);
+    expect(errors).toEqual(["layout-mismatch"]);
+    fault = undefined;
+    await expect.poll(() => membership.fault).toBeUndefined();
+    await membership.shutdown();
+  });
+
   it("makes the store whole again that came back older than it was, though it still holds the lease", async () => {
     const made = await server("a");
     const { store } = made;

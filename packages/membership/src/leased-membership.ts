@@ -17,6 +17,7 @@ import { serializeMetadata } from "./metadata.js";
 import { type MembershipOptions, type ResolvedMembershipOptions, resolveMembershipOptions } from "./options.js";
 import { Projection } from "./projection.js";
 import { Reaper } from "./reaper.js";
+import { isRefusal, Refusals } from "./refusals.js";
 import { Removals } from "./removals.js";
 import { Settling } from "./settling.js";
 import { Upkeep } from "./upkeep.js";
@@ -39,6 +40,8 @@ class LeasedMembership implements Membership {
   readonly #outdated = new Set<LocalConnection>();
   readonly #check: Check;
   readonly #reaper: Reaper;
+  /** What the store refuses for good of what is written without a caller. */
+  readonly #refusals = new Refusals((error) => this.#report(error, "projection"));
   /** Servers that the last heartbeat named, or that were claimed since. */
   #lost: ReadonlySet<string> = new Set();
   #reprojections = 0;
@@ -86,9 +89,9 @@ class LeasedMembership implements Membership {
       onRegained: async (lease) => {
         this.#reprojections++;
         // Taken out at the next heartbeat: removals wait for a lease, and that waits for this.
-        for (const stray of await this.#projection.strays(lease)) this.#removals.later(stray);
-        await this.#projection.all(lease);
-        await options.onRestored(lease);
+        for (const stray of await this.#projection.strays(lease, this.#refusals)) this.#removals.later(stray);
+        await this.#projection.all(lease, this.#refusals);
+        await this.#refusals.together([options.onRestored(lease)]);
       },
       onBeat: (renewal) => this.#afterBeat(renewal),
       onTaken: (error) => options.onLeaseTaken(error),
@@ -119,6 +122,7 @@ class LeasedMembership implements Membership {
       claimant: `${options.ids.serverId}.${options.ids.incarnation}`,
       claimMs: options.reapClaimMs,
       onClaimed: (serverId) => this.#noteLost([serverId, ...this.#lost]),
+      onRefused: (error) => this.#report(error, "reaping"),
     });
   }
 
@@ -128,6 +132,10 @@ class LeasedMembership implements Membership {
 
   get holdsLease(): boolean {
     return this.#keeper.held;
+  }
+
+  get fault(): CmError | undefined {
+    return this.#keeper.fault;
   }
 
   async start(): Promise<void> {
@@ -333,7 +341,7 @@ class LeasedMembership implements Membership {
     if (!this.#keeper.acquired) return true;
     try {
       const isClear = await this.#removals.finish();
-      await this.#projection.withdraw(this.#keeper.current(), this.#options.offlineGraceMs);
+      await this.#projection.withdraw(this.#keeper.current(), this.#options.offlineGraceMs, this.#refusals);
       if (!isClear) throw new CmError("unavailable", "The store has not taken all removals.");
       return true;
     } catch (cause) {
@@ -392,7 +400,8 @@ class LeasedMembership implements Membership {
     try {
       await task();
     } catch (cause) {
-      this.#report(cause, "projection");
+      if (isRefusal(cause)) this.#refusals.tell(cause);
+      else this.#report(cause, "projection");
     }
   }
 

@@ -1,3 +1,4 @@
+import type { CmError } from "@cm/protocol";
 import type { RepairStats } from "./repairs.js";
 
 /** A connection that is opened. */
@@ -47,6 +48,11 @@ export interface Membership {
   readonly serverId: string;
   /** Whether the lease was held at the last word from the store. */
   readonly holdsLease: boolean;
+  /**
+   * What keeps the server from being fit for newcomers although it holds its lease: the store
+   * has another layout by now (`layout-mismatch`). `undefined` where nothing does.
+   */
+  readonly fault: CmError | undefined;
   /**
    * Takes the lease and begins the heartbeats. Fails with `server-id-taken`,
    * `layout-mismatch` or `unavailable`.

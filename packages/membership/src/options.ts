@@ -85,7 +85,8 @@ export interface MembershipOptions {
   /**
    * Called each time the lease was taken anew, after everything was projected again and
    * before anybody else writes: for what the application keeps in the store beside it.
-   * Where it fails, both are done again after the next heartbeat.
+   * Where it fails, both are done again after a later heartbeat, unless trying again would not
+   * help; that is told and left at it.
    */
   readonly onRestored?: (lease: Lease) => Promise<void>;
   /** Failures that no caller is waiting for. Default: dropped. */

@@ -1,6 +1,7 @@
 import type { ConnectionRecord, Lease, UserConnection } from "@cm/protocol";
 import { type LocalConnection, type LocalConnections, memberOf } from "./local-connections.js";
 import type { MembershipStore } from "./options.js";
+import { type Refusals, together } from "./refusals.js";
 
 /** Connections that are written, or taken out, at a time when it is all of them. */
 const BATCH = 500;
@@ -44,7 +45,7 @@ export class Projection {
   }
 
   async open(lease: Lease, connection: LocalConnection): Promise<void> {
-    await together([
+    await together<void>([
       this.#store.connections.put(lease, [this.recordOf(connection)]),
       this.#store.users.add(lease, [userConnection(connection)]),
     ]);
@@ -97,14 +98,15 @@ export class Projection {
    * Writes everything, in batches that follow one another, so that the store has others to
    * serve in between: after the store lost it, or the lease was taken anew.
    * Nobody is told of what nobody has missed; connections and joins that are still on
-   * their way in, nobody has heard of yet.
+   * their way in, nobody has heard of yet. What the store refuses does not keep it from the
+   * rest.
    */
-  async all(lease: Lease): Promise<void> {
+  async all(lease: Lease, refusals: Refusals): Promise<void> {
     const isQuiet = !lease.wasReaped;
     for (const batch of batches(this.#local.all(), BATCH)) {
       const known = batch.filter(({ isAnnounced }) => isQuiet && isAnnounced);
       const news = batch.filter(({ isAnnounced }) => !(isQuiet && isAnnounced));
-      await together([
+      await refusals.together([
         this.#store.connections.put(
           lease,
           batch.map((connection) => this.recordOf(connection)),
@@ -113,7 +115,9 @@ export class Projection {
         ...this.#add(lease, news, false),
       ]);
       for (const rooms of batches(byRoom(batch), ROOMS_AT_ONCE)) {
-        await together(rooms.flatMap(([room, connections]) => this.#joinAnew(lease, room, connections, isQuiet)));
+        await refusals.together(
+          rooms.flatMap(([room, connections]) => this.#joinAnew(lease, room, connections, isQuiet)),
+        );
       }
     }
   }
@@ -122,29 +126,30 @@ export class Projection {
    * What the store's records of this server name that is not so any more, because the store
    * came back older than it was. To be asked before {@link all} writes over the records.
    */
-  async strays(lease: Lease): Promise<Removal[]> {
+  async strays(lease: Lease, refusals: Refusals): Promise<Removal[]> {
     const strays: Removal[] = [];
     for (let from = 0; from < this.#shelves; from += SHELVES_AT_ONCE) {
       const count = Math.min(SHELVES_AT_ONCE, this.#shelves - from);
       const shelves = Array.from({ length: count }, (_, i) => this.#store.connections.held(lease, from + i));
-      for (const record of (await Promise.all(shelves)).flat()) strays.push(...this.#straysOf(record));
+      for (const record of (await refusals.together(shelves)).flat()) strays.push(...this.#straysOf(record));
     }
     return strays;
   }
 
-  /** Takes everything away, in batches: before the lease is given up. */
-  async withdraw(lease: Lease, graceMs: number): Promise<void> {
+  /**
+   * Takes everything away, in batches: before the lease is given up. What the store refuses
+   * to take away, nobody else could take away either.
+   */
+  async withdraw(lease: Lease, graceMs: number, refusals: Refusals): Promise<void> {
     for (const batch of batches(this.#local.all(), BATCH)) {
-      await this.#store.users.remove(lease, batch.map(userConnection), { graceMs });
+      await refusals.together([this.#store.users.remove(lease, batch.map(userConnection), { graceMs })]);
       for (const rooms of batches(byRoom(batch), ROOMS_AT_ONCE)) {
-        await together(
+        await refusals.together(
           rooms.map(([room, members]) => this.#store.rooms.leave(lease, room, members.map(memberOf), "closed")),
         );
       }
-      await this.#store.connections.remove(
-        lease,
-        batch.map(({ connectionId }) => connectionId),
-      );
+      const ids = batch.map(({ connectionId }) => connectionId);
+      await refusals.together([this.#store.connections.remove(lease, ids)]);
     }
   }
 
@@ -225,11 +230,4 @@ function* batches<T>(items: Iterable<T>, size: number): Generator<T[]> {
     batch = [];
   }
   if (batch.length > 0) yield batch;
-}
-
-/** Waits for all, also when one fails: nothing is left running behind the caller's back. */
-async function together(writes: readonly Promise<unknown>[]): Promise<void> {
-  for (const result of await Promise.allSettled(writes)) {
-    if (result.status === "rejected") throw result.reason;
-  }
 }

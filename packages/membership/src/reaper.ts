@@ -1,5 +1,6 @@
 import { CmError, type ConnectionRecord, type ReapClaim, type UserConnection } from "@cm/protocol";
 import type { MembershipStore } from "./options.js";
+import { Refusals } from "./refusals.js";
 
 /** Rooms that are cleared at a time. */
 const ROOMS_AT_ONCE = 100;
@@ -16,13 +17,16 @@ export interface ReaperOptions {
   readonly claimMs: number;
   /** A dead server was claimed by this one, and is about to be cleaned up after. */
   readonly onClaimed: (serverId: string) => void;
+  /** Something of a dead server could not be taken away for good; called once for each such thing. */
+  readonly onRefused: (error: CmError) => void;
 }
 
 /**
  * Cleans up after dead servers: their members out of rooms, their connections off their
  * users, their records away, then their registration. Shelf by shelf, so that the store is
  * never held for long; each shelf is cleared last, so that a successor finds again what was
- * not finished. Claims are extended for as long as it takes.
+ * not finished. Claims are extended for as long as it takes. What the store refuses for good,
+ * such as a key that something else lies under, is told and left alone.
  */
 export class Reaper {
   readonly #options: ReaperOptions;
@@ -86,12 +90,13 @@ export class Reaper {
   }
 
   async #reap(serverId: string): Promise<number | undefined> {
-    const { store, claimMs, claimant, onClaimed } = this.#options;
+    const { store, claimMs, claimant, onClaimed, onRefused } = this.#options;
     this.#stopped.signal.throwIfAborted();
     let claimedAt = performance.now();
     let claim = await store.servers.claim(serverId, claimant, claimMs);
     if (claim === undefined) return undefined;
     onClaimed(serverId);
+    const refusals = new Refusals(onRefused);
     let connections = 0;
     for (let shelf = 0; shelf < 2 ** claim.shelfBits; ) {
       this.#stopped.signal.throwIfAborted();
@@ -100,8 +105,8 @@ export class Reaper {
         claim = await this.#extend(claim);
         if (claim === undefined) return undefined;
       }
-      const records = await store.connections.shelf(claim, shelf);
-      if (records.length > 0) await this.#clearShelf(claim, shelf, records);
+      const records = (await refusals.together([store.connections.shelf(claim, shelf)])).flat();
+      if (records.length > 0) await this.#clearShelf(claim, shelf, records, refusals);
       // What came after the claim's end did nothing: the shelf is done once more.
       if (performance.now() - claimedAt >= claimMs) continue;
       connections += records.length;
@@ -123,15 +128,20 @@ export class Reaper {
     return claim?.incarnation === incarnation ? claim : undefined;
   }
 
-  async #clearShelf(claim: ReapClaim, shelf: number, records: readonly ConnectionRecord[]): Promise<void> {
+  async #clearShelf(
+    claim: ReapClaim,
+    shelf: number,
+    records: readonly ConnectionRecord[],
+    refusals: Refusals,
+  ): Promise<void> {
     const { store } = this.#options;
     const users: UserConnection[] = records.map(({ userId, connectionId }) => ({ userId, connectionId }));
-    await store.users.evict(claim, users);
+    await refusals.together([store.users.evict(claim, users)]);
     const rooms = [...new Set(records.flatMap((record) => record.rooms))];
     for (let from = 0; from < rooms.length; from += ROOMS_AT_ONCE) {
-      await Promise.all(rooms.slice(from, from + ROOMS_AT_ONCE).map((room) => store.rooms.evict(claim, room)));
+      await refusals.together(rooms.slice(from, from + ROOMS_AT_ONCE).map((room) => store.rooms.evict(claim, room)));
     }
-    await store.connections.clearShelf(claim, shelf);
+    await refusals.together([store.connections.clearShelf(claim, shelf)]);
   }
 }
 

@@ -2,6 +2,7 @@ import { CmError, isCmError, type Lease, toCmError } from "@cm/protocol";
 import type { Changes } from "./changes.js";
 import type { LeaseKeeper } from "./lease-keeper.js";
 import type { Projection, Removal } from "./projection.js";
+import { isRefusal } from "./refusals.js";
 
 /** Removals kept for a store that is away; beyond it the oldest are left to be found as strays. */
 const MAX_PENDING = 100_000;
@@ -72,44 +73,73 @@ export class Removals {
   }
 
   /** Tries what failed before; ends early where the store is still away. */
-  async retry(): Promise<void> {
+  retry(): Promise<void> {
+    return this.#retryAll(false);
+  }
+
+  /**
+   * Waits for what is under way, and tries once more what failed; what the store refuses
+   * then is given up. Whether nothing is left.
+   */
+  async finish(): Promise<boolean> {
+    while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay);
+    await this.#retryAll(true);
+    return this.#pending.size === 0;
+  }
+
+  async #retryAll(isLast: boolean): Promise<void> {
     const waiting = [...this.#pending.keys()];
     for (let from = 0; from < waiting.length; from += BATCH) {
-      const results = await Promise.all(waiting.slice(from, from + BATCH).map((removal) => this.#retry(removal)));
+      const batch = waiting.slice(from, from + BATCH);
+      const results = await Promise.all(batch.map((removal) => this.#retry(removal, isLast)));
       if (results.includes("store-away")) return;
     }
   }
 
-  /** Waits for what is under way, and tries once more what failed. Whether nothing is left. */
-  async finish(): Promise<boolean> {
-    while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay);
-    await this.retry();
-    return this.#pending.size === 0;
-  }
-
-  async #retry(removal: Removal): Promise<"settled" | "refused" | "store-away"> {
-    try {
-      await this.#write(removal, (lease) => this.#projection.removePlaces(lease, removal));
-      await this.#write(removal, (lease) => this.#projection.updateRecord(lease, removal));
-    } catch (cause) {
-      if (isCmError(cause) && cause.retryable) return "store-away";
-      return this.#refused(removal, cause);
-    }
-    this.#drop(removal);
-    return "settled";
-  }
-
-  #refused(removal: Removal, cause: unknown): "refused" {
+  async #retry(removal: Removal, isLast: boolean): Promise<"settled" | "refused" | "store-away"> {
     const refusals = (this.#pending.get(removal) ?? 0) + 1;
-    if (refusals < MAX_REFUSALS) {
-      this.#pending.set(removal, refusals);
-    } else {
+    const isGivenUp = (cause: unknown): boolean => refusals >= MAX_REFUSALS || (isLast && isRefusal(cause));
+    let refusal: { readonly cause: unknown } | undefined;
+    try {
+      refusal = await this.#refusalOf(removal, (lease) => this.#projection.removePlaces(lease, removal));
+      if (refusal === undefined || isGivenUp(refusal.cause)) {
+        // With what is given up the record goes as well: nobody could take away what it leads to.
+        const ofRecord = await this.#refusalOf(removal, (lease) => this.#projection.updateRecord(lease, removal));
+        refusal ??= ofRecord;
+      }
+    } catch {
+      return "store-away";
+    }
+    if (refusal === undefined) {
       this.#drop(removal);
-      const { connectionId } = removal.connection;
-      const details = { connectionId, rooms: removal.rooms };
-      this.#onError(new CmError("internal", "The store refuses a removal; it was given up.", { cause, details }));
+      return "settled";
+    }
+    if (isGivenUp(refusal.cause)) {
+      this.#drop(removal);
+      this.#reportGivenUp(removal, refusal.cause);
+    } else {
+      this.#pending.set(removal, refusals);
     }
     return "refused";
+  }
+
+  /** What the store refuses the write for, if it does; throws where it may take it later. */
+  async #refusalOf(
+    removal: Removal,
+    write: (lease: Lease) => Promise<void>,
+  ): Promise<{ readonly cause: unknown } | undefined> {
+    try {
+      await this.#write(removal, write);
+      return undefined;
+    } catch (cause) {
+      if (isCmError(cause) && cause.retryable) throw cause;
+      return { cause };
+    }
+  }
+
+  #reportGivenUp({ connection: { connectionId }, rooms }: Removal, cause: unknown): void {
+    const details = { connectionId, rooms };
+    this.#onError(new CmError("internal", "The store refuses a removal; it was given up.", { cause, details }));
   }
 
   #drop(removal: Removal): void {

@@ -36,7 +36,7 @@ export const ERROR_CODES = {
   unauthorized: { retryable: false, meaning: "The credentials were missing or refused." },
   "origin-refused": { retryable: false, meaning: "The Origin header is not on the server's list." },
   // What the world does
-  unavailable: { retryable: true, meaning: "The store or the bus can't be reached." },
+  unavailable: { retryable: true, meaning: "The store or the bus can't be reached, or refuses for now." },
   timeout: { retryable: true, meaning: "No answer came within the deadline." },
   "lease-lost": { retryable: true, meaning: "The server's lease ran out or was taken anew; nothing was written." },
   "server-alive": { retryable: true, meaning: "The server's lease lives; nobody may clean up after it." },

@@ -3,10 +3,11 @@
 --          3 holders that were cleaned up after, by time
 -- ARGV:    1 server id; 2 incarnation; 3 host; 4 port; 5 shelf bits; 6 ttl in ms;
 --          7 time to live of the record in ms
--- Returns: {1, token, expiry in ms, 1 where others have begun to clean up after this holder}, or
---          {0, 1 where it is dead but not cleaned up}
+-- Returns: {1, token, expiry in ms, 1 where others have begun to clean up after this holder, 1 where
+--          something else lies in the place of key 3}, or {0, 1 where it is dead but not cleaned up}
 -- Cost:    O(log servers)
 -- Cluster: all keys carry the tag {servers}
+-- Uses:    reaped
 local leasesKey, serverKey, reapedKey = KEYS[1], KEYS[2], KEYS[3]
 local serverId, incarnation, host, port, shelfBits = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local ttlMs, keepMs = tonumber(ARGV[6]), tonumber(ARGV[7])
@@ -33,11 +34,12 @@ local expiresAtMs = nowMs + ttlMs
 redis.call('ZADD', leasesKey, expiresAtMs, holder)
 redis.call('HDEL', serverKey, 'claimant', 'claimExpiresAt')
 -- It is told once: what this lease writes anew is news from now on.
-local buried = redis.call('ZREM', reapedKey, holder) == 1
+local isReadable = holdsReaped(reapedKey)
+local buried = isReadable and redis.call('ZREM', reapedKey, holder) == 1
 redis.call('HSET', serverKey,
   'incarnation', incarnation, 'token', token, 'host', host, 'port', port, 'shelfBits', shelfBits,
   'startedAt', held[3] or nowMs, 'lastHeartbeat', nowMs, 'expiresAt', expiresAtMs)
 redis.call('HSETNX', serverKey, 'connections', 0)
 redis.call('HSETNX', serverKey, 'rooms', 0)
 redis.call('PEXPIRE', serverKey, keepMs)
-return { 1, token, expiresAtMs, (buried or held[5]) and 1 or 0 }
+return { 1, token, expiresAtMs, (buried or held[5]) and 1 or 0, isReadable and 0 or 1 }

@@ -2,10 +2,11 @@
 -- KEYS:    1 leases; 2 the dead server's record; 3 holders that were cleaned up after, by time
 -- ARGV:    1 server id; 2 incarnation; 3 expiry of the claim in ms;
 --          4 how long to remember that it was cleaned up after, in ms
--- Returns: 1 where it was forgotten, 0 where the claim is no longer held
+-- Returns: 1 where it was forgotten, 0 where the claim is no longer held, 2 where it was forgotten
+--          and something else lies in the place of key 3
 -- Cost:    O(log servers)
 -- Cluster: all keys carry the tag {servers}
--- Uses:    upkeep
+-- Uses:    upkeep, reaped
 local leasesKey, serverKey, reapedKey = KEYS[1], KEYS[2], KEYS[3]
 local serverId, incarnation = ARGV[1], ARGV[2]
 local claimExpiresAtMs, keepMs = tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -22,6 +23,9 @@ if claimExpiresAtMs <= nowMs or leaseMs > nowMs or redis.call('HGET', serverKey,
 end
 redis.call('ZREM', leasesKey, holder)
 redis.call('DEL', serverKey)
+if not holdsReaped(reapedKey) then
+  return 2
+end
 redis.call('ZADD', reapedKey, nowMs, holder)
 dropOldest(reapedKey, nowMs - keepMs)
 redis.call('PEXPIRE', reapedKey, keepMs)

@@ -2,10 +2,12 @@
 -- KEYS:    1 leases; 2 the server's record; 3 holders that were cleaned up after, by time
 -- ARGV:    1 holder; 2 token; 3 ttl in ms; 4 connections; 5 rooms;
 --          6 time to live of the record in ms; 7 the most dead servers to name
--- Returns: {expiry in ms, number of the dead, holder, ...} with the dead ones, then those that were
---          cleaned up after since the last heartbeat; or {} where the lease is lost
+-- Returns: {expiry in ms, 1 where something else lies in the place of key 3, number of the dead,
+--          holder, ...} with the dead ones, then those that were cleaned up after since the last
+--          heartbeat; or {} where the lease is lost
 -- Cost:    O(log servers + servers named or dropped)
 -- Cluster: all keys carry the tag {servers}
+-- Uses:    reaped
 local leasesKey, serverKey, reapedKey = KEYS[1], KEYS[2], KEYS[3]
 local holder, token, ttlMs = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local connections, rooms, keepMs, most = ARGV[4], ARGV[5], tonumber(ARGV[6]), ARGV[7]
@@ -28,8 +30,9 @@ redis.call('PEXPIRE', serverKey, keepMs)
 -- Whose record has run out by itself has left nothing else either.
 redis.call('ZREMRANGEBYSCORE', leasesKey, '-inf', string.format('(%.0f', nowMs - keepMs))
 local dead = redis.call('ZRANGEBYSCORE', leasesKey, '-inf', nowMs, 'LIMIT', 0, most)
-local buried = redis.call('ZRANGEBYSCORE', reapedKey, record[2] or nowMs, '+inf', 'LIMIT', 0, most)
-local reply = { expiresAtMs, #dead }
+local isReadable = holdsReaped(reapedKey)
+local buried = isReadable and redis.call('ZRANGEBYSCORE', reapedKey, record[2] or nowMs, '+inf', 'LIMIT', 0, most) or {}
+local reply = { expiresAtMs, isReadable and 0 or 1, #dead }
 for _, holder in ipairs(dead) do
   reply[#reply + 1] = holder
 end

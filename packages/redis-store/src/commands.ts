@@ -1,4 +1,4 @@
-import type { CmError } from "@cm/protocol";
+import { type CmError, isCmError } from "@cm/protocol";
 import type { Cluster, Redis } from "ioredis";
 import type { CommandGate } from "./command-gate.js";
 import type { PublishCommand } from "./publish-command.js";
@@ -80,6 +80,11 @@ export class Commands {
     return answer.then(Number, rethrow);
   }
 
+  /** Tells of data that is not this project's, where no call fails of it. */
+  reportCorrupt(error: CmError): void {
+    this.#onCorrupt(error);
+  }
+
   #call(name: string, args: readonly CommandArg[], isOfLease = false): Promise<unknown> {
     return this.#gate.whenOpen(() => {
       this.#beforeSend();
@@ -119,11 +124,14 @@ function rethrow(error: unknown): never {
   throw toStoreError(error);
 }
 
-/** Waits for all, and only then throws the first failure: nothing goes on unseen. */
+/**
+ * Waits for all, and only then throws a failure: nothing goes on unseen. The first one after
+ * which the same calls may succeed later, where there is one: it must not hide behind one
+ * that stays.
+ */
 export async function allOf<T>(calls: readonly Promise<T>[]): Promise<T[]> {
   const results = await Promise.allSettled(calls);
-  return results.map((result) => {
-    if (result.status === "rejected") throw result.reason;
-    return result.value;
-  });
+  const failures: unknown[] = results.flatMap((result) => (result.status === "rejected" ? [result.reason] : []));
+  if (failures.length > 0) throw failures.find((error) => isCmError(error) && error.retryable) ?? failures[0];
+  return results.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
 }

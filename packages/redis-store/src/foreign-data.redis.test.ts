@@ -1,7 +1,7 @@
 import type { CmError, FailureStage } from "@cm/protocol";
-import { askRedis, freshPrefix, keysUnder } from "@cm/test-kit";
+import { askRedis, eventually, freshPrefix, keysUnder } from "@cm/test-kit";
 import { expect, inject, it } from "vitest";
-import { createRedisStore } from "./index.js";
+import { createRedisStore, type RedisStore } from "./index.js";
 import { bringUp, connect, outcomeOf, portOf, startStore } from "./redis-store.fixture.js";
 
 const url = inject("redisUrl");
@@ -40,6 +40,34 @@ it("fails with store-corrupt where something else lies in the place of the lease
   await bringUp(store, "gw-1");
 });
 
+it("keeps servers apart from its own keys, whatever they are called", async () => {
+  const prefix = freshPrefix();
+  const store = await startStore({ url, prefix });
+  const names = ["reaped", "servers", "layout", "rooms", "connections", "leases", "-", "_"];
+  const servers = await Promise.all(names.map((name) => bringUp(store, name)));
+  await bury(store, "dead");
+  for (const { lease } of servers) {
+    expect(await outcomeOf(store.servers.renew(lease, { connections: 0, rooms: 0 }))).toBe("done");
+  }
+  expect((await store.servers.list()).map(({ serverId }) => serverId).sort()).toEqual([...names].sort());
+});
+
+it("goes on with leases where something else lies in the place of who was cleaned up after", async () => {
+  const prefix = freshPrefix();
+  const seen: CmError[] = [];
+  const store = await startStore({ url, prefix, onError: (error) => seen.push(error) });
+  const server = await bringUp(store, "gw-1");
+  const key = `${prefix}:{servers}.reaped`;
+  await askRedis(port, "SET", key, "foreign");
+  for (let i = 0; i < 3; i++) {
+    expect(await outcomeOf(store.servers.renew(server.lease, { connections: 0, rooms: 0 }))).toBe("done");
+  }
+  await bury(store, "dead");
+  expect(await outcomeOf(bringUp(store, "dead"))).toBe("done");
+  expect(await askRedis(port, "GET", key)).toBe("foreign");
+  expect(seen).toMatchObject([{ code: "store-corrupt", message: expect.stringContaining(key) }]);
+});
+
 it.each([
   ["no hash", ["SET", "", "foreign"]],
   ["a hash without numbers", ["HSET", "", "version", "one", "partitions", "many"]],
@@ -62,3 +90,13 @@ it.each([
     await store.close();
   },
 );
+
+/** A server of that name dies and is cleaned up after. */
+async function bury(store: RedisStore, serverId: string): Promise<void> {
+  await bringUp(store, serverId, 1);
+  await eventually(async () => {
+    const claim = await store.servers.claim(serverId, "reaper", 60_000);
+    if (claim === undefined) throw new Error("Its lease has not run out yet.");
+    await store.servers.bury(claim);
+  });
+}

@@ -6,14 +6,17 @@ import type { UserKeys } from "./user-scripts.js";
 
 /**
  * The names of all keys and channels. What one script touches together carries one
- * hash tag, and so lies in one slot of a Cluster:
+ * hash tag, and so lies in one slot of a Cluster. A server id has neither a dot nor a colon:
+ * what lies beside the servers' records is told apart from them by a dot in that place, and
+ * the tags of partitions have one too.
+ *
  *
  * | key | type | tag |
  * |---|---|---|
  * | `<prefix>:layout` | hash | |
  * | `<prefix>:{servers}` | sorted set: `<serverId>.<incarnation>` by lease expiry | `servers` |
  * | `<prefix>:{servers}:<serverId>` | hash | `servers` |
- * | `<prefix>:{servers}:reaped` | sorted set: `<serverId>.<incarnation>` by the time of its burial | `servers` |
+ * | `<prefix>:{servers}.reaped` | sorted set: `<serverId>.<incarnation>` by the time of its burial | `servers` |
  * | `<prefix>:{<serverId>}:connections:<shelf>` | hash: record by connection id, less the server id | server id |
  * | `<prefix>:{r.*}:rooms` | set of rooms | the room's partition |
  * | `<prefix>:{r.*}:rooms:<room>` | sorted set: `<connectionId>\|<userId>`, all scores 0 | the room's partition |
@@ -49,7 +52,7 @@ export class Keys {
     this.partitions = partitions;
     this.layout = `${prefix}:layout`;
     this.leases = `${prefix}:{servers}`;
-    this.reaped = `${prefix}:{servers}:reaped`;
+    this.reaped = `${prefix}:{servers}.reaped`;
     this.#roomHeads = partitionTags("r", partitions).map((tag) => `${prefix}:{${tag}}:`);
     this.#userKeys = partitionTags("u", partitions).map((tag) => {
       const head = `${prefix}:{${tag}}:`;

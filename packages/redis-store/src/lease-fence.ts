@@ -1,4 +1,5 @@
 import { CmError, type Lease, parseConnectionId, type ReapClaim } from "@cm/protocol";
+import { allOf } from "./commands.js";
 
 /** How leases name who holds them: `<server id>.<incarnation>`, the start of its connection ids. */
 export function holderOf(server: { readonly serverId: string; readonly incarnation: string }): string {
@@ -25,9 +26,14 @@ export function requireOwn(server: Lease, connectionId: string): void {
   }
 }
 
-/** `lease-lost` where a write under this lease was refused. */
-export function requireWritten(written: readonly boolean[], lease: Lease): void {
-  if (written.includes(false)) throw leaseLost(lease);
+/**
+ * Waits for all writes under this lease. `lease-lost` where one was refused for that, also
+ * where another one failed of something else, which would say less.
+ */
+export async function allWritten(writes: readonly Promise<boolean>[], lease: Lease): Promise<void> {
+  const results = await Promise.allSettled(writes);
+  if (results.some((result) => result.status === "fulfilled" && !result.value)) throw leaseLost(lease);
+  await allOf(writes);
 }
 
 /** The server's lease ran out, or was taken anew. */

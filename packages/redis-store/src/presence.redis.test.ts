@@ -150,7 +150,7 @@ it("remembers nothing of those who are offline where it was told so", async () =
 
 it("forgets when it has told it that a server was reaped, and after the time that connections live", async () => {
   const { prefix, store } = await setUp();
-  const reaped = `${prefix}:{servers}:reaped`;
+  const reaped = `${prefix}:{servers}.reaped`;
   await askRedis(port, "ZADD", reaped, "1", "old.aaaa");
   const dead = await bringUp(store, "dead", 1);
   const claim = await expect

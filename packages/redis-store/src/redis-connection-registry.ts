@@ -8,7 +8,7 @@ import {
   requireConnectionId,
 } from "@cm/protocol";
 import { inChunks, numbered } from "./batches.js";
-import { allOf, type Commands } from "./commands.js";
+import type { Commands } from "./commands.js";
 import {
   connectionClear,
   connectionPut,
@@ -17,7 +17,7 @@ import {
   connectionShelf,
 } from "./connection-scripts.js";
 import type { Keys } from "./keys.js";
-import { holderOf, isOwn, requireOwn, requireWritten } from "./lease-fence.js";
+import { allWritten, holderOf, isOwn, requireOwn } from "./lease-fence.js";
 import type { Living } from "./living.js";
 import { connectionIdOf, decodeRecord, encodeRecord, fieldOf } from "./record-codec.js";
 
@@ -52,7 +52,7 @@ export class RedisConnectionRegistry implements ConnectionRegistry, ConnectionRe
       }));
       return commands.run(connectionPut, { fenceMs: lease.expiresAtMs, ttlMs: connectionTtlMs, shelves, entries });
     });
-    requireWritten(await allOf(calls), lease);
+    await allWritten(calls, lease);
   }
 
   async remove(lease: Lease, connectionIds: readonly string[]): Promise<void> {
@@ -62,7 +62,7 @@ export class RedisConnectionRegistry implements ConnectionRegistry, ConnectionRe
       const entries = chunk.map((connectionId) => ({ shelf: numberOf(connectionId), field: fieldOf(connectionId) }));
       return this.#parts.commands.run(connectionRemove, { fenceMs: lease.expiresAtMs, shelves, entries });
     });
-    requireWritten(await allOf(calls), lease);
+    await allWritten(calls, lease);
   }
 
   async get(connectionId: string): Promise<ConnectionRecord | undefined> {
@@ -84,7 +84,7 @@ export class RedisConnectionRegistry implements ConnectionRegistry, ConnectionRe
     const calls = inChunks(all).map((shelves) =>
       commands.run(connectionRenew, { fenceMs: lease.expiresAtMs, shelves, ttlMs }),
     );
-    requireWritten(await allOf(calls), lease);
+    await allWritten(calls, lease);
   }
 
   async held(lease: Lease, shelf: number): Promise<ConnectionRecord[]> {

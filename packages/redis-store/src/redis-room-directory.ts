@@ -16,7 +16,7 @@ import { allOf, type Commands } from "./commands.js";
 import { requireDuration } from "./duration.js";
 import { readHeldRooms } from "./held-rooms.js";
 import type { Keys } from "./keys.js";
-import { holderOf, holderOfConnection, isOwn, requireOwn, requireWritten } from "./lease-fence.js";
+import { allWritten, holderOf, holderOfConnection, isOwn, requireOwn } from "./lease-fence.js";
 import type { Living } from "./living.js";
 import { requireLimit } from "./page-limit.js";
 import { decodeCursor, encodeCursor, lowerEnd, type RoomPlace } from "./room-cursor.js";
@@ -75,7 +75,7 @@ export class RedisRoomDirectory implements RoomDirectory, RoomUpkeep {
     const calls = inChunks(members.map(announcedEntryOf)).map((entries) =>
       commands.run(roomJoin, { ...input, entries }),
     );
-    requireWritten(await allOf(calls), lease);
+    await allWritten(calls, lease);
   }
 
   async leave(
@@ -89,7 +89,7 @@ export class RedisRoomDirectory implements RoomDirectory, RoomUpkeep {
     const calls = inChunks(own.map(roomEntryOf)).map((entries) =>
       this.#parts.commands.run(roomLeave, { ...input, entries }),
     );
-    requireWritten(await allOf(calls), lease);
+    await allWritten(calls, lease);
   }
 
   async update(lease: Lease, room: string, members: readonly AnnouncedMember[]): Promise<void> {
@@ -98,7 +98,7 @@ export class RedisRoomDirectory implements RoomDirectory, RoomUpkeep {
     const calls = inChunks(own.map(announcedEntryOf)).map((entries) =>
       this.#parts.commands.run(roomUpdate, { ...input, entries }),
     );
-    requireWritten(await allOf(calls), lease);
+    await allWritten(calls, lease);
   }
 
   async members(room: string, { cursor, limit }: PageRequest): Promise<Page<RoomMember>> {
@@ -148,7 +148,7 @@ export class RedisRoomDirectory implements RoomDirectory, RoomUpkeep {
         return [commands.run(roomRenew, { fenceMs: lease.expiresAtMs, index, sessions, ttlMs, rooms: chunk })];
       }),
     );
-    requireWritten(await allOf(calls), lease);
+    await allWritten(calls, lease);
   }
 
   /** Empty where the claim is no longer held. */

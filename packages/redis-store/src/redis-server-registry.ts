@@ -1,5 +1,6 @@
 import {
   CmError,
+  isCmError,
   type Lease,
   type ReapClaim,
   type Renewal,
@@ -23,6 +24,7 @@ import {
   serverRelease,
   serverRenew,
 } from "./server-scripts.js";
+import { corrupt, FOREIGN } from "./store-error.js";
 
 /** The most dead servers that one renewal names; see the contract of `Renewal`. */
 const EXPIRED_MAX = 100;
@@ -53,6 +55,9 @@ export interface RedisServerRegistryParts {
 /** Leases as members of one sorted set, judged by Redis's clock. */
 export class RedisServerRegistry implements ServerRegistry, ServerReaping {
   readonly #parts: RedisServerRegistryParts;
+  /** Of the layout, as it was last seen. */
+  #fault: CmError | undefined;
+  #isLooking = false;
 
   constructor(parts: RedisServerRegistryParts) {
     this.#parts = parts;
@@ -69,12 +74,13 @@ export class RedisServerRegistry implements ServerRegistry, ServerReaping {
       keepMs: this.#keepMs(ttlMs),
     });
     if (acquired.taken) throw idTaken(serverId, acquired.expired);
+    this.#checkReaped(acquired);
     const { token, expiresAtMs, wasReaped } = acquired;
     return { serverId, incarnation, token, expiresAtMs, ttlMs, wasReaped };
   }
 
   async renew(lease: Lease, counters: ServerCounters): Promise<Renewal> {
-    const renewed = await this.#parts.commands.runOfLease(serverRenew, {
+    const renewing = this.#parts.commands.runOfLease(serverRenew, {
       ...this.#keysOf(lease.serverId),
       holder: holderOf(lease),
       token: lease.token,
@@ -83,9 +89,19 @@ export class RedisServerRegistry implements ServerRegistry, ServerReaping {
       keepMs: this.#keepMs(lease.ttlMs),
       expiredMax: EXPIRED_MAX,
     });
+    // In the same write, and not waited for: in a Cluster the layout may lie with another node,
+    // on which the lease must not depend.
+    this.#lookAtLayout();
+    const renewed = await renewing;
     if (renewed === undefined) throw leaseLost(lease);
+    this.#checkReaped(renewed);
     const [expired, buried] = [renewed.expired, renewed.buried].map((holders) => [...new Set(holders.map(serverIdOf))]);
-    return { lease: { ...lease, expiresAtMs: renewed.expiresAtMs }, expired: expired ?? [], buried: buried ?? [] };
+    return {
+      lease: { ...lease, expiresAtMs: renewed.expiresAtMs },
+      expired: expired ?? [],
+      buried: buried ?? [],
+      fault: this.#fault,
+    };
   }
 
   async release(lease: Lease): Promise<void> {
@@ -112,7 +128,7 @@ export class RedisServerRegistry implements ServerRegistry, ServerReaping {
 
   async bury(claim: ReapClaim): Promise<void> {
     const { serverId, incarnation, expiresAtMs } = claim;
-    await this.#parts.commands.run(serverBury, {
+    const buried = await this.#parts.commands.run(serverBury, {
       ...this.#keysOf(serverId),
       serverId,
       incarnation,
@@ -120,6 +136,30 @@ export class RedisServerRegistry implements ServerRegistry, ServerReaping {
       // Who held it may come back for as long as what it wrote would have lived.
       keepMs: this.#parts.connectionTtlMs,
     });
+    this.#checkReaped(buried);
+  }
+
+  /**
+   * Writes the layout down again where it was lost under running servers: the next one that
+   * starts might bring another.
+   */
+  #lookAtLayout(): void {
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    this.#parts
+      .ensureLayout()
+      .then(() => {
+        this.#fault = undefined;
+      })
+      .catch((error: unknown) => {
+        if (!isCmError(error)) return;
+        if (error.code === "layout-mismatch") this.#fault = error;
+        if (error.code === "store-corrupt") this.#parts.commands.reportCorrupt(error);
+        // Where it can't be reached now, the next heartbeat looks again.
+      })
+      .finally(() => {
+        this.#isLooking = false;
+      });
   }
 
   /** `undefined` where the server went between the list of ids and this. */
@@ -144,6 +184,12 @@ export class RedisServerRegistry implements ServerRegistry, ServerReaping {
       lastHeartbeat: Number(lastHeartbeat),
       expiresAtMs: Number(expiresAt),
     };
+  }
+
+  /** Leases go on where others can't be told that somebody was cleaned up after; whoever looks after Redis hears of it. */
+  #checkReaped({ isReapedForeign }: { readonly isReapedForeign: boolean }): void {
+    const { commands, keys } = this.#parts;
+    if (isReapedForeign) commands.reportCorrupt(corrupt([keys.reaped], FOREIGN));
   }
 
   #keysOf(serverId: string): ServerKeys {

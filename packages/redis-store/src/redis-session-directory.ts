@@ -10,7 +10,7 @@ import {
 import { groupBy, inChunks } from "./batches.js";
 import { allOf, type Commands } from "./commands.js";
 import type { Keys } from "./keys.js";
-import { requireWritten } from "./lease-fence.js";
+import { allWritten } from "./lease-fence.js";
 import { sessionCount, sessionRestore, sessionTouch, sessionTransition } from "./session-scripts.js";
 
 /** What the directory needs. */
@@ -70,7 +70,7 @@ export class RedisSessionDirectory implements SessionDirectory {
         commands.run(sessionRestore, { fenceMs: lease.expiresAtMs, sessions, ttlMs, games: chunk }),
       ),
     );
-    requireWritten(await allOf(calls), lease);
+    await allWritten(calls, lease);
   }
 
   async count(): Promise<number> {

@@ -14,7 +14,7 @@ import { groupBy, inChunks } from "./batches.js";
 import { allOf, type Commands } from "./commands.js";
 import { requireDurationOrNone } from "./duration.js";
 import type { Keys } from "./keys.js";
-import { holderOf, isOwn, requireOwn, requireWritten } from "./lease-fence.js";
+import { allWritten, holderOf, isOwn, requireOwn } from "./lease-fence.js";
 import type { Living } from "./living.js";
 import { userEntryHead } from "./user-entry.js";
 import { UserReader } from "./user-reader.js";
@@ -72,7 +72,7 @@ export class RedisUserDirectory implements UserDirectory, UserUpkeep {
     const calls = this.#batches(connections).map(({ keys, entries }) =>
       commands.run(userAdd, { ...this.#write(keys), fenceMs, ttlMs, quiet, users: byHead(entries) }),
     );
-    requireWritten(await allOf(calls), lease);
+    await allWritten(calls, lease);
   }
 
   async update(lease: Lease, connections: readonly UserConnection[]): Promise<void> {
@@ -81,12 +81,12 @@ export class RedisUserDirectory implements UserDirectory, UserUpkeep {
     const calls = this.#batches(own).map(({ keys, entries }) =>
       commands.run(userUpdate, { ...this.#write(keys), fenceMs: lease.expiresAtMs, ttlMs, entries }),
     );
-    requireWritten(await allOf(calls), lease);
+    await allWritten(calls, lease);
   }
 
   async remove(lease: Lease, connections: readonly UserConnection[], { graceMs }: RemoveOptions): Promise<void> {
     requireDurationOrNone(graceMs, "graceMs");
-    requireWritten(await this.#remove(lease, connections, Math.ceil(graceMs)), lease);
+    await allWritten(this.#remove(lease, connections, Math.ceil(graceMs)), lease);
   }
 
   async connectionsOf(userId: string): Promise<string[]> {
@@ -126,12 +126,12 @@ export class RedisUserDirectory implements UserDirectory, UserUpkeep {
     const calls = [...partitions].map((partition) =>
       commands.run(userRenew, { ...partition, fenceMs: lease.expiresAtMs, ttlMs }),
     );
-    requireWritten(await allOf(calls), lease);
+    await allWritten(calls, lease);
   }
 
   /** Does nothing where the claim is no longer held. */
   async evict(claim: ReapClaim, connections: readonly UserConnection[]): Promise<void> {
-    await this.#remove(claim, connections, 0);
+    await allOf(this.#remove(claim, connections, 0));
   }
 
   async settle(slices: readonly number[]): Promise<number | undefined> {
@@ -153,11 +153,11 @@ export class RedisUserDirectory implements UserDirectory, UserUpkeep {
     }
   }
 
-  async #remove(right: Lease | ReapClaim, connections: readonly UserConnection[], graceMs: number): Promise<boolean[]> {
+  #remove(right: Lease | ReapClaim, connections: readonly UserConnection[], graceMs: number): Promise<boolean>[] {
     const own = connections.filter(({ connectionId }) => isOwn(right, connectionId));
     const { commands, connectionTtlMs: ttlMs, lastSeenTtlMs: seenTtlMs } = this.#parts;
     const fenceMs = right.expiresAtMs;
-    const calls = this.#batches(own).map(({ keys, entries }) =>
+    return this.#batches(own).map(({ keys, entries }) =>
       commands.run(userRemove, {
         ...this.#write(keys),
         fenceMs,
@@ -167,7 +167,6 @@ export class RedisUserDirectory implements UserDirectory, UserUpkeep {
         users: byHead(entries),
       }),
     );
-    return allOf(calls);
   }
 
   #write(keys: UserKeys): UserWrite {

@@ -51,7 +51,11 @@ const COST: readonly (readonly [
   commands: number,
   run: (s: RedisStore, g: TestServer) => Promise<unknown>,
 ])[] = [
-  ["renew of a lease", 1, (store, { lease }) => store.servers.renew(lease, { connections: 1, rooms: 1 })],
+  [
+    "renew of a lease and look at the layout",
+    2,
+    (store, { lease }) => store.servers.renew(lease, { connections: 1, rooms: 1 }),
+  ],
   ["put of 400 records", 1, (store, { lease, ids }) => store.connections.put(lease, records(ids, 400))],
   [
     "remove of 400 records",

@@ -10,7 +10,14 @@ export interface ServerKeys {
 
 /** How taking a lease ended. */
 export type Acquisition =
-  | { readonly taken: false; readonly token: number; readonly expiresAtMs: number; readonly wasReaped: boolean }
+  | {
+      readonly taken: false;
+      readonly token: number;
+      readonly expiresAtMs: number;
+      readonly wasReaped: boolean;
+      /** Something else lies in the place of those that were cleaned up after. */
+      readonly isReapedForeign: boolean;
+    }
   | { readonly taken: true; readonly expired: boolean };
 
 export const layoutEnsure = defineScript(
@@ -37,9 +44,9 @@ export const serverAcquire = defineScript(
     };
   },
   (reply): Acquisition => {
-    const [acquired, first = 0, expiresAtMs = 0, reaped] = toList(reply).map(Number);
+    const [acquired, first = 0, expiresAtMs = 0, reaped, foreign] = toList(reply).map(Number);
     return acquired === 1
-      ? { taken: false, token: first, expiresAtMs, wasReaped: reaped === 1 }
+      ? { taken: false, token: first, expiresAtMs, wasReaped: reaped === 1, isReapedForeign: foreign === 1 }
       : { taken: true, expired: first === 1 };
   },
 );
@@ -68,10 +75,15 @@ export const serverRenew = defineScript(
     ],
   }),
   (reply) => {
-    const [expiresAtMs, dead, ...holders] = toStrings(reply);
+    const [expiresAtMs, foreign, dead, ...holders] = toStrings(reply);
     if (expiresAtMs === undefined) return undefined;
     const expired = holders.slice(0, Number(dead));
-    return { expiresAtMs: Number(expiresAtMs), expired, buried: holders.slice(expired.length) };
+    return {
+      expiresAtMs: Number(expiresAtMs),
+      isReapedForeign: foreign === "1",
+      expired,
+      buried: holders.slice(expired.length),
+    };
   },
 );
 
@@ -111,7 +123,7 @@ export const serverBury = defineScript(
     keys: [input.leases, input.server, input.reaped],
     args: [input.serverId, input.incarnation, input.claimExpiresAtMs, input.keepMs],
   }),
-  toNumber,
+  (reply) => ({ isReapedForeign: toNumber(reply) === 2 }),
 );
 
 export const serversLiving = defineScript(

@@ -19,6 +19,9 @@ const PASSING = new Set([
   "UNBLOCKED",
 ]);
 
+/** Those of them with which Redis still serves reads. */
+const WRITES_REFUSED = new Set(["MISCONF", "NOREPLICAS", "OOM", "READONLY"]);
+
 /** First words of error replies that say that this client may not: wrong credentials or rights. */
 const REFUSING = new Set(["NOAUTH", "NOPERM", "WRONGPASS"]);
 
@@ -27,6 +30,9 @@ export function replyCode(error: unknown): string | undefined {
   if (!(error instanceof Error) || error.name !== "ReplyError") return undefined;
   return error.message.split(" ", 1)[0];
 }
+
+/** What a key of a wrong type holds. */
+export const FOREIGN = "another type of data than this store keeps there";
 
 /** Keys that an error names; a script may have hundreds. */
 const NAMED_MAX = 3;
@@ -41,9 +47,10 @@ const NAMED_MAX = 3;
 export function toStoreError(error: unknown, keys: readonly string[] = []): CmError {
   if (isCmError(error)) return error;
   const code = replyCode(error);
-  if (code === undefined || PASSING.has(code)) return failure("unavailable", "Redis can't be reached.", error);
+  if (code === undefined) return failure("unavailable", "Redis can't be reached.", error);
+  if (PASSING.has(code)) return failure("unavailable", passingMessage(code), error);
   if (REFUSING.has(code)) return failure("unavailable", `Redis refuses this client: ${code}.`, error);
-  if (code === "WRONGTYPE") return corrupt(keys, "another type of data than this store keeps there", error);
+  if (code === "WRONGTYPE") return corrupt(keys, FOREIGN, error);
   return failure("internal", `Redis answered with an error: ${code}.`, error);
 }
 
@@ -68,6 +75,12 @@ export function storeTimeout(commandTimeoutMs: number): CmError {
 /** The store is closed, or was never started. */
 export function storeClosed(): CmError {
   return new CmError("closed", "The store is closed, or was never started.");
+}
+
+/** Redis did answer, and the reason is worth more than that it failed. */
+function passingMessage(code: string): string {
+  if (WRITES_REFUSED.has(code)) return `Redis refuses writes for now: ${code}.`;
+  return `Redis can't serve this for now: ${code}.`;
 }
 
 function failure(code: ErrorCode, message: string, cause: unknown): CmError {

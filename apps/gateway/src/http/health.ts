@@ -1,4 +1,4 @@
-import type { LinkState, LinkStatus } from "@cm/protocol";
+import type { CmError, ErrorCode, LinkState, LinkStatus } from "@cm/protocol";
 
 /** Where in its life a gateway is. */
 export type Phase = "starting" | "serving" | "draining" | "closing";
@@ -7,6 +7,8 @@ export type Phase = "starting" | "serving" | "draining" | "closing";
 export interface HealthSources {
   readonly phase: () => Phase;
   readonly holdsLease: () => boolean;
+  /** What is wrong with the store as a whole. */
+  readonly fault: () => CmError | undefined;
   readonly link: () => LinkStatus;
 }
 
@@ -15,6 +17,8 @@ export interface Readiness {
   readonly ready: boolean;
   readonly phase: Phase;
   readonly lease: "held" | "lost";
+  /** What else keeps it from being ready: `layout-mismatch` where servers of two layouts share the store. */
+  readonly fault: ErrorCode | null;
   readonly link: LinkState;
   /** When the link came to this state, as an ISO 8601 date. */
   readonly linkSince: string;
@@ -26,11 +30,13 @@ export interface Readiness {
 export function readiness(sources: HealthSources): Readiness {
   const phase = sources.phase();
   const lease = sources.holdsLease() ? "held" : "lost";
+  const fault = sources.fault()?.code ?? null;
   const { state: link, since, lastProbeMs } = sources.link();
   return {
-    ready: phase === "serving" && lease === "held" && link === "in-sync",
+    ready: phase === "serving" && lease === "held" && fault === null && link === "in-sync",
     phase,
     lease,
+    fault,
     link,
     linkSince: new Date(since).toISOString(),
     lastProbeMs: lastProbeMs ?? null,

@@ -392,8 +392,13 @@ export class ClientSession {
   }
 
   async #members({ room, limit, cursor, ref }: ClientFrame & { type: "members" }): Promise<void> {
-    const { rooms } = this.#context;
+    const { rooms, membership } = this.#context;
     const [page, total] = await Promise.all([rooms.members(room, { limit, cursor }), rooms.count(room)]);
+    // Where the store takes no heartbeats, it leaves out the members of all servers before long,
+    // and where it was emptied, also those who are here.
+    if (!membership.holdsLease || (total === 0 && this.#seats.get(room)?.joined)) {
+      throw new CmError("unavailable", "Who is in the room is not known for now.");
+    }
     const members = page.items.map(({ connectionId, userId }) => ({
       connection: connectionId,
       user: userId,

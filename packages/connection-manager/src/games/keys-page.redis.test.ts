@@ -53,7 +53,7 @@ it("names where each documented key and channel lives, and no key besides", asyn
   await store.servers.acquire(record, 1);
   await eventually(async () => {
     await manager.cleanupStaleConnections();
-    expect(await keysUnder(redisUrl, `${prefix}:{servers}:reaped`)).toHaveLength(1);
+    expect(await keysUnder(redisUrl, `${prefix}:{servers}.reaped`)).toHaveLength(1);
   });
 
   const rows = await pageRows();

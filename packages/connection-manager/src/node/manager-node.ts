@@ -84,12 +84,13 @@ export class ManagerNode {
     });
   }
 
-  /** Whether calls can be expected to succeed: started, the lease held, the link in sync. */
+  /** Whether calls can be expected to succeed: started, the lease held, the store's layout its own, the link in sync. */
   get isReady(): boolean {
     return (
       this.#isServing &&
       this.#shutdown === undefined &&
       this.membership.holdsLease &&
+      this.membership.fault === undefined &&
       this.store.link.state === "in-sync"
     );
   }

@@ -1,3 +1,5 @@
+import type { CmError } from "../errors.js";
+
 /** What a server tells about itself when it takes its lease. */
 export interface ServerRegistration {
   /** See `isServerId`. */
@@ -59,6 +61,12 @@ export interface Renewal {
    * that one that was `expired` only in between is heard of; at most 100. May be named twice.
    */
   readonly buried: readonly string[];
+  /**
+   * What was found wrong with the store as a whole, although the lease was renewed: by now it
+   * holds another layout (`layout-mismatch`), so that servers may write in two ways. The
+   * server goes on for those it serves, and should get nobody new. May be a heartbeat late.
+   */
+  readonly fault?: CmError | undefined;
 }
 
 /**
@@ -75,7 +83,8 @@ export interface Renewal {
  *   `renew` fails with `lease-lost`, `release` does nothing.
  * - Time is the store's own. `list` leaves out every server whose lease has run out,
  *   from the moment it does.
- * - `acquire` fails with `layout-mismatch` where the store holds another layout.
+ * - `acquire` fails with `layout-mismatch` where the store holds another layout; one that
+ *   comes there later is told with a renewal.
  */
 export interface ServerRegistry {
   acquire(registration: ServerRegistration, ttlMs: number): Promise<Lease>;
