@@ -8,6 +8,7 @@ import {
   requireServerId,
   toCmError,
 } from "@cm/protocol";
+import { Audit } from "./audit.js";
 import { Changes } from "./changes.js";
 import { Check } from "./check.js";
 import { LeaseKeeper } from "./lease-keeper.js";
@@ -18,6 +19,7 @@ import { type MembershipOptions, type ResolvedMembershipOptions, resolveMembersh
 import { Projection } from "./projection.js";
 import { Reaper } from "./reaper.js";
 import { Removals } from "./removals.js";
+import { RepairTally } from "./repairs.js";
 import { Settling } from "./settling.js";
 import { Upkeep } from "./upkeep.js";
 
@@ -38,6 +40,8 @@ class LeasedMembership implements Membership {
   /** Connections whose metadata the store has not taken. */
   readonly #outdated = new Set<LocalConnection>();
   readonly #check: Check;
+  readonly #audit: Audit;
+  readonly #repairs = new RepairTally();
   readonly #reaper: Reaper;
   /** Servers that the last heartbeat named, or that were claimed since. */
   #lost: ReadonlySet<string> = new Set();
@@ -85,6 +89,7 @@ class LeasedMembership implements Membership {
       counters: () => ({ connections: this.#local.size, rooms: this.#local.roomCount }),
       onRegained: async (lease) => {
         this.#reprojections++;
+        this.#audit.doubt();
         // Taken out at the next heartbeat: removals wait for a lease, and that waits for this.
         for (const stray of await this.#projection.strays(lease)) this.#removals.later(stray);
         await this.#projection.all(lease);
@@ -104,15 +109,27 @@ class LeasedMembership implements Membership {
       ttlMs: options.connectionTtlMs,
       beatMs: options.heartbeatIntervalMs,
     });
-    this.#check = new Check({
+    const looks = {
       store,
+      beats: Math.max(1, Math.floor(options.cleanupIntervalMs / options.heartbeatIntervalMs)),
+      tally: this.#repairs,
+      onRepair: options.onRepair,
+      onError: (error: CmError) => this.#report(error, "projection"),
+    };
+    this.#check = new Check({
+      ...looks,
       local: this.#local,
       changes: this.#changes,
       projection: this.#projection,
+      lease: () => this.#keeper.current(),
       shelfBits: options.ids.shelfBits,
-      beatMs: options.heartbeatIntervalMs,
-      withinMs: options.cleanupIntervalMs,
-      onRepair: options.onRepair,
+    });
+    this.#audit = new Audit({
+      ...looks,
+      self: options.ids,
+      // Whoever has not registered again by then holds no lease by any count.
+      graceMs: options.leaseTtlMs + options.heartbeatIntervalMs,
+      claimMs: options.reapClaimMs,
     });
     this.#reaper = new Reaper({
       store,
@@ -297,7 +314,7 @@ class LeasedMembership implements Membership {
       pendingRemovals: this.#removals.pending,
       reapedServers: this.#reaper.reapedServers,
       reprojections: this.#reprojections,
-      repairs: this.#check.stats(),
+      repairs: this.#repairs.stats(),
     };
   }
 
@@ -353,7 +370,8 @@ class LeasedMembership implements Membership {
       .finally(() => {
         this.#reaping = undefined;
       });
-    this.#checking ??= this.#attempt(() => this.#check.beat(lease, this.#stopChecking.signal)).finally(() => {
+    const { signal } = this.#stopChecking;
+    this.#checking ??= Promise.all([this.#check.beat(signal), this.#audit.beat(signal)]).finally(() => {
       this.#checking = undefined;
     });
   }
