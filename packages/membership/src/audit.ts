@@ -19,6 +19,8 @@ export interface AuditOptions {
   readonly beats: number;
   /** For so long a holder must have been unknown to be taken for dead: longer than a lease lasts. */
   readonly graceMs: number;
+  /** For how long a holder of whom nothing more is found is kept in mind: for more than one look at everything. */
+  readonly keepMs: number;
   /** How long the right to remove what a dead holder has left lasts, for one slice. */
   readonly claimMs: number;
   readonly tally: RepairTally;
@@ -41,9 +43,9 @@ export class Audit {
 
   constructor(options: AuditOptions) {
     this.#options = options;
-    const { store, beats, graceMs, tally, onRepair, onError } = options;
+    const { store, beats, graceMs, keepMs, tally, onRepair, onError } = options;
     const { rooms, users, servers } = store;
-    this.#strangers = new Strangers({ servers, graceMs });
+    this.#strangers = new Strangers({ servers, graceMs, keepMs });
     const shared = { beats, tally, onRepair, onError };
     this.#rounds = [
       new Round({

@@ -129,6 +129,7 @@ class LeasedMembership implements Membership {
       self: options.ids,
       // Whoever has not registered again by then holds no lease by any count.
       graceMs: options.leaseTtlMs + options.heartbeatIntervalMs,
+      keepMs: options.leaseTtlMs + 3 * Math.max(options.cleanupIntervalMs, options.heartbeatIntervalMs),
       claimMs: options.reapClaimMs,
     });
     this.#reaper = new Reaper({

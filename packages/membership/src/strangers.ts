@@ -8,6 +8,16 @@ export interface StrangersOptions {
   readonly servers: Pick<ServerReaping, "unknown">;
   /** For so long a holder must have been unknown, without a break, to be taken for dead. */
   readonly graceMs: number;
+  /** A holder of whom nothing was found for so long is forgotten: more than looking at everything takes. */
+  readonly keepMs: number;
+}
+
+/** One that is unknown; times in milliseconds of the monotonic clock. */
+interface Stranger {
+  readonly holder: LeaseHolder;
+  readonly sinceMs: number;
+  /** When something of it was found the last time. */
+  foundMs: number;
 }
 
 /**
@@ -17,8 +27,7 @@ export interface StrangersOptions {
  */
 export class Strangers {
   readonly #options: StrangersOptions;
-  /** Since when each is unknown, in milliseconds of the monotonic clock. */
-  readonly #since = new Map<string, { readonly holder: LeaseHolder; readonly sinceMs: number }>();
+  readonly #strangers = new Map<string, Stranger>();
 
   constructor(options: StrangersOptions) {
     this.#options = options;
@@ -26,16 +35,18 @@ export class Strangers {
 
   /** The registry may have lost, or forgotten, anybody: what it said before says nothing now. */
   forget(): void {
-    this.#since.clear();
+    this.#strangers.clear();
   }
 
   /** Asks again after all; to be called at each heartbeat. */
   async beat(): Promise<void> {
-    if (this.#since.size === 0) return;
-    const asked = [...this.#since.values()].map(({ holder }) => holder);
+    const before = performance.now() - this.#options.keepMs;
+    for (const [name, { foundMs }] of this.#strangers) if (foundMs < before) this.#strangers.delete(name);
+    if (this.#strangers.size === 0) return;
+    const asked = [...this.#strangers.values()].map(({ holder }) => holder);
     try {
       const unknown = new Set((await this.#options.servers.unknown(asked)).map(nameOf));
-      for (const name of asked.map(nameOf)) if (!unknown.has(name)) this.#since.delete(name);
+      for (const name of asked.map(nameOf)) if (!unknown.has(name)) this.#strangers.delete(name);
     } catch (cause) {
       this.forget();
       throw cause;
@@ -44,16 +55,18 @@ export class Strangers {
 
   /** Those of the holders that are to be taken for dead; notes those that are unknown. */
   async dead(holders: readonly LeaseHolder[]): Promise<LeaseHolder[]> {
-    const now = performance.now();
-    const news = holders.filter((holder) => !this.#since.has(nameOf(holder)));
+    const news = holders.filter((holder) => !this.#strangers.has(nameOf(holder)));
     const unknown = news.length === 0 ? [] : await this.#options.servers.unknown(news);
-    for (const { serverId, incarnation } of unknown) {
-      const holder = { serverId, incarnation };
-      if (this.#since.size < STRANGERS_MAX) this.#since.set(nameOf(holder), { holder, sinceMs: performance.now() });
+    const now = performance.now();
+    for (const holder of unknown) {
+      if (this.#strangers.size >= STRANGERS_MAX) break;
+      this.#strangers.set(nameOf(holder), { holder, sinceMs: now, foundMs: now });
     }
     return holders.filter((holder) => {
-      const noted = this.#since.get(nameOf(holder));
-      return noted !== undefined && now - noted.sinceMs >= this.#options.graceMs;
+      const stranger = this.#strangers.get(nameOf(holder));
+      if (stranger === undefined) return false;
+      stranger.foundMs = now;
+      return now - stranger.sinceMs >= this.#options.graceMs;
     });
   }
 }
