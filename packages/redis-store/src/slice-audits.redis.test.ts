@@ -111,6 +111,24 @@ it("counts a partition of many users in small steps, right also while users come
   expect(await store.users.countOnline()).toBe(30_000);
 });
 
+it("counts a partition of no more users than it can at once, however fast they come and go", async () => {
+  const { store, server, key } = await startOne();
+  for (let first = 0; first < 2_500; first += 250) await addUsers(store, server, first, 250);
+  let going = true;
+  const churn = Array.from({ length: 8 }, async (_, i) => {
+    while (going) {
+      const guest = { userId: `guest-${i}`, connectionId: server.ids.next() };
+      await store.users.add(server.lease, [guest]);
+      await store.users.remove(server.lease, [guest], { graceMs: 0 });
+    }
+  });
+  await askRedis(port, "SET", await key(":online"), "7");
+  const { repaired } = await store.users.audit(0);
+  going = false;
+  await Promise.all(churn);
+  expect([repaired, await store.users.countOnline()]).toEqual([1, 2_500]);
+});
+
 it("goes over rooms that somebody else has written into, and names nobody by that", async () => {
   const { store, server, key } = await startOne();
   await connect(store, server, "ann", ["lobby"]);

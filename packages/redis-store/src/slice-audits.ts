@@ -8,6 +8,12 @@ import { userAudit } from "./user-scripts.js";
 /** The most entries of users that one call of a script goes over: about a millisecond of Redis's time. */
 const ENTRIES_MAX = 1_000;
 
+/**
+ * As many as the last count goes over at a time: a few milliseconds. Slices of no more are counted
+ * in one step, whatever changes meanwhile.
+ */
+const LAST_ENTRIES_MAX = 3_000;
+
 /** How often the users of a slice are counted before they are left for another time, since they keep changing. */
 const COUNTS_MAX = 3;
 
@@ -26,9 +32,10 @@ export async function auditUsers(
   const holders = new Set<string>();
   let repaired = 0;
   for (let counts = 0; counts < COUNTS_MAX; counts++) {
+    const most = counts === COUNTS_MAX - 1 ? LAST_ENTRIES_MAX : ENTRIES_MAX;
     let step = { after: "", counted: 0, mark: "" };
     for (;;) {
-      const part = await commands.run(userAudit, { ...partition, ...step, most: ENTRIES_MAX, ttlMs });
+      const part = await commands.run(userAudit, { ...partition, ...step, most, ttlMs });
       for (const holder of part.holders) holders.add(holder);
       repaired += part.repaired;
       if (part.ended && !part.changed) return { repaired, holders: readHolders(holders) };
