@@ -249,7 +249,7 @@ function createGatewayMembership(
     lastSeenOf: (id) => connection(id)?.lastSeenAt,
     onLeaseTaken,
     onStale: (id) => connection(id)?.close("stale"),
-    onRepair: (repair) => log.warn({ repair }, "the store held something else than what is so"),
+    onRepair: (repair) => log.warn({ repair }, "the store held something else than what is so, which was put right"),
     onServersLost: (ids) => {
       for (const id of ids) router.serverLost(id);
     },

@@ -1,10 +1,11 @@
-import type { Lease } from "@cm/protocol";
+import type { CmError, Lease } from "@cm/protocol";
 import type { Changes } from "./changes.js";
 import { compareRecords, compareRooms, compareUsers, type IsTouched } from "./comparison.js";
 import { type LocalConnections, memberOf } from "./local-connections.js";
 import type { MembershipStore } from "./options.js";
 import type { Projection } from "./projection.js";
-import { type HeldKind, type Repair, type RepairStats, RepairTally } from "./repairs.js";
+import type { HeldKind, Repair, RepairTally } from "./repairs.js";
+import { type Found, Round } from "./rounds.js";
 
 /** What a {@link Check} needs. */
 export interface CheckOptions {
@@ -12,18 +13,18 @@ export interface CheckOptions {
   readonly local: LocalConnections;
   readonly changes: Changes;
   readonly projection: Projection;
+  /** The lease as it was last heard of. */
+  readonly lease: () => Lease;
   readonly shelfBits: number;
-  readonly beatMs: number;
-  /** Everything is looked at once within so long. */
-  readonly withinMs: number;
+  /** Heartbeats in which everything is looked at once. */
+  readonly beats: number;
+  readonly tally: RepairTally;
   readonly onRepair: (repair: Repair) => void;
+  readonly onError: (error: CmError) => void;
 }
 
 /** What is wrong with one slice. */
-interface Findings {
-  readonly missing: number;
-  readonly stray: number;
-  readonly wrong: number;
+interface Findings extends Found {
   /** All connections that `repair` writes of. */
   readonly connectionIds: readonly string[];
   /** Writes what was so when it was found. */
@@ -33,14 +34,6 @@ interface Findings {
 /** Compares what was read with the truth, of which connections that were touched say nothing. */
 type Compare = (isTouched: IsTouched) => Findings;
 
-/** All slices of one kind, in turn. */
-interface Round {
-  readonly kind: HeldKind;
-  readonly slices: number;
-  readonly read: (lease: Lease, slice: number) => Promise<Compare>;
-  next: number;
-}
-
 /**
  * Compares what the store holds of this server with the truth, some slices of each kind at a
  * heartbeat, and puts right what differs: a store can lose a part of what it had taken, or
@@ -49,48 +42,34 @@ interface Round {
  */
 export class Check {
   readonly #options: CheckOptions;
-  readonly #beats: number;
   readonly #rounds: readonly Round[];
-  readonly #tally = new RepairTally();
 
   constructor(options: CheckOptions) {
     this.#options = options;
-    const { store, shelfBits, beatMs, withinMs } = options;
-    this.#beats = Math.max(1, Math.floor(withinMs / beatMs));
+    const { store, shelfBits, beats, tally, onRepair, onError } = options;
+    const round = (kind: HeldKind, slices: number, read: (lease: Lease, slice: number) => Promise<Compare>): Round =>
+      new Round({ kind, slices, beats, tally, onRepair, onError, look: (slice) => this.#look(read, slice) });
     this.#rounds = [
-      { kind: "member", slices: store.rooms.slices, read: (...args) => this.#readRooms(...args), next: 0 },
-      { kind: "user", slices: store.users.slices, read: (...args) => this.#readUsers(...args), next: 0 },
-      { kind: "record", slices: 2 ** shelfBits, read: (...args) => this.#readShelf(...args), next: 0 },
+      round("member", store.rooms.slices, (...args) => this.#readRooms(...args)),
+      round("user", store.users.slices, (...args) => this.#readUsers(...args)),
+      round("record", 2 ** shelfBits, (...args) => this.#readShelf(...args)),
     ];
   }
 
-  stats(): RepairStats {
-    return this.#tally.stats();
+  /** Looks at the next slices of each kind. Does not fail. */
+  async beat(signal: AbortSignal): Promise<void> {
+    for (const round of this.#rounds) await round.beat(signal);
   }
 
-  /** Looks at the next slices, one after the other: there is time until the next heartbeat. */
-  async beat(lease: Lease, signal: AbortSignal): Promise<void> {
-    for (const round of this.#rounds) {
-      for (let left = Math.ceil(round.slices / this.#beats); left > 0 && !signal.aborted; left--) {
-        await this.#look(lease, round);
-        round.next = (round.next + 1) % round.slices;
-      }
-    }
-  }
-
-  async #look(lease: Lease, { kind, next: slice, read }: Round): Promise<void> {
-    const { changes, onRepair } = this.#options;
+  async #look(read: (lease: Lease, slice: number) => Promise<Compare>, slice: number): Promise<Found> {
+    const { changes, lease } = this.#options;
     const watch = changes.watch();
     try {
-      const compare = await read(lease, slice);
-      this.#tally.checked();
-      const { connectionIds, repair, ...counts } = compare(watch.touched);
-      if (connectionIds.length === 0) return;
+      const compare = await read(lease(), slice);
+      const { connectionIds, repair, ...found } = compare(watch.touched);
       // In the turn of the comparison, so that no change comes between the two.
-      await changes.repair(connectionIds, repair);
-      const repaired = { kind, slice, ...counts };
-      this.#tally.add(repaired);
-      onRepair(repaired);
+      if (connectionIds.length > 0) await changes.repair(connectionIds, repair);
+      return found;
     } finally {
       watch.close();
     }

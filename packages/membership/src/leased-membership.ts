@@ -8,6 +8,7 @@ import {
   requireServerId,
   toCmError,
 } from "@cm/protocol";
+import { Audit } from "./audit.js";
 import { Changes } from "./changes.js";
 import { Check } from "./check.js";
 import { LeaseKeeper } from "./lease-keeper.js";
@@ -19,6 +20,7 @@ import { Projection } from "./projection.js";
 import { Reaper } from "./reaper.js";
 import { isRefusal, Refusals } from "./refusals.js";
 import { Removals } from "./removals.js";
+import { RepairTally } from "./repairs.js";
 import { Settling } from "./settling.js";
 import { Upkeep } from "./upkeep.js";
 
@@ -39,6 +41,8 @@ class LeasedMembership implements Membership {
   /** Connections whose metadata the store has not taken. */
   readonly #outdated = new Set<LocalConnection>();
   readonly #check: Check;
+  readonly #audit: Audit;
+  readonly #repairs = new RepairTally();
   readonly #reaper: Reaper;
   /** What the store refuses for good of what is written without a caller. */
   readonly #refusals = new Refusals((error) => this.#report(error, "projection"));
@@ -88,6 +92,7 @@ class LeasedMembership implements Membership {
       counters: () => ({ connections: this.#local.size, rooms: this.#local.roomCount }),
       onRegained: async (lease) => {
         this.#reprojections++;
+        this.#audit.doubt();
         // Taken out at the next heartbeat: removals wait for a lease, and that waits for this.
         for (const stray of await this.#projection.strays(lease, this.#refusals)) this.#removals.later(stray);
         await this.#projection.all(lease, this.#refusals);
@@ -107,15 +112,28 @@ class LeasedMembership implements Membership {
       ttlMs: options.connectionTtlMs,
       beatMs: options.heartbeatIntervalMs,
     });
-    this.#check = new Check({
+    const looks = {
       store,
+      beats: Math.max(1, Math.floor(options.cleanupIntervalMs / options.heartbeatIntervalMs)),
+      tally: this.#repairs,
+      onRepair: options.onRepair,
+      onError: (error: CmError) => this.#tell(error),
+    };
+    this.#check = new Check({
+      ...looks,
       local: this.#local,
       changes: this.#changes,
       projection: this.#projection,
+      lease: () => this.#keeper.current(),
       shelfBits: options.ids.shelfBits,
-      beatMs: options.heartbeatIntervalMs,
-      withinMs: options.cleanupIntervalMs,
-      onRepair: options.onRepair,
+    });
+    this.#audit = new Audit({
+      ...looks,
+      self: options.ids,
+      // Whoever has not registered again by then holds no lease by any count.
+      graceMs: options.leaseTtlMs + options.heartbeatIntervalMs,
+      keepMs: options.leaseTtlMs + 3 * Math.max(options.cleanupIntervalMs, options.heartbeatIntervalMs),
+      claimMs: options.reapClaimMs,
     });
     this.#reaper = new Reaper({
       store,
@@ -305,7 +323,7 @@ class LeasedMembership implements Membership {
       pendingRemovals: this.#removals.pending,
       reapedServers: this.#reaper.reapedServers,
       reprojections: this.#reprojections,
-      repairs: this.#check.stats(),
+      repairs: this.#repairs.stats(),
     };
   }
 
@@ -361,7 +379,8 @@ class LeasedMembership implements Membership {
       .finally(() => {
         this.#reaping = undefined;
       });
-    this.#checking ??= this.#attempt(() => this.#check.beat(lease, this.#stopChecking.signal)).finally(() => {
+    const { signal } = this.#stopChecking;
+    this.#checking ??= Promise.all([this.#check.beat(signal), this.#audit.beat(signal)]).finally(() => {
       this.#checking = undefined;
     });
   }
@@ -400,9 +419,14 @@ class LeasedMembership implements Membership {
     try {
       await task();
     } catch (cause) {
-      if (isRefusal(cause)) this.#refusals.tell(cause);
-      else this.#report(cause, "projection");
+      this.#tell(cause);
     }
+  }
+
+  /** Of what the store refuses once an hour; of anything else each time. */
+  #tell(cause: unknown): void {
+    if (isRefusal(cause)) this.#refusals.tell(cause);
+    else this.#report(cause, "projection");
   }
 
   #reportStale(): void {

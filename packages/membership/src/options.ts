@@ -80,7 +80,10 @@ export interface MembershipOptions {
    * cleaning up after them shows it: nothing more comes from them. Must not throw.
    */
   readonly onServersLost?: (serverIds: readonly string[]) => void;
-  /** Called for each part of the store that had to be put right; for a log. Must not throw. */
+  /**
+   * Called where something in the store had to be put right, at most once for each kind of
+   * comparison within `cleanupIntervalMs`; for a log. Must not throw.
+   */
   readonly onRepair?: (repair: Repair) => void;
   /**
    * Called each time the lease was taken anew, after everything was projected again and

@@ -1,16 +1,19 @@
 /** What a store holds of a connection: its record, its place in a room, or its being one of its user's. */
 export type HeldKind = "record" | "member" | "user";
 
-/** What was found to differ from the truth in one part of the store, and put right. */
+/** What was found to differ from the truth, and put right, while all parts of the store were looked at once. */
 export interface Repair {
   readonly kind: HeldKind;
-  /** Which part: a slice of the rooms or users, or a shelf of records. */
-  readonly slice: number;
+  /** In how many parts: slices of the rooms or users, or shelves of records. */
+  readonly slices: number;
   /** What the store had lost. */
   readonly missing: number;
   /** What it held of connections and places that there are not. */
   readonly stray: number;
-  /** What it held otherwise than it is: metadata, or a record. */
+  /**
+   * What it held otherwise than it is: metadata, a record, or what is derived from others, such
+   * as how many users are online.
+   */
   readonly wrong: number;
 }
 
@@ -37,7 +40,7 @@ export class RepairTally {
     this.#checked++;
   }
 
-  add({ kind, missing, stray, wrong }: Repair): void {
+  add(kind: HeldKind, { missing, stray, wrong }: Pick<Repair, "missing" | "stray" | "wrong">): void {
     this.#missing[kind] += missing;
     this.#stray[kind] += stray;
     this.#wrong[kind] += wrong;

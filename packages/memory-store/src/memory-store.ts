@@ -46,6 +46,9 @@ class MemoryStore implements Store {
     list: () => this.#call(({ servers }) => servers.list()),
     claim: (serverId, claimant, claimMs) => this.#call(({ servers }) => servers.claim(serverId, claimant, claimMs)),
     bury: (claim) => this.#call(({ servers }) => servers.bury(claim)),
+    living: () => this.#call(({ servers }) => servers.holders()),
+    unknown: (holders) => this.#call(({ servers }) => servers.unknown(holders)),
+    claimRemains: (holder, claimMs) => this.#call(({ servers }) => servers.claimRemains(holder, claimMs)),
   };
 
   readonly connections: Store["connections"] = {
@@ -69,7 +72,8 @@ class MemoryStore implements Store {
     renew: (lease) => this.#call(({ servers }) => void servers.holder(lease)),
     announce: (room, ttlMs) => this.#call(({ rooms }) => rooms.announce(room, ttlMs)),
     evict: (claim, room) => this.#call(({ rooms }) => rooms.evict(claim, room)),
-    held: (lease, slice) => this.#call(({ rooms }) => rooms.held(lease, slice)),
+    held: (right, slice) => this.#call(({ rooms }) => rooms.held(right, slice)),
+    audit: (slice) => this.#call(({ rooms }) => rooms.audit(slice)),
     slices: SLICES,
     sliceOf,
   };
@@ -87,7 +91,8 @@ class MemoryStore implements Store {
     renew: (lease) => this.#call(({ servers }) => void servers.holder(lease)),
     evict: (claim, connections) => this.#call(({ users }) => users.evict(claim, connections, this.#lastSeen)),
     settle: (slices) => this.#call(({ users }) => users.settle(slices, this.#lastSeen)),
-    held: (lease, slice) => this.#call(({ users }) => users.held(lease, slice)),
+    held: (right, slice) => this.#call(({ users }) => users.held(right, slice)),
+    audit: (slice) => this.#call(({ users }) => users.audit(slice)),
     slices: SLICES,
     sliceOf,
   };

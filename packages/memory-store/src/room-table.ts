@@ -9,12 +9,13 @@ import {
   type PageRequest,
   type ReapClaim,
   type RoomMember,
+  type SliceAudit,
 } from "@cm/protocol";
 import type { ChannelTable } from "./channel-table.js";
 import { requireLimit } from "./order-list.js";
 import { Roster } from "./roster.js";
 import { RosterFeeds } from "./roster-feeds.js";
-import type { Holder, ServerTable } from "./server-table.js";
+import { distinctHolders, type Holder, type ServerTable } from "./server-table.js";
 import type { SessionTable } from "./session-table.js";
 import { requireSlice, SLICES, sliceOf } from "./slices.js";
 
@@ -103,19 +104,25 @@ export class RoomTable {
   }
 
   evict(claim: ReapClaim, room: string): RoomMember[] {
-    const owner = this.#servers.claimed(claim);
+    const owns = this.#servers.evicted(claim);
     const roster = this.#roster(room);
-    if (owner === undefined || roster === undefined) return [];
-    const evicted = roster.removeAll(owner);
+    if (owns === undefined || roster === undefined) return [];
+    const evicted = roster.removeAll(owns);
     this.#afterLeaving(room, roster, evicted, "lost");
     return evicted;
   }
 
-  held(lease: Lease, slice: number): HeldRoom[] {
-    const owner = this.#servers.holder(lease);
+  held(right: Lease | ReapClaim, slice: number): HeldRoom[] {
+    const owns = this.#servers.seen(right);
     return [...requireSlice(this.#slices, slice)]
-      .map(([room, roster]) => ({ room, members: roster.membersOf(owner) }))
+      .map(([room, roster]) => ({ room, members: roster.membersOf(owns) }))
       .filter(({ members }) => members.length > 0);
+  }
+
+  /** Nothing is derived here; whose the members are. */
+  audit(slice: number): SliceAudit {
+    const owners = [...requireSlice(this.#slices, slice).values()].flatMap((roster) => [...roster.owners()]);
+    return { repaired: 0, holders: distinctHolders(owners) };
   }
 
   #rostersBeside(room: string): Map<string, Roster> {

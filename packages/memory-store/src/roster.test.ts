@@ -48,7 +48,7 @@ describe("roster", () => {
           const own = [...model.values()].filter((each) => each === owner).length;
           expect(roster.count((each) => each === owner)).toBe(own);
         }
-        const evicted = roster.removeAll(alpha).map(({ connectionId }) => connectionId);
+        const evicted = roster.removeAll((owner) => owner === alpha).map(({ connectionId }) => connectionId);
         expect(evicted).toEqual([...model].filter(([, owner]) => owner === alpha).map(([id]) => id));
         expect(roster.count(everybody)).toBe(roster.size);
       }),

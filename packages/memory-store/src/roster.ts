@@ -44,16 +44,21 @@ export class Roster {
     return toMember(entry);
   }
 
-  /** Takes all members of an owner out and says who they were. */
-  removeAll(owner: Holder): RoomMember[] {
-    const removed = this.#entriesOf(owner);
+  /** Who owns members. */
+  owners(): Iterable<Holder> {
+    return this.#byOwner.keys();
+  }
+
+  /** Takes all members of these owners out and says who they were. */
+  removeAll(owns: (owner: Holder) => boolean): RoomMember[] {
+    const removed = this.#entriesOf(owns);
     for (const entry of removed) this.#delete(entry);
     return removed.map(toMember);
   }
 
-  /** The members of an owner. */
-  membersOf(owner: Holder): RoomMember[] {
-    return this.#entriesOf(owner).map(toMember);
+  /** The members of these owners. */
+  membersOf(owns: (owner: Holder) => boolean): RoomMember[] {
+    return this.#entriesOf(owns).map(toMember);
   }
 
   /** Members of owners that live. */
@@ -77,8 +82,8 @@ export class Roster {
     return { items: items.map(toMember), next };
   }
 
-  #entriesOf(owner: Holder): Entry[] {
-    return this.#byOwner.has(owner) ? this.#entries.filter((entry) => entry.owner === owner) : [];
+  #entriesOf(owns: (owner: Holder) => boolean): Entry[] {
+    return [...this.#byOwner.keys()].some(owns) ? this.#entries.filter(({ owner }) => owns(owner)) : [];
   }
 
   #delete(entry: Entry): void {

@@ -1,6 +1,7 @@
 import type { ServerCounters, ServerInfo, ServerRegistration } from "@cm/protocol";
-import { CmError, type Lease, type ReapClaim, type Renewal } from "@cm/protocol";
+import { CmError, type Lease, type LeaseHolder, type ReapClaim, type Renewal } from "@cm/protocol";
 import { ReapedHolders } from "./reaped-holders.js";
+import { RemainsClaims } from "./remains-claims.js";
 
 /** The most expired servers that one renewal names; see the contract of `Renewal`. */
 const EXPIRED_MAX = 100;
@@ -9,9 +10,7 @@ const EXPIRED_MAX = 100;
  * One incarnation of a server. What it has put refers to it, so whether a member or a
  * record counts is one comparison. A holder that was forgotten stays dead for good.
  */
-export interface Holder {
-  readonly serverId: string;
-  readonly incarnation: string;
+export interface Holder extends LeaseHolder {
   expiresAtMs: number;
 }
 
@@ -24,16 +23,24 @@ interface Row extends Holder {
   claim: { readonly claimant: string; readonly expiresAtMs: number } | undefined;
 }
 
+/** The names of owners, each once. */
+export function distinctHolders(owners: Iterable<Holder>): LeaseHolder[] {
+  const names = new Map([...new Set(owners)].map((owner) => [`${owner.serverId}.${owner.incarnation}`, owner]));
+  return [...names.values()].map(holderOf);
+}
+
 /** Who is alive, and who cleans up after whom. */
 export class ServerTable {
   readonly #now: () => number;
   readonly #rows = new Map<string, Row>();
   readonly #reaped: ReapedHolders;
+  readonly #remains: RemainsClaims;
   #lastToken = 0;
 
   constructor(now: () => number) {
     this.#now = now;
     this.#reaped = new ReapedHolders(now);
+    this.#remains = new RemainsClaims(now);
   }
 
   acquire(registration: ServerRegistration, ttlMs: number): Lease {
@@ -47,9 +54,11 @@ export class ServerTable {
       const claimed = expired && row.claim !== undefined && row.claim.expiresAtMs > now;
       if (row.incarnation !== incarnation || claimed) throw taken(serverId, expired);
     }
+    if (this.#remains.runs(registration)) throw taken(serverId, true);
     const token = ++this.#lastToken;
+    const leftRemains = this.#remains.take(registration);
     // A claim that ran out counts too: what was done under it was announced.
-    const wasReaped = this.#reaped.take(serverId, incarnation) || row?.claim !== undefined;
+    const wasReaped = this.#reaped.take(serverId, incarnation) || leftRemains || row?.claim !== undefined;
     const expiresAtMs = now + ttlMs;
     const kept = { ...registration };
     if (row === undefined) {
@@ -122,6 +131,21 @@ export class ServerTable {
     this.#forget(row);
   }
 
+  /** Who holds a lease. */
+  holders(): LeaseHolder[] {
+    return [...this.#rows.values()].filter((row) => this.lives(row)).map(holderOf);
+  }
+
+  unknown(holders: readonly LeaseHolder[]): LeaseHolder[] {
+    return holders.filter((holder) => !this.#isKnown(holder)).map(holderOf);
+  }
+
+  claimRemains(holder: LeaseHolder, claimMs: number): ReapClaim | undefined {
+    requireDuration(claimMs, "claimMs");
+    if (this.#isKnown(holder)) return undefined;
+    return { ...holderOf(holder), shelfBits: 0, expiresAtMs: this.#remains.add(holder, claimMs) };
+  }
+
   /**
    * Who writes under this lease; `lease-lost` where it gives no right to. The lease has
    * to be the one that the last renewal brought: a store that spreads over machines can
@@ -135,6 +159,21 @@ export class ServerTable {
   /** The dead server that a claim gives the right to, while it does. */
   claimed(claim: ReapClaim): Holder | undefined {
     return this.#claimed(claim);
+  }
+
+  /** Whose members and connections a claim gives the right to remove, while it does: of dead servers and of unknown ones. */
+  evicted(claim: ReapClaim): ((owner: Holder) => boolean) | undefined {
+    const isRemains = claim.expiresAtMs > this.#now() && this.#remains.runs(claim) && !this.#isKnown(claim);
+    if (!isRemains && this.#claimed(claim) === undefined) return undefined;
+    return (owner) => isSame(owner, claim) && !this.lives(owner);
+  }
+
+  /** Whose things a lease or a claim gives the right to see. */
+  seen(right: Lease | ReapClaim): (owner: Holder) => boolean {
+    // Only leases have a token.
+    if (!("token" in right)) return this.evicted(right) ?? (() => false);
+    const holder = this.holder(right);
+    return (owner) => owner === holder;
   }
 
   /** The living incarnation of a server, if it is this one. */
@@ -170,10 +209,22 @@ export class ServerTable {
     return held ? row : undefined;
   }
 
+  #isKnown(holder: LeaseHolder): boolean {
+    return this.#rows.get(holder.serverId)?.incarnation === holder.incarnation;
+  }
+
   #forget(row: Row): void {
     this.#rows.delete(row.serverId);
     row.expiresAtMs = Number.NEGATIVE_INFINITY;
   }
+}
+
+function holderOf({ serverId, incarnation }: LeaseHolder): LeaseHolder {
+  return { serverId, incarnation };
+}
+
+function isSame(left: LeaseHolder, right: LeaseHolder): boolean {
+  return left.serverId === right.serverId && left.incarnation === right.incarnation;
 }
 
 function taken(serverId: string, expired: boolean): CmError {

@@ -68,13 +68,13 @@ export class UserSlice {
   /** `leavesAtMs`: when the grace period ends, `undefined` where there is none. */
   remove(
     { userId, connectionId }: UserConnection,
-    owner: Holder,
+    owns: (owner: Holder) => boolean,
     leavesAtMs: number | undefined,
     limits: LastSeenLimits,
   ): void {
     const user = this.#users.get(userId);
     const known = user?.connections.get(connectionId);
-    if (user === undefined || known?.owner !== owner) return;
+    if (user === undefined || known === undefined || !owns(known.owner)) return;
     user.connections.delete(connectionId);
     const { metadata } = known;
     if (user.connections.size === 0 && leavesAtMs === undefined) {
@@ -128,9 +128,14 @@ export class UserSlice {
     return { items: items.map(({ userId }) => this.state(userId, lives)), next };
   }
 
-  /** The connections of one owner. */
-  held(owner: Holder): UserConnection[] {
-    return [...this.#users.values()].flatMap((user) => connectionsOf(user, (each) => each === owner));
+  /** The connections of these owners. */
+  held(owns: (owner: Holder) => boolean): UserConnection[] {
+    return [...this.#users.values()].flatMap((user) => connectionsOf(user, owns));
+  }
+
+  /** Who owns connections, each perhaps many times. */
+  owners(): Holder[] {
+    return [...this.#users.values()].flatMap(({ connections }) => [...connections.values()].map(({ owner }) => owner));
   }
 
   #enter(userId: string, order: number): User {

@@ -6,6 +6,7 @@ import {
   type PageRequest,
   type ReapClaim,
   type RemoveOptions,
+  type SliceAudit,
   type UserConnection,
   type UserState,
 } from "@cm/protocol";
@@ -13,7 +14,7 @@ import type { ChannelTable } from "./channel-table.js";
 import { LastSeen, type LastSeenLimits } from "./last-seen.js";
 import { requireLimit } from "./order-list.js";
 import { PresenceFeed } from "./presence-feed.js";
-import type { Holder, ServerTable } from "./server-table.js";
+import { distinctHolders, type Holder, type ServerTable } from "./server-table.js";
 import { requireSlice, SLICES, sliceOf } from "./slices.js";
 import { UserSlice } from "./user-slice.js";
 
@@ -80,12 +81,14 @@ export class UserTable {
         details: { field: "graceMs" },
       });
     }
-    this.#remove(this.#servers.holder(lease), connections, graceMs === 0 ? undefined : this.#now() + graceMs, limits);
+    const owner = this.#servers.holder(lease);
+    const owns = (each: Holder): boolean => each === owner;
+    this.#remove(owns, connections, graceMs === 0 ? undefined : this.#now() + graceMs, limits);
   }
 
   evict(claim: ReapClaim, connections: readonly UserConnection[], limits: LastSeenLimits): void {
-    const owner = this.#servers.claimed(claim);
-    if (owner !== undefined) this.#remove(owner, connections, undefined, limits);
+    const owns = this.#servers.evicted(claim);
+    if (owns !== undefined) this.#remove(owns, connections, undefined, limits);
   }
 
   settle(slices: readonly number[], limits: LastSeenLimits): number | undefined {
@@ -127,8 +130,13 @@ export class UserTable {
     return { items, cursor: undefined };
   }
 
-  held(lease: Lease, slice: number): UserConnection[] {
-    return requireSlice(this.#slices, slice).held(this.#servers.holder(lease));
+  held(right: Lease | ReapClaim, slice: number): UserConnection[] {
+    return requireSlice(this.#slices, slice).held(this.#servers.seen(right));
+  }
+
+  /** Nothing is derived here; whose the connections are. */
+  audit(slice: number): SliceAudit {
+    return { repaired: 0, holders: distinctHolders(requireSlice(this.#slices, slice).owners()) };
   }
 
   #of(userId: string): UserSlice {
@@ -140,12 +148,12 @@ export class UserTable {
   }
 
   #remove(
-    owner: Holder,
+    owns: (owner: Holder) => boolean,
     connections: readonly UserConnection[],
     leavesAtMs: number | undefined,
     limits: LastSeenLimits,
   ): void {
-    for (const connection of connections) this.#of(connection.userId).remove(connection, owner, leavesAtMs, limits);
+    for (const connection of connections) this.#of(connection.userId).remove(connection, owns, leavesAtMs, limits);
   }
 
   #readCursor(

@@ -99,6 +99,7 @@ export type {
 } from "./contracts/room-directory.js";
 export type {
   Lease,
+  LeaseHolder,
   ReapClaim,
   Renewal,
   ServerCounters,
@@ -108,6 +109,7 @@ export type {
   ServerRegistry,
 } from "./contracts/server-registry.js";
 export type { SessionDirectory, SessionRecord } from "./contracts/session-directory.js";
+export type { SliceAudit } from "./contracts/slice-audit.js";
 export type { Link, LinkState, LinkStatus, Store } from "./contracts/store.js";
 export type {
   AddOptions,

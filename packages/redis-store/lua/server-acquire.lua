@@ -1,6 +1,7 @@
 -- Purpose: Takes the lease of a server id, unless somebody else has it.
 -- KEYS:    1 leases (holder, that is `<server id>.<incarnation>`, by expiry); 2 the server's record;
---          3 holders that were cleaned up after, by time
+--          3 holders that were cleaned up after, by time; 4 holders whose remains are removed,
+--          by when the right to do so ends
 -- ARGV:    1 server id; 2 incarnation; 3 host; 4 port; 5 shelf bits; 6 ttl in ms;
 --          7 time to live of the record in ms
 -- Returns: {1, token, expiry in ms, 1 where others have begun to clean up after this holder, 1 where
@@ -8,7 +9,7 @@
 -- Cost:    O(log servers)
 -- Cluster: all keys carry the tag {servers}
 -- Uses:    reaped
-local leasesKey, serverKey, reapedKey = KEYS[1], KEYS[2], KEYS[3]
+local leasesKey, serverKey, reapedKey, remainsKey = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local serverId, incarnation, host, port, shelfBits = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local ttlMs, keepMs = tonumber(ARGV[6]), tonumber(ARGV[7])
 
@@ -28,6 +29,17 @@ if held[1] then
   end
 end
 
+-- It was unknown for so long that others remove what it has left: it waits for the end of that.
+-- Where something else lies in the key's place, leases go on without it.
+local remainsMs = redis.pcall('ZSCORE', remainsKey, holder)
+remainsMs = type(remainsMs) == 'string' and tonumber(remainsMs)
+if remainsMs and remainsMs > nowMs then
+  return { 0, 1 }
+end
+if remainsMs then
+  redis.call('ZREM', remainsKey, holder)
+end
+
 -- From the clock, so that it also grows past a record that was forgotten.
 local token = math.max(nowMicros, (tonumber(held[2]) or 0) + 1)
 local expiresAtMs = nowMs + ttlMs
@@ -42,4 +54,4 @@ redis.call('HSET', serverKey,
 redis.call('HSETNX', serverKey, 'connections', 0)
 redis.call('HSETNX', serverKey, 'rooms', 0)
 redis.call('PEXPIRE', serverKey, keepMs)
-return { 1, token, expiresAtMs, (buried or held[5]) and 1 or 0, isReadable and 0 or 1 }
+return { 1, token, expiresAtMs, (buried or remainsMs or held[5]) and 1 or 0, isReadable and 0 or 1 }

@@ -1,9 +1,15 @@
-import { CmError, type Lease, parseConnectionId, type ReapClaim } from "@cm/protocol";
+import { CmError, type Lease, type LeaseHolder, parseConnectionId, type ReapClaim } from "@cm/protocol";
 import { allOf } from "./commands.js";
 
 /** How leases name who holds them: `<server id>.<incarnation>`, the start of its connection ids. */
-export function holderOf(server: { readonly serverId: string; readonly incarnation: string }): string {
-  return `${server.serverId}.${server.incarnation}`;
+export function holderOf({ serverId, incarnation }: LeaseHolder): string {
+  return `${serverId}.${incarnation}`;
+}
+
+/** Reads what {@link holderOf} wrote. */
+export function readHolder(holder: string): LeaseHolder {
+  const dot = holder.indexOf(".");
+  return { serverId: holder.slice(0, dot), incarnation: holder.slice(dot + 1) };
 }
 
 const INCARNATION_LENGTH = 4;

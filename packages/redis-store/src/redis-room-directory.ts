@@ -10,6 +10,7 @@ import type {
   RoomDirectory,
   RoomMember,
   RoomUpkeep,
+  SliceAudit,
 } from "@cm/protocol";
 import { BATCH_MAX, groupBy, inChunks } from "./batches.js";
 import { allOf, type Commands } from "./commands.js";
@@ -33,6 +34,7 @@ import {
   roomUpdate,
 } from "./room-scripts.js";
 import { toStrings } from "./script.js";
+import { auditRooms } from "./slice-audits.js";
 
 /** The most reads for one page. Each skips all members of at least one dead server. */
 const READS_MAX = 16;
@@ -166,8 +168,12 @@ export class RedisRoomDirectory implements RoomDirectory, RoomUpkeep {
     }
   }
 
-  async held(lease: Lease, slice: number): Promise<HeldRoom[]> {
-    return readHeldRooms(this.#parts, holderOf(lease), slice);
+  async held(right: Lease | ReapClaim, slice: number): Promise<HeldRoom[]> {
+    return readHeldRooms(this.#parts, holderOf(right), slice);
+  }
+
+  async audit(slice: number): Promise<SliceAudit> {
+    return auditRooms(this.#parts, slice);
   }
 
   /** One more than a page holds, which tells whether there is another. */

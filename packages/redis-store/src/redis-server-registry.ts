@@ -2,6 +2,7 @@ import {
   CmError,
   isCmError,
   type Lease,
+  type LeaseHolder,
   type ReapClaim,
   type Renewal,
   type ServerCounters,
@@ -10,10 +11,11 @@ import {
   type ServerRegistration,
   type ServerRegistry,
 } from "@cm/protocol";
+import { inChunks } from "./batches.js";
 import { allOf, type Commands } from "./commands.js";
 import { requireDuration } from "./duration.js";
 import type { Keys } from "./keys.js";
-import { holderOf, leaseLost } from "./lease-fence.js";
+import { holderOf, leaseLost, readHolder } from "./lease-fence.js";
 import type { Living } from "./living.js";
 import { toStrings } from "./script.js";
 import {
@@ -21,8 +23,10 @@ import {
   serverAcquire,
   serverBury,
   serverClaim,
+  serverClaimRemains,
   serverRelease,
   serverRenew,
+  serversUnknown,
 } from "./server-scripts.js";
 import { corrupt, FOREIGN } from "./store-error.js";
 
@@ -162,6 +166,34 @@ export class RedisServerRegistry implements ServerRegistry, ServerReaping {
       });
   }
 
+  async living(): Promise<LeaseHolder[]> {
+    return (await this.#parts.living.all()).map(readHolder);
+  }
+
+  async unknown(holders: readonly LeaseHolder[]): Promise<LeaseHolder[]> {
+    const { commands, keys } = this.#parts;
+    const all = holders.map((each) => ({
+      server: keys.server(each.serverId),
+      holder: holderOf(each),
+      incarnation: each.incarnation,
+    }));
+    const calls = inChunks(all).map((chunk) => commands.run(serversUnknown, { leases: keys.leases, holders: chunk }));
+    return (await allOf(calls)).flat().map(readHolder);
+  }
+
+  async claimRemains(holder: LeaseHolder, claimMs: number): Promise<ReapClaim | undefined> {
+    requireDuration(claimMs, "claimMs");
+    const { serverId, incarnation } = holder;
+    const expiresAtMs = await this.#parts.commands.run(serverClaimRemains, {
+      ...this.#keysOf(serverId),
+      holder: holderOf(holder),
+      incarnation,
+      claimMs: Math.ceil(claimMs),
+      keepMs: this.#parts.connectionTtlMs,
+    });
+    return expiresAtMs === 0 ? undefined : { serverId, incarnation, shelfBits: 0, expiresAtMs };
+  }
+
   /** `undefined` where the server went between the list of ids and this. */
   async #info(holder: string): Promise<ServerInfo | undefined> {
     const { keys, commands } = this.#parts;
@@ -194,7 +226,7 @@ export class RedisServerRegistry implements ServerRegistry, ServerReaping {
 
   #keysOf(serverId: string): ServerKeys {
     const { keys } = this.#parts;
-    return { leases: keys.leases, server: keys.server(serverId), reaped: keys.reaped };
+    return { leases: keys.leases, server: keys.server(serverId), reaped: keys.reaped, remains: keys.remains };
   }
 
   /** Records outlive their lease by far: a dead server's says how to clean up after it. */

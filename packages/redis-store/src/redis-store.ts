@@ -79,6 +79,9 @@ class ConnectedStore implements RedisStore {
     list: () => this.#with(({ servers }) => servers.list()),
     claim: (serverId, claimant, claimMs) => this.#with(({ servers }) => servers.claim(serverId, claimant, claimMs)),
     bury: (claim) => this.#with(({ servers }) => servers.bury(claim)),
+    living: () => this.#with(({ servers }) => servers.living()),
+    unknown: (holders) => this.#with(({ servers }) => servers.unknown(holders)),
+    claimRemains: (holder, claimMs) => this.#with(({ servers }) => servers.claimRemains(holder, claimMs)),
   };
 
   readonly connections: Store["connections"] = {
@@ -154,7 +157,8 @@ class ConnectedStore implements RedisStore {
       announce: (room, ttlMs) => this.#with(({ rooms }) => rooms.announce(room, ttlMs)),
       renew: (lease, names) => this.#with(({ rooms }) => rooms.renew(lease, names)),
       evict: (claim, room) => this.#with(({ rooms }) => rooms.evict(claim, room)),
-      held: (lease, slice) => this.#with(({ rooms }) => rooms.held(lease, slice)),
+      held: (right, slice) => this.#with(({ rooms }) => rooms.held(right, slice)),
+      audit: (slice) => this.#with(({ rooms }) => rooms.audit(slice)),
     };
   }
 
@@ -174,7 +178,8 @@ class ConnectedStore implements RedisStore {
       renew: (lease, userIds) => this.#with(({ users }) => users.renew(lease, userIds)),
       evict: (claim, connections) => this.#with(({ users }) => users.evict(claim, connections)),
       settle: (slices) => this.#with(({ users }) => users.settle(slices)),
-      held: (lease, slice) => this.#with(({ users }) => users.held(lease, slice)),
+      held: (right, slice) => this.#with(({ users }) => users.held(right, slice)),
+      audit: (slice) => this.#with(({ users }) => users.audit(slice)),
     };
   }
 

@@ -5,6 +5,7 @@ import type {
   PageRequest,
   ReapClaim,
   RemoveOptions,
+  SliceAudit,
   UserConnection,
   UserDirectory,
   UserState,
@@ -16,6 +17,7 @@ import { requireDurationOrNone } from "./duration.js";
 import type { Keys } from "./keys.js";
 import { allWritten, holderOf, isOwn, requireOwn } from "./lease-fence.js";
 import type { Living } from "./living.js";
+import { auditUsers } from "./slice-audits.js";
 import { userEntryHead } from "./user-entry.js";
 import { UserReader } from "./user-reader.js";
 import {
@@ -141,8 +143,12 @@ export class RedisUserDirectory implements UserDirectory, UserUpkeep {
     return running.length === 0 ? undefined : Math.min(...running);
   }
 
-  async held(lease: Lease, slice: number): Promise<UserConnection[]> {
-    return this.#reader.held(holderOf(lease), slice);
+  async held(right: Lease | ReapClaim, slice: number): Promise<UserConnection[]> {
+    return this.#reader.held(holderOf(right), slice);
+  }
+
+  async audit(slice: number): Promise<SliceAudit> {
+    return auditUsers(this.#parts, slice);
   }
 
   async #settleSlice(keys: UserKeys): Promise<number | undefined> {

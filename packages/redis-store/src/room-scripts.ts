@@ -130,6 +130,25 @@ export const roomHeld = defineScript(
   (reply) => toList(reply).map(toStrings),
 );
 
+/** Rooms of one partition, gone over as far as it got; `after` is a holder in the first one. */
+export const roomAudit = defineScript(
+  "room-audit",
+  (input: {
+    readonly index: string;
+    readonly sessions: string;
+    readonly rooms: readonly RoomKeys[];
+    readonly after: string;
+    readonly most: number;
+  }) => ({
+    keys: [input.index, input.sessions, ...input.rooms.flatMap(({ members, session }) => [members, session])],
+    args: [input.after, input.most, ...input.rooms.map(({ room }) => room)],
+  }),
+  (reply) => {
+    const [finished, after = "", repaired, ...holders] = toStrings(reply);
+    return { finished: Number(finished), after, repaired: Number(repaired), holders };
+  },
+);
+
 function roomKeys({ index, members, roster, session, sessions }: RoomKeys): string[] {
   return [index, members, roster, session, sessions];
 }

@@ -6,6 +6,7 @@ export interface ServerKeys {
   readonly leases: string;
   readonly server: string;
   readonly reaped: string;
+  readonly remains: string;
 }
 
 /** How taking a lease ended. */
@@ -39,7 +40,7 @@ export const serverAcquire = defineScript(
   ) => {
     const { serverId, incarnation, host, port, shelfBits } = input.registration;
     return {
-      keys: [input.leases, input.server, input.reaped],
+      keys: [input.leases, input.server, input.reaped, input.remains],
       args: [serverId, incarnation, host, port, shelfBits, input.ttlMs, input.keepMs],
     };
   },
@@ -124,6 +125,35 @@ export const serverBury = defineScript(
     args: [input.serverId, input.incarnation, input.claimExpiresAtMs, input.keepMs],
   }),
   (reply) => ({ isReapedForeign: toNumber(reply) === 2 }),
+);
+
+/** When the right ends, or 0 where there is none. */
+export const serverClaimRemains = defineScript(
+  "server-claim-remains",
+  (
+    input: ServerKeys & {
+      readonly holder: string;
+      readonly incarnation: string;
+      readonly claimMs: number;
+      readonly keepMs: number;
+    },
+  ) => ({
+    keys: [input.leases, input.server, input.remains],
+    args: [input.holder, input.incarnation, input.claimMs, input.keepMs],
+  }),
+  toNumber,
+);
+
+export const serversUnknown = defineScript(
+  "servers-unknown",
+  (input: {
+    readonly leases: string;
+    readonly holders: readonly { readonly server: string; readonly holder: string; readonly incarnation: string }[];
+  }) => ({
+    keys: [input.leases, ...input.holders.map(({ server }) => server)],
+    args: input.holders.flatMap(({ holder, incarnation }) => [holder, incarnation]),
+  }),
+  toStrings,
 );
 
 export const serversLiving = defineScript(

@@ -157,6 +157,35 @@ export const userHeld = defineScript(
   },
 );
 
+/** The next entries of a partition, gone over; see the script for the mark. */
+export const userAudit = defineScript(
+  "user-audit",
+  (
+    input: UserKeys & {
+      readonly after: string;
+      readonly counted: number;
+      readonly mark: string;
+      readonly most: number;
+      readonly ttlMs: number;
+    },
+  ) => ({
+    keys: [input.connections, input.online, input.metadata, input.leaving, input.version],
+    args: [input.after, input.counted, input.mark, input.most, input.ttlMs],
+  }),
+  (reply) => {
+    const [ended, mark = "", last = "", counted, repaired, ...holders] = toStrings(reply);
+    return {
+      ended: ended !== "0",
+      changed: ended === "2",
+      mark,
+      last,
+      counted: Number(counted),
+      repaired: Number(repaired),
+      holders,
+    };
+  },
+);
+
 function allKeys({ connections, online, metadata, leaving, seen, version }: UserKeys): string[] {
   return [connections, online, metadata, leaving, seen, version];
 }

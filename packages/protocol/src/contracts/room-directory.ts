@@ -1,4 +1,5 @@
 import type { Lease, ReapClaim } from "./server-registry.js";
+import type { SliceAudit } from "./slice-audit.js";
 
 /** One connection in a room. */
 export interface RoomMember {
@@ -99,8 +100,16 @@ export interface RoomUpkeep {
   readonly slices: number;
   /** The slice of a room, from 0. */
   sliceOf(room: string): number;
-  /** What the store holds of the lease's server in a slice: to compare with the truth. */
-  held(lease: Lease, slice: number): Promise<HeldRoom[]>;
+  /**
+   * What the store holds of the lease's server in a slice, to compare with the truth; or of the
+   * dead one that is claimed, to remove it.
+   */
+  held(right: Lease | ReapClaim, slice: number): Promise<HeldRoom[]>;
+  /**
+   * Goes over a slice, in small steps: sets right what is derived from the rooms, that is their
+   * number and the number of games, and says who has members there. Anybody may, at any time.
+   */
+  audit(slice: number): Promise<SliceAudit>;
 }
 
 /** A room, with the members that the store holds of one server. */

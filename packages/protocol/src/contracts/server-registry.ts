@@ -95,6 +95,12 @@ export interface ServerRegistry {
   list(): Promise<ServerInfo[]>;
 }
 
+/** One process that has held a lease: what the ids of its connections begin with. */
+export interface LeaseHolder {
+  readonly serverId: string;
+  readonly incarnation: string;
+}
+
 /** A dead server that this process has the right to clean up, for a while. */
 export interface ReapClaim {
   readonly serverId: string;
@@ -105,7 +111,7 @@ export interface ReapClaim {
 }
 
 /**
- * Who cleans up after a dead server. Promises: at most one claim on a dead server at a
+ * Who cleans up after a dead server. Promises: at most one claim (`claim`) on a dead server at a
  * time (the same claimant may claim again, which extends it); a claim that runs out can
  * be won by another; a server that is alive, or took its lease anew, can't be claimed;
  * once the claim has run out, nothing more is written under it.
@@ -119,4 +125,19 @@ export interface ServerReaping {
   claim(serverId: string, claimant: string, claimMs: number): Promise<ReapClaim | undefined>;
   /** Forgets the dead server. Does nothing where the claim is no longer held. */
   bury(claim: ReapClaim): Promise<void>;
+  /** All who hold a lease; one round trip, O(servers). */
+  living(): Promise<LeaseHolder[]>;
+  /**
+   * Those of the holders that hold no lease and that the registry does not know, neither as
+   * living nor as dead: nobody will clean up after them. One round trip. The registry may have
+   * lost a living one only just now; it registers again with its next heartbeat.
+   */
+  unknown(holders: readonly LeaseHolder[]): Promise<LeaseHolder[]>;
+  /**
+   * The right to remove what an {@link unknown} holder has left in rooms and of users, for a
+   * while; `undefined` where the holder is known. Several may have it at once, and it is not
+   * to be buried. Where the holder comes back all the same, it waits for the end of the right
+   * (`server-id-taken`, as for a claim), and its lease says that it was reaped.
+   */
+  claimRemains(holder: LeaseHolder, claimMs: number): Promise<ReapClaim | undefined>;
 }

@@ -1,5 +1,6 @@
 import type { Page, PageRequest } from "./room-directory.js";
 import type { Lease, ReapClaim } from "./server-registry.js";
+import type { SliceAudit } from "./slice-audit.js";
 
 /** One connection of a user. */
 export interface UserConnection {
@@ -106,6 +107,15 @@ export interface UserUpkeep {
    * milliseconds, `undefined` where nobody is leaving.
    */
   settle(slices: readonly number[]): Promise<number | undefined>;
-  /** What the store holds of the lease's server in a slice: to compare with the truth. */
-  held(lease: Lease, slice: number): Promise<UserConnection[]>;
+  /**
+   * What the store holds of the lease's server in a slice, to compare with the truth; or of the
+   * dead one that is claimed, to remove it.
+   */
+  held(right: Lease | ReapClaim, slice: number): Promise<UserConnection[]>;
+  /**
+   * Goes over a slice, in small steps: sets right what is derived from the users' connections,
+   * that is how many users are online and when leaving ones are to go, and says who has
+   * connections there. Anybody may, at any time.
+   */
+  audit(slice: number): Promise<SliceAudit>;
 }

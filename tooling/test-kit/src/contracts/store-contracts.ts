@@ -12,6 +12,7 @@ import { describeRoomRosters } from "./room-rosters.js";
 import { describeServerReaping } from "./server-reaping.js";
 import { describeServerRegistry } from "./server-registry.js";
 import { describeSessionDirectory } from "./session-directory.js";
+import { describeSliceAudits } from "./slice-audits.js";
 import { describeStore } from "./store.js";
 import { describeUserDirectory } from "./user-directory.js";
 
@@ -33,6 +34,7 @@ export function describeStoreContracts(name: string, createHarness: HarnessFacto
   describePresenceReading(name, createHarness);
   describeSessionDirectory(name, createHarness);
   describeHeldThings(name, createHarness);
+  describeSliceAudits(name, createHarness);
   describeBus(name, createHarness);
   describeHistory(name, createHarness);
 }

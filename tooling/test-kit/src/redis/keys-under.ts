@@ -15,7 +15,7 @@ export async function keysUnder(url: string, prefix: string): Promise<string[]> 
  * were last online, versions of feeds, histories of rooms, and which servers were cleaned up
  * after.
  */
-const KEPT_FOR_A_WHILE = /\{u\.\w+\}:(seen|version)$|\{r\.\w+\}:(history|place|sender):|\{servers\}\.reaped$/;
+const KEPT_FOR_A_WHILE = /\{u\.\w+\}:(seen|version)$|\{r\.\w+\}:(history|place|sender):|\{servers\}\.(reaped|remains)$/;
 
 /**
  * As {@link keysUnder}, without what is kept on purpose for a while after everybody has

@@ -1,0 +1,77 @@
+import { createRedisStore, type RedisStore } from "@cm/redis-store";
+import { eventually, keysUnder, type RedisServer, startRedis } from "@cm/test-kit";
+import { expect, it, onTestFinished } from "vitest";
+import { type FaultCluster, startFaultCluster } from "../testing/fault-cluster.js";
+import { watchUsers } from "../testing/presence-watch.js";
+
+/** Enough for a lease, heartbeats, and two looks at everything, on a slow machine. */
+const PATIENCE = { timeoutMs: 20_000 };
+
+const FAST = { CLEANUP_INTERVAL_MS: "2000" };
+
+/** A store beside the gateways, to read with. */
+async function readerOf({ url }: RedisServer, { prefix }: FaultCluster): Promise<RedisStore> {
+  const store = createRedisStore({ url, prefix });
+  onTestFinished(() => store.close());
+  await store.start();
+  return store;
+}
+
+/** Servers that the gateways which run have cleaned up after. */
+async function reaped(cluster: FaultCluster, running: readonly number[]): Promise<number> {
+  const stats = await Promise.all(running.map((index) => cluster.stats(index)));
+  return stats.reduce((sum, { reapedServers = 0 }) => sum + reapedServers, 0);
+}
+
+it("removes who comes back into Redis after his server was cleaned up after", { timeout: 60_000 }, async () => {
+  const redis = await startRedis();
+  onTestFinished(() => redis.close());
+  const cluster = await startFaultCluster({ redis, size: 3, env: FAST });
+  const store = await readerOf(redis, cluster);
+  const ann = await cluster.connect(0, "ann");
+  await ann.do({ type: "join", room: "lobby" });
+  await (await cluster.connect(2, "victim")).do({ type: "join", room: "lobby" });
+  const parts = (await keysUnder(redis.url, `${cluster.prefix}:`)).filter((key) =>
+    /:rooms|\{u\..*:(connections|online)$/.test(key),
+  );
+  for (const key of parts) await redis.ask("COPY", key, `old:${key}`);
+  await cluster.gateways[2]?.kill();
+  await eventually(
+    async () => expect([await reaped(cluster, [0, 1]), await store.users.countOnline()]).toEqual([1, 1]),
+    PATIENCE,
+  );
+  // As a master's replica would that had lagged behind.
+  for (const key of parts) await redis.ask("COPY", `old:${key}`, key, "REPLACE");
+  expect([await store.users.countOnline(), await store.users.countConnections()]).toEqual([2, 2]);
+  await eventually(
+    async () => expect([await store.users.countOnline(), await store.users.countConnections()]).toEqual([1, 1]),
+    PATIENCE,
+  );
+  const [lobby = ""] = parts.filter((key) => key.endsWith(":rooms:lobby"));
+  await eventually(async () => expect(await redis.ask("ZCARD", lobby)).toBe(1), PATIENCE);
+  const logs = JSON.stringify(cluster.gateways.map((gateway) => gateway.logs));
+  expect(logs).toContain("the store held something else than what is so");
+  await ann.close();
+  await eventually(async () => expect(await store.rooms.countRooms()).toBe(0), PATIENCE);
+});
+
+it("tells once of those whose server died after its records were lost", { timeout: 60_000 }, async () => {
+  const redis = await startRedis();
+  onTestFinished(() => redis.close());
+  const cluster = await startFaultCluster({ redis, env: FAST });
+  const store = await readerOf(redis, cluster);
+  await (await cluster.connect(0, "ann")).do({ type: "join", room: "lobby" });
+  await (await cluster.connect(1, "victim")).do({ type: "join", room: "lobby" });
+  const watch = await watchUsers(cluster, ["ann", "victim"]);
+  // Before its records are lost, which it would write again.
+  await cluster.gateways[1]?.kill();
+  const records = await keysUnder(redis.url, `${cluster.prefix}:{${cluster.gateways[1]?.serverId}}:connections:`);
+  expect(records).not.toEqual([]);
+  for (const key of records) await redis.ask("DEL", key);
+  await eventually(async () => expect(await reaped(cluster, [0])).toBe(1), PATIENCE);
+  expect(await store.users.countOnline()).toBe(2);
+  await eventually(async () => expect(await store.users.countOnline()).toBe(1), PATIENCE);
+  await eventually(() => expect(watch.changes).toEqual(["offline victim"]));
+  expect(new Set(watch.shownOffline)).toEqual(new Set(["victim"]));
+  expect(await store.users.countConnections()).toBe(1);
+});

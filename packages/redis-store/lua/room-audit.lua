@@ -1,0 +1,68 @@
+-- Purpose: Goes over rooms of one partition: names whose members they have, takes those off the
+--          index that have none, and sets the index of games right, up to a number of look-ups.
+-- KEYS:    1 the partition's index of rooms; 2 its games by expiry of their session;
+--          then for each room: its members, its session
+-- ARGV:    1 the holder, that is `<server id>.<incarnation>`, after whom to go on in the first
+--          room, or ''; 2 the most look-ups; then the rooms, in the order of KEYS
+-- Returns: {rooms that were finished, the holder after whom to go on in the next one, or '',
+--          values set right, holder, ...}
+-- Cost:    O(rooms + look-ups * log members of a room)
+-- Cluster: all keys carry the tag of the rooms' partition
+-- Uses:    upkeep, sessions
+local indexKey, sessionsKey = KEYS[1], KEYS[2]
+local after, left = ARGV[1], tonumber(ARGV[2])
+
+local time = redis.call('TIME')
+local nowMs = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+
+-- Whether something was to be done.
+local function auditRoom(room, roomKey, sessionKey)
+  local isListed = redis.call('ZSCORE', sessionsKey, room)
+  if redis.call('EXISTS', roomKey) == 0 then
+    dropSession(sessionKey, sessionsKey, room)
+    return redis.call('SREM', indexKey, room) == 1
+  end
+  local sessionMs = redis.call('PTTL', sessionKey)
+  if isListed and tonumber(isListed) > nowMs and sessionMs == -2 then
+    redis.call('ZREM', sessionsKey, room)
+    return true
+  end
+  if not isListed and sessionMs > 0 then
+    redis.call('ZADD', sessionsKey, nowMs + sessionMs, room)
+    keepAtLeast(sessionsKey, sessionMs)
+    return true
+  end
+  return false
+end
+
+local reply, seen, fixed = { 0, '', 0 }, {}, 0
+for i = 3, #ARGV do
+  local room, roomKey = ARGV[i], KEYS[2 * i - 3]
+  if after == '' and auditRoom(room, roomKey, KEYS[2 * i - 2]) then
+    fixed = fixed + 1
+  end
+  while true do
+    if left == 0 then
+      reply[1], reply[2], reply[3] = i - 3, after, fixed
+      return reply
+    end
+    left = left - 1
+    -- No connection id has a byte from '{' on, so this is behind all that starts with the holder.
+    local from = after == '' and '-' or '(' .. after .. '{'
+    local entry = redis.call('ZRANGEBYLEX', roomKey, from, '+', 'LIMIT', 0, 1)[1]
+    local dot = entry and string.find(entry, '.', 1, true)
+    local holder = dot and string.sub(entry, 1, dot + 4)
+    -- What somebody else has put there may have no end.
+    if not holder or holder == after then
+      break
+    end
+    after = holder
+    if not seen[after] then
+      seen[after] = true
+      reply[#reply + 1] = after
+    end
+  end
+  after = ''
+end
+reply[1], reply[3] = #ARGV - 2, fixed
+return reply
