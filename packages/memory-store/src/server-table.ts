@@ -1,5 +1,6 @@
-import type { ServerCounters, ServerInfo, ServerRegistration } from "@cm/protocol";
+import type { ServerCensus, ServerCounters, ServerInfo, ServerRegistration } from "@cm/protocol";
 import { CmError, type Lease, type ReapClaim, type Renewal } from "@cm/protocol";
+import { DepartedHolders } from "./departed-holders.js";
 import { ReapedHolders } from "./reaped-holders.js";
 
 /** The most expired servers that one renewal names; see the contract of `Renewal`. */
@@ -29,11 +30,13 @@ export class ServerTable {
   readonly #now: () => number;
   readonly #rows = new Map<string, Row>();
   readonly #reaped: ReapedHolders;
+  readonly #departed: DepartedHolders;
   #lastToken = 0;
 
   constructor(now: () => number) {
     this.#now = now;
     this.#reaped = new ReapedHolders(now);
+    this.#departed = new DepartedHolders(now);
   }
 
   acquire(registration: ServerRegistration, ttlMs: number): Lease {
@@ -50,6 +53,7 @@ export class ServerTable {
     const token = ++this.#lastToken;
     // A claim that ran out counts too: what was done under it was announced.
     const wasReaped = this.#reaped.take(serverId, incarnation) || row?.claim !== undefined;
+    this.#departed.takeBack(serverId, incarnation);
     const expiresAtMs = now + ttlMs;
     const kept = { ...registration };
     if (row === undefined) {
@@ -100,6 +104,10 @@ export class ServerTable {
       living.push({ ...row.registration, ...row.counters, token, startedAt, lastHeartbeat, expiresAtMs });
     }
     return living;
+  }
+
+  census(): ServerCensus {
+    return { present: [...this.#rows.keys()], ...this.#departed.known() };
   }
 
   claim(serverId: string, claimant: string, claimMs: number): ReapClaim | undefined {
@@ -172,6 +180,7 @@ export class ServerTable {
 
   #forget(row: Row): void {
     this.#rows.delete(row.serverId);
+    this.#departed.add(row.serverId, row.incarnation);
     row.expiresAtMs = Number.NEGATIVE_INFINITY;
   }
 }

@@ -98,9 +98,11 @@ export type {
   RoomUpkeep,
 } from "./contracts/room-directory.js";
 export type {
+  Departure,
   Lease,
   ReapClaim,
   Renewal,
+  ServerCensus,
   ServerCounters,
   ServerInfo,
   ServerReaping,

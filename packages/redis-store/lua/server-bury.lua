@@ -1,12 +1,13 @@
 -- Purpose: Forgets a dead server that was cleaned up.
--- KEYS:    1 leases; 2 the dead server's record; 3 holders that were cleaned up after, by time
+-- KEYS:    1 leases; 2 the dead server's record; 3 holders that were cleaned up after, by time;
+--          4 departures, by time
 -- ARGV:    1 server id; 2 incarnation; 3 expiry of the claim in ms;
 --          4 how long to remember that it was cleaned up after, in ms
 -- Returns: 1 where it was forgotten, 0 where the claim is no longer held
--- Cost:    O(log servers)
+-- Cost:    O(log servers), and what goes over the limit of departures
 -- Cluster: all keys carry the tag {servers}
--- Uses:    upkeep
-local leasesKey, serverKey, reapedKey = KEYS[1], KEYS[2], KEYS[3]
+-- Uses:    upkeep, departures
+local leasesKey, serverKey, reapedKey, departuresKey = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local serverId, incarnation = ARGV[1], ARGV[2]
 local claimExpiresAtMs, keepMs = tonumber(ARGV[3]), tonumber(ARGV[4])
 
@@ -25,4 +26,9 @@ redis.call('DEL', serverKey)
 redis.call('ZADD', reapedKey, nowMs, holder)
 dropOldest(reapedKey, nowMs - keepMs)
 redis.call('PEXPIRE', reapedKey, keepMs)
+depart(departuresKey, holder, nowMs)
+if redis.call('EXISTS', leasesKey) == 0 then
+  -- Nobody is left to be told.
+  redis.call('DEL', departuresKey)
+end
 return 1

@@ -14,6 +14,7 @@ import type { UserKeys } from "./user-scripts.js";
  * | `<prefix>:{servers}` | sorted set: `<serverId>.<incarnation>` by lease expiry | `servers` |
  * | `<prefix>:{servers}:<serverId>` | hash | `servers` |
  * | `<prefix>:{servers}:reaped` | sorted set: `<serverId>.<incarnation>` by the time of its burial | `servers` |
+ * | `<prefix>:{servers}::departures` | sorted set: `<serverId>.<incarnation>` by when it went; no server id is empty | `servers` |
  * | `<prefix>:{<serverId>}:connections:<shelf>` | hash: record by connection id, less the server id | server id |
  * | `<prefix>:{r.*}:rooms` | set of rooms | the room's partition |
  * | `<prefix>:{r.*}:rooms:<room>` | sorted set: `<connectionId>\|<userId>`, all scores 0 | the room's partition |
@@ -39,6 +40,8 @@ export class Keys {
   readonly leases: string;
   /** Holders that were cleaned up after. */
   readonly reaped: string;
+  /** Holders that are gone. */
+  readonly departures: string;
   readonly partitions: number;
   readonly #prefix: string;
   readonly #roomHeads: readonly string[];
@@ -50,6 +53,7 @@ export class Keys {
     this.layout = `${prefix}:layout`;
     this.leases = `${prefix}:{servers}`;
     this.reaped = `${prefix}:{servers}:reaped`;
+    this.departures = `${prefix}:{servers}::departures`;
     this.#roomHeads = partitionTags("r", partitions).map((tag) => `${prefix}:{${tag}}:`);
     this.#userKeys = partitionTags("u", partitions).map((tag) => {
       const head = `${prefix}:{${tag}}:`;

@@ -105,6 +105,11 @@ export class ProbedSubscriber {
     return this.#probe.provenAt;
   }
 
+  /** What was published before this moment has been heard, in milliseconds of the monotonic clock. */
+  get heardUntil(): number | undefined {
+    return this.#probe.heardUntil;
+  }
+
   get probeChannel(): string {
     return this.#probeChannel;
   }
