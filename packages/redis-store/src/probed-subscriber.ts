@@ -97,7 +97,8 @@ export class ProbedSubscriber {
     if (proof === "failed") return "down";
     if (!this.connection.isRestored) return "resubscribing";
     if (proof === "late") return "degraded";
-    return proof === "proven" ? "in-sync" : "resubscribing";
+    if (proof !== "proven") return "resubscribing";
+    return this.connection.isRefused ? "degraded" : "in-sync";
   }
 
   /** When a message last came through, in milliseconds of the monotonic clock. */
