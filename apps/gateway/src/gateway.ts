@@ -27,6 +27,7 @@ import { createFailureLog, type FailureLog } from "./failure-log.js";
 import { type HealthSources, type Phase, readiness } from "./http/health.js";
 import { readPage } from "./http/static-files.js";
 import { userOf } from "./http/user-query.js";
+import { logLink } from "./link-log.js";
 import type { Logger } from "./log.js";
 import { ClientSession, type SessionContext } from "./session/client-session.js";
 
@@ -89,6 +90,8 @@ export async function startGateway(
 
   try {
     const store = createStore(config, onError);
+    const endLinkLog = logLink(store.link, log);
+    releasers.push(async () => endLinkLog());
     releasers.push(() => store.close());
     await startStore(store, stop);
 
@@ -334,6 +337,7 @@ function routes({ health, page, membership, router, transport }: ServerParts): R
         phase: health.phase(),
         ...membership.stats(),
         ...router.stats(),
+        link: health.link(),
         transport: transport(),
       }),
   };
