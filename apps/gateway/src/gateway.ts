@@ -90,9 +90,9 @@ export async function startGateway(
 
   try {
     const store = createStore(config, onError);
+    releasers.push(() => store.close());
     const endLinkLog = logLink(store.link, log);
     releasers.push(async () => endLinkLog());
-    releasers.push(() => store.close());
     await startStore(store, stop);
 
     // The router needs sockets to deliver to, the server needs the router to serve: the

@@ -24,8 +24,7 @@ export function logLink(link: Link, log: LinkLogger, intervalMs = SUMMARY_INTERV
 
   const write = (state: LinkState, message: string, more: Readonly<Record<string, unknown>> = {}): void => {
     const { state: _, since: __, ...facts } = link.status();
-    const level = state === "in-sync" || state === "closed" ? "info" : "warn";
-    log[level]({ link: state, ...facts, ...more }, message);
+    log[state === "in-sync" ? "info" : "warn"]({ link: state, ...facts, ...more }, message);
   };
   const sumUp = (): void => {
     if (counted > 0) write(link.state, "the link to the store changed again and again", { changes: counted });
@@ -33,6 +32,8 @@ export function logLink(link: Link, log: LinkLogger, intervalMs = SUMMARY_INTERV
     timer = undefined;
   };
   const takeOff = link.onState((state) => {
+    // Whoever closes it says so.
+    if (state === "closed") return;
     timer ??= setTimeout(sumUp, intervalMs).unref();
     if (full < FULL_MAX) {
       full++;
