@@ -26,6 +26,7 @@ import { createFailureLog, type FailureLog } from "./failure-log.js";
 import { type HealthSources, type Phase, readiness } from "./http/health.js";
 import { readPage } from "./http/static-files.js";
 import { userOf } from "./http/user-query.js";
+import { logLink } from "./link-log.js";
 import type { Logger } from "./log.js";
 import { createQuestionHandler } from "./questions.js";
 import { ClientSession, type SessionContext } from "./session/client-session.js";
@@ -90,6 +91,8 @@ export async function startGateway(
   try {
     const store = createStore(config, onError);
     releasers.push(() => store.close());
+    const endLinkLog = logLink(store.link, log);
+    releasers.push(async () => endLinkLog());
     await startStore(store, stop);
 
     // The router needs sockets to deliver to, the server needs the router to serve: the
@@ -133,6 +136,7 @@ export async function startGateway(
       phase: health.phase(),
       ...membership.stats(),
       ...router.stats(),
+      link: health.link(),
       transport: server?.stats(),
     });
     server = createServer(config, {

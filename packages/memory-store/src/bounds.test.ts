@@ -1,6 +1,7 @@
 import { createConnectionIdSource, type Lease, type Store } from "@cm/protocol";
 import { describe, expect, it } from "vitest";
 import { ChannelTable } from "./channel-table.js";
+import { DepartedHolders } from "./departed-holders.js";
 import { createMemoryHub, createMemoryStore } from "./index.js";
 import { worldOf } from "./memory-hub.js";
 import type { MemoryStoreOptions } from "./options.js";
@@ -140,5 +141,22 @@ describe("what a memory store keeps beyond those who put it", () => {
     expect([reaped.take("server-1", "aaaa"), reaped.take("server-1", "aaaa")]).toEqual([true, false]);
     nowMs = 3_600_000;
     expect(reaped.take("server-2", "aaaa")).toBe(false);
+  });
+
+  it("is who went, of the last thousand, for ten minutes, and how far back that is known", () => {
+    let nowMs = 0;
+    const departed = new DepartedHolders(() => nowMs);
+    for (let i = 0; i < 1001; i++) {
+      nowMs = i;
+      departed.add(`server-${i}`, "aaaa");
+    }
+    departed.takeBack("server-500", "aaaa");
+    const { departures, knownForMs } = departed.known();
+    expect(departures).toHaveLength(999);
+    // The first was forgotten.
+    expect([knownForMs, departures[0]]).toEqual([999, { serverId: "server-1", agoMs: 999 }]);
+    nowMs += 700_000;
+    departed.add("last", "aaaa");
+    expect(departed.known()).toEqual({ departures: [{ serverId: "last", agoMs: 0 }], knownForMs: 600_000 });
   });
 });

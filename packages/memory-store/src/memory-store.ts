@@ -44,6 +44,7 @@ class MemoryStore implements Store {
     renew: (lease, counters) => this.#call(({ servers }) => servers.renew(lease, counters)),
     release: (lease) => this.#call(({ servers }) => servers.release(lease)),
     list: () => this.#call(({ servers }) => servers.list()),
+    census: () => this.#call(({ servers }) => servers.census()),
     claim: (serverId, claimant, claimMs) => this.#call(({ servers }) => servers.claim(serverId, claimant, claimMs)),
     bury: (claim) => this.#call(({ servers }) => servers.bury(claim)),
     living: () => this.#call(({ servers }) => servers.holders()),

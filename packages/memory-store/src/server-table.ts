@@ -1,5 +1,6 @@
-import type { ServerCounters, ServerInfo, ServerRegistration } from "@cm/protocol";
+import type { ServerCensus, ServerCounters, ServerInfo, ServerRegistration } from "@cm/protocol";
 import { CmError, type Lease, type LeaseHolder, type ReapClaim, type Renewal } from "@cm/protocol";
+import { DepartedHolders } from "./departed-holders.js";
 import { ReapedHolders } from "./reaped-holders.js";
 import { RemainsClaims } from "./remains-claims.js";
 
@@ -35,12 +36,14 @@ export class ServerTable {
   readonly #rows = new Map<string, Row>();
   readonly #reaped: ReapedHolders;
   readonly #remains: RemainsClaims;
+  readonly #departed: DepartedHolders;
   #lastToken = 0;
 
   constructor(now: () => number) {
     this.#now = now;
     this.#reaped = new ReapedHolders(now);
     this.#remains = new RemainsClaims(now);
+    this.#departed = new DepartedHolders(now);
   }
 
   acquire(registration: ServerRegistration, ttlMs: number): Lease {
@@ -59,6 +62,7 @@ export class ServerTable {
     const leftRemains = this.#remains.take(registration);
     // A claim that ran out counts too: what was done under it was announced.
     const wasReaped = this.#reaped.take(serverId, incarnation) || leftRemains || row?.claim !== undefined;
+    this.#departed.takeBack(serverId, incarnation);
     const expiresAtMs = now + ttlMs;
     const kept = { ...registration };
     if (row === undefined) {
@@ -109,6 +113,10 @@ export class ServerTable {
       living.push({ ...row.registration, ...row.counters, token, startedAt, lastHeartbeat, expiresAtMs });
     }
     return living;
+  }
+
+  census(): ServerCensus {
+    return { present: [...this.#rows.keys()], ...this.#departed.known() };
   }
 
   claim(serverId: string, claimant: string, claimMs: number): ReapClaim | undefined {
@@ -215,6 +223,7 @@ export class ServerTable {
 
   #forget(row: Row): void {
     this.#rows.delete(row.serverId);
+    this.#departed.add(row.serverId, row.incarnation);
     row.expiresAtMs = Number.NEGATIVE_INFINITY;
   }
 }

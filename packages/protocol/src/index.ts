@@ -98,10 +98,12 @@ export type {
   RoomUpkeep,
 } from "./contracts/room-directory.js";
 export type {
+  Departure,
   Lease,
   LeaseHolder,
   ReapClaim,
   Renewal,
+  ServerCensus,
   ServerCounters,
   ServerInfo,
   ServerReaping,

@@ -1,17 +1,17 @@
 -- Purpose: Takes the lease of a server id, unless somebody else has it.
 -- KEYS:    1 leases (holder, that is `<server id>.<incarnation>`, by expiry); 2 the server's record;
 --          3 holders that were cleaned up after, by time; 4 holders whose remains are removed,
---          by when the right to do so ends
+--          by when the right to do so ends; 5 departures, by time
 -- ARGV:    1 server id; 2 incarnation; 3 host; 4 port; 5 shelf bits; 6 ttl in ms;
---          7 time to live of the record in ms
+--          7 time to live of the record in ms; 8 1 where this process has held this lease before
 -- Returns: {1, token, expiry in ms, 1 where others have begun to clean up after this holder, 1 where
 --          something else lies in the place of key 3}, or {0, 1 where it is dead but not cleaned up}
 -- Cost:    O(log servers)
 -- Cluster: all keys carry the tag {servers}
--- Uses:    reaped
-local leasesKey, serverKey, reapedKey, remainsKey = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+-- Uses:    holds
+local leasesKey, serverKey, reapedKey, remainsKey, departuresKey = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local serverId, incarnation, host, port, shelfBits = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local ttlMs, keepMs = tonumber(ARGV[6]), tonumber(ARGV[7])
+local ttlMs, keepMs, isReturning = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8] == '1'
 
 local holder = serverId .. '.' .. incarnation
 
@@ -46,8 +46,17 @@ local expiresAtMs = nowMs + ttlMs
 redis.call('ZADD', leasesKey, expiresAtMs, holder)
 redis.call('HDEL', serverKey, 'claimant', 'claimExpiresAt')
 -- It is told once: what this lease writes anew is news from now on.
-local isReadable = holdsReaped(reapedKey)
+local isReadable = holdsSortedSet(reapedKey)
 local buried = isReadable and redis.call('ZREM', reapedKey, holder) == 1
+if holdsSortedSet(departuresKey) then
+  redis.call('ZREM', departuresKey, holder)
+  if isReturning and not held[1] and not buried then
+    -- Redis has lost its data, so others may have gone unseen who have not taken their lease anew yet.
+    redis.call('ZADD', departuresKey, expiresAtMs, '')
+  else
+    redis.call('ZADD', departuresKey, 'NX', nowMs, '')
+  end
+end
 redis.call('HSET', serverKey,
   'incarnation', incarnation, 'token', token, 'host', host, 'port', port, 'shelfBits', shelfBits,
   'startedAt', held[3] or nowMs, 'lastHeartbeat', nowMs, 'expiresAt', expiresAtMs)

@@ -7,7 +7,7 @@
 --          heartbeat; or {} where the lease is lost
 -- Cost:    O(log servers + servers named or dropped)
 -- Cluster: all keys carry the tag {servers}
--- Uses:    reaped
+-- Uses:    holds
 local leasesKey, serverKey, reapedKey = KEYS[1], KEYS[2], KEYS[3]
 local holder, token, ttlMs = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local connections, rooms, keepMs, most = ARGV[4], ARGV[5], tonumber(ARGV[6]), ARGV[7]
@@ -30,7 +30,7 @@ redis.call('PEXPIRE', serverKey, keepMs)
 -- Whose record has run out by itself has left nothing else either.
 redis.call('ZREMRANGEBYSCORE', leasesKey, '-inf', string.format('(%.0f', nowMs - keepMs))
 local dead = redis.call('ZRANGEBYSCORE', leasesKey, '-inf', nowMs, 'LIMIT', 0, most)
-local isReadable = holdsReaped(reapedKey)
+local isReadable = holdsSortedSet(reapedKey)
 local buried = isReadable and redis.call('ZRANGEBYSCORE', reapedKey, record[2] or nowMs, '+inf', 'LIMIT', 0, most) or {}
 local reply = { expiresAtMs, isReadable and 0 or 1, #dead }
 for _, holder in ipairs(dead) do

@@ -57,9 +57,11 @@ class ClusterSubscribers implements Subscribers {
   }
 
   get provenAt(): number | undefined {
-    const moments = [...this.#subscribers.values()].map(({ provenAt }) => provenAt);
-    const known = moments.filter((moment) => moment !== undefined);
-    return known.length > 0 && known.length === moments.length ? Math.min(...known) : undefined;
+    return earliest([...this.#subscribers.values()].map(({ provenAt }) => provenAt));
+  }
+
+  get heardUntil(): number | undefined {
+    return earliest([...this.#subscribers.values()].map(({ heardUntil }) => heardUntil));
   }
 
   want(channel: string): void {
@@ -201,6 +203,12 @@ class ClusterSubscribers implements Subscribers {
     }, REFRESH_MS);
     this.#refresh.unref();
   }
+}
+
+/** `undefined` where one is, or where there is none. */
+function earliest(moments: readonly (number | undefined)[]): number | undefined {
+  const known = moments.filter((moment) => moment !== undefined);
+  return known.length > 0 && known.length === moments.length ? Math.min(...known) : undefined;
 }
 
 /** These connections are ours, whoever made the Cluster client. */

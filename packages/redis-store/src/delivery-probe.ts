@@ -39,7 +39,9 @@ const SILENCES = 2;
 
 interface Outstanding {
   readonly payload: Buffer;
-  /** Moments, in milliseconds of the monotonic clock. */
+  /** When it was handed to the client: whatever is published there before, is heard before. */
+  readonly publishedAt: number;
+  /** Moments, in milliseconds of the monotonic clock; time that this process stood still is added to them. */
   sentAt: number;
   answeredAt: number | undefined;
   isHeard: boolean;
@@ -65,6 +67,7 @@ export class DeliveryProbe {
   #unanswered = 0;
   #proof: Proof = "unproven";
   #provenAt: number | undefined;
+  #heardUntil: number | undefined;
   #lookedAt = performance.now();
   /** Since when there is a connection without the channel. */
   #unsubscribedAt: number | undefined;
@@ -85,6 +88,11 @@ export class DeliveryProbe {
     return this.#provenAt;
   }
 
+  /** What was published before this moment has been heard, in milliseconds of the monotonic clock. */
+  get heardUntil(): number | undefined {
+    return this.#heardUntil;
+  }
+
   /** Asks at once: something has changed for the better. */
   hurry(): void {
     if (!this.#closed) this.#send();
@@ -102,7 +110,7 @@ export class DeliveryProbe {
     if (this.#outstanding?.isExpected !== true || !payload.equals(this.#outstanding.payload)) return;
     this.#outstanding.isHeard = true;
     // It may be heard before, or without, the publisher's connection having the answer.
-    if (this.#outstanding.answeredAt !== undefined) this.#proven();
+    if (this.#outstanding.answeredAt !== undefined) this.#proven(this.#outstanding);
   }
 
   close(): void {
@@ -163,9 +171,11 @@ export class DeliveryProbe {
   #send(): void {
     const { publish, isLive } = this.#options;
     const payload = Buffer.from(String(++this.#count));
+    const now = performance.now();
     const outstanding: Outstanding = {
       payload,
-      sentAt: performance.now(),
+      publishedAt: now,
+      sentAt: now,
       answeredAt: undefined,
       isHeard: false,
       isExpected: isLive(),
@@ -184,11 +194,12 @@ export class DeliveryProbe {
     if (this.#outstanding !== outstanding) return;
     outstanding.answeredAt = performance.now();
     if (!outstanding.isExpected) this.#outstanding = undefined;
-    else if (outstanding.isHeard) this.#proven();
+    else if (outstanding.isHeard) this.#proven(outstanding);
   }
 
-  #proven(): void {
+  #proven({ publishedAt }: Outstanding): void {
     this.#outstanding = undefined;
+    this.#heardUntil = publishedAt;
     this.#provenAt = performance.now();
     this.#replaced = 0;
     this.#become("proven");

@@ -68,6 +68,28 @@ it("goes on with leases where something else lies in the place of who was cleane
   expect(seen).toMatchObject([{ code: "store-corrupt", message: expect.stringContaining(key) }]);
 });
 
+it.each(["departures", "remains"])(
+  "goes on with leases where something else lies in the place of the %s",
+  async (name) => {
+    const prefix = freshPrefix();
+    const store = await startStore({ url, prefix });
+    const key = `${prefix}:{servers}.${name}`;
+    await askRedis(port, "SET", key, "foreign");
+    const server = await bringUp(store, "gw-1");
+    await bury(store, "dead");
+    for (const done of [
+      bringUp(store, "dead"),
+      store.servers.acquire(server.registration, 60_000),
+      store.servers.list(),
+    ]) {
+      expect(await outcomeOf(done)).toBe("done");
+    }
+    const { lease } = await bringUp(store, "gw-2");
+    expect(await outcomeOf(store.servers.release(lease))).toBe("done");
+    expect(await askRedis(port, "GET", key)).toBe("foreign");
+  },
+);
+
 it.each([
   ["no hash", ["SET", "", "foreign"]],
   ["a hash without numbers", ["HSET", "", "version", "one", "partitions", "many"]],

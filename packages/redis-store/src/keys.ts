@@ -18,6 +18,7 @@ import type { UserKeys } from "./user-scripts.js";
  * | `<prefix>:{servers}:<serverId>` | hash | `servers` |
  * | `<prefix>:{servers}.reaped` | sorted set: `<serverId>.<incarnation>` by the time of its burial | `servers` |
  * | `<prefix>:{servers}.remains` | sorted set: `<serverId>.<incarnation>`, unknown to the above, by when the right ends to remove what it has left | `servers` |
+ * | `<prefix>:{servers}.departures` | sorted set: `<serverId>.<incarnation>` by when it went | `servers` |
  * | `<prefix>:{<serverId>}:connections:<shelf>` | hash: record by connection id, less the server id | server id |
  * | `<prefix>:{r.*}:rooms` | set of rooms | the room's partition |
  * | `<prefix>:{r.*}:rooms:<room>` | sorted set: `<connectionId>\|<userId>`, all scores 0 | the room's partition |
@@ -45,6 +46,8 @@ export class Keys {
   readonly reaped: string;
   /** Holders that were unknown, and whose remains are removed. */
   readonly remains: string;
+  /** Holders that are gone. */
+  readonly departures: string;
   readonly partitions: number;
   readonly #prefix: string;
   readonly #roomHeads: readonly string[];
@@ -57,6 +60,7 @@ export class Keys {
     this.leases = `${prefix}:{servers}`;
     this.reaped = `${prefix}:{servers}.reaped`;
     this.remains = `${prefix}:{servers}.remains`;
+    this.departures = `${prefix}:{servers}.departures`;
     this.#roomHeads = partitionTags("r", partitions).map((tag) => `${prefix}:{${tag}}:`);
     this.#userKeys = partitionTags("u", partitions).map((tag) => {
       const head = `${prefix}:{${tag}}:`;

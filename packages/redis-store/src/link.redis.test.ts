@@ -193,6 +193,59 @@ it("says so where it may not change the database", async () => {
   expect(await askRedis(redis.port, "DBSIZE")).toBe(0);
 });
 
+it("is degraded as long as Redis refuses new subscriptions, also when nobody asks any more, and recovers by itself", async () => {
+  const redis = await ownRedis();
+  const log = errorLog();
+  const store = await startStore({ url: redis.url, onError: log.onError, commandTimeoutMs: 1_000 });
+  const got: string[] = [];
+  await store.bus.subscribe(ROOM, (message) => got.push(Buffer.from(message).toString()));
+  await askRedis(redis.port, "ACL", "SETUSER", "default", "-subscribe");
+  await expect(store.bus.subscribe({ kind: "room", name: "new" }, () => undefined)).rejects.toMatchObject({
+    code: "unavailable",
+  });
+  // What is subscribed works on, over several proofs that it does.
+  const untilMs = performance.now() + 2_500;
+  while (performance.now() < untilMs) {
+    expect(store.link.state).toBe("degraded");
+    const before = got.length;
+    await store.bus.publish(ROOM, Buffer.from("x"));
+    await eventually(() => expect(got.length).toBeGreaterThan(before));
+  }
+  expect(log.seen.length).toBeLessThan(5);
+  await askRedis(redis.port, "ACL", "SETUSER", "default", "+subscribe");
+  await eventually(() => expect(store.link.state).toBe("in-sync"));
+  // What was only tried is let go.
+  await eventually(async () => expect(await askRedis(redis.port, "PUBSUB", "CHANNELS", "*room:*")).toHaveLength(1));
+  await store.bus.subscribe({ kind: "room", name: "new" }, () => undefined);
+  expect(store.link.status().replacedSubscribers).toBe(0);
+});
+
+it("lets other channels be subscribed beside one that Redis refuses", async () => {
+  const redis = await ownRedis();
+  const rights = ["on", ">secret", "~*", "+@all", "resetchannels", "&*probe*", "&*:room:open*"];
+  await askRedis(redis.port, "ACL", "SETUSER", "limited", ...rights);
+  const url = redis.url.replace("//", "//limited:secret@");
+  const store = await startStore({ url, onError: () => undefined, commandTimeoutMs: 1_000 });
+  const subscribe = (name: string) => store.bus.subscribe({ kind: "room", name }, () => undefined);
+  await expect(subscribe("closed")).rejects.toMatchObject({ code: "unavailable" });
+  await subscribe("open-1");
+  expect(store.link.state).toBe("degraded");
+});
+
+it.each<[string, readonly string[]]>([
+  ["a command", ["-zadd"]],
+  ["a channel", ["resetchannels", "&*probe*"]],
+])("takes it for unavailable where a script may not use %s, as outside of scripts", async (_, rights) => {
+  const redis = await ownRedis();
+  const store = await startStore({ url: redis.url, onError: () => undefined });
+  const server = await bringUp(store, "gw-1");
+  await store.rooms.announce("lobby", 60_000);
+  await connect(store, server, "ann", ["lobby"]);
+  await askRedis(redis.port, "ACL", "SETUSER", "default", ...rights);
+  const refusal = store.rooms.join(server.lease, "lobby", [{ connectionId: server.ids.next(), userId: "bob" }]);
+  await expect(refusal).rejects.toMatchObject({ code: "unavailable", retryable: true });
+});
+
 it("hands what a handler throws to onError, and goes on", async () => {
   const redis = await ownRedis();
   const log = errorLog();

@@ -97,12 +97,18 @@ export class ProbedSubscriber {
     if (proof === "failed") return "down";
     if (!this.connection.isRestored) return "resubscribing";
     if (proof === "late") return "degraded";
-    return proof === "proven" ? "in-sync" : "resubscribing";
+    if (proof !== "proven") return "resubscribing";
+    return this.connection.isRefused ? "degraded" : "in-sync";
   }
 
   /** When a message last came through, in milliseconds of the monotonic clock. */
   get provenAt(): number | undefined {
     return this.#probe.provenAt;
+  }
+
+  /** What was published before this moment has been heard, in milliseconds of the monotonic clock. */
+  get heardUntil(): number | undefined {
+    return this.#probe.heardUntil;
   }
 
   get probeChannel(): string {

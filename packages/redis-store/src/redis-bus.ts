@@ -11,6 +11,8 @@ export interface RedisBusParts {
   readonly publisher: Publisher;
   readonly subscribers: Subscribers;
   readonly commandTimeoutMs: number;
+  /** How long ago, in milliseconds, everything was last heard. */
+  readonly heardAllAgoMs: () => number;
   readonly onThrow: (cause: unknown) => void;
 }
 
@@ -85,7 +87,7 @@ export class RedisBus implements Bus {
       return;
     }
     try {
-      entry.onResumed?.();
+      entry.onResumed?.(this.#parts.heardAllAgoMs());
     } catch (cause) {
       this.#parts.onThrow(cause);
     }

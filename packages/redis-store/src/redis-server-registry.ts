@@ -5,6 +5,7 @@ import {
   type LeaseHolder,
   type ReapClaim,
   type Renewal,
+  type ServerCensus,
   type ServerCounters,
   type ServerInfo,
   type ServerReaping,
@@ -26,6 +27,7 @@ import {
   serverClaimRemains,
   serverRelease,
   serverRenew,
+  serversCensus,
   serversUnknown,
 } from "./server-scripts.js";
 import { corrupt, FOREIGN } from "./store-error.js";
@@ -62,6 +64,8 @@ export class RedisServerRegistry implements ServerRegistry, ServerReaping {
   /** Of the layout, as it was last seen. */
   #fault: CmError | undefined;
   #isLooking = false;
+  /** The leases that were taken here: one, in all but tests. */
+  readonly #taken = new Set<string>();
 
   constructor(parts: RedisServerRegistryParts) {
     this.#parts = parts;
@@ -71,14 +75,17 @@ export class RedisServerRegistry implements ServerRegistry, ServerReaping {
     requireDuration(ttlMs, "ttlMs");
     await this.#parts.ensureLayout();
     const { serverId, incarnation } = registration;
+    const holder = holderOf(registration);
     const acquired = await this.#parts.commands.runOfLease(serverAcquire, {
       ...this.#keysOf(serverId),
       registration,
       ttlMs: Math.ceil(ttlMs),
       keepMs: this.#keepMs(ttlMs),
+      isReturning: this.#taken.has(holder),
     });
     if (acquired.taken) throw idTaken(serverId, acquired.expired);
     this.#checkReaped(acquired);
+    this.#taken.add(holder);
     const { token, expiresAtMs, wasReaped } = acquired;
     return { serverId, incarnation, token, expiresAtMs, ttlMs, wasReaped };
   }
@@ -111,12 +118,27 @@ export class RedisServerRegistry implements ServerRegistry, ServerReaping {
   async release(lease: Lease): Promise<void> {
     const keys = this.#keysOf(lease.serverId);
     await this.#parts.commands.runOfLease(serverRelease, { ...keys, holder: holderOf(lease), token: lease.token });
+    this.#taken.delete(holderOf(lease));
   }
 
   async list(): Promise<ServerInfo[]> {
     const holders = await this.#parts.living.all();
     const infos = await allOf(holders.map((holder) => this.#info(holder)));
     return infos.filter((info) => info !== undefined);
+  }
+
+  async census(): Promise<ServerCensus> {
+    const { commands, keys } = this.#parts;
+    const { leases, departures: departuresKey } = keys;
+    const { holders, departures, knownForMs } = await commands.run(serversCensus, {
+      leases,
+      departures: departuresKey,
+    });
+    return {
+      present: [...new Set(holders.map(serverIdOf))],
+      departures: departures.map(({ holder, agoMs }) => ({ serverId: serverIdOf(holder), agoMs })),
+      knownForMs,
+    };
   }
 
   async claim(serverId: string, claimant: string, claimMs: number): Promise<ReapClaim | undefined> {
@@ -226,7 +248,8 @@ export class RedisServerRegistry implements ServerRegistry, ServerReaping {
 
   #keysOf(serverId: string): ServerKeys {
     const { keys } = this.#parts;
-    return { leases: keys.leases, server: keys.server(serverId), reaped: keys.reaped, remains: keys.remains };
+    const { leases, reaped, remains, departures } = keys;
+    return { leases, server: keys.server(serverId), reaped, remains, departures };
   }
 
   /** Records outlive their lease by far: a dead server's says how to clean up after it. */

@@ -59,6 +59,8 @@ class ConnectedStore implements RedisStore {
     () => this.#lastProbeMs(),
     (cause) => this.#reportThrown(cause, "A listener of the link threw."),
   );
+  /** While in sync last: what was published before this moment of the monotonic clock has been heard. */
+  #heardUntil = Number.NEGATIVE_INFINITY;
   #running: Running | undefined;
   #starting: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
@@ -77,6 +79,7 @@ class ConnectedStore implements RedisStore {
     renew: (lease, counters) => this.#with(({ servers }) => servers.renew(lease, counters)),
     release: (lease) => this.#with(({ servers }) => servers.release(lease)),
     list: () => this.#with(({ servers }) => servers.list()),
+    census: () => this.#with(({ servers }) => servers.census()),
     claim: (serverId, claimant, claimMs) => this.#with(({ servers }) => servers.claim(serverId, claimant, claimMs)),
     bury: (claim) => this.#with(({ servers }) => servers.bury(claim)),
     living: () => this.#with(({ servers }) => servers.living()),
@@ -220,6 +223,7 @@ class ConnectedStore implements RedisStore {
       publisher,
       subscribers,
       commandTimeoutMs,
+      heardAllAgoMs: () => performance.now() - this.#heardUntil,
       onThrow: (cause) => this.#reportThrown(cause, "A bus handler threw."),
     });
     this.#running = {
@@ -264,8 +268,11 @@ class ConnectedStore implements RedisStore {
 
   #updateLink(): void {
     if (this.#running === undefined) return;
-    const { state } = this.#running.links;
-    if (state === "in-sync") this.#reports.forget("link");
+    const { state, subscribers } = this.#running.links;
+    if (state === "in-sync") {
+      this.#reports.forget("link");
+      this.#heardUntil = subscribers.heardUntil ?? this.#heardUntil;
+    }
     this.#link.become(state);
   }
 

@@ -7,6 +7,7 @@ export interface ServerKeys {
   readonly server: string;
   readonly reaped: string;
   readonly remains: string;
+  readonly departures: string;
 }
 
 /** How taking a lease ended. */
@@ -36,12 +37,17 @@ export const layoutEnsure = defineScript(
 export const serverAcquire = defineScript(
   "server-acquire",
   (
-    input: ServerKeys & { readonly registration: ServerRegistration; readonly ttlMs: number; readonly keepMs: number },
+    input: ServerKeys & {
+      readonly registration: ServerRegistration;
+      readonly ttlMs: number;
+      readonly keepMs: number;
+      readonly isReturning: boolean;
+    },
   ) => {
     const { serverId, incarnation, host, port, shelfBits } = input.registration;
     return {
-      keys: [input.leases, input.server, input.reaped, input.remains],
-      args: [serverId, incarnation, host, port, shelfBits, input.ttlMs, input.keepMs],
+      keys: [input.leases, input.server, input.reaped, input.remains, input.departures],
+      args: [serverId, incarnation, host, port, shelfBits, input.ttlMs, input.keepMs, input.isReturning ? 1 : 0],
     };
   },
   (reply): Acquisition => {
@@ -91,7 +97,7 @@ export const serverRenew = defineScript(
 export const serverRelease = defineScript(
   "server-release",
   (input: ServerKeys & { readonly holder: string; readonly token: number }) => ({
-    keys: [input.leases, input.server],
+    keys: [input.leases, input.server, input.departures],
     args: [input.holder, input.token],
   }),
   toNumber,
@@ -121,7 +127,7 @@ export const serverBury = defineScript(
       readonly keepMs: number;
     },
   ) => ({
-    keys: [input.leases, input.server, input.reaped],
+    keys: [input.leases, input.server, input.reaped, input.departures],
     args: [input.serverId, input.incarnation, input.claimExpiresAtMs, input.keepMs],
   }),
   (reply) => ({ isReapedForeign: toNumber(reply) === 2 }),
@@ -163,4 +169,21 @@ export const serversLiving = defineScript(
     args: input.holders,
   }),
   toStrings,
+);
+
+export const serversCensus = defineScript(
+  "servers-census",
+  (input: { readonly leases: string; readonly departures: string }) => ({
+    keys: [input.leases, input.departures],
+    args: [],
+  }),
+  (reply) => {
+    const [knownForMs, count, ...rest] = toStrings(reply);
+    const holders = rest.slice(0, Number(count));
+    const departures: { readonly holder: string; readonly agoMs: number }[] = [];
+    for (let i = holders.length; i + 1 < rest.length; i += 2) {
+      departures.push({ holder: rest[i] ?? "", agoMs: Number(rest[i + 1]) });
+    }
+    return { knownForMs: Number(knownForMs), holders, departures };
+  },
 );

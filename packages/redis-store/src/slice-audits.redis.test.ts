@@ -143,15 +143,6 @@ it("goes over rooms that somebody else has written into, and names nobody by tha
   expect(await outcomeOf(store.rooms.audit(0))).toBe("store-corrupt");
 });
 
-it("keeps leases going where something else lies in the place of the remains", async () => {
-  const prefix = freshPrefix();
-  const store = await startStore({ url, prefix });
-  await askRedis(port, "SET", `${prefix}:{servers}.remains`, "foreign");
-  const server = await bringUp(store, "gw-1");
-  await store.servers.renew(server.lease, { connections: 0, rooms: 0 });
-  expect((await store.servers.acquire(server.registration, 60_000)).wasReaped).toBe(false);
-});
-
 it("forgets after the time that connections live whose remains were removed", async () => {
   const prefix = freshPrefix();
   const store = await startStore({ url, prefix });

@@ -34,6 +34,13 @@ export function replyCode(error: unknown): string | undefined {
 /** What a key of a wrong type holds. */
 export const FOREIGN = "another type of data than this store keeps there";
 
+/**
+ * What Redis says where rights are missing for a command inside of a script. Up to 7.0 that
+ * comes under the code that it gives to every other fault of a script, so that only the text
+ * tells; later ones say NOPERM.
+ */
+const REFUSED_IN_SCRIPT = /^ERR .*(The user executing the script can't|ACL failure in script)/;
+
 /** Keys that an error names; a script may have hundreds. */
 const NAMED_MAX = 3;
 
@@ -50,8 +57,19 @@ export function toStoreError(error: unknown, keys: readonly string[] = []): CmEr
   if (code === undefined) return failure("unavailable", "Redis can't be reached.", error);
   if (PASSING.has(code)) return failure("unavailable", passingMessage(code), error);
   if (REFUSING.has(code)) return failure("unavailable", `Redis refuses this client: ${code}.`, error);
+  if (isRefusedInScript(error)) return failure("unavailable", "Redis refuses this client: NOPERM.", error);
   if (code === "WRONGTYPE") return corrupt(keys, FOREIGN, error);
   return failure("internal", `Redis answered with an error: ${code}.`, error);
+}
+
+function isRefusedInScript(error: unknown): boolean {
+  return error instanceof Error && REFUSED_IN_SCRIPT.test(error.message);
+}
+
+/** Whether Redis answered that it does not do this, for a reason that does not pass by itself. */
+export function isLasting(error: unknown): boolean {
+  const code = replyCode(error);
+  return code !== undefined && !PASSING.has(code);
 }
 
 /** What lies under one of these keys can't be this project's. */

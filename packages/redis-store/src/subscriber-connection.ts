@@ -1,6 +1,7 @@
 import type { Redis } from "ioredis";
 import { BATCH_MAX, groupBy, inChunks } from "./batches.js";
 import { slotOf } from "./slots.js";
+import { isLasting } from "./store-error.js";
 
 /** Who hears what a {@link SubscriberConnection} has to tell. */
 export interface SubscriberEvents {
@@ -33,6 +34,9 @@ export interface SubscriberConnectionOptions {
 
 const RETRY_MS = 200;
 
+/** What Redis refuses so often in a row, it does not merely refuse by the way. */
+const REFUSALS = 2;
+
 /**
  * One connection that subscribes, and what is wanted of it. The client says `ready`
  * before anything is subscribed again, so this keeps the wanted channels itself and
@@ -54,6 +58,13 @@ export class SubscriberConnection {
   /** Let go, which is not acknowledged yet: what still comes is for another connection to hear. */
   readonly #left = new Set<string>();
   readonly #unlisten: () => void;
+  /**
+   * One that Redis has refused and not taken since, tried again until it does, also when
+   * nobody wants it any more: by itself, since one refused channel refuses its whole command.
+   */
+  #trial: string | undefined;
+  /** How often in a row it was refused. */
+  #refusals = 0;
   /** Grows with every connection, so that answers to an earlier one are not mistaken. */
   #epoch = 0;
   #flushing = false;
@@ -78,6 +89,11 @@ export class SubscriberConnection {
   /** Whether the connection works and all that ever was live, and still is wanted, is live. */
   get isRestored(): boolean {
     return this.redis.status === "ready" && this.#restoring.size === 0;
+  }
+
+  /** Whether Redis refuses what is to be subscribed, again and again. */
+  get isRefused(): boolean {
+    return this.#refusals >= REFUSALS;
   }
 
   isLive(channel: string): boolean {
@@ -182,8 +198,13 @@ export class SubscriberConnection {
       };
       this.#unsubscribe(batch).then(forget, forget);
     }
-    const missing = [...this.#wanted].filter((channel) => !this.#live.has(channel) && !this.#sent.has(channel));
-    for (const batch of this.#batches(missing)) {
+    const trial = this.#trial;
+    const missing = [...this.#wanted].filter(
+      (channel) => channel !== trial && !this.#live.has(channel) && !this.#sent.has(channel),
+    );
+    const batches = this.#batches(missing);
+    if (trial !== undefined && !this.#sent.has(trial)) batches.push([trial]);
+    for (const batch of batches) {
       for (const channel of batch) this.#sent.add(channel);
       this.#subscribe(batch).then(
         () => this.#acknowledged(batch, epoch),
@@ -213,6 +234,7 @@ export class SubscriberConnection {
     this.#endPatience();
     for (const channel of batch) {
       this.#sent.delete(channel);
+      if (channel === this.#trial) this.#endTrial();
       if (this.#live.has(channel)) continue;
       if (this.#wanted.has(channel)) this.#goneLive(channel);
       else this.#leaving.add(channel);
@@ -225,11 +247,25 @@ export class SubscriberConnection {
   #refused(batch: readonly string[], epoch: number, error: unknown): void {
     if (epoch !== this.#epoch || this.#closed) return;
     for (const channel of batch) this.#sent.delete(channel);
+    const isTrial = batch.includes(this.#trial ?? "");
+    if (!isLasting(error)) {
+      // It may have its place elsewhere by now.
+      if (isTrial) this.#endTrial();
+    } else if (isTrial || this.#trial === undefined) {
+      this.#trial ??= batch[0];
+      this.#refusals++;
+    }
     this.#events.failed(error);
+    this.#events.changed();
     this.#retry ??= setTimeout(() => {
       this.#retry = undefined;
       this.#flush();
     }, RETRY_MS);
+  }
+
+  #endTrial(): void {
+    this.#trial = undefined;
+    this.#refusals = 0;
   }
 
   #goneLive(channel: string): void {

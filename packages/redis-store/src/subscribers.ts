@@ -15,6 +15,11 @@ export interface Subscribers {
    * clock; of several connections the earliest. `undefined` where one is not proven yet.
    */
   readonly provenAt: number | undefined;
+  /**
+   * While in sync: what was published before this moment has been heard, in milliseconds of
+   * the monotonic clock; of several connections the earliest.
+   */
+  readonly heardUntil: number | undefined;
   want(channel: string): void;
   drop(channel: string): void;
   /** Commands work again: has everything proven at once. */
@@ -51,6 +56,9 @@ export function createSingleSubscriber(
     },
     get provenAt() {
       return subscriber.provenAt;
+    },
+    get heardUntil() {
+      return subscriber.heardUntil;
     },
     want: (channel) => subscriber.connection.want(channel),
     drop: (channel) => subscriber.connection.drop(channel),

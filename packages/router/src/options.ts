@@ -54,7 +54,7 @@ export interface RouterOptions {
    * Who is alive. Needed to ask the whole cluster, and to find out after an interruption
    * what was missed; without it, members are only told that something may have been.
    */
-  readonly servers?: Pick<ServerRegistry, "list">;
+  readonly servers?: Pick<ServerRegistry, "list" | "census">;
   /** How long a room's channel is kept after its last local member left. Default 5,000; 0 to 600,000. */
   readonly releaseDelayMs?: number;
   /** The most channels kept that way; beyond it the oldest is let go at once. Default 1,000. */

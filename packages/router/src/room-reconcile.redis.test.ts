@@ -1,5 +1,13 @@
 import { createRedisStore } from "@cm/redis-store";
-import { askRedis, eventually, freshPrefix, type RedisServer, startRedis, startRedisCluster } from "@cm/test-kit";
+import {
+  askRedis,
+  eventually,
+  freshPrefix,
+  type RedisServer,
+  startFaultProxy,
+  startRedis,
+  startRedisCluster,
+} from "@cm/test-kit";
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { RouterOptions } from "./options.js";
 import { bytes, type Server, startServer } from "./router.fixture.js";
@@ -31,6 +39,23 @@ async function cut({ redis }: Pick<Pair, "redis">, ...places: readonly number[])
 }
 
 const FIRST = 0;
+
+/** Ends a server as it should end. */
+async function end({ router, store, lease }: Server): Promise<void> {
+  await router.close();
+  await store.servers.release(lease);
+  await store.close();
+}
+
+/** Resolves when the server is known to have heard everything up to a moment after the call. */
+async function heardSinceNow({ store }: Server): Promise<void> {
+  const provenAt = (): number => performance.now() - (store.link.status().lastProbeMs ?? Number.POSITIVE_INFINITY);
+  // The first may have been on its way.
+  for (let probes = 0; probes < 2; probes++) {
+    const before = provenAt();
+    await eventually(() => expect(provenAt()).toBeGreaterThan(before + 100));
+  }
+}
 
 async function publish(server: Server, room: string, ...texts: readonly string[]): Promise<void> {
   await Promise.all(texts.map((text) => server.router.toRoom(room, bytes(text))));
@@ -119,15 +144,88 @@ describe("after an interruption", () => {
     await Promise.all([a.router.enter("lobby"), a.router.enter("other")]);
     await publish(c, "lobby", "last words");
     await eventually(() => expect(textsOf(a)).toEqual(["last words"]));
-    await c.router.close();
-    await c.store.servers.release(c.lease);
-    await c.store.close();
+    await end(c);
+    await heardSinceNow(a);
     await cut(pair, FIRST);
     await eventually(() => expect(a.router.stats()).toMatchObject({ resumedUncertain: 1, resumedWhole: 2 }));
     expect(a.gaps).toEqual([{ room: "lobby", known: undefined }]);
     await cut(pair, 0, 1);
     await eventually(() => expect(a.router.stats()).toMatchObject({ interruptions: 6, resumedWhole: 5 }));
     expect(a.gaps).toHaveLength(1);
+  });
+
+  describe("during which others went", () => {
+    interface Cut {
+      readonly prefix: string;
+      readonly redis: RedisServer;
+      /** The one that is interrupted, in the rooms `lobby` and `quiet`. */
+      readonly a: Server;
+      readonly start: (id: string) => Promise<Server>;
+      readonly resume: () => Promise<void>;
+    }
+
+    /** A server whose link is cut, and others whose links hold. */
+    async function startCut(before: (start: Cut["start"]) => Promise<unknown> = async () => undefined): Promise<Cut> {
+      const redis = await startRedis();
+      onTestFinished(() => redis.close());
+      const proxy = await startFaultProxy(redis.port);
+      onTestFinished(() => proxy.close());
+      const prefix = freshPrefix();
+      const startAt = (id: string, port: number): Promise<Server> =>
+        startServer(id, createRedisStore({ url: `redis://127.0.0.1:${port}`, prefix, onError: () => undefined }));
+      const start = (id: string): Promise<Server> => startAt(id, redis.port);
+      const a = await startAt("a", proxy.port);
+      await Promise.all([a.router.enter("lobby"), a.router.enter("quiet"), before(start)]);
+      await heardSinceNow(a);
+      await proxy.set({ kind: "cut" });
+      return { prefix, redis, a, start, resume: () => proxy.set({ kind: "pass" }) };
+    }
+
+    const UNCERTAIN = ["lobby", "quiet"].map((room) => ({ room, known: undefined }));
+    const byRoom = (x: { room?: string | undefined }, y: { room?: string | undefined }): number =>
+      String(x.room).localeCompare(String(y.room));
+    const toldTo = (server: Server) => server.gaps.filter(({ room }) => room !== undefined).sort(byRoom);
+
+    it("members are told that it can't be known, where one went that had never published before", async () => {
+      let c: Server | undefined;
+      const { a, resume } = await startCut(async (start) => {
+        c = await start("c");
+      });
+      if (c === undefined) throw new Error("The server was started.");
+      await publish(c, "lobby", "last", "words");
+      await end(c);
+      await resume();
+      await eventually(() => expect(toldTo(a)).toEqual(UNCERTAIN));
+    });
+
+    it("members are told that it can't be known, where one came and went", async () => {
+      const { a, start, resume } = await startCut();
+      const c = await start("c");
+      await publish(c, "lobby", "first", "and", "last");
+      await end(c);
+      await resume();
+      await eventually(() => expect(toldTo(a)).toEqual(UNCERTAIN));
+    });
+
+    it("members are told that it can't be known, where the store forgot who went", async () => {
+      const { a, start, resume, redis, prefix } = await startCut();
+      const c = await start("c");
+      await publish(c, "lobby", "unheard");
+      await end(c);
+      expect(await askRedis(redis.port, "DEL", `${prefix}:{servers}.departures`)).toBe(1);
+      await start("d");
+      await resume();
+      await eventually(() => expect(toldTo(a)).toEqual(UNCERTAIN));
+    });
+
+    it("members of rooms that missed nothing are told nothing, where nobody went but one came", async () => {
+      const { a, start, resume } = await startCut();
+      const c = await start("c");
+      await publish(c, "lobby", "1", "2");
+      await resume();
+      await eventually(() => expect(a.router.stats()).toMatchObject({ interruptions: 3, resumedWhole: 2 }));
+      expect(toldTo(a)).toEqual([{ room: "lobby", known: { origin: "c", missed: 2 } }]);
+    });
   });
 
   it("members of all rooms are told that it can't be known, where a living server does not answer", async () => {

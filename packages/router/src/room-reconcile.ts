@@ -25,7 +25,7 @@ export interface ResumedChannel {
 /** What {@link Reconciliation} needs. */
 export interface ReconciliationOptions {
   readonly serverId: string;
-  readonly servers: Pick<ServerRegistry, "list">;
+  readonly servers: Pick<ServerRegistry, "census">;
   readonly ask: (serverId: string, operation: ServerOperation, timeoutMs: number) => Promise<Answer>;
   /** How far this server's numbering of a room has come. */
   readonly roomPosition: (room: string) => NumberingPosition;
@@ -57,6 +57,9 @@ const ASKED_AT_ONCE = 8;
 const ROOMS_MAX = 4_000;
 const ROOM_BYTES_MAX = 60_000;
 
+/** Redis's clock and this one's: more than two that are kept by NTP drift apart. */
+const CLOCK_DRIFT = 0.001;
+
 /** A server's positions, and when it was asked for them. */
 interface Told {
   readonly askedAtMs: number;
@@ -64,11 +67,14 @@ interface Told {
   readonly rooms: ReadonlyMap<string, NumberingPosition>;
 }
 
-/** The living servers but this one. */
-interface Living {
-  readonly ids: ReadonlySet<string>;
+/** Who may have published during the interruptions, but this server. */
+interface Publishers {
+  /** Those that may be there. */
+  readonly present: ReadonlySet<string>;
   /** Whether the list can be believed: one without this server itself was lost or is being built. */
   readonly isComplete: boolean;
+  /** Whether somebody may have gone since this moment of the monotonic clock. */
+  readonly mayHaveLost: (sinceMs: number) => boolean;
 }
 
 /**
@@ -80,7 +86,8 @@ export class Reconciliation {
   readonly #options: ReconciliationOptions;
   readonly #stop = new AbortController();
   readonly #slots = new Slots(ASKED_AT_ONCE);
-  #gathered = new Set<ResumedChannel>();
+  /** Each with the moment from which on it may have missed something. */
+  #gathered = new Map<ResumedChannel, number>();
   #gatheringSince = 0;
   #timer: NodeJS.Timeout | undefined;
   /** Channels that are gathered or being compared, and how many rounds each is in. */
@@ -92,14 +99,16 @@ export class Reconciliation {
     setMaxListeners(0, this.#stop.signal);
   }
 
-  resumed(channel: ResumedChannel): void {
+  /** `sinceMs`: how long ago the channel was last known to hear everything; see `ResumeHandler`. */
+  resumed(channel: ResumedChannel, sinceMs: number): void {
     if (this.#stop.signal.aborted) return;
     if (!this.#gathered.has(channel)) {
       // What arrived before the interruption is known; not so what arrives from now on.
       if (!this.#open.has(channel)) channel.arrivals.settle();
       this.#open.set(channel, (this.#open.get(channel) ?? 0) + 1);
       if (this.#gathered.size === 0) this.#gatheringSince = performance.now();
-      this.#gathered.add(channel);
+      // Before it was live there was nothing to miss.
+      this.#gathered.set(channel, Math.max(performance.now() - sinceMs, channel.liveSinceMs));
     }
     clearTimeout(this.#timer);
     const leftMs = this.#gatheringSince + GATHER_MAX_MS - performance.now();
@@ -114,10 +123,11 @@ export class Reconciliation {
   }
 
   async #round(): Promise<void> {
-    const channels = [...this.#gathered];
-    this.#gathered = new Set();
+    const gathered = this.#gathered;
+    const channels = [...gathered.keys()];
+    this.#gathered = new Map();
     try {
-      await this.#compare(channels);
+      await this.#compare(channels, gathered);
     } catch (error) {
       // Only the end of the router interrupts a comparison.
       if (!this.#stop.signal.aborted) this.#options.onFault(error);
@@ -130,18 +140,25 @@ export class Reconciliation {
     }
   }
 
-  async #compare(channels: readonly ResumedChannel[]): Promise<void> {
+  async #compare(
+    channels: readonly ResumedChannel[],
+    interruptedAt: ReadonlyMap<ResumedChannel, number>,
+  ): Promise<void> {
     const { serverId } = this.#options;
     const names = channels.flatMap(({ name }) => (name === undefined ? [] : [name]));
     const own = this.#ownPositions(names);
     const giveUpAtMs = performance.now() + ASK_FOR_MS;
-    const living = await this.#living(giveUpAtMs);
-    const asked = new Set(living.ids);
+    const publishers = await this.#publishers(giveUpAtMs);
+    const { present, isComplete } = publishers;
+    const asked = new Set(present);
     for (const { arrivals } of channels) for (const origin of arrivals.origins()) asked.add(origin);
     asked.delete(serverId);
 
     const told = new Set<ResumedChannel>();
-    const uncertain = new Set<ResumedChannel>(living.isComplete ? [] : channels);
+    // Whoever is gone can't be asked, and may have published wherever it liked.
+    const mayHaveLost = (channel: ResumedChannel): boolean =>
+      publishers.mayHaveLost(interruptedAt.get(channel) ?? Number.NEGATIVE_INFINITY);
+    const uncertain = new Set<ResumedChannel>(isComplete ? channels.filter(mayHaveLost) : channels);
     const conclude = async (origin: string, positions: Told, of: readonly ResumedChannel[]): Promise<void> => {
       await this.#grace(origin, positions, of);
       for (const channel of of) {
@@ -157,16 +174,16 @@ export class Reconciliation {
         channels.filter(({ hearsItself }) => hearsItself),
       ),
       ...[...asked].map(async (origin) => {
-        const isLiving = living.ids.has(origin);
-        const positions = await this.#positionsOf(origin, names, isLiving || !living.isComplete, giveUpAtMs);
+        const isPresent = present.has(origin);
+        const positions = await this.#positionsOf(origin, names, isPresent || !isComplete, giveUpAtMs);
         if (positions !== undefined) {
           await conclude(origin, positions, channels);
           return;
         }
         for (const channel of channels) {
-          if (isLiving || channel.arrivals.get(origin) !== undefined) uncertain.add(channel);
+          if (isPresent || channel.arrivals.get(origin) !== undefined) uncertain.add(channel);
           // One that is gone has nothing more to send, and is not asked again.
-          if (!isLiving && living.isComplete) channel.arrivals.forget(origin);
+          if (!isPresent && isComplete) channel.arrivals.forget(origin);
         }
       }),
     ]);
@@ -210,15 +227,27 @@ export class Reconciliation {
     return { askedAtMs, own: { epoch: 0, sequence: 0, ageMs: 0 }, rooms };
   }
 
-  async #living(giveUpAtMs: number): Promise<Living> {
+  async #publishers(giveUpAtMs: number): Promise<Publishers> {
     const { servers, serverId } = this.#options;
     for (;;) {
       try {
-        const ids = new Set((await servers.list()).map((server) => server.serverId));
-        return { ids, isComplete: ids.delete(serverId) };
+        const askedAtMs = performance.now();
+        const census = await servers.census();
+        const answeredAtMs = performance.now();
+        const present = new Set(census.present);
+        // Rather too late than too early: the answer was on its way for some time.
+        const wentAtMs = answeredAtMs - Math.min(...census.departures.map(({ agoMs }) => agoMs));
+        return {
+          isComplete: present.delete(serverId),
+          present,
+          mayHaveLost: (sinceMs) =>
+            askedAtMs - census.knownForMs > sinceMs || wentAtMs >= sinceMs - CLOCK_DRIFT * (answeredAtMs - sinceMs),
+        };
       } catch {
         // Whoever counts failures of the store hears of them elsewhere.
-        if (performance.now() >= giveUpAtMs) return { ids: new Set(), isComplete: false };
+        if (performance.now() >= giveUpAtMs) {
+          return { present: new Set(), isComplete: false, mayHaveLost: () => true };
+        }
         await sleep(PAUSE_MS, undefined, { signal: this.#stop.signal });
       }
     }
@@ -228,14 +257,14 @@ export class Reconciliation {
   async #positionsOf(
     serverId: string,
     names: readonly string[],
-    isLiving: boolean,
+    isPresent: boolean,
     giveUpAtMs: number,
   ): Promise<Told | undefined> {
     const rooms = new Map<string, NumberingPosition>();
     let askedAtMs = Number.POSITIVE_INFINITY;
     let own: NumberingPosition | undefined;
     for (const batch of batches(names)) {
-      const answer = await this.#askUntil(serverId, batch, isLiving, giveUpAtMs);
+      const answer = await this.#askUntil(serverId, batch, isPresent, giveUpAtMs);
       if (answer === undefined) return undefined;
       askedAtMs = Math.min(askedAtMs, answer.askedAtMs);
       const [ofChannel, ...ofRooms] = answer.positions;
@@ -248,7 +277,7 @@ export class Reconciliation {
     return own === undefined ? undefined : { askedAtMs, own, rooms };
   }
 
-  async #askUntil(serverId: string, rooms: readonly string[], isLiving: boolean, giveUpAtMs: number) {
+  async #askUntil(serverId: string, rooms: readonly string[], isPresent: boolean, giveUpAtMs: number) {
     for (let attempt = 1; ; attempt++) {
       const { askedAtMs, answer } = await this.#slots.use(() =>
         this.#attempt(serverId, rooms, attempt * ATTEMPT_MS, giveUpAtMs),
@@ -259,7 +288,7 @@ export class Reconciliation {
         if (positions.ok) return { askedAtMs, positions: positions.value };
       }
       if (answer?.type === "refused" && answer.code === "operation-unknown") return undefined;
-      if (answer?.type === "not-found" && !isLiving) return undefined;
+      if (answer?.type === "not-found" && !isPresent) return undefined;
       await sleep(PAUSE_MS, undefined, { signal: this.#stop.signal });
     }
   }

@@ -46,7 +46,7 @@ class Link {
 
   resume(): void {
     this.isDeaf = false;
-    this.#resumed?.();
+    this.#resumed?.(0);
   }
 }
 

@@ -32,8 +32,8 @@ export interface RoomSubscriptionsOptions {
   /** What delivers a room's messages, where they are recoverable. */
   readonly streamOf: (room: string) => RoomStream | undefined;
   readonly onMessage: (room: SubscribedRoom, message: Uint8Array) => void;
-  /** The room's channel is live again after an interruption. */
-  readonly onResumed: (room: SubscribedRoom) => void;
+  /** The room's channel is live again after an interruption; see `ResumeHandler`. */
+  readonly onResumed: (room: SubscribedRoom, sinceMs: number) => void;
   readonly onCloseFailed: (error: CmError) => void;
 }
 
@@ -132,7 +132,7 @@ export class RoomSubscriptions implements RoomInterest {
       subscription = await this.#options.bus.subscribe(
         channel,
         (message) => this.#options.onMessage(entry, message),
-        () => this.#options.onResumed(entry),
+        (sinceMs) => this.#options.onResumed(entry, sinceMs),
       );
       entry.liveSinceMs = performance.now();
       // Behind the subscription: what is published from there on is heard.

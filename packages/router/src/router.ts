@@ -194,7 +194,7 @@ class BusRouter implements Router {
       streamOf: (room) =>
         history !== undefined && isRecoverable(room) ? this.#createStream(room, history) : undefined,
       onMessage: (room, message) => this.#inbox.onRoomMessage(room, message),
-      onResumed: (room) => this.#onResumed(room),
+      onResumed: (room, sinceMs) => this.#onResumed(room, sinceMs),
       onCloseFailed: (error) => onError(error, { stage: "subscription" }),
     });
     const onProven = (): void => {
@@ -238,8 +238,8 @@ class BusRouter implements Router {
     this.#directSubscription ??= bus.subscribe(
       { kind: "server", name: serverId },
       (message) => this.#inbox.onDirectMessage(message),
-      () => {
-        if (this.#directChannel !== undefined) this.#onResumed(this.#directChannel);
+      (sinceMs) => {
+        if (this.#directChannel !== undefined) this.#onResumed(this.#directChannel, sinceMs);
       },
     );
     try {
@@ -477,7 +477,7 @@ class BusRouter implements Router {
   }
 
   /** What was published during an interruption shows in the numbers only when more is published, or when asked for. */
-  #onResumed(channel: ResumedChannel & Partial<Pick<SubscribedRoom, "stream">>): void {
+  #onResumed(channel: ResumedChannel & Partial<Pick<SubscribedRoom, "stream">>, sinceMs: number): void {
     this.#counts.interruptions++;
     if (channel.stream !== undefined) {
       void channel.stream.resumed().then((isWhole) => {
@@ -488,7 +488,7 @@ class BusRouter implements Router {
       return;
     }
     if (this.#reconciliation === undefined) this.#onUncertain(channel);
-    else this.#reconciliation.resumed(channel);
+    else this.#reconciliation.resumed(channel, sinceMs);
   }
 
   #onUncertain({ name }: ResumedChannel): void {

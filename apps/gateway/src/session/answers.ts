@@ -1,7 +1,22 @@
-import { CmError, encodeServerFrame, isCmError, type Ref, type ServerFrame, toCmError } from "@cm/protocol";
+import {
+  CmError,
+  ERROR_CODES,
+  type ErrorCode,
+  encodeServerFrame,
+  isCmError,
+  type Ref,
+  type ServerFrame,
+  toCmError,
+} from "@cm/protocol";
 
 /** Requests of one connection that may wait for the store or the bus at a time. */
 const MAX_PENDING = 256;
+
+/**
+ * Faults of the service: their messages are for whoever runs it, and may name keys and
+ * servers. Clients get the code and what it means, the log gets the rest.
+ */
+const INTERNAL: ReadonlySet<ErrorCode> = new Set(["internal", "layout-mismatch", "lease-lost", "store-corrupt"]);
 
 /** What some acknowledgements say beside that. */
 export type AckDetails = Omit<Extract<ServerFrame, { type: "ack" }>, "type" | "ref">;
@@ -31,8 +46,12 @@ export class Answers {
 
   /** Says that a request was not carried out; details of what is not the client's business go to the log. */
   refuse(cause: unknown, ref: Ref | undefined): void {
-    if (!isCmError(cause)) this.#onFault(cause);
-    const { code, message, retryable } = toCmError(cause, "internal", "The server failed; the fault is logged there.");
+    const error = toCmError(cause, "internal", "The server failed; the fault is logged there.");
+    const { code, retryable } = error;
+    const isInternal = INTERNAL.has(code);
+    if (isInternal) this.#onFault(cause);
+    // One that was wrapped here says no more than that.
+    const message = isInternal && isCmError(cause) ? ERROR_CODES[code].meaning : error.message;
     this.send({ type: "error", code, message, retryable }, ref);
   }
 

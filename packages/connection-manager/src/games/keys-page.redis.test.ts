@@ -57,7 +57,7 @@ it("names where each documented key and channel lives, and no key besides", asyn
   });
 
   const rows = await pageRows();
-  expect(rows).toHaveLength(23);
+  expect(rows).toHaveLength(24);
   const patterns = rows.map(({ here, type }) => ({
     here,
     type,

@@ -14,8 +14,12 @@ export interface Subscription {
   close(): Promise<void>;
 }
 
-/** Hears that a subscription is live again after an interruption. Must not throw. */
-export type ResumeHandler = () => void;
+/**
+ * Hears that a subscription is live again after an interruption, and how long ago, in
+ * milliseconds, it was last known to hear everything: what was published before that has
+ * arrived. Infinite where that was never known. Must not throw.
+ */
+export type ResumeHandler = (sinceMs: number) => void;
 
 /**
  * Takes one message. The bytes are only valid during the call: copy what you keep.

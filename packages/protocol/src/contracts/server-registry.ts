@@ -69,6 +69,26 @@ export interface Renewal {
   readonly fault?: CmError | undefined;
 }
 
+/** A server that has gone, as far as the registry knows. */
+export interface Departure {
+  readonly serverId: string;
+  /** How long ago it gave its lease up, or was cleaned up after, by the store's clock. */
+  readonly agoMs: number;
+}
+
+/** Who may be there at a moment, and who was there shortly before. */
+export interface ServerCensus {
+  /**
+   * Ids of servers that hold a lease, and of those whose lease has run out and that nobody
+   * has cleaned up after: some of these may only be late.
+   */
+  readonly present: readonly string[];
+  /** Those that went within the last `knownForMs`, and have not come back since as the same incarnation. */
+  readonly departures: readonly Departure[];
+  /** How far back departures are known; not positive where nothing is known of them, since the store lost its data. */
+  readonly knownForMs: number;
+}
+
 /**
  * Who is alive. Promises:
  *
@@ -83,6 +103,9 @@ export interface Renewal {
  *   `renew` fails with `lease-lost`, `release` does nothing.
  * - Time is the store's own. `list` leaves out every server whose lease has run out,
  *   from the moment it does.
+ * - Every server that ever held a lease, and may have done something in the time that a
+ *   `census` looks back, is in it: as `present` or as a departure. Departures are known for
+ *   at most ten minutes, and fewer where there were more than a thousand.
  * - `acquire` fails with `layout-mismatch` where the store holds another layout; one that
  *   comes there later is told with a renewal.
  */
@@ -93,6 +116,8 @@ export interface ServerRegistry {
   release(lease: Lease): Promise<void>;
   /** All living servers; costs O(servers). */
   list(): Promise<ServerInfo[]>;
+  /** All who may be there, and who went lately; costs O(servers) and one round trip. */
+  census(): Promise<ServerCensus>;
 }
 
 /** One process that has held a lease: what the ids of its connections begin with. */

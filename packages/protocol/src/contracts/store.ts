@@ -15,7 +15,8 @@ import type { UserDirectory, UserUpkeep } from "./user-directory.js";
  * - `in-sync`: commands work, every subscription that was promised is live, and messages
  *   were seen to come through
  * - `degraded`: commands work and subscriptions are acknowledged, but proof that messages
- *   come through is late; or a part of the store can't be reached while the rest works
+ *   come through is late; or the store refuses new subscriptions again and again; or a part
+ *   of it can't be reached while the rest works
  * - `down`: commands fail
  * - `closed`
  *

@@ -171,6 +171,62 @@ export function describeServerRegistry(name: string, createHarness: HarnessFacto
       expect(await expired()).toEqual(["dead-2"]);
     });
 
+    it("counts everybody who may be there, and whoever went and did not come back", async (harness) => {
+      const { servers } = harness.store;
+      await bringUp(harness.store, "observer");
+      const started = await servers.census();
+      expect(started).toMatchObject({ present: ["observer"], departures: [] });
+      const released = await bringUp(harness.store, "released");
+      await bringUp(harness.store, "dead").then((server) => letDie(harness, server));
+      // Nobody knows yet whether it is late, or gone.
+      expect([...(await servers.census()).present].sort()).toEqual(["dead", "observer", "released"]);
+      await servers.release(released.lease);
+      await servers.release(released.lease);
+      await servers.bury(await claimDead(harness.store, "dead"));
+      await harness.letTimePass(SHORT_MS);
+      const { present, departures, knownForMs } = await (await harness.peer()).servers.census();
+      expect(present).toEqual(["observer"]);
+      expect(departures.map(({ serverId }) => serverId).sort()).toEqual(["dead", "released"]);
+      for (const { agoMs } of departures) expect(agoMs).toBeGreaterThan(0);
+      expect(knownForMs).toBeGreaterThan(Math.max(...departures.map(({ agoMs }) => agoMs)));
+    });
+
+    it("counts whoever came back as the same incarnation as present, another one under its id as that one alone", async (harness) => {
+      const { servers } = harness.store;
+      await bringUp(harness.store, "observer");
+      const [same, other] = [await bringUp(harness.store, "same"), await bringUp(harness.store, "other")];
+      for (const server of [same, other]) {
+        await letDie(harness, server);
+        await servers.bury(await claimDead(harness.store, server.lease.serverId));
+      }
+      await servers.acquire(same.registration, LONG_MS);
+      await servers.acquire(successorOf("other"), LONG_MS);
+      const { present, departures } = await servers.census();
+      expect([...present].sort()).toEqual(["observer", "other", "same"]);
+      expect(departures.map(({ serverId }) => serverId)).toEqual(["other"]);
+    });
+
+    it("knows the departures of a thousand servers, and no further back", async (harness) => {
+      const { servers } = harness.store;
+      await bringUp(harness.store, "observer");
+      const come = (n: number) => Promise.all(times(n, (i) => servers.acquire(successorOf(`s-${i}`), LONG_MS)));
+      await harness.letTimePass(5);
+      const [first] = await come(1);
+      if (first !== undefined) await servers.release(first);
+      await harness.letTimePass(5);
+      for (const lease of await come(999)) await servers.release(lease);
+      const full = await servers.census();
+      expect(full.departures).toHaveLength(1_000);
+      const oldest = Math.max(...full.departures.map(({ agoMs }) => agoMs));
+      expect(full.knownForMs).toBeGreaterThanOrEqual(oldest);
+      await harness.letTimePass(5);
+      for (const lease of await come(1)) await servers.release(lease);
+      const { departures, knownForMs } = await servers.census();
+      expect(departures.length).toBeLessThanOrEqual(1_000);
+      expect(Math.max(...departures.map(({ agoMs }) => agoMs))).toBeLessThanOrEqual(knownForMs);
+      expect(departures.length).toBeGreaterThan(0);
+    });
+
     it("names at most 100 of them at a time", async (harness) => {
       const { servers } = harness.store;
       const { lease } = await bringUp(harness.store, "observer");

@@ -113,6 +113,7 @@ function callsOf(
     "servers.renew": () => servers.renew(lease, { connections: 0, rooms: 0 }),
     "servers.release": () => servers.release(lease),
     "servers.list": () => servers.list(),
+    "servers.census": () => servers.census(),
     "servers.claim": () => servers.claim("dead", "reaper", LONG_MS),
     "servers.bury": () => servers.bury(claim),
     "connections.put": () => connections.put(lease, [record]),

@@ -1,0 +1,27 @@
+-- Purpose: Tells who may be there, and who has gone lately.
+-- KEYS:    1 leases; 2 departures
+-- ARGV:    none
+-- Returns: {ms that departures are known for, number of holders, holder, ..., departed holder, ms ago, ...}
+-- Cost:    O(servers + departures), of which there are 1,000 at most
+-- Cluster: all keys carry the tag {servers}
+local leasesKey, departuresKey = KEYS[1], KEYS[2]
+
+local time = redis.call('TIME')
+local nowMs = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+
+local holders = redis.call('ZRANGE', leasesKey, 0, -1)
+local departures = redis.call('ZRANGE', departuresKey, 0, -1, 'WITHSCORES')
+local reply = { 0, #holders }
+for _, holder in ipairs(holders) do
+  reply[#reply + 1] = holder
+end
+for i = 1, #departures, 2 do
+  local agoMs = nowMs - tonumber(departures[i + 1])
+  if departures[i] == '' then
+    reply[1] = agoMs
+  else
+    reply[#reply + 1] = departures[i]
+    reply[#reply + 1] = agoMs
+  end
+end
+return reply

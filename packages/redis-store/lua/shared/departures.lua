@@ -1,0 +1,25 @@
+-- How long departures are known, and of how many servers at most.
+local DEPARTED_KEEP_MS, DEPARTED_MAX = 600000, 1000
+
+-- Remembers that a holder is gone. The member without a name says from when on the others
+-- are complete; it is set by whoever takes a lease, and missing where that was lost.
+local function depart(departuresKey, holder, nowMs)
+  if not holdsSortedSet(departuresKey) then
+    return
+  end
+  redis.call('ZADD', departuresKey, nowMs, holder)
+  local fromMs = math.max(tonumber(redis.call('ZSCORE', departuresKey, '') or nowMs), nowMs - DEPARTED_KEEP_MS)
+  local beyond = redis.call('ZREVRANGE', departuresKey, DEPARTED_MAX, DEPARTED_MAX, 'WITHSCORES')
+  if beyond[2] then
+    fromMs = math.max(fromMs, tonumber(beyond[2]) + 1)
+  end
+  redis.call('ZREMRANGEBYSCORE', departuresKey, '-inf', string.format('(%.0f', fromMs))
+  redis.call('ZADD', departuresKey, fromMs, '')
+end
+
+-- Where nobody is left, nobody has to be told.
+local function dropDepartures(leasesKey, departuresKey)
+  if redis.call('EXISTS', leasesKey) == 0 and holdsSortedSet(departuresKey) then
+    redis.call('DEL', departuresKey)
+  end
+end
