@@ -4,6 +4,7 @@ import { expectNoKeys, expectProjected, expectUsageNear } from "../testing/invar
 import { ChaosClient } from "./chaos-client.js";
 import { faultsFor } from "./chaos-faults.js";
 import { ChaosLedger } from "./chaos-ledger.js";
+import { ChaosPresence } from "./chaos-presence.js";
 import { ChaosWorld, HEARTBEAT_MS, LEASE_MS, RECOVERABLE_PREFIX, type Topology } from "./chaos-world.js";
 import { SeededRandom } from "./seeded-random.js";
 
@@ -56,6 +57,7 @@ class ChaosRun {
   readonly #refused: Record<string, number> = {};
   readonly #answers = new Set<Promise<void>>();
   readonly #usage = new Map<number, ProcessUsage>();
+  #presence: ChaosPresence | undefined;
   #isPublishing = false;
   #current = "starting";
   #turn = 0;
@@ -72,7 +74,7 @@ class ChaosRun {
           // Every other room is recoverable.
           room: `${i % 2 === 0 ? "room-" : RECOVERABLE_PREFIX}${i % ROOMS}`,
           ledger: this.#ledger,
-          nextGateway: () => this.#nextGateway(),
+          nextGateway: this.#balancer(i),
         }),
     );
   }
@@ -89,6 +91,7 @@ class ChaosRun {
       clearInterval(progress);
       clearInterval(load);
       await Promise.all(this.#clients.map((client) => client.stop()));
+      await this.#presence?.close();
     }
     const { delivered, gaps } = this.#ledger.counts;
     this.#report("end");
@@ -132,6 +135,8 @@ class ChaosRun {
       );
       const members = this.#clients.flatMap(({ member }) => member ?? []);
       await expectProjected(this.#world, { members, present: members }, RECOVERY_MS);
+      this.#presence ??= await ChaosPresence.begin(this.#world, members);
+      await this.#presence.check(members, RECOVERY_MS);
       await eventually(() => {
         const [loss] = this.#ledger.silentLosses();
         if (loss !== undefined) throw new Error(loss);
@@ -153,6 +158,7 @@ class ChaosRun {
       }
       await Promise.all(this.#clients.map((client) => client.stop()));
       await this.#world.stopGateways();
+      await this.#presence?.close();
       await sleep(LEASE_MS + HEARTBEAT_MS);
       await expectNoKeys(this.#world);
     } catch (error) {
@@ -178,11 +184,14 @@ class ChaosRun {
     answered.finally(() => this.#answers.delete(answered));
   }
 
-  #nextGateway(): { readonly index: number; readonly wsUrl: string } {
-    const running = this.#world.gateways.flatMap((gateway, index) => (gateway.running ? [{ gateway, index }] : []));
-    const next = running[Math.floor(Math.random() * running.length)];
-    if (next === undefined) throw new Error("No gateway runs.");
-    return { index: next.index, wsUrl: next.gateway.wsUrl };
+  /** Chooses for one client, by numbers of its own: who else comes back meanwhile changes nothing. */
+  #balancer(client: number): () => { readonly index: number; readonly wsUrl: string } {
+    const random = new SeededRandom(this.#options.seed * CLIENTS + client);
+    return () => {
+      const running = this.#world.gateways.flatMap((gateway, index) => (gateway.running ? [{ gateway, index }] : []));
+      const { gateway, index } = random.pick(running);
+      return { index, wsUrl: gateway.wsUrl };
+    };
   }
 
   #violate(after: string, error: unknown): void {
