@@ -37,6 +37,8 @@ export class ChaosWorld implements GatewayCluster {
   /** Between each gateway and a single Redis; none elsewhere. */
   readonly proxies: FaultProxy[] = [];
   #started = 0;
+  #starting: Promise<void> = Promise.resolve();
+  #failingOver: Promise<void> = Promise.resolve();
 
   private constructor(store: ChaosRedis) {
     this.store = store;
@@ -64,8 +66,23 @@ export class ChaosWorld implements GatewayCluster {
     return this.gateways.map(({ wsUrl }) => wsUrl);
   }
 
-  /** Starts a gateway in the place of number `index`, under a server id of its own. */
-  async replace(index: number): Promise<void> {
+  /** Starts a gateway in the place of number `index`, under a server id of its own, unless one runs there. */
+  replace(index: number): Promise<void> {
+    const starting = this.#starting.then(async () => {
+      if (this.gateways[index]?.running !== true) await this.#start(index);
+    });
+    this.#starting = starting.catch(() => undefined);
+    return starting;
+  }
+
+  /** Has one thing at a time done to which of the nodes is a master: two could leave none. */
+  failOver(work: () => Promise<void>): Promise<void> {
+    const done = this.#failingOver.then(work);
+    this.#failingOver = done.catch(() => undefined);
+    return done;
+  }
+
+  async #start(index: number): Promise<void> {
     const proxy = this.proxies[index];
     this.gateways[index] = await startGatewayProcess({
       env: {
