@@ -1,4 +1,5 @@
 import {
+  eventually,
   type FaultProxy,
   freshPrefix,
   keysLeftUnder,
@@ -84,20 +85,23 @@ export class ChaosWorld implements GatewayCluster {
 
   async #start(index: number): Promise<void> {
     const proxy = this.proxies[index];
-    this.gateways[index] = await startGatewayProcess({
-      env: {
-        REDIS_URL: proxy === undefined ? this.redisUrl : `redis://127.0.0.1:${proxy.port}`,
-        REDIS_PREFIX: this.prefix,
-        SERVER_ID: `gw${index + 1}-${++this.#started}`,
-        HEARTBEAT_INTERVAL_MS: String(HEARTBEAT_MS),
-        HEARTBEAT_TTL_SECONDS: String(LEASE_MS / 1_000),
-        SHUTDOWN_TIMEOUT_MS: "5000",
-        // What a replica had not got yet is found within so long.
-        CLEANUP_INTERVAL_MS: "5000",
-        MAX_REQUESTS_PER_SECOND: "1000",
-        RECOVERABLE_ROOMS: RECOVERABLE_PREFIX,
-      },
-    });
+    const start = (): Promise<GatewayProcess> =>
+      startGatewayProcess({
+        env: {
+          REDIS_URL: proxy === undefined ? this.redisUrl : `redis://127.0.0.1:${proxy.port}`,
+          REDIS_PREFIX: this.prefix,
+          SERVER_ID: `gw${index + 1}-${++this.#started}`,
+          HEARTBEAT_INTERVAL_MS: String(HEARTBEAT_MS),
+          HEARTBEAT_TTL_SECONDS: String(LEASE_MS / 1_000),
+          SHUTDOWN_TIMEOUT_MS: "5000",
+          // What a replica had not got yet is found within so long.
+          CLEANUP_INTERVAL_MS: "5000",
+          MAX_REQUESTS_PER_SECOND: "1000",
+          RECOVERABLE_ROOMS: RECOVERABLE_PREFIX,
+        },
+      });
+    // It ends where the store does not let it begin, and whatever watches over it starts it again.
+    this.gateways[index] = await eventually(start, { timeoutMs: 20_000, intervalMs: 500 });
   }
 
   gateway(index: number): GatewayProcess {
