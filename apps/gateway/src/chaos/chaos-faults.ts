@@ -92,6 +92,34 @@ const ON_SINGLE: Readonly<Record<string, Fault>> = {
     viaProxy(scene, (proxy) => proxy.set({ kind: "hang", drop: "both" }), 1_000, 6_000),
   "Redis answers a gateway no more": (scene) =>
     viaProxy(scene, (proxy) => proxy.set({ kind: "hang", drop: "to-client" }), 1_000, 6_000),
+  "gateway stopped while another is cut off": async ({ world, random }) => {
+    const cutOff = random.between(0, world.gateways.length - 1);
+    const stopped = (cutOff + random.between(1, world.gateways.length - 1)) % world.gateways.length;
+    const forMs = random.between(500, 5_000);
+    const proxy = world.proxies[cutOff];
+    await proxy?.set({ kind: "cut" });
+    await Promise.all([
+      sleep(forMs),
+      world
+        .gateway(stopped)
+        .stop()
+        .then(() => world.replace(stopped)),
+    ]);
+    await proxy?.set({ kind: "pass" });
+  },
+  "something else lies in the place of an empty room": async ({ world, random }) => {
+    if (world.store.topology !== "single") return;
+    const { port } = world.store.redis;
+    const placed = await placeOfRoom(world, random, "vacant");
+    if (placed === undefined) return;
+    await askRedis(port, "SET", placed, "something else", "NX").catch(() => undefined);
+    const socket = await rawSocket(world, random, "finder");
+    for (const type of ["join", "members", "leave"]) socket?.send(JSON.stringify({ type, room: "vacant" }));
+    await sleep(1_500);
+    socket?.terminate();
+    // Refused where it is a room by now.
+    await askRedis(port, "GETDEL", placed).catch(() => undefined);
+  },
   "Redis is far away from a gateway": (scene) =>
     viaProxy(scene, (proxy) => proxy.set({ kind: "delay", toServerMs: 100, toClientMs: 100 }), 1_000, 4_000),
 };
@@ -251,6 +279,30 @@ async function mastersOf({ store }: ChaosWorld): Promise<ReadonlySet<RedisServer
   else if (store.topology === "sentinel") masters.add(await store.redis.currentMaster());
   else for (const slot of [0, 8_000, 16_000]) masters.add(await store.redis.ownerOf(slot));
   return masters;
+}
+
+/** The key of a room's members, which nobody is in any more; `undefined` where another fault kept it from being found. */
+async function placeOfRoom(world: ChaosWorld, random: SeededRandom, room: string): Promise<string | undefined> {
+  const find = async (): Promise<string | undefined> =>
+    (await world.keys()).find((key) => key.endsWith(`}:rooms:${room}`));
+  const socket = await rawSocket(world, random, "finder");
+  socket?.send(JSON.stringify({ type: "join", room }));
+  try {
+    const found = await eventually(async () => {
+      const key = await find();
+      if (key === undefined) throw new Error("Nobody is in the room yet.");
+      return key;
+    });
+    socket?.terminate();
+    await eventually(async () => {
+      if ((await find()) !== undefined) throw new Error("Somebody is in the room still.");
+    });
+    return found;
+  } catch {
+    return undefined;
+  } finally {
+    socket?.terminate();
+  }
 }
 
 /** A client of its own making; `undefined` where the gateway that it came to has just died. */
