@@ -35,6 +35,11 @@ it.each(FAULTS)("follows the Sentinels when the master %s under load, and no ser
 
   await fault.begin(redis);
   const master = await redis.untilFailedOver(redis.master);
+  // A gateway that has not noticed yet that the old one hangs says that it is ready. The witness listens, too.
+  await eventually(async () => {
+    const listeners = String(await master.ask("CLIENT", "LIST", "TYPE", "PUBSUB"));
+    expect(listeners.match(/ name=cm:subscriber /g)).toHaveLength(cluster.gateways.length + 1);
+  });
   await cluster.untilReady();
   await expectProjected(cluster, crowd);
   const outcome = await load.stop();
