@@ -126,7 +126,7 @@ export class ChaosClient {
     const { ledger } = this.#options;
     const book = this.#book;
     if (book === undefined) return;
-    if (frame.type === "gap") ledger.gap(book);
+    if (frame.type === "gap") ledger.gap(book, frame.missed);
     if (frame.type !== "message") return;
     const { epoch, offset, data } = frame;
     if (epoch !== undefined && offset !== undefined) this.#place = { epoch, offset };

@@ -1,5 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { askRedis, eventually, type FaultProxy, type RedisServer } from "@cm/test-kit";
+import {
+  askRedis,
+  eventually,
+  type FaultProxy,
+  type RedisCluster,
+  type RedisSentinel,
+  type RedisServer,
+} from "@cm/test-kit";
 import WebSocket from "ws";
 import type { ChaosClient } from "./chaos-client.js";
 import { type ChaosWorld, LEASE_MS } from "./chaos-world.js";
@@ -15,6 +22,9 @@ export interface FaultScene {
 /** Something that goes wrong for a while; resolves when it is over. */
 export type Fault = (scene: FaultScene) => Promise<void>;
 
+/** Longer than the store's time limit of 2,000 ms for one operation, and than a lease. */
+const STANDSTILL_MS = 4_000;
+
 /** Faults that need nothing of the store but that it is a Redis. */
 const ANYWHERE: Readonly<Record<string, Fault>> = {
   "gateway killed": async ({ world, random }) => {
@@ -24,6 +34,11 @@ const ANYWHERE: Readonly<Record<string, Fault>> = {
     await sleep(delayMs);
     await world.replace(index);
   },
+  "gateway stopped": async ({ world, random }) => {
+    const index = random.between(0, world.gateways.length - 1);
+    await world.gateway(index).stop();
+    await world.replace(index);
+  },
   "gateway paused past its lease": (scene) => pause(scene, LEASE_MS + 1_000, LEASE_MS + 4_000),
   "gateway paused for a moment": (scene) => pause(scene, 200, LEASE_MS - 1_500),
   "all scripts forgotten": ({ world }) => onMasters(world, ["SCRIPT", "FLUSH"]),
@@ -31,6 +46,16 @@ const ANYWHERE: Readonly<Record<string, Fault>> = {
   "all clients of Redis cut": ({ world }) => cutClients(world, /name=cm:/),
   "Redis stands still for a moment": ({ world, random }) =>
     onMasters(world, ["CLIENT", "PAUSE", random.between(100, 1_500), "ALL"]),
+  "Redis stands still for longer than anybody waits": ({ world }) =>
+    onMasters(world, ["CLIENT", "PAUSE", STANDSTILL_MS, "ALL"], STANDSTILL_MS),
+  "Redis takes no writes": async ({ world, random }) => {
+    const forMs = random.between(500, 5_000);
+    // What is in it is more than that, and none of it may go.
+    await onMasters(world, ["CONFIG", "SET", "maxmemory", 1, "maxmemory-policy", "noeviction"]);
+    await sleep(forMs);
+    // Another may be the master by now.
+    for (const { port } of nodesOf(world)) await askRedis(port, "CONFIG", "SET", "maxmemory", 0).catch(() => undefined);
+  },
   "clients vanish": async ({ clients, random }) => {
     for (const client of clients) if (random.next() < 0.5) client.vanish();
   },
@@ -67,46 +92,84 @@ const ON_SINGLE: Readonly<Record<string, Fault>> = {
     viaProxy(scene, (proxy) => proxy.set({ kind: "hang", drop: "both" }), 1_000, 6_000),
   "Redis answers a gateway no more": (scene) =>
     viaProxy(scene, (proxy) => proxy.set({ kind: "hang", drop: "to-client" }), 1_000, 6_000),
+  "gateway stopped while another is cut off": async ({ world, random }) => {
+    const cutOff = random.between(0, world.gateways.length - 1);
+    const stopped = (cutOff + random.between(1, world.gateways.length - 1)) % world.gateways.length;
+    const forMs = random.between(500, 5_000);
+    const proxy = world.proxies[cutOff];
+    await proxy?.set({ kind: "cut" });
+    await Promise.all([
+      sleep(forMs),
+      world
+        .gateway(stopped)
+        .stop()
+        .then(() => world.replace(stopped)),
+    ]);
+    await proxy?.set({ kind: "pass" });
+  },
+  "something else lies in the place of an empty room": async ({ world, random }) => {
+    if (world.store.topology !== "single") return;
+    const { port } = world.store.redis;
+    const placed = await placeOfRoom(world, random, "vacant");
+    if (placed === undefined) return;
+    await askRedis(port, "SET", placed, "something else", "NX").catch(() => undefined);
+    const socket = await rawSocket(world, random, "finder");
+    for (const type of ["join", "members", "leave"]) socket?.send(JSON.stringify({ type, room: "vacant" }));
+    await sleep(1_500);
+    socket?.terminate();
+    // Refused where it is a room by now.
+    await askRedis(port, "GETDEL", placed).catch(() => undefined);
+  },
   "Redis is far away from a gateway": (scene) =>
     viaProxy(scene, (proxy) => proxy.set({ kind: "delay", toServerMs: 100, toClientMs: 100 }), 1_000, 4_000),
 };
 
 const ON_SENTINEL: Readonly<Record<string, Fault>> = {
-  "master hangs and is replaced": async ({ world }) => {
-    if (world.store.topology !== "sentinel") return;
-    const { redis } = world.store;
-    const before = await redis.currentMaster();
-    await before.pause();
-    try {
-      await redis.untilFailedOver(before);
-    } finally {
-      await before.resume();
-    }
-  },
+  "master hangs and is replaced": ({ world }) =>
+    withSentinels(world, async (redis) => {
+      const before = await redis.currentMaster();
+      await before.pause();
+      try {
+        await redis.untilFailedOver(before);
+      } finally {
+        await before.resume();
+      }
+    }),
+  "master dies, and comes back when it is replaced": ({ world }) =>
+    withSentinels(world, async (redis) => {
+      const before = await redis.currentMaster();
+      await before.kill();
+      try {
+        await redis.untilFailedOver(before);
+      } finally {
+        await before.restart({ keepFiles: true });
+      }
+      await untilReplica(before);
+    }),
 };
 
 const ON_CLUSTER: Readonly<Record<string, Fault>> = {
-  "master and replica change places": async ({ world, random }) => {
-    if (world.store.topology !== "cluster") return;
-    const { redis } = world.store;
-    const [replica] = await redis.replicasOf(await redis.ownerOf(random.between(0, 16_383)));
-    if (replica !== undefined) await redis.failOver(replica);
-    await redis.untilWhole();
-  },
-  "master hangs and is replaced": async ({ world, random }) => {
-    if (world.store.topology !== "cluster") return;
-    const { redis } = world.store;
-    const master = await redis.ownerOf(random.between(0, 16_383));
-    const [replica] = await redis.replicasOf(master);
-    if (replica === undefined) return;
-    await master.pause();
-    try {
-      await redis.untilMaster(replica);
-    } finally {
-      await master.resume();
-    }
-    await redis.untilWhole();
-  },
+  "master and replica change places": ({ world, random }) =>
+    withMasterOf(world, random, async (redis, _, replica) => redis.failOver(replica)),
+  "master hangs and is replaced": ({ world, random }) =>
+    withMasterOf(world, random, async (redis, master, replica) => {
+      await master.pause();
+      try {
+        await redis.untilMaster(replica);
+      } finally {
+        await master.resume();
+      }
+    }),
+  "master dies, and comes back when it is replaced": ({ world, random }) =>
+    withMasterOf(world, random, async (redis, master, replica) => {
+      await master.kill();
+      try {
+        await redis.untilMaster(replica);
+      } finally {
+        await master.restart({ keepFiles: true });
+      }
+      await untilReplica(master);
+    }),
   "slots move": async ({ world, random }) => {
     if (world.store.topology !== "cluster") return;
     const { redis } = world.store;
@@ -131,6 +194,40 @@ export function faultsFor({ store }: ChaosWorld): Readonly<Record<string, Fault>
   }
 }
 
+function withSentinels(world: ChaosWorld, work: (redis: RedisSentinel) => Promise<void>): Promise<void> {
+  const { store } = world;
+  return store.topology === "sentinel" ? world.failOver(() => work(store.redis)) : Promise.resolve();
+}
+
+/** Does something to one of the masters that has a replica, and waits until the Cluster is whole again. */
+function withMasterOf(
+  world: ChaosWorld,
+  random: SeededRandom,
+  work: (redis: RedisCluster, master: RedisServer, replica: RedisServer) => Promise<void>,
+): Promise<void> {
+  const { store } = world;
+  const slot = random.between(0, 16_383);
+  if (store.topology !== "cluster") return Promise.resolve();
+  const { redis } = store;
+  return world.failOver(async () => {
+    const master = await redis.ownerOf(slot);
+    const [replica] = await redis.replicasOf(master);
+    if (replica !== undefined) await work(redis, master, replica);
+    await redis.untilWhole();
+  });
+}
+
+/** Until it follows another, and has what that has. */
+async function untilReplica(node: RedisServer): Promise<void> {
+  await eventually(
+    async () => {
+      const [role, , , state] = [await node.ask("ROLE")].flat();
+      if (role !== "slave" || state !== "connected") throw new Error(`${node.port} is ${role}, ${state}.`);
+    },
+    { timeoutMs: 20_000, intervalMs: 100 },
+  );
+}
+
 async function pause({ world, random }: FaultScene, fromMs: number, toMs: number): Promise<void> {
   const gateway = world.gateway(random.between(0, world.gateways.length - 1));
   const forMs = random.between(fromMs, toMs);
@@ -152,12 +249,17 @@ async function viaProxy(
   await proxy.set({ kind: "pass" });
 }
 
-/** Sends a command to every master. */
-async function onMasters(world: ChaosWorld, command: readonly (string | number)[]): Promise<void> {
+/** Sends a command to every master, and waits for as long as what that does lasts. */
+async function onMasters(world: ChaosWorld, command: readonly (string | number)[], lastsMs = 0): Promise<void> {
   for (const { port } of await mastersOf(world)) {
     // Another fault may have taken it away already.
     await askRedis(port, ...command).catch(() => undefined);
   }
+  await sleep(lastsMs);
+}
+
+function nodesOf({ store }: ChaosWorld): readonly RedisServer[] {
+  return store.topology === "single" ? [store.redis] : store.redis.nodes;
 }
 
 /** Cuts the gateways' connections alone: those by which faults are done are not meant. */
@@ -177,6 +279,30 @@ async function mastersOf({ store }: ChaosWorld): Promise<ReadonlySet<RedisServer
   else if (store.topology === "sentinel") masters.add(await store.redis.currentMaster());
   else for (const slot of [0, 8_000, 16_000]) masters.add(await store.redis.ownerOf(slot));
   return masters;
+}
+
+/** The key of a room's members, which nobody is in any more; `undefined` where another fault kept it from being found. */
+async function placeOfRoom(world: ChaosWorld, random: SeededRandom, room: string): Promise<string | undefined> {
+  const find = async (): Promise<string | undefined> =>
+    (await world.keys()).find((key) => key.endsWith(`}:rooms:${room}`));
+  const socket = await rawSocket(world, random, "finder");
+  socket?.send(JSON.stringify({ type: "join", room }));
+  try {
+    const found = await eventually(async () => {
+      const key = await find();
+      if (key === undefined) throw new Error("Nobody is in the room yet.");
+      return key;
+    });
+    socket?.terminate();
+    await eventually(async () => {
+      if ((await find()) !== undefined) throw new Error("Somebody is in the room still.");
+    });
+    return found;
+  } catch {
+    return undefined;
+  } finally {
+    socket?.terminate();
+  }
 }
 
 /** A client of its own making; `undefined` where the gateway that it came to has just died. */

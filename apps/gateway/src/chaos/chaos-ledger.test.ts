@@ -39,6 +39,33 @@ describe("the ledger of a chaos run", () => {
     expect([ledger.violations, ledger.counts.toldMissing]).toEqual([[], 1]);
   });
 
+  it("takes a gap with a number for so many messages and no more, and for none that came after it", () => {
+    const ledger = new ChaosLedger();
+    const book = ledger.open("ann", "lobby");
+    const lost = [publish(ledger), publish(ledger), publish(ledger)];
+    ledger.gap(book, 2);
+    expect(ledger.silentLosses()).toEqual([`ann in lobby was told of 2 messages, and never got ${lost.join(", ")}`]);
+    ledger.gap(book, 1);
+    expect(ledger.silentLosses()).toEqual([]);
+    // More than were lost: some were refused.
+    ledger.gap(book, 5);
+    const later = publish(ledger);
+    expect(ledger.silentLosses()).toEqual([`ann in lobby never got message ${later} and was not told`]);
+    ledger.receive(book, later, "bob");
+    ledger.settle();
+    expect([ledger.violations, ledger.counts.toldMissing]).toEqual([[], 3]);
+  });
+
+  it("does not take what was told of before its accounts were closed for what is lost later", () => {
+    const ledger = new ChaosLedger();
+    const book = ledger.open("ann", "lobby");
+    ledger.gap(book, 10);
+    ledger.settle();
+    const lost = [publish(ledger), publish(ledger)];
+    ledger.gap(book, 1);
+    expect(ledger.silentLosses()).toEqual([`ann in lobby was told of 1 messages, and never got ${lost.join(", ")}`]);
+  });
+
   it("asks nothing of those who came later or have gone, nor of what was not acknowledged", () => {
     const ledger = new ChaosLedger();
     const gone = ledger.open("ann", "lobby");

@@ -12,8 +12,12 @@ export class ReceiptBook {
   readonly room: string;
   readonly joinedAtMs: number;
   isOpen = true;
-  /** When a `gap` frame last came. */
-  lastGapAtMs = Number.NEGATIVE_INFINITY;
+  /** When a `gap` frame without a number last came: what was published before may be missing. */
+  lastVagueGapAtMs = Number.NEGATIVE_INFINITY;
+  /** When one with a number last came. */
+  lastCountedGapAtMs = Number.NEGATIVE_INFINITY;
+  /** So many messages were said to be missing since the accounts were last closed. */
+  toldMissing = 0;
   readonly received = new Set<number>();
   readonly lastOfPublisher = new Map<string, number>();
 
@@ -39,7 +43,8 @@ export interface LedgerCounts {
 /**
  * Holds what members got against what was published: each acknowledged message reaches
  * every member that was there before it was published and is still there, once; or that
- * member was told of a gap after it was published. Who comes back to a room that is
+ * member was told of a gap after it was published: of one without a number, or of as many
+ * as it has not got at least (refused ones may be counted among them). Who comes back to a room that is
  * recoverable, and is told that it gets what it missed, was there all the time. Nothing
  * comes twice, and one publisher's messages keep their order.
  */
@@ -104,37 +109,49 @@ export class ChaosLedger {
     book.lastOfPublisher.set(publisher, Math.max(last, n));
   }
 
-  gap(book: ReceiptBook): void {
+  /** A `gap` frame came, with or without a number. */
+  gap(book: ReceiptBook, missed?: number): void {
     this.counts.gaps++;
-    book.lastGapAtMs = performance.now();
+    if (missed === undefined) {
+      book.lastVagueGapAtMs = performance.now();
+      return;
+    }
+    book.lastCountedGapAtMs = performance.now();
+    book.toldMissing += missed;
   }
 
   /** What is missing and nobody was told of; empty where all is well. */
   silentLosses(): string[] {
-    const losses: string[] = [];
-    for (const message of this.#published.values()) {
-      if (!message.isAcknowledged) continue;
-      for (const book of this.#books) {
-        if (this.#owes(book, message) && book.lastGapAtMs < message.publishedAtMs) {
-          losses.push(`${book.name} in ${book.room} never got message ${message.n} and was not told`);
-        }
+    return [...this.#books].flatMap((book) => {
+      const losses = this.#losses(book).filter(({ publishedAtMs }) => book.lastVagueGapAtMs < publishedAtMs);
+      const silent = losses.filter(({ publishedAtMs }) => book.lastCountedGapAtMs < publishedAtMs);
+      const where = `${book.name} in ${book.room}`;
+      if (silent.length === 0 && losses.length > book.toldMissing) {
+        return [
+          `${where} was told of ${book.toldMissing} messages, and never got ${losses.map(({ n }) => n).join(", ")}`,
+        ];
       }
-    }
-    return losses;
+      return silent.map(({ n }) => `${where} never got message ${n} and was not told`);
+    });
   }
 
   /** Closes the accounts: what was published so far is settled, and forgotten. */
   settle(): void {
     this.violations.push(...this.silentLosses().slice(0, 20));
-    for (const message of this.#published.values()) {
-      if (!message.isAcknowledged) continue;
-      for (const book of this.#books) if (this.#owes(book, message)) this.counts.toldMissing++;
-    }
+    for (const book of this.#books) this.counts.toldMissing += this.#losses(book).length;
     this.#published.clear();
-    for (const book of this.#books) book.received.clear();
+    for (const book of this.#books) {
+      book.received.clear();
+      book.toldMissing = 0;
+    }
   }
 
-  #owes(book: ReceiptBook, { n, room, publishedAtMs }: Published): boolean {
-    return book.isOpen && book.room === room && book.joinedAtMs < publishedAtMs && !book.received.has(n);
+  /** What was acknowledged and is owed to the member. */
+  #losses(book: ReceiptBook): Published[] {
+    if (!book.isOpen) return [];
+    return [...this.#published.values()].filter(
+      ({ n, room, publishedAtMs, isAcknowledged }) =>
+        isAcknowledged && book.room === room && book.joinedAtMs < publishedAtMs && !book.received.has(n),
+    );
   }
 }

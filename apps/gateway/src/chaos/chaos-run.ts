@@ -4,6 +4,7 @@ import { expectNoKeys, expectProjected, expectUsageNear } from "../testing/invar
 import { ChaosClient } from "./chaos-client.js";
 import { faultsFor } from "./chaos-faults.js";
 import { ChaosLedger } from "./chaos-ledger.js";
+import { ChaosPresence } from "./chaos-presence.js";
 import { ChaosWorld, HEARTBEAT_MS, LEASE_MS, RECOVERABLE_PREFIX, type Topology } from "./chaos-world.js";
 import { SeededRandom } from "./seeded-random.js";
 
@@ -28,6 +29,9 @@ const CLIENTS = 48;
 const ROOMS = 8;
 const PUBLISH_EVERY_MS = 5;
 const PROGRESS_EVERY_MS = 5_000;
+
+/** Open files of a gateway beside its clients' sockets that may have come: connections that are being replaced. */
+const STRAY_FILES_MAX = 8;
 
 /**
  * How long everything may take to be as it should after a fault is over: a lease and a few
@@ -56,6 +60,7 @@ class ChaosRun {
   readonly #refused: Record<string, number> = {};
   readonly #answers = new Set<Promise<void>>();
   readonly #usage = new Map<number, ProcessUsage>();
+  #presence: ChaosPresence | undefined;
   #isPublishing = false;
   #current = "starting";
   #turn = 0;
@@ -72,7 +77,7 @@ class ChaosRun {
           // Every other room is recoverable.
           room: `${i % 2 === 0 ? "room-" : RECOVERABLE_PREFIX}${i % ROOMS}`,
           ledger: this.#ledger,
-          nextGateway: () => this.#nextGateway(),
+          nextGateway: this.#balancer(i),
         }),
     );
   }
@@ -89,6 +94,7 @@ class ChaosRun {
       clearInterval(progress);
       clearInterval(load);
       await Promise.all(this.#clients.map((client) => client.stop()));
+      await this.#presence?.close();
     }
     const { delivered, gaps } = this.#ledger.counts;
     this.#report("end");
@@ -132,6 +138,8 @@ class ChaosRun {
       );
       const members = this.#clients.flatMap(({ member }) => member ?? []);
       await expectProjected(this.#world, { members, present: members }, RECOVERY_MS);
+      this.#presence ??= await ChaosPresence.begin(this.#world, members);
+      await this.#presence.check(members, RECOVERY_MS);
       await eventually(() => {
         const [loss] = this.#ledger.silentLosses();
         if (loss !== undefined) throw new Error(loss);
@@ -147,12 +155,14 @@ class ChaosRun {
   async #end(): Promise<void> {
     this.#current = "leaving";
     try {
-      for (const gateway of this.#world.gateways) {
+      for (const [index, gateway] of this.#world.gateways.entries()) {
         const before = this.#usage.get(gateway.pid);
-        if (before !== undefined) await expectUsageNear(gateway, before, { openFiles: 30 });
+        if (before === undefined) continue;
+        await expectUsageNear(gateway, before, { openFiles: this.#clientsOn(index) + STRAY_FILES_MAX });
       }
       await Promise.all(this.#clients.map((client) => client.stop()));
       await this.#world.stopGateways();
+      await this.#presence?.close();
       await sleep(LEASE_MS + HEARTBEAT_MS);
       await expectNoKeys(this.#world);
     } catch (error) {
@@ -160,11 +170,17 @@ class ChaosRun {
     }
   }
 
-  /** What each gateway had when it was first seen at rest with its clients. */
+  /** What each gateway had when it was first seen at rest, but for its clients' sockets. */
   async #noteUsage(): Promise<void> {
-    for (const gateway of this.#world.gateways) {
-      if (!this.#usage.has(gateway.pid)) this.#usage.set(gateway.pid, await gateway.usage());
+    for (const [index, gateway] of this.#world.gateways.entries()) {
+      if (this.#usage.has(gateway.pid)) continue;
+      const { rssBytes, openFiles } = await gateway.usage();
+      this.#usage.set(gateway.pid, { rssBytes, openFiles: openFiles - this.#clientsOn(index) });
     }
+  }
+
+  #clientsOn(index: number): number {
+    return this.#clients.filter(({ member }) => member?.gateway === index).length;
   }
 
   #publish(): void {
@@ -178,11 +194,14 @@ class ChaosRun {
     answered.finally(() => this.#answers.delete(answered));
   }
 
-  #nextGateway(): { readonly index: number; readonly wsUrl: string } {
-    const running = this.#world.gateways.flatMap((gateway, index) => (gateway.running ? [{ gateway, index }] : []));
-    const next = running[Math.floor(Math.random() * running.length)];
-    if (next === undefined) throw new Error("No gateway runs.");
-    return { index: next.index, wsUrl: next.gateway.wsUrl };
+  /** Chooses for one client, by numbers of its own: who else comes back meanwhile changes nothing. */
+  #balancer(client: number): () => { readonly index: number; readonly wsUrl: string } {
+    const random = new SeededRandom(this.#options.seed * CLIENTS + client);
+    return () => {
+      const running = this.#world.gateways.flatMap((gateway, index) => (gateway.running ? [{ gateway, index }] : []));
+      const { gateway, index } = random.pick(running);
+      return { index, wsUrl: gateway.wsUrl };
+    };
   }
 
   #violate(after: string, error: unknown): void {

@@ -1,4 +1,5 @@
 import {
+  eventually,
   type FaultProxy,
   freshPrefix,
   keysLeftUnder,
@@ -37,6 +38,8 @@ export class ChaosWorld implements GatewayCluster {
   /** Between each gateway and a single Redis; none elsewhere. */
   readonly proxies: FaultProxy[] = [];
   #started = 0;
+  #starting: Promise<void> = Promise.resolve();
+  #failingOver: Promise<void> = Promise.resolve();
 
   private constructor(store: ChaosRedis) {
     this.store = store;
@@ -64,23 +67,41 @@ export class ChaosWorld implements GatewayCluster {
     return this.gateways.map(({ wsUrl }) => wsUrl);
   }
 
-  /** Starts a gateway in the place of number `index`, under a server id of its own. */
-  async replace(index: number): Promise<void> {
-    const proxy = this.proxies[index];
-    this.gateways[index] = await startGatewayProcess({
-      env: {
-        REDIS_URL: proxy === undefined ? this.redisUrl : `redis://127.0.0.1:${proxy.port}`,
-        REDIS_PREFIX: this.prefix,
-        SERVER_ID: `gw${index + 1}-${++this.#started}`,
-        HEARTBEAT_INTERVAL_MS: String(HEARTBEAT_MS),
-        HEARTBEAT_TTL_SECONDS: String(LEASE_MS / 1_000),
-        SHUTDOWN_TIMEOUT_MS: "5000",
-        // What a replica had not got yet is found within so long.
-        CLEANUP_INTERVAL_MS: "5000",
-        MAX_REQUESTS_PER_SECOND: "1000",
-        RECOVERABLE_ROOMS: RECOVERABLE_PREFIX,
-      },
+  /** Starts a gateway in the place of number `index`, under a server id of its own, unless one runs there. */
+  replace(index: number): Promise<void> {
+    const starting = this.#starting.then(async () => {
+      if (this.gateways[index]?.running !== true) await this.#start(index);
     });
+    this.#starting = starting.catch(() => undefined);
+    return starting;
+  }
+
+  /** Has one thing at a time done to which of the nodes is a master: two could leave none. */
+  failOver(work: () => Promise<void>): Promise<void> {
+    const done = this.#failingOver.then(work);
+    this.#failingOver = done.catch(() => undefined);
+    return done;
+  }
+
+  async #start(index: number): Promise<void> {
+    const proxy = this.proxies[index];
+    const start = (): Promise<GatewayProcess> =>
+      startGatewayProcess({
+        env: {
+          REDIS_URL: proxy === undefined ? this.redisUrl : `redis://127.0.0.1:${proxy.port}`,
+          REDIS_PREFIX: this.prefix,
+          SERVER_ID: `gw${index + 1}-${++this.#started}`,
+          HEARTBEAT_INTERVAL_MS: String(HEARTBEAT_MS),
+          HEARTBEAT_TTL_SECONDS: String(LEASE_MS / 1_000),
+          SHUTDOWN_TIMEOUT_MS: "5000",
+          // What a replica had not got yet is found within so long.
+          CLEANUP_INTERVAL_MS: "5000",
+          MAX_REQUESTS_PER_SECOND: "1000",
+          RECOVERABLE_ROOMS: RECOVERABLE_PREFIX,
+        },
+      });
+    // It ends where the store does not let it begin, and whatever watches over it starts it again.
+    this.gateways[index] = await eventually(start, { timeoutMs: 20_000, intervalMs: 500 });
   }
 
   gateway(index: number): GatewayProcess {

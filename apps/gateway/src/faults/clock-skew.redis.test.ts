@@ -1,5 +1,6 @@
 import { eventually } from "@cm/test-kit";
 import { expect, inject, it } from "vitest";
+import { expectCleanEnd } from "../testing/clean-end.js";
 import { Crowd } from "../testing/crowd.js";
 import { startFaultCluster } from "../testing/fault-cluster.js";
 import { expectProjected } from "../testing/invariants.js";
@@ -53,6 +54,6 @@ it("keeps leases, presence and cleaning up right where the servers' clocks are h
   expect(outcome.disorder).toEqual([]);
   // Each has a connection on the gateway that is left.
   expect(watched.shownOffline).toEqual(["alone"]);
-  crowd.leave();
+  await expectCleanEnd(cluster, crowd);
   await eventually(() => expect(new Set(watched.shownOffline)).toEqual(new Set(users)));
 });

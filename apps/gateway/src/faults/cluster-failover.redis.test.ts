@@ -1,12 +1,17 @@
 import { eventually, type RedisCluster, startRedisCluster } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
+import { expectCleanEnd, OF_A_CLUSTER } from "../testing/clean-end.js";
 import { Crowd } from "../testing/crowd.js";
 import type { LoadOutcome } from "../testing/crowd-load.js";
 import { startFaultCluster } from "../testing/fault-cluster.js";
-import { expectNoKeys, expectProjected } from "../testing/invariants.js";
+import { expectProjected } from "../testing/invariants.js";
+import { PresenceWitness } from "../testing/presence-witness.js";
 
 /** The store's time limit of 2,000 ms for one operation, and what a busy machine takes to say so. */
 const ANSWER_MAX_MS = 3_500;
+
+/** Longer than a failover, as it is by default: nobody may be shown as gone. */
+const LEASE_TTL_SECONDS = 20;
 
 function expectOrderly(outcome: LoadOutcome): void {
   expect(outcome.disorder).toEqual([]);
@@ -37,8 +42,9 @@ const FAILOVERS: readonly (readonly [string, (redis: RedisCluster) => Promise<vo
 it.each(FAILOVERS)("follows its Cluster when %s under load, and no server stays deaf", async (_, failOver) => {
   const redis = await startRedisCluster({ masters: 3, replicas: 1, nodeTimeoutMs: 1_000 });
   onTestFinished(() => redis.close());
-  const cluster = await startFaultCluster({ redis });
-  const crowd = await Crowd.gather(cluster, { rooms: 12 });
+  const cluster = await startFaultCluster({ redis, leaseTtlSeconds: LEASE_TTL_SECONDS });
+  const crowd = await Crowd.gather(cluster, { rooms: 12, alone: 6 });
+  const witness = await PresenceWitness.watch(cluster, crowd, { storeLosesData: true });
   await expectProjected(cluster, crowd);
   const load = crowd.startLoad();
   await eventually(() => expect(load.acknowledged).toBeGreaterThan(50));
@@ -51,17 +57,15 @@ it.each(FAILOVERS)("follows its Cluster when %s under load, and no server stays 
   expectOrderly(await load.stop());
   expect(crowd.present).toEqual(crowd.members);
   await crowd.hearsItself();
-
-  crowd.leave();
-  await Promise.all(cluster.gateways.map((gateway) => gateway.stop()));
-  await expectNoKeys(cluster);
+  await expectCleanEnd(cluster, crowd, { witness, growth: OF_A_CLUSTER });
 });
 
 it("follows the slots of its rooms, users and servers to other masters under load, and no server stays deaf", async () => {
   const redis = await startRedisCluster({ masters: 3 });
   onTestFinished(() => redis.close());
-  const cluster = await startFaultCluster({ redis });
-  const crowd = await Crowd.gather(cluster, { rooms: 12 });
+  const cluster = await startFaultCluster({ redis, leaseTtlSeconds: LEASE_TTL_SECONDS });
+  const crowd = await Crowd.gather(cluster, { rooms: 12, alone: 6 });
+  const witness = await PresenceWitness.watch(cluster, crowd, { storeLosesData: true });
   await expectProjected(cluster, crowd);
   const load = crowd.startLoad();
   await eventually(() => expect(load.acknowledged).toBeGreaterThan(50));
@@ -80,17 +84,15 @@ it("follows the slots of its rooms, users and servers to other masters under loa
   expectOrderly(await load.stop());
   expect(crowd.present).toEqual(crowd.members);
   await crowd.hearsItself();
-
-  crowd.leave();
-  await Promise.all(cluster.gateways.map((gateway) => gateway.stop()));
-  await expectNoKeys(cluster);
+  await expectCleanEnd(cluster, crowd, { witness, growth: OF_A_CLUSTER });
 });
 
 it("answers in time where one master hangs for the gateways alone, and is whole when that is over", async () => {
   const redis = await startRedisCluster({ masters: 3, proxied: true });
   onTestFinished(() => redis.close());
-  const cluster = await startFaultCluster({ redis });
-  const crowd = await Crowd.gather(cluster, { rooms: 12 });
+  const cluster = await startFaultCluster({ redis, leaseTtlSeconds: LEASE_TTL_SECONDS });
+  const crowd = await Crowd.gather(cluster, { rooms: 12, alone: 6 });
+  const witness = await PresenceWitness.watch(cluster, crowd, { storeLosesData: true });
   const load = crowd.startLoad();
   await eventually(() => expect(load.acknowledged).toBeGreaterThan(50));
 
@@ -106,4 +108,5 @@ it("answers in time where one master hangs for the gateways alone, and is whole 
   expectOrderly(await load.stop());
   expect(crowd.present).toEqual(crowd.members);
   await crowd.hearsItself();
+  await expectCleanEnd(cluster, crowd, { witness, growth: OF_A_CLUSTER });
 });

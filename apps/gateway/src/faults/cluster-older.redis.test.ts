@@ -1,8 +1,10 @@
 import { type FaultProxy, type RedisCluster, startRedisCluster } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
+import { expectCleanEnd, OF_A_CLUSTER } from "../testing/clean-end.js";
 import { Crowd } from "../testing/crowd.js";
 import { startFaultCluster } from "../testing/fault-cluster.js";
 import { expectProjected } from "../testing/invariants.js";
+import { PresenceWitness } from "../testing/presence-witness.js";
 
 /** Within so long everything that the store holds is compared with what is so. */
 const CHECK_WITHIN_MS = 3_000;
@@ -17,8 +19,12 @@ it("is whole again after one master of a Cluster was replaced by a replica that 
     heartbeatIntervalMs: 500,
     env: { CLEANUP_INTERVAL_MS: String(CHECK_WITHIN_MS) },
   });
-  const crowd = await Crowd.gather(cluster, { rooms: 12 });
+  const crowd = await Crowd.gather(cluster, { rooms: 12, alone: 6 });
   await expectProjected(cluster, crowd);
+  const witness = await PresenceWitness.watch(cluster, crowd, {
+    storeLosesData: true,
+    restoreWithinMs: 2 * CHECK_WITHIN_MS,
+  });
   const master = await redis.ownerOf(0);
   const [replica] = await redis.replicasOf(master);
   if (replica === undefined) throw new Error("The master has no replica.");
@@ -35,6 +41,7 @@ it("is whole again after one master of a Cluster was replaced by a replica that 
     for (const { socket } of moving) await socket.do({ type: "leave", room });
   }
   await expectProjected(cluster, crowd);
+  await witness.expectDepartures(crowd);
   await master.kill();
   await redis.untilMaster(replica);
   await cluster.untilReady();
@@ -44,6 +51,8 @@ it("is whole again after one master of a Cluster was replaced by a replica that 
   // It was the check, and not that everything was written anew.
   expect(stats.map(({ reprojections }) => reprojections)).toEqual([0, 0]);
   expect(strays(stats)).toBeGreaterThan(0);
+  await witness.expectDepartures(crowd, { forgotten: crowd.gone });
+  await expectCleanEnd(cluster, crowd, { witness, growth: OF_A_CLUSTER });
 });
 
 function strays(stats: readonly Record<string, unknown>[]): number {

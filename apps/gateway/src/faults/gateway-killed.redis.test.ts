@@ -1,15 +1,18 @@
 import { eventually, startRedis } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
+import { expectCleanEnd } from "../testing/clean-end.js";
 import { Crowd } from "../testing/crowd.js";
 import { startFaultCluster } from "../testing/fault-cluster.js";
-import { expectNoKeys, expectProjected } from "../testing/invariants.js";
+import { expectProjected } from "../testing/invariants.js";
+import { PresenceWitness } from "../testing/presence-witness.js";
 
 it("takes the members of a killed gateway out of all rosters in time, and leaves everybody else undisturbed", async () => {
   const redis = await startRedis();
   onTestFinished(() => redis.close());
   const cluster = await startFaultCluster({ redis, size: 3 });
-  const crowd = await Crowd.gather(cluster);
+  const crowd = await Crowd.gather(cluster, { alone: 3 });
   await expectProjected(cluster, crowd);
+  const witness = await PresenceWitness.watch(cluster, crowd);
   const load = crowd.startLoad();
   await eventually(() => expect(load.acknowledged).toBeGreaterThan(50));
 
@@ -34,17 +37,15 @@ it("takes the members of a killed gateway out of all rosters in time, and leaves
   expect(crowd.present).toEqual(crowd.notOn(0));
   for (const { socket } of crowd.notOn(0)) expect(socket.received.filter(({ type }) => type === "gap")).toEqual([]);
   await crowd.hearsItself();
-
-  crowd.leave();
-  await Promise.all(cluster.gateways.map((gateway) => gateway.running && gateway.stop()));
-  await expectNoKeys(cluster);
+  await expectCleanEnd(cluster, crowd, { witness });
 });
 
 it("cleans up after two of four gateways that are killed at once, each exactly once", async () => {
   const redis = await startRedis();
   onTestFinished(() => redis.close());
   const cluster = await startFaultCluster({ redis, size: 4 });
-  const crowd = await Crowd.gather(cluster, { perGateway: 24 });
+  const crowd = await Crowd.gather(cluster, { perGateway: 24, alone: 6 });
+  const witness = await PresenceWitness.watch(cluster, crowd);
   await Promise.all(cluster.gateways.slice(0, 2).map((gateway) => gateway.kill()));
   await expectProjected(cluster, crowd);
   await eventually(async () => {
@@ -52,6 +53,7 @@ it("cleans up after two of four gateways that are killed at once, each exactly o
   });
   const survivors = await Promise.all([2, 3].map((index) => cluster.stats(index)));
   expect(survivors.reduce((sum, { reapedServers = 0 }) => sum + reapedServers, 0)).toBe(2);
-  expect(crowd.present).toHaveLength(48);
+  expect(crowd.present).toHaveLength(60);
   await crowd.hearsItself();
+  await expectCleanEnd(cluster, crowd, { witness });
 });

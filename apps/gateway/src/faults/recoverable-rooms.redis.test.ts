@@ -1,8 +1,10 @@
 import { eventually, startRedis } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
+import { expectCleanEnd } from "../testing/clean-end.js";
 import { startFaultCluster } from "../testing/fault-cluster.js";
 import { faultsOfRecovery } from "../testing/recovery-account.js";
 import { Balancer, RovingClient } from "../testing/roving-client.js";
+import { gatheringOf } from "../testing/roving-gathering.js";
 import { RovingLoad } from "../testing/roving-load.js";
 
 it("loses nothing of recoverable rooms when a gateway is killed under load: its clients come back elsewhere, and have every message once and in order", async () => {
@@ -35,4 +37,5 @@ it("loses nothing of recoverable rooms when a gateway is killed under load: its 
   expect(victims.map(({ sittings }) => sittings.at(-1)?.recovered)).toEqual(victims.map(() => true));
   // Something was published while they were away, so that there was something to recover.
   expect(victims.flatMap(({ absencesMs }) => absencesMs).filter((ms) => ms < 100)).toEqual([]);
+  await expectCleanEnd(cluster, gatheringOf(clients, cluster));
 });

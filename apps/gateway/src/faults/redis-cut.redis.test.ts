@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { eventually, type FaultMode, startRedis } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
+import { expectCleanEnd } from "../testing/clean-end.js";
 import { Crowd } from "../testing/crowd.js";
 import { startFaultCluster } from "../testing/fault-cluster.js";
-import { expectProjected, expectUsageNear } from "../testing/invariants.js";
+import { expectProjected } from "../testing/invariants.js";
+import { PresenceWitness } from "../testing/presence-witness.js";
 
 /** The store's time limit of 2,000 ms for one operation, and what a busy machine takes to say so. */
 const ANSWER_MAX_MS = 3_500;
@@ -16,9 +18,9 @@ it.each<[string, FaultMode]>([
   const redis = await startRedis();
   onTestFinished(() => redis.close());
   const cluster = await startFaultCluster({ redis, proxied: true });
-  const crowd = await Crowd.gather(cluster);
+  const crowd = await Crowd.gather(cluster, { alone: 6 });
   await expectProjected(cluster, crowd);
-  const before = await Promise.all(cluster.gateways.map((gateway) => gateway.usage()));
+  const witness = await PresenceWitness.watch(cluster, crowd, { leasesRunOut: true });
   const load = crowd.startLoad();
   await eventually(() => expect(load.acknowledged).toBeGreaterThan(50));
 
@@ -39,40 +41,42 @@ it.each<[string, FaultMode]>([
   expect(outcome.disorder).toEqual([]);
   expect(crowd.present).toEqual(crowd.members);
   await crowd.hearsItself();
-  for (const [index, gateway] of cluster.gateways.entries()) {
-    const usage = before[index];
-    if (usage !== undefined) await expectUsageNear(gateway, usage);
-  }
+  await expectCleanEnd(cluster, crowd, { witness });
 });
 
 it("lets one gateway that is cut off go out of the rosters alone, and takes it back", async () => {
   const redis = await startRedis();
   onTestFinished(() => redis.close());
   const cluster = await startFaultCluster({ redis, proxied: true });
-  const crowd = await Crowd.gather(cluster);
+  const crowd = await Crowd.gather(cluster, { alone: 6 });
+  const witness = await PresenceWitness.watch(cluster, crowd);
   const [cutOff] = cluster.proxies;
   await cutOff?.set({ kind: "cut" });
   const observer = crowd.on(1)[0];
   await eventually(async () => {
-    expect(await observer?.socket.do({ type: "members", room: observer.room })).toMatchObject({ total: 2 });
+    expect(await observer?.socket.do({ type: "members", room: observer.room })).toMatchObject({ total: 3 });
   });
   expect(await cluster.readiness(1)).toBe(200);
   expect(await cluster.readiness(0)).toBe(503);
+  // For good: those who are announced as gone have to be announced as back.
+  await eventually(async () => expect(await cluster.stats(1)).toMatchObject({ reapedServers: 1 }));
   await cutOff?.set({ kind: "pass" });
   // Commands may be back before the subscriptions are: only both together are said to be ready.
   await cluster.untilReady();
   await expectProjected(cluster, crowd);
   expect(crowd.present).toEqual(crowd.members);
   await crowd.hearsItself();
+  await witness.expectDepartures(crowd, { returned: crowd.on(0) });
+  await expectCleanEnd(cluster, crowd, { witness });
 });
 
 it("is none the worse for a connection that breaks again and again: nothing piles up on either side", async () => {
   const redis = await startRedis();
   onTestFinished(() => redis.close());
   const cluster = await startFaultCluster({ redis, proxied: true });
-  const crowd = await Crowd.gather(cluster);
+  const crowd = await Crowd.gather(cluster, { alone: 6 });
   await expectProjected(cluster, crowd);
-  const before = await Promise.all(cluster.gateways.map((gateway) => gateway.usage()));
+  const witness = await PresenceWitness.watch(cluster, crowd);
   const load = crowd.startLoad(5);
   for (let round = 0; round < 10; round++) {
     for (const proxy of cluster.proxies) {
@@ -88,10 +92,7 @@ it("is none the worse for a connection that breaks again and again: nothing pile
   await crowd.hearsItself();
   // One connection for commands and one that subscribes, as at the start.
   for (const proxy of cluster.proxies) await eventually(() => expect(proxy.links).toHaveLength(2));
-  for (const [index, gateway] of cluster.gateways.entries()) {
-    const usage = before[index];
-    if (usage !== undefined) await expectUsageNear(gateway, usage);
-  }
+  await expectCleanEnd(cluster, crowd, { witness });
 });
 
 it("serves everybody where Redis is far away, a third of a second there and back", async () => {
@@ -106,4 +107,5 @@ it("serves everybody where Redis is far away, a third of a second there and back
   expect(await load.stop()).toMatchObject({ refused: {}, disorder: [] });
   await cluster.untilReady();
   await crowd.hearsItself();
+  await expectCleanEnd(cluster, crowd);
 });

@@ -1,8 +1,10 @@
 import { eventually, type RedisServer, startRedis } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
+import { expectCleanEnd } from "../testing/clean-end.js";
 import { Crowd } from "../testing/crowd.js";
 import { startFaultCluster } from "../testing/fault-cluster.js";
-import { expectNoKeys, expectProjected } from "../testing/invariants.js";
+import { expectProjected } from "../testing/invariants.js";
+import { PresenceWitness } from "../testing/presence-witness.js";
 
 it.each([
   ["was flushed", (redis: RedisServer) => redis.ask("FLUSHALL")],
@@ -11,7 +13,8 @@ it.each([
   const redis = await startRedis();
   onTestFinished(() => redis.close());
   const cluster = await startFaultCluster({ redis });
-  const crowd = await Crowd.gather(cluster);
+  const crowd = await Crowd.gather(cluster, { alone: 6 });
+  const witness = await PresenceWitness.watch(cluster, crowd, { storeLosesData: true });
   const load = crowd.startLoad();
   await eventually(() => expect(load.acknowledged).toBeGreaterThan(50));
 
@@ -24,8 +27,5 @@ it.each([
   for (const code of Object.keys(outcome.refused)) expect(["unavailable", "timeout"]).toContain(code);
   await cluster.untilReady();
   await crowd.hearsItself();
-
-  crowd.leave();
-  await Promise.all(cluster.gateways.map((gateway) => gateway.stop()));
-  await expectNoKeys(cluster);
+  await expectCleanEnd(cluster, crowd, { witness });
 });

@@ -7,9 +7,11 @@ import {
   startRedisSentinel,
 } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
+import { expectCleanEnd } from "../testing/clean-end.js";
 import { Crowd } from "../testing/crowd.js";
 import { type FaultCluster, startFaultCluster } from "../testing/fault-cluster.js";
-import { expectNoKeys, expectProjected } from "../testing/invariants.js";
+import { expectProjected } from "../testing/invariants.js";
+import { PresenceWitness } from "../testing/presence-witness.js";
 
 /** Longer than a test: no lease that runs out gives away that something was lost. */
 const LONG_LEASE_SECONDS = 60;
@@ -33,12 +35,6 @@ async function expectWholeAgain(cluster: FaultCluster, crowd: Crowd): Promise<vo
   await crowd.hearsItself();
 }
 
-async function expectCleanEnd(cluster: FaultCluster, crowd: Crowd): Promise<void> {
-  crowd.leave();
-  await Promise.all(cluster.gateways.map((gateway) => gateway.stop()));
-  await expectNoKeys(cluster);
-}
-
 async function restartFromSnapshot(redis: RedisServer): Promise<void> {
   await redis.kill();
   await redis.restart({ keepFiles: true });
@@ -53,14 +49,18 @@ it.each([
     const redis = await startRedis();
     onTestFinished(() => redis.close());
     const cluster = await startFaultCluster({ redis, leaseTtlSeconds });
-    const crowd = await Crowd.gather(cluster);
+    const crowd = await Crowd.gather(cluster, { alone: 6 });
+    const witness = await PresenceWitness.watch(cluster, crowd, { storeLosesData: true, leasesRunOut: downMs > 0 });
     await redis.ask("SAVE");
     await change(cluster, crowd);
+    await witness.expectDepartures(crowd);
     const savedAt = Date.now();
     await redis.kill();
     await eventually(() => expect(Date.now() - savedAt).toBeGreaterThanOrEqual(downMs));
     await restartFromSnapshot(redis);
     await expectWholeAgain(cluster, crowd);
+    await witness.expectDepartures(crowd, { forgotten: crowd.gone });
+    await expectCleanEnd(cluster, crowd, { witness });
   },
 );
 
@@ -69,23 +69,28 @@ it("remembers who has come, where Redis restarts from a snapshot that is older",
   onTestFinished(() => redis.close());
   const cluster = await startFaultCluster({ redis, leaseTtlSeconds: LONG_LEASE_SECONDS });
   await redis.ask("SAVE");
-  const crowd = await Crowd.gather(cluster);
+  const crowd = await Crowd.gather(cluster, { alone: 6 });
+  const witness = await PresenceWitness.watch(cluster, crowd, { storeLosesData: true });
   await restartFromSnapshot(redis);
   await expectWholeAgain(cluster, crowd);
-  await expectCleanEnd(cluster, crowd);
+  await expectCleanEnd(cluster, crowd, { witness });
 });
 
 it("is whole again after a failover to a replica that had lagged behind", async () => {
   const redis = await startRedisSentinel({ sentinels: 3, replicas: 2, proxied: true });
   onTestFinished(() => redis.close());
   const cluster = await startFaultCluster({ redis, leaseTtlSeconds: LONG_LEASE_SECONDS });
-  const crowd = await Crowd.gather(cluster);
+  const crowd = await Crowd.gather(cluster, { alone: 6 });
+  const witness = await PresenceWitness.watch(cluster, crowd, { storeLosesData: true });
   await replicated(redis);
   await holdReplication(redis);
   await change(cluster, crowd);
+  await witness.expectDepartures(crowd);
   await redis.master.kill();
   await redis.untilFailedOver(redis.master);
   await expectWholeAgain(cluster, crowd);
+  await witness.expectDepartures(crowd, { forgotten: crowd.gone });
+  await expectCleanEnd(cluster, crowd, { witness });
 });
 
 /** Until both replicas have all that was written before. */

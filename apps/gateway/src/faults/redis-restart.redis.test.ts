@@ -1,34 +1,41 @@
-import { askRedis, eventually, freshPrefix, type RedisServer, startRedis } from "@cm/test-kit";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { askRedis, eventually, type RedisServer, startRedis } from "@cm/test-kit";
+import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { expectCleanEnd, type Gathering } from "../testing/clean-end.js";
 import { CmSocket } from "../testing/cm-socket.js";
+import { type FaultCluster, startFaultCluster } from "../testing/fault-cluster.js";
 import { type GatewayProcess, startGatewayProcess } from "../testing/gateway-process.js";
+import { expectNoKeys } from "../testing/invariants.js";
 
 describe("gateways whose Redis goes away", () => {
   let redis: RedisServer;
-  let gateways: GatewayProcess[];
-  let env: Record<string, string>;
+  let cluster: FaultCluster;
+  let gateways: readonly GatewayProcess[];
 
   beforeEach(async () => {
     redis = await startRedis();
-    env = {
-      REDIS_URL: redis.url,
-      REDIS_PREFIX: freshPrefix(),
-      HEARTBEAT_INTERVAL_MS: "300",
-      HEARTBEAT_TTL_SECONDS: "2",
-    };
-    gateways = await Promise.all(["gw1", "gw2"].map((id) => startGatewayProcess({ env: { ...env, SERVER_ID: id } })));
-  });
-
-  afterEach(async () => {
-    await Promise.all(gateways.map((gateway) => gateway.stop()));
-    await redis.close();
+    onTestFinished(() => redis.close());
+    cluster = await startFaultCluster({ redis, heartbeatIntervalMs: 300, leaseTtlSeconds: 2 });
+    gateways = cluster.gateways;
   });
 
   async function openPair(): Promise<[CmSocket, CmSocket]> {
-    const [one, two] = gateways;
-    const pair = await Promise.all([CmSocket.open(one?.wsUrl ?? "", "ann"), CmSocket.open(two?.wsUrl ?? "", "bob")]);
+    const pair = await Promise.all([cluster.connect(0, "ann"), cluster.connect(1, "bob")]);
     for (const socket of pair) await socket.do({ type: "join", room: "lobby" });
     return pair;
+  }
+
+  function gatheringOf(ann: CmSocket, bob: CmSocket): Gathering {
+    const members = [
+      { socket: ann, user: "ann", gateway: 0, room: "lobby" },
+      { socket: bob, user: "bob", gateway: 1, room: "lobby" },
+    ];
+    return {
+      members,
+      get present() {
+        return members.filter(({ socket }) => socket.isOpen);
+      },
+      leave: () => members.forEach(({ socket }) => void socket.terminate()),
+    };
   }
 
   const readiness = async (gateway: GatewayProcess | undefined): Promise<number> =>
@@ -59,6 +66,7 @@ describe("gateways whose Redis goes away", () => {
     await ann.until((frame) => frame.type === "message" && frame.data === "back");
     expect(await ann.do({ type: "send", user: "bob", data: "psst" })).toMatchObject({ type: "ack" });
     await bob.until((frame) => frame.type === "direct" && frame.data === "psst");
+    await expectCleanEnd(cluster, gatheringOf(ann, bob));
   });
 
   it("tell the members of a room how many messages were lost, at once, where the subscription was cut", async () => {
@@ -82,17 +90,28 @@ describe("gateways whose Redis goes away", () => {
     });
     await bob.do({ type: "publish", room: "lobby", data: "after" });
     for (const socket of [ann, bob]) await socket.until((frame) => frame.type === "message" && frame.data === "after");
+    await expectCleanEnd(cluster, gatheringOf(ann, bob));
   });
 
   it("close where another process took their id while they were paused", async () => {
     const [first] = gateways;
     const ann = await CmSocket.open(first?.wsUrl ?? "", "ann");
     first?.signal("SIGSTOP");
-    const successor = await eventually(() => startGatewayProcess({ env: { ...env, SERVER_ID: "gw1" } }));
-    gateways.push(successor);
+    const env = {
+      REDIS_URL: redis.url,
+      REDIS_PREFIX: cluster.prefix,
+      SERVER_ID: "gw1",
+      HEARTBEAT_INTERVAL_MS: "300",
+      HEARTBEAT_TTL_SECONDS: "2",
+    };
+    const successor = await eventually(() => startGatewayProcess({ env }));
+    onTestFinished(() => successor.kill());
     first?.signal("SIGCONT");
     expect(await ann.closed).toMatchObject({ code: 4201 });
     expect(await first?.exited).toBe(1);
     expect(await readiness(successor)).toBe(200);
+    expect(await successor.stop()).toBe(0);
+    await gateways[1]?.stop();
+    await expectNoKeys(cluster);
   });
 });

@@ -1,8 +1,10 @@
 import { eventually, type RedisSentinel, startRedisSentinel } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
+import { expectCleanEnd } from "../testing/clean-end.js";
 import { Crowd } from "../testing/crowd.js";
 import { startFaultCluster } from "../testing/fault-cluster.js";
 import { expectProjected } from "../testing/invariants.js";
+import { PresenceWitness } from "../testing/presence-witness.js";
 
 interface Fault {
   readonly begin: (redis: RedisSentinel) => Promise<void>;
@@ -23,14 +25,21 @@ const FAULTS: readonly (readonly [string, Fault])[] = [
 it.each(FAULTS)("follows the Sentinels when the master %s under load, and no server stays deaf", async (_, fault) => {
   const redis = await startRedisSentinel({ sentinels: 3, replicas: 2, proxied: true });
   onTestFinished(() => redis.close());
-  const cluster = await startFaultCluster({ redis });
-  const crowd = await Crowd.gather(cluster);
+  // Longer than a failover, as it is by default: nobody may be shown as gone.
+  const cluster = await startFaultCluster({ redis, leaseTtlSeconds: 20 });
+  const crowd = await Crowd.gather(cluster, { alone: 6 });
+  const witness = await PresenceWitness.watch(cluster, crowd, { storeLosesData: true });
   await expectProjected(cluster, crowd);
   const load = crowd.startLoad();
   await eventually(() => expect(load.acknowledged).toBeGreaterThan(50));
 
   await fault.begin(redis);
   const master = await redis.untilFailedOver(redis.master);
+  // A gateway that has not noticed yet that the old one hangs says that it is ready. The witness listens, too.
+  await eventually(async () => {
+    const listeners = String(await master.ask("CLIENT", "LIST", "TYPE", "PUBSUB"));
+    expect(listeners.match(/ name=cm:subscriber /g)).toHaveLength(cluster.gateways.length + 1);
+  });
   await cluster.untilReady();
   await expectProjected(cluster, crowd);
   const outcome = await load.stop();
@@ -46,4 +55,5 @@ it.each(FAULTS)("follows the Sentinels when the master %s under load, and no ser
   await expectProjected(cluster, crowd);
   await crowd.hearsItself();
   expect(await redis.currentMaster()).toBe(master);
+  await expectCleanEnd(cluster, crowd, { witness });
 });

@@ -5,6 +5,7 @@ import { createRouter, type Router } from "@cm/router";
 import { startRedis } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
 import { type FaultCluster, startFaultCluster } from "../testing/fault-cluster.js";
+import { expectNoKeys } from "../testing/invariants.js";
 
 /** Far longer than a lease. */
 const PATIENCE = { confirmMs: 30_000 };
@@ -25,6 +26,8 @@ it("settles what a server was asked that was killed, as its lease runs out, whoe
   expect(await Promise.all(answers)).toEqual(["not-found", "not-found"]);
   expect(performance.now() - askedAt).toBeLessThan(cluster.leaseTtlMs + 2 * cluster.heartbeatIntervalMs + 1_000);
   expect(routers.map((router) => router.stats().pendingAnswers)).toEqual([0, 0]);
+  // The two that look after it are all that is left.
+  await expectNoKeys(cluster, { allowed: [/:\{servers\}(:[xy])?$/] });
 });
 
 /** A server without sockets, as the gateway is wired. */

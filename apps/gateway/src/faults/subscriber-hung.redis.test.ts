@@ -1,13 +1,15 @@
 import { type Direction, eventually, type FaultProxy, type RedisServer, startRedis } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
+import { expectCleanEnd } from "../testing/clean-end.js";
 import { Crowd } from "../testing/crowd.js";
 import { type FaultCluster, startFaultCluster } from "../testing/fault-cluster.js";
+import { PresenceWitness } from "../testing/presence-witness.js";
 
 /** A probe each 1,000 ms is waited for 3,000 ms, an answer 2,000 ms; the rest is connecting anew. */
 const FOUND_WITHIN_MS = 6_000;
 
 it("finds a subscriber's connection over which nothing comes any more, replaces it and tells the rooms", async () => {
-  const { redis, cluster, crowd } = await gather();
+  const { redis, cluster, crowd, witness } = await gather();
   const hungAt = performance.now();
   await hangSubscriber(redis, cluster.proxies[0], "to-client");
   // Until then what it hears is all that is wrong with it; and without that the rest would prove nothing.
@@ -20,31 +22,35 @@ it("finds a subscriber's connection over which nothing comes any more, replaces 
   }
   await crowd.hearsItself();
   expect(crowd.present).toEqual(crowd.members);
+  await expectCleanEnd(cluster, crowd, { witness });
 });
 
 it("replaces a subscriber's connection that takes no new rooms, while the old ones miss nothing", async () => {
-  const { redis, cluster, crowd } = await gather();
+  const { redis, cluster, crowd, witness } = await gather();
   await hangSubscriber(redis, cluster.proxies[0], "to-server");
   // What is subscribed already still comes.
   await crowd.hearsItself();
   const [member] = crowd.on(0);
   await eventually(() => member?.socket.do({ type: "join", room: "new" }), { timeoutMs: FOUND_WITHIN_MS + 2_000 });
+  await member?.socket.do({ type: "leave", room: "new" });
   await cluster.untilReady();
   await crowd.hearsItself();
   expect(crowd.present).toEqual(crowd.members);
+  await expectCleanEnd(cluster, crowd, { witness });
 });
 
 async function gather(): Promise<{
   readonly redis: RedisServer;
   readonly cluster: FaultCluster;
   readonly crowd: Crowd;
+  readonly witness: PresenceWitness;
 }> {
   const redis = await startRedis();
   onTestFinished(() => redis.close());
   const cluster = await startFaultCluster({ redis, proxied: true });
-  const crowd = await Crowd.gather(cluster);
+  const crowd = await Crowd.gather(cluster, { alone: 6 });
   await crowd.hearsItself();
-  return { redis, cluster, crowd };
+  return { redis, cluster, crowd, witness: await PresenceWitness.watch(cluster, crowd) };
 }
 
 /** The connection that Redis lists as one that subscribes, among those through the proxy. */

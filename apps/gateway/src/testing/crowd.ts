@@ -2,9 +2,20 @@ import type { GatewayCluster } from "./cluster.js";
 import { CrowdLoad } from "./crowd-load.js";
 import type { CrowdMember } from "./crowd-member.js";
 
+/** What {@link Crowd.gather} takes. */
+export interface CrowdOptions {
+  /** Clients on each gateway, of users who have one on every gateway. Default 12. */
+  readonly perGateway?: number;
+  /** Clients on each gateway, of users who are on that one alone. Default 0. */
+  readonly alone?: number;
+  /** Default 6. */
+  readonly rooms?: number;
+}
+
 /**
  * Clients on all gateways of a cluster, the truth that everything else is held against.
- * Each user has one connection on every gateway, and each room has members on all of them.
+ * Each user has one connection on every gateway, but those who are to be alone; and each
+ * room has members on all of them.
  */
 export class Crowd {
   readonly members: readonly CrowdMember[];
@@ -14,14 +25,14 @@ export class Crowd {
     this.members = members;
   }
 
-  /** Connects `perGateway` clients to each gateway, spread over `rooms` rooms. */
+  /** Connects clients to each gateway, spread over the rooms. */
   static async gather(
     cluster: GatewayCluster,
-    { perGateway = 12, rooms = 6 }: { readonly perGateway?: number; readonly rooms?: number } = {},
+    { perGateway = 12, alone = 0, rooms = 6 }: CrowdOptions = {},
   ): Promise<Crowd> {
     const joining = cluster.gateways.flatMap((_, gateway) =>
-      Array.from({ length: perGateway }, async (_, i): Promise<CrowdMember> => {
-        const [user, room] = [`user-${i}`, `room-${i % rooms}`];
+      Array.from({ length: perGateway + alone }, async (_, i): Promise<CrowdMember> => {
+        const [user, room] = [i < perGateway ? `user-${i}` : `alone-${gateway}-${i}`, `room-${i % rooms}`];
         const socket = await cluster.connect(gateway, user);
         await socket.do({ type: "join", room });
         return { socket, user, gateway, room };
@@ -33,6 +44,11 @@ export class Crowd {
   /** Those whose connection is open. */
   get present(): CrowdMember[] {
     return this.members.filter(({ socket }) => socket.isOpen);
+  }
+
+  /** Those whose connection is not. */
+  get gone(): CrowdMember[] {
+    return this.members.filter(({ socket }) => !socket.isOpen);
   }
 
   /** Those on one gateway, open or not. */

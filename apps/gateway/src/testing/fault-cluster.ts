@@ -1,4 +1,4 @@
-import { eventually, type FaultProxy, startFaultProxy } from "@cm/test-kit";
+import { eventually, type FaultProxy, type ProcessUsage, startFaultProxy } from "@cm/test-kit";
 import { onTestFinished } from "vitest";
 import { type GatewayCluster, startGatewayCluster } from "./cluster.js";
 
@@ -29,6 +29,8 @@ export interface FaultCluster extends GatewayCluster {
   readonly leaseTtlMs: number;
   /** Between each gateway and Redis; none where they were not asked for. */
   readonly proxies: readonly FaultProxy[];
+  /** What each gateway had of its machine before anybody came, by process id. */
+  readonly usageAtStart: ReadonlyMap<number, ProcessUsage>;
   /** The status that the gateway's `/readyz` answers with. */
   readiness(index: number): Promise<number>;
   /** Resolves when every gateway that runs says that it is ready. */
@@ -64,6 +66,8 @@ export async function startFaultCluster(options: FaultClusterOptions): Promise<F
     // Whatever state the test has left them in.
     await Promise.all(cluster.gateways.map((gateway) => gateway.kill()));
   });
+  const usages = cluster.gateways.map(async (gateway) => [gateway.pid, await gateway.usage()] as const);
+  const usageAtStart = new Map(await Promise.all(usages));
   const readiness = async (index: number): Promise<number> => {
     const gateway = cluster.gateways[index];
     return (await fetch(`${gateway?.url}/readyz`)).status;
@@ -73,6 +77,7 @@ export async function startFaultCluster(options: FaultClusterOptions): Promise<F
     heartbeatIntervalMs,
     leaseTtlMs: leaseTtlSeconds * 1_000,
     proxies,
+    usageAtStart,
     readiness,
     untilReady: (timeoutMs = 10_000) =>
       eventually(

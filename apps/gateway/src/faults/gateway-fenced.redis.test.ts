@@ -1,0 +1,49 @@
+import { eventually, type RedisServer, startRedis } from "@cm/test-kit";
+import { expect, it, onTestFinished } from "vitest";
+import { expectCleanEnd } from "../testing/clean-end.js";
+import { Crowd } from "../testing/crowd.js";
+import { startFaultCluster } from "../testing/fault-cluster.js";
+import { expectProjected } from "../testing/invariants.js";
+import { PresenceWitness } from "../testing/presence-witness.js";
+
+it("has the late writes of a gateway refused that was cleaned up after while it was paused, though it dies before it learns of that", async () => {
+  const redis = await startRedis();
+  onTestFinished(() => redis.close());
+  const cluster = await startFaultCluster({ redis, proxied: true });
+  const [paused] = cluster.gateways;
+  const crowd = await Crowd.gather(cluster, { alone: 6 });
+  await expectProjected(cluster, crowd);
+  const witness = await PresenceWitness.watch(cluster, crowd);
+
+  paused?.pause();
+  // What it will do first when it goes on: each enters one more room, whose channel it has already.
+  const late = crowd.on(0);
+  for (const [i, { socket }] of late.entries()) socket.tell({ type: "join", room: `room-${(i + 1) % 6}` });
+  await eventually(async () => expect(await cluster.stats(1)).toMatchObject({ reapedServers: 1 }));
+  expect((await cluster.keys()).filter((key) => key.includes("gw1"))).toEqual([]);
+
+  // It is not told that its lease is gone, so that it takes none anew, and all that it writes is written under the old one.
+  for (const link of cluster.proxies[0]?.links ?? []) link.set({ kind: "hang", drop: "to-client" });
+  await redis.ask("CONFIG", "SET", "slowlog-max-len", 10_000, "slowlog-log-slower-than", 0);
+  paused?.resume();
+  await eventually(async () => {
+    const written = await scriptsAbout(
+      redis,
+      late.map(({ socket }) => socket.id),
+    );
+    expect(written).toBeGreaterThanOrEqual(late.length);
+  });
+  await paused?.kill();
+
+  // Nobody would ever clean up after a server that is no more known.
+  expect((await cluster.keys()).filter((key) => key.includes("gw1"))).toEqual([]);
+  await expectProjected(cluster, crowd);
+  await expectCleanEnd(cluster, crowd, { witness });
+});
+
+/** How many of the scripts that Redis has run lately were about one of these connections. */
+async function scriptsAbout(redis: RedisServer, connectionIds: readonly string[]): Promise<number> {
+  const log = await redis.ask("SLOWLOG", "GET", 10_000);
+  const commands = (Array.isArray(log) ? log : []).map((entry) => JSON.stringify(Array.isArray(entry) ? entry[3] : []));
+  return commands.filter((text) => /^\["evalsha/i.test(text) && connectionIds.some((id) => text.includes(id))).length;
+}
