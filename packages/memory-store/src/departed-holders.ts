@@ -14,7 +14,8 @@ export class DepartedHolders {
 
   constructor(now: () => number) {
     this.#now = now;
-    this.#completeFromMs = now();
+    // Before it began there was nobody.
+    this.#completeFromMs = now() - DEPARTED_MS;
   }
 
   add(serverId: string, incarnation: string): void {

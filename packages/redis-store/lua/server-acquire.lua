@@ -8,7 +8,7 @@
 --          something else lies in the place of key 3}, or {0, 1 where it is dead but not cleaned up}
 -- Cost:    O(log servers)
 -- Cluster: all keys carry the tag {servers}
--- Uses:    holds
+-- Uses:    holds, departures
 local leasesKey, serverKey, reapedKey, remainsKey, departuresKey = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local serverId, incarnation, host, port, shelfBits = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local ttlMs, keepMs, isReturning = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8] == '1'
@@ -43,6 +43,7 @@ end
 -- From the clock, so that it also grows past a record that was forgotten.
 local token = math.max(nowMicros, (tonumber(held[2]) or 0) + 1)
 local expiresAtMs = nowMs + ttlMs
+local isFirst = redis.call('EXISTS', leasesKey) == 0
 redis.call('ZADD', leasesKey, expiresAtMs, holder)
 redis.call('HDEL', serverKey, 'claimant', 'claimExpiresAt')
 -- It is told once: what this lease writes anew is news from now on.
@@ -50,11 +51,14 @@ local isReadable = holdsSortedSet(reapedKey)
 local buried = isReadable and redis.call('ZREM', reapedKey, holder) == 1
 if holdsSortedSet(departuresKey) then
   redis.call('ZREM', departuresKey, holder)
-  if isReturning and not held[1] and not buried then
-    -- Redis has lost its data, so others may have gone unseen who have not taken their lease anew yet.
-    redis.call('ZADD', departuresKey, expiresAtMs, '')
-  else
-    redis.call('ZADD', departuresKey, 'NX', nowMs, '')
+  local knownFromMs = tonumber(redis.call('ZSCORE', departuresKey, '') or nil)
+  if isReturning and not held[1] then
+    -- It was away for so long that it was forgotten, or Redis has lost its data: then others may have
+    -- gone unseen who have not taken their lease anew yet.
+    redis.call('ZADD', departuresKey, math.max(knownFromMs or 0, buried and nowMs or expiresAtMs), '')
+  elseif not knownFromMs then
+    -- Before the first of all there was nobody.
+    redis.call('ZADD', departuresKey, isFirst and nowMs - DEPARTED_KEEP_MS or nowMs, '')
   end
 end
 redis.call('HSET', serverKey,

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import {
   decodePositions,
   type NumberingPosition,
+  type ServerCensus,
   type ServerOperation,
   type ServerRegistry,
   utf8ByteLength,
@@ -59,6 +60,17 @@ const ROOM_BYTES_MAX = 60_000;
 
 /** Redis's clock and this one's: more than two that are kept by NTP drift apart. */
 const CLOCK_DRIFT = 0.001;
+
+/** An answer that took longer has a vague moment: it is asked for again, so often in all. */
+const PROMPT_MS = 20;
+const CENSUSES_MAX = 3;
+
+/** A census, and when it was answered. */
+interface Counted {
+  readonly census: ServerCensus;
+  readonly answeredAtMs: number;
+  readonly tookMs: number;
+}
 
 /** A server's positions, and when it was asked for them. */
 interface Told {
@@ -229,28 +241,35 @@ export class Reconciliation {
 
   async #publishers(giveUpAtMs: number): Promise<Publishers> {
     const { servers, serverId } = this.#options;
-    for (;;) {
+    let best: Counted | undefined;
+    for (let tries = 1; ; tries++) {
+      const askedAtMs = performance.now();
       try {
-        const askedAtMs = performance.now();
         const census = await servers.census();
         const answeredAtMs = performance.now();
-        const present = new Set(census.present);
-        // Rather too late than too early: the answer was on its way for some time.
-        const wentAtMs = answeredAtMs - Math.min(...census.departures.map(({ agoMs }) => agoMs));
-        return {
-          isComplete: present.delete(serverId),
-          present,
-          mayHaveLost: (sinceMs) =>
-            askedAtMs - census.knownForMs > sinceMs || wentAtMs >= sinceMs - CLOCK_DRIFT * (answeredAtMs - sinceMs),
-        };
+        const counted = { census, answeredAtMs, tookMs: answeredAtMs - askedAtMs };
+        if (best === undefined || counted.tookMs < best.tookMs) best = counted;
+        // It may have waited for the link: the next answer says more exactly when.
+        if (best.tookMs <= PROMPT_MS || tries >= CENSUSES_MAX) break;
       } catch {
         // Whoever counts failures of the store hears of them elsewhere.
+        if (best !== undefined) break;
         if (performance.now() >= giveUpAtMs) {
           return { present: new Set(), isComplete: false, mayHaveLost: () => true };
         }
         await sleep(PAUSE_MS, undefined, { signal: this.#stop.signal });
       }
     }
+    const { census, answeredAtMs } = best;
+    const present = new Set(census.present);
+    // Rather too late than too early: the answer was on its way for some time.
+    const wentAtMs = answeredAtMs - Math.min(...census.departures.map(({ agoMs }) => agoMs));
+    const knownFromMs = answeredAtMs - census.knownForMs;
+    return {
+      isComplete: present.delete(serverId),
+      present,
+      mayHaveLost: (sinceMs) => knownFromMs > sinceMs || wentAtMs >= sinceMs - CLOCK_DRIFT * (answeredAtMs - sinceMs),
+    };
   }
 
   /** `undefined` where the server does not tell. */

@@ -155,9 +155,9 @@ export class PresenceRecord {
             this.#hear(channel, decodeUtf8(message) ?? "");
             handler(message);
           },
-          () => {
+          (sinceMs) => {
             this.interruptions++;
-            onResumed?.();
+            onResumed?.(sinceMs);
           },
         ),
     };
