@@ -1,7 +1,15 @@
 import { type CmError, type PresenceChange, toCmError, type UserState } from "@cm/protocol";
 import type { Kept } from "./kept.js";
 import type { Tellings, UsersWatch } from "./tellings.js";
-import { absent, changed, isSamePresence, presenceOf, type UserPresence, withMissing } from "./user-presence.js";
+import {
+  absent,
+  changed,
+  isSamePresence,
+  isUnannounced,
+  presenceOf,
+  type UserPresence,
+  withMissing,
+} from "./user-presence.js";
 
 /** The users of one feed who are online, for those who watch all of them. */
 export class OnlineUsers {
@@ -56,6 +64,12 @@ export class OnlineUsers {
     const presence = changed(before ?? absent(change.userId), change);
     if (!this.#put(presence)) return;
     for (const watch of this.#begun()) watch.tell((watcher) => watcher.change(change, presence));
+  }
+
+  /** See `WatchedUsers`. */
+  lacks(states: ReadonlyMap<string, UserState>): boolean {
+    for (const state of states.values()) if (isUnannounced(this.#users.get(state.userId), state)) return true;
+    return false;
   }
 
   /** Takes what a reading of all who are online brought, and of all who were before; see `WatchedUsers`. */

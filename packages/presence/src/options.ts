@@ -34,9 +34,9 @@ export interface PresenceOptions extends PresenceStore {
    */
   readonly recheckIntervalMs?: number;
   /**
-   * How long servers may take to write anew what the store has lost: their heartbeat
-   * interval and a bit. So long nobody is said to be gone for no other reason than that a
-   * store which lost its data does not know him. In milliseconds. Default 35,000; 1,000 to
+   * How long servers may take to write anew what the store has lost, or to take a lease
+   * anew that ran out while the store was away: their heartbeat interval and a bit. So long
+   * nobody is said to be gone for no other reason than that the store does not show him. In milliseconds. Default 35,000; 1,000 to
    * 86,400,000.
    */
   readonly restoreWithinMs?: number;

@@ -34,8 +34,10 @@ export class UserFeed {
   #readings = 0;
   /** Whether a first reading was installed. */
   #isRead = false;
-  /** Runs while the store's owners may still be writing anew what it has lost. */
+  /** Runs while servers may still be writing anew what the store lacks. */
   #restoring: NodeJS.Timeout | undefined;
+  /** Whether they have had the time: the next reading is believed. */
+  #hasWaited = false;
 
   constructor(parts: UserFeedOptions) {
     const { options, slice, channels, kept } = parts;
@@ -108,11 +110,12 @@ export class UserFeed {
     return this.#channel.close();
   }
 
-  /** The store has lost its data: for a while it is believed what it knows, and not what it lacks. */
+  /** The store may have lost data, or servers their leases: for a while it is believed what it knows, and not what it lacks. */
   #noteLoss(): void {
     clearTimeout(this.#restoring);
     this.#restoring = setTimeout(() => {
       this.#restoring = undefined;
+      this.#hasWaited = true;
       this.recheck();
     }, this.#parts.options.restoreWithinMs);
     this.#restoring.unref();
@@ -139,7 +142,9 @@ export class UserFeed {
       upTo: version,
       fold: () => undefined,
       install: () => {
-        if (version < known) this.#noteLoss();
+        const lacks = this.watched.lacks(found) || (withOnline && this.online.lacks(found));
+        if (version < known || (lacks && !this.#hasWaited && this.#restoring === undefined)) this.#noteLoss();
+        this.#hasWaited = false;
         this.#isRead = true;
         const tellings = new Tellings();
         const keepsMissing = this.#restoring !== undefined;

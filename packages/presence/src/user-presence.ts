@@ -59,10 +59,21 @@ export function changed(before: UserPresence, change: PresenceChange): UserPrese
 }
 
 /**
- * What a store says of a user after it lost its data: connections that it does not know
- * stay until their owners had time to write them anew.
+ * Whether a user who was online is so no more, and nobody has said so: then it would be
+ * known when he was last seen. His server's lease has run out, and is taken anew or cleaned
+ * up after; or the store has lost him.
+ */
+export function isUnannounced(before: UserPresence | undefined, read: UserState): boolean {
+  const isGone = !read.isLeaving && read.connections.length === 0 && read.lastSeen === undefined;
+  return isGone && before?.status === "online";
+}
+
+/**
+ * What a store says of a user while it may know too little: connections that it does not
+ * know stay until their owners had time to write them anew, unless it says when he left.
  */
 export function withMissing(before: UserPresence, read: UserPresence): UserPresence {
+  if (read.status === "offline" && read.lastSeen !== undefined) return read;
   const known = new Set(read.connections.map(({ connectionId }) => connectionId));
   const missing = before.connections.filter(({ connectionId }) => !known.has(connectionId));
   if (missing.length === 0) return read;

@@ -1,7 +1,7 @@
 import type { PresenceChange, UserState } from "@cm/protocol";
 import type { Kept } from "./kept.js";
 import type { Tellings, UsersWatch } from "./tellings.js";
-import { changed, isSamePresence, presenceOf, type UserPresence, withMissing } from "./user-presence.js";
+import { changed, isSamePresence, isUnannounced, presenceOf, type UserPresence, withMissing } from "./user-presence.js";
 
 /** A user whom watches name. */
 export interface WatchedUser {
@@ -66,6 +66,15 @@ export class WatchedUsers {
     const presence = changed(user.presence, change);
     user.presence = presence;
     for (const watch of [...user.watches]) watch.tell((watcher) => watcher.change(change, presence));
+  }
+
+  /** Whether a reading lacks somebody of whom nobody said that he left. */
+  lacks(states: ReadonlyMap<string, UserState>): boolean {
+    for (const { userId, presence } of this.#users.values()) {
+      const state = states.get(userId);
+      if (state !== undefined && isUnannounced(presence, state)) return true;
+    }
+    return false;
   }
 
   /**

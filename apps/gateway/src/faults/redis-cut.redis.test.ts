@@ -20,7 +20,11 @@ it.each<[string, FaultMode]>([
   const cluster = await startFaultCluster({ redis, proxied: true });
   const crowd = await Crowd.gather(cluster, { alone: 6 });
   await expectProjected(cluster, crowd);
-  const witness = await PresenceWitness.watch(cluster, crowd, { leasesRunOut: true });
+  const witness = await PresenceWitness.watch(cluster, crowd, {
+    leasesRunOut: true,
+    // The watcher is not cut off: to it they have no lease from before the outage ends until each has its own anew.
+    restoreWithinMs: 20_000,
+  });
   const load = crowd.startLoad();
   await eventually(() => expect(load.acknowledged).toBeGreaterThan(50));
 

@@ -13,8 +13,9 @@ export interface WitnessOptions {
    */
   readonly storeLosesData?: boolean;
   /**
-   * Leases run out while their servers live, so that whoever reads meanwhile leaves out
-   * whom they hold, users too; nobody is announced as gone for that. Default `false`.
+   * Leases run out while their servers live, so that whoever reads rosters meanwhile leaves
+   * out whom they hold; users are never shown as gone for that, and nobody is announced as
+   * gone. Default `false`.
    */
   readonly leasesRunOut?: boolean;
   /** How long owners may take to write anew what was lost. Default 5,000. */
@@ -96,7 +97,7 @@ export class PresenceWitness {
 
   #mayHide(name: string): boolean {
     const { storeLosesData = false, leasesRunOut = false } = this.#options;
-    return leasesRunOut || (storeLosesData && !name.startsWith("user "));
+    return (leasesRunOut || storeLosesData) && !name.startsWith("user ");
   }
 
   #expectedOf(members: readonly CrowdMember[], returned: readonly CrowdMember[]): Map<string, string[]> {
