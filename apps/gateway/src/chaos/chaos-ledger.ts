@@ -44,9 +44,9 @@ export interface LedgerCounts {
  * Holds what members got against what was published: each acknowledged message reaches
  * every member that was there before it was published and is still there, once; or that
  * member was told of a gap after it was published: of one without a number, or of as many
- * as it has not got at least (refused ones may be counted among them). Who comes back to a room that is
- * recoverable, and is told that it gets what it missed, was there all the time. Nothing
- * comes twice, and one publisher's messages keep their order.
+ * as it has not got at least (refused ones may be counted among them). Who comes back to a
+ * room that is recoverable, and is told that it gets what it missed, was there all the time.
+ * Nothing comes twice, and one publisher's messages keep their order.
  */
 export class ChaosLedger {
   readonly counts: LedgerCounts = {
@@ -135,10 +135,15 @@ export class ChaosLedger {
     });
   }
 
+  /** How many acknowledged messages of these rooms their members did not get, each member counted. */
+  missing(isIn: (room: string) => boolean): number {
+    return [...this.#books].reduce((sum, book) => sum + (isIn(book.room) ? this.#losses(book).length : 0), 0);
+  }
+
   /** Closes the accounts: what was published so far is settled, and forgotten. */
   settle(): void {
     this.violations.push(...this.silentLosses().slice(0, 20));
-    for (const book of this.#books) this.counts.toldMissing += this.#losses(book).length;
+    this.counts.toldMissing += this.missing(() => true);
     this.#published.clear();
     for (const book of this.#books) {
       book.received.clear();

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { eventually } from "@cm/test-kit";
 import { ChaosClient } from "../chaos/chaos-client.js";
 import { ChaosLedger } from "../chaos/chaos-ledger.js";
-import { ChaosWorld, type Topology } from "../chaos/chaos-world.js";
+import { ChaosWorld, RECOVERABLE_PREFIX, type Topology } from "../chaos/chaos-world.js";
 
 const GATEWAYS = 4;
 const CLIENTS = 48;
@@ -17,8 +17,10 @@ const NEVER_MS = 30_000;
 
 /** What one round came to. */
 export interface Losses {
-  /** Acknowledged messages that a member who stayed did not get, each member counted. */
+  /** Acknowledged messages of ordinary rooms that a member who stayed did not get, each member counted. */
   readonly lost: number;
+  /** The same of recoverable rooms, where members who came back and recovered count as having stayed. */
+  readonly lostThoughKept: number;
   /** Those of them that the member was not told of. */
   readonly untold: number;
   /** Publishes that were refused with an error, or not answered at all. */
@@ -35,7 +37,6 @@ export class FailureScene {
   #isPublishing = false;
   #turn = 0;
   #refused = 0;
-  #untold = 0;
 
   private constructor(world: ChaosWorld) {
     this.world = world;
@@ -44,7 +45,8 @@ export class FailureScene {
       (_, i) =>
         new ChaosClient({
           user: `user-${i}`,
-          room: `room-${i % ROOMS}`,
+          // Every other room is recoverable.
+          room: `${i % 2 === 0 ? "room-" : RECOVERABLE_PREFIX}${i % ROOMS}`,
           ledger: this.#ledger,
           nextGateway: () => this.#spread(i),
         }),
@@ -73,10 +75,15 @@ export class FailureScene {
     await this.untilWhole();
     // What is still on its way arrives; what is not, stays missing.
     await eventually(() => this.#requireQuiet(), { timeoutMs: 3_000 }).catch(() => undefined);
-    const toldBefore = this.#ledger.counts.toldMissing;
-    this.#untold = this.#ledger.silentLosses().length;
+    const isKept = (room: string): boolean => room.startsWith(RECOVERABLE_PREFIX);
+    const losses = {
+      lost: this.#ledger.missing((room) => !isKept(room)),
+      lostThoughKept: this.#ledger.missing(isKept),
+      untold: this.#ledger.silentLosses().length,
+      refused: this.#refused,
+    };
     this.#ledger.settle();
-    return { lost: this.#ledger.counts.toldMissing - toldBefore, untold: this.#untold, refused: this.#refused };
+    return losses;
   }
 
   /** How long it takes until the condition holds, in milliseconds; it is looked at every 20 ms. */

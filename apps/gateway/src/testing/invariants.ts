@@ -36,6 +36,8 @@ export async function expectProjected(cluster: GatewayCluster, crowd: Population
   );
 }
 
+const KEYS_NAMED_MAX = 12;
+
 /** Waits until no key is left but those that stay on purpose: the layout, and what `allowed` fits. */
 export async function expectNoKeys(
   cluster: GatewayCluster,
@@ -43,7 +45,13 @@ export async function expectNoKeys(
 ): Promise<void> {
   const stays = (key: string): boolean =>
     key === `${cluster.prefix}:layout` || allowed.some((shape) => shape.test(key));
-  await eventually(async () => expect((await cluster.keys()).filter((key) => !stays(key))).toEqual([]), { timeoutMs });
+  await eventually(
+    async () => {
+      const left = (await cluster.keys()).filter((key) => !stays(key));
+      if (left.length > 0) throw new Error(`${left.length} keys are left: ${left.slice(0, KEYS_NAMED_MAX).join(", ")}`);
+    },
+    { timeoutMs },
+  );
 }
 
 /** What a process may have gained over an earlier reading. */
