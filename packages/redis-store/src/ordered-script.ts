@@ -20,7 +20,7 @@ const introduced = new WeakMap<Stream, Set<string>>();
 export async function runInOrder(
   script: AnyScript,
   call: ScriptCall,
-  again: ScriptCall,
+  again: () => ScriptCall,
   send: (command: (redis: Redis) => Promise<unknown>) => Promise<unknown>,
 ): Promise<unknown> {
   try {
@@ -31,7 +31,7 @@ export async function runInOrder(
     );
   } catch (error) {
     if (replyCode(error) !== "NOSCRIPT") throw error;
-    return send((redis) => redis.callBuffer("eval", script.lua, ...scriptArguments(again)));
+    return send((redis) => redis.callBuffer("eval", script.lua, ...scriptArguments(again())));
   }
 }
 

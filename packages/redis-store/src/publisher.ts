@@ -15,8 +15,8 @@ export interface Publisher {
   target(channel: string): PublishTarget;
   publish(target: PublishTarget, message: Buffer): Promise<number>;
   /**
-   * Has a script publish so many bytes to the channel. `again` is what it gets where it has
-   * to be sent a second time, since it certainly was not carried out.
+   * Has a script publish so many bytes to the channel. `again` makes what it gets where it
+   * has to be sent a second time, since it certainly was not carried out.
    */
   run<Input, Reply>(channel: string, script: Script<Input, Reply>, run: ScriptRun<Input>): Promise<Reply>;
 }
@@ -24,7 +24,7 @@ export interface Publisher {
 /** What a script that publishes gets. */
 export interface ScriptRun<Input> {
   readonly input: Input;
-  readonly again: Input;
+  readonly again: () => Input;
   readonly bytes: number;
 }
 
@@ -36,11 +36,15 @@ export function createSinglePublisher(commands: Commands, client: Redis, gate: C
     async run(_channel, script, { input, again, bytes }) {
       const call = script.encode(input);
       try {
-        const reply = await runInOrder(script, call, script.encode(again), (command) =>
-          gate.now(() => {
-            shareWrite(client);
-            return command(client);
-          }, bytes),
+        const reply = await runInOrder(
+          script,
+          call,
+          () => script.encode(again()),
+          (command) =>
+            gate.now(() => {
+              shareWrite(client);
+              return command(client);
+            }, bytes),
         );
         return script.decode(reply);
       } catch (error) {
@@ -81,7 +85,12 @@ export function createClusterPublisher(nodes: ClusterNodes, gate: CommandGate): 
     async run(channel, script, { input, again, bytes }) {
       const call = script.encode(input);
       try {
-        const reply = await runInOrder(script, call, script.encode(again), (command) => now(channel, bytes, command));
+        const reply = await runInOrder(
+          script,
+          call,
+          () => script.encode(again()),
+          (command) => now(channel, bytes, command),
+        );
         return script.decode(reply);
       } catch (error) {
         throw failed(error, call.keys);

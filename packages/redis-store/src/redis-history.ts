@@ -91,7 +91,11 @@ export class RedisHistory implements Omit<History, "onProven"> {
     };
     // As a message goes, and not as a command: at once or not at all.
     const bytes = before.length + after.length;
-    const position = await publisher.run(channel, historyAppend, { input, again: { ...input, isNew: true }, bytes });
+    const position = await publisher.run(channel, historyAppend, {
+      input,
+      again: () => ({ ...input, isNew: true }),
+      bytes,
+    });
     known.latest = { epoch: position.epoch, sender, atMs: performance.now() };
     return position;
   }

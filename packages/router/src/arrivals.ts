@@ -4,6 +4,7 @@ import {
   type EnvelopeHeader,
   type EnvelopePosition,
 } from "@cm/protocol";
+import { originHash } from "./recent-messages.js";
 
 /** What an origin says of its numbering of a channel. */
 export interface ToldPosition extends EnvelopePosition {
@@ -30,6 +31,8 @@ export type MessageSource = Pick<CrossServerMessage, "kind" | "origin" | "target
 /** What one origin sent on one channel so far. */
 export class Inbound {
   readonly origin: string;
+  /** See {@link originHash}. */
+  readonly originHash: number;
   /** What its messages begin with, where they all go to the same target. */
   readonly header: EnvelopeHeader | undefined;
   /** Whether they are stamped by a room's history. */
@@ -43,6 +46,7 @@ export class Inbound {
 
   constructor({ kind, origin, target, isStamped = false }: MessageSource) {
     this.origin = origin;
+    this.originHash = originHash(origin);
     this.isStamped = isStamped;
     this.header = kind === "room" ? createEnvelopeHeader({ kind, origin, target, isStamped, except: [] }) : undefined;
   }

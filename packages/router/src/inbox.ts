@@ -12,7 +12,7 @@ import { Arrivals, type Inbound } from "./arrivals.js";
 import type { IncomingRequests } from "./incoming-requests.js";
 import type { ServerMessageHandler } from "./options.js";
 import type { PendingAnswers } from "./pending-answers.js";
-import { messageId } from "./recent-messages.js";
+import { messageId, originHash } from "./recent-messages.js";
 import type { RoomStream } from "./room-stream.js";
 import type { SubscribedRoom } from "./room-subscriptions.js";
 import type { StreamMessage } from "./stream-message.js";
@@ -69,7 +69,7 @@ export class Inbox {
     const message = this.#decodeOf(room, bytes);
     if (message === undefined) return undefined;
     const { origin, epoch, sequence, payload, except } = message;
-    if (isUtf8(payload)) return { id: messageId(origin, epoch, sequence), payload, except };
+    if (isUtf8(payload)) return { id: messageId(originHash(origin), epoch, sequence), payload, except };
     this.counts.damaged++;
     return undefined;
   }
@@ -115,7 +115,7 @@ export class Inbox {
   /** Its place in the history is what counts, and not its publisher's number. */
   #take(
     stream: RoomStream,
-    { origin }: Inbound,
+    { originHash: origin }: Inbound,
     { epoch, sequence }: EnvelopePosition,
     payload: Uint8Array,
     except: readonly string[],

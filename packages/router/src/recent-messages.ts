@@ -33,8 +33,14 @@ export class RecentMessages {
 }
 
 /** Tells messages of a room apart, as long as no two by chance agree: one of 4 billion would. */
-export function messageId(origin: string, epoch: number, sequence: number): number {
-  let hash = Math.imul(epoch ^ 0x9e3779b9, 0x85ebca6b) ^ Math.imul(sequence, 0xc2b2ae35);
-  for (let i = 0; i < origin.length; i++) hash = Math.imul(hash ^ origin.charCodeAt(i), 0x01000193);
+export function messageId(origin: number, epoch: number, sequence: number): number {
+  const hash = Math.imul(epoch ^ origin, 0x85ebca6b) ^ Math.imul(sequence, 0xc2b2ae35);
   return (hash ^ (hash >>> 15)) >>> 0;
+}
+
+/** What a server's id counts for in {@link messageId}: made once for each, and not for each message. */
+export function originHash(serverId: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < serverId.length; i++) hash = Math.imul(hash ^ serverId.charCodeAt(i), 0x01000193);
+  return hash >>> 0;
 }

@@ -171,6 +171,63 @@ describe("a recoverable room", () => {
     expect(upTo(6, 16)).toEqual(expect.arrayContaining(numbersOf(late).slice(0, -2)));
   });
 
+  it("looks once more when the link is proven: what it read before may have been of a master that was replaced", async () => {
+    const place = await startPlace();
+    const link = createRedisStore({ url: place.redis.url, prefix: place.prefix, onError: () => undefined });
+    const [b, c] = [await place.start("b"), await place.start("c")];
+    const { bus, history } = link;
+    if (history === undefined) throw new Error("This store keeps histories.");
+    let heard = 0;
+    let [isDeaf, resumed, proven] = [false, (_sinceMs: number): void => undefined, (): void => undefined];
+    const a = await startServer("a", link, {
+      ...RECOVERABLE,
+      bus: {
+        publish: (channel, message) => bus.publish(channel, message),
+        subscribe: (channel, handler, onResumed) => {
+          if (channel.kind === "room") resumed = (sinceMs) => onResumed?.(sinceMs);
+          return bus.subscribe(
+            channel,
+            (message) => {
+              if (channel.kind === "room") heard++;
+              if (!isDeaf) handler(message);
+            },
+            onResumed,
+          );
+        },
+      },
+      history: {
+        append: (room, draft) => history.append(room, draft),
+        since: (room, from, limit) => history.since(room, from, limit),
+        position: (room) => history.position(room),
+        restart: (room, reached, notice) => history.restart(room, reached, notice),
+        onProven: (handler) => {
+          proven = handler;
+          return () => undefined;
+        },
+      },
+    });
+    await a.router.enter("lobby");
+    await publish(b, upTo(10));
+    await eventually(() => expect(numbersOf(a)).toEqual(upTo(10)));
+    const setBack = await remember(place);
+    // It is cut off, and reads what the old master has.
+    isDeaf = true;
+    await publish(b, upTo(5, 11));
+    await eventually(() => expect(heard).toBe(15));
+    resumed(1_000);
+    await eventually(() => expect(numbersOf(a)).toEqual(upTo(15)));
+    // Before it hears the new one, that has come further under the same offsets.
+    await setBack();
+    await publish(c, upTo(5, 16));
+    await eventually(() => expect(heard).toBe(20));
+    isDeaf = false;
+    await publish(c, [30]);
+    await eventually(() => expect(numbersOf(a)).toEqual([...upTo(15), 30]));
+    expect(a.gaps).toEqual([]);
+    proven();
+    await eventually(() => expect(a.gaps).toEqual([UNKNOWN]));
+  });
+
   it("notices offsets that are given again though nothing was interrupted", async () => {
     const place = await startPlace();
     const [a, b, c] = [await place.start("a"), await place.start("b"), await place.start("c")];
