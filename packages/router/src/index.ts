@@ -5,4 +5,4 @@ export type { LocalReach, RoomOrder, WhileDown } from "./room-policy.js";
 export type { RouterStats } from "./router-stats.js";
 export type { AnswerTime, ConfirmedOutcome, Confirmation, RouteOutcome, Router } from "./router.js";
 export type { Recovery, RecoveryLimit } from "./stream-recovery.js";
-export { createRouter } from "./router.js";
+export { createRouter } from "./bus-router.js";

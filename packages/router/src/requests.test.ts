@@ -11,9 +11,9 @@ import {
 } from "@cm/protocol";
 import { eventually } from "@cm/test-kit";
 import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { createRouter } from "./bus-router.js";
 import type { ControlHandler, RouterOptions } from "./options.js";
 import { bytes, type Server, startServer, text } from "./router.fixture.js";
-import { createRouter } from "./router.js";
 
 const SOON = { confirmMs: 10_000 };
 const IN_TIME = { timeoutMs: 10_000 };

@@ -6,8 +6,9 @@ import {
   type Store,
 } from "@cm/protocol";
 import { onTestFinished } from "vitest";
+import { createRouter } from "./bus-router.js";
 import type { Gap, RouterOptions } from "./options.js";
-import { createRouter, type Router } from "./router.js";
+import type { Router } from "./router.js";
 
 /** Sockets that remember what they were given. */
 export class Sockets implements LocalDelivery {

@@ -1,8 +1,8 @@
 import { createMemoryHub, createMemoryStore } from "@cm/memory-store";
 import { type CrossServerMessage, createConnectionIdSource, encodeEnvelope } from "@cm/protocol";
 import { beforeEach, describe, expect, it } from "vitest";
+import { createRouter } from "./bus-router.js";
 import { bytes, type Server, startServer } from "./router.fixture.js";
-import { createRouter } from "./router.js";
 
 describe("Router", () => {
   let a: Server;
