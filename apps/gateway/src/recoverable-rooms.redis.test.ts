@@ -89,10 +89,11 @@ describe("a client of a recoverable room", () => {
     await askRedis(redis.port, "FLUSHALL");
     await publish(ann, "new");
     const answer = placeOf(await join(bob, { ...since, offset: 40 }));
-    expect(answer).toMatchObject({ recovered: false, offset: 1 });
+    expect(answer).toMatchObject({ recovered: false });
     expect(answer.epoch).not.toBe(since.epoch);
     await publish(ann, "newer");
-    await eventually(() => expect(bob.messages()).toEqual(["newer"]));
+    // Its server may have been about to take in the first message of the new history: what the place does not name follows.
+    await eventually(() => expect(bob.messages()).toEqual(["new", "newer"].slice(Number(answer.offset))));
   });
 
   it("is refused with a place that can't be one, and is no member then", async () => {
