@@ -2,9 +2,9 @@ import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { type GatewayProcess, startGatewayProcess } from "@cm/gateway-kit/processes/gateway-process";
 import { freshPrefix } from "@cm/test-kit";
 import { describe, expect, inject, it } from "vitest";
-import { type GatewayProcess, startGatewayProcess } from "../../apps/gateway/src/testing/gateway-process.js";
 
 const run = promisify(execFile);
 const HERE = fileURLToPath(new URL("..", import.meta.url));

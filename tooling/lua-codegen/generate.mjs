@@ -1,4 +1,4 @@
-// Turns a package's lua/*.lua into its src/scripts.generated.ts. A script whose header says
+// Turns a package's lua/*.lua into its src/scripts/scripts.generated.ts. A script whose header says
 // "Uses: a, b" begins with what lua/shared/a.lua and lua/shared/b.lua define.
 //
 //   node generate.mjs            writes the module (run inside the package)
@@ -15,7 +15,7 @@ const FORBIDDEN = /redis\.p?call\(\s*['"](KEYS|SCAN)['"]/i;
 
 const folder = join(process.cwd(), "lua");
 const sharedFolder = join(folder, "shared");
-const target = join(process.cwd(), "src", "scripts.generated.ts");
+const target = join(process.cwd(), "src", "scripts", "scripts.generated.ts");
 
 function headerOf(source) {
   return source.slice(0, source.search(/^[^-\n]/m));
@@ -89,6 +89,6 @@ const present = await readFile(target, "utf8").catch(() => "");
 if (!process.argv.includes("--check")) {
   if (present !== text) await writeFile(target, text);
 } else if (present !== text) {
-  console.error("src/scripts.generated.ts is not what lua/ says. Run the codegen task and commit the result.");
+  console.error("src/scripts/scripts.generated.ts is not what lua/ says. Run the codegen task and commit the result.");
   process.exit(1);
 }

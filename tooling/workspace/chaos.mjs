@@ -22,7 +22,7 @@ await runAsProgram(import.meta.url, async (args) => {
     CHAOS_TOPOLOGY: options.topology,
     CHAOS_GATEWAYS: String(options.gateways),
   };
-  const test = "apps/gateway/src/chaos/chaos.redis.test.ts";
+  const test = "tooling/chaos/src/chaos/chaos.redis.test.ts";
   const vitest = join(ROOT, "node_modules", "vitest", "vitest.mjs");
   await runInFront(vitest, ["run", test, "--disable-console-intercept"], { env });
 });

@@ -22,12 +22,12 @@ import {
 } from "@cm/server-uws";
 import type { GatewayConfig } from "./config/gateway-config.js";
 import { createControlHandler } from "./control.js";
-import { createFailureLog, type FailureLog } from "./failure-log.js";
 import { type HealthSources, type Phase, readiness } from "./http/health.js";
 import { readPage } from "./http/static-files.js";
 import { userOf } from "./http/user-query.js";
-import { logLink } from "./link-log.js";
-import type { Logger } from "./log.js";
+import { createFailureLog, type FailureLog } from "./log/failure-log.js";
+import { logLink } from "./log/link-log.js";
+import type { Logger } from "./log/log.js";
 import { createQuestionHandler } from "./questions.js";
 import { ClientSession, type SessionContext } from "./session/client-session.js";
 
@@ -253,7 +253,7 @@ function createGatewayMembership(
     lastSeenOf: (id) => connection(id)?.lastSeenAt,
     onLeaseTaken,
     onStale: (id) => connection(id)?.close("stale"),
-    onRepair: (repair) => log.warn({ repair }, "the store held something else than what is so, which was put right"),
+    onDrift: (repair) => log.warn({ repair }, "store drifted from local state; repaired"),
     onServersLost: (ids) => {
       for (const id of ids) router.serverLost(id);
     },
@@ -303,7 +303,7 @@ function createServer(config: GatewayConfig, parts: ServerParts): UwsServer<Sess
     maxFrameBytes: config.maxFrameBytes,
     maxBackpressureBytes: config.maxBackpressureBytes,
     idleTimeoutMs: config.idleTimeoutMs,
-    authenticate: openDoor,
+    authenticate: trustQueryUser,
     nextConnectionId: () => membership.nextConnectionId(),
     handler: {
       open: (connection) => {
@@ -324,7 +324,7 @@ function createServer(config: GatewayConfig, parts: ServerParts): UwsServer<Sess
  * Takes every user at their word: `?user=name`. Whoever runs the gateway for more than
  * a trial puts something in front that knows the user, or another hook here.
  */
-function openDoor(request: UpgradeRequest): { userId: string; data: SessionHolder } {
+function trustQueryUser(request: UpgradeRequest): { userId: string; data: SessionHolder } {
   return { userId: userOf(request.query), data: {} };
 }
 

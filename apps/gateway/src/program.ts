@@ -1,7 +1,7 @@
 import { isCmError } from "@cm/protocol";
 import { type GatewayConfig, readGatewayConfig } from "./config/gateway-config.js";
 import { startGateway } from "./gateway.js";
-import { createLog, type Logger } from "./log.js";
+import { createLog, type Logger } from "./log/log.js";
 import { type StopRequest, stopped } from "./stop-request.js";
 import { reportListening, startWorkers, WORKER_END_GRACE_MS } from "./workers.js";
 

@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { createServer } from "node:net";
 import { CmError } from "@cm/protocol";
 import { type GatewayConfig, WORKER_STARTS_MAX } from "./config/gateway-config.js";
-import type { Logger } from "./log.js";
+import type { Logger } from "./log/log.js";
 import { HURRY, stopped } from "./stop-request.js";
 
 /** How long a worker that listened before waits for its next start, by how often it failed in a row. */

@@ -15,7 +15,7 @@ export type { ConnectionManagerOptions } from "./games/options.js";
 // Sockets
 export { createDistributedConnectionManager } from "./distributed/socket-manager.js";
 
-export type { DepartureMessage } from "./distributed/departures.js";
+export type { DepartureMessage } from "./distributed/leave-notices.js";
 export type {
   BroadcastOptions,
   ConfirmOptions,

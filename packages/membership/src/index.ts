@@ -1,4 +1,4 @@
 export type { CloseOptions, JoinRoomOptions, Membership, MembershipStats, NewConnection } from "./membership.js";
 export { createMembership } from "./leased-membership.js";
 export type { MembershipOptions, MembershipStore } from "./options.js";
-export type { HeldKind, Repair, RepairCounts, RepairStats } from "./repairs.js";
+export type { DriftKind, DriftReport, DriftCounts, DriftStats } from "./reconcile/drift-report.js";

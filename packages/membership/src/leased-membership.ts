@@ -8,21 +8,21 @@ import {
   requireServerId,
   toCmError,
 } from "@cm/protocol";
-import { Audit } from "./audit.js";
-import { Changes } from "./changes.js";
-import { Check } from "./check.js";
-import { LeaseKeeper } from "./lease-keeper.js";
-import { type LocalConnection, LocalConnections } from "./local-connections.js";
+import { GracePeriods } from "./connections/grace-periods.js";
+import { type LocalConnection, LocalConnections } from "./connections/local-connections.js";
+import { serializeMetadata } from "./connections/metadata.js";
+import { PendingRemovals } from "./connections/pending-removals.js";
+import { WriteGuard } from "./connections/write-guard.js";
+import { LeaseKeeper } from "./lease/lease-keeper.js";
+import { RenewalCycle } from "./lease/renewal-cycle.js";
 import type { CloseOptions, JoinRoomOptions, Membership, MembershipStats, NewConnection } from "./membership.js";
-import { serializeMetadata } from "./metadata.js";
 import { type MembershipOptions, type ResolvedMembershipOptions, resolveMembershipOptions } from "./options.js";
-import { Projection } from "./projection.js";
-import { Reaper } from "./reaper.js";
-import { isRefusal, Refusals } from "./refusals.js";
-import { Removals } from "./removals.js";
-import { RepairTally } from "./repairs.js";
-import { Settling } from "./settling.js";
-import { Upkeep } from "./upkeep.js";
+import { isPermanentError, PermanentErrors } from "./projection/permanent-errors.js";
+import { Projection } from "./projection/projection.js";
+import { Reaper } from "./reaping/reaper.js";
+import { DriftTally } from "./reconcile/drift-report.js";
+import { OwnerReconciler } from "./reconcile/owner-reconciler.js";
+import { SharedStateReconciler } from "./reconcile/shared-state-reconciler.js";
 
 /** Makes a membership. Throws `options-invalid`; touches nothing until `start`. */
 export function createMembership(options: MembershipOptions): Membership {
@@ -32,20 +32,20 @@ export function createMembership(options: MembershipOptions): Membership {
 class LeasedMembership implements Membership {
   readonly #options: ResolvedMembershipOptions;
   readonly #local: LocalConnections;
-  readonly #changes = new Changes();
+  readonly #changes = new WriteGuard();
   readonly #projection: Projection;
   readonly #keeper: LeaseKeeper;
-  readonly #upkeep: Upkeep;
-  readonly #removals: Removals;
-  readonly #settling: Settling;
+  readonly #upkeep: RenewalCycle;
+  readonly #removals: PendingRemovals;
+  readonly #settling: GracePeriods;
   /** Connections whose metadata the store has not taken. */
   readonly #outdated = new Set<LocalConnection>();
-  readonly #check: Check;
-  readonly #audit: Audit;
-  readonly #repairs = new RepairTally();
+  readonly #ownState: OwnerReconciler;
+  readonly #sharedState: SharedStateReconciler;
+  readonly #drift = new DriftTally();
   readonly #reaper: Reaper;
   /** What the store refuses for good of what is written without a caller. */
-  readonly #refusals = new Refusals((error) => this.#report(error, "projection"));
+  readonly #refusals = new PermanentErrors((error) => this.#report(error, "projection"));
   /** Servers that the last heartbeat named, or that were claimed since. */
   #lost: ReadonlySet<string> = new Set();
   #reprojections = 0;
@@ -61,13 +61,13 @@ class LeasedMembership implements Membership {
     this.#options = options;
     const { store, lastSeenOf } = options;
     this.#local = new LocalConnections({
-      roomSliceOf: (room) => store.rooms.sliceOf(room),
-      userSliceOf: (userId) => store.users.sliceOf(userId),
+      roomPartitionOf: (room) => store.rooms.partitionOf(room),
+      userPartitionOf: (userId) => store.users.partitionOf(userId),
       shelfOf: (connectionId) => requireConnectionId(connectionId).shelf,
     });
-    this.#settling = new Settling({
+    this.#settling = new GracePeriods({
       users: store.users,
-      slices: store.users.slices,
+      partitions: store.users.partitions,
       heartbeatIntervalMs: options.heartbeatIntervalMs,
       onError: (cause) => this.#report(cause, "projection"),
     });
@@ -76,7 +76,7 @@ class LeasedMembership implements Membership {
       local: this.#local,
       shelfBits: options.ids.shelfBits,
       lastSeenOf,
-      onLeaving: (userId, graceMs) => this.#settling.after(store.users.sliceOf(userId), graceMs),
+      onLeaving: (userId, graceMs) => this.#settling.after(store.users.partitionOf(userId), graceMs),
     });
     this.#keeper = new LeaseKeeper({
       servers: options.store.servers,
@@ -92,7 +92,7 @@ class LeasedMembership implements Membership {
       counters: () => ({ connections: this.#local.size, rooms: this.#local.roomCount }),
       onRegained: async (lease) => {
         this.#reprojections++;
-        this.#audit.doubt();
+        this.#sharedState.doubt();
         // Taken out at the next heartbeat: removals wait for a lease, and that waits for this.
         for (const stray of await this.#projection.strays(lease, this.#refusals)) this.#removals.later(stray);
         await this.#projection.all(lease, this.#refusals);
@@ -102,10 +102,10 @@ class LeasedMembership implements Membership {
       onTaken: (error) => options.onLeaseTaken(error),
       onError: (error) => options.onError(error, { stage: "heartbeat" }),
     });
-    this.#removals = new Removals(this.#keeper, this.#projection, this.#changes, (error) =>
+    this.#removals = new PendingRemovals(this.#keeper, this.#projection, this.#changes, (error) =>
       this.#report(error, "projection"),
     );
-    this.#upkeep = new Upkeep({
+    this.#upkeep = new RenewalCycle({
       store: options.store,
       local: this.#local,
       shelfBits: options.ids.shelfBits,
@@ -115,11 +115,11 @@ class LeasedMembership implements Membership {
     const looks = {
       store,
       beats: Math.max(1, Math.floor(options.cleanupIntervalMs / options.heartbeatIntervalMs)),
-      tally: this.#repairs,
-      onRepair: options.onRepair,
+      tally: this.#drift,
+      onDrift: options.onDrift,
       onError: (error: CmError) => this.#tell(error),
     };
-    this.#check = new Check({
+    this.#ownState = new OwnerReconciler({
       ...looks,
       local: this.#local,
       changes: this.#changes,
@@ -127,7 +127,7 @@ class LeasedMembership implements Membership {
       lease: () => this.#keeper.current(),
       shelfBits: options.ids.shelfBits,
     });
-    this.#audit = new Audit({
+    this.#sharedState = new SharedStateReconciler({
       ...looks,
       self: options.ids,
       // Whoever has not registered again by then holds no lease by any count.
@@ -308,7 +308,7 @@ class LeasedMembership implements Membership {
   async reapExpired(): Promise<number> {
     this.#requireRunning();
     const renewal = await this.#keeper.look();
-    this.#noteLost([...renewal.expired, ...renewal.buried]);
+    this.#noteLost([...renewal.expired, ...renewal.unregistered]);
     const failures: unknown[] = [];
     const connections = await this.#reaper.reapAll(this.#othersOf(renewal.expired), (cause) => failures.push(cause));
     if (failures.length > 0) throw failures[0];
@@ -323,7 +323,7 @@ class LeasedMembership implements Membership {
       pendingRemovals: this.#removals.pending,
       reapedServers: this.#reaper.reapedServers,
       reprojections: this.#reprojections,
-      repairs: this.#repairs.stats(),
+      drift: this.#drift.stats(),
     };
   }
 
@@ -368,8 +368,8 @@ class LeasedMembership implements Membership {
     }
   }
 
-  #afterBeat({ lease, expired, buried }: Renewal): void {
-    this.#noteLost([...expired, ...buried]);
+  #afterBeat({ lease, expired, unregistered }: Renewal): void {
+    this.#noteLost([...expired, ...unregistered]);
     // A slow one is not followed by a second one beside it, and does not hold up the others.
     this.#background ??= this.#round(lease).finally(() => {
       this.#background = undefined;
@@ -380,7 +380,7 @@ class LeasedMembership implements Membership {
         this.#reaping = undefined;
       });
     const { signal } = this.#stopChecking;
-    this.#checking ??= Promise.all([this.#check.beat(signal), this.#audit.beat(signal)]).finally(() => {
+    this.#checking ??= Promise.all([this.#ownState.beat(signal), this.#sharedState.beat(signal)]).finally(() => {
       this.#checking = undefined;
     });
   }
@@ -425,7 +425,7 @@ class LeasedMembership implements Membership {
 
   /** Of what the store refuses once an hour; of anything else each time. */
   #tell(cause: unknown): void {
-    if (isRefusal(cause)) this.#refusals.tell(cause);
+    if (isPermanentError(cause)) this.#refusals.tell(cause);
     else this.#report(cause, "projection");
   }
 

@@ -1,5 +1,5 @@
 import type { CmError } from "@cm/protocol";
-import type { RepairStats } from "./repairs.js";
+import type { DriftStats } from "./reconcile/drift-report.js";
 
 /** A connection that is opened. */
 export interface NewConnection {
@@ -36,7 +36,7 @@ export interface MembershipStats {
   /** How often everything was projected again: the lease was taken anew, or the store had been down. */
   readonly reprojections: number;
   /** What the comparison of the store with the truth has come to. */
-  readonly repairs: RepairStats;
+  readonly drift: DriftStats;
 }
 
 /**

@@ -14,7 +14,7 @@ import {
   type UserDirectory,
   type UserUpkeep,
 } from "@cm/protocol";
-import type { Repair } from "./repairs.js";
+import type { DriftReport } from "./reconcile/drift-report.js";
 
 /** The part of a store that a membership writes to. */
 export interface MembershipStore {
@@ -84,7 +84,7 @@ export interface MembershipOptions {
    * Called where something in the store had to be put right, at most once for each kind of
    * comparison within `cleanupIntervalMs`; for a log. Must not throw.
    */
-  readonly onRepair?: (repair: Repair) => void;
+  readonly onDrift?: (repair: DriftReport) => void;
   /**
    * Called each time the lease was taken anew, after everything was projected again and
    * before anybody else writes: for what the application keeps in the store beside it.
@@ -137,7 +137,7 @@ export function resolveMembershipOptions(options: MembershipOptions): ResolvedMe
       3_600_000,
     ),
     onServersLost: options.onServersLost ?? (() => undefined),
-    onRepair: options.onRepair ?? (() => undefined),
+    onDrift: options.onDrift ?? (() => undefined),
     onRestored: options.onRestored ?? (() => Promise.resolve()),
     onError: options.onError ?? (() => undefined),
     now: options.now ?? Date.now,

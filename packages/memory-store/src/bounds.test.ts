@@ -1,11 +1,11 @@
 import { createConnectionIdSource, type Lease, type Store } from "@cm/protocol";
 import { describe, expect, it } from "vitest";
 import { ChannelTable } from "./channel-table.js";
-import { DepartedHolders } from "./departed-holders.js";
 import { createMemoryHub, createMemoryStore } from "./index.js";
 import { worldOf } from "./memory-hub.js";
 import type { MemoryStoreOptions } from "./options.js";
-import { ReapedHolders } from "./reaped-holders.js";
+import { ReapedServers } from "./reaped-servers.js";
+import { RecentlyGone } from "./recently-gone.js";
 import { RosterFeeds } from "./roster-feeds.js";
 
 const AT_ONCE = { graceMs: 0 };
@@ -134,7 +134,7 @@ describe("what a memory store keeps beyond those who put it", () => {
 
   it("is who was cleaned up after, of the last thousand, each told once, for an hour", () => {
     let nowMs = 0;
-    const reaped = new ReapedHolders(() => nowMs);
+    const reaped = new ReapedServers(() => nowMs);
     for (let i = 0; i < 1001; i++) reaped.add(`server-${i}`, "aaaa");
     expect(reaped.take("server-0", "aaaa")).toBe(false);
     expect(reaped.take("server-1", "bbbb")).toBe(false);
@@ -145,18 +145,18 @@ describe("what a memory store keeps beyond those who put it", () => {
 
   it("is who went, of the last thousand, for ten minutes, and how far back that is known", () => {
     let nowMs = 0;
-    const departed = new DepartedHolders(() => nowMs);
+    const departed = new RecentlyGone(() => nowMs);
     for (let i = 0; i < 1001; i++) {
       nowMs = i;
       departed.add(`server-${i}`, "aaaa");
     }
     departed.takeBack("server-500", "aaaa");
-    const { departures, knownForMs } = departed.known();
-    expect(departures).toHaveLength(999);
+    const { recentlyGone, knownForMs } = departed.known();
+    expect(recentlyGone).toHaveLength(999);
     // The first was forgotten.
-    expect([knownForMs, departures[0]]).toEqual([999, { serverId: "server-1", agoMs: 999 }]);
+    expect([knownForMs, recentlyGone[0]]).toEqual([999, { serverId: "server-1", agoMs: 999 }]);
     nowMs += 700_000;
     departed.add("last", "aaaa");
-    expect(departed.known()).toEqual({ departures: [{ serverId: "last", agoMs: 0 }], knownForMs: 600_000 });
+    expect(departed.known()).toEqual({ recentlyGone: [{ serverId: "last", agoMs: 0 }], knownForMs: 600_000 });
   });
 });

@@ -1,12 +1,12 @@
 import { CmError, type ConnectionRecord, type Lease, parseConnectionId, type ReapClaim } from "@cm/protocol";
-import type { Holder, ServerTable } from "./server-table.js";
+import type { Incarnation, ServerTable } from "./server-table.js";
 
 type Shelves = Map<number, Map<string, ConnectionRecord>>;
 
 /** The records of all connections, on the shelves of their owners. */
 export class ConnectionTable {
   readonly #servers: ServerTable;
-  readonly #shelves = new Map<Holder, Shelves>();
+  readonly #shelves = new Map<Incarnation, Shelves>();
 
   constructor(servers: ServerTable) {
     this.#servers = servers;
@@ -68,7 +68,7 @@ export class ConnectionTable {
     if (holder !== undefined) this.#drop(holder, shelf);
   }
 
-  #drop(holder: Holder, shelf: number): void {
+  #drop(holder: Incarnation, shelf: number): void {
     const shelves = this.#shelves.get(holder);
     shelves?.delete(shelf);
     if (shelves?.size === 0) this.#shelves.delete(holder);
@@ -76,7 +76,7 @@ export class ConnectionTable {
 }
 
 /** Where a record of this owner lies; `undefined` where the id is not one of its own. */
-function shelfOf(holder: Holder, connectionId: string): number | undefined {
+function shelfOf(holder: Incarnation, connectionId: string): number | undefined {
   const id = parseConnectionId(connectionId);
   const own = id.ok && id.value.serverId === holder.serverId && id.value.incarnation === holder.incarnation;
   return own ? id.value.shelf : undefined;

@@ -3,7 +3,7 @@ import { MemoryBus } from "./memory-bus.js";
 import type { MemoryWorld } from "./memory-hub.js";
 import { MemoryLink } from "./memory-link.js";
 import { type MemoryStoreOptions, type ResolvedMemoryStoreOptions, resolveMemoryStoreOptions } from "./options.js";
-import { SLICES, sliceOf } from "./slices.js";
+import { PARTITIONS, partitionOf } from "./partitions.js";
 
 /**
  * A store in the memory of this process: for one server, and for tests. It keeps every
@@ -44,12 +44,12 @@ class MemoryStore implements Store {
     renew: (lease, counters) => this.#call(({ servers }) => servers.renew(lease, counters)),
     release: (lease) => this.#call(({ servers }) => servers.release(lease)),
     list: () => this.#call(({ servers }) => servers.list()),
-    census: () => this.#call(({ servers }) => servers.census()),
+    snapshot: () => this.#call(({ servers }) => servers.snapshot()),
     claim: (serverId, claimant, claimMs) => this.#call(({ servers }) => servers.claim(serverId, claimant, claimMs)),
-    bury: (claim) => this.#call(({ servers }) => servers.bury(claim)),
+    unregister: (claim) => this.#call(({ servers }) => servers.unregister(claim)),
     living: () => this.#call(({ servers }) => servers.holders()),
     unknown: (holders) => this.#call(({ servers }) => servers.unknown(holders)),
-    claimRemains: (holder, claimMs) => this.#call(({ servers }) => servers.claimRemains(holder, claimMs)),
+    claimOrphan: (holder, claimMs) => this.#call(({ servers }) => servers.claimOrphan(holder, claimMs)),
   };
 
   readonly connections: Store["connections"] = {
@@ -73,10 +73,10 @@ class MemoryStore implements Store {
     renew: (lease) => this.#call(({ servers }) => void servers.holder(lease)),
     announce: (room, ttlMs) => this.#call(({ rooms }) => rooms.announce(room, ttlMs)),
     evict: (claim, room) => this.#call(({ rooms }) => rooms.evict(claim, room)),
-    held: (right, slice) => this.#call(({ rooms }) => rooms.held(right, slice)),
-    audit: (slice) => this.#call(({ rooms }) => rooms.audit(slice)),
-    slices: SLICES,
-    sliceOf,
+    held: (right, partition) => this.#call(({ rooms }) => rooms.held(right, partition)),
+    reconcile: (partition) => this.#call(({ rooms }) => rooms.reconcile(partition)),
+    partitions: PARTITIONS,
+    partitionOf,
   };
 
   readonly users: Store["users"] = {
@@ -86,16 +86,16 @@ class MemoryStore implements Store {
       this.#call(({ users }) => users.remove(lease, connections, options, this.#lastSeen)),
     connectionsOf: (userId) => this.#call(({ users }) => users.connectionsOf(userId)),
     states: (userIds) => this.#call(({ users }) => users.states(userIds)),
-    online: (page, slice) => this.#call(({ users }) => users.online(page, slice)),
+    online: (page, partition) => this.#call(({ users }) => users.online(page, partition)),
     countOnline: () => this.#call(({ users }) => users.size),
     countConnections: () => this.#call(({ users }) => users.connections),
     renew: (lease) => this.#call(({ servers }) => void servers.holder(lease)),
     evict: (claim, connections) => this.#call(({ users }) => users.evict(claim, connections, this.#lastSeen)),
-    settle: (slices) => this.#call(({ users }) => users.settle(slices, this.#lastSeen)),
-    held: (right, slice) => this.#call(({ users }) => users.held(right, slice)),
-    audit: (slice) => this.#call(({ users }) => users.audit(slice)),
-    slices: SLICES,
-    sliceOf,
+    settle: (partitions) => this.#call(({ users }) => users.settle(partitions, this.#lastSeen)),
+    held: (right, partition) => this.#call(({ users }) => users.held(right, partition)),
+    reconcile: (partition) => this.#call(({ users }) => users.reconcile(partition)),
+    partitions: PARTITIONS,
+    partitionOf,
   };
 
   readonly sessions: Store["sessions"] = {

@@ -13,15 +13,15 @@ export interface PresenceNews {
   readonly replaced?: string | undefined;
 }
 
-/** The changes of one slice of the users. */
+/** The changes of one partition of the users. */
 export class PresenceFeed {
   readonly #channel: Channel;
   readonly #channels: ChannelTable;
   readonly #now: () => number;
   #version = 0;
 
-  constructor(slice: number, channels: ChannelTable, now: () => number) {
-    this.#channel = { kind: "presence", name: String(slice) };
+  constructor(partition: number, channels: ChannelTable, now: () => number) {
+    this.#channel = { kind: "presence", name: String(partition) };
     this.#channels = channels;
     this.#now = now;
   }

@@ -7,17 +7,17 @@ import {
   type Lease,
   type Page,
   type PageRequest,
+  type PartitionReconciliation,
   type ReapClaim,
   type RoomMember,
-  type SliceAudit,
 } from "@cm/protocol";
 import type { ChannelTable } from "./channel-table.js";
 import { requireLimit } from "./order-list.js";
+import { PARTITIONS, partitionOf, requirePartition } from "./partitions.js";
 import { Roster } from "./roster.js";
 import { RosterFeeds } from "./roster-feeds.js";
-import { distinctHolders, type Holder, type ServerTable } from "./server-table.js";
+import { distinctHolders, type Incarnation, type ServerTable } from "./server-table.js";
 import type { SessionTable } from "./session-table.js";
-import { requireSlice, SLICES, sliceOf } from "./slices.js";
 
 /** Where to go on and where the reading ends, as two places in the order of joining. */
 const CURSOR = /^([0-9a-z]{1,11})\.([0-9a-z]{1,11})$/;
@@ -27,8 +27,8 @@ export class RoomTable {
   readonly #servers: ServerTable;
   readonly #sessions: SessionTable;
   readonly #feeds: RosterFeeds;
-  readonly #slices = Array.from({ length: SLICES }, () => new Map<string, Roster>());
-  readonly #lives: (owner: Holder) => boolean;
+  readonly #partitions = Array.from({ length: PARTITIONS }, () => new Map<string, Roster>());
+  readonly #lives: (owner: Incarnation) => boolean;
   #lastOrder = 0;
 
   constructor(servers: ServerTable, sessions: SessionTable, channels: ChannelTable, now: () => number) {
@@ -40,7 +40,7 @@ export class RoomTable {
 
   /** How many rooms have members. */
   get size(): number {
-    return this.#slices.reduce((total, { size }) => total + size, 0);
+    return this.#partitions.reduce((total, { size }) => total + size, 0);
   }
 
   /** How many rooms are announced. */
@@ -112,21 +112,23 @@ export class RoomTable {
     return evicted;
   }
 
-  held(right: Lease | ReapClaim, slice: number): HeldRoom[] {
+  held(right: Lease | ReapClaim, partition: number): HeldRoom[] {
     const owns = this.#servers.seen(right);
-    return [...requireSlice(this.#slices, slice)]
+    return [...requirePartition(this.#partitions, partition)]
       .map(([room, roster]) => ({ room, members: roster.membersOf(owns) }))
       .filter(({ members }) => members.length > 0);
   }
 
   /** Nothing is derived here; whose the members are. */
-  audit(slice: number): SliceAudit {
-    const owners = [...requireSlice(this.#slices, slice).values()].flatMap((roster) => [...roster.owners()]);
+  reconcile(partition: number): PartitionReconciliation {
+    const owners = [...requirePartition(this.#partitions, partition).values()].flatMap((roster) => [
+      ...roster.owners(),
+    ]);
     return { repaired: 0, holders: distinctHolders(owners) };
   }
 
   #rostersBeside(room: string): Map<string, Roster> {
-    return requireSlice(this.#slices, sliceOf(room));
+    return requirePartition(this.#partitions, partitionOf(room));
   }
 
   #roster(room: string): Roster | undefined {

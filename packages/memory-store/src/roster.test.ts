@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Roster } from "./roster.js";
-import type { Holder } from "./server-table.js";
+import type { Incarnation } from "./server-table.js";
 
-const alpha: Holder = { serverId: "alpha", incarnation: "aaaa", expiresAtMs: 1 };
-const beta: Holder = { serverId: "beta", incarnation: "bbbb", expiresAtMs: 1 };
+const alpha: Incarnation = { serverId: "alpha", incarnation: "aaaa", expiresAtMs: 1 };
+const beta: Incarnation = { serverId: "beta", incarnation: "bbbb", expiresAtMs: 1 };
 const everybody = () => true;
 
 function member(id: number) {
@@ -29,7 +29,7 @@ describe("roster", () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 400 }), fc.integer({ min: 1, max: 9 }), (steps, limit) => {
         const roster = new Roster();
-        const model = new Map<string, Holder>();
+        const model = new Map<string, Incarnation>();
         let order = 0;
         for (const { id, join, owner } of steps) {
           const { connectionId } = member(id);

@@ -1,15 +1,15 @@
 import type { RoomMember } from "@cm/protocol";
 import { type Ordered, OrderList } from "./order-list.js";
-import type { Holder } from "./server-table.js";
+import type { Incarnation } from "./server-table.js";
 
 interface Entry extends RoomMember, Ordered {
-  readonly owner: Holder;
+  readonly owner: Incarnation;
 }
 
 /** The members of one room, in the order of joining, which grows over all rooms. */
 export class Roster {
   readonly #byId = new Map<string, Entry>();
-  readonly #byOwner = new Map<Holder, number>();
+  readonly #byOwner = new Map<Incarnation, number>();
   readonly #entries = new OrderList<Entry>();
 
   get size(): number {
@@ -17,12 +17,12 @@ export class Roster {
   }
 
   /** Whether the connection is a member by this owner. */
-  has(connectionId: string, owner: Holder): boolean {
+  has(connectionId: string, owner: Incarnation): boolean {
     return this.#byId.get(connectionId)?.owner === owner;
   }
 
   /** Whether the member was added; `false` where it was there already, from the same owner. */
-  add(member: RoomMember, owner: Holder, order: number): boolean {
+  add(member: RoomMember, owner: Incarnation, order: number): boolean {
     const { connectionId, userId } = member;
     const known = this.#byId.get(connectionId);
     if (known !== undefined) {
@@ -37,7 +37,7 @@ export class Roster {
   }
 
   /** Takes a member of this owner out and says who it was. */
-  remove(connectionId: string, owner: Holder): RoomMember | undefined {
+  remove(connectionId: string, owner: Incarnation): RoomMember | undefined {
     const entry = this.#byId.get(connectionId);
     if (entry?.owner !== owner) return undefined;
     this.#delete(entry);
@@ -45,24 +45,24 @@ export class Roster {
   }
 
   /** Who owns members. */
-  owners(): Iterable<Holder> {
+  owners(): Iterable<Incarnation> {
     return this.#byOwner.keys();
   }
 
   /** Takes all members of these owners out and says who they were. */
-  removeAll(owns: (owner: Holder) => boolean): RoomMember[] {
+  removeAll(owns: (owner: Incarnation) => boolean): RoomMember[] {
     const removed = this.#entriesOf(owns);
     for (const entry of removed) this.#delete(entry);
     return removed.map(toMember);
   }
 
   /** The members of these owners. */
-  membersOf(owns: (owner: Holder) => boolean): RoomMember[] {
+  membersOf(owns: (owner: Incarnation) => boolean): RoomMember[] {
     return this.#entriesOf(owns).map(toMember);
   }
 
   /** Members of owners that live. */
-  count(lives: (owner: Holder) => boolean): number {
+  count(lives: (owner: Incarnation) => boolean): number {
     let total = 0;
     for (const [owner, members] of this.#byOwner) if (lives(owner)) total += members;
     return total;
@@ -76,13 +76,13 @@ export class Roster {
     after: number,
     until: number,
     limit: number,
-    lives: (owner: Holder) => boolean,
+    lives: (owner: Incarnation) => boolean,
   ): { readonly items: RoomMember[]; readonly next: number | undefined } {
     const { items, next } = this.#entries.page(after, until, limit, ({ owner }) => lives(owner));
     return { items: items.map(toMember), next };
   }
 
-  #entriesOf(owns: (owner: Holder) => boolean): Entry[] {
+  #entriesOf(owns: (owner: Incarnation) => boolean): Entry[] {
     return [...this.#byOwner.keys()].some(owns) ? this.#entries.filter(({ owner }) => owns(owner)) : [];
   }
 

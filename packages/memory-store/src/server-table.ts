@@ -1,8 +1,8 @@
-import type { ServerCensus, ServerCounters, ServerInfo, ServerRegistration } from "@cm/protocol";
-import { CmError, type Lease, type LeaseHolder, type ReapClaim, type Renewal } from "@cm/protocol";
-import { DepartedHolders } from "./departed-holders.js";
-import { ReapedHolders } from "./reaped-holders.js";
-import { RemainsClaims } from "./remains-claims.js";
+import type { RegistrySnapshot, ServerCounters, ServerInfo, ServerRegistration } from "@cm/protocol";
+import { CmError, type Lease, type ReapClaim, type Renewal, type ServerIncarnation } from "@cm/protocol";
+import { OrphanClaims } from "./orphan-claims.js";
+import { ReapedServers } from "./reaped-servers.js";
+import { RecentlyGone } from "./recently-gone.js";
 
 /** The most expired servers that one renewal names; see the contract of `Renewal`. */
 const EXPIRED_MAX = 100;
@@ -11,11 +11,11 @@ const EXPIRED_MAX = 100;
  * One incarnation of a server. What it has put refers to it, so whether a member or a
  * record counts is one comparison. A holder that was forgotten stays dead for good.
  */
-export interface Holder extends LeaseHolder {
+export interface Incarnation extends ServerIncarnation {
   expiresAtMs: number;
 }
 
-interface Row extends Holder {
+interface Row extends Incarnation {
   registration: ServerRegistration;
   counters: ServerCounters;
   token: number;
@@ -25,7 +25,7 @@ interface Row extends Holder {
 }
 
 /** The names of owners, each once. */
-export function distinctHolders(owners: Iterable<Holder>): LeaseHolder[] {
+export function distinctHolders(owners: Iterable<Incarnation>): ServerIncarnation[] {
   const names = new Map([...new Set(owners)].map((owner) => [`${owner.serverId}.${owner.incarnation}`, owner]));
   return [...names.values()].map(holderOf);
 }
@@ -34,16 +34,16 @@ export function distinctHolders(owners: Iterable<Holder>): LeaseHolder[] {
 export class ServerTable {
   readonly #now: () => number;
   readonly #rows = new Map<string, Row>();
-  readonly #reaped: ReapedHolders;
-  readonly #remains: RemainsClaims;
-  readonly #departed: DepartedHolders;
+  readonly #reaped: ReapedServers;
+  readonly #remains: OrphanClaims;
+  readonly #departed: RecentlyGone;
   #lastToken = 0;
 
   constructor(now: () => number) {
     this.#now = now;
-    this.#reaped = new ReapedHolders(now);
-    this.#remains = new RemainsClaims(now);
-    this.#departed = new DepartedHolders(now);
+    this.#reaped = new ReapedServers(now);
+    this.#remains = new OrphanClaims(now);
+    this.#departed = new RecentlyGone(now);
   }
 
   acquire(registration: ServerRegistration, ttlMs: number): Lease {
@@ -88,7 +88,7 @@ export class ServerTable {
   renew(lease: Lease, counters: ServerCounters): Renewal {
     const row = this.#require(lease);
     const now = this.#now();
-    const buried = this.#reaped.since(row.lastHeartbeat, EXPIRED_MAX);
+    const unregistered = this.#reaped.since(row.lastHeartbeat, EXPIRED_MAX);
     row.counters = { connections: counters.connections, rooms: counters.rooms };
     row.lastHeartbeat = now;
     row.expiresAtMs = now + lease.ttlMs;
@@ -96,7 +96,7 @@ export class ServerTable {
     for (const { serverId, expiresAtMs } of this.#rows.values()) {
       if (expired.length < EXPIRED_MAX && expiresAtMs <= now) expired.push(serverId);
     }
-    return { lease: { ...lease, expiresAtMs: row.expiresAtMs }, expired, buried };
+    return { lease: { ...lease, expiresAtMs: row.expiresAtMs }, expired, unregistered };
   }
 
   release(lease: Lease): void {
@@ -115,7 +115,7 @@ export class ServerTable {
     return living;
   }
 
-  census(): ServerCensus {
+  snapshot(): RegistrySnapshot {
     return { present: [...this.#rows.keys()], ...this.#departed.known() };
   }
 
@@ -132,7 +132,7 @@ export class ServerTable {
     return { serverId, incarnation: row.incarnation, shelfBits: row.registration.shelfBits, expiresAtMs };
   }
 
-  bury(claim: ReapClaim): void {
+  unregister(claim: ReapClaim): void {
     const row = this.#claimed(claim);
     if (row === undefined) return;
     this.#reaped.add(row.serverId, row.incarnation);
@@ -140,15 +140,15 @@ export class ServerTable {
   }
 
   /** Who holds a lease. */
-  holders(): LeaseHolder[] {
+  holders(): ServerIncarnation[] {
     return [...this.#rows.values()].filter((row) => this.lives(row)).map(holderOf);
   }
 
-  unknown(holders: readonly LeaseHolder[]): LeaseHolder[] {
+  unknown(holders: readonly ServerIncarnation[]): ServerIncarnation[] {
     return holders.filter((holder) => !this.#isKnown(holder)).map(holderOf);
   }
 
-  claimRemains(holder: LeaseHolder, claimMs: number): ReapClaim | undefined {
+  claimOrphan(holder: ServerIncarnation, claimMs: number): ReapClaim | undefined {
     requireDuration(claimMs, "claimMs");
     if (this.#isKnown(holder)) return undefined;
     return { ...holderOf(holder), shelfBits: 0, expiresAtMs: this.#remains.add(holder, claimMs) };
@@ -159,25 +159,25 @@ export class ServerTable {
    * to be the one that the last renewal brought: a store that spreads over machines can
    * judge a write by what the lease itself says alone, and this one is no laxer.
    */
-  holder(lease: Lease): Holder {
+  holder(lease: Lease): Incarnation {
     if (lease.expiresAtMs <= this.#now()) throw lost(lease);
     return this.#require(lease);
   }
 
   /** The dead server that a claim gives the right to, while it does. */
-  claimed(claim: ReapClaim): Holder | undefined {
+  claimed(claim: ReapClaim): Incarnation | undefined {
     return this.#claimed(claim);
   }
 
   /** Whose members and connections a claim gives the right to remove, while it does: of dead servers and of unknown ones. */
-  evicted(claim: ReapClaim): ((owner: Holder) => boolean) | undefined {
+  evicted(claim: ReapClaim): ((owner: Incarnation) => boolean) | undefined {
     const isRemains = claim.expiresAtMs > this.#now() && this.#remains.runs(claim) && !this.#isKnown(claim);
     if (!isRemains && this.#claimed(claim) === undefined) return undefined;
     return (owner) => isSame(owner, claim) && !this.lives(owner);
   }
 
   /** Whose things a lease or a claim gives the right to see. */
-  seen(right: Lease | ReapClaim): (owner: Holder) => boolean {
+  seen(right: Lease | ReapClaim): (owner: Incarnation) => boolean {
     // Only leases have a token.
     if (!("token" in right)) return this.evicted(right) ?? (() => false);
     const holder = this.holder(right);
@@ -185,12 +185,12 @@ export class ServerTable {
   }
 
   /** The living incarnation of a server, if it is this one. */
-  living(serverId: string, incarnation: string): Holder | undefined {
+  living(serverId: string, incarnation: string): Incarnation | undefined {
     const row = this.#rows.get(serverId);
     return row !== undefined && row.incarnation === incarnation && this.lives(row) ? row : undefined;
   }
 
-  lives(holder: Holder): boolean {
+  lives(holder: Incarnation): boolean {
     return holder.expiresAtMs > this.#now();
   }
 
@@ -217,7 +217,7 @@ export class ServerTable {
     return held ? row : undefined;
   }
 
-  #isKnown(holder: LeaseHolder): boolean {
+  #isKnown(holder: ServerIncarnation): boolean {
     return this.#rows.get(holder.serverId)?.incarnation === holder.incarnation;
   }
 
@@ -228,11 +228,11 @@ export class ServerTable {
   }
 }
 
-function holderOf({ serverId, incarnation }: LeaseHolder): LeaseHolder {
+function holderOf({ serverId, incarnation }: ServerIncarnation): ServerIncarnation {
   return { serverId, incarnation };
 }
 
-function isSame(left: LeaseHolder, right: LeaseHolder): boolean {
+function isSame(left: ServerIncarnation, right: ServerIncarnation): boolean {
   return left.serverId === right.serverId && left.incarnation === right.incarnation;
 }
 

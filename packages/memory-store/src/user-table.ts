@@ -4,24 +4,24 @@ import {
   type Lease,
   type Page,
   type PageRequest,
+  type PartitionReconciliation,
   type ReapClaim,
   type RemoveOptions,
-  type SliceAudit,
   type UserConnection,
   type UserState,
 } from "@cm/protocol";
 import type { ChannelTable } from "./channel-table.js";
 import { LastSeen, type LastSeenLimits } from "./last-seen.js";
 import { requireLimit } from "./order-list.js";
+import { PARTITIONS, partitionOf, requirePartition } from "./partitions.js";
 import { PresenceFeed } from "./presence-feed.js";
-import { distinctHolders, type Holder, type ServerTable } from "./server-table.js";
-import { requireSlice, SLICES, sliceOf } from "./slices.js";
-import { UserSlice } from "./user-slice.js";
+import { distinctHolders, type Incarnation, type ServerTable } from "./server-table.js";
+import { UserPartition } from "./user-partition.js";
 
 /** The most users that the contract lets one ask about at once. */
 const STATES_MAX = 1000;
 
-/** Slice, where to go on and where the reading ends, the latter as places in the order of coming online. */
+/** Partition, where to go on and where the reading ends, the latter as places in the order of coming online. */
 const CURSOR = /^([0-9a-z]{1,2})\.([0-9a-z]{1,11})\.([0-9a-z]{1,11})$/;
 
 /** Which connections a user has. */
@@ -29,8 +29,8 @@ export class UserTable {
   readonly #servers: ServerTable;
   readonly #now: () => number;
   readonly #seen: LastSeen;
-  readonly #slices: readonly UserSlice[];
-  readonly #lives: (owner: Holder) => boolean;
+  readonly #partitions: readonly UserPartition[];
+  readonly #lives: (owner: Incarnation) => boolean;
   #lastOrder = 0;
 
   constructor(servers: ServerTable, channels: ChannelTable, now: () => number) {
@@ -38,21 +38,21 @@ export class UserTable {
     this.#servers = servers;
     this.#now = now;
     this.#seen = seen;
-    this.#slices = Array.from(
-      { length: SLICES },
-      (_, slice) => new UserSlice(new PresenceFeed(slice, channels, now), seen),
+    this.#partitions = Array.from(
+      { length: PARTITIONS },
+      (_, partition) => new UserPartition(new PresenceFeed(partition, channels, now), seen),
     );
     this.#lives = (owner) => servers.lives(owner);
   }
 
   /** How many users are online. */
   get size(): number {
-    return this.#slices.reduce((total, { size }) => total + size, 0);
+    return this.#partitions.reduce((total, { size }) => total + size, 0);
   }
 
   /** How many connections users have. */
   get connections(): number {
-    return this.#slices.reduce((total, { connections }) => total + connections, 0);
+    return this.#partitions.reduce((total, { connections }) => total + connections, 0);
   }
 
   /** How many users who are offline are remembered. */
@@ -82,7 +82,7 @@ export class UserTable {
       });
     }
     const owner = this.#servers.holder(lease);
-    const owns = (each: Holder): boolean => each === owner;
+    const owns = (each: Incarnation): boolean => each === owner;
     this.#remove(owns, connections, graceMs === 0 ? undefined : this.#now() + graceMs, limits);
   }
 
@@ -91,11 +91,11 @@ export class UserTable {
     if (owns !== undefined) this.#remove(owns, connections, undefined, limits);
   }
 
-  settle(slices: readonly number[], limits: LastSeenLimits): number | undefined {
+  settle(partitions: readonly number[], limits: LastSeenLimits): number | undefined {
     const now = this.#now();
     let next: number | undefined;
-    for (const slice of slices.map((each) => requireSlice(this.#slices, each))) {
-      const at = slice.settle(now, limits);
+    for (const partition of partitions.map((each) => requirePartition(this.#partitions, each))) {
+      const at = partition.settle(now, limits);
       if (at !== undefined) next = Math.min(next ?? at, at);
     }
     return next === undefined ? undefined : next - now;
@@ -114,33 +114,33 @@ export class UserTable {
 
   online({ cursor, limit }: PageRequest, only?: number): Page<UserState> {
     requireLimit(limit);
-    if (only !== undefined) requireSlice(this.#slices, only);
+    if (only !== undefined) requirePartition(this.#partitions, only);
     // Those who come online during a reading are left out, so that it ends.
-    const start = { slice: only ?? 0, after: 0, until: this.#lastOrder };
-    const { slice: first, after, until } = cursor === undefined ? start : this.#readCursor(cursor, only);
+    const start = { partition: only ?? 0, after: 0, until: this.#lastOrder };
+    const { partition: first, after, until } = cursor === undefined ? start : this.#readCursor(cursor, only);
     const items: UserState[] = [];
-    const end = only === undefined ? SLICES : only + 1;
-    for (let slice = first; slice < end; slice++) {
-      const from = slice === first ? after : 0;
-      if (items.length === limit) return { items, cursor: cursorOf(slice, from, until) };
-      const page = requireSlice(this.#slices, slice).page(from, until, limit - items.length, this.#lives);
+    const end = only === undefined ? PARTITIONS : only + 1;
+    for (let partition = first; partition < end; partition++) {
+      const from = partition === first ? after : 0;
+      if (items.length === limit) return { items, cursor: cursorOf(partition, from, until) };
+      const page = requirePartition(this.#partitions, partition).page(from, until, limit - items.length, this.#lives);
       items.push(...page.items);
-      if (page.next !== undefined) return { items, cursor: cursorOf(slice, page.next, until) };
+      if (page.next !== undefined) return { items, cursor: cursorOf(partition, page.next, until) };
     }
     return { items, cursor: undefined };
   }
 
-  held(right: Lease | ReapClaim, slice: number): UserConnection[] {
-    return requireSlice(this.#slices, slice).held(this.#servers.seen(right));
+  held(right: Lease | ReapClaim, partition: number): UserConnection[] {
+    return requirePartition(this.#partitions, partition).held(this.#servers.seen(right));
   }
 
   /** Nothing is derived here; whose the connections are. */
-  audit(slice: number): SliceAudit {
-    return { repaired: 0, holders: distinctHolders(requireSlice(this.#slices, slice).owners()) };
+  reconcile(partition: number): PartitionReconciliation {
+    return { repaired: 0, holders: distinctHolders(requirePartition(this.#partitions, partition).owners()) };
   }
 
-  #of(userId: string): UserSlice {
-    return requireSlice(this.#slices, sliceOf(userId));
+  #of(userId: string): UserPartition {
+    return requirePartition(this.#partitions, partitionOf(userId));
   }
 
   #state(userId: string): UserState {
@@ -148,7 +148,7 @@ export class UserTable {
   }
 
   #remove(
-    owns: (owner: Holder) => boolean,
+    owns: (owner: Incarnation) => boolean,
     connections: readonly UserConnection[],
     leavesAtMs: number | undefined,
     limits: LastSeenLimits,
@@ -159,19 +159,19 @@ export class UserTable {
   #readCursor(
     cursor: unknown,
     only: number | undefined,
-  ): { readonly slice: number; readonly after: number; readonly until: number } {
+  ): { readonly partition: number; readonly after: number; readonly until: number } {
     const match = typeof cursor === "string" ? CURSOR.exec(cursor) : null;
-    const [slice, after, until] = [1, 2, 3].map((i) => Number.parseInt(match?.[i] ?? "", 36));
-    if (slice === undefined || after === undefined || until === undefined) throw badCursor();
+    const [partition, after, until] = [1, 2, 3].map((i) => Number.parseInt(match?.[i] ?? "", 36));
+    if (partition === undefined || after === undefined || until === undefined) throw badCursor();
     // False for NaN as well.
-    const isOwn = after >= 0 && after <= until && until <= this.#lastOrder && slice < SLICES;
-    if (!isOwn || (only !== undefined && slice !== only)) throw badCursor();
-    return { slice, after, until };
+    const isOwn = after >= 0 && after <= until && until <= this.#lastOrder && partition < PARTITIONS;
+    if (!isOwn || (only !== undefined && partition !== only)) throw badCursor();
+    return { partition, after, until };
   }
 }
 
-function cursorOf(slice: number, after: number, until: number): string {
-  return [slice, after, until].map((each) => each.toString(36)).join(".");
+function cursorOf(partition: number, after: number, until: number): string {
+  return [partition, after, until].map((each) => each.toString(36)).join(".");
 }
 
 function badCursor(): CmError {

@@ -1,6 +1,6 @@
 import { type CmError, type PresenceChange, toCmError, type UserState } from "@cm/protocol";
-import type { Kept } from "./kept.js";
-import type { Tellings, UsersWatch } from "./tellings.js";
+import type { Budget } from "./budget.js";
+import type { SnapshotBatch, UsersWatch } from "./snapshot-batch.js";
 import {
   absent,
   changed,
@@ -14,12 +14,12 @@ import {
 /** The users of one feed who are online, for those who watch all of them. */
 export class OnlineUsers {
   readonly #users = new Map<string, UserPresence>();
-  readonly #kept: Kept;
+  readonly #kept: Budget;
   /** Watches that hold it, and whether they have begun. */
   readonly #watches = new Map<UsersWatch, boolean>();
   #isRead = false;
 
-  constructor(kept: Kept) {
+  constructor(kept: Budget) {
     this.#kept = kept;
   }
 
@@ -73,7 +73,7 @@ export class OnlineUsers {
   }
 
   /** Takes what a reading of all who are online brought, and of all who were before; see `WatchedUsers`. */
-  install(states: ReadonlyMap<string, UserState>, tellings: Tellings, keepsMissing: boolean): void {
+  install(states: ReadonlyMap<string, UserState>, tellings: SnapshotBatch, keepsMissing: boolean): void {
     if (!this.isWanted) return;
     this.#isRead = true;
     for (const state of states.values()) {

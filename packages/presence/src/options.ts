@@ -2,7 +2,7 @@ import { type Bus, CmError, type OnError, type RoomDirectory, type UserDirectory
 
 /** The part of a store that presence reads. */
 export interface PresenceStore {
-  readonly users: Pick<UserDirectory, "states" | "online" | "countOnline" | "slices" | "sliceOf">;
+  readonly users: Pick<UserDirectory, "states" | "online" | "countOnline" | "partitions" | "partitionOf">;
   readonly rooms: Pick<RoomDirectory, "members" | "count" | "announce">;
   /**
    * It subscribes to the channels of feeds and rosters; a bus has one subscription a

@@ -1,8 +1,8 @@
 import { CmError, type Page, type PageRequest, requireName } from "@cm/protocol";
+import { Budget } from "./budget.js";
 import { Channels } from "./channels.js";
-import { Kept } from "./kept.js";
 import { type PresenceOptions, type ResolvedPresenceOptions, resolvePresenceOptions } from "./options.js";
-import { Rechecks } from "./rechecks.js";
+import { PeriodicRefresh } from "./periodic-refresh.js";
 import { RoomFeed } from "./room-feed.js";
 import type { RosterMember } from "./roster.js";
 import { RosterReader } from "./roster-reader.js";
@@ -71,24 +71,24 @@ export function createPresence(options: PresenceOptions): Presence {
 class StorePresence implements Presence {
   readonly #options: ResolvedPresenceOptions;
   readonly #channels: Channels;
-  readonly #kept: Kept;
+  readonly #kept: Budget;
   readonly #states: StateReader;
   readonly #rosters: RosterReader;
   readonly #users: UserFeeds;
   readonly #rooms = new Map<string, RoomFeed>();
   readonly #watches = new Set<Watch>();
-  readonly #rechecks: Rechecks;
+  readonly #rechecks: PeriodicRefresh;
   #closing: Promise<void> | undefined;
 
   constructor(options: ResolvedPresenceOptions) {
     const { store, onError, maxKept, recheckIntervalMs } = options;
     this.#options = options;
     this.#channels = new Channels(store.bus, onError);
-    this.#kept = new Kept(maxKept);
+    this.#kept = new Budget(maxKept);
     this.#states = new StateReader(store.users);
     this.#rosters = new RosterReader(store.rooms, this.#states);
     this.#users = new UserFeeds(options, this.#channels, this.#kept, this.#states);
-    this.#rechecks = new Rechecks(recheckIntervalMs, () => [...this.#users.all, ...this.#rooms.values()]);
+    this.#rechecks = new PeriodicRefresh(recheckIntervalMs, () => [...this.#users.all, ...this.#rooms.values()]);
   }
 
   async get(userId: string): Promise<UserPresence> {

@@ -1,7 +1,7 @@
 import { type CmError, parseRosterChange, type RosterChange, toCmError } from "@cm/protocol";
+import type { Budget } from "./budget.js";
 import { ChangeChain, type Reading } from "./change-chain.js";
 import type { Channels, OpenChannel } from "./channels.js";
-import type { Kept } from "./kept.js";
 import { sameJson } from "./metadata.js";
 import type { ResolvedPresenceOptions } from "./options.js";
 import { isSameRoster, memberOf, type RosterMember } from "./roster.js";
@@ -23,7 +23,7 @@ export interface RoomFeedOptions {
   readonly room: string;
   readonly reader: RosterReader;
   readonly channels: Channels;
-  readonly kept: Kept;
+  readonly kept: Budget;
 }
 
 /** A room whose members somebody watches. */

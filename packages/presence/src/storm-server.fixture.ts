@@ -48,7 +48,7 @@ export class StormServer {
         return users.add(lease, [connection]);
       }
       case "settle":
-        await users.settle(Array.from({ length: users.slices }, (_, slice) => slice));
+        await users.settle(Array.from({ length: users.partitions }, (_, partition) => partition));
         return;
       case "crash":
         return this.#crash();
@@ -85,7 +85,7 @@ export class StormServer {
       return won;
     });
     await Promise.all([users.evict(claim, this.#connections), rooms.evict(claim, STORM_ROOM)]);
-    await servers.bury(claim);
+    await servers.unregister(claim);
     this.#connections = [];
     this.#lease = undefined;
     this.#ids = createConnectionIdSource({ serverId: this.#serverId });

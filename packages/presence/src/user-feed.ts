@@ -1,11 +1,11 @@
 import { type PresenceChange, parsePresenceChange, type UserState } from "@cm/protocol";
+import type { Budget } from "./budget.js";
 import { ChangeChain, type Reading } from "./change-chain.js";
 import type { Channels, OpenChannel } from "./channels.js";
-import type { Kept } from "./kept.js";
 import { OnlineUsers } from "./online-users.js";
 import type { ResolvedPresenceOptions } from "./options.js";
+import { SnapshotBatch } from "./snapshot-batch.js";
 import type { StateReader } from "./state-reader.js";
-import { Tellings } from "./tellings.js";
 import { type WatchedUser, WatchedUsers } from "./watched-users.js";
 
 /** The most users that the contract gives in one page. */
@@ -14,15 +14,15 @@ const PAGE_MAX = 1_000;
 /** What a {@link UserFeed} needs. */
 export interface UserFeedOptions {
   readonly options: ResolvedPresenceOptions;
-  readonly slice: number;
+  readonly partition: number;
   /** Some user of this feed, there or not: by him the feed's version is read. */
   readonly sampleUser: string;
   readonly reader: StateReader;
   readonly channels: Channels;
-  readonly kept: Kept;
+  readonly kept: Budget;
 }
 
-/** One slice of the users, as far as somebody watches them. */
+/** One partition of the users, as far as somebody watches them. */
 export class UserFeed {
   readonly watched: WatchedUsers;
   readonly online: OnlineUsers;
@@ -40,7 +40,7 @@ export class UserFeed {
   #hasWaited = false;
 
   constructor(parts: UserFeedOptions) {
-    const { options, slice, channels, kept } = parts;
+    const { options, partition, channels, kept } = parts;
     this.#parts = parts;
     this.watched = new WatchedUsers(kept, options.maxBufferedChanges, () => this.recheck());
     this.online = new OnlineUsers(kept);
@@ -54,7 +54,7 @@ export class UserFeed {
       onError: (error) => options.onError(error, { stage: "subscription" }),
     });
     this.#channel = channels.open(
-      { kind: "presence", name: String(slice) },
+      { kind: "presence", name: String(partition) },
       {
         parse: parsePresenceChange,
         onChange: (change) => {
@@ -68,8 +68,8 @@ export class UserFeed {
     );
   }
 
-  get slice(): number {
-    return this.#parts.slice;
+  get partition(): number {
+    return this.#parts.partition;
   }
 
   /** Settles when the feed's channel is live. */
@@ -85,7 +85,7 @@ export class UserFeed {
     const reading = ++this.#readings;
     const version = this.#chain.version;
     const states = await this.#parts.reader.read(unread.map(({ userId }) => userId));
-    const tellings = new Tellings();
+    const tellings = new SnapshotBatch();
     // The store has lost its data, and knows less than what was heard of already.
     const isLost = states.some((state) => state.version < version);
     if (isLost) this.#noteLoss();
@@ -146,7 +146,7 @@ export class UserFeed {
         if (version < known || (lacks && !this.#hasWaited && this.#restoring === undefined)) this.#noteLoss();
         this.#hasWaited = false;
         this.#isRead = true;
-        const tellings = new Tellings();
+        const tellings = new SnapshotBatch();
         const keepsMissing = this.#restoring !== undefined;
         this.watched.install(found, reading, tellings, keepsMissing);
         if (withOnline) this.online.install(found, tellings, keepsMissing);
@@ -156,10 +156,10 @@ export class UserFeed {
   }
 
   async *#onlinePages(): AsyncGenerator<UserState> {
-    const { options, slice } = this.#parts;
+    const { options, partition } = this.#parts;
     let cursor: string | undefined;
     do {
-      const page = await options.store.users.online({ limit: PAGE_MAX, cursor }, slice);
+      const page = await options.store.users.online({ limit: PAGE_MAX, cursor }, partition);
       yield* page.items;
       cursor = page.cursor;
     } while (cursor !== undefined);

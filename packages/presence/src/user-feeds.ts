@@ -1,9 +1,9 @@
 import type { UserDirectory } from "@cm/protocol";
+import type { Budget } from "./budget.js";
 import type { Channels } from "./channels.js";
-import type { Kept } from "./kept.js";
 import type { ResolvedPresenceOptions } from "./options.js";
+import type { UsersWatch } from "./snapshot-batch.js";
 import type { StateReader } from "./state-reader.js";
-import type { UsersWatch } from "./tellings.js";
 import { UserFeed } from "./user-feed.js";
 import type { UserPresence } from "./user-presence.js";
 import type { WatchedUser } from "./watched-users.js";
@@ -12,12 +12,12 @@ import type { WatchedUser } from "./watched-users.js";
 export class UserFeeds {
   readonly #options: ResolvedPresenceOptions;
   readonly #channels: Channels;
-  readonly #kept: Kept;
+  readonly #kept: Budget;
   readonly #reader: StateReader;
   readonly #feeds = new Map<number, UserFeed>();
   #samples: ReadonlyMap<number, string> | undefined;
 
-  constructor(options: ResolvedPresenceOptions, channels: Channels, kept: Kept, reader: StateReader) {
+  constructor(options: ResolvedPresenceOptions, channels: Channels, kept: Budget, reader: StateReader) {
     this.#options = options;
     this.#channels = channels;
     this.#kept = kept;
@@ -37,7 +37,7 @@ export class UserFeeds {
     };
     try {
       for (const userId of userIds) {
-        const feed = this.#hold(this.#options.store.users.sliceOf(userId));
+        const feed = this.#hold(this.#options.store.users.partitionOf(userId));
         try {
           held.push({ feed, user: feed.watched.hold(userId) });
         } catch (error) {
@@ -67,7 +67,7 @@ export class UserFeeds {
 
   /** Holds all feeds for a watch. */
   holdAll(watch: UsersWatch): HeldFeeds {
-    const feeds = Array.from({ length: this.#options.store.users.slices }, (_, slice) => this.#hold(slice));
+    const feeds = Array.from({ length: this.#options.store.users.partitions }, (_, partition) => this.#hold(partition));
     for (const { online } of feeds) online.hold(watch);
     return {
       begin: async () => {
@@ -86,19 +86,19 @@ export class UserFeeds {
     };
   }
 
-  #hold(slice: number): UserFeed {
-    let feed = this.#feeds.get(slice);
+  #hold(partition: number): UserFeed {
+    let feed = this.#feeds.get(partition);
     if (feed === undefined) {
       this.#samples ??= samplesOf(this.#options.store.users);
       feed = new UserFeed({
         options: this.#options,
-        slice,
-        sampleUser: this.#samples.get(slice) ?? "",
+        partition,
+        sampleUser: this.#samples.get(partition) ?? "",
         reader: this.#reader,
         channels: this.#channels,
         kept: this.#kept,
       });
-      this.#feeds.set(slice, feed);
+      this.#feeds.set(partition, feed);
     }
     feed.holders++;
     return feed;
@@ -109,7 +109,7 @@ export class UserFeeds {
     for (const feed of feeds) {
       feed.holders--;
       if (feed.holders > 0) continue;
-      this.#feeds.delete(feed.slice);
+      this.#feeds.delete(feed.partition);
       closing.push(feed.close());
     }
     await Promise.all(closing);
@@ -136,13 +136,13 @@ export function presencesOf(users: readonly WatchedUser[]): UserPresence[] {
   return users.flatMap(({ presence }) => presence ?? []);
 }
 
-/** A user of each slice, real or not. */
-function samplesOf(users: Pick<UserDirectory, "slices" | "sliceOf">): ReadonlyMap<number, string> {
+/** A user of each partition, real or not. */
+function samplesOf(users: Pick<UserDirectory, "partitions" | "partitionOf">): ReadonlyMap<number, string> {
   const samples = new Map<number, string>();
-  for (let n = 0; samples.size < users.slices; n++) {
+  for (let n = 0; samples.size < users.partitions; n++) {
     const userId = `sample-${n}`;
-    const slice = users.sliceOf(userId);
-    if (!samples.has(slice)) samples.set(slice, userId);
+    const partition = users.partitionOf(userId);
+    if (!samples.has(partition)) samples.set(partition, userId);
   }
   return samples;
 }

@@ -1,6 +1,6 @@
 import type { PresenceChange, UserState } from "@cm/protocol";
-import type { Kept } from "./kept.js";
-import type { Tellings, UsersWatch } from "./tellings.js";
+import type { Budget } from "./budget.js";
+import type { SnapshotBatch, UsersWatch } from "./snapshot-batch.js";
 import { changed, isSamePresence, isUnannounced, presenceOf, type UserPresence, withMissing } from "./user-presence.js";
 
 /** A user whom watches name. */
@@ -21,12 +21,12 @@ export interface WatchedUser {
 /** The users of one feed whom watches name. */
 export class WatchedUsers {
   readonly #users = new Map<string, WatchedUser>();
-  readonly #kept: Kept;
+  readonly #kept: Budget;
   readonly #maxEarly: number;
   readonly #onOverflow: () => void;
 
   /** `onOverflow`: more changes came before a user's first reading than are kept. */
-  constructor(kept: Kept, maxEarly: number, onOverflow: () => void) {
+  constructor(kept: Budget, maxEarly: number, onOverflow: () => void) {
     this.#kept = kept;
     this.#maxEarly = maxEarly;
     this.#onOverflow = onOverflow;
@@ -81,7 +81,12 @@ export class WatchedUsers {
    * Takes what a reading brought; readings are numbered as they begin. `keepsMissing`: the
    * store has lost its data, and what it does not know may still be so.
    */
-  install(states: ReadonlyMap<string, UserState>, reading: number, tellings: Tellings, keepsMissing: boolean): void {
+  install(
+    states: ReadonlyMap<string, UserState>,
+    reading: number,
+    tellings: SnapshotBatch,
+    keepsMissing: boolean,
+  ): void {
     for (const user of this.#users.values()) {
       const state = states.get(user.userId);
       if (state === undefined || reading < user.reading) continue;

@@ -100,10 +100,10 @@ export type {
 export type {
   Departure,
   Lease,
-  LeaseHolder,
+  ServerIncarnation,
   ReapClaim,
   Renewal,
-  ServerCensus,
+  RegistrySnapshot,
   ServerCounters,
   ServerInfo,
   ServerReaping,
@@ -111,7 +111,7 @@ export type {
   ServerRegistry,
 } from "./contracts/server-registry.js";
 export type { SessionDirectory, SessionRecord } from "./contracts/session-directory.js";
-export type { SliceAudit } from "./contracts/slice-audit.js";
+export type { PartitionReconciliation } from "./contracts/partition-reconciliation.js";
 export type { Link, LinkState, LinkStatus, Store } from "./contracts/store.js";
 export type {
   AddOptions,

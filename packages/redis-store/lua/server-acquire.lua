@@ -8,7 +8,7 @@
 --          something else lies in the place of key 3}, or {0, 1 where it is dead but not cleaned up}
 -- Cost:    O(log servers)
 -- Cluster: all keys carry the tag {servers}
--- Uses:    holds, departures
+-- Uses:    holds, recently-gone
 local leasesKey, serverKey, reapedKey, remainsKey, departuresKey = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local serverId, incarnation, host, port, shelfBits = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local ttlMs, keepMs, isReturning = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8] == '1'

@@ -4,7 +4,7 @@
 -- Returns: 1 where it was given up, 0 where the token does not hold it
 -- Cost:    O(log servers), and what goes over the limit of departures
 -- Cluster: all keys carry the tag {servers}
--- Uses:    holds, departures
+-- Uses:    holds, recently-gone
 local leasesKey, serverKey, departuresKey = KEYS[1], KEYS[2], KEYS[3]
 local holder, token = ARGV[1], tonumber(ARGV[2])
 

@@ -1,6 +1,6 @@
 import { CmError, type OnError } from "@cm/protocol";
 import type { Cluster, ClusterNode, ClusterOptions, Redis, RedisOptions } from "ioredis";
-import { parseConnectionUrl } from "./connection-url.js";
+import { parseConnectionUrl } from "./client/connection-url.js";
 
 /** A Cluster: some of its nodes, and what else ioredis may be told. */
 export interface RedisClusterOptions {
@@ -37,7 +37,7 @@ export interface RedisStoreOptions {
   /** In front of every key and channel: 1 to 64 of `A-Z a-z 0-9 : _ -`. Default `cm`. */
   readonly prefix?: string;
   /**
-   * Slices that rooms and users are spread over, 1 to 16,384. Written down in Redis by
+   * Partitions that rooms and users are spread over, 1 to 16,384. Written down in Redis by
    * the first store that starts; one with another number refuses to. More than a Cluster
    * will ever have masters. Default 256.
    */

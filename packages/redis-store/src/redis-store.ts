@@ -1,21 +1,21 @@
 import { randomUUID } from "node:crypto";
 import { type Bus, CmError, type FailureStage, type History, type Link, type Store, toCmError } from "@cm/protocol";
-import type { Commands } from "./commands.js";
-import { FailureReports } from "./failure-reports.js";
-import { Keys } from "./keys.js";
-import { Living } from "./living.js";
+import { RedisBus } from "./bus/redis-bus.js";
+import type { Commands } from "./client/commands.js";
+import { FailureReports } from "./client/failure-reports.js";
+import { connectRedis, type RedisConnections } from "./client/redis-connections.js";
+import { RedisConnectionRegistry } from "./connections/redis-connection-registry.js";
+import { corrupt, storeClosed, toStoreError } from "./errors/store-error.js";
+import { RedisHistory } from "./history/redis-history.js";
+import { Keys } from "./keys/keys.js";
+import { RedisLink } from "./link/redis-link.js";
 import { type RedisStoreOptions, type ResolvedRedisStoreOptions, resolveRedisStoreOptions } from "./options.js";
-import { RedisBus } from "./redis-bus.js";
-import { RedisConnectionRegistry } from "./redis-connection-registry.js";
-import { connectRedis, type RedisConnections } from "./redis-connections.js";
-import { RedisHistory } from "./redis-history.js";
-import { RedisLink } from "./redis-link.js";
-import { RedisRoomDirectory } from "./redis-room-directory.js";
-import { RedisServerRegistry } from "./redis-server-registry.js";
-import { RedisSessionDirectory } from "./redis-session-directory.js";
-import { RedisUserDirectory } from "./redis-user-directory.js";
-import { layoutEnsure } from "./server-scripts.js";
-import { corrupt, storeClosed, toStoreError } from "./store-error.js";
+import { RedisRoomDirectory } from "./rooms/redis-room-directory.js";
+import { Living } from "./servers/living-servers.js";
+import { RedisServerRegistry } from "./servers/redis-server-registry.js";
+import { layoutEnsure } from "./servers/server-scripts.js";
+import { RedisSessionDirectory } from "./sessions/redis-session-directory.js";
+import { RedisUserDirectory } from "./users/redis-user-directory.js";
 
 /** The layout of keys that this package writes; see `Keys`. */
 const LAYOUT_VERSION = 2;
@@ -79,12 +79,12 @@ class ConnectedStore implements RedisStore {
     renew: (lease, counters) => this.#with(({ servers }) => servers.renew(lease, counters)),
     release: (lease) => this.#with(({ servers }) => servers.release(lease)),
     list: () => this.#with(({ servers }) => servers.list()),
-    census: () => this.#with(({ servers }) => servers.census()),
+    snapshot: () => this.#with(({ servers }) => servers.snapshot()),
     claim: (serverId, claimant, claimMs) => this.#with(({ servers }) => servers.claim(serverId, claimant, claimMs)),
-    bury: (claim) => this.#with(({ servers }) => servers.bury(claim)),
+    unregister: (claim) => this.#with(({ servers }) => servers.unregister(claim)),
     living: () => this.#with(({ servers }) => servers.living()),
     unknown: (holders) => this.#with(({ servers }) => servers.unknown(holders)),
-    claimRemains: (holder, claimMs) => this.#with(({ servers }) => servers.claimRemains(holder, claimMs)),
+    claimOrphan: (holder, claimMs) => this.#with(({ servers }) => servers.claimOrphan(holder, claimMs)),
   };
 
   readonly connections: Store["connections"] = {
@@ -149,8 +149,8 @@ class ConnectedStore implements RedisStore {
   #rooms(): Store["rooms"] {
     const keys = this.#keys;
     return {
-      slices: keys.partitions,
-      sliceOf: (room) => keys.partitionOf(room),
+      partitions: keys.partitions,
+      partitionOf: (room) => keys.partitionOf(room),
       join: (lease, room, members, options) => this.#with(({ rooms }) => rooms.join(lease, room, members, options)),
       leave: (lease, room, members, reason) => this.#with(({ rooms }) => rooms.leave(lease, room, members, reason)),
       update: (lease, room, members) => this.#with(({ rooms }) => rooms.update(lease, room, members)),
@@ -160,29 +160,29 @@ class ConnectedStore implements RedisStore {
       announce: (room, ttlMs) => this.#with(({ rooms }) => rooms.announce(room, ttlMs)),
       renew: (lease, names) => this.#with(({ rooms }) => rooms.renew(lease, names)),
       evict: (claim, room) => this.#with(({ rooms }) => rooms.evict(claim, room)),
-      held: (right, slice) => this.#with(({ rooms }) => rooms.held(right, slice)),
-      audit: (slice) => this.#with(({ rooms }) => rooms.audit(slice)),
+      held: (right, partition) => this.#with(({ rooms }) => rooms.held(right, partition)),
+      reconcile: (partition) => this.#with(({ rooms }) => rooms.reconcile(partition)),
     };
   }
 
   #users(): Store["users"] {
     const keys = this.#keys;
     return {
-      slices: keys.partitions,
-      sliceOf: (userId) => keys.partitionOf(userId),
+      partitions: keys.partitions,
+      partitionOf: (userId) => keys.partitionOf(userId),
       add: (lease, connections, options) => this.#with(({ users }) => users.add(lease, connections, options)),
       update: (lease, connections) => this.#with(({ users }) => users.update(lease, connections)),
       remove: (lease, connections, options) => this.#with(({ users }) => users.remove(lease, connections, options)),
       connectionsOf: (userId) => this.#with(({ users }) => users.connectionsOf(userId)),
       states: (userIds) => this.#with(({ users }) => users.states(userIds)),
-      online: (page, slice) => this.#with(({ users }) => users.online(page, slice)),
+      online: (page, partition) => this.#with(({ users }) => users.online(page, partition)),
       countOnline: () => this.#with(({ users }) => users.countOnline()),
       countConnections: () => this.#with(({ users }) => users.countConnections()),
       renew: (lease, userIds) => this.#with(({ users }) => users.renew(lease, userIds)),
       evict: (claim, connections) => this.#with(({ users }) => users.evict(claim, connections)),
-      settle: (slices) => this.#with(({ users }) => users.settle(slices)),
-      held: (right, slice) => this.#with(({ users }) => users.held(right, slice)),
-      audit: (slice) => this.#with(({ users }) => users.audit(slice)),
+      settle: (partitions) => this.#with(({ users }) => users.settle(partitions)),
+      held: (right, partition) => this.#with(({ users }) => users.held(right, partition)),
+      reconcile: (partition) => this.#with(({ users }) => users.reconcile(partition)),
     };
   }
 

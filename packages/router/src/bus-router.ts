@@ -11,15 +11,7 @@ import {
   type Subscription,
   toCmError,
 } from "@cm/protocol";
-import { type ClusterAnswers, ClusterQuestions } from "./cluster-question.js";
-import { type ControlOutcome, type ControlRequest, controlOf, outcomeOf } from "./control.js";
-import { historyNotice } from "./history-notice.js";
-import { readWithMeasure } from "./history-reads.js";
-import { Inbox } from "./inbox.js";
-import { IncomingRequests } from "./incoming-requests.js";
-import { LocalCopies } from "./local-copies.js";
-import { Numberings } from "./numbering.js";
-import { createOperations } from "./operations.js";
+import { BusReceiver } from "./bus-receiver.js";
 import {
   type ResolvedRouterOptions,
   type RouterOptions,
@@ -27,16 +19,24 @@ import {
   requireTimeout,
   resolveRouterOptions,
 } from "./options.js";
-import type { Answer } from "./pending-answers.js";
-import { type LocalReach, RoomOutbound, requireStampable } from "./room-policy.js";
-import { Reconciliation, type ResumedChannel } from "./room-reconcile.js";
-import { RoomStream } from "./room-stream.js";
-import { RoomSubscriptions, type SubscribedRoom } from "./room-subscriptions.js";
+import { Sequencers } from "./ordering/sequencer.js";
+import { historyNotice } from "./recovery/epoch-notice.js";
+import { GapDetection, type ResumedChannel } from "./recovery/gap-detection.js";
+import { OrderedRoom } from "./recovery/ordered-room.js";
+import { type Recovery, type RecoveryLimit, recoverFrom } from "./recovery/room-recovery.js";
+import { readWithMeasure } from "./recovery/throttled-history.js";
+import { type ControlOutcome, type ControlRequest, controlOf, outcomeOf } from "./requests/control.js";
+import { IncomingRequests } from "./requests/incoming-requests.js";
+import { createOperations } from "./requests/operations.js";
+import type { Answer } from "./requests/pending-requests.js";
+import { type GatheredAnswers, ScatterGather } from "./requests/scatter-gather.js";
+import { ServerChannels } from "./requests/server-channels.js";
+import { LocalEcho } from "./rooms/local-echo.js";
+import { type LocalReach, RoomSequencer, requireStampable } from "./rooms/room-policy.js";
+import { RoomSubscriptions, type SubscribedRoom } from "./rooms/room-subscriptions.js";
 import type { AnswerTime, Confirmation, ConfirmedOutcome, RouteOutcome, Router } from "./router.js";
 import type { RouterStats } from "./router-stats.js";
-import { ServerChannels } from "./server-channels.js";
-import { Slots } from "./slots.js";
-import { type Recovery, type RecoveryLimit, recoverFrom } from "./stream-recovery.js";
+import { Semaphore } from "./semaphore.js";
 
 /** Makes a router. Throws `options-invalid` or `id-invalid`; touches nothing until `start`. */
 export function createRouter(options: RouterOptions): Router {
@@ -54,17 +54,17 @@ const UNKNOWN_REACH = (): number => -1;
 class BusRouter implements Router {
   readonly #options: ResolvedRouterOptions;
   readonly #rooms: RoomSubscriptions;
-  readonly #outboundRooms: Numberings<RoomOutbound>;
-  readonly #localCopies: LocalCopies;
+  readonly #outboundRooms: Sequencers<RoomSequencer>;
+  readonly #localEcho: LocalEcho;
   readonly #channels: ServerChannels;
   readonly #requests: IncomingRequests;
-  readonly #inbox: Inbox;
-  readonly #questions: ClusterQuestions | undefined;
-  readonly #reconciliation: Reconciliation | undefined;
+  readonly #receiver: BusReceiver;
+  readonly #questions: ScatterGather | undefined;
+  readonly #reconciliation: GapDetection | undefined;
   readonly #counts = { gaps: 0, missed: 0, interruptions: 0, resumedWhole: 0, resumedUncertain: 0 };
   /** The history, read with measure. */
   readonly #history: History | undefined;
-  readonly #recoveries = new Slots(RECOVERIES_AT_ONCE);
+  readonly #recoveries = new Semaphore(RECOVERIES_AT_ONCE);
   readonly #endProofs: () => void;
   #directSubscription: Promise<Subscription> | undefined;
   /** Set when this server's own channel is live. */
@@ -73,20 +73,20 @@ class BusRouter implements Router {
 
   constructor(options: ResolvedRouterOptions) {
     this.#options = options;
-    const { bus, local, serverId, servers, maxNumberings, maxPending, orderOf, whileDown, onError } = options;
+    const { bus, local, serverId, servers, maxSequencers, maxPending, orderOf, whileDown, onError } = options;
     const { isRecoverable } = options;
     const history = options.history === undefined ? undefined : readWithMeasure(options.history);
     this.#history = history;
-    this.#outboundRooms = new Numberings(maxNumberings, (name) => {
+    this.#outboundRooms = new Sequencers(maxSequencers, (name) => {
       requireName(name, "room");
       const route: EnvelopeRoute = { kind: "room", origin: serverId, target: name, except: NOBODY };
       const isStamped = isRecoverable(name);
       const policy = { order: orderOf(name), whileDown: whileDown(name), isRecoverable: isStamped };
-      return new RoomOutbound({ kind: "room", name }, isStamped ? { ...route, isStamped } : route, policy);
+      return new RoomSequencer({ kind: "room", name }, isStamped ? { ...route, isStamped } : route, policy);
     });
     const roomPosition = (room: string) => this.#outboundRooms.position(room);
     const onMissed = (room: string | undefined, origin: string, missed: number) => this.#onMissed(room, origin, missed);
-    this.#channels = new ServerChannels({ serverId, bus, maxNumberings, maxPending });
+    this.#channels = new ServerChannels({ serverId, bus, maxSequencers, maxPending });
     this.#requests = new IncomingRequests({
       carryOut: createOperations({ ...options, roomPosition, serverPosition: this.#channels.position }),
       answer: (asker, to, outcome) => this.#channels.answer(asker, to, outcome),
@@ -98,7 +98,12 @@ class BusRouter implements Router {
         }
       },
     });
-    this.#inbox = new Inbox({ ...options, requests: this.#requests, pending: this.#channels.pending, onMissed });
+    this.#receiver = new BusReceiver({
+      ...options,
+      requests: this.#requests,
+      pending: this.#channels.pending,
+      onMissed,
+    });
     this.#rooms = new RoomSubscriptions({
       bus,
       releaseDelayMs: options.releaseDelayMs,
@@ -106,7 +111,7 @@ class BusRouter implements Router {
       hearsItself: (room) => orderOf(room) === "room",
       streamOf: (room) =>
         history !== undefined && isRecoverable(room) ? this.#createStream(room, history) : undefined,
-      onMessage: (room, message) => this.#inbox.onRoomMessage(room, message),
+      onMessage: (room, message) => this.#receiver.onRoomMessage(room, message),
       onResumed: (room, sinceMs) => this.#onResumed(room, sinceMs),
       onCloseFailed: (error) => onError(error, { stage: "subscription" }),
     });
@@ -114,7 +119,7 @@ class BusRouter implements Router {
       for (const stream of this.#rooms.streams()) stream.proven();
     };
     this.#endProofs = history?.onProven(onProven) ?? (() => undefined);
-    this.#localCopies = new LocalCopies({
+    this.#localEcho = new LocalEcho({
       serverId,
       bus,
       local,
@@ -122,13 +127,13 @@ class BusRouter implements Router {
       onGap: (room, missed) => onMissed(room, serverId, missed),
     });
     if (servers !== undefined) {
-      this.#questions = new ClusterQuestions({
+      this.#questions = new ScatterGather({
         servers,
         serverId,
         requireRoom: (count) => this.#channels.pending.requireRoom(count),
         ask: (id, operation, timeoutMs) => this.#ask(id, operation, timeoutMs),
       });
-      this.#reconciliation = new Reconciliation({
+      this.#reconciliation = new GapDetection({
         serverId,
         servers,
         ask: (id, operation, timeoutMs) => this.#channels.ask(id, operation, timeoutMs),
@@ -150,7 +155,7 @@ class BusRouter implements Router {
     const { bus, serverId } = this.#options;
     this.#directSubscription ??= bus.subscribe(
       { kind: "server", name: serverId },
-      (message) => this.#inbox.onDirectMessage(message),
+      (message) => this.#receiver.onDirectMessage(message),
       (sinceMs) => {
         if (this.#directChannel !== undefined) this.#onResumed(this.#directChannel, sinceMs);
       },
@@ -162,7 +167,7 @@ class BusRouter implements Router {
       throw error;
     }
     const liveSinceMs = performance.now();
-    this.#directChannel ??= { name: undefined, arrivals: this.#inbox.direct, liveSinceMs, hearsItself: false };
+    this.#directChannel ??= { name: undefined, arrivals: this.#receiver.direct, liveSinceMs, hearsItself: false };
   }
 
   enter(room: string): Promise<void> {
@@ -190,7 +195,7 @@ class BusRouter implements Router {
       }
       const message = outbound.message(frame, route);
       if (outbound.isPlain) return this.#options.bus.publish(outbound.channel, message);
-      return this.#localCopies.publish(outbound, message, frame, except);
+      return this.#localEcho.publish(outbound, message, frame, except);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -266,7 +271,7 @@ class BusRouter implements Router {
     return outcomeOf(await this.#ask(serverId, operation, requireTimeout("timeoutMs", timeoutMs)), serverId);
   }
 
-  async ask(question: Uint8Array, { timeoutMs }: AnswerTime): Promise<ClusterAnswers> {
+  async ask(question: Uint8Array, { timeoutMs }: AnswerTime): Promise<GatheredAnswers> {
     this.#requireOpen();
     if (this.#questions === undefined) {
       throw new CmError("options-invalid", "A question to the cluster needs `servers`.");
@@ -297,7 +302,7 @@ class BusRouter implements Router {
         details: { field: "room" },
       });
     }
-    const read = (message: Uint8Array) => this.#inbox.readStored(room, message);
+    const read = (message: Uint8Array) => this.#receiver.readStored(room, message);
     await this.#recoveries.use(() => recoverFrom(from, limit, { room, history, stream, read }, take));
   }
 
@@ -306,7 +311,7 @@ class BusRouter implements Router {
       rooms: this.#rooms.roomCount,
       idleSubscriptions: this.#rooms.idleCount,
       pendingAnswers: this.#channels.pending.size,
-      ...this.#inbox.counts,
+      ...this.#receiver.counts,
       ...this.#counts,
     };
   }
@@ -361,9 +366,9 @@ class BusRouter implements Router {
     this.#options.onGap({ room, known: { origin, missed } });
   }
 
-  #createStream(room: string, history: History): RoomStream {
-    const { counts } = this.#inbox;
-    return new RoomStream({
+  #createStream(room: string, history: History): OrderedRoom {
+    const { counts } = this.#receiver;
+    return new OrderedRoom({
       room,
       history,
       notice: historyNotice(this.#options.serverId, room),
@@ -371,7 +376,7 @@ class BusRouter implements Router {
         counts.received++;
         this.#options.local.toRoom(room, payload, except);
       },
-      read: (message) => this.#inbox.readStored(room, message),
+      read: (message) => this.#receiver.readStored(room, message),
       onGap: (missed) => this.#onLost(room, missed),
       onDuplicate: () => {
         counts.duplicates++;

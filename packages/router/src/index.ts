@@ -1,8 +1,8 @@
-export type { ClusterAnswers } from "./cluster-question.js";
-export type { ControlOutcome, ControlRequest } from "./control.js";
+export type { GatheredAnswers } from "./requests/scatter-gather.js";
+export type { ControlOutcome, ControlRequest } from "./requests/control.js";
 export type { ControlHandler, Gap, QuestionHandler, RouterOptions, ServerMessageHandler } from "./options.js";
-export type { LocalReach, RoomOrder, WhileDown } from "./room-policy.js";
+export type { LocalReach, RoomOrder, WhileDown } from "./rooms/room-policy.js";
 export type { RouterStats } from "./router-stats.js";
 export type { AnswerTime, ConfirmedOutcome, Confirmation, RouteOutcome, Router } from "./router.js";
-export type { Recovery, RecoveryLimit } from "./stream-recovery.js";
+export type { Recovery, RecoveryLimit } from "./recovery/room-recovery.js";
 export { createRouter } from "./bus-router.js";

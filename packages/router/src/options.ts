@@ -9,8 +9,8 @@ import {
   type ServerRegistry,
   type UserDirectory,
 } from "@cm/protocol";
-import type { RoomOrder, WhileDown } from "./room-policy.js";
-import type { RecoveryLimit } from "./stream-recovery.js";
+import type { RecoveryLimit } from "./recovery/room-recovery.js";
+import type { RoomOrder, WhileDown } from "./rooms/room-policy.js";
 
 /** Messages for one room, or for this server, that did not arrive here. */
 export interface Gap {
@@ -54,7 +54,7 @@ export interface RouterOptions {
    * Who is alive. Needed to ask the whole cluster, and to find out after an interruption
    * what was missed; without it, members are only told that something may have been.
    */
-  readonly servers?: Pick<ServerRegistry, "list" | "census">;
+  readonly servers?: Pick<ServerRegistry, "list" | "snapshot">;
   /** How long a room's channel is kept after its last local member left. Default 5,000; 0 to 600,000. */
   readonly releaseDelayMs?: number;
   /** The most channels kept that way; beyond it the oldest is let go at once. Default 1,000. */
@@ -63,7 +63,7 @@ export interface RouterOptions {
    * The most rooms and servers whose messages this server keeps a numbering for;
    * beyond it the oldest is forgotten and starts anew when it is needed. Default 100,000.
    */
-  readonly maxNumberings?: number;
+  readonly maxSequencers?: number;
   /** Called once for each hole that is noticed. Must not throw. */
   readonly onGap?: (gap: Gap) => void;
   readonly onServerMessage?: ServerMessageHandler;
@@ -115,7 +115,7 @@ export function resolveRouterOptions(options: RouterOptions): ResolvedRouterOpti
     local: options.local,
     releaseDelayMs: wholeNumber("releaseDelayMs", options.releaseDelayMs ?? 5_000, 0, 600_000),
     maxIdleSubscriptions: wholeNumber("maxIdleSubscriptions", options.maxIdleSubscriptions ?? 1_000, 0, 1_000_000),
-    maxNumberings: wholeNumber("maxNumberings", options.maxNumberings ?? 100_000, 1, 10_000_000),
+    maxSequencers: wholeNumber("maxSequencers", options.maxSequencers ?? 100_000, 1, 10_000_000),
     onGap: options.onGap ?? (() => undefined),
     onServerMessage: options.onServerMessage ?? (() => undefined),
     onControl: options.onControl ?? refuse,

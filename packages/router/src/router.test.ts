@@ -182,7 +182,7 @@ describe("Router", () => {
       { releaseDelayMs: -1 },
       { releaseDelayMs: 0.5 },
       { maxIdleSubscriptions: Number.NaN },
-      { maxNumberings: 0 },
+      { maxSequencers: 0 },
       { maxPending: 0 },
     ]) {
       expect(() => createRouter({ ...good, ...bad })).toThrowError(

@@ -1,9 +1,9 @@
 import type { HistoryPosition, RoomInterest } from "@cm/protocol";
-import type { ClusterAnswers } from "./cluster-question.js";
-import type { ControlOutcome, ControlRequest } from "./control.js";
-import type { LocalReach } from "./room-policy.js";
+import type { Recovery, RecoveryLimit } from "./recovery/room-recovery.js";
+import type { ControlOutcome, ControlRequest } from "./requests/control.js";
+import type { GatheredAnswers } from "./requests/scatter-gather.js";
+import type { LocalReach } from "./rooms/room-policy.js";
 import type { RouterStats } from "./router-stats.js";
-import type { Recovery, RecoveryLimit } from "./stream-recovery.js";
 
 /**
  * How far a direct message came.
@@ -72,7 +72,7 @@ export interface Router extends RoomInterest {
    * without a registry, with `payload-too-large` for more than 65,536 bytes, and with
    * `pending-limit` for more than 32 questions at a time.
    */
-  ask(question: Uint8Array, time: AnswerTime): Promise<ClusterAnswers>;
+  ask(question: Uint8Array, time: AnswerTime): Promise<GatheredAnswers>;
   /** Tells that a server is gone: what it was asked settles with `not-found` at once. */
   serverLost(serverId: string): void;
   /** Where a recoverable room is on this server at this moment; `undefined` where it is not entered, or not recoverable. */

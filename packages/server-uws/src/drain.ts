@@ -1,6 +1,6 @@
 import type { UwsConnection } from "./connection.js";
-import { sayGoodbyes } from "./goodbyes.js";
 import { invalid, whole } from "./options.js";
+import { sayGoodbyes } from "./paced-close.js";
 
 /** How a server is drained. */
 export interface DrainOptions {

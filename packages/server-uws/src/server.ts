@@ -4,12 +4,12 @@ import { CmError, ERROR_CODES, encodeServerFrame, type LocalDelivery, toCmError 
 import { Backpressure, NATIVE_BACKPRESSURE_MAX } from "./backpressure.js";
 import type { UwsConnection } from "./connection.js";
 import { Drain, type DrainOptions, type DrainProgress } from "./drain.js";
-import { sayGoodbyes } from "./goodbyes.js";
 import { HttpRoutes } from "./http-routes.js";
 import { type Listening, listen } from "./listening.js";
 import type { LiveConnection, NativeSocket, SocketData } from "./live-connection.js";
 import { loadNative, type Native } from "./native.js";
 import { type ResolvedUwsServerOptions, resolveUwsServerOptions, type UwsServerOptions } from "./options.js";
+import { sayGoodbyes } from "./paced-close.js";
 import { publishToRoom } from "./room-publish.js";
 import { Upgrades } from "./upgrade.js";
 import { UserIndex } from "./user-index.js";

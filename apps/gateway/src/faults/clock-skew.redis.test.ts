@@ -1,10 +1,10 @@
+import { Crowd } from "@cm/gateway-kit/clients/crowd";
+import { expectCleanEnd } from "@cm/gateway-kit/invariants/clean-end";
+import { expectProjected } from "@cm/gateway-kit/invariants/invariants";
+import { watchUsers } from "@cm/gateway-kit/invariants/presence-watch";
+import { startFaultCluster } from "@cm/gateway-kit/processes/fault-cluster";
 import { eventually } from "@cm/test-kit";
 import { expect, inject, it } from "vitest";
-import { expectCleanEnd } from "../testing/clean-end.js";
-import { Crowd } from "../testing/crowd.js";
-import { startFaultCluster } from "../testing/fault-cluster.js";
-import { expectProjected } from "../testing/invariants.js";
-import { watchUsers } from "../testing/presence-watch.js";
 
 const HOUR_MS = 3_600_000;
 

@@ -1,10 +1,10 @@
+import { Crowd } from "@cm/gateway-kit/clients/crowd";
+import { expectCleanEnd, OF_A_CLUSTER } from "@cm/gateway-kit/invariants/clean-end";
+import { expectProjected } from "@cm/gateway-kit/invariants/invariants";
+import { PresenceWitness } from "@cm/gateway-kit/invariants/presence-witness";
+import { startFaultCluster } from "@cm/gateway-kit/processes/fault-cluster";
 import { type FaultProxy, type RedisCluster, startRedisCluster } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
-import { expectCleanEnd, OF_A_CLUSTER } from "../testing/clean-end.js";
-import { Crowd } from "../testing/crowd.js";
-import { startFaultCluster } from "../testing/fault-cluster.js";
-import { expectProjected } from "../testing/invariants.js";
-import { PresenceWitness } from "../testing/presence-witness.js";
 
 /** Within so long everything that the store holds is compared with what is so. */
 const CHECK_WITHIN_MS = 3_000;
@@ -56,8 +56,8 @@ it("is whole again after one master of a Cluster was replaced by a replica that 
 });
 
 function strays(stats: readonly Record<string, unknown>[]): number {
-  const counts = JSON.stringify(stats.map(({ repairs }) => repairs));
-  const parts = [...counts.matchAll(/"repairedStray":\{([^}]*)\}/g)].flatMap(
+  const counts = JSON.stringify(stats.map(({ drift }) => drift));
+  const parts = [...counts.matchAll(/"driftStray":\{([^}]*)\}/g)].flatMap(
     ([, kinds = ""]) => kinds.match(/\d+/g) ?? [],
   );
   return parts.reduce((sum, count) => sum + Number(count), 0);

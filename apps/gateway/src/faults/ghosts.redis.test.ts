@@ -1,8 +1,8 @@
+import { watchUsers } from "@cm/gateway-kit/invariants/presence-watch";
+import { type FaultCluster, startFaultCluster } from "@cm/gateway-kit/processes/fault-cluster";
 import { createRedisStore, type RedisStore } from "@cm/redis-store";
 import { eventually, keysUnder, type RedisServer, startRedis } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
-import { type FaultCluster, startFaultCluster } from "../testing/fault-cluster.js";
-import { watchUsers } from "../testing/presence-watch.js";
 
 /** Enough for a lease, heartbeats, and two looks at everything, on a slow machine. */
 const PATIENCE = { timeoutMs: 20_000 };
@@ -50,7 +50,7 @@ it("removes who comes back into Redis after his server was cleaned up after", { 
   const [lobby = ""] = parts.filter((key) => key.endsWith(":rooms:lobby"));
   await eventually(async () => expect(await redis.ask("ZCARD", lobby)).toBe(1), PATIENCE);
   const logs = JSON.stringify(cluster.gateways.map((gateway) => gateway.logs));
-  expect(logs).toContain("the store held something else than what is so");
+  expect(logs).toContain("store drifted from local state");
   await ann.close();
   await eventually(async () => expect(await store.rooms.countRooms()).toBe(0), PATIENCE);
 });

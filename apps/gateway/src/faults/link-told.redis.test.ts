@@ -1,6 +1,6 @@
+import { startFaultCluster } from "@cm/gateway-kit/processes/fault-cluster";
 import { eventually, startRedis } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
-import { startFaultCluster } from "../testing/fault-cluster.js";
 
 it("tells of a broken link in /stats and in a line for each change", async () => {
   const redis = await startRedis();

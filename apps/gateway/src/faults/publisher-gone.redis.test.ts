@@ -1,6 +1,6 @@
+import { type FaultCluster, startFaultCluster } from "@cm/gateway-kit/processes/fault-cluster";
 import { eventually, startRedis } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
-import { type FaultCluster, startFaultCluster } from "../testing/fault-cluster.js";
 
 const PUBLISHED = 20;
 

@@ -1,11 +1,11 @@
+import { faultsOfRecovery } from "@cm/gateway-kit/clients/recovery-account";
+import { Balancer, RovingClient } from "@cm/gateway-kit/clients/roving-client";
+import { gatheringOf } from "@cm/gateway-kit/clients/roving-gathering";
+import { RovingLoad } from "@cm/gateway-kit/clients/roving-load";
+import { expectCleanEnd } from "@cm/gateway-kit/invariants/clean-end";
+import { startFaultCluster } from "@cm/gateway-kit/processes/fault-cluster";
 import { eventually, startRedis } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
-import { expectCleanEnd } from "../testing/clean-end.js";
-import { startFaultCluster } from "../testing/fault-cluster.js";
-import { faultsOfRecovery } from "../testing/recovery-account.js";
-import { Balancer, RovingClient } from "../testing/roving-client.js";
-import { gatheringOf } from "../testing/roving-gathering.js";
-import { RovingLoad } from "../testing/roving-load.js";
 
 it("loses nothing of recoverable rooms when a gateway is killed under load: its clients come back elsewhere, and have every message once and in order", async () => {
   const redis = await startRedis();

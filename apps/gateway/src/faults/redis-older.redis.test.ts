@@ -1,3 +1,8 @@
+import { Crowd } from "@cm/gateway-kit/clients/crowd";
+import { expectCleanEnd } from "@cm/gateway-kit/invariants/clean-end";
+import { expectProjected } from "@cm/gateway-kit/invariants/invariants";
+import { PresenceWitness } from "@cm/gateway-kit/invariants/presence-witness";
+import { type FaultCluster, startFaultCluster } from "@cm/gateway-kit/processes/fault-cluster";
 import {
   eventually,
   type RedisSentinel,
@@ -7,11 +12,6 @@ import {
   startRedisSentinel,
 } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
-import { expectCleanEnd } from "../testing/clean-end.js";
-import { Crowd } from "../testing/crowd.js";
-import { type FaultCluster, startFaultCluster } from "../testing/fault-cluster.js";
-import { expectProjected } from "../testing/invariants.js";
-import { PresenceWitness } from "../testing/presence-witness.js";
 
 /** Longer than a test: no lease that runs out gives away that something was lost. */
 const LONG_LEASE_SECONDS = 60;

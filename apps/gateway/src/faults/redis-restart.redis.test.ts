@@ -1,10 +1,10 @@
+import { CmSocket } from "@cm/gateway-kit/clients/cm-socket";
+import { expectCleanEnd, type Gathering } from "@cm/gateway-kit/invariants/clean-end";
+import { expectNoKeys } from "@cm/gateway-kit/invariants/invariants";
+import { type FaultCluster, startFaultCluster } from "@cm/gateway-kit/processes/fault-cluster";
+import { type GatewayProcess, startGatewayProcess } from "@cm/gateway-kit/processes/gateway-process";
 import { askRedis, eventually, type RedisServer, startRedis } from "@cm/test-kit";
 import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
-import { expectCleanEnd, type Gathering } from "../testing/clean-end.js";
-import { CmSocket } from "../testing/cm-socket.js";
-import { type FaultCluster, startFaultCluster } from "../testing/fault-cluster.js";
-import { type GatewayProcess, startGatewayProcess } from "../testing/gateway-process.js";
-import { expectNoKeys } from "../testing/invariants.js";
 
 describe("gateways whose Redis goes away", () => {
   let redis: RedisServer;

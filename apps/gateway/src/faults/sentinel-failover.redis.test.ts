@@ -1,10 +1,10 @@
+import { Crowd } from "@cm/gateway-kit/clients/crowd";
+import { expectCleanEnd } from "@cm/gateway-kit/invariants/clean-end";
+import { expectProjected } from "@cm/gateway-kit/invariants/invariants";
+import { PresenceWitness } from "@cm/gateway-kit/invariants/presence-witness";
+import { startFaultCluster } from "@cm/gateway-kit/processes/fault-cluster";
 import { eventually, type RedisSentinel, startRedisSentinel } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
-import { expectCleanEnd } from "../testing/clean-end.js";
-import { Crowd } from "../testing/crowd.js";
-import { startFaultCluster } from "../testing/fault-cluster.js";
-import { expectProjected } from "../testing/invariants.js";
-import { PresenceWitness } from "../testing/presence-witness.js";
 
 interface Fault {
   readonly begin: (redis: RedisSentinel) => Promise<void>;

@@ -1,11 +1,11 @@
+import { expectNoKeys } from "@cm/gateway-kit/invariants/invariants";
+import { type FaultCluster, startFaultCluster } from "@cm/gateway-kit/processes/fault-cluster";
 import { createMembership } from "@cm/membership";
 import { createConnectionIdSource, type Store } from "@cm/protocol";
 import { createRedisStore } from "@cm/redis-store";
 import { createRouter, type Router } from "@cm/router";
 import { startRedis } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
-import { type FaultCluster, startFaultCluster } from "../testing/fault-cluster.js";
-import { expectNoKeys } from "../testing/invariants.js";
 
 /** Far longer than a lease. */
 const PATIENCE = { confirmMs: 30_000 };
@@ -27,7 +27,7 @@ it("settles what a server was asked that was killed, as its lease runs out, whoe
   expect(performance.now() - askedAt).toBeLessThan(cluster.leaseTtlMs + 2 * cluster.heartbeatIntervalMs + 1_000);
   expect(routers.map((router) => router.stats().pendingAnswers)).toEqual([0, 0]);
   // The two that look after it are all that is left.
-  await expectNoKeys(cluster, { allowed: [/:\{servers\}(:[xy]|\.departures)?$/] });
+  await expectNoKeys(cluster, { allowed: [/:\{servers\}(:[xy]|\.recently-gone)?$/] });
 });
 
 /** A server without sockets, as the gateway is wired. */

@@ -1,8 +1,8 @@
+import { Crowd } from "@cm/gateway-kit/clients/crowd";
+import { expectProjected } from "@cm/gateway-kit/invariants/invariants";
+import { type FaultCluster, startFaultCluster } from "@cm/gateway-kit/processes/fault-cluster";
 import { eventually, keysUnder, startRedis } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
-import { Crowd } from "../testing/crowd.js";
-import { type FaultCluster, startFaultCluster } from "../testing/fault-cluster.js";
-import { expectProjected } from "../testing/invariants.js";
 
 async function begin(): Promise<{
   readonly redis: Awaited<ReturnType<typeof startRedis>>;

@@ -1,9 +1,9 @@
+import { Crowd } from "@cm/gateway-kit/clients/crowd";
+import { expectCleanEnd } from "@cm/gateway-kit/invariants/clean-end";
+import { PresenceWitness } from "@cm/gateway-kit/invariants/presence-witness";
+import { type FaultCluster, startFaultCluster } from "@cm/gateway-kit/processes/fault-cluster";
 import { type Direction, eventually, type FaultProxy, type RedisServer, startRedis } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
-import { expectCleanEnd } from "../testing/clean-end.js";
-import { Crowd } from "../testing/crowd.js";
-import { type FaultCluster, startFaultCluster } from "../testing/fault-cluster.js";
-import { PresenceWitness } from "../testing/presence-witness.js";
 
 /** A probe each 1,000 ms is waited for 3,000 ms, an answer 2,000 ms; the rest is connecting anew. */
 const FOUND_WITHIN_MS = 6_000;

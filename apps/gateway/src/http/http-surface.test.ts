@@ -1,9 +1,9 @@
 import { once } from "node:events";
 import { type IncomingMessage, request } from "node:http";
+import { CmSocket } from "@cm/gateway-kit/clients/cm-socket";
+import { type GatewayProcess, startGatewayProcess } from "@cm/gateway-kit/processes/gateway-process";
 import { SUBPROTOCOL } from "@cm/protocol";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { CmSocket } from "../testing/cm-socket.js";
-import { type GatewayProcess, startGatewayProcess } from "../testing/gateway-process.js";
 
 let gateway: GatewayProcess;
 

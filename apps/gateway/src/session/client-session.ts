@@ -14,7 +14,7 @@ import {
 import type { RecoveryLimit, RouteOutcome, Router } from "@cm/router";
 import type { UwsConnection } from "@cm/server-uws";
 import { type AckDetails, Answers } from "./answers.js";
-import { RoomSeat } from "./room-seat.js";
+import { SessionRoom } from "./session-room.js";
 import { TokenBucket } from "./token-bucket.js";
 
 /** What every session of a gateway shares. */
@@ -49,7 +49,7 @@ export class ClientSession {
   readonly #socket: SocketLike;
   readonly #from: Sender;
   readonly #answers: Answers;
-  readonly #seats = new Map<string, RoomSeat>();
+  readonly #seats = new Map<string, SessionRoom>();
   /** Seats that the client wants; one that is being left does not count against its limit. */
   #wantedSeats = 0;
   readonly #requests: TokenBucket;
@@ -250,7 +250,7 @@ export class ClientSession {
   }
 
   #join({ room, since, ref }: ClientFrame & { type: "join" }): void {
-    let seat: RoomSeat;
+    let seat: SessionRoom;
     try {
       seat = this.#seatIn(room);
     } catch (error) {
@@ -261,8 +261,8 @@ export class ClientSession {
   }
 
   /** The seat to take in a room; `rooms-limit` thrown where that is one too many. */
-  #seatIn(room: string): RoomSeat {
-    const seat = this.#seats.get(room) ?? new RoomSeat(room, this.#from);
+  #seatIn(room: string): SessionRoom {
+    const seat = this.#seats.get(room) ?? new SessionRoom(room, this.#from);
     if (!seat.wanted) {
       const { maxRooms } = this.#context.limits;
       if (this.#wantedSeats >= maxRooms) {
@@ -275,7 +275,7 @@ export class ClientSession {
 
   async #enter(
     room: string,
-    seat: RoomSeat,
+    seat: SessionRoom,
     answer: (more: AckDetails | undefined) => void,
     since?: HistoryPosition,
   ): Promise<void> {
@@ -316,7 +316,7 @@ export class ClientSession {
     });
   }
 
-  async #exit(room: string, seat: RoomSeat): Promise<void> {
+  async #exit(room: string, seat: SessionRoom): Promise<void> {
     if (!seat.joined) return;
     seat.joined = false;
     this.#socket.leave(room);
@@ -324,7 +324,7 @@ export class ClientSession {
   }
 
   /** Runs an operation that the client asked for, see {@link #inTurn}, and answers where it fails. */
-  #inRoom(room: string, seat: RoomSeat, ref: Ref | undefined, operation: () => Promise<void>): void {
+  #inRoom(room: string, seat: SessionRoom, ref: Ref | undefined, operation: () => Promise<void>): void {
     this.#seats.set(room, seat);
     void this.#answers
       .wait(ref, () => this.#inTurn(room, seat, operation))
@@ -333,7 +333,7 @@ export class ClientSession {
   }
 
   /** Runs an operation on a room after the ones before it, and forgets the seat when nobody sits there. */
-  async #inTurn(room: string, seat: RoomSeat, operation: () => Promise<void>): Promise<void> {
+  async #inTurn(room: string, seat: SessionRoom, operation: () => Promise<void>): Promise<void> {
     this.#seats.set(room, seat);
     try {
       await seat.run(async () => (this.#isClosed() ? undefined : operation()));
@@ -342,14 +342,14 @@ export class ClientSession {
     }
   }
 
-  #tidy(room: string, seat: RoomSeat): void {
+  #tidy(room: string, seat: SessionRoom): void {
     if (seat.busy || this.#seats.get(room) !== seat) return;
     // What it came to; a request may have been refused on the way.
     this.#want(seat, seat.joined);
     if (!seat.joined) this.#seats.delete(room);
   }
 
-  #want(seat: RoomSeat, wanted: boolean): void {
+  #want(seat: SessionRoom, wanted: boolean): void {
     if (seat.wanted === wanted) return;
     seat.wanted = wanted;
     this.#wantedSeats += wanted ? 1 : -1;
@@ -367,7 +367,10 @@ export class ClientSession {
     }
   }
 
-  #publishFrom(seat: RoomSeat | undefined, { room, data, echo }: ClientFrame & { type: "publish" }): Promise<unknown> {
+  #publishFrom(
+    seat: SessionRoom | undefined,
+    { room, data, echo }: ClientFrame & { type: "publish" },
+  ): Promise<unknown> {
     if (!seat?.joined) return Promise.reject(new CmError("not-a-member", "Only members publish to a room."));
     let text: string;
     try {

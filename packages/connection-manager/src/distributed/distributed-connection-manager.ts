@@ -51,7 +51,7 @@ export interface DistributedConnectionManager<S = unknown> {
   /**
    * Registers an open socket, and gives it a connection id. When the socket closes, the
    * connection is removed without further ado. Fails with `unauthorized` (`verifyToken`
-   * said no), `capacity-reached`, `id-invalid` (the socket is registered already), or
+   * definedOnly no), `capacity-reached`, `id-invalid` (the socket is registered already), or
    * `closed` (it closed meanwhile).
    */
   registerConnection(socket: S, userId: string, authToken?: string): Promise<string>;

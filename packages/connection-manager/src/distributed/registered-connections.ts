@@ -1,13 +1,13 @@
 import type { Membership } from "@cm/membership";
 import { type CloseReason, CmError, type LocalConnectionManager } from "@cm/protocol";
-import type { Departures } from "./departures.js";
+import type { LeaveNotices } from "./leave-notices.js";
 
 /** What {@link RegisteredConnections} needs. */
 export interface RegisteredConnectionsOptions<S> {
   readonly local: LocalConnectionManager<S>;
   readonly membership: Membership;
   /** Told which rooms have local members, where departures are announced. */
-  readonly departures: Departures | undefined;
+  readonly leaveNotices: LeaveNotices | undefined;
   /** Takes work that nobody waits for, and that may fail. */
   readonly onFailure: (work: Promise<unknown>) => void;
 }
@@ -77,18 +77,18 @@ export class RegisteredConnections<S> {
     if (place.isEntered) return;
     place.isEntered = true;
     this.#options.local.enter(connectionId, room);
-    this.#options.departures?.enter(room);
+    this.#options.leaveNotices?.enter(room);
   }
 
   async leave(connectionId: string, room: string): Promise<void> {
-    const { local, membership, departures } = this.#options;
+    const { local, membership, leaveNotices } = this.#options;
     const connection = this.#connections.get(connectionId);
     const place = connection?.places.get(room);
     if (connection === undefined || place === undefined) return;
     connection.places.delete(room);
     if (place.isEntered) {
       local.exit(connectionId, room);
-      departures?.exit(room);
+      leaveNotices?.exit(room);
     }
     await membership.leave(connectionId, room);
   }
@@ -106,7 +106,7 @@ export class RegisteredConnections<S> {
   /** Nothing is registered any more, and nobody is told who is gone; gives the ids of those who were there. */
   close(): readonly string[] {
     this.#isClosed = true;
-    this.#options.departures?.close();
+    this.#options.leaveNotices?.close();
     const ids = [...this.#connections.keys()];
     this.#connections.clear();
     return ids;
@@ -115,7 +115,7 @@ export class RegisteredConnections<S> {
   #forget(connectionId: string, connection: Registered): void {
     if (this.#connections.get(connectionId) !== connection) return;
     this.#connections.delete(connectionId);
-    for (const [room, { isEntered }] of connection.places) if (isEntered) this.#options.departures?.exit(room);
+    for (const [room, { isEntered }] of connection.places) if (isEntered) this.#options.leaveNotices?.exit(room);
     connection.places.clear();
   }
 }

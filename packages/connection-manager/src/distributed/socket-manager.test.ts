@@ -382,7 +382,7 @@ describe("the shutdown", () => {
     cluster.aheadMs = 1_500;
     const claim = await store.servers.claim("alpha", "beta.bbbb", 10_000);
     if (claim === undefined) throw new Error("There was nothing to claim.");
-    await store.servers.bury(claim);
+    await store.servers.unregister(claim);
     await store.servers.acquire({ serverId: "alpha", incarnation: "zzzz", shelfBits: 0, host: "h", port: 1 }, 60_000);
     await expect.poll(() => socket.closedFor).toBe("going-away");
     expect(alpha.errors).toContainEqual({

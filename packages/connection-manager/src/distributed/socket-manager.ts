@@ -17,7 +17,6 @@ import type {
 } from "@cm/router";
 import { ManagerNode } from "../node/manager-node.js";
 import { authorize } from "./authorization.js";
-import { Departures } from "./departures.js";
 import type {
   BroadcastOptions,
   ConfirmOptions,
@@ -25,13 +24,14 @@ import type {
   DistributedStats,
   ServerRecord,
 } from "./distributed-connection-manager.js";
-import { farewell } from "./farewell.js";
+import { LeaveNotices } from "./leave-notices.js";
 import { messageFrame } from "./message-frame.js";
 import {
   type DistributedConnectionManagerOptions,
   type ResolvedDistributedOptions,
   resolveDistributedOptions,
 } from "./options.js";
+import { closePaced } from "./paced-close.js";
 import { RegisteredConnections } from "./registered-connections.js";
 
 /**
@@ -82,8 +82,8 @@ class NodeConnectionManager<S> implements DistributedConnectionManager<S> {
     this.#connections = new RegisteredConnections({
       local,
       membership,
-      departures: options.announceDepartures
-        ? new Departures({
+      leaveNotices: options.announceDepartures
+        ? new LeaveNotices({
             presence,
             local,
             onError: options.onError,
@@ -217,7 +217,7 @@ class NodeConnectionManager<S> implements DistributedConnectionManager<S> {
   }
 
   async #close(): Promise<void> {
-    await farewell(this.#connections.close(), this.#local);
+    await closePaced(this.#connections.close(), this.#local);
     await this.#node.shutdown();
   }
 

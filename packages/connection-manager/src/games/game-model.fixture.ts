@@ -40,7 +40,7 @@ interface Presence {
   readonly watching: Set<string>;
 }
 
-/** What the managers are to do, as simply as it can be said. */
+/** What the managers are to do, as simply as it can be definedOnly. */
 export class GameModel {
   readonly #servers = SERVERS.map(() => new Map<string, Presence>());
   readonly #states = new Map<string, GameState>();

@@ -46,7 +46,7 @@ async function make(manager: ConnectionManager | undefined, { do: what, user, so
     case "activate":
       return manager.setGameState(game, "active");
     case "say":
-      return manager.broadcast(game, gameEvent("said"));
+      return manager.broadcast(game, gameEvent("definedOnly"));
   }
 }
 

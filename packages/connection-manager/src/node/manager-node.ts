@@ -2,7 +2,7 @@ import { createMembership, type Membership } from "@cm/membership";
 import { createPresence, type Presence } from "@cm/presence";
 import { CmError, type OnError, type Store, toCmError } from "@cm/protocol";
 import { createRouter, type Router } from "@cm/router";
-import { type ManagerNodeOptions, resolveNodeParts, said } from "./options.js";
+import { definedOnly, type ManagerNodeOptions, resolveNodeParts } from "./options.js";
 
 /** What writing everything anew may take, after the heartbeat that finds it lost. */
 const RESTORE_MARGIN_MS = 5_000;
@@ -39,7 +39,7 @@ export class ManagerNode {
       servers: store.servers,
       local: options.local,
       onError,
-      ...said({
+      ...definedOnly({
         onControl: options.onControl,
         onQuestion: options.onQuestion,
         onServerMessage: options.onServerMessage,
@@ -60,7 +60,7 @@ export class ManagerNode {
       onServersLost: (serverIds) => {
         for (const serverId of serverIds) this.router.serverLost(serverId);
       },
-      ...said({
+      ...definedOnly({
         host: options.host,
         port: options.port,
         heartbeatIntervalMs: options.heartbeatIntervalMs,

@@ -77,7 +77,7 @@ export function resolveNodeParts(options: ManagerNodeOptions): NodeParts {
     throw invalid("redisUrl", "left out where a store is given");
   }
   return {
-    ids: createConnectionIdSource({ serverId, ...said({ capacity: options.capacity }) }),
+    ids: createConnectionIdSource({ serverId, ...definedOnly({ capacity: options.capacity }) }),
     store: options.store ?? makeStore(options, onError),
     ownsStore: options.store === undefined,
     onError,
@@ -85,8 +85,9 @@ export function resolveNodeParts(options: ManagerNodeOptions): NodeParts {
 }
 
 function makeStore({ redisUrl, prefix, connectionTtlMs, sessionTtlMs }: StoreChoice, onError: OnError): Store {
-  if (redisUrl === undefined) return createMemoryStore({ onError, ...said({ namespace: prefix, sessionTtlMs }) });
-  return createRedisStore({ url: redisUrl, onError, ...said({ prefix, connectionTtlMs, sessionTtlMs }) });
+  if (redisUrl === undefined)
+    return createMemoryStore({ onError, ...definedOnly({ namespace: prefix, sessionTtlMs }) });
+  return createRedisStore({ url: redisUrl, onError, ...definedOnly({ prefix, connectionTtlMs, sessionTtlMs }) });
 }
 
 /** An option that can't be used. */
@@ -94,8 +95,8 @@ export function invalid(field: string, expected: string): CmError {
   return new CmError("options-invalid", `${field} must be ${expected}.`, { details: { field } });
 }
 
-/** Without what is `undefined`: what was not said is for the default of whoever takes it. */
-export function said<T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+/** Without what is `undefined`: what was not definedOnly is for the default of whoever takes it. */
+export function definedOnly<T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   const entries = Object.entries(options).filter(([, value]) => value !== undefined);
   // Only what is not undefined is left, which is what the type says.
   return Object.fromEntries(entries) as { [K in keyof T]?: Exclude<T[K], undefined> };

@@ -1,10 +1,10 @@
 /**
  * Where a message goes: the channel of a room, of one server, of the changes of a room's
- * roster, or of the presence of a slice of all users.
+ * roster, or of the presence of a partition of all users.
  */
 export interface Channel {
   readonly kind: "room" | "server" | "roster" | "presence";
-  /** Room name, server id, or number of the slice. */
+  /** Room name, server id, or number of the partition. */
   readonly name: string;
 }
 

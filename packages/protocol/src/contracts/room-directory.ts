@@ -1,5 +1,5 @@
+import type { PartitionReconciliation } from "./partition-reconciliation.js";
 import type { Lease, ReapClaim } from "./server-registry.js";
-import type { SliceAudit } from "./slice-audit.js";
 
 /** One connection in a room. */
 export interface RoomMember {
@@ -96,20 +96,20 @@ export interface RoomUpkeep {
   renew(lease: Lease, rooms: readonly string[]): Promise<void>;
   /** Removes all members of a dead server from a room; says who they were. */
   evict(claim: ReapClaim, room: string): Promise<RoomMember[]>;
-  /** How many slices the rooms are cut into. */
-  readonly slices: number;
-  /** The slice of a room, from 0. */
-  sliceOf(room: string): number;
+  /** How many partitions the rooms are cut into. */
+  readonly partitions: number;
+  /** The partition of a room, from 0. */
+  partitionOf(room: string): number;
   /**
-   * What the store holds of the lease's server in a slice, to compare with the truth; or of the
+   * What the store holds of the lease's server in a partition, to compare with the truth; or of the
    * dead one that is claimed, to remove it.
    */
-  held(right: Lease | ReapClaim, slice: number): Promise<HeldRoom[]>;
+  held(right: Lease | ReapClaim, partition: number): Promise<HeldRoom[]>;
   /**
-   * Goes over a slice, in small steps: sets right what is derived from the rooms, that is their
+   * Goes over a partition, in small steps: sets right what is derived from the rooms, that is their
    * number and the number of games, and says who has members there. Anybody may, at any time.
    */
-  audit(slice: number): Promise<SliceAudit>;
+  reconcile(partition: number): Promise<PartitionReconciliation>;
 }
 
 /** A room, with the members that the store holds of one server. */

@@ -60,7 +60,7 @@ export interface Renewal {
    * Ids of servers that others have cleaned up after since this lease's last heartbeat, so
    * that one that was `expired` only in between is heard of; at most 100. May be named twice.
    */
-  readonly buried: readonly string[];
+  readonly unregistered: readonly string[];
   /**
    * What was found wrong with the store as a whole, although the lease was renewed: by now it
    * holds another layout (`layout-mismatch`), so that servers may write in two ways. The
@@ -77,14 +77,14 @@ export interface Departure {
 }
 
 /** Who may be there at a moment, and who was there shortly before. */
-export interface ServerCensus {
+export interface RegistrySnapshot {
   /**
    * Ids of servers that hold a lease, and of those whose lease has run out and that nobody
    * has cleaned up after: some of these may only be late.
    */
   readonly present: readonly string[];
   /** Those that went within the last `knownForMs`, and have not come back since as the same incarnation. */
-  readonly departures: readonly Departure[];
+  readonly recentlyGone: readonly Departure[];
   /** How far back departures are known; not positive where nothing is known of them, since the store lost its data. */
   readonly knownForMs: number;
 }
@@ -104,7 +104,7 @@ export interface ServerCensus {
  * - Time is the store's own. `list` leaves out every server whose lease has run out,
  *   from the moment it does.
  * - Every server that ever held a lease, and may have done something in the time that a
- *   `census` looks back, is in it: as `present` or as a departure. Departures are known for
+ *   `snapshot` looks back, is in it: as `present` or as a departure. Departures are known for
  *   at most ten minutes, and fewer where there were more than a thousand.
  * - `acquire` fails with `layout-mismatch` where the store holds another layout; one that
  *   comes there later is told with a renewal.
@@ -117,11 +117,11 @@ export interface ServerRegistry {
   /** All living servers; costs O(servers). */
   list(): Promise<ServerInfo[]>;
   /** All who may be there, and who went lately; costs O(servers) and one round trip. */
-  census(): Promise<ServerCensus>;
+  snapshot(): Promise<RegistrySnapshot>;
 }
 
 /** One process that has held a lease: what the ids of its connections begin with. */
-export interface LeaseHolder {
+export interface ServerIncarnation {
   readonly serverId: string;
   readonly incarnation: string;
 }
@@ -149,20 +149,20 @@ export interface ServerReaping {
    */
   claim(serverId: string, claimant: string, claimMs: number): Promise<ReapClaim | undefined>;
   /** Forgets the dead server. Does nothing where the claim is no longer held. */
-  bury(claim: ReapClaim): Promise<void>;
+  unregister(claim: ReapClaim): Promise<void>;
   /** All who hold a lease; one round trip, O(servers). */
-  living(): Promise<LeaseHolder[]>;
+  living(): Promise<ServerIncarnation[]>;
   /**
    * Those of the holders that hold no lease and that the registry does not know, neither as
    * living nor as dead: nobody will clean up after them. One round trip. The registry may have
    * lost a living one only just now; it registers again with its next heartbeat.
    */
-  unknown(holders: readonly LeaseHolder[]): Promise<LeaseHolder[]>;
+  unknown(holders: readonly ServerIncarnation[]): Promise<ServerIncarnation[]>;
   /**
    * The right to remove what an {@link unknown} holder has left in rooms and of users, for a
    * while; `undefined` where the holder is known. Several may have it at once, and it is not
-   * to be buried. Where the holder comes back all the same, it waits for the end of the right
+   * to be unregistered. Where the holder comes back all the same, it waits for the end of the right
    * (`server-id-taken`, as for a claim), and its lease says that it was reaped.
    */
-  claimRemains(holder: LeaseHolder, claimMs: number): Promise<ReapClaim | undefined>;
+  claimOrphan(holder: ServerIncarnation, claimMs: number): Promise<ReapClaim | undefined>;
 }

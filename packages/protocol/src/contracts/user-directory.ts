@@ -1,6 +1,6 @@
+import type { PartitionReconciliation } from "./partition-reconciliation.js";
 import type { Page, PageRequest } from "./room-directory.js";
 import type { Lease, ReapClaim } from "./server-registry.js";
-import type { SliceAudit } from "./slice-audit.js";
 
 /** One connection of a user. */
 export interface UserConnection {
@@ -50,7 +50,7 @@ export interface RemoveOptions {
  * - `add`, `update` and `remove` are idempotent, one round trip for many, and refused with
  *   `lease-lost` (changing nothing) once the lease's time has run out.
  * - Every change is announced in the same step as it is made, on the channel
- *   `{ kind: "presence", name: String(sliceOf(userId)) }` (a *feed*), as a
+ *   `{ kind: "presence", name: String(partitionOf(userId)) }` (a *feed*), as a
  *   `PresenceChange`: exactly one for each connection that came, changed or went, and one
  *   for a user who went offline by himself as the grace period ended. What changes nothing
  *   announces nothing. All changes of one feed have growing versions, and each names the
@@ -75,10 +75,10 @@ export interface UserDirectory {
   /**
    * Users who are online, without a scan. One who stays online throughout a reading in
    * pages is returned exactly once. A page may be shorter than its limit, also empty.
-   * With `slice` only the users of that feed. A bad cursor or limit fails with
+   * With `partition` only the users of that feed. A bad cursor or limit fails with
    * `options-invalid`.
    */
-  online(page: PageRequest, slice?: number): Promise<Page<UserState>>;
+  online(page: PageRequest, partition?: number): Promise<Page<UserState>>;
   /**
    * Users who are online; costs O(partitions). Dead servers' users count until cleaned
    * up, leaving ones until their grace period ends.
@@ -86,10 +86,10 @@ export interface UserDirectory {
   countOnline(): Promise<number>;
   /** Connections of all users; costs O(partitions). Dead servers' count until cleaned up. */
   countConnections(): Promise<number>;
-  /** How many slices the users are cut into, each with a feed. */
-  readonly slices: number;
-  /** The slice of a user, from 0. */
-  sliceOf(userId: string): number;
+  /** How many partitions the users are cut into, each with a feed. */
+  readonly partitions: number;
+  /** The partition of a user, from 0. */
+  partitionOf(userId: string): number;
 }
 
 /** What keeps users from outliving their connections. */
@@ -106,16 +106,16 @@ export interface UserUpkeep {
    * asks. Anybody may, at any time. Resolves with the time until the next one ends, in
    * milliseconds, `undefined` where nobody is leaving.
    */
-  settle(slices: readonly number[]): Promise<number | undefined>;
+  settle(partitions: readonly number[]): Promise<number | undefined>;
   /**
-   * What the store holds of the lease's server in a slice, to compare with the truth; or of the
+   * What the store holds of the lease's server in a partition, to compare with the truth; or of the
    * dead one that is claimed, to remove it.
    */
-  held(right: Lease | ReapClaim, slice: number): Promise<UserConnection[]>;
+  held(right: Lease | ReapClaim, partition: number): Promise<UserConnection[]>;
   /**
-   * Goes over a slice, in small steps: sets right what is derived from the users' connections,
+   * Goes over a partition, in small steps: sets right what is derived from the users' connections,
    * that is how many users are online and when leaving ones are to go, and says who has
    * connections there. Anybody may, at any time.
    */
-  audit(slice: number): Promise<SliceAudit>;
+  reconcile(partition: number): Promise<PartitionReconciliation>;
 }

@@ -30,11 +30,12 @@ export interface Announcements<T> {
 
 /** Hears the feeds of some users, or of all of them. */
 export async function hearUsers(store: Store, userIds?: readonly string[]): Promise<Announcements<PresenceChange>> {
-  const every = Array.from({ length: store.users.slices }, (_, slice) => slice);
-  const slices = userIds === undefined ? every : [...new Set(userIds.map((userId) => store.users.sliceOf(userId)))];
+  const every = Array.from({ length: store.users.partitions }, (_, partition) => partition);
+  const partitions =
+    userIds === undefined ? every : [...new Set(userIds.map((userId) => store.users.partitionOf(userId)))];
   return hear(
     store,
-    slices.map((slice) => ({ kind: "presence", name: String(slice) })),
+    partitions.map((partition) => ({ kind: "presence", name: String(partition) })),
     parsePresenceChange,
   );
 }

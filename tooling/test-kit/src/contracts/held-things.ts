@@ -55,7 +55,7 @@ export function describeHeldThings(name: string, createHarness: HarnessFactory):
       expect((await heldBy(store, alpha)).rooms).toMatchObject([{ room: "lobby" }]);
     });
 
-    it("is whole over all shelves and slices, however much it is", async ({ store, peer }) => {
+    it("is whole over all shelves and partitions, however much it is", async ({ store, peer }) => {
       const alpha = await bringUp(store, "alpha");
       const records = times(600, () => recordOf(alpha));
       const rooms = [
@@ -75,7 +75,7 @@ export function describeHeldThings(name: string, createHarness: HarnessFactory):
       expect(byConnection(held.users)).toEqual(byConnection(users));
     });
 
-    it("lies where shelves and slices say, under awkward names too", async ({ store, peer }) => {
+    it("lies where shelves and partitions say, under awkward names too", async ({ store, peer }) => {
       const alpha = await bringUp(store, "alpha");
       for (const room of AWKWARD_NAMES) await store.rooms.join(alpha.lease, room, membersOf(alpha, 1));
       await store.users.add(
@@ -84,9 +84,14 @@ export function describeHeldThings(name: string, createHarness: HarnessFactory):
       );
       const { rooms, users } = await peer();
       for (const name of AWKWARD_NAMES) {
-        const [room, user] = [rooms.sliceOf(name), users.sliceOf(name)];
-        expect([store.rooms.sliceOf(name), store.users.sliceOf(name)]).toEqual([room, user]);
-        expect([room < rooms.slices, user < users.slices, room >= 0, user >= 0]).toEqual([true, true, true, true]);
+        const [room, user] = [rooms.partitionOf(name), users.partitionOf(name)];
+        expect([store.rooms.partitionOf(name), store.users.partitionOf(name)]).toEqual([room, user]);
+        expect([room < rooms.partitions, user < users.partitions, room >= 0, user >= 0]).toEqual([
+          true,
+          true,
+          true,
+          true,
+        ]);
         expect((await rooms.held(alpha.lease, room)).map((each) => each.room)).toContain(name);
         expect((await users.held(alpha.lease, user)).map(({ userId }) => userId)).toContain(name);
       }
@@ -105,13 +110,13 @@ interface Held {
   readonly users: UserConnection[];
 }
 
-/** All that a server holds, over all shelves and slices. */
+/** All that a server holds, over all shelves and partitions. */
 async function heldBy({ connections, rooms, users }: Store, { lease, registration }: TestServer): Promise<Held> {
   const shelves = times(2 ** registration.shelfBits, (shelf) => connections.held(lease, shelf));
   return {
     records: (await Promise.all(shelves)).flat(),
-    rooms: (await Promise.all(times(rooms.slices, (slice) => rooms.held(lease, slice)))).flat(),
-    users: (await Promise.all(times(users.slices, (slice) => users.held(lease, slice)))).flat(),
+    rooms: (await Promise.all(times(rooms.partitions, (partition) => rooms.held(lease, partition)))).flat(),
+    users: (await Promise.all(times(users.partitions, (partition) => users.held(lease, partition)))).flat(),
   };
 }
 

@@ -43,7 +43,7 @@ export function describePresenceChanges(name: string, createHarness: HarnessFact
       await store.users.update(alpha.lease, unknown);
       await store.users.remove(alpha.lease, unknown, AT_ONCE);
       await store.users.renew(alpha.lease, ["ann", "bob"]);
-      await store.users.settle(times(store.users.slices, (slice) => slice));
+      await store.users.settle(times(store.users.partitions, (partition) => partition));
       expect(await feed.heard()).toEqual([]);
     });
 

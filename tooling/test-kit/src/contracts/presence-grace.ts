@@ -24,8 +24,8 @@ export function describePresenceGrace(name: string, createHarness: HarnessFactor
         expect(await users.connectionsOf("ann")).toEqual([]);
         expect(await users.countOnline()).toBe(1);
         expect(await users.states(["ann"])).toMatchObject([leaving]);
-        expect((await users.online({ limit: 10 }, users.sliceOf("ann"))).items).toMatchObject([leaving]);
-        const leftMs = (await users.settle([users.sliceOf("ann")])) ?? Number.NaN;
+        expect((await users.online({ limit: 10 }, users.partitionOf("ann"))).items).toMatchObject([leaving]);
+        const leftMs = (await users.settle([users.partitionOf("ann")])) ?? Number.NaN;
         expect(leftMs).toBeGreaterThan(0);
         expect(leftMs).toBeLessThanOrEqual(LONG_MS);
       }
@@ -41,7 +41,7 @@ export function describePresenceGrace(name: string, createHarness: HarnessFactor
       await store.users.add(alpha.lease, [before]);
       await store.users.remove(alpha.lease, [before], LONG_GRACE);
       await other.users.add(beta.lease, [after]);
-      expect(await store.users.settle([store.users.sliceOf("ann")])).toBeUndefined();
+      expect(await store.users.settle([store.users.partitionOf("ann")])).toBeUndefined();
       expect(await store.users.states(["ann"])).toMatchObject([{ isLeaving: false, connections: [after] }]);
       expect(await store.users.countOnline()).toBe(1);
       expect(inShort(await feed.heard())).toEqual([
@@ -63,7 +63,7 @@ export function describePresenceGrace(name: string, createHarness: HarnessFactor
       await letTimePass(SHORT_MS * 2);
       expect(await store.users.states(["ann"])).toMatchObject([{ isLeaving: true, lastSeen: undefined }]);
       await store.users.add(alpha.lease, [after]);
-      expect(await store.users.settle([store.users.sliceOf("ann")])).toBeUndefined();
+      expect(await store.users.settle([store.users.partitionOf("ann")])).toBeUndefined();
       expect(inShort(await feed.heard())).toEqual([`opened ann ${after.connectionId}`]);
       expect(await store.users.countOnline()).toBe(1);
     });
@@ -80,7 +80,7 @@ export function describePresenceGrace(name: string, createHarness: HarnessFactor
       await store.users.remove(alpha.lease, connections, SHORT_GRACE);
       await feed.forget();
       await passUntil(harness, async () => {
-        const left = await Promise.all(stores.map(({ users }) => users.settle(everySlice(harness))));
+        const left = await Promise.all(stores.map(({ users }) => users.settle(everyPartition(harness))));
         return left.every((ms) => ms === undefined);
       });
       const changes = await feed.heard();
@@ -109,7 +109,7 @@ export function describePresenceGrace(name: string, createHarness: HarnessFactor
       await other.users.add(beta.lease, theirs);
       await store.users.remove(alpha.lease, mine, LONG_GRACE);
       expect(await store.users.states(["ann"])).toMatchObject([{ isLeaving: false }]);
-      expect(await store.users.settle([store.users.sliceOf("ann")])).toBeUndefined();
+      expect(await store.users.settle([store.users.partitionOf("ann")])).toBeUndefined();
       await other.users.remove(beta.lease, theirs, LONG_GRACE);
       expect(await store.users.states(["ann"])).toMatchObject([{ isLeaving: true }]);
     });
@@ -121,7 +121,7 @@ export function describePresenceGrace(name: string, createHarness: HarnessFactor
       const feed = await hearUsers(store, ["ann"]);
       await store.users.remove(alpha.lease, [first], AT_ONCE);
       await store.users.remove(alpha.lease, [last], AT_ONCE);
-      expect(await store.users.settle([store.users.sliceOf("ann")])).toBeUndefined();
+      expect(await store.users.settle([store.users.partitionOf("ann")])).toBeUndefined();
       expect(inShort(await feed.heard())).toEqual([
         `closed ann ${first.connectionId}`,
         `offline ann ${last.connectionId}`,
@@ -154,16 +154,16 @@ export function describePresenceGrace(name: string, createHarness: HarnessFactor
       expect(await store.users.countOnline()).toBe(1);
     });
 
-    it("is settled in the slices asked for alone", async (harness) => {
+    it("is settled in the partitions asked for alone", async (harness) => {
       const { store, letTimePass } = harness;
       const alpha = await bringUp(store, "alpha");
       const connection = connectionOf(alpha, "ann");
       await store.users.add(alpha.lease, [connection]);
       await store.users.remove(alpha.lease, [connection], SHORT_GRACE);
       await letTimePass(SHORT_MS * 2);
-      const slice = store.users.sliceOf("ann");
+      const partition = store.users.partitionOf("ann");
       expect(await store.users.settle([])).toBeUndefined();
-      expect(await store.users.settle(everySlice(harness).filter((each) => each !== slice))).toBeUndefined();
+      expect(await store.users.settle(everyPartition(harness).filter((each) => each !== partition))).toBeUndefined();
       expect(await store.users.countOnline()).toBe(1);
       await settleAll(harness);
       expect(await store.users.countOnline()).toBe(0);
@@ -171,11 +171,11 @@ export function describePresenceGrace(name: string, createHarness: HarnessFactor
   });
 }
 
-function everySlice({ store }: StoreHarness): number[] {
-  return times(store.users.slices, (slice) => slice);
+function everyPartition({ store }: StoreHarness): number[] {
+  return times(store.users.partitions, (partition) => partition);
 }
 
 /** Lets grace periods end and settles, until nobody is leaving. */
 async function settleAll(harness: StoreHarness): Promise<void> {
-  await passUntil(harness, async () => (await harness.store.users.settle(everySlice(harness))) === undefined);
+  await passUntil(harness, async () => (await harness.store.users.settle(everyPartition(harness))) === undefined);
 }

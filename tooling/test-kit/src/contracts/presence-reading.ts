@@ -47,7 +47,7 @@ export function describePresenceReading(name: string, createHarness: HarnessFact
       await store.users.add(alpha.lease, [anns, bobs]);
       await store.users.remove(alpha.lease, [anns], AT_ONCE);
       await store.users.remove(alpha.lease, [bobs], { graceMs: SHORT_MS });
-      await passUntil(harness, async () => (await store.users.settle([store.users.sliceOf("bob")])) === undefined);
+      await passUntil(harness, async () => (await store.users.settle([store.users.partitionOf("bob")])) === undefined);
       const changes = await feed.heard();
       for (const state of await store.users.states(["ann", "bob"])) {
         const moments = changes.filter(({ userId }) => userId === state.userId).map(({ at }) => at);
@@ -152,13 +152,13 @@ export function describePresenceReading(name: string, createHarness: HarnessFact
         alpha.lease,
         userIds.map((userId) => connectionOf(alpha, userId)),
       );
-      expect(userIds.map((userId) => other.users.sliceOf(userId))).toEqual(userIds.map(store.users.sliceOf));
-      const slices = [...new Set(userIds.map((userId) => store.users.sliceOf(userId)))];
-      expect(Math.min(...slices)).toBeGreaterThanOrEqual(0);
-      expect(Math.max(...slices)).toBeLessThan(store.users.slices);
-      for (const slice of slices) {
-        const seen = (await readOnline(store, 3, slice)).map(({ userId }) => userId);
-        expect(seen.sort()).toEqual(userIds.filter((userId) => store.users.sliceOf(userId) === slice).sort());
+      expect(userIds.map((userId) => other.users.partitionOf(userId))).toEqual(userIds.map(store.users.partitionOf));
+      const partitions = [...new Set(userIds.map((userId) => store.users.partitionOf(userId)))];
+      expect(Math.min(...partitions)).toBeGreaterThanOrEqual(0);
+      expect(Math.max(...partitions)).toBeLessThan(store.users.partitions);
+      for (const partition of partitions) {
+        const seen = (await readOnline(store, 3, partition)).map(({ userId }) => userId);
+        expect(seen.sort()).toEqual(userIds.filter((userId) => store.users.partitionOf(userId) === partition).sort());
       }
     });
 
@@ -186,13 +186,13 @@ export function describePresenceReading(name: string, createHarness: HarnessFact
 async function readOnline(
   { users }: Store,
   limit: number,
-  slice?: number,
+  partition?: number,
   between: () => Promise<void> = async () => {},
 ): Promise<UserState[]> {
   const seen: UserState[] = [];
   let cursor: string | undefined;
   for (let page = 0; page < PAGES_MAX; page++) {
-    const { items, cursor: next } = await users.online({ limit, cursor }, slice);
+    const { items, cursor: next } = await users.online({ limit, cursor }, partition);
     expect(items.length).toBeLessThanOrEqual(limit);
     seen.push(...items);
     if (next === undefined) return seen;

@@ -62,32 +62,32 @@ export function describeServerReaping(name: string, createHarness: HarnessFactor
       const { lost, held } = await loseClaim(harness, "dead");
       expect(held.expiresAtMs).toBeGreaterThan(lost.expiresAtMs);
       expect(await servers.claim("dead", "too-slow", LONG_MS)).toBeUndefined();
-      await servers.bury(lost);
+      await servers.unregister(lost);
       expect((await servers.renew(observer.lease, { connections: 0, rooms: 0 })).expired).toEqual(["dead"]);
       expect(await servers.claim("dead", "third", LONG_MS)).toBeUndefined();
     });
 
-    it("names those that were buried since a server's last heartbeat", async (harness) => {
+    it("names those that were unregistered since a server's last heartbeat", async (harness) => {
       const { servers } = harness.store;
       const observer = await bringUp(harness.store, "observer");
       const renew = () => servers.renew(observer.lease, { connections: 0, rooms: 0 });
       await letDie(harness, await bringUp(harness.store, "dead"));
-      await servers.bury(await claimDead(harness.store, "dead"));
-      expect(await renew()).toMatchObject({ expired: [], buried: ["dead"] });
+      await servers.unregister(await claimDead(harness.store, "dead"));
+      expect(await renew()).toMatchObject({ expired: [], unregistered: ["dead"] });
       await harness.letTimePass(5);
       await renew();
-      expect((await renew()).buried).toEqual([]);
+      expect((await renew()).unregistered).toEqual([]);
     });
 
-    it("forgets a buried server, so that another incarnation may take its id", async (harness) => {
+    it("forgets a unregistered server, so that another incarnation may take its id", async (harness) => {
       const { servers } = harness.store;
       await letDie(harness, await bringUp(harness.store, "dead"));
       const claim = await claimDead(harness.store, "dead");
-      await servers.bury(claim);
-      await servers.bury(claim);
+      await servers.unregister(claim);
+      await servers.unregister(claim);
       expect(await servers.claim("dead", "reaper", LONG_MS)).toBeUndefined();
       const { lease } = await bringUp(harness.store, "dead");
-      await servers.bury(claim);
+      await servers.unregister(claim);
       expect(await servers.list()).toMatchObject([{ serverId: "dead", token: lease.token }]);
     });
 
@@ -110,7 +110,7 @@ export function describeServerReaping(name: string, createHarness: HarnessFactor
       const claim = await servers.claim("dead", "too-slow", SHORT_MS);
       if (claim === undefined) throw new Error("The dead server could not be claimed.");
       await passUntil(harness, async () => (await outcomeOf(servers.acquire(server.registration, LONG_MS))) === "done");
-      await servers.bury(claim);
+      await servers.unregister(claim);
       expect(await servers.claim("dead", "reaper", LONG_MS)).toBeUndefined();
       expect(await servers.list()).toMatchObject([{ serverId: "dead" }]);
     });
@@ -120,7 +120,7 @@ export function describeServerReaping(name: string, createHarness: HarnessFactor
       const server = await bringUp(harness.store, "dead");
       expect(server.lease.wasReaped).toBe(false);
       await letDie(harness, server);
-      await servers.bury(await claimDead(harness.store, "dead"));
+      await servers.unregister(await claimDead(harness.store, "dead"));
       const lease = await servers.acquire(server.registration, LONG_MS);
       expect(lease.wasReaped).toBe(true);
       expect((await servers.renew(lease, { connections: 0, rooms: 0 })).lease.wasReaped).toBe(true);
@@ -153,7 +153,7 @@ export function describeServerReaping(name: string, createHarness: HarnessFactor
       await servers.release(released.lease);
       expect((await servers.acquire(released.registration, LONG_MS)).wasReaped).toBe(false);
       await letDie(harness, await bringUp(harness.store, "dead"));
-      await servers.bury(await claimDead(harness.store, "dead"));
+      await servers.unregister(await claimDead(harness.store, "dead"));
       expect((await bringUp(harness.store, "dead")).lease.wasReaped).toBe(false);
     });
   });

@@ -107,7 +107,7 @@ export function describeServerRegistry(name: string, createHarness: HarnessFacto
       const third = await letDie(harness, second);
       const fourth = await servers.acquire(second.registration, LONG_MS);
       await letDie(harness, second);
-      await servers.bury(await claimDead(harness.store, "alpha"));
+      await servers.unregister(await claimDead(harness.store, "alpha"));
       const last = await bringUp(harness.store, "alpha");
       const tokens = [first.lease, second.lease, third, fourth, last.lease].map(({ token }) => token);
       expect(tokens).toEqual([...new Set(tokens)].sort((a, b) => a - b));
@@ -167,28 +167,28 @@ export function describeServerRegistry(name: string, createHarness: HarnessFacto
       const expired = async () => [...(await servers.renew(lease, NOTHING)).expired].sort();
       expect(await expired()).toEqual(["dead-1", "dead-2"]);
       expect(await expired()).toEqual(["dead-1", "dead-2"]);
-      await servers.bury(await claimDead(harness.store, "dead-1"));
+      await servers.unregister(await claimDead(harness.store, "dead-1"));
       expect(await expired()).toEqual(["dead-2"]);
     });
 
     it("counts everybody who may be there, and whoever went and did not come back", async (harness) => {
       const { servers } = harness.store;
       await bringUp(harness.store, "observer");
-      const started = await servers.census();
-      expect(started).toMatchObject({ present: ["observer"], departures: [] });
+      const started = await servers.snapshot();
+      expect(started).toMatchObject({ present: ["observer"], recentlyGone: [] });
       const released = await bringUp(harness.store, "released");
       await bringUp(harness.store, "dead").then((server) => letDie(harness, server));
       // Nobody knows yet whether it is late, or gone.
-      expect([...(await servers.census()).present].sort()).toEqual(["dead", "observer", "released"]);
+      expect([...(await servers.snapshot()).present].sort()).toEqual(["dead", "observer", "released"]);
       await servers.release(released.lease);
       await servers.release(released.lease);
-      await servers.bury(await claimDead(harness.store, "dead"));
+      await servers.unregister(await claimDead(harness.store, "dead"));
       await harness.letTimePass(SHORT_MS);
-      const { present, departures, knownForMs } = await (await harness.peer()).servers.census();
+      const { present, recentlyGone, knownForMs } = await (await harness.peer()).servers.snapshot();
       expect(present).toEqual(["observer"]);
-      expect(departures.map(({ serverId }) => serverId).sort()).toEqual(["dead", "released"]);
-      for (const { agoMs } of departures) expect(agoMs).toBeGreaterThan(0);
-      expect(knownForMs).toBeGreaterThan(Math.max(...departures.map(({ agoMs }) => agoMs)));
+      expect(recentlyGone.map(({ serverId }) => serverId).sort()).toEqual(["dead", "released"]);
+      for (const { agoMs } of recentlyGone) expect(agoMs).toBeGreaterThan(0);
+      expect(knownForMs).toBeGreaterThan(Math.max(...recentlyGone.map(({ agoMs }) => agoMs)));
     });
 
     it("counts whoever came back as the same incarnation as present, another one under its id as that one alone", async (harness) => {
@@ -197,13 +197,13 @@ export function describeServerRegistry(name: string, createHarness: HarnessFacto
       const [same, other] = [await bringUp(harness.store, "same"), await bringUp(harness.store, "other")];
       for (const server of [same, other]) {
         await letDie(harness, server);
-        await servers.bury(await claimDead(harness.store, server.lease.serverId));
+        await servers.unregister(await claimDead(harness.store, server.lease.serverId));
       }
       await servers.acquire(same.registration, LONG_MS);
       await servers.acquire(successorOf("other"), LONG_MS);
-      const { present, departures } = await servers.census();
+      const { present, recentlyGone } = await servers.snapshot();
       expect([...present].sort()).toEqual(["observer", "other", "same"]);
-      expect(departures.map(({ serverId }) => serverId)).toEqual(["other"]);
+      expect(recentlyGone.map(({ serverId }) => serverId)).toEqual(["other"]);
     });
 
     it("knows the departures of a thousand servers, and no further back", async (harness) => {
@@ -215,16 +215,16 @@ export function describeServerRegistry(name: string, createHarness: HarnessFacto
       if (first !== undefined) await servers.release(first);
       await harness.letTimePass(5);
       for (const lease of await come(999)) await servers.release(lease);
-      const full = await servers.census();
-      expect(full.departures).toHaveLength(1_000);
-      const oldest = Math.max(...full.departures.map(({ agoMs }) => agoMs));
+      const full = await servers.snapshot();
+      expect(full.recentlyGone).toHaveLength(1_000);
+      const oldest = Math.max(...full.recentlyGone.map(({ agoMs }) => agoMs));
       expect(full.knownForMs).toBeGreaterThanOrEqual(oldest);
       await harness.letTimePass(5);
       for (const lease of await come(1)) await servers.release(lease);
-      const { departures, knownForMs } = await servers.census();
-      expect(departures.length).toBeLessThanOrEqual(1_000);
-      expect(Math.max(...departures.map(({ agoMs }) => agoMs))).toBeLessThanOrEqual(knownForMs);
-      expect(departures.length).toBeGreaterThan(0);
+      const { recentlyGone, knownForMs } = await servers.snapshot();
+      expect(recentlyGone.length).toBeLessThanOrEqual(1_000);
+      expect(Math.max(...recentlyGone.map(({ agoMs }) => agoMs))).toBeLessThanOrEqual(knownForMs);
+      expect(recentlyGone.length).toBeGreaterThan(0);
     });
 
     it("names at most 100 of them at a time", async (harness) => {

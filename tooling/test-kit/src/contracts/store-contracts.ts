@@ -3,6 +3,7 @@ import { describeConnectionRegistry } from "./connection-registry.js";
 import type { HarnessFactory } from "./harness.js";
 import { describeHeldThings } from "./held-things.js";
 import { describeHistory } from "./history.js";
+import { describePartitionReconcile } from "./partition-reconcile.js";
 import { describePresenceChanges } from "./presence-changes.js";
 import { describePresenceGrace } from "./presence-grace.js";
 import { describePresenceReading } from "./presence-reading.js";
@@ -12,7 +13,6 @@ import { describeRoomRosters } from "./room-rosters.js";
 import { describeServerReaping } from "./server-reaping.js";
 import { describeServerRegistry } from "./server-registry.js";
 import { describeSessionDirectory } from "./session-directory.js";
-import { describeSliceAudits } from "./slice-audits.js";
 import { describeStore } from "./store.js";
 import { describeUserDirectory } from "./user-directory.js";
 
@@ -34,7 +34,7 @@ export function describeStoreContracts(name: string, createHarness: HarnessFacto
   describePresenceReading(name, createHarness);
   describeSessionDirectory(name, createHarness);
   describeHeldThings(name, createHarness);
-  describeSliceAudits(name, createHarness);
+  describePartitionReconcile(name, createHarness);
   describeBus(name, createHarness);
   describeHistory(name, createHarness);
 }

@@ -30,7 +30,7 @@ export function usersOfOneFeed({ users }: Store, count: number): string[] {
   const found: string[] = [];
   for (let i = 0; found.length < count; i++) {
     const userId = `neighbour-${i}`;
-    if (users.sliceOf(userId) === users.sliceOf(found[0] ?? userId)) found.push(userId);
+    if (users.partitionOf(userId) === users.partitionOf(found[0] ?? userId)) found.push(userId);
   }
   return found;
 }

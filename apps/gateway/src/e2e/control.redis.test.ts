@@ -1,0 +1,93 @@
+import { type GatewayCluster, startGatewayCluster } from "@cm/gateway-kit/processes/cluster";
+import { createConnectionIdSource } from "@cm/protocol";
+import { createRedisStore } from "@cm/redis-store";
+import { createRouter, type Router } from "@cm/router";
+import { eventually } from "@cm/test-kit";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
+
+const IN_TIME = { timeoutMs: 10_000 };
+const IN_TIME_TO_CONFIRM = { confirmMs: 10_000 };
+
+describe("a gateway that another server controls", () => {
+  let cluster: GatewayCluster;
+  let outside: Router;
+
+  beforeEach(async () => {
+    cluster = await startGatewayCluster({ size: 1, env: { MAX_ROOMS_PER_CONNECTION: "2" } });
+    const store = createRedisStore({ url: cluster.redisUrl, prefix: cluster.prefix });
+    onTestFinished(() => store.close());
+    await store.start();
+    // It has no sockets of its own.
+    const local = { toRoom: () => undefined, toConnection: () => false, toUser: () => 0 };
+    outside = createRouter({ serverId: "outside", bus: store.bus, users: store.users, local });
+    onTestFinished(() => outside.close());
+    await outside.start();
+  });
+
+  afterEach(() => cluster.close());
+
+  it("closes a connection with the reason, and says when it is gone", async () => {
+    const ann = await cluster.connect(0, "ann");
+    expect(await outside.control(ann.id, { type: "disconnect", reason: "terminated" }, IN_TIME)).toBe("done");
+    expect(await ann.closed).toEqual({ code: 4004, reason: "terminated" });
+    await eventually(async () => {
+      const again = outside.control(ann.id, { type: "disconnect", reason: "terminated" }, IN_TIME);
+      expect(await again).toBe("not-found");
+    });
+  });
+
+  it("puts a connection into a room and takes it out, as the client itself could have", async () => {
+    const ann = await cluster.connect(0, "ann");
+    expect(await outside.control(ann.id, { type: "join", room: "lobby" }, IN_TIME)).toBe("done");
+    // Once more changes nothing.
+    expect(await outside.control(ann.id, { type: "join", room: "lobby" }, IN_TIME)).toBe("done");
+    expect(await ann.ask({ type: "members", room: "lobby" })).toMatchObject({ total: 1 });
+    await ann.do({ type: "publish", room: "lobby", data: "I am in", echo: true });
+    await ann.until((frame) => frame.type === "message" && frame.data === "I am in");
+
+    expect(await outside.control(ann.id, { type: "leave", room: "lobby" }, IN_TIME)).toBe("done");
+    expect(await outside.control(ann.id, { type: "leave", room: "lobby" }, IN_TIME)).toBe("done");
+    expect(await ann.ask({ type: "publish", room: "lobby", data: "?" })).toMatchObject({ code: "not-a-member" });
+    expect(await ann.ask({ type: "members", room: "lobby" })).toMatchObject({ total: 0 });
+  });
+
+  it("keeps the limits of a connection, and leaves nothing of what it refuses", async () => {
+    const ann = await cluster.connect(0, "ann");
+    for (const room of ["1", "2"]) {
+      expect(await outside.control(ann.id, { type: "join", room }, IN_TIME)).toBe("done");
+    }
+    const third = outside.control(ann.id, { type: "join", room: "3" }, IN_TIME);
+    await expect(third).rejects.toMatchObject({ code: "rooms-limit" });
+    expect(await ann.ask({ type: "members", room: "3" })).toMatchObject({ total: 0 });
+    await outside.control(ann.id, { type: "leave", room: "1" }, IN_TIME);
+    await ann.do({ type: "join", room: "3" });
+  });
+
+  it("answers a ping, and confirms what it delivered", async () => {
+    const ann = await cluster.connect(0, "ann");
+    expect(await outside.control("gw1", { type: "ping" }, IN_TIME)).toBe("done");
+    const frame = Buffer.from('{"type":"direct","data":"hi"}');
+    expect(await outside.toConnection(ann.id, frame, IN_TIME_TO_CONFIRM)).toBe("delivered");
+    expect(await outside.toUser("ann", frame, IN_TIME_TO_CONFIRM)).toBe("delivered");
+    await eventually(() => expect(ann.directs()).toEqual(["hi", "hi"]));
+    const gone = createConnectionIdSource({ serverId: "gw1" }).next();
+    expect(await outside.toConnection(gone, frame, IN_TIME_TO_CONFIRM)).toBe("not-found");
+  });
+
+  it("is waited for no longer than was said while it is paused, and is not found at once when it is killed", async () => {
+    const ann = await cluster.connect(0, "ann");
+    const [gateway] = cluster.gateways;
+    const frame = Buffer.from('{"type":"direct","data":"hi"}');
+    gateway?.signal("SIGSTOP");
+    const between = outside.toConnection(ann.id, frame, IN_TIME_TO_CONFIRM);
+    expect(await outside.toConnection(ann.id, frame, { confirmMs: 200 })).toBe("timeout");
+    gateway?.signal("SIGKILL");
+    outside.serverLost("gw1");
+    expect(await between).toBe("not-found");
+    // Redis may still think for a moment that somebody hears the channel.
+    await eventually(async () =>
+      expect(await outside.toConnection(ann.id, frame, { confirmMs: 200 })).toBe("not-found"),
+    );
+    expect(outside.stats().pendingAnswers).toBe(0);
+  });
+});

@@ -1,0 +1,195 @@
+import { CmSocket, openSocket } from "@cm/gateway-kit/clients/cm-socket";
+import { type GatewayProcess, startGatewayProcess } from "@cm/gateway-kit/processes/gateway-process";
+import { runGatewayProgram } from "@cm/gateway-kit/processes/gateway-program";
+import { createRedisStore } from "@cm/redis-store";
+import { createRouter, type Router } from "@cm/router";
+import { eventually, freePort, freshPrefix, keysLeftUnder, startFaultProxy } from "@cm/test-kit";
+import { afterEach, describe, expect, inject, it, onTestFinished } from "vitest";
+
+/** So long that a drain of a hundred clients, the fewest at a time, takes the five seconds that a test needs to look. */
+const LONG = { DRAIN_SECONDS: "25", OFFLINE_GRACE_MS: "10000", SHUTDOWN_TIMEOUT_MS: "10000" };
+
+describe("a gateway that drains", () => {
+  const running: GatewayProcess[] = [];
+  let prefix: string;
+
+  async function start(env: Readonly<Record<string, string>> = {}): Promise<GatewayProcess> {
+    prefix = freshPrefix();
+    const gateway = await startGatewayProcess({
+      env: { REDIS_URL: inject("redisUrl"), REDIS_PREFIX: prefix, SERVER_ID: "gw1", ...LONG, ...env },
+    });
+    running.push(gateway);
+    return gateway;
+  }
+
+  afterEach(async () => {
+    await Promise.all(running.splice(0).map((gateway) => gateway.kill()));
+  });
+
+  function crowd(gateway: GatewayProcess, size: number): Promise<CmSocket[]> {
+    return Promise.all(
+      Array.from({ length: size }, async (_, i) => {
+        const socket = await CmSocket.open(gateway.wsUrl, `user-${i}`);
+        await socket.do({ type: "join", room: "lobby" });
+        return socket;
+      }),
+    );
+  }
+
+  async function untilDraining(gateway: GatewayProcess): Promise<void> {
+    await eventually(async () => {
+      const reply = await fetch(`${gateway.url}/readyz`);
+      expect([reply.status, await reply.json()]).toMatchObject([503, { ready: false, phase: "draining" }]);
+    });
+  }
+
+  const left = async (): Promise<string[]> => keysLeftUnder(inject("redisUrl"), prefix);
+
+  it("says so, refuses newcomers with a code, serves those who are left, and ends at once at a second signal", async () => {
+    const gateway = await start();
+    const sockets = await crowd(gateway, 100);
+    gateway.signal("SIGTERM");
+    await untilDraining(gateway);
+
+    await expect(openSocket(gateway.wsUrl, "late")).rejects.toThrow("503");
+    const refused = await fetch(`${gateway.url}/stats`).then((reply) => reply.json());
+    expect(refused).toMatchObject({
+      phase: "draining",
+      transport: { refused: { unavailable: 1 }, drain: { connections: 100, done: false } },
+    });
+
+    const present = sockets.filter(({ isOpen }) => isOpen);
+    expect(present.length).toBeGreaterThan(20);
+    const [speaker] = present.slice(-1);
+    await speaker?.ask({ type: "publish", room: "lobby", data: "still here" }).catch(() => undefined);
+    // Whoever was not told to go meanwhile has it.
+    await eventually(() => {
+      const there = sockets.filter(({ isOpen }) => isOpen);
+      expect(there.length).toBeGreaterThan(0);
+      for (const socket of there) expect(socket.messages()).toEqual(["still here"]);
+    });
+    await expect(openSocket(gateway.wsUrl, "late")).rejects.toThrow("503");
+
+    // A second signal that comes with the first does not count; this one does.
+    await eventually(async () => {
+      gateway.signal("SIGTERM");
+      expect(sockets.filter(({ isOpen }) => isOpen)).toEqual([]);
+    });
+    expect(await gateway.exited).toBe(0);
+    for (const socket of sockets) expect(await socket.closed).toMatchObject({ code: 4201 });
+    expect(gateway.logs).toContainEqual(expect.objectContaining({ msg: "draining", overMs: 25_000 }));
+  }, 40_000);
+
+  it("is not hurried by the same Ctrl-C that reaches it by two ways", async () => {
+    const gateway = await start({ DRAIN_SECONDS: "1" });
+    const sockets = await crowd(gateway, 60);
+    const from = performance.now();
+    gateway.signal("SIGINT");
+    await untilDraining(gateway);
+    gateway.signal("SIGTERM");
+    const ends: number[] = await Promise.all(sockets.map(({ closed }) => closed.then(() => performance.now() - from)));
+    expect(await gateway.exited).toBe(0);
+    expect(Math.max(...ends)).toBeGreaterThan(700);
+    expect(gateway.logs.filter(({ msg }) => msg === "draining")).toHaveLength(1);
+  });
+
+  it("leaves nothing behind once everybody was told, and takes no longer than it needs for a few", async () => {
+    const gateway = await start({ DRAIN_SECONDS: "3600", OFFLINE_GRACE_MS: "0" });
+    const sockets = await crowd(gateway, 5);
+    gateway.signal("SIGTERM");
+    for (const socket of sockets) expect(await socket.closed).toMatchObject({ code: 4201 });
+    expect(await gateway.exited).toBe(0);
+    expect(await left()).toEqual([`${prefix}:layout`]);
+  });
+
+  it("has at most its drain and its shutdown time, whatever holds it up", async () => {
+    // Redis does not answer any more: what the gateway has there can't be withdrawn.
+    const proxy = await startFaultProxy(Number(new URL(inject("redisUrl")).port));
+    onTestFinished(() => proxy.close());
+    const gateway = await start({
+      REDIS_URL: `redis://127.0.0.1:${proxy.port}`,
+      DRAIN_SECONDS: "1",
+      SHUTDOWN_TIMEOUT_MS: "500",
+    });
+    const sockets = await crowd(gateway, 40);
+    await proxy.set({ kind: "hang" });
+    const from = performance.now();
+    gateway.signal("SIGTERM");
+    expect(await gateway.exited).toBe(1);
+    // Both, and not less: the drain had its time.
+    expect(performance.now() - from).toBeGreaterThan(1_300);
+    for (const socket of sockets) expect(await socket.closed).toMatchObject({ code: 4201 });
+  });
+
+  describe("because another server asked it to", () => {
+    async function outside(): Promise<Router> {
+      const store = createRedisStore({ url: inject("redisUrl"), prefix });
+      onTestFinished(() => store.close());
+      await store.start();
+      const local = { toRoom: () => undefined, toConnection: () => false, toUser: () => 0 };
+      const router = createRouter({ serverId: "outside", bus: store.bus, users: store.users, local });
+      onTestFinished(() => router.close());
+      await router.start();
+      return router;
+    }
+
+    it("answers, drains, and ends", async () => {
+      const gateway = await start({ OFFLINE_GRACE_MS: "0", DRAIN_SECONDS: "2" });
+      const sockets = await crowd(gateway, 50);
+      const router = await outside();
+      expect(await router.control("gw1", { type: "drain" }, { timeoutMs: 10_000 })).toBe("done");
+      // The answer came when it had begun, and it can be asked again.
+      await untilDraining(gateway);
+      expect(await router.control("gw1", { type: "drain" }, { timeoutMs: 10_000 })).toBe("done");
+      for (const socket of sockets) expect(await socket.closed).toMatchObject({ code: 4201 });
+      expect(await gateway.exited).toBe(0);
+    });
+
+    it("is replaced where it is one of several workers, which take its clients", async () => {
+      prefix = freshPrefix();
+      const port = await freePort();
+      const program = runGatewayProgram({
+        PORT: String(port),
+        WORKERS: "2",
+        REDIS_URL: inject("redisUrl"),
+        REDIS_PREFIX: prefix,
+        SERVER_ID: "multi",
+        DRAIN_SECONDS: "1",
+      });
+      await program.line(({ msg }) => msg === "workers started");
+      const wsUrl = `ws://127.0.0.1:${port}/ws`;
+      const open = (i: number) => CmSocket.open(wsUrl, `user-${i}`);
+      const sockets = await Promise.all(Array.from({ length: 20 }, (_, i) => open(i)));
+      const router = await outside();
+      expect(await router.control("multi-1", { type: "drain" }, { timeoutMs: 10_000 })).toBe("done");
+      for (const { closed, welcome } of sockets) {
+        if (welcome.server === "multi-1") expect(await closed).toMatchObject({ code: 4201 });
+      }
+      // Nobody is refused meanwhile: it has left the port to the other one.
+      for (let i = 0; i < 20; i++) expect((await open(i)).welcome.server).not.toBe("multi-1");
+      await program.line(({ serverId, url }) => serverId === "multi-1-2" && url !== undefined);
+      for (const { isOpen, welcome } of sockets) if (welcome.server === "multi-2") expect(isOpen).toBe(true);
+      program.child.kill("SIGTERM");
+      expect(await program.ended).toMatchObject({ code: 0 });
+    });
+  });
+
+  it("drains all workers at a signal, and hurries them at the second", async () => {
+    prefix = freshPrefix();
+    const port = await freePort();
+    const env = { PORT: String(port), WORKERS: "2", REDIS_URL: inject("redisUrl"), REDIS_PREFIX: prefix };
+    const program = runGatewayProgram({ ...env, DRAIN_SECONDS: "3600", OFFLINE_GRACE_MS: "0" });
+    await program.line(({ msg }) => msg === "workers started");
+    const wsUrl = `ws://127.0.0.1:${port}/ws`;
+    const sockets = await Promise.all(Array.from({ length: 100 }, (_, i) => CmSocket.open(wsUrl, `user-${i}`)));
+    program.child.kill("SIGTERM");
+    await program.line(({ msg }) => msg === "draining", 3);
+    expect(sockets.filter(({ isOpen }) => isOpen).length).toBeGreaterThan(0);
+    await eventually(() => {
+      program.child.kill("SIGTERM");
+      expect(sockets.filter(({ isOpen }) => isOpen)).toEqual([]);
+    });
+    expect(await program.ended).toMatchObject({ code: 0, signal: null });
+    expect(await left()).toEqual([`${prefix}:layout`]);
+  });
+});

@@ -1,0 +1,70 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { startGatewayCluster } from "@cm/gateway-kit/processes/cluster";
+import { decodeUtf8, encodeUtf8 } from "@cm/protocol";
+import { createRedisStore } from "@cm/redis-store";
+import { createRouter } from "@cm/router";
+import { eventually } from "@cm/test-kit";
+import { expect, it, onTestFinished } from "vitest";
+
+const LEASE_MS = 2_000;
+
+/** Gateways with a member each, and a server without sockets that asks them. */
+async function start(size: number) {
+  const cluster = await startGatewayCluster({
+    size,
+    env: { HEARTBEAT_INTERVAL_MS: "500", HEARTBEAT_TTL_SECONDS: String(LEASE_MS / 1_000) },
+  });
+  onTestFinished(() => cluster.close());
+  const store = createRedisStore({ url: cluster.redisUrl, prefix: cluster.prefix });
+  onTestFinished(() => store.close());
+  await store.start();
+  const outside = createRouter({
+    serverId: "outside",
+    bus: store.bus,
+    users: store.users,
+    servers: store.servers,
+    local: { toRoom: () => undefined, toConnection: () => false, toUser: () => 0 },
+    onQuestion: async () => encodeUtf8("{}"),
+  });
+  onTestFinished(() => outside.close());
+  await outside.start();
+  const ask = async (question: string, timeoutMs: number) => {
+    const { answers, missing } = await outside.ask(encodeUtf8(question), { timeoutMs });
+    const connections: Record<string, unknown> = {};
+    for (const [id, answer] of answers) {
+      const { transport }: { transport?: { connections: number } } = JSON.parse(decodeUtf8(answer) ?? "");
+      if (id !== "outside") connections[id] = transport?.connections;
+    }
+    return { connections, missing: [...missing].sort() };
+  };
+  return { cluster, ask };
+}
+
+it("answers for all gateways, and names those that are paused or dead, until they are known to be gone", async () => {
+  const { cluster, ask } = await start(3);
+  await Promise.all([cluster.connect(0, "ann"), cluster.connect(1, "bob"), cluster.connect(1, "cid")]);
+  const [first = "", second = "", third = ""] = cluster.gateways.map(({ serverId }) => serverId);
+  expect(await ask("stats", 5_000)).toEqual({ connections: { [first]: 1, [second]: 2, [third]: 0 }, missing: [] });
+
+  const gateways = cluster.gateways;
+  gateways[1]?.signal("SIGSTOP");
+  await gateways[2]?.kill();
+  const from = performance.now();
+  expect(await ask("stats", 500)).toEqual({ connections: { [first]: 1 }, missing: [second, third].sort() });
+  expect(performance.now() - from).toBeLessThan(LEASE_MS);
+
+  // Whose lease ran out is not of the cluster: nobody waits for it.
+  await sleep(LEASE_MS);
+  await eventually(async () => expect(await ask("stats", 500)).toEqual({ connections: { [first]: 1 }, missing: [] }));
+  gateways[1]?.signal("SIGCONT");
+  await eventually(async () =>
+    expect(await ask("stats", 500)).toEqual({ connections: { [first]: 1, [second]: 2 }, missing: [] }),
+  );
+});
+
+it("counts whoever can't answer a question among the missing, and goes on", async () => {
+  const { cluster, ask } = await start(1);
+  const id = cluster.gateways[0]?.serverId;
+  expect(await ask("what is the time?", 5_000)).toEqual({ connections: {}, missing: [id] });
+  expect(await ask("stats", 5_000)).toMatchObject({ missing: [] });
+});

@@ -1,0 +1,113 @@
+import { faultsOfRecovery } from "@cm/gateway-kit/clients/recovery-account";
+import { Balancer, RovingClient } from "@cm/gateway-kit/clients/roving-client";
+import { RovingLoad } from "@cm/gateway-kit/clients/roving-load";
+import { watchUsers } from "@cm/gateway-kit/invariants/presence-watch";
+import { type GatewayCluster, startGatewayCluster } from "@cm/gateway-kit/processes/cluster";
+import { type GatewayProcess, startGatewayProcess } from "@cm/gateway-kit/processes/gateway-process";
+import { eventually } from "@cm/test-kit";
+import { afterEach, expect, it, onTestFinished } from "vitest";
+
+const DRAIN_SECONDS = 2;
+const GRACE_MS = 5_000;
+const ENV = {
+  DRAIN_SECONDS: String(DRAIN_SECONDS),
+  OFFLINE_GRACE_MS: String(GRACE_MS),
+  RECOVERABLE_ROOMS: "kept-",
+};
+
+/** 20 rooms of ten: four members on the first gateway, four on the second, two on the one that stays. */
+const CLIENTS = 200;
+const PER_ROOM = 10;
+/** Every other room is recoverable. */
+const roomOf = (i: number): string => {
+  const room = Math.floor(i / PER_ROOM);
+  return room % 2 === 0 ? `room-${room}` : `kept-${room}`;
+};
+const gatewayOf = (i: number): number => (i % PER_ROOM < 4 ? 0 : i % PER_ROOM < 8 ? 1 : 2);
+
+let cluster: GatewayCluster;
+const replacements: GatewayProcess[] = [];
+
+afterEach(async () => {
+  await Promise.all([cluster.close(), ...replacements.splice(0).map((gateway) => gateway.stop())]);
+});
+
+/** The most moments that lie within any stretch of so many milliseconds. */
+function densest(moments: readonly number[], windowMs: number): number {
+  const sorted = [...moments].sort((a, b) => a - b);
+  return Math.max(...sorted.map((from) => sorted.filter((at) => at >= from && at < from + windowMs).length));
+}
+
+it("replaces gateways under 200 clients that talk: they come back in paced waves, nobody is shown offline, nothing is lost, and in recoverable rooms not even what was sent while they were away", async () => {
+  cluster = await startGatewayCluster({ size: 3, env: ENV });
+  const balancer = new Balancer(cluster.wsUrls);
+  const clients = Array.from(
+    { length: CLIENTS },
+    (_, i) => new RovingClient(balancer, `user-${i}`, roomOf(i), { recovers: true }),
+  );
+  await Promise.all(clients.map((client, i) => client.start(cluster.wsUrls[gatewayOf(i)] ?? "")));
+  onTestFinished(() => clients.forEach((client) => void client.stop()));
+  const watch = await watchUsers(
+    cluster,
+    clients.map(({ user }) => user),
+  );
+  const load = new RovingLoad(clients, 5);
+  onTestFinished(() => load.stop());
+
+  for (const [index, old] of cluster.gateways.slice(0, 2).entries()) {
+    const env = { ...ENV, REDIS_URL: cluster.redisUrl, REDIS_PREFIX: cluster.prefix, SERVER_ID: `new${index + 1}` };
+    const replacement = await startGatewayProcess({ env });
+    replacements.push(replacement);
+    const here = clients.filter(({ present }) => present?.server === old.serverId);
+    const left = here.map(({ sittings }) => sittings.length - 1);
+    expect(here.length).toBeGreaterThanOrEqual(80);
+    balancer.add(replacement.wsUrl);
+    balancer.remove(old.wsUrl);
+    old.signal("SIGTERM");
+    expect(await old.exited).toBe(0);
+    await eventually(() => expect(clients.filter(({ present }) => present === undefined)).toEqual([]));
+
+    // As many as are due, and what this busy process may have slept through: half a second's worth.
+    const most = (here.length / DRAIN_SECONDS) * (0.5 + 0.5) + 10;
+    const goneAt = here.map(({ sittings }, i) => sittings[left[i] ?? 0]?.closedAt ?? 0);
+    const backAt = here.map(({ sittings }, i) => sittings[(left[i] ?? 0) + 1]?.joinedAt ?? 0);
+    expect(densest(goneAt, 500)).toBeLessThan(most);
+    expect(densest(backAt, 500)).toBeLessThan(most);
+    expect(Math.max(...goneAt) - Math.min(...goneAt)).toBeGreaterThan(DRAIN_SECONDS * 1000 * 0.7);
+  }
+  await load.stop();
+
+  // Everybody hears everybody, wherever they are now.
+  await Promise.all(
+    clients.map(({ present, room, user }) => present?.socket.do({ type: "publish", room, data: `${user}:1000000` })),
+  );
+  await eventually(() => {
+    for (const { present, room } of clients) {
+      const last = present?.socket.messages(room).filter((data) => String(data).endsWith(":1000000"));
+      expect(last).toHaveLength(PER_ROOM);
+    }
+  });
+  expect(load.refused).toEqual([]);
+  expect(load.taken.length).toBeGreaterThan(500);
+  expect(clients.flatMap((client) => load.faults(client))).toEqual([]);
+  const recovering = clients.filter(({ room }) => room.startsWith("kept-"));
+  expect(recovering).toHaveLength(CLIENTS / 2);
+  expect(faultsOfRecovery(recovering, load)).toEqual([]);
+  const returns = recovering.flatMap(({ sittings }) => sittings.slice(1));
+  expect(returns.length).toBeGreaterThanOrEqual(80);
+  expect(returns.filter(({ recovered }) => recovered !== true)).toEqual([]);
+  // Those of the gateway that stayed were never cut, so that the account above is of everything.
+  const stayed = clients.filter((_, i) => gatewayOf(i) === 2);
+  expect(stayed.map(({ sittings }) => sittings.length)).toEqual(stayed.map(() => 1));
+
+  expect(clients.map(({ failure }) => failure).filter((failure) => failure !== undefined)).toEqual([]);
+  expect(new Set(clients.flatMap(({ codes }) => codes))).toEqual(new Set([4201]));
+  const absences = clients.flatMap(({ absencesMs }) => absencesMs).sort((a, b) => a - b);
+  expect(absences.length).toBeGreaterThanOrEqual(160);
+  expect(absences[Math.floor(absences.length * 0.99)]).toBeLessThan(GRACE_MS / 2);
+  expect(watch.shownOffline).toEqual([]);
+  // It did see them come and go.
+  for (const kind of ["closed", "opened"]) {
+    expect(watch.changes.filter((change) => change.startsWith(kind)).length).toBeGreaterThanOrEqual(160);
+  }
+}, 60_000);

@@ -1,0 +1,40 @@
+import type { Sender } from "@cm/protocol";
+
+/**
+ * One connection's place in one room. Operations on it run one after the other, in the
+ * order in which the client asked; a publish to a room that is settled does not wait.
+ */
+export class SessionRoom {
+  /** The beginning of each message frame that this connection sends to the room. */
+  readonly frameHead: string;
+  joined = false;
+  /** Whether the client's last word was that it wants to be in the room. */
+  wanted = false;
+  /** Operations that wait or run. */
+  #queued = 0;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(room: string, from: Sender) {
+    this.frameHead = `{"type":"message","room":${JSON.stringify(room)},"from":${JSON.stringify(from)},"data":`;
+  }
+
+  /** Whether an operation is under way. False by the time that the last one's promise settles. */
+  get busy(): boolean {
+    return this.#queued > 0;
+  }
+
+  /** Runs an operation after the ones before it, also after those that failed. */
+  run(operation: () => Promise<void>): Promise<void> {
+    const inTurn = async (): Promise<void> => {
+      try {
+        await operation();
+      } finally {
+        this.#queued--;
+      }
+    };
+    const mine = this.#queued === 0 ? inTurn() : this.#last.then(inTurn, inTurn);
+    this.#queued++;
+    this.#last = mine;
+    return mine;
+  }
+}

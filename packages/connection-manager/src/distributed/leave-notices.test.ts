@@ -1,0 +1,174 @@
+import { createPresence } from "@cm/presence";
+import { CmError } from "@cm/protocol";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { LeaveNotices } from "./leave-notices.js";
+import { TestCluster, witness } from "./managers.fixture.js";
+
+describe("the members of a room", () => {
+  it("are told once who left and who was disconnected, on every server", async () => {
+    const cluster = new TestCluster();
+    const [alpha, beta] = [await cluster.start("alpha"), await cluster.start("beta")];
+    const [here, there] = [await witness(alpha), await witness(beta)];
+    const [ann, bob] = [await alpha.connect("ann", "lobby"), await beta.connect("bob", "lobby")];
+    await alpha.manager.leaveRoom(ann.id, "lobby");
+    bob.socket.close();
+    const left = { type: "user-left", roomId: "lobby", userId: "ann", connectionId: ann.id };
+    const disconnected = { type: "user-disconnected", roomId: "lobby", userId: "bob", connectionId: bob.id };
+    for (const { departures } of [here, there]) {
+      await expect.poll(departures).toMatchObject([left, disconnected]);
+      for (const message of departures() as { readonly timestamp: number }[]) {
+        expect(Math.abs(message.timestamp - Date.now())).toBeLessThan(10_000);
+      }
+    }
+    expect(ann.socket.messages).not.toContainEqual(expect.objectContaining({ userId: "ann" }));
+    await beta.manager.broadcastToRoom("lobby", "end");
+    await expect.poll(() => here.socket.messages.at(-1)).toBe("end");
+    expect(here.departures()).toHaveLength(3);
+  });
+
+  it("are not told of a user who is there with another connection, on whatever server", async () => {
+    const cluster = new TestCluster();
+    const [alpha, beta] = [await cluster.start("alpha"), await cluster.start("beta")];
+    const here = await witness(alpha);
+    const [phone, desk] = [await alpha.connect("ann", "lobby"), await beta.connect("ann", "lobby")];
+    phone.socket.close();
+    const cem = await beta.connect("cem", "lobby");
+    cem.socket.close();
+    await expect.poll(here.departures).toMatchObject([{ userId: "cem" }]);
+    await beta.manager.leaveRoom(desk.id, "lobby");
+    await expect.poll(here.departures).toMatchObject([{ userId: "cem" }, { type: "user-left", userId: "ann" }]);
+  });
+
+  it("are told of everybody on a server that shuts down", async () => {
+    const cluster = new TestCluster();
+    const [alpha, beta] = [await cluster.start("alpha"), await cluster.start("beta")];
+    const here = await witness(alpha);
+    await beta.connect("ann", "lobby");
+    await beta.connect("bob", "lobby");
+    await beta.manager.shutdown();
+    await expect.poll(() => here.departures().length).toBe(2);
+    expect(here.departures()).toMatchObject([
+      { type: "user-disconnected", userId: "ann" },
+      { type: "user-disconnected", userId: "bob" },
+    ]);
+  });
+
+  it("are told nothing where the server was asked not to", async () => {
+    const cluster = new TestCluster();
+    const alpha = await cluster.start("alpha", { announceDepartures: false });
+    const beta = await cluster.start("beta");
+    const silent = await alpha.connect("ann", "lobby");
+    const there = await witness(beta);
+    const bob = await beta.connect("bob", "lobby");
+    bob.socket.close();
+    await expect.poll(there.departures).toMatchObject([{ userId: "bob" }]);
+    await beta.manager.broadcastToRoom("lobby", "end");
+    await expect.poll(() => silent.socket.messages).toEqual(["end"]);
+  });
+});
+
+describe("watching rooms", () => {
+  it("ends with the last local member, and with everything", async () => {
+    const store = await new TestCluster().store();
+    const presence = createPresence(store);
+    onTestFinished(() => presence.close());
+    const errors: CmError[] = [];
+    const local = { toRoom: () => undefined };
+    const departures = new LeaveNotices({ presence, local, onError: (error) => errors.push(error), confirmMs: 1_000 });
+    departures.enter("lobby");
+    departures.enter("lobby");
+    departures.enter("hall");
+    await expect.poll(() => presence.stats()).toMatchObject({ watches: 2, channels: 2 });
+    departures.exit("lobby");
+    expect(presence.stats().watches).toBe(2);
+    departures.exit("lobby");
+    departures.exit("lobby");
+    await expect.poll(() => presence.stats()).toMatchObject({ watches: 1, channels: 1 });
+    departures.close();
+    departures.enter("too late");
+    await expect.poll(() => presence.stats()).toMatchObject({ watches: 0, channels: 0 });
+    // One that is let go before it began.
+    expect(errors).toEqual([]);
+  });
+
+  it("is tried again after a failure, which is told once, and reports what was missed", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const errors: CmError[] = [];
+    let attempts = 0;
+    type Watcher = Parameters<ReturnType<typeof createPresence>["watchRoom"]>[1];
+    const watchers: Watcher[] = [];
+    const presence = {
+      // Stands in for a store that is away, and for the end of a watch that grew too large.
+      watchRoom: async (_room: string, watcher: Watcher) => {
+        attempts += 1;
+        if (attempts <= 2) throw new CmError("unavailable", "Away.");
+        watchers.push(watcher);
+        watcher.snapshot([{ connectionId: `c${attempts}`, userId: "ann", serverId: "s", metadata: undefined }]);
+        const close = () => Promise.resolve();
+        return { close, [Symbol.asyncDispose]: close };
+      },
+    };
+    const texts: string[] = [];
+    const local = { toRoom: (_room: string, frame: Uint8Array) => void texts.push(Buffer.from(frame).toString()) };
+    const departures = new LeaveNotices({ presence, local, onError: (error) => errors.push(error), confirmMs: 1_000 });
+    onTestFinished(() => departures.close());
+    departures.enter("lobby");
+    await vi.advanceTimersByTimeAsync(4_999);
+    expect(attempts).toBe(1);
+    await vi.advanceTimersByTimeAsync(5_001);
+    expect(attempts).toBe(3);
+    expect(errors.map(({ code }) => code)).toEqual(["unavailable"]);
+    watchers[0]?.ended?.(new CmError("capacity-reached", "Too many."));
+    expect(errors.map(({ code }) => code)).toEqual(["unavailable", "capacity-reached"]);
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(attempts).toBe(4);
+    // The user is still there, under another connection.
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(texts).toEqual([]);
+  });
+
+  it("tells of users who were only seen to be missing when they are so after a while, and once", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    onTestFinished(() => void vi.useRealTimers());
+    type Watcher = Parameters<ReturnType<typeof createPresence>["watchRoom"]>[1];
+    let watcher: Watcher | undefined;
+    let roster = ["ann", "bob", "cem"];
+    const members = () =>
+      roster.map((userId) => ({ connectionId: `c-${userId}`, userId, serverId: "s", metadata: undefined }));
+    const presence = {
+      // Stands in for a store that loses its data at the moments that matter.
+      watchRoom: async (_room: string, newWatcher: Watcher) => {
+        watcher = newWatcher;
+        watcher.snapshot(members());
+        const close = () => Promise.resolve();
+        return { close, [Symbol.asyncDispose]: close };
+      },
+    };
+    const told: unknown[] = [];
+    const local = {
+      toRoom: (_room: string, frame: Uint8Array) => void told.push(JSON.parse(Buffer.from(frame).toString())),
+    };
+    const departures = new LeaveNotices({ presence, local, onError: () => undefined, confirmMs: 1_000 });
+    onTestFinished(() => departures.close());
+    departures.enter("lobby");
+    await vi.advanceTimersByTimeAsync(0);
+
+    // Everything is lost, and written again by all but one.
+    roster = [];
+    watcher?.snapshot(members());
+    roster = ["ann", "cem"];
+    await vi.advanceTimersByTimeAsync(999);
+    expect(told).toEqual([]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(told).toMatchObject([{ type: "user-disconnected", userId: "bob", connectionId: "c-bob" }]);
+
+    // One who is missing and comes again is not told of; nor is bob once more.
+    roster = ["ann"];
+    watcher?.snapshot(members());
+    roster = ["ann", "cem"];
+    watcher?.snapshot(members());
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(told).toHaveLength(1);
+  });
+});

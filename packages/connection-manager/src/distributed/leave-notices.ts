@@ -1,0 +1,232 @@
+import type { Presence, RosterMember, Watch } from "@cm/presence";
+import { encodeUtf8, type LocalDelivery, type OnError, type RosterChange, toCmError } from "@cm/protocol";
+
+/**
+ * What the members of a room are sent when a user is no longer in it with any connection.
+ *
+ * - `user-left`: went out of the room, and stays connected
+ * - `user-disconnected`: the connection was closed, or its server died; also where this
+ *   server could not see which
+ */
+export interface DepartureMessage {
+  readonly type: "user-left" | "user-disconnected";
+  readonly roomId: string;
+  readonly userId: string;
+  /** The user's last connection in the room. */
+  readonly connectionId: string;
+  /** Milliseconds since the Unix epoch. */
+  readonly timestamp: number;
+}
+
+/** What {@link LeaveNotices} needs. */
+export interface LeaveNoticesOptions {
+  readonly presence: Pick<Presence, "watchRoom">;
+  readonly local: Pick<LocalDelivery, "toRoom">;
+  readonly onError: OnError;
+  /**
+   * How long a user must be missing who was only seen to be, in milliseconds: long enough
+   * for every server to write again what a store has lost.
+   */
+  readonly confirmMs: number;
+}
+
+/** How often rooms that could not be watched are tried again. */
+const RETRY_MS = 5_000;
+
+/** Tells local members who is gone. Watches a room, wherever its members are, while it has local ones. */
+export class LeaveNotices {
+  readonly #options: LeaveNoticesOptions;
+  readonly #rooms = new Map<string, WatchedRoom>();
+  readonly #unwatched = new Set<WatchedRoom>();
+  #retry: NodeJS.Timeout | undefined;
+  #isClosed = false;
+
+  constructor(options: LeaveNoticesOptions) {
+    this.#options = options;
+  }
+
+  /** Counts one more local member. */
+  enter(name: string): void {
+    if (this.#isClosed) return;
+    let room = this.#rooms.get(name);
+    if (room === undefined) {
+      room = new WatchedRoom(name, this.#options, (failed) => this.#later(failed));
+      this.#rooms.set(name, room);
+      room.open();
+    }
+    room.localMembers += 1;
+  }
+
+  /** Counts one less. */
+  exit(name: string): void {
+    const room = this.#rooms.get(name);
+    if (room === undefined) return;
+    room.localMembers -= 1;
+    if (room.localMembers > 0) return;
+    this.#rooms.delete(name);
+    this.#unwatched.delete(room);
+    room.close();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#retry);
+    for (const room of this.#rooms.values()) room.close();
+    this.#rooms.clear();
+    this.#unwatched.clear();
+  }
+
+  #later(room: WatchedRoom): void {
+    if (this.#isClosed) return;
+    this.#unwatched.add(room);
+    this.#retry ??= setTimeout(() => {
+      this.#retry = undefined;
+      const rooms = [...this.#unwatched];
+      this.#unwatched.clear();
+      for (const each of rooms) each.open();
+    }, RETRY_MS).unref();
+  }
+}
+
+/** One room with local members. */
+class WatchedRoom {
+  localMembers = 0;
+  readonly #name: string;
+  readonly #options: LeaveNoticesOptions;
+  readonly #onUnwatched: (room: WatchedRoom) => void;
+  /** Users by connection, and their connections counted; undefined before the first snapshot. */
+  #members: Map<string, string> | undefined;
+  readonly #counts = new Map<string, number>();
+  /** Users who were missing when the roster was read anew, with the last connection of each. */
+  readonly #missing = new Map<string, string>();
+  #confirmation: NodeJS.Timeout | undefined;
+  /** Whether the next snapshot decides about who was missing. */
+  #isConfirming = false;
+  #watch: Watch | undefined;
+  #hasFailed = false;
+  #isClosed = false;
+
+  constructor(name: string, options: LeaveNoticesOptions, onUnwatched: (room: WatchedRoom) => void) {
+    this.#name = name;
+    this.#options = options;
+    this.#onUnwatched = onUnwatched;
+  }
+
+  open(): void {
+    this.#open().catch((cause: unknown) => this.#failed(cause));
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#confirmation);
+    this.#release();
+  }
+
+  async #open(): Promise<void> {
+    const watch = await this.#options.presence.watchRoom(this.#name, {
+      snapshot: (members) => this.#snapshot(members),
+      change: (change) => this.#change(change),
+      ended: (error) => {
+        this.#watch = undefined;
+        this.#failed(error);
+      },
+    });
+    this.#watch = watch;
+    this.#hasFailed = false;
+    // The last member left in the meantime.
+    if (this.#isClosed) this.#release();
+  }
+
+  #release(): void {
+    this.#watch?.close().catch((cause: unknown) => this.#report(cause));
+    this.#watch = undefined;
+  }
+
+  /** Said once, until it has worked again. */
+  #failed(cause: unknown): void {
+    if (this.#isClosed) return;
+    if (!this.#hasFailed) this.#report(cause);
+    this.#hasFailed = true;
+    this.#onUnwatched(this);
+  }
+
+  #report(cause: unknown): void {
+    const error = toCmError(cause, "unavailable", "The members of a room can't be watched.");
+    this.#options.onError(error, { stage: "subscription" });
+  }
+
+  /**
+   * The first one is what there is. Where a later one lacks users, their departure was
+   * missed, or the store has lost its data and they are about to be written again: who is
+   * still missing after a while is gone.
+   */
+  #snapshot(members: readonly RosterMember[]): void {
+    const before = this.#members;
+    const after = new Map(members.map(({ connectionId, userId }) => [connectionId, userId]));
+    this.#members = after;
+    this.#counts.clear();
+    for (const userId of after.values()) this.#counts.set(userId, (this.#counts.get(userId) ?? 0) + 1);
+    this.#decide();
+    for (const [connectionId, userId] of before ?? []) {
+      if (!this.#counts.has(userId)) this.#missing.set(userId, connectionId);
+    }
+    if (this.#missing.size > 0) this.#confirmLater();
+  }
+
+  #decide(): void {
+    const isDue = this.#isConfirming;
+    this.#isConfirming = false;
+    for (const [userId, connectionId] of this.#missing) {
+      const isBack = this.#counts.has(userId);
+      if (!isBack && !isDue) continue;
+      this.#missing.delete(userId);
+      if (!isBack) this.#tell("user-disconnected", userId, connectionId, Date.now());
+    }
+  }
+
+  /** Reads the roster once more then, by watching it anew. */
+  #confirmLater(): void {
+    this.#confirmation ??= setTimeout(() => {
+      this.#confirmation = undefined;
+      if (this.#isClosed) return;
+      this.#isConfirming = true;
+      this.#reopen().catch((cause: unknown) => this.#failed(cause));
+    }, this.#options.confirmMs).unref();
+  }
+
+  async #reopen(): Promise<void> {
+    const watch = this.#watch;
+    // Where there is none, it is tried again already.
+    if (watch === undefined) return;
+    this.#watch = undefined;
+    await watch.close();
+    if (!this.#isClosed) await this.#open();
+  }
+
+  #change({ kind, connectionId, userId, reason, at }: RosterChange): void {
+    const members = this.#members;
+    if (members === undefined) return;
+    const isKnown = members.has(connectionId);
+    const count = this.#counts.get(userId) ?? 0;
+    if (kind !== "left") {
+      if (isKnown) return;
+      members.set(connectionId, userId);
+      this.#counts.set(userId, count + 1);
+      this.#missing.delete(userId);
+      return;
+    }
+    if (!isKnown) return;
+    members.delete(connectionId);
+    if (count > 1) {
+      this.#counts.set(userId, count - 1);
+      return;
+    }
+    this.#counts.delete(userId);
+    this.#tell(reason === "left" ? "user-left" : "user-disconnected", userId, connectionId, at);
+  }
+
+  #tell(type: DepartureMessage["type"], userId: string, connectionId: string, timestamp: number): void {
+    const message: DepartureMessage = { type, roomId: this.#name, userId, connectionId, timestamp };
+    this.#options.local.toRoom(this.#name, encodeUtf8(JSON.stringify(message)), []);
+  }
+}

@@ -1,8 +1,0 @@
-import { createMemoryHub, createMemoryStore } from "@cm/memory-store";
-import { createStoreHarness } from "@cm/test-kit/contracts";
-import { describeAudit } from "./audit-suite.fixture.js";
-
-describeAudit("the memory store", () => {
-  const hub = createMemoryHub();
-  return createStoreHarness({ createStore: () => createMemoryStore({ hub }) });
-});

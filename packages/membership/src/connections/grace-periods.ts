@@ -1,0 +1,102 @@
+import type { UserUpkeep } from "@cm/protocol";
+
+/** Grace periods that end within one step are settled together, at the end of it. */
+const STEP_MS = 100;
+
+/** The least time between two looks at all partitions. */
+const MIN_SWEEP_MS = 5_000;
+
+/** What a {@link GracePeriods} needs. */
+export interface GracePeriodsOptions {
+  readonly users: Pick<UserUpkeep, "settle">;
+  /** How many partitions the users are cut into. */
+  readonly partitions: number;
+  readonly heartbeatIntervalMs: number;
+  readonly onError: (cause: unknown) => void;
+}
+
+/**
+ * Takes users offline as their grace periods end. The server that removed a user's last
+ * connection asks for it in time; and each server looks at all partitions now and then, so
+ * that one that dies meanwhile leaves nobody half gone.
+ */
+export class GracePeriods {
+  readonly #options: GracePeriodsOptions;
+  readonly #sweepMs: number;
+  /** Partitions to settle, by step. A grace period bounds the steps, the store the partitions. */
+  readonly #due = new Map<number, Set<number>>();
+  readonly #underWay = new Set<Promise<void>>();
+  #timer: NodeJS.Timeout | undefined;
+  #lastSweepMs = Number.NEGATIVE_INFINITY;
+  #stopped = false;
+
+  constructor(options: GracePeriodsOptions) {
+    this.#options = options;
+    this.#sweepMs = Math.max(options.heartbeatIntervalMs, MIN_SWEEP_MS);
+  }
+
+  /** A grace period has begun in a partition. */
+  after(partition: number, graceMs: number): void {
+    if (this.#stopped) return;
+    const step = Math.ceil((performance.now() + graceMs) / STEP_MS);
+    const partitions = this.#due.get(step);
+    if (partitions !== undefined) {
+      partitions.add(partition);
+      return;
+    }
+    this.#due.set(step, new Set([partition]));
+    this.#schedule();
+  }
+
+  /** Looks at all partitions where that was not done for some time. */
+  async sweep(): Promise<void> {
+    const now = performance.now();
+    if (now - this.#lastSweepMs < this.#sweepMs) return;
+    this.#lastSweepMs = now;
+    await this.#options.users.settle(Array.from({ length: this.#options.partitions }, (_, partition) => partition));
+  }
+
+  /** Ends the timer, and waits for what is under way. Others settle what is left. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    this.#due.clear();
+    await Promise.all(this.#underWay);
+  }
+
+  #schedule(): void {
+    clearTimeout(this.#timer);
+    if (this.#due.size === 0) return;
+    const first = Math.min(...this.#due.keys());
+    this.#timer = setTimeout(() => this.#fire(), Math.max(0, first * STEP_MS - performance.now()) + 1);
+    this.#timer.unref();
+  }
+
+  #fire(): void {
+    const now = performance.now();
+    const partitions = new Set<number>();
+    for (const [step, due] of this.#due) {
+      if (step * STEP_MS > now) continue;
+      this.#due.delete(step);
+      for (const partition of due) partitions.add(partition);
+    }
+    if (partitions.size > 0) this.#track(this.#settle([...partitions]));
+    this.#schedule();
+  }
+
+  async #settle(partitions: readonly number[]): Promise<void> {
+    try {
+      const nextMs = await this.#options.users.settle(partitions);
+      // The store's clock was a little behind, or more were due than it does at once. What
+      // ends later has its own step, here or with the server that began it.
+      if (nextMs !== undefined && nextMs <= STEP_MS) for (const partition of partitions) this.after(partition, nextMs);
+    } catch (cause) {
+      this.#options.onError(cause);
+    }
+  }
+
+  #track(work: Promise<void>): void {
+    this.#underWay.add(work);
+    void work.finally(() => this.#underWay.delete(work));
+  }
+}

@@ -1,0 +1,171 @@
+import { type AnnouncedMember, CmError } from "@cm/protocol";
+
+/** A connection of this server, as its owner knows it. */
+export interface LocalConnection {
+  readonly connectionId: string;
+  readonly userId: string;
+  /** Milliseconds since the Unix epoch. */
+  readonly connectedAt: number;
+  readonly rooms: Set<string>;
+  /** What it says about itself, as JSON text. */
+  metadata: string | undefined;
+  /** How long its user counts as online after it was closed, if it was the last one. */
+  graceMs: number;
+  /** Whether the store has taken it as it is, so that others have heard of it. */
+  isAnnounced: boolean;
+  /** Joins that the store or the bus has not answered yet; their rooms are in `rooms` already. */
+  readonly joining: Map<string, Promise<void>>;
+}
+
+/** How the store cuts what it holds, so that a part of it can be compared with the truth. */
+export interface Partitioning {
+  roomPartitionOf(room: string): number;
+  userPartitionOf(userId: string): number;
+  shelfOf(connectionId: string): number;
+}
+
+/** The truth: which connections this server has, and which rooms they are in. */
+export class LocalConnections {
+  readonly #partitioning: Partitioning;
+  readonly #byId = new Map<string, LocalConnection>();
+  /** Local members by room; a room without any is not there. */
+  readonly #members = new Map<string, Set<LocalConnection>>();
+  /** Local connections by user, counted. */
+  readonly #users = new Map<string, number>();
+  readonly #roomPartitions = new PartitionIndex<string>();
+  readonly #userPartitions = new PartitionIndex<LocalConnection>();
+  readonly #shelves = new PartitionIndex<LocalConnection>();
+
+  constructor(slicing: Partitioning) {
+    this.#partitioning = slicing;
+  }
+
+  get size(): number {
+    return this.#byId.size;
+  }
+
+  get roomCount(): number {
+    return this.#members.size;
+  }
+
+  get userCount(): number {
+    return this.#users.size;
+  }
+
+  /** Throws `id-invalid` where its id names no shelf. */
+  add(connection: LocalConnection): void {
+    this.#shelves.add(this.#partitioning.shelfOf(connection.connectionId), connection);
+    this.#userPartitions.add(this.#partitioning.userPartitionOf(connection.userId), connection);
+    this.#byId.set(connection.connectionId, connection);
+    this.#users.set(connection.userId, (this.#users.get(connection.userId) ?? 0) + 1);
+  }
+
+  /** Takes a connection out, with its places in rooms. */
+  delete(connection: LocalConnection): void {
+    if (!this.#byId.delete(connection.connectionId)) return;
+    for (const room of connection.rooms) this.#forgetMember(connection, room);
+    const count = (this.#users.get(connection.userId) ?? 1) - 1;
+    if (count === 0) this.#users.delete(connection.userId);
+    else this.#users.set(connection.userId, count);
+    this.#userPartitions.delete(this.#partitioning.userPartitionOf(connection.userId), connection);
+    this.#shelves.delete(this.#partitioning.shelfOf(connection.connectionId), connection);
+  }
+
+  enter(connection: LocalConnection, room: string): void {
+    connection.rooms.add(room);
+    const members = this.#members.get(room);
+    if (members !== undefined) {
+      members.add(connection);
+      return;
+    }
+    this.#members.set(room, new Set([connection]));
+    this.#roomPartitions.add(this.#partitioning.roomPartitionOf(room), room);
+  }
+
+  exit(connection: LocalConnection, room: string): void {
+    if (connection.rooms.delete(room)) this.#forgetMember(connection, room);
+  }
+
+  get(connectionId: string): LocalConnection | undefined {
+    return this.#byId.get(connectionId);
+  }
+
+  require(connectionId: string): LocalConnection {
+    const connection = this.#byId.get(connectionId);
+    if (connection === undefined) throw new CmError("not-found", "This server has no such connection.");
+    return connection;
+  }
+
+  all(): MapIterator<LocalConnection> {
+    return this.#byId.values();
+  }
+
+  roomNames(): MapIterator<string> {
+    return this.#members.keys();
+  }
+
+  /** Rooms of a partition with members here. */
+  roomsOfPartition(partition: number): Iterable<string> {
+    return this.#roomPartitions.of(partition);
+  }
+
+  membersOf(room: string): Iterable<LocalConnection> {
+    return this.#members.get(room) ?? [];
+  }
+
+  /** Connections whose users are in a partition. */
+  connectionsOfPartition(partition: number): Iterable<LocalConnection> {
+    return this.#userPartitions.of(partition);
+  }
+
+  /** Connections whose records are on a shelf. */
+  connectionsOnShelf(shelf: number): Iterable<LocalConnection> {
+    return this.#shelves.of(shelf);
+  }
+
+  hasRoom(room: string): boolean {
+    return this.#members.has(room);
+  }
+
+  hasUser(userId: string): boolean {
+    return this.#users.has(userId);
+  }
+
+  userIds(): MapIterator<string> {
+    return this.#users.keys();
+  }
+
+  #forgetMember(connection: LocalConnection, room: string): void {
+    const members = this.#members.get(room);
+    if (members === undefined) return;
+    members.delete(connection);
+    if (members.size > 0) return;
+    this.#members.delete(room);
+    this.#roomPartitions.delete(this.#partitioning.roomPartitionOf(room), room);
+  }
+}
+
+/** Things by the partition that they are in; a partition without any is not there. */
+class PartitionIndex<T> {
+  readonly #partitions = new Map<number, Set<T>>();
+
+  add(partition: number, item: T): void {
+    const items = this.#partitions.get(partition);
+    if (items === undefined) this.#partitions.set(partition, new Set([item]));
+    else items.add(item);
+  }
+
+  delete(partition: number, item: T): void {
+    const items = this.#partitions.get(partition);
+    if (items?.delete(item) === true && items.size === 0) this.#partitions.delete(partition);
+  }
+
+  of(partition: number): Iterable<T> {
+    return this.#partitions.get(partition) ?? [];
+  }
+}
+
+/** A connection as a member of a room. */
+export function memberOf({ connectionId, userId, metadata }: LocalConnection): AnnouncedMember {
+  return metadata === undefined ? { connectionId, userId } : { connectionId, userId, metadata };
+}

@@ -1,0 +1,165 @@
+import { CmError, isCmError, type Lease, toCmError } from "@cm/protocol";
+import type { LeaseKeeper } from "../lease/lease-keeper.js";
+import { isPermanentError } from "../projection/permanent-errors.js";
+import type { Projection, Removal } from "../projection/projection.js";
+import type { WriteGuard } from "./write-guard.js";
+
+/** Removals kept for a store that is away; beyond it the oldest are left to be found as strays. */
+const MAX_PENDING = 100_000;
+
+/** Removals tried at a time. */
+const BATCH = 200;
+
+/** A removal that the store refuses so often, while it takes others, is given up. */
+const MAX_REFUSALS = 5;
+
+/**
+ * What the store still has to forget. A removal that fails is tried again after later
+ * heartbeats, so that the callers of `close` and `leave` need not care.
+ */
+export class PendingRemovals {
+  readonly #keeper: LeaseKeeper;
+  readonly #projection: Projection;
+  readonly #changes: WriteGuard;
+  readonly #onError: (error: CmError) => void;
+  /** Failed removals with the number of times that the store refused them. */
+  readonly #pending = new Map<Removal, number>();
+  readonly #underWay = new Set<Promise<unknown>>();
+
+  constructor(keeper: LeaseKeeper, projection: Projection, changes: WriteGuard, onError: (error: CmError) => void) {
+    this.#keeper = keeper;
+    this.#projection = projection;
+    this.#changes = changes;
+    this.#onError = onError;
+  }
+
+  get pending(): number {
+    return this.#pending.size;
+  }
+
+  /**
+   * Removes now, or later where that fails. Resolves when the connection's places are
+   * gone (one round trip) or the removal was kept for later; its record follows.
+   */
+  async run(removal: Removal): Promise<void> {
+    const places = this.#track(this.#write(removal, (lease) => this.#projection.removePlaces(lease, removal)));
+    // In the turn of the removal, and to the end of it: the record still names what is gone.
+    const { connectionId } = removal.connection;
+    this.#changes.begin(connectionId);
+    try {
+      await places;
+    } catch (cause) {
+      this.later(removal);
+      this.#changes.end(connectionId);
+      this.#report(cause);
+      return;
+    }
+    this.#track(this.#write(removal, (lease) => this.#projection.updateRecord(lease, removal)))
+      .catch((cause: unknown) => {
+        this.later(removal);
+        this.#report(cause);
+      })
+      .finally(() => this.#changes.end(connectionId));
+  }
+
+  /** Keeps a removal for after a later heartbeat. */
+  later(removal: Removal): void {
+    if (this.#pending.has(removal)) return;
+    this.#pending.set(removal, 0);
+    this.#changes.begin(removal.connection.connectionId);
+    if (this.#pending.size <= MAX_PENDING) return;
+    const [oldest] = this.#pending.keys();
+    if (oldest !== undefined) this.#drop(oldest);
+  }
+
+  /** Tries what failed before; ends early where the store is still away. */
+  retry(): Promise<void> {
+    return this.#retryAll(false);
+  }
+
+  /**
+   * Waits for what is under way, and tries once more what failed; what the store refuses
+   * then is given up. Whether nothing is left.
+   */
+  async finish(): Promise<boolean> {
+    while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay);
+    await this.#retryAll(true);
+    return this.#pending.size === 0;
+  }
+
+  async #retryAll(isLast: boolean): Promise<void> {
+    const waiting = [...this.#pending.keys()];
+    for (let from = 0; from < waiting.length; from += BATCH) {
+      const batch = waiting.slice(from, from + BATCH);
+      const results = await Promise.all(batch.map((removal) => this.#retry(removal, isLast)));
+      if (results.includes("store-away")) return;
+    }
+  }
+
+  async #retry(removal: Removal, isLast: boolean): Promise<"settled" | "refused" | "store-away"> {
+    const refusals = (this.#pending.get(removal) ?? 0) + 1;
+    const isGivenUp = (cause: unknown): boolean => refusals >= MAX_REFUSALS || (isLast && isPermanentError(cause));
+    let refusal: { readonly cause: unknown } | undefined;
+    try {
+      refusal = await this.#refusalOf(removal, (lease) => this.#projection.removePlaces(lease, removal));
+      if (refusal === undefined || isGivenUp(refusal.cause)) {
+        // With what is given up the record goes as well: nobody could take away what it leads to.
+        const ofRecord = await this.#refusalOf(removal, (lease) => this.#projection.updateRecord(lease, removal));
+        refusal ??= ofRecord;
+      }
+    } catch {
+      return "store-away";
+    }
+    if (refusal === undefined) {
+      this.#drop(removal);
+      return "settled";
+    }
+    if (isGivenUp(refusal.cause)) {
+      this.#drop(removal);
+      this.#reportGivenUp(removal, refusal.cause);
+    } else {
+      this.#pending.set(removal, refusals);
+    }
+    return "refused";
+  }
+
+  /** What the store refuses the write for, if it does; throws where it may take it later. */
+  async #refusalOf(
+    removal: Removal,
+    write: (lease: Lease) => Promise<void>,
+  ): Promise<{ readonly cause: unknown } | undefined> {
+    try {
+      await this.#write(removal, write);
+      return undefined;
+    } catch (cause) {
+      if (isCmError(cause) && cause.retryable) throw cause;
+      return { cause };
+    }
+  }
+
+  #reportGivenUp({ connection: { connectionId }, rooms }: Removal, cause: unknown): void {
+    const details = { connectionId, rooms };
+    this.#onError(new CmError("internal", "The store refuses a removal; it was given up.", { cause, details }));
+  }
+
+  #drop(removal: Removal): void {
+    if (this.#pending.delete(removal)) this.#changes.end(removal.connection.connectionId);
+  }
+
+  #write(removal: Removal, write: (lease: Lease) => Promise<void>): Promise<void> {
+    return this.#changes.run(removal.connection.connectionId, () => this.#keeper.write(write));
+  }
+
+  #track<T>(work: Promise<T>): Promise<T> {
+    this.#underWay.add(work);
+    const settled = (): void => {
+      this.#underWay.delete(work);
+    };
+    work.then(settled, settled);
+    return work;
+  }
+
+  #report(cause: unknown): void {
+    this.#onError(toCmError(cause, "internal", "A removal failed; it is tried again."));
+  }
+}

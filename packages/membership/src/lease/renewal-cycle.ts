@@ -1,0 +1,84 @@
+import type { Lease } from "@cm/protocol";
+import type { LocalConnections } from "../connections/local-connections.js";
+import type { MembershipStore } from "../options.js";
+
+/**
+ * Renews the store's times to live a partition at a time, so that everything is renewed
+ * three times within the time to live and no heartbeat carries all of it.
+ */
+export class RenewalCycle {
+  readonly #store: MembershipStore;
+  readonly #shelves: number;
+  readonly #shelvesABeat: number;
+  #nextShelf = 0;
+  readonly #rooms: Cycle;
+  readonly #users: Cycle;
+
+  constructor(options: {
+    readonly store: MembershipStore;
+    readonly local: LocalConnections;
+    readonly shelfBits: number;
+    readonly ttlMs: number;
+    readonly beatMs: number;
+  }) {
+    this.#store = options.store;
+    this.#shelves = 2 ** options.shelfBits;
+    // Beats in which everything comes by once.
+    const beats = Math.max(1, Math.floor(options.ttlMs / 3 / options.beatMs));
+    const { local } = options;
+    this.#shelvesABeat = Math.ceil(this.#shelves / beats);
+    this.#rooms = new Cycle(
+      beats,
+      () => local.roomNames(),
+      (room) => local.hasRoom(room),
+    );
+    this.#users = new Cycle(
+      beats,
+      () => local.userIds(),
+      (userId) => local.hasUser(userId),
+    );
+  }
+
+  async beat(lease: Lease): Promise<void> {
+    const from = this.#nextShelf;
+    const to = Math.min(this.#shelves, from + this.#shelvesABeat);
+    this.#nextShelf = to === this.#shelves ? 0 : to;
+    const rooms = this.#rooms.next();
+    const users = this.#users.next();
+    await Promise.all([
+      this.#store.connections.renew(lease, from, to),
+      rooms.length > 0 ? this.#store.rooms.renew(lease, rooms) : undefined,
+      users.length > 0 ? this.#store.users.renew(lease, users) : undefined,
+    ]);
+  }
+}
+
+/**
+ * Names in rounds of so many beats: all that are there when a round begins come by once in
+ * it. A list of its own, since an iterator that rests in a map between two beats keeps every
+ * table that the map has outgrown or emptied meanwhile, with all that was in it.
+ */
+class Cycle {
+  readonly #beats: number;
+  readonly #all: () => Iterable<string>;
+  readonly #isThere: (name: string) => boolean;
+  #names: readonly string[] = [];
+  #next = 0;
+
+  constructor(beats: number, all: () => Iterable<string>, isThere: (name: string) => boolean) {
+    this.#beats = beats;
+    this.#all = all;
+    this.#isThere = isThere;
+  }
+
+  /** The next beat's share, without those that went since the round began. */
+  next(): string[] {
+    if (this.#next >= this.#names.length) {
+      this.#names = [...this.#all()];
+      this.#next = 0;
+    }
+    const from = this.#next;
+    this.#next += Math.ceil(this.#names.length / this.#beats);
+    return this.#names.slice(from, this.#next).filter(this.#isThere);
+  }
+}

@@ -1,0 +1,91 @@
+import { createConnectionIdSource, type Store } from "@cm/protocol";
+import { createRedisStore } from "@cm/redis-store";
+import { eventually, freshPrefix, startRedis } from "@cm/test-kit";
+import { expect, it, onTestFinished } from "vitest";
+import { createMembership, type MembershipStore } from "../index.js";
+
+const CONNECTIONS = 5_000;
+const ROOMS = 1_000;
+
+/** What may be on its way to the store at a time, records, users' connections and members together. */
+const UNDER_WAY_MAX = 2_000;
+
+/** Counts what is written and not yet answered. */
+class Traffic {
+  underWay = 0;
+  peak = 0;
+  total = 0;
+
+  async of<T>(count: number, write: () => Promise<T>): Promise<T> {
+    this.underWay += count;
+    this.total += count;
+    this.peak = Math.max(this.peak, this.underWay);
+    try {
+      return await write();
+    } finally {
+      this.underWay -= count;
+    }
+  }
+
+  /** The parts of a store that connections are written to. */
+  on({ connections, users, rooms }: Store): Pick<MembershipStore, "connections" | "users" | "rooms"> {
+    return {
+      connections: overridden(connections, {
+        put: (lease, records) => this.of(records.length, () => connections.put(lease, records)),
+      }),
+      users: overridden(users, {
+        add: (lease, added, options) => this.of(added.length, () => users.add(lease, added, options)),
+      }),
+      rooms: overridden(rooms, {
+        join: (lease, room, members, options) =>
+          this.of(members.length, () => rooms.join(lease, room, members, options)),
+      }),
+    };
+  }
+}
+
+function overridden<T extends object>(base: T, methods: Partial<T>): T {
+  return Object.assign(Object.create(base) as T, methods); // An object made from one is one.
+}
+
+it("writes 5,000 connections anew a part at a time, so that nobody else has to wait for all of them", async () => {
+  const redis = await startRedis();
+  onTestFinished(() => redis.close());
+  const store = createRedisStore({ url: redis.url, prefix: freshPrefix() });
+  onTestFinished(() => store.close());
+  await store.start();
+  const traffic = new Traffic();
+  const { servers, link } = store;
+  const membership = createMembership({
+    ids: createConnectionIdSource({ serverId: "a", capacity: CONNECTIONS }),
+    store: { servers, link, ...traffic.on(store) },
+    interest: { enter: () => Promise.resolve(), exit: () => undefined },
+    heartbeatIntervalMs: 300,
+    leaseTtlMs: 20_000,
+    // No check meanwhile, which would put right what is missing by itself.
+    cleanupIntervalMs: 600_000,
+    offlineGraceMs: 0,
+  });
+  onTestFinished(() => membership.shutdown());
+  await membership.start();
+  for (let from = 0; from < CONNECTIONS; from += 500) {
+    const opening = Array.from({ length: 500 }, async (_, i) => {
+      const connectionId = membership.nextConnectionId();
+      await membership.open({ connectionId, userId: `user-${from + i}` });
+      await membership.join(connectionId, `room-${(from + i) % ROOMS}`);
+    });
+    await Promise.all(opening);
+  }
+  expect(traffic.underWay).toBe(0);
+  traffic.peak = 0;
+  traffic.total = 0;
+
+  await redis.ask("FLUSHALL");
+  // Each connection has a record, a place with its user and one in its room.
+  await eventually(() => expect(traffic.total).toBeGreaterThanOrEqual(3 * CONNECTIONS));
+  await eventually(() => expect(traffic.underWay).toBe(0));
+  expect(await store.users.countOnline()).toBe(CONNECTIONS);
+  expect(await store.rooms.countRooms()).toBe(ROOMS);
+  await eventually(() => expect(membership.stats().reprojections).toBe(1));
+  expect(traffic.peak).toBeLessThanOrEqual(UNDER_WAY_MAX);
+});

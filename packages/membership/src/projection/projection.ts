@@ -1,0 +1,233 @@
+import type { ConnectionRecord, Lease, UserConnection } from "@cm/protocol";
+import { type LocalConnection, type LocalConnections, memberOf } from "../connections/local-connections.js";
+import type { MembershipStore } from "../options.js";
+import { type PermanentErrors, together } from "./permanent-errors.js";
+
+/** Connections that are written, or taken out, at a time when it is all of them. */
+const BATCH = 500;
+
+/** Rooms that are written, or left, at a time. */
+const ROOMS_AT_ONCE = 100;
+
+/** Shelves read at a time. */
+const SHELVES_AT_ONCE = 32;
+
+/** What a closed connection, or one that left rooms, has to lose in the store. */
+export interface Removal {
+  readonly connection: LocalConnection;
+  readonly rooms: readonly string[];
+}
+
+/** What a {@link Projection} needs. */
+export interface ProjectionOptions {
+  readonly store: MembershipStore;
+  readonly local: LocalConnections;
+  readonly shelfBits: number;
+  readonly lastSeenOf: (connectionId: string) => number | undefined;
+  /** A user may have lost the last connection, and counts as online for so long. */
+  readonly onLeaving: (userId: string, graceMs: number) => void;
+}
+
+/** Writes what this server knows into the store. */
+export class Projection {
+  readonly #store: MembershipStore;
+  readonly #local: LocalConnections;
+  readonly #shelves: number;
+  readonly #lastSeenOf: ProjectionOptions["lastSeenOf"];
+  readonly #onLeaving: ProjectionOptions["onLeaving"];
+
+  constructor({ store, local, shelfBits, lastSeenOf, onLeaving }: ProjectionOptions) {
+    this.#store = store;
+    this.#local = local;
+    this.#shelves = 2 ** shelfBits;
+    this.#lastSeenOf = lastSeenOf;
+    this.#onLeaving = onLeaving;
+  }
+
+  async open(lease: Lease, connection: LocalConnection): Promise<void> {
+    await together<void>([
+      this.#store.connections.put(lease, [this.recordOf(connection)]),
+      this.#store.users.add(lease, [userConnection(connection)]),
+    ]);
+    connection.isAnnounced = true;
+  }
+
+  async join(lease: Lease, connection: LocalConnection, room: string, session: boolean): Promise<void> {
+    await together([
+      this.#store.connections.put(lease, [this.recordOf(connection)]),
+      this.#store.rooms.join(lease, room, [memberOf(connection)], { session }),
+    ]);
+  }
+
+  /** Writes the connection's metadata as it is by now. */
+  async update(lease: Lease, connection: LocalConnection): Promise<void> {
+    if (!this.#isOpen(connection)) return;
+    const member = memberOf(connection);
+    await together([
+      this.#store.users.update(lease, [userConnection(connection)]),
+      ...[...connection.rooms].map((room) => this.#store.rooms.update(lease, room, [member])),
+    ]);
+    connection.isAnnounced = member.metadata === connection.metadata;
+  }
+
+  /**
+   * Takes the connection out of rooms, and off its user where it is closed. Judged by
+   * the truth at the time of the call: a room that was entered again meanwhile stays.
+   */
+  async removePlaces(lease: Lease, { connection, rooms }: Removal): Promise<void> {
+    const isOpen = this.#isOpen(connection);
+    const gone = rooms.filter((room) => !(isOpen && connection.rooms.has(room)));
+    const { userId, graceMs } = connection;
+    await together([
+      ...(isOpen ? [] : [this.#store.users.remove(lease, [userConnection(connection)], { graceMs })]),
+      ...gone.map((room) => this.#store.rooms.leave(lease, room, [memberOf(connection)], isOpen ? "left" : "closed")),
+    ]);
+    if (!isOpen && graceMs > 0 && !this.#local.hasUser(userId)) this.#onLeaving(userId, graceMs);
+  }
+
+  /**
+   * Brings the connection's record up to date. After its places are gone and not before:
+   * whoever cleans up after this server finds them through the record.
+   */
+  async updateRecord(lease: Lease, { connection }: Removal): Promise<void> {
+    if (this.#isOpen(connection)) await this.#store.connections.put(lease, [this.recordOf(connection)]);
+    else await this.#store.connections.remove(lease, [connection.connectionId]);
+  }
+
+  /**
+   * Writes everything, in batches that follow one another, so that the store has others to
+   * serve in between: after the store lost it, or the lease was taken anew.
+   * Nobody is told of what nobody has missed; connections and joins that are still on
+   * their way in, nobody has heard of yet. What the store refuses does not keep it from the
+   * rest.
+   */
+  async all(lease: Lease, refusals: PermanentErrors): Promise<void> {
+    const isQuiet = !lease.wasReaped;
+    for (const batch of batches(this.#local.all(), BATCH)) {
+      const known = batch.filter(({ isAnnounced }) => isQuiet && isAnnounced);
+      const news = batch.filter(({ isAnnounced }) => !(isQuiet && isAnnounced));
+      await refusals.together([
+        this.#store.connections.put(
+          lease,
+          batch.map((connection) => this.recordOf(connection)),
+        ),
+        ...this.#add(lease, known, true),
+        ...this.#add(lease, news, false),
+      ]);
+      for (const rooms of batches(byRoom(batch), ROOMS_AT_ONCE)) {
+        await refusals.together(
+          rooms.flatMap(([room, connections]) => this.#joinAnew(lease, room, connections, isQuiet)),
+        );
+      }
+    }
+  }
+
+  /**
+   * What the store's records of this server name that is not so any more, because the store
+   * came back older than it was. To be asked before {@link all} writes over the records.
+   */
+  async strays(lease: Lease, refusals: PermanentErrors): Promise<Removal[]> {
+    const strays: Removal[] = [];
+    for (let from = 0; from < this.#shelves; from += SHELVES_AT_ONCE) {
+      const count = Math.min(SHELVES_AT_ONCE, this.#shelves - from);
+      const shelves = Array.from({ length: count }, (_, i) => this.#store.connections.held(lease, from + i));
+      for (const record of (await refusals.together(shelves)).flat()) strays.push(...this.#straysOf(record));
+    }
+    return strays;
+  }
+
+  /**
+   * Takes everything away, in batches: before the lease is given up. What the store refuses
+   * to take away, nobody else could take away either.
+   */
+  async withdraw(lease: Lease, graceMs: number, refusals: PermanentErrors): Promise<void> {
+    for (const batch of batches(this.#local.all(), BATCH)) {
+      await refusals.together([this.#store.users.remove(lease, batch.map(userConnection), { graceMs })]);
+      for (const rooms of batches(byRoom(batch), ROOMS_AT_ONCE)) {
+        await refusals.together(
+          rooms.map(([room, members]) => this.#store.rooms.leave(lease, room, members.map(memberOf), "closed")),
+        );
+      }
+      const ids = batch.map(({ connectionId }) => connectionId);
+      await refusals.together([this.#store.connections.remove(lease, ids)]);
+    }
+  }
+
+  #add(lease: Lease, connections: readonly LocalConnection[], quiet: boolean): Promise<void>[] {
+    return connections.length === 0 ? [] : [this.#store.users.add(lease, connections.map(userConnection), { quiet })];
+  }
+
+  /** Those of the connections that are in the room by now: time has passed since they were chosen. */
+  #joinAnew(
+    lease: Lease,
+    room: string,
+    connections: readonly LocalConnection[],
+    isQuiet: boolean,
+  ): readonly Promise<void>[] {
+    const members = connections.filter((connection) => this.#isOpen(connection) && connection.rooms.has(room));
+    const isKnown = ({ joining }: LocalConnection): boolean => isQuiet && !joining.has(room);
+    const known = members.filter(isKnown);
+    const news = members.filter((connection) => !isKnown(connection));
+    return [
+      ...(known.length === 0 ? [] : [this.#store.rooms.join(lease, room, known.map(memberOf), { quiet: true })]),
+      ...(news.length === 0 ? [] : [this.#store.rooms.join(lease, room, news.map(memberOf), { quiet: false })]),
+    ];
+  }
+
+  #straysOf({ connectionId, userId, connectedAt, rooms }: ConnectionRecord): Removal[] {
+    const connection = this.#local.get(connectionId);
+    if (connection === undefined) return [{ connection: strayConnection(connectionId, userId, connectedAt), rooms }];
+    const left = rooms.filter((room) => !connection.rooms.has(room));
+    return left.length === 0 ? [] : [{ connection, rooms: left }];
+  }
+
+  #isOpen(connection: LocalConnection): boolean {
+    return this.#local.get(connection.connectionId) === connection;
+  }
+
+  /** The connection's record as it should be. */
+  recordOf({ connectionId, userId, connectedAt, rooms }: LocalConnection): ConnectionRecord {
+    const lastSeen = this.#lastSeenOf(connectionId) ?? connectedAt;
+    return { connectionId, userId, connectedAt, lastSeen, rooms: [...rooms] };
+  }
+}
+
+/** A connection that only the store still knows. Its user was told of as gone long ago. */
+function strayConnection(connectionId: string, userId: string, connectedAt: number): LocalConnection {
+  return {
+    connectionId,
+    userId,
+    connectedAt,
+    metadata: undefined,
+    graceMs: 0,
+    isAnnounced: true,
+    rooms: new Set(),
+    joining: new Map(),
+  };
+}
+
+/** A user's connection and a room's member are told with the same facts. */
+const userConnection: (connection: LocalConnection) => UserConnection = memberOf;
+
+function byRoom(connections: readonly LocalConnection[]): Map<string, LocalConnection[]> {
+  const rooms = new Map<string, LocalConnection[]>();
+  for (const connection of connections) {
+    for (const room of connection.rooms) {
+      const members = rooms.get(room);
+      if (members === undefined) rooms.set(room, [connection]);
+      else members.push(connection);
+    }
+  }
+  return rooms;
+}
+
+function* batches<T>(items: Iterable<T>, size: number): Generator<T[]> {
+  let batch: T[] = [];
+  for (const item of items) {
+    batch.push(item);
+    if (batch.length < size) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
+}

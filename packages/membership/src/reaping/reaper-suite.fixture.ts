@@ -1,0 +1,121 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { createConnectionIdSource, type ReapClaim, type Store } from "@cm/protocol";
+import { eventually } from "@cm/test-kit";
+import type { HarnessFactory } from "@cm/test-kit/contracts";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { hearAll, startChecked } from "../reconcile/owner-reconciler-suite.fixture.js";
+
+const SHORT_LEASE_MS = 300;
+
+interface DeadServer {
+  readonly serverId: string;
+  readonly connectionIds: readonly string[];
+}
+
+/** Puts a server into the store that dies as soon as its lease runs out. */
+async function leaveDead(store: Store, serverId: string, connections: number): Promise<DeadServer> {
+  const ids = createConnectionIdSource({ serverId, capacity: 1_000 });
+  const { incarnation, shelfBits } = ids;
+  const registration = { serverId, incarnation, shelfBits, host: "127.0.0.1", port: 1 };
+  const lease = await store.servers.acquire(registration, 5_000);
+  const records = Array.from({ length: connections }, (_, i) => ({
+    connectionId: ids.next(),
+    userId: `user-${i}`,
+    connectedAt: 1,
+    lastSeen: 1,
+    rooms: ["lobby"],
+  }));
+  await store.connections.put(lease, records);
+  await store.users.add(lease, records);
+  await store.rooms.join(lease, "lobby", records);
+  // By the same incarnation, with little time.
+  await store.servers.acquire(registration, SHORT_LEASE_MS);
+  return { serverId, connectionIds: records.map(({ connectionId }) => connectionId) };
+}
+
+/** What memberships promise about cleaning up after dead servers. */
+export function describeReaping(name: string, createHarness: HarnessFactory): void {
+  describe(`reaping on ${name}`, () => {
+    it("tells once of everybody who is gone, also where the first that cleans up dies in the midst of it", async () => {
+      const harness = await createHarness();
+      onTestFinished(() => harness.close());
+      const { store } = harness;
+      const dead = await leaveDead(store, "dead", 60);
+      const users = Array.from({ length: 60 }, (_, i) => `user-${i}`);
+      const { presence, rosters } = await hearAll(store, users, ["lobby"]);
+      // The first comes as far as a few shelves and is never heard of again.
+      const claim = await eventually(async (): Promise<ReapClaim> => {
+        const won = await store.servers.claim(dead.serverId, "first", 400);
+        if (won === undefined) throw new Error("It lives.");
+        return won;
+      });
+      for (let shelf = 0; shelf < 3; shelf++) {
+        const records = await store.connections.shelf(claim, shelf);
+        await store.users.evict(claim, records);
+        // It dies here with the last of them: places gone, records there.
+        if (shelf < 2) await store.connections.clearShelf(claim, shelf);
+      }
+      const lost: string[] = [];
+      const second = await startChecked(await harness.peer(), {
+        reapClaimMs: 1_000,
+        onServersLost: (ids) => lost.push(...ids),
+      });
+      await eventually(() => expect(second.membership.stats().reapedServers).toBe(1));
+      await eventually(() => expect(rosters).toHaveLength(60));
+      await eventually(() => expect(presence).toHaveLength(60));
+      expect(rosters.map(({ connectionId }) => connectionId).sort()).toEqual([...dead.connectionIds].sort());
+      expect(new Set(rosters.map(({ kind, reason }) => `${kind} ${reason}`))).toEqual(new Set(["left lost"]));
+      expect(presence.map(({ userId }) => userId).sort()).toEqual([...users].sort());
+      expect(new Set(presence.map(({ kind }) => kind))).toEqual(new Set(["offline"]));
+      expect(lost).toEqual(["dead"]);
+      expect(await store.rooms.countRooms()).toBe(0);
+    });
+
+    it("extends its claim while it goes on, so that nobody else begins", async () => {
+      const harness = await createHarness();
+      onTestFinished(() => harness.close());
+      const { store } = harness;
+      await leaveDead(store, "dead", 60);
+      const { rosters } = await hearAll(store, [], ["lobby"]);
+      let slowShelves = 0;
+      const { connections } = store;
+      const slow: Store["connections"] = {
+        ...connections,
+        shelf: async (...args) => {
+          slowShelves++;
+          // All shelves together take longer than the claim lasts.
+          await sleep(100);
+          return connections.shelf(...args);
+        },
+      };
+      const started = await startChecked(store, { reapClaimMs: 500 }, "slow", { connections: slow });
+      await eventually(() => expect(slowShelves).toBeGreaterThan(0));
+      const other = await startChecked(await harness.peer(), { reapClaimMs: 500 }, "other");
+      await eventually(() => expect(started.membership.stats().reapedServers).toBe(1));
+      expect(slowShelves).toBeGreaterThan(5);
+      expect(other.membership.stats().reapedServers).toBe(0);
+      await eventually(() => expect(rosters).toHaveLength(60));
+    });
+
+    it("shares several dead servers out among those who are left, each to one", async () => {
+      const harness = await createHarness();
+      onTestFinished(() => harness.close());
+      const lost = new Map<string, string[]>([
+        ["x", []],
+        ["y", []],
+      ]);
+      const survivors = await Promise.all(
+        [...lost].map(async ([serverId, ids]) =>
+          startChecked(await harness.peer(), { onServersLost: (more) => ids.push(...more) }, serverId),
+        ),
+      );
+      const dead = await Promise.all(Array.from({ length: 6 }, (_, i) => leaveDead(harness.store, `dead-${i}`, 10)));
+      const reaped = () => survivors.reduce((sum, { membership }) => sum + membership.stats().reapedServers, 0);
+      await eventually(() => expect(reaped()).toBe(6));
+      expect(await harness.store.users.countConnections()).toBe(0);
+      // Everybody hears of each, whoever cleaned up.
+      const names = dead.map(({ serverId }) => serverId).sort();
+      for (const ids of lost.values()) await eventually(() => expect([...ids].sort()).toEqual(names));
+    });
+  });
+}

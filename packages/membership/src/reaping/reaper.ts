@@ -1,0 +1,151 @@
+import { CmError, type ConnectionRecord, type ReapClaim, type UserConnection } from "@cm/protocol";
+import type { MembershipStore } from "../options.js";
+import { PermanentErrors } from "../projection/permanent-errors.js";
+
+/** Rooms that are cleared at a time. */
+const ROOMS_AT_ONCE = 100;
+
+/** Dead servers that one server cleans up after at a time; others find the rest free. */
+const SERVERS_AT_ONCE = 2;
+
+/** What a {@link Reaper} needs. */
+export interface ReaperOptions {
+  readonly store: MembershipStore;
+  /** Names this process among those that clean up. */
+  readonly claimant: string;
+  /** How long a claim lasts: so long after a reaper has died, another goes on. */
+  readonly claimMs: number;
+  /** A dead server was claimed by this one, and is about to be cleaned up after. */
+  readonly onClaimed: (serverId: string) => void;
+  /** Something of a dead server could not be taken away for good; called once for each such thing. */
+  readonly onRefused: (error: CmError) => void;
+}
+
+/**
+ * Cleans up after dead servers: their members out of rooms, their connections off their
+ * users, their records away, then their registration. Shelf by shelf, so that the store is
+ * never held for long; each shelf is cleared last, so that a successor finds again what was
+ * not finished. Claims are extended for as long as it takes. What the store refuses for good,
+ * such as a key that something else lies under, is told and left alone.
+ */
+export class Reaper {
+  readonly #options: ReaperOptions;
+  readonly #underWay = new Map<string, Promise<number | undefined>>();
+  /** Until when servers are left to others that this one has failed with, in milliseconds of the monotonic clock. */
+  readonly #left = new Map<string, number>();
+  readonly #stopped = new AbortController();
+  #reaped = 0;
+
+  constructor(options: ReaperOptions) {
+    this.#options = options;
+  }
+
+  /** Dead servers that were cleaned up after to the end. */
+  get reapedServers(): number {
+    return this.#reaped;
+  }
+
+  /**
+   * Cleans up after one server, once however often it is called meanwhile. Resolves with the
+   * number of connections that were removed; `undefined` where there was nothing to be
+   * claimed, or another one has taken over.
+   */
+  reap(serverId: string): Promise<number | undefined> {
+    const running = this.#underWay.get(serverId);
+    if (running !== undefined) return running;
+    const reaping = this.#reap(serverId).finally(() => this.#underWay.delete(serverId));
+    this.#underWay.set(serverId, reaping);
+    return reaping;
+  }
+
+  /**
+   * Cleans up after those of the servers that are free. Survivors that find several dead
+   * begin with different ones. Failures go to `onError`, leave the others to be done, and the
+   * one that failed to another server: where this one is cut off, it should not hold the claim.
+   */
+  async reapAll(serverIds: readonly string[], onError: (cause: unknown) => void): Promise<number> {
+    const now = performance.now();
+    for (const [serverId, untilMs] of this.#left) if (untilMs <= now) this.#left.delete(serverId);
+    const waiting = shuffled(serverIds.filter((serverId) => !this.#left.has(serverId)));
+    let connections = 0;
+    const work = async (): Promise<void> => {
+      for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+        if (this.#stopped.signal.aborted) return;
+        try {
+          connections += (await this.reap(next)) ?? 0;
+        } catch (cause) {
+          this.#left.set(next, performance.now() + 2 * this.#options.claimMs);
+          onError(cause);
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: SERVERS_AT_ONCE }, work));
+    return connections;
+  }
+
+  /** Ends what is under way; another server finds the rest when the claims have run out. */
+  async stop(): Promise<void> {
+    this.#stopped.abort(new CmError("closed", "The membership was shut down."));
+    await Promise.allSettled(this.#underWay.values());
+  }
+
+  async #reap(serverId: string): Promise<number | undefined> {
+    const { store, claimMs, claimant, onClaimed, onRefused } = this.#options;
+    this.#stopped.signal.throwIfAborted();
+    let claimedAt = performance.now();
+    let claim = await store.servers.claim(serverId, claimant, claimMs);
+    if (claim === undefined) return undefined;
+    onClaimed(serverId);
+    const refusals = new PermanentErrors(onRefused);
+    let connections = 0;
+    for (let shelf = 0; shelf < 2 ** claim.shelfBits; ) {
+      this.#stopped.signal.throwIfAborted();
+      if (performance.now() - claimedAt > claimMs / 3) {
+        claimedAt = performance.now();
+        claim = await this.#extend(claim);
+        if (claim === undefined) return undefined;
+      }
+      const records = (await refusals.together([store.connections.shelf(claim, shelf)])).flat();
+      if (records.length > 0) await this.#clearShelf(claim, shelf, records, refusals);
+      // What came after the claim's end did nothing: the shelf is done once more.
+      if (performance.now() - claimedAt >= claimMs) continue;
+      connections += records.length;
+      shelf++;
+    }
+    // With time left: nobody says whether it came too late.
+    claim = await this.#extend(claim);
+    if (claim === undefined) return undefined;
+    await store.servers.unregister(claim);
+    this.#reaped++;
+    return connections;
+  }
+
+  /** `undefined` where it ran out and another one has it, or is done already. */
+  async #extend({ serverId, incarnation }: ReapClaim): Promise<ReapClaim | undefined> {
+    const { store, claimMs, claimant } = this.#options;
+    const claim = await store.servers.claim(serverId, claimant, claimMs);
+    // Of another incarnation, which died meanwhile, the shelves from the first on are to be done.
+    return claim?.incarnation === incarnation ? claim : undefined;
+  }
+
+  async #clearShelf(
+    claim: ReapClaim,
+    shelf: number,
+    records: readonly ConnectionRecord[],
+    refusals: PermanentErrors,
+  ): Promise<void> {
+    const { store } = this.#options;
+    const users: UserConnection[] = records.map(({ userId, connectionId }) => ({ userId, connectionId }));
+    await refusals.together([store.users.evict(claim, users)]);
+    const rooms = [...new Set(records.flatMap((record) => record.rooms))];
+    for (let from = 0; from < rooms.length; from += ROOMS_AT_ONCE) {
+      await refusals.together(rooms.slice(from, from + ROOMS_AT_ONCE).map((room) => store.rooms.evict(claim, room)));
+    }
+    await refusals.together([store.connections.clearShelf(claim, shelf)]);
+  }
+}
+
+function shuffled<T>(items: readonly T[]): T[] {
+  const placed = items.map((item) => ({ item, place: Math.random() }));
+  return placed.sort((left, right) => left.place - right.place).map(({ item }) => item);
+}

@@ -1,0 +1,15 @@
+import { createRedisStore } from "@cm/redis-store";
+import { freshPrefix } from "@cm/test-kit";
+import { createStoreHarness } from "@cm/test-kit/contracts";
+import { inject } from "vitest";
+import { describeCheck } from "./owner-reconciler-suite.fixture.js";
+
+for (const [name, url] of [
+  ["Redis", inject("redisUrl")],
+  ["Redis Cluster", inject("redisClusterUrl")],
+] as const) {
+  describeCheck(name, () => {
+    const prefix = freshPrefix();
+    return createStoreHarness({ createStore: () => createRedisStore({ url, prefix, partitions: 16 }) });
+  });
+}

@@ -1,0 +1,129 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { createMemoryHub, createMemoryStore } from "@cm/memory-store";
+import type { Lease } from "@cm/protocol";
+import { eventually } from "@cm/test-kit";
+import { createStoreHarness } from "@cm/test-kit/contracts";
+import fc from "fast-check";
+import { expect, it, onTestFinished } from "vitest";
+import { describeCheck, hearAll, startChecked } from "./owner-reconciler-suite.fixture.js";
+
+describeCheck("the memory store", () => {
+  const hub = createMemoryHub();
+  return createStoreHarness({ createStore: () => createMemoryStore({ hub }) });
+});
+
+/** Everything in one partition: each look sees all of it, and so what is under way. */
+function whole<T extends { partitions: number; held(lease: Lease, partition: number): Promise<unknown[]> }>(
+  part: T,
+): T {
+  const partitions = Array.from({ length: part.partitions }, (_, partition) => partition);
+  const held = async (lease: Lease): Promise<unknown[]> =>
+    (await Promise.all(partitions.map((partition) => part.held(lease, partition)))).flat();
+  return { ...part, partitions: 1, partitionOf: () => 0, held };
+}
+
+/** A store whose calls take their time, each its own, so that they overtake each other. */
+function slow<T extends object>(part: T, delayMs: () => number): T {
+  return new Proxy(part, {
+    get(target, name, receiver) {
+      const value: unknown = Reflect.get(target, name, receiver);
+      if (typeof value !== "function" || name === "partitionOf") return value;
+      return async (...args: unknown[]) => {
+        await sleep(delayMs());
+        const answer: unknown = await Reflect.apply(value, target, args);
+        await sleep(delayMs());
+        return answer;
+      };
+    },
+  });
+}
+
+const STEP = fc.record({
+  what: fc.constantFrom("open", "join", "leave", "update", "close"),
+  who: fc.nat({ max: 3 }),
+  room: fc.constantFrom("red", "blue"),
+  waits: fc.boolean(),
+});
+
+it("never undoes, doubles or tells falsely of a change that is under way", { timeout: 60_000 }, async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(STEP, { minLength: 60, maxLength: 100 }),
+      fc.infiniteStream(fc.nat(20)),
+      async (steps, delays) => {
+        const inner = createMemoryStore();
+        await inner.start();
+        const delayMs = (): number => delays.next().value ?? 0;
+        const parts = {
+          connections: slow(inner.connections, delayMs),
+          rooms: slow(whole(inner.rooms), delayMs),
+          users: slow(whole(inner.users), delayMs),
+        };
+        const { presence, rosters } = await hearAll(inner, ["u0", "u1", "u2", "u3"], ["red", "blue"]);
+        const server = await startChecked(inner, {}, "a", parts);
+        const open: (string | undefined)[] = [];
+        const pending: Promise<unknown>[] = [];
+        for (const { what, who, room, waits } of steps) {
+          const id = open[who];
+          let work: Promise<unknown> = Promise.resolve();
+          if (what === "open" && id === undefined) {
+            const connectionId = server.membership.nextConnectionId();
+            open[who] = connectionId;
+            work = server.membership.open({ connectionId, userId: `u${who}` });
+          } else if (id !== undefined) {
+            if (what === "join") work = server.membership.join(id, room);
+            if (what === "leave") work = server.membership.leave(id, room);
+            if (what === "update") work = server.membership.update(id, { at: pending.length });
+            if (what === "close") {
+              open[who] = undefined;
+              work = server.membership.close(id);
+            }
+          }
+          // A join that its own leaving overtakes fails, as it should.
+          pending.push(work.catch(() => undefined));
+          await (waits ? work.catch(() => undefined) : sleep(delayMs() / 2));
+        }
+        await Promise.all(pending);
+        await eventually(() => expect(server.membership.stats().pendingRemovals).toBe(0));
+        const { checked } = server.membership.stats().drift;
+        await eventually(() => expect(server.membership.stats().drift.checked).toBeGreaterThan(checked + 20));
+        for (const room of ["red", "blue"]) {
+          const members = (await inner.rooms.members(room, { limit: 100 })).items.map(
+            ({ connectionId }) => connectionId,
+          );
+          expect(members.every((id) => open.includes(id))).toBe(true);
+          // Each member came once before it went once, and those who are there came last.
+          const told = rosters.filter((change) => change.room === room && change.kind !== "updated");
+          for (const id of new Set([...members, ...told.map(({ connectionId }) => connectionId)])) {
+            const kinds = told.filter(({ connectionId }) => connectionId === id).map(({ kind }) => kind);
+            expect(kinds).toEqual(kinds.map((_, i) => (i % 2 === 0 ? "joined" : "left")));
+            expect(kinds.at(-1)).toBe(members.includes(id) ? "joined" : "left");
+          }
+        }
+        for (const who of [0, 1, 2, 3]) {
+          const told = presence.filter(
+            ({ userId, kind }) => userId === `u${who}` && (kind === "online" || kind === "offline"),
+          );
+          expect(told.map(({ kind }) => kind)).toEqual(told.map((_, i) => (i % 2 === 0 ? "online" : "offline")));
+          expect(told.at(-1)?.kind ?? "offline").toBe(open[who] === undefined ? "offline" : "online");
+          expect(await inner.users.connectionsOf(`u${who}`)).toEqual(open[who] === undefined ? [] : [open[who]]);
+        }
+        await server.membership.shutdown();
+        await inner.close();
+      },
+    ),
+    { numRuns: 8, endOnFailure: true },
+  );
+});
+
+it("is told of in the end by nobody but its counters", async () => {
+  const store = createMemoryStore();
+  onTestFinished(() => store.close());
+  await store.start();
+  const repairs: unknown[] = [];
+  const server = await startChecked(store, { onDrift: (repair) => repairs.push(repair) });
+  const ann = await server.connect("ann");
+  await server.membership.join(ann, "lobby");
+  await store.rooms.leave(server.lease(), "lobby", [{ connectionId: ann, userId: "ann" }]);
+  await eventually(() => expect(repairs).toMatchObject([{ kind: "member", missing: 1, stray: 0, wrong: 0 }]));
+});

@@ -1,0 +1,99 @@
+import { CmError } from "@cm/protocol";
+import { expect, it } from "vitest";
+import { type DriftReport, DriftTally } from "./drift-report.js";
+import { type Found, PartitionPass } from "./partition-pass.js";
+
+const FOUND: Found = { missing: 1, stray: 2, wrong: 0 };
+
+/** A round over 8 partitions in two heartbeats, which notes all that it says. */
+function roundOf(look: (partition: number) => Promise<Found | undefined>) {
+  const [looked, repairs, errors]: [number[], DriftReport[], CmError[]] = [[], [], []];
+  const tally = new DriftTally();
+  const round = new PartitionPass({
+    kind: "member",
+    partitions: 8,
+    beats: 2,
+    tally,
+    look: (partition) => {
+      looked.push(partition);
+      return look(partition);
+    },
+    onDrift: (repair) => repairs.push(repair),
+    onError: (error) => errors.push(error),
+  });
+  return { looked, repairs, errors, tally, beat: () => round.beat(new AbortController().signal) };
+}
+
+it("goes over all partitions in so many heartbeats, again and again", async () => {
+  const { looked, beat, tally } = roundOf(async (partition) =>
+    partition === 3 ? undefined : { missing: 0, stray: 0, wrong: 0 },
+  );
+  await beat();
+  expect(looked).toEqual([0, 1, 2, 3]);
+  await beat();
+  await beat();
+  expect(looked).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3]);
+  // One is left to others.
+  expect(tally.stats().checked).toBe(10);
+});
+
+it("passes over partitions that fail, tells each cause once a round, and looks at them again in the next", async () => {
+  const { looked, beat, errors, tally } = roundOf(async (partition) => {
+    if (partition === 1) throw new CmError("store-corrupt", "This key holds something else.");
+    if (partition > 1 && partition < 6) throw new CmError("unavailable", "It can't be reached.");
+    return FOUND;
+  });
+  await beat();
+  await beat();
+  expect(looked).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+  expect(errors.map(({ code }) => code)).toEqual(["store-corrupt", "unavailable"]);
+  expect(tally.stats()).toMatchObject({ checked: 3, driftMissing: { member: 3 }, driftStray: { member: 6 } });
+  await beat();
+  await beat();
+  expect(looked.slice(8)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+  expect(errors.map(({ code }) => code)).toEqual(["store-corrupt", "unavailable", "store-corrupt", "unavailable"]);
+});
+
+it("tells of no more than a few causes a round, however many partitions fail each with its own", async () => {
+  const { beat, errors } = roundOf(async (partition) => {
+    throw new CmError("store-corrupt", `Key ${partition} holds something else.`);
+  });
+  await beat();
+  await beat();
+  expect(errors).toHaveLength(5);
+});
+
+it("tells once a round of all that was put right in it, and of nothing where nothing was", async () => {
+  let isWrong = true;
+  const { beat, repairs } = roundOf(async (partition) =>
+    isWrong && partition % 2 === 0 ? FOUND : { missing: 0, stray: 0, wrong: 0 },
+  );
+  await beat();
+  expect(repairs).toEqual([]);
+  await beat();
+  expect(repairs).toEqual([{ kind: "member", partitions: 4, missing: 4, stray: 8, wrong: 0 }]);
+  isWrong = false;
+  await beat();
+  await beat();
+  expect(repairs).toHaveLength(1);
+});
+
+it("ends at once where it is aborted", async () => {
+  const stop = new AbortController();
+  let looks = 0;
+  const round = new PartitionPass({
+    kind: "user",
+    partitions: 8,
+    beats: 1,
+    tally: new DriftTally(),
+    look: async () => {
+      looks++;
+      stop.abort();
+      return undefined;
+    },
+    onDrift: () => undefined,
+    onError: () => undefined,
+  });
+  await round.beat(stop.signal);
+  expect(looks).toBe(1);
+});

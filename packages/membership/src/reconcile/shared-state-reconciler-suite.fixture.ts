@@ -1,0 +1,76 @@
+import { createConnectionIdSource, type Store } from "@cm/protocol";
+import { eventually } from "@cm/test-kit";
+import type { HarnessFactory } from "@cm/test-kit/contracts";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { type CheckedServer, hearAll, startChecked } from "./owner-reconciler-suite.fixture.js";
+
+/** Long enough for a slow machine's heartbeats, and short enough to be waited for. */
+export const LEASE_MS = 1_500;
+
+/** What a dead server has left. */
+export interface Ghosts {
+  readonly serverId: string;
+  readonly users: readonly string[];
+  readonly connectionIds: readonly string[];
+}
+
+/** A server that looks after things fast. */
+export function startAuditing(store: Store, serverId: string): Promise<CheckedServer> {
+  return startChecked(store, { leaseTtlMs: LEASE_MS }, serverId);
+}
+
+/** Puts a server into the store that dies soon, and whose records are lost. */
+export async function leaveWithoutRecords(store: Store, serverId: string, connections: number): Promise<Ghosts> {
+  const ids = createConnectionIdSource({ serverId });
+  const { incarnation, shelfBits } = ids;
+  const registration = { serverId, incarnation, shelfBits, host: "127.0.0.1", port: 1 };
+  const lease = await store.servers.acquire(registration, 20_000);
+  const all = Array.from({ length: connections }, (_, i) => ({ connectionId: ids.next(), userId: `user-${i}` }));
+  await store.users.add(lease, all);
+  await store.rooms.join(lease, "lobby", all);
+  await store.servers.acquire(registration, 100);
+  return {
+    serverId,
+    users: all.map(({ userId }) => userId),
+    connectionIds: all.map(({ connectionId }) => connectionId).sort(),
+  };
+}
+
+/** How much the servers have removed of others, by kind. */
+export function removed(servers: readonly CheckedServer[]): { readonly member: number; readonly user: number } {
+  const all = servers.map(({ membership }) => membership.stats().drift.driftStray);
+  const sumOf = (kind: "member" | "user"): number => all.reduce((sum, counts) => sum + counts[kind], 0);
+  return { member: sumOf("member"), user: sumOf("user") };
+}
+
+/** What memberships promise about what nobody else looks after. */
+export function describeAudit(name: string, createHarness: HarnessFactory): void {
+  describe(`what is nobody's own on ${name}`, () => {
+    it("is removed where a dead server's records were lost, and told once, whoever looks", async () => {
+      const harness = await createHarness();
+      onTestFinished(() => harness.close());
+      const { store } = harness;
+      const servers = [await startAuditing(store, "a"), await startAuditing(await harness.peer(), "b")];
+      const ann = await servers[0]?.connect("ann");
+      await servers[0]?.membership.join(ann ?? "", "lobby");
+      const ghosts = await leaveWithoutRecords(store, "dead", 40);
+      const { presence, rosters } = await hearAll(store, ghosts.users, ["lobby"]);
+      const reaped = (): number => servers.reduce((sum, { membership }) => sum + membership.stats().reapedServers, 0);
+      await eventually(() => expect(reaped()).toBe(1));
+      // What cleaning up has not found is still counted.
+      expect([await store.users.countOnline(), presence.length, rosters.length]).toEqual([41, 0, 0]);
+      await eventually(async () => expect(await store.users.countOnline()).toBe(1));
+      await eventually(() => expect([presence.length, rosters.length]).toEqual([40, 40]));
+      await eventually(() => expect(removed(servers)).toEqual({ member: 40, user: 40 }));
+      expect(presence.map(({ kind, userId }) => `${kind} ${userId}`).sort()).toEqual(
+        ghosts.users.map((userId) => `offline ${userId}`).sort(),
+      );
+      expect(rosters.map(({ connectionId }) => connectionId).sort()).toEqual(ghosts.connectionIds);
+      expect(new Set(rosters.map(({ kind, reason }) => `${kind} ${reason}`))).toEqual(new Set(["left lost"]));
+      expect((await store.rooms.members("lobby", { limit: 100 })).items).toEqual([
+        { connectionId: ann, userId: "ann" },
+      ]);
+      expect(await store.users.countConnections()).toBe(1);
+    });
+  });
+}

@@ -1,0 +1,128 @@
+import {
+  type CmError,
+  type PartitionReconciliation,
+  type ReapClaim,
+  type ServerIncarnation,
+  toCmError,
+} from "@cm/protocol";
+import type { MembershipStore } from "../options.js";
+import type { DriftReport, DriftTally } from "./drift-report.js";
+import { type Found, PartitionPass } from "./partition-pass.js";
+import { nameOf, UnknownServers } from "./unknown-servers.js";
+
+/** Rooms that are cleared at a time. */
+const ROOMS_AT_ONCE = 100;
+
+/** Connections that are removed at a time. */
+const CONNECTIONS_AT_ONCE = 500;
+
+/** What an {@link SharedStateReconciler} needs. */
+export interface SharedStateReconcilerOptions {
+  readonly store: MembershipStore;
+  /** This server. */
+  readonly self: ServerIncarnation;
+  /** Heartbeats in which everything is looked at once. */
+  readonly beats: number;
+  /** For so long a holder must have been unknown to be taken for dead: longer than a lease lasts. */
+  readonly graceMs: number;
+  /** For how long a holder of whom nothing more is found is kept in mind: for more than one look at everything. */
+  readonly keepMs: number;
+  /** How long the right to remove what a dead holder has left lasts, for one partition. */
+  readonly claimMs: number;
+  readonly tally: DriftTally;
+  readonly onDrift: (repair: DriftReport) => void;
+  readonly onError: (error: CmError) => void;
+}
+
+/**
+ * Looks after what is nobody's own: numbers and lists that are derived from what all servers
+ * have put, and what is left of servers that nobody will clean up after any more, because a
+ * part of the store came back with it after that was done, or had lost what led there. The
+ * living servers share the partitions out among them; where two look at one, no harm is done.
+ */
+export class SharedStateReconciler {
+  readonly #options: SharedStateReconcilerOptions;
+  readonly #unknownServers: UnknownServers;
+  readonly #rounds: readonly PartitionPass[];
+  /** Who lives, in one order on all servers. */
+  #living: readonly string[] = [];
+
+  constructor(options: SharedStateReconcilerOptions) {
+    this.#options = options;
+    const { store, beats, graceMs, keepMs, tally, onDrift, onError } = options;
+    const { rooms, users, servers } = store;
+    this.#unknownServers = new UnknownServers({ servers, graceMs, keepMs });
+    const shared = { beats, tally, onDrift, onError };
+    this.#rounds = [
+      new PartitionPass({
+        ...shared,
+        kind: "member",
+        partitions: rooms.partitions,
+        look: (partition) => this.#look(rooms, partition, (claim) => this.#evictMembers(claim, partition)),
+      }),
+      new PartitionPass({
+        ...shared,
+        kind: "user",
+        partitions: users.partitions,
+        look: (partition) => this.#look(users, partition, (claim) => this.#evictConnections(claim, partition)),
+      }),
+    ];
+  }
+
+  /** The registry may have lost others as well: they get their time to register again. */
+  doubt(): void {
+    this.#unknownServers.forget();
+  }
+
+  /** Looks at the next partitions. Does not fail. */
+  async beat(signal: AbortSignal): Promise<void> {
+    const { store, onError } = this.#options;
+    try {
+      await this.#unknownServers.beat();
+      this.#living = (await store.servers.living()).map(nameOf).sort();
+    } catch (cause) {
+      onError(toCmError(cause, "internal", "Who lives could not be asked for."));
+      return;
+    }
+    for (const round of this.#rounds) await round.beat(signal);
+  }
+
+  async #look(
+    directory: { reconcile(partition: number): Promise<PartitionReconciliation> },
+    partition: number,
+    evict: (claim: ReapClaim) => Promise<number>,
+  ): Promise<Found | undefined> {
+    const { store, self, claimMs } = this.#options;
+    if (this.#living[partition % Math.max(1, this.#living.length)] !== nameOf(self)) return undefined;
+    const { repaired, holders } = await directory.reconcile(partition);
+    const living = new Set(this.#living);
+    const others = holders.filter((holder) => !living.has(nameOf(holder)));
+    let stray = 0;
+    for (const holder of await this.#unknownServers.dead(others)) {
+      const claim = await store.servers.claimOrphan(holder, claimMs);
+      if (claim !== undefined) stray += await evict(claim);
+    }
+    return { missing: 0, stray, wrong: repaired };
+  }
+
+  async #evictMembers(claim: ReapClaim, partition: number): Promise<number> {
+    const { rooms } = this.#options.store;
+    let evicted = 0;
+    for (const held of chunks(await rooms.held(claim, partition), ROOMS_AT_ONCE)) {
+      const members = await Promise.all(held.map(({ room }) => rooms.evict(claim, room)));
+      evicted += members.flat().length;
+    }
+    return evicted;
+  }
+
+  async #evictConnections(claim: ReapClaim, partition: number): Promise<number> {
+    const { users } = this.#options.store;
+    const held = await users.held(claim, partition);
+    for (const connections of chunks(held, CONNECTIONS_AT_ONCE)) await users.evict(claim, connections);
+    return held.length;
+  }
+}
+
+function* chunks<T>(items: readonly T[], size: number): Generator<readonly T[]> {
+  for (let from = 0; from < items.length; from += size) yield items.slice(from, from + size);
+}

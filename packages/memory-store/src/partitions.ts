@@ -1,0 +1,26 @@
+import { CmError } from "@cm/protocol";
+
+/**
+ * How many partitions users and rooms are cut into. Memory needs none: there are several so
+ * that whoever goes over partitions does so here too, and few so that it costs nothing.
+ */
+export const PARTITIONS = 16;
+
+/** The partition of a user or room, by a hash (FNV-1a) of its name. */
+export function partitionOf(name: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
+  // The lowest bits of this hash depend on little of the name.
+  return ((hash >>> 16) ^ hash) & (PARTITIONS - 1);
+}
+
+/** What a list has for a partition; `options-invalid` where there is no such partition. */
+export function requirePartition<T>(all: readonly T[], partition: number): T {
+  const found = all[partition];
+  if (found === undefined) {
+    throw new CmError("options-invalid", `partition must be a whole number from 0 to ${PARTITIONS - 1}.`, {
+      details: { field: "partition" },
+    });
+  }
+  return found;
+}

@@ -1,0 +1,41 @@
+import type { RegistrySnapshot } from "@cm/protocol";
+
+/** See the contract of `ServerRegistry`. */
+const DEPARTED_MAX = 1_000;
+const DEPARTED_MS = 600_000;
+
+/** The incarnations of servers that went, for a limited time and number. */
+export class RecentlyGone {
+  readonly #now: () => number;
+  /** When each went, the first to go first. */
+  readonly #wentAt = new Map<string, { readonly serverId: string; readonly atMs: number }>();
+  /** From when on all are known. */
+  #completeFromMs: number;
+
+  constructor(now: () => number) {
+    this.#now = now;
+    // Before it began there was nobody.
+    this.#completeFromMs = now() - DEPARTED_MS;
+  }
+
+  add(serverId: string, incarnation: string): void {
+    this.#wentAt.set(`${serverId}.${incarnation}`, { serverId, atMs: this.#now() });
+    this.#completeFromMs = Math.max(this.#completeFromMs, this.#now() - DEPARTED_MS);
+    for (const [holder, { atMs }] of this.#wentAt) {
+      if (atMs >= this.#completeFromMs && this.#wentAt.size <= DEPARTED_MAX) return;
+      this.#wentAt.delete(holder);
+      this.#completeFromMs = Math.max(this.#completeFromMs, atMs + 1);
+    }
+  }
+
+  /** It is there again. */
+  takeBack(serverId: string, incarnation: string): void {
+    this.#wentAt.delete(`${serverId}.${incarnation}`);
+  }
+
+  known(): Pick<RegistrySnapshot, "recentlyGone" | "knownForMs"> {
+    const now = this.#now();
+    const recentlyGone = [...this.#wentAt.values()].map(({ serverId, atMs }) => ({ serverId, agoMs: now - atMs }));
+    return { recentlyGone, knownForMs: now - this.#completeFromMs };
+  }
+}

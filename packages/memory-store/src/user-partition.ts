@@ -1,0 +1,169 @@
+import type { UserConnection, UserState } from "@cm/protocol";
+import type { LastSeen, LastSeenLimits } from "./last-seen.js";
+import { type Ordered, OrderList } from "./order-list.js";
+import type { PresenceFeed } from "./presence-feed.js";
+import type { Incarnation } from "./server-table.js";
+
+interface OwnedConnection {
+  readonly owner: Incarnation;
+  readonly metadata: string | undefined;
+}
+
+/** A user who is online. The order is that of coming online. */
+interface User extends Ordered {
+  readonly userId: string;
+  readonly connections: Map<string, OwnedConnection>;
+  /** When the grace period ends, while there is no connection. */
+  leavesAtMs: number | undefined;
+}
+
+/** The users of one partition who are online, and the feed that tells what changes about them. */
+export class UserPartition {
+  readonly #users = new Map<string, User>();
+  readonly #order = new OrderList<User>();
+  readonly #leaving = new Set<User>();
+  readonly #feed: PresenceFeed;
+  readonly #seen: LastSeen;
+
+  constructor(feed: PresenceFeed, seen: LastSeen) {
+    this.#feed = feed;
+    this.#seen = seen;
+  }
+
+  /** How many users are online, leaving ones among them. */
+  get size(): number {
+    return this.#users.size;
+  }
+
+  /** How many connections they have. */
+  get connections(): number {
+    let total = 0;
+    for (const { connections } of this.#users.values()) total += connections.size;
+    return total;
+  }
+
+  /** Adds a connection, or gives one that is there other metadata. */
+  add({ userId, connectionId, metadata }: UserConnection, owner: Incarnation, order: number, quiet: boolean): void {
+    const user = this.#users.get(userId);
+    const known = user?.connections.get(connectionId);
+    const { connections } = user ?? this.#enter(userId, order);
+    connections.set(connectionId, { owner, metadata });
+    if (user !== undefined) this.#stay(user);
+    if (quiet || (known !== undefined && known.metadata === metadata)) return;
+    if (known === undefined) {
+      this.#feed.announce({ kind: user === undefined ? "online" : "opened", userId, connectionId, metadata });
+    } else {
+      this.#feed.announce({ kind: "updated", userId, connectionId, metadata, replaced: known.metadata });
+    }
+  }
+
+  update({ userId, connectionId, metadata }: UserConnection, owner: Incarnation): void {
+    const connections = this.#users.get(userId)?.connections;
+    const known = connections?.get(connectionId);
+    if (known?.owner !== owner || known.metadata === metadata) return;
+    connections?.set(connectionId, { owner, metadata });
+    this.#feed.announce({ kind: "updated", userId, connectionId, metadata, replaced: known.metadata });
+  }
+
+  /** `leavesAtMs`: when the grace period ends, `undefined` where there is none. */
+  remove(
+    { userId, connectionId }: UserConnection,
+    owns: (owner: Incarnation) => boolean,
+    leavesAtMs: number | undefined,
+    limits: LastSeenLimits,
+  ): void {
+    const user = this.#users.get(userId);
+    const known = user?.connections.get(connectionId);
+    if (user === undefined || known === undefined || !owns(known.owner)) return;
+    user.connections.delete(connectionId);
+    const { metadata } = known;
+    if (user.connections.size === 0 && leavesAtMs === undefined) {
+      this.#exit(user, limits);
+      this.#feed.announce({ kind: "offline", userId, connectionId, metadata });
+      return;
+    }
+    if (user.connections.size === 0) {
+      user.leavesAtMs = leavesAtMs;
+      this.#leaving.add(user);
+    }
+    this.#feed.announce({ kind: "closed", userId, connectionId, metadata });
+  }
+
+  /** Takes those offline whose grace period has ended; says when the next one does. */
+  settle(nowMs: number, limits: LastSeenLimits): number | undefined {
+    let next: number | undefined;
+    for (const user of this.#leaving) {
+      const { userId, leavesAtMs = 0 } = user;
+      if (leavesAtMs > nowMs) {
+        next = Math.min(next ?? leavesAtMs, leavesAtMs);
+        continue;
+      }
+      this.#exit(user, limits);
+      this.#feed.announce({ kind: "offline", userId });
+    }
+    return next;
+  }
+
+  state(userId: string, lives: (owner: Incarnation) => boolean): UserState {
+    const user = this.#users.get(userId);
+    return {
+      userId,
+      connections: user === undefined ? [] : connectionsOf(user, lives),
+      isLeaving: user?.leavesAtMs !== undefined,
+      lastSeen: user === undefined ? this.#seen.get(userId) : undefined,
+      version: this.#feed.version,
+    };
+  }
+
+  /** Online users that came after `after` and not later than `until`; see `OrderList.page`. */
+  page(
+    after: number,
+    until: number,
+    limit: number,
+    lives: (owner: Incarnation) => boolean,
+  ): { readonly items: UserState[]; readonly next: number | undefined } {
+    const isOnline = ({ connections, leavesAtMs }: User) =>
+      leavesAtMs !== undefined || [...connections.values()].some(({ owner }) => lives(owner));
+    const { items, next } = this.#order.page(after, until, limit, isOnline);
+    return { items: items.map(({ userId }) => this.state(userId, lives)), next };
+  }
+
+  /** The connections of these owners. */
+  held(owns: (owner: Incarnation) => boolean): UserConnection[] {
+    return [...this.#users.values()].flatMap((user) => connectionsOf(user, owns));
+  }
+
+  /** Who owns connections, each perhaps many times. */
+  owners(): Incarnation[] {
+    return [...this.#users.values()].flatMap(({ connections }) => [...connections.values()].map(({ owner }) => owner));
+  }
+
+  #enter(userId: string, order: number): User {
+    const user: User = { userId, connections: new Map(), leavesAtMs: undefined, order, gone: false };
+    this.#users.set(userId, user);
+    this.#order.add(user);
+    this.#seen.forget(userId);
+    return user;
+  }
+
+  #stay(user: User): void {
+    user.leavesAtMs = undefined;
+    this.#leaving.delete(user);
+  }
+
+  #exit(user: User, limits: LastSeenLimits): void {
+    this.#users.delete(user.userId);
+    this.#order.remove(user);
+    this.#leaving.delete(user);
+    this.#seen.note(user.userId, limits);
+  }
+}
+
+function connectionsOf({ userId, connections }: User, counts: (owner: Incarnation) => boolean): UserConnection[] {
+  const counted: UserConnection[] = [];
+  for (const [connectionId, { owner, metadata }] of connections) {
+    if (counts(owner))
+      counted.push(metadata === undefined ? { userId, connectionId } : { userId, connectionId, metadata });
+  }
+  return counted;
+}

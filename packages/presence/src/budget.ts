@@ -1,0 +1,29 @@
+import { CmError } from "@cm/protocol";
+
+/** Counts what is kept for watches, and says where that would be too much. */
+export class Budget {
+  readonly #max: number;
+  #count = 0;
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Throws `capacity-reached`, and then has counted nothing. */
+  take(count: number): void {
+    if (this.#count + count > this.#max) {
+      throw new CmError("capacity-reached", `Presence keeps the state of ${this.#max} users and members at most.`, {
+        details: { max: this.#max },
+      });
+    }
+    this.#count += count;
+  }
+
+  give(count: number): void {
+    this.#count -= count;
+  }
+}

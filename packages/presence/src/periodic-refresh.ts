@@ -1,0 +1,48 @@
+/** What is read once more now and then. */
+export interface Recheckable {
+  recheck(): void;
+}
+
+/** Shortest time between two, however many there are. */
+const MIN_STEP_MS = 10;
+
+/** Has everything that is watched read once within an interval, one after another. */
+export class PeriodicRefresh {
+  readonly #intervalMs: number;
+  readonly #all: () => readonly Recheckable[];
+  #round: readonly Recheckable[] = [];
+  #next = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(intervalMs: number, all: () => readonly Recheckable[]) {
+    this.#intervalMs = intervalMs;
+    this.#all = all;
+  }
+
+  /** Something is watched. */
+  start(): void {
+    if (this.#timer === undefined) this.#schedule();
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#round = [];
+  }
+
+  #schedule(): void {
+    this.#timer = setTimeout(() => this.#step(), Math.max(MIN_STEP_MS, this.#intervalMs / (this.#round.length || 1)));
+    this.#timer.unref();
+  }
+
+  #step(): void {
+    if (this.#next >= this.#round.length) {
+      this.#round = this.#all();
+      this.#next = 0;
+    }
+    // One that was let go meanwhile has nothing to read.
+    this.#round[this.#next++]?.recheck();
+    if (this.#round.length > 0) this.#schedule();
+    else this.#timer = undefined;
+  }
+}

@@ -1,0 +1,109 @@
+import { CmError } from "@cm/protocol";
+import type { Redis } from "ioredis";
+import type { ClusterNodes } from "../client/cluster-nodes.js";
+import type { CommandGate } from "../client/command-gate.js";
+import type { Commands } from "../client/commands.js";
+import { shareWrite } from "../client/write-coalescing.js";
+import { replyCode, toStoreError } from "../errors/store-error.js";
+import { runInOrder } from "../scripts/ordered-script.js";
+import type { Script } from "../scripts/script.js";
+import { PublishCommand, type PublishTarget, publishTarget } from "./publish-command.js";
+
+/** Sends messages to channels, each publisher's in the order of the calls. */
+export interface Publisher {
+  /** What {@link publish} needs for messages to a channel; to be kept. */
+  target(channel: string): PublishTarget;
+  publish(target: PublishTarget, message: Buffer): Promise<number>;
+  /**
+   * Has a script publish so many bytes to the channel. `again` makes what it gets where it
+   * has to be sent a second time, since it certainly was not carried out.
+   */
+  run<Input, Reply>(channel: string, script: Script<Input, Reply>, run: ScriptRun<Input>): Promise<Reply>;
+}
+
+/** What a script that publishes gets. */
+export interface ScriptRun<Input> {
+  readonly input: Input;
+  readonly again: () => Input;
+  readonly bytes: number;
+}
+
+/** Publishes over one connection, which keeps the order by itself. */
+export function createSinglePublisher(commands: Commands, client: Redis, gate: CommandGate): Publisher {
+  return {
+    target: (channel) => publishTarget("publish", channel),
+    publish: (target, message) => commands.publish(new PublishCommand(target, message)),
+    async run(_channel, script, { input, again, bytes }) {
+      const call = script.encode(input);
+      try {
+        const reply = await runInOrder(
+          script,
+          call,
+          () => script.encode(again()),
+          (command) =>
+            gate.now(() => {
+              shareWrite(client);
+              return command(client);
+            }, bytes),
+        );
+        return script.decode(reply);
+      } catch (error) {
+        throw toStoreError(error, call.keys);
+      }
+    },
+  };
+}
+
+/**
+ * Publishes to the master of the channel's slot, and nowhere else. The Cluster client
+ * would send again, after a while and behind later messages, what a node could not take
+ * at once; here it fails with `unavailable` instead, and order is kept.
+ */
+export function createClusterPublisher(nodes: ClusterNodes, gate: CommandGate): Publisher {
+  const now = async (channel: string, bytes: number, send: (redis: Redis) => unknown): Promise<unknown> => {
+    const redis = masterOf(nodes, channel);
+    return gate.now(() => {
+      shareWrite(redis);
+      return send(redis);
+    }, bytes);
+  };
+  const failed = (error: unknown, keys: readonly string[]): CmError => {
+    // Also where the connection broke: another node may have taken over.
+    if (replyCode(error) !== "NOPERM") nodes.refresh();
+    return toStoreError(error, keys);
+  };
+  return {
+    target: (channel) => publishTarget("spublish", channel),
+    async publish(target, message) {
+      const command = new PublishCommand(target, message);
+      try {
+        return Number(await now(target.channel, command.bytes, (redis) => redis.sendCommand(command)));
+      } catch (error) {
+        throw failed(error, []);
+      }
+    },
+    async run(channel, script, { input, again, bytes }) {
+      const call = script.encode(input);
+      try {
+        const reply = await runInOrder(
+          script,
+          call,
+          () => script.encode(again()),
+          (command) => now(channel, bytes, command),
+        );
+        return script.decode(reply);
+      } catch (error) {
+        throw failed(error, call.keys);
+      }
+    },
+  };
+}
+
+function masterOf(nodes: ClusterNodes, channel: string): Redis {
+  const address = nodes.addressOf(channel);
+  const redis = address === undefined ? undefined : nodes.at(address);
+  // One that is still connecting would queue, without an end to it.
+  if (redis?.status === "ready") return redis;
+  nodes.refresh();
+  throw new CmError("unavailable", "The master of the channel's slot is not known, or can't be reached.");
+}

@@ -1,0 +1,143 @@
+import { type Bus, type BusHandler, type Channel, CmError, type ResumeHandler, type Subscription } from "@cm/protocol";
+import { storeClosed } from "../errors/store-error.js";
+import type { Keys } from "../keys/keys.js";
+import type { Subscribers } from "../link/subscribers.js";
+import type { PublishTarget } from "./publish-command.js";
+import type { Publisher } from "./publisher.js";
+
+/** What the bus needs. */
+export interface RedisBusParts {
+  readonly keys: Keys;
+  readonly publisher: Publisher;
+  readonly subscribers: Subscribers;
+  readonly commandTimeoutMs: number;
+  /** How long ago, in milliseconds, everything was last heard. */
+  readonly heardAllAgoMs: () => number;
+  readonly onThrow: (cause: unknown) => void;
+}
+
+interface Entry {
+  readonly handler: BusHandler;
+  readonly onResumed: ResumeHandler | undefined;
+  /** How to tell the caller of `subscribe`; `undefined` once told. */
+  waiting: { readonly resolve: () => void; readonly reject: (error: CmError) => void } | undefined;
+}
+
+/** Channels of Redis. Payloads go through as they are. */
+export class RedisBus implements Bus {
+  readonly #parts: RedisBusParts;
+  /** By the channel's bytes, read as Latin-1: that costs least for each message. */
+  readonly #entries = new Map<string, Entry>();
+  /** By the caller's own object: whoever publishes again and again does it with the same one. */
+  readonly #targets = new WeakMap<Channel, PublishTarget>();
+  #closed = false;
+
+  constructor(parts: RedisBusParts) {
+    this.#parts = parts;
+  }
+
+  publish(channel: Channel, message: Uint8Array): Promise<number> {
+    const { publisher, keys } = this.#parts;
+    let target = this.#targets.get(channel);
+    if (target === undefined) {
+      target = publisher.target(keys.channel(channel));
+      this.#targets.set(channel, target);
+    }
+    return publisher.publish(target, asBuffer(message));
+  }
+
+  async subscribe(channel: Channel, handler: BusHandler, onResumed?: ResumeHandler): Promise<Subscription> {
+    if (this.#closed) throw storeClosed();
+    const name = this.#parts.keys.channel(channel);
+    const bytes = latin1(name);
+    if (this.#entries.has(bytes)) {
+      throw new CmError("options-invalid", `The ${channel.kind} channel ${channel.name} is subscribed already.`);
+    }
+    const entry: Entry = { handler, onResumed, waiting: undefined };
+    this.#entries.set(bytes, entry);
+    try {
+      await this.#untilLive(name, entry);
+    } catch (error) {
+      this.#remove(name, bytes, entry);
+      throw error;
+    }
+    return {
+      close: async () => this.#remove(name, bytes, entry),
+    };
+  }
+
+  /** A message came in. Answers whether the channel is one of the bus's. */
+  take(channel: Buffer, payload: Buffer): boolean {
+    const entry = this.#entries.get(channel.toString("latin1"));
+    if (entry === undefined) return false;
+    try {
+      entry.handler(payload);
+    } catch (cause) {
+      this.#parts.onThrow(cause);
+    }
+    return true;
+  }
+
+  /** A channel is live: whatever is published from now on arrives. */
+  live(name: string): void {
+    const entry = this.#entries.get(latin1(name));
+    if (entry === undefined) return;
+    if (entry.waiting !== undefined) {
+      entry.waiting.resolve();
+      return;
+    }
+    try {
+      entry.onResumed?.(this.#parts.heardAllAgoMs());
+    } catch (cause) {
+      this.#parts.onThrow(cause);
+    }
+  }
+
+  /** Ends all subscriptions; those still being made fail with `closed`. */
+  close(): void {
+    this.#closed = true;
+    const entries = [...this.#entries.values()];
+    this.#entries.clear();
+    for (const entry of entries) entry.waiting?.reject(storeClosed());
+  }
+
+  #untilLive(name: string, entry: Entry): Promise<void> {
+    const { subscribers, commandTimeoutMs } = this.#parts;
+    return new Promise((resolve, reject) => {
+      const settle = (): void => {
+        clearTimeout(timer);
+        entry.waiting = undefined;
+      };
+      const timer = setTimeout(() => {
+        settle();
+        reject(new CmError("unavailable", `The channel could not be subscribed within ${commandTimeoutMs} ms.`));
+      }, commandTimeoutMs);
+      entry.waiting = {
+        resolve: () => {
+          settle();
+          resolve();
+        },
+        reject: (error) => {
+          settle();
+          reject(error);
+        },
+      };
+      subscribers.want(name);
+    });
+  }
+
+  #remove(name: string, bytes: string, entry: Entry): void {
+    if (this.#entries.get(bytes) !== entry) return;
+    this.#entries.delete(bytes);
+    this.#parts.subscribers.drop(name);
+  }
+}
+
+/** ioredis would turn any other array of bytes into text. */
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function latin1(name: string): string {
+  return Buffer.from(name, "utf8").toString("latin1");
+}

@@ -1,0 +1,67 @@
+import type { ClusterOptions, RedisOptions } from "ioredis";
+import { replyCode } from "../errors/store-error.js";
+
+const RETRY_MAX_MS = 1_000;
+const RETRY_DELAY_MS = 100;
+
+/**
+ * How our own connections behave: nothing is queued, nothing is sent twice, and what is
+ * under way fails as soon as the connection breaks or stays silent for too long.
+ */
+export function nodeOptions(commandTimeoutMs: number, role: "commands" | "subscriber"): RedisOptions {
+  return {
+    lazyConnect: true,
+    readOnly: false,
+    enableOfflineQueue: false,
+    enableReadyCheck: true,
+    autoResubscribe: false,
+    autoResendUnfulfilledCommands: false,
+    enableAutoPipelining: false,
+    maxRetriesPerRequest: 0,
+    connectTimeout: commandTimeoutMs,
+    socketTimeout: commandTimeoutMs,
+    disconnectTimeout: Math.min(500, commandTimeoutMs),
+    retryStrategy,
+    // After a failover the old master goes on as a replica: find the new one.
+    reconnectOnError: (error) => (replyCode(error) === "READONLY" ? 1 : false),
+    failoverDetector: true,
+    // One that hangs must not keep the others from being asked.
+    sentinelCommandTimeout: commandTimeoutMs,
+    connectionName: `cm:${role}`,
+  };
+}
+
+/** The same for a Cluster client, whose nodes it reconnects by itself. */
+export function clusterOptions(given: ClusterOptions, commandTimeoutMs: number): ClusterOptions {
+  const {
+    lazyConnect: _,
+    retryStrategy: clusterRetryStrategy,
+    readOnly: _readOnly,
+    enableOfflineQueue: _queue,
+    failoverDetector: _detector,
+    ...forNodes
+  } = nodeOptions(commandTimeoutMs, "commands");
+  return {
+    slotsRefreshInterval: 5_000,
+    slotsRefreshTimeout: Math.min(1_000, commandTimeoutMs),
+    // A command tries again for as long as its caller waits, ten times a second, while a
+    // master fails over. Where nodes disagree about a slot it must not go round faster.
+    maxRedirections: Math.max(16, Math.ceil(commandTimeoutMs / RETRY_DELAY_MS)),
+    retryDelayOnFailover: RETRY_DELAY_MS,
+    retryDelayOnClusterDown: RETRY_DELAY_MS,
+    retryDelayOnTryAgain: RETRY_DELAY_MS,
+    retryDelayOnMoved: 10,
+    ...given,
+    lazyConnect: true,
+    enableOfflineQueue: false,
+    enableAutoPipelining: false,
+    shardedSubscribers: false,
+    scaleReads: "master",
+    clusterRetryStrategy: clusterRetryStrategy ?? retryStrategy,
+    redisOptions: { ...given.redisOptions, ...forNodes },
+  };
+}
+
+function retryStrategy(times: number): number {
+  return Math.min(50 * 2 ** Math.min(times - 1, 10), RETRY_MAX_MS) + Math.floor(Math.random() * 100);
+}

@@ -1,0 +1,106 @@
+import { askRedis, eventually, startRedisCluster, startRedisSentinel } from "@cm/test-kit";
+import { Cluster } from "ioredis";
+import { expect, inject, it, onTestFinished } from "vitest";
+import { slotOf } from "../keys/hash-slots.js";
+import { bringUp, connect, outcomeOf, startStore } from "../redis-store.fixture.js";
+
+const CHANNELS = Array.from({ length: 60 }, (_, i) => ({ kind: "room", name: `room-${i}` }) as const);
+
+it("connects through Sentinels, and follows a failover, subscriptions and all", async () => {
+  const sentinel = await startRedisSentinel();
+  onTestFinished(() => sentinel.close());
+  const store = await startStore({ url: sentinel.url, commandTimeoutMs: 1_000 });
+  const server = await bringUp(store, "gw-1");
+  await connect(store, server, "ann", ["lobby"]);
+  const got = new Set<string>();
+  for (const channel of CHANNELS) await store.bus.subscribe(channel, () => got.add(channel.name));
+  await sentinel.master.kill();
+  await eventually(
+    async () => expect(await askRedis(sentinel.replica.port, "ROLE")).toEqual(expect.arrayContaining(["master"])),
+    { timeoutMs: 20_000 },
+  );
+  await eventually(() => expect(store.link.state).toBe("in-sync"), { timeoutMs: 20_000 });
+  for (const channel of CHANNELS) await store.bus.publish(channel, Buffer.from("x"));
+  await eventually(() => expect(got.size).toBe(CHANNELS.length));
+  await store.servers.acquire(server.registration, 60_000);
+  await connect(store, server, "bob", ["lobby"]);
+  expect(await store.rooms.count("lobby")).toBeGreaterThan(0);
+}, 60_000);
+
+it("follows a Cluster's failover: no room stays deaf", async () => {
+  const cluster = await startRedisCluster({ replicas: 1, nodeTimeoutMs: 1_000 });
+  onTestFinished(() => cluster.close());
+  const store = await startStore({ url: cluster.url, commandTimeoutMs: 1_000 });
+  const got = new Set<string>();
+  for (const channel of CHANNELS) await store.bus.subscribe(channel, () => got.add(channel.name));
+  await cluster.nodes[0]?.kill();
+  await eventually(() => expect(store.link.state).not.toBe("in-sync"));
+  await eventually(
+    async () => {
+      expect(store.link.state).toBe("in-sync");
+      const sent = await Promise.all(
+        CHANNELS.map((channel) => outcomeOf(store.bus.publish(channel, Buffer.from("x")))),
+      );
+      expect(new Set(sent)).toEqual(new Set(["done"]));
+    },
+    { timeoutMs: 30_000, intervalMs: 100 },
+  );
+  await eventually(() => expect(got.size).toBe(CHANNELS.length));
+}, 60_000);
+
+it("follows a slot that moves to another master while it is subscribed", async () => {
+  const cluster = await startRedisCluster();
+  onTestFinished(() => cluster.close());
+  const prefix = "move";
+  const store = await startStore({ url: cluster.url, prefix });
+  const got: string[] = [];
+  const channel = { kind: "server", name: "gw-1" } as const;
+  await store.bus.subscribe(channel, (message) => got.push(Buffer.from(message).toString()));
+  await store.bus.publish(channel, Buffer.from("before"));
+  await eventually(() => expect(got).toEqual(["before"]));
+  const slot = slotOf(`${prefix}:{gw-1}:server`);
+  const ports = [...cluster.ports];
+  const owner = ports[Math.floor((slot * ports.length) / 16_384)] ?? 0;
+  const target = ports.find((port) => port !== owner) ?? 0;
+  const targetId = String(await askRedis(target, "CLUSTER", "MYID"));
+  // The empty slot is handed over, as a resharding ends it: first at the new owner.
+  for (const port of [target, ...ports]) await askRedis(port, "CLUSTER", "SETSLOT", slot, "NODE", targetId);
+  await eventually(async () => {
+    expect(store.link.state).toBe("in-sync");
+    expect(await store.bus.publish(channel, Buffer.from("after"))).toBe(1);
+  });
+  await eventually(() => expect(got).toContain("after"));
+}, 60_000);
+
+it("spreads its subscriptions over all masters of a Cluster, one connection each", async () => {
+  const url = inject("redisClusterUrl");
+  const ports = [...url.matchAll(/:(\d+)/g)].map((match) => Number(match[1]));
+  const store = await startStore({ url, prefix: "spread" });
+  await Promise.all(CHANNELS.map((channel) => store.bus.subscribe(channel, () => undefined)));
+  const counts = await Promise.all(
+    ports.map(async (port) => {
+      const channels = await askRedis(port, "PUBSUB", "SHARDCHANNELS", "spread:*:room:*");
+      return Array.isArray(channels) ? channels.length : 0;
+    }),
+  );
+  expect(counts.reduce((sum, count) => sum + count, 0)).toBe(CHANNELS.length);
+  for (const count of counts) expect(count).toBeGreaterThan(5);
+});
+
+it("works over a Cluster client of the application, and leaves it as it was", async () => {
+  const ports = [...inject("redisClusterUrl").matchAll(/:(\d+)/g)].map((match) => Number(match[1]));
+  const commands = new Cluster(ports.map((port) => ({ host: "127.0.0.1", port })));
+  onTestFinished(() => commands.disconnect());
+  await eventually(() => expect(commands.status).toBe("ready"));
+  const events = ["error", "ready", "close", "end", "refresh", "+node", "-node", "reconnecting"];
+  const listeners = () => events.map((event) => commands.listenerCount(event));
+  const before = listeners();
+  const store = await startStore({ clients: { commands } });
+  const got = new Set<string>();
+  for (const channel of CHANNELS) await store.bus.subscribe(channel, () => got.add(channel.name));
+  for (const channel of CHANNELS) await store.bus.publish(channel, Buffer.from("x"));
+  await eventually(() => expect(got.size).toBe(CHANNELS.length));
+  await store.close();
+  expect(listeners()).toEqual(before);
+  expect(await commands.get("nothing")).toBeNull();
+});

@@ -1,0 +1,250 @@
+import { CmError, isCmError } from "@cm/protocol";
+import { Cluster, type ClusterNode, type ClusterOptions, Redis, type RedisOptions } from "ioredis";
+import { createClusterPublisher, createSinglePublisher, type Publisher } from "../bus/publisher.js";
+import { replyCode } from "../errors/store-error.js";
+import { createClusterSubscribers } from "../link/cluster-subscribers.js";
+import type { LinkCounters } from "../link/redis-link.js";
+import { createSingleSubscriber, type Subscribers } from "../link/subscribers.js";
+import type { ProbeSettings, SubscriberEvents, SubscriberState } from "../link/verified-subscriber.js";
+import type { ResolvedRedisStoreOptions } from "../options.js";
+import { clusterOptions, nodeOptions } from "./client-options.js";
+import { ClusterNodes } from "./cluster-nodes.js";
+import { CommandGate } from "./command-gate.js";
+import { Commands } from "./commands.js";
+import { keepConnected } from "./sentinel-reconnect.js";
+import { Changes, untilReady } from "./start-up.js";
+import { shareWrite } from "./write-coalescing.js";
+
+/** All connections of one store. */
+export interface RedisConnections {
+  readonly state: SubscriberState;
+  readonly commands: Commands;
+  readonly publisher: Publisher;
+  readonly subscribers: Subscribers;
+  /** Takes down what was set up here. Clients of the application stay as they are. */
+  close(): Promise<void>;
+}
+
+/** What the store hears from its connections. */
+export interface RedisEvents extends SubscriberEvents {
+  /** Something lies in Redis that is not this project's. */
+  readonly corrupt: (error: CmError) => void;
+}
+
+/** What connections are made with, beside the options. */
+export interface RedisConnectionParts {
+  readonly counters: LinkCounters;
+  readonly events: RedisEvents;
+  /** See `ProbeSettings`. */
+  readonly probeChannel: (n: number) => string;
+}
+
+/**
+ * Connects; resolves when commands and subscriptions work, else rejects with
+ * `unavailable`, with `options-invalid` where Redis lacks the database, or with `closed`
+ * where it was told to stop.
+ */
+export async function connectRedis(
+  options: ResolvedRedisStoreOptions,
+  parts: RedisConnectionParts,
+  signal: AbortSignal,
+): Promise<RedisConnections> {
+  const { events } = parts;
+  const { startTimeoutMs } = options;
+  const watched = new Changes(events);
+  const { connections, clients, warmUp } = setUp(options, { ...parts, events: { ...events, ...watched.events } });
+  try {
+    await Promise.all(clients.map((client) => untilReady(client, startTimeoutMs, signal)));
+    await warmUp?.();
+    // What a part of a Cluster that is down keeps from us, others need not wait for.
+    const hears = (): boolean => connections.state === "in-sync" || connections.state === "degraded";
+    await watched.until(hears, startTimeoutMs, signal);
+    return connections;
+  } catch (error) {
+    await connections.close();
+    throw error;
+  }
+}
+
+interface SetUp {
+  readonly connections: RedisConnections;
+  /** All that must be ready. */
+  readonly clients: readonly (Redis | Cluster)[];
+  /** What is left to do, or to make sure of, once they are. */
+  readonly warmUp?: () => Promise<void>;
+}
+
+function setUp(options: ResolvedRedisStoreOptions, parts: RedisConnectionParts): SetUp {
+  const { connection, commandTimeoutMs } = options;
+  if (connection.kind === "clients") {
+    const { commands, subscriber } = connection.clients;
+    return subscriber === undefined
+      ? overCluster(commands, false, options, parts)
+      : overNode(commands, subscriber, undefined, options, parts);
+  }
+  if (connection.kind === "cluster") {
+    const cluster = createCluster(connection.nodes, clusterOptions(connection.options, commandTimeoutMs));
+    return overCluster(cluster, true, options, parts);
+  }
+  const commands = createRedis({ ...connection.options, ...nodeOptions(commandTimeoutMs, "commands") });
+  const subscriber = createRedis({ ...connection.options, ...nodeOptions(commandTimeoutMs, "subscriber") });
+  return overNode(commands, subscriber, { db: connection.options.db ?? 0 }, options, parts);
+}
+
+function overNode(
+  client: Redis,
+  subscriber: Redis,
+  owned: { readonly db: number } | undefined,
+  options: ResolvedRedisStoreOptions,
+  parts: RedisConnectionParts,
+): SetUp {
+  const gate = gateOf(client, options, parts);
+  const { counters, events } = parts;
+  const beforeSend = (): void => shareWrite(client);
+  const commands = new Commands({ client, gate, beforeSend, onCorrupt: events.corrupt });
+  const publisher = createSinglePublisher(commands, client, gate);
+  const probe = probeOf(publisher, options, parts);
+  const replacePublisher = (): void => {
+    if (client.status === "ready") client.disconnect(true);
+  };
+  const subscribers = createSingleSubscriber(subscriber, replacePublisher, { probe, counters, events });
+  const unwatch = watch(client, gate, subscribers, parts);
+  const letGo = owned === undefined ? [] : [client, subscriber].map(keepConnected);
+  const connections: RedisConnections = {
+    get state() {
+      return client.status === "ready" ? subscribers.state : "down";
+    },
+    commands,
+    publisher,
+    subscribers,
+    async close() {
+      gate.close();
+      for (const stop of letGo) stop();
+      if (owned !== undefined) for (const each of [client, subscriber]) disconnect(each);
+      await subscribers.close();
+      unwatch();
+    },
+  };
+  const clients = [client, subscriber];
+  return owned === undefined || owned.db === 0
+    ? { connections, clients }
+    : { connections, clients, warmUp: () => requireDatabase(commands, owned.db) };
+}
+
+/** A client whose SELECT was refused calls itself ready, and would write to database 0. */
+async function requireDatabase(commands: Commands, db: number): Promise<void> {
+  try {
+    await commands.send("select", [db]);
+  } catch (error) {
+    if (!isCmError(error) || replyCode(error.cause) !== "ERR") throw error;
+    throw new CmError("options-invalid", `Redis has no database ${db}.`, {
+      cause: error,
+      details: { field: "db", db },
+    });
+  }
+}
+
+function overCluster(
+  cluster: Cluster,
+  owned: boolean,
+  options: ResolvedRedisStoreOptions,
+  parts: RedisConnectionParts,
+): SetUp {
+  const { commandTimeoutMs } = options;
+  const { counters, events } = parts;
+  const nodes = new ClusterNodes(cluster, events.changed);
+  const gate = gateOf(cluster, options, parts);
+  const beforeSend = (): void => nodes.shareWrites();
+  const commands = new Commands({ client: cluster, gate, beforeSend, onCorrupt: events.corrupt });
+  const publisher = createClusterPublisher(nodes, gate);
+  const subscribers = createClusterSubscribers({
+    cluster,
+    nodes,
+    redisOptions: nodeOptions(commandTimeoutMs, "subscriber"),
+    probe: probeOf(publisher, options, parts),
+    counters,
+    events,
+  });
+  const unwatch = watch(cluster, gate, subscribers, parts);
+  const connections: RedisConnections = {
+    get state() {
+      return cluster.status === "ready" ? subscribers.state : "down";
+    },
+    commands,
+    publisher,
+    subscribers,
+    async close() {
+      gate.close();
+      nodes.close();
+      await subscribers.close();
+      if (owned) disconnect(cluster);
+      unwatch();
+    },
+  };
+  return { connections, clients: [cluster], warmUp: () => nodes.warmUp(commandTimeoutMs) };
+}
+
+function gateOf(
+  client: Redis | Cluster,
+  { commandTimeoutMs, maxPendingCommands }: ResolvedRedisStoreOptions,
+  { counters }: RedisConnectionParts,
+): CommandGate {
+  return new CommandGate({ commandTimeoutMs, maxPendingCommands, isOpen: () => client.status === "ready", counters });
+}
+
+function probeOf(
+  publisher: Publisher,
+  { probeIntervalMs, probeTimeoutMs }: ResolvedRedisStoreOptions,
+  { probeChannel }: RedisConnectionParts,
+): ProbeSettings {
+  return {
+    channel: probeChannel,
+    publish: (channel, payload) => publisher.publish(publisher.target(channel), payload),
+    intervalMs: probeIntervalMs,
+    timeoutMs: probeTimeoutMs,
+  };
+}
+
+// Without `replyMapping`, which is the application's taste: this package reads replies in
+// their plain shapes.
+function createRedis({ replyMapping: _, ...options }: RedisOptions): Redis {
+  return new Redis(options);
+}
+
+function createCluster(nodes: ClusterNode[], { redisOptions, ...options }: ClusterOptions): Cluster {
+  const { replyMapping: _, ...forNodes } = redisOptions ?? {};
+  return new Cluster(nodes, { ...options, redisOptions: forNodes });
+}
+
+function disconnect(client: Redis | Cluster): void {
+  // What a connection has to say while it is taken down, nobody needs to know.
+  client.on("error", () => undefined);
+  client.disconnect();
+}
+
+/** Passes on what a client tells about itself; returns how to stop that. */
+function watch(
+  client: Redis | Cluster,
+  gate: CommandGate,
+  subscribers: Subscribers,
+  { counters, events }: RedisConnectionParts,
+): () => void {
+  let wasReady = client.status === "ready";
+  const ready = (): void => {
+    if (wasReady) counters.reconnects++;
+    wasReady = true;
+    gate.opened();
+    subscribers.hurry();
+    events.changed();
+  };
+  client.on("ready", ready);
+  for (const event of CHANGES) client.on(event, events.changed);
+  client.on("error", events.failed);
+  return () => {
+    client.off("ready", ready);
+    for (const event of CHANGES) client.off(event, events.changed);
+    client.off("error", events.failed);
+  };
+}
+
+const CHANGES = ["close", "end", "reconnecting"] as const;

@@ -1,0 +1,38 @@
+import { eventually, type RedisSentinel, startFaultProxy, startRedisSentinel } from "@cm/test-kit";
+import { expect, it, onTestFinished } from "vitest";
+import { startStore } from "../redis-store.fixture.js";
+
+async function startSentinels(): Promise<RedisSentinel> {
+  const sentinel = await startRedisSentinel({ sentinels: 3 });
+  onTestFinished(() => sentinel.close());
+  return sentinel;
+}
+
+const CHANNEL = { kind: "room", name: "lobby" } as const;
+
+it("connects again where the failover is announced while it is still asking for the master", async () => {
+  const sentinel = await startSentinels();
+  // Asked first, and slow to answer; the other two, which it names, announce the failover at once.
+  const slow = await startFaultProxy(sentinel.ports[0] ?? 0);
+  onTestFinished(() => slow.close());
+  const store = await startStore({ url: `redis+sentinel://127.0.0.1:${slow.port}/0?master=${sentinel.masterName}` });
+  let heard = 0;
+  await store.bus.subscribe(CHANNEL, () => heard++);
+  await slow.set({ kind: "delay", toClientMs: 900 });
+  await sentinel.master.kill();
+  await sentinel.untilFailedOver(sentinel.master);
+  await slow.set({ kind: "pass" });
+  await eventually(() => expect(store.link.state).toBe("in-sync"), { timeoutMs: 15_000 });
+  await store.bus.publish(CHANNEL, Buffer.from("x"));
+  await eventually(() => expect(heard).toBe(1));
+});
+
+it("does not wait for a Sentinel that hangs: the next one is asked", async () => {
+  const sentinel = await startSentinels();
+  const store = await startStore({ url: sentinel.url, commandTimeoutMs: 1_000 });
+  await sentinel.sentinels[0]?.pause();
+  await sentinel.master.kill();
+  await eventually(() => expect(store.link.state).toBe("down"));
+  await eventually(() => expect(store.link.state).toBe("in-sync"), { timeoutMs: 15_000 });
+  await store.bus.publish(CHANNEL, Buffer.from("x"));
+});

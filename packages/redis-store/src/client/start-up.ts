@@ -1,0 +1,89 @@
+import { CmError } from "@cm/protocol";
+import type { Cluster, Redis } from "ioredis";
+import { replyCode, storeClosed, toStoreError } from "../errors/store-error.js";
+import type { SubscriberEvents } from "../link/verified-subscriber.js";
+
+/** Resolves when the client is ready, however often it has to try; `unavailable` after the time. */
+export function untilReady(client: Redis | Cluster, timeoutMs: number, signal: AbortSignal): Promise<void> {
+  if (client.status === "ready") return Promise.resolve();
+  return new Promise((resolve, reject) => {
+    let last: unknown;
+    const keep = (error: unknown): void => {
+      last = error;
+    };
+    const settle = (): void => {
+      clearTimeout(timer);
+      client.off("ready", onReady);
+      client.off("error", keep);
+      signal.removeEventListener("abort", onAbort);
+    };
+    const onAbort = (): void => {
+      settle();
+      reject(storeClosed());
+    };
+    const onReady = (): void => {
+      settle();
+      resolve();
+    };
+    const timer = setTimeout(() => {
+      settle();
+      reject(startFailed(`Redis could not be reached within ${timeoutMs} ms.`, last));
+    }, timeoutMs);
+    client.on("ready", onReady);
+    client.on("error", keep);
+    signal.addEventListener("abort", onAbort);
+    if (client.status === "wait") client.connect().catch(keep);
+  });
+}
+
+/** Looks at what connections tell while they start, and passes it on. */
+export class Changes {
+  readonly events: Pick<SubscriberEvents, "changed" | "failed">;
+  #look: (() => void) | undefined;
+  #last: unknown;
+
+  constructor(events: Pick<SubscriberEvents, "changed" | "failed">) {
+    this.events = {
+      changed: () => {
+        events.changed();
+        this.#look?.();
+      },
+      failed: (error) => {
+        this.#last = error;
+        events.failed(error);
+      },
+    };
+  }
+
+  /** Resolves when the condition holds after a change; `unavailable` after the time. */
+  until(condition: () => boolean, timeoutMs: number, signal: AbortSignal): Promise<void> {
+    if (condition()) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const settle = (): void => {
+        clearTimeout(timer);
+        this.#look = undefined;
+        signal.removeEventListener("abort", onAbort);
+      };
+      const onAbort = (): void => {
+        settle();
+        reject(storeClosed());
+      };
+      const timer = setTimeout(() => {
+        settle();
+        reject(startFailed(`What is published did not come through within ${timeoutMs} ms.`, this.#last));
+      }, timeoutMs);
+      this.#look = () => {
+        if (!condition()) return;
+        settle();
+        resolve();
+      };
+      signal.addEventListener("abort", onAbort);
+    });
+  }
+}
+
+/** What Redis itself said last is worth more than that the time is up. */
+function startFailed(message: string, cause: unknown): CmError {
+  if (replyCode(cause) !== undefined) return toStoreError(cause);
+  return new CmError("unavailable", message, cause === undefined ? {} : { cause });
+}

@@ -1,0 +1,109 @@
+import type { HistoryDraft, HistoryPosition, HistorySlice, StampedDraft } from "@cm/protocol";
+import { defineScript, toList } from "../scripts/script.js";
+
+/** The keys of one room's history. */
+export interface HistoryKeys {
+  readonly history: string;
+  readonly place: string;
+  /** What all keys of the room's partition begin with. */
+  readonly head: string;
+  readonly room: string;
+}
+
+/** What a history that begins now gets, and for how long its place is known. */
+interface Beginning {
+  readonly newEpoch: number;
+  readonly placeTtlMs: number;
+}
+
+export const historyAppend = defineScript(
+  "history-append",
+  (
+    input: HistoryKeys &
+      Beginning &
+      Pick<HistoryDraft, "before" | "after"> & {
+        readonly sender: string;
+        readonly channel: string;
+        readonly senderEpoch: number;
+        readonly sequence: number;
+        readonly maxMessages: number;
+        readonly ttlMs: number;
+        readonly publishCommand: string;
+        /** Whether it certainly was not sent before. */
+        readonly isNew: boolean;
+        /** What was acknowledged lately of the sender's numbers, and in which history; 0 and 0 where nothing was. */
+        readonly known: { readonly epoch: number; readonly sequence: number };
+      },
+  ) => ({
+    keys: [input.history, input.place, input.sender, input.channel],
+    args: [
+      input.before,
+      input.after,
+      input.senderEpoch,
+      input.sequence,
+      input.newEpoch,
+      input.maxMessages,
+      input.ttlMs,
+      input.placeTtlMs,
+      input.publishCommand,
+      input.isNew ? 1 : 0,
+      input.known.epoch,
+      input.known.sequence,
+    ],
+  }),
+  toPosition,
+);
+
+export const historySince = defineScript(
+  "history-since",
+  (
+    input: HistoryKeys &
+      Beginning & { readonly from: HistoryPosition; readonly limit: number; readonly maxBytes: number },
+  ) => ({
+    keys: [input.history, input.place],
+    args: [input.from.epoch, input.from.offset, input.limit, input.maxBytes, input.newEpoch, input.placeTtlMs],
+  }),
+  (reply): HistorySlice => {
+    const [epoch, offset, complete, first, formerEpoch, formerOffset, ...messages] = toList(reply);
+    const firstOffset = toCount(first);
+    return {
+      top: { epoch: toCount(epoch), offset: toCount(offset) },
+      complete: toCount(complete) === 1,
+      former: toCount(formerEpoch) === 0 ? undefined : { epoch: toCount(formerEpoch), offset: toCount(formerOffset) },
+      entries: messages.flatMap((message, i) =>
+        message instanceof Uint8Array ? [{ offset: firstOffset + i, message }] : [],
+      ),
+    };
+  },
+);
+
+export const historyRestart = defineScript(
+  "history-restart",
+  (
+    input: HistoryKeys &
+      Beginning &
+      StampedDraft & { readonly channel: string; readonly reached: HistoryPosition; readonly publishCommand: string },
+  ) => ({
+    keys: [input.history, input.place, input.channel],
+    args: [
+      input.reached.epoch,
+      input.reached.offset,
+      input.newEpoch,
+      input.placeTtlMs,
+      input.before,
+      input.after,
+      input.publishCommand,
+    ],
+  }),
+  toPosition,
+);
+
+function toPosition(reply: unknown): HistoryPosition {
+  const [epoch, offset] = toList(reply);
+  return { epoch: toCount(epoch), offset: toCount(offset) };
+}
+
+/** As text or as bytes. */
+function toCount(reply: unknown): number {
+  return Number(String(reply));
+}

@@ -1,0 +1,120 @@
+import type { HistoryPosition } from "@cm/protocol";
+import { askRedis, freshPrefix, keysUnder, startRedis } from "@cm/test-kit";
+import { expect, inject, it, onTestFinished } from "vitest";
+import type { RedisStore } from "../index.js";
+import { outcomeOf, portOf, startStore } from "../redis-store.fixture.js";
+
+const url = inject("redisUrl");
+
+function append({ history }: RedisStore, sequence: number, text = "x", origin = "gw-1"): Promise<HistoryPosition> {
+  if (history === undefined) throw new Error("The store keeps no history.");
+  const sender = { origin, epoch: 7, sequence };
+  return history.append("lobby", { before: Buffer.from("{"), after: Buffer.from(`"text":"${text}"}`), sender });
+}
+
+it("keeps the place of a history for a day longer than its messages, and nothing for good", async () => {
+  const prefix = freshPrefix();
+  const store = await startStore({ url, prefix, historyTtlMs: 1_000 });
+  const first = await append(store, 1);
+  const ttlOf = async (part: string) => {
+    const key = (await keysUnder(url, prefix)).find((name) => name.includes(part)) ?? "";
+    return Number(await askRedis(portOf(url), "PTTL", key));
+  };
+  expect(await ttlOf(":history:")).toBeLessThanOrEqual(1_000);
+  expect(await ttlOf(":sender:")).toBeLessThanOrEqual(1_000);
+  expect(await ttlOf(":place:")).toBeGreaterThan(80_000_000);
+  await expect.poll(async () => (await keysUnder(url, prefix)).filter((key) => /history|sender/.test(key))).toEqual([]);
+  const before = { ...first, offset: 0 };
+  expect(await store.history?.since("lobby", first, 10)).toEqual({ top: first, complete: true, entries: [] });
+  expect(await store.history?.since("lobby", before, 10)).toEqual({ top: first, complete: false, entries: [] });
+  expect(await append(store, 2)).toEqual({ ...first, offset: 2 });
+  expect(await store.history?.since("lobby", before, 10)).toMatchObject({ complete: false, entries: [{ offset: 2 }] });
+});
+
+it("lets go of messages that grew too old in a room that never falls silent", async () => {
+  const prefix = freshPrefix();
+  const store = await startStore({ url, prefix, historyTtlMs: 1_000 });
+  const { epoch } = await append(store, 1);
+  let sequence = 1;
+  const oldest = async () => {
+    await append(store, ++sequence);
+    return (await store.history?.since("lobby", { epoch, offset: 0 }, 1))?.entries[0]?.offset;
+  };
+  await expect.poll(oldest, { timeout: 5_000, interval: 100 }).toBeGreaterThan(1);
+});
+
+it("begins another history under another epoch where its data was lost, in whole or in part", async () => {
+  const redis = await startRedis();
+  onTestFinished(() => redis.close());
+  const prefix = freshPrefix();
+  const store = await startStore({ url: redis.url, prefix });
+  const first = await append(store, 1, "lost");
+  await askRedis(redis.port, "FLUSHALL");
+  const second = await append(store, 2);
+  expect(second.offset).toBe(1);
+  expect(second.epoch).not.toBe(first.epoch);
+  expect(await store.history?.since("lobby", first, 10)).toEqual({ top: second, complete: false, entries: [] });
+
+  // A place without messages, and messages without a place.
+  const keyOf = async (part: string) => (await keysUnder(redis.url, prefix)).find((key) => key.includes(part)) ?? "";
+  await askRedis(redis.port, "DEL", await keyOf(":history:"));
+  expect(await store.history?.since("lobby", { ...second, offset: 0 }, 10)).toMatchObject({ complete: false });
+  const third = await append(store, 3);
+  expect(third).toEqual({ ...second, offset: 2 });
+  await askRedis(redis.port, "DEL", await keyOf(":place:"));
+  const fourth = await append(store, 4, "new");
+  expect(fourth.offset).toBe(1);
+  const { entries = [] } = (await store.history?.since("lobby", { ...fourth, offset: 0 }, 10)) ?? {};
+  expect(entries.map(({ message }) => String(message))).toEqual([`{"epoch":${fourth.epoch},"offset":1,"text":"new"}`]);
+});
+
+it("stores each of a storm of messages once, while the scripts are flushed again and again", async () => {
+  const redis = await startRedis();
+  onTestFinished(() => redis.close());
+  const store = await startStore({ url: redis.url });
+  const flushes: Promise<unknown>[] = [];
+  const sent: Promise<HistoryPosition>[] = [];
+  for (let sequence = 1; sequence <= 400; sequence++) {
+    if (sequence % 40 === 0) flushes.push(askRedis(redis.port, "SCRIPT", "FLUSH"));
+    sent.push(append(store, sequence));
+    if (sequence % 7 === 0) await new Promise(setImmediate);
+  }
+  const offsets = (await Promise.all([...sent])).map(({ offset }) => offset);
+  await Promise.all(flushes);
+  expect(new Set(offsets).size).toBe(400);
+  expect(Math.max(...offsets)).toBe(400);
+});
+
+it("keeps each publisher's order from the first message on, though many are under way when others make the script known", async () => {
+  const redis = await startRedis();
+  onTestFinished(() => redis.close());
+  for (let trial = 0; trial < 5; trial++) {
+    await askRedis(redis.port, "SCRIPT", "FLUSH");
+    const prefix = freshPrefix();
+    const stores = await Promise.all([1, 2, 3].map(() => startStore({ url: redis.url, prefix })));
+    const answers = await Promise.all(
+      stores.flatMap((store, i) => Array.from({ length: 300 }, (_, n) => append(store, n + 1, `${i} ${n}`, `gw-${i}`))),
+    );
+    for (let i = 0; i < 3; i++) {
+      const offsets = answers.slice(300 * i, 300 * (i + 1)).map(({ offset }) => offset);
+      expect(offsets).toEqual([...offsets].sort((x, y) => x - y));
+    }
+    expect(new Set(answers.map(({ offset }) => offset)).size).toBe(900);
+  }
+});
+
+it("fails at once where Redis is gone, and names the key where something else lies there", async () => {
+  const redis = await startRedis();
+  onTestFinished(() => redis.close());
+  const prefix = freshPrefix();
+  const store = await startStore({ url: redis.url, prefix });
+  await append(store, 1);
+  const key = (await keysUnder(redis.url, prefix)).find((name) => name.includes(":history:")) ?? "";
+  await askRedis(redis.port, "SET", key, "x");
+  expect(await outcomeOf(append(store, 2))).toBe("store-corrupt");
+  await redis.close();
+  await expect.poll(() => store.link.state).toBe("down");
+  const askedAt = performance.now();
+  expect(await outcomeOf(append(store, 3))).toBe("unavailable");
+  expect(performance.now() - askedAt).toBeLessThan(500);
+});

@@ -1,0 +1,160 @@
+import { randomInt } from "node:crypto";
+import {
+  CmError,
+  type History,
+  type HistoryDraft,
+  type HistoryPosition,
+  type HistorySlice,
+  type StampedDraft,
+} from "@cm/protocol";
+import type { Publisher } from "../bus/publisher.js";
+import type { Commands } from "../client/commands.js";
+import type { Keys } from "../keys/keys.js";
+import { type HistoryKeys, historyAppend, historyRestart, historySince } from "./history-scripts.js";
+
+/** What the history needs. */
+export interface RedisHistoryParts {
+  readonly commands: Commands;
+  readonly publisher: Publisher;
+  readonly keys: Keys;
+  readonly publishCommand: string;
+  readonly historyMaxMessages: number;
+  readonly historyTtlMs: number;
+}
+
+/** How long a place is remembered without its messages: a day, as versions of feeds are. */
+const PLACE_TTL_MS = 86_400_000;
+
+/** The most bytes of one answer, but for its first message: what a link carries without holding others up. */
+const SLICE_BYTES_MAX = 1_048_576;
+
+const EPOCH_MAX = 2 ** 32 - 1;
+
+/** Rooms whose keys are remembered; some 300 bytes each. */
+const ROOMS_MAX = 10_000;
+
+/** What is known of a room that messages went to. */
+interface KnownRoom {
+  readonly keys: HistoryKeys;
+  readonly channel: string;
+  /** What was acknowledged last; a history that lacks it was set back. */
+  latest: Acknowledged | undefined;
+}
+
+interface Acknowledged {
+  /** Of the history. */
+  readonly epoch: number;
+  readonly sender: HistoryDraft["sender"];
+  readonly atMs: number;
+}
+
+const NOTHING_KNOWN = { epoch: 0, sequence: 0 };
+
+/** Belongs to no history. */
+const NOWHERE: HistoryPosition = { epoch: 0, offset: 0 };
+
+/** A list of messages beside a hash with the epoch and the latest offset. */
+export class RedisHistory implements Omit<History, "onProven"> {
+  readonly #parts: RedisHistoryParts;
+  /** Of rooms that messages went to: hashing a name for each message costs more than sending it. */
+  readonly #rooms = new Map<string, KnownRoom>();
+  #epoch = randomInt(1, 2 ** 32);
+
+  constructor(parts: RedisHistoryParts) {
+    this.#parts = parts;
+  }
+
+  async append(room: string, { before, after, sender }: HistoryDraft): Promise<HistoryPosition> {
+    const {
+      publisher,
+      keys: names,
+      publishCommand,
+      historyMaxMessages: maxMessages,
+      historyTtlMs: ttlMs,
+    } = this.#parts;
+    const known = this.#known(room);
+    const { keys, channel } = known;
+    const input = {
+      ...keys,
+      ...this.#beginning(),
+      channel,
+      before,
+      after,
+      sender: names.historySender(keys, sender.origin),
+      senderEpoch: sender.epoch,
+      sequence: sender.sequence,
+      known: this.#latestOf(known, sender),
+      maxMessages,
+      ttlMs,
+      publishCommand,
+      isNew: false,
+    };
+    // As a message goes, and not as a command: at once or not at all.
+    const bytes = before.length + after.length;
+    const position = await publisher.run(channel, historyAppend, {
+      input,
+      again: () => ({ ...input, isNew: true }),
+      bytes,
+    });
+    known.latest = { epoch: position.epoch, sender, atMs: performance.now() };
+    return position;
+  }
+
+  async since(room: string, from: HistoryPosition, limit: number): Promise<HistorySlice> {
+    if (!Number.isInteger(limit) || limit < 1 || limit > 1_000) {
+      throw new CmError("options-invalid", "limit must be a whole number from 1 to 1000.", {
+        details: { field: "limit" },
+      });
+    }
+    return this.#read(room, from, limit);
+  }
+
+  async position(room: string): Promise<HistoryPosition> {
+    return (await this.#read(room, NOWHERE, 0)).top;
+  }
+
+  restart(room: string, reached: HistoryPosition, notice: StampedDraft): Promise<HistoryPosition> {
+    const { commands, publishCommand } = this.#parts;
+    const { keys, channel } = this.#known(room);
+    return commands.run(historyRestart, {
+      ...keys,
+      ...this.#beginning(),
+      ...notice,
+      channel,
+      reached,
+      publishCommand,
+    });
+  }
+
+  #read(room: string, from: HistoryPosition, limit: number): Promise<HistorySlice> {
+    const { commands, keys } = this.#parts;
+    const input = { ...keys.historyKeys(room), ...this.#beginning(), from, limit, maxBytes: SLICE_BYTES_MAX };
+    return commands.runForBytes(historySince, input);
+  }
+
+  /** A history that was lost must not begin again under an epoch that it had: from a random one on, each is another. */
+  #beginning(): { readonly newEpoch: number; readonly placeTtlMs: number } {
+    this.#epoch = (this.#epoch % EPOCH_MAX) + 1;
+    return { newEpoch: this.#epoch, placeTtlMs: Math.max(PLACE_TTL_MS, this.#parts.historyTtlMs) };
+  }
+
+  /** The latest acknowledged number of the sender that the history must know, as long as nothing of it has run out. */
+  #latestOf({ latest }: KnownRoom, sender: HistoryDraft["sender"]): { epoch: number; sequence: number } {
+    if (latest === undefined || latest.sender.origin !== sender.origin || latest.sender.epoch !== sender.epoch) {
+      return NOTHING_KNOWN;
+    }
+    if (performance.now() - latest.atMs > this.#parts.historyTtlMs / 2) return NOTHING_KNOWN;
+    return { epoch: latest.epoch, sequence: latest.sender.sequence };
+  }
+
+  #known(room: string): KnownRoom {
+    const known = this.#rooms.get(room);
+    if (known !== undefined) return known;
+    const { keys } = this.#parts;
+    const channel = keys.channel({ kind: "room", name: room });
+    const made: KnownRoom = { keys: keys.historyKeys(room), channel, latest: undefined };
+    if (this.#rooms.size >= ROOMS_MAX) this.#rooms.clear();
+    this.#rooms.set(room, made);
+    return made;
+  }
+}

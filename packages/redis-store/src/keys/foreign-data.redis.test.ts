@@ -1,0 +1,124 @@
+import type { CmError, FailureStage } from "@cm/protocol";
+import { askRedis, eventually, freshPrefix, keysUnder } from "@cm/test-kit";
+import { expect, inject, it } from "vitest";
+import { createRedisStore, type RedisStore } from "../index.js";
+import { bringUp, connect, outcomeOf, portOf, startStore } from "../redis-store.fixture.js";
+
+const url = inject("redisUrl");
+const port = portOf(url);
+
+it("names a key of the wrong type, tells it once, and goes on with others", async () => {
+  const prefix = freshPrefix();
+  const seen: { readonly error: CmError; readonly stage: FailureStage }[] = [];
+  const store = await startStore({ url, prefix, onError: (error, { stage }) => seen.push({ error, stage }) });
+  const server = await bringUp(store, "gw-1");
+  await connect(store, server, "ann", ["broken", "whole"]);
+  const key = (await keysUnder(url, `${prefix}:`)).find((name) => name.endsWith(":rooms:broken")) ?? "";
+  await askRedis(port, "SET", key, "foreign");
+  for (let i = 0; i < 3; i++) {
+    const error = await store.rooms.members("broken", { limit: 10 }).catch((cause: CmError) => cause);
+    expect(error).toMatchObject({ code: "store-corrupt", retryable: false, message: expect.stringContaining(key) });
+    const join = store.rooms.join(server.lease, "broken", [{ connectionId: server.ids.next(), userId: "bob" }]);
+    expect(await outcomeOf(join)).toBe("store-corrupt");
+  }
+  expect(await outcomeOf(connect(store, server, "bob", ["whole"]))).toBe("done");
+  expect(await store.rooms.count("whole")).toBe(2);
+  // One for what reads the key alone, one for the script that has others beside it.
+  expect(new Set(seen.map(({ stage }) => stage))).toEqual(new Set(["store"]));
+  expect(seen.length).toBeLessThanOrEqual(2);
+  expect(store.link.state).toBe("in-sync");
+});
+
+it("fails with store-corrupt where something else lies in the place of the leases", async () => {
+  const prefix = freshPrefix();
+  const store = await startStore({ url, prefix });
+  await askRedis(port, "SET", `${prefix}:{servers}`, "foreign");
+  const error = await store.servers.list().catch((cause: CmError) => cause);
+  expect(error).toMatchObject({ code: "store-corrupt", message: expect.stringContaining(`${prefix}:{servers}`) });
+  expect(await outcomeOf(bringUp(store, "gw-1"))).toBe("store-corrupt");
+  await askRedis(port, "DEL", `${prefix}:{servers}`);
+  await bringUp(store, "gw-1");
+});
+
+it("keeps servers apart from its own keys, whatever they are called", async () => {
+  const prefix = freshPrefix();
+  const store = await startStore({ url, prefix });
+  const names = ["reaped", "servers", "layout", "rooms", "connections", "leases", "-", "_"];
+  const servers = await Promise.all(names.map((name) => bringUp(store, name)));
+  await unregister(store, "dead");
+  for (const { lease } of servers) {
+    expect(await outcomeOf(store.servers.renew(lease, { connections: 0, rooms: 0 }))).toBe("done");
+  }
+  expect((await store.servers.list()).map(({ serverId }) => serverId).sort()).toEqual([...names].sort());
+});
+
+it("goes on with leases where something else lies in the place of who was cleaned up after", async () => {
+  const prefix = freshPrefix();
+  const seen: CmError[] = [];
+  const store = await startStore({ url, prefix, onError: (error) => seen.push(error) });
+  const server = await bringUp(store, "gw-1");
+  const key = `${prefix}:{servers}.reaped`;
+  await askRedis(port, "SET", key, "foreign");
+  for (let i = 0; i < 3; i++) {
+    expect(await outcomeOf(store.servers.renew(server.lease, { connections: 0, rooms: 0 }))).toBe("done");
+  }
+  await unregister(store, "dead");
+  expect(await outcomeOf(bringUp(store, "dead"))).toBe("done");
+  expect(await askRedis(port, "GET", key)).toBe("foreign");
+  expect(seen).toMatchObject([{ code: "store-corrupt", message: expect.stringContaining(key) }]);
+});
+
+it.each(["recently-gone", "remains"])(
+  "goes on with leases where something else lies in the place of the %s",
+  async (name) => {
+    const prefix = freshPrefix();
+    const store = await startStore({ url, prefix });
+    const key = `${prefix}:{servers}.${name}`;
+    await askRedis(port, "SET", key, "foreign");
+    const server = await bringUp(store, "gw-1");
+    await unregister(store, "dead");
+    for (const done of [
+      bringUp(store, "dead"),
+      store.servers.acquire(server.registration, 60_000),
+      store.servers.list(),
+    ]) {
+      expect(await outcomeOf(done)).toBe("done");
+    }
+    const { lease } = await bringUp(store, "gw-2");
+    expect(await outcomeOf(store.servers.release(lease))).toBe("done");
+    expect(await askRedis(port, "GET", key)).toBe("foreign");
+  },
+);
+
+it.each([
+  ["no hash", ["SET", "", "foreign"]],
+  ["a hash without numbers", ["HSET", "", "version", "one", "partitions", "many"]],
+  ["a hash with half of a layout", ["HSET", "", "version", "1"]],
+  ["a hash of somebody else", ["HSET", "", "color", "blue", "version", "-3", "partitions", "0"]],
+] as const)(
+  "refuses to start where the layout's key holds %s, and leaves it as it was",
+  async (_, [command, , ...rest]) => {
+    const prefix = freshPrefix();
+    const key = `${prefix}:layout`;
+    await askRedis(port, command, key, ...rest);
+    const before = await askRedis(port, "DUMP", key);
+    const store = createRedisStore({ url, prefix, onError: () => undefined });
+    await expect(store.start()).rejects.toMatchObject({
+      code: "store-corrupt",
+      message: expect.stringContaining(key),
+      details: { keys: [key] },
+    });
+    expect(await askRedis(port, "DUMP", key)).toEqual(before);
+    await store.close();
+  },
+);
+
+/** A server of that name dies and is cleaned up after. */
+async function unregister(store: RedisStore, serverId: string): Promise<void> {
+  await bringUp(store, serverId, 1);
+  await eventually(async () => {
+    const claim = await store.servers.claim(serverId, "reaper", 60_000);
+    if (claim === undefined) throw new Error("Its lease has not run out yet.");
+    await store.servers.unregister(claim);
+  });
+}

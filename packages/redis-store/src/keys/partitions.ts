@@ -1,0 +1,38 @@
+import { SLOT_COUNT, slotOf } from "./hash-slots.js";
+
+/** The partition of a room or user: FNV-1a over the bytes of its name in UTF-8. */
+export function partitionOf(name: string, partitions: number): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < name.length; i++) {
+    const unit = name.charCodeAt(i);
+    if (unit > 0x7f) return hashBytes(Buffer.from(name, "utf8")) % partitions;
+    hash = Math.imul(hash ^ unit, 0x01000193);
+  }
+  return (hash >>> 0) % partitions;
+}
+
+function hashBytes(bytes: Uint8Array): number {
+  let hash = 0x811c9dc5;
+  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);
+  return hash >>> 0;
+}
+
+/**
+ * Hash tags, one a partition, whose slots are spread evenly: partition `i` gets the
+ * first label (`<letter>.0`, `<letter>.1`, ... in base 36) whose slot lies in the i-th
+ * of equal intervals. Left to chance, some of a Cluster's masters would get far more
+ * partitions than others, and at few partitions none.
+ *
+ * The dot keeps the tags apart from server ids, which are hash tags as well.
+ */
+export function partitionTags(letter: "r" | "u", partitions: number): readonly string[] {
+  const tags: (string | undefined)[] = Array.from({ length: partitions });
+  for (let label = 0, found = 0; found < partitions; label++) {
+    const tag = `${letter}.${label.toString(36)}`;
+    const interval = Math.floor((slotOf(tag) * partitions) / SLOT_COUNT);
+    if (tags[interval] !== undefined) continue;
+    tags[interval] = tag;
+    found++;
+  }
+  return tags.map((tag) => tag ?? "");
+}

@@ -1,0 +1,222 @@
+import type {
+  AnnouncedMember,
+  DepartureReason,
+  HeldRoom,
+  JoinOptions,
+  Lease,
+  Page,
+  PageRequest,
+  PartitionReconciliation,
+  ReapClaim,
+  RoomDirectory,
+  RoomMember,
+  RoomUpkeep,
+} from "@cm/protocol";
+import { BATCH_MAX, groupBy, inChunks } from "../client/batches.js";
+import { allOf, type Commands } from "../client/commands.js";
+import { requireDuration } from "../client/duration.js";
+import type { Keys } from "../keys/keys.js";
+import { requireLimit } from "../page-limit.js";
+import { reconcileRooms } from "../reconcile/partition-reconcile.js";
+import { toStrings } from "../scripts/script.js";
+import { allWritten, holderOf, holderOfConnection, isOwn, requireOwn } from "../servers/lease-fence.js";
+import type { Living } from "../servers/living-servers.js";
+import { decodeCursor, encodeCursor, lowerEnd, type RoomPlace } from "./room-cursor.js";
+import { memberOf, roomEntryOf } from "./room-entry.js";
+import {
+  type MemberEntry,
+  type RoomKeys,
+  roomAnnounce,
+  roomCount,
+  roomEvict,
+  roomJoin,
+  roomLeave,
+  roomRenew,
+  roomUpdate,
+} from "./room-scripts.js";
+import { readHeldRooms } from "./room-snapshots.js";
+
+/** The most reads for one page. Each skips all members of at least one dead server. */
+const READS_MAX = 16;
+
+/** What the directory needs. */
+export interface RedisRoomDirectoryParts {
+  readonly commands: Commands;
+  readonly keys: Keys;
+  readonly living: Living;
+  readonly connectionTtlMs: number;
+  readonly sessionTtlMs: number;
+  /** The command that changes of rosters go out with. */
+  readonly publishCommand: string;
+}
+
+/** Rooms as sorted sets in the order of bytes: each server's members lie together. */
+export class RedisRoomDirectory implements RoomDirectory, RoomUpkeep {
+  readonly partitions: number;
+  readonly #parts: RedisRoomDirectoryParts;
+
+  constructor(parts: RedisRoomDirectoryParts) {
+    this.#parts = parts;
+    this.partitions = parts.keys.partitions;
+  }
+
+  partitionOf(room: string): number {
+    return this.#parts.keys.partitionOf(room);
+  }
+
+  async join(
+    lease: Lease,
+    room: string,
+    members: readonly AnnouncedMember[],
+    { quiet = false, session = false }: JoinOptions = {},
+  ): Promise<void> {
+    for (const { connectionId } of members) requireOwn(lease, connectionId);
+    const { commands, connectionTtlMs: ttlMs, sessionTtlMs } = this.#parts;
+    const creator = session ? lease.serverId : "";
+    const input = { ...this.#write(lease, room), ttlMs, quiet, creator, sessionTtlMs };
+    const calls = inChunks(members.map(announcedEntryOf)).map((entries) =>
+      commands.run(roomJoin, { ...input, entries }),
+    );
+    await allWritten(calls, lease);
+  }
+
+  async leave(
+    lease: Lease,
+    room: string,
+    members: readonly RoomMember[],
+    reason: DepartureReason = "left",
+  ): Promise<void> {
+    const own = members.filter(({ connectionId }) => isOwn(lease, connectionId));
+    const input = { ...this.#write(lease, room), reason };
+    const calls = inChunks(own.map(roomEntryOf)).map((entries) =>
+      this.#parts.commands.run(roomLeave, { ...input, entries }),
+    );
+    await allWritten(calls, lease);
+  }
+
+  async update(lease: Lease, room: string, members: readonly AnnouncedMember[]): Promise<void> {
+    const own = members.filter(({ connectionId }) => isOwn(lease, connectionId));
+    const input = this.#write(lease, room);
+    const calls = inChunks(own.map(announcedEntryOf)).map((entries) =>
+      this.#parts.commands.run(roomUpdate, { ...input, entries }),
+    );
+    await allWritten(calls, lease);
+  }
+
+  async members(room: string, { cursor, limit }: PageRequest): Promise<Page<RoomMember>> {
+    requireLimit(limit);
+    let place = decodeCursor(cursor);
+    const key = this.#parts.keys.room(room);
+    const [holders, first] = await Promise.all([this.#parts.living.all(), this.#read(key, place, limit)]);
+    const living = new Set(holders);
+    const items: RoomMember[] = [];
+    let entries = first;
+    for (let reads = 1; ; reads++) {
+      const taken = take(entries, living, items, limit);
+      place = taken.place ?? place;
+      if (taken.ended && entries.length <= limit) return { items, cursor: undefined };
+      if (items.length === limit || reads === READS_MAX) return { items, cursor: encodeCursor(place) };
+      entries = await this.#read(key, place, limit);
+    }
+  }
+
+  async count(room: string): Promise<number> {
+    const { living, commands, keys } = this.#parts;
+    const count = (holders: readonly string[]) => commands.run(roomCount, { members: keys.room(room), holders });
+    const guessed = living.latest;
+    const [holders, counted] = await Promise.all([living.all(), count(guessed)]);
+    return sameMembers(guessed, holders) ? counted : count(holders);
+  }
+
+  async countRooms(): Promise<number> {
+    const sizes = await allOf(this.#parts.keys.roomIndexes().map((key) => this.#parts.commands.count("scard", [key])));
+    return sizes.reduce((sum, size) => sum + size, 0);
+  }
+
+  async announce(room: string, ttlMs: number): Promise<number> {
+    requireDuration(ttlMs, "ttlMs");
+    const { roster } = this.#parts.keys.roomKeys(room);
+    return this.#parts.commands.run(roomAnnounce, { roster, ttlMs: Math.ceil(ttlMs) });
+  }
+
+  async renew(lease: Lease, rooms: readonly string[]): Promise<void> {
+    const { commands, keys, connectionTtlMs: ttlMs } = this.#parts;
+    const all = rooms.map((room) => keys.roomKeys(room));
+    const calls = [...groupBy(all, ({ index }) => index).values()].flatMap((group) =>
+      inChunks(group).flatMap((chunk) => {
+        const [first] = chunk;
+        if (first === undefined) return [];
+        const { index, sessions } = first;
+        return [commands.run(roomRenew, { fenceMs: lease.expiresAtMs, index, sessions, ttlMs, rooms: chunk })];
+      }),
+    );
+    await allWritten(calls, lease);
+  }
+
+  /** Empty where the claim is no longer held. */
+  async evict(claim: ReapClaim, room: string): Promise<RoomMember[]> {
+    const evicted: RoomMember[] = [];
+    const input = {
+      ...this.#write(claim, room),
+      holder: holderOf(claim),
+      most: BATCH_MAX,
+    };
+    for (;;) {
+      const entries = await this.#parts.commands.run(roomEvict, input);
+      evicted.push(...(entries ?? []).map(memberOf));
+      if (entries === undefined || entries.length < BATCH_MAX) return evicted;
+    }
+  }
+
+  async held(right: Lease | ReapClaim, partition: number): Promise<HeldRoom[]> {
+    return readHeldRooms(this.#parts, holderOf(right), partition);
+  }
+
+  async reconcile(partition: number): Promise<PartitionReconciliation> {
+    return reconcileRooms(this.#parts, partition);
+  }
+
+  /** One more than a page holds, which tells whether there is another. */
+  async #read(key: string, place: RoomPlace, limit: number): Promise<string[]> {
+    const reply = await this.#parts.commands.send("zrangebylex", [key, lowerEnd(place), "+", "LIMIT", 0, limit + 1]);
+    return toStrings(reply);
+  }
+
+  #write(right: Lease | ReapClaim, room: string): RoomKeys & { fenceMs: number; publishCommand: string } {
+    const { keys, publishCommand } = this.#parts;
+    return { ...keys.roomKeys(room), fenceMs: right.expiresAtMs, publishCommand };
+  }
+}
+
+/** Moves living members to `items` until those are full; says where to go on. */
+function take(
+  entries: readonly string[],
+  living: ReadonlySet<string>,
+  items: RoomMember[],
+  limit: number,
+): { readonly place: RoomPlace; readonly ended: boolean } {
+  let place: RoomPlace;
+  for (const entry of entries) {
+    if (items.length === limit) return { place, ended: false };
+    const member = memberOf(entry);
+    const holder = holderOfConnection(member.connectionId);
+    if (living.has(holder)) {
+      items.push(member);
+      place = { afterConnection: member.connectionId };
+    } else {
+      // All of a dead server's members follow each other.
+      place = { afterHolder: holder };
+    }
+  }
+  return { place, ended: true };
+}
+
+function announcedEntryOf(member: AnnouncedMember): MemberEntry {
+  return { entry: roomEntryOf(member), metadata: member.metadata ?? "" };
+}
+
+function sameMembers(left: readonly string[], right: readonly string[]): boolean {
+  if (left.length !== right.length) return false;
+  const known = new Set(left);
+  return right.every((member) => known.has(member));
+}

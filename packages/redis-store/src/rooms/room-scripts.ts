@@ -1,0 +1,158 @@
+import { defineScript, type Fenced, toList, toNumber, toStrings, toWritten } from "../scripts/script.js";
+
+/** The keys of one room, and its name. */
+export interface RoomKeys {
+  readonly index: string;
+  readonly members: string;
+  /** The version of its roster, and the channel of the changes. */
+  readonly roster: string;
+  readonly session: string;
+  readonly sessions: string;
+  readonly room: string;
+}
+
+/** How changes are announced. */
+export interface Announcing {
+  /** The command that messages go out with. */
+  readonly publishCommand: string;
+}
+
+/** A member as it lies in the room, and what is announced about it. */
+export interface MemberEntry {
+  readonly entry: string;
+  /** JSON text; empty for none. */
+  readonly metadata: string;
+}
+
+export const roomJoin = defineScript(
+  "room-join",
+  (
+    input: Fenced &
+      RoomKeys &
+      Announcing & {
+        readonly ttlMs: number;
+        readonly quiet: boolean;
+        /** Id of the server where the room is a game; empty where it is none. */
+        readonly creator: string;
+        readonly sessionTtlMs: number;
+        readonly entries: readonly MemberEntry[];
+      },
+  ) => ({
+    keys: roomKeys(input),
+    args: [
+      input.fenceMs,
+      input.ttlMs,
+      input.room,
+      input.publishCommand,
+      input.quiet ? 1 : 0,
+      input.creator,
+      input.sessionTtlMs,
+      ...entryArgs(input.entries),
+    ],
+  }),
+  toWritten,
+);
+
+export const roomLeave = defineScript(
+  "room-leave",
+  (input: Fenced & RoomKeys & Announcing & { readonly reason: string; readonly entries: readonly string[] }) => ({
+    keys: roomKeys(input),
+    args: [input.fenceMs, input.room, input.publishCommand, input.reason, ...input.entries],
+  }),
+  toWritten,
+);
+
+export const roomUpdate = defineScript(
+  "room-update",
+  (input: Fenced & RoomKeys & Announcing & { readonly entries: readonly MemberEntry[] }) => ({
+    keys: [input.members, input.roster],
+    args: [input.fenceMs, input.publishCommand, ...entryArgs(input.entries)],
+  }),
+  toWritten,
+);
+
+export const roomEvict = defineScript(
+  "room-evict",
+  (input: Fenced & RoomKeys & Announcing & { readonly holder: string; readonly most: number }) => ({
+    keys: roomKeys(input),
+    args: [input.fenceMs, input.room, input.publishCommand, input.holder, input.most],
+  }),
+  (reply) => {
+    const [written, ...members] = toStrings(reply);
+    return written === "1" ? members : undefined;
+  },
+);
+
+/** Rooms of one partition. */
+export const roomRenew = defineScript(
+  "room-renew",
+  (
+    input: Fenced & {
+      readonly index: string;
+      readonly sessions: string;
+      readonly ttlMs: number;
+      readonly rooms: readonly RoomKeys[];
+    },
+  ) => ({
+    keys: [input.index, input.sessions, ...input.rooms.flatMap(({ members, session }) => [members, session])],
+    args: [input.fenceMs, input.ttlMs, ...input.rooms.map(({ room }) => room)],
+  }),
+  toWritten,
+);
+
+export const roomCount = defineScript(
+  "room-count",
+  (input: { readonly members: string; readonly holders: readonly string[] }) => ({
+    keys: [input.members],
+    args: input.holders,
+  }),
+  toNumber,
+);
+
+export const roomAnnounce = defineScript(
+  "room-announce",
+  (input: { readonly roster: string; readonly ttlMs: number }) => ({ keys: [input.roster], args: [input.ttlMs] }),
+  toNumber,
+);
+
+/** Members of one holder in rooms of one partition; `after` is an entry of the first room. */
+export const roomHeld = defineScript(
+  "room-held",
+  (input: {
+    readonly rooms: readonly RoomKeys[];
+    readonly holder: string;
+    readonly after: string;
+    readonly most: number;
+  }) => ({
+    keys: input.rooms.map(({ members }) => members),
+    args: [input.holder, input.after, input.most],
+  }),
+  (reply) => toList(reply).map(toStrings),
+);
+
+/** Rooms of one partition, gone over as far as it got; `after` is a holder in the first one. */
+export const roomReconcile = defineScript(
+  "room-reconcile",
+  (input: {
+    readonly index: string;
+    readonly sessions: string;
+    readonly rooms: readonly RoomKeys[];
+    readonly after: string;
+    readonly most: number;
+  }) => ({
+    keys: [input.index, input.sessions, ...input.rooms.flatMap(({ members, session }) => [members, session])],
+    args: [input.after, input.most, ...input.rooms.map(({ room }) => room)],
+  }),
+  (reply) => {
+    const [finished, after = "", repaired, ...holders] = toStrings(reply);
+    return { finished: Number(finished), after, repaired: Number(repaired), holders };
+  },
+);
+
+function roomKeys({ index, members, roster, session, sessions }: RoomKeys): string[] {
+  return [index, members, roster, session, sessions];
+}
+
+function entryArgs(entries: readonly MemberEntry[]): string[] {
+  return entries.flatMap(({ entry, metadata }) => [entry, metadata]);
+}

@@ -1,0 +1,43 @@
+import type { HeldRoom, RoomMember } from "@cm/protocol";
+import { type PartitionRoomsParts, roomsOfPartition } from "./partition-rooms.js";
+import { memberOf } from "./room-entry.js";
+import { roomHeld } from "./room-scripts.js";
+
+/** The most members that one call of a script reads. */
+const HELD_MAX = 1_000;
+
+/**
+ * The rooms of a partition in which a holder has members, with those: a part of the partition's
+ * index after the other, and of each a limited number of members at a time.
+ */
+export async function readHeldRooms(
+  parts: PartitionRoomsParts,
+  holder: string,
+  partition: number,
+): Promise<HeldRoom[]> {
+  const held: HeldRoom[] = [];
+  for await (const rooms of roomsOfPartition(parts, partition)) held.push(...(await readRooms(parts, holder, rooms)));
+  return held;
+}
+
+/** As {@link readHeldRooms}, of some rooms of one partition. */
+async function readRooms({ commands, keys }: PartitionRoomsParts, holder: string, rooms: readonly string[]) {
+  const found = rooms.map((room): { readonly room: string; readonly members: RoomMember[] } => ({ room, members: [] }));
+  let at = 0;
+  let after = "";
+  while (at < found.length) {
+    const left = found.slice(at);
+    const reply = await commands.run(roomHeld, {
+      rooms: left.map(({ room }) => keys.roomKeys(room)),
+      holder,
+      after,
+      most: HELD_MAX,
+    });
+    for (const [i, entries] of reply.entries()) left[i]?.members.push(...entries.map(memberOf));
+    const read = reply.reduce((sum, entries) => sum + entries.length, 0);
+    // Where it was cut short, the last room may have more.
+    at += read === HELD_MAX ? reply.length - 1 : left.length;
+    after = reply.at(-1)?.at(-1) ?? "";
+  }
+  return found.filter(({ members }) => members.length > 0);
+}

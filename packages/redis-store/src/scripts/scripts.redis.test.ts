@@ -1,0 +1,125 @@
+import { askRedis, freshPrefix, RespConnection, type RespReply, startRedis } from "@cm/test-kit";
+import { expect, inject, it, onTestFinished } from "vitest";
+import type { RedisStore } from "../index.js";
+import { bringUp, connect, portOf, startStore, type TestServer } from "../redis-store.fixture.js";
+
+it("goes on after SCRIPT FLUSH", async () => {
+  const redis = await startRedis();
+  onTestFinished(() => redis.close());
+  const store = await startStore({ url: redis.url });
+  const server = await bringUp(store, "gw-1");
+  await askRedis(redis.port, "SCRIPT", "FLUSH");
+  await connect(store, server, "ann", ["lobby"]);
+  await askRedis(redis.port, "SCRIPT", "FLUSH");
+  expect(await store.rooms.count("lobby")).toBe(1);
+  expect(await store.users.connectionsOf("ann")).toHaveLength(1);
+  await askRedis(redis.port, "SCRIPT", "FLUSH");
+  expect(await store.users.states(["ann"])).toMatchObject([{ connections: [{ userId: "ann" }] }]);
+  expect((await store.users.online({ limit: 10 })).items).toMatchObject([{ userId: "ann" }]);
+});
+
+it("works through a storm of calls while the scripts are flushed again and again", async () => {
+  const redis = await startRedis();
+  onTestFinished(() => redis.close());
+  const store = await startStore({ url: redis.url });
+  const server = await bringUp(store, "gw-1");
+  const joins = Array.from({ length: 200 }, async (_, i) => {
+    if (i % 20 === 0) await askRedis(redis.port, "SCRIPT", "FLUSH");
+    await connect(store, server, `user-${i}`, ["lobby"]);
+  });
+  await Promise.all(joins);
+  expect(await store.rooms.count("lobby")).toBe(200);
+});
+
+const GAME = { id: "game", state: "active", createdAt: 1, lastActivity: 1, serverInstance: "gw-1" } as const;
+
+const MESSAGE = {
+  before: Buffer.from("{"),
+  after: Buffer.from('"a":1}'),
+  sender: { origin: "gw-1", epoch: 1, sequence: 1 },
+};
+
+/** Holds a room before the last of its calls, which alone is counted. */
+async function holdRoom(store: RedisStore, { lease, ids }: TestServer): Promise<void> {
+  const partition = store.rooms.partitionOf("lobby");
+  if ((await store.rooms.held(lease, partition)).length === 0) await store.rooms.join(lease, "lobby", records(ids, 3));
+}
+
+/** What each operation sends, once scripts are known and the living have been read. */
+const COST: readonly (readonly [
+  name: string,
+  commands: number,
+  run: (s: RedisStore, g: TestServer) => Promise<unknown>,
+])[] = [
+  [
+    "renew of a lease and look at the layout",
+    2,
+    (store, { lease }) => store.servers.renew(lease, { connections: 1, rooms: 1 }),
+  ],
+  ["put of 400 records", 1, (store, { lease, ids }) => store.connections.put(lease, records(ids, 400))],
+  [
+    "remove of 400 records",
+    1,
+    (store, { lease, ids }) =>
+      store.connections.remove(
+        lease,
+        records(ids, 400).map((r) => r.connectionId),
+      ),
+  ],
+  ["get of a record", 2, (store, { ids }) => store.connections.get(ids.next())],
+  ["join of 400 members", 1, (store, { lease, ids }) => store.rooms.join(lease, "lobby", records(ids, 400))],
+  ["leave", 1, (store, { lease, ids }) => store.rooms.leave(lease, "lobby", records(ids, 1))],
+  ["a page of members", 2, (store) => store.rooms.members("lobby", { limit: 100 })],
+  ["count of a room", 2, (store) => store.rooms.count("lobby")],
+  ["connections of a user", 2, (store) => store.users.connectionsOf("ann")],
+  ["metadata of 200 connections", 1, (store, { lease, ids }) => store.users.update(lease, records(ids, 200))],
+  ["add of 200 connections", 1, (store, { lease, ids }) => store.users.add(lease, records(ids, 200))],
+  ["remove", 1, (store, { lease, ids }) => store.users.remove(lease, records(ids, 1), { graceMs: 5_000 })],
+  ["settling of a partition", 1, (store) => store.users.settle([3])],
+  ["state of a user", 2, (store) => store.users.states(["ann", "ann"])],
+  ["a page of a partition's users", 2, (store) => store.users.online({ limit: 100 }, store.users.partitionOf("ann"))],
+  ["connections held in a partition", 1, (store, { lease }) => store.users.held(lease, store.users.partitionOf("ann"))],
+  ["records held on a shelf", 1, (store, { lease }) => store.connections.held(lease, 0)],
+  ["rooms held in a partition", 2, holdRoom],
+  ["announcing a room", 1, (store) => store.rooms.announce("lobby", 60_000)],
+  ["new metadata in a room", 1, (store, { lease, ids }) => store.rooms.update(lease, "lobby", records(ids, 400))],
+  ["join of a game", 1, (store, { lease, ids }) => store.rooms.join(lease, "game", records(ids, 1), { session: true })],
+  ["get of a session", 1, (store) => store.sessions.get("game")],
+  ["touch of a session", 1, (store) => store.sessions.touch("game")],
+  ["move of a session", 1, (store) => store.sessions.transition("game", "active").catch(() => undefined)],
+  ["restoring sessions", 1, (store, { lease }) => store.sessions.restore(lease, [GAME, GAME])],
+  ["storing a message", 1, (store) => Promise.resolve(store.history?.append("lobby", MESSAGE))],
+  ["reading a history", 1, (store) => Promise.resolve(store.history?.since("lobby", { epoch: 1, offset: 0 }, 100))],
+  ["publish", 1, (store) => store.bus.publish({ kind: "room", name: "lobby" }, Buffer.from("x"))],
+];
+
+for (const [name, commands, run] of COST) {
+  it(`sends no more than it must for ${name}: ${commands} at once`, async () => {
+    const port = portOf(inject("redisUrl"));
+    const prefix = freshPrefix();
+    const store = await startStore({ url: inject("redisUrl"), prefix });
+    const server = await bringUp(store, "gw-1");
+    await run(store, server);
+    await run(store, server);
+    const monitor = await RespConnection.open(port);
+    onTestFinished(() => monitor.close());
+    const seen: RespReply[] = [];
+    await monitor.command("MONITOR");
+    monitor.onUnasked((reply) => seen.push(reply));
+    await run(store, server);
+    await askRedis(port, "ECHO", `${prefix} end`);
+    await expect.poll(() => seen.some((line) => String(line).includes(`${prefix} end`)), { timeout: 5_000 }).toBe(true);
+    const own = seen.map(String).filter((line) => line.includes(`${prefix}:`) && !line.includes(" lua]"));
+    expect(own).toHaveLength(commands);
+  });
+}
+
+function records(ids: TestServer["ids"], count: number) {
+  return Array.from({ length: count }, () => ({
+    connectionId: ids.next(),
+    userId: "ann",
+    connectedAt: 1,
+    lastSeen: 1,
+    rooms: [],
+  }));
+}

@@ -1,0 +1,30 @@
+import { CmError, type Lease } from "@cm/protocol";
+import { describe, expect, it } from "vitest";
+import { allOf } from "../client/commands.js";
+import { allWritten } from "./lease-fence.js";
+
+const lease: Lease = { serverId: "a", incarnation: "aaaa", token: 1, expiresAtMs: 1, ttlMs: 1, wasReaped: false };
+const fails = (code: "store-corrupt" | "timeout"): Promise<never> => Promise.reject(new CmError(code, code));
+
+describe("of several writes that fail", () => {
+  it("the one that was refused for the lease is told, whatever else failed", async () => {
+    const writes = [fails("store-corrupt"), Promise.resolve(false), fails("timeout")];
+    await expect(allWritten(writes, lease)).rejects.toMatchObject({ code: "lease-lost" });
+  });
+
+  it("one that may succeed later is told rather than one that stays", async () => {
+    await expect(allWritten([fails("store-corrupt"), fails("timeout")], lease)).rejects.toMatchObject({
+      code: "timeout",
+    });
+    await expect(allOf([Promise.resolve(1), fails("store-corrupt")])).rejects.toMatchObject({ code: "store-corrupt" });
+  });
+
+  it("none is told before the last one has settled", async () => {
+    let isDone = false;
+    const slow = new Promise<boolean>((resolve) => setImmediate(() => resolve(true))).finally(() => {
+      isDone = true;
+    });
+    await expect(allWritten([fails("timeout"), slow], lease)).rejects.toMatchObject({ code: "timeout" });
+    expect(isDone).toBe(true);
+  });
+});

@@ -1,0 +1,50 @@
+import { CmError, type Lease, parseConnectionId, type ReapClaim, type ServerIncarnation } from "@cm/protocol";
+import { allOf } from "../client/commands.js";
+
+/** How leases name who holds them: `<server id>.<incarnation>`, the start of its connection ids. */
+export function holderOf({ serverId, incarnation }: ServerIncarnation): string {
+  return `${serverId}.${incarnation}`;
+}
+
+/** Reads what {@link holderOf} wrote. */
+export function readHolder(holder: string): ServerIncarnation {
+  const dot = holder.indexOf(".");
+  return { serverId: holder.slice(0, dot), incarnation: holder.slice(dot + 1) };
+}
+
+const INCARNATION_LENGTH = 4;
+
+/** The holder that a connection id names, without reading the rest of it. */
+export function holderOfConnection(connectionId: string): string {
+  return connectionId.slice(0, connectionId.indexOf(".") + 1 + INCARNATION_LENGTH);
+}
+
+/** Whether a connection id is one of this server's. */
+export function isOwn(server: Lease | ReapClaim, connectionId: string): boolean {
+  const id = parseConnectionId(connectionId);
+  return id.ok && id.value.serverId === server.serverId && id.value.incarnation === server.incarnation;
+}
+
+/** `id-invalid` where a connection id is not one of this server's. */
+export function requireOwn(server: Lease, connectionId: string): void {
+  if (!isOwn(server, connectionId)) {
+    throw new CmError("id-invalid", `${connectionId} is no connection of server ${server.serverId}.`);
+  }
+}
+
+/**
+ * Waits for all writes under this lease. `lease-lost` where one was refused for that, also
+ * where another one failed of something else, which would say less.
+ */
+export async function allWritten(writes: readonly Promise<boolean>[], lease: Lease): Promise<void> {
+  const results = await Promise.allSettled(writes);
+  if (results.some((result) => result.status === "fulfilled" && !result.value)) throw leaseLost(lease);
+  await allOf(writes);
+}
+
+/** The server's lease ran out, or was taken anew. */
+export function leaseLost({ serverId, token }: Lease): CmError {
+  return new CmError("lease-lost", `The lease of server ${serverId} ran out or was taken anew.`, {
+    details: { serverId, token },
+  });
+}

@@ -1,0 +1,270 @@
+import {
+  CmError,
+  isCmError,
+  type Lease,
+  type ReapClaim,
+  type RegistrySnapshot,
+  type Renewal,
+  type ServerCounters,
+  type ServerIncarnation,
+  type ServerInfo,
+  type ServerReaping,
+  type ServerRegistration,
+  type ServerRegistry,
+} from "@cm/protocol";
+import { inChunks } from "../client/batches.js";
+import { allOf, type Commands } from "../client/commands.js";
+import { requireDuration } from "../client/duration.js";
+import { corrupt, FOREIGN } from "../errors/store-error.js";
+import type { Keys } from "../keys/keys.js";
+import { toStrings } from "../scripts/script.js";
+import { holderOf, leaseLost, readHolder } from "./lease-fence.js";
+import type { Living } from "./living-servers.js";
+import {
+  type ServerKeys,
+  serverAcquire,
+  serverClaim,
+  serverClaimOrphan,
+  serverRelease,
+  serverRenew,
+  serversSnapshot,
+  serversUnknown,
+  serverUnregister,
+} from "./server-scripts.js";
+
+/** The most dead servers that one renewal names; see the contract of `Renewal`. */
+const EXPIRED_MAX = 100;
+
+const INFO_FIELDS = [
+  "incarnation",
+  "token",
+  "host",
+  "port",
+  "shelfBits",
+  "startedAt",
+  "lastHeartbeat",
+  "expiresAt",
+  "connections",
+  "rooms",
+] as const;
+
+/** What the registry needs. */
+export interface RedisServerRegistryParts {
+  readonly commands: Commands;
+  readonly keys: Keys;
+  readonly living: Living;
+  readonly connectionTtlMs: number;
+  /** Fails with `layout-mismatch`; writes the layout down where Redis has lost it. */
+  readonly ensureLayout: () => Promise<void>;
+}
+
+/** Leases as members of one sorted set, judged by Redis's clock. */
+export class RedisServerRegistry implements ServerRegistry, ServerReaping {
+  readonly #parts: RedisServerRegistryParts;
+  /** Of the layout, as it was last seen. */
+  #fault: CmError | undefined;
+  #isLooking = false;
+  /** The leases that were taken here: one, in all but tests. */
+  readonly #taken = new Set<string>();
+
+  constructor(parts: RedisServerRegistryParts) {
+    this.#parts = parts;
+  }
+
+  async acquire(registration: ServerRegistration, ttlMs: number): Promise<Lease> {
+    requireDuration(ttlMs, "ttlMs");
+    await this.#parts.ensureLayout();
+    const { serverId, incarnation } = registration;
+    const holder = holderOf(registration);
+    const acquired = await this.#parts.commands.runOfLease(serverAcquire, {
+      ...this.#keysOf(serverId),
+      registration,
+      ttlMs: Math.ceil(ttlMs),
+      keepMs: this.#keepMs(ttlMs),
+      isReturning: this.#taken.has(holder),
+    });
+    if (acquired.taken) throw idTaken(serverId, acquired.expired);
+    this.#checkReaped(acquired);
+    this.#taken.add(holder);
+    const { token, expiresAtMs, wasReaped } = acquired;
+    return { serverId, incarnation, token, expiresAtMs, ttlMs, wasReaped };
+  }
+
+  async renew(lease: Lease, counters: ServerCounters): Promise<Renewal> {
+    const renewing = this.#parts.commands.runOfLease(serverRenew, {
+      ...this.#keysOf(lease.serverId),
+      holder: holderOf(lease),
+      token: lease.token,
+      ttlMs: Math.ceil(lease.ttlMs),
+      counters,
+      keepMs: this.#keepMs(lease.ttlMs),
+      expiredMax: EXPIRED_MAX,
+    });
+    // In the same write, and not waited for: in a Cluster the layout may lie with another node,
+    // on which the lease must not depend.
+    this.#lookAtLayout();
+    const renewed = await renewing;
+    if (renewed === undefined) throw leaseLost(lease);
+    this.#checkReaped(renewed);
+    const [expired, unregistered] = [renewed.expired, renewed.unregistered].map((holders) => [
+      ...new Set(holders.map(serverIdOf)),
+    ]);
+    return {
+      lease: { ...lease, expiresAtMs: renewed.expiresAtMs },
+      expired: expired ?? [],
+      unregistered: unregistered ?? [],
+      fault: this.#fault,
+    };
+  }
+
+  async release(lease: Lease): Promise<void> {
+    const keys = this.#keysOf(lease.serverId);
+    await this.#parts.commands.runOfLease(serverRelease, { ...keys, holder: holderOf(lease), token: lease.token });
+    this.#taken.delete(holderOf(lease));
+  }
+
+  async list(): Promise<ServerInfo[]> {
+    const holders = await this.#parts.living.all();
+    const infos = await allOf(holders.map((holder) => this.#info(holder)));
+    return infos.filter((info) => info !== undefined);
+  }
+
+  async snapshot(): Promise<RegistrySnapshot> {
+    const { commands, keys } = this.#parts;
+    const { leases, recentlyGone: departuresKey } = keys;
+    const { holders, recentlyGone, knownForMs } = await commands.run(serversSnapshot, {
+      leases,
+      recentlyGone: departuresKey,
+    });
+    return {
+      present: [...new Set(holders.map(serverIdOf))],
+      recentlyGone: recentlyGone.map(({ holder, agoMs }) => ({ serverId: serverIdOf(holder), agoMs })),
+      knownForMs,
+    };
+  }
+
+  async claim(serverId: string, claimant: string, claimMs: number): Promise<ReapClaim | undefined> {
+    requireDuration(claimMs, "claimMs");
+    const claimed = await this.#parts.commands.run(serverClaim, {
+      ...this.#keysOf(serverId),
+      serverId,
+      claimant,
+      claimMs: Math.ceil(claimMs),
+    });
+    return claimed && { serverId, ...claimed };
+  }
+
+  async unregister(claim: ReapClaim): Promise<void> {
+    const { serverId, incarnation, expiresAtMs } = claim;
+    const unregistered = await this.#parts.commands.run(serverUnregister, {
+      ...this.#keysOf(serverId),
+      serverId,
+      incarnation,
+      claimExpiresAtMs: expiresAtMs,
+      // Who held it may come back for as long as what it wrote would have lived.
+      keepMs: this.#parts.connectionTtlMs,
+    });
+    this.#checkReaped(unregistered);
+  }
+
+  /**
+   * Writes the layout down again where it was lost under running servers: the next one that
+   * starts might bring another.
+   */
+  #lookAtLayout(): void {
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    this.#parts
+      .ensureLayout()
+      .then(() => {
+        this.#fault = undefined;
+      })
+      .catch((error: unknown) => {
+        if (!isCmError(error)) return;
+        if (error.code === "layout-mismatch") this.#fault = error;
+        if (error.code === "store-corrupt") this.#parts.commands.reportCorrupt(error);
+        // Where it can't be reached now, the next heartbeat looks again.
+      })
+      .finally(() => {
+        this.#isLooking = false;
+      });
+  }
+
+  async living(): Promise<ServerIncarnation[]> {
+    return (await this.#parts.living.all()).map(readHolder);
+  }
+
+  async unknown(holders: readonly ServerIncarnation[]): Promise<ServerIncarnation[]> {
+    const { commands, keys } = this.#parts;
+    const all = holders.map((each) => ({
+      server: keys.server(each.serverId),
+      holder: holderOf(each),
+      incarnation: each.incarnation,
+    }));
+    const calls = inChunks(all).map((chunk) => commands.run(serversUnknown, { leases: keys.leases, holders: chunk }));
+    return (await allOf(calls)).flat().map(readHolder);
+  }
+
+  async claimOrphan(holder: ServerIncarnation, claimMs: number): Promise<ReapClaim | undefined> {
+    requireDuration(claimMs, "claimMs");
+    const { serverId, incarnation } = holder;
+    const expiresAtMs = await this.#parts.commands.run(serverClaimOrphan, {
+      ...this.#keysOf(serverId),
+      holder: holderOf(holder),
+      incarnation,
+      claimMs: Math.ceil(claimMs),
+      keepMs: this.#parts.connectionTtlMs,
+    });
+    return expiresAtMs === 0 ? undefined : { serverId, incarnation, shelfBits: 0, expiresAtMs };
+  }
+
+  /** `undefined` where the server went between the list of ids and this. */
+  async #info(holder: string): Promise<ServerInfo | undefined> {
+    const { keys, commands } = this.#parts;
+    const serverId = serverIdOf(holder);
+    const reply = await commands.send("hmget", [keys.server(serverId), ...INFO_FIELDS]);
+    if (!Array.isArray(reply) || reply[0] === null) return undefined;
+    const [incarnation = "", token, host = "", port, shelfBits, startedAt, lastHeartbeat, expiresAt, ...counters] =
+      toStrings(reply);
+    if (`${serverId}.${incarnation}` !== holder) return undefined;
+    return {
+      serverId,
+      incarnation,
+      host,
+      port: Number(port),
+      shelfBits: Number(shelfBits),
+      connections: Number(counters[0]),
+      rooms: Number(counters[1]),
+      token: Number(token),
+      startedAt: Number(startedAt),
+      lastHeartbeat: Number(lastHeartbeat),
+      expiresAtMs: Number(expiresAt),
+    };
+  }
+
+  /** Leases go on where others can't be told that somebody was cleaned up after; whoever looks after Redis hears of it. */
+  #checkReaped({ isReapedForeign }: { readonly isReapedForeign: boolean }): void {
+    const { commands, keys } = this.#parts;
+    if (isReapedForeign) commands.reportCorrupt(corrupt([keys.reaped], FOREIGN));
+  }
+
+  #keysOf(serverId: string): ServerKeys {
+    const { keys } = this.#parts;
+    const { leases, reaped, remains, recentlyGone } = keys;
+    return { leases, server: keys.server(serverId), reaped, remains, recentlyGone };
+  }
+
+  /** Records outlive their lease by far: a dead server's says how to clean up after it. */
+  #keepMs(ttlMs: number): number {
+    return Math.ceil(Math.max(this.#parts.connectionTtlMs, 10 * ttlMs));
+  }
+}
+
+function serverIdOf(holder: string): string {
+  return holder.slice(0, holder.indexOf("."));
+}
+
+function idTaken(serverId: string, expired: boolean): CmError {
+  const why = expired ? "belongs to a dead server that is not cleaned up yet" : "is held by another living server";
+  return new CmError("server-id-taken", `The server id ${serverId} ${why}.`, { details: { serverId, expired } });
+}

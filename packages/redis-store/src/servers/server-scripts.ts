@@ -1,0 +1,189 @@
+import type { ServerCounters, ServerRegistration } from "@cm/protocol";
+import { defineScript, toList, toNumber, toStrings } from "../scripts/script.js";
+
+/** The keys of one server. */
+export interface ServerKeys {
+  readonly leases: string;
+  readonly server: string;
+  readonly reaped: string;
+  readonly remains: string;
+  readonly recentlyGone: string;
+}
+
+/** How taking a lease ended. */
+export type Acquisition =
+  | {
+      readonly taken: false;
+      readonly token: number;
+      readonly expiresAtMs: number;
+      readonly wasReaped: boolean;
+      /** Something else lies in the place of those that were cleaned up after. */
+      readonly isReapedForeign: boolean;
+    }
+  | { readonly taken: true; readonly expired: boolean };
+
+export const layoutEnsure = defineScript(
+  "layout-ensure",
+  (input: { readonly layout: string; readonly version: number; readonly partitions: number }) => ({
+    keys: [input.layout],
+    args: [input.version, input.partitions],
+  }),
+  (reply) => {
+    const [version = -1, partitions = -1] = toList(reply).map(Number);
+    return { version, partitions };
+  },
+);
+
+export const serverAcquire = defineScript(
+  "server-acquire",
+  (
+    input: ServerKeys & {
+      readonly registration: ServerRegistration;
+      readonly ttlMs: number;
+      readonly keepMs: number;
+      readonly isReturning: boolean;
+    },
+  ) => {
+    const { serverId, incarnation, host, port, shelfBits } = input.registration;
+    return {
+      keys: [input.leases, input.server, input.reaped, input.remains, input.recentlyGone],
+      args: [serverId, incarnation, host, port, shelfBits, input.ttlMs, input.keepMs, input.isReturning ? 1 : 0],
+    };
+  },
+  (reply): Acquisition => {
+    const [acquired, first = 0, expiresAtMs = 0, reaped, foreign] = toList(reply).map(Number);
+    return acquired === 1
+      ? { taken: false, token: first, expiresAtMs, wasReaped: reaped === 1, isReapedForeign: foreign === 1 }
+      : { taken: true, expired: first === 1 };
+  },
+);
+
+export const serverRenew = defineScript(
+  "server-renew",
+  (
+    input: ServerKeys & {
+      readonly holder: string;
+      readonly token: number;
+      readonly ttlMs: number;
+      readonly counters: ServerCounters;
+      readonly keepMs: number;
+      readonly expiredMax: number;
+    },
+  ) => ({
+    keys: [input.leases, input.server, input.reaped],
+    args: [
+      input.holder,
+      input.token,
+      input.ttlMs,
+      input.counters.connections,
+      input.counters.rooms,
+      input.keepMs,
+      input.expiredMax,
+    ],
+  }),
+  (reply) => {
+    const [expiresAtMs, foreign, dead, ...holders] = toStrings(reply);
+    if (expiresAtMs === undefined) return undefined;
+    const expired = holders.slice(0, Number(dead));
+    return {
+      expiresAtMs: Number(expiresAtMs),
+      isReapedForeign: foreign === "1",
+      expired,
+      unregistered: holders.slice(expired.length),
+    };
+  },
+);
+
+export const serverRelease = defineScript(
+  "server-release",
+  (input: ServerKeys & { readonly holder: string; readonly token: number }) => ({
+    keys: [input.leases, input.server, input.recentlyGone],
+    args: [input.holder, input.token],
+  }),
+  toNumber,
+);
+
+export const serverClaim = defineScript(
+  "server-claim",
+  (input: ServerKeys & { readonly serverId: string; readonly claimant: string; readonly claimMs: number }) => ({
+    keys: [input.leases, input.server],
+    args: [input.serverId, input.claimant, input.claimMs],
+  }),
+  (reply) => {
+    const [incarnation, shelfBits, expiresAtMs] = toStrings(reply);
+    return incarnation === undefined
+      ? undefined
+      : { incarnation, shelfBits: Number(shelfBits), expiresAtMs: Number(expiresAtMs) };
+  },
+);
+
+export const serverUnregister = defineScript(
+  "server-unregister",
+  (
+    input: ServerKeys & {
+      readonly serverId: string;
+      readonly incarnation: string;
+      readonly claimExpiresAtMs: number;
+      readonly keepMs: number;
+    },
+  ) => ({
+    keys: [input.leases, input.server, input.reaped, input.recentlyGone],
+    args: [input.serverId, input.incarnation, input.claimExpiresAtMs, input.keepMs],
+  }),
+  (reply) => ({ isReapedForeign: toNumber(reply) === 2 }),
+);
+
+/** When the right ends, or 0 where there is none. */
+export const serverClaimOrphan = defineScript(
+  "server-claim-orphan",
+  (
+    input: ServerKeys & {
+      readonly holder: string;
+      readonly incarnation: string;
+      readonly claimMs: number;
+      readonly keepMs: number;
+    },
+  ) => ({
+    keys: [input.leases, input.server, input.remains],
+    args: [input.holder, input.incarnation, input.claimMs, input.keepMs],
+  }),
+  toNumber,
+);
+
+export const serversUnknown = defineScript(
+  "servers-unknown",
+  (input: {
+    readonly leases: string;
+    readonly holders: readonly { readonly server: string; readonly holder: string; readonly incarnation: string }[];
+  }) => ({
+    keys: [input.leases, ...input.holders.map(({ server }) => server)],
+    args: input.holders.flatMap(({ holder, incarnation }) => [holder, incarnation]),
+  }),
+  toStrings,
+);
+
+export const serversLiving = defineScript(
+  "servers-living",
+  (input: { readonly leases: string; readonly holders: readonly string[] }) => ({
+    keys: [input.leases],
+    args: input.holders,
+  }),
+  toStrings,
+);
+
+export const serversSnapshot = defineScript(
+  "servers-snapshot",
+  (input: { readonly leases: string; readonly recentlyGone: string }) => ({
+    keys: [input.leases, input.recentlyGone],
+    args: [],
+  }),
+  (reply) => {
+    const [knownForMs, count, ...rest] = toStrings(reply);
+    const holders = rest.slice(0, Number(count));
+    const recentlyGone: { readonly holder: string; readonly agoMs: number }[] = [];
+    for (let i = holders.length; i + 1 < rest.length; i += 2) {
+      recentlyGone.push({ holder: rest[i] ?? "", agoMs: Number(rest[i + 1]) });
+    }
+    return { knownForMs: Number(knownForMs), holders, recentlyGone };
+  },
+);

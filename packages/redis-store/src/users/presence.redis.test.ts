@@ -1,0 +1,290 @@
+import { parsePresenceChange, parseRosterChange, type UserConnection } from "@cm/protocol";
+import { askRedis, freshPrefix, keysUnder, RespConnection, startRedis } from "@cm/test-kit";
+import { expect, inject, it, onTestFinished } from "vitest";
+import type { RedisStore } from "../index.js";
+import { bringUp, portOf, startStore, type TestServer } from "../redis-store.fixture.js";
+
+const url = inject("redisUrl");
+const port = portOf(url);
+
+/** A store with one partition, and a server, so that each key is known by its name. */
+async function setUp(options: { readonly url?: string; readonly lastSeenTtlMs?: number } = {}) {
+  const prefix = freshPrefix();
+  const store = await startStore({ url, ...options, prefix, partitions: 1 });
+  const server = await bringUp(store, "gw-1");
+  const keyOf = async (end: string): Promise<string> => {
+    const keys = await keysUnder(options.url ?? url, `${prefix}:`);
+    const found = keys.find((key) => key.endsWith(`}:${end}`));
+    if (found === undefined) throw new Error(`There is no key that ends with ${end}.`);
+    return found;
+  };
+  return { prefix, store, server, keyOf };
+}
+
+function connectionsOf({ ids }: TestServer, userId: string, count: number): UserConnection[] {
+  return Array.from({ length: count }, () => ({ userId, connectionId: ids.next() }));
+}
+
+/** How often scripts were called, by their digests. */
+async function callsOf(ownPort: number): Promise<number> {
+  const stats = String(await askRedis(ownPort, "INFO", "commandstats"));
+  const calls = /cmdstat_evalsha:calls=(\d+)/.exec(stats)?.[1];
+  return Number(calls ?? 0);
+}
+
+it("numbers changes of presence past a mark that was lost, and past one that is ahead of the clock", async () => {
+  const { store, server, keyOf } = await setUp();
+  const versions: { readonly version: number; readonly previousVersion: number }[] = [];
+  await store.bus.subscribe({ kind: "presence", name: "0" }, (message) => {
+    const change = parsePresenceChange(Buffer.from(message).toString());
+    if (change.ok) versions.push(change.value);
+  });
+  const [first, second, third, fourth] = connectionsOf(server, "ann", 4);
+  if (!first || !second || !third || !fourth) throw new Error("four connections");
+  await store.users.add(server.lease, [first]);
+  const mark = await keyOf("version");
+  await askRedis(port, "DEL", mark);
+  expect(await store.users.states(["ann"])).toMatchObject([{ version: 0 }]);
+  await store.users.add(server.lease, [second]);
+  const ahead = 2 ** 52;
+  await askRedis(port, "SET", mark, String(ahead), "KEEPTTL");
+  await store.users.add(server.lease, [third, fourth]);
+  await expect.poll(() => versions.length).toBe(4);
+  expect(versions[1]?.version).toBeGreaterThan(versions[0]?.version ?? Number.NaN);
+  expect(versions[1]?.previousVersion).toBe(0);
+  expect(versions.slice(2)).toMatchObject([
+    { version: ahead + 1, previousVersion: ahead },
+    { version: ahead + 2, previousVersion: ahead + 1 },
+  ]);
+  expect(await askRedis(port, "GET", mark)).toBe(String(ahead + 2));
+  expect(await store.users.states(["ann"])).toMatchObject([{ version: ahead + 2 }]);
+  // The first change took the time in microseconds.
+  expect(Math.abs((versions[0]?.version ?? 0) / 1000 - Date.now())).toBeLessThan(60_000);
+});
+
+it("numbers changes of a roster past a mark that was lost, and past one that is ahead of the clock", async () => {
+  const { store, server, keyOf } = await setUp();
+  const versions: number[] = [];
+  await store.bus.subscribe({ kind: "roster", name: "lobby" }, (message) => {
+    const change = parseRosterChange(Buffer.from(message).toString());
+    if (change.ok) versions.push(change.value.version);
+  });
+  const join = () => store.rooms.join(server.lease, "lobby", connectionsOf(server, "ann", 1));
+  const before = await store.rooms.announce("lobby", 60_000);
+  await join();
+  await expect.poll(() => versions.length).toBe(1);
+  const mark = await keyOf("roster:lobby");
+  expect(await askRedis(port, "GET", mark)).toBe(String(versions[0]));
+  await askRedis(port, "DEL", mark);
+  await join();
+  const again = await store.rooms.announce("lobby", 60_000);
+  const ahead = 2 ** 52;
+  await askRedis(port, "SET", mark, String(ahead), "KEEPTTL");
+  await join();
+  await expect.poll(() => versions.length).toBe(2);
+  expect(versions[0]).toBeGreaterThan(before);
+  expect(again).toBeGreaterThan(versions[0] ?? Number.NaN);
+  expect(versions[1]).toBe(ahead + 1);
+  expect(await askRedis(port, "PTTL", mark)).toBeGreaterThan(30_000);
+});
+
+for (const [kind, target, subscribe] of [
+  ["a single Redis", url, "SUBSCRIBE"],
+  ["a Cluster", inject("redisClusterUrl"), "SSUBSCRIBE"],
+] as const) {
+  it(`announces on the documented channels, on ${kind}`, async () => {
+    const { prefix, store, server, keyOf } = await setUp({ url: target });
+    await store.rooms.announce("lobby", 60_000);
+    const channels = [(await keyOf("roster:lobby")).slice(prefix.length), ":{u.0}:presence:updates"];
+    const heard: unknown[] = [];
+    const nodes = [...target.matchAll(/:(\d+)/g)].map(([, digits]) => Number(digits));
+    for (const channel of channels) {
+      for (const node of nodes) {
+        const subscriber = await RespConnection.open(node);
+        onTestFinished(() => subscriber.close());
+        subscriber.onUnasked((reply) => heard.push(reply));
+        // Masters that the slot does not belong to refuse.
+        await subscriber.command(subscribe, prefix + channel).catch(() => undefined);
+      }
+    }
+    const [connection] = connectionsOf(server, "ann", 1);
+    if (connection === undefined) throw new Error("one connection");
+    await store.users.add(server.lease, [connection]);
+    await store.rooms.join(server.lease, "lobby", [connection]);
+    const text = () => heard.map(String).join("\n");
+    await expect.poll(text).toContain('"kind":"online"');
+    await expect.poll(text).toContain('"kind":"joined"');
+  });
+}
+
+it("remembers when users were last online as long as it was told to, and drops some of the older ones with each", async () => {
+  const { store, server, keyOf } = await setUp({ lastSeenTtlMs: 600_000 });
+  const leave = async (userId: string) => {
+    const connections = connectionsOf(server, userId, 1);
+    await store.users.add(server.lease, connections);
+    await store.users.remove(server.lease, connections, { graceMs: 0 });
+  };
+  await leave("ann");
+  const seen = await keyOf("seen");
+  const old = Date.now() - 700_000;
+  for (let i = 0; i < 10; i++) await askRedis(port, "ZADD", seen, String(old + i), `old-${i}`);
+  expect(await store.users.states(["ann", "old-9"])).toMatchObject([
+    { lastSeen: expect.any(Number) },
+    { lastSeen: undefined },
+  ]);
+  for (let i = 1; i <= 5; i++) {
+    await leave(`user-${i}`);
+    expect(await askRedis(port, "ZCARD", seen)).toBe(11 + i - 2 * i);
+  }
+  expect(Number(await askRedis(port, "PTTL", seen))).toBeGreaterThan(500_000);
+});
+
+it("remembers nothing of those who are offline where it was told so", async () => {
+  const { prefix, store, server } = await setUp({ lastSeenTtlMs: 0 });
+  const connections = connectionsOf(server, "ann", 1);
+  await store.users.add(server.lease, connections);
+  await store.users.remove(server.lease, connections, { graceMs: 0 });
+  expect(await store.users.states(["ann"])).toMatchObject([{ lastSeen: undefined }]);
+  expect((await keysUnder(url, `${prefix}:`)).filter((key) => key.endsWith(":seen"))).toEqual([]);
+});
+
+it("forgets when it has told it that a server was reaped, and after the time that connections live", async () => {
+  const { prefix, store } = await setUp();
+  const reaped = `${prefix}:{servers}.reaped`;
+  await askRedis(port, "ZADD", reaped, "1", "old.aaaa");
+  const dead = await bringUp(store, "dead", 1);
+  const claim = await expect
+    .poll(() => store.servers.claim("dead", "reaper", 60_000))
+    .toBeDefined()
+    .then(() => store.servers.claim("dead", "reaper", 60_000));
+  if (claim === undefined) throw new Error("The claim was held.");
+  await store.servers.unregister(claim);
+  expect(await askRedis(port, "ZRANGE", reaped, "0", "-1")).toEqual([`dead.${dead.registration.incarnation}`]);
+  expect(Number(await askRedis(port, "PTTL", reaped))).toBeGreaterThan(3_500_000);
+  expect((await store.servers.acquire(dead.registration, 60_000)).wasReaped).toBe(true);
+  expect(await askRedis(port, "EXISTS", reaped)).toBe(0);
+});
+
+it("finds a few users among many partitions in one page", async () => {
+  const store = await startStore({ url, prefix: freshPrefix() });
+  const server = await bringUp(store, "gw-1");
+  const all = Array.from({ length: 20 }, (_, i) => connectionsOf(server, `user-${i}`, 1)).flat();
+  await store.users.add(server.lease, all);
+  const { items, cursor } = await store.users.online({ limit: 100 });
+  expect(items.map(({ userId }) => userId).sort()).toEqual(all.map(({ userId }) => userId).sort());
+  expect(cursor).toBeUndefined();
+});
+
+it("counts no session that ran out, drops some of those with each, and renews a session by activity alone", async () => {
+  const { store, server, keyOf } = await setUp();
+  await store.rooms.join(server.lease, "game", connectionsOf(server, "ann", 1), { session: true });
+  const [session, sessions] = [await keyOf("session:game"), await keyOf("sessions")];
+  for (let i = 0; i < 5; i++) await askRedis(port, "ZADD", sessions, String(1_000 + i), `old-${i}`);
+  expect(await store.sessions.count()).toBe(1);
+  await askRedis(port, "PEXPIRE", session, "5000");
+  await store.rooms.renew(server.lease, ["game"]);
+  await store.rooms.join(server.lease, "game", connectionsOf(server, "bob", 1));
+  expect(Number(await askRedis(port, "PTTL", session))).toBeLessThanOrEqual(5_000);
+  expect(await store.sessions.touch("game")).toBe(true);
+  expect(Number(await askRedis(port, "PTTL", session))).toBeGreaterThan(7_100_000);
+  expect(await askRedis(port, "ZRANGE", sessions, "0", "-1")).toEqual(["old-2", "old-3", "old-4", "game"]);
+});
+
+it("takes the session along when a room is found to have run out", async () => {
+  const { prefix, store, server, keyOf } = await setUp();
+  await store.rooms.join(server.lease, "game", connectionsOf(server, "ann", 1), { session: true });
+  await askRedis(port, "DEL", await keyOf("rooms:game"));
+  await store.rooms.renew(server.lease, ["game"]);
+  expect(await store.sessions.get("game")).toBeUndefined();
+  expect((await keysUnder(url, `${prefix}:`)).filter((key) => key.includes("{r."))).toEqual([]);
+});
+
+/** A Redis of its own, whose counters nobody else moves, and 10,000 connections of one user in one room. */
+async function crowded(): Promise<{ store: RedisStore; server: TestServer; ownPort: number; all: UserConnection[] }> {
+  const redis = await startRedis();
+  onTestFinished(() => redis.close());
+  const store = await startStore({ url: redis.url, partitions: 1 });
+  const server = await bringUp(store, "gw-1");
+  const all = connectionsOf(server, "crowd", 10_000);
+  await store.users.add(server.lease, all);
+  await store.users.add(server.lease, [...connectionsOf(server, "ann", 1), ...connectionsOf(server, "zoe", 1)]);
+  await store.rooms.join(server.lease, "lobby", all);
+  return { store, server, ownPort: redis.port, all };
+}
+
+it("reads a user with 10,000 connections once in pages of users, and jumps over him afterwards", async () => {
+  const { store, ownPort } = await crowded();
+  const sizes: number[] = [];
+  const users: string[] = [];
+  let cursor: string | undefined;
+  // The first call of a script goes by its text.
+  await store.users.online({ limit: 1 }, 0);
+  const before = await callsOf(ownPort);
+  do {
+    const page = await store.users.online({ limit: 1, cursor }, 0);
+    for (const { userId, connections } of page.items) {
+      users.push(userId);
+      sizes.push(connections.length);
+    }
+    cursor = page.cursor;
+  } while (cursor !== undefined);
+  expect(users.sort()).toEqual(["ann", "crowd", "zoe"]);
+  expect(sizes.sort((a, b) => a - b)).toEqual([1, 1, 10_000]);
+  // Who is alive, and one reading, for each of three pages.
+  expect((await callsOf(ownPort)) - before).toBeLessThanOrEqual(8);
+});
+
+it("reads 10,000 members and connections that a server holds in steps of a thousand", async () => {
+  const { store, server, ownPort, all } = await crowded();
+  await store.rooms.held(server.lease, 0);
+  await store.users.held(server.lease, 0);
+  const before = await callsOf(ownPort);
+  const [room] = await store.rooms.held(server.lease, 0);
+  const between = await callsOf(ownPort);
+  const users = await store.users.held(server.lease, 0);
+  const after = await callsOf(ownPort);
+  const ids = all.map(({ connectionId }) => connectionId).sort();
+  expect(room?.members.map(({ connectionId }) => connectionId).sort()).toEqual(ids);
+  expect(users).toHaveLength(10_002);
+  for (const steps of [between - before, after - between]) {
+    expect(steps).toBeGreaterThanOrEqual(10);
+    expect(steps).toBeLessThanOrEqual(12);
+  }
+});
+
+it("settles 1,200 users of one partition in steps, and tells of each once", async () => {
+  const { store, server } = await setUp();
+  const users = new Set<string>();
+  let told = 0;
+  await store.bus.subscribe({ kind: "presence", name: "0" }, (message) => {
+    const change = parsePresenceChange(Buffer.from(message).toString());
+    if (!change.ok || change.value.kind !== "offline") return;
+    users.add(change.value.userId);
+    told++;
+  });
+  const all = Array.from({ length: 1_200 }, (_, i) => connectionsOf(server, `user-${i}`, 1)).flat();
+  await store.users.add(server.lease, all);
+  await store.users.remove(server.lease, all, { graceMs: 1 });
+  await expect.poll(() => store.users.settle([0])).toBeUndefined();
+  await expect.poll(() => told).toBe(1_200);
+  expect(users.size).toBe(1_200);
+  expect(await store.users.countOnline()).toBe(0);
+});
+
+it("refuses partitions that do not exist, their cursors, and times that are none", async () => {
+  const { store, server } = await setUp();
+  for (const call of [
+    () => store.users.held(server.lease, 1),
+    () => store.rooms.held(server.lease, -1),
+    () => store.users.settle([0.5]),
+    () => store.users.online({ limit: 1 }, 1),
+    () => store.users.online({ limit: 1, cursor: Buffer.from("1").toString("base64url") }),
+    () => store.bus.subscribe({ kind: "presence", name: "all" }, () => {}),
+    () => store.rooms.announce("lobby", 0),
+    () => store.rooms.announce("lobby", 1e300),
+    () => store.users.remove(server.lease, [], { graceMs: -1 }),
+    () => store.users.remove(server.lease, [], { graceMs: 1e300 }),
+  ]) {
+    await expect(call()).rejects.toMatchObject({ code: "options-invalid" });
+  }
+});

@@ -1,0 +1,198 @@
+import type {
+  AddOptions,
+  Lease,
+  Page,
+  PageRequest,
+  PartitionReconciliation,
+  ReapClaim,
+  RemoveOptions,
+  UserConnection,
+  UserDirectory,
+  UserState,
+  UserUpkeep,
+} from "@cm/protocol";
+import { groupBy, inChunks } from "../client/batches.js";
+import { allOf, type Commands } from "../client/commands.js";
+import { requireDurationOrNone } from "../client/duration.js";
+import type { Keys } from "../keys/keys.js";
+import { reconcileUsers } from "../reconcile/partition-reconcile.js";
+import { allWritten, holderOf, isOwn, requireOwn } from "../servers/lease-fence.js";
+import type { Living } from "../servers/living-servers.js";
+import { userEntryHead } from "./user-entry.js";
+import { UserReader } from "./user-reader.js";
+import {
+  type UserEntry,
+  type UserKeys,
+  type UserWrite,
+  userAdd,
+  userRemove,
+  userRenew,
+  userSettle,
+  userUpdate,
+} from "./user-scripts.js";
+
+/** The most changes that one script call makes and announces: two or three milliseconds of Redis's time. */
+const CHANGES_MAX = 250;
+
+/** What the directory needs. */
+export interface RedisUserDirectoryParts {
+  readonly commands: Commands;
+  readonly keys: Keys;
+  readonly living: Living;
+  readonly connectionTtlMs: number;
+  readonly lastSeenTtlMs: number;
+  /** The command that changes of presence go out with. */
+  readonly publishCommand: string;
+}
+
+/**
+ * The connections of a partition's users in one sorted set, ordered by user, so that a
+ * user's are a range. A key for each user would cost more memory, most of it for the key;
+ * one text for each user would make a user with many connections slow for everybody.
+ */
+export class RedisUserDirectory implements UserDirectory, UserUpkeep {
+  readonly partitions: number;
+  readonly #parts: RedisUserDirectoryParts;
+  readonly #reader: UserReader;
+  readonly #versionTtlMs: number;
+
+  constructor(parts: RedisUserDirectoryParts) {
+    this.#parts = parts;
+    this.#reader = new UserReader(parts);
+    this.#versionTtlMs = Math.max(parts.lastSeenTtlMs, parts.connectionTtlMs);
+    this.partitions = parts.keys.partitions;
+  }
+
+  partitionOf(userId: string): number {
+    return this.#parts.keys.partitionOf(userId);
+  }
+
+  async add(lease: Lease, connections: readonly UserConnection[], { quiet = false }: AddOptions = {}): Promise<void> {
+    for (const { connectionId } of connections) requireOwn(lease, connectionId);
+    const { commands, connectionTtlMs: ttlMs } = this.#parts;
+    const fenceMs = lease.expiresAtMs;
+    const calls = this.#batches(connections).map(({ keys, entries }) =>
+      commands.run(userAdd, { ...this.#write(keys), fenceMs, ttlMs, quiet, users: byHead(entries) }),
+    );
+    await allWritten(calls, lease);
+  }
+
+  async update(lease: Lease, connections: readonly UserConnection[]): Promise<void> {
+    const own = connections.filter(({ connectionId }) => isOwn(lease, connectionId));
+    const { commands, connectionTtlMs: ttlMs } = this.#parts;
+    const calls = this.#batches(own).map(({ keys, entries }) =>
+      commands.run(userUpdate, { ...this.#write(keys), fenceMs: lease.expiresAtMs, ttlMs, entries }),
+    );
+    await allWritten(calls, lease);
+  }
+
+  async remove(lease: Lease, connections: readonly UserConnection[], { graceMs }: RemoveOptions): Promise<void> {
+    requireDurationOrNone(graceMs, "graceMs");
+    await allWritten(this.#remove(lease, connections, Math.ceil(graceMs)), lease);
+  }
+
+  async connectionsOf(userId: string): Promise<string[]> {
+    return this.#reader.connectionsOf(userId);
+  }
+
+  async states(userIds: readonly string[]): Promise<UserState[]> {
+    return this.#reader.states(userIds);
+  }
+
+  async online(page: PageRequest, partition?: number): Promise<Page<UserState>> {
+    return this.#reader.online(page, partition);
+  }
+
+  async countOnline(): Promise<number> {
+    const counts = await allOf(this.#parts.keys.onlineKeys().map((key) => this.#parts.commands.count("get", [key])));
+    return counts.reduce((sum, count) => sum + count, 0);
+  }
+
+  async countConnections(): Promise<number> {
+    const { commands, keys } = this.#parts;
+    // A user who is leaving has an entry without a connection.
+    const counts = await allOf(
+      keys
+        .connectionCounts()
+        .flatMap(({ connections, leaving }) => [
+          commands.count("zcard", [connections]),
+          commands.count("zcard", [leaving]).then((entries) => -entries),
+        ]),
+    );
+    return counts.reduce((sum, count) => sum + count, 0);
+  }
+
+  async renew(lease: Lease, userIds: readonly string[]): Promise<void> {
+    const { commands, keys, connectionTtlMs: ttlMs } = this.#parts;
+    const partitions = new Set(userIds.map((userId) => keys.users(userId)));
+    const calls = [...partitions].map((partition) =>
+      commands.run(userRenew, { ...partition, fenceMs: lease.expiresAtMs, ttlMs }),
+    );
+    await allWritten(calls, lease);
+  }
+
+  /** Does nothing where the claim is no longer held. */
+  async evict(claim: ReapClaim, connections: readonly UserConnection[]): Promise<void> {
+    await allOf(this.#remove(claim, connections, 0));
+  }
+
+  async settle(partitions: readonly number[]): Promise<number | undefined> {
+    const all = [...new Set(partitions)].map((partition) => this.#parts.keys.userPartition(partition));
+    const left = await allOf(all.map((keys) => this.#settlePartition(keys)));
+    const running = left.filter((ms) => ms !== undefined);
+    return running.length === 0 ? undefined : Math.min(...running);
+  }
+
+  async held(right: Lease | ReapClaim, partition: number): Promise<UserConnection[]> {
+    return this.#reader.held(holderOf(right), partition);
+  }
+
+  async reconcile(partition: number): Promise<PartitionReconciliation> {
+    return reconcileUsers(this.#parts, partition);
+  }
+
+  async #settlePartition(keys: UserKeys): Promise<number | undefined> {
+    const input = { ...this.#write(keys), most: CHANGES_MAX, seenTtlMs: this.#parts.lastSeenTtlMs };
+    for (;;) {
+      const leftMs = await this.#parts.commands.run(userSettle, input);
+      if (leftMs !== 0) return leftMs < 0 ? undefined : leftMs;
+    }
+  }
+
+  #remove(right: Lease | ReapClaim, connections: readonly UserConnection[], graceMs: number): Promise<boolean>[] {
+    const own = connections.filter(({ connectionId }) => isOwn(right, connectionId));
+    const { commands, connectionTtlMs: ttlMs, lastSeenTtlMs: seenTtlMs } = this.#parts;
+    const fenceMs = right.expiresAtMs;
+    return this.#batches(own).map(({ keys, entries }) =>
+      commands.run(userRemove, {
+        ...this.#write(keys),
+        fenceMs,
+        ttlMs,
+        graceMs,
+        seenTtlMs,
+        users: byHead(entries),
+      }),
+    );
+  }
+
+  #write(keys: UserKeys): UserWrite {
+    return { ...keys, publishCommand: this.#parts.publishCommand, versionTtlMs: this.#versionTtlMs };
+  }
+
+  /** One for each partition that is touched, and more where one is large. */
+  #batches(
+    connections: readonly UserConnection[],
+  ): { readonly keys: UserKeys; readonly entries: readonly UserEntry[] }[] {
+    return [...groupBy(connections, ({ userId }) => this.#parts.keys.users(userId))].flatMap(([keys, group]) =>
+      inChunks(group.map(entryOf), CHANGES_MAX).map((entries) => ({ keys, entries })),
+    );
+  }
+}
+
+function entryOf({ userId, connectionId, metadata = "" }: UserConnection): UserEntry {
+  return { head: userEntryHead(userId), connectionId, metadata };
+}
+
+function byHead(entries: readonly UserEntry[]): Map<string, UserEntry[]> {
+  return groupBy(entries, ({ head }) => head);
+}

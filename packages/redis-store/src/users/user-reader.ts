@@ -1,0 +1,186 @@
+import { CmError, type Page, type PageRequest, type UserConnection, type UserState } from "@cm/protocol";
+import { groupBy } from "../client/batches.js";
+import { allOf, type Commands } from "../client/commands.js";
+import type { Keys } from "../keys/keys.js";
+import { requireLimit } from "../page-limit.js";
+import { toStrings } from "../scripts/script.js";
+import { holderOfConnection } from "../servers/lease-fence.js";
+import type { Living } from "../servers/living-servers.js";
+import { decodeUserCursor, encodeUserCursor, type UserPlace } from "./user-cursor.js";
+import { AFTER_CONNECTION_IDS, readUserEntry, userEntryHead, userOfHead } from "./user-entry.js";
+import { type UserRow, userHeld, userOnline, userStates } from "./user-scripts.js";
+
+/** The most users whose states are read at once; see the contract of `states`. */
+const STATES_MAX = 1_000;
+
+/** The most users that one call of a script reads: a millisecond or two of Redis's time. */
+const USERS_MAX = 250;
+
+/** After so many connections a call of a script reads no further user. */
+const CONNECTIONS_MAX = 1_000;
+
+/** The most rounds for one page: each reads a part of one partition, or some partitions at once. */
+const ROUNDS_MAX = 8;
+
+/** The most partitions that are read at once. */
+const PARTITIONS_AT_ONCE_MAX = 64;
+
+/** The most entries that one call of a script goes over to find a holder's. */
+const HELD_MAX = 1_000;
+
+/** What the reader needs. */
+export interface UserReaderParts {
+  readonly commands: Commands;
+  readonly keys: Keys;
+  readonly living: Living;
+  readonly lastSeenTtlMs: number;
+}
+
+/** Reads who is online, and with what. */
+export class UserReader {
+  readonly #parts: UserReaderParts;
+
+  constructor(parts: UserReaderParts) {
+    this.#parts = parts;
+  }
+
+  async connectionsOf(userId: string): Promise<string[]> {
+    const { commands, keys, living } = this.#parts;
+    const head = userEntryHead(userId);
+    // Without the entry that is the head alone.
+    const range = [keys.users(userId).connections, `(${head}`, `(${head}${AFTER_CONNECTION_IDS}`, "BYLEX"];
+    const [holders, reply] = await Promise.all([living.all(), commands.send("zrange", range)]);
+    const lives = new Set(holders);
+    return toStrings(reply)
+      .map((entry) => entry.slice(head.length))
+      .filter((connectionId) => lives.has(holderOfConnection(connectionId)));
+  }
+
+  async states(userIds: readonly string[]): Promise<UserState[]> {
+    if (userIds.length > STATES_MAX) {
+      throw new CmError("options-invalid", `States can be asked for ${STATES_MAX} users at once at most.`);
+    }
+    const { commands, keys, living, lastSeenTtlMs: seenTtlMs } = this.#parts;
+    const groups = [...groupBy([...new Set(userIds)], (userId) => keys.users(userId))];
+    const reads = groups.map(([partition, group]) =>
+      commands.run(userStates, { ...partition, seenTtlMs, heads: group.map(userEntryHead) }),
+    );
+    const [holders, parts] = await Promise.all([living.all(), allOf(reads)]);
+    const lives = new Set(holders);
+    const states = new Map<string, UserState>();
+    for (const { version, rows } of parts) {
+      for (const row of rows) states.set(userOfHead(row.head), stateOf(row, row.lastSeen, version, lives));
+    }
+    return userIds.flatMap((userId) => states.get(userId) ?? []);
+  }
+
+  async online({ cursor, limit }: PageRequest, only?: number): Promise<Page<UserState>> {
+    requireLimit(limit);
+    const { keys, living } = this.#parts;
+    if (only !== undefined) keys.userPartition(only);
+    const start: UserPlace = { partition: only ?? 0, afterUser: undefined };
+    let place = cursor === undefined ? start : this.#readCursor(cursor, only);
+    const end = only === undefined ? keys.partitions : only + 1;
+    const asked = living.all();
+    // Awaited below, but not before the first read is on its way.
+    asked.catch(() => undefined);
+    const items: UserState[] = [];
+    let partitionsRead = 0;
+    for (let round = 0; round < ROUNDS_MAX && place.partition < end && items.length < limit; round++) {
+      const left = limit - items.length;
+      const parts = await this.#readPartitions(
+        place,
+        Math.min(end - place.partition, partitionsToRead(partitionsRead, items, left)),
+        left,
+      );
+      const lives = new Set(await asked);
+      for (const { version, ended, rows } of parts) {
+        const room = limit - items.length;
+        items.push(
+          ...rows
+            .slice(0, room)
+            .map((row) => stateOf(row, undefined, version, lives))
+            .filter(isOnline),
+        );
+        const last = rows.slice(0, room).at(-1);
+        if (!ended || rows.length > room) {
+          if (last !== undefined) place = { partition: place.partition, afterUser: userOfHead(last.head) };
+          break;
+        }
+        partitionsRead++;
+        place = { partition: place.partition + 1, afterUser: undefined };
+      }
+    }
+    return { items, cursor: place.partition < end ? encodeUserCursor(place) : undefined };
+  }
+
+  async held(holder: string, partition: number): Promise<UserConnection[]> {
+    const { commands, keys } = this.#parts;
+    const partitionKeys = keys.userPartition(partition);
+    const connections: UserConnection[] = [];
+    let after = "";
+    do {
+      const { last, held } = await commands.run(userHeld, { ...partitionKeys, holder, after, most: HELD_MAX });
+      for (const { entry, metadata } of held) connections.push(withMetadata(readUserEntry(entry), metadata));
+      after = last;
+    } while (after !== "");
+    return connections;
+  }
+
+  #readCursor(cursor: string, only: number | undefined): UserPlace {
+    const { keys } = this.#parts;
+    const place = decodeUserCursor(cursor, keys.partitions, (userId) => keys.partitionOf(userId));
+    if (only === undefined || place.partition === only) return place;
+    throw new CmError("options-invalid", "The cursor belongs to another partition.", { details: { field: "cursor" } });
+  }
+
+  /** Reads some partitions at once, the first from the place on. */
+  #readPartitions({ partition, afterUser }: UserPlace, count: number, limit: number) {
+    const { commands, keys } = this.#parts;
+    const mostUsers = Math.min(limit, USERS_MAX);
+    return allOf(
+      Array.from({ length: count }, (_, i) =>
+        commands.run(userOnline, {
+          ...keys.userPartition(partition + i),
+          after: i === 0 && afterUser !== undefined ? userEntryHead(afterUser) : "",
+          mostUsers,
+          mostConnections: CONNECTIONS_MAX,
+        }),
+      ),
+    );
+  }
+}
+
+/**
+ * How many partitions to read for the users that are missing, judged by those that were read:
+ * one at first, and many where they turned out to be empty.
+ */
+function partitionsToRead(partitionsRead: number, items: readonly UserState[], missing: number): number {
+  if (partitionsRead === 0) return 1;
+  return Math.min(PARTITIONS_AT_ONCE_MAX, Math.ceil((missing * partitionsRead) / Math.max(1, items.length)));
+}
+
+function stateOf(
+  { head, isLeaving, connections }: UserRow,
+  lastSeen: number | undefined,
+  version: number,
+  lives: ReadonlySet<string>,
+): UserState {
+  const userId = userOfHead(head);
+  const living = connections.filter(({ connectionId }) => lives.has(holderOfConnection(connectionId)));
+  return {
+    userId,
+    connections: living.map(({ connectionId, metadata }) => withMetadata({ userId, connectionId }, metadata)),
+    isLeaving,
+    lastSeen,
+    version,
+  };
+}
+
+function isOnline({ connections, isLeaving }: UserState): boolean {
+  return isLeaving || connections.length > 0;
+}
+
+function withMetadata(connection: UserConnection, metadata: string): UserConnection {
+  return metadata === "" ? connection : { ...connection, metadata };
+}

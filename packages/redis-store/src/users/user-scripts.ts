@@ -1,0 +1,204 @@
+import type { Announcing } from "../rooms/room-scripts.js";
+import { defineScript, type Fenced, toList, toNumber, toStrings, toWritten } from "../scripts/script.js";
+
+/** The keys and the channel of one partition of users. */
+export interface UserKeys {
+  readonly connections: string;
+  readonly online: string;
+  readonly metadata: string;
+  readonly leaving: string;
+  readonly seen: string;
+  readonly version: string;
+  readonly channel: string;
+}
+
+/** A write that is announced on the feed of the users' partition. */
+export interface UserWrite extends UserKeys, Announcing {
+  /** How long the version of the latest change is kept. */
+  readonly versionTtlMs: number;
+}
+
+/** A connection as it is written. */
+export interface UserEntry {
+  /** What the user's entries begin with. */
+  readonly head: string;
+  readonly connectionId: string;
+  /** JSON text; empty for none. */
+  readonly metadata: string;
+}
+
+/** Connections of users of one partition, by what the user's entries begin with. */
+export type UserEntries = ReadonlyMap<string, readonly UserEntry[]>;
+
+/** What is read of one user. */
+export interface UserRow {
+  readonly head: string;
+  readonly isLeaving: boolean;
+  readonly connections: readonly { readonly connectionId: string; readonly metadata: string }[];
+}
+
+export const userAdd = defineScript(
+  "user-add",
+  (input: Fenced & UserWrite & { readonly ttlMs: number; readonly quiet: boolean; readonly users: UserEntries }) => ({
+    keys: allKeys(input),
+    args: [
+      ...writeArgs(input),
+      input.quiet ? 1 : 0,
+      ...[...input.users].flatMap(([head, entries]) => [
+        head,
+        entries.length,
+        ...entries.flatMap(({ connectionId, metadata }) => [connectionId, metadata]),
+      ]),
+    ],
+  }),
+  toWritten,
+);
+
+export const userUpdate = defineScript(
+  "user-update",
+  (input: Fenced & UserWrite & { readonly ttlMs: number; readonly entries: readonly UserEntry[] }) => ({
+    keys: [input.connections, input.metadata, input.version],
+    args: [
+      ...writeArgs(input),
+      ...input.entries.flatMap(({ head, connectionId, metadata }) => [head, connectionId, metadata]),
+    ],
+  }),
+  toWritten,
+);
+
+export const userRemove = defineScript(
+  "user-remove",
+  (
+    input: Fenced &
+      UserWrite & {
+        readonly ttlMs: number;
+        readonly graceMs: number;
+        readonly seenTtlMs: number;
+        readonly users: UserEntries;
+      },
+  ) => ({
+    keys: allKeys(input),
+    args: [
+      ...writeArgs(input),
+      input.graceMs,
+      input.seenTtlMs,
+      ...[...input.users].flatMap(([head, entries]) => [
+        head,
+        entries.length,
+        ...entries.map(({ connectionId }) => connectionId),
+      ]),
+    ],
+  }),
+  toWritten,
+);
+
+/** Milliseconds until the next grace period ends, 0 where more have ended, -1 where nobody is leaving. */
+export const userSettle = defineScript(
+  "user-settle",
+  (input: UserWrite & { readonly most: number; readonly seenTtlMs: number }) => ({
+    keys: [input.connections, input.online, input.leaving, input.seen, input.version],
+    args: [input.most, input.channel, input.publishCommand, input.versionTtlMs, input.seenTtlMs],
+  }),
+  toNumber,
+);
+
+export const userRenew = defineScript(
+  "user-renew",
+  (input: Fenced & UserKeys & { readonly ttlMs: number }) => ({
+    keys: [input.connections, input.online, input.metadata],
+    args: [input.fenceMs, input.ttlMs],
+  }),
+  toWritten,
+);
+
+/** States of users of one partition, in the order of `heads`. */
+export const userStates = defineScript(
+  "user-states",
+  (input: UserKeys & { readonly seenTtlMs: number; readonly heads: readonly string[] }) => ({
+    keys: [input.connections, input.metadata, input.seen, input.version],
+    args: [input.seenTtlMs, ...input.heads],
+  }),
+  (reply) => {
+    const [version, ...rest] = toList(reply);
+    const rows: (UserRow & { readonly lastSeen: number | undefined })[] = [];
+    for (let i = 0; i < rest.length; i += 2) {
+      const seen = String(rest[i + 1]);
+      rows.push({ ...toRow(rest[i]), lastSeen: seen === "" ? undefined : Number(seen) });
+    }
+    return { version: Number(version), rows };
+  },
+);
+
+/** Users of one partition who are online, from the one that comes after `after` in its order. */
+export const userOnline = defineScript(
+  "user-online",
+  (input: UserKeys & { readonly after: string; readonly mostUsers: number; readonly mostConnections: number }) => ({
+    keys: [input.connections, input.metadata, input.version],
+    args: [input.after, input.mostUsers, input.mostConnections],
+  }),
+  (reply) => {
+    const [version, ended, ...rows] = toList(reply);
+    return { version: Number(version), ended: Number(ended) === 1, rows: rows.map(toRow) };
+  },
+);
+
+/** Connections of one holder among the next entries of a partition. */
+export const userHeld = defineScript(
+  "user-held",
+  (input: UserKeys & { readonly holder: string; readonly after: string; readonly most: number }) => ({
+    keys: [input.connections, input.metadata],
+    args: [input.holder, input.after, input.most],
+  }),
+  (reply) => {
+    const [last = "", ...rest] = toStrings(reply);
+    const held: { readonly entry: string; readonly metadata: string }[] = [];
+    for (let i = 0; i < rest.length; i += 2) held.push({ entry: rest[i] ?? "", metadata: rest[i + 1] ?? "" });
+    return { last, held };
+  },
+);
+
+/** The next entries of a partition, gone over; see the script for the mark. */
+export const userReconcile = defineScript(
+  "user-reconcile",
+  (
+    input: UserKeys & {
+      readonly after: string;
+      readonly counted: number;
+      readonly mark: string;
+      readonly most: number;
+      readonly ttlMs: number;
+    },
+  ) => ({
+    keys: [input.connections, input.online, input.metadata, input.leaving, input.version],
+    args: [input.after, input.counted, input.mark, input.most, input.ttlMs],
+  }),
+  (reply) => {
+    const [ended, mark = "", last = "", counted, repaired, ...holders] = toStrings(reply);
+    return {
+      ended: ended !== "0",
+      changed: ended === "2",
+      mark,
+      last,
+      counted: Number(counted),
+      repaired: Number(repaired),
+      holders,
+    };
+  },
+);
+
+function allKeys({ connections, online, metadata, leaving, seen, version }: UserKeys): string[] {
+  return [connections, online, metadata, leaving, seen, version];
+}
+
+function writeArgs(input: Fenced & UserWrite & { readonly ttlMs: number }): (string | number)[] {
+  return [input.fenceMs, input.ttlMs, input.channel, input.publishCommand, input.versionTtlMs];
+}
+
+function toRow(reply: unknown): UserRow {
+  const [head = "", isLeaving, ...rest] = toStrings(reply);
+  const connections: { readonly connectionId: string; readonly metadata: string }[] = [];
+  for (let i = 0; i < rest.length; i += 2) {
+    connections.push({ connectionId: rest[i] ?? "", metadata: rest[i + 1] ?? "" });
+  }
+  return { head, isLeaving: isLeaving === "1", connections };
+}

@@ -1,0 +1,189 @@
+import { isUtf8 } from "node:buffer";
+import {
+  type CrossServerMessage,
+  decodeControl,
+  decodeEnvelope,
+  type EnvelopePosition,
+  type LocalDelivery,
+  readEnvelopePosition,
+  readHistoryStamp,
+} from "@cm/protocol";
+import type { ServerMessageHandler } from "./options.js";
+import { messageId, originHash } from "./ordering/delivered-fingerprints.js";
+import { ChannelTracker, type SequenceTracker } from "./ordering/sequence-tracker.js";
+import type { OrderedMessage } from "./recovery/ordered-message.js";
+import type { OrderedRoom } from "./recovery/ordered-room.js";
+import type { IncomingRequests } from "./requests/incoming-requests.js";
+import type { PendingRequests } from "./requests/pending-requests.js";
+import type { SubscribedRoom } from "./rooms/room-subscriptions.js";
+
+/** Who takes what comes in. */
+export interface BusReceiverOptions {
+  readonly serverId: string;
+  readonly local: LocalDelivery;
+  readonly onServerMessage: ServerMessageHandler;
+  readonly requests: IncomingRequests;
+  readonly pending: PendingRequests;
+  /** Messages are missing; the room is `undefined` for this server's own channel. */
+  readonly onMissed: (room: string | undefined, origin: string, missed: number) => void;
+}
+
+const NOBODY: readonly string[] = Object.freeze([]);
+
+/** What comes in over the bus: checked, counted, each message once, and handed on. */
+export class BusReceiver {
+  /** The messages that arrived on this server's own channel. */
+  readonly direct = new ChannelTracker();
+  /** The requests and answers that arrived there. */
+  readonly #control = new ChannelTracker();
+  readonly counts = {
+    received: 0,
+    filled: 0,
+    duplicates: 0,
+    damaged: 0,
+    unknownVersion: 0,
+    unknownOperations: 0,
+    lateAnswers: 0,
+  };
+  readonly #options: BusReceiverOptions;
+
+  constructor(options: BusReceiverOptions) {
+    this.#options = options;
+  }
+
+  onRoomMessage(room: SubscribedRoom, bytes: Uint8Array): void {
+    const inbound = room.arrivals.recognise(bytes);
+    if (inbound?.header !== undefined) {
+      const payload = bytes.subarray(inbound.header.bytes);
+      this.#deliverToRoom(room, inbound, readEnvelopePosition(bytes), payload, NOBODY);
+      return;
+    }
+    const message = this.#decodeOf(room.name, bytes);
+    if (message !== undefined) {
+      this.#deliverToRoom(room, room.arrivals.of(message), message, message.payload, message.except);
+    }
+  }
+
+  /** What a message in a room's history says; `undefined`, and counted, where it is damaged. */
+  readStored(room: string, bytes: Uint8Array): Omit<OrderedMessage, "at"> | undefined {
+    const message = this.#decodeOf(room, bytes);
+    if (message === undefined) return undefined;
+    const { origin, epoch, sequence, payload, except } = message;
+    if (isUtf8(payload)) return { id: messageId(originHash(origin), epoch, sequence), payload, except };
+    this.counts.damaged++;
+    return undefined;
+  }
+
+  onDirectMessage(bytes: Uint8Array): void {
+    const message = this.#decode(bytes);
+    if (message === undefined) return;
+    const deliver = this.#directDelivery(message);
+    if (deliver === undefined) this.counts.damaged++;
+    else if (message.kind === "control" ? this.#isFirst(message) : this.#isFreshDirect(message)) deliver();
+  }
+
+  /** Of requests and answers only what comes twice matters: who asked finds out what was lost. */
+  #isFirst(message: CrossServerMessage): boolean {
+    const isFirst = this.#control.of(message).judge(message).kind !== "duplicate";
+    if (isFirst) this.counts.received++;
+    else this.counts.duplicates++;
+    return isFirst;
+  }
+
+  #isFreshDirect(message: CrossServerMessage): boolean {
+    return this.#isFresh(this.direct.of(message), message, undefined);
+  }
+
+  #deliverToRoom(
+    room: SubscribedRoom,
+    inbound: SequenceTracker,
+    position: EnvelopePosition,
+    payload: Uint8Array,
+    except: readonly string[],
+  ): void {
+    // Members here got it when it was published.
+    if (!room.hearsItself && inbound.origin === this.#options.serverId) return;
+    // A text frame that is not UTF-8 makes a browser give up its connection.
+    if (!isUtf8(payload)) this.counts.damaged++;
+    else if (room.stream !== undefined && inbound.isStamped)
+      this.#take(room.stream, inbound, position, payload, except);
+    // Where the room is not held for recoverable, the notice of another history says nothing.
+    else if (inbound.isStamped && readHistoryStamp(payload)?.offset === 0) return;
+    else if (this.#isFresh(inbound, position, room.name)) this.#options.local.toRoom(room.name, payload, except);
+  }
+
+  /** Its place in the history is what counts, and not its publisher's number. */
+  #take(
+    stream: OrderedRoom,
+    { originHash: origin }: SequenceTracker,
+    { epoch, sequence }: EnvelopePosition,
+    payload: Uint8Array,
+    except: readonly string[],
+  ): void {
+    const at = readHistoryStamp(payload);
+    if (at === undefined) this.counts.damaged++;
+    else stream.take({ at, id: messageId(origin, epoch, sequence), payload, except });
+  }
+
+  /** How a message on this server's own channel is handed on; `undefined` where it does not belong there. */
+  #directDelivery(message: CrossServerMessage): (() => void) | undefined {
+    const { kind, target, payload } = message;
+    const { local, serverId, onServerMessage } = this.#options;
+    if (kind === "server") return target === serverId ? () => onServerMessage(message) : undefined;
+    if (kind === "control") return target === serverId ? this.#controlDelivery(message) : undefined;
+    if (!isUtf8(payload)) return undefined;
+    if (kind === "connection") return () => local.toConnection(target, payload);
+    if (kind === "user") return () => local.toUser(target, payload);
+    return undefined;
+  }
+
+  #controlDelivery(message: CrossServerMessage): (() => void) | undefined {
+    // One without a number could not be answered, nor told from its own repetition.
+    if (message.sequence === 0) return undefined;
+    const { origin } = message;
+    const { requests, pending } = this.#options;
+    const decoded = decodeControl(message.payload);
+    if (!decoded.ok) {
+      const { error } = decoded;
+      if (error.code !== "operation-unknown") return undefined;
+      return () => {
+        this.counts.unknownOperations++;
+        requests.refuse(origin, message, error);
+      };
+    }
+    const control = decoded.value;
+    if (control.type === "request") {
+      return () => requests.take(origin, message, control.operation, control.timeoutMs);
+    }
+    return () => {
+      if (!pending.take(origin, control.to, control.outcome)) this.counts.lateAnswers++;
+    };
+  }
+
+  /** A message of that room. */
+  #decodeOf(room: string, bytes: Uint8Array): CrossServerMessage | undefined {
+    const message = this.#decode(bytes);
+    if (message === undefined || (message.kind === "room" && message.target === room)) return message;
+    this.counts.damaged++;
+    return undefined;
+  }
+
+  #decode(bytes: Uint8Array): CrossServerMessage | undefined {
+    const decoded = decodeEnvelope(bytes);
+    if (decoded.ok) return decoded.value;
+    if (decoded.error.code === "envelope-version") this.counts.unknownVersion++;
+    else this.counts.damaged++;
+    return undefined;
+  }
+
+  #isFresh(inbound: SequenceTracker, position: EnvelopePosition, room: string | undefined): boolean {
+    const arrival = inbound.judge(position);
+    if (arrival.kind === "duplicate") {
+      this.counts.duplicates++;
+      return false;
+    }
+    if (arrival.kind === "after-gap") this.#options.onMissed(room, inbound.origin, arrival.missed);
+    this.counts.received++;
+    return true;
+  }
+}

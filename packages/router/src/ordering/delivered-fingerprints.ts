@@ -1,0 +1,46 @@
+/** So many of a room's latest messages are known again; a power of two. Some 800 bytes a room. */
+const COUNT = 64;
+
+/** Which messages were delivered under the latest offsets of a history. */
+export class DeliveredFingerprints {
+  readonly #offsets = new Float64Array(COUNT);
+  readonly #ids = new Uint32Array(COUNT);
+  #latest = 0;
+
+  add(offset: number, id: number): void {
+    const place = offset % COUNT;
+    this.#offsets[place] = offset;
+    this.#ids[place] = id;
+    this.#latest = offset;
+  }
+
+  /** Whether the message is the one that was delivered under this offset; `undefined` where that is not known. */
+  isSame(offset: number, id: number): boolean | undefined {
+    const place = offset % COUNT;
+    if (offset === 0 || this.#offsets[place] !== offset) return undefined;
+    return this.#ids[place] === id;
+  }
+
+  /** The lowest offset that may be known; 0 where none is. */
+  get oldest(): number {
+    return this.#latest === 0 ? 0 : Math.max(1, this.#latest - COUNT + 1);
+  }
+
+  clear(): void {
+    this.#offsets.fill(0);
+    this.#latest = 0;
+  }
+}
+
+/** Tells messages of a room apart, as long as no two by chance agree: one of 4 billion would. */
+export function messageId(origin: number, epoch: number, sequence: number): number {
+  const hash = Math.imul(epoch ^ origin, 0x85ebca6b) ^ Math.imul(sequence, 0xc2b2ae35);
+  return (hash ^ (hash >>> 15)) >>> 0;
+}
+
+/** What a server's id counts for in {@link messageId}: made once for each, and not for each message. */
+export function originHash(serverId: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < serverId.length; i++) hash = Math.imul(hash ^ serverId.charCodeAt(i), 0x01000193);
+  return hash >>> 0;
+}

@@ -1,0 +1,150 @@
+import { type CrossServerMessage, decodeEnvelope, encodeEnvelope } from "@cm/protocol";
+import { describe, expect, it } from "vitest";
+import { ChannelTracker as Origins, type Verdict } from "./sequence-tracker.js";
+
+const at = (epoch: number, sequence: number) => ({ epoch, sequence });
+
+function bytesOf(origin: string, target: string, position: { epoch: number; sequence: number }): Uint8Array {
+  return encodeEnvelope({ kind: "room", origin, target, except: [], payload: new Uint8Array(3), ...position });
+}
+
+function messageOf(origin: string, position: { epoch: number; sequence: number }): CrossServerMessage {
+  const decoded = decodeEnvelope(bytesOf(origin, "lobby", position));
+  if (!decoded.ok) throw decoded.error;
+  return decoded.value;
+}
+
+/** Judges as a receiver does: the origin first, then the position. */
+class ChannelTracker {
+  readonly #origins = new Origins();
+
+  judge(origin: string, position: { epoch: number; sequence: number }): Verdict {
+    return this.#origins.of(messageOf(origin, position)).judge(position);
+  }
+}
+
+describe("ChannelTracker", () => {
+  it("takes numbers that follow each other", () => {
+    const arrivals = new ChannelTracker();
+    expect([1, 2, 3].map((sequence) => arrivals.judge("a", at(7, sequence)).kind)).toEqual(["fresh", "fresh", "fresh"]);
+  });
+
+  it("takes whatever comes first for the beginning", () => {
+    expect(new ChannelTracker().judge("a", at(7, 900))).toEqual({ kind: "fresh" });
+  });
+
+  it("knows a number that was passed already", () => {
+    const arrivals = new ChannelTracker();
+    for (const sequence of [5, 6, 7]) arrivals.judge("a", at(1, sequence));
+    expect(arrivals.judge("a", at(1, 7)).kind).toBe("duplicate");
+    expect(arrivals.judge("a", at(1, 5)).kind).toBe("duplicate");
+    expect(arrivals.judge("a", at(1, 8)).kind).toBe("fresh");
+  });
+
+  it("counts what is missing, once", () => {
+    const arrivals = new ChannelTracker();
+    arrivals.judge("a", at(1, 1));
+    expect(arrivals.judge("a", at(1, 5))).toEqual({ kind: "after-gap", missed: 3 });
+    expect(arrivals.judge("a", at(1, 6))).toEqual({ kind: "fresh" });
+  });
+
+  it("keeps origins apart", () => {
+    const arrivals = new ChannelTracker();
+    arrivals.judge("a", at(1, 10));
+    expect(arrivals.judge("b", at(1, 3)).kind).toBe("fresh");
+    expect(arrivals.judge("a", at(1, 11)).kind).toBe("fresh");
+  });
+
+  it("begins anew with a new numbering, and counts what that one had before", () => {
+    const arrivals = new ChannelTracker();
+    arrivals.judge("a", at(1, 10));
+    expect(arrivals.judge("a", at(2, 1))).toEqual({ kind: "fresh" });
+    expect(arrivals.judge("a", at(3, 4))).toEqual({ kind: "after-gap", missed: 3 });
+  });
+
+  it("lets what is not numbered pass", () => {
+    const arrivals = new ChannelTracker();
+    expect([0, 0].map((sequence) => arrivals.judge("a", at(0, sequence)).kind)).toEqual(["fresh", "fresh"]);
+  });
+
+  it("recognises the origins that it knows by the bytes alone, and nothing else", () => {
+    const origins = new Origins();
+    expect(origins.recognise(bytesOf("a", "lobby", at(1, 1)))).toBeUndefined();
+    const a = origins.of(messageOf("a", at(1, 1)));
+    const b = origins.of(messageOf("b", at(1, 1)));
+    expect(origins.recognise(bytesOf("a", "lobby", at(9, 77)))).toBe(a);
+    expect(origins.recognise(bytesOf("b", "lobby", at(1, 2)))).toBe(b);
+    expect(origins.recognise(bytesOf("c", "lobby", at(1, 2)))).toBeUndefined();
+    expect(origins.recognise(bytesOf("a", "another", at(1, 2)))).toBeUndefined();
+    expect(origins.recognise(new Uint8Array(3))).toBeUndefined();
+    const damaged = bytesOf("a", "lobby", at(1, 2));
+    damaged[13] = 0xff;
+    expect(origins.recognise(damaged)).toBeUndefined();
+  });
+
+  describe("compared with what an origin says of itself", () => {
+    const told = (epoch: number, sequence: number, isWhole = false) => ({ epoch, sequence, isWhole });
+
+    /** What is known of an origin after these arrived, an interruption, and those arrived. */
+    function heard(before: readonly [number, number][], since: readonly [number, number][] = []) {
+      const origins = new Origins();
+      const inbound = origins.of(messageOf("a", at(1, 1)));
+      for (const [epoch, sequence] of before) inbound.judge(at(epoch, sequence));
+      origins.settle();
+      for (const [epoch, sequence] of since) inbound.judge(at(epoch, sequence));
+      return inbound;
+    }
+
+    it("miss what it numbered beyond the last that came", () => {
+      expect(heard([[7, 3]]).missing(told(7, 3))).toBe(0);
+      expect(heard([[7, 3]]).missing(told(7, 8))).toBe(5);
+      expect(heard([[7, 3]], [[7, 9]]).missing(told(7, 8))).toBe(0);
+    });
+
+    it("miss the beginning of what began after the subscription, and can't say where it began before", () => {
+      expect(heard([]).missing(told(7, 4, true))).toBe(4);
+      expect(heard([]).missing(told(7, 4, false))).toBeUndefined();
+      expect(heard([], [[7, 3]]).missing(told(7, 4, true))).toBe(3);
+      expect(heard([], [[7, 3]]).missing(told(7, 4, false))).toBeUndefined();
+      expect(heard([], [[7, 1]]).missing(told(7, 2, false))).toBe(1);
+    });
+
+    it("can't say what is missing of a numbering that was given up", () => {
+      expect(heard([[7, 3]]).missing(told(8, 2, true))).toBeUndefined();
+      expect(heard([[7, 3]], [[8, 1]]).missing(told(8, 1, true))).toBeUndefined();
+      expect(heard([[7, 3]]).missing(told(0, 0))).toBeUndefined();
+    });
+
+    it("miss nothing of one that has numbered nothing", () => {
+      expect(heard([]).missing(told(0, 0))).toBe(0);
+      // It began between its answer and now.
+      expect(heard([], [[7, 1]]).missing(told(0, 0))).toBe(0);
+    });
+
+    it("go on from what it said, and miss nothing twice", () => {
+      for (const [before, position, next] of [
+        [[[7, 3]], told(7, 8), at(7, 9)],
+        [[[7, 3]], told(8, 5), at(8, 6)],
+        [[], told(7, 4), at(7, 5)],
+      ] as const) {
+        const inbound = heard(before.map(([epoch, sequence]) => [epoch, sequence]));
+        inbound.catchUp(position);
+        expect(inbound.missing(position)).toBe(0);
+        expect(inbound.judge(position).kind).toBe("duplicate");
+        expect(inbound.judge(next).kind).toBe("fresh");
+      }
+      const gone = heard([[7, 3]]);
+      gone.catchUp(told(0, 0));
+      expect(gone.missing(told(0, 0))).toBe(0);
+    });
+
+    it("keep what has arrived since where that is later than what it said", () => {
+      const inbound = heard([[7, 3]], [[9, 1]]);
+      inbound.catchUp(told(8, 5));
+      expect(inbound.judge(at(9, 2)).kind).toBe("fresh");
+      const same = heard([[7, 3]], [[7, 9]]);
+      same.catchUp(told(7, 5));
+      expect(same.judge(at(7, 9)).kind).toBe("duplicate");
+    });
+  });
+});

@@ -1,0 +1,111 @@
+import {
+  createEnvelopeHeader,
+  type EnvelopeHeader,
+  type EnvelopePosition,
+  type EnvelopeRoute,
+  type HistoryDraft,
+  type NumberingPosition,
+} from "@cm/protocol";
+
+const NO_NUMBERING: NumberingPosition = { epoch: 0, sequence: 0, ageMs: 0 };
+
+/** What this server publishes on one channel: its numbers, and the header that its messages share. */
+export class Sequencer<Channel> {
+  readonly channel: Channel;
+  /**
+   * Random and not a clock: a server that restarts under its old id must not repeat an
+   * epoch, or its first messages would pass for duplicates.
+   */
+  readonly #epoch = crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
+  readonly #header: EnvelopeHeader | undefined;
+  readonly #beganAt = performance.now();
+  #last = 0;
+
+  /** With a route where all messages on the channel have the same one. */
+  constructor(channel: Channel, route: EnvelopeRoute | undefined) {
+    this.channel = channel;
+    this.#header = route === undefined ? undefined : createEnvelopeHeader(route);
+  }
+
+  /** The next message of this channel, on its own route or on the one given. */
+  message(frame: Uint8Array | string, route?: EnvelopeRoute): Buffer {
+    return this.#write(frame, this.#headerFor(route), this.#next());
+  }
+
+  /** The same for a history, which puts its stamp behind the first byte of the frame. */
+  draft(frame: Uint8Array | string, origin: string, route?: EnvelopeRoute): HistoryDraft {
+    const header = this.#headerFor(route);
+    const position = this.#next();
+    const message = this.#write(frame, header, position);
+    const cut = header.bytes + 1;
+    return { before: message.subarray(0, cut), after: message.subarray(cut), sender: { origin, ...position } };
+  }
+
+  /** How far it has come. */
+  get position(): NumberingPosition {
+    return { epoch: this.#epoch, sequence: this.#last, ageMs: performance.now() - this.#beganAt };
+  }
+
+  #headerFor(route: EnvelopeRoute | undefined): EnvelopeHeader {
+    const header = route === undefined ? this.#header : createEnvelopeHeader(route);
+    if (header === undefined) throw new TypeError("A channel without a route of its own needs one for each message.");
+    return header;
+  }
+
+  #write(frame: Uint8Array | string, header: EnvelopeHeader, position: EnvelopePosition): Buffer {
+    const isText = typeof frame === "string";
+    const message = Buffer.allocUnsafe(header.bytes + (isText ? Buffer.byteLength(frame) : frame.length));
+    header.write(message, position);
+    if (isText) message.write(frame, header.bytes);
+    else message.set(frame, header.bytes);
+    return message;
+  }
+
+  #next(): EnvelopePosition {
+    this.#last++;
+    return { epoch: this.#epoch, sequence: this.#last };
+  }
+}
+
+/**
+ * The channels that this server publishes on. Their number is bounded: the oldest is
+ * forgotten, and one that was forgotten begins again at 1 under another epoch, which
+ * receivers take for a new beginning.
+ */
+export class Sequencers<Row extends Sequencer<unknown>> {
+  readonly #rows = new Map<string, Row>();
+  readonly #max: number;
+  readonly #make: (name: string) => Row;
+
+  constructor(max: number, make: (name: string) => Row) {
+    this.#max = max;
+    this.#make = make;
+  }
+
+  get size(): number {
+    return this.#rows.size;
+  }
+
+  /** The channel of this name. What `make` throws for a bad name leaves nothing behind. */
+  of(name: string): Row {
+    let row = this.#rows.get(name);
+    if (row === undefined) {
+      row = this.#make(name);
+      if (this.#rows.size >= this.#max) this.#forgetOldest();
+      this.#rows.set(name, row);
+    }
+    return row;
+  }
+
+  /** How far the numbering of this name has come; a sequence of 0 where there is none. */
+  position(name: string): NumberingPosition {
+    return this.#rows.get(name)?.position ?? NO_NUMBERING;
+  }
+
+  #forgetOldest(): void {
+    for (const name of this.#rows.keys()) {
+      this.#rows.delete(name);
+      return;
+    }
+  }
+}

@@ -1,0 +1,403 @@
+import { createRedisStore } from "@cm/redis-store";
+import {
+  askRedis,
+  eventually,
+  freshPrefix,
+  type RedisServer,
+  startFaultProxy,
+  startRedis,
+  startRedisCluster,
+} from "@cm/test-kit";
+import { describe, expect, it, onTestFinished } from "vitest";
+import type { RouterOptions } from "../options.js";
+import { bytes, type Server, startServer } from "../router.fixture.js";
+
+interface Pair {
+  readonly redis: RedisServer;
+  readonly a: Server;
+  readonly b: Server;
+  readonly start: (id: string, options?: Partial<RouterOptions>) => Promise<Server>;
+}
+
+/** Two servers on a Redis of their own. */
+async function startPair(options?: Partial<RouterOptions>): Promise<Pair> {
+  const redis = await startRedis();
+  onTestFinished(() => redis.close());
+  const prefix = freshPrefix();
+  const start = (id: string, more?: Partial<RouterOptions>): Promise<Server> =>
+    startServer(id, createRedisStore({ url: redis.url, prefix, onError: () => undefined }), { ...options, ...more });
+  const a = await start("a");
+  const b = await start("b");
+  return { redis, a, b, start };
+}
+
+/** Breaks the subscribing connections of these servers, by the order in which they were opened last. */
+async function cut({ redis }: Pick<Pair, "redis">, ...places: readonly number[]): Promise<void> {
+  const list = String(await askRedis(redis.port, "CLIENT", "LIST", "TYPE", "pubsub"));
+  const ids = [...list.matchAll(/^id=(\d+)/gm)].map(([, id]) => Number(id)).sort((x, y) => x - y);
+  for (const place of places) expect(await askRedis(redis.port, "CLIENT", "KILL", "ID", String(ids[place]))).toBe(1);
+}
+
+const FIRST = 0;
+
+/** Ends a server as it should end. */
+async function end({ router, store, lease }: Server): Promise<void> {
+  await router.close();
+  await store.servers.release(lease);
+  await store.close();
+}
+
+/** Resolves when the server is known to have heard everything up to a moment after the call. */
+async function heardSinceNow({ store }: Server): Promise<void> {
+  const provenAt = (): number => performance.now() - (store.link.status().lastProbeMs ?? Number.POSITIVE_INFINITY);
+  // The first may have been on its way.
+  for (let probes = 0; probes < 2; probes++) {
+    const before = provenAt();
+    await eventually(() => expect(provenAt()).toBeGreaterThan(before + 100));
+  }
+}
+
+async function publish(server: Server, room: string, ...texts: readonly string[]): Promise<void> {
+  await Promise.all(texts.map((text) => server.router.toRoom(room, bytes(text))));
+}
+
+const textsOf = (server: Server): string[] => server.sockets.rooms.map((message) => message.text);
+
+/** Messages to rooms that a server was told to have missed, where that was told with numbers. */
+const missedBy = (server: Server, origin: string): number =>
+  server.gaps.reduce((sum, { room, known }) => sum + (room && known?.origin === origin ? known.missed : 0), 0);
+
+describe("after an interruption", () => {
+  it("the number of messages missed is told exactly, without any further publish", async () => {
+    const pair = await startPair();
+    const { a, b } = pair;
+    await Promise.all([a.router.enter("lobby"), b.router.enter("lobby")]);
+    await publish(b, "lobby", "before");
+    await eventually(() => expect(textsOf(a)).toEqual(["before"]));
+    await cut(pair, FIRST);
+    await publish(b, "lobby", "1", "2", "3");
+    await eventually(() => expect(a.gaps).toEqual([{ room: "lobby", known: { origin: "b", missed: 3 } }]));
+    // It goes on from there, and says nothing twice.
+    await publish(b, "lobby", "after");
+    await eventually(() => expect(textsOf(a)).toEqual(["before", "after"]));
+    expect(a.gaps).toHaveLength(1);
+    expect(a.router.stats()).toMatchObject({ gaps: 1, missed: 3, resumedUncertain: 0 });
+    expect(b.gaps).toEqual([]);
+  });
+
+  it("nothing is told where nothing was published", async () => {
+    const pair = await startPair();
+    const { a, b } = pair;
+    await Promise.all([a.router.enter("lobby"), b.router.enter("lobby"), a.router.enter("quiet")]);
+    await publish(b, "lobby", "before");
+    await publish(a, "lobby", "own");
+    await eventually(() => expect([textsOf(a).length, textsOf(b).length]).toEqual([2, 2]));
+    await cut(pair, 0, 1);
+    // Two rooms and the server's own channel; one room and the channel.
+    await eventually(() => expect(a.router.stats()).toMatchObject({ interruptions: 3, resumedWhole: 3 }));
+    await eventually(() => expect(b.router.stats()).toMatchObject({ interruptions: 2, resumedWhole: 2 }));
+    expect([...a.gaps, ...b.gaps]).toEqual([]);
+  });
+
+  it("this server's own messages are counted too", async () => {
+    const pair = await startPair();
+    const { a } = pair;
+    await a.router.enter("lobby");
+    await publish(a, "lobby", "before");
+    await eventually(() => expect(textsOf(a)).toEqual(["before"]));
+    await cut(pair, FIRST);
+    await publish(a, "lobby", "1", "2");
+    await eventually(() => expect(a.gaps).toEqual([{ room: "lobby", known: { origin: "a", missed: 2 } }]));
+    expect(a.router.stats().resumedUncertain).toBe(0);
+  });
+
+  it("messages of a server that had not published before are counted, since its numbering is younger than the subscription", async () => {
+    const pair = await startPair();
+    const { a, b } = pair;
+    await a.router.enter("lobby");
+    // Younger by more than an answer takes, which is as exactly as it can be told.
+    for (let i = 0; i < 30; i++) await a.router.control("b", { type: "ping" }, { timeoutMs: 10_000 });
+    await cut(pair, FIRST);
+    await publish(b, "lobby", "1", "2");
+    await eventually(() => expect(a.gaps).toEqual([{ room: "lobby", known: { origin: "b", missed: 2 } }]));
+    await publish(b, "lobby", "after");
+    await eventually(() => expect(textsOf(a)).toEqual(["after"]));
+    expect(a.gaps).toHaveLength(1);
+  });
+
+  it("members are told once that it can't be known, where a server published before the subscription only", async () => {
+    const pair = await startPair();
+    const { a, b } = pair;
+    await publish(b, "lobby", "nobody there");
+    await a.router.enter("lobby");
+    await cut(pair, FIRST);
+    await eventually(() => expect(a.gaps).toEqual([{ room: "lobby", known: undefined }]));
+    await cut(pair, FIRST, 1);
+    await eventually(() => expect(a.router.stats()).toMatchObject({ interruptions: 4, resumedWhole: 3 }));
+    expect(a.gaps).toHaveLength(1);
+  });
+
+  it("members are told once that it can't be known, where a server that had published is gone", async () => {
+    const pair = await startPair();
+    const { a } = pair;
+    const c = await pair.start("c");
+    await Promise.all([a.router.enter("lobby"), a.router.enter("other")]);
+    await publish(c, "lobby", "last words");
+    await eventually(() => expect(textsOf(a)).toEqual(["last words"]));
+    await end(c);
+    await heardSinceNow(a);
+    await cut(pair, FIRST);
+    await eventually(() => expect(a.router.stats()).toMatchObject({ resumedUncertain: 1, resumedWhole: 2 }));
+    expect(a.gaps).toEqual([{ room: "lobby", known: undefined }]);
+    await cut(pair, 0, 1);
+    await eventually(() => expect(a.router.stats()).toMatchObject({ interruptions: 6, resumedWhole: 5 }));
+    expect(a.gaps).toHaveLength(1);
+  });
+
+  describe("during which others went", () => {
+    interface Cut {
+      readonly prefix: string;
+      readonly redis: RedisServer;
+      /** The one that is interrupted, in the rooms `lobby` and `quiet`. */
+      readonly a: Server;
+      readonly start: (id: string) => Promise<Server>;
+      readonly resume: () => Promise<void>;
+    }
+
+    /** A server whose link is cut, and others whose links hold. */
+    async function startCut(before: (start: Cut["start"]) => Promise<unknown> = async () => undefined): Promise<Cut> {
+      const redis = await startRedis();
+      onTestFinished(() => redis.close());
+      const proxy = await startFaultProxy(redis.port);
+      onTestFinished(() => proxy.close());
+      const prefix = freshPrefix();
+      const startAt = (id: string, port: number): Promise<Server> =>
+        startServer(id, createRedisStore({ url: `redis://127.0.0.1:${port}`, prefix, onError: () => undefined }));
+      const start = (id: string): Promise<Server> => startAt(id, redis.port);
+      const a = await startAt("a", proxy.port);
+      await Promise.all([a.router.enter("lobby"), a.router.enter("quiet"), before(start)]);
+      await heardSinceNow(a);
+      await proxy.set({ kind: "cut" });
+      return { prefix, redis, a, start, resume: () => proxy.set({ kind: "pass" }) };
+    }
+
+    const UNCERTAIN = ["lobby", "quiet"].map((room) => ({ room, known: undefined }));
+    const byRoom = (x: { room?: string | undefined }, y: { room?: string | undefined }): number =>
+      String(x.room).localeCompare(String(y.room));
+    const toldTo = (server: Server) => server.gaps.filter(({ room }) => room !== undefined).sort(byRoom);
+
+    it("members are told that it can't be known, where one went that had never published before", async () => {
+      let c: Server | undefined;
+      const { a, resume } = await startCut(async (start) => {
+        c = await start("c");
+      });
+      if (c === undefined) throw new Error("The server was started.");
+      await publish(c, "lobby", "last", "words");
+      await end(c);
+      await resume();
+      await eventually(() => expect(toldTo(a)).toEqual(UNCERTAIN));
+    });
+
+    it("members are told that it can't be known, where one came and went", async () => {
+      const { a, start, resume } = await startCut();
+      const c = await start("c");
+      await publish(c, "lobby", "first", "and", "last");
+      await end(c);
+      await resume();
+      await eventually(() => expect(toldTo(a)).toEqual(UNCERTAIN));
+    });
+
+    it("members are told that it can't be known, where the store forgot who went", async () => {
+      const { a, start, resume, redis, prefix } = await startCut();
+      const c = await start("c");
+      await publish(c, "lobby", "unheard");
+      await end(c);
+      expect(await askRedis(redis.port, "DEL", `${prefix}:{servers}.recently-gone`)).toBe(1);
+      await start("d");
+      await resume();
+      await eventually(() => expect(toldTo(a)).toEqual(UNCERTAIN));
+    });
+
+    it("members of rooms that missed nothing are told nothing, where nobody went but one came", async () => {
+      const { a, start, resume } = await startCut();
+      const c = await start("c");
+      await publish(c, "lobby", "1", "2");
+      await resume();
+      await eventually(() => expect(a.router.stats()).toMatchObject({ interruptions: 3, resumedWhole: 2 }));
+      expect(toldTo(a)).toEqual([{ room: "lobby", known: { origin: "c", missed: 2 } }]);
+    });
+  });
+
+  it("members of all rooms are told that it can't be known, where a living server does not answer", async () => {
+    const pair = await startPair();
+    const { a, b } = pair;
+    const c = await pair.start("c");
+    await Promise.all([a.router.enter("lobby"), a.router.enter("quiet")]);
+    await publish(b, "lobby", "before");
+    await eventually(() => expect(textsOf(a)).toEqual(["before"]));
+    // Its lease lives on: it may have published while nobody listened here.
+    await c.router.close();
+    await c.store.close();
+    await cut(pair, FIRST);
+    await publish(b, "lobby", "1");
+    // What others can tell does not wait for it.
+    await eventually(() => expect(a.gaps).toEqual([{ room: "lobby", known: { origin: "b", missed: 1 } }]));
+    await eventually(() => expect(a.router.stats().resumedUncertain).toBe(3));
+    expect(a.gaps.slice(1).map(({ room, known }) => [room, known])).toEqual(
+      expect.arrayContaining([
+        ["lobby", undefined],
+        ["quiet", undefined],
+        [undefined, undefined],
+      ]),
+    );
+  });
+
+  it("members are told that it can't be known, where the registry has lost this very server", async () => {
+    const pair = await startPair();
+    const { a } = pair;
+    await a.router.enter("lobby");
+    await askRedis(pair.redis.port, "FLUSHALL");
+    await cut(pair, FIRST);
+    await eventually(() => expect(a.gaps).toContainEqual({ room: "lobby", known: undefined }));
+  });
+
+  it("members are told at once that it can't be known, where the router has no registry", async () => {
+    const redis = await startRedis();
+    onTestFinished(() => redis.close());
+    const store = createRedisStore({ url: redis.url, prefix: freshPrefix(), onError: () => undefined });
+    // A registry that is left out, which an option of `undefined` can't say.
+    const a = await startServer("a", store, { servers: undefined } as unknown as Partial<RouterOptions>);
+    await a.router.enter("lobby");
+    await cut({ redis }, FIRST);
+    await eventually(() => expect(a.gaps).toContainEqual({ room: "lobby", known: undefined }));
+  });
+
+  it("a thousand rooms lead to one question", async () => {
+    const pair = await startPair();
+    const { a, b } = pair;
+    const rooms = Array.from({ length: 1_000 }, (_, i) => `room-${i}`);
+    await Promise.all(rooms.map((room) => a.router.enter(room)));
+    await Promise.all(rooms.map((room) => publish(b, room, "before")));
+    await eventually(() => expect(textsOf(a)).toHaveLength(1_000));
+    await cut(pair, FIRST);
+    await Promise.all(rooms.slice(0, 400).map((room) => publish(b, room, "lost")));
+    await eventually(() => expect(a.router.stats()).toMatchObject({ interruptions: 1_001, resumedWhole: 601 }));
+    expect(a.gaps).toHaveLength(400);
+    expect(a.router.stats()).toMatchObject({ gaps: 400, missed: 400, resumedUncertain: 0 });
+    expect(b.router.stats().received).toBe(1);
+  });
+
+  it("holes among direct messages are told too", async () => {
+    const pair = await startPair();
+    const { a, b } = pair;
+    await b.router.toServer("a", bytes("before"));
+    await eventually(() => expect(a.messages).toHaveLength(1));
+    await cut(pair, FIRST);
+    expect(await Promise.all([1, 2].map(() => b.router.toServer("a", bytes("lost"))))).toEqual([
+      "not-found",
+      "not-found",
+    ]);
+    await eventually(() => expect(a.gaps).toEqual([{ room: undefined, known: { origin: "b", missed: 2 } }]));
+  });
+
+  it("direct messages are told of once as uncertain, where they were sent to an earlier server of this id only", async () => {
+    const pair = await startPair();
+    const { a, b } = pair;
+    // Nobody hears it: it is numbered all the same.
+    expect(await a.router.toServer("late", bytes("too early"))).toBe("not-found");
+    const late = await pair.start("late");
+    await cut(pair, 2);
+    await eventually(() => expect(late.gaps).toEqual([{ room: undefined, known: undefined }]));
+    await cut(pair, 2);
+    await eventually(() => expect(late.router.stats()).toMatchObject({ interruptions: 2, resumedWhole: 1 }));
+    expect([...a.gaps, ...b.gaps, ...late.gaps]).toHaveLength(1);
+  });
+
+  it("a dozen servers that are all interrupted at once find out from each other", async () => {
+    const pair = await startPair();
+    const others = await Promise.all(Array.from({ length: 10 }, (_, i) => pair.start(`s${i}`)));
+    const servers = [pair.a, pair.b, ...others];
+    const rooms = ["lobby", "quiet"];
+    for (const room of rooms) await Promise.all(servers.map((server) => server.router.enter(room)));
+    await Promise.all(servers.map((server) => publish(server, "lobby", "before")));
+    await eventually(() => {
+      for (const server of servers) expect(textsOf(server)).toHaveLength(servers.length);
+    });
+    await cut(pair, ...servers.keys());
+    await Promise.all(servers.map((server) => publish(server, "lobby", "1", "2")));
+    await eventually(() => {
+      for (const server of servers) {
+        const missed = servers.map(({ id }) => missedBy(server, id)).reduce((sum, each) => sum + each, 0);
+        expect([server.id, textsOf(server).length + missed]).toEqual([server.id, servers.length * 3]);
+        // The quiet room, and the server's own channel.
+        expect(server.router.stats()).toMatchObject({ interruptions: 3, resumedUncertain: 0 });
+        expect(server.gaps.filter(({ room }) => room !== "lobby")).toEqual([]);
+      }
+    });
+    expect(servers.some((server) => missedBy(server, "a") > 0)).toBe(true);
+  });
+
+  it("every message has either arrived or been told of, once, however often it happens while others publish", async () => {
+    const pair = await startPair();
+    const { a, b } = pair;
+    const c = await pair.start("c");
+    await Promise.all([a, b, c].map((server) => server.router.enter("lobby")));
+    const publishers = [a, b, c];
+    const published = new Map(publishers.map(({ id }) => [id, 0]));
+    let isDone = false;
+    const publishing = publishers.map(async (server) => {
+      while (!isDone) {
+        const nth = (published.get(server.id) ?? 0) + 1;
+        published.set(server.id, nth);
+        await publish(server, "lobby", `${server.id} ${nth}`);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    });
+    for (let round = 1; round <= 4; round++) {
+      await cut(pair, 0, 1, 2);
+      await eventually(() => {
+        for (const server of publishers) expect(server.router.stats().interruptions).toBe(2 * round);
+      });
+    }
+    isDone = true;
+    await Promise.all(publishing);
+    await eventually(() => {
+      for (const server of publishers) {
+        for (const { id } of publishers) {
+          const arrived = textsOf(server).filter((text) => text.startsWith(id)).length;
+          expect([server.id, id, arrived + missedBy(server, id)]).toEqual([server.id, id, published.get(id)]);
+        }
+      }
+    });
+    expect(missedBy(a, "b")).toBeGreaterThan(0);
+    const { resumedUncertain, duplicates } = a.router.stats();
+    expect({ resumedUncertain, duplicates }).toEqual({ resumedUncertain: 0, duplicates: 0 });
+  });
+});
+
+it("in a Cluster, answers find their way, and what was missed is told exactly", async () => {
+  const cluster = await startRedisCluster();
+  onTestFinished(() => cluster.close());
+  const prefix = freshPrefix();
+  const [a, b] = await Promise.all(
+    ["a", "b"].map((id) => startServer(id, createRedisStore({ url: cluster.url, prefix, onError: () => undefined }))),
+  );
+  if (a === undefined || b === undefined) throw new Error("Two servers were started.");
+  expect(await a.router.toServer("b", bytes("x"), { confirmMs: 10_000 })).toBe("delivered");
+  expect(await b.router.control("a", { type: "ping" }, { timeoutMs: 10_000 })).toBe("done");
+  expect((await a.router.ask(bytes("?"), { timeoutMs: 10_000 })).missing.length).toBe(2);
+
+  const rooms = Array.from({ length: 30 }, (_, i) => `room-${i}`);
+  await Promise.all(rooms.map((room) => a.router.enter(room)));
+  await Promise.all(rooms.map((room) => publish(b, room, "before")));
+  await eventually(() => expect(textsOf(a)).toHaveLength(30));
+  for (const port of cluster.ports) await askRedis(port, "CLIENT", "KILL", "TYPE", "pubsub");
+  await Promise.all(rooms.map((room) => publish(b, room, "1", "2")));
+  await eventually(() => {
+    const { interruptions } = a.router.stats();
+    expect(interruptions).toBeGreaterThanOrEqual(rooms.length);
+    expect(textsOf(a).length + missedBy(a, "b")).toBe(90);
+  });
+  expect(missedBy(a, "b")).toBeGreaterThan(0);
+  expect(a.router.stats().resumedUncertain).toBe(0);
+});

@@ -1,0 +1,356 @@
+import { setMaxListeners } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  decodePositions,
+  type NumberingPosition,
+  type RegistrySnapshot,
+  type ServerOperation,
+  type ServerRegistry,
+  utf8ByteLength,
+} from "@cm/protocol";
+import type { ChannelTracker } from "../ordering/sequence-tracker.js";
+import type { Answer } from "../requests/pending-requests.js";
+import { Semaphore } from "../semaphore.js";
+
+/** A channel whose subscription was interrupted and is live again. */
+export interface ResumedChannel {
+  /** The room; `undefined` for this server's own channel. */
+  readonly name: string | undefined;
+  readonly arrivals: ChannelTracker;
+  /** When it was first subscribed, by `performance.now()`. */
+  readonly liveSinceMs: number;
+  /** Whether copies of this server's own messages are to arrive on it. */
+  readonly hearsItself: boolean;
+}
+
+/** What {@link GapDetection} needs. */
+export interface ReconciliationOptions {
+  readonly serverId: string;
+  readonly servers: Pick<ServerRegistry, "snapshot">;
+  readonly ask: (serverId: string, operation: ServerOperation, timeoutMs: number) => Promise<Answer>;
+  /** How far this server's numbering of a room has come. */
+  readonly roomPosition: (room: string) => NumberingPosition;
+  readonly isOpen: (channel: ResumedChannel) => boolean;
+  readonly onMissed: (channel: ResumedChannel, origin: string, missed: number) => void;
+  /** Messages may be missing, of anybody. */
+  readonly onUncertain: (channel: ResumedChannel) => void;
+  /** Nothing is missing. */
+  readonly onWhole: (channel: ResumedChannel) => void;
+  readonly onFault: (cause: unknown) => void;
+}
+
+/** Channels come back one after the other: so long after the last of them, and at most so long after the first. */
+const QUIET_MS = 50;
+const GATHER_MAX_MS = 500;
+
+/** A message and an answer may have come over different nodes: so long the message may be later. */
+const GRACE_MS = 200;
+
+/** The others' channels may have been interrupted too: so long they are asked again. */
+const ASK_FOR_MS = 3_000;
+const ATTEMPT_MS = 500;
+const PAUSE_MS = 100;
+
+/** All servers may have been interrupted at once, each with many rooms: Redis has others to serve too. */
+const ASKED_AT_ONCE = 8;
+
+/** Question and answer stay below the limits of both: 14 bytes are answered for each room. */
+const ROOMS_MAX = 4_000;
+const ROOM_BYTES_MAX = 60_000;
+
+/** Redis's clock and this one's: more than two that are kept by NTP drift apart. */
+const CLOCK_DRIFT = 0.001;
+
+/** An answer that took longer has a vague moment: it is asked for again, so often in all. */
+const PROMPT_MS = 20;
+const CENSUSES_MAX = 3;
+
+/** A snapshot, and when it was answered. */
+interface Counted {
+  readonly snapshot: RegistrySnapshot;
+  readonly answeredAtMs: number;
+  readonly tookMs: number;
+}
+
+/** A server's positions, and when it was asked for them. */
+interface Told {
+  readonly askedAtMs: number;
+  readonly own: NumberingPosition;
+  readonly rooms: ReadonlyMap<string, NumberingPosition>;
+}
+
+/** Who may have published during the interruptions, but this server. */
+interface Publishers {
+  /** Those that may be there. */
+  readonly present: ReadonlySet<string>;
+  /** Whether the list can be believed: one without this server itself was lost or is being built. */
+  readonly isComplete: boolean;
+  /** Whether somebody may have gone since this moment of the monotonic clock. */
+  readonly mayHaveLost: (sinceMs: number) => boolean;
+}
+
+/**
+ * Finds out what was missed while subscriptions were interrupted: asks every other
+ * server how far its numbering has come, once for all channels, and compares that with
+ * what has arrived.
+ */
+export class GapDetection {
+  readonly #options: ReconciliationOptions;
+  readonly #stop = new AbortController();
+  readonly #slots = new Semaphore(ASKED_AT_ONCE);
+  /** Each with the moment from which on it may have missed something. */
+  #gathered = new Map<ResumedChannel, number>();
+  #gatheringSince = 0;
+  #timer: NodeJS.Timeout | undefined;
+  /** Channels that are gathered or being compared, and how many rounds each is in. */
+  readonly #open = new Map<ResumedChannel, number>();
+
+  constructor(options: ReconciliationOptions) {
+    this.#options = options;
+    // One for each server that is waited for, and each takes itself off: as many as there are servers.
+    setMaxListeners(0, this.#stop.signal);
+  }
+
+  /** `sinceMs`: how long ago the channel was last known to hear everything; see `ResumeHandler`. */
+  resumed(channel: ResumedChannel, sinceMs: number): void {
+    if (this.#stop.signal.aborted) return;
+    if (!this.#gathered.has(channel)) {
+      // What arrived before the interruption is known; not so what arrives from now on.
+      if (!this.#open.has(channel)) channel.arrivals.settle();
+      this.#open.set(channel, (this.#open.get(channel) ?? 0) + 1);
+      if (this.#gathered.size === 0) this.#gatheringSince = performance.now();
+      // Before it was live there was nothing to miss.
+      this.#gathered.set(channel, Math.max(performance.now() - sinceMs, channel.liveSinceMs));
+    }
+    clearTimeout(this.#timer);
+    const leftMs = this.#gatheringSince + GATHER_MAX_MS - performance.now();
+    this.#timer = setTimeout(() => void this.#round(), Math.max(0, Math.min(QUIET_MS, leftMs)));
+  }
+
+  close(): void {
+    this.#stop.abort();
+    clearTimeout(this.#timer);
+    this.#gathered.clear();
+    this.#open.clear();
+  }
+
+  async #round(): Promise<void> {
+    const gathered = this.#gathered;
+    const channels = [...gathered.keys()];
+    this.#gathered = new Map();
+    try {
+      await this.#compare(channels, gathered);
+    } catch (error) {
+      // Only the end of the router interrupts a comparison.
+      if (!this.#stop.signal.aborted) this.#options.onFault(error);
+    } finally {
+      for (const channel of channels) {
+        const rounds = (this.#open.get(channel) ?? 1) - 1;
+        if (rounds === 0) this.#open.delete(channel);
+        else this.#open.set(channel, rounds);
+      }
+    }
+  }
+
+  async #compare(
+    channels: readonly ResumedChannel[],
+    interruptedAt: ReadonlyMap<ResumedChannel, number>,
+  ): Promise<void> {
+    const { serverId } = this.#options;
+    const names = channels.flatMap(({ name }) => (name === undefined ? [] : [name]));
+    const own = this.#ownPositions(names);
+    const giveUpAtMs = performance.now() + ASK_FOR_MS;
+    const publishers = await this.#publishers(giveUpAtMs);
+    const { present, isComplete } = publishers;
+    const asked = new Set(present);
+    for (const { arrivals } of channels) for (const origin of arrivals.origins()) asked.add(origin);
+    asked.delete(serverId);
+
+    const told = new Set<ResumedChannel>();
+    // Whoever is gone can't be asked, and may have published wherever it liked.
+    const mayHaveLost = (channel: ResumedChannel): boolean =>
+      publishers.mayHaveLost(interruptedAt.get(channel) ?? Number.NEGATIVE_INFINITY);
+    const uncertain = new Set<ResumedChannel>(isComplete ? channels.filter(mayHaveLost) : channels);
+    const conclude = async (origin: string, positions: Told, of: readonly ResumedChannel[]): Promise<void> => {
+      await this.#grace(origin, positions, of);
+      for (const channel of of) {
+        const missed = this.#conclude(channel, origin, positions);
+        if (missed === undefined) uncertain.add(channel);
+        else if (missed > 0) told.add(channel);
+      }
+    };
+    await Promise.all([
+      conclude(
+        serverId,
+        own,
+        channels.filter(({ hearsItself }) => hearsItself),
+      ),
+      ...[...asked].map(async (origin) => {
+        const isPresent = present.has(origin);
+        const positions = await this.#positionsOf(origin, names, isPresent || !isComplete, giveUpAtMs);
+        if (positions !== undefined) {
+          await conclude(origin, positions, channels);
+          return;
+        }
+        for (const channel of channels) {
+          if (isPresent || channel.arrivals.get(origin) !== undefined) uncertain.add(channel);
+          // One that is gone has nothing more to send, and is not asked again.
+          if (!isPresent && isComplete) channel.arrivals.forget(origin);
+        }
+      }),
+    ]);
+    for (const channel of channels) {
+      if (this.#stop.signal.aborted || !this.#options.isOpen(channel)) continue;
+      if (uncertain.has(channel)) this.#options.onUncertain(channel);
+      else if (!told.has(channel)) this.#options.onWhole(channel);
+    }
+  }
+
+  /** Waits where something seems to be missing: it may still be on its way. */
+  async #grace(origin: string, told: Told, channels: readonly ResumedChannel[]): Promise<void> {
+    const seemsMissing = channels.some((channel) => missingOn(channel, origin, told) !== 0);
+    if (seemsMissing) await sleep(GRACE_MS, undefined, { signal: this.#stop.signal });
+  }
+
+  #conclude(channel: ResumedChannel, origin: string, told: Told): number | undefined {
+    const missed = missingOn(channel, origin, told);
+    const position = positionOn(channel, told);
+    const { name, arrivals } = channel;
+    const inbound =
+      arrivals.get(origin) ??
+      (position.sequence === 0
+        ? undefined
+        : arrivals.of(
+            name === undefined
+              ? { kind: "server", origin, target: this.#options.serverId }
+              : { kind: "room", origin, target: name },
+          ));
+    inbound?.catchUp(position);
+    if (missed !== undefined && missed > 0 && this.#options.isOpen(channel)) {
+      this.#options.onMissed(channel, origin, missed);
+    }
+    return missed;
+  }
+
+  #ownPositions(names: readonly string[]): Told {
+    const { roomPosition } = this.#options;
+    const askedAtMs = performance.now();
+    const rooms = new Map(names.map((name) => [name, roomPosition(name)] as const));
+    return { askedAtMs, own: { epoch: 0, sequence: 0, ageMs: 0 }, rooms };
+  }
+
+  async #publishers(giveUpAtMs: number): Promise<Publishers> {
+    const { servers, serverId } = this.#options;
+    let best: Counted | undefined;
+    for (let tries = 1; ; tries++) {
+      const askedAtMs = performance.now();
+      try {
+        const snapshot = await servers.snapshot();
+        const answeredAtMs = performance.now();
+        const counted = { snapshot, answeredAtMs, tookMs: answeredAtMs - askedAtMs };
+        if (best === undefined || counted.tookMs < best.tookMs) best = counted;
+        // It may have waited for the link: the next answer says more exactly when.
+        if (best.tookMs <= PROMPT_MS || tries >= CENSUSES_MAX) break;
+      } catch {
+        // Whoever counts failures of the store hears of them elsewhere.
+        if (best !== undefined) break;
+        if (performance.now() >= giveUpAtMs) {
+          return { present: new Set(), isComplete: false, mayHaveLost: () => true };
+        }
+        await sleep(PAUSE_MS, undefined, { signal: this.#stop.signal });
+      }
+    }
+    const { snapshot, answeredAtMs } = best;
+    const present = new Set(snapshot.present);
+    // Rather too late than too early: the answer was on its way for some time.
+    const wentAtMs = answeredAtMs - Math.min(...snapshot.recentlyGone.map(({ agoMs }) => agoMs));
+    const knownFromMs = answeredAtMs - snapshot.knownForMs;
+    return {
+      isComplete: present.delete(serverId),
+      present,
+      mayHaveLost: (sinceMs) => knownFromMs > sinceMs || wentAtMs >= sinceMs - CLOCK_DRIFT * (answeredAtMs - sinceMs),
+    };
+  }
+
+  /** `undefined` where the server does not tell. */
+  async #positionsOf(
+    serverId: string,
+    names: readonly string[],
+    isPresent: boolean,
+    giveUpAtMs: number,
+  ): Promise<Told | undefined> {
+    const rooms = new Map<string, NumberingPosition>();
+    let askedAtMs = Number.POSITIVE_INFINITY;
+    let own: NumberingPosition | undefined;
+    for (const batch of batches(names)) {
+      const answer = await this.#askUntil(serverId, batch, isPresent, giveUpAtMs);
+      if (answer === undefined) return undefined;
+      askedAtMs = Math.min(askedAtMs, answer.askedAtMs);
+      const [ofChannel, ...ofRooms] = answer.positions;
+      own ??= ofChannel;
+      batch.forEach((name, i) => {
+        const position = ofRooms[i];
+        if (position !== undefined) rooms.set(name, position);
+      });
+    }
+    return own === undefined ? undefined : { askedAtMs, own, rooms };
+  }
+
+  async #askUntil(serverId: string, rooms: readonly string[], isPresent: boolean, giveUpAtMs: number) {
+    for (let attempt = 1; ; attempt++) {
+      const { askedAtMs, answer } = await this.#slots.use(() =>
+        this.#attempt(serverId, rooms, attempt * ATTEMPT_MS, giveUpAtMs),
+      );
+      if (answer === "given up") return undefined;
+      if (answer?.type === "done") {
+        const positions = decodePositions(answer.body, rooms.length + 1);
+        if (positions.ok) return { askedAtMs, positions: positions.value };
+      }
+      if (answer?.type === "refused" && answer.code === "operation-unknown") return undefined;
+      if (answer?.type === "not-found" && !isPresent) return undefined;
+      await sleep(PAUSE_MS, undefined, { signal: this.#stop.signal });
+    }
+  }
+
+  async #attempt(serverId: string, rooms: readonly string[], atMostMs: number, giveUpAtMs: number) {
+    const askedAtMs = performance.now();
+    const timeoutMs = Math.min(atMostMs, giveUpAtMs - askedAtMs);
+    if (timeoutMs <= 0 || this.#stop.signal.aborted) return { askedAtMs, answer: "given up" } as const;
+    try {
+      return { askedAtMs, answer: await this.#options.ask(serverId, { type: "positions", rooms }, timeoutMs) };
+    } catch {
+      // Not sent: the bus is out again, or too many requests wait. The next attempt tells.
+      return { askedAtMs, answer: undefined };
+    }
+  }
+}
+
+function positionOn({ name }: ResumedChannel, told: Told): NumberingPosition {
+  return (name === undefined ? told.own : told.rooms.get(name)) ?? { epoch: 0, sequence: 0, ageMs: 0 };
+}
+
+function missingOn(channel: ResumedChannel, origin: string, told: Told): number | undefined {
+  const { epoch, sequence, ageMs } = positionOn(channel, told);
+  const isWhole = ageMs <= told.askedAtMs - channel.liveSinceMs;
+  const inbound = channel.arrivals.get(origin);
+  if (inbound !== undefined) return inbound.missing({ epoch, sequence, isWhole });
+  return sequence === 0 ? 0 : isWhole ? sequence : undefined;
+}
+
+/** At least one, though it may be empty: the server's own channel is asked for with each. */
+function batches(names: readonly string[]): string[][] {
+  const made: string[][] = [[]];
+  let bytes = 0;
+  for (const name of names) {
+    const size = utf8ByteLength(name) + 1;
+    let last = made[made.length - 1] ?? [];
+    if (last.length >= ROOMS_MAX || bytes + size > ROOM_BYTES_MAX) {
+      last = [];
+      made.push(last);
+      bytes = 0;
+    }
+    last.push(name);
+    bytes += size;
+  }
+  return made;
+}

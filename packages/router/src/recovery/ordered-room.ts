@@ -1,0 +1,248 @@
+import type { History, HistoryPosition, StampedDraft } from "@cm/protocol";
+import { ReorderBuffer } from "../ordering/reorder-buffer.js";
+import { HistoryReader } from "./history-reader.js";
+import type { OrderedMessage } from "./ordered-message.js";
+
+/** Takes what a stream delivers while it is set; see {@link OrderedRoom.follow}. */
+export type Follower = (message: OrderedMessage) => void;
+
+/** What {@link OrderedRoom} needs. */
+export interface OrderedRoomOptions {
+  readonly room: string;
+  readonly history: History;
+  /** What is published where another history begins. */
+  readonly notice: StampedDraft;
+  readonly deliver: (payload: Uint8Array, except: readonly string[]) => void;
+  /** What a stored message says; `undefined`, and counted, where it is damaged. */
+  readonly read: (message: Uint8Array) => Omit<OrderedMessage, "at"> | undefined;
+  /** So many messages are missing for good, or `undefined`: some may be. */
+  readonly onGap: (missed: number | undefined) => void;
+  readonly onDuplicate: () => void;
+  /** A message was taken from the history. */
+  readonly onFilled: () => void;
+}
+
+/** Histories of a room that were lost within the time that a message may be on its way. */
+const LEFT_MAX = 8;
+
+/**
+ * Delivers the messages of one recoverable room strictly by offset: each once, in order. A
+ * hole is filled from the history before anything later is delivered; members are told
+ * only where the history no longer has what is missing.
+ */
+export class OrderedRoom {
+  readonly #options: OrderedRoomOptions;
+  readonly #followers = new Set<Follower>();
+  /** What came meanwhile; present while the history is being read. */
+  #held: ReorderBuffer | undefined = new ReorderBuffer();
+  #catchingUp: Promise<boolean> | undefined;
+  /** Of the latest message that was delivered. */
+  #at: HistoryPosition = { epoch: 0, offset: 0 };
+  /** How far other histories of the room had come here, the latest last: what was delivered is not delivered again. */
+  readonly #left = new Map<number, number>();
+  #isAskedAgain = false;
+  /** Whether the channel may have been cut since all was known to be whole. */
+  #isInterrupted = false;
+  readonly #reader: HistoryReader;
+  readonly #stop = new AbortController();
+
+  constructor(options: OrderedRoomOptions) {
+    this.#options = options;
+    this.#reader = new HistoryReader({ ...options, signal: this.#stop.signal });
+  }
+
+  /** The place of the latest message that was delivered here. */
+  get position(): HistoryPosition {
+    return this.#at;
+  }
+
+  /** Begins where the history is now, once the channel is live. Fails as the history does. */
+  async open(): Promise<void> {
+    this.#at = await this.#options.history.position(this.#options.room);
+    if (this.#release() && !this.#isAskedAgain) this.#held = undefined;
+    else await this.catchUp();
+  }
+
+  close(): void {
+    this.#stop.abort();
+    this.#held = undefined;
+    this.#followers.clear();
+  }
+
+  /** A message came over the channel. */
+  take(message: OrderedMessage): void {
+    if (this.#stop.signal.aborted) return;
+    if (this.#held !== undefined) {
+      this.#held.add(message);
+    } else if (!this.#pass(message)) {
+      this.#held = new ReorderBuffer();
+      this.#held.add(message);
+      void this.catchUp();
+    }
+  }
+
+  /**
+   * Delivers what the history has and this server has not. Resolves when that is done, or
+   * can't be, with whether all of it was there; never fails.
+   */
+  catchUp(): Promise<boolean> {
+    // What is being read may be older than this call.
+    this.#isAskedAgain = true;
+    if (this.#catchingUp !== undefined) return this.#catchingUp;
+    if (this.#at.epoch === 0) return Promise.resolve(false); // It is being opened, and looks then.
+    this.#held ??= new ReorderBuffer();
+    this.#catchingUp = this.#catchUp();
+    return this.#catchingUp;
+  }
+
+  /** As {@link catchUp}, after an interruption of the channel. */
+  resumed(): Promise<boolean> {
+    this.#isInterrupted = true;
+    this.#reader.doubt();
+    return this.catchUp();
+  }
+
+  /** What was in doubt since an interruption can be looked at: histories are read where messages come from. */
+  proven(): void {
+    if (!this.#reader.isDoubted) return;
+    void this.catchUp().then(this.#reader.settle());
+  }
+
+  /** Hands everything that is delivered from now on to the follower as well; returns how to end that. */
+  follow(follower: Follower): () => void {
+    this.#followers.add(follower);
+    return () => void this.#followers.delete(follower);
+  }
+
+  /** Delivers the message if it is the next, drops it if it came before; false where the history has to be read. */
+  #pass(message: OrderedMessage): boolean {
+    const { epoch, offset } = message.at;
+    // Which of two histories is the later one, only the store can say.
+    if (epoch !== this.#at.epoch || offset > this.#at.offset + 1) return false;
+    if (offset > this.#at.offset) {
+      this.#deliver(message);
+      return true;
+    }
+    // The notice of the history that this server is in.
+    if (offset === 0) return true;
+    const isKnown = this.#reader.recognises(message);
+    if (isKnown === undefined) this.#reader.doubt();
+    if (isKnown !== true) return false;
+    this.#options.onDuplicate();
+    return true;
+  }
+
+  #deliver(message: OrderedMessage): void {
+    this.#move(message.at);
+    this.#reader.delivered(message);
+    this.#options.deliver(message.payload, message.except);
+    for (const follower of this.#followers) follower(message);
+  }
+
+  async #catchUp(): Promise<boolean> {
+    let isWhole = true;
+    try {
+      do {
+        this.#isAskedAgain = false;
+        const mark = this.#held?.mark() ?? 0;
+        const outcome = await this.#fill();
+        if (this.#stop.signal.aborted) return false;
+        isWhole &&= outcome === "whole";
+        // What came before the history was read, and is not of it, is of one that was lost.
+        const strays = outcome === "unread" ? 0 : (this.#held?.dropOthers(mark, this.#at.epoch) ?? 0);
+        if (strays > 0) this.#options.onGap(undefined);
+        isWhole &&= strays === 0;
+      } while (!this.#release() || this.#isAskedAgain);
+      return isWhole;
+    } finally {
+      // In the very step that released what was held: whatever comes next finds nobody at work.
+      this.#held = undefined;
+      this.#isInterrupted = false;
+      this.#catchingUp = undefined;
+    }
+  }
+
+  /** Delivers what is held, in order; false where something is missing in between. */
+  #release(): boolean {
+    const held = this.#held;
+    if (held === undefined) return true;
+    if (held.takeOverflow()) return false;
+    for (let message = held.first; message !== undefined; message = held.first) {
+      const { at } = message;
+      const isFilled = at.epoch === this.#at.epoch && at.offset <= this.#at.offset;
+      const isAsExpected = isFilled ? this.#reader.recognises(message) !== false : this.#pass(message);
+      if (!isAsExpected) return false;
+      held.dropFirst();
+    }
+    return true;
+  }
+
+  /** Delivers what the history has, to its top. */
+  async #fill(): Promise<"whole" | "gap" | "unread"> {
+    const { onGap } = this.#options;
+    let outcome: "whole" | "gap" = "whole";
+    // Only the first reading goes back: what follows is of the same history.
+    for (let isFirst = true; ; isFirst = false) {
+      const slice = await this.#reader.read({
+        at: this.#at,
+        reached: () => Math.max(this.#at.offset, this.#held?.reached(this.#at.epoch) ?? 0),
+        compares: isFirst,
+        hasTime: () => this.#held?.first === undefined,
+      });
+      if (this.#stop.signal.aborted) return outcome;
+      if (slice === undefined) {
+        this.#giveUp();
+        return "unread";
+      }
+      const { top, former, complete, entries } = slice;
+      if (top.epoch !== this.#at.epoch) {
+        const isBehind = former !== undefined && (former.epoch !== this.#at.epoch || former.offset > this.#at.offset);
+        this.#move({ epoch: top.epoch, offset: this.#left.get(top.epoch) ?? 0 });
+        // Where the channel was heard from the old one's end to the new one's beginning, all is here.
+        const isHeard = this.#held?.has({ epoch: top.epoch, offset: 1 }) ?? false;
+        const isSeamless = isHeard && !isBehind && !this.#isInterrupted;
+        if (!isSeamless) {
+          onGap(undefined);
+          outcome = "gap";
+        }
+        continue;
+      }
+      if (!complete) {
+        const before = (entries[0]?.offset ?? top.offset + 1) - 1;
+        onGap(before - this.#at.offset);
+        outcome = "gap";
+        this.#move({ epoch: top.epoch, offset: before });
+      }
+      for (const { offset, message } of entries) this.#deliverStored({ epoch: top.epoch, offset }, message);
+      if (this.#at.offset >= top.offset) return outcome;
+    }
+  }
+
+  #move(to: HistoryPosition): void {
+    const { epoch, offset } = this.#at;
+    this.#at = to;
+    if (to.epoch === epoch || epoch === 0) return;
+    this.#reader.forget();
+    this.#left.delete(to.epoch);
+    this.#left.set(epoch, offset);
+    const [oldest] = this.#left.keys();
+    if (this.#left.size > LEFT_MAX && oldest !== undefined) this.#left.delete(oldest);
+  }
+
+  #deliverStored(at: HistoryPosition, stored: Uint8Array): void {
+    const message = this.#options.read(stored);
+    this.#options.onFilled();
+    // What is damaged is in nobody's way.
+    if (message === undefined) this.#move(at);
+    else this.#deliver({ at, ...message });
+  }
+
+  /** What is held goes out as it is: members have waited long enough, and are told. */
+  #giveUp(): void {
+    this.#reader.doubt();
+    this.#options.onGap(undefined);
+    for (const message of this.#held?.takeAll() ?? []) {
+      if (message.at.epoch !== this.#at.epoch || message.at.offset > this.#at.offset) this.#deliver(message);
+    }
+  }
+}

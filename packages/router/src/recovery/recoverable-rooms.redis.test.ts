@@ -1,0 +1,367 @@
+import { createRedisStore, type RedisStoreOptions } from "@cm/redis-store";
+import { askRedis, eventually, freshPrefix, keysUnder, type RedisServer, startRedis } from "@cm/test-kit";
+import { describe, expect, inject, it, onTestFinished } from "vitest";
+import type { RouterOptions } from "../options.js";
+import { type Server, startServer } from "../router.fixture.js";
+import type { RecoveryLimit } from "./room-recovery.js";
+
+interface Place {
+  readonly redis: RedisServer;
+  readonly prefix: string;
+  readonly start: (id: string, options?: Partial<RouterOptions>) => Promise<Server>;
+}
+
+const LIMIT = { maxMessages: 1_000, maxBytes: 1_000_000 };
+const RECOVERABLE = { isRecoverable: () => true };
+
+/** A Redis of its own, and servers on it that hold all rooms for recoverable. */
+async function startPlace(storeOptions: RedisStoreOptions = {}): Promise<Place> {
+  const redis = await startRedis();
+  onTestFinished(() => redis.close());
+  const prefix = freshPrefix();
+  const start = (id: string, options?: Partial<RouterOptions>): Promise<Server> => {
+    const store = createRedisStore({ url: redis.url, prefix, onError: () => undefined, ...storeOptions });
+    return startServer(id, store, { ...RECOVERABLE, history: store.history, ...options });
+  };
+  return { redis, prefix, start };
+}
+
+const frame = (n: number): string => `{"n":${n}}`;
+
+/** The numbers of the messages that a server's members got. */
+const numbersOf = ({ sockets }: Server): number[] =>
+  sockets.rooms.map(({ text }) => {
+    const { n } = JSON.parse(text) as { n: number }; // The test's own frames.
+    return n;
+  });
+
+const upTo = (count: number, from = 1): number[] => Array.from({ length: count }, (_, i) => from + i);
+
+const publish = (server: Server, numbers: readonly number[]): Promise<unknown> =>
+  Promise.all(numbers.map((n) => server.router.toRoom("lobby", frame(n))));
+
+/** Breaks all subscribing connections of a Redis, of all servers. */
+const cutAll = ({ redis }: Place): Promise<unknown> => askRedis(redis.port, "CLIENT", "KILL", "TYPE", "pubsub");
+
+/** A gap of which nothing more is known. */
+const UNKNOWN = { room: "lobby", known: undefined };
+
+/** Notes what Redis keeps of histories; returns how to set it back to that, as a replica that had lagged would. */
+async function remember({ redis, prefix }: Place): Promise<() => Promise<void>> {
+  const ofHistories = async () =>
+    (await keysUnder(redis.url, prefix)).filter((key) => /:(history|place|sender):/.test(key));
+  const kept = await ofHistories();
+  for (const key of kept) await askRedis(redis.port, "COPY", key, `kept ${key}`);
+  return async () => {
+    await askRedis(redis.port, "DEL", ...(await ofHistories()));
+    for (const key of kept) await askRedis(redis.port, "COPY", `kept ${key}`, key);
+  };
+}
+
+describe("a recoverable room", () => {
+  it("gives every member every message once and in order, though subscribers are killed while 1,000 are published", async () => {
+    const place = await startPlace();
+    const servers = await Promise.all(["a", "b", "c"].map((id) => place.start(id)));
+    const [a, b] = servers;
+    if (a === undefined || b === undefined) throw new Error("Three were started.");
+    await Promise.all(servers.map(({ router }) => router.enter("lobby")));
+    for (let batch = 0; batch < 20; batch++) {
+      if (batch % 4 === 1) await cutAll(place);
+      await publish(batch % 2 === 0 ? a : b, upTo(50, batch * 50 + 1));
+    }
+    for (const server of servers) {
+      await eventually(() => expect(server.sockets.rooms).toHaveLength(1_000));
+      expect(numbersOf(server)).toEqual(upTo(1_000));
+      expect(server.gaps.filter(({ room }) => room !== undefined)).toEqual([]);
+    }
+    // It was the history that made it whole.
+    expect(servers.map(({ router }) => router.stats().filled).reduce((sum, n) => sum + n)).toBeGreaterThan(0);
+  });
+
+  it("tells how many are missing where its history is too short, which 1,000 published messages show", async () => {
+    const place = await startPlace({ historyMaxMessages: 10 });
+    const [a, b] = [await place.start("a"), await place.start("b")];
+    await Promise.all([a.router.enter("lobby"), b.router.enter("lobby")]);
+    await publish(b, [1]);
+    await eventually(() => expect(numbersOf(a)).toEqual([1]));
+    await cutAll(place);
+    await publish(b, upTo(999, 2));
+    await eventually(() => expect(numbersOf(a).at(-1)).toBe(1_000));
+    const got = numbersOf(a);
+    expect(got).toEqual([...new Set(got)].sort((x, y) => x - y));
+    const told = a.gaps.reduce((sum, { room, known }) => sum + (room === "lobby" ? (known?.missed ?? 0) : 0), 0);
+    expect(told).toBe(1_000 - got.length);
+    expect(told).toBeGreaterThan(0);
+  });
+
+  it("fills what an interruption cost without waiting for the next message", async () => {
+    const place = await startPlace();
+    const [a, b] = [await place.start("a"), await place.start("b")];
+    await a.router.enter("lobby");
+    await cutAll(place);
+    await publish(b, [1, 2, 3]);
+    await eventually(() => expect(numbersOf(a)).toEqual([1, 2, 3]));
+    await eventually(() => expect(a.router.stats()).toMatchObject({ gaps: 0, resumedWhole: 2 }));
+  });
+
+  it("tells its members where the history was lost in an interruption, and goes on under another epoch", async () => {
+    const place = await startPlace();
+    const [a, b] = [await place.start("a"), await place.start("b")];
+    await a.router.enter("lobby");
+    await publish(b, [1, 2]);
+    await eventually(() => expect(numbersOf(a)).toEqual([1, 2]));
+    const before = a.router.positionOf("lobby");
+    await askRedis(place.redis.port, "FLUSHALL");
+    await cutAll(place);
+    await publish(b, [3, 4]);
+    await eventually(() => expect(numbersOf(a)).toEqual([1, 2, 3, 4]));
+    expect(a.gaps.filter(({ room }) => room === "lobby")).toEqual([{ room: "lobby", known: undefined }]);
+    const after = a.router.positionOf("lobby");
+    expect(after?.epoch).not.toBe(before?.epoch);
+    expect(after?.offset).toBe(2);
+  });
+
+  it("loses nothing, and says nothing, where the history is lost and the channel is not", async () => {
+    const place = await startPlace();
+    const [a, b] = [await place.start("a"), await place.start("b")];
+    await a.router.enter("lobby");
+    for (const n of upTo(40)) {
+      if (n % 8 === 0) await askRedis(place.redis.port, "FLUSHALL");
+      await publish(b, [n]);
+    }
+    await eventually(() => expect(numbersOf(a)).toEqual(upTo(40)));
+    expect(a.gaps).toEqual([]);
+  });
+
+  it("begins another history where Redis was set back behind what was heard, and takes nothing new for old", async () => {
+    const place = await startPlace();
+    const [a, b] = [await place.start("a"), await place.start("b")];
+    await a.router.enter("lobby");
+    await publish(b, upTo(10));
+    await eventually(() => expect(numbersOf(a)).toEqual(upTo(10)));
+    const keys = await keysUnder(place.redis.url, place.prefix);
+    // As an old snapshot, or a replica that had lagged, would have it.
+    await askRedis(place.redis.port, "HSET", keys.find((key) => key.includes(":place:")) ?? "", "offset", "5");
+    await askRedis(place.redis.port, "LTRIM", keys.find((key) => key.includes(":history:")) ?? "", "0", "4");
+    await cutAll(place);
+    await eventually(() => expect(a.gaps).toContainEqual({ room: "lobby", known: undefined }));
+    await publish(b, [11, 12]);
+    await eventually(() => expect(numbersOf(a)).toEqual(upTo(12)));
+  });
+
+  it("tells all servers, whatever they had heard, where Redis was set back and has given offsets again", async () => {
+    const place = await startPlace();
+    const [a, b, c] = [await place.start("a"), await place.start("b"), await place.start("c")];
+    await a.router.enter("lobby");
+    await publish(b, upTo(10));
+    const setBack = await remember(place);
+    await publish(b, upTo(5, 11));
+    await eventually(() => expect(numbersOf(a)).toEqual(upTo(15)));
+    await setBack();
+    // As if it had been away meanwhile: to this one the history looks whole.
+    const late = await place.start("late");
+    await late.router.enter("lobby");
+    await cutAll(place);
+    await publish(c, upTo(6, 16));
+    for (const server of [a, late]) await eventually(() => expect(server.gaps).toContainEqual(UNKNOWN));
+    await publish(c, [30, 31]);
+    for (const server of [a, late]) await eventually(() => expect(numbersOf(server).slice(-2)).toEqual([30, 31]));
+    expect(numbersOf(a).slice(0, 15)).toEqual(upTo(15));
+    // What was given offsets of old is this one's as far as it had it by then.
+    expect(upTo(6, 16)).toEqual(expect.arrayContaining(numbersOf(late).slice(0, -2)));
+  });
+
+  it("looks once more when the link is proven: what it read before may have been of a master that was replaced", async () => {
+    const place = await startPlace();
+    const link = createRedisStore({ url: place.redis.url, prefix: place.prefix, onError: () => undefined });
+    const [b, c] = [await place.start("b"), await place.start("c")];
+    const { bus, history } = link;
+    if (history === undefined) throw new Error("This store keeps histories.");
+    let heard = 0;
+    let [isDeaf, resumed, proven] = [false, (_sinceMs: number): void => undefined, (): void => undefined];
+    const a = await startServer("a", link, {
+      ...RECOVERABLE,
+      bus: {
+        publish: (channel, message) => bus.publish(channel, message),
+        subscribe: (channel, handler, onResumed) => {
+          if (channel.kind === "room") resumed = (sinceMs) => onResumed?.(sinceMs);
+          return bus.subscribe(
+            channel,
+            (message) => {
+              if (channel.kind === "room") heard++;
+              if (!isDeaf) handler(message);
+            },
+            onResumed,
+          );
+        },
+      },
+      history: {
+        append: (room, draft) => history.append(room, draft),
+        since: (room, from, limit) => history.since(room, from, limit),
+        position: (room) => history.position(room),
+        restart: (room, reached, notice) => history.restart(room, reached, notice),
+        onProven: (handler) => {
+          proven = handler;
+          return () => undefined;
+        },
+      },
+    });
+    await a.router.enter("lobby");
+    await publish(b, upTo(10));
+    await eventually(() => expect(numbersOf(a)).toEqual(upTo(10)));
+    const setBack = await remember(place);
+    // It is cut off, and reads what the old master has.
+    isDeaf = true;
+    await publish(b, upTo(5, 11));
+    await eventually(() => expect(heard).toBe(15));
+    resumed(1_000);
+    await eventually(() => expect(numbersOf(a)).toEqual(upTo(15)));
+    // Before it hears the new one, that has come further under the same offsets.
+    await setBack();
+    await publish(c, upTo(5, 16));
+    await eventually(() => expect(heard).toBe(20));
+    isDeaf = false;
+    await publish(c, [30]);
+    await eventually(() => expect(numbersOf(a)).toEqual([...upTo(15), 30]));
+    expect(a.gaps).toEqual([]);
+    proven();
+    await eventually(() => expect(a.gaps).toEqual([UNKNOWN]));
+  });
+
+  it("notices offsets that are given again though nothing was interrupted", async () => {
+    const place = await startPlace();
+    const [a, b, c] = [await place.start("a"), await place.start("b"), await place.start("c")];
+    await a.router.enter("lobby");
+    await publish(b, upTo(10));
+    const setBack = await remember(place);
+    await publish(b, upTo(5, 11));
+    await eventually(() => expect(numbersOf(a)).toEqual(upTo(15)));
+    await setBack();
+    await publish(c, [16]);
+    await eventually(() => expect(a.gaps).toContainEqual(UNKNOWN));
+    await publish(c, [17, 18]);
+    await eventually(() => expect(numbersOf(a)).toEqual([...upTo(15), 17, 18]));
+  });
+
+  it("tells members of messages that were acknowledged, heard by nobody, and lost", async () => {
+    const place = await startPlace();
+    const [a, b] = [await place.start("a"), await place.start("b")];
+    await publish(b, [1]);
+    const setBack = await remember(place);
+    await publish(b, [2, 3]);
+    await setBack();
+    await a.router.enter("lobby");
+    await publish(b, [4]);
+    await eventually(() => expect(numbersOf(a)).toEqual([4]));
+    expect(a.gaps).toEqual([UNKNOWN]);
+    await publish(b, [5]);
+    await eventually(() => expect(numbersOf(a)).toEqual([4, 5]));
+    expect(a.gaps).toEqual([UNKNOWN]);
+  });
+
+  it("does not take a history for set back whose messages ran out", async () => {
+    const place = await startPlace({ historyTtlMs: 1_000 });
+    const [a, b] = [await place.start("a"), await place.start("b")];
+    await a.router.enter("lobby");
+    await publish(b, [1, 2]);
+    await eventually(async () =>
+      expect((await keysUnder(place.redis.url, place.prefix)).filter((key) => /:(history|sender):/.test(key))).toEqual(
+        [],
+      ),
+    );
+    await publish(b, [3]);
+    await cutAll(place);
+    await publish(b, [4]);
+    await eventually(() => expect(numbersOf(a)).toEqual(upTo(4)));
+    expect(a.gaps.filter(({ room }) => room === "lobby")).toEqual([]);
+  });
+
+  it("works the same in a Cluster", async () => {
+    const prefix = freshPrefix();
+    const start = (id: string): Promise<Server> => {
+      const store = createRedisStore({ url: inject("redisClusterUrl"), prefix, onError: () => undefined });
+      return startServer(id, store, { ...RECOVERABLE, history: store.history });
+    };
+    const [a, b] = [await start("a"), await start("b")];
+    await Promise.all([a.router.enter("lobby"), b.router.enter("lobby")]);
+    await Promise.all([publish(a, upTo(100)), publish(b, upTo(100, 101))]);
+    for (const server of [a, b]) await eventually(() => expect(server.sockets.rooms).toHaveLength(200));
+    expect(numbersOf(a)).toEqual(numbersOf(b));
+    expect(numbersOf(a).filter((n) => n <= 100)).toEqual(upTo(100));
+  });
+
+  it("costs one command a message, and as many for each server", async () => {
+    const place = await startPlace();
+    const [a, b] = [await place.start("a"), await place.start("b")];
+    await Promise.all([a.router.enter("lobby"), b.router.enter("lobby")]);
+    await publish(b, [1]);
+    const callsOf = async () => {
+      const info = String(await askRedis(place.redis.port, "INFO", "commandstats"));
+      return Number(/cmdstat_evalsha:calls=(\d+)/.exec(info)?.[1] ?? 0);
+    };
+    const before = await callsOf();
+    await publish(b, upTo(100, 2));
+    await eventually(() => expect(numbersOf(a)).toHaveLength(101));
+    expect(await callsOf()).toBe(before + 100);
+  });
+});
+
+describe("somebody who comes back to a recoverable room", () => {
+  it("gets every message once, whenever that is in a stream of them", async () => {
+    const place = await startPlace();
+    const [a, b] = [await place.start("a"), await place.start("b")];
+    await a.router.enter("lobby");
+    const begin = a.router.positionOf("lobby");
+    if (begin === undefined) throw new Error("The room is recoverable.");
+    let n = 0;
+    const publishing = (async () => {
+      while (n < 600) {
+        await publish(b, upTo(10, n + 1));
+        n += 10;
+      }
+    })();
+    const comers: { readonly from: number; readonly got: string[]; readonly liveFrom: number }[] = [];
+    while (n < 600) {
+      const from = Math.max(0, (a.router.positionOf("lobby")?.offset ?? 0) - 37);
+      await a.router.recover("lobby", { ...begin, offset: from }, LIMIT, ({ recovered, frames }) => {
+        expect(recovered).toBe(true);
+        // What comes from here on goes to the sockets.
+        const got = frames.map((bytes) => Buffer.from(bytes).toString());
+        comers.push({ from, got, liveFrom: a.sockets.rooms.length });
+      });
+    }
+    await publishing;
+    await eventually(() => expect(a.sockets.rooms).toHaveLength(n));
+    expect(comers.length).toBeGreaterThan(10);
+    for (const { from, got, liveFrom } of comers) {
+      const all = [...got, ...a.sockets.rooms.slice(liveFrom).map(({ text }) => text)];
+      expect(all.map((text) => (JSON.parse(text) as { n: number }).n)).toEqual(upTo(n - from, from + 1)); // The test's own.
+    }
+  });
+
+  it("is told where it has not all: too much, too old, another epoch, never reached", async () => {
+    const place = await startPlace({ historyMaxMessages: 20 });
+    const [a, b] = [await place.start("a"), await place.start("b")];
+    await a.router.enter("lobby");
+    await publish(b, upTo(50));
+    await eventually(() => expect(a.sockets.rooms).toHaveLength(50));
+    const { epoch = 0 } = a.router.positionOf("lobby") ?? {};
+    const recover = async (from: { epoch: number; offset: number }, limit: Partial<RecoveryLimit> = {}) => {
+      const taken: (number | boolean)[] = [];
+      await a.router.recover("lobby", from, { ...LIMIT, ...limit }, ({ recovered, frames, position }) => {
+        taken.push(recovered, frames.length, position.offset);
+      });
+      return taken;
+    };
+    expect(await recover({ epoch, offset: 30 })).toEqual([true, 20, 50]);
+    expect(await recover({ epoch, offset: 50 })).toEqual([true, 0, 50]);
+    expect(await recover({ epoch, offset: 45 }, { maxMessages: 5 })).toEqual([true, 5, 50]);
+    expect(await recover({ epoch, offset: 44 }, { maxMessages: 5 })).toEqual([false, 0, 50]);
+    const { length } = a.sockets.rooms[49]?.text ?? "";
+    expect(await recover({ epoch, offset: 48 }, { maxBytes: 2 * length })).toEqual([true, 2, 50]);
+    expect(await recover({ epoch, offset: 48 }, { maxBytes: 2 * length - 1 })).toEqual([false, 0, 50]);
+    expect(await recover({ epoch, offset: 29 })).toEqual([false, 0, 50]);
+    expect(await recover({ epoch, offset: 51 })).toEqual([false, 0, 50]);
+    expect(await recover({ epoch: epoch === 7 ? 8 : 7, offset: 40 })).toEqual([false, 0, 50]);
+  });
+});

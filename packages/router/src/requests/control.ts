@@ -1,0 +1,61 @@
+import {
+  type CloseReason,
+  CmError,
+  type ControlOperation,
+  requireConnectionId,
+  requireName,
+  requireServerId,
+} from "@cm/protocol";
+import type { Answer } from "./pending-requests.js";
+
+/**
+ * What can be asked of a connection (`disconnect`, `join`, `leave`) or of a server
+ * (`drain`, `ping`), wherever it is.
+ */
+export type ControlRequest =
+  | { readonly type: "disconnect"; readonly reason: CloseReason }
+  | { readonly type: "join"; readonly room: string }
+  | { readonly type: "leave"; readonly room: string }
+  | { readonly type: "drain" }
+  | { readonly type: "ping" };
+
+/**
+ * What came of a control message.
+ *
+ * - `done`: the other side carried it out
+ * - `not-found`: the connection is gone, or nobody runs the server
+ * - `timeout`: no answer within the time; it may have been carried out
+ */
+export type ControlOutcome = "done" | "not-found" | "timeout";
+
+/** Who is to carry out what. Throws `id-invalid`, `name-invalid` or `name-too-long`. */
+export function controlOf(
+  target: string,
+  request: ControlRequest,
+): { readonly serverId: string; readonly operation: ControlOperation } {
+  switch (request.type) {
+    case "drain":
+    case "ping":
+      return { serverId: requireServerId(target), operation: { type: request.type } };
+    case "disconnect":
+      return {
+        ...ofConnection(target),
+        operation: { type: "disconnect", connectionId: target, reason: request.reason },
+      };
+    case "join":
+    case "leave": {
+      const room = requireName(request.room, "room");
+      return { ...ofConnection(target), operation: { type: request.type, connectionId: target, room } };
+    }
+  }
+}
+
+/** `done`, `not-found` or `timeout`; a refusal of the other side is thrown under its code. */
+export function outcomeOf(answer: Answer, serverId: string): ControlOutcome {
+  if (answer.type !== "refused") return answer.type;
+  throw new CmError(answer.code, `Server ${serverId} refused the request: ${answer.code}.`, { details: { serverId } });
+}
+
+function ofConnection(connectionId: string): { readonly serverId: string } {
+  return { serverId: requireConnectionId(connectionId).serverId };
+}

@@ -1,0 +1,80 @@
+import {
+  type Bus,
+  type Channel,
+  type EnvelopePosition,
+  encodeControl,
+  type MessageKind,
+  type OperationOutcome,
+  readEnvelopePosition,
+  type ServerOperation,
+} from "@cm/protocol";
+import { Sequencer, Sequencers } from "../ordering/sequencer.js";
+import { type Answer, PendingRequests } from "./pending-requests.js";
+
+/** What {@link ServerChannels} needs. */
+export interface ServerChannelsOptions {
+  readonly serverId: string;
+  readonly bus: Bus;
+  readonly maxSequencers: number;
+  readonly maxPending: number;
+}
+
+const NOBODY: readonly string[] = Object.freeze([]);
+
+/**
+ * What goes out on other servers' channels. Requests and answers have a numbering of
+ * their own: whoever asks finds out by itself what was lost of them, and a hole among
+ * the messages must not be made of questions.
+ */
+export class ServerChannels {
+  readonly pending: PendingRequests;
+  readonly #options: ServerChannelsOptions;
+  readonly #messages: Sequencers<Sequencer<Channel>>;
+  readonly #control: Sequencers<Sequencer<Channel>>;
+
+  constructor(options: ServerChannelsOptions) {
+    this.#options = options;
+    this.pending = new PendingRequests(options.maxPending);
+    const numberings = (): Sequencers<Sequencer<Channel>> =>
+      new Sequencers(options.maxSequencers, (name) => new Sequencer({ kind: "server", name }, undefined));
+    this.#messages = numberings();
+    this.#control = numberings();
+  }
+
+  /** How far this server's numbering of its messages to another has come. */
+  readonly position = (serverId: string) => this.#messages.position(serverId);
+
+  /** Resolves with the number of servers that the bus reached, -1 where it does not know. */
+  send(serverId: string, kind: Exclude<MessageKind, "control">, target: string, payload: Uint8Array): Promise<number> {
+    const outbound = this.#messages.of(serverId);
+    return this.#options.bus.publish(outbound.channel, this.#message(outbound, kind, target, payload));
+  }
+
+  /**
+   * Asks another server to carry something out. Settles at the deadline at the latest;
+   * fails where the request could not be sent, with `pending-limit` where too many wait,
+   * or with what {@link encodeControl} throws.
+   */
+  async ask(serverId: string, operation: ServerOperation, timeoutMs: number): Promise<Answer> {
+    this.pending.requireRoom(1);
+    const payload = encodeControl({ type: "request", operation, timeoutMs });
+    const outbound = this.#control.of(serverId);
+    const message = this.#message(outbound, "control", serverId, payload);
+    const pending = this.pending.open(serverId, readEnvelopePosition(message), timeoutMs);
+    this.#options.bus.publish(outbound.channel, message).then((reached) => {
+      if (reached === 0) pending.nobody();
+    }, pending.fail);
+    return pending.answer;
+  }
+
+  /** Answers another server's request. Fails as the bus does. */
+  async answer(serverId: string, to: EnvelopePosition, outcome: OperationOutcome): Promise<void> {
+    const outbound = this.#control.of(serverId);
+    const payload = encodeControl({ type: "answer", to, outcome });
+    await this.#options.bus.publish(outbound.channel, this.#message(outbound, "control", serverId, payload));
+  }
+
+  #message(outbound: Sequencer<Channel>, kind: MessageKind, target: string, payload: Uint8Array): Buffer {
+    return outbound.message(payload, { kind, origin: this.#options.serverId, target, except: NOBODY });
+  }
+}

@@ -1,0 +1,83 @@
+import { isUtf8 } from "node:buffer";
+import { type Bus, CmError, isCmError, type LocalDelivery, readEnvelopePosition } from "@cm/protocol";
+import type { Verdict } from "../ordering/sequence-tracker.js";
+import type { LocalReach, RoomSequencer } from "./room-policy.js";
+import type { SubscribedRoom } from "./room-subscriptions.js";
+
+/** What {@link LocalEcho} needs. */
+export interface LocalEchoOptions {
+  readonly serverId: string;
+  readonly bus: Bus;
+  readonly local: LocalDelivery;
+  readonly roomOf: (name: string) => SubscribedRoom | undefined;
+  readonly onGap: (room: string, missed: number) => void;
+}
+
+/** Publishes in rooms whose local members may get a message without the bus. */
+export class LocalEcho {
+  readonly #options: LocalEchoOptions;
+
+  constructor(options: LocalEchoOptions) {
+    this.#options = options;
+  }
+
+  async publish(
+    outbound: RoomSequencer,
+    message: Uint8Array,
+    text: Uint8Array | string,
+    except: readonly string[],
+  ): Promise<number | LocalReach> {
+    const frame = typeof text === "string" ? Buffer.from(text) : text;
+    if (!isUtf8(frame)) throw new CmError("frame-not-text", "The frame is not UTF-8.");
+    return outbound.policy.order === "publisher"
+      ? this.#localFirst(outbound, message, frame, except)
+      : this.#localLast(outbound, message, frame, except);
+  }
+
+  /** Local members at once. The copy that comes back is dropped by whoever receives it. */
+  async #localFirst(
+    { channel, policy }: RoomSequencer,
+    message: Uint8Array,
+    frame: Uint8Array,
+    except: readonly string[],
+  ): Promise<number | LocalReach> {
+    const { bus, local, roomOf } = this.#options;
+    const isDelivered = roomOf(channel.name) !== undefined;
+    if (isDelivered) local.toRoom(channel.name, frame, except);
+    try {
+      return await bus.publish(channel, message);
+    } catch (error) {
+      if (!isDelivered || !isOutage(error)) throw error;
+      if (policy.whileDown === "deliver-locally") return { local: true, error };
+      throw new CmError(error.code, error.message, { cause: error, details: { ...error.details, local: true } });
+    }
+  }
+
+  /** Local members only where the bus did not take it, and it has not come back all the same. */
+  async #localLast(
+    { channel }: RoomSequencer,
+    message: Uint8Array,
+    frame: Uint8Array,
+    except: readonly string[],
+  ): Promise<number | LocalReach> {
+    const { bus, local, roomOf, serverId, onGap } = this.#options;
+    try {
+      return await bus.publish(channel, message);
+    } catch (error) {
+      const room = roomOf(channel.name);
+      if (room === undefined || !isOutage(error)) throw error;
+      // It counts as arrived from here on: a copy that comes late is a duplicate.
+      const arrival: Verdict = room.arrivals
+        .of({ kind: "room", origin: serverId, target: channel.name })
+        .judge(readEnvelopePosition(message));
+      if (arrival.kind === "duplicate") return -1;
+      if (arrival.kind === "after-gap") onGap(channel.name, arrival.missed);
+      local.toRoom(channel.name, frame, except);
+      return { local: true, error };
+    }
+  }
+}
+
+function isOutage(error: unknown): error is CmError {
+  return isCmError(error) && (error.code === "unavailable" || error.code === "timeout");
+}

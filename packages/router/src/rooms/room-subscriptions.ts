@@ -1,0 +1,177 @@
+import { type Bus, CmError, type RoomInterest, type Subscription, toCmError } from "@cm/protocol";
+import { ChannelTracker } from "../ordering/sequence-tracker.js";
+import type { ResumedChannel } from "../recovery/gap-detection.js";
+import type { OrderedRoom } from "../recovery/ordered-room.js";
+
+/** A room whose channel this server listens to. */
+export interface SubscribedRoom extends ResumedChannel {
+  readonly name: string;
+  /** Present where its messages are recoverable. */
+  readonly stream: OrderedRoom | undefined;
+}
+
+interface Entry extends SubscribedRoom {
+  liveSinceMs: number;
+  /** Local members, those whose join is still waiting among them. */
+  members: number;
+  /** Settles when the channel is live, or could not be opened. */
+  opening: Promise<void>;
+  /** Present once the channel is live. */
+  subscription?: Subscription;
+  /** Set while the channel is kept for nobody. */
+  releaseTimer?: NodeJS.Timeout;
+}
+
+/** What {@link RoomSubscriptions} needs. */
+export interface RoomSubscriptionsOptions {
+  readonly bus: Bus;
+  readonly releaseDelayMs: number;
+  readonly maxIdle: number;
+  /** Whether members here get this server's own messages from the bus. */
+  readonly hearsItself: (room: string) => boolean;
+  /** What delivers a room's messages, where they are recoverable. */
+  readonly streamOf: (room: string) => OrderedRoom | undefined;
+  readonly onMessage: (room: SubscribedRoom, message: Uint8Array) => void;
+  /** The room's channel is live again after an interruption; see `ResumeHandler`. */
+  readonly onResumed: (room: SubscribedRoom, sinceMs: number) => void;
+  readonly onCloseFailed: (error: CmError) => void;
+}
+
+/**
+ * Which room channels this server listens to: opened for the first local member, live
+ * before that member's join is answered, and let go some time after the last left, so
+ * that a room that is left and entered again does not cost a subscription each time.
+ */
+export class RoomSubscriptions implements RoomInterest {
+  readonly #rooms = new Map<string, Entry>();
+  /** Rooms kept for nobody, the longest kept first. */
+  readonly #idle = new Set<Entry>();
+  readonly #options: RoomSubscriptionsOptions;
+  #closed = false;
+
+  constructor(options: RoomSubscriptionsOptions) {
+    this.#options = options;
+  }
+
+  /** The room, where its channel is open or being opened. */
+  get(room: string): SubscribedRoom | undefined {
+    return this.#rooms.get(room);
+  }
+
+  /** The room, where it has local members. */
+  occupied(room: string): SubscribedRoom | undefined {
+    const entry = this.#rooms.get(room);
+    return entry !== undefined && entry.members > 0 ? entry : undefined;
+  }
+
+  /** What delivers the messages of recoverable rooms whose channels are open or being opened. */
+  *streams(): Iterable<OrderedRoom> {
+    for (const { stream } of this.#rooms.values()) if (stream !== undefined) yield stream;
+  }
+
+  /** Rooms with local members. */
+  get roomCount(): number {
+    return this.#rooms.size - this.#idle.size;
+  }
+
+  /** Channels that are open only because their delay has not run out. */
+  get idleCount(): number {
+    return this.#idle.size;
+  }
+
+  async enter(room: string): Promise<void> {
+    if (this.#closed) throw new CmError("closed", "The router is closed.");
+    let entry = this.#rooms.get(room);
+    if (entry === undefined) {
+      entry = this.#open(room);
+    } else {
+      this.#keep(entry);
+    }
+    entry.members++;
+    // A failed opening took the entry away with all who were counted in it.
+    await entry.opening;
+  }
+
+  exit(room: string): void {
+    const entry = this.#rooms.get(room);
+    if (entry === undefined || entry.members === 0) return;
+    entry.members--;
+    if (entry.members === 0 && entry.subscription !== undefined) this.#linger(entry);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const entries = [...this.#rooms.values()];
+    await Promise.all(
+      entries.map(async (entry) => {
+        await entry.opening.catch(() => undefined); // Whoever entered was told.
+        this.#letGo(entry);
+      }),
+    );
+  }
+
+  #open(room: string): Entry {
+    const entry: Entry = {
+      name: room,
+      arrivals: new ChannelTracker(),
+      liveSinceMs: Number.POSITIVE_INFINITY,
+      hearsItself: this.#options.hearsItself(room),
+      stream: this.#options.streamOf(room),
+      members: 0,
+      opening: Promise.resolve(),
+    };
+    this.#rooms.set(room, entry);
+    entry.opening = this.#subscribe(entry);
+    return entry;
+  }
+
+  async #subscribe(entry: Entry): Promise<void> {
+    let subscription: Subscription | undefined;
+    try {
+      const channel = { kind: "room", name: entry.name } as const;
+      subscription = await this.#options.bus.subscribe(
+        channel,
+        (message) => this.#options.onMessage(entry, message),
+        (sinceMs) => this.#options.onResumed(entry, sinceMs),
+      );
+      entry.liveSinceMs = performance.now();
+      // Behind the subscription: what is published from there on is heard.
+      await entry.stream?.open();
+      entry.subscription = subscription;
+    } catch (cause) {
+      if (subscription !== undefined) entry.subscription = subscription;
+      this.#letGo(entry);
+      throw toCmError(cause, "unavailable", "The room's channel could not be opened.");
+    }
+    // Everybody may have left while the channel was being opened.
+    if (entry.members === 0) this.#linger(entry);
+  }
+
+  #keep(entry: Entry): void {
+    if (!this.#idle.delete(entry)) return;
+    clearTimeout(entry.releaseTimer);
+  }
+
+  #linger(entry: Entry): void {
+    if (this.#closed || this.#options.maxIdle === 0) {
+      this.#letGo(entry);
+      return;
+    }
+    this.#idle.add(entry);
+    entry.releaseTimer = setTimeout(() => this.#letGo(entry), this.#options.releaseDelayMs);
+    entry.releaseTimer.unref();
+    if (this.#idle.size > this.#options.maxIdle) {
+      const [oldest] = this.#idle;
+      if (oldest !== undefined) this.#letGo(oldest);
+    }
+  }
+
+  #letGo(entry: Entry): void {
+    this.#keep(entry);
+    if (this.#rooms.get(entry.name) === entry) this.#rooms.delete(entry.name);
+    entry.stream?.close();
+    entry.subscription?.close().catch((cause: unknown) => {
+      this.#options.onCloseFailed(toCmError(cause, "unavailable", "A room's channel could not be let go."));
+    });
+  }
+}

@@ -1,0 +1,152 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { CmSocket } from "@cm/gateway-kit/clients/cm-socket";
+import type { CrowdMember } from "@cm/gateway-kit/clients/crowd-member";
+import type { ServerFrame } from "@cm/protocol";
+import type { ChaosLedger, ReceiptBook } from "./chaos-ledger.js";
+
+/** What a client needs to find its way back. */
+export interface ChaosClientOptions {
+  readonly user: string;
+  readonly room: string;
+  readonly ledger: ChaosLedger;
+  /** A gateway to try next, as a load balancer would choose it. */
+  readonly nextGateway: () => { readonly index: number; readonly wsUrl: string };
+}
+
+/** A frame that takes longer than this to be answered counts as unanswered. */
+const ANSWER_TIMEOUT_MS = 10_000;
+
+/** The last place that a client knows of a recoverable room. */
+interface Place {
+  readonly epoch: number;
+  readonly offset: number;
+}
+
+/**
+ * A client that wants to be in its room, and comes back whenever it is thrown out. Where
+ * the room is recoverable it asks for what it missed.
+ */
+export class ChaosClient {
+  readonly #options: ChaosClientOptions;
+  readonly #running: Promise<void>;
+  #member: CrowdMember | undefined;
+  #book: ReceiptBook | undefined;
+  #place: Place | undefined;
+  #stopped = false;
+  #reconnects = 0;
+
+  constructor(options: ChaosClientOptions) {
+    this.#options = options;
+    this.#running = this.#run();
+  }
+
+  /** As the invariants see it; `undefined` while it is not in its room. */
+  get member(): CrowdMember | undefined {
+    return this.#member?.socket.isOpen ? this.#member : undefined;
+  }
+
+  get reconnects(): number {
+    return this.#reconnects;
+  }
+
+  /** Publishes once; the answer's type or code, `unanswered` where there was none. */
+  async publish(): Promise<string> {
+    const { ledger, room, user } = this.#options;
+    const socket = this.member?.socket;
+    if (socket === undefined) return "not-connected";
+    const n = ledger.publish(room);
+    const answer = await socket.ask({ type: "publish", room, data: { n, by: user } }).catch(() => undefined);
+    if (answer?.type === "ack") ledger.acknowledge(n);
+    return answer === undefined ? "unanswered" : answer.type === "error" ? answer.code : answer.type;
+  }
+
+  /** Cuts the connection without a word. */
+  vanish(): void {
+    this.#member?.socket.terminate();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.vanish();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopped) {
+      await this.#live().catch(() => undefined);
+      this.#member = undefined;
+      this.#leave();
+      this.#reconnects++;
+      if (!this.#stopped) await sleep(200);
+    }
+  }
+
+  /** One connection, from its beginning to its end. */
+  async #live(): Promise<void> {
+    const { user, room, nextGateway } = this.#options;
+    const { index, wsUrl } = nextGateway();
+    const socket = await within(CmSocket.open(wsUrl, user, (frame) => this.#onFrame(frame)));
+    try {
+      const since = this.#place;
+      const answer = await within(socket.do({ type: "join", room, ...(since === undefined ? {} : { since }) }));
+      this.#enter(socket.id, answer);
+      this.#member = { socket, user, gateway: index, room };
+      await socket.closed;
+    } finally {
+      socket.terminate();
+    }
+  }
+
+  /** It is in its room: with the book that it had where nothing is missing between the two connections. */
+  #enter(connection: string, answer: ServerFrame): void {
+    const { user, room, ledger } = this.#options;
+    const { epoch, offset, recovered } = answer.type === "ack" ? answer : {};
+    if (recovered === true && this.#book !== undefined) {
+      ledger.resume(this.#book);
+      return;
+    }
+    if (this.#book !== undefined) ledger.close(this.#book);
+    this.#book = ledger.open(`${user} (${connection})`, room);
+    this.#place = epoch === undefined || offset === undefined ? undefined : { epoch, offset };
+  }
+
+  #leave(): void {
+    const { ledger } = this.#options;
+    if (this.#book === undefined) return;
+    if (this.#place !== undefined && !this.#stopped) {
+      // What it recovers follows right behind the answer to its joining: it goes into the same book.
+      ledger.suspend(this.#book);
+      return;
+    }
+    ledger.close(this.#book);
+    this.#book = undefined;
+  }
+
+  #onFrame(frame: ServerFrame): void {
+    const { ledger } = this.#options;
+    const book = this.#book;
+    if (book === undefined) return;
+    if (frame.type === "gap") ledger.gap(book, frame.missed);
+    if (frame.type !== "message") return;
+    const { epoch, offset, data } = frame;
+    if (epoch !== undefined && offset !== undefined) this.#place = { epoch, offset };
+    if (isLoad(data)) ledger.receive(book, data.n, data.by);
+  }
+}
+
+function isLoad(data: unknown): data is { readonly n: number; readonly by: string } {
+  return typeof data === "object" && data !== null && "n" in data && "by" in data;
+}
+
+async function within<T>(work: Promise<T>): Promise<T> {
+  const waiting = new AbortController();
+  const tooLate = sleep(ANSWER_TIMEOUT_MS, undefined, { signal: waiting.signal }).then(() => {
+    throw new Error("The gateway did not answer in time.");
+  });
+  try {
+    return await Promise.race([work, tooLate]);
+  } finally {
+    waiting.abort();
+    tooLate.catch(() => undefined);
+  }
+}

@@ -1,0 +1,21 @@
+import type { Gathering } from "../invariants/clean-end.js";
+import type { GatewayCluster } from "../processes/cluster.js";
+import type { CrowdMember } from "./crowd-member.js";
+import type { RovingClient } from "./roving-client.js";
+
+/** The clients with all their connections so far, as the invariants see them. */
+export function gatheringOf(clients: readonly RovingClient[], cluster: GatewayCluster): Gathering {
+  const members = clients.flatMap(({ user, room, sittings }) =>
+    sittings.map(({ socket, server }): CrowdMember => {
+      const gateway = cluster.gateways.findIndex(({ serverId }) => serverId === server);
+      return { socket, user, gateway, room };
+    }),
+  );
+  return {
+    members,
+    get present() {
+      return members.filter(({ socket }) => socket.isOpen);
+    },
+    leave: () => clients.forEach((client) => void client.stop()),
+  };
+}

@@ -1,0 +1,76 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { CmSocket } from "../clients/cm-socket.js";
+import type { GatewayCluster } from "../processes/cluster.js";
+
+/** What was done to gateways for a while. */
+export interface ChurnOutcome {
+  readonly connections: number;
+  readonly requests: number;
+}
+
+/** Clients that come, do something of everything, and go, at the same time. */
+const VISITORS = 16;
+
+/** A limited set of names: what a gateway keeps for a room it has known is bounded by their number. */
+const ROOMS = 100;
+const USERS = 200;
+
+/** How much is done: so many connections, and for so long. */
+export interface ChurnOptions {
+  readonly connections: number;
+  readonly seconds?: number;
+}
+
+/**
+ * Has clients come and go: each joins rooms, publishes, sends to others, asks
+ * things that are refused, and leaves by closing, by being cut off, or with requests under way.
+ */
+export async function churn(cluster: GatewayCluster, options: ChurnOptions): Promise<ChurnOutcome> {
+  const endsAt = performance.now() + (options.seconds ?? 0) * 1_000;
+  let connections = 0;
+  let requests = 0;
+  let lastId = "nowhere.abcd80";
+  const visit = async (n: number): Promise<void> => {
+    const socket = await CmSocket.open(cluster.wsUrls[n % cluster.wsUrls.length] ?? "", `user-${n % USERS}`);
+    connections++;
+    const rooms = [0, 1, 2].map((i) => `room-${(n * 7 + i) % ROOMS}`);
+    const asked = [
+      ...rooms.map((room) => ({ type: "join", room })),
+      ...rooms.map((room) => ({ type: "publish", room, data: { n } })),
+      { type: "members", room: rooms[0] },
+      { type: "send", connection: lastId, data: n },
+      { type: "send", user: `user-${(n + 1) % USERS}`, data: n },
+      { type: "publish", room: "not a member", data: n },
+      { type: "no such request" },
+      { type: "leave", room: rooms[1] },
+    ];
+    lastId = socket.id;
+    const answers = asked.map((request) => socket.ask(request));
+    requests += answers.length;
+    if (n % 3 > 0) await Promise.all(answers);
+    else void Promise.allSettled(answers);
+    if (n % 3 === 1) await socket.close();
+    else socket.terminate();
+    await socket.closed;
+  };
+  let n = 0;
+  await Promise.all(
+    Array.from({ length: VISITORS }, async () => {
+      while (n < options.connections || performance.now() < endsAt) await visit(n++);
+    }),
+  );
+  return { connections, requests };
+}
+
+/** Waits until nobody is left that the gateways know of. */
+export async function settled(cluster: GatewayCluster): Promise<void> {
+  const busy = async (): Promise<boolean> => {
+    const all = await Promise.all(cluster.gateways.map((_, index) => cluster.stats(index)));
+    return all.some(({ connections = 0, pendingRemovals = 0 }) => connections + pendingRemovals > 0);
+  };
+  const deadline = performance.now() + 20_000;
+  while (await busy()) {
+    if (performance.now() > deadline) throw new Error("The gateways still know somebody.");
+    await sleep(50);
+  }
+}

@@ -1,0 +1,136 @@
+import type { Page, Store } from "@cm/protocol";
+import { createRedisStore } from "@cm/redis-store";
+import { eventually, type ProcessUsage } from "@cm/test-kit";
+import { expect } from "vitest";
+import type { CrowdMember } from "../clients/crowd-member.js";
+import type { GatewayCluster } from "../processes/cluster.js";
+
+/** The clients, as they know it themselves. */
+export interface Population {
+  /** Those that are or were connected. */
+  readonly members: readonly CrowdMember[];
+  /** Those of them that are. */
+  readonly present: readonly CrowdMember[];
+}
+
+/**
+ * Waits until everything that the store and the gateways say is what the crowd knows to be
+ * so: servers, connection records, rosters (read from the store, and through every gateway),
+ * users, and all counts.
+ */
+export async function expectProjected(cluster: GatewayCluster, crowd: Population, timeoutMs = 10_000): Promise<void> {
+  await eventually(
+    async () => {
+      await expectCounts(cluster, crowd);
+      await expectRosters(crowd);
+      // A store of its own each time: what is read must not depend on how it came through the fault.
+      const store = createRedisStore({ url: cluster.redisUrl, prefix: cluster.prefix, onError: () => undefined });
+      try {
+        await store.start();
+        await expectStored(store, cluster, crowd);
+      } finally {
+        await store.close();
+      }
+    },
+    { timeoutMs, intervalMs: 100 },
+  );
+}
+
+const KEYS_NAMED_MAX = 12;
+
+/** Waits until no key is left but those that stay on purpose: the layout, and what `allowed` fits. */
+export async function expectNoKeys(
+  cluster: GatewayCluster,
+  { allowed = [], timeoutMs = 10_000 }: { readonly allowed?: readonly RegExp[]; readonly timeoutMs?: number } = {},
+): Promise<void> {
+  const stays = (key: string): boolean =>
+    key === `${cluster.prefix}:layout` || allowed.some((shape) => shape.test(key));
+  await eventually(
+    async () => {
+      const left = (await cluster.keys()).filter((key) => !stays(key));
+      if (left.length > 0) throw new Error(`${left.length} keys are left: ${left.slice(0, KEYS_NAMED_MAX).join(", ")}`);
+    },
+    { timeoutMs },
+  );
+}
+
+/** What a process may have gained over an earlier reading. */
+export interface UsageGrowth {
+  /** Default 67,108,864: a garbage collector gives memory back when it likes. */
+  readonly rssBytes?: number;
+  /** Default 2. */
+  readonly openFiles?: number;
+  /** How long it may take to give them back. Default 10,000. */
+  readonly timeoutMs?: number;
+}
+
+/** Waits until a process has about as much memory and as many open files as before. */
+export async function expectUsageNear(
+  process: { usage(): Promise<ProcessUsage> },
+  before: ProcessUsage,
+  { rssBytes = 67_108_864, openFiles = 2, timeoutMs = 10_000 }: UsageGrowth = {},
+): Promise<void> {
+  await eventually(
+    async () => {
+      const now = await process.usage();
+      expect(now.openFiles).toBeLessThanOrEqual(before.openFiles + openFiles);
+      expect(now.rssBytes).toBeLessThanOrEqual(before.rssBytes + rssBytes);
+    },
+    { timeoutMs },
+  );
+}
+
+async function expectCounts(cluster: GatewayCluster, crowd: Population): Promise<void> {
+  for (const [index, gateway] of cluster.gateways.entries()) {
+    if (!gateway.running) continue;
+    const here = crowd.present.filter((member) => member.gateway === index);
+    expect(await cluster.stats(index)).toMatchObject({
+      connections: here.length,
+      rooms: new Set(here.map(({ room }) => room)).size,
+      users: new Set(here.map(({ user }) => user)).size,
+      pendingRemovals: 0,
+      transport: { connections: here.length },
+    });
+  }
+}
+
+/** As each gateway tells them to its clients. */
+async function expectRosters(crowd: Population): Promise<void> {
+  const askers = new Map(crowd.present.map((member) => [`${member.gateway} ${member.room}`, member]));
+  for (const { socket, room } of askers.values()) {
+    const answer = await socket.do({ type: "members", room, limit: 1_000 });
+    const listed = answer.type === "members" ? answer.members.map(({ connection }) => connection) : [];
+    expect(listed.sort()).toEqual(idsOf(crowd.present.filter((member) => member.room === room)));
+  }
+}
+
+async function expectStored(store: Store, cluster: GatewayCluster, crowd: Population): Promise<void> {
+  const present = crowd.present;
+  const running = cluster.gateways.filter((gateway) => gateway.running);
+  expect((await store.servers.list()).map(({ serverId }) => serverId).sort()).toEqual(
+    running.map(({ serverId }) => serverId).sort(),
+  );
+  for (const { socket, user, room } of present) {
+    expect(await store.connections.get(socket.id)).toMatchObject({ userId: user, rooms: [room] });
+  }
+  const gone = crowd.members.filter(({ socket }) => !socket.isOpen);
+  for (const { socket } of gone) expect(await store.connections.get(socket.id)).toBeUndefined();
+  const users = new Set(crowd.members.map(({ user }) => user));
+  for (const user of users) {
+    const expected = idsOf(present.filter((member) => member.user === user));
+    expect((await store.users.connectionsOf(user)).sort()).toEqual(expected);
+  }
+  const rooms = new Set(crowd.members.map(({ room }) => room));
+  for (const room of rooms) {
+    const page: Page<{ readonly connectionId: string }> = await store.rooms.members(room, { limit: 1_000 });
+    const expected = idsOf(present.filter((member) => member.room === room));
+    expect(page.items.map(({ connectionId }) => connectionId).sort()).toEqual(expected);
+    expect(await store.rooms.count(room)).toBe(expected.length);
+  }
+  expect(await store.rooms.countRooms()).toBe(new Set(present.map(({ room }) => room)).size);
+  expect(await store.users.countOnline()).toBe(new Set(present.map(({ user }) => user)).size);
+}
+
+function idsOf(members: readonly CrowdMember[]): string[] {
+  return members.map(({ socket }) => socket.id).sort();
+}

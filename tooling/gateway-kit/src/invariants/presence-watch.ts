@@ -1,0 +1,35 @@
+import { createPresence } from "@cm/presence";
+import { createRedisStore } from "@cm/redis-store";
+import { onTestFinished } from "vitest";
+import type { GatewayCluster } from "../processes/cluster.js";
+
+/** What a watcher heard of some users, from outside of all gateways. */
+export interface WatchedUsers {
+  /** Each change, as `<kind> <user>`, in order. */
+  readonly changes: string[];
+  /** Users that it was told of as not online, each time. */
+  readonly shownOffline: string[];
+}
+
+/** Watches users who are online, until the test ends. */
+export async function watchUsers(
+  { redisUrl, prefix }: Pick<GatewayCluster, "redisUrl" | "prefix">,
+  users: readonly string[],
+): Promise<WatchedUsers> {
+  const store = createRedisStore({ url: redisUrl, prefix });
+  onTestFinished(() => store.close());
+  await store.start();
+  const presence = createPresence(store);
+  onTestFinished(() => presence.close());
+  const watched: WatchedUsers = { changes: [], shownOffline: [] };
+  await presence.watchUsers(users, {
+    snapshot: (all) => {
+      for (const { userId, status } of all) if (status !== "online") watched.shownOffline.push(userId);
+    },
+    change: ({ kind }, { userId, status }) => {
+      watched.changes.push(`${kind} ${userId}`);
+      if (status !== "online") watched.shownOffline.push(userId);
+    },
+  });
+  return watched;
+}

@@ -1,0 +1,66 @@
+import { freshPrefix, keysLeftUnder } from "@cm/test-kit";
+import { inject } from "vitest";
+import { CmSocket } from "../clients/cm-socket.js";
+import { type GatewayProcess, startGatewayProcess } from "./gateway-process.js";
+
+/** Gateways on one Redis, under a prefix of their own. */
+export interface GatewayCluster {
+  readonly gateways: readonly GatewayProcess[];
+  readonly wsUrls: readonly string[];
+  readonly redisUrl: string;
+  readonly prefix: string;
+  /** Connects a user to gateway number `index`. */
+  connect(index: number, user: string): Promise<CmSocket>;
+  /** The keys that the cluster has in Redis, but for what is kept for a while after everybody has left. */
+  keys(): Promise<string[]>;
+  /** What the gateway counts. */
+  stats(index: number): Promise<Record<string, number>>;
+  /** Ends the gateways that still run. */
+  close(): Promise<void>;
+}
+
+/** Starts gateways that share a real Redis. */
+export async function startGatewayCluster(options: {
+  readonly size: number;
+  /** One of the Redis that all tests share, or one of the test's own. Default `single`. */
+  readonly redis?: "single" | "cluster" | { readonly url: string };
+  /** Where gateway number `index` looks for it. Default: at its own address. */
+  readonly redisUrlOf?: (index: number) => string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** What gateway number `index` has beside that. */
+  readonly envOf?: (index: number) => Readonly<Record<string, string>>;
+}): Promise<GatewayCluster> {
+  const { redis = "single" } = options;
+  const redisUrl = typeof redis === "string" ? inject(redis === "cluster" ? "redisClusterUrl" : "redisUrl") : redis.url;
+  const prefix = freshPrefix();
+  const gateways = await Promise.all(
+    Array.from({ length: options.size }, (_, i) =>
+      startGatewayProcess({
+        env: {
+          REDIS_URL: options.redisUrlOf?.(i) ?? redisUrl,
+          REDIS_PREFIX: prefix,
+          SERVER_ID: `gw${i + 1}`,
+          ...options.env,
+          ...options.envOf?.(i),
+        },
+      }),
+    ),
+  );
+  const gateway = (index: number): GatewayProcess => {
+    const found = gateways[index];
+    if (found === undefined) throw new Error(`There is no gateway ${index}.`);
+    return found;
+  };
+  return {
+    gateways,
+    wsUrls: gateways.map(({ wsUrl }) => wsUrl),
+    redisUrl,
+    prefix,
+    connect: (index, user) => CmSocket.open(gateway(index).wsUrl, user),
+    keys: () => keysLeftUnder(redisUrl, prefix),
+    stats: async (index) => (await (await fetch(`${gateway(index).url}/stats`)).json()) as Record<string, number>, // The gateway's own reply.
+    close: async () => {
+      await Promise.all(gateways.map((each) => each.stop()));
+    },
+  };
+}

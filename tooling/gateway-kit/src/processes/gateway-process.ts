@@ -1,0 +1,126 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { type ManagedProcess, type ProcessUsage, startManagedProcess } from "@cm/test-kit";
+
+const MAIN = fileURLToPath(new URL("../../../../apps/gateway/dist/main.js", import.meta.url));
+
+/** How long a gateway may take to listen, or to end. */
+const PATIENCE_MS = 20_000;
+
+/** Log lines that are kept of one gateway. */
+const LOG_LINES_MAX = 10_000;
+
+/** A gateway running as a process of its own. */
+export interface GatewayProcess {
+  /** `http://127.0.0.1:<port>` */
+  readonly url: string;
+  /** `ws://127.0.0.1:<port>/ws` */
+  readonly wsUrl: string;
+  readonly port: number;
+  readonly pid: number;
+  readonly serverId: string;
+  /** Whether it has not ended; a paused one runs. */
+  readonly running: boolean;
+  /** The last 10,000 lines that it logged. */
+  readonly logs: readonly Readonly<Record<string, unknown>>[];
+  /** Asks it to close and waits, killing it where it takes too long; the exit code. */
+  stop(): Promise<number | null>;
+  /** Ends it at once and waits. */
+  kill(): Promise<void>;
+  signal(signal: NodeJS.Signals): void;
+  /** Lets it do nothing, with its sockets open. */
+  pause(): void;
+  resume(): void;
+  /** What it has of its machine; Linux only. */
+  usage(): Promise<ProcessUsage>;
+  /** Settles with the exit code when it has ended, by whoever. */
+  readonly exited: Promise<number | null>;
+}
+
+/** Starts a gateway on a free port of the loopback address and waits until it listens. */
+export async function startGatewayProcess(
+  options: { readonly env?: Readonly<Record<string, string>> } = {},
+): Promise<GatewayProcess> {
+  const logs: Record<string, unknown>[] = [];
+  let listens: (entry: Record<string, unknown>) => void = () => undefined;
+  const listening = new Promise<Record<string, unknown>>((resolve) => {
+    listens = resolve;
+  });
+  const gateway = spawnGateway({ PORT: "0", ...options.env }, (line) => {
+    const entry = parseLine(line);
+    if (logs.push(entry) > LOG_LINES_MAX) logs.shift();
+    if (typeof entry.url === "string") listens(entry);
+  });
+  const exited = gateway.ended.then(({ code }) => code);
+  const failed = exited.then((code) => {
+    throw new Error(`The gateway ended with ${code} before it listened: ${gateway.output}`);
+  });
+  const entry = await inTime(gateway, "to listen", Promise.race([listening, failed]));
+  const port = Number(entry.port);
+  return {
+    url: `http://127.0.0.1:${port}`,
+    wsUrl: `ws://127.0.0.1:${port}/ws`,
+    port,
+    pid: gateway.pid,
+    serverId: String(entry.serverId),
+    get running() {
+      return gateway.running;
+    },
+    logs,
+    exited,
+    signal: (signal) => gateway.signal(signal),
+    pause: () => gateway.pause(),
+    resume: () => gateway.resume(),
+    usage: () => gateway.usage(),
+    stop: async () => (await gateway.stop(PATIENCE_MS)).code,
+    async kill() {
+      await gateway.kill();
+    },
+  };
+}
+
+/** Runs a gateway that is expected to end by itself; the end of what it wrote, and how it ended. */
+export async function runGatewayToItsEnd(
+  env: Readonly<Record<string, string>>,
+): Promise<{ readonly code: number | null; readonly output: string }> {
+  const gateway = spawnGateway(env);
+  const { code } = await inTime(gateway, "to end", gateway.ended);
+  return { code, output: gateway.output };
+}
+
+function spawnGateway(env: Readonly<Record<string, string>>, onLine?: (line: string) => void): ManagedProcess {
+  const { PATH = "" } = process.env;
+  return startManagedProcess({
+    command: process.execPath,
+    args: [MAIN],
+    // Nothing of the caller's environment but the path: a stray REDIS_URL must not decide a test.
+    // Users are offline at once, and clients told to go at once, so that a test sees what is
+    // left; one about grace or draining sets its own.
+    env: { PATH, OFFLINE_GRACE_MS: "0", DRAIN_SECONDS: "0", ...env },
+    ...(onLine === undefined ? {} : { onLine }),
+  });
+}
+
+function parseLine(line: string): Record<string, unknown> {
+  try {
+    return JSON.parse(line) as Record<string, unknown>; // The gateway's own log lines are objects.
+  } catch {
+    return { msg: line };
+  }
+}
+
+/** What the promise brings; a gateway that takes too long for it, or fails, is killed. */
+async function inTime<T>(gateway: ManagedProcess, what: string, promise: Promise<T>): Promise<T> {
+  const waiting = new AbortController();
+  const tooLong = sleep(PATIENCE_MS, undefined, { signal: waiting.signal }).then(() => {
+    throw new Error(`The gateway took too long ${what}: ${gateway.output}`);
+  });
+  try {
+    return await Promise.race([promise, tooLong]);
+  } catch (error) {
+    await gateway.kill();
+    throw error;
+  } finally {
+    waiting.abort();
+  }
+}
