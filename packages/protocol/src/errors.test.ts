@@ -27,6 +27,20 @@ describe("errors", () => {
     }
   });
 
+  it("are worth another try only where the state of the world may change by itself", () => {
+    const retryable = (Object.keys(ERROR_CODES) as ErrorCode[]).filter((code) => ERROR_CODES[code].retryable);
+    expect(retryable).toEqual([
+      "pending-limit",
+      "rate-limited",
+      "capacity-reached",
+      "unavailable",
+      "timeout",
+      "lease-lost",
+      "server-alive",
+      "server-id-taken",
+    ]);
+  });
+
   it("are recognised when another copy of the package made them", async () => {
     vi.resetModules();
     const copy = await import("./errors.js");

@@ -14,6 +14,8 @@ class Link {
   readonly history: History;
   isDeaf = false;
   isHistoryOut = false;
+  /** Reads of the history so far. */
+  reads = 0;
   /** The handler of a room, to hand it something that was on the way. */
   handler: BusHandler = () => undefined;
   #resumed: ResumeHandler | undefined;
@@ -39,8 +41,10 @@ class Link {
         this.isHistoryOut ? Promise.reject(new Error("The history is out.")) : history.position(room),
       restart: (room, reached, notice) => history.restart(room, reached, notice),
       onProven: (handler) => history.onProven(handler),
-      since: (room, from, limit) =>
-        this.isHistoryOut ? Promise.reject(new Error("The history is out.")) : history.since(room, from, limit),
+      since: (room, from, limit) => {
+        this.reads++;
+        return this.isHistoryOut ? Promise.reject(new Error("The history is out.")) : history.since(room, from, limit);
+      },
     };
   }
 
@@ -196,6 +200,19 @@ describe("the messages of a recoverable room", () => {
     await turn();
     link.resume();
     await eventually(() => expect(a.sockets.rooms).toMatchObject([{ except: ["b.aaaa01"] }]));
+  });
+
+  it("cost a client that returns to the present position, or to another epoch, one read of the history", async () => {
+    const { link, a } = await startTwo();
+    for (const n of upTo(3)) await send(a, n);
+    await eventually(() => expect(numbersOf(a)).toEqual(upTo(3)));
+    const present = a.router.positionOf("lobby");
+    if (present === undefined) throw new Error("The room is recoverable.");
+    for (const from of [present, { epoch: present.epoch + 1, offset: 1 }, { epoch: present.epoch, offset: 1 }]) {
+      link.reads = 0;
+      await a.router.recover("lobby", from, LIMIT, () => undefined);
+      expect(link.reads).toBe(1);
+    }
   });
 
   it("are JSON objects, in text that members can read", async () => {

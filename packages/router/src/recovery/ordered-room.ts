@@ -199,7 +199,7 @@ export class OrderedRoom {
         const isBehind = former !== undefined && (former.epoch !== this.#at.epoch || former.offset > this.#at.offset);
         this.#move({ epoch: top.epoch, offset: this.#left.get(top.epoch) ?? 0 });
         // Where the channel was heard from the old one's end to the new one's beginning, all is here.
-        const isHeard = this.#held?.has({ epoch: top.epoch, offset: 1 }) ?? false;
+        const isHeard = this.#held?.has({ epoch: top.epoch, offset: 1 }) === true;
         const isSeamless = isHeard && !isBehind && !this.#isInterrupted;
         if (!isSeamless) {
           onGap(undefined);

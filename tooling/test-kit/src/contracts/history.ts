@@ -58,6 +58,19 @@ export function describeHistory(name: string, createHarness: HarnessFactory): vo
       });
     });
 
+    it("answers with a first message that alone is larger than a page, and leaves the next for another call", async ({
+      store,
+    }) => {
+      const history = historyOf(store);
+      const begin = await history.position("lobby");
+      const large = "x".repeat(1_200_000);
+      for (const n of [1, 2]) await history.append("lobby", draft(n, large, "gw-1"));
+      for (const offset of [0, 1]) {
+        const { complete, entries } = await history.since("lobby", { epoch: begin.epoch, offset }, 10);
+        expect([complete, entries.map((entry) => entry.offset)]).toEqual([true, [offset + 1]]);
+      }
+    });
+
     it("answers with what came after a place, as many as asked for", async ({ store, peer }) => {
       const begin = await fill(store, 10);
       const history = historyOf(await peer());
