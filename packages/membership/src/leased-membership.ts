@@ -44,7 +44,7 @@ class LeasedMembership implements Membership {
   readonly #sharedState: SharedStateReconciler;
   readonly #drift = new DriftTally();
   readonly #reaper: Reaper;
-  /** What the store refuses for good of what is written without a caller. */
+  /** Permanent errors of background writes. */
   readonly #refusals = new PermanentErrors((error) => this.#report(error, "projection"));
   /** Servers that the last heartbeat named, or that were claimed since. */
   #lost: ReadonlySet<string> = new Set();
@@ -93,7 +93,7 @@ class LeasedMembership implements Membership {
       onRegained: async (lease) => {
         this.#reprojections++;
         this.#sharedState.doubt();
-        // Taken out at the next heartbeat: removals wait for a lease, and that waits for this.
+        // Removed at the next heartbeat: removals wait for the lease, which waits for this.
         for (const stray of await this.#projection.strays(lease, this.#refusals)) this.#removals.later(stray);
         await this.#projection.all(lease, this.#refusals);
         await this.#refusals.together([options.onRestored(lease)]);
@@ -130,7 +130,7 @@ class LeasedMembership implements Membership {
     this.#sharedState = new SharedStateReconciler({
       ...looks,
       self: options.ids,
-      // Whoever has not registered again by then holds no lease by any count.
+      // A server that has not registered again by then holds no lease under any clock.
       graceMs: options.leaseTtlMs + options.heartbeatIntervalMs,
       keepMs: options.leaseTtlMs + 3 * Math.max(options.cleanupIntervalMs, options.heartbeatIntervalMs),
       claimMs: options.reapClaimMs,
@@ -167,7 +167,7 @@ class LeasedMembership implements Membership {
       await this.#keeper.start();
     }
     this.#unlisten = this.#options.store.link.onState((state) => {
-      // Whoever answers next may be a replica that had lagged behind, or read an old snapshot.
+      // The next Redis to answer may be a lagging replica, or have read an old snapshot.
       if (state === "down") this.#keeper.doubt();
     });
     this.#staleTimer = setInterval(() => this.#reportStale(), this.#options.cleanupIntervalMs);
@@ -370,7 +370,7 @@ class LeasedMembership implements Membership {
 
   #afterBeat({ lease, expired, unregistered }: Renewal): void {
     this.#noteLost([...expired, ...unregistered]);
-    // A slow one is not followed by a second one beside it, and does not hold up the others.
+    // One of each at a time, and a slow one does not delay the others.
     this.#background ??= this.#round(lease).finally(() => {
       this.#background = undefined;
     });

@@ -33,22 +33,22 @@ export interface LeaseKeeperOptions {
 const RETRY_MS = 500;
 
 /**
- * What follows a regained lease is a lot to write: where it fails, it is tried again like a
- * heartbeat, then after twice as long each time, up to so long or an interval.
+ * Projecting everything after a regained lease is expensive. On failure, back off exponentially,
+ * capped at the larger of MAX_BACKOFF_MS and the heartbeat interval.
  */
 const MAX_BACKOFF_MS = 5_000;
 
 /**
- * Holds one server's lease: takes it, renews it, and takes it anew when the store has
- * lost it or it ran out while the process was paused.
+ * Holds one server's lease: acquires it, renews it, and acquires it again after the store lost it
+ * or it expired while the process was paused.
  */
 export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions;
   #lease: Lease | undefined;
   #held = false;
-  /** The lease was taken anew, or the store is in doubt, and what that asks for has not been done yet. */
+  /** The lease was regained, or the store is in doubt, and everything has yet to be projected again. */
   #unfinished = false;
-  /** How often that has failed in a row, and when it is tried again by the monotonic clock. */
+  /** Consecutive failures of it, and when the next attempt is due by the monotonic clock. */
   #failures = 0;
   #resumeAt = 0;
   #fault: CmError | undefined;
@@ -62,17 +62,17 @@ export class LeaseKeeper {
     this.#options = options;
   }
 
-  /** Whether the last word from the store was that the lease is held. */
+  /** Whether the store last answered that the lease is held. */
   get held(): boolean {
     return this.#held;
   }
 
-  /** Whether the lease was ever taken, and not given up since. */
+  /** Whether the lease was acquired and not released since. */
   get acquired(): boolean {
     return this.#lease !== undefined;
   }
 
-  /** What the latest heartbeat has found wrong with the store as a whole; see `Renewal`. */
+  /** The fault of the whole store that the latest heartbeat found; see `Renewal`. */
   get fault(): CmError | undefined {
     return this.#fault;
   }
@@ -103,7 +103,7 @@ export class LeaseKeeper {
     return this.#lease;
   }
 
-  /** A heartbeat out of turn. Resolves with what it has brought. */
+  /** An extra heartbeat; resolves with its renewal. */
   async look(): Promise<Renewal> {
     const { servers, counters } = this.#options;
     const renewal = await this.write((lease) => servers.renew(lease, counters()));
@@ -116,8 +116,8 @@ export class LeaseKeeper {
   }
 
   /**
-   * The store may have lost what it had acknowledged, and yet hold the lease: after the next
-   * heartbeat that finds it held, things are done as if it had been taken anew.
+   * The store may have lost acknowledged writes and still hold the lease: after the next successful
+   * heartbeat, everything is projected again as after a regained lease.
    */
   doubt(): void {
     this.#unfinished = true;
@@ -163,7 +163,7 @@ export class LeaseKeeper {
     return Math.max(0, this.#resumeAt - performance.now());
   }
 
-  /** Tells of it once, however many heartbeats find it. */
+  /** Reports a fault once, however many heartbeats find it. */
   #noteFault(fault: CmError | undefined): void {
     const isNews = fault !== undefined && fault.message !== this.#fault?.message;
     this.#fault = fault;
@@ -189,7 +189,7 @@ export class LeaseKeeper {
     }
   }
 
-  /** Takes the lease anew, once however many writes find it gone. */
+  /** Acquires the lease again, once however many writes find it lost. */
   #regain(lost: Lease): Promise<Lease> {
     if (this.#lease !== undefined && this.#lease.token !== lost.token) return Promise.resolve(this.#lease);
     this.#regaining ??= this.#acquireAnew().finally(() => {
@@ -219,7 +219,7 @@ export class LeaseKeeper {
   }
 
   async #finishRegaining(lease: Lease): Promise<void> {
-    // Before the call: a doubt that comes up meanwhile asks for another one.
+    // Before the call: a doubt that arises during it asks for another one.
     this.#unfinished = false;
     try {
       await this.#options.onRegained(lease);
@@ -230,7 +230,7 @@ export class LeaseKeeper {
       const firstMs = Math.min(RETRY_MS, intervalMs);
       const backoffMs = Math.min(firstMs * 2 ** this.#failures, Math.max(MAX_BACKOFF_MS, intervalMs));
       this.#failures++;
-      // Those that failed together do not come back together.
+      // Jitter: servers that failed together must not retry together.
       this.#resumeAt = performance.now() + backoffMs * (0.75 + Math.random() / 2);
       throw error;
     }

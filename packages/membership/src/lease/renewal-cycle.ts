@@ -3,8 +3,8 @@ import type { LocalConnections } from "../connections/local-connections.js";
 import type { MembershipStore } from "../options.js";
 
 /**
- * Renews the store's times to live a partition at a time, so that everything is renewed
- * three times within the time to live and no heartbeat carries all of it.
+ * Renews the store's TTLs a few partitions at a time: everything is renewed three times within
+ * its TTL, and no single heartbeat carries all of it.
  */
 export class RenewalCycle {
   readonly #store: MembershipStore;
@@ -23,7 +23,7 @@ export class RenewalCycle {
   }) {
     this.#store = options.store;
     this.#shelves = 2 ** options.shelfBits;
-    // Beats in which everything comes by once.
+    // Beats of one cycle.
     const beats = Math.max(1, Math.floor(options.ttlMs / 3 / options.beatMs));
     const { local } = options;
     this.#shelvesABeat = Math.ceil(this.#shelves / beats);
@@ -54,9 +54,9 @@ export class RenewalCycle {
 }
 
 /**
- * Names in rounds of so many beats: all that are there when a round begins come by once in
- * it. A list of its own, since an iterator that rests in a map between two beats keeps every
- * table that the map has outgrown or emptied meanwhile, with all that was in it.
+ * Goes through names in cycles of a fixed number of beats: every name that exists when a cycle
+ * begins comes once in it. Keeps a copy of the names: a map iterator that is kept between two
+ * beats retains every hash table that the map has replaced meanwhile, with its contents.
  */
 class Cycle {
   readonly #beats: number;
@@ -71,7 +71,7 @@ class Cycle {
     this.#isThere = isThere;
   }
 
-  /** The next beat's share, without those that went since the round began. */
+  /** The next beat's share, without the names that went since the cycle began. */
   next(): string[] {
     if (this.#next >= this.#names.length) {
       this.#names = [...this.#all()];

@@ -1,35 +1,32 @@
-/** What a store holds of a connection: its record, its place in a room, or its being one of its user's. */
+/** What a store holds of a connection: its record, its membership of a room, or its entry among its user's connections. */
 export type DriftKind = "record" | "member" | "user";
 
-/** What was found to differ from the truth, and put right, while all parts of the store were looked at once. */
+/** The drift of one kind that one full pass found and repaired. */
 export interface DriftReport {
   readonly kind: DriftKind;
-  /** In how many parts: partitions of the rooms or users, or shelves of records. */
+  /** Partitions of rooms or users, or shelves of records, that had drift. */
   readonly partitions: number;
-  /** What the store had lost. */
+  /** Entries that the store had lost. */
   readonly missing: number;
-  /** What it held of connections and places that there are not. */
+  /** Entries of connections or memberships that do not exist. */
   readonly stray: number;
-  /**
-   * What it held otherwise than it is: metadata, a record, or what is derived from others, such
-   * as how many users are online.
-   */
+  /** Entries with a wrong value: metadata, a record, or a derived number such as the users online. */
   readonly wrong: number;
 }
 
-/** How much was put right, by kind. */
+/** Repaired entries, by kind. */
 export type DriftCounts = Readonly<Record<DriftKind, number>>;
 
-/** What the comparison of the store with the truth has come to. */
+/** Counters of reconciling since the start. */
 export interface DriftStats {
-  /** Partitions and shelves that were compared. */
+  /** Partitions and shelves that were reconciled. */
   readonly checked: number;
-  readonly driftMissing: DriftCounts;
-  readonly driftStray: DriftCounts;
-  readonly driftWrong: DriftCounts;
+  readonly missing: DriftCounts;
+  readonly stray: DriftCounts;
+  readonly wrong: DriftCounts;
 }
 
-/** Counts repairs. */
+/** Counts drift. */
 export class DriftTally {
   #checked = 0;
   readonly #missing = none();
@@ -49,9 +46,9 @@ export class DriftTally {
   stats(): DriftStats {
     return {
       checked: this.#checked,
-      driftMissing: { ...this.#missing },
-      driftStray: { ...this.#stray },
-      driftWrong: { ...this.#wrong },
+      missing: { ...this.#missing },
+      stray: { ...this.#stray },
+      wrong: { ...this.#wrong },
     };
   }
 }

@@ -130,7 +130,7 @@ export function describeCheck(name: string, createHarness: HarnessFactory): void
         ]),
       );
       const { drift } = membership.stats();
-      expect(drift.driftMissing).toEqual({ record: 1, member: 1, user: 1 });
+      expect(drift.missing).toEqual({ record: 1, member: 1, user: 1 });
       // Something that is told comes after what might have been.
       await membership.leave(bob, "lobby");
       await eventually(() =>
@@ -193,7 +193,7 @@ export function describeCheck(name: string, createHarness: HarnessFactory): void
       const { checked, ...repaired } = membership.stats().drift;
       expect(checked).toBeGreaterThan(0);
       const none = { record: 0, member: 0, user: 0 };
-      expect(repaired).toEqual({ driftMissing: none, driftStray: none, driftWrong: none });
+      expect(repaired).toEqual({ missing: none, stray: none, wrong: none });
     });
   });
 }

@@ -16,29 +16,29 @@ export interface OwnerReconcilerOptions {
   /** The lease as it was last heard of. */
   readonly lease: () => Lease;
   readonly shelfBits: number;
-  /** Heartbeats in which everything is looked at once. */
+  /** Heartbeats in which every partition and shelf is reconciled once. */
   readonly beats: number;
   readonly tally: DriftTally;
   readonly onDrift: (repair: DriftReport) => void;
   readonly onError: (error: CmError) => void;
 }
 
-/** What is wrong with one partition. */
+/** The drift of one partition or shelf. */
 interface Findings extends Found {
-  /** All connections that `repair` writes of. */
+  /** All connections that `repair` writes. */
   readonly connectionIds: readonly string[];
-  /** Writes what was so when it was found. */
+  /** Writes the local state of the moment at which the drift was found. */
   readonly repair: () => Promise<void>;
 }
 
-/** Compares what was read with the truth, of which connections that were touched say nothing. */
+/** Compares what was read with the local state; leaves out connections that changed meanwhile. */
 type Compare = (isTouched: IsTouched) => Findings;
 
 /**
- * Compares what the store holds of this server with the truth, some partitions of each kind at a
- * heartbeat, and puts right what differs: a store can lose a part of what it had taken, or
- * come back with what it was told to forget, and nobody notices. What is missing is written
- * again without a word, since nobody was told that it was gone.
+ * Reconciles the store with this server's own connections, some partitions of each kind at each
+ * heartbeat. A store can silently lose a part of its data, or be restored with entries that were
+ * removed. Missing entries are written again without an announcement, since watchers were never
+ * told that they had gone.
  */
 export class OwnerReconciler {
   readonly #options: OwnerReconcilerOptions;
@@ -68,7 +68,7 @@ export class OwnerReconciler {
     ];
   }
 
-  /** Looks at the next partitions of each kind. Does not fail. */
+  /** Reconciles the next partitions of each kind. Does not fail: failures go to `onError`. */
   async beat(signal: AbortSignal): Promise<void> {
     for (const round of this.#rounds) await round.beat(signal);
   }
@@ -79,7 +79,7 @@ export class OwnerReconciler {
     try {
       const compare = await read(lease(), partition);
       const { connectionIds, repair, ...found } = compare(watch.touched);
-      // In the turn of the comparison, so that no change comes between the two.
+      // In the same turn as the comparison, so that no change comes between the two.
       if (connectionIds.length > 0) await changes.repair(connectionIds, repair);
       return found;
     } finally {
@@ -121,7 +121,7 @@ export class OwnerReconciler {
     return (isTouched) => {
       const { missing, stray, wrong } = compareUsers(local, partition, held, isTouched);
       const connectionIds = idsOf([...missing, ...stray, ...wrong]);
-      // Also those that were held of another user, whose metadata may go with that.
+      // Includes connections that were stored under another user: removing those may take their metadata.
       const again = connectionIds.flatMap((id) => local.get(id) ?? []).map(memberOf);
       return {
         missing: missing.length,
@@ -155,7 +155,7 @@ export class OwnerReconciler {
         wrong: wrong.length,
         connectionIds: idsOf([...missing, ...stray, ...wrong]),
         repair: async () => {
-          // What only the record leads to goes before the record does.
+          // Remove the memberships first: only the record leads to them.
           for (const { room, record } of left) await store.rooms.leave(lease, room, [record], "left");
           for (const { room, record } of closed) await store.rooms.leave(lease, room, [record], "closed");
           if (stray.length > 0) {

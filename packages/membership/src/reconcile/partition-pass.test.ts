@@ -47,7 +47,7 @@ it("passes over partitions that fail, tells each cause once a round, and looks a
   await beat();
   expect(looked).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
   expect(errors.map(({ code }) => code)).toEqual(["store-corrupt", "unavailable"]);
-  expect(tally.stats()).toMatchObject({ checked: 3, driftMissing: { member: 3 }, driftStray: { member: 6 } });
+  expect(tally.stats()).toMatchObject({ checked: 3, missing: { member: 3 }, stray: { member: 6 } });
   await beat();
   await beat();
   expect(looked.slice(8)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);

@@ -1,10 +1,10 @@
 import { type CmError, toCmError } from "@cm/protocol";
 import type { DriftKind, DriftReport, DriftTally } from "./drift-report.js";
 
-/** The most causes of failures that are told of in one round: keys with foreign data may be many. */
+/** The most causes of failure reported in one pass: foreign data may lie under many keys. */
 const CAUSES_MAX = 5;
 
-/** How much was put right in a partition. */
+/** How much was repaired in a partition. */
 export type Found = Pick<DriftReport, "missing" | "stray" | "wrong">;
 
 const NOTHING: Found = { missing: 0, stray: 0, wrong: 0 };
@@ -13,21 +13,21 @@ const NOTHING: Found = { missing: 0, stray: 0, wrong: 0 };
 export interface PartitionPassOptions {
   readonly kind: DriftKind;
   readonly partitions: number;
-  /** Heartbeats in which all partitions come by once. */
+  /** Heartbeats that one pass over all partitions takes. */
   readonly beats: number;
-  /** Looks at a partition and puts right what differs; `undefined` where the partition is left to others. */
+  /** Reconciles a partition; `undefined` where another server is responsible for it. */
   readonly look: (partition: number) => Promise<Found | undefined>;
   readonly tally: DriftTally;
-  /** Told at the end of a round in which something was put right. */
+  /** Called at the end of a pass that repaired something. */
   readonly onDrift: (repair: DriftReport) => void;
-  /** Told once of each cause and round. */
+  /** Called once for each cause in a pass. */
   readonly onError: (error: CmError) => void;
 }
 
 /**
- * Goes over all partitions of one kind, some at each heartbeat, again and again. One that can't be
- * read or put right is told of and left for the next round: it must not keep the others from
- * being looked at.
+ * Passes over all partitions of one kind repeatedly, a few at each heartbeat. A partition that
+ * can't be read or repaired is reported and skipped until the next pass, so that it does not keep
+ * the others from being reconciled.
  */
 export class PartitionPass {
   readonly #options: PartitionPassOptions;
@@ -40,7 +40,7 @@ export class PartitionPass {
     this.#options = options;
   }
 
-  /** Looks at the next partitions, one after the other: there is time until the next heartbeat. */
+  /** Reconciles the next partitions in sequence: there is time until the next heartbeat. */
   async beat(signal: AbortSignal): Promise<void> {
     const { partitions, beats } = this.#options;
     for (let left = Math.ceil(partitions / beats); left > 0 && !signal.aborted; left--) {
@@ -66,7 +66,7 @@ export class PartitionPass {
   }
 
   #failed(cause: unknown): void {
-    const error = toCmError(cause, "internal", "A part of the store could not be compared with what is so.");
+    const error = toCmError(cause, "internal", "A partition could not be reconciled.");
     const kind = `${error.code} ${error.message}`;
     if (this.#causes.has(kind) || this.#causes.size >= CAUSES_MAX) return;
     this.#causes.add(kind);

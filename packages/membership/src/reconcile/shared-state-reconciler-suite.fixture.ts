@@ -38,7 +38,7 @@ export async function leaveWithoutRecords(store: Store, serverId: string, connec
 
 /** How much the servers have removed of others, by kind. */
 export function removed(servers: readonly CheckedServer[]): { readonly member: number; readonly user: number } {
-  const all = servers.map(({ membership }) => membership.stats().drift.driftStray);
+  const all = servers.map(({ membership }) => membership.stats().drift.stray);
   const sumOf = (kind: "member" | "user"): number => all.reduce((sum, counts) => sum + counts[kind], 0);
   return { member: sumOf("member"), user: sumOf("user") };
 }

@@ -99,7 +99,7 @@ it("sets right how many are online, whatever was done to the number", async () =
   const server = await startChecked(store);
   for (let i = 0; i < 40; i++) await server.connect(`user-${i % 20}`);
   expect(await store.users.countOnline()).toBe(20);
-  const wrong = () => server.membership.stats().drift.driftWrong.user;
+  const wrong = () => server.membership.stats().drift.wrong.user;
   const numbers = await keys(/:online$/);
   for (const key of numbers) await askRedis(port, "DEL", key);
   await eventually(async () => expect(await store.users.countOnline()).toBe(20));

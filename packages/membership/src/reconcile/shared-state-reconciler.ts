@@ -10,10 +10,10 @@ import type { DriftReport, DriftTally } from "./drift-report.js";
 import { type Found, PartitionPass } from "./partition-pass.js";
 import { nameOf, UnknownServers } from "./unknown-servers.js";
 
-/** Rooms that are cleared at a time. */
+/** Rooms that are evicted concurrently. */
 const ROOMS_AT_ONCE = 100;
 
-/** Connections that are removed at a time. */
+/** Connections that one call removes. */
 const CONNECTIONS_AT_ONCE = 500;
 
 /** What an {@link SharedStateReconciler} needs. */
@@ -21,13 +21,13 @@ export interface SharedStateReconcilerOptions {
   readonly store: MembershipStore;
   /** This server. */
   readonly self: ServerIncarnation;
-  /** Heartbeats in which everything is looked at once. */
+  /** Heartbeats in which every partition is reconciled once. */
   readonly beats: number;
-  /** For so long a holder must have been unknown to be taken for dead: longer than a lease lasts. */
+  /** How long a server must stay unknown to the registry before it is presumed dead; more than a lease. */
   readonly graceMs: number;
-  /** For how long a holder of whom nothing more is found is kept in mind: for more than one look at everything. */
+  /** How long an unknown server is remembered after its last entry was found; more than one full pass. */
   readonly keepMs: number;
-  /** How long the right to remove what a dead holder has left lasts, for one partition. */
+  /** How long the claim on an orphan lasts, for one partition. */
   readonly claimMs: number;
   readonly tally: DriftTally;
   readonly onDrift: (repair: DriftReport) => void;
@@ -35,16 +35,16 @@ export interface SharedStateReconcilerOptions {
 }
 
 /**
- * Looks after what is nobody's own: numbers and lists that are derived from what all servers
- * have put, and what is left of servers that nobody will clean up after any more, because a
- * part of the store came back with it after that was done, or had lost what led there. The
- * living servers share the partitions out among them; where two look at one, no harm is done.
+ * Repairs shared state that no single server owns: derived counters and indexes, and orphans.
+ * Orphans are entries of a dead server that its reaper could not find, because the server's
+ * records were lost, or because a part of the store was restored after the cleanup. The living
+ * servers share the partitions among them; two that work on one partition do no harm.
  */
 export class SharedStateReconciler {
   readonly #options: SharedStateReconcilerOptions;
   readonly #unknownServers: UnknownServers;
   readonly #rounds: readonly PartitionPass[];
-  /** Who lives, in one order on all servers. */
+  /** The living servers, in the same order on every server. */
   #living: readonly string[] = [];
 
   constructor(options: SharedStateReconcilerOptions) {
@@ -69,19 +69,19 @@ export class SharedStateReconciler {
     ];
   }
 
-  /** The registry may have lost others as well: they get their time to register again. */
+  /** After a loss of data the registry may lack living servers: gives each the full grace period again. */
   doubt(): void {
     this.#unknownServers.forget();
   }
 
-  /** Looks at the next partitions. Does not fail. */
+  /** Reconciles the next partitions. Does not fail: failures go to `onError`. */
   async beat(signal: AbortSignal): Promise<void> {
     const { store, onError } = this.#options;
     try {
       await this.#unknownServers.beat();
       this.#living = (await store.servers.living()).map(nameOf).sort();
     } catch (cause) {
-      onError(toCmError(cause, "internal", "Who lives could not be asked for."));
+      onError(toCmError(cause, "internal", "The living servers could not be read."));
       return;
     }
     for (const round of this.#rounds) await round.beat(signal);

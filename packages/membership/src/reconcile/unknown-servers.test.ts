@@ -10,9 +10,9 @@ const OTHER: ServerIncarnation = { serverId: "other", incarnation: "bbbb" };
 function strangersOf(graceMs: number, keepMs: number) {
   const known = new Set<string>();
   const asked: string[][] = [];
-  const unknown = async (holders: readonly ServerIncarnation[]): Promise<ServerIncarnation[]> => {
-    asked.push(holders.map(nameOf));
-    return holders.filter((holder) => !known.has(nameOf(holder)));
+  const unknown = async (incarnations: readonly ServerIncarnation[]): Promise<ServerIncarnation[]> => {
+    asked.push(incarnations.map(nameOf));
+    return incarnations.filter((identity) => !known.has(nameOf(identity)));
   };
   return { unknownServers: new UnknownServers({ servers: { unknown }, graceMs, keepMs }), known, asked };
 }

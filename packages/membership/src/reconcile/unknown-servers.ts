@@ -1,29 +1,29 @@
 import type { ServerIncarnation, ServerReaping } from "@cm/protocol";
 
-/** Holders that are kept at most; more come back with a later look. */
+/** The most unknown servers remembered; a later pass finds the others again. */
 const UNKNOWN_SERVERS_MAX = 1_000;
 
 /** What {@link UnknownServers} need. */
 export interface UnknownServersOptions {
   readonly servers: Pick<ServerReaping, "unknown">;
-  /** For so long a holder must have been unknown, without a break, to be taken for dead. */
+  /** How long a server must stay unknown to the registry, without a break, before it is presumed dead. */
   readonly graceMs: number;
-  /** A holder of whom nothing was found for so long is forgotten: more than looking at everything takes. */
+  /** How long a server is remembered after its last entry was found; longer than one full pass. */
   readonly keepMs: number;
 }
 
-/** One that is unknown; times in milliseconds of the monotonic clock. */
+/** An unknown server; times in milliseconds of the monotonic clock. */
 interface UnknownServer {
-  readonly holder: ServerIncarnation;
+  readonly identity: ServerIncarnation;
   readonly sinceMs: number;
-  /** When something of it was found the last time. */
+  /** When one of its entries was last found. */
   foundMs: number;
 }
 
 /**
- * Holders whose members or connections lie in the store, and of which the registry knows
- * nothing. It may have lost them only now, and they register again with their next heartbeat:
- * so it is asked again at each heartbeat here, for longer than a lease lasts.
+ * Servers that own members or connections in the store and that the registry does not know. The
+ * registry may have lost a living server a moment ago, which registers again with its next
+ * heartbeat. So the registry is asked again at each heartbeat, for longer than a lease lasts.
  */
 export class UnknownServers {
   readonly #options: UnknownServersOptions;
@@ -33,17 +33,17 @@ export class UnknownServers {
     this.#options = options;
   }
 
-  /** The registry may have lost, or forgotten, anybody: what it said before says nothing now. */
+  /** Starts over: after a loss of data, earlier answers of the registry prove nothing. */
   forget(): void {
     this.#unknownServers.clear();
   }
 
-  /** Asks again after all; to be called at each heartbeat. */
+  /** Asks the registry about all of them again; to be called at each heartbeat. */
   async beat(): Promise<void> {
     const before = performance.now() - this.#options.keepMs;
     for (const [name, { foundMs }] of this.#unknownServers) if (foundMs < before) this.#unknownServers.delete(name);
     if (this.#unknownServers.size === 0) return;
-    const asked = [...this.#unknownServers.values()].map(({ holder }) => holder);
+    const asked = [...this.#unknownServers.values()].map(({ identity }) => identity);
     try {
       const unknown = new Set((await this.#options.servers.unknown(asked)).map(nameOf));
       for (const name of asked.map(nameOf)) if (!unknown.has(name)) this.#unknownServers.delete(name);
@@ -53,17 +53,17 @@ export class UnknownServers {
     }
   }
 
-  /** Those of the holders that are to be taken for dead; notes those that are unknown. */
-  async dead(holders: readonly ServerIncarnation[]): Promise<ServerIncarnation[]> {
-    const news = holders.filter((holder) => !this.#unknownServers.has(nameOf(holder)));
+  /** Those of the servers that are presumed dead; remembers the ones that are unknown. */
+  async dead(incarnations: readonly ServerIncarnation[]): Promise<ServerIncarnation[]> {
+    const news = incarnations.filter((identity) => !this.#unknownServers.has(nameOf(identity)));
     const unknown = news.length === 0 ? [] : await this.#options.servers.unknown(news);
     const now = performance.now();
-    for (const holder of unknown) {
+    for (const identity of unknown) {
       if (this.#unknownServers.size >= UNKNOWN_SERVERS_MAX) break;
-      this.#unknownServers.set(nameOf(holder), { holder, sinceMs: now, foundMs: now });
+      this.#unknownServers.set(nameOf(identity), { identity, sinceMs: now, foundMs: now });
     }
-    return holders.filter((holder) => {
-      const stranger = this.#unknownServers.get(nameOf(holder));
+    return incarnations.filter((identity) => {
+      const stranger = this.#unknownServers.get(nameOf(identity));
       if (stranger === undefined) return false;
       stranger.foundMs = now;
       return now - stranger.sinceMs >= this.#options.graceMs;
@@ -71,7 +71,7 @@ export class UnknownServers {
   }
 }
 
-/** Server ids have no dot, so no two holders share a name. */
+/** Server ids have no dot, so the names are unique. */
 export function nameOf({ serverId, incarnation }: ServerIncarnation): string {
   return `${serverId}.${incarnation}`;
 }
