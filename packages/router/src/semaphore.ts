@@ -1,4 +1,4 @@
-/** So many at a time; others wait in line. */
+/** A FIFO semaphore. */
 export class Semaphore {
   #free: number;
   readonly #line: (() => void)[] = [];
@@ -9,7 +9,7 @@ export class Semaphore {
 
   async use<T>(work: () => Promise<T>): Promise<T> {
     if (this.#free > 0) this.#free--;
-    // Whoever leaves hands the place over, so that nobody cuts in.
+    // Release hands the permit to the first in line, so that a newcomer can't overtake.
     else await new Promise<void>((resolve) => this.#line.push(resolve));
     try {
       return await work();

@@ -14,14 +14,14 @@ export class DeliveredFingerprints {
     this.#latest = offset;
   }
 
-  /** Whether the message is the one that was delivered under this offset; `undefined` where that is not known. */
+  /** Whether this message was delivered under this offset; `undefined` if the offset is no longer remembered. */
   isSame(offset: number, id: number): boolean | undefined {
     const place = offset % COUNT;
     if (offset === 0 || this.#offsets[place] !== offset) return undefined;
     return this.#ids[place] === id;
   }
 
-  /** The lowest offset that may be known; 0 where none is. */
+  /** The lowest offset that is remembered; 0 if none is. */
   get oldest(): number {
     return this.#latest === 0 ? 0 : Math.max(1, this.#latest - COUNT + 1);
   }
@@ -32,13 +32,13 @@ export class DeliveredFingerprints {
   }
 }
 
-/** Tells messages of a room apart, as long as no two by chance agree: one of 4 billion would. */
+/** A 32-bit fingerprint of a message: two messages of a room share one with a chance of 1 in 4 billion. */
 export function messageId(origin: number, epoch: number, sequence: number): number {
   const hash = Math.imul(epoch ^ origin, 0x85ebca6b) ^ Math.imul(sequence, 0xc2b2ae35);
   return (hash ^ (hash >>> 15)) >>> 0;
 }
 
-/** What a server's id counts for in {@link messageId}: made once for each, and not for each message. */
+/** The share of the server id in {@link messageId}, computed once for each server. */
 export function originHash(serverId: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < serverId.length; i++) hash = Math.imul(hash ^ serverId.charCodeAt(i), 0x01000193);

@@ -1,11 +1,11 @@
 import type { HistoryPosition } from "@cm/protocol";
 import type { OrderedMessage } from "../recovery/ordered-message.js";
 
-/** What is held back of one room at most; the history has more, and is read again for it. */
+/** The most messages buffered for one room; beyond that the history is read again. */
 const MESSAGES_MAX = 256;
 const BYTES_MAX = 262_144;
 
-/** Messages that wait for those before them, in the order of their arrival. Bounded. */
+/** Messages that wait for the ones before them, in order of arrival. Bounded. */
 export class ReorderBuffer {
   #messages: OrderedMessage[] = [];
   #bytes = 0;
@@ -28,7 +28,7 @@ export class ReorderBuffer {
     this.#messages.push({ at, id, payload: Uint8Array.from(payload), except });
   }
 
-  /** Whether it is held, and everything that came since the holding began. */
+  /** Whether the position is buffered, with everything that came since buffering began. */
   has({ epoch, offset }: HistoryPosition): boolean {
     if (this.#hasOverflown) return false;
     return this.#messages.some(({ at }) => at.epoch === epoch && at.offset === offset);
@@ -39,12 +39,12 @@ export class ReorderBuffer {
     this.#bytes -= first?.payload.length ?? 0;
   }
 
-  /** To tell what is held now from what comes later. */
+  /** A mark that separates the messages buffered now from later ones. */
   mark(): number {
     return this.#added;
   }
 
-  /** Drops those that came before the mark and are not of the epoch; how many. */
+  /** Drops messages before the mark that belong to another epoch; returns their number. */
   dropOthers(mark: number, epoch: number): number {
     const count = Math.max(0, mark - (this.#added - this.#messages.length));
     const before = this.#messages.length;
@@ -53,7 +53,7 @@ export class ReorderBuffer {
     return before - this.#messages.length;
   }
 
-  /** The highest offset of an epoch that is held; 0 where there is none. */
+  /** The highest buffered offset of an epoch; 0 if there is none. */
   reached(epoch: number): number {
     return this.#messages.reduce((most, { at }) => (at.epoch === epoch ? Math.max(most, at.offset) : most), 0);
   }
@@ -65,7 +65,7 @@ export class ReorderBuffer {
     return messages;
   }
 
-  /** Whether some had to be let go since the last call: the history has to be read again. */
+  /** Whether the buffer overflowed since the last call: the history must be read again. */
   takeOverflow(): boolean {
     const hasOverflown = this.#hasOverflown;
     this.#hasOverflown = false;

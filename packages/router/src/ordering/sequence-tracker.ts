@@ -6,34 +6,34 @@ import {
 } from "@cm/protocol";
 import { originHash } from "./delivered-fingerprints.js";
 
-/** What an origin says of its numbering of a channel. */
+/** The position of an origin's sequencer on a channel, as the origin reports it. */
 export interface ToldPosition extends EnvelopePosition {
-  /** Whether it began after the channel was subscribed here: then all of it should have arrived. */
+  /** Whether the sequencer began after the channel was subscribed here: then every number should have arrived. */
   readonly isWhole: boolean;
 }
 
-/** What a receiver makes of a message's position. */
+/** What a message's number says about it. */
 export type Verdict =
   | { readonly kind: "fresh" }
   | { readonly kind: "duplicate" }
-  /** It is to be delivered; so many before it are missing. */
+  /** Deliver it; `missed` messages before it are missing. */
   | { readonly kind: "after-gap"; readonly missed: number };
 
 const FRESH: Verdict = { kind: "fresh" };
 const DUPLICATE: Verdict = { kind: "duplicate" };
 
-/** More origins than any cluster has; bounds what a stranger on the bus could make us keep. */
+/** More origins than any cluster has: bounds the memory that a hostile publisher on the bus can take. */
 const MAX_ORIGINS = 10_000;
 
 /** Where a message comes from, and whether it is stamped by a room's history. */
 export type MessageSource = Pick<CrossServerMessage, "kind" | "origin" | "target" | "isStamped">;
 
-/** What one origin sent on one channel so far. */
+/** Judges the numbers of one origin's messages on one channel. */
 export class SequenceTracker {
   readonly origin: string;
   /** See {@link originHash}. */
   readonly originHash: number;
-  /** What its messages begin with, where they all go to the same target. */
+  /** The header that all its messages share, if they have the same target. */
   readonly header: EnvelopeHeader | undefined;
   /** Whether they are stamped by a room's history. */
   readonly isStamped: boolean;
@@ -41,7 +41,7 @@ export class SequenceTracker {
   #sequence = 0;
   /** Number of the first message that arrived. */
   #first = 0;
-  /** The epoch as it was when the channel was last known to be without a hole that nobody was told of. */
+  /** The epoch when members had last been told of every gap on the channel. */
   #settledEpoch: number | undefined;
 
   constructor({ kind, origin, target, isStamped = false }: MessageSource) {
@@ -51,7 +51,7 @@ export class SequenceTracker {
     this.header = kind === "room" ? createEnvelopeHeader({ kind, origin, target, isStamped, except: [] }) : undefined;
   }
 
-  /** Whether numbers of its messages were judged: they are not where a room's history orders them. */
+  /** Whether any number was judged: none is where a room's history orders the messages. */
   get isJudged(): boolean {
     return this.#epoch !== undefined;
   }
@@ -59,7 +59,7 @@ export class SequenceTracker {
   judge({ epoch, sequence }: EnvelopePosition): Verdict {
     if (sequence === 0) return FRESH;
     const before = this.#epoch === epoch ? this.#sequence : 0;
-    // Nothing is known of what came before this subscription.
+    // The subscription begins here: earlier messages are unknown.
     const isFirst = this.#epoch === undefined;
     const step = sequence - before;
     if (step <= 0) return DUPLICATE;
@@ -69,19 +69,19 @@ export class SequenceTracker {
     return step === 1 || isFirst ? FRESH : { kind: "after-gap", missed: step - 1 };
   }
 
-  /** From here on only what comes is looked at: what is missing so far was told of, or can't be. */
+  /** Closes the past: gaps up to here were reported, or can't be. */
   settle(): void {
     this.#settledEpoch = this.#epoch;
   }
 
   /**
-   * How many messages are missing, up to where the origin says that it is, of those that
-   * nobody was told of; `undefined` where that can't be known.
+   * The number of messages up to the reported position that are missing and were not reported as
+   * a gap yet; `undefined` if that can't be known.
    */
   missing(told: ToldPosition): number | undefined {
     const isNew = this.#settledEpoch === undefined;
     if (told.sequence === 0) {
-      // It had no numbering when it answered. What began since has lost nothing.
+      // The origin had no sequencer when it answered; one that began since has lost nothing.
       return this.#epoch === undefined || (isNew && this.#first === 1) ? 0 : undefined;
     }
     if (this.#epoch === undefined) return told.isWhole ? told.sequence : undefined;
@@ -91,9 +91,9 @@ export class SequenceTracker {
     return told.isWhole || this.#first === 1 ? since + this.#first - 1 : undefined;
   }
 
-  /** Goes on from where the origin says that it is, so that no hole is told of twice. */
+  /** Moves to the position that the origin reported, so that no gap is reported twice. */
   catchUp(told: EnvelopePosition): void {
-    // Where another numbering has begun to arrive since, that is the later one.
+    // A new epoch that has begun to arrive since is the later one.
     const isUnchanged = this.#epoch === this.#settledEpoch;
     if (told.sequence === 0) {
       if (isUnchanged) this.#epoch = undefined;
@@ -108,20 +108,20 @@ export class SequenceTracker {
 }
 
 /**
- * What arrived on one channel, by origin. A channel keeps one order, and each origin
- * numbers what it publishes there without holes: a number that was passed already is a
- * duplicate (the client library sends a publish again when the link broke under it),
- * and a number too far ahead shows a loss.
+ * The sequence trackers of one channel, by origin. A channel keeps one order, and each origin
+ * numbers its messages there 1, 2, 3, ... So a number at or below the last one is a duplicate
+ * (the client library resends a publish when the link breaks under it), and a jump is a gap: 5
+ * after 2 means that 3 and 4 are missing.
  */
 export class ChannelTracker {
   readonly #origins = new Map<string, SequenceTracker>();
-  /** The one that sent last: often the one that sends next. */
+  /** The origin of the latest message: often that of the next one, too. */
   #latest: SequenceTracker | undefined;
 
-  /** Where a message belongs. */
+  /** The tracker of a message's origin. */
   of(message: MessageSource): SequenceTracker {
     let inbound = this.#origins.get(message.origin);
-    // It was replaced by one that stamps, or no longer does, under the same id.
+    // Its process was replaced by one that does (or no longer does) stamp, under the same server id.
     if (inbound === undefined || inbound.isStamped !== (message.isStamped ?? false)) {
       if (this.#origins.size >= MAX_ORIGINS) this.#origins.clear();
       inbound = new SequenceTracker(message);
@@ -135,18 +135,18 @@ export class ChannelTracker {
     return this.#origins.get(origin);
   }
 
-  /** The origins that messages came from. */
+  /** The origins seen so far. */
   origins(): Iterable<string> {
     return this.#origins.keys();
   }
 
-  /** An origin that is gone for good. */
+  /** Drops an origin that is gone for good. */
   forget(origin: string): void {
     if (this.#latest?.origin === origin) this.#latest = undefined;
     this.#origins.delete(origin);
   }
 
-  /** Whether there are origins whose numbers count. */
+  /** Whether the numbers of any origin are judged. */
   get areJudged(): boolean {
     for (const inbound of this.#origins.values()) if (inbound.isJudged) return true;
     return false;
@@ -158,8 +158,8 @@ export class ChannelTracker {
   }
 
   /**
-   * Where a message belongs, told by its bytes alone: it costs a fraction of decoding.
-   * `undefined` where that can't be told so.
+   * The tracker of a message, found by comparing its first bytes, which costs a fraction of
+   * decoding it. `undefined` if no known header matches.
    */
   recognise(bytes: Uint8Array): SequenceTracker | undefined {
     if (this.#latest?.header?.leads(bytes)) return this.#latest;

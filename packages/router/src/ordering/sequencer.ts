@@ -9,7 +9,7 @@ import {
 
 const NO_NUMBERING: NumberingPosition = { epoch: 0, sequence: 0, ageMs: 0 };
 
-/** What this server publishes on one channel: its numbers, and the header that its messages share. */
+/** Numbers the messages that this server publishes on one channel, and writes the header they share. */
 export class Sequencer<Channel> {
   readonly channel: Channel;
   /**
@@ -21,18 +21,18 @@ export class Sequencer<Channel> {
   readonly #beganAt = performance.now();
   #last = 0;
 
-  /** With a route where all messages on the channel have the same one. */
+  /** `route`: the one that all messages on the channel share, if they do. */
   constructor(channel: Channel, route: EnvelopeRoute | undefined) {
     this.channel = channel;
     this.#header = route === undefined ? undefined : createEnvelopeHeader(route);
   }
 
-  /** The next message of this channel, on its own route or on the one given. */
+  /** The next message, on the shared route or the one given. */
   message(frame: Uint8Array | string, route?: EnvelopeRoute): Buffer {
     return this.#write(frame, this.#headerFor(route), this.#next());
   }
 
-  /** The same for a history, which puts its stamp behind the first byte of the frame. */
+  /** The same as a draft for a history, which inserts its stamp after the first byte of the frame. */
   draft(frame: Uint8Array | string, origin: string, route?: EnvelopeRoute): HistoryDraft {
     const header = this.#headerFor(route);
     const position = this.#next();
@@ -41,7 +41,7 @@ export class Sequencer<Channel> {
     return { before: message.subarray(0, cut), after: message.subarray(cut), sender: { origin, ...position } };
   }
 
-  /** How far it has come. */
+  /** Its epoch, and the number of the latest message. */
   get position(): NumberingPosition {
     return { epoch: this.#epoch, sequence: this.#last, ageMs: performance.now() - this.#beganAt };
   }
@@ -68,9 +68,9 @@ export class Sequencer<Channel> {
 }
 
 /**
- * The channels that this server publishes on. Their number is bounded: the oldest is
- * forgotten, and one that was forgotten begins again at 1 under another epoch, which
- * receivers take for a new beginning.
+ * The sequencers of all channels that this server publishes on. Their number is bounded: the
+ * oldest is dropped. If its channel is used again, a new sequencer begins at 1 under another
+ * epoch, which receivers take for a new beginning.
  */
 export class Sequencers<Row extends Sequencer<unknown>> {
   readonly #rows = new Map<string, Row>();
@@ -86,7 +86,7 @@ export class Sequencers<Row extends Sequencer<unknown>> {
     return this.#rows.size;
   }
 
-  /** The channel of this name. What `make` throws for a bad name leaves nothing behind. */
+  /** The sequencer of a channel. If `make` throws for a bad name, nothing is kept. */
   of(name: string): Row {
     let row = this.#rows.get(name);
     if (row === undefined) {
@@ -97,7 +97,7 @@ export class Sequencers<Row extends Sequencer<unknown>> {
     return row;
   }
 
-  /** How far the numbering of this name has come; a sequence of 0 where there is none. */
+  /** The position of a channel's sequencer; sequence 0 if there is none. */
   position(name: string): NumberingPosition {
     return this.#rows.get(name)?.position ?? NO_NUMBERING;
   }

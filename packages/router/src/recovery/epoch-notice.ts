@@ -1,17 +1,17 @@
 import { createEnvelopeHeader, type StampedDraft } from "@cm/protocol";
 
-/** What goes over a room's channel where another history begins: a frame that is no message. */
+/** The frame on a room's channel that announces a new epoch; it is not a message. */
 const FRAME = Buffer.from('{"type":"history"}');
 
-/** Behind its `{` comes the stamp. */
+/** The stamp is inserted after the `{`. */
 const CUT = 1;
 
-/** The notice of a server that another history of a room begins; clients never see it. */
+/** Tells all servers that a new epoch of a room's history has begun; clients never see it. */
 export function historyNotice(origin: string, room: string): StampedDraft {
   const header = createEnvelopeHeader({ kind: "room", origin, target: room, isStamped: true, except: [] });
   const before = Buffer.alloc(header.bytes + CUT);
   FRAME.copy(before, header.bytes, 0, CUT);
-  // It is nobody's message, and has no number.
+  // It belongs to no sequencer, so it has no number.
   header.write(before, { epoch: 0, sequence: 0 });
   return { before, after: FRAME.subarray(CUT) };
 }

@@ -19,7 +19,7 @@ export interface ResumedChannel {
   readonly arrivals: ChannelTracker;
   /** When it was first subscribed, by `performance.now()`. */
   readonly liveSinceMs: number;
-  /** Whether copies of this server's own messages are to arrive on it. */
+  /** Whether this server's own messages come back on it. */
   readonly hearsItself: boolean;
 }
 
@@ -28,81 +28,80 @@ export interface ReconciliationOptions {
   readonly serverId: string;
   readonly servers: Pick<ServerRegistry, "snapshot">;
   readonly ask: (serverId: string, operation: ServerOperation, timeoutMs: number) => Promise<Answer>;
-  /** How far this server's numbering of a room has come. */
+  /** The position of this server's own sequencer of a room. */
   readonly roomPosition: (room: string) => NumberingPosition;
   readonly isOpen: (channel: ResumedChannel) => boolean;
   readonly onMissed: (channel: ResumedChannel, origin: string, missed: number) => void;
-  /** Messages may be missing, of anybody. */
+  /** Messages of any origin may be missing. */
   readonly onUncertain: (channel: ResumedChannel) => void;
   /** Nothing is missing. */
   readonly onWhole: (channel: ResumedChannel) => void;
   readonly onFault: (cause: unknown) => void;
 }
 
-/** Channels come back one after the other: so long after the last of them, and at most so long after the first. */
+/** Debounce: wait this long after the last resumed channel, but never longer than GATHER_MAX_MS after the first. */
 const QUIET_MS = 50;
 const GATHER_MAX_MS = 500;
 
-/** A message and an answer may have come over different nodes: so long the message may be later. */
+/** A message and an answer may come over different nodes: how much later the message may arrive. */
 const GRACE_MS = 200;
 
-/** The others' channels may have been interrupted too: so long they are asked again. */
+/** Other servers may be cut off too: how long to repeat the question. */
 const ASK_FOR_MS = 3_000;
 const ATTEMPT_MS = 500;
 const PAUSE_MS = 100;
 
-/** All servers may have been interrupted at once, each with many rooms: Redis has others to serve too. */
+/** Limits the load on Redis when all servers were interrupted at once, each with many rooms. */
 const ASKED_AT_ONCE = 8;
 
 /** Question and answer stay below the limits of both: 14 bytes are answered for each room. */
 const ROOMS_MAX = 4_000;
 const ROOM_BYTES_MAX = 60_000;
 
-/** Redis's clock and this one's: more than two that are kept by NTP drift apart. */
+/** Allowance for clock drift between Redis and this process; more than two NTP-synchronised clocks differ. */
 const CLOCK_DRIFT = 0.001;
 
-/** An answer that took longer has a vague moment: it is asked for again, so often in all. */
+/** A slow answer has an uncertain time: how often to ask in all. */
 const PROMPT_MS = 20;
 const CENSUSES_MAX = 3;
 
-/** A snapshot, and when it was answered. */
+/** A snapshot of the registry, and when it arrived. */
 interface Counted {
   readonly snapshot: RegistrySnapshot;
   readonly answeredAtMs: number;
   readonly tookMs: number;
 }
 
-/** A server's positions, and when it was asked for them. */
+/** The positions of a server's sequencers, and when they were asked for. */
 interface Told {
   readonly askedAtMs: number;
   readonly own: NumberingPosition;
   readonly rooms: ReadonlyMap<string, NumberingPosition>;
 }
 
-/** Who may have published during the interruptions, but this server. */
+/** The other servers that may have published during the interruptions. */
 interface Publishers {
-  /** Those that may be there. */
+  /** Servers that may be alive. */
   readonly present: ReadonlySet<string>;
-  /** Whether the list can be believed: one without this server itself was lost or is being built. */
+  /** Whether the list is credible: without this server itself, the registry was lost or is being rebuilt. */
   readonly isComplete: boolean;
-  /** Whether somebody may have gone since this moment of the monotonic clock. */
+  /** Whether a server may have gone since this time of the monotonic clock. */
   readonly mayHaveLost: (sinceMs: number) => boolean;
 }
 
 /**
- * Finds out what was missed while subscriptions were interrupted: asks every other
- * server how far its numbering has come, once for all channels, and compares that with
- * what has arrived.
+ * Detects gaps after interrupted subscriptions: asks every other server for the positions of its
+ * sequencers, once for all channels, and compares them with this server's sequence trackers.
  */
 export class GapDetection {
   readonly #options: ReconciliationOptions;
   readonly #stop = new AbortController();
   readonly #slots = new Semaphore(ASKED_AT_ONCE);
-  /** Each with the moment from which on it may have missed something. */
+  /** Each with the time since which it may have missed messages. */
   #gathered = new Map<ResumedChannel, number>();
   #gatheringSince = 0;
   #timer: NodeJS.Timeout | undefined;
-  /** Channels that are gathered or being compared, and how many rounds each is in. */
+  /** Channels that are being gathered or compared, with the number of rounds each is part of. */
   readonly #open = new Map<ResumedChannel, number>();
 
   constructor(options: ReconciliationOptions) {
@@ -115,11 +114,11 @@ export class GapDetection {
   resumed(channel: ResumedChannel, sinceMs: number): void {
     if (this.#stop.signal.aborted) return;
     if (!this.#gathered.has(channel)) {
-      // What arrived before the interruption is known; not so what arrives from now on.
+      // Mark what arrived before the interruption; numbers from now on may follow a gap.
       if (!this.#open.has(channel)) channel.arrivals.settle();
       this.#open.set(channel, (this.#open.get(channel) ?? 0) + 1);
       if (this.#gathered.size === 0) this.#gatheringSince = performance.now();
-      // Before it was live there was nothing to miss.
+      // Nothing could be missed before the channel was live.
       this.#gathered.set(channel, Math.max(performance.now() - sinceMs, channel.liveSinceMs));
     }
     clearTimeout(this.#timer);
@@ -141,7 +140,7 @@ export class GapDetection {
     try {
       await this.#compare(channels, gathered);
     } catch (error) {
-      // Only the end of the router interrupts a comparison.
+      // Only closing the router interrupts a comparison.
       if (!this.#stop.signal.aborted) this.#options.onFault(error);
     } finally {
       for (const channel of channels) {
@@ -167,7 +166,7 @@ export class GapDetection {
     asked.delete(serverId);
 
     const told = new Set<ResumedChannel>();
-    // Whoever is gone can't be asked, and may have published wherever it liked.
+    // A server that is gone can't be asked, and may have published in any room.
     const mayHaveLost = (channel: ResumedChannel): boolean =>
       publishers.mayHaveLost(interruptedAt.get(channel) ?? Number.NEGATIVE_INFINITY);
     const uncertain = new Set<ResumedChannel>(isComplete ? channels.filter(mayHaveLost) : channels);
@@ -194,7 +193,7 @@ export class GapDetection {
         }
         for (const channel of channels) {
           if (isPresent || channel.arrivals.get(origin) !== undefined) uncertain.add(channel);
-          // One that is gone has nothing more to send, and is not asked again.
+          // A server that is gone sends nothing more and is not asked again.
           if (!isPresent && isComplete) channel.arrivals.forget(origin);
         }
       }),
@@ -206,7 +205,7 @@ export class GapDetection {
     }
   }
 
-  /** Waits where something seems to be missing: it may still be on its way. */
+  /** Waits before reporting a gap: the messages may still be in flight. */
   async #grace(origin: string, told: Told, channels: readonly ResumedChannel[]): Promise<void> {
     const seemsMissing = channels.some((channel) => missingOn(channel, origin, told) !== 0);
     if (seemsMissing) await sleep(GRACE_MS, undefined, { signal: this.#stop.signal });
@@ -249,10 +248,10 @@ export class GapDetection {
         const answeredAtMs = performance.now();
         const counted = { snapshot, answeredAtMs, tookMs: answeredAtMs - askedAtMs };
         if (best === undefined || counted.tookMs < best.tookMs) best = counted;
-        // It may have waited for the link: the next answer says more exactly when.
+        // The question may have waited for the link; the next answer has a more exact time.
         if (best.tookMs <= PROMPT_MS || tries >= CENSUSES_MAX) break;
       } catch {
-        // Whoever counts failures of the store hears of them elsewhere.
+        // The store reports its failures itself.
         if (best !== undefined) break;
         if (performance.now() >= giveUpAtMs) {
           return { present: new Set(), isComplete: false, mayHaveLost: () => true };
@@ -262,7 +261,7 @@ export class GapDetection {
     }
     const { snapshot, answeredAtMs } = best;
     const present = new Set(snapshot.present);
-    // Rather too late than too early: the answer was on its way for some time.
+    // Err on the late side: the answer took time to arrive.
     const wentAtMs = answeredAtMs - Math.min(...snapshot.recentlyGone.map(({ agoMs }) => agoMs));
     const knownFromMs = answeredAtMs - snapshot.knownForMs;
     return {
@@ -272,7 +271,7 @@ export class GapDetection {
     };
   }
 
-  /** `undefined` where the server does not tell. */
+  /** `undefined` if the server does not answer. */
   async #positionsOf(
     serverId: string,
     names: readonly string[],

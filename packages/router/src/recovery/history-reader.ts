@@ -7,11 +7,11 @@ import type { OrderedMessage } from "./ordered-message.js";
 export interface HistoryReaderOptions {
   readonly room: string;
   readonly history: History;
-  /** What is published where another history begins. */
+  /** Published when a new epoch begins. */
   readonly notice: StampedDraft;
-  /** What a stored message says; `undefined` where it is damaged. */
+  /** Decodes a stored message; `undefined` if it is damaged. */
   readonly read: (message: Uint8Array) => Omit<OrderedMessage, "at"> | undefined;
-  /** Ends all reading. */
+  /** Aborts all reading. */
   readonly signal: AbortSignal;
 }
 
@@ -19,47 +19,47 @@ export interface HistoryReaderOptions {
 export interface Reading {
   /** The latest message that was delivered. */
   readonly at: HistoryPosition;
-  /** The highest offset under the epoch of `at` that was heard. */
+  /** The highest offset heard under the epoch of `at`. */
   readonly reached: () => number;
-  /** Whether what is read is held against what was delivered, where that is in doubt. */
+  /** Whether to compare what is read with what was delivered, if the history is in doubt. */
   readonly compares: boolean;
-  /** Whether nobody waits any more, so that reading may be tried for as long as it takes. */
+  /** Whether no message is waiting, so that reading may be retried without a limit. */
   readonly hasTime: () => boolean;
 }
 
-/** Messages asked of the history at a time. */
+/** Messages per page. */
 const PAGE = 200;
 
-/** The pause between attempts to read a history that can't be read. */
+/** Pause between attempts after a failed read. */
 const RETRY_MIN_MS = 100;
 const RETRY_MAX_MS = 1_000;
 
-/** So long messages are held back while what comes before them can't be read. */
+/** How long messages are held back while the ones before them can't be read. */
 const HOLD_MAX_MS = 10_000;
 
-/** Further than any history comes. */
+/** Larger than any offset. */
 const FURTHEST = Number.MAX_SAFE_INTEGER;
 
 /**
- * Reads on in a room's history, and finds out whether that was set back: then it gives
- * offsets a second time, which shows in what was delivered under them. Another history is
- * begun then, which all servers learn of.
+ * Reads a room's history, and detects whether the store was set back to an older state. Such a
+ * history assigns offsets a second time: offset 7 then names another message than the one that was
+ * delivered as 7. The reader then begins a new epoch and announces it to all servers.
  */
 export class HistoryReader {
   readonly #options: HistoryReaderOptions;
-  /** What was delivered last. */
+  /** Fingerprints of the latest delivered messages. */
   readonly #recent = new DeliveredFingerprints();
-  /** Grows with every reason to doubt that the history is the one that was delivered from. */
+  /** Counts the reasons to doubt that this is still the history that messages were delivered from. */
   #doubts = 0;
   #isDoubted = false;
-  /** Whether it certainly is another: the next reading begins one that is neither. */
+  /** Whether it certainly is another one: the next read begins a new epoch. */
   #isForked = false;
 
   constructor(options: HistoryReaderOptions) {
     this.#options = options;
   }
 
-  /** Whether the history may be another than the one that was delivered from, under the same epoch. */
+  /** Whether the history may have been replaced under the same epoch. */
   get isDoubted(): boolean {
     return this.#isDoubted;
   }
@@ -69,7 +69,7 @@ export class HistoryReader {
     this.#doubts++;
   }
 
-  /** Ends the doubts that there are now, unless more come until it is called. */
+  /** Returns a function that ends the present doubts, unless new ones arise before it is called. */
   settle(): () => void {
     const doubts = this.#doubts;
     return () => {
@@ -81,29 +81,29 @@ export class HistoryReader {
     this.#recent.add(at.offset, id);
   }
 
-  /** What was delivered is of another epoch than what comes next. */
+  /** Drops the fingerprints: the next messages are of another epoch. */
   forget(): void {
     this.#recent.clear();
   }
 
-  /** Whether it is what was delivered under its offset; `undefined` where that is not known any more. */
+  /** Whether this message was delivered under its offset; `undefined` if that is no longer remembered. */
   recognises({ at, id }: OrderedMessage): boolean | undefined {
     const isSame = this.#recent.isSame(at.offset, id);
     if (isSame === false) this.#isForked = true;
     return isSame;
   }
 
-  /** What comes next; `undefined` where it can't be read in time, or reading has ended. */
+  /** The next page; `undefined` if it can't be read in time, or reading was aborted. */
   async read({ at, reached, compares, hasTime }: Reading): Promise<HistorySlice | undefined> {
     const giveUpAtMs = performance.now() + HOLD_MAX_MS;
     for (let pauseMs = RETRY_MIN_MS; ; pauseMs = Math.min(2 * pauseMs, RETRY_MAX_MS)) {
       try {
         const slice = await this.#readOnce(at, reached(), compares);
         if (slice !== undefined) return slice;
-        // Another history has begun: it says so when it is read.
+        // A new epoch has begun; the next read shows it.
         continue;
       } catch {
-        // Whoever counts failures of the store hears of them elsewhere.
+        // The store reports its failures itself.
         if (!hasTime() && performance.now() >= giveUpAtMs) return undefined;
       }
       try {
@@ -114,7 +114,7 @@ export class HistoryReader {
     }
   }
 
-  /** `undefined` where it was found to be set back. */
+  /** `undefined` if the history was found to be set back. */
   async #readOnce(at: HistoryPosition, reached: number, compares: boolean): Promise<HistorySlice | undefined> {
     const { history, room, notice } = this.#options;
     const { epoch, offset } = at;
@@ -127,7 +127,7 @@ export class HistoryReader {
     const slice = await history.since(room, { epoch, offset: from }, PAGE);
     const { top, former } = slice;
     const isSetBack = top.epoch === epoch && top.offset < reached;
-    // Others knew less of the history before than this server.
+    // Other servers had seen less of the previous epoch than this one.
     const isUndertold = former?.epoch === epoch && former.offset < reached;
     if (isSetBack || isUndertold) {
       await history.restart(room, { epoch, offset: reached }, notice);
@@ -138,7 +138,7 @@ export class HistoryReader {
     return this.#isForked ? undefined : after(slice, offset);
   }
 
-  /** Whether it has other messages under offsets that were delivered. */
+  /** Whether it names other messages under offsets that were delivered. */
   #contradicts({ entries }: HistorySlice, delivered: number): boolean {
     return entries.some(({ offset, message }) => {
       if (offset > delivered) return false;
@@ -148,7 +148,7 @@ export class HistoryReader {
   }
 }
 
-/** What of a slice comes after a place in it. What is gone before that place is not missed. */
+/** The part of a slice after an offset; entries missing before that offset do not count. */
 function after({ top, complete, former, entries }: HistorySlice, offset: number): HistorySlice {
   const [first] = entries;
   const isNextThere = first === undefined ? top.offset === offset : first.offset <= offset + 1;

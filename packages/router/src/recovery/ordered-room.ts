@@ -3,45 +3,45 @@ import { ReorderBuffer } from "../ordering/reorder-buffer.js";
 import { HistoryReader } from "./history-reader.js";
 import type { OrderedMessage } from "./ordered-message.js";
 
-/** Takes what a stream delivers while it is set; see {@link OrderedRoom.follow}. */
+/** Gets every delivered message too; see {@link OrderedRoom.follow}. */
 export type Follower = (message: OrderedMessage) => void;
 
 /** What {@link OrderedRoom} needs. */
 export interface OrderedRoomOptions {
   readonly room: string;
   readonly history: History;
-  /** What is published where another history begins. */
+  /** Published when a new epoch begins. */
   readonly notice: StampedDraft;
   readonly deliver: (payload: Uint8Array, except: readonly string[]) => void;
-  /** What a stored message says; `undefined`, and counted, where it is damaged. */
+  /** Decodes a stored message; `undefined`, and counted, if it is damaged. */
   readonly read: (message: Uint8Array) => Omit<OrderedMessage, "at"> | undefined;
-  /** So many messages are missing for good, or `undefined`: some may be. */
+  /** This many messages are lost; `undefined`: some may be. */
   readonly onGap: (missed: number | undefined) => void;
   readonly onDuplicate: () => void;
-  /** A message was taken from the history. */
+  /** Called for each message taken from the history. */
   readonly onFilled: () => void;
 }
 
-/** Histories of a room that were lost within the time that a message may be on its way. */
+/** The most former epochs remembered: more than can end while one message is in flight. */
 const LEFT_MAX = 8;
 
 /**
  * Delivers the messages of one recoverable room strictly by offset: each once, in order. A
- * hole is filled from the history before anything later is delivered; members are told
- * only where the history no longer has what is missing.
+ * gap is filled from the history before any later message is delivered; members are told of a
+ * gap only if the history no longer has the missing messages.
  */
 export class OrderedRoom {
   readonly #options: OrderedRoomOptions;
   readonly #followers = new Set<Follower>();
-  /** What came meanwhile; present while the history is being read. */
+  /** Messages that arrive while the history is being read. */
   #held: ReorderBuffer | undefined = new ReorderBuffer();
   #catchingUp: Promise<boolean> | undefined;
   /** Of the latest message that was delivered. */
   #at: HistoryPosition = { epoch: 0, offset: 0 };
-  /** How far other histories of the room had come here, the latest last: what was delivered is not delivered again. */
+  /** The offsets reached here under former epochs, the latest last: nothing is delivered twice. */
   readonly #left = new Map<number, number>();
   #isAskedAgain = false;
-  /** Whether the channel may have been cut since all was known to be whole. */
+  /** Whether the channel may have been interrupted since the last complete state. */
   #isInterrupted = false;
   readonly #reader: HistoryReader;
   readonly #stop = new AbortController();
@@ -51,7 +51,7 @@ export class OrderedRoom {
     this.#reader = new HistoryReader({ ...options, signal: this.#stop.signal });
   }
 
-  /** The place of the latest message that was delivered here. */
+  /** The position of the latest message delivered here. */
   get position(): HistoryPosition {
     return this.#at;
   }
@@ -102,7 +102,7 @@ export class OrderedRoom {
     return this.catchUp();
   }
 
-  /** What was in doubt since an interruption can be looked at: histories are read where messages come from. */
+  /** The link is proven again after an interruption: doubts about the history can be resolved by reading it. */
   proven(): void {
     if (!this.#reader.isDoubted) return;
     void this.catchUp().then(this.#reader.settle());
@@ -114,10 +114,10 @@ export class OrderedRoom {
     return () => void this.#followers.delete(follower);
   }
 
-  /** Delivers the message if it is the next, drops it if it came before; false where the history has to be read. */
+  /** Delivers the next message, drops a duplicate; false if the history must be read first. */
   #pass(message: OrderedMessage): boolean {
     const { epoch, offset } = message.at;
-    // Which of two histories is the later one, only the store can say.
+    // Only the store knows which of two epochs is the later one.
     if (epoch !== this.#at.epoch || offset > this.#at.offset + 1) return false;
     if (offset > this.#at.offset) {
       this.#deliver(message);
@@ -148,21 +148,21 @@ export class OrderedRoom {
         const outcome = await this.#fill();
         if (this.#stop.signal.aborted) return false;
         isWhole &&= outcome === "whole";
-        // What came before the history was read, and is not of it, is of one that was lost.
+        // Messages of another epoch that came before the read belong to a history that was lost.
         const strays = outcome === "unread" ? 0 : (this.#held?.dropOthers(mark, this.#at.epoch) ?? 0);
         if (strays > 0) this.#options.onGap(undefined);
         isWhole &&= strays === 0;
       } while (!this.#release() || this.#isAskedAgain);
       return isWhole;
     } finally {
-      // In the very step that released what was held: whatever comes next finds nobody at work.
+      // In the same step as the release: the next message must not find a stale catch-up.
       this.#held = undefined;
       this.#isInterrupted = false;
       this.#catchingUp = undefined;
     }
   }
 
-  /** Delivers what is held, in order; false where something is missing in between. */
+  /** Delivers the buffered messages in order; false at a gap. */
   #release(): boolean {
     const held = this.#held;
     if (held === undefined) return true;
@@ -177,11 +177,11 @@ export class OrderedRoom {
     return true;
   }
 
-  /** Delivers what the history has, to its top. */
+  /** Delivers from the history, up to its top. */
   async #fill(): Promise<"whole" | "gap" | "unread"> {
     const { onGap } = this.#options;
     let outcome: "whole" | "gap" = "whole";
-    // Only the first reading goes back: what follows is of the same history.
+    // Only the first read compares: later pages are of the same history.
     for (let isFirst = true; ; isFirst = false) {
       const slice = await this.#reader.read({
         at: this.#at,
@@ -198,7 +198,7 @@ export class OrderedRoom {
       if (top.epoch !== this.#at.epoch) {
         const isBehind = former !== undefined && (former.epoch !== this.#at.epoch || former.offset > this.#at.offset);
         this.#move({ epoch: top.epoch, offset: this.#left.get(top.epoch) ?? 0 });
-        // Where the channel was heard from the old one's end to the new one's beginning, all is here.
+        // If the channel was heard without a break from the end of the old epoch to the start of the new one, nothing is missing.
         const isHeard = this.#held?.has({ epoch: top.epoch, offset: 1 }) === true;
         const isSeamless = isHeard && !isBehind && !this.#isInterrupted;
         if (!isSeamless) {
@@ -232,12 +232,12 @@ export class OrderedRoom {
   #deliverStored(at: HistoryPosition, stored: Uint8Array): void {
     const message = this.#options.read(stored);
     this.#options.onFilled();
-    // What is damaged is in nobody's way.
+    // A damaged message must not block the ones after it.
     if (message === undefined) this.#move(at);
     else this.#deliver({ at, ...message });
   }
 
-  /** What is held goes out as it is: members have waited long enough, and are told. */
+  /** Delivers the buffered messages with a gap: members have waited long enough, and are told. */
   #giveUp(): void {
     this.#reader.doubt();
     this.#options.onGap(undefined);

@@ -2,17 +2,17 @@ import type { History, HistoryPosition } from "@cm/protocol";
 import type { OrderedMessage } from "./ordered-message.js";
 import type { OrderedRoom } from "./ordered-room.js";
 
-/** What somebody who comes back to a room gets. */
+/** The answer to a client that resumes in a room. */
 export interface Recovery {
-  /** Whether the frames are all that was missed. If not, there are none. */
+  /** Whether the frames are everything that was missed. If not, there are no frames. */
   readonly recovered: boolean;
-  /** Where the room is on this server at this moment: what comes later is delivered as ever. */
+  /** The position of the room on this server at this moment: later messages are delivered as usual. */
   readonly position: HistoryPosition;
-  /** What was missed, in order. */
+  /** The missed frames, in order. */
   readonly frames: readonly Uint8Array[];
 }
 
-/** What somebody who comes back is given at most; where more is missing, nothing is recovered. */
+/** Limits of one recovery; if more is missing, nothing is recovered. */
 export interface RecoveryLimit {
   /** 1 to 10,000. */
   readonly maxMessages: number;
@@ -28,12 +28,12 @@ export interface RecoveryParts {
   readonly read: (message: Uint8Array) => Pick<OrderedMessage, "payload"> | undefined;
 }
 
-/** Messages asked of the history at a time. */
+/** Messages per page. */
 const PAGE = 200;
 
 /**
- * Gathers what came after a place in a room, up to the very moment at which `take` is
- * called: nothing between the frames and what is delivered next, and nothing twice.
+ * Gathers the messages after a position, up to the moment at which `take` is called: the frames
+ * and the next delivered message join without a gap and without a duplicate.
  */
 export async function recoverFrom(
   from: HistoryPosition,
@@ -42,7 +42,7 @@ export async function recoverFrom(
   take: (recovery: Recovery) => void,
 ): Promise<void> {
   const { stream } = parts;
-  // What is delivered while the history is read, which it may not have had yet.
+  // Messages delivered during the read, which may be newer than what it returns.
   const delivered: OrderedMessage[] = [];
   let isTooMuch = false;
   const unfollow = stream.follow(({ at, id, payload, except }) => {
@@ -66,7 +66,7 @@ export async function recoverFrom(
     ...entries.filter(({ offset }) => offset <= position.offset).map(({ payload }) => payload),
     ...delivered.filter(({ at }) => at.epoch === from.epoch && at.offset > reached).map(({ payload }) => payload),
   ];
-  // Offsets have no holes, so that a number says whether all are there.
+  // Offsets are consecutive, so the count shows whether all are here.
   const recovered = frames.length === position.offset - from.offset && isWithin(limit, frames);
   take({ recovered, position, frames: recovered ? frames : [] });
 }
@@ -80,7 +80,7 @@ function isWithin({ maxMessages, maxBytes }: RecoveryLimit, frames: readonly Uin
   return frames.length <= maxMessages && frames.reduce((sum, { length }) => sum + length, 0) <= maxBytes;
 }
 
-/** What the history has after a place; `undefined` where that is not all, too much, or can't be read. */
+/** The history after a position; `undefined` if it is incomplete, too large, or can't be read. */
 async function readMissed(
   from: HistoryPosition,
   { maxMessages, maxBytes }: RecoveryLimit,
@@ -90,7 +90,7 @@ async function readMissed(
   let reached = from.offset;
   let bytes = 0;
   try {
-    // Seen elsewhere, and still on its way to this server.
+    // The client saw messages elsewhere that are still in flight to this server.
     if (stream.position.epoch === from.epoch && stream.position.offset < from.offset) await stream.catchUp();
     for (;;) {
       const slice = await history.since(room, { epoch: from.epoch, offset: reached }, PAGE);
@@ -105,7 +105,7 @@ async function readMissed(
       if (reached >= slice.top.offset) return { reached, entries };
     }
   } catch {
-    // A history that can't be read is as good as none; whoever counts failures of the store hears of it elsewhere.
+    // An unreadable history counts as none; the store reports its failures itself.
     return undefined;
   }
 }

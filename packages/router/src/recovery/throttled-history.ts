@@ -1,10 +1,10 @@
 import type { History } from "@cm/protocol";
 import { Semaphore } from "../semaphore.js";
 
-/** Thousands of rooms may be interrupted at once, and an answer be a megabyte: so many are read at a time. */
+/** Concurrent reads: thousands of rooms may be interrupted at once, and one answer may be a megabyte. */
 const READS_AT_ONCE = 16;
 
-/** A history whose reading takes turns, so that many rooms that are filled at once hold nobody up. */
+/** A history with bounded concurrent reads, so that filling many rooms does not delay other calls. */
 export function readWithMeasure(history: History): History {
   const slots = new Semaphore(READS_AT_ONCE);
   return {

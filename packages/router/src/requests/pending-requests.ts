@@ -1,16 +1,16 @@
 import { CmError, type EnvelopePosition, type OperationOutcome } from "@cm/protocol";
 
-/** What came of asking another server. */
+/** The outcome of a request to another server. */
 export type Answer = OperationOutcome | { readonly type: "timeout" };
 
 const NOT_FOUND: Answer = { type: "not-found" };
 const TIMEOUT: Answer = { type: "timeout" };
 
-/** One request that is waiting for its answer. */
+/** A request that waits for its answer. */
 export interface PendingRequest {
   /** Settles at the deadline at the latest. */
   readonly answer: Promise<Answer>;
-  /** There is nobody who could answer. */
+  /** Settles with `not-found`: no server received the request. */
   nobody(): void;
   /** The request could not be sent. */
   fail(error: unknown): void;
@@ -23,9 +23,9 @@ interface Waiting {
 }
 
 /**
- * The answers that this server waits for. A request is known by whom it went to and by
- * its position in the numbering of that server's channel, so an answer counts only if it
- * comes from the server that was asked.
+ * The requests of this server that wait for an answer. A request is identified by the server it
+ * was sent to and by its position on that server's channel, so only the server that was asked can
+ * answer it.
  */
 export class PendingRequests {
   readonly #waiting = new Map<string, Waiting>();
@@ -50,7 +50,7 @@ export class PendingRequests {
     }
   }
 
-  /** Waits for an answer. Whoever calls has made sure that there is room. */
+  /** Waits for an answer. The caller has checked `requireRoom`. */
   open(serverId: string, position: EnvelopePosition, timeoutMs: number): PendingRequest {
     const key = keyOf(serverId, position);
     let waiting: Waiting | undefined;

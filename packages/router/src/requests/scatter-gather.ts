@@ -1,7 +1,7 @@
 import { CmError, QUESTION_MAX_BYTES, type ServerOperation, type ServerRegistry } from "@cm/protocol";
 import type { Answer } from "./pending-requests.js";
 
-/** What the cluster answered to a question. */
+/** The answers of the cluster to one question. */
 export interface GatheredAnswers {
   /** By server id. */
   readonly answers: ReadonlyMap<string, Uint8Array>;
@@ -9,7 +9,7 @@ export interface GatheredAnswers {
   readonly missing: readonly string[];
 }
 
-/** What asking the whole cluster needs. */
+/** What {@link ScatterGather} needs. */
 export interface ClusterQuestionOptions {
   readonly servers: Pick<ServerRegistry, "list">;
   readonly serverId: string;
@@ -19,10 +19,10 @@ export interface ClusterQuestionOptions {
   readonly ask: (serverId: string, operation: ServerOperation, timeoutMs: number) => Promise<Answer>;
 }
 
-/** More at a time would hold more answers than a process has memory for. */
+/** Concurrent questions: bounds the memory that their answers take. */
 const MAX_RUNNING = 32;
 
-/** Questions to the whole cluster. */
+/** Sends one question to every living server and gathers the answers. */
 export class ScatterGather {
   readonly #options: ClusterQuestionOptions;
   #running = 0;

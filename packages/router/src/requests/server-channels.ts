@@ -22,9 +22,9 @@ export interface ServerChannelsOptions {
 const NOBODY: readonly string[] = Object.freeze([]);
 
 /**
- * What goes out on other servers' channels. Requests and answers have a numbering of
- * their own: whoever asks finds out by itself what was lost of them, and a hole among
- * the messages must not be made of questions.
+ * Publishes on other servers' channels. Requests and answers have sequencers of their own: the
+ * asker notices by itself when one is lost, and a lost request must not show as a gap among the
+ * messages.
  */
 export class ServerChannels {
   readonly pending: PendingRequests;

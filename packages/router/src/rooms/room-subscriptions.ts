@@ -18,7 +18,7 @@ interface Entry extends SubscribedRoom {
   opening: Promise<void>;
   /** Present once the channel is live. */
   subscription?: Subscription;
-  /** Set while the channel is kept for nobody. */
+  /** Set while the channel stays open without local members. */
   releaseTimer?: NodeJS.Timeout;
 }
 
@@ -44,7 +44,7 @@ export interface RoomSubscriptionsOptions {
  */
 export class RoomSubscriptions implements RoomInterest {
   readonly #rooms = new Map<string, Entry>();
-  /** Rooms kept for nobody, the longest kept first. */
+  /** Open rooms without local members, the longest idle first. */
   readonly #idle = new Set<Entry>();
   readonly #options: RoomSubscriptionsOptions;
   #closed = false;
@@ -88,7 +88,7 @@ export class RoomSubscriptions implements RoomInterest {
       this.#keep(entry);
     }
     entry.members++;
-    // A failed opening took the entry away with all who were counted in it.
+    // A failed subscription removed the entry with all members counted in it.
     await entry.opening;
   }
 
@@ -104,7 +104,7 @@ export class RoomSubscriptions implements RoomInterest {
     const entries = [...this.#rooms.values()];
     await Promise.all(
       entries.map(async (entry) => {
-        await entry.opening.catch(() => undefined); // Whoever entered was told.
+        await entry.opening.catch(() => undefined); // The members that entered were told.
         this.#letGo(entry);
       }),
     );
@@ -143,7 +143,7 @@ export class RoomSubscriptions implements RoomInterest {
       this.#letGo(entry);
       throw toCmError(cause, "unavailable", "The room's channel could not be opened.");
     }
-    // Everybody may have left while the channel was being opened.
+    // All members may have left while the channel was being opened.
     if (entry.members === 0) this.#linger(entry);
   }
 
