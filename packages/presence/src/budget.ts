@@ -1,6 +1,6 @@
 import { CmError } from "@cm/protocol";
 
-/** Counts what is kept for watches, and says where that would be too much. */
+/** The budget of users and members whose state is kept for watches. */
 export class Budget {
   readonly #max: number;
   #count = 0;

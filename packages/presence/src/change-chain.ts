@@ -99,7 +99,7 @@ export class ChangeChain<C extends ChainedChange> {
     });
   }
 
-  /** As {@link refresh}, for whom nobody waits. */
+  /** As {@link refresh}, without a caller that waits. */
   invalidate(): void {
     // A failure goes to `onError`.
     this.refresh().catch(() => undefined);
@@ -172,7 +172,7 @@ export class ChangeChain<C extends ChainedChange> {
     if (this.#failures === 1) this.#options.onError(error);
   }
 
-  /** Folds in what must be; whether that was possible without a hole. */
+  /** Applies the buffered changes; whether they were complete, without a gap. */
   async #complete(reading: Reading<C>): Promise<boolean> {
     let version = reading.version;
     const deadline = performance.now() + ARRIVAL_MS;
@@ -181,7 +181,7 @@ export class ChangeChain<C extends ChainedChange> {
       for (const change of this.#buffer.splice(0)) {
         if (change.version <= version) continue;
         if (version >= reading.upTo) {
-          // What comes after that goes to the watchers.
+          // Later changes go to the watchers.
           this.#buffer.push(change);
           continue;
         }

@@ -37,7 +37,7 @@ export class Channels {
   open<C>(channel: Channel, { parse, onChange, onResumed }: ChannelEvents<C>): OpenChannel {
     const take: BusHandler = (message) => {
       const parsed = parse(decodeUtf8(message) ?? "");
-      // The change after a damaged one shows the hole.
+      // The change after a damaged one shows the gap.
       if (parsed.ok) onChange(parsed.value);
       else this.#onError(parsed.error, { stage: "bus" });
     };
@@ -46,7 +46,7 @@ export class Channels {
       this.#bus.subscribe(channel, take, onResumed),
     );
     const opened = subscribing.then(() => undefined);
-    // Whoever waits for it is told; nobody may be.
+    // A caller that waits gets the error; there may be none.
     opened.catch(() => undefined);
     return {
       opened,

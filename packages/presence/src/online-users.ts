@@ -58,7 +58,7 @@ export class OnlineUsers {
   apply(change: PresenceChange): void {
     if (!this.#isRead) return;
     const before = this.#users.get(change.userId);
-    // Somebody who was not online at the reading: what he did before that is over.
+    // The user was offline when the state was read: an earlier change is outdated.
     if (before === undefined && (change.kind === "closed" || change.kind === "offline")) return;
     if (before !== undefined && change.version <= before.version) return;
     const presence = changed(before ?? absent(change.userId), change);

@@ -28,16 +28,15 @@ export interface PresenceOptions extends PresenceStore {
    */
   readonly maxBufferedChanges?: number;
   /**
-   * Time within which the state of everything that is watched is read once more, a part
-   * at a time, and compared: for what no change tells, such as the data that a store has
-   * lost. In milliseconds. Default 60,000; 1,000 to 86,400,000.
+   * Period in which everything that is watched is read again, a part at a time, and compared:
+   * finds differences that no change announces, such as data that the store lost. In
+   * milliseconds. Default 60,000; 1,000 to 86,400,000.
    */
   readonly recheckIntervalMs?: number;
   /**
-   * How long servers may take to write anew what the store has lost, or to take a lease
-   * anew that ran out while the store was away: their heartbeat interval and a bit. So long
-   * nobody is said to be gone for no other reason than that the store does not show him. In milliseconds. Default 35,000; 1,000 to
-   * 86,400,000.
+   * How long a user who is missing from the store, without an announcement, still counts as
+   * online: servers need a heartbeat interval and a little more to restore lost data or to
+   * acquire an expired lease again. In milliseconds. Default 35,000; 1,000 to 86,400,000.
    */
   readonly restoreWithinMs?: number;
   /**

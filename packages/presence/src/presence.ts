@@ -11,7 +11,7 @@ import { presencesOf, UserFeeds } from "./user-feeds.js";
 import { presenceOf, type UserPresence } from "./user-presence.js";
 import { LiveWatch, type PresenceWatcher, type RoomWatcher, type Watch } from "./watch.js";
 
-/** What is watched and kept now. */
+/** Gauges of the open watches. */
 export interface PresenceStats {
   readonly watches: number;
   /** Feeds of users and rosters of rooms that are listened to. */
@@ -27,12 +27,12 @@ export interface PresenceStats {
  * bad cursor or limit with `options-invalid`, a bad name with `name-invalid` or
  * `name-too-long`. Connections of dead servers are left out.
  *
- * A watch tells a snapshot first and then each change once, in order, with no hole between
- * them; the promise resolves when the snapshot was told. Where changes were missed (an
- * interruption, lost data), the state is read anew and what differs is told as another
- * snapshot: a watcher may miss steps, never where they led. Watches of the same users or
- * room share one subscription. A watch fails, leaving nothing behind, with `unavailable`,
- * `timeout`, `capacity-reached`, `closed`, or as reading does.
+ * A watch delivers a snapshot first and then each change once, in order, without a gap; its
+ * promise resolves after the snapshot. If changes were missed (an interruption, lost data), the
+ * state is read again and the differences are delivered as another snapshot: a watcher may miss
+ * intermediate steps, never the final state. Watches of the same users or room share one
+ * subscription. A watch fails, leaving nothing behind, with `unavailable`, `timeout`,
+ * `capacity-reached`, `closed`, or as reading does.
  */
 export interface Presence {
   /** One round trip. */
@@ -250,7 +250,7 @@ function closed(): CmError {
 }
 
 function requireList(userIds: unknown): readonly string[] {
-  // What is in it is checked by whoever takes it for a name.
+  // The values are checked where they are used as names.
   if (Array.isArray(userIds)) return userIds as readonly string[];
   throw new CmError("options-invalid", "userIds must be a list.", { details: { field: "userIds" } });
 }

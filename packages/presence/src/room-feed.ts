@@ -26,7 +26,7 @@ export interface RoomFeedOptions {
   readonly kept: Budget;
 }
 
-/** A room whose members somebody watches. */
+/** A room with at least one watch on its members. */
 export class RoomFeed {
   /** Watches that hold it, and whether they have begun. */
   readonly #watches = new Map<RoomWatch, boolean>();
@@ -75,7 +75,7 @@ export class RoomFeed {
     this.#watches.delete(watch);
   }
 
-  /** Resolves when the watch was told the roster, and hears of changes. */
+  /** Resolves when the watch has been told the roster and receives changes. */
   async begin(watch: RoomWatch): Promise<void> {
     await this.#channel.opened;
     if (this.#members === undefined) await this.#chain.refresh();
@@ -85,7 +85,7 @@ export class RoomFeed {
     watch.tell((watcher) => watcher.snapshot(members));
   }
 
-  /** Reads the roster once more; watchers are told it where it differs. */
+  /** Reads the roster again; watchers are told the differences. */
   recheck(): void {
     if (this.#members !== undefined) this.#chain.invalidate();
   }
@@ -108,7 +108,7 @@ export class RoomFeed {
     do {
       const page = await reader.page(room, { limit: PAGE_MAX, cursor });
       for (const member of page.items) members.set(member.connectionId, member);
-      // Not more than can be kept is read.
+      // Reads no more than the budget allows.
       if (members.size > options.maxKept) break;
       cursor = page.cursor;
     } while (cursor !== undefined);
@@ -150,7 +150,7 @@ export class RoomFeed {
     for (const watch of this.#begun()) watch.tell((watcher) => watcher.change(change));
   }
 
-  /** Counts members that are kept; why not, where there are too many. */
+  /** Takes members from the budget; returns the error if there are too many. */
   #take(more: number): CmError | undefined {
     try {
       this.#parts.kept.take(more);

@@ -4,7 +4,7 @@ import type { LiveWatch, PresenceWatcher } from "./watch.js";
 /** A watch of users. */
 export type UsersWatch = LiveWatch<PresenceWatcher>;
 
-/** What watches are told once a state was read: everything that differs, at once. */
+/** Collects the differences after a read, and tells each watch all of them at once. */
 export class SnapshotBatch {
   readonly #byWatch = new Map<UsersWatch, UserPresence[]>();
 

@@ -15,14 +15,14 @@ const PAGE_MAX = 1_000;
 export interface UserFeedOptions {
   readonly options: ResolvedPresenceOptions;
   readonly partition: number;
-  /** Some user of this feed, there or not: by him the feed's version is read. */
+  /** Any user of this partition, known or not: reading it returns the feed's version. */
   readonly sampleUser: string;
   readonly reader: StateReader;
   readonly channels: Channels;
   readonly kept: Budget;
 }
 
-/** One partition of the users, as far as somebody watches them. */
+/** One partition of users, as far as they are watched. */
 export class UserFeed {
   readonly watched: WatchedUsers;
   readonly online: OnlineUsers;
@@ -34,7 +34,7 @@ export class UserFeed {
   #readings = 0;
   /** Whether a first reading was installed. */
   #isRead = false;
-  /** Runs while servers may still be writing anew what the store lacks. */
+  /** Runs while servers may still be restoring data that the store lost. */
   #restoring: NodeJS.Timeout | undefined;
   /** Whether they have had the time: the next reading is believed. */
   #hasWaited = false;
@@ -99,7 +99,7 @@ export class UserFeed {
     if (!this.online.isRead) await this.#chain.refresh();
   }
 
-  /** Reads everything that is watched once more; watchers are told what differs. */
+  /** Reads all watched users again; watchers are told the differences. */
   recheck(): void {
     if (this.#isRead) this.#chain.invalidate();
   }

@@ -8,7 +8,7 @@ import { UserFeed } from "./user-feed.js";
 import type { UserPresence } from "./user-presence.js";
 import type { WatchedUser } from "./watched-users.js";
 
-/** The feeds of users that are watched; each is open while somebody holds it. */
+/** The feeds of watched users; each is open while a watch needs it. */
 export class UserFeeds {
   readonly #options: ResolvedPresenceOptions;
   readonly #channels: Channels;
@@ -126,7 +126,7 @@ export interface HeldUsers {
 
 /** All feeds, held by a watch. */
 export interface HeldFeeds {
-  /** Resolves when the watch was told who is online, and hears of changes. */
+  /** Resolves when the watch has been told who is online and receives changes. */
   begin(): Promise<void>;
   release(): Promise<void>;
 }

@@ -59,9 +59,8 @@ export function changed(before: UserPresence, change: PresenceChange): UserPrese
 }
 
 /**
- * Whether a user who was online is so no more, and nobody has said so: then it would be
- * known when he was last seen. His server's lease has run out, and is taken anew or cleaned
- * up after; or the store has lost him.
+ * Whether an online user has disappeared without an announcement: an announced leave sets
+ * `lastSeen`. Either the lease of the user's server expired, or the store lost the user's data.
  */
 export function isUnannounced(before: UserPresence | undefined, read: UserState): boolean {
   const isGone = !read.isLeaving && read.connections.length === 0 && read.lastSeen === undefined;
@@ -69,8 +68,9 @@ export function isUnannounced(before: UserPresence | undefined, read: UserState)
 }
 
 /**
- * What a store says of a user while it may know too little: connections that it does not
- * know stay until their owners had time to write them anew, unless it says when he left.
+ * Merges a read that may be incomplete with the state before it: connections that the store does
+ * not show are kept until their owners had time to restore them, unless `lastSeen` says that the
+ * user left.
  */
 export function withMissing(before: UserPresence, read: UserPresence): UserPresence {
   if (read.status === "offline" && read.lastSeen !== undefined) return read;
@@ -80,7 +80,7 @@ export function withMissing(before: UserPresence, read: UserPresence): UserPrese
   return { ...read, status: "online", connections: [...read.connections, ...missing], lastSeen: undefined };
 }
 
-/** Whether two states of a user are the same, whatever their versions and when he was last seen. */
+/** Whether two states of a user are equal, apart from `version` and `lastSeen`. */
 export function isSamePresence(a: UserPresence, b: UserPresence): boolean {
   if (a.status !== b.status || a.connections.length !== b.connections.length) return false;
   const byId = new Map(a.connections.map((connection) => [connection.connectionId, connection]));

@@ -60,7 +60,7 @@ export class LiveWatch<W extends { ended?(error: CmError): void }> implements Wa
     if (!this.isClosed) this.#guarded(say);
   }
 
-  /** The snapshot was told. Throws why the watch was given up before. */
+  /** Called after the snapshot was told. Throws the reason if the watch ended before. */
   begun(): void {
     if (this.#failure !== undefined) throw this.#failure;
     this.#hasBegun = true;

@@ -68,7 +68,7 @@ export class WatchedUsers {
     for (const watch of [...user.watches]) watch.tell((watcher) => watcher.change(change, presence));
   }
 
-  /** Whether a reading lacks somebody of whom nobody said that he left. */
+  /** Whether a reading lacks a user whose leave was never announced. */
   lacks(states: ReadonlyMap<string, UserState>): boolean {
     for (const { userId, presence } of this.#users.values()) {
       const state = states.get(userId);
