@@ -57,9 +57,7 @@ it("is whole again after one master of a Cluster was replaced by a replica that 
 
 function strays(stats: readonly Record<string, unknown>[]): number {
   const counts = JSON.stringify(stats.map(({ drift }) => drift));
-  const parts = [...counts.matchAll(/"stray":\{([^}]*)\}/g)].flatMap(
-    ([, kinds = ""]) => kinds.match(/\d+/g) ?? [],
-  );
+  const parts = [...counts.matchAll(/"stray":\{([^}]*)\}/g)].flatMap(([, kinds = ""]) => kinds.match(/\d+/g) ?? []);
   return parts.reduce((sum, count) => sum + Number(count), 0);
 }
 
