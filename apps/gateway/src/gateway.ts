@@ -303,6 +303,7 @@ function createServer(config: GatewayConfig, parts: ServerParts): UwsServer<Sess
     maxFrameBytes: config.maxFrameBytes,
     maxBackpressureBytes: config.maxBackpressureBytes,
     idleTimeoutMs: config.idleTimeoutMs,
+    pingIntervalMs: config.pingIntervalMs,
     authenticate: trustQueryUser,
     nextConnectionId: () => membership.nextConnectionId(),
     handler: {

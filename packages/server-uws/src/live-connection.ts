@@ -36,6 +36,9 @@ const LINGER_MAX_BYTES = 64 * 1024;
 /** RFC 6455: a control frame carries 125 bytes, two of them the code. */
 const CLOSE_MESSAGE_MAX_BYTES = 123;
 
+/** RFC 6455: the socket ended without a close frame. */
+const CUT_CODE = 1006;
+
 /** What may wait on one connection, shared by all. */
 export interface WaitingLimit {
   readonly maxBytes: number;
@@ -57,6 +60,8 @@ export class LiveConnection<U> implements UwsConnection<U> {
   readonly remoteAddress: string;
   readonly openedAt: number = Date.now();
   lastSeenAt: number = this.openedAt;
+  /** When it was last heard from, on the clock of the server's `Liveness`. */
+  heardAt = 0;
   /** Undefined before `open` and from the close event on: the native socket must not be touched then. */
   #socket: AnySocket | undefined;
   #ending: Ending | undefined;
@@ -114,6 +119,18 @@ export class LiveConnection<U> implements UwsConnection<U> {
     // No close frame: it would wait behind what the client doesn't read, and all that
     // memory with it. The socket is cut, and the client sees 1006.
     socket.close();
+  }
+
+  /** Sends a WebSocket ping. */
+  ping(): void {
+    this.#socket?.ping();
+  }
+
+  /** Ends the connection without a close frame, for nobody reads it. The client, if there still is one, sees 1006. */
+  cut(reason: string): void {
+    if (this.#socket === undefined) return;
+    this.#ending = { code: CUT_CODE, reason };
+    this.#socket.close();
   }
 
   /** The native socket while open, for calls that only the server makes. */

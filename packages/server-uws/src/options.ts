@@ -67,10 +67,19 @@ export interface UwsServerOptions<U> {
    */
   readonly maxBackpressureBytes?: number | undefined;
   /**
-   * A connection is closed after so long without anything from the client; pings are
-   * sent in time. Rounded up to seconds. 8,000 to 960,000 ms; default 120,000.
+   * A connection from which nothing came for this long, not even a pong, is cut: never
+   * earlier, and at most 2 s later, beside the time that the process itself was held up.
+   * 1,000 to 900,000 ms; default 120,000.
    */
   readonly idleTimeoutMs?: number | undefined;
+  /**
+   * Between two pings to a connection, the first of them at a random time within the first
+   * interval. Every connection is pinged, for balancers count the time since the server
+   * last wrote, too; many cut a connection after 60 s. 0: no pings, so that a client must
+   * send something by itself within `idleTimeoutMs`. Otherwise 100 ms or more, and less
+   * than `idleTimeoutMs`; default 25,000, or half of `idleTimeoutMs` where that is less.
+   */
+  readonly pingIntervalMs?: number | undefined;
   /** Deadline of `authenticate`. 1 to 600,000 ms; default 10,000. */
   readonly authenticationTimeoutMs?: number | undefined;
   /** Deadline of `close()`: the goodbyes are spread over up to half of it. 0 to 600,000 ms; default 5,000. */
@@ -105,7 +114,8 @@ export interface ResolvedUwsServerOptions<U> {
   readonly maxConnections: number;
   readonly maxFrameBytes: number;
   readonly maxBackpressureBytes: number;
-  readonly idleTimeoutSeconds: number;
+  readonly idleTimeoutMs: number;
+  readonly pingIntervalMs: number;
   readonly authenticationTimeoutMs: number;
   readonly closeTimeoutMs: number;
   readonly authenticate: UwsServerOptions<U>["authenticate"];
@@ -125,7 +135,7 @@ const HOST_NAME = /^(?=.{1,253}$)[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?$/;
 
 /**
  * Fills in defaults and checks every value. Native code ends the whole process on
- * some bad values (an idle timeout of 5 s, for one), so nothing passes unseen.
+ * some bad values, so nothing passes unseen.
  *
  * @throws CmError `options-invalid`; `details.field` names the option.
  */
@@ -134,6 +144,7 @@ export function resolveUwsServerOptions<U>(options: UwsServerOptions<U>): Resolv
   const path = fixedPath("path", options.path ?? "/ws");
   const port = whole("port", options.port, 0, 65_535);
   const sharePort = flag("sharePort", options.sharePort ?? false);
+  const idleTimeoutMs = whole("idleTimeoutMs", options.idleTimeoutMs ?? 120_000, 1_000, 900_000);
   if (sharePort && port === 0) throw invalid("sharePort", "needs a fixed port: one that is free is never shared");
   return {
     host: host(options.host ?? "127.0.0.1"),
@@ -145,7 +156,8 @@ export function resolveUwsServerOptions<U>(options: UwsServerOptions<U>): Resolv
     maxConnections: whole("maxConnections", options.maxConnections ?? 10_000, 1, 1_000_000),
     maxFrameBytes: whole("maxFrameBytes", options.maxFrameBytes ?? 16 * KIB, 128, 16 * MIB),
     maxBackpressureBytes: whole("maxBackpressureBytes", options.maxBackpressureBytes ?? MIB, 64 * KIB, 256 * MIB),
-    idleTimeoutSeconds: Math.ceil(whole("idleTimeoutMs", options.idleTimeoutMs ?? 120_000, 8_000, 960_000) / 1000),
+    idleTimeoutMs,
+    pingIntervalMs: pingInterval(options.pingIntervalMs, idleTimeoutMs),
     authenticationTimeoutMs: whole("authenticationTimeoutMs", options.authenticationTimeoutMs ?? 10_000, 1, 600_000),
     closeTimeoutMs: whole("closeTimeoutMs", options.closeTimeoutMs ?? 5_000, 0, 600_000),
     authenticate: callable("authenticate", options.authenticate),
@@ -167,6 +179,13 @@ export function whole(field: string, value: unknown, min: number, max: number): 
     throw invalid(field, `must be a whole number from ${min} to ${max}`);
   }
   return value;
+}
+
+function pingInterval(value: unknown, idleTimeoutMs: number): number {
+  const byDefault = Math.min(25_000, Math.floor(idleTimeoutMs / 2));
+  const pingIntervalMs = whole("pingIntervalMs", value ?? byDefault, 0, idleTimeoutMs - 1);
+  if (pingIntervalMs > 0 && pingIntervalMs < 100) throw invalid("pingIntervalMs", "must be 0, or 100 or more");
+  return pingIntervalMs;
 }
 
 function flag(field: string, value: unknown): boolean {

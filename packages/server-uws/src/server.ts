@@ -7,6 +7,7 @@ import { Drain, type DrainOptions, type DrainProgress } from "./drain.js";
 import { HttpRoutes } from "./http-routes.js";
 import { type Listening, listen } from "./listening.js";
 import type { LiveConnection, NativeSocket, SocketData } from "./live-connection.js";
+import { Liveness } from "./liveness.js";
 import { loadNative, type Native } from "./native.js";
 import { type ResolvedUwsServerOptions, resolveUwsServerOptions, type UwsServerOptions } from "./options.js";
 import { sayGoodbyes } from "./paced-close.js";
@@ -84,6 +85,13 @@ export function createUwsServer<U>(options: UwsServerOptions<U>): UwsServer<U> {
 /** A client that sends more than this many times the largest frame is cut off without an answer. */
 const NATIVE_FRAME_FACTOR = 2;
 
+/**
+ * The native idle timeout lies this far behind {@link Liveness}, which goes first though the
+ * native layer cuts up to 4 s early. It is left to end sockets whose client never answers a
+ * close frame: they are no connections any more.
+ */
+const NATIVE_IDLE_MARGIN_SECONDS = 12;
+
 /** Between two waves of goodbyes of a server that closes, and the fewest in one. */
 const CLOSE_PACE = { waveMs: 20, waveMin: 50 } as const;
 
@@ -95,6 +103,7 @@ class NativeServer<U> implements UwsServer<U> {
   readonly #connections = new Map<string, LiveConnection<U>>();
   readonly #users = new UserIndex<LiveConnection<U>>();
   readonly #backpressure: Backpressure<U>;
+  readonly #liveness: Liveness<U>;
   readonly #upgrades: Upgrades<U>;
   readonly #routes: HttpRoutes;
   #native: Native | undefined;
@@ -113,6 +122,7 @@ class NativeServer<U> implements UwsServer<U> {
   constructor(options: ResolvedUwsServerOptions<U>) {
     this.#options = options;
     this.#backpressure = new Backpressure(this.#connections, options.maxBackpressureBytes);
+    this.#liveness = new Liveness(options);
     this.#upgrades = new Upgrades(options, {
       connections: this.#connections,
       limit: this.#backpressure,
@@ -141,25 +151,24 @@ class NativeServer<U> implements UwsServer<U> {
     this.#native = native;
     this.#app = app;
     this.#listening = listening;
+    this.#liveness.start();
     // Stopped while it was starting: there was nothing to close then.
     if (!this.#accepting) this.#stopListening();
     return { host, port: listening.port };
   }
 
   #route(app: TemplatedApp): TemplatedApp {
-    const { path, maxFrameBytes, idleTimeoutSeconds } = this.#options;
+    const { path, maxFrameBytes, idleTimeoutMs } = this.#options;
     return app
       .ws<SocketData<U>>(path, {
         maxPayloadLength: maxFrameBytes * NATIVE_FRAME_FACTOR,
         maxBackpressure: NATIVE_BACKPRESSURE_MAX,
-        idleTimeout: idleTimeoutSeconds,
-        sendPingsAutomatically: true,
+        idleTimeout: Math.ceil(idleTimeoutMs / 1000) + NATIVE_IDLE_MARGIN_SECONDS,
+        sendPingsAutomatically: false,
         upgrade: (res, req, context) => this.#upgrades.handle(res, req, context),
         open: this.#upgrades.arrive,
         message: (socket, message, isBinary) => this.#onMessage(socket, message, isBinary),
-        ping: (socket) => {
-          socket.getUserData().connection.lastSeenAt = Date.now();
-        },
+        ping: (socket) => this.#seen(socket.getUserData().connection),
         pong: (socket) => this.#onPong(socket),
         subscription: (_socket, _topic, count, before) => {
           if (before === 0) this.#topics += 1;
@@ -257,12 +266,14 @@ class NativeServer<U> implements UwsServer<U> {
     }
     this.#app?.close();
     this.#app = undefined;
+    this.#liveness.stop();
   }
 
   #onOpen(connection: LiveConnection<U>, socket: NativeSocket<U>): void {
     connection.attach(socket);
     this.#connections.set(connection.id, connection);
     this.#users.add(connection.userId, connection);
+    this.#liveness.add(connection);
     try {
       this.#options.handler.open(connection);
     } catch (cause) {
@@ -270,11 +281,16 @@ class NativeServer<U> implements UwsServer<U> {
     }
   }
 
+  #seen(connection: LiveConnection<U>): void {
+    connection.lastSeenAt = Date.now();
+    connection.heardAt = this.#liveness.now;
+  }
+
   #onMessage(socket: NativeSocket<U>, message: ArrayBuffer, isBinary: boolean): void {
     const { connection } = socket.getUserData();
     // One read may hold frames that follow the one whose handler closed the connection.
     if (!connection.open) return;
-    connection.lastSeenAt = Date.now();
+    this.#seen(connection);
     try {
       if (message.byteLength > this.#options.maxFrameBytes) this.#refuseFrame(connection);
       else if (isBinary) this.#options.handler.binary(connection);
@@ -293,7 +309,7 @@ class NativeServer<U> implements UwsServer<U> {
 
   #onPong(socket: NativeSocket<U>): void {
     const { connection } = socket.getUserData();
-    connection.lastSeenAt = Date.now();
+    this.#seen(connection);
     try {
       this.#options.handler.pong?.(connection);
     } catch (cause) {
@@ -308,6 +324,7 @@ class NativeServer<U> implements UwsServer<U> {
     const ending = connection.detach();
     this.#connections.delete(connection.id);
     this.#users.remove(connection.userId, connection);
+    this.#liveness.remove(connection);
     this.#lastClosedAt = performance.now();
     const reason = ending?.reason ?? Buffer.from(message).toString();
     if (ending === undefined && reason === TOO_BIG) this.#framesTooLarge += 1;

@@ -359,17 +359,3 @@ describe("churn", () => {
     expect(server.stats()).toMatchObject({ connections: 0, upgrading: 0, users: 0, topics: 0 });
   });
 });
-
-describe("an idle connection", () => {
-  it("is closed when it answers no ping, and kept when it does", { timeout: 40_000 }, async () => {
-    const { joinRaw, join, closed, pongs } = await startServer({ idleTimeoutMs: 8_000 });
-    const { raw, connection } = await joinRaw();
-    const answering = await join();
-    await vi.waitFor(() => expect(raw.ended).toBe(true), { timeout: 30_000, interval: 50 });
-    expect(raw.frames.some((frame) => frame.opcode === OPCODE.ping)).toBe(true);
-    expect(closed).toMatchObject([{ connection, code: 1006 }]);
-    expect(pongs).toContain(answering.connection);
-    expect(answering.connection.lastSeenAt).toBeGreaterThan(answering.connection.openedAt);
-    expect(answering.connection.open).toBe(true);
-  });
-});

@@ -43,6 +43,15 @@ describe("readGatewayConfig", () => {
     expect(problemsOf({ DRAIN_SECONDS: "3601" })).toContain("DRAIN_SECONDS");
   });
 
+  it("pings every 25 s, or twice within a shorter idle timeout, unless told otherwise", () => {
+    expect(readGatewayConfig({})).toMatchObject({ idleTimeoutMs: 120_000, pingIntervalMs: 25_000 });
+    expect(readGatewayConfig({ IDLE_TIMEOUT_MS: "10000" }).pingIntervalMs).toBe(5_000);
+    expect(readGatewayConfig({ PING_INTERVAL_MS: "0" }).pingIntervalMs).toBe(0);
+    expect(readGatewayConfig({ PING_INTERVAL_MS: "50000" }).pingIntervalMs).toBe(50_000);
+    expect(problemsOf({ PING_INTERVAL_MS: "120000" })).toContain("PING_INTERVAL_MS");
+    expect(problemsOf({ PING_INTERVAL_MS: "999" })).toContain("PING_INTERVAL_MS");
+  });
+
   it("takes Redis from one URL, or from its parts", () => {
     expect(readGatewayConfig({ REDIS_URL: "rediss://user:p%40ss@example:1/2" }).redisUrl).toBe(
       "rediss://user:p%40ss@example:1/2",
