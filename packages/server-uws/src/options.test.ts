@@ -29,6 +29,7 @@ const NO_NUMBERS: unknown[] = [
 const NUMBER_FIELDS: Record<string, unknown[]> = {
   port: [65_536, undefined, null],
   maxConnections: [0, 1_000_001],
+  maxPendingUpgrades: [0, 1_000_001],
   maxFrameBytes: [0, 127, 16 * 1024 * 1024 + 1],
   maxBackpressureBytes: [0, 64 * 1024 - 1, 256 * 1024 * 1024 + 1],
   // With the native margin behind it, native code would end the process on more than 960 s.
@@ -111,11 +112,12 @@ describe("options", () => {
       allowedOrigins: undefined,
       sharePort: false,
       maxConnections: 10_000,
+      maxPendingUpgrades: 1_000,
       maxFrameBytes: 16 * 1024,
       maxBackpressureBytes: 1024 * 1024,
       idleTimeoutMs: 120_000,
       pingIntervalMs: 25_000,
-      authenticationTimeoutMs: 10_000,
+      authenticationTimeoutMs: 5_000,
       closeTimeoutMs: 5_000,
     };
     expect(resolveUwsServerOptions(given)).toMatchObject(expected);
@@ -127,6 +129,7 @@ describe("options", () => {
     const least = {
       port: 0,
       maxConnections: 1,
+      maxPendingUpgrades: 1,
       maxFrameBytes: 128,
       maxBackpressureBytes: 65_536,
       idleTimeoutMs: 1_000,
@@ -137,6 +140,7 @@ describe("options", () => {
     const most = {
       port: 65_535,
       maxConnections: 1_000_000,
+      maxPendingUpgrades: 1_000_000,
       maxFrameBytes: 16 * 1024 * 1024,
       maxBackpressureBytes: 256 * 1024 * 1024,
       idleTimeoutMs: 900_000,

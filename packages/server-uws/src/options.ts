@@ -55,8 +55,15 @@ export interface UwsServerOptions<U> {
    * Needs a fixed port. Default false.
    */
   readonly sharePort?: boolean | undefined;
-  /** The most connections, open and being upgraded. 1 to 1,000,000; default 10,000. */
+  /** The most open connections. 1 to 1,000,000; default 10,000. */
   readonly maxConnections?: number | undefined;
+  /**
+   * The most upgrades that wait for `authenticate` at a time; further ones are refused with
+   * 503 and `unavailable`. They take no places of `maxConnections`, so that an `authenticate`
+   * that hangs does not fill the server; one that finds the server full when its turn comes
+   * is refused with `capacity-reached`. 1 to 1,000,000; default 1,000.
+   */
+  readonly maxPendingUpgrades?: number | undefined;
   /** The largest frame taken from a client, in bytes. 128 to 16 MiB; default 16 KiB. */
   readonly maxFrameBytes?: number | undefined;
   /**
@@ -80,7 +87,7 @@ export interface UwsServerOptions<U> {
    * than `idleTimeoutMs`; default 25,000, or half of `idleTimeoutMs` where that is less.
    */
   readonly pingIntervalMs?: number | undefined;
-  /** Deadline of `authenticate`. 1 to 600,000 ms; default 10,000. */
+  /** Deadline of `authenticate`; an upgrade that misses it is refused with 503 and `timeout`. 1 to 600,000 ms; default 5,000. */
   readonly authenticationTimeoutMs?: number | undefined;
   /** Deadline of `close()`: the goodbyes are spread over up to half of it. 0 to 600,000 ms; default 5,000. */
   readonly closeTimeoutMs?: number | undefined;
@@ -112,6 +119,7 @@ export interface ResolvedUwsServerOptions<U> {
   readonly allowedOrigins: ReadonlySet<string> | undefined;
   readonly sharePort: boolean;
   readonly maxConnections: number;
+  readonly maxPendingUpgrades: number;
   readonly maxFrameBytes: number;
   readonly maxBackpressureBytes: number;
   readonly idleTimeoutMs: number;
@@ -154,11 +162,12 @@ export function resolveUwsServerOptions<U>(options: UwsServerOptions<U>): Resolv
     allowedOrigins: options.allowedOrigins === undefined ? undefined : origins(options.allowedOrigins),
     sharePort,
     maxConnections: whole("maxConnections", options.maxConnections ?? 10_000, 1, 1_000_000),
+    maxPendingUpgrades: whole("maxPendingUpgrades", options.maxPendingUpgrades ?? 1_000, 1, 1_000_000),
     maxFrameBytes: whole("maxFrameBytes", options.maxFrameBytes ?? 16 * KIB, 128, 16 * MIB),
     maxBackpressureBytes: whole("maxBackpressureBytes", options.maxBackpressureBytes ?? MIB, 64 * KIB, 256 * MIB),
     idleTimeoutMs,
     pingIntervalMs: pingInterval(options.pingIntervalMs, idleTimeoutMs),
-    authenticationTimeoutMs: whole("authenticationTimeoutMs", options.authenticationTimeoutMs ?? 10_000, 1, 600_000),
+    authenticationTimeoutMs: whole("authenticationTimeoutMs", options.authenticationTimeoutMs ?? 5_000, 1, 600_000),
     closeTimeoutMs: whole("closeTimeoutMs", options.closeTimeoutMs ?? 5_000, 0, 600_000),
     authenticate: callable("authenticate", options.authenticate),
     nextConnectionId: callable("nextConnectionId", options.nextConnectionId),

@@ -127,7 +127,7 @@ export class Upgrades<U> {
   }
 
   #objection(facts: RequestFacts, subprotocol: string | undefined): CmError | HttpReply | undefined {
-    const { allowedOrigins, subprotocols, maxConnections } = this.#options;
+    const { allowedOrigins, subprotocols, maxPendingUpgrades } = this.#options;
     const { headers } = facts;
     if (!list(headers.upgrade).some((name) => name.toLowerCase() === "websocket")) {
       return jsonRefusal(400, "operation-unknown", "The Upgrade header does not ask for a WebSocket.");
@@ -146,10 +146,15 @@ export class Upgrades<U> {
     if (subprotocol === undefined) {
       return new CmError("version-unsupported", `Offer one of these subprotocols: ${subprotocols.join(", ")}.`);
     }
-    if (this.#surroundings.connections.size + this.#pending.size >= maxConnections) {
-      return new CmError("capacity-reached", "The server is full.");
+    if (this.#isFull()) return new CmError("capacity-reached", "The server is full.");
+    if (this.#pending.size >= maxPendingUpgrades) {
+      return new CmError("unavailable", "Too many upgrades wait for their authentication.");
     }
     return undefined;
+  }
+
+  #isFull(): boolean {
+    return this.#surroundings.connections.size >= this.#options.maxConnections;
   }
 
   #authenticate(upgrade: PendingUpgrade): void {
@@ -204,6 +209,8 @@ export class Upgrades<U> {
     try {
       const user = parseName(authentication.userId, "user");
       if (!user.ok) throw user.error;
+      // Others may have come first while this one waited.
+      if (this.#isFull()) throw new CmError("capacity-reached", "The server is full.");
       const id = this.#options.nextConnectionId();
       if (this.#surroundings.connections.has(id)) throw new TypeError("nextConnectionId gave an id a second time.");
       connection = new LiveConnection(id, authentication, upgrade.request.remoteAddress, this.#surroundings.limit);
