@@ -1,6 +1,7 @@
 import type { WebSocket } from "uWebSockets.js";
 import { CLOSE_CODES, type CloseReason } from "@cm/protocol";
 import type { Authentication } from "./authentication.js";
+import type { CloseKind } from "./close-kinds.js";
 import type { UwsConnection } from "./connection.js";
 
 /** What a native socket carries. The native layer copies its fields on to the socket object. */
@@ -48,6 +49,7 @@ export interface WaitingLimit {
 
 /** Why the server ended a connection. */
 export interface Ending {
+  readonly kind: CloseKind;
   readonly code: number;
   readonly reason: string;
 }
@@ -103,7 +105,7 @@ export class LiveConnection<U> implements UwsConnection<U> {
     const socket = this.#socket;
     if (socket === undefined || this.#ending !== undefined) return;
     const text = cutUtf8(message, CLOSE_MESSAGE_MAX_BYTES);
-    this.#ending = { code: CLOSE_CODES[reason], reason: text };
+    this.#ending = { kind: reason, code: CLOSE_CODES[reason], reason: text };
     if (socket.getBufferedAmount() > LINGER_MAX_BYTES) socket.close();
     else socket.end(CLOSE_CODES[reason], text);
   }
@@ -114,7 +116,7 @@ export class LiveConnection<U> implements UwsConnection<U> {
     if (socket === undefined) return;
     const bytes = socket.getBufferedAmount();
     if (bytes <= this.#limit.maxBytes) return;
-    this.#ending = { code: CLOSE_CODES["slow-consumer"], reason: "slow-consumer" };
+    this.#ending = { kind: "slow-consumer", code: CLOSE_CODES["slow-consumer"], reason: "slow-consumer" };
     this.#limit.exceeded(bytes);
     // No close frame: it would wait behind what the client doesn't read, and all that
     // memory with it. The socket is cut, and the client sees 1006.
@@ -127,9 +129,9 @@ export class LiveConnection<U> implements UwsConnection<U> {
   }
 
   /** Ends the connection without a close frame, for nobody reads it. The client, if there still is one, sees 1006. */
-  cut(reason: string): void {
+  cut(reason: "idle-timeout"): void {
     if (this.#socket === undefined) return;
-    this.#ending = { code: CUT_CODE, reason };
+    this.#ending = { kind: reason, code: CUT_CODE, reason };
     this.#socket.close();
   }
 

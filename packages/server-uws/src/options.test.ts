@@ -70,6 +70,7 @@ const OTHER_FIELDS: Record<string, unknown[]> = {
     { open: 1, frame: 1, binary: 1, closed: 1 },
     { ...testOptions().options.handler, pong: 1 },
   ],
+  faults: ["x", 1, {}, { count: () => undefined }],
   routes: ["x", 1, { x: () => undefined }, { "/x": 1 }, { "/:x": () => undefined }, { "/ws": () => undefined }],
 };
 

@@ -2,6 +2,7 @@ import { isIP } from "node:net";
 import { CmError, type OnError } from "@cm/protocol";
 import type { Authentication, UpgradeRequest } from "./authentication.js";
 import type { UwsConnection } from "./connection.js";
+import { createFaultCounter, type FaultCounter } from "./fault-counter.js";
 import type { HttpReply } from "./http-reply.js";
 import type { RequestFacts } from "./http-request.js";
 
@@ -106,6 +107,8 @@ export interface UwsServerOptions<U> {
   readonly handler: ConnectionHandler<U>;
   /** What is answered over plain HTTP, by exact path. Default: nothing. */
   readonly routes?: Readonly<Record<string, RouteHandler>> | undefined;
+  /** Where the handler counts what was wrong with frames, to be told in `stats()`. Default: one of the server's own. */
+  readonly faults?: FaultCounter | undefined;
   /** Takes failures that no caller is waiting for. */
   readonly onError: OnError;
 }
@@ -130,6 +133,7 @@ export interface ResolvedUwsServerOptions<U> {
   readonly nextConnectionId: () => string;
   readonly handler: ConnectionHandler<U>;
   readonly routes: ReadonlyMap<string, RouteHandler>;
+  readonly faults: FaultCounter;
   readonly onError: OnError;
 }
 
@@ -173,6 +177,7 @@ export function resolveUwsServerOptions<U>(options: UwsServerOptions<U>): Resolv
     nextConnectionId: callable("nextConnectionId", options.nextConnectionId),
     handler: handler(options.handler),
     routes: routes(options.routes ?? {}, path),
+    faults: faultCounter(options.faults ?? createFaultCounter()),
     onError: callable("onError", options.onError),
   };
 }
@@ -255,6 +260,12 @@ function handler<U>(value: ConnectionHandler<U>): ConnectionHandler<U> {
   if (typeof value !== "object" || value === null) throw invalid("handler", "must be an object");
   for (const name of ["open", "frame", "binary", "closed"] as const) callable(`handler.${name}`, value[name]);
   if (value.pong !== undefined) callable("handler.pong", value.pong);
+  return value;
+}
+
+function faultCounter(value: FaultCounter): FaultCounter {
+  if (typeof value !== "object" || value === null) throw invalid("faults", "must be an object");
+  for (const name of ["count", "counts"] as const) callable(`faults.${name}`, value[name]);
   return value;
 }
 

@@ -2,6 +2,7 @@ import type { TemplatedApp } from "uWebSockets.js";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CmError, ERROR_CODES, encodeServerFrame, type LocalDelivery, toCmError } from "@cm/protocol";
 import { Backpressure, NATIVE_BACKPRESSURE_MAX } from "./backpressure.js";
+import { type CloseKind, closeKindOf } from "./close-kinds.js";
 import type { UwsConnection } from "./connection.js";
 import { Drain, type DrainOptions, type DrainProgress } from "./drain.js";
 import { HttpRoutes } from "./http-routes.js";
@@ -12,6 +13,7 @@ import { loadNative, type Native } from "./native.js";
 import { type ResolvedUwsServerOptions, resolveUwsServerOptions, type UwsServerOptions } from "./options.js";
 import { sayGoodbyes } from "./paced-close.js";
 import { publishToRoom } from "./room-publish.js";
+import { Tally } from "./tally.js";
 import { Upgrades } from "./upgrade.js";
 import { UserIndex } from "./user-index.js";
 
@@ -41,6 +43,14 @@ export interface UwsServerStats {
   readonly upgradesLost: number;
   /** Refused upgrades, by code. */
   readonly refused: Readonly<Record<string, number>>;
+  /**
+   * Connections that ended: by reason where this server closed them (`idle-timeout` among
+   * the reasons), else by close code: 1006 where the socket just ended or broke RFC 6455,
+   * `4xxx` for codes of a client's own.
+   */
+  readonly closed: Readonly<Record<string, number>>;
+  /** Faulty frames and refused requests, by error code: the server's own and those that `UwsServerOptions.faults` was told. */
+  readonly faults: Readonly<Record<string, number>>;
   /** How far the drain has come, once there is one. */
   readonly drain?: DrainProgress;
 }
@@ -112,6 +122,7 @@ class NativeServer<U> implements UwsServer<U> {
   #accepting = true;
   #topics = 0;
   #framesTooLarge = 0;
+  readonly #closes = new Tally<CloseKind>();
   #lastClosedAt = Number.NEGATIVE_INFINITY;
   #starting: Promise<ListeningAddress> | undefined;
   readonly #closed = new AbortController();
@@ -216,6 +227,8 @@ class NativeServer<U> implements UwsServer<U> {
       framesTooLarge: this.#framesTooLarge,
       upgradesLost: this.#upgrades.lost,
       refused: this.#upgrades.refused(),
+      closed: this.#closes.counts(),
+      faults: this.#options.faults.counts(),
       ...(this.#drain === undefined ? {} : { drain: this.#drain.progress }),
     };
   }
@@ -301,7 +314,7 @@ class NativeServer<U> implements UwsServer<U> {
   }
 
   #refuseFrame(connection: LiveConnection<U>): void {
-    this.#framesTooLarge += 1;
+    this.#countTooLarge();
     const { meaning, retryable } = ERROR_CODES["frame-too-large"];
     connection.send(encodeServerFrame({ type: "error", code: "frame-too-large", message: meaning, retryable }));
     connection.close("protocol-error", "frame-too-large");
@@ -327,12 +340,19 @@ class NativeServer<U> implements UwsServer<U> {
     this.#liveness.remove(connection);
     this.#lastClosedAt = performance.now();
     const reason = ending?.reason ?? Buffer.from(message).toString();
-    if (ending === undefined && reason === TOO_BIG) this.#framesTooLarge += 1;
+    this.#closes.add(ending?.kind ?? closeKindOf(code));
+    if (ending === undefined && reason === TOO_BIG) this.#countTooLarge();
+    if (ending === undefined && reason === INVALID_UTF8) this.#options.faults.count("frame-invalid");
     try {
       this.#options.handler.closed(connection, ending?.code ?? code, reason);
     } catch (cause) {
       this.#onHandlerFailure(connection, cause);
     }
+  }
+
+  #countTooLarge(): void {
+    this.#framesTooLarge += 1;
+    this.#options.faults.count("frame-too-large");
   }
 
   #onHandlerFailure(connection: LiveConnection<U>, cause: unknown): void {
@@ -343,3 +363,6 @@ class NativeServer<U> implements UwsServer<U> {
 
 /** What the native layer gives as the reason where a frame was over its own limit. */
 const TOO_BIG = "Received too big message";
+
+/** The same where a text frame was no UTF-8. It closes on other breaches of RFC 6455, too, but gives no reason. */
+const INVALID_UTF8 = "Received invalid UTF-8";

@@ -5,6 +5,7 @@ import { type HttpReply, jsonRefusal, refusalOf, writeReply } from "./http-reply
 import { copyRequest, type RequestFacts } from "./http-request.js";
 import { LiveConnection, type NativeSocket, type SocketData, type WaitingLimit } from "./live-connection.js";
 import type { ResolvedUwsServerOptions } from "./options.js";
+import { Tally } from "./tally.js";
 
 /** What upgrades need of the server. */
 export interface UpgradeSurroundings<U> {
@@ -41,7 +42,7 @@ export class Upgrades<U> {
   readonly #options: ResolvedUwsServerOptions<U>;
   readonly #surroundings: UpgradeSurroundings<U>;
   readonly #pending = new Set<PendingUpgrade>();
-  readonly #refused = new Map<string, number>();
+  readonly #refused = new Tally<string>();
   /** Upgrades that are through with `authenticate` and wait for their turn. */
   #ready: { readonly upgrade: PendingUpgrade; readonly authentication: Authentication<U> }[] = [];
   #arrived: NativeSocket<U> | undefined;
@@ -62,7 +63,7 @@ export class Upgrades<U> {
 
   /** Refusals so far, by code. */
   refused(): Readonly<Record<string, number>> {
-    return Object.fromEntries(this.#refused);
+    return this.#refused.counts();
   }
 
   /** WebSockets that the native layer closed within their upgrade; see the class comment. */
@@ -119,7 +120,7 @@ export class Upgrades<U> {
 
   /** Answers a request at the WebSocket path that is no upgrade. */
   refusePlain(res: HttpResponse): void {
-    this.#count("operation-unknown");
+    this.#refused.add("operation-unknown");
     const headers = { Upgrade: "websocket", Connection: "Upgrade", "Sec-WebSocket-Version": "13" };
     writeReply(res, jsonRefusal(426, "operation-unknown", "Only WebSockets are served here.", headers), {
       closeConnection: true,
@@ -230,12 +231,8 @@ export class Upgrades<U> {
 
   #refuse(res: HttpResponse, refusal: CmError | HttpReply): void {
     const isError = isCmError(refusal);
-    this.#count(isError ? refusal.code : refusal.status === 400 ? "operation-unknown" : "version-unsupported");
+    this.#refused.add(isError ? refusal.code : refusal.status === 400 ? "operation-unknown" : "version-unsupported");
     writeReply(res, isError ? refusalOf(refusal) : refusal, { closeConnection: true });
-  }
-
-  #count(code: string): void {
-    this.#refused.set(code, (this.#refused.get(code) ?? 0) + 1);
   }
 }
 
