@@ -303,6 +303,7 @@ function createServer(config: GatewayConfig, parts: ServerParts): UwsServer<Sess
     allowedOrigins: config.allowedOrigins,
     sharePort: config.workers > 1,
     maxConnections: config.maxConnections,
+    maxHeadBytes: config.maxHeadBytes,
     maxFrameBytes: config.maxFrameBytes,
     maxBackpressureBytes: config.maxBackpressureBytes,
     idleTimeoutMs: config.idleTimeoutMs,

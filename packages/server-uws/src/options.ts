@@ -65,6 +65,13 @@ export interface UwsServerOptions<U> {
    * is refused with `capacity-reached`. 1 to 1,000,000; default 1,000.
    */
   readonly maxPendingUpgrades?: number | undefined;
+  /**
+   * The largest head of an HTTP request, upgrades among them: request line and headers, in
+   * bytes. A larger one is answered with 431. The native layer is told of it as it is loaded,
+   * by the first server of a process that starts; a later one can have less, not more.
+   * 1,024 to 65,536; default 16 KiB, as of Node.js itself.
+   */
+  readonly maxHeadBytes?: number | undefined;
   /** The largest frame taken from a client, in bytes. 128 to 16 MiB; default 16 KiB. */
   readonly maxFrameBytes?: number | undefined;
   /**
@@ -123,6 +130,7 @@ export interface ResolvedUwsServerOptions<U> {
   readonly sharePort: boolean;
   readonly maxConnections: number;
   readonly maxPendingUpgrades: number;
+  readonly maxHeadBytes: number;
   readonly maxFrameBytes: number;
   readonly maxBackpressureBytes: number;
   readonly idleTimeoutMs: number;
@@ -167,6 +175,7 @@ export function resolveUwsServerOptions<U>(options: UwsServerOptions<U>): Resolv
     sharePort,
     maxConnections: whole("maxConnections", options.maxConnections ?? 10_000, 1, 1_000_000),
     maxPendingUpgrades: whole("maxPendingUpgrades", options.maxPendingUpgrades ?? 1_000, 1, 1_000_000),
+    maxHeadBytes: whole("maxHeadBytes", options.maxHeadBytes ?? 16 * KIB, KIB, 64 * KIB),
     maxFrameBytes: whole("maxFrameBytes", options.maxFrameBytes ?? 16 * KIB, 128, 16 * MIB),
     maxBackpressureBytes: whole("maxBackpressureBytes", options.maxBackpressureBytes ?? MIB, 64 * KIB, 256 * MIB),
     idleTimeoutMs,

@@ -5,6 +5,8 @@ import { Backpressure, NATIVE_BACKPRESSURE_MAX } from "./backpressure.js";
 import { type CloseKind, closeKindOf } from "./close-kinds.js";
 import type { UwsConnection } from "./connection.js";
 import { Drain, type DrainOptions, type DrainProgress } from "./drain.js";
+import { writeReply } from "./http-reply.js";
+import { copyRequest, objectionTo } from "./http-request.js";
 import { HttpRoutes } from "./http-routes.js";
 import { type Listening, listen } from "./listening.js";
 import type { LiveConnection, NativeSocket, SocketData } from "./live-connection.js";
@@ -96,6 +98,12 @@ export function createUwsServer<U>(options: UwsServerOptions<U>): UwsServer<U> {
 const NATIVE_FRAME_FACTOR = 2;
 
 /**
+ * The native layer takes heads of any size that come in one read, and refuses others that are
+ * over its own limit. With this much room for unusual spaces it refuses none that we would take.
+ */
+const NATIVE_HEAD_MARGIN_BYTES = 1024;
+
+/**
  * The native idle timeout lies this far behind {@link Liveness}, which goes first though the
  * native layer cuts up to 4 s early. It is left to end sockets whose client never answers a
  * close frame: they are no connections any more.
@@ -149,8 +157,8 @@ class NativeServer<U> implements UwsServer<U> {
 
   async #start(): Promise<ListeningAddress> {
     if (!this.#accepting) throw new CmError("closed", "The server was closed.");
-    const { host, port, sharePort } = this.#options;
-    const native = loadNative();
+    const { host, port, sharePort, maxHeadBytes } = this.#options;
+    const native = loadNative(maxHeadBytes + NATIVE_HEAD_MARGIN_BYTES);
     const app = this.#route(native.App());
     let listening: Listening;
     try {
@@ -169,7 +177,7 @@ class NativeServer<U> implements UwsServer<U> {
   }
 
   #route(app: TemplatedApp): TemplatedApp {
-    const { path, maxFrameBytes, idleTimeoutMs } = this.#options;
+    const { path, maxHeadBytes, maxFrameBytes, idleTimeoutMs } = this.#options;
     return app
       .ws<SocketData<U>>(path, {
         maxPayloadLength: maxFrameBytes * NATIVE_FRAME_FACTOR,
@@ -188,8 +196,11 @@ class NativeServer<U> implements UwsServer<U> {
         close: (socket, code, message) => this.#onClose(socket, code, message),
       })
       .any("/*", (res, req) => {
-        if (req.getUrl() === path) this.#upgrades.refusePlain(res);
-        else this.#routes.handle(res, req);
+        const copy = copyRequest(res, req);
+        const fault = objectionTo(copy, maxHeadBytes);
+        if (fault !== undefined) writeReply(res, fault, { closeConnection: true });
+        else if (copy.facts.path === path) this.#upgrades.refusePlain(res);
+        else this.#routes.handle(res, copy);
       });
   }
 

@@ -1,8 +1,8 @@
 import type { HttpRequest, HttpResponse, us_socket_context_t } from "uWebSockets.js";
-import { CmError, isCmError, parseName } from "@cm/protocol";
+import { CmError, type ErrorCode, isCmError, parseName } from "@cm/protocol";
 import type { Authentication, UpgradeRequest } from "./authentication.js";
 import { type HttpReply, jsonRefusal, refusalOf, writeReply } from "./http-reply.js";
-import { copyRequest, type RequestFacts } from "./http-request.js";
+import { copyRequest, objectionTo, type RequestFacts } from "./http-request.js";
 import { LiveConnection, type NativeSocket, type SocketData, type WaitingLimit } from "./live-connection.js";
 import type { ResolvedUwsServerOptions } from "./options.js";
 import { Tally } from "./tally.js";
@@ -96,7 +96,13 @@ export class Upgrades<U> {
 
   /** The native upgrade event. Answers now, or later unless the client goes away first. */
   handle(res: HttpResponse, req: HttpRequest, context: us_socket_context_t): void {
-    const facts = copyRequest(res, req);
+    const copy = copyRequest(res, req);
+    const fault = objectionTo(copy, this.#options.maxHeadBytes);
+    if (fault !== undefined) {
+      this.#refuse(res, fault);
+      return;
+    }
+    const { facts } = copy;
     const offered = list(facts.headers["sec-websocket-protocol"]);
     const subprotocol = this.#options.subprotocols.find((name) => offered.includes(name));
     const refusal = this.#objection(facts, subprotocol);
@@ -231,10 +237,17 @@ export class Upgrades<U> {
 
   #refuse(res: HttpResponse, refusal: CmError | HttpReply): void {
     const isError = isCmError(refusal);
-    this.#refused.add(isError ? refusal.code : refusal.status === 400 ? "operation-unknown" : "version-unsupported");
+    this.#refused.add(isError ? refusal.code : (CODE_BY_STATUS[refusal.status] ?? "internal"));
     writeReply(res, isError ? refusalOf(refusal) : refusal, { closeConnection: true });
   }
 }
+
+/** What the refusals by status that upgrades meet are counted as. */
+const CODE_BY_STATUS: { readonly [status in number]?: ErrorCode } = {
+  400: "operation-unknown",
+  426: "version-unsupported",
+  431: "payload-too-large",
+};
 
 /** Whether there is something to wait for. Promises of other realms and libraries count. */
 function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {

@@ -31,6 +31,7 @@ describe("readGatewayConfig", () => {
       drainMs: 0,
       shutdownTimeoutMs: 10_000,
       maxConnections: 10_000,
+      maxHeadBytes: 16_384,
       workers: 1,
     });
     expect(config.serverId).toMatch(/^gw-[a-z0-9]{6}$/);
@@ -81,6 +82,7 @@ describe("readGatewayConfig", () => {
     ["CLEANUP_INTERVAL_MS", "never"],
     ["STALE_CONNECTION_TIMEOUT_MS", "0"],
     ["MAX_CONNECTIONS", "0"],
+    ["MAX_HEAD_BYTES", "1023"],
     ["IDLE_TIMEOUT_MS", "5000"],
     ["WORKERS", "2"],
     ["LOG_FORMAT", "xml"],
