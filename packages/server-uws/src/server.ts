@@ -12,6 +12,7 @@ import { type Listening, listen } from "./listening.js";
 import type { LiveConnection, NativeSocket, SocketData } from "./live-connection.js";
 import { Liveness } from "./liveness.js";
 import { loadNative, type Native } from "./native.js";
+import { openFilesWarning } from "./open-files.js";
 import { type ResolvedUwsServerOptions, resolveUwsServerOptions, type UwsServerOptions } from "./options.js";
 import { sayGoodbyes } from "./paced-close.js";
 import { publishToRoom } from "./room-publish.js";
@@ -61,8 +62,8 @@ export interface UwsServerStats {
 export interface UwsServer<U = unknown> extends LocalDelivery, AsyncDisposable {
   /**
    * Loads the native library and listens. Fails with `native-load-failed`, `port-in-use`,
-   * `options-invalid` (no address of this machine) or, after `close`, `closed`. Every
-   * call returns the same promise.
+   * `options-invalid` (no address of this machine, or not permitted), `unavailable` (too many
+   * open files) or, after `close`, `closed`. Every call returns the same promise.
    */
   start(): Promise<ListeningAddress>;
   /** Stops listening and refuses upgrades from now on; open connections stay. */
@@ -157,9 +158,11 @@ class NativeServer<U> implements UwsServer<U> {
 
   async #start(): Promise<ListeningAddress> {
     if (!this.#accepting) throw new CmError("closed", "The server was closed.");
-    const { host, port, sharePort, maxHeadBytes } = this.#options;
+    const { host, port, sharePort, maxHeadBytes, maxConnections, onError } = this.#options;
     const native = loadNative(maxHeadBytes + NATIVE_HEAD_MARGIN_BYTES);
     const app = this.#route(native.App());
+    const warning = await openFilesWarning(maxConnections);
+    if (warning !== undefined) onError(warning, { stage: "listening" });
     let listening: Listening;
     try {
       listening = await listen(native, app, { host, port, sharePort });
