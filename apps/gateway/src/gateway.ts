@@ -14,6 +14,7 @@ import {
 import { createRedisStore } from "@cm/redis-store";
 import { createRouter, type Router, type RouterOptions } from "@cm/router";
 import {
+  createFaultCounter,
   createUwsServer,
   type HttpReply,
   type UpgradeRequest,
@@ -273,6 +274,7 @@ interface ServerParts {
 
 function createServer(config: GatewayConfig, parts: ServerParts): UwsServer<SessionHolder> {
   const { membership, router, store, failures } = parts;
+  const faults = createFaultCounter();
   const context: SessionContext = {
     serverId: config.serverId,
     membership,
@@ -290,6 +292,7 @@ function createServer(config: GatewayConfig, parts: ServerParts): UwsServer<Sess
       // More would be taken for a client that does not read.
       maxBytes: Math.floor(config.maxBackpressureBytes / 2),
     },
+    faults,
     monotonicMs: () => performance.now(),
     onFault: (error) => failures.report(error, "request"),
   };
@@ -300,9 +303,11 @@ function createServer(config: GatewayConfig, parts: ServerParts): UwsServer<Sess
     allowedOrigins: config.allowedOrigins,
     sharePort: config.workers > 1,
     maxConnections: config.maxConnections,
+    maxHeadBytes: config.maxHeadBytes,
     maxFrameBytes: config.maxFrameBytes,
     maxBackpressureBytes: config.maxBackpressureBytes,
     idleTimeoutMs: config.idleTimeoutMs,
+    pingIntervalMs: config.pingIntervalMs,
     authenticate: trustQueryUser,
     nextConnectionId: () => membership.nextConnectionId(),
     handler: {
@@ -316,6 +321,7 @@ function createServer(config: GatewayConfig, parts: ServerParts): UwsServer<Sess
       closed: (connection) => connection.data.session?.onClosed(),
     },
     routes: routes(parts),
+    faults,
     onError: (error, { stage }) => failures.report(error, stage),
   });
 }

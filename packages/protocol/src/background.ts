@@ -11,6 +11,7 @@ export type FailureStage =
   | "link"
   | "store"
   | "delivery"
+  | "listening"
   | "handler";
 
 /** Takes failures that no caller is waiting for. Must not throw. */

@@ -162,7 +162,7 @@ describe("a client that stops reading", () => {
 
 describe("the native limit on its own", () => {
   it("leaves a hole and goes on sending, which is why it is not used", async () => {
-    const native = loadNative();
+    const native = loadNative(4_096);
     const app = native.App();
     const sockets: WebSocket<unknown>[] = [];
     let dropped = 0;

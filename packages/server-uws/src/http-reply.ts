@@ -32,6 +32,9 @@ export function replyFault(reply: HttpReply): string | undefined {
   return undefined;
 }
 
+/** Browsers must not take an answer for another type than it says; every reply says so. */
+const NO_SNIFFING = "x-content-type-options";
+
 /** How to write a reply. */
 export interface WriteOptions {
   /** Leave the body out but say how long it would be (HEAD). */
@@ -45,10 +48,14 @@ export function writeReply(res: HttpResponse, reply: HttpReply, options: WriteOp
   const { headOnly = false, closeConnection = false } = options;
   res.cork(() => {
     res.writeStatus(`${reply.status} ${STATUS_CODES[reply.status] ?? "Unknown"}`);
+    let sniffing = true;
     for (const [name, value] of Object.entries(reply.headers ?? {})) {
+      const lower = name.toLowerCase();
+      if (lower === NO_SNIFFING) sniffing = false;
       // The native layer writes the length itself.
-      if (name.toLowerCase() !== "content-length") res.writeHeader(name, value);
+      if (lower !== "content-length") res.writeHeader(name, value);
     }
+    if (sniffing) res.writeHeader(NO_SNIFFING, "nosniff");
     const body = reply.body ?? "";
     if (headOnly) res.endWithoutBody(Buffer.byteLength(body), closeConnection);
     else res.end(body, closeConnection);

@@ -1,4 +1,5 @@
 import type { HttpRequest, HttpResponse } from "uWebSockets.js";
+import { type HttpReply, jsonRefusal } from "./http-reply.js";
 import { remoteAddressOf } from "./remote-address.js";
 
 /** A request, copied out of the native one, which dies when its handler returns. */
@@ -13,18 +14,46 @@ export interface RequestFacts {
   readonly remoteAddress: string;
 }
 
+/** A copied request, and what only the first checks need. */
+export interface CopiedRequest {
+  readonly facts: RequestFacts;
+  readonly method: string;
+  /** The request line and the headers as they are usually spelled: with one space behind each colon. */
+  readonly headBytes: number;
+  /** Whether it has two lengths, so that two servers may not agree on where its body ends. */
+  readonly isAmbiguous: boolean;
+}
+
+/** The parts of a request's head beside names and values: `GET /path HTTP/1.1`, `name: value`, the empty line. */
+const LINE_BYTES = " ".length + " HTTP/1.1\r\n".length;
+const HEADER_BYTES = ": ".length + "\r\n".length;
+const END_BYTES = "\r\n".length;
+
 /** Copies everything that may be wanted later; call it before the handler returns. */
-export function copyRequest(res: HttpResponse, req: HttpRequest): RequestFacts {
+export function copyRequest(res: HttpResponse, req: HttpRequest): CopiedRequest {
+  const method = req.getCaseSensitiveMethod();
+  const path = req.getUrl();
+  // Where there is no question mark there is none at all, against its type.
+  const query = req.getQuery() ?? "";
+  let headBytes = method.length + LINE_BYTES + Buffer.byteLength(path) + END_BYTES;
+  if (query !== "") headBytes += "?".length + Buffer.byteLength(query);
+  let isAmbiguous = false;
   // No prototype: a header named "constructor" is just a header.
   const headers: Record<string, string> = Object.create(null);
   req.forEach((name, value) => {
+    headBytes += name.length + Buffer.byteLength(value) + HEADER_BYTES;
     const before = headers[name];
+    if (name === "content-length" && before !== undefined && before !== value) isAmbiguous = true;
     headers[name] = before === undefined ? value : `${before}, ${value}`;
   });
-  return {
-    path: req.getUrl(), // Where there is no question mark there is none at all, against its type.
-    query: req.getQuery() ?? "",
-    headers,
-    remoteAddress: remoteAddressOf(res),
-  };
+  return { facts: { path, query, headers, remoteAddress: remoteAddressOf(res) }, method, headBytes, isAmbiguous };
+}
+
+/** The answer to a request that nobody should look at further, or `undefined`. */
+export function objectionTo({ headBytes, isAmbiguous }: CopiedRequest, maxHeadBytes: number): HttpReply | undefined {
+  if (headBytes > maxHeadBytes) {
+    return jsonRefusal(431, "payload-too-large", `The request line and headers are over ${maxHeadBytes} bytes.`);
+  }
+  if (isAmbiguous) return jsonRefusal(400, "operation-unknown", "There are two Content-Length headers that differ.");
+  return undefined;
 }

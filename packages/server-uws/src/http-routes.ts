@@ -1,7 +1,7 @@
-import type { HttpRequest, HttpResponse } from "uWebSockets.js";
+import type { HttpResponse } from "uWebSockets.js";
 import { type CmError, ERROR_CODES, type OnError, toCmError } from "@cm/protocol";
 import { type HttpReply, jsonRefusal, replyFault, writeReply } from "./http-reply.js";
-import { copyRequest } from "./http-request.js";
+import type { CopiedRequest } from "./http-request.js";
 import type { RouteHandler } from "./options.js";
 
 /** Answers plain HTTP: GET and HEAD on a fixed table of paths. */
@@ -14,14 +14,13 @@ export class HttpRoutes {
     this.#onError = onError;
   }
 
-  /** The native request event. Answers now, or later unless the client goes away first. */
-  handle(res: HttpResponse, req: HttpRequest): void {
-    const answer = this.#routes.get(req.getUrl());
+  /** A request that passed the first checks. Answers now, or later unless the client goes away first. */
+  handle(res: HttpResponse, { facts, method }: CopiedRequest): void {
+    const answer = this.#routes.get(facts.path);
     if (answer === undefined) {
       writeReply(res, jsonRefusal(404, "not-found", "Nothing is served here."), { closeConnection: true });
       return;
     }
-    const method = req.getCaseSensitiveMethod();
     if (method !== "GET" && method !== "HEAD") {
       const reply = jsonRefusal(405, "operation-unknown", "Only GET and HEAD are served here.", { Allow: "GET, HEAD" });
       writeReply(res, reply, { closeConnection: true });
@@ -37,7 +36,7 @@ export class HttpRoutes {
     };
     const fail = (cause: unknown): void => write(this.#failure(cause));
     try {
-      const reply = answer({ ...copyRequest(res, req), method });
+      const reply = answer({ ...facts, method });
       if (reply instanceof Promise) reply.then(write).catch(fail);
       else write(reply);
     } catch (cause) {

@@ -1,7 +1,9 @@
+export { createFaultCounter } from "./fault-counter.js";
 export { createLocalConnectionManager } from "./local-connections.js";
 export { createUwsServer } from "./server.js";
 
 // The server
+export type { FaultCounter } from "./fault-counter.js";
 export type { DrainOptions, DrainProgress } from "./drain.js";
 export type { ConnectionHandler, RouteHandler, RouteRequest, UwsServerOptions } from "./options.js";
 export type { ListeningAddress, UwsServer, UwsServerStats } from "./server.js";

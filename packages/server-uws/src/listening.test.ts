@@ -1,6 +1,9 @@
+import type { TemplatedApp } from "uWebSockets.js";
 import { createServer, type Server } from "node:net";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import WebSocket from "ws";
+import { listen, listenFailure } from "./listening.js";
+import { loadNative } from "./native.js";
 import { openClient, startServer, testOptions, WAIT } from "./server.fixture.js";
 import { createUwsServer } from "./server.js";
 
@@ -68,8 +71,31 @@ describe("listening", () => {
     onTestFinished(() => server.close());
     await expect(server.start()).rejects.toMatchObject({
       code: "options-invalid",
+      message: "192.0.2.1 is no address of this machine (EADDRNOTAVAIL).",
       details: { host: "192.0.2.1", cause: "EADDRNOTAVAIL" },
     });
+  });
+
+  it("says that another process listens only where one does", async () => {
+    const native = loadNative(4_096);
+    // An App that fails although nothing stands in the way.
+    const app = { listen: (...args: unknown[]) => (args[3] as (socket: false) => void)(false) };
+    const address = { host: "127.0.0.1", port: await freePort(), sharePort: false };
+    await expect(listen(native, app as unknown as TemplatedApp, address)).rejects.toMatchObject({
+      code: "unavailable",
+      retryable: true,
+    });
+  });
+
+  it.each([
+    ["EACCES", "options-invalid", /may not listen on h:80 \(EACCES\)/],
+    ["ENOTFOUND", "options-invalid", /host name h has no address/],
+    ["EMFILE", "unavailable", /too many open files/],
+    ["EADDRINUSE", "port-in-use", /Another process/],
+    ["EOTHER", "options-invalid", /h:80 can't be listened on \(EOTHER\)/],
+  ])("tells %s apart", (cause, code, message) => {
+    const error = listenFailure({ host: "h", port: 80, sharePort: false }, cause);
+    expect(error).toMatchObject({ code, message: expect.stringMatching(message), details: { cause } });
   });
 
   it("serves IPv6 and tells addresses in their usual spelling", async () => {

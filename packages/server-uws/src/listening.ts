@@ -30,7 +30,8 @@ interface ListenByAddress {
  * Listens.
  *
  * @throws CmError `port-in-use` where another process has the port, `options-invalid`
- * where the address can't be used (not of this machine, or not permitted).
+ * where the address can't be used (not of this machine, or not permitted), `unavailable`
+ * where it may be later.
  */
 export async function listen(native: Native, app: TemplatedApp, address: ListenAddress): Promise<Listening> {
   const { host, port, sharePort } = address;
@@ -49,15 +50,39 @@ export async function listen(native: Native, app: TemplatedApp, address: ListenA
 }
 
 /** The native layer says only that it failed; Node says why. */
-async function failure({ host, port }: ListenAddress): Promise<CmError> {
-  const code = await new Promise<string>((resolve) => {
+async function failure(address: ListenAddress): Promise<CmError> {
+  const { host, port } = address;
+  const code = await new Promise<string | undefined>((resolve) => {
     const probe = createServer();
     probe.once("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? "unknown"));
-    probe.listen({ host, port, exclusive: true }, () => probe.close(() => resolve("EADDRINUSE")));
+    probe.listen({ host, port, exclusive: true }, () => probe.close(() => resolve(undefined)));
   });
-  const details = { host, port, cause: code };
-  if (code === "EADDRINUSE") {
-    return new CmError("port-in-use", `Another process listens on ${host}:${port}.`, { details });
+  return listenFailure(address, code);
+}
+
+/** The error for what Node met when it tried the same; undefined where it met nothing. */
+export function listenFailure({ host, port }: ListenAddress, code: string | undefined): CmError {
+  const where = `${host}:${port}`;
+  const details = { host, port, cause: code ?? "unknown" };
+  switch (code) {
+    case "EADDRINUSE":
+      return new CmError("port-in-use", `Another process listens on ${where}.`, { details });
+    case "EACCES":
+    case "EPERM": {
+      const message = `This process may not listen on ${where} (${code}): low ports need root or CAP_NET_BIND_SERVICE.`;
+      return new CmError("options-invalid", message, { details });
+    }
+    case "EADDRNOTAVAIL":
+      return new CmError("options-invalid", `${host} is no address of this machine (${code}).`, { details });
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+      return new CmError("options-invalid", `The host name ${host} has no address (${code}).`, { details });
+    case "EMFILE":
+    case "ENFILE":
+      return new CmError("unavailable", `${where} can't be listened on: too many open files (${code}).`, { details });
+    case undefined:
+      return new CmError("unavailable", `${where} could not be listened on, yet nothing keeps it now.`, { details });
+    default:
+      return new CmError("options-invalid", `${where} can't be listened on (${code}).`, { details });
   }
-  return new CmError("options-invalid", `${host}:${port} can't be listened on (${code}).`, { details });
 }

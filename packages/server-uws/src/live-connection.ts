@@ -1,6 +1,7 @@
 import type { WebSocket } from "uWebSockets.js";
 import { CLOSE_CODES, type CloseReason } from "@cm/protocol";
 import type { Authentication } from "./authentication.js";
+import type { CloseKind } from "./close-kinds.js";
 import type { UwsConnection } from "./connection.js";
 
 /** What a native socket carries. The native layer copies its fields on to the socket object. */
@@ -36,6 +37,9 @@ const LINGER_MAX_BYTES = 64 * 1024;
 /** RFC 6455: a control frame carries 125 bytes, two of them the code. */
 const CLOSE_MESSAGE_MAX_BYTES = 123;
 
+/** RFC 6455: the socket ended without a close frame. */
+const CUT_CODE = 1006;
+
 /** What may wait on one connection, shared by all. */
 export interface WaitingLimit {
   readonly maxBytes: number;
@@ -45,6 +49,7 @@ export interface WaitingLimit {
 
 /** Why the server ended a connection. */
 export interface Ending {
+  readonly kind: CloseKind;
   readonly code: number;
   readonly reason: string;
 }
@@ -57,6 +62,8 @@ export class LiveConnection<U> implements UwsConnection<U> {
   readonly remoteAddress: string;
   readonly openedAt: number = Date.now();
   lastSeenAt: number = this.openedAt;
+  /** When it was last heard from, on the clock of the server's `Liveness`. */
+  heardAt = 0;
   /** Undefined before `open` and from the close event on: the native socket must not be touched then. */
   #socket: AnySocket | undefined;
   #ending: Ending | undefined;
@@ -98,7 +105,7 @@ export class LiveConnection<U> implements UwsConnection<U> {
     const socket = this.#socket;
     if (socket === undefined || this.#ending !== undefined) return;
     const text = cutUtf8(message, CLOSE_MESSAGE_MAX_BYTES);
-    this.#ending = { code: CLOSE_CODES[reason], reason: text };
+    this.#ending = { kind: reason, code: CLOSE_CODES[reason], reason: text };
     if (socket.getBufferedAmount() > LINGER_MAX_BYTES) socket.close();
     else socket.end(CLOSE_CODES[reason], text);
   }
@@ -109,11 +116,23 @@ export class LiveConnection<U> implements UwsConnection<U> {
     if (socket === undefined) return;
     const bytes = socket.getBufferedAmount();
     if (bytes <= this.#limit.maxBytes) return;
-    this.#ending = { code: CLOSE_CODES["slow-consumer"], reason: "slow-consumer" };
+    this.#ending = { kind: "slow-consumer", code: CLOSE_CODES["slow-consumer"], reason: "slow-consumer" };
     this.#limit.exceeded(bytes);
     // No close frame: it would wait behind what the client doesn't read, and all that
     // memory with it. The socket is cut, and the client sees 1006.
     socket.close();
+  }
+
+  /** Sends a WebSocket ping. */
+  ping(): void {
+    this.#socket?.ping();
+  }
+
+  /** Ends the connection without a close frame, for nobody reads it. The client, if there still is one, sees 1006. */
+  cut(reason: "idle-timeout"): void {
+    if (this.#socket === undefined) return;
+    this.#ending = { kind: reason, code: CUT_CODE, reason };
+    this.#socket.close();
   }
 
   /** The native socket while open, for calls that only the server makes. */

@@ -14,7 +14,7 @@ async function startApp(
   options: Omit<UwsLocalConnectionOptions, "app"> = {},
   behavior: WebSocketBehavior<unknown> = {},
 ) {
-  const native = loadNative();
+  const native = loadNative(4_096);
   const app = native.App();
   onTestFinished(() => void app.close());
   const local = createLocalConnectionManager({ app, ...options });
@@ -206,7 +206,7 @@ describe("the sockets of an App of one's own", () => {
 
 describe("the options", () => {
   it("are checked", () => {
-    const app = loadNative().App();
+    const app = loadNative(4_096).App();
     onTestFinished(() => void app.close());
     for (const [field, options] of [
       ["maxConnections", { app, maxConnections: 0 }],

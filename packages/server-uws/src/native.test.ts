@@ -12,7 +12,7 @@ const run = promisify(execFile);
 /** The error that loading with this `require` leads to. */
 function failureWith(require: () => unknown): unknown {
   try {
-    loadNative(require);
+    loadNative(4_096, require);
   } catch (error) {
     return error;
   }
@@ -21,7 +21,7 @@ function failureWith(require: () => unknown): unknown {
 
 describe("the native library", () => {
   it("loads", () => {
-    expect(loadNative().App).toBeTypeOf("function");
+    expect(loadNative(4_096).App).toBeTypeOf("function");
   });
 
   it("that the dynamic loader refuses gives an error that names everything one needs", async () => {

@@ -10,21 +10,41 @@ export const LISTEN_MODE = { shared: 0, exclusive: 1 } as const;
 
 const PACKAGE = "uWebSockets.js";
 
+/** Where the native layer reads, once, as it is loaded, how large a request's head may be that comes in pieces. */
+const HEAD_LIMIT_VARIABLE = "UWS_HTTP_MAX_HEADERS_SIZE";
+
 /**
  * Loads uWebSockets.js. It happens at `start()`, not at import, so that a process
  * that can't load the binary still gets a coded error and can say what to do.
+ * `maxHeadBytes` is the native limit of a request's head; the first load of a process decides.
  *
  * @throws CmError `native-load-failed`; `details` has node, abi, platform, arch and libc.
  */
-export function loadNative(require: (id: string) => unknown = createRequire(import.meta.url)): Native {
+export function loadNative(
+  maxHeadBytes: number,
+  require: (id: string) => unknown = createRequire(import.meta.url),
+): Native {
   let loaded: unknown;
+  const { env } = process;
+  const before = env[HEAD_LIMIT_VARIABLE];
+  env[HEAD_LIMIT_VARIABLE] = String(maxHeadBytes);
   try {
     loaded = require(PACKAGE);
   } catch (cause) {
     throw loadFailure(cause);
+  } finally {
+    // For child processes, whose limit is their own matter.
+    if (before === undefined) delete env[HEAD_LIMIT_VARIABLE];
+    else env[HEAD_LIMIT_VARIABLE] = before;
   }
   if (!isNative(loaded)) throw loadFailure(new TypeError(`${PACKAGE} does not export App.`));
+  hideVersion(loaded);
   return loaded;
+}
+
+/** Without it, every answer has the header `uWebSockets: 20`. The declarations lack this function. */
+function hideVersion(native: Native & { readonly _cfg?: unknown }): void {
+  if (typeof native._cfg === "function") native._cfg("silent");
 }
 
 function isNative(value: unknown): value is Native {

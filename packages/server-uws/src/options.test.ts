@@ -29,10 +29,13 @@ const NO_NUMBERS: unknown[] = [
 const NUMBER_FIELDS: Record<string, unknown[]> = {
   port: [65_536, undefined, null],
   maxConnections: [0, 1_000_001],
+  maxPendingUpgrades: [0, 1_000_001],
+  maxHeadBytes: [0, 1_023, 65_537],
   maxFrameBytes: [0, 127, 16 * 1024 * 1024 + 1],
   maxBackpressureBytes: [0, 64 * 1024 - 1, 256 * 1024 * 1024 + 1],
-  // Native code ends the process on 1 to 7 s and on more than 960 s.
-  idleTimeoutMs: [0, 1, 5_000, 7_999, 960_001],
+  // With the native margin behind it, native code would end the process on more than 960 s.
+  idleTimeoutMs: [0, 1, 999, 900_001],
+  pingIntervalMs: [1, 99, 120_000],
   authenticationTimeoutMs: [0, 600_001],
   closeTimeoutMs: [600_001],
 };
@@ -68,6 +71,7 @@ const OTHER_FIELDS: Record<string, unknown[]> = {
     { open: 1, frame: 1, binary: 1, closed: 1 },
     { ...testOptions().options.handler, pong: 1 },
   ],
+  faults: ["x", 1, {}, { count: () => undefined }],
   routes: ["x", 1, { x: () => undefined }, { "/x": 1 }, { "/:x": () => undefined }, { "/ws": () => undefined }],
 };
 
@@ -110,10 +114,13 @@ describe("options", () => {
       allowedOrigins: undefined,
       sharePort: false,
       maxConnections: 10_000,
+      maxPendingUpgrades: 1_000,
+      maxHeadBytes: 16 * 1024,
       maxFrameBytes: 16 * 1024,
       maxBackpressureBytes: 1024 * 1024,
-      idleTimeoutSeconds: 120,
-      authenticationTimeoutMs: 10_000,
+      idleTimeoutMs: 120_000,
+      pingIntervalMs: 25_000,
+      authenticationTimeoutMs: 5_000,
       closeTimeoutMs: 5_000,
     };
     expect(resolveUwsServerOptions(given)).toMatchObject(expected);
@@ -125,27 +132,33 @@ describe("options", () => {
     const least = {
       port: 0,
       maxConnections: 1,
+      maxPendingUpgrades: 1,
+      maxHeadBytes: 1_024,
       maxFrameBytes: 128,
       maxBackpressureBytes: 65_536,
-      idleTimeoutMs: 8_000,
+      idleTimeoutMs: 1_000,
+      pingIntervalMs: 0,
       authenticationTimeoutMs: 1,
       closeTimeoutMs: 0,
     };
     const most = {
       port: 65_535,
       maxConnections: 1_000_000,
+      maxPendingUpgrades: 1_000_000,
+      maxHeadBytes: 65_536,
       maxFrameBytes: 16 * 1024 * 1024,
       maxBackpressureBytes: 256 * 1024 * 1024,
-      idleTimeoutMs: 960_000,
+      idleTimeoutMs: 900_000,
+      pingIntervalMs: 899_999,
       authenticationTimeoutMs: 600_000,
       closeTimeoutMs: 600_000,
     };
-    expect(resolveUwsServerOptions({ ...options, ...least }).idleTimeoutSeconds).toBe(8);
-    expect(resolveUwsServerOptions({ ...options, ...most }).idleTimeoutSeconds).toBe(960);
-    expect(resolveUwsServerOptions({ ...options, idleTimeoutMs: 8_001 }).idleTimeoutSeconds).toBe(9);
+    expect(resolveUwsServerOptions({ ...options, ...least }).pingIntervalMs).toBe(0);
+    expect(resolveUwsServerOptions({ ...options, ...most }).pingIntervalMs).toBe(899_999);
+    expect(resolveUwsServerOptions({ ...options, idleTimeoutMs: 8_001 }).pingIntervalMs).toBe(4_000);
   });
 
-  it.each([8_000, 8_001, 11_000, 12_000, 13_500, 959_001, 960_000])(
+  it.each([1_000, 1_001, 8_000, 11_000, 13_500, 899_001, 900_000])(
     "that pass survive native code: idleTimeoutMs %i",
     async (idleTimeoutMs) => {
       const server = createUwsServer({ ...testOptions().options, idleTimeoutMs });

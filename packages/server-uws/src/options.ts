@@ -2,6 +2,7 @@ import { isIP } from "node:net";
 import { CmError, type OnError } from "@cm/protocol";
 import type { Authentication, UpgradeRequest } from "./authentication.js";
 import type { UwsConnection } from "./connection.js";
+import { createFaultCounter, type FaultCounter } from "./fault-counter.js";
 import type { HttpReply } from "./http-reply.js";
 import type { RequestFacts } from "./http-request.js";
 
@@ -55,8 +56,22 @@ export interface UwsServerOptions<U> {
    * Needs a fixed port. Default false.
    */
   readonly sharePort?: boolean | undefined;
-  /** The most connections, open and being upgraded. 1 to 1,000,000; default 10,000. */
+  /** The most open connections. 1 to 1,000,000; default 10,000. */
   readonly maxConnections?: number | undefined;
+  /**
+   * The most upgrades that wait for `authenticate` at a time; further ones are refused with
+   * 503 and `unavailable`. They take no places of `maxConnections`, so that an `authenticate`
+   * that hangs does not fill the server; one that finds the server full when its turn comes
+   * is refused with `capacity-reached`. 1 to 1,000,000; default 1,000.
+   */
+  readonly maxPendingUpgrades?: number | undefined;
+  /**
+   * The largest head of an HTTP request, upgrades among them: request line and headers, in
+   * bytes. A larger one is answered with 431. The native layer is told of it as it is loaded,
+   * by the first server of a process that starts; a later one can have less, not more.
+   * 1,024 to 65,536; default 16 KiB, as of Node.js itself.
+   */
+  readonly maxHeadBytes?: number | undefined;
   /** The largest frame taken from a client, in bytes. 128 to 16 MiB; default 16 KiB. */
   readonly maxFrameBytes?: number | undefined;
   /**
@@ -67,11 +82,20 @@ export interface UwsServerOptions<U> {
    */
   readonly maxBackpressureBytes?: number | undefined;
   /**
-   * A connection is closed after so long without anything from the client; pings are
-   * sent in time. Rounded up to seconds. 8,000 to 960,000 ms; default 120,000.
+   * A connection from which nothing came for this long, not even a pong, is cut: never
+   * earlier, and at most 2 s later, beside the time that the process itself was held up.
+   * 1,000 to 900,000 ms; default 120,000.
    */
   readonly idleTimeoutMs?: number | undefined;
-  /** Deadline of `authenticate`. 1 to 600,000 ms; default 10,000. */
+  /**
+   * Between two pings to a connection, the first of them at a random time within the first
+   * interval. Every connection is pinged, for balancers count the time since the server
+   * last wrote, too; many cut a connection after 60 s. 0: no pings, so that a client must
+   * send something by itself within `idleTimeoutMs`. Otherwise 100 ms or more, and less
+   * than `idleTimeoutMs`; default 25,000, or half of `idleTimeoutMs` where that is less.
+   */
+  readonly pingIntervalMs?: number | undefined;
+  /** Deadline of `authenticate`; an upgrade that misses it is refused with 503 and `timeout`. 1 to 600,000 ms; default 5,000. */
   readonly authenticationTimeoutMs?: number | undefined;
   /** Deadline of `close()`: the goodbyes are spread over up to half of it. 0 to 600,000 ms; default 5,000. */
   readonly closeTimeoutMs?: number | undefined;
@@ -90,6 +114,8 @@ export interface UwsServerOptions<U> {
   readonly handler: ConnectionHandler<U>;
   /** What is answered over plain HTTP, by exact path. Default: nothing. */
   readonly routes?: Readonly<Record<string, RouteHandler>> | undefined;
+  /** Where the handler counts what was wrong with frames, to be told in `stats()`. Default: one of the server's own. */
+  readonly faults?: FaultCounter | undefined;
   /** Takes failures that no caller is waiting for. */
   readonly onError: OnError;
 }
@@ -103,15 +129,19 @@ export interface ResolvedUwsServerOptions<U> {
   readonly allowedOrigins: ReadonlySet<string> | undefined;
   readonly sharePort: boolean;
   readonly maxConnections: number;
+  readonly maxPendingUpgrades: number;
+  readonly maxHeadBytes: number;
   readonly maxFrameBytes: number;
   readonly maxBackpressureBytes: number;
-  readonly idleTimeoutSeconds: number;
+  readonly idleTimeoutMs: number;
+  readonly pingIntervalMs: number;
   readonly authenticationTimeoutMs: number;
   readonly closeTimeoutMs: number;
   readonly authenticate: UwsServerOptions<U>["authenticate"];
   readonly nextConnectionId: () => string;
   readonly handler: ConnectionHandler<U>;
   readonly routes: ReadonlyMap<string, RouteHandler>;
+  readonly faults: FaultCounter;
   readonly onError: OnError;
 }
 
@@ -125,7 +155,7 @@ const HOST_NAME = /^(?=.{1,253}$)[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?$/;
 
 /**
  * Fills in defaults and checks every value. Native code ends the whole process on
- * some bad values (an idle timeout of 5 s, for one), so nothing passes unseen.
+ * some bad values, so nothing passes unseen.
  *
  * @throws CmError `options-invalid`; `details.field` names the option.
  */
@@ -134,6 +164,7 @@ export function resolveUwsServerOptions<U>(options: UwsServerOptions<U>): Resolv
   const path = fixedPath("path", options.path ?? "/ws");
   const port = whole("port", options.port, 0, 65_535);
   const sharePort = flag("sharePort", options.sharePort ?? false);
+  const idleTimeoutMs = whole("idleTimeoutMs", options.idleTimeoutMs ?? 120_000, 1_000, 900_000);
   if (sharePort && port === 0) throw invalid("sharePort", "needs a fixed port: one that is free is never shared");
   return {
     host: host(options.host ?? "127.0.0.1"),
@@ -143,15 +174,19 @@ export function resolveUwsServerOptions<U>(options: UwsServerOptions<U>): Resolv
     allowedOrigins: options.allowedOrigins === undefined ? undefined : origins(options.allowedOrigins),
     sharePort,
     maxConnections: whole("maxConnections", options.maxConnections ?? 10_000, 1, 1_000_000),
+    maxPendingUpgrades: whole("maxPendingUpgrades", options.maxPendingUpgrades ?? 1_000, 1, 1_000_000),
+    maxHeadBytes: whole("maxHeadBytes", options.maxHeadBytes ?? 16 * KIB, KIB, 64 * KIB),
     maxFrameBytes: whole("maxFrameBytes", options.maxFrameBytes ?? 16 * KIB, 128, 16 * MIB),
     maxBackpressureBytes: whole("maxBackpressureBytes", options.maxBackpressureBytes ?? MIB, 64 * KIB, 256 * MIB),
-    idleTimeoutSeconds: Math.ceil(whole("idleTimeoutMs", options.idleTimeoutMs ?? 120_000, 8_000, 960_000) / 1000),
-    authenticationTimeoutMs: whole("authenticationTimeoutMs", options.authenticationTimeoutMs ?? 10_000, 1, 600_000),
+    idleTimeoutMs,
+    pingIntervalMs: pingInterval(options.pingIntervalMs, idleTimeoutMs),
+    authenticationTimeoutMs: whole("authenticationTimeoutMs", options.authenticationTimeoutMs ?? 5_000, 1, 600_000),
     closeTimeoutMs: whole("closeTimeoutMs", options.closeTimeoutMs ?? 5_000, 0, 600_000),
     authenticate: callable("authenticate", options.authenticate),
     nextConnectionId: callable("nextConnectionId", options.nextConnectionId),
     handler: handler(options.handler),
     routes: routes(options.routes ?? {}, path),
+    faults: faultCounter(options.faults ?? createFaultCounter()),
     onError: callable("onError", options.onError),
   };
 }
@@ -167,6 +202,13 @@ export function whole(field: string, value: unknown, min: number, max: number): 
     throw invalid(field, `must be a whole number from ${min} to ${max}`);
   }
   return value;
+}
+
+function pingInterval(value: unknown, idleTimeoutMs: number): number {
+  const byDefault = Math.min(25_000, Math.floor(idleTimeoutMs / 2));
+  const pingIntervalMs = whole("pingIntervalMs", value ?? byDefault, 0, idleTimeoutMs - 1);
+  if (pingIntervalMs > 0 && pingIntervalMs < 100) throw invalid("pingIntervalMs", "must be 0, or 100 or more");
+  return pingIntervalMs;
 }
 
 function flag(field: string, value: unknown): boolean {
@@ -227,6 +269,12 @@ function handler<U>(value: ConnectionHandler<U>): ConnectionHandler<U> {
   if (typeof value !== "object" || value === null) throw invalid("handler", "must be an object");
   for (const name of ["open", "frame", "binary", "closed"] as const) callable(`handler.${name}`, value[name]);
   if (value.pong !== undefined) callable("handler.pong", value.pong);
+  return value;
+}
+
+function faultCounter(value: FaultCounter): FaultCounter {
+  if (typeof value !== "object" || value === null) throw invalid("faults", "must be an object");
+  for (const name of ["count", "counts"] as const) callable(`faults.${name}`, value[name]);
   return value;
 }
 

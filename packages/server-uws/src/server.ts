@@ -2,15 +2,21 @@ import type { TemplatedApp } from "uWebSockets.js";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CmError, ERROR_CODES, encodeServerFrame, type LocalDelivery, toCmError } from "@cm/protocol";
 import { Backpressure, NATIVE_BACKPRESSURE_MAX } from "./backpressure.js";
+import { type CloseKind, closeKindOf } from "./close-kinds.js";
 import type { UwsConnection } from "./connection.js";
 import { Drain, type DrainOptions, type DrainProgress } from "./drain.js";
+import { writeReply } from "./http-reply.js";
+import { copyRequest, objectionTo } from "./http-request.js";
 import { HttpRoutes } from "./http-routes.js";
 import { type Listening, listen } from "./listening.js";
 import type { LiveConnection, NativeSocket, SocketData } from "./live-connection.js";
+import { Liveness } from "./liveness.js";
 import { loadNative, type Native } from "./native.js";
+import { openFilesWarning } from "./open-files.js";
 import { type ResolvedUwsServerOptions, resolveUwsServerOptions, type UwsServerOptions } from "./options.js";
 import { sayGoodbyes } from "./paced-close.js";
 import { publishToRoom } from "./room-publish.js";
+import { Tally } from "./tally.js";
 import { Upgrades } from "./upgrade.js";
 import { UserIndex } from "./user-index.js";
 
@@ -40,6 +46,14 @@ export interface UwsServerStats {
   readonly upgradesLost: number;
   /** Refused upgrades, by code. */
   readonly refused: Readonly<Record<string, number>>;
+  /**
+   * Connections that ended: by reason where this server closed them (`idle-timeout` among
+   * the reasons), else by close code: 1006 where the socket just ended or broke RFC 6455,
+   * `4xxx` for codes of a client's own.
+   */
+  readonly closed: Readonly<Record<string, number>>;
+  /** Faulty frames and refused requests, by error code: the server's own and those that `UwsServerOptions.faults` was told. */
+  readonly faults: Readonly<Record<string, number>>;
   /** How far the drain has come, once there is one. */
   readonly drain?: DrainProgress;
 }
@@ -48,8 +62,8 @@ export interface UwsServerStats {
 export interface UwsServer<U = unknown> extends LocalDelivery, AsyncDisposable {
   /**
    * Loads the native library and listens. Fails with `native-load-failed`, `port-in-use`,
-   * `options-invalid` (no address of this machine) or, after `close`, `closed`. Every
-   * call returns the same promise.
+   * `options-invalid` (no address of this machine, or not permitted), `unavailable` (too many
+   * open files) or, after `close`, `closed`. Every call returns the same promise.
    */
   start(): Promise<ListeningAddress>;
   /** Stops listening and refuses upgrades from now on; open connections stay. */
@@ -84,6 +98,19 @@ export function createUwsServer<U>(options: UwsServerOptions<U>): UwsServer<U> {
 /** A client that sends more than this many times the largest frame is cut off without an answer. */
 const NATIVE_FRAME_FACTOR = 2;
 
+/**
+ * The native layer takes heads of any size that come in one read, and refuses others that are
+ * over its own limit. With this much room for unusual spaces it refuses none that we would take.
+ */
+const NATIVE_HEAD_MARGIN_BYTES = 1024;
+
+/**
+ * The native idle timeout lies this far behind {@link Liveness}, which goes first though the
+ * native layer cuts up to 4 s early. It is left to end sockets whose client never answers a
+ * close frame: they are no connections any more.
+ */
+const NATIVE_IDLE_MARGIN_SECONDS = 12;
+
 /** Between two waves of goodbyes of a server that closes, and the fewest in one. */
 const CLOSE_PACE = { waveMs: 20, waveMin: 50 } as const;
 
@@ -95,6 +122,7 @@ class NativeServer<U> implements UwsServer<U> {
   readonly #connections = new Map<string, LiveConnection<U>>();
   readonly #users = new UserIndex<LiveConnection<U>>();
   readonly #backpressure: Backpressure<U>;
+  readonly #liveness: Liveness<U>;
   readonly #upgrades: Upgrades<U>;
   readonly #routes: HttpRoutes;
   #native: Native | undefined;
@@ -103,6 +131,7 @@ class NativeServer<U> implements UwsServer<U> {
   #accepting = true;
   #topics = 0;
   #framesTooLarge = 0;
+  readonly #closes = new Tally<CloseKind>();
   #lastClosedAt = Number.NEGATIVE_INFINITY;
   #starting: Promise<ListeningAddress> | undefined;
   readonly #closed = new AbortController();
@@ -113,6 +142,7 @@ class NativeServer<U> implements UwsServer<U> {
   constructor(options: ResolvedUwsServerOptions<U>) {
     this.#options = options;
     this.#backpressure = new Backpressure(this.#connections, options.maxBackpressureBytes);
+    this.#liveness = new Liveness(options);
     this.#upgrades = new Upgrades(options, {
       connections: this.#connections,
       limit: this.#backpressure,
@@ -128,9 +158,11 @@ class NativeServer<U> implements UwsServer<U> {
 
   async #start(): Promise<ListeningAddress> {
     if (!this.#accepting) throw new CmError("closed", "The server was closed.");
-    const { host, port, sharePort } = this.#options;
-    const native = loadNative();
+    const { host, port, sharePort, maxHeadBytes, maxConnections, onError } = this.#options;
+    const native = loadNative(maxHeadBytes + NATIVE_HEAD_MARGIN_BYTES);
     const app = this.#route(native.App());
+    const warning = await openFilesWarning(maxConnections);
+    if (warning !== undefined) onError(warning, { stage: "listening" });
     let listening: Listening;
     try {
       listening = await listen(native, app, { host, port, sharePort });
@@ -141,25 +173,24 @@ class NativeServer<U> implements UwsServer<U> {
     this.#native = native;
     this.#app = app;
     this.#listening = listening;
+    this.#liveness.start();
     // Stopped while it was starting: there was nothing to close then.
     if (!this.#accepting) this.#stopListening();
     return { host, port: listening.port };
   }
 
   #route(app: TemplatedApp): TemplatedApp {
-    const { path, maxFrameBytes, idleTimeoutSeconds } = this.#options;
+    const { path, maxHeadBytes, maxFrameBytes, idleTimeoutMs } = this.#options;
     return app
       .ws<SocketData<U>>(path, {
         maxPayloadLength: maxFrameBytes * NATIVE_FRAME_FACTOR,
         maxBackpressure: NATIVE_BACKPRESSURE_MAX,
-        idleTimeout: idleTimeoutSeconds,
-        sendPingsAutomatically: true,
+        idleTimeout: Math.ceil(idleTimeoutMs / 1000) + NATIVE_IDLE_MARGIN_SECONDS,
+        sendPingsAutomatically: false,
         upgrade: (res, req, context) => this.#upgrades.handle(res, req, context),
         open: this.#upgrades.arrive,
         message: (socket, message, isBinary) => this.#onMessage(socket, message, isBinary),
-        ping: (socket) => {
-          socket.getUserData().connection.lastSeenAt = Date.now();
-        },
+        ping: (socket) => this.#seen(socket.getUserData().connection),
         pong: (socket) => this.#onPong(socket),
         subscription: (_socket, _topic, count, before) => {
           if (before === 0) this.#topics += 1;
@@ -168,8 +199,11 @@ class NativeServer<U> implements UwsServer<U> {
         close: (socket, code, message) => this.#onClose(socket, code, message),
       })
       .any("/*", (res, req) => {
-        if (req.getUrl() === path) this.#upgrades.refusePlain(res);
-        else this.#routes.handle(res, req);
+        const copy = copyRequest(res, req);
+        const fault = objectionTo(copy, maxHeadBytes);
+        if (fault !== undefined) writeReply(res, fault, { closeConnection: true });
+        else if (copy.facts.path === path) this.#upgrades.refusePlain(res);
+        else this.#routes.handle(res, copy);
       });
   }
 
@@ -207,6 +241,8 @@ class NativeServer<U> implements UwsServer<U> {
       framesTooLarge: this.#framesTooLarge,
       upgradesLost: this.#upgrades.lost,
       refused: this.#upgrades.refused(),
+      closed: this.#closes.counts(),
+      faults: this.#options.faults.counts(),
       ...(this.#drain === undefined ? {} : { drain: this.#drain.progress }),
     };
   }
@@ -257,12 +293,14 @@ class NativeServer<U> implements UwsServer<U> {
     }
     this.#app?.close();
     this.#app = undefined;
+    this.#liveness.stop();
   }
 
   #onOpen(connection: LiveConnection<U>, socket: NativeSocket<U>): void {
     connection.attach(socket);
     this.#connections.set(connection.id, connection);
     this.#users.add(connection.userId, connection);
+    this.#liveness.add(connection);
     try {
       this.#options.handler.open(connection);
     } catch (cause) {
@@ -270,11 +308,16 @@ class NativeServer<U> implements UwsServer<U> {
     }
   }
 
+  #seen(connection: LiveConnection<U>): void {
+    connection.lastSeenAt = Date.now();
+    connection.heardAt = this.#liveness.now;
+  }
+
   #onMessage(socket: NativeSocket<U>, message: ArrayBuffer, isBinary: boolean): void {
     const { connection } = socket.getUserData();
     // One read may hold frames that follow the one whose handler closed the connection.
     if (!connection.open) return;
-    connection.lastSeenAt = Date.now();
+    this.#seen(connection);
     try {
       if (message.byteLength > this.#options.maxFrameBytes) this.#refuseFrame(connection);
       else if (isBinary) this.#options.handler.binary(connection);
@@ -285,7 +328,7 @@ class NativeServer<U> implements UwsServer<U> {
   }
 
   #refuseFrame(connection: LiveConnection<U>): void {
-    this.#framesTooLarge += 1;
+    this.#countTooLarge();
     const { meaning, retryable } = ERROR_CODES["frame-too-large"];
     connection.send(encodeServerFrame({ type: "error", code: "frame-too-large", message: meaning, retryable }));
     connection.close("protocol-error", "frame-too-large");
@@ -293,7 +336,7 @@ class NativeServer<U> implements UwsServer<U> {
 
   #onPong(socket: NativeSocket<U>): void {
     const { connection } = socket.getUserData();
-    connection.lastSeenAt = Date.now();
+    this.#seen(connection);
     try {
       this.#options.handler.pong?.(connection);
     } catch (cause) {
@@ -308,14 +351,22 @@ class NativeServer<U> implements UwsServer<U> {
     const ending = connection.detach();
     this.#connections.delete(connection.id);
     this.#users.remove(connection.userId, connection);
+    this.#liveness.remove(connection);
     this.#lastClosedAt = performance.now();
     const reason = ending?.reason ?? Buffer.from(message).toString();
-    if (ending === undefined && reason === TOO_BIG) this.#framesTooLarge += 1;
+    this.#closes.add(ending?.kind ?? closeKindOf(code));
+    if (ending === undefined && reason === TOO_BIG) this.#countTooLarge();
+    if (ending === undefined && reason === INVALID_UTF8) this.#options.faults.count("frame-invalid");
     try {
       this.#options.handler.closed(connection, ending?.code ?? code, reason);
     } catch (cause) {
       this.#onHandlerFailure(connection, cause);
     }
+  }
+
+  #countTooLarge(): void {
+    this.#framesTooLarge += 1;
+    this.#options.faults.count("frame-too-large");
   }
 
   #onHandlerFailure(connection: LiveConnection<U>, cause: unknown): void {
@@ -326,3 +377,6 @@ class NativeServer<U> implements UwsServer<U> {
 
 /** What the native layer gives as the reason where a frame was over its own limit. */
 const TOO_BIG = "Received too big message";
+
+/** The same where a text frame was no UTF-8. It closes on other breaches of RFC 6455, too, but gives no reason. */
+const INVALID_UTF8 = "Received invalid UTF-8";

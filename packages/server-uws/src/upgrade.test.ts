@@ -167,11 +167,43 @@ describe("authentication", () => {
     expect(server.stats()).toMatchObject({ upgrading: 0, connections: 0, refused: { timeout: 1 } });
   });
 
+  it("that hangs does not take the places of connections that can be served", async () => {
+    const { port, server, joinRaw } = await startServer({
+      maxConnections: 2,
+      maxPendingUpgrades: 3,
+      authenticate: ({ query }) => (query === "hangs" ? new Promise(() => undefined) : ANN),
+    });
+    const hanging = await Promise.all([1, 2].map(() => RawClient.dial(port, { path: "/ws?hangs" })));
+    onTestFinished(() => {
+      for (const raw of hanging) raw.destroy();
+    });
+    await vi.waitFor(() => expect(server.stats().upgrading).toBe(2), WAIT);
+    const served = [await joinRaw(), await joinRaw()];
+    expect(served.map(({ connection }) => connection.open)).toEqual([true, true]);
+    expect(await refusal(port)).toMatchObject({ status: 503, body: { code: "capacity-reached" } });
+  });
+
+  it("that hangs holds up no more than maxPendingUpgrades; the others are refused at once, and counted", async () => {
+    const { port, server } = await startServer({
+      maxPendingUpgrades: 3,
+      authenticate: () => new Promise(() => undefined),
+    });
+    const hanging = await Promise.all([1, 2, 3].map(() => RawClient.dial(port)));
+    onTestFinished(() => {
+      for (const raw of hanging) raw.destroy();
+    });
+    await vi.waitFor(() => expect(server.stats().upgrading).toBe(3), WAIT);
+    for (let count = 1; count <= 3; count += 1) {
+      expect(await refusal(port)).toMatchObject({ status: 503, body: { code: "unavailable" } });
+      expect(server.stats()).toMatchObject({ upgrading: 3, refused: { unavailable: count } });
+    }
+  });
+
   it("is told when the client goes away, and the slot is free at once", async () => {
     const gates = [deferred<Authentication<string>>(), deferred<Authentication<string>>()];
     const signals: AbortSignal[] = [];
     const { port, server, opened, errors } = await startServer({
-      maxConnections: 2,
+      maxPendingUpgrades: 2,
       authenticate(_, signal) {
         signals.push(signal);
         return gates[signals.length - 1]?.promise ?? ANN;
@@ -179,7 +211,7 @@ describe("authentication", () => {
     });
     const leavers = [await RawClient.dial(port), await RawClient.dial(port)];
     await vi.waitFor(() => expect(server.stats().upgrading).toBe(2), WAIT);
-    expect(await refusal(port)).toMatchObject({ status: 503, body: { code: "capacity-reached" } });
+    expect(await refusal(port)).toMatchObject({ status: 503, body: { code: "unavailable" } });
     for (const raw of leavers) raw.destroy();
     await vi.waitFor(() => expect(signals.map((signal) => signal.aborted)).toEqual([true, true]), WAIT);
     expect(server.stats().upgrading).toBe(0);
@@ -234,10 +266,12 @@ describe("capacity", () => {
     onTestFinished(() => {
       for (const raw of clients) raw.destroy();
     });
-    await vi.waitFor(() => expect(server.stats().refused).toEqual({ "capacity-reached": 15 }), WAIT);
+    await vi.waitFor(() => expect(server.stats().upgrading).toBe(20), WAIT);
     gate.resolve(ANN);
-    await vi.waitFor(() => expect(clients.filter((raw) => raw.answer?.status === 101)).toHaveLength(5), WAIT);
-    expect(server.stats()).toMatchObject({ connections: 5, upgrading: 0 });
+    await vi.waitFor(() => expect(clients.every((raw) => raw.answer !== undefined)).toBe(true), WAIT);
+    const statuses = clients.map((raw) => raw.answer?.status);
+    expect([101, 503].map((status) => statuses.filter((other) => other === status).length)).toEqual([5, 15]);
+    expect(server.stats()).toMatchObject({ connections: 5, upgrading: 0, refused: { "capacity-reached": 15 } });
   });
 });
 
@@ -357,19 +391,5 @@ describe("churn", () => {
     expect(closed).toHaveLength(opened.length);
     expect(opened.length).toBeGreaterThanOrEqual(total / 2);
     expect(server.stats()).toMatchObject({ connections: 0, upgrading: 0, users: 0, topics: 0 });
-  });
-});
-
-describe("an idle connection", () => {
-  it("is closed when it answers no ping, and kept when it does", { timeout: 40_000 }, async () => {
-    const { joinRaw, join, closed, pongs } = await startServer({ idleTimeoutMs: 8_000 });
-    const { raw, connection } = await joinRaw();
-    const answering = await join();
-    await vi.waitFor(() => expect(raw.ended).toBe(true), { timeout: 30_000, interval: 50 });
-    expect(raw.frames.some((frame) => frame.opcode === OPCODE.ping)).toBe(true);
-    expect(closed).toMatchObject([{ connection, code: 1006 }]);
-    expect(pongs).toContain(answering.connection);
-    expect(answering.connection.lastSeenAt).toBeGreaterThan(answering.connection.openedAt);
-    expect(answering.connection.open).toBe(true);
   });
 });

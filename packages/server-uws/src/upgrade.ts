@@ -1,10 +1,11 @@
 import type { HttpRequest, HttpResponse, us_socket_context_t } from "uWebSockets.js";
-import { CmError, isCmError, parseName } from "@cm/protocol";
+import { CmError, type ErrorCode, isCmError, parseName } from "@cm/protocol";
 import type { Authentication, UpgradeRequest } from "./authentication.js";
 import { type HttpReply, jsonRefusal, refusalOf, writeReply } from "./http-reply.js";
-import { copyRequest, type RequestFacts } from "./http-request.js";
+import { copyRequest, objectionTo, type RequestFacts } from "./http-request.js";
 import { LiveConnection, type NativeSocket, type SocketData, type WaitingLimit } from "./live-connection.js";
 import type { ResolvedUwsServerOptions } from "./options.js";
+import { Tally } from "./tally.js";
 
 /** What upgrades need of the server. */
 export interface UpgradeSurroundings<U> {
@@ -41,7 +42,7 @@ export class Upgrades<U> {
   readonly #options: ResolvedUwsServerOptions<U>;
   readonly #surroundings: UpgradeSurroundings<U>;
   readonly #pending = new Set<PendingUpgrade>();
-  readonly #refused = new Map<string, number>();
+  readonly #refused = new Tally<string>();
   /** Upgrades that are through with `authenticate` and wait for their turn. */
   #ready: { readonly upgrade: PendingUpgrade; readonly authentication: Authentication<U> }[] = [];
   #arrived: NativeSocket<U> | undefined;
@@ -62,7 +63,7 @@ export class Upgrades<U> {
 
   /** Refusals so far, by code. */
   refused(): Readonly<Record<string, number>> {
-    return Object.fromEntries(this.#refused);
+    return this.#refused.counts();
   }
 
   /** WebSockets that the native layer closed within their upgrade; see the class comment. */
@@ -95,7 +96,13 @@ export class Upgrades<U> {
 
   /** The native upgrade event. Answers now, or later unless the client goes away first. */
   handle(res: HttpResponse, req: HttpRequest, context: us_socket_context_t): void {
-    const facts = copyRequest(res, req);
+    const copy = copyRequest(res, req);
+    const fault = objectionTo(copy, this.#options.maxHeadBytes);
+    if (fault !== undefined) {
+      this.#refuse(res, fault);
+      return;
+    }
+    const { facts } = copy;
     const offered = list(facts.headers["sec-websocket-protocol"]);
     const subprotocol = this.#options.subprotocols.find((name) => offered.includes(name));
     const refusal = this.#objection(facts, subprotocol);
@@ -119,7 +126,7 @@ export class Upgrades<U> {
 
   /** Answers a request at the WebSocket path that is no upgrade. */
   refusePlain(res: HttpResponse): void {
-    this.#count("operation-unknown");
+    this.#refused.add("operation-unknown");
     const headers = { Upgrade: "websocket", Connection: "Upgrade", "Sec-WebSocket-Version": "13" };
     writeReply(res, jsonRefusal(426, "operation-unknown", "Only WebSockets are served here.", headers), {
       closeConnection: true,
@@ -127,7 +134,7 @@ export class Upgrades<U> {
   }
 
   #objection(facts: RequestFacts, subprotocol: string | undefined): CmError | HttpReply | undefined {
-    const { allowedOrigins, subprotocols, maxConnections } = this.#options;
+    const { allowedOrigins, subprotocols, maxPendingUpgrades } = this.#options;
     const { headers } = facts;
     if (!list(headers.upgrade).some((name) => name.toLowerCase() === "websocket")) {
       return jsonRefusal(400, "operation-unknown", "The Upgrade header does not ask for a WebSocket.");
@@ -146,10 +153,15 @@ export class Upgrades<U> {
     if (subprotocol === undefined) {
       return new CmError("version-unsupported", `Offer one of these subprotocols: ${subprotocols.join(", ")}.`);
     }
-    if (this.#surroundings.connections.size + this.#pending.size >= maxConnections) {
-      return new CmError("capacity-reached", "The server is full.");
+    if (this.#isFull()) return new CmError("capacity-reached", "The server is full.");
+    if (this.#pending.size >= maxPendingUpgrades) {
+      return new CmError("unavailable", "Too many upgrades wait for their authentication.");
     }
     return undefined;
+  }
+
+  #isFull(): boolean {
+    return this.#surroundings.connections.size >= this.#options.maxConnections;
   }
 
   #authenticate(upgrade: PendingUpgrade): void {
@@ -204,6 +216,8 @@ export class Upgrades<U> {
     try {
       const user = parseName(authentication.userId, "user");
       if (!user.ok) throw user.error;
+      // Others may have come first while this one waited.
+      if (this.#isFull()) throw new CmError("capacity-reached", "The server is full.");
       const id = this.#options.nextConnectionId();
       if (this.#surroundings.connections.has(id)) throw new TypeError("nextConnectionId gave an id a second time.");
       connection = new LiveConnection(id, authentication, upgrade.request.remoteAddress, this.#surroundings.limit);
@@ -223,14 +237,17 @@ export class Upgrades<U> {
 
   #refuse(res: HttpResponse, refusal: CmError | HttpReply): void {
     const isError = isCmError(refusal);
-    this.#count(isError ? refusal.code : refusal.status === 400 ? "operation-unknown" : "version-unsupported");
+    this.#refused.add(isError ? refusal.code : (CODE_BY_STATUS[refusal.status] ?? "internal"));
     writeReply(res, isError ? refusalOf(refusal) : refusal, { closeConnection: true });
   }
-
-  #count(code: string): void {
-    this.#refused.set(code, (this.#refused.get(code) ?? 0) + 1);
-  }
 }
+
+/** What the refusals by status that upgrades meet are counted as. */
+const CODE_BY_STATUS: { readonly [status in number]?: ErrorCode } = {
+  400: "operation-unknown",
+  426: "version-unsupported",
+  431: "payload-too-large",
+};
 
 /** Whether there is something to wait for. Promises of other realms and libraries count. */
 function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {

@@ -31,6 +31,7 @@ describe("readGatewayConfig", () => {
       drainMs: 0,
       shutdownTimeoutMs: 10_000,
       maxConnections: 10_000,
+      maxHeadBytes: 16_384,
       workers: 1,
     });
     expect(config.serverId).toMatch(/^gw-[a-z0-9]{6}$/);
@@ -41,6 +42,15 @@ describe("readGatewayConfig", () => {
     expect(readGatewayConfig({ DRAIN_SECONDS: "30" }).drainMs).toBe(30_000);
     expect(readGatewayConfig({ REDIS_HOST: "example", DRAIN_SECONDS: "0" }).drainMs).toBe(0);
     expect(problemsOf({ DRAIN_SECONDS: "3601" })).toContain("DRAIN_SECONDS");
+  });
+
+  it("pings every 25 s, or twice within a shorter idle timeout, unless told otherwise", () => {
+    expect(readGatewayConfig({})).toMatchObject({ idleTimeoutMs: 120_000, pingIntervalMs: 25_000 });
+    expect(readGatewayConfig({ IDLE_TIMEOUT_MS: "10000" }).pingIntervalMs).toBe(5_000);
+    expect(readGatewayConfig({ PING_INTERVAL_MS: "0" }).pingIntervalMs).toBe(0);
+    expect(readGatewayConfig({ PING_INTERVAL_MS: "50000" }).pingIntervalMs).toBe(50_000);
+    expect(problemsOf({ PING_INTERVAL_MS: "120000" })).toContain("PING_INTERVAL_MS");
+    expect(problemsOf({ PING_INTERVAL_MS: "999" })).toContain("PING_INTERVAL_MS");
   });
 
   it("takes Redis from one URL, or from its parts", () => {
@@ -72,6 +82,7 @@ describe("readGatewayConfig", () => {
     ["CLEANUP_INTERVAL_MS", "never"],
     ["STALE_CONNECTION_TIMEOUT_MS", "0"],
     ["MAX_CONNECTIONS", "0"],
+    ["MAX_HEAD_BYTES", "1023"],
     ["IDLE_TIMEOUT_MS", "5000"],
     ["WORKERS", "2"],
     ["LOG_FORMAT", "xml"],

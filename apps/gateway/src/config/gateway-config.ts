@@ -41,6 +41,8 @@ export interface GatewayConfig {
   readonly shutdownTimeoutMs: number;
   /** `MAX_CONNECTIONS` of one server process. Default 10,000. */
   readonly maxConnections: number;
+  /** `MAX_HEAD_BYTES`: of a request, line and headers. Default 16,384. */
+  readonly maxHeadBytes: number;
   /** `MAX_FRAME_BYTES` from a client. Default 16,384. */
   readonly maxFrameBytes: number;
   /** `MAX_BACKPRESSURE_BYTES`: what may wait for a slow reader. Default 1,048,576. */
@@ -51,6 +53,8 @@ export interface GatewayConfig {
   readonly maxRequestsPerSecond: number;
   /** `IDLE_TIMEOUT_MS`: a connection without a sign of life is closed. Default 120,000. */
   readonly idleTimeoutMs: number;
+  /** `PING_INTERVAL_MS`: between two pings to a connection; 0: none. Default 25,000, or half of `IDLE_TIMEOUT_MS`. */
+  readonly pingIntervalMs: number;
   /** `ALLOWED_ORIGINS`: comma-separated; default: any. */
   readonly allowedOrigins: readonly string[] | undefined;
   /**
@@ -117,6 +121,7 @@ export function readGatewayConfig(env: Readonly<Record<string, string | undefine
     reader.problem("HEARTBEAT_TTL_SECONDS", `must be more than HEARTBEAT_INTERVAL_MS (${heartbeatIntervalMs} ms)`);
   }
   const worker = readWorker(reader, workers);
+  const idleTimeoutMs = reader.wholeNumber("IDLE_TIMEOUT_MS", 120_000, 8_000, 900_000);
   const config: GatewayConfig = {
     port,
     listenHost: reader.host("LISTEN_HOST", "127.0.0.1"),
@@ -134,11 +139,13 @@ export function readGatewayConfig(env: Readonly<Record<string, string | undefine
     drainMs: 1000 * reader.wholeNumber("DRAIN_SECONDS", redis.given ? 10 : 0, 0, 3_600),
     shutdownTimeoutMs: reader.wholeNumber("SHUTDOWN_TIMEOUT_MS", 10_000, 100, 600_000),
     maxConnections: reader.wholeNumber("MAX_CONNECTIONS", 10_000, 1, 1_000_000),
+    maxHeadBytes: reader.wholeNumber("MAX_HEAD_BYTES", 16_384, 1_024, 65_536),
     maxFrameBytes: reader.wholeNumber("MAX_FRAME_BYTES", 16_384, 1_024, 1_048_576),
     maxBackpressureBytes: reader.wholeNumber("MAX_BACKPRESSURE_BYTES", 1_048_576, 65_536, 67_108_864),
     maxRooms: reader.wholeNumber("MAX_ROOMS_PER_CONNECTION", 100, 1, 10_000),
     maxRequestsPerSecond: reader.wholeNumber("MAX_REQUESTS_PER_SECOND", 100, 1, 100_000),
-    idleTimeoutMs: reader.wholeNumber("IDLE_TIMEOUT_MS", 120_000, 8_000, 960_000),
+    idleTimeoutMs,
+    pingIntervalMs: readPingInterval(reader, idleTimeoutMs),
     allowedOrigins: readAllowedOrigins(reader),
     recoverableRooms: readRecoverableRooms(reader),
     workers,
@@ -149,6 +156,13 @@ export function readGatewayConfig(env: Readonly<Record<string, string | undefine
   };
   reader.finish();
   return config;
+}
+
+function readPingInterval(reader: EnvReader, idleTimeoutMs: number): number {
+  const byDefault = Math.min(25_000, Math.floor(idleTimeoutMs / 2));
+  const pingIntervalMs = reader.wholeNumber("PING_INTERVAL_MS", byDefault, 0, idleTimeoutMs - 1);
+  if (pingIntervalMs > 0 && pingIntervalMs < 1_000) reader.problem("PING_INTERVAL_MS", "must be 0, or 1000 or more");
+  return pingIntervalMs;
 }
 
 function readWorker(reader: EnvReader, workers: number): string | undefined {

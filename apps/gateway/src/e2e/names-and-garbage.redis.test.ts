@@ -103,6 +103,15 @@ describe("what clients may send", () => {
     await Promise.all([ann.close(), bob.close()]);
   }
 
+  type Counts = Readonly<Record<string, number>>;
+
+  /** What `/stats` of the first server says about its sockets. */
+  const transport = async (): Promise<{ readonly closed: Counts; readonly faults: Counts }> => {
+    const answer = await fetch(`http://127.0.0.1:${cluster.gateways[0]?.port}/stats`);
+    // By what this file is about.
+    return ((await answer.json()) as { transport: { closed: Counts; faults: Counts } }).transport;
+  };
+
   const url = (): string => cluster.gateways[0]?.wsUrl ?? "";
 
   /** What comes back for one raw frame on a welcomed connection. */
@@ -159,22 +168,30 @@ describe("what clients may send", () => {
     });
   });
 
-  it("closes a connection that sends faulty frames again and again", async () => {
+  it("closes a connection that sends faulty frames again and again, and /stats says so", async () => {
     await undisturbed(async () => {
+      const before = await transport();
       const socket = await CmSocket.open(url(), "eve");
       for (let i = 0; i < 40; i++) socket.raw("garbage");
       expect(await socket.closed).toMatchObject({ code: 4000 });
+      const after = await transport();
+      expect((after.faults["frame-not-json"] ?? 0) - (before.faults["frame-not-json"] ?? 0)).toBeGreaterThan(10);
+      expect((after.closed["protocol-error"] ?? 0) - (before.closed["protocol-error"] ?? 0)).toBe(1);
     });
   });
 
-  it("limits a flood with a code, then closes it", async () => {
+  it("limits a flood with a code, then closes it, and /stats says so", async () => {
     await undisturbed(async () => {
+      const before = await transport();
       const socket = await CmSocket.open(url(), "eve");
       for (let i = 0; i < 2_000; i++) socket.raw('{"type":"ping"}');
       expect(await socket.closed).toMatchObject({ code: 4203 });
       expect(
         socket.received.filter((frame) => frame.type === "error" && frame.code === "rate-limited").length,
       ).toBeGreaterThan(0);
+      const after = await transport();
+      expect((after.faults["rate-limited"] ?? 0) - (before.faults["rate-limited"] ?? 0)).toBeGreaterThan(100);
+      expect((after.closed.overloaded ?? 0) - (before.closed.overloaded ?? 0)).toBe(1);
     });
   });
 

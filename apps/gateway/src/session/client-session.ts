@@ -12,7 +12,7 @@ import {
   type Sender,
 } from "@cm/protocol";
 import type { RecoveryLimit, RouteOutcome, Router } from "@cm/router";
-import type { UwsConnection } from "@cm/server-uws";
+import type { FaultCounter, UwsConnection } from "@cm/server-uws";
 import { type AckDetails, Answers } from "./answers.js";
 import { SessionRoom } from "./session-room.js";
 import { TokenBucket } from "./token-bucket.js";
@@ -26,6 +26,8 @@ export interface SessionContext {
   readonly limits: ConnectionLimits;
   /** What a client is sent at most of what it missed. */
   readonly recovery: RecoveryLimit;
+  /** Hears of every faulty frame and of every request over the rate. */
+  readonly faults: Pick<FaultCounter, "count">;
   /** Milliseconds on a clock that never goes back. */
   readonly monotonicMs: () => number;
   /** Faults of the gateway's own, which the client only sees as `internal`. */
@@ -79,6 +81,7 @@ export class ClientSession {
   onText(text: string): void {
     if (this.#state === "closed") return;
     const rate = this.#requests.take(this.#context.monotonicMs());
+    if (rate !== "allowed") this.#context.faults.count("rate-limited");
     if (rate === "abusive") {
       this.#socket.close("overloaded", "too many requests");
       return;
@@ -146,6 +149,7 @@ export class ClientSession {
   }
 
   #onFault(error: CmError, ref: Ref | undefined): void {
+    this.#context.faults.count(error.code);
     this.#answers.refuse(error, ref);
     if (this.#faults.take(this.#context.monotonicMs()) !== "allowed") {
       this.#socket.close("protocol-error", "too many faulty frames");

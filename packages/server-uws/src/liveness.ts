@@ -1,0 +1,133 @@
+import type { LiveConnection } from "./live-connection.js";
+
+/** What {@link Liveness} goes by, in milliseconds. */
+export interface LivenessOptions {
+  /** Between two pings to one connection; 0: none. */
+  readonly pingIntervalMs: number;
+  /** A connection that was not heard from for this long is cut. */
+  readonly idleTimeoutMs: number;
+}
+
+/** The clock advances, and due connections are visited, this often. */
+const TICK_MS = 100;
+
+/**
+ * The clock advances at most this far in one tick. While the process is held up, it reads
+ * nothing and pings nobody: that time must not count against the clients.
+ */
+const ADVANCE_MAX_MS = 1_000;
+
+/** A connection that is due later than this many ticks from now is looked at on the way. */
+const SLOTS = 256;
+
+/** A connection with its place in the wheel. */
+interface Entry<U> {
+  readonly connection: LiveConnection<U>;
+  slot: Set<Entry<U>> | undefined;
+  pingAt: number;
+}
+
+/**
+ * Pings every connection once per interval, and cuts those that were not heard from.
+ *
+ * The native layer pings only when its idle timeout nears its end (after 105 s of 120),
+ * which is later than balancers cut a quiet connection (nginx and many others after 60 s),
+ * and it counts in steps of 4 s, so that it cuts early. A timing wheel holds each connection
+ * in the slot of the tick at which it is due: a tick costs as much as is due, and the first
+ * pings of connections that opened together lie spread over one interval.
+ */
+export class Liveness<U> {
+  readonly #options: LivenessOptions;
+  readonly #slots: readonly Set<Entry<U>>[] = Array.from({ length: SLOTS }, () => new Set());
+  readonly #entries = new Map<LiveConnection<U>, Entry<U>>();
+  #tick = 0;
+  #now = 0;
+  #measuredAt = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: LivenessOptions) {
+    this.#options = options;
+  }
+
+  /** Milliseconds on the clock that {@link LiveConnection.heardAt} is read from; at most `ADVANCE_MAX_MS` behind. */
+  get now(): number {
+    return this.#now;
+  }
+
+  start(): void {
+    this.#measuredAt = performance.now();
+    this.#timer = setInterval(() => {
+      // After the poll: what had arrived while the process was busy is read first.
+      setImmediate(() => this.#measure());
+    }, TICK_MS);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  add(connection: LiveConnection<U>): void {
+    const { pingIntervalMs } = this.#options;
+    connection.heardAt = this.#now;
+    const pingAt = pingIntervalMs === 0 ? Number.POSITIVE_INFINITY : this.#now + Math.random() * pingIntervalMs;
+    const entry: Entry<U> = { connection, slot: undefined, pingAt };
+    this.#entries.set(connection, entry);
+    this.#place(entry);
+  }
+
+  remove(connection: LiveConnection<U>): void {
+    const entry = this.#entries.get(connection);
+    entry?.slot?.delete(entry);
+    this.#entries.delete(connection);
+  }
+
+  /** Lets the clock run on, and visits the connections that have become due. */
+  advance(elapsedMs: number): void {
+    this.#now += Math.min(elapsedMs, ADVANCE_MAX_MS);
+    const last = Math.floor(this.#now / TICK_MS);
+    while (this.#tick < last) {
+      this.#tick += 1;
+      for (const entry of this.#slotAt(this.#tick)) this.#visit(entry);
+    }
+  }
+
+  #measure(): void {
+    if (this.#timer === undefined) return;
+    const at = performance.now();
+    const elapsed = at - this.#measuredAt;
+    this.#measuredAt = at;
+    this.advance(elapsed);
+  }
+
+  #visit(entry: Entry<U>): void {
+    const { connection } = entry;
+    if (this.#now >= this.#idleAt(connection)) {
+      // The close event comes within, and removes the entry.
+      connection.cut("idle-timeout");
+      return;
+    }
+    if (this.#now >= entry.pingAt) {
+      entry.pingAt += this.#options.pingIntervalMs;
+      connection.ping();
+    }
+    if (this.#entries.has(connection)) this.#place(entry);
+  }
+
+  /** `heardAt` may be ADVANCE_MAX_MS too early, and nobody is cut early for it. */
+  #idleAt(connection: LiveConnection<U>): number {
+    return connection.heardAt + this.#options.idleTimeoutMs + ADVANCE_MAX_MS;
+  }
+
+  #place(entry: Entry<U>): void {
+    const due = Math.ceil(Math.min(entry.pingAt, this.#idleAt(entry.connection)) / TICK_MS);
+    entry.slot?.delete(entry);
+    entry.slot = this.#slotAt(Math.min(Math.max(due, this.#tick + 1), this.#tick + SLOTS - 1));
+    entry.slot.add(entry);
+  }
+
+  #slotAt(tick: number): Set<Entry<U>> {
+    // Within the array by the remainder.
+    return this.#slots[tick % SLOTS] as Set<Entry<U>>;
+  }
+}

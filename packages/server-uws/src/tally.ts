@@ -1,0 +1,12 @@
+/** Counts by key; whoever counts sees to it that there are few keys. */
+export class Tally<K extends string> {
+  readonly #counts = new Map<K, number>();
+
+  add(key: K): void {
+    this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
+  }
+
+  counts(): Readonly<Record<string, number>> {
+    return Object.fromEntries(this.#counts);
+  }
+}
