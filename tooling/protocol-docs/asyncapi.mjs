@@ -1,5 +1,5 @@
 /** The parts of the AsyncAPI document that the frames' descriptions say, under their names between its markers. */
-export function asyncapiParts({ clientFrames, serverFrames, clientExamples, serverExamples }) {
+export function asyncapiParts({ clientFrames, serverFrames, errorCodes, clientExamples, serverExamples }) {
   const schemas = {};
   const client = clientFrames.map((frame) => ({
     key: frame.message,
@@ -24,6 +24,7 @@ export function asyncapiParts({ clientFrames, serverFrames, clientExamples, serv
     operations: { operations: operationsOf(clientFrames, serverFrames) },
     messages: { messages: Object.fromEntries(messages.map(({ key, message }) => [key, message])) },
     schemas,
+    "error codes": { "x-error-codes": errorCodes },
   };
 }
 

@@ -1,5 +1,5 @@
 // Writes what the frames' descriptions in @cm/protocol say into docs/protocol.md (tables) and
-// docs/asyncapi.yaml (messages, operations, schemas), between lines that hold "generated: <part>"
+// docs/asyncapi.yaml (messages, operations, schemas, error codes), between lines that hold "generated: <part>"
 // and "generated: end". The examples of the YAML file are those of the page. Needs the built package.
 //
 //   node generate.mjs [<docs folder>]            writes the documents
@@ -8,7 +8,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { CLIENT_FRAMES, SERVER_FRAMES } from "../../packages/protocol/dist/index.js";
+import { CLIENT_ERROR_CODES, CLIENT_FRAMES, SERVER_FRAMES } from "../../packages/protocol/dist/index.js";
 import { asyncapiParts } from "./asyncapi.mjs";
 import { examplesOf, pageParts } from "./page.mjs";
 import { replaceParts } from "./parts.mjs";
@@ -19,7 +19,7 @@ const docs = folder ?? fileURLToPath(new URL("../../docs", import.meta.url));
 const pageFile = join(docs, "protocol.md");
 const asyncapiFile = join(docs, "asyncapi.yaml");
 
-const frames = { clientFrames: CLIENT_FRAMES, serverFrames: SERVER_FRAMES };
+const frames = { clientFrames: CLIENT_FRAMES, serverFrames: SERVER_FRAMES, errorCodes: CLIENT_ERROR_CODES };
 const [page, asyncapi] = await Promise.all([readFile(pageFile, "utf8"), readFile(asyncapiFile, "utf8")]);
 
 const parts = asyncapiParts({

@@ -7,8 +7,8 @@ function table(head, rows) {
 }
 
 /** The parts of the protocol page that the frames' descriptions say, under their names between its markers. */
-export function pageParts({ clientFrames, serverFrames }) {
-  const parts = { answers: answersTable(clientFrames) };
+export function pageParts({ clientFrames, serverFrames, errorCodes }) {
+  const parts = { answers: answersTable(clientFrames), errors: errorsTable(errorCodes) };
   for (const wireType of new Set(clientFrames.map((frame) => frame.wireType))) {
     const frames = clientFrames.filter((frame) => frame.wireType === wireType);
     const errors = [...new Set(frames.flatMap((frame) => frame.errors))];
@@ -17,6 +17,13 @@ export function pageParts({ clientFrames, serverFrames }) {
   }
   for (const frame of serverFrames) parts[`server ${frame.type}`] = fieldsTable(frame.type, [frame]);
   return parts;
+}
+
+function errorsTable(codes) {
+  return table(
+    ["code", "retry", "meaning"],
+    Object.entries(codes).map(([code, { retryable, meaning }]) => [`\`${code}\``, retryable ? "yes" : "no", meaning]),
+  );
 }
 
 function answersTable(frames) {

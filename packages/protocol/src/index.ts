@@ -1,5 +1,5 @@
 // Errors and close codes
-export { CmError, ERROR_CODES, isCmError, toCmError } from "./errors.js";
+export { CLIENT_ERROR_CODES, CmError, ERROR_CODES, isClientErrorCode, isCmError, toCmError } from "./errors.js";
 export { CLOSE_CODES, mayReconnect } from "./close-codes.js";
 
 // Names, identifiers, text
@@ -47,7 +47,7 @@ export { encodeServerFrame } from "./frames/server-frame.js";
 export { REF_MAX_LENGTH } from "./frames/kinds.js";
 
 // Types of the above
-export type { CmErrorOptions, ErrorCode, Result } from "./errors.js";
+export type { ClientErrorCode, CmErrorOptions, ErrorCode, Result } from "./errors.js";
 export type { CloseReason } from "./close-codes.js";
 export type { NameKind } from "./names.js";
 export type { ConnectionIdParts, ConnectionIdSource, ConnectionIdSourceOptions } from "./ids.js";

@@ -6,10 +6,10 @@ import {
   readProtocolDocument,
 } from "@cm/gateway-kit/protocol-document";
 import {
+  CLIENT_ERROR_CODES,
   CLIENT_FRAMES,
   CLIENT_PROTOCOL_VERSION,
   CLOSE_CODES,
-  ERROR_CODES,
   type Fields,
   type Kind,
   MEMBERS_PAGE_DEFAULT,
@@ -79,7 +79,7 @@ describe("the AsyncAPI document", () => {
   });
 
   it("has the error codes and close codes of the code", () => {
-    expect(document.errorCodes).toEqual(ERROR_CODES);
+    expect(document.errorCodes).toEqual(CLIENT_ERROR_CODES);
     expect(Object.fromEntries(Object.entries(document.closeCodes).map(([reason, { code }]) => [reason, code]))).toEqual(
       CLOSE_CODES,
     );
@@ -87,9 +87,9 @@ describe("the AsyncAPI document", () => {
       expect(reconnect, reason).toBe(mayReconnect(code));
     }
     const codePattern = new RegExp(String(document.schemas.ErrorCode?.pattern));
-    for (const code of [...Object.keys(ERROR_CODES), ...Object.keys(document.refusals)]) {
+    for (const code of [...Object.keys(CLIENT_ERROR_CODES), ...Object.keys(document.refusals)]) {
       expect(code).toMatch(codePattern);
-      expect(ERROR_CODES).toHaveProperty(code);
+      expect(CLIENT_ERROR_CODES).toHaveProperty(code);
     }
   });
 

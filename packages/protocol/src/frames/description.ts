@@ -1,4 +1,4 @@
-import type { ErrorCode } from "../errors.js";
+import type { ClientErrorCode } from "../errors.js";
 import { type Field, type Fields, type Flat, type ObjectOf, optional, type ReadableKind } from "./field.js";
 import { ref } from "./kinds.js";
 
@@ -23,7 +23,7 @@ interface ClientFrameText {
   readonly answer: string;
   readonly answerNote?: string;
   /** The codes that a client may expect of it. Those of any faulty or refused frame are not repeated. */
-  readonly errors: readonly ErrorCode[];
+  readonly errors: readonly ClientErrorCode[];
 }
 
 /** One request of a client: all that parser, types and documents know of it. */

@@ -1,4 +1,4 @@
-import type { ErrorCode } from "../errors.js";
+import type { ClientErrorCode } from "../errors.js";
 import { MEMBERS_PAGE_MAX } from "./client-frames.js";
 import { serverFrame } from "./description.js";
 import { type Kind, type ObjectOf, optional, required } from "./field.js";
@@ -72,7 +72,7 @@ const outcome: Kind<DirectOutcome> = oneOf(
   ["delivered", "sent"],
   "In the answer to `send`. `delivered`: handed to a socket of the answering server. `sent`: handed to the server that owns the connection.",
 );
-const errorCode: Kind<ErrorCode> = {
+const errorCode: Kind<ClientErrorCode> = {
   label: "string",
   schemaName: "ErrorCode",
   schema: {
