@@ -6,7 +6,7 @@ export default defineConfig({
       "packages/*/src/**/*.test.ts",
       "apps/*/src/**/*.test.ts",
       "tooling/*/src/**/*.test.ts",
-      "tooling/workspace/*.test.mjs",
+      "tooling/*/*.test.mjs",
       "examples/**/*.test.ts",
     ],
     globalSetup: ["@cm/test-kit/global-setup"],

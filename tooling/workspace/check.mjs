@@ -4,12 +4,15 @@ import { cleanEnvironment, localTool, pnpmCommand, runAsProgram, runCommand } fr
 import { setup } from "./setup.mjs";
 import { checkTarballs } from "./tarballs.mjs";
 
+const PROTOCOL_DOCS = join("tooling", "protocol-docs", "generate.mjs");
+
 /** Each step resolves to whether it passed, after having shown what it found. */
 const STEPS = [
   ["Lint and format (biome)", () => passes(localTool("biome"), ["check", "--error-on-warnings", "."])],
   ["Types of everything, tests included (tsc)", () => passes(localTool("tsc"), ["-p", "tsconfig.json", "--noEmit"])],
   ["Dependency rule", () => passes(process.execPath, [join("tooling", "dependency-rule", "dist", "main.js")])],
   ["Generated code is current", () => passes(...pnpmCommand(["--filter", "@cm/redis-store", "run", "codegen:check"]))],
+  ["Protocol documents are current", () => passes(process.execPath, [PROTOCOL_DOCS, "--check"])],
   ["Changesets", checkChangesets],
   ["Packages as they would be published (publint, attw)", checkTarballs],
   ["Unused files, exports and dependencies (knip)", () => passes(localTool("knip"), ["--no-progress"])],

@@ -36,8 +36,8 @@ describe("errors", () => {
       "unavailable",
       "timeout",
       "lease-lost",
-      "server-alive",
       "server-id-taken",
+      "server-alive",
     ]);
   });
 

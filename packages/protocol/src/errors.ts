@@ -1,11 +1,12 @@
-/**
- * Every code that an error of this project can carry. Codes are stable: programs
- * match on them, never on message text.
- *
- * `retryable` says whether the same call may succeed later without being changed.
- */
-export const ERROR_CODES = {
-  // What a client or caller sent
+interface ErrorMeaning {
+  /** Whether the same call may succeed later without being changed. */
+  readonly retryable: boolean;
+  /** One sentence. */
+  readonly meaning: string;
+}
+
+/** The codes that a client can be told, in an `error` frame or as the answer to a refused upgrade. */
+export const CLIENT_ERROR_CODES = {
   "frame-not-text": { retryable: false, meaning: "The frame is binary; this protocol uses text frames." },
   "frame-not-json": { retryable: false, meaning: "The frame is not valid JSON." },
   "frame-invalid": { retryable: false, meaning: "The frame is JSON, but a field is missing or of the wrong shape." },
@@ -17,43 +18,54 @@ export const ERROR_CODES = {
   "name-invalid": { retryable: false, meaning: "A name is empty, not a string, or not well-formed Unicode." },
   "name-too-long": { retryable: false, meaning: "A name is longer than 255 bytes in UTF-8." },
   "id-invalid": { retryable: false, meaning: "An identifier does not follow its grammar." },
-  "event-invalid": { retryable: false, meaning: "A record does not have its documented shape." },
   "payload-too-large": { retryable: false, meaning: "A payload is larger than its limit." },
   "payload-unserializable": { retryable: false, meaning: "A value can't be written as JSON." },
-  // What the state of things forbids
   "not-a-member": { retryable: false, meaning: "The connection is not a member of the room." },
   "not-found": { retryable: false, meaning: "The target does not exist, or its owner is gone." },
-  "transition-invalid": { retryable: false, meaning: "The game's state does not lead to the one asked for." },
-  "not-initialized": { retryable: false, meaning: "The connection manager was asked for before it was initialized." },
-  "already-initialized": {
-    retryable: false,
-    meaning: "The connection manager was initialized already, with other options.",
-  },
   "rooms-limit": { retryable: false, meaning: "The connection is a member of as many rooms as it may be." },
   "pending-limit": { retryable: true, meaning: "Too many operations of this connection are waiting for an answer." },
   "rate-limited": { retryable: true, meaning: "The connection sends faster than it may." },
   "capacity-reached": { retryable: true, meaning: "The server holds as many connections as it may." },
   unauthorized: { retryable: false, meaning: "The credentials were missing or refused." },
   "origin-refused": { retryable: false, meaning: "The Origin header is not on the server's list." },
-  // What the world does
   unavailable: { retryable: true, meaning: "The store or the bus can't be reached, or refuses for now." },
   timeout: { retryable: true, meaning: "No answer came within the deadline." },
   "lease-lost": { retryable: true, meaning: "The server's lease ran out or was taken anew; nothing was written." },
-  "server-alive": { retryable: true, meaning: "The server's lease lives; nobody may clean up after it." },
   "server-id-taken": { retryable: true, meaning: "A living server holds this server id." },
   "layout-mismatch": { retryable: false, meaning: "The store holds data of another layout." },
   "store-corrupt": { retryable: false, meaning: "The store holds something else than this project's data there." },
   closed: { retryable: false, meaning: "The object was closed, or never started." },
+  "options-invalid": { retryable: false, meaning: "An option has a value that can't be used." },
+  internal: { retryable: false, meaning: "A fault of the server's own." },
+} as const satisfies Record<string, ErrorMeaning>;
+
+/** The codes that only programs meet: those that use the packages, and those that run a server. */
+const PROGRAM_ERROR_CODES = {
+  "event-invalid": { retryable: false, meaning: "A record does not have its documented shape." },
+  "transition-invalid": { retryable: false, meaning: "The game's state does not lead to the one asked for." },
+  "not-initialized": { retryable: false, meaning: "The connection manager was asked for before it was initialized." },
+  "already-initialized": {
+    retryable: false,
+    meaning: "The connection manager was initialized already, with other options.",
+  },
+  "server-alive": { retryable: true, meaning: "The server's lease lives; nobody may clean up after it." },
   "port-in-use": { retryable: false, meaning: "Another process listens on this address and port." },
   "native-load-failed": { retryable: false, meaning: "The native binary of uWebSockets.js can't be loaded." },
-  // What came over the bus
   "envelope-damaged": { retryable: false, meaning: "The bytes are not a message of the bus." },
   "envelope-version": { retryable: false, meaning: "The message is of a version that is not spoken here." },
-  // Set-up
-  "options-invalid": { retryable: false, meaning: "An option has a value that can't be used." },
   "config-invalid": { retryable: false, meaning: "The configuration has a value that can't be used." },
-  internal: { retryable: false, meaning: "A fault of the server's own." },
-} as const satisfies Record<string, { retryable: boolean; meaning: string }>;
+} as const satisfies Record<string, ErrorMeaning>;
+
+/**
+ * Every code that an error of this project can carry. Codes are stable: programs
+ * match on them, never on message text.
+ *
+ * `retryable` says whether the same call may succeed later without being changed.
+ */
+export const ERROR_CODES = { ...CLIENT_ERROR_CODES, ...PROGRAM_ERROR_CODES } as const;
+
+/** One of the codes in {@link CLIENT_ERROR_CODES}. */
+export type ClientErrorCode = keyof typeof CLIENT_ERROR_CODES;
 
 /** One of the stable codes in {@link ERROR_CODES}. */
 export type ErrorCode = keyof typeof ERROR_CODES;
@@ -88,6 +100,11 @@ export class CmError extends Error {
 /** Whether a value is a {@link CmError}, also one made by another copy of this package. */
 export function isCmError(value: unknown): value is CmError {
   return typeof value === "object" && value !== null && MARK in value;
+}
+
+/** Whether a client can be told this code; of any other it is told `internal`. */
+export function isClientErrorCode(code: ErrorCode): code is ClientErrorCode {
+  return Object.hasOwn(CLIENT_ERROR_CODES, code);
 }
 
 /** A {@link CmError} as it is, anything else wrapped under the given code. */

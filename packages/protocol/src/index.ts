@@ -1,5 +1,5 @@
 // Errors and close codes
-export { CmError, ERROR_CODES, isCmError, toCmError } from "./errors.js";
+export { CLIENT_ERROR_CODES, CmError, ERROR_CODES, isClientErrorCode, isCmError, toCmError } from "./errors.js";
 export { CLOSE_CODES, mayReconnect } from "./close-codes.js";
 
 // Names, identifiers, text
@@ -40,18 +40,14 @@ export { decodePositions, encodePositions } from "./envelope/numbering-position.
 export { QUESTION_MAX_BYTES } from "./envelope/server-operation.js";
 
 // Frames between client and server
-export {
-  CLIENT_PROTOCOL_VERSION,
-  MEMBERS_PAGE_DEFAULT,
-  MEMBERS_PAGE_MAX,
-  parseClientFrame,
-  REF_MAX_LENGTH,
-  SUBPROTOCOL,
-} from "./frames/client-frame.js";
+export { CLIENT_FRAMES, MEMBERS_PAGE_DEFAULT, MEMBERS_PAGE_MAX } from "./frames/client-frames.js";
+export { parseClientFrame, SUBPROTOCOL } from "./frames/client-frame.js";
+export { CLIENT_PROTOCOL_VERSION, SERVER_FRAMES } from "./frames/server-frames.js";
 export { encodeServerFrame } from "./frames/server-frame.js";
+export { REF_MAX_LENGTH } from "./frames/kinds.js";
 
 // Types of the above
-export type { CmErrorOptions, ErrorCode, Result } from "./errors.js";
+export type { ClientErrorCode, CmErrorOptions, ErrorCode, Result } from "./errors.js";
 export type { CloseReason } from "./close-codes.js";
 export type { NameKind } from "./names.js";
 export type { ConnectionIdParts, ConnectionIdSource, ConnectionIdSourceOptions } from "./ids.js";
@@ -69,8 +65,12 @@ export type {
 } from "./envelope/server-operation.js";
 export type { NumberingPosition } from "./envelope/numbering-position.js";
 export type { EnvelopeHeader, EnvelopePosition, EnvelopeRoute } from "./envelope/envelope-codec.js";
-export type { ClientFrame, ClientFrameResult, FrameFault, Ref } from "./frames/client-frame.js";
-export type { ConnectionLimits, DirectOutcome, MemberEntry, Sender, ServerFrame } from "./frames/server-frame.js";
+export type { ClientFrame, ClientFrameResult, FrameFault } from "./frames/client-frame.js";
+export type { ServerFrame } from "./frames/server-frame.js";
+export type { ConnectionLimits, DirectOutcome, MemberEntry, Sender } from "./frames/server-frames.js";
+export type { Ref } from "./frames/kinds.js";
+export type { ClientFrameDescription, OperationText, ServerFrameDescription } from "./frames/description.js";
+export type { Field, Fields, Kind, Presence, ReadableKind } from "./frames/field.js";
 
 // Contracts
 export type { FailureStage, OnError } from "./background.js";

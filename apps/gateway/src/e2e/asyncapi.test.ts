@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import {
   type DocumentedMessage,
   type DocumentedObject,
@@ -7,15 +6,19 @@ import {
   readProtocolDocument,
 } from "@cm/gateway-kit/protocol-document";
 import {
+  CLIENT_ERROR_CODES,
+  CLIENT_FRAMES,
   CLIENT_PROTOCOL_VERSION,
   CLOSE_CODES,
-  ERROR_CODES,
+  type Fields,
+  type Kind,
   MEMBERS_PAGE_DEFAULT,
   MEMBERS_PAGE_MAX,
   mayReconnect,
   NAME_MAX_BYTES,
   parseClientFrame,
   REF_MAX_LENGTH,
+  SERVER_FRAMES,
   SUBPROTOCOL,
 } from "@cm/protocol";
 import fc from "fast-check";
@@ -27,13 +30,9 @@ beforeAll(async () => {
   document = await readProtocolDocument();
 });
 
-function protocolSource(path: string): Promise<string> {
-  return readFile(new URL(`../../../../packages/protocol/src/${path}`, import.meta.url), "utf8");
-}
-
-/** The fields of a TypeScript object type, as `name` or `name?`. */
-function declaredFields(body: string): string[] {
-  return [...body.matchAll(/readonly (\w+\??):/g)].map((match) => match[1] ?? "").sort();
+/** The fields of a frame's description, as `name` or `name?` where a frame may come without. */
+function describedFields(fields: Fields): string[] {
+  return ["type", ...Object.keys(fields).map((name) => (fields[name]?.presence === "required" ? name : `${name}?`))];
 }
 
 function documentedFields({ properties, required = [] }: DocumentedObject): string[] {
@@ -51,39 +50,36 @@ describe("the AsyncAPI document", () => {
     expect(document.diagnostics.filter(({ severity }) => severity <= 1)).toEqual([]);
   });
 
-  it("knows every frame type that the code reads, and no other", async () => {
+  it("knows every frame that the code reads, field by field, and no other", () => {
     const types = document.fromClient.map(({ type }) => type);
     for (const type of types) {
       const result = parseClientFrame(JSON.stringify({ type }));
       expect(result.ok || result.error.code !== "operation-unknown", type).toBe(true);
     }
-    const source = await protocolSource("frames/client-frame.ts");
-    const declared = [...source.matchAll(/readonly type: "([a-z-]+)"/g)].map((match) => match[1]);
-    // A send to a user has a type of its own once it was read; on the wire it is a send.
-    const onTheWire = declared.map((type) => (type === "send-user" ? "send" : type));
-    expect(types.toSorted()).toEqual(onTheWire.toSorted());
+    expect(document.fromClient.map(({ key, type, payload }) => [key, type, documentedFields(payload)])).toEqual(
+      CLIENT_FRAMES.map(({ message, wireType, fields }) => [message, wireType, describedFields(fields).toSorted()]),
+    );
   });
 
-  it("knows every frame that the code sends, field by field", async () => {
-    const source = await protocolSource("frames/server-frame.ts");
-    const union = source.slice(source.indexOf("export type ServerFrame"), source.indexOf("/**\n * How far"));
-    const declared = union.split(/^ {2}\| /m).slice(1);
-    const fieldsByType = Object.fromEntries(
-      declared.map((body) => [/type: "([a-z-]+)"/.exec(body)?.[1], declaredFields(body)]),
+  it("knows every frame that the code sends, field by field", () => {
+    expect(document.fromServer.map(({ key, type, payload }) => [key, type, documentedFields(payload)])).toEqual(
+      SERVER_FRAMES.map(({ type, fields }) => [type, type, describedFields(fields).toSorted()]),
     );
-    expect(Object.keys(fieldsByType)).toHaveLength(8);
-    expect(
-      Object.fromEntries(document.fromServer.map((message) => [message.type, documentedFields(message.payload)])),
-    ).toEqual(fieldsByType);
-    for (const name of ["Sender", "MemberEntry", "ConnectionLimits"]) {
-      const body = new RegExp(`interface ${name} \\{([^}]*)\\}`).exec(source)?.[1] ?? "";
-      const schema = document.schemas[name];
-      expect(schema === undefined ? [] : documentedFields(schema), name).toEqual(declaredFields(body));
+    expect(document.fromServer).toHaveLength(8);
+    const objects = SERVER_FRAMES.flatMap(({ fields }): Kind<unknown>[] =>
+      Object.values<Fields[string]>(fields).map(({ kind }) => kind.items ?? kind),
+    ).filter((kind) => kind.fields !== undefined);
+    expect(new Set(objects.map(({ schemaName }) => schemaName))).toEqual(
+      new Set(["Sender", "MemberEntry", "ConnectionLimits"]),
+    );
+    for (const { schemaName = "", fields = {} } of objects) {
+      const schema = document.schemas[schemaName];
+      expect(schema === undefined ? [] : documentedFields(schema), schemaName).toEqual(Object.keys(fields).toSorted());
     }
   });
 
   it("has the error codes and close codes of the code", () => {
-    expect(document.errorCodes).toEqual(ERROR_CODES);
+    expect(document.errorCodes).toEqual(CLIENT_ERROR_CODES);
     expect(Object.fromEntries(Object.entries(document.closeCodes).map(([reason, { code }]) => [reason, code]))).toEqual(
       CLOSE_CODES,
     );
@@ -91,9 +87,9 @@ describe("the AsyncAPI document", () => {
       expect(reconnect, reason).toBe(mayReconnect(code));
     }
     const codePattern = new RegExp(String(document.schemas.ErrorCode?.pattern));
-    for (const code of [...Object.keys(ERROR_CODES), ...Object.keys(document.refusals)]) {
+    for (const code of [...Object.keys(CLIENT_ERROR_CODES), ...Object.keys(document.refusals)]) {
       expect(code).toMatch(codePattern);
-      expect(ERROR_CODES).toHaveProperty(code);
+      expect(CLIENT_ERROR_CODES).toHaveProperty(code);
     }
   });
 
@@ -140,26 +136,37 @@ const connection = fc
   )
   .map(([server, incarnation, bits, count]) => `${server}.${incarnation}${bits.toString(36)}${count.toString(36)}`);
 
-function request<T>(type: string, fields: { [K in keyof T]: fc.Arbitrary<T[K]> }, optional: (keyof T)[] = []) {
-  const required = (Object.keys(fields) as (keyof T)[]).filter((key) => !optional.includes(key));
-  return fc
-    .record({ ...fields, ref } as Record<string, fc.Arbitrary<unknown>>, { requiredKeys: required as string[] })
-    .map((record): Record<string, unknown> => ({ ...record, type }));
+/** Values of a kind, told by the name of its schema or else by its JSON type. */
+function valuesOf({ schemaName, schema, fields = {} }: Kind<unknown>): fc.Arbitrary<unknown> {
+  const { minimum, maximum } = schema as { minimum?: number; maximum?: number };
+  const byName: Record<string, fc.Arbitrary<unknown>> = {
+    Name: name,
+    Ref: ref,
+    ConnectionId: connection,
+    Data: fc.jsonValue(),
+    boolean: fc.boolean(),
+    string: fc.string(),
+    number: fc.double({ noNaN: true, noDefaultInfinity: true }),
+  };
+  const values = byName[schemaName ?? String(schema.type)];
+  if (values !== undefined) return values;
+  if (schema.type === "integer") return fc.integer({ min: minimum ?? 0, max: maximum ?? Number.MAX_SAFE_INTEGER });
+  if (schema.type === "object") return fc.record(Object.fromEntries(valuesByField(fields)));
+  throw new Error(`The test makes no values of ${JSON.stringify(schema)}.`);
 }
 
-const requests: readonly fc.Arbitrary<Record<string, unknown>>[] = [
-  request("hello", { version: fc.integer() }),
-  request("join", { room: name }),
-  request("leave", { room: name }),
-  request("publish", { room: name, data: fc.jsonValue(), echo: fc.boolean() }, ["echo"]),
-  request("send", { connection, data: fc.jsonValue() }),
-  request("send", { user: name, data: fc.jsonValue() }),
-  request("members", { room: name, limit: fc.integer({ min: 1, max: 1000 }), cursor: fc.string() }, [
-    "limit",
-    "cursor",
-  ]),
-  request("ping", {}),
-];
+function valuesByField(fields: Fields): (readonly [string, fc.Arbitrary<unknown>])[] {
+  return Object.entries(fields).map(([field, { kind }]) => [field, valuesOf(kind)]);
+}
+
+const requests = CLIENT_FRAMES.map(({ wireType, fields }) => {
+  const described: Fields = fields;
+  return fc
+    .record(Object.fromEntries(valuesByField(described)), {
+      requiredKeys: Object.keys(described).filter((field) => described[field]?.presence === "required"),
+    })
+    .map((record): Record<string, unknown> => ({ ...record, type: wireType }));
+});
 
 const odd = fc.oneof(
   fc.jsonValue({ maxDepth: 1 }),
@@ -196,7 +203,7 @@ const changed = fc
   .tuple(
     fc.oneof(...requests),
     fc.dictionary(
-      fc.constantFrom("type", "version", "room", "data", "echo", "connection", "user", "limit", "cursor", "ref", "x"),
+      fc.constantFrom("type", "x", ...CLIENT_FRAMES.flatMap(({ fields }) => Object.keys(fields))),
       fc.option(odd, { nil: undefined }),
       { minKeys: 1, maxKeys: 3 },
     ),

@@ -1,8 +1,8 @@
 import { type ProtocolDocument, readPage, readProtocolDocument, tableRows } from "@cm/gateway-kit/protocol-document";
 import {
+  CLIENT_ERROR_CODES,
   CLOSE_CODES,
   decodeEnvelope,
-  ERROR_CODES,
   encodeEnvelope,
   MEMBERS_PAGE_DEFAULT,
   MEMBERS_PAGE_MAX,
@@ -28,11 +28,11 @@ describe("docs/protocol.md", () => {
     [page, document] = await Promise.all([readPage("protocol.md"), readProtocolDocument()]);
   });
 
-  it("has every error code once, with its meaning and whether to try again", () => {
+  it("has every error code that a client can be told once, with its meaning and whether to try again", () => {
     const documented = tableRows(page).filter(
       ([code, retry]) => code !== undefined && /^[a-z-]+$/.test(code) && (retry === "yes" || retry === "no"),
     );
-    const expected = Object.entries(ERROR_CODES).map(([code, { retryable, meaning }]) => [
+    const expected = Object.entries(CLIENT_ERROR_CODES).map(([code, { retryable, meaning }]) => [
       code,
       retryable ? "yes" : "no",
       meaning,

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
 import { type GatewayProcess, startGatewayProcess } from "@cm/gateway-kit/processes/gateway-process";
 import { type DocumentedMessage, type ProtocolDocument, readProtocolDocument } from "@cm/gateway-kit/protocol-document";
-import { CLOSE_CODES, ERROR_CODES, encodeEnvelope, encodeUtf8, SUBPROTOCOL } from "@cm/protocol";
+import { CLIENT_ERROR_CODES, CLOSE_CODES, encodeEnvelope, encodeUtf8, SUBPROTOCOL } from "@cm/protocol";
 import { createRedisStore } from "@cm/redis-store";
 import { eventually, freshPrefix } from "@cm/test-kit";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
@@ -238,7 +238,7 @@ describe("the frames of running gateways", () => {
       for (const field of Object.keys(frame))
         expect(message?.payload.properties, String(frame.type)).toHaveProperty(field);
       if (frame.type === "error") {
-        expect(ERROR_CODES).toHaveProperty(String(frame.code));
+        expect(CLIENT_ERROR_CODES).toHaveProperty(String(frame.code));
         expect(frame.retryable).toBe(document.errorCodes[String(frame.code)]?.retryable);
       }
     }

@@ -3,6 +3,7 @@ import {
   ERROR_CODES,
   type ErrorCode,
   encodeServerFrame,
+  isClientErrorCode,
   isCmError,
   type Ref,
   type ServerFrame,
@@ -44,10 +45,14 @@ export class Answers {
     if (ref !== undefined) this.#sendText(encodeServerFrame({ type: "ack", ref, ...more }));
   }
 
-  /** Says that a request was not carried out; details of what is not the client's business go to the log. */
+  /**
+   * Says that a request was not carried out; details of what is not the client's business go
+   * to the log. An error that only programs meet is a fault of the server to a client.
+   */
   refuse(cause: unknown, ref: Ref | undefined): void {
     const error = toCmError(cause, "internal", "The server failed; the fault is logged there.");
-    const { code, retryable } = error;
+    const code = isClientErrorCode(error.code) ? error.code : "internal";
+    const { retryable } = ERROR_CODES[code];
     const isInternal = INTERNAL.has(code);
     if (isInternal) this.#onFault(cause);
     // One that was wrapped here says no more than that.

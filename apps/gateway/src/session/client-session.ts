@@ -43,10 +43,27 @@ const FAULTS_PER_SECOND = 10;
 /** Direct messages that wait for the welcome; more than this in the moment that it takes are refused. */
 const EARLY_MAX = 32;
 
+/** What a client asks once it has said hello. */
+type Request = Exclude<ClientFrame, { type: "hello" }>;
+type RequestOf<T extends Request["type"]> = Extract<Request, { type: T }>;
+
 type SocketLike = Pick<UwsConnection<unknown>, "id" | "userId" | "send" | "enter" | "leave" | "close">;
 
 /** One client's conversation, from hello to close. */
 export class ClientSession {
+  /** What is done about each request of a connection that is registered. */
+  static readonly #handlers: {
+    readonly [T in Request["type"]]: (session: ClientSession, frame: RequestOf<T>) => void;
+  } = {
+    ping: (session, { ref }) => session.#answers.send({ type: "pong" }, ref),
+    join: (session, frame) => session.#join(frame),
+    leave: (session, { room, ref }) => session.#leave(room, ref),
+    publish: (session, frame) => session.#publish(frame),
+    send: (session, frame) => session.#sendToConnection(frame),
+    "send-user": (session, frame) => session.#sendToUser(frame),
+    members: (session, frame) => session.#askMembers(frame),
+  };
+
   readonly #context: SessionContext;
   readonly #socket: SocketLike;
   readonly #from: Sender;
@@ -219,41 +236,12 @@ export class ClientSession {
     for (const early of this.#early.splice(0)) this.#socket.send(early);
   }
 
-  #handle(frame: Exclude<ClientFrame, { type: "hello" }>): void {
-    switch (frame.type) {
-      case "ping":
-        this.#answers.send({ type: "pong" }, frame.ref);
-        break;
-      case "join":
-        this.#join(frame);
-        break;
-      case "leave":
-        this.#leave(frame.room, frame.ref);
-        break;
-      case "publish":
-        this.#publish(frame);
-        break;
-      case "send":
-        this.#direct(
-          (bytes) => this.#context.router.toConnection(frame.connection, bytes),
-          "The connection is not there.",
-          frame,
-        );
-        break;
-      case "send-user":
-        this.#direct((bytes) => this.#context.router.toUser(frame.user, bytes), "The user is not online.", frame);
-        break;
-      case "members": {
-        // Behind a join or leave of the same room that is still under way.
-        const seat = this.#seats.get(frame.room);
-        if (seat?.busy) this.#inRoom(frame.room, seat, frame.ref, () => this.#members(frame));
-        else void this.#answers.wait(frame.ref, () => this.#members(frame));
-        break;
-      }
-    }
+  #handle<T extends Request["type"]>(frame: RequestOf<T>): void {
+    // The compiler does not see that `type` of a frame of type T is T.
+    ClientSession.#handlers[frame.type as T](this, frame);
   }
 
-  #join({ room, since, ref }: ClientFrame & { type: "join" }): void {
+  #join({ room, since, ref }: RequestOf<"join">): void {
     let seat: SessionRoom;
     try {
       seat = this.#seatIn(room);
@@ -359,7 +347,7 @@ export class ClientSession {
     this.#wantedSeats += wanted ? 1 : -1;
   }
 
-  #publish(frame: ClientFrame & { type: "publish" }): void {
+  #publish(frame: RequestOf<"publish">): void {
     const seat = this.#seats.get(frame.room);
     if (seat?.busy) {
       this.#inRoom(frame.room, seat, frame.ref, async () => {
@@ -371,10 +359,7 @@ export class ClientSession {
     }
   }
 
-  #publishFrom(
-    seat: SessionRoom | undefined,
-    { room, data, echo }: ClientFrame & { type: "publish" },
-  ): Promise<unknown> {
+  #publishFrom(seat: SessionRoom | undefined, { room, data, echo }: RequestOf<"publish">): Promise<unknown> {
     if (!seat?.joined) return Promise.reject(new CmError("not-a-member", "Only members publish to a room."));
     let text: string;
     try {
@@ -383,6 +368,18 @@ export class ClientSession {
       return Promise.reject(error);
     }
     return this.#context.router.toRoom(room, text, echo ? undefined : [this.#socket.id]);
+  }
+
+  #sendToConnection(frame: RequestOf<"send">): void {
+    this.#direct(
+      (bytes) => this.#context.router.toConnection(frame.connection, bytes),
+      "The connection is not there.",
+      frame,
+    );
+  }
+
+  #sendToUser(frame: RequestOf<"send-user">): void {
+    this.#direct((bytes) => this.#context.router.toUser(frame.user, bytes), "The user is not online.", frame);
   }
 
   #direct(
@@ -398,7 +395,14 @@ export class ClientSession {
     });
   }
 
-  async #members({ room, limit, cursor, ref }: ClientFrame & { type: "members" }): Promise<void> {
+  #askMembers(frame: RequestOf<"members">): void {
+    // Behind a join or leave of the same room that is still under way.
+    const seat = this.#seats.get(frame.room);
+    if (seat?.busy) this.#inRoom(frame.room, seat, frame.ref, () => this.#members(frame));
+    else void this.#answers.wait(frame.ref, () => this.#members(frame));
+  }
+
+  async #members({ room, limit, cursor, ref }: RequestOf<"members">): Promise<void> {
     const { rooms, membership } = this.#context;
     const [page, total] = await Promise.all([rooms.members(room, { limit, cursor }), rooms.count(room)]);
     // Where the store takes no heartbeats, it leaves out the members of all servers before long,

@@ -1,13 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { isCmError } from "../errors.js";
-import {
-  type ClientFrame,
-  MEMBERS_PAGE_DEFAULT,
-  MEMBERS_PAGE_MAX,
-  parseClientFrame,
-  REF_MAX_LENGTH,
-} from "./client-frame.js";
+import { type ClientFrame, parseClientFrame } from "./client-frame.js";
+import { MEMBERS_PAGE_DEFAULT, MEMBERS_PAGE_MAX } from "./client-frames.js";
+import { REF_MAX_LENGTH } from "./kinds.js";
 
 const CODES = [
   "frame-not-json",

@@ -1,0 +1,211 @@
+import { parseConnectionId } from "../ids.js";
+import { NAME_MAX_BYTES, type NameKind, parseName } from "../names.js";
+import { isRecord } from "../shape.js";
+import type { Fields, Kind, ObjectOf, ReadableKind } from "./field.js";
+
+/** The longest string reference, in UTF-16 code units. */
+export const REF_MAX_LENGTH = 64;
+
+/** A client's own mark on a request, repeated in its answer. */
+export type Ref = string | number;
+
+export const ref: ReadableKind<Ref> = {
+  label: "ref",
+  schemaName: "Ref",
+  schema: {
+    description: `The client's own mark on a request. A string of at most ${REF_MAX_LENGTH} UTF-16 code units, or a finite number.`,
+    type: ["string", "number"],
+    "x-max-utf16-units": REF_MAX_LENGTH,
+  },
+  expects: `a finite number or a string of at most ${REF_MAX_LENGTH} characters`,
+  read: (value) => (isRef(value) ? value : undefined),
+  hasOwnCodes: false,
+};
+
+function isRef(value: unknown): value is Ref {
+  return typeof value === "number"
+    ? Number.isFinite(value)
+    : typeof value === "string" && value.length <= REF_MAX_LENGTH;
+}
+
+/** The name of a room or of a user. Faults: `name-invalid`, `name-too-long`. */
+function name(of: NameKind): ReadableKind<string> {
+  return {
+    label: "name",
+    schemaName: "Name",
+    schema: {
+      description: `A room or user name. Any well-formed text of 1 to ${NAME_MAX_BYTES} bytes in UTF-8; no character is special.`,
+      type: "string",
+      minLength: 1,
+      maxLength: NAME_MAX_BYTES,
+      "x-max-utf8-bytes": NAME_MAX_BYTES,
+      "x-well-formed": true,
+    },
+    expects: "a name",
+    read: (value) => {
+      const result = parseName(value, of);
+      return result.ok ? result.value : result.error;
+    },
+    hasOwnCodes: true,
+  };
+}
+
+export const roomName = name("room");
+export const userName = name("user");
+
+/** The id of a connection. Fault: `id-invalid`. */
+export const connectionId: ReadableKind<string> = {
+  label: "connection id",
+  schemaName: "ConnectionId",
+  schema: {
+    description:
+      "Opaque to clients. The owner's server id, a dot, four characters of incarnation, one of shelf bits, and a counter of at most 2^53 - 1 in base 36 without leading zeros.",
+    type: "string",
+    pattern: "^[A-Za-z0-9_-]{1,64}\\.[a-z0-9]{4}[a-g0-9](0|[1-9a-z][a-z0-9]{0,10})$",
+  },
+  expects: "a connection id",
+  read: (value) => {
+    const result = parseConnectionId(value);
+    // One that parses is a string.
+    return result.ok ? (value as string) : result.error;
+  },
+  hasOwnCodes: true,
+};
+
+export const serverId: Kind<string> = {
+  label: "server id",
+  schemaName: "ServerId",
+  schema: { type: "string", pattern: "^[A-Za-z0-9_-]{1,64}$" },
+};
+
+/** Any JSON value. */
+export const data: ReadableKind<unknown> = {
+  label: "data",
+  schemaName: "Data",
+  schema: { description: "Any JSON value." },
+  expects: "any JSON value",
+  read: (value) => value,
+  hasOwnCodes: false,
+};
+
+export const boolean: ReadableKind<boolean> = {
+  label: "boolean",
+  schema: { type: "boolean" },
+  expects: "true or false",
+  read: (value) => (typeof value === "boolean" ? value : undefined),
+  hasOwnCodes: false,
+};
+
+export const number: ReadableKind<number> = {
+  label: "number",
+  schema: { type: "number" },
+  expects: "a number",
+  read: (value) => (typeof value === "number" ? value : undefined),
+  hasOwnCodes: false,
+};
+
+/** One number and no other. */
+export function constant(value: number): Kind<number> {
+  return { label: "number", schema: { const: value } };
+}
+
+/** A number above zero, whole or not. */
+export const positiveNumber: Kind<number> = { label: "number", schema: { type: "number", exclusiveMinimum: 0 } };
+
+export const string: ReadableKind<string> = {
+  label: "string",
+  schema: { type: "string" },
+  expects: "a string",
+  read: (value) => (typeof value === "string" ? value : undefined),
+  hasOwnCodes: false,
+};
+
+/** A string from the server that names the next page. */
+export const cursor: ReadableKind<string> = { ...string, label: "cursor" };
+
+/** A whole number of at least `minimum`, and of at most `maximum` where there is one. */
+export function integer(minimum: number, maximum?: number): ReadableKind<number> {
+  return {
+    label: "integer",
+    schema: maximum === undefined ? { type: "integer", minimum } : { type: "integer", minimum, maximum },
+    expects: `a whole number from ${minimum}${maximum === undefined ? "" : ` to ${maximum}`}`,
+    read: (value) =>
+      typeof value === "number" && Number.isSafeInteger(value) && value >= minimum && value <= (maximum ?? value)
+        ? value
+        : undefined,
+    hasOwnCodes: false,
+  };
+}
+
+/** One of a few strings. */
+export function oneOf<const T extends string>(schemaName: string, values: readonly T[], description: string): Kind<T> {
+  return {
+    label: values.map((value) => `\`"${value}"\``).join(" or "),
+    schemaName,
+    schema: { description, type: "string", enum: values },
+  };
+}
+
+/** An object that only a server writes. */
+export function object<F extends Fields>(schemaName: string, fields: F, description = ""): Kind<ObjectOf<F>> {
+  return {
+    label: "object",
+    schemaName,
+    schema: description === "" ? { type: "object" } : { description, type: "object" },
+    fields,
+  };
+}
+
+/** An object that a client writes: all of its fields are required, their faults are the object's, and what it holds beside them is dropped. */
+export function readableObject<F extends Fields<ReadableKind<unknown>>>(
+  schemaName: string,
+  fields: F,
+  description: string,
+): ReadableKind<ObjectOf<F>> {
+  const entries = Object.entries(fields);
+  return {
+    ...object(schemaName, fields, description),
+    expects: `an object with ${entries.map(([name, { kind }]) => `${name} (${kind.expects})`).join(" and ")}`,
+    read: (value) => {
+      if (!isRecord(value)) return undefined;
+      const read: Record<string, unknown> = {};
+      for (const [name, { kind }] of entries) {
+        const part = kind.read(value[name]);
+        if (part === undefined) return undefined;
+        read[name] = part;
+      }
+      // Every field was read as what it stands for.
+      return read as ObjectOf<F>;
+    },
+    hasOwnCodes: false,
+  };
+}
+
+/** At most `maxItems` values of one kind. */
+export function arrayOf<T>(items: Kind<T>, maxItems: number): Kind<readonly T[]> {
+  return { label: "array", schema: { type: "array", maxItems }, items };
+}
+
+/** Which history of a recoverable room an offset belongs to. */
+export const epoch: ReadableKind<number> = {
+  ...integer(1, Number.MAX_SAFE_INTEGER),
+  schemaName: "Epoch",
+  schema: {
+    description: "Which history of a recoverable room an offset belongs to.",
+    type: "integer",
+    minimum: 1,
+    maximum: Number.MAX_SAFE_INTEGER,
+  },
+};
+
+/** Position in the history of a recoverable room. */
+export const offset: ReadableKind<number> = {
+  ...integer(0, Number.MAX_SAFE_INTEGER),
+  schemaName: "Offset",
+  schema: {
+    description: "Position in the history of a recoverable room. Messages are numbered from 1.",
+    type: "integer",
+    minimum: 0,
+    maximum: Number.MAX_SAFE_INTEGER,
+  },
+};

@@ -1,0 +1,157 @@
+import type { ClientErrorCode } from "../errors.js";
+import { MEMBERS_PAGE_MAX } from "./client-frames.js";
+import { serverFrame } from "./description.js";
+import { type Kind, type ObjectOf, optional, required } from "./field.js";
+import {
+  arrayOf,
+  boolean,
+  connectionId,
+  constant,
+  cursor,
+  data,
+  epoch,
+  integer,
+  object,
+  offset,
+  oneOf,
+  positiveNumber,
+  ref,
+  roomName,
+  serverId,
+  string,
+  userName,
+} from "./kinds.js";
+
+/** The protocol version that `hello` and `welcome` carry. */
+export const CLIENT_PROTOCOL_VERSION = 1;
+
+const senderFields = { connection: required(connectionId), user: required(userName) };
+
+const memberFields = {
+  connection: required(connectionId),
+  user: required(userName),
+  server: required(serverId, "Id of the server that holds the connection"),
+};
+
+const limitFields = {
+  maxFrameBytes: required(integer(1), "The largest frame that a client may send, in bytes of UTF-8"),
+  maxRooms: required(integer(1), "The most rooms that the connection may be in at a time"),
+  maxRequestsPerSecond: required(positiveNumber, "Sustained requests a second; a burst of twice as many is allowed"),
+  idleTimeoutMs: required(
+    integer(0),
+    "The connection is closed after so long without a frame or pong from the client, in milliseconds",
+  ),
+};
+
+/** Who sent a message. A message from the application itself has no sender. */
+export interface Sender extends ObjectOf<typeof senderFields> {}
+
+/** One member in a `members` frame. `server` is the id of the server that holds the connection. */
+export interface MemberEntry extends ObjectOf<typeof memberFields> {}
+
+/** What the server grants a connection, told in `welcome`; `limitFields` says what each number means. */
+export interface ConnectionLimits extends ObjectOf<typeof limitFields> {}
+
+/**
+ * How far a direct message came by the time of the answer.
+ *
+ * - `delivered`: handed to a socket on this server
+ * - `sent`: handed to the server that owns the connection
+ */
+export type DirectOutcome = "delivered" | "sent";
+
+const sender: Kind<Sender> = object(
+  "Sender",
+  senderFields,
+  "Who sent a message. Absent where the application itself sent it.",
+);
+const memberEntry: Kind<MemberEntry> = object("MemberEntry", memberFields);
+const connectionLimits: Kind<ConnectionLimits> = object("ConnectionLimits", limitFields);
+const outcome: Kind<DirectOutcome> = oneOf(
+  "DirectOutcome",
+  ["delivered", "sent"],
+  "In the answer to `send`. `delivered`: handed to a socket of the answering server. `sent`: handed to the server that owns the connection.",
+);
+const errorCode: Kind<ClientErrorCode> = {
+  label: "string",
+  schemaName: "ErrorCode",
+  schema: {
+    description:
+      "One of the codes of `x-error-codes`. Later servers may know more: treat an unknown code as an error like any other, and look at `retryable`.",
+    type: "string",
+    pattern: "^[a-z]+(-[a-z]+)*$",
+  },
+};
+
+/** Every frame that a server of version 1 sends, in the order of the documents. */
+export const SERVER_FRAMES = [
+  serverFrame("welcome", {
+    version: required(constant(CLIENT_PROTOCOL_VERSION), `\`${CLIENT_PROTOCOL_VERSION}\``),
+    connection: required(connectionId, "This connection"),
+    user: required(userName, "As the server understood it"),
+    server: required(serverId),
+    limits: required(connectionLimits, "See [Limits](#limits)"),
+    ref: optional(ref),
+  }),
+  serverFrame("ack", {
+    ref: required(ref),
+    outcome: optional(outcome, "Only in the answer to `send`"),
+    epoch: optional(epoch, "Only in the answer to `join`, where the room is recoverable: where the room is"),
+    offset: optional(offset, "With `epoch`"),
+    recovered: optional(
+      boolean,
+      "Only in the answer to a `join` with `since`. `true`: all messages after that place follow right behind, in order. `false`: none of them does",
+    ),
+  }),
+  serverFrame(
+    "error",
+    {
+      code: required(errorCode, "See [Errors](#errors)"),
+      message: required(string, "For people; it may change at any time. Programs match on the code"),
+      retryable: required(boolean, "Whether the same request may succeed later, unchanged"),
+      ref: optional(ref),
+    },
+    { name: "reportError", title: "A request without `ref`, or a frame that could not be read, failed" },
+  ),
+  serverFrame(
+    "message",
+    {
+      room: required(roomName),
+      epoch: optional(epoch, "The message's place, where the room is recoverable"),
+      offset: optional(offset, "With `epoch`"),
+      from: optional(
+        sender,
+        "`connection` (connection id) and `user` (name) of the sender. Absent where the application itself sent it",
+      ),
+      data: required(data),
+    },
+    { name: "deliverRoomMessage", title: "A message of a room" },
+  ),
+  serverFrame(
+    "direct",
+    { from: optional(sender, "As in `message`"), data: required(data) },
+    { name: "deliverDirectMessage", title: "A message to this connection or its user" },
+  ),
+  serverFrame("members", {
+    room: required(roomName),
+    members: required(
+      arrayOf(memberEntry, MEMBERS_PAGE_MAX),
+      "Objects with `connection` (connection id), `user` (name) and `server` (server id, the connection's owner)",
+    ),
+    total: required(integer(0), "Living members of the room, on all pages"),
+    cursor: optional(cursor, "Ask with it for the next page; absent on the last one"),
+    ref: optional(ref),
+  }),
+  serverFrame(
+    "gap",
+    {
+      room: required(roomName),
+      missed: optional(
+        integer(1),
+        "At least 1: how many messages are missing; absent where only that some may be missing is known",
+      ),
+    },
+    { name: "reportGap", title: "Messages of a room were lost" },
+  ),
+  serverFrame("pong", { ref: optional(ref) }),
+] as const;
