@@ -3,6 +3,7 @@ import { checkChangesets } from "./changesets.mjs";
 import { cleanEnvironment, localTool, pnpmCommand, runAsProgram, runCommand } from "./command.mjs";
 import { setup } from "./setup.mjs";
 import { checkTarballs } from "./tarballs.mjs";
+import { checkVersioning } from "./versioning.mjs";
 
 /** Each step resolves to whether it passed, after having shown what it found. */
 const STEPS = [
@@ -11,6 +12,7 @@ const STEPS = [
   ["Dependency rule", () => passes(process.execPath, [join("tooling", "dependency-rule", "dist", "main.js")])],
   ["Generated code is current", () => passes(...pnpmCommand(["--filter", "@cm/redis-store", "run", "codegen:check"]))],
   ["Changesets", checkChangesets],
+  ["Versions of the next release (changeset version on a copy)", checkVersioning],
   ["Packages as they would be published (publint, attw)", checkTarballs],
   ["Unused files, exports and dependencies (knip)", () => passes(localTool("knip"), ["--no-progress"])],
 ];
