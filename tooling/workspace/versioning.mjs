@@ -21,8 +21,7 @@ const FOLLOWING_RANGES = new Set(["workspace:^", "workspace:~", "workspace:*"]);
 export async function checkVersioning() {
   const { faults, versions } = await tryVersioning();
   for (const fault of faults) console.error(fault);
-  const summary = new Set(Object.values(versions));
-  if (faults.length === 0) console.log(`the next release is ${[...summary].join(", ")}`);
+  if (faults.length === 0) console.log(`the next release is ${Object.values(versions)[0]}`);
   return faults.length === 0;
 }
 
@@ -56,10 +55,19 @@ function versioningResult(copy) {
   }));
   const manifests = workspacePackages().map(({ dir }) => readManifest(join(copy, dir)));
   const left = changesetFiles(copy).map((file) => `${file} was not consumed`);
+  const versions = Object.fromEntries(published.map(({ name, after }) => [name, after]));
   return {
-    faults: [...left, ...published.flatMap(releaseFaults), ...rangeFaults(manifests)],
-    versions: Object.fromEntries(published.map(({ name, after }) => [name, after])),
+    faults: [...left, ...published.flatMap(releaseFaults), ...groupFaults(versions), ...rangeFaults(manifests)],
+    versions,
   };
+}
+
+/** What is wrong with the versions of packages that are released together, by package name. */
+export function groupFaults(versions) {
+  if (new Set(Object.values(versions)).size === 1) return [];
+  const list = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
+  const remedy = "name each of them under fixed in .changeset/config.json";
+  return [`the packages do not share a version: ${list.join(", ")}; ${remedy}`];
 }
 
 /** What is wrong with one package after versioning. `changelog` is undefined where there is none. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { rangeFaults, releaseFaults, tryVersioning } from "./versioning.mjs";
+import { groupFaults, rangeFaults, releaseFaults, tryVersioning } from "./versioning.mjs";
 import { publishablePackages } from "./workspace.mjs";
 
 const NAMES = publishablePackages().map(({ manifest }) => manifest.name);
@@ -11,6 +11,15 @@ describe("a trial of the next versions", () => {
     expect(faults).toEqual([]);
     expect(Object.keys(versions)).toEqual(NAMES);
     expect(publishablePackages().map(({ manifest }) => manifest.version)).toEqual(before);
+  });
+
+  it("gives all packages one version, a breaking change of one being breaking for all", async () => {
+    const patch = '---\n"@cm/router": patch\n---\n\nText.\n';
+    const breaking = '---\n"@cm/protocol": minor\n---\n\nText.\n';
+    const { faults, versions } = await tryVersioning({ changesets: { "a.md": patch, "b.md": breaking } });
+    expect(faults).toEqual([]);
+    const [major, minor] = publishablePackages()[0].manifest.version.split(".").map(Number);
+    expect(versions).toEqual(Object.fromEntries(NAMES.map((name) => [name, `${major}.${minor + 1}.0`])));
   });
 
   it("passes when no changeset is there, as right after a release", async () => {
@@ -43,6 +52,13 @@ describe("the versions of a release", () => {
     ["an old changelog", { changelog: "## 0.1.9\n" }, "@cm/router's CHANGELOG.md lacks 0.1.10"],
   ])("with %s are a fault", (_what, change, fault) => {
     expect(releaseFaults({ ...released, ...change })).toEqual([fault]);
+  });
+
+  it("must be the same for all", () => {
+    expect(groupFaults({ "@cm/a": "0.2.0", "@cm/b": "0.2.0" })).toEqual([]);
+    expect(groupFaults({ "@cm/a": "0.2.0", "@cm/b": "0.1.1" })).toEqual([
+      "the packages do not share a version: @cm/a 0.2.0, @cm/b 0.1.1; name each of them under fixed in .changeset/config.json",
+    ]);
   });
 
   it("need ranges that follow the workspace", () => {
