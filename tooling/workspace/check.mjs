@@ -3,6 +3,7 @@ import { checkChangesets } from "./changesets.mjs";
 import { cleanEnvironment, localTool, pnpmCommand, runAsProgram, runCommand } from "./command.mjs";
 import { setup } from "./setup.mjs";
 import { checkTarballs } from "./tarballs.mjs";
+import { checkVersioning } from "./versioning.mjs";
 
 const PROTOCOL_DOCS = join("tooling", "protocol-docs", "generate.mjs");
 
@@ -14,6 +15,7 @@ const STEPS = [
   ["Generated code is current", () => passes(...pnpmCommand(["--filter", "@cm/redis-store", "run", "codegen:check"]))],
   ["Protocol documents are current", () => passes(process.execPath, [PROTOCOL_DOCS, "--check"])],
   ["Changesets", checkChangesets],
+  ["Versions of the next release (changeset version on a copy)", checkVersioning],
   ["Packages as they would be published (publint, attw)", checkTarballs],
   ["Unused files, exports and dependencies (knip)", () => passes(localTool("knip"), ["--no-progress"])],
 ];

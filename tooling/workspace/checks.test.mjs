@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { changesetFaults } from "./changesets.mjs";
-import { tarballFaults } from "./tarballs.mjs";
+import { linkFaults, sourceMapFaults, tarballFaults } from "./tarballs.mjs";
 
 const NAMES = new Set(["@cm/router"]);
 
@@ -53,5 +53,26 @@ describe("a tarball", () => {
 
   it("must not lack its README", () => {
     expect(faultsOf(complete.filter((entry) => entry !== "README.md"))).toEqual(["README.md is missing"]);
+  });
+
+  it("must not lack its changelog once there is one", () => {
+    const entries = complete.map((entry) => `package/${entry}`);
+    expect(tarballFaults(entries, sources, "packages/router", ["CHANGELOG.md"])).toEqual(["CHANGELOG.md is missing"]);
+  });
+
+  it("must not hold source maps whose sources are neither in them nor beside them", () => {
+    const map = { sources: ["../src/room.ts"] };
+    const fault = "dist/room.js.map points at ../src/room.ts, which is not in the tarball";
+    expect(sourceMapFaults("dist/room.js.map", map, new Set())).toEqual([fault]);
+    expect(sourceMapFaults("dist/room.js.map", { ...map, sourcesContent: [null] }, new Set())).toEqual([fault]);
+    expect(sourceMapFaults("dist/room.js.map", { ...map, sourcesContent: ["let a;"] }, new Set())).toEqual([]);
+    expect(sourceMapFaults("dist/room.js.map", map, new Set(["src/room.ts"]))).toEqual([]);
+  });
+
+  it("must not have a README whose links leave it", () => {
+    const readme = "[a](../../docs/bus.md#b), [c](#d), [e](https://example.com), [f](./CHANGELOG.md#g)";
+    expect(linkFaults(readme, new Set(["CHANGELOG.md"]))).toEqual([
+      "README.md links to ../../docs/bus.md#b, which is not in the tarball",
+    ]);
   });
 });

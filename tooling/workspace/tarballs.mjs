@@ -1,9 +1,9 @@
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { localTool, pnpmCommand, runCommand } from "./command.mjs";
+import { join, posix } from "node:path";
+import { localTool, mustRun, pnpmCommand, runCommand } from "./command.mjs";
 import { filesUnder } from "./stamp.mjs";
-import { publishablePackages } from "./workspace.mjs";
+import { publishablePackages, ROOT } from "./workspace.mjs";
 
 /** Packs every published package as a release would, and looks at the tarballs alone. */
 export async function checkTarballs() {
@@ -30,7 +30,11 @@ export async function checkTarballs() {
 async function checkTarball(name, dir, tarball) {
   const listed = await runCommand("tar", ["-tzf", tarball]);
   if (listed.code !== 0) return report(`${name}: tar`, listed.output);
-  const faults = tarballFaults(listed.output.trim().split("\n"), new Set(filesUnder(`${dir}/src`)), dir);
+  const entries = listed.output.trim().split("\n");
+  // Versioning writes the first one.
+  const changelog = existsSync(join(ROOT, dir, "CHANGELOG.md")) ? ["CHANGELOG.md"] : [];
+  const faults = tarballFaults(entries, new Set(filesUnder(`${dir}/src`)), dir, changelog);
+  faults.push(...(await contentFaults(tarball, entries)));
   let passed = faults.length === 0 || report(name, faults.join("\n"));
   for (const [tool, args] of [
     ["publint", ["run", tarball, "--strict"]],
@@ -43,8 +47,40 @@ async function checkTarball(name, dir, tarball) {
   return passed;
 }
 
-/** What should not be in a tarball, or is missing there. */
-export function tarballFaults(entries, sources, dir) {
+/** What is wrong within the files of a tarball that name other files. */
+async function contentFaults(tarball, entries) {
+  const folder = mkdtempSync(join(tmpdir(), "cm-unpacked-"));
+  try {
+    await mustRun("Unpacking", "tar", ["-xzf", tarball, "-C", folder]);
+    const paths = new Set(entries.map((path) => path.replace(/^package\//, "")));
+    const read = (path) => readFileSync(join(folder, "package", path), "utf8");
+    const maps = [...paths].filter((path) => path.endsWith(".map"));
+    return [
+      ...maps.flatMap((path) => sourceMapFaults(path, JSON.parse(read(path)), paths)),
+      ...(paths.has("README.md") ? linkFaults(read("README.md"), paths) : []),
+    ];
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** The sources that a source map neither holds nor finds among the files of its package. */
+export function sourceMapFaults(path, { sources, sourcesContent = [] }, paths) {
+  return sources
+    .filter((source, index) => !sourcesContent[index] && !paths.has(posix.join(posix.dirname(path), source)))
+    .map((source) => `${path} points at ${source}, which is not in the tarball`);
+}
+
+/** The links of a README that lead to no file of its package, and to no address either. */
+export function linkFaults(readme, paths) {
+  return [...readme.matchAll(/\]\(([^)\s]+)\)/g)]
+    .map(([, target]) => target)
+    .filter((target) => !/^(https?:|mailto:|#)/.test(target) && !paths.has(posix.normalize(target.split("#")[0])))
+    .map((target) => `README.md links to ${target}, which is not in the tarball`);
+}
+
+/** What should not be in a tarball, or is missing there; `wanted` is what it needs besides the usual. */
+export function tarballFaults(entries, sources, dir, wanted = []) {
   const faults = [];
   for (const entry of entries.map((path) => path.replace(/^package\//, ""))) {
     if (/\.(test|fixture)\.|\.tsbuildinfo$/.test(entry)) faults.push(`${entry} has no place in a release`);
@@ -53,8 +89,8 @@ export function tarballFaults(entries, sources, dir) {
       faults.push(`${entry} has no source any more; remove ${dir}/dist and build again`);
     }
   }
-  for (const wanted of ["LICENSE", "README.md", "dist/index.js", "dist/index.d.ts"]) {
-    if (!entries.includes(`package/${wanted}`)) faults.push(`${wanted} is missing`);
+  for (const file of ["LICENSE", "README.md", "dist/index.js", "dist/index.d.ts", ...wanted]) {
+    if (!entries.includes(`package/${file}`)) faults.push(`${file} is missing`);
   }
   return faults;
 }

@@ -1,0 +1,25 @@
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { runAsProgram } from "./command.mjs";
+import { SetupError } from "./workspace.mjs";
+
+/** The `prepack` script of every published package: refuses to make a tarball of a package that is not built. */
+await runAsProgram(import.meta.url, () => {
+  const missing = unbuiltFiles(process.cwd());
+  if (missing.length === 0) return;
+  const more = missing.length > 1 ? ` and ${missing.length - 1} more` : "";
+  throw new SetupError(
+    `${process.cwd()} is not built: ${missing[0]}${more} would be missing. Run \`npm run build\` in the workspace's root first.`,
+  );
+});
+
+/** What a build of the package in that folder should have written and has not, as paths within the package. */
+export function unbuiltFiles(folder) {
+  const sources = readdirSync(join(folder, "src"), { recursive: true })
+    .map((file) => file.replaceAll("\\", "/"))
+    .filter((file) => file.endsWith(".ts") && !/\.(test|fixture|d)\.ts$/.test(file));
+  return sources
+    .sort()
+    .flatMap((file) => [".js", ".d.ts"].map((extension) => `dist/${file.slice(0, -".ts".length)}${extension}`))
+    .filter((file) => !existsSync(join(folder, file)));
+}

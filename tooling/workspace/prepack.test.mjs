@@ -1,0 +1,43 @@
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, it, onTestFinished } from "vitest";
+import { runCommand } from "./command.mjs";
+import { unbuiltFiles } from "./prepack.mjs";
+import { publishablePackages, ROOT } from "./workspace.mjs";
+
+const PREPACK = "node ../../tooling/workspace/prepack.mjs";
+
+/** A package with one source file, one test, and these built files. */
+function packageWith(...built) {
+  const folder = mkdtempSync(join(tmpdir(), "cm-prepack-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const prepack = `node ${join(ROOT, "tooling/workspace/prepack.mjs")}`;
+  writeFileSync(join(folder, "package.json"), JSON.stringify({ name: "p", version: "1.0.0", scripts: { prepack } }));
+  for (const part of ["src", "dist"]) mkdirSync(join(folder, part));
+  for (const file of ["src/index.ts", "src/index.test.ts", ...built]) writeFileSync(join(folder, file), "");
+  return folder;
+}
+
+it("every published package asks for its build before it is packed", () => {
+  for (const { dir, manifest } of publishablePackages()) expect(manifest.scripts.prepack, dir).toBe(PREPACK);
+});
+
+it("a package without its build is not packed, and the message says what to run", async () => {
+  const folder = packageWith();
+  const { code, output } = await runCommand("npm", ["pack"], { cwd: folder });
+  expect(code).not.toBe(0);
+  expect(output).toContain("is not built: dist/index.js and 1 more would be missing. Run `npm run build`");
+  expect(readdirSync(folder).filter((file) => file.endsWith(".tgz"))).toEqual([]);
+});
+
+it("a package with its build is packed", async () => {
+  const folder = packageWith("dist/index.js", "dist/index.d.ts");
+  const { code, output } = await runCommand("npm", ["pack"], { cwd: folder });
+  expect(code, output).toBe(0);
+  expect(readdirSync(folder)).toContain("p-1.0.0.tgz");
+});
+
+it("a build that lacks a part counts as none", () => {
+  expect(unbuiltFiles(packageWith("dist/index.js"))).toEqual(["dist/index.d.ts"]);
+});
