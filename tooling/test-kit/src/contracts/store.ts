@@ -1,4 +1,4 @@
-import { type Channel, encodeUtf8, type LinkState, type Store } from "@cm/protocol";
+import { type Channel, encodeUtf8, type History, type LinkState, type Store } from "@cm/protocol";
 import { describe, expect, vi } from "vitest";
 import type { HarnessFactory } from "./harness.js";
 import { bringUp, claimDead, LONG_MS, letDie, outcomeOf, scenarios, type TestServer } from "./scenario.js";
@@ -99,6 +99,17 @@ export function describeStore(name: string, createHarness: HarnessFactory): void
   });
 }
 
+/** Names of the members of a contract that make a call, which leaves out constants such as `partitions`. */
+type CallNames<T> = {
+  [K in keyof T]-?: T[K] extends (...args: never) => Promise<unknown> ? K : never;
+}[keyof T];
+
+/** An entry for each call of a contract: the compiler refuses a table in which one is missing. */
+type CallTable<T> = Readonly<Record<CallNames<T>, () => Promise<unknown>>>;
+
+/** The parts of a store that reach its data. */
+type ContractName = Exclude<keyof Store, "link" | "start" | "close">;
+
 /** Every call of every contract, by name. */
 function callsOf(
   { servers, connections, rooms, users, sessions, bus, history }: Store,
@@ -108,58 +119,84 @@ function callsOf(
   const connectionId = ids.next();
   const member = { connectionId, userId: "ann" };
   const record = { ...member, connectedAt: 1, lastSeen: 1, rooms: [] };
+  const incarnation = { serverId: "dead", incarnation: claim.incarnation };
+  const tables: { readonly [K in Exclude<ContractName, "history">]: CallTable<Store[K]> } = {
+    servers: {
+      acquire: () => servers.acquire(registration, LONG_MS),
+      renew: () => servers.renew(lease, { connections: 0, rooms: 0 }),
+      release: () => servers.release(lease),
+      list: () => servers.list(),
+      snapshot: () => servers.snapshot(),
+      claim: () => servers.claim("dead", "reaper", LONG_MS),
+      unregister: () => servers.unregister(claim),
+      living: () => servers.living(),
+      unknown: () => servers.unknown([incarnation]),
+      claimOrphan: () => servers.claimOrphan(incarnation, LONG_MS),
+    },
+    connections: {
+      put: () => connections.put(lease, [record]),
+      remove: () => connections.remove(lease, [connectionId]),
+      get: () => connections.get(connectionId),
+      renew: () => connections.renew(lease, 0, 1),
+      held: () => connections.held(lease, 0),
+      shelf: () => connections.shelf(claim, 0),
+      clearShelf: () => connections.clearShelf(claim, 0),
+    },
+    rooms: {
+      join: () => rooms.join(lease, "lobby", [member]),
+      leave: () => rooms.leave(lease, "lobby", [member]),
+      update: () => rooms.update(lease, "lobby", [member]),
+      members: () => rooms.members("lobby", { limit: 1 }),
+      count: () => rooms.count("lobby"),
+      countRooms: () => rooms.countRooms(),
+      announce: () => rooms.announce("lobby", LONG_MS),
+      renew: () => rooms.renew(lease, ["lobby"]),
+      evict: () => rooms.evict(claim, "lobby"),
+      held: () => rooms.held(lease, 0),
+      reconcile: () => rooms.reconcile(0),
+    },
+    users: {
+      add: () => users.add(lease, [member]),
+      remove: () => users.remove(lease, [member], { graceMs: 0 }),
+      update: () => users.update(lease, [member]),
+      connectionsOf: () => users.connectionsOf("ann"),
+      states: () => users.states(["ann"]),
+      online: () => users.online({ limit: 1 }),
+      countOnline: () => users.countOnline(),
+      countConnections: () => users.countConnections(),
+      renew: () => users.renew(lease, ["ann"]),
+      evict: () => users.evict(claim, [member]),
+      settle: () => users.settle([0]),
+      held: () => users.held(lease, 0),
+      reconcile: () => users.reconcile(0),
+    },
+    sessions: {
+      get: () => sessions.get("lobby"),
+      transition: () => sessions.transition("lobby", "active"),
+      touch: () => sessions.touch("lobby"),
+      restore: () => sessions.restore(lease, []),
+      count: () => sessions.count(),
+    },
+    bus: {
+      publish: () => bus.publish(ROOM, encodeUtf8("x")),
+      subscribe: () => bus.subscribe(ROOM, () => {}),
+    },
+  };
+  const all: Record<string, Readonly<Record<string, () => Promise<unknown>>>> = { ...tables };
+  if (history !== undefined) all.history = historyCallsOf(history);
+  return Object.fromEntries(
+    Object.entries(all).flatMap(([contract, calls]) =>
+      Object.entries(calls).map(([name, call]) => [`${contract}.${name}`, call] as const),
+    ),
+  );
+}
+
+function historyCallsOf(history: History): CallTable<History> {
   return {
-    "servers.acquire": () => servers.acquire(registration, LONG_MS),
-    "servers.renew": () => servers.renew(lease, { connections: 0, rooms: 0 }),
-    "servers.release": () => servers.release(lease),
-    "servers.list": () => servers.list(),
-    "servers.snapshot": () => servers.snapshot(),
-    "servers.claim": () => servers.claim("dead", "reaper", LONG_MS),
-    "servers.unregister": () => servers.unregister(claim),
-    "connections.put": () => connections.put(lease, [record]),
-    "connections.remove": () => connections.remove(lease, [connectionId]),
-    "connections.get": () => connections.get(connectionId),
-    "connections.renew": () => connections.renew(lease, 0, 1),
-    "connections.held": () => connections.held(lease, 0),
-    "connections.shelf": () => connections.shelf(claim, 0),
-    "connections.clearShelf": () => connections.clearShelf(claim, 0),
-    "rooms.join": () => rooms.join(lease, "lobby", [member]),
-    "rooms.leave": () => rooms.leave(lease, "lobby", [member]),
-    "rooms.update": () => rooms.update(lease, "lobby", [member]),
-    "rooms.members": () => rooms.members("lobby", { limit: 1 }),
-    "rooms.count": () => rooms.count("lobby"),
-    "rooms.countRooms": () => rooms.countRooms(),
-    "rooms.announce": () => rooms.announce("lobby", LONG_MS),
-    "rooms.renew": () => rooms.renew(lease, ["lobby"]),
-    "rooms.evict": () => rooms.evict(claim, "lobby"),
-    "rooms.held": () => rooms.held(lease, 0),
-    "users.add": () => users.add(lease, [member]),
-    "users.remove": () => users.remove(lease, [member], { graceMs: 0 }),
-    "users.update": () => users.update(lease, [member]),
-    "users.connectionsOf": () => users.connectionsOf("ann"),
-    "users.states": () => users.states(["ann"]),
-    "users.online": () => users.online({ limit: 1 }),
-    "users.countOnline": () => users.countOnline(),
-    "users.countConnections": () => users.countConnections(),
-    "users.renew": () => users.renew(lease, ["ann"]),
-    "users.evict": () => users.evict(claim, [member]),
-    "users.settle": () => users.settle([0]),
-    "users.held": () => users.held(lease, 0),
-    "sessions.get": () => sessions.get("lobby"),
-    "sessions.transition": () => sessions.transition("lobby", "active"),
-    "sessions.touch": () => sessions.touch("lobby"),
-    "sessions.restore": () => sessions.restore(lease, []),
-    "sessions.count": () => sessions.count(),
-    "bus.publish": () => bus.publish(ROOM, encodeUtf8("x")),
-    "bus.subscribe": () => bus.subscribe(ROOM, () => {}),
-    ...(history === undefined
-      ? {}
-      : {
-          "history.append": () => history.append("lobby", { before: DOT, after: DOT, sender: SENDER }),
-          "history.since": () => history.since("lobby", { epoch: 1, offset: 0 }, 1),
-          "history.position": () => history.position("lobby"),
-          "history.restart": () =>
-            history.restart("lobby", { epoch: 1, offset: 1 }, { before: new Uint8Array(1), after: new Uint8Array(1) }),
-        }),
+    append: () => history.append("lobby", { before: DOT, after: DOT, sender: SENDER }),
+    since: () => history.since("lobby", { epoch: 1, offset: 0 }, 1),
+    position: () => history.position("lobby"),
+    restart: () =>
+      history.restart("lobby", { epoch: 1, offset: 1 }, { before: new Uint8Array(1), after: new Uint8Array(1) }),
   };
 }
