@@ -162,7 +162,7 @@ class LeasedMembership implements Membership {
       await this.#keeper.start();
     } catch (error) {
       // An earlier process under this id died and nobody has cleaned up after it yet.
-      if (!isCmError(error) || error.details?.expired !== true) throw error;
+      if (!isCmError(error) || error.code !== "server-id-expired") throw error;
       await this.#reaper.reap(this.serverId);
       await this.#keeper.start();
     }

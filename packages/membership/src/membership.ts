@@ -54,8 +54,9 @@ export interface Membership {
    */
   readonly fault: CmError | undefined;
   /**
-   * Takes the lease and begins the heartbeats. Fails with `server-id-taken`,
-   * `layout-mismatch` or `unavailable`.
+   * Takes the lease and begins the heartbeats. Fails with `server-id-taken`
+   * (by a living server), `server-id-expired` (another server is cleaning up after the dead
+   * one that held it), `layout-mismatch` or `unavailable`.
    */
   start(): Promise<void>;
   /** A new connection id of this server. */

@@ -237,8 +237,16 @@ function isSame(left: ServerIncarnation, right: ServerIncarnation): boolean {
 }
 
 function taken(serverId: string, expired: boolean): CmError {
-  const why = expired ? "belongs to a dead server that is not cleaned up yet" : "is held by another living server";
-  return new CmError("server-id-taken", `The server id ${serverId} ${why}.`, { details: { serverId, expired } });
+  const details = { serverId };
+  return expired
+    ? new CmError(
+        "server-id-expired",
+        `The server id ${serverId} belongs to a dead server that is not cleaned up yet.`,
+        {
+          details,
+        },
+      )
+    : new CmError("server-id-taken", `The server id ${serverId} is held by another living server.`, { details });
 }
 
 function lost({ serverId, token }: Lease): CmError {

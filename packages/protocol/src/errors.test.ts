@@ -37,6 +37,7 @@ describe("errors", () => {
       "timeout",
       "lease-lost",
       "server-id-taken",
+      "server-id-expired",
       "server-alive",
     ]);
   });

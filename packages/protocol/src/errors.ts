@@ -32,6 +32,10 @@ export const CLIENT_ERROR_CODES = {
   timeout: { retryable: true, meaning: "No answer came within the deadline." },
   "lease-lost": { retryable: true, meaning: "The server's lease ran out or was taken anew; nothing was written." },
   "server-id-taken": { retryable: true, meaning: "A living server holds this server id." },
+  "server-id-expired": {
+    retryable: true,
+    meaning: "The server that held this id is dead and not cleaned up after yet.",
+  },
   "layout-mismatch": { retryable: false, meaning: "The store holds data of another layout." },
   "store-corrupt": { retryable: false, meaning: "The store holds something else than this project's data there." },
   closed: { retryable: false, meaning: "The object was closed, or never started." },

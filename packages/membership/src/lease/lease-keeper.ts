@@ -202,7 +202,7 @@ export class LeaseKeeper {
     this.#held = false;
     const { servers, registration, ttlMs } = this.#options;
     const lease = await servers.acquire(registration, ttlMs).catch((error: unknown) => {
-      if (isCmError(error) && error.code === "server-id-taken" && error.details?.expired !== true) this.#onTaken(error);
+      if (isCmError(error) && error.code === "server-id-taken") this.#onTaken(error);
       throw error;
     });
     this.#lease = lease;

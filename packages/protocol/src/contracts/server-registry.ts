@@ -96,7 +96,7 @@ export interface RegistrySnapshot {
  *   fails with `server-id-taken`; by the same incarnation it succeeds and draws a
  *   greater token (a server that lost its lease takes it anew).
  * - `acquire` on an id whose earlier incarnation ran out but was not cleaned up fails
- *   with `server-id-taken` too and `details.expired: true`: clean up, then try again.
+ *   with `server-id-expired`: clean up, then try again.
  *   So it does for every incarnation, the same one too, while somebody holds a claim
  *   to clean up: two must not write about one server.
  * - `renew` and `release` work only for the token that the registry holds;
@@ -162,7 +162,7 @@ export interface ServerReaping {
    * The right to remove what an {@link unknown} holder has left in rooms and of users, for a
    * while; `undefined` where the holder is known. Several may have it at once, and it is not
    * to be unregistered. Where the holder comes back all the same, it waits for the end of the right
-   * (`server-id-taken`, as for a claim), and its lease says that it was reaped.
+   * (`server-id-expired`, as for a claim), and its lease says that it was reaped.
    */
   claimOrphan(holder: ServerIncarnation, claimMs: number): Promise<ReapClaim | undefined>;
 }

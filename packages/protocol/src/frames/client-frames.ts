@@ -59,7 +59,7 @@ export const CLIENT_FRAMES = [
         summary: "Answered when nothing that is published from then on can be missed.",
       },
       answer: "ack",
-      errors: ["rooms-limit", "pending-limit", "unavailable", "timeout", "server-id-taken", "internal"],
+      errors: ["rooms-limit", "pending-limit", "unavailable", "timeout", "server-id-taken", "server-id-expired", "internal"],
     },
   ),
   clientFrame(

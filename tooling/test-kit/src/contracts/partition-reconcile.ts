@@ -99,7 +99,7 @@ export function describePartitionReconcile(name: string, createHarness: HarnessF
       expect(claim).toMatchObject({ serverId: "dead", incarnation: dead.registration.incarnation });
       await claimOrphan(store, dead, 4 * SHORT_MS);
       const refused = await store.servers.acquire(dead.registration, LONG_MS).catch((error: unknown) => error);
-      expect(refused).toMatchObject({ code: "server-id-taken", details: { expired: true } });
+      expect(refused).toMatchObject({ code: "server-id-expired" });
       // Others under its id are nobody's ghosts.
       await store.servers.release(await store.servers.acquire({ ...dead.registration, incarnation: "0000" }, LONG_MS));
       await passUntil(

@@ -98,7 +98,7 @@ export function describeServerReaping(name: string, createHarness: HarnessFactor
       await claimDead(harness.store, "dead");
       for (const registration of [server.registration, successorOf("dead")]) {
         const refusal: unknown = await servers.acquire(registration, LONG_MS).catch((error) => error);
-        expect(refusal).toMatchObject({ code: "server-id-taken", details: { expired: true } });
+        expect(refusal).toMatchObject({ code: "server-id-expired" });
       }
       expect(await servers.list()).toEqual([]);
     });
