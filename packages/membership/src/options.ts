@@ -14,6 +14,14 @@ import {
   type UserDirectory,
   type UserUpkeep,
 } from "@cm/protocol";
+import {
+  requireDurationMs,
+  requireFunction,
+  requireMembers,
+  requireOptions,
+  requireText,
+  requireWholeNumber,
+} from "@cm/protocol/options";
 import type { DriftReport } from "./reconcile/drift-report.js";
 
 /** The part of a store that a membership writes to. */
@@ -101,59 +109,65 @@ export interface MembershipOptions {
 /** {@link MembershipOptions} with every default filled in. */
 export type ResolvedMembershipOptions = Required<MembershipOptions>;
 
+const KNOWN: Readonly<Record<keyof MembershipOptions, true>> = {
+  ids: true,
+  store: true,
+  interest: true,
+  host: true,
+  port: true,
+  heartbeatIntervalMs: true,
+  leaseTtlMs: true,
+  connectionTtlMs: true,
+  offlineGraceMs: true,
+  maxMetadataBytes: true,
+  lastSeenOf: true,
+  staleConnectionTimeoutMs: true,
+  cleanupIntervalMs: true,
+  onStale: true,
+  onLeaseTaken: true,
+  reapClaimMs: true,
+  onServersLost: true,
+  onDrift: true,
+  onRestored: true,
+  onError: true,
+  now: true,
+};
+
 /** Fills in the defaults; throws `options-invalid`. */
-export function resolveMembershipOptions(options: MembershipOptions): ResolvedMembershipOptions {
-  const heartbeatIntervalMs = duration("heartbeatIntervalMs", options.heartbeatIntervalMs ?? 30_000, 100);
-  const leaseTtlMs = duration("leaseTtlMs", options.leaseTtlMs ?? 90_000, 200);
-  if (leaseTtlMs <= heartbeatIntervalMs) {
-    throw new CmError("options-invalid", "leaseTtlMs must be greater than heartbeatIntervalMs.", {
-      details: { field: "leaseTtlMs", leaseTtlMs, heartbeatIntervalMs },
-    });
-  }
-  return {
-    ids: options.ids,
-    store: options.store,
-    interest: options.interest,
-    host: options.host ?? "localhost",
-    port: options.port ?? 0,
-    heartbeatIntervalMs,
-    leaseTtlMs,
-    connectionTtlMs: duration("connectionTtlMs", options.connectionTtlMs ?? 3_600_000, 1_000),
-    offlineGraceMs: wholeNumber("offlineGraceMs", options.offlineGraceMs ?? 5_000, 0, 3_600_000),
-    maxMetadataBytes: wholeNumber("maxMetadataBytes", options.maxMetadataBytes ?? 1_024, 0, 65_536),
-    lastSeenOf: options.lastSeenOf ?? (() => undefined),
-    staleConnectionTimeoutMs: duration(
-      "staleConnectionTimeoutMs",
-      options.staleConnectionTimeoutMs ?? 1_800_000,
-      1_000,
-    ),
-    cleanupIntervalMs: duration("cleanupIntervalMs", options.cleanupIntervalMs ?? 300_000, 100),
-    onStale: options.onStale ?? (() => undefined),
-    onLeaseTaken: options.onLeaseTaken ?? (() => undefined),
-    reapClaimMs: wholeNumber(
-      "reapClaimMs",
-      options.reapClaimMs ?? Math.min(30_000, Math.max(1_000, leaseTtlMs)),
-      100,
-      3_600_000,
-    ),
-    onServersLost: options.onServersLost ?? (() => undefined),
-    onDrift: options.onDrift ?? (() => undefined),
-    onRestored: options.onRestored ?? (() => Promise.resolve()),
-    onError: options.onError ?? (() => undefined),
-    now: options.now ?? Date.now,
+export function resolveMembershipOptions(given: MembershipOptions): ResolvedMembershipOptions {
+  const options = requireOptions(given, KNOWN);
+  const { heartbeatIntervalMs = 30_000, leaseTtlMs = 90_000, connectionTtlMs = 3_600_000 } = options;
+  const { offlineGraceMs = 5_000, maxMetadataBytes = 1_024 } = options;
+  const { staleConnectionTimeoutMs = 1_800_000, cleanupIntervalMs = 300_000 } = options;
+  const { reapClaimMs = Math.min(30_000, Math.max(1_000, leaseTtlMs)), host = "localhost", port = 0 } = options;
+  const { lastSeenOf = () => undefined, onStale = () => undefined, onLeaseTaken = () => undefined } = options;
+  const { onServersLost = () => undefined, onDrift = () => undefined, onRestored = async () => undefined } = options;
+  const { onError = () => undefined, now = Date.now } = options;
+  const resolved: ResolvedMembershipOptions = {
+    ids: requireMembers("ids", options.ids, ["next"]),
+    store: requireMembers("store", options.store, ["servers", "connections", "rooms", "users", "link"]),
+    interest: requireMembers("interest", options.interest, ["enter", "exit"]),
+    host: requireText("host", host),
+    port: requireWholeNumber("port", port, { min: 0, max: 65_535 }),
+    heartbeatIntervalMs: requireDurationMs("heartbeatIntervalMs", heartbeatIntervalMs, 100),
+    leaseTtlMs: requireDurationMs("leaseTtlMs", leaseTtlMs, 200),
+    connectionTtlMs: requireDurationMs("connectionTtlMs", connectionTtlMs, 1_000),
+    offlineGraceMs: requireDurationMs("offlineGraceMs", offlineGraceMs, 0, 3_600_000),
+    maxMetadataBytes: requireWholeNumber("maxMetadataBytes", maxMetadataBytes, { min: 0, max: 65_536 }, "bytes"),
+    lastSeenOf: requireFunction("lastSeenOf", lastSeenOf),
+    staleConnectionTimeoutMs: requireDurationMs("staleConnectionTimeoutMs", staleConnectionTimeoutMs, 1_000),
+    cleanupIntervalMs: requireDurationMs("cleanupIntervalMs", cleanupIntervalMs, 100),
+    onStale: requireFunction("onStale", onStale),
+    onLeaseTaken: requireFunction("onLeaseTaken", onLeaseTaken),
+    reapClaimMs: requireDurationMs("reapClaimMs", reapClaimMs, 100, 3_600_000),
+    onServersLost: requireFunction("onServersLost", onServersLost),
+    onDrift: requireFunction("onDrift", onDrift),
+    onRestored: requireFunction("onRestored", onRestored),
+    onError: requireFunction("onError", onError),
+    now: requireFunction("now", now),
   };
-}
-
-/** A day: no interval of a server's life is longer, and timers overflow not far above. */
-const LONGEST_MS = 86_400_000;
-
-function duration(field: string, value: number, min: number): number {
-  return wholeNumber(field, value, min, LONGEST_MS);
-}
-
-function wholeNumber(field: string, value: number, min: number, max: number): number {
-  if (Number.isInteger(value) && value >= min && value <= max) return value;
-  throw new CmError("options-invalid", `${field} must be a whole number from ${min} to ${max}.`, {
-    details: { field, min, max },
+  if (leaseTtlMs > heartbeatIntervalMs) return resolved;
+  throw new CmError("options-invalid", "leaseTtlMs must be greater than heartbeatIntervalMs.", {
+    details: { field: "leaseTtlMs", leaseTtlMs, heartbeatIntervalMs },
   });
 }

@@ -23,11 +23,19 @@ describe("options of a memory store", () => {
     ["onError", { onError: "log" }],
     ["hub", { hub: { now: () => 0 } }],
     ["hub", { hub: null }],
+    ["sessionTtl", { sessionTtl: 1 }],
   ];
 
   it.each(wrong)("are refused with a wrong %s (%#)", (field, options) => {
     expect(() => createMemoryStore(options)).toThrow(
-      expect.objectContaining({ code: "options-invalid", details: { field } }),
+      expect.objectContaining({ code: "options-invalid", details: expect.objectContaining({ field }) }),
+    );
+  });
+
+  it.each([null, 42])("are refused where they are %s", (options) => {
+    // As a program without types would call it.
+    expect(() => createMemoryStore(options as never)).toThrow(
+      expect.objectContaining({ code: "options-invalid", details: { field: "options" } }),
     );
   });
 });

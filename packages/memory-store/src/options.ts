@@ -1,4 +1,12 @@
-import { CmError, type OnError } from "@cm/protocol";
+import type { OnError } from "@cm/protocol";
+import {
+  optionInvalid,
+  requireDurationMs,
+  requireFunction,
+  requireOptions,
+  requireText,
+  requireWholeNumber,
+} from "@cm/protocol/options";
 import type { HistoryLimits } from "./history-table.js";
 import type { LastSeenLimits } from "./last-seen.js";
 import { createMemoryHub, type MemoryHub, type MemoryWorld, worldOf } from "./memory-hub.js";
@@ -44,31 +52,35 @@ export interface ResolvedMemoryStoreOptions {
   readonly onError: OnError;
 }
 
+const KNOWN: Readonly<Record<keyof MemoryStoreOptions, true>> = {
+  hub: true,
+  namespace: true,
+  now: true,
+  lastSeenTtlMs: true,
+  lastSeenMax: true,
+  sessionTtlMs: true,
+  historyMaxMessages: true,
+  historyTtlMs: true,
+  onError: true,
+};
+
 /** Checks the options and fills in what is missing. Throws `options-invalid`. */
-export function resolveMemoryStoreOptions(options: MemoryStoreOptions): ResolvedMemoryStoreOptions {
+export function resolveMemoryStoreOptions(given: MemoryStoreOptions): ResolvedMemoryStoreOptions {
+  const options = requireOptions(given, KNOWN);
   const { hub, namespace = "cm", now, onError = (error) => process.emitWarning(error) } = options;
   const { lastSeenTtlMs = 86_400_000, lastSeenMax = 100_000, sessionTtlMs = 7_200_000 } = options;
   const { historyMaxMessages = 1_000, historyTtlMs = 300_000 } = options;
-  if (typeof namespace !== "string" || namespace.length === 0) throw invalid("namespace", "a non-empty string");
-  if (now !== undefined && typeof now !== "function") throw invalid("now", "a function");
-  if (typeof onError !== "function") throw invalid("onError", "a function");
-  requireWhole("lastSeenTtlMs", lastSeenTtlMs, 0);
-  requireWhole("lastSeenMax", lastSeenMax, 0);
-  requireWhole("sessionTtlMs", sessionTtlMs, 1);
-  requireWhole("historyMaxMessages", historyMaxMessages, 1, 100_000);
-  requireWhole("historyTtlMs", historyTtlMs, 1);
-  if (hub !== undefined && now !== undefined) throw invalid("now", "left out where a hub is given");
+  requireText("namespace", namespace);
+  if (now !== undefined) requireFunction("now", now);
+  requireFunction("onError", onError);
+  requireDurationMs("lastSeenTtlMs", lastSeenTtlMs, 0, Number.MAX_SAFE_INTEGER);
+  requireWholeNumber("lastSeenMax", lastSeenMax, { min: 0, max: Number.MAX_SAFE_INTEGER });
+  requireDurationMs("sessionTtlMs", sessionTtlMs, 1, Number.MAX_SAFE_INTEGER);
+  requireWholeNumber("historyMaxMessages", historyMaxMessages, { min: 1, max: 100_000 });
+  requireDurationMs("historyTtlMs", historyTtlMs, 1, Number.MAX_SAFE_INTEGER);
+  if (hub !== undefined && now !== undefined) throw optionInvalid("now", "left out where a hub is given");
   const world = worldOf(hub === undefined ? createMemoryHub(now === undefined ? {} : { now }) : hub, namespace);
-  if (world === undefined) throw invalid("hub", "a hub made by createMemoryHub");
+  if (world === undefined) throw optionInvalid("hub", "a hub made by createMemoryHub");
   const history = { historyMaxMessages, historyTtlMs };
   return { world, lastSeen: { lastSeenTtlMs, lastSeenMax }, sessionTtlMs, history, onError };
-}
-
-function requireWhole(field: string, value: number, min: number, max = Number.MAX_SAFE_INTEGER): void {
-  if (Number.isSafeInteger(value) && value >= min && value <= max) return;
-  throw invalid(field, max === Number.MAX_SAFE_INTEGER ? `a whole number, ${min} or more` : `from ${min} to ${max}`);
-}
-
-function invalid(field: string, expected: string): CmError {
-  return new CmError("options-invalid", `${field} must be ${expected}.`, { details: { field } });
 }

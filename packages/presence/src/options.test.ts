@@ -9,20 +9,38 @@ describe("the options of presence", () => {
     expect(createPresence(store).stats()).toEqual({ watches: 0, channels: 0, kept: 0 });
   });
 
-  it.each<[string, unknown]>([
-    ["maxWatches", 0],
-    ["maxUsersPerWatch", 1.5],
-    ["maxKept", Number.NaN],
-    ["maxBufferedChanges", -1],
-    ["recheckIntervalMs", 999],
-    ["announceTtlMs", 86_400_001],
-    ["onError", "loud"],
-    ["users", null],
-    ["bus", undefined],
-  ])("are refused with a %s that can't be used", (field, value) => {
+  /** For each option a value that it can't have; the compiler demands every option. */
+  const wrong: Readonly<Record<keyof PresenceOptions, unknown>> = {
+    users: null,
+    rooms: {},
+    bus: undefined,
+    maxWatches: 0,
+    maxUsersPerWatch: 1.5,
+    maxKept: Number.NaN,
+    maxBufferedChanges: -1,
+    recheckIntervalMs: 999,
+    restoreWithinMs: "1s",
+    announceTtlMs: 86_400_001,
+    onError: "loud",
+  };
+
+  it.each(Object.entries(wrong))("are refused with a %s that can't be used", (field, value) => {
     // As a program without types would call it.
     const options = { users: store.users, rooms: store.rooms, bus: store.bus, [field]: value } as PresenceOptions;
     expect(() => createPresence(options)).toThrow(
+      expect.objectContaining({ code: "options-invalid", details: expect.objectContaining({ field }) }),
+    );
+  });
+
+  it.each<[string, unknown]>([
+    ["options", undefined],
+    ["options", null],
+    ["options", 42],
+    ["users", {}],
+    ["maxWatch", { users: store.users, rooms: store.rooms, bus: store.bus, maxWatch: 1 }],
+  ])("are refused with %s where they are %o", (field, options) => {
+    // As a program without types would call it.
+    expect(() => createPresence(options as PresenceOptions)).toThrow(
       expect.objectContaining({ code: "options-invalid", details: expect.objectContaining({ field }) }),
     );
   });

@@ -1,4 +1,11 @@
-import { type Bus, CmError, type OnError, type RoomDirectory, type UserDirectory } from "@cm/protocol";
+import type { Bus, OnError, RoomDirectory, Store, UserDirectory } from "@cm/protocol";
+import {
+  requireDurationMs,
+  requireFunction,
+  requireMembers,
+  requireOptions,
+  requireWholeNumber,
+} from "@cm/protocol/options";
 
 /** The part of a store that presence reads. */
 export interface PresenceStore {
@@ -56,34 +63,47 @@ export interface ResolvedPresenceOptions extends Required<Omit<PresenceOptions, 
   readonly store: PresenceStore;
 }
 
+/** The parts of a store that presence does not read are known, because a store can be handed over as it is. */
+const KNOWN: Readonly<Record<keyof PresenceOptions | keyof Store, true>> = {
+  users: true,
+  rooms: true,
+  bus: true,
+  maxWatches: true,
+  maxUsersPerWatch: true,
+  maxKept: true,
+  maxBufferedChanges: true,
+  recheckIntervalMs: true,
+  restoreWithinMs: true,
+  announceTtlMs: true,
+  onError: true,
+  servers: true,
+  connections: true,
+  sessions: true,
+  history: true,
+  link: true,
+  start: true,
+  close: true,
+};
+
 /** Fills in the defaults; throws `options-invalid`. */
-export function resolvePresenceOptions(options: PresenceOptions): ResolvedPresenceOptions {
-  const { users, rooms, bus, onError = () => undefined } = options;
-  for (const [field, part] of Object.entries({ users, rooms, bus })) {
-    if (typeof part !== "object" || part === null) throw invalid(field, `${field} must be a part of a store.`);
-  }
-  if (typeof onError !== "function") throw invalid("onError", "onError must be a function.");
+export function resolvePresenceOptions(given: PresenceOptions): ResolvedPresenceOptions {
+  const options = requireOptions(given, KNOWN);
+  const { maxWatches = 10_000, maxUsersPerWatch = 1_000, maxKept = 200_000, maxBufferedChanges = 10_000 } = options;
+  const { recheckIntervalMs = 60_000, restoreWithinMs = 35_000, announceTtlMs = 60_000 } = options;
+  const { onError = () => undefined } = options;
   return {
-    store: { users, rooms, bus },
-    maxWatches: wholeNumber("maxWatches", options.maxWatches ?? 10_000, 1, 1_000_000),
-    maxUsersPerWatch: wholeNumber("maxUsersPerWatch", options.maxUsersPerWatch ?? 1_000, 1, 100_000),
-    maxKept: wholeNumber("maxKept", options.maxKept ?? 200_000, 1, 10_000_000),
-    maxBufferedChanges: wholeNumber("maxBufferedChanges", options.maxBufferedChanges ?? 10_000, 1, 1_000_000),
-    recheckIntervalMs: wholeNumber("recheckIntervalMs", options.recheckIntervalMs ?? 60_000, 1_000, LONGEST_MS),
-    restoreWithinMs: wholeNumber("restoreWithinMs", options.restoreWithinMs ?? 35_000, 1_000, LONGEST_MS),
-    announceTtlMs: wholeNumber("announceTtlMs", options.announceTtlMs ?? 60_000, 1_000, LONGEST_MS),
-    onError,
+    store: {
+      users: requireMembers("users", options.users, ["states", "online", "countOnline", "partitionOf"]),
+      rooms: requireMembers("rooms", options.rooms, ["members", "count", "announce"]),
+      bus: requireMembers("bus", options.bus, ["subscribe"]),
+    },
+    maxWatches: requireWholeNumber("maxWatches", maxWatches, { min: 1, max: 1_000_000 }),
+    maxUsersPerWatch: requireWholeNumber("maxUsersPerWatch", maxUsersPerWatch, { min: 1, max: 100_000 }),
+    maxKept: requireWholeNumber("maxKept", maxKept, { min: 1, max: 10_000_000 }),
+    maxBufferedChanges: requireWholeNumber("maxBufferedChanges", maxBufferedChanges, { min: 1, max: 1_000_000 }),
+    recheckIntervalMs: requireDurationMs("recheckIntervalMs", recheckIntervalMs, 1_000),
+    restoreWithinMs: requireDurationMs("restoreWithinMs", restoreWithinMs, 1_000),
+    announceTtlMs: requireDurationMs("announceTtlMs", announceTtlMs, 1_000),
+    onError: requireFunction("onError", onError),
   };
-}
-
-/** A day: timers overflow not far above. */
-const LONGEST_MS = 86_400_000;
-
-function wholeNumber(field: string, value: number, min: number, max: number): number {
-  if (Number.isInteger(value) && value >= min && value <= max) return value;
-  throw invalid(field, `${field} must be a whole number from ${min} to ${max}.`);
-}
-
-function invalid(field: string, message: string): CmError {
-  return new CmError("options-invalid", message, { details: { field } });
 }

@@ -9,6 +9,14 @@ import {
   type ServerRegistry,
   type UserDirectory,
 } from "@cm/protocol";
+import {
+  requireDurationMs,
+  requireFunction,
+  requireMembers,
+  requireOptions,
+  requireText,
+  requireWholeNumber,
+} from "@cm/protocol/options";
 import type { RecoveryLimit } from "./recovery/room-recovery.js";
 import type { RoomOrder, WhileDown } from "./rooms/room-policy.js";
 
@@ -103,51 +111,78 @@ export type ResolvedRouterOptions = Required<Omit<RouterOptions, "servers" | "hi
   readonly history: RouterOptions["history"];
 };
 
+const KNOWN: Readonly<Record<keyof RouterOptions, true>> = {
+  serverId: true,
+  bus: true,
+  users: true,
+  local: true,
+  servers: true,
+  releaseDelayMs: true,
+  maxIdleSubscriptions: true,
+  maxSequencers: true,
+  onGap: true,
+  onServerMessage: true,
+  onControl: true,
+  onQuestion: true,
+  orderOf: true,
+  whileDown: true,
+  isRecoverable: true,
+  history: true,
+  maxPending: true,
+  onError: true,
+};
+
 /** Fills in the defaults; throws `options-invalid` or `id-invalid`. */
-export function resolveRouterOptions(options: RouterOptions): ResolvedRouterOptions {
-  if (options.isRecoverable !== undefined && options.history === undefined) {
+export function resolveRouterOptions(given: RouterOptions): ResolvedRouterOptions {
+  const options = requireOptions(given, KNOWN);
+  const { servers, history, isRecoverable = () => false } = options;
+  const {
+    releaseDelayMs = 5_000,
+    maxIdleSubscriptions = 1_000,
+    maxSequencers = 100_000,
+    maxPending = 10_000,
+  } = options;
+  const { onGap = () => undefined, onServerMessage = () => undefined, onError = () => undefined } = options;
+  const { onControl = refuse, onQuestion = refuse, orderOf = () => "room", whileDown = () => "refuse" } = options;
+  if (options.isRecoverable !== undefined && history === undefined) {
     throw new CmError("options-invalid", "isRecoverable needs a history.", { details: { field: "history" } });
   }
   return {
-    serverId: requireServerId(options.serverId),
-    bus: options.bus,
-    users: options.users,
-    local: options.local,
-    releaseDelayMs: wholeNumber("releaseDelayMs", options.releaseDelayMs ?? 5_000, 0, 600_000),
-    maxIdleSubscriptions: wholeNumber("maxIdleSubscriptions", options.maxIdleSubscriptions ?? 1_000, 0, 1_000_000),
-    maxSequencers: wholeNumber("maxSequencers", options.maxSequencers ?? 100_000, 1, 10_000_000),
-    onGap: options.onGap ?? (() => undefined),
-    onServerMessage: options.onServerMessage ?? (() => undefined),
-    onControl: options.onControl ?? refuse,
-    onQuestion: options.onQuestion ?? refuse,
-    orderOf: options.orderOf ?? (() => "room"),
-    whileDown: options.whileDown ?? (() => "refuse"),
-    maxPending: wholeNumber("maxPending", options.maxPending ?? 10_000, 1, 1_000_000),
-    servers: options.servers,
-    isRecoverable: options.isRecoverable ?? (() => false),
-    history: options.history,
-    onError: options.onError ?? (() => undefined),
+    serverId: requireServerId(requireText("serverId", options.serverId)),
+    bus: requireMembers("bus", options.bus, ["publish", "subscribe"]),
+    users: requireMembers("users", options.users, ["connectionsOf"]),
+    local: requireMembers("local", options.local, ["toRoom", "toConnection", "toUser"]),
+    releaseDelayMs: requireDurationMs("releaseDelayMs", releaseDelayMs, 0, 600_000),
+    maxIdleSubscriptions: requireWholeNumber("maxIdleSubscriptions", maxIdleSubscriptions, { min: 0, max: 1_000_000 }),
+    maxSequencers: requireWholeNumber("maxSequencers", maxSequencers, { min: 1, max: 10_000_000 }),
+    onGap: requireFunction("onGap", onGap),
+    onServerMessage: requireFunction("onServerMessage", onServerMessage),
+    onControl: requireFunction("onControl", onControl),
+    onQuestion: requireFunction("onQuestion", onQuestion),
+    orderOf: requireFunction("orderOf", orderOf),
+    whileDown: requireFunction("whileDown", whileDown),
+    maxPending: requireWholeNumber("maxPending", maxPending, { min: 1, max: 1_000_000 }),
+    servers: servers === undefined ? undefined : requireMembers("servers", servers, ["list", "snapshot"]),
+    isRecoverable: requireFunction("isRecoverable", isRecoverable),
+    history:
+      history === undefined
+        ? undefined
+        : requireMembers("history", history, ["append", "since", "position", "restart", "onProven"]),
+    onError: requireFunction("onError", onError),
   };
 }
 
 /** How long to wait for an answer, in milliseconds. Throws `options-invalid`. */
 export function requireTimeout(field: "confirmMs" | "timeoutMs", value: number): number {
-  return wholeNumber(field, value, 1, 600_000);
+  return requireDurationMs(field, value, 1, 600_000);
 }
 
 /** How much may be recovered at once. Throws `options-invalid`. */
 export function requireRecoveryLimit({ maxMessages, maxBytes }: RecoveryLimit): void {
-  wholeNumber("maxMessages", maxMessages, 1, 10_000);
-  wholeNumber("maxBytes", maxBytes, 1, Number.MAX_SAFE_INTEGER);
+  requireWholeNumber("maxMessages", maxMessages, { min: 1, max: 10_000 });
+  requireWholeNumber("maxBytes", maxBytes, { min: 1, max: Number.MAX_SAFE_INTEGER }, "bytes");
 }
 
 async function refuse(): Promise<never> {
   throw new CmError("operation-unknown", "This server does not do that.");
-}
-
-function wholeNumber(field: string, value: number, min: number, max: number): number {
-  if (Number.isInteger(value) && value >= min && value <= max) return value;
-  throw new CmError("options-invalid", `${field} must be a whole number from ${min} to ${max}.`, {
-    details: { field, min, max },
-  });
 }

@@ -1,0 +1,64 @@
+import { createMemoryStore } from "@cm/memory-store";
+import { createConnectionIdSource } from "@cm/protocol";
+import { describe, expect, it } from "vitest";
+import { createMembership, type MembershipOptions } from "./index.js";
+
+const GOOD: MembershipOptions = {
+  ids: createConnectionIdSource({ serverId: "a" }),
+  store: createMemoryStore(),
+  interest: { enter: async () => undefined, exit: () => undefined },
+};
+
+/** For each option a value that it can't have; the compiler demands every option. */
+const WRONG: Readonly<Record<keyof MembershipOptions, unknown>> = {
+  ids: {},
+  store: { servers: {} },
+  interest: undefined,
+  host: "",
+  port: 65_536,
+  heartbeatIntervalMs: 0,
+  leaseTtlMs: "90s",
+  connectionTtlMs: 999,
+  offlineGraceMs: -1,
+  maxMetadataBytes: 0.5,
+  lastSeenOf: 1,
+  staleConnectionTimeoutMs: null,
+  cleanupIntervalMs: Number.NaN,
+  onStale: {},
+  onLeaseTaken: "log",
+  reapClaimMs: 99,
+  onServersLost: null,
+  onDrift: [],
+  onRestored: true,
+  onError: "log",
+  now: 0,
+};
+
+describe("the options of a membership", () => {
+  it("need ids, a store and an interest alone", () => {
+    expect(createMembership(GOOD).serverId).toBe("a");
+  });
+
+  it.each(Object.entries(WRONG))("are refused with a %s that can't be used", (field, value) => {
+    expectRefusal({ ...GOOD, [field]: value }, field);
+  });
+
+  it.each([undefined, null, 42])("are refused where they are %s", (options) => expectRefusal(options, "options"));
+
+  it("are refused where the needed ones are missing", () => expectRefusal({}, "ids"));
+
+  it("are refused with an unknown name", () => {
+    expectRefusal({ ...GOOD, leaseTtl: 1_000 }, "leaseTtl", /Did you mean leaseTtlMs\?$/);
+  });
+});
+
+/** As a program without types would call it. */
+function expectRefusal(options: unknown, field: string, message = /\.$/): void {
+  expect(() => createMembership(options as MembershipOptions)).toThrow(
+    expect.objectContaining({
+      code: "options-invalid",
+      details: expect.objectContaining({ field }),
+      message: expect.stringMatching(message),
+    }),
+  );
+}

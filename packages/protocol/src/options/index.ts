@@ -1,0 +1,12 @@
+// How this workspace's factories check their options
+export {
+  LONGEST_DURATION_MS,
+  optionInvalid,
+  requireDurationMs,
+  requireFunction,
+  requireMembers,
+  requireOptions,
+  requireText,
+  requireWholeNumber,
+} from "./option-checks.js";
+export type { NumberRange } from "./option-checks.js";

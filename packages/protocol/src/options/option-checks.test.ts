@@ -1,0 +1,84 @@
+import { describe, expect, it } from "vitest";
+import {
+  requireDurationMs,
+  requireFunction,
+  requireMembers,
+  requireOptions,
+  requireText,
+  requireWholeNumber,
+} from "./index.js";
+
+/** A value as a program without types would hand it over. */
+const wild = (value: unknown) => value as never;
+
+const KNOWN = { releaseDelayMs: true, maxPending: true } as const;
+
+/** What a check that fails says: the option, and the sentence. */
+function refusalOf(check: () => unknown): unknown {
+  try {
+    return check();
+  } catch (error) {
+    const { code, message, details } = error as { code: string; message: string; details: { field: string } };
+    return [code, details.field, message];
+  }
+}
+
+describe("a check of options", () => {
+  it("hands back a value that can be used", () => {
+    const options = { maxPending: 1 };
+    const handler = () => 1;
+    expect(requireOptions<{ maxPending?: number; releaseDelayMs?: number }>(options, KNOWN)).toBe(options);
+    expect(requireWholeNumber("n", 3, { min: 3, max: 3 })).toBe(3);
+    expect(requireDurationMs("ttlMs", 86_400_000, 1)).toBe(86_400_000);
+    expect(requireFunction("f", handler)).toBe(handler);
+    expect(requireMembers("o", { handler }, ["handler"])).toEqual({ handler });
+    expect(requireText("t", "x")).toBe("x");
+  });
+
+  it.each([undefined, null, 42, "text"])("refuses %s for options", (options) => {
+    expect(refusalOf(() => requireOptions(wild(options), wild(KNOWN)))).toEqual([
+      "options-invalid",
+      "options",
+      "options must be an object.",
+    ]);
+  });
+
+  it.each([
+    ["releaseDelay", "releaseDelay is not a known option. Did you mean releaseDelayMs?"],
+    ["MaxPending", "MaxPending is not a known option. Did you mean maxPending?"],
+    ["colour", "colour is not a known option."],
+    ["toString", "toString is not a known option."],
+  ])("refuses the unknown name %s and suggests the nearest known one", (field, message) => {
+    const refusal = refusalOf(() => requireOptions<object>({ maxPending: 1, [field]: undefined }, wild(KNOWN)));
+    expect(refusal).toEqual(["options-invalid", field, message]);
+  });
+
+  it.each<[string, () => unknown, string]>([
+    ["text", () => requireWholeNumber("f", wild("1"), { min: 0, max: 9 }), "f must be a whole number, from 0 to 9."],
+    [
+      "a fraction",
+      () => requireWholeNumber("f", 0.5, { min: 0, max: 9 }, "bytes"),
+      "f must be a whole number of bytes, from 0 to 9.",
+    ],
+    [
+      "too much",
+      () => requireDurationMs("f", 86_400_001, 1),
+      "f must be a whole number of milliseconds, from 1 to 86400000.",
+    ],
+    [
+      "too little",
+      () => requireWholeNumber("f", 0, { min: 1, max: Number.MAX_SAFE_INTEGER }),
+      "f must be a whole number, 1 or more.",
+    ],
+    ["no function", () => requireFunction("f", wild("log")), "f must be a function."],
+    ["no object", () => requireMembers<{ a?: object }>("f", wild(null), ["a"]), "f must be an object with a."],
+    [
+      "a part",
+      () => requireMembers<{ a?: object; b?: object }>("f", { a: {} }, ["a", "b"]),
+      "f must be an object with a, b; it lacks b.",
+    ],
+    ["an empty text", () => requireText("f", ""), "f must be a non-empty string."],
+  ])("refuses %s, naming the option, the unit and the range", (_, check, message) => {
+    expect(refusalOf(check)).toEqual(["options-invalid", "f", message]);
+  });
+});

@@ -1,0 +1,107 @@
+import { CmError } from "../errors.js";
+
+/** From where to where a number may be, both included. */
+export interface NumberRange {
+  readonly min: number;
+  readonly max: number;
+}
+
+/** The longest duration by default, in milliseconds: a day. Timers overflow not far above. */
+export const LONGEST_DURATION_MS = 86_400_000;
+
+/**
+ * A refusal of one option: `options-invalid`, whose `details.field` is the option's name as
+ * the caller wrote it. `expected` completes the sentence "The option must be …".
+ */
+export function optionInvalid(
+  field: string,
+  expected: string,
+  details: Readonly<Record<string, unknown>> = {},
+): CmError {
+  return new CmError("options-invalid", `${field} must be ${expected}.`, { details: { field, ...details } });
+}
+
+/**
+ * Takes what a factory was given for its options: an object whose own members are all known.
+ * The table of known names is typed by the options, so that the compiler demands each of them.
+ * Throws `options-invalid`; `details.field` is `options` where it is no object, else the first
+ * unknown name, and `details.nearest` the known name that was probably meant, if any.
+ */
+export function requireOptions<T extends object>(options: T, known: Readonly<Record<keyof T, true>>): T {
+  if (!isObject(options)) throw optionInvalid("options", "an object");
+  for (const field of Object.keys(options)) {
+    if (Object.hasOwn(known, field)) continue;
+    const nearest = nearestOf(field, Object.keys(known));
+    const hint = nearest === undefined ? "" : ` Did you mean ${nearest}?`;
+    throw new CmError("options-invalid", `${field} is not a known option.${hint}`, { details: { field, nearest } });
+  }
+  return options;
+}
+
+/** A whole number within a range. `unit` is a plural noun for the message, such as `bytes`. */
+export function requireWholeNumber(field: string, value: number, { min, max }: NumberRange, unit?: string): number {
+  if (Number.isSafeInteger(value) && value >= min && value <= max) return value;
+  const noun = unit === undefined ? "a whole number" : `a whole number of ${unit}`;
+  const range = max === Number.MAX_SAFE_INTEGER ? `${min} or more` : `from ${min} to ${max}`;
+  throw optionInvalid(field, `${noun}, ${range}`, { min, max });
+}
+
+/** A whole number of milliseconds within a range that ends at a day where nothing else is said. */
+export function requireDurationMs(field: string, value: number, min: number, max = LONGEST_DURATION_MS): number {
+  return requireWholeNumber(field, value, { min, max }, "milliseconds");
+}
+
+/** A function. */
+export function requireFunction<T extends (...args: never) => unknown>(field: string, value: T): T {
+  if (typeof value === "function") return value;
+  throw optionInvalid(field, "a function");
+}
+
+/** An object in which each of the members named is a function or an object. */
+export function requireMembers<T extends object>(field: string, value: T, members: readonly (keyof T & string)[]): T {
+  const names = members.join(", ");
+  if (!isObject(value)) throw optionInvalid(field, `an object with ${names}`);
+  for (const member of members) {
+    const held: unknown = value[member];
+    if (typeof held === "function" || isObject(held)) continue;
+    throw optionInvalid(field, `an object with ${names}; it lacks ${member}`, { member });
+  }
+  return value;
+}
+
+/** A string that is not empty. */
+export function requireText(field: string, value: string): string {
+  if (typeof value === "string" && value.length > 0) return value;
+  throw optionInvalid(field, "a non-empty string");
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
+}
+
+/** The known name with the fewest edits, where these are at most a third of what was written. */
+function nearestOf(written: string, known: readonly string[]): string | undefined {
+  let nearest: string | undefined;
+  let fewest = Math.floor(written.length / 3) + 1;
+  for (const name of known) {
+    const edits = editsBetween(written.toLowerCase(), name.toLowerCase());
+    if (edits >= fewest) continue;
+    fewest = edits;
+    nearest = name;
+  }
+  return nearest;
+}
+
+/** How many letters to insert, remove or replace to make one word of the other (Levenshtein). */
+function editsBetween(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, i) => i);
+  for (let i = 0; i < from.length; i++) {
+    const next = [i + 1];
+    for (let j = 0; j < to.length; j++) {
+      const replaced = (row[j] ?? 0) + (from[i] === to[j] ? 0 : 1);
+      next.push(Math.min(replaced, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[to.length] ?? 0;
+}
