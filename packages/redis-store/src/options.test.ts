@@ -62,6 +62,12 @@ it.each([
   ["cluster.nodes", { cluster: { nodes: [] } }],
   ["cluster.options.keyPrefix", { cluster: { nodes: [1], options: { redisOptions: { keyPrefix: "x" } } } }],
   ["clients.commands", { clients: {} }],
+  ["historyMaxMessages", { url: URL, historyMaxMessages: 0 }],
+  ["historyTtlMs", { url: URL, historyTtlMs: "5m" }],
+  ["options", undefined],
+  ["options", null],
+  ["options", 42],
+  ["prefixes", { url: URL, prefixes: "cm" }],
 ])("names %s where it refuses %j", (field, options) => {
   expect(refusedField(options)).toBe(field);
 });

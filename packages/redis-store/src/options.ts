@@ -1,4 +1,11 @@
-import { CmError, type OnError } from "@cm/protocol";
+import type { OnError } from "@cm/protocol";
+import {
+  optionInvalid,
+  requireDurationMs,
+  requireFunction,
+  requireOptions,
+  requireWholeNumber,
+} from "@cm/protocol/options";
 import type { Cluster, ClusterNode, ClusterOptions, Redis, RedisOptions } from "ioredis";
 import { parseConnectionUrl } from "./client/connection-url.js";
 
@@ -119,28 +126,56 @@ export interface ResolvedRedisStoreOptions {
 const PREFIX = /^[A-Za-z0-9:_-]{1,64}$/;
 const WAYS = ["url", "node", "sentinel", "cluster", "clients"] as const;
 
+const KNOWN: Readonly<Record<keyof RedisStoreOptions, true>> = {
+  url: true,
+  node: true,
+  sentinel: true,
+  cluster: true,
+  clients: true,
+  prefix: true,
+  partitions: true,
+  connectionTtlMs: true,
+  lastSeenTtlMs: true,
+  sessionTtlMs: true,
+  historyMaxMessages: true,
+  historyTtlMs: true,
+  commandTimeoutMs: true,
+  maxPendingCommands: true,
+  probeIntervalMs: true,
+  probeTimeoutMs: true,
+  startTimeoutMs: true,
+  onError: true,
+};
+
 /** Checks the options and fills in what is missing. Throws `options-invalid`. */
-export function resolveRedisStoreOptions(options: RedisStoreOptions): ResolvedRedisStoreOptions {
+export function resolveRedisStoreOptions(given: RedisStoreOptions): ResolvedRedisStoreOptions {
+  const options = requireOptions(given, KNOWN);
   const { prefix = "cm", onError = (error) => process.emitWarning(error) } = options;
-  if (typeof prefix !== "string" || !PREFIX.test(prefix)) throw invalid("prefix", "1 to 64 of A-Z a-z 0-9 : _ -");
-  if (typeof onError !== "function") throw invalid("onError", "a function");
-  const probeIntervalMs = wholeNumber("probeIntervalMs", options.probeIntervalMs ?? 1_000, 50, 60_000);
-  const probeTimeoutMs = wholeNumber("probeTimeoutMs", options.probeTimeoutMs ?? 3_000, 100, 600_000);
-  if (probeTimeoutMs < probeIntervalMs) throw invalid("probeTimeoutMs", "at least probeIntervalMs");
+  if (typeof prefix !== "string" || !PREFIX.test(prefix)) throw optionInvalid("prefix", "1 to 64 of A-Z a-z 0-9 : _ -");
+  requireFunction("onError", onError);
+  const probeIntervalMs = requireDurationMs("probeIntervalMs", options.probeIntervalMs ?? 1_000, 50, 60_000);
+  const probeTimeoutMs = requireDurationMs("probeTimeoutMs", options.probeTimeoutMs ?? 3_000, 100, 600_000);
+  if (probeTimeoutMs < probeIntervalMs) throw optionInvalid("probeTimeoutMs", "at least probeIntervalMs");
   return {
     connection: resolveConnection(options),
     prefix,
-    partitions: wholeNumber("partitions", options.partitions ?? 256, 1, 16_384),
-    connectionTtlMs: wholeNumber("connectionTtlMs", options.connectionTtlMs ?? 3_600_000, 1_000, 2 ** 40),
-    lastSeenTtlMs: wholeNumber("lastSeenTtlMs", options.lastSeenTtlMs ?? 86_400_000, 0, 2 ** 40),
-    sessionTtlMs: wholeNumber("sessionTtlMs", options.sessionTtlMs ?? 7_200_000, 1_000, 2 ** 40),
-    historyMaxMessages: wholeNumber("historyMaxMessages", options.historyMaxMessages ?? 1_000, 1, 100_000),
-    historyTtlMs: wholeNumber("historyTtlMs", options.historyTtlMs ?? 300_000, 1_000, 2 ** 40),
-    commandTimeoutMs: wholeNumber("commandTimeoutMs", options.commandTimeoutMs ?? 2_000, 50, 60_000),
-    maxPendingCommands: wholeNumber("maxPendingCommands", options.maxPendingCommands ?? 25_000, 100, 1_000_000),
+    partitions: requireWholeNumber("partitions", options.partitions ?? 256, { min: 1, max: 16_384 }),
+    connectionTtlMs: requireDurationMs("connectionTtlMs", options.connectionTtlMs ?? 3_600_000, 1_000, 2 ** 40),
+    lastSeenTtlMs: requireDurationMs("lastSeenTtlMs", options.lastSeenTtlMs ?? 86_400_000, 0, 2 ** 40),
+    sessionTtlMs: requireDurationMs("sessionTtlMs", options.sessionTtlMs ?? 7_200_000, 1_000, 2 ** 40),
+    historyMaxMessages: requireWholeNumber("historyMaxMessages", options.historyMaxMessages ?? 1_000, {
+      min: 1,
+      max: 100_000,
+    }),
+    historyTtlMs: requireDurationMs("historyTtlMs", options.historyTtlMs ?? 300_000, 1_000, 2 ** 40),
+    commandTimeoutMs: requireDurationMs("commandTimeoutMs", options.commandTimeoutMs ?? 2_000, 50, 60_000),
+    maxPendingCommands: requireWholeNumber("maxPendingCommands", options.maxPendingCommands ?? 25_000, {
+      min: 100,
+      max: 1_000_000,
+    }),
     probeIntervalMs,
     probeTimeoutMs,
-    startTimeoutMs: wholeNumber("startTimeoutMs", options.startTimeoutMs ?? 10_000, 50, 600_000),
+    startTimeoutMs: requireDurationMs("startTimeoutMs", options.startTimeoutMs ?? 10_000, 50, 600_000),
     onError,
   };
 }
@@ -148,27 +183,28 @@ export function resolveRedisStoreOptions(options: RedisStoreOptions): ResolvedRe
 function resolveConnection(options: RedisStoreOptions): RedisConnection {
   const ways = WAYS.filter((way) => options[way] !== undefined);
   if (ways.length !== 1)
-    throw invalid("url", `given, or one of node, sentinel, cluster and clients (given: ${ways.length})`);
+    throw optionInvalid("url", `given, or one of node, sentinel, cluster and clients (given: ${ways.length})`);
   const { url, node, sentinel, cluster, clients } = options;
   if (url !== undefined) return fromUrl(url);
   if (clients !== undefined) return { kind: "clients", clients: checkClients(clients) };
   if (cluster !== undefined) {
     const { nodes, options: clusterOptions = {} } = cluster;
-    if (!Array.isArray(nodes) || nodes.length === 0) throw invalid("cluster.nodes", "a list of at least one node");
+    if (!Array.isArray(nodes) || nodes.length === 0)
+      throw optionInvalid("cluster.nodes", "a list of at least one node");
     refuseKeyPrefix("cluster.options", clusterOptions.keyPrefix ?? clusterOptions.redisOptions?.keyPrefix);
     return { kind: "cluster", nodes: [...nodes], options: clusterOptions };
   }
   if (sentinel !== undefined && (!Array.isArray(sentinel.sentinels) || sentinel.sentinels.length === 0)) {
-    throw invalid("sentinel.sentinels", "a list of at least one address");
+    throw optionInvalid("sentinel.sentinels", "a list of at least one address");
   }
-  if (sentinel !== undefined && !sentinel.name) throw invalid("sentinel.name", "the master's name");
+  if (sentinel !== undefined && !sentinel.name) throw optionInvalid("sentinel.name", "the master's name");
   const redisOptions = node ?? sentinel ?? {};
   refuseKeyPrefix(node === undefined ? "sentinel" : "node", redisOptions.keyPrefix);
   return { kind: "redis", options: redisOptions };
 }
 
 function fromUrl(url: unknown): RedisConnection {
-  if (typeof url !== "string") throw invalid("url", "a string");
+  if (typeof url !== "string") throw optionInvalid("url", "a string");
   const { kind, addresses, tls, username, password, db, masterName } = parseConnectionUrl(url);
   const access: RedisOptions = {
     ...(username === undefined ? {} : { username }),
@@ -186,11 +222,11 @@ function fromUrl(url: unknown): RedisConnection {
 
 function checkClients(clients: RedisClients): RedisClients {
   const { commands, subscriber } = clients;
-  if (typeof commands?.call !== "function") throw invalid("clients.commands", "a client of ioredis");
+  if (typeof commands?.call !== "function") throw optionInvalid("clients.commands", "a client of ioredis");
   if ("slots" in commands) {
-    if (subscriber !== undefined) throw invalid("clients.subscriber", "left out for a Cluster");
+    if (subscriber !== undefined) throw optionInvalid("clients.subscriber", "left out for a Cluster");
   } else if (typeof subscriber?.subscribe !== "function" || Object.is(subscriber, commands)) {
-    throw invalid("clients.subscriber", "another client of ioredis");
+    throw optionInvalid("clients.subscriber", "another client of ioredis");
   }
   refuseKeyPrefix("clients.commands", commands.options.keyPrefix);
   refuseKeyPrefix("clients.subscriber", subscriber?.options.keyPrefix);
@@ -199,16 +235,5 @@ function checkClients(clients: RedisClients): RedisClients {
 
 /** It would change keys but not what scripts and subscribers compare them with. */
 function refuseKeyPrefix(field: string, keyPrefix: unknown): void {
-  if (keyPrefix !== undefined && keyPrefix !== "") throw invalid(`${field}.keyPrefix`, "left out; use prefix");
-}
-
-function wholeNumber(field: string, value: number, least: number, most: number): number {
-  if (!Number.isInteger(value) || value < least || value > most) {
-    throw invalid(field, `a whole number from ${least} to ${most}`);
-  }
-  return value;
-}
-
-function invalid(field: string, expected: string): CmError {
-  return new CmError("options-invalid", `${field} must be ${expected}.`, { details: { field } });
+  if (keyPrefix !== undefined && keyPrefix !== "") throw optionInvalid(`${field}.keyPrefix`, "left out; use prefix");
 }

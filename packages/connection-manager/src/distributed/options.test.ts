@@ -84,6 +84,7 @@ describe("the options", () => {
     ["verifyToken", { verifyToken: true as unknown as () => boolean }],
     ["announceDepartures", { announceDepartures: "no" as unknown as boolean }],
     ["onGap", { onGap: 1 as unknown as () => void }],
+    ["heartbeatTtl", { heartbeatTtl: 90 }],
   ])("refuse a %s that can't be used", async (field, options) => {
     await expect(createDistributedConnectionManager(new LocalSockets(), { store, ...options })).rejects.toMatchObject({
       code: "options-invalid",

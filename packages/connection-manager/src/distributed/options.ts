@@ -1,6 +1,13 @@
 import type { CmError, OnError, Store } from "@cm/protocol";
+import {
+  LONGEST_DURATION_MS,
+  optionInvalid,
+  requireDurationMs,
+  requireFunction,
+  requireOptions,
+  requireWholeNumber,
+} from "@cm/protocol/options";
 import type { Gap } from "@cm/router";
-import { invalid } from "../node/options.js";
 
 /**
  * Says whether the token lets the socket be the user's. What it throws fails the
@@ -76,39 +83,68 @@ export interface ResolvedDistributedOptions<S> {
   readonly onError: OnError;
 }
 
-/** A day: timers overflow not far above. */
-const LONGEST_MS = 86_400_000;
+const KNOWN: Readonly<Record<keyof DistributedConnectionManagerOptions, true>> = {
+  redisUrl: true,
+  store: true,
+  prefix: true,
+  serverId: true,
+  serverHost: true,
+  serverPort: true,
+  heartbeatInterval: true,
+  heartbeatTTL: true,
+  staleConnectionTimeout: true,
+  cleanupInterval: true,
+  verifyToken: true,
+  announceDepartures: true,
+  maxMessageBytes: true,
+  onGap: true,
+  onError: true,
+  onWarning: true,
+};
 
 /** Fills in the defaults and gives warnings; throws `options-invalid`. */
 export function resolveDistributedOptions<S>(
-  options: DistributedConnectionManagerOptions<S>,
+  given: DistributedConnectionManagerOptions<S>,
 ): ResolvedDistributedOptions<S> {
-  if (typeof options !== "object" || options === null) throw invalid("options", "an object");
+  const options = requireOptions(given, KNOWN);
   const { redisUrl, store, verifyToken } = options;
-  if (redisUrl !== undefined && store !== undefined) throw invalid("redisUrl", "left out where a store is given");
-  if (redisUrl !== undefined && typeof redisUrl !== "string") throw invalid("redisUrl", "a string");
-  const onWarning = callable("onWarning", options.onWarning ?? ((warning: string) => process.emitWarning(warning)));
+  if (redisUrl !== undefined && store !== undefined) throw optionInvalid("redisUrl", "left out where a store is given");
+  if (redisUrl !== undefined && typeof redisUrl !== "string") throw optionInvalid("redisUrl", "a string");
+  const onWarning = requireFunction(
+    "onWarning",
+    options.onWarning ?? ((warning: string) => process.emitWarning(warning)),
+  );
   const resolved: ResolvedDistributedOptions<S> = {
     redisUrl,
     store,
     prefix: options.prefix,
     serverId: options.serverId,
     serverHost: text("serverHost", options.serverHost ?? "localhost"),
-    serverPort: whole("serverPort", options.serverPort ?? 0, 0, 65_535),
-    heartbeatIntervalMs: whole("heartbeatInterval", options.heartbeatInterval ?? 30_000, 100, 3_600_000),
+    serverPort: requireWholeNumber("serverPort", options.serverPort ?? 0, { min: 0, max: 65_535 }),
+    heartbeatIntervalMs: requireDurationMs("heartbeatInterval", options.heartbeatInterval ?? 30_000, 100, 3_600_000),
     heartbeatTtlMs: seconds("heartbeatTTL", options.heartbeatTTL ?? 90),
-    staleConnectionTimeoutMs: whole(
+    staleConnectionTimeoutMs: requireDurationMs(
       "staleConnectionTimeout",
       options.staleConnectionTimeout ?? 1_800_000,
       1_000,
-      LONGEST_MS,
+      LONGEST_DURATION_MS,
     ),
-    cleanupIntervalMs: whole("cleanupInterval", options.cleanupInterval ?? 300_000, 100, LONGEST_MS),
-    verifyToken: verifyToken === undefined ? undefined : callable("verifyToken", verifyToken),
+    cleanupIntervalMs: requireDurationMs(
+      "cleanupInterval",
+      options.cleanupInterval ?? 300_000,
+      100,
+      LONGEST_DURATION_MS,
+    ),
+    verifyToken: verifyToken === undefined ? undefined : requireFunction("verifyToken", verifyToken),
     announceDepartures: flag("announceDepartures", options.announceDepartures ?? true),
-    maxMessageBytes: whole("maxMessageBytes", options.maxMessageBytes ?? 65_536, 1, 16_777_216),
-    onGap: callable("onGap", options.onGap ?? (() => undefined)),
-    onError: callable("onError", options.onError ?? ((error: CmError) => process.emitWarning(error))),
+    maxMessageBytes: requireWholeNumber(
+      "maxMessageBytes",
+      options.maxMessageBytes ?? 65_536,
+      { min: 1, max: 16_777_216 },
+      "bytes",
+    ),
+    onGap: requireFunction("onGap", options.onGap ?? (() => undefined)),
+    onError: requireFunction("onError", options.onError ?? ((error: CmError) => process.emitWarning(error))),
   };
   requireLease(resolved, onWarning);
   if (redisUrl === undefined && store === undefined) {
@@ -122,7 +158,7 @@ function requireLease<S>(
   onWarning: (warning: string) => void,
 ): void {
   if (heartbeatTtlMs <= heartbeatIntervalMs) {
-    throw invalid("heartbeatTTL", "longer, in seconds, than heartbeatInterval is in milliseconds");
+    throw optionInvalid("heartbeatTTL", "longer, in seconds, than heartbeatInterval is in milliseconds");
   }
   if (heartbeatTtlMs > 2 * heartbeatIntervalMs) return;
   onWarning(
@@ -131,28 +167,18 @@ function requireLease<S>(
   );
 }
 
-function whole(field: string, value: unknown, min: number, max: number): number {
-  if (typeof value === "number" && Number.isInteger(value) && value >= min && value <= max) return value;
-  throw invalid(field, `a whole number from ${min} to ${max}`);
-}
-
 /** Seconds, to the millisecond, as milliseconds. */
 function seconds(field: string, value: unknown): number {
-  if (typeof value === "number" && value >= 0.2 && value <= LONGEST_MS / 1000) return Math.round(value * 1000);
-  throw invalid(field, `a number of seconds from 0.2 to ${LONGEST_MS / 1000}`);
+  if (typeof value === "number" && value >= 0.2 && value <= LONGEST_DURATION_MS / 1000) return Math.round(value * 1000);
+  throw optionInvalid(field, `a number of seconds from 0.2 to ${LONGEST_DURATION_MS / 1000}`);
 }
 
 function flag(field: string, value: unknown): boolean {
   if (typeof value === "boolean") return value;
-  throw invalid(field, "true or false");
+  throw optionInvalid(field, "true or false");
 }
 
 function text(field: string, value: unknown): string {
   if (typeof value === "string" && value.length > 0 && value.length <= 255) return value;
-  throw invalid(field, "a string of 1 to 255 characters");
-}
-
-function callable<F extends (...args: never[]) => unknown>(field: string, value: F): F {
-  if (typeof value === "function") return value;
-  throw invalid(field, "a function");
+  throw optionInvalid(field, "a string of 1 to 255 characters");
 }

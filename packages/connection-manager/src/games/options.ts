@@ -1,6 +1,13 @@
 import { isServerId, type OnError, randomBase36, type Store } from "@cm/protocol";
+import {
+  LONGEST_DURATION_MS,
+  optionInvalid,
+  requireDurationMs,
+  requireFunction,
+  requireOptions,
+  requireWholeNumber,
+} from "@cm/protocol/options";
 import type { Gap } from "@cm/router";
-import { invalid } from "../node/options.js";
 
 /** What {@link createConnectionManager} takes. Everything has a default. */
 export interface ConnectionManagerOptions {
@@ -83,25 +90,50 @@ export interface ResolvedConnectionManagerOptions {
   readonly warnings: readonly string[];
 }
 
-/** A day: no interval of a server's life is longer, and timers overflow not far above. */
-const LONGEST_MS = 86_400_000;
+const KNOWN: Readonly<Record<keyof ConnectionManagerOptions, true>> = {
+  redisUrl: true,
+  store: true,
+  serverInstance: true,
+  host: true,
+  port: true,
+  heartbeatInterval: true,
+  heartbeatTTL: true,
+  staleConnectionTimeout: true,
+  cleanupInterval: true,
+  connectionTTL: true,
+  sessionTTL: true,
+  prefix: true,
+  offlineGraceMs: true,
+  maxConnections: true,
+  maxEventBytes: true,
+  onStale: true,
+  onGap: true,
+  onError: true,
+  onWarning: true,
+};
 
 /** Fills in the defaults; throws `options-invalid`. Tells `onWarning` nothing itself. */
-export function resolveConnectionManagerOptions(options: ConnectionManagerOptions): ResolvedConnectionManagerOptions {
-  if (typeof options !== "object" || options === null) throw invalid("options", "an object");
+export function resolveConnectionManagerOptions(given: ConnectionManagerOptions): ResolvedConnectionManagerOptions {
+  const options = requireOptions(given, KNOWN);
   const { serverInstance = `server-${randomBase36(12)}`, host = "localhost", onWarning } = options;
   const { onError = (error) => process.emitWarning(error), onStale = nothing, onGap = nothing } = options;
-  if (!isServerId(serverInstance)) throw invalid("serverInstance", "1 to 64 characters of A-Z, a-z, 0-9, _ and -");
+  if (!isServerId(serverInstance))
+    throw optionInvalid("serverInstance", "1 to 64 characters of A-Z, a-z, 0-9, _ and -");
   if (typeof host !== "string" || host.length === 0 || host.length > 255) {
-    throw invalid("host", "a string of 1 to 255 characters");
+    throw optionInvalid("host", "a string of 1 to 255 characters");
   }
   for (const [field, value] of Object.entries({ onError, onStale, onGap, onWarning })) {
-    if (value !== undefined && typeof value !== "function") throw invalid(field, "a function");
+    if (value !== undefined) requireFunction(field, value);
   }
-  const heartbeatIntervalMs = wholeNumber("heartbeatInterval", options.heartbeatInterval ?? 30_000, 100, LONGEST_MS);
-  const leaseTtlMs = seconds("heartbeatTTL", options.heartbeatTTL ?? 60, 0.2, LONGEST_MS / 1_000);
+  const heartbeatIntervalMs = requireDurationMs(
+    "heartbeatInterval",
+    options.heartbeatInterval ?? 30_000,
+    100,
+    LONGEST_DURATION_MS,
+  );
+  const leaseTtlMs = seconds("heartbeatTTL", options.heartbeatTTL ?? 60, 0.2, LONGEST_DURATION_MS / 1_000);
   if (leaseTtlMs <= heartbeatIntervalMs) {
-    throw invalid("heartbeatTTL", `more than the heartbeat interval (${heartbeatIntervalMs} ms)`);
+    throw optionInvalid("heartbeatTTL", `more than the heartbeat interval (${heartbeatIntervalMs} ms)`);
   }
   const isChosen = options.heartbeatInterval !== undefined || options.heartbeatTTL !== undefined;
   const isTight = isChosen && leaseTtlMs <= 2 * heartbeatIntervalMs;
@@ -110,22 +142,32 @@ export function resolveConnectionManagerOptions(options: ConnectionManagerOption
     store: options.store,
     serverInstance,
     host,
-    port: wholeNumber("port", options.port ?? 0, 0, 65_535),
+    port: requireWholeNumber("port", options.port ?? 0, { min: 0, max: 65_535 }),
     heartbeatIntervalMs,
     leaseTtlMs,
-    staleConnectionTimeoutMs: wholeNumber(
+    staleConnectionTimeoutMs: requireDurationMs(
       "staleConnectionTimeout",
       options.staleConnectionTimeout ?? 1_800_000,
       1_000,
-      LONGEST_MS,
+      LONGEST_DURATION_MS,
     ),
-    cleanupIntervalMs: wholeNumber("cleanupInterval", options.cleanupInterval ?? 300_000, 100, LONGEST_MS),
-    connectionTtlMs: seconds("connectionTTL", options.connectionTTL ?? 3_600, 1, LONGEST_MS / 1_000),
+    cleanupIntervalMs: requireDurationMs(
+      "cleanupInterval",
+      options.cleanupInterval ?? 300_000,
+      100,
+      LONGEST_DURATION_MS,
+    ),
+    connectionTtlMs: seconds("connectionTTL", options.connectionTTL ?? 3_600, 1, LONGEST_DURATION_MS / 1_000),
     sessionTtlMs: seconds("sessionTTL", options.sessionTTL ?? 7_200, 1, 2 ** 30),
     prefix: options.prefix,
-    offlineGraceMs: wholeNumber("offlineGraceMs", options.offlineGraceMs ?? 5_000, 0, 3_600_000),
-    maxConnections: wholeNumber("maxConnections", options.maxConnections ?? 10_000, 1, 10_000_000),
-    maxEventBytes: wholeNumber("maxEventBytes", options.maxEventBytes ?? 65_536, 64, 16_777_216),
+    offlineGraceMs: requireDurationMs("offlineGraceMs", options.offlineGraceMs ?? 5_000, 0, 3_600_000),
+    maxConnections: requireWholeNumber("maxConnections", options.maxConnections ?? 10_000, { min: 1, max: 10_000_000 }),
+    maxEventBytes: requireWholeNumber(
+      "maxEventBytes",
+      options.maxEventBytes ?? 65_536,
+      { min: 64, max: 16_777_216 },
+      "bytes",
+    ),
     onStale,
     onGap,
     onError,
@@ -142,10 +184,5 @@ function nothing(): void {}
 /** In milliseconds. */
 function seconds(field: string, value: number, min: number, max: number): number {
   if (typeof value === "number" && value >= min && value <= max) return Math.round(value * 1_000);
-  throw invalid(field, `a number of seconds from ${min} to ${max}`);
-}
-
-function wholeNumber(field: string, value: number, min: number, max: number): number {
-  if (Number.isInteger(value) && value >= min && value <= max) return value;
-  throw invalid(field, `a whole number from ${min} to ${max}`);
+  throw optionInvalid(field, `a number of seconds from ${min} to ${max}`);
 }
