@@ -203,6 +203,20 @@ function resolveConnection(options: RedisStoreOptions): RedisConnection {
   return { kind: "redis", options: redisOptions };
 }
 
+/** The number of the database that keys are in; a Cluster has 0 only. */
+export function databaseOf(connection: RedisConnection): number {
+  switch (connection.kind) {
+    case "redis":
+      return connection.options.db ?? 0;
+    case "cluster":
+      return 0;
+    case "clients": {
+      const { commands } = connection.clients;
+      return "slots" in commands ? 0 : (commands.options.db ?? 0);
+    }
+  }
+}
+
 function fromUrl(url: unknown): RedisConnection {
   if (typeof url !== "string") throw optionInvalid("url", "a string");
   const { kind, addresses, tls, username, password, db, masterName } = parseConnectionUrl(url);

@@ -9,7 +9,12 @@ import { corrupt, storeClosed, toStoreError } from "./errors/store-error.js";
 import { RedisHistory } from "./history/redis-history.js";
 import { Keys } from "./keys/keys.js";
 import { RedisLink } from "./link/redis-link.js";
-import { type RedisStoreOptions, type ResolvedRedisStoreOptions, resolveRedisStoreOptions } from "./options.js";
+import {
+  databaseOf,
+  type RedisStoreOptions,
+  type ResolvedRedisStoreOptions,
+  resolveRedisStoreOptions,
+} from "./options.js";
 import { RedisRoomDirectory } from "./rooms/redis-room-directory.js";
 import { Living } from "./servers/living-servers.js";
 import { RedisServerRegistry } from "./servers/redis-server-registry.js";
@@ -68,7 +73,7 @@ class ConnectedStore implements RedisStore {
 
   constructor(options: ResolvedRedisStoreOptions) {
     this.#options = options;
-    this.#keys = new Keys(options.prefix, options.partitions);
+    this.#keys = new Keys(options.prefix, options.partitions, databaseOf(options.connection));
     this.rooms = this.#rooms();
     this.users = this.#users();
     this.#reports = new FailureReports(options.onError);

@@ -37,7 +37,9 @@ import { partitionOf, partitionTags } from "./partitions.js";
  *
  * Channels: `<prefix>:{r.*}:room:<room>`, `<prefix>:{<serverId>}:server`,
  * `<prefix>:{r.*}:roster:<room>`, `<prefix>:{u.*}:presence:updates` and
- * `<prefix>:{p*}:probe:<id>`.
+ * `<prefix>:{p*}:probe:<id>`. Redis delivers messages across databases, so in database 5
+ * the names of channels begin with `<prefix>:@5` instead; no prefix has an `@`. Scripts
+ * publish a roster's changes under the name of its key, which therefore begins so too.
  */
 export class Keys {
   readonly layout: string;
@@ -50,18 +52,24 @@ export class Keys {
   readonly recentlyGone: string;
   readonly partitions: number;
   readonly #prefix: string;
+  /** What the names of channels begin with. */
+  readonly #channelPrefix: string;
   readonly #roomHeads: readonly string[];
+  readonly #roomChannelHeads: readonly string[];
   readonly #userKeys: readonly UserKeys[];
 
-  constructor(prefix: string, partitions: number) {
+  constructor(prefix: string, partitions: number, database: number) {
     this.#prefix = prefix;
+    this.#channelPrefix = database === 0 ? prefix : `${prefix}:@${database}`;
     this.partitions = partitions;
     this.layout = `${prefix}:layout`;
     this.leases = `${prefix}:{servers}`;
     this.reaped = `${prefix}:{servers}.reaped`;
     this.remains = `${prefix}:{servers}.remains`;
     this.recentlyGone = `${prefix}:{servers}.recently-gone`;
-    this.#roomHeads = partitionTags("r", partitions).map((tag) => `${prefix}:{${tag}}:`);
+    const roomTags = partitionTags("r", partitions);
+    this.#roomHeads = roomTags.map((tag) => `${prefix}:{${tag}}:`);
+    this.#roomChannelHeads = roomTags.map((tag) => `${this.#channelPrefix}:{${tag}}:`);
     this.#userKeys = partitionTags("u", partitions).map((tag) => {
       const head = `${prefix}:{${tag}}:`;
       return {
@@ -71,7 +79,7 @@ export class Keys {
         leaving: `${head}leaving`,
         seen: `${head}seen`,
         version: `${head}version`,
-        channel: `${head}presence:updates`,
+        channel: `${this.#channelPrefix}:{${tag}}:presence:updates`,
       };
     });
   }
@@ -99,7 +107,7 @@ export class Keys {
     return {
       index: `${head}rooms`,
       members: `${head}rooms:${room}`,
-      roster: `${head}roster:${room}`,
+      roster: this.channel({ kind: "roster", name: room }),
       session: `${head}session:${room}`,
       sessions: `${head}sessions`,
       room,
@@ -155,11 +163,11 @@ export class Keys {
   channel({ kind, name }: Channel): string {
     switch (kind) {
       case "room":
-        return `${this.#roomHead(name)}room:${name}`;
+        return `${this.#roomChannelHead(name)}room:${name}`;
       case "server":
-        return `${this.#prefix}:{${name}}:server`;
+        return `${this.#channelPrefix}:{${name}}:server`;
       case "roster":
-        return `${this.#roomHead(name)}roster:${name}`;
+        return `${this.#roomChannelHead(name)}roster:${name}`;
       case "presence":
         return this.userPartition(Number(name)).channel;
     }
@@ -167,11 +175,15 @@ export class Keys {
 
   /** A channel for a store's own probes; each `n` lies in another slot of a Cluster. */
   probe(n: number, id: string): string {
-    return `${this.#prefix}:{p${n}}:probe:${id}`;
+    return `${this.#channelPrefix}:{p${n}}:probe:${id}`;
   }
 
   #roomHead(room: string): string {
     return this.#roomHeads[this.partitionOf(room)] ?? "";
+  }
+
+  #roomChannelHead(room: string): string {
+    return this.#roomChannelHeads[this.partitionOf(room)] ?? "";
   }
 
   #ofPartition<T>(all: readonly T[], partition: number): T {
