@@ -59,7 +59,15 @@ export const CLIENT_FRAMES = [
         summary: "Answered when nothing that is published from then on can be missed.",
       },
       answer: "ack",
-      errors: ["rooms-limit", "pending-limit", "unavailable", "timeout", "server-id-taken", "server-id-expired", "internal"],
+      errors: [
+        "rooms-limit",
+        "pending-limit",
+        "unavailable",
+        "timeout",
+        "server-id-taken",
+        "server-id-expired",
+        "internal",
+      ],
     },
   ),
   clientFrame(
