@@ -33,7 +33,7 @@ export async function measureStatistics(options: FillOptions): Promise<Statistic
         store.users.countOnline(),
         store.users.countConnections(),
         store.rooms.countRooms(),
-        store.sessions.count(),
+        store.roomRecords.count(),
       ]);
     const durations: number[] = [];
     for (let asking = 0; asking < ASKINGS; asking++) {

@@ -242,7 +242,7 @@ class LeasedMembership implements Membership {
     await this.#removals.run({ connection, rooms: this.#forget(connection) });
   }
 
-  async join(connectionId: string, room: string, { session = false }: JoinRoomOptions = {}): Promise<void> {
+  async join(connectionId: string, room: string, { record }: JoinRoomOptions = {}): Promise<void> {
     this.#requireRunning();
     requireName(room, "room");
     const connection = this.#local.require(connectionId);
@@ -251,7 +251,7 @@ class LeasedMembership implements Membership {
     if (connection.rooms.has(room)) return;
     this.#local.enter(connection, room);
     this.#changes.begin(connectionId);
-    const attempt = this.#join(connection, room, session).finally(() => {
+    const attempt = this.#join(connection, room, record).finally(() => {
       this.#changes.end(connectionId);
       if (connection.joining.get(room) === attempt) connection.joining.delete(room);
     });
@@ -268,12 +268,12 @@ class LeasedMembership implements Membership {
     return rooms;
   }
 
-  async #join(connection: LocalConnection, room: string, session: boolean): Promise<void> {
+  async #join(connection: LocalConnection, room: string, record: string | undefined): Promise<void> {
     // Both at once: the join costs one round trip.
     const [live, written] = await Promise.allSettled([
       this.#options.interest.enter(room),
       this.#changes.run(connection.connectionId, () =>
-        this.#keeper.write((lease) => this.#projection.join(lease, connection, room, session)),
+        this.#keeper.write((lease) => this.#projection.join(lease, connection, room, record)),
       ),
     ]);
     const stayed = connection.rooms.has(room);

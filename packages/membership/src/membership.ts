@@ -17,8 +17,8 @@ export interface CloseOptions {
 
 /** How a connection is put into a room. */
 export interface JoinRoomOptions {
-  /** Whether the room is a game, with a session record; see `JoinOptions`. Default `false`. */
-  readonly session?: boolean;
+  /** The first value of a record that the room is to keep; see `JoinOptions`. Default: none is asked for. */
+  readonly record?: string | undefined;
 }
 
 /** What a membership holds now. */

@@ -96,21 +96,25 @@ describe("what a memory store keeps beyond those who put it", () => {
     }
   });
 
-  it("is a game's session for its time to live, renewed by activity", async () => {
-    const { store, clock, ids, lease } = await open({ sessionTtlMs: 1000 });
+  it("is a room's record for its time to live, renewed by activity", async () => {
+    const { store, clock, ids, lease } = await open({ roomRecordTtlMs: 1000 });
     const member = { connectionId: ids.next(), userId: "ann" };
-    const rejoin = () => store.rooms.join(lease, "game", [member], { session: true });
+    const rejoin = () => store.rooms.join(lease, "game", [member], { record: "1" });
     await rejoin();
-    for (const act of [rejoin, () => store.sessions.touch("game"), () => store.sessions.transition("game", "active")]) {
+    const set = async () => {
+      const version = (await store.roomRecords.get("game"))?.version ?? 0;
+      await store.roomRecords.compareAndSet("game", version, "2");
+    };
+    for (const act of [rejoin, () => store.roomRecords.touch("game"), set]) {
       clock.nowMs += 999;
       await act();
     }
     clock.nowMs += 999;
-    expect(await store.sessions.get("game")).toMatchObject({ state: "active" });
+    expect(await store.roomRecords.get("game")).toMatchObject({ value: "2" });
     clock.nowMs += 1;
-    expect([await store.sessions.get("game"), await store.sessions.count()]).toEqual([undefined, 0]);
+    expect([await store.roomRecords.get("game"), await store.roomRecords.count()]).toEqual([undefined, 0]);
     await rejoin();
-    expect(await store.sessions.get("game")).toMatchObject({ state: "waiting", createdAt: clock.nowMs });
+    expect(await store.roomRecords.get("game")).toMatchObject({ value: "1", createdAt: clock.nowMs });
   });
 
   it("forgets rooms that nobody wants announced any more, without being asked", () => {

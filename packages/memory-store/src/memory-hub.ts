@@ -1,9 +1,9 @@
 import { ChannelTable } from "./channel-table.js";
 import { ConnectionTable } from "./connection-table.js";
 import { HistoryTable } from "./history-table.js";
+import { RecordTable } from "./record-table.js";
 import { RoomTable } from "./room-table.js";
 import { ServerTable } from "./server-table.js";
-import { SessionTable } from "./session-table.js";
 import { UserTable } from "./user-table.js";
 
 /** What {@link createMemoryHub} may be told. */
@@ -28,23 +28,23 @@ export class MemoryWorld {
   readonly connections: ConnectionTable;
   readonly rooms: RoomTable;
   readonly users: UserTable;
-  readonly sessions: SessionTable;
+  readonly records: RecordTable;
   readonly channels = new ChannelTable();
   readonly history: HistoryTable;
 
   constructor(now: () => number) {
     this.servers = new ServerTable(now);
     this.connections = new ConnectionTable(this.servers);
-    this.sessions = new SessionTable(this.servers, now);
-    this.rooms = new RoomTable(this.servers, this.sessions, this.channels, now);
+    this.records = new RecordTable(this.servers, now);
+    this.rooms = new RoomTable(this.servers, this.records, this.channels, now);
     this.users = new UserTable(this.servers, this.channels, now);
     this.history = new HistoryTable(this.channels, now);
   }
 
   /** How many things it holds; servers, histories, and what is remembered of users who are offline, left out. */
   get size(): number {
-    const { connections, rooms, users, sessions, channels } = this;
-    return connections.size + rooms.size + rooms.announced + users.size + sessions.size + channels.size;
+    const { connections, rooms, users, records, channels } = this;
+    return connections.size + rooms.size + rooms.announced + users.size + records.size + channels.size;
   }
 }
 

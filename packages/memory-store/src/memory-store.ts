@@ -25,14 +25,14 @@ class MemoryStore implements Store {
   readonly #bus: MemoryBus;
   readonly #world: MemoryWorld;
   readonly #lastSeen: ResolvedMemoryStoreOptions["lastSeen"];
-  readonly #sessionTtlMs: number;
+  readonly #roomRecordTtlMs: number;
   readonly #historyLimits: ResolvedMemoryStoreOptions["history"];
   #closing: Promise<void> | undefined;
 
-  constructor({ world, lastSeen, sessionTtlMs, history, onError }: ResolvedMemoryStoreOptions) {
+  constructor({ world, lastSeen, roomRecordTtlMs, history, onError }: ResolvedMemoryStoreOptions) {
     this.#world = world;
     this.#lastSeen = lastSeen;
-    this.#sessionTtlMs = sessionTtlMs;
+    this.#roomRecordTtlMs = roomRecordTtlMs;
     this.#historyLimits = history;
     this.#bus = new MemoryBus(world, this.#link, (cause) =>
       onError(toCmError(cause, "internal", "A bus handler threw."), { stage: "handler" }),
@@ -64,7 +64,7 @@ class MemoryStore implements Store {
 
   readonly rooms: Store["rooms"] = {
     join: (lease, room, members, options = {}) =>
-      this.#call(({ rooms }) => rooms.join(lease, room, members, options, this.#sessionTtlMs)),
+      this.#call(({ rooms }) => rooms.join(lease, room, members, options, this.#roomRecordTtlMs)),
     leave: (lease, room, members, reason) => this.#call(({ rooms }) => rooms.leave(lease, room, members, reason)),
     update: (lease, room, members) => this.#call(({ rooms }) => rooms.update(lease, room, members)),
     members: (room, page) => this.#call(({ rooms }) => rooms.members(room, page)),
@@ -98,15 +98,16 @@ class MemoryStore implements Store {
     partitionOf,
   };
 
-  readonly sessions: Store["sessions"] = {
-    get: (gameId) => this.#call(({ sessions }) => sessions.get(gameId)),
-    transition: (gameId, to) => this.#call(({ sessions }) => sessions.transition(gameId, to, this.#sessionTtlMs)),
-    touch: (gameId) => this.#call(({ sessions }) => sessions.touch(gameId, this.#sessionTtlMs)),
-    restore: (lease, records) =>
-      this.#call(({ sessions, rooms }) =>
-        sessions.restore(lease, records, this.#sessionTtlMs, (room) => rooms.has(room)),
+  readonly roomRecords: Store["roomRecords"] = {
+    get: (room) => this.#call(({ records }) => records.get(room)),
+    compareAndSet: (room, version, value) =>
+      this.#call(({ records }) => records.compareAndSet(room, version, value, this.#roomRecordTtlMs)),
+    touch: (room) => this.#call(({ records }) => records.touch(room, this.#roomRecordTtlMs)),
+    restore: (lease, lost) =>
+      this.#call(({ records, rooms }) =>
+        records.restore(lease, lost, this.#roomRecordTtlMs, (room) => rooms.has(room)),
       ),
-    count: () => this.#call(({ sessions }) => sessions.size),
+    count: () => this.#call(({ records }) => records.size),
   };
 
   readonly history: History = {

@@ -16,7 +16,7 @@ describe("options of a memory store", () => {
     ["now", { now: () => 0, hub: createMemoryHub() }],
     ["lastSeenTtlMs", { lastSeenTtlMs: -1 }],
     ["lastSeenMax", { lastSeenMax: 0.5 }],
-    ["sessionTtlMs", { sessionTtlMs: 0 }],
+    ["roomRecordTtlMs", { roomRecordTtlMs: 0 }],
     ["historyMaxMessages", { historyMaxMessages: 0 }],
     ["historyMaxMessages", { historyMaxMessages: 100_001 }],
     ["historyTtlMs", { historyTtlMs: 0 }],

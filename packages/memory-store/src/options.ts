@@ -30,8 +30,8 @@ export interface MemoryStoreOptions {
   readonly lastSeenTtlMs?: number;
   /** Of how many users at most; the longest gone are forgotten first. Default 100,000. */
   readonly lastSeenMax?: number;
-  /** How long a game's session lasts without activity, in milliseconds. Default 7,200,000 (2 h). */
-  readonly sessionTtlMs?: number;
+  /** How long a room's record lasts without activity, in milliseconds. Default 7,200,000 (2 h). */
+  readonly roomRecordTtlMs?: number;
   /** The most messages that are kept of a room with recoverable messages, 1 to 100,000. Default 1,000. */
   readonly historyMaxMessages?: number;
   /** How long they are kept after the latest of them, in milliseconds. Default 300,000 (5 min). */
@@ -47,7 +47,7 @@ export interface MemoryStoreOptions {
 export interface ResolvedMemoryStoreOptions {
   readonly world: MemoryWorld;
   readonly lastSeen: LastSeenLimits;
-  readonly sessionTtlMs: number;
+  readonly roomRecordTtlMs: number;
   readonly history: HistoryLimits;
   readonly onError: OnError;
 }
@@ -58,7 +58,7 @@ const KNOWN: Readonly<Record<keyof MemoryStoreOptions, true>> = {
   now: true,
   lastSeenTtlMs: true,
   lastSeenMax: true,
-  sessionTtlMs: true,
+  roomRecordTtlMs: true,
   historyMaxMessages: true,
   historyTtlMs: true,
   onError: true,
@@ -68,19 +68,19 @@ const KNOWN: Readonly<Record<keyof MemoryStoreOptions, true>> = {
 export function resolveMemoryStoreOptions(given: MemoryStoreOptions): ResolvedMemoryStoreOptions {
   const options = requireOptions(given, KNOWN);
   const { hub, namespace = "cm", now, onError = (error) => process.emitWarning(error) } = options;
-  const { lastSeenTtlMs = 86_400_000, lastSeenMax = 100_000, sessionTtlMs = 7_200_000 } = options;
+  const { lastSeenTtlMs = 86_400_000, lastSeenMax = 100_000, roomRecordTtlMs = 7_200_000 } = options;
   const { historyMaxMessages = 1_000, historyTtlMs = 300_000 } = options;
   requireText("namespace", namespace);
   if (now !== undefined) requireFunction("now", now);
   requireFunction("onError", onError);
   requireDurationMs("lastSeenTtlMs", lastSeenTtlMs, 0, Number.MAX_SAFE_INTEGER);
   requireWholeNumber("lastSeenMax", lastSeenMax, { min: 0, max: Number.MAX_SAFE_INTEGER });
-  requireDurationMs("sessionTtlMs", sessionTtlMs, 1, Number.MAX_SAFE_INTEGER);
+  requireDurationMs("roomRecordTtlMs", roomRecordTtlMs, 1, Number.MAX_SAFE_INTEGER);
   requireWholeNumber("historyMaxMessages", historyMaxMessages, { min: 1, max: 100_000 });
   requireDurationMs("historyTtlMs", historyTtlMs, 1, Number.MAX_SAFE_INTEGER);
   if (hub !== undefined && now !== undefined) throw optionInvalid("now", "left out where a hub is given");
   const world = worldOf(hub === undefined ? createMemoryHub(now === undefined ? {} : { now }) : hub, namespace);
   if (world === undefined) throw optionInvalid("hub", "a hub made by createMemoryHub");
   const history = { historyMaxMessages, historyTtlMs };
-  return { world, lastSeen: { lastSeenTtlMs, lastSeenMax }, sessionTtlMs, history, onError };
+  return { world, lastSeen: { lastSeenTtlMs, lastSeenMax }, roomRecordTtlMs, history, onError };
 }

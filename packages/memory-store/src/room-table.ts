@@ -10,14 +10,15 @@ import {
   type PartitionReconciliation,
   type ReapClaim,
   type RoomMember,
+  requireRoomRecordValue,
 } from "@cm/protocol";
 import type { ChannelTable } from "./channel-table.js";
 import { requireLimit } from "./order-list.js";
 import { PARTITIONS, partitionOf, requirePartition } from "./partitions.js";
+import type { RecordTable } from "./record-table.js";
 import { Roster } from "./roster.js";
 import { RosterFeeds } from "./roster-feeds.js";
 import { distinctHolders, type Incarnation, type ServerTable } from "./server-table.js";
-import type { SessionTable } from "./session-table.js";
 
 /** Where to go on and where the reading ends, as two places in the order of joining. */
 const CURSOR = /^([0-9a-z]{1,11})\.([0-9a-z]{1,11})$/;
@@ -25,15 +26,15 @@ const CURSOR = /^([0-9a-z]{1,11})\.([0-9a-z]{1,11})$/;
 /** Who is in which room. */
 export class RoomTable {
   readonly #servers: ServerTable;
-  readonly #sessions: SessionTable;
+  readonly #records: RecordTable;
   readonly #feeds: RosterFeeds;
   readonly #partitions = Array.from({ length: PARTITIONS }, () => new Map<string, Roster>());
   readonly #lives: (owner: Incarnation) => boolean;
   #lastOrder = 0;
 
-  constructor(servers: ServerTable, sessions: SessionTable, channels: ChannelTable, now: () => number) {
+  constructor(servers: ServerTable, records: RecordTable, channels: ChannelTable, now: () => number) {
     this.#servers = servers;
-    this.#sessions = sessions;
+    this.#records = records;
     this.#feeds = new RosterFeeds(channels, now);
     this.#lives = (owner) => servers.lives(owner);
   }
@@ -53,20 +54,21 @@ export class RoomTable {
     return this.#roster(room) !== undefined;
   }
 
-  /** `sessionTtlMs`: how long a session lasts that the join makes or renews. */
+  /** `recordTtlMs`: how long a record lasts that the join makes or renews. */
   join(
     lease: Lease,
     room: string,
     members: readonly AnnouncedMember[],
-    { quiet = false, session = false }: JoinOptions,
-    sessionTtlMs: number,
+    { quiet = false, record }: JoinOptions,
+    recordTtlMs: number,
   ): void {
+    if (record !== undefined) requireRoomRecordValue(record);
     const owner = this.#servers.holder(lease);
     if (members.length === 0) return;
     const roster = this.#roster(room) ?? new Roster();
     this.#rostersBeside(room).set(room, roster);
     const joined = members.filter((member) => roster.add(member, owner, ++this.#lastOrder));
-    if (session) this.#sessions.open(room, owner.serverId, sessionTtlMs);
+    if (record !== undefined) this.#records.open(room, record, recordTtlMs);
     if (!quiet) this.#feeds.announce(room, "joined", joined);
   }
 
@@ -139,7 +141,7 @@ export class RoomTable {
     this.#feeds.announce(room, "left", left, reason);
     if (roster.size > 0) return;
     this.#rostersBeside(room).delete(room);
-    this.#sessions.drop(room);
+    this.#records.drop(room);
   }
 
   #readCursor(cursor: unknown): { readonly after: number; readonly until: number } {

@@ -78,7 +78,7 @@ const KNOWN: Readonly<Record<keyof PresenceOptions | keyof Store, true>> = {
   onError: true,
   servers: true,
   connections: true,
-  sessions: true,
+  roomRecords: true,
   history: true,
   link: true,
   start: true,

@@ -19,6 +19,7 @@ export { decodeUtf8, encodeUtf8, utf8ByteLength } from "./utf8.js";
 // Records
 export { parseGameEvent } from "./game-event.js";
 export { GAME_STATES, GAME_TRANSITIONS, parseGameSession } from "./game-session.js";
+export { ROOM_RECORD_MAX_BYTES, requireRoomRecordValue } from "./room-record.js";
 export { parsePlayerConnection } from "./player-connection.js";
 
 // Changes of presence and of rosters
@@ -110,7 +111,7 @@ export type {
   ServerRegistration,
   ServerRegistry,
 } from "./contracts/server-registry.js";
-export type { SessionDirectory, SessionRecord } from "./contracts/session-directory.js";
+export type { LostRoomRecord, RoomRecord, RoomRecordOutcome, RoomRecords } from "./contracts/room-records.js";
 export type { PartitionReconciliation } from "./contracts/partition-reconciliation.js";
 export type { Link, LinkState, LinkStatus, Store } from "./contracts/store.js";
 export type {

@@ -1,14 +1,14 @@
 -- Purpose: Takes members of a dead server out of a room, says who they were, and announces
---          it where that is wanted; with the last one the room's session goes.
+--          it where that is wanted; with the last one the room's record goes.
 -- KEYS:    1 the partition's index of rooms; 2 the room's members; 3 its roster, which is the
---          channel too; 4 its session; 5 the partition's games by expiry of their session
+--          channel too; 4 its record; 5 the partition's rooms by expiry of their record
 -- ARGV:    1 when the right to write runs out, in ms; 2 the room; 3 PUBLISH or SPUBLISH;
 --          4 the dead holder, that is `<server id>.<incarnation>`; 5 the most to take out
 -- Returns: {1, member, member, ...}, or {-1} where the right has run out
 -- Cost:    O(log members of the room + members taken out)
 -- Cluster: all keys carry the tag of the room's partition
--- Uses:    feed, rosters, upkeep, sessions
-local indexKey, roomKey, rosterKey, sessionKey, sessionsKey = unpack(KEYS)
+-- Uses:    feed, rosters, upkeep, records
+local indexKey, roomKey, rosterKey, recordKey, recordsKey = unpack(KEYS)
 local fenceMs, room, publishCommand, holder, most = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 
 local time = redis.call('TIME')
@@ -29,7 +29,7 @@ end
 keepRosterMark(rosterKey, roster)
 if redis.call('EXISTS', roomKey) == 0 then
   redis.call('SREM', indexKey, room)
-  dropSession(sessionKey, sessionsKey, room)
+  dropRecord(recordKey, recordsKey, room)
 end
 table.insert(reply, 1, 1)
 return reply

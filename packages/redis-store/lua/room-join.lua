@@ -1,17 +1,17 @@
 -- Purpose: Puts members into a room, and announces them where that is wanted; makes or
---          keeps the session of a game.
+--          keeps its record where one is asked for.
 -- KEYS:    1 the partition's index of rooms; 2 the room's members; 3 its roster, which is the
---          channel too; 4 its session; 5 the partition's games by expiry of their session
+--          channel too; 4 its record; 5 the partition's rooms by expiry of their record
 -- ARGV:    1 when the right to write runs out, in ms; 2 time to live in ms; 3 the room;
---          4 PUBLISH or SPUBLISH; 5 1 to announce nothing; 6 server id where the room is a game,
---          else ''; 7 time to live of a session in ms; then for each member: entry, metadata or ''
+--          4 PUBLISH or SPUBLISH; 5 1 to announce nothing; 6 1 where the room is to have a record;
+--          7 its first value; 8 its time to live in ms; then for each member: entry, metadata or ''
 -- Returns: 1, or -1 where the right has run out
 -- Cost:    O(members given * log members of the room)
 -- Cluster: all keys carry the tag of the room's partition
--- Uses:    feed, rosters, upkeep, sessions
-local indexKey, roomKey, rosterKey, sessionKey, sessionsKey = unpack(KEYS)
+-- Uses:    feed, rosters, upkeep, records
+local indexKey, roomKey, rosterKey, recordKey, recordsKey = unpack(KEYS)
 local fenceMs, ttlMs, room, publishCommand = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
-local quiet, creator, sessionTtlMs = ARGV[5] == '1', ARGV[6], tonumber(ARGV[7])
+local quiet, hasRecord, value, recordTtlMs = ARGV[5] == '1', ARGV[6] == '1', ARGV[7], tonumber(ARGV[8])
 
 local time = redis.call('TIME')
 local nowMicros = tonumber(time[1]) * 1000000 + tonumber(time[2])
@@ -21,7 +21,7 @@ if nowMs >= fenceMs then
 end
 
 local roster = not quiet and openRoster(rosterKey, publishCommand, nowMicros)
-for i = 8, #ARGV, 2 do
+for i = 9, #ARGV, 2 do
   -- All scores are equal, so that the members are in the order of their bytes.
   if redis.call('ZADD', roomKey, 0, ARGV[i]) == 1 and roster then
     tellMember(roster, 'joined', ARGV[i], ARGV[i + 1])
@@ -31,10 +31,10 @@ keepRosterMark(rosterKey, roster)
 redis.call('SADD', indexKey, room)
 redis.call('PEXPIRE', roomKey, ttlMs)
 redis.call('PEXPIRE', indexKey, ttlMs)
-if creator ~= '' then
-  if redis.call('EXISTS', sessionKey) == 0 then
-    redis.call('HSET', sessionKey, 'state', 'waiting', 'createdAt', nowMs, 'serverInstance', creator)
+if hasRecord then
+  if redis.call('EXISTS', recordKey) == 0 then
+    writeRecord(recordKey, value, nowMicros, nowMs)
   end
-  keepSession(sessionKey, sessionsKey, room, nowMs, sessionTtlMs)
+  keepRecord(recordKey, recordsKey, room, nowMs, recordTtlMs)
 end
 return 1

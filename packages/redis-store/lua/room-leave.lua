@@ -1,14 +1,14 @@
 -- Purpose: Takes members out of a room, and announces it where that is wanted; with the
---          last one the room leaves the index, and its session goes.
+--          last one the room leaves the index, and its record goes.
 -- KEYS:    1 the partition's index of rooms; 2 the room's members; 3 its roster, which is the
---          channel too; 4 its session; 5 the partition's games by expiry of their session
+--          channel too; 4 its record; 5 the partition's rooms by expiry of their record
 -- ARGV:    1 when the right to write runs out, in ms; 2 the room; 3 PUBLISH or SPUBLISH;
 --          4 the reason, left or closed; then the members' entries
 -- Returns: 1, or -1 where the right has run out
 -- Cost:    O(members given * log members of the room)
 -- Cluster: all keys carry the tag of the room's partition
--- Uses:    feed, rosters, upkeep, sessions
-local indexKey, roomKey, rosterKey, sessionKey, sessionsKey = unpack(KEYS)
+-- Uses:    feed, rosters, upkeep, records
+local indexKey, roomKey, rosterKey, recordKey, recordsKey = unpack(KEYS)
 local fenceMs, room, publishCommand, reason = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
 
 local time = redis.call('TIME')
@@ -26,6 +26,6 @@ end
 keepRosterMark(rosterKey, roster)
 if redis.call('EXISTS', roomKey) == 0 then
   redis.call('SREM', indexKey, room)
-  dropSession(sessionKey, sessionsKey, room)
+  dropRecord(recordKey, recordsKey, room)
 end
 return 1

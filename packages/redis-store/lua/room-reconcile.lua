@@ -1,35 +1,35 @@
 -- Purpose: Goes over rooms of one partition: names whose members they have, takes those off the
---          index that have none, and sets the index of games right, up to a number of look-ups.
--- KEYS:    1 the partition's index of rooms; 2 its games by expiry of their session;
---          then for each room: its members, its session
+--          index that have none, and sets the index of records right, up to a number of look-ups.
+-- KEYS:    1 the partition's index of rooms; 2 its rooms by expiry of their record;
+--          then for each room: its members, its record
 -- ARGV:    1 the holder, that is `<server id>.<incarnation>`, after whom to go on in the first
 --          room, or ''; 2 the most look-ups; then the rooms, in the order of KEYS
 -- Returns: {rooms that were finished, the holder after whom to go on in the next one, or '',
 --          values set right, holder, ...}
 -- Cost:    O(rooms + look-ups * log members of a room)
 -- Cluster: all keys carry the tag of the rooms' partition
--- Uses:    upkeep, sessions
-local indexKey, sessionsKey = KEYS[1], KEYS[2]
+-- Uses:    upkeep, records
+local indexKey, recordsKey = KEYS[1], KEYS[2]
 local after, left = ARGV[1], tonumber(ARGV[2])
 
 local time = redis.call('TIME')
 local nowMs = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 
 -- Whether something was to be done.
-local function auditRoom(room, roomKey, sessionKey)
-  local isListed = redis.call('ZSCORE', sessionsKey, room)
+local function auditRoom(room, roomKey, recordKey)
+  local isListed = redis.call('ZSCORE', recordsKey, room)
   if redis.call('EXISTS', roomKey) == 0 then
-    dropSession(sessionKey, sessionsKey, room)
+    dropRecord(recordKey, recordsKey, room)
     return redis.call('SREM', indexKey, room) == 1
   end
-  local sessionMs = redis.call('PTTL', sessionKey)
-  if isListed and tonumber(isListed) > nowMs and sessionMs == -2 then
-    redis.call('ZREM', sessionsKey, room)
+  local recordMs = redis.call('PTTL', recordKey)
+  if isListed and tonumber(isListed) > nowMs and recordMs == -2 then
+    redis.call('ZREM', recordsKey, room)
     return true
   end
-  if not isListed and sessionMs > 0 then
-    redis.call('ZADD', sessionsKey, nowMs + sessionMs, room)
-    keepAtLeast(sessionsKey, sessionMs)
+  if not isListed and recordMs > 0 then
+    redis.call('ZADD', recordsKey, nowMs + recordMs, room)
+    keepAtLeast(recordsKey, recordMs)
     return true
   end
   return false

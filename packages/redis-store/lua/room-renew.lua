@@ -1,13 +1,13 @@
 -- Purpose: Renews the time to live of rooms of one partition and of their index.
--- KEYS:    1 the partition's index of rooms; 2 its games by expiry of their session;
---          then for each room: its members, its session
+-- KEYS:    1 the partition's index of rooms; 2 its rooms by expiry of their record;
+--          then for each room: its members, its record
 -- ARGV:    1 when the right to write runs out, in ms; 2 time to live in ms;
 --          then the rooms, in the order of KEYS
 -- Returns: 1, or -1 where the right has run out
 -- Cost:    O(rooms)
 -- Cluster: all keys carry the tag of the rooms' partition
--- Uses:    upkeep, sessions
-local indexKey, sessionsKey = KEYS[1], KEYS[2]
+-- Uses:    upkeep, records
+local indexKey, recordsKey = KEYS[1], KEYS[2]
 local fenceMs, ttlMs = tonumber(ARGV[1]), ARGV[2]
 
 local time = redis.call('TIME')
@@ -16,9 +16,9 @@ if tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) >= fenceMs th
 end
 for i = 3, #ARGV do
   if redis.call('PEXPIRE', KEYS[2 * i - 3], ttlMs) == 0 then
-    -- It ran out before, which the index and the session can't know by themselves.
+    -- It ran out before, which the index and the record can't know by themselves.
     redis.call('SREM', indexKey, ARGV[i])
-    dropSession(KEYS[2 * i - 2], sessionsKey, ARGV[i])
+    dropRecord(KEYS[2 * i - 2], recordsKey, ARGV[i])
   end
 end
 redis.call('PEXPIRE', indexKey, ttlMs)

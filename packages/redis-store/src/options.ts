@@ -60,10 +60,10 @@ export interface RedisStoreOptions {
    */
   readonly lastSeenTtlMs?: number;
   /**
-   * Time to live of a game's session without activity, in milliseconds, 1,000 or more.
+   * Time to live of a room's record without activity, in milliseconds, 1,000 or more.
    * Default 7,200,000 (2 h).
    */
-  readonly sessionTtlMs?: number;
+  readonly roomRecordTtlMs?: number;
   /** The most messages that are kept of a room with recoverable messages, 1 to 100,000. Default 1,000. */
   readonly historyMaxMessages?: number;
   /**
@@ -112,7 +112,7 @@ export interface ResolvedRedisStoreOptions {
   readonly partitions: number;
   readonly connectionTtlMs: number;
   readonly lastSeenTtlMs: number;
-  readonly sessionTtlMs: number;
+  readonly roomRecordTtlMs: number;
   readonly historyMaxMessages: number;
   readonly historyTtlMs: number;
   readonly commandTimeoutMs: number;
@@ -136,7 +136,7 @@ const KNOWN: Readonly<Record<keyof RedisStoreOptions, true>> = {
   partitions: true,
   connectionTtlMs: true,
   lastSeenTtlMs: true,
-  sessionTtlMs: true,
+  roomRecordTtlMs: true,
   historyMaxMessages: true,
   historyTtlMs: true,
   commandTimeoutMs: true,
@@ -162,7 +162,7 @@ export function resolveRedisStoreOptions(given: RedisStoreOptions): ResolvedRedi
     partitions: requireWholeNumber("partitions", options.partitions ?? 256, { min: 1, max: 16_384 }),
     connectionTtlMs: requireDurationMs("connectionTtlMs", options.connectionTtlMs ?? 3_600_000, 1_000, 2 ** 40),
     lastSeenTtlMs: requireDurationMs("lastSeenTtlMs", options.lastSeenTtlMs ?? 86_400_000, 0, 2 ** 40),
-    sessionTtlMs: requireDurationMs("sessionTtlMs", options.sessionTtlMs ?? 7_200_000, 1_000, 2 ** 40),
+    roomRecordTtlMs: requireDurationMs("roomRecordTtlMs", options.roomRecordTtlMs ?? 7_200_000, 1_000, 2 ** 40),
     historyMaxMessages: requireWholeNumber("historyMaxMessages", options.historyMaxMessages ?? 1_000, {
       min: 1,
       max: 100_000,

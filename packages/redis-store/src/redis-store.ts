@@ -15,15 +15,15 @@ import {
   type ResolvedRedisStoreOptions,
   resolveRedisStoreOptions,
 } from "./options.js";
+import { RedisRoomRecords } from "./records/redis-room-records.js";
 import { RedisRoomDirectory } from "./rooms/redis-room-directory.js";
 import { Living } from "./servers/living-servers.js";
 import { RedisServerRegistry } from "./servers/redis-server-registry.js";
 import { layoutEnsure } from "./servers/server-scripts.js";
-import { RedisSessionDirectory } from "./sessions/redis-session-directory.js";
 import { RedisUserDirectory } from "./users/redis-user-directory.js";
 
 /** The layout of keys that this package writes; see `Keys`. */
-const LAYOUT_VERSION = 2;
+const LAYOUT_VERSION = 3;
 
 /** A {@link Store} on Redis. */
 export interface RedisStore extends Store {
@@ -51,7 +51,7 @@ interface Running {
   readonly connections: RedisConnectionRegistry;
   readonly rooms: RedisRoomDirectory;
   readonly users: RedisUserDirectory;
-  readonly sessions: RedisSessionDirectory;
+  readonly roomRecords: RedisRoomRecords;
   readonly history: RedisHistory;
   readonly bus: RedisBus;
 }
@@ -106,12 +106,13 @@ class ConnectedStore implements RedisStore {
 
   readonly users: Store["users"];
 
-  readonly sessions: Store["sessions"] = {
-    get: (gameId) => this.#with(({ sessions }) => sessions.get(gameId)),
-    transition: (gameId, to) => this.#with(({ sessions }) => sessions.transition(gameId, to)),
-    touch: (gameId) => this.#with(({ sessions }) => sessions.touch(gameId)),
-    restore: (lease, records) => this.#with(({ sessions }) => sessions.restore(lease, records)),
-    count: () => this.#with(({ sessions }) => sessions.count()),
+  readonly roomRecords: Store["roomRecords"] = {
+    get: (room) => this.#with(({ roomRecords }) => roomRecords.get(room)),
+    compareAndSet: (room, version, value) =>
+      this.#with(({ roomRecords }) => roomRecords.compareAndSet(room, version, value)),
+    touch: (room) => this.#with(({ roomRecords }) => roomRecords.touch(room)),
+    restore: (lease, records) => this.#with(({ roomRecords }) => roomRecords.restore(lease, records)),
+    count: () => this.#with(({ roomRecords }) => roomRecords.count()),
   };
 
   readonly bus: Bus = {
@@ -192,7 +193,7 @@ class ConnectedStore implements RedisStore {
   }
 
   async #start(): Promise<void> {
-    const { commandTimeoutMs, connectionTtlMs, lastSeenTtlMs, sessionTtlMs, historyMaxMessages, historyTtlMs } =
+    const { commandTimeoutMs, connectionTtlMs, lastSeenTtlMs, roomRecordTtlMs, historyMaxMessages, historyTtlMs } =
       this.#options;
     let bus: RedisBus | undefined;
     // A name that nobody else has: what comes back was sent by this store.
@@ -222,7 +223,15 @@ class ConnectedStore implements RedisStore {
     const living = new Living(commands, this.#keys);
     // What scripts announce goes out as messages do.
     const { name: publishCommand } = publisher.target(this.#keys.leases);
-    const shared = { commands, keys: this.#keys, living, connectionTtlMs, lastSeenTtlMs, sessionTtlMs, publishCommand };
+    const shared = {
+      commands,
+      keys: this.#keys,
+      living,
+      connectionTtlMs,
+      lastSeenTtlMs,
+      roomRecordTtlMs,
+      publishCommand,
+    };
     bus = new RedisBus({
       keys: this.#keys,
       publisher,
@@ -237,7 +246,7 @@ class ConnectedStore implements RedisStore {
       connections: new RedisConnectionRegistry(shared),
       rooms: new RedisRoomDirectory(shared),
       users: new RedisUserDirectory(shared),
-      sessions: new RedisSessionDirectory(shared),
+      roomRecords: new RedisRoomRecords(shared),
       history: new RedisHistory({ ...shared, publisher, historyMaxMessages, historyTtlMs }),
       bus,
     };

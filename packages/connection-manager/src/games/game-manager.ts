@@ -85,7 +85,7 @@ class GameConnectionManager implements ConnectionManager {
     });
     this.#node = node;
     this.#records = new SessionRecords({
-      sessions: node.store.sessions,
+      roomRecords: node.store.roomRecords,
       isPlayed: (gameId) => this.#players.hasPlayers(gameId),
       onError,
     });
@@ -99,7 +99,7 @@ class GameConnectionManager implements ConnectionManager {
     }));
     const [players, feeds, records] = [this.#players, this.#feeds, this.#records];
     this.#places = new GamePlaces({ ...parts(node), players, feeds, records });
-    this.#reader = new GameReader(node.store, players);
+    this.#reader = new GameReader(node.store, records, players);
   }
 
   get serverInstance(): string {
@@ -177,8 +177,7 @@ class GameConnectionManager implements ConnectionManager {
     this.#node.requireRunning();
     requireGameId(gameId);
     if (!GAME_STATES.includes(state)) throw invalid("state", `one of ${GAME_STATES.join(", ")}`);
-    await this.#node.store.sessions.transition(gameId, state);
-    this.#records.moved(gameId, state);
+    await this.#records.move(gameId, state);
     try {
       const bytes = this.#encode(gameId, { type: STATE_CHANGED, data: { state }, timestamp: Date.now() });
       await this.#node.router.toRoom(gameId, bytes);
@@ -282,7 +281,7 @@ class GameConnectionManager implements ConnectionManager {
 
   #onMessage(room: string, bytes: Uint8Array): void {
     const state = stateToldBy(bytes);
-    if (state !== undefined) this.#records.moved(room, state);
+    if (state !== undefined) this.#records.told(room, state);
     this.#feeds.get(room)?.deliver(bytes);
   }
 

@@ -6,6 +6,7 @@ import type { GameFeeds } from "./game-feeds.js";
 import { spectatorsRoom } from "./game-names.js";
 import type { SocketMetadata } from "./game-reader.js";
 import type { LocalPlayers, Player, PlayerSocket, Watching } from "./local-players.js";
+import { newSession } from "./session-record.js";
 import type { SessionRecords } from "./session-records.js";
 
 /** How long another server has to answer that it took a user out of a game. */
@@ -14,7 +15,7 @@ const ANSWER_MS = 3_000;
 /** What {@link GamePlaces} needs. */
 export interface GamePlacesOptions {
   readonly serverId: string;
-  readonly store: Pick<Store, "users" | "sessions">;
+  readonly store: Pick<Store, "users">;
   readonly membership: Membership;
   readonly router: Pick<Router, "control">;
   readonly players: LocalPlayers;
@@ -55,7 +56,7 @@ export class GamePlaces {
   }
 
   async join(userId: string, gameId: string): Promise<void> {
-    const { players, membership, records, feeds } = this.#parts;
+    const { serverId, players, membership, records, feeds } = this.#parts;
     players.require(userId);
     const feed = feeds.get(gameId);
     // A handler that was put on before is to hear of this.
@@ -65,7 +66,7 @@ export class GamePlaces {
     const isNew = players.play(player, gameId);
     const sockets = [...player.sockets.values()];
     const results = await Promise.allSettled([
-      ...sockets.map(({ connectionId }) => membership.join(connectionId, gameId, { session: true })),
+      ...sockets.map(({ connectionId }) => membership.join(connectionId, gameId, { record: newSession(serverId) })),
       this.stopSpectating(userId, gameId),
     ]);
     const failure = results.find((result, i) => {
@@ -131,14 +132,14 @@ export class GamePlaces {
 
   /** Dismisses the spectators of games whose session has run out. */
   async dismissStranded(): Promise<void> {
-    const { players, store } = this.#parts;
+    const { players, records } = this.#parts;
     for (const gameId of players.spectatedGames()) {
-      if ((await store.sessions.get(gameId)) === undefined) await this.dismissSpectators(gameId);
+      if ((await records.get(gameId)) === undefined) await this.dismissSpectators(gameId);
     }
   }
 
   async #open(player: Player, socket: PlayerSocket): Promise<void> {
-    const { membership, players } = this.#parts;
+    const { serverId, membership, players } = this.#parts;
     const { connectionId, userId, socketId } = socket;
     const metadata: SocketMetadata = { socketId };
     const games = [...player.games];
@@ -146,7 +147,7 @@ export class GamePlaces {
     // All in one turn: the socket is in its user's games after one round trip.
     const [opened, ...joined] = await Promise.allSettled([
       membership.open({ connectionId, userId, metadata }),
-      ...games.map((gameId) => membership.join(connectionId, gameId, { session: true })),
+      ...games.map((gameId) => membership.join(connectionId, gameId, { record: newSession(serverId) })),
       ...watched.map((gameId) => membership.join(connectionId, spectatorsRoom(gameId))),
     ]);
     const isStill = (i: number): boolean => {
@@ -163,11 +164,11 @@ export class GamePlaces {
   }
 
   async #beginSpectating(player: Player, gameId: string, watching: Watching, feed: GameFeed): Promise<void> {
-    const { membership, store } = this.#parts;
+    const { membership, records } = this.#parts;
     const room = spectatorsRoom(gameId);
     const [record, ...joined] = await Promise.allSettled([
       // Asked once the feed is live: what is there by then can't go unheard.
-      feed.attempt.then(() => store.sessions.get(gameId)),
+      feed.attempt.then(() => records.get(gameId)),
       ...[...player.sockets.values()].map(({ connectionId }) => membership.join(connectionId, room)),
     ]);
     if (player.watching.get(gameId) !== watching) return;

@@ -3,6 +3,7 @@ import { ownerOf } from "@cm/protocol";
 import type { ConnectionStats } from "./connection-manager.js";
 import { isSpectatorsRoom, spectatorsRoom } from "./game-names.js";
 import type { LocalPlayers } from "./local-players.js";
+import type { SessionRecords } from "./session-records.js";
 
 /** The most members that the contract gives in one page. */
 const PAGE_MAX = 1_000;
@@ -14,11 +15,17 @@ export interface SocketMetadata {
 
 /** Reads games and players from the store. */
 export class GameReader {
-  readonly #store: Pick<Store, "rooms" | "users" | "sessions" | "connections">;
+  readonly #store: Pick<Store, "rooms" | "users" | "roomRecords" | "connections">;
+  readonly #records: Pick<SessionRecords, "get">;
   readonly #players: LocalPlayers;
 
-  constructor(store: Pick<Store, "rooms" | "users" | "sessions" | "connections">, players: LocalPlayers) {
+  constructor(
+    store: Pick<Store, "rooms" | "users" | "roomRecords" | "connections">,
+    records: Pick<SessionRecords, "get">,
+    players: LocalPlayers,
+  ) {
     this.#store = store;
+    this.#records = records;
     this.#players = players;
   }
 
@@ -41,7 +48,7 @@ export class GameReader {
 
   async session(gameId: string): Promise<GameSession | undefined> {
     const [record, players, spectators] = await Promise.all([
-      this.#store.sessions.get(gameId),
+      this.#records.get(gameId),
       this.users(gameId),
       this.users(spectatorsRoom(gameId)),
     ]);
@@ -54,10 +61,10 @@ export class GameReader {
   }
 
   async stats(): Promise<ConnectionStats> {
-    const { users, sessions } = this.#store;
+    const { users, roomRecords } = this.#store;
     const [onlineUsers, activeGames, totalConnections] = await Promise.all([
       users.countOnline(),
-      sessions.count(),
+      roomRecords.count(),
       users.countConnections(),
     ]);
     return { onlineUsers, activeGames, totalConnections };

@@ -5,15 +5,15 @@ import { describe, expect, it } from "vitest";
 import { GAME_ID_MAX_BYTES } from "./game-names.js";
 import { codeOf, EventRecorder, gameEvent, TestManagers } from "./managers.fixture.js";
 
-/** What a manager of games promises on any store; sessions there last for `sessionTtlMs`. */
+/** What a manager of games promises on any store; sessions there last for `roomRecordTtlMs`. */
 export function describeGames(
   name: string,
-  createHarness: (sessionTtlMs?: number) => ReturnType<HarnessFactory>,
+  createHarness: (roomRecordTtlMs?: number) => ReturnType<HarnessFactory>,
 ): void {
   /** A test with managers of its own, which are closed whatever happens. */
-  function promise(sentence: string, body: (managers: TestManagers) => Promise<void>, sessionTtlMs?: number): void {
+  function promise(sentence: string, body: (managers: TestManagers) => Promise<void>, roomRecordTtlMs?: number): void {
     it(sentence, async () => {
-      const managers = new TestManagers(await createHarness(sessionTtlMs));
+      const managers = new TestManagers(await createHarness(roomRecordTtlMs));
       try {
         await body(managers);
       } finally {

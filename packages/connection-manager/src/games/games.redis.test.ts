@@ -8,10 +8,11 @@ for (const [name, url] of [
   ["Redis", inject("redisUrl")],
   ["Redis Cluster", inject("redisClusterUrl")],
 ] as const) {
-  describeGames(name, (sessionTtlMs) => {
+  describeGames(name, (roomRecordTtlMs) => {
     const prefix = freshPrefix();
     return createStoreHarness({
-      createStore: () => createRedisStore({ url, prefix, ...(sessionTtlMs === undefined ? {} : { sessionTtlMs }) }),
+      createStore: () =>
+        createRedisStore({ url, prefix, ...(roomRecordTtlMs === undefined ? {} : { roomRecordTtlMs }) }),
     });
   });
 }

@@ -2,11 +2,11 @@ import { createMemoryHub, createMemoryStore } from "@cm/memory-store";
 import { createStoreHarness } from "@cm/test-kit/contracts";
 import { describeGames } from "./games-suite.fixture.js";
 
-describeGames("the memory store", (sessionTtlMs) => {
+describeGames("the memory store", (roomRecordTtlMs) => {
   let passedMs = 0;
   const hub = createMemoryHub({ now: () => Date.now() + passedMs });
   return createStoreHarness({
-    createStore: () => createMemoryStore({ hub, ...(sessionTtlMs === undefined ? {} : { sessionTtlMs }) }),
+    createStore: () => createMemoryStore({ hub, ...(roomRecordTtlMs === undefined ? {} : { roomRecordTtlMs }) }),
     letTimePass: async (ms) => {
       passedMs += ms;
     },

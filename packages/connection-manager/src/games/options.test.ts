@@ -10,7 +10,7 @@ describe("options of a connection manager", () => {
       staleConnectionTimeoutMs: 1_800_000,
       cleanupIntervalMs: 300_000,
       connectionTtlMs: 3_600_000,
-      sessionTtlMs: 7_200_000,
+      roomRecordTtlMs: 7_200_000,
       offlineGraceMs: 5_000,
       warnings: [],
     });

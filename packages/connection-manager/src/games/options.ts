@@ -78,7 +78,7 @@ export interface ResolvedConnectionManagerOptions {
   readonly staleConnectionTimeoutMs: number;
   readonly cleanupIntervalMs: number;
   readonly connectionTtlMs: number;
-  readonly sessionTtlMs: number;
+  readonly roomRecordTtlMs: number;
   readonly prefix: string | undefined;
   readonly offlineGraceMs: number;
   readonly maxConnections: number;
@@ -158,7 +158,7 @@ export function resolveConnectionManagerOptions(given: ConnectionManagerOptions)
       LONGEST_DURATION_MS,
     ),
     connectionTtlMs: seconds("connectionTTL", options.connectionTTL ?? 3_600, 1, LONGEST_DURATION_MS / 1_000),
-    sessionTtlMs: seconds("sessionTTL", options.sessionTTL ?? 7_200, 1, 2 ** 30),
+    roomRecordTtlMs: seconds("sessionTTL", options.sessionTTL ?? 7_200, 1, 2 ** 30),
     prefix: options.prefix,
     offlineGraceMs: requireDurationMs("offlineGraceMs", options.offlineGraceMs ?? 5_000, 0, 3_600_000),
     maxConnections: requireWholeNumber("maxConnections", options.maxConnections ?? 10_000, { min: 1, max: 10_000_000 }),

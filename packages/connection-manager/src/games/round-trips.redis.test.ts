@@ -16,6 +16,7 @@ async function countingRelay(port: number) {
   const server = createServer((client) => {
     const upstream = connect(port, "127.0.0.1");
     const link = { commands: 0, roundTrips: 0, isAsking: false };
+    let unread = "";
     links.add(link);
     for (const socket of [client, upstream]) {
       sockets.add(socket);
@@ -23,8 +24,12 @@ async function countingRelay(port: number) {
       socket.on("error", () => socket.destroy());
     }
     client.on("data", (chunk) => {
-      // A command is an array of strings, and nothing that is sent here looks like another.
-      link.commands += chunk.toString("latin1").match(/\*\d+\r\n\$\d+\r\n/g)?.length ?? 0;
+      unread += chunk.toString("latin1");
+      // A command is an array of strings, and nothing that is sent here looks like another. One
+      // whose head lies in two chunks is counted with the second.
+      const heads = [...unread.matchAll(/\*\d+\r\n\$\d+\r\n/g)];
+      link.commands += heads.length;
+      unread = unread.slice((heads.at(-1)?.index ?? -1) + 1);
       if (!link.isAsking) link.roundTrips++;
       link.isAsking = true;
       upstream.write(chunk);

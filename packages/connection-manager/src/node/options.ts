@@ -26,8 +26,8 @@ export interface StoreChoice {
   readonly prefix?: string | undefined;
   /** Time to live of connections that nobody renews. Default 3,600,000; 1,000 to a day. */
   readonly connectionTtlMs?: number | undefined;
-  /** Time to live of a game without activity. Default 7,200,000; 1,000 or more. */
-  readonly sessionTtlMs?: number | undefined;
+  /** Time to live of a room's record without activity. Default 7,200,000; 1,000 or more. */
+  readonly roomRecordTtlMs?: number | undefined;
 }
 
 /** What a {@link ManagerNode} needs. Ranges are those of the parts that it hands them to. */
@@ -84,10 +84,10 @@ export function resolveNodeParts(options: ManagerNodeOptions): NodeParts {
   };
 }
 
-function makeStore({ redisUrl, prefix, connectionTtlMs, sessionTtlMs }: StoreChoice, onError: OnError): Store {
+function makeStore({ redisUrl, prefix, connectionTtlMs, roomRecordTtlMs }: StoreChoice, onError: OnError): Store {
   if (redisUrl === undefined)
-    return createMemoryStore({ onError, ...definedOnly({ namespace: prefix, sessionTtlMs }) });
-  return createRedisStore({ url: redisUrl, onError, ...definedOnly({ prefix, connectionTtlMs, sessionTtlMs }) });
+    return createMemoryStore({ onError, ...definedOnly({ namespace: prefix, roomRecordTtlMs }) });
+  return createRedisStore({ url: redisUrl, onError, ...definedOnly({ prefix, connectionTtlMs, roomRecordTtlMs }) });
 }
 
 /** An option that can't be used. */

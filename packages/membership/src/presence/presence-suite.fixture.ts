@@ -253,18 +253,18 @@ export function describeMembershipPresence(name: string, createHarness: HarnessF
       await eventually(() => expect(a.membership.holdsLease).toBe(true));
     });
 
-    promise("makes a session with the join that asks for one, which goes with the last member", async (world) => {
+    promise("makes a record with the join that asks for one, which goes with the last member", async (world) => {
       const a = await world.start("a");
       const [one, two] = [await a.connect("ann"), await a.connect("bob")];
       await a.membership.join(one, "lobby");
-      expect(await world.store.sessions.get("lobby")).toBeUndefined();
-      await a.membership.join(one, "chess", { session: true });
-      await a.membership.join(two, "chess", { session: true });
-      expect(await world.store.sessions.get("chess")).toMatchObject({ state: "waiting", serverInstance: "a" });
+      expect(await world.store.roomRecords.get("lobby")).toBeUndefined();
+      await a.membership.join(one, "chess", { record: "1" });
+      await a.membership.join(two, "chess", { record: "1" });
+      expect(await world.store.roomRecords.get("chess")).toMatchObject({ room: "chess", value: "1" });
       await a.membership.close(one);
-      expect(await world.store.sessions.count()).toBe(1);
+      expect(await world.store.roomRecords.count()).toBe(1);
       await a.membership.leave(two, "chess");
-      expect(await world.store.sessions.get("chess")).toBeUndefined();
+      expect(await world.store.roomRecords.get("chess")).toBeUndefined();
     });
 
     promise("writes metadata after a later heartbeat that the store could not take", async (world) => {

@@ -52,10 +52,10 @@ export class Projection {
     connection.isAnnounced = true;
   }
 
-  async join(lease: Lease, connection: LocalConnection, room: string, session: boolean): Promise<void> {
+  async join(lease: Lease, connection: LocalConnection, room: string, record: string | undefined): Promise<void> {
     await together([
       this.#store.connections.put(lease, [this.recordOf(connection)]),
-      this.#store.rooms.join(lease, room, [memberOf(connection)], { session }),
+      this.#store.rooms.join(lease, room, [memberOf(connection)], { record }),
     ]);
   }
 

@@ -35,10 +35,11 @@ export interface JoinOptions {
    */
   readonly quiet?: boolean;
   /**
-   * Whether the room is a game: a session record is created where there is none, in the
-   * same step, and its last activity is now. Default `false`.
+   * Has the room keep a record (see `RoomRecords`): where there is none it is created in the
+   * same step, with this JSON text as its value; where there is one it stays as it is. Its
+   * last activity is now. Refused with `payload-too-large`. Default: none is asked for.
    */
-  readonly session?: boolean;
+  readonly record?: string | undefined;
 }
 
 /**
@@ -60,7 +61,7 @@ export type DepartureReason = "left" | "closed" | "lost";
  *   whatever others come and go meanwhile. A bad cursor or limit fails with
  *   `options-invalid`.
  * - A room exists while it has members; the last one out leaves nothing behind, and takes
- *   the room's session with it.
+ *   the room's record with it.
  * - While somebody wants it (`announce`), every member that comes, changes or goes is
  *   announced in the same step, on the channel `{ kind: "roster", name: room }` as a
  *   `RosterChange`, exactly one for each; what changes nothing announces nothing. Their
@@ -107,7 +108,7 @@ export interface RoomUpkeep {
   held(right: Lease | ReapClaim, partition: number): Promise<HeldRoom[]>;
   /**
    * Goes over a partition, in small steps: sets right what is derived from the rooms, that is their
-   * number and the number of games, and says who has members there. Anybody may, at any time.
+   * number and the number of their records, and says who has members there. Anybody may, at any time.
    */
   reconcile(partition: number): Promise<PartitionReconciliation>;
 }

@@ -2,8 +2,8 @@ import type { Bus } from "./bus.js";
 import type { ConnectionReaping, ConnectionRegistry } from "./connection-registry.js";
 import type { History } from "./history.js";
 import type { RoomDirectory, RoomUpkeep } from "./room-directory.js";
+import type { RoomRecords } from "./room-records.js";
 import type { ServerReaping, ServerRegistry } from "./server-registry.js";
-import type { SessionDirectory } from "./session-directory.js";
 import type { UserDirectory, UserUpkeep } from "./user-directory.js";
 
 /**
@@ -73,7 +73,7 @@ export interface Store {
   readonly connections: ConnectionRegistry & ConnectionReaping;
   readonly rooms: RoomDirectory & RoomUpkeep;
   readonly users: UserDirectory & UserUpkeep;
-  readonly sessions: SessionDirectory;
+  readonly roomRecords: RoomRecords;
   readonly bus: Bus;
   /** Absent where the store keeps no history of rooms. */
   readonly history?: History;

@@ -23,8 +23,8 @@ import { partitionOf, partitionTags } from "./partitions.js";
  * | `<prefix>:{r.*}:rooms` | set of rooms | the room's partition |
  * | `<prefix>:{r.*}:rooms:<room>` | sorted set: `<connectionId>\|<userId>`, all scores 0 | the room's partition |
  * | `<prefix>:{r.*}:roster:<room>` | version of the latest roster change, while somebody wants to hear of them | the room's partition |
- * | `<prefix>:{r.*}:session:<game>` | hash | the room's partition |
- * | `<prefix>:{r.*}:sessions` | sorted set: games by expiry of their session | the room's partition |
+ * | `<prefix>:{r.*}:record:<room>` | hash | the room's partition |
+ * | `<prefix>:{r.*}:records` | sorted set: rooms by expiry of their record | the room's partition |
  * | `<prefix>:{r.*}:history:<room>` | list: 13 digits of milliseconds, then the message, of a recoverable room | the room's partition |
  * | `<prefix>:{r.*}:place:<room>` | hash: epoch and latest offset of the history | the room's partition |
  * | `<prefix>:{r.*}:sender:<serverId>:<room>` | numbers that came of one server into the history | the room's partition |
@@ -108,8 +108,8 @@ export class Keys {
       index: `${head}rooms`,
       members: `${head}rooms:${room}`,
       roster: this.channel({ kind: "roster", name: room }),
-      session: `${head}session:${room}`,
-      sessions: `${head}sessions`,
+      record: `${head}record:${room}`,
+      records: `${head}records`,
       room,
     };
   }
@@ -135,8 +135,8 @@ export class Keys {
   }
 
   /** One a partition. */
-  sessionIndexes(): string[] {
-    return this.#roomHeads.map((head) => `${head}sessions`);
+  recordIndexes(): string[] {
+    return this.#roomHeads.map((head) => `${head}records`);
   }
 
   /** The keys of a user's partition: the same object for all of its users. */

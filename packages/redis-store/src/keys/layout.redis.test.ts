@@ -57,7 +57,7 @@ it("writes the documented keys and types for all else, each with a time to live 
   await store.users.remove(server.lease, [leaves], { graceMs: 60_000 });
   await store.users.remove(server.lease, [left], { graceMs: 0 });
   await store.rooms.announce("game", 4_000_000);
-  await store.rooms.join(server.lease, "game", [stays], { session: true });
+  await store.rooms.join(server.lease, "game", [stays], { record: "{}" });
   await bringUp(store, "dead", 1);
   await eventually(async () => {
     const claim = await store.servers.claim("dead", "reaper", 60_000);
@@ -69,11 +69,11 @@ it("writes the documented keys and types for all else, each with a time to live 
     ":{gw-1}:connections:0 hash",
     ":{gw-1}:connections:1 hash",
     ":{gw-1}:connections:2 hash",
+    ":{r.*}:record:game hash",
+    ":{r.*}:records zset",
     ":{r.*}:rooms set",
     ":{r.*}:rooms:game zset",
     ":{r.*}:roster:game string",
-    ":{r.*}:session:game hash",
-    ":{r.*}:sessions zset",
     ":{servers} zset",
     ":{servers}.reaped zset",
     ":{servers}.recently-gone zset",
@@ -95,7 +95,7 @@ it("writes the documented keys and types for all else, each with a time to live 
 /** A minute less than the documented time to live. */
 function leastTtlMs(key: string): number {
   if (/:(seen|version)$/.test(key)) return 86_340_000;
-  if (/:session/.test(key)) return 7_140_000;
+  if (/:record/.test(key)) return 7_140_000;
   if (key.endsWith(":roster:game")) return 3_940_000;
   return 3_540_000;
 }
@@ -142,7 +142,7 @@ for (const [kind, target] of [
       const connections = await Promise.all(NAMES.map((userId) => connect(store, server, userId, NAMES)));
       const said = connections.map((connection) => ({ ...connection, metadata: JSON.stringify(connection.userId) }));
       await store.users.update(server.lease, said);
-      for (const room of NAMES) await store.rooms.join(server.lease, room, connections, { session: true });
+      for (const room of NAMES) await store.rooms.join(server.lease, room, connections, { record: "{}" });
       await store.users.remove(server.lease, connections, { graceMs: 0 });
       for (const room of NAMES) await store.rooms.leave(server.lease, room, connections);
       await store.connections.remove(
@@ -161,7 +161,7 @@ it("refuses a layout that another store wrote down, naming both", async () => {
   const other = createRedisStore({ url, prefix, partitions: 32 });
   await expect(other.start()).rejects.toMatchObject({
     code: "layout-mismatch",
-    details: { stored: { version: 2, partitions: 16 }, own: { version: 2, partitions: 32 } },
+    details: { stored: { version: 3, partitions: 16 }, own: { version: 3, partitions: 32 } },
   });
   expect(await outcomeOf(other.servers.list())).toBe("closed");
   await other.close();
@@ -169,11 +169,11 @@ it("refuses a layout that another store wrote down, naming both", async () => {
 
 it("refuses the layout that came before, which lacks what this one keeps", async () => {
   const prefix = freshPrefix();
-  await askRedis(port, "HSET", `${prefix}:layout`, "version", "1", "partitions", "256");
+  await askRedis(port, "HSET", `${prefix}:layout`, "version", "2", "partitions", "256");
   const store = createRedisStore({ url, prefix });
   await expect(store.start()).rejects.toMatchObject({
     code: "layout-mismatch",
-    details: { stored: { version: 1, partitions: 256 }, own: { version: 2, partitions: 256 } },
+    details: { stored: { version: 2, partitions: 256 }, own: { version: 3, partitions: 256 } },
   });
   await store.close();
 });
@@ -184,7 +184,7 @@ it("refuses a lease where the layout changed under a running store, and writes i
   await askRedis(port, "DEL", `${prefix}:layout`);
   await bringUp(store, "gw-1");
   expect(await askRedis(port, "HGET", `${prefix}:layout`, "partitions")).toBe("256");
-  await askRedis(port, "HSET", `${prefix}:layout`, "version", "3");
+  await askRedis(port, "HSET", `${prefix}:layout`, "version", "4");
   expect(await outcomeOf(bringUp(store, "gw-2"))).toBe("layout-mismatch");
 });
 
@@ -206,9 +206,7 @@ it("refuses writes that come after the lease ran out by Redis's clock, whatever 
     store.users.renew(lease, ["ann"]),
     store.users.update(lease, [{ ...kept, metadata: "1" }]),
     store.rooms.update(lease, "lobby", [kept]),
-    store.sessions.restore(lease, [
-      { id: "lobby", state: "active", createdAt: 1, lastActivity: 1, serverInstance: "x" },
-    ]),
+    store.roomRecords.restore(lease, [{ room: "lobby", value: "{}", createdAt: 1, lastActivity: 1 }]),
     store.rooms.join(lease, "late", [late]),
     store.rooms.leave(lease, "lobby", [kept]),
     store.rooms.renew(lease, ["lobby"]),

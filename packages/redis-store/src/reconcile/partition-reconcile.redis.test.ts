@@ -65,19 +65,19 @@ it("has users leave whose grace period was lost, and only those", async () => {
   expect([await store.users.countOnline(), await store.users.countConnections()]).toEqual([1, 0]);
 });
 
-it("takes rooms off the list that have no members, and sets the list of games right", async () => {
+it("takes rooms off the list that have no members, and sets the list of records right", async () => {
   const { store, server, key } = await startOne();
   for (const room of ["gone", "lost", "kept", "plain"]) {
     const member = { connectionId: server.ids.next(), userId: "ann" };
-    await store.rooms.join(server.lease, room, [member], { session: room !== "plain" });
+    await store.rooms.join(server.lease, room, [member], room === "plain" ? {} : { record: "{}" });
   }
   await askRedis(port, "DEL", await key(":rooms:gone"));
-  await askRedis(port, "DEL", await key(":session:lost"));
-  await askRedis(port, "ZREM", await key(":sessions"), "kept");
-  expect([await store.rooms.countRooms(), await store.sessions.count()]).toEqual([4, 2]);
+  await askRedis(port, "DEL", await key(":record:lost"));
+  await askRedis(port, "ZREM", await key(":records"), "kept");
+  expect([await store.rooms.countRooms(), await store.roomRecords.count()]).toEqual([4, 2]);
   expect(repairedOf(await store.rooms.reconcile(0))).toBe(3);
-  expect([await store.rooms.countRooms(), await store.sessions.count()]).toEqual([3, 1]);
-  expect([await store.sessions.get("gone"), await key(":session:gone")]).toEqual([undefined, ""]);
+  expect([await store.rooms.countRooms(), await store.roomRecords.count()]).toEqual([3, 1]);
+  expect([await store.roomRecords.get("gone"), await key(":record:gone")]).toEqual([undefined, ""]);
   expect(repairedOf(await store.rooms.reconcile(0))).toBe(0);
 });
 

@@ -56,8 +56,8 @@ export async function reconcileRooms(parts: PartitionRoomsParts, partition: numb
       let rooms = chunk.map((room) => keys.roomKeys(room));
       let after = "";
       for (let [first] = rooms; first !== undefined; [first] = rooms) {
-        const { index, sessions } = first;
-        const part = await commands.run(roomReconcile, { index, sessions, rooms, after, most: LOOK_UPS_MAX });
+        const { index, records } = first;
+        const part = await commands.run(roomReconcile, { index, records, rooms, after, most: LOOK_UPS_MAX });
         for (const holder of part.holders) holders.add(holder);
         repaired += part.repaired;
         rooms = rooms.slice(part.finished);

@@ -1,16 +1,17 @@
-import type {
-  AnnouncedMember,
-  DepartureReason,
-  HeldRoom,
-  JoinOptions,
-  Lease,
-  Page,
-  PageRequest,
-  PartitionReconciliation,
-  ReapClaim,
-  RoomDirectory,
-  RoomMember,
-  RoomUpkeep,
+import {
+  type AnnouncedMember,
+  type DepartureReason,
+  type HeldRoom,
+  type JoinOptions,
+  type Lease,
+  type Page,
+  type PageRequest,
+  type PartitionReconciliation,
+  type ReapClaim,
+  type RoomDirectory,
+  type RoomMember,
+  type RoomUpkeep,
+  requireRoomRecordValue,
 } from "@cm/protocol";
 import { BATCH_MAX, groupBy, inChunks } from "../client/batches.js";
 import { allOf, type Commands } from "../client/commands.js";
@@ -45,7 +46,7 @@ export interface RedisRoomDirectoryParts {
   readonly keys: Keys;
   readonly living: Living;
   readonly connectionTtlMs: number;
-  readonly sessionTtlMs: number;
+  readonly roomRecordTtlMs: number;
   /** The command that changes of rosters go out with. */
   readonly publishCommand: string;
 }
@@ -68,12 +69,12 @@ export class RedisRoomDirectory implements RoomDirectory, RoomUpkeep {
     lease: Lease,
     room: string,
     members: readonly AnnouncedMember[],
-    { quiet = false, session = false }: JoinOptions = {},
+    { quiet = false, record }: JoinOptions = {},
   ): Promise<void> {
     for (const { connectionId } of members) requireOwn(lease, connectionId);
-    const { commands, connectionTtlMs: ttlMs, sessionTtlMs } = this.#parts;
-    const creator = session ? lease.serverId : "";
-    const input = { ...this.#write(lease, room), ttlMs, quiet, creator, sessionTtlMs };
+    const { commands, connectionTtlMs: ttlMs, roomRecordTtlMs: recordTtlMs } = this.#parts;
+    const value = record === undefined ? undefined : requireRoomRecordValue(record);
+    const input = { ...this.#write(lease, room), ttlMs, quiet, value, recordTtlMs };
     const calls = inChunks(members.map(announcedEntryOf)).map((entries) =>
       commands.run(roomJoin, { ...input, entries }),
     );
@@ -146,8 +147,8 @@ export class RedisRoomDirectory implements RoomDirectory, RoomUpkeep {
       inChunks(group).flatMap((chunk) => {
         const [first] = chunk;
         if (first === undefined) return [];
-        const { index, sessions } = first;
-        return [commands.run(roomRenew, { fenceMs: lease.expiresAtMs, index, sessions, ttlMs, rooms: chunk })];
+        const { index, records } = first;
+        return [commands.run(roomRenew, { fenceMs: lease.expiresAtMs, index, records, ttlMs, rooms: chunk })];
       }),
     );
     await allWritten(calls, lease);

@@ -6,8 +6,9 @@ export interface RoomKeys {
   readonly members: string;
   /** The version of its roster, and the channel of the changes. */
   readonly roster: string;
-  readonly session: string;
-  readonly sessions: string;
+  readonly record: string;
+  /** The partition's rooms by expiry of their record. */
+  readonly records: string;
   readonly room: string;
 }
 
@@ -32,9 +33,9 @@ export const roomJoin = defineScript(
       Announcing & {
         readonly ttlMs: number;
         readonly quiet: boolean;
-        /** Id of the server where the room is a game; empty where it is none. */
-        readonly creator: string;
-        readonly sessionTtlMs: number;
+        /** The first value of its record; `undefined` where none is asked for. */
+        readonly value: string | undefined;
+        readonly recordTtlMs: number;
         readonly entries: readonly MemberEntry[];
       },
   ) => ({
@@ -45,8 +46,9 @@ export const roomJoin = defineScript(
       input.room,
       input.publishCommand,
       input.quiet ? 1 : 0,
-      input.creator,
-      input.sessionTtlMs,
+      input.value === undefined ? 0 : 1,
+      input.value ?? "",
+      input.recordTtlMs,
       ...entryArgs(input.entries),
     ],
   }),
@@ -89,12 +91,12 @@ export const roomRenew = defineScript(
   (
     input: Fenced & {
       readonly index: string;
-      readonly sessions: string;
+      readonly records: string;
       readonly ttlMs: number;
       readonly rooms: readonly RoomKeys[];
     },
   ) => ({
-    keys: [input.index, input.sessions, ...input.rooms.flatMap(({ members, session }) => [members, session])],
+    keys: [input.index, input.records, ...input.rooms.flatMap(({ members, record }) => [members, record])],
     args: [input.fenceMs, input.ttlMs, ...input.rooms.map(({ room }) => room)],
   }),
   toWritten,
@@ -135,12 +137,12 @@ export const roomReconcile = defineScript(
   "room-reconcile",
   (input: {
     readonly index: string;
-    readonly sessions: string;
+    readonly records: string;
     readonly rooms: readonly RoomKeys[];
     readonly after: string;
     readonly most: number;
   }) => ({
-    keys: [input.index, input.sessions, ...input.rooms.flatMap(({ members, session }) => [members, session])],
+    keys: [input.index, input.records, ...input.rooms.flatMap(({ members, record }) => [members, record])],
     args: [input.after, input.most, ...input.rooms.map(({ room }) => room)],
   }),
   (reply) => {
@@ -149,8 +151,8 @@ export const roomReconcile = defineScript(
   },
 );
 
-function roomKeys({ index, members, roster, session, sessions }: RoomKeys): string[] {
-  return [index, members, roster, session, sessions];
+function roomKeys({ index, members, roster, record, records }: RoomKeys): string[] {
+  return [index, members, roster, record, records];
 }
 
 function entryArgs(entries: readonly MemberEntry[]): string[] {

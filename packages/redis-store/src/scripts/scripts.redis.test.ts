@@ -31,7 +31,7 @@ it("works through a storm of calls while the scripts are flushed again and again
   expect(await store.rooms.count("lobby")).toBe(200);
 });
 
-const GAME = { id: "game", state: "active", createdAt: 1, lastActivity: 1, serverInstance: "gw-1" } as const;
+const LOST = { room: "game", value: "{}", createdAt: 1, lastActivity: 1 };
 
 const MESSAGE = {
   before: Buffer.from("{"),
@@ -83,11 +83,15 @@ const COST: readonly (readonly [
   ["rooms held in a partition", 2, holdRoom],
   ["announcing a room", 1, (store) => store.rooms.announce("lobby", 60_000)],
   ["new metadata in a room", 1, (store, { lease, ids }) => store.rooms.update(lease, "lobby", records(ids, 400))],
-  ["join of a game", 1, (store, { lease, ids }) => store.rooms.join(lease, "game", records(ids, 1), { session: true })],
-  ["get of a session", 1, (store) => store.sessions.get("game")],
-  ["touch of a session", 1, (store) => store.sessions.touch("game")],
-  ["move of a session", 1, (store) => store.sessions.transition("game", "active").catch(() => undefined)],
-  ["restoring sessions", 1, (store, { lease }) => store.sessions.restore(lease, [GAME, GAME])],
+  [
+    "join of a room with a record",
+    1,
+    (store, { lease, ids }) => store.rooms.join(lease, "game", records(ids, 1), { record: "{}" }),
+  ],
+  ["get of a record of a room", 1, (store) => store.roomRecords.get("game")],
+  ["touch of a record of a room", 1, (store) => store.roomRecords.touch("game")],
+  ["compare-and-set", 1, (store) => store.roomRecords.compareAndSet("game", 1, "{}").catch(() => undefined)],
+  ["restoring records of rooms", 1, (store, { lease }) => store.roomRecords.restore(lease, [LOST, LOST])],
   ["storing a message", 1, (store) => Promise.resolve(store.history?.append("lobby", MESSAGE))],
   ["reading a history", 1, (store) => Promise.resolve(store.history?.since("lobby", { epoch: 1, offset: 0 }, 100))],
   ["publish", 1, (store) => store.bus.publish({ kind: "room", name: "lobby" }, Buffer.from("x"))],

@@ -175,27 +175,27 @@ it("finds a few users among many partitions in one page", async () => {
   expect(cursor).toBeUndefined();
 });
 
-it("counts no session that ran out, drops some of those with each, and renews a session by activity alone", async () => {
+it("counts no record that ran out, drops some of those with each, and renews a record by activity alone", async () => {
   const { store, server, keyOf } = await setUp();
-  await store.rooms.join(server.lease, "game", connectionsOf(server, "ann", 1), { session: true });
-  const [session, sessions] = [await keyOf("session:game"), await keyOf("sessions")];
-  for (let i = 0; i < 5; i++) await askRedis(port, "ZADD", sessions, String(1_000 + i), `old-${i}`);
-  expect(await store.sessions.count()).toBe(1);
-  await askRedis(port, "PEXPIRE", session, "5000");
+  await store.rooms.join(server.lease, "game", connectionsOf(server, "ann", 1), { record: "{}" });
+  const [record, records] = [await keyOf("record:game"), await keyOf("records")];
+  for (let i = 0; i < 5; i++) await askRedis(port, "ZADD", records, String(1_000 + i), `old-${i}`);
+  expect(await store.roomRecords.count()).toBe(1);
+  await askRedis(port, "PEXPIRE", record, "5000");
   await store.rooms.renew(server.lease, ["game"]);
   await store.rooms.join(server.lease, "game", connectionsOf(server, "bob", 1));
-  expect(Number(await askRedis(port, "PTTL", session))).toBeLessThanOrEqual(5_000);
-  expect(await store.sessions.touch("game")).toBe(true);
-  expect(Number(await askRedis(port, "PTTL", session))).toBeGreaterThan(7_100_000);
-  expect(await askRedis(port, "ZRANGE", sessions, "0", "-1")).toEqual(["old-2", "old-3", "old-4", "game"]);
+  expect(Number(await askRedis(port, "PTTL", record))).toBeLessThanOrEqual(5_000);
+  expect(await store.roomRecords.touch("game")).toBe(true);
+  expect(Number(await askRedis(port, "PTTL", record))).toBeGreaterThan(7_100_000);
+  expect(await askRedis(port, "ZRANGE", records, "0", "-1")).toEqual(["old-2", "old-3", "old-4", "game"]);
 });
 
-it("takes the session along when a room is found to have run out", async () => {
+it("takes the record along when a room is found to have run out", async () => {
   const { prefix, store, server, keyOf } = await setUp();
-  await store.rooms.join(server.lease, "game", connectionsOf(server, "ann", 1), { session: true });
+  await store.rooms.join(server.lease, "game", connectionsOf(server, "ann", 1), { record: "{}" });
   await askRedis(port, "DEL", await keyOf("rooms:game"));
   await store.rooms.renew(server.lease, ["game"]);
-  expect(await store.sessions.get("game")).toBeUndefined();
+  expect(await store.roomRecords.get("game")).toBeUndefined();
   expect((await keysUnder(url, `${prefix}:`)).filter((key) => key.includes("{r."))).toEqual([]);
 });
 

@@ -30,7 +30,7 @@ export function describePartitionReconcile(name: string, createHarness: HarnessF
       const servers = [alpha, await bringUp(store, "node-11")];
       expect(await auditAll(store)).toEqual({ repaired: 0, rooms: [], users: [] });
       for (const server of servers) {
-        await store.rooms.join(server.lease, "lobby", membersOf(server, 3), { session: true });
+        await store.rooms.join(server.lease, "lobby", membersOf(server, 3), { record: "{}" });
         await store.rooms.join(server.lease, "large", membersOf(server, 1_200));
         await store.users.add(server.lease, connectionsOf(server, "ann", 1_200));
         await store.users.add(server.lease, connectionsOf(server, `user of ${server.lease.serverId}`, 1));
@@ -67,7 +67,7 @@ export function describePartitionReconcile(name: string, createHarness: HarnessF
       const { store } = harness;
       const [alpha, dead] = [await bringUp(store, "alpha"), await bringUp(store, "dead")];
       const [members, connections] = [membersOf(dead, 600), connectionsOf(dead, "ann", 600)];
-      await store.rooms.join(dead.lease, "lobby", members, { session: true });
+      await store.rooms.join(dead.lease, "lobby", members, { record: "{}" });
       await store.rooms.join(dead.lease, "shared", members.slice(0, 1));
       await store.users.add(dead.lease, connections);
       const own = membersOf(alpha, 1);
@@ -87,7 +87,7 @@ export function describePartitionReconcile(name: string, createHarness: HarnessF
       expect([await store.rooms.countRooms(), await store.users.countOnline()]).toEqual([1, 0]);
       expect((await store.rooms.members("shared", { limit: 10 })).items).toEqual(own);
       expect(await store.users.countConnections()).toBe(0);
-      expect(await store.sessions.count()).toBe(0);
+      expect(await store.roomRecords.count()).toBe(0);
     });
 
     it("has a holder wait that comes back all the same, and says that it was reaped", async (harness) => {

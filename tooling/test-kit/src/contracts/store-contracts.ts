@@ -9,10 +9,10 @@ import { describePresenceGrace } from "./presence-grace.js";
 import { describePresenceReading } from "./presence-reading.js";
 import { describeRoomDirectory } from "./room-directory.js";
 import { describeRoomPaging } from "./room-paging.js";
+import { describeRoomRecords } from "./room-records.js";
 import { describeRoomRosters } from "./room-rosters.js";
 import { describeServerReaping } from "./server-reaping.js";
 import { describeServerRegistry } from "./server-registry.js";
-import { describeSessionDirectory } from "./session-directory.js";
 import { describeStore } from "./store.js";
 import { describeUserDirectory } from "./user-directory.js";
 
@@ -32,7 +32,7 @@ export function describeStoreContracts(name: string, createHarness: HarnessFacto
   describePresenceChanges(name, createHarness);
   describePresenceGrace(name, createHarness);
   describePresenceReading(name, createHarness);
-  describeSessionDirectory(name, createHarness);
+  describeRoomRecords(name, createHarness);
   describeHeldThings(name, createHarness);
   describePartitionReconcile(name, createHarness);
   describeBus(name, createHarness);

@@ -112,7 +112,7 @@ type ContractName = Exclude<keyof Store, "link" | "start" | "close">;
 
 /** Every call of every contract, by name. */
 function callsOf(
-  { servers, connections, rooms, users, sessions, bus, history }: Store,
+  { servers, connections, rooms, users, roomRecords, bus, history }: Store,
   { lease, registration, ids }: TestServer,
   claim: Awaited<ReturnType<typeof claimDead>>,
 ): Record<string, () => Promise<unknown>> {
@@ -170,12 +170,12 @@ function callsOf(
       held: () => users.held(lease, 0),
       reconcile: () => users.reconcile(0),
     },
-    sessions: {
-      get: () => sessions.get("lobby"),
-      transition: () => sessions.transition("lobby", "active"),
-      touch: () => sessions.touch("lobby"),
-      restore: () => sessions.restore(lease, []),
-      count: () => sessions.count(),
+    roomRecords: {
+      get: () => roomRecords.get("lobby"),
+      compareAndSet: () => roomRecords.compareAndSet("lobby", 1, "{}"),
+      touch: () => roomRecords.touch("lobby"),
+      restore: () => roomRecords.restore(lease, []),
+      count: () => roomRecords.count(),
     },
     bus: {
       publish: () => bus.publish(ROOM, encodeUtf8("x")),

@@ -1,8 +1,8 @@
--- Purpose: Counts the games of one partition that have a session.
--- KEYS:    1 the partition's games by expiry of their session
+-- Purpose: Counts the rooms of one partition that have a record.
+-- KEYS:    1 the partition's rooms by expiry of their record
 -- ARGV:    none
--- Returns: the number of games
--- Cost:    O(log games of the partition)
+-- Returns: the number of rooms
+-- Cost:    O(log rooms of the partition)
 -- Cluster: one key
 local time = redis.call('TIME')
 local nowMs = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)

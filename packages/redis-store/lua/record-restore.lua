@@ -1,0 +1,28 @@
+-- Purpose: Writes records of one partition that were lost, where their rooms have members.
+-- KEYS:    1 the partition's rooms by expiry of their record;
+--          then for each room: its record, its members
+-- ARGV:    1 when the right to write runs out, in ms; 2 time to live of a record in ms; then
+--          for each room: its name, value, created at, last activity
+-- Returns: 1, or -1 where the right has run out
+-- Cost:    O(rooms * log rooms of the partition)
+-- Cluster: all keys carry the tag of the rooms' partition
+-- Uses:    upkeep, records
+local recordsKey = KEYS[1]
+local fenceMs, ttlMs = tonumber(ARGV[1]), tonumber(ARGV[2])
+
+local time = redis.call('TIME')
+local nowMicros = tonumber(time[1]) * 1000000 + tonumber(time[2])
+local nowMs = math.floor(nowMicros / 1000)
+if nowMs >= fenceMs then
+  return -1
+end
+for i = 2, #KEYS, 2 do
+  local recordKey, roomKey = KEYS[i], KEYS[i + 1]
+  if redis.call('EXISTS', recordKey) == 0 and redis.call('EXISTS', roomKey) == 1 then
+    local at = 3 + (i - 2) / 2 * 4
+    writeRecord(recordKey, ARGV[at + 1], nowMicros, ARGV[at + 2])
+    keepRecord(recordKey, recordsKey, ARGV[at], nowMs, ttlMs)
+    redis.call('HSET', recordKey, 'lastActivity', ARGV[at + 3])
+  end
+end
+return 1

@@ -1,0 +1,25 @@
+-- Purpose: Sets the value of a room's record, where that has the version that is expected.
+-- KEYS:    1 the record; 2 the partition's rooms by expiry of their record
+-- ARGV:    1 the room; 2 the expected version; 3 the value; 4 time to live of a record in ms
+-- Returns: {1, value, version, created at, last activity}, the same with 0 in front where
+--          the record is of another version, or {} where there is none
+-- Cost:    O(log rooms of the partition)
+-- Cluster: all keys carry the tag of the room's partition
+-- Uses:    upkeep, records
+local recordKey, recordsKey = KEYS[1], KEYS[2]
+local room, expected, value, ttlMs = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+
+local record = redis.call('HMGET', recordKey, 'value', 'version', 'createdAt', 'lastActivity')
+if not record[2] then
+  return {}
+end
+if record[2] ~= expected then
+  return { 0, unpack(record) }
+end
+local time = redis.call('TIME')
+local nowMicros = tonumber(time[1]) * 1000000 + tonumber(time[2])
+local nowMs = math.floor(nowMicros / 1000)
+local version = string.format('%.0f', math.max(nowMicros, tonumber(expected) + 1))
+redis.call('HSET', recordKey, 'value', value, 'version', version)
+keepRecord(recordKey, recordsKey, room, nowMs, ttlMs)
+return { 1, value, version, record[3], nowMs }

@@ -1,0 +1,18 @@
+-- Writes a record where there is none. The time is a version that no earlier one had.
+local function writeRecord(recordKey, value, nowMicros, createdAt)
+  redis.call('HSET', recordKey, 'value', value, 'version', string.format('%.0f', nowMicros), 'createdAt', createdAt)
+end
+
+-- Counts as activity of a room that has a record.
+local function keepRecord(recordKey, recordsKey, room, nowMs, ttlMs)
+  redis.call('HSET', recordKey, 'lastActivity', nowMs)
+  redis.call('PEXPIRE', recordKey, ttlMs)
+  redis.call('ZADD', recordsKey, nowMs + ttlMs, room)
+  dropOldest(recordsKey, nowMs)
+  keepAtLeast(recordsKey, ttlMs)
+end
+
+local function dropRecord(recordKey, recordsKey, room)
+  redis.call('DEL', recordKey)
+  redis.call('ZREM', recordsKey, room)
+end
