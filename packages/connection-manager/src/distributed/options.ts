@@ -1,6 +1,6 @@
 import type { CmError, OnError, Store } from "@cm/protocol";
 import type { Gap } from "@cm/router";
-import { invalid } from "../node/options.js";
+import { invalid } from "../option-error.js";
 
 /**
  * Says whether the token lets the socket be the user's. What it throws fails the

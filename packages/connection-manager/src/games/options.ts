@@ -1,6 +1,6 @@
 import { isServerId, type OnError, randomBase36, type Store } from "@cm/protocol";
 import type { Gap } from "@cm/router";
-import { invalid } from "../node/options.js";
+import { invalid } from "../option-error.js";
 
 /** What {@link createConnectionManager} takes. Everything has a default. */
 export interface ConnectionManagerOptions {
