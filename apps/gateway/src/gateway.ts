@@ -9,67 +9,67 @@ import {
   toCmError,
 } from "@cm/protocol";
 import type { Gap } from "@cm/router";
-import { createUwsServer, type HttpReply, type UpgradeRequest, type UwsServer } from "@cm/server-uws";
-import type { GatewayConfig } from "./config/gateway-config.js";
+import { createFaultCounter, createUwsServer, type ListeningAddress, type UwsServer } from "@cm/server-uws";
 import { createControlHandler } from "./control.js";
-import { readPage } from "./http/static-files.js";
-import { userOf } from "./http/user-query.js";
+import { type GatewayOptions, type ResolvedGatewayOptions, resolveGatewayOptions } from "./gateway-options.js";
+import { gatewayRoutes } from "./http/gateway-routes.js";
 import { createFailureLog, type FailureLog } from "./log/failure-log.js";
 import { logLink } from "./log/link-log.js";
-import type { Logger } from "./log/log.js";
 import { createQuestionHandler } from "./questions.js";
 import { ClientSession, type SessionContext } from "./session/client-session.js";
 
-/** A running gateway. */
+/** A gateway within an application. */
 export interface Gateway {
-  /** Where it listens. */
-  readonly host: string;
-  readonly port: number;
+  /** Store, router, membership and presence of this gateway, for the application's own use. */
+  readonly node: Node;
   /**
    * Settles when this server has no place in the cluster any more: its lease ran out and
-   * another process took its id. Whoever runs the gateway closes it then.
+   * another process took its id. The gateway closes by itself then.
    */
   readonly expelled: Promise<CmError>;
   /** Settles when another server asked this one to drain, which has begun then. Close it afterwards. */
   readonly drainAsked: Promise<void>;
   /**
+   * Starts everything and listens, once however often it is called. A start that fails
+   * unwinds what it had begun, and fails with `port-in-use`, `server-id-taken`,
+   * `layout-mismatch`, `unavailable` or `native-load-failed`; or with `closed` where the
+   * gateway was closed in the meantime. It can't be started again then.
+   */
+  start(): Promise<ListeningAddress>;
+  /**
    * Not ready from now on: refuses newcomers and sends the clients elsewhere over
    * `drainMs`, serving each until its turn. Resolves when all were told; `close` ends it.
-   * Idempotent.
+   * Idempotent. Fails with `unavailable` before the gateway serves.
    */
   drain(): Promise<void>;
-  /** Stops accepting, closes every connection, withdraws from the store. Idempotent. */
+  /** Stops accepting, closes every connection, withdraws from the store. Idempotent; never fails. */
   close(): Promise<void>;
+  /** As {@link close}. */
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 /** What a connection carries from the upgrade on. */
 interface SessionHolder {
   session?: ClientSession;
+  /** What `authenticate` said beside the user. */
+  readonly data: unknown;
 }
 
-/**
- * Puts a gateway together and starts it. A start that fails unwinds what it had begun,
- * and throws what went wrong: `port-in-use`, `server-id-taken`, `layout-mismatch`,
- * `unavailable`, `options-invalid` or `native-load-failed`; or the reason of `stop` where
- * that was aborted in the meantime.
- */
-export async function startGateway(
-  config: GatewayConfig,
-  log: Logger,
-  stop: AbortSignal = new AbortController().signal,
-): Promise<Gateway> {
-  const failures = createFailureLog(log);
+/** Puts a gateway together; nothing is touched until `start`. Throws `options-invalid`. */
+export function createGateway(options: GatewayOptions): Gateway {
+  const config = resolveGatewayOptions(options);
+  const { logger } = config;
+  const failures = createFailureLog(logger);
   const onError: OnError = (error, { stage }) => failures.report(error, stage);
   let tellDrainAsked: () => void = () => undefined;
   const drainAsked = new Promise<void>((resolve) => {
     tellDrainAsked = resolve;
   });
-  const page = await readPage();
 
   // The router needs sockets to deliver to, the server needs the router to serve: the
   // server is made last and reached through this door.
   let server: UwsServer<SessionHolder> | undefined;
-  let address: { readonly host: string; readonly port: number } | undefined;
+  let address: ListeningAddress | undefined;
   const connection = (id: string) => server?.connection(id);
   const drain = (): Promise<void> => node.drain({ overMs: config.drainMs });
   const beginDrain = (): void => {
@@ -93,6 +93,7 @@ export async function startGateway(
     transport: server?.stats(),
   });
   const node = createNode({
+    store: config.store,
     redisUrl: config.redisUrl,
     prefix: config.redisUrl === undefined ? undefined : config.redisPrefix,
     serverId: config.serverId,
@@ -106,13 +107,15 @@ export async function startGateway(
     offlineGraceMs: config.offlineGraceMs,
     staleConnectionTimeoutMs: config.staleConnectionTimeoutMs,
     cleanupIntervalMs: config.cleanupIntervalMs,
+    now: () => config.clock.now(),
     local,
     parts: [
       {
         start: async () => {
+          await routes.load();
           address = await server?.start();
         },
-        drain: async (options) => server?.drain({ overMs: options.overMs ?? config.drainMs }),
+        drain: async ({ overMs = config.drainMs }) => server?.drain({ overMs }),
         close: async () => server?.close(),
       },
     ],
@@ -122,35 +125,45 @@ export async function startGateway(
     onGap: createGapHandler(local, onError),
     lastSeenOf: (id) => connection(id)?.lastSeenAt,
     onStale: (id) => connection(id)?.close("stale"),
-    onDrift: (repair) => log.warn({ repair }, "store drifted from local state; repaired"),
+    onDrift: (repair) => logger.warn({ repair }, "store drifted from local state; repaired"),
     onError,
   });
-  server = createServer(config, { node, statistics, failures, page });
-  const endLinkLog = logLink(node.store.link, log);
+  const routes = gatewayRoutes({ node, statistics, hasPage: config.page, more: config.routes });
+  server = createServer(config, node, routes.table, failures);
+
+  let endLinkLog: () => void = () => undefined;
+  let starting: Promise<ListeningAddress> | undefined;
+  const start = async (): Promise<ListeningAddress> => {
+    endLinkLog = logLink(node.store.link, logger);
+    try {
+      await node.start();
+      if (address === undefined) throw new CmError("internal", "The server started without an address.");
+      return address;
+    } catch (error) {
+      await close();
+      throw error;
+    }
+  };
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> => {
-    closing ??= node.close().finally(() => {
+    closing ??= node.close().then(() => {
       endLinkLog();
       failures.flush();
     });
     return closing;
   };
-  // Redis may be long in coming: nobody who wants to stop has to wait for it.
-  const giveUp = (): void => void close();
-  stop.addEventListener("abort", giveUp, { once: true });
-  try {
-    stop.throwIfAborted();
-    await node.start();
-    stop.throwIfAborted();
-    if (address === undefined) throw new CmError("internal", "The server started without an address.");
-    return { ...address, expelled: node.expelled, drainAsked, drain, close };
-  } catch (error) {
-    await close();
-    stop.throwIfAborted();
-    throw error;
-  } finally {
-    stop.removeEventListener("abort", giveUp);
-  }
+  return {
+    node,
+    expelled: node.expelled,
+    drainAsked,
+    start: () => {
+      starting ??= start();
+      return starting;
+    },
+    drain,
+    close,
+    [Symbol.asyncDispose]: close,
+  };
 }
 
 /** Tells of what was lost between servers: the log, and the members of the room. */
@@ -166,18 +179,15 @@ function createGapHandler(local: LocalDelivery, onError: OnError): (gap: Gap) =>
   };
 }
 
-interface ServerParts {
-  readonly node: Node;
-  readonly page: Awaited<ReturnType<typeof readPage>>;
-  readonly statistics: () => unknown;
-  readonly failures: FailureLog;
-}
-
-function createServer(config: GatewayConfig, parts: ServerParts): UwsServer<SessionHolder> {
-  const { node, failures } = parts;
-  const { membership, router, store } = node;
+function createServer(
+  config: ResolvedGatewayOptions,
+  { serverId, membership, router, store }: Node,
+  routes: ReturnType<typeof gatewayRoutes>["table"],
+  failures: FailureLog,
+): UwsServer<SessionHolder> {
+  const faults = createFaultCounter();
   const context: SessionContext = {
-    serverId: config.serverId,
+    serverId,
     membership,
     router,
     rooms: store.rooms,
@@ -193,7 +203,10 @@ function createServer(config: GatewayConfig, parts: ServerParts): UwsServer<Sess
       // More would be taken for a client that does not read.
       maxBytes: Math.floor(config.maxBackpressureBytes / 2),
     },
-    monotonicMs: () => performance.now(),
+    faults,
+    hooks: config.hooks,
+    hookTimeoutMs: config.hookTimeoutMs,
+    monotonicMs: () => config.clock.monotonicMs(),
     onFault: (error) => failures.report(error, "request"),
   };
   return createUwsServer<SessionHolder>({
@@ -201,49 +214,35 @@ function createServer(config: GatewayConfig, parts: ServerParts): UwsServer<Sess
     port: config.port,
     subprotocols: [SUBPROTOCOL],
     allowedOrigins: config.allowedOrigins,
-    sharePort: config.workers > 1,
+    sharePort: config.sharePort,
     maxConnections: config.maxConnections,
+    maxHeadBytes: config.maxHeadBytes,
     maxFrameBytes: config.maxFrameBytes,
     maxBackpressureBytes: config.maxBackpressureBytes,
     idleTimeoutMs: config.idleTimeoutMs,
-    authenticate: trustQueryUser,
+    pingIntervalMs: config.pingIntervalMs,
+    authenticate: (request, signal) => {
+      const user = config.authenticate(request, signal);
+      // The same turn where there is nothing to wait for.
+      return user instanceof Promise ? user.then(holderOf) : holderOf(user);
+    },
     nextConnectionId: () => membership.nextConnectionId(),
     handler: {
       open: (connection) => {
-        connection.data.session = new ClientSession(context, connection);
+        connection.data.session = new ClientSession(context, connection, connection.data.data);
       },
       frame: (connection, text) => connection.data.session?.onText(text),
       binary: (connection) => {
         connection.data.session?.onUnreadable(new CmError("frame-not-text", "Frames are JSON text."));
       },
-      closed: (connection) => connection.data.session?.onClosed(),
+      closed: (connection, code, reason) => connection.data.session?.onClosed(code, reason),
     },
-    routes: routes(parts),
+    routes,
+    faults,
     onError: (error, { stage }) => failures.report(error, stage),
   });
 }
 
-/**
- * Takes every user at their word: `?user=name`. Whoever runs the gateway for more than
- * a trial puts something in front that knows the user, or another hook here.
- */
-function trustQueryUser(request: UpgradeRequest): { userId: string; data: SessionHolder } {
-  return { userId: userOf(request.query), data: {} };
-}
-
-function routes({ node, page, statistics }: ServerParts): Record<string, () => HttpReply> {
-  const json = (status: number, body: unknown): HttpReply => ({
-    status,
-    headers: { "content-type": "application/json; charset=utf-8", "cache-control": "no-store" },
-    body: JSON.stringify(body),
-  });
-  return {
-    ...Object.fromEntries(page.map(({ path, body, headers }) => [path, () => ({ status: 200, headers, body })])),
-    "/healthz": () => json(200, { status: "ok" }),
-    "/readyz": () => {
-      const state = node.readiness();
-      return json(state.ready ? 200 : 503, state);
-    },
-    "/stats": () => json(200, statistics()),
-  };
+function holderOf({ userId, data }: { readonly userId: string; readonly data?: unknown }) {
+  return { userId, data: { data } };
 }
