@@ -64,6 +64,12 @@ const OUTPUTS = {
     "to all devices of bob: sent",
     "ann was cut as a slow reader; 0 connections are left here",
   ],
+  "09-embedded-gateway": [
+    'bob joins staff: {"type":"error","code":"unauthorized","message":"Only staff.","retryable":false,"ref":1}',
+    'ann joins staff: {"type":"ack","ref":1}',
+    "ann says in staff: hello",
+    "without a session: Error: Unexpected server response: 401",
+  ],
 };
 
 describe("the examples", () => {

@@ -1,282 +1,193 @@
-import { createMembership, type Membership } from "@cm/membership";
-import { createMemoryStore } from "@cm/memory-store";
+import { createNode, type Node } from "@cm/node";
 import {
   CmError,
-  createConnectionIdSource,
   encodeServerFrame,
   encodeUtf8,
   type LocalDelivery,
   type OnError,
-  type Store,
   SUBPROTOCOL,
   toCmError,
 } from "@cm/protocol";
-import { createRedisStore } from "@cm/redis-store";
-import { createRouter, type Router, type RouterOptions } from "@cm/router";
-import {
-  createFaultCounter,
-  createUwsServer,
-  type HttpReply,
-  type UpgradeRequest,
-  type UwsConnection,
-  type UwsServer,
-} from "@cm/server-uws";
-import type { GatewayConfig } from "./config/gateway-config.js";
+import type { Gap } from "@cm/router";
+import { createFaultCounter, createUwsServer, type ListeningAddress, type UwsServer } from "@cm/server-uws";
 import { createControlHandler } from "./control.js";
-import { type HealthSources, type Phase, readiness } from "./http/health.js";
-import { readPage } from "./http/static-files.js";
-import { userOf } from "./http/user-query.js";
+import { type GatewayOptions, type ResolvedGatewayOptions, resolveGatewayOptions } from "./gateway-options.js";
+import { gatewayRoutes } from "./http/gateway-routes.js";
 import { createFailureLog, type FailureLog } from "./log/failure-log.js";
 import { logLink } from "./log/link-log.js";
-import type { Logger } from "./log/log.js";
 import { createQuestionHandler } from "./questions.js";
 import { ClientSession, type SessionContext } from "./session/client-session.js";
 
-/** A running gateway. */
+/** A gateway within an application. */
 export interface Gateway {
-  /** Where it listens. */
-  readonly host: string;
-  readonly port: number;
+  /** Store, router, membership and presence of this gateway, for the application's own use. */
+  readonly node: Node;
   /**
    * Settles when this server has no place in the cluster any more: its lease ran out and
-   * another process took its id. Whoever runs the gateway closes it then.
+   * another process took its id. The gateway closes by itself then.
    */
   readonly expelled: Promise<CmError>;
   /** Settles when another server asked this one to drain, which has begun then. Close it afterwards. */
   readonly drainAsked: Promise<void>;
   /**
+   * Starts everything and listens, once however often it is called. A start that fails
+   * unwinds what it had begun, and fails with `port-in-use`, `server-id-taken`,
+   * `layout-mismatch`, `unavailable` or `native-load-failed`; or with `closed` where the
+   * gateway was closed in the meantime. It can't be started again then.
+   */
+  start(): Promise<ListeningAddress>;
+  /**
    * Not ready from now on: refuses newcomers and sends the clients elsewhere over
    * `drainMs`, serving each until its turn. Resolves when all were told; `close` ends it.
-   * Idempotent.
+   * Idempotent. Fails with `unavailable` before the gateway serves.
    */
   drain(): Promise<void>;
-  /** Stops accepting, closes every connection, withdraws from the store. Idempotent. */
+  /** Stops accepting, closes every connection, withdraws from the store. Idempotent; never fails. */
   close(): Promise<void>;
+  /** As {@link close}. */
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 /** What a connection carries from the upgrade on. */
 interface SessionHolder {
   session?: ClientSession;
+  /** What `authenticate` said beside the user. */
+  readonly data: unknown;
 }
 
-/**
- * Puts a gateway together and starts it. A start that fails unwinds what it had begun,
- * and throws what went wrong: `port-in-use`, `server-id-taken`, `layout-mismatch`,
- * `unavailable`, `options-invalid` or `native-load-failed`; or the reason of `stop` where
- * that was aborted in the meantime.
- */
-export async function startGateway(
-  config: GatewayConfig,
-  log: Logger,
-  stop: AbortSignal = new AbortController().signal,
-): Promise<Gateway> {
-  const failures = createFailureLog(log);
+/** Puts a gateway together; nothing is touched until `start`. Throws `options-invalid`. */
+export function createGateway(options: GatewayOptions): Gateway {
+  const config = resolveGatewayOptions(options);
+  const { logger } = config;
+  const failures = createFailureLog(logger);
   const onError: OnError = (error, { stage }) => failures.report(error, stage);
-  let phase: Phase = "starting";
-  const releasers: (() => Promise<void>)[] = [async () => failures.flush()];
-  let expel: (error: CmError) => void = () => undefined;
-  const expelled = new Promise<CmError>((resolve) => {
-    expel = resolve;
-  });
   let tellDrainAsked: () => void = () => undefined;
   const drainAsked = new Promise<void>((resolve) => {
     tellDrainAsked = resolve;
   });
-  let closing: Promise<void> | undefined;
-  const close = (): Promise<void> => {
-    phase = "closing";
-    closing ??= unwind(releasers, log);
-    return closing;
+
+  // The router needs sockets to deliver to, the server needs the router to serve: the
+  // server is made last and reached through this door.
+  let server: UwsServer<SessionHolder> | undefined;
+  let address: ListeningAddress | undefined;
+  const connection = (id: string) => server?.connection(id);
+  const drain = (): Promise<void> => node.drain({ overMs: config.drainMs });
+  const beginDrain = (): void => {
+    if (node.phase === "starting") throw new CmError("unavailable", "The gateway is still starting.");
+    drain().catch((cause: unknown) => onError(toCmError(cause, "internal", "Draining failed."), { stage: "handler" }));
+    tellDrainAsked();
   };
-
-  try {
-    const store = createStore(config, onError);
-    releasers.push(() => store.close());
-    const endLinkLog = logLink(store.link, log);
-    releasers.push(async () => endLinkLog());
-    await startStore(store, stop);
-
-    // The router needs sockets to deliver to, the server needs the router to serve: the
-    // server is made last and reached through this door.
-    let server: UwsServer<SessionHolder> | undefined;
-    const local: LocalDelivery = {
-      toRoom: (room, frame, except) => server?.toRoom(room, frame, except),
-      // By way of the sessions: a connection is open before it can be reached.
-      toConnection: (id, frame) => server?.connection(id)?.data.session?.deliver(frame) ?? false,
-      toUser: (userId, frame) =>
-        server?.connectionsOf(userId).filter(({ data }) => data.session?.deliver(frame) === true).length ?? 0,
-    };
-    const drain = async (): Promise<void> => {
-      if (phase === "serving") phase = "draining";
-      await server?.drain({ overMs: config.drainMs });
-    };
-    const beginDrain = (): void => {
-      if (phase === "starting") throw new CmError("unavailable", "The gateway is still starting.");
-      drain().catch((cause: unknown) =>
-        onError(toCmError(cause, "internal", "Draining failed."), { stage: "handler" }),
-      );
-      tellDrainAsked();
-    };
-    const onControl = createControlHandler((id) => server?.connection(id), beginDrain);
-    const onQuestion = createQuestionHandler(() => statistics());
-    const router = createGatewayRouter(config, store, local, { onControl, onQuestion }, onError);
-    const membership = createGatewayMembership(config, store, router, {
-      log,
-      onError,
-      onLeaseTaken: expel,
-      connection: (id) => server?.connection(id),
-    });
-    const health: HealthSources = {
-      phase: () => phase,
-      holdsLease: () => membership.holdsLease,
-      fault: () => membership.fault,
-      link: () => store.link.status(),
-    };
-    const statistics = () => ({
-      serverId: membership.serverId,
-      phase: health.phase(),
-      ...membership.stats(),
-      ...router.stats(),
-      link: health.link(),
-      transport: server?.stats(),
-    });
-    server = createServer(config, {
-      router,
-      membership,
-      store,
-      health,
-      statistics,
-      failures,
-      page: await readPage(),
-    });
-
-    releasers.push(() => router.close());
-    await router.start();
-    stop.throwIfAborted();
-    releasers.push(() => membership.shutdown());
-    await membership.start();
-    stop.throwIfAborted();
-    releasers.push(() => server?.close() ?? Promise.resolve());
-    const address = await server.start();
-    stop.throwIfAborted();
-    phase = "serving";
-    return { ...address, expelled, drainAsked, drain, close };
-  } catch (error) {
-    await close();
-    throw error;
-  }
-}
-
-function createStore(config: GatewayConfig, onError: OnError): Store {
-  if (config.redisUrl === undefined) return createMemoryStore({ lastSeenTtlMs: config.lastSeenTtlMs });
-  return createRedisStore({
-    url: config.redisUrl,
-    prefix: config.redisPrefix,
-    connectionTtlMs: config.connectionTtlMs,
-    lastSeenTtlMs: config.lastSeenTtlMs,
-    onError,
+  const local: LocalDelivery = {
+    toRoom: (room, frame, except) => server?.toRoom(room, frame, except),
+    // By way of the sessions: a connection is open before it can be reached.
+    toConnection: (id, frame) => connection(id)?.data.session?.deliver(frame) ?? false,
+    toUser: (userId, frame) =>
+      server?.connectionsOf(userId).filter(({ data }) => data.session?.deliver(frame) === true).length ?? 0,
+  };
+  const statistics = () => ({
+    serverId: node.serverId,
+    phase: node.phase,
+    ...node.membership.stats(),
+    ...node.router.stats(),
+    link: node.store.link.status(),
+    transport: server?.stats(),
   });
-}
-
-/** Redis may be long in coming: nobody who wants to stop has to wait for it. */
-async function startStore(store: Store, stop: AbortSignal): Promise<void> {
-  stop.throwIfAborted();
-  const giveUp = (): void => {
-    // Closed once more when the start is unwound, where a failure is heard.
-    store.close().catch(() => undefined);
-  };
-  stop.addEventListener("abort", giveUp, { once: true });
-  try {
-    await store.start();
-  } catch (error) {
-    stop.throwIfAborted();
-    throw error;
-  } finally {
-    stop.removeEventListener("abort", giveUp);
-  }
-  stop.throwIfAborted();
-}
-
-function createGatewayRouter(
-  config: GatewayConfig,
-  store: Store,
-  local: LocalDelivery,
-  handlers: Required<Pick<RouterOptions, "onControl" | "onQuestion">>,
-  onError: OnError,
-): Router {
-  return createRouter({
+  const node = createNode({
+    store: config.store,
+    redisUrl: config.redisUrl,
+    prefix: config.redisUrl === undefined ? undefined : config.redisPrefix,
     serverId: config.serverId,
-    bus: store.bus,
-    users: store.users,
-    servers: store.servers,
-    local,
-    ...handlers,
-    onError,
-    history: store.history,
-    isRecoverable: (room) => config.recoverableRooms.some((prefix) => room.startsWith(prefix)),
-    onGap: ({ room, known }) => {
-      if (known !== undefined) {
-        const details = { room, ...known };
-        onError(new CmError("unavailable", "Messages were lost between servers.", { details }), { stage: "delivery" });
-      }
-      if (room === undefined) return;
-      const frame = encodeServerFrame({ type: "gap", room, ...(known === undefined ? {} : { missed: known.missed }) });
-      local.toRoom(room, encodeUtf8(frame), []);
-    },
-  });
-}
-
-interface MembershipSurroundings {
-  readonly log: Logger;
-  readonly onError: OnError;
-  readonly onLeaseTaken: (error: CmError) => void;
-  readonly connection: (id: string) => UwsConnection<SessionHolder> | undefined;
-}
-
-function createGatewayMembership(
-  config: GatewayConfig,
-  store: Store,
-  router: Router,
-  { log, onError, onLeaseTaken, connection }: MembershipSurroundings,
-): Membership {
-  return createMembership({
-    ids: createConnectionIdSource({ serverId: config.serverId, capacity: config.maxConnections }),
-    store,
-    interest: router,
     host: config.serverHost,
     port: config.port,
+    capacity: config.maxConnections,
     heartbeatIntervalMs: config.heartbeatIntervalMs,
     leaseTtlMs: config.leaseTtlMs,
     connectionTtlMs: config.connectionTtlMs,
+    lastSeenTtlMs: config.lastSeenTtlMs,
     offlineGraceMs: config.offlineGraceMs,
     staleConnectionTimeoutMs: config.staleConnectionTimeoutMs,
     cleanupIntervalMs: config.cleanupIntervalMs,
+    now: () => config.clock.now(),
+    local,
+    parts: [
+      {
+        start: async () => {
+          await routes.load();
+          address = await server?.start();
+        },
+        drain: async ({ overMs = config.drainMs }) => server?.drain({ overMs }),
+        close: async () => server?.close(),
+      },
+    ],
+    onControl: createControlHandler(connection, beginDrain),
+    onQuestion: createQuestionHandler(statistics),
+    isRecoverable: (room) => config.recoverableRooms.some((prefix) => room.startsWith(prefix)),
+    onGap: createGapHandler(local, onError),
     lastSeenOf: (id) => connection(id)?.lastSeenAt,
-    onLeaseTaken,
     onStale: (id) => connection(id)?.close("stale"),
-    onDrift: (repair) => log.warn({ repair }, "store drifted from local state; repaired"),
-    onServersLost: (ids) => {
-      for (const id of ids) router.serverLost(id);
-    },
+    onDrift: (repair) => logger.warn({ repair }, "store drifted from local state; repaired"),
     onError,
   });
+  const routes = gatewayRoutes({ node, statistics, hasPage: config.page, more: config.routes });
+  server = createServer(config, node, routes.table, failures);
+
+  let endLinkLog: () => void = () => undefined;
+  let starting: Promise<ListeningAddress> | undefined;
+  const start = async (): Promise<ListeningAddress> => {
+    endLinkLog = logLink(node.store.link, logger);
+    try {
+      await node.start();
+      if (address === undefined) throw new CmError("internal", "The server started without an address.");
+      return address;
+    } catch (error) {
+      await close();
+      throw error;
+    }
+  };
+  let closing: Promise<void> | undefined;
+  const close = (): Promise<void> => {
+    closing ??= node.close().then(() => {
+      endLinkLog();
+      failures.flush();
+    });
+    return closing;
+  };
+  return {
+    node,
+    expelled: node.expelled,
+    drainAsked,
+    start: () => {
+      starting ??= start();
+      return starting;
+    },
+    drain,
+    close,
+    [Symbol.asyncDispose]: close,
+  };
 }
 
-interface ServerParts {
-  readonly router: Router;
-  readonly membership: Membership;
-  readonly store: Store;
-  readonly health: HealthSources;
-  readonly page: Awaited<ReturnType<typeof readPage>>;
-  readonly statistics: () => unknown;
-  readonly failures: FailureLog;
+/** Tells of what was lost between servers: the log, and the members of the room. */
+function createGapHandler(local: LocalDelivery, onError: OnError): (gap: Gap) => void {
+  return ({ room, known }) => {
+    if (known !== undefined) {
+      const details = { room, ...known };
+      onError(new CmError("unavailable", "Messages were lost between servers.", { details }), { stage: "delivery" });
+    }
+    if (room === undefined) return;
+    const frame = encodeServerFrame({ type: "gap", room, ...(known === undefined ? {} : { missed: known.missed }) });
+    local.toRoom(room, encodeUtf8(frame), []);
+  };
 }
 
-function createServer(config: GatewayConfig, parts: ServerParts): UwsServer<SessionHolder> {
-  const { membership, router, store, failures } = parts;
+function createServer(
+  config: ResolvedGatewayOptions,
+  { serverId, membership, router, store }: Node,
+  routes: ReturnType<typeof gatewayRoutes>["table"],
+  failures: FailureLog,
+): UwsServer<SessionHolder> {
   const faults = createFaultCounter();
   const context: SessionContext = {
-    serverId: config.serverId,
+    serverId,
     membership,
     router,
     rooms: store.rooms,
@@ -293,7 +204,9 @@ function createServer(config: GatewayConfig, parts: ServerParts): UwsServer<Sess
       maxBytes: Math.floor(config.maxBackpressureBytes / 2),
     },
     faults,
-    monotonicMs: () => performance.now(),
+    hooks: config.hooks,
+    hookTimeoutMs: config.hookTimeoutMs,
+    monotonicMs: () => config.clock.monotonicMs(),
     onFault: (error) => failures.report(error, "request"),
   };
   return createUwsServer<SessionHolder>({
@@ -301,63 +214,35 @@ function createServer(config: GatewayConfig, parts: ServerParts): UwsServer<Sess
     port: config.port,
     subprotocols: [SUBPROTOCOL],
     allowedOrigins: config.allowedOrigins,
-    sharePort: config.workers > 1,
+    sharePort: config.sharePort,
     maxConnections: config.maxConnections,
     maxHeadBytes: config.maxHeadBytes,
     maxFrameBytes: config.maxFrameBytes,
     maxBackpressureBytes: config.maxBackpressureBytes,
     idleTimeoutMs: config.idleTimeoutMs,
     pingIntervalMs: config.pingIntervalMs,
-    authenticate: trustQueryUser,
+    authenticate: (request, signal) => {
+      const user = config.authenticate(request, signal);
+      // The same turn where there is nothing to wait for.
+      return user instanceof Promise ? user.then(holderOf) : holderOf(user);
+    },
     nextConnectionId: () => membership.nextConnectionId(),
     handler: {
       open: (connection) => {
-        connection.data.session = new ClientSession(context, connection);
+        connection.data.session = new ClientSession(context, connection, connection.data.data);
       },
       frame: (connection, text) => connection.data.session?.onText(text),
       binary: (connection) => {
         connection.data.session?.onUnreadable(new CmError("frame-not-text", "Frames are JSON text."));
       },
-      closed: (connection) => connection.data.session?.onClosed(),
+      closed: (connection, code, reason) => connection.data.session?.onClosed(code, reason),
     },
-    routes: routes(parts),
+    routes,
     faults,
     onError: (error, { stage }) => failures.report(error, stage),
   });
 }
 
-/**
- * Takes every user at their word: `?user=name`. Whoever runs the gateway for more than
- * a trial puts something in front that knows the user, or another hook here.
- */
-function trustQueryUser(request: UpgradeRequest): { userId: string; data: SessionHolder } {
-  return { userId: userOf(request.query), data: {} };
-}
-
-function routes({ health, page, statistics }: ServerParts): Record<string, () => HttpReply> {
-  const json = (status: number, body: unknown): HttpReply => ({
-    status,
-    headers: { "content-type": "application/json; charset=utf-8", "cache-control": "no-store" },
-    body: JSON.stringify(body),
-  });
-  return {
-    ...Object.fromEntries(page.map(({ path, body, headers }) => [path, () => ({ status: 200, headers, body })])),
-    "/healthz": () => json(200, { status: "ok" }),
-    "/readyz": () => {
-      const state = readiness(health);
-      return json(state.ready ? 200 : 503, state);
-    },
-    "/stats": () => json(200, statistics()),
-  };
-}
-
-/** Ends what was begun, the last first. A failure is logged and does not keep the others from ending. */
-async function unwind(releasers: readonly (() => Promise<void>)[], log: Logger): Promise<void> {
-  for (const release of [...releasers].reverse()) {
-    try {
-      await release();
-    } catch (error) {
-      log.error({ err: error }, "closing a part failed");
-    }
-  }
+function holderOf({ userId, data }: { readonly userId: string; readonly data?: unknown }) {
+  return { userId, data: { data } };
 }

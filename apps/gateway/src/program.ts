@@ -1,6 +1,7 @@
 import { isCmError } from "@cm/protocol";
 import { type GatewayConfig, readGatewayConfig } from "./config/gateway-config.js";
-import { startGateway } from "./gateway.js";
+import { createGateway } from "./gateway.js";
+import { userOf } from "./http/user-query.js";
 import { createLog, type Logger } from "./log/log.js";
 import { type StopRequest, stopped } from "./stop-request.js";
 import { reportListening, startWorkers, WORKER_END_GRACE_MS } from "./workers.js";
@@ -80,11 +81,35 @@ export async function runProgram(script: string, { stop, hurry }: StopRequest): 
 }
 
 async function runServer(config: GatewayConfig, log: Logger, stop: AbortSignal): Promise<Running> {
-  const gateway = await startGateway(config, log, stop);
+  const { workers, worker, logLevel: _, logFormat: __, warnings: ___, shutdownTimeoutMs: ____, ...rest } = config;
+  const gateway = createGateway({
+    ...rest,
+    // Every user is taken at their word. Whoever runs this for more than a trial puts
+    // something in front that knows the user, or embeds the gateway.
+    authenticate: ({ query }) => ({ userId: userOf(query) }),
+    logger: log,
+    page: true,
+    sharePort: workers > 1,
+  });
+  // Redis may be long in coming: nobody who wants to stop has to wait for it.
+  const giveUp = (): void => void gateway.close();
+  stop.addEventListener("abort", giveUp, { once: true });
+  let address: { readonly host: string; readonly port: number };
+  try {
+    stop.throwIfAborted();
+    address = await gateway.start();
+    stop.throwIfAborted();
+  } catch (error) {
+    await gateway.close();
+    stop.throwIfAborted();
+    throw error;
+  } finally {
+    stop.removeEventListener("abort", giveUp);
+  }
   const store = config.redisUrl === undefined ? "memory" : "redis";
-  const url = urlOf(gateway.host, gateway.port);
-  log.info({ url, port: gateway.port, pid: process.pid, store }, `listening; open ${url} in a browser`);
-  if (config.worker !== undefined) reportListening();
+  const url = urlOf(address.host, address.port);
+  log.info({ url, port: address.port, pid: process.pid, store }, `listening; open ${url} in a browser`);
+  if (worker !== undefined) reportListening();
   return gateway;
 }
 

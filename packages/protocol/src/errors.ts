@@ -107,7 +107,7 @@ export function isCmError(value: unknown): value is CmError {
 }
 
 /** Whether a client can be told this code; of any other it is told `internal`. */
-export function isClientErrorCode(code: ErrorCode): code is ClientErrorCode {
+export function isClientErrorCode(code: string): code is ClientErrorCode {
   return Object.hasOwn(CLIENT_ERROR_CODES, code);
 }
 

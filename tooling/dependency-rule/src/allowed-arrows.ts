@@ -14,14 +14,8 @@ export const PACKAGE_ARROWS: Readonly<Record<string, readonly string[]>> = {
   "@cm/router": ["@cm/protocol"],
   "@cm/server-uws": ["@cm/protocol"],
   "@cm/client": ["@cm/protocol"],
-  "@cm/connection-manager": [
-    "@cm/protocol",
-    "@cm/memory-store",
-    "@cm/redis-store",
-    "@cm/membership",
-    "@cm/presence",
-    "@cm/router",
-  ],
+  "@cm/node": ["@cm/protocol", "@cm/memory-store", "@cm/redis-store", "@cm/membership", "@cm/presence", "@cm/router"],
+  "@cm/connection-manager": ["@cm/protocol", "@cm/membership", "@cm/presence", "@cm/router", "@cm/node"],
 };
 
 /** Folders whose packages may depend on anything in the workspace. */

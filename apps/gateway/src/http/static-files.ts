@@ -10,6 +10,8 @@ const FILES = [
   { path: "/favicon.svg", file: "favicon.svg", type: "image/svg+xml" },
 ] as const;
 
+export const PAGE_PATHS: readonly string[] = FILES.map(({ path }) => path);
+
 /** A file as it is sent. */
 export interface StaticFile {
   readonly path: string;

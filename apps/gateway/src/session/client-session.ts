@@ -5,6 +5,7 @@ import {
   CmError,
   type ConnectionLimits,
   type HistoryPosition,
+  isCmError,
   ownerOf,
   parseClientFrame,
   type Ref,
@@ -14,6 +15,7 @@ import {
 import type { RecoveryLimit, RouteOutcome, Router } from "@cm/router";
 import type { FaultCounter, UwsConnection } from "@cm/server-uws";
 import { type AckDetails, Answers } from "./answers.js";
+import { type DirectTarget, type GatewayHooks, type HookConnection, permission } from "./hooks.js";
 import { SessionRoom } from "./session-room.js";
 import { TokenBucket } from "./token-bucket.js";
 
@@ -30,6 +32,10 @@ export interface SessionContext {
   readonly faults: Pick<FaultCounter, "count">;
   /** Milliseconds on a clock that never goes back. */
   readonly monotonicMs: () => number;
+  /** What the application decides about requests. Absent hooks allow, and cost nothing. */
+  readonly hooks: GatewayHooks;
+  /** The longest that a hook may take, in milliseconds. */
+  readonly hookTimeoutMs: number;
   /** Faults of the gateway's own, which the client only sees as `internal`. */
   readonly onFault: (error: unknown) => void;
 }
@@ -74,16 +80,22 @@ export class ClientSession {
   readonly #requests: TokenBucket;
   readonly #faults: TokenBucket;
   readonly #helloTimer: NodeJS.Timeout;
+  readonly #asked: HookConnection;
+  /** Whether the application was asked about this connection, and so hears of its end. */
+  #isKnown = false;
+  /** Settles when the direct messages so far were decided about. */
+  #directTurn: Promise<unknown> = Promise.resolve();
   #state: "waiting" | "registering" | "ready" | "closed" = "waiting";
   /** Direct messages from those who found the connection while it was being registered. */
   #early: Uint8Array[] = [];
   /** Settles when the hello was answered, for frames that came right behind it. */
   #registered: Promise<void> = Promise.resolve();
 
-  constructor(context: SessionContext, socket: SocketLike) {
+  constructor(context: SessionContext, socket: SocketLike, data?: unknown) {
     this.#context = context;
     this.#socket = socket;
     this.#from = { connection: socket.id, user: socket.userId };
+    this.#asked = { id: socket.id, userId: socket.userId, data };
     this.#answers = new Answers((text) => {
       if (!this.#isClosed()) socket.send(text);
     }, context.onFault);
@@ -134,13 +146,17 @@ export class ClientSession {
   }
 
   /** The socket is gone. */
-  onClosed(): void {
+  onClosed(code: number, reason: string): void {
     clearTimeout(this.#helloTimer);
     this.#state = "closed";
     this.#seats.clear();
     this.#early = [];
     // A connection that was never registered is unknown there, which is no error.
     this.#context.membership.close(this.#socket.id).catch(this.#context.onFault);
+    const { onClose } = this.#context.hooks;
+    if (onClose === undefined || !this.#isKnown) return;
+    const tell = async (): Promise<void> => onClose(this.#asked, { code, reason });
+    tell().catch(this.#context.onFault);
   }
 
   /**
@@ -215,7 +231,20 @@ export class ClientSession {
   }
 
   async #register(ref: Ref | undefined): Promise<void> {
-    const { membership, serverId, limits } = this.#context;
+    const { membership, serverId, limits, hooks } = this.#context;
+    this.#isKnown = true;
+    const { onConnect } = hooks;
+    if (onConnect !== undefined) {
+      try {
+        await this.#permission(() => onConnect(this.#asked));
+      } catch (error) {
+        this.#answers.refuse(error, ref);
+        const mayReturn = isCmError(error) && error.retryable;
+        this.#socket.close(!isCmError(error) ? "internal" : mayReturn ? "unavailable" : "unauthorized");
+        return;
+      }
+      if (this.#isClosed()) return;
+    }
     try {
       await membership.open({ connectionId: this.#socket.id, userId: this.#socket.userId });
     } catch (error) {
@@ -249,7 +278,14 @@ export class ClientSession {
       this.#answers.refuse(error, ref);
       return;
     }
-    this.#inRoom(room, seat, ref, () => this.#enter(room, seat, (more) => this.#answers.ack(ref, more), since));
+    const { onJoin } = this.#context.hooks;
+    this.#inRoom(room, seat, ref, async () => {
+      if (onJoin !== undefined && !seat.joined) {
+        await this.#permission(() => onJoin(this.#asked, { room }));
+        if (this.#isClosed()) return;
+      }
+      await this.#enter(room, seat, (more) => this.#answers.ack(ref, more), since);
+    });
   }
 
   /** The seat to take in a room; `rooms-limit` thrown where that is one too many. */
@@ -349,7 +385,10 @@ export class ClientSession {
 
   #publish(frame: RequestOf<"publish">): void {
     const seat = this.#seats.get(frame.room);
-    if (seat?.busy) {
+    const { onPublish } = this.#context.hooks;
+    if (onPublish !== undefined && seat !== undefined) {
+      this.#publishPermitted(seat, frame, onPublish);
+    } else if (seat?.busy) {
       this.#inRoom(frame.room, seat, frame.ref, async () => {
         await this.#publishFrom(seat, frame);
         this.#answers.ack(frame.ref);
@@ -357,6 +396,27 @@ export class ClientSession {
     } else {
       this.#answers.ackAfter(frame.ref, () => this.#publishFrom(seat, frame));
     }
+  }
+
+  /** The next operation on the room waits for the decision, not for the bus. */
+  #publishPermitted(
+    seat: SessionRoom,
+    frame: RequestOf<"publish">,
+    onPublish: NonNullable<GatewayHooks["onPublish"]>,
+  ): void {
+    const { room, data, ref } = frame;
+    void this.#answers.wait(ref, async () => {
+      let sent: Promise<unknown> | undefined;
+      await this.#inTurn(room, seat, async () => {
+        if (seat.joined) await this.#permission(() => onPublish(this.#asked, { room, data }));
+        if (this.#isClosed()) return;
+        sent = this.#publishFrom(seat, frame);
+        // Waited for outside of the turn.
+        sent.catch(() => undefined);
+      });
+      await sent;
+      this.#answers.ack(ref);
+    });
   }
 
   #publishFrom(seat: SessionRoom | undefined, { room, data, echo }: RequestOf<"publish">): Promise<unknown> {
@@ -375,19 +435,30 @@ export class ClientSession {
       (bytes) => this.#context.router.toConnection(frame.connection, bytes),
       "The connection is not there.",
       frame,
+      { connection: frame.connection },
     );
   }
 
   #sendToUser(frame: RequestOf<"send-user">): void {
-    this.#direct((bytes) => this.#context.router.toUser(frame.user, bytes), "The user is not online.", frame);
+    this.#direct((bytes) => this.#context.router.toUser(frame.user, bytes), "The user is not online.", frame, {
+      user: frame.user,
+    });
   }
 
   #direct(
     route: (frame: Uint8Array) => Promise<RouteOutcome>,
     absent: string,
     { data, ref }: { readonly data: unknown; readonly ref?: Ref },
+    to: DirectTarget,
   ): void {
+    const { onSend } = this.#context.hooks;
     void this.#answers.wait(ref, async () => {
+      if (onSend !== undefined) {
+        const decided = this.#directTurn.then(() => this.#permission(() => onSend(this.#asked, { to, data })));
+        this.#directTurn = decided.catch(() => undefined);
+        await decided;
+        if (this.#isClosed()) return;
+      }
       const head = `{"type":"direct","from":${JSON.stringify(this.#from)},"data":`;
       const outcome = await route(Buffer.from(`${head}${writeData(data)}}`));
       if (outcome === "not-found") throw new CmError("not-found", absent);
@@ -403,7 +474,9 @@ export class ClientSession {
   }
 
   async #members({ room, limit, cursor, ref }: RequestOf<"members">): Promise<void> {
-    const { rooms, membership } = this.#context;
+    const { rooms, membership, hooks } = this.#context;
+    const { onMembers } = hooks;
+    if (onMembers !== undefined) await this.#permission(() => onMembers(this.#asked, { room }));
     const [page, total] = await Promise.all([rooms.members(room, { limit, cursor }), rooms.count(room)]);
     // Where the store takes no heartbeats, it leaves out the members of all servers before long,
     // and where it was emptied, also those who are here.
@@ -417,6 +490,10 @@ export class ClientSession {
     }));
     const next = page.cursor === undefined ? {} : { cursor: page.cursor };
     this.#answers.send({ type: "members", room, members, total, ...next }, ref);
+  }
+
+  #permission(ask: Parameters<typeof permission>[0]): Promise<void> {
+    return permission(ask, this.#context.hookTimeoutMs, this.#context.onFault);
   }
 
   /** A call, since the state may have changed during an await, which the compiler does not see. */

@@ -1,3 +1,4 @@
+import { createNode, type Node } from "@cm/node";
 import {
   CmError,
   type LocalConnectionManager,
@@ -15,7 +16,6 @@ import type {
   ControlRequest,
   RouteOutcome,
 } from "@cm/router";
-import { ManagerNode } from "../node/manager-node.js";
 import { authorize } from "./authorization.js";
 import type {
   BroadcastOptions,
@@ -59,19 +59,27 @@ class NodeConnectionManager<S> implements DistributedConnectionManager<S> {
   readonly serverId: string;
   readonly #local: LocalConnectionManager<S>;
   readonly #options: ResolvedDistributedOptions<S>;
-  readonly #node: ManagerNode;
+  readonly #node: Node;
   readonly #connections: RegisteredConnections<S>;
   #shutdown: Promise<void> | undefined;
 
   constructor(local: LocalConnectionManager<S>, options: ResolvedDistributedOptions<S>) {
     this.#local = local;
     this.#options = options;
-    this.#node = new ManagerNode({
-      ...options,
+    this.#node = createNode({
+      redisUrl: options.redisUrl,
+      store: options.store,
+      prefix: options.prefix,
+      serverId: options.serverId,
       host: options.serverHost,
       port: options.serverPort,
       onExpelled: () => void this.shutdown(),
+      heartbeatIntervalMs: options.heartbeatIntervalMs,
       leaseTtlMs: options.heartbeatTtlMs,
+      staleConnectionTimeoutMs: options.staleConnectionTimeoutMs,
+      cleanupIntervalMs: options.cleanupIntervalMs,
+      onGap: options.onGap,
+      onError: options.onError,
       local,
       lastSeenOf: (connectionId) => local.lastSeenOf(connectionId),
       onStale: (connectionId) => this.#inBackground(this.#connections.remove(connectionId, "stale")),
@@ -218,7 +226,7 @@ class NodeConnectionManager<S> implements DistributedConnectionManager<S> {
 
   async #close(): Promise<void> {
     await closePaced(this.#connections.close(), this.#local);
-    await this.#node.shutdown();
+    await this.#node.close();
   }
 
   /** What another server asks of a connection of this one. */

@@ -1,3 +1,4 @@
+import { createNode, type Node } from "@cm/node";
 import {
   CmError,
   GAME_STATES,
@@ -9,8 +10,7 @@ import {
   toCmError,
 } from "@cm/protocol";
 import type { ControlHandler } from "@cm/router";
-import { ManagerNode } from "../node/manager-node.js";
-import { invalid } from "../node/options.js";
+import { invalid } from "../option-error.js";
 import type {
   ConnectionManager,
   ConnectionStats,
@@ -49,7 +49,7 @@ export async function createConnectionManager(options: ConnectionManagerOptions 
 class GameConnectionManager implements ConnectionManager {
   readonly warnings: readonly string[];
   readonly #options: ResolvedConnectionManagerOptions;
-  readonly #node: ManagerNode;
+  readonly #node: Node;
   readonly #players = new LocalPlayers();
   readonly #feeds: GameFeeds;
   readonly #records: SessionRecords;
@@ -63,9 +63,22 @@ class GameConnectionManager implements ConnectionManager {
     this.#options = options;
     this.warnings = options.warnings;
     const { onError } = options;
-    const node = new ManagerNode({
-      ...options,
+    const node = createNode({
+      redisUrl: options.redisUrl,
+      store: options.store,
+      prefix: options.prefix,
       serverId: options.serverInstance,
+      host: options.host,
+      port: options.port,
+      heartbeatIntervalMs: options.heartbeatIntervalMs,
+      leaseTtlMs: options.leaseTtlMs,
+      staleConnectionTimeoutMs: options.staleConnectionTimeoutMs,
+      cleanupIntervalMs: options.cleanupIntervalMs,
+      connectionTtlMs: options.connectionTtlMs,
+      roomRecordTtlMs: options.roomRecordTtlMs,
+      offlineGraceMs: options.offlineGraceMs,
+      onGap: options.onGap,
+      onError,
       capacity: options.maxConnections,
       maxMetadataBytes: METADATA_MAX_BYTES,
       local: {
@@ -108,7 +121,7 @@ class GameConnectionManager implements ConnectionManager {
 
   /** Whether it has ended, or is about to. */
   get isShutDown(): boolean {
-    return this.#node.isShutDown;
+    return this.#node.phase === "closing";
   }
 
   async start(): Promise<void> {
@@ -122,7 +135,7 @@ class GameConnectionManager implements ConnectionManager {
   }
 
   async connect(userId: string, socketId: string): Promise<void> {
-    this.#node.requireRunning();
+    this.#requireRunning();
     await this.#places.connect(requireUserId(userId), requireSocketId(socketId));
   }
 
@@ -139,42 +152,42 @@ class GameConnectionManager implements ConnectionManager {
   }
 
   async joinGame(userId: string, gameId: string): Promise<void> {
-    this.#node.requireRunning();
+    this.#requireRunning();
     await this.#places.join(requireUserId(userId), requireGameId(gameId));
   }
 
   async leaveGame(userId: string, gameId: string): Promise<void> {
-    this.#node.requireRunning();
+    this.#requireRunning();
     await this.#places.leave(requireUserId(userId), requireGameId(gameId));
   }
 
   async spectateGame(userId: string, gameId: string): Promise<void> {
-    this.#node.requireRunning();
+    this.#requireRunning();
     await this.#places.spectate(requireUserId(userId), requireGameId(gameId));
   }
 
   async stopSpectating(userId: string, gameId: string): Promise<void> {
-    this.#node.requireRunning();
+    this.#requireRunning();
     await this.#places.stopSpectating(requireUserId(userId), requireGameId(gameId));
   }
 
   async getOnlinePlayers(gameId: string): Promise<string[]> {
-    this.#node.requireRunning();
+    this.#requireRunning();
     return [...(await this.#reader.users(requireGameId(gameId)))];
   }
 
   async getSpectators(gameId: string): Promise<string[]> {
-    this.#node.requireRunning();
+    this.#requireRunning();
     return this.#reader.spectators(requireGameId(gameId));
   }
 
   async getSession(gameId: string): Promise<GameSession | undefined> {
-    this.#node.requireRunning();
+    this.#requireRunning();
     return this.#reader.session(requireGameId(gameId));
   }
 
   async setGameState(gameId: string, state: GameState): Promise<void> {
-    this.#node.requireRunning();
+    this.#requireRunning();
     requireGameId(gameId);
     if (!GAME_STATES.includes(state)) throw invalid("state", `one of ${GAME_STATES.join(", ")}`);
     await this.#records.move(gameId, state);
@@ -188,7 +201,7 @@ class GameConnectionManager implements ConnectionManager {
   }
 
   async broadcast(gameId: string, event: GameEvent): Promise<void> {
-    this.#node.requireRunning();
+    this.#requireRunning();
     requireGameId(gameId);
     const bytes = this.#encode(gameId, event);
     if (tellsState(bytes)) {
@@ -201,7 +214,7 @@ class GameConnectionManager implements ConnectionManager {
   }
 
   onGameEvent(gameId: string, handler: GameEventHandler): HandlerRegistration {
-    this.#node.requireRunning();
+    this.#requireRunning();
     requireGameId(gameId);
     if (typeof handler !== "function") throw invalid("handler", "a function");
     const feed = this.#feeds.open(gameId);
@@ -217,17 +230,17 @@ class GameConnectionManager implements ConnectionManager {
   }
 
   async getStats(): Promise<ConnectionStats> {
-    this.#node.requireRunning();
+    this.#requireRunning();
     return this.#reader.stats();
   }
 
   async getConnections(userId: string): Promise<PlayerConnection[]> {
-    this.#node.requireRunning();
+    this.#requireRunning();
     return this.#reader.connections(requireUserId(userId));
   }
 
   async cleanupStaleConnections(): Promise<number> {
-    this.#node.requireRunning();
+    this.#requireRunning();
     const before = Date.now() - this.#options.staleConnectionTimeoutMs;
     const stale = [...this.#players.sockets()].filter(({ lastSeen }) => lastSeen <= before);
     await Promise.all(
@@ -258,7 +271,7 @@ class GameConnectionManager implements ConnectionManager {
 
   async #shutDown(): Promise<void> {
     clearInterval(this.#cleanupTimer);
-    const withdrawn = this.#node.shutdown();
+    const withdrawn = this.#node.close();
     await this.#feeds.close();
     await withdrawn;
     await this.#cleaning;
@@ -293,6 +306,12 @@ class GameConnectionManager implements ConnectionManager {
     return "done";
   }
 
+  #requireRunning(): void {
+    const { phase } = this.#node;
+    if (phase === "serving" || phase === "draining") return;
+    throw new CmError("closed", "The manager was shut down, or never started.");
+  }
+
   #onRemoved(gameId: string): void {
     this.#places.dismissSpectators(gameId).catch((cause: unknown) => {
       this.#report(cause, "Spectators of a game that has gone could not be dismissed.", "projection");
@@ -304,6 +323,6 @@ class GameConnectionManager implements ConnectionManager {
   }
 }
 
-function parts({ serverId, store, membership, router }: ManagerNode) {
+function parts({ serverId, store, membership, router }: Node) {
   return { serverId, store, membership, router };
 }

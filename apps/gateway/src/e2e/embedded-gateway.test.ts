@@ -1,0 +1,268 @@
+import { createMemoryStore } from "@cm/memory-store";
+import { CLOSE_CODES, CmError, SUBPROTOCOL } from "@cm/protocol";
+import { eventually } from "@cm/test-kit";
+import { describe, expect, it, onTestFinished } from "vitest";
+import WebSocket from "ws";
+import type { GatewayOptions } from "../gateway-options.js";
+import { createGateway, type Gateway } from "../index.js";
+
+type Frame = Readonly<Record<string, unknown>>;
+
+/** A gateway on a free port, whose users are who the query says, and what it logged as errors. */
+async function serve(options: Partial<GatewayOptions> = {}) {
+  const logged: string[] = [];
+  const gateway: Gateway = createGateway({
+    port: 0,
+    authenticate: ({ query }) => ({ userId: query, data: { role: `role of ${query}` } }),
+    logger: {
+      info: () => undefined,
+      warn: () => undefined,
+      error: ({ code }, message) => logged.push(`${message}: ${code}`),
+    },
+    hookTimeoutMs: 200,
+    ...options,
+  });
+  onTestFinished(() => gateway.close());
+  return { gateway, logged, ...(await gateway.start()) };
+}
+
+/** A client that collects what it gets, with the type of each frame that answers a reference. */
+async function connect(port: number, user: string) {
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/ws?${user}`, SUBPROTOCOL);
+  onTestFinished(() => socket.terminate());
+  const frames: Frame[] = [];
+  let closed: number | undefined;
+  socket.on("message", (data) => frames.push(JSON.parse(String(data))));
+  socket.on("close", (code) => {
+    closed = code;
+  });
+  await new Promise((resolve, reject) => {
+    socket.once("open", resolve);
+    socket.once("error", reject);
+  });
+  let refs = 0;
+  const send = (frame: Frame): number => {
+    socket.send(JSON.stringify({ ...frame, ref: ++refs }));
+    return refs;
+  };
+  const answer = (ref: number): Promise<Frame> =>
+    eventually(() => frames.find((frame) => frame.ref === ref) ?? Promise.reject(new Error("no answer yet")));
+  const ask = (frame: Frame): Promise<Frame> => answer(send(frame));
+  return { frames, send, answer, ask, hello: () => ask({ type: "hello", version: 1 }), closed: () => closed, socket };
+}
+
+const ALL_HOOKS = {
+  onConnect: { type: "hello", version: 1 },
+  onJoin: { type: "join", room: "hall" },
+  onPublish: { type: "publish", room: "lobby", data: 1 },
+  onSend: { type: "send", user: "ann", data: 1 },
+  onMembers: { type: "members", room: "lobby" },
+} as const;
+
+type HookName = keyof typeof ALL_HOOKS;
+const NAMES = Object.keys(ALL_HOOKS) as HookName[];
+
+/** Asks for what the hook decides about, in a gateway where only that hook is there. */
+async function askFor(name: HookName, hook: (...given: readonly unknown[]) => never) {
+  const { port, logged, gateway } = await serve({ [name]: hook });
+  const client = await connect(port, "ann");
+  if (name !== "onConnect") {
+    await client.hello();
+    expect(await client.ask({ type: "join", room: "lobby" })).toMatchObject({ type: expect.any(String) });
+  }
+  return { answer: await client.ask(ALL_HOOKS[name]), client, logged, gateway };
+}
+
+/** A hook of any of the names: what it does is the test's, what it returns is judged by the gateway. */
+function hook(does: (...given: readonly unknown[]) => unknown): (...given: readonly unknown[]) => never {
+  return does as (...given: readonly unknown[]) => never;
+}
+
+describe("a hook of an embedded gateway", () => {
+  it.each(NAMES)("%s hears of the connection and the request, and allows it at once or later", async (name) => {
+    for (const later of [false, true]) {
+      const given: unknown[][] = [];
+      const { answer } = await askFor(
+        name,
+        hook((...all) => {
+          given.push([...all]);
+          return later ? new Promise((resolve) => setTimeout(resolve, 20)) : undefined;
+        }),
+      );
+      expect(answer.type).toMatch(/^(ack|welcome|members)$/);
+      const [connection, request] = given.at(-1) ?? [];
+      expect(connection).toEqual({ id: expect.any(String), userId: "ann", data: { role: "role of ann" } });
+      const { type: _, version: __, user, ...facts } = { version: 0, user: undefined, ...ALL_HOOKS[name] };
+      if (name !== "onConnect") expect(request).toEqual(user === undefined ? facts : { ...facts, to: { user } });
+    }
+  });
+
+  it.each(NAMES)("%s refuses with the code that it throws or returns, which nobody logs", async (name) => {
+    for (const refuse of [
+      () => Promise.reject(new CmError("unauthorized", "Not you.")),
+      () => {
+        throw new CmError("unauthorized", "Not you.");
+      },
+      () => ({ refuse: "unauthorized", message: "Not you." }),
+    ]) {
+      const { answer, logged, client } = await askFor(name, hook(refuse));
+      if (name === "onJoin") expect(client.frames.filter(({ type }) => type === "ack")).toEqual([]);
+      expect(answer).toMatchObject({ type: "error", code: "unauthorized", message: "Not you.", retryable: false });
+      expect(logged).toEqual([]);
+    }
+  });
+
+  it.each(NAMES)("%s refuses with internal, and a line in the log, where it throws something else", async (name) => {
+    for (const fail of [
+      () => {
+        throw new Error("the password is 12345");
+      },
+      () => ({ refuse: "no such code" }),
+    ]) {
+      const { answer, logged } = await askFor(name, hook(fail));
+      expect(answer).toMatchObject({ type: "error", code: "internal" });
+      expect(JSON.stringify(answer)).not.toContain("12345");
+      expect(logged).toEqual([expect.stringMatching(/^a request failed: (Type)?Error$/)]);
+    }
+  });
+
+  it.each(NAMES)("%s refuses with timeout, and a line in the log, where it takes too long", async (name) => {
+    const { answer, logged } = await askFor(
+      name,
+      hook(() => new Promise(() => undefined)),
+    );
+    expect(answer).toMatchObject({ type: "error", code: "timeout", retryable: true });
+    expect(logged).toEqual(["a request failed: timeout"]);
+  });
+
+  it("onConnect closes who was refused, and nothing of the connection is left", async () => {
+    const { gateway, port } = await serve({ onConnect: () => ({ refuse: "unauthorized" }) });
+    const client = await connect(port, "ann");
+    await client.hello();
+    await eventually(() => expect(client.closed()).toBe(CLOSE_CODES.unauthorized));
+    expect(gateway.node.membership.stats().connections).toBe(0);
+  });
+
+  it("onJoin keeps a refused client out of the room, and takes none of its rooms", async () => {
+    const onJoin: GatewayOptions["onJoin"] = (_, { room }) =>
+      room === "open" ? undefined : { refuse: "unauthorized" };
+    const { gateway, port } = await serve({ maxRooms: 1, onJoin });
+    const client = await connect(port, "ann");
+    await client.hello();
+    expect(await client.ask({ type: "join", room: "shut" })).toMatchObject({ code: "unauthorized" });
+    expect(await gateway.node.store.rooms.count("shut")).toBe(0);
+    expect(await client.ask({ type: "publish", room: "shut", data: 1 })).toMatchObject({ code: "not-a-member" });
+    expect(await client.ask({ type: "join", room: "open" })).toMatchObject({ type: "ack" });
+  });
+
+  it("keeps a connection's messages in the order in which they were sent, however long each is judged", async () => {
+    let waits = 0;
+    const judge = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, waits++ % 2 === 0 ? 30 : 0));
+    const { port } = await serve({ onJoin: judge, onPublish: judge, onSend: judge });
+    const [ann, bob] = [await connect(port, "ann"), await connect(port, "bob")];
+    await Promise.all([ann.hello(), bob.hello()]);
+    await bob.ask({ type: "join", room: "hall" });
+    ann.send({ type: "join", room: "hall" });
+    for (const data of [1, 2, 3, 4]) ann.send({ type: "publish", room: "hall", data });
+    for (const data of [5, 6, 7, 8]) ann.send({ type: "send", user: "bob", data });
+    const left = ann.send({ type: "leave", room: "hall" });
+    const dataOf = (type: string) => bob.frames.filter((frame) => frame.type === type).map(({ data }) => data);
+    await eventually(() => expect([...dataOf("message"), ...dataOf("direct")]).toEqual([1, 2, 3, 4, 5, 6, 7, 8]));
+    expect(await ann.answer(left)).toMatchObject({ type: "ack" });
+    expect(ann.frames.filter(({ type }) => type === "error")).toEqual([]);
+  });
+
+  it("onClose hears once of each connection that said hello, and what it throws is logged", async () => {
+    const ends: unknown[] = [];
+    const { port, logged } = await serve({
+      onClose: (connection, end) => {
+        ends.push([connection.userId, end.code]);
+        throw new Error("no");
+      },
+    });
+    const [ann, silent] = [await connect(port, "ann"), await connect(port, "silent")];
+    await ann.hello();
+    silent.socket.close();
+    ann.socket.close(4321, "bye");
+    await eventually(() => expect(logged).toEqual(["a request failed: Error"]));
+    expect(ends).toEqual([["ann", 4321]]);
+  });
+});
+
+describe("an embedded gateway", () => {
+  it("authenticates with the application's own function, and answers its routes beside its own", async () => {
+    const { port } = await serve({
+      authenticate: async ({ query }) => {
+        if (query !== "ann") throw new CmError("unauthorized", "Who are you?");
+        return { userId: "ann" };
+      },
+      routes: { "/hello": () => ({ status: 200, body: "hello" }) },
+    });
+    await expect(connect(port, "eve")).rejects.toThrow("401");
+    const ann = await connect(port, "ann");
+    expect(await ann.hello()).toMatchObject({ type: "welcome", user: "ann" });
+    const url = `http://127.0.0.1:${port}`;
+    expect(await (await fetch(`${url}/hello`)).text()).toBe("hello");
+    expect(await (await fetch(`${url}/readyz`)).json()).toMatchObject({ ready: true, phase: "serving" });
+    expect((await fetch(`${url}/`)).status).toBe(404);
+  });
+
+  it("leaves a store that it was given open, and lets the application publish through its node", async () => {
+    const store = createMemoryStore();
+    await store.start();
+    onTestFinished(() => store.close());
+    const { gateway, port } = await serve({ store });
+    const ann = await connect(port, "ann");
+    await ann.hello();
+    await ann.ask({ type: "join", room: "hall" });
+    await gateway.node.router.toRoom("hall", '{"type":"news"}');
+    await eventually(() => expect(ann.frames).toContainEqual({ type: "news" }));
+    await gateway.close();
+    expect(store.link.state).toBe("in-sync");
+    expect(await store.servers.list()).toEqual([]);
+    expect(ann.closed()).toBe(CLOSE_CODES["going-away"]);
+  });
+
+  it("judges the rate of requests by the clock that it was given", async () => {
+    const { port } = await serve({ maxRequestsPerSecond: 1, clock: { now: Date.now, monotonicMs: () => 0 } });
+    const ann = await connect(port, "ann");
+    await ann.hello();
+    await ann.ask({ type: "ping" });
+    expect(await ann.ask({ type: "ping" })).toMatchObject({ code: "rate-limited" });
+  });
+
+  it("starts once, unwinds a start that fails, and can't be started after its end", async () => {
+    const { gateway, port } = await serve();
+    expect(await gateway.start()).toEqual({ host: "127.0.0.1", port });
+    const second = createGateway({ port, authenticate: () => ({ userId: "ann" }) });
+    await expect(second.start()).rejects.toMatchObject({ code: "port-in-use" });
+    expect(second.node.store.link.state).toBe("closed");
+    const third = createGateway({ port: 0, authenticate: () => ({ userId: "ann" }) });
+    await third.close();
+    await expect(third.start()).rejects.toMatchObject({ code: "closed" });
+  });
+
+  it.each<[object, string]>([
+    [{ authenticate: undefined }, "authenticate"],
+    [{ authenticate: "yes" }, "authenticate"],
+    [{ onJion: () => undefined }, "onJion"],
+    [{ onJoin: true }, "onJoin"],
+    [{ workers: 2 }, "workers"],
+    [{ routes: { "/healthz": () => ({ status: 200 }) } }, "routes"],
+    [{ routes: { "/hello": "hello" } }, "routes"],
+    [{ logger: {} }, "logger"],
+    [{ clock: { now: 1 } }, "clock"],
+    [{ hookTimeoutMs: 0 }, "hookTimeoutMs"],
+    [{ maxRooms: 0 }, "maxRooms"],
+    [{ drainMs: -1 }, "drainMs"],
+    [{ recoverableRooms: "*" }, "recoverableRooms"],
+    [{ page: 1 }, "page"],
+    [{ serverId: "not an id" }, "serverId"],
+    [{ idleTimeoutMs: 5 }, "idleTimeoutMs"],
+    [{ redisUrl: "http://127.0.0.1" }, "redisUrl"],
+  ])("refuses %o for its %s", (options, field) => {
+    expect(() => createGateway({ port: 0, authenticate: () => ({ userId: "ann" }), ...options })).toThrow(
+      expect.objectContaining({ code: "options-invalid", details: expect.objectContaining({ field }) }),
+    );
+  });
+});

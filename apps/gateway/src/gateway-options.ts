@@ -1,0 +1,169 @@
+import { CmError, type Store } from "@cm/protocol";
+import type { RouteHandler, UpgradeRequest } from "@cm/server-uws";
+import { type GatewayConfig, readGatewayConfig } from "./config/gateway-config.js";
+import type { GatewayHooks } from "./session/hooks.js";
+
+/** Takes the gateway's log; a pino logger is one. None of the calls may throw. */
+export interface GatewayLogger {
+  info(fields: Readonly<Record<string, unknown>>, message: string): void;
+  warn(fields: Readonly<Record<string, unknown>>, message: string): void;
+  error(fields: Readonly<Record<string, unknown>>, message: string): void;
+}
+
+/** The clocks that a gateway reads. */
+export interface GatewayClock {
+  /** Milliseconds since the Unix epoch, for records. Never used to judge a lease. */
+  now(): number;
+  /** Milliseconds on a clock that never goes back, for the rates of requests. */
+  monotonicMs(): number;
+}
+
+/** Whose connection it is; `data` is handed to the hooks. */
+export interface GatewayUser {
+  /** A name of 1 to 255 bytes. */
+  readonly userId: string;
+  readonly data?: unknown;
+}
+
+/** The parts of a configuration that the processes around a gateway decide, not the gateway. */
+type ProcessConfig = "workers" | "worker" | "logLevel" | "logFormat" | "warnings" | "shutdownTimeoutMs";
+
+type Optional<T> = { readonly [K in keyof T]?: T[K] | undefined };
+
+/**
+ * What {@link createGateway} takes: `authenticate`, and what differs from the defaults. The
+ * limits and times are those of {@link GatewayConfig}, with the same defaults; no
+ * environment variable is read.
+ */
+export interface GatewayOptions extends Optional<Omit<GatewayConfig, ProcessConfig>>, GatewayHooks {
+  /**
+   * Says whose connection it is, within 10 s, or throws: a `CmError` with `unauthorized`
+   * becomes HTTP 401, `capacity-reached` 503, others 4xx or 503; anything else is logged
+   * and becomes 500. The signal aborts when the client goes away.
+   */
+  readonly authenticate: (request: UpgradeRequest, signal: AbortSignal) => GatewayUser | Promise<GatewayUser>;
+  /** The longest that a hook may take, in milliseconds. Default 5,000; 1 to 600,000. */
+  readonly hookTimeoutMs?: number | undefined;
+  /** Paths of one's own for GET and HEAD, beside `/healthz`, `/readyz` and `/stats`. */
+  readonly routes?: Readonly<Record<string, RouteHandler>> | undefined;
+  /** A started store of one's own, instead of `redisUrl`; it is not closed here. */
+  readonly store?: Store | undefined;
+  /** Default: nothing is told but warnings and errors, each as a process warning. */
+  readonly logger?: GatewayLogger | undefined;
+  /** Default: the machine's clocks. */
+  readonly clock?: GatewayClock | undefined;
+  /** Whether `/` shows the page to try the gateway. Default `false`. */
+  readonly page?: boolean | undefined;
+  /** Whether other processes may listen on the same port. Default `false`. */
+  readonly sharePort?: boolean | undefined;
+}
+
+/** {@link GatewayOptions}, complete. */
+export interface ResolvedGatewayOptions extends Omit<GatewayConfig, ProcessConfig> {
+  readonly authenticate: GatewayOptions["authenticate"];
+  readonly hooks: GatewayHooks;
+  readonly hookTimeoutMs: number;
+  readonly routes: Readonly<Record<string, RouteHandler>>;
+  readonly store: Store | undefined;
+  readonly logger: GatewayLogger;
+  readonly clock: GatewayClock;
+  readonly page: boolean;
+  readonly sharePort: boolean;
+}
+
+/** Names of all hooks, so that none can be misspelt unnoticed. */
+const HOOKS = [
+  "onConnect",
+  "onJoin",
+  "onPublish",
+  "onSend",
+  "onMembers",
+  "onClose",
+] as const satisfies readonly (keyof GatewayHooks)[];
+
+const OWN = ["authenticate", "hookTimeoutMs", "routes", "store", "logger", "clock", "page", "sharePort"] as const;
+
+/** Paths that are the gateway's own. */
+const OWN_PATHS: readonly string[] = ["/healthz", "/readyz", "/stats"];
+
+const WARNINGS: GatewayLogger = {
+  info: () => undefined,
+  warn: (_fields, message) => process.emitWarning(message),
+  error: ({ err }, message) => process.emitWarning(err instanceof Error ? err : message),
+};
+
+const CLOCK: GatewayClock = { now: Date.now, monotonicMs: () => performance.now() };
+
+/** Fills in the defaults. Throws `options-invalid`, whose details name the option as `field`. */
+export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayOptions {
+  if (typeof options !== "object" || options === null) throw invalid("options", "an object");
+  const {
+    workers: _,
+    worker: __,
+    logLevel: ___,
+    logFormat: ____,
+    warnings: _____,
+    ...defaults
+  } = readGatewayConfig({});
+  const known = new Set<string>([...Object.keys(defaults), ...OWN, ...HOOKS]);
+  known.delete("shutdownTimeoutMs");
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  for (const field of Object.keys(given)) {
+    if (!known.has(field)) throw invalid(field, "left out: there is no such option");
+  }
+  for (const field of [...HOOKS, "authenticate"] as const) requireCalls(field, options[field]);
+  if (options.authenticate === undefined)
+    throw invalid("authenticate", "given: a function that says whose connection it is");
+  const { routes = {}, logger = WARNINGS, clock = CLOCK, hookTimeoutMs = 5_000 } = options;
+  for (const [path, handler] of Object.entries(routes)) {
+    if (OWN_PATHS.includes(path)) throw invalid("routes", `without ${path}, which is the gateway's own`);
+    requireCalls("routes", handler);
+  }
+  for (const call of ["info", "warn", "error"] as const) requireCalls("logger", logger[call], true);
+  for (const call of ["now", "monotonicMs"] as const) requireCalls("clock", clock[call], true);
+  wholeNumber("hookTimeoutMs", hookTimeoutMs, 1, 600_000);
+  // Everything that is shared with an elsewhere can be drained to it.
+  const drainMs = options.redisUrl === undefined && options.store === undefined ? 0 : 10_000;
+  // A shorter timeout brings its pings closer together, as it does in the environment.
+  const idleTimeoutMs = options.idleTimeoutMs ?? defaults.idleTimeoutMs;
+  const pingIntervalMs = Math.min(defaults.pingIntervalMs, Math.floor(idleTimeoutMs / 2));
+  const config = { ...defaults, drainMs, pingIntervalMs, ...given };
+  wholeNumber("drainMs", config.drainMs, 0, 3_600_000);
+  wholeNumber("maxRooms", config.maxRooms, 1, 10_000);
+  wholeNumber("maxRequestsPerSecond", config.maxRequestsPerSecond, 1, 100_000);
+  const { recoverableRooms: beginnings } = config;
+  if (!Array.isArray(beginnings) || !beginnings.every((beginning) => typeof beginning === "string")) {
+    throw invalid("recoverableRooms", "a list of strings");
+  }
+  return {
+    ...config,
+    authenticate: options.authenticate,
+    hooks: Object.fromEntries(HOOKS.map((name) => [name, options[name]])),
+    hookTimeoutMs,
+    routes,
+    store: options.store,
+    logger,
+    clock,
+    page: flag("page", options.page ?? false),
+    sharePort: flag("sharePort", options.sharePort ?? false),
+  };
+}
+
+function requireCalls(field: string, value: unknown, isNeeded = false): void {
+  if (typeof value === "function" || (value === undefined && !isNeeded)) return;
+  throw invalid(field, "a function, or an object of functions");
+}
+
+function flag(field: string, value: unknown): boolean {
+  if (typeof value === "boolean") return value;
+  throw invalid(field, "true or false");
+}
+
+function wholeNumber(field: string, value: unknown, min: number, max: number): void {
+  if (typeof value === "number" && Number.isInteger(value) && value >= min && value <= max) return;
+  throw invalid(field, `a whole number from ${min} to ${max}`);
+}
+
+function invalid(field: string, expected: string): CmError {
+  return new CmError("options-invalid", `${field} must be ${expected}.`, { details: { field } });
+}

@@ -1,0 +1,83 @@
+import { type ClientErrorCode, CmError, ERROR_CODES, isClientErrorCode } from "@cm/protocol";
+
+/** The connection that a hook is asked about. */
+export interface HookConnection {
+  readonly id: string;
+  readonly userId: string;
+  /** What `authenticate` gave as `data`. */
+  readonly data: unknown;
+}
+
+/** A hook's no, which the client is answered with. */
+export interface Refusal {
+  readonly refuse: ClientErrorCode;
+  /** For the client's developer. Default: what the code means. */
+  readonly message?: string;
+}
+
+/** Nothing allows the request; a {@link Refusal} refuses it, as throwing a `CmError` does. */
+// biome-ignore lint/suspicious/noConfusingVoidType: a hook without a return statement allows.
+export type HookOutcome = void | undefined | Refusal;
+type Answer = HookOutcome | Promise<HookOutcome>;
+
+/** Who a direct message is for: one connection, or all of a user. */
+export type DirectTarget = { readonly connection: string } | { readonly user: string };
+
+/**
+ * What an application decides about its clients' requests. Each hook may be async, and
+ * allows a request by returning nothing. It refuses by returning a {@link Refusal} or
+ * throwing a `CmError`. Anything else that it throws is logged and refuses with `internal`;
+ * a hook that takes longer than `hookTimeoutMs` is logged and refuses with `timeout`.
+ * A room's requests of one connection, and its direct messages, keep their order meanwhile.
+ */
+export interface GatewayHooks {
+  /** Before a connection is registered, at its `hello`. Refused, it is closed: with 4001, or with 4204 where it may come back. */
+  readonly onConnect?: ((connection: HookConnection) => Answer) | undefined;
+  /** Before a client's join of a room that it is not in. Not for joins that another server asks for. */
+  readonly onJoin?: ((connection: HookConnection, request: { readonly room: string }) => Answer) | undefined;
+  /** Before a member's message goes to its room. */
+  readonly onPublish?:
+    | ((connection: HookConnection, request: { readonly room: string; readonly data: unknown }) => Answer)
+    | undefined;
+  /** Before a direct message goes to a connection or a user. */
+  readonly onSend?:
+    | ((connection: HookConnection, request: { readonly to: DirectTarget; readonly data: unknown }) => Answer)
+    | undefined;
+  /** Before a client is told who is in a room, which need not be one that it is in. */
+  readonly onMembers?: ((connection: HookConnection, request: { readonly room: string }) => Answer) | undefined;
+  /** After a connection closed for which `onConnect` had been asked. What it throws is logged. */
+  readonly onClose?:
+    | ((connection: HookConnection, end: { readonly code: number; readonly reason: string }) => void | Promise<void>)
+    | undefined;
+}
+
+/** Waits for a hook's word. Fails with what the client is to be answered. */
+export async function permission(
+  ask: () => Answer,
+  timeoutMs: number,
+  onFault: (error: unknown) => void,
+): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      const error = new CmError("timeout", "The application did not decide in time.");
+      onFault(error);
+      reject(error);
+    }, timeoutMs);
+  });
+  try {
+    // A CmError goes to the client as it is; whatever else is thrown is told as `internal`, and logged.
+    const outcome = await Promise.race([ask(), late]);
+    if (outcome !== undefined) throw refused(outcome);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function refused(outcome: unknown): Error {
+  const { refuse, message } = Object(outcome) as Partial<Record<keyof Refusal, unknown>>;
+  if (typeof refuse !== "string" || !isClientErrorCode(refuse)) {
+    return new TypeError("A hook returned neither nothing nor a refusal with a code that clients know.");
+  }
+  return new CmError(refuse, typeof message === "string" ? message : ERROR_CODES[refuse].meaning);
+}

@@ -1,0 +1,211 @@
+import { createMembership, type Membership } from "@cm/membership";
+import { createPresence, type Presence } from "@cm/presence";
+import { CmError, isCmError, type Store, toCmError } from "@cm/protocol";
+import { createRouter, type Router } from "@cm/router";
+import { definedOnly } from "./defined-only.js";
+import type { DrainOptions, Node } from "./node.js";
+import { chooseStore } from "./node-store.js";
+import { MEMBERSHIP_KINDS, PRESENCE_KINDS, ROUTER_KINDS } from "./option-kinds.js";
+import { type NodeOptions, type ResolvedNodeOptions, resolveNodeOptions } from "./options.js";
+import { judgeReadiness, type NodePhase, type Readiness } from "./readiness.js";
+import { createUnregisteredMembership } from "./unregistered-membership.js";
+
+/** What writing everything anew may take, after the heartbeat that finds it lost. */
+const RESTORE_MARGIN_MS = 5_000;
+
+/**
+ * Puts one process of a cluster together: with `local` a server that holds connections,
+ * without it a worker that publishes, sends and reads. Touches nothing until `start`.
+ * Throws `options-invalid`, whose details name the option as `field`.
+ */
+export function createNode(options: NodeOptions = {}): Node {
+  return new ClusterNode(options);
+}
+
+class ClusterNode implements Node {
+  readonly serverId: string;
+  readonly store: Store;
+  readonly router: Router;
+  readonly membership: Membership;
+  readonly presence: Presence;
+  readonly expelled: Promise<CmError>;
+  readonly #options: ResolvedNodeOptions;
+  readonly #ownsStore: boolean;
+  /** How to end what has been started, in the order of the starts. */
+  readonly #releasers: (() => Promise<void>)[] = [];
+  #phase: NodePhase = "starting";
+  #isStoreStarting = false;
+  #starting: Promise<void> | undefined;
+  #draining: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: NodeOptions) {
+    const resolved = resolveNodeOptions(options);
+    const { ids, local, onError } = resolved;
+    const { store, isOwn } = chooseStore(options, onError);
+    this.#options = resolved;
+    this.#ownsStore = isOwn;
+    this.serverId = ids.serverId;
+    this.store = store;
+    const router = createRouter({
+      ...definedOnly(options, keysOf(ROUTER_KINDS)),
+      serverId: ids.serverId,
+      bus: store.bus,
+      users: store.users,
+      servers: store.servers,
+      history: store.history,
+      local,
+      onError,
+    });
+    this.router = router;
+    let expel: (error: CmError) => void = () => undefined;
+    this.expelled = new Promise((resolve) => {
+      expel = resolve;
+    });
+    const onLeaseTaken = (error: CmError): void => {
+      onError(error, { stage: "lease" });
+      // There is no place for this server any more.
+      void this.close();
+      expel(error);
+      resolved.onExpelled(error);
+    };
+    this.membership = resolved.lease
+      ? createMembership({
+          ...definedOnly(options, keysOf(MEMBERSHIP_KINDS)),
+          ids,
+          store,
+          interest: router,
+          onLeaseTaken,
+          onServersLost: (serverIds) => {
+            for (const serverId of serverIds) router.serverLost(serverId);
+            options.onServersLost?.(serverIds);
+          },
+          onError,
+        })
+      : createUnregisteredMembership(ids.serverId);
+    this.presence = createPresence({
+      restoreWithinMs: Math.max(1_000, (options.heartbeatIntervalMs ?? 30_000) + RESTORE_MARGIN_MS),
+      ...definedOnly(options, keysOf(PRESENCE_KINDS)),
+      users: store.users,
+      rooms: store.rooms,
+      bus: store.bus,
+      onError,
+    });
+  }
+
+  get phase(): NodePhase {
+    return this.#phase;
+  }
+
+  get isReady(): boolean {
+    return this.readiness().ready;
+  }
+
+  readiness(): Readiness {
+    const lease = this.membership.holdsLease ? "held" : "lost";
+    return judgeReadiness({
+      phase: this.#phase,
+      lease: this.#options.lease ? lease : "none",
+      fault: this.membership.fault,
+      link: this.store.link.status(),
+    });
+  }
+
+  start(): Promise<void> {
+    this.#starting ??= this.#start();
+    return this.#starting;
+  }
+
+  drain(options: DrainOptions = {}): Promise<void> {
+    if (this.#draining !== undefined) return this.#draining;
+    if (this.#phase === "closing") return Promise.resolve();
+    if (this.#phase === "starting") {
+      return Promise.reject(new CmError("unavailable", "The node is not started yet, and can't drain."));
+    }
+    this.#phase = "draining";
+    this.#draining = Promise.all(this.#options.parts.map((part) => part.drain?.(options))).then(() => undefined);
+    return this.#draining;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #start(): Promise<void> {
+    try {
+      this.#requireWanted();
+      if (this.#ownsStore) {
+        this.#releasers.push(() => this.store.close());
+        this.#isStoreStarting = true;
+        await this.store.start();
+        this.#isStoreStarting = false;
+        this.#requireWanted();
+      }
+      this.#releasers.push(() => this.router.close());
+      await this.router.start();
+      this.#requireWanted();
+      this.#releasers.push(() => this.presence.close());
+      this.#releasers.push(() => this.membership.shutdown());
+      await this.membership.start();
+      this.#requireWanted();
+      for (const part of this.#options.parts) {
+        this.#releasers.push(() => part.close());
+        await part.start();
+        this.#requireWanted();
+      }
+      this.#phase = "serving";
+    } catch (error) {
+      const wasClosed = this.#closing !== undefined;
+      this.#phase = "closing";
+      await this.#unwind();
+      // It can't begin anew: what a failed start leaves is like what an end leaves.
+      this.#closing ??= Promise.resolve();
+      // How the start failed because of the end concerns nobody.
+      throw wasClosed ? closedMeanwhile(error) : error;
+    }
+  }
+
+  async #close(): Promise<void> {
+    const isServing = this.#phase === "serving" || this.#phase === "draining";
+    this.#phase = "closing";
+    if (this.#starting !== undefined && !isServing) {
+      // Redis may be long in coming: nobody who wants to stop has to wait for it. Closed
+      // once more when the start is unwound, where a failure is heard.
+      if (this.#isStoreStarting) this.store.close().catch(() => undefined);
+      // The start's failure is for whoever asked for it.
+      await this.#starting.catch(() => undefined);
+    }
+    await this.#unwind();
+  }
+
+  async #unwind(): Promise<void> {
+    for (let release = this.#releasers.pop(); release !== undefined; release = this.#releasers.pop()) {
+      try {
+        await release();
+      } catch (cause) {
+        this.#options.onError(toCmError(cause, "internal", "A part of the node could not be closed."), {
+          stage: "link",
+        });
+      }
+    }
+  }
+
+  #requireWanted(): void {
+    if (this.#closing !== undefined || this.#phase === "closing") throw closedMeanwhile();
+  }
+}
+
+function closedMeanwhile(cause?: unknown): CmError {
+  if (isCmError(cause) && cause.code === "closed") return cause;
+  return new CmError("closed", "The node was closed before it was started.", { cause });
+}
+
+function keysOf<T extends object>(kinds: T): (keyof T & string)[] {
+  // The tables are literals: they have no other keys than their type says.
+  return Object.keys(kinds) as (keyof T & string)[];
+}

@@ -1,0 +1,6 @@
+export { createNode } from "./cluster-node.js";
+export type { DrainOptions, Node, NodePart } from "./node.js";
+export type { NodeOptions } from "./options.js";
+export type { NodeMembershipOptions, NodePresenceOptions, NodeRouterOptions } from "./part-options.js";
+export type { NodePhase, Readiness } from "./readiness.js";
+export type { NodeStoreOptions } from "./node-store.js";

@@ -1,0 +1,56 @@
+import { createMemoryStore } from "@cm/memory-store";
+import type { OnError, Store } from "@cm/protocol";
+import { createRedisStore } from "@cm/redis-store";
+import { definedOnly } from "./defined-only.js";
+import { invalid, renaming } from "./option-error.js";
+
+/**
+ * Where a node keeps what servers share. At most one of `store` and `redisUrl`; without
+ * both it is the memory of this process. The others are for the store that the node makes.
+ */
+export interface NodeStoreOptions {
+  /**
+   * A store that the application made and has started; the node neither starts nor closes
+   * it. It serves this node alone: a store's bus has one subscription a channel.
+   */
+  readonly store?: Store | undefined;
+  /** `redis://`, `redis+sentinel://` or `redis+cluster://`; see `createRedisStore`. */
+  readonly redisUrl?: string | undefined;
+  /** In front of every key and channel. Default `cm`. */
+  readonly prefix?: string | undefined;
+  /** Time to live of connections that nobody renews, in milliseconds. Default 3,600,000; 1,000 to a day. */
+  readonly connectionTtlMs?: number | undefined;
+  /** How long it is remembered when a user was last online, in milliseconds. Default 86,400,000; 0 or more. */
+  readonly lastSeenTtlMs?: number | undefined;
+  /** Time to live of a room's record without activity, in milliseconds. Default 7,200,000; 1,000 or more. */
+  readonly roomRecordTtlMs?: number | undefined;
+}
+
+/** A node's store, and whether the node made it. */
+export interface ChosenStore {
+  readonly store: Store;
+  /** Whether the node starts and closes it. */
+  readonly isOwn: boolean;
+}
+
+/** Makes the store, or takes the one that was handed in. Throws `options-invalid`. */
+export function chooseStore(options: NodeStoreOptions, onError: OnError): ChosenStore {
+  const { store, redisUrl, prefix } = options;
+  if (store !== undefined) {
+    if (redisUrl !== undefined) throw invalid("redisUrl", "left out where a store is given");
+    return { store, isOwn: false };
+  }
+  const common = { onError, ...definedOnly(options, ["lastSeenTtlMs", "roomRecordTtlMs"]) };
+  if (redisUrl === undefined) {
+    const namespace = prefix === undefined ? {} : { namespace: prefix };
+    return {
+      store: renaming({ namespace: "prefix" }, () => createMemoryStore({ ...common, ...namespace })),
+      isOwn: true,
+    };
+  }
+  const more = definedOnly(options, ["prefix", "connectionTtlMs"]);
+  return {
+    store: renaming({ url: "redisUrl" }, () => createRedisStore({ ...common, ...more, url: redisUrl })),
+    isOwn: true,
+  };
+}

@@ -1,0 +1,325 @@
+import { createMemoryHub, createMemoryStore } from "@cm/memory-store";
+import { CmError, isCmError, type LocalDelivery } from "@cm/protocol";
+import { eventually, freePort } from "@cm/test-kit";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { createNode } from "./cluster-node.js";
+import type { Node, NodePart } from "./node.js";
+import type { NodeOptions } from "./options.js";
+
+const NOWHERE: LocalDelivery = { toRoom: () => undefined, toConnection: () => false, toUser: () => 0 };
+
+/** A node with sockets, though it has none yet. */
+function makeNode(options: NodeOptions = {}): Node {
+  const node = createNode({ local: NOWHERE, ...options });
+  onTestFinished(() => node.close());
+  return node;
+}
+
+async function codeOf(call: Promise<unknown>): Promise<string> {
+  return call.then(
+    () => "done",
+    (error: unknown) => (isCmError(error) ? error.code : "not coded"),
+  );
+}
+
+describe("a node with sockets", () => {
+  it("serves from its start to its end, and begins neither twice", async () => {
+    const node = makeNode({ serverId: "alpha" });
+    expect(node.phase).toBe("starting");
+    expect(node.isReady).toBe(false);
+    expect(node.start()).toBe(node.start());
+    await node.start();
+    expect(node.readiness()).toMatchObject({
+      ready: true,
+      phase: "serving",
+      lease: "held",
+      fault: null,
+      link: "in-sync",
+    });
+    expect(await node.store.servers.list()).toMatchObject([{ serverId: "alpha" }]);
+    expect(node.close()).toBe(node.close());
+    await node.close();
+    expect(node.readiness()).toMatchObject({ ready: false, phase: "closing", lease: "lost", link: "closed" });
+    expect(node.store.link.state).toBe("closed");
+    expect(await codeOf(node.start())).toBe("done");
+    expect(await codeOf(makeNode({ store: node.store }).start())).toBe("closed");
+  });
+
+  it("can't be started where it was closed before", async () => {
+    const node = makeNode();
+    await node[Symbol.asyncDispose]();
+    expect(await codeOf(node.start())).toBe("closed");
+    expect(node.store.link.state).toBe("connecting");
+  });
+
+  it("is not ready while it drains, nor where its link is gone", async () => {
+    const store = createMemoryStore();
+    await store.start();
+    onTestFinished(() => store.close());
+    const node = makeNode({ store, onError: () => undefined });
+    await node.start();
+    await node.drain();
+    expect(node.readiness()).toMatchObject({ ready: false, phase: "draining", lease: "held", link: "in-sync" });
+    await store.close();
+    expect(node.readiness()).toMatchObject({ ready: false, link: "closed" });
+  });
+
+  it("leaves a store that it was given open, and nothing of itself in it", async () => {
+    const store = createMemoryStore();
+    await store.start();
+    onTestFinished(() => store.close());
+    const node = makeNode({ store });
+    await node.start();
+    const connectionId = node.membership.nextConnectionId();
+    await node.membership.open({ connectionId, userId: "ann" });
+    await node.membership.join(connectionId, "hall");
+    await node.close();
+    expect(store.link.state).toBe("in-sync");
+    expect(await store.servers.list()).toEqual([]);
+    expect(await store.rooms.countRooms()).toBe(0);
+    expect(await store.users.countConnections()).toBe(0);
+  });
+
+  it("ends what it had begun where its start fails", async () => {
+    const hub = createMemoryHub();
+    await makeNode({ serverId: "taken", store: await started(hub) }).start();
+    const store = await started(hub);
+    const node = makeNode({ serverId: "taken", store });
+    expect(await codeOf(node.start())).toBe("server-id-taken");
+    expect(await codeOf(node.router.toRoom("hall", "x"))).toBe("closed");
+    expect(await codeOf(node.presence.countOnline())).toBe("closed");
+    await node.close();
+  });
+
+  it("stops at once where it is shut down while it waits for Redis", async () => {
+    const node = makeNode({ redisUrl: `redis://127.0.0.1:${await freePort()}`, onError: () => undefined });
+    const start = codeOf(node.start());
+    await node.close();
+    expect(await start).toBe("closed");
+  });
+
+  it("goes where another process took its id", async () => {
+    let now = 1_000_000;
+    const hub = createMemoryHub({ now: () => now });
+    const told: string[] = [];
+    const node = makeNode({
+      serverId: "one",
+      store: await started(hub),
+      onError: ({ code }, { stage }) => told.push(`${stage} ${code}`),
+    });
+    await node.start();
+    now += 100_000;
+    await makeNode({ serverId: "one", store: await started(hub) }).start();
+    const connectionId = node.membership.nextConnectionId();
+    expect(await codeOf(node.membership.open({ connectionId, userId: "ann" }))).toBe("server-id-taken");
+    await node.close();
+    expect(told).toContain("lease server-id-taken");
+    expect(node.isReady).toBe(false);
+  });
+
+  it("cleans up after the dead when it is told to, and says how much there was", async () => {
+    let now = 1_000_000;
+    const hub = createMemoryHub({ now: () => now });
+    const dead = makeNode({ serverId: "dead", store: await started(hub), onError: () => undefined });
+    await dead.start();
+    for (const userId of ["ann", "bob"]) {
+      await dead.membership.open({ connectionId: dead.membership.nextConnectionId(), userId });
+    }
+    await dead.store.close();
+    await dead.close();
+    const node = makeNode({ serverId: "alive", store: await started(hub) });
+    await node.start();
+    expect(await node.membership.reap("dead")).toBeUndefined();
+    expect(await node.membership.reapExpired()).toBe(0);
+    now += 100_000;
+    expect(await node.membership.reapExpired()).toBe(2);
+    expect(await node.store.users.countConnections()).toBe(0);
+    expect(await node.membership.reap("dead")).toBeUndefined();
+    expect(await node.membership.reap("alive")).toBeUndefined();
+    expect(await codeOf(node.membership.reap("not an id"))).toBe("id-invalid");
+  });
+
+  it("tells who asks for it that another process took its id, and closes", async () => {
+    let now = 1_000_000;
+    const hub = createMemoryHub({ now: () => now });
+    const heard: unknown[] = [];
+    const node = makeNode({
+      serverId: "one",
+      store: await started(hub),
+      onError: () => undefined,
+      onExpelled: (error) => heard.push(error.code),
+    });
+    await node.start();
+    now += 100_000;
+    await makeNode({ serverId: "one", store: await started(hub) }).start();
+    const connectionId = node.membership.nextConnectionId();
+    await codeOf(node.membership.open({ connectionId, userId: "ann" }));
+    expect(await node.expelled).toMatchObject({ code: "server-id-taken" });
+    expect(heard).toEqual(["server-id-taken"]);
+    expect(node.phase).toBe("closing");
+    await node.close();
+  });
+});
+
+describe("the parts of a node", () => {
+  /** Writes down when it is called, and whether the node's own parts worked then. */
+  function part(name: string, steps: string[], node: () => Node | undefined, more: Partial<NodePart> = {}): NodePart {
+    const note = (step: string) => async (): Promise<void> => {
+      const living = await codeOf(node()?.store.servers.list() ?? Promise.resolve());
+      steps.push(`${step} ${name}: ${node()?.phase}, lease ${node()?.readiness().lease}, store ${living}`);
+    };
+    return { start: note("start"), close: note("close"), drain: note("drain"), ...more };
+  }
+
+  it("start last and in order, drain, and end first and in reverse", async () => {
+    const steps: string[] = [];
+    const parts = ["a", "b"].map((name) => part(name, steps, () => node));
+    const node: Node = makeNode({ parts });
+    await node.start();
+    expect(node.drain({ overMs: 5 })).toBe(node.drain());
+    await node.drain();
+    await node.close();
+    expect(steps).toEqual([
+      "start a: starting, lease held, store done",
+      "start b: starting, lease held, store done",
+      "drain a: draining, lease held, store done",
+      "drain b: draining, lease held, store done",
+      "close b: closing, lease held, store done",
+      "close a: closing, lease held, store done",
+    ]);
+    expect(await codeOf(node.drain())).toBe("done");
+  });
+
+  it("are ended, and all that was started before, where one fails to start", async () => {
+    const steps: string[] = [];
+    const store = createMemoryStore();
+    await store.start();
+    onTestFinished(() => store.close());
+    const fails = part("b", steps, () => node, { start: () => Promise.reject(new CmError("port-in-use", "Taken.")) });
+    const node: Node = makeNode({ store, parts: [part("a", steps, () => node), fails, part("c", steps, () => node)] });
+    expect(await codeOf(node.start())).toBe("port-in-use");
+    expect(steps.map((step) => step.split(":")[0])).toEqual(["start a", "close b", "close a"]);
+    expect(node.phase).toBe("closing");
+    expect(await store.servers.list()).toEqual([]);
+    expect(await codeOf(node.router.toRoom("hall", "x"))).toBe("closed");
+    expect(store.link.state).toBe("in-sync");
+  });
+
+  it("don't keep the others from ending: a failure is reported", async () => {
+    const told: string[] = [];
+    const steps: string[] = [];
+    const fails = part("a", steps, () => node, { close: () => Promise.reject(new Error("stuck")) });
+    const node: Node = makeNode({
+      parts: [part("b", steps, () => node), fails],
+      onError: ({ code }, { stage }) => told.push(`${stage} ${code}`),
+    });
+    await node.start();
+    await node.close();
+    expect(told).toEqual(["link internal"]);
+    expect(steps.at(-1)).toContain("close b");
+    expect(node.store.link.state).toBe("closed");
+  });
+
+  it("can't be drained before the node serves", async () => {
+    expect(await codeOf(makeNode().drain())).toBe("unavailable");
+  });
+});
+
+describe("a node without sockets", () => {
+  it("publishes and reads, and is no server of the cluster", async () => {
+    const hub = createMemoryHub();
+    const heard: string[] = [];
+    const server = makeNode({
+      store: await started(hub),
+      local: { ...NOWHERE, toRoom: (room, frame) => heard.push(`${room}: ${new TextDecoder().decode(frame)}`) },
+    });
+    await server.start();
+    const connectionId = server.membership.nextConnectionId();
+    await server.membership.open({ connectionId, userId: "ann" });
+    await server.membership.join(connectionId, "hall");
+    const worker = createNode({ store: await started(hub) });
+    onTestFinished(() => worker.close());
+    await worker.start();
+    expect(worker.readiness()).toMatchObject({ ready: true, lease: "none" });
+    await worker.router.toRoom("hall", "hello");
+    await eventually(() => expect(heard).toEqual(["hall: hello"]));
+    expect(await worker.presence.get("ann")).toMatchObject({ status: "online" });
+    expect(await worker.store.servers.list()).toHaveLength(1);
+  });
+
+  it("refuses to register connections, and says which option would let it", async () => {
+    const { membership, serverId } = makeNode({ lease: false });
+    const lease = expect.objectContaining({ code: "options-invalid", details: { field: "lease" } });
+    const connection = { connectionId: "a", userId: "ann" };
+    for (const call of [
+      () => membership.open(connection),
+      () => membership.update("a", 1),
+      () => membership.join("a", "hall"),
+      () => membership.reap("dead"),
+      () => membership.reapExpired(),
+    ]) {
+      await expect(call()).rejects.toEqual(lease);
+    }
+    expect(() => membership.nextConnectionId()).toThrow(lease);
+    expect(membership.serverId).toBe(serverId);
+    expect(membership.stats()).toMatchObject({ connections: 0, rooms: 0 });
+    await membership.close("a");
+    await membership.leave("a", "hall");
+  });
+
+  it("takes a lease where it wants one", async () => {
+    const worker = createNode({ lease: true });
+    onTestFinished(() => worker.close());
+    await worker.start();
+    expect(worker.readiness()).toMatchObject({ ready: true, lease: "held" });
+    expect(await worker.store.servers.list()).toMatchObject([{ serverId: worker.serverId }]);
+  });
+});
+
+describe("the options of a node", () => {
+  it.each<[object, string]>([
+    [{ serverId: "not an id" }, "serverId"],
+    [{ serverId: 7 }, "serverId"],
+    [{ store: createMemoryStore(), redisUrl: "redis://127.0.0.1" }, "redisUrl"],
+    [{ redisUrl: "http://127.0.0.1" }, "redisUrl"],
+    [{ redisUrl: 6379 }, "redisUrl"],
+    [{ redisURL: "redis://127.0.0.1" }, "redisURL"],
+    [{ constructor: 1 }, "constructor"],
+    [{ prefix: "" }, "prefix"],
+    [{ redisUrl: "redis://127.0.0.1", prefix: "{" }, "prefix"],
+    [{ store: {} }, "store"],
+    [{ store: null }, "store"],
+    [{ local: { toRoom: () => undefined } }, "local"],
+    [{ lease: "no" }, "lease"],
+    [{ capacity: 0.5 }, "capacity"],
+    [{ parts: [{ start: () => undefined }] }, "parts"],
+    [{ onGap: "loud" }, "onGap"],
+    [{ onError: 1 }, "onError"],
+    [{ maxPending: 0 }, "maxPending"],
+    [{ maxWatches: 0 }, "maxWatches"],
+    [{ leaseTtlMs: 1_000, heartbeatIntervalMs: 2_000 }, "leaseTtlMs"],
+    [{ leaseTtlMs: "90 s", lease: false }, "leaseTtlMs"],
+  ])("refuse %o for its %s", (options, field) => {
+    expect(() => createNode({ local: NOWHERE, ...options })).toThrow(
+      expect.objectContaining({ code: "options-invalid", details: expect.objectContaining({ field }) }),
+    );
+  });
+
+  it("refuse what is no object", () => {
+    // As a caller without types would.
+    expect(() => createNode("redis://127.0.0.1" as NodeOptions)).toThrow(
+      expect.objectContaining({ code: "options-invalid", details: { field: "options" } }),
+    );
+  });
+
+  it("take undefined for the default", () => {
+    expect(makeNode({ serverId: undefined, leaseTtlMs: undefined, onGap: undefined }).serverId).toMatch(/^server-/);
+  });
+});
+
+async function started(hub: ReturnType<typeof createMemoryHub>) {
+  const store = createMemoryStore({ hub });
+  await store.start();
+  onTestFinished(() => store.close());
+  return store;
+}

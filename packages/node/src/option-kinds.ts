@@ -1,0 +1,89 @@
+import type { NodeStoreOptions } from "./node-store.js";
+import type { NodeMembershipOptions, NodePresenceOptions, NodeRouterOptions } from "./part-options.js";
+
+/** What an option has to be; ranges are judged by the part that takes it. */
+export type OptionKind = "string" | "number" | "boolean" | "function" | "store" | "local" | "parts";
+
+/** One for each option, so that a new option of a part can't be forgotten here. */
+type KindsOf<T> = Readonly<Record<keyof T, OptionKind>>;
+
+export const STORE_KINDS = {
+  store: "store",
+  redisUrl: "string",
+  prefix: "string",
+  connectionTtlMs: "number",
+  lastSeenTtlMs: "number",
+  roomRecordTtlMs: "number",
+} as const satisfies KindsOf<NodeStoreOptions>;
+
+export const ROUTER_KINDS = {
+  releaseDelayMs: "number",
+  maxIdleSubscriptions: "number",
+  maxSequencers: "number",
+  maxPending: "number",
+  onGap: "function",
+  onServerMessage: "function",
+  onControl: "function",
+  onQuestion: "function",
+  orderOf: "function",
+  whileDown: "function",
+  isRecoverable: "function",
+} as const satisfies KindsOf<NodeRouterOptions>;
+
+export const MEMBERSHIP_KINDS = {
+  host: "string",
+  port: "number",
+  heartbeatIntervalMs: "number",
+  leaseTtlMs: "number",
+  connectionTtlMs: "number",
+  offlineGraceMs: "number",
+  maxMetadataBytes: "number",
+  lastSeenOf: "function",
+  staleConnectionTimeoutMs: "number",
+  cleanupIntervalMs: "number",
+  onStale: "function",
+  reapClaimMs: "number",
+  onServersLost: "function",
+  onDrift: "function",
+  onRestored: "function",
+  now: "function",
+} as const satisfies KindsOf<NodeMembershipOptions>;
+
+export const PRESENCE_KINDS = {
+  maxWatches: "number",
+  maxUsersPerWatch: "number",
+  maxKept: "number",
+  maxBufferedChanges: "number",
+  recheckIntervalMs: "number",
+  restoreWithinMs: "number",
+  announceTtlMs: "number",
+} as const satisfies KindsOf<NodePresenceOptions>;
+
+/** What must be there of an object. */
+const STORE_PARTS = ["servers", "connections", "rooms", "users", "bus", "link"];
+const LOCAL_CALLS = ["toRoom", "toConnection", "toUser"];
+const PART_CALLS = ["start", "close"];
+
+/** What the value should have been; `undefined` where it is that. */
+export function expectationOf(kind: OptionKind, value: unknown): string | undefined {
+  switch (kind) {
+    case "store":
+      return STORE_PARTS.every((name) => typeof member(value, name) === "object") ? undefined : "a store";
+    case "local":
+      return hasCalls(value, LOCAL_CALLS) ? undefined : `an object with ${LOCAL_CALLS.join(", ")}`;
+    case "parts":
+      return Array.isArray(value) && value.every((part) => hasCalls(part, PART_CALLS))
+        ? undefined
+        : `a list of objects with ${PART_CALLS.join(" and ")}`;
+    default:
+      return typeof value === kind ? undefined : `a ${kind}`;
+  }
+}
+
+function hasCalls(value: unknown, names: readonly string[]): boolean {
+  return names.every((name) => typeof member(value, name) === "function");
+}
+
+function member(value: unknown, name: string): unknown {
+  return typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
+}

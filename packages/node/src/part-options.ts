@@ -1,0 +1,19 @@
+import type { MembershipOptions } from "@cm/membership";
+import type { PresenceOptions } from "@cm/presence";
+import type { RouterOptions } from "@cm/router";
+
+/** Options of a part, each of which may be `undefined`: the part's default. */
+type Optional<T> = { readonly [K in keyof T]?: T[K] | undefined };
+
+/** See `RouterOptions`; the others of them are the node's to fill in. */
+export type NodeRouterOptions = Optional<
+  Omit<RouterOptions, "serverId" | "bus" | "users" | "servers" | "history" | "local" | "onError">
+>;
+
+/** See `MembershipOptions`. Only their types are checked where the node takes no lease. */
+export type NodeMembershipOptions = Optional<
+  Omit<MembershipOptions, "ids" | "store" | "interest" | "onLeaseTaken" | "onError">
+>;
+
+/** See `PresenceOptions`. `restoreWithinMs` is by default 5 s more than the heartbeat interval. */
+export type NodePresenceOptions = Optional<Omit<PresenceOptions, "users" | "rooms" | "bus" | "onError">>;

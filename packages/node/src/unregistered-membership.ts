@@ -1,0 +1,46 @@
+import type { Membership, MembershipStats } from "@cm/membership";
+import { CmError } from "@cm/protocol";
+
+const NONE = { record: 0, member: 0, user: 0 };
+
+const NOTHING: MembershipStats = {
+  connections: 0,
+  rooms: 0,
+  users: 0,
+  pendingRemovals: 0,
+  reapedServers: 0,
+  reprojections: 0,
+  drift: { checked: 0, missing: NONE, stray: NONE, wrong: NONE },
+};
+
+/**
+ * The membership of a node that takes no lease: it registers nothing, and nobody can mistake
+ * it for a server. Calls that would write fail with `options-invalid`.
+ */
+export function createUnregisteredMembership(serverId: string): Membership {
+  const refused = (): CmError =>
+    new CmError("options-invalid", "This node takes no lease, so it has no connections; make it with lease: true.", {
+      details: { field: "lease" },
+    });
+  const refuse = (): Promise<never> => Promise.reject(refused());
+  const nothing = (): Promise<void> => Promise.resolve();
+  return {
+    serverId,
+    holdsLease: false,
+    fault: undefined,
+    nextConnectionId: () => {
+      throw refused();
+    },
+    open: refuse,
+    update: refuse,
+    join: refuse,
+    reap: refuse,
+    reapExpired: refuse,
+    start: nothing,
+    close: nothing,
+    leave: nothing,
+    stats: () => NOTHING,
+    shutdown: nothing,
+    [Symbol.asyncDispose]: nothing,
+  };
+}
