@@ -1,8 +1,9 @@
 import { createMemoryStore } from "@cm/memory-store";
 import type { OnError, Store } from "@cm/protocol";
+import { optionInvalid } from "@cm/protocol/options";
 import { createRedisStore } from "@cm/redis-store";
 import { definedOnly } from "./defined-only.js";
-import { invalid, renaming } from "./option-error.js";
+import { renaming } from "./renamed-option.js";
 
 /**
  * Where a node keeps what servers share. At most one of `store` and `redisUrl`; without
@@ -37,7 +38,7 @@ export interface ChosenStore {
 export function chooseStore(options: NodeStoreOptions, onError: OnError): ChosenStore {
   const { store, redisUrl, prefix } = options;
   if (store !== undefined) {
-    if (redisUrl !== undefined) throw invalid("redisUrl", "left out where a store is given");
+    if (redisUrl !== undefined) throw optionInvalid("redisUrl", "left out where a store is given");
     return { store, isOwn: false };
   }
   const common = { onError, ...definedOnly(options, ["lastSeenTtlMs", "roomRecordTtlMs"]) };

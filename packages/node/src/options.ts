@@ -7,9 +7,9 @@ import {
   type OnError,
   randomBase36,
 } from "@cm/protocol";
+import { optionInvalid, requireOptions, requireWholeNumber } from "@cm/protocol/options";
 import type { NodePart } from "./node.js";
 import type { NodeStoreOptions } from "./node-store.js";
-import { invalid } from "./option-error.js";
 import {
   expectationOf,
   MEMBERSHIP_KINDS,
@@ -74,8 +74,8 @@ const NOWHERE: LocalDelivery = { toRoom: () => undefined, toConnection: () => fa
 export function resolveNodeOptions(options: NodeOptions): ResolvedNodeOptions {
   requireKinds(options);
   const { serverId = `server-${randomBase36(12)}`, capacity = 10_000, local } = options;
-  if (!isServerId(serverId)) throw invalid("serverId", "1 to 64 characters of A-Z, a-z, 0-9, _ and -");
-  if (!Number.isInteger(capacity) || capacity < 1) throw invalid("capacity", "a whole number, 1 or more");
+  if (!isServerId(serverId)) throw optionInvalid("serverId", "1 to 64 characters of A-Z, a-z, 0-9, _ and -");
+  requireWholeNumber("capacity", capacity, { min: 1, max: Number.MAX_SAFE_INTEGER });
   return {
     ids: createConnectionIdSource({ serverId, capacity }),
     local: local ?? NOWHERE,
@@ -86,13 +86,11 @@ export function resolveNodeOptions(options: NodeOptions): ResolvedNodeOptions {
   };
 }
 
-function requireKinds(options: unknown): void {
-  if (typeof options !== "object" || options === null || Array.isArray(options)) throw invalid("options", "an object");
+function requireKinds(options: NodeOptions): void {
   const kinds: Readonly<Record<string, OptionKind>> = KINDS;
-  for (const [field, value] of Object.entries(options)) {
-    const kind = Object.hasOwn(kinds, field) ? kinds[field] : undefined;
-    if (kind === undefined) throw invalid(field, "left out: there is no such option");
-    const expected = value === undefined ? undefined : expectationOf(kind, value);
-    if (expected !== undefined) throw invalid(field, expected);
+  for (const [field, value] of Object.entries(requireOptions(options, KINDS))) {
+    const kind = kinds[field];
+    const expected = kind === undefined || value === undefined ? undefined : expectationOf(kind, value);
+    if (expected !== undefined) throw optionInvalid(field, expected);
   }
 }

@@ -9,8 +9,8 @@ import {
   type PlayerConnection,
   toCmError,
 } from "@cm/protocol";
+import { optionInvalid } from "@cm/protocol/options";
 import type { ControlHandler } from "@cm/router";
-import { invalid } from "../option-error.js";
 import type {
   ConnectionManager,
   ConnectionStats,
@@ -189,7 +189,7 @@ class GameConnectionManager implements ConnectionManager {
   async setGameState(gameId: string, state: GameState): Promise<void> {
     this.#requireRunning();
     requireGameId(gameId);
-    if (!GAME_STATES.includes(state)) throw invalid("state", `one of ${GAME_STATES.join(", ")}`);
+    if (!GAME_STATES.includes(state)) throw optionInvalid("state", `one of ${GAME_STATES.join(", ")}`);
     await this.#records.move(gameId, state);
     try {
       const bytes = this.#encode(gameId, { type: STATE_CHANGED, data: { state }, timestamp: Date.now() });
@@ -216,7 +216,7 @@ class GameConnectionManager implements ConnectionManager {
   onGameEvent(gameId: string, handler: GameEventHandler): HandlerRegistration {
     this.#requireRunning();
     requireGameId(gameId);
-    if (typeof handler !== "function") throw invalid("handler", "a function");
+    if (typeof handler !== "function") throw optionInvalid("handler", "a function");
     const feed = this.#feeds.open(gameId);
     feed.addHandler(handler);
     return Object.assign(() => this.offGameEvent(gameId, handler), { ready: feed.live });

@@ -23,12 +23,13 @@ export function optionInvalid(
 
 /**
  * Takes what a factory was given for its options: an object whose own members are all known.
- * The table of known names is typed by the options, so that the compiler demands each of them.
+ * The keys of `known` are the known names; its values are the caller's. It is typed by the options,
+ * so that the compiler demands each of them.
  * Throws `options-invalid`; `details.field` is `options` where it is no object, else the first
  * unknown name, and `details.nearest` the known name that was probably meant, if any.
  */
-export function requireOptions<T extends object>(options: T, known: Readonly<Record<keyof T, true>>): T {
-  if (!isObject(options)) throw optionInvalid("options", "an object");
+export function requireOptions<T extends object>(options: T, known: Readonly<Record<keyof T, unknown>>): T {
+  if (!isObject(options) || Array.isArray(options)) throw optionInvalid("options", "an object");
   for (const field of Object.keys(options)) {
     if (Object.hasOwn(known, field)) continue;
     const nearest = nearestOf(field, Object.keys(known));

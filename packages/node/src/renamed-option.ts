@@ -1,10 +1,5 @@
 import { CmError, isCmError } from "@cm/protocol";
 
-/** An option that can't be used. */
-export function invalid(field: string, expected: string, cause?: unknown): CmError {
-  return new CmError("options-invalid", `${field} must be ${expected}.`, { details: { field }, cause });
-}
-
 /** Calls a part's factory; a refused option is told under the name that it has here. */
 export function renaming<T>(names: Readonly<Record<string, string>>, make: () => T): T {
   try {
