@@ -1,5 +1,5 @@
-import { freshPrefix } from "@cm/test-kit";
-import { describe, expect, it } from "vitest";
+import { freshPrefix, keysUnder } from "@cm/test-kit";
+import { describe, expect, inject, it } from "vitest";
 import type { DistributedStats, ServerRecord } from "./distributed-connection-manager.js";
 import {
   type Client,
@@ -13,8 +13,7 @@ import {
 const WAIT = { timeout: 15_000, interval: 20 } as const;
 
 /** Three servers, each a process, on one Redis. */
-async function startCluster(): Promise<[ServerProcess, ServerProcess, ServerProcess]> {
-  const prefix = freshPrefix();
+async function startCluster(prefix = freshPrefix()): Promise<[ServerProcess, ServerProcess, ServerProcess]> {
   return Promise.all([
     startServerProcess("server-1", prefix),
     startServerProcess("server-2", prefix),
@@ -92,7 +91,8 @@ describe("three servers of one Redis, each a process of its own", () => {
   });
 
   it("notice that one was killed, clean up after it, and tell the rooms once", async () => {
-    const [one, two, three] = await startCluster();
+    const prefix = freshPrefix();
+    const [one, two, three] = await startCluster(prefix);
     const near = await one.connect("near");
     const far = await three.connect("far");
     const lost = ["ann", "bob", "cem"];
@@ -133,6 +133,8 @@ describe("three servers of one Redis, each a process of its own", () => {
     expect(await near.call("sendToConnection", doomed[0]?.connectionId, { x: 1 })).toBe("not-found");
     expect(await near.call("sendToUser", "ann", { x: 1 })).toBe("not-found");
 
+    // The reaper unregisters the dead server last: until then it may still be at work, or be asked again.
+    await expect.poll(() => keysUnder(inject("redisUrl"), `${prefix}:{servers}:server-2`), WAIT).toEqual([]);
     // By hand afterwards, from everywhere: nothing is left to do, and nobody is told again.
     for (const each of [near, far]) expect(await each.call("handleServerFailure", "server-2")).toBe(0);
     await near.call("broadcastToRoom", "room-x", { end: true });
