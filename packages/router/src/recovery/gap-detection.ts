@@ -24,7 +24,7 @@ export interface ResumedChannel {
 }
 
 /** What {@link GapDetection} needs. */
-export interface ReconciliationOptions {
+export interface GapDetectionOptions {
   readonly serverId: string;
   readonly servers: Pick<ServerRegistry, "snapshot">;
   readonly ask: (serverId: string, operation: ServerOperation, timeoutMs: number) => Promise<Answer>;
@@ -94,7 +94,7 @@ interface Publishers {
  * sequencers, once for all channels, and compares them with this server's sequence trackers.
  */
 export class GapDetection {
-  readonly #options: ReconciliationOptions;
+  readonly #options: GapDetectionOptions;
   readonly #stop = new AbortController();
   readonly #slots = new Semaphore(ASKED_AT_ONCE);
   /** Each with the time since which it may have missed messages. */
@@ -104,7 +104,7 @@ export class GapDetection {
   /** Channels that are being gathered or compared, with the number of rounds each is part of. */
   readonly #open = new Map<ResumedChannel, number>();
 
-  constructor(options: ReconciliationOptions) {
+  constructor(options: GapDetectionOptions) {
     this.#options = options;
     // One for each server that is waited for, and each takes itself off: as many as there are servers.
     setMaxListeners(0, this.#stop.signal);
