@@ -12,6 +12,9 @@ export interface CrowdOptions {
   readonly rooms?: number;
 }
 
+/** Between two attempts to publish that are refused with `unavailable`. */
+const RETRY_MS = 50;
+
 /**
  * Clients on all gateways of a cluster, the truth that everything else is held against.
  * Each user has one connection on every gateway, but those who are to be alone; and each
@@ -68,7 +71,9 @@ export class Crowd {
 
   /**
    * Has one member on each gateway publish into each room once, and throws where a present
-   * member of the room did not get every one of these messages in time.
+   * member of the room did not get every one of these messages in time. A publish that is refused
+   * with `unavailable` did not go out, and is tried again: a failover may close the connection for
+   * commands once more after a gateway was ready.
    */
   async hearsItself(timeoutMs = 5_000): Promise<void> {
     const present = this.present;
@@ -78,7 +83,7 @@ export class Crowd {
       [...publishers.values()].map(async ({ socket, room }) => {
         const marker = `marker-${++this.#markers}`;
         expected.set(room, [...(expected.get(room) ?? []), marker]);
-        await socket.do({ type: "publish", room, data: marker });
+        await publishOnce(socket, room, marker, timeoutMs);
       }),
     );
     const deadline = AbortSignal.timeout(timeoutMs);
@@ -100,5 +105,22 @@ export class Crowd {
   /** Cuts every connection that is open. */
   leave(): void {
     for (const { socket } of this.present) socket.terminate();
+  }
+}
+
+/** Publishes until it is not refused with `unavailable`, or the time is over. */
+async function publishOnce(
+  socket: CrowdMember["socket"],
+  room: string,
+  data: string,
+  timeoutMs: number,
+): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    const answer = await socket.ask({ type: "publish", room, data });
+    if (answer.type !== "error") return;
+    if (answer.code !== "unavailable" || performance.now() > deadline)
+      throw new Error(`${answer.code}: ${answer.message}`);
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
   }
 }

@@ -1,5 +1,12 @@
 import type { FaultCluster } from "../processes/fault-cluster.js";
-import { expectNoKeys, expectProjected, expectUsageNear, type Population, type UsageGrowth } from "./invariants.js";
+import {
+  expectDeadUnregistered,
+  expectNoKeys,
+  expectProjected,
+  expectUsageNear,
+  type Population,
+  type UsageGrowth,
+} from "./invariants.js";
 import type { PresenceWitness } from "./presence-witness.js";
 
 /** Clients that can all be cut off. */
@@ -36,6 +43,7 @@ export async function expectCleanEnd(
     const before = cluster.usageAtStart.get(gateway.pid);
     if (gateway.running && before !== undefined) await expectUsageNear(gateway, before, growth);
   }
+  await expectDeadUnregistered(cluster);
   await Promise.all(cluster.gateways.map((gateway) => gateway.running && gateway.stop()));
   // A room that is watched has a version, for as long as that was asked for.
   await expectNoKeys(cluster, witness === undefined ? {} : { allowed: [/:roster:[^:]+$/] });

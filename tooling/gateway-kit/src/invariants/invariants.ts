@@ -23,17 +23,36 @@ export async function expectProjected(cluster: GatewayCluster, crowd: Population
     async () => {
       await expectCounts(cluster, crowd);
       await expectRosters(crowd);
-      // A store of its own each time: what is read must not depend on how it came through the fault.
-      const store = createRedisStore({ url: cluster.redisUrl, prefix: cluster.prefix, onError: () => undefined });
-      try {
-        await store.start();
-        await expectStored(store, cluster, crowd);
-      } finally {
-        await store.close();
-      }
+      await withFreshStore(cluster, (store) => expectStored(store, cluster, crowd));
     },
     { timeoutMs, intervalMs: 100 },
   );
+}
+
+/**
+ * Waits until the registry knows the running gateways alone. A reaper unregisters a dead server
+ * last: gateways that all stop before that leave its lease and record to whoever starts next.
+ */
+export async function expectDeadUnregistered(cluster: GatewayCluster, timeoutMs = 10_000): Promise<void> {
+  const running = cluster.gateways.filter((gateway) => gateway.running).map(({ serverId }) => serverId);
+  await eventually(
+    () =>
+      withFreshStore(cluster, async (store) => {
+        expect([...(await store.servers.snapshot()).present].sort()).toEqual(running.sort());
+      }),
+    { timeoutMs, intervalMs: 100 },
+  );
+}
+
+/** A store of its own each time: what is read must not depend on how it came through the fault. */
+async function withFreshStore(cluster: GatewayCluster, read: (store: Store) => Promise<void>): Promise<void> {
+  const store = createRedisStore({ url: cluster.redisUrl, prefix: cluster.prefix, onError: () => undefined });
+  try {
+    await store.start();
+    await read(store);
+  } finally {
+    await store.close();
+  }
 }
 
 const KEYS_NAMED_MAX = 12;
