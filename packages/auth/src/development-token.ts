@@ -34,15 +34,16 @@ export async function signDevelopmentToken(secret: string | Uint8Array, token: D
   }
   const parsed = Rights.parse(rights, userId);
   if (!parsed.ok) throw optionInvalid("rights", "what a token can list", { cause: parsed.error.message });
-  const now = Math.floor(Date.now() / 1000);
-  const expires = now + Math.ceil(requireDurationMs("ttlMs", ttlMs, 1_000) / 1000);
+  // Tokens count in whole seconds: it is valid for at least the time that was asked for.
+  const now = Date.now();
+  const expires = Math.ceil((now + requireDurationMs("ttlMs", ttlMs, 1_000)) / 1000);
   const jwt = new SignJWT({
     ...(rights === undefined ? {} : { cm: rights }),
     ...(info === undefined ? {} : { info }),
   })
     .setProtectedHeader({ alg: "HS256", typ: "JWT" })
     .setSubject(userId)
-    .setIssuedAt(now)
+    .setIssuedAt(Math.floor(now / 1000))
     .setExpirationTime(expires);
   if (tokenId !== undefined) jwt.setJti(tokenId);
   if (issuer !== undefined) jwt.setIssuer(issuer);
