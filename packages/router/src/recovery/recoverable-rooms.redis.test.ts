@@ -259,6 +259,38 @@ describe("a recoverable room", () => {
     expect(a.gaps).toEqual([UNKNOWN]);
   });
 
+  it.each([
+    ["fall silent", 0],
+    ["go on and give its offset again", 1],
+    ["go on past it", 3],
+  ])("tells members once of a lost message whose publisher falls silent, while others %s", async (_, others) => {
+    const place = await startPlace();
+    const link = createRedisStore({ url: place.redis.url, prefix: place.prefix, onError: () => undefined });
+    const { bus, history } = link;
+    let isDeaf = false;
+    // As if it were cut off before the others.
+    const subscribe: typeof bus.subscribe = (channel, handler, onResumed) =>
+      bus.subscribe(channel, (message) => isDeaf || handler(message), onResumed);
+    const a = await startServer("a", link, { ...RECOVERABLE, history, bus: { ...bus, subscribe } });
+    const [b, c] = [await place.start("b"), await place.start("c")];
+    await a.router.enter("lobby");
+    await publish(b, [1]);
+    await eventually(() => expect(numbersOf(a)).toEqual([1]));
+    const setBack = await remember(place);
+    isDeaf = true;
+    await publish(b, [2]);
+    await setBack();
+    isDeaf = false;
+    await publish(c, upTo(others, 3));
+    await eventually(() => expect(numbersOf(a)).toEqual([1, ...upTo(others, 3)]));
+    expect(a.gaps).toEqual([]);
+    await cutAll(place);
+    await eventually(() => expect(a.gaps).toContainEqual(UNKNOWN));
+    await publish(c, [10, 11]);
+    await eventually(() => expect(numbersOf(a)).toEqual([1, ...upTo(others, 3), 10, 11]));
+    expect(a.gaps.filter(({ room }) => room === "lobby")).toEqual([UNKNOWN]);
+  });
+
   it("does not take a history for set back whose messages ran out", async () => {
     const place = await startPlace({ historyTtlMs: 1_000 });
     const [a, b] = [await place.start("a"), await place.start("b")];
