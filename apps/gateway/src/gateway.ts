@@ -11,6 +11,7 @@ import {
 import type { Gap } from "@cm/router";
 import { createFaultCounter, createUwsServer, type ListeningAddress, type UwsServer } from "@cm/server-uws";
 import { createControlHandler } from "./control.js";
+import { GapNotices } from "./gap-notices.js";
 import { type GatewayOptions, type ResolvedGatewayOptions, resolveGatewayOptions } from "./gateway-options.js";
 import { gatewayRoutes } from "./http/gateway-routes.js";
 import { createFailureLog, type FailureLog } from "./log/failure-log.js";
@@ -168,14 +169,16 @@ export function createGateway(options: GatewayOptions): Gateway {
 
 /** Tells of what was lost between servers: the log, and the members of the room. */
 function createGapHandler(local: LocalDelivery, onError: OnError): (gap: Gap) => void {
+  const notices = new GapNotices((room, missed) => {
+    const frame = encodeServerFrame({ type: "gap", room, ...(missed === undefined ? {} : { missed }) });
+    local.toRoom(room, encodeUtf8(frame), []);
+  });
   return ({ room, known }) => {
     if (known !== undefined) {
       const details = { room, ...known };
       onError(new CmError("unavailable", "Messages were lost between servers.", { details }), { stage: "delivery" });
     }
-    if (room === undefined) return;
-    const frame = encodeServerFrame({ type: "gap", room, ...(known === undefined ? {} : { missed: known.missed }) });
-    local.toRoom(room, encodeUtf8(frame), []);
+    if (room !== undefined) notices.add(room, known);
   };
 }
 

@@ -133,6 +133,40 @@ describe("a recoverable room", () => {
     expect(a.gaps).toEqual([]);
   });
 
+  it.each([
+    ["its place", /:place:/],
+    ["its messages", /:history:/],
+    ["what came of its publishers", /:sender:/],
+    ["all of them", /:(history|place|sender):/],
+  ])("delivers every live message, with few reads, while Redis evicts %s again and again", async (_, evicted) => {
+    const place = await startPlace();
+    const [a, b] = [await place.start("a"), await place.start("b")];
+    await a.router.enter("lobby");
+    await publish(b, [1]);
+    const keys = (await keysUnder(place.redis.url, place.prefix)).filter((key) => evicted.test(key));
+    expect(keys).not.toEqual([]);
+    let isEvicting = true;
+    let n = 1;
+    const evicting = (async () => {
+      // Whenever it likes, and not only between messages.
+      while (isEvicting) await askRedis(place.redis.port, "DEL", ...keys);
+    })();
+    while (n < 300) {
+      n++;
+      await publish(b, [n]);
+      if (n % 3 === 0) await new Promise(setImmediate);
+    }
+    await eventually(() => expect(numbersOf(a)).toHaveLength(n));
+    isEvicting = false;
+    await evicting;
+    expect([...numbersOf(a)].sort((x, y) => x - y)).toEqual(upTo(n));
+    const info = String(await askRedis(place.redis.port, "INFO", "commandstats"));
+    const calls = Number(/cmdstat_evalsha:calls=(\d+)/.exec(info)?.[1] ?? 0);
+    expect(calls).toBeLessThan(2 * n);
+    await publish(b, [n + 1]);
+    await eventually(() => expect(numbersOf(a).at(-1)).toBe(n + 1));
+  });
+
   it("begins another history where Redis was set back behind what was heard, and takes nothing new for old", async () => {
     const place = await startPlace();
     const [a, b] = [await place.start("a"), await place.start("b")];
