@@ -23,6 +23,17 @@ export class EnvReader {
     return value === "" ? undefined : value;
   }
 
+  /** The value as it is, with blanks at its ends; an empty one counts as not set. */
+  raw(name: string): string | undefined {
+    const value = this.#env[name];
+    return value === "" ? undefined : value;
+  }
+
+  /** `true` or `false`. */
+  flag(name: string, fallback: boolean): boolean {
+    return this.oneOf(name, String(fallback), ["true", "false"]) === "true";
+  }
+
   wholeNumber(name: string, fallback: number, min: number, max: number): number {
     const value = this.text(name);
     if (value === undefined) return fallback;
