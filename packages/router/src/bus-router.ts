@@ -5,6 +5,7 @@ import {
   type HistoryDraft,
   type HistoryPosition,
   ownerOf,
+  type RegistrySnapshot,
   requireConnectionId,
   requireName,
   requireServerId,
@@ -51,6 +52,9 @@ const NOBODY: readonly string[] = Object.freeze([]);
 
 /** All members of a server that died come back at once, each to be given up to a limit's worth of memory. */
 const RECOVERIES_AT_ONCE = 16;
+
+/** What a registry tells that knows of no server. */
+const EMPTY: RegistrySnapshot = { present: [], recentlyGone: [], knownForMs: 0 };
 
 /** A history does not say how many heard what it published. */
 const UNKNOWN_REACH = -1;
@@ -254,18 +258,20 @@ class BusRouter implements Router {
       const owner = ownerOf(connectionId);
       if (owner !== undefined) owners.add(owner);
     }
-    const isOwner = owners.delete(this.#options.serverId);
+    owners.delete(this.#options.serverId);
     if (confirmation !== undefined) this.#channels.pending.requireRoom(owners.size);
-    const isLocal = isOwner && this.#options.local.toUser(userId, frame) > 0;
+    // This server knows its own sockets, whatever the registry has forgotten.
+    const isLocal = this.#options.local.toUser(userId, frame) > 0;
     if (confirmation === undefined) {
       const sent = await Promise.all([...owners].map((owner) => this.#toOwner(owner, "user", userId, frame)));
-      return isLocal ? "delivered" : sent.includes("sent") ? "sent" : "not-found";
+      if (isLocal) return "delivered";
+      return sent.includes("sent") ? "sent" : this.#userNotFound();
     }
     const outcomes = await Promise.all(
       [...owners].map((owner) => this.#confirm(owner, { type: "deliver-user", userId, frame }, confirmation)),
     );
     if (isLocal || outcomes.includes("delivered")) return "delivered";
-    return outcomes.includes("timeout") ? "timeout" : "not-found";
+    return outcomes.includes("timeout") ? "timeout" : this.#userNotFound();
   }
 
   toServer(serverId: string, payload: Uint8Array): Promise<RouteOutcome>;
@@ -366,6 +372,15 @@ class BusRouter implements Router {
     // Offset 0 answers for a message of an epoch that has ended.
     if (position.offset > 0) this.#acknowledged.add(room, position, messageId(this.#originHash, epoch, sequence));
     return UNKNOWN_REACH;
+  }
+
+  /** Whether a registry without a user can be believed: one that lost its data, or knows no lease of this server, can't. */
+  async #userNotFound(): Promise<"not-found"> {
+    const { holdsLease, servers, serverId } = this.#options;
+    if (holdsLease === undefined) return "not-found";
+    const snapshot = holdsLease() ? await servers?.snapshot() : EMPTY;
+    if (snapshot === undefined || (snapshot.knownForMs > 0 && snapshot.present.includes(serverId))) return "not-found";
+    throw new CmError("unavailable", "Where the user is connected is not known for now.");
   }
 
   async #toOwner(
