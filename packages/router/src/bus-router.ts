@@ -116,6 +116,10 @@ class BusRouter implements Router {
       requests: this.#requests,
       pending: this.#channels.pending,
       onMissed,
+      onImplausible: (room) => {
+        this.#counts.gaps++;
+        options.onGap({ room, known: undefined });
+      },
     });
     this.#rooms = new RoomSubscriptions({
       bus,
