@@ -1,5 +1,8 @@
 // Turns a package's lua/*.lua into its src/scripts/scripts.generated.ts. A script whose header says
-// "Uses: a, b" begins with what lua/shared/a.lua and lua/shared/b.lua define.
+// "Uses: a, b" begins with what lua/shared/a.lua and lua/shared/b.lua define. One that says
+// "Flags: none" or "Flags: allow-oom" gets a shebang: Redis then decides before its first write
+// whether it may run, and refuses one without allow-oom where memory is full. Without a shebang
+// only the first write is refused, and what follows a write is carried out.
 //
 //   node generate.mjs            writes the module (run inside the package)
 //   node generate.mjs --check    writes nothing; fails where the module is not up to date
@@ -9,6 +12,7 @@ import { readdir, readFile, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 
 const HEADER = ["Purpose", "KEYS", "ARGV", "Returns", "Cost", "Cluster"];
+const FLAGS = new Set(["none", "allow-oom"]);
 const NAME = /^[a-z]+(-[a-z]+)+\.lua$/;
 // These walk the whole key space; nothing here may.
 const FORBIDDEN = /redis\.p?call\(\s*['"](KEYS|SCAN)['"]/i;
@@ -30,12 +34,25 @@ function usesOf(source) {
     .filter((name) => name !== "");
 }
 
+/** The first line of a script whose header names flags. */
+function shebangOf(source) {
+  const flags = flagsOf(source);
+  if (flags === undefined) return "";
+  return flags === "none" ? "#!lua\n" : `#!lua flags=${flags}\n`;
+}
+
+function flagsOf(source) {
+  return /^-- Flags:(.*)$/m.exec(headerOf(source))?.[1].trim();
+}
+
 /** What is wrong with a script, one line each. */
 function faultsOf(file, source) {
   const faults = [];
   if (!NAME.test(file)) faults.push("the name must be <thing>-<verb>.lua");
   const header = headerOf(source);
   for (const name of usesOf(source)) if (!shared.has(name)) faults.push(`there is no lua/shared/${name}.lua`);
+  const flags = flagsOf(source);
+  if (flags !== undefined && !FLAGS.has(flags)) faults.push(`the flags are none or allow-oom, not "${flags}"`);
   for (const field of HEADER) if (!header.includes(`-- ${field}:`)) faults.push(`the header lacks "${field}:"`);
   if (FORBIDDEN.test(source)) faults.push("KEYS and SCAN are not allowed");
   return faults.map((fault) => `lua/${file}: ${fault}`);
@@ -60,10 +77,8 @@ const entries = [];
 for (const file of files) {
   const source = await readFile(join(folder, file), "utf8");
   faults.push(...faultsOf(file, source));
-  const lua = usesOf(source)
-    .map((name) => shared.get(name) ?? "")
-    .concat(bare(source))
-    .join("");
+  const parts = usesOf(source).map((name) => shared.get(name) ?? "");
+  const lua = [shebangOf(source), ...parts, bare(source)].join("");
   const sha1 = createHash("sha1").update(lua).digest("hex");
   entries.push(
     `  ${JSON.stringify(basename(file, ".lua"))}: {\n    sha1: ${JSON.stringify(sha1)},\n    lua: ${JSON.stringify(lua)},\n  },`,

@@ -12,6 +12,7 @@ import type { Gap } from "@cm/router";
 import { createFaultCounter, createUwsServer, type ListeningAddress, type UwsServer } from "@cm/server-uws";
 import { concerns, type Revocation, Revocations } from "./auth/revocations.js";
 import { createControlHandler } from "./control.js";
+import { GapNotices } from "./gap-notices.js";
 import {
   type GatewayOptions,
   type GatewayUser,
@@ -211,14 +212,16 @@ export function createGateway(options: GatewayOptions): Gateway {
 
 /** Tells of what was lost between servers: the log, and the members of the room. */
 function createGapHandler(local: LocalDelivery, onError: OnError): (gap: Gap) => void {
+  const notices = new GapNotices((room, missed) => {
+    const frame = encodeServerFrame({ type: "gap", room, ...(missed === undefined ? {} : { missed }) });
+    local.toRoom(room, encodeUtf8(frame), []);
+  });
   return ({ room, known }) => {
     if (known !== undefined) {
       const details = { room, ...known };
       onError(new CmError("unavailable", "Messages were lost between servers.", { details }), { stage: "delivery" });
     }
-    if (room === undefined) return;
-    const frame = encodeServerFrame({ type: "gap", room, ...(known === undefined ? {} : { missed: known.missed }) });
-    local.toRoom(room, encodeUtf8(frame), []);
+    if (room !== undefined) notices.add(room, known);
   };
 }
 

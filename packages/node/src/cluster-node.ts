@@ -56,6 +56,7 @@ class ClusterNode implements Node {
       bus: store.bus,
       users: store.users,
       servers: store.servers,
+      holdsLease: resolved.lease ? () => this.membership.holdsLease : undefined,
       history: store.history,
       local,
       onError,

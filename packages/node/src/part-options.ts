@@ -7,7 +7,7 @@ type Optional<T> = { readonly [K in keyof T]?: T[K] | undefined };
 
 /** See `RouterOptions`; the others of them are the node's to fill in. */
 export type NodeRouterOptions = Optional<
-  Omit<RouterOptions, "serverId" | "bus" | "users" | "servers" | "history" | "local" | "onError">
+  Omit<RouterOptions, "serverId" | "bus" | "users" | "servers" | "history" | "holdsLease" | "local" | "onError">
 >;
 
 /** See `MembershipOptions`; `deadAfterMs` is 5,000 by default. Only their types are checked where the node takes no lease. */

@@ -5,12 +5,10 @@
 -- Returns: 1, or -1 where the right has run out
 -- Cost:    O(records)
 -- Cluster: all keys carry the tag of the owning server
-local fenceMs, ttlMs = tonumber(ARGV[1]), ARGV[2]
+-- Flags:   none
+-- Uses:    clock, fence
+local ttlMs = ARGV[2]
 
-local time = redis.call('TIME')
-if tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) >= fenceMs then
-  return -1
-end
 for i = 3, #ARGV, 3 do
   redis.call('HSET', KEYS[tonumber(ARGV[i])], ARGV[i + 1], ARGV[i + 2])
 end

@@ -5,12 +5,8 @@
 -- Returns: 1, or -1 where the right has run out
 -- Cost:    O(records)
 -- Cluster: all keys carry the tag of the owning server
-local fenceMs = tonumber(ARGV[1])
-
-local time = redis.call('TIME')
-if tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) >= fenceMs then
-  return -1
-end
+-- Flags:   allow-oom
+-- Uses:    clock, fence
 for i = 2, #ARGV, 2 do
   redis.call('HDEL', KEYS[tonumber(ARGV[i])], ARGV[i + 1])
 end

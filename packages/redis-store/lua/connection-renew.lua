@@ -4,12 +4,9 @@
 -- Returns: 1, or -1 where the right has run out
 -- Cost:    O(shelves)
 -- Cluster: all keys carry the tag of the owning server
-local fenceMs, ttlMs = tonumber(ARGV[1]), ARGV[2]
+-- Uses:    clock, fence
+local ttlMs = ARGV[2]
 
-local time = redis.call('TIME')
-if tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) >= fenceMs then
-  return -1
-end
 for _, shelfKey in ipairs(KEYS) do
   redis.call('PEXPIRE', shelfKey, ttlMs)
 end

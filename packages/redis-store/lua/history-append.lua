@@ -1,5 +1,6 @@
 -- Purpose: Numbers a room's message, stores it and publishes it, unless it was sent before.
 --          Where the history lacks what it had acknowledged, another one begins: it was set back.
+--          Publishes before it writes: all of it is done, or nothing.
 -- KEYS:    1 the room's messages; 2 its place; 3 what came of the sender; 4 the room's channel
 -- ARGV:    1 and 2 the message, before and after its stamp; 3 the sender's epoch; 4 the
 --          message's number in it; 5 the epoch of a history that begins now; 6 most messages;
@@ -9,7 +10,8 @@
 -- Returns: {epoch, offset}
 -- Cost:    O(size of the message), and two that grew too old at most
 -- Cluster: all keys and the channel carry the tag of the room's partition
--- Uses:    history
+-- Flags:   none
+-- Uses:    clock, history
 local historyKey, placeKey, senderKey, channel = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local before, after, senderEpoch, sequence = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local newEpoch, maxMessages, ttlMs, placeTtlMs, publishCommand, isNew =
@@ -27,14 +29,13 @@ end
 local FURTHEST = '9007199254740991'
 
 -- Its record is the epoch, the highest number, and those below it that have not come. Whether
--- the message comes first, and whether one is missing that was acknowledged.
+-- the message comes first, whether one is missing that was acknowledged, and the next record.
 local function judge()
   local record = {}
   local stored = redis.call('GET', senderKey) or ''
   -- The short way, for what almost always is: the next number, and none is missing.
   if stored == senderEpoch .. ' ' .. whole(sequence - 1) then
-    redis.call('SET', senderKey, senderEpoch .. ' ' .. whole(sequence), 'PX', ttlMs)
-    return true, false
+    return true, false, senderEpoch .. ' ' .. whole(sequence)
   end
   for field in string.gmatch(stored, '%d+') do
     record[#record + 1] = field
@@ -61,25 +62,45 @@ local function judge()
       end
     end
   end
-  redis.call('SET', senderKey, table.concat(record, ' '), 'PX', ttlMs)
-  return isFirst, isSetBack
+  return isFirst, isSetBack, table.concat(record, ' ')
 end
 
-local epoch, offset = openHistory(historyKey, placeKey, newEpoch, placeTtlMs)
-local isFirst, isSetBack = judge()
+local isFirst, isSetBack, record = judge()
 if not isFirst and not isNew then
+  local epoch, offset = openHistory(historyKey, placeKey, newEpoch, placeTtlMs)
+  redis.call('SET', senderKey, record, 'PX', ttlMs)
   return { epoch, whole(offset) }
 end
-if isSetBack and epoch == knownEpoch then
-  restartHistory(historyKey, placeKey, newEpoch, placeTtlMs, epoch, FURTHEST)
+
+local epoch, offset, isKnown = readPlace(placeKey, newEpoch)
+local formerEpoch = isSetBack and epoch == knownEpoch and epoch
+if formerEpoch then
   epoch, offset = newEpoch, 0
 end
-
 offset = offset + 1
 local message = before .. '"epoch":' .. epoch .. ',"offset":' .. whole(offset) .. ',' .. after
-local time = redis.call('TIME')
-local nowMs = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+
+if not mayWriteHistory(historyKey, placeKey)
+  or not redis.acl_check_cmd('SET', senderKey, '')
+  or not redis.acl_check_cmd('RPUSH', historyKey, '')
+  or not redis.acl_check_cmd('LTRIM', historyKey, '0', '-1')
+  or not redis.acl_check_cmd('LINDEX', historyKey, '0')
+  or not redis.acl_check_cmd('LPOP', historyKey)
+then
+  return NO_RIGHT
+end
+-- Fails where something else lies there.
+redis.call('LLEN', historyKey)
+redis.call(publishCommand, channel, message)
+
+if formerEpoch then
+  restartHistory(historyKey, placeKey, newEpoch, placeTtlMs, formerEpoch, FURTHEST)
+elseif not isKnown then
+  beginHistory(historyKey, placeKey, newEpoch)
+end
+redis.call('SET', senderKey, record, 'PX', ttlMs)
 redis.call('HSET', placeKey, 'offset', whole(offset))
+redis.call('PEXPIRE', placeKey, placeTtlMs)
 -- Each is stored behind 13 digits: when, in milliseconds.
 local length = redis.call('RPUSH', historyKey, string.format('%013.0f', nowMs) .. message)
 if length > maxMessages then
@@ -93,5 +114,4 @@ for _ = 1, 2 do
   redis.call('LPOP', historyKey)
 end
 redis.call('PEXPIRE', historyKey, ttlMs)
-redis.call(publishCommand, channel, message)
 return { epoch, whole(offset) }

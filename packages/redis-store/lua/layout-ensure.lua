@@ -4,6 +4,7 @@
 -- Returns: {version, partitions} as they are stored
 -- Cost:    O(1)
 -- Cluster: one key
+-- Flags:   none
 local layoutKey = KEYS[1]
 local version, partitions = ARGV[1], ARGV[2]
 

@@ -4,6 +4,5 @@
 -- Returns: the number of rooms
 -- Cost:    O(log rooms of the partition)
 -- Cluster: one key
-local time = redis.call('TIME')
-local nowMs = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+-- Uses:    clock
 return redis.call('ZCOUNT', KEYS[1], string.format('(%.0f', nowMs), '+inf')

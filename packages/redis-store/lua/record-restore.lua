@@ -6,16 +6,11 @@
 -- Returns: 1, or -1 where the right has run out
 -- Cost:    O(rooms * log rooms of the partition)
 -- Cluster: all keys carry the tag of the rooms' partition
--- Uses:    upkeep, records
+-- Flags:   none
+-- Uses:    clock, fence, upkeep, records
 local recordsKey = KEYS[1]
-local fenceMs, ttlMs = tonumber(ARGV[1]), tonumber(ARGV[2])
+local ttlMs = tonumber(ARGV[2])
 
-local time = redis.call('TIME')
-local nowMicros = tonumber(time[1]) * 1000000 + tonumber(time[2])
-local nowMs = math.floor(nowMicros / 1000)
-if nowMs >= fenceMs then
-  return -1
-end
 for i = 2, #KEYS, 2 do
   local recordKey, roomKey = KEYS[i], KEYS[i + 1]
   if redis.call('EXISTS', recordKey) == 0 and redis.call('EXISTS', roomKey) == 1 then

@@ -5,7 +5,8 @@
 --          the record is of another version, or {} where there is none
 -- Cost:    O(log rooms of the partition)
 -- Cluster: all keys carry the tag of the room's partition
--- Uses:    upkeep, records
+-- Flags:   none
+-- Uses:    clock, upkeep, records
 local recordKey, recordsKey = KEYS[1], KEYS[2]
 local room, expected, value, ttlMs = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 
@@ -16,9 +17,6 @@ end
 if record[2] ~= expected then
   return { 0, unpack(record) }
 end
-local time = redis.call('TIME')
-local nowMicros = tonumber(time[1]) * 1000000 + tonumber(time[2])
-local nowMs = math.floor(nowMicros / 1000)
 local version = string.format('%.0f', math.max(nowMicros, tonumber(expected) + 1))
 redis.call('HSET', recordKey, 'value', value, 'version', version)
 keepRecord(recordKey, recordsKey, room, nowMs, ttlMs)

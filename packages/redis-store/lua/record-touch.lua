@@ -4,13 +4,13 @@
 -- Returns: 1, or 0 where there is no record
 -- Cost:    O(log rooms of the partition)
 -- Cluster: all keys carry the tag of the room's partition
--- Uses:    upkeep, records
+-- Flags:   none
+-- Uses:    clock, upkeep, records
 local recordKey, recordsKey = KEYS[1], KEYS[2]
 local room, ttlMs = ARGV[1], tonumber(ARGV[2])
 
 if redis.call('EXISTS', recordKey) == 0 then
   return 0
 end
-local time = redis.call('TIME')
-keepRecord(recordKey, recordsKey, room, tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000), ttlMs)
+keepRecord(recordKey, recordsKey, room, nowMs, ttlMs)
 return 1

@@ -4,7 +4,7 @@
 -- Returns: version of the latest change
 -- Cost:    O(1)
 -- Cluster: one key
--- Uses:    upkeep
+-- Uses:    clock, upkeep
 local rosterKey, ttlMs = KEYS[1], tonumber(ARGV[1])
 
 local version = redis.call('GET', rosterKey)
@@ -12,7 +12,6 @@ if version then
   keepAtLeast(rosterKey, ttlMs)
   return version
 end
-local time = redis.call('TIME')
-version = string.format('%.0f', tonumber(time[1]) * 1000000 + tonumber(time[2]))
+version = string.format('%.0f', nowMicros)
 redis.call('SET', rosterKey, version, 'PX', ttlMs)
 return version

@@ -4,18 +4,13 @@
 --          channel too; 4 its record; 5 the partition's rooms by expiry of their record
 -- ARGV:    1 when the right to write runs out, in ms; 2 the room; 3 PUBLISH or SPUBLISH;
 --          4 the dead holder, that is `<server id>.<incarnation>`; 5 the most to take out
--- Returns: {1, member, member, ...}, or {-1} where the right has run out
+-- Returns: {1, member, member, ...}, or -1 where the right has run out
 -- Cost:    O(log members of the room + members taken out)
 -- Cluster: all keys carry the tag of the room's partition
--- Uses:    feed, rosters, upkeep, records
+-- Flags:   allow-oom
+-- Uses:    clock, fence, feed, rosters, upkeep, records
 local indexKey, roomKey, rosterKey, recordKey, recordsKey = unpack(KEYS)
-local fenceMs, room, publishCommand, holder, most = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-
-local time = redis.call('TIME')
-local nowMicros = tonumber(time[1]) * 1000000 + tonumber(time[2])
-if math.floor(nowMicros / 1000) >= fenceMs then
-  return { -1 }
-end
+local room, publishCommand, holder, most = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 
 local roster = openRoster(rosterKey, publishCommand, nowMicros)
 -- No connection id has a byte from '{' on, so this is all that starts with the holder.

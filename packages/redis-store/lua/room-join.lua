@@ -8,17 +8,11 @@
 -- Returns: 1, or -1 where the right has run out
 -- Cost:    O(members given * log members of the room)
 -- Cluster: all keys carry the tag of the room's partition
--- Uses:    feed, rosters, upkeep, records
+-- Flags:   none
+-- Uses:    clock, fence, feed, rosters, upkeep, records
 local indexKey, roomKey, rosterKey, recordKey, recordsKey = unpack(KEYS)
-local fenceMs, ttlMs, room, publishCommand = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
+local ttlMs, room, publishCommand = ARGV[2], ARGV[3], ARGV[4]
 local quiet, hasRecord, value, recordTtlMs = ARGV[5] == '1', ARGV[6] == '1', ARGV[7], tonumber(ARGV[8])
-
-local time = redis.call('TIME')
-local nowMicros = tonumber(time[1]) * 1000000 + tonumber(time[2])
-local nowMs = math.floor(nowMicros / 1000)
-if nowMs >= fenceMs then
-  return -1
-end
 
 local roster = not quiet and openRoster(rosterKey, publishCommand, nowMicros)
 for i = 9, #ARGV, 2 do

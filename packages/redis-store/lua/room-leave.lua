@@ -7,15 +7,10 @@
 -- Returns: 1, or -1 where the right has run out
 -- Cost:    O(members given * log members of the room)
 -- Cluster: all keys carry the tag of the room's partition
--- Uses:    feed, rosters, upkeep, records
+-- Flags:   allow-oom
+-- Uses:    clock, fence, feed, rosters, upkeep, records
 local indexKey, roomKey, rosterKey, recordKey, recordsKey = unpack(KEYS)
-local fenceMs, room, publishCommand, reason = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
-
-local time = redis.call('TIME')
-local nowMicros = tonumber(time[1]) * 1000000 + tonumber(time[2])
-if math.floor(nowMicros / 1000) >= fenceMs then
-  return -1
-end
+local room, publishCommand, reason = ARGV[2], ARGV[3], ARGV[4]
 
 local roster = openRoster(rosterKey, publishCommand, nowMicros)
 for i = 5, #ARGV do

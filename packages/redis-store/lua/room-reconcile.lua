@@ -8,12 +8,9 @@
 --          values set right, holder, ...}
 -- Cost:    O(rooms + look-ups * log members of a room)
 -- Cluster: all keys carry the tag of the rooms' partition
--- Uses:    upkeep, records
+-- Uses:    clock, upkeep, records
 local indexKey, recordsKey = KEYS[1], KEYS[2]
 local after, left = ARGV[1], tonumber(ARGV[2])
-
-local time = redis.call('TIME')
-local nowMs = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 
 -- Whether something was to be done.
 local function auditRoom(room, roomKey, recordKey)

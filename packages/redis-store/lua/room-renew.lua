@@ -6,14 +6,10 @@
 -- Returns: 1, or -1 where the right has run out
 -- Cost:    O(rooms)
 -- Cluster: all keys carry the tag of the rooms' partition
--- Uses:    upkeep, records
+-- Uses:    clock, fence, upkeep, records
 local indexKey, recordsKey = KEYS[1], KEYS[2]
-local fenceMs, ttlMs = tonumber(ARGV[1]), ARGV[2]
+local ttlMs = ARGV[2]
 
-local time = redis.call('TIME')
-if tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) >= fenceMs then
-  return -1
-end
 for i = 3, #ARGV do
   if redis.call('PEXPIRE', KEYS[2 * i - 3], ttlMs) == 0 then
     -- It ran out before, which the index and the record can't know by themselves.

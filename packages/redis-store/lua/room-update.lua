@@ -5,15 +5,10 @@
 -- Returns: 1, or -1 where the right has run out
 -- Cost:    O(members given * log members of the room) where it is wanted, else O(1)
 -- Cluster: all keys carry the tag of the room's partition
--- Uses:    feed, rosters
+-- Flags:   none
+-- Uses:    clock, fence, feed, rosters
 local roomKey, rosterKey = KEYS[1], KEYS[2]
-local fenceMs, publishCommand = tonumber(ARGV[1]), ARGV[2]
-
-local time = redis.call('TIME')
-local nowMicros = tonumber(time[1]) * 1000000 + tonumber(time[2])
-if math.floor(nowMicros / 1000) >= fenceMs then
-  return -1
-end
+local publishCommand = ARGV[2]
 
 local roster = openRoster(rosterKey, publishCommand, nowMicros)
 if roster then

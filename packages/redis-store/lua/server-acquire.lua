@@ -9,16 +9,13 @@
 --          expiry of the other's lease in ms}
 -- Cost:    O(log servers)
 -- Cluster: all keys carry the tag {servers}
--- Uses:    holds, recently-gone
+-- Flags:   none
+-- Uses:    clock, holds, recently-gone
 local leasesKey, serverKey, reapedKey, remainsKey, departuresKey = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local serverId, incarnation, host, port, shelfBits = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local ttlMs, keepMs, isReturning = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8] == '1'
 
 local holder = serverId .. '.' .. incarnation
-
-local time = redis.call('TIME')
-local nowMicros = tonumber(time[1]) * 1000000 + tonumber(time[2])
-local nowMs = math.floor(nowMicros / 1000)
 
 local held = redis.call('HMGET', serverKey, 'incarnation', 'token', 'startedAt', 'claimExpiresAt', 'claimant')
 if held[1] then

@@ -6,12 +6,10 @@
 -- Returns: expiry in ms, or 0 where the holder lives or waits to be cleaned up after
 -- Cost:    O(log servers)
 -- Cluster: all keys carry the tag {servers}
--- Uses:    upkeep
+-- Flags:   allow-oom
+-- Uses:    clock, upkeep
 local leasesKey, serverKey, remainsKey = KEYS[1], KEYS[2], KEYS[3]
 local holder, incarnation, claimMs, keepMs = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
-
-local time = redis.call('TIME')
-local nowMs = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 
 local leaseMs = tonumber(redis.call('ZSCORE', leasesKey, holder) or 0)
 if leaseMs > nowMs or redis.call('HGET', serverKey, 'incarnation') == incarnation then

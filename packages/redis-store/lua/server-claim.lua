@@ -4,11 +4,10 @@
 -- Returns: {incarnation, shelf bits, expiry in ms}, or {} where it can't be claimed
 -- Cost:    O(log servers)
 -- Cluster: all keys carry the tag {servers}
+-- Flags:   allow-oom
+-- Uses:    clock
 local leasesKey, serverKey = KEYS[1], KEYS[2]
 local serverId, claimant, claimMs = ARGV[1], ARGV[2], tonumber(ARGV[3])
-
-local time = redis.call('TIME')
-local nowMs = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 
 local record = redis.call('HMGET', serverKey, 'incarnation', 'shelfBits', 'claimant', 'claimExpiresAt')
 if not record[1] then

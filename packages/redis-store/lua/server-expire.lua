@@ -4,12 +4,10 @@
 -- Returns: 'expired', 'recent', or 'alive' where no sign of life is known
 -- Cost:    O(log servers)
 -- Cluster: all keys carry the tag {servers}
--- Uses:    holds
+-- Flags:   allow-oom
+-- Uses:    clock, holds
 local leasesKey, serverKey, signsKey = KEYS[1], KEYS[2], KEYS[3]
 local holder, incarnation, silentForMs = ARGV[1], ARGV[2], tonumber(ARGV[3])
-
-local time = redis.call('TIME')
-local nowMs = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 
 local leaseMs = tonumber(redis.call('ZSCORE', leasesKey, holder) or 0)
 if leaseMs <= nowMs or redis.call('HGET', serverKey, 'incarnation') ~= incarnation then

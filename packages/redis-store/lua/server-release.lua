@@ -4,12 +4,10 @@
 -- Returns: 1 where it was given up, 0 where the token does not hold it
 -- Cost:    O(log servers), and what goes over the limit of departures
 -- Cluster: all keys carry the tag {servers}
--- Uses:    holds, recently-gone
+-- Flags:   allow-oom
+-- Uses:    clock, holds, recently-gone
 local leasesKey, serverKey, departuresKey, signsKey = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local holder, token = ARGV[1], tonumber(ARGV[2])
-
-local time = redis.call('TIME')
-local nowMs = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 
 local heldToken = tonumber(redis.call('HGET', serverKey, 'token') or -1)
 local heldUntilMs = tonumber(redis.call('ZSCORE', leasesKey, holder) or 0)

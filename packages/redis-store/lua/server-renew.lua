@@ -7,13 +7,11 @@
 --          heartbeat; or {} where the lease is lost
 -- Cost:    O(log servers + servers named or dropped)
 -- Cluster: all keys carry the tag {servers}
--- Uses:    holds
+-- Flags:   none
+-- Uses:    clock, holds
 local leasesKey, serverKey, reapedKey = KEYS[1], KEYS[2], KEYS[3]
 local holder, token, ttlMs = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local connections, rooms, keepMs, most = ARGV[4], ARGV[5], tonumber(ARGV[6]), ARGV[7]
-
-local time = redis.call('TIME')
-local nowMs = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 
 local record = redis.call('HMGET', serverKey, 'token', 'lastHeartbeat')
 local heldToken = tonumber(record[1] or -1)

@@ -7,15 +7,13 @@
 --          and something else lies in the place of key 3
 -- Cost:    O(log servers), and what goes over the limit of departures
 -- Cluster: all keys carry the tag {servers}
--- Uses:    upkeep, holds, recently-gone
+-- Flags:   allow-oom
+-- Uses:    clock, upkeep, holds, recently-gone
 local leasesKey, serverKey, reapedKey, departuresKey, signsKey = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local serverId, incarnation = ARGV[1], ARGV[2]
 local claimExpiresAtMs, keepMs = tonumber(ARGV[3]), tonumber(ARGV[4])
 
 local holder = serverId .. '.' .. incarnation
-
-local time = redis.call('TIME')
-local nowMs = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 
 local leaseMs = tonumber(redis.call('ZSCORE', leasesKey, holder) or 0)
 -- Of all claims on an incarnation that were ever given, only the holder's have time left.

@@ -5,13 +5,11 @@
 -- Returns: {1 where the lease is held, else 0, holder, ...} with the silent ones
 -- Cost:    O(log servers + silent servers)
 -- Cluster: all keys carry the tag {servers}
--- Uses:    holds
+-- Flags:   none
+-- Uses:    clock, holds
 local leasesKey, serverKey, signsKey = KEYS[1], KEYS[2], KEYS[3]
 local holder, token, silentForMs = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local most, keepMs = ARGV[4], ARGV[5]
-
-local time = redis.call('TIME')
-local nowMs = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 
 local heldToken = tonumber(redis.call('HGET', serverKey, 'token') or -1)
 local heldUntilMs = tonumber(redis.call('ZSCORE', leasesKey, holder) or 0)

@@ -4,10 +4,8 @@
 -- Returns: {holder, holder, ...}
 -- Cost:    O(living servers), or O(servers asked for)
 -- Cluster: one key
+-- Uses:    clock
 local leasesKey = KEYS[1]
-
-local time = redis.call('TIME')
-local nowMs = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 
 if #ARGV == 0 then
   return redis.call('ZRANGEBYSCORE', leasesKey, '(' .. string.format('%.0f', nowMs), '+inf')

@@ -4,10 +4,8 @@
 -- Returns: {ms that departures are known for, number of holders, holder, ..., departed holder, ms ago, ...}
 -- Cost:    O(servers + departures), of which there are 1,000 at most
 -- Cluster: all keys carry the tag {servers}
+-- Uses:    clock
 local leasesKey, departuresKey = KEYS[1], KEYS[2]
-
-local time = redis.call('TIME')
-local nowMs = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 
 local holders = redis.call('ZRANGE', leasesKey, 0, -1)
 local departures = redis.call('ZRANGE', departuresKey, 0, -1, 'WITHSCORES')

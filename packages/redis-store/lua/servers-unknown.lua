@@ -4,10 +4,8 @@
 -- Returns: {holder, holder, ...}
 -- Cost:    O(holders asked for * log servers)
 -- Cluster: all keys carry the tag {servers}
+-- Uses:    clock
 local leasesKey = KEYS[1]
-
-local time = redis.call('TIME')
-local nowMs = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 
 local unknown = {}
 for i = 2, #KEYS do

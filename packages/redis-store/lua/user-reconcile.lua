@@ -10,7 +10,7 @@
 --          `<server id>.<incarnation>`
 -- Cost:    O(log connections of the partition + entries gone over)
 -- Cluster: all keys carry the tag of the users' partition
--- Uses:    upkeep
+-- Uses:    clock, upkeep
 local connectionsKey, onlineKey, metadataKey, leavingKey, versionKey = unpack(KEYS)
 local after, counted, firstMark, most, ttlMs = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 
@@ -32,8 +32,7 @@ for _, entry in ipairs(entries) do
   if #entry == length then
     local user = string.sub(head, 3)
     if not redis.call('ZSCORE', leavingKey, user) then
-      local time = redis.call('TIME')
-      redis.call('ZADD', leavingKey, tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000), user)
+      redis.call('ZADD', leavingKey, nowMs, user)
       keepAtLeast(leavingKey, ttlMs)
       fixed = fixed + 1
     end

@@ -10,17 +10,11 @@
 -- Returns: 1, or -1 where the right has run out
 -- Cost:    O(connections given * log connections of the partition)
 -- Cluster: all keys, and the channel, carry the tag of the users' partition
--- Uses:    feed, upkeep, users
+-- Flags:   allow-oom
+-- Uses:    clock, fence, feed, upkeep, users
 local connectionsKey, onlineKey, metadataKey, leavingKey, seenKey, versionKey = unpack(KEYS)
-local fenceMs, ttlMs, channel, publishCommand = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4]
+local ttlMs, channel, publishCommand = tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local versionTtlMs, graceMs, seenTtlMs = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7])
-
-local time = redis.call('TIME')
-local nowMicros = tonumber(time[1]) * 1000000 + tonumber(time[2])
-local nowMs = math.floor(nowMicros / 1000)
-if nowMs >= fenceMs then
-  return -1
-end
 
 local feed = openFeed(redis.call('GET', versionKey), channel, publishCommand, nowMicros)
 local left = false

@@ -5,13 +5,9 @@
 -- Returns: 1, or -1 where the right has run out
 -- Cost:    O(1)
 -- Cluster: all keys carry the tag of the users' partition
--- Uses:    upkeep
-local fenceMs, ttlMs = tonumber(ARGV[1]), tonumber(ARGV[2])
+-- Uses:    clock, fence, upkeep
+local ttlMs = tonumber(ARGV[2])
 
-local time = redis.call('TIME')
-if tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) >= fenceMs then
-  return -1
-end
 for _, key in ipairs(KEYS) do
   keepAtLeast(key, ttlMs)
 end

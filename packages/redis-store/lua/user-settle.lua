@@ -7,14 +7,11 @@
 -- Returns: ms until the next grace period ends, 0 where more have ended, -1 where nobody is leaving
 -- Cost:    O(users taken offline * log connections of the partition)
 -- Cluster: all keys, and the channel, carry the tag of the users' partition
--- Uses:    feed, upkeep, users
+-- Flags:   allow-oom
+-- Uses:    clock, feed, upkeep, users
 local connectionsKey, onlineKey, leavingKey, seenKey, versionKey = unpack(KEYS)
 local most, channel, publishCommand = ARGV[1], ARGV[2], ARGV[3]
 local versionTtlMs, seenTtlMs = ARGV[4], tonumber(ARGV[5])
-
-local time = redis.call('TIME')
-local nowMicros = tonumber(time[1]) * 1000000 + tonumber(time[2])
-local nowMs = math.floor(nowMicros / 1000)
 
 local due = redis.call('ZRANGEBYSCORE', leavingKey, '-inf', nowMs, 'LIMIT', 0, most)
 if #due > 0 then

@@ -7,12 +7,9 @@
 --          {what the entries begin with, 1 where leaving, connection id, metadata or '', ...}
 -- Cost:    O(users * log connections of the partition + their connections)
 -- Cluster: all keys carry the tag of the users' partition
--- Uses:    states
+-- Uses:    clock, states
 local connectionsKey, metadataKey, seenKey, versionKey = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local seenTtlMs = tonumber(ARGV[1])
-
-local time = redis.call('TIME')
-local nowMs = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 
 local reply = { redis.call('GET', versionKey) or '0' }
 for i = 2, #ARGV do

@@ -6,16 +6,11 @@
 -- Returns: 1, or -1 where the right has run out
 -- Cost:    O(connections given * log connections of the partition)
 -- Cluster: all keys, and the channel, carry the tag of the users' partition
--- Uses:    feed, upkeep, users
+-- Flags:   none
+-- Uses:    clock, fence, feed, upkeep, users
 local connectionsKey, metadataKey, versionKey = KEYS[1], KEYS[2], KEYS[3]
-local fenceMs, ttlMs, channel, publishCommand = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4]
+local ttlMs, channel, publishCommand = tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local versionTtlMs = ARGV[5]
-
-local time = redis.call('TIME')
-local nowMicros = tonumber(time[1]) * 1000000 + tonumber(time[2])
-if math.floor(nowMicros / 1000) >= fenceMs then
-  return -1
-end
 
 local feed = openFeed(redis.call('GET', versionKey), channel, publishCommand, nowMicros)
 for i = 6, #ARGV, 3 do

@@ -26,6 +26,8 @@ export interface BusReceiverOptions {
   readonly pending: PendingRequests;
   /** Messages are missing; the room is `undefined` for this server's own channel. */
   readonly onMissed: (room: string | undefined, origin: string, missed: number) => void;
+  /** A number can't be believed: messages may be missing. */
+  readonly onImplausible: (room: string | undefined) => void;
 }
 
 const NOBODY: readonly string[] = Object.freeze([]);
@@ -183,6 +185,7 @@ export class BusReceiver {
       return false;
     }
     if (arrival.kind === "after-gap") this.#options.onMissed(room, inbound.origin, arrival.missed);
+    if (arrival.kind === "implausible") this.#options.onImplausible(room);
     this.counts.received++;
     return true;
   }

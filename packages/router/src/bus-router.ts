@@ -2,8 +2,10 @@ import {
   CmError,
   type EnvelopeRoute,
   type History,
+  type HistoryDraft,
   type HistoryPosition,
   ownerOf,
+  type RegistrySnapshot,
   requireConnectionId,
   requireName,
   requireServerId,
@@ -19,11 +21,14 @@ import {
   requireTimeout,
   resolveRouterOptions,
 } from "./options.js";
+import { messageId, originHash } from "./ordering/delivered-fingerprints.js";
 import { Sequencers } from "./ordering/sequencer.js";
+import { AcknowledgedPositions } from "./recovery/acknowledged-positions.js";
 import { historyNotice } from "./recovery/epoch-notice.js";
 import { GapDetection, type ResumedChannel } from "./recovery/gap-detection.js";
 import { OrderedRoom } from "./recovery/ordered-room.js";
 import { type Recovery, type RecoveryLimit, recoverFrom } from "./recovery/room-recovery.js";
+import { SetBackDetection } from "./recovery/set-back-detection.js";
 import { readWithMeasure } from "./recovery/throttled-history.js";
 import { type ControlOutcome, type ControlRequest, controlOf, outcomeOf } from "./requests/control.js";
 import { IncomingRequests } from "./requests/incoming-requests.js";
@@ -48,8 +53,11 @@ const NOBODY: readonly string[] = Object.freeze([]);
 /** All members of a server that died come back at once, each to be given up to a limit's worth of memory. */
 const RECOVERIES_AT_ONCE = 16;
 
+/** What a registry tells that knows of no server. */
+const EMPTY: RegistrySnapshot = { present: [], recentlyGone: [], knownForMs: 0 };
+
 /** A history does not say how many heard what it published. */
-const UNKNOWN_REACH = (): number => -1;
+const UNKNOWN_REACH = -1;
 
 class BusRouter implements Router {
   readonly #options: ResolvedRouterOptions;
@@ -66,6 +74,9 @@ class BusRouter implements Router {
   readonly #history: History | undefined;
   readonly #recoveries = new Semaphore(RECOVERIES_AT_ONCE);
   readonly #endProofs: () => void;
+  readonly #acknowledged: AcknowledgedPositions;
+  readonly #setBackDetection: SetBackDetection | undefined;
+  readonly #originHash: number;
   #directSubscription: Promise<Subscription> | undefined;
   /** Set when this server's own channel is live. */
   #directChannel: ResumedChannel | undefined;
@@ -77,6 +88,8 @@ class BusRouter implements Router {
     const { isRecoverable } = options;
     const history = options.history === undefined ? undefined : readWithMeasure(options.history);
     this.#history = history;
+    this.#originHash = originHash(serverId);
+    this.#acknowledged = new AcknowledgedPositions(maxSequencers);
     this.#outboundRooms = new Sequencers(maxSequencers, (name) => {
       requireName(name, "room");
       const route: EnvelopeRoute = { kind: "room", origin: serverId, target: name, except: NOBODY };
@@ -103,6 +116,10 @@ class BusRouter implements Router {
       requests: this.#requests,
       pending: this.#channels.pending,
       onMissed,
+      onImplausible: (room) => {
+        this.#counts.gaps++;
+        options.onGap({ room, known: undefined });
+      },
     });
     this.#rooms = new RoomSubscriptions({
       bus,
@@ -115,8 +132,20 @@ class BusRouter implements Router {
       onResumed: (room, sinceMs) => this.#onResumed(room, sinceMs),
       onCloseFailed: (error) => onError(error, { stage: "subscription" }),
     });
+    this.#setBackDetection =
+      history &&
+      new SetBackDetection({
+        history,
+        positions: this.#acknowledged,
+        noticeOf: (room) => historyNotice(serverId, room),
+        read: (room, message) => this.#receiver.readStored(room, message),
+        onIncomplete: () => {
+          for (const room of this.#rooms.recoverable()) this.#onLost(room, undefined);
+        },
+      });
     const onProven = (): void => {
       for (const stream of this.#rooms.streams()) stream.proven();
+      this.#setBackDetection?.proven();
     };
     this.#endProofs = history?.onProven(onProven) ?? (() => undefined);
     this.#localEcho = new LocalEcho({
@@ -191,7 +220,7 @@ class BusRouter implements Router {
           : { kind: "room", origin: serverId, target: room, except, isStamped: isRecoverable };
       if (isRecoverable && history !== undefined) {
         requireStampable(frame);
-        return history.append(room, outbound.draft(frame, serverId, route)).then(UNKNOWN_REACH);
+        return this.#append(history, room, outbound.draft(frame, serverId, route));
       }
       const message = outbound.message(frame, route);
       if (outbound.isPlain) return this.#options.bus.publish(outbound.channel, message);
@@ -233,18 +262,20 @@ class BusRouter implements Router {
       const owner = ownerOf(connectionId);
       if (owner !== undefined) owners.add(owner);
     }
-    const isOwner = owners.delete(this.#options.serverId);
+    owners.delete(this.#options.serverId);
     if (confirmation !== undefined) this.#channels.pending.requireRoom(owners.size);
-    const isLocal = isOwner && this.#options.local.toUser(userId, frame) > 0;
+    // This server knows its own sockets, whatever the registry has forgotten.
+    const isLocal = this.#options.local.toUser(userId, frame) > 0;
     if (confirmation === undefined) {
       const sent = await Promise.all([...owners].map((owner) => this.#toOwner(owner, "user", userId, frame)));
-      return isLocal ? "delivered" : sent.includes("sent") ? "sent" : "not-found";
+      if (isLocal) return "delivered";
+      return sent.includes("sent") ? "sent" : this.#userNotFound();
     }
     const outcomes = await Promise.all(
       [...owners].map((owner) => this.#confirm(owner, { type: "deliver-user", userId, frame }, confirmation)),
     );
     if (isLocal || outcomes.includes("delivered")) return "delivered";
-    return outcomes.includes("timeout") ? "timeout" : "not-found";
+    return outcomes.includes("timeout") ? "timeout" : this.#userNotFound();
   }
 
   toServer(serverId: string, payload: Uint8Array): Promise<RouteOutcome>;
@@ -327,6 +358,7 @@ class BusRouter implements Router {
 
   async #close(): Promise<void> {
     this.#endProofs();
+    this.#setBackDetection?.close();
     this.#reconciliation?.close();
     this.#channels.pending.close();
     await this.#rooms.close();
@@ -336,6 +368,23 @@ class BusRouter implements Router {
       const error = new CmError("unavailable", "The server's channel could not be let go.", { cause });
       this.#options.onError(error, { stage: "subscription" });
     }
+  }
+
+  async #append(history: History, room: string, draft: HistoryDraft): Promise<number> {
+    const position = await history.append(room, draft);
+    const { epoch, sequence } = draft.sender;
+    // Offset 0 answers for a message of an epoch that has ended.
+    if (position.offset > 0) this.#acknowledged.add(room, position, messageId(this.#originHash, epoch, sequence));
+    return UNKNOWN_REACH;
+  }
+
+  /** Whether a registry without a user can be believed: one that lost its data, or knows no lease of this server, can't. */
+  async #userNotFound(): Promise<"not-found"> {
+    const { holdsLease, servers, serverId } = this.#options;
+    if (holdsLease === undefined) return "not-found";
+    const snapshot = holdsLease() ? await servers?.snapshot() : EMPTY;
+    if (snapshot === undefined || (snapshot.knownForMs > 0 && snapshot.present.includes(serverId))) return "not-found";
+    throw new CmError("unavailable", "Where the user is connected is not known for now.");
   }
 
   async #toOwner(

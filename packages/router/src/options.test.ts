@@ -17,6 +17,7 @@ const WRONG: Readonly<Record<Exclude<keyof RouterOptions, "isRecoverable">, unkn
   users: undefined,
   local: null,
   servers: {},
+  holdsLease: true,
   releaseDelayMs: 600_001,
   maxIdleSubscriptions: Number.NaN,
   maxSequencers: 0,

@@ -63,6 +63,12 @@ export interface RouterOptions {
    * what was missed; without it, members are only told that something may have been.
    */
   readonly servers?: Pick<ServerRegistry, "list" | "snapshot">;
+  /**
+   * Whether this server holds its lease; for one that has none, leave it out. Where it is given,
+   * a user is `not-found` only while it is true and `servers` knows this server and has not lost
+   * its data, else `unavailable`: the store may have forgotten the user's connections.
+   */
+  readonly holdsLease?: (() => boolean) | undefined;
   /** How long a room's channel is kept after its last local member left. Default 5,000; 0 to 600,000. */
   readonly releaseDelayMs?: number;
   /** The most channels kept that way; beyond it the oldest is let go at once. Default 1,000. */
@@ -106,9 +112,10 @@ export interface RouterOptions {
 }
 
 /** {@link RouterOptions} with every default filled in. */
-export type ResolvedRouterOptions = Required<Omit<RouterOptions, "servers" | "history">> & {
+export type ResolvedRouterOptions = Required<Omit<RouterOptions, "servers" | "history" | "holdsLease">> & {
   readonly servers: RouterOptions["servers"];
   readonly history: RouterOptions["history"];
+  readonly holdsLease: RouterOptions["holdsLease"];
 };
 
 const KNOWN: Readonly<Record<keyof RouterOptions, true>> = {
@@ -117,6 +124,7 @@ const KNOWN: Readonly<Record<keyof RouterOptions, true>> = {
   users: true,
   local: true,
   servers: true,
+  holdsLease: true,
   releaseDelayMs: true,
   maxIdleSubscriptions: true,
   maxSequencers: true,
@@ -135,7 +143,7 @@ const KNOWN: Readonly<Record<keyof RouterOptions, true>> = {
 /** Fills in the defaults; throws `options-invalid` or `id-invalid`. */
 export function resolveRouterOptions(given: RouterOptions): ResolvedRouterOptions {
   const options = requireOptions(given, KNOWN);
-  const { servers, history, isRecoverable = () => false } = options;
+  const { servers, history, holdsLease, isRecoverable = () => false } = options;
   const {
     releaseDelayMs = 5_000,
     maxIdleSubscriptions = 1_000,
@@ -163,6 +171,7 @@ export function resolveRouterOptions(given: RouterOptions): ResolvedRouterOption
     whileDown: requireFunction("whileDown", whileDown),
     maxPending: requireWholeNumber("maxPending", maxPending, { min: 1, max: 1_000_000 }),
     servers: servers === undefined ? undefined : requireMembers("servers", servers, ["list", "snapshot"]),
+    holdsLease: holdsLease === undefined ? undefined : requireFunction("holdsLease", holdsLease),
     isRecoverable: requireFunction("isRecoverable", isRecoverable),
     history:
       history === undefined

@@ -90,6 +90,35 @@ describe("Router", () => {
     expect(await a.router.toUser("nobody", bytes("hi"))).toBe("not-found");
   });
 
+  it("reaches a user's local connections though the store has forgotten them, and does not take others for gone", async () => {
+    let isHeld = true;
+    let knownForMs = 1_000;
+    const { store } = a;
+    const snapshot = async () => ({ ...(await store.servers.snapshot()), knownForMs });
+    const router = createRouter({
+      serverId: "a",
+      bus: store.bus,
+      users: store.users,
+      servers: { list: () => store.servers.list(), snapshot },
+      local: a.sockets,
+      holdsLease: () => isHeld,
+    });
+    a.sockets.users.add("ann");
+    expect(await router.toUser("ann", bytes("hi"))).toBe("delivered");
+    expect(await router.toUser("bob", bytes("hi"))).toBe("not-found");
+    const away = { code: "unavailable", retryable: true };
+    knownForMs = 0;
+    await expect(router.toUser("bob", bytes("hi"))).rejects.toMatchObject(away);
+    await expect(router.toUser("bob", bytes("hi"), { confirmMs: 100 })).rejects.toMatchObject(away);
+    knownForMs = 1_000;
+    isHeld = false;
+    await expect(router.toUser("bob", bytes("hi"))).rejects.toMatchObject(away);
+    isHeld = true;
+    await store.servers.release(a.lease);
+    await expect(router.toUser("bob", bytes("hi"))).rejects.toMatchObject(away);
+    expect(await router.toUser("ann", bytes("hi"))).toBe("delivered");
+  });
+
   it("reaches the application on another server and on its own", async () => {
     expect(await a.router.toServer("b", bytes("over there"))).toBe("sent");
     expect(await a.router.toServer("a", bytes("right here"))).toBe("delivered");

@@ -155,6 +155,18 @@ describe("the frames of running gateways", () => {
     expect(await ada.ask({ type: "send", user: "nobody", data: 4, ref: "d4" })).toMatchObject({ code: "not-found" });
     const gone = "doc-z.aaaa00";
     expect(await ada.ask({ type: "send", connection: gone, data: 5, ref: "d5" })).toMatchObject({ code: "not-found" });
+    // Its server is there, and it is not.
+    const left = `${other.slice(0, -1)}${other.endsWith("0") ? "1" : "0"}`;
+    expect(await ada.ask({ type: "send", connection: left, data: 6, ref: "d6" })).toMatchObject({ outcome: "sent" });
+    expect(await ada.ask({ type: "send", connection: left, data: 6, confirm: true, ref: "d7" })).toMatchObject({
+      code: "not-found",
+    });
+    expect(await ada.ask({ type: "send", connection: other, data: 7, confirm: true, ref: "d8" })).toMatchObject({
+      outcome: "delivered",
+    });
+    expect(await ada.ask({ type: "send", user: "bo", data: 8, confirm: true, ref: "d9" })).toMatchObject({
+      outcome: "delivered",
+    });
     expect(await bo.until({ type: "direct", data: 2 })).toMatchObject({ from: { connection: own, user: "ada" } });
     await bo.until({ type: "direct", data: 3 });
   });

@@ -12,7 +12,7 @@ import {
   type RoomDirectory,
   type Sender,
 } from "@cm/protocol";
-import type { RecoveryLimit, RouteOutcome, Router } from "@cm/router";
+import type { ConfirmedOutcome, RecoveryLimit, RouteOutcome, Router } from "@cm/router";
 import type { FaultCounter, UwsConnection } from "@cm/server-uws";
 import type { GatewayUser } from "../gateway-options.js";
 import { type AckDetails, Answers } from "./answers.js";
@@ -55,6 +55,9 @@ const EARLY_MAX = 32;
 
 /** What a client asks once it has said hello. */
 type Request = Exclude<ClientFrame, { type: "hello" }>;
+/** How long a `send` with `confirm` waits for the owning server, in milliseconds. */
+const CONFIRMATION = { confirmMs: 5_000 };
+
 type RequestOf<T extends Request["type"]> = Extract<Request, { type: T }>;
 
 type SocketLike = Pick<UwsConnection<unknown>, "id" | "userId" | "send" | "enter" | "leave" | "close">;
@@ -455,7 +458,10 @@ export class ClientSession {
 
   #sendToConnection(frame: RequestOf<"send">): void {
     this.#direct(
-      (bytes) => this.#context.router.toConnection(frame.connection, bytes),
+      (bytes) =>
+        frame.confirm
+          ? this.#context.router.toConnection(frame.connection, bytes, CONFIRMATION)
+          : this.#context.router.toConnection(frame.connection, bytes),
       "The connection is not there.",
       frame,
       { connection: frame.connection },
@@ -463,13 +469,19 @@ export class ClientSession {
   }
 
   #sendToUser(frame: RequestOf<"send-user">): void {
-    this.#direct((bytes) => this.#context.router.toUser(frame.user, bytes), "The user is not online.", frame, {
-      user: frame.user,
-    });
+    this.#direct(
+      (bytes) =>
+        frame.confirm
+          ? this.#context.router.toUser(frame.user, bytes, CONFIRMATION)
+          : this.#context.router.toUser(frame.user, bytes),
+      "The user is not online.",
+      frame,
+      { user: frame.user },
+    );
   }
 
   #direct(
-    route: (frame: Uint8Array) => Promise<RouteOutcome>,
+    route: (frame: Uint8Array) => Promise<RouteOutcome | ConfirmedOutcome>,
     absent: string,
     { data, ref }: { readonly data: unknown; readonly ref?: Ref },
     to: DirectTarget,
@@ -487,6 +499,7 @@ export class ClientSession {
       const outcome = await route(Buffer.from(`${head}${writeData(data)}}`));
       if (!this.#permissions.mayKnowOf(to)) this.#answers.ack(ref, { outcome: "sent" });
       else if (outcome === "not-found") throw new CmError("not-found", absent);
+      else if (outcome === "timeout") throw new CmError("timeout", "The owning server did not answer in time.");
       else this.#answers.ack(ref, { outcome });
     });
   }

@@ -27,6 +27,11 @@ const place = readableObject(
   "The last place that a client knows of a recoverable room.",
 );
 
+const confirm = optional(
+  boolean,
+  "`true`: the answer waits until the owning server says what came of it, at most 5 seconds",
+);
+
 /**
  * Every request of version 1, in the order of the documents. A new one is described here;
  * `npm run codegen` writes it into the documents, and the gateway does not compile without
@@ -107,7 +112,7 @@ export const CLIENT_FRAMES = [
   ),
   clientFrame(
     "send",
-    { connection: required(connectionId, "Either this"), data: required(data) },
+    { connection: required(connectionId, "Either this"), data: required(data), confirm },
     {
       chosenBy: "connection",
       message: "sendToConnection",
@@ -118,12 +123,12 @@ export const CLIENT_FRAMES = [
       },
       answer: "ack",
       answerNote: "with `outcome`",
-      errors: ["not-found"],
+      errors: ["not-found", "pending-limit", "unavailable", "timeout"],
     },
   ),
   clientFrame(
     "send-user",
-    { user: required(userName, "or this, never both"), data: required(data) },
+    { user: required(userName, "or this, never both"), data: required(data), confirm },
     {
       wireType: "send",
       chosenBy: "user",
@@ -131,7 +136,7 @@ export const CLIENT_FRAMES = [
       operation: { name: "sendDirect", title: "Send to one connection or one user" },
       answer: "ack",
       answerNote: "with `outcome`",
-      errors: ["not-found"],
+      errors: ["not-found", "pending-limit", "unavailable", "timeout"],
     },
   ),
   clientFrame(

@@ -218,3 +218,22 @@ it("does not keep a process alive", () => {
   expect(timers()).toBe(before);
   probe.close();
 });
+
+it("refuses a message that would break the links of those who hear it", async () => {
+  const store = await startStore({ url: inject("redisUrl") });
+  const got: number[] = [];
+  await store.bus.subscribe(ROOM, (message) => got.push(message.length));
+  const seen = states(store);
+  const limit = 8 * 1024 * 1024;
+  const refusal = { code: "payload-too-large", details: { bytes: limit + 1, maxBytes: limit } };
+  const draft = {
+    before: Buffer.alloc(1),
+    after: Buffer.alloc(limit),
+    sender: { origin: "gw-1", epoch: 1, sequence: 1 },
+  };
+  await expect(store.bus.publish(ROOM, Buffer.alloc(limit + 1))).rejects.toMatchObject(refusal);
+  await expect(store.history?.append("lobby", draft)).rejects.toMatchObject(refusal);
+  await store.bus.publish(ROOM, Buffer.alloc(limit));
+  await eventually(() => expect(got).toEqual([limit]));
+  expect(seen).toEqual([]);
+});

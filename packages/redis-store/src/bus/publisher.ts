@@ -102,8 +102,8 @@ export function createClusterPublisher(nodes: ClusterNodes, gate: CommandGate): 
 function masterOf(nodes: ClusterNodes, channel: string): Redis {
   const address = nodes.addressOf(channel);
   const redis = address === undefined ? undefined : nodes.at(address);
-  // One that is still connecting would queue, without an end to it.
-  if (redis?.status === "ready") return redis;
+  // One that is still connecting would queue, without an end to it; one whose connection broke writes nothing.
+  if (redis?.status === "ready" && redis.stream.writable) return redis;
   nodes.refresh();
   throw new CmError("unavailable", "The master of the channel's slot is not known, or can't be reached.");
 }

@@ -2,6 +2,7 @@ import { type Bus, type BusHandler, type Channel, CmError, type ResumeHandler, t
 import { storeClosed } from "../errors/store-error.js";
 import type { Keys } from "../keys/keys.js";
 import type { Subscribers } from "../link/subscribers.js";
+import { MESSAGE_BYTES_MAX, tooLarge } from "./message-limit.js";
 import type { PublishTarget } from "./publish-command.js";
 import type { Publisher } from "./publisher.js";
 
@@ -37,6 +38,7 @@ export class RedisBus implements Bus {
   }
 
   publish(channel: Channel, message: Uint8Array): Promise<number> {
+    if (message.length > MESSAGE_BYTES_MAX) return Promise.reject(tooLarge(message.length));
     const { publisher, keys } = this.#parts;
     let target = this.#targets.get(channel);
     if (target === undefined) {

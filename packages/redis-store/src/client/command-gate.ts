@@ -1,5 +1,5 @@
-import { CmError } from "@cm/protocol";
-import { storeClosed, storeTimeout } from "../errors/store-error.js";
+import { CmError, isCmError } from "@cm/protocol";
+import { replyCode, storeClosed, storeTimeout, storeUnanswered } from "../errors/store-error.js";
 import type { LinkCounters } from "../link/redis-link.js";
 import { type Deadline, Deadlines } from "./deadlines.js";
 
@@ -116,7 +116,8 @@ export class CommandGate {
         this.#settle(call);
         call.resolve(reply);
       },
-      (error) => this.#fail(call, error),
+      // What was written to the socket may have been carried out, unless Redis answered that it was not.
+      (error) => this.#fail(call, isAnswered(error) ? error : storeUnanswered(error)),
     );
   }
 
@@ -141,6 +142,16 @@ export class CommandGate {
     this.#pending--;
     this.#pendingBytes -= call.bytes;
   }
+}
+
+/** Whether Redis itself answered, or it is certain that nothing was written to it. */
+function isAnswered(error: unknown): boolean {
+  return isCmError(error) || replyCode(error) !== undefined || isUnreached(error);
+}
+
+/** Whether a Cluster client found no node to write to. */
+function isUnreached(error: unknown): boolean {
+  return error instanceof Error && error.name === "ClusterAllFailedError";
 }
 
 function away(): CmError {

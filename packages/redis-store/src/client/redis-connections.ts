@@ -189,7 +189,12 @@ function gateOf(
   { commandTimeoutMs, maxPendingCommands }: ResolvedRedisStoreOptions,
   { counters }: RedisConnectionParts,
 ): CommandGate {
-  return new CommandGate({ commandTimeoutMs, maxPendingCommands, isOpen: () => client.status === "ready", counters });
+  // A client of one node calls itself ready until its broken connection is closed, and writes nothing meanwhile.
+  const isOpen =
+    client instanceof Cluster
+      ? () => client.status === "ready"
+      : () => client.status === "ready" && client.stream.writable;
+  return new CommandGate({ commandTimeoutMs, maxPendingCommands, isOpen, counters });
 }
 
 function probeOf(

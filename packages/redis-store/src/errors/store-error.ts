@@ -46,8 +46,9 @@ const NAMED_MAX = 3;
 
 /**
  * The one place where what Redis or its client say becomes an error of this project.
- * Connections that can't be made or broke are `unavailable`, and so are error replies
- * that pass by themselves. A key of a wrong type is `store-corrupt`: Redis does not say
+ * Connections that can't be made are `unavailable`, and so are error replies that pass by
+ * themselves: nothing was carried out. A connection that breaks under a command makes it
+ * `timeout`, see `CommandGate`. A key of a wrong type is `store-corrupt`: Redis does not say
  * which one it was, so the error names those that the command had. Any other error reply
  * is a fault of this package.
  */
@@ -87,6 +88,13 @@ export function corrupt(keys: readonly string[], what: string, cause?: unknown):
 export function storeTimeout(commandTimeoutMs: number): CmError {
   return new CmError("timeout", `Redis did not answer within ${commandTimeoutMs} ms.`, {
     details: { commandTimeoutMs },
+  });
+}
+
+/** The connection broke before Redis answered a command that was written to it. */
+export function storeUnanswered(cause: unknown): CmError {
+  return new CmError("timeout", "The connection broke before Redis answered; the command may have been carried out.", {
+    cause,
   });
 }
 

@@ -2,7 +2,7 @@ import type { HistoryPosition } from "@cm/protocol";
 import { askRedis, freshPrefix, keysUnder, startRedis } from "@cm/test-kit";
 import { expect, inject, it, onTestFinished } from "vitest";
 import type { RedisStore } from "../index.js";
-import { outcomeOf, portOf, startStore } from "../redis-store.fixture.js";
+import { bringUp, connect, outcomeOf, portOf, startStore } from "../redis-store.fixture.js";
 
 const url = inject("redisUrl");
 
@@ -117,4 +117,65 @@ it("fails at once where Redis is gone, and names the key where something else li
   const askedAt = performance.now();
   expect(await outcomeOf(append(store, 3))).toBe("unavailable");
   expect(performance.now() - askedAt).toBeLessThan(500);
+});
+
+it.each<[string, readonly string[], readonly string[]]>([
+  ["publish", ["ACL", "SETUSER", "default", "-publish"], ["ACL", "SETUSER", "default", "+publish"]],
+  ["store", ["ACL", "SETUSER", "default", "-rpush"], ["ACL", "SETUSER", "default", "+rpush"]],
+  ["take memory", ["CONFIG", "SET", "maxmemory", "1"], ["CONFIG", "SET", "maxmemory", "0"]],
+])("neither stores nor publishes anything where Redis does not let it %s", async (_, forbid, allow) => {
+  const redis = await startRedis();
+  onTestFinished(() => redis.close());
+  const prefix = freshPrefix();
+  const store = await startStore({ url: redis.url, prefix });
+  const { history } = store;
+  if (history === undefined) throw new Error("The store keeps no history.");
+  const heard: string[] = [];
+  await store.bus.subscribe({ kind: "room", name: "lobby" }, (message) => heard.push(Buffer.from(message).toString()));
+  const first = await append(store, 1, "1");
+  const contents = async () => {
+    const keys = (await keysUnder(redis.url, prefix)).filter((key) => /:(history|place|sender):/.test(key)).sort();
+    return Promise.all(keys.map((key) => askRedis(redis.port, "DUMP", key)));
+  };
+  const before = await contents();
+  await askRedis(redis.port, ...forbid);
+  for (let sequence = 2; sequence <= 4; sequence++) {
+    expect(await outcomeOf(append(store, sequence))).toBe("unavailable");
+    const draft = { before: Buffer.from("{"), after: Buffer.from('"text":"none"}') };
+    const isRestartable = forbid.includes("-rpush");
+    if (!isRestartable)
+      expect(await outcomeOf(history.restart("lobby", { ...first, offset: 9 }, draft))).toBe("unavailable");
+    // A room without a history.
+    const sender = { origin: "gw-1", epoch: 7, sequence };
+    expect(await outcomeOf(history.append("hall", { ...draft, sender }))).toBe("unavailable");
+  }
+  expect(await contents()).toEqual(before);
+  await askRedis(redis.port, ...allow);
+  const last = await append(store, 5, "5");
+  await expect.poll(() => heard.at(-1)).toContain('"text":"5"');
+  expect(heard).toHaveLength(2);
+  expect(last).toEqual({ ...first, offset: 2 });
+  const { entries } = await history.since("lobby", { ...last, offset: 0 }, 10);
+  expect(entries.map(({ message }) => String(message))).toEqual(heard);
+});
+
+it("gives places in rooms, connections and leases back where memory is full", async () => {
+  const redis = await startRedis();
+  onTestFinished(() => redis.close());
+  const prefix = freshPrefix();
+  const store = await startStore({ url: redis.url, prefix });
+  const server = await bringUp(store, "gw-1");
+  const connection = await connect(store, server, "ann", ["lobby"]);
+  await store.rooms.announce("lobby", 60_000);
+  await askRedis(redis.port, "CONFIG", "SET", "maxmemory", "1");
+  expect(await outcomeOf(connect(store, server, "bob", ["lobby"]))).toBe("unavailable");
+  const { connectionId } = connection;
+  await store.rooms.leave(server.lease, "lobby", [connection], "left");
+  await store.users.remove(server.lease, [connection], { graceMs: 0 });
+  await store.connections.remove(server.lease, [connectionId]);
+  await store.servers.release(server.lease);
+  await askRedis(redis.port, "CONFIG", "SET", "maxmemory", "0");
+  expect(await store.rooms.count("lobby")).toBe(0);
+  expect(await store.users.countOnline()).toBe(0);
+  expect(await store.servers.list()).toEqual([]);
 });

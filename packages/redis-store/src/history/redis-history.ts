@@ -7,6 +7,7 @@ import {
   type HistorySlice,
   type StampedDraft,
 } from "@cm/protocol";
+import { MESSAGE_BYTES_MAX, tooLarge } from "../bus/message-limit.js";
 import type { Publisher } from "../bus/publisher.js";
 import type { Commands } from "../client/commands.js";
 import type { Keys } from "../keys/keys.js";
@@ -72,6 +73,8 @@ export class RedisHistory implements Omit<History, "onProven"> {
       historyMaxMessages: maxMessages,
       historyTtlMs: ttlMs,
     } = this.#parts;
+    const bytes = before.length + after.length;
+    if (bytes > MESSAGE_BYTES_MAX) throw tooLarge(bytes);
     const known = this.#known(room);
     const { keys, channel } = known;
     const input = {
@@ -90,7 +93,6 @@ export class RedisHistory implements Omit<History, "onProven"> {
       isNew: false,
     };
     // As a message goes, and not as a command: at once or not at all.
-    const bytes = before.length + after.length;
     const position = await publisher.run(channel, historyAppend, {
       input,
       again: () => ({ ...input, isNew: true }),

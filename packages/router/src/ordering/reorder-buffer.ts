@@ -44,13 +44,14 @@ export class ReorderBuffer {
     return this.#added;
   }
 
-  /** Drops messages before the mark that belong to another epoch; returns their number. */
-  dropOthers(mark: number, epoch: number): number {
+  /** Takes the messages before the mark that belong to another epoch, in order of arrival. */
+  takeOthers(mark: number, epoch: number): readonly OrderedMessage[] {
     const count = Math.max(0, mark - (this.#added - this.#messages.length));
-    const before = this.#messages.length;
+    const taken = this.#messages.filter(({ at }, i) => i < count && at.epoch !== epoch);
+    if (taken.length === 0) return taken;
     this.#messages = this.#messages.filter(({ at }, i) => i >= count || at.epoch === epoch);
     this.#bytes = this.#messages.reduce((bytes, { payload }) => bytes + payload.length, 0);
-    return before - this.#messages.length;
+    return taken;
   }
 
   /** The highest buffered offset of an epoch; 0 if there is none. */

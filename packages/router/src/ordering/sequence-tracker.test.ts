@@ -1,6 +1,6 @@
 import { type CrossServerMessage, decodeEnvelope, encodeEnvelope } from "@cm/protocol";
 import { describe, expect, it } from "vitest";
-import { ChannelTracker as Origins, type Verdict } from "./sequence-tracker.js";
+import { ChannelTracker as Origins, SequenceTracker, type Verdict } from "./sequence-tracker.js";
 
 const at = (epoch: number, sequence: number) => ({ epoch, sequence });
 
@@ -146,5 +146,44 @@ describe("ChannelTracker", () => {
       same.catchUp(told(7, 5));
       expect(same.judge(at(7, 9)).kind).toBe("duplicate");
     });
+  });
+});
+
+describe("what a stranger on the bus sends", () => {
+  const HUGE = 2 ** 45;
+
+  it("is delivered, and its number is not believed: neither as a gap nor as the last one", () => {
+    const inbound = new SequenceTracker({ kind: "room", origin: "gw-a", target: "lobby" });
+    expect(inbound.judge({ epoch: 7, sequence: 1 }).kind).toBe("fresh");
+    expect(inbound.judge({ epoch: 7, sequence: HUGE })).toEqual({ kind: "implausible" });
+    expect(inbound.judge({ epoch: 7, sequence: 2 }).kind).toBe("fresh");
+    expect(inbound.judge({ epoch: 7, sequence: 5 })).toEqual({ kind: "after-gap", missed: 2 });
+    expect(inbound.judge({ epoch: 8, sequence: HUGE })).toEqual({ kind: "implausible" });
+    expect(inbound.judge({ epoch: 7, sequence: 6 }).kind).toBe("fresh");
+  });
+
+  it("is believed where the next number follows on it", () => {
+    const inbound = new SequenceTracker({ kind: "room", origin: "gw-a", target: "lobby" });
+    inbound.judge({ epoch: 7, sequence: 1 });
+    expect(inbound.judge({ epoch: 8, sequence: HUGE })).toEqual({ kind: "implausible" });
+    expect(inbound.judge({ epoch: 8, sequence: HUGE + 1 }).kind).toBe("fresh");
+    expect(inbound.judge({ epoch: 8, sequence: HUGE + 3 })).toEqual({ kind: "after-gap", missed: 1 });
+  });
+
+  it("never comes to a number of missing messages that can't be true, told by an origin", () => {
+    const inbound = new SequenceTracker({ kind: "room", origin: "gw-a", target: "lobby" });
+    expect(inbound.missing({ epoch: 7, sequence: HUGE, isWhole: true })).toBeUndefined();
+    inbound.judge({ epoch: 7, sequence: 1 });
+    expect(inbound.missing({ epoch: 7, sequence: HUGE, isWhole: true })).toBeUndefined();
+  });
+
+  it("under 30,000 names does not make a channel forget the servers that it hears", () => {
+    const channel = new Origins();
+    const of = (origin: string) => channel.of({ kind: "room", origin, target: "lobby" });
+    of("gw-a").judge({ epoch: 7, sequence: 1 });
+    of("gw-a").judge({ epoch: 7, sequence: 2 });
+    for (let i = 0; i < 30_000; i++) of(`stranger-${i}`).judge({ epoch: 1, sequence: 1 });
+    expect([...channel.origins()].length).toBeLessThanOrEqual(10_000);
+    expect(of("gw-a").judge({ epoch: 7, sequence: 5 })).toEqual({ kind: "after-gap", missed: 2 });
   });
 });

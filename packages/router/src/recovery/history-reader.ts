@@ -34,6 +34,9 @@ const PAGE = 200;
 const RETRY_MIN_MS = 100;
 const RETRY_MAX_MS = 1_000;
 
+/** New epochs begun for one read before it pauses. */
+const RESTARTS_MAX = 3;
+
 /** How long messages are held back while the ones before them can't be read. */
 const HOLD_MAX_MS = 10_000;
 
@@ -96,12 +99,13 @@ export class HistoryReader {
   /** The next page; `undefined` if it can't be read in time, or reading was aborted. */
   async read({ at, reached, compares, hasTime }: Reading): Promise<HistorySlice | undefined> {
     const giveUpAtMs = performance.now() + HOLD_MAX_MS;
+    let restarts = 0;
     for (let pauseMs = RETRY_MIN_MS; ; pauseMs = Math.min(2 * pauseMs, RETRY_MAX_MS)) {
       try {
         const slice = await this.#readOnce(at, reached(), compares);
         if (slice !== undefined) return slice;
-        // A new epoch has begun; the next read shows it.
-        continue;
+        // A new epoch has begun; the next read shows it, unless it was lost again.
+        if (++restarts < RESTARTS_MAX) continue;
       } catch {
         // The store reports its failures itself.
         if (!hasTime() && performance.now() >= giveUpAtMs) return undefined;

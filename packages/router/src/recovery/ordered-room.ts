@@ -1,4 +1,4 @@
-import type { History, HistoryPosition, StampedDraft } from "@cm/protocol";
+import type { History, HistoryPosition, HistorySlice, StampedDraft } from "@cm/protocol";
 import { ReorderBuffer } from "../ordering/reorder-buffer.js";
 import { HistoryReader } from "./history-reader.js";
 import type { OrderedMessage } from "./ordered-message.js";
@@ -26,6 +26,14 @@ export interface OrderedRoomOptions {
 const LEFT_MAX = 8;
 
 /**
+ * A store that evicts keys, or loses them over and over, begins a new epoch with every read. After
+ * this many within a window, messages are delivered as they come, and the history is read once
+ * the window has ended.
+ */
+const EPOCHS_MAX = 4;
+const EPOCHS_WINDOW_MS = 1_000;
+
+/**
  * Delivers the messages of one recoverable room strictly by offset: each once, in order. A
  * gap is filled from the history before any later message is delivered; members are told of a
  * gap only if the history no longer has the missing messages.
@@ -45,6 +53,11 @@ export class OrderedRoom {
   #isInterrupted = false;
   readonly #reader: HistoryReader;
   readonly #stop = new AbortController();
+  /** New epochs since the window began. */
+  #epochs = 0;
+  #epochsSinceMs = Number.NEGATIVE_INFINITY;
+  /** Set while the history can't be relied on. */
+  #unreliableTimer: NodeJS.Timeout | undefined;
 
   constructor(options: OrderedRoomOptions) {
     this.#options = options;
@@ -65,6 +78,7 @@ export class OrderedRoom {
 
   close(): void {
     this.#stop.abort();
+    clearTimeout(this.#unreliableTimer);
     this.#held = undefined;
     this.#followers.clear();
   }
@@ -74,6 +88,8 @@ export class OrderedRoom {
     if (this.#stop.signal.aborted) return;
     if (this.#held !== undefined) {
       this.#held.add(message);
+    } else if (this.#unreliableTimer !== undefined) {
+      this.#passUnordered(message);
     } else if (!this.#pass(message)) {
       this.#held = new ReorderBuffer();
       this.#held.add(message);
@@ -132,6 +148,20 @@ export class OrderedRoom {
     return true;
   }
 
+  /** Delivers a message that was not delivered before, whatever the history says. */
+  #passUnordered(message: OrderedMessage): void {
+    const { epoch, offset } = message.at;
+    const reached = epoch === this.#at.epoch ? this.#at.offset : (this.#left.get(epoch) ?? 0);
+    // Offset 0 is that of a notice.
+    if (offset === 0) return;
+    if (offset <= reached) {
+      this.#options.onDuplicate();
+      return;
+    }
+    if (offset > reached + 1) this.#options.onGap(undefined);
+    this.#deliver(message);
+  }
+
   #deliver(message: OrderedMessage): void {
     this.#move(message.at);
     this.#reader.delivered(message);
@@ -145,13 +175,9 @@ export class OrderedRoom {
       do {
         this.#isAskedAgain = false;
         const mark = this.#held?.mark() ?? 0;
-        const outcome = await this.#fill();
+        const outcome = await this.#fill(mark);
         if (this.#stop.signal.aborted) return false;
         isWhole &&= outcome === "whole";
-        // Messages of another epoch that came before the read belong to a history that was lost.
-        const strays = outcome === "unread" ? 0 : (this.#held?.dropOthers(mark, this.#at.epoch) ?? 0);
-        if (strays > 0) this.#options.onGap(undefined);
-        isWhole &&= strays === 0;
       } while (!this.#release() || this.#isAskedAgain);
       return isWhole;
     } finally {
@@ -178,8 +204,7 @@ export class OrderedRoom {
   }
 
   /** Delivers from the history, up to its top. */
-  async #fill(): Promise<"whole" | "gap" | "unread"> {
-    const { onGap } = this.#options;
+  async #fill(mark: number): Promise<"whole" | "gap" | "unread"> {
     let outcome: "whole" | "gap" = "whole";
     // Only the first read compares: later pages are of the same history.
     for (let isFirst = true; ; isFirst = false) {
@@ -195,6 +220,7 @@ export class OrderedRoom {
         return "unread";
       }
       const { top, former, complete, entries } = slice;
+      if (this.#settleStrays(mark, slice)) outcome = "gap";
       if (top.epoch !== this.#at.epoch) {
         const isBehind = former !== undefined && (former.epoch !== this.#at.epoch || former.offset > this.#at.offset);
         this.#move({ epoch: top.epoch, offset: this.#left.get(top.epoch) ?? 0 });
@@ -202,20 +228,60 @@ export class OrderedRoom {
         const isHeard = this.#held?.has({ epoch: top.epoch, offset: 1 }) === true;
         const isSeamless = isHeard && !isBehind && !this.#isInterrupted;
         if (!isSeamless) {
-          onGap(undefined);
+          this.#options.onGap(undefined);
           outcome = "gap";
+        }
+        if (this.#isUnreliable()) {
+          this.#deliverHeld();
+          return outcome;
         }
         continue;
       }
       if (!complete) {
         const before = (entries[0]?.offset ?? top.offset + 1) - 1;
-        onGap(before - this.#at.offset);
+        this.#options.onGap(before - this.#at.offset);
         outcome = "gap";
         this.#move({ epoch: top.epoch, offset: before });
       }
       for (const { offset, message } of entries) this.#deliverStored({ epoch: top.epoch, offset }, message);
       if (this.#at.offset >= top.offset) return outcome;
     }
+  }
+
+  /**
+   * Takes the buffered messages of epochs that had ended when the history was read. Where it was
+   * lost, only this channel has them: they are delivered, if need be behind later ones. Where it is
+   * known how far it was set back, others heard other messages, and order is kept: they are
+   * dropped. Whether there were any.
+   */
+  #settleStrays(mark: number, { top: { epoch }, former }: HistorySlice): boolean {
+    const strays = this.#held?.takeOthers(mark, epoch) ?? [];
+    if (strays.length === 0) return false;
+    this.#options.onGap(undefined);
+    const back = this.#at;
+    const isLost = former === undefined || former.offset === Number.MAX_SAFE_INTEGER;
+    if (isLost) for (const stray of strays) this.#passUnordered(stray);
+    // What comes of the epoch that was read goes on where it was.
+    if (back.epoch === epoch) this.#move(back);
+    return true;
+  }
+
+  /** Whether new epochs follow each other too quickly; counts one more. */
+  #isUnreliable(): boolean {
+    const nowMs = performance.now();
+    if (nowMs - this.#epochsSinceMs >= EPOCHS_WINDOW_MS) {
+      this.#epochs = 0;
+      this.#epochsSinceMs = nowMs;
+    }
+    this.#epochs++;
+    if (this.#epochs <= EPOCHS_MAX) return false;
+    clearTimeout(this.#unreliableTimer);
+    this.#unreliableTimer = setTimeout(() => {
+      this.#unreliableTimer = undefined;
+      void this.catchUp();
+    }, EPOCHS_WINDOW_MS);
+    this.#unreliableTimer.unref();
+    return true;
   }
 
   #move(to: HistoryPosition): void {
@@ -241,8 +307,10 @@ export class OrderedRoom {
   #giveUp(): void {
     this.#reader.doubt();
     this.#options.onGap(undefined);
-    for (const message of this.#held?.takeAll() ?? []) {
-      if (message.at.epoch !== this.#at.epoch || message.at.offset > this.#at.offset) this.#deliver(message);
-    }
+    this.#deliverHeld();
+  }
+
+  #deliverHeld(): void {
+    for (const message of this.#held?.takeAll() ?? []) this.#passUnordered(message);
   }
 }

@@ -133,6 +133,40 @@ describe("a recoverable room", () => {
     expect(a.gaps).toEqual([]);
   });
 
+  it.each([
+    ["its place", /:place:/],
+    ["its messages", /:history:/],
+    ["what came of its publishers", /:sender:/],
+    ["all of them", /:(history|place|sender):/],
+  ])("delivers every live message, with few reads, while Redis evicts %s again and again", async (_, evicted) => {
+    const place = await startPlace();
+    const [a, b] = [await place.start("a"), await place.start("b")];
+    await a.router.enter("lobby");
+    await publish(b, [1]);
+    const keys = (await keysUnder(place.redis.url, place.prefix)).filter((key) => evicted.test(key));
+    expect(keys).not.toEqual([]);
+    let isEvicting = true;
+    let n = 1;
+    const evicting = (async () => {
+      // Whenever it likes, and not only between messages.
+      while (isEvicting) await askRedis(place.redis.port, "DEL", ...keys);
+    })();
+    while (n < 300) {
+      n++;
+      await publish(b, [n]);
+      if (n % 3 === 0) await new Promise(setImmediate);
+    }
+    await eventually(() => expect(numbersOf(a)).toHaveLength(n));
+    isEvicting = false;
+    await evicting;
+    expect([...numbersOf(a)].sort((x, y) => x - y)).toEqual(upTo(n));
+    const info = String(await askRedis(place.redis.port, "INFO", "commandstats"));
+    const calls = Number(/cmdstat_evalsha:calls=(\d+)/.exec(info)?.[1] ?? 0);
+    expect(calls).toBeLessThan(2 * n);
+    await publish(b, [n + 1]);
+    await eventually(() => expect(numbersOf(a).at(-1)).toBe(n + 1));
+  });
+
   it("begins another history where Redis was set back behind what was heard, and takes nothing new for old", async () => {
     const place = await startPlace();
     const [a, b] = [await place.start("a"), await place.start("b")];
@@ -257,6 +291,38 @@ describe("a recoverable room", () => {
     await publish(b, [5]);
     await eventually(() => expect(numbersOf(a)).toEqual([4, 5]));
     expect(a.gaps).toEqual([UNKNOWN]);
+  });
+
+  it.each([
+    ["fall silent", 0],
+    ["go on and give its offset again", 1],
+    ["go on past it", 3],
+  ])("tells members once of a lost message whose publisher falls silent, while others %s", async (_, others) => {
+    const place = await startPlace();
+    const link = createRedisStore({ url: place.redis.url, prefix: place.prefix, onError: () => undefined });
+    const { bus, history } = link;
+    let isDeaf = false;
+    // As if it were cut off before the others.
+    const subscribe: typeof bus.subscribe = (channel, handler, onResumed) =>
+      bus.subscribe(channel, (message) => isDeaf || handler(message), onResumed);
+    const a = await startServer("a", link, { ...RECOVERABLE, history, bus: { ...bus, subscribe } });
+    const [b, c] = [await place.start("b"), await place.start("c")];
+    await a.router.enter("lobby");
+    await publish(b, [1]);
+    await eventually(() => expect(numbersOf(a)).toEqual([1]));
+    const setBack = await remember(place);
+    isDeaf = true;
+    await publish(b, [2]);
+    await setBack();
+    isDeaf = false;
+    await publish(c, upTo(others, 3));
+    await eventually(() => expect(numbersOf(a)).toEqual([1, ...upTo(others, 3)]));
+    expect(a.gaps).toEqual([]);
+    await cutAll(place);
+    await eventually(() => expect(a.gaps).toContainEqual(UNKNOWN));
+    await publish(c, [10, 11]);
+    await eventually(() => expect(numbersOf(a)).toEqual([1, ...upTo(others, 3), 10, 11]));
+    expect(a.gaps.filter(({ room }) => room === "lobby")).toEqual([UNKNOWN]);
   });
 
   it("does not take a history for set back whose messages ran out", async () => {

@@ -69,6 +69,11 @@ export class RoomSubscriptions implements RoomInterest {
     for (const { stream } of this.#rooms.values()) if (stream !== undefined) yield stream;
   }
 
+  /** The names of recoverable rooms with local members. */
+  *recoverable(): Iterable<string> {
+    for (const { name, stream, members } of this.#rooms.values()) if (stream !== undefined && members > 0) yield name;
+  }
+
   /** Rooms with local members. */
   get roomCount(): number {
     return this.#rooms.size - this.#idle.size;

@@ -1,0 +1,39 @@
+import type { Gap } from "@cm/router";
+
+/** Members read a room's state anew for each notice: a room has at most one in this time. */
+const PAUSE_MS = 1_000;
+
+/**
+ * Tells of gaps in rooms: of the first at once, of those of the next second together at its end.
+ * The number is the sum, or `undefined` where one of them is not known.
+ */
+export class GapNotices {
+  readonly #tell: (room: string, missed: number | undefined) => void;
+  /** The rooms that were told within the last second, each with what is to be told at its end. */
+  readonly #recent = new Map<string, { next: { readonly missed: number | undefined } | undefined }>();
+
+  constructor(tell: (room: string, missed: number | undefined) => void) {
+    this.#tell = tell;
+  }
+
+  add(room: string, known: Gap["known"]): void {
+    const recent = this.#recent.get(room);
+    if (recent === undefined) {
+      this.#begin(room, known?.missed);
+      return;
+    }
+    const before = recent.next === undefined ? 0 : recent.next.missed;
+    recent.next = { missed: before === undefined || known === undefined ? undefined : before + known.missed };
+  }
+
+  #begin(room: string, missed: number | undefined): void {
+    const recent: { next: { readonly missed: number | undefined } | undefined } = { next: undefined };
+    this.#recent.set(room, recent);
+    const end = (): void => {
+      this.#recent.delete(room);
+      if (recent.next !== undefined) this.#begin(room, recent.next.missed);
+    };
+    setTimeout(end, PAUSE_MS).unref();
+    this.#tell(room, missed);
+  }
+}

@@ -1,0 +1,64 @@
+import type { HistoryPosition } from "@cm/protocol";
+
+/** The latest message that a recoverable room's history acknowledged to this server. */
+export interface Acknowledged {
+  readonly at: HistoryPosition;
+  /** What tells the message from others; see `messageId`. */
+  readonly id: number;
+  /** The epoch that was acknowledged before this one; 0 if none was. */
+  readonly formerEpoch: number;
+}
+
+/** How long a position is kept at least: a replica that lags further behind is of no use to a failover. */
+const HORIZON_MS = 60_000;
+
+/**
+ * The positions that histories acknowledged in the last one to two minutes, and at most `max` a
+ * minute. Kept in two generations, so that nothing has to be swept.
+ */
+export class AcknowledgedPositions {
+  readonly #max: number;
+  #current = new Map<string, Acknowledged>();
+  #previous = new Map<string, Acknowledged>();
+  #currentSinceMs = Number.NEGATIVE_INFINITY;
+  #isIncomplete = { current: false, previous: false };
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  add(room: string, at: HistoryPosition, id: number): void {
+    const nowMs = performance.now();
+    if (nowMs - this.#currentSinceMs >= HORIZON_MS) this.#turn(nowMs);
+    const known = this.#current.get(room) ?? this.#previous.get(room);
+    // Answers of one epoch may overtake each other where the link was made anew.
+    if (known?.at.epoch === at.epoch && known.at.offset > at.offset) return;
+    if (this.#current.size >= this.#max && !this.#current.has(room)) {
+      this.#isIncomplete.current = true;
+      return;
+    }
+    const formerEpoch = known === undefined || known.at.epoch === at.epoch ? known?.formerEpoch : known.at.epoch;
+    this.#current.set(room, { at, id, formerEpoch: formerEpoch ?? 0 });
+  }
+
+  get(room: string): Acknowledged | undefined {
+    return this.#current.get(room) ?? this.#previous.get(room);
+  }
+
+  /** The rooms with a position. */
+  rooms(): ReadonlySet<string> {
+    return new Set([...this.#previous.keys(), ...this.#current.keys()]);
+  }
+
+  /** Whether positions are missing, since there were too many. */
+  get isIncomplete(): boolean {
+    return this.#isIncomplete.current || this.#isIncomplete.previous;
+  }
+
+  #turn(nowMs: number): void {
+    this.#previous = this.#current;
+    this.#current = new Map();
+    this.#currentSinceMs = nowMs;
+    this.#isIncomplete = { current: false, previous: this.#isIncomplete.current };
+  }
+}

@@ -1,0 +1,128 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { History, StampedDraft } from "@cm/protocol";
+import type { Acknowledged, AcknowledgedPositions } from "./acknowledged-positions.js";
+import type { OrderedMessage } from "./ordered-message.js";
+
+/** What {@link SetBackDetection} needs. */
+export interface SetBackDetectionOptions {
+  /** Bounds how many reads run at once. */
+  readonly history: History;
+  readonly positions: AcknowledgedPositions;
+  /** Published when a new epoch of the room begins. */
+  readonly noticeOf: (room: string) => StampedDraft;
+  /** Decodes a stored message; `undefined` if it is damaged. */
+  readonly read: (room: string, message: Uint8Array) => Pick<OrderedMessage, "id"> | undefined;
+  /** More rooms were published to than can be compared: members of any may have missed messages. */
+  readonly onIncomplete: () => void;
+}
+
+/** Rooms compared at once; the rest wait. */
+const COMPARED_AT_ONCE = 16;
+
+/** A link that breaks again and again is proven as often: pause between two passes. */
+const PASS_PAUSE_MS = 1_000;
+
+/** A failed comparison is repeated with a pause that doubles up to this. */
+const RETRY_MAX_MS = 30_000;
+
+/** How many stored messages to look through for one that was acknowledged under the offset of a later one. */
+const LOOK_BACK = 200;
+
+/** Larger than any offset. */
+const FURTHEST = Number.MAX_SAFE_INTEGER;
+
+/**
+ * Compares, each time the link is proven again, what histories acknowledged to this server with
+ * what they hold. A replica that had lagged may have taken over, without messages that were
+ * acknowledged and that no server has heard. Then a new epoch begins, which tells all members.
+ */
+export class SetBackDetection {
+  readonly #options: SetBackDetectionOptions;
+  readonly #stop = new AbortController();
+  #isRunning = false;
+  #isAskedAgain = false;
+
+  constructor(options: SetBackDetectionOptions) {
+    this.#options = options;
+  }
+
+  /** The link is proven again after an interruption. */
+  proven(): void {
+    this.#isAskedAgain = true;
+    if (!this.#isRunning) void this.#run();
+  }
+
+  close(): void {
+    this.#stop.abort();
+  }
+
+  async #run(): Promise<void> {
+    this.#isRunning = true;
+    let failed: readonly string[] = [];
+    let pauseMs = PASS_PAUSE_MS;
+    while (!this.#stop.signal.aborted && (this.#isAskedAgain || failed.length > 0)) {
+      if (this.#isAskedAgain) {
+        this.#isAskedAgain = false;
+        pauseMs = PASS_PAUSE_MS;
+        if (this.#options.positions.isIncomplete) this.#options.onIncomplete();
+        failed = await this.#pass([...this.#options.positions.rooms()]);
+      } else {
+        failed = await this.#pass(failed);
+        pauseMs = Math.min(2 * pauseMs, RETRY_MAX_MS);
+      }
+      await sleep(pauseMs, undefined, { signal: this.#stop.signal, ref: false }).catch(() => undefined);
+    }
+    this.#isRunning = false;
+  }
+
+  /** Compares the rooms; returns those that could not be compared. */
+  async #pass(rooms: readonly string[]): Promise<string[]> {
+    const failed: string[] = [];
+    const left = rooms.values();
+    const work = async (): Promise<void> => {
+      for (const room of left) {
+        if (this.#stop.signal.aborted) return;
+        const acknowledged = this.#options.positions.get(room);
+        if (acknowledged === undefined) continue;
+        // The store reports its failures itself.
+        await this.#compare(room, acknowledged).catch(() => failed.push(room));
+      }
+    };
+    await Promise.all(Array.from({ length: COMPARED_AT_ONCE }, work));
+    return failed;
+  }
+
+  async #compare(room: string, { at, id, formerEpoch }: Acknowledged): Promise<void> {
+    const { history, noticeOf } = this.#options;
+    const { top, former, entries } = await history.since(room, { ...at, offset: at.offset - 1 }, 1);
+    const restart = (epoch: number, offset: number) => history.restart(room, { epoch, offset }, noticeOf(room));
+    if (top.epoch !== at.epoch) {
+      // Back before the epoch began: nobody else may ever have heard of it.
+      if (top.epoch === formerEpoch) await restart(top.epoch, FURTHEST);
+      // Whoever began the present epoch knew of less than was acknowledged here.
+      else if (former?.epoch === at.epoch && former.offset < at.offset) await restart(at.epoch, at.offset);
+    } else if (top.offset < at.offset) {
+      await restart(at.epoch, at.offset);
+    } else if (this.#holdsOther(room, entries, id) && (await this.#lacks(room, at, id))) {
+      await restart(at.epoch, FURTHEST);
+    }
+  }
+
+  /** Whether another message is stored first; false if none is, or it is damaged. */
+  #holdsOther(room: string, entries: readonly { readonly message: Uint8Array }[], id: number): boolean {
+    const stored = entries[0] === undefined ? undefined : this.#options.read(room, entries[0].message);
+    return stored !== undefined && stored.id !== id;
+  }
+
+  /**
+   * Whether the message is stored nowhere up to the offset. The answer to a publish that was sent
+   * twice may name a later offset than that of the message.
+   */
+  async #lacks(room: string, { epoch, offset }: Acknowledged["at"], id: number): Promise<boolean> {
+    const from = Math.max(0, offset - LOOK_BACK);
+    const { top, complete, entries } = await this.#options.history.since(room, { epoch, offset: from }, offset - from);
+    // What has run out can't be compared; it was kept for as long as it is promised.
+    if (top.epoch !== epoch || !complete || (entries.at(-1)?.offset ?? 0) < offset) return false;
+    return entries.every(({ message }) => this.#options.read(room, message)?.id !== id);
+  }
+}
