@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { type Bus, CmError, type FailureStage, type History, type Link, type Store, toCmError } from "@cm/protocol";
 import { RedisBus } from "./bus/redis-bus.js";
 import type { Commands } from "./client/commands.js";
+import { evictionRisk } from "./client/eviction.js";
 import { FailureReports } from "./client/failure-reports.js";
 import type { RedisConnections } from "./client/redis-connections.js";
 import { RedisConnectionRegistry } from "./connections/redis-connection-registry.js";
@@ -218,7 +219,8 @@ class ConnectedStore implements RedisStore {
     );
     const { commands, publisher, subscribers } = links;
     try {
-      await this.#ensureLayout(commands);
+      const [risk] = await Promise.all([evictionRisk(commands), this.#ensureLayout(commands)]);
+      if (risk !== undefined) this.#report(risk, "store");
     } catch (error) {
       await links.close();
       throw error;

@@ -23,6 +23,11 @@ export class EnvReader {
     return value === "" ? undefined : value;
   }
 
+  /** The value as it is, with blanks at its ends; an empty one counts as not set. */
+  secret(name: string): string | undefined {
+    return this.#env[name] || undefined;
+  }
+
   wholeNumber(name: string, fallback: number, min: number, max: number): number {
     const value = this.text(name);
     if (value === undefined) return fallback;
