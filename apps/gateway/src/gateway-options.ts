@@ -1,4 +1,5 @@
-import { CmError, type Store } from "@cm/protocol";
+import { createTokenVerifier, type Identity, type Rights, type TokenVerifierOptions } from "@cm/auth";
+import { CmError, isCmError, type Store } from "@cm/protocol";
 import type { RouteHandler, UpgradeRequest } from "@cm/server-uws";
 import { type GatewayConfig, readGatewayConfig } from "./config/gateway-config.js";
 import type { GatewayHooks } from "./session/hooks.js";
@@ -23,6 +24,14 @@ export interface GatewayUser {
   /** A name of 1 to 255 bytes. */
   readonly userId: string;
   readonly data?: unknown;
+  /** What the user may do; see `Rights.parse` of `@cm/auth`. Default: whatever the hooks allow. */
+  readonly rights?: Rights | undefined;
+  /** When the user must have handed in another token, in milliseconds since the Unix epoch. Default: never. */
+  readonly expiresAtMs?: number | undefined;
+  /** The token's id, by which it can be revoked. */
+  readonly tokenId?: string | undefined;
+  /** When the token was issued, in milliseconds since the Unix epoch. */
+  readonly issuedAtMs?: number | undefined;
 }
 
 /** The parts of a configuration that the processes around a gateway decide, not the gateway. */
@@ -41,7 +50,22 @@ export interface GatewayOptions extends Optional<Omit<GatewayConfig, ProcessConf
    * becomes HTTP 401, `capacity-reached` 503, others 4xx or 503; anything else is logged
    * and becomes 500. The signal aborts when the client goes away.
    */
-  readonly authenticate: (request: UpgradeRequest, signal: AbortSignal) => GatewayUser | Promise<GatewayUser>;
+  readonly authenticate?:
+    | ((request: UpgradeRequest, signal: AbortSignal) => GatewayUser | Promise<GatewayUser>)
+    | undefined;
+  /**
+   * Reads a token that a client hands in while it is connected (`refresh`), or throws as
+   * `authenticate` does. Default: clients can't.
+   */
+  readonly refresh?: ((token: string) => GatewayUser | Promise<GatewayUser>) | undefined;
+  /** Takes JSON Web Tokens, instead of `authenticate` and `refresh`. */
+  readonly tokens?: TokenVerifierOptions | undefined;
+  /** How long before its token expires a client is told, in milliseconds. Default 30,000; 0 to a day. */
+  readonly tokenWarningMs?: number | undefined;
+  /** How long after its token expired a client may still hand in another one, in milliseconds. Default 5,000; 0 to a day. */
+  readonly tokenGraceMs?: number | undefined;
+  /** The most hooks that may be undecided at a time; further requests are refused with `unavailable`. Default 10,000; 1 to 1,000,000. */
+  readonly maxPendingHooks?: number | undefined;
   /** The longest that a hook may take, in milliseconds. Default 5,000; 1 to 600,000. */
   readonly hookTimeoutMs?: number | undefined;
   /** Paths of one's own for GET and HEAD, beside `/healthz`, `/readyz` and `/stats`. */
@@ -60,7 +84,11 @@ export interface GatewayOptions extends Optional<Omit<GatewayConfig, ProcessConf
 
 /** {@link GatewayOptions}, complete. */
 export interface ResolvedGatewayOptions extends Omit<GatewayConfig, ProcessConfig> {
-  readonly authenticate: GatewayOptions["authenticate"];
+  readonly authenticate: NonNullable<GatewayOptions["authenticate"]>;
+  readonly refresh: ((token: string) => Promise<GatewayUser>) | undefined;
+  readonly tokenWarningMs: number;
+  readonly tokenGraceMs: number;
+  readonly maxPendingHooks: number;
   readonly hooks: GatewayHooks;
   readonly hookTimeoutMs: number;
   readonly routes: Readonly<Record<string, RouteHandler>>;
@@ -81,7 +109,21 @@ const HOOKS = [
   "onClose",
 ] as const satisfies readonly (keyof GatewayHooks)[];
 
-const OWN = ["authenticate", "hookTimeoutMs", "routes", "store", "logger", "clock", "page", "sharePort"] as const;
+const OWN = [
+  "authenticate",
+  "refresh",
+  "tokens",
+  "tokenWarningMs",
+  "tokenGraceMs",
+  "maxPendingHooks",
+  "hookTimeoutMs",
+  "routes",
+  "store",
+  "logger",
+  "clock",
+  "page",
+  "sharePort",
+] as const;
 
 /** Paths that are the gateway's own. */
 const OWN_PATHS: readonly string[] = ["/healthz", "/readyz", "/stats"];
@@ -91,6 +133,8 @@ const WARNINGS: GatewayLogger = {
   warn: (_fields, message) => process.emitWarning(message),
   error: ({ err }, message) => process.emitWarning(err instanceof Error ? err : message),
 };
+
+const DAY_MS = 86_400_000;
 
 const CLOCK: GatewayClock = { now: Date.now, monotonicMs: () => performance.now() };
 
@@ -111,9 +155,7 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
   for (const field of Object.keys(given)) {
     if (!known.has(field)) throw invalid(field, "left out: there is no such option");
   }
-  for (const field of [...HOOKS, "authenticate"] as const) requireCalls(field, options[field]);
-  if (options.authenticate === undefined)
-    throw invalid("authenticate", "given: a function that says whose connection it is");
+  for (const field of [...HOOKS, "authenticate", "refresh"] as const) requireCalls(field, options[field]);
   const { routes = {}, logger = WARNINGS, clock = CLOCK, hookTimeoutMs = 5_000 } = options;
   for (const [path, handler] of Object.entries(routes)) {
     if (OWN_PATHS.includes(path)) throw invalid("routes", `without ${path}, which is the gateway's own`);
@@ -122,6 +164,10 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
   for (const call of ["info", "warn", "error"] as const) requireCalls("logger", logger[call], true);
   for (const call of ["now", "monotonicMs"] as const) requireCalls("clock", clock[call], true);
   wholeNumber("hookTimeoutMs", hookTimeoutMs, 1, 600_000);
+  const { tokenWarningMs = 30_000, tokenGraceMs = 5_000, maxPendingHooks = 10_000 } = options;
+  wholeNumber("tokenWarningMs", tokenWarningMs, 0, DAY_MS);
+  wholeNumber("tokenGraceMs", tokenGraceMs, 0, DAY_MS);
+  wholeNumber("maxPendingHooks", maxPendingHooks, 1, 1_000_000);
   // Everything that is shared with an elsewhere can be drained to it.
   const drainMs = options.redisUrl === undefined && options.store === undefined ? 0 : 10_000;
   // A shorter timeout brings its pings closer together, as it does in the environment.
@@ -137,7 +183,10 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
   }
   return {
     ...config,
-    authenticate: options.authenticate,
+    ...authenticationOf(options),
+    tokenWarningMs,
+    tokenGraceMs,
+    maxPendingHooks,
     hooks: Object.fromEntries(HOOKS.map((name) => [name, options[name]])),
     hookTimeoutMs,
     routes,
@@ -147,6 +196,38 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
     page: flag("page", options.page ?? false),
     sharePort: flag("sharePort", options.sharePort ?? false),
   };
+}
+
+/** Who says whose connection it is, by one of the two ways to say so. */
+function authenticationOf(options: GatewayOptions): Pick<ResolvedGatewayOptions, "authenticate" | "refresh"> {
+  const { authenticate, refresh, tokens } = options;
+  if (tokens === undefined) {
+    if (authenticate === undefined) throw invalid("authenticate", "given, or tokens: what says whose connection it is");
+    return { authenticate, refresh: refresh && (async (token) => refresh(token)) };
+  }
+  for (const field of ["authenticate", "refresh"] as const) {
+    if (options[field] !== undefined) throw invalid(field, "left out where tokens are given");
+  }
+  const verifier = verifierOf(tokens);
+  return {
+    authenticate: async (request) => userOfToken(await verifier.verify(verifier.read(request))),
+    refresh: async (token) => userOfToken(await verifier.verify(token)),
+  };
+}
+
+/** Names the option as the caller of the gateway wrote it. */
+function verifierOf(tokens: TokenVerifierOptions): ReturnType<typeof createTokenVerifier> {
+  try {
+    return createTokenVerifier(tokens);
+  } catch (cause) {
+    if (!isCmError(cause)) throw cause;
+    const field = `tokens.${String(cause.details?.field)}`;
+    throw new CmError("options-invalid", `tokens: ${cause.message}`, { cause, details: { ...cause.details, field } });
+  }
+}
+
+function userOfToken({ info, ...identity }: Identity): GatewayUser {
+  return { ...identity, data: info };
 }
 
 function requireCalls(field: string, value: unknown, isNeeded = false): void {

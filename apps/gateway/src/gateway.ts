@@ -10,13 +10,20 @@ import {
 } from "@cm/protocol";
 import type { Gap } from "@cm/router";
 import { createFaultCounter, createUwsServer, type ListeningAddress, type UwsServer } from "@cm/server-uws";
+import { concerns, type Revocation, Revocations } from "./auth/revocations.js";
 import { createControlHandler } from "./control.js";
-import { type GatewayOptions, type ResolvedGatewayOptions, resolveGatewayOptions } from "./gateway-options.js";
+import {
+  type GatewayOptions,
+  type GatewayUser,
+  type ResolvedGatewayOptions,
+  resolveGatewayOptions,
+} from "./gateway-options.js";
 import { gatewayRoutes } from "./http/gateway-routes.js";
 import { createFailureLog, type FailureLog } from "./log/failure-log.js";
 import { logLink } from "./log/link-log.js";
-import { createQuestionHandler } from "./questions.js";
+import { createQuestionHandler, readRevocationAnswer, revocationQuestion } from "./questions.js";
 import { ClientSession, type SessionContext } from "./session/client-session.js";
+import { HookRunner } from "./session/hooks.js";
 
 /** A gateway within an application. */
 export interface Gateway {
@@ -42,18 +49,36 @@ export interface Gateway {
    * Idempotent. Fails with `unavailable` before the gateway serves.
    */
   drain(): Promise<void>;
+  /**
+   * Has every gateway of the cluster close the connections of a user, or those that came
+   * with a token, and refuse the user's tokens so far, or that token, for a day. A gateway that
+   * starts later has not heard of it. Fails with `unavailable` or `timeout` where the other
+   * gateways can't be asked; the revocation then holds on this one.
+   */
+  revoke(revocation: Revocation): Promise<RevocationOutcome>;
   /** Stops accepting, closes every connection, withdraws from the store. Idempotent; never fails. */
   close(): Promise<void>;
   /** As {@link close}. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+/** How far a revocation came. */
+export interface RevocationOutcome {
+  /** Connections that were closed. */
+  readonly closed: number;
+  /** Ids of living servers that did not say that they took it. */
+  readonly missing: readonly string[];
+}
+
 /** What a connection carries from the upgrade on. */
 interface SessionHolder {
   session?: ClientSession;
-  /** What `authenticate` said beside the user. */
-  readonly data: unknown;
+  /** What `authenticate` said. */
+  readonly user: GatewayUser;
 }
+
+/** How long a revocation waits for the other gateways, in milliseconds. */
+const REVOKE_TIMEOUT_MS = 5_000;
 
 /** Puts a gateway together; nothing is touched until `start`. Throws `options-invalid`. */
 export function createGateway(options: GatewayOptions): Gateway {
@@ -92,6 +117,22 @@ export function createGateway(options: GatewayOptions): Gateway {
     link: node.store.link.status(),
     transport: server?.stats(),
   });
+  // Looked through for each revocation, which is rare.
+  const sessions = new Set<ClientSession>();
+  const revocations = new Revocations(() => config.clock.now());
+  const revokeHere = (revocation: Revocation): number => {
+    revocations.add(revocation);
+    let closed = 0;
+    for (const session of sessions) if (session.closeIf((user) => concerns(revocation, user))) closed++;
+    return closed;
+  };
+  const revoke = async (revocation: Revocation): Promise<RevocationOutcome> => {
+    const question = revocationQuestion(revocation);
+    const closed = revokeHere(revocation);
+    const { answers, missing } = await node.router.ask(question, { timeoutMs: REVOKE_TIMEOUT_MS });
+    const elsewhere = [...answers.values()].map(readRevocationAnswer);
+    return { closed: elsewhere.reduce((sum, count) => sum + count, closed), missing };
+  };
   const node = createNode({
     store: config.store,
     redisUrl: config.redisUrl,
@@ -120,7 +161,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       },
     ],
     onControl: createControlHandler(connection, beginDrain),
-    onQuestion: createQuestionHandler(statistics),
+    onQuestion: createQuestionHandler({ statistics, revoke: revokeHere }),
     isRecoverable: (room) => config.recoverableRooms.some((prefix) => room.startsWith(prefix)),
     onGap: createGapHandler(local, onError),
     lastSeenOf: (id) => connection(id)?.lastSeenAt,
@@ -129,7 +170,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     onError,
   });
   const routes = gatewayRoutes({ node, statistics, hasPage: config.page, more: config.routes });
-  server = createServer(config, node, routes.table, failures);
+  server = createServer(config, node, routes.table, failures, { sessions, revocations });
 
   let endLinkLog: () => void = () => undefined;
   let starting: Promise<ListeningAddress> | undefined;
@@ -161,6 +202,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       return starting;
     },
     drain,
+    revoke,
     close,
     [Symbol.asyncDispose]: close,
   };
@@ -184,8 +226,15 @@ function createServer(
   { serverId, membership, router, store }: Node,
   routes: ReturnType<typeof gatewayRoutes>["table"],
   failures: FailureLog,
+  { sessions, revocations }: { readonly sessions: Set<ClientSession>; readonly revocations: Revocations },
 ): UwsServer<SessionHolder> {
   const faults = createFaultCounter();
+  const onFault = (error: unknown): void => failures.report(error, "request");
+  const { refresh } = config;
+  const unlessRevoked = (user: GatewayUser): GatewayUser => {
+    if (!revocations.isRevoked(user)) return user;
+    throw new CmError("unauthorized", "The credentials were revoked.", { details: { reason: "revoked" } });
+  };
   const context: SessionContext = {
     serverId,
     membership,
@@ -205,9 +254,12 @@ function createServer(
     },
     faults,
     hooks: config.hooks,
-    hookTimeoutMs: config.hookTimeoutMs,
+    hookRunner: new HookRunner(config.hookTimeoutMs, config.maxPendingHooks, onFault),
+    refresh: refresh && (async (token) => unlessRevoked(await refresh(token))),
+    credentialTimes: { warningMs: config.tokenWarningMs, graceMs: config.tokenGraceMs },
+    now: () => config.clock.now(),
     monotonicMs: () => config.clock.monotonicMs(),
-    onFault: (error) => failures.report(error, "request"),
+    onFault,
   };
   return createUwsServer<SessionHolder>({
     host: config.listenHost,
@@ -224,18 +276,26 @@ function createServer(
     authenticate: (request, signal) => {
       const user = config.authenticate(request, signal);
       // The same turn where there is nothing to wait for.
-      return user instanceof Promise ? user.then(holderOf) : holderOf(user);
+      return user instanceof Promise
+        ? user.then((late) => holderOf(unlessRevoked(late)))
+        : holderOf(unlessRevoked(user));
     },
     nextConnectionId: () => membership.nextConnectionId(),
     handler: {
       open: (connection) => {
-        connection.data.session = new ClientSession(context, connection, connection.data.data);
+        const session = new ClientSession(context, connection, connection.data.user);
+        connection.data.session = session;
+        sessions.add(session);
       },
       frame: (connection, text) => connection.data.session?.onText(text),
       binary: (connection) => {
         connection.data.session?.onUnreadable(new CmError("frame-not-text", "Frames are JSON text."));
       },
-      closed: (connection, code, reason) => connection.data.session?.onClosed(code, reason),
+      closed: ({ data: { session } }, code, reason) => {
+        if (session === undefined) return;
+        sessions.delete(session);
+        session.onClosed(code, reason);
+      },
     },
     routes,
     faults,
@@ -243,6 +303,6 @@ function createServer(
   });
 }
 
-function holderOf({ userId, data }: { readonly userId: string; readonly data?: unknown }) {
-  return { userId, data: { data } };
+function holderOf(user: GatewayUser) {
+  return { userId: user.userId, data: { user } };
 }

@@ -27,6 +27,7 @@ export const CLIENT_ERROR_CODES = {
   "rate-limited": { retryable: true, meaning: "The connection sends faster than it may." },
   "capacity-reached": { retryable: true, meaning: "The server holds as many connections as it may." },
   unauthorized: { retryable: false, meaning: "The credentials were missing or refused." },
+  forbidden: { retryable: false, meaning: "The rights of the connection do not allow this." },
   "origin-refused": { retryable: false, meaning: "The Origin header is not on the server's list." },
   unavailable: { retryable: true, meaning: "The store or the bus can't be reached, or refuses for now." },
   timeout: { retryable: true, meaning: "No answer came within the deadline." },

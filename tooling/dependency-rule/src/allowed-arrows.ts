@@ -13,6 +13,7 @@ export const PACKAGE_ARROWS: Readonly<Record<string, readonly string[]>> = {
   "@cm/presence": ["@cm/protocol"],
   "@cm/router": ["@cm/protocol"],
   "@cm/server-uws": ["@cm/protocol"],
+  "@cm/auth": ["@cm/protocol"],
   "@cm/client": ["@cm/protocol"],
   "@cm/node": ["@cm/protocol", "@cm/memory-store", "@cm/redis-store", "@cm/membership", "@cm/presence", "@cm/router"],
   "@cm/connection-manager": ["@cm/protocol", "@cm/membership", "@cm/presence", "@cm/router", "@cm/node"],

@@ -24,8 +24,14 @@ export class EnvReader {
   }
 
   /** The value as it is, with blanks at its ends; an empty one counts as not set. */
-  secret(name: string): string | undefined {
-    return this.#env[name] || undefined;
+  raw(name: string): string | undefined {
+    const value = this.#env[name];
+    return value === "" ? undefined : value;
+  }
+
+  /** `true` or `false`. */
+  flag(name: string, fallback: boolean): boolean {
+    return this.oneOf(name, String(fallback), ["true", "false"]) === "true";
   }
 
   wholeNumber(name: string, fallback: number, min: number, max: number): number {

@@ -53,6 +53,48 @@ describe("readGatewayConfig", () => {
     expect(problemsOf({ PING_INTERVAL_MS: "999" })).toContain("PING_INTERVAL_MS");
   });
 
+  it("takes tokens by one key, and shows the page without tokens alone", () => {
+    const secret = " 0123456789abcdef0123456789abcdef ";
+    expect(readGatewayConfig({})).toMatchObject({ tokens: undefined, page: true });
+    expect(
+      readGatewayConfig({ TOKEN_SECRET: secret, TOKEN_SOURCES: "cookie, query", TOKEN_ISSUER: "me" }),
+    ).toMatchObject({
+      tokens: { secret, sources: ["query", "cookie"], issuer: "me", clockToleranceMs: 5_000 },
+      tokenWarningMs: 30_000,
+      tokenGraceMs: 5_000,
+      page: false,
+    });
+    expect(readGatewayConfig({ TOKEN_SECRET: secret, PAGE: "true" }).page).toBe(true);
+    expect(readGatewayConfig({ TOKEN_JWKS_URL: "https://example.com/jwks" }).tokens?.jwksUrl).toBe(
+      "https://example.com/jwks",
+    );
+    expect(problemsOf({ TOKEN_SECRET: secret, TOKEN_JWKS_URL: "https://example.com" })).toContain("TOKEN_JWKS_URL");
+    expect(problemsOf({ TOKEN_SECRET: secret, OPEN: "true" })).toContain("OPEN");
+    expect(problemsOf({ TOKEN_SECRET: "short" })).toMatch(/^(?!.*short).*TOKEN_SECRET/);
+    expect(problemsOf({ TOKEN_PUBLIC_KEY: "x" })).toContain("TOKEN_PUBLIC_KEY");
+    expect(problemsOf({ TOKEN_PUBLIC_KEY_FILE: "/nowhere" })).toContain("TOKEN_PUBLIC_KEY_FILE can't be read (ENOENT)");
+    expect(problemsOf({ TOKEN_SECRET: secret, TOKEN_SOURCES: "body" })).toContain("TOKEN_SOURCES");
+  });
+
+  it("lets everybody be anybody on loopback addresses alone, or where it is told to", () => {
+    const tokens = { TOKEN_SECRET: "0123456789abcdef0123456789abcdef" };
+    for (const host of ["127.0.0.1", "127.8.8.8", "localhost", "::1"]) {
+      expect(readGatewayConfig({ LISTEN_HOST: host }).warnings).toEqual([]);
+    }
+    for (const host of ["0.0.0.0", "::", "10.0.0.1", "127.example"]) {
+      expect(problemsOf({ LISTEN_HOST: host })).toContain("LISTEN_HOST is no loopback address");
+      expect(readGatewayConfig({ LISTEN_HOST: host, OPEN: "true" }).warnings).toEqual([
+        expect.stringContaining("OPEN"),
+      ]);
+      expect(readGatewayConfig({ LISTEN_HOST: host, ...tokens }).warnings).toEqual([]);
+    }
+    const cookies = { ...tokens, LISTEN_HOST: "0.0.0.0", TOKEN_SOURCES: "cookie" };
+    expect(problemsOf(cookies)).toContain("ALLOWED_ORIGINS");
+    expect(readGatewayConfig({ ...cookies, ALLOWED_ORIGINS: "https://example.com" }).tokens?.sources).toEqual([
+      "cookie",
+    ]);
+  });
+
   it("takes Redis from one URL, or from its parts", () => {
     expect(readGatewayConfig({ REDIS_URL: "rediss://user:p%40ss@example:1/2" }).redisUrl).toBe(
       "rediss://user:p%40ss@example:1/2",
@@ -152,7 +194,7 @@ describe("readGatewayConfig", () => {
   });
 
   it.each(["::1", "0.0.0.0", "gw-1.example.com", "localhost", "my_host"])("takes the host %j", (host) => {
-    expect(readGatewayConfig({ LISTEN_HOST: host, SERVER_HOST: host, REDIS_HOST: host })).toMatchObject({
+    expect(readGatewayConfig({ LISTEN_HOST: host, OPEN: "true", SERVER_HOST: host, REDIS_HOST: host })).toMatchObject({
       listenHost: host,
       serverHost: host,
     });

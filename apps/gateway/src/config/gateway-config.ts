@@ -1,8 +1,10 @@
-import { isServerId, randomBase36 } from "@cm/protocol";
+import { createTokenVerifier, type TokenVerifierOptions } from "@cm/auth";
+import { isCmError, isServerId, randomBase36 } from "@cm/protocol";
 import { readAllowedOrigins } from "./allowed-origins.js";
 import { EnvReader } from "./env-reader.js";
 import { readRecoverableRooms } from "./recoverable-rooms.js";
 import { readRedisUrl } from "./redis-url.js";
+import { readTokens, variableOf } from "./tokens.js";
 
 /** Everything that the environment decides about a gateway. */
 export interface GatewayConfig {
@@ -63,6 +65,20 @@ export interface GatewayConfig {
    * Default: none. Here `*` is the beginning that all have, the empty one.
    */
   readonly recoverableRooms: readonly string[];
+  /**
+   * How tokens are verified: `TOKEN_SECRET`, `TOKEN_PUBLIC_KEY` (PEM, with `\n` for line ends where
+   * need be), `TOKEN_PUBLIC_KEY_FILE` or `TOKEN_JWKS_URL`; `TOKEN_ISSUER`, `TOKEN_AUDIENCE`,
+   * `TOKEN_CLOCK_TOLERANCE_SECONDS` (default 5), `TOKEN_SOURCES` (comma-separated; default
+   * `authorization,subprotocol`), `TOKEN_QUERY` and `TOKEN_COOKIE` (names; default `token`). Default:
+   * users are who they say they are, on a loopback address or with `OPEN` alone.
+   */
+  readonly tokens: TokenVerifierOptions | undefined;
+  /** `TOKEN_WARNING_SECONDS`: how long before its token expires a client is told. Default 30. */
+  readonly tokenWarningMs: number;
+  /** `TOKEN_GRACE_SECONDS`: how long after that a client may still hand in another one. Default 5. */
+  readonly tokenGraceMs: number;
+  /** `PAGE`: whether `/` shows the page to try the gateway. Default `true`, or `false` with tokens. */
+  readonly page: boolean;
   /** `WORKERS`: server processes on one port. Default 1; more need Redis. */
   readonly workers: number;
   /**
@@ -121,10 +137,16 @@ export function readGatewayConfig(env: Readonly<Record<string, string | undefine
     reader.problem("HEARTBEAT_TTL_SECONDS", `must be more than HEARTBEAT_INTERVAL_MS (${heartbeatIntervalMs} ms)`);
   }
   const worker = readWorker(reader, workers);
+  const listenHost = reader.host("LISTEN_HOST", "127.0.0.1");
+  const tokens = readAuthentication(reader, listenHost);
+  const allowedOrigins = readAllowedOrigins(reader);
+  if (tokens?.sources?.includes("cookie") && allowedOrigins === undefined && !isLoopback(listenHost)) {
+    reader.problem("ALLOWED_ORIGINS", "must be given where TOKEN_SOURCES names cookie: any page could use the cookie");
+  }
   const idleTimeoutMs = reader.wholeNumber("IDLE_TIMEOUT_MS", 120_000, 8_000, 900_000);
   const config: GatewayConfig = {
     port,
-    listenHost: reader.host("LISTEN_HOST", "127.0.0.1"),
+    listenHost,
     serverHost: reader.host("SERVER_HOST", "localhost"),
     serverId: worker === undefined ? serverId : `${serverId}-${worker}`,
     redisUrl: redis.url,
@@ -146,7 +168,11 @@ export function readGatewayConfig(env: Readonly<Record<string, string | undefine
     maxRequestsPerSecond: reader.wholeNumber("MAX_REQUESTS_PER_SECOND", 100, 1, 100_000),
     idleTimeoutMs,
     pingIntervalMs: readPingInterval(reader, idleTimeoutMs),
-    allowedOrigins: readAllowedOrigins(reader),
+    allowedOrigins,
+    tokens,
+    tokenWarningMs: 1000 * reader.wholeNumber("TOKEN_WARNING_SECONDS", 30, 0, DAY_MS / 1000),
+    tokenGraceMs: 1000 * reader.wholeNumber("TOKEN_GRACE_SECONDS", 5, 0, DAY_MS / 1000),
+    page: reader.flag("PAGE", tokens === undefined),
     recoverableRooms: readRecoverableRooms(reader),
     workers,
     worker,
@@ -156,6 +182,41 @@ export function readGatewayConfig(env: Readonly<Record<string, string | undefine
   };
   reader.finish();
   return config;
+}
+
+/** Tokens, or nothing where everybody may be anybody: on a loopback address, or where `OPEN` says so. */
+function readAuthentication(reader: EnvReader, listenHost: string): TokenVerifierOptions | undefined {
+  const isOpen = reader.flag("OPEN", false);
+  const tokens = readTokens(reader);
+  if (tokens !== undefined) {
+    if (isOpen) reader.problem("OPEN", "can't be true where tokens are verified");
+    try {
+      createTokenVerifier(tokens);
+    } catch (error) {
+      if (!isCmError(error)) throw error;
+      const name = variableOf(String(error.details?.field));
+      // A file that could not be read has been told of.
+      if (reader.areGood("TOKEN_PUBLIC_KEY_FILE"))
+        reader.problem(name, `can't be used: ${error.message.replace(/\.$/, "")}`);
+    }
+    return tokens;
+  }
+  if (isOpen) {
+    reader.warn("OPEN: every client is who it says it is, may join every room and write to everybody");
+  } else if (
+    !isLoopback(listenHost) &&
+    reader.areGood("LISTEN_HOST", "TOKEN_PUBLIC_KEY", "TOKEN_PUBLIC_KEY_FILE", "TOKEN_JWKS_URL")
+  ) {
+    reader.problem(
+      "LISTEN_HOST",
+      "is no loopback address, and clients are not authenticated: set TOKEN_SECRET, TOKEN_PUBLIC_KEY or TOKEN_JWKS_URL, or OPEN=true for a trial",
+    );
+  }
+  return undefined;
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
 function readPingInterval(reader: EnvReader, idleTimeoutMs: number): number {

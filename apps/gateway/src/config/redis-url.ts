@@ -20,7 +20,7 @@ export interface RedisSetting {
  */
 export function readRedisUrl(reader: EnvReader): RedisSetting {
   const parts = PARTS.filter((name) =>
-    name === "REDIS_PASSWORD" ? reader.secret(name) !== undefined : reader.text(name) !== undefined,
+    name === "REDIS_PASSWORD" ? reader.raw(name) !== undefined : reader.text(name) !== undefined,
   );
   const url = reader.text("REDIS_URL");
   if (url !== undefined) {
@@ -36,7 +36,7 @@ export function readRedisUrl(reader: EnvReader): RedisSetting {
   const host = (reader.text("REDIS_HOST") ?? linked?.host ?? "localhost").replace(/^\[(.*)\]$/, "$1");
   const port = linked?.port ?? reader.wholeNumber("REDIS_PORT", 6379, 1, 65_535);
   const db = reader.wholeNumber("REDIS_DB", 0, 0, 65_535);
-  const password = reader.secret("REDIS_PASSWORD");
+  const password = reader.raw("REDIS_PASSWORD");
   const credentials = password === undefined ? "" : `:${encode(password)}@`;
   const made = `redis://${credentials}${host.includes(":") ? `[${host}]` : host}:${port}/${db}`;
   if (isHost(host) && problemOf(made) === undefined) return { given: true, url: made };

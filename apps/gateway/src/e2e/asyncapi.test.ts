@@ -65,7 +65,7 @@ describe("the AsyncAPI document", () => {
     expect(document.fromServer.map(({ key, type, payload }) => [key, type, documentedFields(payload)])).toEqual(
       SERVER_FRAMES.map(({ type, fields }) => [type, type, describedFields(fields).toSorted()]),
     );
-    expect(document.fromServer).toHaveLength(8);
+    expect(document.fromServer).toHaveLength(10);
     const objects = SERVER_FRAMES.flatMap(({ fields }): Kind<unknown>[] =>
       Object.values<Fields[string]>(fields).map(({ kind }) => kind.items ?? kind),
     ).filter((kind) => kind.fields !== undefined);
@@ -144,6 +144,7 @@ function valuesOf({ schemaName, schema, fields = {} }: Kind<unknown>): fc.Arbitr
     Ref: ref,
     ConnectionId: connection,
     Data: fc.jsonValue(),
+    Token: fc.string({ minLength: 1 }),
     boolean: fc.boolean(),
     string: fc.string(),
     number: fc.double({ noNaN: true, noDefaultInfinity: true }),

@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
+import { type RightsClaim, signDevelopmentToken } from "@cm/auth";
 import { type GatewayProcess, startGatewayProcess } from "@cm/gateway-kit/processes/gateway-process";
 import { type DocumentedMessage, type ProtocolDocument, readProtocolDocument } from "@cm/gateway-kit/protocol-document";
 import { CLIENT_ERROR_CODES, CLOSE_CODES, encodeEnvelope, encodeUtf8, SUBPROTOCOL } from "@cm/protocol";
@@ -30,8 +31,16 @@ class Recorder {
     });
   }
 
-  static async open(wsUrl: string, user: string): Promise<Recorder> {
-    const socket = new WebSocket(`${wsUrl}?user=${encodeURIComponent(user)}`, SUBPROTOCOL);
+  /** As a user of the open mode. */
+  static open(wsUrl: string, user: string): Promise<Recorder> {
+    return Recorder.#from(new WebSocket(`${wsUrl}?user=${encodeURIComponent(user)}`, SUBPROTOCOL));
+  }
+
+  static openWithToken(wsUrl: string, token: string): Promise<Recorder> {
+    return Recorder.#from(new WebSocket(wsUrl, [SUBPROTOCOL, `cm.token.${token}`]));
+  }
+
+  static async #from(socket: WebSocket): Promise<Recorder> {
     const recorder = new Recorder(socket);
     await once(socket, "open");
     expect(socket.protocol).toBe(SUBPROTOCOL);
@@ -226,6 +235,25 @@ describe("the frames of running gateways", () => {
     for (let i = 0; i < 60; i++) garbled.send("?");
     expect(await garbled.closed).toBe(CLOSE_CODES["protocol-error"]);
     expect(garbled.frames.length).toBeGreaterThanOrEqual(20);
+  });
+
+  it("tell of a token that expires, and of rooms that another one does not allow", async () => {
+    const secret = "0123456789abcdef0123456789abcdef";
+    const gateway = await startGatewayProcess({ env: { TOKEN_SECRET: secret, TOKEN_WARNING_SECONDS: "3600" } });
+    try {
+      const sign = (rights: RightsClaim) => signDevelopmentToken(secret, { userId: "ada", rights, ttlMs: 60_000 });
+      const client = await Recorder.openWithToken(gateway.wsUrl, await sign({ join: ["lobby"] }));
+      expect(await client.ask({ type: "hello", version: 1, ref: 0 })).toMatchObject({ type: "welcome", user: "ada" });
+      expect(await client.until({ type: "token-expiring" })).toMatchObject({ expiresInMs: expect.any(Number) });
+      expect(await client.ask({ type: "join", room: "lobby", ref: 1 })).toMatchObject({ type: "ack" });
+      expect(await client.ask({ type: "join", room: "other", ref: 2 })).toMatchObject({ code: "forbidden" });
+      expect(await client.ask({ type: "refresh", token: await sign({}), ref: 3 })).toMatchObject({ type: "ack" });
+      expect(await client.until({ type: "removed" })).toEqual({ type: "removed", room: "lobby", code: "forbidden" });
+      expect((await fetch(`${gateway.url}/`)).status).toBe(404);
+      client.close();
+    } finally {
+      await gateway.stop();
+    }
   });
 
   it("are of every documented type, fit their schema, and have no field that is not documented", () => {

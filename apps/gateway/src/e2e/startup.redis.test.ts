@@ -71,7 +71,7 @@ describe("a configuration that can't be used", () => {
   });
 
   it("shows as such, too, where only the world can tell: an address that is not of this machine", async () => {
-    const env = { LISTEN_HOST: "192.0.2.1", PORT: String(await freePort()) };
+    const env = { LISTEN_HOST: "192.0.2.1", OPEN: "true", PORT: String(await freePort()) };
     const alone = await end({ ...env, PORT: "0" });
     expect([alone.code, oneLine(alone.stderr)]).toEqual([78, expect.stringContaining("192.0.2.1")]);
     const workers = await end({ ...env, WORKERS: "2", REDIS_URL: inject("redisUrl") });

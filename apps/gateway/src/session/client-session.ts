@@ -14,13 +14,16 @@ import {
 } from "@cm/protocol";
 import type { RecoveryLimit, RouteOutcome, Router } from "@cm/router";
 import type { FaultCounter, UwsConnection } from "@cm/server-uws";
+import type { GatewayUser } from "../gateway-options.js";
 import { type AckDetails, Answers } from "./answers.js";
-import { type DirectTarget, type GatewayHooks, type HookConnection, permission } from "./hooks.js";
+import { CredentialLife, type CredentialTimes } from "./credential-life.js";
+import type { DirectTarget, HookConnection } from "./hooks.js";
+import { forbidden, type PermissionContext, Permissions } from "./permissions.js";
 import { SessionRoom } from "./session-room.js";
 import { TokenBucket } from "./token-bucket.js";
 
 /** What every session of a gateway shares. */
-export interface SessionContext {
+export interface SessionContext extends PermissionContext {
   readonly serverId: string;
   readonly membership: Membership;
   readonly router: Router;
@@ -32,10 +35,11 @@ export interface SessionContext {
   readonly faults: Pick<FaultCounter, "count">;
   /** Milliseconds on a clock that never goes back. */
   readonly monotonicMs: () => number;
-  /** What the application decides about requests. Absent hooks allow, and cost nothing. */
-  readonly hooks: GatewayHooks;
-  /** The longest that a hook may take, in milliseconds. */
-  readonly hookTimeoutMs: number;
+  /** Milliseconds since the Unix epoch. */
+  readonly now: () => number;
+  readonly credentialTimes: CredentialTimes;
+  /** Reads a token that a client hands in while it is connected. Absent: it can't. */
+  readonly refresh: ((token: string) => Promise<GatewayUser>) | undefined;
   /** Faults of the gateway's own, which the client only sees as `internal`. */
   readonly onFault: (error: unknown) => void;
 }
@@ -68,6 +72,7 @@ export class ClientSession {
     send: (session, frame) => session.#sendToConnection(frame),
     "send-user": (session, frame) => session.#sendToUser(frame),
     members: (session, frame) => session.#askMembers(frame),
+    refresh: (session, frame) => session.#refresh(frame),
   };
 
   readonly #context: SessionContext;
@@ -81,6 +86,9 @@ export class ClientSession {
   readonly #faults: TokenBucket;
   readonly #helloTimer: NodeJS.Timeout;
   readonly #asked: HookConnection;
+  readonly #permissions: Permissions;
+  readonly #credential: CredentialLife;
+  #user: GatewayUser;
   /** Whether the application was asked about this connection, and so hears of its end. */
   #isKnown = false;
   /** Settles when the direct messages so far were decided about. */
@@ -91,11 +99,21 @@ export class ClientSession {
   /** Settles when the hello was answered, for frames that came right behind it. */
   #registered: Promise<void> = Promise.resolve();
 
-  constructor(context: SessionContext, socket: SocketLike, data?: unknown) {
+  constructor(context: SessionContext, socket: SocketLike, user: GatewayUser) {
     this.#context = context;
     this.#socket = socket;
     this.#from = { connection: socket.id, user: socket.userId };
-    this.#asked = { id: socket.id, userId: socket.userId, data };
+    this.#asked = { id: socket.id, userId: socket.userId, data: user.data };
+    this.#user = user;
+    this.#permissions = new Permissions(context, this.#asked, user.rights);
+    this.#credential = new CredentialLife(
+      {
+        expiring: (expiresInMs) => this.#answers.send({ type: "token-expiring", expiresInMs }, undefined),
+        expired: () => socket.close("unauthorized", "the token expired"),
+      },
+      context.credentialTimes,
+      context.now,
+    );
     this.#answers = new Answers((text) => {
       if (!this.#isClosed()) socket.send(text);
     }, context.onFault);
@@ -148,6 +166,7 @@ export class ClientSession {
   /** The socket is gone. */
   onClosed(code: number, reason: string): void {
     clearTimeout(this.#helloTimer);
+    this.#credential.watch(undefined);
     this.#state = "closed";
     this.#seats.clear();
     this.#early = [];
@@ -166,6 +185,7 @@ export class ClientSession {
   async admit(room: string): Promise<boolean> {
     if (this.#state !== "ready") return false;
     const seat = this.#seatIn(room);
+    seat.isAdmitted = true;
     await this.#inTurn(room, seat, () => this.#enter(room, seat, () => undefined));
     return seat.joined && !this.#isClosed();
   }
@@ -174,10 +194,14 @@ export class ClientSession {
   async expel(room: string): Promise<boolean> {
     if (this.#state !== "ready") return false;
     const seat = this.#seats.get(room);
-    if (seat !== undefined) {
-      this.#want(seat, false);
-      await this.#inTurn(room, seat, () => this.#exit(room, seat));
-    }
+    if (seat !== undefined) await this.#remove(room, seat);
+    return true;
+  }
+
+  /** Closes the connection where what it came with was revoked. */
+  closeIf(isRevoked: (user: GatewayUser) => boolean): boolean {
+    if (this.#isClosed() || !isRevoked(this.#user)) return false;
+    this.#socket.close("unauthorized", "revoked");
     return true;
   }
 
@@ -231,12 +255,12 @@ export class ClientSession {
   }
 
   async #register(ref: Ref | undefined): Promise<void> {
-    const { membership, serverId, limits, hooks } = this.#context;
+    const { membership, serverId, limits } = this.#context;
     this.#isKnown = true;
-    const { onConnect } = hooks;
-    if (onConnect !== undefined) {
+    const decision = this.#permissions.connect();
+    if (decision !== undefined) {
       try {
-        await this.#permission(() => onConnect(this.#asked));
+        await decision;
       } catch (error) {
         this.#answers.refuse(error, ref);
         const mayReturn = isCmError(error) && error.retryable;
@@ -263,6 +287,7 @@ export class ClientSession {
       ref,
     );
     for (const early of this.#early.splice(0)) this.#socket.send(early);
+    if (!this.#isClosed()) this.#credential.watch(this.#user.expiresAtMs);
   }
 
   #handle<T extends Request["type"]>(frame: RequestOf<T>): void {
@@ -278,11 +303,13 @@ export class ClientSession {
       this.#answers.refuse(error, ref);
       return;
     }
-    const { onJoin } = this.#context.hooks;
     this.#inRoom(room, seat, ref, async () => {
-      if (onJoin !== undefined && !seat.joined) {
-        await this.#permission(() => onJoin(this.#asked, { room }));
+      const decision = seat.joined ? undefined : this.#permissions.join(room);
+      if (decision !== undefined) {
+        await decision;
         if (this.#isClosed()) return;
+        // The rights may have been replaced meanwhile.
+        if (!this.#permissions.mayJoin(room)) throw forbidden("join this room");
       }
       await this.#enter(room, seat, (more) => this.#answers.ack(ref, more), since);
     });
@@ -290,7 +317,7 @@ export class ClientSession {
 
   /** The seat to take in a room; `rooms-limit` thrown where that is one too many. */
   #seatIn(room: string): SessionRoom {
-    const seat = this.#seats.get(room) ?? new SessionRoom(room, this.#from);
+    const seat = this.#seats.get(room) ?? new SessionRoom(room, this.#from, this.#permissions.mayPublish(room));
     if (!seat.wanted) {
       const { maxRooms } = this.#context.limits;
       if (this.#wantedSeats >= maxRooms) {
@@ -385,9 +412,8 @@ export class ClientSession {
 
   #publish(frame: RequestOf<"publish">): void {
     const seat = this.#seats.get(frame.room);
-    const { onPublish } = this.#context.hooks;
-    if (onPublish !== undefined && seat !== undefined) {
-      this.#publishPermitted(seat, frame, onPublish);
+    if (seat !== undefined && this.#permissions.asksOnPublish) {
+      this.#publishPermitted(seat, frame);
     } else if (seat?.busy) {
       this.#inRoom(frame.room, seat, frame.ref, async () => {
         await this.#publishFrom(seat, frame);
@@ -399,16 +425,12 @@ export class ClientSession {
   }
 
   /** The next operation on the room waits for the decision, not for the bus. */
-  #publishPermitted(
-    seat: SessionRoom,
-    frame: RequestOf<"publish">,
-    onPublish: NonNullable<GatewayHooks["onPublish"]>,
-  ): void {
+  #publishPermitted(seat: SessionRoom, frame: RequestOf<"publish">): void {
     const { room, data, ref } = frame;
     void this.#answers.wait(ref, async () => {
       let sent: Promise<unknown> | undefined;
       await this.#inTurn(room, seat, async () => {
-        if (seat.joined) await this.#permission(() => onPublish(this.#asked, { room, data }));
+        if (seat.joined && seat.mayPublish) await this.#permissions.publish(room, data);
         if (this.#isClosed()) return;
         sent = this.#publishFrom(seat, frame);
         // Waited for outside of the turn.
@@ -421,6 +443,7 @@ export class ClientSession {
 
   #publishFrom(seat: SessionRoom | undefined, { room, data, echo }: RequestOf<"publish">): Promise<unknown> {
     if (!seat?.joined) return Promise.reject(new CmError("not-a-member", "Only members publish to a room."));
+    if (!seat.mayPublish) return Promise.reject(forbidden("publish to this room"));
     let text: string;
     try {
       text = `${seat.frameHead}${writeData(data)}}`;
@@ -451,18 +474,20 @@ export class ClientSession {
     { data, ref }: { readonly data: unknown; readonly ref?: Ref },
     to: DirectTarget,
   ): void {
-    const { onSend } = this.#context.hooks;
     void this.#answers.wait(ref, async () => {
-      if (onSend !== undefined) {
-        const decided = this.#directTurn.then(() => this.#permission(() => onSend(this.#asked, { to, data })));
+      if (this.#permissions.asksOnSend) {
+        const decided = this.#directTurn.then(() => this.#permissions.send(to, data));
         this.#directTurn = decided.catch(() => undefined);
         await decided;
         if (this.#isClosed()) return;
+      } else {
+        await this.#permissions.send(to, data);
       }
       const head = `{"type":"direct","from":${JSON.stringify(this.#from)},"data":`;
       const outcome = await route(Buffer.from(`${head}${writeData(data)}}`));
-      if (outcome === "not-found") throw new CmError("not-found", absent);
-      this.#answers.ack(ref, { outcome });
+      if (!this.#permissions.mayKnowOf(to)) this.#answers.ack(ref, { outcome: "sent" });
+      else if (outcome === "not-found") throw new CmError("not-found", absent);
+      else this.#answers.ack(ref, { outcome });
     });
   }
 
@@ -474,9 +499,8 @@ export class ClientSession {
   }
 
   async #members({ room, limit, cursor, ref }: RequestOf<"members">): Promise<void> {
-    const { rooms, membership, hooks } = this.#context;
-    const { onMembers } = hooks;
-    if (onMembers !== undefined) await this.#permission(() => onMembers(this.#asked, { room }));
+    const { rooms, membership } = this.#context;
+    await this.#permissions.members(room);
     const [page, total] = await Promise.all([rooms.members(room, { limit, cursor }), rooms.count(room)]);
     // Where the store takes no heartbeats, it leaves out the members of all servers before long,
     // and where it was emptied, also those who are here.
@@ -492,8 +516,40 @@ export class ClientSession {
     this.#answers.send({ type: "members", room, members, total, ...next }, ref);
   }
 
-  #permission(ask: Parameters<typeof permission>[0]): Promise<void> {
-    return permission(ask, this.#context.hookTimeoutMs, this.#context.onFault);
+  #refresh({ token, ref }: RequestOf<"refresh">): void {
+    const { refresh, now } = this.#context;
+    void this.#answers.wait(ref, async () => {
+      if (refresh === undefined) throw new CmError("operation-unknown", "This server takes no tokens.");
+      const user = await refresh(token);
+      if (this.#isClosed()) return;
+      if (user.userId !== this.#user.userId) throw new CmError("forbidden", "The token is of another user.");
+      this.#user = user;
+      this.#permissions.replace(user.rights);
+      this.#credential.watch(user.expiresAtMs);
+      await this.#applyRights();
+      const { expiresAtMs } = user;
+      this.#answers.ack(ref, expiresAtMs === undefined ? {} : { expiresInMs: Math.max(0, expiresAtMs - now()) });
+    });
+  }
+
+  /** Puts the connection out of the rooms that its rights do not allow any more. */
+  async #applyRights(): Promise<void> {
+    const removals: Promise<void>[] = [];
+    for (const [room, seat] of this.#seats) {
+      seat.mayPublish = this.#permissions.mayPublish(room);
+      if (!seat.isAdmitted && !this.#permissions.mayJoin(room)) removals.push(this.#remove(room, seat));
+    }
+    await Promise.all(removals);
+  }
+
+  /** Takes the connection out of a room that it has not asked to leave, and tells it. */
+  async #remove(room: string, seat: SessionRoom): Promise<void> {
+    this.#want(seat, false);
+    await this.#inTurn(room, seat, async () => {
+      if (!seat.joined) return;
+      await this.#exit(room, seat);
+      this.#answers.send({ type: "removed", room, code: "forbidden" }, undefined);
+    });
   }
 
   /** A call, since the state may have changed during an await, which the compiler does not see. */

@@ -51,26 +51,42 @@ export interface GatewayHooks {
     | undefined;
 }
 
-/** Waits for a hook's word. Fails with what the client is to be answered. */
-export async function permission(
-  ask: () => Answer,
-  timeoutMs: number,
-  onFault: (error: unknown) => void,
-): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      const error = new CmError("timeout", "The application did not decide in time.");
-      onFault(error);
-      reject(error);
-    }, timeoutMs);
-  });
-  try {
-    // A CmError goes to the client as it is; whatever else is thrown is told as `internal`, and logged.
-    const outcome = await Promise.race([ask(), late]);
-    if (outcome !== undefined) throw refused(outcome);
-  } finally {
-    clearTimeout(timer);
+/** Asks hooks, each within a time and not too many at once. */
+export class HookRunner {
+  readonly #timeoutMs: number;
+  readonly #maxPending: number;
+  readonly #onFault: (error: unknown) => void;
+  #pending = 0;
+
+  /** `onFault` hears of hooks that are late. */
+  constructor(timeoutMs: number, maxPending: number, onFault: (error: unknown) => void) {
+    this.#timeoutMs = timeoutMs;
+    this.#maxPending = maxPending;
+    this.#onFault = onFault;
+  }
+
+  /** Waits for a hook's word. Fails with what the client is to be answered. */
+  async ask(hook: () => Answer): Promise<void> {
+    if (this.#pending >= this.#maxPending) {
+      throw new CmError("unavailable", "Too many requests wait for the application's decision.");
+    }
+    this.#pending++;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        const error = new CmError("timeout", "The application did not decide in time.");
+        this.#onFault(error);
+        reject(error);
+      }, this.#timeoutMs);
+    });
+    try {
+      // A CmError goes to the client as it is; whatever else is thrown is told as `internal`, and logged.
+      const outcome = await Promise.race([hook(), late]);
+      if (outcome !== undefined) throw refused(outcome);
+    } finally {
+      clearTimeout(timer);
+      this.#pending--;
+    }
   }
 }
 

@@ -8,13 +8,18 @@ export class SessionRoom {
   /** The beginning of each message frame that this connection sends to the room. */
   readonly frameHead: string;
   joined = false;
+  /** Whether another server put the connection here, whatever its rights. */
+  isAdmitted = false;
+  /** Whether the connection's rights allow it to publish here. */
+  mayPublish: boolean;
   /** Whether the client's last word was that it wants to be in the room. */
   wanted = false;
   /** Operations that wait or run. */
   #queued = 0;
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(room: string, from: Sender) {
+  constructor(room: string, from: Sender, mayPublish: boolean) {
+    this.mayPublish = mayPublish;
     this.frameHead = `{"type":"message","room":${JSON.stringify(room)},"from":${JSON.stringify(from)},"data":`;
   }
 

@@ -1,5 +1,5 @@
 import { createRedisStore } from "@cm/redis-store";
-import { freshPrefix } from "@cm/test-kit";
+import { freshPrefix, repetitions } from "@cm/test-kit";
 import { createStoreHarness } from "@cm/test-kit/contracts";
 import { inject } from "vitest";
 import { itFollowsTheModel } from "./history-suite.fixture.js";
@@ -13,5 +13,5 @@ itFollowsTheModel(
       createStore: () => createRedisStore({ url: inject("redisUrl"), prefix, partitions: 4 }),
     });
   },
-  1_000,
+  repetitions(1_000),
 );

@@ -11,6 +11,7 @@ import {
   offset,
   readableObject,
   roomName,
+  token,
   userName,
 } from "./kinds.js";
 
@@ -149,6 +150,20 @@ export const CLIENT_FRAMES = [
       operation: { name: "listMembers", title: "Ask who is in a room", summary: "In pages, over all servers." },
       answer: "members",
       errors: ["unavailable", "timeout", "options-invalid", "internal"],
+    },
+  ),
+  clientFrame(
+    "refresh",
+    { token: required(token, "Of the same user. Its rights take the place of the former ones") },
+    {
+      operation: {
+        name: "refreshCredentials",
+        title: "Hand in another token",
+        summary: "Before the token of the connection expires, or with another set of rights.",
+      },
+      answer: "ack",
+      answerNote: "with `expiresInMs`",
+      errors: ["unauthorized", "forbidden", "unavailable", "timeout", "operation-unknown"],
     },
   ),
   clientFrame(

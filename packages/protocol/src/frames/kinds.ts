@@ -72,6 +72,25 @@ export const connectionId: ReadableKind<string> = {
   hasOwnCodes: true,
 };
 
+/** The longest token, in UTF-16 code units. */
+export const TOKEN_MAX_LENGTH = 65_536;
+
+/** What proves who a client is; the server's authentication reads it. */
+export const token: ReadableKind<string> = {
+  label: "token",
+  schemaName: "Token",
+  schema: {
+    description: "A token such as a JSON Web Token.",
+    type: "string",
+    minLength: 1,
+    maxLength: TOKEN_MAX_LENGTH,
+  },
+  expects: `a non-empty string of at most ${TOKEN_MAX_LENGTH} characters`,
+  read: (value) =>
+    typeof value === "string" && value.length > 0 && value.length <= TOKEN_MAX_LENGTH ? value : undefined,
+  hasOwnCodes: false,
+};
+
 export const serverId: Kind<string> = {
   label: "server id",
   schemaName: "ServerId",

@@ -98,6 +98,10 @@ export const SERVER_FRAMES = [
     outcome: optional(outcome, "Only in the answer to `send`"),
     epoch: optional(epoch, "Only in the answer to `join`, where the room is recoverable: where the room is"),
     offset: optional(offset, "With `epoch`"),
+    expiresInMs: optional(
+      integer(0),
+      "Only in the answer to `refresh`: how long the token is valid, in milliseconds. Absent where it does not expire",
+    ),
     recovered: optional(
       boolean,
       "Only in the answer to a `join` with `since`. `true`: all messages after that place follow right behind, in order. `false`: none of them does",
@@ -152,6 +156,16 @@ export const SERVER_FRAMES = [
       ),
     },
     { name: "reportGap", title: "Messages of a room were lost" },
+  ),
+  serverFrame(
+    "removed",
+    { room: required(roomName), code: required(errorCode, "Why: `forbidden` where its rights no longer allow it") },
+    { name: "reportRemoval", title: "The server put the connection out of a room" },
+  ),
+  serverFrame(
+    "token-expiring",
+    { expiresInMs: required(integer(0), "How long the token of the connection is still valid, in milliseconds") },
+    { name: "reportExpiry", title: "The token of the connection is about to expire" },
   ),
   serverFrame("pong", { ref: optional(ref) }),
 ] as const;

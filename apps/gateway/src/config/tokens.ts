@@ -1,0 +1,71 @@
+import { readFileSync } from "node:fs";
+import type { TokenSource, TokenVerifierOptions } from "@cm/auth";
+import type { EnvReader } from "./env-reader.js";
+
+const SOURCES: readonly TokenSource[] = ["authorization", "subprotocol", "query", "cookie"];
+
+/** The variables that say how tokens are verified. Any of the first four switches tokens on. */
+const KEYS = ["TOKEN_SECRET", "TOKEN_PUBLIC_KEY", "TOKEN_PUBLIC_KEY_FILE", "TOKEN_JWKS_URL"] as const;
+
+/** What the environment says about tokens; `undefined` without a key to verify them with. */
+export function readTokens(reader: EnvReader): TokenVerifierOptions | undefined {
+  const given = KEYS.filter((name) => reader.text(name) !== undefined);
+  const sources = readSources(reader);
+  const clockToleranceMs = 1000 * reader.wholeNumber("TOKEN_CLOCK_TOLERANCE_SECONDS", 5, 0, 600);
+  const [key, second] = given;
+  if (key === undefined) return undefined;
+  if (second !== undefined) {
+    reader.problem(second, `can't be given beside ${key}`);
+    return undefined;
+  }
+  const issuer = reader.text("TOKEN_ISSUER");
+  const audience = reader.text("TOKEN_AUDIENCE");
+  return {
+    // As it stands: blanks may belong to a secret.
+    secret: reader.raw("TOKEN_SECRET"),
+    publicKey: reader.text("TOKEN_PUBLIC_KEY")?.replaceAll("\\n", "\n") ?? readKeyFile(reader),
+    jwksUrl: reader.text("TOKEN_JWKS_URL"),
+    sources,
+    clockToleranceMs,
+    issuer,
+    audience,
+    queryName: reader.text("TOKEN_QUERY"),
+    cookieName: reader.text("TOKEN_COOKIE"),
+  };
+}
+
+/** The name of the variable behind an option of the verifier. */
+export function variableOf(option: string): string {
+  return VARIABLES[option] ?? "TOKEN_SECRET";
+}
+
+const VARIABLES: Readonly<Record<string, string>> = {
+  secret: "TOKEN_SECRET",
+  publicKey: "TOKEN_PUBLIC_KEY",
+  jwksUrl: "TOKEN_JWKS_URL",
+  queryName: "TOKEN_QUERY",
+  cookieName: "TOKEN_COOKIE",
+};
+
+function readSources(reader: EnvReader): readonly TokenSource[] {
+  const text = reader.text("TOKEN_SOURCES");
+  if (text === undefined) return ["authorization", "subprotocol"];
+  const names = text.split(",").map((name) => name.trim());
+  const sources = SOURCES.filter((source) => names.includes(source));
+  if (sources.length !== new Set(names).size) {
+    reader.problem("TOKEN_SOURCES", `must be a comma-separated list of ${SOURCES.join(", ")}`);
+  }
+  return sources;
+}
+
+function readKeyFile(reader: EnvReader): string | undefined {
+  const path = reader.text("TOKEN_PUBLIC_KEY_FILE");
+  if (path === undefined) return undefined;
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    const { code } = Object(error) as { code?: string };
+    reader.problem("TOKEN_PUBLIC_KEY_FILE", `can't be read (${code})`);
+    return undefined;
+  }
+}

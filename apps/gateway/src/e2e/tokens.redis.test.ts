@@ -1,0 +1,250 @@
+import { once } from "node:events";
+import { signDevelopmentToken } from "@cm/auth";
+import { CLOSE_CODES, SUBPROTOCOL } from "@cm/protocol";
+import { eventually, freshPrefix } from "@cm/test-kit";
+import { describe, expect, inject, it, onTestFinished } from "vitest";
+import WebSocket from "ws";
+import { createGateway, type Gateway, type GatewayOptions } from "../index.js";
+
+type Frame = Readonly<Record<string, unknown>>;
+type Token = Parameters<typeof signDevelopmentToken>[1];
+
+const SECRET = "0123456789abcdef0123456789abcdef";
+
+const tokenFor = (userId: string, more: Partial<Token> = {}): Promise<string> =>
+  signDevelopmentToken(SECRET, { userId, ...more });
+
+async function serve(options: Partial<GatewayOptions> = {}): Promise<{ gateway: Gateway; port: number }> {
+  const quiet = () => undefined;
+  const gateway = createGateway({
+    port: 0,
+    tokens: { secret: SECRET },
+    logger: { info: quiet, warn: quiet, error: quiet },
+    ...options,
+  });
+  onTestFinished(() => gateway.close());
+  return { gateway, port: (await gateway.start()).port };
+}
+
+function dial(port: number, token: string): WebSocket {
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/ws`, [SUBPROTOCOL, `cm.token.${token}`]);
+  onTestFinished(() => socket.terminate());
+  return socket;
+}
+
+/** The HTTP answer to an upgrade that is refused. */
+async function refusal(port: number, token: string): Promise<unknown> {
+  const socket = dial(port, token);
+  socket.on("error", () => undefined);
+  const [, response] = await once(socket, "unexpected-response");
+  let body = "";
+  for await (const chunk of response) body += chunk;
+  return [response.statusCode, JSON.parse(body).code, body.includes(token)];
+}
+
+async function connect(port: number, userId: string, more: Partial<Token> = {}) {
+  const socket = dial(port, await tokenFor(userId, more));
+  const frames: Frame[] = [];
+  let closed: number | undefined;
+  socket.on("message", (data) => frames.push(JSON.parse(String(data))));
+  socket.on("close", (code) => {
+    closed = code;
+  });
+  await once(socket, "open");
+  expect(socket.protocol).toBe(SUBPROTOCOL);
+  let refs = 0;
+  const ask = (frame: Frame): Promise<Frame> => {
+    const ref = ++refs;
+    socket.send(JSON.stringify({ ...frame, ref }));
+    return eventually(() => frames.find((answer) => answer.ref === ref) ?? Promise.reject(new Error("no answer yet")));
+  };
+  /** What became of a request: the code of its refusal, or the type of its answer. */
+  const outcome = async (frame: Frame): Promise<unknown> => {
+    const { code, type } = await ask(frame);
+    return code ?? type;
+  };
+  const of = (type: string) => frames.filter((frame) => frame.type === type);
+  expect(await ask({ type: "hello", version: 1 })).toMatchObject({ type: "welcome", user: userId });
+  return { ask, outcome, of, closed: () => closed };
+}
+
+describe("an upgrade with a token", () => {
+  it("is refused with a code where the token is bad, and says nothing of it", async () => {
+    const { port, gateway } = await serve();
+    for (const bad of ["x", "a.b.c", `${await tokenFor("ada")}x`]) {
+      expect(await refusal(port, bad)).toEqual([401, "unauthorized", false]);
+    }
+    expect(gateway.node.membership.stats().connections).toBe(0);
+  });
+
+  it("is refused for now where the keys can't be had", async () => {
+    const { port } = await serve({ tokens: { jwksUrl: "http://127.0.0.1:9/jwks", jwksTimeoutMs: 500 } });
+    const [header, ...rest] = (await tokenFor("ada")).split(".");
+    const rs256 = Buffer.from('{"alg":"RS256","kid":"k"}').toString("base64url");
+    expect(header).not.toBe(rs256);
+    expect(await refusal(port, [rs256, ...rest].join("."))).toEqual([503, "unavailable", false]);
+  });
+});
+
+describe("rights", () => {
+  it("allow what they list and nothing else", async () => {
+    const { port } = await serve();
+    const rights = { join: ["lobby", "inbox:{user}"], publish: ["lobby"], members: ["lobby"], send: ["bob"] };
+    const ada = await connect(port, "ada", { rights });
+    const bob = await connect(port, "bob");
+    expect(await ada.outcome({ type: "join", room: "lobby" })).toBe("ack");
+    expect(await ada.outcome({ type: "join", room: "inbox:ada" })).toBe("ack");
+    expect(await ada.outcome({ type: "publish", room: "lobby", data: 1 })).toBe("ack");
+    expect(await ada.outcome({ type: "members", room: "lobby" })).toBe("members");
+    expect(await ada.outcome({ type: "send", user: "bob", data: 1 })).toBe("ack");
+    for (const denied of [
+      { type: "join", room: "inbox:bob" },
+      { type: "publish", room: "inbox:ada", data: 1 },
+      { type: "members", room: "inbox:ada" },
+      { type: "send", user: "ada", data: 1 },
+      { type: "send", connection: "gw.abcd80", data: 1 },
+    ]) {
+      expect(await ada.outcome(denied), JSON.stringify(denied)).toBe("forbidden");
+    }
+    expect(await bob.outcome({ type: "join", room: "lobby" })).toBe("forbidden");
+    await eventually(() => expect(bob.of("direct")).toHaveLength(1));
+  });
+
+  it("keep from a client who is online, unless that is a right", async () => {
+    const { port } = await serve();
+    const blind = await connect(port, "ada", { rights: { send: ["*"] } });
+    const seeing = await connect(port, "eve", { rights: { send: ["*"], presence: ["b*"] } });
+    const bob = await connect(port, "bob");
+    const send = (user: string) => ({ type: "send", user, data: 1 });
+    expect(await blind.ask(send("bob"))).toMatchObject({ type: "ack", outcome: "sent" });
+    expect(await blind.ask(send("bo"))).toMatchObject({ type: "ack", outcome: "sent" });
+    expect(await blind.ask({ type: "send", connection: "gw.abcd80", data: 1 })).toMatchObject({ outcome: "sent" });
+    expect(await seeing.ask(send("bob"))).toMatchObject({ type: "ack", outcome: "delivered" });
+    expect(await seeing.outcome(send("bo"))).toBe("not-found");
+    expect(await seeing.ask(send("carl"))).toMatchObject({ type: "ack", outcome: "sent" });
+    await eventually(() => expect(bob.of("direct")).toHaveLength(2));
+  });
+
+  it("come before the application's word, which can deny what they allow", async () => {
+    const asked: string[] = [];
+    const { port } = await serve({
+      onJoin: (_, { room }) => {
+        asked.push(room);
+        return room === "b" ? { refuse: "not-found" } : undefined;
+      },
+    });
+    const ada = await connect(port, "ada", { rights: { join: ["a", "b"] } });
+    expect(await ada.outcome({ type: "join", room: "a" })).toBe("ack");
+    expect(await ada.outcome({ type: "join", room: "b" })).toBe("not-found");
+    expect(await ada.outcome({ type: "join", room: "c" })).toBe("forbidden");
+    expect(asked).toEqual(["a", "b"]);
+  });
+});
+
+describe("a token of a living connection", () => {
+  it("is replaced in time, and the connection lives on", async () => {
+    const { port } = await serve({ tokenWarningMs: 3_600_000, tokenGraceMs: 0 });
+    const ada = await connect(port, "ada", { ttlMs: 1_000 });
+    await eventually(() => expect(ada.of("token-expiring")).toHaveLength(1));
+    const [{ expiresInMs } = {}] = ada.of("token-expiring");
+    expect(expiresInMs).toBeGreaterThan(0);
+    expect(expiresInMs).toBeLessThanOrEqual(2_000);
+    const answer = await ada.ask({ type: "refresh", token: await tokenFor("ada", { ttlMs: 60_000 }) });
+    expect(answer).toMatchObject({ type: "ack", expiresInMs: expect.any(Number) });
+    expect(Number(answer.expiresInMs)).toBeGreaterThan(50_000);
+    await new Promise((resolve) => setTimeout(resolve, 2_050));
+    expect(await ada.outcome({ type: "ping" })).toBe("pong");
+  });
+
+  it("that is not replaced ends the connection with 4001 after its grace, not before", async () => {
+    const { port } = await serve({ tokenGraceMs: 500 });
+    const expiresAt = Date.now() + 1_000;
+    const ada = await connect(port, "ada", { ttlMs: 1_000 });
+    expect(await ada.outcome({ type: "refresh", token: "nonsense" })).toBe("unauthorized");
+    await eventually(() => expect(ada.closed()).toBe(CLOSE_CODES.unauthorized));
+    expect(Date.now()).toBeGreaterThanOrEqual(expiresAt + 500);
+  });
+
+  it("makes no other user of it", async () => {
+    const { port } = await serve();
+    const ada = await connect(port, "ada");
+    expect(await ada.outcome({ type: "refresh", token: await tokenFor("bob", { rights: { join: ["*"] } }) })).toBe(
+      "forbidden",
+    );
+    expect(await ada.outcome({ type: "join", room: "lobby" })).toBe("forbidden");
+  });
+
+  it("with fewer rights puts it out of rooms at once, and says so", async () => {
+    const { port, gateway } = await serve();
+    const all = { join: ["*"], publish: ["*"] };
+    const ada = await connect(port, "ada", { rights: all });
+    const bob = await connect(port, "bob", { rights: all });
+    for (const room of ["a", "b"]) {
+      for (const member of [ada, bob]) expect(await member.outcome({ type: "join", room })).toBe("ack");
+    }
+    const token = await tokenFor("ada", { rights: { join: ["a"] } });
+    expect(await ada.outcome({ type: "refresh", token })).toBe("ack");
+    expect(ada.of("removed")).toEqual([{ type: "removed", room: "b", code: "forbidden" }]);
+    expect(await bob.outcome({ type: "publish", room: "b", data: "secret" })).toBe("ack");
+    expect(await bob.outcome({ type: "publish", room: "a", data: "open" })).toBe("ack");
+    await eventually(() => expect(ada.of("message").map(({ data }) => data)).toEqual(["open"]));
+    expect(await ada.outcome({ type: "publish", room: "a", data: 1 })).toBe("forbidden");
+    expect(await ada.outcome({ type: "publish", room: "b", data: 1 })).toBe("not-a-member");
+    expect(await gateway.node.store.rooms.count("b")).toBe(1);
+  });
+
+  it("is not taken by a gateway that does not authenticate by tokens", async () => {
+    const { port } = await serve({ tokens: undefined, authenticate: () => ({ userId: "ada" }) });
+    const ada = await connect(port, "ada");
+    expect(await ada.outcome({ type: "refresh", token: "x" })).toBe("operation-unknown");
+  });
+});
+
+describe("a revocation", () => {
+  const shared = () => ({ redisUrl: inject("redisUrl"), redisPrefix: freshPrefix() });
+
+  it("of a user closes its connections on all servers, refuses its tokens so far and takes new ones", async () => {
+    const options = shared();
+    const [here, there] = await Promise.all([serve(options), serve(options)]);
+    const old = await tokenFor("ada");
+    const ada = await Promise.all([connect(here.port, "ada"), connect(there.port, "ada")]);
+    const bob = await connect(there.port, "bob");
+    expect(await here.gateway.revoke({ userId: "ada" })).toEqual({ closed: 2, missing: [] });
+    await eventually(() => expect(ada.map((each) => each.closed())).toEqual([4001, 4001]));
+    expect(await refusal(there.port, old)).toEqual([401, "unauthorized", false]);
+    expect(await bob.outcome({ type: "ping" })).toBe("pong");
+    // Times of tokens are whole seconds.
+    await eventually(async () => {
+      const again = await connect(there.port, "ada");
+      expect(await again.outcome({ type: "ping" })).toBe("pong");
+    });
+  });
+
+  it("of a token closes what came with it, and refuses it to a refresh too", async () => {
+    const { port, gateway } = await serve();
+    const ada = await connect(port, "ada", { tokenId: "t1" });
+    const other = await connect(port, "ada", { tokenId: "t2" });
+    expect(await gateway.revoke({ tokenId: "t1" })).toEqual({ closed: 1, missing: [] });
+    await eventually(() => expect(ada.closed()).toBe(4001));
+    expect(await other.outcome({ type: "refresh", token: await tokenFor("ada", { tokenId: "t1" }) })).toBe(
+      "unauthorized",
+    );
+    expect(await other.outcome({ type: "ping" })).toBe("pong");
+  });
+});
+
+describe("hooks", () => {
+  it("that never answer are bounded in number and time", async () => {
+    const { port } = await serve({
+      tokens: undefined,
+      authenticate: () => ({ userId: "ada" }),
+      onJoin: () => new Promise(() => undefined),
+      hookTimeoutMs: 300,
+      maxPendingHooks: 2,
+    });
+    const ada = await connect(port, "ada");
+    const outcomes = await Promise.all(["a", "b", "c"].map((room) => ada.outcome({ type: "join", room })));
+    expect(outcomes.toSorted()).toEqual(["timeout", "timeout", "unavailable"]);
+    expect(await ada.outcome({ type: "join", room: "d" })).toBe("timeout");
+  });
+});

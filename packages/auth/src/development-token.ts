@@ -1,0 +1,52 @@
+import { CmError, requireName } from "@cm/protocol";
+import { optionInvalid, requireDurationMs, requireText } from "@cm/protocol/options";
+import { SignJWT } from "jose";
+import { Rights, type RightsClaim } from "./rights.js";
+
+/** What {@link signDevelopmentToken} writes into a token. */
+export interface DevelopmentToken {
+  readonly userId: string;
+  /** Default: none. */
+  readonly rights?: RightsClaim | undefined;
+  /** The application's own data about the user. Default: none. */
+  readonly info?: unknown;
+  /** How long the token is valid, in milliseconds. 1,000 to a day; default an hour. */
+  readonly ttlMs?: number | undefined;
+  readonly tokenId?: string | undefined;
+  readonly issuer?: string | undefined;
+  readonly audience?: string | undefined;
+}
+
+/**
+ * Signs a token with a shared secret (HS256), for development and tests: in production the
+ * service that knows the users issues tokens. Throws `options-invalid`.
+ */
+export async function signDevelopmentToken(secret: string | Uint8Array, token: DevelopmentToken): Promise<string> {
+  const { userId, rights, info, ttlMs = 3_600_000, tokenId, issuer, audience } = token;
+  const key = typeof secret === "string" ? new TextEncoder().encode(requireText("secret", secret)) : secret;
+  try {
+    requireName(userId, "user");
+  } catch (cause) {
+    throw new CmError("options-invalid", "userId must be a name of 1 to 255 bytes.", {
+      cause,
+      details: { field: "userId" },
+    });
+  }
+  const parsed = Rights.parse(rights, userId);
+  if (!parsed.ok) throw optionInvalid("rights", "what a token can list", { cause: parsed.error.message });
+  // Tokens count in whole seconds: it is valid for at least the time that was asked for.
+  const now = Date.now();
+  const expires = Math.ceil((now + requireDurationMs("ttlMs", ttlMs, 1_000)) / 1000);
+  const jwt = new SignJWT({
+    ...(rights === undefined ? {} : { cm: rights }),
+    ...(info === undefined ? {} : { info }),
+  })
+    .setProtectedHeader({ alg: "HS256", typ: "JWT" })
+    .setSubject(userId)
+    .setIssuedAt(Math.floor(now / 1000))
+    .setExpirationTime(expires);
+  if (tokenId !== undefined) jwt.setJti(tokenId);
+  if (issuer !== undefined) jwt.setIssuer(issuer);
+  if (audience !== undefined) jwt.setAudience(audience);
+  return jwt.sign(key);
+}

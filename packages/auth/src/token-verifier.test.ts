@@ -1,0 +1,254 @@
+import { createHmac, generateKeyPairSync, type KeyObject } from "node:crypto";
+import { createServer, type RequestListener } from "node:http";
+import type { AddressInfo } from "node:net";
+import { exportJWK, type JWTPayload, SignJWT } from "jose";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { createTokenVerifier, signDevelopmentToken, type TokenVerifier, type TokenVerifierOptions } from "./index.js";
+
+const SECRET = "0123456789abcdef0123456789abcdef";
+const NOW = Math.floor(Date.now() / 1000);
+const GOOD = { sub: "ada", exp: NOW + 3_600 };
+
+const RSA = generateKeyPairSync("rsa", { modulusLength: 2048 });
+const EC = generateKeyPairSync("ec", { namedCurve: "P-256" });
+const ED = generateKeyPairSync("ed25519");
+
+const pem = (key: KeyObject): string => key.export({ type: "spki", format: "pem" }).toString();
+
+function sign(payload: JWTPayload, alg: string, key: KeyObject | Uint8Array, kid?: string): Promise<string> {
+  return new SignJWT(payload).setProtectedHeader({ alg, ...(kid === undefined ? {} : { kid }) }).sign(key);
+}
+
+const signed = (payload: JWTPayload): Promise<string> => sign(payload, "HS256", new TextEncoder().encode(SECRET));
+
+/** A token with any header at all, signed with the secret. */
+function forge(header: object, payload: object, secret = SECRET): string {
+  const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
+  const input = `${encode(header)}.${encode(payload)}`;
+  return `${input}.${createHmac("sha256", secret).update(input).digest("base64url")}`;
+}
+
+async function refusalOf(verifier: TokenVerifier, token: unknown): Promise<unknown> {
+  const error = await verifier.verify(token as string).then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  const { code, details, message } = Object(error) as { code: string; details?: { reason: string }; message: string };
+  if (typeof token === "string" && token.length > 8) expect(message).not.toContain(token.slice(0, 8));
+  return details?.reason ?? code;
+}
+
+/** A key server on a loopback address. */
+async function serveKeys(listener: RequestListener): Promise<string> {
+  const server = createServer(listener);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/jwks`;
+}
+
+const published = async (key: KeyObject, kid: string, alg: string) => ({
+  ...(await exportJWK(key)),
+  kid,
+  alg,
+  use: "sig",
+});
+
+describe("a token", () => {
+  it("gives the user, its rights, its data and its end", async () => {
+    const verifier = createTokenVerifier({ secret: SECRET });
+    const token = await signed({
+      ...GOOD,
+      jti: "t1",
+      iat: NOW,
+      cm: { join: ["inbox:{user}"] },
+      info: { name: "Ada" },
+    });
+    const { rights, ...identity } = await verifier.verify(token);
+    expect(identity).toEqual({
+      userId: "ada",
+      tokenId: "t1",
+      issuedAtMs: NOW * 1000,
+      expiresAtMs: (NOW + 3_600) * 1000,
+      info: { name: "Ada" },
+    });
+    expect(rights.allows("join", "inbox:ada")).toBe(true);
+    expect(rights.allows("join", "inbox:bob")).toBe(false);
+  });
+
+  it.each([
+    ["RS256", RSA],
+    ["ES256", EC],
+    ["EdDSA", ED],
+  ] as const)("is verified with a public key for %s", async (alg, { publicKey, privateKey }) => {
+    const verifier = createTokenVerifier({ publicKey: pem(publicKey) });
+    expect((await verifier.verify(await sign(GOOD, alg, privateKey))).userId).toBe("ada");
+  });
+
+  it("made for development passes, with issuer and audience", async () => {
+    const verifier = createTokenVerifier({ secret: SECRET, issuer: "me", audience: "cm" });
+    const token = await signDevelopmentToken(SECRET, {
+      userId: "ada",
+      rights: { send: ["*"] },
+      issuer: "me",
+      audience: "cm",
+      ttlMs: 1_000,
+    });
+    const { rights, expiresAtMs } = await verifier.verify(token);
+    expect(rights.allowsAll("send")).toBe(true);
+    expect(expiresAtMs - Date.now()).toBeLessThanOrEqual(2_000);
+  });
+
+  it.each<[string, string, () => unknown]>([
+    ["text that is no token", "malformed", () => "not a token"],
+    ["nothing", "malformed", () => ""],
+    ["no text", "malformed", () => 42],
+    ["two parts", "malformed", () => "e30.e30"],
+    ["a token over the longest", "too-long", () => "x".repeat(8_193)],
+    ["no algorithm", "algorithm", () => `${forge({ alg: "none" }, GOOD).split(".").slice(0, 2).join(".")}.`],
+    ["an algorithm in other letters", "algorithm", () => forge({ alg: "hs256" }, GOOD)],
+    ["a longer hash", "algorithm", () => sign(GOOD, "HS512", new TextEncoder().encode(SECRET.repeat(2)))],
+    ["a critical header", "algorithm", () => forge({ alg: "HS256", crit: ["b64x"], b64x: 1 }, GOOD)],
+    ["another secret", "signature", () => forge({ alg: "HS256" }, GOOD, "another secret of thirty-two bytes")],
+    ["an expired one", "expired", () => signed({ ...GOOD, exp: NOW - 6 })],
+    ["one of the future", "not-yet-valid", () => signed({ ...GOOD, nbf: NOW + 60 })],
+    ["one without an end", "claim", () => signed({ sub: "ada" })],
+    ["one without a user", "claim", () => signed({ exp: GOOD.exp })],
+    ["an empty user", "claim", () => signed({ ...GOOD, sub: "" })],
+    ["a user of 256 bytes", "claim", () => signed({ ...GOOD, sub: "x".repeat(256) })],
+    ["a number for the user", "claim", () => forge({ alg: "HS256" }, { ...GOOD, sub: 1 })],
+    ["text for the end", "claim", () => forge({ alg: "HS256" }, { ...GOOD, exp: "soon" })],
+    ["a number for the id", "claim", () => forge({ alg: "HS256" }, { ...GOOD, jti: 1 })],
+    ["rights of the wrong shape", "claim", () => signed({ ...GOOD, cm: { join: "*" } })],
+    ["another issuer", "claim", () => signed({ ...GOOD, iss: "other", aud: "cm" })],
+    ["another audience", "claim", () => signed({ ...GOOD, iss: "me", aud: ["x"] })],
+  ])("is refused for %s: %s", async (name, reason, make) => {
+    const isAboutIssue = name.startsWith("another issuer") || name.startsWith("another audience");
+    const more = isAboutIssue ? { issuer: "me", audience: "cm" } : {};
+    expect(await refusalOf(createTokenVerifier({ secret: SECRET, ...more }), await make())).toBe(reason);
+  });
+
+  it("is taken within the clock tolerance", async () => {
+    const verifier = createTokenVerifier({ secret: SECRET, clockToleranceMs: 60_000 });
+    expect((await verifier.verify(await signed({ ...GOOD, exp: NOW - 30, nbf: NOW + 30 }))).userId).toBe("ada");
+  });
+
+  it("signed with a public key as if that were a secret is refused", async () => {
+    const key = pem(RSA.publicKey);
+    expect(await refusalOf(createTokenVerifier({ publicKey: key }), forge({ alg: "HS256" }, GOOD, key))).toBe(
+      "algorithm",
+    );
+  });
+});
+
+describe("a key set", () => {
+  it("is fetched once for many tokens, and anew for a key that was rotated in", async () => {
+    let keys = [await published(RSA.publicKey, "old", "RS256")];
+    let fetches = 0;
+    const url = await serveKeys((_, response) => {
+      fetches++;
+      response.end(JSON.stringify({ keys }));
+    });
+    const verifier = createTokenVerifier({ jwksUrl: url });
+    const old = await sign(GOOD, "RS256", RSA.privateKey, "old");
+    for (const token of [old, old]) expect((await verifier.verify(token)).userId).toBe("ada");
+    await Promise.all([verifier.verify(old), verifier.verify(old)]);
+    expect(fetches).toBe(1);
+
+    keys = [await published(EC.publicKey, "new", "ES256")];
+    const fresh = createTokenVerifier({ jwksUrl: url });
+    expect((await fresh.verify(await sign(GOOD, "ES256", EC.privateKey, "new"))).userId).toBe("ada");
+    expect(await refusalOf(fresh, old)).toBe("key-unknown");
+    // Tokens with keys that do not exist must not have it fetched again and again.
+    await Promise.all(
+      Array.from({ length: 50 }, (_, i) =>
+        sign(GOOD, "RS256", RSA.privateKey, `k${i}`).then((t) => refusalOf(fresh, t)),
+      ),
+    );
+    expect(fetches).toBe(2);
+  });
+
+  it.each<[string, RequestListener]>([
+    ["is gone", (_, response) => response.writeHead(404).end()],
+    ["is huge", (_, response) => response.end(`{"keys":[],"x":"${"x".repeat(400_000)}"}`)],
+    ["is not JSON", (_, response) => response.end("<html>")],
+    ["holds no keys", (_, response) => response.end('{"keys":1}')],
+    ["is slow", (_, response) => response.write("{")],
+  ])("that %s makes tokens neither good nor bad", async (_, listener) => {
+    const verifier = createTokenVerifier({ jwksUrl: await serveKeys(listener), jwksTimeoutMs: 200 });
+    expect(await refusalOf(verifier, await sign(GOOD, "RS256", RSA.privateKey, "k"))).toBe("unavailable");
+  });
+
+  it("does not have its public keys used as secrets", async () => {
+    const url = await serveKeys(async (_, response) => {
+      response.end(JSON.stringify({ keys: [await published(RSA.publicKey, "k", "RS256")] }));
+    });
+    const token = forge({ alg: "HS256", kid: "k" }, GOOD, pem(RSA.publicKey));
+    expect(await refusalOf(createTokenVerifier({ jwksUrl: url }), token)).toBe("algorithm");
+  });
+});
+
+describe("a request's token", () => {
+  const request = { headers: {}, query: "", offeredSubprotocols: [] };
+  const all = ["authorization", "subprotocol", "query", "cookie"] as const;
+  const verifier = createTokenVerifier({ secret: SECRET, sources: all });
+
+  it.each([
+    ["a header", { headers: { authorization: "Bearer t" } }],
+    ["a header in other letters", { headers: { authorization: "bEARER  t " } }],
+    ["a subprotocol", { offeredSubprotocols: ["cm.v1", "cm.token.t"] }],
+    ["the URL", { query: "a=b&token=t" }],
+    ["a cookie", { headers: { cookie: "x=y; token=t" } }],
+    ["two places that agree", { query: "token=t", headers: { authorization: "Bearer t" } }],
+  ])("is found in %s", (_, part) => {
+    expect(verifier.read({ ...request, ...part })).toBe("t");
+  });
+
+  it.each([
+    ["none", {}],
+    ["another scheme", { headers: { authorization: "Basic t" } }],
+    ["an empty one", { query: "token=" }],
+    ["two in one header", { headers: { authorization: "Bearer t, Bearer u" } }],
+    ["two in the URL", { query: "token=t&token=u" }],
+    ["two in two places", { query: "token=t", headers: { cookie: "token=u" } }],
+  ])("is refused for %s", (_, part) => {
+    expect(() => verifier.read({ ...request, ...part })).toThrow(expect.objectContaining({ code: "unauthorized" }));
+  });
+
+  it("is not looked for where the sources do not say so", () => {
+    const strict = createTokenVerifier({ secret: SECRET });
+    expect(() => strict.read({ ...request, query: "token=t" })).toThrow("no token");
+  });
+});
+
+describe("options", () => {
+  it.each<[string, unknown, string]>([
+    ["none", undefined, "options"],
+    ["no key", {}, "secret"],
+    ["two keys", { secret: SECRET, jwksUrl: "https://example.com" }, "publicKey"],
+    ["an unknown one", { secrets: SECRET }, "secrets"],
+    ["a short secret", { secret: "short" }, "secret"],
+    ["no PEM", { publicKey: "x" }, "publicKey"],
+    ["a private key", { publicKey: RSA.privateKey.export({ type: "pkcs8", format: "pem" }) }, "publicKey"],
+    ["a weak key", { publicKey: pem(generateKeyPairSync("rsa", { modulusLength: 1024 }).publicKey) }, "publicKey"],
+    [
+      "a curve that is not used",
+      { publicKey: pem(generateKeyPairSync("ec", { namedCurve: "P-384" }).publicKey) },
+      "publicKey",
+    ],
+    ["keys over plain HTTP", { jwksUrl: "http://example.com/jwks" }, "jwksUrl"],
+    ["an unknown source", { secret: SECRET, sources: ["body"] }, "sources"],
+    ["a negative tolerance", { secret: SECRET, clockToleranceMs: -1 }, "clockToleranceMs"],
+  ])("are refused for %s", (_, options, field) => {
+    const secretShown = /short|PRIVATE/;
+    expect(() => createTokenVerifier(options as TokenVerifierOptions)).toThrow(
+      expect.objectContaining({
+        code: "options-invalid",
+        details: expect.objectContaining({ field }),
+        message: expect.not.stringMatching(secretShown),
+      }),
+    );
+  });
+});

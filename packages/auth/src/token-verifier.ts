@@ -1,0 +1,149 @@
+import { CmError, isCmError, requireName } from "@cm/protocol";
+import { createRemoteJWKSet, customFetch, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from "jose";
+import { boundedFetch } from "./bounded-fetch.js";
+import {
+  type KeySource,
+  type ResolvedTokenVerifierOptions,
+  resolveTokenVerifierOptions,
+  type TokenVerifierOptions,
+} from "./options.js";
+import { Rights } from "./rights.js";
+import { type TokenRequest, tokenOf } from "./token-source.js";
+
+/** What a token says, once its signature and times are verified. */
+export interface Identity {
+  /** The claim `sub`. */
+  readonly userId: string;
+  /** The claim `jti`, by which a single token can be revoked. */
+  readonly tokenId: string | undefined;
+  /** The claim `iat`, in milliseconds since the Unix epoch. */
+  readonly issuedAtMs: number | undefined;
+  /** The claim `exp`, in milliseconds since the Unix epoch. */
+  readonly expiresAtMs: number;
+  readonly rights: Rights;
+  /** The application's own data about the user, from `infoClaim`, as it is. */
+  readonly info: unknown;
+}
+
+/** Verifies tokens. */
+export interface TokenVerifier {
+  /** The one token of an upgrade request. Throws `unauthorized`. */
+  read(request: TokenRequest): string;
+  /**
+   * Verifies a token. Fails with `unauthorized`, whose `details.reason` says why:
+   * `malformed`, `too-long`, `signature`, `algorithm`, `key-unknown`, `expired`,
+   * `not-yet-valid` or `claim`; with `unavailable` where the key set can't be fetched. No
+   * error carries any of the token.
+   */
+  verify(token: string): Promise<Identity>;
+}
+
+/** The largest key set, in bytes: some hundred keys. */
+const JWKS_MAX_BYTES = 262_144;
+
+/** At most one fetch in this time for tokens with unknown keys, in milliseconds. */
+const JWKS_COOLDOWN_MS = 10_000;
+
+/** Throws `options-invalid`. */
+export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifier {
+  const resolved = resolveTokenVerifierOptions(options);
+  const keyFor = keyLookup(resolved.key, resolved);
+  return {
+    read: (request) => tokenOf(request, resolved.sources, resolved),
+    verify: async (token) => {
+      if (typeof token !== "string") throw refused("malformed", "The token must be text.");
+      if (token.length > resolved.maxTokenLength) {
+        throw refused("too-long", `The token is over ${resolved.maxTokenLength} characters.`);
+      }
+      return identityOf(await payloadOf(token, keyFor, resolved), resolved);
+    },
+  };
+}
+
+function keyLookup(key: KeySource, { jwksTimeoutMs, jwksMaxAgeMs }: ResolvedTokenVerifierOptions): JWTVerifyGetKey {
+  switch (key.kind) {
+    case "secret":
+      return () => key.secret;
+    case "publicKey":
+      return () => key.key;
+    case "jwks":
+      return createRemoteJWKSet(key.url, {
+        timeoutDuration: jwksTimeoutMs,
+        cacheMaxAge: jwksMaxAgeMs,
+        cooldownDuration: JWKS_COOLDOWN_MS,
+        [customFetch]: (url, init) => boundedFetch(url, init, JWKS_MAX_BYTES),
+      });
+  }
+}
+
+async function payloadOf(
+  token: string,
+  keyFor: JWTVerifyGetKey,
+  { algorithms, issuer, audience, clockToleranceMs }: ResolvedTokenVerifierOptions,
+): Promise<JWTPayload> {
+  try {
+    const { payload } = await jwtVerify(token, keyFor, {
+      algorithms: [...algorithms],
+      clockTolerance: clockToleranceMs / 1000,
+      requiredClaims: ["sub", "exp"],
+      ...(issuer === undefined ? {} : { issuer }),
+      ...(audience === undefined ? {} : { audience }),
+    });
+    return payload;
+  } catch (error) {
+    throw toRefusal(error);
+  }
+}
+
+function identityOf(payload: JWTPayload, { rightsClaim, infoClaim }: ResolvedTokenVerifierOptions): Identity {
+  const { sub, jti, iat, exp } = payload;
+  let userId: string;
+  try {
+    userId = requireName(sub, "user");
+  } catch {
+    throw refused("claim", "The token's sub must be a name of 1 to 255 bytes.");
+  }
+  if (jti !== undefined && typeof jti !== "string") throw refused("claim", "The token's jti must be text.");
+  if (exp === undefined) throw refused("claim", "The token must say when it expires.");
+  const rights = Rights.parse(payload[rightsClaim], userId);
+  if (!rights.ok) throw refused("claim", rights.error.message);
+  return {
+    userId,
+    tokenId: jti,
+    issuedAtMs: iat === undefined ? undefined : iat * 1000,
+    expiresAtMs: exp * 1000,
+    rights: rights.value,
+    info: payload[infoClaim],
+  };
+}
+
+/** What can be wrong with a token itself, by the error's code in the library. */
+const REASONS: Readonly<Record<string, readonly [reason: string, message: string]>> = {
+  [errors.JWTExpired.code]: ["expired", "The token has expired."],
+  [errors.JWSSignatureVerificationFailed.code]: ["signature", "The token's signature is not valid."],
+  [errors.JOSEAlgNotAllowed.code]: ["algorithm", "The token is signed with an algorithm that is not accepted here."],
+  [errors.JOSENotSupported.code]: ["algorithm", "The token is signed in a way that is not supported."],
+  [errors.JWKSNoMatchingKey.code]: ["key-unknown", "The token is signed with a key that the key set does not hold."],
+  [errors.JWKSMultipleMatchingKeys.code]: [
+    "key-unknown",
+    "The token does not say which key of the key set it is signed with.",
+  ],
+  [errors.JWSInvalid.code]: ["malformed", "The token is not a signed JWT."],
+  [errors.JWTInvalid.code]: ["malformed", "The token's claims are malformed."],
+};
+
+function toRefusal(error: unknown): CmError {
+  if (isCmError(error)) return error;
+  if (error instanceof errors.JWTClaimValidationFailed) {
+    if (error.claim === "nbf") return refused("not-yet-valid", "The token is not valid yet.");
+    return refused("claim", `The token's claim ${error.claim} is missing, or not what it must be.`);
+  }
+  const known = error instanceof errors.JOSEError ? REASONS[error.code] : undefined;
+  if (known !== undefined) return refused(...known);
+  // The key set could not be fetched or read, or holds keys that can't be used.
+  return new CmError("unavailable", "The keys to verify tokens with can't be had now.", { cause: error });
+}
+
+function refused(reason: string, message: string): CmError {
+  return new CmError("unauthorized", message, { details: { reason } });
+}
