@@ -1,167 +1,14 @@
 /**
  * A page to try a gateway with: it speaks the client protocol (docs/protocol.md), and
- * nothing but it. What others sent is only ever shown through `textContent`.
+ * nothing but it. What others sent is only ever shown as text.
  */
 
-const NAME_MAX_BYTES = 255;
+import { $, body, element, name } from "./elements.js";
+import { Link, nameFault } from "./link.js";
+
 const REFRESH_MS = 2_000;
-const ANSWER_TIMEOUT_MS = 10_000;
-const RETRY_BASE_MS = 500;
-const RETRY_MAX_MS = 30_000;
-/** A connection that lived so long counts as a success. */
-const STABLE_MS = 10_000;
 const LOG_MAX = 200;
 const MEMBERS_SHOWN = 200;
-
-/** The wait before the n-th try: half of it fixed, half random, so that clients do not return together. */
-function retryDelay(n) {
-  const base = Math.min(RETRY_MAX_MS, RETRY_BASE_MS * 2 ** n);
-  return base / 2 + (Math.random() * base) / 2;
-}
-
-function mayReconnect(code) {
-  return (code >= 4200 && code <= 4399) || [1001, 1006, 1011, 1012, 1013].includes(code);
-}
-
-function nameFault(name) {
-  if (name === "") return "is empty";
-  if (!name.isWellFormed()) return "is not well-formed text";
-  if (new TextEncoder().encode(name).length > NAME_MAX_BYTES) return `is longer than ${NAME_MAX_BYTES} bytes`;
-  return undefined;
-}
-
-/** A coded answer of the server, or a code of our own where none came. */
-class RequestError extends Error {
-  constructor(code, message) {
-    super(message);
-    this.code = code;
-  }
-}
-
-/** A connection that comes back by itself until it is closed or refused for good. */
-class Link {
-  #user = "";
-  #socket;
-  #failures = 0;
-  #timers = new Set();
-  #pending = new Map();
-  #nextRef = 0;
-  #onState;
-  #onFrame;
-
-  /**
-   * `onState(state, detail)` hears `connecting`, `online` (with the welcome), `waiting`
-   * (with code and delay), `refused` (with the close code) and `offline`.
-   * `onFrame` gets every frame that answers no request.
-   */
-  constructor({ onState, onFrame }) {
-    this.#onState = onState;
-    this.#onFrame = onFrame;
-  }
-
-  open(user) {
-    this.close();
-    this.#user = user;
-    this.#failures = 0;
-    this.#connect();
-  }
-
-  close() {
-    this.#drop();
-    this.#onState("offline");
-  }
-
-  /** Resolves with the answer; rejects with a RequestError. */
-  request(frame) {
-    const socket = this.#socket;
-    if (socket?.readyState !== WebSocket.OPEN) {
-      return Promise.reject(new RequestError("not-connected", "There is no connection just now."));
-    }
-    return new Promise((resolve, reject) => {
-      const ref = this.#nextRef++;
-      this.#pending.set(ref, { resolve, reject });
-      this.#after(ANSWER_TIMEOUT_MS, () => {
-        if (this.#pending.has(ref)) this.#lost(1006, "no answer");
-      });
-      socket.send(JSON.stringify({ ...frame, ref }));
-    });
-  }
-
-  #connect() {
-    this.#onState("connecting");
-    const url = new URL(`/ws?user=${encodeURIComponent(this.#user)}`, location.href);
-    url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-    const socket = new WebSocket(url, "cm.v1");
-    this.#socket = socket;
-    // Events of a socket that was given up are nobody's business any more.
-    const own = (handle) => (event) => this.#socket === socket && handle(event);
-    socket.onopen = own(() => this.#greet());
-    socket.onmessage = own(({ data }) => this.#take(JSON.parse(data)));
-    socket.onclose = own(({ code, reason }) => this.#lost(code, reason));
-  }
-
-  #greet() {
-    this.request({ type: "hello", version: 1 }).then(
-      (welcome) => {
-        this.#after(STABLE_MS, () => {
-          this.#failures = 0;
-        });
-        this.#onState("online", welcome);
-      },
-      // What becomes of the connection, its close tells.
-      (error) => this.#onFrame({ type: "error", code: error.code, message: error.message }),
-    );
-  }
-
-  #take(frame) {
-    const waiting = this.#pending.get(frame.ref);
-    if (waiting === undefined) {
-      this.#onFrame(frame);
-      return;
-    }
-    this.#pending.delete(frame.ref);
-    if (frame.type === "error") waiting.reject(new RequestError(frame.code, frame.message));
-    else waiting.resolve(frame);
-  }
-
-  #lost(code, reason) {
-    this.#drop();
-    if (!mayReconnect(code)) {
-      this.#onState("refused", { code, reason });
-      return;
-    }
-    const delayMs = retryDelay(this.#failures++);
-    this.#onState("waiting", { code, reason, delayMs });
-    this.#after(delayMs, () => this.#connect());
-  }
-
-  #drop() {
-    const socket = this.#socket;
-    this.#socket = undefined;
-    socket?.close();
-    for (const timer of this.#timers) clearTimeout(timer);
-    this.#timers.clear();
-    const pending = [...this.#pending.values()];
-    this.#pending.clear();
-    for (const { reject } of pending) reject(new RequestError("connection-lost", "The connection ended first."));
-  }
-
-  #after(delayMs, run) {
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer);
-      run();
-    }, delayMs);
-    this.#timers.add(timer);
-  }
-}
-
-const $ = (id) => document.getElementById(id);
-
-function element(tag, properties = {}, ...children) {
-  const made = Object.assign(document.createElement(tag), properties);
-  made.append(...children);
-  return made;
-}
 
 /** The room that this connection is in, as last told by the server. */
 let room = "";
@@ -179,12 +26,13 @@ const link = new Link({ onState: showState, onFrame: takeFrame });
 
 function showState(state, detail) {
   $("state").dataset.state = state;
-  $("state").textContent = stateText(state, detail);
+  document.body.dataset.state = state;
+  $("state").replaceChildren(...stateText(state, detail));
   $("connect-button").textContent = state === "offline" || state === "refused" ? "Connect" : "Disconnect";
   $("user").disabled = $("room").disabled = state !== "offline" && state !== "refused";
   $("send").disabled = true;
   clearTimeout(refreshTimer);
-  if (state === "waiting" || state === "refused") addNote("note", stateText(state, detail));
+  if (state === "waiting" || state === "refused") addNote("note", ...stateText(state, detail));
   if (state === "online") {
     self = detail.connection;
     $("server").textContent = detail.server;
@@ -197,26 +45,27 @@ function showState(state, detail) {
   }
 }
 
+/** Texts and names, one after the other. */
 function stateText(state, detail) {
   const why = detail?.code === undefined ? "" : `${detail.code}${detail.reason ? ` ${detail.reason}` : ""}`;
   switch (state) {
     case "connecting":
-      return "connecting …";
+      return ["connecting …"];
     case "online":
-      return `connected as ${detail.user}`;
+      return ["connected as ", name(detail.user)];
     case "waiting":
-      return `lost (${why}), again in ${(detail.delayMs / 1000).toFixed(1)} s`;
+      return [`lost (${why}), again in ${(detail.delayMs / 1000).toFixed(1)} s`];
     case "refused":
-      return `closed (${why}), not coming back`;
+      return [`closed (${why}), not coming back`];
     default:
-      return "not connected";
+      return ["not connected"];
   }
 }
 
 async function enterRoom() {
   try {
     await link.request({ type: "join", room });
-    addNote("note", `You are in ${room}.`);
+    addNote("note", "You are in ", name(room), ".");
     $("send").disabled = false;
     await refresh();
   } catch (error) {
@@ -252,7 +101,9 @@ function takeFrame(frame) {
     case "gap":
       addNote(
         "error",
-        `${frame.missed ?? "Some"} messages of ${frame.room} ${frame.missed ? "were" : "may have been"} lost on the way.`,
+        `${frame.missed ?? "Some"} messages of `,
+        name(frame.room),
+        ` ${frame.missed ? "were" : "may have been"} lost on the way.`,
       );
       break;
     case "error":
@@ -291,11 +142,7 @@ function showMembers(members, total) {
 }
 
 function memberRow({ connection, user, server }) {
-  const button = element(
-    "button",
-    { type: "button", title: connection },
-    element("span", { className: "name", textContent: user }),
-  );
+  const button = element("button", { type: "button", title: connection }, name(user));
   button.setAttribute("aria-pressed", "false");
   if (connection === self) {
     button.disabled = true;
@@ -312,14 +159,20 @@ function writeTo(connection) {
   const row = rows.get(target);
   row?.button.setAttribute("aria-pressed", "true");
   $("compose").toggleAttribute("data-direct", row !== undefined);
-  $("target").textContent = row === undefined ? "To the room" : `Direct to ${row.user} on ${row.server}`;
+  $("target").replaceChildren(
+    ...(row === undefined ? ["To the room"] : ["Direct to ", name(row.user), ` on ${row.server}`]),
+  );
   $("to-room").hidden = row === undefined;
   $("without-me").disabled = row !== undefined;
   if (row !== undefined) $("text").focus();
 }
 
 function addMessage(kind, { from, data }) {
-  const who = element("span", { className: "from" }, element("b", { textContent: from?.user ?? "the application" }));
+  const who = element(
+    "span",
+    { className: "from" },
+    element("b", {}, from === undefined ? "the application" : name(from.user)),
+  );
   if (from !== undefined) {
     const server = element("span", { className: "server" });
     server.dataset.connection = from.connection;
@@ -328,7 +181,7 @@ function addMessage(kind, { from, data }) {
   }
   if (kind === "direct") who.append(" directly to you");
   const text = typeof data?.text === "string" ? data.text : JSON.stringify(data);
-  addEntry(kind, who, element("span", { className: "body", textContent: text }));
+  addEntry(kind, who, body(text));
 }
 
 /** Says which server a sender is on, as soon as the member list tells. */
@@ -339,8 +192,9 @@ function nameServer(label) {
   if (row !== undefined) delete label.dataset.connection;
 }
 
-function addNote(kind, text) {
-  addEntry(kind, element("span", { className: "body", textContent: text }));
+/** An entry of the page's own: texts and names, one after the other. */
+function addNote(kind, ...parts) {
+  addEntry(kind, element("span", { className: "body" }, ...parts));
 }
 
 function showError({ code, message }) {
@@ -382,10 +236,10 @@ $("compose").addEventListener("submit", async (event) => {
   try {
     if (row === undefined) {
       await link.request({ type: "publish", room, data, echo: !$("without-me").checked });
-      if ($("without-me").checked) addNote("note", `Sent to the others: ${text}`);
+      if ($("without-me").checked) addNote("note", "Sent to the others: ", body(text));
     } else {
       const { outcome } = await link.request({ type: "send", connection: target, data });
-      addNote("note", `To ${row.user} on ${row.server} (${outcome}): ${text}`);
+      addNote("note", "To ", name(row.user), ` on ${row.server} (${outcome}): `, body(text));
     }
     if ($("text").value === text) $("text").value = "";
   } catch (error) {

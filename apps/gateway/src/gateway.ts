@@ -25,6 +25,7 @@ import { logLink } from "./log/link-log.js";
 import { createQuestionHandler, readRevocationAnswer, revocationQuestion } from "./questions.js";
 import { ClientSession, type SessionContext } from "./session/client-session.js";
 import { HookRunner } from "./session/hooks.js";
+import { PageCursors } from "./session/page-cursors.js";
 
 /** A gateway within an application. */
 export interface Gateway {
@@ -239,6 +240,12 @@ function createServer(
     if (!revocations.isRevoked(user)) return user;
     throw new CmError("unauthorized", "The credentials were revoked.", { details: { reason: "revoked" } });
   };
+  const recovery = {
+    // As many as a history keeps by default.
+    maxMessages: 1_000,
+    // More would be taken for a client that does not read.
+    maxBytes: Math.floor(config.maxBackpressureBytes / 2),
+  };
   const context: SessionContext = {
     serverId,
     membership,
@@ -249,13 +256,11 @@ function createServer(
       maxRooms: config.maxRooms,
       maxRequestsPerSecond: config.maxRequestsPerSecond,
       idleTimeoutMs: config.idleTimeoutMs,
+      maxRecoveredMessages: recovery.maxMessages,
+      maxRecoveredBytes: recovery.maxBytes,
     },
-    recovery: {
-      // As many as a history keeps by default.
-      maxMessages: 1_000,
-      // More would be taken for a client that does not read.
-      maxBytes: Math.floor(config.maxBackpressureBytes / 2),
-    },
+    cursors: new PageCursors(),
+    recovery,
     faults,
     hooks: config.hooks,
     hookRunner: new HookRunner(config.hookTimeoutMs, config.maxPendingHooks, onFault),

@@ -1,4 +1,5 @@
 export { createNode } from "./cluster-node.js";
+export { createFailureWarnings } from "./failure-warnings.js";
 export type { DrainOptions, Node, NodePart } from "./node.js";
 export type { NodeOptions } from "./options.js";
 export type { NodeMembershipOptions, NodePresenceOptions, NodeRouterOptions } from "./part-options.js";

@@ -8,6 +8,7 @@ import {
   randomBase36,
 } from "@cm/protocol";
 import { optionInvalid, requireOptions, requireWholeNumber } from "@cm/protocol/options";
+import { createFailureWarnings } from "./failure-warnings.js";
 import type { NodePart } from "./node.js";
 import type { NodeStoreOptions } from "./node-store.js";
 import {
@@ -40,7 +41,7 @@ export interface NodeOptions extends NodeStoreOptions, NodeRouterOptions, NodeMe
   readonly parts?: readonly NodePart[] | undefined;
   /** Another process took this server's id, and the node has begun to close. Must not throw. */
   readonly onExpelled?: ((error: CmError) => void) | undefined;
-  /** Failures that no caller is waiting for. Must not throw. Default: a process warning each. */
+  /** Failures that no caller is waiting for. Must not throw. Default: {@link createFailureWarnings}. */
   readonly onError?: OnError | undefined;
 }
 
@@ -82,7 +83,7 @@ export function resolveNodeOptions(options: NodeOptions): ResolvedNodeOptions {
     lease: options.lease ?? local !== undefined,
     parts: options.parts ?? [],
     onExpelled: options.onExpelled ?? (() => undefined),
-    onError: options.onError ?? ((error) => process.emitWarning(error)),
+    onError: options.onError ?? createFailureWarnings(),
   };
 }
 

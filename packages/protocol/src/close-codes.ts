@@ -8,7 +8,6 @@ export const CLOSE_CODES = {
   "protocol-error": 4000,
   unauthorized: 4001,
   "version-unsupported": 4002,
-  "hello-timeout": 4003,
   terminated: 4004,
   "slow-consumer": 4200,
   "going-away": 4201,
@@ -16,6 +15,8 @@ export const CLOSE_CODES = {
   overloaded: 4203,
   unavailable: 4204,
   internal: 4205,
+  // Not among the client's faults: a stall of either side causes it as well..
+  "hello-timeout": 4206,
 } as const;
 
 /** Why a connection was closed by the server. */

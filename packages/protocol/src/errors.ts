@@ -54,6 +54,7 @@ const PROGRAM_ERROR_CODES = {
     meaning: "The connection manager was initialized already, with other options.",
   },
   "server-alive": { retryable: true, meaning: "The server's lease lives; nobody may clean up after it." },
+  "eviction-possible": { retryable: false, meaning: "Redis may remove what is kept there when its memory is full." },
   "port-in-use": { retryable: false, meaning: "Another process listens on this address and port." },
   "native-load-failed": { retryable: false, meaning: "The native binary of uWebSockets.js can't be loaded." },
   "envelope-damaged": { retryable: false, meaning: "The bytes are not a message of the bus." },

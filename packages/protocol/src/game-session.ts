@@ -20,9 +20,9 @@ export interface GameSession {
   /** The game's id, which is also its room's name. */
   readonly id: string;
   /** User ids of those who play. */
-  readonly players: readonly string[];
+  readonly players: string[];
   /** User ids of those who watch. */
-  readonly spectators: readonly string[];
+  readonly spectators: string[];
   readonly state: GameState;
   /** Milliseconds since the Unix epoch. */
   readonly createdAt: number;

@@ -6,7 +6,7 @@ export interface PlayerConnection {
   readonly userId: string;
   readonly socketId: string;
   /** Ids of the games that the player is in. */
-  readonly gameIds: readonly string[];
+  readonly gameIds: string[];
   /** Milliseconds since the Unix epoch. */
   readonly lastSeen: number;
   /** Id of the server that holds the socket. */

@@ -4,5 +4,5 @@
 -- Returns: their number
 -- Cost:    O(1)
 -- Cluster: the channel lies in one slot
--- Flags:   no-writes
+-- Flags:   allow-oom
 return redis.call('PUBSUB', ARGV[1], KEYS[1])[2]

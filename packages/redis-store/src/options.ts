@@ -7,7 +7,7 @@ import {
   requireWholeNumber,
 } from "@cm/protocol/options";
 import type { Cluster, ClusterNode, ClusterOptions, Redis, RedisOptions } from "ioredis";
-import { parseConnectionUrl } from "./client/connection-url.js";
+import { parseConnectionUrl, type TlsFiles } from "./client/connection-url.js";
 
 /** A Cluster: some of its nodes, and what else ioredis may be told. */
 export interface RedisClusterOptions {
@@ -32,7 +32,9 @@ export interface RedisStoreOptions {
    * `redis://[user:password@]host[:port][/db]`,
    * `redis+cluster://[user:password@]host[:port],host[:port],...` or
    * `redis+sentinel://[user:password@]host[:port],.../[db]?master=name`;
-   * `rediss` in the place of `redis` for TLS.
+   * `rediss` in the place of `redis` for TLS. Parameters behind the `?`: `ca`, `cert`, `key` and
+   * `servername` of TLS, `sentinelUsername` and `sentinelPassword`, `natMap` of a Cluster; see
+   * `parseConnectionUrl`. Files are read by `start`.
    */
   readonly url?: string;
   /** One Redis: options of ioredis, such as `{ host, port, username, password, tls }`. */
@@ -76,7 +78,7 @@ export interface RedisStoreOptions {
   /**
    * The most commands that wait for Redis or for a connection to it, 100 to 1,000,000;
    * further ones fail at once with `unavailable`. At most some 20 MB; the default lets
-   * 10,000 connections arrive at once, with two commands each. Default 20,000.
+   * 10,000 connections arrive at once, with two commands each. Default 25,000.
    */
   readonly maxPendingCommands?: number;
   /**
@@ -101,8 +103,13 @@ export interface RedisStoreOptions {
 
 /** How to reach Redis. */
 export type RedisConnection =
-  | { readonly kind: "redis"; readonly options: RedisOptions }
-  | { readonly kind: "cluster"; readonly nodes: ClusterNode[]; readonly options: ClusterOptions }
+  | { readonly kind: "redis"; readonly options: RedisOptions; readonly tlsFiles?: TlsFiles }
+  | {
+      readonly kind: "cluster";
+      readonly nodes: ClusterNode[];
+      readonly options: ClusterOptions;
+      readonly tlsFiles?: TlsFiles;
+    }
   | { readonly kind: "clients"; readonly clients: RedisClients };
 
 /** {@link RedisStoreOptions}, complete and checked. */
@@ -219,18 +226,30 @@ export function databaseOf(connection: RedisConnection): number {
 
 function fromUrl(url: unknown): RedisConnection {
   if (typeof url !== "string") throw optionInvalid("url", "a string");
-  const { kind, addresses, tls, username, password, db, masterName } = parseConnectionUrl(url);
+  const { kind, addresses, tls, username, password, db, tlsFiles, serverName, natMap, ...more } =
+    parseConnectionUrl(url);
+  const tlsOptions = serverName === undefined ? {} : { servername: serverName };
   const access: RedisOptions = {
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
-    ...(tls ? { tls: {} } : {}),
+    ...(tls ? { tls: tlsOptions } : {}),
   };
-  if (kind === "cluster") return { kind, nodes: [...addresses], options: { redisOptions: access } };
-  if (kind === "node") return { kind: "redis", options: { ...addresses[0], ...access, db } };
-  const sentinelTls: RedisOptions = tls ? { enableTLSForSentinelMode: true, sentinelTLS: {} } : {};
+  const files = Object.keys(tlsFiles).length === 0 ? {} : { tlsFiles };
+  if (kind === "cluster") {
+    const mapped = Object.keys(natMap).length === 0 ? {} : { natMap: { ...natMap } };
+    return { kind, nodes: [...addresses], options: { ...mapped, redisOptions: access }, ...files };
+  }
+  if (kind === "node") return { kind: "redis", options: { ...addresses[0], ...access, db }, ...files };
+  const { masterName, sentinelUsername, sentinelPassword } = more;
+  const forSentinels: RedisOptions = {
+    ...(tls ? { enableTLSForSentinelMode: true, sentinelTLS: tlsOptions } : {}),
+    ...(sentinelUsername === undefined ? {} : { sentinelUsername }),
+    ...(sentinelPassword === undefined ? {} : { sentinelPassword }),
+  };
   return {
     kind: "redis",
-    options: { ...access, ...sentinelTls, sentinels: [...addresses], name: masterName, db },
+    options: { ...access, ...forSentinels, sentinels: [...addresses], name: masterName, db },
+    ...files,
   };
 }
 

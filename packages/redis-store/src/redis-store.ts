@@ -2,8 +2,9 @@ import { randomUUID } from "node:crypto";
 import { type Bus, CmError, type FailureStage, type History, type Link, type Store, toCmError } from "@cm/protocol";
 import { RedisBus } from "./bus/redis-bus.js";
 import type { Commands } from "./client/commands.js";
+import { evictionRisk } from "./client/eviction.js";
 import { FailureReports } from "./client/failure-reports.js";
-import { connectRedis, type RedisConnections } from "./client/redis-connections.js";
+import type { RedisConnections } from "./client/redis-connections.js";
 import { RedisConnectionRegistry } from "./connections/redis-connection-registry.js";
 import { corrupt, storeClosed, toStoreError } from "./errors/store-error.js";
 import { RedisHistory } from "./history/redis-history.js";
@@ -200,6 +201,9 @@ class ConnectedStore implements RedisStore {
     let bus: RedisBus | undefined;
     // A name that nobody else has: what comes back was sent by this store.
     const probeId = randomUUID();
+    // With it comes ioredis, which a program that never starts a store need not have.
+    const { connectRedis } = await import("./client/redis-connections.js");
+    if (this.#stop.signal.aborted) throw storeClosed();
     const links = await connectRedis(
       this.#options,
       {
@@ -217,7 +221,8 @@ class ConnectedStore implements RedisStore {
     );
     const { commands, publisher, subscribers } = links;
     try {
-      await this.#ensureLayout(commands);
+      const [risk] = await Promise.all([evictionRisk(commands), this.#ensureLayout(commands)]);
+      if (risk !== undefined) this.#report(risk, "store");
     } catch (error) {
       await links.close();
       throw error;

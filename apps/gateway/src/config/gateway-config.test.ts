@@ -101,6 +101,11 @@ describe("readGatewayConfig", () => {
     );
     expect(readGatewayConfig({ REDIS_HOST: "example" }).redisUrl).toBe("redis://example:6379/0");
     expect(readGatewayConfig({ REDIS_PORT: "7000" }).redisUrl).toBe("redis://localhost:7000/0");
+    expect(readGatewayConfig({ REDIS_PORT: "tcp://10.0.0.11:7000" }).redisUrl).toBe("redis://10.0.0.11:7000/0");
+    expect(readGatewayConfig({ REDIS_HOST: "redis", REDIS_PORT: "tcp://10.0.0.11:7000" }).redisUrl).toBe(
+      "redis://redis:7000/0",
+    );
+    expect(readGatewayConfig({ REDIS_PASSWORD: " p w " }).redisUrl).toBe("redis://:%20p%20w%20@localhost:6379/0");
     expect(readGatewayConfig({ REDIS_HOST: "::1", REDIS_PASSWORD: "p@ss/word", REDIS_DB: "3" }).redisUrl).toBe(
       "redis://:p%40ss%2Fword@[::1]:6379/3",
     );
@@ -136,6 +141,7 @@ describe("readGatewayConfig", () => {
     ["REDIS_HOST", "no such host"],
     ["REDIS_HOST", "cache:6379"],
     ["REDIS_HOST", "a,b"],
+    ["REDIS_PORT", "tcp://10.0.0.11"],
     ["REDIS_URL", "redis://"],
     ["REDIS_URL", "redis://a b"],
     ["REDIS_URL", "redis://a:65536"],

@@ -16,9 +16,12 @@ export interface RedisSetting {
 /**
  * Where Redis is: `REDIS_URL` as it is, or a URL made of `REDIS_HOST`, `REDIS_PORT`,
  * `REDIS_PASSWORD` and `REDIS_DB`, of which one is enough. The URL wins over its parts.
+ * `REDIS_PORT` may be `tcp://host:port`; `REDIS_HOST` wins over its host.
  */
 export function readRedisUrl(reader: EnvReader): RedisSetting {
-  const parts = PARTS.filter((name) => reader.text(name) !== undefined);
+  const parts = PARTS.filter((name) =>
+    name === "REDIS_PASSWORD" ? reader.raw(name) !== undefined : reader.text(name) !== undefined,
+  );
   const url = reader.text("REDIS_URL");
   if (url !== undefined) {
     if (parts.length > 0)
@@ -29,16 +32,26 @@ export function readRedisUrl(reader: EnvReader): RedisSetting {
     return { given: true, url: undefined };
   }
   if (parts.length === 0) return { given: false, url: undefined };
-  const host = (reader.text("REDIS_HOST") ?? "localhost").replace(/^\[(.*)\]$/, "$1");
-  const port = reader.wholeNumber("REDIS_PORT", 6379, 1, 65_535);
+  const linked = linkedAddress(reader.text("REDIS_PORT"));
+  const host = (reader.text("REDIS_HOST") ?? linked?.host ?? "localhost").replace(/^\[(.*)\]$/, "$1");
+  const port = linked?.port ?? reader.wholeNumber("REDIS_PORT", 6379, 1, 65_535);
   const db = reader.wholeNumber("REDIS_DB", 0, 0, 65_535);
-  const password = reader.text("REDIS_PASSWORD");
+  const password = reader.raw("REDIS_PASSWORD");
   const credentials = password === undefined ? "" : `:${encode(password)}@`;
   const made = `redis://${credentials}${host.includes(":") ? `[${host}]` : host}:${port}/${db}`;
   if (isHost(host) && problemOf(made) === undefined) return { given: true, url: made };
   // The value is not repeated: it may be a URL with a password.
   reader.problem("REDIS_HOST", "must be an IP address or a host name");
   return { given: true, url: undefined };
+}
+
+/**
+ * The address in `tcp://host:port`, as Kubernetes and Docker put it into `REDIS_PORT` of
+ * every process beside a service named `redis`.
+ */
+function linkedAddress(text: string | undefined): { readonly host: string; readonly port: number } | undefined {
+  const [, host = "", port = ""] = /^tcp:\/\/(.+):(\d{1,5})$/.exec(text ?? "") ?? [];
+  return host === "" ? undefined : { host, port: Number(port) };
 }
 
 /** What is wrong with the URL, without anything of it. */

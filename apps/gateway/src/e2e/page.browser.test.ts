@@ -45,6 +45,14 @@ describe("the page in a browser", () => {
     return page;
   }
 
+  async function openRoom(gateway: GatewayProcess, room: string, user: string): Promise<Page> {
+    const page = await browser.newPage();
+    await page.goto(`${gateway.url}/?room=${room}&user=${encodeURIComponent(user)}`);
+    await page.getByRole("button", { name: "Connect" }).click();
+    await page.getByText("You are in").waitFor();
+    return page;
+  }
+
   /** What the page tells about a member. */
   function member(page: Page, user: string) {
     return page.getByRole("region", { name: "In the room" }).getByRole("button", { name: user });
@@ -127,6 +135,36 @@ describe("the page in a browser", () => {
     await entry(ada, "(sent): between us").waitFor();
     await ada.getByRole("button", { name: "Back to the room" }).click();
     await ada.getByText("To the room", { exact: true }).waitFor();
+  });
+
+  it("stays within the screen of a phone and of a desk, whatever names others take", async () => {
+    const page = await browser.newPage();
+    await page.goto(`${first.url}/?room=narrow`);
+    await page.getByText("Try this gateway").waitFor();
+    // Turns what follows around where it is not isolated; and one without a place to break.
+    const names = ["\u202Eevil", "x".repeat(255)];
+    const others = [];
+    for (const user of names) others.push(await openRoom(second, "narrow", user));
+    await page.getByLabel("Your name").fill("w".repeat(255));
+    await page.bringToFront();
+    await page.getByRole("button", { name: "Connect" }).click();
+    await page.getByText("You are in").waitFor();
+    for (const user of names) await member(page, user).waitFor();
+    // As text, since these sources know no browser.
+    const unicodeBidi = await page.evaluate(
+      "[...document.querySelectorAll('#members bdi')].map((name) => getComputedStyle(name).unicodeBidi)",
+    );
+    expect(unicodeBidi).toEqual(["isolate", "isolate", "isolate"]);
+    for (const [width, height] of [
+      [375, 667],
+      [1_280, 800],
+    ] as const) {
+      await page.setViewportSize({ width, height });
+      expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(width);
+      const field = await page.locator("#text").boundingBox();
+      expect((field?.y ?? height) + (field?.height ?? 0)).toBeLessThan(height);
+    }
+    for (const each of [page, ...others]) await each.close();
   });
 
   it("shows what others wrote as text, never as markup", async () => {

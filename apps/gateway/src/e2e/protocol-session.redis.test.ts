@@ -193,6 +193,46 @@ describe("the frames of running gateways", () => {
     ]);
     const refused = await ada.ask({ type: "members", room: "lobby", cursor: "made up", ref: "m-bad" });
     expect(refused).toMatchObject({ type: "error", code: "options-invalid" });
+    const elsewhere = await ada.ask({ type: "members", room: "hall", cursor: page.cursor, ref: "m-else" });
+    expect(elsewhere).toMatchObject({ type: "error", code: "options-invalid" });
+  });
+
+  it("list a connection from the ack of its join on, and not after that of its leave", async () => {
+    const users = async (ref: string) => {
+      const { members } = await ada.ask({ type: "members", room: "here", ref });
+      return [members].flat().map((member) => Object(member).user);
+    };
+    await ada.ask({ type: "join", room: "here", since: { epoch: 1, offset: 1 }, ref: "here-1" });
+    expect(await users("here-2")).toEqual(["ada"]);
+    // Where the connection is in the room, a position is not looked at.
+    expect(await ada.ask({ type: "join", room: "here", since: { epoch: 1, offset: 1 }, ref: "here-3" })).toEqual({
+      type: "ack",
+      ref: "here-3",
+    });
+    await ada.ask({ type: "leave", room: "here", ref: "here-4" });
+    expect(await users("here-5")).toEqual([]);
+  });
+
+  it("tell what a recovery is limited to", () => {
+    const welcome = ada.frames.find(({ type }) => type === "welcome");
+    expect(welcome?.limits).toMatchObject({ maxRecoveredMessages: 1_000, maxRecoveredBytes: 524_288 });
+  });
+
+  it("bound what is sent on, and not only what came in", async () => {
+    // 100 numbers of 4 bytes each, which are written out with 21.
+    const data = `[${Array.from({ length: 100 }, () => "1e20").join(",")}]`;
+    ada.send(`{"type":"publish","room":"lobby","data":${data},"ref":"wide-1"}`);
+    expect(await ada.until({ ref: "wide-1" })).toMatchObject({ code: "payload-too-large", retryable: false });
+    ada.send(`{"type":"send","user":"bo","data":${data},"ref":"wide-2"}`);
+    expect(await ada.until({ ref: "wide-2" })).toMatchObject({ code: "payload-too-large" });
+  });
+
+  it("don't end for names that somebody typed, however many", async () => {
+    const typist = await Recorder.open(first.wsUrl, "typist");
+    await typist.ask({ type: "hello", version: 1, ref: "hello" });
+    for (let i = 0; i < 60; i++) typist.send({ type: "join", room: "x".repeat(300), ref: i });
+    expect(await typist.until({ ref: 59 })).toMatchObject({ code: "name-too-long" });
+    expect(await typist.ask({ type: "ping", ref: "still there" })).toMatchObject({ type: "pong" });
   });
 
   it("name what is wrong with a request", async () => {

@@ -6,6 +6,8 @@ const PAGE = fileURLToPath(new URL("../../public/", import.meta.url));
 const FILES = [
   { path: "/", file: "index.html", type: "text/html; charset=utf-8" },
   { path: "/app.js", file: "app.js", type: "text/javascript; charset=utf-8" },
+  { path: "/elements.js", file: "elements.js", type: "text/javascript; charset=utf-8" },
+  { path: "/link.js", file: "link.js", type: "text/javascript; charset=utf-8" },
   { path: "/style.css", file: "style.css", type: "text/css; charset=utf-8" },
   { path: "/favicon.svg", file: "favicon.svg", type: "image/svg+xml" },
 ] as const;

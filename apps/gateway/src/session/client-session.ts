@@ -4,6 +4,7 @@ import {
   type ClientFrame,
   CmError,
   type ConnectionLimits,
+  type ErrorCode,
   type HistoryPosition,
   isCmError,
   ownerOf,
@@ -18,9 +19,11 @@ import type { GatewayUser } from "../gateway-options.js";
 import { type AckDetails, Answers } from "./answers.js";
 import { CredentialLife, type CredentialTimes } from "./credential-life.js";
 import type { DirectTarget, HookConnection } from "./hooks.js";
+import type { PageCursors } from "./page-cursors.js";
 import { forbidden, type PermissionContext, Permissions } from "./permissions.js";
 import { SessionRoom } from "./session-room.js";
 import { TokenBucket } from "./token-bucket.js";
+import { writeData } from "./written-data.js";
 
 /** What every session of a gateway shares. */
 export interface SessionContext extends PermissionContext {
@@ -29,6 +32,8 @@ export interface SessionContext extends PermissionContext {
   readonly router: Router;
   readonly rooms: Pick<RoomDirectory, "members" | "count">;
   readonly limits: ConnectionLimits;
+  /** Seals the cursors of members pages. */
+  readonly cursors: PageCursors;
   /** What a client is sent at most of what it missed. */
   readonly recovery: RecoveryLimit;
   /** Hears of every faulty frame and of every request over the rate. */
@@ -49,6 +54,9 @@ const HELLO_TIMEOUT_MS = 10_000;
 
 /** Frames that make no sense: so many at once, and this many a second later, before the connection is closed. */
 const FAULTS_PER_SECOND = 10;
+
+/** Frames that are well-formed and name what can't be there: refused like any request, and no reason to close. */
+const NAME_FAULTS: ReadonlySet<ErrorCode> = new Set(["name-invalid", "name-too-long", "id-invalid"]);
 
 /** Direct messages that wait for the welcome; more than this in the moment that it takes are refused. */
 const EARLY_MAX = 32;
@@ -138,7 +146,9 @@ export class ClientSession {
     }
     const parsed = parseClientFrame(text);
     if (!parsed.ok) {
-      this.#onFault(parsed.error, parsed.ref);
+      // A name may be what somebody typed: the client's program is not at fault.
+      if (NAME_FAULTS.has(parsed.error.code)) this.#answers.refuse(parsed.error, parsed.ref);
+      else this.#onFault(parsed.error, parsed.ref);
       return;
     }
     const frame = parsed.value;
@@ -449,7 +459,7 @@ export class ClientSession {
     if (!seat.mayPublish) return Promise.reject(forbidden("publish to this room"));
     let text: string;
     try {
-      text = `${seat.frameHead}${writeData(data)}}`;
+      text = `${seat.frameHead}${writeData(data, this.#context.limits.maxFrameBytes)}}`;
     } catch (error) {
       return Promise.reject(error);
     }
@@ -496,7 +506,7 @@ export class ClientSession {
         await this.#permissions.send(to, data);
       }
       const head = `{"type":"direct","from":${JSON.stringify(this.#from)},"data":`;
-      const outcome = await route(Buffer.from(`${head}${writeData(data)}}`));
+      const outcome = await route(Buffer.from(`${head}${writeData(data, this.#context.limits.maxFrameBytes)}}`));
       if (!this.#permissions.mayKnowOf(to)) this.#answers.ack(ref, { outcome: "sent" });
       else if (outcome === "not-found") throw new CmError("not-found", absent);
       else if (outcome === "timeout") throw new CmError("timeout", "The owning server did not answer in time.");
@@ -512,9 +522,10 @@ export class ClientSession {
   }
 
   async #members({ room, limit, cursor, ref }: RequestOf<"members">): Promise<void> {
-    const { rooms, membership } = this.#context;
+    const { rooms, membership, cursors } = this.#context;
     await this.#permissions.members(room);
-    const [page, total] = await Promise.all([rooms.members(room, { limit, cursor }), rooms.count(room)]);
+    const from = cursor === undefined ? undefined : cursors.open(room, cursor);
+    const [page, total] = await Promise.all([rooms.members(room, { limit, cursor: from }), rooms.count(room)]);
     // Where the store takes no heartbeats, it leaves out the members of all servers before long,
     // and where it was emptied, also those who are here.
     if (!membership.holdsLease || (total === 0 && this.#seats.get(room)?.joined)) {
@@ -525,7 +536,7 @@ export class ClientSession {
       user: userId,
       server: ownerOf(connectionId) ?? "",
     }));
-    const next = page.cursor === undefined ? {} : { cursor: page.cursor };
+    const next = page.cursor === undefined ? {} : { cursor: cursors.seal(room, page.cursor) };
     this.#answers.send({ type: "members", room, members, total, ...next }, ref);
   }
 
@@ -568,14 +579,5 @@ export class ClientSession {
   /** A call, since the state may have changed during an await, which the compiler does not see. */
   #isClosed(): boolean {
     return this.#state === "closed";
-  }
-}
-
-/** JSON of what came as JSON; only its depth can be too much. */
-function writeData(data: unknown): string {
-  try {
-    return JSON.stringify(data);
-  } catch (cause) {
-    throw new CmError("payload-unserializable", "data is nested too deeply.", { cause });
   }
 }

@@ -21,7 +21,8 @@ export interface DistributedStats {
   readonly activeServers: number;
   /** Of this server. */
   readonly localConnections: number;
-  readonly serverStats: readonly ServerRecord[];
+  /** Of other servers as of their last heartbeats; `lastHeartbeat` says when that was. */
+  readonly serverStats: ServerRecord[];
 }
 
 /** How a room is spoken to. */
@@ -51,8 +52,8 @@ export interface DistributedConnectionManager<S = unknown> {
   /**
    * Registers an open socket, and gives it a connection id. When the socket closes, the
    * connection is removed without further ado. Fails with `unauthorized` (`verifyToken`
-   * definedOnly no), `capacity-reached`, `id-invalid` (the socket is registered already), or
-   * `closed` (it closed meanwhile).
+   * said no), `capacity-reached`, `id-invalid` (the socket is registered already), `closed`
+   * (it closed meanwhile), or `options-invalid` for what is no socket.
    */
   registerConnection(socket: S, userId: string, authToken?: string): Promise<string>;
   /**
@@ -70,7 +71,9 @@ export interface DistributedConnectionManager<S = unknown> {
   broadcastToRoom(roomId: string, message: unknown, options?: BroadcastOptions): Promise<void>;
   /**
    * Sends to one connection, wherever it is. `delivered`: a socket here took it; `sent`:
-   * its server was reached; `not-found`: it is gone. Fails as {@link broadcastToRoom}.
+   * its server was reached, or so Redis counts: a client that subscribed to patterns of channels
+   * counts too, and only `confirmMs` tells then; `not-found`: it is gone. Fails as
+   * {@link broadcastToRoom}.
    */
   sendToConnection(connectionId: string, message: unknown): Promise<RouteOutcome>;
   /** The same; with `confirmMs` it is `delivered`, `not-found` or `timeout`. */
@@ -87,7 +90,7 @@ export interface DistributedConnectionManager<S = unknown> {
   /** Costs O(servers) and O(partitions), not O(connections); two round trips. */
   getDistributedStats(): Promise<DistributedStats>;
   /** Servers whose lease lives; one that died is not among them from the moment its lease ran out. Two round trips. */
-  getActiveServers(): Promise<readonly ServerRecord[]>;
+  getActiveServers(): Promise<ServerRecord[]>;
   /**
    * Whether this server works at this moment: its lease is held, and messages were seen to
    * come through. On a Cluster that may take a moment after the start, too.

@@ -1,4 +1,5 @@
-import type { CmError, OnError, Store } from "@cm/protocol";
+import { createFailureWarnings } from "@cm/node";
+import type { OnError, Store } from "@cm/protocol";
 import {
   LONGEST_DURATION_MS,
   optionInvalid,
@@ -58,7 +59,10 @@ export interface DistributedConnectionManagerOptions<S = unknown> {
   readonly maxMessageBytes?: number | undefined;
   /** Called for each hole in what came from other servers. Must not throw. Default: nothing. */
   readonly onGap?: ((gap: Gap) => void) | undefined;
-  /** Failures that no caller is waiting for. Must not throw. Default: a process warning each. */
+  /**
+   * Failures that no caller is waiting for. Must not throw. Default: a process warning that names the
+   * stage, one a minute for failures of one kind.
+   */
   readonly onError?: OnError | undefined;
   /** Takes warnings about these options. Must not throw. Default: a process warning each. */
   readonly onWarning?: ((warning: string) => void) | undefined;
@@ -144,7 +148,7 @@ export function resolveDistributedOptions<S>(
       "bytes",
     ),
     onGap: requireFunction("onGap", options.onGap ?? (() => undefined)),
-    onError: requireFunction("onError", options.onError ?? ((error: CmError) => process.emitWarning(error))),
+    onError: requireFunction("onError", options.onError ?? createFailureWarnings()),
   };
   requireLease(resolved, onWarning);
   if (redisUrl === undefined && store === undefined) {
@@ -158,7 +162,10 @@ function requireLease<S>(
   onWarning: (warning: string) => void,
 ): void {
   if (heartbeatTtlMs <= heartbeatIntervalMs) {
-    throw optionInvalid("heartbeatTTL", "longer, in seconds, than heartbeatInterval is in milliseconds");
+    throw optionInvalid(
+      "heartbeatTTL",
+      `more than heartbeatInterval (${heartbeatIntervalMs} ms), and is ${heartbeatTtlMs / 1000} s`,
+    );
   }
   if (heartbeatTtlMs > 2 * heartbeatIntervalMs) return;
   onWarning(

@@ -8,6 +8,7 @@ import {
   type ServerInfo,
   toCmError,
 } from "@cm/protocol";
+import { optionInvalid, requireOptions } from "@cm/protocol/options";
 import type {
   AnswerTime,
   Confirmation,
@@ -16,6 +17,7 @@ import type {
   ControlRequest,
   RouteOutcome,
 } from "@cm/router";
+import { requireSocketsRoom } from "../games/game-names.js";
 import { authorize } from "./authorization.js";
 import type {
   BroadcastOptions,
@@ -108,6 +110,9 @@ class NodeConnectionManager<S> implements DistributedConnectionManager<S> {
 
   async registerConnection(socket: S, userId: string, authToken?: string): Promise<string> {
     this.#requireOpen();
+    if ((typeof socket !== "object" && typeof socket !== "function") || socket === null) {
+      throw optionInvalid("socket", "an open socket");
+    }
     requireName(userId, "user");
     await authorize(this.#options.verifyToken, authToken, userId, socket);
     this.#requireOpen();
@@ -116,23 +121,24 @@ class NodeConnectionManager<S> implements DistributedConnectionManager<S> {
 
   async joinRoom(connectionId: string, roomId: string): Promise<void> {
     this.#requireOpen();
-    requireName(roomId, "room");
+    requireSocketsRoom(roomId);
     if (this.#isLocal(connectionId)) return this.#connections.join(connectionId, roomId);
     if (await this.#ask(connectionId, { type: "join", room: roomId })) return;
     throw new CmError("not-found", "There is no such connection.");
   }
 
   async leaveRoom(connectionId: string, roomId: string): Promise<void> {
-    requireName(roomId, "room");
+    requireSocketsRoom(roomId);
     const isLocal = this.#isLocal(connectionId);
     if (this.#shutdown !== undefined) return;
     if (isLocal) await this.#connections.leave(connectionId, roomId);
     else await this.#ask(connectionId, { type: "leave", room: roomId });
   }
 
-  async broadcastToRoom(roomId: string, message: unknown, { except }: BroadcastOptions = {}): Promise<void> {
+  async broadcastToRoom(roomId: string, message: unknown, options: BroadcastOptions = {}): Promise<void> {
     this.#requireOpen();
-    requireName(roomId, "room");
+    const { except } = requireOptions(options, { except: true });
+    requireSocketsRoom(roomId);
     if (except !== undefined && !(Array.isArray(except) && except.every((id) => typeof id === "string"))) {
       throw new CmError("options-invalid", "except must be a list of connection ids.", {
         details: { field: "except" },
@@ -146,9 +152,10 @@ class NodeConnectionManager<S> implements DistributedConnectionManager<S> {
   async sendToConnection(
     connectionId: string,
     message: unknown,
-    { confirmMs }: ConfirmOptions = {},
+    options: ConfirmOptions = {},
   ): Promise<RouteOutcome | ConfirmedOutcome> {
     this.#requireOpen();
+    const { confirmMs } = requireOptions(options, { confirmMs: true });
     const { router } = this.#node;
     const frame = this.#frame(message);
     return confirmMs === undefined
@@ -161,9 +168,10 @@ class NodeConnectionManager<S> implements DistributedConnectionManager<S> {
   async sendToUser(
     userId: string,
     message: unknown,
-    { confirmMs }: ConfirmOptions = {},
+    options: ConfirmOptions = {},
   ): Promise<RouteOutcome | ConfirmedOutcome> {
     this.#requireOpen();
+    const { confirmMs } = requireOptions(options, { confirmMs: true });
     const { router } = this.#node;
     const frame = this.#frame(message);
     return confirmMs === undefined ? router.toUser(userId, frame) : router.toUser(userId, frame, { confirmMs });
@@ -195,7 +203,7 @@ class NodeConnectionManager<S> implements DistributedConnectionManager<S> {
     };
   }
 
-  async getActiveServers(): Promise<readonly ServerRecord[]> {
+  async getActiveServers(): Promise<ServerRecord[]> {
     this.#requireOpen();
     return (await this.#node.store.servers.list()).map((server) => this.#record(server));
   }
@@ -236,7 +244,7 @@ class NodeConnectionManager<S> implements DistributedConnectionManager<S> {
     const { connectionId } = operation;
     if (this.#shutdown !== undefined || !this.#connections.has(connectionId)) return "not-found";
     if (operation.type === "disconnect") await this.#connections.remove(connectionId, operation.reason);
-    else if (operation.type === "join") await this.#connections.join(connectionId, operation.room);
+    else if (operation.type === "join") await this.#connections.join(connectionId, requireSocketsRoom(operation.room));
     else await this.#connections.leave(connectionId, operation.room);
     return "done";
   }

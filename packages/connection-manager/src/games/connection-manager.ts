@@ -41,7 +41,8 @@ export interface ConnectionManager {
   /**
    * Registers a socket of a user. Does nothing where it is registered. Where the user
    * plays or watches games through this server, the new socket is in them too. Fails with
-   * `id-invalid` where another user's socket has that name on this server.
+   * `id-invalid` where another user's socket has that name on this server, and with
+   * `capacity-reached` where the server has `maxConnections` sockets.
    */
   connect(userId: string, socketId: string): Promise<void>;
   /**

@@ -10,6 +10,9 @@ describe("options from the environment", () => {
     [{ REDIS_URL: "redis://one", REDIS_HOST: "two", REDIS_PORT: "x" }, { redisUrl: "redis://one" }],
     [{ REDIS_HOST: "cache" }, { redisUrl: "redis://cache:6379/0" }],
     [{ REDIS_HOST: "::1" }, { redisUrl: "redis://[::1]:6379/0" }],
+    [{ REDIS_PORT: "tcp://10.0.0.11:6380" }, { redisUrl: "redis://10.0.0.11:6380/0" }],
+    [{ REDIS_HOST: "cache", REDIS_PORT: "tcp://10.0.0.11:6380" }, { redisUrl: "redis://cache:6380/0" }],
+    [{ REDIS_PASSWORD: " p w " }, { redisUrl: "redis://:%20p%20w%20@localhost:6379/0" }],
     [{ REDIS_PORT: "6380" }, { redisUrl: "redis://localhost:6380/0" }],
     [{ REDIS_DB: "3" }, { redisUrl: "redis://localhost:6379/3" }],
     [

@@ -7,7 +7,8 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 /**
  * Where Redis is, as the environment says: `REDIS_URL`, or, without it, `REDIS_HOST`
  * (default `localhost`), `REDIS_PORT` (6379), `REDIS_PASSWORD` and `REDIS_DB` (0). A
- * variable that is empty counts as absent. Empty options where none is set.
+ * variable that is empty counts as absent. Empty options where none is set. `REDIS_PORT` may
+ * be `tcp://host:port`; `REDIS_HOST` wins over its host.
  *
  * Throws `options-invalid` for a port or database that is no number; a value never
  * stands in a message.
@@ -16,9 +17,14 @@ export function optionsFromEnvironment(environment: Environment): Pick<Connectio
   const read = (name: string): string | undefined => environment[name]?.trim() || undefined;
   const url = read("REDIS_URL");
   if (url !== undefined) return { redisUrl: url };
-  const [host, port, password, db] = ["REDIS_HOST", "REDIS_PORT", "REDIS_PASSWORD", "REDIS_DB"].map(read);
+  const [host, givenPort, db] = ["REDIS_HOST", "REDIS_PORT", "REDIS_DB"].map(read);
+  // Blanks may be part of it.
+  const password = environment.REDIS_PASSWORD || undefined;
+  // What Kubernetes and Docker put there beside a service named redis.
+  const [, linkedHost, linkedPort] = /^tcp:\/\/(.+):(\d{1,5})$/.exec(givenPort ?? "") ?? [];
+  const port = linkedPort ?? givenPort;
   if (host === undefined && port === undefined && password === undefined && db === undefined) return {};
-  const name = host ?? "localhost";
+  const name = host ?? linkedHost ?? "localhost";
   const credentials = password === undefined ? "" : `:${encodeURIComponent(password)}@`;
   const address = name.includes(":") && !name.startsWith("[") ? `[${name}]` : name;
   return {

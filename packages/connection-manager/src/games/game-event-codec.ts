@@ -9,16 +9,20 @@ import {
   type Result,
   toCmError,
 } from "@cm/protocol";
+import { jsonText } from "../json-text.js";
 
 /** The type of the event that tells a game's new state, in `data.state`. */
 export const STATE_CHANGED = "game-state-changed";
 
-/** How the bytes of such an event begin: the type is always written first. */
-const STATE_CHANGED_HEAD = encodeUtf8(`{"type":"${STATE_CHANGED}"`);
+/**
+ * How the bytes of such an event begin. `JSON.stringify` never begins with a blank, so that
+ * no message of the sockets API, which may share the room, can pass for one.
+ */
+const STATE_CHANGED_HEAD = encodeUtf8(` {"type":"${STATE_CHANGED}"`);
 
 /**
- * The bytes of an event as they go over the bus: JSON, its type first. Fails with
- * `event-invalid`, `payload-unserializable` or `payload-too-large`.
+ * The bytes of an event as they go over the bus: JSON, its type first, and a blank before that of
+ * {@link STATE_CHANGED}. Fails with `event-invalid`, `payload-unserializable` or `payload-too-large`.
  */
 export function encodeGameEvent(
   event: unknown,
@@ -28,9 +32,10 @@ export function encodeGameEvent(
   try {
     const parsed = parseGameEvent(event);
     if (!parsed.ok) throw parsed.error;
-    const { type, ...others } = parsed.value;
     // A toJSON of the event's own could make something else of what was just checked.
-    text = JSON.stringify({ type, ...others, gameId, serverInstance, toJSON: undefined });
+    const { type, toJSON: _, ...others } = parsed.value as GameEvent & { readonly toJSON?: unknown };
+    text = jsonText({ type, ...others, gameId, serverInstance });
+    if (type === STATE_CHANGED) text = ` ${text}`;
   } catch (cause) {
     throw toCmError(cause, "payload-unserializable", "The event can't be written as JSON.");
   }
@@ -41,8 +46,17 @@ export function encodeGameEvent(
   });
 }
 
-/** Reads an event; `event-invalid` where the bytes are none. */
+/** Reads an event; `event-invalid` where the bytes are none, or pretend to tell a state. */
 export function decodeGameEvent(bytes: Uint8Array): Result<GameEvent> {
+  const event = parse(bytes);
+  if (!event.ok || event.value.type !== STATE_CHANGED || tellsState(bytes)) return event;
+  return {
+    ok: false,
+    error: new CmError("event-invalid", `A ${STATE_CHANGED} came from elsewhere than setGameState.`),
+  };
+}
+
+function parse(bytes: Uint8Array): Result<GameEvent> {
   const text = decodeUtf8(bytes);
   try {
     return parseGameEvent(text === undefined ? undefined : JSON.parse(text));
@@ -52,7 +66,7 @@ export function decodeGameEvent(bytes: Uint8Array): Result<GameEvent> {
   }
 }
 
-/** Whether the bytes are of an event that tells a game's state, or claims to. */
+/** Whether the bytes are of an event that tells a game's state. */
 export function tellsState(bytes: Uint8Array): boolean {
   return STATE_CHANGED_HEAD.every((byte, i) => bytes[i] === byte);
 }

@@ -9,7 +9,7 @@ import {
   type PlayerConnection,
   toCmError,
 } from "@cm/protocol";
-import { optionInvalid } from "@cm/protocol/options";
+import { optionInvalid, requireOptions } from "@cm/protocol/options";
 import type { ControlHandler } from "@cm/router";
 import type {
   ConnectionManager,
@@ -50,7 +50,7 @@ class GameConnectionManager implements ConnectionManager {
   readonly warnings: readonly string[];
   readonly #options: ResolvedConnectionManagerOptions;
   readonly #node: Node;
-  readonly #players = new LocalPlayers();
+  readonly #players: LocalPlayers;
   readonly #feeds: GameFeeds;
   readonly #records: SessionRecords;
   readonly #places: GamePlaces;
@@ -61,6 +61,7 @@ class GameConnectionManager implements ConnectionManager {
 
   constructor(options: ResolvedConnectionManagerOptions) {
     this.#options = options;
+    this.#players = new LocalPlayers(options.maxConnections);
     this.warnings = options.warnings;
     const { onError } = options;
     const node = createNode({
@@ -139,7 +140,8 @@ class GameConnectionManager implements ConnectionManager {
     await this.#places.connect(requireUserId(userId), requireSocketId(socketId));
   }
 
-  async disconnect(userId: string, socketId: string, { signOff = false }: DisconnectOptions = {}): Promise<void> {
+  async disconnect(userId: string, socketId: string, options: DisconnectOptions = {}): Promise<void> {
+    const { signOff = false } = requireOptions(options, { signOff: true });
     const socket = this.#players.socket(requireUserId(userId), requireSocketId(socketId));
     // The shutdown has withdrawn every socket.
     if (socket === undefined || this.isShutDown) return;

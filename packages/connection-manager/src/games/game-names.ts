@@ -3,6 +3,13 @@ import { CmError, NAME_MAX_BYTES, requireName, utf8ByteLength } from "@cm/protoc
 /** In front of a game's id in the name of the room that its spectators are in. */
 const SPECTATORS_PREFIX = "\u0000spectators\u0000";
 
+/** A room's name that the sockets API takes: not that of a game's spectators, which games alone fill. */
+export function requireSocketsRoom(room: unknown): string {
+  const name = requireName(room, "room");
+  if (!isSpectatorsRoom(name)) return name;
+  throw new CmError("name-invalid", "The room is that of a game's spectators, which spectateGame fills.");
+}
+
 /** The longest game id, in bytes of UTF-8: the spectators' room is a name too. */
 export const GAME_ID_MAX_BYTES = NAME_MAX_BYTES - SPECTATORS_PREFIX.length;
 

@@ -39,6 +39,11 @@ export class LocalPlayers {
   /** Users here by the game that they play or watch. */
   readonly #playing = new Map<string, number>();
   readonly #spectators = new Map<string, Set<Player>>();
+  readonly #maxSockets: number;
+
+  constructor(maxSockets: number) {
+    this.#maxSockets = maxSockets;
+  }
 
   get(userId: string): Player | undefined {
     return this.#players.get(userId);
@@ -62,10 +67,15 @@ export class LocalPlayers {
     return this.#byConnectionId.values();
   }
 
-  /** Throws `id-invalid` where the name is another user's. */
+  /** Throws `id-invalid` where the name is another user's, and `capacity-reached` beyond the most sockets. */
   add(socket: PlayerSocket): Player {
     if (this.#bySocketId.has(socket.socketId)) {
       throw new CmError("id-invalid", "Another user's socket has this name on this server.");
+    }
+    if (this.#bySocketId.size >= this.#maxSockets) {
+      throw new CmError("capacity-reached", `This server holds ${this.#maxSockets} connections at most.`, {
+        details: { max: this.#maxSockets },
+      });
     }
     let player = this.#players.get(socket.userId);
     if (player === undefined) {

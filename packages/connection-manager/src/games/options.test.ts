@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { type ConnectionManagerOptions, resolveConnectionManagerOptions } from "./options.js";
 
+const redisUrl = "redis://localhost";
+
 describe("options of a connection manager", () => {
   it("have the documented defaults, in milliseconds", () => {
     expect(resolveConnectionManagerOptions({})).toMatchObject({
@@ -12,21 +14,47 @@ describe("options of a connection manager", () => {
       connectionTtlMs: 3_600_000,
       roomRecordTtlMs: 7_200_000,
       offlineGraceMs: 5_000,
-      warnings: [],
     });
+  });
+
+  it("warn where users and games are shared with no other server, and not where Redis or a store is named", () => {
+    expect(resolveConnectionManagerOptions({}).warnings).toEqual([
+      expect.stringContaining("no other server sees them"),
+    ]);
+    expect(resolveConnectionManagerOptions({ redisUrl: "redis://localhost" }).warnings).toEqual([]);
+  });
+
+  it("take the documented defaults without a warning, also where they are written out", () => {
+    expect(resolveConnectionManagerOptions({ redisUrl, heartbeatInterval: 30_000, heartbeatTTL: 60 }).warnings).toEqual(
+      [],
+    );
+    expect(resolveConnectionManagerOptions({ redisUrl, heartbeatTTL: 60 }).warnings).toEqual([]);
+  });
+
+  it("name option and unit as they were written", () => {
+    expect(() => resolveConnectionManagerOptions({ redisUrl, heartbeatTTL: 20 })).toThrow(
+      "heartbeatTTL must be more than heartbeatInterval (30000 ms), and is 20 s.",
+    );
   });
 
   it("keep what is given, an explicit 0 too", () => {
     expect(
-      resolveConnectionManagerOptions({ offlineGraceMs: 0, port: 0, heartbeatTTL: 0.5, heartbeatInterval: 200 }),
+      resolveConnectionManagerOptions({
+        offlineGraceMs: 0,
+        port: 0,
+        heartbeatTTL: 0.5,
+        heartbeatInterval: 200,
+        redisUrl,
+      }),
     ).toMatchObject({ offlineGraceMs: 0, port: 0, leaseTtlMs: 500, warnings: [] });
   });
 
   it("are warned of where one late heartbeat would take users offline, with both figures", () => {
-    const { warnings } = resolveConnectionManagerOptions({ heartbeatInterval: 10_000, heartbeatTTL: 20 });
+    const { warnings } = resolveConnectionManagerOptions({ redisUrl, heartbeatInterval: 10_000, heartbeatTTL: 20 });
     expect(warnings).toEqual([expect.stringMatching(/heartbeatTTL \(20 s\).*heartbeatInterval \(10000 ms\)/)]);
-    expect(resolveConnectionManagerOptions({ heartbeatInterval: 10_000, heartbeatTTL: 20.1 }).warnings).toEqual([]);
-    expect(resolveConnectionManagerOptions({ heartbeatTTL: 60 }).warnings).toHaveLength(1);
+    expect(
+      resolveConnectionManagerOptions({ redisUrl, heartbeatInterval: 10_000, heartbeatTTL: 20.1 }).warnings,
+    ).toEqual([]);
   });
 
   it.each([
@@ -41,6 +69,7 @@ describe("options of a connection manager", () => {
     [{ heartbeatTTL: 60n }, "heartbeatTTL"],
     [{ port: 65_536 }, "port"],
     [{ heartbeatInterval: 99 }, "heartbeatInterval"],
+    [{ heartbeatInterval: 3_600_001, heartbeatTTL: 7_200 }, "heartbeatInterval"],
     [{ heartbeatInterval: 1_000.5 }, "heartbeatInterval"],
     [{ heartbeatInterval: 60_000, heartbeatTTL: 60 }, "heartbeatTTL"],
     [{ heartbeatTTL: "60" }, "heartbeatTTL"],

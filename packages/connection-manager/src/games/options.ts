@@ -1,3 +1,4 @@
+import { createFailureWarnings } from "@cm/node";
 import { isServerId, type OnError, randomBase36, type Store } from "@cm/protocol";
 import {
   LONGEST_DURATION_MS,
@@ -14,56 +15,59 @@ export interface ConnectionManagerOptions {
   /**
    * Where Redis is: `redis://`, `redis+sentinel://` or `redis+cluster://`; see
    * `createRedisStore`. Without it and without `store` the manager is alone, in the memory
-   * of this process.
+   * of this process, which is warned of.
    */
-  readonly redisUrl?: string;
+  readonly redisUrl?: string | undefined;
   /**
    * A started store of the application's own, for this manager alone; it is not closed
    * here, and `prefix`, `connectionTTL` and `sessionTTL` are its own.
    */
-  readonly store?: Store;
+  readonly store?: Store | undefined;
   /**
    * Id of this server, which no other living one has: 1 to 64 of `A-Z a-z 0-9 _ -`.
    * Default: random.
    */
-  readonly serverInstance?: string;
+  readonly serverInstance?: string | undefined;
   /** Where other machines reach this server; told to them, not interpreted. Default `localhost`. */
-  readonly host?: string;
+  readonly host?: string | undefined;
   /** Default 0. */
-  readonly port?: number;
-  /** Time between heartbeats, in milliseconds. Default 30,000; 100 to a day. */
-  readonly heartbeatInterval?: number;
+  readonly port?: number | undefined;
+  /** Time between heartbeats, in milliseconds. Default 30,000; 100 to 3,600,000. */
+  readonly heartbeatInterval?: number | undefined;
   /** How long the server counts as alive without one, in seconds. Default 60; more than the interval. */
-  readonly heartbeatTTL?: number;
+  readonly heartbeatTTL?: number | undefined;
   /** A connection that was silent for so long is closed, in milliseconds. Default 1,800,000 (30 min). */
-  readonly staleConnectionTimeout?: number;
+  readonly staleConnectionTimeout?: number | undefined;
   /** Time between looks for stale connections, in milliseconds. Default 300,000 (5 min). */
-  readonly cleanupInterval?: number;
+  readonly cleanupInterval?: number | undefined;
   /** How long Redis keeps connections that nobody renews, in seconds. Default 3,600 (an hour). */
-  readonly connectionTTL?: number;
+  readonly connectionTTL?: number | undefined;
   /** How long a game lasts without activity, in seconds. Default 7,200 (2 h). */
-  readonly sessionTTL?: number;
+  readonly sessionTTL?: number | undefined;
   /** In front of every key and channel in Redis. Default `cm`. */
-  readonly prefix?: string;
+  readonly prefix?: string | undefined;
   /**
    * How long a user whose last connection closed still counts as online, in milliseconds:
    * a reload is no change. Default 5,000; 0 to 3,600,000.
    */
-  readonly offlineGraceMs?: number;
-  /** Connections that this server is made for; more work too. Default 10,000. */
-  readonly maxConnections?: number;
+  readonly offlineGraceMs?: number | undefined;
+  /** Connections of this server at most; further ones fail with `capacity-reached`. Default 10,000. */
+  readonly maxConnections?: number | undefined;
   /** The largest event, in bytes of its JSON. Default 65,536; 64 to 16,777,216. */
-  readonly maxEventBytes?: number;
+  readonly maxEventBytes?: number | undefined;
   /** A stale connection was closed: whoever owns its socket closes it. Must not throw. */
-  readonly onStale?: (connection: { readonly userId: string; readonly socketId: string }) => void;
+  readonly onStale?: ((connection: { readonly userId: string; readonly socketId: string }) => void) | undefined;
   /**
    * Events for a game's handlers are missing (`room`), or may be; see `Gap`. Must not throw.
    */
-  readonly onGap?: (gap: Gap) => void;
-  /** Failures that no caller is waiting for. Must not throw. Default: a process warning each. */
-  readonly onError?: OnError;
+  readonly onGap?: ((gap: Gap) => void) | undefined;
+  /**
+   * Failures that no caller is waiting for. Must not throw. Default: a process warning that names the
+   * stage, one a minute for failures of one kind.
+   */
+  readonly onError?: OnError | undefined;
   /** Takes advice about options. Default: a process warning each. */
-  readonly onWarning?: (message: string) => void;
+  readonly onWarning?: ((message: string) => void) | undefined;
 }
 
 /** {@link ConnectionManagerOptions} with every default filled in, all times in milliseconds. */
@@ -89,6 +93,13 @@ export interface ResolvedConnectionManagerOptions {
   /** What is unwise, but can be done. */
   readonly warnings: readonly string[];
 }
+
+const DEFAULT_INTERVAL_MS = 30_000;
+const DEFAULT_TTL_MS = 60_000;
+
+const ALONE =
+  "There is neither a redisUrl nor a store (nor REDIS_URL or REDIS_HOST where initializeConnectionManager reads the " +
+  "environment): users and games are in the memory of this process, and no other server sees them.";
 
 const KNOWN: Readonly<Record<keyof ConnectionManagerOptions, true>> = {
   redisUrl: true,
@@ -116,7 +127,7 @@ const KNOWN: Readonly<Record<keyof ConnectionManagerOptions, true>> = {
 export function resolveConnectionManagerOptions(given: ConnectionManagerOptions): ResolvedConnectionManagerOptions {
   const options = requireOptions(given, KNOWN);
   const { serverInstance = `server-${randomBase36(12)}`, host = "localhost", onWarning } = options;
-  const { onError = (error) => process.emitWarning(error), onStale = nothing, onGap = nothing } = options;
+  const { onError = createFailureWarnings(), onStale = nothing, onGap = nothing } = options;
   if (!isServerId(serverInstance))
     throw optionInvalid("serverInstance", "1 to 64 characters of A-Z, a-z, 0-9, _ and -");
   if (typeof host !== "string" || host.length === 0 || host.length > 255) {
@@ -127,16 +138,25 @@ export function resolveConnectionManagerOptions(given: ConnectionManagerOptions)
   }
   const heartbeatIntervalMs = requireDurationMs(
     "heartbeatInterval",
-    options.heartbeatInterval ?? 30_000,
+    options.heartbeatInterval ?? DEFAULT_INTERVAL_MS,
     100,
-    LONGEST_DURATION_MS,
+    3_600_000,
   );
-  const leaseTtlMs = seconds("heartbeatTTL", options.heartbeatTTL ?? 60, 0.2, LONGEST_DURATION_MS / 1_000);
+  const leaseTtlMs = seconds(
+    "heartbeatTTL",
+    options.heartbeatTTL ?? DEFAULT_TTL_MS / 1_000,
+    0.2,
+    LONGEST_DURATION_MS / 1_000,
+  );
   if (leaseTtlMs <= heartbeatIntervalMs) {
-    throw optionInvalid("heartbeatTTL", `more than the heartbeat interval (${heartbeatIntervalMs} ms)`);
+    throw optionInvalid(
+      "heartbeatTTL",
+      `more than heartbeatInterval (${heartbeatIntervalMs} ms), and is ${leaseTtlMs / 1_000} s`,
+    );
   }
-  const isChosen = options.heartbeatInterval !== undefined || options.heartbeatTTL !== undefined;
-  const isTight = isChosen && leaseTtlMs <= 2 * heartbeatIntervalMs;
+  // The documented pair is accepted as it is, also where it is written out.
+  const isDefault = heartbeatIntervalMs === DEFAULT_INTERVAL_MS && leaseTtlMs === DEFAULT_TTL_MS;
+  const isTight = !isDefault && leaseTtlMs <= 2 * heartbeatIntervalMs;
   return {
     redisUrl: options.redisUrl,
     store: options.store,
@@ -171,11 +191,14 @@ export function resolveConnectionManagerOptions(given: ConnectionManagerOptions)
     onStale,
     onGap,
     onError,
-    warnings: isTight
-      ? [
-          `heartbeatTTL (${leaseTtlMs / 1_000} s) is not more than twice heartbeatInterval (${heartbeatIntervalMs} ms): one late heartbeat takes this server's users offline.`,
-        ]
-      : [],
+    warnings: [
+      ...(options.redisUrl === undefined && options.store === undefined ? [ALONE] : []),
+      ...(isTight
+        ? [
+            `heartbeatTTL (${leaseTtlMs / 1_000} s) is not more than twice heartbeatInterval (${heartbeatIntervalMs} ms): one late heartbeat takes this server's users offline.`,
+          ]
+        : []),
+    ],
   };
 }
 

@@ -1,4 +1,4 @@
-import { CmError } from "@cm/protocol";
+import { CmError, isCmError } from "@cm/protocol";
 import type { ConnectionManager } from "./connection-manager.js";
 import { optionsFromEnvironment } from "./environment.js";
 import { createConnectionManager } from "./game-manager.js";
@@ -52,7 +52,23 @@ async function begin(options: ConnectionManagerOptions, previous?: ConnectionMan
   // It may have the same server id.
   await previous?.shutdown();
   const isPlaced = options.redisUrl !== undefined || options.store !== undefined;
-  return createConnectionManager(isPlaced ? options : { ...options, ...optionsFromEnvironment(process.env) });
+  if (isPlaced) return createConnectionManager(options);
+  const found = optionsFromEnvironment(process.env);
+  try {
+    return await createConnectionManager({ ...options, ...found });
+  } catch (error) {
+    throw found.redisUrl === undefined ? error : namingTheVariable(error);
+  }
+}
+
+/** The caller wrote no redisUrl: a refusal of it is one of the variables. */
+function namingTheVariable(error: unknown): unknown {
+  if (!isCmError(error) || error.code !== "options-invalid" || error.details?.field !== "redisUrl") return error;
+  const field = process.env.REDIS_URL?.trim() ? "REDIS_URL" : "REDIS_HOST";
+  return new CmError("options-invalid", error.message.replace(/^redisUrl/, field), {
+    cause: error,
+    details: { ...error.details, field },
+  });
 }
 
 function isOver({ manager }: Initialization): boolean {

@@ -86,7 +86,7 @@ export const CLIENT_FRAMES = [
         summary: "After the answer no more messages of the room arrive.",
       },
       answer: "ack",
-      errors: [],
+      errors: ["pending-limit", "unavailable", "timeout", "internal"],
     },
   ),
   clientFrame(
@@ -107,7 +107,7 @@ export const CLIENT_FRAMES = [
         summary: "To every member of a room that the connection is in.",
       },
       answer: "ack",
-      errors: ["not-a-member", "unavailable", "timeout"],
+      errors: ["not-a-member", "unavailable", "timeout", "payload-too-large", "payload-unserializable"],
     },
   ),
   clientFrame(
@@ -123,7 +123,7 @@ export const CLIENT_FRAMES = [
       },
       answer: "ack",
       answerNote: "with `outcome`",
-      errors: ["not-found", "pending-limit", "unavailable", "timeout"],
+      errors: ["not-found", "pending-limit", "payload-too-large", "payload-unserializable", "unavailable", "timeout"],
     },
   ),
   clientFrame(
@@ -136,7 +136,7 @@ export const CLIENT_FRAMES = [
       operation: { name: "sendDirect", title: "Send to one connection or one user" },
       answer: "ack",
       answerNote: "with `outcome`",
-      errors: ["not-found", "pending-limit", "unavailable", "timeout"],
+      errors: ["not-found", "pending-limit", "payload-too-large", "payload-unserializable", "unavailable", "timeout"],
     },
   ),
   clientFrame(

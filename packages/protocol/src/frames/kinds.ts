@@ -13,7 +13,7 @@ export const ref: ReadableKind<Ref> = {
   label: "ref",
   schemaName: "Ref",
   schema: {
-    description: `The client's own mark on a request. A string of at most ${REF_MAX_LENGTH} UTF-16 code units, or a finite number.`,
+    description: `The client's own mark on a request. A string of at most ${REF_MAX_LENGTH} UTF-16 code units, or a number that an IEEE 754 double holds, which comes back as that double.`,
     type: ["string", "number"],
     "x-max-utf16-units": REF_MAX_LENGTH,
   },
@@ -58,8 +58,7 @@ export const connectionId: ReadableKind<string> = {
   label: "connection id",
   schemaName: "ConnectionId",
   schema: {
-    description:
-      "Opaque to clients. The owner's server id, a dot, four characters of incarnation, one of shelf bits, and a counter of at most 2^53 - 1 in base 36 without leading zeros.",
+    description: "Opaque: compare it and send it back. One string for one connection, never given twice.",
     type: "string",
     pattern: "^[A-Za-z0-9_-]{1,64}\\.[a-z0-9]{4}[a-g0-9](0|[1-9a-z][a-z0-9]{0,10})$",
   },

@@ -41,6 +41,11 @@ const limitFields = {
     integer(0),
     "The connection is closed after so long without a frame or pong from the client, in milliseconds",
   ),
+  maxRecoveredMessages: required(
+    integer(0),
+    "The most messages of a recoverable room that follow the answer to a join with `since`; where more are missing none does",
+  ),
+  maxRecoveredBytes: required(integer(0), "The most bytes that these messages may have together, as frames"),
 };
 
 /** Who sent a message. A message from the application itself has no sender. */
@@ -104,7 +109,7 @@ export const SERVER_FRAMES = [
     ),
     recovered: optional(
       boolean,
-      "Only in the answer to a `join` with `since`. `true`: all messages after that place follow right behind, in order. `false`: none of them does",
+      "Only in the answer to a `join` with `since` of a room that the connection was not in. `true`: all messages after that place follow right behind, in order. `false`: none of them does",
     ),
   }),
   serverFrame(

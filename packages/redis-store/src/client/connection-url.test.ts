@@ -11,6 +11,11 @@ it("reads a node, with defaults for what is left out", () => {
     password: undefined,
     db: 0,
     masterName: "",
+    sentinelUsername: undefined,
+    sentinelPassword: undefined,
+    tlsFiles: {},
+    serverName: undefined,
+    natMap: {},
   });
   expect(parseConnectionUrl("rediss://us%40er:p%3Ass@cache.example:6380/3")).toMatchObject({
     addresses: [{ host: "cache.example", port: 6380 }],
@@ -48,7 +53,27 @@ it("reads a Cluster and Sentinels, with many addresses", () => {
   });
 });
 
+it("reads the Sentinels' own credentials, TLS files and a Cluster's map of addresses", () => {
+  expect(
+    parseConnectionUrl("redis+sentinel://:r@a?master=main&sentinelUsername=watcher&sentinelPassword=a%26b+c%20"),
+  ).toMatchObject({ password: "r", masterName: "main", sentinelUsername: "watcher", sentinelPassword: "a&b+c " });
+  expect(parseConnectionUrl("rediss://a?ca=/etc/ca.pem&cert=/c&key=/k&servername=redis.example")).toMatchObject({
+    tlsFiles: { ca: "/etc/ca.pem", cert: "/c", key: "/k" },
+    serverName: "redis.example",
+  });
+  expect(parseConnectionUrl("redis+cluster://a?natMap=10.0.0.1:7000=1.2.3.4:17000,[::2]=b:7")).toMatchObject({
+    natMap: { "10.0.0.1:7000": { host: "1.2.3.4", port: 17_000 }, "::2:6379": { host: "b", port: 7 } },
+  });
+});
+
 it.each([
+  "redis://a?ca=/x",
+  "rediss://a?cert=/x",
+  "rediss://a?ca=",
+  "rediss://a?natMap=a=b",
+  "redis+cluster://a?natMap=a",
+  "redis+cluster://a?natMap=a=b=c",
+  "redis+sentinel://a?master=main&sentinelPassword=%zz",
   "",
   "cache:6379",
   "http://cache",
@@ -93,6 +118,8 @@ it.each([
   "redis://hunter2@a",
   "redis://part?hunter2@a",
   "redis://a?password=hunter2",
+  "redis+sentinel://a?sentinelPassword=hunter2&sentinelPassword=hunter2&master=m",
+  "redis+sentinel://a?sentinelPasword=hunter2&master=m",
   "redis://a/hunter2",
   "hunter2",
 ])("never repeats what may be a password, as in %j", (url) => {

@@ -19,6 +19,23 @@ export interface ConnectionUrl {
   readonly db: number;
   /** The name that the Sentinels know the master by; empty for other kinds. */
   readonly masterName: string;
+  /** What the Sentinels ask for, which need not be what Redis asks for. */
+  readonly sentinelUsername: string | undefined;
+  readonly sentinelPassword: string | undefined;
+  readonly tlsFiles: TlsFiles;
+  /** The name that the server's certificate must have, where it is not the host's. */
+  readonly serverName: string | undefined;
+  /** Where nodes of a Cluster are reached, by the `host:port` that they announce. */
+  readonly natMap: Readonly<Record<string, Address>>;
+}
+
+/** Paths of PEM files, with which TLS connections are made. */
+export interface TlsFiles {
+  /** Certificates of the authorities that are trusted, instead of the system's. */
+  readonly ca?: string;
+  /** This client's certificate; with `key`. */
+  readonly cert?: string;
+  readonly key?: string;
 }
 
 const URL_SHAPE = /^redis(s?)(\+cluster|\+sentinel)?:\/\/(?:([^@/?]*)@)?([^/?]+)(?:\/(\d*))?(?:\?(.*))?$/;
@@ -39,6 +56,13 @@ const DEFAULT_PORT = { node: 6379, cluster: 6379, sentinel: 26379 } as const;
  * `rediss` in the place of `redis` stands for TLS. User and password are percent-encoded;
  * a password alone is written `:password@`. `db` is 0 to 65,535.
  *
+ * Parameters stand behind a `?`, joined by `&`, percent-encoded:
+ *
+ * - `ca`, `cert`, `key` (paths of PEM files) and `servername`, where TLS is used
+ * - `master`, `sentinelUsername`, `sentinelPassword`, of Sentinels
+ * - `natMap=announced:port=reached:port,...`, of a Cluster whose nodes announce addresses that
+ *   can't be reached from here
+ *
  * Throws `options-invalid`, whose `details.problem` says what is wrong. Neither that nor
  * the message repeats anything of the URL, which may hold a password.
  */
@@ -53,13 +77,25 @@ export function parseConnectionUrl(url: string): ConnectionUrl {
   if (kind === "node" && others.length > 0) throw invalid("redis:// takes one host");
   if (Number(db) > DATABASE_MAX) throw invalid(`the database must be 0 to ${DATABASE_MAX}`);
   if (kind === "cluster" && Number(db) !== 0) throw invalid("a Cluster has database 0 only");
+  const parameters = parseParameters(query, [
+    ...(s === "s" ? ["ca", "cert", "key", "servername"] : []),
+    ...(kind === "sentinel" ? ["master", "sentinelUsername", "sentinelPassword"] : []),
+    ...(kind === "cluster" ? ["natMap"] : []),
+  ]);
+  const masterName = parameters.get("master") ?? "";
+  if (kind === "sentinel" && masterName === "") throw invalid("redis+sentinel:// needs ?master=name");
   return {
     kind,
     addresses: [first, ...others],
     tls: s === "s",
     ...parseCredentials(credentials),
     db: Number(db),
-    masterName: parseMasterName(kind, query),
+    masterName,
+    sentinelUsername: parameters.get("sentinelUsername"),
+    sentinelPassword: parameters.get("sentinelPassword"),
+    tlsFiles: parseTlsFiles(parameters),
+    serverName: parameters.get("servername"),
+    natMap: parseNatMap(parameters.get("natMap")),
   };
 }
 
@@ -82,22 +118,53 @@ function parseCredentials(text: string | undefined): { username: string | undefi
   return { username: username || undefined, password: password || undefined };
 }
 
-function parseMasterName(kind: ConnectionUrl["kind"], query: string | undefined): string {
-  const parameters = new URLSearchParams(query ?? "");
-  if ([...parameters.keys()].some((key) => kind !== "sentinel" || key !== "master")) {
-    throw invalid("it has a parameter that is not known: there is only master, of redis+sentinel://");
+/** The parameters by name; all are known, given once and not empty. A plus sign is a plus sign. */
+function parseParameters(query: string | undefined, known: readonly string[]): ReadonlyMap<string, string> {
+  const parameters = new Map<string, string>();
+  for (const part of (query ?? "").split("&").filter((text) => text !== "")) {
+    const equals = part.indexOf("=");
+    const name = equals === -1 ? part : part.slice(0, equals);
+    if (!known.includes(name)) {
+      throw invalid(
+        `it has a parameter that is not known; here ${known.length === 0 ? "there are none" : `there are ${known.join(", ")}`}` +
+          " (those of TLS with rediss only)",
+      );
+    }
+    if (parameters.has(name)) throw invalid(`${name} must be given once`);
+    const value = equals === -1 ? "" : decode(part.slice(equals + 1));
+    if (value === "") throw invalid(`${name} must not be empty`);
+    parameters.set(name, value);
   }
-  if (parameters.getAll("master").length > 1) throw invalid("master must be given once");
-  const name = parameters.get("master") ?? "";
-  if (kind === "sentinel" && name === "") throw invalid("redis+sentinel:// needs ?master=name");
-  return name;
+  return parameters;
+}
+
+function parseTlsFiles(parameters: ReadonlyMap<string, string>): TlsFiles {
+  const [ca, cert, key] = ["ca", "cert", "key"].map((name) => parameters.get(name));
+  if ((cert === undefined) !== (key === undefined)) throw invalid("cert and key belong together");
+  return {
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined || key === undefined ? {} : { cert, key }),
+  };
+}
+
+function parseNatMap(text: string | undefined): Record<string, Address> {
+  const map: Record<string, Address> = {};
+  for (const entry of text?.split(",") ?? []) {
+    const [announced, reached, ...more] = entry.split("=");
+    if (announced === undefined || reached === undefined || more.length > 0) {
+      throw invalid("natMap is written announced:port=reached:port,...");
+    }
+    const { host, port } = parseAddress(announced, DEFAULT_PORT.cluster);
+    map[`${host}:${port}`] = parseAddress(reached, DEFAULT_PORT.cluster);
+  }
+  return map;
 }
 
 function decode(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch (cause) {
-    throw invalid("user and password must be percent-encoded", cause);
+    throw invalid("user, password and parameters must be percent-encoded", cause);
   }
 }
 

@@ -13,6 +13,8 @@ import { CommandGate } from "./command-gate.js";
 import { Commands } from "./commands.js";
 import { keepConnected } from "./sentinel-reconnect.js";
 import { Changes, untilReady } from "./start-up.js";
+import { withTlsFiles } from "./tls-files.js";
+import { transportMismatch } from "./transport-check.js";
 import { shareWrite } from "./write-coalescing.js";
 
 /** All connections of one store. */
@@ -52,7 +54,11 @@ export async function connectRedis(
   const { events } = parts;
   const { startTimeoutMs } = options;
   const watched = new Changes(events);
-  const { connections, clients, warmUp } = setUp(options, { ...parts, events: { ...events, ...watched.events } });
+  const connection = await withTlsFiles(options.connection);
+  const { connections, clients, warmUp } = setUp(
+    { ...options, connection },
+    { ...parts, events: { ...events, ...watched.events } },
+  );
   try {
     await Promise.all(clients.map((client) => untilReady(client, startTimeoutMs, signal)));
     await warmUp?.();
@@ -62,7 +68,8 @@ export async function connectRedis(
     return connections;
   } catch (error) {
     await connections.close();
-    throw error;
+    const isUnreached = isCmError(error) && error.code === "unavailable" && replyCode(error.cause) === undefined;
+    throw (isUnreached && !signal.aborted ? await transportMismatch(connection) : undefined) ?? error;
   }
 }
 

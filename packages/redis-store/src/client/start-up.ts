@@ -85,5 +85,6 @@ export class Changes {
 /** What Redis itself said last is worth more than that the time is up. */
 function startFailed(message: string, cause: unknown): CmError {
   if (replyCode(cause) !== undefined) return toStoreError(cause);
-  return new CmError("unavailable", message, cause === undefined ? {} : { cause });
+  if (!(cause instanceof Error)) return new CmError("unavailable", message);
+  return new CmError("unavailable", `${message.replace(/\.$/, "")}: ${cause.message.replace(/\.$/, "")}.`, { cause });
 }

@@ -6,7 +6,22 @@ it.each([
   ["OOM", ["CONFIG", "SET", "maxmemory", "1"], "Redis refuses writes for now: OOM."],
   ["NOREPLICAS", ["CONFIG", "SET", "min-replicas-to-write", "1"], "Redis refuses writes for now: NOREPLICAS."],
   ["READONLY", ["REPLICAOF", "127.0.0.1", "1"], "Redis refuses writes for now: READONLY."],
-  ["NOPERM", ["ACL", "SETUSER", "default", "-evalsha"], "Redis refuses this client: NOPERM."],
+  [
+    "NOPERM",
+    ["ACL", "SETUSER", "default", "-evalsha"],
+    "Redis refuses this client: NOPERM. Its user lacks the right to the command evalsha.",
+  ],
+  // Inside of a script, which Redis names by its digest.
+  [
+    "NOPERM",
+    ["ACL", "SETUSER", "default", "-hset"],
+    "Redis refuses this client: NOPERM. Its user lacks the right to the command hset.",
+  ],
+  [
+    "NOPERM",
+    ["ACL", "SETUSER", "default", "resetkeys", "~other:*"],
+    "Redis refuses this client: NOPERM. Its user lacks the right to one of the keys that are needed.",
+  ],
 ] as const)("says what Redis says where it answers with %s", async (_, command, message) => {
   const redis = await startRedis();
   onTestFinished(() => redis.close());

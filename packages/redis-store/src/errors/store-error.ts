@@ -1,4 +1,5 @@
 import { CmError, type ErrorCode, isCmError } from "@cm/protocol";
+import { isRefusedInScript, missingRight } from "./missing-right.js";
 
 /**
  * First words of Redis's error replies that pass by themselves: it is starting, failing
@@ -34,13 +35,6 @@ export function replyCode(error: unknown): string | undefined {
 /** What a key of a wrong type holds. */
 export const FOREIGN = "another type of data than this store keeps there";
 
-/**
- * What Redis says where rights are missing for a command inside of a script. Up to 7.0 that
- * comes under the code that it gives to every other fault of a script, so that only the text
- * tells; later ones say NOPERM.
- */
-const REFUSED_IN_SCRIPT = /^ERR .*(The user executing the script can't|ACL failure in script)/;
-
 /** Keys that an error names; a script may have hundreds. */
 const NAMED_MAX = 3;
 
@@ -57,14 +51,10 @@ export function toStoreError(error: unknown, keys: readonly string[] = []): CmEr
   const code = replyCode(error);
   if (code === undefined) return failure("unavailable", "Redis can't be reached.", error);
   if (PASSING.has(code)) return failure("unavailable", passingMessage(code), error);
+  if (code === "NOPERM" || isRefusedInScript(error)) return refusedRight(error);
   if (REFUSING.has(code)) return failure("unavailable", `Redis refuses this client: ${code}.`, error);
-  if (isRefusedInScript(error)) return failure("unavailable", "Redis refuses this client: NOPERM.", error);
   if (code === "WRONGTYPE") return corrupt(keys, FOREIGN, error);
   return failure("internal", `Redis answered with an error: ${code}.`, error);
-}
-
-function isRefusedInScript(error: unknown): boolean {
-  return error instanceof Error && REFUSED_IN_SCRIPT.test(error.message);
 }
 
 /** Whether Redis answered that it does not do this, for a reason that does not pass by itself. */
@@ -107,6 +97,18 @@ export function storeClosed(): CmError {
 function passingMessage(code: string): string {
   if (WRITES_REFUSED.has(code)) return `Redis refuses writes for now: ${code}.`;
   return `Redis can't serve this for now: ${code}.`;
+}
+
+/** Names what the user may not, so that nobody has to look a script up by its digest. */
+function refusedRight(cause: unknown): CmError {
+  const missing = missingRight(cause);
+  if (missing === undefined) return failure("unavailable", "Redis refuses this client: NOPERM.", cause);
+  const isCommand = missing !== "keys" && missing !== "channels";
+  const what = isCommand ? `the command ${missing}` : `one of the ${missing} that are needed`;
+  return new CmError("unavailable", `Redis refuses this client: NOPERM. Its user lacks the right to ${what}.`, {
+    cause,
+    details: { missing },
+  });
 }
 
 function failure(code: ErrorCode, message: string, cause: unknown): CmError {

@@ -1,0 +1,151 @@
+/** A connection of the client protocol (docs/protocol.md). */
+
+const NAME_MAX_BYTES = 255;
+const ANSWER_TIMEOUT_MS = 10_000;
+const RETRY_BASE_MS = 500;
+const RETRY_MAX_MS = 30_000;
+/** A connection that lived so long counts as a success. */
+const STABLE_MS = 10_000;
+
+/** The wait before the n-th try: half of it fixed, half random, so that clients do not return together. */
+function retryDelay(n) {
+  const base = Math.min(RETRY_MAX_MS, RETRY_BASE_MS * 2 ** n);
+  return base / 2 + (Math.random() * base) / 2;
+}
+
+function mayReconnect(code) {
+  return (code >= 4200 && code <= 4399) || [1001, 1006, 1011, 1012, 1013].includes(code);
+}
+
+/** What keeps a text from being a name; `undefined` where it is one. */
+export function nameFault(name) {
+  if (name === "") return "is empty";
+  if (!name.isWellFormed()) return "is not well-formed text";
+  if (new TextEncoder().encode(name).length > NAME_MAX_BYTES) return `is longer than ${NAME_MAX_BYTES} bytes`;
+  return undefined;
+}
+
+/** A coded answer of the server, or a code of our own where none came. */
+class RequestError extends Error {
+  constructor(code, message) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** A connection that comes back by itself until it is closed or refused for good. */
+export class Link {
+  #user = "";
+  #socket;
+  #failures = 0;
+  #timers = new Set();
+  #pending = new Map();
+  #nextRef = 0;
+  #onState;
+  #onFrame;
+
+  /**
+   * `onState(state, detail)` hears `connecting`, `online` (with the welcome), `waiting`
+   * (with code and delay), `refused` (with the close code) and `offline`.
+   * `onFrame` gets every frame that answers no request.
+   */
+  constructor({ onState, onFrame }) {
+    this.#onState = onState;
+    this.#onFrame = onFrame;
+  }
+
+  open(user) {
+    this.close();
+    this.#user = user;
+    this.#failures = 0;
+    this.#connect();
+  }
+
+  close() {
+    this.#drop();
+    this.#onState("offline");
+  }
+
+  /** Resolves with the answer; rejects with a RequestError. */
+  request(frame) {
+    const socket = this.#socket;
+    if (socket?.readyState !== WebSocket.OPEN) {
+      return Promise.reject(new RequestError("not-connected", "There is no connection just now."));
+    }
+    return new Promise((resolve, reject) => {
+      const ref = this.#nextRef++;
+      this.#pending.set(ref, { resolve, reject });
+      this.#after(ANSWER_TIMEOUT_MS, () => {
+        if (this.#pending.has(ref)) this.#lost(1006, "no answer");
+      });
+      socket.send(JSON.stringify({ ...frame, ref }));
+    });
+  }
+
+  #connect() {
+    this.#onState("connecting");
+    const url = new URL(`/ws?user=${encodeURIComponent(this.#user)}`, location.href);
+    url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+    const socket = new WebSocket(url, "cm.v1");
+    this.#socket = socket;
+    // Events of a socket that was given up are nobody's business any more.
+    const own = (handle) => (event) => this.#socket === socket && handle(event);
+    socket.onopen = own(() => this.#greet());
+    socket.onmessage = own(({ data }) => this.#take(JSON.parse(data)));
+    socket.onclose = own(({ code, reason }) => this.#lost(code, reason));
+  }
+
+  #greet() {
+    this.request({ type: "hello", version: 1 }).then(
+      (welcome) => {
+        this.#after(STABLE_MS, () => {
+          this.#failures = 0;
+        });
+        this.#onState("online", welcome);
+      },
+      // What becomes of the connection, its close tells.
+      (error) => this.#onFrame({ type: "error", code: error.code, message: error.message }),
+    );
+  }
+
+  #take(frame) {
+    const waiting = this.#pending.get(frame.ref);
+    if (waiting === undefined) {
+      this.#onFrame(frame);
+      return;
+    }
+    this.#pending.delete(frame.ref);
+    if (frame.type === "error") waiting.reject(new RequestError(frame.code, frame.message));
+    else waiting.resolve(frame);
+  }
+
+  #lost(code, reason) {
+    this.#drop();
+    if (!mayReconnect(code)) {
+      this.#onState("refused", { code, reason });
+      return;
+    }
+    const delayMs = retryDelay(this.#failures++);
+    this.#onState("waiting", { code, reason, delayMs });
+    this.#after(delayMs, () => this.#connect());
+  }
+
+  #drop() {
+    const socket = this.#socket;
+    this.#socket = undefined;
+    socket?.close();
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#timers.clear();
+    const pending = [...this.#pending.values()];
+    this.#pending.clear();
+    for (const { reject } of pending) reject(new RequestError("connection-lost", "The connection ended first."));
+  }
+
+  #after(delayMs, run) {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      run();
+    }, delayMs);
+    this.#timers.add(timer);
+  }
+}

@@ -1,0 +1,101 @@
+import { isCmError } from "@cm/protocol";
+import { freePort, startRedis, startRedisCluster, startRedisSentinel } from "@cm/test-kit";
+import { expect, it, onTestFinished } from "vitest";
+import { createRedisStore } from "../index.js";
+import { portOf, startStore } from "../redis-store.fixture.js";
+import { makeCertificates } from "./certificates.fixture.js";
+
+/** Code and message that a store's start fails with. */
+async function refusalOf(url: string): Promise<string> {
+  const store = createRedisStore({ url, startTimeoutMs: 600, commandTimeoutMs: 500, onError: () => undefined });
+  try {
+    await store.start();
+    return "started";
+  } catch (error) {
+    return isCmError(error) ? `${error.code}: ${error.message}` : String(error);
+  } finally {
+    await store.close();
+  }
+}
+
+it("reaches Redis over TLS with an authority, a client certificate and a server name of one's own", async () => {
+  const { ca, cert, key } = await makeCertificates();
+  const tlsPort = await freePort();
+  const files = ["--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", ca];
+  const redis = await startRedis({ args: ["--tls-port", String(tlsPort), ...files] });
+  onTestFinished(() => redis.close());
+  const url = `rediss://127.0.0.1:${tlsPort}`;
+  const store = await startStore({ url: `${url}?ca=${ca}&cert=${cert}&key=${key}&servername=redis.test` });
+  expect(store.link.state).toBe("in-sync");
+  expect(await store.users.countConnections()).toBe(0);
+
+  expect(await refusalOf(url)).toMatch(/^unavailable: .*within 600 ms: self.signed certificate/);
+  expect(await refusalOf(`${url}?ca=${ca}&cert=${cert}&key=${key}`)).toMatch(/^unavailable: .*altnames/);
+  expect(await refusalOf(`${url}?ca=${ca}.none`)).toBe(
+    "options-invalid: The Redis URL can't be used: the file that ca names can't be read: ENOENT.",
+  );
+  expect(await refusalOf(`redis://127.0.0.1:${tlsPort}`)).toMatch(/^options-invalid: Redis speaks TLS at this address/);
+  expect(await refusalOf(`rediss://127.0.0.1:${redis.port}`)).toMatch(/^options-invalid: Redis speaks no TLS at this/);
+  await redis.ask("CONFIG", "SET", "requirepass", "secret");
+  expect(await refusalOf(`rediss://127.0.0.1:${redis.port}`)).toMatch(/^options-invalid: Redis speaks no TLS at this/);
+  expect(await refusalOf(`redis://127.0.0.1:${await freePort()}`)).toMatch(/^unavailable: .*ECONNREFUSED/);
+});
+
+it("finds a master behind Sentinels whose password is another than Redis's", async () => {
+  const sentinel = await startRedisSentinel();
+  onTestFinished(() => sentinel.close());
+  await sentinel.sentinels[0]?.ask("SENTINEL", "SET", sentinel.masterName, "auth-pass", "of redis");
+  await sentinel.sentinels[0]?.ask("ACL", "SETUSER", "default", ">of+the&sentinel");
+  await sentinel.master.ask("CONFIG", "SET", "masterauth", "of redis");
+  await sentinel.master.ask("CONFIG", "SET", "requirepass", "of redis");
+  const url = sentinel.url.replace("://", "://:of%20redis@");
+  const store = await startStore({ url: `${url}&sentinelPassword=of+the%26sentinel` });
+  expect(store.link.state).toBe("in-sync");
+  expect(await refusalOf(url)).toMatch(/^unavailable: .*NOAUTH/);
+  expect(await refusalOf(`${url}&sentinelPassword=wrong`)).toMatch(/^unavailable: .*WRONGPASS/);
+});
+
+it("reaches a Cluster whose nodes announce addresses that are of no use here, by a map of them", async () => {
+  const cluster = await startRedisCluster({ masters: 3 });
+  onTestFinished(() => cluster.close());
+  const nats: string[] = [];
+  for (const node of cluster.nodes) {
+    const announced = await freePort();
+    await node.ask("CONFIG", "SET", "cluster-announce-port", announced);
+    nats.push(`127.0.0.1:${announced}=127.0.0.1:${node.port}`);
+  }
+  const announcedPorts = nats.map((entry) => entry.slice(0, entry.indexOf("=")).split(":")[1] ?? "");
+  await expect
+    .poll(async () => {
+      const slots = String(await cluster.nodes[0]?.ask("CLUSTER", "SLOTS"));
+      return announcedPorts.filter((port) => slots.includes(port)).length;
+    })
+    .toBe(3);
+  const store = await startStore({ url: `redis+cluster://127.0.0.1:${portOf(cluster.url)}?natMap=${nats.join(",")}` });
+  let heard = 0;
+  const rooms = Array.from({ length: 20 }, (_, i) => ({ kind: "room", name: `room ${i}` }) as const);
+  for (const room of rooms) await store.bus.subscribe(room, () => heard++);
+  for (const room of rooms) await store.bus.publish(room, Buffer.from("x"));
+  await expect.poll(() => heard).toBe(20);
+});
+
+it("says at its start where Redis may evict keys, and nothing where it may not", async () => {
+  const redis = await startRedis();
+  onTestFinished(() => redis.close());
+  const told: string[] = [];
+  const startIt = () =>
+    startStore({ url: redis.url, onError: (error) => told.push(`${error.code}: ${error.message}`) });
+  await startIt();
+  await redis.ask("CONFIG", "SET", "maxmemory-policy", "volatile-lru");
+  await startIt();
+  await redis.ask("CONFIG", "SET", "maxmemory", "100mb");
+  // One who may not look is not told, and not kept from starting.
+  await redis.ask("ACL", "SETUSER", "default", "-info");
+  await startIt();
+  expect(told).toEqual([]);
+  await redis.ask("ACL", "SETUSER", "default", "+info");
+  await startIt();
+  expect(told).toEqual([
+    expect.stringMatching(/^eviction-possible: .*104857600 bytes \(maxmemory-policy volatile-lru\)/),
+  ]);
+});
