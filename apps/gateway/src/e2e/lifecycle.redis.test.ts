@@ -131,15 +131,6 @@ describe("a gateway's life", () => {
     expect(await bob.do({ type: "members", room: "lobby" })).toMatchObject({ total: 1, members: [{ user: "bob" }] });
   });
 
-  it("fails to start, within bounds and with a code, where Redis is not there", async () => {
-    const { code, output } = await runGatewayToItsEnd({
-      PORT: "0",
-      REDIS_URL: `redis://127.0.0.1:${await freePort()}`,
-    });
-    expect(code).toBe(1);
-    expect(output).toMatch(/"code":"(unavailable|timeout)"/);
-  });
-
   it("runs several server processes on one port, each a server of its own", async () => {
     const port = await freePort();
     const prefix = freshPrefix();

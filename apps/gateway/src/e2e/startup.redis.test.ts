@@ -105,7 +105,11 @@ it("warns where REDIS_URL makes REDIS_HOST idle, and goes by the URL", async () 
   expect(await program.ended).toMatchObject({ code: 0 });
 });
 
-it("keeps the password out of all that it says where Redis refuses it", async () => {
+// These wait for the end of the time that a start has to reach Redis, and so do it together.
+it.concurrent("keeps the password out of all that it says where Redis refuses it", async ({
+  expect,
+  onTestFinished,
+}) => {
   const redis = await startRedis();
   onTestFinished(() => redis.close());
   await askRedis(redis.port, "CONFIG", "SET", "requirepass", "right");
@@ -118,13 +122,18 @@ it("keeps the password out of all that it says where Redis refuses it", async ()
   }
 });
 
-it("gives up with a code, within bounds, where Redis is away, with workers too", async () => {
+it.concurrent("gives up with a code, within bounds, where Redis is away, with workers too", async ({ expect }) => {
   const env = { REDIS_HOST: "127.0.0.1", REDIS_PORT: String(await freePort()), WORKERS: "2" };
   const port = await freePort();
-  const { code, logs } = await end({ ...env, PORT: String(port) });
-  expect(code).toBe(1);
-  expect(JSON.stringify(logs)).toContain('"code":"unavailable"');
-  expect(JSON.stringify(logs)).not.toContain("workers started");
+  const [alone, workers] = await Promise.all([
+    end({ ...env, PORT: "0", WORKERS: "1" }),
+    end({ ...env, PORT: String(port) }),
+  ]);
+  for (const { code, logs } of [alone, workers]) {
+    expect(code).toBe(1);
+    expect(JSON.stringify(logs)).toContain('"code":"unavailable"');
+    expect(JSON.stringify(logs)).not.toMatch(/workers started|listening/);
+  }
   const probe = createServer().listen(port, "127.0.0.1");
   await once(probe, "listening");
   probe.close();
