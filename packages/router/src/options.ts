@@ -75,7 +75,10 @@ export interface RouterOptions {
   readonly maxIdleSubscriptions?: number;
   /**
    * The most rooms and servers whose messages this server keeps a numbering for;
-   * beyond it the oldest is forgotten and starts anew when it is needed. Default 100,000.
+   * beyond it the oldest is forgotten and starts anew when it is needed. Also the most recoverable
+   * rooms published to in a minute whose acknowledged positions are kept, to be compared with their
+   * histories after an interruption. A room that was published to once counts as any other.
+   * Default 100,000; 1 to 10,000,000.
    */
   readonly maxSequencers?: number;
   /** Called once for each hole that is noticed. Must not throw. */
