@@ -1,8 +1,9 @@
+import { writeSync } from "node:fs";
 import { isCmError } from "@cm/protocol";
 import { type GatewayConfig, readGatewayConfig } from "./config/gateway-config.js";
 import { createGateway } from "./gateway.js";
 import { userOf } from "./http/user-query.js";
-import { createLog, type Logger } from "./log/log.js";
+import { createLog, type Logger, type ProgramLog } from "./log/log.js";
 import { type StopRequest, stopped } from "./stop-request.js";
 import { reportListening, startWorkers, WORKER_END_GRACE_MS } from "./workers.js";
 
@@ -10,6 +11,9 @@ import { reportListening, startWorkers, WORKER_END_GRACE_MS } from "./workers.js
 const EXIT_OK = 0;
 const EXIT_FAULT = 1;
 const EXIT_CONFIG = 78;
+
+/** How long the end waits for a reader of the log that is slow. */
+const LOG_FLUSH_MS = 250;
 
 /** What was started and has to be closed, on request or because it can't go on. */
 interface Running {
@@ -23,7 +27,7 @@ interface Running {
  * Runs a gateway, or the processes of one, until it is asked to stop, which may happen at
  * any time. `script` is what to run in a worker. Resolves to the exit code.
  */
-export async function runProgram(script: string, { stop, hurry }: StopRequest): Promise<number> {
+export async function runProgram(script: string, request: StopRequest): Promise<number> {
   let config: GatewayConfig;
   try {
     config = readGatewayConfig(process.env);
@@ -31,7 +35,19 @@ export async function runProgram(script: string, { stop, hurry }: StopRequest): 
     tell(error);
     return EXIT_CONFIG;
   }
-  const log = createLog(config);
+  const programLog = createLog(config);
+  const exitCode = await runConfigured(config, script, request, programLog);
+  await programLog.output.flush(LOG_FLUSH_MS);
+  return exitCode;
+}
+
+async function runConfigured(
+  config: GatewayConfig,
+  script: string,
+  { stop, hurry }: StopRequest,
+  programLog: ProgramLog,
+): Promise<number> {
+  const { log } = programLog;
   for (const warning of config.warnings) log.warn(warning);
   process.on("unhandledRejection", (error) => {
     log.fatal({ err: error }, "a promise was rejected and nobody looked");
@@ -56,7 +72,7 @@ export async function runProgram(script: string, { stop, hurry }: StopRequest): 
   else stop.addEventListener("abort", onStop, { once: true });
 
   try {
-    const running = await (isPrimary ? runWorkers(config, script, log, stop) : runServer(config, log, stop));
+    const running = await (isPrimary ? runWorkers(config, script, log, stop) : runServer(config, programLog, stop));
     if (typeof running === "number") return running;
     const never = new Promise<undefined>(() => undefined);
     const lost = running.expelled ?? never;
@@ -80,13 +96,18 @@ export async function runProgram(script: string, { stop, hurry }: StopRequest): 
   }
 }
 
-async function runServer(config: GatewayConfig, log: Logger, stop: AbortSignal): Promise<Running> {
+async function runServer(config: GatewayConfig, { log, output }: ProgramLog, stop: AbortSignal): Promise<Running> {
   const { workers, worker, logLevel: _, logFormat: __, warnings: ___, shutdownTimeoutMs: ____, ...rest } = config;
   const gateway = createGateway({
     ...rest,
     // Without tokens every user is taken at their word, as the configuration allows in a trial alone.
     ...(config.tokens === undefined ? { authenticate: ({ query }) => ({ userId: userOf(query) }) } : {}),
-    logger: log,
+    logger: {
+      info: (fields, message) => log.info(fields, message),
+      warn: (fields, message) => log.warn(fields, message),
+      error: (fields, message) => log.error(fields, message),
+      droppedLines: () => output.dropped,
+    },
     sharePort: workers > 1,
   });
   // Redis may be long in coming: nobody who wants to stop has to wait for it.
@@ -139,5 +160,9 @@ function fail(error: unknown, log: Logger): number {
 /** One line, without a stack, for the person who set the gateway up. */
 function tell(error: unknown): void {
   const message = error instanceof Error ? error.message : String(error);
-  process.stderr.write(`${message.replace(/\s+/g, " ")}\n`);
+  try {
+    writeSync(2, `${message.replace(/\s+/g, " ")}\n`);
+  } catch {
+    // It can't be told; the exit code says as much.
+  }
 }
