@@ -1,16 +1,11 @@
-import { writeSync } from "node:fs";
 import { isCmError } from "@cm/protocol";
 import { type GatewayConfig, readGatewayConfig } from "./config/gateway-config.js";
+import { EXIT, tell } from "./exit.js";
 import { createGateway } from "./gateway.js";
 import { userOf } from "./http/user-query.js";
 import { createLog, type Logger, type ProgramLog } from "./log/log.js";
 import { type StopRequest, stopped } from "./stop-request.js";
 import { reportListening, startWorkers, WORKER_END_GRACE_MS } from "./workers.js";
-
-/** Exit codes: 0 closed as asked, 1 a fault, 78 a configuration that can't be used (EX_CONFIG). */
-const EXIT_OK = 0;
-const EXIT_FAULT = 1;
-const EXIT_CONFIG = 78;
 
 /** How long the end waits for a reader of the log that is slow. */
 const LOG_FLUSH_MS = 250;
@@ -33,7 +28,7 @@ export async function runProgram(script: string, request: StopRequest): Promise<
     config = readGatewayConfig(process.env);
   } catch (error) {
     tell(error);
-    return EXIT_CONFIG;
+    return EXIT.config;
   }
   const programLog = createLog(config);
   const exitCode = await runConfigured(config, script, request, programLog);
@@ -48,10 +43,11 @@ async function runConfigured(
   programLog: ProgramLog,
 ): Promise<number> {
   const { log } = programLog;
-  for (const warning of config.warnings) log.warn(warning);
+  // Once, and not again by each worker.
+  if (config.worker === undefined) for (const warning of config.warnings) log.warn(warning);
   process.on("unhandledRejection", (error) => {
     log.fatal({ err: error }, "a promise was rejected and nobody looked");
-    process.exit(EXIT_FAULT);
+    process.exit(EXIT.fault);
   });
   const isPrimary = config.workers > 1 && config.worker === undefined;
   let deadline: NodeJS.Timeout | undefined;
@@ -62,7 +58,7 @@ async function runConfigured(
   };
   const giveUp = (): void => {
     log.error("closing took too long; what is left in the store vanishes with the lease");
-    process.exit(EXIT_FAULT);
+    process.exit(EXIT.fault);
   };
   const onStop = (): void => {
     log.info({ signal: stop.reason }, "asked to stop");
@@ -87,12 +83,12 @@ async function runConfigured(
     endWithin(config.shutdownTimeoutMs);
     await running.close();
     log.info("closed");
-    return expelled === undefined ? EXIT_OK : EXIT_FAULT;
+    return expelled === undefined ? EXIT.ok : EXIT.fault;
   } catch (error) {
     if (!stop.aborted || error !== stop.reason) return fail(error, log);
     // A start that was told to stop ends this way, and has cleaned up behind itself.
     log.info("closed");
-    return EXIT_OK;
+    return EXIT.ok;
   }
 }
 
@@ -151,18 +147,8 @@ function urlOf(host: string, port: number): string {
 function fail(error: unknown, log: Logger): number {
   if (isCmError(error) && error.code === "options-invalid") {
     tell(error);
-    return EXIT_CONFIG;
+    return EXIT.config;
   }
   log.fatal({ err: error, code: isCmError(error) ? error.code : undefined }, "the gateway failed");
-  return EXIT_FAULT;
-}
-
-/** One line, without a stack, for the person who set the gateway up. */
-function tell(error: unknown): void {
-  const message = error instanceof Error ? error.message : String(error);
-  try {
-    writeSync(2, `${message.replace(/\s+/g, " ")}\n`);
-  } catch {
-    // It can't be told; the exit code says as much.
-  }
+  return EXIT.fault;
 }
