@@ -9,6 +9,8 @@ export interface GatewayLogger {
   info(fields: Readonly<Record<string, unknown>>, message: string): void;
   warn(fields: Readonly<Record<string, unknown>>, message: string): void;
   error(fields: Readonly<Record<string, unknown>>, message: string): void;
+  /** Lines that it had to drop since its start, for `/stats`. Default: not known. */
+  droppedLines?(): number;
 }
 
 /** The clocks that a gateway reads. */
@@ -162,6 +164,7 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
     requireCalls("routes", handler);
   }
   for (const call of ["info", "warn", "error"] as const) requireCalls("logger", logger[call], true);
+  requireCalls("logger", logger.droppedLines);
   for (const call of ["now", "monotonicMs"] as const) requireCalls("clock", clock[call], true);
   wholeNumber("hookTimeoutMs", hookTimeoutMs, 1, 600_000);
   const { tokenWarningMs = 30_000, tokenGraceMs = 5_000, maxPendingHooks = 10_000 } = options;

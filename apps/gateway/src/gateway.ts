@@ -118,6 +118,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     ...node.router.stats(),
     link: node.store.link.status(),
     transport: server?.stats(),
+    ...(logger.droppedLines === undefined ? {} : { log: { droppedLines: logger.droppedLines() } }),
   });
   // Looked through for each revocation, which is rare.
   const sessions = new Set<ClientSession>();

@@ -1,15 +1,14 @@
 import { isCmError } from "@cm/protocol";
 import { type GatewayConfig, readGatewayConfig } from "./config/gateway-config.js";
+import { EXIT, tell } from "./exit.js";
 import { createGateway } from "./gateway.js";
 import { userOf } from "./http/user-query.js";
-import { createLog, type Logger } from "./log/log.js";
+import { createLog, type Logger, type ProgramLog } from "./log/log.js";
 import { type StopRequest, stopped } from "./stop-request.js";
 import { reportListening, startWorkers, WORKER_END_GRACE_MS } from "./workers.js";
 
-/** Exit codes: 0 closed as asked, 1 a fault, 78 a configuration that can't be used (EX_CONFIG). */
-const EXIT_OK = 0;
-const EXIT_FAULT = 1;
-const EXIT_CONFIG = 78;
+/** How long the end waits for a reader of the log that is slow. */
+const LOG_FLUSH_MS = 250;
 
 /** What was started and has to be closed, on request or because it can't go on. */
 interface Running {
@@ -23,19 +22,32 @@ interface Running {
  * Runs a gateway, or the processes of one, until it is asked to stop, which may happen at
  * any time. `script` is what to run in a worker. Resolves to the exit code.
  */
-export async function runProgram(script: string, { stop, hurry }: StopRequest): Promise<number> {
+export async function runProgram(script: string, request: StopRequest): Promise<number> {
   let config: GatewayConfig;
   try {
     config = readGatewayConfig(process.env);
   } catch (error) {
     tell(error);
-    return EXIT_CONFIG;
+    return EXIT.config;
   }
-  const log = createLog(config);
-  for (const warning of config.warnings) log.warn(warning);
+  const programLog = createLog(config);
+  const exitCode = await runConfigured(config, script, request, programLog);
+  await programLog.output.flush(LOG_FLUSH_MS);
+  return exitCode;
+}
+
+async function runConfigured(
+  config: GatewayConfig,
+  script: string,
+  { stop, hurry }: StopRequest,
+  programLog: ProgramLog,
+): Promise<number> {
+  const { log } = programLog;
+  // Once, and not again by each worker.
+  if (config.worker === undefined) for (const warning of config.warnings) log.warn(warning);
   process.on("unhandledRejection", (error) => {
     log.fatal({ err: error }, "a promise was rejected and nobody looked");
-    process.exit(EXIT_FAULT);
+    process.exit(EXIT.fault);
   });
   const isPrimary = config.workers > 1 && config.worker === undefined;
   let deadline: NodeJS.Timeout | undefined;
@@ -46,7 +58,7 @@ export async function runProgram(script: string, { stop, hurry }: StopRequest): 
   };
   const giveUp = (): void => {
     log.error("closing took too long; what is left in the store vanishes with the lease");
-    process.exit(EXIT_FAULT);
+    process.exit(EXIT.fault);
   };
   const onStop = (): void => {
     log.info({ signal: stop.reason }, "asked to stop");
@@ -56,7 +68,7 @@ export async function runProgram(script: string, { stop, hurry }: StopRequest): 
   else stop.addEventListener("abort", onStop, { once: true });
 
   try {
-    const running = await (isPrimary ? runWorkers(config, script, log, stop) : runServer(config, log, stop));
+    const running = await (isPrimary ? runWorkers(config, script, log, stop) : runServer(config, programLog, stop));
     if (typeof running === "number") return running;
     const never = new Promise<undefined>(() => undefined);
     const lost = running.expelled ?? never;
@@ -71,22 +83,27 @@ export async function runProgram(script: string, { stop, hurry }: StopRequest): 
     endWithin(config.shutdownTimeoutMs);
     await running.close();
     log.info("closed");
-    return expelled === undefined ? EXIT_OK : EXIT_FAULT;
+    return expelled === undefined ? EXIT.ok : EXIT.fault;
   } catch (error) {
     if (!stop.aborted || error !== stop.reason) return fail(error, log);
     // A start that was told to stop ends this way, and has cleaned up behind itself.
     log.info("closed");
-    return EXIT_OK;
+    return EXIT.ok;
   }
 }
 
-async function runServer(config: GatewayConfig, log: Logger, stop: AbortSignal): Promise<Running> {
+async function runServer(config: GatewayConfig, { log, output }: ProgramLog, stop: AbortSignal): Promise<Running> {
   const { workers, worker, logLevel: _, logFormat: __, warnings: ___, shutdownTimeoutMs: ____, ...rest } = config;
   const gateway = createGateway({
     ...rest,
     // Without tokens every user is taken at their word, as the configuration allows in a trial alone.
     ...(config.tokens === undefined ? { authenticate: ({ query }) => ({ userId: userOf(query) }) } : {}),
-    logger: log,
+    logger: {
+      info: (fields, message) => log.info(fields, message),
+      warn: (fields, message) => log.warn(fields, message),
+      error: (fields, message) => log.error(fields, message),
+      droppedLines: () => output.dropped,
+    },
     sharePort: workers > 1,
   });
   // Redis may be long in coming: nobody who wants to stop has to wait for it.
@@ -130,14 +147,8 @@ function urlOf(host: string, port: number): string {
 function fail(error: unknown, log: Logger): number {
   if (isCmError(error) && error.code === "options-invalid") {
     tell(error);
-    return EXIT_CONFIG;
+    return EXIT.config;
   }
   log.fatal({ err: error, code: isCmError(error) ? error.code : undefined }, "the gateway failed");
-  return EXIT_FAULT;
-}
-
-/** One line, without a stack, for the person who set the gateway up. */
-function tell(error: unknown): void {
-  const message = error instanceof Error ? error.message : String(error);
-  process.stderr.write(`${message.replace(/\s+/g, " ")}\n`);
+  return EXIT.fault;
 }

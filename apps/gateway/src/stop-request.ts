@@ -18,6 +18,12 @@ export const HURRY = "hurry";
  */
 const SECOND_SIGNAL_AFTER_MS = 500;
 
+/**
+ * Signals that ask for an end. A terminal that is closed sends SIGHUP; Node takes it back
+ * from `nohup`, so that it can't be left ignored either.
+ */
+export const STOP_SIGNALS: readonly NodeJS.Signals[] = ["SIGTERM", "SIGINT", "SIGHUP"];
+
 /** To be called first of all, before anything heavy is loaded: until then a signal kills. */
 export function listenForStop(): StopRequest {
   const stop = new AbortController();
@@ -35,8 +41,7 @@ export function listenForStop(): StopRequest {
     stop.abort(reason);
     hurry.abort(reason);
   };
-  process.on("SIGTERM", onStop);
-  process.on("SIGINT", onStop);
+  for (const signal of STOP_SIGNALS) process.on(signal, onStop);
   process.on("disconnect", () => onHurry("disconnect"));
   process.on("message", (message) => {
     if (message === HURRY) onHurry(HURRY);

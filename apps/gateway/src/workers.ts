@@ -3,7 +3,7 @@ import { createServer } from "node:net";
 import { CmError } from "@cm/protocol";
 import { type GatewayConfig, WORKER_STARTS_MAX } from "./config/gateway-config.js";
 import type { Logger } from "./log/log.js";
-import { HURRY, stopped } from "./stop-request.js";
+import { HURRY, STOP_SIGNALS, stopped } from "./stop-request.js";
 
 /** How long a worker that listened before waits for its next start, by how often it failed in a row. */
 const RESTART_DELAYS_MS = [100, 500, 2_000, 5_000, 10_000] as const;
@@ -176,8 +176,8 @@ function endWorker(child: ChildProcess, killAfterMs: number): Promise<boolean> {
     const timer = setTimeout(() => child.kill("SIGKILL"), killAfterMs);
     child.once("exit", (code, signal) => {
       clearTimeout(timer);
-      // One that was still being loaded knew no other way to end.
-      resolve(code === 0 || signal === "SIGTERM");
+      // One that was still being loaded knew no other way to end; a terminal tells all processes at once.
+      resolve(code === 0 || (signal !== null && STOP_SIGNALS.includes(signal)));
     });
     child.kill("SIGTERM");
   });

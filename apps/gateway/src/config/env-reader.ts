@@ -7,6 +7,7 @@ export class EnvReader {
   readonly #problems: string[] = [];
   readonly #bad = new Set<string>();
   readonly #warnings: string[] = [];
+  readonly #asked = new Set<string>();
 
   constructor(env: Readonly<Record<string, string | undefined>>) {
     this.#env = env;
@@ -14,18 +15,18 @@ export class EnvReader {
 
   /** Whether the variable is set, be it to nothing. */
   has(name: string): boolean {
-    return this.#env[name] !== undefined;
+    return this.#get(name) !== undefined;
   }
 
   /** The trimmed value; an empty one counts as not set. */
   text(name: string): string | undefined {
-    const value = this.#env[name]?.trim();
+    const value = this.#get(name)?.trim();
     return value === "" ? undefined : value;
   }
 
   /** The value as it is, with blanks at its ends; an empty one counts as not set. */
   raw(name: string): string | undefined {
-    const value = this.#env[name];
+    const value = this.#get(name);
     return value === "" ? undefined : value;
   }
 
@@ -77,8 +78,18 @@ export class EnvReader {
     this.#warnings.push(what);
   }
 
+  /** Names that were asked for so far. */
+  get asked(): readonly string[] {
+    return [...this.#asked];
+  }
+
   get warnings(): readonly string[] {
     return this.#warnings;
+  }
+
+  #get(name: string): string | undefined {
+    this.#asked.add(name);
+    return this.#env[name];
   }
 
   /** Throws `config-invalid` naming every problem, if there was one. */

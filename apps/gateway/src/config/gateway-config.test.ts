@@ -1,6 +1,8 @@
+import { readFileSync } from "node:fs";
 import type { CmError } from "@cm/protocol";
 import { describe, expect, it } from "vitest";
 import { readGatewayConfig } from "./gateway-config.js";
+import { VARIABLES } from "./known-variables.js";
 
 const problemsOf = (env: Record<string, string>): string => {
   try {
@@ -235,6 +237,41 @@ describe("readGatewayConfig", () => {
     expect(redisUrl).toBe("redis://one");
     expect(warnings).toEqual(["REDIS_URL is set, so REDIS_HOST, REDIS_PASSWORD are ignored"]);
     expect(readGatewayConfig({ REDIS_URL: "redis://one", REDIS_HOST: " " }).warnings).toEqual([]);
+  });
+
+  it("warns of variables that look misspelt, and of no others", () => {
+    const foreign = {
+      PATH: "/",
+      HOSTNAME: "x",
+      PAGER: "less",
+      REDIS_PORT_6379_TCP: "x",
+      SERVER_NAME: "x",
+      LOG_FILE: "x",
+    };
+    expect(readGatewayConfig(foreign).warnings).toEqual([]);
+    const { warnings } = readGatewayConfig({ TOKEN_SECERT: "x", WORKER: "2", REDIS_URI: "x", CM_WORKERS_X: "1" });
+    expect(warnings).toEqual([
+      "TOKEN_SECERT is not a known variable and is ignored. Did you mean TOKEN_SECRET?",
+      "WORKER is not a known variable and is ignored. Did you mean WORKERS?",
+      "REDIS_URI is not a known variable and is ignored. Did you mean REDIS_URL?",
+      "CM_WORKERS_X is not a known variable and is ignored",
+    ]);
+  });
+
+  it("knows every variable that it reads, and the README lists them", () => {
+    const asked = new Set<string>();
+    const spy = (env: Record<string, string>) =>
+      new Proxy(env, {
+        get: (target, name) => {
+          asked.add(String(name));
+          return target[String(name)];
+        },
+      });
+    readGatewayConfig(spy({ REDIS_HOST: "x", TOKEN_SECRET: "x".repeat(32) }));
+    asked.delete("CM_WORKER");
+    expect([...asked].filter((name) => !VARIABLES.some((known) => known === name))).toEqual([]);
+    const readme = readFileSync(new URL("../../../../README.md", import.meta.url), "utf8");
+    expect(VARIABLES.filter((name) => !readme.includes(`\`${name}\``))).toEqual([]);
   });
 
   it("gives each worker, and each of its starts, an id of its own", () => {

@@ -2,6 +2,7 @@ import { createTokenVerifier, type TokenVerifierOptions } from "@cm/auth";
 import { isCmError, isServerId, randomBase36 } from "@cm/protocol";
 import { readAllowedOrigins } from "./allowed-origins.js";
 import { EnvReader } from "./env-reader.js";
+import { misspeltVariables } from "./known-variables.js";
 import { readRecoverableRooms } from "./recoverable-rooms.js";
 import { readRedisUrl } from "./redis-url.js";
 import { readTokens, variableOf } from "./tokens.js";
@@ -184,7 +185,7 @@ export function readGatewayConfig(env: Readonly<Record<string, string | undefine
     worker,
     logLevel: reader.oneOf("LOG_LEVEL", "info", LOG_LEVELS),
     logFormat: reader.oneOf("LOG_FORMAT", "json", ["json", "text"]),
-    warnings: reader.warnings,
+    warnings: [...reader.warnings, ...misspeltVariables(env, reader.asked)],
   };
   reader.finish();
   return config;

@@ -63,17 +63,20 @@ describe("a gateway's life", () => {
     }
   });
 
-  it.each(["SIGTERM", "SIGINT"] as const)("closes cleanly on %s: clients are told, no key is left", async (signal) => {
-    const prefix = freshPrefix();
-    const gateway = await start({ REDIS_URL: inject("redisUrl"), REDIS_PREFIX: prefix });
-    const ann = await CmSocket.open(gateway.wsUrl, "ann");
-    await ann.do({ type: "join", room: "lobby" });
-    expect((await keysUnder(inject("redisUrl"), prefix)).length).toBeGreaterThan(4);
-    gateway.signal(signal);
-    expect(await ann.closed).toMatchObject({ code: 4201 });
-    expect(await gateway.exited).toBe(0);
-    expect(await keysLeftUnder(inject("redisUrl"), prefix)).toEqual([`${prefix}:layout`]);
-  });
+  it.each(["SIGTERM", "SIGINT", "SIGHUP"] as const)(
+    "closes cleanly on %s: clients are told, no key is left",
+    async (signal) => {
+      const prefix = freshPrefix();
+      const gateway = await start({ REDIS_URL: inject("redisUrl"), REDIS_PREFIX: prefix });
+      const ann = await CmSocket.open(gateway.wsUrl, "ann");
+      await ann.do({ type: "join", room: "lobby" });
+      expect((await keysUnder(inject("redisUrl"), prefix)).length).toBeGreaterThan(4);
+      gateway.signal(signal);
+      expect(await ann.closed).toMatchObject({ code: 4201 });
+      expect(await gateway.exited).toBe(0);
+      expect(await keysLeftUnder(inject("redisUrl"), prefix)).toEqual([`${prefix}:layout`]);
+    },
+  );
 
   it("ends with a clear word for each bad value of its environment, all at once", async () => {
     const { code, output } = await runGatewayToItsEnd({

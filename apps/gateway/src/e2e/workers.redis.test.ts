@@ -88,7 +88,7 @@ it("leaves no worker behind when the primary is killed while they serve", async 
   await expectNoKeys(env.REDIS_PREFIX);
 });
 
-it.each(["SIGTERM", "SIGINT"] as const)("closes them when %s comes while they start", async (signal) => {
+it.each(["SIGTERM", "SIGINT", "SIGHUP"] as const)("closes them when %s comes while they start", async (signal) => {
   const proxy = await startHungProxy();
   const env = await settings({ REDIS_URL: `redis://127.0.0.1:${proxy.port}` });
   const program = runGatewayProgram(env);

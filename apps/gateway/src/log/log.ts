@@ -1,14 +1,30 @@
 import { type Logger, pino } from "pino";
-import pretty from "pino-pretty";
+import { prettyFactory } from "pino-pretty";
 import type { GatewayConfig } from "../config/gateway-config.js";
+import { createLogOutput, type LogOutput, openStandardOutput } from "./log-output.js";
 
 export type { Logger } from "pino";
 
+/** A program's log, and where its lines go. */
+export interface ProgramLog {
+  readonly log: Logger;
+  readonly output: LogOutput;
+}
+
 /** The gateway's log: JSON lines on standard output, or text for a person at a terminal. */
-export function createLog(config: Pick<GatewayConfig, "logFormat" | "logLevel" | "serverId">): Logger {
-  const options = { level: config.logLevel, base: { serverId: config.serverId } };
-  // At once: what is said just before the process exits must be neither lost nor overtaken,
-  // and where nobody reads any more, what is left to be written would keep it from exiting.
-  if (config.logFormat === "json") return pino(options, pino.destination({ dest: 1, sync: true }));
-  return pino(options, pretty({ ignore: "pid,hostname,serverId", translateTime: "SYS:HH:MM:ss", sync: true }));
+export function createLog(config: Pick<GatewayConfig, "logFormat" | "logLevel" | "serverId">): ProgramLog {
+  const output = createLogOutput(openStandardOutput(), (dropped) => {
+    log.error({ dropped }, "log lines were dropped while standard output could not be written to");
+  });
+  const pretty = prettyFactory({
+    ignore: "pid,hostname,serverId",
+    translateTime: "SYS:HH:MM:ss",
+  });
+  const log = pino(
+    { level: config.logLevel, base: { serverId: config.serverId } },
+    { write: (line) => output.write(config.logFormat === "json" ? line : pretty(line)) },
+  );
+  // What is said just before the process exits is written where that does not take waiting.
+  process.once("exit", () => output.flushNow());
+  return { log, output };
 }

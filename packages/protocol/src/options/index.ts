@@ -1,6 +1,7 @@
 // How this workspace's factories check their options
 export {
   LONGEST_DURATION_MS,
+  nearestName,
   optionInvalid,
   requireDurationMs,
   requireFunction,

@@ -32,7 +32,7 @@ export function requireOptions<T extends object>(options: T, known: Readonly<Rec
   if (!isObject(options) || Array.isArray(options)) throw optionInvalid("options", "an object");
   for (const field of Object.keys(options)) {
     if (Object.hasOwn(known, field)) continue;
-    const nearest = nearestOf(field, Object.keys(known));
+    const nearest = nearestName(field, Object.keys(known));
     const hint = nearest === undefined ? "" : ` Did you mean ${nearest}?`;
     throw new CmError("options-invalid", `${field} is not a known option.${hint}`, { details: { field, nearest } });
   }
@@ -80,10 +80,14 @@ function isObject(value: unknown): value is object {
   return typeof value === "object" && value !== null;
 }
 
-/** The known name with the fewest edits, where these are at most a third of what was written. */
-function nearestOf(written: string, known: readonly string[]): string | undefined {
+/** The known name with the fewest edits, where these are at most `editsMax`: a third of what was written by default. */
+export function nearestName(
+  written: string,
+  known: readonly string[],
+  editsMax = Math.floor(written.length / 3),
+): string | undefined {
   let nearest: string | undefined;
-  let fewest = Math.floor(written.length / 3) + 1;
+  let fewest = editsMax + 1;
   for (const name of known) {
     const edits = editsBetween(written.toLowerCase(), name.toLowerCase());
     if (edits >= fewest) continue;

@@ -1,0 +1,61 @@
+import { readFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { isCmError } from "@cm/protocol";
+import { VARIABLES } from "../config/known-variables.js";
+import { EXIT, print, tell } from "../exit.js";
+import { runTokenCommand, TOKEN_OPTIONS } from "./token-command.js";
+
+const HELP = `Usage:
+  cm-gateway                        run a gateway, configured by environment variables
+  cm-gateway token --user NAME      print a token for development, signed with TOKEN_SECRET
+      --join, --publish, --members, --send, --presence PATTERN
+                                    what the user may do; each can be given again
+      --ttl SECONDS                 how long it is valid; 3600 without it
+      --id ID                       its id, by which it can be revoked
+  cm-gateway token --check TOKEN    verify a token with the configured key, and print what it says
+  cm-gateway --help | --version
+
+Variables, also read from .env.local in the working directory:
+${wrapped(VARIABLES)}
+
+Exit codes: 0 closed as asked, 1 a fault, 64 unknown arguments, 78 a configuration that can't be used.`;
+
+/** Carries out what the arguments ask for; resolves to the exit code, or `undefined` where they ask to run a gateway. */
+export async function runCommandLine(args: readonly string[]): Promise<number | undefined> {
+  if (args.length === 0) return undefined;
+  try {
+    if (args[0] === "token") {
+      const { values } = parseArgs({ args: args.slice(1), options: TOKEN_OPTIONS });
+      return await runTokenCommand(values, process.env);
+    }
+    const options = { help: { type: "boolean", short: "h" }, version: { type: "boolean", short: "v" } } as const;
+    const { values } = parseArgs({ args: [...args], options });
+    print(1, values.help === true ? HELP : version());
+    return EXIT.ok;
+  } catch (error) {
+    if (isCmError(error)) {
+      tell(error);
+      return error.code === "options-invalid" ? EXIT.usage : EXIT.config;
+    }
+    // Node's parser names the argument in its first sentence, and then speaks to programmers.
+    const { code, message } = Object(error) as { readonly code?: unknown; readonly message?: string };
+    if (!String(code).startsWith("ERR_PARSE_ARGS_")) throw error;
+    tell(`${message?.split(". ")[0]?.replace(/\.$/, "")}. See cm-gateway --help.`);
+    return EXIT.usage;
+  }
+}
+
+function version(): string {
+  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(text) as { version: string }).version; // This package's own.
+}
+
+function wrapped(names: readonly string[]): string {
+  const lines = [""];
+  for (const name of names) {
+    const line = `${lines.at(-1)} ${name}`;
+    if (line.length <= 98) lines[lines.length - 1] = line;
+    else lines.push(` ${name}`);
+  }
+  return lines.map((line) => ` ${line}`).join("\n");
+}

@@ -1,0 +1,85 @@
+import { nearestName } from "@cm/protocol/options";
+
+/** Every variable that a gateway reads, by topic. */
+export const VARIABLES = [
+  "PORT",
+  "LISTEN_HOST",
+  "SERVER_HOST",
+  "SERVER_ID",
+  "WORKERS",
+  "REDIS_URL",
+  "REDIS_HOST",
+  "REDIS_PORT",
+  "REDIS_PASSWORD",
+  "REDIS_DB",
+  "REDIS_PREFIX",
+  "HEARTBEAT_INTERVAL_MS",
+  "HEARTBEAT_TTL_SECONDS",
+  "STALE_CONNECTION_TIMEOUT_MS",
+  "CLEANUP_INTERVAL_MS",
+  "CONNECTION_TTL_SECONDS",
+  "OFFLINE_GRACE_MS",
+  "LAST_SEEN_TTL_SECONDS",
+  "DRAIN_SECONDS",
+  "SHUTDOWN_TIMEOUT_MS",
+  "MAX_CONNECTIONS",
+  "MAX_HEAD_BYTES",
+  "MAX_FRAME_BYTES",
+  "MAX_BACKPRESSURE_BYTES",
+  "MAX_ROOMS_PER_CONNECTION",
+  "MAX_REQUESTS_PER_SECOND",
+  "IDLE_TIMEOUT_MS",
+  "PING_INTERVAL_MS",
+  "TOKEN_SECRET",
+  "TOKEN_PUBLIC_KEY",
+  "TOKEN_PUBLIC_KEY_FILE",
+  "TOKEN_JWKS_URL",
+  "TOKEN_ISSUER",
+  "TOKEN_AUDIENCE",
+  "TOKEN_SOURCES",
+  "TOKEN_QUERY",
+  "TOKEN_COOKIE",
+  "TOKEN_CLOCK_TOLERANCE_SECONDS",
+  "TOKEN_WARNING_SECONDS",
+  "TOKEN_GRACE_SECONDS",
+  "OPEN",
+  "PAGE",
+  "ALLOWED_ORIGINS",
+  "RECOVERABLE_ROOMS",
+  "LOG_LEVEL",
+  "LOG_FORMAT",
+] as const;
+
+/** Set by the process that starts workers, and not for people. */
+const INTERNAL = ["CM_WORKER"];
+
+/**
+ * Beginnings that no other program's variables have. `REDIS_` is not among them: Kubernetes
+ * sets `REDIS_PORT_6379_TCP` and the like for a service of that name.
+ */
+const OWN_PREFIXES = ["CM_", "TOKEN_", "HEARTBEAT_", "RECOVERABLE_", "STALE_CONNECTION_", "OFFLINE_GRACE_"];
+
+/** A shorter name is near to too many others: `PAGER` to `PAGE`, `SORT` to `PORT`. */
+const NEAR_LENGTH_MIN = 6;
+
+/** Two letters exchanged are two edits. */
+const NEAR_EDITS_MAX = 2;
+
+/**
+ * A sentence for each variable that looks like a misspelt one of ours: unknown under one of our
+ * own prefixes, or at most two letters away from a known name. `alsoKnown` are names that were read besides.
+ */
+export function misspeltVariables(
+  env: Readonly<Record<string, string | undefined>>,
+  alsoKnown: readonly string[],
+): string[] {
+  const known = [...new Set<string>([...VARIABLES, ...alsoKnown])];
+  return Object.keys(env).flatMap((name) => {
+    if (env[name] === undefined || known.includes(name) || INTERNAL.includes(name)) return [];
+    const nearest = name.length < NEAR_LENGTH_MIN ? undefined : nearestName(name, known, NEAR_EDITS_MAX);
+    if (nearest !== undefined) return [`${name} is not a known variable and is ignored. Did you mean ${nearest}?`];
+    return OWN_PREFIXES.some((prefix) => name.startsWith(prefix))
+      ? [`${name} is not a known variable and is ignored`]
+      : [];
+  });
+}
