@@ -1,14 +1,14 @@
 /*
  * Sockets across two servers of the `ws` package: rooms, direct messages, and who is gone.
- * The connection manager knows them through an adapter, and does the rest.
+ * The connection manager knows them through `@cm/server-ws`, and does the rest.
  */
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createDistributedConnectionManager } from "@cm/connection-manager";
+import { createLocalConnectionManager } from "@cm/server-ws";
 import WebSocket, { WebSocketServer } from "ws";
 import { openStore } from "./store.js";
-import { createWsLocalConnections } from "./ws-local-connections.js";
 
 /** What this chat's clients send, and are told first. */
 type FromClient = { readonly say: string };
@@ -16,7 +16,7 @@ type Welcome = { readonly type: "welcome"; readonly connectionId: string };
 
 async function startServer(serverId: string) {
   const store = await openStore(); // Or leave it out, and give `redisUrl` below.
-  const manager = await createDistributedConnectionManager(createWsLocalConnections(), {
+  const manager = await createDistributedConnectionManager(createLocalConnectionManager(), {
     store,
     serverId,
     verifyToken: (token, userId) => token === `${userId}'s secret`, // Ask whoever knows.

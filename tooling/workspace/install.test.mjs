@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { cleanEnvironment, mustRun, pnpmCommand, runCommand } from "./command.mjs";
 import { publishablePackages } from "./workspace.mjs";
 
-const PACKAGES = ["@cm/protocol", "@cm/server-uws"];
+const PACKAGES = ["@cm/protocol", "@cm/transport", "@cm/server-uws"];
 
 /** Ends with the outcome of starting a server as JSON. */
 const PROGRAM = `

@@ -1,9 +1,9 @@
 import type { ControlHandler } from "@cm/router";
-import type { UwsConnection } from "@cm/server-uws";
+import type { TransportConnection } from "@cm/transport";
 import type { ClientSession } from "./session/client-session.js";
 
 /** An open connection and the session that it carries once it has one. */
-type Controlled = Pick<UwsConnection<{ readonly session?: ClientSession }>, "close" | "data">;
+type Controlled = Pick<TransportConnection<{ readonly session?: ClientSession }>, "close" | "data">;
 
 /** Carries out what other servers ask of this gateway and its connections. A drain is done once it has begun. */
 export function createControlHandler(

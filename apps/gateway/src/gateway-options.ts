@@ -1,6 +1,6 @@
 import { createTokenVerifier, type Identity, type Rights, type TokenVerifierOptions } from "@cm/auth";
 import { CmError, isCmError, type Store } from "@cm/protocol";
-import type { RouteHandler, UpgradeRequest } from "@cm/server-uws";
+import type { RouteHandler, UpgradeRequest } from "@cm/transport";
 import { type GatewayConfig, readGatewayConfig } from "./config/gateway-config.js";
 import type { GatewayHooks } from "./session/hooks.js";
 
@@ -171,6 +171,12 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
   wholeNumber("tokenWarningMs", tokenWarningMs, 0, DAY_MS);
   wholeNumber("tokenGraceMs", tokenGraceMs, 0, DAY_MS);
   wholeNumber("maxPendingHooks", maxPendingHooks, 1, 1_000_000);
+  if (options.transport !== undefined && options.transport !== "uws" && options.transport !== "ws") {
+    throw invalid("transport", '"uws" or "ws"');
+  }
+  if (options.transport === "ws" && options.sharePort === true) {
+    throw invalid("sharePort", "false where the transport is ws");
+  }
   // Everything that is shared with an elsewhere can be drained to it.
   const drainMs = options.redisUrl === undefined && options.store === undefined ? 0 : 10_000;
   // A shorter timeout brings its pings closer together, as it does in the environment.

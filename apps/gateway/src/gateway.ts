@@ -9,7 +9,9 @@ import {
   toCmError,
 } from "@cm/protocol";
 import type { Gap } from "@cm/router";
-import { createFaultCounter, createUwsServer, type ListeningAddress, type UwsServer } from "@cm/server-uws";
+import { createUwsServer } from "@cm/server-uws";
+import { createWsServer } from "@cm/server-ws";
+import { createFaultCounter, type ListeningAddress, type TransportOptions, type TransportServer } from "@cm/transport";
 import { concerns, type Revocation, Revocations } from "./auth/revocations.js";
 import { createControlHandler } from "./control.js";
 import { GapNotices } from "./gap-notices.js";
@@ -95,7 +97,7 @@ export function createGateway(options: GatewayOptions): Gateway {
 
   // The router needs sockets to deliver to, the server needs the router to serve: the
   // server is made last and reached through this door.
-  let server: UwsServer<SessionHolder> | undefined;
+  let server: TransportServer<SessionHolder> | undefined;
   let address: ListeningAddress | undefined;
   const connection = (id: string) => server?.connection(id);
   const drain = (): Promise<void> => node.drain({ overMs: config.drainMs });
@@ -233,7 +235,7 @@ function createServer(
   routes: ReturnType<typeof gatewayRoutes>["table"],
   failures: FailureLog,
   { sessions, revocations }: { readonly sessions: Set<ClientSession>; readonly revocations: Revocations },
-): UwsServer<SessionHolder> {
+): TransportServer<SessionHolder> {
   const faults = createFaultCounter();
   const onFault = (error: unknown): void => failures.report(error, "request");
   const { refresh } = config;
@@ -271,12 +273,11 @@ function createServer(
     monotonicMs: () => config.clock.monotonicMs(),
     onFault,
   };
-  return createUwsServer<SessionHolder>({
+  const options: TransportOptions<SessionHolder> = {
     host: config.listenHost,
     port: config.port,
     subprotocols: [SUBPROTOCOL],
     allowedOrigins: config.allowedOrigins,
-    sharePort: config.sharePort,
     maxConnections: config.maxConnections,
     maxHeadBytes: config.maxHeadBytes,
     maxFrameBytes: config.maxFrameBytes,
@@ -310,7 +311,10 @@ function createServer(
     routes,
     faults,
     onError: (error, { stage }) => failures.report(error, stage),
-  });
+  };
+  return config.transport === "ws"
+    ? createWsServer(options)
+    : createUwsServer({ ...options, sharePort: config.sharePort });
 }
 
 function holderOf(user: GatewayUser) {

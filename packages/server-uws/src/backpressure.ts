@@ -1,4 +1,5 @@
-import type { LiveConnection, WaitingLimit } from "./live-connection.js";
+import { SlowConsumers } from "@cm/transport";
+import type { NativeConnection } from "./native-connection.js";
 
 /** The least number of bytes between two looks at all connections; keeps their cost under a few percent. */
 const CHECK_EVERY_MIN_BYTES = 256 * 1024;
@@ -20,19 +21,14 @@ export const NATIVE_BACKPRESSURE_MAX = 0x7fff_ffff;
  * (some 10 ns each), and those over the limit are cut. A connection has thus received
  * every frame so far, or it is gone.
  */
-export class Backpressure<U> implements WaitingLimit {
-  readonly maxBytes: number;
-  /** Connections cut as slow consumers. */
-  closed = 0;
-  /** Bytes that had waited on them. */
-  discardedBytes = 0;
-  readonly #connections: ReadonlyMap<string, LiveConnection<U>>;
+export class Backpressure<U> extends SlowConsumers {
+  readonly #connections: ReadonlyMap<string, NativeConnection<U>>;
   readonly #checkEveryBytes: number;
   #unchecked = 0;
 
-  constructor(connections: ReadonlyMap<string, LiveConnection<U>>, maxBytes: number) {
+  constructor(connections: ReadonlyMap<string, NativeConnection<U>>, maxBytes: number) {
+    super(maxBytes);
     this.#connections = connections;
-    this.maxBytes = maxBytes;
     this.#checkEveryBytes = Math.max(maxBytes, CHECK_EVERY_MIN_BYTES);
   }
 
@@ -40,11 +36,6 @@ export class Backpressure<U> implements WaitingLimit {
   publishing(frame: Uint8Array): void {
     this.#unchecked += frame.byteLength + FRAME_HEADER_BYTES;
     if (this.#unchecked > this.#checkEveryBytes) this.#checkAll(frame.byteLength);
-  }
-
-  exceeded(bytes: number): void {
-    this.closed += 1;
-    this.discardedBytes += bytes;
   }
 
   #checkAll(pendingBytes: number): void {

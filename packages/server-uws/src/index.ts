@@ -1,12 +1,19 @@
-export { createFaultCounter } from "./fault-counter.js";
+export { createFaultCounter } from "@cm/transport";
 export { createLocalConnectionManager } from "./local-connections.js";
 export { createUwsServer } from "./server.js";
 
 // The server
-export type { FaultCounter } from "./fault-counter.js";
-export type { DrainOptions, DrainProgress } from "./drain.js";
-export type { ConnectionHandler, RouteHandler, RouteRequest, UwsServerOptions } from "./options.js";
-export type { ListeningAddress, UwsServer, UwsServerStats } from "./server.js";
+export type {
+  ConnectionHandler,
+  DrainOptions,
+  DrainProgress,
+  FaultCounter,
+  ListeningAddress,
+  RouteHandler,
+  RouteRequest,
+} from "@cm/transport";
+export type { UwsServerOptions } from "./options.js";
+export type { UwsServer, UwsServerStats } from "./server.js";
 
 // Sockets of an App of one's own
 export type {
@@ -16,9 +23,7 @@ export type {
 } from "./local-connections.js";
 
 // Connections
-export type { Authentication, UpgradeRequest } from "./authentication.js";
-export type { UwsConnection } from "./connection.js";
+export type { Authentication, TransportConnection, UpgradeRequest } from "@cm/transport";
 
 // Plain HTTP
-export type { HttpReply } from "./http-reply.js";
-export type { RequestFacts } from "./http-request.js";
+export type { HttpReply, RequestFacts } from "@cm/transport";

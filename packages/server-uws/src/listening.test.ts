@@ -1,10 +1,12 @@
 import type { TemplatedApp } from "uWebSockets.js";
 import { createServer, type Server } from "node:net";
+import { openClient, testOptions, WAIT } from "@cm/test-kit/contracts";
+import { listenFailure } from "@cm/transport";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import WebSocket from "ws";
-import { listen, listenFailure } from "./listening.js";
+import { listen } from "./listening.js";
 import { loadNative } from "./native.js";
-import { openClient, startServer, testOptions, WAIT } from "./server.fixture.js";
+import { startServer } from "./server.fixture.js";
 import { createUwsServer } from "./server.js";
 
 /** Makes a server listen on any free port. */
@@ -94,7 +96,7 @@ describe("listening", () => {
     ["EADDRINUSE", "port-in-use", /Another process/],
     ["EOTHER", "options-invalid", /h:80 can't be listened on \(EOTHER\)/],
   ])("tells %s apart", (cause, code, message) => {
-    const error = listenFailure({ host: "h", port: 80, sharePort: false }, cause);
+    const error = listenFailure({ host: "h", port: 80 }, cause);
     expect(error).toMatchObject({ code, message: expect.stringMatching(message), details: { cause } });
   });
 

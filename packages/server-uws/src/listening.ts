@@ -1,6 +1,7 @@
 import type { TemplatedApp, us_listen_socket } from "uWebSockets.js";
 import { createServer } from "node:net";
-import { CmError } from "@cm/protocol";
+import type { CmError } from "@cm/protocol";
+import { listenFailure } from "@cm/transport";
 import { LISTEN_MODE, type Native } from "./native.js";
 
 /** Where to listen. */
@@ -58,31 +59,4 @@ async function failure(address: ListenAddress): Promise<CmError> {
     probe.listen({ host, port, exclusive: true }, () => probe.close(() => resolve(undefined)));
   });
   return listenFailure(address, code);
-}
-
-/** The error for what Node met when it tried the same; undefined where it met nothing. */
-export function listenFailure({ host, port }: ListenAddress, code: string | undefined): CmError {
-  const where = `${host}:${port}`;
-  const details = { host, port, cause: code ?? "unknown" };
-  switch (code) {
-    case "EADDRINUSE":
-      return new CmError("port-in-use", `Another process listens on ${where}.`, { details });
-    case "EACCES":
-    case "EPERM": {
-      const message = `This process may not listen on ${where} (${code}): low ports need root or CAP_NET_BIND_SERVICE.`;
-      return new CmError("options-invalid", message, { details });
-    }
-    case "EADDRNOTAVAIL":
-      return new CmError("options-invalid", `${host} is no address of this machine (${code}).`, { details });
-    case "ENOTFOUND":
-    case "EAI_AGAIN":
-      return new CmError("options-invalid", `The host name ${host} has no address (${code}).`, { details });
-    case "EMFILE":
-    case "ENFILE":
-      return new CmError("unavailable", `${where} can't be listened on: too many open files (${code}).`, { details });
-    case undefined:
-      return new CmError("unavailable", `${where} could not be listened on, yet nothing keeps it now.`, { details });
-    default:
-      return new CmError("options-invalid", `${where} can't be listened on (${code}).`, { details });
-  }
 }

@@ -1,11 +1,10 @@
 import type { WebSocket as NativeWebSocket, WebSocketBehavior } from "uWebSockets.js";
 import { CLOSE_CODES, isCmError } from "@cm/protocol";
+import { bytes, openClient, RawClient, WAIT } from "@cm/test-kit/contracts";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import WebSocket from "ws";
 import { createLocalConnectionManager, type UwsLocalConnectionOptions } from "./local-connections.js";
 import { loadNative } from "./native.js";
-import { RawClient } from "./raw-client.fixture.js";
-import { bytes, openClient, WAIT } from "./server.fixture.js";
 
 type Socket = NativeWebSocket<unknown>;
 

@@ -1,10 +1,9 @@
 import type { TemplatedApp, WebSocket, WebSocketBehavior } from "uWebSockets.js";
 import { type CloseReason, CmError, type LocalConnection, type LocalConnectionManager } from "@cm/protocol";
+import { type Ending, invalid, UserIndex, whole } from "@cm/transport";
 import { Backpressure, NATIVE_BACKPRESSURE_MAX } from "./backpressure.js";
-import { type Ending, LiveConnection } from "./live-connection.js";
-import { invalid, whole } from "./options.js";
+import { NativeConnection } from "./native-connection.js";
 import { publishToRoom } from "./room-publish.js";
-import { UserIndex } from "./user-index.js";
 
 /** What {@link createLocalConnectionManager} takes. */
 export interface UwsLocalConnectionOptions {
@@ -61,20 +60,20 @@ export function createLocalConnectionManager<U>(options: UwsLocalConnectionOptio
 
 /** A connection, and who hears of its end. */
 interface Held {
-  readonly live: LiveConnection<undefined>;
+  readonly live: NativeConnection<undefined>;
   readonly onClosed: () => void;
 }
 
 class AppConnections<U> implements UwsLocalConnectionManager<U> {
   readonly #app: TemplatedApp;
   readonly #maxConnections: number;
-  readonly #connections = new Map<string, LiveConnection<undefined>>();
-  readonly #users = new UserIndex<LiveConnection<undefined>>();
+  readonly #connections = new Map<string, NativeConnection<undefined>>();
+  readonly #users = new UserIndex<NativeConnection<undefined>>();
   readonly #backpressure: Backpressure<undefined>;
   /** All open sockets of the routes; those without a connection were not added, or removed. */
   readonly #sockets = new Map<WebSocket<U>, Held | undefined>();
   /** The other way round, for those that were added. */
-  readonly #socketOf = new Map<LiveConnection<undefined>, WebSocket<U>>();
+  readonly #socketOf = new Map<NativeConnection<undefined>, WebSocket<U>>();
 
   constructor(app: TemplatedApp, maxConnections: number, maxBackpressureBytes: number) {
     this.#app = app;
@@ -126,7 +125,7 @@ class AppConnections<U> implements UwsLocalConnectionManager<U> {
         details: { max: this.#maxConnections },
       });
     }
-    const live = new LiveConnection(connectionId, { userId, data: undefined }, "", this.#backpressure);
+    const live = new NativeConnection(connectionId, { userId, data: undefined }, "", this.#backpressure);
     live.attach(socket);
     this.#sockets.set(socket, { live, onClosed });
     this.#socketOf.set(live, socket);
@@ -200,7 +199,7 @@ class AppConnections<U> implements UwsLocalConnectionManager<U> {
     return ending;
   }
 
-  #forget(live: LiveConnection<undefined>): void {
+  #forget(live: NativeConnection<undefined>): void {
     this.#connections.delete(live.id);
     this.#socketOf.delete(live);
     this.#users.remove(live.userId, live);

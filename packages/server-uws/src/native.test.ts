@@ -46,6 +46,7 @@ describe("the native library", () => {
     expect(message).toMatch(/glibc \d+\.\d+|musl/);
     expect(message).toContain("uNetworking/uWebSockets.js#v");
     expect(message).toContain("Debian 12");
+    expect(message).toContain("@cm/server-ws");
   });
 
   it("that is not installed says so", () => {

@@ -1,5 +1,5 @@
 import type { TemplatedApp } from "uWebSockets.js";
-import { type AnySocket, topicOf } from "./live-connection.js";
+import { type AnySocket, topicOf } from "./native-connection.js";
 
 /** The open connections of an App, by id. */
 type Sockets = ReadonlyMap<string, { readonly socket: AnySocket | undefined }>;

@@ -11,6 +11,8 @@ import { readTokens, variableOf } from "./tokens.js";
 export interface GatewayConfig {
   /** `PORT`: where clients connect. Default 3000; 0 picks a free one. */
   readonly port: number;
+  /** `TRANSPORT`: `uws` (default) or `ws`, which needs no native code; one process only. */
+  readonly transport: Transport;
   /** `LISTEN_HOST`: the local address to listen on. Default `127.0.0.1`; `0.0.0.0` for all. */
   readonly listenHost: string;
   /** `SERVER_HOST`: how other machines reach this server, told in the registry. Default `localhost`. */
@@ -100,6 +102,9 @@ export interface GatewayConfig {
   readonly warnings: readonly string[];
 }
 
+const TRANSPORTS = ["uws", "ws"] as const;
+export type Transport = (typeof TRANSPORTS)[number];
+
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
@@ -118,6 +123,10 @@ const WORKER_SUFFIX_MAX = `-${WORKERS_MAX}-${WORKER_STARTS_MAX}`.length;
 export function readGatewayConfig(env: Readonly<Record<string, string | undefined>>): GatewayConfig {
   const reader = new EnvReader(env);
   const workers = reader.wholeNumber("WORKERS", 1, 1, WORKERS_MAX);
+  const transport = reader.oneOf("TRANSPORT", "uws", TRANSPORTS);
+  if (workers > 1 && transport === "ws") {
+    reader.problem("WORKERS", "must be 1 with TRANSPORT=ws: its processes can't share a port");
+  }
   const redis = readRedisUrl(reader);
   if (workers > 1 && !redis.given) {
     reader.problem("WORKERS", "needs REDIS_URL: processes do not share the memory store");
@@ -152,6 +161,7 @@ export function readGatewayConfig(env: Readonly<Record<string, string | undefine
   const idleTimeoutMs = reader.wholeNumber("IDLE_TIMEOUT_MS", 120_000, 8_000, 900_000);
   const config: GatewayConfig = {
     port,
+    transport,
     listenHost,
     serverHost: reader.host("SERVER_HOST", "localhost"),
     serverId: worker === undefined ? serverId : `${serverId}-${worker}`,

@@ -1,5 +1,5 @@
 import type { Node } from "@cm/node";
-import type { HttpReply, RouteHandler } from "@cm/server-uws";
+import type { HttpReply, RouteHandler } from "@cm/transport";
 import { PAGE_PATHS, readPage, type StaticFile } from "./static-files.js";
 
 /** What the paths of a gateway are answered with. */

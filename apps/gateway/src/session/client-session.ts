@@ -14,7 +14,7 @@ import {
   type Sender,
 } from "@cm/protocol";
 import type { ConfirmedOutcome, RecoveryLimit, RouteOutcome, Router } from "@cm/router";
-import type { FaultCounter, UwsConnection } from "@cm/server-uws";
+import type { FaultCounter, TransportConnection } from "@cm/transport";
 import type { GatewayUser } from "../gateway-options.js";
 import { type AckDetails, Answers } from "./answers.js";
 import { CredentialLife, type CredentialTimes } from "./credential-life.js";
@@ -68,7 +68,7 @@ const CONFIRMATION = { confirmMs: 5_000 };
 
 type RequestOf<T extends Request["type"]> = Extract<Request, { type: T }>;
 
-type SocketLike = Pick<UwsConnection<unknown>, "id" | "userId" | "send" | "enter" | "leave" | "close">;
+type SocketLike = Pick<TransportConnection<unknown>, "id" | "userId" | "send" | "enter" | "leave" | "close">;
 
 /** One client's conversation, from hello to close. */
 export class ClientSession {

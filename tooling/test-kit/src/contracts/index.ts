@@ -17,3 +17,9 @@ export { describeServerRegistry } from "./server-registry.js";
 export { describeStore } from "./store.js";
 export { describeStoreContracts } from "./store-contracts.js";
 export { describeUserDirectory } from "./user-directory.js";
+
+// Transports
+export { describeTransport } from "./transport/transport.js";
+export { OPCODE, RawClient } from "./transport/raw-client.js";
+export type { CreateTransport, TestServer } from "./transport/transport-harness.js";
+export { bytes, openClient, serverStarter, testOptions, WAIT } from "./transport/transport-harness.js";

@@ -1,7 +1,7 @@
 import type { CloseReason } from "@cm/protocol";
 
 /** One open WebSocket. After it closed, every call is harmless and does nothing. */
-export interface UwsConnection<U> {
+export interface TransportConnection<U> {
   readonly id: string;
   readonly userId: string;
   /** What `authenticate` gave. */

@@ -30,9 +30,9 @@ interface Entry<U> {
 /**
  * Pings every connection once per interval, and cuts those that were not heard from.
  *
- * The native layer pings only when its idle timeout nears its end (after 105 s of 120),
- * which is later than balancers cut a quiet connection (nginx and many others after 60 s),
- * and it counts in steps of 4 s, so that it cuts early. A timing wheel holds each connection
+ * Not left to the WebSocket library. uWebSockets.js pings only when its idle timeout nears its
+ * end (after 105 s of 120), which is later than balancers cut a quiet connection (nginx and many
+ * others after 60 s), and it counts in steps of 4 s, so that it cuts early. A timing wheel holds each connection
  * in the slot of the tick at which it is due: a tick costs as much as is due, and the first
  * pings of connections that opened together lie spread over one interval.
  */

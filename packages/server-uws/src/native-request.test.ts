@@ -1,8 +1,9 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { WAIT } from "@cm/test-kit/contracts";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
-import { startServer, WAIT } from "./server.fixture.js";
+import { startServer } from "./server.fixture.js";
 
 const UPGRADE =
   "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" +

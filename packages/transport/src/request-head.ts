@@ -1,8 +1,6 @@
-import type { HttpRequest, HttpResponse } from "uWebSockets.js";
 import { type HttpReply, jsonRefusal } from "./http-reply.js";
-import { remoteAddressOf } from "./remote-address.js";
 
-/** A request, copied out of the native one, which dies when its handler returns. */
+/** A request, copied out of the server's own object. */
 export interface RequestFacts {
   /** As sent, without the query; percent-encoding is left alone. */
   readonly path: string;
@@ -15,7 +13,7 @@ export interface RequestFacts {
 }
 
 /** A copied request, and what only the first checks need. */
-export interface CopiedRequest {
+export interface RequestHead {
   readonly facts: RequestFacts;
   readonly method: string;
   /** The request line and the headers as they are usually spelled: with one space behind each colon. */
@@ -29,31 +27,42 @@ const LINE_BYTES = " ".length + " HTTP/1.1\r\n".length;
 const HEADER_BYTES = ": ".length + "\r\n".length;
 const END_BYTES = "\r\n".length;
 
-/** Copies everything that may be wanted later; call it before the handler returns. */
-export function copyRequest(res: HttpResponse, req: HttpRequest): CopiedRequest {
-  const method = req.getCaseSensitiveMethod();
-  const path = req.getUrl();
-  // Where there is no question mark there is none at all, against its type.
-  const query = req.getQuery() ?? "";
+/** What {@link copyRequestHead} is made from. */
+export interface RequestParts {
+  readonly method: string;
+  readonly path: string;
+  readonly query: string;
+  readonly remoteAddress: string;
+  /** Calls back with each header as it came, its name in any case. */
+  eachHeader(take: (name: string, value: string) => void): void;
+}
+
+/** Copies everything that may be wanted after the request object is gone. */
+export function copyRequestHead(parts: RequestParts): RequestHead {
+  const { method, path, query, remoteAddress } = parts;
   let headBytes = method.length + LINE_BYTES + Buffer.byteLength(path) + END_BYTES;
   if (query !== "") headBytes += "?".length + Buffer.byteLength(query);
   let isAmbiguous = false;
   // No prototype: a header named "constructor" is just a header.
   const headers: Record<string, string> = Object.create(null);
-  req.forEach((name, value) => {
+  parts.eachHeader((spelled, value) => {
+    const name = spelled.toLowerCase();
     headBytes += name.length + Buffer.byteLength(value) + HEADER_BYTES;
     const before = headers[name];
     if (name === "content-length" && before !== undefined && before !== value) isAmbiguous = true;
     headers[name] = before === undefined ? value : `${before}, ${value}`;
   });
-  return { facts: { path, query, headers, remoteAddress: remoteAddressOf(res) }, method, headBytes, isAmbiguous };
+  return { facts: { path, query, headers, remoteAddress }, method, headBytes, isAmbiguous };
 }
 
-/** The answer to a request that nobody should look at further, or `undefined`. */
-export function objectionTo({ headBytes, isAmbiguous }: CopiedRequest, maxHeadBytes: number): HttpReply | undefined {
-  if (headBytes > maxHeadBytes) {
-    return jsonRefusal(431, "payload-too-large", `The request line and headers are over ${maxHeadBytes} bytes.`);
-  }
+/** The answer to a request whose head must not be looked at further, or `undefined`. */
+export function objectionTo({ headBytes, isAmbiguous }: RequestHead, maxHeadBytes: number): HttpReply | undefined {
+  if (headBytes > maxHeadBytes) return headTooLarge(maxHeadBytes);
   if (isAmbiguous) return jsonRefusal(400, "operation-unknown", "There are two Content-Length headers that differ.");
   return undefined;
+}
+
+/** The answer to a request whose head is over the limit. */
+export function headTooLarge(maxHeadBytes: number): HttpReply {
+  return jsonRefusal(431, "payload-too-large", `The request line and headers are over ${maxHeadBytes} bytes.`);
 }

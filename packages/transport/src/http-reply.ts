@@ -1,5 +1,3 @@
-import type { HttpResponse } from "uWebSockets.js";
-import { STATUS_CODES } from "node:http";
 import { type CmError, ERROR_CODES, type ErrorCode } from "@cm/protocol";
 
 /** An answer to an HTTP request. */
@@ -35,31 +33,22 @@ export function replyFault(reply: HttpReply): string | undefined {
 /** Browsers must not take an answer for another type than it says; every reply says so. */
 const NO_SNIFFING = "x-content-type-options";
 
+/**
+ * The headers to write with a reply: its own, without a length, which the server writes itself,
+ * and with `nosniff`.
+ */
+export function headersOf(reply: HttpReply): [name: string, value: string][] {
+  const headers = Object.entries(reply.headers ?? {}).filter(([name]) => name.toLowerCase() !== "content-length");
+  if (!headers.some(([name]) => name.toLowerCase() === NO_SNIFFING)) headers.push([NO_SNIFFING, "nosniff"]);
+  return headers;
+}
+
 /** How to write a reply. */
 export interface WriteOptions {
   /** Leave the body out but say how long it would be (HEAD). */
   readonly headOnly?: boolean;
   /** Close the TCP connection afterwards. */
   readonly closeConnection?: boolean;
-}
-
-/** Writes a whole reply in one piece. The response must be neither answered nor aborted. */
-export function writeReply(res: HttpResponse, reply: HttpReply, options: WriteOptions = {}): void {
-  const { headOnly = false, closeConnection = false } = options;
-  res.cork(() => {
-    res.writeStatus(`${reply.status} ${STATUS_CODES[reply.status] ?? "Unknown"}`);
-    let sniffing = true;
-    for (const [name, value] of Object.entries(reply.headers ?? {})) {
-      const lower = name.toLowerCase();
-      if (lower === NO_SNIFFING) sniffing = false;
-      // The native layer writes the length itself.
-      if (lower !== "content-length") res.writeHeader(name, value);
-    }
-    if (sniffing) res.writeHeader(NO_SNIFFING, "nosniff");
-    const body = reply.body ?? "";
-    if (headOnly) res.endWithoutBody(Buffer.byteLength(body), closeConnection);
-    else res.end(body, closeConnection);
-  });
 }
 
 /** A refusal as JSON: `{"code":"unauthorized","message":"..."}`. */

@@ -3,14 +3,14 @@ import type { AddressInfo } from "node:net";
 import { CLOSE_CODES, isCmError } from "@cm/protocol";
 import { describe, expect, it, onTestFinished } from "vitest";
 import WebSocket, { WebSocketServer } from "ws";
-import { createWsLocalConnections, type WsLocalConnectionsOptions } from "./ws-local-connections.js";
+import { createLocalConnectionManager, type WsLocalConnectionOptions } from "./local-connections.js";
 
 const WAIT = { timeout: 10_000, interval: 5 } as const;
 
 const bytes = (text: string): Uint8Array => Buffer.from(text);
 
 /** A `ws` server, and both sides of each connection. */
-async function startServer(options: WsLocalConnectionsOptions = {}) {
+async function startServer(options: WsLocalConnectionOptions = {}) {
   const server = new WebSocketServer({ host: "127.0.0.1", port: 0 });
   onTestFinished(() => {
     for (const client of server.clients) client.terminate();
@@ -18,7 +18,7 @@ async function startServer(options: WsLocalConnectionsOptions = {}) {
   });
   await once(server, "listening");
   const { port } = server.address() as AddressInfo; // Listening on TCP.
-  const local = createWsLocalConnections(options);
+  const local = createLocalConnectionManager(options);
   const ended: string[] = [];
   const connect = async () => {
     const arrived = once(server, "connection");

@@ -1,4 +1,4 @@
-import type { UwsConnection } from "./connection.js";
+import type { TransportConnection } from "./connection.js";
 import { invalid, whole } from "./options.js";
 import { sayGoodbyes } from "./paced-close.js";
 
@@ -28,14 +28,14 @@ const WAVE_MIN = 2;
 
 /** Sends the connections of a server away, in waves. */
 export class Drain<U> {
-  readonly #leaving: readonly UwsConnection<U>[];
+  readonly #leaving: readonly TransportConnection<U>[];
   readonly #options: DrainOptions;
   readonly #closing: AbortSignal;
   #told = 0;
   #done = false;
 
   /** `closing` ends it without telling anybody. Throws `options-invalid`. */
-  constructor(connections: Iterable<UwsConnection<U>>, options: DrainOptions, closing: AbortSignal) {
+  constructor(connections: Iterable<TransportConnection<U>>, options: DrainOptions, closing: AbortSignal) {
     this.#options = checked(options);
     this.#leaving = [...connections];
     this.#closing = closing;

@@ -1,4 +1,4 @@
-import type { RequestFacts } from "./http-request.js";
+import type { RequestFacts } from "./request-head.js";
 
 /** A WebSocket upgrade request that passed the checks of origin, subprotocol and capacity. */
 export interface UpgradeRequest extends RequestFacts {
@@ -12,6 +12,6 @@ export interface UpgradeRequest extends RequestFacts {
 export interface Authentication<U> {
   /** A name in the sense of `parseName`. */
   readonly userId: string;
-  /** Kept with the connection as {@link UwsConnection.data}. */
+  /** Kept with the connection as {@link TransportConnection.data}. */
   readonly data: U;
 }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { UwsConnection } from "./connection.js";
+import type { TransportConnection } from "./connection.js";
 
 /** How goodbyes are spread. */
 export interface Pace {
@@ -20,10 +20,10 @@ export interface Pace {
  * and resolves to those who were not told because the signal came.
  */
 export async function sayGoodbyes<U>(
-  connections: Iterable<UwsConnection<U>>,
+  connections: Iterable<TransportConnection<U>>,
   { overMs, waveMs, waveMin, signal }: Pace,
   onWave: (told: number) => void = () => undefined,
-): Promise<UwsConnection<U>[]> {
+): Promise<TransportConnection<U>[]> {
   const leaving = shuffled([...connections]);
   const waves = Math.max(1, Math.floor(overMs / waveMs));
   const size = overMs === 0 ? leaving.length : Math.max(waveMin, Math.ceil(leaving.length / waves));
@@ -46,7 +46,7 @@ export async function sayGoodbyes<U>(
 }
 
 /** Says goodbye to so many of those at the end of the list that are still there, and takes them off it. */
-function tell<U>(leaving: UwsConnection<U>[], size: number): number {
+function tell<U>(leaving: TransportConnection<U>[], size: number): number {
   let told = 0;
   while (told < size) {
     const connection = leaving.pop();

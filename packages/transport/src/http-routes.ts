@@ -1,8 +1,13 @@
-import type { HttpResponse } from "uWebSockets.js";
 import { type CmError, ERROR_CODES, type OnError, toCmError } from "@cm/protocol";
-import { type HttpReply, jsonRefusal, replyFault, writeReply } from "./http-reply.js";
-import type { CopiedRequest } from "./http-request.js";
+import { type HttpReply, jsonRefusal, replyFault, type WriteOptions } from "./http-reply.js";
 import type { RouteHandler } from "./options.js";
+import type { RequestHead } from "./request-head.js";
+
+/** The open end of an HTTP request. */
+export interface ReplyDoor {
+  /** Writes the reply, unless the client went away meanwhile. */
+  write(reply: HttpReply, options?: WriteOptions): void;
+}
 
 /** Answers plain HTTP: GET and HEAD on a fixed table of paths. */
 export class HttpRoutes {
@@ -15,24 +20,19 @@ export class HttpRoutes {
   }
 
   /** A request that passed the first checks. Answers now, or later unless the client goes away first. */
-  handle(res: HttpResponse, { facts, method }: CopiedRequest): void {
+  handle(door: ReplyDoor, { facts, method }: RequestHead): void {
     const answer = this.#routes.get(facts.path);
     if (answer === undefined) {
-      writeReply(res, jsonRefusal(404, "not-found", "Nothing is served here."), { closeConnection: true });
+      door.write(jsonRefusal(404, "not-found", "Nothing is served here."), { closeConnection: true });
       return;
     }
     if (method !== "GET" && method !== "HEAD") {
       const reply = jsonRefusal(405, "operation-unknown", "Only GET and HEAD are served here.", { Allow: "GET, HEAD" });
-      writeReply(res, reply, { closeConnection: true });
+      door.write(reply, { closeConnection: true });
       return;
     }
-    let open = true;
-    // Without it, returning unanswered ends the process.
-    res.onAborted(() => {
-      open = false;
-    });
     const write = (reply: HttpReply): void => {
-      if (open) writeReply(res, this.#checked(reply), { headOnly: method === "HEAD" });
+      door.write(this.#checked(reply), { headOnly: method === "HEAD" });
     };
     const fail = (cause: unknown): void => write(this.#failure(cause));
     try {

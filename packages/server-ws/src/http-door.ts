@@ -1,0 +1,57 @@
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
+import type { Duplex } from "node:stream";
+import {
+  copyRequestHead,
+  type HttpReply,
+  headersOf,
+  peerAddress,
+  type ReplyDoor,
+  type RequestHead,
+} from "@cm/transport";
+
+/** Copies what a request says. */
+export function copyRequest(request: IncomingMessage): RequestHead {
+  const { method = "", url = "", rawHeaders, socket } = request;
+  const mark = url.indexOf("?");
+  return copyRequestHead({
+    method,
+    path: mark < 0 ? url : url.slice(0, mark),
+    query: mark < 0 ? "" : url.slice(mark + 1),
+    remoteAddress: peerAddress(socket.remoteAddress ?? ""),
+    eachHeader: (take) => {
+      // Names and values take turns.
+      for (let at = 0; at + 1 < rawHeaders.length; at += 2) take(rawHeaders[at] ?? "", rawHeaders[at + 1] ?? "");
+    },
+  });
+}
+
+/** The open end of a plain request. */
+export function replyDoor(response: ServerResponse): ReplyDoor {
+  return {
+    // Node.js itself drops what is written to a response whose client went away.
+    write(reply, { headOnly = false, closeConnection = false } = {}) {
+      const body = reply.body ?? "";
+      if (closeConnection) response.setHeader("Connection", "close");
+      for (const [name, value] of headersOf(reply)) response.setHeader(name, value);
+      if (reply.status !== 204 && reply.status !== 304) response.setHeader("Content-Length", Buffer.byteLength(body));
+      response.writeHead(reply.status);
+      response.end(headOnly ? undefined : body);
+    },
+  };
+}
+
+/** Answers on the bare socket of a request, and closes it. */
+export function refuseOn(stream: Duplex, reply: HttpReply): void {
+  const body = Buffer.from(reply.body ?? "");
+  const headers = [...headersOf(reply), ["Connection", "close"], ["Content-Length", String(body.byteLength)]];
+  const head = headers.map(([name, value]) => `${name}: ${value}\r\n`).join("");
+  // The client may still write, or be gone: neither is of interest any more.
+  stream.on("error", () => undefined);
+  stream.once("finish", () => stream.destroy());
+  stream.end(
+    Buffer.concat([
+      Buffer.from(`HTTP/1.1 ${reply.status} ${STATUS_CODES[reply.status] ?? "Unknown"}\r\n${head}\r\n`, "latin1"),
+      body,
+    ]),
+  );
+}

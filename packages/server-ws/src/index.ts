@@ -1,0 +1,30 @@
+export { createFaultCounter } from "@cm/transport";
+export { createLocalConnectionManager } from "./local-connections.js";
+export { createWsServer } from "./server.js";
+
+// The server
+export type {
+  ConnectionHandler,
+  DrainOptions,
+  DrainProgress,
+  FaultCounter,
+  ListeningAddress,
+  RouteHandler,
+  RouteRequest,
+  TransportStats,
+} from "@cm/transport";
+export type { NodeServer, WsServerOptions } from "./options.js";
+export type { WsServer } from "./server.js";
+
+// Sockets of a WebSocketServer of one's own
+export type {
+  WsLocalConnectionManager,
+  WsLocalConnectionOptions,
+  WsLocalConnectionStats,
+} from "./local-connections.js";
+
+// Connections
+export type { Authentication, TransportConnection, UpgradeRequest } from "@cm/transport";
+
+// Plain HTTP
+export type { HttpReply, RequestFacts } from "@cm/transport";

@@ -1,0 +1,176 @@
+import {
+  CLOSE_CODES,
+  type CloseReason,
+  CmError,
+  type LocalConnection,
+  type LocalConnectionManager,
+} from "@cm/protocol";
+import { invalid, SlowConsumers, UserIndex, whole } from "@cm/transport";
+import type { WebSocket } from "ws";
+import { Rooms } from "./rooms.js";
+
+/** What {@link createLocalConnectionManager} takes. */
+export interface WsLocalConnectionOptions {
+  /** The most connections. 1 to 1,000,000; default 10,000. */
+  readonly maxConnections?: number | undefined;
+  /**
+   * A socket with more than this waiting to be written is cut as a slow consumer, in bytes;
+   * looked at with every frame. 64 KiB to 256 MiB; default 1 MiB.
+   */
+  readonly maxBackpressureBytes?: number | undefined;
+}
+
+/** What is held now, and what was closed. The last two only grow. */
+export interface WsLocalConnectionStats {
+  readonly connections: number;
+  /** Users with a connection here. */
+  readonly users: number;
+  /** Connections closed because they didn't read; each counts once. */
+  readonly slowConsumersClosed: number;
+  /** Bytes that had waited on slow consumers when they were cut. */
+  readonly bytesDiscarded: number;
+}
+
+/** Sockets of a `WebSocketServer` of your own, under connection ids. */
+export interface WsLocalConnectionManager extends LocalConnectionManager<WebSocket> {
+  stats(): WsLocalConnectionStats;
+}
+
+/** Holds sockets of a `WebSocketServer` of your own, for a distributed connection manager. Throws `options-invalid`. */
+export function createLocalConnectionManager(options: WsLocalConnectionOptions = {}): WsLocalConnectionManager {
+  if (typeof options !== "object" || options === null) throw invalid("options", "must be an object");
+  const { maxConnections = 10_000, maxBackpressureBytes = 1024 * 1024 } = options;
+  return new SocketConnections(
+    whole("maxConnections", maxConnections, 1, 1_000_000),
+    new SlowConsumers(whole("maxBackpressureBytes", maxBackpressureBytes, 64 * 1024, 256 * 1024 * 1024)),
+  );
+}
+
+/** A socket under its id. */
+interface Held {
+  readonly userId: string;
+  readonly socket: WebSocket;
+  lastSeenAt: number;
+  /** Takes the listeners off. */
+  readonly release: () => void;
+}
+
+/** What a client's sign of life is an event of. */
+const SIGNS_OF_LIFE = ["message", "ping", "pong"] as const;
+
+class SocketConnections implements WsLocalConnectionManager {
+  readonly #maxConnections: number;
+  readonly #slow: SlowConsumers;
+  readonly #connections = new Map<string, Held>();
+  readonly #sockets = new WeakSet<WebSocket>();
+  readonly #rooms = new Rooms<Held>();
+  readonly #users = new UserIndex<Held>();
+
+  constructor(maxConnections: number, slow: SlowConsumers) {
+    this.#maxConnections = maxConnections;
+    this.#slow = slow;
+  }
+
+  get size(): number {
+    return this.#connections.size;
+  }
+
+  add({ connectionId, userId, socket, onClosed }: LocalConnection<WebSocket>): void {
+    if (socket.readyState !== socket.OPEN) throw new CmError("closed", "The socket is not open.");
+    if (this.#sockets.has(socket) || this.#connections.has(connectionId)) {
+      throw new CmError("id-invalid", "The socket or its connection id is here already.");
+    }
+    if (this.#connections.size >= this.#maxConnections) {
+      throw new CmError("capacity-reached", `This server holds ${this.#maxConnections} connections at most.`, {
+        details: { max: this.#maxConnections },
+      });
+    }
+    const seen = (): void => {
+      held.lastSeenAt = Date.now();
+    };
+    const closed = (): void => {
+      this.#forget(connectionId, held);
+      onClosed();
+    };
+    const release = (): void => {
+      for (const event of SIGNS_OF_LIFE) socket.off(event, seen);
+      socket.off("close", closed);
+    };
+    const held: Held = { userId, socket, lastSeenAt: Date.now(), release };
+    for (const event of SIGNS_OF_LIFE) socket.on(event, seen);
+    socket.on("close", closed);
+    this.#connections.set(connectionId, held);
+    this.#sockets.add(socket);
+    this.#users.add(userId, held);
+  }
+
+  remove(connectionId: string, reason?: CloseReason): void {
+    const held = this.#connections.get(connectionId);
+    if (held === undefined) return;
+    this.#forget(connectionId, held);
+    if (reason !== undefined) held.socket.close(CLOSE_CODES[reason], reason);
+  }
+
+  enter(connectionId: string, room: string): void {
+    const held = this.#connections.get(connectionId);
+    if (held !== undefined) this.#rooms.enter(room, held);
+  }
+
+  exit(connectionId: string, room: string): void {
+    const held = this.#connections.get(connectionId);
+    if (held !== undefined) this.#rooms.leave(room, held);
+  }
+
+  lastSeenOf(connectionId: string): number | undefined {
+    return this.#connections.get(connectionId)?.lastSeenAt;
+  }
+
+  toRoom(room: string, frame: Uint8Array, except: readonly string[]): void {
+    const left = new Set(except.map((connectionId) => this.#connections.get(connectionId)));
+    let data: Buffer | undefined;
+    for (const held of this.#rooms.of(room)) {
+      if (left.has(held)) continue;
+      // The frame's bytes are only lent: one copy for all who get it.
+      data ??= Buffer.from(frame);
+      this.#send(held, data);
+    }
+  }
+
+  toConnection(connectionId: string, frame: Uint8Array): boolean {
+    const held = this.#connections.get(connectionId);
+    return held !== undefined && this.#send(held, Buffer.from(frame));
+  }
+
+  toUser(userId: string, frame: Uint8Array): number {
+    const data = Buffer.from(frame);
+    return this.#users.count(userId, (held) => this.#send(held, data));
+  }
+
+  stats(): WsLocalConnectionStats {
+    return {
+      connections: this.#connections.size,
+      users: this.#users.size,
+      slowConsumersClosed: this.#slow.closed,
+      bytesDiscarded: this.#slow.discardedBytes,
+    };
+  }
+
+  #send({ socket }: Held, data: Buffer): boolean {
+    if (socket.readyState !== socket.OPEN) return false;
+    socket.send(data, { binary: false });
+    const waiting = socket.bufferedAmount;
+    if (waiting <= this.#slow.maxBytes) return true;
+    this.#slow.exceeded(waiting);
+    // A gap in the stream is worse than its end. A close frame would wait behind the rest.
+    socket.terminate();
+    return false;
+  }
+
+  #forget(connectionId: string, held: Held): void {
+    this.#connections.delete(connectionId);
+    this.#sockets.delete(held.socket);
+    held.release();
+    this.#users.remove(held.userId, held);
+    this.#rooms.leaveAll(held);
+  }
+}

@@ -1,0 +1,319 @@
+import { createServer, type IncomingMessage } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
+import { CmError } from "@cm/protocol";
+import {
+  Admissions,
+  ConnectionTable,
+  type DrainOptions,
+  type FrameFault,
+  HttpRoutes,
+  headTooLarge,
+  jsonRefusal,
+  type ListeningAddress,
+  listenFailure,
+  objectionTo,
+  openFilesWarning,
+  type PendingUpgrade,
+  SlowConsumers,
+  type TransportConnection,
+  type TransportServer,
+  type TransportStats,
+} from "@cm/transport";
+import { type WebSocket, WebSocketServer } from "ws";
+import { copyRequest, refuseOn, replyDoor } from "./http-door.js";
+import {
+  type NodeServer,
+  type ResolvedWsServerOptions,
+  resolveWsServerOptions,
+  type WsServerOptions,
+} from "./options.js";
+import { Rooms } from "./rooms.js";
+import { textFrame } from "./text-frame.js";
+import { TurnWrites } from "./turn-writes.js";
+import { type ConnectionSurroundings, WsConnection } from "./ws-connection.js";
+
+/**
+ * A WebSocket server on `ws`. Where it was given a server, `start` attaches itself to that one and
+ * resolves at once, to port 0 where the server does not listen yet; `close` leaves it open.
+ */
+export type WsServer<U = unknown> = TransportServer<U>;
+
+/** Makes a server. Nothing happens before `start()`. Throws `options-invalid`. */
+export function createWsServer<U>(options: WsServerOptions<U>): WsServer<U> {
+  return new NodeTransport(resolveWsServerOptions(options));
+}
+
+/** A client that sends more than this many times the largest frame is cut off without an error frame. */
+const FRAME_FACTOR = 2;
+
+/** Node.js counts the bytes of a head in its own way; with this much room it refuses none that we would take. */
+const HEAD_MARGIN_BYTES = 1024;
+
+/** How long a client may take to send the head of a request, and how often that is looked at. */
+const HEAD_TIMEOUT_MS = 10_000;
+const HEAD_CHECK_MS = 1_000;
+
+/** How long a client may take to answer a close frame. It is no connection any more. */
+const CLOSE_TIMEOUT_MS = 10_000;
+
+/** RFC 6455: 16 bytes in base64. */
+const KEY = /^[+/0-9A-Za-z]{22}==$/;
+
+class NodeTransport<U> implements WsServer<U> {
+  readonly #options: ResolvedWsServerOptions<U>;
+  readonly #connections: ConnectionTable<U, WsConnection<U>>;
+  readonly #surroundings: ConnectionSurroundings<U>;
+  readonly #rooms = new Rooms<WsConnection<U>>();
+  readonly #admissions: Admissions<U>;
+  readonly #routes: HttpRoutes;
+  readonly #upgrader: WebSocketServer;
+  /** All sockets until their end, among them those that have got a close frame. */
+  readonly #sockets = new Set<WebSocket>();
+  readonly #onUpgrade = (request: IncomingMessage, stream: Duplex, rest: Buffer): void =>
+    this.#upgrade(request, stream, rest);
+  #chosen = "";
+  #server: NodeServer | undefined;
+  #accepting = true;
+  #starting: Promise<ListeningAddress> | undefined;
+  #draining: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: ResolvedWsServerOptions<U>) {
+    this.#options = options;
+    const slow = new SlowConsumers(options.maxBackpressureBytes);
+    this.#connections = new ConnectionTable(options, slow);
+    this.#surroundings = {
+      rooms: this.#rooms,
+      writes: new TurnWrites(),
+      limit: slow,
+      ended: (connection) => this.#connections.closed(connection, 1006, ""),
+    };
+    this.#admissions = new Admissions(options, this.#connections.byId);
+    this.#routes = new HttpRoutes(options.routes, options.onError);
+    // It listens to nothing, and only shakes hands.
+    this.#upgrader = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      perMessageDeflate: false,
+      maxPayload: options.maxFrameBytes * FRAME_FACTOR,
+      closeTimeout: CLOSE_TIMEOUT_MS,
+      handleProtocols: () => this.#chosen,
+    } as ConstructorParameters<typeof WebSocketServer>[0]);
+  }
+
+  start(): Promise<ListeningAddress> {
+    this.#starting ??= this.#start();
+    return this.#starting;
+  }
+
+  async #start(): Promise<ListeningAddress> {
+    if (!this.#accepting) throw new CmError("closed", "The server was closed.");
+    const { server, maxConnections, onError } = this.#options;
+    const warning = await openFilesWarning(maxConnections);
+    if (warning !== undefined) onError(warning, { stage: "listening" });
+    const address = server === undefined ? await this.#listen() : this.#attach(server);
+    this.#connections.start();
+    // Stopped while it was starting: there was nothing to close then.
+    if (!this.#accepting) this.#stopListening();
+    return address;
+  }
+
+  #attach(server: NodeServer): ListeningAddress {
+    this.#server = server;
+    server.on("upgrade", this.#onUpgrade);
+    return addressOf(server) ?? { host: this.#options.host, port: 0 };
+  }
+
+  async #listen(): Promise<ListeningAddress> {
+    const { host, port, path, maxHeadBytes } = this.#options;
+    const server = createServer({
+      maxHeaderSize: maxHeadBytes + HEAD_MARGIN_BYTES,
+      headersTimeout: HEAD_TIMEOUT_MS,
+      connectionsCheckingInterval: HEAD_CHECK_MS,
+    });
+    server.on("request", (request, response) => {
+      const head = copyRequest(request);
+      const door = replyDoor(response);
+      const fault = objectionTo(head, maxHeadBytes);
+      if (fault !== undefined) door.write(fault, { closeConnection: true });
+      else if (head.facts.path !== path) this.#routes.handle(door, head);
+      else door.write(this.#admissions.plainRefusal(head), { closeConnection: true });
+    });
+    server.on("clientError", (error: NodeJS.ErrnoException, stream) => {
+      // Refused by Node.js before there is a request; the client may be gone, too.
+      if (!stream.writable) stream.destroy();
+      else if (error.code === "HPE_HEADER_OVERFLOW") refuseOn(stream, headTooLarge(maxHeadBytes));
+      else refuseOn(stream, jsonRefusal(400, "operation-unknown", "The request can't be read."));
+    });
+    server.on("upgrade", this.#onUpgrade);
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", (error: NodeJS.ErrnoException) => reject(listenFailure({ host, port }, error.code)));
+      server.listen({ host, port, exclusive: true }, resolve);
+    });
+    // An accept that fails, as for want of files, costs that client and not the process.
+    server.on("error", (cause) => {
+      const error = new CmError("unavailable", "The server can't accept a connection.", { cause });
+      this.#options.onError(error, { stage: "listening" });
+    });
+    this.#server = server;
+    return { host, port: addressOf(server)?.port ?? port };
+  }
+
+  #upgrade(request: IncomingMessage, stream: Duplex, rest: Buffer): void {
+    const head = copyRequest(request);
+    if (head.facts.path !== this.#options.path) {
+      // Another listener of the application's server may want it.
+      if (this.#server?.listenerCount("upgrade") === 1) {
+        refuseOn(stream, jsonRefusal(404, "not-found", "Nothing is served here."));
+      }
+      return;
+    }
+    if (request.method !== "GET" || !KEY.test(head.facts.headers["sec-websocket-key"] ?? "")) {
+      refuseOn(stream, this.#admissions.plainRefusal(head));
+      return;
+    }
+    let pending: PendingUpgrade | undefined;
+    const leave = (): void => {
+      stream.destroy();
+      pending?.abandon();
+    };
+    // Without a reader, the end of the stream is seen only by looking for what can be read.
+    const look = (): void => undefined;
+    stream.on("readable", look).once("end", leave).once("close", leave).once("error", leave);
+    const take = (): void => {
+      stream.off("readable", look).off("end", leave).off("close", leave).off("error", leave);
+    };
+    pending = this.#admissions.handle(head, {
+      refuse: (reply) => {
+        take();
+        refuseOn(stream, reply);
+      },
+      accept: (connectionId, authentication, { subprotocol, remoteAddress }) => {
+        take();
+        this.#chosen = subprotocol;
+        // Calls back within, unless it refuses by itself what passed our checks.
+        this.#upgrader.handleUpgrade(request, stream, rest, (socket) => {
+          const sockets = { socket, stream };
+          this.#opened(
+            new WsConnection(connectionId, authentication, remoteAddress, sockets, this.#surroundings),
+            socket,
+          );
+        });
+      },
+    });
+  }
+
+  #opened(connection: WsConnection<U>, socket: WebSocket): void {
+    const connections = this.#connections;
+    this.#sockets.add(socket);
+    // A connection that this side ended is over already.
+    const close = (code: number, reason: string, fault?: FrameFault): void => {
+      if (connections.byId.get(connection.id) === connection) connections.closed(connection, code, reason, fault);
+    };
+    socket.on("message", (data: Buffer, isBinary) =>
+      connections.received(connection, data.byteLength, isBinary, () => data.toString()),
+    );
+    socket.on("ping", () => connections.seen(connection));
+    socket.on("pong", () => {
+      if (connection.open) connections.pong(connection);
+    });
+    // A breach of RFC 6455. `ws` closes with its code; the connection is over now.
+    socket.on("error", (error: NodeJS.ErrnoException) => close(1006, error.message, FAULTS[error.code ?? ""]));
+    socket.on("close", (code, reason) => {
+      this.#sockets.delete(socket);
+      close(code, reason.toString());
+    });
+    connections.opened(connection);
+  }
+
+  toRoom(room: string, frame: Uint8Array, except: readonly string[]): void {
+    let bytes: Buffer | undefined;
+    const left = except.length === 0 ? undefined : new Set(except);
+    for (const member of this.#rooms.of(room)) {
+      if (left?.has(member.id)) continue;
+      bytes ??= textFrame(frame);
+      member.write(bytes);
+    }
+  }
+
+  toConnection(connectionId: string, frame: Uint8Array): boolean {
+    return this.#connections.toConnection(connectionId, frame);
+  }
+
+  toUser(userId: string, frame: Uint8Array): number {
+    return this.#connections.toUser(userId, frame);
+  }
+
+  connection(id: string): TransportConnection<U> | undefined {
+    return this.#connections.byId.get(id);
+  }
+
+  connectionsOf(userId: string): TransportConnection<U>[] {
+    return this.#connections.of(userId);
+  }
+
+  stats(): TransportStats {
+    const admissions = this.#admissions;
+    return this.#connections.stats({
+      upgrading: admissions.pending,
+      topics: this.#rooms.size,
+      refused: admissions.refused(),
+    });
+  }
+
+  stopAccepting(): void {
+    this.#accepting = false;
+    this.#admissions.stopAccepting();
+    this.#stopListening();
+  }
+
+  /** A server of the application's own listens on: its upgrades are refused. */
+  #stopListening(): void {
+    if (this.#options.server === undefined) this.#server?.close();
+  }
+
+  drain(options: DrainOptions): Promise<void> {
+    this.#draining ??= this.#connections.drain(options, () => {
+      this.#accepting = false;
+      this.#admissions.stopAccepting();
+      this.#admissions.refusePending();
+    });
+    return this.#draining;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    this.stopAccepting();
+    this.#connections.endDrain();
+    // A start that failed has unwound itself; its caller has the error.
+    await Promise.allSettled([this.#starting]);
+    this.#admissions.refusePending();
+    await this.#connections.goodbye();
+    this.#server?.off("upgrade", this.#onUpgrade);
+    for (const socket of this.#sockets) socket.terminate();
+    // What is still there after the goodbyes has just been cut: the handler hears of it now.
+    for (const connection of [...this.#connections.byId.values()]) this.#connections.closed(connection, 1006, "");
+    if (this.#options.server === undefined && this.#server !== undefined) this.#server.closeAllConnections();
+    this.#connections.stop();
+  }
+}
+
+/** What `ws` finds wrong with a frame, by its error codes. */
+const FAULTS: { readonly [code in string]?: FrameFault } = {
+  WS_ERR_UNSUPPORTED_MESSAGE_LENGTH: "frame-too-large",
+  WS_ERR_INVALID_UTF8: "frame-invalid",
+};
+
+function addressOf(server: NodeServer): ListeningAddress | undefined {
+  const address: AddressInfo | string | null = server.address();
+  return typeof address === "object" && address !== null ? { host: address.address, port: address.port } : undefined;
+}

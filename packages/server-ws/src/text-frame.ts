@@ -1,0 +1,31 @@
+/** RFC 6455: a whole message of text. A server does not mask. */
+const FINAL_TEXT = 0x81;
+
+/** Payloads up to here have their length in the second byte. */
+const SHORT_MAX_BYTES = 125;
+
+/** Up to here, it stands in the two bytes that follow. */
+const MEDIUM_MAX_BYTES = 0xffff;
+
+/**
+ * The bytes of a text frame as they go over the wire, made once for all who get it. Copies the
+ * payload, which may be changed afterwards; it must be UTF-8.
+ */
+export function textFrame(payload: string | Uint8Array): Buffer {
+  const length = typeof payload === "string" ? Buffer.byteLength(payload) : payload.byteLength;
+  const headBytes = length <= SHORT_MAX_BYTES ? 2 : length <= MEDIUM_MAX_BYTES ? 4 : 10;
+  const frame = Buffer.allocUnsafe(headBytes + length);
+  frame[0] = FINAL_TEXT;
+  if (headBytes === 2) {
+    frame[1] = length;
+  } else if (headBytes === 4) {
+    frame[1] = 126;
+    frame.writeUInt16BE(length, 2);
+  } else {
+    frame[1] = 127;
+    frame.writeBigUInt64BE(BigInt(length), 2);
+  }
+  if (typeof payload === "string") frame.write(payload, headBytes);
+  else frame.set(payload, headBytes);
+  return frame;
+}

@@ -1,0 +1,279 @@
+import { isIP } from "node:net";
+import { CmError, type OnError } from "@cm/protocol";
+import type { Authentication, UpgradeRequest } from "./authentication.js";
+import type { TransportConnection } from "./connection.js";
+import { createFaultCounter, type FaultCounter } from "./fault-counter.js";
+import type { HttpReply } from "./http-reply.js";
+import type { RequestFacts } from "./request-head.js";
+
+/** A GET or HEAD request for one of {@link TransportOptions.routes}. */
+export interface RouteRequest extends RequestFacts {
+  readonly method: "GET" | "HEAD";
+}
+
+/** Answers requests for one path. What it throws becomes a 500 without details, and goes to `onError`. */
+export type RouteHandler = (request: RouteRequest) => HttpReply | Promise<HttpReply>;
+
+/**
+ * Hears what happens on the sockets. What a call throws goes to `onError` and closes
+ * that connection with `internal`; nothing else is disturbed.
+ */
+export interface ConnectionHandler<U> {
+  /** First call for a connection. It can be sent to already. */
+  open(connection: TransportConnection<U>): void;
+  /** A text frame of at most `maxFrameBytes`. */
+  frame(connection: TransportConnection<U>, text: string): void;
+  /** A binary frame came; its content is not handed on. */
+  binary(connection: TransportConnection<U>): void;
+  /**
+   * Last call for a connection, exactly once for each that was opened. `send` gives
+   * false from here on. `code` is what the server closed with, what the client sent,
+   * or 1006 where the socket just ended.
+   */
+  closed(connection: TransportConnection<U>, code: number, reason: string): void;
+  /** The client answered a ping. */
+  pong?(connection: TransportConnection<U>): void;
+}
+
+/** What every transport takes. */
+export interface TransportOptions<U> {
+  /** Address or host name to listen on. Default "127.0.0.1". */
+  readonly host?: string | undefined;
+  /** 0 to 65,535; 0 takes any free one. */
+  readonly port: number;
+  /** Where WebSockets connect: a fixed path, without parameters. Default "/ws". */
+  readonly path?: string | undefined;
+  /** Subprotocols spoken here, best first; a client must offer one of them. At least one. */
+  readonly subprotocols: readonly string[];
+  /**
+   * Origins (scheme, host and port, such as "https://example.com") that pages may
+   * connect from. Requests without an Origin header don't come from a page and pass.
+   * Default: any.
+   */
+  readonly allowedOrigins?: readonly string[] | undefined;
+  /** The most open connections. 1 to 1,000,000; default 10,000. */
+  readonly maxConnections?: number | undefined;
+  /**
+   * The most upgrades that wait for `authenticate` at a time; further ones are refused with
+   * 503 and `unavailable`. They take no places of `maxConnections`, so that an `authenticate`
+   * that hangs does not fill the server; one that finds the server full when its turn comes
+   * is refused with `capacity-reached`. 1 to 1,000,000; default 1,000.
+   */
+  readonly maxPendingUpgrades?: number | undefined;
+  /**
+   * The largest head of an HTTP request, upgrades among them: request line and headers, in
+   * bytes. A larger one is answered with 431. 1,024 to 65,536; default 16 KiB, as of Node.js itself.
+   */
+  readonly maxHeadBytes?: number | undefined;
+  /** The largest frame taken from a client, in bytes. 128 to 16 MiB; default 16 KiB. */
+  readonly maxFrameBytes?: number | undefined;
+  /**
+   * A connection with more than this waiting to be written is closed as a slow
+   * consumer, in bytes. How far it may be exceeded for a moment is the transport's to say.
+   * 64 KiB to 256 MiB; default 1 MiB.
+   */
+  readonly maxBackpressureBytes?: number | undefined;
+  /**
+   * A connection from which nothing came for this long, not even a pong, is cut: never
+   * earlier, and at most 2 s later, beside the time that the process itself was held up.
+   * 1,000 to 900,000 ms; default 120,000.
+   */
+  readonly idleTimeoutMs?: number | undefined;
+  /**
+   * Between two pings to a connection, the first of them at a random time within the first
+   * interval. Every connection is pinged, for balancers count the time since the server
+   * last wrote, too; many cut a connection after 60 s. 0: no pings, so that a client must
+   * send something by itself within `idleTimeoutMs`. Otherwise 100 ms or more, and less
+   * than `idleTimeoutMs`; default 25,000, or half of `idleTimeoutMs` where that is less.
+   */
+  readonly pingIntervalMs?: number | undefined;
+  /** Deadline of `authenticate`; an upgrade that misses it is refused with 503 and `timeout`. 1 to 600,000 ms; default 5,000. */
+  readonly authenticationTimeoutMs?: number | undefined;
+  /** Deadline of `close()`: the goodbyes are spread over up to half of it. 0 to 600,000 ms; default 5,000. */
+  readonly closeTimeoutMs?: number | undefined;
+  /**
+   * Says whose connection it is, or throws a CmError: `unauthorized` becomes HTTP 401,
+   * `capacity-reached` 503, others 4xx or 503. Anything else becomes 500 and goes to
+   * `onError`. The signal aborts when the client goes away, at the deadline and when
+   * the server closes.
+   */
+  readonly authenticate: (
+    request: UpgradeRequest,
+    signal: AbortSignal,
+  ) => Authentication<U> | Promise<Authentication<U>>;
+  /** Gives each connection its id; see `createConnectionIdSource`. */
+  readonly nextConnectionId: () => string;
+  readonly handler: ConnectionHandler<U>;
+  /** What is answered over plain HTTP, by exact path. Default: nothing. */
+  readonly routes?: Readonly<Record<string, RouteHandler>> | undefined;
+  /** Where the handler counts what was wrong with frames, to be told in `stats()`. Default: one of the server's own. */
+  readonly faults?: FaultCounter | undefined;
+  /** Takes failures that no caller is waiting for. */
+  readonly onError: OnError;
+}
+
+/** {@link TransportOptions} with every default filled in and every value checked. */
+export interface ResolvedTransportOptions<U> {
+  readonly host: string;
+  readonly port: number;
+  readonly path: string;
+  readonly subprotocols: readonly string[];
+  readonly allowedOrigins: ReadonlySet<string> | undefined;
+  readonly maxConnections: number;
+  readonly maxPendingUpgrades: number;
+  readonly maxHeadBytes: number;
+  readonly maxFrameBytes: number;
+  readonly maxBackpressureBytes: number;
+  readonly idleTimeoutMs: number;
+  readonly pingIntervalMs: number;
+  readonly authenticationTimeoutMs: number;
+  readonly closeTimeoutMs: number;
+  readonly authenticate: TransportOptions<U>["authenticate"];
+  readonly nextConnectionId: () => string;
+  readonly handler: ConnectionHandler<U>;
+  readonly routes: ReadonlyMap<string, RouteHandler>;
+  readonly faults: FaultCounter;
+  readonly onError: OnError;
+}
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+/** RFC 6455: a subprotocol is a token of RFC 7230. */
+const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/;
+/** Visible ASCII without what some servers read as a pattern (":" and "*") or as the query's start. */
+const FIXED_PATH = /^\/[!"$-)+-9;->@-~]{0,255}$/;
+const HOST_NAME = /^(?=.{1,253}$)[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?$/;
+
+/**
+ * Fills in defaults and checks every value. Native code ends the whole process on
+ * some bad values, so nothing passes unseen. A transport checks what it takes besides.
+ *
+ * @throws CmError `options-invalid`; `details.field` names the option.
+ */
+export function resolveTransportOptions<U>(options: TransportOptions<U>): ResolvedTransportOptions<U> {
+  if (typeof options !== "object" || options === null) throw invalid("options", "must be an object");
+  const path = fixedPath("path", options.path ?? "/ws");
+  const port = whole("port", options.port, 0, 65_535);
+  const idleTimeoutMs = whole("idleTimeoutMs", options.idleTimeoutMs ?? 120_000, 1_000, 900_000);
+  return {
+    host: host(options.host ?? "127.0.0.1"),
+    port,
+    path,
+    subprotocols: subprotocols(options.subprotocols),
+    allowedOrigins: options.allowedOrigins === undefined ? undefined : origins(options.allowedOrigins),
+    maxConnections: whole("maxConnections", options.maxConnections ?? 10_000, 1, 1_000_000),
+    maxPendingUpgrades: whole("maxPendingUpgrades", options.maxPendingUpgrades ?? 1_000, 1, 1_000_000),
+    maxHeadBytes: whole("maxHeadBytes", options.maxHeadBytes ?? 16 * KIB, KIB, 64 * KIB),
+    maxFrameBytes: whole("maxFrameBytes", options.maxFrameBytes ?? 16 * KIB, 128, 16 * MIB),
+    maxBackpressureBytes: whole("maxBackpressureBytes", options.maxBackpressureBytes ?? MIB, 64 * KIB, 256 * MIB),
+    idleTimeoutMs,
+    pingIntervalMs: pingInterval(options.pingIntervalMs, idleTimeoutMs),
+    authenticationTimeoutMs: whole("authenticationTimeoutMs", options.authenticationTimeoutMs ?? 5_000, 1, 600_000),
+    closeTimeoutMs: whole("closeTimeoutMs", options.closeTimeoutMs ?? 5_000, 0, 600_000),
+    authenticate: callable("authenticate", options.authenticate),
+    nextConnectionId: callable("nextConnectionId", options.nextConnectionId),
+    handler: handler(options.handler),
+    routes: routes(options.routes ?? {}, path),
+    faults: faultCounter(options.faults ?? createFaultCounter()),
+    onError: callable("onError", options.onError),
+  };
+}
+
+/** `options-invalid` for one option. */
+export function invalid(field: string, problem: string): CmError {
+  return new CmError("options-invalid", `${field} ${problem}.`, { details: { field } });
+}
+
+/** A whole number within its bounds, or {@link invalid} thrown. */
+export function whole(field: string, value: unknown, min: number, max: number): number {
+  if (typeof value !== "number" || !Number.isInteger(value) || value < min || value > max) {
+    throw invalid(field, `must be a whole number from ${min} to ${max}`);
+  }
+  return value;
+}
+
+function pingInterval(value: unknown, idleTimeoutMs: number): number {
+  const byDefault = Math.min(25_000, Math.floor(idleTimeoutMs / 2));
+  const pingIntervalMs = whole("pingIntervalMs", value ?? byDefault, 0, idleTimeoutMs - 1);
+  if (pingIntervalMs > 0 && pingIntervalMs < 100) throw invalid("pingIntervalMs", "must be 0, or 100 or more");
+  return pingIntervalMs;
+}
+
+/** True or false, or {@link invalid} thrown. */
+export function flag(field: string, value: unknown): boolean {
+  if (typeof value !== "boolean") throw invalid(field, "must be true or false");
+  return value;
+}
+
+function callable<F extends (...args: never[]) => unknown>(field: string, value: F): F {
+  if (typeof value !== "function") throw invalid(field, "must be a function");
+  return value;
+}
+
+function host(value: unknown): string {
+  if (typeof value !== "string" || (isIP(value) === 0 && !HOST_NAME.test(value))) {
+    throw invalid("host", "must be an IP address or a host name");
+  }
+  return value;
+}
+
+function fixedPath(field: string, value: unknown): string {
+  if (typeof value !== "string" || !FIXED_PATH.test(value)) {
+    throw invalid(field, 'must be a path: "/" and visible ASCII characters without : * ? and #, at most 256 in all');
+  }
+  return value;
+}
+
+function subprotocols(value: unknown): readonly string[] {
+  if (!Array.isArray(value) || value.length === 0) throw invalid("subprotocols", "must name at least one");
+  return value.map((name: unknown) => {
+    if (typeof name !== "string" || !TOKEN.test(name)) {
+      throw invalid("subprotocols", "must be tokens of at most 64 characters (RFC 7230)");
+    }
+    return name;
+  });
+}
+
+function origins(value: unknown): ReadonlySet<string> {
+  if (!Array.isArray(value)) throw invalid("allowedOrigins", "must be a list");
+  return new Set(
+    value.map((origin: unknown) => {
+      if (typeof origin !== "string" || !(origin === "null" || isOrigin(origin))) {
+        throw invalid("allowedOrigins", 'must hold origins such as "https://example.com", without a path');
+      }
+      return origin;
+    }),
+  );
+}
+
+/** Whether the text is spelled as a browser spells an Origin header. */
+function isOrigin(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { origin, protocol, host: authority } = new URL(text);
+  // The URL standard gives schemes of its own no origin; browsers send theirs as scheme and host.
+  return origin === text || (origin === "null" && authority !== "" && `${protocol}//${authority}` === text);
+}
+
+function handler<U>(value: ConnectionHandler<U>): ConnectionHandler<U> {
+  if (typeof value !== "object" || value === null) throw invalid("handler", "must be an object");
+  for (const name of ["open", "frame", "binary", "closed"] as const) callable(`handler.${name}`, value[name]);
+  if (value.pong !== undefined) callable("handler.pong", value.pong);
+  return value;
+}
+
+function faultCounter(value: FaultCounter): FaultCounter {
+  if (typeof value !== "object" || value === null) throw invalid("faults", "must be an object");
+  for (const name of ["count", "counts"] as const) callable(`faults.${name}`, value[name]);
+  return value;
+}
+
+function routes(value: unknown, path: string): ReadonlyMap<string, RouteHandler> {
+  if (typeof value !== "object" || value === null) throw invalid("routes", "must be an object");
+  const table = new Map<string, RouteHandler>();
+  for (const [route, answer] of Object.entries(value)) {
+    fixedPath("routes", route);
+    if (route === path) throw invalid("routes", "must leave the WebSocket path alone");
+    table.set(route, callable(`routes["${route}"]`, answer));
+  }
+  return table;
+}

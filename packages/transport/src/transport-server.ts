@@ -1,0 +1,80 @@
+import type { LocalDelivery } from "@cm/protocol";
+import type { TransportConnection } from "./connection.js";
+import type { DrainOptions, DrainProgress } from "./drain.js";
+
+/** Where a server listens. */
+export interface ListeningAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Counters of a server. Those in the second half only grow. */
+export interface TransportStats {
+  /** Open connections. */
+  readonly connections: number;
+  /** Upgrades that wait for `authenticate`. */
+  readonly upgrading: number;
+  /** Users with a connection here. */
+  readonly users: number;
+  /** Rooms with a member here. */
+  readonly topics: number;
+  /** Connections closed because they didn't read; each counts once. */
+  readonly slowConsumersClosed: number;
+  /** Bytes that had waited on slow consumers when they were cut. */
+  readonly bytesDiscarded: number;
+  /** Connections closed because they sent a frame over `maxFrameBytes`. */
+  readonly framesTooLarge: number;
+  /** Refused upgrades, by code. */
+  readonly refused: Readonly<Record<string, number>>;
+  /**
+   * Connections that ended: by reason where this server closed them (`idle-timeout` among
+   * the reasons), else by close code: 1006 where the socket just ended or broke RFC 6455,
+   * `4xxx` for codes of a client's own.
+   */
+  readonly closed: Readonly<Record<string, number>>;
+  /** Faulty frames and refused requests, by error code: the server's own and those that the option `faults` was told. */
+  readonly faults: Readonly<Record<string, number>>;
+  /** How far the drain has come, once there is one. */
+  readonly drain?: DrainProgress;
+}
+
+/**
+ * A WebSocket server, whatever library it stands on; also the router's way to the local
+ * sockets. Promises, beside those of `LocalDelivery`:
+ *
+ * - A connection gets what is sent to it and its rooms in the order of the calls. One that
+ *   does not keep up is closed with `slow-consumer` before it can miss a frame; what waits for
+ *   it is bounded by `maxBackpressureBytes` and what the transport says of it.
+ * - The handler's `closed` comes exactly once for each connection that was opened, within the
+ *   call where this side closed it.
+ * - Every refused upgrade gets an HTTP status and a coded JSON body, and is counted.
+ */
+export interface TransportServer<U = unknown> extends LocalDelivery, AsyncDisposable {
+  /**
+   * Listens, or attaches itself. Fails with `port-in-use`, `options-invalid` (no address of
+   * this machine, or not permitted), `unavailable` (too many open files) or, after `close`,
+   * `closed`. Every call returns the same promise.
+   */
+  start(): Promise<ListeningAddress>;
+  /** Stops listening and refuses upgrades from now on; open connections stay. */
+  stopAccepting(): void;
+  /**
+   * Refuses upgrades from now on, with `unavailable` (pending ones with `closed`), and
+   * closes the open connections with `going-away` in waves: about as many at a time, in no order, every
+   * tenth of a second or so, at least 20 a second. Meanwhile everything works on for those
+   * who are left, and HTTP is answered, so that a balancer can see it. Resolves when everybody
+   * was told; `close` ends it, as does the signal. Every call returns the first one's promise.
+   * Throws `options-invalid`.
+   */
+  drain(options: DrainOptions): Promise<void>;
+  /**
+   * Stops listening, refuses pending upgrades, closes every connection with `going-away`
+   * in batches, and cuts what is left. Every call returns the same promise.
+   */
+  close(): Promise<void>;
+  /** An open connection. */
+  connection(id: string): TransportConnection<U> | undefined;
+  /** The open connections of a user. */
+  connectionsOf(userId: string): TransportConnection<U>[];
+  stats(): TransportStats;
+}

@@ -1,0 +1,52 @@
+import type { ErrorCode } from "@cm/protocol";
+import { createFaultCounter } from "@cm/transport";
+import { describe, expect, it, vi } from "vitest";
+import { OPCODE } from "./raw-client.js";
+import { type CreateTransport, serverStarter, WAIT } from "./transport-harness.js";
+
+export function describeCounters(createTransport: CreateTransport): void {
+  const startServer = serverStarter(createTransport);
+
+  describe("the counters of a server", () => {
+    it("tell closes by reason or code, with few keys whatever clients send", async () => {
+      const { server, join, joinRaw } = await startServer({ idleTimeoutMs: 1_000, pingIntervalMs: 0 });
+      const { connection } = await join();
+      connection.close("overloaded", "too many requests");
+      const own = [1000, 1001, 4000, 4321, 4999];
+      for (const code of own) (await join()).socket.close(code);
+      (await join()).socket.close();
+      (await joinRaw()).raw.destroy();
+      await joinRaw();
+      await vi.waitFor(() => expect(server.stats().connections).toBe(0), WAIT);
+      expect(server.stats().closed).toEqual({
+        overloaded: 1,
+        "1000": 1,
+        "1001": 1,
+        "4xxx": 3,
+        "1005": 1,
+        "1006": 1,
+        "idle-timeout": 1,
+      });
+    });
+
+    it("tell faulty frames by code, those that the handler found among them", async () => {
+      const faults = createFaultCounter();
+      const { server, join, joinRaw } = await startServer(
+        { maxFrameBytes: 1024, faults },
+        { binary: () => faults.count("frame-not-text") },
+      );
+      const client = await join();
+      client.socket.send(Buffer.from("binary"));
+      client.socket.send(Buffer.from("binary"));
+      client.socket.send("x".repeat(1_025));
+      const { raw } = await joinRaw();
+      raw.send(OPCODE.text, Buffer.from([0xff]));
+      await vi.waitFor(() => expect(server.stats().connections).toBe(0), WAIT);
+      expect(server.stats().faults).toEqual({ "frame-not-text": 2, "frame-too-large": 1, "frame-invalid": 1 });
+      // What plain JavaScript may hand in.
+      for (let index = 0; index < 100; index += 1) faults.count(`made-up-${index}` as ErrorCode);
+      expect(server.stats().faults).toMatchObject({ internal: 100 });
+      expect(Object.keys(server.stats().faults)).toHaveLength(4);
+    });
+  });
+}

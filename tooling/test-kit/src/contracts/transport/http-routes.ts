@@ -1,0 +1,105 @@
+import type { HttpReply, RouteRequest } from "@cm/transport";
+import { describe, expect, it, vi } from "vitest";
+import { type CreateTransport, serverStarter, WAIT } from "./transport-harness.js";
+
+export function describeHttpRoutes(createTransport: CreateTransport): void {
+  const startServer = serverStarter(createTransport);
+
+  describe("plain HTTP", () => {
+    it("answers a route with what its handler gives, at once or later", async () => {
+      const seen: RouteRequest[] = [];
+      const { port } = await startServer({
+        routes: {
+          "/now": (request) => {
+            seen.push(request);
+            return { status: 200, headers: { "Content-Type": "text/plain", "X-A": "b" }, body: "é" };
+          },
+          "/later": async () => ({ status: 503, body: new Uint8Array([1, 2, 3]) }),
+          "/empty": () => ({ status: 204 }),
+        },
+      });
+      const base = `http://127.0.0.1:${port}`;
+      const now = await fetch(`${base}/now?a=1&b`, { headers: { "X-Token": "t" } });
+      expect([now.status, now.headers.get("x-a"), await now.text()]).toEqual([200, "b", "é"]);
+      expect(seen).toMatchObject([
+        { method: "GET", path: "/now", query: "a=1&b", remoteAddress: "127.0.0.1", headers: { "x-token": "t" } },
+      ]);
+      const later = await fetch(`${base}/later`);
+      expect([later.status, new Uint8Array(await later.arrayBuffer())]).toEqual([503, new Uint8Array([1, 2, 3])]);
+      expect((await fetch(`${base}/empty`)).status).toBe(204);
+    });
+
+    it("answers HEAD with the length and no body", async () => {
+      const { port } = await startServer({ routes: { "/x": ({ method }) => ({ status: 200, body: `é ${method}` }) } });
+      const answer = await fetch(`http://127.0.0.1:${port}/x`, { method: "HEAD" });
+      expect([answer.status, answer.headers.get("content-length"), await answer.text()]).toEqual([200, "7", ""]);
+    });
+
+    it.each(["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])("refuses %s, also with a body", async (method) => {
+      const { port } = await startServer({ routes: { "/x": () => ({ status: 200 }) } });
+      const body = method === "OPTIONS" ? null : "x".repeat(100_000);
+      const answer = await fetch(`http://127.0.0.1:${port}/x`, { method, body });
+      expect([answer.status, answer.headers.get("allow")]).toEqual([405, "GET, HEAD"]);
+      expect(await answer.json()).toMatchObject({ code: "operation-unknown" });
+    });
+
+    it.each(["/", "/y", "/x/", "/X", "/constructor", "/ws/"])("knows nothing at %s", async (path) => {
+      const { port } = await startServer({ routes: { "/x": () => ({ status: 200 }) } });
+      const answer = await fetch(`http://127.0.0.1:${port}${path}`);
+      expect(answer.status).toBe(404);
+      expect(await answer.json()).toMatchObject({ code: "not-found" });
+    });
+
+    it.each<[string, () => HttpReply | Promise<HttpReply>]>([
+      [
+        "throws",
+        () => {
+          throw new Error("password=hunter2");
+        },
+      ],
+      ["rejects", () => Promise.reject(new Error("password=hunter2"))],
+      ["gives a header with a line break", () => ({ status: 200, headers: { "X-A": "b\r\nSet-Cookie: hunter2" } })],
+      ["gives a header name with a space", () => ({ status: 200, headers: { "X A": "hunter2" } })],
+      ["gives a status that is none", () => ({ status: 42, body: "hunter2" })],
+      // What plain JavaScript may hand in.
+      ["gives nothing", () => undefined as unknown as HttpReply],
+      ["gives a body that is none", () => ({ status: 200, body: { hunter: 2 } as unknown as string })],
+    ])("turns a route that %s into a 500 without details", async (_, route) => {
+      const { port, errors } = await startServer({ routes: { "/x": route } });
+      const answer = await fetch(`http://127.0.0.1:${port}/x`);
+      expect(answer.status).toBe(500);
+      const text = await answer.text();
+      expect(JSON.parse(text)).toMatchObject({ code: "internal" });
+      expect(text).not.toContain("hunter2");
+      expect(errors).toMatchObject([{ stage: "handler", error: { code: "internal" } }]);
+    });
+
+    it("leaves a response alone whose client went away", async () => {
+      let answer: (reply: HttpReply) => void = () => undefined;
+      const reply = new Promise<HttpReply>((resolve) => {
+        answer = resolve;
+      });
+      let asked = false;
+      const { port, errors } = await startServer({
+        routes: {
+          "/slow": () => {
+            asked = true;
+            return reply;
+          },
+          "/x": () => ({ status: 200, body: "x" }),
+        },
+      });
+      const controller = new AbortController();
+      const request = fetch(`http://127.0.0.1:${port}/slow`, { signal: controller.signal });
+      await vi.waitFor(() => expect(asked).toBe(true), WAIT);
+      controller.abort();
+      await expect(request).rejects.toThrow();
+      // A round trip, in which the server hears of it.
+      expect((await fetch(`http://127.0.0.1:${port}/x`)).status).toBe(200);
+      answer({ status: 200, body: "too late" });
+      await reply;
+      expect((await fetch(`http://127.0.0.1:${port}/x`)).status).toBe(200);
+      expect(errors).toEqual([]);
+    });
+  });
+}

@@ -1,0 +1,163 @@
+import { CLOSE_CODES } from "@cm/protocol";
+import { describe, expect, it, vi } from "vitest";
+import type { RawClient } from "./raw-client.js";
+import { bytes, type CreateTransport, serverStarter, WAIT } from "./transport-harness.js";
+
+/** A frame that says its number and has the given length. */
+function numbered(number: number, length: number): Uint8Array {
+  return bytes(`${number}:`.padEnd(length, "x"));
+}
+
+/** Checks that what came is 0, 1, 2 and so on, and says how many. */
+function expectPrefix(raw: RawClient): number {
+  const numbers = raw.texts.map((text) => Number.parseInt(text, 10));
+  expect(numbers).toEqual(numbers.map((_, index) => index));
+  return numbers.length;
+}
+
+/** One turn of the event loop, in which what waits is written. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+export function describeSlowReaders(createTransport: CreateTransport): void {
+  const startServer = serverStarter(createTransport);
+
+  describe("a client that stops reading", () => {
+    it.each([
+      ["small frames", [200]],
+      ["frames around the native queue's limit of 16 KiB", [200, 16_000, 16_384, 40_000]],
+      ["large frames", [60_000]],
+    ])("gets an exact prefix of %s, published and sent, and is then cut", async (_, lengths) => {
+      const { server, joinRaw, join, closed } = await startServer({ maxBackpressureBytes: 128 * 1024 });
+      const { raw, connection } = await joinRaw();
+      const reader = await join();
+      connection.enter("room");
+      reader.connection.enter("room");
+      raw.socket.pause();
+      let count = 0;
+      let sent = 0;
+      let published = 0;
+      let highest = 0;
+      while (connection.open) {
+        const frame = numbered(count, lengths[count % lengths.length] ?? 0);
+        count += 1;
+        if (count % 3 === 0) {
+          connection.send(frame);
+          sent += 1;
+        } else {
+          server.toRoom("room", frame, []);
+          published += 1;
+        }
+        highest = Math.max(highest, connection.bufferedBytes);
+        if (count % 500 === 0) await turn();
+        // The kernel takes some megabytes before anything waits here.
+        expect(count * 200).toBeLessThan(200_000_000);
+      }
+      // What comes after the cut must not reach it, whatever is free again by then.
+      raw.socket.resume();
+      for (let more = 0; more < 1000; more += 1) {
+        server.toRoom("room", numbered(count + more, 200), []);
+        expect(connection.send("too late")).toBe(false);
+        if (more % 100 === 0) await turn();
+      }
+      await vi.waitFor(() => expect(raw.ended).toBe(true), WAIT);
+      const received = expectPrefix(raw);
+      expect(received).toBeGreaterThan(0);
+      expect(received).toBeLessThan(count);
+      expect(highest).toBeLessThanOrEqual(2 * 256 * 1024 + 1024 * 1024);
+      expect(closed).toEqual([{ connection, code: CLOSE_CODES["slow-consumer"], reason: "slow-consumer" }]);
+      expect(server.stats()).toMatchObject({ slowConsumersClosed: 1, connections: 1 });
+      expect(server.stats().bytesDiscarded).toBeGreaterThan(128 * 1024);
+      // The one that reads lost nothing.
+      await vi.waitFor(() => expect(reader.texts).toHaveLength(published + 1000), WAIT);
+      expect(sent).toBeGreaterThan(0);
+    });
+
+    it("gets a stream without a hole when it reads now and then, until it is cut", async () => {
+      const { server, joinRaw } = await startServer({ maxBackpressureBytes: 64 * 1024 });
+      const clients = [await joinRaw(), await joinRaw(), await joinRaw()];
+      for (const { connection } of clients) connection.enter("room");
+      let count = 0;
+      // Each client has its own rhythm, so that the kernel's buffers fill and empty at odd times.
+      for (let round = 0; round < 4_000 && clients.some(({ connection }) => connection.open); round += 1) {
+        for (const [index, { raw }] of clients.entries()) {
+          if (round % (7 + 4 * index) === 0) raw.socket.pause();
+          if (round % (40 + 13 * index) === 0) raw.socket.resume();
+        }
+        for (let burst = 0; burst < 40; burst += 1) {
+          if (burst % 4 === 0) {
+            // The same number to each, directly: order against the room's frames is what counts.
+            for (const { connection } of clients) connection.send(numbered(count, 3_000));
+          } else {
+            server.toRoom("room", numbered(count, burst % 8 === 1 ? 17_000 : 2_000), []);
+          }
+          count += 1;
+        }
+        await turn();
+      }
+      server.toRoom("room", bytes(`${count}:last`), []);
+      for (const { raw } of clients) raw.socket.resume();
+      const survivors = clients.filter(({ connection }) => connection.open);
+      for (const { raw } of survivors) await vi.waitFor(() => expect(raw.texts.at(-1)).toBe(`${count}:last`), WAIT);
+      for (const { raw } of clients) expect(expectPrefix(raw)).toBeGreaterThan(0);
+      expect(server.stats().slowConsumersClosed).toBe(clients.length - survivors.length);
+      expect(server.stats().slowConsumersClosed).toBeGreaterThan(0);
+    });
+
+    it("is cut by direct sends alone, soon after the limit", async () => {
+      const { server, joinRaw, closed } = await startServer({ maxBackpressureBytes: 64 * 1024 });
+      const { raw, connection } = await joinRaw();
+      raw.socket.pause();
+      let count = 0;
+      let highest = 0;
+      while (connection.send(numbered(count, 1_000))) {
+        highest = Math.max(highest, connection.bufferedBytes);
+        count += 1;
+      }
+      expect(highest).toBeLessThanOrEqual(64 * 1024);
+      expect(closed).toMatchObject([{ code: CLOSE_CODES["slow-consumer"] }]);
+      raw.socket.resume();
+      await vi.waitFor(() => expect(raw.ended).toBe(true), WAIT);
+      expect(expectPrefix(raw)).toBeLessThanOrEqual(count);
+      expect(server.stats().slowConsumersClosed).toBe(1);
+    });
+
+    it("counts each of many once, and lets close handlers publish meanwhile", async () => {
+      const { server, joinRaw, closed } = await startServer(
+        { maxBackpressureBytes: 64 * 1024 },
+        { closed: (connection) => server.toRoom("room", bytes(`${connection.id} left`), []) },
+      );
+      const clients = [];
+      for (let index = 0; index < 10; index += 1) clients.push(await joinRaw());
+      for (const { raw, connection } of clients) {
+        raw.socket.pause();
+        connection.enter("room");
+      }
+      const frame = numbered(0, 10_000);
+      for (let round = 0; closed.length < clients.length; round += 1) {
+        expect(round).toBeLessThan(10_000);
+        server.toRoom("room", frame, []);
+        if (round % 20 === 0) await turn();
+      }
+      expect(server.stats()).toMatchObject({ slowConsumersClosed: 10, connections: 0, topics: 0, users: 0 });
+      expect(new Set(closed.map(({ connection }) => connection)).size).toBe(10);
+    });
+
+    it("gets no goodbye when the server closes it with much waiting, and one with little", async () => {
+      const { joinRaw } = await startServer({ maxBackpressureBytes: 1024 * 1024 });
+      for (const [waiting, code] of [
+        [100 * 1024, undefined],
+        [10 * 1024, CLOSE_CODES.terminated],
+      ] as const) {
+        const { raw, connection } = await joinRaw();
+        raw.socket.pause();
+        while (connection.bufferedBytes < waiting) connection.send("x".repeat(5_000));
+        connection.close("terminated");
+        raw.socket.resume();
+        await vi.waitFor(() => expect(raw.ended).toBe(true), WAIT);
+        expect(raw.closeCode).toBe(code);
+      }
+    });
+  });
+}

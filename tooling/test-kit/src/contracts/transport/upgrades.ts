@@ -1,0 +1,381 @@
+import { CmError, type ErrorCode } from "@cm/protocol";
+import type { Authentication, UpgradeRequest } from "@cm/transport";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
+import WebSocket from "ws";
+import { OPCODE, RawClient, type RawClientOptions } from "./raw-client.js";
+import { type CreateTransport, openClient, serverStarter, WAIT } from "./transport-harness.js";
+
+/** The status and body that a client gets instead of a WebSocket. */
+async function refusal(port: number, options: RawClientOptions = {}): Promise<{ status: number; body: unknown }> {
+  const raw = await RawClient.dial(port, options);
+  onTestFinished(() => raw.destroy());
+  await vi.waitFor(() => expect(raw.ended).toBe(true), WAIT);
+  return { status: raw.answer?.status ?? 0, body: JSON.parse(raw.leftoverText) };
+}
+
+/** A promise that the test settles. */
+function deferred<T>(): { promise: Promise<T>; resolve: (value: T) => void; reject: (cause: unknown) => void } {
+  let resolve: (value: T) => void = () => undefined;
+  let reject: (cause: unknown) => void = () => undefined;
+  const promise = new Promise<T>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  return { promise, resolve, reject };
+}
+
+const ANN: Authentication<string> = { userId: "ann", data: "data" };
+
+export function describeUpgrades(createTransport: CreateTransport, crowd: number): void {
+  const startServer = serverStarter(createTransport);
+
+  describe("an upgrade", () => {
+    it("hands authenticate everything about the request, also after it waited", async () => {
+      const seen: UpgradeRequest[] = [];
+      const gate = deferred<void>();
+      const { port, opened } = await startServer({
+        subprotocols: ["test.v2", "test.v1"],
+        async authenticate(request) {
+          await gate.promise;
+          seen.push(request);
+          return ANN;
+        },
+      });
+      const raw = await RawClient.dial(port, {
+        path: "/ws?token=a%20b&x",
+        subprotocol: "token.abc, test.v1,test.v2 ",
+        headers: { "X-Twice": "one", "x-twice": "two", Cookie: "a=b" },
+      });
+      onTestFinished(() => raw.destroy());
+      gate.resolve();
+      await vi.waitFor(() => expect(raw.answer?.status).toBe(101), WAIT);
+      expect(raw.answer?.head).toMatch(/sec-websocket-protocol: test\.v2(\r\n|$)/i);
+      expect(seen).toEqual([
+        {
+          path: "/ws",
+          query: "token=a%20b&x",
+          remoteAddress: "127.0.0.1",
+          subprotocol: "test.v2",
+          offeredSubprotocols: ["token.abc", "test.v1", "test.v2"],
+          headers: expect.objectContaining({ "x-twice": "one, two", cookie: "a=b", upgrade: "websocket" }),
+        },
+      ]);
+      expect(opened).toMatchObject([{ userId: "ann", data: "data" }]);
+    });
+
+    it.each<[string, RawClientOptions, number, string]>([
+      ["no subprotocol", { subprotocol: null }, 400, "version-unsupported"],
+      ["only other subprotocols", { subprotocol: "cm.v9, test.v11" }, 400, "version-unsupported"],
+      ["another origin", { headers: { Origin: "https://evil.example" } }, 403, "origin-refused"],
+      ["an old WebSocket version", { headers: { "Sec-WebSocket-Version": "8" } }, 426, "version-unsupported"],
+      ["another upgrade", { headers: { Upgrade: "h2c" } }, 400, "operation-unknown"],
+      ["no wish to upgrade", { headers: { Connection: "close" } }, 400, "operation-unknown"],
+      ["no key", { headers: { "Sec-WebSocket-Key": "" } }, 426, "operation-unknown"],
+    ])("with %s is refused with a status and a code", async (_, options, status, code) => {
+      const { server, port, opened } = await startServer({ allowedOrigins: ["https://good.example"] });
+      expect(await refusal(port, options)).toEqual({ status, body: { code, message: expect.any(String) } });
+      expect(server.stats().refused).toEqual({ [code]: 1 });
+      expect(opened).toEqual([]);
+    });
+
+    it("passes from a listed origin, and from no page at all", async () => {
+      const { joinRaw } = await startServer({ allowedOrigins: ["https://good.example"] });
+      const fromPage = await joinRaw({ headers: { Origin: "https://good.example" } });
+      expect(fromPage.connection.open).toBe(true);
+      expect((await joinRaw()).connection.open).toBe(true);
+    });
+
+    it("is told apart from a plain request", async () => {
+      const { port, server } = await startServer();
+      const answer = await fetch(`http://127.0.0.1:${port}/ws`);
+      expect(answer.status).toBe(426);
+      expect(answer.headers.get("upgrade")).toBe("websocket");
+      expect(await answer.json()).toMatchObject({ code: "operation-unknown" });
+      expect(server.stats().refused).toEqual({ "operation-unknown": 1 });
+    });
+  });
+
+  describe("authentication", () => {
+    const cases: [string, unknown, number, ErrorCode, RegExp][] = [
+      ["unauthorized", new CmError("unauthorized", "The token ran out."), 401, "unauthorized", /^The token ran out\.$/],
+      ["capacity-reached", new CmError("capacity-reached", "10.0.0.7 full"), 503, "capacity-reached", /^(?!.*10\.0)/],
+      ["rate-limited", new CmError("rate-limited", "Slow down."), 429, "rate-limited", /^Slow down\.$/],
+      ["origin-refused", new CmError("origin-refused", "Not you."), 403, "origin-refused", /^Not you\.$/],
+      ["unavailable", new CmError("unavailable", "redis at 10.0.0.7"), 503, "unavailable", /^(?!.*redis)/],
+      ["name-too-long", new CmError("name-too-long", "Too long."), 400, "name-too-long", /^Too long\.$/],
+      ["any other error", new Error("password=hunter2"), 500, "internal", /^(?!.*hunter2)/],
+      ["something that is no error", "hunter2", 500, "internal", /^(?!.*hunter2)/],
+    ];
+
+    it.each(cases.flatMap((row) => [[...row, "at once"] as const, [...row, "later"] as const]))(
+      "that throws %s refuses the upgrade (%#)",
+      async (_, cause, status, code, message, when) => {
+        const { port, server, errors } = await startServer({
+          authenticate: () => {
+            if (when === "at once") throw cause;
+            return new Promise((_resolve, reject) => setImmediate(reject, cause));
+          },
+        });
+        expect(await refusal(port)).toEqual({ status, body: { code, message: expect.stringMatching(message) } });
+        expect(server.stats()).toMatchObject({ upgrading: 0, connections: 0, refused: { [code]: 1 } });
+        expect(errors).toEqual(
+          code === "internal" ? [{ stage: "handler", error: expect.objectContaining({ code, cause }) }] : [],
+        );
+      },
+    );
+
+    it.each([[""], ["x".repeat(256)], ["\ud800"], [42], [undefined]])(
+      "that names a user who can't be one (%j) is refused",
+      async (userId) => {
+        // What plain JavaScript may hand in.
+        const { port, opened } = await startServer({ authenticate: () => ({ userId: userId as string, data: "" }) });
+        expect(await refusal(port)).toMatchObject({ status: 400, body: { code: expect.stringMatching(/^name-/) } });
+        expect(opened).toEqual([]);
+      },
+    );
+
+    it.each([[null], [undefined], [7]])("that gives %j instead of a user is a fault of the server", async (outcome) => {
+      // What plain JavaScript may hand in.
+      const { port, errors } = await startServer({ authenticate: () => outcome as unknown as Authentication<string> });
+      expect((await refusal(port)).status).toBeGreaterThanOrEqual(400);
+      expect(errors.length).toBe(outcome === 7 ? 0 : 1);
+    });
+
+    it("waits for anything with a then, not for native promises only", async () => {
+      const { port, opened } = await startServer({
+        // biome-ignore lint/suspicious/noThenProperty: a foreign promise is what this is about
+        authenticate: () => ({ then: (done: (value: typeof ANN) => void) => done(ANN) }) as Promise<typeof ANN>,
+      });
+      const { socket } = openClient(port, "/ws");
+      await vi.waitFor(() => expect(socket.readyState).toBe(WebSocket.OPEN), WAIT);
+      expect(opened).toMatchObject([ANN]);
+    });
+
+    it("has a deadline, after which its outcome is ignored", async () => {
+      const gate = deferred<Authentication<string>>();
+      const signals: AbortSignal[] = [];
+      const { port, server, opened } = await startServer({
+        authenticationTimeoutMs: 30,
+        authenticate(_, signal) {
+          signals.push(signal);
+          return gate.promise;
+        },
+      });
+      expect(await refusal(port)).toMatchObject({ status: 503, body: { code: "timeout" } });
+      expect(signals[0]?.aborted).toBe(true);
+      expect(signals[0]?.reason).toMatchObject({ code: "timeout" });
+      gate.resolve(ANN);
+      await gate.promise;
+      expect(opened).toEqual([]);
+      expect(server.stats()).toMatchObject({ upgrading: 0, connections: 0, refused: { timeout: 1 } });
+    });
+
+    it("that hangs does not take the places of connections that can be served", async () => {
+      const { port, server, joinRaw } = await startServer({
+        maxConnections: 2,
+        maxPendingUpgrades: 3,
+        authenticate: ({ query }) => (query === "hangs" ? new Promise(() => undefined) : ANN),
+      });
+      const hanging = await Promise.all([1, 2].map(() => RawClient.dial(port, { path: "/ws?hangs" })));
+      onTestFinished(() => {
+        for (const raw of hanging) raw.destroy();
+      });
+      await vi.waitFor(() => expect(server.stats().upgrading).toBe(2), WAIT);
+      const served = [await joinRaw(), await joinRaw()];
+      expect(served.map(({ connection }) => connection.open)).toEqual([true, true]);
+      expect(await refusal(port)).toMatchObject({ status: 503, body: { code: "capacity-reached" } });
+    });
+
+    it("that hangs holds up no more than maxPendingUpgrades; the others are refused at once, and counted", async () => {
+      const { port, server } = await startServer({
+        maxPendingUpgrades: 3,
+        authenticate: () => new Promise(() => undefined),
+      });
+      const hanging = await Promise.all([1, 2, 3].map(() => RawClient.dial(port)));
+      onTestFinished(() => {
+        for (const raw of hanging) raw.destroy();
+      });
+      await vi.waitFor(() => expect(server.stats().upgrading).toBe(3), WAIT);
+      for (let count = 1; count <= 3; count += 1) {
+        expect(await refusal(port)).toMatchObject({ status: 503, body: { code: "unavailable" } });
+        expect(server.stats()).toMatchObject({ upgrading: 3, refused: { unavailable: count } });
+      }
+    });
+
+    it("is told when the client goes away, and the slot is free at once", async () => {
+      const gates = [deferred<Authentication<string>>(), deferred<Authentication<string>>()];
+      const signals: AbortSignal[] = [];
+      const { port, server, opened, errors } = await startServer({
+        maxPendingUpgrades: 2,
+        authenticate(_, signal) {
+          signals.push(signal);
+          return gates[signals.length - 1]?.promise ?? ANN;
+        },
+      });
+      const leavers = [await RawClient.dial(port), await RawClient.dial(port)];
+      await vi.waitFor(() => expect(server.stats().upgrading).toBe(2), WAIT);
+      expect(await refusal(port)).toMatchObject({ status: 503, body: { code: "unavailable" } });
+      for (const raw of leavers) raw.destroy();
+      await vi.waitFor(() => expect(signals.map((signal) => signal.aborted)).toEqual([true, true]), WAIT);
+      expect(server.stats().upgrading).toBe(0);
+      gates[0]?.resolve(ANN);
+      gates[1]?.reject(new Error("nobody waits for this"));
+      const { socket } = openClient(port, "/ws");
+      await vi.waitFor(() => expect(socket.readyState).toBe(WebSocket.OPEN), WAIT);
+      expect(opened).toHaveLength(1);
+      expect(errors).toEqual([]);
+    });
+
+    it("is refused when the server closes meanwhile", async () => {
+      const { port, server, opened } = await startServer({ authenticate: () => new Promise(() => undefined) });
+      const pending = refusal(port);
+      await vi.waitFor(() => expect(server.stats().upgrading).toBe(1), WAIT);
+      await server.close();
+      expect(await pending).toMatchObject({ status: 503, body: { code: "closed" } });
+      expect(opened).toEqual([]);
+    });
+
+    it("does not turn into a connection after stopAccepting on a connection kept alive", async () => {
+      const { server, port, opened } = await startServer({ routes: { "/x": () => ({ status: 200, body: "x" }) } });
+      const raw = await RawClient.dial(port, { path: "/x", headers: { Connection: "keep-alive" } });
+      onTestFinished(() => raw.destroy());
+      await vi.waitFor(() => expect(raw.answer?.status).toBe(200), WAIT);
+      server.stopAccepting();
+      raw.socket.write(
+        "GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+          "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: test.v1\r\n\r\n",
+      );
+      // A library may also end connections that are kept alive by themselves.
+      await vi.waitFor(() => expect(raw.ended || raw.leftoverText.includes(" 503 ")).toBe(true), WAIT);
+      expect([opened, server.stats().upgrading]).toEqual([[], 0]);
+    });
+  });
+
+  describe("capacity", () => {
+    it("counts open connections, refuses beyond, and is free again after a close", async () => {
+      const { port, server, join } = await startServer({ maxConnections: 2 });
+      const first = await join();
+      await join();
+      expect(await refusal(port)).toMatchObject({ status: 503, body: { code: "capacity-reached" } });
+      first.socket.close();
+      await vi.waitFor(() => expect(server.stats().connections).toBe(1), WAIT);
+      expect((await join()).connection.open).toBe(true);
+      expect(server.stats().refused).toEqual({ "capacity-reached": 1 });
+    });
+
+    it("holds when all come at once and authentication takes a while", async () => {
+      const gate = deferred<Authentication<string>>();
+      const { port, server } = await startServer({ maxConnections: 5, authenticate: () => gate.promise });
+      const clients = await Promise.all(Array.from({ length: 20 }, () => RawClient.dial(port)));
+      onTestFinished(() => {
+        for (const raw of clients) raw.destroy();
+      });
+      await vi.waitFor(() => expect(server.stats().upgrading).toBe(20), WAIT);
+      gate.resolve(ANN);
+      await vi.waitFor(() => expect(clients.every((raw) => raw.answer !== undefined)).toBe(true), WAIT);
+      const statuses = clients.map((raw) => raw.answer?.status);
+      expect([101, 503].map((status) => statuses.filter((other) => other === status).length)).toEqual([5, 15]);
+      expect(server.stats()).toMatchObject({ connections: 5, upgrading: 0, refused: { "capacity-reached": 15 } });
+    });
+  });
+
+  describe("connection ids", () => {
+    it("that repeat are a fault of the server, and the first holder keeps its connection", async () => {
+      const { port, server, join, errors } = await startServer({ nextConnectionId: () => "test.aaaa00" });
+      const first = await join();
+      expect(await refusal(port)).toMatchObject({ status: 500, body: { code: "internal" } });
+      expect(errors).toHaveLength(1);
+      expect(server.connection("test.aaaa00")).toBe(first.connection);
+    });
+  });
+
+  describe("many upgrades after a wait", () => {
+    it(`all stay open: ${crowd} with 0 to 5 ms of authentication, a send and a room in open`, async () => {
+      const total = crowd;
+      const { port, server, closed } = await startServer(
+        { authenticate: () => new Promise((resolve) => setTimeout(resolve, Math.random() * 5, ANN)) },
+        {
+          open(connection) {
+            connection.enter("everybody");
+            connection.send("welcome");
+          },
+        },
+      );
+      const clients: RawClient[] = [];
+      onTestFinished(() => {
+        for (const raw of clients) raw.destroy();
+      });
+      while (clients.length < total) {
+        clients.push(...(await Promise.all(Array.from({ length: 100 }, () => RawClient.dial(port)))));
+      }
+      await vi.waitFor(() => expect(server.stats().connections).toBe(total), WAIT);
+      server.toRoom("everybody", new TextEncoder().encode("hello all"), []);
+      await vi.waitFor(() => {
+        expect(clients.filter((raw) => raw.texts.join() === "welcome,hello all")).toHaveLength(total);
+      }, WAIT);
+      expect(closed).toEqual([]);
+      const quiet = { upgrading: 0, refused: {} };
+      expect(server.stats()).toMatchObject({ connections: total, users: 1, topics: 1, ...quiet });
+    });
+
+    it("are told apart when they settle while the library reads another request", async () => {
+      // One promise for all: it settles inside of the last request's handler.
+      const gate = deferred<void>();
+      let asked = 0;
+      const { port, server, opened, closed } = await startServer({
+        async authenticate(request) {
+          asked += 1;
+          if (asked === 10) gate.resolve();
+          await gate.promise;
+          return { userId: new URLSearchParams(request.query).get("user") ?? "", data: "" };
+        },
+      });
+      const clients: RawClient[] = [];
+      onTestFinished(() => {
+        for (const raw of clients) raw.destroy();
+      });
+      for (let index = 0; index < 10; index += 1) {
+        clients.push(await RawClient.dial(port, { path: `/ws?user=${index}` }));
+        await vi.waitFor(() => expect(asked).toBe(index + 1), WAIT);
+      }
+      await vi.waitFor(() => expect(opened).toHaveLength(10), WAIT);
+      for (const connection of opened) connection.send(connection.userId);
+      for (const [index, raw] of clients.entries()) {
+        await vi.waitFor(() => expect(raw.texts).toEqual([String(index)]), WAIT);
+      }
+      expect(closed).toEqual([]);
+      expect(server.stats().connections).toBe(10);
+    });
+  });
+
+  describe("churn", () => {
+    it(`of ${crowd} connections leaves nothing behind`, async () => {
+      const { port, server, opened, closed } = await startServer(
+        {},
+        {
+          open(connection) {
+            connection.enter("lobby");
+            connection.enter(`own ${connection.id}`);
+          },
+          frame: (connection) => connection.close("terminated"),
+        },
+      );
+      const total = crowd;
+      for (let done = 0; done < total; done += 100) {
+        const clients = await Promise.all(
+          Array.from({ length: 100 }, (_, index) => RawClient.dial(port, { path: `/ws?user=${index % 30}` })),
+        );
+        // Half of them leave without a word, some before the answer; the others are closed.
+        for (const raw of clients.filter((_, index) => index % 2 === 0)) raw.destroy();
+        const stayers = clients.filter((_, index) => index % 2 === 1);
+        await vi.waitFor(() => expect(stayers.every((raw) => raw.answer?.status === 101)).toBe(true), WAIT);
+        for (const raw of stayers) raw.send(OPCODE.text, Buffer.from("bye"));
+        await vi.waitFor(() => expect(clients.every((raw) => raw.ended)).toBe(true), WAIT);
+      }
+      await vi.waitFor(() => expect(server.stats().connections).toBe(0), WAIT);
+      expect(closed).toHaveLength(opened.length);
+      expect(opened.length).toBeGreaterThanOrEqual(total / 2);
+      expect(server.stats()).toMatchObject({ connections: 0, upgrading: 0, users: 0, topics: 0 });
+    });
+  });
+}
