@@ -44,7 +44,9 @@ export function createLogOutput(writeBytes: WriteBytes, onRecovered: (dropped: n
  * child process that inherits it switches it back.
  */
 export function openStandardOutput(): WriteBytes {
-  const kind = fstatSync(1);
+  // `bigint`, because Node keeps the numbers of the last plain stat in one place for all: of a pipe
+  // they have the next module that is loaded through a symbolic link resolved wrongly.
+  const kind = fstatSync(1, { bigint: true });
   if (kind.isFile()) return (bytes) => writeSync(1, bytes);
   if (!kind.isSocket()) {
     try {
