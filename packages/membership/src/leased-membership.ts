@@ -61,13 +61,13 @@ class LeasedMembership implements Membership {
     this.#options = options;
     const { store, lastSeenOf } = options;
     this.#local = new LocalConnections({
-      roomPartitionOf: (room) => store.rooms.partitionOf(room),
-      userPartitionOf: (userId) => store.users.partitionOf(userId),
+      roomPartitionOf: (room) => store.partitioning.partitionOf(room),
+      userPartitionOf: (userId) => store.partitioning.partitionOf(userId),
       shelfOf: (connectionId) => requireConnectionId(connectionId).shelf,
     });
     this.#settling = new GracePeriods({
-      users: store.users,
-      partitions: store.users.partitions,
+      users: store.upkeep.users,
+      partitions: store.partitioning.partitions,
       heartbeatIntervalMs: options.heartbeatIntervalMs,
       onError: (cause) => this.#report(cause, "projection"),
     });
@@ -76,7 +76,7 @@ class LeasedMembership implements Membership {
       local: this.#local,
       shelfBits: options.ids.shelfBits,
       lastSeenOf,
-      onLeaving: (userId, graceMs) => this.#settling.after(store.users.partitionOf(userId), graceMs),
+      onLeaving: (userId, graceMs) => this.#settling.after(store.partitioning.partitionOf(userId), graceMs),
     });
     this.#keeper = new LeaseKeeper({
       servers: options.store.servers,

@@ -8,9 +8,9 @@ import {
   type ServerCounters,
   type ServerIncarnation,
   type ServerInfo,
-  type ServerReaping,
   type ServerRegistration,
   type ServerRegistry,
+  type ServerUpkeep,
 } from "@cm/protocol";
 import { inChunks } from "../client/batches.js";
 import { allOf, type Commands } from "../client/commands.js";
@@ -59,7 +59,7 @@ export interface RedisServerRegistryParts {
 }
 
 /** Leases as members of one sorted set, judged by Redis's clock. */
-export class RedisServerRegistry implements ServerRegistry, ServerReaping {
+export class RedisServerRegistry implements ServerRegistry, ServerUpkeep {
   readonly #parts: RedisServerRegistryParts;
   /** Of the layout, as it was last seen. */
   #fault: CmError | undefined;
