@@ -4,6 +4,7 @@ import {
   type History,
   type HistoryPosition,
   ownerOf,
+  type Published,
   requireConnectionId,
   requireName,
   requireServerId,
@@ -49,7 +50,7 @@ const NOBODY: readonly string[] = Object.freeze([]);
 const RECOVERIES_AT_ONCE = 16;
 
 /** A history does not say how many heard what it published. */
-const UNKNOWN_REACH = (): number => -1;
+const UNKNOWN_REACH = (): Published => ({});
 
 class BusRouter implements Router {
   readonly #options: ResolvedRouterOptions;
@@ -178,7 +179,11 @@ class BusRouter implements Router {
     this.#rooms.exit(room);
   }
 
-  toRoom(room: string, frame: Uint8Array | string, except: readonly string[] = NOBODY): Promise<number | LocalReach> {
+  toRoom(
+    room: string,
+    frame: Uint8Array | string,
+    except: readonly string[] = NOBODY,
+  ): Promise<Published | LocalReach> {
     // No async function: this is called for every message.
     try {
       this.#requireOpen();
@@ -344,7 +349,8 @@ class BusRouter implements Router {
     target: string,
     payload: Uint8Array,
   ): Promise<RouteOutcome> {
-    return (await this.#channels.send(serverId, kind, target, payload)) === 0 ? "not-found" : "sent";
+    const { subscribers } = await this.#channels.send(serverId, kind, target, payload);
+    return subscribers === 0 ? "not-found" : "sent";
   }
 
   async #confirm(serverId: string, operation: ServerOperation, { confirmMs }: Confirmation): Promise<ConfirmedOutcome> {
