@@ -341,6 +341,7 @@ describe("Membership", () => {
           },
         }),
         link: {
+          state: "in-sync",
           onState(listener) {
             goDown = () => listener("down");
             return () => undefined;

@@ -111,6 +111,7 @@ export type {
   ServerRegistry,
   ServerUpkeep,
 } from "./contracts/server-registry.js";
+export type { ServerWatch, SilenceVerdict, WatchReport } from "./contracts/server-watch.js";
 export type { LostRoomRecord, RoomRecord, RoomRecordOutcome, RoomRecords } from "./contracts/room-records.js";
 export type { Partitioned } from "./contracts/partitioned.js";
 export type { PartitionReconciliation } from "./contracts/partition-reconciliation.js";

@@ -5,6 +5,7 @@ import type { Partitioned } from "./partitioned.js";
 import type { RoomDirectory, RoomUpkeep } from "./room-directory.js";
 import type { RoomRecords } from "./room-records.js";
 import type { ServerRegistry, ServerUpkeep } from "./server-registry.js";
+import type { ServerWatch } from "./server-watch.js";
 import type { StoreCounts } from "./store-counts.js";
 import type { UserDirectory, UserUpkeep } from "./user-directory.js";
 
@@ -67,7 +68,7 @@ export interface Link {
  * left. For the one who holds the leases (a membership), and for nobody else.
  */
 export interface StoreUpkeep {
-  readonly servers: ServerUpkeep;
+  readonly servers: ServerUpkeep & ServerWatch;
   readonly connections: ConnectionUpkeep;
   readonly rooms: RoomUpkeep;
   readonly users: UserUpkeep;

@@ -128,6 +128,8 @@ function callsOf(
       living: () => upkeep.servers.living(),
       unknown: () => upkeep.servers.unknown([incarnation]),
       claimOrphan: () => upkeep.servers.claimOrphan(incarnation, LONG_MS),
+      watch: () => upkeep.servers.watch(lease, LONG_MS),
+      expire: () => upkeep.servers.expire(registration, LONG_MS),
     },
     connections: {
       renew: () => upkeep.connections.renew(lease, 0, 1),
