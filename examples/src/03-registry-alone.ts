@@ -35,7 +35,7 @@ await connect(tokyo.membership, "bob", "lobby");
 const { items } = await berlin.store.rooms.members("lobby", { limit: 100 });
 console.log(`in the lobby: ${items.map(({ userId }) => userId).join(", ")}`);
 console.log(`ann's devices: ${(await tokyo.store.users.connectionsOf("ann")).length}`);
-console.log(`users online: ${await berlin.store.users.countOnline()}`);
+console.log(`users online: ${await berlin.store.counts.users()}`);
 
 await tokyo.membership.shutdown();
 console.log(`after tokyo closed: ${await berlin.store.rooms.count("lobby")} in the lobby`);

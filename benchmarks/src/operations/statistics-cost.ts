@@ -30,10 +30,10 @@ export async function measureStatistics(options: FillOptions): Promise<Statistic
     const ask = () =>
       Promise.all([
         store.servers.list(),
-        store.users.countOnline(),
-        store.users.countConnections(),
-        store.rooms.countRooms(),
-        store.roomRecords.count(),
+        store.counts.users(),
+        store.counts.connections(),
+        store.counts.rooms(),
+        store.counts.roomRecords(),
       ]);
     const durations: number[] = [];
     for (let asking = 0; asking < ASKINGS; asking++) {

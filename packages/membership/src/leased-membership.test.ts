@@ -52,8 +52,9 @@ function overridden<T extends object>(contract: T, calls: Partial<T>): T {
 }
 
 /** What a membership needs of a store, to be replaced in part. */
-function contractsOf({ servers, connections, rooms, users, link }: Store): MembershipStore {
-  return { servers, connections, rooms, users, link };
+function contractsOf(store: Store): MembershipStore {
+  const { servers, connections, rooms, users, partitioning, upkeep, link } = store;
+  return { servers, connections, rooms, users, partitioning, upkeep, link };
 }
 
 describe("Membership", () => {
@@ -127,8 +128,8 @@ describe("Membership", () => {
 
     await a.membership.close(id);
     await expect.poll(() => a.store.connections.get(id)).toBeUndefined();
-    expect(await a.store.rooms.countRooms()).toBe(0);
-    expect(await a.store.users.countOnline()).toBe(0);
+    expect(await a.store.counts.rooms()).toBe(0);
+    expect(await a.store.counts.users()).toBe(0);
     expect(a.interest.members.size).toBe(0);
     expect(a.membership.stats()).toMatchObject({ connections: 0, rooms: 0, users: 0, pendingRemovals: 0 });
   });
@@ -187,7 +188,7 @@ describe("Membership", () => {
     await a.membership.close(id);
     release();
     expect(await join).toBe("not-found");
-    expect(await a.store.rooms.countRooms()).toBe(0);
+    expect(await a.store.counts.rooms()).toBe(0);
     await expect.poll(() => a.store.connections.get(id)).toBeUndefined();
     expect(a.interest.members.size).toBe(0);
   });
@@ -198,7 +199,7 @@ describe("Membership", () => {
     const open = a.membership.open({ connectionId, userId: "ann" });
     await Promise.all([open, a.membership.close(connectionId)]);
     await expect.poll(() => a.store.connections.get(connectionId)).toBeUndefined();
-    expect(await a.store.users.countOnline()).toBe(0);
+    expect(await a.store.counts.users()).toBe(0);
   });
 
   it("takes the lease anew when it ran out, and projects everything again", async () => {
@@ -394,9 +395,9 @@ describe("Membership", () => {
     await b.membership.join(mine, "room-0");
     clockMs += 4_500;
     await expect.poll(() => b.membership.stats().reapedServers).toBe(1);
-    expect(await b.store.rooms.countRooms()).toBe(1);
+    expect(await b.store.counts.rooms()).toBe(1);
     expect(await membersOf(b, "room-0")).toEqual([mine]);
-    expect(await b.store.users.countOnline()).toBe(1);
+    expect(await b.store.counts.users()).toBe(1);
     expect((await b.store.servers.list()).map(({ serverId }) => serverId)).toEqual(["b"]);
   });
 
@@ -407,8 +408,8 @@ describe("Membership", () => {
     await before.membership.join(ghost, "lobby");
     clockMs += 10_000;
     const after = await started("a");
-    expect(await after.store.rooms.countRooms()).toBe(0);
-    expect(await after.store.users.countOnline()).toBe(0);
+    expect(await after.store.counts.rooms()).toBe(0);
+    expect(await after.store.counts.users()).toBe(0);
     expect(after.membership.stats().reapedServers).toBe(1);
   });
 
@@ -479,7 +480,7 @@ describe("Membership", () => {
     expect(await store.connections.get(id)).toMatchObject({ userId: "ann" });
     const survivor = await started("c");
     clockMs += 30_000;
-    await expect.poll(() => store.users.countOnline()).toBe(0);
+    await expect.poll(() => store.counts.users()).toBe(0);
     expect(survivor.membership.stats().reapedServers).toBe(1);
   });
 
@@ -491,14 +492,16 @@ describe("Membership", () => {
     const rooms = overridden(store.rooms, {
       leave: (lease, room, members) =>
         room === "poisoned" ? Promise.reject(new Error("WRONGTYPE")) : store.rooms.leave(lease, room, members),
+    });
+    const roomUpkeep = overridden(store.upkeep.rooms, {
       renew: (...args) => {
         renewals++;
-        return store.rooms.renew(...args);
+        return store.upkeep.rooms.renew(...args);
       },
     });
     const membership = createMembership({
       ids: createConnectionIdSource({ serverId: "b" }),
-      store: { ...contractsOf(store), rooms },
+      store: { ...contractsOf(store), rooms, upkeep: { ...store.upkeep, rooms: roomUpkeep } },
       interest: made.interest,
       heartbeatIntervalMs: 100,
       leaseTtlMs: 1_000,
@@ -527,8 +530,8 @@ describe("Membership", () => {
     expect(a.membership.shutdown()).toBe(a.membership.shutdown());
     await a.membership.shutdown();
     expect((await b.store.servers.list()).map(({ serverId }) => serverId)).toEqual(["b"]);
-    expect(await b.store.rooms.countRooms()).toBe(0);
-    expect(await b.store.users.countOnline()).toBe(0);
+    expect(await b.store.counts.rooms()).toBe(0);
+    expect(await b.store.counts.users()).toBe(0);
     await expect(connect(a, "late")).rejects.toMatchObject({ code: "closed" });
   });
 

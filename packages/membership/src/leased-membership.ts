@@ -65,13 +65,13 @@ class LeasedMembership implements Membership {
     this.#options = options;
     const { store, lastSeenOf } = options;
     this.#local = new LocalConnections({
-      roomPartitionOf: (room) => store.rooms.partitionOf(room),
-      userPartitionOf: (userId) => store.users.partitionOf(userId),
+      roomPartitionOf: (room) => store.partitioning.partitionOf(room),
+      userPartitionOf: (userId) => store.partitioning.partitionOf(userId),
       shelfOf: (connectionId) => requireConnectionId(connectionId).shelf,
     });
     this.#settling = new GracePeriods({
-      users: store.users,
-      partitions: store.users.partitions,
+      users: store.upkeep.users,
+      partitions: store.partitioning.partitions,
       heartbeatIntervalMs: options.heartbeatIntervalMs,
       onError: (cause) => this.#report(cause, "projection"),
     });
@@ -80,7 +80,7 @@ class LeasedMembership implements Membership {
       local: this.#local,
       shelfBits: options.ids.shelfBits,
       lastSeenOf,
-      onLeaving: (userId, graceMs) => this.#settling.after(store.users.partitionOf(userId), graceMs),
+      onLeaving: (userId, graceMs) => this.#settling.after(store.partitioning.partitionOf(userId), graceMs),
     });
     this.#keeper = new LeaseKeeper({
       servers: options.store.servers,
@@ -110,7 +110,7 @@ class LeasedMembership implements Membership {
       options.deadAfterMs === 0
         ? undefined
         : new DeadServerWatch({
-            servers: store.servers,
+            liveness: store.upkeep.liveness,
             link: store.link,
             lease: () => this.#keeper.current(),
             deadAfterMs: options.deadAfterMs,
@@ -197,7 +197,7 @@ class LeasedMembership implements Membership {
       const isDead =
         error.code === "server-id-taken" &&
         deadAfterMs > 0 &&
-        (await isHolderDead(store.servers, this.serverId, deadAfterMs));
+        (await isHolderDead(store.upkeep, this.serverId, deadAfterMs));
       if (!isDead && error.code !== "server-id-expired") throw error;
     }
     // Nobody has cleaned up after it yet.

@@ -1,19 +1,16 @@
 import {
   CmError,
   type ConnectionIdSource,
-  type ConnectionReaping,
   type ConnectionRegistry,
   type Lease,
   type Link,
   type OnError,
+  type Partitioned,
   type RoomDirectory,
   type RoomInterest,
-  type RoomUpkeep,
-  type ServerReaping,
   type ServerRegistry,
-  type ServerWatch,
+  type StoreUpkeep,
   type UserDirectory,
-  type UserUpkeep,
 } from "@cm/protocol";
 import {
   requireDurationMs,
@@ -27,10 +24,12 @@ import type { DriftReport } from "./reconcile/drift-report.js";
 
 /** The part of a store that a membership writes to. */
 export interface MembershipStore {
-  readonly servers: ServerRegistry & ServerReaping & ServerWatch;
-  readonly connections: ConnectionRegistry & ConnectionReaping;
-  readonly rooms: RoomDirectory & RoomUpkeep;
-  readonly users: UserDirectory & UserUpkeep;
+  readonly servers: ServerRegistry;
+  readonly connections: ConnectionRegistry;
+  readonly rooms: RoomDirectory;
+  readonly users: UserDirectory;
+  readonly partitioning: Partitioned;
+  readonly upkeep: StoreUpkeep;
   /** Where it was down, the store may have come back older than it was. */
   readonly link: Pick<Link, "onState" | "state">;
 }
@@ -154,7 +153,15 @@ export function resolveMembershipOptions(given: MembershipOptions): ResolvedMemb
   const { onError = () => undefined, now = Date.now } = options;
   const resolved: ResolvedMembershipOptions = {
     ids: requireMembers("ids", options.ids, ["next"]),
-    store: requireMembers("store", options.store, ["servers", "connections", "rooms", "users", "link"]),
+    store: requireMembers("store", options.store, [
+      "servers",
+      "connections",
+      "rooms",
+      "users",
+      "partitioning",
+      "upkeep",
+      "link",
+    ]),
     interest: requireMembers("interest", options.interest, ["enter", "exit"]),
     host: requireText("host", host),
     port: requireWholeNumber("port", port, { min: 0, max: 65_535 }),

@@ -112,7 +112,7 @@ describe("what a memory store keeps beyond those who put it", () => {
     clock.nowMs += 999;
     expect(await store.roomRecords.get("game")).toMatchObject({ value: "2" });
     clock.nowMs += 1;
-    expect([await store.roomRecords.get("game"), await store.roomRecords.count()]).toEqual([undefined, 0]);
+    expect([await store.roomRecords.get("game"), await store.counts.roomRecords()]).toEqual([undefined, 0]);
     await rejoin();
     expect(await store.roomRecords.get("game")).toMatchObject({ value: "1", createdAt: clock.nowMs });
   });

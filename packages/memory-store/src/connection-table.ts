@@ -54,12 +54,9 @@ export class ConnectionTable {
     return holder && this.#shelves.get(holder)?.get(id.value.shelf)?.get(connectionId);
   }
 
-  held(lease: Lease, shelf: number): ConnectionRecord[] {
-    return [...(this.#shelves.get(this.#servers.holder(lease))?.get(shelf)?.values() ?? [])];
-  }
-
-  shelf(claim: ReapClaim, shelf: number): ConnectionRecord[] {
-    const holder = this.#servers.claimed(claim);
+  held(right: Lease | ReapClaim, shelf: number): ConnectionRecord[] {
+    // Only leases have a token.
+    const holder = "token" in right ? this.#servers.holder(right) : this.#servers.claimed(right);
     return [...((holder && this.#shelves.get(holder)?.get(shelf)?.values()) ?? [])];
   }
 

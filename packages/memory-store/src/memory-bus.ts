@@ -1,4 +1,4 @@
-import { type Bus, type BusHandler, type Channel, CmError, type Subscription } from "@cm/protocol";
+import { type Bus, type BusHandler, type Channel, CmError, type Published, type Subscription } from "@cm/protocol";
 import { channelKey, type Subscriber } from "./channel-table.js";
 import type { MemoryWorld } from "./memory-hub.js";
 import type { MemoryLink } from "./memory-link.js";
@@ -17,9 +17,9 @@ export class MemoryBus implements Bus {
     this.#onThrow = onThrow;
   }
 
-  async publish(channel: Channel, message: Uint8Array): Promise<number> {
+  async publish(channel: Channel, message: Uint8Array): Promise<Published> {
     this.#link.requireOpen();
-    return this.#world.channels.publish(channel, message);
+    return { subscribers: this.#world.channels.publish(channel, message) };
   }
 
   async subscribe(channel: Channel, handler: BusHandler): Promise<Subscription> {

@@ -62,7 +62,7 @@ describe("memory store", () => {
     nowMs = 120;
     await expect(store.rooms.leave(first, "lobby", members)).rejects.toMatchObject({ code: "lease-lost" });
     await store.rooms.leave(lease, "lobby", members);
-    expect(await store.rooms.countRooms()).toBe(0);
+    expect(await store.counts.rooms()).toBe(0);
   });
 
   it("tells the time since the Unix epoch by default", () => {

@@ -45,29 +45,12 @@ class MemoryStore implements Store {
     release: (lease) => this.#call(({ servers }) => servers.release(lease)),
     list: () => this.#call(({ servers }) => servers.list()),
     snapshot: () => this.#call(({ servers }) => servers.snapshot()),
-    claim: (serverId, claimant, claimMs) => this.#call(({ servers }) => servers.claim(serverId, claimant, claimMs)),
-    unregister: (claim) => this.#call(({ servers }) => servers.unregister(claim)),
-    living: () => this.#call(({ servers }) => servers.holders()),
-    unknown: (holders) => this.#call(({ servers }) => servers.unknown(holders)),
-    claimOrphan: (holder, claimMs) => this.#call(({ servers }) => servers.claimOrphan(holder, claimMs)),
-    watch: (lease, silentForMs) => this.#call(({ servers }) => servers.watch(lease, silentForMs)),
-    expire: (server, silentForMs) =>
-      this.#call(({ servers, channels }) => {
-        const channel: Channel = { kind: "server", name: server.serverId };
-        // A process that starts under the id of a dead one listens already.
-        const others = channels.listeners(channel) - (this.#bus.hears(channel) ? 1 : 0);
-        return others > 0 ? "alive" : servers.expire(server, silentForMs);
-      }),
   };
 
   readonly connections: Store["connections"] = {
     put: (lease, records) => this.#call(({ connections }) => connections.put(lease, records)),
     remove: (lease, ids) => this.#call(({ connections }) => connections.remove(lease, ids)),
     get: (connectionId) => this.#call(({ connections }) => connections.get(connectionId)),
-    renew: (lease) => this.#call(({ servers }) => void servers.holder(lease)),
-    held: (lease, shelf) => this.#call(({ connections }) => connections.held(lease, shelf)),
-    shelf: (claim, shelf) => this.#call(({ connections }) => connections.shelf(claim, shelf)),
-    clearShelf: (claim, shelf) => this.#call(({ connections }) => connections.clearShelf(claim, shelf)),
   };
 
   readonly rooms: Store["rooms"] = {
@@ -77,14 +60,7 @@ class MemoryStore implements Store {
     update: (lease, room, members) => this.#call(({ rooms }) => rooms.update(lease, room, members)),
     members: (room, page) => this.#call(({ rooms }) => rooms.members(room, page)),
     count: (room) => this.#call(({ rooms }) => rooms.count(room)),
-    countRooms: () => this.#call(({ rooms }) => rooms.size),
-    renew: (lease) => this.#call(({ servers }) => void servers.holder(lease)),
     announce: (room, ttlMs) => this.#call(({ rooms }) => rooms.announce(room, ttlMs)),
-    evict: (claim, room) => this.#call(({ rooms }) => rooms.evict(claim, room)),
-    held: (right, partition) => this.#call(({ rooms }) => rooms.held(right, partition)),
-    reconcile: (partition) => this.#call(({ rooms }) => rooms.reconcile(partition)),
-    partitions: PARTITIONS,
-    partitionOf,
   };
 
   readonly users: Store["users"] = {
@@ -95,16 +71,54 @@ class MemoryStore implements Store {
     connectionsOf: (userId) => this.#call(({ users }) => users.connectionsOf(userId)),
     states: (userIds) => this.#call(({ users }) => users.states(userIds)),
     online: (page, partition) => this.#call(({ users }) => users.online(page, partition)),
-    countOnline: () => this.#call(({ users }) => users.size),
-    countConnections: () => this.#call(({ users }) => users.connections),
-    renew: (lease) => this.#call(({ servers }) => void servers.holder(lease)),
-    evict: (claim, connections) => this.#call(({ users }) => users.evict(claim, connections, this.#lastSeen)),
-    settle: (partitions) => this.#call(({ users }) => users.settle(partitions, this.#lastSeen)),
-    held: (right, partition) => this.#call(({ users }) => users.held(right, partition)),
-    reconcile: (partition) => this.#call(({ users }) => users.reconcile(partition)),
-    partitions: PARTITIONS,
-    partitionOf,
   };
+
+  readonly upkeep: Store["upkeep"] = {
+    servers: {
+      claim: (serverId, claimant, claimMs) => this.#call(({ servers }) => servers.claim(serverId, claimant, claimMs)),
+      unregister: (claim) => this.#call(({ servers }) => servers.unregister(claim)),
+      living: () => this.#call(({ servers }) => servers.holders()),
+      unknown: (holders) => this.#call(({ servers }) => servers.unknown(holders)),
+      claimOrphan: (holder, claimMs) => this.#call(({ servers }) => servers.claimOrphan(holder, claimMs)),
+    },
+    liveness: {
+      watch: (lease, silentForMs) => this.#call(({ servers }) => servers.watch(lease, silentForMs)),
+      expire: (server, silentForMs) =>
+        this.#call(({ servers, channels }) => {
+          const channel: Channel = { kind: "server", name: server.serverId };
+          // A process that starts under the id of a dead one listens already.
+          const others = channels.listeners(channel) - (this.#bus.hears(channel) ? 1 : 0);
+          return others > 0 ? "alive" : servers.expire(server, silentForMs);
+        }),
+    },
+    connections: {
+      renew: (lease) => this.#call(({ servers }) => void servers.holder(lease)),
+      held: (right, shelf) => this.#call(({ connections }) => connections.held(right, shelf)),
+      clearShelf: (claim, shelf) => this.#call(({ connections }) => connections.clearShelf(claim, shelf)),
+    },
+    rooms: {
+      renew: (lease) => this.#call(({ servers }) => void servers.holder(lease)),
+      evict: (claim, room) => this.#call(({ rooms }) => rooms.evict(claim, room)),
+      held: (right, partition) => this.#call(({ rooms }) => rooms.held(right, partition)),
+      reconcile: (partition) => this.#call(({ rooms }) => rooms.reconcile(partition)),
+    },
+    users: {
+      renew: (lease) => this.#call(({ servers }) => void servers.holder(lease)),
+      evict: (claim, connections) => this.#call(({ users }) => users.evict(claim, connections, this.#lastSeen)),
+      settle: (partitions) => this.#call(({ users }) => users.settle(partitions, this.#lastSeen)),
+      held: (right, partition) => this.#call(({ users }) => users.held(right, partition)),
+      reconcile: (partition) => this.#call(({ users }) => users.reconcile(partition)),
+    },
+  };
+
+  readonly counts: Store["counts"] = {
+    users: () => this.#call(({ users }) => users.size),
+    connections: () => this.#call(({ users }) => users.connections),
+    rooms: () => this.#call(({ rooms }) => rooms.size),
+    roomRecords: () => this.#call(({ records }) => records.size),
+  };
+
+  readonly partitioning: Store["partitioning"] = { partitions: PARTITIONS, partitionOf };
 
   readonly roomRecords: Store["roomRecords"] = {
     get: (room) => this.#call(({ records }) => records.get(room)),
@@ -115,7 +129,6 @@ class MemoryStore implements Store {
       this.#call(({ records, rooms }) =>
         records.restore(lease, lost, this.#roomRecordTtlMs, (room) => rooms.has(room)),
       ),
-    count: () => this.#call(({ records }) => records.size),
   };
 
   readonly history: History = {

@@ -94,6 +94,8 @@ class ClusterNode implements Node {
       ...definedOnly(options, keysOf(PRESENCE_KINDS)),
       users: store.users,
       rooms: store.rooms,
+      counts: store.counts,
+      partitioning: store.partitioning,
       bus: store.bus,
       onError,
     });

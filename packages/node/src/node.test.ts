@@ -76,8 +76,8 @@ describe("a node with sockets", () => {
     await node.close();
     expect(store.link.state).toBe("in-sync");
     expect(await store.servers.list()).toEqual([]);
-    expect(await store.rooms.countRooms()).toBe(0);
-    expect(await store.users.countConnections()).toBe(0);
+    expect(await store.counts.rooms()).toBe(0);
+    expect(await store.counts.connections()).toBe(0);
   });
 
   it("ends what it had begun where its start fails", async () => {
@@ -133,7 +133,7 @@ describe("a node with sockets", () => {
     expect(await node.membership.reapExpired()).toBe(0);
     now += 100_000;
     expect(await node.membership.reapExpired()).toBe(2);
-    expect(await node.store.users.countConnections()).toBe(0);
+    expect(await node.store.counts.connections()).toBe(0);
     expect(await node.membership.reap("dead")).toBeUndefined();
     expect(await node.membership.reap("alive")).toBeUndefined();
     expect(await codeOf(node.membership.reap("not an id"))).toBe("id-invalid");

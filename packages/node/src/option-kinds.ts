@@ -61,7 +61,7 @@ export const PRESENCE_KINDS = {
 } as const satisfies KindsOf<NodePresenceOptions>;
 
 /** What must be there of an object. */
-const STORE_PARTS = ["servers", "connections", "rooms", "users", "bus", "link"];
+const STORE_PARTS = ["servers", "connections", "rooms", "users", "counts", "partitioning", "upkeep", "bus", "link"];
 const LOCAL_CALLS = ["toRoom", "toConnection", "toUser"];
 const PART_CALLS = ["start", "close"];
 

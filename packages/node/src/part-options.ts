@@ -16,4 +16,6 @@ export type NodeMembershipOptions = Optional<
 >;
 
 /** See `PresenceOptions`. `restoreWithinMs` is by default 5 s more than the heartbeat interval. */
-export type NodePresenceOptions = Optional<Omit<PresenceOptions, "users" | "rooms" | "bus" | "onError">>;
+export type NodePresenceOptions = Optional<
+  Omit<PresenceOptions, "users" | "rooms" | "counts" | "partitioning" | "bus" | "onError">
+>;

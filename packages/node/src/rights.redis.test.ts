@@ -127,17 +127,20 @@ it.each(["Redis", "Redis Cluster"])(
     const stored = await one.store.roomRecords.get("lobby");
     await one.store.roomRecords.compareAndSet("lobby", stored?.version ?? 0, '{"a":1}');
     await one.store.roomRecords.touch("lobby");
-    const { users, rooms, roomRecords, servers } = one.store;
-    expect(
-      await Promise.all([users.countOnline(), rooms.countRooms(), roomRecords.count(), rooms.count("chat")]),
-    ).toEqual([expect.any(Number), 2, 2, 2]);
+    const { users, rooms, counts, servers, upkeep } = one.store;
+    expect(await Promise.all([counts.users(), counts.rooms(), counts.roomRecords(), rooms.count("chat")])).toEqual([
+      expect.any(Number),
+      2,
+      2,
+      2,
+    ]);
     expect((await users.online({ limit: 10 })).items.length).toBeGreaterThan(1);
     // Reaped, compared and renewed by the heartbeats.
-    await eventually(async () => expect(await users.countConnections()).toBe(2), { timeoutMs: 20_000 });
+    await eventually(async () => expect(await counts.connections()).toBe(2), { timeoutMs: 20_000 });
     await one.membership.reapExpired();
     const [{ incarnation } = { incarnation: "" }] = (await servers.list()).filter(({ serverId }) => serverId === "two");
-    expect(await servers.expire({ serverId: "two", incarnation }, 1)).toBe("alive");
-    await Promise.all([rooms.reconcile(0), users.reconcile(0), users.settle([0])]);
+    expect(await upkeep.liveness.expire({ serverId: "two", incarnation }, 1)).toBe("alive");
+    await Promise.all([upkeep.rooms.reconcile(0), upkeep.users.reconcile(0), upkeep.users.settle([0])]);
     await two.membership.leave(bob, "chat");
     await two.membership.close(bob);
     await eventually(() => expect(changes.length).toBeGreaterThan(1));

@@ -4,6 +4,8 @@ import { createPresence, type PresenceOptions } from "./index.js";
 
 describe("the options of presence", () => {
   const store = createMemoryStore();
+  const { users, rooms, counts, partitioning, bus } = store;
+  const parts = { users, rooms, counts, partitioning, bus };
 
   it("need a store alone", () => {
     expect(createPresence(store).stats()).toEqual({ watches: 0, channels: 0, kept: 0 });
@@ -13,6 +15,8 @@ describe("the options of presence", () => {
   const wrong: Readonly<Record<keyof PresenceOptions, unknown>> = {
     users: null,
     rooms: {},
+    counts: { rooms: () => 0 },
+    partitioning: 16,
     bus: undefined,
     maxWatches: 0,
     maxUsersPerWatch: 1.5,
@@ -26,7 +30,7 @@ describe("the options of presence", () => {
 
   it.each(Object.entries(wrong))("are refused with a %s that can't be used", (field, value) => {
     // As a program without types would call it.
-    const options = { users: store.users, rooms: store.rooms, bus: store.bus, [field]: value } as PresenceOptions;
+    const options = { ...parts, [field]: value } as PresenceOptions;
     expect(() => createPresence(options)).toThrow(
       expect.objectContaining({ code: "options-invalid", details: expect.objectContaining({ field }) }),
     );
@@ -37,7 +41,7 @@ describe("the options of presence", () => {
     ["options", null],
     ["options", 42],
     ["users", {}],
-    ["maxWatch", { users: store.users, rooms: store.rooms, bus: store.bus, maxWatch: 1 }],
+    ["maxWatch", { ...parts, maxWatch: 1 }],
   ])("are refused with %s where they are %o", (field, options) => {
     // As a program without types would call it.
     expect(() => createPresence(options as PresenceOptions)).toThrow(

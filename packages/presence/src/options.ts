@@ -1,4 +1,4 @@
-import type { Bus, OnError, RoomDirectory, Store, UserDirectory } from "@cm/protocol";
+import type { Bus, OnError, Partitioned, RoomDirectory, Store, StoreCounts, UserDirectory } from "@cm/protocol";
 import {
   requireDurationMs,
   requireFunction,
@@ -9,8 +9,10 @@ import {
 
 /** The part of a store that presence reads. */
 export interface PresenceStore {
-  readonly users: Pick<UserDirectory, "states" | "online" | "countOnline" | "partitions" | "partitionOf">;
+  readonly users: Pick<UserDirectory, "states" | "online">;
   readonly rooms: Pick<RoomDirectory, "members" | "count" | "announce">;
+  readonly counts: Pick<StoreCounts, "users">;
+  readonly partitioning: Partitioned;
   /**
    * It subscribes to the channels of feeds and rosters; a bus has one subscription a
    * channel, so one presence a store.
@@ -68,6 +70,8 @@ const KNOWN: Readonly<Record<keyof PresenceOptions | keyof Store, true>> = {
   users: true,
   rooms: true,
   bus: true,
+  counts: true,
+  partitioning: true,
   maxWatches: true,
   maxUsersPerWatch: true,
   maxKept: true,
@@ -80,6 +84,7 @@ const KNOWN: Readonly<Record<keyof PresenceOptions | keyof Store, true>> = {
   connections: true,
   roomRecords: true,
   history: true,
+  upkeep: true,
   link: true,
   start: true,
   close: true,
@@ -93,8 +98,10 @@ export function resolvePresenceOptions(given: PresenceOptions): ResolvedPresence
   const { onError = () => undefined } = options;
   return {
     store: {
-      users: requireMembers("users", options.users, ["states", "online", "countOnline", "partitionOf"]),
+      users: requireMembers("users", options.users, ["states", "online"]),
       rooms: requireMembers("rooms", options.rooms, ["members", "count", "announce"]),
+      counts: requireMembers("counts", options.counts, ["users"]),
+      partitioning: requireMembers("partitioning", options.partitioning, ["partitionOf"]),
       bus: requireMembers("bus", options.bus, ["subscribe"]),
     },
     maxWatches: requireWholeNumber("maxWatches", maxWatches, { min: 1, max: 1_000_000 }),

@@ -44,6 +44,8 @@ export class TestServers {
     const presence = createPresence({
       users: store.users,
       rooms: store.rooms,
+      counts: store.counts,
+      partitioning: store.partitioning,
       bus: store.bus,
       onError: (error, { stage }) => errors.push({ error, stage }),
       ...options.presence,

@@ -39,7 +39,7 @@ export class StormServer {
 
   async run(step: StormStep): Promise<void> {
     const lease = this.#lease ?? (await this.#acquire(LONG_MS));
-    const { users, rooms } = this.#store;
+    const { users, rooms, partitioning, upkeep } = this.#store;
     switch (step.kind) {
       case "open": {
         const metadata = step.metadata === undefined ? undefined : JSON.stringify({ n: step.metadata });
@@ -48,7 +48,7 @@ export class StormServer {
         return users.add(lease, [connection]);
       }
       case "settle":
-        await users.settle(Array.from({ length: users.partitions }, (_, partition) => partition));
+        await upkeep.users.settle(Array.from({ length: partitioning.partitions }, (_, partition) => partition));
         return;
       case "crash":
         return this.#crash();
@@ -77,15 +77,15 @@ export class StormServer {
 
   /** The lease runs out, and another cleans up. */
   async #crash(): Promise<void> {
-    const { servers, users, rooms } = this.#store;
+    const { upkeep } = this.#store;
     await this.#acquire(SHORT_MS);
     const claim = await eventually(async () => {
-      const won = await servers.claim(this.#serverId, "reaper", LONG_MS);
+      const won = await upkeep.servers.claim(this.#serverId, "reaper", LONG_MS);
       if (won === undefined) throw new Error("The server still lives.");
       return won;
     });
-    await Promise.all([users.evict(claim, this.#connections), rooms.evict(claim, STORM_ROOM)]);
-    await servers.unregister(claim);
+    await Promise.all([upkeep.users.evict(claim, this.#connections), upkeep.rooms.evict(claim, STORM_ROOM)]);
+    await upkeep.servers.unregister(claim);
     this.#connections = [];
     this.#lease = undefined;
     this.#ids = createConnectionIdSource({ serverId: this.#serverId });

@@ -105,7 +105,9 @@ async function watchThroughStorm(
     storm.reached(begin.room).then(() => presence.watchRoom(STORM_ROOM, room)),
   ]);
   await eventually(async () => {
-    const next = await store.users.settle(Array.from({ length: store.users.partitions }, (_, partition) => partition));
+    const next = await store.upkeep.users.settle(
+      Array.from({ length: store.partitioning.partitions }, (_, partition) => partition),
+    );
     expect(next).toBeUndefined();
   });
   const states = await presence.getMany(USERS);

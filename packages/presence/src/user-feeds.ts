@@ -1,4 +1,4 @@
-import type { UserDirectory } from "@cm/protocol";
+import type { Partitioned } from "@cm/protocol";
 import type { Budget } from "./budget.js";
 import type { Channels } from "./channels.js";
 import type { ResolvedPresenceOptions } from "./options.js";
@@ -37,7 +37,7 @@ export class UserFeeds {
     };
     try {
       for (const userId of userIds) {
-        const feed = this.#hold(this.#options.store.users.partitionOf(userId));
+        const feed = this.#hold(this.#options.store.partitioning.partitionOf(userId));
         try {
           held.push({ feed, user: feed.watched.hold(userId) });
         } catch (error) {
@@ -67,7 +67,9 @@ export class UserFeeds {
 
   /** Holds all feeds for a watch. */
   holdAll(watch: UsersWatch): HeldFeeds {
-    const feeds = Array.from({ length: this.#options.store.users.partitions }, (_, partition) => this.#hold(partition));
+    const feeds = Array.from({ length: this.#options.store.partitioning.partitions }, (_, partition) =>
+      this.#hold(partition),
+    );
     for (const { online } of feeds) online.hold(watch);
     return {
       begin: async () => {
@@ -89,7 +91,7 @@ export class UserFeeds {
   #hold(partition: number): UserFeed {
     let feed = this.#feeds.get(partition);
     if (feed === undefined) {
-      this.#samples ??= samplesOf(this.#options.store.users);
+      this.#samples ??= samplesOf(this.#options.store.partitioning);
       feed = new UserFeed({
         options: this.#options,
         partition,
@@ -137,11 +139,11 @@ export function presencesOf(users: readonly WatchedUser[]): UserPresence[] {
 }
 
 /** A user of each partition, real or not. */
-function samplesOf(users: Pick<UserDirectory, "partitions" | "partitionOf">): ReadonlyMap<number, string> {
+function samplesOf(partitioning: Partitioned): ReadonlyMap<number, string> {
   const samples = new Map<number, string>();
-  for (let n = 0; samples.size < users.partitions; n++) {
+  for (let n = 0; samples.size < partitioning.partitions; n++) {
     const userId = `sample-${n}`;
-    const partition = users.partitionOf(userId);
+    const partition = partitioning.partitionOf(userId);
     if (!samples.has(partition)) samples.set(partition, userId);
   }
   return samples;

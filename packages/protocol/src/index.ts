@@ -75,8 +75,8 @@ export type { Field, Fields, Kind, Presence, ReadableKind } from "./frames/field
 
 // Contracts
 export type { FailureStage, OnError } from "./background.js";
-export type { Bus, BusHandler, Channel, ResumeHandler, Subscription } from "./contracts/bus.js";
-export type { ConnectionReaping, ConnectionRecord, ConnectionRegistry } from "./contracts/connection-registry.js";
+export type { Bus, BusHandler, Channel, Published, ResumeHandler, Subscription } from "./contracts/bus.js";
+export type { ConnectionRecord, ConnectionRegistry, ConnectionUpkeep } from "./contracts/connection-registry.js";
 export type {
   History,
   HistoryDraft,
@@ -107,14 +107,16 @@ export type {
   RegistrySnapshot,
   ServerCounters,
   ServerInfo,
-  ServerReaping,
   ServerRegistration,
   ServerRegistry,
+  ServerUpkeep,
 } from "./contracts/server-registry.js";
 export type { ServerWatch, SilenceVerdict, WatchReport } from "./contracts/server-watch.js";
 export type { LostRoomRecord, RoomRecord, RoomRecordOutcome, RoomRecords } from "./contracts/room-records.js";
+export type { Partitioned } from "./contracts/partitioned.js";
 export type { PartitionReconciliation } from "./contracts/partition-reconciliation.js";
-export type { Link, LinkState, LinkStatus, Store } from "./contracts/store.js";
+export type { Link, LinkState, LinkStatus, Store, StoreUpkeep } from "./contracts/store.js";
+export type { StoreCounts } from "./contracts/store-counts.js";
 export type {
   AddOptions,
   RemoveOptions,

@@ -1,5 +1,14 @@
 import { randomUUID } from "node:crypto";
-import { type Bus, CmError, type FailureStage, type History, type Link, type Store, toCmError } from "@cm/protocol";
+import {
+  type Bus,
+  CmError,
+  type FailureStage,
+  type History,
+  type Link,
+  type Partitioned,
+  type Store,
+  toCmError,
+} from "@cm/protocol";
 import { RedisBus } from "./bus/redis-bus.js";
 import type { Commands } from "./client/commands.js";
 import { evictionRisk } from "./client/eviction.js";
@@ -75,8 +84,8 @@ class ConnectedStore implements RedisStore {
   constructor(options: ResolvedRedisStoreOptions) {
     this.#options = options;
     this.#keys = new Keys(options.prefix, options.partitions, databaseOf(options.connection));
-    this.rooms = this.#rooms();
-    this.users = this.#users();
+    const keys = this.#keys;
+    this.partitioning = { partitions: keys.partitions, partitionOf: (name) => keys.partitionOf(name) };
     this.#reports = new FailureReports(options.onError);
   }
 
@@ -86,28 +95,72 @@ class ConnectedStore implements RedisStore {
     release: (lease) => this.#with(({ servers }) => servers.release(lease)),
     list: () => this.#with(({ servers }) => servers.list()),
     snapshot: () => this.#with(({ servers }) => servers.snapshot()),
-    claim: (serverId, claimant, claimMs) => this.#with(({ servers }) => servers.claim(serverId, claimant, claimMs)),
-    unregister: (claim) => this.#with(({ servers }) => servers.unregister(claim)),
-    living: () => this.#with(({ servers }) => servers.living()),
-    unknown: (holders) => this.#with(({ servers }) => servers.unknown(holders)),
-    claimOrphan: (holder, claimMs) => this.#with(({ servers }) => servers.claimOrphan(holder, claimMs)),
-    watch: (lease, silentForMs) => this.#with(({ servers }) => servers.watch(lease, silentForMs)),
-    expire: (server, silentForMs) => this.#with(({ servers }) => servers.expire(server, silentForMs)),
   };
 
   readonly connections: Store["connections"] = {
     put: (lease, records) => this.#with(({ connections }) => connections.put(lease, records)),
     remove: (lease, ids) => this.#with(({ connections }) => connections.remove(lease, ids)),
     get: (connectionId) => this.#with(({ connections }) => connections.get(connectionId)),
-    renew: (lease, from, to) => this.#with(({ connections }) => connections.renew(lease, from, to)),
-    held: (lease, shelf) => this.#with(({ connections }) => connections.held(lease, shelf)),
-    shelf: (claim, shelf) => this.#with(({ connections }) => connections.shelf(claim, shelf)),
-    clearShelf: (claim, shelf) => this.#with(({ connections }) => connections.clearShelf(claim, shelf)),
   };
 
-  readonly rooms: Store["rooms"];
+  readonly rooms: Store["rooms"] = {
+    join: (lease, room, members, options) => this.#with(({ rooms }) => rooms.join(lease, room, members, options)),
+    leave: (lease, room, members, reason) => this.#with(({ rooms }) => rooms.leave(lease, room, members, reason)),
+    update: (lease, room, members) => this.#with(({ rooms }) => rooms.update(lease, room, members)),
+    members: (room, page) => this.#with(({ rooms }) => rooms.members(room, page)),
+    count: (room) => this.#with(({ rooms }) => rooms.count(room)),
+    announce: (room, ttlMs) => this.#with(({ rooms }) => rooms.announce(room, ttlMs)),
+  };
 
-  readonly users: Store["users"];
+  readonly users: Store["users"] = {
+    add: (lease, connections, options) => this.#with(({ users }) => users.add(lease, connections, options)),
+    update: (lease, connections) => this.#with(({ users }) => users.update(lease, connections)),
+    remove: (lease, connections, options) => this.#with(({ users }) => users.remove(lease, connections, options)),
+    connectionsOf: (userId) => this.#with(({ users }) => users.connectionsOf(userId)),
+    states: (userIds) => this.#with(({ users }) => users.states(userIds)),
+    online: (page, partition) => this.#with(({ users }) => users.online(page, partition)),
+  };
+
+  readonly upkeep: Store["upkeep"] = {
+    servers: {
+      claim: (serverId, claimant, claimMs) => this.#with(({ servers }) => servers.claim(serverId, claimant, claimMs)),
+      unregister: (claim) => this.#with(({ servers }) => servers.unregister(claim)),
+      living: () => this.#with(({ servers }) => servers.living()),
+      unknown: (holders) => this.#with(({ servers }) => servers.unknown(holders)),
+      claimOrphan: (holder, claimMs) => this.#with(({ servers }) => servers.claimOrphan(holder, claimMs)),
+    },
+    liveness: {
+      watch: (lease, silentForMs) => this.#with(({ servers }) => servers.watch(lease, silentForMs)),
+      expire: (server, silentForMs) => this.#with(({ servers }) => servers.expire(server, silentForMs)),
+    },
+    connections: {
+      renew: (lease, from, to) => this.#with(({ connections }) => connections.renew(lease, from, to)),
+      held: (right, shelf) => this.#with(({ connections }) => connections.held(right, shelf)),
+      clearShelf: (claim, shelf) => this.#with(({ connections }) => connections.clearShelf(claim, shelf)),
+    },
+    rooms: {
+      renew: (lease, names) => this.#with(({ rooms }) => rooms.renew(lease, names)),
+      evict: (claim, room) => this.#with(({ rooms }) => rooms.evict(claim, room)),
+      held: (right, partition) => this.#with(({ rooms }) => rooms.held(right, partition)),
+      reconcile: (partition) => this.#with(({ rooms }) => rooms.reconcile(partition)),
+    },
+    users: {
+      renew: (lease, userIds) => this.#with(({ users }) => users.renew(lease, userIds)),
+      evict: (claim, connections) => this.#with(({ users }) => users.evict(claim, connections)),
+      settle: (partitions) => this.#with(({ users }) => users.settle(partitions)),
+      held: (right, partition) => this.#with(({ users }) => users.held(right, partition)),
+      reconcile: (partition) => this.#with(({ users }) => users.reconcile(partition)),
+    },
+  };
+
+  readonly partitioning: Partitioned;
+
+  readonly counts: Store["counts"] = {
+    users: () => this.#with(({ users }) => users.countOnline()),
+    connections: () => this.#with(({ users }) => users.countConnections()),
+    rooms: () => this.#with(({ rooms }) => rooms.countRooms()),
+    roomRecords: () => this.#with(({ roomRecords }) => roomRecords.count()),
+  };
 
   readonly roomRecords: Store["roomRecords"] = {
     get: (room) => this.#with(({ roomRecords }) => roomRecords.get(room)),
@@ -115,7 +168,6 @@ class ConnectedStore implements RedisStore {
       this.#with(({ roomRecords }) => roomRecords.compareAndSet(room, version, value)),
     touch: (room) => this.#with(({ roomRecords }) => roomRecords.touch(room)),
     restore: (lease, records) => this.#with(({ roomRecords }) => roomRecords.restore(lease, records)),
-    count: () => this.#with(({ roomRecords }) => roomRecords.count()),
   };
 
   readonly bus: Bus = {
@@ -153,46 +205,6 @@ class ConnectedStore implements RedisStore {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  #rooms(): Store["rooms"] {
-    const keys = this.#keys;
-    return {
-      partitions: keys.partitions,
-      partitionOf: (room) => keys.partitionOf(room),
-      join: (lease, room, members, options) => this.#with(({ rooms }) => rooms.join(lease, room, members, options)),
-      leave: (lease, room, members, reason) => this.#with(({ rooms }) => rooms.leave(lease, room, members, reason)),
-      update: (lease, room, members) => this.#with(({ rooms }) => rooms.update(lease, room, members)),
-      members: (room, page) => this.#with(({ rooms }) => rooms.members(room, page)),
-      count: (room) => this.#with(({ rooms }) => rooms.count(room)),
-      countRooms: () => this.#with(({ rooms }) => rooms.countRooms()),
-      announce: (room, ttlMs) => this.#with(({ rooms }) => rooms.announce(room, ttlMs)),
-      renew: (lease, names) => this.#with(({ rooms }) => rooms.renew(lease, names)),
-      evict: (claim, room) => this.#with(({ rooms }) => rooms.evict(claim, room)),
-      held: (right, partition) => this.#with(({ rooms }) => rooms.held(right, partition)),
-      reconcile: (partition) => this.#with(({ rooms }) => rooms.reconcile(partition)),
-    };
-  }
-
-  #users(): Store["users"] {
-    const keys = this.#keys;
-    return {
-      partitions: keys.partitions,
-      partitionOf: (userId) => keys.partitionOf(userId),
-      add: (lease, connections, options) => this.#with(({ users }) => users.add(lease, connections, options)),
-      update: (lease, connections) => this.#with(({ users }) => users.update(lease, connections)),
-      remove: (lease, connections, options) => this.#with(({ users }) => users.remove(lease, connections, options)),
-      connectionsOf: (userId) => this.#with(({ users }) => users.connectionsOf(userId)),
-      states: (userIds) => this.#with(({ users }) => users.states(userIds)),
-      online: (page, partition) => this.#with(({ users }) => users.online(page, partition)),
-      countOnline: () => this.#with(({ users }) => users.countOnline()),
-      countConnections: () => this.#with(({ users }) => users.countConnections()),
-      renew: (lease, userIds) => this.#with(({ users }) => users.renew(lease, userIds)),
-      evict: (claim, connections) => this.#with(({ users }) => users.evict(claim, connections)),
-      settle: (partitions) => this.#with(({ users }) => users.settle(partitions)),
-      held: (right, partition) => this.#with(({ users }) => users.held(right, partition)),
-      reconcile: (partition) => this.#with(({ users }) => users.reconcile(partition)),
-    };
   }
 
   async #start(): Promise<void> {

@@ -5,6 +5,7 @@ import {
   type HistoryDraft,
   type HistoryPosition,
   ownerOf,
+  type Published,
   type RegistrySnapshot,
   requireConnectionId,
   requireName,
@@ -57,7 +58,7 @@ const RECOVERIES_AT_ONCE = 16;
 const EMPTY: RegistrySnapshot = { present: [], recentlyGone: [], knownForMs: 0 };
 
 /** A history does not say how many heard what it published. */
-const UNKNOWN_REACH = -1;
+const UNKNOWN_REACH = (): Published => ({});
 
 class BusRouter implements Router {
   readonly #options: ResolvedRouterOptions;
@@ -207,7 +208,11 @@ class BusRouter implements Router {
     this.#rooms.exit(room);
   }
 
-  toRoom(room: string, frame: Uint8Array | string, except: readonly string[] = NOBODY): Promise<number | LocalReach> {
+  toRoom(
+    room: string,
+    frame: Uint8Array | string,
+    except: readonly string[] = NOBODY,
+  ): Promise<Published | LocalReach> {
     // No async function: this is called for every message.
     try {
       this.#requireOpen();
@@ -370,12 +375,12 @@ class BusRouter implements Router {
     }
   }
 
-  async #append(history: History, room: string, draft: HistoryDraft): Promise<number> {
+  async #append(history: History, room: string, draft: HistoryDraft): Promise<Published> {
     const position = await history.append(room, draft);
     const { epoch, sequence } = draft.sender;
     // Offset 0 answers for a message of an epoch that has ended.
     if (position.offset > 0) this.#acknowledged.add(room, position, messageId(this.#originHash, epoch, sequence));
-    return UNKNOWN_REACH;
+    return UNKNOWN_REACH();
   }
 
   /** Whether a registry without a user can be believed: one that lost its data, or knows no lease of this server, can't. */
@@ -393,7 +398,8 @@ class BusRouter implements Router {
     target: string,
     payload: Uint8Array,
   ): Promise<RouteOutcome> {
-    return (await this.#channels.send(serverId, kind, target, payload)) === 0 ? "not-found" : "sent";
+    const { subscribers } = await this.#channels.send(serverId, kind, target, payload);
+    return subscribers === 0 ? "not-found" : "sent";
   }
 
   async #confirm(serverId: string, operation: ServerOperation, { confirmMs }: Confirmation): Promise<ConfirmedOutcome> {

@@ -1,5 +1,5 @@
 import { createMemoryHub, createMemoryStore } from "@cm/memory-store";
-import { type CrossServerMessage, createConnectionIdSource, encodeEnvelope } from "@cm/protocol";
+import { type CrossServerMessage, createConnectionIdSource, encodeEnvelope, type Published } from "@cm/protocol";
 import { beforeEach, describe, expect, it } from "vitest";
 import { createRouter } from "./bus-router.js";
 import { bytes, type Server, startServer } from "./router.fixture.js";
@@ -15,7 +15,11 @@ describe("Router", () => {
   });
 
   /** A message as another server would put it on the bus. */
-  function publishRaw(channel: "room" | "server", name: string, message: Partial<CrossServerMessage>): Promise<number> {
+  function publishRaw(
+    channel: "room" | "server",
+    name: string,
+    message: Partial<CrossServerMessage>,
+  ): Promise<Published> {
     const complete = {
       kind: "room",
       origin: "x",
@@ -196,8 +200,8 @@ describe("Router", () => {
     await a.router.enter("lobby");
     expect(a.router.close()).toBe(a.router.close());
     await a.router.close();
-    expect(await b.store.bus.publish({ kind: "room", name: "lobby" }, bytes("x"))).toBe(0);
-    expect(await b.store.bus.publish({ kind: "server", name: "a" }, bytes("x"))).toBe(0);
+    expect(await b.store.bus.publish({ kind: "room", name: "lobby" }, bytes("x"))).toEqual({ subscribers: 0 });
+    expect(await b.store.bus.publish({ kind: "server", name: "a" }, bytes("x"))).toEqual({ subscribers: 0 });
     await expect(a.router.toRoom("lobby", bytes("x"))).rejects.toMatchObject({ code: "closed" });
     expect(a.router.stats().rooms).toBe(0);
   });

@@ -1,4 +1,4 @@
-import type { HistoryPosition, RoomInterest } from "@cm/protocol";
+import type { HistoryPosition, Published, RoomInterest } from "@cm/protocol";
 import type { Recovery, RecoveryLimit } from "./recovery/room-recovery.js";
 import type { ControlOutcome, ControlRequest } from "./requests/control.js";
 import type { GatheredAnswers } from "./requests/scatter-gather.js";
@@ -46,12 +46,12 @@ export interface Router extends RoomInterest {
   /**
    * Publishes a frame to a room. Every copy, the local ones too, comes back from the
    * bus, which gives the room one order on all servers; see `orderOf` for another.
-   * Resolves when the bus took it, with the number of servers that listen where the bus
-   * knows it, else -1; or with a {@link LocalReach} where the room's `whileDown` allows
-   * that. Fails with `unavailable`, `timeout`, `name-invalid`, `name-too-long` or
+   * Resolves when the bus took it, with the number of servers that listen as `subscribers`
+   * where the bus knows it; or with a {@link LocalReach}, which has `local`, where the room's
+   * `whileDown` allows that. Fails with `unavailable`, `timeout`, `name-invalid`, `name-too-long` or
    * `id-invalid`; with `details.local: true` where members here got it already.
    */
-  toRoom(room: string, frame: Uint8Array | string, except?: readonly string[]): Promise<number | LocalReach>;
+  toRoom(room: string, frame: Uint8Array | string, except?: readonly string[]): Promise<Published | LocalReach>;
   /** Sends a frame to one connection; a local one without the bus. Fails as {@link toRoom}. */
   toConnection(connectionId: string, frame: Uint8Array): Promise<RouteOutcome>;
   /** The same, and waits for the owner's answer. */

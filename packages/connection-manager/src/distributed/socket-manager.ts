@@ -186,12 +186,12 @@ class NodeConnectionManager<S> implements DistributedConnectionManager<S> {
 
   async getDistributedStats(): Promise<DistributedStats> {
     this.#requireOpen();
-    const { servers, users, rooms } = this.#node.store;
+    const { servers, counts } = this.#node.store;
     // At once; the servers are two round trips, the rest waits in their shadow.
     const [living, totalConnections, totalRooms] = await Promise.all([
       servers.list(),
-      users.countConnections(),
-      rooms.countRooms(),
+      counts.connections(),
+      counts.rooms(),
     ]);
     const serverStats = living.map((server) => this.#record(server));
     return {

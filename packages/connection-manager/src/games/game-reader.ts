@@ -15,12 +15,12 @@ export interface SocketMetadata {
 
 /** Reads games and players from the store. */
 export class GameReader {
-  readonly #store: Pick<Store, "rooms" | "users" | "roomRecords" | "connections">;
+  readonly #store: Pick<Store, "rooms" | "users" | "counts" | "connections">;
   readonly #records: Pick<SessionRecords, "get">;
   readonly #players: LocalPlayers;
 
   constructor(
-    store: Pick<Store, "rooms" | "users" | "roomRecords" | "connections">,
+    store: Pick<Store, "rooms" | "users" | "counts" | "connections">,
     records: Pick<SessionRecords, "get">,
     players: LocalPlayers,
   ) {
@@ -61,11 +61,11 @@ export class GameReader {
   }
 
   async stats(): Promise<ConnectionStats> {
-    const { users, roomRecords } = this.#store;
+    const { counts } = this.#store;
     const [onlineUsers, activeGames, totalConnections] = await Promise.all([
-      users.countOnline(),
-      roomRecords.count(),
-      users.countConnections(),
+      counts.users(),
+      counts.roomRecords(),
+      counts.connections(),
     ]);
     return { onlineUsers, activeGames, totalConnections };
   }

@@ -46,9 +46,9 @@ export class RenewalCycle {
     const rooms = this.#rooms.next();
     const users = this.#users.next();
     await Promise.all([
-      this.#store.connections.renew(lease, from, to),
-      rooms.length > 0 ? this.#store.rooms.renew(lease, rooms) : undefined,
-      users.length > 0 ? this.#store.users.renew(lease, users) : undefined,
+      this.#store.upkeep.connections.renew(lease, from, to),
+      rooms.length > 0 ? this.#store.upkeep.rooms.renew(lease, rooms) : undefined,
+      users.length > 0 ? this.#store.upkeep.users.renew(lease, users) : undefined,
     ]);
   }
 }

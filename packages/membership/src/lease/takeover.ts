@@ -1,5 +1,5 @@
 import { setTimeout } from "node:timers/promises";
-import type { ServerReaping, ServerWatch } from "@cm/protocol";
+import type { StoreUpkeep } from "@cm/protocol";
 import { LONGEST_DURATION_MS } from "@cm/protocol/options";
 
 /** How long the holder of a server id must be watched before it is taken for dead, in milliseconds. */
@@ -13,7 +13,7 @@ const LOOK_MS = 200;
  * until the holder has been silent for `deadAfterMs`, unless it is alive.
  */
 export async function isHolderDead(
-  servers: Pick<ServerReaping & ServerWatch, "living" | "expire">,
+  { servers, liveness }: Pick<StoreUpkeep, "servers" | "liveness">,
   serverId: string,
   deadAfterMs: number,
 ): Promise<boolean> {
@@ -24,7 +24,7 @@ export async function isHolderDead(
     const watchedMs = performance.now() - seenAt;
     // Not on its first silence: it may be restoring its subscription, as after a restart of the store.
     const isJudgeable = watchedMs >= Math.min(OBSERVATION_MIN_MS, deadAfterMs);
-    const verdict = await servers.expire(holder, isJudgeable ? deadAfterMs : LONGEST_DURATION_MS);
+    const verdict = await liveness.expire(holder, isJudgeable ? deadAfterMs : LONGEST_DURATION_MS);
     if (verdict === "expired") return true;
     if (verdict === "alive" || watchedMs > deadAfterMs + OBSERVATION_MIN_MS) return false;
     await setTimeout(LOOK_MS);

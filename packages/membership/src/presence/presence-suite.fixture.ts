@@ -39,8 +39,8 @@ class World {
 
   async listen(userId: string, room = "lobby"): Promise<void> {
     this.#userId = userId;
-    const { users, rooms, bus } = this.#harness.store;
-    await bus.subscribe({ kind: "presence", name: String(users.partitionOf(userId)) }, (bytes) => {
+    const { partitioning, rooms, bus } = this.#harness.store;
+    await bus.subscribe({ kind: "presence", name: String(partitioning.partitionOf(userId)) }, (bytes) => {
       const parsed = parsePresenceChange(decodeUtf8(bytes) ?? "");
       if (parsed.ok && parsed.value.userId === userId) this.changes.push(parsed.value);
     });
@@ -74,9 +74,10 @@ class World {
       renew: (...args) =>
         isHungUp ? Promise.reject(new CmError("unavailable", "No way through.")) : store.servers.renew(...args),
     };
+    const { connections, rooms, users, partitioning, upkeep, link } = store;
     const membership = createMembership({
       ids: createConnectionIdSource({ serverId }),
-      store: { servers, connections: store.connections, rooms: store.rooms, users: store.users, link: store.link },
+      store: { servers, connections, rooms, users, partitioning, upkeep, link },
       interest: { enter: () => Promise.resolve(), exit: () => undefined },
       heartbeatIntervalMs: 200,
       leaseTtlMs: 20_000,
@@ -262,7 +263,7 @@ export function describeMembershipPresence(name: string, createHarness: HarnessF
       await a.membership.join(two, "chess", { record: "1" });
       expect(await world.store.roomRecords.get("chess")).toMatchObject({ room: "chess", value: "1" });
       await a.membership.close(one);
-      expect(await world.store.roomRecords.count()).toBe(1);
+      expect(await world.store.counts.roomRecords()).toBe(1);
       await a.membership.leave(two, "chess");
       expect(await world.store.roomRecords.get("chess")).toBeUndefined();
     });
@@ -275,9 +276,9 @@ export function describeMembershipPresence(name: string, createHarness: HarnessF
         ...store.users,
         update: (...args) => (isAway ? Promise.reject(new Error("The store hiccups.")) : store.users.update(...args)),
       };
-      const { servers, connections, rooms, link } = store;
+      const { servers, connections, rooms, partitioning, upkeep, link } = store;
       const a = await world.start("a", {
-        store: { servers, connections, rooms, users, link },
+        store: { servers, connections, rooms, users, partitioning, upkeep, link },
         onError: (error) => errors.push(error),
       });
       const id = await a.connect("ann", 1);

@@ -55,10 +55,10 @@ it("writes 5,000 connections anew a part at a time, so that nobody else has to w
   onTestFinished(() => store.close());
   await store.start();
   const traffic = new Traffic();
-  const { servers, link } = store;
+  const { servers, partitioning, upkeep, link } = store;
   const membership = createMembership({
     ids: createConnectionIdSource({ serverId: "a", capacity: CONNECTIONS }),
-    store: { servers, link, ...traffic.on(store) },
+    store: { servers, partitioning, upkeep, link, ...traffic.on(store) },
     interest: { enter: () => Promise.resolve(), exit: () => undefined },
     heartbeatIntervalMs: 300,
     leaseTtlMs: 20_000,
@@ -84,8 +84,8 @@ it("writes 5,000 connections anew a part at a time, so that nobody else has to w
   // Each connection has a record, a place with its user and one in its room.
   await eventually(() => expect(traffic.total).toBeGreaterThanOrEqual(3 * CONNECTIONS));
   await eventually(() => expect(traffic.underWay).toBe(0));
-  expect(await store.users.countOnline()).toBe(CONNECTIONS);
-  expect(await store.rooms.countRooms()).toBe(ROOMS);
+  expect(await store.counts.users()).toBe(CONNECTIONS);
+  expect(await store.counts.rooms()).toBe(ROOMS);
   await eventually(() => expect(membership.stats().reprojections).toBe(1));
   expect(traffic.peak).toBeLessThanOrEqual(UNDER_WAY_MAX);
 });

@@ -64,7 +64,7 @@ it("holds its lease again and projects the rest where one key is not its own, an
   for (const room of ROOMS.filter((name) => name !== "room-3")) {
     await eventually(async () => expect(await membersOf(server, room)).toEqual([`user of ${room}`]));
   }
-  expect(await store.users.countOnline()).toBe(ROOMS.length);
+  expect(await store.counts.users()).toBe(ROOMS.length);
   // Several heartbeats later it is no different: nothing is written again and again.
   const { lastHeartbeat } = (await store.servers.list())[0] ?? { lastHeartbeat: 0 };
   await eventually(async () => {
@@ -127,7 +127,7 @@ it("leaves neither its lease nor its records behind as it stops where a room's k
   expect(server.membership.stats().pendingRemovals).toBe(1);
   await server.membership.shutdown();
   expect(await server.store.servers.list()).toEqual([]);
-  expect(await server.store.users.countConnections()).toBe(0);
+  expect(await server.store.counts.connections()).toBe(0);
   const left = (await keysUnder(url, `${prefix}:`)).filter((name) => /\{a\}|\{servers\}|:rooms:/.test(name));
   expect(left).toEqual([key]);
   expect(told.length).toBeGreaterThan(0);

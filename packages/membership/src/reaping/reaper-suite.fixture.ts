@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { createConnectionIdSource, type ReapClaim, type Store } from "@cm/protocol";
+import { createConnectionIdSource, type ReapClaim, type Store, type StoreUpkeep } from "@cm/protocol";
 import { eventually } from "@cm/test-kit";
 import type { HarnessFactory } from "@cm/test-kit/contracts";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -45,15 +45,15 @@ export function describeReaping(name: string, createHarness: HarnessFactory): vo
       const { presence, rosters } = await hearAll(store, users, ["lobby"]);
       // The first comes as far as a few shelves and is never heard of again.
       const claim = await eventually(async (): Promise<ReapClaim> => {
-        const won = await store.servers.claim(dead.serverId, "first", 400);
+        const won = await store.upkeep.servers.claim(dead.serverId, "first", 400);
         if (won === undefined) throw new Error("It lives.");
         return won;
       });
       for (let shelf = 0; shelf < 3; shelf++) {
-        const records = await store.connections.shelf(claim, shelf);
-        await store.users.evict(claim, records);
+        const records = await store.upkeep.connections.held(claim, shelf);
+        await store.upkeep.users.evict(claim, records);
         // It dies here with the last of them: places gone, records there.
-        if (shelf < 2) await store.connections.clearShelf(claim, shelf);
+        if (shelf < 2) await store.upkeep.connections.clearShelf(claim, shelf);
       }
       const lost: string[] = [];
       const second = await startChecked(await harness.peer(), {
@@ -68,7 +68,7 @@ export function describeReaping(name: string, createHarness: HarnessFactory): vo
       expect(presence.map(({ userId }) => userId).sort()).toEqual([...users].sort());
       expect(new Set(presence.map(({ kind }) => kind))).toEqual(new Set(["offline"]));
       expect(lost).toEqual(["dead"]);
-      expect(await store.rooms.countRooms()).toBe(0);
+      expect(await store.counts.rooms()).toBe(0);
     });
 
     it("extends its claim while it goes on, so that nobody else begins", async () => {
@@ -78,17 +78,21 @@ export function describeReaping(name: string, createHarness: HarnessFactory): vo
       await leaveDead(store, "dead", 60);
       const { rosters } = await hearAll(store, [], ["lobby"]);
       let slowShelves = 0;
-      const { connections } = store;
-      const slow: Store["connections"] = {
-        ...connections,
-        shelf: async (...args) => {
+      const { upkeep } = store;
+      const slow: StoreUpkeep["connections"] = {
+        ...upkeep.connections,
+        held: async (right, shelf) => {
+          // The server reads its own shelves too, by its lease.
+          if (right.serverId !== "dead") return upkeep.connections.held(right, shelf);
           slowShelves++;
           // All shelves together take longer than the claim lasts.
           await sleep(100);
-          return connections.shelf(...args);
+          return upkeep.connections.held(right, shelf);
         },
       };
-      const started = await startChecked(store, { reapClaimMs: 500 }, "slow", { connections: slow });
+      const started = await startChecked(store, { reapClaimMs: 500 }, "slow", {
+        upkeep: { ...upkeep, connections: slow },
+      });
       await eventually(() => expect(slowShelves).toBeGreaterThan(0));
       const other = await startChecked(await harness.peer(), { reapClaimMs: 500 }, "other");
       await eventually(() => expect(started.membership.stats().reapedServers).toBe(1));
@@ -112,7 +116,7 @@ export function describeReaping(name: string, createHarness: HarnessFactory): vo
       const dead = await Promise.all(Array.from({ length: 6 }, (_, i) => leaveDead(harness.store, `dead-${i}`, 10)));
       const reaped = () => survivors.reduce((sum, { membership }) => sum + membership.stats().reapedServers, 0);
       await eventually(() => expect(reaped()).toBe(6));
-      expect(await harness.store.users.countConnections()).toBe(0);
+      expect(await harness.store.counts.connections()).toBe(0);
       // Everybody hears of each, whoever cleaned up.
       const names = dead.map(({ serverId }) => serverId).sort();
       for (const ids of lost.values()) await eventually(() => expect([...ids].sort()).toEqual(names));

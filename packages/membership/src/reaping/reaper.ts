@@ -93,7 +93,7 @@ export class Reaper {
     const { store, claimMs, claimant, onClaimed, onRefused } = this.#options;
     this.#stopped.signal.throwIfAborted();
     let claimedAt = performance.now();
-    let claim = await store.servers.claim(serverId, claimant, claimMs);
+    let claim = await store.upkeep.servers.claim(serverId, claimant, claimMs);
     if (claim === undefined) return undefined;
     onClaimed(serverId);
     const refusals = new PermanentErrors(onRefused);
@@ -105,7 +105,7 @@ export class Reaper {
         claim = await this.#extend(claim);
         if (claim === undefined) return undefined;
       }
-      const records = (await refusals.together([store.connections.shelf(claim, shelf)])).flat();
+      const records = (await refusals.together([store.upkeep.connections.held(claim, shelf)])).flat();
       if (records.length > 0) await this.#clearShelf(claim, shelf, records, refusals);
       // What came after the claim's end did nothing: the shelf is done once more.
       if (performance.now() - claimedAt >= claimMs) continue;
@@ -115,7 +115,7 @@ export class Reaper {
     // With time left: nobody says whether it came too late.
     claim = await this.#extend(claim);
     if (claim === undefined) return undefined;
-    await store.servers.unregister(claim);
+    await store.upkeep.servers.unregister(claim);
     this.#reaped++;
     return connections;
   }
@@ -123,7 +123,7 @@ export class Reaper {
   /** `undefined` where it ran out and another one has it, or is done already. */
   async #extend({ serverId, incarnation }: ReapClaim): Promise<ReapClaim | undefined> {
     const { store, claimMs, claimant } = this.#options;
-    const claim = await store.servers.claim(serverId, claimant, claimMs);
+    const claim = await store.upkeep.servers.claim(serverId, claimant, claimMs);
     // Of another incarnation, which died meanwhile, the shelves from the first on are to be done.
     return claim?.incarnation === incarnation ? claim : undefined;
   }
@@ -136,12 +136,14 @@ export class Reaper {
   ): Promise<void> {
     const { store } = this.#options;
     const users: UserConnection[] = records.map(({ userId, connectionId }) => ({ userId, connectionId }));
-    await refusals.together([store.users.evict(claim, users)]);
+    await refusals.together([store.upkeep.users.evict(claim, users)]);
     const rooms = [...new Set(records.flatMap((record) => record.rooms))];
     for (let from = 0; from < rooms.length; from += ROOMS_AT_ONCE) {
-      await refusals.together(rooms.slice(from, from + ROOMS_AT_ONCE).map((room) => store.rooms.evict(claim, room)));
+      await refusals.together(
+        rooms.slice(from, from + ROOMS_AT_ONCE).map((room) => store.upkeep.rooms.evict(claim, room)),
+      );
     }
-    await refusals.together([store.connections.clearShelf(claim, shelf)]);
+    await refusals.together([store.upkeep.connections.clearShelf(claim, shelf)]);
   }
 }
 

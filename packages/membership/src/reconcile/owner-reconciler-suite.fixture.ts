@@ -31,7 +31,7 @@ export async function startChecked(
   store: Store,
   options: Partial<MembershipOptions> = {},
   serverId = "a",
-  parts: Partial<Pick<MembershipStore, "connections" | "rooms" | "users">> = {},
+  parts: Partial<Omit<MembershipStore, "servers" | "link">> = {},
 ): Promise<CheckedServer> {
   let lease: Lease | undefined;
   const servers: Store["servers"] = {
@@ -46,10 +46,10 @@ export async function startChecked(
       return renewal;
     },
   };
-  const { connections, rooms, users, link } = store;
+  const { connections, rooms, users, partitioning, upkeep, link } = store;
   const membership = createMembership({
     ids: createConnectionIdSource({ serverId, capacity: 256 }),
-    store: { servers, connections, rooms, users, link, ...parts },
+    store: { servers, connections, rooms, users, partitioning, upkeep, link, ...parts },
     interest: { enter: () => Promise.resolve(), exit: () => undefined },
     heartbeatIntervalMs: 100,
     cleanupIntervalMs: 100,
@@ -82,7 +82,7 @@ export async function hearAll(
 ): Promise<{ readonly presence: PresenceChange[]; readonly rosters: (RosterChange & { readonly room: string })[] }> {
   const presence: PresenceChange[] = [];
   const rosters: (RosterChange & { readonly room: string })[] = [];
-  for (const partition of new Set(users.map((userId) => store.users.partitionOf(userId)))) {
+  for (const partition of new Set(users.map((userId) => store.partitioning.partitionOf(userId)))) {
     await store.bus.subscribe({ kind: "presence", name: String(partition) }, (bytes) => {
       const parsed = parsePresenceChange(decodeUtf8(bytes) ?? "");
       if (parsed.ok) presence.push(parsed.value);
@@ -154,7 +154,7 @@ export function describeCheck(name: string, createHarness: HarnessFactory): void
       await eventually(async () => expect(await membersOf(server, "lobby")).toEqual([ann]));
       await eventually(async () => expect(await store.users.connectionsOf("ghost")).toEqual([]));
       await eventually(async () => expect(await store.connections.get(ghost)).toBeUndefined());
-      await eventually(async () => expect(await store.rooms.countRooms()).toBe(1));
+      await eventually(async () => expect(await store.counts.rooms()).toBe(1));
       expect(await store.connections.get(ann)).toMatchObject({ rooms: ["lobby"] });
     });
 

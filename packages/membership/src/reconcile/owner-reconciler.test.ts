@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { createMemoryHub, createMemoryStore } from "@cm/memory-store";
-import type { Lease } from "@cm/protocol";
+import type { Lease, Partitioned } from "@cm/protocol";
 import { eventually } from "@cm/test-kit";
 import { createStoreHarness } from "@cm/test-kit/contracts";
 import fc from "fast-check";
@@ -13,13 +13,14 @@ describeCheck("the memory store", () => {
 });
 
 /** Everything in one partition: each look sees all of it, and so what is under way. */
-function whole<T extends { partitions: number; held(lease: Lease, partition: number): Promise<unknown[]> }>(
+function whole<T extends { held(lease: Lease, partition: number): Promise<unknown[]> }>(
   part: T,
+  { partitions: count }: Partitioned,
 ): T {
-  const partitions = Array.from({ length: part.partitions }, (_, partition) => partition);
+  const partitions = Array.from({ length: count }, (_, partition) => partition);
   const held = async (lease: Lease): Promise<unknown[]> =>
     (await Promise.all(partitions.map((partition) => part.held(lease, partition)))).flat();
-  return { ...part, partitions: 1, partitionOf: () => 0, held };
+  return { ...part, held };
 }
 
 /** A store whose calls take their time, each its own, so that they overtake each other. */
@@ -27,7 +28,7 @@ function slow<T extends object>(part: T, delayMs: () => number): T {
   return new Proxy(part, {
     get(target, name, receiver) {
       const value: unknown = Reflect.get(target, name, receiver);
-      if (typeof value !== "function" || name === "partitionOf") return value;
+      if (typeof value !== "function") return value;
       return async (...args: unknown[]) => {
         await sleep(delayMs());
         const answer: unknown = await Reflect.apply(value, target, args);
@@ -56,8 +57,16 @@ it("never undoes, doubles or tells falsely of a change that is under way", { tim
         const delayMs = (): number => delays.next().value ?? 0;
         const parts = {
           connections: slow(inner.connections, delayMs),
-          rooms: slow(whole(inner.rooms), delayMs),
-          users: slow(whole(inner.users), delayMs),
+          rooms: slow(inner.rooms, delayMs),
+          users: slow(inner.users, delayMs),
+          partitioning: { partitions: 1, partitionOf: () => 0 },
+          upkeep: {
+            servers: inner.upkeep.servers,
+            liveness: inner.upkeep.liveness,
+            connections: slow(inner.upkeep.connections, delayMs),
+            rooms: slow(whole(inner.upkeep.rooms, inner.partitioning), delayMs),
+            users: slow(whole(inner.upkeep.users, inner.partitioning), delayMs),
+          },
         };
         const { presence, rosters } = await hearAll(inner, ["u0", "u1", "u2", "u3"], ["red", "blue"]);
         const server = await startChecked(inner, {}, "a", parts);

@@ -62,8 +62,8 @@ export class OwnerReconciler {
         look: (partition) => this.#look(read, partition),
       });
     this.#rounds = [
-      round("member", store.rooms.partitions, (...args) => this.#readRooms(...args)),
-      round("user", store.users.partitions, (...args) => this.#readUsers(...args)),
+      round("member", store.partitioning.partitions, (...args) => this.#readRooms(...args)),
+      round("user", store.partitioning.partitions, (...args) => this.#readUsers(...args)),
       round("record", 2 ** shelfBits, (...args) => this.#readShelf(...args)),
     ];
   }
@@ -89,7 +89,7 @@ export class OwnerReconciler {
 
   async #readRooms(lease: Lease, partition: number): Promise<Compare> {
     const { store, local } = this.#options;
-    const held = await store.rooms.held(lease, partition);
+    const held = await store.upkeep.rooms.held(lease, partition);
     return (isTouched) => {
       const rooms = compareRooms(local, partition, held, isTouched).map(({ room, missing, stray }) => ({
         room,
@@ -117,7 +117,7 @@ export class OwnerReconciler {
 
   async #readUsers(lease: Lease, partition: number): Promise<Compare> {
     const { store, local } = this.#options;
-    const held = await store.users.held(lease, partition);
+    const held = await store.upkeep.users.held(lease, partition);
     return (isTouched) => {
       const { missing, stray, wrong } = compareUsers(local, partition, held, isTouched);
       const connectionIds = idsOf([...missing, ...stray, ...wrong]);
@@ -138,7 +138,7 @@ export class OwnerReconciler {
 
   async #readShelf(lease: Lease, shelf: number): Promise<Compare> {
     const { store, local, projection } = this.#options;
-    const held = await store.connections.held(lease, shelf);
+    const held = await store.upkeep.connections.held(lease, shelf);
     return (isTouched) => {
       const { missing, stray, wrong } = compareRecords(local, shelf, held, isTouched);
       const left = wrong.flatMap((record) =>

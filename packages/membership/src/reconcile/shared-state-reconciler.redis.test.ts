@@ -46,14 +46,14 @@ it("removes what a part of Redis comes back with after a server was cleaned up a
   const parts = await keys(/:rooms|\{u\..*:(connections|online)$/);
   const old = freshPrefix();
   for (const key of parts) await askRedis(port, "COPY", key, `${old}:${key}`);
-  await eventually(async () => expect(await store.users.countOnline()).toBe(1));
+  await eventually(async () => expect(await store.counts.users()).toBe(1));
   const before = removed(servers);
   const { presence, rosters } = await hearAll(store, [...ghosts.users, "ann"], ["lobby"]);
   // As a replica would that had heard of no removal.
   for (const key of parts) await askRedis(port, "COPY", `${old}:${key}`, key, "REPLACE");
   await eventually(() => expect(removed(servers).user).toBeGreaterThan(before.user));
-  await eventually(async () => expect(await store.users.countConnections()).toBe(1));
-  await eventually(async () => expect(await store.users.countOnline()).toBe(1));
+  await eventually(async () => expect(await store.counts.connections()).toBe(1));
+  await eventually(async () => expect(await store.counts.users()).toBe(1));
   await eventually(() => {
     const after = removed(servers);
     expect([after.member - before.member, after.user - before.user]).toEqual([20, 20]);
@@ -98,13 +98,13 @@ it("sets right how many are online, whatever was done to the number", async () =
   const { store, keys } = await startStore();
   const server = await startChecked(store);
   for (let i = 0; i < 40; i++) await server.connect(`user-${i % 20}`);
-  expect(await store.users.countOnline()).toBe(20);
+  expect(await store.counts.users()).toBe(20);
   const wrong = () => server.membership.stats().drift.wrong.user;
   const numbers = await keys(/:online$/);
   for (const key of numbers) await askRedis(port, "DEL", key);
-  await eventually(async () => expect(await store.users.countOnline()).toBe(20));
+  await eventually(async () => expect(await store.counts.users()).toBe(20));
   for (const key of numbers) await askRedis(port, "SET", key, "500");
-  await eventually(async () => expect(await store.users.countOnline()).toBe(20));
+  await eventually(async () => expect(await store.counts.users()).toBe(20));
   await eventually(() => expect(wrong()).toBe(2 * numbers.length));
   for (const key of numbers) expect(Number(await askRedis(port, "PTTL", key))).toBeGreaterThan(0);
 });
@@ -119,8 +119,8 @@ it("passes over what something else lies in the place of, and sees to it once th
   const [broken = ""] = await keys(/:rooms:room-3$/);
   await askRedis(port, "SET", broken, "foreign");
   await eventually(() => expect(errors.some(({ code }) => code === "store-corrupt")).toBe(true));
-  const partition = store.rooms.partitionOf("room-3");
-  const others = rooms.filter((room) => store.rooms.partitionOf(room) !== partition);
+  const partition = store.partitioning.partitionOf("room-3");
+  const others = rooms.filter((room) => store.partitioning.partitionOf(room) !== partition);
   expect(others.length).toBeGreaterThan(20);
   for (const room of others) await store.rooms.leave(server.lease(), room, [{ connectionId: ann, userId: "ann" }]);
   await eventually(async () => {

@@ -50,20 +50,21 @@ export class SharedStateReconciler {
   constructor(options: SharedStateReconcilerOptions) {
     this.#options = options;
     const { store, beats, graceMs, keepMs, tally, onDrift, onError } = options;
-    const { rooms, users, servers } = store;
+    const { partitions } = store.partitioning;
+    const { servers, rooms, users } = store.upkeep;
     this.#unknownServers = new UnknownServers({ servers, graceMs, keepMs });
     const shared = { beats, tally, onDrift, onError };
     this.#rounds = [
       new PartitionPass({
         ...shared,
         kind: "member",
-        partitions: rooms.partitions,
+        partitions,
         look: (partition) => this.#look(rooms, partition, (claim) => this.#evictMembers(claim, partition)),
       }),
       new PartitionPass({
         ...shared,
         kind: "user",
-        partitions: users.partitions,
+        partitions,
         look: (partition) => this.#look(users, partition, (claim) => this.#evictConnections(claim, partition)),
       }),
     ];
@@ -79,7 +80,7 @@ export class SharedStateReconciler {
     const { store, onError } = this.#options;
     try {
       await this.#unknownServers.beat();
-      this.#living = (await store.servers.living()).map(nameOf).sort();
+      this.#living = (await store.upkeep.servers.living()).map(nameOf).sort();
     } catch (cause) {
       onError(toCmError(cause, "internal", "The living servers could not be read."));
       return;
@@ -99,14 +100,14 @@ export class SharedStateReconciler {
     const others = holders.filter((holder) => !living.has(nameOf(holder)));
     let stray = 0;
     for (const holder of await this.#unknownServers.dead(others)) {
-      const claim = await store.servers.claimOrphan(holder, claimMs);
+      const claim = await store.upkeep.servers.claimOrphan(holder, claimMs);
       if (claim !== undefined) stray += await evict(claim);
     }
     return { missing: 0, stray, wrong: repaired };
   }
 
   async #evictMembers(claim: ReapClaim, partition: number): Promise<number> {
-    const { rooms } = this.#options.store;
+    const { rooms } = this.#options.store.upkeep;
     let evicted = 0;
     for (const held of chunks(await rooms.held(claim, partition), ROOMS_AT_ONCE)) {
       const members = await Promise.all(held.map(({ room }) => rooms.evict(claim, room)));
@@ -116,7 +117,7 @@ export class SharedStateReconciler {
   }
 
   async #evictConnections(claim: ReapClaim, partition: number): Promise<number> {
-    const { users } = this.#options.store;
+    const { users } = this.#options.store.upkeep;
     const held = await users.held(claim, partition);
     for (const connections of chunks(held, CONNECTIONS_AT_ONCE)) await users.evict(claim, connections);
     return held.length;

@@ -1,11 +1,11 @@
-import type { ServerIncarnation, ServerReaping } from "@cm/protocol";
+import type { ServerIncarnation, ServerUpkeep } from "@cm/protocol";
 
 /** The most unknown servers remembered; a later pass finds the others again. */
 const UNKNOWN_SERVERS_MAX = 1_000;
 
 /** What {@link UnknownServers} need. */
 export interface UnknownServersOptions {
-  readonly servers: Pick<ServerReaping, "unknown">;
+  readonly servers: Pick<ServerUpkeep, "unknown">;
   /** How long a server must stay unknown to the registry, without a break, before it is presumed dead. */
   readonly graceMs: number;
   /** How long a server is remembered after its last entry was found; longer than one full pass. */

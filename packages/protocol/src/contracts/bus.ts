@@ -27,6 +27,12 @@ export type ResumeHandler = (sinceMs: number) => void;
  */
 export type BusHandler = (message: Uint8Array) => void;
 
+/** What the bus says of a message that it took. */
+export interface Published {
+  /** The number of subscriptions that it reached; absent where the bus does not know. */
+  readonly subscribers?: number;
+}
+
 /**
  * Publish and subscribe between servers. Promises:
  *
@@ -47,7 +53,6 @@ export type BusHandler = (message: Uint8Array) => void;
  * - `subscribe` waits for a link that is away, within the store's deadline.
  */
 export interface Bus {
-  /** Resolves with the number of subscriptions it reached, where the bus knows, else -1. */
-  publish(channel: Channel, message: Uint8Array): Promise<number>;
+  publish(channel: Channel, message: Uint8Array): Promise<Published>;
   subscribe(channel: Channel, handler: BusHandler, onResumed?: ResumeHandler): Promise<Subscription>;
 }

@@ -18,25 +18,27 @@ export interface ConnectionRecord {
  *   round trip, and are refused with `lease-lost` (changing nothing) once the lease's
  *   time has run out. They touch only records of the lease's own server.
  * - `get` finds a record through its id alone, and only while the owner's lease lives.
- * - Records live as long as they are renewed: `put` and `renew` set the time to live.
+ * - Records live as long as they are renewed: `put` and `ConnectionUpkeep.renew` set the time
+ *   to live.
  */
 export interface ConnectionRegistry {
   put(lease: Lease, records: readonly ConnectionRecord[]): Promise<void>;
   remove(lease: Lease, connectionIds: readonly string[]): Promise<void>;
   get(connectionId: string): Promise<ConnectionRecord | undefined>;
+}
+
+/** What keeps records from outliving their connections. Each call is bounded by the shelves that it names. */
+export interface ConnectionUpkeep {
   /**
    * Renews the time to live of the shelves `fromShelf` to `toShelf` (exclusive) of the
    * lease's server. A shelf whose records are all gone stays gone.
    */
   renew(lease: Lease, fromShelf: number, toShelf: number): Promise<void>;
-  /** What the store holds on one of the lease's server's shelves: to compare with the truth. */
-  held(lease: Lease, shelf: number): Promise<ConnectionRecord[]>;
-}
-
-/** Reading and clearing what a dead server left. Each call is bounded by one shelf. */
-export interface ConnectionReaping {
-  /** The records on one shelf of the dead server. */
-  shelf(claim: ReapClaim, shelf: number): Promise<ConnectionRecord[]>;
-  /** Forgets the shelf. */
+  /**
+   * What the store holds on one shelf of the lease's server, to compare with the truth; or of the
+   * dead one that is claimed, to remove it.
+   */
+  held(right: Lease | ReapClaim, shelf: number): Promise<ConnectionRecord[]>;
+  /** Forgets a shelf of a dead server. Does nothing where the claim is no longer held. */
   clearShelf(claim: ReapClaim, shelf: number): Promise<void>;
 }

@@ -81,8 +81,6 @@ export interface RoomDirectory {
   members(room: string, page: PageRequest): Promise<Page<RoomMember>>;
   /** Living members, without reading the roster. */
   count(room: string): Promise<number>;
-  /** Rooms with members; costs O(partitions). Dead servers' rooms count until cleaned up. */
-  countRooms(): Promise<number>;
   /**
    * Has the room announce who comes and goes for the next `ttlMs`; whoever wants that to
    * go on asks again before. Resolves with the version of the latest change, by which the
@@ -97,10 +95,6 @@ export interface RoomUpkeep {
   renew(lease: Lease, rooms: readonly string[]): Promise<void>;
   /** Removes all members of a dead server from a room; says who they were. */
   evict(claim: ReapClaim, room: string): Promise<RoomMember[]>;
-  /** How many partitions the rooms are cut into. */
-  readonly partitions: number;
-  /** The partition of a room, from 0. */
-  partitionOf(room: string): number;
   /**
    * What the store holds of the lease's server in a partition, to compare with the truth; or of the
    * dead one that is claimed, to remove it.

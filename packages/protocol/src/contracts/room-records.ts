@@ -31,8 +31,8 @@ export interface RoomRecordOutcome {
  * One record a room, for what an application keeps about it. A record is created by the
  * join that asks for one (see `JoinOptions`) and goes with the last member of its room,
  * whoever removes that one; it also runs out by itself after its time to live (2 h by
- * default) without activity. Promises: every call but `count` is one round trip; times are
- * the store's own.
+ * default) without activity. Promises: every call is one round trip; times are the store's
+ * own.
  */
 export interface RoomRecords {
   get(room: string): Promise<RoomRecord | undefined>;
@@ -51,6 +51,4 @@ export interface RoomRecords {
    * `payload-too-large`.
    */
   restore(lease: Lease, records: readonly LostRoomRecord[]): Promise<void>;
-  /** Rooms with a record; costs O(partitions). */
-  count(): Promise<number>;
 }

@@ -141,7 +141,7 @@ export interface ReapClaim {
  * be won by another; a server that is alive, or took its lease anew, can't be claimed;
  * once the claim has run out, nothing more is written under it.
  */
-export interface ServerReaping {
+export interface ServerUpkeep {
   /**
    * `undefined` where the server lives, is unknown, or another claimant holds the claim.
    * `claimant` names the process, such as `<serverId>.<incarnation>`; it needs no lease,

@@ -1,10 +1,12 @@
 import type { Bus } from "./bus.js";
-import type { ConnectionReaping, ConnectionRegistry } from "./connection-registry.js";
+import type { ConnectionRegistry, ConnectionUpkeep } from "./connection-registry.js";
 import type { History } from "./history.js";
+import type { Partitioned } from "./partitioned.js";
 import type { RoomDirectory, RoomUpkeep } from "./room-directory.js";
 import type { RoomRecords } from "./room-records.js";
-import type { ServerReaping, ServerRegistry } from "./server-registry.js";
+import type { ServerRegistry, ServerUpkeep } from "./server-registry.js";
 import type { ServerWatch } from "./server-watch.js";
+import type { StoreCounts } from "./store-counts.js";
 import type { UserDirectory, UserUpkeep } from "./user-directory.js";
 
 /**
@@ -62,7 +64,19 @@ export interface Link {
 }
 
 /**
- * All contracts of one store, over one link.
+ * What the parts of a store are kept true with: renewal of what lives, and removal of what is
+ * left. For the one who holds the leases (a membership), and for nobody else.
+ */
+export interface StoreUpkeep {
+  readonly servers: ServerUpkeep;
+  readonly liveness: ServerWatch;
+  readonly connections: ConnectionUpkeep;
+  readonly rooms: RoomUpkeep;
+  readonly users: UserUpkeep;
+}
+
+/**
+ * All contracts of one store, over one link: those for use, and those for upkeep apart.
  *
  * Every call settles within the store's deadline. While the link is away, calls other
  * than `bus.publish` wait for it within that deadline, so that a short interruption does
@@ -70,14 +84,18 @@ export interface Link {
  * under way is bounded: beyond that, calls fail at once with `unavailable`.
  */
 export interface Store {
-  readonly servers: ServerRegistry & ServerReaping & ServerWatch;
-  readonly connections: ConnectionRegistry & ConnectionReaping;
-  readonly rooms: RoomDirectory & RoomUpkeep;
-  readonly users: UserDirectory & UserUpkeep;
+  readonly servers: ServerRegistry;
+  readonly connections: ConnectionRegistry;
+  readonly rooms: RoomDirectory;
+  readonly users: UserDirectory;
   readonly roomRecords: RoomRecords;
   readonly bus: Bus;
   /** Absent where the store keeps no history of rooms. */
   readonly history?: History;
+  readonly counts: StoreCounts;
+  /** How rooms and users are cut into partitions. */
+  readonly partitioning: Partitioned;
+  readonly upkeep: StoreUpkeep;
   readonly link: Link;
   /** Connects and checks the layout. Fails with `unavailable` or `layout-mismatch`. */
   start(): Promise<void>;

@@ -50,7 +50,7 @@ export interface RemoveOptions {
  * - `add`, `update` and `remove` are idempotent, one round trip for many, and refused with
  *   `lease-lost` (changing nothing) once the lease's time has run out.
  * - Every change is announced in the same step as it is made, on the channel
- *   `{ kind: "presence", name: String(partitionOf(userId)) }` (a *feed*), as a
+ *   `{ kind: "presence", name: String(partitioning.partitionOf(userId)) }` (a *feed*), as a
  *   `PresenceChange`: exactly one for each connection that came, changed or went, and one
  *   for a user who went offline by himself as the grace period ended. What changes nothing
  *   announces nothing. All changes of one feed have growing versions, and each names the
@@ -79,17 +79,6 @@ export interface UserDirectory {
    * `options-invalid`.
    */
   online(page: PageRequest, partition?: number): Promise<Page<UserState>>;
-  /**
-   * Users who are online; costs O(partitions). Dead servers' users count until cleaned
-   * up, leaving ones until their grace period ends.
-   */
-  countOnline(): Promise<number>;
-  /** Connections of all users; costs O(partitions). Dead servers' count until cleaned up. */
-  countConnections(): Promise<number>;
-  /** How many partitions the users are cut into, each with a feed. */
-  readonly partitions: number;
-  /** The partition of a user, from 0. */
-  partitionOf(userId: string): number;
 }
 
 /** What keeps users from outliving their connections. */

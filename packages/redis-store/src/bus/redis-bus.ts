@@ -1,4 +1,12 @@
-import { type Bus, type BusHandler, type Channel, CmError, type ResumeHandler, type Subscription } from "@cm/protocol";
+import {
+  type Bus,
+  type BusHandler,
+  type Channel,
+  CmError,
+  type Published,
+  type ResumeHandler,
+  type Subscription,
+} from "@cm/protocol";
 import { storeClosed } from "../errors/store-error.js";
 import type { Keys } from "../keys/keys.js";
 import type { Subscribers } from "../link/subscribers.js";
@@ -37,7 +45,7 @@ export class RedisBus implements Bus {
     this.#parts = parts;
   }
 
-  publish(channel: Channel, message: Uint8Array): Promise<number> {
+  publish(channel: Channel, message: Uint8Array): Promise<Published> {
     if (message.length > MESSAGE_BYTES_MAX) return Promise.reject(tooLarge(message.length));
     const { publisher, keys } = this.#parts;
     let target = this.#targets.get(channel);
@@ -45,7 +53,7 @@ export class RedisBus implements Bus {
       target = publisher.target(keys.channel(channel));
       this.#targets.set(channel, target);
     }
-    return publisher.publish(target, asBuffer(message));
+    return publisher.publish(target, asBuffer(message)).then(published);
   }
 
   async subscribe(channel: Channel, handler: BusHandler, onResumed?: ResumeHandler): Promise<Subscription> {
@@ -147,4 +155,8 @@ function asBuffer(bytes: Uint8Array): Buffer {
 
 function latin1(name: string): string {
   return Buffer.from(name, "utf8").toString("latin1");
+}
+
+function published(subscribers: number): Published {
+  return { subscribers };
 }

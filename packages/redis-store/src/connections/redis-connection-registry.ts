@@ -1,7 +1,7 @@
 import {
-  type ConnectionReaping,
   type ConnectionRecord,
   type ConnectionRegistry,
+  type ConnectionUpkeep,
   type Lease,
   parseConnectionId,
   type ReapClaim,
@@ -30,7 +30,7 @@ export interface RedisConnectionRegistryParts {
 }
 
 /** Records as fields of their owner's shelves, hashes that are small enough to stay packed. */
-export class RedisConnectionRegistry implements ConnectionRegistry, ConnectionReaping {
+export class RedisConnectionRegistry implements ConnectionRegistry, ConnectionUpkeep {
   readonly #parts: RedisConnectionRegistryParts;
 
   constructor(parts: RedisConnectionRegistryParts) {
@@ -87,12 +87,17 @@ export class RedisConnectionRegistry implements ConnectionRegistry, ConnectionRe
     await allWritten(calls, lease);
   }
 
-  async held(lease: Lease, shelf: number): Promise<ConnectionRecord[]> {
-    return this.#read(lease, shelf);
-  }
-
-  async shelf(claim: ReapClaim, shelf: number): Promise<ConnectionRecord[]> {
-    return this.#read(claim, shelf);
+  async held(right: Lease | ReapClaim, shelf: number): Promise<ConnectionRecord[]> {
+    const { commands, keys } = this.#parts;
+    const reply = await commands.run(connectionShelf, { shelf: keys.shelf(right.serverId, shelf) });
+    const records: ConnectionRecord[] = [];
+    for (let i = 0; i + 1 < reply.length; i += 2) {
+      const connectionId = connectionIdOf(right.serverId, reply[i] ?? "");
+      if (connectionId === undefined || !isOwn(right, connectionId)) continue;
+      const record = decodeRecord(connectionId, reply[i + 1] ?? "");
+      if (record !== undefined) records.push(record);
+    }
+    return records;
   }
 
   async clearShelf(claim: ReapClaim, shelf: number): Promise<void> {
@@ -101,19 +106,6 @@ export class RedisConnectionRegistry implements ConnectionRegistry, ConnectionRe
       fenceMs: claim.expiresAtMs,
       shelf: keys.shelf(claim.serverId, shelf),
     });
-  }
-
-  async #read(server: Lease | ReapClaim, shelf: number): Promise<ConnectionRecord[]> {
-    const { commands, keys } = this.#parts;
-    const reply = await commands.run(connectionShelf, { shelf: keys.shelf(server.serverId, shelf) });
-    const records: ConnectionRecord[] = [];
-    for (let i = 0; i + 1 < reply.length; i += 2) {
-      const connectionId = connectionIdOf(server.serverId, reply[i] ?? "");
-      if (connectionId === undefined || !isOwn(server, connectionId)) continue;
-      const record = decodeRecord(connectionId, reply[i + 1] ?? "");
-      if (record !== undefined) records.push(record);
-    }
-    return records;
   }
 
   /** The keys that these connections lie under, and which of them each one does. */

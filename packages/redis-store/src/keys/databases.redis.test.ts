@@ -15,7 +15,7 @@ async function listen(store: RedisStore): Promise<Set<string>> {
     { kind: "room", name: ROOM },
     { kind: "server", name: "gw-1" },
     { kind: "roster", name: ROOM },
-    { kind: "presence", name: String(store.users.partitionOf("ann")) },
+    { kind: "presence", name: String(store.partitioning.partitionOf("ann")) },
   ];
   for (const channel of channels) {
     await store.bus.subscribe(channel, (message) => {

@@ -117,8 +117,8 @@ it.each([
 async function unregister(store: RedisStore, serverId: string): Promise<void> {
   await bringUp(store, serverId, 1);
   await eventually(async () => {
-    const claim = await store.servers.claim(serverId, "reaper", 60_000);
+    const claim = await store.upkeep.servers.claim(serverId, "reaper", 60_000);
     if (claim === undefined) throw new Error("Its lease has not run out yet.");
-    await store.servers.unregister(claim);
+    await store.upkeep.servers.unregister(claim);
   });
 }

@@ -60,9 +60,9 @@ it("writes the documented keys and types for all else, each with a time to live 
   await store.rooms.join(server.lease, "game", [stays], { record: "{}" });
   await bringUp(store, "dead", 1);
   await eventually(async () => {
-    const claim = await store.servers.claim("dead", "reaper", 60_000);
+    const claim = await store.upkeep.servers.claim("dead", "reaper", 60_000);
     if (claim === undefined) throw new Error("The lease has not run out yet.");
-    await store.servers.unregister(claim);
+    await store.upkeep.servers.unregister(claim);
   });
   expect(await shapeOf(prefix)).toEqual([
     ":layout hash",
@@ -110,11 +110,11 @@ it("renews metadata with the connections, and shortens no time to live that is l
   expect(keys).toHaveLength(3);
   const ttls = () => Promise.all(keys.map(async (key) => Number(await askRedis(port, "PTTL", key))));
   for (const key of keys) await askRedis(port, "PEXPIRE", key, "5000");
-  await store.users.renew(server.lease, ["ann"]);
+  await store.upkeep.users.renew(server.lease, ["ann"]);
   for (const ttlMs of await ttls()) expect(ttlMs).toBeGreaterThan(40_000);
   // A grace period is long at times, and must not be cut off by whoever renews or comes.
   await store.users.remove(server.lease, [bob], { graceMs: 3_600_000 });
-  await store.users.renew(server.lease, ["ann"]);
+  await store.upkeep.users.renew(server.lease, ["ann"]);
   await connect(store, server, "cat", []);
   const online = keys.filter((key) => !key.endsWith(":metadata"));
   for (const key of online) expect(Number(await askRedis(port, "PTTL", key)), key).toBeGreaterThan(3_600_000);
@@ -200,16 +200,16 @@ it("refuses writes that come after the lease ran out by Redis's clock, whatever 
   const refused = [
     store.connections.put(lease, [{ ...late, connectedAt: 1, lastSeen: 1, rooms: [] }]),
     store.connections.remove(lease, [kept.connectionId]),
-    store.connections.renew(lease, 0, 4),
+    store.upkeep.connections.renew(lease, 0, 4),
     store.users.add(lease, [late]),
     store.users.remove(lease, [kept], { graceMs: 0 }),
-    store.users.renew(lease, ["ann"]),
+    store.upkeep.users.renew(lease, ["ann"]),
     store.users.update(lease, [{ ...kept, metadata: "1" }]),
     store.rooms.update(lease, "lobby", [kept]),
     store.roomRecords.restore(lease, [{ room: "lobby", value: "{}", createdAt: 1, lastActivity: 1 }]),
     store.rooms.join(lease, "late", [late]),
     store.rooms.leave(lease, "lobby", [kept]),
-    store.rooms.renew(lease, ["lobby"]),
+    store.upkeep.rooms.renew(lease, ["lobby"]),
   ];
   expect(await Promise.all(refused.map(outcomeOf))).toEqual(refused.map(() => "lease-lost"));
   expect(await keysUnder(url, `${prefix}:`)).toEqual(before);

@@ -53,16 +53,10 @@ export interface RedisRoomDirectoryParts {
 
 /** Rooms as sorted sets in the order of bytes: each server's members lie together. */
 export class RedisRoomDirectory implements RoomDirectory, RoomUpkeep {
-  readonly partitions: number;
   readonly #parts: RedisRoomDirectoryParts;
 
   constructor(parts: RedisRoomDirectoryParts) {
     this.#parts = parts;
-    this.partitions = parts.keys.partitions;
-  }
-
-  partitionOf(room: string): number {
-    return this.#parts.keys.partitionOf(room);
   }
 
   async join(

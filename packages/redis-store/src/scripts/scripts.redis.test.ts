@@ -41,8 +41,9 @@ const MESSAGE = {
 
 /** Holds a room before the last of its calls, which alone is counted. */
 async function holdRoom(store: RedisStore, { lease, ids }: TestServer): Promise<void> {
-  const partition = store.rooms.partitionOf("lobby");
-  if ((await store.rooms.held(lease, partition)).length === 0) await store.rooms.join(lease, "lobby", records(ids, 3));
+  const partition = store.partitioning.partitionOf("lobby");
+  if ((await store.upkeep.rooms.held(lease, partition)).length === 0)
+    await store.rooms.join(lease, "lobby", records(ids, 3));
 }
 
 /** What each operation sends, once scripts are known and the living have been read. */
@@ -75,11 +76,19 @@ const COST: readonly (readonly [
   ["metadata of 200 connections", 1, (store, { lease, ids }) => store.users.update(lease, records(ids, 200))],
   ["add of 200 connections", 1, (store, { lease, ids }) => store.users.add(lease, records(ids, 200))],
   ["remove", 1, (store, { lease, ids }) => store.users.remove(lease, records(ids, 1), { graceMs: 5_000 })],
-  ["settling of a partition", 1, (store) => store.users.settle([3])],
+  ["settling of a partition", 1, (store) => store.upkeep.users.settle([3])],
   ["state of a user", 2, (store) => store.users.states(["ann", "ann"])],
-  ["a page of a partition's users", 2, (store) => store.users.online({ limit: 100 }, store.users.partitionOf("ann"))],
-  ["connections held in a partition", 1, (store, { lease }) => store.users.held(lease, store.users.partitionOf("ann"))],
-  ["records held on a shelf", 1, (store, { lease }) => store.connections.held(lease, 0)],
+  [
+    "a page of a partition's users",
+    2,
+    (store) => store.users.online({ limit: 100 }, store.partitioning.partitionOf("ann")),
+  ],
+  [
+    "connections held in a partition",
+    1,
+    (store, { lease }) => store.upkeep.users.held(lease, store.partitioning.partitionOf("ann")),
+  ],
+  ["records held on a shelf", 1, (store, { lease }) => store.upkeep.connections.held(lease, 0)],
   ["rooms held in a partition", 2, holdRoom],
   ["announcing a room", 1, (store) => store.rooms.announce("lobby", 60_000)],
   ["new metadata in a room", 1, (store, { lease, ids }) => store.rooms.update(lease, "lobby", records(ids, 400))],

@@ -9,9 +9,9 @@ import {
   type ServerCounters,
   type ServerIncarnation,
   type ServerInfo,
-  type ServerReaping,
   type ServerRegistration,
   type ServerRegistry,
+  type ServerUpkeep,
   type ServerWatch,
   type SilenceVerdict,
   type WatchReport,
@@ -76,7 +76,7 @@ export interface RedisServerRegistryParts {
 }
 
 /** Leases as members of one sorted set, judged by Redis's clock. */
-export class RedisServerRegistry implements ServerRegistry, ServerReaping, ServerWatch {
+export class RedisServerRegistry implements ServerRegistry, ServerUpkeep, ServerWatch {
   readonly #parts: RedisServerRegistryParts;
   /** Of the layout, as it was last seen. */
   #fault: CmError | undefined;

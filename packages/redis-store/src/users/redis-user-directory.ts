@@ -51,7 +51,6 @@ export interface RedisUserDirectoryParts {
  * one text for each user would make a user with many connections slow for everybody.
  */
 export class RedisUserDirectory implements UserDirectory, UserUpkeep {
-  readonly partitions: number;
   readonly #parts: RedisUserDirectoryParts;
   readonly #reader: UserReader;
   readonly #versionTtlMs: number;
@@ -60,11 +59,6 @@ export class RedisUserDirectory implements UserDirectory, UserUpkeep {
     this.#parts = parts;
     this.#reader = new UserReader(parts);
     this.#versionTtlMs = Math.max(parts.lastSeenTtlMs, parts.connectionTtlMs);
-    this.partitions = parts.keys.partitions;
-  }
-
-  partitionOf(userId: string): number {
-    return this.#parts.keys.partitionOf(userId);
   }
 
   async add(lease: Lease, connections: readonly UserConnection[], { quiet = false }: AddOptions = {}): Promise<void> {

@@ -6,6 +6,7 @@ import {
   decodeEnvelope,
   encodeControl,
   encodeEnvelope,
+  type Published,
   QUESTION_MAX_BYTES,
   type ServerOperation,
 } from "@cm/protocol";
@@ -43,7 +44,7 @@ describe("requests to other servers", () => {
   }
 
   /** Publishes a control message to a server, as another one would. */
-  function publish(bus: Bus, to: string, origin: string, sequence: number, payload: Uint8Array): Promise<number> {
+  function publish(bus: Bus, to: string, origin: string, sequence: number, payload: Uint8Array): Promise<Published> {
     const message = { kind: "control", origin, epoch: 1, sequence, target: to, except: [], payload } as const;
     return bus.publish({ kind: "server", name: to }, encodeEnvelope(message));
   }

@@ -5,6 +5,7 @@ import {
   encodeControl,
   type MessageKind,
   type OperationOutcome,
+  type Published,
   readEnvelopePosition,
   type ServerOperation,
 } from "@cm/protocol";
@@ -44,8 +45,12 @@ export class ServerChannels {
   /** How far this server's numbering of its messages to another has come. */
   readonly position = (serverId: string) => this.#messages.position(serverId);
 
-  /** Resolves with the number of servers that the bus reached, -1 where it does not know. */
-  send(serverId: string, kind: Exclude<MessageKind, "control">, target: string, payload: Uint8Array): Promise<number> {
+  send(
+    serverId: string,
+    kind: Exclude<MessageKind, "control">,
+    target: string,
+    payload: Uint8Array,
+  ): Promise<Published> {
     const outbound = this.#messages.of(serverId);
     return this.#options.bus.publish(outbound.channel, this.#message(outbound, kind, target, payload));
   }
@@ -61,8 +66,8 @@ export class ServerChannels {
     const outbound = this.#control.of(serverId);
     const message = this.#message(outbound, "control", serverId, payload);
     const pending = this.pending.open(serverId, readEnvelopePosition(message), timeoutMs);
-    this.#options.bus.publish(outbound.channel, message).then((reached) => {
-      if (reached === 0) pending.nobody();
+    this.#options.bus.publish(outbound.channel, message).then(({ subscribers }) => {
+      if (subscribers === 0) pending.nobody();
     }, pending.fail);
     return pending.answer;
   }

@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import { type Bus, CmError, isCmError, type LocalDelivery, readEnvelopePosition } from "@cm/protocol";
+import { type Bus, CmError, isCmError, type LocalDelivery, type Published, readEnvelopePosition } from "@cm/protocol";
 import type { Verdict } from "../ordering/sequence-tracker.js";
 import type { LocalReach, RoomSequencer } from "./room-policy.js";
 import type { SubscribedRoom } from "./room-subscriptions.js";
@@ -26,7 +26,7 @@ export class LocalEcho {
     message: Uint8Array,
     text: Uint8Array | string,
     except: readonly string[],
-  ): Promise<number | LocalReach> {
+  ): Promise<Published | LocalReach> {
     const frame = typeof text === "string" ? Buffer.from(text) : text;
     if (!isUtf8(frame)) throw new CmError("frame-not-text", "The frame is not UTF-8.");
     return outbound.policy.order === "publisher"
@@ -40,7 +40,7 @@ export class LocalEcho {
     message: Uint8Array,
     frame: Uint8Array,
     except: readonly string[],
-  ): Promise<number | LocalReach> {
+  ): Promise<Published | LocalReach> {
     const { bus, local, roomOf } = this.#options;
     const isDelivered = roomOf(channel.name) !== undefined;
     if (isDelivered) local.toRoom(channel.name, frame, except);
@@ -59,7 +59,7 @@ export class LocalEcho {
     message: Uint8Array,
     frame: Uint8Array,
     except: readonly string[],
-  ): Promise<number | LocalReach> {
+  ): Promise<Published | LocalReach> {
     const { bus, local, roomOf, serverId, onGap } = this.#options;
     try {
       return await bus.publish(channel, message);
@@ -70,7 +70,7 @@ export class LocalEcho {
       const arrival: Verdict = room.arrivals
         .of({ kind: "room", origin: serverId, target: channel.name })
         .judge(readEnvelopePosition(message));
-      if (arrival.kind === "duplicate") return -1;
+      if (arrival.kind === "duplicate") return {};
       if (arrival.kind === "after-gap") onGap(channel.name, arrival.missed);
       local.toRoom(channel.name, frame, except);
       return { local: true, error };

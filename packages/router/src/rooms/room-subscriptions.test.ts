@@ -1,4 +1,4 @@
-import type { Bus, Channel, Subscription } from "@cm/protocol";
+import type { Bus, Channel, Published, Subscription } from "@cm/protocol";
 import { CmError } from "@cm/protocol";
 import { describe, expect, it } from "vitest";
 import { RoomSubscriptions } from "./room-subscriptions.js";
@@ -9,8 +9,8 @@ class SlowBus implements Bus {
   readonly log: string[] = [];
   #waiting: { channel: Channel; answer: (failure?: Error) => void }[] = [];
 
-  publish(): Promise<number> {
-    return Promise.resolve(0);
+  publish(): Promise<Published> {
+    return Promise.resolve({ subscribers: 0 });
   }
 
   subscribe(channel: Channel): Promise<Subscription> {

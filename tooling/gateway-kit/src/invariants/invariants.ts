@@ -146,8 +146,8 @@ async function expectStored(store: Store, cluster: GatewayCluster, crowd: Popula
     expect(page.items.map(({ connectionId }) => connectionId).sort()).toEqual(expected);
     expect(await store.rooms.count(room)).toBe(expected.length);
   }
-  expect(await store.rooms.countRooms()).toBe(new Set(present.map(({ room }) => room)).size);
-  expect(await store.users.countOnline()).toBe(new Set(present.map(({ user }) => user)).size);
+  expect(await store.counts.rooms()).toBe(new Set(present.map(({ room }) => room)).size);
+  expect(await store.counts.users()).toBe(new Set(present.map(({ user }) => user)).size);
 }
 
 function idsOf(members: readonly CrowdMember[]): string[] {

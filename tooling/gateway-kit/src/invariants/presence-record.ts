@@ -63,6 +63,8 @@ export class PresenceRecord {
     this.#presence = createPresence({
       users: store.users,
       rooms: store.rooms,
+      counts: store.counts,
+      partitioning: store.partitioning,
       bus: this.#tap(store.bus),
       recheckIntervalMs: RECHECK_MS,
       restoreWithinMs,

@@ -30,9 +30,9 @@ export interface Announcements<T> {
 
 /** Hears the feeds of some users, or of all of them. */
 export async function hearUsers(store: Store, userIds?: readonly string[]): Promise<Announcements<PresenceChange>> {
-  const every = Array.from({ length: store.users.partitions }, (_, partition) => partition);
+  const every = Array.from({ length: store.partitioning.partitions }, (_, partition) => partition);
   const partitions =
-    userIds === undefined ? every : [...new Set(userIds.map((userId) => store.users.partitionOf(userId)))];
+    userIds === undefined ? every : [...new Set(userIds.map((userId) => store.partitioning.partitionOf(userId)))];
   return hear(
     store,
     partitions.map((partition) => ({ kind: "presence", name: String(partition) })),

@@ -82,18 +82,18 @@ export function describeHeldThings(name: string, createHarness: HarnessFactory):
         alpha.lease,
         AWKWARD_NAMES.map((userId) => connectionOf(alpha, userId)),
       );
-      const { rooms, users } = await peer();
+      const { upkeep, partitioning } = await peer();
       for (const name of AWKWARD_NAMES) {
-        const [room, user] = [rooms.partitionOf(name), users.partitionOf(name)];
-        expect([store.rooms.partitionOf(name), store.users.partitionOf(name)]).toEqual([room, user]);
-        expect([room < rooms.partitions, user < users.partitions, room >= 0, user >= 0]).toEqual([
+        const [room, user] = [partitioning.partitionOf(name), partitioning.partitionOf(name)];
+        expect([store.partitioning.partitionOf(name), store.partitioning.partitionOf(name)]).toEqual([room, user]);
+        expect([room < partitioning.partitions, user < partitioning.partitions, room >= 0, user >= 0]).toEqual([
           true,
           true,
           true,
           true,
         ]);
-        expect((await rooms.held(alpha.lease, room)).map((each) => each.room)).toContain(name);
-        expect((await users.held(alpha.lease, user)).map(({ userId }) => userId)).toContain(name);
+        expect((await upkeep.rooms.held(alpha.lease, room)).map((each) => each.room)).toContain(name);
+        expect((await upkeep.users.held(alpha.lease, user)).map(({ userId }) => userId)).toContain(name);
       }
       const held = await heldBy(store, alpha);
       expect(held.rooms.map(({ room }) => room).sort()).toEqual([...AWKWARD_NAMES].sort());
@@ -111,12 +111,16 @@ interface Held {
 }
 
 /** All that a server holds, over all shelves and partitions. */
-async function heldBy({ connections, rooms, users }: Store, { lease, registration }: TestServer): Promise<Held> {
-  const shelves = times(2 ** registration.shelfBits, (shelf) => connections.held(lease, shelf));
+async function heldBy({ upkeep, partitioning }: Store, { lease, registration }: TestServer): Promise<Held> {
+  const shelves = times(2 ** registration.shelfBits, (shelf) => upkeep.connections.held(lease, shelf));
   return {
     records: (await Promise.all(shelves)).flat(),
-    rooms: (await Promise.all(times(rooms.partitions, (partition) => rooms.held(lease, partition)))).flat(),
-    users: (await Promise.all(times(users.partitions, (partition) => users.held(lease, partition)))).flat(),
+    rooms: (
+      await Promise.all(times(partitioning.partitions, (partition) => upkeep.rooms.held(lease, partition)))
+    ).flat(),
+    users: (
+      await Promise.all(times(partitioning.partitions, (partition) => upkeep.users.held(lease, partition)))
+    ).flat(),
   };
 }
 

@@ -40,26 +40,26 @@ export function describePartitionReconcile(name: string, createHarness: HarnessF
       await store.users.remove(alpha.lease, leaving, { graceMs: LONG_MS });
       const names = servers.map(({ lease }) => nameOf(lease)).sort();
       expect(await auditAll(await peer())).toEqual({ repaired: 0, rooms: names, users: names });
-      expect([await store.users.countOnline(), await store.rooms.countRooms()]).toEqual([4, 2]);
+      expect([await store.counts.users(), await store.counts.rooms()]).toEqual([4, 2]);
     });
 
     it("knows who lives, who is dead and who is unknown", async (harness) => {
-      const { servers } = harness.store;
+      const { servers, upkeep } = harness.store;
       const [alpha, beta] = [await bringUp(harness.store, "alpha"), await bringUp(harness.store, "beta")];
       const dead = await bringUp(harness.store, "dead");
       await letDie(harness, dead);
       const gone = await bringUp(harness.store, "gone");
       await servers.release(gone.lease);
-      expect((await servers.living()).map(nameOf).sort()).toEqual(
+      expect((await upkeep.servers.living()).map(nameOf).sort()).toEqual(
         [alpha, beta].map(({ lease }) => nameOf(lease)).sort(),
       );
       const former = { ...alpha.registration, incarnation: "0000" };
       const asked = [alpha, beta, dead, gone].map(({ registration }) => registration);
       const unknown = [gone.registration, former].map(nameOf).sort();
-      expect((await servers.unknown([...asked, former])).map(nameOf).sort()).toEqual(unknown);
-      expect(await servers.unknown([])).toEqual([]);
+      expect((await upkeep.servers.unknown([...asked, former])).map(nameOf).sort()).toEqual(unknown);
+      expect(await upkeep.servers.unknown([])).toEqual([]);
       for (const { registration } of [alpha, dead]) {
-        expect(await servers.claimOrphan(registration, LONG_MS)).toBeUndefined();
+        expect(await upkeep.servers.claimOrphan(registration, LONG_MS)).toBeUndefined();
       }
     });
 
@@ -73,21 +73,21 @@ export function describePartitionReconcile(name: string, createHarness: HarnessF
       const own = membersOf(alpha, 1);
       await store.rooms.join(alpha.lease, "shared", own);
       await buryAlone(harness, dead);
-      expect([await store.rooms.countRooms(), await store.users.countOnline()]).toEqual([2, 1]);
+      expect([await store.counts.rooms(), await store.counts.users()]).toEqual([2, 1]);
       const [first, second] = [await claimOrphan(store, dead), await claimOrphan(await harness.peer(), dead)];
-      const rooms = await store.rooms.held(first, store.rooms.partitionOf("lobby"));
+      const rooms = await store.upkeep.rooms.held(first, store.partitioning.partitionOf("lobby"));
       expect(byId(rooms.find(({ room }) => room === "lobby")?.members ?? [])).toEqual(byId(members));
-      expect(byConnection(await store.users.held(second, store.users.partitionOf("ann")))).toEqual(
+      expect(byConnection(await store.upkeep.users.held(second, store.partitioning.partitionOf("ann")))).toEqual(
         byConnection(connections),
       );
-      const evicted = await Promise.all([first, second].map((claim) => store.rooms.evict(claim, "lobby")));
+      const evicted = await Promise.all([first, second].map((claim) => store.upkeep.rooms.evict(claim, "lobby")));
       expect(byId(evicted.flat())).toEqual(byId(members));
-      await Promise.all([first, second].map((claim) => store.users.evict(claim, connections)));
-      expect(await store.rooms.evict(second, "shared")).toEqual(members.slice(0, 1));
-      expect([await store.rooms.countRooms(), await store.users.countOnline()]).toEqual([1, 0]);
+      await Promise.all([first, second].map((claim) => store.upkeep.users.evict(claim, connections)));
+      expect(await store.upkeep.rooms.evict(second, "shared")).toEqual(members.slice(0, 1));
+      expect([await store.counts.rooms(), await store.counts.users()]).toEqual([1, 0]);
       expect((await store.rooms.members("shared", { limit: 10 })).items).toEqual(own);
-      expect(await store.users.countConnections()).toBe(0);
-      expect(await store.roomRecords.count()).toBe(0);
+      expect(await store.counts.connections()).toBe(0);
+      expect(await store.counts.roomRecords()).toBe(0);
     });
 
     it("has a holder wait that comes back all the same, and says that it was reaped", async (harness) => {
@@ -109,14 +109,14 @@ export function describePartitionReconcile(name: string, createHarness: HarnessF
       const again = await store.servers.acquire(dead.registration, LONG_MS);
       expect(again.wasReaped).toBe(false);
       // What had the right before has none by now.
-      expect(await store.rooms.evict(claim, "lobby")).toEqual([]);
+      expect(await store.upkeep.rooms.evict(claim, "lobby")).toEqual([]);
     });
 
     it("tells the lease of a holder that comes back that it was reaped, once", async (harness) => {
-      const { servers } = harness.store;
+      const { servers, upkeep } = harness.store;
       const dead = await bringUp(harness.store, "dead");
       await servers.release(dead.lease);
-      await servers.claimOrphan(dead.registration, SHORT_MS / 4);
+      await upkeep.servers.claimOrphan(dead.registration, SHORT_MS / 4);
       const told: boolean[] = [];
       await passUntil(harness, async () => {
         const lease = await servers.acquire(dead.registration, LONG_MS).catch(() => undefined);
@@ -131,20 +131,20 @@ export function describePartitionReconcile(name: string, createHarness: HarnessF
 /** Cleans up after a server in name only: what it has put stays. */
 async function buryAlone(harness: StoreHarness, server: TestServer): Promise<void> {
   await letDie(harness, server);
-  await harness.store.servers.unregister(await claimDead(harness.store, server.registration.serverId));
+  await harness.store.upkeep.servers.unregister(await claimDead(harness.store, server.registration.serverId));
 }
 
-async function claimOrphan({ servers }: Store, { registration }: TestServer, claimMs = LONG_MS): Promise<ReapClaim> {
-  const claim = await servers.claimOrphan(registration, claimMs);
+async function claimOrphan({ upkeep }: Store, { registration }: TestServer, claimMs = LONG_MS): Promise<ReapClaim> {
+  const claim = await upkeep.servers.claimOrphan(registration, claimMs);
   if (claim === undefined) throw new Error(`Server ${registration.serverId} is known.`);
   return claim;
 }
 
 /** What all partitions say together. */
-async function auditAll({ rooms, users }: Store) {
+async function auditAll({ partitioning, upkeep }: Store) {
   const [ofRooms, ofUsers] = [
-    await Promise.all(times(rooms.partitions, (partition) => rooms.reconcile(partition))),
-    await Promise.all(times(users.partitions, (partition) => users.reconcile(partition))),
+    await Promise.all(times(partitioning.partitions, (partition) => upkeep.rooms.reconcile(partition))),
+    await Promise.all(times(partitioning.partitions, (partition) => upkeep.users.reconcile(partition))),
   ];
   const names = (audits: readonly PartitionReconciliation[]) => [
     ...new Set(

@@ -20,12 +20,12 @@ export function describePresenceGrace(name: string, createHarness: HarnessFactor
       await store.users.add(alpha.lease, [connection]);
       await store.users.remove(alpha.lease, [connection], LONG_GRACE);
       const leaving = { userId: "ann", connections: [], isLeaving: true, lastSeen: undefined };
-      for (const { users } of [store, await peer()]) {
+      for (const { users, counts, partitioning, upkeep } of [store, await peer()]) {
         expect(await users.connectionsOf("ann")).toEqual([]);
-        expect(await users.countOnline()).toBe(1);
+        expect(await counts.users()).toBe(1);
         expect(await users.states(["ann"])).toMatchObject([leaving]);
-        expect((await users.online({ limit: 10 }, users.partitionOf("ann"))).items).toMatchObject([leaving]);
-        const leftMs = (await users.settle([users.partitionOf("ann")])) ?? Number.NaN;
+        expect((await users.online({ limit: 10 }, partitioning.partitionOf("ann"))).items).toMatchObject([leaving]);
+        const leftMs = (await upkeep.users.settle([partitioning.partitionOf("ann")])) ?? Number.NaN;
         expect(leftMs).toBeGreaterThan(0);
         expect(leftMs).toBeLessThanOrEqual(LONG_MS);
       }
@@ -41,9 +41,9 @@ export function describePresenceGrace(name: string, createHarness: HarnessFactor
       await store.users.add(alpha.lease, [before]);
       await store.users.remove(alpha.lease, [before], LONG_GRACE);
       await other.users.add(beta.lease, [after]);
-      expect(await store.users.settle([store.users.partitionOf("ann")])).toBeUndefined();
+      expect(await store.upkeep.users.settle([store.partitioning.partitionOf("ann")])).toBeUndefined();
       expect(await store.users.states(["ann"])).toMatchObject([{ isLeaving: false, connections: [after] }]);
-      expect(await store.users.countOnline()).toBe(1);
+      expect(await store.counts.users()).toBe(1);
       expect(inShort(await feed.heard())).toEqual([
         `online ann ${before.connectionId}`,
         `closed ann ${before.connectionId}`,
@@ -63,9 +63,9 @@ export function describePresenceGrace(name: string, createHarness: HarnessFactor
       await letTimePass(SHORT_MS * 2);
       expect(await store.users.states(["ann"])).toMatchObject([{ isLeaving: true, lastSeen: undefined }]);
       await store.users.add(alpha.lease, [after]);
-      expect(await store.users.settle([store.users.partitionOf("ann")])).toBeUndefined();
+      expect(await store.upkeep.users.settle([store.partitioning.partitionOf("ann")])).toBeUndefined();
       expect(inShort(await feed.heard())).toEqual([`opened ann ${after.connectionId}`]);
-      expect(await store.users.countOnline()).toBe(1);
+      expect(await store.counts.users()).toBe(1);
     });
 
     it("ends in one offline without a connection, once, when two stores settle at once", async (harness) => {
@@ -80,12 +80,12 @@ export function describePresenceGrace(name: string, createHarness: HarnessFactor
       await store.users.remove(alpha.lease, connections, SHORT_GRACE);
       await feed.forget();
       await passUntil(harness, async () => {
-        const left = await Promise.all(stores.map(({ users }) => users.settle(everyPartition(harness))));
+        const left = await Promise.all(stores.map(({ upkeep }) => upkeep.users.settle(everyPartition(harness))));
         return left.every((ms) => ms === undefined);
       });
       const changes = await feed.heard();
       expect(inShort(changes).sort()).toEqual(userIds.map((userId) => `offline ${userId}`).sort());
-      expect(await store.users.countOnline()).toBe(0);
+      expect(await store.counts.users()).toBe(0);
       expect(await storedThings()).toBe(before);
     });
 
@@ -109,7 +109,7 @@ export function describePresenceGrace(name: string, createHarness: HarnessFactor
       await other.users.add(beta.lease, theirs);
       await store.users.remove(alpha.lease, mine, LONG_GRACE);
       expect(await store.users.states(["ann"])).toMatchObject([{ isLeaving: false }]);
-      expect(await store.users.settle([store.users.partitionOf("ann")])).toBeUndefined();
+      expect(await store.upkeep.users.settle([store.partitioning.partitionOf("ann")])).toBeUndefined();
       await other.users.remove(beta.lease, theirs, LONG_GRACE);
       expect(await store.users.states(["ann"])).toMatchObject([{ isLeaving: true }]);
     });
@@ -121,7 +121,7 @@ export function describePresenceGrace(name: string, createHarness: HarnessFactor
       const feed = await hearUsers(store, ["ann"]);
       await store.users.remove(alpha.lease, [first], AT_ONCE);
       await store.users.remove(alpha.lease, [last], AT_ONCE);
-      expect(await store.users.settle([store.users.partitionOf("ann")])).toBeUndefined();
+      expect(await store.upkeep.users.settle([store.partitioning.partitionOf("ann")])).toBeUndefined();
       expect(inShort(await feed.heard())).toEqual([
         `closed ann ${first.connectionId}`,
         `offline ann ${last.connectionId}`,
@@ -148,10 +148,10 @@ export function describePresenceGrace(name: string, createHarness: HarnessFactor
       await store.users.remove(dead.lease, [connection], LONG_GRACE);
       await letDie(harness, dead);
       const feed = await hearUsers(store, ["ann"]);
-      await store.users.evict(await claimDead(store, "dead"), [connection]);
+      await store.upkeep.users.evict(await claimDead(store, "dead"), [connection]);
       expect(await feed.heard()).toEqual([]);
       expect(await store.users.states(["ann"])).toMatchObject([{ isLeaving: true }]);
-      expect(await store.users.countOnline()).toBe(1);
+      expect(await store.counts.users()).toBe(1);
     });
 
     it("is settled in the partitions asked for alone", async (harness) => {
@@ -161,21 +161,26 @@ export function describePresenceGrace(name: string, createHarness: HarnessFactor
       await store.users.add(alpha.lease, [connection]);
       await store.users.remove(alpha.lease, [connection], SHORT_GRACE);
       await letTimePass(SHORT_MS * 2);
-      const partition = store.users.partitionOf("ann");
-      expect(await store.users.settle([])).toBeUndefined();
-      expect(await store.users.settle(everyPartition(harness).filter((each) => each !== partition))).toBeUndefined();
-      expect(await store.users.countOnline()).toBe(1);
+      const partition = store.partitioning.partitionOf("ann");
+      expect(await store.upkeep.users.settle([])).toBeUndefined();
+      expect(
+        await store.upkeep.users.settle(everyPartition(harness).filter((each) => each !== partition)),
+      ).toBeUndefined();
+      expect(await store.counts.users()).toBe(1);
       await settleAll(harness);
-      expect(await store.users.countOnline()).toBe(0);
+      expect(await store.counts.users()).toBe(0);
     });
   });
 }
 
 function everyPartition({ store }: StoreHarness): number[] {
-  return times(store.users.partitions, (partition) => partition);
+  return times(store.partitioning.partitions, (partition) => partition);
 }
 
 /** Lets grace periods end and settles, until nobody is leaving. */
 async function settleAll(harness: StoreHarness): Promise<void> {
-  await passUntil(harness, async () => (await harness.store.users.settle(everyPartition(harness))) === undefined);
+  await passUntil(
+    harness,
+    async () => (await harness.store.upkeep.users.settle(everyPartition(harness))) === undefined,
+  );
 }

@@ -47,7 +47,10 @@ export function describePresenceReading(name: string, createHarness: HarnessFact
       await store.users.add(alpha.lease, [anns, bobs]);
       await store.users.remove(alpha.lease, [anns], AT_ONCE);
       await store.users.remove(alpha.lease, [bobs], { graceMs: SHORT_MS });
-      await passUntil(harness, async () => (await store.users.settle([store.users.partitionOf("bob")])) === undefined);
+      await passUntil(
+        harness,
+        async () => (await store.upkeep.users.settle([store.partitioning.partitionOf("bob")])) === undefined,
+      );
       const changes = await feed.heard();
       for (const state of await store.users.states(["ann", "bob"])) {
         const moments = changes.filter(({ userId }) => userId === state.userId).map(({ at }) => at);
@@ -152,13 +155,17 @@ export function describePresenceReading(name: string, createHarness: HarnessFact
         alpha.lease,
         userIds.map((userId) => connectionOf(alpha, userId)),
       );
-      expect(userIds.map((userId) => other.users.partitionOf(userId))).toEqual(userIds.map(store.users.partitionOf));
-      const partitions = [...new Set(userIds.map((userId) => store.users.partitionOf(userId)))];
+      expect(userIds.map((userId) => other.partitioning.partitionOf(userId))).toEqual(
+        userIds.map(store.partitioning.partitionOf),
+      );
+      const partitions = [...new Set(userIds.map((userId) => store.partitioning.partitionOf(userId)))];
       expect(Math.min(...partitions)).toBeGreaterThanOrEqual(0);
-      expect(Math.max(...partitions)).toBeLessThan(store.users.partitions);
+      expect(Math.max(...partitions)).toBeLessThan(store.partitioning.partitions);
       for (const partition of partitions) {
         const seen = (await readOnline(store, 3, partition)).map(({ userId }) => userId);
-        expect(seen.sort()).toEqual(userIds.filter((userId) => store.users.partitionOf(userId) === partition).sort());
+        expect(seen.sort()).toEqual(
+          userIds.filter((userId) => store.partitioning.partitionOf(userId) === partition).sort(),
+        );
       }
     });
 

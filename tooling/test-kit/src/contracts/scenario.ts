@@ -91,7 +91,7 @@ export async function letDie(harness: StoreHarness, server: TestServer): Promise
 
 /** Claims a dead server; fails where that is not possible. */
 export async function claimDead(store: Store, serverId: string, claimant = "reaper"): Promise<ReapClaim> {
-  const claim = await store.servers.claim(serverId, claimant, LONG_MS);
+  const claim = await store.upkeep.servers.claim(serverId, claimant, LONG_MS);
   if (claim === undefined) throw new Error(`Server ${serverId} could not be claimed.`);
   return claim;
 }
@@ -101,11 +101,11 @@ export async function loseClaim(
   harness: StoreHarness,
   serverId: string,
 ): Promise<{ readonly lost: ReapClaim; readonly held: ReapClaim }> {
-  const { servers } = harness.store;
-  const lost = await servers.claim(serverId, "too-slow", SHORT_MS);
+  const { upkeep } = harness.store;
+  const lost = await upkeep.servers.claim(serverId, "too-slow", SHORT_MS);
   let held: ReapClaim | undefined;
   await passUntil(harness, async () => {
-    held = await servers.claim(serverId, "next", LONG_MS);
+    held = await upkeep.servers.claim(serverId, "next", LONG_MS);
     return held !== undefined;
   });
   if (lost === undefined || held === undefined) throw new Error(`Server ${serverId} could not be claimed.`);

@@ -26,7 +26,7 @@ export function describeServerReaping(name: string, createHarness: HarnessFactor
       await bringUp(store, "living");
       await store.servers.release(released.lease);
       for (const serverId of ["living", "released", "unknown"]) {
-        expect(await store.servers.claim(serverId, "reaper", LONG_MS)).toBeUndefined();
+        expect(await store.upkeep.servers.claim(serverId, "reaper", LONG_MS)).toBeUndefined();
       }
     });
 
@@ -37,7 +37,7 @@ export function describeServerReaping(name: string, createHarness: HarnessFactor
       });
       const stores = [harness.store, await harness.peer()];
       const claims = await Promise.all(
-        times(20, (i) => (stores[i % 2] ?? harness.store).servers.claim("dead", `claimant-${i}`, LONG_MS)),
+        times(20, (i) => (stores[i % 2] ?? harness.store).upkeep.servers.claim("dead", `claimant-${i}`, LONG_MS)),
       );
       const won = claims.filter((claim) => claim !== undefined);
       const { serverId, incarnation, shelfBits } = registration;
@@ -46,33 +46,33 @@ export function describeServerReaping(name: string, createHarness: HarnessFactor
     });
 
     it("lets the claimant claim again, which extends the claim, and nobody else meanwhile", async (harness) => {
-      const { servers } = harness.store;
+      const { upkeep } = harness.store;
       await letDie(harness, await bringUp(harness.store, "dead"));
       const first = await claimDead(harness.store, "dead", "mine");
       await harness.letTimePass(SHORT_MS);
       const second = await claimDead(harness.store, "dead", "mine");
       expect(second.expiresAtMs).toBeGreaterThan(first.expiresAtMs);
-      expect(await servers.claim("dead", "other", LONG_MS)).toBeUndefined();
+      expect(await upkeep.servers.claim("dead", "other", LONG_MS)).toBeUndefined();
     });
 
     it("gives a claim that ran out to another, and holds the first to nothing", async (harness) => {
-      const { servers } = harness.store;
+      const { servers, upkeep } = harness.store;
       await letDie(harness, await bringUp(harness.store, "dead"));
       const observer = await bringUp(harness.store, "observer");
       const { lost, held } = await loseClaim(harness, "dead");
       expect(held.expiresAtMs).toBeGreaterThan(lost.expiresAtMs);
-      expect(await servers.claim("dead", "too-slow", LONG_MS)).toBeUndefined();
-      await servers.unregister(lost);
+      expect(await upkeep.servers.claim("dead", "too-slow", LONG_MS)).toBeUndefined();
+      await upkeep.servers.unregister(lost);
       expect((await servers.renew(observer.lease, { connections: 0, rooms: 0 })).expired).toEqual(["dead"]);
-      expect(await servers.claim("dead", "third", LONG_MS)).toBeUndefined();
+      expect(await upkeep.servers.claim("dead", "third", LONG_MS)).toBeUndefined();
     });
 
     it("names those that were unregistered since a server's last heartbeat", async (harness) => {
-      const { servers } = harness.store;
+      const { servers, upkeep } = harness.store;
       const observer = await bringUp(harness.store, "observer");
       const renew = () => servers.renew(observer.lease, { connections: 0, rooms: 0 });
       await letDie(harness, await bringUp(harness.store, "dead"));
-      await servers.unregister(await claimDead(harness.store, "dead"));
+      await upkeep.servers.unregister(await claimDead(harness.store, "dead"));
       expect(await renew()).toMatchObject({ expired: [], unregistered: ["dead"] });
       await harness.letTimePass(5);
       await renew();
@@ -80,14 +80,14 @@ export function describeServerReaping(name: string, createHarness: HarnessFactor
     });
 
     it("forgets a unregistered server, so that another incarnation may take its id", async (harness) => {
-      const { servers } = harness.store;
+      const { servers, upkeep } = harness.store;
       await letDie(harness, await bringUp(harness.store, "dead"));
       const claim = await claimDead(harness.store, "dead");
-      await servers.unregister(claim);
-      await servers.unregister(claim);
-      expect(await servers.claim("dead", "reaper", LONG_MS)).toBeUndefined();
+      await upkeep.servers.unregister(claim);
+      await upkeep.servers.unregister(claim);
+      expect(await upkeep.servers.claim("dead", "reaper", LONG_MS)).toBeUndefined();
       const { lease } = await bringUp(harness.store, "dead");
-      await servers.unregister(claim);
+      await upkeep.servers.unregister(claim);
       expect(await servers.list()).toMatchObject([{ serverId: "dead", token: lease.token }]);
     });
 
@@ -104,23 +104,23 @@ export function describeServerReaping(name: string, createHarness: HarnessFactor
     });
 
     it("lets the same incarnation back in when the claim ran out, and then claims and buries it no more", async (harness) => {
-      const { servers } = harness.store;
+      const { servers, upkeep } = harness.store;
       const server = await bringUp(harness.store, "dead");
       await letDie(harness, server);
-      const claim = await servers.claim("dead", "too-slow", SHORT_MS);
+      const claim = await upkeep.servers.claim("dead", "too-slow", SHORT_MS);
       if (claim === undefined) throw new Error("The dead server could not be claimed.");
       await passUntil(harness, async () => (await outcomeOf(servers.acquire(server.registration, LONG_MS))) === "done");
-      await servers.unregister(claim);
-      expect(await servers.claim("dead", "reaper", LONG_MS)).toBeUndefined();
+      await upkeep.servers.unregister(claim);
+      expect(await upkeep.servers.claim("dead", "reaper", LONG_MS)).toBeUndefined();
       expect(await servers.list()).toMatchObject([{ serverId: "dead" }]);
     });
 
     it("tells one who comes back after a burial that he was reaped, once, and keeps it over renewals", async (harness) => {
-      const { servers } = harness.store;
+      const { servers, upkeep } = harness.store;
       const server = await bringUp(harness.store, "dead");
       expect(server.lease.wasReaped).toBe(false);
       await letDie(harness, server);
-      await servers.unregister(await claimDead(harness.store, "dead"));
+      await upkeep.servers.unregister(await claimDead(harness.store, "dead"));
       const lease = await servers.acquire(server.registration, LONG_MS);
       expect(lease.wasReaped).toBe(true);
       expect((await servers.renew(lease, { connections: 0, rooms: 0 })).lease.wasReaped).toBe(true);
@@ -130,10 +130,10 @@ export function describeServerReaping(name: string, createHarness: HarnessFactor
     });
 
     it("tells one that he was reaped where the cleaning up began only", async (harness) => {
-      const { servers } = harness.store;
+      const { servers, upkeep } = harness.store;
       const server = await bringUp(harness.store, "dead");
       await letDie(harness, server);
-      await servers.claim("dead", "too-slow", SHORT_MS);
+      await upkeep.servers.claim("dead", "too-slow", SHORT_MS);
       let wasReaped: boolean | undefined;
       await passUntil(harness, async () => {
         const acquired = await servers.acquire(server.registration, LONG_MS).catch(() => undefined);
@@ -145,7 +145,7 @@ export function describeServerReaping(name: string, createHarness: HarnessFactor
     });
 
     it("tells nobody so whose lease merely ran out or was given up, and no other incarnation", async (harness) => {
-      const { servers } = harness.store;
+      const { servers, upkeep } = harness.store;
       const late = await bringUp(harness.store, "late");
       await letDie(harness, late);
       expect((await servers.acquire(late.registration, LONG_MS)).wasReaped).toBe(false);
@@ -153,7 +153,7 @@ export function describeServerReaping(name: string, createHarness: HarnessFactor
       await servers.release(released.lease);
       expect((await servers.acquire(released.registration, LONG_MS)).wasReaped).toBe(false);
       await letDie(harness, await bringUp(harness.store, "dead"));
-      await servers.unregister(await claimDead(harness.store, "dead"));
+      await upkeep.servers.unregister(await claimDead(harness.store, "dead"));
       expect((await bringUp(harness.store, "dead")).lease.wasReaped).toBe(false);
     });
   });

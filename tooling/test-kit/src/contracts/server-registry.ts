@@ -99,14 +99,14 @@ export function describeServerRegistry(name: string, createHarness: HarnessFacto
     });
 
     it("draws greater tokens over release, death and burial, and for other incarnations", async (harness) => {
-      const { servers } = harness.store;
+      const { servers, upkeep } = harness.store;
       const first = await bringUp(harness.store, "alpha");
       await servers.release(first.lease);
       const second = await bringUp(harness.store, "alpha");
       const third = await letDie(harness, second);
       const fourth = await servers.acquire(second.registration, LONG_MS);
       await letDie(harness, second);
-      await servers.unregister(await claimDead(harness.store, "alpha"));
+      await upkeep.servers.unregister(await claimDead(harness.store, "alpha"));
       const last = await bringUp(harness.store, "alpha");
       const tokens = [first.lease, second.lease, third, fourth, last.lease].map(({ token }) => token);
       expect(tokens).toEqual([...new Set(tokens)].sort((a, b) => a - b));
@@ -159,19 +159,19 @@ export function describeServerRegistry(name: string, createHarness: HarnessFacto
     });
 
     it("names dead servers with each renewal until they are cleaned up", async (harness) => {
-      const { servers } = harness.store;
+      const { servers, upkeep } = harness.store;
       const { lease } = await bringUp(harness.store, "observer");
       await bringUp(harness.store, "living");
       for (const serverId of ["dead-1", "dead-2"]) await letDie(harness, await bringUp(harness.store, serverId));
       const expired = async () => [...(await servers.renew(lease, NOTHING)).expired].sort();
       expect(await expired()).toEqual(["dead-1", "dead-2"]);
       expect(await expired()).toEqual(["dead-1", "dead-2"]);
-      await servers.unregister(await claimDead(harness.store, "dead-1"));
+      await upkeep.servers.unregister(await claimDead(harness.store, "dead-1"));
       expect(await expired()).toEqual(["dead-2"]);
     });
 
     it("counts everybody who may be there, and whoever went and did not come back", async (harness) => {
-      const { servers } = harness.store;
+      const { servers, upkeep } = harness.store;
       await bringUp(harness.store, "observer");
       const started = await servers.snapshot();
       expect(started).toMatchObject({ present: ["observer"], recentlyGone: [] });
@@ -181,7 +181,7 @@ export function describeServerRegistry(name: string, createHarness: HarnessFacto
       expect([...(await servers.snapshot()).present].sort()).toEqual(["dead", "observer", "released"]);
       await servers.release(released.lease);
       await servers.release(released.lease);
-      await servers.unregister(await claimDead(harness.store, "dead"));
+      await upkeep.servers.unregister(await claimDead(harness.store, "dead"));
       await harness.letTimePass(SHORT_MS);
       const { present, recentlyGone, knownForMs } = await (await harness.peer()).servers.snapshot();
       expect(present).toEqual(["observer"]);
@@ -191,12 +191,12 @@ export function describeServerRegistry(name: string, createHarness: HarnessFacto
     });
 
     it("counts whoever came back as the same incarnation as present, another one under its id as that one alone", async (harness) => {
-      const { servers } = harness.store;
+      const { servers, upkeep } = harness.store;
       await bringUp(harness.store, "observer");
       const [same, other] = [await bringUp(harness.store, "same"), await bringUp(harness.store, "other")];
       for (const server of [same, other]) {
         await letDie(harness, server);
-        await servers.unregister(await claimDead(harness.store, server.lease.serverId));
+        await upkeep.servers.unregister(await claimDead(harness.store, server.lease.serverId));
       }
       await servers.acquire(same.registration, LONG_MS);
       await servers.acquire(successorOf("other"), LONG_MS);

@@ -15,10 +15,10 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       const [mine, theirs] = [connectionsOf(alpha, "ann", 2), connectionsOf(beta, "ann", 1)];
       await store.users.add(alpha.lease, [...mine, ...connectionsOf(alpha, "bob", 1)]);
       await other.users.add(beta.lease, theirs);
-      for (const { users } of [store, other]) {
+      for (const { users, counts } of [store, other]) {
         expect((await users.connectionsOf("ann")).sort()).toEqual(idsOf([...mine, ...theirs]));
-        expect(await users.countOnline()).toBe(2);
-        expect(await users.countConnections()).toBe(4);
+        expect(await counts.users()).toBe(2);
+        expect(await counts.connections()).toBe(4);
         expect(await users.connectionsOf("nobody")).toEqual([]);
       }
     });
@@ -28,10 +28,10 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       const connections = connectionsOf(alpha, "ann", 2);
       for (let i = 0; i < 2; i++) await store.users.add(alpha.lease, [...connections, ...connections]);
       expect((await store.users.connectionsOf("ann")).sort()).toEqual(idsOf(connections));
-      expect(await store.users.countOnline()).toBe(1);
+      expect(await store.counts.users()).toBe(1);
       for (let i = 0; i < 2; i++) await store.users.remove(alpha.lease, connections.slice(0, 1), AT_ONCE);
       expect(await store.users.connectionsOf("ann")).toEqual(idsOf(connections.slice(1)));
-      expect(await store.users.countOnline()).toBe(1);
+      expect(await store.counts.users()).toBe(1);
     });
 
     it("ignores the removal of what is not there", async ({ store }) => {
@@ -43,7 +43,7 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       await store.users.remove(alpha.lease, [], AT_ONCE);
       await store.users.add(alpha.lease, []);
       expect(await store.users.connectionsOf("ann")).toEqual(idsOf(kept));
-      expect(await store.users.countOnline()).toBe(1);
+      expect(await store.counts.users()).toBe(1);
     });
 
     it("leaves nothing of a user behind who has no connection", async ({ store, storedThings }) => {
@@ -53,15 +53,15 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       await store.users.add(alpha.lease, mine);
       await store.users.add(beta.lease, theirs);
       await store.users.remove(alpha.lease, mine, AT_ONCE);
-      expect(await store.users.countOnline()).toBe(1);
+      expect(await store.counts.users()).toBe(1);
       await store.users.remove(beta.lease, theirs, { graceMs: LONG_MS });
       // Still online for a while, with no connection.
-      expect([await store.users.countOnline(), await store.users.countConnections()]).toEqual([1, 0]);
+      expect([await store.counts.users(), await store.counts.connections()]).toEqual([1, 0]);
       await store.users.add(beta.lease, theirs);
       await store.users.remove(beta.lease, theirs, AT_ONCE);
       // Renewing must not bring one back.
-      await store.users.renew(alpha.lease, ["ann", "never"]);
-      expect(await store.users.countOnline()).toBe(0);
+      await store.upkeep.users.renew(alpha.lease, ["ann", "never"]);
+      expect(await store.counts.users()).toBe(0);
       expect(await store.users.connectionsOf("ann")).toEqual([]);
       expect(await storedThings()).toBe(before);
     });
@@ -72,16 +72,16 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       const many = times(2000, (i) => connectionsOf(alpha, `user-${i % 700}`, 1)).flat();
       const one = connectionsOf(alpha, "everywhere", 2000);
       for (const connections of [many, one]) await store.users.add(alpha.lease, connections);
-      expect(await store.users.countOnline()).toBe(701);
+      expect(await store.counts.users()).toBe(701);
       expect((await store.users.connectionsOf("everywhere")).sort()).toEqual(idsOf(one));
       const mine = many.filter(({ userId }) => userId === "user-3");
       expect((await store.users.connectionsOf("user-3")).sort()).toEqual(idsOf(mine));
-      await store.users.renew(
+      await store.upkeep.users.renew(
         alpha.lease,
         times(700, (i) => `user-${i}`),
       );
       for (const connections of [many, one]) await store.users.remove(alpha.lease, connections, AT_ONCE);
-      expect(await store.users.countOnline()).toBe(0);
+      expect(await store.counts.users()).toBe(0);
       expect(await storedThings()).toBe(before);
     });
 
@@ -89,13 +89,13 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       const alpha = await bringUp(store, "alpha");
       const connections = AWKWARD_NAMES.flatMap((userId) => connectionsOf(alpha, userId, 1));
       await store.users.add(alpha.lease, connections);
-      await store.users.renew(alpha.lease, AWKWARD_NAMES);
-      expect(await store.users.countOnline()).toBe(AWKWARD_NAMES.length);
+      await store.upkeep.users.renew(alpha.lease, AWKWARD_NAMES);
+      expect(await store.counts.users()).toBe(AWKWARD_NAMES.length);
       for (const { userId, connectionId } of connections) {
         expect(await store.users.connectionsOf(userId)).toEqual([connectionId]);
       }
       await store.users.remove(alpha.lease, connections, AT_ONCE);
-      expect(await store.users.countOnline()).toBe(0);
+      expect(await store.counts.users()).toBe(0);
     });
 
     it("refuses writes under a lease that ran out, and changes nothing", async (harness) => {
@@ -109,8 +109,8 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       expect(await outcomeOf(store.users.remove(lease, kept, AT_ONCE))).toBe("lease-lost");
       const renamed = kept.map((connection) => ({ ...connection, metadata: "1" }));
       expect(await outcomeOf(store.users.update(lease, renamed))).toBe("lease-lost");
-      expect(await outcomeOf(store.users.renew(lease, ["ann"]))).toBe("lease-lost");
-      expect(await store.users.countOnline()).toBe(1);
+      expect(await outcomeOf(store.upkeep.users.renew(lease, ["ann"]))).toBe("lease-lost");
+      expect(await store.counts.users()).toBe(1);
       await store.servers.acquire(alpha.registration, LONG_MS);
       expect((await store.users.connectionsOf("ann")).sort()).toEqual(idsOf(kept));
       const [state] = await store.users.states(["ann"]);
@@ -125,10 +125,10 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       await store.users.add(dead.lease, [...connectionsOf(dead, "ann", 2), ...connectionsOf(dead, "bob", 1)]);
       await other.users.add(living.lease, stays);
       await letDie(harness, dead);
-      for (const { users } of [store, other]) {
+      for (const { users, counts } of [store, other]) {
         expect(await users.connectionsOf("ann")).toEqual(idsOf(stays));
         expect(await users.connectionsOf("bob")).toEqual([]);
-        expect(await users.countOnline()).toBe(2);
+        expect(await counts.users()).toBe(2);
       }
     });
 
@@ -154,10 +154,10 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       await store.users.add(living.lease, stays);
       await letDie(harness, dead);
       const claim = await claimDead(store, "dead");
-      for (let i = 0; i < 2; i++) await store.users.evict(claim, gone);
-      await store.users.evict(claim, []);
+      for (let i = 0; i < 2; i++) await store.upkeep.users.evict(claim, gone);
+      await store.upkeep.users.evict(claim, []);
       expect(await store.users.connectionsOf("ann")).toEqual(idsOf(stays));
-      expect(await store.users.countOnline()).toBe(1);
+      expect(await store.counts.users()).toBe(1);
       await store.users.remove(living.lease, stays, AT_ONCE);
       expect(await storedThings()).toBe(before);
     });
@@ -170,10 +170,10 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       await letDie(harness, dead);
       const { lost, held } = await loseClaim(harness, "dead");
       // Whether such a call is refused or does nothing is the store's choice.
-      await outcomeOf(store.users.evict(lost, connections));
-      expect(await store.users.countOnline()).toBe(1);
-      await store.users.evict(held, connections);
-      expect(await store.users.countOnline()).toBe(0);
+      await outcomeOf(store.upkeep.users.evict(lost, connections));
+      expect(await store.counts.users()).toBe(1);
+      await store.upkeep.users.evict(held, connections);
+      expect(await store.counts.users()).toBe(0);
     });
   });
 }

@@ -26,11 +26,11 @@ export function byConnection(connections: readonly UserConnection[]): UserConnec
 }
 
 /** Ids of users that share a feed. */
-export function usersOfOneFeed({ users }: Store, count: number): string[] {
+export function usersOfOneFeed({ partitioning }: Store, count: number): string[] {
   const found: string[] = [];
   for (let i = 0; found.length < count; i++) {
     const userId = `neighbour-${i}`;
-    if (users.partitionOf(userId) === users.partitionOf(found[0] ?? userId)) found.push(userId);
+    if (partitioning.partitionOf(userId) === partitioning.partitionOf(found[0] ?? userId)) found.push(userId);
   }
   return found;
 }
