@@ -2,6 +2,7 @@ import { createTokenVerifier, type Identity, type Rights, type TokenVerifierOpti
 import { CmError, isCmError, type Store } from "@cm/protocol";
 import type { RouteHandler, UpgradeRequest } from "@cm/server-uws";
 import { type GatewayConfig, readGatewayConfig } from "./config/gateway-config.js";
+import { isHost } from "./config/host.js";
 import type { GatewayHooks } from "./session/hooks.js";
 
 /** Takes the gateway's log; a pino logger is one. None of the calls may throw. */
@@ -37,7 +38,7 @@ export interface GatewayUser {
 }
 
 /** The parts of a configuration that the processes around a gateway decide, not the gateway. */
-type ProcessConfig = "workers" | "worker" | "logLevel" | "logFormat" | "warnings" | "shutdownTimeoutMs";
+type ProcessConfig = "admin" | "workers" | "worker" | "logLevel" | "logFormat" | "warnings" | "shutdownTimeoutMs";
 
 type Optional<T> = { readonly [K in keyof T]?: T[K] | undefined };
 
@@ -72,6 +73,12 @@ export interface GatewayOptions extends Optional<Omit<GatewayConfig, ProcessConf
   readonly hookTimeoutMs?: number | undefined;
   /** Paths of one's own for GET and HEAD, beside `/healthz`, `/readyz` and `/stats`. */
   readonly routes?: Readonly<Record<string, RouteHandler>> | undefined;
+  /**
+   * A second port, for operators: `/healthz`, `/readyz`, `/stats`, `/metrics` for Prometheus and
+   * `POST /revoke`. Nobody is asked who they are there: keep it from strangers. `host` is
+   * 127.0.0.1 by default, port 0 picks a free one. Default: none.
+   */
+  readonly admin?: { readonly port: number; readonly host?: string | undefined } | undefined;
   /** A started store of one's own, instead of `redisUrl`; it is not closed here. */
   readonly store?: Store | undefined;
   /** Default: nothing is told but warnings and errors, each as a process warning. */
@@ -94,6 +101,7 @@ export interface ResolvedGatewayOptions extends Omit<GatewayConfig, ProcessConfi
   readonly hooks: GatewayHooks;
   readonly hookTimeoutMs: number;
   readonly routes: Readonly<Record<string, RouteHandler>>;
+  readonly admin: { readonly port: number; readonly host: string } | undefined;
   readonly store: Store | undefined;
   readonly logger: GatewayLogger;
   readonly clock: GatewayClock;
@@ -120,6 +128,7 @@ const OWN = [
   "maxPendingHooks",
   "hookTimeoutMs",
   "routes",
+  "admin",
   "store",
   "logger",
   "clock",
@@ -144,6 +153,7 @@ const CLOCK: GatewayClock = { now: Date.now, monotonicMs: () => performance.now(
 export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayOptions {
   if (typeof options !== "object" || options === null) throw invalid("options", "an object");
   const {
+    admin: ______,
     workers: _,
     worker: __,
     logLevel: ___,
@@ -193,6 +203,7 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
     hooks: Object.fromEntries(HOOKS.map((name) => [name, options[name]])),
     hookTimeoutMs,
     routes,
+    admin: adminOf(options.admin),
     store: options.store,
     logger,
     clock,
@@ -216,6 +227,18 @@ function authenticationOf(options: GatewayOptions): Pick<ResolvedGatewayOptions,
     authenticate: async (request) => userOfToken(await verifier.verify(verifier.read(request))),
     refresh: async (token) => userOfToken(await verifier.verify(token)),
   };
+}
+
+function adminOf(admin: GatewayOptions["admin"]): ResolvedGatewayOptions["admin"] {
+  if (admin === undefined) return undefined;
+  if (typeof admin !== "object" || admin === null) throw invalid("admin", "an object with port and host");
+  for (const field of Object.keys(admin)) {
+    if (field !== "port" && field !== "host") throw invalid(`admin.${field}`, "left out: there is no such option");
+  }
+  const { port, host = "127.0.0.1" } = admin;
+  wholeNumber("admin.port", port, 0, 65_535);
+  if (typeof host !== "string" || !isHost(host)) throw invalid("admin.host", "an IP address or a host name");
+  return { port, host };
 }
 
 /** Names the option as the caller of the gateway wrote it. */

@@ -1,4 +1,5 @@
 import type { LiveConnection, WaitingLimit } from "./live-connection.js";
+import { Traffic } from "./traffic.js";
 
 /** The least number of bytes between two looks at all connections; keeps their cost under a few percent. */
 const CHECK_EVERY_MIN_BYTES = 256 * 1024;
@@ -26,6 +27,7 @@ export class Backpressure<U> implements WaitingLimit {
   closed = 0;
   /** Bytes that had waited on them. */
   discardedBytes = 0;
+  readonly traffic = new Traffic();
   readonly #connections: ReadonlyMap<string, LiveConnection<U>>;
   readonly #checkEveryBytes: number;
   #unchecked = 0;
@@ -45,6 +47,10 @@ export class Backpressure<U> implements WaitingLimit {
   exceeded(bytes: number): void {
     this.closed += 1;
     this.discardedBytes += bytes;
+  }
+
+  sent(bytes: number): void {
+    this.traffic.sent(bytes, 1);
   }
 
   #checkAll(pendingBytes: number): void {

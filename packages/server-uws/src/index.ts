@@ -7,6 +7,7 @@ export type { FaultCounter } from "./fault-counter.js";
 export type { DrainOptions, DrainProgress } from "./drain.js";
 export type { ConnectionHandler, RouteHandler, RouteRequest, UwsServerOptions } from "./options.js";
 export type { ListeningAddress, UwsServer, UwsServerStats } from "./server.js";
+export type { TrafficCounts } from "./traffic.js";
 
 // Sockets of an App of one's own
 export type {

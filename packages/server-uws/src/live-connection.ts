@@ -45,6 +45,8 @@ export interface WaitingLimit {
   readonly maxBytes: number;
   /** Hears of each connection that is cut for it, once, with the bytes that waited. */
   exceeded(bytes: number): void;
+  /** Hears of each frame to one connection, with the bytes of its payload. */
+  sent(bytes: number): void;
 }
 
 /** Why the server ended a connection. */
@@ -88,6 +90,7 @@ export class LiveConnection<U> implements UwsConnection<U> {
   send(frame: string | Uint8Array): boolean {
     const socket = this.#socket;
     if (socket === undefined) return false;
+    this.#limit.sent(typeof frame === "string" ? Buffer.byteLength(frame) : frame.byteLength);
     if (socket.send(frame, false) !== WRITTEN) this.checkWaiting();
     // The close event clears the field before the call that closes returns.
     return this.#socket !== undefined;

@@ -6,7 +6,7 @@ import { startServer, WAIT } from "./server.fixture.js";
 
 /** A connection whose socket writes down its pings, and removes itself when it is cut. */
 function connectionOf(liveness: Liveness<undefined>, id: string, pings: string[] = [], cut: string[] = []) {
-  const limit = { maxBytes: 1, exceeded: () => undefined };
+  const limit = { maxBytes: 1, exceeded: () => undefined, sent: () => undefined };
   const connection = new LiveConnection(id, { userId: "ann", data: undefined }, "", limit);
   const socket = {
     ping: () => pings.push(id),

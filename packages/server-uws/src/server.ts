@@ -9,7 +9,7 @@ import { writeReply } from "./http-reply.js";
 import { copyRequest, objectionTo } from "./http-request.js";
 import { HttpRoutes } from "./http-routes.js";
 import { type Listening, listen } from "./listening.js";
-import type { LiveConnection, NativeSocket, SocketData } from "./live-connection.js";
+import { type LiveConnection, type NativeSocket, type SocketData, topicOf } from "./live-connection.js";
 import { Liveness } from "./liveness.js";
 import { loadNative, type Native } from "./native.js";
 import { openFilesWarning } from "./open-files.js";
@@ -17,6 +17,7 @@ import { type ResolvedUwsServerOptions, resolveUwsServerOptions, type UwsServerO
 import { sayGoodbyes } from "./paced-close.js";
 import { publishToRoom } from "./room-publish.js";
 import { Tally } from "./tally.js";
+import type { TrafficCounts } from "./traffic.js";
 import { Upgrades } from "./upgrade.js";
 import { UserIndex } from "./user-index.js";
 
@@ -36,10 +37,14 @@ export interface UwsServerStats {
   readonly users: number;
   /** Rooms with a member here. */
   readonly topics: number;
+  /** Members of rooms here: a connection counts once for each room that it is in. */
+  readonly memberships: number;
   /** Connections closed because they didn't read; each counts once. */
   readonly slowConsumersClosed: number;
   /** Bytes that had waited on slow consumers when they were cut. */
   readonly bytesDiscarded: number;
+  /** Frames and bytes from and to clients. */
+  readonly traffic: TrafficCounts;
   /** Connections closed because they sent a frame over `maxFrameBytes`. */
   readonly framesTooLarge: number;
   /** WebSockets that the native library closed within their upgrade, by a fault of its own. */
@@ -130,6 +135,7 @@ class NativeServer<U> implements UwsServer<U> {
   #listening: Listening | undefined;
   #accepting = true;
   #topics = 0;
+  #subscriptions = 0;
   #framesTooLarge = 0;
   readonly #closes = new Tally<CloseKind>();
   #lastClosedAt = Number.NEGATIVE_INFINITY;
@@ -195,6 +201,7 @@ class NativeServer<U> implements UwsServer<U> {
         subscription: (_socket, _topic, count, before) => {
           if (before === 0) this.#topics += 1;
           if (count === 0) this.#topics -= 1;
+          this.#subscriptions += count - before;
         },
         close: (socket, code, message) => this.#onClose(socket, code, message),
       })
@@ -211,7 +218,9 @@ class NativeServer<U> implements UwsServer<U> {
     const app = this.#app;
     if (app === undefined) return;
     this.#backpressure.publishing(frame);
-    publishToRoom(app, room, frame, except, this.#connections);
+    const members = app.numSubscribers(topicOf(room));
+    const leftOut = publishToRoom(app, room, frame, except, this.#connections);
+    this.#backpressure.traffic.sent(frame.byteLength, members - leftOut);
   }
 
   toConnection(connectionId: string, frame: Uint8Array): boolean {
@@ -236,8 +245,10 @@ class NativeServer<U> implements UwsServer<U> {
       upgrading: this.#upgrades.pending,
       users: this.#users.size,
       topics: this.#topics,
+      memberships: this.#subscriptions,
       slowConsumersClosed: this.#backpressure.closed,
       bytesDiscarded: this.#backpressure.discardedBytes,
+      traffic: this.#backpressure.traffic.counts(),
       framesTooLarge: this.#framesTooLarge,
       upgradesLost: this.#upgrades.lost,
       refused: this.#upgrades.refused(),
@@ -318,6 +329,7 @@ class NativeServer<U> implements UwsServer<U> {
     // One read may hold frames that follow the one whose handler closed the connection.
     if (!connection.open) return;
     this.#seen(connection);
+    this.#backpressure.traffic.received(message.byteLength);
     try {
       if (message.byteLength > this.#options.maxFrameBytes) this.#refuseFrame(connection);
       else if (isBinary) this.#options.handler.binary(connection);

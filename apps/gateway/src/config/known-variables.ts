@@ -42,6 +42,8 @@ export const VARIABLES = [
   "TOKEN_CLOCK_TOLERANCE_SECONDS",
   "TOKEN_WARNING_SECONDS",
   "TOKEN_GRACE_SECONDS",
+  "ADMIN_PORT",
+  "ADMIN_HOST",
   "OPEN",
   "PAGE",
   "ALLOWED_ORIGINS",
@@ -57,7 +59,7 @@ const INTERNAL = ["CM_WORKER"];
  * Beginnings that no other program's variables have. `REDIS_` is not among them: Kubernetes
  * sets `REDIS_PORT_6379_TCP` and the like for a service of that name.
  */
-const OWN_PREFIXES = ["CM_", "TOKEN_", "HEARTBEAT_", "RECOVERABLE_", "STALE_CONNECTION_", "OFFLINE_GRACE_"];
+const OWN_PREFIXES = ["CM_", "ADMIN_", "TOKEN_", "HEARTBEAT_", "RECOVERABLE_", "STALE_CONNECTION_", "OFFLINE_GRACE_"];
 
 /** A shorter name is near to too many others: `PAGER` to `PAGE`, `SORT` to `PORT`. */
 const NEAR_LENGTH_MIN = 6;
