@@ -104,6 +104,23 @@ describe("options", () => {
     );
   });
 
+  it("refuse a name that is not known, and suggest the one that was meant", () => {
+    expect(() => createUwsServer(Object.assign(testOptions().options, { maxFrameByte: 1_024 }))).toThrow(
+      expect.objectContaining({
+        code: "options-invalid",
+        message: "maxFrameByte is not a known option. Did you mean maxFrameBytes?",
+        details: expect.objectContaining({ field: "maxFrameByte" }),
+      }),
+    );
+  });
+
+  it.each(["host", "path", "maxConnections", "allowedOrigins", "routes", "faults", "sharePort", "onError", "handler"])(
+    "refuse null for %s",
+    (field) => {
+      expect(refusalOf({ [field]: null })).toEqual(["options-invalid", field]);
+    },
+  );
+
   it("have documented defaults, also where a value is explicitly undefined", () => {
     const { options } = testOptions();
     const { port, subprotocols, authenticate, nextConnectionId, handler, onError } = options;

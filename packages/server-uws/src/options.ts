@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import { CmError, type OnError } from "@cm/protocol";
+import { requireOptions } from "@cm/protocol/options";
 import type { Authentication, UpgradeRequest } from "./authentication.js";
 import type { UwsConnection } from "./connection.js";
 import { createFaultCounter, type FaultCounter } from "./fault-counter.js";
@@ -145,6 +146,31 @@ export interface ResolvedUwsServerOptions<U> {
   readonly onError: OnError;
 }
 
+/** Every option there is. */
+const KNOWN: Readonly<Record<keyof UwsServerOptions<unknown>, true>> = {
+  host: true,
+  port: true,
+  path: true,
+  subprotocols: true,
+  allowedOrigins: true,
+  sharePort: true,
+  maxConnections: true,
+  maxPendingUpgrades: true,
+  maxHeadBytes: true,
+  maxFrameBytes: true,
+  maxBackpressureBytes: true,
+  idleTimeoutMs: true,
+  pingIntervalMs: true,
+  authenticationTimeoutMs: true,
+  closeTimeoutMs: true,
+  authenticate: true,
+  nextConnectionId: true,
+  handler: true,
+  routes: true,
+  faults: true,
+  onError: true,
+};
+
 const KIB = 1024;
 const MIB = 1024 * KIB;
 /** RFC 6455: a subprotocol is a token of RFC 7230. */
@@ -160,7 +186,11 @@ const HOST_NAME = /^(?=.{1,253}$)[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?$/;
  * @throws CmError `options-invalid`; `details.field` names the option.
  */
 export function resolveUwsServerOptions<U>(options: UwsServerOptions<U>): ResolvedUwsServerOptions<U> {
-  if (typeof options !== "object" || options === null) throw invalid("options", "must be an object");
+  requireOptions(options, KNOWN);
+  for (const [field, value] of Object.entries(options)) {
+    // Not a way to ask for the default: that is to leave the option out.
+    if (value === null) throw invalid(field, "must not be null");
+  }
   const path = fixedPath("path", options.path ?? "/ws");
   const port = whole("port", options.port, 0, 65_535);
   const sharePort = flag("sharePort", options.sharePort ?? false);
