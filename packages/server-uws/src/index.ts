@@ -1,4 +1,5 @@
 export { createFaultCounter } from "./fault-counter.js";
+export { listenFailure } from "./listening.js";
 export { createLocalConnectionManager } from "./local-connections.js";
 export { createUwsServer } from "./server.js";
 

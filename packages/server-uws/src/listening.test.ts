@@ -94,7 +94,7 @@ describe("listening", () => {
     ["EADDRINUSE", "port-in-use", /Another process/],
     ["EOTHER", "options-invalid", /h:80 can't be listened on \(EOTHER\)/],
   ])("tells %s apart", (cause, code, message) => {
-    const error = listenFailure({ host: "h", port: 80, sharePort: false }, cause);
+    const error = listenFailure({ host: "h", port: 80 }, cause);
     expect(error).toMatchObject({ code, message: expect.stringMatching(message), details: { cause } });
   });
 

@@ -60,8 +60,11 @@ async function failure(address: ListenAddress): Promise<CmError> {
   return listenFailure(address, code);
 }
 
-/** The error for what Node met when it tried the same; undefined where it met nothing. */
-export function listenFailure({ host, port }: ListenAddress, code: string | undefined): CmError {
+/**
+ * The error for what Node met when it tried to listen; undefined where it met nothing. Code
+ * `port-in-use` where somebody has the port, `unavailable` where it may work later, else `options-invalid`.
+ */
+export function listenFailure({ host, port }: Pick<ListenAddress, "host" | "port">, code: string | undefined): CmError {
   const where = `${host}:${port}`;
   const details = { host, port, cause: code ?? "unknown" };
   switch (code) {

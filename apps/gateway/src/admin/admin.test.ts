@@ -140,4 +140,10 @@ it("leaves metrics and revocation off the port for clients", async () => {
 it("does not start where another process has the port for operators", async () => {
   const second = createGateway({ port: 0, authenticate: () => ({ userId: "ann" }), admin: { port: adminPort } });
   await expect(second.start()).rejects.toMatchObject({ code: "port-in-use", details: { port: adminPort } });
+  const elsewhere = { port: 0, host: "192.0.2.1" };
+  const third = createGateway({ port: 0, authenticate: () => ({ userId: "ann" }), admin: elsewhere });
+  await expect(third.start()).rejects.toMatchObject({
+    code: "options-invalid",
+    message: "192.0.2.1 is no address of this machine (EADDRNOTAVAIL).",
+  });
 });

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { CmError, isCmError, type OnError, toCmError } from "@cm/protocol";
-import type { HttpReply, ListeningAddress } from "@cm/server-uws";
+import { type HttpReply, type ListeningAddress, listenFailure } from "@cm/server-uws";
 import { allowedAt, type HttpMethod, type HttpRoute, routesAt } from "./http-route.js";
 import { problem, problemOf } from "./problem.js";
 
@@ -70,7 +70,7 @@ export function createHttpListener({ host, port, routes, onError }: HttpListener
         );
         server = listening;
         listening.maxConnections = CONNECTIONS_MAX;
-        listening.once("error", (cause: NodeJS.ErrnoException) => reject(listenFailure(host, port, cause)));
+        listening.once("error", (cause: NodeJS.ErrnoException) => reject(listenFailure({ host, port }, cause.code)));
         listening.listen({ host, port, exclusive: true }, () => {
           // A listening TCP server has an address with a port.
           resolve({ host, port: (listening.address() as AddressInfo).port });
@@ -109,11 +109,4 @@ function writeReply(response: ServerResponse, { status, headers, body = "" }: Ht
     ...(status >= 400 ? { connection: "close" } : {}),
   });
   response.end(isHead ? undefined : body);
-}
-
-function listenFailure(host: string, port: number, cause: NodeJS.ErrnoException): CmError {
-  const details = { host, port, cause: cause.code };
-  return cause.code === "EADDRINUSE"
-    ? new CmError("port-in-use", `Another process listens on ${host}:${port}.`, { cause, details })
-    : new CmError("options-invalid", `${host}:${port} can't be listened on (${cause.code}).`, { cause, details });
 }
