@@ -1,6 +1,6 @@
 import { createTokenVerifier, type Identity, type Rights, type TokenVerifierOptions } from "@cm/auth";
 import { CmError, isCmError, type Store } from "@cm/protocol";
-import type { RouteHandler, UpgradeRequest } from "@cm/server-uws";
+import type { Route, RouteHandler, UpgradeRequest } from "@cm/server-uws";
 import { type GatewayConfig, readGatewayConfig } from "./config/gateway-config.js";
 import { isHost } from "./config/host.js";
 import type { GatewayHooks } from "./session/hooks.js";
@@ -71,8 +71,11 @@ export interface GatewayOptions extends Optional<Omit<GatewayConfig, ProcessConf
   readonly maxPendingHooks?: number | undefined;
   /** The longest that a hook may take, in milliseconds. Default 5,000; 1 to 600,000. */
   readonly hookTimeoutMs?: number | undefined;
-  /** Paths of one's own for GET and HEAD, beside `/healthz`, `/readyz` and `/stats`. */
-  readonly routes?: Readonly<Record<string, RouteHandler>> | undefined;
+  /**
+   * Paths of one's own, beside `/healthz`, `/readyz` and `/stats`: `"/version"` for GET and HEAD,
+   * `"POST /orders"` with a {@link Route}, whose body is bounded.
+   */
+  readonly routes?: Readonly<Record<string, RouteHandler | Route>> | undefined;
   /**
    * A second port, for operators: `/healthz`, `/readyz`, `/stats`, `/metrics` for Prometheus and
    * `POST /revoke`. Nobody is asked who they are there: keep it from strangers. `host` is
@@ -100,7 +103,7 @@ export interface ResolvedGatewayOptions extends Omit<GatewayConfig, ProcessConfi
   readonly maxPendingHooks: number;
   readonly hooks: GatewayHooks;
   readonly hookTimeoutMs: number;
-  readonly routes: Readonly<Record<string, RouteHandler>>;
+  readonly routes: Readonly<Record<string, RouteHandler | Route>>;
   readonly admin: { readonly port: number; readonly host: string } | undefined;
   readonly store: Store | undefined;
   readonly logger: GatewayLogger;
@@ -170,8 +173,9 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
   for (const field of [...HOOKS, "authenticate", "refresh"] as const) requireCalls(field, options[field]);
   const { routes = {}, logger = WARNINGS, clock = CLOCK, hookTimeoutMs = 5_000 } = options;
   for (const [path, handler] of Object.entries(routes)) {
-    if (OWN_PATHS.includes(path)) throw invalid("routes", `without ${path}, which is the gateway's own`);
-    requireCalls("routes", handler);
+    const own = OWN_PATHS.find((each) => each === path || path.endsWith(` ${each}`));
+    if (own !== undefined) throw invalid("routes", `without ${own}, which is the gateway's own`);
+    requireCalls("routes", Object(handler).answer ?? handler);
   }
   for (const call of ["info", "warn", "error"] as const) requireCalls("logger", logger[call], true);
   requireCalls("logger", logger.droppedLines);

@@ -1,5 +1,5 @@
 import type { HttpRequest, HttpResponse } from "uWebSockets.js";
-import { type HttpReply, jsonRefusal } from "./http-reply.js";
+import { type HttpReply, problem } from "./http-reply.js";
 import { remoteAddressOf } from "./remote-address.js";
 
 /** A request, copied out of the native one, which dies when its handler returns. */
@@ -52,8 +52,8 @@ export function copyRequest(res: HttpResponse, req: HttpRequest): CopiedRequest 
 /** The answer to a request that nobody should look at further, or `undefined`. */
 export function objectionTo({ headBytes, isAmbiguous }: CopiedRequest, maxHeadBytes: number): HttpReply | undefined {
   if (headBytes > maxHeadBytes) {
-    return jsonRefusal(431, "payload-too-large", `The request line and headers are over ${maxHeadBytes} bytes.`);
+    return problem(431, "payload-too-large", `The request line and headers are over ${maxHeadBytes} bytes.`);
   }
-  if (isAmbiguous) return jsonRefusal(400, "operation-unknown", "There are two Content-Length headers that differ.");
+  if (isAmbiguous) return problem(400, "operation-unknown", "There are two Content-Length headers that differ.");
   return undefined;
 }

@@ -1,28 +1,33 @@
 import type { HttpResponse } from "uWebSockets.js";
-import { type CmError, ERROR_CODES, type OnError, toCmError } from "@cm/protocol";
-import { type HttpReply, jsonRefusal, replyFault, writeReply } from "./http-reply.js";
+import { CmError, isCmError, type OnError, toCmError } from "@cm/protocol";
+import { type HttpReply, problem, problemOf, replyFault, writeReply } from "./http-reply.js";
 import type { CopiedRequest } from "./http-request.js";
-import type { RouteHandler } from "./options.js";
+import type { RouteMethod, RouteTable } from "./options.js";
 
-/** Answers plain HTTP: GET and HEAD on a fixed table of paths. */
+const NO_BODY = new Uint8Array(0);
+
+/** Answers plain HTTP by a fixed table of methods and paths. */
 export class HttpRoutes {
-  readonly #routes: ReadonlyMap<string, RouteHandler>;
+  readonly #routes: RouteTable;
   readonly #onError: OnError;
 
-  constructor(routes: ReadonlyMap<string, RouteHandler>, onError: OnError) {
+  constructor(routes: RouteTable, onError: OnError) {
     this.#routes = routes;
     this.#onError = onError;
   }
 
   /** A request that passed the first checks. Answers now, or later unless the client goes away first. */
   handle(res: HttpResponse, { facts, method }: CopiedRequest): void {
-    const answer = this.#routes.get(facts.path);
-    if (answer === undefined) {
-      writeReply(res, jsonRefusal(404, "not-found", "Nothing is served here."), { closeConnection: true });
+    const here = this.#routes.get(facts.path);
+    if (here === undefined) {
+      writeReply(res, problem(404, "not-found", "Nothing is served here."), { closeConnection: true });
       return;
     }
-    if (method !== "GET" && method !== "HEAD") {
-      const reply = jsonRefusal(405, "operation-unknown", "Only GET and HEAD are served here.", { Allow: "GET, HEAD" });
+    const isHead = method === "HEAD";
+    const route = here.get(isHead ? "GET" : method);
+    if (route === undefined) {
+      const allow = [...here.keys()].flatMap((each) => (each === "GET" ? ["GET", "HEAD"] : [each])).join(", ");
+      const reply = problem(405, "operation-unknown", `What is served here: ${allow}.`, { Allow: allow });
       writeReply(res, reply, { closeConnection: true });
       return;
     }
@@ -32,16 +37,27 @@ export class HttpRoutes {
       open = false;
     });
     const write = (reply: HttpReply): void => {
-      if (open) writeReply(res, this.#checked(reply), { headOnly: method === "HEAD" });
+      if (open) writeReply(res, this.#checked(reply), { headOnly: isHead });
     };
     const fail = (cause: unknown): void => write(this.#failure(cause));
-    try {
-      const reply = answer({ ...facts, method });
-      if (reply instanceof Promise) reply.then(write).catch(fail);
-      else write(reply);
-    } catch (cause) {
-      fail(cause);
+    const answer = (body: Uint8Array): void => {
+      try {
+        // Looked up in the table, which has no other methods.
+        const reply = route.answer({ ...facts, method: method as RouteMethod, body });
+        if (reply instanceof Promise) reply.then(write).catch(fail);
+        else write(reply);
+      } catch (cause) {
+        fail(cause);
+      }
+    };
+    if (isHead || method === "GET") {
+      answer(NO_BODY);
+      return;
     }
+    readBody(res, Number(facts.headers["content-length"] ?? 0), route.maxBodyBytes, answer, () => {
+      if (open) writeReply(res, tooLarge(route.maxBodyBytes), { closeConnection: true });
+      open = false;
+    });
   }
 
   #checked(reply: HttpReply): HttpReply {
@@ -50,8 +66,41 @@ export class HttpRoutes {
   }
 
   #failure(cause: unknown): HttpReply {
-    const error: CmError = toCmError(cause, "internal", "A route failed.");
-    this.#onError(error, { stage: "handler" });
-    return jsonRefusal(500, "internal", ERROR_CODES.internal.meaning);
+    const error = isCmError(cause) ? cause : toCmError(cause, "internal", "A route failed.");
+    const reply = problemOf(error);
+    if (reply.status === 500) this.#onError(error, { stage: "handler" });
+    return reply;
   }
+}
+
+function tooLarge(maxBytes: number): HttpReply {
+  return problemOf(new CmError("payload-too-large", `The body is over ${maxBytes} bytes.`));
+}
+
+/** Hands over the whole body, or says once that it is, or says of itself that it is, too large. */
+function readBody(
+  res: HttpResponse,
+  declaredBytes: number,
+  maxBytes: number,
+  whole: (body: Uint8Array) => void,
+  refuse: () => void,
+): void {
+  if (declaredBytes > maxBytes) {
+    refuse();
+    return;
+  }
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  res.onData((chunk, isLast) => {
+    if (bytes > maxBytes) return;
+    bytes += chunk.byteLength;
+    if (bytes > maxBytes) {
+      chunks.length = 0;
+      refuse();
+      return;
+    }
+    // A copy: the native memory dies with the call.
+    chunks.push(Buffer.from(Buffer.from(chunk)));
+    if (isLast) whole(Buffer.concat(chunks));
+  });
 }

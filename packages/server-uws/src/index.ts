@@ -1,12 +1,13 @@
 export { createFaultCounter } from "./fault-counter.js";
 export { listenFailure } from "./listening.js";
+export { problem, problemOf } from "./http-reply.js";
 export { createLocalConnectionManager } from "./local-connections.js";
 export { createUwsServer } from "./server.js";
 
 // The server
 export type { FaultCounter } from "./fault-counter.js";
 export type { DrainOptions, DrainProgress } from "./drain.js";
-export type { ConnectionHandler, RouteHandler, RouteRequest, UwsServerOptions } from "./options.js";
+export type { ConnectionHandler, Route, RouteHandler, RouteMethod, RouteRequest, UwsServerOptions } from "./options.js";
 export type { ListeningAddress, UwsServer, UwsServerStats } from "./server.js";
 export type { TrafficCounts } from "./traffic.js";
 

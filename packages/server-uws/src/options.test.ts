@@ -72,7 +72,16 @@ const OTHER_FIELDS: Record<string, unknown[]> = {
     { ...testOptions().options.handler, pong: 1 },
   ],
   faults: ["x", 1, {}, { count: () => undefined }],
-  routes: ["x", 1, { x: () => undefined }, { "/x": 1 }, { "/:x": () => undefined }, { "/ws": () => undefined }],
+  routes: [
+    "x",
+    1,
+    { x: () => undefined },
+    { "/x": 1 },
+    { "/:x": () => undefined },
+    { "/ws": () => undefined },
+    { "FETCH /x": () => undefined },
+    { "POST /x": { answer: () => undefined } },
+  ],
 };
 
 /** The code and field of the error that these options lead to. */

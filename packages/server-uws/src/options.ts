@@ -7,13 +7,28 @@ import { createFaultCounter, type FaultCounter } from "./fault-counter.js";
 import type { HttpReply } from "./http-reply.js";
 import type { RequestFacts } from "./http-request.js";
 
-/** A GET or HEAD request for one of {@link UwsServerOptions.routes}. */
+/** What a path can be asked with. GET answers HEAD as well. */
+export type RouteMethod = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
+
+/** A request for one of {@link UwsServerOptions.routes}, with its whole body. */
 export interface RouteRequest extends RequestFacts {
-  readonly method: "GET" | "HEAD";
+  readonly method: RouteMethod;
+  /** At most the route's `maxBodyBytes`; empty of GET and HEAD. */
+  readonly body: Uint8Array;
 }
 
-/** Answers requests for one path. What it throws becomes a 500 without details, and goes to `onError`. */
+/**
+ * Answers requests for one path. A `CmError` that it throws becomes a problem document with its
+ * code, such as 404 for `not-found`; anything else a 500 without details, which goes to `onError`.
+ */
 export type RouteHandler = (request: RouteRequest) => HttpReply | Promise<HttpReply>;
+
+/** A handler that takes a body. */
+export interface Route {
+  /** The largest body, in bytes; a larger one is refused with 413. 0 to 16 MiB. */
+  readonly maxBodyBytes: number;
+  readonly answer: RouteHandler;
+}
 
 /**
  * Hears what happens on the sockets. What a call throws goes to `onError` and closes
@@ -113,13 +128,19 @@ export interface UwsServerOptions<U> {
   /** Gives each connection its id; see `createConnectionIdSource`. */
   readonly nextConnectionId: () => string;
   readonly handler: ConnectionHandler<U>;
-  /** What is answered over plain HTTP, by exact path. Default: nothing. */
-  readonly routes?: Readonly<Record<string, RouteHandler>> | undefined;
+  /**
+   * What is answered over plain HTTP, by method and exact path: `"POST /orders"`; a path alone
+   * is for GET and HEAD. A handler that is not given as a {@link Route} takes no body. Default: nothing.
+   */
+  readonly routes?: Readonly<Record<string, RouteHandler | Route>> | undefined;
   /** Where the handler counts what was wrong with frames, to be told in `stats()`. Default: one of the server's own. */
   readonly faults?: FaultCounter | undefined;
   /** Takes failures that no caller is waiting for. */
   readonly onError: OnError;
 }
+
+/** Routes by path, then by method. */
+export type RouteTable = ReadonlyMap<string, ReadonlyMap<string, Route>>;
 
 /** {@link UwsServerOptions} with every default filled in and every value checked. */
 export interface ResolvedUwsServerOptions<U> {
@@ -141,7 +162,7 @@ export interface ResolvedUwsServerOptions<U> {
   readonly authenticate: UwsServerOptions<U>["authenticate"];
   readonly nextConnectionId: () => string;
   readonly handler: ConnectionHandler<U>;
-  readonly routes: ReadonlyMap<string, RouteHandler>;
+  readonly routes: RouteTable;
   readonly faults: FaultCounter;
   readonly onError: OnError;
 }
@@ -308,13 +329,31 @@ function faultCounter(value: FaultCounter): FaultCounter {
   return value;
 }
 
-function routes(value: unknown, path: string): ReadonlyMap<string, RouteHandler> {
+const METHODS: readonly string[] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
+
+function routes(value: unknown, path: string): RouteTable {
   if (typeof value !== "object" || value === null) throw invalid("routes", "must be an object");
-  const table = new Map<string, RouteHandler>();
-  for (const [route, answer] of Object.entries(value)) {
+  const table = new Map<string, Map<string, Route>>();
+  for (const [key, answer] of Object.entries(value)) {
+    const [, method = "GET", route] = /^(?:([A-Z]+) )?(.*)$/s.exec(key) ?? [];
+    if (!METHODS.includes(method)) throw invalid("routes", `must be for one of ${METHODS.join(", ")}`);
     fixedPath("routes", route);
     if (route === path) throw invalid("routes", "must leave the WebSocket path alone");
-    table.set(route, callable(`routes["${route}"]`, answer));
+    const here = table.get(String(route)) ?? new Map<string, Route>();
+    here.set(method, routeOf(`routes["${key}"]`, answer));
+    table.set(String(route), here);
   }
   return table;
+}
+
+function routeOf(field: string, value: unknown): Route {
+  if (typeof value !== "object" || value === null) {
+    // Checked just here.
+    return { maxBodyBytes: 0, answer: callable(field, value as RouteHandler) };
+  }
+  const { maxBodyBytes, answer } = value as Partial<Route>; // Each is checked next.
+  return {
+    maxBodyBytes: whole(`${field}.maxBodyBytes`, maxBodyBytes, 0, 16 * MIB),
+    answer: callable(`${field}.answer`, answer as RouteHandler),
+  };
 }

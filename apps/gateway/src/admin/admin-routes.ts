@@ -1,6 +1,7 @@
 import { CmError, decodeUtf8 } from "@cm/protocol";
+import type { RouteRequest } from "@cm/server-uws";
 import type { Revocation } from "../auth/revocations.js";
-import { type HttpRequest, type HttpRoute, jsonReply } from "../http/http-route.js";
+import { type HttpRoute, jsonReply } from "../http/http-route.js";
 import { parseRevocation } from "../questions.js";
 import type { Metrics } from "./metrics.js";
 
@@ -49,7 +50,7 @@ export function adminRoutes({ readiness, statistics, metrics, revoke }: AdminSou
   ];
 }
 
-function revocationIn({ headers, body }: HttpRequest): Revocation {
+function revocationIn({ headers, body }: RouteRequest): Revocation {
   // A page of another site can't send this type without asking first, which is refused.
   if (!/^application\/json\s*(;|$)/i.test(headers["content-type"] ?? "")) {
     throw new CmError("operation-unknown", "The content type must be application/json.");

@@ -1,9 +1,15 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { CmError, isCmError, type OnError, toCmError } from "@cm/protocol";
-import { type HttpReply, type ListeningAddress, listenFailure } from "@cm/server-uws";
-import { allowedAt, type HttpMethod, type HttpRoute, routesAt } from "./http-route.js";
-import { problem, problemOf } from "./problem.js";
+import {
+  type HttpReply,
+  type ListeningAddress,
+  listenFailure,
+  problem,
+  problemOf,
+  type RouteMethod,
+} from "@cm/server-uws";
+import { allowedAt, type HttpRoute, routesAt } from "./http-route.js";
 
 /** How long a client may take for a whole request, and for its head, in milliseconds. */
 const REQUEST_TIMEOUT_MS = 10_000;
@@ -49,7 +55,7 @@ export function createHttpListener({ host, port, routes, onError }: HttpListener
       );
       const remoteAddress = request.socket.remoteAddress ?? "";
       // Looked up in the table, which has no other methods.
-      write(await route.answer({ method: method as HttpMethod, path, query, headers, remoteAddress, body }));
+      write(await route.answer({ method: method as RouteMethod, path, query, headers, remoteAddress, body }));
     } catch (cause) {
       if (response.headersSent || response.destroyed) return;
       const error = isCmError(cause) ? cause : toCmError(cause, "internal", "A route failed.");

@@ -1,24 +1,14 @@
-import type { HttpReply, RequestFacts } from "@cm/server-uws";
-
-/** A request whose body was read. */
-export interface HttpRequest extends RequestFacts {
-  readonly method: HttpMethod;
-  /** Empty where there is none; never more than the route's `maxBodyBytes`. */
-  readonly body: Uint8Array;
-}
-
-export type HttpMethod = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
+import type { HttpReply, RouteHandler, RouteMethod } from "@cm/server-uws";
 
 /** One line of a table of routes. */
 export interface HttpRoute {
   /** `GET` answers HEAD as well. */
-  readonly method: Exclude<HttpMethod, "HEAD">;
+  readonly method: Exclude<RouteMethod, "HEAD">;
   /** An exact path. */
   readonly path: string;
   /** The largest body, in bytes; a larger one is refused with 413. Default 0. */
   readonly maxBodyBytes?: number;
-  /** A `CmError` that it throws becomes a problem document under its code; anything else 500 without details. */
-  answer(request: HttpRequest): HttpReply | Promise<HttpReply>;
+  readonly answer: RouteHandler;
 }
 
 /** The lines of a table that are about one path. */
