@@ -147,6 +147,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     capacity: config.maxConnections,
     heartbeatIntervalMs: config.heartbeatIntervalMs,
     leaseTtlMs: config.leaseTtlMs,
+    deadAfterMs: config.deadAfterMs,
     connectionTtlMs: config.connectionTtlMs,
     lastSeenTtlMs: config.lastSeenTtlMs,
     offlineGraceMs: config.offlineGraceMs,

@@ -340,6 +340,7 @@ describe("Membership", () => {
           },
         }),
         link: {
+          state: "in-sync",
           onState(listener) {
             goDown = () => listener("down");
             return () => undefined;

@@ -13,8 +13,10 @@ import { type LocalConnection, LocalConnections } from "./connections/local-conn
 import { serializeMetadata } from "./connections/metadata.js";
 import { PendingRemovals } from "./connections/pending-removals.js";
 import { WriteGuard } from "./connections/write-guard.js";
+import { DeadServerWatch } from "./lease/dead-server-watch.js";
 import { LeaseKeeper } from "./lease/lease-keeper.js";
 import { RenewalCycle } from "./lease/renewal-cycle.js";
+import { isHolderDead } from "./lease/takeover.js";
 import type { CloseOptions, JoinRoomOptions, Membership, MembershipStats, NewConnection } from "./membership.js";
 import { type MembershipOptions, type ResolvedMembershipOptions, resolveMembershipOptions } from "./options.js";
 import { isPermanentError, PermanentErrors } from "./projection/permanent-errors.js";
@@ -35,6 +37,8 @@ class LeasedMembership implements Membership {
   readonly #changes = new WriteGuard();
   readonly #projection: Projection;
   readonly #keeper: LeaseKeeper;
+  /** Absent where the lease alone decides who is alive. */
+  readonly #watch: DeadServerWatch | undefined;
   readonly #upkeep: RenewalCycle;
   readonly #removals: PendingRemovals;
   readonly #settling: GracePeriods;
@@ -102,6 +106,18 @@ class LeasedMembership implements Membership {
       onTaken: (error) => options.onLeaseTaken(error),
       onError: (error) => options.onError(error, { stage: "heartbeat" }),
     });
+    this.#watch =
+      options.deadAfterMs === 0
+        ? undefined
+        : new DeadServerWatch({
+            servers: store.servers,
+            link: store.link,
+            lease: () => this.#keeper.current(),
+            deadAfterMs: options.deadAfterMs,
+            onLost: () => this.#keeper.hurry(),
+            onDead: ({ serverId }) => this.#onDead(serverId),
+            onError: (cause) => this.#tell(cause),
+          });
     this.#removals = new PendingRemovals(this.#keeper, this.#projection, this.#changes, (error) =>
       this.#report(error, "projection"),
     );
@@ -158,14 +174,8 @@ class LeasedMembership implements Membership {
 
   async start(): Promise<void> {
     this.#requireRunning();
-    try {
-      await this.#keeper.start();
-    } catch (error) {
-      // An earlier process under this id died and nobody has cleaned up after it yet.
-      if (!isCmError(error) || error.code !== "server-id-expired") throw error;
-      await this.#reaper.reap(this.serverId);
-      await this.#keeper.start();
-    }
+    await this.#acquire();
+    this.#watch?.start();
     this.#unlisten = this.#options.store.link.onState((state) => {
       // The next Redis to answer may be a lagging replica, or have read an old snapshot.
       if (state === "down") this.#keeper.doubt();
@@ -174,6 +184,25 @@ class LeasedMembership implements Membership {
     this.#staleTimer.unref();
     // Whoever was leaving when the last server closed has waited for this.
     await this.#attempt(() => this.#settling.sweep());
+  }
+
+  /** Takes the lease, also from an earlier process under this id that has died. */
+  async #acquire(): Promise<void> {
+    const { deadAfterMs, store } = this.#options;
+    try {
+      await this.#keeper.start();
+      return;
+    } catch (error) {
+      if (!isCmError(error)) throw error;
+      const isDead =
+        error.code === "server-id-taken" &&
+        deadAfterMs > 0 &&
+        (await isHolderDead(store.servers, this.serverId, deadAfterMs));
+      if (!isDead && error.code !== "server-id-expired") throw error;
+    }
+    // Nobody has cleaned up after it yet.
+    await this.#reaper.reap(this.serverId);
+    await this.#keeper.start();
   }
 
   nextConnectionId(): string {
@@ -340,6 +369,7 @@ class LeasedMembership implements Membership {
     clearInterval(this.#staleTimer);
     this.#unlisten();
     this.#stopChecking.abort();
+    await this.#watch?.stop();
     await this.#keeper.stop();
     await Promise.all([this.#reaper.stop(), this.#reaping, this.#checking, this.#background]);
     await this.#settling.stop();
@@ -390,6 +420,12 @@ class LeasedMembership implements Membership {
     await this.#attempt(() => this.#updateOutdated());
     await this.#attempt(() => this.#upkeep.beat(lease));
     await this.#attempt(() => this.#settling.sweep());
+  }
+
+  /** Does not wait for a heartbeat, which would find it too. */
+  #onDead(serverId: string): void {
+    this.#noteLost([serverId, ...this.#lost]);
+    this.#reaper.reap(serverId).catch((cause: unknown) => this.#report(cause, "reaping"));
   }
 
   #othersOf(serverIds: readonly string[]): string[] {

@@ -18,6 +18,7 @@ const WRONG: Readonly<Record<keyof MembershipOptions, unknown>> = {
   port: 65_536,
   heartbeatIntervalMs: 0,
   leaseTtlMs: "90s",
+  deadAfterMs: 99,
   connectionTtlMs: 999,
   offlineGraceMs: -1,
   maxMetadataBytes: 0.5,

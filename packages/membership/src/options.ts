@@ -11,6 +11,7 @@ import {
   type RoomUpkeep,
   type ServerReaping,
   type ServerRegistry,
+  type ServerWatch,
   type UserDirectory,
   type UserUpkeep,
 } from "@cm/protocol";
@@ -26,12 +27,12 @@ import type { DriftReport } from "./reconcile/drift-report.js";
 
 /** The part of a store that a membership writes to. */
 export interface MembershipStore {
-  readonly servers: ServerRegistry & ServerReaping;
+  readonly servers: ServerRegistry & ServerReaping & ServerWatch;
   readonly connections: ConnectionRegistry & ConnectionReaping;
   readonly rooms: RoomDirectory & RoomUpkeep;
   readonly users: UserDirectory & UserUpkeep;
   /** Where it was down, the store may have come back older than it was. */
-  readonly link: Pick<Link, "onState">;
+  readonly link: Pick<Link, "onState" | "state">;
 }
 
 /** What a membership needs. */
@@ -48,6 +49,13 @@ export interface MembershipOptions {
   readonly heartbeatIntervalMs?: number;
   /** How long the lease lives without one. Default 90,000; more than the interval. */
   readonly leaseTtlMs?: number;
+  /**
+   * How long a server may be silent, neither giving signs of life nor listening to its channel,
+   * before its lease is ended, in milliseconds. For servers whose router listens to that
+   * channel: a process that died is found by it long before its lease runs out. 0: only the
+   * lease decides. Default 0; 100 to 3,600,000.
+   */
+  readonly deadAfterMs?: number;
   /** The store's time to live of a connection record, renewed well before. Default 3,600,000. */
   readonly connectionTtlMs?: number;
   /**
@@ -117,6 +125,7 @@ const KNOWN: Readonly<Record<keyof MembershipOptions, true>> = {
   port: true,
   heartbeatIntervalMs: true,
   leaseTtlMs: true,
+  deadAfterMs: true,
   connectionTtlMs: true,
   offlineGraceMs: true,
   maxMetadataBytes: true,
@@ -137,7 +146,7 @@ const KNOWN: Readonly<Record<keyof MembershipOptions, true>> = {
 export function resolveMembershipOptions(given: MembershipOptions): ResolvedMembershipOptions {
   const options = requireOptions(given, KNOWN);
   const { heartbeatIntervalMs = 30_000, leaseTtlMs = 90_000, connectionTtlMs = 3_600_000 } = options;
-  const { offlineGraceMs = 5_000, maxMetadataBytes = 1_024 } = options;
+  const { deadAfterMs = 0, offlineGraceMs = 5_000, maxMetadataBytes = 1_024 } = options;
   const { staleConnectionTimeoutMs = 1_800_000, cleanupIntervalMs = 300_000 } = options;
   const { reapClaimMs = Math.min(30_000, Math.max(1_000, leaseTtlMs)), host = "localhost", port = 0 } = options;
   const { lastSeenOf = () => undefined, onStale = () => undefined, onLeaseTaken = () => undefined } = options;
@@ -151,6 +160,7 @@ export function resolveMembershipOptions(given: MembershipOptions): ResolvedMemb
     port: requireWholeNumber("port", port, { min: 0, max: 65_535 }),
     heartbeatIntervalMs: requireDurationMs("heartbeatIntervalMs", heartbeatIntervalMs, 100),
     leaseTtlMs: requireDurationMs("leaseTtlMs", leaseTtlMs, 200),
+    deadAfterMs: deadAfterMs === 0 ? 0 : requireDurationMs("deadAfterMs", deadAfterMs, 100, 3_600_000),
     connectionTtlMs: requireDurationMs("connectionTtlMs", connectionTtlMs, 1_000),
     offlineGraceMs: requireDurationMs("offlineGraceMs", offlineGraceMs, 0, 3_600_000),
     maxMetadataBytes: requireWholeNumber("maxMetadataBytes", maxMetadataBytes, { min: 0, max: 65_536 }, "bytes"),

@@ -38,6 +38,11 @@ export class ChannelTable {
     return subscribers.size;
   }
 
+  /** How many subscribers a channel has. */
+  listeners(channel: Channel): number {
+    return this.#channels.get(channelKey(channel))?.size ?? 0;
+  }
+
   subscribe(channel: Channel, subscriber: Subscriber): void {
     const key = channelKey(channel);
     const subscribers = this.#channels.get(key);

@@ -44,6 +44,11 @@ export class MemoryBus implements Bus {
     };
   }
 
+  /** Whether this store subscribes the channel. */
+  hears(channel: Channel): boolean {
+    return this.#open.has(channelKey(channel));
+  }
+
   closeAll(): void {
     for (const close of [...this.#open.values()]) close();
   }

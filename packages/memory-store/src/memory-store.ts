@@ -1,4 +1,4 @@
-import { type Bus, type History, type Link, type Store, toCmError } from "@cm/protocol";
+import { type Bus, type Channel, type History, type Link, type Store, toCmError } from "@cm/protocol";
 import { MemoryBus } from "./memory-bus.js";
 import type { MemoryWorld } from "./memory-hub.js";
 import { MemoryLink } from "./memory-link.js";
@@ -50,6 +50,14 @@ class MemoryStore implements Store {
     living: () => this.#call(({ servers }) => servers.holders()),
     unknown: (holders) => this.#call(({ servers }) => servers.unknown(holders)),
     claimOrphan: (holder, claimMs) => this.#call(({ servers }) => servers.claimOrphan(holder, claimMs)),
+    watch: (lease, silentForMs) => this.#call(({ servers }) => servers.watch(lease, silentForMs)),
+    expire: (server, silentForMs) =>
+      this.#call(({ servers, channels }) => {
+        const channel: Channel = { kind: "server", name: server.serverId };
+        // A process that starts under the id of a dead one listens already.
+        const others = channels.listeners(channel) - (this.#bus.hears(channel) ? 1 : 0);
+        return others > 0 ? "alive" : servers.expire(server, silentForMs);
+      }),
   };
 
   readonly connections: Store["connections"] = {

@@ -1,11 +1,22 @@
 import type { RegistrySnapshot, ServerCounters, ServerInfo, ServerRegistration } from "@cm/protocol";
-import { CmError, type Lease, type ReapClaim, type Renewal, type ServerIncarnation } from "@cm/protocol";
+import {
+  CmError,
+  type Lease,
+  type ReapClaim,
+  type Renewal,
+  type ServerIncarnation,
+  type SilenceVerdict,
+  type WatchReport,
+} from "@cm/protocol";
 import { OrphanClaims } from "./orphan-claims.js";
 import { ReapedServers } from "./reaped-servers.js";
 import { RecentlyGone } from "./recently-gone.js";
 
 /** The most expired servers that one renewal names; see the contract of `Renewal`. */
 const EXPIRED_MAX = 100;
+
+/** The most silent servers that one look names; see the contract of `WatchReport`. */
+const SILENT_MAX = 100;
 
 /**
  * One incarnation of a server. What it has put refers to it, so whether a member or a
@@ -22,6 +33,8 @@ interface Row extends Incarnation {
   startedAt: number;
   lastHeartbeat: number;
   claim: { readonly claimant: string; readonly expiresAtMs: number } | undefined;
+  /** When it last gave a sign of life; `undefined` where it never did. */
+  lastSign: number | undefined;
 }
 
 /** The names of owners, each once. */
@@ -55,9 +68,9 @@ export class ServerTable {
       const expired = row.expiresAtMs <= now;
       // While somebody cleans up, the same incarnation has to wait as well.
       const claimed = expired && row.claim !== undefined && row.claim.expiresAtMs > now;
-      if (row.incarnation !== incarnation || claimed) throw taken(serverId, expired);
+      if (row.incarnation !== incarnation || claimed) throw taken(serverId, expired, row.expiresAtMs);
     }
-    if (this.#remains.runs(registration)) throw taken(serverId, true);
+    if (this.#remains.runs(registration)) throw taken(serverId, true, 0);
     const token = ++this.#lastToken;
     const leftRemains = this.#remains.take(registration);
     // A claim that ran out counts too: what was done under it was announced.
@@ -77,10 +90,18 @@ export class ServerTable {
         lastHeartbeat: now,
         expiresAtMs,
         claim: undefined,
+        lastSign: undefined,
       };
       this.#rows.set(serverId, row);
     } else {
-      Object.assign(row, { registration: kept, token, lastHeartbeat: now, expiresAtMs, claim: undefined });
+      Object.assign(row, {
+        registration: kept,
+        token,
+        lastHeartbeat: now,
+        expiresAtMs,
+        claim: undefined,
+        lastSign: undefined,
+      });
     }
     return { serverId, incarnation, token, expiresAtMs, ttlMs, wasReaped };
   }
@@ -117,6 +138,27 @@ export class ServerTable {
 
   snapshot(): RegistrySnapshot {
     return { present: [...this.#rows.keys()], ...this.#departed.known() };
+  }
+
+  watch(lease: Lease, silentForMs: number): WatchReport {
+    const row = this.#held(lease);
+    if (row === undefined) return { isHeld: false, silent: [] };
+    const now = this.#now();
+    row.lastSign = now;
+    const silent = [...this.#rows.values()].filter(
+      (each) => this.lives(each) && each.lastSign !== undefined && each.lastSign <= now - silentForMs,
+    );
+    return { isHeld: true, silent: silent.slice(0, SILENT_MAX).map(holderOf) };
+  }
+
+  /** Of a server whose channel nothing listens to. */
+  expire({ serverId, incarnation }: ServerIncarnation, silentForMs: number): SilenceVerdict {
+    const row = this.living(serverId, incarnation) === undefined ? undefined : this.#rows.get(serverId);
+    if (row === undefined) return "expired";
+    if (row.lastSign === undefined) return "alive";
+    if (row.lastSign > this.#now() - silentForMs) return "recent";
+    row.expiresAtMs = this.#now();
+    return "expired";
   }
 
   claim(serverId: string, claimant: string, claimMs: number): ReapClaim | undefined {
@@ -236,17 +278,14 @@ function isSame(left: ServerIncarnation, right: ServerIncarnation): boolean {
   return left.serverId === right.serverId && left.incarnation === right.incarnation;
 }
 
-function taken(serverId: string, expired: boolean): CmError {
-  const details = { serverId };
-  return expired
-    ? new CmError(
-        "server-id-expired",
-        `The server id ${serverId} belongs to a dead server that is not cleaned up yet.`,
-        {
-          details,
-        },
-      )
-    : new CmError("server-id-taken", `The server id ${serverId} is held by another living server.`, { details });
+function taken(serverId: string, expired: boolean, heldUntilMs: number): CmError {
+  if (expired) {
+    const message = `The server id ${serverId} belongs to a dead server that is not cleaned up yet.`;
+    return new CmError("server-id-expired", message, { details: { serverId } });
+  }
+  const until = new Date(heldUntilMs).toISOString();
+  const message = `The server id ${serverId} is held by another living server; its lease runs until ${until}, unless it is renewed.`;
+  return new CmError("server-id-taken", message, { details: { serverId, heldUntilMs } });
 }
 
 function lost({ serverId, token }: Lease): CmError {

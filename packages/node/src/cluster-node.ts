@@ -10,6 +10,9 @@ import { type NodeOptions, type ResolvedNodeOptions, resolveNodeOptions } from "
 import { judgeReadiness, type NodePhase, type Readiness } from "./readiness.js";
 import { createUnregisteredMembership } from "./unregistered-membership.js";
 
+/** Half of the ten seconds within which everybody should know of a server that died. */
+const DEAD_AFTER_MS = 5_000;
+
 /** What writing everything anew may take, after the heartbeat that finds it lost. */
 const RESTORE_MARGIN_MS = 5_000;
 
@@ -71,6 +74,8 @@ class ClusterNode implements Node {
     };
     this.membership = resolved.lease
       ? createMembership({
+          // A node's router listens to the channel that this looks for.
+          deadAfterMs: DEAD_AFTER_MS,
           ...definedOnly(options, keysOf(MEMBERSHIP_KINDS)),
           ids,
           store,

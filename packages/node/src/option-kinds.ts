@@ -35,6 +35,7 @@ export const MEMBERSHIP_KINDS = {
   port: "number",
   heartbeatIntervalMs: "number",
   leaseTtlMs: "number",
+  deadAfterMs: "number",
   connectionTtlMs: "number",
   offlineGraceMs: "number",
   maxMetadataBytes: "number",

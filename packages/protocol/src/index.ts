@@ -111,6 +111,7 @@ export type {
   ServerRegistration,
   ServerRegistry,
 } from "./contracts/server-registry.js";
+export type { ServerWatch, SilenceVerdict, WatchReport } from "./contracts/server-watch.js";
 export type { LostRoomRecord, RoomRecord, RoomRecordOutcome, RoomRecords } from "./contracts/room-records.js";
 export type { PartitionReconciliation } from "./contracts/partition-reconciliation.js";
 export type { Link, LinkState, LinkStatus, Store } from "./contracts/store.js";

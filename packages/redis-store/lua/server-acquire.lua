@@ -5,7 +5,8 @@
 -- ARGV:    1 server id; 2 incarnation; 3 host; 4 port; 5 shelf bits; 6 ttl in ms;
 --          7 time to live of the record in ms; 8 1 where this process has held this lease before
 -- Returns: {1, token, expiry in ms, 1 where others have begun to clean up after this holder, 1 where
---          something else lies in the place of key 3}, or {0, 1 where it is dead but not cleaned up}
+--          something else lies in the place of key 3}, or {0, 1 where it is dead but not cleaned up,
+--          expiry of the other's lease in ms}
 -- Cost:    O(log servers)
 -- Cluster: all keys carry the tag {servers}
 -- Uses:    holds, recently-gone
@@ -21,11 +22,12 @@ local nowMs = math.floor(nowMicros / 1000)
 
 local held = redis.call('HMGET', serverKey, 'incarnation', 'token', 'startedAt', 'claimExpiresAt', 'claimant')
 if held[1] then
-  local expired = tonumber(redis.call('ZSCORE', leasesKey, serverId .. '.' .. held[1]) or 0) <= nowMs
+  local heldUntilMs = tonumber(redis.call('ZSCORE', leasesKey, serverId .. '.' .. held[1]) or 0)
+  local expired = heldUntilMs <= nowMs
   -- While somebody cleans up, the same incarnation has to wait as well.
   local claimed = expired and (tonumber(held[4]) or 0) > nowMs
   if held[1] ~= incarnation or claimed then
-    return { 0, expired and 1 or 0 }
+    return { 0, expired and 1 or 0, heldUntilMs }
   end
 end
 
@@ -34,7 +36,7 @@ end
 local remainsMs = redis.pcall('ZSCORE', remainsKey, holder)
 remainsMs = type(remainsMs) == 'string' and tonumber(remainsMs)
 if remainsMs and remainsMs > nowMs then
-  return { 0, 1 }
+  return { 0, 1, 0 }
 end
 if remainsMs then
   redis.call('ZREM', remainsKey, holder)

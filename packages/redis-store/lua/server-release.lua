@@ -1,11 +1,11 @@
 -- Purpose: Gives a lease up and forgets the server.
--- KEYS:    1 leases; 2 the server's record; 3 departures, by time
+-- KEYS:    1 leases; 2 the server's record; 3 departures, by time; 4 holders by their last sign of life
 -- ARGV:    1 holder; 2 token
 -- Returns: 1 where it was given up, 0 where the token does not hold it
 -- Cost:    O(log servers), and what goes over the limit of departures
 -- Cluster: all keys carry the tag {servers}
 -- Uses:    holds, recently-gone
-local leasesKey, serverKey, departuresKey = KEYS[1], KEYS[2], KEYS[3]
+local leasesKey, serverKey, departuresKey, signsKey = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local holder, token = ARGV[1], tonumber(ARGV[2])
 
 local time = redis.call('TIME')
@@ -19,6 +19,9 @@ if heldToken ~= token or heldUntilMs <= nowMs then
 end
 redis.call('ZREM', leasesKey, holder)
 redis.call('DEL', serverKey)
+if holdsSortedSet(signsKey) then
+  redis.call('ZREM', signsKey, holder)
+end
 depart(departuresKey, holder, nowMs)
 dropDepartures(leasesKey, departuresKey)
 return 1

@@ -90,6 +90,8 @@ class ConnectedStore implements RedisStore {
     living: () => this.#with(({ servers }) => servers.living()),
     unknown: (holders) => this.#with(({ servers }) => servers.unknown(holders)),
     claimOrphan: (holder, claimMs) => this.#with(({ servers }) => servers.claimOrphan(holder, claimMs)),
+    watch: (lease, silentForMs) => this.#with(({ servers }) => servers.watch(lease, silentForMs)),
+    expire: (server, silentForMs) => this.#with(({ servers }) => servers.expire(server, silentForMs)),
   };
 
   readonly connections: Store["connections"] = {
@@ -242,7 +244,12 @@ class ConnectedStore implements RedisStore {
     });
     this.#running = {
       links,
-      servers: new RedisServerRegistry({ ...shared, ensureLayout: () => this.#ensureLayout(commands) }),
+      servers: new RedisServerRegistry({
+        ...shared,
+        isSharded: publishCommand === "spublish",
+        hears: (channel) => bus.hears(channel),
+        ensureLayout: () => this.#ensureLayout(commands),
+      }),
       connections: new RedisConnectionRegistry(shared),
       rooms: new RedisRoomDirectory(shared),
       users: new RedisUserDirectory(shared),

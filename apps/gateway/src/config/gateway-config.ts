@@ -25,6 +25,11 @@ export interface GatewayConfig {
   readonly heartbeatIntervalMs: number;
   /** `HEARTBEAT_TTL_SECONDS`: the lease. Default 90. */
   readonly leaseTtlMs: number;
+  /**
+   * `DEAD_AFTER_MS`: a server that neither gives signs of life nor listens for so long loses its
+   * lease. Default 5,000; 0: the lease alone decides.
+   */
+  readonly deadAfterMs: number;
   /** `STALE_CONNECTION_TIMEOUT_MS`. Default 1,800,000. */
   readonly staleConnectionTimeoutMs: number;
   /** `CLEANUP_INTERVAL_MS`. Default 300,000. */
@@ -160,6 +165,7 @@ export function readGatewayConfig(env: Readonly<Record<string, string | undefine
     redisPrefix,
     heartbeatIntervalMs,
     leaseTtlMs,
+    deadAfterMs: readDeadAfter(reader),
     staleConnectionTimeoutMs: reader.wholeNumber("STALE_CONNECTION_TIMEOUT_MS", 1_800_000, 1_000, DAY_MS),
     cleanupIntervalMs: reader.wholeNumber("CLEANUP_INTERVAL_MS", 300_000, 100, DAY_MS),
     connectionTtlMs: 1000 * reader.wholeNumber("CONNECTION_TTL_SECONDS", 3_600, 1, DAY_MS / 1000),
@@ -225,6 +231,12 @@ function readAuthentication(reader: EnvReader, listenHost: string): TokenVerifie
 
 function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+function readDeadAfter(reader: EnvReader): number {
+  const deadAfterMs = reader.wholeNumber("DEAD_AFTER_MS", 5_000, 0, 3_600_000);
+  if (deadAfterMs > 0 && deadAfterMs < 500) reader.problem("DEAD_AFTER_MS", "must be 0, or 500 or more");
+  return deadAfterMs;
 }
 
 function readPingInterval(reader: EnvReader, idleTimeoutMs: number): number {

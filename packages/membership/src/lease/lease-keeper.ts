@@ -56,6 +56,7 @@ export class LeaseKeeper {
   #timer: NodeJS.Timeout | undefined;
   #regaining: Promise<Lease> | undefined;
   #beating: Promise<void> = Promise.resolve();
+  #isBeating = false;
   #stopped = false;
 
   constructor(options: LeaseKeeperOptions) {
@@ -123,6 +124,14 @@ export class LeaseKeeper {
     this.#unfinished = true;
   }
 
+  /** The lease may be gone: the next heartbeat is now, unless one is under way. */
+  hurry(): void {
+    this.#held = false;
+    if (this.#isBeating || this.#stopped) return;
+    clearTimeout(this.#timer);
+    this.#beating = this.#beat();
+  }
+
   /** Ends the heartbeats. The lease stays until {@link release}. */
   async stop(): Promise<void> {
     this.#stopped = true;
@@ -146,6 +155,12 @@ export class LeaseKeeper {
   }
 
   async #beat(): Promise<void> {
+    this.#isBeating = true;
+    await this.#beatOnce();
+    this.#isBeating = false;
+  }
+
+  async #beatOnce(): Promise<void> {
     const { intervalMs } = this.#options;
     try {
       await this.#renew();

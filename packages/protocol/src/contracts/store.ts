@@ -4,6 +4,7 @@ import type { History } from "./history.js";
 import type { RoomDirectory, RoomUpkeep } from "./room-directory.js";
 import type { RoomRecords } from "./room-records.js";
 import type { ServerReaping, ServerRegistry } from "./server-registry.js";
+import type { ServerWatch } from "./server-watch.js";
 import type { UserDirectory, UserUpkeep } from "./user-directory.js";
 
 /**
@@ -69,7 +70,7 @@ export interface Link {
  * under way is bounded: beyond that, calls fail at once with `unavailable`.
  */
 export interface Store {
-  readonly servers: ServerRegistry & ServerReaping;
+  readonly servers: ServerRegistry & ServerReaping & ServerWatch;
   readonly connections: ConnectionRegistry & ConnectionReaping;
   readonly rooms: RoomDirectory & RoomUpkeep;
   readonly users: UserDirectory & UserUpkeep;

@@ -66,6 +66,11 @@ export class RedisBus implements Bus {
     };
   }
 
+  /** Whether this store subscribes the channel. */
+  hears(channel: Channel): boolean {
+    return this.#entries.has(latin1(this.#parts.keys.channel(channel)));
+  }
+
   /** A message came in. Answers whether the channel is one of the bus's. */
   take(channel: Buffer, payload: Buffer): boolean {
     const entry = this.#entries.get(channel.toString("latin1"));

@@ -19,6 +19,7 @@ import { partitionOf, partitionTags } from "./partitions.js";
  * | `<prefix>:{servers}.reaped` | sorted set: `<serverId>.<incarnation>` by the time of its burial | `servers` |
  * | `<prefix>:{servers}.remains` | sorted set: `<serverId>.<incarnation>`, unknown to the above, by when the right ends to remove what it has left | `servers` |
  * | `<prefix>:{servers}.recently-gone` | sorted set: `<serverId>.<incarnation>` by when it went | `servers` |
+ * | `<prefix>:{servers}.signs` | sorted set: `<serverId>.<incarnation>` by its last sign of life | `servers` |
  * | `<prefix>:{<serverId>}:connections:<shelf>` | hash: record by connection id, less the server id | server id |
  * | `<prefix>:{r.*}:rooms` | set of rooms | the room's partition |
  * | `<prefix>:{r.*}:rooms:<room>` | sorted set: `<connectionId>\|<userId>`, all scores 0 | the room's partition |
@@ -50,6 +51,8 @@ export class Keys {
   readonly remains: string;
   /** Holders that are gone. */
   readonly recentlyGone: string;
+  /** Holders by their last sign of life. */
+  readonly signs: string;
   readonly partitions: number;
   readonly #prefix: string;
   /** What the names of channels begin with. */
@@ -67,6 +70,7 @@ export class Keys {
     this.reaped = `${prefix}:{servers}.reaped`;
     this.remains = `${prefix}:{servers}.remains`;
     this.recentlyGone = `${prefix}:{servers}.recently-gone`;
+    this.signs = `${prefix}:{servers}.signs`;
     const roomTags = partitionTags("r", partitions);
     this.#roomHeads = roomTags.map((tag) => `${prefix}:{${tag}}:`);
     this.#roomChannelHeads = roomTags.map((tag) => `${this.#channelPrefix}:{${tag}}:`);

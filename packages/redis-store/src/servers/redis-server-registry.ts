@@ -1,4 +1,5 @@
 import {
+  type Channel,
   CmError,
   isCmError,
   type Lease,
@@ -11,6 +12,9 @@ import {
   type ServerReaping,
   type ServerRegistration,
   type ServerRegistry,
+  type ServerWatch,
+  type SilenceVerdict,
+  type WatchReport,
 } from "@cm/protocol";
 import { inChunks } from "../client/batches.js";
 import { allOf, type Commands } from "../client/commands.js";
@@ -21,19 +25,28 @@ import { toStrings } from "../scripts/script.js";
 import { holderOf, leaseLost, readHolder } from "./lease-fence.js";
 import type { Living } from "./living-servers.js";
 import {
+  channelListeners,
   type ServerKeys,
   serverAcquire,
   serverClaim,
   serverClaimOrphan,
+  serverExpire,
   serverRelease,
   serverRenew,
   serversSnapshot,
   serversUnknown,
   serverUnregister,
+  serverWatch,
 } from "./server-scripts.js";
 
 /** The most dead servers that one renewal names; see the contract of `Renewal`. */
 const EXPIRED_MAX = 100;
+
+/** The most silent servers that one look names; see the contract of `WatchReport`. */
+const SILENT_MAX = 100;
+
+/** Signs of life are worth nothing once they are this old, in milliseconds. */
+const SIGNS_KEEP_MS = 3_600_000;
 
 const INFO_FIELDS = [
   "incarnation",
@@ -54,12 +67,16 @@ export interface RedisServerRegistryParts {
   readonly keys: Keys;
   readonly living: Living;
   readonly connectionTtlMs: number;
+  /** Whether servers listen to sharded channels, as they do in a Cluster. */
+  readonly isSharded: boolean;
+  /** Whether this store itself subscribes a channel. */
+  readonly hears: (channel: Channel) => boolean;
   /** Fails with `layout-mismatch`; writes the layout down where Redis has lost it. */
   readonly ensureLayout: () => Promise<void>;
 }
 
 /** Leases as members of one sorted set, judged by Redis's clock. */
-export class RedisServerRegistry implements ServerRegistry, ServerReaping {
+export class RedisServerRegistry implements ServerRegistry, ServerReaping, ServerWatch {
   readonly #parts: RedisServerRegistryParts;
   /** Of the layout, as it was last seen. */
   #fault: CmError | undefined;
@@ -83,7 +100,7 @@ export class RedisServerRegistry implements ServerRegistry, ServerReaping {
       keepMs: this.#keepMs(ttlMs),
       isReturning: this.#taken.has(holder),
     });
-    if (acquired.taken) throw idTaken(serverId, acquired.expired);
+    if (acquired.taken) throw idTaken(serverId, acquired);
     this.#checkReaped(acquired);
     this.#taken.add(holder);
     const { token, expiresAtMs, wasReaped } = acquired;
@@ -218,6 +235,33 @@ export class RedisServerRegistry implements ServerRegistry, ServerReaping {
     return expiresAtMs === 0 ? undefined : { serverId, incarnation, shelfBits: 0, expiresAtMs };
   }
 
+  async watch(lease: Lease, silentForMs: number): Promise<WatchReport> {
+    const { isHeld, silent } = await this.#parts.commands.runOfLease(serverWatch, {
+      ...this.#keysOf(lease.serverId),
+      holder: holderOf(lease),
+      token: lease.token,
+      silentForMs: Math.ceil(silentForMs),
+      silentMax: SILENT_MAX,
+      keepMs: SIGNS_KEEP_MS,
+    });
+    return { isHeld, silent: silent.map(readHolder) };
+  }
+
+  async expire(server: ServerIncarnation, silentForMs: number): Promise<SilenceVerdict> {
+    const { commands, keys, isSharded, hears } = this.#parts;
+    const { serverId, incarnation } = server;
+    const channel: Channel = { kind: "server", name: serverId };
+    const listeners = await commands.run(channelListeners, { channel: keys.channel(channel), isSharded });
+    // A process that starts under the id of a dead one listens already.
+    if (listeners > (hears(channel) ? 1 : 0)) return "alive";
+    return commands.run(serverExpire, {
+      ...this.#keysOf(serverId),
+      holder: holderOf(server),
+      incarnation,
+      silentForMs: Math.ceil(silentForMs),
+    });
+  }
+
   /** `undefined` where the server went between the list of ids and this. */
   async #info(holder: string): Promise<ServerInfo | undefined> {
     const { keys, commands } = this.#parts;
@@ -250,8 +294,8 @@ export class RedisServerRegistry implements ServerRegistry, ServerReaping {
 
   #keysOf(serverId: string): ServerKeys {
     const { keys } = this.#parts;
-    const { leases, reaped, remains, recentlyGone } = keys;
-    return { leases, server: keys.server(serverId), reaped, remains, recentlyGone };
+    const { leases, reaped, remains, recentlyGone, signs } = keys;
+    return { leases, server: keys.server(serverId), reaped, remains, recentlyGone, signs };
   }
 
   /** Records outlive their lease by far: a dead server's says how to clean up after it. */
@@ -264,15 +308,13 @@ function serverIdOf(holder: string): string {
   return holder.slice(0, holder.indexOf("."));
 }
 
-function idTaken(serverId: string, expired: boolean): CmError {
-  const details = { serverId };
-  return expired
-    ? new CmError(
-        "server-id-expired",
-        `The server id ${serverId} belongs to a dead server that is not cleaned up yet.`,
-        {
-          details,
-        },
-      )
-    : new CmError("server-id-taken", `The server id ${serverId} is held by another living server.`, { details });
+function idTaken(serverId: string, holder: { readonly expired: boolean; readonly heldUntilMs: number }): CmError {
+  if (holder.expired) {
+    const message = `The server id ${serverId} belongs to a dead server that is not cleaned up yet.`;
+    return new CmError("server-id-expired", message, { details: { serverId } });
+  }
+  const { heldUntilMs } = holder;
+  const until = new Date(heldUntilMs).toISOString();
+  const message = `The server id ${serverId} is held by another living server; its lease runs until ${until}, unless it is renewed.`;
+  return new CmError("server-id-taken", message, { details: { serverId, heldUntilMs } });
 }

@@ -1,4 +1,4 @@
-import type { ServerCounters, ServerRegistration } from "@cm/protocol";
+import type { ServerCounters, ServerRegistration, SilenceVerdict } from "@cm/protocol";
 import { defineScript, toList, toNumber, toStrings } from "../scripts/script.js";
 
 /** The keys of one server. */
@@ -8,6 +8,7 @@ export interface ServerKeys {
   readonly reaped: string;
   readonly remains: string;
   readonly recentlyGone: string;
+  readonly signs: string;
 }
 
 /** How taking a lease ended. */
@@ -20,7 +21,12 @@ export type Acquisition =
       /** Something else lies in the place of those that were cleaned up after. */
       readonly isReapedForeign: boolean;
     }
-  | { readonly taken: true; readonly expired: boolean };
+  | {
+      readonly taken: true;
+      readonly expired: boolean;
+      /** When the other's lease runs out, in milliseconds of Redis's clock. */
+      readonly heldUntilMs: number;
+    };
 
 export const layoutEnsure = defineScript(
   "layout-ensure",
@@ -54,7 +60,7 @@ export const serverAcquire = defineScript(
     const [acquired, first = 0, expiresAtMs = 0, reaped, foreign] = toList(reply).map(Number);
     return acquired === 1
       ? { taken: false, token: first, expiresAtMs, wasReaped: reaped === 1, isReapedForeign: foreign === 1 }
-      : { taken: true, expired: first === 1 };
+      : { taken: true, expired: first === 1, heldUntilMs: expiresAtMs };
   },
 );
 
@@ -97,7 +103,7 @@ export const serverRenew = defineScript(
 export const serverRelease = defineScript(
   "server-release",
   (input: ServerKeys & { readonly holder: string; readonly token: number }) => ({
-    keys: [input.leases, input.server, input.recentlyGone],
+    keys: [input.leases, input.server, input.recentlyGone, input.signs],
     args: [input.holder, input.token],
   }),
   toNumber,
@@ -127,10 +133,48 @@ export const serverUnregister = defineScript(
       readonly keepMs: number;
     },
   ) => ({
-    keys: [input.leases, input.server, input.reaped, input.recentlyGone],
+    keys: [input.leases, input.server, input.reaped, input.recentlyGone, input.signs],
     args: [input.serverId, input.incarnation, input.claimExpiresAtMs, input.keepMs],
   }),
   (reply) => ({ isReapedForeign: toNumber(reply) === 2 }),
+);
+
+export const serverWatch = defineScript(
+  "server-watch",
+  (
+    input: ServerKeys & {
+      readonly holder: string;
+      readonly token: number;
+      readonly silentForMs: number;
+      readonly silentMax: number;
+      readonly keepMs: number;
+    },
+  ) => ({
+    keys: [input.leases, input.server, input.signs],
+    args: [input.holder, input.token, input.silentForMs, input.silentMax, input.keepMs],
+  }),
+  (reply) => {
+    const [isHeld, ...silent] = toStrings(reply);
+    return { isHeld: isHeld === "1", silent };
+  },
+);
+
+export const serverExpire = defineScript(
+  "server-expire",
+  (input: ServerKeys & { readonly holder: string; readonly incarnation: string; readonly silentForMs: number }) => ({
+    keys: [input.leases, input.server, input.signs],
+    args: [input.holder, input.incarnation, input.silentForMs],
+  }),
+  (reply): SilenceVerdict => (reply === "expired" || reply === "recent" ? reply : "alive"),
+);
+
+export const channelListeners = defineScript(
+  "channel-listeners",
+  (input: { readonly channel: string; readonly isSharded: boolean }) => ({
+    keys: [input.channel],
+    args: [input.isSharded ? "SHARDNUMSUB" : "NUMSUB"],
+  }),
+  toNumber,
 );
 
 /** When the right ends, or 0 where there is none. */

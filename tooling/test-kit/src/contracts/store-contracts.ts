@@ -13,6 +13,7 @@ import { describeRoomRecords } from "./room-records.js";
 import { describeRoomRosters } from "./room-rosters.js";
 import { describeServerReaping } from "./server-reaping.js";
 import { describeServerRegistry } from "./server-registry.js";
+import { describeServerWatch } from "./server-watch.js";
 import { describeStore } from "./store.js";
 import { describeUserDirectory } from "./user-directory.js";
 
@@ -24,6 +25,7 @@ export function describeStoreContracts(name: string, createHarness: HarnessFacto
   describeStore(name, createHarness);
   describeServerRegistry(name, createHarness);
   describeServerReaping(name, createHarness);
+  describeServerWatch(name, createHarness);
   describeConnectionRegistry(name, createHarness);
   describeRoomDirectory(name, createHarness);
   describeRoomPaging(name, createHarness);

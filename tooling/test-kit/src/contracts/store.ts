@@ -132,6 +132,8 @@ function callsOf(
       living: () => servers.living(),
       unknown: () => servers.unknown([incarnation]),
       claimOrphan: () => servers.claimOrphan(incarnation, LONG_MS),
+      watch: () => servers.watch(lease, LONG_MS),
+      expire: () => servers.expire(registration, LONG_MS),
     },
     connections: {
       put: () => connections.put(lease, [record]),

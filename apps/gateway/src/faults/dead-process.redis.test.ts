@@ -1,0 +1,86 @@
+import { Crowd } from "@cm/gateway-kit/clients/crowd";
+import { expectCleanEnd } from "@cm/gateway-kit/invariants/clean-end";
+import { expectProjected } from "@cm/gateway-kit/invariants/invariants";
+import { PresenceWitness } from "@cm/gateway-kit/invariants/presence-witness";
+import { startFaultCluster } from "@cm/gateway-kit/processes/fault-cluster";
+import { startGatewayProcess } from "@cm/gateway-kit/processes/gateway-process";
+import { eventually, freshPrefix, startRedis } from "@cm/test-kit";
+import { expect, inject, it, onTestFinished } from "vitest";
+
+const DEAD_AFTER_MS = 1_000;
+
+/** Others are judged by a server that was in sync for this long. */
+const STEADY_MS = 2 * DEAD_AFTER_MS + 500;
+
+/** Heartbeats and leases as by default: only silence can tell so soon. */
+const LONG_LEASES = {
+  heartbeatIntervalMs: 30_000,
+  leaseTtlSeconds: 90,
+  env: { DEAD_AFTER_MS: String(DEAD_AFTER_MS) },
+};
+
+const passing = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+it("a killed gateway's members leave every roster long before its lease runs out, each offline once", async () => {
+  const redis = await startRedis();
+  onTestFinished(() => redis.close());
+  const cluster = await startFaultCluster({ redis, size: 3, ...LONG_LEASES });
+  const crowd = await Crowd.gather(cluster, { alone: 3 });
+  await expectProjected(cluster, crowd);
+  const witness = await PresenceWitness.watch(cluster, crowd);
+  await passing(STEADY_MS);
+
+  const observer = crowd.on(1)[0];
+  const killedAt = performance.now();
+  await cluster.gateways[0]?.kill();
+  await eventually(async () => {
+    const roster = await observer?.socket.do({ type: "members", room: observer.room });
+    const servers = roster?.type === "members" ? roster.members.map(({ server }) => server) : [];
+    expect(new Set(servers)).toEqual(new Set(["gw2", "gw3"]));
+  });
+  expect(performance.now() - killedAt).toBeLessThan(DEAD_AFTER_MS + 2_000);
+  await eventually(async () => expect((await cluster.keys()).filter((key) => key.includes("gw1"))).toEqual([]));
+  const survivors = await Promise.all([1, 2].map((index) => cluster.stats(index)));
+  expect(survivors.reduce((sum, { reapedServers = 0 }) => sum + reapedServers, 0)).toBe(1);
+  await witness.expectDepartures(crowd);
+  await expectCleanEnd(cluster, crowd, { witness });
+});
+
+it("a paused gateway, and all of them after a restart of Redis, keep their leases", async () => {
+  const redis = await startRedis({ durable: true });
+  onTestFinished(() => redis.close());
+  const cluster = await startFaultCluster({ redis, size: 3, ...LONG_LEASES });
+  const crowd = await Crowd.gather(cluster, { alone: 3 });
+  await expectProjected(cluster, crowd);
+  await passing(STEADY_MS);
+  const [paused] = cluster.gateways;
+  paused?.pause();
+  await passing(3 * DEAD_AFTER_MS);
+  paused?.resume();
+  await redis.kill();
+  await passing(2 * DEAD_AFTER_MS);
+  await redis.restart({ keepFiles: true });
+  await cluster.untilReady();
+  await passing(STEADY_MS + 2 * DEAD_AFTER_MS);
+  const stats = await Promise.all([0, 1, 2].map((index) => cluster.stats(index)));
+  expect(stats.map(({ reapedServers = 0 }) => reapedServers)).toEqual([0, 0, 0]);
+  expect(crowd.present).toEqual(crowd.members);
+  await expectProjected(cluster, crowd);
+});
+
+it("a start with a dead process's id takes its place, and with a living one's fails at once", async () => {
+  const env = {
+    REDIS_URL: inject("redisUrl"),
+    REDIS_PREFIX: freshPrefix(),
+    SERVER_ID: "set-0",
+    DEAD_AFTER_MS: String(DEAD_AFTER_MS),
+  };
+  const first = await startGatewayProcess({ env });
+  await expect(startGatewayProcess({ env })).rejects.toThrow(/lease runs until \d{4}-/);
+  await first.kill();
+  const killedAt = performance.now();
+  const second = await startGatewayProcess({ env });
+  expect(performance.now() - killedAt).toBeLessThan(DEAD_AFTER_MS + 5_000);
+  expect((await fetch(`${second.url}/readyz`)).status).toBe(200);
+  await second.stop();
+});

@@ -1,0 +1,32 @@
+import { setTimeout } from "node:timers/promises";
+import type { ServerReaping, ServerWatch } from "@cm/protocol";
+import { LONGEST_DURATION_MS } from "@cm/protocol/options";
+
+/** How long the holder of a server id must be watched before it is taken for dead, in milliseconds. */
+const OBSERVATION_MIN_MS = 1_000;
+
+/** Between two looks at it, in milliseconds. */
+const LOOK_MS = 200;
+
+/**
+ * Whether the process that holds a server id is dead, and its lease has ended by that. Waits
+ * until the holder has been silent for `deadAfterMs`, unless it is alive.
+ */
+export async function isHolderDead(
+  servers: Pick<ServerReaping & ServerWatch, "living" | "expire">,
+  serverId: string,
+  deadAfterMs: number,
+): Promise<boolean> {
+  const holder = (await servers.living()).find((server) => server.serverId === serverId);
+  if (holder === undefined) return true;
+  const seenAt = performance.now();
+  for (;;) {
+    const watchedMs = performance.now() - seenAt;
+    // Not on its first silence: it may be restoring its subscription, as after a restart of the store.
+    const isJudgeable = watchedMs >= Math.min(OBSERVATION_MIN_MS, deadAfterMs);
+    const verdict = await servers.expire(holder, isJudgeable ? deadAfterMs : LONGEST_DURATION_MS);
+    if (verdict === "expired") return true;
+    if (verdict === "alive" || watchedMs > deadAfterMs + OBSERVATION_MIN_MS) return false;
+    await setTimeout(LOOK_MS);
+  }
+}

@@ -1,0 +1,36 @@
+-- Purpose: Notes a sign of life of a server, and names those that gave none for a while.
+-- KEYS:    1 leases; 2 the server's record; 3 holders by their last sign of life
+-- ARGV:    1 holder; 2 token; 3 how old a sign of life may be, in ms; 4 the most servers to name;
+--          5 time to live of key 3 in ms
+-- Returns: {1 where the lease is held, else 0, holder, ...} with the silent ones
+-- Cost:    O(log servers + silent servers)
+-- Cluster: all keys carry the tag {servers}
+-- Uses:    holds
+local leasesKey, serverKey, signsKey = KEYS[1], KEYS[2], KEYS[3]
+local holder, token, silentForMs = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local most, keepMs = ARGV[4], ARGV[5]
+
+local time = redis.call('TIME')
+local nowMs = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+
+local heldToken = tonumber(redis.call('HGET', serverKey, 'token') or -1)
+local heldUntilMs = tonumber(redis.call('ZSCORE', leasesKey, holder) or 0)
+if heldToken ~= token or heldUntilMs <= nowMs then
+  return { '0' }
+end
+if not holdsSortedSet(signsKey) then
+  return { '1' }
+end
+redis.call('ZADD', signsKey, nowMs, holder)
+redis.call('PEXPIRE', signsKey, keepMs)
+local reply = { '1' }
+local old = redis.call('ZRANGEBYSCORE', signsKey, '-inf', string.format('%.0f', nowMs - silentForMs), 'LIMIT', 0, most)
+for _, silent in ipairs(old) do
+  if tonumber(redis.call('ZSCORE', leasesKey, silent) or 0) > nowMs then
+    reply[#reply + 1] = silent
+  else
+    -- Its lease has ended another way.
+    redis.call('ZREM', signsKey, silent)
+  end
+end
+return reply
