@@ -1,7 +1,8 @@
 import { createTokenVerifier, type Identity, type Rights, type TokenVerifierOptions } from "@cm/auth";
 import { CmError, isCmError, type Store } from "@cm/protocol";
-import type { RouteHandler, UpgradeRequest } from "@cm/transport";
+import type { Route, RouteHandler, UpgradeRequest } from "@cm/transport";
 import { type GatewayConfig, readGatewayConfig } from "./config/gateway-config.js";
+import { isHost } from "./config/host.js";
 import type { GatewayHooks } from "./session/hooks.js";
 
 /** Takes the gateway's log; a pino logger is one. None of the calls may throw. */
@@ -37,7 +38,7 @@ export interface GatewayUser {
 }
 
 /** The parts of a configuration that the processes around a gateway decide, not the gateway. */
-type ProcessConfig = "workers" | "worker" | "logLevel" | "logFormat" | "warnings" | "shutdownTimeoutMs";
+type ProcessConfig = "admin" | "workers" | "worker" | "logLevel" | "logFormat" | "warnings" | "shutdownTimeoutMs";
 
 type Optional<T> = { readonly [K in keyof T]?: T[K] | undefined };
 
@@ -70,8 +71,17 @@ export interface GatewayOptions extends Optional<Omit<GatewayConfig, ProcessConf
   readonly maxPendingHooks?: number | undefined;
   /** The longest that a hook may take, in milliseconds. Default 5,000; 1 to 600,000. */
   readonly hookTimeoutMs?: number | undefined;
-  /** Paths of one's own for GET and HEAD, beside `/healthz`, `/readyz` and `/stats`. */
-  readonly routes?: Readonly<Record<string, RouteHandler>> | undefined;
+  /**
+   * Paths of one's own, beside `/healthz`, `/readyz` and `/stats`: `"/version"` for GET and HEAD,
+   * `"POST /orders"` with a {@link Route}, whose body is bounded.
+   */
+  readonly routes?: Readonly<Record<string, RouteHandler | Route>> | undefined;
+  /**
+   * A second port, for operators: `/healthz`, `/readyz`, `/stats`, `/metrics` for Prometheus and
+   * `POST /revoke`. Nobody is asked who they are there: keep it from strangers. `host` is
+   * 127.0.0.1 by default, port 0 picks a free one. Default: none.
+   */
+  readonly admin?: { readonly port: number; readonly host?: string | undefined } | undefined;
   /** A started store of one's own, instead of `redisUrl`; it is not closed here. */
   readonly store?: Store | undefined;
   /** Default: nothing is told but warnings and errors, each as a process warning. */
@@ -93,7 +103,8 @@ export interface ResolvedGatewayOptions extends Omit<GatewayConfig, ProcessConfi
   readonly maxPendingHooks: number;
   readonly hooks: GatewayHooks;
   readonly hookTimeoutMs: number;
-  readonly routes: Readonly<Record<string, RouteHandler>>;
+  readonly routes: Readonly<Record<string, RouteHandler | Route>>;
+  readonly admin: { readonly port: number; readonly host: string } | undefined;
   readonly store: Store | undefined;
   readonly logger: GatewayLogger;
   readonly clock: GatewayClock;
@@ -120,6 +131,7 @@ const OWN = [
   "maxPendingHooks",
   "hookTimeoutMs",
   "routes",
+  "admin",
   "store",
   "logger",
   "clock",
@@ -144,6 +156,7 @@ const CLOCK: GatewayClock = { now: Date.now, monotonicMs: () => performance.now(
 export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayOptions {
   if (typeof options !== "object" || options === null) throw invalid("options", "an object");
   const {
+    admin: ______,
     workers: _,
     worker: __,
     logLevel: ___,
@@ -160,8 +173,9 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
   for (const field of [...HOOKS, "authenticate", "refresh"] as const) requireCalls(field, options[field]);
   const { routes = {}, logger = WARNINGS, clock = CLOCK, hookTimeoutMs = 5_000 } = options;
   for (const [path, handler] of Object.entries(routes)) {
-    if (OWN_PATHS.includes(path)) throw invalid("routes", `without ${path}, which is the gateway's own`);
-    requireCalls("routes", handler);
+    const own = OWN_PATHS.find((each) => each === path || path.endsWith(` ${each}`));
+    if (own !== undefined) throw invalid("routes", `without ${own}, which is the gateway's own`);
+    requireCalls("routes", Object(handler).answer ?? handler);
   }
   for (const call of ["info", "warn", "error"] as const) requireCalls("logger", logger[call], true);
   requireCalls("logger", logger.droppedLines);
@@ -199,6 +213,7 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
     hooks: Object.fromEntries(HOOKS.map((name) => [name, options[name]])),
     hookTimeoutMs,
     routes,
+    admin: adminOf(options.admin),
     store: options.store,
     logger,
     clock,
@@ -222,6 +237,18 @@ function authenticationOf(options: GatewayOptions): Pick<ResolvedGatewayOptions,
     authenticate: async (request) => userOfToken(await verifier.verify(verifier.read(request))),
     refresh: async (token) => userOfToken(await verifier.verify(token)),
   };
+}
+
+function adminOf(admin: GatewayOptions["admin"]): ResolvedGatewayOptions["admin"] {
+  if (admin === undefined) return undefined;
+  if (typeof admin !== "object" || admin === null) throw invalid("admin", "an object with port and host");
+  for (const field of Object.keys(admin)) {
+    if (field !== "port" && field !== "host") throw invalid(`admin.${field}`, "left out: there is no such option");
+  }
+  const { port, host = "127.0.0.1" } = admin;
+  wholeNumber("admin.port", port, 0, 65_535);
+  if (typeof host !== "string" || !isHost(host)) throw invalid("admin.host", "an IP address or a host name");
+  return { port, host };
 }
 
 /** Names the option as the caller of the gateway wrote it. */

@@ -12,6 +12,8 @@ import type { Gap } from "@cm/router";
 import { createUwsServer } from "@cm/server-uws";
 import { createWsServer } from "@cm/server-ws";
 import { createFaultCounter, type ListeningAddress, type TransportOptions, type TransportServer } from "@cm/transport";
+import { adminRoutes } from "./admin/admin-routes.js";
+import { createMetrics, type MetricSources, type Metrics } from "./admin/metrics.js";
 import { concerns, type Revocation, Revocations } from "./auth/revocations.js";
 import { createControlHandler } from "./control.js";
 import { GapNotices } from "./gap-notices.js";
@@ -22,6 +24,7 @@ import {
   resolveGatewayOptions,
 } from "./gateway-options.js";
 import { gatewayRoutes } from "./http/gateway-routes.js";
+import { createHttpListener, type HttpListener } from "./http/http-listener.js";
 import { createFailureLog, type FailureLog } from "./log/failure-log.js";
 import { logLink } from "./log/link-log.js";
 import { createQuestionHandler, readRevocationAnswer, revocationQuestion } from "./questions.js";
@@ -178,11 +181,18 @@ export function createGateway(options: GatewayOptions): Gateway {
   const routes = gatewayRoutes({ node, statistics, hasPage: config.page, more: config.routes });
   server = createServer(config, node, routes.table, failures, { sessions, revocations });
 
+  const admin = createAdmin(config, node, { statistics, transport: () => server?.stats(), revoke, onError });
   let endLinkLog: () => void = () => undefined;
   let starting: Promise<ListeningAddress> | undefined;
   const start = async (): Promise<ListeningAddress> => {
     endLinkLog = logLink(node.store.link, logger);
     try {
+      // First, so that it says that the gateway lives, and not yet serves, while the store is long in coming.
+      const adminAddress = await admin?.start();
+      if (adminAddress !== undefined) {
+        const { host, port } = adminAddress;
+        logger.info({ adminHost: host, adminPort: port }, "the port for operators listens");
+      }
       await node.start();
       if (address === undefined) throw new CmError("internal", "The server started without an address.");
       return address;
@@ -193,7 +203,8 @@ export function createGateway(options: GatewayOptions): Gateway {
   };
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> => {
-    closing ??= node.close().then(() => {
+    closing ??= node.close().then(async () => {
+      await admin?.close();
       endLinkLog();
       failures.flush();
     });
@@ -212,6 +223,33 @@ export function createGateway(options: GatewayOptions): Gateway {
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+/** The listener for operators, where one is wanted. */
+function createAdmin(
+  { admin, logger, maxConnections }: ResolvedGatewayOptions,
+  node: Node,
+  sources: Pick<Gateway, "revoke"> & {
+    readonly statistics: () => unknown;
+    readonly transport: MetricSources["transport"];
+    readonly onError: OnError;
+  },
+): HttpListener | undefined {
+  if (admin === undefined) return undefined;
+  const { statistics, transport, revoke, onError } = sources;
+  let metrics: Metrics | undefined;
+  const droppedLogLines = () => logger.droppedLines?.() ?? 0;
+  const routes = adminRoutes({
+    readiness: () => node.readiness(),
+    statistics,
+    // Not before it is asked for: measuring the event loop costs a timer.
+    metrics: () => {
+      metrics ??= createMetrics({ node, transport, droppedLogLines, maxConnections });
+      return metrics;
+    },
+    revoke,
+  });
+  return createHttpListener({ ...admin, routes, onError });
 }
 
 /** Tells of what was lost between servers: the log, and the members of the room. */

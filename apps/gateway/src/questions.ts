@@ -40,7 +40,8 @@ export function createQuestionHandler({ statistics, revoke }: QuestionAnswers): 
   };
 }
 
-function parseRevocation(text: string): Revocation | undefined {
+/** Reads `{"userId":"..."}` or `{"tokenId":"..."}`; `undefined` where it is neither. */
+export function parseRevocation(text: string): Revocation | undefined {
   let value: unknown;
   try {
     value = JSON.parse(text);

@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { createServer } from "node:net";
 import { CmError } from "@cm/protocol";
+import { listenFailure } from "@cm/transport";
 import { type GatewayConfig, WORKER_STARTS_MAX } from "./config/gateway-config.js";
 import type { Logger } from "./log/log.js";
 import { HURRY, STOP_SIGNALS, stopped } from "./stop-request.js";
@@ -187,14 +188,7 @@ function endWorker(child: ChildProcess, killAfterMs: number): Promise<boolean> {
 function requireFreePort(host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
-    probe.once("error", (cause: NodeJS.ErrnoException) => {
-      const details = { host, port, cause: cause.code };
-      reject(
-        cause.code === "EADDRINUSE"
-          ? new CmError("port-in-use", `Another process listens on ${host}:${port}.`, { cause, details })
-          : new CmError("options-invalid", `${host}:${port} can't be listened on (${cause.code}).`, { cause, details }),
-      );
-    });
+    probe.once("error", ({ code }: NodeJS.ErrnoException) => reject(listenFailure({ host, port }, code)));
     probe.listen({ host, port, exclusive: true }, () => probe.close(() => resolve()));
   });
 }

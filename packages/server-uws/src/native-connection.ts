@@ -41,7 +41,7 @@ export class NativeConnection<U> extends LiveConnection<U> {
     return this.#socket === undefined ? 0 : this.#socket.getBufferedAmount();
   }
 
-  send(frame: string | Uint8Array): boolean {
+  protected override writeFrame(frame: string | Uint8Array): boolean {
     const socket = this.#socket;
     if (socket === undefined) return false;
     if (socket.send(frame, false) !== WRITTEN) this.checkWaiting();

@@ -46,6 +46,13 @@ export function replyDoor(res: HttpResponse): ReplyDoor {
   return {
     write(reply, options) {
       if (open) writeReply(res, reply, options);
+      // An answer that comes before the end of the body is the last word.
+      open = false;
+    },
+    read(take) {
+      res.onData((chunk, isLast) => {
+        if (open) take(Buffer.from(chunk), isLast);
+      });
     },
   };
 }

@@ -27,7 +27,7 @@ export interface ResolvedUwsServerOptions<U> extends ResolvedTransportOptions<U>
 
 /** Fills in defaults and checks every value. Throws `options-invalid`; `details.field` names the option. */
 export function resolveUwsServerOptions<U>(options: UwsServerOptions<U>): ResolvedUwsServerOptions<U> {
-  const resolved = resolveTransportOptions(options);
+  const resolved = resolveTransportOptions(options, ["sharePort"]);
   const sharePort = flag("sharePort", options.sharePort ?? false);
   if (sharePort && resolved.port === 0) {
     throw invalid("sharePort", "needs a fixed port: one that is free is never shared");

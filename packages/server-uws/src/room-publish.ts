@@ -4,14 +4,14 @@ import { type AnySocket, topicOf } from "./native-connection.js";
 /** The open connections of an App, by id. */
 type Sockets = ReadonlyMap<string, { readonly socket: AnySocket | undefined }>;
 
-/** Publishes a text frame to the room's members on an App, but for the excepted ones. */
+/** Publishes a text frame to the room's members on an App, but for the excepted ones; returns how many members were left out. */
 export function publishToRoom(
   app: Pick<TemplatedApp, "publish">,
   room: string,
   frame: Uint8Array,
   except: readonly string[],
   connections: Sockets,
-): void {
+): number {
   const topic = topicOf(room);
   const left = except.length === 0 ? [] : membersAmong(except, topic, connections);
   const [first] = left;
@@ -27,6 +27,7 @@ export function publishToRoom(
     app.publish(topic, frame, false);
     for (const socket of left) socket.subscribe(topic);
   }
+  return left.length;
 }
 
 function membersAmong(ids: readonly string[], topic: string, connections: Sockets): AnySocket[] {

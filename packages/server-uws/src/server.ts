@@ -16,7 +16,7 @@ import {
 import { Backpressure, NATIVE_BACKPRESSURE_MAX } from "./backpressure.js";
 import { type Listening, listen } from "./listening.js";
 import { loadNative, type Native } from "./native.js";
-import type { NativeConnection, NativeSocket, SocketData } from "./native-connection.js";
+import { type NativeConnection, type NativeSocket, type SocketData, topicOf } from "./native-connection.js";
 import { copyRequest, replyDoor, writeReply } from "./native-request.js";
 import { type ResolvedUwsServerOptions, resolveUwsServerOptions, type UwsServerOptions } from "./options.js";
 import { publishToRoom } from "./room-publish.js";
@@ -70,6 +70,7 @@ class NativeServer<U> implements UwsServer<U> {
   #listening: Listening | undefined;
   #accepting = true;
   #topics = 0;
+  #memberships = 0;
   #starting: Promise<ListeningAddress> | undefined;
   #draining: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
@@ -138,6 +139,7 @@ class NativeServer<U> implements UwsServer<U> {
         subscription: (_socket, _topic, count, before) => {
           if (before === 0) this.#topics += 1;
           if (count === 0) this.#topics -= 1;
+          this.#memberships += count - before;
         },
         close: (socket, code, message) => {
           if (this.#upgrades.depart(socket)) return;
@@ -159,7 +161,9 @@ class NativeServer<U> implements UwsServer<U> {
     const app = this.#app;
     if (app === undefined) return;
     this.#backpressure.publishing(frame);
-    publishToRoom(app, room, frame, except, this.#connections.byId);
+    const members = app.numSubscribers(topicOf(room));
+    const leftOut = publishToRoom(app, room, frame, except, this.#connections.byId);
+    this.#backpressure.traffic.sent(frame.byteLength, members - leftOut);
   }
 
   toConnection(connectionId: string, frame: Uint8Array): boolean {
@@ -180,7 +184,12 @@ class NativeServer<U> implements UwsServer<U> {
 
   stats(): UwsServerStats {
     const admissions = this.#admissions;
-    const own = { upgrading: admissions.pending, topics: this.#topics, refused: admissions.refused() };
+    const own = {
+      upgrading: admissions.pending,
+      topics: this.#topics,
+      memberships: this.#memberships,
+      refused: admissions.refused(),
+    };
     return { ...this.#connections.stats(own), upgradesLost: this.#upgrades.lost };
   }
 

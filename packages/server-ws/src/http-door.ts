@@ -37,6 +37,11 @@ export function replyDoor(response: ServerResponse): ReplyDoor {
       response.writeHead(reply.status);
       response.end(headOnly ? undefined : body);
     },
+    read(take) {
+      const request = response.req;
+      request.on("data", (chunk: Buffer) => take(chunk, false));
+      request.on("end", () => take(Buffer.alloc(0), true));
+    },
   };
 }
 

@@ -3,23 +3,32 @@ export class Rooms<C extends object> {
   readonly #members = new Map<string, Set<C>>();
   readonly #roomsOf = new Map<C, Set<string>>();
 
+  #memberships = 0;
+
+  /** Members of all rooms: a connection counts once for each room that it is in. */
+  get memberships(): number {
+    return this.#memberships;
+  }
+
   /** Rooms with a member. */
   get size(): number {
     return this.#members.size;
   }
 
   enter(room: string, connection: C): void {
-    add(this.#members, room, connection);
+    if (add(this.#members, room, connection)) this.#memberships++;
     add(this.#roomsOf, connection, room);
   }
 
   leave(room: string, connection: C): void {
-    remove(this.#members, room, connection);
+    if (remove(this.#members, room, connection)) this.#memberships--;
     remove(this.#roomsOf, connection, room);
   }
 
   leaveAll(connection: C): void {
-    for (const room of this.#roomsOf.get(connection) ?? []) remove(this.#members, room, connection);
+    for (const room of this.#roomsOf.get(connection) ?? []) {
+      if (remove(this.#members, room, connection)) this.#memberships--;
+    }
     this.#roomsOf.delete(connection);
   }
 
@@ -29,13 +38,19 @@ export class Rooms<C extends object> {
   }
 }
 
-function add<K, V>(groups: Map<K, Set<V>>, key: K, value: V): void {
+/** Whether it was not there before. */
+function add<K, V>(groups: Map<K, Set<V>>, key: K, value: V): boolean {
   const group = groups.get(key);
   if (group === undefined) groups.set(key, new Set([value]));
+  else if (group.has(value)) return false;
   else group.add(value);
+  return true;
 }
 
-function remove<K, V>(groups: Map<K, Set<V>>, key: K, value: V): void {
+/** Whether it was there. */
+function remove<K, V>(groups: Map<K, Set<V>>, key: K, value: V): boolean {
   const group = groups.get(key);
-  if (group?.delete(value) && group.size === 0) groups.delete(key);
+  if (group === undefined || !group.delete(value)) return false;
+  if (group.size === 0) groups.delete(key);
+  return true;
 }

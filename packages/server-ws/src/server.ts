@@ -62,6 +62,7 @@ const KEY = /^[+/0-9A-Za-z]{22}==$/;
 
 class NodeTransport<U> implements WsServer<U> {
   readonly #options: ResolvedWsServerOptions<U>;
+  readonly #slow: SlowConsumers;
   readonly #connections: ConnectionTable<U, WsConnection<U>>;
   readonly #surroundings: ConnectionSurroundings<U>;
   readonly #rooms = new Rooms<WsConnection<U>>();
@@ -81,12 +82,12 @@ class NodeTransport<U> implements WsServer<U> {
 
   constructor(options: ResolvedWsServerOptions<U>) {
     this.#options = options;
-    const slow = new SlowConsumers(options.maxBackpressureBytes);
-    this.#connections = new ConnectionTable(options, slow);
+    this.#slow = new SlowConsumers(options.maxBackpressureBytes);
+    this.#connections = new ConnectionTable(options, this.#slow);
     this.#surroundings = {
       rooms: this.#rooms,
       writes: new TurnWrites(),
-      limit: slow,
+      limit: this.#slow,
       ended: (connection) => this.#connections.closed(connection, 1006, ""),
     };
     this.#admissions = new Admissions(options, this.#connections.byId);
@@ -234,6 +235,7 @@ class NodeTransport<U> implements WsServer<U> {
       if (left?.has(member.id)) continue;
       bytes ??= textFrame(frame);
       member.write(bytes);
+      this.#slow.traffic.sent(frame.byteLength, 1);
     }
   }
 
@@ -258,6 +260,7 @@ class NodeTransport<U> implements WsServer<U> {
     return this.#connections.stats({
       upgrading: admissions.pending,
       topics: this.#rooms.size,
+      memberships: this.#rooms.memberships,
       refused: admissions.refused(),
     });
   }

@@ -46,8 +46,8 @@ export class WsConnection<U> extends LiveConnection<U> {
     return this.#socket === undefined ? 0 : this.#stream.writableLength;
   }
 
-  send(frame: string | Uint8Array): boolean {
-    return this.open && this.write(textFrame(frame));
+  protected override writeFrame(frame: string | Uint8Array): boolean {
+    return this.write(textFrame(frame));
   }
 
   /** Sends a frame that {@link textFrame} made. */

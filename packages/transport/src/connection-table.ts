@@ -21,7 +21,7 @@ const FLUSH_GRACE_MS = 250;
 export type FrameFault = "frame-too-large" | "frame-invalid";
 
 /** What the table does not know by itself. */
-type OwnStats = Pick<TransportStats, "upgrading" | "topics" | "refused">;
+type OwnStats = Pick<TransportStats, "upgrading" | "topics" | "memberships" | "refused">;
 
 /**
  * The open connections of one server, and all that follows from what happens on them: the
@@ -86,6 +86,7 @@ export class ConnectionTable<U, C extends LiveConnection<U>> {
     // One read may hold frames that follow the one whose handler closed the connection.
     if (!connection.open) return;
     this.seen(connection);
+    this.#slow.traffic.received(byteLength);
     const { maxFrameBytes, handler } = this.#options;
     this.#guarded(connection, () => {
       if (byteLength > maxFrameBytes) this.#refuseFrame(connection);
@@ -147,6 +148,8 @@ export class ConnectionTable<U, C extends LiveConnection<U>> {
       upgrading: own.upgrading,
       users: this.#users.size,
       topics: own.topics,
+      memberships: own.memberships,
+      traffic: this.#slow.traffic.counts(),
       slowConsumersClosed: this.#slow.closed,
       bytesDiscarded: this.#slow.discardedBytes,
       framesTooLarge: this.#framesTooLarge,

@@ -1,3 +1,4 @@
+import { STATUS_CODES } from "node:http";
 import { type CmError, ERROR_CODES, type ErrorCode } from "@cm/protocol";
 
 /** An answer to an HTTP request. */
@@ -65,10 +66,32 @@ export function jsonRefusal(
   };
 }
 
+/** A problem document of RFC 9457, with our code beside its own members: the answer of a path that refuses. */
+export function problem(
+  status: number,
+  code: string,
+  detail: string,
+  headers: Readonly<Record<string, string>> = {},
+): HttpReply {
+  return {
+    status,
+    headers: { ...headers, "Content-Type": "application/problem+json", "Cache-Control": "no-store" },
+    body: JSON.stringify({ code, status, title: STATUS_CODES[status] ?? "Unknown", detail }),
+  };
+}
+
+/** As {@link refusalOf}, for a path. */
+export function problemOf(error: CmError): HttpReply {
+  const status = STATUS_BY_CODE[error.code] ?? 400;
+  return problem(status, error.code, status >= 500 ? ERROR_CODES[error.code].meaning : error.message);
+}
+
 const STATUS_BY_CODE: { readonly [code in ErrorCode]?: number } = {
   unauthorized: 401,
   "origin-refused": 403,
+  forbidden: 403,
   "not-found": 404,
+  "payload-too-large": 413,
   "rate-limited": 429,
   "capacity-reached": 503,
   "pending-limit": 503,

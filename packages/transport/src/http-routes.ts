@@ -1,47 +1,60 @@
-import { type CmError, ERROR_CODES, type OnError, toCmError } from "@cm/protocol";
-import { type HttpReply, jsonRefusal, replyFault, type WriteOptions } from "./http-reply.js";
-import type { RouteHandler } from "./options.js";
+import { CmError, isCmError, type OnError, toCmError } from "@cm/protocol";
+import { type HttpReply, problem, problemOf, replyFault, type WriteOptions } from "./http-reply.js";
+import type { RouteMethod, RouteTable } from "./options.js";
 import type { RequestHead } from "./request-head.js";
 
 /** The open end of an HTTP request. */
 export interface ReplyDoor {
   /** Writes the reply, unless the client went away meanwhile. */
   write(reply: HttpReply, options?: WriteOptions): void;
+  /** Has the body handed over in chunks, which are only valid during the call. Called before the head's turn ends. */
+  read(take: (chunk: Uint8Array, isLast: boolean) => void): void;
 }
 
-/** Answers plain HTTP: GET and HEAD on a fixed table of paths. */
+const NO_BODY = new Uint8Array(0);
+
+/** Answers plain HTTP by a fixed table of methods and paths. */
 export class HttpRoutes {
-  readonly #routes: ReadonlyMap<string, RouteHandler>;
+  readonly #routes: RouteTable;
   readonly #onError: OnError;
 
-  constructor(routes: ReadonlyMap<string, RouteHandler>, onError: OnError) {
+  constructor(routes: RouteTable, onError: OnError) {
     this.#routes = routes;
     this.#onError = onError;
   }
 
   /** A request that passed the first checks. Answers now, or later unless the client goes away first. */
   handle(door: ReplyDoor, { facts, method }: RequestHead): void {
-    const answer = this.#routes.get(facts.path);
-    if (answer === undefined) {
-      door.write(jsonRefusal(404, "not-found", "Nothing is served here."), { closeConnection: true });
+    const here = this.#routes.get(facts.path);
+    if (here === undefined) {
+      door.write(problem(404, "not-found", "Nothing is served here."), { closeConnection: true });
       return;
     }
-    if (method !== "GET" && method !== "HEAD") {
-      const reply = jsonRefusal(405, "operation-unknown", "Only GET and HEAD are served here.", { Allow: "GET, HEAD" });
+    const isHead = method === "HEAD";
+    const route = here.get(isHead ? "GET" : method);
+    if (route === undefined) {
+      const allow = [...here.keys()].flatMap((each) => (each === "GET" ? ["GET", "HEAD"] : [each])).join(", ");
+      const reply = problem(405, "operation-unknown", `What is served here: ${allow}.`, { Allow: allow });
       door.write(reply, { closeConnection: true });
       return;
     }
-    const write = (reply: HttpReply): void => {
-      door.write(this.#checked(reply), { headOnly: method === "HEAD" });
-    };
+    const write = (reply: HttpReply): void => door.write(this.#checked(reply), { headOnly: isHead });
     const fail = (cause: unknown): void => write(this.#failure(cause));
-    try {
-      const reply = answer({ ...facts, method });
-      if (reply instanceof Promise) reply.then(write).catch(fail);
-      else write(reply);
-    } catch (cause) {
-      fail(cause);
+    const answer = (body: Uint8Array): void => {
+      try {
+        // Looked up in the table, which has no other methods.
+        const reply = route.answer({ ...facts, method: method as RouteMethod, body });
+        if (reply instanceof Promise) reply.then(write).catch(fail);
+        else write(reply);
+      } catch (cause) {
+        fail(cause);
+      }
+    };
+    if (isHead || method === "GET") {
+      answer(NO_BODY);
+      return;
     }
+    readBody(door, Number(facts.headers["content-length"] ?? 0), route.maxBodyBytes, answer);
   }
 
   #checked(reply: HttpReply): HttpReply {
@@ -50,8 +63,35 @@ export class HttpRoutes {
   }
 
   #failure(cause: unknown): HttpReply {
-    const error: CmError = toCmError(cause, "internal", "A route failed.");
-    this.#onError(error, { stage: "handler" });
-    return jsonRefusal(500, "internal", ERROR_CODES.internal.meaning);
+    const error = isCmError(cause) ? cause : toCmError(cause, "internal", "A route failed.");
+    const reply = problemOf(error);
+    if (reply.status === 500) this.#onError(error, { stage: "handler" });
+    return reply;
   }
+}
+
+/** Hands over the whole body, or refuses one that says of itself that it is too large, or is. */
+function readBody(door: ReplyDoor, declaredBytes: number, maxBytes: number, whole: (body: Uint8Array) => void): void {
+  const refuse = (): void => {
+    const error = new CmError("payload-too-large", `The body is over ${maxBytes} bytes.`);
+    door.write(problemOf(error), { closeConnection: true });
+  };
+  if (declaredBytes > maxBytes) {
+    refuse();
+    return;
+  }
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  door.read((chunk, isLast) => {
+    if (bytes > maxBytes) return;
+    bytes += chunk.byteLength;
+    if (bytes > maxBytes) {
+      chunks.length = 0;
+      refuse();
+      return;
+    }
+    // A copy: the chunk dies with the call.
+    chunks.push(Buffer.from(chunk));
+    if (isLast) whole(Buffer.concat(chunks));
+  });
 }

@@ -6,16 +6,19 @@ export type { DrainOptions, DrainProgress } from "./drain.js";
 export type {
   ConnectionHandler,
   ResolvedTransportOptions,
+  Route,
   RouteHandler,
+  RouteMethod,
   RouteRequest,
   TransportOptions,
 } from "./options.js";
+export type { TrafficCounts } from "./traffic.js";
 export type { FaultCounter } from "./fault-counter.js";
 export { createFaultCounter } from "./fault-counter.js";
 
 // Plain HTTP
 export type { HttpReply, WriteOptions } from "./http-reply.js";
-export { headersOf, jsonRefusal } from "./http-reply.js";
+export { headersOf, jsonRefusal, problem, problemOf } from "./http-reply.js";
 export type { ReplyDoor } from "./http-routes.js";
 export { HttpRoutes } from "./http-routes.js";
 export type { RequestFacts, RequestHead } from "./request-head.js";

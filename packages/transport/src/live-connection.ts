@@ -17,6 +17,8 @@ export interface WaitingLimit {
   readonly maxBytes: number;
   /** Hears of each connection that is cut for it, once, with the bytes that waited. */
   exceeded(bytes: number): void;
+  /** Hears of each frame to one connection, with the bytes of its payload. */
+  sent(bytes: number): void;
 }
 
 /** Why the server ended a connection. */
@@ -49,7 +51,8 @@ export abstract class LiveConnection<U> implements TransportConnection<U> {
 
   abstract get open(): boolean;
   abstract get bufferedBytes(): number;
-  abstract send(frame: string | Uint8Array): boolean;
+  /** Writes a frame to this connection alone. */
+  protected abstract writeFrame(frame: string | Uint8Array): boolean;
   abstract enter(room: string): void;
   abstract leave(room: string): void;
   /** Sends a WebSocket ping. */
@@ -60,6 +63,12 @@ export abstract class LiveConnection<U> implements TransportConnection<U> {
   protected abstract cutSocket(): void;
   /** Lets go of the socket: it must not be touched from now on. */
   protected abstract releaseSocket(): void;
+
+  send(frame: string | Uint8Array): boolean {
+    if (!this.open) return false;
+    this.#limit.sent(typeof frame === "string" ? Buffer.byteLength(frame) : frame.byteLength);
+    return this.writeFrame(frame);
+  }
 
   close(reason: CloseReason, message: string = reason): void {
     if (!this.open || this.#ending !== undefined) return;

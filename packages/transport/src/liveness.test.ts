@@ -10,12 +10,16 @@ class TestConnection extends LiveConnection<undefined> {
   readonly #onCut: () => void;
 
   constructor(id: string, onPing: () => void, onCut: () => void) {
-    super(id, { userId: "ann", data: undefined }, "", { maxBytes: 1, exceeded: () => undefined });
+    super(id, { userId: "ann", data: undefined }, "", {
+      maxBytes: 1,
+      exceeded: () => undefined,
+      sent: () => undefined,
+    });
     this.#onPing = onPing;
     this.#onCut = onCut;
   }
 
-  send(): boolean {
+  protected override writeFrame(): boolean {
     return this.open;
   }
   enter(): void {}

@@ -1,18 +1,37 @@
 import { isIP } from "node:net";
 import { CmError, type OnError } from "@cm/protocol";
+import { requireOptions } from "@cm/protocol/options";
 import type { Authentication, UpgradeRequest } from "./authentication.js";
 import type { TransportConnection } from "./connection.js";
 import { createFaultCounter, type FaultCounter } from "./fault-counter.js";
 import type { HttpReply } from "./http-reply.js";
 import type { RequestFacts } from "./request-head.js";
 
-/** A GET or HEAD request for one of {@link TransportOptions.routes}. */
+/** What a path can be asked with. GET answers HEAD as well. */
+export type RouteMethod = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
+
+/** A request for one of {@link TransportOptions.routes}, with its whole body. */
 export interface RouteRequest extends RequestFacts {
-  readonly method: "GET" | "HEAD";
+  readonly method: RouteMethod;
+  /** At most the route's `maxBodyBytes`; empty of GET and HEAD. */
+  readonly body: Uint8Array;
 }
 
-/** Answers requests for one path. What it throws becomes a 500 without details, and goes to `onError`. */
+/**
+ * Answers requests for one path. A `CmError` that it throws becomes a problem document with its
+ * code, such as 404 for `not-found`; anything else a 500 without details, which goes to `onError`.
+ */
 export type RouteHandler = (request: RouteRequest) => HttpReply | Promise<HttpReply>;
+
+/** A handler that takes a body. */
+export interface Route {
+  /** The largest body, in bytes; a larger one is refused with 413. 0 to 16 MiB. */
+  readonly maxBodyBytes: number;
+  readonly answer: RouteHandler;
+}
+
+/** Routes by path, then by method. */
+export type RouteTable = ReadonlyMap<string, ReadonlyMap<string, Route>>;
 
 /**
  * Hears what happens on the sockets. What a call throws goes to `onError` and closes
@@ -104,8 +123,11 @@ export interface TransportOptions<U> {
   /** Gives each connection its id; see `createConnectionIdSource`. */
   readonly nextConnectionId: () => string;
   readonly handler: ConnectionHandler<U>;
-  /** What is answered over plain HTTP, by exact path. Default: nothing. */
-  readonly routes?: Readonly<Record<string, RouteHandler>> | undefined;
+  /**
+   * What is answered over plain HTTP, by method and exact path: `"POST /orders"`; a path alone
+   * is for GET and HEAD. A handler that is not given as a {@link Route} takes no body. Default: nothing.
+   */
+  readonly routes?: Readonly<Record<string, RouteHandler | Route>> | undefined;
   /** Where the handler counts what was wrong with frames, to be told in `stats()`. Default: one of the server's own. */
   readonly faults?: FaultCounter | undefined;
   /** Takes failures that no caller is waiting for. */
@@ -131,10 +153,34 @@ export interface ResolvedTransportOptions<U> {
   readonly authenticate: TransportOptions<U>["authenticate"];
   readonly nextConnectionId: () => string;
   readonly handler: ConnectionHandler<U>;
-  readonly routes: ReadonlyMap<string, RouteHandler>;
+  readonly routes: RouteTable;
   readonly faults: FaultCounter;
   readonly onError: OnError;
 }
+
+/** Every option there is. */
+const KNOWN: Readonly<Record<keyof TransportOptions<unknown>, true>> = {
+  host: true,
+  port: true,
+  path: true,
+  subprotocols: true,
+  allowedOrigins: true,
+  maxConnections: true,
+  maxPendingUpgrades: true,
+  maxHeadBytes: true,
+  maxFrameBytes: true,
+  maxBackpressureBytes: true,
+  idleTimeoutMs: true,
+  pingIntervalMs: true,
+  authenticationTimeoutMs: true,
+  closeTimeoutMs: true,
+  authenticate: true,
+  nextConnectionId: true,
+  handler: true,
+  routes: true,
+  faults: true,
+  onError: true,
+};
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -146,12 +192,20 @@ const HOST_NAME = /^(?=.{1,253}$)[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?$/;
 
 /**
  * Fills in defaults and checks every value. Native code ends the whole process on
- * some bad values, so nothing passes unseen. A transport checks what it takes besides.
+ * some bad values, so nothing passes unseen. A transport checks what it takes besides, whose
+ * names are `own`.
  *
  * @throws CmError `options-invalid`; `details.field` names the option.
  */
-export function resolveTransportOptions<U>(options: TransportOptions<U>): ResolvedTransportOptions<U> {
-  if (typeof options !== "object" || options === null) throw invalid("options", "must be an object");
+export function resolveTransportOptions<U>(
+  options: TransportOptions<U>,
+  own: readonly string[] = [],
+): ResolvedTransportOptions<U> {
+  requireOptions<object>(options, { ...KNOWN, ...Object.fromEntries(own.map((name) => [name, true])) });
+  for (const [field, value] of Object.entries(options)) {
+    // Not a way to ask for the default: that is to leave the option out.
+    if (value === null) throw invalid(field, "must not be null");
+  }
   const path = fixedPath("path", options.path ?? "/ws");
   const port = whole("port", options.port, 0, 65_535);
   const idleTimeoutMs = whole("idleTimeoutMs", options.idleTimeoutMs ?? 120_000, 1_000, 900_000);
@@ -267,13 +321,31 @@ function faultCounter(value: FaultCounter): FaultCounter {
   return value;
 }
 
-function routes(value: unknown, path: string): ReadonlyMap<string, RouteHandler> {
+const METHODS: readonly string[] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
+
+function routes(value: unknown, path: string): RouteTable {
   if (typeof value !== "object" || value === null) throw invalid("routes", "must be an object");
-  const table = new Map<string, RouteHandler>();
-  for (const [route, answer] of Object.entries(value)) {
+  const table = new Map<string, Map<string, Route>>();
+  for (const [key, answer] of Object.entries(value)) {
+    const [, method = "GET", route] = /^(?:([A-Z]+) )?(.*)$/s.exec(key) ?? [];
+    if (!METHODS.includes(method)) throw invalid("routes", `must be for one of ${METHODS.join(", ")}`);
     fixedPath("routes", route);
     if (route === path) throw invalid("routes", "must leave the WebSocket path alone");
-    table.set(route, callable(`routes["${route}"]`, answer));
+    const here = table.get(String(route)) ?? new Map<string, Route>();
+    here.set(method, routeOf(`routes["${key}"]`, answer));
+    table.set(String(route), here);
   }
   return table;
+}
+
+function routeOf(field: string, value: unknown): Route {
+  if (typeof value !== "object" || value === null) {
+    // Checked just here.
+    return { maxBodyBytes: 0, answer: callable(field, value as RouteHandler) };
+  }
+  const { maxBodyBytes, answer } = value as Partial<Route>; // Each is checked next.
+  return {
+    maxBodyBytes: whole(`${field}.maxBodyBytes`, maxBodyBytes, 0, 16 * MIB),
+    answer: callable(`${field}.answer`, answer as RouteHandler),
+  };
 }

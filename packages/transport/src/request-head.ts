@@ -1,4 +1,4 @@
-import { type HttpReply, jsonRefusal } from "./http-reply.js";
+import { type HttpReply, problem } from "./http-reply.js";
 
 /** A request, copied out of the server's own object. */
 export interface RequestFacts {
@@ -58,11 +58,11 @@ export function copyRequestHead(parts: RequestParts): RequestHead {
 /** The answer to a request whose head must not be looked at further, or `undefined`. */
 export function objectionTo({ headBytes, isAmbiguous }: RequestHead, maxHeadBytes: number): HttpReply | undefined {
   if (headBytes > maxHeadBytes) return headTooLarge(maxHeadBytes);
-  if (isAmbiguous) return jsonRefusal(400, "operation-unknown", "There are two Content-Length headers that differ.");
+  if (isAmbiguous) return problem(400, "operation-unknown", "There are two Content-Length headers that differ.");
   return undefined;
 }
 
 /** The answer to a request whose head is over the limit. */
 export function headTooLarge(maxHeadBytes: number): HttpReply {
-  return jsonRefusal(431, "payload-too-large", `The request line and headers are over ${maxHeadBytes} bytes.`);
+  return problem(431, "payload-too-large", `The request line and headers are over ${maxHeadBytes} bytes.`);
 }

@@ -1,6 +1,7 @@
 import type { LocalDelivery } from "@cm/protocol";
 import type { TransportConnection } from "./connection.js";
 import type { DrainOptions, DrainProgress } from "./drain.js";
+import type { TrafficCounts } from "./traffic.js";
 
 /** Where a server listens. */
 export interface ListeningAddress {
@@ -18,10 +19,14 @@ export interface TransportStats {
   readonly users: number;
   /** Rooms with a member here. */
   readonly topics: number;
+  /** Members of rooms here: a connection counts once for each room that it is in. */
+  readonly memberships: number;
   /** Connections closed because they didn't read; each counts once. */
   readonly slowConsumersClosed: number;
   /** Bytes that had waited on slow consumers when they were cut. */
   readonly bytesDiscarded: number;
+  /** Frames and bytes from and to clients. */
+  readonly traffic: TrafficCounts;
   /** Connections closed because they sent a frame over `maxFrameBytes`. */
   readonly framesTooLarge: number;
   /** Refused upgrades, by code. */

@@ -239,6 +239,17 @@ describe("readGatewayConfig", () => {
     expect(readGatewayConfig({ REDIS_URL: "redis://one", REDIS_HOST: " " }).warnings).toEqual([]);
   });
 
+  it("gives operators a port of their own where one is asked for, and each worker its own", () => {
+    expect(readGatewayConfig({}).admin).toBeUndefined();
+    expect(readGatewayConfig({ ADMIN_HOST: "::1" }).admin).toBeUndefined();
+    expect(readGatewayConfig({ ADMIN_PORT: "9100" }).admin).toEqual({ port: 9100, host: "127.0.0.1" });
+    const workers = { WORKERS: "3", REDIS_URL: "redis://x", ADMIN_PORT: "9100", ADMIN_HOST: "::1" };
+    expect(readGatewayConfig({ ...workers, CM_WORKER: "3-2" }).admin).toEqual({ port: 9102, host: "::1" });
+    expect(readGatewayConfig({ ...workers, ADMIN_PORT: "0", CM_WORKER: "3" }).admin?.port).toBe(0);
+    expect(problemsOf({ ...workers, PORT: "9102" })).toContain("ADMIN_PORT");
+    expect(problemsOf({ ...workers, ADMIN_PORT: "65534" })).toContain("ADMIN_PORT");
+  });
+
   it("warns of variables that look misspelt, and of no others", () => {
     const foreign = {
       PATH: "/",

@@ -87,6 +87,12 @@ export interface GatewayConfig {
   readonly tokenGraceMs: number;
   /** `PAGE`: whether `/` shows the page to try the gateway. Default `true`, or `false` with tokens. */
   readonly page: boolean;
+  /**
+   * `ADMIN_PORT` and `ADMIN_HOST`: where operators find health, counters, metrics and
+   * revocation. Worker n has the port `ADMIN_PORT` + n - 1; 0 picks a free one. The host is
+   * `127.0.0.1` by default. Off without `ADMIN_PORT`.
+   */
+  readonly admin: { readonly port: number; readonly host: string } | undefined;
   /** `WORKERS`: server processes on one port. Default 1; more need Redis. */
   readonly workers: number;
   /**
@@ -189,6 +195,7 @@ export function readGatewayConfig(env: Readonly<Record<string, string | undefine
     tokens,
     tokenWarningMs: 1000 * reader.wholeNumber("TOKEN_WARNING_SECONDS", 30, 0, DAY_MS / 1000),
     tokenGraceMs: 1000 * reader.wholeNumber("TOKEN_GRACE_SECONDS", 5, 0, DAY_MS / 1000),
+    admin: readAdmin(reader, { port, workers, worker }),
     page: reader.flag("PAGE", tokens === undefined),
     recoverableRooms: readRecoverableRooms(reader),
     workers,
@@ -247,6 +254,20 @@ function readPingInterval(reader: EnvReader, idleTimeoutMs: number): number {
   const pingIntervalMs = reader.wholeNumber("PING_INTERVAL_MS", byDefault, 0, idleTimeoutMs - 1);
   if (pingIntervalMs > 0 && pingIntervalMs < 1_000) reader.problem("PING_INTERVAL_MS", "must be 0, or 1000 or more");
   return pingIntervalMs;
+}
+
+function readAdmin(
+  reader: EnvReader,
+  { port, workers, worker }: Pick<GatewayConfig, "port" | "workers" | "worker">,
+): GatewayConfig["admin"] {
+  const host = reader.host("ADMIN_HOST", "127.0.0.1");
+  if (reader.text("ADMIN_PORT") === undefined) return undefined;
+  const first = reader.wholeNumber("ADMIN_PORT", 0, 0, 65_536 - workers);
+  if (first !== 0 && port >= first && port < first + workers) {
+    reader.problem("ADMIN_PORT", "must leave PORT alone, for each worker");
+  }
+  const index = Number(worker?.split("-")[0] ?? 1);
+  return { port: first === 0 ? 0 : first + index - 1, host };
 }
 
 function readWorker(reader: EnvReader, workers: number): string | undefined {

@@ -7,6 +7,7 @@ export const VARIABLES = [
   "SERVER_HOST",
   "SERVER_ID",
   "WORKERS",
+  "TRANSPORT",
   "REDIS_URL",
   "REDIS_HOST",
   "REDIS_PORT",
@@ -15,6 +16,7 @@ export const VARIABLES = [
   "REDIS_PREFIX",
   "HEARTBEAT_INTERVAL_MS",
   "HEARTBEAT_TTL_SECONDS",
+  "DEAD_AFTER_MS",
   "STALE_CONNECTION_TIMEOUT_MS",
   "CLEANUP_INTERVAL_MS",
   "CONNECTION_TTL_SECONDS",
@@ -42,6 +44,8 @@ export const VARIABLES = [
   "TOKEN_CLOCK_TOLERANCE_SECONDS",
   "TOKEN_WARNING_SECONDS",
   "TOKEN_GRACE_SECONDS",
+  "ADMIN_PORT",
+  "ADMIN_HOST",
   "OPEN",
   "PAGE",
   "ALLOWED_ORIGINS",
@@ -57,7 +61,7 @@ const INTERNAL = ["CM_WORKER"];
  * Beginnings that no other program's variables have. `REDIS_` is not among them: Kubernetes
  * sets `REDIS_PORT_6379_TCP` and the like for a service of that name.
  */
-const OWN_PREFIXES = ["CM_", "TOKEN_", "HEARTBEAT_", "RECOVERABLE_", "STALE_CONNECTION_", "OFFLINE_GRACE_"];
+const OWN_PREFIXES = ["CM_", "ADMIN_", "TOKEN_", "HEARTBEAT_", "RECOVERABLE_", "STALE_CONNECTION_", "OFFLINE_GRACE_"];
 
 /** A shorter name is near to too many others: `PAGER` to `PAGE`, `SORT` to `PORT`. */
 const NEAR_LENGTH_MIN = 6;

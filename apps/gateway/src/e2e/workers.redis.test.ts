@@ -115,6 +115,14 @@ it("ends with 78 where the workers find that the configuration can't be used", a
   expect(await program.ended).toMatchObject({ code: 78, stderr: expect.stringContaining("database 99") });
 });
 
+it("says why workers can't listen: another process does only where it is so", async () => {
+  const foreign = runGatewayProgram(await settings({ LISTEN_HOST: "192.0.2.1", OPEN: "true" }));
+  expect(await foreign.ended).toMatchObject({
+    code: 78,
+    stderr: expect.stringContaining("no address of this machine"),
+  });
+});
+
 it("starts a killed worker again at once, under an id that no lease blocks, as often as it takes", async () => {
   const env = await settings();
   const program = runGatewayProgram(env);

@@ -1,5 +1,6 @@
 import type { Node } from "@cm/node";
-import type { HttpReply, RouteHandler } from "@cm/transport";
+import type { HttpReply, Route, RouteHandler } from "@cm/transport";
+import { jsonReply } from "./http-route.js";
 import { PAGE_PATHS, readPage, type StaticFile } from "./static-files.js";
 
 /** What the paths of a gateway are answered with. */
@@ -8,12 +9,12 @@ export interface RouteSources {
   readonly statistics: () => unknown;
   readonly hasPage: boolean;
   /** The application's own. */
-  readonly more: Readonly<Record<string, RouteHandler>>;
+  readonly more: Readonly<Record<string, RouteHandler | Route>>;
 }
 
 /** A gateway's table of paths; `load` reads the files that it needs, before the first request. */
 export function gatewayRoutes({ node, statistics, hasPage, more }: RouteSources): {
-  readonly table: Readonly<Record<string, RouteHandler>>;
+  readonly table: Readonly<Record<string, RouteHandler | Route>>;
   readonly load: () => Promise<void>;
 } {
   let files: readonly StaticFile[] = [];
@@ -21,28 +22,20 @@ export function gatewayRoutes({ node, statistics, hasPage, more }: RouteSources)
     const file = files.find((each) => each.path === path);
     return file === undefined ? { status: 404 } : { status: 200, headers: file.headers, body: file.body };
   };
-  const table: Record<string, RouteHandler> = {
+  const table: Record<string, RouteHandler | Route> = {
     ...(hasPage ? Object.fromEntries(PAGE_PATHS.map((path) => [path, () => page(path)])) : {}),
     ...more,
-    "/healthz": () => json(200, { status: "ok" }),
+    "/healthz": () => jsonReply(200, { status: "ok" }),
     "/readyz": () => {
       const state = node.readiness();
-      return json(state.ready ? 200 : 503, state);
+      return jsonReply(state.ready ? 200 : 503, state);
     },
-    "/stats": () => json(200, statistics()),
+    "/stats": () => jsonReply(200, statistics()),
   };
   return {
     table,
     load: async () => {
       if (hasPage) files = await readPage();
     },
-  };
-}
-
-function json(status: number, body: unknown): HttpReply {
-  return {
-    status,
-    headers: { "content-type": "application/json; charset=utf-8", "cache-control": "no-store" },
-    body: JSON.stringify(body),
   };
 }

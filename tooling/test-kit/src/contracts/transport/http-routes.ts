@@ -1,3 +1,4 @@
+import { CmError } from "@cm/protocol";
 import type { HttpReply, RouteRequest } from "@cm/transport";
 import { describe, expect, it, vi } from "vitest";
 import { type CreateTransport, serverStarter, WAIT } from "./transport-harness.js";
@@ -41,6 +42,45 @@ export function describeHttpRoutes(createTransport: CreateTransport): void {
       const answer = await fetch(`http://127.0.0.1:${port}/x`, { method, body });
       expect([answer.status, answer.headers.get("allow")]).toEqual([405, "GET, HEAD"]);
       expect(await answer.json()).toMatchObject({ code: "operation-unknown" });
+    });
+
+    it("reads a bounded body for a route that takes one", async () => {
+      const { port, errors } = await startServer({
+        routes: {
+          "/x": () => ({ status: 200, body: "got" }),
+          "POST /x": {
+            maxBodyBytes: 100_000,
+            answer: ({ method, body }) => ({ status: 201, body: `${method} ${body.length} ${body.at(-1)}` }),
+          },
+          "DELETE /x": () => {
+            throw new CmError("not-found", "There is no such thing.");
+          },
+        },
+      });
+      const url = `http://127.0.0.1:${port}/x`;
+      const post = (body: string | ReadableStream) =>
+        fetch(url, { method: "POST", body, duplex: "half" } as RequestInit);
+      const taken = await post("y".repeat(100_000));
+      expect([taken.status, await taken.text()]).toEqual([201, "POST 100000 121"]);
+      expect(await (await post("")).text()).toBe("POST 0 undefined");
+      expect(await (await fetch(url)).text()).toBe("got");
+      const large = await post("y".repeat(100_001));
+      expect([large.status, large.headers.get("content-type")]).toEqual([413, "application/problem+json"]);
+      // Without a length, in chunks.
+      expect(await (await post(new Blob(["y".repeat(70_000)]).stream())).text()).toBe("POST 70000 121");
+      const endless = await post(new Blob(["y".repeat(150_000)]).stream());
+      expect(endless.status).toBe(413);
+      const missing = await fetch(url, { method: "DELETE" });
+      expect([missing.status, missing.headers.get("x-content-type-options")]).toEqual([404, "nosniff"]);
+      expect(await missing.json()).toEqual({
+        code: "not-found",
+        status: 404,
+        title: "Not Found",
+        detail: "There is no such thing.",
+      });
+      const other = await fetch(url, { method: "PUT" });
+      expect([other.status, other.headers.get("allow")]).toEqual([405, "GET, HEAD, POST, DELETE"]);
+      expect(errors).toEqual([]);
     });
 
     it.each(["/", "/y", "/x/", "/X", "/constructor", "/ws/"])("knows nothing at %s", async (path) => {

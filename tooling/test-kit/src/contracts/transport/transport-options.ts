@@ -69,7 +69,16 @@ const OTHER_FIELDS: Record<string, unknown[]> = {
     { ...testOptions().options.handler, pong: 1 },
   ],
   faults: ["x", 1, {}, { count: () => undefined }],
-  routes: ["x", 1, { x: () => undefined }, { "/x": 1 }, { "/:x": () => undefined }, { "/ws": () => undefined }],
+  routes: [
+    "x",
+    1,
+    { x: () => undefined },
+    { "/x": 1 },
+    { "/:x": () => undefined },
+    { "/ws": () => undefined },
+    { "FETCH /x": () => undefined },
+    { "POST /x": { answer: () => undefined } },
+  ],
 };
 
 export function describeTransportOptions(createTransport: CreateTransport): void {
@@ -101,6 +110,23 @@ export function describeTransportOptions(createTransport: CreateTransport): void
         expect.objectContaining({ code: "options-invalid" }),
       );
     });
+
+    it("refuse a name that is not known, and suggest the one that was meant", () => {
+      expect(() => createTransport(Object.assign(testOptions().options, { maxFrameByte: 1_024 }))).toThrow(
+        expect.objectContaining({
+          code: "options-invalid",
+          message: "maxFrameByte is not a known option. Did you mean maxFrameBytes?",
+          details: expect.objectContaining({ field: "maxFrameByte" }),
+        }),
+      );
+    });
+
+    it.each(["host", "path", "maxConnections", "allowedOrigins", "routes", "faults", "onError", "handler"])(
+      "refuse null for %s",
+      (field) => {
+        expect(refusalOf({ [field]: null })).toEqual(["options-invalid", field]);
+      },
+    );
 
     it("have documented defaults, also where a value is explicitly undefined", () => {
       const { options } = testOptions();

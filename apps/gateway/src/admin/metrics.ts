@@ -1,0 +1,194 @@
+import type { Node } from "@cm/node";
+import type { LinkState } from "@cm/protocol";
+import type { TransportStats } from "@cm/transport";
+import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
+
+/** What the metrics are read from. */
+export interface MetricSources {
+  readonly node: Pick<Node, "membership" | "router" | "store" | "readiness" | "phase">;
+  readonly transport: () => TransportStats | undefined;
+  readonly droppedLogLines: () => number;
+  readonly maxConnections: number;
+}
+
+/** A gateway's metrics in the text format of Prometheus. */
+export interface Metrics {
+  readonly contentType: string;
+  text(): Promise<string>;
+}
+
+const LINK_STATES: readonly LinkState[] = ["connecting", "resubscribing", "in-sync", "degraded", "down", "closed"];
+
+/** What is read once for each scrape. */
+type Snapshot = ReturnType<typeof snapshotOf>;
+
+type ByLabel = Readonly<Record<string, number>>;
+
+const GAUGES: readonly (readonly [name: string, help: string, value: (now: Snapshot) => number | undefined])[] = [
+  ["cm_connections", "Open connections.", ({ transport }) => transport?.connections],
+  ["cm_connections_max", "The most connections that are let in.", ({ maxConnections }) => maxConnections],
+  ["cm_upgrades_pending", "Upgrades that wait for their authentication.", ({ transport }) => transport?.upgrading],
+  ["cm_users", "Users with a connection here.", ({ transport }) => transport?.users],
+  ["cm_rooms", "Rooms with a member here.", ({ transport }) => transport?.topics],
+  [
+    "cm_memberships",
+    "Members of rooms here, one for each room of a connection.",
+    ({ transport }) => transport?.memberships,
+  ],
+  ["cm_subscriptions", "Channels of rooms subscribed to.", ({ router }) => router.rooms + router.idleSubscriptions],
+  ["cm_bus_requests_pending", "Requests that wait for another server's answer.", ({ router }) => router.pendingAnswers],
+  ["cm_ready", "Whether this server is fit for newcomers.", ({ readiness }) => Number(readiness.ready)],
+  [
+    "cm_lease_held",
+    "Whether this server's lease was held at the last word from the store.",
+    ({ isLeaseHeld }) => Number(isLeaseHeld),
+  ],
+  ["cm_draining", "Whether clients are sent elsewhere.", ({ phase }) => Number(phase === "draining")],
+  [
+    "cm_drain_connections",
+    "Connections that were open when the drain began.",
+    ({ transport }) => transport?.drain?.connections,
+  ],
+  ["cm_drain_told", "Connections that the drain has sent elsewhere.", ({ transport }) => transport?.drain?.told],
+  [
+    "cm_link_probe_age_seconds",
+    "How long ago a message was last seen to come through the store.",
+    ({ link }) => (link.lastProbeMs === undefined ? undefined : link.lastProbeMs / 1000),
+  ],
+];
+
+const COUNTERS: readonly (readonly [name: string, help: string, value: (now: Snapshot) => number | undefined])[] = [
+  ["cm_frames_received_total", "Frames from clients.", ({ transport }) => transport?.traffic.framesReceived],
+  ["cm_received_bytes_total", "Payload of frames from clients.", ({ transport }) => transport?.traffic.bytesReceived],
+  ["cm_frames_sent_total", "Frames to clients.", ({ transport }) => transport?.traffic.framesSent],
+  ["cm_sent_bytes_total", "Payload of frames to clients.", ({ transport }) => transport?.traffic.bytesSent],
+  [
+    "cm_slow_consumers_closed_total",
+    "Connections closed because they did not read.",
+    ({ transport }) => transport?.slowConsumersClosed,
+  ],
+  [
+    "cm_discarded_bytes_total",
+    "Bytes that had waited on slow consumers.",
+    ({ transport }) => transport?.bytesDiscarded,
+  ],
+  ["cm_bus_messages_received_total", "Messages that came over the bus.", ({ router }) => router.received],
+  ["cm_bus_gaps_total", "Gaps noticed in what came over the bus.", ({ router }) => router.gaps],
+  ["cm_bus_messages_missed_total", "Messages that are known to be missing.", ({ router }) => router.missed],
+  ["cm_bus_messages_filled_total", "Messages taken from a room's history instead.", ({ router }) => router.filled],
+  [
+    "cm_bus_messages_duplicate_total",
+    "Messages dropped because they had arrived already.",
+    ({ router }) => router.duplicates,
+  ],
+  ["cm_bus_messages_damaged_total", "Messages dropped because they can't be read.", ({ router }) => router.damaged],
+  [
+    "cm_reprojections_total",
+    "How often all connections were written to the store again.",
+    ({ membership }) => membership.reprojections,
+  ],
+  [
+    "cm_reaped_servers_total",
+    "Dead servers that this one cleaned up after.",
+    ({ membership }) => membership.reapedServers,
+  ],
+  ["cm_link_reconnects_total", "Connections to the store that were made again.", ({ link }) => link.reconnects],
+  ["cm_link_resubscriptions_total", "Subscriptions that were restored.", ({ link }) => link.resubscriptions],
+  ["cm_link_commands_timed_out_total", "Commands without an answer in time.", ({ link }) => link.timedOutCommands],
+  ["cm_link_commands_refused_total", "Commands refused because too many waited.", ({ link }) => link.refusedCommands],
+  ["cm_log_lines_dropped_total", "Log lines that could not be written.", ({ droppedLogLines }) => droppedLogLines],
+];
+
+/** The values of each label are few: error codes, reasons and close codes. */
+const LABELLED: readonly (readonly [name: string, help: string, label: string, values: (now: Snapshot) => ByLabel])[] =
+  [
+    [
+      "cm_connections_closed_total",
+      "Connections that ended, by reason or close code.",
+      "reason",
+      ({ transport }) => transport?.closed ?? {},
+    ],
+    ["cm_upgrades_refused_total", "Upgrades refused, by code.", "code", ({ transport }) => transport?.refused ?? {}],
+    [
+      "cm_frame_faults_total",
+      "Faulty frames and refused requests, by code.",
+      "code",
+      ({ transport }) => transport?.faults ?? {},
+    ],
+  ];
+
+/**
+ * Reads everything anew for each scrape. The metrics of the process and of Node's event loop
+ * (`process_*`, `nodejs_*`) are those of prom-client. Measuring begins with this call.
+ */
+export function createMetrics(sources: MetricSources): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const registers = [registry];
+  let now = snapshotOf(sources);
+  for (const [name, help, value] of GAUGES) {
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        const current = value(now);
+        if (current === undefined) this.reset();
+        else this.set(current);
+      },
+    });
+  }
+  for (const [name, help, value] of COUNTERS) {
+    new Counter({
+      name,
+      help,
+      registers,
+      collect() {
+        this.reset();
+        this.inc(value(now) ?? 0);
+      },
+    });
+  }
+  for (const [name, help, label, values] of LABELLED) {
+    new Counter({
+      name,
+      help,
+      labelNames: [label],
+      registers,
+      collect() {
+        this.reset();
+        for (const [key, count] of Object.entries(values(now))) this.inc({ [label]: key }, count);
+      },
+    });
+  }
+  new Gauge({
+    name: "cm_link_state",
+    help: "1 for the state that the link to the store is in, 0 for the others.",
+    labelNames: ["state"],
+    registers,
+    collect() {
+      for (const state of LINK_STATES) this.set({ state }, Number(now.link.state === state));
+    },
+  });
+  return {
+    contentType: registry.contentType,
+    text: () => {
+      now = snapshotOf(sources);
+      return registry.metrics();
+    },
+  };
+}
+
+function snapshotOf({ node, transport, droppedLogLines, maxConnections }: MetricSources) {
+  return {
+    transport: transport(),
+    router: node.router.stats(),
+    membership: node.membership.stats(),
+    isLeaseHeld: node.membership.holdsLease,
+    link: node.store.link.status(),
+    readiness: node.readiness(),
+    phase: node.phase,
+    droppedLogLines: droppedLogLines(),
+    maxConnections,
+  };
+}

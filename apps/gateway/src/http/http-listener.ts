@@ -1,0 +1,118 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { CmError, isCmError, type OnError, toCmError } from "@cm/protocol";
+import {
+  type HttpReply,
+  type ListeningAddress,
+  listenFailure,
+  problem,
+  problemOf,
+  type RouteMethod,
+} from "@cm/transport";
+import { allowedAt, type HttpRoute, routesAt } from "./http-route.js";
+
+/** How long a client may take for a whole request, and for its head, in milliseconds. */
+const REQUEST_TIMEOUT_MS = 10_000;
+
+/** Scrapers, balancers and people; none of them is a crowd. */
+const CONNECTIONS_MAX = 256;
+
+/** What {@link createHttpListener} takes. */
+export interface HttpListenerOptions {
+  readonly host: string;
+  /** 0 takes any free one. */
+  readonly port: number;
+  readonly routes: readonly HttpRoute[];
+  readonly onError: OnError;
+}
+
+/** Answers plain HTTP, 1.0 as well as 1.1, on a port of its own. */
+export interface HttpListener {
+  /** Fails with `port-in-use`, or `options-invalid` where the address can't be used. */
+  start(): Promise<ListeningAddress>;
+  /** Stops listening and ends its connections. Idempotent; also before `start`. */
+  close(): Promise<void>;
+}
+
+/** Makes a listener on Node's own HTTP server. Nothing happens before `start()`. */
+export function createHttpListener({ host, port, routes, onError }: HttpListenerOptions): HttpListener {
+  let server: Server | undefined;
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const { method = "GET", url = "/" } = request;
+    const [path = "/", query = ""] = url.split(/\?(.*)/s);
+    const here = routesAt(routes, path);
+    const route = here.find((each) => each.method === (method === "HEAD" ? "GET" : method));
+    const write = (reply: HttpReply): void => writeReply(response, reply, method === "HEAD");
+    if (here.length === 0) return write(problem(404, "not-found", "Nothing is served here."));
+    if (route === undefined) {
+      const allow = allowedAt(here);
+      return write(problem(405, "operation-unknown", `What is served here: ${allow}.`, { allow }));
+    }
+    try {
+      const body = await readBody(request, route.maxBodyBytes ?? 0);
+      const headers = Object.fromEntries(
+        Object.entries(request.headersDistinct).map(([name, values = []]) => [name, values.join(", ")]),
+      );
+      const remoteAddress = request.socket.remoteAddress ?? "";
+      // Looked up in the table, which has no other methods.
+      write(await route.answer({ method: method as RouteMethod, path, query, headers, remoteAddress, body }));
+    } catch (cause) {
+      if (response.headersSent || response.destroyed) return;
+      const error = isCmError(cause) ? cause : toCmError(cause, "internal", "A route failed.");
+      if (!isCmError(cause)) onError(error, { stage: "handler" });
+      write(problemOf(error));
+    }
+  };
+  return {
+    start: () =>
+      new Promise((resolve, reject) => {
+        const listening = createServer(
+          {
+            requestTimeout: REQUEST_TIMEOUT_MS,
+            headersTimeout: REQUEST_TIMEOUT_MS,
+            connectionsCheckingInterval: 1_000,
+          },
+          (request, response) => void answer(request, response),
+        );
+        server = listening;
+        listening.maxConnections = CONNECTIONS_MAX;
+        listening.once("error", (cause: NodeJS.ErrnoException) => reject(listenFailure({ host, port }, cause.code)));
+        listening.listen({ host, port, exclusive: true }, () => {
+          // A listening TCP server has an address with a port.
+          resolve({ host, port: (listening.address() as AddressInfo).port });
+        });
+      }),
+    close: () =>
+      new Promise((resolve) => {
+        if (server === undefined) return resolve();
+        // Called also where it does not listen, with an error that does not matter here.
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+async function readBody(request: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
+  const tooLarge = () => new CmError("payload-too-large", `The body is over ${maxBytes} bytes.`);
+  if (Number(request.headers["content-length"] ?? 0) > maxBytes) throw tooLarge();
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  // Not destroyed where it is too large, for the socket would go before the answer.
+  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > maxBytes) throw tooLarge();
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+function writeReply(response: ServerResponse, { status, headers, body = "" }: HttpReply, isHead: boolean): void {
+  response.writeHead(status, {
+    "x-content-type-options": "nosniff",
+    ...headers,
+    "content-length": Buffer.byteLength(body),
+    // The rest of a request that was refused is not read.
+    ...(status >= 400 ? { connection: "close" } : {}),
+  });
+  response.end(isHead ? undefined : body);
+}

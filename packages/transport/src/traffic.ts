@@ -1,0 +1,35 @@
+/** Frames between the clients and this server, and their payloads in bytes; WebSocket and TCP headers are not counted. */
+export interface TrafficCounts {
+  readonly framesReceived: number;
+  readonly bytesReceived: number;
+  /** A frame to a room counts once for each member. Frames that were cut off with a slow consumer count too. */
+  readonly framesSent: number;
+  readonly bytesSent: number;
+}
+
+/** Counts what comes and goes. */
+export class Traffic {
+  #framesReceived = 0;
+  #bytesReceived = 0;
+  #framesSent = 0;
+  #bytesSent = 0;
+
+  received(bytes: number): void {
+    this.#framesReceived += 1;
+    this.#bytesReceived += bytes;
+  }
+
+  sent(bytes: number, times: number): void {
+    this.#framesSent += times;
+    this.#bytesSent += bytes * times;
+  }
+
+  counts(): TrafficCounts {
+    return {
+      framesReceived: this.#framesReceived,
+      bytesReceived: this.#bytesReceived,
+      framesSent: this.#framesSent,
+      bytesSent: this.#bytesSent,
+    };
+  }
+}
