@@ -56,8 +56,11 @@ it("names where each documented key and channel lives, and no key besides", asyn
     expect(await keysUnder(redisUrl, `${prefix}:{servers}.reaped`)).toHaveLength(1);
   });
 
+  // A server gives its first sign of life within a second.
+  await eventually(async () => expect(await keysUnder(redisUrl, `${prefix}:{servers}.signs`)).toHaveLength(1));
+
   const rows = await pageRows();
-  expect(rows).toHaveLength(24);
+  expect(rows).toHaveLength(25);
   const patterns = rows.map(({ here, type }) => ({
     here,
     type,
