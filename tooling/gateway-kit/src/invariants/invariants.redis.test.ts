@@ -7,7 +7,8 @@ import { expectNoKeys, expectProjected, expectUsageNear } from "./invariants.js"
 const redisPort = (): number => Number(new URL(inject("redisUrl")).port);
 
 it("see that a room, a user, a record or a whole server is missing, and what is there without an owner", async () => {
-  const cluster = await startGatewayCluster({ size: 1 });
+  // Otherwise the gateway would mend within a second what is taken away here.
+  const cluster = await startGatewayCluster({ size: 1, env: { DEAD_AFTER_MS: "0" } });
   onTestFinished(() => cluster.close());
   const crowd = await Crowd.gather(cluster, { perGateway: 4, rooms: 2 });
   await expectProjected(cluster, crowd);
@@ -29,7 +30,7 @@ it("see that a room, a user, a record or a whole server is missing, and what is 
 });
 
 it("see a key that is left, unless it is allowed to stay", async () => {
-  const cluster = await startGatewayCluster({ size: 1 });
+  const cluster = await startGatewayCluster({ size: 1, env: { DEAD_AFTER_MS: "0" } });
   await cluster.close();
   await expectNoKeys(cluster);
   const stray = `${cluster.prefix}:retained:1`;
