@@ -12,7 +12,7 @@ const POLL_MS = 200;
 
 /** What would make the gateway another one than a new user gets. */
 const GATEWAY_SETTINGS =
-  /^(PORT|LISTEN_HOST|SERVER_(HOST|ID)|REDIS_\w+|WORKERS|CM_WORKER|ALLOWED_ORIGINS|TOKEN_\w+|OPEN|PAGE|LOG_\w+|MAX_\w+|\w+_(MS|SECONDS))$/;
+  /^(PORT|LISTEN_HOST|SERVER_(HOST|ID)|REDIS_\w+|WORKERS|TRANSPORT|ADMIN_\w+|RECOVERABLE_ROOMS|CM_WORKER|ALLOWED_ORIGINS|TOKEN_\w+|OPEN|PAGE|LOG_\w+|MAX_\w+|\w+_(MS|SECONDS))$/;
 
 /** Does what the README's first lines say, looks whether it answers, and ends it as an operator would. */
 await runAsProgram(import.meta.url, async () => {
