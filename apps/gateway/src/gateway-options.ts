@@ -58,7 +58,7 @@ export interface GatewayOptions extends Optional<Omit<GatewayConfig, ProcessConf
     | undefined;
   /**
    * Reads a token that a client hands in while it is connected (`refresh`), or throws as
-   * `authenticate` does. Default: clients can't.
+   * `authenticate` does, within `hookTimeoutMs`. Default: clients can't.
    */
   readonly refresh?: ((token: string) => GatewayUser | Promise<GatewayUser>) | undefined;
   /** Takes JSON Web Tokens, instead of `authenticate` and `refresh`. */

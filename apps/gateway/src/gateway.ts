@@ -277,6 +277,7 @@ function createServer(
   const faults = createFaultCounter();
   const onFault = (error: unknown): void => failures.report(error, "request");
   const { refresh } = config;
+  const hookRunner = new HookRunner(config.hookTimeoutMs, config.maxPendingHooks, onFault);
   const unlessRevoked = (user: GatewayUser): GatewayUser => {
     if (!revocations.isRevoked(user)) return user;
     throw new CmError("unauthorized", "The credentials were revoked.", { details: { reason: "revoked" } });
@@ -304,8 +305,8 @@ function createServer(
     recovery,
     faults,
     hooks: config.hooks,
-    hookRunner: new HookRunner(config.hookTimeoutMs, config.maxPendingHooks, onFault),
-    refresh: refresh && (async (token) => unlessRevoked(await refresh(token))),
+    hookRunner,
+    refresh: refresh && (async (token) => unlessRevoked(await hookRunner.run(() => refresh(token)))),
     credentialTimes: { warningMs: config.tokenWarningMs, graceMs: config.tokenGraceMs },
     now: () => config.clock.now(),
     monotonicMs: () => config.clock.monotonicMs(),
@@ -335,6 +336,8 @@ function createServer(
         const session = new ClientSession(context, connection, connection.data.user);
         connection.data.session = session;
         sessions.add(session);
+        // It may have come between the look at the token and now.
+        session.closeIf((user) => revocations.isRevoked(user));
       },
       frame: (connection, text) => connection.data.session?.onText(text),
       binary: (connection) => {

@@ -81,6 +81,8 @@ class BusRouter implements Router {
   #directSubscription: Promise<Subscription> | undefined;
   /** Set when this server's own channel is live. */
   #directChannel: ResumedChannel | undefined;
+  /** A reading of the registry that is under way. */
+  #reading: Promise<RegistrySnapshot> | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(options: ResolvedRouterOptions) {
@@ -385,11 +387,19 @@ class BusRouter implements Router {
 
   /** Whether a registry without a user can be believed: one that lost its data, or knows no lease of this server, can't. */
   async #userNotFound(): Promise<"not-found"> {
-    const { holdsLease, servers, serverId } = this.#options;
+    const { holdsLease, serverId } = this.#options;
     if (holdsLease === undefined) return "not-found";
-    const snapshot = holdsLease() ? await servers?.snapshot() : EMPTY;
+    const snapshot = holdsLease() ? await this.#snapshot() : EMPTY;
     if (snapshot === undefined || (snapshot.knownForMs > 0 && snapshot.present.includes(serverId))) return "not-found";
     throw new CmError("unavailable", "Where the user is connected is not known for now.");
+  }
+
+  /** One reading at a time, however many messages are for users who are not there. */
+  #snapshot(): Promise<RegistrySnapshot> | undefined {
+    this.#reading ??= this.#options.servers?.snapshot().finally(() => {
+      this.#reading = undefined;
+    });
+    return this.#reading;
   }
 
   async #toOwner(

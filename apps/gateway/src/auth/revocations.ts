@@ -7,7 +7,7 @@ export type Revocation = { readonly userId: string } | { readonly tokenId: strin
 const REVOCATIONS_MAX = 100_000;
 
 /** How long a revocation is remembered, in milliseconds: longer than tokens should live. */
-export const REVOCATION_TTL_MS = 86_400_000;
+const REVOCATION_TTL_MS = 86_400_000;
 
 /** The revocations that this server has heard of. */
 export class Revocations {
@@ -18,10 +18,6 @@ export class Revocations {
 
   constructor(now: () => number) {
     this.#now = now;
-  }
-
-  get size(): number {
-    return this.#users.size + this.#tokens.size;
   }
 
   add(revocation: Revocation): void {

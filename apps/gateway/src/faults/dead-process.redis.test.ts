@@ -4,7 +4,7 @@ import { expectProjected } from "@cm/gateway-kit/invariants/invariants";
 import { PresenceWitness } from "@cm/gateway-kit/invariants/presence-witness";
 import { startFaultCluster } from "@cm/gateway-kit/processes/fault-cluster";
 import { startGatewayProcess } from "@cm/gateway-kit/processes/gateway-process";
-import { eventually, freshPrefix, startRedis } from "@cm/test-kit";
+import { askRedis, eventually, freshPrefix, startRedis } from "@cm/test-kit";
 import { expect, inject, it, onTestFinished } from "vitest";
 
 const DEAD_AFTER_MS = 1_000;
@@ -66,6 +66,19 @@ it("a paused gateway, and all of them after a restart of Redis, keep their lease
   expect(stats.map(({ reapedServers = 0 }) => reapedServers)).toEqual([0, 0, 0]);
   expect(crowd.present).toEqual(crowd.members);
   await expectProjected(cluster, crowd);
+});
+
+it("gateways find out that Redis was emptied within a second or two, long before their next heartbeat", async () => {
+  const redis = await startRedis();
+  onTestFinished(() => redis.close());
+  const cluster = await startFaultCluster({ redis, ...LONG_LEASES });
+  const crowd = await Crowd.gather(cluster, { alone: 3 });
+  await expectProjected(cluster, crowd);
+  const emptiedAt = performance.now();
+  await askRedis(redis.port, "FLUSHALL");
+  await expectProjected(cluster, crowd);
+  expect(performance.now() - emptiedAt).toBeLessThan(DEAD_AFTER_MS + 2_000);
+  expect(crowd.present).toEqual(crowd.members);
 });
 
 it("a start with a dead process's id takes its place, and with a living one's fails at once", async () => {

@@ -61,11 +61,11 @@ const NAME_FAULTS: ReadonlySet<ErrorCode> = new Set(["name-invalid", "name-too-l
 /** Direct messages that wait for the welcome; more than this in the moment that it takes are refused. */
 const EARLY_MAX = 32;
 
-/** What a client asks once it has said hello. */
-type Request = Exclude<ClientFrame, { type: "hello" }>;
 /** How long a `send` with `confirm` waits for the owning server, in milliseconds. */
 const CONFIRMATION = { confirmMs: 5_000 };
 
+/** What a client asks once it has said hello. */
+type Request = Exclude<ClientFrame, { type: "hello" }>;
 type RequestOf<T extends Request["type"]> = Extract<Request, { type: T }>;
 
 type SocketLike = Pick<TransportConnection<unknown>, "id" | "userId" | "send" | "enter" | "leave" | "close">;
@@ -98,7 +98,10 @@ export class ClientSession {
   readonly #helloTimer: NodeJS.Timeout;
   readonly #asked: HookConnection;
   readonly #permissions: Permissions;
-  readonly #credential: CredentialLife;
+  /** Absent while what the client came with does not expire. */
+  #credential: CredentialLife | undefined;
+  /** Settles when the tokens that were handed in so far were taken or refused: the last one counts. */
+  #refreshTurn: Promise<unknown> = Promise.resolve();
   #user: GatewayUser;
   /** Whether the application was asked about this connection, and so hears of its end. */
   #isKnown = false;
@@ -117,14 +120,6 @@ export class ClientSession {
     this.#asked = { id: socket.id, userId: socket.userId, data: user.data };
     this.#user = user;
     this.#permissions = new Permissions(context, this.#asked, user.rights);
-    this.#credential = new CredentialLife(
-      {
-        expiring: (expiresInMs) => this.#answers.send({ type: "token-expiring", expiresInMs }, undefined),
-        expired: () => socket.close("unauthorized", "the token expired"),
-      },
-      context.credentialTimes,
-      context.now,
-    );
     this.#answers = new Answers((text) => {
       if (!this.#isClosed()) socket.send(text);
     }, context.onFault);
@@ -179,7 +174,7 @@ export class ClientSession {
   /** The socket is gone. */
   onClosed(code: number, reason: string): void {
     clearTimeout(this.#helloTimer);
-    this.#credential.watch(undefined);
+    this.#credential?.watch(undefined);
     this.#state = "closed";
     this.#seats.clear();
     this.#early = [];
@@ -300,7 +295,7 @@ export class ClientSession {
       ref,
     );
     for (const early of this.#early.splice(0)) this.#socket.send(early);
-    if (!this.#isClosed()) this.#credential.watch(this.#user.expiresAtMs);
+    if (!this.#isClosed()) this.#watchCredential();
   }
 
   #handle<T extends Request["type"]>(frame: RequestOf<T>): void {
@@ -544,16 +539,37 @@ export class ClientSession {
     const { refresh, now } = this.#context;
     void this.#answers.wait(ref, async () => {
       if (refresh === undefined) throw new CmError("operation-unknown", "This server takes no tokens.");
-      const user = await refresh(token);
-      if (this.#isClosed()) return;
-      if (user.userId !== this.#user.userId) throw new CmError("forbidden", "The token is of another user.");
-      this.#user = user;
-      this.#permissions.replace(user.rights);
-      this.#credential.watch(user.expiresAtMs);
-      await this.#applyRights();
-      const { expiresAtMs } = user;
+      const taken = this.#refreshTurn.then(async () => this.#take(await refresh(token)));
+      this.#refreshTurn = taken.catch(() => undefined);
+      await taken;
+      const { expiresAtMs } = this.#user;
       this.#answers.ack(ref, expiresAtMs === undefined ? {} : { expiresInMs: Math.max(0, expiresAtMs - now()) });
     });
+  }
+
+  /** Goes on as the user of another token. */
+  async #take(user: GatewayUser): Promise<void> {
+    if (this.#isClosed()) return;
+    if (user.userId !== this.#user.userId) throw new CmError("forbidden", "The token is of another user.");
+    this.#user = user;
+    this.#permissions.replace(user.rights);
+    this.#watchCredential();
+    await this.#applyRights();
+  }
+
+  #watchCredential(): void {
+    const { expiresAtMs } = this.#user;
+    if (expiresAtMs !== undefined) {
+      this.#credential ??= new CredentialLife(
+        {
+          expiring: (expiresInMs) => this.#answers.send({ type: "token-expiring", expiresInMs }, undefined),
+          expired: () => this.#socket.close("unauthorized", "the token expired"),
+        },
+        this.#context.credentialTimes,
+        this.#context.now,
+      );
+    }
+    this.#credential?.watch(expiresAtMs);
   }
 
   /** Puts the connection out of the rooms that its rights do not allow any more. */

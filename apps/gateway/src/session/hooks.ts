@@ -67,6 +67,12 @@ export class HookRunner {
 
   /** Waits for a hook's word. Fails with what the client is to be answered. */
   async ask(hook: () => Answer): Promise<void> {
+    const outcome = await this.run(hook);
+    if (outcome !== undefined) throw refused(outcome);
+  }
+
+  /** Waits for what the application works out. A `CmError` that it throws goes to the client; anything else is told as `internal`, and logged. */
+  async run<T>(task: () => T | Promise<T>): Promise<T> {
     if (this.#pending >= this.#maxPending) {
       throw new CmError("unavailable", "Too many requests wait for the application's decision.");
     }
@@ -80,9 +86,7 @@ export class HookRunner {
       }, this.#timeoutMs);
     });
     try {
-      // A CmError goes to the client as it is; whatever else is thrown is told as `internal`, and logged.
-      const outcome = await Promise.race([hook(), late]);
-      if (outcome !== undefined) throw refused(outcome);
+      return await Promise.race([task(), late]);
     } finally {
       clearTimeout(timer);
       this.#pending--;
