@@ -1,15 +1,9 @@
 import type { TemplatedApp } from "uWebSockets.js";
-import { CmError } from "@cm/protocol";
 import {
-  Admissions,
-  ConnectionTable,
-  type DrainOptions,
+  BaseTransport,
   type FrameFault,
-  HttpRoutes,
   type ListeningAddress,
   objectionTo,
-  openFilesWarning,
-  type TransportConnection,
   type TransportServer,
   type TransportStats,
 } from "@cm/transport";
@@ -58,52 +52,36 @@ const NATIVE_HEAD_MARGIN_BYTES = 1024;
  */
 const NATIVE_IDLE_MARGIN_SECONDS = 12;
 
-class NativeServer<U> implements UwsServer<U> {
+class NativeServer<U> extends BaseTransport<U, NativeConnection<U>> implements UwsServer<U> {
   readonly #options: ResolvedUwsServerOptions<U>;
-  readonly #connections: ConnectionTable<U, NativeConnection<U>>;
   readonly #backpressure: Backpressure<U>;
-  readonly #admissions: Admissions<U>;
   readonly #upgrades: Upgrades<U>;
-  readonly #routes: HttpRoutes;
   #native: Native | undefined;
   #app: TemplatedApp | undefined;
   #listening: Listening | undefined;
-  #accepting = true;
   #topics = 0;
   #memberships = 0;
-  #starting: Promise<ListeningAddress> | undefined;
-  #draining: Promise<void> | undefined;
-  #closing: Promise<void> | undefined;
 
   constructor(options: ResolvedUwsServerOptions<U>) {
-    this.#options = options;
     const connections = new Map<string, NativeConnection<U>>();
-    this.#backpressure = new Backpressure(connections, options.maxBackpressureBytes);
-    this.#connections = new ConnectionTable(options, this.#backpressure, connections);
-    this.#admissions = new Admissions(options, connections);
+    const backpressure = new Backpressure(connections, options.maxBackpressureBytes);
+    super(options, backpressure, connections);
+    this.#options = options;
+    this.#backpressure = backpressure;
     this.#upgrades = new Upgrades({
-      admissions: this.#admissions,
-      limit: this.#backpressure,
+      admissions: this.admissions,
+      limit: backpressure,
       opened: (connection, socket) => {
         connection.attach(socket);
-        this.#connections.opened(connection);
+        this.connections.opened(connection);
       },
     });
-    this.#routes = new HttpRoutes(options.routes, options.onError);
   }
 
-  start(): Promise<ListeningAddress> {
-    this.#starting ??= this.#start();
-    return this.#starting;
-  }
-
-  async #start(): Promise<ListeningAddress> {
-    if (!this.#accepting) throw new CmError("closed", "The server was closed.");
-    const { host, port, sharePort, maxHeadBytes, maxConnections, onError } = this.#options;
+  protected override async listen(): Promise<ListeningAddress> {
+    const { host, port, sharePort, maxHeadBytes } = this.#options;
     const native = loadNative(maxHeadBytes + NATIVE_HEAD_MARGIN_BYTES);
     const app = this.#route(native.App());
-    const warning = await openFilesWarning(maxConnections);
-    if (warning !== undefined) onError(warning, { stage: "listening" });
     let listening: Listening;
     try {
       listening = await listen(native, app, { host, port, sharePort });
@@ -114,15 +92,12 @@ class NativeServer<U> implements UwsServer<U> {
     this.#native = native;
     this.#app = app;
     this.#listening = listening;
-    this.#connections.start();
-    // Stopped while it was starting: there was nothing to close then.
-    if (!this.#accepting) this.#stopListening();
     return { host, port: listening.port };
   }
 
   #route(app: TemplatedApp): TemplatedApp {
     const { path, maxHeadBytes, maxFrameBytes, idleTimeoutMs } = this.#options;
-    const connections = this.#connections;
+    const { connections } = this;
     const of = (socket: NativeSocket<U>): NativeConnection<U> => socket.getUserData().connection;
     return app
       .ws<SocketData<U>>(path, {
@@ -152,87 +127,40 @@ class NativeServer<U> implements UwsServer<U> {
         const head = copyRequest(res, req);
         const fault = objectionTo(head, maxHeadBytes);
         if (fault !== undefined) writeReply(res, fault, { closeConnection: true });
-        else if (head.facts.path !== path) this.#routes.handle(replyDoor(res), head);
-        else writeReply(res, this.#admissions.plainRefusal(head), { closeConnection: true });
+        else if (head.facts.path !== path) this.routes.handle(replyDoor(res), head);
+        else writeReply(res, this.admissions.plainRefusal(head), { closeConnection: true });
       });
   }
 
-  toRoom(room: string, frame: Uint8Array, except: readonly string[]): void {
+  override toRoom(room: string, frame: Uint8Array, except: readonly string[]): void {
     const app = this.#app;
     if (app === undefined) return;
     this.#backpressure.publishing(frame);
     const members = app.numSubscribers(topicOf(room));
-    const leftOut = publishToRoom(app, room, frame, except, this.#connections.byId);
+    const leftOut = publishToRoom(app, room, frame, except, this.connections.byId);
     this.#backpressure.traffic.sent(frame.byteLength, members - leftOut);
   }
 
-  toConnection(connectionId: string, frame: Uint8Array): boolean {
-    return this.#connections.toConnection(connectionId, frame);
+  override stats(): UwsServerStats {
+    return { ...super.stats(), upgradesLost: this.#upgrades.lost };
   }
 
-  toUser(userId: string, frame: Uint8Array): number {
-    return this.#connections.toUser(userId, frame);
+  protected override roomStats() {
+    return { topics: this.#topics, memberships: this.#memberships };
   }
 
-  connection(id: string): TransportConnection<U> | undefined {
-    return this.#connections.byId.get(id);
-  }
-
-  connectionsOf(userId: string): TransportConnection<U>[] {
-    return this.#connections.of(userId);
-  }
-
-  stats(): UwsServerStats {
-    const admissions = this.#admissions;
-    const own = {
-      upgrading: admissions.pending,
-      topics: this.#topics,
-      memberships: this.#memberships,
-      refused: admissions.refused(),
-    };
-    return { ...this.#connections.stats(own), upgradesLost: this.#upgrades.lost };
-  }
-
-  stopAccepting(): void {
-    this.#accepting = false;
-    this.#admissions.stopAccepting();
-    this.#stopListening();
-  }
-
-  #stopListening(): void {
+  protected override stopListening(): void {
     if (this.#listening !== undefined) this.#native?.us_listen_socket_close(this.#listening.socket);
     this.#listening = undefined;
   }
 
-  drain(options: DrainOptions): Promise<void> {
-    this.#draining ??= this.#connections.drain(options, () => {
-      this.#accepting = false;
-      this.#admissions.stopAccepting();
-      this.#admissions.refusePending();
-      if (this.#options.sharePort) this.#stopListening();
-    });
-    return this.#draining;
+  protected override onDrain(): void {
+    if (this.#options.sharePort) this.stopListening();
   }
 
-  close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
-  }
-
-  async #close(): Promise<void> {
-    this.stopAccepting();
-    this.#connections.endDrain();
-    // A start that failed has unwound itself; its caller has the error.
-    await Promise.allSettled([this.#starting]);
-    this.#admissions.refusePending();
-    await this.#connections.goodbye();
+  protected override release(): void {
     this.#app?.close();
     this.#app = undefined;
-    this.#connections.stop();
   }
 }
 

@@ -3,22 +3,16 @@ import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { CmError } from "@cm/protocol";
 import {
-  Admissions,
-  ConnectionTable,
-  type DrainOptions,
+  BaseTransport,
   type FrameFault,
-  HttpRoutes,
   headTooLarge,
   jsonRefusal,
   type ListeningAddress,
   listenFailure,
   objectionTo,
-  openFilesWarning,
   type PendingUpgrade,
   SlowConsumers,
-  type TransportConnection,
   type TransportServer,
-  type TransportStats,
 } from "@cm/transport";
 import { type WebSocket, WebSocketServer } from "ws";
 import { copyRequest, refuseOn, replyDoor } from "./http-door.js";
@@ -60,14 +54,11 @@ const CLOSE_TIMEOUT_MS = 10_000;
 /** RFC 6455: 16 bytes in base64. */
 const KEY = /^[+/0-9A-Za-z]{22}==$/;
 
-class NodeTransport<U> implements WsServer<U> {
+class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsServer<U> {
   readonly #options: ResolvedWsServerOptions<U>;
   readonly #slow: SlowConsumers;
-  readonly #connections: ConnectionTable<U, WsConnection<U>>;
   readonly #surroundings: ConnectionSurroundings<U>;
   readonly #rooms = new Rooms<WsConnection<U>>();
-  readonly #admissions: Admissions<U>;
-  readonly #routes: HttpRoutes;
   readonly #upgrader: WebSocketServer;
   /** All sockets until their end, among them those that have got a close frame. */
   readonly #sockets = new Set<WebSocket>();
@@ -75,23 +66,18 @@ class NodeTransport<U> implements WsServer<U> {
     this.#upgrade(request, stream, rest);
   #chosen = "";
   #server: NodeServer | undefined;
-  #accepting = true;
-  #starting: Promise<ListeningAddress> | undefined;
-  #draining: Promise<void> | undefined;
-  #closing: Promise<void> | undefined;
 
   constructor(options: ResolvedWsServerOptions<U>) {
+    const slow = new SlowConsumers(options.maxBackpressureBytes);
+    super(options, slow);
     this.#options = options;
-    this.#slow = new SlowConsumers(options.maxBackpressureBytes);
-    this.#connections = new ConnectionTable(options, this.#slow);
+    this.#slow = slow;
     this.#surroundings = {
       rooms: this.#rooms,
       writes: new TurnWrites(),
-      limit: this.#slow,
-      ended: (connection) => this.#connections.closed(connection, 1006, ""),
+      limit: slow,
+      ended: (connection) => this.connections.closed(connection, 1006, ""),
     };
-    this.#admissions = new Admissions(options, this.#connections.byId);
-    this.#routes = new HttpRoutes(options.routes, options.onError);
     // It listens to nothing, and only shakes hands.
     this.#upgrader = new WebSocketServer({
       noServer: true,
@@ -103,21 +89,9 @@ class NodeTransport<U> implements WsServer<U> {
     } as ConstructorParameters<typeof WebSocketServer>[0]);
   }
 
-  start(): Promise<ListeningAddress> {
-    this.#starting ??= this.#start();
-    return this.#starting;
-  }
-
-  async #start(): Promise<ListeningAddress> {
-    if (!this.#accepting) throw new CmError("closed", "The server was closed.");
-    const { server, maxConnections, onError } = this.#options;
-    const warning = await openFilesWarning(maxConnections);
-    if (warning !== undefined) onError(warning, { stage: "listening" });
-    const address = server === undefined ? await this.#listen() : this.#attach(server);
-    this.#connections.start();
-    // Stopped while it was starting: there was nothing to close then.
-    if (!this.#accepting) this.#stopListening();
-    return address;
+  protected override async listen(): Promise<ListeningAddress> {
+    const { server } = this.#options;
+    return server === undefined ? this.#listenAlone() : this.#attach(server);
   }
 
   #attach(server: NodeServer): ListeningAddress {
@@ -126,7 +100,7 @@ class NodeTransport<U> implements WsServer<U> {
     return addressOf(server) ?? { host: this.#options.host, port: 0 };
   }
 
-  async #listen(): Promise<ListeningAddress> {
+  async #listenAlone(): Promise<ListeningAddress> {
     const { host, port, path, maxHeadBytes } = this.#options;
     const server = createServer({
       maxHeaderSize: maxHeadBytes + HEAD_MARGIN_BYTES,
@@ -138,8 +112,8 @@ class NodeTransport<U> implements WsServer<U> {
       const door = replyDoor(response);
       const fault = objectionTo(head, maxHeadBytes);
       if (fault !== undefined) door.write(fault, { closeConnection: true });
-      else if (head.facts.path !== path) this.#routes.handle(door, head);
-      else door.write(this.#admissions.plainRefusal(head), { closeConnection: true });
+      else if (head.facts.path !== path) this.routes.handle(door, head);
+      else door.write(this.admissions.plainRefusal(head), { closeConnection: true });
     });
     server.on("clientError", (error: NodeJS.ErrnoException, stream) => {
       // Refused by Node.js before there is a request; the client may be gone, too.
@@ -171,7 +145,7 @@ class NodeTransport<U> implements WsServer<U> {
       return;
     }
     if (request.method !== "GET" || !KEY.test(head.facts.headers["sec-websocket-key"] ?? "")) {
-      refuseOn(stream, this.#admissions.plainRefusal(head));
+      refuseOn(stream, this.admissions.plainRefusal(head));
       return;
     }
     let pending: PendingUpgrade | undefined;
@@ -185,7 +159,7 @@ class NodeTransport<U> implements WsServer<U> {
     const take = (): void => {
       stream.off("readable", look).off("end", leave).off("close", leave).off("error", leave);
     };
-    pending = this.#admissions.handle(head, {
+    pending = this.admissions.handle(head, {
       refuse: (reply) => {
         take();
         refuseOn(stream, reply);
@@ -206,7 +180,7 @@ class NodeTransport<U> implements WsServer<U> {
   }
 
   #opened(connection: WsConnection<U>, socket: WebSocket): void {
-    const connections = this.#connections;
+    const { connections } = this;
     this.#sockets.add(socket);
     // A connection that this side ended is over already.
     const close = (code: number, reason: string, fault?: FrameFault): void => {
@@ -228,7 +202,7 @@ class NodeTransport<U> implements WsServer<U> {
     connections.opened(connection);
   }
 
-  toRoom(room: string, frame: Uint8Array, except: readonly string[]): void {
+  override toRoom(room: string, frame: Uint8Array, except: readonly string[]): void {
     let bytes: Buffer | undefined;
     const left = except.length === 0 ? undefined : new Set(except);
     for (const member of this.#rooms.of(room)) {
@@ -239,74 +213,21 @@ class NodeTransport<U> implements WsServer<U> {
     }
   }
 
-  toConnection(connectionId: string, frame: Uint8Array): boolean {
-    return this.#connections.toConnection(connectionId, frame);
-  }
-
-  toUser(userId: string, frame: Uint8Array): number {
-    return this.#connections.toUser(userId, frame);
-  }
-
-  connection(id: string): TransportConnection<U> | undefined {
-    return this.#connections.byId.get(id);
-  }
-
-  connectionsOf(userId: string): TransportConnection<U>[] {
-    return this.#connections.of(userId);
-  }
-
-  stats(): TransportStats {
-    const admissions = this.#admissions;
-    return this.#connections.stats({
-      upgrading: admissions.pending,
-      topics: this.#rooms.size,
-      memberships: this.#rooms.memberships,
-      refused: admissions.refused(),
-    });
-  }
-
-  stopAccepting(): void {
-    this.#accepting = false;
-    this.#admissions.stopAccepting();
-    this.#stopListening();
+  protected override roomStats() {
+    return { topics: this.#rooms.size, memberships: this.#rooms.memberships };
   }
 
   /** A server of the application's own listens on: its upgrades are refused. */
-  #stopListening(): void {
+  protected override stopListening(): void {
     if (this.#options.server === undefined) this.#server?.close();
   }
 
-  drain(options: DrainOptions): Promise<void> {
-    this.#draining ??= this.#connections.drain(options, () => {
-      this.#accepting = false;
-      this.#admissions.stopAccepting();
-      this.#admissions.refusePending();
-    });
-    return this.#draining;
-  }
-
-  close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
-  }
-
-  async #close(): Promise<void> {
-    this.stopAccepting();
-    this.#connections.endDrain();
-    // A start that failed has unwound itself; its caller has the error.
-    await Promise.allSettled([this.#starting]);
-    this.#admissions.refusePending();
-    await this.#connections.goodbye();
+  protected override release(): void {
     this.#server?.off("upgrade", this.#onUpgrade);
     for (const socket of this.#sockets) socket.terminate();
     // What is still there after the goodbyes has just been cut: the handler hears of it now.
-    for (const connection of [...this.#connections.byId.values()]) this.#connections.closed(connection, 1006, "");
+    for (const connection of [...this.connections.byId.values()]) this.connections.closed(connection, 1006, "");
     if (this.#options.server === undefined && this.#server !== undefined) this.#server.closeAllConnections();
-    this.#connections.stop();
   }
 }
 

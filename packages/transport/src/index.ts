@@ -20,19 +20,17 @@ export { createFaultCounter } from "./fault-counter.js";
 export type { HttpReply, WriteOptions } from "./http-reply.js";
 export { headersOf, jsonRefusal, problem, problemOf } from "./http-reply.js";
 export type { ReplyDoor } from "./http-routes.js";
-export { HttpRoutes } from "./http-routes.js";
 export type { RequestFacts, RequestHead } from "./request-head.js";
 export { copyRequestHead, headTooLarge, objectionTo } from "./request-head.js";
 
 // What a transport is made of
 export type { PendingUpgrade, UpgradeDoor } from "./admissions.js";
 export { Admissions } from "./admissions.js";
+export { BaseTransport } from "./base-transport.js";
 export type { FrameFault } from "./connection-table.js";
-export { ConnectionTable } from "./connection-table.js";
 export type { Ending, WaitingLimit } from "./live-connection.js";
 export { LiveConnection } from "./live-connection.js";
 export { listenFailure } from "./listen-failure.js";
-export { openFilesWarning } from "./open-files.js";
 export { flag, invalid, resolveTransportOptions, whole } from "./options.js";
 export { peerAddress } from "./peer-address.js";
 export { SlowConsumers } from "./slow-consumers.js";

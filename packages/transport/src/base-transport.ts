@@ -1,0 +1,123 @@
+import { CmError } from "@cm/protocol";
+import { Admissions } from "./admissions.js";
+import type { TransportConnection } from "./connection.js";
+import { ConnectionTable } from "./connection-table.js";
+import type { DrainOptions } from "./drain.js";
+import { HttpRoutes } from "./http-routes.js";
+import type { LiveConnection } from "./live-connection.js";
+import { openFilesWarning } from "./open-files.js";
+import type { ResolvedTransportOptions } from "./options.js";
+import type { SlowConsumers } from "./slow-consumers.js";
+import type { ListeningAddress, TransportServer, TransportStats } from "./transport-server.js";
+
+/**
+ * The life of a server, whatever library it stands on: one start, one drain, one end, and the
+ * way to its connections. A transport adds how it listens, lets go, and reaches a room.
+ */
+export abstract class BaseTransport<U, C extends LiveConnection<U>> implements TransportServer<U> {
+  protected readonly connections: ConnectionTable<U, C>;
+  protected readonly admissions: Admissions<U>;
+  protected readonly routes: HttpRoutes;
+  readonly #options: ResolvedTransportOptions<U>;
+  #isAccepting = true;
+  #starting: Promise<ListeningAddress> | undefined;
+  #draining: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+
+  /** `byId` is empty, and the server's to change from now on. */
+  protected constructor(options: ResolvedTransportOptions<U>, slow: SlowConsumers, byId?: Map<string, C>) {
+    this.#options = options;
+    this.connections = new ConnectionTable(options, slow, byId);
+    this.admissions = new Admissions(options, this.connections.byId);
+    this.routes = new HttpRoutes(options.routes, options.onError);
+  }
+
+  abstract toRoom(room: string, frame: Uint8Array, except: readonly string[]): void;
+  /** Listens, or attaches itself. One that fails unwinds what it had begun. */
+  protected abstract listen(): Promise<ListeningAddress>;
+  /** Stops listening; open connections stay. May come before `listen`, and more than once. */
+  protected abstract stopListening(): void;
+  /** Cuts what is left after the goodbyes. */
+  protected abstract release(): void;
+  /** What is known of rooms. */
+  protected abstract roomStats(): Pick<TransportStats, "topics" | "memberships">;
+  /** A drain has begun. Others that listen on the same port may take the newcomers. */
+  protected onDrain(): void {}
+
+  start(): Promise<ListeningAddress> {
+    this.#starting ??= this.#start();
+    return this.#starting;
+  }
+
+  async #start(): Promise<ListeningAddress> {
+    if (!this.#isAccepting) throw new CmError("closed", "The server was closed.");
+    const { maxConnections, onError } = this.#options;
+    const warning = await openFilesWarning(maxConnections);
+    if (warning !== undefined) onError(warning, { stage: "listening" });
+    const address = await this.listen();
+    this.connections.start();
+    // Stopped while it was starting: there was nothing to close then.
+    if (!this.#isAccepting) this.stopListening();
+    return address;
+  }
+
+  toConnection(connectionId: string, frame: Uint8Array): boolean {
+    return this.connections.toConnection(connectionId, frame);
+  }
+
+  toUser(userId: string, frame: Uint8Array): number {
+    return this.connections.toUser(userId, frame);
+  }
+
+  connection(id: string): TransportConnection<U> | undefined {
+    return this.connections.byId.get(id);
+  }
+
+  connectionsOf(userId: string): TransportConnection<U>[] {
+    return this.connections.of(userId);
+  }
+
+  stats(): TransportStats {
+    const { pending: upgrading } = this.admissions;
+    return this.connections.stats({ upgrading, refused: this.admissions.refused(), ...this.roomStats() });
+  }
+
+  stopAccepting(): void {
+    this.#refuseNewcomers();
+    this.stopListening();
+  }
+
+  drain(options: DrainOptions): Promise<void> {
+    this.#draining ??= this.connections.drain(options, () => {
+      this.#refuseNewcomers();
+      this.admissions.refusePending();
+      this.onDrain();
+    });
+    return this.#draining;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    this.stopAccepting();
+    this.connections.endDrain();
+    // A start that failed has unwound itself; its caller has the error.
+    await Promise.allSettled([this.#starting]);
+    this.admissions.refusePending();
+    await this.connections.goodbye();
+    this.release();
+    this.connections.stop();
+  }
+
+  #refuseNewcomers(): void {
+    this.#isAccepting = false;
+    this.admissions.stopAccepting();
+  }
+}
