@@ -35,8 +35,8 @@ describe("what one connection sends", () => {
           for (const room of rooms) expect(socket.messages(room)).toEqual(numbers);
           expect(socket.directs()).toEqual(numbers);
         }
+        for (const room of rooms) expect(sender.messages(room)).toEqual(numbers);
       });
-      for (const room of rooms) expect(sender.messages(room)).toEqual(numbers);
     },
   );
 

@@ -1,41 +1,28 @@
-import type { Membership } from "@cm/membership";
 import {
   CLIENT_PROTOCOL_VERSION,
   type ClientFrame,
   CmError,
   type ConnectionLimits,
   type ErrorCode,
-  type HistoryPosition,
   isCmError,
-  ownerOf,
   parseClientFrame,
   type Ref,
-  type RoomDirectory,
   type Sender,
 } from "@cm/protocol";
-import type { ConfirmedOutcome, RecoveryLimit, RouteOutcome, Router } from "@cm/router";
 import type { FaultCounter, TransportConnection } from "@cm/transport";
 import type { GatewayUser } from "../gateway-options.js";
-import { type AckDetails, Answers } from "./answers.js";
+import { Answers } from "./answers.js";
 import { CredentialLife, type CredentialTimes } from "./credential-life.js";
-import type { DirectTarget, HookConnection } from "./hooks.js";
-import type { PageCursors } from "./page-cursors.js";
-import { forbidden, type PermissionContext, Permissions } from "./permissions.js";
-import { SessionRoom } from "./session-room.js";
+import { DirectMessages } from "./direct-messages.js";
+import type { HookConnection } from "./hooks.js";
+import { type PermissionContext, Permissions } from "./permissions.js";
+import { type RoomContext, RoomRequests, type RoomSocket } from "./room-requests.js";
 import { TokenBucket } from "./token-bucket.js";
-import { writeData } from "./written-data.js";
 
 /** What every session of a gateway shares. */
-export interface SessionContext extends PermissionContext {
+export interface SessionContext extends PermissionContext, RoomContext {
   readonly serverId: string;
-  readonly membership: Membership;
-  readonly router: Router;
-  readonly rooms: Pick<RoomDirectory, "members" | "count">;
   readonly limits: ConnectionLimits;
-  /** Seals the cursors of members pages. */
-  readonly cursors: PageCursors;
-  /** What a client is sent at most of what it missed. */
-  readonly recovery: RecoveryLimit;
   /** Hears of every faulty frame and of every request over the rate. */
   readonly faults: Pick<FaultCounter, "count">;
   /** Milliseconds on a clock that never goes back. */
@@ -61,14 +48,11 @@ const NAME_FAULTS: ReadonlySet<ErrorCode> = new Set(["name-invalid", "name-too-l
 /** Direct messages that wait for the welcome; more than this in the moment that it takes are refused. */
 const EARLY_MAX = 32;
 
-/** How long a `send` with `confirm` waits for the owning server, in milliseconds. */
-const CONFIRMATION = { confirmMs: 5_000 };
-
 /** What a client asks once it has said hello. */
 type Request = Exclude<ClientFrame, { type: "hello" }>;
 type RequestOf<T extends Request["type"]> = Extract<Request, { type: T }>;
 
-type SocketLike = Pick<TransportConnection<unknown>, "id" | "userId" | "send" | "enter" | "leave" | "close">;
+type SocketLike = Pick<TransportConnection<unknown>, "userId" | "close"> & RoomSocket;
 
 /** One client's conversation, from hello to close. */
 export class ClientSession {
@@ -77,12 +61,12 @@ export class ClientSession {
     readonly [T in Request["type"]]: (session: ClientSession, frame: RequestOf<T>) => void;
   } = {
     ping: (session, { ref }) => session.#answers.send({ type: "pong" }, ref),
-    join: (session, frame) => session.#join(frame),
-    leave: (session, { room, ref }) => session.#leave(room, ref),
-    publish: (session, frame) => session.#publish(frame),
-    send: (session, frame) => session.#sendToConnection(frame),
-    "send-user": (session, frame) => session.#sendToUser(frame),
-    members: (session, frame) => session.#askMembers(frame),
+    join: (session, frame) => session.#rooms.join(frame),
+    leave: (session, { room, ref }) => session.#rooms.leave(room, ref),
+    publish: (session, frame) => session.#rooms.publish(frame),
+    send: (session, frame) => session.#direct.send({ connection: frame.connection }, frame),
+    "send-user": (session, frame) => session.#direct.send({ user: frame.user }, frame),
+    members: (session, frame) => session.#rooms.askMembers(frame),
     refresh: (session, frame) => session.#refresh(frame),
   };
 
@@ -90,9 +74,8 @@ export class ClientSession {
   readonly #socket: SocketLike;
   readonly #from: Sender;
   readonly #answers: Answers;
-  readonly #seats = new Map<string, SessionRoom>();
-  /** Seats that the client wants; one that is being left does not count against its limit. */
-  #wantedSeats = 0;
+  readonly #rooms: RoomRequests;
+  readonly #direct: DirectMessages;
   readonly #requests: TokenBucket;
   readonly #faults: TokenBucket;
   readonly #helloTimer: NodeJS.Timeout;
@@ -105,8 +88,6 @@ export class ClientSession {
   #user: GatewayUser;
   /** Whether the application was asked about this connection, and so hears of its end. */
   #isKnown = false;
-  /** Settles when the direct messages so far were decided about. */
-  #directTurn: Promise<unknown> = Promise.resolve();
   #state: "waiting" | "registering" | "ready" | "closed" = "waiting";
   /** Direct messages from those who found the connection while it was being registered. */
   #early: Uint8Array[] = [];
@@ -123,6 +104,14 @@ export class ClientSession {
     this.#answers = new Answers((text) => {
       if (!this.#isClosed()) socket.send(text);
     }, context.onFault);
+    const isClosed = (): boolean => this.#isClosed();
+    const shared = { from: this.#from, permissions: this.#permissions, answers: this.#answers, isClosed };
+    this.#rooms = new RoomRequests({ ...shared, context, socket });
+    this.#direct = new DirectMessages({
+      ...shared,
+      router: context.router,
+      maxDataBytes: context.limits.maxFrameBytes,
+    });
     const now = context.monotonicMs();
     this.#requests = new TokenBucket(context.limits.maxRequestsPerSecond, now);
     this.#faults = new TokenBucket(FAULTS_PER_SECOND, now);
@@ -176,7 +165,7 @@ export class ClientSession {
     clearTimeout(this.#helloTimer);
     this.#credential?.watch(undefined);
     this.#state = "closed";
-    this.#seats.clear();
+    this.#rooms.clear();
     this.#early = [];
     // A connection that was never registered is unknown there, which is no error.
     this.#context.membership.close(this.#socket.id).catch(this.#context.onFault);
@@ -191,18 +180,13 @@ export class ClientSession {
    * registered, or left meanwhile. Fails with `rooms-limit`, or as {@link Membership.join}.
    */
   async admit(room: string): Promise<boolean> {
-    if (this.#state !== "ready") return false;
-    const seat = this.#seatIn(room);
-    seat.isAdmitted = true;
-    await this.#inTurn(room, seat, () => this.#enter(room, seat, () => undefined));
-    return seat.joined && !this.#isClosed();
+    return this.#state === "ready" && this.#rooms.admit(room);
   }
 
   /** Takes the connection out of a room, as its own leave would. False where it is not registered. */
   async expel(room: string): Promise<boolean> {
     if (this.#state !== "ready") return false;
-    const seat = this.#seats.get(room);
-    if (seat !== undefined) await this.#remove(room, seat);
+    await this.#rooms.expel(room);
     return true;
   }
 
@@ -303,238 +287,6 @@ export class ClientSession {
     ClientSession.#handlers[frame.type as T](this, frame);
   }
 
-  #join({ room, since, ref }: RequestOf<"join">): void {
-    let seat: SessionRoom;
-    try {
-      seat = this.#seatIn(room);
-    } catch (error) {
-      this.#answers.refuse(error, ref);
-      return;
-    }
-    this.#inRoom(room, seat, ref, async () => {
-      const decision = seat.joined ? undefined : this.#permissions.join(room);
-      if (decision !== undefined) {
-        await decision;
-        if (this.#isClosed()) return;
-        // The rights may have been replaced meanwhile.
-        if (!this.#permissions.mayJoin(room)) throw forbidden("join this room");
-      }
-      await this.#enter(room, seat, (more) => this.#answers.ack(ref, more), since);
-    });
-  }
-
-  /** The seat to take in a room; `rooms-limit` thrown where that is one too many. */
-  #seatIn(room: string): SessionRoom {
-    const seat = this.#seats.get(room) ?? new SessionRoom(room, this.#from, this.#permissions.mayPublish(room));
-    if (!seat.wanted) {
-      const { maxRooms } = this.#context.limits;
-      if (this.#wantedSeats >= maxRooms) {
-        throw new CmError("rooms-limit", `A connection can be in at most ${maxRooms} rooms.`);
-      }
-      this.#want(seat, true);
-    }
-    return seat;
-  }
-
-  async #enter(
-    room: string,
-    seat: SessionRoom,
-    answer: (more: AckDetails | undefined) => void,
-    since?: HistoryPosition,
-  ): Promise<void> {
-    const { membership, router, recovery: limit } = this.#context;
-    if (seat.joined) {
-      answer(router.positionOf(room));
-      return;
-    }
-    await membership.join(this.#socket.id, room);
-    const sitDown = (more: AckDetails | undefined, missed: readonly Uint8Array[]): void => {
-      if (this.#isClosed()) return;
-      seat.joined = true;
-      answer(more);
-      for (const frame of missed) this.#socket.send(frame);
-      // After the answer and in the same turn: messages begin behind it, and none is missed.
-      if (!this.#isClosed()) this.#socket.enter(room);
-    };
-    const position = router.positionOf(room);
-    if (since === undefined) sitDown(position, []);
-    else if (position === undefined) sitDown({ recovered: false }, []);
-    else {
-      await router.recover(room, since, limit, ({ position: at, recovered, frames }) => {
-        sitDown({ ...at, recovered }, frames);
-      });
-    }
-  }
-
-  #leave(room: string, ref: Ref | undefined): void {
-    const seat = this.#seats.get(room);
-    if (seat === undefined) {
-      this.#answers.ack(ref);
-      return;
-    }
-    this.#want(seat, false);
-    this.#inRoom(room, seat, ref, async () => {
-      await this.#exit(room, seat);
-      this.#answers.ack(ref);
-    });
-  }
-
-  async #exit(room: string, seat: SessionRoom): Promise<void> {
-    if (!seat.joined) return;
-    seat.joined = false;
-    this.#socket.leave(room);
-    await this.#context.membership.leave(this.#socket.id, room);
-  }
-
-  /** Runs an operation that the client asked for, see {@link #inTurn}, and answers where it fails. */
-  #inRoom(room: string, seat: SessionRoom, ref: Ref | undefined, operation: () => Promise<void>): void {
-    this.#seats.set(room, seat);
-    void this.#answers
-      .wait(ref, () => this.#inTurn(room, seat, operation))
-      // Also where it was refused before its turn.
-      .finally(() => this.#tidy(room, seat));
-  }
-
-  /** Runs an operation on a room after the ones before it, and forgets the seat when nobody sits there. */
-  async #inTurn(room: string, seat: SessionRoom, operation: () => Promise<void>): Promise<void> {
-    this.#seats.set(room, seat);
-    try {
-      await seat.run(async () => (this.#isClosed() ? undefined : operation()));
-    } finally {
-      this.#tidy(room, seat);
-    }
-  }
-
-  #tidy(room: string, seat: SessionRoom): void {
-    if (seat.busy || this.#seats.get(room) !== seat) return;
-    // What it came to; a request may have been refused on the way.
-    this.#want(seat, seat.joined);
-    if (!seat.joined) this.#seats.delete(room);
-  }
-
-  #want(seat: SessionRoom, wanted: boolean): void {
-    if (seat.wanted === wanted) return;
-    seat.wanted = wanted;
-    this.#wantedSeats += wanted ? 1 : -1;
-  }
-
-  #publish(frame: RequestOf<"publish">): void {
-    const seat = this.#seats.get(frame.room);
-    if (seat !== undefined && this.#permissions.asksOnPublish) {
-      this.#publishPermitted(seat, frame);
-    } else if (seat?.busy) {
-      this.#inRoom(frame.room, seat, frame.ref, async () => {
-        await this.#publishFrom(seat, frame);
-        this.#answers.ack(frame.ref);
-      });
-    } else {
-      this.#answers.ackAfter(frame.ref, () => this.#publishFrom(seat, frame));
-    }
-  }
-
-  /** The next operation on the room waits for the decision, not for the bus. */
-  #publishPermitted(seat: SessionRoom, frame: RequestOf<"publish">): void {
-    const { room, data, ref } = frame;
-    void this.#answers.wait(ref, async () => {
-      let sent: Promise<unknown> | undefined;
-      await this.#inTurn(room, seat, async () => {
-        if (seat.joined && seat.mayPublish) await this.#permissions.publish(room, data);
-        if (this.#isClosed()) return;
-        sent = this.#publishFrom(seat, frame);
-        // Waited for outside of the turn.
-        sent.catch(() => undefined);
-      });
-      await sent;
-      this.#answers.ack(ref);
-    });
-  }
-
-  #publishFrom(seat: SessionRoom | undefined, { room, data, echo }: RequestOf<"publish">): Promise<unknown> {
-    if (!seat?.joined) return Promise.reject(new CmError("not-a-member", "Only members publish to a room."));
-    if (!seat.mayPublish) return Promise.reject(forbidden("publish to this room"));
-    let text: string;
-    try {
-      text = `${seat.frameHead}${writeData(data, this.#context.limits.maxFrameBytes)}}`;
-    } catch (error) {
-      return Promise.reject(error);
-    }
-    return this.#context.router.toRoom(room, text, echo ? undefined : [this.#socket.id]);
-  }
-
-  #sendToConnection(frame: RequestOf<"send">): void {
-    this.#direct(
-      (bytes) =>
-        frame.confirm
-          ? this.#context.router.toConnection(frame.connection, bytes, CONFIRMATION)
-          : this.#context.router.toConnection(frame.connection, bytes),
-      "The connection is not there.",
-      frame,
-      { connection: frame.connection },
-    );
-  }
-
-  #sendToUser(frame: RequestOf<"send-user">): void {
-    this.#direct(
-      (bytes) =>
-        frame.confirm
-          ? this.#context.router.toUser(frame.user, bytes, CONFIRMATION)
-          : this.#context.router.toUser(frame.user, bytes),
-      "The user is not online.",
-      frame,
-      { user: frame.user },
-    );
-  }
-
-  #direct(
-    route: (frame: Uint8Array) => Promise<RouteOutcome | ConfirmedOutcome>,
-    absent: string,
-    { data, ref }: { readonly data: unknown; readonly ref?: Ref },
-    to: DirectTarget,
-  ): void {
-    void this.#answers.wait(ref, async () => {
-      if (this.#permissions.asksOnSend) {
-        const decided = this.#directTurn.then(() => this.#permissions.send(to, data));
-        this.#directTurn = decided.catch(() => undefined);
-        await decided;
-        if (this.#isClosed()) return;
-      } else {
-        await this.#permissions.send(to, data);
-      }
-      const head = `{"type":"direct","from":${JSON.stringify(this.#from)},"data":`;
-      const outcome = await route(Buffer.from(`${head}${writeData(data, this.#context.limits.maxFrameBytes)}}`));
-      if (!this.#permissions.mayKnowOf(to)) this.#answers.ack(ref, { outcome: "sent" });
-      else if (outcome === "not-found") throw new CmError("not-found", absent);
-      else if (outcome === "timeout") throw new CmError("timeout", "The owning server did not answer in time.");
-      else this.#answers.ack(ref, { outcome });
-    });
-  }
-
-  #askMembers(frame: RequestOf<"members">): void {
-    // Behind a join or leave of the same room that is still under way.
-    const seat = this.#seats.get(frame.room);
-    if (seat?.busy) this.#inRoom(frame.room, seat, frame.ref, () => this.#members(frame));
-    else void this.#answers.wait(frame.ref, () => this.#members(frame));
-  }
-
-  async #members({ room, limit, cursor, ref }: RequestOf<"members">): Promise<void> {
-    const { rooms, membership, cursors } = this.#context;
-    await this.#permissions.members(room);
-    const from = cursor === undefined ? undefined : cursors.open(room, cursor);
-    const [page, total] = await Promise.all([rooms.members(room, { limit, cursor: from }), rooms.count(room)]);
-    // Where the store takes no heartbeats, it leaves out the members of all servers before long,
-    // and where it was emptied, also those who are here.
-    if (!membership.holdsLease || (total === 0 && this.#seats.get(room)?.joined)) {
-      throw new CmError("unavailable", "Who is in the room is not known for now.");
-    }
-    const members = page.items.map(({ connectionId, userId }) => ({
-      connection: connectionId,
-      user: userId,
-      server: ownerOf(connectionId) ?? "",
-    }));
-    const next = page.cursor === undefined ? {} : { cursor: cursors.seal(room, page.cursor) };
-    this.#answers.send({ type: "members", room, members, total, ...next }, ref);
-  }
-
   #refresh({ token, ref }: RequestOf<"refresh">): void {
     const { refresh, now } = this.#context;
     void this.#answers.wait(ref, async () => {
@@ -554,7 +306,7 @@ export class ClientSession {
     this.#user = user;
     this.#permissions.replace(user.rights);
     this.#watchCredential();
-    await this.#applyRights();
+    await this.#rooms.applyRights();
   }
 
   #watchCredential(): void {
@@ -570,26 +322,6 @@ export class ClientSession {
       );
     }
     this.#credential?.watch(expiresAtMs);
-  }
-
-  /** Puts the connection out of the rooms that its rights do not allow any more. */
-  async #applyRights(): Promise<void> {
-    const removals: Promise<void>[] = [];
-    for (const [room, seat] of this.#seats) {
-      seat.mayPublish = this.#permissions.mayPublish(room);
-      if (!seat.isAdmitted && !this.#permissions.mayJoin(room)) removals.push(this.#remove(room, seat));
-    }
-    await Promise.all(removals);
-  }
-
-  /** Takes the connection out of a room that it has not asked to leave, and tells it. */
-  async #remove(room: string, seat: SessionRoom): Promise<void> {
-    this.#want(seat, false);
-    await this.#inTurn(room, seat, async () => {
-      if (!seat.joined) return;
-      await this.#exit(room, seat);
-      this.#answers.send({ type: "removed", room, code: "forbidden" }, undefined);
-    });
   }
 
   /** A call, since the state may have changed during an await, which the compiler does not see. */

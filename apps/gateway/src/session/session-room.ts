@@ -5,6 +5,7 @@ import type { Sender } from "@cm/protocol";
  * order in which the client asked; a publish to a room that is settled does not wait.
  */
 export class SessionRoom {
+  readonly name: string;
   /** The beginning of each message frame that this connection sends to the room. */
   readonly frameHead: string;
   joined = false;
@@ -18,9 +19,10 @@ export class SessionRoom {
   #queued = 0;
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(room: string, from: Sender, mayPublish: boolean) {
+  constructor(name: string, from: Sender, mayPublish: boolean) {
+    this.name = name;
     this.mayPublish = mayPublish;
-    this.frameHead = `{"type":"message","room":${JSON.stringify(room)},"from":${JSON.stringify(from)},"data":`;
+    this.frameHead = `{"type":"message","room":${JSON.stringify(name)},"from":${JSON.stringify(from)},"data":`;
   }
 
   /** Whether an operation is under way. False by the time that the last one's promise settles. */

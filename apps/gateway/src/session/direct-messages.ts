@@ -1,0 +1,75 @@
+import { CmError, type Ref, type Sender } from "@cm/protocol";
+import type { ConfirmedOutcome, RouteOutcome, Router } from "@cm/router";
+import type { Answers } from "./answers.js";
+import type { DirectTarget } from "./hooks.js";
+import type { Permissions } from "./permissions.js";
+import { writeData } from "./written-data.js";
+
+/** What {@link DirectMessages} needs. */
+export interface DirectMessagesOptions {
+  readonly from: Sender;
+  readonly router: Pick<Router, "toConnection" | "toUser">;
+  readonly permissions: Permissions;
+  readonly answers: Answers;
+  /** The most bytes that a message's data has, as it is sent on. */
+  readonly maxDataBytes: number;
+  readonly isClosed: () => boolean;
+}
+
+/** A request to send to one connection or one user. */
+export interface DirectRequest {
+  readonly data: unknown;
+  readonly confirm?: boolean | undefined;
+  readonly ref?: Ref | undefined;
+}
+
+/** How long a `send` with `confirm` waits for the owning server, in milliseconds. */
+const CONFIRMATION = { confirmMs: 5_000 };
+
+/** One client's messages to connections and users, in the order in which it sent them. */
+export class DirectMessages {
+  readonly #options: DirectMessagesOptions;
+  /** Settles when the application has decided about the messages so far. */
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(options: DirectMessagesOptions) {
+    this.#options = options;
+  }
+
+  send(to: DirectTarget, { data, confirm = false, ref }: DirectRequest): void {
+    const { permissions, answers, from, maxDataBytes, isClosed } = this.#options;
+    void answers.wait(ref, async () => {
+      await this.#permission(to, data);
+      if (isClosed()) return;
+      const text = `{"type":"direct","from":${JSON.stringify(from)},"data":${writeData(data, maxDataBytes)}}`;
+      const outcome = await this.#route(to, Buffer.from(text), confirm);
+      if (!permissions.mayKnowOf(to)) answers.ack(ref, { outcome: "sent" });
+      else if (outcome === "not-found") throw new CmError("not-found", absenceOf(to));
+      else if (outcome === "timeout") throw new CmError("timeout", "The owning server did not answer in time.");
+      else answers.ack(ref, { outcome });
+    });
+  }
+
+  async #permission(to: DirectTarget, data: unknown): Promise<void> {
+    const { permissions } = this.#options;
+    if (!permissions.asksOnSend) {
+      await permissions.send(to, data);
+      return;
+    }
+    const decided = this.#turn.then(() => permissions.send(to, data));
+    this.#turn = decided.catch(() => undefined);
+    await decided;
+  }
+
+  #route(to: DirectTarget, frame: Uint8Array, confirm: boolean): Promise<RouteOutcome | ConfirmedOutcome> {
+    const { router } = this.#options;
+    if ("user" in to) return confirm ? router.toUser(to.user, frame, CONFIRMATION) : router.toUser(to.user, frame);
+    return confirm
+      ? router.toConnection(to.connection, frame, CONFIRMATION)
+      : router.toConnection(to.connection, frame);
+  }
+}
+
+function absenceOf(to: DirectTarget): string {
+  return "user" in to ? "The user is not online." : "The connection is not there.";
+}

@@ -1,0 +1,41 @@
+import type { Membership } from "@cm/membership";
+import { CmError, ownerOf, type RoomDirectory, type ServerFrame } from "@cm/protocol";
+import type { PageCursors } from "./page-cursors.js";
+
+/** What {@link readMembers} reads from. */
+export interface MemberPageSources {
+  readonly rooms: Pick<RoomDirectory, "members" | "count">;
+  readonly membership: Pick<Membership, "holdsLease">;
+  /** Seals the cursors of members pages. */
+  readonly cursors: PageCursors;
+}
+
+/** Which page is asked for. */
+export interface MemberPageRequest {
+  readonly room: string;
+  readonly limit: number;
+  readonly cursor?: string | undefined;
+  /** Whether somebody on this server is known to be in the room. */
+  readonly isOccupied: boolean;
+}
+
+/** One page of a room's members, as the client is told. Fails with `unavailable` where they are not known for now. */
+export async function readMembers(
+  { rooms, membership, cursors }: MemberPageSources,
+  { room, limit, cursor, isOccupied }: MemberPageRequest,
+): Promise<ServerFrame> {
+  const from = cursor === undefined ? undefined : cursors.open(room, cursor);
+  const [page, total] = await Promise.all([rooms.members(room, { limit, cursor: from }), rooms.count(room)]);
+  // Where the store takes no heartbeats, it leaves out the members of all servers before long,
+  // and where it was emptied, also those who are here.
+  if (!membership.holdsLease || (total === 0 && isOccupied)) {
+    throw new CmError("unavailable", "Who is in the room is not known for now.");
+  }
+  const members = page.items.map(({ connectionId, userId }) => ({
+    connection: connectionId,
+    user: userId,
+    server: ownerOf(connectionId) ?? "",
+  }));
+  const next = page.cursor === undefined ? {} : { cursor: cursors.seal(room, page.cursor) };
+  return { type: "members", room, members, total, ...next };
+}
