@@ -7,8 +7,11 @@ import { describe, expect, inject, it, onTestFinished } from "vitest";
 const redisPort = (): number => Number(new URL(inject("redisUrl")).port);
 
 /** What the program says and how it ends, where it ends by itself. */
-async function end(env: Record<string, string>): Promise<ProgramEnd & { readonly logs: readonly unknown[] }> {
-  const program = runGatewayProgram(env);
+async function end(
+  env: Record<string, string>,
+  afterTest = onTestFinished,
+): Promise<ProgramEnd & { readonly logs: readonly unknown[] }> {
+  const program = runGatewayProgram(env, afterTest);
   return { ...(await program.ended), logs: program.logs };
 }
 
@@ -114,7 +117,10 @@ it.concurrent("keeps the password out of all that it says where Redis refuses it
   onTestFinished(() => redis.close());
   await askRedis(redis.port, "CONFIG", "SET", "requirepass", "right");
   const env = { PORT: String(await freePort()), REDIS_URL: redis.url.replace("//", "//:hunter2@") };
-  const [alone, workers] = await Promise.all([end(env), end({ ...env, WORKERS: "2", PORT: String(await freePort()) })]);
+  const [alone, workers] = await Promise.all([
+    end(env, onTestFinished),
+    end({ ...env, WORKERS: "2", PORT: String(await freePort()) }, onTestFinished),
+  ]);
   for (const { code, stderr, logs } of [alone, workers]) {
     expect(code).toBe(1);
     expect(JSON.stringify(logs)).toContain("WRONGPASS");
@@ -122,12 +128,15 @@ it.concurrent("keeps the password out of all that it says where Redis refuses it
   }
 });
 
-it.concurrent("gives up with a code, within bounds, where Redis is away, with workers too", async ({ expect }) => {
+it.concurrent("gives up with a code, within bounds, where Redis is away, with workers too", async ({
+  expect,
+  onTestFinished,
+}) => {
   const env = { REDIS_HOST: "127.0.0.1", REDIS_PORT: String(await freePort()), WORKERS: "2" };
   const port = await freePort();
   const [alone, workers] = await Promise.all([
-    end({ ...env, PORT: "0", WORKERS: "1" }),
-    end({ ...env, PORT: String(port) }),
+    end({ ...env, PORT: "0", WORKERS: "1" }, onTestFinished),
+    end({ ...env, PORT: String(port) }, onTestFinished),
   ]);
   for (const { code, logs } of [alone, workers]) {
     expect(code).toBe(1);
@@ -137,7 +146,7 @@ it.concurrent("gives up with a code, within bounds, where Redis is away, with wo
   const probe = createServer().listen(port, "127.0.0.1");
   await once(probe, "listening");
   probe.close();
-  expect(await end({ ...env, REDIS_HOST: "no such host" })).toMatchObject({
+  expect(await end({ ...env, REDIS_HOST: "no such host" }, onTestFinished)).toMatchObject({
     code: 78,
     stderr: expect.stringContaining("REDIS_HOST"),
   });

@@ -29,8 +29,11 @@ export interface GatewayProgram {
   line(fits: (line: LogLine) => boolean, nth?: number): Promise<LogLine>;
 }
 
-/** Runs the program with nothing of the caller's environment but the path, and without a grace period or a drain; what is left is killed after the test. */
-export function runGatewayProgram(env: Readonly<Record<string, string>>): GatewayProgram {
+/** Runs the program with nothing of the caller's environment but the path, and without a grace period or a drain; what is left is killed after the test: a concurrent test passes its own `onTestFinished`, since the global one does not know which test runs. */
+export function runGatewayProgram(
+  env: Readonly<Record<string, string>>,
+  afterTest: (stop: () => void) => void = onTestFinished,
+): GatewayProgram {
   const { PATH = "" } = process.env;
   const child = spawn(process.execPath, [MAIN], {
     env: { PATH, OFFLINE_GRACE_MS: "0", DRAIN_SECONDS: "0", ...env },
@@ -55,7 +58,7 @@ export function runGatewayProgram(env: Readonly<Record<string, string>>): Gatewa
     for (const listener of listeners.splice(0)) listener();
     return { code, signal, stderr };
   });
-  onTestFinished(() => {
+  afterTest(() => {
     if (isOver) return;
     for (const pid of [child.pid, ...pids]) if (pid !== undefined) kill(pid);
   });
