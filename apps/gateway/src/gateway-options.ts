@@ -200,6 +200,10 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
   wholeNumber("drainMs", config.drainMs, 0, 3_600_000);
   wholeNumber("maxRooms", config.maxRooms, 1, 10_000);
   wholeNumber("maxRequestsPerSecond", config.maxRequestsPerSecond, 1, 100_000);
+  wholeNumber("maxFanoutPerSecond", config.maxFanoutPerSecond, 0, 1_000_000_000);
+  wholeNumber("maxFanoutPercent", config.maxFanoutPercent, 0, 100);
+  wholeNumber("maxMemberships", config.maxMemberships, 0, 1_000_000_000);
+  wholeNumber("maxServerRooms", config.maxServerRooms, 0, 1_000_000_000);
   const { recoverableRooms: beginnings } = config;
   if (!Array.isArray(beginnings) || !beginnings.every((beginning) => typeof beginning === "string")) {
     throw invalid("recoverableRooms", "a list of strings");

@@ -78,7 +78,7 @@ class AppConnections<U> implements UwsLocalConnectionManager<U> {
   constructor(app: TemplatedApp, maxConnections: number, maxBackpressureBytes: number) {
     this.#app = app;
     this.#maxConnections = maxConnections;
-    this.#backpressure = new Backpressure(this.#connections, maxBackpressureBytes);
+    this.#backpressure = new Backpressure(this.#connections, maxBackpressureBytes, 0);
   }
 
   get size(): number {
@@ -162,7 +162,7 @@ class AppConnections<U> implements UwsLocalConnectionManager<U> {
   }
 
   toRoom(room: string, frame: Uint8Array, except: readonly string[]): void {
-    this.#backpressure.publishing(frame);
+    this.#backpressure.publishing(frame, 0);
     publishToRoom(this.#app, room, frame, except, this.#connections);
   }
 

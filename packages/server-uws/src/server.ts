@@ -68,13 +68,14 @@ class NativeServer<U> extends BaseTransport<U, NativeConnection<U>> implements U
 
   constructor(options: ResolvedUwsServerOptions<U>) {
     const connections = new Map<string, NativeConnection<U>>();
-    const backpressure = new Backpressure(connections, options.maxBackpressureBytes);
+    const backpressure = new Backpressure(connections, options.maxBackpressureBytes, options.maxTotalBackpressureBytes);
     super(options, backpressure, connections);
     this.#options = options;
     this.#backpressure = backpressure;
     this.#upgrades = new Upgrades({
       admissions: this.admissions,
       limit: backpressure,
+      trustedProxies: options.trustedProxies,
       opened: (connection, socket) => {
         connection.attach(socket);
         this.connections.opened(connection);
@@ -107,7 +108,7 @@ class NativeServer<U> extends BaseTransport<U, NativeConnection<U>> implements U
   }
 
   #route(app: TemplatedApp): TemplatedApp {
-    const { path, maxHeadBytes, maxFrameBytes, idleTimeoutMs } = this.#options;
+    const { path, maxHeadBytes, maxFrameBytes, idleTimeoutMs, trustedProxies } = this.#options;
     const { connections } = this;
     const of = (socket: NativeSocket<U>): NativeConnection<U> => socket.getUserData().connection;
     return app
@@ -135,7 +136,7 @@ class NativeServer<U> extends BaseTransport<U, NativeConnection<U>> implements U
         },
       })
       .any("/*", (res, req) => {
-        const head = copyRequest(res, req);
+        const head = copyRequest(res, req, trustedProxies);
         const fault = objectionTo(head, maxHeadBytes);
         if (fault !== undefined) writeReply(res, fault, { closeConnection: true });
         else if (head.facts.path !== path) this.routes.handle(replyDoor(res), head);
@@ -146,10 +147,15 @@ class NativeServer<U> extends BaseTransport<U, NativeConnection<U>> implements U
   override toRoom(room: string, frame: Uint8Array, except: readonly string[]): void {
     const app = this.#app;
     if (app === undefined) return;
-    this.#backpressure.publishing(frame);
+    this.#backpressure.publishing(frame, app.numSubscribers(topicOf(room)));
+    // Again: connections may have been cut.
     const members = app.numSubscribers(topicOf(room));
     const leftOut = publishToRoom(app, room, frame, except, this.connections.byId);
     this.#backpressure.traffic.sent(frame.byteLength, members - leftOut);
+  }
+
+  override membersOf(room: string): number {
+    return this.#app?.numSubscribers(topicOf(room)) ?? 0;
   }
 
   override stats(): UwsServerStats {

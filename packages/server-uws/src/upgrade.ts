@@ -1,5 +1,5 @@
 import type { HttpRequest, HttpResponse, us_socket_context_t } from "uWebSockets.js";
-import type { Admissions, PendingUpgrade, WaitingLimit } from "@cm/transport";
+import type { Admissions, PendingUpgrade, TrustedProxies, WaitingLimit } from "@cm/transport";
 import { NativeConnection, type NativeSocket, type SocketData } from "./native-connection.js";
 import { copyRequest, writeReply } from "./native-request.js";
 
@@ -7,6 +7,7 @@ import { copyRequest, writeReply } from "./native-request.js";
 export interface UpgradeSurroundings<U> {
   readonly admissions: Admissions<U>;
   readonly limit: WaitingLimit;
+  readonly trustedProxies: TrustedProxies;
   /** Takes over a WebSocket whose upgrade is through. */
   opened(connection: NativeConnection<U>, socket: NativeSocket<U>): void;
 }
@@ -54,8 +55,8 @@ export class Upgrades<U> {
 
   /** The native upgrade event. */
   handle(res: HttpResponse, req: HttpRequest, context: us_socket_context_t): void {
-    const head = copyRequest(res, req);
-    const { admissions, limit } = this.#surroundings;
+    const { admissions, limit, trustedProxies } = this.#surroundings;
+    const head = copyRequest(res, req, trustedProxies);
     let pending: PendingUpgrade | undefined;
     // Without it, returning unanswered ends the process.
     res.onAborted(() => pending?.abandon());

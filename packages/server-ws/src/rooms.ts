@@ -15,6 +15,11 @@ export class Rooms<C extends object> {
     return this.#members.size;
   }
 
+  /** Members of a room. */
+  count(room: string): number {
+    return this.#members.get(room)?.size ?? 0;
+  }
+
   enter(room: string, connection: C): void {
     if (add(this.#members, room, connection)) this.#memberships++;
     add(this.#roomsOf, connection, room);

@@ -68,7 +68,7 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
   #server: NodeServer | undefined;
 
   constructor(options: ResolvedWsServerOptions<U>) {
-    const slow = new SlowConsumers(options.maxBackpressureBytes);
+    const slow = new SlowConsumers(options.maxBackpressureBytes, options.maxTotalBackpressureBytes);
     super(options, slow);
     this.#options = options;
     this.#slow = slow;
@@ -101,14 +101,14 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
   }
 
   async #listenAlone(): Promise<ListeningAddress> {
-    const { host, port, path, maxHeadBytes } = this.#options;
+    const { host, port, path, maxHeadBytes, trustedProxies } = this.#options;
     const server = createServer({
       maxHeaderSize: maxHeadBytes + HEAD_MARGIN_BYTES,
       headersTimeout: HEAD_TIMEOUT_MS,
       connectionsCheckingInterval: HEAD_CHECK_MS,
     });
     server.on("request", (request, response) => {
-      const head = copyRequest(request);
+      const head = copyRequest(request, trustedProxies);
       const door = replyDoor(response);
       const fault = objectionTo(head, maxHeadBytes);
       if (fault !== undefined) door.write(fault, { closeConnection: true });
@@ -136,7 +136,7 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
   }
 
   #upgrade(request: IncomingMessage, stream: Duplex, rest: Buffer): void {
-    const head = copyRequest(request);
+    const head = copyRequest(request, this.#options.trustedProxies);
     if (head.facts.path !== this.#options.path) {
       // Another listener of the application's server may want it.
       if (this.#server?.listenerCount("upgrade") === 1) {
@@ -209,8 +209,12 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
       if (left?.has(member.id)) continue;
       bytes ??= textFrame(frame);
       member.write(bytes);
-      this.#slow.traffic.sent(frame.byteLength, 1);
+      this.#slow.sent(frame.byteLength);
     }
+  }
+
+  override membersOf(room: string): number {
+    return this.#rooms.count(room);
   }
 
   protected override roomStats() {

@@ -72,6 +72,10 @@ export class WsConnection<U> extends LiveConnection<U> {
     this.#surroundings.rooms.leave(room, this);
   }
 
+  override flush(): void {
+    this.#stream.uncork();
+  }
+
   ping(): void {
     if (this.open) this.#socket?.ping();
   }

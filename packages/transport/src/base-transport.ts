@@ -1,4 +1,5 @@
 import { CmError } from "@cm/protocol";
+import { AddressLimits } from "./address-limits.js";
 import { Admissions } from "./admissions.js";
 import type { TransportConnection } from "./connection.js";
 import { ConnectionTable } from "./connection-table.js";
@@ -27,12 +28,14 @@ export abstract class BaseTransport<U, C extends LiveConnection<U>> implements T
   /** `byId` is empty, and the server's to change from now on. */
   protected constructor(options: ResolvedTransportOptions<U>, slow: SlowConsumers, byId?: Map<string, C>) {
     this.#options = options;
-    this.connections = new ConnectionTable(options, slow, byId);
-    this.admissions = new Admissions(options, this.connections.byId);
+    const addresses = new AddressLimits(options);
+    this.connections = new ConnectionTable(options, slow, addresses, byId);
+    this.admissions = new Admissions(options, this.connections.byId, addresses);
     this.routes = new HttpRoutes(options.routes, options.onError);
   }
 
   abstract toRoom(room: string, frame: Uint8Array, except: readonly string[]): void;
+  abstract membersOf(room: string): number;
   /** Listens, or attaches itself. One that fails unwinds what it had begun. */
   protected abstract listen(): Promise<ListeningAddress>;
   /** Stops listening; open connections stay. May come before `listen`, and more than once. */
@@ -75,6 +78,10 @@ export abstract class BaseTransport<U, C extends LiveConnection<U>> implements T
 
   connectionsOf(userId: string): TransportConnection<U>[] {
     return this.connections.of(userId);
+  }
+
+  countOf(userId: string): number {
+    return this.connections.countOf(userId);
   }
 
   stats(): TransportStats {

@@ -6,7 +6,7 @@ export interface TransportConnection<U> {
   readonly userId: string;
   /** What `authenticate` gave. */
   readonly data: U;
-  /** The address of the TCP peer. */
+  /** The client's address, as the upgrade request has it. */
   readonly remoteAddress: string;
   /** Milliseconds since the Unix epoch. */
   readonly openedAt: number;

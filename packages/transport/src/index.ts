@@ -33,5 +33,6 @@ export { LiveConnection } from "./live-connection.js";
 export { listenFailure } from "./listen-failure.js";
 export { flag, invalid, resolveTransportOptions, whole } from "./options.js";
 export { peerAddress } from "./peer-address.js";
+export { TrustedProxies } from "./trusted-proxies.js";
 export { SlowConsumers } from "./slow-consumers.js";
 export { UserIndex } from "./user-index.js";

@@ -6,6 +6,7 @@ import type { TransportConnection } from "./connection.js";
 import { createFaultCounter, type FaultCounter } from "./fault-counter.js";
 import type { HttpReply } from "./http-reply.js";
 import type { RequestFacts } from "./request-head.js";
+import { TrustedProxies } from "./trusted-proxies.js";
 
 /** What a path can be asked with. GET answers HEAD as well. */
 export type RouteMethod = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
@@ -80,6 +81,24 @@ export interface TransportOptions<U> {
    */
   readonly maxPendingUpgrades?: number | undefined;
   /**
+   * The most connections of one address, upgrades in progress among them; further ones are refused
+   * with 429 and `connections-limit`. An IPv6 address counts by its /64, a loopback address not at
+   * all. 0 to 1,000,000, 0 for no limit; default 1,000.
+   */
+  readonly maxConnectionsPerAddress?: number | undefined;
+  /**
+   * The most upgrades a second from one address, with bursts of twice as many; further ones are
+   * refused with 429 and `rate-limited`. Addresses count as above. 0 to 1,000,000, 0 for no limit;
+   * default 100.
+   */
+  readonly maxUpgradesPerSecondPerAddress?: number | undefined;
+  /**
+   * Proxies that are believed what they say about a client's address, in `X-Forwarded-For` or a
+   * PROXY header: addresses and subnets such as "10.0.0.0/8". Default: none, so that the address
+   * is that of the TCP peer.
+   */
+  readonly trustedProxies?: readonly string[] | undefined;
+  /**
    * The largest head of an HTTP request, upgrades among them: request line and headers, in
    * bytes. A larger one is answered with 431. 1,024 to 65,536; default 16 KiB, as of Node.js itself.
    */
@@ -92,6 +111,12 @@ export interface TransportOptions<U> {
    * 64 KiB to 256 MiB; default 1 MiB.
    */
   readonly maxBackpressureBytes?: number | undefined;
+  /**
+   * What may wait to be written to all connections, in bytes. Beyond it, those with the most
+   * are closed as slow consumers. It may be exceeded by a sixteenth and one frame to each
+   * connection for a moment. 0 to 2^40, 0 for no limit; default 256 MiB.
+   */
+  readonly maxTotalBackpressureBytes?: number | undefined;
   /**
    * A connection from which nothing came for this long, not even a pong, is cut: never
    * earlier, and at most 2 s later, beside the time that the process itself was held up.
@@ -143,9 +168,13 @@ export interface ResolvedTransportOptions<U> {
   readonly allowedOrigins: ReadonlySet<string> | undefined;
   readonly maxConnections: number;
   readonly maxPendingUpgrades: number;
+  readonly maxConnectionsPerAddress: number;
+  readonly maxUpgradesPerSecondPerAddress: number;
+  readonly trustedProxies: TrustedProxies;
   readonly maxHeadBytes: number;
   readonly maxFrameBytes: number;
   readonly maxBackpressureBytes: number;
+  readonly maxTotalBackpressureBytes: number;
   readonly idleTimeoutMs: number;
   readonly pingIntervalMs: number;
   readonly authenticationTimeoutMs: number;
@@ -167,9 +196,13 @@ const KNOWN: Readonly<Record<keyof TransportOptions<unknown>, true>> = {
   allowedOrigins: true,
   maxConnections: true,
   maxPendingUpgrades: true,
+  maxConnectionsPerAddress: true,
+  maxUpgradesPerSecondPerAddress: true,
+  trustedProxies: true,
   maxHeadBytes: true,
   maxFrameBytes: true,
   maxBackpressureBytes: true,
+  maxTotalBackpressureBytes: true,
   idleTimeoutMs: true,
   pingIntervalMs: true,
   authenticationTimeoutMs: true,
@@ -217,9 +250,28 @@ export function resolveTransportOptions<U>(
     allowedOrigins: options.allowedOrigins === undefined ? undefined : origins(options.allowedOrigins),
     maxConnections: whole("maxConnections", options.maxConnections ?? 10_000, 1, 1_000_000),
     maxPendingUpgrades: whole("maxPendingUpgrades", options.maxPendingUpgrades ?? 1_000, 1, 1_000_000),
+    maxConnectionsPerAddress: whole(
+      "maxConnectionsPerAddress",
+      options.maxConnectionsPerAddress ?? 1_000,
+      0,
+      1_000_000,
+    ),
+    maxUpgradesPerSecondPerAddress: whole(
+      "maxUpgradesPerSecondPerAddress",
+      options.maxUpgradesPerSecondPerAddress ?? 100,
+      0,
+      1_000_000,
+    ),
+    trustedProxies: trustedProxies(options.trustedProxies ?? []),
     maxHeadBytes: whole("maxHeadBytes", options.maxHeadBytes ?? 16 * KIB, KIB, 64 * KIB),
     maxFrameBytes: whole("maxFrameBytes", options.maxFrameBytes ?? 16 * KIB, 128, 16 * MIB),
     maxBackpressureBytes: whole("maxBackpressureBytes", options.maxBackpressureBytes ?? MIB, 64 * KIB, 256 * MIB),
+    maxTotalBackpressureBytes: whole(
+      "maxTotalBackpressureBytes",
+      options.maxTotalBackpressureBytes ?? 256 * MIB,
+      0,
+      2 ** 40,
+    ),
     idleTimeoutMs,
     pingIntervalMs: pingInterval(options.pingIntervalMs, idleTimeoutMs),
     authenticationTimeoutMs: whole("authenticationTimeoutMs", options.authenticationTimeoutMs ?? 5_000, 1, 600_000),
@@ -298,6 +350,16 @@ function origins(value: unknown): ReadonlySet<string> {
       return origin;
     }),
   );
+}
+
+function trustedProxies(value: unknown): TrustedProxies {
+  if (!Array.isArray(value)) throw invalid("trustedProxies", "must be a list");
+  try {
+    return new TrustedProxies(value);
+  } catch (cause) {
+    if (!(cause instanceof TypeError)) throw cause;
+    throw invalid("trustedProxies", `must hold addresses and subnets such as 10.0.0.0/8; ${cause.message}`);
+  }
 }
 
 /** Whether the text is spelled as a browser spells an Origin header. */

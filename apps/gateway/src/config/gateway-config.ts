@@ -1,11 +1,13 @@
 import { createTokenVerifier, type TokenVerifierOptions } from "@cm/auth";
 import { isCmError, isServerId, randomBase36 } from "@cm/protocol";
+import { membershipsThatFit, roomsThatFit } from "../limits/place-limits.js";
 import { readAllowedOrigins } from "./allowed-origins.js";
 import { EnvReader } from "./env-reader.js";
 import { misspeltVariables } from "./known-variables.js";
 import { readRecoverableRooms } from "./recoverable-rooms.js";
 import { readRedisUrl } from "./redis-url.js";
 import { readTokens, variableOf } from "./tokens.js";
+import { readTrustedProxies } from "./trusted-proxies.js";
 
 /** Everything that the environment decides about a gateway. */
 export interface GatewayConfig {
@@ -51,16 +53,39 @@ export interface GatewayConfig {
   readonly shutdownTimeoutMs: number;
   /** `MAX_CONNECTIONS` of one server process. Default 10,000. */
   readonly maxConnections: number;
+  /** `MAX_CONNECTIONS_PER_ADDRESS`, an IPv6 /64 being one; loopback addresses are free. Default 1,000; 0: no limit. */
+  readonly maxConnectionsPerAddress: number;
+  /** `MAX_UPGRADES_PER_SECOND_PER_ADDRESS`, bursts of twice as many allowed. Default 100; 0: no limit. */
+  readonly maxUpgradesPerSecondPerAddress: number;
+  /**
+   * `TRUSTED_PROXIES`: comma-separated addresses and subnets, such as `10.0.0.0/8`, of proxies
+   * that are believed what they say about a client's address, in `X-Forwarded-For` or a PROXY
+   * header. Default: none.
+   */
+  readonly trustedProxies: readonly string[];
   /** `MAX_HEAD_BYTES`: of a request, line and headers. Default 16,384. */
   readonly maxHeadBytes: number;
   /** `MAX_FRAME_BYTES` from a client. Default 16,384. */
   readonly maxFrameBytes: number;
   /** `MAX_BACKPRESSURE_BYTES`: what may wait for a slow reader. Default 1,048,576. */
   readonly maxBackpressureBytes: number;
+  /** `MAX_TOTAL_BACKPRESSURE_BYTES`: what may wait for all slow readers. Default 268,435,456; 0: no limit. */
+  readonly maxTotalBackpressureBytes: number;
+  /** `MAX_MEMBERSHIPS`: members of rooms on one server process. Default: one for each 4 KiB of the largest heap; 0: no limit. */
+  readonly maxMemberships: number;
+  /** `MAX_SERVER_ROOMS`: rooms with members on one server process. Default: one for each 8 KiB of the largest heap; 0: no limit. */
+  readonly maxServerRooms: number;
   /** `MAX_ROOMS_PER_CONNECTION`. Default 100. */
   readonly maxRooms: number;
   /** `MAX_REQUESTS_PER_SECOND` of one connection, bursts of twice as many allowed. Default 100. */
   readonly maxRequestsPerSecond: number;
+  /** `MAX_FANOUT_PER_SECOND`: receivers a second that one connection's messages may have. Default 100,000; 0: no limit. */
+  readonly maxFanoutPerSecond: number;
+  /**
+   * `MAX_FANOUT_PERCENT`: the share of a server's time that messages to more than 100 receivers
+   * may take. Default 50; 0: no limit.
+   */
+  readonly maxFanoutPercent: number;
   /** `IDLE_TIMEOUT_MS`: a connection without a sign of life is closed. Default 120,000. */
   readonly idleTimeoutMs: number;
   /** `PING_INTERVAL_MS`: between two pings to a connection; 0: none. Default 25,000, or half of `IDLE_TIMEOUT_MS`. */
@@ -184,11 +209,19 @@ export function readGatewayConfig(env: Readonly<Record<string, string | undefine
     drainMs: 1000 * reader.wholeNumber("DRAIN_SECONDS", redis.given ? 10 : 0, 0, 3_600),
     shutdownTimeoutMs: reader.wholeNumber("SHUTDOWN_TIMEOUT_MS", 10_000, 100, 600_000),
     maxConnections: reader.wholeNumber("MAX_CONNECTIONS", 10_000, 1, 1_000_000),
+    maxConnectionsPerAddress: reader.wholeNumber("MAX_CONNECTIONS_PER_ADDRESS", 1_000, 0, 1_000_000),
+    maxUpgradesPerSecondPerAddress: reader.wholeNumber("MAX_UPGRADES_PER_SECOND_PER_ADDRESS", 100, 0, 1_000_000),
+    trustedProxies: readTrustedProxies(reader),
     maxHeadBytes: reader.wholeNumber("MAX_HEAD_BYTES", 16_384, 1_024, 65_536),
     maxFrameBytes: reader.wholeNumber("MAX_FRAME_BYTES", 16_384, 1_024, 1_048_576),
     maxBackpressureBytes: reader.wholeNumber("MAX_BACKPRESSURE_BYTES", 1_048_576, 65_536, 67_108_864),
+    maxTotalBackpressureBytes: reader.wholeNumber("MAX_TOTAL_BACKPRESSURE_BYTES", 268_435_456, 0, 2 ** 40),
+    maxMemberships: reader.wholeNumber("MAX_MEMBERSHIPS", membershipsThatFit(), 0, 1_000_000_000),
+    maxServerRooms: reader.wholeNumber("MAX_SERVER_ROOMS", roomsThatFit(), 0, 1_000_000_000),
     maxRooms: reader.wholeNumber("MAX_ROOMS_PER_CONNECTION", 100, 1, 10_000),
     maxRequestsPerSecond: reader.wholeNumber("MAX_REQUESTS_PER_SECOND", 100, 1, 100_000),
+    maxFanoutPerSecond: reader.wholeNumber("MAX_FANOUT_PER_SECOND", 100_000, 0, 1_000_000_000),
+    maxFanoutPercent: reader.wholeNumber("MAX_FANOUT_PERCENT", 50, 0, 100),
     idleTimeoutMs,
     pingIntervalMs: readPingInterval(reader, idleTimeoutMs),
     allowedOrigins,

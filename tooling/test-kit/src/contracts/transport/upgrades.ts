@@ -63,6 +63,61 @@ export function describeUpgrades(createTransport: CreateTransport, crowd: number
       expect(opened).toMatchObject([{ userId: "ann", data: "data" }]);
     });
 
+    it("counts by the address that trusted proxies name, and is refused beyond the limits of one address", async () => {
+      const { server, port, joinRaw, opened } = await startServer({
+        trustedProxies: ["127.0.0.1", "10.0.0.0/8"],
+        maxConnectionsPerAddress: 2,
+        maxUpgradesPerSecondPerAddress: 3,
+      });
+      const from = (address: string): RawClientOptions => ({ headers: { "X-Forwarded-For": address } });
+      // What stands left of the first address that is not trusted, the client may have written itself.
+      const first = await joinRaw(from("192.0.2.1, 203.0.113.7:55, 10.1.2.3"));
+      expect(first.connection.remoteAddress).toBe("203.0.113.7");
+      await joinRaw(from("203.0.113.7"));
+      expect(await refusal(port, from("203.0.113.7"))).toMatchObject({
+        status: 429,
+        body: { code: "connections-limit" },
+      });
+      await joinRaw(from("203.0.113.8"));
+      // One customer of IPv6 has more addresses than anybody can count.
+      await joinRaw(from("2001:db8::1"));
+      await joinRaw(from("[2001:db8:0:0:ffff::2]:443"));
+      expect(await refusal(port, from("2001:db8::3"))).toMatchObject({ status: 429 });
+      first.connection.close("terminated");
+      await joinRaw(from("203.0.113.7"));
+      expect(await refusal(port, from("203.0.113.7"))).toMatchObject({ body: { code: "connections-limit" } });
+      expect(await refusal(port, from("203.0.113.7"))).toMatchObject({ body: { code: "connections-limit" } });
+      // Two upgrades at once for each one that is allowed a second.
+      expect(await refusal(port, from("203.0.113.7"))).toMatchObject({ status: 429, body: { code: "rate-limited" } });
+      expect(server.stats()).toMatchObject({
+        refused: { "connections-limit": 4, "rate-limited": 1 },
+        limits: { "connections-per-address": 4, "upgrades-per-address": 1 },
+      });
+      expect(opened).toHaveLength(6);
+    });
+
+    it("waiting for authenticate takes a connection of its address, also where the client gives up", async () => {
+      const gate = deferred<void>();
+      const { server, port } = await startServer({
+        trustedProxies: ["127.0.0.1"],
+        maxConnectionsPerAddress: 1,
+        authenticate: async () => {
+          await gate.promise;
+          return ANN;
+        },
+      });
+      const headers = { "X-Forwarded-For": "203.0.113.7" };
+      const waiting = await RawClient.dial(port, { headers });
+      await vi.waitFor(() => expect(server.stats().upgrading).toBe(1), WAIT);
+      expect(await refusal(port, { headers })).toMatchObject({ status: 429 });
+      waiting.destroy();
+      await vi.waitFor(() => expect(server.stats().upgrading).toBe(0), WAIT);
+      gate.resolve();
+      const next = await RawClient.dial(port, { headers });
+      onTestFinished(() => next.destroy());
+      await vi.waitFor(() => expect(next.answer?.status).toBe(101), WAIT);
+    });
+
     it.each<[string, RawClientOptions, number, string]>([
       ["no subprotocol", { subprotocol: null }, 400, "version-unsupported"],
       ["only other subprotocols", { subprotocol: "cm.v9, test.v11" }, 400, "version-unsupported"],
