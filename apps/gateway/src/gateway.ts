@@ -321,6 +321,7 @@ function createServer(
     maxHeadBytes: config.maxHeadBytes,
     maxFrameBytes: config.maxFrameBytes,
     maxBackpressureBytes: config.maxBackpressureBytes,
+    roomWindowMs: config.roomWindowMs,
     idleTimeoutMs: config.idleTimeoutMs,
     pingIntervalMs: config.pingIntervalMs,
     authenticate: (request, signal) => {

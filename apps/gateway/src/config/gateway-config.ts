@@ -1,5 +1,6 @@
 import { createTokenVerifier, type TokenVerifierOptions } from "@cm/auth";
 import { isCmError, isServerId, randomBase36 } from "@cm/protocol";
+import { ROOM_WINDOW_MAX_MS, type RoomWindow } from "@cm/transport";
 import { readAllowedOrigins } from "./allowed-origins.js";
 import { EnvReader } from "./env-reader.js";
 import { misspeltVariables } from "./known-variables.js";
@@ -57,6 +58,12 @@ export interface GatewayConfig {
   readonly maxFrameBytes: number;
   /** `MAX_BACKPRESSURE_BYTES`: what may wait for a slow reader. Default 1,048,576. */
   readonly maxBackpressureBytes: number;
+  /**
+   * `ROOM_WINDOW_MS`: how long a message of a room may wait for others, so that a member gets them in
+   * one write; 0 to 100. `auto` (default): at most 10 ms, and only while the room has more than about
+   * 75 messages a second.
+   */
+  readonly roomWindowMs: RoomWindow;
   /** `MAX_ROOMS_PER_CONNECTION`. Default 100. */
   readonly maxRooms: number;
   /** `MAX_REQUESTS_PER_SECOND` of one connection, bursts of twice as many allowed. Default 100. */
@@ -187,6 +194,7 @@ export function readGatewayConfig(env: Readonly<Record<string, string | undefine
     maxHeadBytes: reader.wholeNumber("MAX_HEAD_BYTES", 16_384, 1_024, 65_536),
     maxFrameBytes: reader.wholeNumber("MAX_FRAME_BYTES", 16_384, 1_024, 1_048_576),
     maxBackpressureBytes: reader.wholeNumber("MAX_BACKPRESSURE_BYTES", 1_048_576, 65_536, 67_108_864),
+    roomWindowMs: readRoomWindow(reader),
     maxRooms: reader.wholeNumber("MAX_ROOMS_PER_CONNECTION", 100, 1, 10_000),
     maxRequestsPerSecond: reader.wholeNumber("MAX_REQUESTS_PER_SECOND", 100, 1, 100_000),
     idleTimeoutMs,
@@ -247,6 +255,14 @@ function readDeadAfter(reader: EnvReader): number {
   const deadAfterMs = reader.wholeNumber("DEAD_AFTER_MS", 5_000, 0, 3_600_000);
   if (deadAfterMs > 0 && deadAfterMs < 500) reader.problem("DEAD_AFTER_MS", "must be 0, or 500 or more");
   return deadAfterMs;
+}
+
+function readRoomWindow(reader: EnvReader): RoomWindow {
+  const text = reader.text("ROOM_WINDOW_MS");
+  if (text === undefined || text === "auto") return "auto";
+  if (/^\d{1,3}$/.test(text) && Number(text) <= ROOM_WINDOW_MAX_MS) return Number(text);
+  reader.problem("ROOM_WINDOW_MS", `must be auto or a whole number from 0 to ${ROOM_WINDOW_MAX_MS}`);
+  return "auto";
 }
 
 function readPingInterval(reader: EnvReader, idleTimeoutMs: number): number {
