@@ -376,6 +376,7 @@ function createServer(
     maxFrameBytes: config.maxFrameBytes,
     maxBackpressureBytes: config.maxBackpressureBytes,
     maxTotalBackpressureBytes: config.maxTotalBackpressureBytes,
+    roomWindowMs: config.roomWindowMs,
     idleTimeoutMs: config.idleTimeoutMs,
     pingIntervalMs: config.pingIntervalMs,
     authenticate: (request, signal) => {
