@@ -39,8 +39,15 @@ export const CONTENDERS: Readonly<Record<ContenderName, Contender>> = {
   cm: {
     program: program("../../apps/gateway/dist/main.js"),
     path: "/ws",
-    // As it comes, with everything switched on; only the log is kept out of the figures' way.
-    environment: (index) => ({ SERVER_ID: `bench-${index}`, LISTEN_HOST: "127.0.0.1", LOG_LEVEL: "warn" }),
+    // As it comes, with everything switched on, but for what would keep the load from it: the
+    // limits on what messages cause, and the log.
+    environment: (index) => ({
+      SERVER_ID: `bench-${index}`,
+      LISTEN_HOST: "127.0.0.1",
+      LOG_LEVEL: "warn",
+      MAX_FANOUT_PER_SECOND: "0",
+      MAX_FANOUT_PERCENT: "0",
+    }),
     dialect: () => createCmDialect({ acks: false }),
   },
   minimum: {
