@@ -43,13 +43,15 @@ const FRAME_EXTRA_BYTES =
 
 const program = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 
-/** As it comes, with everything switched on; only the log is kept out of the figures' way. */
+/** As it comes, with everything switched on, but for what would keep the load from it: the limits on what messages cause, and the log. */
 const cmEnvironment = (index: number) => ({
   SERVER_ID: `bench-${index}`,
   LISTEN_HOST: "127.0.0.1",
   LOG_LEVEL: "warn",
   // What one client sends of a hot or huge room is more than one player would.
   MAX_REQUESTS_PER_SECOND: "10000",
+  MAX_FANOUT_PER_SECOND: "0",
+  MAX_FANOUT_PERCENT: "0",
 });
 
 export const CONTENDERS: Readonly<Record<ContenderName, Contender>> = {

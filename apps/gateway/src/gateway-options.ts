@@ -90,6 +90,8 @@ export interface GatewayOptions extends Optional<Omit<GatewayConfig, ProcessConf
   readonly clock?: GatewayClock | undefined;
   /** Whether `/` shows the page to try the gateway. Default `false`. */
   readonly page?: boolean | undefined;
+  /** Whether clients' port answers `/stats`, which names servers; the port of `admin` does. Default `false`. */
+  readonly publicStats?: boolean | undefined;
   /** Whether other processes may listen on the same port. Default `false`. */
   readonly sharePort?: boolean | undefined;
 }
@@ -109,6 +111,7 @@ export interface ResolvedGatewayOptions extends Omit<GatewayConfig, ProcessConfi
   readonly logger: GatewayLogger;
   readonly clock: GatewayClock;
   readonly page: boolean;
+  readonly publicStats: boolean;
   readonly sharePort: boolean;
 }
 
@@ -136,6 +139,7 @@ const OWN = [
   "logger",
   "clock",
   "page",
+  "publicStats",
   "sharePort",
 ] as const;
 
@@ -222,6 +226,7 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
     logger,
     clock,
     page: flag("page", options.page ?? false),
+    publicStats: flag("publicStats", options.publicStats ?? false),
     sharePort: flag("sharePort", options.sharePort ?? false),
   };
 }

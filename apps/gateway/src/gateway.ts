@@ -201,7 +201,13 @@ export function createGateway(options: GatewayOptions): Gateway {
     onDrift: (repair) => logger.warn({ repair }, "store drifted from local state; repaired"),
     onError,
   });
-  const routes = gatewayRoutes({ node, statistics, hasPage: config.page, more: config.routes });
+  const routes = gatewayRoutes({
+    node,
+    statistics,
+    hasPage: config.page,
+    hasStats: config.publicStats,
+    more: config.routes,
+  });
   const monotonicMs = (): number => config.clock.monotonicMs();
   const roomSizes = new AudienceSizes((room) => node.store.rooms.count(room), monotonicMs);
   const userSizes = new AudienceSizes(async (user) => (await node.store.users.connectionsOf(user)).length, monotonicMs);

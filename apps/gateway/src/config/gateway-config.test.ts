@@ -65,6 +65,15 @@ describe("readGatewayConfig", () => {
     }
   });
 
+  it("shows statistics to clients on a loopback address alone, unless told otherwise", () => {
+    const secret = "0123456789abcdef0123456789abcdef";
+    expect(readGatewayConfig({}).publicStats).toBe(true);
+    expect(readGatewayConfig({ ADMIN_PORT: "9000" }).publicStats).toBe(false);
+    expect(readGatewayConfig({ TOKEN_SECRET: secret }).publicStats).toBe(false);
+    expect(readGatewayConfig({ OPEN: "true", LISTEN_HOST: "0.0.0.0" }).publicStats).toBe(false);
+    expect(readGatewayConfig({ OPEN: "true", LISTEN_HOST: "0.0.0.0", PUBLIC_STATS: "true" }).publicStats).toBe(true);
+  });
+
   it("takes tokens by one key, and shows the page without tokens alone", () => {
     const secret = " 0123456789abcdef0123456789abcdef ";
     expect(readGatewayConfig({})).toMatchObject({ tokens: undefined, page: true });

@@ -120,6 +120,11 @@ export interface GatewayConfig {
   /** `PAGE`: whether `/` shows the page to try the gateway. Default `true`, or `false` with tokens. */
   readonly page: boolean;
   /**
+   * `PUBLIC_STATS`: whether `/stats`, which names servers, is answered where clients connect, too.
+   * Default: on a loopback address without tokens and without `ADMIN_PORT` alone.
+   */
+  readonly publicStats: boolean;
+  /**
    * `ADMIN_PORT` and `ADMIN_HOST`: where operators find health, counters, metrics and
    * revocation. Worker n has the port `ADMIN_PORT` + n - 1; 0 picks a free one. The host is
    * `127.0.0.1` by default. Off without `ADMIN_PORT`.
@@ -196,6 +201,7 @@ export function readGatewayConfig(env: Readonly<Record<string, string | undefine
   if (tokens?.sources?.includes("cookie") && allowedOrigins === undefined && !isLoopback(listenHost)) {
     reader.problem("ALLOWED_ORIGINS", "must be given where TOKEN_SOURCES names cookie: any page could use the cookie");
   }
+  const admin = readAdmin(reader, { port, workers, worker });
   const idleTimeoutMs = reader.wholeNumber("IDLE_TIMEOUT_MS", 120_000, 8_000, 900_000);
   const config: GatewayConfig = {
     port,
@@ -236,7 +242,8 @@ export function readGatewayConfig(env: Readonly<Record<string, string | undefine
     tokens,
     tokenWarningMs: 1000 * reader.wholeNumber("TOKEN_WARNING_SECONDS", 30, 0, DAY_MS / 1000),
     tokenGraceMs: 1000 * reader.wholeNumber("TOKEN_GRACE_SECONDS", 5, 0, DAY_MS / 1000),
-    admin: readAdmin(reader, { port, workers, worker }),
+    admin,
+    publicStats: reader.flag("PUBLIC_STATS", tokens === undefined && admin === undefined && isLoopback(listenHost)),
     page: reader.flag("PAGE", tokens === undefined),
     recoverableRooms: readRecoverableRooms(reader),
     workers,

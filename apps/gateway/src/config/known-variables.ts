@@ -57,6 +57,7 @@ export const VARIABLES = [
   "ADMIN_HOST",
   "OPEN",
   "PAGE",
+  "PUBLIC_STATS",
   "ALLOWED_ORIGINS",
   "RECOVERABLE_ROOMS",
   "LOG_LEVEL",
