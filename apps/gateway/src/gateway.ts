@@ -178,6 +178,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     offlineGraceMs: config.offlineGraceMs,
     staleConnectionTimeoutMs: config.staleConnectionTimeoutMs,
     cleanupIntervalMs: config.cleanupIntervalMs,
+    maxSequencers: config.maxSequencers,
     now: () => config.clock.now(),
     local,
     parts: [

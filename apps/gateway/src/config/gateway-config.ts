@@ -72,6 +72,8 @@ export interface GatewayConfig {
   readonly maxBackpressureBytes: number;
   /** `MAX_TOTAL_BACKPRESSURE_BYTES`: what may wait for all slow readers. Default 268,435,456; 0: no limit. */
   readonly maxTotalBackpressureBytes: number;
+  /** `MAX_SEQUENCERS`: rooms and servers that a server process keeps a numbering for once it has published to them. Default 100,000. */
+  readonly maxSequencers: number;
   /** `MAX_MEMBERSHIPS`: members of rooms on one server process. Default: one for each 4 KiB of the largest heap; 0: no limit. */
   readonly maxMemberships: number;
   /** `MAX_SERVER_ROOMS`: rooms with members on one server process. Default: one for each 8 KiB of the largest heap; 0: no limit. */
@@ -229,6 +231,7 @@ export function readGatewayConfig(env: Readonly<Record<string, string | undefine
     maxFrameBytes: reader.wholeNumber("MAX_FRAME_BYTES", 16_384, 1_024, 1_048_576),
     maxBackpressureBytes: reader.wholeNumber("MAX_BACKPRESSURE_BYTES", 1_048_576, 65_536, 67_108_864),
     maxTotalBackpressureBytes: reader.wholeNumber("MAX_TOTAL_BACKPRESSURE_BYTES", 268_435_456, 0, 2 ** 40),
+    maxSequencers: reader.wholeNumber("MAX_SEQUENCERS", 100_000, 1, 10_000_000),
     maxMemberships: reader.wholeNumber("MAX_MEMBERSHIPS", membershipsThatFit(), 0, 1_000_000_000),
     maxServerRooms: reader.wholeNumber("MAX_SERVER_ROOMS", roomsThatFit(), 0, 1_000_000_000),
     roomWindowMs: readRoomWindow(reader),
