@@ -31,7 +31,7 @@ class Traffic {
   on({ connections, users, rooms }: Store): Pick<MembershipStore, "connections" | "users" | "rooms"> {
     return {
       connections: overridden(connections, {
-        put: (lease, records) => this.of(records.length, () => connections.put(lease, records)),
+        put: (lease, records, options) => this.of(records.length, () => connections.put(lease, records, options)),
       }),
       users: overridden(users, {
         add: (lease, added, options) => this.of(added.length, () => users.add(lease, added, options)),

@@ -46,7 +46,7 @@ export class Projection {
 
   async open(lease: Lease, connection: LocalConnection): Promise<void> {
     await together<void>([
-      this.#store.connections.put(lease, [this.recordOf(connection)]),
+      this.#store.connections.put(lease, [this.recordOf(connection)], { keepsRooms: true }),
       this.#store.users.add(lease, [userConnection(connection)]),
     ]);
     connection.isAnnounced = true;
@@ -54,7 +54,7 @@ export class Projection {
 
   async join(lease: Lease, connection: LocalConnection, room: string, record: string | undefined): Promise<void> {
     await together([
-      this.#store.connections.put(lease, [this.recordOf(connection)]),
+      this.#store.connections.put(lease, [this.#record(connection, [room])], { keepsRooms: true }),
       this.#store.rooms.join(lease, room, [memberOf(connection)], { record }),
     ]);
   }
@@ -86,12 +86,18 @@ export class Projection {
   }
 
   /**
-   * Brings the connection's record up to date. After its places are gone and not before:
-   * whoever cleans up after this server finds them through the record.
+   * Takes the rooms out of the connection's record, or removes it. After its places are gone
+   * and not before: whoever cleans up after this server finds them through the record. Judged
+   * by the truth at the time of the call, as {@link removePlaces}.
    */
-  async updateRecord(lease: Lease, { connection }: Removal): Promise<void> {
-    if (this.#isOpen(connection)) await this.#store.connections.put(lease, [this.recordOf(connection)]);
-    else await this.#store.connections.remove(lease, [connection.connectionId]);
+  async updateRecord(lease: Lease, { connection, rooms }: Removal): Promise<void> {
+    const { connectionId } = connection;
+    if (!this.#isOpen(connection)) {
+      await this.#store.connections.remove(lease, [connectionId]);
+      return;
+    }
+    const gone = rooms.filter((room) => !connection.rooms.has(room));
+    if (gone.length > 0) await this.#store.connections.remove(lease, [connectionId], { rooms: gone });
   }
 
   /**
@@ -186,9 +192,12 @@ export class Projection {
   }
 
   /** The connection's record as it should be. */
-  recordOf({ connectionId, userId, connectedAt, rooms }: LocalConnection): ConnectionRecord {
-    const lastSeen = this.#lastSeenOf(connectionId) ?? connectedAt;
-    return { connectionId, userId, connectedAt, lastSeen, rooms: [...rooms] };
+  recordOf(connection: LocalConnection): ConnectionRecord {
+    return this.#record(connection, [...connection.rooms]);
+  }
+
+  #record({ connectionId, userId, connectedAt }: LocalConnection, rooms: readonly string[]): ConnectionRecord {
+    return { connectionId, userId, connectedAt, lastSeen: this.#lastSeenOf(connectionId) ?? connectedAt, rooms };
   }
 }
 
