@@ -301,9 +301,10 @@ class LeasedMembership implements Membership {
     // Both at once: the join costs one round trip.
     const [live, written] = await Promise.allSettled([
       this.#options.interest.enter(room),
-      this.#changes.run(connection.connectionId, () =>
-        this.#keeper.write((lease) => this.#projection.join(lease, connection, room, record)),
-      ),
+      this.#changes.run(connection.connectionId, async () => {
+        await this.#removals.ofRoom(connection, room);
+        await this.#keeper.write((lease) => this.#projection.join(lease, connection, room, record));
+      }),
     ]);
     const stayed = connection.rooms.has(room);
     if (live.status === "fulfilled" && written.status === "fulfilled" && stayed) return;

@@ -61,7 +61,7 @@ export class Projection {
 
   /** Writes the connection's metadata as it is by now. */
   async update(lease: Lease, connection: LocalConnection): Promise<void> {
-    if (!this.#isOpen(connection)) return;
+    if (!this.isOpen(connection)) return;
     const member = memberOf(connection);
     await together([
       this.#store.users.update(lease, [userConnection(connection)]),
@@ -75,7 +75,7 @@ export class Projection {
    * the truth at the time of the call: a room that was entered again meanwhile stays.
    */
   async removePlaces(lease: Lease, { connection, rooms }: Removal): Promise<void> {
-    const isOpen = this.#isOpen(connection);
+    const isOpen = this.isOpen(connection);
     const gone = rooms.filter((room) => !(isOpen && connection.rooms.has(room)));
     const { userId, graceMs } = connection;
     await together([
@@ -92,7 +92,7 @@ export class Projection {
    */
   async updateRecord(lease: Lease, { connection, rooms }: Removal): Promise<void> {
     const { connectionId } = connection;
-    if (!this.#isOpen(connection)) {
+    if (!this.isOpen(connection)) {
       await this.#store.connections.remove(lease, [connectionId]);
       return;
     }
@@ -170,7 +170,7 @@ export class Projection {
     connections: readonly LocalConnection[],
     isQuiet: boolean,
   ): readonly Promise<void>[] {
-    const members = connections.filter((connection) => this.#isOpen(connection) && connection.rooms.has(room));
+    const members = connections.filter((connection) => this.isOpen(connection) && connection.rooms.has(room));
     const isKnown = ({ joining }: LocalConnection): boolean => isQuiet && !joining.has(room);
     const known = members.filter(isKnown);
     const news = members.filter((connection) => !isKnown(connection));
@@ -187,7 +187,8 @@ export class Projection {
     return left.length === 0 ? [] : [{ connection, rooms: left }];
   }
 
-  #isOpen(connection: LocalConnection): boolean {
+  /** Whether it is a connection of this server still. */
+  isOpen(connection: LocalConnection): boolean {
     return this.#local.get(connection.connectionId) === connection;
   }
 
