@@ -92,7 +92,7 @@ export type {
   StampedDraft,
 } from "./contracts/history.js";
 export type { LocalConnection, LocalConnectionManager } from "./contracts/local-connection-manager.js";
-export type { LocalDelivery, RoomInterest } from "./contracts/local-delivery.js";
+export type { EnteredRoom, LocalDelivery, RoomInterest } from "./contracts/local-delivery.js";
 export type {
   AnnouncedMember,
   DepartureReason,
