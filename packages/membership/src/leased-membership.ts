@@ -81,6 +81,7 @@ class LeasedMembership implements Membership {
       local: this.#local,
       shelfBits: options.ids.shelfBits,
       lastSeenOf,
+      maxPerUser: options.maxConnectionsPerUser,
       onLeaving: (userId, graceMs) => this.#settling.after(store.partitioning.partitionOf(userId), graceMs),
     });
     this.#keeper = new LeaseKeeper({
@@ -243,7 +244,10 @@ class LeasedMembership implements Membership {
       await this.#keeper.write((lease) => this.#projection.open(lease, connection));
     } catch (error) {
       // Joins may be under way already.
-      this.#removals.later({ connection, rooms: this.#forget(connection) });
+      const removal = { connection, rooms: this.#forget(connection) };
+      // The store answers: the place is free again by the time that the caller hears of it.
+      if (isCmError(error) && error.code === "connections-limit") await this.#removals.run(removal);
+      else this.#removals.later(removal);
       throw error;
     }
     // The socket may have closed meanwhile, and its removal been overtaken by a retry.

@@ -2,6 +2,7 @@ import { createTokenVerifier, type TokenVerifierOptions } from "@cm/auth";
 import { isCmError, isServerId, randomBase36 } from "@cm/protocol";
 import { ROOM_WINDOW_MAX_MS, type RoomWindow } from "@cm/transport";
 import { membershipsThatFit, roomsThatFit } from "../limits/place-limits.js";
+import { USER_LIMIT_POLICIES, type UserLimitPolicy } from "../session/user-places.js";
 import { readAllowedOrigins } from "./allowed-origins.js";
 import { EnvReader } from "./env-reader.js";
 import { misspeltVariables } from "./known-variables.js";
@@ -58,6 +59,15 @@ export interface GatewayConfig {
   readonly maxConnectionsPerAddress: number;
   /** `MAX_UPGRADES_PER_SECOND_PER_ADDRESS`, bursts of twice as many allowed. Default 100; 0: no limit. */
   readonly maxUpgradesPerSecondPerAddress: number;
+  /**
+   * `MAX_CONNECTIONS_PER_USER` on all servers; the same on each of them. Default 1,000; 0: no limit.
+   */
+  readonly maxConnectionsPerUser: number;
+  /**
+   * `CONNECTIONS_PER_USER_POLICY`: `refuse` one that is too many (default), or `replace` the oldest;
+   * either is closed with 4005, after which clients do not come back by themselves.
+   */
+  readonly connectionsPerUserPolicy: UserLimitPolicy;
   /**
    * `TRUSTED_PROXIES`: comma-separated addresses and subnets, such as `10.0.0.0/8`, of proxies
    * that are believed what they say about a client's address, in `X-Forwarded-For` or a PROXY
@@ -226,6 +236,8 @@ export function readGatewayConfig(env: Readonly<Record<string, string | undefine
     maxConnections: reader.wholeNumber("MAX_CONNECTIONS", 10_000, 1, 1_000_000),
     maxConnectionsPerAddress: reader.wholeNumber("MAX_CONNECTIONS_PER_ADDRESS", 1_000, 0, 1_000_000),
     maxUpgradesPerSecondPerAddress: reader.wholeNumber("MAX_UPGRADES_PER_SECOND_PER_ADDRESS", 100, 0, 1_000_000),
+    maxConnectionsPerUser: reader.wholeNumber("MAX_CONNECTIONS_PER_USER", 1_000, 0, 1_000_000),
+    connectionsPerUserPolicy: reader.oneOf("CONNECTIONS_PER_USER_POLICY", "refuse", USER_LIMIT_POLICIES),
     trustedProxies: readTrustedProxies(reader),
     maxHeadBytes: reader.wholeNumber("MAX_HEAD_BYTES", 16_384, 1_024, 65_536),
     maxFrameBytes: reader.wholeNumber("MAX_FRAME_BYTES", 16_384, 1_024, 1_048_576),
