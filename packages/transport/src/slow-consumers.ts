@@ -22,6 +22,5 @@ export class SlowConsumers implements WaitingLimit {
 
   sent(bytes: number): void {
     this.traffic.sent(bytes, 1);
-    this.traffic.wrote(1);
   }
 }

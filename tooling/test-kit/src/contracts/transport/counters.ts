@@ -2,7 +2,7 @@ import type { ErrorCode } from "@cm/protocol";
 import { createFaultCounter } from "@cm/transport";
 import { describe, expect, it, vi } from "vitest";
 import { OPCODE } from "./raw-client.js";
-import { type CreateTransport, serverStarter, WAIT } from "./transport-harness.js";
+import { bytes, type CreateTransport, serverStarter, WAIT } from "./transport-harness.js";
 
 export function describeCounters(createTransport: CreateTransport): void {
   const startServer = serverStarter(createTransport);
@@ -27,6 +27,23 @@ export function describeCounters(createTransport: CreateTransport): void {
         "1006": 1,
         "idle-timeout": 1,
       });
+    });
+
+    it("tell that what a connection is sent in one turn leaves in one write, in order with its rooms", async () => {
+      const { server, join } = await startServer();
+      const { connection, texts } = await join();
+      connection.enter("room");
+      for (let index = 0; index < 20; index += 1) connection.send(String(index));
+      connection.send(bytes("20"));
+      await vi.waitFor(() => expect(texts).toHaveLength(21), WAIT);
+      expect(server.stats().traffic).toMatchObject({ framesSent: 21, writes: 1 });
+      server.toRoom("room", bytes("21"), []);
+      for (const text of ["22", "23"]) connection.send(text);
+      server.toRoom("room", bytes("24"), []);
+      connection.send("25");
+      connection.close("terminated");
+      const expected = Array.from({ length: 26 }, (_, index) => String(index));
+      await vi.waitFor(() => expect(texts).toEqual(expected), WAIT);
     });
 
     it("tell faulty frames by code, those that the handler found among them", async () => {
