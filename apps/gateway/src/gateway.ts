@@ -31,6 +31,7 @@ import { createQuestionHandler, readRevocationAnswer, revocationQuestion } from 
 import { ClientSession, type SessionContext } from "./session/client-session.js";
 import { HookRunner } from "./session/hooks.js";
 import { PageCursors } from "./session/page-cursors.js";
+import { chooseTransport, WITHOUT_NATIVE } from "./transport-choice.js";
 
 /** A gateway within an application. */
 export interface Gateway {
@@ -353,9 +354,9 @@ function createServer(
     faults,
     onError: (error, { stage }) => failures.report(error, stage),
   };
-  return config.transport === "ws"
-    ? createWsServer(options)
-    : createUwsServer({ ...options, sharePort: config.sharePort });
+  const transport = chooseTransport(config.transport, config.sharePort);
+  if (transport !== config.transport && transport === "ws") config.logger.warn({}, WITHOUT_NATIVE);
+  return transport === "ws" ? createWsServer(options) : createUwsServer({ ...options, sharePort: config.sharePort });
 }
 
 function holderOf(user: GatewayUser) {
