@@ -14,6 +14,7 @@ import {
   type Subscription,
   toCmError,
 } from "@cm/protocol";
+import { stampVersion } from "@cm/protocol/options";
 import { BusReceiver } from "./bus-receiver.js";
 import {
   type ResolvedRouterOptions,
@@ -46,7 +47,7 @@ import { Semaphore } from "./semaphore.js";
 
 /** Makes a router. Throws `options-invalid` or `id-invalid`; touches nothing until `start`. */
 export function createRouter(options: RouterOptions): Router {
-  return new BusRouter(resolveRouterOptions(options));
+  return stampVersion(new BusRouter(resolveRouterOptions(options)));
 }
 
 const NOBODY: readonly string[] = Object.freeze([]);
