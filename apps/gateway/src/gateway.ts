@@ -176,6 +176,8 @@ export function createGateway(options: GatewayOptions): Gateway {
     onGap: createGapHandler(local, onError),
     lastSeenOf: (id) => connection(id)?.lastSeenAt,
     onStale: (id) => connection(id)?.close("stale"),
+    onRestored: async () =>
+      logger.warn({}, "the lease or the data in the store may have been lost; all was written anew"),
     onDrift: (repair) => logger.warn({ repair }, "store drifted from local state; repaired"),
     onError,
   });

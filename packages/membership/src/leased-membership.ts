@@ -97,7 +97,7 @@ class LeasedMembership implements Membership {
       onRegained: async (lease) => {
         this.#reprojections++;
         this.#sharedState.doubt();
-        // Removed at the next heartbeat: removals wait for the lease, which waits for this.
+        // Removed afterwards: removals wait for the lease, which waits for this.
         for (const stray of await this.#projection.strays(lease, this.#refusals)) this.#removals.later(stray);
         await this.#projection.all(lease, this.#refusals);
         await this.#refusals.together([options.onRestored(lease)]);
@@ -179,6 +179,7 @@ class LeasedMembership implements Membership {
     this.#unlisten = this.#options.store.link.onState((state) => {
       // The next Redis to answer may be a lagging replica, or have read an old snapshot.
       if (state === "down") this.#keeper.doubt();
+      else if (state === "in-sync") this.#keeper.recovered();
     });
     this.#staleTimer = setInterval(() => this.#reportStale(), this.#options.cleanupIntervalMs);
     this.#staleTimer.unref();

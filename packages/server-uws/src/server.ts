@@ -7,6 +7,7 @@ import {
   type TransportServer,
   type TransportStats,
 } from "@cm/transport";
+import { AcceptPause } from "./accept-pause.js";
 import { Backpressure, NATIVE_BACKPRESSURE_MAX } from "./backpressure.js";
 import { type Listening, listen } from "./listening.js";
 import { loadNative, type Native } from "./native.js";
@@ -20,6 +21,8 @@ import { Upgrades } from "./upgrade.js";
 export interface UwsServerStats extends TransportStats {
   /** WebSockets that the native library closed within their upgrade, by a fault of its own. Only grows. */
   readonly upgradesLost: number;
+  /** How often newcomers began to be refused because the process could open no more files. Only grows. */
+  readonly acceptPauses: number;
 }
 
 /**
@@ -59,6 +62,7 @@ class NativeServer<U> extends BaseTransport<U, NativeConnection<U>> implements U
   #native: Native | undefined;
   #app: TemplatedApp | undefined;
   #listening: Listening | undefined;
+  #acceptPause: AcceptPause | undefined;
   #topics = 0;
   #memberships = 0;
 
@@ -92,6 +96,13 @@ class NativeServer<U> extends BaseTransport<U, NativeConnection<U>> implements U
     this.#native = native;
     this.#app = app;
     this.#listening = listening;
+    this.#acceptPause = new AcceptPause({
+      stopListening: () => this.#closeListening(),
+      listenAgain: async () => {
+        this.#listening = await listen(native, app, { host, port: listening.port, sharePort });
+      },
+      onError: (error) => this.#options.onError(error, { stage: "listening" }),
+    });
     return { host, port: listening.port };
   }
 
@@ -142,7 +153,7 @@ class NativeServer<U> extends BaseTransport<U, NativeConnection<U>> implements U
   }
 
   override stats(): UwsServerStats {
-    return { ...super.stats(), upgradesLost: this.#upgrades.lost };
+    return { ...super.stats(), upgradesLost: this.#upgrades.lost, acceptPauses: this.#acceptPause?.count ?? 0 };
   }
 
   protected override roomStats() {
@@ -150,6 +161,11 @@ class NativeServer<U> extends BaseTransport<U, NativeConnection<U>> implements U
   }
 
   protected override stopListening(): void {
+    this.#acceptPause?.end();
+    this.#closeListening();
+  }
+
+  #closeListening(): void {
     if (this.#listening !== undefined) this.#native?.us_listen_socket_close(this.#listening.socket);
     this.#listening = undefined;
   }
