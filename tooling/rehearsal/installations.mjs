@@ -1,11 +1,9 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { publishablePackages, ROOT, SetupError } from "../workspace/workspace.mjs";
+import { inTurn } from "./in-turn.mjs";
 import { installedVersions } from "./projects.mjs";
 import { installedBy, missingLine, programOf } from "./readme.mjs";
-
-/** How many installations run at a time: they wait for the disk and the registry in turn. */
-const AT_A_TIME = 3;
 
 /** Imports every entry of the packages named, and requires it: both give the same names, and more than none. */
 const LOADER = `
@@ -87,14 +85,4 @@ function yarnFiles({ registryUrl }) {
     ].join("\n"),
     "yarn.lock": "",
   };
-}
-
-/** Waits for all of them, also where one fails: what still runs writes into the folder that is removed then. */
-async function inTurn(jobs) {
-  const queue = [...jobs];
-  const workers = Array.from({ length: AT_A_TIME }, async () => {
-    for (let job = queue.shift(); job !== undefined; job = queue.shift()) await job();
-  });
-  const failed = (await Promise.allSettled(workers)).find(({ status }) => status === "rejected");
-  if (failed !== undefined) throw failed.reason;
 }
