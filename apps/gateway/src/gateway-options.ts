@@ -90,6 +90,8 @@ export interface GatewayOptions extends Optional<Omit<GatewayConfig, ProcessConf
   readonly clock?: GatewayClock | undefined;
   /** Whether `/` shows the page to try the gateway. Default `false`. */
   readonly page?: boolean | undefined;
+  /** Whether clients' port answers `/stats`, which names servers; the port of `admin` does. Default `false`. */
+  readonly publicStats?: boolean | undefined;
   /** Whether other processes may listen on the same port. Default `false`. */
   readonly sharePort?: boolean | undefined;
 }
@@ -109,6 +111,7 @@ export interface ResolvedGatewayOptions extends Omit<GatewayConfig, ProcessConfi
   readonly logger: GatewayLogger;
   readonly clock: GatewayClock;
   readonly page: boolean;
+  readonly publicStats: boolean;
   readonly sharePort: boolean;
 }
 
@@ -136,6 +139,7 @@ const OWN = [
   "logger",
   "clock",
   "page",
+  "publicStats",
   "sharePort",
 ] as const;
 
@@ -200,6 +204,10 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
   wholeNumber("drainMs", config.drainMs, 0, 3_600_000);
   wholeNumber("maxRooms", config.maxRooms, 1, 10_000);
   wholeNumber("maxRequestsPerSecond", config.maxRequestsPerSecond, 1, 100_000);
+  wholeNumber("maxFanoutPerSecond", config.maxFanoutPerSecond, 0, 1_000_000_000);
+  wholeNumber("maxFanoutPercent", config.maxFanoutPercent, 0, 100);
+  wholeNumber("maxMemberships", config.maxMemberships, 0, 1_000_000_000);
+  wholeNumber("maxServerRooms", config.maxServerRooms, 0, 1_000_000_000);
   const { recoverableRooms: beginnings } = config;
   if (!Array.isArray(beginnings) || !beginnings.every((beginning) => typeof beginning === "string")) {
     throw invalid("recoverableRooms", "a list of strings");
@@ -218,6 +226,7 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
     logger,
     clock,
     page: flag("page", options.page ?? false),
+    publicStats: flag("publicStats", options.publicStats ?? false),
     sharePort: flag("sharePort", options.sharePort ?? false),
   };
 }

@@ -26,15 +26,17 @@ export class Backpressure<U> extends SlowConsumers {
   readonly #checkEveryBytes: number;
   #unchecked = 0;
 
-  constructor(connections: ReadonlyMap<string, NativeConnection<U>>, maxBytes: number) {
-    super(maxBytes);
+  constructor(connections: ReadonlyMap<string, NativeConnection<U>>, maxBytes: number, maxTotalBytes: number) {
+    super(maxBytes, maxTotalBytes);
     this.#connections = connections;
     this.#checkEveryBytes = Math.max(maxBytes, CHECK_EVERY_MIN_BYTES);
   }
 
-  /** Call it before each publish. May close connections. */
-  publishing(frame: Uint8Array): void {
-    this.#unchecked += frame.byteLength + FRAME_HEADER_BYTES;
+  /** Call it before each publish, with the number of members. May close connections. */
+  publishing(frame: Uint8Array, members: number): void {
+    const bytes = frame.byteLength + FRAME_HEADER_BYTES;
+    this.grew(bytes * members);
+    this.#unchecked += bytes;
     if (this.#unchecked > this.#checkEveryBytes) this.#checkAll(frame.byteLength);
   }
 

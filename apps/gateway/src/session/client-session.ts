@@ -11,6 +11,8 @@ import {
 } from "@cm/protocol";
 import type { FaultCounter, TransportConnection } from "@cm/transport";
 import type { GatewayUser } from "../gateway-options.js";
+import type { FanOutBudget } from "../limits/fan-out-budget.js";
+import type { LimitCounter } from "../limits/limit-counter.js";
 import { Answers } from "./answers.js";
 import { CredentialLife, type CredentialTimes } from "./credential-life.js";
 import { DirectMessages } from "./direct-messages.js";
@@ -23,6 +25,12 @@ import { TokenBucket } from "./token-bucket.js";
 export interface SessionContext extends PermissionContext, RoomContext {
   readonly serverId: string;
   readonly limits: ConnectionLimits;
+  readonly fanOut: FanOutBudget;
+  readonly reached: LimitCounter;
+  /** Connections that a message to a user reaches, as far as that is known. */
+  readonly audienceOfUser: (userId: string) => number;
+  /** A client with more than this waiting, in bytes, is read nothing from the store until it has read. */
+  readonly maxUnreadBytes: number;
   /** Hears of every faulty frame and of every request over the rate. */
   readonly faults: Pick<FaultCounter, "count">;
   /** Milliseconds on a clock that never goes back. */
@@ -52,7 +60,7 @@ const EARLY_MAX = 32;
 type Request = Exclude<ClientFrame, { type: "hello" }>;
 type RequestOf<T extends Request["type"]> = Extract<Request, { type: T }>;
 
-type SocketLike = Pick<TransportConnection<unknown>, "userId" | "close"> & RoomSocket;
+type SocketLike = Pick<TransportConnection<unknown>, "userId" | "close" | "bufferedBytes"> & RoomSocket;
 
 /** One client's conversation, from hello to close. */
 export class ClientSession {
@@ -105,11 +113,14 @@ export class ClientSession {
       if (!this.#isClosed()) socket.send(text);
     }, context.onFault);
     const isClosed = (): boolean => this.#isClosed();
-    const shared = { from: this.#from, permissions: this.#permissions, answers: this.#answers, isClosed };
-    this.#rooms = new RoomRequests({ ...shared, context, socket });
+    const account = context.fanOut.account();
+    const shared = { from: this.#from, permissions: this.#permissions, answers: this.#answers, account, isClosed };
+    const requireReader = (): void => this.#requireReader();
+    this.#rooms = new RoomRequests({ ...shared, context, socket, requireReader });
     this.#direct = new DirectMessages({
       ...shared,
       router: context.router,
+      audienceOfUser: context.audienceOfUser,
       maxDataBytes: context.limits.maxFrameBytes,
     });
     const now = context.monotonicMs();
@@ -297,6 +308,12 @@ export class ClientSession {
       const { expiresAtMs } = this.#user;
       this.#answers.ack(ref, expiresAtMs === undefined ? {} : { expiresInMs: Math.max(0, expiresAtMs - now()) });
     });
+  }
+
+  #requireReader(): void {
+    if (this.#socket.bufferedBytes <= this.#context.maxUnreadBytes) return;
+    this.#context.reached.count("unread-answers");
+    throw new CmError("rate-limited", "What was sent to this connection so far has not been read.");
   }
 
   /** Goes on as the user of another token. */

@@ -67,6 +67,7 @@ export const CLIENT_FRAMES = [
       answer: "ack",
       errors: [
         "rooms-limit",
+        "capacity-reached",
         "pending-limit",
         "unavailable",
         "timeout",
