@@ -14,7 +14,7 @@ import { checkReleases } from "./releases.mjs";
 import { SourceCopy } from "./source-copy.mjs";
 
 /** A run that takes longer hangs. */
-const LIMIT_MS = 900_000;
+const LIMIT_MS = 1_200_000;
 
 /**
  * Releases this workspace as a maintainer would, from a copy of its sources to a registry of
