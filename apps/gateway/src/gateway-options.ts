@@ -1,7 +1,7 @@
 import { createTokenVerifier, type Identity, type Rights, type TokenVerifierOptions } from "@cm/auth";
 import { CmError, isCmError, type Store } from "@cm/protocol";
 import type { Route, RouteHandler, UpgradeRequest } from "@cm/transport";
-import { type GatewayConfig, readGatewayConfig } from "./config/gateway-config.js";
+import { type GatewayConfig, readGatewayConfig, TRANSPORTS } from "./config/gateway-config.js";
 import { isHost } from "./config/host.js";
 import type { GatewayHooks } from "./session/hooks.js";
 
@@ -90,6 +90,8 @@ export interface GatewayOptions extends Optional<Omit<GatewayConfig, ProcessConf
   readonly clock?: GatewayClock | undefined;
   /** Whether `/` shows the page to try the gateway. Default `false`. */
   readonly page?: boolean | undefined;
+  /** Whether clients' port answers `/stats`, which names servers; the port of `admin` does. Default `false`. */
+  readonly publicStats?: boolean | undefined;
   /** Whether other processes may listen on the same port. Default `false`. */
   readonly sharePort?: boolean | undefined;
 }
@@ -109,6 +111,7 @@ export interface ResolvedGatewayOptions extends Omit<GatewayConfig, ProcessConfi
   readonly logger: GatewayLogger;
   readonly clock: GatewayClock;
   readonly page: boolean;
+  readonly publicStats: boolean;
   readonly sharePort: boolean;
 }
 
@@ -136,6 +139,7 @@ const OWN = [
   "logger",
   "clock",
   "page",
+  "publicStats",
   "sharePort",
 ] as const;
 
@@ -185,8 +189,8 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
   wholeNumber("tokenWarningMs", tokenWarningMs, 0, DAY_MS);
   wholeNumber("tokenGraceMs", tokenGraceMs, 0, DAY_MS);
   wholeNumber("maxPendingHooks", maxPendingHooks, 1, 1_000_000);
-  if (options.transport !== undefined && options.transport !== "uws" && options.transport !== "ws") {
-    throw invalid("transport", '"uws" or "ws"');
+  if (options.transport !== undefined && !TRANSPORTS.includes(options.transport)) {
+    throw invalid("transport", '"auto", "uws" or "ws"');
   }
   if (options.transport === "ws" && options.sharePort === true) {
     throw invalid("sharePort", "false where the transport is ws");
@@ -200,6 +204,12 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
   wholeNumber("drainMs", config.drainMs, 0, 3_600_000);
   wholeNumber("maxRooms", config.maxRooms, 1, 10_000);
   wholeNumber("maxRequestsPerSecond", config.maxRequestsPerSecond, 1, 100_000);
+  const { connectionsPerUserPolicy: policy } = config;
+  if (policy !== "refuse" && policy !== "replace") throw invalid("connectionsPerUserPolicy", '"refuse" or "replace"');
+  wholeNumber("maxFanoutPerSecond", config.maxFanoutPerSecond, 0, 1_000_000_000);
+  wholeNumber("maxFanoutPercent", config.maxFanoutPercent, 0, 100);
+  wholeNumber("maxMemberships", config.maxMemberships, 0, 1_000_000_000);
+  wholeNumber("maxServerRooms", config.maxServerRooms, 0, 1_000_000_000);
   const { recoverableRooms: beginnings } = config;
   if (!Array.isArray(beginnings) || !beginnings.every((beginning) => typeof beginning === "string")) {
     throw invalid("recoverableRooms", "a list of strings");
@@ -218,6 +228,7 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
     logger,
     clock,
     page: flag("page", options.page ?? false),
+    publicStats: flag("publicStats", options.publicStats ?? false),
     sharePort: flag("sharePort", options.sharePort ?? false),
   };
 }

@@ -25,12 +25,19 @@ import {
 } from "./gateway-options.js";
 import { gatewayRoutes } from "./http/gateway-routes.js";
 import { createHttpListener, type HttpListener } from "./http/http-listener.js";
+import { AudienceSizes } from "./limits/audience-sizes.js";
+import { FanOutBudget } from "./limits/fan-out-budget.js";
+import { LimitCounter } from "./limits/limit-counter.js";
+import { PlaceLimits } from "./limits/place-limits.js";
 import { createFailureLog, type FailureLog } from "./log/failure-log.js";
 import { logLink } from "./log/link-log.js";
 import { createQuestionHandler, readRevocationAnswer, revocationQuestion } from "./questions.js";
 import { ClientSession, type SessionContext } from "./session/client-session.js";
 import { HookRunner } from "./session/hooks.js";
+import { PacedCloses } from "./session/paced-closes.js";
 import { PageCursors } from "./session/page-cursors.js";
+import { UserPlaces } from "./session/user-places.js";
+import { chooseTransport, WITHOUT_NATIVE } from "./transport-choice.js";
 
 /** A gateway within an application. */
 export interface Gateway {
@@ -109,12 +116,27 @@ export function createGateway(options: GatewayOptions): Gateway {
     drain().catch((cause: unknown) => onError(toCmError(cause, "internal", "Draining failed."), { stage: "handler" }));
     tellDrainAsked();
   };
+  const limits = new LimitCounter();
+  const places = new PlaceLimits({ ...config, limits });
+  const fanOut = new FanOutBudget({
+    perSecond: config.maxFanoutPerSecond,
+    serverPercent: config.maxFanoutPercent,
+    limits,
+    monotonicMs: () => config.clock.monotonicMs(),
+  });
   const local: LocalDelivery = {
-    toRoom: (room, frame, except) => server?.toRoom(room, frame, except),
+    toRoom: (room, frame, except) => {
+      if (server === undefined) return;
+      fanOut.delivering(server.membersOf(room));
+      server.toRoom(room, frame, except);
+    },
     // By way of the sessions: a connection is open before it can be reached.
     toConnection: (id, frame) => connection(id)?.data.session?.deliver(frame) ?? false,
-    toUser: (userId, frame) =>
-      server?.connectionsOf(userId).filter(({ data }) => data.session?.deliver(frame) === true).length ?? 0,
+    toUser: (userId, frame) => {
+      const connections = server?.connectionsOf(userId) ?? [];
+      fanOut.delivering(connections.length);
+      return connections.filter(({ data }) => data.session?.deliver(frame) === true).length;
+    },
   };
   const statistics = () => ({
     serverId: node.serverId,
@@ -123,6 +145,8 @@ export function createGateway(options: GatewayOptions): Gateway {
     ...node.router.stats(),
     link: node.store.link.status(),
     transport: server?.stats(),
+    places: places.stats(),
+    limits: limits.counts(),
     ...(logger.droppedLines === undefined ? {} : { log: { droppedLines: logger.droppedLines() } }),
   });
   // Looked through for each revocation, which is rare.
@@ -155,8 +179,10 @@ export function createGateway(options: GatewayOptions): Gateway {
     connectionTtlMs: config.connectionTtlMs,
     lastSeenTtlMs: config.lastSeenTtlMs,
     offlineGraceMs: config.offlineGraceMs,
+    maxConnectionsPerUser: config.maxConnectionsPerUser,
     staleConnectionTimeoutMs: config.staleConnectionTimeoutMs,
     cleanupIntervalMs: config.cleanupIntervalMs,
+    maxSequencers: config.maxSequencers,
     now: () => config.clock.now(),
     local,
     parts: [
@@ -175,13 +201,39 @@ export function createGateway(options: GatewayOptions): Gateway {
     onGap: createGapHandler(local, onError),
     lastSeenOf: (id) => connection(id)?.lastSeenAt,
     onStale: (id) => connection(id)?.close("stale"),
+    onRestored: async () =>
+      logger.warn({}, "the lease or the data in the store may have been lost; all was written anew"),
     onDrift: (repair) => logger.warn({ repair }, "store drifted from local state; repaired"),
     onError,
   });
-  const routes = gatewayRoutes({ node, statistics, hasPage: config.page, more: config.routes });
-  server = createServer(config, node, routes.table, failures, { sessions, revocations });
+  const routes = gatewayRoutes({
+    node,
+    statistics,
+    hasPage: config.page,
+    hasStats: config.publicStats,
+    more: config.routes,
+  });
+  const monotonicMs = (): number => config.clock.monotonicMs();
+  const roomSizes = new AudienceSizes((room) => node.store.rooms.count(room), monotonicMs);
+  const userSizes = new AudienceSizes(async (user) => (await node.store.users.connectionsOf(user)).length, monotonicMs);
+  server = createServer(config, node, routes.table, failures, {
+    sessions,
+    revocations,
+    places,
+    fanOut,
+    reached: limits,
+    audienceOfRoom: (room) => roomSizes.of(room, server?.membersOf(room) ?? 0),
+    audienceOfUser: (userId) => userSizes.of(userId, server?.countOf(userId) ?? 0),
+  });
 
-  const admin = createAdmin(config, node, { statistics, transport: () => server?.stats(), revoke, onError });
+  const admin = createAdmin(config, node, {
+    statistics,
+    transport: () => server?.stats(),
+    places: () => places.stats(),
+    limits: () => limits.counts(),
+    revoke,
+    onError,
+  });
   let endLinkLog: () => void = () => undefined;
   let starting: Promise<ListeningAddress> | undefined;
   const start = async (): Promise<ListeningAddress> => {
@@ -232,11 +284,13 @@ function createAdmin(
   sources: Pick<Gateway, "revoke"> & {
     readonly statistics: () => unknown;
     readonly transport: MetricSources["transport"];
+    readonly places: MetricSources["places"];
+    readonly limits: MetricSources["limits"];
     readonly onError: OnError;
   },
 ): HttpListener | undefined {
   if (admin === undefined) return undefined;
-  const { statistics, transport, revoke, onError } = sources;
+  const { statistics, transport, places, limits, revoke, onError } = sources;
   let metrics: Metrics | undefined;
   const droppedLogLines = () => logger.droppedLines?.() ?? 0;
   const routes = adminRoutes({
@@ -244,7 +298,7 @@ function createAdmin(
     statistics,
     // Not before it is asked for: measuring the event loop costs a timer.
     metrics: () => {
-      metrics ??= createMetrics({ node, transport, droppedLogLines, maxConnections });
+      metrics ??= createMetrics({ node, transport, places, limits, droppedLogLines, maxConnections });
       return metrics;
     },
     revoke,
@@ -267,12 +321,18 @@ function createGapHandler(local: LocalDelivery, onError: OnError): (gap: Gap) =>
   };
 }
 
+/** What the sessions share with the gateway. */
+type ServerParts = Pick<SessionContext, "places" | "fanOut" | "reached" | "audienceOfRoom" | "audienceOfUser"> & {
+  readonly sessions: Set<ClientSession>;
+  readonly revocations: Revocations;
+};
+
 function createServer(
   config: ResolvedGatewayOptions,
   { serverId, membership, router, store }: Node,
   routes: ReturnType<typeof gatewayRoutes>["table"],
   failures: FailureLog,
-  { sessions, revocations }: { readonly sessions: Set<ClientSession>; readonly revocations: Revocations },
+  { sessions, revocations, ...shared }: ServerParts,
 ): TransportServer<SessionHolder> {
   const faults = createFaultCounter();
   const onFault = (error: unknown): void => failures.report(error, "request");
@@ -289,6 +349,7 @@ function createServer(
     maxBytes: Math.floor(config.maxBackpressureBytes / 2),
   };
   const context: SessionContext = {
+    ...shared,
     serverId,
     membership,
     router,
@@ -301,6 +362,15 @@ function createServer(
       maxRecoveredMessages: recovery.maxMessages,
       maxRecoveredBytes: recovery.maxBytes,
     },
+    maxUnreadBytes: Math.floor(config.maxBackpressureBytes / 4),
+    userPlaces: new UserPlaces({
+      policy: config.connectionsPerUserPolicy,
+      membership,
+      store,
+      router,
+      limits: shared.reached,
+    }),
+    closes: new PacedCloses(),
     cursors: new PageCursors(),
     recovery,
     faults,
@@ -318,9 +388,14 @@ function createServer(
     subprotocols: [SUBPROTOCOL],
     allowedOrigins: config.allowedOrigins,
     maxConnections: config.maxConnections,
+    maxConnectionsPerAddress: config.maxConnectionsPerAddress,
+    maxUpgradesPerSecondPerAddress: config.maxUpgradesPerSecondPerAddress,
+    trustedProxies: config.trustedProxies,
     maxHeadBytes: config.maxHeadBytes,
     maxFrameBytes: config.maxFrameBytes,
     maxBackpressureBytes: config.maxBackpressureBytes,
+    maxTotalBackpressureBytes: config.maxTotalBackpressureBytes,
+    roomWindowMs: config.roomWindowMs,
     idleTimeoutMs: config.idleTimeoutMs,
     pingIntervalMs: config.pingIntervalMs,
     authenticate: (request, signal) => {
@@ -353,9 +428,9 @@ function createServer(
     faults,
     onError: (error, { stage }) => failures.report(error, stage),
   };
-  return config.transport === "ws"
-    ? createWsServer(options)
-    : createUwsServer({ ...options, sharePort: config.sharePort });
+  const transport = chooseTransport(config.transport, config.sharePort);
+  if (transport !== config.transport && transport === "ws") config.logger.warn({}, WITHOUT_NATIVE);
+  return transport === "ws" ? createWsServer(options) : createUwsServer({ ...options, sharePort: config.sharePort });
 }
 
 function holderOf(user: GatewayUser) {

@@ -81,6 +81,7 @@ class LeasedMembership implements Membership {
       local: this.#local,
       shelfBits: options.ids.shelfBits,
       lastSeenOf,
+      maxPerUser: options.maxConnectionsPerUser,
       onLeaving: (userId, graceMs) => this.#settling.after(store.partitioning.partitionOf(userId), graceMs),
     });
     this.#keeper = new LeaseKeeper({
@@ -98,7 +99,7 @@ class LeasedMembership implements Membership {
       onRegained: async (lease) => {
         this.#reprojections++;
         this.#sharedState.doubt();
-        // Removed at the next heartbeat: removals wait for the lease, which waits for this.
+        // Removed afterwards: removals wait for the lease, which waits for this.
         for (const stray of await this.#projection.strays(lease, this.#refusals)) this.#removals.later(stray);
         await this.#projection.all(lease, this.#refusals);
         await this.#refusals.together([options.onRestored(lease)]);
@@ -180,6 +181,7 @@ class LeasedMembership implements Membership {
     this.#unlisten = this.#options.store.link.onState((state) => {
       // The next Redis to answer may be a lagging replica, or have read an old snapshot.
       if (state === "down") this.#keeper.doubt();
+      else if (state === "in-sync") this.#keeper.recovered();
     });
     this.#staleTimer = setInterval(() => this.#reportStale(), this.#options.cleanupIntervalMs);
     this.#staleTimer.unref();
@@ -242,7 +244,10 @@ class LeasedMembership implements Membership {
       await this.#keeper.write((lease) => this.#projection.open(lease, connection));
     } catch (error) {
       // Joins may be under way already.
-      this.#removals.later({ connection, rooms: this.#forget(connection) });
+      const removal = { connection, rooms: this.#forget(connection) };
+      // The store answers: the place is free again by the time that the caller hears of it.
+      if (isCmError(error) && error.code === "connections-limit") await this.#removals.run(removal);
+      else this.#removals.later(removal);
       throw error;
     }
     // The socket may have closed meanwhile, and its removal been overtaken by a retry.

@@ -64,7 +64,8 @@ export interface Membership {
   /**
    * Registers a connection. Fails with `id-invalid` (not an id of this server, or in
    * use), `name-invalid`, `name-too-long`, `payload-too-large` or `payload-unserializable`
-   * (metadata), `unavailable` or `timeout`; nothing is left behind then.
+   * (metadata), `connections-limit` (see `maxConnectionsPerUser`), `unavailable` or `timeout`;
+   * nothing is left behind then.
    */
   open(connection: NewConnection): Promise<void>;
   /**

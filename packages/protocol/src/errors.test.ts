@@ -33,6 +33,7 @@ describe("errors", () => {
       "pending-limit",
       "rate-limited",
       "capacity-reached",
+      "connections-limit",
       "unavailable",
       "timeout",
       "lease-lost",

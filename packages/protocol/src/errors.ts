@@ -24,8 +24,15 @@ export const CLIENT_ERROR_CODES = {
   "not-found": { retryable: false, meaning: "The target does not exist, or its owner is gone." },
   "rooms-limit": { retryable: false, meaning: "The connection is a member of as many rooms as it may be." },
   "pending-limit": { retryable: true, meaning: "Too many operations of this connection are waiting for an answer." },
-  "rate-limited": { retryable: true, meaning: "The connection sends faster than it may." },
-  "capacity-reached": { retryable: true, meaning: "The server holds as many connections as it may." },
+  "rate-limited": { retryable: true, meaning: "The connection, or its address, asks for more at a time than it may." },
+  "capacity-reached": {
+    retryable: true,
+    meaning: "The server holds as many connections, rooms or members of rooms as it may.",
+  },
+  "connections-limit": {
+    retryable: true,
+    meaning: "The address, or the user, has as many connections as it may.",
+  },
   unauthorized: { retryable: false, meaning: "The credentials were missing or refused." },
   forbidden: { retryable: false, meaning: "The rights of the connection do not allow this." },
   "origin-refused": { retryable: false, meaning: "The Origin header is not on the server's list." },
@@ -59,6 +66,8 @@ const PROGRAM_ERROR_CODES = {
   "native-load-failed": { retryable: false, meaning: "The native binary of uWebSockets.js can't be loaded." },
   "envelope-damaged": { retryable: false, meaning: "The bytes are not a message of the bus." },
   "envelope-version": { retryable: false, meaning: "The message is of a version that is not spoken here." },
+  "version-mismatch": { retryable: false, meaning: "Packages of versions that do not fit were put together." },
+  "runtime-unsupported": { retryable: false, meaning: "This version of Node.js is too old." },
   "config-invalid": { retryable: false, meaning: "The configuration has a value that can't be used." },
 } as const satisfies Record<string, ErrorMeaning>;
 

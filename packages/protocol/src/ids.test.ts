@@ -39,10 +39,9 @@ describe("connection ids", () => {
         for (let i = 0; i < skipped; i++) source.next();
         const connectionId = source.next();
         const { shelfBits } = source;
-        expect(parseConnectionId(connectionId)).toEqual({
-          ok: true,
-          value: { serverId: id, incarnation: inc, shelfBits, shelf: skipped % 2 ** shelfBits, counter: skipped },
-        });
+        const { counter, ...parts } = requireConnectionId(connectionId);
+        expect(parts).toEqual({ serverId: id, incarnation: inc, shelfBits, shelf: skipped % 2 ** shelfBits });
+        expect(counter % 2 ** 24).toBe(skipped);
         expect(ownerOf(connectionId)).toBe(id);
         expect(connectionId.length).toBeLessThanOrEqual(CONNECTION_ID_MAX_LENGTH);
       }),
@@ -54,6 +53,20 @@ describe("connection ids", () => {
     const sources = ["aaaa", "aaab"].map((text) => createConnectionIdSource({ serverId: "s", incarnation: text }));
     const ids = sources.flatMap((source) => Array.from({ length: 50_000 }, () => source.next()));
     expect(new Set(ids).size).toBe(100_000);
+  });
+
+  it("can't be counted up: 29 bits of each are random", () => {
+    const source = createConnectionIdSource({ serverId: "s" });
+    const draws = Array.from({ length: 10_000 }, () =>
+      Math.floor(requireConnectionId(source.next()).counter / 2 ** 24),
+    );
+    // Of 10,000 draws from 2^29, fewer than 6 meet another one in all but one of 10^9 runs.
+    expect(new Set(draws).size).toBeGreaterThan(9_993);
+    for (let bit = 0; bit < 29; bit++) {
+      const set = draws.filter((draw) => Math.floor(draw / 2 ** bit) % 2 === 1).length;
+      // Half of them, within ten deviations of 50.
+      expect(Math.abs(set - 5_000)).toBeLessThan(500);
+    }
   });
 
   it("spread evenly: no shelf holds more than 64 records at the capacity that was named", () => {

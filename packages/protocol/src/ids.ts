@@ -78,7 +78,10 @@ export interface ConnectionIdSource {
   readonly serverId: string;
   readonly incarnation: string;
   readonly shelfBits: number;
-  /** The next id; none is ever given twice. */
+  /**
+   * The next id. The sequence tells apart 2^24 in a row; of those that lie as far apart, two
+   * are the same once in 2^29 times.
+   */
   next(): string;
 }
 
@@ -97,6 +100,16 @@ export interface ConnectionIdSourceOptions {
 
 const RECORDS_PER_SHELF = 64;
 
+/**
+ * The low bits of a counter are a sequence, which spreads records over shelves; the high ones are
+ * random, so that the ids of others can't be found by counting. Together they fill a safe integer.
+ */
+const SEQUENCE_BITS = 24;
+const RANDOM_BITS = 29;
+
+/** Each call for random numbers costs more than the numbers. */
+const DRAWS_AT_ONCE = 256;
+
 /** Makes the ids of one server process. Throws `id-invalid` or `options-invalid`. */
 export function createConnectionIdSource(options: ConnectionIdSourceOptions): ConnectionIdSource {
   const serverId = requireServerId(options.serverId);
@@ -110,8 +123,20 @@ export function createConnectionIdSource(options: ConnectionIdSourceOptions): Co
   }
   const shelfBits = Math.min(SHELF_BITS_MAX, Math.max(0, Math.ceil(Math.log2(capacity / RECORDS_PER_SHELF))));
   const head = `${serverId}.${incarnation}${shelfBits.toString(36)}`;
-  let counter = 0;
-  return { serverId, incarnation, shelfBits, next: () => head + (counter++).toString(36) };
+  const draws = new Uint32Array(DRAWS_AT_ONCE);
+  let drawn = draws.length;
+  let sequence = 0;
+  const next = (): string => {
+    if (drawn === draws.length) {
+      crypto.getRandomValues(draws);
+      drawn = 0;
+    }
+    const random = (draws[drawn++] ?? 0) >>> (32 - RANDOM_BITS);
+    const counter = random * 2 ** SEQUENCE_BITS + sequence;
+    sequence = (sequence + 1) % 2 ** SEQUENCE_BITS;
+    return head + counter.toString(36);
+  };
+  return { serverId, incarnation, shelfBits, next };
 }
 
 /** Random characters of `a-z 0-9`, from the platform's cryptographic source. */

@@ -9,6 +9,7 @@ import {
   type Store,
   toCmError,
 } from "@cm/protocol";
+import { stampVersion } from "@cm/protocol/options";
 import { RedisBus } from "./bus/redis-bus.js";
 import type { Commands } from "./client/commands.js";
 import { evictionRisk } from "./client/eviction.js";
@@ -51,7 +52,7 @@ export interface RedisStore extends Store {
  * Throws `options-invalid`.
  */
 export function createRedisStore(options: RedisStoreOptions): RedisStore {
-  return new ConnectedStore(resolveRedisStoreOptions(options));
+  return stampVersion(new ConnectedStore(resolveRedisStoreOptions(options)));
 }
 
 /** All that exists between `start` and `close`. */

@@ -15,6 +15,7 @@ import {
   type Subscription,
   toCmError,
 } from "@cm/protocol";
+import { stampVersion } from "@cm/protocol/options";
 import { BusReceiver } from "./bus-receiver.js";
 import {
   type ResolvedRouterOptions,
@@ -47,7 +48,7 @@ import { Semaphore } from "./semaphore.js";
 
 /** Makes a router. Throws `options-invalid` or `id-invalid`; touches nothing until `start`. */
 export function createRouter(options: RouterOptions): Router {
-  return new BusRouter(resolveRouterOptions(options));
+  return stampVersion(new BusRouter(resolveRouterOptions(options)));
 }
 
 const NOBODY: readonly string[] = Object.freeze([]);

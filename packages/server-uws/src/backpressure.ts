@@ -1,5 +1,6 @@
 import { SlowConsumers } from "@cm/transport";
 import type { NativeConnection } from "./native-connection.js";
+import { TurnFrames } from "./turn-frames.js";
 
 /** The least number of bytes between two looks at all connections; keeps their cost under a few percent. */
 const CHECK_EVERY_MIN_BYTES = 256 * 1024;
@@ -24,17 +25,23 @@ export const NATIVE_BACKPRESSURE_MAX = 0x7fff_ffff;
 export class Backpressure<U> extends SlowConsumers {
   readonly #connections: ReadonlyMap<string, NativeConnection<U>>;
   readonly #checkEveryBytes: number;
+  /** What was sent to single connections in this turn. */
+  readonly turn = new TurnFrames(() => this.traffic.wrote(1));
   #unchecked = 0;
 
-  constructor(connections: ReadonlyMap<string, NativeConnection<U>>, maxBytes: number) {
-    super(maxBytes);
+  constructor(connections: ReadonlyMap<string, NativeConnection<U>>, maxBytes: number, maxTotalBytes: number) {
+    super(maxBytes, maxTotalBytes);
     this.#connections = connections;
     this.#checkEveryBytes = Math.max(maxBytes, CHECK_EVERY_MIN_BYTES);
   }
 
-  /** Call it before each publish. May close connections. */
-  publishing(frame: Uint8Array): void {
-    this.#unchecked += frame.byteLength + FRAME_HEADER_BYTES;
+  /** Call it before each publish, with the number of members. May close connections. */
+  publishing(frame: Uint8Array, members: number): void {
+    // In the order of the calls: uWebSockets.js writes what was published before a send first.
+    this.turn.release();
+    const bytes = frame.byteLength + FRAME_HEADER_BYTES;
+    this.grew(bytes * members);
+    this.#unchecked += bytes;
     if (this.#unchecked > this.#checkEveryBytes) this.#checkAll(frame.byteLength);
   }
 

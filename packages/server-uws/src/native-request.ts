@@ -7,11 +7,12 @@ import {
   peerAddress,
   type ReplyDoor,
   type RequestHead,
+  type TrustedProxies,
   type WriteOptions,
 } from "@cm/transport";
 
 /** Copies a native request, which dies when its handler returns. */
-export function copyRequest(res: HttpResponse, req: HttpRequest): RequestHead {
+export function copyRequest(res: HttpResponse, req: HttpRequest, trustedProxies: TrustedProxies): RequestHead {
   return copyRequestHead({
     method: req.getCaseSensitiveMethod(),
     path: req.getUrl(),
@@ -19,6 +20,8 @@ export function copyRequest(res: HttpResponse, req: HttpRequest): RequestHead {
     query: req.getQuery() ?? "",
     // The native layer spells IPv6 out in full, and gives IPv4 peers of a dual-stack socket as mapped IPv6.
     remoteAddress: peerAddress(Buffer.from(res.getRemoteAddressAsText()).toString("latin1")),
+    proxiedAddress: () => Buffer.from(res.getProxiedRemoteAddressAsText()).toString("latin1"),
+    trustedProxies,
     eachHeader: (take) => req.forEach(take),
   });
 }

@@ -4,22 +4,28 @@ import {
   type FrameFault,
   type ListeningAddress,
   objectionTo,
+  type RoomFrame,
   type TransportServer,
   type TransportStats,
 } from "@cm/transport";
+import { AcceptPause } from "./accept-pause.js";
 import { Backpressure, NATIVE_BACKPRESSURE_MAX } from "./backpressure.js";
 import { type Listening, listen } from "./listening.js";
 import { loadNative, type Native } from "./native.js";
-import { type NativeConnection, type NativeSocket, type SocketData, topicOf } from "./native-connection.js";
+import type { NativeConnection, NativeSocket, SocketData } from "./native-connection.js";
 import { copyRequest, replyDoor, writeReply } from "./native-request.js";
 import { type ResolvedUwsServerOptions, resolveUwsServerOptions, type UwsServerOptions } from "./options.js";
-import { publishToRoom } from "./room-publish.js";
+import { RoomLanes } from "./room-lanes.js";
+import { publishToTopic } from "./room-publish.js";
+import { roomOf, topicOf } from "./room-topics.js";
 import { Upgrades } from "./upgrade.js";
 
 /** Counters of a server. */
 export interface UwsServerStats extends TransportStats {
   /** WebSockets that the native library closed within their upgrade, by a fault of its own. Only grows. */
   readonly upgradesLost: number;
+  /** How often newcomers began to be refused because the process could open no more files. Only grows. */
+  readonly acceptPauses: number;
 }
 
 /**
@@ -59,18 +65,22 @@ class NativeServer<U> extends BaseTransport<U, NativeConnection<U>> implements U
   #native: Native | undefined;
   #app: TemplatedApp | undefined;
   #listening: Listening | undefined;
-  #topics = 0;
+  #acceptPause: AcceptPause | undefined;
+  /** First lanes with a member. */
+  #rooms = 0;
   #memberships = 0;
 
   constructor(options: ResolvedUwsServerOptions<U>) {
     const connections = new Map<string, NativeConnection<U>>();
-    const backpressure = new Backpressure(connections, options.maxBackpressureBytes);
+    const backpressure = new Backpressure(connections, options.maxBackpressureBytes, options.maxTotalBackpressureBytes);
     super(options, backpressure, connections);
     this.#options = options;
     this.#backpressure = backpressure;
     this.#upgrades = new Upgrades({
       admissions: this.admissions,
       limit: backpressure,
+      trustedProxies: options.trustedProxies,
+      lanes: new RoomLanes(this.fanOut),
       opened: (connection, socket) => {
         connection.attach(socket);
         this.connections.opened(connection);
@@ -92,11 +102,18 @@ class NativeServer<U> extends BaseTransport<U, NativeConnection<U>> implements U
     this.#native = native;
     this.#app = app;
     this.#listening = listening;
+    this.#acceptPause = new AcceptPause({
+      stopListening: () => this.#closeListening(),
+      listenAgain: async () => {
+        this.#listening = await listen(native, app, { host, port: listening.port, sharePort });
+      },
+      onError: (error) => this.#options.onError(error, { stage: "listening" }),
+    });
     return { host, port: listening.port };
   }
 
   #route(app: TemplatedApp): TemplatedApp {
-    const { path, maxHeadBytes, maxFrameBytes, idleTimeoutMs } = this.#options;
+    const { path, maxHeadBytes, maxFrameBytes, idleTimeoutMs, trustedProxies } = this.#options;
     const { connections } = this;
     const of = (socket: NativeSocket<U>): NativeConnection<U> => socket.getUserData().connection;
     return app
@@ -111,10 +128,14 @@ class NativeServer<U> extends BaseTransport<U, NativeConnection<U>> implements U
           connections.received(of(socket), message.byteLength, isBinary, () => Buffer.from(message).toString()),
         ping: (socket) => connections.seen(of(socket)),
         pong: (socket) => connections.pong(of(socket)),
-        subscription: (_socket, _topic, count, before) => {
-          if (before === 0) this.#topics += 1;
-          if (count === 0) this.#topics -= 1;
+        subscription: (_socket, topic, count, before) => {
           this.#memberships += count - before;
+          if (count > 0 && before > 0) return;
+          // The native layer hands over the bytes of the topic.
+          const of = roomOf(Buffer.from(topic).toString());
+          if (of === undefined) return;
+          if (of.lane === 0) this.#rooms += before === 0 ? 1 : -1;
+          if (count === 0) this.fanOut.emptied(of.room, of.lane);
         },
         close: (socket, code, message) => {
           if (this.#upgrades.depart(socket)) return;
@@ -124,7 +145,7 @@ class NativeServer<U> extends BaseTransport<U, NativeConnection<U>> implements U
         },
       })
       .any("/*", (res, req) => {
-        const head = copyRequest(res, req);
+        const head = copyRequest(res, req, trustedProxies);
         const fault = objectionTo(head, maxHeadBytes);
         if (fault !== undefined) writeReply(res, fault, { closeConnection: true });
         else if (head.facts.path !== path) this.routes.handle(replyDoor(res), head);
@@ -132,24 +153,40 @@ class NativeServer<U> extends BaseTransport<U, NativeConnection<U>> implements U
       });
   }
 
-  override toRoom(room: string, frame: Uint8Array, except: readonly string[]): void {
+  protected override membersIn(room: string, lane: number): number {
+    return this.#app?.numSubscribers(topicOf(room, lane)) ?? 0;
+  }
+
+  protected override publish(room: string, lane: number, frames: readonly RoomFrame[]): void {
     const app = this.#app;
     if (app === undefined) return;
-    this.#backpressure.publishing(frame);
-    const members = app.numSubscribers(topicOf(room));
-    const leftOut = publishToRoom(app, room, frame, except, this.connections.byId);
-    this.#backpressure.traffic.sent(frame.byteLength, members - leftOut);
+    const topic = topicOf(room, lane);
+    const { traffic } = this.#backpressure;
+    let written = 0;
+    for (const { bytes, except } of frames) {
+      this.#backpressure.publishing(bytes, app.numSubscribers(topic));
+      // Again: connections may have been cut.
+      const got = app.numSubscribers(topic) - publishToTopic(app, topic, bytes, except, this.connections.byId);
+      traffic.sent(bytes.byteLength, got);
+      written = Math.max(written, got);
+    }
+    traffic.wrote(written);
   }
 
   override stats(): UwsServerStats {
-    return { ...super.stats(), upgradesLost: this.#upgrades.lost };
+    return { ...super.stats(), upgradesLost: this.#upgrades.lost, acceptPauses: this.#acceptPause?.count ?? 0 };
   }
 
   protected override roomStats() {
-    return { topics: this.#topics, memberships: this.#memberships };
+    return { topics: this.#rooms + this.fanOut.roomsWithoutFirstLane(), memberships: this.#memberships };
   }
 
   protected override stopListening(): void {
+    this.#acceptPause?.end();
+    this.#closeListening();
+  }
+
+  #closeListening(): void {
     if (this.#listening !== undefined) this.#native?.us_listen_socket_close(this.#listening.socket);
     this.#listening = undefined;
   }

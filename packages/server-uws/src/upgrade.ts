@@ -1,12 +1,16 @@
 import type { HttpRequest, HttpResponse, us_socket_context_t } from "uWebSockets.js";
-import type { Admissions, PendingUpgrade, WaitingLimit } from "@cm/transport";
+import type { Admissions, PendingUpgrade, TrustedProxies } from "@cm/transport";
 import { NativeConnection, type NativeSocket, type SocketData } from "./native-connection.js";
 import { copyRequest, writeReply } from "./native-request.js";
+import type { RoomLanes } from "./room-lanes.js";
+import type { NativeLimit } from "./turn-frames.js";
 
 /** What upgrades need of the server. */
 export interface UpgradeSurroundings<U> {
   readonly admissions: Admissions<U>;
-  readonly limit: WaitingLimit;
+  readonly limit: NativeLimit;
+  readonly trustedProxies: TrustedProxies;
+  readonly lanes: RoomLanes;
   /** Takes over a WebSocket whose upgrade is through. */
   opened(connection: NativeConnection<U>, socket: NativeSocket<U>): void;
 }
@@ -54,15 +58,15 @@ export class Upgrades<U> {
 
   /** The native upgrade event. */
   handle(res: HttpResponse, req: HttpRequest, context: us_socket_context_t): void {
-    const head = copyRequest(res, req);
-    const { admissions, limit } = this.#surroundings;
+    const { admissions, limit, lanes, trustedProxies } = this.#surroundings;
+    const head = copyRequest(res, req, trustedProxies);
     let pending: PendingUpgrade | undefined;
     // Without it, returning unanswered ends the process.
     res.onAborted(() => pending?.abandon());
     pending = admissions.handle(head, {
       refuse: (reply) => writeReply(res, reply, { closeConnection: true }),
       accept: (connectionId, authentication, request) => {
-        const connection = new NativeConnection(connectionId, authentication, request.remoteAddress, limit);
+        const connection = new NativeConnection(connectionId, authentication, request.remoteAddress, limit, lanes);
         const data: SocketData<U> = { connection };
         const key = request.headers["sec-websocket-key"] ?? "";
         // The open event comes within. No extension is spoken, compression least of all.

@@ -7,10 +7,11 @@ import {
   peerAddress,
   type ReplyDoor,
   type RequestHead,
+  type TrustedProxies,
 } from "@cm/transport";
 
 /** Copies what a request says. */
-export function copyRequest(request: IncomingMessage): RequestHead {
+export function copyRequest(request: IncomingMessage, trustedProxies: TrustedProxies): RequestHead {
   const { method = "", url = "", rawHeaders, socket } = request;
   const mark = url.indexOf("?");
   return copyRequestHead({
@@ -18,6 +19,7 @@ export function copyRequest(request: IncomingMessage): RequestHead {
     path: mark < 0 ? url : url.slice(0, mark),
     query: mark < 0 ? "" : url.slice(mark + 1),
     remoteAddress: peerAddress(socket.remoteAddress ?? ""),
+    trustedProxies,
     eachHeader: (take) => {
       // Names and values take turns.
       for (let at = 0; at + 1 < rawHeaders.length; at += 2) take(rawHeaders[at] ?? "", rawHeaders[at + 1] ?? "");

@@ -42,7 +42,7 @@ export function createLocalConnectionManager(options: WsLocalConnectionOptions =
   const { maxConnections = 10_000, maxBackpressureBytes = 1024 * 1024 } = options;
   return new SocketConnections(
     whole("maxConnections", maxConnections, 1, 1_000_000),
-    new SlowConsumers(whole("maxBackpressureBytes", maxBackpressureBytes, 64 * 1024, 256 * 1024 * 1024)),
+    new SlowConsumers(whole("maxBackpressureBytes", maxBackpressureBytes, 64 * 1024, 256 * 1024 * 1024), 0),
   );
 }
 

@@ -15,6 +15,11 @@ export class Rooms<C extends object> {
     return this.#members.size;
   }
 
+  /** Members of a room. */
+  count(room: string): number {
+    return this.#members.get(room)?.size ?? 0;
+  }
+
   enter(room: string, connection: C): void {
     if (add(this.#members, room, connection)) this.#memberships++;
     add(this.#roomsOf, connection, room);
@@ -30,6 +35,15 @@ export class Rooms<C extends object> {
       if (remove(this.#members, room, connection)) this.#memberships--;
     }
     this.#roomsOf.delete(connection);
+  }
+
+  has(room: string, connection: C): boolean {
+    return this.#members.get(room)?.has(connection) ?? false;
+  }
+
+  /** Rooms that a connection is in. */
+  roomsOf(connection: C): Iterable<string> {
+    return this.#roomsOf.get(connection) ?? [];
   }
 
   /** The room's members. Whom the caller removes meanwhile may still be met, or not. */

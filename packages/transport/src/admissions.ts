@@ -1,4 +1,5 @@
 import { CmError, type ErrorCode, isCmError, parseName } from "@cm/protocol";
+import type { AddressLimits } from "./address-limits.js";
 import type { Authentication, UpgradeRequest } from "./authentication.js";
 import { type HttpReply, jsonRefusal, refusalOf } from "./http-reply.js";
 import type { ResolvedTransportOptions } from "./options.js";
@@ -36,6 +37,7 @@ interface Waiting<U> {
 export class Admissions<U> {
   readonly #options: ResolvedTransportOptions<U>;
   readonly #connections: ReadonlyMap<string, unknown>;
+  readonly #addresses: AddressLimits;
   readonly #waiting = new Set<Waiting<U>>();
   readonly #refused = new Tally<string>();
   /** Upgrades that are through with `authenticate` and wait for their turn. */
@@ -43,8 +45,13 @@ export class Admissions<U> {
   #accepting = true;
 
   /** `connections` are the open ones, by id. */
-  constructor(options: ResolvedTransportOptions<U>, connections: ReadonlyMap<string, unknown>) {
+  constructor(
+    options: ResolvedTransportOptions<U>,
+    connections: ReadonlyMap<string, unknown>,
+    addresses: AddressLimits,
+  ) {
     this.#options = options;
+    this.#addresses = addresses;
     this.#connections = connections;
   }
 
@@ -94,6 +101,7 @@ export class Admissions<U> {
       timer: undefined,
     };
     this.#waiting.add(upgrade);
+    this.#addresses.enter(facts.remoteAddress);
     this.#authenticate(upgrade);
     return { abandon: () => this.#abandon(upgrade) };
   }
@@ -110,6 +118,8 @@ export class Admissions<U> {
       return jsonRefusal(426, "version-unsupported", message, { "Sec-WebSocket-Version": "13" });
     }
     if (!this.#accepting) return new CmError("unavailable", "The server takes no new connections.");
+    const tooMany = this.#addresses.objectionTo(facts.remoteAddress);
+    if (tooMany !== undefined) return tooMany;
     if (headers.origin !== undefined && allowedOrigins !== undefined && !allowedOrigins.has(headers.origin)) {
       return new CmError("origin-refused", "Pages of this origin may not connect.");
     }
@@ -159,7 +169,9 @@ export class Admissions<U> {
   /** Takes the upgrade off the list; false where it is answered or abandoned, and the door must not be touched. */
   #settle(upgrade: Waiting<U>): boolean {
     clearTimeout(upgrade.timer);
-    return this.#waiting.delete(upgrade);
+    if (!this.#waiting.delete(upgrade)) return false;
+    this.#addresses.leave(upgrade.request.remoteAddress);
+    return true;
   }
 
   #abandon(upgrade: Waiting<U>): void {

@@ -1,4 +1,5 @@
 import { CmError } from "@cm/protocol";
+import { AddressLimits } from "./address-limits.js";
 import { Admissions } from "./admissions.js";
 import type { TransportConnection } from "./connection.js";
 import { ConnectionTable } from "./connection-table.js";
@@ -7,6 +8,7 @@ import { HttpRoutes } from "./http-routes.js";
 import type { LiveConnection } from "./live-connection.js";
 import { openFilesWarning } from "./open-files.js";
 import type { ResolvedTransportOptions } from "./options.js";
+import { RoomFanOut, type RoomFrame } from "./room-fan-out.js";
 import type { SlowConsumers } from "./slow-consumers.js";
 import type { ListeningAddress, TransportServer, TransportStats } from "./transport-server.js";
 
@@ -18,6 +20,7 @@ export abstract class BaseTransport<U, C extends LiveConnection<U>> implements T
   protected readonly connections: ConnectionTable<U, C>;
   protected readonly admissions: Admissions<U>;
   protected readonly routes: HttpRoutes;
+  protected readonly fanOut: RoomFanOut;
   readonly #options: ResolvedTransportOptions<U>;
   #isAccepting = true;
   #starting: Promise<ListeningAddress> | undefined;
@@ -27,12 +30,24 @@ export abstract class BaseTransport<U, C extends LiveConnection<U>> implements T
   /** `byId` is empty, and the server's to change from now on. */
   protected constructor(options: ResolvedTransportOptions<U>, slow: SlowConsumers, byId?: Map<string, C>) {
     this.#options = options;
-    this.connections = new ConnectionTable(options, slow, byId);
-    this.admissions = new Admissions(options, this.connections.byId);
+    const addresses = new AddressLimits(options);
+    this.connections = new ConnectionTable(options, slow, addresses, byId);
+    this.admissions = new Admissions(options, this.connections.byId, addresses);
     this.routes = new HttpRoutes(options.routes, options.onError);
+    this.fanOut = new RoomFanOut({
+      roomWindowMs: options.roomWindowMs,
+      maxMembersPerTurn: options.maxMembersPerTurn,
+      sockets: {
+        members: (room, lane) => this.membersIn(room, lane),
+        publish: (room, lane, frames) => this.publish(room, lane, frames),
+      },
+    });
   }
 
-  abstract toRoom(room: string, frame: Uint8Array, except: readonly string[]): void;
+  /** Members of a lane of a room. */
+  protected abstract membersIn(room: string, lane: number): number;
+  /** Sends frames to the members of a lane, in order. */
+  protected abstract publish(room: string, lane: number, frames: readonly RoomFrame[]): void;
   /** Listens, or attaches itself. One that fails unwinds what it had begun. */
   protected abstract listen(): Promise<ListeningAddress>;
   /** Stops listening; open connections stay. May come before `listen`, and more than once. */
@@ -61,6 +76,16 @@ export abstract class BaseTransport<U, C extends LiveConnection<U>> implements T
     return address;
   }
 
+  membersOf(room: string): number {
+    let members = 0;
+    for (let lane = 0; lane < this.fanOut.lanesOf(room); lane++) members += this.membersIn(room, lane);
+    return members;
+  }
+
+  toRoom(room: string, frame: Uint8Array, except: readonly string[]): void {
+    this.fanOut.toRoom(room, frame, except);
+  }
+
   toConnection(connectionId: string, frame: Uint8Array): boolean {
     return this.connections.toConnection(connectionId, frame);
   }
@@ -75,6 +100,10 @@ export abstract class BaseTransport<U, C extends LiveConnection<U>> implements T
 
   connectionsOf(userId: string): TransportConnection<U>[] {
     return this.connections.of(userId);
+  }
+
+  countOf(userId: string): number {
+    return this.connections.countOf(userId);
   }
 
   stats(): TransportStats {
@@ -112,6 +141,7 @@ export abstract class BaseTransport<U, C extends LiveConnection<U>> implements T
     await Promise.allSettled([this.#starting]);
     this.admissions.refusePending();
     await this.connections.goodbye();
+    this.fanOut.stop();
     this.release();
     this.connections.stop();
   }

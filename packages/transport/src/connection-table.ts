@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { ERROR_CODES, encodeServerFrame, toCmError } from "@cm/protocol";
+import type { AddressLimits } from "./address-limits.js";
 import { type CloseKind, closeKindOf } from "./close-kinds.js";
 import { Drain, type DrainOptions } from "./drain.js";
 import type { LiveConnection } from "./live-connection.js";
@@ -33,6 +34,7 @@ export class ConnectionTable<U, C extends LiveConnection<U>> {
   readonly #byId: Map<string, C>;
   readonly #options: ResolvedTransportOptions<U>;
   readonly #slow: SlowConsumers;
+  readonly #addresses: AddressLimits;
   readonly #users = new UserIndex<C>();
   readonly #liveness: Liveness<U>;
   readonly #closes = new Tally<CloseKind>();
@@ -42,11 +44,18 @@ export class ConnectionTable<U, C extends LiveConnection<U>> {
   #drain: Drain<U> | undefined;
 
   /** `byId` is empty, and the table's to change from now on. */
-  constructor(options: ResolvedTransportOptions<U>, slow: SlowConsumers, byId = new Map<string, C>()) {
+  constructor(
+    options: ResolvedTransportOptions<U>,
+    slow: SlowConsumers,
+    addresses: AddressLimits,
+    byId = new Map<string, C>(),
+  ) {
     this.byId = byId;
     this.#byId = byId;
     this.#options = options;
     this.#slow = slow;
+    this.#addresses = addresses;
+    slow.watch(byId);
     this.#liveness = new Liveness(options);
   }
 
@@ -57,6 +66,10 @@ export class ConnectionTable<U, C extends LiveConnection<U>> {
 
   of(userId: string): C[] {
     return this.#users.of(userId);
+  }
+
+  countOf(userId: string): number {
+    return this.#users.countOf(userId);
   }
 
   toConnection(connectionId: string, frame: Uint8Array): boolean {
@@ -70,6 +83,7 @@ export class ConnectionTable<U, C extends LiveConnection<U>> {
   /** A connection whose socket can be written to. */
   opened(connection: C): void {
     this.#byId.set(connection.id, connection);
+    this.#addresses.enter(connection.remoteAddress);
     this.#users.add(connection.userId, connection);
     this.#liveness.add(connection);
     this.#guarded(connection, () => this.#options.handler.open(connection));
@@ -105,6 +119,7 @@ export class ConnectionTable<U, C extends LiveConnection<U>> {
   closed(connection: C, code: number, reason: string, fault?: FrameFault): void {
     const ending = connection.detach();
     this.#byId.delete(connection.id);
+    this.#addresses.leave(connection.remoteAddress);
     this.#users.remove(connection.userId, connection);
     this.#liveness.remove(connection);
     this.#lastClosedAt = performance.now();
@@ -151,9 +166,11 @@ export class ConnectionTable<U, C extends LiveConnection<U>> {
       memberships: own.memberships,
       traffic: this.#slow.traffic.counts(),
       slowConsumersClosed: this.#slow.closed,
+      bytesWaiting: this.#slow.waitingBytes(),
       bytesDiscarded: this.#slow.discardedBytes,
       framesTooLarge: this.#framesTooLarge,
       refused: own.refused,
+      limits: { ...this.#addresses.counts(), ...this.#slow.limits() },
       closed: this.#closes.counts(),
       faults: this.#options.faults.counts(),
       ...(this.#drain === undefined ? {} : { drain: this.#drain.progress }),

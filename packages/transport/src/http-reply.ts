@@ -93,6 +93,7 @@ const STATUS_BY_CODE: { readonly [code in ErrorCode]?: number } = {
   "not-found": 404,
   "payload-too-large": 413,
   "rate-limited": 429,
+  "connections-limit": 429,
   "capacity-reached": 503,
   "pending-limit": 503,
   unavailable: 503,

@@ -55,6 +55,8 @@ export abstract class LiveConnection<U> implements TransportConnection<U> {
   protected abstract writeFrame(frame: string | Uint8Array): boolean;
   abstract enter(room: string): void;
   abstract leave(room: string): void;
+  /** Hands what is held back for the end of the turn to the system now. */
+  flush(): void {}
   /** Sends a WebSocket ping. */
   abstract ping(): void;
   /** Writes a close frame and ends the socket. The server hears of the close within the call. */
@@ -80,9 +82,13 @@ export abstract class LiveConnection<U> implements TransportConnection<U> {
 
   /** Ends the connection as a slow consumer where too much waits. */
   checkWaiting(): void {
+    if (this.open && this.bufferedBytes > this.#limit.maxBytes) this.cutAsSlow();
+  }
+
+  /** Ends the connection as a slow consumer, whatever waits. */
+  cutAsSlow(): void {
     if (!this.open) return;
     const bytes = this.bufferedBytes;
-    if (bytes <= this.#limit.maxBytes) return;
     this.#ending = { kind: "slow-consumer", code: CLOSE_CODES["slow-consumer"], reason: "slow-consumer" };
     this.#limit.exceeded(bytes);
     // No close frame: it would wait behind what the client doesn't read, and all that

@@ -6,6 +6,8 @@ import type { TransportConnection } from "./connection.js";
 import { createFaultCounter, type FaultCounter } from "./fault-counter.js";
 import type { HttpReply } from "./http-reply.js";
 import type { RequestFacts } from "./request-head.js";
+import { ROOM_WINDOW_MAX_MS, type RoomWindow } from "./room-window.js";
+import { TrustedProxies } from "./trusted-proxies.js";
 
 /** What a path can be asked with. GET answers HEAD as well. */
 export type RouteMethod = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
@@ -80,6 +82,24 @@ export interface TransportOptions<U> {
    */
   readonly maxPendingUpgrades?: number | undefined;
   /**
+   * The most connections of one address, upgrades in progress among them; further ones are refused
+   * with 429 and `connections-limit`. An IPv6 address counts by its /64, a loopback address not at
+   * all. 0 to 1,000,000, 0 for no limit; default 1,000.
+   */
+  readonly maxConnectionsPerAddress?: number | undefined;
+  /**
+   * The most upgrades a second from one address, with bursts of twice as many; further ones are
+   * refused with 429 and `rate-limited`. Addresses count as above. 0 to 1,000,000, 0 for no limit;
+   * default 100.
+   */
+  readonly maxUpgradesPerSecondPerAddress?: number | undefined;
+  /**
+   * Proxies that are believed what they say about a client's address, in `X-Forwarded-For` or a
+   * PROXY header: addresses and subnets such as "10.0.0.0/8". Default: none, so that the address
+   * is that of the TCP peer.
+   */
+  readonly trustedProxies?: readonly string[] | undefined;
+  /**
    * The largest head of an HTTP request, upgrades among them: request line and headers, in
    * bytes. A larger one is answered with 431. 1,024 to 65,536; default 16 KiB, as of Node.js itself.
    */
@@ -92,6 +112,12 @@ export interface TransportOptions<U> {
    * 64 KiB to 256 MiB; default 1 MiB.
    */
   readonly maxBackpressureBytes?: number | undefined;
+  /**
+   * What may wait to be written to all connections, in bytes. Beyond it, those with the most
+   * are closed as slow consumers. It may be exceeded by a sixteenth and one frame to each
+   * connection for a moment. 0 to 2^40, 0 for no limit; default 256 MiB.
+   */
+  readonly maxTotalBackpressureBytes?: number | undefined;
   /**
    * A connection from which nothing came for this long, not even a pong, is cut: never
    * earlier, and at most 2 s later, beside the time that the process itself was held up.
@@ -106,6 +132,17 @@ export interface TransportOptions<U> {
    * than `idleTimeoutMs`; default 25,000, or half of `idleTimeoutMs` where that is less.
    */
   readonly pingIntervalMs?: number | undefined;
+  /**
+   * How long a message of a room may wait for others of the room, so that a member gets them in one
+   * write, in milliseconds: 0 to 100. A message after a pause of this length goes at once.
+   * `auto`: at most 10 ms, and only while the room has more than about 75 messages a second. Default 0.
+   */
+  readonly roomWindowMs?: RoomWindow | undefined;
+  /**
+   * The most members of one room that are written to in one turn of the event loop; other work comes
+   * in between, and the room's messages keep their order. 10 to 1,000,000; default 500.
+   */
+  readonly maxMembersPerTurn?: number | undefined;
   /** Deadline of `authenticate`; an upgrade that misses it is refused with 503 and `timeout`. 1 to 600,000 ms; default 5,000. */
   readonly authenticationTimeoutMs?: number | undefined;
   /** Deadline of `close()`: the goodbyes are spread over up to half of it. 0 to 600,000 ms; default 5,000. */
@@ -143,9 +180,15 @@ export interface ResolvedTransportOptions<U> {
   readonly allowedOrigins: ReadonlySet<string> | undefined;
   readonly maxConnections: number;
   readonly maxPendingUpgrades: number;
+  readonly maxConnectionsPerAddress: number;
+  readonly maxUpgradesPerSecondPerAddress: number;
+  readonly trustedProxies: TrustedProxies;
   readonly maxHeadBytes: number;
   readonly maxFrameBytes: number;
   readonly maxBackpressureBytes: number;
+  readonly maxTotalBackpressureBytes: number;
+  readonly roomWindowMs: RoomWindow;
+  readonly maxMembersPerTurn: number;
   readonly idleTimeoutMs: number;
   readonly pingIntervalMs: number;
   readonly authenticationTimeoutMs: number;
@@ -167,9 +210,15 @@ const KNOWN: Readonly<Record<keyof TransportOptions<unknown>, true>> = {
   allowedOrigins: true,
   maxConnections: true,
   maxPendingUpgrades: true,
+  maxConnectionsPerAddress: true,
+  maxUpgradesPerSecondPerAddress: true,
+  trustedProxies: true,
   maxHeadBytes: true,
   maxFrameBytes: true,
   maxBackpressureBytes: true,
+  maxTotalBackpressureBytes: true,
+  roomWindowMs: true,
+  maxMembersPerTurn: true,
   idleTimeoutMs: true,
   pingIntervalMs: true,
   authenticationTimeoutMs: true,
@@ -217,9 +266,30 @@ export function resolveTransportOptions<U>(
     allowedOrigins: options.allowedOrigins === undefined ? undefined : origins(options.allowedOrigins),
     maxConnections: whole("maxConnections", options.maxConnections ?? 10_000, 1, 1_000_000),
     maxPendingUpgrades: whole("maxPendingUpgrades", options.maxPendingUpgrades ?? 1_000, 1, 1_000_000),
+    maxConnectionsPerAddress: whole(
+      "maxConnectionsPerAddress",
+      options.maxConnectionsPerAddress ?? 1_000,
+      0,
+      1_000_000,
+    ),
+    maxUpgradesPerSecondPerAddress: whole(
+      "maxUpgradesPerSecondPerAddress",
+      options.maxUpgradesPerSecondPerAddress ?? 100,
+      0,
+      1_000_000,
+    ),
+    trustedProxies: trustedProxies(options.trustedProxies ?? []),
     maxHeadBytes: whole("maxHeadBytes", options.maxHeadBytes ?? 16 * KIB, KIB, 64 * KIB),
     maxFrameBytes: whole("maxFrameBytes", options.maxFrameBytes ?? 16 * KIB, 128, 16 * MIB),
     maxBackpressureBytes: whole("maxBackpressureBytes", options.maxBackpressureBytes ?? MIB, 64 * KIB, 256 * MIB),
+    maxTotalBackpressureBytes: whole(
+      "maxTotalBackpressureBytes",
+      options.maxTotalBackpressureBytes ?? 256 * MIB,
+      0,
+      2 ** 40,
+    ),
+    roomWindowMs: roomWindow(options.roomWindowMs ?? 0),
+    maxMembersPerTurn: whole("maxMembersPerTurn", options.maxMembersPerTurn ?? 500, 10, 1_000_000),
     idleTimeoutMs,
     pingIntervalMs: pingInterval(options.pingIntervalMs, idleTimeoutMs),
     authenticationTimeoutMs: whole("authenticationTimeoutMs", options.authenticationTimeoutMs ?? 5_000, 1, 600_000),
@@ -244,6 +314,13 @@ export function whole(field: string, value: unknown, min: number, max: number): 
     throw invalid(field, `must be a whole number from ${min} to ${max}`);
   }
   return value;
+}
+
+function roomWindow(value: unknown): RoomWindow {
+  if (value === "auto") return value;
+  if (typeof value === "string")
+    throw invalid("roomWindowMs", `must be "auto" or a whole number from 0 to ${ROOM_WINDOW_MAX_MS}`);
+  return whole("roomWindowMs", value, 0, ROOM_WINDOW_MAX_MS);
 }
 
 function pingInterval(value: unknown, idleTimeoutMs: number): number {
@@ -298,6 +375,16 @@ function origins(value: unknown): ReadonlySet<string> {
       return origin;
     }),
   );
+}
+
+function trustedProxies(value: unknown): TrustedProxies {
+  if (!Array.isArray(value)) throw invalid("trustedProxies", "must be a list");
+  try {
+    return new TrustedProxies(value);
+  } catch (cause) {
+    if (!(cause instanceof TypeError)) throw cause;
+    throw invalid("trustedProxies", `must hold addresses and subnets such as 10.0.0.0/8; ${cause.message}`);
+  }
 }
 
 /** Whether the text is spelled as a browser spells an Origin header. */

@@ -1,4 +1,5 @@
 import { type HttpReply, problem } from "./http-reply.js";
+import type { TrustedProxies } from "./trusted-proxies.js";
 
 /** A request, copied out of the server's own object. */
 export interface RequestFacts {
@@ -8,7 +9,10 @@ export interface RequestFacts {
   readonly query: string;
   /** By lower-case name. A header that came twice has its values joined with a comma. */
   readonly headers: Readonly<Record<string, string>>;
-  /** The address of the TCP peer: a proxy's, where there is one in between. */
+  /**
+   * The client's address: that of the TCP peer, or the one that it names where it is one of
+   * `trustedProxies`.
+   */
   readonly remoteAddress: string;
 }
 
@@ -32,14 +36,18 @@ export interface RequestParts {
   readonly method: string;
   readonly path: string;
   readonly query: string;
+  /** The address of the TCP peer. */
   readonly remoteAddress: string;
+  /** The address that a PROXY header names; empty without one. Asked only where the peer is trusted. */
+  readonly proxiedAddress?: () => string;
+  readonly trustedProxies: TrustedProxies;
   /** Calls back with each header as it came, its name in any case. */
   eachHeader(take: (name: string, value: string) => void): void;
 }
 
 /** Copies everything that may be wanted after the request object is gone. */
 export function copyRequestHead(parts: RequestParts): RequestHead {
-  const { method, path, query, remoteAddress } = parts;
+  const { method, path, query, trustedProxies } = parts;
   let headBytes = method.length + LINE_BYTES + Buffer.byteLength(path) + END_BYTES;
   if (query !== "") headBytes += "?".length + Buffer.byteLength(query);
   let isAmbiguous = false;
@@ -51,6 +59,11 @@ export function copyRequestHead(parts: RequestParts): RequestHead {
     const before = headers[name];
     if (name === "content-length" && before !== undefined && before !== value) isAmbiguous = true;
     headers[name] = before === undefined ? value : `${before}, ${value}`;
+  });
+  const remoteAddress = trustedProxies.clientOf({
+    peer: parts.remoteAddress,
+    proxied: parts.proxiedAddress,
+    forwardedFor: headers["x-forwarded-for"],
   });
   return { facts: { path, query, headers, remoteAddress }, method, headBytes, isAmbiguous };
 }

@@ -9,7 +9,7 @@ export interface ListeningAddress {
   readonly port: number;
 }
 
-/** Counters of a server. Those in the second half only grow. */
+/** Counters of a server. Those from `slowConsumersClosed` on only grow. */
 export interface TransportStats {
   /** Open connections. */
   readonly connections: number;
@@ -21,6 +21,8 @@ export interface TransportStats {
   readonly topics: number;
   /** Members of rooms here: a connection counts once for each room that it is in. */
   readonly memberships: number;
+  /** Bytes that wait to be written to all connections. */
+  readonly bytesWaiting: number;
   /** Connections closed because they didn't read; each counts once. */
   readonly slowConsumersClosed: number;
   /** Bytes that had waited on slow consumers when they were cut. */
@@ -31,6 +33,11 @@ export interface TransportStats {
   readonly framesTooLarge: number;
   /** Refused upgrades, by code. */
   readonly refused: Readonly<Record<string, number>>;
+  /**
+   * How often each limit was met that concerns more than one connection:
+   * `connections-per-address`, `upgrades-per-address`, `backlog`.
+   */
+  readonly limits: Readonly<Record<string, number>>;
   /**
    * Connections that ended: by reason where this server closed them (`idle-timeout` among
    * the reasons), else by close code: 1006 where the socket just ended or broke RFC 6455,
@@ -47,7 +54,10 @@ export interface TransportStats {
  * A WebSocket server, whatever library it stands on; also the router's way to the local
  * sockets. Promises, beside those of `LocalDelivery`:
  *
- * - A connection gets what is sent to it and its rooms in the order of the calls. One that
+ * - A connection gets what is sent to it and its rooms in the order of the calls. Messages of a room
+ *   can wait, in the window of `roomWindowMs` or for their turn in a room of more than `maxMembersPerTurn`
+ *   members: then the room's messages keep their order and their place among enter, leave
+ *   and close, and a frame to the connection alone may overtake them. A connection that
  *   does not keep up is closed with `slow-consumer` before it can miss a frame; what waits for
  *   it is bounded by `maxBackpressureBytes` and what the transport says of it.
  * - The handler's `closed` comes exactly once for each connection that was opened, within the
@@ -81,5 +91,9 @@ export interface TransportServer<U = unknown> extends LocalDelivery, AsyncDispos
   connection(id: string): TransportConnection<U> | undefined;
   /** The open connections of a user. */
   connectionsOf(userId: string): TransportConnection<U>[];
+  /** Members that a room has here. */
+  membersOf(room: string): number;
+  /** Open connections that a user has here. */
+  countOf(userId: string): number;
   stats(): TransportStats;
 }

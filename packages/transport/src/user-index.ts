@@ -23,6 +23,13 @@ export class UserIndex<C extends object> {
     else if (present instanceof Set && present.delete(connection) && present.size === 0) this.#byUser.delete(userId);
   }
 
+  /** How many connections a user has. */
+  countOf(userId: string): number {
+    const present = this.#byUser.get(userId);
+    if (present === undefined) return 0;
+    return present instanceof Set ? present.size : 1;
+  }
+
   /** The user's connections, as of now. */
   of(userId: string): C[] {
     const present = this.#byUser.get(userId);

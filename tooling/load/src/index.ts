@@ -11,3 +11,5 @@ export { formatProgress } from "./load-progress.js";
 export type { DriverFigures, ForfeitedFigures, LoadReport, SteadyFigures } from "./load-report.js";
 export { driverWasFull, formatLoadReport } from "./load-report.js";
 export { runLoad } from "./run-load.js";
+export type { RawSocketEvents, RawSocketOptions } from "./wire/raw-socket.js";
+export { RawSocket } from "./wire/raw-socket.js";

@@ -147,8 +147,11 @@ it.each(["grafana-dashboard.json", "prometheus-rules.yml"])(
   },
 );
 
-it("leaves metrics and revocation off the port for clients", async () => {
-  for (const path of ["/metrics", "/revoke"]) expect((await fetch(publicUrl + path)).status).toBe(404);
+it("leaves metrics, statistics and revocation off the port for clients, which sees no id", async () => {
+  for (const path of ["/healthz", "/readyz"]) {
+    expect(await (await fetch(publicUrl + path)).text()).not.toContain(gateway.node.serverId);
+  }
+  for (const path of ["/metrics", "/revoke", "/stats"]) expect((await fetch(publicUrl + path)).status).toBe(404);
 });
 
 it("does not start where another process has the port for operators", async () => {

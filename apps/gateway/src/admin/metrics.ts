@@ -2,11 +2,15 @@ import type { Node } from "@cm/node";
 import type { LinkState } from "@cm/protocol";
 import type { TransportStats } from "@cm/transport";
 import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
+import type { PlaceLimits } from "../limits/place-limits.js";
 
 /** What the metrics are read from. */
 export interface MetricSources {
   readonly node: Pick<Node, "membership" | "router" | "store" | "readiness" | "phase">;
   readonly transport: () => TransportStats | undefined;
+  readonly places: () => ReturnType<PlaceLimits["stats"]>;
+  /** How often each limit of the gateway's own was met. */
+  readonly limits: () => ByLabel;
   readonly droppedLogLines: () => number;
   readonly maxConnections: number;
 }
@@ -35,6 +39,9 @@ const GAUGES: readonly (readonly [name: string, help: string, value: (now: Snaps
     "Members of rooms here, one for each room of a connection.",
     ({ transport }) => transport?.memberships,
   ],
+  ["cm_memberships_max", "The most members that joins are taken for; 0: any.", ({ places }) => places.maxMemberships],
+  ["cm_rooms_max", "The most rooms that joins are taken for; 0: any.", ({ places }) => places.maxRooms],
+  ["cm_waiting_bytes", "Bytes that wait to be written to clients.", ({ transport }) => transport?.bytesWaiting],
   ["cm_subscriptions", "Channels of rooms subscribed to.", ({ router }) => router.rooms + router.idleSubscriptions],
   ["cm_bus_requests_pending", "Requests that wait for another server's answer.", ({ router }) => router.pendingAnswers],
   ["cm_ready", "Whether this server is fit for newcomers.", ({ readiness }) => Number(readiness.ready)],
@@ -61,6 +68,11 @@ const COUNTERS: readonly (readonly [name: string, help: string, value: (now: Sna
   ["cm_frames_received_total", "Frames from clients.", ({ transport }) => transport?.traffic.framesReceived],
   ["cm_received_bytes_total", "Payload of frames from clients.", ({ transport }) => transport?.traffic.bytesReceived],
   ["cm_frames_sent_total", "Frames to clients.", ({ transport }) => transport?.traffic.framesSent],
+  [
+    "cm_socket_writes_total",
+    "Writes of frames to sockets; fewer than frames where messages of a room waited for each other.",
+    ({ transport }) => transport?.traffic.writes,
+  ],
   ["cm_sent_bytes_total", "Payload of frames to clients.", ({ transport }) => transport?.traffic.bytesSent],
   [
     "cm_slow_consumers_closed_total",
@@ -114,6 +126,12 @@ const LABELLED: readonly (readonly [name: string, help: string, label: string, v
       "Faulty frames and refused requests, by code.",
       "code",
       ({ transport }) => transport?.faults ?? {},
+    ],
+    [
+      "cm_limits_reached_total",
+      "Connections, requests and joins that a limit ended or refused, by limit.",
+      "limit",
+      ({ transport, limits }) => ({ ...transport?.limits, ...limits }),
     ],
   ];
 
@@ -179,8 +197,10 @@ export function createMetrics(sources: MetricSources): Metrics {
   };
 }
 
-function snapshotOf({ node, transport, droppedLogLines, maxConnections }: MetricSources) {
+function snapshotOf({ node, transport, places, limits, droppedLogLines, maxConnections }: MetricSources) {
   return {
+    places: places(),
+    limits: limits(),
     transport: transport(),
     router: node.router.stats(),
     membership: node.membership.stats(),

@@ -1,17 +1,21 @@
 import { createTokenVerifier, type TokenVerifierOptions } from "@cm/auth";
 import { isCmError, isServerId, randomBase36 } from "@cm/protocol";
+import { ROOM_WINDOW_MAX_MS, type RoomWindow } from "@cm/transport";
+import { membershipsThatFit, roomsThatFit } from "../limits/place-limits.js";
+import { USER_LIMIT_POLICIES, type UserLimitPolicy } from "../session/user-places.js";
 import { readAllowedOrigins } from "./allowed-origins.js";
 import { EnvReader } from "./env-reader.js";
 import { misspeltVariables } from "./known-variables.js";
 import { readRecoverableRooms } from "./recoverable-rooms.js";
 import { readRedisUrl } from "./redis-url.js";
 import { readTokens, variableOf } from "./tokens.js";
+import { readTrustedProxies } from "./trusted-proxies.js";
 
 /** Everything that the environment decides about a gateway. */
 export interface GatewayConfig {
   /** `PORT`: where clients connect. Default 3000; 0 picks a free one. */
   readonly port: number;
-  /** `TRANSPORT`: `uws` (default) or `ws`, which needs no native code; one process only. */
+  /** `TRANSPORT`: `uws`; `ws`, which needs no native code, one process only; or `auto` (default), see {@link chooseTransport}. */
   readonly transport: Transport;
   /** `LISTEN_HOST`: the local address to listen on. Default `127.0.0.1`; `0.0.0.0` for all. */
   readonly listenHost: string;
@@ -51,16 +55,56 @@ export interface GatewayConfig {
   readonly shutdownTimeoutMs: number;
   /** `MAX_CONNECTIONS` of one server process. Default 10,000. */
   readonly maxConnections: number;
+  /** `MAX_CONNECTIONS_PER_ADDRESS`, an IPv6 /64 being one; loopback addresses are free. Default 1,000; 0: no limit. */
+  readonly maxConnectionsPerAddress: number;
+  /** `MAX_UPGRADES_PER_SECOND_PER_ADDRESS`, bursts of twice as many allowed. Default 100; 0: no limit. */
+  readonly maxUpgradesPerSecondPerAddress: number;
+  /**
+   * `MAX_CONNECTIONS_PER_USER` on all servers; the same on each of them. Default 1,000; 0: no limit.
+   */
+  readonly maxConnectionsPerUser: number;
+  /**
+   * `CONNECTIONS_PER_USER_POLICY`: `refuse` one that is too many (default), or `replace` the oldest;
+   * either is closed with 4005, after which clients do not come back by themselves.
+   */
+  readonly connectionsPerUserPolicy: UserLimitPolicy;
+  /**
+   * `TRUSTED_PROXIES`: comma-separated addresses and subnets, such as `10.0.0.0/8`, of proxies
+   * that are believed what they say about a client's address, in `X-Forwarded-For` or a PROXY
+   * header. Default: none.
+   */
+  readonly trustedProxies: readonly string[];
   /** `MAX_HEAD_BYTES`: of a request, line and headers. Default 16,384. */
   readonly maxHeadBytes: number;
   /** `MAX_FRAME_BYTES` from a client. Default 16,384. */
   readonly maxFrameBytes: number;
   /** `MAX_BACKPRESSURE_BYTES`: what may wait for a slow reader. Default 1,048,576. */
   readonly maxBackpressureBytes: number;
+  /** `MAX_TOTAL_BACKPRESSURE_BYTES`: what may wait for all slow readers. Default 268,435,456; 0: no limit. */
+  readonly maxTotalBackpressureBytes: number;
+  /** `MAX_SEQUENCERS`: rooms and servers that a server process keeps a numbering for once it has published to them. Default 100,000. */
+  readonly maxSequencers: number;
+  /** `MAX_MEMBERSHIPS`: members of rooms on one server process. Default: one for each 4 KiB of the largest heap; 0: no limit. */
+  readonly maxMemberships: number;
+  /** `MAX_SERVER_ROOMS`: rooms with members on one server process. Default: one for each 8 KiB of the largest heap; 0: no limit. */
+  readonly maxServerRooms: number;
+  /**
+   * `ROOM_WINDOW_MS`: how long a message of a room may wait for others, so that a member gets them in
+   * one write; 0 to 100. `auto` (default): at most 10 ms, and only while the room has more than about
+   * 75 messages a second.
+   */
+  readonly roomWindowMs: RoomWindow;
   /** `MAX_ROOMS_PER_CONNECTION`. Default 100. */
   readonly maxRooms: number;
   /** `MAX_REQUESTS_PER_SECOND` of one connection, bursts of twice as many allowed. Default 100. */
   readonly maxRequestsPerSecond: number;
+  /** `MAX_FANOUT_PER_SECOND`: receivers a second that one connection's messages may have. Default 100,000; 0: no limit. */
+  readonly maxFanoutPerSecond: number;
+  /**
+   * `MAX_FANOUT_PERCENT`: the share of a server's time that messages to more than 100 receivers
+   * may take. Default 50; 0: no limit.
+   */
+  readonly maxFanoutPercent: number;
   /** `IDLE_TIMEOUT_MS`: a connection without a sign of life is closed. Default 120,000. */
   readonly idleTimeoutMs: number;
   /** `PING_INTERVAL_MS`: between two pings to a connection; 0: none. Default 25,000, or half of `IDLE_TIMEOUT_MS`. */
@@ -88,6 +132,11 @@ export interface GatewayConfig {
   /** `PAGE`: whether `/` shows the page to try the gateway. Default `true`, or `false` with tokens. */
   readonly page: boolean;
   /**
+   * `PUBLIC_STATS`: whether `/stats`, which names servers, is answered where clients connect, too.
+   * Default: on a loopback address without tokens and without `ADMIN_PORT` alone.
+   */
+  readonly publicStats: boolean;
+  /**
    * `ADMIN_PORT` and `ADMIN_HOST`: where operators find health, counters, metrics and
    * revocation. Worker n has the port `ADMIN_PORT` + n - 1; 0 picks a free one. The host is
    * `127.0.0.1` by default. Off without `ADMIN_PORT`.
@@ -108,7 +157,7 @@ export interface GatewayConfig {
   readonly warnings: readonly string[];
 }
 
-const TRANSPORTS = ["uws", "ws"] as const;
+export const TRANSPORTS = ["auto", "uws", "ws"] as const;
 export type Transport = (typeof TRANSPORTS)[number];
 
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
@@ -129,7 +178,7 @@ const WORKER_SUFFIX_MAX = `-${WORKERS_MAX}-${WORKER_STARTS_MAX}`.length;
 export function readGatewayConfig(env: Readonly<Record<string, string | undefined>>): GatewayConfig {
   const reader = new EnvReader(env);
   const workers = reader.wholeNumber("WORKERS", 1, 1, WORKERS_MAX);
-  const transport = reader.oneOf("TRANSPORT", "uws", TRANSPORTS);
+  const transport = reader.oneOf("TRANSPORT", "auto", TRANSPORTS);
   if (workers > 1 && transport === "ws") {
     reader.problem("WORKERS", "must be 1 with TRANSPORT=ws: its processes can't share a port");
   }
@@ -164,6 +213,7 @@ export function readGatewayConfig(env: Readonly<Record<string, string | undefine
   if (tokens?.sources?.includes("cookie") && allowedOrigins === undefined && !isLoopback(listenHost)) {
     reader.problem("ALLOWED_ORIGINS", "must be given where TOKEN_SOURCES names cookie: any page could use the cookie");
   }
+  const admin = readAdmin(reader, { port, workers, worker });
   const idleTimeoutMs = reader.wholeNumber("IDLE_TIMEOUT_MS", 120_000, 8_000, 900_000);
   const config: GatewayConfig = {
     port,
@@ -184,18 +234,31 @@ export function readGatewayConfig(env: Readonly<Record<string, string | undefine
     drainMs: 1000 * reader.wholeNumber("DRAIN_SECONDS", redis.given ? 10 : 0, 0, 3_600),
     shutdownTimeoutMs: reader.wholeNumber("SHUTDOWN_TIMEOUT_MS", 10_000, 100, 600_000),
     maxConnections: reader.wholeNumber("MAX_CONNECTIONS", 10_000, 1, 1_000_000),
+    maxConnectionsPerAddress: reader.wholeNumber("MAX_CONNECTIONS_PER_ADDRESS", 1_000, 0, 1_000_000),
+    maxUpgradesPerSecondPerAddress: reader.wholeNumber("MAX_UPGRADES_PER_SECOND_PER_ADDRESS", 100, 0, 1_000_000),
+    maxConnectionsPerUser: reader.wholeNumber("MAX_CONNECTIONS_PER_USER", 1_000, 0, 1_000_000),
+    connectionsPerUserPolicy: reader.oneOf("CONNECTIONS_PER_USER_POLICY", "refuse", USER_LIMIT_POLICIES),
+    trustedProxies: readTrustedProxies(reader),
     maxHeadBytes: reader.wholeNumber("MAX_HEAD_BYTES", 16_384, 1_024, 65_536),
     maxFrameBytes: reader.wholeNumber("MAX_FRAME_BYTES", 16_384, 1_024, 1_048_576),
     maxBackpressureBytes: reader.wholeNumber("MAX_BACKPRESSURE_BYTES", 1_048_576, 65_536, 67_108_864),
+    maxTotalBackpressureBytes: reader.wholeNumber("MAX_TOTAL_BACKPRESSURE_BYTES", 268_435_456, 0, 2 ** 40),
+    maxSequencers: reader.wholeNumber("MAX_SEQUENCERS", 100_000, 1, 10_000_000),
+    maxMemberships: reader.wholeNumber("MAX_MEMBERSHIPS", membershipsThatFit(), 0, 1_000_000_000),
+    maxServerRooms: reader.wholeNumber("MAX_SERVER_ROOMS", roomsThatFit(), 0, 1_000_000_000),
+    roomWindowMs: readRoomWindow(reader),
     maxRooms: reader.wholeNumber("MAX_ROOMS_PER_CONNECTION", 100, 1, 10_000),
     maxRequestsPerSecond: reader.wholeNumber("MAX_REQUESTS_PER_SECOND", 100, 1, 100_000),
+    maxFanoutPerSecond: reader.wholeNumber("MAX_FANOUT_PER_SECOND", 100_000, 0, 1_000_000_000),
+    maxFanoutPercent: reader.wholeNumber("MAX_FANOUT_PERCENT", 50, 0, 100),
     idleTimeoutMs,
     pingIntervalMs: readPingInterval(reader, idleTimeoutMs),
     allowedOrigins,
     tokens,
     tokenWarningMs: 1000 * reader.wholeNumber("TOKEN_WARNING_SECONDS", 30, 0, DAY_MS / 1000),
     tokenGraceMs: 1000 * reader.wholeNumber("TOKEN_GRACE_SECONDS", 5, 0, DAY_MS / 1000),
-    admin: readAdmin(reader, { port, workers, worker }),
+    admin,
+    publicStats: reader.flag("PUBLIC_STATS", tokens === undefined && admin === undefined && isLoopback(listenHost)),
     page: reader.flag("PAGE", tokens === undefined),
     recoverableRooms: readRecoverableRooms(reader),
     workers,
@@ -247,6 +310,14 @@ function readDeadAfter(reader: EnvReader): number {
   const deadAfterMs = reader.wholeNumber("DEAD_AFTER_MS", 5_000, 0, 3_600_000);
   if (deadAfterMs > 0 && deadAfterMs < 500) reader.problem("DEAD_AFTER_MS", "must be 0, or 500 or more");
   return deadAfterMs;
+}
+
+function readRoomWindow(reader: EnvReader): RoomWindow {
+  const text = reader.text("ROOM_WINDOW_MS");
+  if (text === undefined || text === "auto") return "auto";
+  if (/^\d{1,3}$/.test(text) && Number(text) <= ROOM_WINDOW_MAX_MS) return Number(text);
+  reader.problem("ROOM_WINDOW_MS", `must be auto or a whole number from 0 to ${ROOM_WINDOW_MAX_MS}`);
+  return "auto";
 }
 
 function readPingInterval(reader: EnvReader, idleTimeoutMs: number): number {

@@ -81,6 +81,44 @@ it("gateways find out that Redis was emptied within a second or two, long before
   expect(crowd.present).toEqual(crowd.members);
 });
 
+it("gateways whose leases ran out by Redis's clock say so at once, and nobody is told to be gone", async () => {
+  const redis = await startRedis();
+  onTestFinished(() => redis.close());
+  const cluster = await startFaultCluster({ redis, ...LONG_LEASES });
+  const crowd = await Crowd.gather(cluster, { alone: 3 });
+  await expectProjected(cluster, crowd);
+  const witness = await PresenceWitness.watch(cluster, crowd, { leasesRunOut: true });
+  const [ada, bob] = [crowd.on(0)[0], crowd.on(1)[0]];
+  const leases = `${cluster.prefix}:{servers}`;
+  const members = await redis.ask("ZRANGE", leases, 0, -1);
+  if (!Array.isArray(members) || members.length !== 2) throw new Error(`Two leases expected, not ${String(members)}`);
+
+  // What a clock that is set forward by more than a lease comes to.
+  await redis.ask("ZADD", leases, ...members.flatMap((member) => [1, String(member)]));
+  const steppedAt = performance.now();
+  const outcomes = new Set<string>();
+  while (performance.now() - steppedAt < DEAD_AFTER_MS + 1_000) {
+    for (const [from, to] of [
+      [ada, bob],
+      [bob, ada],
+      [ada, ada],
+    ]) {
+      const answer = await from?.socket.ask({ type: "send", user: to?.user, data: 1 });
+      outcomes.add(answer?.type === "error" ? answer.code : String(answer?.type));
+    }
+    await passing(20);
+  }
+  expect([...outcomes].filter((outcome) => outcome !== "ack" && outcome !== "unavailable")).toEqual([]);
+  const renewed = await redis.ask("ZRANGE", leases, Date.now(), "+inf", "BYSCORE");
+  expect(renewed).toHaveLength(2);
+  for (const { logs } of cluster.gateways) {
+    expect(logs.filter(({ msg }) => String(msg).includes("all was written anew"))).toHaveLength(1);
+  }
+  await expectProjected(cluster, crowd);
+  expect(crowd.present).toEqual(crowd.members);
+  await witness.expectDepartures(crowd);
+});
+
 it("a start with a dead process's id takes its place, and with a living one's fails at once", async () => {
   const env = {
     REDIS_URL: inject("redisUrl"),

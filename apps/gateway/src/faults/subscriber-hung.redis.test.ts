@@ -8,6 +8,9 @@ import { expect, it, onTestFinished } from "vitest";
 /** A probe each 1,000 ms is waited for 3,000 ms, an answer 2,000 ms; the rest is connecting anew. */
 const FOUND_WITHIN_MS = 6_000;
 
+/** Half of the time that an acknowledgement may take. */
+const LATE_AFTER_MS = 1_500;
+
 it("finds a subscriber's connection over which nothing comes any more, replaces it and tells the rooms", async () => {
   const { redis, cluster, crowd, witness } = await gather();
   const hungAt = performance.now();
@@ -31,7 +34,12 @@ it("replaces a subscriber's connection that takes no new rooms, while the old on
   // What is subscribed already still comes.
   await crowd.hearsItself();
   const [member] = crowd.on(0);
-  await eventually(() => member?.socket.do({ type: "join", room: "new" }), { timeoutMs: FOUND_WITHIN_MS + 2_000 });
+  const joined = eventually(() => member?.socket.do({ type: "join", room: "new" }), {
+    timeoutMs: FOUND_WITHIN_MS + 2_000,
+  });
+  // Before the first join is refused, after 2,000 ms, no new clients are sent here.
+  await eventually(async () => expect(await cluster.readiness(0)).toBe(503), { timeoutMs: LATE_AFTER_MS + 400 });
+  await joined;
   await member?.socket.do({ type: "leave", room: "new" });
   await cluster.untilReady();
   await crowd.hearsItself();

@@ -8,12 +8,14 @@ export interface RouteSources {
   readonly node: Pick<Node, "readiness">;
   readonly statistics: () => unknown;
   readonly hasPage: boolean;
+  /** Whether `/stats` is here: it names servers, and is for operators. */
+  readonly hasStats: boolean;
   /** The application's own. */
   readonly more: Readonly<Record<string, RouteHandler | Route>>;
 }
 
 /** A gateway's table of paths; `load` reads the files that it needs, before the first request. */
-export function gatewayRoutes({ node, statistics, hasPage, more }: RouteSources): {
+export function gatewayRoutes({ node, statistics, hasPage, hasStats, more }: RouteSources): {
   readonly table: Readonly<Record<string, RouteHandler | Route>>;
   readonly load: () => Promise<void>;
 } {
@@ -30,7 +32,7 @@ export function gatewayRoutes({ node, statistics, hasPage, more }: RouteSources)
       const state = node.readiness();
       return jsonReply(state.ready ? 200 : 503, state);
     },
-    "/stats": () => jsonReply(200, statistics()),
+    ...(hasStats ? { "/stats": () => jsonReply(200, statistics()) } : {}),
   };
   return {
     table,

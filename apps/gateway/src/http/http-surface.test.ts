@@ -74,6 +74,7 @@ it("counts what the transport did", async () => {
       bytesDiscarded: 0,
       framesTooLarge: 0,
       upgradesLost: 0,
+      acceptPauses: 0,
       refused: { unauthorized: (before.refused.unauthorized ?? 0) + 1 },
     },
   });

@@ -11,18 +11,30 @@ import {
 } from "@cm/protocol";
 import type { FaultCounter, TransportConnection } from "@cm/transport";
 import type { GatewayUser } from "../gateway-options.js";
+import type { FanOutBudget } from "../limits/fan-out-budget.js";
+import type { LimitCounter } from "../limits/limit-counter.js";
 import { Answers } from "./answers.js";
 import { CredentialLife, type CredentialTimes } from "./credential-life.js";
 import { DirectMessages } from "./direct-messages.js";
 import type { HookConnection } from "./hooks.js";
+import type { PacedCloses } from "./paced-closes.js";
 import { type PermissionContext, Permissions } from "./permissions.js";
 import { type RoomContext, RoomRequests, type RoomSocket } from "./room-requests.js";
 import { TokenBucket } from "./token-bucket.js";
+import type { UserPlaces } from "./user-places.js";
 
 /** What every session of a gateway shares. */
 export interface SessionContext extends PermissionContext, RoomContext {
   readonly serverId: string;
   readonly limits: ConnectionLimits;
+  readonly fanOut: FanOutBudget;
+  readonly userPlaces: UserPlaces;
+  readonly closes: PacedCloses;
+  readonly reached: LimitCounter;
+  /** Connections that a message to a user reaches, as far as that is known. */
+  readonly audienceOfUser: (userId: string) => number;
+  /** A client with more than this waiting, in bytes, is read nothing from the store until it has read. */
+  readonly maxUnreadBytes: number;
   /** Hears of every faulty frame and of every request over the rate. */
   readonly faults: Pick<FaultCounter, "count">;
   /** Milliseconds on a clock that never goes back. */
@@ -52,7 +64,7 @@ const EARLY_MAX = 32;
 type Request = Exclude<ClientFrame, { type: "hello" }>;
 type RequestOf<T extends Request["type"]> = Extract<Request, { type: T }>;
 
-type SocketLike = Pick<TransportConnection<unknown>, "userId" | "close"> & RoomSocket;
+type SocketLike = Pick<TransportConnection<unknown>, "userId" | "close" | "bufferedBytes"> & RoomSocket;
 
 /** One client's conversation, from hello to close. */
 export class ClientSession {
@@ -105,11 +117,14 @@ export class ClientSession {
       if (!this.#isClosed()) socket.send(text);
     }, context.onFault);
     const isClosed = (): boolean => this.#isClosed();
-    const shared = { from: this.#from, permissions: this.#permissions, answers: this.#answers, isClosed };
-    this.#rooms = new RoomRequests({ ...shared, context, socket });
+    const account = context.fanOut.account();
+    const shared = { from: this.#from, permissions: this.#permissions, answers: this.#answers, account, isClosed };
+    const requireReader = (): void => this.#requireReader();
+    this.#rooms = new RoomRequests({ ...shared, context, socket, requireReader });
     this.#direct = new DirectMessages({
       ...shared,
       router: context.router,
+      audienceOfUser: context.audienceOfUser,
       maxDataBytes: context.limits.maxFrameBytes,
     });
     const now = context.monotonicMs();
@@ -168,7 +183,7 @@ export class ClientSession {
     this.#rooms.clear();
     this.#early = [];
     // A connection that was never registered is unknown there, which is no error.
-    this.#context.membership.close(this.#socket.id).catch(this.#context.onFault);
+    this.#context.closes.run(() => this.#context.membership.close(this.#socket.id).catch(this.#context.onFault));
     const { onClose } = this.#context.hooks;
     if (onClose === undefined || !this.#isKnown) return;
     const tell = async (): Promise<void> => onClose(this.#asked, { code, reason });
@@ -247,7 +262,7 @@ export class ClientSession {
   }
 
   async #register(ref: Ref | undefined): Promise<void> {
-    const { membership, serverId, limits } = this.#context;
+    const { membership, userPlaces, serverId, limits } = this.#context;
     this.#isKnown = true;
     const decision = this.#permissions.connect();
     if (decision !== undefined) {
@@ -262,10 +277,11 @@ export class ClientSession {
       if (this.#isClosed()) return;
     }
     try {
-      await membership.open({ connectionId: this.#socket.id, userId: this.#socket.userId });
+      await userPlaces.open({ connectionId: this.#socket.id, userId: this.#socket.userId });
     } catch (error) {
       this.#answers.refuse(error, ref);
-      this.#socket.close("unavailable");
+      const isTooMany = isCmError(error) && error.code === "connections-limit";
+      this.#socket.close(isTooMany ? "connections-limit" : "unavailable");
       return;
     }
     if (this.#isClosed()) {
@@ -297,6 +313,12 @@ export class ClientSession {
       const { expiresAtMs } = this.#user;
       this.#answers.ack(ref, expiresAtMs === undefined ? {} : { expiresInMs: Math.max(0, expiresAtMs - now()) });
     });
+  }
+
+  #requireReader(): void {
+    if (this.#socket.bufferedBytes <= this.#context.maxUnreadBytes) return;
+    this.#context.reached.count("unread-answers");
+    throw new CmError("rate-limited", "What was sent to this connection so far has not been read.");
   }
 
   /** Goes on as the user of another token. */

@@ -1,5 +1,6 @@
 import { CmError, type Ref, type Sender } from "@cm/protocol";
 import type { ConfirmedOutcome, RouteOutcome, Router } from "@cm/router";
+import type { FanOutAccount } from "../limits/fan-out-budget.js";
 import type { Answers } from "./answers.js";
 import type { DirectTarget } from "./hooks.js";
 import type { Permissions } from "./permissions.js";
@@ -11,6 +12,9 @@ export interface DirectMessagesOptions {
   readonly router: Pick<Router, "toConnection" | "toUser">;
   readonly permissions: Permissions;
   readonly answers: Answers;
+  readonly account: FanOutAccount;
+  /** Connections that a message to a user reaches, as far as that is known. */
+  readonly audienceOfUser: (userId: string) => number;
   /** The most bytes that a message's data has, as it is sent on. */
   readonly maxDataBytes: number;
   readonly isClosed: () => boolean;
@@ -37,10 +41,11 @@ export class DirectMessages {
   }
 
   send(to: DirectTarget, { data, confirm = false, ref }: DirectRequest): void {
-    const { permissions, answers, from, maxDataBytes, isClosed } = this.#options;
+    const { permissions, answers, from, maxDataBytes, account, audienceOfUser, isClosed } = this.#options;
     void answers.wait(ref, async () => {
       await this.#permission(to, data);
       if (isClosed()) return;
+      account.pay("user" in to ? audienceOfUser(to.user) : 1);
       const text = `{"type":"direct","from":${JSON.stringify(from)},"data":${writeData(data, maxDataBytes)}}`;
       const outcome = await this.#route(to, Buffer.from(text), confirm);
       if (!permissions.mayKnowOf(to)) answers.ack(ref, { outcome: "sent" });

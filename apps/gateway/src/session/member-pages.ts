@@ -23,7 +23,7 @@ export interface MemberPageRequest {
 export async function readMembers(
   { rooms, membership, cursors }: MemberPageSources,
   { room, limit, cursor, isOccupied }: MemberPageRequest,
-): Promise<ServerFrame> {
+): Promise<Extract<ServerFrame, { type: "members" }>> {
   const from = cursor === undefined ? undefined : cursors.open(room, cursor);
   const [page, total] = await Promise.all([rooms.members(room, { limit, cursor: from }), rooms.count(room)]);
   // Where the store takes no heartbeats, it leaves out the members of all servers before long,

@@ -9,6 +9,8 @@ import {
 } from "@cm/protocol";
 import type { RecoveryLimit, Router } from "@cm/router";
 import type { TransportConnection } from "@cm/transport";
+import type { FanOutAccount } from "../limits/fan-out-budget.js";
+import type { PlaceLimits } from "../limits/place-limits.js";
 import type { AckDetails, Answers } from "./answers.js";
 import { type MemberPageSources, readMembers } from "./member-pages.js";
 import { forbidden, type Permissions } from "./permissions.js";
@@ -23,10 +25,16 @@ export interface RoomContext extends MemberPageSources {
   readonly limits: Pick<ConnectionLimits, "maxRooms" | "maxFrameBytes">;
   /** What a client is sent at most of what it missed. */
   readonly recovery: RecoveryLimit;
+  readonly places: PlaceLimits;
+  /** Receivers that a message to a room has, as far as that is known. */
+  readonly audienceOfRoom: (room: string) => number;
 }
 
 /** What requests about rooms need of the client's socket. */
 export type RoomSocket = Pick<TransportConnection<unknown>, "id" | "send" | "enter" | "leave">;
+
+/** What a page's entry, or a message that was missed, counts for in deliveries: the store reads it for this client alone. */
+const READING_COST = 10;
 
 /** What {@link RoomRequests} needs. */
 export interface RoomRequestsOptions {
@@ -35,6 +43,9 @@ export interface RoomRequestsOptions {
   readonly from: Sender;
   readonly permissions: Permissions;
   readonly answers: Answers;
+  readonly account: FanOutAccount;
+  /** Throws `rate-limited` where the client does not read what it was sent: more is not fetched for it then. */
+  readonly requireReader: () => void;
   readonly isClosed: () => boolean;
 }
 
@@ -48,14 +59,15 @@ export class RoomRequests {
   constructor(options: RoomRequestsOptions) {
     this.#options = options;
     const { from, permissions, isClosed } = options;
-    this.#rooms = new SessionRooms({ from, permissions, isClosed, maxRooms: options.context.limits.maxRooms });
+    const { limits, places } = options.context;
+    this.#rooms = new SessionRooms({ from, permissions, isClosed, maxRooms: limits.maxRooms, places });
   }
 
   clear(): void {
     this.#rooms.clear();
   }
 
-  /** Puts the connection into a room; whether it is there. Fails with `rooms-limit`, or as {@link Membership.join}. */
+  /** Puts the connection into a room; whether it is there. Fails with `rooms-limit` or `capacity-reached`, or as {@link Membership.join}. */
   async admit(name: string): Promise<boolean> {
     const room = this.#rooms.enter(name);
     room.isAdmitted = true;
@@ -143,6 +155,7 @@ export class RoomRequests {
     if (!room.mayPublish) return Promise.reject(forbidden("publish to this room"));
     let text: string;
     try {
+      this.#options.account.pay(this.#options.context.audienceOfRoom(room.name));
       text = `${room.frameHead}${writeData(data, this.#options.context.limits.maxFrameBytes)}}`;
     } catch (error) {
       return Promise.reject(error);
@@ -158,9 +171,14 @@ export class RoomRequests {
   }
 
   async #members({ ref, ...request }: RequestOf<"members">): Promise<void> {
-    await this.#options.permissions.members(request.room);
+    const { permissions, context, account, answers, requireReader } = this.#options;
+    await permissions.members(request.room);
+    requireReader();
+    account.pay(0);
     const isOccupied = this.#rooms.get(request.room)?.joined ?? false;
-    this.#options.answers.send(await readMembers(this.#options.context, { ...request, isOccupied }), ref);
+    const page = await readMembers(context, { ...request, isOccupied });
+    account.owe(READING_COST * page.members.length);
+    answers.send(page, ref);
   }
 
   async #enter(
@@ -170,6 +188,10 @@ export class RoomRequests {
   ): Promise<void> {
     const { membership, router, recovery: limit } = this.#options.context;
     const { name } = room;
+    if (!room.joined && since !== undefined) {
+      this.#options.requireReader();
+      this.#options.account.pay(0);
+    }
     const entered = await membership.join(this.#options.socket.id, name);
     if (room.joined) {
       if (!this.#options.isClosed()) answer(entered?.position);
@@ -188,6 +210,7 @@ export class RoomRequests {
     else if (position === undefined) begin({ recovered: false }, []);
     else {
       await router.recover(name, since, limit, ({ position: at, recovered, frames }) => {
+        this.#options.account.owe(READING_COST * frames.length);
         begin({ ...at, recovered }, frames);
       });
     }

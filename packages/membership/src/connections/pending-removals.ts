@@ -14,9 +14,13 @@ const BATCH = 200;
 /** A removal that the store refuses so often, while it takes others, is given up. */
 const MAX_REFUSALS = 5;
 
+/** Until a failed removal is tried again, doubled after each failure up to the limit: others see who has left. */
+const FIRST_RETRY_MS = 250;
+const MAX_RETRY_MS = 5_000;
+
 /**
- * What the store still has to forget. A removal that fails is tried again after later
- * heartbeats, so that the callers of `close` and `leave` need not care.
+ * What the store still has to forget. A removal that fails is tried again, soon and after
+ * every heartbeat, so that the callers of `close` and `leave` need not care.
  */
 export class PendingRemovals {
   readonly #keeper: LeaseKeeper;
@@ -26,6 +30,10 @@ export class PendingRemovals {
   /** Failed removals with the number of times that the store refused them. */
   readonly #pending = new Map<Removal, number>();
   readonly #underWay = new Set<Promise<unknown>>();
+  #retrying: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #delayMs = FIRST_RETRY_MS;
+  #finished = false;
   /** Rooms that the store is asked to take connections out of, until it has answered. */
   readonly #leaving = new WeakMap<LocalConnection, Map<string, Promise<void>>>();
 
@@ -65,19 +73,38 @@ export class PendingRemovals {
       .finally(() => this.#changes.end(connectionId));
   }
 
-  /** Keeps a removal for after a later heartbeat. */
+  /** Keeps a removal to be tried again. */
   later(removal: Removal): void {
     if (this.#pending.has(removal)) return;
     this.#pending.set(removal, 0);
     this.#changes.begin(removal.connection.connectionId);
-    if (this.#pending.size <= MAX_PENDING) return;
-    const [oldest] = this.#pending.keys();
-    if (oldest !== undefined) this.#drop(oldest);
+    if (this.#pending.size > MAX_PENDING) {
+      const [oldest] = this.#pending.keys();
+      if (oldest !== undefined) this.#drop(oldest);
+    }
+    this.#schedule();
   }
 
-  /** Tries what failed before; ends early where the store is still away. */
+  /** Tries what failed before; ends early where the store is still away. One at a time. */
   retry(): Promise<void> {
-    return this.#retryAll(false);
+    this.#retrying ??= this.#retryAll(false).finally(() => {
+      this.#retrying = undefined;
+      this.#schedule();
+    });
+    return this.#retrying;
+  }
+
+  #schedule(): void {
+    if (this.#pending.size === 0) this.#delayMs = FIRST_RETRY_MS;
+    if (this.#pending.size === 0 || this.#timer !== undefined || this.#finished) return;
+    // Jitter: servers whose removals failed together must not retry together.
+    const delayMs = this.#delayMs * (0.75 + Math.random() / 2);
+    this.#delayMs = Math.min(2 * this.#delayMs, MAX_RETRY_MS);
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      void this.retry();
+    }, delayMs);
+    this.#timer.unref();
   }
 
   /**
@@ -85,6 +112,9 @@ export class PendingRemovals {
    * then is given up. Whether nothing is left.
    */
   async finish(): Promise<boolean> {
+    this.#finished = true;
+    clearTimeout(this.#timer);
+    await this.#retrying;
     while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay);
     await this.#retryAll(true);
     return this.#pending.size === 0;

@@ -32,6 +32,9 @@ export interface LeaseKeeperOptions {
 /** After a failed heartbeat the next one does not wait for the whole interval. */
 const RETRY_MS = 500;
 
+/** Servers that see the store come back together do not write everything anew together. */
+const RECOVERY_SPREAD_MS = 1_000;
+
 /**
  * Projecting everything after a regained lease is expensive. On failure, back off exponentially,
  * capped at the larger of MAX_BACKOFF_MS and the heartbeat interval.
@@ -122,6 +125,13 @@ export class LeaseKeeper {
    */
   doubt(): void {
     this.#unfinished = true;
+  }
+
+  /** The store answers again: what a {@link doubt} waits for is due within a second, unless a heartbeat is under way. */
+  recovered(): void {
+    if (!this.#unfinished || this.#isBeating || this.#stopped || this.#lease === undefined) return;
+    clearTimeout(this.#timer);
+    this.#schedule(Math.random() * Math.min(RECOVERY_SPREAD_MS, this.#options.intervalMs));
   }
 
   /** The lease may be gone: the next heartbeat is now, unless one is under way. */

@@ -24,6 +24,8 @@ export interface ProjectionOptions {
   readonly local: LocalConnections;
   readonly shelfBits: number;
   readonly lastSeenOf: (connectionId: string) => number | undefined;
+  /** How many connections a user may have; 0: any number. */
+  readonly maxPerUser: number;
   /** A user may have lost the last connection, and counts as online for so long. */
   readonly onLeaving: (userId: string, graceMs: number) => void;
 }
@@ -34,20 +36,22 @@ export class Projection {
   readonly #local: LocalConnections;
   readonly #shelves: number;
   readonly #lastSeenOf: ProjectionOptions["lastSeenOf"];
+  readonly #maxPerUser: number;
   readonly #onLeaving: ProjectionOptions["onLeaving"];
 
-  constructor({ store, local, shelfBits, lastSeenOf, onLeaving }: ProjectionOptions) {
+  constructor({ store, local, shelfBits, lastSeenOf, maxPerUser, onLeaving }: ProjectionOptions) {
     this.#store = store;
     this.#local = local;
     this.#shelves = 2 ** shelfBits;
     this.#lastSeenOf = lastSeenOf;
+    this.#maxPerUser = maxPerUser;
     this.#onLeaving = onLeaving;
   }
 
   async open(lease: Lease, connection: LocalConnection): Promise<void> {
     await together<void>([
       this.#store.connections.put(lease, [this.recordOf(connection)], { keepsRooms: true }),
-      this.#store.users.add(lease, [userConnection(connection)]),
+      this.#store.users.add(lease, [userConnection(connection)], { maxPerUser: this.#maxPerUser }),
     ]);
     connection.isAnnounced = true;
   }

@@ -237,3 +237,16 @@ it("refuses a message that would break the links of those who hear it", async ()
   await eventually(() => expect(got).toEqual([limit]));
   expect(seen).toEqual([]);
 });
+
+it("does not take a tool that listens on patterns for a server", async () => {
+  const redis = await ownRedis();
+  const store = await startStore({ url: redis.url, ...QUICK });
+  const away = { kind: "server", name: "away" } as const;
+  const here = { kind: "server", name: "here" } as const;
+  await store.bus.subscribe(here, () => undefined);
+  const tool = new Redis(redis.url);
+  onTestFinished(() => tool.disconnect());
+  await tool.psubscribe("*");
+  await eventually(async () => expect(await store.bus.publish(away, Buffer.from("x"))).toEqual({ subscribers: 0 }));
+  expect(await store.bus.publish(here, Buffer.from("x"))).toEqual({ subscribers: 1 });
+});

@@ -13,7 +13,12 @@ import { PublishCommand, type PublishTarget, publishTarget } from "./publish-com
 export interface Publisher {
   /** What {@link publish} needs for messages to a channel; to be kept. */
   target(channel: string): PublishTarget;
+  /** Answers with the number of those who got it, listeners on patterns among them. */
   publish(target: PublishTarget, message: Buffer): Promise<number>;
+  /** As {@link publish}, but with the channel's own subscribers alone; `undefined` where they can't be told. */
+  publishCounted(target: PublishTarget, message: Buffer): Promise<number | undefined>;
+  /** Publishes on a channel that this process alone subscribes: more than one who got it listen on patterns. */
+  probe(channel: string, message: Buffer): Promise<number>;
   /**
    * Has a script publish so many bytes to the channel. `again` makes what it gets where it
    * has to be sent a second time, since it certainly was not carried out.
@@ -30,9 +35,26 @@ export interface ScriptRun<Input> {
 
 /** Publishes over one connection, which keeps the order by itself. */
 export function createSinglePublisher(commands: Commands, client: Redis, gate: CommandGate): Publisher {
+  let patternsListen = false;
+  const publish = (target: PublishTarget, message: Buffer): Promise<number> =>
+    commands.publish(new PublishCommand(target, message));
   return {
     target: (channel) => publishTarget("publish", channel),
-    publish: (target, message) => commands.publish(new PublishCommand(target, message)),
+    publish,
+    async publishCounted(target, message) {
+      if (!patternsListen) return publish(target, message);
+      const sent = publish(target, message);
+      // In the same write, so that it costs no round trip; what it fails with does not undo the message.
+      const counted = commands.send("pubsub", ["NUMSUB", target.channel]).catch(() => undefined);
+      await sent;
+      const reply = await counted;
+      return Array.isArray(reply) ? Number(reply[1]) : undefined;
+    },
+    async probe(channel, message) {
+      const receivers = await publish(publishTarget("publish", channel), message);
+      patternsListen = receivers > 1;
+      return receivers;
+    },
     async run(_channel, script, { input, again, bytes }) {
       const call = script.encode(input);
       try {
@@ -72,16 +94,20 @@ export function createClusterPublisher(nodes: ClusterNodes, gate: CommandGate): 
     if (replyCode(error) !== "NOPERM") nodes.refresh();
     return toStoreError(error, keys);
   };
+  const publish = async (target: PublishTarget, message: Buffer): Promise<number> => {
+    const command = new PublishCommand(target, message);
+    try {
+      return Number(await now(target.channel, command.bytes, (redis) => redis.sendCommand(command)));
+    } catch (error) {
+      throw failed(error, []);
+    }
+  };
   return {
     target: (channel) => publishTarget("spublish", channel),
-    async publish(target, message) {
-      const command = new PublishCommand(target, message);
-      try {
-        return Number(await now(target.channel, command.bytes, (redis) => redis.sendCommand(command)));
-      } catch (error) {
-        throw failed(error, []);
-      }
-    },
+    publish,
+    // Sharded channels have no listeners on patterns.
+    publishCounted: publish,
+    probe: (channel, message) => publish(publishTarget("spublish", channel), message),
     async run(channel, script, { input, again, bytes }) {
       const call = script.encode(input);
       try {

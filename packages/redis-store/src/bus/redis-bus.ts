@@ -74,6 +74,8 @@ export class RedisBus implements Bus {
       target = publisher.target(keys.channel(channel));
       this.#targets.set(channel, target);
     }
+    // Whether a server is there is told by its subscription; a tool that listens on patterns is no server.
+    if (channel.kind === "server") return publisher.publishCounted(target, asBuffer(message)).then(published);
     return publisher.publish(target, asBuffer(message)).then(published);
   }
 
@@ -172,6 +174,6 @@ function latin1(name: string): string {
   return Buffer.from(name, "utf8").toString("latin1");
 }
 
-function published(subscribers: number): Published {
-  return { subscribers };
+function published(subscribers: number | undefined): Published {
+  return subscribers === undefined ? {} : { subscribers };
 }

@@ -211,7 +211,7 @@ function probeOf(
 ): ProbeSettings {
   return {
     channel: probeChannel,
-    publish: (channel, payload) => publisher.publish(publisher.target(channel), payload),
+    publish: (channel, payload) => publisher.probe(channel, payload),
     intervalMs: probeIntervalMs,
     timeoutMs: probeTimeoutMs,
   };

@@ -73,6 +73,8 @@ export class SubscriberConnection {
   #retry: NodeJS.Timeout | undefined;
   /** Runs while something is sent and nothing of it acknowledged. */
   #patience: NodeJS.Timeout | undefined;
+  /** Nothing of what was sent is acknowledged for half of the time that it may take. */
+  #isLate = false;
   #closed = false;
 
   constructor({ redis, sharded, acknowledgeTimeoutMs, events }: SubscriberConnectionOptions) {
@@ -96,6 +98,11 @@ export class SubscriberConnection {
   /** Whether Redis refuses what is to be subscribed, again and again. */
   get isRefused(): boolean {
     return this.#refusals >= REFUSALS;
+  }
+
+  /** Whether acknowledgements are late: new channels can't be counted on for now. */
+  get isLate(): boolean {
+    return this.#isLate;
   }
 
   isLive(channel: string): boolean {
@@ -224,16 +231,31 @@ export class SubscriberConnection {
 
   /** Redis answers in order: as long as anything is acknowledged, the rest is on its way. */
   #bePatient(): void {
-    if (this.#sent.size === 0) return;
-    this.#patience ??= setTimeout(() => {
-      this.#patience = undefined;
-      if (this.#sent.size > 0) this.#events.overdue();
-    }, this.#acknowledgeTimeoutMs).unref();
+    if (this.#sent.size === 0 || this.#patience !== undefined) return;
+    const halfMs = this.#acknowledgeTimeoutMs / 2;
+    this.#after(halfMs, () => {
+      this.#isLate = true;
+      this.#after(halfMs, () => this.#events.overdue());
+      this.#events.changed();
+    });
+  }
+
+  #after(delayMs: number, act: () => void): void {
+    const timer = setTimeout(() => {
+      // What came in while this process stood still is read before it is judged.
+      setImmediate(() => {
+        if (this.#patience !== timer) return;
+        this.#patience = undefined;
+        if (this.#sent.size > 0) act();
+      });
+    }, delayMs).unref();
+    this.#patience = timer;
   }
 
   #endPatience(): void {
     clearTimeout(this.#patience);
     this.#patience = undefined;
+    this.#isLate = false;
   }
 
   #acknowledged(batch: readonly string[], epoch: number): void {

@@ -96,7 +96,7 @@ export class VerifiedSubscriber {
     const { proof } = this.#probe;
     if (proof === "failed") return "down";
     if (!this.connection.isRestored) return "resubscribing";
-    if (proof === "late") return "degraded";
+    if (proof === "late" || this.connection.isLate) return "degraded";
     if (proof !== "proven") return "resubscribing";
     return this.connection.isRefused ? "degraded" : "in-sync";
   }

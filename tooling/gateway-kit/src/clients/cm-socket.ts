@@ -49,7 +49,12 @@ export class CmSocket {
   static async open(wsUrl: string, user: string, listener?: (frame: Frame) => void): Promise<CmSocket> {
     const socket = await openSocket(wsUrl, user);
     socket.send(JSON.stringify({ type: "hello", version: 1 }));
-    const [data] = await once(socket, "message");
+    const closed = once(socket, "close").then(([code]): never => {
+      throw new Error(`The connection closed with ${String(code)} before its welcome.`);
+    });
+    // Raced below; afterwards it is for nobody.
+    closed.catch(() => undefined);
+    const [data] = await Promise.race([once(socket, "message"), closed]);
     const frame = JSON.parse(String(data)) as Frame; // The server's own frame.
     if (frame.type !== "welcome") throw new Error(`No welcome but ${String(data)}`);
     return new CmSocket(socket, frame, listener);

@@ -9,6 +9,8 @@ export interface RawSocketOptions {
   /** Path and query of the request. */
   readonly path: string;
   readonly subprotocol: string | undefined;
+  /** More headers of the request. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
 /** Takes what happens on a {@link RawSocket}. `onClosed` comes exactly once, last. */
@@ -97,6 +99,11 @@ export class RawSocket implements FrameSink {
     else this.#socket.destroy();
   }
 
+  /** Reads nothing more: what the server sends waits there. */
+  pause(): void {
+    this.#socket.pause();
+  }
+
   /** Ends the connection at once. */
   destroy(): void {
     this.#socket.destroy();
@@ -155,7 +162,7 @@ export class RawSocket implements FrameSink {
   }
 }
 
-function requestHead({ url, path, subprotocol }: RawSocketOptions, key: string): string {
+function requestHead({ url, path, subprotocol, headers = {} }: RawSocketOptions, key: string): string {
   const lines = [
     `GET ${path} HTTP/1.1`,
     `Host: ${url.host}`,
@@ -165,5 +172,6 @@ function requestHead({ url, path, subprotocol }: RawSocketOptions, key: string):
     `Sec-WebSocket-Key: ${key}`,
   ];
   if (subprotocol !== undefined) lines.push(`Sec-WebSocket-Protocol: ${subprotocol}`);
+  for (const [name, value] of Object.entries(headers)) lines.push(`${name}: ${value}`);
   return `${lines.join("\r\n")}\r\n\r\n`;
 }

@@ -105,6 +105,41 @@ export function describeSlowReaders(createTransport: CreateTransport): void {
       expect(server.stats().slowConsumersClosed).toBeGreaterThan(0);
     });
 
+    it("is cut before the others where it has the largest backlog, once all of them are over their budget", async () => {
+      const { server, joinRaw, join, closed } = await startServer({
+        maxBackpressureBytes: 64 * 1024 * 1024,
+        maxTotalBackpressureBytes: 2 * 1024 * 1024,
+      });
+      const clients = [await joinRaw(), await joinRaw(), await joinRaw()];
+      const [most, more, least] = clients as [(typeof clients)[0], (typeof clients)[0], (typeof clients)[0]];
+      const reader = await join();
+      const waits = async (client: typeof most, bytes: number): Promise<void> => {
+        client.raw.socket.pause();
+        while (client.connection.bufferedBytes < bytes) {
+          client.connection.send("x".repeat(10_000));
+          await turn();
+        }
+      };
+      await waits(least, 100_000);
+      await waits(more, 500_000);
+      await waits(most, 1_000_000);
+      expect(server.stats().bytesWaiting).toBeGreaterThan(1_600_000);
+      for (const { connection } of [...clients, reader]) connection.enter("room");
+      let published = 0;
+      while (closed.length === 0) {
+        server.toRoom("room", bytes("y".repeat(10_000)), []);
+        published += 1;
+        expect(published).toBeLessThan(10_000);
+        await turn();
+      }
+      expect(closed).toMatchObject([{ connection: most.connection, code: CLOSE_CODES["slow-consumer"] }]);
+      expect(server.stats()).toMatchObject({ slowConsumersClosed: 1, limits: { backlog: 1 } });
+      expect(server.stats().bytesWaiting).toBeLessThan(2 * 1024 * 1024);
+      // A sixteenth, and the frames that were on their way.
+      expect(server.stats().bytesDiscarded).toBeLessThan(1_500_000);
+      await vi.waitFor(() => expect(reader.texts).toHaveLength(published), WAIT);
+    });
+
     it("is cut by direct sends alone, soon after the limit", async () => {
       const { server, joinRaw, closed } = await startServer({ maxBackpressureBytes: 64 * 1024 });
       const { raw, connection } = await joinRaw();

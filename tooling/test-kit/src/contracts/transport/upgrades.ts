@@ -63,6 +63,84 @@ export function describeUpgrades(createTransport: CreateTransport, crowd: number
       expect(opened).toMatchObject([{ userId: "ann", data: "data" }]);
     });
 
+    it("counts by the address that trusted proxies name, and is refused beyond the limits of one address", async () => {
+      const { server, port, joinRaw, opened } = await startServer({
+        trustedProxies: ["127.0.0.1", "10.0.0.0/8"],
+        maxConnectionsPerAddress: 2,
+        maxUpgradesPerSecondPerAddress: 0,
+      });
+      const from = (address: string): RawClientOptions => ({ headers: { "X-Forwarded-For": address } });
+      // What stands left of the first address that is not trusted, the client may have written itself.
+      const first = await joinRaw(from("192.0.2.1, 203.0.113.7:55, 10.1.2.3"));
+      expect(first.connection.remoteAddress).toBe("203.0.113.7");
+      await joinRaw(from("203.0.113.7"));
+      expect(await refusal(port, from("203.0.113.7"))).toMatchObject({
+        status: 429,
+        body: { code: "connections-limit" },
+      });
+      await joinRaw(from("203.0.113.8"));
+      // One customer of IPv6 has more addresses than anybody can count.
+      await joinRaw(from("2001:db8::1"));
+      await joinRaw(from("[2001:db8:0:0:ffff::2]:443"));
+      expect(await refusal(port, from("2001:db8::3"))).toMatchObject({ status: 429 });
+      first.connection.close("terminated");
+      await joinRaw(from("203.0.113.7"));
+      expect(await refusal(port, from("203.0.113.7"))).toMatchObject({ body: { code: "connections-limit" } });
+      expect(server.stats()).toMatchObject({
+        refused: { "connections-limit": 3 },
+        limits: { "connections-per-address": 3 },
+      });
+      expect(opened).toHaveLength(6);
+    });
+
+    it("is refused where its address asks for more of them a second than it may", async () => {
+      const { server, port, opened } = await startServer({
+        trustedProxies: ["127.0.0.1"],
+        maxConnectionsPerAddress: 1,
+        maxUpgradesPerSecondPerAddress: 1,
+      });
+      const headers = { "X-Forwarded-For": "203.0.113.7" };
+      // More at once than the machine could spread over so many seconds: two are let through and one more each second.
+      const clients = await Promise.all(Array.from({ length: 30 }, () => RawClient.dial(port, { headers })));
+      onTestFinished(() => {
+        for (const client of clients) client.destroy();
+      });
+      const statuses = await vi.waitFor(() => {
+        const answers = clients.map(({ answer }) => answer?.status);
+        expect(answers).not.toContain(undefined);
+        return answers;
+      }, WAIT);
+      expect(opened).toHaveLength(1);
+      expect(statuses.filter((status) => status === 101)).toHaveLength(1);
+      expect(statuses.filter((status) => status === 429)).toHaveLength(29);
+      const { limits, refused } = server.stats();
+      expect(refused["rate-limited"]).toBe(limits["upgrades-per-address"]);
+      expect(limits["upgrades-per-address"]).toBeGreaterThan(10);
+      expect((refused["rate-limited"] ?? 0) + (refused["connections-limit"] ?? 0)).toBe(29);
+    });
+
+    it("waiting for authenticate takes a connection of its address, also where the client gives up", async () => {
+      const gate = deferred<void>();
+      const { server, port } = await startServer({
+        trustedProxies: ["127.0.0.1"],
+        maxConnectionsPerAddress: 1,
+        authenticate: async () => {
+          await gate.promise;
+          return ANN;
+        },
+      });
+      const headers = { "X-Forwarded-For": "203.0.113.7" };
+      const waiting = await RawClient.dial(port, { headers });
+      await vi.waitFor(() => expect(server.stats().upgrading).toBe(1), WAIT);
+      expect(await refusal(port, { headers })).toMatchObject({ status: 429 });
+      waiting.destroy();
+      await vi.waitFor(() => expect(server.stats().upgrading).toBe(0), WAIT);
+      gate.resolve();
+      const next = await RawClient.dial(port, { headers });
+      onTestFinished(() => next.destroy());
+      await vi.waitFor(() => expect(next.answer?.status).toBe(101), WAIT);
+    });
+
     it.each<[string, RawClientOptions, number, string]>([
       ["no subprotocol", { subprotocol: null }, 400, "version-unsupported"],
       ["only other subprotocols", { subprotocol: "cm.v9, test.v11" }, 400, "version-unsupported"],

@@ -1,0 +1,152 @@
+import { CmSocket } from "@cm/gateway-kit/clients/cm-socket";
+import { SUBPROTOCOL } from "@cm/protocol";
+import { eventually } from "@cm/test-kit";
+import { expect, it, onTestFinished } from "vitest";
+import WebSocket from "ws";
+import type { GatewayOptions } from "../gateway-options.js";
+import { createGateway } from "../index.js";
+
+/** A gateway with its port for operators, whose users are who the query says. */
+async function serve(options: Partial<GatewayOptions>) {
+  let adminPort: unknown;
+  const gateway = createGateway({
+    port: 0,
+    authenticate: ({ query }) => ({ userId: new URLSearchParams(query).get("user") ?? "" }),
+    admin: { port: 0 },
+    logger: {
+      info: (fields) => {
+        adminPort ??= fields.adminPort;
+      },
+      warn: () => undefined,
+      error: () => undefined,
+    },
+    ...options,
+  });
+  onTestFinished(() => gateway.close());
+  const { port } = await gateway.start();
+  const wsUrl = `ws://127.0.0.1:${port}/ws`;
+  return {
+    open: async (user: string) => {
+      const socket = await CmSocket.open(wsUrl, user);
+      onTestFinished(() => socket.terminate());
+      return socket;
+    },
+    wsUrl,
+    /** How often a limit was met, as `/metrics` has it. */
+    reached: async (limit: string): Promise<number> => {
+      const text = await (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text();
+      return Number(new RegExp(`^cm_limits_reached_total\\{limit="${limit}"\\} (\\d+)$`, "m").exec(text)?.[1]);
+    },
+    stats: async () => (await fetch(`http://127.0.0.1:${adminPort}/stats`)).json(),
+  };
+}
+
+const AT_REST = { now: Date.now, monotonicMs: () => 0 };
+
+it("refuses messages to more receivers a second than a connection may have, one beyond the rate", async () => {
+  const { open, reached } = await serve({ maxFanoutPerSecond: 10, maxFanoutPercent: 0, clock: AT_REST });
+  const clients = await Promise.all(Array.from({ length: 6 }, () => open("crowd")));
+  const [ann, bob] = [await open("ann"), await open("bob")];
+  const send = (socket: CmSocket) => socket.ask({ type: "send", user: "crowd", data: 1 });
+  expect([(await send(ann)).type, (await send(ann)).type]).toEqual(["ack", "ack"]);
+  expect(await send(ann)).toMatchObject({ type: "error", code: "rate-limited", retryable: true });
+  expect(clients.map((client) => client.directs().length)).toEqual([2, 2, 2, 2, 2, 2]);
+  // Each has its own, and it holds for rooms as well.
+  expect((await send(bob)).type).toBe("ack");
+  for (const socket of [bob, ...clients]) await socket.do({ type: "join", room: "hall" });
+  expect((await bob.ask({ type: "publish", room: "hall", data: 1 })).type).toBe("ack");
+  expect(await bob.ask({ type: "publish", room: "hall", data: 2 })).toMatchObject({ code: "rate-limited" });
+  expect(await reached("fan-out")).toBe(2);
+});
+
+it("gives messages to many receivers a share of the server's time, whoever sends them, and small ones theirs", async () => {
+  const { open, reached } = await serve({ maxFanoutPercent: 50, maxFanoutPerSecond: 0, clock: AT_REST });
+  const crowd = await Promise.all(Array.from({ length: 101 }, () => open("crowd")));
+  const senders = await Promise.all(Array.from({ length: 100 }, (_, index) => open(`sender-${index}`)));
+  const answers = await Promise.all(senders.map((sender) => sender.ask({ type: "send", user: "crowd", data: 1 })));
+  const refused = answers.filter((answer) => answer.type === "error");
+  expect(refused.length).toBeGreaterThan(0);
+  expect(refused.every((answer) => answer.type === "error" && answer.code === "rate-limited")).toBe(true);
+  for (const client of crowd) {
+    await eventually(() => expect(client.directs()).toHaveLength(answers.length - refused.length));
+  }
+  expect((await senders[0]?.ask({ type: "send", user: "sender-1", data: 1 }))?.type).toBe("ack");
+  expect(await reached("server-fan-out")).toBe(refused.length);
+});
+
+it("refuses the join that is too many for the server, and takes it when a place is free", async () => {
+  const { open, reached, stats } = await serve({ maxMemberships: 3, maxServerRooms: 2 });
+  const [ann, bob] = [await open("ann"), await open("bob")];
+  await ann.do({ type: "join", room: "a" });
+  await ann.do({ type: "join", room: "b" });
+  expect(await bob.ask({ type: "join", room: "c" })).toMatchObject({ code: "capacity-reached", retryable: true });
+  await bob.do({ type: "join", room: "b" });
+  expect(await bob.ask({ type: "join", room: "a" })).toMatchObject({ code: "capacity-reached" });
+  expect(await stats()).toMatchObject({ places: { memberships: 3, maxMemberships: 3, rooms: 2, maxRooms: 2 } });
+  await ann.do({ type: "leave", room: "a" });
+  await bob.do({ type: "join", room: "c" });
+  ann.terminate();
+  await eventually(async () => expect(await stats()).toMatchObject({ places: { memberships: 2, rooms: 2 } }));
+  expect([await reached("server-rooms"), await reached("memberships")]).toEqual([1, 1]);
+});
+
+it("refuses a connection that is one more than its user may have, and has its client stay away", async () => {
+  const { open, wsUrl, reached } = await serve({ maxConnectionsPerUser: 2 });
+  const first = await open("ann");
+  await open("ann");
+  await open("bob");
+  const socket = new WebSocket(`${wsUrl}?user=ann`, SUBPROTOCOL);
+  const texts: string[] = [];
+  let code: number | undefined;
+  socket.on("message", (data) => texts.push(String(data)));
+  socket.on("close", (closed) => {
+    code = closed;
+  });
+  await new Promise((resolve) => socket.once("open", resolve));
+  socket.send('{"type":"hello","version":1}');
+  await eventually(() => expect(code).toBe(4005));
+  expect(texts).toEqual([expect.stringContaining('"code":"connections-limit"')]);
+  expect(await reached("connections-per-user")).toBe(1);
+  await first.close();
+  await eventually(async () => expect((await open("ann")).isOpen).toBe(true));
+});
+
+it("closes a user's oldest connection for a newer one where that is wanted", async () => {
+  const { open } = await serve({ maxConnectionsPerUser: 2, connectionsPerUserPolicy: "replace" });
+  const [first, second] = [await open("ann"), await open("ann")];
+  const third = await open("ann");
+  expect(await first.closed).toMatchObject({ code: 4005 });
+  expect([second.isOpen, third.isOpen]).toEqual([true, true]);
+  expect((await second.ask({ type: "send", connection: third.id, data: 1, confirm: true })).type).toBe("ack");
+});
+
+it("reads nothing more from the store for a client that does not read", async () => {
+  const { open, wsUrl, reached } = await serve({ maxBackpressureBytes: 4 * 1024 * 1024, maxFrameBytes: 1024 * 1024 });
+  const socket = new WebSocket(`${wsUrl}?user=idle`, SUBPROTOCOL);
+  onTestFinished(() => socket.terminate());
+  const texts: string[] = [];
+  socket.on("message", (data) => texts.push(String(data).slice(0, 200)));
+  await new Promise((resolve) => socket.once("open", resolve));
+  socket.send('{"type":"hello","version":1}');
+  await eventually(() => expect(texts[0]).toContain("welcome"));
+  socket.pause();
+  const sender = await open("sender");
+  // The system takes some megabytes before anything waits in the gateway.
+  const data = "x".repeat(900_000);
+  for (let sent = 0; (await reached("unread-answers")) === 0; sent++) {
+    expect(sent).toBeLessThan(30);
+    await sender.do({ type: "send", user: "idle", data });
+    socket.send('{"type":"members","room":"lobby","ref":1}');
+  }
+  socket.resume();
+  await eventually(() => expect(texts.at(-1)).toContain('"code":"rate-limited"'));
+  socket.send('{"type":"members","room":"lobby","ref":2}');
+  await eventually(() => expect(texts.at(-1)).toContain('"members":[]'));
+});
+
+it("has as many memberships and rooms as the heap has room for, by default", async () => {
+  const { stats } = await serve({});
+  const { places } = (await stats()) as { places: { maxMemberships: number; maxRooms: number } };
+  expect(places.maxMemberships).toBeGreaterThanOrEqual(65_536);
+  expect(places.maxRooms).toBe(Math.floor(places.maxMemberships / 2));
+});

@@ -1,0 +1,27 @@
+import { expect, it } from "vitest";
+import { AddressLimits } from "./address-limits.js";
+
+it("gives an address its rate of upgrades again as time goes by, and forgets the quiet ones", () => {
+  let now = 0;
+  const limits = new AddressLimits({ maxConnectionsPerAddress: 0, maxUpgradesPerSecondPerAddress: 2 }, () => now);
+  const allowed = (address: string, upgrades: number): number =>
+    Array.from({ length: upgrades }, () => limits.objectionTo(address)).filter((error) => error === undefined).length;
+  expect(allowed("203.0.113.7", 10)).toBe(4);
+  now = 500;
+  expect(allowed("203.0.113.7", 10)).toBe(1);
+  // As many other addresses as are remembered.
+  for (let index = 0; index < 65_536; index++)
+    limits.objectionTo(`10.${index >> 16}.${(index >> 8) & 255}.${index & 255}`);
+  expect(allowed("203.0.113.7", 10)).toBe(4);
+  expect(limits.counts()).toEqual({ "upgrades-per-address": 21 });
+});
+
+it("leaves loopback addresses alone", () => {
+  const limits = new AddressLimits({ maxConnectionsPerAddress: 1, maxUpgradesPerSecondPerAddress: 1 }, () => 0);
+  for (const address of ["127.0.0.1", "127.9.9.9", "::1"]) {
+    for (let upgrade = 0; upgrade < 5; upgrade++) {
+      expect(limits.objectionTo(address)).toBeUndefined();
+      limits.enter(address);
+    }
+  }
+});

@@ -1,0 +1,55 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { CmSocket } from "@cm/gateway-kit/clients/cm-socket";
+import { type Attack, bystanderFindings } from "../attack.js";
+
+const BUDGET_MIB = 256;
+const FLOW_BYTES = 20_000_000;
+const MESSAGE_BYTES = 10_000;
+const MESSAGES_PER_SECOND = 90;
+
+/** How long memory may take to come back. */
+const RETURN_SECONDS = 30;
+
+export const STALLED_READERS: Attack = {
+  name: "stalled",
+  title: "1,000 members that do not read, while 20 MB flow",
+  async run(scene) {
+    const { gateway, scale } = scene;
+    const before = await scene.memoryMiB();
+    const crowd = scene.crowd();
+    const count = Math.round(1_000 * scale.size);
+    await crowd.open({ wsUrl: gateway.wsUrl, count, user: "stalled", rooms: ["stream"], stalls: true });
+    const publisher = await CmSocket.open(gateway.wsUrl, "publisher", () => undefined);
+    await publisher.do({ type: "join", room: "stream" });
+    const data = "x".repeat(MESSAGE_BYTES);
+    let highest = 0;
+    const figures = await scene.bystanders(async () => {
+      for (let sent = 0; sent < FLOW_BYTES / MESSAGE_BYTES; sent++) {
+        publisher.tell({ type: "publish", room: "stream", data, echo: false });
+        await sleep(1000 / MESSAGES_PER_SECOND);
+        if (sent % 10 === 0) highest = Math.max(highest, await scene.memoryMiB());
+      }
+    });
+    const { transport } = await scene.stats();
+    publisher.terminate();
+    await crowd.vanish();
+    let left = await scene.memoryMiB();
+    const goal = before + 100;
+    const until = Date.now() + RETURN_SECONDS * 1000;
+    while (left > goal && Date.now() < until) {
+      await sleep(500);
+      left = await scene.memoryMiB();
+    }
+    return [
+      ...bystanderFindings(figures),
+      { what: "memory before", value: `${before.toFixed(0)} MiB` },
+      {
+        what: "memory at its highest",
+        value: `${highest.toFixed(0)} MiB`,
+        isKept: highest <= before + BUDGET_MIB + 100,
+      },
+      { what: `memory within ${RETURN_SECONDS} s after`, value: `${left.toFixed(0)} MiB`, isKept: left <= goal },
+      { what: "cut as slow consumers", value: String(transport.slowConsumersClosed) },
+    ];
+  },
+};

@@ -1,0 +1,92 @@
+import { CmSocket } from "@cm/gateway-kit/clients/cm-socket";
+
+/** What uninvolved clients met. */
+export interface BystanderFigures {
+  readonly pings: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly maxMs: number;
+  /** Requests that were refused or not answered, by code. */
+  readonly refusals: Readonly<Record<string, number>>;
+}
+
+/** How many clients, and the time between two requests of each. */
+const CLIENTS = 5;
+const EVERY_MS = 20;
+
+/** A request without an answer for so long counts as lost. */
+const ANSWER_TIMEOUT_MS = 10_000;
+
+/** Clients with nothing to do with an attack: each pings, and publishes to a room of its own. */
+export class Bystanders {
+  readonly #sockets: CmSocket[];
+  readonly #latencies: number[] = [];
+  readonly #refusals: Record<string, number> = {};
+  readonly #waiting = new Set<Promise<void>>();
+  #timer: NodeJS.Timeout | undefined;
+
+  private constructor(sockets: CmSocket[]) {
+    this.#sockets = sockets;
+  }
+
+  static async open(wsUrl: string): Promise<Bystanders> {
+    const sockets: CmSocket[] = [];
+    for (let index = 0; index < CLIENTS; index++) {
+      const socket = await CmSocket.open(wsUrl, `bystander-${index}`, () => undefined);
+      await socket.do({ type: "join", room: `quiet-${index}` });
+      sockets.push(socket);
+    }
+    return new Bystanders(sockets);
+  }
+
+  /** Begins to measure. */
+  start(): void {
+    let turn = 0;
+    this.#timer = setInterval(() => {
+      turn++;
+      for (const [index, socket] of this.#sockets.entries()) {
+        this.#ask(socket, { type: "ping" }, true);
+        if (turn % 10 === index) this.#ask(socket, { type: "publish", room: `quiet-${index}`, data: turn }, false);
+      }
+    }, EVERY_MS);
+  }
+
+  /** Ends measuring; waits for what is still to be answered. */
+  async stop(): Promise<BystanderFigures> {
+    clearInterval(this.#timer);
+    await Promise.all(this.#waiting);
+    const sorted = this.#latencies.sort((a, b) => a - b);
+    const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
+    for (const socket of this.#sockets) socket.terminate();
+    return {
+      pings: sorted.length,
+      p50Ms: at(0.5),
+      p99Ms: at(0.99),
+      maxMs: sorted.at(-1) ?? 0,
+      refusals: { ...this.#refusals },
+    };
+  }
+
+  #ask(socket: CmSocket, request: Parameters<CmSocket["ask"]>[0], isMeasured: boolean): void {
+    const askedAt = performance.now();
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error("no-answer")), ANSWER_TIMEOUT_MS);
+    });
+    const asked: Promise<void> = Promise.race([socket.ask(request), late])
+      .then(
+        (answer) => (answer.type === "error" ? this.#refused(answer.code) : undefined),
+        () => this.#refused("no-answer"),
+      )
+      .finally(() => {
+        clearTimeout(timer);
+        if (isMeasured) this.#latencies.push(performance.now() - askedAt);
+        this.#waiting.delete(asked);
+      });
+    this.#waiting.add(asked);
+  }
+
+  #refused(code: string): void {
+    this.#refusals[code] = (this.#refusals[code] ?? 0) + 1;
+  }
+}

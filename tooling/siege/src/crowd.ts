@@ -1,0 +1,48 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import type { CrowdOrder, CrowdReport, FloodOrder, OpenOrder } from "./crowd-orders.js";
+
+const MAIN = fileURLToPath(new URL("./crowd-main.js", import.meta.url));
+
+/** Many connections in a process of their own, so that what they receive does not delay what is measured. */
+export class Crowd {
+  readonly #process: ChildProcess;
+
+  constructor() {
+    this.#process = fork(MAIN, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  }
+
+  /** Opens connections; resolves when each is in its rooms, or was refused. */
+  open(order: Partial<Omit<OpenOrder, "type">> & Pick<OpenOrder, "wsUrl" | "count" | "user">): Promise<CrowdReport> {
+    return this.#order({ type: "open", isOneUser: false, rooms: [], atOnce: 100, stalls: false, ...order });
+  }
+
+  /** Has every connection send a frame, `perSecond` times, for so many seconds. */
+  flood(order: Omit<FloodOrder, "type">): Promise<CrowdReport> {
+    return this.#order({ type: "flood", ...order });
+  }
+
+  /** Cuts every connection at once. */
+  vanish(): Promise<CrowdReport> {
+    return this.#order({ type: "vanish" });
+  }
+
+  async end(): Promise<void> {
+    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
+    const ended = once(this.#process, "exit");
+    this.#process.kill("SIGKILL");
+    await ended;
+  }
+
+  async #order(order: CrowdOrder): Promise<CrowdReport> {
+    const answered = once(this.#process, "message");
+    const gone = once(this.#process, "exit").then(() => {
+      throw new Error("The crowd's process ended.");
+    });
+    gone.catch(() => undefined);
+    this.#process.send(order);
+    const [report] = await Promise.race([answered, gone]);
+    return report as CrowdReport; // What crowd-main sends.
+  }
+}

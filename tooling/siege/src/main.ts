@@ -1,0 +1,139 @@
+import { parseArgs } from "node:util";
+import { startGatewayProcess } from "@cm/gateway-kit/processes/gateway-process";
+import { startRedis } from "@cm/test-kit";
+import { type Attack, type Finding, runAttack, type Scale } from "./attack.js";
+import { FAN_OUT_ATTACKS } from "./attacks/fan-out.js";
+import { MASS_ENDING } from "./attacks/mass-ending.js";
+import { ONE_ADDRESS } from "./attacks/one-address.js";
+import { STALLED_READERS } from "./attacks/stalled-readers.js";
+import { runFuzz } from "./fuzz/run-fuzz.js";
+
+const ATTACKS: readonly Attack[] = [...FAN_OUT_ATTACKS, STALLED_READERS, MASS_ENDING, ONE_ADDRESS];
+
+/** A gateway as it was before it had these limits. */
+const LIMITS_OFF = {
+  MAX_CONNECTIONS_PER_ADDRESS: "0",
+  MAX_UPGRADES_PER_SECOND_PER_ADDRESS: "0",
+  MAX_TOTAL_BACKPRESSURE_BYTES: "0",
+  MAX_MEMBERSHIPS: "0",
+  MAX_SERVER_ROOMS: "0",
+  MAX_CONNECTIONS_PER_USER: "0",
+  MAX_FANOUT_PER_SECOND: "0",
+  MAX_FANOUT_PERCENT: "0",
+};
+
+const USAGE = `Usage: npm run siege -- [options]
+
+  --attack NAME   one of ${ATTACKS.map(({ name }) => name).join(", ")} (all)
+  --limits WORD   off, on or both (both)
+  --seconds N     how long each flood lasts, 1 to 60 (10)
+  --size N        the share of the crowds, 0.01 to 1 (1)
+
+Attacks gateways of its own, on the loopback address, with the limits off and on. Ends with 1
+where a promise is broken with the limits on.`;
+
+interface Command {
+  readonly attacks: readonly Attack[];
+  readonly limits: readonly ("off" | "on")[];
+  readonly scale: Scale;
+}
+
+function readCommand(args: readonly string[]): Command | undefined {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      attack: { type: "string" },
+      limits: { type: "string", default: "both" },
+      seconds: { type: "string", default: "10" },
+      size: { type: "string", default: "1" },
+      help: { type: "boolean" },
+    },
+  });
+  const [seconds, size] = [Number(values.seconds), Number(values.size)];
+  const attacks = ATTACKS.filter(({ name }) => values.attack === undefined || values.attack === name);
+  const limits = { off: ["off"], on: ["on"], both: ["off", "on"] }[values.limits] as Command["limits"] | undefined;
+  const isValid = seconds >= 1 && seconds <= 60 && size >= 0.01 && size <= 1 && attacks.length > 0;
+  if (values.help === true || !isValid || limits === undefined) return undefined;
+  return { attacks, limits, scale: { seconds, size } };
+}
+
+const FUZZ_USAGE = `Usage: npm run fuzz -- [options]
+
+  --inputs N   frames, requests, tokens and bus messages in all, 1,000 to 100,000,000 (500,000)
+  --seed N     repeats the draws of an earlier run
+
+Sends random inputs to a gateway of its own, on the loopback address. Ends with 1 where it ends,
+grows, or keeps others waiting.`;
+
+async function fuzz(args: readonly string[]): Promise<number> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      inputs: { type: "string", default: "500000" },
+      seed: { type: "string", default: String(Date.now() % 1_000_000) },
+      help: { type: "boolean" },
+    },
+  });
+  const [inputs, seed] = [Number(values.inputs), Number(values.seed)];
+  const isValid = inputs >= 1_000 && inputs <= 100_000_000 && Number.isInteger(seed);
+  if (values.help === true || !isValid) {
+    console.log(FUZZ_USAGE);
+    return values.help === true ? 0 : 2;
+  }
+  return (await runFuzz({ inputs, seed })) ? 0 : 1;
+}
+
+/** Exit codes: 0 every promise is kept with the limits on, 1 one is not, 2 bad arguments. */
+async function main(): Promise<number> {
+  const command = readCommand(process.argv.slice(2));
+  if (command === undefined) {
+    console.log(USAGE);
+    return process.argv.includes("--help") ? 0 : 2;
+  }
+  const redis = await startRedis();
+  let isKept = true;
+  try {
+    for (const attack of command.attacks) {
+      const columns: (readonly Finding[])[] = [];
+      for (const limits of command.limits) {
+        const gateway = await startGatewayProcess({
+          env: {
+            REDIS_URL: redis.url,
+            REDIS_PREFIX: `siege-${attack.name}-${limits}`,
+            ...attack.env,
+            ...(limits === "off" ? LIMITS_OFF : {}),
+          },
+        });
+        try {
+          columns.push(await runAttack(attack, gateway, command.scale));
+        } finally {
+          await gateway.kill();
+        }
+      }
+      console.log(`\n${attack.title}\n${tableOf(columns, command.limits)}`);
+      const withLimits = command.limits.indexOf("on");
+      if (columns[withLimits]?.some((finding) => finding.isKept === false)) isKept = false;
+    }
+  } finally {
+    await redis.close();
+  }
+  return isKept ? 0 : 1;
+}
+
+function tableOf(columns: readonly (readonly Finding[])[], limits: readonly string[]): string {
+  const [first = []] = columns;
+  const rows = first.map(({ what }, row) => [
+    what,
+    ...columns.map((column) => {
+      const { value = "", isKept } = column[row] ?? {};
+      return isKept === false ? `${value} (!)` : value;
+    }),
+  ]);
+  const all = [["", ...limits.map((word) => `limits ${word}`)], ...rows];
+  return all
+    .map(([what = "", ...values]) => `  ${what.padEnd(44)}${values.map((value) => value.padEnd(30)).join("")}`)
+    .join("\n");
+}
+
+const [first, ...others] = process.argv.slice(2);
+process.exitCode = await (first === "fuzz" ? fuzz(others) : main());
