@@ -204,6 +204,8 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
   wholeNumber("drainMs", config.drainMs, 0, 3_600_000);
   wholeNumber("maxRooms", config.maxRooms, 1, 10_000);
   wholeNumber("maxRequestsPerSecond", config.maxRequestsPerSecond, 1, 100_000);
+  const { connectionsPerUserPolicy: policy } = config;
+  if (policy !== "refuse" && policy !== "replace") throw invalid("connectionsPerUserPolicy", '"refuse" or "replace"');
   wholeNumber("maxFanoutPerSecond", config.maxFanoutPerSecond, 0, 1_000_000_000);
   wholeNumber("maxFanoutPercent", config.maxFanoutPercent, 0, 100);
   wholeNumber("maxMemberships", config.maxMemberships, 0, 1_000_000_000);

@@ -49,8 +49,8 @@ class MemoryStore implements Store {
   };
 
   readonly connections: Store["connections"] = {
-    put: (lease, records) => this.#call(({ connections }) => connections.put(lease, records)),
-    remove: (lease, ids) => this.#call(({ connections }) => connections.remove(lease, ids)),
+    put: (lease, records, options) => this.#call(({ connections }) => connections.put(lease, records, options)),
+    remove: (lease, ids, removal) => this.#call(({ connections }) => connections.remove(lease, ids, removal)),
     get: (connectionId) => this.#call(({ connections }) => connections.get(connectionId)),
   };
 

@@ -34,7 +34,7 @@ import { layoutEnsure } from "./servers/server-scripts.js";
 import { RedisUserDirectory } from "./users/redis-user-directory.js";
 
 /** The layout of keys that this package writes; see `Keys`. */
-const LAYOUT_VERSION = 3;
+const LAYOUT_VERSION = 4;
 
 /** A {@link Store} on Redis. */
 export interface RedisStore extends Store {
@@ -99,8 +99,8 @@ class ConnectedStore implements RedisStore {
   };
 
   readonly connections: Store["connections"] = {
-    put: (lease, records) => this.#with(({ connections }) => connections.put(lease, records)),
-    remove: (lease, ids) => this.#with(({ connections }) => connections.remove(lease, ids)),
+    put: (lease, records, options) => this.#with(({ connections }) => connections.put(lease, records, options)),
+    remove: (lease, ids, removal) => this.#with(({ connections }) => connections.remove(lease, ids, removal)),
     get: (connectionId) => this.#with(({ connections }) => connections.get(connectionId)),
   };
 

@@ -1,5 +1,6 @@
 import {
   CmError,
+  type EnteredRoom,
   type EnvelopeRoute,
   type History,
   type HistoryDraft,
@@ -203,7 +204,7 @@ class BusRouter implements Router {
     this.#directChannel ??= { name: undefined, arrivals: this.#receiver.direct, liveSinceMs, hearsItself: false };
   }
 
-  enter(room: string): Promise<void> {
+  enter(room: string): Promise<EnteredRoom> {
     return this.#rooms.enter(room);
   }
 

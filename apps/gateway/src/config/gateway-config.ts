@@ -2,6 +2,7 @@ import { createTokenVerifier, type TokenVerifierOptions } from "@cm/auth";
 import { isCmError, isServerId, randomBase36 } from "@cm/protocol";
 import { ROOM_WINDOW_MAX_MS, type RoomWindow } from "@cm/transport";
 import { membershipsThatFit, roomsThatFit } from "../limits/place-limits.js";
+import { USER_LIMIT_POLICIES, type UserLimitPolicy } from "../session/user-places.js";
 import { readAllowedOrigins } from "./allowed-origins.js";
 import { EnvReader } from "./env-reader.js";
 import { misspeltVariables } from "./known-variables.js";
@@ -59,6 +60,15 @@ export interface GatewayConfig {
   /** `MAX_UPGRADES_PER_SECOND_PER_ADDRESS`, bursts of twice as many allowed. Default 100; 0: no limit. */
   readonly maxUpgradesPerSecondPerAddress: number;
   /**
+   * `MAX_CONNECTIONS_PER_USER` on all servers; the same on each of them. Default 1,000; 0: no limit.
+   */
+  readonly maxConnectionsPerUser: number;
+  /**
+   * `CONNECTIONS_PER_USER_POLICY`: `refuse` one that is too many (default), or `replace` the oldest;
+   * either is closed with 4005, after which clients do not come back by themselves.
+   */
+  readonly connectionsPerUserPolicy: UserLimitPolicy;
+  /**
    * `TRUSTED_PROXIES`: comma-separated addresses and subnets, such as `10.0.0.0/8`, of proxies
    * that are believed what they say about a client's address, in `X-Forwarded-For` or a PROXY
    * header. Default: none.
@@ -72,6 +82,8 @@ export interface GatewayConfig {
   readonly maxBackpressureBytes: number;
   /** `MAX_TOTAL_BACKPRESSURE_BYTES`: what may wait for all slow readers. Default 268,435,456; 0: no limit. */
   readonly maxTotalBackpressureBytes: number;
+  /** `MAX_SEQUENCERS`: rooms and servers that a server process keeps a numbering for once it has published to them. Default 100,000. */
+  readonly maxSequencers: number;
   /** `MAX_MEMBERSHIPS`: members of rooms on one server process. Default: one for each 4 KiB of the largest heap; 0: no limit. */
   readonly maxMemberships: number;
   /** `MAX_SERVER_ROOMS`: rooms with members on one server process. Default: one for each 8 KiB of the largest heap; 0: no limit. */
@@ -224,11 +236,14 @@ export function readGatewayConfig(env: Readonly<Record<string, string | undefine
     maxConnections: reader.wholeNumber("MAX_CONNECTIONS", 10_000, 1, 1_000_000),
     maxConnectionsPerAddress: reader.wholeNumber("MAX_CONNECTIONS_PER_ADDRESS", 1_000, 0, 1_000_000),
     maxUpgradesPerSecondPerAddress: reader.wholeNumber("MAX_UPGRADES_PER_SECOND_PER_ADDRESS", 100, 0, 1_000_000),
+    maxConnectionsPerUser: reader.wholeNumber("MAX_CONNECTIONS_PER_USER", 1_000, 0, 1_000_000),
+    connectionsPerUserPolicy: reader.oneOf("CONNECTIONS_PER_USER_POLICY", "refuse", USER_LIMIT_POLICIES),
     trustedProxies: readTrustedProxies(reader),
     maxHeadBytes: reader.wholeNumber("MAX_HEAD_BYTES", 16_384, 1_024, 65_536),
     maxFrameBytes: reader.wholeNumber("MAX_FRAME_BYTES", 16_384, 1_024, 1_048_576),
     maxBackpressureBytes: reader.wholeNumber("MAX_BACKPRESSURE_BYTES", 1_048_576, 65_536, 67_108_864),
     maxTotalBackpressureBytes: reader.wholeNumber("MAX_TOTAL_BACKPRESSURE_BYTES", 268_435_456, 0, 2 ** 40),
+    maxSequencers: reader.wholeNumber("MAX_SEQUENCERS", 100_000, 1, 10_000_000),
     maxMemberships: reader.wholeNumber("MAX_MEMBERSHIPS", membershipsThatFit(), 0, 1_000_000_000),
     maxServerRooms: reader.wholeNumber("MAX_SERVER_ROOMS", roomsThatFit(), 0, 1_000_000_000),
     roomWindowMs: readRoomWindow(reader),
