@@ -14,6 +14,8 @@ import {
 /** What to measure. */
 export interface BenchOptions {
   readonly help: boolean;
+  /** Only make `docs/performance.md` from the latest result. */
+  readonly page: boolean;
   readonly scenarios: readonly Scenario[];
   readonly memory: boolean;
   readonly storms: boolean;
@@ -45,6 +47,7 @@ export const BENCH_USAGE = `Usage: npm run bench -- [options]
   --seconds N           steady part of each run (8)
   --warmup N            seconds of load before it (5)
   --repeat N            runs of each contender, interleaved (3)
+  --page                only makes docs/performance.md from the latest result
   --profile FOLDER      servers write CPU profiles there; figures are then worth less`;
 
 /** Reads the command line; throws `options-invalid`. */
@@ -54,6 +57,7 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions {
   const contenders = namesOf("contender", values.contender, CONTENDER_NAMES);
   return {
     help: values.help ?? false,
+    page: values.page ?? false,
     scenarios: SCENARIOS.filter((scenario) => scenarioNames.includes(scenario.name)),
     memory: scenarioNames.includes(MEMORY_SCENARIO),
     storms: scenarioNames.includes(STORMS_SCENARIO),
@@ -79,6 +83,7 @@ function readFlags(args: readonly string[]) {
         warmup: { type: "string" },
         repeat: { type: "string" },
         profile: { type: "string" },
+        page: { type: "boolean" },
         help: { type: "boolean" },
       },
     }).values;

@@ -5,7 +5,15 @@ import { minimumDialect } from "./minimum/minimum-dialect.js";
 import { socketIoDialect } from "./socket-io/socket-io-dialect.js";
 
 /** What is measured side by side. */
-export const CONTENDER_NAMES = ["cm", "minimum", "same-bytes", "socket.io"] as const;
+export const CONTENDER_NAMES = [
+  "cm",
+  "cm-no-window",
+  "minimum",
+  "same-bytes",
+  "ws",
+  "socket.io",
+  "socket.io-uws",
+] as const;
 export type ContenderName = (typeof CONTENDER_NAMES)[number];
 
 /** How a contender's server is started and spoken to. */
@@ -35,19 +43,29 @@ const FRAME_EXTRA_BYTES =
 
 const program = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 
+/** As it comes, with everything switched on, but for what would keep the load from it: the limits on what messages cause, and the log. */
+const cmEnvironment = (index: number) => ({
+  SERVER_ID: `bench-${index}`,
+  LISTEN_HOST: "127.0.0.1",
+  LOG_LEVEL: "warn",
+  // What one client sends of a hot or huge room is more than one player would.
+  MAX_REQUESTS_PER_SECOND: "10000",
+  MAX_FANOUT_PER_SECOND: "0",
+  MAX_FANOUT_PERCENT: "0",
+});
+
 export const CONTENDERS: Readonly<Record<ContenderName, Contender>> = {
   cm: {
     program: program("../../apps/gateway/dist/main.js"),
     path: "/ws",
-    // As it comes, with everything switched on, but for what would keep the load from it: the
-    // limits on what messages cause, and the log.
-    environment: (index) => ({
-      SERVER_ID: `bench-${index}`,
-      LISTEN_HOST: "127.0.0.1",
-      LOG_LEVEL: "warn",
-      MAX_FANOUT_PER_SECOND: "0",
-      MAX_FANOUT_PERCENT: "0",
-    }),
+    environment: cmEnvironment,
+    dialect: () => createCmDialect({ acks: false }),
+  },
+  // The same with every message written at once.
+  "cm-no-window": {
+    program: program("../../apps/gateway/dist/main.js"),
+    path: "/ws",
+    environment: (index) => ({ ...cmEnvironment(index), ROOM_WINDOW_MS: "0" }),
     dialect: () => createCmDialect({ acks: false }),
   },
   minimum: {
@@ -64,8 +82,20 @@ export const CONTENDERS: Readonly<Record<ContenderName, Contender>> = {
     dialect: () => minimumDialect,
     extraBytes: FRAME_EXTRA_BYTES,
   },
+  ws: {
+    program: program("./ws/ws-server.js"),
+    path: "/ws",
+    environment: () => ({}),
+    dialect: () => minimumDialect,
+  },
   "socket.io": {
     program: program("./socket-io/socket-io-server.js"),
+    path: "/",
+    environment: () => ({}),
+    dialect: () => socketIoDialect,
+  },
+  "socket.io-uws": {
+    program: program("./socket-io/socket-io-uws-server.js"),
     path: "/",
     environment: () => ({}),
     dialect: () => socketIoDialect,

@@ -7,17 +7,21 @@ import { measureStorms } from "./operations/operations.js";
 import { measureReaping } from "./operations/reaping-cost.js";
 import { measureStatistics, type StatisticsCost } from "./operations/statistics-cost.js";
 import type { BenchResult } from "./results/bench-result.js";
-import { takeMedians } from "./results/comparison.js";
+import { takeMedians, takeRatios } from "./results/comparison.js";
 import { judgeGoals } from "./results/goals.js";
 import { describeCommit, describeMachine } from "./results/machine.js";
 import { toMarkdown } from "./results/markdown.js";
-import { writeResult } from "./results/result-files.js";
+import { writePage, writeResult } from "./results/result-files.js";
 import { measureScaleOut } from "./scale-out/scale-out.js";
 
 async function main(): Promise<void> {
   const options = parseBenchOptions(process.argv.slice(2));
   if (options.help) {
     console.log(BENCH_USAGE);
+    return;
+  }
+  if (options.page) {
+    console.log(`Written to ${await writePage()}`);
     return;
   }
   const result = await bench(options);
@@ -41,6 +45,7 @@ async function bench(options: BenchOptions): Promise<BenchResult> {
     const reaping = options.reaping ? await measureReaping() : undefined;
     const scaleOut = options.scaleOut ? await measureScaleOut(redis) : [];
     const medians = takeMedians(measurements);
+    const ratios = takeRatios(measurements);
     return {
       startedAt,
       commit,
@@ -50,12 +55,13 @@ async function bench(options: BenchOptions): Promise<BenchResult> {
       repeats: options.repeats,
       scenarios: options.scenarios,
       medians,
+      ratios,
       memory,
       storms,
       statistics,
       reaping,
       scaleOut,
-      goals: judgeGoals(medians, memory, reaping),
+      goals: judgeGoals(medians, ratios, memory, reaping),
       measurements,
     };
   } finally {
@@ -97,7 +103,7 @@ function summarise(run: Measurement): string {
   return (
     `${run.scenario} ${run.contender} #${run.repeat}: ${run.serverCpuUsPerDelivery.toFixed(2)} µs a delivery, ` +
     `${run.redisCpuUsPerMessage.toFixed(1)} µs of Redis a message, ${run.deliveriesPerSecond.toFixed(0)} deliveries/s, ` +
-    `p50 ${run.p50Ms.toFixed(2)} ms, p99 ${run.p99Ms.toFixed(2)} ms` +
+    `p50 ${run.p50Ms.toFixed(2)} ms, p99 ${run.p99Ms.toFixed(2)} ms, ping p99 ${run.ping.p99Ms.toFixed(2)} ms` +
     `${run.saturated ? ", saturated" : ""}${run.valid ? "" : `, INVALID (${run.losses} lost, ${run.duplicates} doubled)`}`
   );
 }

@@ -2,6 +2,7 @@ import { driverWasFull } from "@cm/load";
 import type { RedisServer } from "@cm/test-kit";
 import { CONTENDERS, type ContenderName } from "./contender.js";
 import { driveInProcess } from "./driver/driver-process.js";
+import type { PingLatency } from "./probe/probe-process.js";
 import type { Scenario } from "./scenario.js";
 import { startServerProcess } from "./server-process.js";
 
@@ -30,6 +31,8 @@ export interface Measurement {
   readonly publishedPerSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
+  /** What a connection to one of the servers that is alone in its room waited for its pongs. */
+  readonly ping: PingLatency;
   readonly losses: number;
   readonly duplicates: number;
   readonly orderViolations: number;
@@ -61,7 +64,7 @@ export async function measure(contender: ContenderName, options: MeasureOptions)
     ),
   );
   try {
-    const { report, serverCpu, redisCpu, otherCpuSeconds } = await driveInProcess({
+    const { report, serverCpu, redisCpu, otherCpuSeconds, ping } = await driveInProcess({
       contender,
       urls: servers.map((server) => server.url),
       scenario,
@@ -92,6 +95,7 @@ export async function measure(contender: ContenderName, options: MeasureOptions)
       publishedPerSecond: steady.published / steady.seconds,
       p50Ms: latencyMs.p50,
       p99Ms: latencyMs.p99,
+      ping,
       losses: findings.losses,
       duplicates: findings.duplicates,
       orderViolations: findings.roomOrderViolations,

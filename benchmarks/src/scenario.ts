@@ -8,11 +8,17 @@ export interface Scenario {
   readonly rate: number;
   /** Size of a message's payload as JSON. */
   readonly bytes: number;
+  /** How many members of each room publish. Default: all. */
+  readonly publishers?: number;
 }
 
 export const SCENARIOS: readonly Scenario[] = [
   { name: "many-rooms", rooms: 50, members: 20, rate: 3_000, bytes: 200 },
   { name: "big-rooms", rooms: 10, members: 200, rate: 500, bytes: 200 },
+  // Twenty players a room, each of whom sends twenty times a second.
+  { name: "hot-rooms", rooms: 8, members: 20, rate: 3_200, bytes: 200 },
+  { name: "hot-crowd", rooms: 1, members: 500, rate: 400, bytes: 200 },
+  { name: "huge-room", rooms: 1, members: 10_000, rate: 10, bytes: 200, publishers: 100 },
 ];
 
 /** The scenario that measures the store's memory and no traffic. */

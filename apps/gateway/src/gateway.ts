@@ -181,6 +181,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     maxConnectionsPerUser: config.maxConnectionsPerUser,
     staleConnectionTimeoutMs: config.staleConnectionTimeoutMs,
     cleanupIntervalMs: config.cleanupIntervalMs,
+    maxSequencers: config.maxSequencers,
     now: () => config.clock.now(),
     local,
     parts: [
@@ -393,6 +394,7 @@ function createServer(
     maxFrameBytes: config.maxFrameBytes,
     maxBackpressureBytes: config.maxBackpressureBytes,
     maxTotalBackpressureBytes: config.maxTotalBackpressureBytes,
+    roomWindowMs: config.roomWindowMs,
     idleTimeoutMs: config.idleTimeoutMs,
     pingIntervalMs: config.pingIntervalMs,
     authenticate: (request, signal) => {

@@ -1,5 +1,6 @@
 import type { LoadReport } from "@cm/load";
 import type { ContenderName } from "../contender.js";
+import type { PingLatency } from "../probe/probe-process.js";
 import type { CpuSeconds } from "../process-cpu.js";
 import type { Scenario } from "../scenario.js";
 
@@ -23,4 +24,6 @@ export interface DriveResult {
   readonly redisCpu: CpuSeconds;
   /** What everything else on the machine used: neither servers nor Redis nor the driver. */
   readonly otherCpuSeconds: number;
+  /** Of a connection to the first server, over the steady part. */
+  readonly ping: PingLatency;
 }

@@ -5,7 +5,7 @@ import type { ReapingCost } from "../operations/reaping-cost.js";
 import type { StatisticsCost } from "../operations/statistics-cost.js";
 import type { ScaleOutResult } from "../scale-out/scale-out.js";
 import type { Scenario } from "../scenario.js";
-import type { Medians } from "./comparison.js";
+import type { Medians, Ratio } from "./comparison.js";
 import type { Goal } from "./goals.js";
 import type { Machine } from "./machine.js";
 
@@ -20,6 +20,7 @@ export interface BenchResult {
   readonly repeats: number;
   readonly scenarios: readonly Scenario[];
   readonly medians: readonly Medians[];
+  readonly ratios: readonly Ratio[];
   readonly memory: MemoryMeasurement | undefined;
   readonly storms: readonly StormResult[];
   readonly statistics: readonly StatisticsCost[];

@@ -15,6 +15,67 @@ export interface Medians {
   readonly deliveriesPerSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
+  /** p99 of what a connection that is alone in its room waits for a pong. */
+  readonly pingP99Ms: number;
+}
+
+/** A figure of one contender in units of another's, in the same turn of the same scenario. */
+export interface Ratio {
+  readonly scenario: string;
+  readonly figure: RatioFigure;
+  readonly contender: ContenderName;
+  readonly against: ContenderName;
+  /** Over the turns in which both were valid. */
+  readonly median: number;
+  readonly low: number;
+  readonly high: number;
+  readonly turns: number;
+  /** Turns in which anything else used more than a tenth of a core. */
+  readonly disturbedTurns: number;
+}
+
+/** What ratios are taken of. */
+export const RATIO_FIGURES = {
+  "server CPU a delivery": (run: Measurement) => run.serverCpuUsPerDelivery,
+  "Redis CPU a message": (run: Measurement) => run.redisCpuUsPerMessage,
+  "latency p99": (run: Measurement) => run.p99Ms,
+} as const;
+export type RatioFigure = keyof typeof RATIO_FIGURES;
+
+/** How the gateway, as it comes and without windows, compares with each of the others. */
+export function takeRatios(measurements: readonly Measurement[]): Ratio[] {
+  const ratios: Ratio[] = [];
+  for (const scenario of new Set(measurements.map((run) => run.scenario))) {
+    const runs = measurements.filter((run) => run.scenario === scenario && run.valid);
+    for (const contender of ["cm", "cm-no-window"] as const) {
+      for (const against of CONTENDER_NAMES.filter((name) => !name.startsWith("cm"))) {
+        for (const figure of Object.keys(RATIO_FIGURES) as RatioFigure[]) {
+          const ratio = ratioOf(runs, figure, contender, against);
+          if (ratio !== undefined) ratios.push({ scenario, figure, contender, against, ...ratio });
+        }
+      }
+    }
+  }
+  return ratios;
+}
+
+function ratioOf(runs: readonly Measurement[], figure: RatioFigure, contender: ContenderName, against: ContenderName) {
+  const read = RATIO_FIGURES[figure];
+  const turns = runs.flatMap((own) => {
+    if (own.contender !== contender) return [];
+    const other = runs.find((run) => run.contender === against && run.repeat === own.repeat);
+    if (other === undefined) return [];
+    return [{ value: read(own) / read(other), disturbed: own.disturbed || other.disturbed }];
+  });
+  if (turns.length === 0) return undefined;
+  const values = turns.map(({ value }) => value);
+  return {
+    median: median(values),
+    low: Math.min(...values),
+    high: Math.max(...values),
+    turns: turns.length,
+    disturbedTurns: turns.filter(({ disturbed }) => disturbed).length,
+  };
 }
 
 /** Medians by scenario and contender; contenders without a valid run are left out. */
@@ -40,6 +101,7 @@ export function takeMedians(measurements: readonly Measurement[]): Medians[] {
           deliveriesPerSecond: of((run) => run.deliveriesPerSecond),
           p50Ms: of((run) => run.p50Ms),
           p99Ms: of((run) => run.p99Ms),
+          pingP99Ms: of((run) => run.ping.p99Ms),
         },
       ];
     }),

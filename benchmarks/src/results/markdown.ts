@@ -15,10 +15,7 @@ export function toMarkdown(result: BenchResult): string {
       `Medians of ${result.repeats} interleaved runs of ${result.seconds} s behind ${result.warmupSeconds} s of warm-up.`,
     ].join("\n"),
     "## Goals",
-    table(
-      ["scenario", "figure", "value", "goal", ""],
-      result.goals.map((goal) => [goal.scenario, goal.figure, round(goal.value), limitOf(goal), verdictOf(goal)]),
-    ),
+    table(["scenario", "figure", "value", "goal", ""], result.goals.map(goalRow)),
   ];
   for (const scenario of result.scenarios) {
     const medians = result.medians.filter((entry) => entry.scenario === scenario.name);
@@ -36,6 +33,7 @@ export function toMarkdown(result: BenchResult): string {
           "deliveries/s",
           "p50 ms",
           "p99 ms",
+          "ping p99 ms",
           "runs",
         ],
         medians.map((entry) => [
@@ -46,6 +44,7 @@ export function toMarkdown(result: BenchResult): string {
           entry.deliveriesPerSecond.toFixed(0),
           round(entry.p50Ms),
           round(entry.p99Ms),
+          round(entry.pingP99Ms),
           runsOf(entry),
         ]),
       ),
@@ -157,6 +156,7 @@ function everyRun(result: BenchResult): string {
       "Redis CPU µs",
       "p50 ms",
       "p99 ms",
+      "ping p99 ms",
       "driver busy",
       "other cores",
       "lost",
@@ -172,6 +172,7 @@ function everyRun(result: BenchResult): string {
       round(run.redisCpuUsPerMessage),
       round(run.p50Ms),
       round(run.p99Ms),
+      round(run.ping.p99Ms),
       `${(run.driverBusy * 100).toFixed(0)} %`,
       round(run.otherCores),
       String(run.losses),
@@ -187,6 +188,11 @@ function everyRun(result: BenchResult): string {
         .join(", "),
     ]),
   );
+}
+
+/** A goal as the cells of a row. */
+export function goalRow(goal: Goal): string[] {
+  return [goal.scenario, goal.figure, round(goal.value), limitOf(goal), verdictOf(goal)];
 }
 
 function limitOf(goal: Goal): string {
@@ -206,11 +212,11 @@ function runsOf({ validRuns, invalidRuns, saturatedRuns, disturbedRuns }: Median
   return words.join(", ");
 }
 
-function round(value: number): string {
+export function round(value: number): string {
   return value >= 100 ? value.toFixed(0) : value.toFixed(2);
 }
 
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
   return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
 }

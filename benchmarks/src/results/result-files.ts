@@ -1,9 +1,11 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import type { BenchResult } from "./bench-result.js";
 import { toMarkdown } from "./markdown.js";
+import { toPerformancePage } from "./performance-page.js";
 
 const FOLDER = fileURLToPath(new URL("../../results/", import.meta.url));
+const PAGE = fileURLToPath(new URL("../../../docs/performance.md", import.meta.url));
 
 /** Writes `results/<date>-<commit>.json` and `.md`; returns the path of the latter. */
 export async function writeResult(result: BenchResult): Promise<string> {
@@ -13,4 +15,22 @@ export async function writeResult(result: BenchResult): Promise<string> {
   await writeFile(`${base}.json`, `${JSON.stringify(result, null, 2)}\n`);
   await writeFile(`${base}.md`, toMarkdown(result));
   return `${base}.md`;
+}
+
+/** Makes `docs/performance.md` from the result of the run that began last; returns its path. */
+export async function writePage(): Promise<string> {
+  const names = (await readdir(FOLDER)).filter((name) => name.endsWith(".json"));
+  const results = await Promise.all(
+    names.map(async (name) => {
+      // Written by `writeResult`; one of an older build lacks ratios.
+      const result = JSON.parse(await readFile(FOLDER + name, "utf8")) as BenchResult;
+      return { name: name.replace(/\.json$/, ".md"), result };
+    }),
+  );
+  const [latest] = results
+    .filter(({ result }) => Array.isArray(result.ratios) && result.ratios.length > 0)
+    .sort((left, right) => right.result.startedAt.localeCompare(left.result.startedAt));
+  if (latest === undefined) throw new Error("No result with ratios is in benchmarks/results.");
+  await writeFile(PAGE, toPerformancePage(latest.result, latest.name));
+  return PAGE;
 }

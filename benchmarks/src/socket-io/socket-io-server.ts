@@ -6,21 +6,12 @@ import { createServer } from "node:http";
 import { createAdapter } from "@socket.io/redis-adapter";
 import { Redis } from "ioredis";
 import { Server } from "socket.io";
+import { serveRooms } from "./application.js";
 
 const publisher = new Redis(process.env.REDIS_URL ?? "");
 const subscriber = publisher.duplicate();
 const http = createServer();
-const io = new Server(http, { transports: ["websocket"], adapter: createAdapter(publisher, subscriber) });
-
-io.on("connection", (socket) => {
-  socket.on("join", async (room: string, answer: () => void) => {
-    await socket.join(room);
-    answer();
-  });
-  socket.on("publish", (room: string, data: string) => {
-    io.to(room).emit("message", data);
-  });
-});
+serveRooms(new Server(http, { transports: ["websocket"], adapter: createAdapter(publisher, subscriber) }));
 
 // Answered behind the adapter's own subscriptions, which went out on the same connection.
 await subscriber.subscribe("benchmark-ready");

@@ -3,7 +3,8 @@ import { type CloseReason, CmError, type LocalConnection, type LocalConnectionMa
 import { type Ending, invalid, UserIndex, whole } from "@cm/transport";
 import { Backpressure, NATIVE_BACKPRESSURE_MAX } from "./backpressure.js";
 import { NativeConnection } from "./native-connection.js";
-import { publishToRoom } from "./room-publish.js";
+import { publishToTopic } from "./room-publish.js";
+import { topicOf } from "./room-topics.js";
 
 /** What {@link createLocalConnectionManager} takes. */
 export interface UwsLocalConnectionOptions {
@@ -125,7 +126,7 @@ class AppConnections<U> implements UwsLocalConnectionManager<U> {
         details: { max: this.#maxConnections },
       });
     }
-    const live = new NativeConnection(connectionId, { userId, data: undefined }, "", this.#backpressure);
+    const live = new NativeConnection(connectionId, { userId, data: undefined }, "", this.#backpressure, undefined);
     live.attach(socket);
     this.#sockets.set(socket, { live, onClosed });
     this.#socketOf.set(live, socket);
@@ -163,7 +164,7 @@ class AppConnections<U> implements UwsLocalConnectionManager<U> {
 
   toRoom(room: string, frame: Uint8Array, except: readonly string[]): void {
     this.#backpressure.publishing(frame, 0);
-    publishToRoom(this.#app, room, frame, except, this.#connections);
+    publishToTopic(this.#app, topicOf(room), frame, except, this.#connections);
   }
 
   toConnection(connectionId: string, frame: Uint8Array): boolean {

@@ -1,5 +1,7 @@
 import type { WebSocket } from "uWebSockets.js";
-import { LiveConnection } from "@cm/transport";
+import { type Authentication, LiveConnection, type WaitingLimit } from "@cm/transport";
+import type { RoomLanes } from "./room-lanes.js";
+import { type AnySocket, roomOf, topicOf } from "./room-topics.js";
 
 /** What a native socket carries. The native layer copies its fields on to the socket object. */
 export interface SocketData<U> {
@@ -9,22 +11,6 @@ export interface SocketData<U> {
 /** A native socket of our own server. */
 export type NativeSocket<U> = WebSocket<SocketData<U>>;
 
-/** A native socket, whatever it carries. */
-export type AnySocket = WebSocket<unknown>;
-
-/** Before the room's name: room topics can't meet topics of any other kind, nor those of an App's own. */
-const ROOM_TOPIC = "cm:room:";
-
-/** The native topic of a room. */
-export function topicOf(room: string): string {
-  return ROOM_TOPIC + room;
-}
-
-/** Whether a native topic is that of a room. */
-function isRoomTopic(topic: string): boolean {
-  return topic.startsWith(ROOM_TOPIC);
-}
-
 /** `send` gives 1 where everything was written at once, 0 where it waits, 2 where it was dropped. */
 const WRITTEN = 1;
 
@@ -32,6 +18,19 @@ const WRITTEN = 1;
 export class NativeConnection<U> extends LiveConnection<U> {
   /** Undefined before `open` and from the close event on: the native socket must not be touched then. */
   #socket: AnySocket | undefined;
+  readonly #lanes: RoomLanes | undefined;
+
+  /** Without lanes, a room is one topic, and its messages never wait. */
+  constructor(
+    id: string,
+    authentication: Authentication<U>,
+    remoteAddress: string,
+    limit: WaitingLimit,
+    lanes: RoomLanes | undefined,
+  ) {
+    super(id, authentication, remoteAddress, limit);
+    this.#lanes = lanes;
+  }
 
   get open(): boolean {
     return this.#socket !== undefined;
@@ -50,11 +49,18 @@ export class NativeConnection<U> extends LiveConnection<U> {
   }
 
   enter(room: string): void {
-    this.#socket?.subscribe(topicOf(room));
+    const socket = this.#socket;
+    if (socket === undefined) return;
+    const topic = this.#lanes === undefined ? topicOf(room) : this.#lanes.toEnter(socket, room);
+    // What was still to be sent may have shown that the client does not read.
+    if (topic !== undefined) this.#socket?.subscribe(topic);
   }
 
   leave(room: string): void {
-    this.#socket?.unsubscribe(topicOf(room));
+    const socket = this.#socket;
+    if (socket === undefined) return;
+    const topic = this.#lanes === undefined ? topicOf(room) : this.#lanes.toLeave(socket, room);
+    if (topic !== undefined) this.#socket?.unsubscribe(topic);
   }
 
   ping(): void {
@@ -70,7 +76,7 @@ export class NativeConnection<U> extends LiveConnection<U> {
   leaveAll(): void {
     const socket = this.#socket;
     if (socket === undefined) return;
-    for (const topic of socket.getTopics()) if (isRoomTopic(topic)) socket.unsubscribe(topic);
+    for (const topic of socket.getTopics()) if (roomOf(topic) !== undefined) socket.unsubscribe(topic);
   }
 
   /** The open event: the socket may be used. */
@@ -79,6 +85,7 @@ export class NativeConnection<U> extends LiveConnection<U> {
   }
 
   protected endSocket(code: number, reason: string): void {
+    if (this.#socket !== undefined) this.#lanes?.flushOf(this.#socket);
     this.#socket?.end(code, reason);
   }
 

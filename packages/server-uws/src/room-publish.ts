@@ -1,18 +1,17 @@
 import type { TemplatedApp } from "uWebSockets.js";
-import { type AnySocket, topicOf } from "./native-connection.js";
+import type { AnySocket } from "./room-topics.js";
 
 /** The open connections of an App, by id. */
 type Sockets = ReadonlyMap<string, { readonly socket: AnySocket | undefined }>;
 
-/** Publishes a text frame to the room's members on an App, but for the excepted ones; returns how many members were left out. */
-export function publishToRoom(
+/** Publishes a text frame to the subscribers of a topic of an App, but for the excepted ones; returns how many of them were left out. */
+export function publishToTopic(
   app: Pick<TemplatedApp, "publish">,
-  room: string,
+  topic: string,
   frame: Uint8Array,
   except: readonly string[],
   connections: Sockets,
 ): number {
-  const topic = topicOf(room);
   const left = except.length === 0 ? [] : membersAmong(except, topic, connections);
   const [first] = left;
   if (first === undefined) {

@@ -4,6 +4,7 @@ import {
   type FrameFault,
   type ListeningAddress,
   objectionTo,
+  type RoomFrame,
   type TransportServer,
   type TransportStats,
 } from "@cm/transport";
@@ -11,10 +12,12 @@ import { AcceptPause } from "./accept-pause.js";
 import { Backpressure, NATIVE_BACKPRESSURE_MAX } from "./backpressure.js";
 import { type Listening, listen } from "./listening.js";
 import { loadNative, type Native } from "./native.js";
-import { type NativeConnection, type NativeSocket, type SocketData, topicOf } from "./native-connection.js";
+import type { NativeConnection, NativeSocket, SocketData } from "./native-connection.js";
 import { copyRequest, replyDoor, writeReply } from "./native-request.js";
 import { type ResolvedUwsServerOptions, resolveUwsServerOptions, type UwsServerOptions } from "./options.js";
-import { publishToRoom } from "./room-publish.js";
+import { RoomLanes } from "./room-lanes.js";
+import { publishToTopic } from "./room-publish.js";
+import { roomOf, topicOf } from "./room-topics.js";
 import { Upgrades } from "./upgrade.js";
 
 /** Counters of a server. */
@@ -63,7 +66,8 @@ class NativeServer<U> extends BaseTransport<U, NativeConnection<U>> implements U
   #app: TemplatedApp | undefined;
   #listening: Listening | undefined;
   #acceptPause: AcceptPause | undefined;
-  #topics = 0;
+  /** First lanes with a member. */
+  #rooms = 0;
   #memberships = 0;
 
   constructor(options: ResolvedUwsServerOptions<U>) {
@@ -76,6 +80,7 @@ class NativeServer<U> extends BaseTransport<U, NativeConnection<U>> implements U
       admissions: this.admissions,
       limit: backpressure,
       trustedProxies: options.trustedProxies,
+      lanes: new RoomLanes(this.fanOut),
       opened: (connection, socket) => {
         connection.attach(socket);
         this.connections.opened(connection);
@@ -123,10 +128,14 @@ class NativeServer<U> extends BaseTransport<U, NativeConnection<U>> implements U
           connections.received(of(socket), message.byteLength, isBinary, () => Buffer.from(message).toString()),
         ping: (socket) => connections.seen(of(socket)),
         pong: (socket) => connections.pong(of(socket)),
-        subscription: (_socket, _topic, count, before) => {
-          if (before === 0) this.#topics += 1;
-          if (count === 0) this.#topics -= 1;
+        subscription: (_socket, topic, count, before) => {
           this.#memberships += count - before;
+          if (count > 0 && before > 0) return;
+          // The native layer hands over the bytes of the topic.
+          const of = roomOf(Buffer.from(topic).toString());
+          if (of === undefined) return;
+          if (of.lane === 0) this.#rooms += before === 0 ? 1 : -1;
+          if (count === 0) this.fanOut.emptied(of.room, of.lane);
         },
         close: (socket, code, message) => {
           if (this.#upgrades.depart(socket)) return;
@@ -144,18 +153,24 @@ class NativeServer<U> extends BaseTransport<U, NativeConnection<U>> implements U
       });
   }
 
-  override toRoom(room: string, frame: Uint8Array, except: readonly string[]): void {
-    const app = this.#app;
-    if (app === undefined) return;
-    this.#backpressure.publishing(frame, app.numSubscribers(topicOf(room)));
-    // Again: connections may have been cut.
-    const members = app.numSubscribers(topicOf(room));
-    const leftOut = publishToRoom(app, room, frame, except, this.connections.byId);
-    this.#backpressure.traffic.sent(frame.byteLength, members - leftOut);
+  protected override membersIn(room: string, lane: number): number {
+    return this.#app?.numSubscribers(topicOf(room, lane)) ?? 0;
   }
 
-  override membersOf(room: string): number {
-    return this.#app?.numSubscribers(topicOf(room)) ?? 0;
+  protected override publish(room: string, lane: number, frames: readonly RoomFrame[]): void {
+    const app = this.#app;
+    if (app === undefined) return;
+    const topic = topicOf(room, lane);
+    const { traffic } = this.#backpressure;
+    let written = 0;
+    for (const { bytes, except } of frames) {
+      this.#backpressure.publishing(bytes, app.numSubscribers(topic));
+      // Again: connections may have been cut.
+      const got = app.numSubscribers(topic) - publishToTopic(app, topic, bytes, except, this.connections.byId);
+      traffic.sent(bytes.byteLength, got);
+      written = Math.max(written, got);
+    }
+    traffic.wrote(written);
   }
 
   override stats(): UwsServerStats {
@@ -163,7 +178,7 @@ class NativeServer<U> extends BaseTransport<U, NativeConnection<U>> implements U
   }
 
   protected override roomStats() {
-    return { topics: this.#topics, memberships: this.#memberships };
+    return { topics: this.#rooms + this.fanOut.roomsWithoutFirstLane(), memberships: this.#memberships };
   }
 
   protected override stopListening(): void {

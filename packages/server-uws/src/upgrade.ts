@@ -2,12 +2,14 @@ import type { HttpRequest, HttpResponse, us_socket_context_t } from "uWebSockets
 import type { Admissions, PendingUpgrade, TrustedProxies, WaitingLimit } from "@cm/transport";
 import { NativeConnection, type NativeSocket, type SocketData } from "./native-connection.js";
 import { copyRequest, writeReply } from "./native-request.js";
+import type { RoomLanes } from "./room-lanes.js";
 
 /** What upgrades need of the server. */
 export interface UpgradeSurroundings<U> {
   readonly admissions: Admissions<U>;
   readonly limit: WaitingLimit;
   readonly trustedProxies: TrustedProxies;
+  readonly lanes: RoomLanes;
   /** Takes over a WebSocket whose upgrade is through. */
   opened(connection: NativeConnection<U>, socket: NativeSocket<U>): void;
 }
@@ -55,7 +57,7 @@ export class Upgrades<U> {
 
   /** The native upgrade event. */
   handle(res: HttpResponse, req: HttpRequest, context: us_socket_context_t): void {
-    const { admissions, limit, trustedProxies } = this.#surroundings;
+    const { admissions, limit, lanes, trustedProxies } = this.#surroundings;
     const head = copyRequest(res, req, trustedProxies);
     let pending: PendingUpgrade | undefined;
     // Without it, returning unanswered ends the process.
@@ -63,7 +65,7 @@ export class Upgrades<U> {
     pending = admissions.handle(head, {
       refuse: (reply) => writeReply(res, reply, { closeConnection: true }),
       accept: (connectionId, authentication, request) => {
-        const connection = new NativeConnection(connectionId, authentication, request.remoteAddress, limit);
+        const connection = new NativeConnection(connectionId, authentication, request.remoteAddress, limit, lanes);
         const data: SocketData<U> = { connection };
         const key = request.headers["sec-websocket-key"] ?? "";
         // The open event comes within. No extension is spoken, compression least of all.

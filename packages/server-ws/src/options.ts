@@ -6,8 +6,8 @@ import { invalid, type ResolvedTransportOptions, resolveTransportOptions, type T
 export type NodeServer = HttpServer | HttpsServer;
 
 /**
- * What {@link createWsServer} takes. What waits on a connection is looked at with every frame, so it
- * is at most `maxBackpressureBytes` and one frame.
+ * What {@link createWsServer} takes. What waits on a connection is looked at with every write, so it
+ * is at most `maxBackpressureBytes` and one frame, or what waited in a room's window.
  */
 export interface WsServerOptions<U> extends Omit<TransportOptions<U>, "port"> {
   /** 0 to 65,535; 0 takes any free one. Left out where `server` is given. */

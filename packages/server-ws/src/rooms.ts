@@ -37,6 +37,15 @@ export class Rooms<C extends object> {
     this.#roomsOf.delete(connection);
   }
 
+  has(room: string, connection: C): boolean {
+    return this.#members.get(room)?.has(connection) ?? false;
+  }
+
+  /** Rooms that a connection is in. */
+  roomsOf(connection: C): Iterable<string> {
+    return this.#roomsOf.get(connection) ?? [];
+  }
+
   /** The room's members. Whom the caller removes meanwhile may still be met, or not. */
   of(room: string): Iterable<C> {
     return this.#members.get(room) ?? [];

@@ -11,6 +11,7 @@ import {
   listenFailure,
   objectionTo,
   type PendingUpgrade,
+  type RoomFrame,
   SlowConsumers,
   type TransportServer,
 } from "@cm/transport";
@@ -22,7 +23,7 @@ import {
   resolveWsServerOptions,
   type WsServerOptions,
 } from "./options.js";
-import { Rooms } from "./rooms.js";
+import { RoomLanes } from "./room-lanes.js";
 import { textFrame } from "./text-frame.js";
 import { TurnWrites } from "./turn-writes.js";
 import { type ConnectionSurroundings, WsConnection } from "./ws-connection.js";
@@ -58,7 +59,7 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
   readonly #options: ResolvedWsServerOptions<U>;
   readonly #slow: SlowConsumers;
   readonly #surroundings: ConnectionSurroundings<U>;
-  readonly #rooms = new Rooms<WsConnection<U>>();
+  readonly #rooms: RoomLanes<WsConnection<U>>;
   readonly #upgrader: WebSocketServer;
   /** All sockets until their end, among them those that have got a close frame. */
   readonly #sockets = new Set<WebSocket>();
@@ -72,6 +73,7 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
     super(options, slow);
     this.#options = options;
     this.#slow = slow;
+    this.#rooms = new RoomLanes(this.fanOut);
     this.#surroundings = {
       rooms: this.#rooms,
       writes: new TurnWrites(),
@@ -202,19 +204,40 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
     connections.opened(connection);
   }
 
-  override toRoom(room: string, frame: Uint8Array, except: readonly string[]): void {
-    let bytes: Buffer | undefined;
-    const left = except.length === 0 ? undefined : new Set(except);
-    for (const member of this.#rooms.of(room)) {
-      if (left?.has(member.id)) continue;
-      bytes ??= textFrame(frame);
-      member.write(bytes);
-      this.#slow.sent(frame.byteLength);
-    }
+  protected override membersIn(room: string, lane: number): number {
+    return this.#rooms.count(room, lane);
   }
 
-  override membersOf(room: string): number {
-    return this.#rooms.count(room);
+  protected override publish(room: string, lane: number, frames: readonly RoomFrame[]): void {
+    const { traffic } = this.#slow;
+    const wire = frames.map(({ bytes }) => textFrame(bytes));
+    const [first] = wire;
+    if (first === undefined) return;
+    const all = wire.length === 1 ? first : Buffer.concat(wire);
+    // Before it is known who is left out, which is few.
+    this.#slow.grew(all.byteLength * this.#rooms.count(room, lane));
+    const leftOut = new Set(frames.flatMap(({ except }) => except));
+    let members = 0;
+    for (const member of this.#rooms.of(room, lane)) {
+      if (leftOut.has(member.id)) {
+        this.#writeSome(member, frames, wire);
+      } else {
+        member.write(all);
+        members++;
+      }
+    }
+    for (const { bytes } of frames) traffic.sent(bytes.byteLength, members);
+    traffic.wrote(members);
+  }
+
+  /** Writes the frames that the member is not excepted from. */
+  #writeSome(member: WsConnection<U>, frames: readonly RoomFrame[], wire: readonly Buffer[]): void {
+    const { traffic } = this.#slow;
+    const mine = wire.filter((_, index) => !frames[index]?.except.includes(member.id));
+    if (mine.length === 0) return;
+    for (const { bytes, except } of frames) if (!except.includes(member.id)) traffic.sent(bytes.byteLength, 1);
+    traffic.wrote(1);
+    for (const frame of mine) member.write(frame);
   }
 
   protected override roomStats() {

@@ -1,13 +1,13 @@
 import type { Duplex } from "node:stream";
 import { type Authentication, LiveConnection, type WaitingLimit } from "@cm/transport";
 import type { WebSocket } from "ws";
-import type { Rooms } from "./rooms.js";
+import type { RoomLanes } from "./room-lanes.js";
 import { textFrame } from "./text-frame.js";
 import type { TurnWrites } from "./turn-writes.js";
 
 /** What all connections of a server share. */
 export interface ConnectionSurroundings<U> {
-  readonly rooms: Rooms<WsConnection<U>>;
+  readonly rooms: RoomLanes<WsConnection<U>>;
   readonly writes: TurnWrites;
   readonly limit: WaitingLimit;
   /** The connection is over, by this side's word; its socket may take a moment more. */
@@ -50,7 +50,7 @@ export class WsConnection<U> extends LiveConnection<U> {
     return this.write(textFrame(frame));
   }
 
-  /** Sends a frame that {@link textFrame} made. */
+  /** Sends what {@link textFrame} made, or several of them. */
   write(frame: Buffer): boolean {
     if (!this.open) return false;
     const stream = this.#stream;
@@ -65,7 +65,7 @@ export class WsConnection<U> extends LiveConnection<U> {
   }
 
   enter(room: string): void {
-    if (this.open) this.#surroundings.rooms.enter(room, this);
+    if (this.open) this.#surroundings.rooms.enter(room, this, () => this.open);
   }
 
   leave(room: string): void {
@@ -81,6 +81,7 @@ export class WsConnection<U> extends LiveConnection<U> {
   }
 
   protected endSocket(code: number, reason: string): void {
+    this.#surroundings.rooms.flushOf(this);
     this.#socket?.close(code, reason);
     // Ends this side behind the close frame, so that a client without manners goes, too.
     this.#stream.end();

@@ -8,6 +8,7 @@ import { HttpRoutes } from "./http-routes.js";
 import type { LiveConnection } from "./live-connection.js";
 import { openFilesWarning } from "./open-files.js";
 import type { ResolvedTransportOptions } from "./options.js";
+import { RoomFanOut, type RoomFrame } from "./room-fan-out.js";
 import type { SlowConsumers } from "./slow-consumers.js";
 import type { ListeningAddress, TransportServer, TransportStats } from "./transport-server.js";
 
@@ -19,6 +20,7 @@ export abstract class BaseTransport<U, C extends LiveConnection<U>> implements T
   protected readonly connections: ConnectionTable<U, C>;
   protected readonly admissions: Admissions<U>;
   protected readonly routes: HttpRoutes;
+  protected readonly fanOut: RoomFanOut;
   readonly #options: ResolvedTransportOptions<U>;
   #isAccepting = true;
   #starting: Promise<ListeningAddress> | undefined;
@@ -32,10 +34,20 @@ export abstract class BaseTransport<U, C extends LiveConnection<U>> implements T
     this.connections = new ConnectionTable(options, slow, addresses, byId);
     this.admissions = new Admissions(options, this.connections.byId, addresses);
     this.routes = new HttpRoutes(options.routes, options.onError);
+    this.fanOut = new RoomFanOut({
+      roomWindowMs: options.roomWindowMs,
+      maxMembersPerTurn: options.maxMembersPerTurn,
+      sockets: {
+        members: (room, lane) => this.membersIn(room, lane),
+        publish: (room, lane, frames) => this.publish(room, lane, frames),
+      },
+    });
   }
 
-  abstract toRoom(room: string, frame: Uint8Array, except: readonly string[]): void;
-  abstract membersOf(room: string): number;
+  /** Members of a lane of a room. */
+  protected abstract membersIn(room: string, lane: number): number;
+  /** Sends frames to the members of a lane, in order. */
+  protected abstract publish(room: string, lane: number, frames: readonly RoomFrame[]): void;
   /** Listens, or attaches itself. One that fails unwinds what it had begun. */
   protected abstract listen(): Promise<ListeningAddress>;
   /** Stops listening; open connections stay. May come before `listen`, and more than once. */
@@ -62,6 +74,16 @@ export abstract class BaseTransport<U, C extends LiveConnection<U>> implements T
     // Stopped while it was starting: there was nothing to close then.
     if (!this.#isAccepting) this.stopListening();
     return address;
+  }
+
+  membersOf(room: string): number {
+    let members = 0;
+    for (let lane = 0; lane < this.fanOut.lanesOf(room); lane++) members += this.membersIn(room, lane);
+    return members;
+  }
+
+  toRoom(room: string, frame: Uint8Array, except: readonly string[]): void {
+    this.fanOut.toRoom(room, frame, except);
   }
 
   toConnection(connectionId: string, frame: Uint8Array): boolean {
@@ -119,6 +141,7 @@ export abstract class BaseTransport<U, C extends LiveConnection<U>> implements T
     await Promise.allSettled([this.#starting]);
     this.admissions.refusePending();
     await this.connections.goodbye();
+    this.fanOut.stop();
     this.release();
     this.connections.stop();
   }

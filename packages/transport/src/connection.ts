@@ -17,7 +17,8 @@ export interface TransportConnection<U> {
   readonly bufferedBytes: number;
   /**
    * Sends a text frame; bytes must be UTF-8. False where the connection is closed, or
-   * was closed now as a slow consumer. In order with what its rooms get.
+   * was closed now as a slow consumer. In order with what its rooms get, unless that waits
+   * (see {@link TransportServer}).
    */
   send(frame: string | Uint8Array): boolean;
   /** From now on the connection gets what is sent to the room. Idempotent. */

@@ -6,6 +6,7 @@ import type { TransportConnection } from "./connection.js";
 import { createFaultCounter, type FaultCounter } from "./fault-counter.js";
 import type { HttpReply } from "./http-reply.js";
 import type { RequestFacts } from "./request-head.js";
+import { ROOM_WINDOW_MAX_MS, type RoomWindow } from "./room-window.js";
 import { TrustedProxies } from "./trusted-proxies.js";
 
 /** What a path can be asked with. GET answers HEAD as well. */
@@ -131,6 +132,17 @@ export interface TransportOptions<U> {
    * than `idleTimeoutMs`; default 25,000, or half of `idleTimeoutMs` where that is less.
    */
   readonly pingIntervalMs?: number | undefined;
+  /**
+   * How long a message of a room may wait for others of the room, so that a member gets them in one
+   * write, in milliseconds: 0 to 100. A message after a pause of this length goes at once.
+   * `auto`: at most 10 ms, and only while the room has more than about 75 messages a second. Default 0.
+   */
+  readonly roomWindowMs?: RoomWindow | undefined;
+  /**
+   * The most members of one room that are written to in one turn of the event loop; other work comes
+   * in between, and the room's messages keep their order. 10 to 1,000,000; default 500.
+   */
+  readonly maxMembersPerTurn?: number | undefined;
   /** Deadline of `authenticate`; an upgrade that misses it is refused with 503 and `timeout`. 1 to 600,000 ms; default 5,000. */
   readonly authenticationTimeoutMs?: number | undefined;
   /** Deadline of `close()`: the goodbyes are spread over up to half of it. 0 to 600,000 ms; default 5,000. */
@@ -175,6 +187,8 @@ export interface ResolvedTransportOptions<U> {
   readonly maxFrameBytes: number;
   readonly maxBackpressureBytes: number;
   readonly maxTotalBackpressureBytes: number;
+  readonly roomWindowMs: RoomWindow;
+  readonly maxMembersPerTurn: number;
   readonly idleTimeoutMs: number;
   readonly pingIntervalMs: number;
   readonly authenticationTimeoutMs: number;
@@ -203,6 +217,8 @@ const KNOWN: Readonly<Record<keyof TransportOptions<unknown>, true>> = {
   maxFrameBytes: true,
   maxBackpressureBytes: true,
   maxTotalBackpressureBytes: true,
+  roomWindowMs: true,
+  maxMembersPerTurn: true,
   idleTimeoutMs: true,
   pingIntervalMs: true,
   authenticationTimeoutMs: true,
@@ -272,6 +288,8 @@ export function resolveTransportOptions<U>(
       0,
       2 ** 40,
     ),
+    roomWindowMs: roomWindow(options.roomWindowMs ?? 0),
+    maxMembersPerTurn: whole("maxMembersPerTurn", options.maxMembersPerTurn ?? 500, 10, 1_000_000),
     idleTimeoutMs,
     pingIntervalMs: pingInterval(options.pingIntervalMs, idleTimeoutMs),
     authenticationTimeoutMs: whole("authenticationTimeoutMs", options.authenticationTimeoutMs ?? 5_000, 1, 600_000),
@@ -296,6 +314,13 @@ export function whole(field: string, value: unknown, min: number, max: number): 
     throw invalid(field, `must be a whole number from ${min} to ${max}`);
   }
   return value;
+}
+
+function roomWindow(value: unknown): RoomWindow {
+  if (value === "auto") return value;
+  if (typeof value === "string")
+    throw invalid("roomWindowMs", `must be "auto" or a whole number from 0 to ${ROOM_WINDOW_MAX_MS}`);
+  return whole("roomWindowMs", value, 0, ROOM_WINDOW_MAX_MS);
 }
 
 function pingInterval(value: unknown, idleTimeoutMs: number): number {

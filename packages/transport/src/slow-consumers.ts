@@ -67,6 +67,7 @@ export class SlowConsumers implements WaitingLimit {
 
   sent(bytes: number): void {
     this.traffic.sent(bytes, 1);
+    this.traffic.wrote(1);
     this.grew(bytes);
   }
 

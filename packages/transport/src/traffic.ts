@@ -5,6 +5,12 @@ export interface TrafficCounts {
   /** A frame to a room counts once for each member. Frames that were cut off with a slow consumer count too. */
   readonly framesSent: number;
   readonly bytesSent: number;
+  /**
+   * How often sockets were written to: frames of a room that waited for each other count once for each
+   * member. `framesSent / writes` are the frames of a write. The operating system may be called less
+   * often, since what a socket gets within one turn of the event loop leaves together.
+   */
+  readonly writes: number;
 }
 
 /** Counts what comes and goes. */
@@ -13,6 +19,7 @@ export class Traffic {
   #bytesReceived = 0;
   #framesSent = 0;
   #bytesSent = 0;
+  #writes = 0;
 
   received(bytes: number): void {
     this.#framesReceived += 1;
@@ -24,12 +31,18 @@ export class Traffic {
     this.#bytesSent += bytes * times;
   }
 
+  /** So many sockets were written to. */
+  wrote(times: number): void {
+    this.#writes += times;
+  }
+
   counts(): TrafficCounts {
     return {
       framesReceived: this.#framesReceived,
       bytesReceived: this.#bytesReceived,
       framesSent: this.#framesSent,
       bytesSent: this.#bytesSent,
+      writes: this.#writes,
     };
   }
 }

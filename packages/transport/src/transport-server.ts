@@ -54,7 +54,10 @@ export interface TransportStats {
  * A WebSocket server, whatever library it stands on; also the router's way to the local
  * sockets. Promises, beside those of `LocalDelivery`:
  *
- * - A connection gets what is sent to it and its rooms in the order of the calls. One that
+ * - A connection gets what is sent to it and its rooms in the order of the calls. Messages of a room
+ *   can wait, in the window of `roomWindowMs` or for their turn in a room of more than `maxMembersPerTurn`
+ *   members: then the room's messages keep their order and their place among enter, leave
+ *   and close, and a frame to the connection alone may overtake them. A connection that
  *   does not keep up is closed with `slow-consumer` before it can miss a frame; what waits for
  *   it is bounded by `maxBackpressureBytes` and what the transport says of it.
  * - The handler's `closed` comes exactly once for each connection that was opened, within the

@@ -68,6 +68,11 @@ const COUNTERS: readonly (readonly [name: string, help: string, value: (now: Sna
   ["cm_frames_received_total", "Frames from clients.", ({ transport }) => transport?.traffic.framesReceived],
   ["cm_received_bytes_total", "Payload of frames from clients.", ({ transport }) => transport?.traffic.bytesReceived],
   ["cm_frames_sent_total", "Frames to clients.", ({ transport }) => transport?.traffic.framesSent],
+  [
+    "cm_socket_writes_total",
+    "Writes of frames to sockets; fewer than frames where messages of a room waited for each other.",
+    ({ transport }) => transport?.traffic.writes,
+  ],
   ["cm_sent_bytes_total", "Payload of frames to clients.", ({ transport }) => transport?.traffic.bytesSent],
   [
     "cm_slow_consumers_closed_total",

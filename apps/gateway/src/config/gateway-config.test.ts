@@ -55,6 +55,16 @@ describe("readGatewayConfig", () => {
     expect(problemsOf({ PING_INTERVAL_MS: "999" })).toContain("PING_INTERVAL_MS");
   });
 
+  it("lets messages of busy rooms wait for each other, or for a time, or not at all", () => {
+    expect(readGatewayConfig({}).roomWindowMs).toBe("auto");
+    expect(readGatewayConfig({ ROOM_WINDOW_MS: "auto" }).roomWindowMs).toBe("auto");
+    expect(readGatewayConfig({ ROOM_WINDOW_MS: "0" }).roomWindowMs).toBe(0);
+    expect(readGatewayConfig({ ROOM_WINDOW_MS: "100" }).roomWindowMs).toBe(100);
+    for (const value of ["101", "-1", "1.5", "Auto", "10ms"]) {
+      expect(problemsOf({ ROOM_WINDOW_MS: value })).toContain("ROOM_WINDOW_MS");
+    }
+  });
+
   it("shows statistics to clients on a loopback address alone, unless told otherwise", () => {
     const secret = "0123456789abcdef0123456789abcdef";
     expect(readGatewayConfig({}).publicStats).toBe(true);

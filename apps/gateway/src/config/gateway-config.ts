@@ -1,5 +1,6 @@
 import { createTokenVerifier, type TokenVerifierOptions } from "@cm/auth";
 import { isCmError, isServerId, randomBase36 } from "@cm/protocol";
+import { ROOM_WINDOW_MAX_MS, type RoomWindow } from "@cm/transport";
 import { membershipsThatFit, roomsThatFit } from "../limits/place-limits.js";
 import { USER_LIMIT_POLICIES, type UserLimitPolicy } from "../session/user-places.js";
 import { readAllowedOrigins } from "./allowed-origins.js";
@@ -81,10 +82,18 @@ export interface GatewayConfig {
   readonly maxBackpressureBytes: number;
   /** `MAX_TOTAL_BACKPRESSURE_BYTES`: what may wait for all slow readers. Default 268,435,456; 0: no limit. */
   readonly maxTotalBackpressureBytes: number;
+  /** `MAX_SEQUENCERS`: rooms and servers that a server process keeps a numbering for once it has published to them. Default 100,000. */
+  readonly maxSequencers: number;
   /** `MAX_MEMBERSHIPS`: members of rooms on one server process. Default: one for each 4 KiB of the largest heap; 0: no limit. */
   readonly maxMemberships: number;
   /** `MAX_SERVER_ROOMS`: rooms with members on one server process. Default: one for each 8 KiB of the largest heap; 0: no limit. */
   readonly maxServerRooms: number;
+  /**
+   * `ROOM_WINDOW_MS`: how long a message of a room may wait for others, so that a member gets them in
+   * one write; 0 to 100. `auto` (default): at most 10 ms, and only while the room has more than about
+   * 75 messages a second.
+   */
+  readonly roomWindowMs: RoomWindow;
   /** `MAX_ROOMS_PER_CONNECTION`. Default 100. */
   readonly maxRooms: number;
   /** `MAX_REQUESTS_PER_SECOND` of one connection, bursts of twice as many allowed. Default 100. */
@@ -234,8 +243,10 @@ export function readGatewayConfig(env: Readonly<Record<string, string | undefine
     maxFrameBytes: reader.wholeNumber("MAX_FRAME_BYTES", 16_384, 1_024, 1_048_576),
     maxBackpressureBytes: reader.wholeNumber("MAX_BACKPRESSURE_BYTES", 1_048_576, 65_536, 67_108_864),
     maxTotalBackpressureBytes: reader.wholeNumber("MAX_TOTAL_BACKPRESSURE_BYTES", 268_435_456, 0, 2 ** 40),
+    maxSequencers: reader.wholeNumber("MAX_SEQUENCERS", 100_000, 1, 10_000_000),
     maxMemberships: reader.wholeNumber("MAX_MEMBERSHIPS", membershipsThatFit(), 0, 1_000_000_000),
     maxServerRooms: reader.wholeNumber("MAX_SERVER_ROOMS", roomsThatFit(), 0, 1_000_000_000),
+    roomWindowMs: readRoomWindow(reader),
     maxRooms: reader.wholeNumber("MAX_ROOMS_PER_CONNECTION", 100, 1, 10_000),
     maxRequestsPerSecond: reader.wholeNumber("MAX_REQUESTS_PER_SECOND", 100, 1, 100_000),
     maxFanoutPerSecond: reader.wholeNumber("MAX_FANOUT_PER_SECOND", 100_000, 0, 1_000_000_000),
@@ -299,6 +310,14 @@ function readDeadAfter(reader: EnvReader): number {
   const deadAfterMs = reader.wholeNumber("DEAD_AFTER_MS", 5_000, 0, 3_600_000);
   if (deadAfterMs > 0 && deadAfterMs < 500) reader.problem("DEAD_AFTER_MS", "must be 0, or 500 or more");
   return deadAfterMs;
+}
+
+function readRoomWindow(reader: EnvReader): RoomWindow {
+  const text = reader.text("ROOM_WINDOW_MS");
+  if (text === undefined || text === "auto") return "auto";
+  if (/^\d{1,3}$/.test(text) && Number(text) <= ROOM_WINDOW_MAX_MS) return Number(text);
+  reader.problem("ROOM_WINDOW_MS", `must be auto or a whole number from 0 to ${ROOM_WINDOW_MAX_MS}`);
+  return "auto";
 }
 
 function readPingInterval(reader: EnvReader, idleTimeoutMs: number): number {

@@ -1,5 +1,6 @@
+import { readFile } from "node:fs/promises";
 import { isCmError } from "@cm/protocol";
-import { freePort, startRedis, startRedisCluster, startRedisSentinel } from "@cm/test-kit";
+import { eventually, freePort, startRedis, startRedisCluster, startRedisSentinel } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
 import { createRedisStore } from "../index.js";
 import { portOf, startStore } from "../redis-store.fixture.js";
@@ -53,6 +54,23 @@ it("finds a master behind Sentinels whose password is another than Redis's", asy
   expect(store.link.state).toBe("in-sync");
   expect(await refusalOf(url)).toMatch(/^unavailable: .*NOAUTH/);
   expect(await refusalOf(`${url}&sentinelPassword=wrong`)).toMatch(/^unavailable: .*WRONGPASS/);
+});
+
+it("finds a master and follows a failover with the rights for Sentinels of docs/redis.md", async () => {
+  const page = await readFile(new URL("../../../../docs/redis.md", import.meta.url), "utf8");
+  const [, rule = ""] = /^ACL SETUSER (cm [^`]*&\+switch-master[^`]*)^```$/m.exec(page) ?? [];
+  const sentinel = await startRedisSentinel();
+  onTestFinished(() => sentinel.close());
+  const [watcher] = sentinel.sentinels;
+  await watcher?.ask("ACL", "SETUSER", ...rule.trim().split(/\s+/));
+  const url = `${sentinel.url}&sentinelUsername=cm&sentinelPassword=password`;
+  const store = await startStore({ url });
+  expect(store.link.state).toBe("in-sync");
+  const master = await sentinel.currentMaster();
+  await master.kill();
+  await sentinel.untilFailedOver(master);
+  await eventually(() => expect(store.link.state).toBe("in-sync"), { timeoutMs: 15_000 });
+  expect(await watcher?.ask("ACL", "LOG")).toEqual([]);
 });
 
 it("reaches a Cluster whose nodes announce addresses that are of no use here, by a map of them", async () => {

@@ -27,6 +27,9 @@ export type Topology = ChaosRedis["topology"];
 export const HEARTBEAT_MS = 1_000;
 export const LEASE_MS = 3_000;
 
+/** How long the leases of the gateways of a world are. */
+export type Leases = "short" | "default";
+
 /** What the names of rooms that are recoverable begin with. */
 export const RECOVERABLE_PREFIX = "kept-";
 
@@ -37,16 +40,18 @@ export class ChaosWorld implements GatewayCluster {
   readonly gateways: GatewayProcess[] = [];
   /** Between each gateway and a single Redis; none elsewhere. */
   readonly proxies: FaultProxy[] = [];
+  readonly #leases: Leases;
   #started = 0;
   #starting: Promise<void> = Promise.resolve();
   #failingOver: Promise<void> = Promise.resolve();
 
-  private constructor(store: ChaosRedis) {
+  private constructor(store: ChaosRedis, leases: Leases) {
     this.store = store;
+    this.#leases = leases;
   }
 
-  static async start(topology: Topology, size: number): Promise<ChaosWorld> {
-    const world = new ChaosWorld(await startStore(topology));
+  static async start(topology: Topology, size: number, leases: Leases = "short"): Promise<ChaosWorld> {
+    const world = new ChaosWorld(await startStore(topology), leases);
     try {
       for (let index = 0; index < size; index++) {
         if (world.store.topology === "single") world.proxies.push(await startFaultProxy(world.store.redis.port));
@@ -91,8 +96,10 @@ export class ChaosWorld implements GatewayCluster {
           REDIS_URL: proxy === undefined ? this.redisUrl : `redis://127.0.0.1:${proxy.port}`,
           REDIS_PREFIX: this.prefix,
           SERVER_ID: `gw${index + 1}-${++this.#started}`,
-          HEARTBEAT_INTERVAL_MS: String(HEARTBEAT_MS),
-          HEARTBEAT_TTL_SECONDS: String(LEASE_MS / 1_000),
+          ...(this.#leases === "short" && {
+            HEARTBEAT_INTERVAL_MS: String(HEARTBEAT_MS),
+            HEARTBEAT_TTL_SECONDS: String(LEASE_MS / 1_000),
+          }),
           SHUTDOWN_TIMEOUT_MS: "5000",
           // What a replica had not got yet is found within so long.
           CLEANUP_INTERVAL_MS: "5000",

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { HEARTBEAT_MS, LEASE_MS, type Topology } from "../chaos/chaos-world.js";
+import { HEARTBEAT_MS, LEASE_MS, type Leases, type Topology } from "../chaos/chaos-world.js";
 import type { FailureScene } from "./failure-scene.js";
 
 /** How long a fault took to show, and to be over. */
@@ -13,6 +13,8 @@ export interface Times {
 export interface MeasuredFault {
   readonly name: string;
   readonly topology: Topology;
+  /** Default `short`. */
+  readonly leases?: Leases;
   /** What detection and recovery are read from. */
   readonly readFrom: string;
   /** What the figures are with heartbeats of 30 s and leases of 90 s. */
@@ -22,6 +24,9 @@ export interface MeasuredFault {
 
 /** The gateway that looks at what is done to the others. */
 const OBSERVER = 0;
+
+/** The default of gateways. */
+const DEAD_AFTER_MS = 5_000;
 
 const BY_SILENCE =
   "noticed about 5 s after (`DEAD_AFTER_MS`) and cleaned up at once; by the lease alone (`DEAD_AFTER_MS=0`) 60 to 90 s after";
@@ -42,6 +47,18 @@ export const MEASURED_FAULTS: readonly MeasuredFault[] = [
     readFrom: "the rosters that another gateway shows no longer have their members; Redis holds nothing of them",
     atDefaults: BY_SILENCE,
     run: (scene) => killed(scene, [1, 2]),
+  },
+  {
+    name: "a gateway is killed, with heartbeats of 30 s and leases of 90 s",
+    topology: "single",
+    leases: "default",
+    readFrom: "the rosters that another gateway shows no longer have its members; Redis holds nothing of it",
+    atDefaults: "measured with them",
+    run: async (scene) => {
+      // Others are judged by a gateway that was in sync for so long.
+      await sleep(2 * DEAD_AFTER_MS);
+      return killed(scene, [1]);
+    },
   },
   {
     name: "a gateway is paused past its lease, and goes on",

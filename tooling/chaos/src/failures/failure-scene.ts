@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { eventually } from "@cm/test-kit";
 import { ChaosClient } from "../chaos/chaos-client.js";
 import { ChaosLedger } from "../chaos/chaos-ledger.js";
-import { ChaosWorld, RECOVERABLE_PREFIX, type Topology } from "../chaos/chaos-world.js";
+import { ChaosWorld, type Leases, RECOVERABLE_PREFIX, type Topology } from "../chaos/chaos-world.js";
 
 const GATEWAYS = 4;
 const CLIENTS = 48;
@@ -54,8 +54,8 @@ export class FailureScene {
     this.#load = setInterval(() => this.#publish(), PUBLISH_EVERY_MS);
   }
 
-  static async start(topology: Topology): Promise<FailureScene> {
-    return new FailureScene(await ChaosWorld.start(topology, GATEWAYS));
+  static async start(topology: Topology, leases: Leases): Promise<FailureScene> {
+    return new FailureScene(await ChaosWorld.start(topology, GATEWAYS, leases));
   }
 
   /** Everybody at their place, everything agreed, the load running. */

@@ -3,7 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { cpus, release } from "node:os";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
-import type { Topology } from "../chaos/chaos-world.js";
+import type { Leases, Topology } from "../chaos/chaos-world.js";
 import { MEASURED_FAULTS } from "./failure-faults.js";
 import { type FaultFigures, failurePage, type ReapingFigures } from "./failure-page.js";
 import { FailureScene } from "./failure-scene.js";
@@ -20,8 +20,10 @@ it(rounds > 0 ? `measures every fault ${rounds} times and writes the page` : "me
   const faults = MEASURED_FAULTS.filter(({ name }) => rounds > 0 || IN_SHORT.includes(name));
   const figures: FaultFigures[] = [];
   for (const topology of ["single", "sentinel", "cluster"] satisfies Topology[]) {
-    const due = faults.filter((fault) => fault.topology === topology);
-    if (due.length > 0) figures.push(...(await measure(topology, due)));
+    for (const leases of ["short", "default"] satisfies Leases[]) {
+      const due = faults.filter((fault) => fault.topology === topology && (fault.leases ?? "short") === leases);
+      if (due.length > 0) figures.push(...(await measure(await FailureScene.start(topology, leases), due)));
+    }
   }
   const page = failurePage(figures, measuredAt(), reaping());
   for (const { fault } of figures) expect(page).toContain(`| ${fault.name} |`);
@@ -50,8 +52,7 @@ function reaping(): ReapingFigures | undefined {
   };
 }
 
-async function measure(topology: Topology, faults: typeof MEASURED_FAULTS): Promise<FaultFigures[]> {
-  const scene = await FailureScene.start(topology);
+async function measure(scene: FailureScene, faults: typeof MEASURED_FAULTS): Promise<FaultFigures[]> {
   try {
     const figures: FaultFigures[] = [];
     for (const fault of faults) {

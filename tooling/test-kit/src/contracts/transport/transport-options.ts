@@ -32,6 +32,8 @@ const NUMBER_FIELDS: Record<string, unknown[]> = {
   maxHeadBytes: [0, 1_023, 65_537],
   maxFrameBytes: [0, 127, 16 * 1024 * 1024 + 1],
   maxBackpressureBytes: [0, 64 * 1024 - 1, 256 * 1024 * 1024 + 1],
+  roomWindowMs: [101, "AUTO", "10"],
+  maxMembersPerTurn: [0, 9, 1_000_001],
   // With the native margin behind it, native code would end the process on more than 960 s.
   idleTimeoutMs: [0, 1, 999, 900_001],
   pingIntervalMs: [1, 99, 120_000],

@@ -4,6 +4,7 @@ import { describeCounters } from "./counters.js";
 import { describeDrain } from "./drain.js";
 import { describeHttpRoutes } from "./http-routes.js";
 import { describeQuietConnections } from "./quiet-connections.js";
+import { describeRoomWindows } from "./room-windows.js";
 import { describeSlowReaders } from "./slow-readers.js";
 import type { CreateTransport } from "./transport-harness.js";
 import { describeTransportOptions } from "./transport-options.js";
@@ -18,6 +19,7 @@ export function describeTransport(name: string, createTransport: CreateTransport
     describeTransportOptions(createTransport);
     describeUpgrades(createTransport, crowd);
     describeConnections(createTransport);
+    describeRoomWindows(createTransport);
     describeSlowReaders(createTransport);
     describeQuietConnections(createTransport);
     describeCounters(createTransport);

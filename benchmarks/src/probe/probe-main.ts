@@ -1,0 +1,53 @@
+/** The probe process: pings a server at an even pace, and answers with what the pongs took once it is told to stop. */
+import WebSocket from "ws";
+import { CONTENDERS } from "../contender.js";
+import type { PingLatency, ProbeJob } from "./probe-process.js";
+
+/** Between two pings, in milliseconds: a server's load is the same with and without them. */
+const EVERY_MS = 20;
+
+process.once("message", (job) => {
+  // The only sender is probe-process.ts of this same build.
+  const { url: text, contender } = job as ProbeJob;
+  const url = new URL(text);
+  const dialect = CONTENDERS[contender].dialect();
+  const { subprotocol } = dialect;
+  const socket = new WebSocket(
+    new URL(dialect.path(url, "probe"), url),
+    subprotocol === undefined ? [] : [subprotocol],
+  );
+  const tookMs: number[] = [];
+  let isMeasured = false;
+  // Each ping carries the time at which it was due, so that one that could not be sent in time waits as well.
+  socket.on("pong", (data) => {
+    if (isMeasured) tookMs.push(performance.now() - Number(data.toString()));
+  });
+  const begin = (): void => {
+    let due = performance.now();
+    setInterval(() => {
+      for (; due <= performance.now(); due += EVERY_MS) socket.ping(String(due));
+    }, 1);
+    process.send?.("ready");
+  };
+  const failed = (code: string): void => {
+    console.error(code);
+    process.exit(1);
+  };
+  const ignore = (): void => undefined;
+  const port = { send: (frame: string) => socket.send(frame), joined: begin, failed };
+  const others = { accepted: ignore, refused: ignore, gapTold: ignore };
+  const session = dialect.createSession({ room: "probe", user: "probe" }, { ...port, ...others });
+  socket.once("open", () => session.opened());
+  socket.on("message", (data) => session.control(String(data)));
+  socket.once("error", (error) => failed(error.message));
+  process.on("message", (word) => {
+    if (word === "begin") {
+      isMeasured = true;
+      return;
+    }
+    tookMs.sort((left, right) => left - right);
+    const at = (share: number): number => tookMs[Math.min(tookMs.length - 1, Math.floor(share * tookMs.length))] ?? 0;
+    const latency: PingLatency = { pings: tookMs.length, p50Ms: at(0.5), p99Ms: at(0.99), maxMs: at(1) };
+    process.send?.(latency, () => process.exit(0));
+  });
+});

@@ -1,0 +1,52 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import type { ContenderName } from "../contender.js";
+
+/** What a connection that is alone in its room waits for its pongs. */
+export interface PingLatency {
+  readonly pings: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly maxMs: number;
+}
+
+/** Which server to ping. */
+export interface ProbeJob {
+  readonly url: string;
+  readonly contender: ContenderName;
+}
+
+/** A connection to a server in a process of its own, which the driver's work does not hold up. */
+export interface Probe {
+  /** Counts the pongs from now on. */
+  begin(): void;
+  end(): Promise<PingLatency>;
+  stop(): void;
+}
+
+const PROGRAM = fileURLToPath(new URL("./probe-main.js", import.meta.url));
+
+/** Resolves when the connection is open. */
+export async function startProbe(job: ProbeJob): Promise<Probe> {
+  const child = fork(PROGRAM, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  child.send(job);
+  await answerOf(child);
+  return {
+    begin: () => void child.send("begin"),
+    end: async () => {
+      const answer = answerOf(child);
+      child.send("end");
+      // The only sender is probe-main.ts of this same build.
+      return (await answer) as PingLatency;
+    },
+    stop: () => void child.kill(),
+  };
+}
+
+function answerOf(child: ChildProcess): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    child.once("message", resolve);
+    child.once("error", reject);
+    child.once("exit", (code) => reject(new Error(`The probe ended with ${code} and no result.`)));
+  });
+}

@@ -1,0 +1,21 @@
+/** socket.io with its classic Redis adapter on uWebSockets.js, as its documentation shows. */
+
+import uws from "uWebSockets.js";
+import { createAdapter } from "@socket.io/redis-adapter";
+import { Redis } from "ioredis";
+import { Server } from "socket.io";
+import { serveRooms } from "./application.js";
+
+const publisher = new Redis(process.env.REDIS_URL ?? "");
+const subscriber = publisher.duplicate();
+const app = uws.App();
+const io = new Server({ transports: ["websocket"], adapter: createAdapter(publisher, subscriber) });
+io.attachApp(app);
+serveRooms(io);
+
+// Answered behind the adapter's own subscriptions, which went out on the same connection.
+await subscriber.subscribe("benchmark-ready");
+app.listen("127.0.0.1", Number(process.env.PORT), (listening) => {
+  if (listening === false) process.exit(1);
+});
+process.once("SIGTERM", () => process.exit(0));

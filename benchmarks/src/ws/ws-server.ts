@@ -1,0 +1,44 @@
+/**
+ * What many write themselves: `ws` and ioredis, a set of sockets for each room, one channel a room.
+ * It speaks as the minimum does: `+room` joins, `=room`, a line feed and a payload publishes.
+ */
+import { Redis } from "ioredis";
+import { type WebSocket, WebSocketServer } from "ws";
+
+const redisUrl = process.env.REDIS_URL ?? "";
+const publisher = new Redis(redisUrl);
+const subscriber = new Redis(redisUrl);
+await Promise.all([publisher.ping(), subscriber.ping()]);
+
+const rooms = new Map<string, Set<WebSocket>>();
+
+subscriber.on("message", (room: string, message: string) => {
+  for (const socket of rooms.get(room) ?? []) if (socket.readyState === socket.OPEN) socket.send(message);
+});
+
+async function join(socket: WebSocket, room: string): Promise<void> {
+  let members = rooms.get(room);
+  if (members === undefined) {
+    members = new Set();
+    rooms.set(room, members);
+  }
+  await subscriber.subscribe(room);
+  members.add(socket);
+  socket.on("close", () => members.delete(socket));
+  socket.send(`+${room}`);
+}
+
+const server = new WebSocketServer({ host: "127.0.0.1", port: Number(process.env.PORT), path: "/ws" });
+server.on("connection", (socket) => {
+  // One that was reset is closed as well.
+  socket.on("error", () => undefined);
+  socket.on("message", (data) => {
+    const text = String(data);
+    if (text.startsWith("+")) {
+      join(socket, text.slice(1)).catch(() => process.exit(1));
+    } else {
+      publisher.publish(text.slice(1, text.indexOf("\n")), text).catch(() => process.exit(1));
+    }
+  });
+});
+process.once("SIGTERM", () => process.exit(0));

@@ -1,0 +1,74 @@
+import type { RoomFanOut } from "@cm/transport";
+import { Rooms } from "./rooms.js";
+
+/** The members of rooms, spread over lanes. What waits for a lane's members is sent before somebody enters or leaves it. */
+export class RoomLanes<C extends object> {
+  readonly #fanOut: RoomFanOut;
+  /** By lane. */
+  readonly #lanes: Rooms<C>[] = [new Rooms<C>()];
+
+  constructor(fanOut: RoomFanOut) {
+    this.#fanOut = fanOut;
+  }
+
+  /** Members of all rooms: a connection counts once for each room that it is in. */
+  get memberships(): number {
+    return this.#lanes.reduce((sum, { memberships }) => sum + memberships, 0);
+  }
+
+  /** Rooms with a member. */
+  get size(): number {
+    return (this.#lanes[0]?.size ?? 0) + this.#fanOut.roomsWithoutFirstLane();
+  }
+
+  /** Unless `isOpen` says otherwise once what waited for others has been sent. */
+  enter(room: string, connection: C, isOpen: () => boolean): void {
+    if (this.#laneOf(room, connection) !== undefined) return;
+    const lane = this.#fanOut.laneToEnter(room);
+    this.#fanOut.flush(room, lane);
+    if (!isOpen()) return;
+    this.#lanes[lane] ??= new Rooms<C>();
+    this.#lanes[lane].enter(room, connection);
+  }
+
+  leave(room: string, connection: C): void {
+    const lane = this.#laneOf(room, connection);
+    if (lane === undefined) return;
+    this.#fanOut.flush(room, lane);
+    this.#remove(room, lane, connection);
+  }
+
+  /** Sends what waits for a connection that is about to be closed. */
+  flushOf(connection: C): void {
+    if (!this.#fanOut.holds) return;
+    for (const [lane, rooms] of this.#lanes.entries()) {
+      for (const room of rooms.roomsOf(connection)) this.#fanOut.flush(room, lane);
+    }
+  }
+
+  leaveAll(connection: C): void {
+    for (const [lane, rooms] of this.#lanes.entries()) {
+      for (const room of [...rooms.roomsOf(connection)]) this.#remove(room, lane, connection);
+    }
+  }
+
+  count(room: string, lane: number): number {
+    return this.#lanes[lane]?.count(room) ?? 0;
+  }
+
+  /** The members of a lane. Whom the caller removes meanwhile may still be met, or not. */
+  of(room: string, lane: number): Iterable<C> {
+    return this.#lanes[lane]?.of(room) ?? [];
+  }
+
+  #remove(room: string, lane: number, connection: C): void {
+    this.#lanes[lane]?.leave(room, connection);
+    if (this.count(room, lane) === 0) this.#fanOut.emptied(room, lane);
+  }
+
+  #laneOf(room: string, connection: C): number | undefined {
+    const lanes = this.#fanOut.lanesOf(room);
+    for (let lane = 0; lane < lanes; lane++) if (this.#lanes[lane]?.has(room, connection)) return lane;
+    return undefined;
+  }
+}

@@ -1,0 +1,200 @@
+import { describe, expect, it, vi } from "vitest";
+import { bytes, type CreateTransport, serverStarter, type TestClient, WAIT } from "./transport-harness.js";
+
+/** So long that only what ends a window early can send what waits, where nothing else is said. */
+const LONG_MS = 100;
+
+/** Texts from `0` on, each sent to the room as the only one of its turn. */
+async function sendApart(toRoom: (text: string) => void, count: number): Promise<string[]> {
+  const texts: string[] = [];
+  for (let index = 0; index < count; index += 1) {
+    texts.push(String(index));
+    toRoom(String(index));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  return texts;
+}
+
+export function describeRoomWindows(createTransport: CreateTransport): void {
+  const startServer = serverStarter(createTransport);
+
+  describe("a window for the messages of a room", () => {
+    it("sends the first message after a pause at once, and those that follow together and in order", async () => {
+      const { server, join } = await startServer({ roomWindowMs: LONG_MS });
+      const members = [await join(), await join(), await join()];
+      for (const { connection } of members) connection.enter("room");
+      server.toRoom("room", bytes("first"), []);
+      expect(server.stats().traffic.writes).toBe(3);
+      const began = performance.now();
+      const texts = await sendApart((text) => server.toRoom("room", bytes(text), []), 20);
+      // More than one window only where the machine is slow.
+      const windows = Math.ceil((performance.now() - began) / LONG_MS);
+      for (const { texts: got } of members) await vi.waitFor(() => expect(got).toEqual(["first", ...texts]), WAIT);
+      const { writes, framesSent } = server.stats().traffic;
+      expect(writes).toBeGreaterThanOrEqual(6);
+      expect(writes).toBeLessThanOrEqual(3 + 3 * windows);
+      expect(framesSent).toBe(63);
+    });
+
+    it("opens by itself for a room with many messages, and not for one with few", async () => {
+      const { server, join } = await startServer({ roomWindowMs: "auto" });
+      const [hot, calm] = [await join(), await join()];
+      hot.connection.enter("hot");
+      calm.connection.enter("calm");
+      server.toRoom("calm", bytes("1"), []);
+      server.toRoom("calm", bytes("2"), []);
+      expect(server.stats().traffic.writes).toBe(2);
+      let sent = 0;
+      // Every message is its own turn, until some are seen to have waited for each other.
+      await vi.waitFor(
+        () => {
+          server.toRoom("hot", bytes(String(sent)), []);
+          sent += 1;
+          expect(server.stats().traffic.writes).toBeLessThan(sent - 10);
+        },
+        { timeout: 10_000, interval: 2 },
+      );
+      server.toRoom("hot", bytes("end"), []);
+      await vi.waitFor(() => expect(hot.texts.at(-1)).toBe("end"), WAIT);
+      expect(hot.texts.slice(0, -1)).toEqual(Array.from({ length: sent }, (_, index) => String(index)));
+    });
+
+    it("gives nobody what was sent before it entered, and everybody what was sent before it left", async () => {
+      const { server, join } = await startServer({ roomWindowMs: LONG_MS });
+      const [stays, comes, leaves] = [await join(), await join(), await join()];
+      stays.connection.enter("room");
+      leaves.connection.enter("room");
+      for (const text of ["0", "1", "2"]) server.toRoom("room", bytes(text), []);
+      comes.connection.enter("room");
+      for (const text of ["3", "4"]) server.toRoom("room", bytes(text), []);
+      leaves.connection.leave("room");
+      leaves.connection.send("after leaving");
+      for (const text of ["5", "6"]) server.toRoom("room", bytes(text), []);
+      await vi.waitFor(() => expect(stays.texts).toEqual(["0", "1", "2", "3", "4", "5", "6"]), WAIT);
+      await vi.waitFor(() => expect(comes.texts).toEqual(["3", "4", "5", "6"]), WAIT);
+      expect(leaves.texts).toEqual(["0", "1", "2", "3", "4", "after leaving"]);
+    });
+
+    it("keeps apart who is left out of which message", async () => {
+      const { server, join } = await startServer({ roomWindowMs: LONG_MS });
+      const members = [await join(), await join(), await join()];
+      for (const { connection } of members) connection.enter("room");
+      const ids = members.map(({ connection }) => connection.id);
+      server.toRoom("room", bytes("all"), []);
+      for (const [index, id] of ids.entries()) server.toRoom("room", bytes(`not ${index}`), [id]);
+      server.toRoom("room", bytes("only 2"), ids.slice(0, 2));
+      server.toRoom("room", bytes("end"), []);
+      const expected = [
+        ["all", "not 1", "not 2", "end"],
+        ["all", "not 0", "not 2", "end"],
+        ["all", "not 0", "not 1", "only 2", "end"],
+      ];
+      for (const [index, { texts }] of members.entries()) {
+        await vi.waitFor(() => expect(texts).toEqual(expected[index]), WAIT);
+      }
+      expect(server.stats()).toMatchObject({ topics: 1, memberships: 3 });
+    });
+
+    it("sends what waits before it closes a connection", async () => {
+      const { server, join } = await startServer({ roomWindowMs: LONG_MS });
+      const [first, second] = [await join(), await join()];
+      first.connection.enter("room");
+      second.connection.enter("room");
+      for (const text of ["0", "1", "2"]) server.toRoom("room", bytes(text), []);
+      first.connection.close("terminated");
+      await vi.waitFor(() => expect(first.closes).toHaveLength(1), WAIT);
+      expect(first.texts).toEqual(["0", "1", "2"]);
+      server.toRoom("room", bytes("3"), []);
+      await server.close();
+      await vi.waitFor(() => expect(second.closes).toHaveLength(1), WAIT);
+      expect(second.texts).toEqual(["0", "1", "2", "3"]);
+    });
+
+    it("holds no more than fits into one write, however fast messages come", async () => {
+      const { server, join } = await startServer({ roomWindowMs: LONG_MS });
+      const { connection, texts } = await join();
+      connection.enter("room");
+      const large = "x".repeat(20_000);
+      const frames = Array.from({ length: 500 }, (_, index) => `${index}:${index % 50 === 0 ? large : ""}`);
+      const began = performance.now();
+      for (const frame of frames) server.toRoom("room", bytes(frame), []);
+      const { writes } = server.stats().traffic;
+      // Large ones leave at once, small ones by 32 at most; a slow machine ends windows, too.
+      expect(writes).toBeGreaterThanOrEqual(500 / 32);
+      if (performance.now() - began < LONG_MS) expect(writes).toBeLessThanOrEqual(2 * 10 + 500 / 32 + 2);
+      await vi.waitFor(() => expect(texts).toHaveLength(500), WAIT);
+      expect(texts).toEqual(frames);
+    });
+  });
+
+  describe("a room with more members than are written to in one turn", () => {
+    /** A room with lanes of ten. */
+    async function crowded(members: number, roomWindowMs: number) {
+      const test = await startServer({ maxMembersPerTurn: 10, roomWindowMs });
+      const clients: TestClient[] = [];
+      for (let index = 0; index < members; index += 1) {
+        const client = await test.join();
+        client.connection.enter("room");
+        client.connection.enter("room");
+        clients.push(client);
+      }
+      return { ...test, clients };
+    }
+
+    it.each([0, 5])("gets its messages in order, with other work in between (window of %i ms)", async (windowMs) => {
+      const { server, clients, join } = await crowded(35, windowMs);
+      expect(server.stats()).toMatchObject({ topics: 1, memberships: 35 });
+      const except = [clients[3], clients[14], clients[34]].map((client) => client?.connection.id ?? "");
+      const before = server.stats().traffic.framesSent;
+      server.toRoom("room", bytes("0"), []);
+      // The first ten at most, before others have their turn.
+      expect(server.stats().traffic.framesSent - before).toBeLessThanOrEqual(10);
+      server.toRoom("room", bytes("1"), except);
+      server.toRoom("room", bytes("2"), []);
+      const late = await join();
+      late.connection.enter("room");
+      await sendApart((text) => server.toRoom("room", bytes(`late ${text}`), []), 50);
+      server.toRoom("room", bytes("end"), []);
+      const lateTexts = Array.from({ length: 50 }, (_, index) => `late ${index}`);
+      for (const { texts, connection } of clients) {
+        const expected = except.includes(connection.id) ? ["0", "2"] : ["0", "1", "2"];
+        await vi.waitFor(() => expect(texts).toEqual([...expected, ...lateTexts, "end"]), WAIT);
+      }
+      await vi.waitFor(() => expect(late.texts).toEqual([...lateTexts, "end"]), WAIT);
+    });
+
+    it("shrinks as they leave, and still reaches those who stay", async () => {
+      const { server, clients, closed } = await crowded(35, 0);
+      for (const [index, { connection, socket }] of clients.entries()) {
+        if (index % 10 === 9) continue;
+        if (index % 2 === 0) connection.leave("room");
+        else socket.terminate();
+      }
+      await vi.waitFor(() => expect(closed).toHaveLength(14), WAIT);
+      expect(server.stats()).toMatchObject({ topics: 1, memberships: 3 });
+      server.toRoom("room", bytes("still"), []);
+      const stay = clients.filter((_, index) => index % 10 === 9);
+      for (const { texts } of stay) await vi.waitFor(() => expect(texts).toEqual(["still"]), WAIT);
+      for (const { connection } of stay.slice(0, 2)) connection.leave("room");
+      expect(server.stats()).toMatchObject({ topics: 1, memberships: 1 });
+      stay[2]?.connection.leave("room");
+      expect(server.stats()).toMatchObject({ topics: 0, memberships: 0 });
+      clients[9]?.connection.enter("room");
+      server.toRoom("room", bytes("again"), []);
+      await vi.waitFor(() => expect(clients[9]?.texts).toEqual(["still", "again"]), WAIT);
+    });
+
+    it("sends what waits before it closes a member, and does not wait for members that are gone", async () => {
+      const { server, clients } = await crowded(35, 100);
+      for (const text of ["0", "1", "2"]) server.toRoom("room", bytes(text), []);
+      const last = clients[34];
+      last?.connection.close("terminated");
+      await vi.waitFor(() => expect(last?.closes).toHaveLength(1), WAIT);
+      expect(last?.texts).toEqual(["0", "1", "2"]);
+      for (const { socket } of clients.slice(0, 30)) socket.terminate();
+      for (const { texts } of clients.slice(30, 34)) {
+        await vi.waitFor(() => expect(texts).toEqual(["0", "1", "2"]), WAIT);
+      }
+    });
+  });
+}
