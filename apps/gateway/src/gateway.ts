@@ -37,6 +37,7 @@ import { HookRunner } from "./session/hooks.js";
 import { PacedCloses } from "./session/paced-closes.js";
 import { PageCursors } from "./session/page-cursors.js";
 import { UserPlaces } from "./session/user-places.js";
+import { chooseTransport, WITHOUT_NATIVE } from "./transport-choice.js";
 
 /** A gateway within an application. */
 export interface Gateway {
@@ -427,9 +428,9 @@ function createServer(
     faults,
     onError: (error, { stage }) => failures.report(error, stage),
   };
-  return config.transport === "ws"
-    ? createWsServer(options)
-    : createUwsServer({ ...options, sharePort: config.sharePort });
+  const transport = chooseTransport(config.transport, config.sharePort);
+  if (transport !== config.transport && transport === "ws") config.logger.warn({}, WITHOUT_NATIVE);
+  return transport === "ws" ? createWsServer(options) : createUwsServer({ ...options, sharePort: config.sharePort });
 }
 
 function holderOf(user: GatewayUser) {

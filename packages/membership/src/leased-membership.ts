@@ -1,5 +1,6 @@
 import {
   CmError,
+  type EnteredRoom,
   isCmError,
   type Lease,
   type Renewal,
@@ -276,13 +277,13 @@ class LeasedMembership implements Membership {
     await this.#removals.run({ connection, rooms: this.#forget(connection) });
   }
 
-  async join(connectionId: string, room: string, { record }: JoinRoomOptions = {}): Promise<void> {
+  async join(connectionId: string, room: string, { record }: JoinRoomOptions = {}): Promise<EnteredRoom | undefined> {
     this.#requireRunning();
     requireName(room, "room");
     const connection = this.#local.require(connectionId);
     const joining = connection.joining.get(room);
     if (joining !== undefined) return joining;
-    if (connection.rooms.has(room)) return;
+    if (connection.rooms.has(room)) return this.#local.enteredRoom(room);
     this.#local.enter(connection, room);
     this.#changes.begin(connectionId);
     const attempt = this.#join(connection, room, record).finally(() => {
@@ -302,16 +303,20 @@ class LeasedMembership implements Membership {
     return rooms;
   }
 
-  async #join(connection: LocalConnection, room: string, record: string | undefined): Promise<void> {
+  async #join(connection: LocalConnection, room: string, record: string | undefined): Promise<EnteredRoom | undefined> {
     // Both at once: the join costs one round trip.
     const [live, written] = await Promise.allSettled([
       this.#options.interest.enter(room),
-      this.#changes.run(connection.connectionId, () =>
-        this.#keeper.write((lease) => this.#projection.join(lease, connection, room, record)),
-      ),
+      this.#changes.run(connection.connectionId, async () => {
+        await this.#removals.ofRoom(connection, room);
+        await this.#keeper.write((lease) => this.#projection.join(lease, connection, room, record));
+      }),
     ]);
     const stayed = connection.rooms.has(room);
-    if (live.status === "fulfilled" && written.status === "fulfilled" && stayed) return;
+    if (live.status === "fulfilled" && written.status === "fulfilled" && stayed) {
+      this.#local.entered(room, live.value);
+      return live.value;
+    }
     if (stayed) {
       this.#local.exit(connection, room);
       if (live.status === "fulfilled") this.#options.interest.exit(room);

@@ -1,5 +1,6 @@
 import { SlowConsumers } from "@cm/transport";
 import type { NativeConnection } from "./native-connection.js";
+import { TurnFrames } from "./turn-frames.js";
 
 /** The least number of bytes between two looks at all connections; keeps their cost under a few percent. */
 const CHECK_EVERY_MIN_BYTES = 256 * 1024;
@@ -27,6 +28,8 @@ export const NATIVE_BACKPRESSURE_MAX = 0x7fff_ffff;
 export class Backpressure<U> extends SlowConsumers {
   readonly #connections: ReadonlyMap<string, NativeConnection<U>>;
   readonly #checkEveryBytes: number;
+  /** What was sent to single connections in this turn. */
+  readonly turn = new TurnFrames(() => this.traffic.wrote(1));
   #unchecked = 0;
 
   constructor(connections: ReadonlyMap<string, NativeConnection<U>>, maxBytes: number, maxTotalBytes: number) {
@@ -37,6 +40,8 @@ export class Backpressure<U> extends SlowConsumers {
 
   /** Call it before each publish, with the number of members. May close connections. */
   publishing(frame: Uint8Array, members: number): void {
+    // In the order of the calls: uWebSockets.js writes what was published before a send first.
+    this.turn.release();
     const bytes = frame.byteLength + FRAME_HEADER_BYTES;
     this.grew(bytes * members);
     this.#unchecked += bytes;

@@ -15,7 +15,7 @@ import { readTrustedProxies } from "./trusted-proxies.js";
 export interface GatewayConfig {
   /** `PORT`: where clients connect. Default 3000; 0 picks a free one. */
   readonly port: number;
-  /** `TRANSPORT`: `uws` (default) or `ws`, which needs no native code; one process only. */
+  /** `TRANSPORT`: `uws`; `ws`, which needs no native code, one process only; or `auto` (default), see {@link chooseTransport}. */
   readonly transport: Transport;
   /** `LISTEN_HOST`: the local address to listen on. Default `127.0.0.1`; `0.0.0.0` for all. */
   readonly listenHost: string;
@@ -157,7 +157,7 @@ export interface GatewayConfig {
   readonly warnings: readonly string[];
 }
 
-const TRANSPORTS = ["uws", "ws"] as const;
+export const TRANSPORTS = ["auto", "uws", "ws"] as const;
 export type Transport = (typeof TRANSPORTS)[number];
 
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
@@ -178,7 +178,7 @@ const WORKER_SUFFIX_MAX = `-${WORKERS_MAX}-${WORKER_STARTS_MAX}`.length;
 export function readGatewayConfig(env: Readonly<Record<string, string | undefined>>): GatewayConfig {
   const reader = new EnvReader(env);
   const workers = reader.wholeNumber("WORKERS", 1, 1, WORKERS_MAX);
-  const transport = reader.oneOf("TRANSPORT", "uws", TRANSPORTS);
+  const transport = reader.oneOf("TRANSPORT", "auto", TRANSPORTS);
   if (workers > 1 && transport === "ws") {
     reader.problem("WORKERS", "must be 1 with TRANSPORT=ws: its processes can't share a port");
   }

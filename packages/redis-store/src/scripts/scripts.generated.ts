@@ -7,24 +7,28 @@ export const SCRIPTS = {
     lua: "#!lua flags=allow-oom\nreturn redis.call('PUBSUB', ARGV[1], KEYS[1])[2]\n",
   },
   "connection-clear": {
-    sha1: "c96827fefe2f51750033495b2a64af751eea41d5",
-    lua: "#!lua flags=allow-oom\nlocal time = redis.call('TIME')\nlocal nowMicros = tonumber(time[1]) * 1000000 + tonumber(time[2])\nlocal nowMs = math.floor(nowMicros / 1000)\nif nowMs >= tonumber(ARGV[1]) then\n  return -1\nend\nlocal shelfKey = KEYS[1]\nredis.call('UNLINK', shelfKey)\nreturn 1\n",
+    sha1: "b2d59bffe95163fd627c030d593e57d4762de9d4",
+    lua: "#!lua flags=allow-oom\nlocal time = redis.call('TIME')\nlocal nowMicros = tonumber(time[1]) * 1000000 + tonumber(time[2])\nlocal nowMs = math.floor(nowMicros / 1000)\nif nowMs >= tonumber(ARGV[1]) then\n  return -1\nend\nif redis.call('TYPE', KEYS[1]).ok == 'hash' then\n  redis.call('UNLINK', KEYS[1])\nend\nif redis.call('TYPE', KEYS[2]).ok == 'zset' then\n  redis.call('UNLINK', KEYS[2])\nend\nreturn 1\n",
+  },
+  "connection-get": {
+    sha1: "331951bb0a05126961d6dd573d7b30080bac61f1",
+    lua: "local recordsKey, placesKey = KEYS[1], KEYS[2]\nlocal field = ARGV[1]\nlocal value = redis.call('HGET', recordsKey, field)\nif not value then\n  return {}\nend\nlocal reply = redis.call('ZRANGEBYLEX', placesKey, '[' .. field .. '|', '(' .. field .. '}')\ntable.insert(reply, 1, value)\nreturn reply\n",
   },
   "connection-put": {
-    sha1: "8e391eed20a312cb6e4bab2f33dbd073eb342043",
-    lua: "#!lua\nlocal time = redis.call('TIME')\nlocal nowMicros = tonumber(time[1]) * 1000000 + tonumber(time[2])\nlocal nowMs = math.floor(nowMicros / 1000)\nif nowMs >= tonumber(ARGV[1]) then\n  return -1\nend\nlocal ttlMs = ARGV[2]\nfor i = 3, #ARGV, 3 do\n  redis.call('HSET', KEYS[tonumber(ARGV[i])], ARGV[i + 1], ARGV[i + 2])\nend\nfor _, shelfKey in ipairs(KEYS) do\n  redis.call('PEXPIRE', shelfKey, ttlMs)\nend\nreturn 1\n",
+    sha1: "388d5d44e90460d0a33ffc8e71ac448b0c83a965",
+    lua: "#!lua\nlocal time = redis.call('TIME')\nlocal nowMicros = tonumber(time[1]) * 1000000 + tonumber(time[2])\nlocal nowMs = math.floor(nowMicros / 1000)\nif nowMs >= tonumber(ARGV[1]) then\n  return -1\nend\nlocal function placeHead(field, room)\n  return field .. '|' .. string.format('%02x', #room) .. room\nend\nlocal function addPlace(placesKey, field, room, order)\n  local head = placeHead(field, room)\n  if redis.call('ZLEXCOUNT', placesKey, '[' .. head, '(' .. head .. 'g') == 0 then\n    redis.call('ZADD', placesKey, 0, head .. string.format('%013x', order))\n  end\nend\nlocal function dropPlace(placesKey, field, room)\n  local head = placeHead(field, room)\n  redis.call('ZREMRANGEBYLEX', placesKey, '[' .. head, '(' .. head .. 'g')\nend\nlocal function dropPlaces(placesKey, field)\n  redis.call('ZREMRANGEBYLEX', placesKey, '[' .. field .. '|', '(' .. field .. '}')\nend\nlocal ttlMs, keepsRooms = ARGV[2], ARGV[3] == '1'\nlocal i, order = 4, nowMicros\nwhile i <= #ARGV do\n  local shelf, field, count = tonumber(ARGV[i]), ARGV[i + 1], tonumber(ARGV[i + 3])\n  local placesKey = KEYS[2 * shelf]\n  redis.call('HSET', KEYS[2 * shelf - 1], field, ARGV[i + 2])\n  if not keepsRooms then\n    dropPlaces(placesKey, field)\n  end\n  for at = i + 4, i + 3 + count do\n    addPlace(placesKey, field, ARGV[at], order)\n    order = order + 1\n  end\n  i = i + 4 + count\nend\nfor _, key in ipairs(KEYS) do\n  redis.call('PEXPIRE', key, ttlMs)\nend\nreturn 1\n",
   },
   "connection-remove": {
-    sha1: "0bd793170bcfa642c50337dd58dcbb6fc31ccc09",
-    lua: "#!lua flags=allow-oom\nlocal time = redis.call('TIME')\nlocal nowMicros = tonumber(time[1]) * 1000000 + tonumber(time[2])\nlocal nowMs = math.floor(nowMicros / 1000)\nif nowMs >= tonumber(ARGV[1]) then\n  return -1\nend\nfor i = 2, #ARGV, 2 do\n  redis.call('HDEL', KEYS[tonumber(ARGV[i])], ARGV[i + 1])\nend\nreturn 1\n",
+    sha1: "d00b077274f25bd614711b7841425c827cb2720a",
+    lua: "#!lua flags=allow-oom\nlocal time = redis.call('TIME')\nlocal nowMicros = tonumber(time[1]) * 1000000 + tonumber(time[2])\nlocal nowMs = math.floor(nowMicros / 1000)\nif nowMs >= tonumber(ARGV[1]) then\n  return -1\nend\nlocal function placeHead(field, room)\n  return field .. '|' .. string.format('%02x', #room) .. room\nend\nlocal function addPlace(placesKey, field, room, order)\n  local head = placeHead(field, room)\n  if redis.call('ZLEXCOUNT', placesKey, '[' .. head, '(' .. head .. 'g') == 0 then\n    redis.call('ZADD', placesKey, 0, head .. string.format('%013x', order))\n  end\nend\nlocal function dropPlace(placesKey, field, room)\n  local head = placeHead(field, room)\n  redis.call('ZREMRANGEBYLEX', placesKey, '[' .. head, '(' .. head .. 'g')\nend\nlocal function dropPlaces(placesKey, field)\n  redis.call('ZREMRANGEBYLEX', placesKey, '[' .. field .. '|', '(' .. field .. '}')\nend\nlocal count = tonumber(ARGV[2])\nfor i = 3 + count, #ARGV, 2 do\n  local shelf, field = tonumber(ARGV[i]), ARGV[i + 1]\n  if count == 0 then\n    redis.call('HDEL', KEYS[2 * shelf - 1], field)\n    dropPlaces(KEYS[2 * shelf], field)\n  else\n    for at = 3, 2 + count do\n      dropPlace(KEYS[2 * shelf], field, ARGV[at])\n    end\n  end\nend\nreturn 1\n",
   },
   "connection-renew": {
-    sha1: "93a3e8d2c0b91d61099aab8b93698f51b27103cf",
-    lua: "local time = redis.call('TIME')\nlocal nowMicros = tonumber(time[1]) * 1000000 + tonumber(time[2])\nlocal nowMs = math.floor(nowMicros / 1000)\nif nowMs >= tonumber(ARGV[1]) then\n  return -1\nend\nlocal ttlMs = ARGV[2]\nfor _, shelfKey in ipairs(KEYS) do\n  redis.call('PEXPIRE', shelfKey, ttlMs)\nend\nreturn 1\n",
+    sha1: "aa076f3809518112db4052b9b45ab831a686da6b",
+    lua: "local time = redis.call('TIME')\nlocal nowMicros = tonumber(time[1]) * 1000000 + tonumber(time[2])\nlocal nowMs = math.floor(nowMicros / 1000)\nif nowMs >= tonumber(ARGV[1]) then\n  return -1\nend\nlocal ttlMs = ARGV[2]\nfor _, key in ipairs(KEYS) do\n  redis.call('PEXPIRE', key, ttlMs)\nend\nreturn 1\n",
   },
   "connection-shelf": {
-    sha1: "c7ca241111363f2c0d730c0d52204eee183f846e",
-    lua: "return redis.call('HGETALL', KEYS[1])\n",
+    sha1: "1e953d560630dc1b176bd935d0ab9472581a9365",
+    lua: "return { redis.call('HGETALL', KEYS[1]), redis.call('ZRANGE', KEYS[2], 0, -1) }\n",
   },
   "history-append": {
     sha1: "5f9ac732334c265fc9e676b19dd22fb8ab197a4a",
