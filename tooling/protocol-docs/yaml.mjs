@@ -4,6 +4,9 @@ const WORD = /^(?!(?:true|false|null|yes|no|on|off|y|n)$)[a-z$][\w.-]*$/i;
 /** Several of them behind a key, with nothing in them or at their end that YAML would take for its own. */
 const WORDS = /^[a-z][^\n:#]*[^\s:#]$/i;
 
+/** The longest line, with its end, that the formatter leaves alone. */
+const LINE_MAX = 121;
+
 /** JSON data as YAML in block style, each line behind so many spaces. */
 export function toYaml(value, indent = 0) {
   const margin = " ".repeat(indent);
@@ -15,9 +18,17 @@ export function toYaml(value, indent = 0) {
   return Object.entries(value)
     .map(([key, item]) => {
       const name = `${margin}${WORD.test(key) ? key : JSON.stringify(key)}:`;
-      return isShort(item) ? `${name} ${inline(item)}\n` : `${name}\n${toYaml(item, indent + 2)}`;
+      if (!isShort(item)) return `${name}\n${toYaml(item, indent + 2)}`;
+      const line = `${name} ${inline(item)}\n`;
+      return Array.isArray(item) && line.length > LINE_MAX ? `${name}\n${broken(item, indent + 2)}` : line;
     })
     .join("");
+}
+
+/** An array whose one line would be too long, as Biome formats it. */
+function broken(items, indent) {
+  const margin = " ".repeat(indent);
+  return `${margin}[\n${items.map((item) => `${margin}  ${scalar(item)},\n`).join("")}${margin}]\n`;
 }
 
 function scalar(value) {
