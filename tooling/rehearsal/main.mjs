@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runAsProgram } from "../workspace/command.mjs";
@@ -16,6 +16,9 @@ import { SourceCopy } from "./source-copy.mjs";
 /** A run that takes longer hangs. */
 const LIMIT_MS = 1_200_000;
 
+/** How long the commands that run may take to end, after a signal. */
+const SIGNAL_GRACE_MS = 5_000;
+
 /**
  * Releases this workspace as a maintainer would, from a copy of its sources to a registry of
  * its own on loopback, and uses what was published as strangers would: installed by name.
@@ -24,13 +27,16 @@ await runAsProgram(import.meta.url, async () => {
   await setup();
   const folder = mkdtempSync(join(tmpdir(), "cm-rehearsal-"));
   let registry;
-  const cleanUp = async () => {
-    await registry?.close();
+  // Not in a `finally`: a signal that a running command was handed ends the process past that.
+  process.once("exit", () => {
+    void registry?.close();
     rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
-  };
-  const limit = setTimeout(async () => {
+  });
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+    process.once(signal, () => setTimeout(() => process.exit(1), SIGNAL_GRACE_MS));
+  }
+  const limit = setTimeout(() => {
     console.error(`The rehearsal took longer than ${LIMIT_MS / 1000} s.`);
-    await cleanUp();
     process.exit(1);
   }, LIMIT_MS);
   const startedAt = performance.now();
@@ -58,9 +64,8 @@ await runAsProgram(import.meta.url, async () => {
     console.log(`\nrehearsed in ${seconds(startedAt)}`);
   } finally {
     clearTimeout(limit);
-    await cleanUp();
+    await registry?.close();
   }
-  if (existsSync(folder)) throw new SetupError(`${folder} is left.`);
 });
 
 /** Runs one part, and says how long it took. */

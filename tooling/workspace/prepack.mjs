@@ -5,6 +5,13 @@ import { SetupError } from "./workspace.mjs";
 
 /** The `prepack` script of every published package: refuses to make a tarball of a package that is not built. */
 await runAsProgram(import.meta.url, () => {
+  const { npm_command: command, npm_config_user_agent: agent = "" } = process.env;
+  if (command === "publish" && agent.startsWith("npm/")) {
+    throw new SetupError(
+      "npm publishes the ranges of the workspace (workspace:^) as they are, and no one could install the result. " +
+        "Publish with `npm run release` in the workspace's root.",
+    );
+  }
   const { version } = JSON.parse(readFileSync("package.json", "utf8"));
   if (isOfAnotherVersion(process.cwd(), version)) {
     throw new SetupError(

@@ -50,3 +50,10 @@ it("a build of another version counts as none", async () => {
   expect(code).not.toBe(0);
   expect(output).toContain("was built for another version than 1.0.0. Run `npm run build`");
 });
+
+it("npm publishes no package by itself, since it would leave the ranges of the workspace in it", async () => {
+  const folder = packageWith("dist/index.js", "dist/index.d.ts");
+  const { code, output } = await runCommand("npm", ["publish", "--dry-run"], { cwd: folder });
+  expect(code).not.toBe(0);
+  expect(output).toContain("Publish with `npm run release`");
+});
