@@ -8,6 +8,9 @@ const CHECK_EVERY_MIN_BYTES = 256 * 1024;
 /** The frame header at its longest: counted with every message. */
 const FRAME_HEADER_BYTES = 10;
 
+/** A native buffer doubles as it grows, so that it holds up to twice as much memory as waits in it. */
+const NATIVE_BUFFER_GROWTH = 2;
+
 /** The native limit on waiting bytes, out of reach: {@link Backpressure} says why. */
 export const NATIVE_BACKPRESSURE_MAX = 0x7fff_ffff;
 
@@ -30,7 +33,7 @@ export class Backpressure<U> extends SlowConsumers {
   #unchecked = 0;
 
   constructor(connections: ReadonlyMap<string, NativeConnection<U>>, maxBytes: number, maxTotalBytes: number) {
-    super(maxBytes, maxTotalBytes);
+    super(maxBytes, maxTotalBytes / NATIVE_BUFFER_GROWTH);
     this.#connections = connections;
     this.#checkEveryBytes = Math.max(maxBytes, CHECK_EVERY_MIN_BYTES);
   }

@@ -1,5 +1,5 @@
 /** Closes whose removals may be under way at a time. */
-const AT_ONCE_MAX = 8;
+const AT_ONCE_MAX = 2;
 
 /** What a close has to be done about: resolves when the store has taken it, or keeps it for later. Never rejects. */
 type Close = () => Promise<void>;

@@ -19,7 +19,8 @@ export interface LocalConnection {
 
 /** A room with members here. */
 interface LocalRoom {
-  readonly members: Set<LocalConnection>;
+  /** A room of one connection alone needs no set. */
+  members: LocalConnection | Set<LocalConnection>;
   /** What those are answered who join it. */
   entered: EnteredRoom | undefined;
 }
@@ -82,10 +83,11 @@ export class LocalConnections {
     connection.rooms.add(room);
     const entered = this.#rooms.get(room);
     if (entered !== undefined) {
+      if (!(entered.members instanceof Set)) entered.members = new Set([entered.members]);
       entered.members.add(connection);
       return;
     }
-    this.#rooms.set(room, { members: new Set([connection]), entered: undefined });
+    this.#rooms.set(room, { members: connection, entered: undefined });
     this.#roomPartitions.add(this.#partitioning.roomPartitionOf(room), room);
   }
 
@@ -128,7 +130,8 @@ export class LocalConnections {
   }
 
   membersOf(room: string): Iterable<LocalConnection> {
-    return this.#rooms.get(room)?.members ?? [];
+    const members = this.#rooms.get(room)?.members ?? [];
+    return Symbol.iterator in members ? members : [members];
   }
 
   /** Connections whose users are in a partition. */
@@ -156,8 +159,10 @@ export class LocalConnections {
   #forgetMember(connection: LocalConnection, room: string): void {
     const local = this.#rooms.get(room);
     if (local === undefined) return;
-    local.members.delete(connection);
-    if (local.members.size > 0) return;
+    if (local.members instanceof Set) {
+      local.members.delete(connection);
+      if (local.members.size > 0) return;
+    } else if (local.members !== connection) return;
     this.#rooms.delete(room);
     this.#roomPartitions.delete(this.#partitioning.roomPartitionOf(room), room);
   }
