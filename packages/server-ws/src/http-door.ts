@@ -4,6 +4,7 @@ import {
   copyRequestHead,
   type HttpReply,
   headersOf,
+  jsonRefusal,
   peerAddress,
   type ReplyDoor,
   type RequestHead,
@@ -33,8 +34,10 @@ export function replyDoor(response: ServerResponse): ReplyDoor {
     // Node.js itself drops what is written to a response whose client went away.
     write(reply, { headOnly = false, closeConnection = false } = {}) {
       const body = reply.body ?? "";
-      if (closeConnection) response.setHeader("Connection", "close");
       for (const [name, value] of headersOf(reply)) response.setHeader(name, value);
+      // A reply may name what else it wants of the connection, such as an upgrade.
+      if (closeConnection)
+        response.setHeader("Connection", [response.getHeader("Connection") ?? [], "close"].flat().join(", "));
       if (reply.status !== 204 && reply.status !== 304) response.setHeader("Content-Length", Buffer.byteLength(body));
       response.writeHead(reply.status);
       response.end(headOnly ? undefined : body);
@@ -45,6 +48,12 @@ export function replyDoor(response: ServerResponse): ReplyDoor {
       request.on("end", () => take(Buffer.alloc(0), true));
     },
   };
+}
+
+/** What RFC 6455 (4.1) demands of a handshake and Node.js does not look at in an upgrade: HTTP/1.1, and `Host`. */
+export function handshakeFault({ httpVersion, headers }: IncomingMessage): HttpReply | undefined {
+  if (httpVersion !== "1.1") return jsonRefusal(505, "operation-unknown", "Upgrades need HTTP/1.1.");
+  return headers.host === undefined ? jsonRefusal(400, "operation-unknown", "The Host header is missing.") : undefined;
 }
 
 /** Answers on the bare socket of a request, and closes it. */

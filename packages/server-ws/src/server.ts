@@ -16,7 +16,7 @@ import {
   type TransportServer,
 } from "@cm/transport";
 import { type WebSocket, WebSocketServer } from "ws";
-import { copyRequest, refuseOn, replyDoor } from "./http-door.js";
+import { copyRequest, handshakeFault, refuseOn, replyDoor } from "./http-door.js";
 import {
   type NodeServer,
   type ResolvedWsServerOptions,
@@ -144,6 +144,11 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
       if (this.#server?.listenerCount("upgrade") === 1) {
         refuseOn(stream, jsonRefusal(404, "not-found", "Nothing is served here."));
       }
+      return;
+    }
+    const fault = handshakeFault(request);
+    if (fault !== undefined) {
+      refuseOn(stream, fault);
       return;
     }
     if (request.method !== "GET" || !KEY.test(head.facts.headers["sec-websocket-key"] ?? "")) {

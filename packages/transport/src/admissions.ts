@@ -89,7 +89,12 @@ export class Admissions<U> {
     const { facts } = head;
     const offered = list(facts.headers["sec-websocket-protocol"]);
     const subprotocol = this.#options.subprotocols.find((name) => offered.includes(name));
-    const refusal = objectionTo(head, this.#options.maxHeadBytes) ?? this.#objection(facts, subprotocol);
+    const fault = objectionTo(head, this.#options.maxHeadBytes);
+    if (fault === undefined && facts.headers.upgrade === undefined) {
+      door.refuse(this.plainRefusal(head));
+      return { abandon: () => undefined };
+    }
+    const refusal = fault ?? this.#objection(facts, subprotocol);
     if (refusal !== undefined || subprotocol === undefined) {
       this.#refuse(door, refusal ?? new CmError("internal", "There is no subprotocol."));
       return { abandon: () => undefined };

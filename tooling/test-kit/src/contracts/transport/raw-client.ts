@@ -6,7 +6,9 @@ export interface RawClientOptions {
   readonly path?: string;
   /** Null: offers none. */
   readonly subprotocol?: string | null;
-  readonly headers?: Readonly<Record<string, string>>;
+  /** Null: left out. */
+  readonly headers?: Readonly<Record<string, string | null>>;
+  readonly httpVersion?: "1.0" | "1.1";
 }
 
 /** One WebSocket frame as it came. */
@@ -51,7 +53,7 @@ export class RawClient {
     await once(socket, "connect");
     socket.setNoDelay(true);
     const client = new RawClient(socket);
-    const { path = "/ws", subprotocol = "test.v1", headers = {} } = options;
+    const { path = "/ws", subprotocol = "test.v1", headers = {}, httpVersion = "1.1" } = options;
     const lines = Object.entries({
       Host: "127.0.0.1",
       Upgrade: "websocket",
@@ -60,8 +62,8 @@ export class RawClient {
       "Sec-WebSocket-Version": "13",
       ...(subprotocol === null ? {} : { "Sec-WebSocket-Protocol": subprotocol }),
       ...headers,
-    }).map(([name, value]) => `${name}: ${value}\r\n`);
-    socket.write(`GET ${path} HTTP/1.1\r\n${lines.join("")}\r\n`);
+    }).map(([name, value]) => (value === null ? "" : `${name}: ${value}\r\n`));
+    socket.write(`GET ${path} HTTP/${httpVersion}\r\n${lines.join("")}\r\n`);
     return client;
   }
 

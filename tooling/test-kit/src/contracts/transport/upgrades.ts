@@ -147,12 +147,24 @@ export function describeUpgrades(createTransport: CreateTransport, crowd: number
       ["another origin", { headers: { Origin: "https://evil.example" } }, 403, "origin-refused"],
       ["an old WebSocket version", { headers: { "Sec-WebSocket-Version": "8" } }, 426, "version-unsupported"],
       ["another upgrade", { headers: { Upgrade: "h2c" } }, 400, "operation-unknown"],
+      ["no Upgrade header", { headers: { Upgrade: null } }, 426, "operation-unknown"],
       ["no wish to upgrade", { headers: { Connection: "close" } }, 400, "operation-unknown"],
       ["no key", { headers: { "Sec-WebSocket-Key": "" } }, 426, "operation-unknown"],
     ])("with %s is refused with a status and a code", async (_, options, status, code) => {
       const { server, port, opened } = await startServer({ allowedOrigins: ["https://good.example"] });
       expect(await refusal(port, options)).toEqual({ status, body: { code, message: expect.any(String) } });
       expect(server.stats().refused).toEqual({ [code]: 1 });
+      expect(opened).toEqual([]);
+    });
+
+    it.each<[string, RawClientOptions, number]>([
+      ["without Host", { headers: { Host: null } }, 400],
+      ["of HTTP/1.0", { httpVersion: "1.0" }, 505],
+    ])("%s is refused, as RFC 6455 demands", async (_, options, status) => {
+      const { port, opened } = await startServer();
+      const client = await RawClient.dial(port, options);
+      onTestFinished(() => client.destroy());
+      await vi.waitFor(() => expect(client.answer?.status).toBe(status), WAIT);
       expect(opened).toEqual([]);
     });
 
