@@ -7,7 +7,6 @@ export default defineConfig({
       "apps/*/src/**/*.test.ts",
       "tooling/*/src/**/*.test.ts",
       "tooling/*/*.test.mjs",
-      "examples/**/*.test.ts",
     ],
     globalSetup: ["@cm/test-kit/global-setup"],
     testTimeout: 30_000,

@@ -9,6 +9,7 @@ import {
   type Scenario,
   STATISTICS_SCENARIO,
   STORMS_SCENARIO,
+  scaled,
 } from "./scenario.js";
 
 /** What to measure. */
@@ -27,6 +28,10 @@ export interface BenchOptions {
   readonly seconds: number;
   readonly warmupSeconds: number;
   readonly repeats: number;
+  /** How much of each load there is; 1: all of it. */
+  readonly scale: number;
+  /** No turn of all contenders begins later than this. */
+  readonly maxMinutes: number;
   /** Where servers write CPU profiles; they do not without it. */
   readonly profileFolder: string | undefined;
 }
@@ -47,6 +52,8 @@ export const BENCH_USAGE = `Usage: npm run bench -- [options]
   --seconds N           steady part of each run (8)
   --warmup N            seconds of load before it (5)
   --repeat N            runs of each contender, interleaved (3)
+  --scale N             part of each load, for a busy machine: fewer rooms, or members of one room (1)
+  --minutes N           after so long no scenario begins another turn (600)
   --page                only makes docs/performance.md from the latest result
   --profile FOLDER      servers write CPU profiles there; figures are then worth less`;
 
@@ -55,10 +62,13 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions {
   const values = readFlags(args);
   const scenarioNames = namesOf("scenario", values.scenario, SCENARIO_NAMES);
   const contenders = namesOf("contender", values.contender, CONTENDER_NAMES);
+  const scale = numberOf("scale", values.scale, 1, 0.01, 1);
   return {
     help: values.help ?? false,
     page: values.page ?? false,
-    scenarios: SCENARIOS.filter((scenario) => scenarioNames.includes(scenario.name)),
+    scenarios: SCENARIOS.filter(({ name }) => scenarioNames.includes(name)).map((each) => scaled(each, scale)),
+    scale,
+    maxMinutes: numberOf("minutes", values.minutes, 600, 0.1, 600),
     memory: scenarioNames.includes(MEMORY_SCENARIO),
     storms: scenarioNames.includes(STORMS_SCENARIO),
     statistics: scenarioNames.includes(STATISTICS_SCENARIO),
@@ -82,6 +92,8 @@ function readFlags(args: readonly string[]) {
         seconds: { type: "string" },
         warmup: { type: "string" },
         repeat: { type: "string" },
+        scale: { type: "string" },
+        minutes: { type: "string" },
         profile: { type: "string" },
         page: { type: "boolean" },
         help: { type: "boolean" },

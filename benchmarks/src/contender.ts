@@ -48,6 +48,8 @@ const cmEnvironment = (index: number) => ({
   SERVER_ID: `bench-${index}`,
   LISTEN_HOST: "127.0.0.1",
   LOG_LEVEL: "warn",
+  // Ten thousand members, and the ping beside them.
+  MAX_CONNECTIONS: "20000",
   // What one client sends of a hot or huge room is more than one player would.
   MAX_REQUESTS_PER_SECOND: "10000",
   MAX_FANOUT_PER_SECOND: "0",

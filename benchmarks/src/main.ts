@@ -53,6 +53,7 @@ async function bench(options: BenchOptions): Promise<BenchResult> {
       seconds: options.seconds,
       warmupSeconds: options.warmupSeconds,
       repeats: options.repeats,
+      scale: options.scale,
       scenarios: options.scenarios,
       medians,
       ratios,
@@ -79,12 +80,15 @@ async function measureAllStatistics(): Promise<StatisticsCost[]> {
 
 /** Contenders take turns, so that what disturbs the machine for a while disturbs all of them. */
 async function measureAll(
-  { scenarios, contenders, repeats, seconds, warmupSeconds, profileFolder }: BenchOptions,
+  { scenarios, contenders, repeats, seconds, warmupSeconds, profileFolder, maxMinutes }: BenchOptions,
   redis: Awaited<ReturnType<typeof startRedis>>,
 ): Promise<Measurement[]> {
   const measurements: Measurement[] = [];
-  for (const scenario of scenarios) {
-    for (let repeat = 1; repeat <= repeats; repeat++) {
+  const lastStart = performance.now() + maxMinutes * 60_000;
+  for (let repeat = 1; repeat <= repeats; repeat++) {
+    for (const scenario of scenarios) {
+      // A turn is begun by all contenders or by none: ratios are taken within it.
+      if (performance.now() > lastStart) return measurements;
       for (const contender of contenders) {
         const nodeArgs =
           profileFolder === undefined

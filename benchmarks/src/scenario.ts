@@ -21,6 +21,24 @@ export const SCENARIOS: readonly Scenario[] = [
   { name: "huge-room", rooms: 1, members: 10_000, rate: 10, bytes: 200, publishers: 100 },
 ];
 
+/**
+ * A part of a scenario, for a machine that has not all of itself to give: fewer rooms with the same
+ * messages each, or where there is one room alone, fewer members. What a member gets stays the same.
+ */
+export function scaled(scenario: Scenario, share: number): Scenario {
+  const { rooms, members, rate, publishers } = scenario;
+  if (rooms === 1) {
+    const fewer = Math.max(1, Math.round(members * share));
+    return {
+      ...scenario,
+      members: fewer,
+      ...(publishers === undefined ? {} : { publishers: Math.min(publishers, fewer) }),
+    };
+  }
+  const fewer = Math.max(1, Math.round(rooms * share));
+  return { ...scenario, rooms: fewer, rate: (rate * fewer) / rooms };
+}
+
 /** The scenario that measures the store's memory and no traffic. */
 export const MEMORY_SCENARIO = "redis-memory";
 

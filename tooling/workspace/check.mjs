@@ -5,6 +5,7 @@ import { setup } from "./setup.mjs";
 import { checkTarballs } from "./tarballs.mjs";
 import { checkVersioning } from "./versioning.mjs";
 
+const README_TABLES = join("tooling", "readme-tables", "generate.mjs");
 const PROTOCOL_DOCS = join("tooling", "protocol-docs", "generate.mjs");
 
 /** Each step resolves to whether it passed, after having shown what it found. */
@@ -14,6 +15,7 @@ const STEPS = [
   ["Dependency rule", () => passes(process.execPath, [join("tooling", "dependency-rule", "dist", "main.js")])],
   ["Generated code is current", () => passes(...pnpmCommand(["--filter", "@cm/redis-store", "run", "codegen:check"]))],
   ["Protocol documents are current", () => passes(process.execPath, [PROTOCOL_DOCS, "--check"])],
+  ["Tables of the READMEs are current", () => passes(process.execPath, [README_TABLES, "--check"])],
   ["Changesets", checkChangesets],
   ["Versions of the next release (changeset version on a copy)", checkVersioning],
   ["Packages as they would be published (publint, attw)", checkTarballs],

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { changesetFaults } from "./changesets.mjs";
-import { linkFaults, sourceMapFaults, tarballFaults } from "./tarballs.mjs";
+import { linkFaults, snapshotFaults, sourceMapFaults, tarballFaults } from "./tarballs.mjs";
 
 const NAMES = new Set(["@cm/router"]);
 
@@ -74,5 +74,29 @@ describe("a tarball", () => {
     expect(linkFaults(readme, new Set(["CHANGELOG.md"]))).toEqual([
       "README.md links to ../../docs/bus.md#b, which is not in the tarball",
     ]);
+  });
+
+  describe("beside its snapshot", () => {
+    const kept = { files: ["LICENSE", "public/page.html"], maxPackedKiB: 2 };
+    const whole = ["LICENSE", "public/page.html", "dist/index.js", "dist/index.js.map", "dist/index.d.ts"];
+    const differences = (entries, bytes = 2_048, expected = kept) =>
+      snapshotFaults(
+        entries.map((entry) => `package/${entry}`),
+        bytes,
+        new Set([...sources, "packages/router/src/index.test.ts"]),
+        "packages/router",
+        expected,
+      ).map((fault) => fault.replace("; see tooling/workspace/tarball-contents.json", ""));
+
+    it("is fine with the listed files, those of each source, and its changelog", () => {
+      expect(differences([...whole, "CHANGELOG.md"])).toEqual([]);
+    });
+
+    it("must not ship another file, lack one, or weigh more", () => {
+      expect(differences([...whole, "secrets.json"])).toEqual(["secrets.json is new in the tarball"]);
+      expect(differences(whole.slice(1))).toEqual(["LICENSE is missing"]);
+      expect(differences(whole, 2_049)).toEqual(["the tarball has 3 KiB, more than 2"]);
+      expect(differences(whole, 1, null)).toEqual(["the package is not listed"]);
+    });
   });
 });

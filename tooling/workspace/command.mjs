@@ -27,13 +27,15 @@ export function cleanEnvironment(extra = {}) {
 /**
  * Runs a command from ROOT and resolves to `{ code, output }`. With `show`, the output
  * is passed through; without, it is collected. A signal to this process goes to the command.
+ * A command that takes longer than `timeoutMs` is ended by SIGTERM; by default it may take any time.
  */
-export function runCommand(program, args, { show = false, env = cleanEnvironment(), cwd = ROOT } = {}) {
+export function runCommand(program, args, { show = false, env = cleanEnvironment(), cwd = ROOT, timeoutMs } = {}) {
   return new Promise((resolve, reject) => {
     const chunks = [];
     const child = spawn(program, args, {
       cwd,
       env,
+      timeout: timeoutMs,
       stdio: show ? ["ignore", "inherit", "inherit"] : ["ignore", "pipe", "pipe"],
     });
     child.stdout?.on("data", (chunk) => chunks.push(chunk));

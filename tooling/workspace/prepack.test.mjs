@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
 import { runCommand } from "./command.mjs";
-import { unbuiltFiles } from "./prepack.mjs";
+import { isOfAnotherVersion, unbuiltFiles } from "./prepack.mjs";
 import { publishablePackages, ROOT } from "./workspace.mjs";
 
 const PREPACK = "node ../../tooling/workspace/prepack.mjs";
@@ -40,4 +40,20 @@ it("a package with its build is packed", async () => {
 
 it("a build that lacks a part counts as none", () => {
   expect(unbuiltFiles(packageWith("dist/index.js"))).toEqual(["dist/index.d.ts"]);
+});
+
+it("a build of another version counts as none", async () => {
+  const folder = packageWith("dist/index.js", "dist/index.d.ts", "dist/version.js");
+  writeFileSync(join(folder, "dist/version.js"), 'export const VERSION = "0.9.0";');
+  expect(isOfAnotherVersion(folder, "0.9.0")).toBe(false);
+  const { code, output } = await runCommand("npm", ["pack"], { cwd: folder });
+  expect(code).not.toBe(0);
+  expect(output).toContain("was built for another version than 1.0.0. Run `npm run build`");
+});
+
+it("npm publishes no package by itself, since it would leave the ranges of the workspace in it", async () => {
+  const folder = packageWith("dist/index.js", "dist/index.d.ts");
+  const { code, output } = await runCommand("npm", ["publish", "--dry-run"], { cwd: folder });
+  expect(code).not.toBe(0);
+  expect(output).toContain("Publish with `npm run release`");
 });

@@ -1,9 +1,12 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, posix } from "node:path";
 import { localTool, mustRun, pnpmCommand, runCommand } from "./command.mjs";
 import { filesUnder } from "./stamp.mjs";
 import { publishablePackages, ROOT } from "./workspace.mjs";
+
+/** Of each package: the files that it ships besides its compiled sources, and what its tarball may weigh. */
+const CONTENTS = JSON.parse(readFileSync(join(ROOT, "tooling", "workspace", "tarball-contents.json"), "utf8"));
 
 /** Packs every published package as a release would, and looks at the tarballs alone. */
 export async function checkTarballs() {
@@ -33,7 +36,9 @@ async function checkTarball(name, dir, tarball) {
   const entries = listed.output.trim().split("\n");
   // Versioning writes the first one.
   const changelog = existsSync(join(ROOT, dir, "CHANGELOG.md")) ? ["CHANGELOG.md"] : [];
-  const faults = tarballFaults(entries, new Set(filesUnder(`${dir}/src`)), dir, changelog);
+  const sources = new Set(filesUnder(`${dir}/src`));
+  const faults = tarballFaults(entries, sources, dir, changelog);
+  faults.push(...snapshotFaults(entries, statSync(tarball).size, sources, dir, CONTENTS[name]));
   faults.push(...(await contentFaults(tarball, entries)));
   let passed = faults.length === 0 || report(name, faults.join("\n"));
   for (const [tool, args] of [
@@ -77,6 +82,31 @@ export function linkFaults(readme, paths) {
     .map(([, target]) => target)
     .filter((target) => !/^(https?:|mailto:|#)/.test(target) && !paths.has(posix.normalize(target.split("#")[0])))
     .map((target) => `README.md links to ${target}, which is not in the tarball`);
+}
+
+/**
+ * How a tarball of so many bytes differs from what `tarball-contents.json` says of its package: `files`
+ * beside those that a build makes of each source, and `maxPackedKiB`.
+ */
+export function snapshotFaults(entries, bytes, sources, dir, expected) {
+  const remedy = "see tooling/workspace/tarball-contents.json";
+  if (!expected) return [`the package is not listed; ${remedy}`];
+  const { files, maxPackedKiB } = expected;
+  const compiled = [...sources]
+    .filter((path) => path.endsWith(".ts") && !/\.(test|fixture|d)\.ts$/.test(path))
+    .map((path) => path.slice(`${dir}/src/`.length, -".ts".length))
+    .flatMap((path) => [".js", ".js.map", ".d.ts"].map((extension) => `dist/${path}${extension}`));
+  const wanted = new Set([...files, ...compiled]);
+  const found = new Set(entries.map((path) => path.replace(/^package\//, "")));
+  const faults = [...found]
+    // Versioning writes the first one.
+    .filter((path) => !wanted.has(path) && path !== "CHANGELOG.md")
+    .map((path) => `${path} is new in the tarball; ${remedy}`);
+  faults.push(...[...wanted].filter((path) => !found.has(path)).map((path) => `${path} is missing; ${remedy}`));
+  if (bytes > maxPackedKiB * 1_024) {
+    faults.push(`the tarball has ${Math.ceil(bytes / 1_024)} KiB, more than ${maxPackedKiB}; ${remedy}`);
+  }
+  return faults;
 }
 
 /** What should not be in a tarball, or is missing there; `wanted` is what it needs besides the usual. */

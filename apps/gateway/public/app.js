@@ -4,7 +4,7 @@
  */
 
 import { $, body, element, name } from "./elements.js";
-import { Link, nameFault } from "./link.js";
+import { Link, nameFault, tokenFault } from "./link.js";
 
 const REFRESH_MS = 2_000;
 const LOG_MAX = 200;
@@ -31,6 +31,7 @@ function showState(state, detail) {
   $("connect-button").textContent = state === "offline" || state === "refused" ? "Connect" : "Disconnect";
   $("user").disabled = $("room").disabled = state !== "offline" && state !== "refused";
   $("send").disabled = true;
+  $("hand-in").disabled = state !== "online";
   clearTimeout(refreshTimer);
   if (state === "waiting" || state === "refused") addNote("note", ...stateText(state, detail));
   if (state === "online") {
@@ -105,6 +106,14 @@ function takeFrame(frame) {
         name(frame.room),
         ` ${frame.missed ? "were" : "may have been"} lost on the way.`,
       );
+      break;
+    case "removed":
+      addNote("error", "You were put out of ", name(frame.room), ".");
+      $("send").disabled = true;
+      showMembers([], 0);
+      break;
+    case "token-expiring":
+      addNote("note", `The token expires in ${Math.round(frame.expiresInMs / 1000)} s: hand in another one.`);
       break;
     case "error":
       showError(frame);
@@ -219,9 +228,10 @@ $("connect").addEventListener("submit", (event) => {
     const fault = [
       ["Your name", nameFault(user)],
       ["The room's name", nameFault(room)],
+      ["The token", tokenFault($("token").value)],
     ].find(([, found]) => found !== undefined);
     if (fault !== undefined) addNote("error", `${fault[0]} ${fault[1]}.`);
-    else link.open(user);
+    else link.open(user, $("token").value);
     updateAnother();
   } else {
     link.close();
@@ -242,6 +252,15 @@ $("compose").addEventListener("submit", async (event) => {
       addNote("note", "To ", name(row.user), ` on ${row.server} (${outcome}): `, body(text));
     }
     if ($("text").value === text) $("text").value = "";
+  } catch (error) {
+    showError(error);
+  }
+});
+
+$("hand-in").addEventListener("click", async () => {
+  try {
+    const expiresInMs = await link.refresh($("token").value);
+    addNote("note", `The token was taken; it expires in ${Math.round(expiresInMs / 1000)} s.`);
   } catch (error) {
     showError(error);
   }

@@ -25,6 +25,11 @@ export function nameFault(name) {
   return undefined;
 }
 
+/** What keeps a text from being a token, as a subprotocol can carry it; `undefined` where it is one, or none. */
+export function tokenFault(token) {
+  return /^[\w.-]*$/.test(token) ? undefined : "has characters that no token has";
+}
+
 /** A coded answer of the server, or a code of our own where none came. */
 class RequestError extends Error {
   constructor(code, message) {
@@ -36,6 +41,7 @@ class RequestError extends Error {
 /** A connection that comes back by itself until it is closed or refused for good. */
 export class Link {
   #user = "";
+  #token = "";
   #socket;
   #failures = 0;
   #timers = new Set();
@@ -54,9 +60,11 @@ export class Link {
     this.#onFrame = onFrame;
   }
 
-  open(user) {
+  /** `token` is empty where the gateway takes users at their word. */
+  open(user, token) {
     this.close();
     this.#user = user;
+    this.#token = token;
     this.#failures = 0;
     this.#connect();
   }
@@ -64,6 +72,13 @@ export class Link {
   close() {
     this.#drop();
     this.#onState("offline");
+  }
+
+  /** Goes on with another token, also where the connection has to come back. */
+  async refresh(token) {
+    const { expiresInMs } = await this.request({ type: "refresh", token });
+    this.#token = token;
+    return expiresInMs;
   }
 
   /** Resolves with the answer; rejects with a RequestError. */
@@ -86,7 +101,7 @@ export class Link {
     this.#onState("connecting");
     const url = new URL(`/ws?user=${encodeURIComponent(this.#user)}`, location.href);
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-    const socket = new WebSocket(url, "cm.v1");
+    const socket = new WebSocket(url, this.#token === "" ? ["cm.v1"] : ["cm.v1", `cm.token.${this.#token}`]);
     this.#socket = socket;
     // Events of a socket that was given up are nobody's business any more.
     const own = (handle) => (event) => this.#socket === socket && handle(event);

@@ -1,7 +1,7 @@
 import { createTokenVerifier, type Identity, type Rights, type TokenVerifierOptions } from "@cm/auth";
 import { CmError, isCmError, type Store } from "@cm/protocol";
 import type { Route, RouteHandler, UpgradeRequest } from "@cm/transport";
-import { type GatewayConfig, readGatewayConfig } from "./config/gateway-config.js";
+import { type GatewayConfig, readGatewayConfig, TRANSPORTS } from "./config/gateway-config.js";
 import { isHost } from "./config/host.js";
 import type { GatewayHooks } from "./session/hooks.js";
 
@@ -189,8 +189,8 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
   wholeNumber("tokenWarningMs", tokenWarningMs, 0, DAY_MS);
   wholeNumber("tokenGraceMs", tokenGraceMs, 0, DAY_MS);
   wholeNumber("maxPendingHooks", maxPendingHooks, 1, 1_000_000);
-  if (options.transport !== undefined && options.transport !== "uws" && options.transport !== "ws") {
-    throw invalid("transport", '"uws" or "ws"');
+  if (options.transport !== undefined && !TRANSPORTS.includes(options.transport)) {
+    throw invalid("transport", '"auto", "uws" or "ws"');
   }
   if (options.transport === "ws" && options.sharePort === true) {
     throw invalid("sharePort", "false where the transport is ws");
@@ -204,6 +204,8 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
   wholeNumber("drainMs", config.drainMs, 0, 3_600_000);
   wholeNumber("maxRooms", config.maxRooms, 1, 10_000);
   wholeNumber("maxRequestsPerSecond", config.maxRequestsPerSecond, 1, 100_000);
+  const { connectionsPerUserPolicy: policy } = config;
+  if (policy !== "refuse" && policy !== "replace") throw invalid("connectionsPerUserPolicy", '"refuse" or "replace"');
   wholeNumber("maxFanoutPerSecond", config.maxFanoutPerSecond, 0, 1_000_000_000);
   wholeNumber("maxFanoutPercent", config.maxFanoutPercent, 0, 100);
   wholeNumber("maxMemberships", config.maxMemberships, 0, 1_000_000_000);

@@ -34,7 +34,10 @@ import { logLink } from "./log/link-log.js";
 import { createQuestionHandler, readRevocationAnswer, revocationQuestion } from "./questions.js";
 import { ClientSession, type SessionContext } from "./session/client-session.js";
 import { HookRunner } from "./session/hooks.js";
+import { PacedCloses } from "./session/paced-closes.js";
 import { PageCursors } from "./session/page-cursors.js";
+import { UserPlaces } from "./session/user-places.js";
+import { chooseTransport, WITHOUT_NATIVE } from "./transport-choice.js";
 
 /** A gateway within an application. */
 export interface Gateway {
@@ -176,6 +179,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     connectionTtlMs: config.connectionTtlMs,
     lastSeenTtlMs: config.lastSeenTtlMs,
     offlineGraceMs: config.offlineGraceMs,
+    maxConnectionsPerUser: config.maxConnectionsPerUser,
     staleConnectionTimeoutMs: config.staleConnectionTimeoutMs,
     cleanupIntervalMs: config.cleanupIntervalMs,
     maxSequencers: config.maxSequencers,
@@ -359,6 +363,14 @@ function createServer(
       maxRecoveredBytes: recovery.maxBytes,
     },
     maxUnreadBytes: Math.floor(config.maxBackpressureBytes / 4),
+    userPlaces: new UserPlaces({
+      policy: config.connectionsPerUserPolicy,
+      membership,
+      store,
+      router,
+      limits: shared.reached,
+    }),
+    closes: new PacedCloses(),
     cursors: new PageCursors(),
     recovery,
     faults,
@@ -416,9 +428,9 @@ function createServer(
     faults,
     onError: (error, { stage }) => failures.report(error, stage),
   };
-  return config.transport === "ws"
-    ? createWsServer(options)
-    : createUwsServer({ ...options, sharePort: config.sharePort });
+  const transport = chooseTransport(config.transport, config.sharePort);
+  if (transport !== config.transport && transport === "ws") config.logger.warn({}, WITHOUT_NATIVE);
+  return transport === "ws" ? createWsServer(options) : createUwsServer({ ...options, sharePort: config.sharePort });
 }
 
 function holderOf(user: GatewayUser) {

@@ -18,6 +18,8 @@ export interface BenchResult {
   readonly seconds: number;
   readonly warmupSeconds: number;
   readonly repeats: number;
+  /** How much of each scenario's load there was; 1: all of it. */
+  readonly scale: number;
   readonly scenarios: readonly Scenario[];
   readonly medians: readonly Medians[];
   readonly ratios: readonly Ratio[];

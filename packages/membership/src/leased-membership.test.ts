@@ -18,10 +18,10 @@ class CountedInterest implements RoomInterest {
   hold: Promise<void> = Promise.resolve();
   failure: Error | undefined;
 
-  async enter(room: string): Promise<void> {
+  async enter(room: string): Promise<undefined> {
     this.members.set(room, (this.members.get(room) ?? 0) + 1);
     await this.hold;
-    if (this.failure === undefined) return;
+    if (this.failure === undefined) return undefined;
     this.exit(room);
     throw this.failure;
   }

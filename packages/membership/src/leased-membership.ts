@@ -1,5 +1,6 @@
 import {
   CmError,
+  type EnteredRoom,
   isCmError,
   type Lease,
   type Renewal,
@@ -80,6 +81,7 @@ class LeasedMembership implements Membership {
       local: this.#local,
       shelfBits: options.ids.shelfBits,
       lastSeenOf,
+      maxPerUser: options.maxConnectionsPerUser,
       onLeaving: (userId, graceMs) => this.#settling.after(store.partitioning.partitionOf(userId), graceMs),
     });
     this.#keeper = new LeaseKeeper({
@@ -242,7 +244,10 @@ class LeasedMembership implements Membership {
       await this.#keeper.write((lease) => this.#projection.open(lease, connection));
     } catch (error) {
       // Joins may be under way already.
-      this.#removals.later({ connection, rooms: this.#forget(connection) });
+      const removal = { connection, rooms: this.#forget(connection) };
+      // The store answers: the place is free again by the time that the caller hears of it.
+      if (isCmError(error) && error.code === "connections-limit") await this.#removals.run(removal);
+      else this.#removals.later(removal);
       throw error;
     }
     // The socket may have closed meanwhile, and its removal been overtaken by a retry.
@@ -272,13 +277,13 @@ class LeasedMembership implements Membership {
     await this.#removals.run({ connection, rooms: this.#forget(connection) });
   }
 
-  async join(connectionId: string, room: string, { record }: JoinRoomOptions = {}): Promise<void> {
+  async join(connectionId: string, room: string, { record }: JoinRoomOptions = {}): Promise<EnteredRoom | undefined> {
     this.#requireRunning();
     requireName(room, "room");
     const connection = this.#local.require(connectionId);
     const joining = connection.joining.get(room);
     if (joining !== undefined) return joining;
-    if (connection.rooms.has(room)) return;
+    if (connection.rooms.has(room)) return this.#local.enteredRoom(room);
     this.#local.enter(connection, room);
     this.#changes.begin(connectionId);
     const attempt = this.#join(connection, room, record).finally(() => {
@@ -298,16 +303,20 @@ class LeasedMembership implements Membership {
     return rooms;
   }
 
-  async #join(connection: LocalConnection, room: string, record: string | undefined): Promise<void> {
+  async #join(connection: LocalConnection, room: string, record: string | undefined): Promise<EnteredRoom | undefined> {
     // Both at once: the join costs one round trip.
     const [live, written] = await Promise.allSettled([
       this.#options.interest.enter(room),
-      this.#changes.run(connection.connectionId, () =>
-        this.#keeper.write((lease) => this.#projection.join(lease, connection, room, record)),
-      ),
+      this.#changes.run(connection.connectionId, async () => {
+        await this.#removals.ofRoom(connection, room);
+        await this.#keeper.write((lease) => this.#projection.join(lease, connection, room, record));
+      }),
     ]);
     const stayed = connection.rooms.has(room);
-    if (live.status === "fulfilled" && written.status === "fulfilled" && stayed) return;
+    if (live.status === "fulfilled" && written.status === "fulfilled" && stayed) {
+      this.#local.entered(room, live.value);
+      return live.value;
+    }
     if (stayed) {
       this.#local.exit(connection, room);
       if (live.status === "fulfilled") this.#options.interest.exit(room);

@@ -1,4 +1,4 @@
-import type { CmError } from "@cm/protocol";
+import type { CmError, EnteredRoom } from "@cm/protocol";
 import type { DriftStats } from "./reconcile/drift-report.js";
 
 /** A connection that is opened. */
@@ -64,7 +64,8 @@ export interface Membership {
   /**
    * Registers a connection. Fails with `id-invalid` (not an id of this server, or in
    * use), `name-invalid`, `name-too-long`, `payload-too-large` or `payload-unserializable`
-   * (metadata), `unavailable` or `timeout`; nothing is left behind then.
+   * (metadata), `connections-limit` (see `maxConnectionsPerUser`), `unavailable` or `timeout`;
+   * nothing is left behind then.
    */
   open(connection: NewConnection): Promise<void>;
   /**
@@ -81,10 +82,11 @@ export interface Membership {
   close(connectionId: string, options?: CloseOptions): Promise<void>;
   /**
    * Puts a connection into a room: resolves when the room's channel is live here and
-   * the store knows the member. No-op for a member. Fails with `not-found`,
-   * `name-invalid`, `name-too-long`, `unavailable` or `timeout`; nothing is left behind then.
+   * the store knows the member, with what `RoomInterest.enter` answered. No-op for a member.
+   * Fails with `not-found`, `name-invalid`, `name-too-long`, `unavailable` or `timeout`;
+   * nothing is left behind then.
    */
-  join(connectionId: string, room: string, options?: JoinRoomOptions): Promise<void>;
+  join(connectionId: string, room: string, options?: JoinRoomOptions): Promise<EnteredRoom | undefined>;
   /** Takes a connection out of a room. No-op where it is none; the store follows when it can. */
   leave(connectionId: string, room: string): Promise<void>;
   /**

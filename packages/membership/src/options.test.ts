@@ -22,6 +22,7 @@ const WRONG: Readonly<Record<keyof MembershipOptions, unknown>> = {
   connectionTtlMs: 999,
   offlineGraceMs: -1,
   maxMetadataBytes: 0.5,
+  maxConnectionsPerUser: 1.5,
   lastSeenOf: 1,
   staleConnectionTimeoutMs: null,
   cleanupIntervalMs: Number.NaN,

@@ -65,6 +65,12 @@ export interface MembershipOptions {
   /** The most bytes of UTF-8 that a connection's metadata has as JSON. Default 1,024; 0 to 65,536. */
   readonly maxMetadataBytes?: number;
   /**
+   * How many connections a user may have on all servers; one more fails to open with
+   * `connections-limit`. Those of a server that died count until it was cleaned up after.
+   * Default 0: any number; 0 to 1,000,000.
+   */
+  readonly maxConnectionsPerUser?: number;
+  /**
    * When a connection last gave a sign of life, in milliseconds since the Unix epoch;
    * `undefined` where that is not known. Asked when a record is written and when stale
    * connections are looked for. Default: never known, and no connection is ever stale.
@@ -128,6 +134,7 @@ const KNOWN: Readonly<Record<keyof MembershipOptions, true>> = {
   connectionTtlMs: true,
   offlineGraceMs: true,
   maxMetadataBytes: true,
+  maxConnectionsPerUser: true,
   lastSeenOf: true,
   staleConnectionTimeoutMs: true,
   cleanupIntervalMs: true,
@@ -145,7 +152,7 @@ const KNOWN: Readonly<Record<keyof MembershipOptions, true>> = {
 export function resolveMembershipOptions(given: MembershipOptions): ResolvedMembershipOptions {
   const options = requireOptions(given, KNOWN);
   const { heartbeatIntervalMs = 30_000, leaseTtlMs = 90_000, connectionTtlMs = 3_600_000 } = options;
-  const { deadAfterMs = 0, offlineGraceMs = 5_000, maxMetadataBytes = 1_024 } = options;
+  const { deadAfterMs = 0, offlineGraceMs = 5_000, maxMetadataBytes = 1_024, maxConnectionsPerUser = 0 } = options;
   const { staleConnectionTimeoutMs = 1_800_000, cleanupIntervalMs = 300_000 } = options;
   const { reapClaimMs = Math.min(30_000, Math.max(1_000, leaseTtlMs)), host = "localhost", port = 0 } = options;
   const { lastSeenOf = () => undefined, onStale = () => undefined, onLeaseTaken = () => undefined } = options;
@@ -171,6 +178,12 @@ export function resolveMembershipOptions(given: MembershipOptions): ResolvedMemb
     connectionTtlMs: requireDurationMs("connectionTtlMs", connectionTtlMs, 1_000),
     offlineGraceMs: requireDurationMs("offlineGraceMs", offlineGraceMs, 0, 3_600_000),
     maxMetadataBytes: requireWholeNumber("maxMetadataBytes", maxMetadataBytes, { min: 0, max: 65_536 }, "bytes"),
+    maxConnectionsPerUser: requireWholeNumber(
+      "maxConnectionsPerUser",
+      maxConnectionsPerUser,
+      { min: 0, max: 1_000_000 },
+      "connections",
+    ),
     lastSeenOf: requireFunction("lastSeenOf", lastSeenOf),
     staleConnectionTimeoutMs: requireDurationMs("staleConnectionTimeoutMs", staleConnectionTimeoutMs, 1_000),
     cleanupIntervalMs: requireDurationMs("cleanupIntervalMs", cleanupIntervalMs, 100),

@@ -1,7 +1,21 @@
-import { CmError, type ConnectionRecord, type Lease, parseConnectionId, type ReapClaim } from "@cm/protocol";
+import {
+  CmError,
+  type ConnectionRecord,
+  type Lease,
+  type PutOptions,
+  parseConnectionId,
+  type ReapClaim,
+  type RecordRemoval,
+} from "@cm/protocol";
 import type { Incarnation, ServerTable } from "./server-table.js";
 
-type Shelves = Map<number, Map<string, ConnectionRecord>>;
+/** A record with its rooms, in the order in which the connection came into them. */
+interface Entry {
+  readonly head: Omit<ConnectionRecord, "rooms">;
+  readonly rooms: Set<string>;
+}
+
+type Shelves = Map<number, Map<string, Entry>>;
 
 /** The records of all connections, on the shelves of their owners. */
 export class ConnectionTable {
@@ -17,31 +31,38 @@ export class ConnectionTable {
     return this.#shelves.size;
   }
 
-  put(lease: Lease, records: readonly ConnectionRecord[]): void {
+  put(lease: Lease, records: readonly ConnectionRecord[], { keepsRooms = false }: PutOptions = {}): void {
     const holder = this.#servers.holder(lease);
     const placed = records.map((record) => {
       const shelf = shelfOf(holder, record.connectionId);
       if (shelf === undefined) {
         throw new CmError("id-invalid", `${record.connectionId} is no connection of server ${lease.serverId}.`);
       }
-      return { shelf, record: Object.freeze({ ...record, rooms: Object.freeze([...record.rooms]) }) };
+      const { rooms, ...head } = record;
+      return { shelf, head: Object.freeze(head), rooms };
     });
     if (placed.length === 0) return;
-    const shelves = this.#shelves.get(holder) ?? new Map<number, Map<string, ConnectionRecord>>();
+    const shelves = this.#shelves.get(holder) ?? new Map<number, Map<string, Entry>>();
     this.#shelves.set(holder, shelves);
-    for (const { shelf, record } of placed) {
-      const row = shelves.get(shelf);
-      if (row === undefined) shelves.set(shelf, new Map([[record.connectionId, record]]));
-      else row.set(record.connectionId, record);
+    for (const { shelf, head, rooms } of placed) {
+      const row = shelves.get(shelf) ?? new Map<string, Entry>();
+      shelves.set(shelf, row);
+      const kept = (keepsRooms ? row.get(head.connectionId)?.rooms : undefined) ?? new Set<string>();
+      for (const room of rooms) kept.add(room);
+      row.set(head.connectionId, { head, rooms: kept });
     }
   }
 
-  remove(lease: Lease, connectionIds: readonly string[]): void {
+  remove(lease: Lease, connectionIds: readonly string[], { rooms }: RecordRemoval = {}): void {
     const holder = this.#servers.holder(lease);
     for (const connectionId of connectionIds) {
       const shelf = shelfOf(holder, connectionId);
       const row = shelf === undefined ? undefined : this.#shelves.get(holder)?.get(shelf);
       if (shelf === undefined || row === undefined) continue;
+      if (rooms !== undefined) {
+        for (const room of rooms) row.get(connectionId)?.rooms.delete(room);
+        continue;
+      }
       row.delete(connectionId);
       if (row.size === 0) this.#drop(holder, shelf);
     }
@@ -51,13 +72,15 @@ export class ConnectionTable {
     const id = parseConnectionId(connectionId);
     if (!id.ok) return undefined;
     const holder = this.#servers.living(id.value.serverId, id.value.incarnation);
-    return holder && this.#shelves.get(holder)?.get(id.value.shelf)?.get(connectionId);
+    const entry = holder && this.#shelves.get(holder)?.get(id.value.shelf)?.get(connectionId);
+    return entry && recordOf(entry);
   }
 
   held(right: Lease | ReapClaim, shelf: number): ConnectionRecord[] {
     // Only leases have a token.
     const holder = "token" in right ? this.#servers.holder(right) : this.#servers.claimed(right);
-    return [...((holder && this.#shelves.get(holder)?.get(shelf)?.values()) ?? [])];
+    const row = holder && this.#shelves.get(holder)?.get(shelf);
+    return row === undefined ? [] : [...row.values()].map(recordOf);
   }
 
   clearShelf(claim: ReapClaim, shelf: number): void {
@@ -70,6 +93,10 @@ export class ConnectionTable {
     shelves?.delete(shelf);
     if (shelves?.size === 0) this.#shelves.delete(holder);
   }
+}
+
+function recordOf({ head, rooms }: Entry): ConnectionRecord {
+  return { ...head, rooms: [...rooms] };
 }
 
 /** Where a record of this owner lies; `undefined` where the id is not one of its own. */

@@ -1,4 +1,5 @@
 import { type Bus, type Channel, type History, type Link, type Store, toCmError } from "@cm/protocol";
+import { stampVersion } from "@cm/protocol/options";
 import { MemoryBus } from "./memory-bus.js";
 import type { MemoryWorld } from "./memory-hub.js";
 import { MemoryLink } from "./memory-link.js";
@@ -17,7 +18,7 @@ import { PARTITIONS, partitionOf } from "./partitions.js";
  * Throws `options-invalid`.
  */
 export function createMemoryStore(options: MemoryStoreOptions = {}): Store {
-  return new MemoryStore(resolveMemoryStoreOptions(options));
+  return stampVersion(new MemoryStore(resolveMemoryStoreOptions(options)));
 }
 
 class MemoryStore implements Store {
@@ -48,8 +49,8 @@ class MemoryStore implements Store {
   };
 
   readonly connections: Store["connections"] = {
-    put: (lease, records) => this.#call(({ connections }) => connections.put(lease, records)),
-    remove: (lease, ids) => this.#call(({ connections }) => connections.remove(lease, ids)),
+    put: (lease, records, options) => this.#call(({ connections }) => connections.put(lease, records, options)),
+    remove: (lease, ids, removal) => this.#call(({ connections }) => connections.remove(lease, ids, removal)),
     get: (connectionId) => this.#call(({ connections }) => connections.get(connectionId)),
   };
 

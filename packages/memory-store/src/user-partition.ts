@@ -42,6 +42,16 @@ export class UserPartition {
     return total;
   }
 
+  /** Whether a user has a connection. */
+  has(userId: string, connectionId: string): boolean {
+    return this.#users.get(userId)?.connections.has(connectionId) ?? false;
+  }
+
+  /** How many connections a user has. */
+  countOf(userId: string): number {
+    return this.#users.get(userId)?.connections.size ?? 0;
+  }
+
   /** Adds a connection, or gives one that is there other metadata. */
   add({ userId, connectionId, metadata }: UserConnection, owner: Incarnation, order: number, quiet: boolean): void {
     const user = this.#users.get(userId);

@@ -60,9 +60,21 @@ export class UserTable {
     return this.#seen.size;
   }
 
-  add(lease: Lease, connections: readonly UserConnection[], { quiet = false }: AddOptions = {}): void {
+  add(lease: Lease, connections: readonly UserConnection[], { quiet = false, maxPerUser = 0 }: AddOptions = {}): void {
     const owner = this.#servers.holder(lease);
+    if (maxPerUser > 0) this.#requirePlaces(connections, maxPerUser);
     for (const connection of connections) this.#of(connection.userId).add(connection, owner, ++this.#lastOrder, quiet);
+  }
+
+  #requirePlaces(connections: readonly UserConnection[], max: number): void {
+    const added = new Map<string, Set<string>>();
+    for (const { userId, connectionId } of connections) {
+      if (this.#of(userId).has(userId, connectionId)) continue;
+      const ids = added.get(userId) ?? new Set();
+      added.set(userId, ids.add(connectionId));
+      if (this.#of(userId).countOf(userId) + ids.size <= max) continue;
+      throw new CmError("connections-limit", "The user has as many connections as it may.");
+    }
   }
 
   update(lease: Lease, connections: readonly UserConnection[]): void {

@@ -39,6 +39,7 @@ export const MEMBERSHIP_KINDS = {
   connectionTtlMs: "number",
   offlineGraceMs: "number",
   maxMetadataBytes: "number",
+  maxConnectionsPerUser: "number",
   lastSeenOf: "function",
   staleConnectionTimeoutMs: "number",
   cleanupIntervalMs: "number",

@@ -34,7 +34,7 @@ export class TestServers {
     const membership = createMembership({
       ids: createConnectionIdSource({ serverId }),
       store,
-      interest: { enter: () => Promise.resolve(), exit: () => undefined },
+      interest: { enter: async () => undefined, exit: () => undefined },
       heartbeatIntervalMs: 500,
       leaseTtlMs: 20_000,
       offlineGraceMs: 0,

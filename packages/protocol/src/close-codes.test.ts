@@ -9,7 +9,13 @@ describe("close codes", () => {
   });
 
   it("send a client away for what it did, and bid it back for what the server did", () => {
-    const faultsOfTheClient = ["protocol-error", "unauthorized", "version-unsupported", "terminated"];
+    const faultsOfTheClient = [
+      "protocol-error",
+      "unauthorized",
+      "version-unsupported",
+      "terminated",
+      "connections-limit",
+    ];
     for (const [reason, code] of Object.entries(CLOSE_CODES)) {
       expect([reason, mayReconnect(code)]).toEqual([reason, !faultsOfTheClient.includes(reason)]);
     }

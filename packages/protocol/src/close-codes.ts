@@ -9,6 +9,7 @@ export const CLOSE_CODES = {
   unauthorized: 4001,
   "version-unsupported": 4002,
   terminated: 4004,
+  "connections-limit": 4005,
   "slow-consumer": 4200,
   "going-away": 4201,
   stale: 4202,

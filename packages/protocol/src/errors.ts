@@ -66,6 +66,8 @@ const PROGRAM_ERROR_CODES = {
   "native-load-failed": { retryable: false, meaning: "The native binary of uWebSockets.js can't be loaded." },
   "envelope-damaged": { retryable: false, meaning: "The bytes are not a message of the bus." },
   "envelope-version": { retryable: false, meaning: "The message is of a version that is not spoken here." },
+  "version-mismatch": { retryable: false, meaning: "Packages of versions that do not fit were put together." },
+  "runtime-unsupported": { retryable: false, meaning: "This version of Node.js is too old." },
   "config-invalid": { retryable: false, meaning: "The configuration has a value that can't be used." },
 } as const satisfies Record<string, ErrorMeaning>;
 

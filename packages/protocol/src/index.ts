@@ -76,7 +76,13 @@ export type { Field, Fields, Kind, Presence, ReadableKind } from "./frames/field
 // Contracts
 export type { FailureStage, OnError } from "./background.js";
 export type { Bus, BusHandler, Channel, Published, ResumeHandler, Subscription } from "./contracts/bus.js";
-export type { ConnectionRecord, ConnectionRegistry, ConnectionUpkeep } from "./contracts/connection-registry.js";
+export type {
+  ConnectionRecord,
+  ConnectionRegistry,
+  ConnectionUpkeep,
+  PutOptions,
+  RecordRemoval,
+} from "./contracts/connection-registry.js";
 export type {
   History,
   HistoryDraft,
@@ -86,7 +92,7 @@ export type {
   StampedDraft,
 } from "./contracts/history.js";
 export type { LocalConnection, LocalConnectionManager } from "./contracts/local-connection-manager.js";
-export type { LocalDelivery, RoomInterest } from "./contracts/local-delivery.js";
+export type { EnteredRoom, LocalDelivery, RoomInterest } from "./contracts/local-delivery.js";
 export type {
   AnnouncedMember,
   DepartureReason,

@@ -1,18 +1,31 @@
--- Purpose: Writes records of connections onto their owner's shelves.
--- KEYS:    the shelves that are written to
+-- Purpose: Writes records of connections onto their owner's shelves, and the rooms that they
+--          are in beside them.
+-- KEYS:    for each shelf that is written to: its records, its rooms
 -- ARGV:    1 when the right to write runs out, in ms; 2 time to live of a shelf in ms;
---          then for each record: number of its shelf among KEYS, field, value
+--          3 1 to keep the rooms that are there already; then for each record: number of its
+--          shelf, field, value, number of rooms, the rooms
 -- Returns: 1, or -1 where the right has run out
--- Cost:    O(records)
+-- Cost:    O(records + rooms given * log rooms of a shelf); without ARGV 3 also O(rooms replaced)
 -- Cluster: all keys carry the tag of the owning server
 -- Flags:   none
--- Uses:    clock, fence
-local ttlMs = ARGV[2]
+-- Uses:    clock, fence, places
+local ttlMs, keepsRooms = ARGV[2], ARGV[3] == '1'
 
-for i = 3, #ARGV, 3 do
-  redis.call('HSET', KEYS[tonumber(ARGV[i])], ARGV[i + 1], ARGV[i + 2])
+local i, order = 4, nowMicros
+while i <= #ARGV do
+  local shelf, field, count = tonumber(ARGV[i]), ARGV[i + 1], tonumber(ARGV[i + 3])
+  local placesKey = KEYS[2 * shelf]
+  redis.call('HSET', KEYS[2 * shelf - 1], field, ARGV[i + 2])
+  if not keepsRooms then
+    dropPlaces(placesKey, field)
+  end
+  for at = i + 4, i + 3 + count do
+    addPlace(placesKey, field, ARGV[at], order)
+    order = order + 1
+  end
+  i = i + 4 + count
 end
-for _, shelfKey in ipairs(KEYS) do
-  redis.call('PEXPIRE', shelfKey, ttlMs)
+for _, key in ipairs(KEYS) do
+  redis.call('PEXPIRE', key, ttlMs)
 end
 return 1

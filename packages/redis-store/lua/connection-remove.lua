@@ -1,13 +1,23 @@
--- Purpose: Takes records of connections off their owner's shelves.
--- KEYS:    the shelves that are written to
--- ARGV:    1 when the right to write runs out, in ms;
---          then for each record: number of its shelf among KEYS, field
+-- Purpose: Takes records of connections off their owner's shelves, or only some of their rooms.
+-- KEYS:    for each shelf that is written to: its records, its rooms
+-- ARGV:    1 when the right to write runs out, in ms; 2 number of rooms, or 0 for the records
+--          themselves; then the rooms; then for each record: number of its shelf, field
 -- Returns: 1, or -1 where the right has run out
--- Cost:    O(records)
+-- Cost:    O(records * log rooms of a shelf + rooms removed)
 -- Cluster: all keys carry the tag of the owning server
 -- Flags:   allow-oom
--- Uses:    clock, fence
-for i = 2, #ARGV, 2 do
-  redis.call('HDEL', KEYS[tonumber(ARGV[i])], ARGV[i + 1])
+-- Uses:    clock, fence, places
+local count = tonumber(ARGV[2])
+
+for i = 3 + count, #ARGV, 2 do
+  local shelf, field = tonumber(ARGV[i]), ARGV[i + 1]
+  if count == 0 then
+    redis.call('HDEL', KEYS[2 * shelf - 1], field)
+    dropPlaces(KEYS[2 * shelf], field)
+  else
+    for at = 3, 2 + count do
+      dropPlace(KEYS[2 * shelf], field, ARGV[at])
+    end
+  end
 end
 return 1

@@ -4,9 +4,11 @@
 --          6 version of its feed
 -- ARGV:    1 when the right to write runs out, in ms; 2 time to live in ms; 3 the feed's channel;
 --          4 PUBLISH or SPUBLISH; 5 time to live of the version in ms; 6 1 to announce nothing;
+--          7 how many connections a user may have, 0 for any number;
 --          then for each user: what the user's entries begin with, number of connections,
 --          and for each: its id, its metadata or ''
--- Returns: 1, or -1 where the right has run out
+-- Returns: 1; -1 where the right has run out; -2, with nothing written, where a user would have
+--          more than that
 -- Cost:    O(connections given * log connections of the partition)
 -- Cluster: all keys, and the channel, carry the tag of the users' partition
 -- Flags:   none
@@ -16,7 +18,25 @@ local ttlMs, channel, publishCommand = tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local versionTtlMs, quiet = ARGV[5], ARGV[6] == '1'
 
 local feed = openFeed(redis.call('GET', versionKey), channel, publishCommand, nowMicros)
-local at = 7
+local maxPerUser = tonumber(ARGV[7])
+
+if maxPerUser > 0 then
+  local at = 8
+  while at <= #ARGV do
+    local head, last = ARGV[at], at + 1 + 2 * tonumber(ARGV[at + 1])
+    local added = 0
+    for i = at + 2, last, 2 do
+      if not redis.call('ZSCORE', connectionsKey, head .. ARGV[i]) then
+        added = added + 1
+      end
+    end
+    if added > 0 and countConnections(connectionsKey, head) + added > maxPerUser then
+      return -2
+    end
+    at = last + 1
+  end
+end
+local at = 8
 while at <= #ARGV do
   local head, last = ARGV[at], at + 1 + 2 * tonumber(ARGV[at + 1])
   local user = string.sub(head, 3)

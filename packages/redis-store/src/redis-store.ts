@@ -9,6 +9,7 @@ import {
   type Store,
   toCmError,
 } from "@cm/protocol";
+import { stampVersion } from "@cm/protocol/options";
 import { RedisBus } from "./bus/redis-bus.js";
 import type { Commands } from "./client/commands.js";
 import { evictionRisk } from "./client/eviction.js";
@@ -33,7 +34,7 @@ import { layoutEnsure } from "./servers/server-scripts.js";
 import { RedisUserDirectory } from "./users/redis-user-directory.js";
 
 /** The layout of keys that this package writes; see `Keys`. */
-const LAYOUT_VERSION = 3;
+const LAYOUT_VERSION = 4;
 
 /** A {@link Store} on Redis. */
 export interface RedisStore extends Store {
@@ -51,7 +52,7 @@ export interface RedisStore extends Store {
  * Throws `options-invalid`.
  */
 export function createRedisStore(options: RedisStoreOptions): RedisStore {
-  return new ConnectedStore(resolveRedisStoreOptions(options));
+  return stampVersion(new ConnectedStore(resolveRedisStoreOptions(options)));
 }
 
 /** All that exists between `start` and `close`. */
@@ -98,8 +99,8 @@ class ConnectedStore implements RedisStore {
   };
 
   readonly connections: Store["connections"] = {
-    put: (lease, records) => this.#with(({ connections }) => connections.put(lease, records)),
-    remove: (lease, ids) => this.#with(({ connections }) => connections.remove(lease, ids)),
+    put: (lease, records, options) => this.#with(({ connections }) => connections.put(lease, records, options)),
+    remove: (lease, ids, removal) => this.#with(({ connections }) => connections.remove(lease, ids, removal)),
     get: (connectionId) => this.#with(({ connections }) => connections.get(connectionId)),
   };
 

@@ -1,5 +1,6 @@
 import {
   CmError,
+  type EnteredRoom,
   type EnvelopeRoute,
   type History,
   type HistoryDraft,
@@ -14,6 +15,7 @@ import {
   type Subscription,
   toCmError,
 } from "@cm/protocol";
+import { stampVersion } from "@cm/protocol/options";
 import { BusReceiver } from "./bus-receiver.js";
 import {
   type ResolvedRouterOptions,
@@ -46,7 +48,7 @@ import { Semaphore } from "./semaphore.js";
 
 /** Makes a router. Throws `options-invalid` or `id-invalid`; touches nothing until `start`. */
 export function createRouter(options: RouterOptions): Router {
-  return new BusRouter(resolveRouterOptions(options));
+  return stampVersion(new BusRouter(resolveRouterOptions(options)));
 }
 
 const NOBODY: readonly string[] = Object.freeze([]);
@@ -202,7 +204,7 @@ class BusRouter implements Router {
     this.#directChannel ??= { name: undefined, arrivals: this.#receiver.direct, liveSinceMs, hearsItself: false };
   }
 
-  enter(room: string): Promise<void> {
+  enter(room: string): Promise<EnteredRoom> {
     return this.#rooms.enter(room);
   }
 

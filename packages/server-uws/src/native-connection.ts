@@ -1,7 +1,8 @@
 import type { WebSocket } from "uWebSockets.js";
-import { type Authentication, LiveConnection, type WaitingLimit } from "@cm/transport";
+import { type Authentication, LiveConnection } from "@cm/transport";
 import type { RoomLanes } from "./room-lanes.js";
 import { type AnySocket, roomOf, topicOf } from "./room-topics.js";
+import type { NativeLimit, OwnFrames, TurnFrames } from "./turn-frames.js";
 
 /** What a native socket carries. The native layer copies its fields on to the socket object. */
 export interface SocketData<U> {
@@ -11,25 +12,25 @@ export interface SocketData<U> {
 /** A native socket of our own server. */
 export type NativeSocket<U> = WebSocket<SocketData<U>>;
 
-/** `send` gives 1 where everything was written at once, 0 where it waits, 2 where it was dropped. */
-const WRITTEN = 1;
-
 /** A connection on a native socket. */
 export class NativeConnection<U> extends LiveConnection<U> {
   /** Undefined before `open` and from the close event on: the native socket must not be touched then. */
   #socket: AnySocket | undefined;
   readonly #lanes: RoomLanes | undefined;
+  readonly #turn: TurnFrames;
+  readonly #frames: OwnFrames = { owner: this, frames: [], bytes: 0 };
 
   /** Without lanes, a room is one topic, and its messages never wait. */
   constructor(
     id: string,
     authentication: Authentication<U>,
     remoteAddress: string,
-    limit: WaitingLimit,
+    limit: NativeLimit,
     lanes: RoomLanes | undefined,
   ) {
     super(id, authentication, remoteAddress, limit);
     this.#lanes = lanes;
+    this.#turn = limit.turn;
   }
 
   get open(): boolean {
@@ -37,13 +38,14 @@ export class NativeConnection<U> extends LiveConnection<U> {
   }
 
   get bufferedBytes(): number {
+    // What waits for the end of the turn alone is no backpressure.
+    this.#turn.write(this.#frames);
     return this.#socket === undefined ? 0 : this.#socket.getBufferedAmount();
   }
 
   protected override writeFrame(frame: string | Uint8Array): boolean {
-    const socket = this.#socket;
-    if (socket === undefined) return false;
-    if (socket.send(frame, false) !== WRITTEN) this.checkWaiting();
+    if (this.#socket === undefined) return false;
+    this.#turn.add(this.#frames, frame);
     // The close event clears the field before the call that closes returns.
     return this.#socket !== undefined;
   }
@@ -74,6 +76,7 @@ export class NativeConnection<U> extends LiveConnection<U> {
 
   /** From all rooms: the socket stays open for others to use. */
   leaveAll(): void {
+    this.#turn.write(this.#frames);
     const socket = this.#socket;
     if (socket === undefined) return;
     for (const topic of socket.getTopics()) if (roomOf(topic) !== undefined) socket.unsubscribe(topic);

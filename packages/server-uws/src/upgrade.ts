@@ -1,13 +1,14 @@
 import type { HttpRequest, HttpResponse, us_socket_context_t } from "uWebSockets.js";
-import type { Admissions, PendingUpgrade, TrustedProxies, WaitingLimit } from "@cm/transport";
+import type { Admissions, PendingUpgrade, TrustedProxies } from "@cm/transport";
 import { NativeConnection, type NativeSocket, type SocketData } from "./native-connection.js";
 import { copyRequest, writeReply } from "./native-request.js";
 import type { RoomLanes } from "./room-lanes.js";
+import type { NativeLimit } from "./turn-frames.js";
 
 /** What upgrades need of the server. */
 export interface UpgradeSurroundings<U> {
   readonly admissions: Admissions<U>;
-  readonly limit: WaitingLimit;
+  readonly limit: NativeLimit;
   readonly trustedProxies: TrustedProxies;
   readonly lanes: RoomLanes;
   /** Takes over a WebSocket whose upgrade is through. */

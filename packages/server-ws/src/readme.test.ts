@@ -18,9 +18,12 @@ it("the README's program runs as it stands, and serves WebSockets and HTTP on on
   await writeFile(file, code.replace("listen(3000", `listen(${port}`).replace("chat.v1", "test.v1"));
   const program = startManagedProcess({ command: process.execPath, args: [file] });
   onTestFinished(async () => void (await program.kill()));
-  await vi.waitFor(async () => {
-    expect(await (await fetch(`http://127.0.0.1:${port}/`)).text()).toBe("hello from HTTP\n");
-  }, WAIT);
+  await vi.waitFor(
+    async () => {
+      expect(await (await fetch(`http://127.0.0.1:${port}/`)).text()).toBe("hello from HTTP\n");
+    },
+    { ...WAIT, timeout: 20_000 },
+  );
   const ann = openClient(port, "/ws?user=ann");
   await vi.waitFor(() => expect(ann.socket.readyState).toBe(WebSocket.OPEN), WAIT);
   ann.socket.send("hello");

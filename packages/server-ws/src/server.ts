@@ -76,7 +76,7 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
     this.#rooms = new RoomLanes(this.fanOut);
     this.#surroundings = {
       rooms: this.#rooms,
-      writes: new TurnWrites(),
+      writes: new TurnWrites(() => slow.traffic.wrote(1)),
       limit: slow,
       ended: (connection) => this.connections.closed(connection, 1006, ""),
     };
@@ -232,7 +232,6 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
       }
     }
     for (const { bytes } of frames) traffic.sent(bytes.byteLength, members);
-    traffic.wrote(members);
   }
 
   /** Writes the frames that the member is not excepted from. */
@@ -241,7 +240,6 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
     const mine = wire.filter((_, index) => !frames[index]?.except.includes(member.id));
     if (mine.length === 0) return;
     for (const { bytes, except } of frames) if (!except.includes(member.id)) traffic.sent(bytes.byteLength, 1);
-    traffic.wrote(1);
     for (const frame of mine) member.write(frame);
   }
 

@@ -67,7 +67,6 @@ export class SlowConsumers implements WaitingLimit {
 
   sent(bytes: number): void {
     this.traffic.sent(bytes, 1);
-    this.traffic.wrote(1);
     this.grew(bytes);
   }
 

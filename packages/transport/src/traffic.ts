@@ -7,8 +7,8 @@ export interface TrafficCounts {
   readonly bytesSent: number;
   /**
    * How often sockets were written to: frames of a room that waited for each other count once for each
-   * member. `framesSent / writes` are the frames of a write. The operating system may be called less
-   * often, since what a socket gets within one turn of the event loop leaves together.
+   * member, and what a connection alone is sent within one turn of the event loop once. `framesSent / writes` are the
+   * frames of a write. The operating system may be called less often, where a socket gets of both in one turn.
    */
   readonly writes: number;
 }

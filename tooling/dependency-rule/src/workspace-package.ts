@@ -24,8 +24,8 @@ export interface WorkspacePackage {
 }
 
 /** The folders that hold packages, and those that are one. */
-const PARENTS: readonly string[] = ["packages", "apps", "tooling"];
-const SINGLES: readonly string[] = ["benchmarks", "examples"];
+const PARENTS: readonly string[] = ["packages", "apps", "tooling", "examples"];
+const SINGLES: readonly string[] = ["benchmarks"];
 
 /** Every package of the workspace under `root`. */
 export function readWorkspace(root: string): readonly WorkspacePackage[] {

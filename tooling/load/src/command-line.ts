@@ -23,6 +23,7 @@ export const LOAD_USAGE = `Usage: npm run load -- --url ws://127.0.0.1:3000/ws[,
   --ramp N            new connections a second (1000)
   --seed N            repeats the draws of an earlier run
   --user-prefix TEXT  in front of user names (load-)
+  --token-secret TEXT has each connection come with a token, signed with this secret
   --no-echo           publishers do not get their own messages
   --no-acks           publishes ask for no answer
   --json              print the report as JSON
@@ -50,6 +51,7 @@ export function parseLoadCommand(args: readonly string[]): LoadCommand {
       ramp: numberOf("ramp", values.ramp),
       seed: numberOf("seed", values.seed),
       userPrefix: values["user-prefix"],
+      tokenSecret: values["token-secret"],
       echo: values["no-echo"] === true ? false : undefined,
       acks: values["no-acks"] === true ? false : undefined,
     }),
@@ -72,6 +74,7 @@ function readFlags(args: readonly string[]) {
         ramp: { type: "string" },
         seed: { type: "string" },
         "user-prefix": { type: "string" },
+        "token-secret": { type: "string" },
         "no-echo": { type: "boolean" },
         "no-acks": { type: "boolean" },
         json: { type: "boolean" },

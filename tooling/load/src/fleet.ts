@@ -1,3 +1,4 @@
+import { signDevelopmentToken } from "@cm/auth";
 import type { ResolvedLoadOptions } from "./load-options.js";
 import { Member, type MemberEvents } from "./member.js";
 
@@ -67,7 +68,8 @@ export async function openFleet(
     while (opening.size >= OPENING_MAX) await changed();
     const number = room * options.members + seatInRoom;
     const user = `${options.userPrefix}${number.toString(36).padStart(4, "0")}`;
-    const member = new Member({ index: number, room: roomName(room), user, url }, options.dialect, watched);
+    const headers = await credentials(options.tokenSecret, user);
+    const member = new Member({ index: number, room: roomName(room), user, url, headers }, options.dialect, watched);
     open.add(member);
     opening.set(
       member,
@@ -76,6 +78,13 @@ export async function openFleet(
   }
   while (opening.size > 0) await changed();
   return { members, close: () => closeAll(open) };
+}
+
+/** What a connection authenticates with, where it has to. */
+async function credentials(secret: string | undefined, userId: string): Promise<Record<string, string> | undefined> {
+  if (secret === undefined) return undefined;
+  const token = await signDevelopmentToken(secret, { userId, rights: { join: ["*"], publish: ["*"] } });
+  return { Authorization: `Bearer ${token}` };
 }
 
 async function untilDue(dueAt: number): Promise<void> {

@@ -33,6 +33,8 @@ export interface LoadOptions {
   readonly seed?: number;
   /** In front of the user names; each connection is a user of its own. Default `load-`. */
   readonly userPrefix?: string;
+  /** Signs a token for each connection with this shared secret (HS256). Default: users are named in the query alone. */
+  readonly tokenSecret?: string;
   /** Whether publishers see their own messages. Default true. */
   readonly echo?: boolean;
   /** Whether publishes ask for an answer, so that refused ones are told from lost ones. Default true. */
@@ -60,6 +62,7 @@ export interface ResolvedLoadOptions {
   readonly ramp: number;
   readonly seed: number;
   readonly userPrefix: string;
+  readonly tokenSecret: string | undefined;
   readonly echo: boolean;
   readonly acks: boolean;
   readonly dialect: Dialect;
@@ -100,6 +103,7 @@ export function resolveLoadOptions(options: LoadOptions): ResolvedLoadOptions {
     ramp: ranged("ramp", options.ramp ?? 1_000, 1, 10_000),
     seed: whole("seed", options.seed ?? Date.now() % 2 ** 32, 0, 2 ** 32 - 1),
     userPrefix: resolveUserPrefix(options.userPrefix ?? "load-"),
+    tokenSecret: options.tokenSecret,
     echo: options.echo ?? true,
     acks: options.acks ?? true,
     dialect: options.dialect ?? createCmDialect({ echo: options.echo ?? true, acks: options.acks ?? true }),

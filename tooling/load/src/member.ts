@@ -9,6 +9,8 @@ export interface MemberSeat {
   readonly room: string;
   readonly user: string;
   readonly url: URL;
+  /** More headers of the upgrade request. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
 /** Takes what happens to members; one for all of them. */
@@ -42,7 +44,8 @@ export class Member implements RawSocketEvents, SessionPort {
     this.#events = events;
     this.#session = dialect.createSession({ room: seat.room, user: seat.user }, this);
     const path = dialect.path(seat.url, seat.user);
-    this.#socket = new RawSocket({ url: seat.url, path, subprotocol: dialect.subprotocol }, this);
+    const { url, headers } = seat;
+    this.#socket = new RawSocket({ url, path, subprotocol: dialect.subprotocol, headers }, this);
   }
 
   get isJoined(): boolean {

@@ -6,6 +6,7 @@ import { FAN_OUT_ATTACKS } from "./attacks/fan-out.js";
 import { MASS_ENDING } from "./attacks/mass-ending.js";
 import { ONE_ADDRESS } from "./attacks/one-address.js";
 import { STALLED_READERS } from "./attacks/stalled-readers.js";
+import { runFuzz } from "./fuzz/run-fuzz.js";
 
 const ATTACKS: readonly Attack[] = [...FAN_OUT_ATTACKS, STALLED_READERS, MASS_ENDING, ONE_ADDRESS];
 
@@ -16,6 +17,7 @@ const LIMITS_OFF = {
   MAX_TOTAL_BACKPRESSURE_BYTES: "0",
   MAX_MEMBERSHIPS: "0",
   MAX_SERVER_ROOMS: "0",
+  MAX_CONNECTIONS_PER_USER: "0",
   MAX_FANOUT_PER_SECOND: "0",
   MAX_FANOUT_PERCENT: "0",
 };
@@ -53,6 +55,32 @@ function readCommand(args: readonly string[]): Command | undefined {
   const isValid = seconds >= 1 && seconds <= 60 && size >= 0.01 && size <= 1 && attacks.length > 0;
   if (values.help === true || !isValid || limits === undefined) return undefined;
   return { attacks, limits, scale: { seconds, size } };
+}
+
+const FUZZ_USAGE = `Usage: npm run fuzz -- [options]
+
+  --inputs N   frames, requests, tokens and bus messages in all, 1,000 to 100,000,000 (500,000)
+  --seed N     repeats the draws of an earlier run
+
+Sends random inputs to a gateway of its own, on the loopback address. Ends with 1 where it ends,
+grows, or keeps others waiting.`;
+
+async function fuzz(args: readonly string[]): Promise<number> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      inputs: { type: "string", default: "500000" },
+      seed: { type: "string", default: String(Date.now() % 1_000_000) },
+      help: { type: "boolean" },
+    },
+  });
+  const [inputs, seed] = [Number(values.inputs), Number(values.seed)];
+  const isValid = inputs >= 1_000 && inputs <= 100_000_000 && Number.isInteger(seed);
+  if (values.help === true || !isValid) {
+    console.log(FUZZ_USAGE);
+    return values.help === true ? 0 : 2;
+  }
+  return (await runFuzz({ inputs, seed })) ? 0 : 1;
 }
 
 /** Exit codes: 0 every promise is kept with the limits on, 1 one is not, 2 bad arguments. */
@@ -107,4 +135,5 @@ function tableOf(columns: readonly (readonly Finding[])[], limits: readonly stri
     .join("\n");
 }
 
-process.exitCode = await main();
+const [first, ...others] = process.argv.slice(2);
+process.exitCode = await (first === "fuzz" ? fuzz(others) : main());

@@ -2,6 +2,7 @@ import { createTokenVerifier, type TokenVerifierOptions } from "@cm/auth";
 import { isCmError, isServerId, randomBase36 } from "@cm/protocol";
 import { ROOM_WINDOW_MAX_MS, type RoomWindow } from "@cm/transport";
 import { membershipsThatFit, roomsThatFit } from "../limits/place-limits.js";
+import { USER_LIMIT_POLICIES, type UserLimitPolicy } from "../session/user-places.js";
 import { readAllowedOrigins } from "./allowed-origins.js";
 import { EnvReader } from "./env-reader.js";
 import { misspeltVariables } from "./known-variables.js";
@@ -14,7 +15,7 @@ import { readTrustedProxies } from "./trusted-proxies.js";
 export interface GatewayConfig {
   /** `PORT`: where clients connect. Default 3000; 0 picks a free one. */
   readonly port: number;
-  /** `TRANSPORT`: `uws` (default) or `ws`, which needs no native code; one process only. */
+  /** `TRANSPORT`: `uws`; `ws`, which needs no native code, one process only; or `auto` (default), see {@link chooseTransport}. */
   readonly transport: Transport;
   /** `LISTEN_HOST`: the local address to listen on. Default `127.0.0.1`; `0.0.0.0` for all. */
   readonly listenHost: string;
@@ -58,6 +59,15 @@ export interface GatewayConfig {
   readonly maxConnectionsPerAddress: number;
   /** `MAX_UPGRADES_PER_SECOND_PER_ADDRESS`, bursts of twice as many allowed. Default 100; 0: no limit. */
   readonly maxUpgradesPerSecondPerAddress: number;
+  /**
+   * `MAX_CONNECTIONS_PER_USER` on all servers; the same on each of them. Default 1,000; 0: no limit.
+   */
+  readonly maxConnectionsPerUser: number;
+  /**
+   * `CONNECTIONS_PER_USER_POLICY`: `refuse` one that is too many (default), or `replace` the oldest;
+   * either is closed with 4005, after which clients do not come back by themselves.
+   */
+  readonly connectionsPerUserPolicy: UserLimitPolicy;
   /**
    * `TRUSTED_PROXIES`: comma-separated addresses and subnets, such as `10.0.0.0/8`, of proxies
    * that are believed what they say about a client's address, in `X-Forwarded-For` or a PROXY
@@ -147,7 +157,7 @@ export interface GatewayConfig {
   readonly warnings: readonly string[];
 }
 
-const TRANSPORTS = ["uws", "ws"] as const;
+export const TRANSPORTS = ["auto", "uws", "ws"] as const;
 export type Transport = (typeof TRANSPORTS)[number];
 
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
@@ -168,7 +178,7 @@ const WORKER_SUFFIX_MAX = `-${WORKERS_MAX}-${WORKER_STARTS_MAX}`.length;
 export function readGatewayConfig(env: Readonly<Record<string, string | undefined>>): GatewayConfig {
   const reader = new EnvReader(env);
   const workers = reader.wholeNumber("WORKERS", 1, 1, WORKERS_MAX);
-  const transport = reader.oneOf("TRANSPORT", "uws", TRANSPORTS);
+  const transport = reader.oneOf("TRANSPORT", "auto", TRANSPORTS);
   if (workers > 1 && transport === "ws") {
     reader.problem("WORKERS", "must be 1 with TRANSPORT=ws: its processes can't share a port");
   }
@@ -226,6 +236,8 @@ export function readGatewayConfig(env: Readonly<Record<string, string | undefine
     maxConnections: reader.wholeNumber("MAX_CONNECTIONS", 10_000, 1, 1_000_000),
     maxConnectionsPerAddress: reader.wholeNumber("MAX_CONNECTIONS_PER_ADDRESS", 1_000, 0, 1_000_000),
     maxUpgradesPerSecondPerAddress: reader.wholeNumber("MAX_UPGRADES_PER_SECOND_PER_ADDRESS", 100, 0, 1_000_000),
+    maxConnectionsPerUser: reader.wholeNumber("MAX_CONNECTIONS_PER_USER", 1_000, 0, 1_000_000),
+    connectionsPerUserPolicy: reader.oneOf("CONNECTIONS_PER_USER_POLICY", "refuse", USER_LIMIT_POLICIES),
     trustedProxies: readTrustedProxies(reader),
     maxHeadBytes: reader.wholeNumber("MAX_HEAD_BYTES", 16_384, 1_024, 65_536),
     maxFrameBytes: reader.wholeNumber("MAX_FRAME_BYTES", 16_384, 1_024, 1_048_576),

@@ -90,6 +90,36 @@ it("refuses the join that is too many for the server, and takes it when a place 
   expect([await reached("server-rooms"), await reached("memberships")]).toEqual([1, 1]);
 });
 
+it("refuses a connection that is one more than its user may have, and has its client stay away", async () => {
+  const { open, wsUrl, reached } = await serve({ maxConnectionsPerUser: 2 });
+  const first = await open("ann");
+  await open("ann");
+  await open("bob");
+  const socket = new WebSocket(`${wsUrl}?user=ann`, SUBPROTOCOL);
+  const texts: string[] = [];
+  let code: number | undefined;
+  socket.on("message", (data) => texts.push(String(data)));
+  socket.on("close", (closed) => {
+    code = closed;
+  });
+  await new Promise((resolve) => socket.once("open", resolve));
+  socket.send('{"type":"hello","version":1}');
+  await eventually(() => expect(code).toBe(4005));
+  expect(texts).toEqual([expect.stringContaining('"code":"connections-limit"')]);
+  expect(await reached("connections-per-user")).toBe(1);
+  await first.close();
+  await eventually(async () => expect((await open("ann")).isOpen).toBe(true));
+});
+
+it("closes a user's oldest connection for a newer one where that is wanted", async () => {
+  const { open } = await serve({ maxConnectionsPerUser: 2, connectionsPerUserPolicy: "replace" });
+  const [first, second] = [await open("ann"), await open("ann")];
+  const third = await open("ann");
+  expect(await first.closed).toMatchObject({ code: 4005 });
+  expect([second.isOpen, third.isOpen]).toEqual([true, true]);
+  expect((await second.ask({ type: "send", connection: third.id, data: 1, confirm: true })).type).toBe("ack");
+});
+
 it("reads nothing more from the store for a client that does not read", async () => {
   const { open, wsUrl, reached } = await serve({ maxBackpressureBytes: 4 * 1024 * 1024, maxFrameBytes: 1024 * 1024 });
   const socket = new WebSocket(`${wsUrl}?user=idle`, SUBPROTOCOL);

@@ -17,15 +17,19 @@ import { Answers } from "./answers.js";
 import { CredentialLife, type CredentialTimes } from "./credential-life.js";
 import { DirectMessages } from "./direct-messages.js";
 import type { HookConnection } from "./hooks.js";
+import type { PacedCloses } from "./paced-closes.js";
 import { type PermissionContext, Permissions } from "./permissions.js";
 import { type RoomContext, RoomRequests, type RoomSocket } from "./room-requests.js";
 import { TokenBucket } from "./token-bucket.js";
+import type { UserPlaces } from "./user-places.js";
 
 /** What every session of a gateway shares. */
 export interface SessionContext extends PermissionContext, RoomContext {
   readonly serverId: string;
   readonly limits: ConnectionLimits;
   readonly fanOut: FanOutBudget;
+  readonly userPlaces: UserPlaces;
+  readonly closes: PacedCloses;
   readonly reached: LimitCounter;
   /** Connections that a message to a user reaches, as far as that is known. */
   readonly audienceOfUser: (userId: string) => number;
@@ -179,7 +183,7 @@ export class ClientSession {
     this.#rooms.clear();
     this.#early = [];
     // A connection that was never registered is unknown there, which is no error.
-    this.#context.membership.close(this.#socket.id).catch(this.#context.onFault);
+    this.#context.closes.run(() => this.#context.membership.close(this.#socket.id).catch(this.#context.onFault));
     const { onClose } = this.#context.hooks;
     if (onClose === undefined || !this.#isKnown) return;
     const tell = async (): Promise<void> => onClose(this.#asked, { code, reason });
@@ -258,7 +262,7 @@ export class ClientSession {
   }
 
   async #register(ref: Ref | undefined): Promise<void> {
-    const { membership, serverId, limits } = this.#context;
+    const { membership, userPlaces, serverId, limits } = this.#context;
     this.#isKnown = true;
     const decision = this.#permissions.connect();
     if (decision !== undefined) {
@@ -273,10 +277,11 @@ export class ClientSession {
       if (this.#isClosed()) return;
     }
     try {
-      await membership.open({ connectionId: this.#socket.id, userId: this.#socket.userId });
+      await userPlaces.open({ connectionId: this.#socket.id, userId: this.#socket.userId });
     } catch (error) {
       this.#answers.refuse(error, ref);
-      this.#socket.close("unavailable");
+      const isTooMany = isCmError(error) && error.code === "connections-limit";
+      this.#socket.close(isTooMany ? "connections-limit" : "unavailable");
       return;
     }
     if (this.#isClosed()) {

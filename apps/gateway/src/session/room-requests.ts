@@ -188,15 +188,15 @@ export class RoomRequests {
   ): Promise<void> {
     const { membership, router, recovery: limit } = this.#options.context;
     const { name } = room;
-    if (room.joined) {
-      answer(router.positionOf(name));
-      return;
-    }
-    if (since !== undefined) {
+    if (!room.joined && since !== undefined) {
       this.#options.requireReader();
       this.#options.account.pay(0);
     }
-    await membership.join(this.#options.socket.id, name);
+    const entered = await membership.join(this.#options.socket.id, name);
+    if (room.joined) {
+      if (!this.#options.isClosed()) answer(entered?.position);
+      return;
+    }
     const begin = (more: AckDetails | undefined, missed: readonly Uint8Array[]): void => {
       if (this.#options.isClosed()) return;
       room.joined = true;
@@ -205,7 +205,7 @@ export class RoomRequests {
       // After the answer and in the same turn: messages begin behind it, and none is missed.
       if (!this.#options.isClosed()) this.#options.socket.enter(name);
     };
-    const position = router.positionOf(name);
+    const position = entered?.position;
     if (since === undefined) begin(position, []);
     else if (position === undefined) begin({ recovered: false }, []);
     else {

@@ -6,8 +6,8 @@ import type { Sender } from "@cm/protocol";
  */
 export class SessionRoom {
   readonly name: string;
-  /** The beginning of each message frame that this connection sends to the room. */
-  readonly frameHead: string;
+  readonly #from: Sender;
+  #frameHead: string | undefined;
   joined = false;
   /** Whether another server put the connection here, whatever its rights. */
   isAdmitted = false;
@@ -17,12 +17,18 @@ export class SessionRoom {
   wanted = false;
   /** Operations that wait or run. */
   #queued = 0;
-  #last: Promise<unknown> = Promise.resolve();
+  #last: Promise<unknown> | undefined;
 
   constructor(name: string, from: Sender, mayPublish: boolean) {
     this.name = name;
     this.mayPublish = mayPublish;
-    this.frameHead = `{"type":"message","room":${JSON.stringify(name)},"from":${JSON.stringify(from)},"data":`;
+    this.#from = from;
+  }
+
+  /** The beginning of each message frame that this connection sends to the room; written for the first of them. */
+  get frameHead(): string {
+    this.#frameHead ??= `{"type":"message","room":${JSON.stringify(this.name)},"from":${JSON.stringify(this.#from)},"data":`;
+    return this.#frameHead;
   }
 
   /** Whether an operation is under way. False by the time that the last one's promise settles. */
@@ -37,10 +43,11 @@ export class SessionRoom {
         await operation();
       } finally {
         this.#queued--;
+        if (this.#queued === 0) this.#last = undefined;
       }
     };
-    const mine = this.#queued === 0 ? inTurn() : this.#last.then(inTurn, inTurn);
     this.#queued++;
+    const mine = this.#last === undefined ? inTurn() : this.#last.then(inTurn, inTurn);
     this.#last = mine;
     return mine;
   }

@@ -20,7 +20,7 @@ async function feedOf(...readings: readonly (readonly RosterMember[])[]) {
   const feed = new GameFeed({
     gameId: "chess",
     patienceMs: 300,
-    interest: { enter: () => Promise.resolve(), exit: () => undefined },
+    interest: { enter: async () => undefined, exit: () => undefined },
     presence: {
       watchRoom: (_room: string, watcher: RoomWatcher) => {
         watcher.snapshot(readings[Math.min(state.readings, readings.length - 1)] ?? []);

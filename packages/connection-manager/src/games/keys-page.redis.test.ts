@@ -60,7 +60,7 @@ it("names where each documented key and channel lives, and no key besides", asyn
   await eventually(async () => expect(await keysUnder(redisUrl, `${prefix}:{servers}.signs`)).toHaveLength(1));
 
   const rows = await pageRows();
-  expect(rows).toHaveLength(25);
+  expect(rows).toHaveLength(26);
   const patterns = rows.map(({ here, type }) => ({
     here,
     type,

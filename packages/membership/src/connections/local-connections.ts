@@ -1,4 +1,4 @@
-import { type AnnouncedMember, CmError } from "@cm/protocol";
+import { type AnnouncedMember, CmError, type EnteredRoom } from "@cm/protocol";
 
 /** A connection of this server, as its owner knows it. */
 export interface LocalConnection {
@@ -14,7 +14,15 @@ export interface LocalConnection {
   /** Whether the store has taken it as it is, so that others have heard of it. */
   isAnnounced: boolean;
   /** Joins that the store or the bus has not answered yet; their rooms are in `rooms` already. */
-  readonly joining: Map<string, Promise<void>>;
+  readonly joining: Map<string, Promise<EnteredRoom | undefined>>;
+}
+
+/** A room with members here. */
+interface LocalRoom {
+  /** A room of one connection alone needs no set. */
+  members: LocalConnection | Set<LocalConnection>;
+  /** What those are answered who join it. */
+  entered: EnteredRoom | undefined;
 }
 
 /** How the store cuts what it holds, so that a part of it can be compared with the truth. */
@@ -28,8 +36,8 @@ export interface Partitioning {
 export class LocalConnections {
   readonly #partitioning: Partitioning;
   readonly #byId = new Map<string, LocalConnection>();
-  /** Local members by room; a room without any is not there. */
-  readonly #members = new Map<string, Set<LocalConnection>>();
+  /** Rooms with local members; one without any is not there. */
+  readonly #rooms = new Map<string, LocalRoom>();
   /** Local connections by user, counted. */
   readonly #users = new Map<string, number>();
   readonly #roomPartitions = new PartitionIndex<string>();
@@ -45,7 +53,7 @@ export class LocalConnections {
   }
 
   get roomCount(): number {
-    return this.#members.size;
+    return this.#rooms.size;
   }
 
   get userCount(): number {
@@ -73,17 +81,29 @@ export class LocalConnections {
 
   enter(connection: LocalConnection, room: string): void {
     connection.rooms.add(room);
-    const members = this.#members.get(room);
-    if (members !== undefined) {
-      members.add(connection);
+    const entered = this.#rooms.get(room);
+    if (entered !== undefined) {
+      if (!(entered.members instanceof Set)) entered.members = new Set([entered.members]);
+      entered.members.add(connection);
       return;
     }
-    this.#members.set(room, new Set([connection]));
+    this.#rooms.set(room, { members: connection, entered: undefined });
     this.#roomPartitions.add(this.#partitioning.roomPartitionOf(room), room);
   }
 
   exit(connection: LocalConnection, room: string): void {
     if (connection.rooms.delete(room)) this.#forgetMember(connection, room);
+  }
+
+  /** The room's channel is live here. */
+  entered(room: string, entered: EnteredRoom | undefined): void {
+    const local = this.#rooms.get(room);
+    if (local !== undefined) local.entered = entered;
+  }
+
+  /** What {@link entered} was told last of a room with members here. */
+  enteredRoom(room: string): EnteredRoom | undefined {
+    return this.#rooms.get(room)?.entered;
   }
 
   get(connectionId: string): LocalConnection | undefined {
@@ -101,7 +121,7 @@ export class LocalConnections {
   }
 
   roomNames(): MapIterator<string> {
-    return this.#members.keys();
+    return this.#rooms.keys();
   }
 
   /** Rooms of a partition with members here. */
@@ -110,7 +130,8 @@ export class LocalConnections {
   }
 
   membersOf(room: string): Iterable<LocalConnection> {
-    return this.#members.get(room) ?? [];
+    const members = this.#rooms.get(room)?.members ?? [];
+    return Symbol.iterator in members ? members : [members];
   }
 
   /** Connections whose users are in a partition. */
@@ -124,7 +145,7 @@ export class LocalConnections {
   }
 
   hasRoom(room: string): boolean {
-    return this.#members.has(room);
+    return this.#rooms.has(room);
   }
 
   hasUser(userId: string): boolean {
@@ -136,11 +157,13 @@ export class LocalConnections {
   }
 
   #forgetMember(connection: LocalConnection, room: string): void {
-    const members = this.#members.get(room);
-    if (members === undefined) return;
-    members.delete(connection);
-    if (members.size > 0) return;
-    this.#members.delete(room);
+    const local = this.#rooms.get(room);
+    if (local === undefined) return;
+    if (local.members instanceof Set) {
+      local.members.delete(connection);
+      if (local.members.size > 0) return;
+    } else if (local.members !== connection) return;
+    this.#rooms.delete(room);
     this.#roomPartitions.delete(this.#partitioning.roomPartitionOf(room), room);
   }
 }

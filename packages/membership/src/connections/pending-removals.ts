@@ -2,6 +2,7 @@ import { CmError, isCmError, type Lease, toCmError } from "@cm/protocol";
 import type { LeaseKeeper } from "../lease/lease-keeper.js";
 import { isPermanentError } from "../projection/permanent-errors.js";
 import type { Projection, Removal } from "../projection/projection.js";
+import type { LocalConnection } from "./local-connections.js";
 import type { WriteGuard } from "./write-guard.js";
 
 /** Removals kept for a store that is away; beyond it the oldest are left to be found as strays. */
@@ -33,6 +34,8 @@ export class PendingRemovals {
   #timer: NodeJS.Timeout | undefined;
   #delayMs = FIRST_RETRY_MS;
   #finished = false;
+  /** Rooms that the store is asked to take connections out of, until it has answered. */
+  readonly #leaving = new WeakMap<LocalConnection, Map<string, Promise<void>>>();
 
   constructor(keeper: LeaseKeeper, projection: Projection, changes: WriteGuard, onError: (error: CmError) => void) {
     this.#keeper = keeper;
@@ -50,7 +53,7 @@ export class PendingRemovals {
    * gone (one round trip) or the removal was kept for later; its record follows.
    */
   async run(removal: Removal): Promise<void> {
-    const places = this.#track(this.#write(removal, (lease) => this.#projection.removePlaces(lease, removal)));
+    const places = this.#track(this.#removePlaces(removal));
     // In the turn of the removal, and to the end of it: the record still names what is gone.
     const { connectionId } = removal.connection;
     this.#changes.begin(connectionId);
@@ -131,10 +134,12 @@ export class PendingRemovals {
     const isGivenUp = (cause: unknown): boolean => refusals >= MAX_REFUSALS || (isLast && isPermanentError(cause));
     let refusal: { readonly cause: unknown } | undefined;
     try {
-      refusal = await this.#refusalOf(removal, (lease) => this.#projection.removePlaces(lease, removal));
+      refusal = await this.#refusalOf(() => this.#removePlaces(removal));
       if (refusal === undefined || isGivenUp(refusal.cause)) {
         // With what is given up the record goes as well: nobody could take away what it leads to.
-        const ofRecord = await this.#refusalOf(removal, (lease) => this.#projection.updateRecord(lease, removal));
+        const ofRecord = await this.#refusalOf(() =>
+          this.#write(removal, (lease) => this.#projection.updateRecord(lease, removal)),
+        );
         refusal ??= ofRecord;
       }
     } catch {
@@ -154,12 +159,9 @@ export class PendingRemovals {
   }
 
   /** What the store refuses the write for, if it does; throws where it may take it later. */
-  async #refusalOf(
-    removal: Removal,
-    write: (lease: Lease) => Promise<void>,
-  ): Promise<{ readonly cause: unknown } | undefined> {
+  async #refusalOf(write: () => Promise<void>): Promise<{ readonly cause: unknown } | undefined> {
     try {
-      await this.#write(removal, write);
+      await write();
       return undefined;
     } catch (cause) {
       if (isCmError(cause) && cause.retryable) throw cause;
@@ -174,6 +176,31 @@ export class PendingRemovals {
 
   #drop(removal: Removal): void {
     if (this.#pending.delete(removal)) this.#changes.end(removal.connection.connectionId);
+  }
+
+  /**
+   * Resolves when the store has answered what takes the connection out of the room, or can't;
+   * `undefined` where nothing is under way. A join waits for it: two writes may reach the store
+   * in another order than they were sent, as where one is sent again after a failover, and a
+   * leave behind its join would tell others that the member is gone.
+   */
+  ofRoom(connection: LocalConnection, room: string): Promise<void> | undefined {
+    return this.#leaving.get(connection)?.get(room);
+  }
+
+  #removePlaces(removal: Removal): Promise<void> {
+    const { connection, rooms } = removal;
+    const write = this.#write(removal, (lease) => this.#projection.removePlaces(lease, removal));
+    if (rooms.length === 0 || !this.#projection.isOpen(connection)) return write;
+    const leaving = this.#leaving.get(connection) ?? new Map<string, Promise<void>>();
+    this.#leaving.set(connection, leaving);
+    const settled = (): void => {
+      for (const room of rooms) if (leaving.get(room) === answered) leaving.delete(room);
+      if (leaving.size === 0 && this.#leaving.get(connection) === leaving) this.#leaving.delete(connection);
+    };
+    const answered = write.then(settled, settled);
+    for (const room of rooms) leaving.set(room, answered);
+    return write;
   }
 
   #write(removal: Removal, write: (lease: Lease) => Promise<void>): Promise<void> {

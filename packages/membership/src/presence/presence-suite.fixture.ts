@@ -78,7 +78,7 @@ class World {
     const membership = createMembership({
       ids: createConnectionIdSource({ serverId }),
       store: { servers, connections, rooms, users, partitioning, upkeep, link },
-      interest: { enter: () => Promise.resolve(), exit: () => undefined },
+      interest: { enter: async () => undefined, exit: () => undefined },
       heartbeatIntervalMs: 200,
       leaseTtlMs: 20_000,
       ...options,

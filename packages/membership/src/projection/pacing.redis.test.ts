@@ -31,7 +31,7 @@ class Traffic {
   on({ connections, users, rooms }: Store): Pick<MembershipStore, "connections" | "users" | "rooms"> {
     return {
       connections: overridden(connections, {
-        put: (lease, records) => this.of(records.length, () => connections.put(lease, records)),
+        put: (lease, records, options) => this.of(records.length, () => connections.put(lease, records, options)),
       }),
       users: overridden(users, {
         add: (lease, added, options) => this.of(added.length, () => users.add(lease, added, options)),
@@ -59,7 +59,7 @@ it("writes 5,000 connections anew a part at a time, so that nobody else has to w
   const membership = createMembership({
     ids: createConnectionIdSource({ serverId: "a", capacity: CONNECTIONS }),
     store: { servers, partitioning, upkeep, link, ...traffic.on(store) },
-    interest: { enter: () => Promise.resolve(), exit: () => undefined },
+    interest: { enter: async () => undefined, exit: () => undefined },
     heartbeatIntervalMs: 300,
     leaseTtlMs: 20_000,
     // No check meanwhile, which would put right what is missing by itself.

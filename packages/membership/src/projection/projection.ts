@@ -24,6 +24,8 @@ export interface ProjectionOptions {
   readonly local: LocalConnections;
   readonly shelfBits: number;
   readonly lastSeenOf: (connectionId: string) => number | undefined;
+  /** How many connections a user may have; 0: any number. */
+  readonly maxPerUser: number;
   /** A user may have lost the last connection, and counts as online for so long. */
   readonly onLeaving: (userId: string, graceMs: number) => void;
 }
@@ -34,34 +36,36 @@ export class Projection {
   readonly #local: LocalConnections;
   readonly #shelves: number;
   readonly #lastSeenOf: ProjectionOptions["lastSeenOf"];
+  readonly #maxPerUser: number;
   readonly #onLeaving: ProjectionOptions["onLeaving"];
 
-  constructor({ store, local, shelfBits, lastSeenOf, onLeaving }: ProjectionOptions) {
+  constructor({ store, local, shelfBits, lastSeenOf, maxPerUser, onLeaving }: ProjectionOptions) {
     this.#store = store;
     this.#local = local;
     this.#shelves = 2 ** shelfBits;
     this.#lastSeenOf = lastSeenOf;
+    this.#maxPerUser = maxPerUser;
     this.#onLeaving = onLeaving;
   }
 
   async open(lease: Lease, connection: LocalConnection): Promise<void> {
     await together<void>([
-      this.#store.connections.put(lease, [this.recordOf(connection)]),
-      this.#store.users.add(lease, [userConnection(connection)]),
+      this.#store.connections.put(lease, [this.recordOf(connection)], { keepsRooms: true }),
+      this.#store.users.add(lease, [userConnection(connection)], { maxPerUser: this.#maxPerUser }),
     ]);
     connection.isAnnounced = true;
   }
 
   async join(lease: Lease, connection: LocalConnection, room: string, record: string | undefined): Promise<void> {
     await together([
-      this.#store.connections.put(lease, [this.recordOf(connection)]),
+      this.#store.connections.put(lease, [this.#record(connection, [room])], { keepsRooms: true }),
       this.#store.rooms.join(lease, room, [memberOf(connection)], { record }),
     ]);
   }
 
   /** Writes the connection's metadata as it is by now. */
   async update(lease: Lease, connection: LocalConnection): Promise<void> {
-    if (!this.#isOpen(connection)) return;
+    if (!this.isOpen(connection)) return;
     const member = memberOf(connection);
     await together([
       this.#store.users.update(lease, [userConnection(connection)]),
@@ -75,7 +79,7 @@ export class Projection {
    * the truth at the time of the call: a room that was entered again meanwhile stays.
    */
   async removePlaces(lease: Lease, { connection, rooms }: Removal): Promise<void> {
-    const isOpen = this.#isOpen(connection);
+    const isOpen = this.isOpen(connection);
     const gone = rooms.filter((room) => !(isOpen && connection.rooms.has(room)));
     const { userId, graceMs } = connection;
     await together([
@@ -86,12 +90,18 @@ export class Projection {
   }
 
   /**
-   * Brings the connection's record up to date. After its places are gone and not before:
-   * whoever cleans up after this server finds them through the record.
+   * Takes the rooms out of the connection's record, or removes it. After its places are gone
+   * and not before: whoever cleans up after this server finds them through the record. Judged
+   * by the truth at the time of the call, as {@link removePlaces}.
    */
-  async updateRecord(lease: Lease, { connection }: Removal): Promise<void> {
-    if (this.#isOpen(connection)) await this.#store.connections.put(lease, [this.recordOf(connection)]);
-    else await this.#store.connections.remove(lease, [connection.connectionId]);
+  async updateRecord(lease: Lease, { connection, rooms }: Removal): Promise<void> {
+    const { connectionId } = connection;
+    if (!this.isOpen(connection)) {
+      await this.#store.connections.remove(lease, [connectionId]);
+      return;
+    }
+    const gone = rooms.filter((room) => !connection.rooms.has(room));
+    if (gone.length > 0) await this.#store.connections.remove(lease, [connectionId], { rooms: gone });
   }
 
   /**
@@ -164,7 +174,7 @@ export class Projection {
     connections: readonly LocalConnection[],
     isQuiet: boolean,
   ): readonly Promise<void>[] {
-    const members = connections.filter((connection) => this.#isOpen(connection) && connection.rooms.has(room));
+    const members = connections.filter((connection) => this.isOpen(connection) && connection.rooms.has(room));
     const isKnown = ({ joining }: LocalConnection): boolean => isQuiet && !joining.has(room);
     const known = members.filter(isKnown);
     const news = members.filter((connection) => !isKnown(connection));
@@ -181,14 +191,18 @@ export class Projection {
     return left.length === 0 ? [] : [{ connection, rooms: left }];
   }
 
-  #isOpen(connection: LocalConnection): boolean {
+  /** Whether it is a connection of this server still. */
+  isOpen(connection: LocalConnection): boolean {
     return this.#local.get(connection.connectionId) === connection;
   }
 
   /** The connection's record as it should be. */
-  recordOf({ connectionId, userId, connectedAt, rooms }: LocalConnection): ConnectionRecord {
-    const lastSeen = this.#lastSeenOf(connectionId) ?? connectedAt;
-    return { connectionId, userId, connectedAt, lastSeen, rooms: [...rooms] };
+  recordOf(connection: LocalConnection): ConnectionRecord {
+    return this.#record(connection, [...connection.rooms]);
+  }
+
+  #record({ connectionId, userId, connectedAt }: LocalConnection, rooms: readonly string[]): ConnectionRecord {
+    return { connectionId, userId, connectedAt, lastSeen: this.#lastSeenOf(connectionId) ?? connectedAt, rooms };
   }
 }
 

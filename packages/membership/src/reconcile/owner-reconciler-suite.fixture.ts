@@ -50,7 +50,7 @@ export async function startChecked(
   const membership = createMembership({
     ids: createConnectionIdSource({ serverId, capacity: 256 }),
     store: { servers, connections, rooms, users, partitioning, upkeep, link, ...parts },
-    interest: { enter: () => Promise.resolve(), exit: () => undefined },
+    interest: { enter: async () => undefined, exit: () => undefined },
     heartbeatIntervalMs: 100,
     cleanupIntervalMs: 100,
     leaseTtlMs: 20_000,

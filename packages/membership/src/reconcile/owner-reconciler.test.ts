@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { createMemoryHub, createMemoryStore } from "@cm/memory-store";
-import type { Lease, Partitioned } from "@cm/protocol";
+import type { Lease, Partitioned, Store } from "@cm/protocol";
 import { eventually } from "@cm/test-kit";
 import { createStoreHarness } from "@cm/test-kit/contracts";
 import fc from "fast-check";
@@ -123,6 +123,42 @@ it("never undoes, doubles or tells falsely of a change that is under way", { tim
     ),
     { numRuns: 8, endOnFailure: true },
   );
+});
+
+it("tells of a member who comes back that it is there, however late the store hears of its leaving", async () => {
+  const store = createMemoryStore();
+  onTestFinished(() => store.close());
+  await store.start();
+  const { rosters } = await hearAll(store, [], ["lobby"]);
+  let release = (): void => undefined;
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  let leaves = 0;
+  const rooms: Store["rooms"] = {
+    ...store.rooms,
+    leave: async (...args) => {
+      leaves++;
+      await released;
+      return store.rooms.leave(...args);
+    },
+  };
+  const { membership, connect } = await startChecked(store, {}, "a", { rooms });
+  const ann = await connect("ann");
+  await membership.join(ann, "lobby");
+  const left = membership.leave(ann, "lobby");
+  await eventually(() => expect(leaves).toBe(1));
+  const joined = membership.join(ann, "lobby");
+  // Time for the store to take a join that does not wait for the leave.
+  await sleep(20);
+  release();
+  await Promise.all([left, joined]);
+  const { checked } = membership.stats().drift;
+  await eventually(() => expect(membership.stats().drift.checked).toBeGreaterThan(checked + 1_000));
+  expect((await store.rooms.members("lobby", { limit: 10 })).items.map(({ connectionId }) => connectionId)).toEqual([
+    ann,
+  ]);
+  expect(rosters.map(({ kind }) => kind)).toEqual(["joined", "left", "joined"]);
 });
 
 it("is told of in the end by nobody but its counters", async () => {

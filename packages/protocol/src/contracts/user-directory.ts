@@ -33,6 +33,13 @@ export interface AddOptions {
    * lost them. Default `false`.
    */
   readonly quiet?: boolean;
+  /**
+   * How many connections a user may have, those of all servers counted, also of one that is
+   * dead and not cleaned up after. Where one of the users would have more, the call fails
+   * with `connections-limit`; none of a user whose number it exceeds is added. The count and
+   * the addition are one step. Default 0: any number.
+   */
+  readonly maxPerUser?: number;
 }
 
 /** How connections are removed. */

@@ -46,7 +46,7 @@ export const CLIENT_FRAMES = [
     {
       operation: { name: "greet", title: "Begin", summary: "The first frame of every connection, within 10 seconds." },
       answer: "welcome",
-      errors: ["version-unsupported", "hello-repeated", "unavailable", "timeout"],
+      errors: ["version-unsupported", "hello-repeated", "connections-limit", "unavailable", "timeout"],
     },
   ),
   clientFrame(

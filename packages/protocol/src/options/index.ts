@@ -1,3 +1,6 @@
+// Whether packages, and the runtime, fit together
+export { OLDEST_NODE, requireFittingRuntime, requireFittingVersion, stampVersion } from "./fitting.js";
+
 // How this workspace's factories check their options
 export {
   LONGEST_DURATION_MS,

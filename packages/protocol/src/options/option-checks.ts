@@ -1,4 +1,5 @@
 import { CmError } from "../errors.js";
+import { requireFittingRuntime, requireFittingVersion } from "./fitting.js";
 
 /** From where to where a number may be, both included. */
 export interface NumberRange {
@@ -26,11 +27,14 @@ export function optionInvalid(
  * The keys of `known` are the known names; its values are the caller's. It is typed by the options,
  * so that the compiler demands each of them.
  * Throws `options-invalid`; `details.field` is `options` where it is no object, else the first
- * unknown name, and `details.nearest` the known name that was probably meant, if any.
+ * unknown name, and `details.nearest` the known name that was probably meant, if any. Throws
+ * `version-mismatch` for a part of another version, and `runtime-unsupported` on an old Node.js.
  */
 export function requireOptions<T extends object>(options: T, known: Readonly<Record<keyof T, unknown>>): T {
+  requireFittingRuntime();
   if (!isObject(options) || Array.isArray(options)) throw optionInvalid("options", "an object");
-  for (const field of Object.keys(options)) {
+  for (const [field, value] of Object.entries(options)) {
+    requireFittingVersion(field, value);
     if (Object.hasOwn(known, field)) continue;
     const nearest = nearestName(field, Object.keys(known));
     const hint = nearest === undefined ? "" : ` Did you mean ${nearest}?`;

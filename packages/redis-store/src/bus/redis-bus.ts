@@ -25,11 +25,25 @@ export interface RedisBusParts {
   readonly onThrow: (cause: unknown) => void;
 }
 
-interface Entry {
+class Entry implements Subscription {
+  /** The channel. */
+  readonly name: string;
   readonly handler: BusHandler;
   readonly onResumed: ResumeHandler | undefined;
   /** How to tell the caller of `subscribe`; `undefined` once told. */
   waiting: { readonly resolve: () => void; readonly reject: (error: CmError) => void } | undefined;
+  readonly #remove: (entry: Entry) => void;
+
+  constructor(name: string, handler: BusHandler, onResumed: ResumeHandler | undefined, remove: (entry: Entry) => void) {
+    this.name = name;
+    this.handler = handler;
+    this.onResumed = onResumed;
+    this.#remove = remove;
+  }
+
+  async close(): Promise<void> {
+    this.#remove(this);
+  }
 }
 
 /** Channels of Redis. Payloads go through as they are. */
@@ -40,6 +54,13 @@ export class RedisBus implements Bus {
   /** By the caller's own object: whoever publishes again and again does it with the same one. */
   readonly #targets = new WeakMap<Channel, PublishTarget>();
   #closed = false;
+  /** One function for all entries. */
+  readonly #remove = (entry: Entry): void => {
+    const bytes = latin1(entry.name);
+    if (this.#entries.get(bytes) !== entry) return;
+    this.#entries.delete(bytes);
+    this.#parts.subscribers.drop(entry.name);
+  };
 
   constructor(parts: RedisBusParts) {
     this.#parts = parts;
@@ -60,22 +81,22 @@ export class RedisBus implements Bus {
 
   async subscribe(channel: Channel, handler: BusHandler, onResumed?: ResumeHandler): Promise<Subscription> {
     if (this.#closed) throw storeClosed();
-    const name = this.#parts.keys.channel(channel);
-    const bytes = latin1(name);
+    const text = this.#parts.keys.channel(channel);
+    const bytes = latin1(text);
+    // One string in place of two that are the same, and in one piece.
+    const name = text === bytes ? bytes : text;
     if (this.#entries.has(bytes)) {
       throw new CmError("options-invalid", `The ${channel.kind} channel ${channel.name} is subscribed already.`);
     }
-    const entry: Entry = { handler, onResumed, waiting: undefined };
+    const entry = new Entry(name, handler, onResumed, this.#remove);
     this.#entries.set(bytes, entry);
     try {
-      await this.#untilLive(name, entry);
+      await this.#untilLive(entry);
     } catch (error) {
-      this.#remove(name, bytes, entry);
+      this.#remove(entry);
       throw error;
     }
-    return {
-      close: async () => this.#remove(name, bytes, entry),
-    };
+    return entry;
   }
 
   /** Whether this store subscribes the channel. */
@@ -118,7 +139,7 @@ export class RedisBus implements Bus {
     for (const entry of entries) entry.waiting?.reject(storeClosed());
   }
 
-  #untilLive(name: string, entry: Entry): Promise<void> {
+  #untilLive(entry: Entry): Promise<void> {
     const { subscribers, commandTimeoutMs } = this.#parts;
     return new Promise((resolve, reject) => {
       const settle = (): void => {
@@ -139,14 +160,8 @@ export class RedisBus implements Bus {
           reject(error);
         },
       };
-      subscribers.want(name);
+      subscribers.want(entry.name);
     });
-  }
-
-  #remove(name: string, bytes: string, entry: Entry): void {
-    if (this.#entries.get(bytes) !== entry) return;
-    this.#entries.delete(bytes);
-    this.#parts.subscribers.drop(name);
   }
 }
 

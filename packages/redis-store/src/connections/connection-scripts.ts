@@ -1,6 +1,12 @@
-import { defineScript, type Fenced, toStrings, toWritten } from "../scripts/script.js";
+import { defineScript, type Fenced, toList, toStrings, toWritten } from "../scripts/script.js";
 
-/** Records of one server; `shelf` is the number of a key, from 1. */
+/** The two keys of a shelf. */
+export interface ShelfKeys {
+  readonly records: string;
+  readonly places: string;
+}
+
+/** A record of one server; `shelf` is the number of its keys among those given, from 1. */
 export interface ShelfEntry {
   readonly shelf: number;
   readonly field: string;
@@ -10,34 +16,54 @@ export const connectionPut = defineScript(
   "connection-put",
   (
     input: Fenced & {
-      readonly shelves: readonly string[];
+      readonly shelves: readonly ShelfKeys[];
       readonly ttlMs: number;
-      readonly entries: readonly (ShelfEntry & { readonly value: string })[];
+      readonly keepsRooms: boolean;
+      readonly entries: readonly (ShelfEntry & { readonly value: string; readonly rooms: readonly string[] })[];
     },
   ) => ({
-    keys: input.shelves,
+    keys: keysOf(input.shelves),
     args: [
       input.fenceMs,
       input.ttlMs,
-      ...input.entries.flatMap(({ shelf, field, value }): (string | number)[] => [shelf, field, value]),
+      input.keepsRooms ? 1 : 0,
+      ...input.entries.flatMap(({ shelf, field, value, rooms }): (string | number)[] => [
+        shelf,
+        field,
+        value,
+        rooms.length,
+        ...rooms,
+      ]),
     ],
   }),
   toWritten,
 );
 
+/** Of the records only the rooms, where some are given. */
 export const connectionRemove = defineScript(
   "connection-remove",
-  (input: Fenced & { readonly shelves: readonly string[]; readonly entries: readonly ShelfEntry[] }) => ({
-    keys: input.shelves,
-    args: [input.fenceMs, ...input.entries.flatMap(({ shelf, field }): (string | number)[] => [shelf, field])],
+  (
+    input: Fenced & {
+      readonly shelves: readonly ShelfKeys[];
+      readonly rooms: readonly string[];
+      readonly entries: readonly ShelfEntry[];
+    },
+  ) => ({
+    keys: keysOf(input.shelves),
+    args: [
+      input.fenceMs,
+      input.rooms.length,
+      ...input.rooms,
+      ...input.entries.flatMap(({ shelf, field }): (string | number)[] => [shelf, field]),
+    ],
   }),
   toWritten,
 );
 
 export const connectionRenew = defineScript(
   "connection-renew",
-  (input: Fenced & { readonly shelves: readonly string[]; readonly ttlMs: number }) => ({
-    keys: input.shelves,
+  (input: Fenced & { readonly shelves: readonly ShelfKeys[]; readonly ttlMs: number }) => ({
+    keys: keysOf(input.shelves),
     args: [input.fenceMs, input.ttlMs],
   }),
   toWritten,
@@ -45,13 +71,30 @@ export const connectionRenew = defineScript(
 
 export const connectionClear = defineScript(
   "connection-clear",
-  (input: Fenced & { readonly shelf: string }) => ({ keys: [input.shelf], args: [input.fenceMs] }),
+  (input: Fenced & { readonly shelf: ShelfKeys }) => ({ keys: keysOf([input.shelf]), args: [input.fenceMs] }),
   toWritten,
 );
 
-/** Fields and values of a shelf, one after the other. */
-export const connectionShelf = defineScript(
-  "connection-shelf",
-  (input: { readonly shelf: string }) => ({ keys: [input.shelf], args: [] }),
+/** The value of a record and the entries of its rooms; nothing where there is none. */
+export const connectionGet = defineScript(
+  "connection-get",
+  (input: { readonly shelf: ShelfKeys; readonly field: string }) => ({
+    keys: keysOf([input.shelf]),
+    args: [input.field],
+  }),
   toStrings,
 );
+
+/** Fields and values of a shelf, one after the other; and the entries of its rooms. */
+export const connectionShelf = defineScript(
+  "connection-shelf",
+  (input: { readonly shelf: ShelfKeys }) => ({ keys: keysOf([input.shelf]), args: [] }),
+  (reply) => {
+    const [records, places] = toList(reply);
+    return { records: toStrings(records), places: toStrings(places) };
+  },
+);
+
+function keysOf(shelves: readonly ShelfKeys[]): string[] {
+  return shelves.flatMap(({ records, places }) => [records, places]);
+}

@@ -3,23 +3,27 @@ import {
   type ConnectionRegistry,
   type ConnectionUpkeep,
   type Lease,
+  type PutOptions,
   parseConnectionId,
   type ReapClaim,
+  type RecordRemoval,
   requireConnectionId,
 } from "@cm/protocol";
-import { inChunks, numbered } from "../client/batches.js";
+import { groupBy, inChunks, numbered } from "../client/batches.js";
 import type { Commands } from "../client/commands.js";
 import type { Keys } from "../keys/keys.js";
 import { allWritten, holderOf, isOwn, requireOwn } from "../servers/lease-fence.js";
 import type { Living } from "../servers/living-servers.js";
 import {
   connectionClear,
+  connectionGet,
   connectionPut,
   connectionRemove,
   connectionRenew,
   connectionShelf,
+  type ShelfKeys,
 } from "./connection-scripts.js";
-import { connectionIdOf, decodeRecord, encodeRecord, fieldOf } from "./record-codec.js";
+import { connectionIdOf, decodePlace, decodeRecord, encodeRecord, fieldOf, type Place } from "./record-codec.js";
 
 /** What the registry needs. */
 export interface RedisConnectionRegistryParts {
@@ -29,7 +33,11 @@ export interface RedisConnectionRegistryParts {
   readonly connectionTtlMs: number;
 }
 
-/** Records as fields of their owner's shelves, hashes that are small enough to stay packed. */
+/**
+ * Records as fields of their owner's shelves, hashes that are small enough to stay packed.
+ * Beside each lies a sorted set of the rooms that its connections are in, ordered by
+ * connection: one more room is one more entry, and a connection's rooms are a range.
+ */
 export class RedisConnectionRegistry implements ConnectionRegistry, ConnectionUpkeep {
   readonly #parts: RedisConnectionRegistryParts;
 
@@ -37,7 +45,11 @@ export class RedisConnectionRegistry implements ConnectionRegistry, ConnectionUp
     this.#parts = parts;
   }
 
-  async put(lease: Lease, records: readonly ConnectionRecord[]): Promise<void> {
+  async put(
+    lease: Lease,
+    records: readonly ConnectionRecord[],
+    { keepsRooms = false }: PutOptions = {},
+  ): Promise<void> {
     for (const { connectionId } of records) requireOwn(lease, connectionId);
     const { commands, connectionTtlMs } = this.#parts;
     const calls = inChunks(records).map((chunk) => {
@@ -49,18 +61,22 @@ export class RedisConnectionRegistry implements ConnectionRegistry, ConnectionUp
         shelf: numberOf(record.connectionId),
         field: fieldOf(record.connectionId),
         value: encodeRecord(record),
+        rooms: record.rooms,
       }));
-      return commands.run(connectionPut, { fenceMs: lease.expiresAtMs, ttlMs: connectionTtlMs, shelves, entries });
+      const fenceMs = lease.expiresAtMs;
+      return commands.run(connectionPut, { fenceMs, ttlMs: connectionTtlMs, keepsRooms, shelves, entries });
     });
     await allWritten(calls, lease);
   }
 
-  async remove(lease: Lease, connectionIds: readonly string[]): Promise<void> {
+  async remove(lease: Lease, connectionIds: readonly string[], { rooms }: RecordRemoval = {}): Promise<void> {
+    if (rooms?.length === 0) return;
     const own = connectionIds.filter((connectionId) => isOwn(lease, connectionId));
     const calls = inChunks(own).map((chunk) => {
       const { shelves, numberOf } = this.#shelvesOf(lease.serverId, chunk);
       const entries = chunk.map((connectionId) => ({ shelf: numberOf(connectionId), field: fieldOf(connectionId) }));
-      return this.#parts.commands.run(connectionRemove, { fenceMs: lease.expiresAtMs, shelves, entries });
+      const fenceMs = lease.expiresAtMs;
+      return this.#parts.commands.run(connectionRemove, { fenceMs, shelves, rooms: rooms ?? [], entries });
     });
     await allWritten(calls, lease);
   }
@@ -70,16 +86,16 @@ export class RedisConnectionRegistry implements ConnectionRegistry, ConnectionUp
     if (!id.ok) return undefined;
     const { commands, keys, living } = this.#parts;
     const { serverId, shelf } = id.value;
-    const [lives, value] = await Promise.all([
+    const [lives, [value, ...places]] = await Promise.all([
       living.includes(holderOf(id.value)),
-      commands.send("hget", [keys.shelf(serverId, shelf), fieldOf(connectionId)]),
+      commands.run(connectionGet, { shelf: keys.shelf(serverId, shelf), field: fieldOf(connectionId) }),
     ]);
-    return lives && typeof value === "string" ? decodeRecord(connectionId, value) : undefined;
+    return lives && value !== undefined ? decodeRecord(connectionId, value, decodePlaces(places)) : undefined;
   }
 
   async renew(lease: Lease, fromShelf: number, toShelf: number): Promise<void> {
     const { commands, keys, connectionTtlMs: ttlMs } = this.#parts;
-    const all: string[] = [];
+    const all: ShelfKeys[] = [];
     for (let shelf = fromShelf; shelf < toShelf; shelf++) all.push(keys.shelf(lease.serverId, shelf));
     const calls = inChunks(all).map((shelves) =>
       commands.run(connectionRenew, { fenceMs: lease.expiresAtMs, shelves, ttlMs }),
@@ -89,12 +105,14 @@ export class RedisConnectionRegistry implements ConnectionRegistry, ConnectionUp
 
   async held(right: Lease | ReapClaim, shelf: number): Promise<ConnectionRecord[]> {
     const { commands, keys } = this.#parts;
-    const reply = await commands.run(connectionShelf, { shelf: keys.shelf(right.serverId, shelf) });
+    const held = await commands.run(connectionShelf, { shelf: keys.shelf(right.serverId, shelf) });
+    const places = groupBy(decodePlaces(held.places), ({ field }) => field);
     const records: ConnectionRecord[] = [];
-    for (let i = 0; i + 1 < reply.length; i += 2) {
-      const connectionId = connectionIdOf(right.serverId, reply[i] ?? "");
+    for (let i = 0; i + 1 < held.records.length; i += 2) {
+      const field = held.records[i] ?? "";
+      const connectionId = connectionIdOf(right.serverId, field);
       if (connectionId === undefined || !isOwn(right, connectionId)) continue;
-      const record = decodeRecord(connectionId, reply[i + 1] ?? "");
+      const record = decodeRecord(connectionId, held.records[i + 1] ?? "", places.get(field) ?? []);
       if (record !== undefined) records.push(record);
     }
     return records;
@@ -112,9 +130,16 @@ export class RedisConnectionRegistry implements ConnectionRegistry, ConnectionUp
   #shelvesOf(
     serverId: string,
     connectionIds: readonly string[],
-  ): { readonly shelves: string[]; readonly numberOf: (connectionId: string) => number } {
-    const shelfOf = (connectionId: string) => this.#parts.keys.shelf(serverId, requireConnectionId(connectionId).shelf);
+  ): { readonly shelves: ShelfKeys[]; readonly numberOf: (connectionId: string) => number } {
+    const shelfOf = (connectionId: string) => requireConnectionId(connectionId).shelf;
     const numbers = numbered(connectionIds.map(shelfOf));
-    return { shelves: [...numbers.keys()], numberOf: (connectionId) => numbers.get(shelfOf(connectionId)) ?? 0 };
+    return {
+      shelves: [...numbers.keys()].map((shelf) => this.#parts.keys.shelf(serverId, shelf)),
+      numberOf: (connectionId) => numbers.get(shelfOf(connectionId)) ?? 0,
+    };
   }
+}
+
+function decodePlaces(entries: readonly string[]): Place[] {
+  return entries.flatMap((entry) => decodePlace(entry) ?? []);
 }

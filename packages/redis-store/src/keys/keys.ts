@@ -1,4 +1,5 @@
 import { type Channel, CmError } from "@cm/protocol";
+import type { ShelfKeys } from "../connections/connection-scripts.js";
 import type { HistoryKeys } from "../history/history-scripts.js";
 import type { RoomKeys } from "../rooms/room-scripts.js";
 import type { UserKeys } from "../users/user-scripts.js";
@@ -21,6 +22,7 @@ import { partitionOf, partitionTags } from "./partitions.js";
  * | `<prefix>:{servers}.recently-gone` | sorted set: `<serverId>.<incarnation>` by when it went | `servers` |
  * | `<prefix>:{servers}.signs` | sorted set: `<serverId>.<incarnation>` by its last sign of life | `servers` |
  * | `<prefix>:{<serverId>}:connections:<shelf>` | hash: record by connection id, less the server id | server id |
+ * | `<prefix>:{<serverId>}:places:<shelf>` | sorted set: connection id, less the server id, `\|`, room and order of coming in, all scores 0; see `decodePlace` | server id |
  * | `<prefix>:{r.*}:rooms` | set of rooms | the room's partition |
  * | `<prefix>:{r.*}:rooms:<room>` | sorted set: `<connectionId>\|<userId>`, all scores 0 | the room's partition |
  * | `<prefix>:{r.*}:roster:<room>` | version of the latest roster change, while somebody wants to hear of them | the room's partition |
@@ -92,8 +94,9 @@ export class Keys {
     return `${this.leases}:${serverId}`;
   }
 
-  shelf(serverId: string, shelf: number): string {
-    return `${this.#prefix}:{${serverId}}:connections:${shelf}`;
+  shelf(serverId: string, shelf: number): ShelfKeys {
+    const head = `${this.#prefix}:{${serverId}}:`;
+    return { records: `${head}connections:${shelf}`, places: `${head}places:${shelf}` };
   }
 
   /** The partition of a room or user. */

@@ -34,6 +34,7 @@ it("writes the documented keys and types for those who say nothing about themsel
   expect(await shapeOf(prefix)).toEqual([
     ":layout hash",
     ":{gw-1}:connections:0 hash",
+    ":{gw-1}:places:0 zset",
     ":{r.*}:rooms set",
     ":{r.*}:rooms:lobby zset",
     ":{servers} zset",
@@ -161,7 +162,7 @@ it("refuses a layout that another store wrote down, naming both", async () => {
   const other = createRedisStore({ url, prefix, partitions: 32 });
   await expect(other.start()).rejects.toMatchObject({
     code: "layout-mismatch",
-    details: { stored: { version: 3, partitions: 16 }, own: { version: 3, partitions: 32 } },
+    details: { stored: { version: 4, partitions: 16 }, own: { version: 4, partitions: 32 } },
   });
   expect(await outcomeOf(other.servers.list())).toBe("closed");
   await other.close();
@@ -169,11 +170,11 @@ it("refuses a layout that another store wrote down, naming both", async () => {
 
 it("refuses the layout that came before, which lacks what this one keeps", async () => {
   const prefix = freshPrefix();
-  await askRedis(port, "HSET", `${prefix}:layout`, "version", "2", "partitions", "256");
+  await askRedis(port, "HSET", `${prefix}:layout`, "version", "3", "partitions", "256");
   const store = createRedisStore({ url, prefix });
   await expect(store.start()).rejects.toMatchObject({
     code: "layout-mismatch",
-    details: { stored: { version: 2, partitions: 256 }, own: { version: 3, partitions: 256 } },
+    details: { stored: { version: 3, partitions: 256 }, own: { version: 4, partitions: 256 } },
   });
   await store.close();
 });
@@ -184,7 +185,7 @@ it("refuses a lease where the layout changed under a running store, and writes i
   await askRedis(port, "DEL", `${prefix}:layout`);
   await bringUp(store, "gw-1");
   expect(await askRedis(port, "HGET", `${prefix}:layout`, "partitions")).toBe("256");
-  await askRedis(port, "HSET", `${prefix}:layout`, "version", "4");
+  await askRedis(port, "HSET", `${prefix}:layout`, "version", "5");
   expect(await outcomeOf(bringUp(store, "gw-2"))).toBe("layout-mismatch");
 });
 

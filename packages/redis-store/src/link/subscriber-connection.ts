@@ -57,6 +57,8 @@ export class SubscriberConnection {
   readonly #leaving = new Set<string>();
   /** Let go, which is not acknowledged yet: what still comes is for another connection to hear. */
   readonly #left = new Set<string>();
+  /** Wanted, and neither live nor sent: kept beside the others, so that a join does not cost a look at all of them. */
+  readonly #missing = new Set<string>();
   readonly #unlisten: () => void;
   /**
    * One that Redis has refused and not taken since, tried again until it does, also when
@@ -113,12 +115,16 @@ export class SubscriberConnection {
     this.#left.delete(channel);
     if (wasLive && !this.#live.has(channel)) this.#restoring.add(channel);
     if (this.#leaving.delete(channel)) this.#goneLive(channel);
-    else if (!this.#live.has(channel)) this.#schedule();
+    else if (!this.#live.has(channel)) {
+      this.#miss(channel);
+      this.#schedule();
+    }
   }
 
   drop(channel: string): void {
     if (!this.#wanted.delete(channel)) return;
     this.#restoring.delete(channel);
+    this.#missing.delete(channel);
     if (this.#live.has(channel) || this.#sent.has(channel)) this.#left.add(channel);
     if (this.#live.delete(channel)) this.#leaving.add(channel);
     this.#schedule();
@@ -206,13 +212,14 @@ export class SubscriberConnection {
       this.#unsubscribe(batch).then(forget, forget);
     }
     const trial = this.#trial;
-    const missing = [...this.#wanted].filter(
-      (channel) => channel !== trial && !this.#live.has(channel) && !this.#sent.has(channel),
-    );
+    const missing = [...this.#missing].filter((channel) => channel !== trial);
     const batches = this.#batches(missing);
     if (trial !== undefined && !this.#sent.has(trial)) batches.push([trial]);
     for (const batch of batches) {
-      for (const channel of batch) this.#sent.add(channel);
+      for (const channel of batch) {
+        this.#sent.add(channel);
+        this.#missing.delete(channel);
+      }
       this.#subscribe(batch).then(
         () => this.#acknowledged(batch, epoch),
         (error) => this.#refused(batch, epoch, error),
@@ -268,7 +275,10 @@ export class SubscriberConnection {
 
   #refused(batch: readonly string[], epoch: number, error: unknown): void {
     if (epoch !== this.#epoch || this.#closed) return;
-    for (const channel of batch) this.#sent.delete(channel);
+    for (const channel of batch) {
+      this.#sent.delete(channel);
+      if (this.#wanted.has(channel) && !this.#live.has(channel)) this.#miss(channel);
+    }
     const isTrial = batch.includes(this.#trial ?? "");
     if (!isLasting(error)) {
       // It may have its place elsewhere by now.
@@ -290,8 +300,13 @@ export class SubscriberConnection {
     this.#refusals = 0;
   }
 
+  #miss(channel: string): void {
+    if (!this.#sent.has(channel)) this.#missing.add(channel);
+  }
+
   #goneLive(channel: string): void {
     this.#live.add(channel);
+    this.#missing.delete(channel);
     if (this.#restoring.delete(channel)) this.#events.restored(channel);
     this.#events.live(channel);
   }
@@ -319,6 +334,7 @@ export class SubscriberConnection {
   #loseAll(): void {
     for (const channel of this.#live) this.#restoring.add(channel);
     this.#live.clear();
+    for (const channel of this.#wanted) this.#miss(channel);
   }
 
   /** One command each. A sharded one takes channels of one slot only. */

@@ -11,6 +11,7 @@ import type {
   UserState,
   UserUpkeep,
 } from "@cm/protocol";
+import { CmError } from "@cm/protocol";
 import { groupBy, inChunks } from "../client/batches.js";
 import { allOf, type Commands } from "../client/commands.js";
 import { requireDurationOrNone } from "../client/duration.js";
@@ -61,13 +62,20 @@ export class RedisUserDirectory implements UserDirectory, UserUpkeep {
     this.#versionTtlMs = Math.max(parts.lastSeenTtlMs, parts.connectionTtlMs);
   }
 
-  async add(lease: Lease, connections: readonly UserConnection[], { quiet = false }: AddOptions = {}): Promise<void> {
+  async add(
+    lease: Lease,
+    connections: readonly UserConnection[],
+    { quiet = false, maxPerUser = 0 }: AddOptions = {},
+  ): Promise<void> {
     for (const { connectionId } of connections) requireOwn(lease, connectionId);
     const { commands, connectionTtlMs: ttlMs } = this.#parts;
     const fenceMs = lease.expiresAtMs;
-    const calls = this.#batches(connections).map(({ keys, entries }) =>
-      commands.run(userAdd, { ...this.#write(keys), fenceMs, ttlMs, quiet, users: byHead(entries) }),
-    );
+    const calls = this.#batches(connections).map(async ({ keys, entries }) => {
+      const input = { ...this.#write(keys), fenceMs, ttlMs, quiet, maxPerUser, users: byHead(entries) };
+      const outcome = await commands.run(userAdd, input);
+      if (outcome === "too-many") throw new CmError("connections-limit", "The user has as many connections as it may.");
+      return outcome === "added";
+    });
     await allWritten(calls, lease);
   }
 

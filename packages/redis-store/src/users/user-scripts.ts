@@ -39,11 +39,21 @@ export interface UserRow {
 
 export const userAdd = defineScript(
   "user-add",
-  (input: Fenced & UserWrite & { readonly ttlMs: number; readonly quiet: boolean; readonly users: UserEntries }) => ({
+  (
+    input: Fenced &
+      UserWrite & {
+        readonly ttlMs: number;
+        readonly quiet: boolean;
+        /** Connections of a user; 0 for any number. */
+        readonly maxPerUser: number;
+        readonly users: UserEntries;
+      },
+  ) => ({
     keys: allKeys(input),
     args: [
       ...writeArgs(input),
       input.quiet ? 1 : 0,
+      input.maxPerUser,
       ...[...input.users].flatMap(([head, entries]) => [
         head,
         entries.length,
@@ -51,7 +61,10 @@ export const userAdd = defineScript(
       ]),
     ],
   }),
-  toWritten,
+  (reply): "added" | "too-many" | "refused" => {
+    if (toWritten(reply)) return "added";
+    return toNumber(reply) === -2 ? "too-many" : "refused";
+  },
 );
 
 export const userUpdate = defineScript(

@@ -139,6 +139,9 @@ export class SequenceTracker {
   }
 }
 
+/** The trackers of channels on which nothing was heard yet. Nothing is ever put into it. */
+const NONE = new Map<string, SequenceTracker>();
+
 /**
  * The sequence trackers of one channel, by origin. A channel keeps one order, and each origin
  * numbers its messages there 1, 2, 3, ... So a number at or below the last one is a duplicate
@@ -146,7 +149,8 @@ export class SequenceTracker {
  * after 2 means that 3 and 4 are missing.
  */
 export class ChannelTracker {
-  readonly #origins = new Map<string, SequenceTracker>();
+  /** `NONE` before the first message: most rooms are quiet, and a server may hold many. */
+  #origins: Map<string, SequenceTracker> = NONE;
   /** The origin of the latest message: often that of the next one, too. */
   #latest: SequenceTracker | undefined;
 
@@ -155,6 +159,7 @@ export class ChannelTracker {
     let inbound = this.#origins.get(message.origin);
     // Its process was replaced by one that does (or no longer does) stamp, under the same server id.
     if (inbound === undefined || inbound.isStamped !== (message.isStamped ?? false)) {
+      if (this.#origins === NONE) this.#origins = new Map();
       if (this.#origins.size >= MAX_ORIGINS) this.#makeRoom();
       inbound = new SequenceTracker(message);
       this.#origins.set(message.origin, inbound);

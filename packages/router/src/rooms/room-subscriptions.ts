@@ -1,4 +1,12 @@
-import { type Bus, CmError, type RoomInterest, type Subscription, toCmError } from "@cm/protocol";
+import {
+  type Bus,
+  CmError,
+  type EnteredRoom,
+  type HistoryPosition,
+  type RoomInterest,
+  type Subscription,
+  toCmError,
+} from "@cm/protocol";
 import { ChannelTracker } from "../ordering/sequence-tracker.js";
 import type { ResumedChannel } from "../recovery/gap-detection.js";
 import type { OrderedRoom } from "../recovery/ordered-room.js";
@@ -10,16 +18,30 @@ export interface SubscribedRoom extends ResumedChannel {
   readonly stream: OrderedRoom | undefined;
 }
 
-interface Entry extends SubscribedRoom {
-  liveSinceMs: number;
+class Entry implements SubscribedRoom, EnteredRoom {
+  readonly name: string;
+  readonly arrivals = new ChannelTracker();
+  readonly hearsItself: boolean;
+  readonly stream: OrderedRoom | undefined;
+  liveSinceMs = Number.POSITIVE_INFINITY;
   /** Local members, those whose join is still waiting among them. */
-  members: number;
-  /** Settles when the channel is live, or could not be opened. */
-  opening: Promise<void>;
+  members = 0;
+  /** Settles when the channel is live, or could not be opened; gone once it is live. */
+  opening: Promise<void> | undefined;
   /** Present once the channel is live. */
-  subscription?: Subscription;
+  subscription: Subscription | undefined;
   /** Set while the channel stays open without local members. */
-  releaseTimer?: NodeJS.Timeout;
+  releaseTimer: NodeJS.Timeout | undefined;
+
+  constructor(name: string, hearsItself: boolean, stream: OrderedRoom | undefined) {
+    this.name = name;
+    this.hearsItself = hearsItself;
+    this.stream = stream;
+  }
+
+  get position(): HistoryPosition | undefined {
+    return this.stream?.position;
+  }
 }
 
 /** What {@link RoomSubscriptions} needs. */
@@ -84,7 +106,7 @@ export class RoomSubscriptions implements RoomInterest {
     return this.#idle.size;
   }
 
-  async enter(room: string): Promise<void> {
+  async enter(room: string): Promise<EnteredRoom> {
     if (this.#closed) throw new CmError("closed", "The router is closed.");
     let entry = this.#rooms.get(room);
     if (entry === undefined) {
@@ -95,6 +117,7 @@ export class RoomSubscriptions implements RoomInterest {
     entry.members++;
     // A failed subscription removed the entry with all members counted in it.
     await entry.opening;
+    return entry;
   }
 
   exit(room: string): void {
@@ -109,22 +132,14 @@ export class RoomSubscriptions implements RoomInterest {
     const entries = [...this.#rooms.values()];
     await Promise.all(
       entries.map(async (entry) => {
-        await entry.opening.catch(() => undefined); // The members that entered were told.
+        await entry.opening?.catch(() => undefined); // The members that entered were told.
         this.#letGo(entry);
       }),
     );
   }
 
   #open(room: string): Entry {
-    const entry: Entry = {
-      name: room,
-      arrivals: new ChannelTracker(),
-      liveSinceMs: Number.POSITIVE_INFINITY,
-      hearsItself: this.#options.hearsItself(room),
-      stream: this.#options.streamOf(room),
-      members: 0,
-      opening: Promise.resolve(),
-    };
+    const entry = new Entry(room, this.#options.hearsItself(room), this.#options.streamOf(room));
     this.#rooms.set(room, entry);
     entry.opening = this.#subscribe(entry);
     return entry;
@@ -143,6 +158,7 @@ export class RoomSubscriptions implements RoomInterest {
       // Behind the subscription: what is published from there on is heard.
       await entry.stream?.open();
       entry.subscription = subscription;
+      entry.opening = undefined;
     } catch (cause) {
       if (subscription !== undefined) entry.subscription = subscription;
       this.#letGo(entry);

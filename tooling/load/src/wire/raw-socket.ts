@@ -53,6 +53,7 @@ export class RawSocket implements FrameSink {
   #open = false;
   #closeCode: string | undefined;
   #ended = false;
+  #reads = true;
 
   constructor(options: RawSocketOptions, events: RawSocketEvents) {
     this.#events = events;
@@ -70,7 +71,7 @@ export class RawSocket implements FrameSink {
         buffer: READ_BUFFER,
         callback: (length) => {
           this.#onBytes(READ_BUFFER, length);
-          return true;
+          return this.#reads;
         },
       },
     });
@@ -101,6 +102,8 @@ export class RawSocket implements FrameSink {
 
   /** Reads nothing more: what the server sends waits there. */
   pause(): void {
+    // What the callback returns is what stops a socket that reads into a given buffer.
+    this.#reads = false;
     this.#socket.pause();
   }
 

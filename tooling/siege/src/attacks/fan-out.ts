@@ -11,6 +11,8 @@ function fanOut(
   return {
     name,
     title,
+    // They would not get in.
+    env: { MAX_CONNECTIONS_PER_USER: "0" },
     async run(scene: Scene): Promise<readonly Finding[]> {
       const { gateway, scale } = scene;
       const crowd = scene.crowd();

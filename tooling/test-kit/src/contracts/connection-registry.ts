@@ -34,6 +34,58 @@ export function describeConnectionRegistry(name: string, createHarness: HarnessF
       expect(await store.connections.get(connectionId)).toEqual(after);
     });
 
+    it("adds rooms behind those that a record has, and takes some out, any number of times", async ({ store }) => {
+      const { lease, ids } = await bringUp(store, "alpha");
+      const [head, other] = times(2, () => ({ connectionId: ids.next(), userId: "u", connectedAt: 1, lastSeen: 2 }));
+      if (head === undefined || other === undefined) throw new Error("There are two.");
+      const { connectionId } = head;
+      const rooms = async (): Promise<readonly string[] | undefined> =>
+        (await store.connections.get(connectionId))?.rooms;
+      await store.connections.put(lease, [
+        { ...head, rooms: ["m"] },
+        { ...other, rooms: ["m", "a"] },
+      ]);
+      for (const room of ["z", "a", "z", "m"]) {
+        await store.connections.put(lease, [{ ...head, lastSeen: 3, rooms: [room] }], { keepsRooms: true });
+      }
+      expect(await store.connections.get(connectionId)).toEqual({ ...head, lastSeen: 3, rooms: ["m", "z", "a"] });
+      for (let i = 0; i < 2; i++) await store.connections.remove(lease, [connectionId], { rooms: ["m", "b"] });
+      await store.connections.remove(lease, [connectionId], { rooms: [] });
+      expect(await rooms()).toEqual(["z", "a"]);
+      await store.connections.put(lease, [{ ...head, rooms: ["m"] }], { keepsRooms: true });
+      expect(await rooms()).toEqual(["z", "a", "m"]);
+      expect(await store.connections.get(other.connectionId)).toEqual({ ...other, rooms: ["m", "a"] });
+      await store.connections.remove(lease, [connectionId]);
+      await store.connections.put(lease, [{ ...head, rooms: [] }], { keepsRooms: true });
+      expect(await rooms()).toEqual([]);
+    });
+
+    it("tells rooms apart whose names begin with each other's", async ({ store }) => {
+      const server = await bringUp(store, "alpha");
+      const names = ["a", "a0", "a00000000000000", `a${"0".repeat(13)}|`, "01a", "|", "||", "{"];
+      const record = { ...recordOf(server), rooms: names };
+      await store.connections.put(server.lease, [record]);
+      for (const [i, name] of names.entries()) {
+        await store.connections.remove(server.lease, [record.connectionId], { rooms: [name] });
+        const left = names.slice(i + 1);
+        expect((await store.connections.get(record.connectionId))?.rooms).toEqual(left);
+      }
+    });
+
+    it("adds and takes out no rooms under a lease that ran out", async (harness) => {
+      const { store } = harness;
+      const server = await bringUp(store, "alpha");
+      const record = recordOf(server);
+      await store.connections.put(server.lease, [record]);
+      const lease = await letDie(harness, server);
+      const added = store.connections.put(lease, [{ ...record, rooms: ["s"] }], { keepsRooms: true });
+      expect(await outcomeOf(added)).toBe("lease-lost");
+      const removed = store.connections.remove(lease, [record.connectionId], { rooms: record.rooms });
+      expect(await outcomeOf(removed)).toBe("lease-lost");
+      await store.servers.acquire(server.registration, 60_000);
+      expect(await store.connections.get(record.connectionId)).toEqual(record);
+    });
+
     it("keeps awkward names of users and rooms as they are", async ({ store }) => {
       const server = await bringUp(store, "alpha");
       const records = AWKWARD_NAMES.map((userId) => ({ ...recordOf(server), userId, rooms: AWKWARD_NAMES }));

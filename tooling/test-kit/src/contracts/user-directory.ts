@@ -34,6 +34,25 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       expect(await store.counts.users()).toBe(1);
     });
 
+    it("adds no more connections than a user may have, those of all servers counted", async ({ store, peer }) => {
+      const other = await peer();
+      const [alpha, beta] = [await bringUp(store, "alpha"), await bringUp(other, "beta")];
+      const limit = { maxPerUser: 3 };
+      const [mine, theirs] = [connectionsOf(alpha, "ann", 2), connectionsOf(beta, "ann", 4)];
+      await store.users.add(alpha.lease, mine, limit);
+      // All at once, as clients that come back do: one of them is the third.
+      const outcomes = await Promise.all(theirs.map((each) => outcomeOf(other.users.add(beta.lease, [each], limit))));
+      expect(outcomes.filter((outcome) => outcome === "connections-limit")).toHaveLength(3);
+      expect(await store.users.connectionsOf("ann")).toHaveLength(3);
+      // One that is there already is none more, and nobody else is concerned.
+      await store.users.add(alpha.lease, [...mine, ...connectionsOf(alpha, "bob", 3)], limit);
+      await store.users.remove(alpha.lease, mine.slice(0, 1), AT_ONCE);
+      await store.users.add(alpha.lease, connectionsOf(alpha, "ann", 1), limit);
+      expect(await store.users.connectionsOf("ann")).toHaveLength(3);
+      await store.users.add(alpha.lease, connectionsOf(alpha, "ann", 1));
+      expect(await store.users.connectionsOf("ann")).toHaveLength(4);
+    });
+
     it("ignores the removal of what is not there", async ({ store }) => {
       const alpha = await bringUp(store, "alpha");
       const kept = connectionsOf(alpha, "ann", 1);

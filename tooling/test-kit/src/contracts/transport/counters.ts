@@ -1,8 +1,30 @@
+import { once } from "node:events";
+import { connect, createServer } from "node:net";
 import type { ErrorCode } from "@cm/protocol";
 import { createFaultCounter } from "@cm/transport";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { OPCODE } from "./raw-client.js";
-import { type CreateTransport, serverStarter, WAIT } from "./transport-harness.js";
+import { bytes, type CreateTransport, openClient, serverStarter, WAIT } from "./transport-harness.js";
+
+/** Passes bytes to a server and back, and counts the reads that the server's bytes took. */
+async function countingProxy(serverPort: number): Promise<{ readonly port: number; readonly chunks: () => number }> {
+  let chunks = 0;
+  const proxy = createServer((client) => {
+    const upstream = connect(serverPort, "127.0.0.1").setNoDelay(true);
+    client.setNoDelay(true).pipe(upstream);
+    upstream.on("data", () => {
+      chunks += 1;
+    });
+    upstream.pipe(client);
+    // One side ends with a reset where the other is cut.
+    for (const socket of [client, upstream]) socket.on("error", () => undefined);
+  });
+  await once(proxy.listen(0, "127.0.0.1"), "listening");
+  onTestFinished(() => void proxy.close());
+  const address = proxy.address();
+  if (typeof address !== "object" || address === null) throw new Error("The proxy has no port.");
+  return { port: address.port, chunks: () => chunks };
+}
 
 export function describeCounters(createTransport: CreateTransport): void {
   const startServer = serverStarter(createTransport);
@@ -27,6 +49,43 @@ export function describeCounters(createTransport: CreateTransport): void {
         "1006": 1,
         "idle-timeout": 1,
       });
+    });
+
+    it("tell that what a connection is sent in one turn leaves in one write, in order with its rooms", async () => {
+      const { server, join } = await startServer();
+      const { connection, texts } = await join();
+      connection.enter("room");
+      for (let index = 0; index < 20; index += 1) connection.send(String(index));
+      connection.send(bytes("20"));
+      await vi.waitFor(() => expect(texts).toHaveLength(21), WAIT);
+      expect(server.stats().traffic).toMatchObject({ framesSent: 21, writes: 1 });
+      server.toRoom("room", bytes("21"), []);
+      for (const text of ["22", "23"]) connection.send(text);
+      server.toRoom("room", bytes("24"), []);
+      connection.send("25");
+      connection.close("terminated");
+      const expected = Array.from({ length: 26 }, (_, index) => String(index));
+      await vi.waitFor(() => expect(texts).toEqual(expected), WAIT);
+    });
+
+    it("tell no fewer writes than reach the wire: a tenth of the frames of a busy room", async () => {
+      const { server, port, opened } = await startServer({ roomWindowMs: 100 });
+      const proxy = await countingProxy(port);
+      const { texts } = openClient(proxy.port, "/ws");
+      await vi.waitFor(() => expect(opened).toHaveLength(1), WAIT);
+      opened[0]?.enter("room");
+      server.toRoom("room", bytes("0"), []);
+      await vi.waitFor(() => expect(texts).toEqual(["0"]), WAIT);
+      const before = { chunks: proxy.chunks(), writes: server.stats().traffic.writes };
+      for (let index = 1; index <= 200; index += 1) {
+        server.toRoom("room", bytes(String(index)), []);
+        // A turn of its own for each: without the window, each would be a write.
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      await vi.waitFor(() => expect(texts).toHaveLength(201), WAIT);
+      const writes = server.stats().traffic.writes - before.writes;
+      expect(proxy.chunks() - before.chunks).toBeLessThanOrEqual(writes);
+      expect(writes).toBeLessThanOrEqual(20);
     });
 
     it("tell faulty frames by code, those that the handler found among them", async () => {

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { type GatewayProcess, startGatewayProcess } from "@cm/gateway-kit/processes/gateway-process";
@@ -8,7 +8,8 @@ import { describe, expect, inject, it } from "vitest";
 
 const run = promisify(execFile);
 const HERE = fileURLToPath(new URL("..", import.meta.url));
-const README = fileURLToPath(new URL("../../README.md", import.meta.url));
+const EXAMPLES = fileURLToPath(new URL("../../../examples", import.meta.url));
+const README = fileURLToPath(new URL("../../../README.md", import.meta.url));
 
 /** Runs a program of this folder to its end and gives what it printed; `warning` is all that it warns of, by default of nothing. */
 async function output(file: string, env: Record<string, string> = {}, warning = /^$/): Promise<string> {
@@ -22,7 +23,7 @@ async function output(file: string, env: Record<string, string> = {}, warning = 
 }
 
 const OUTPUTS = {
-  "01-rooms-for-ws": ["bob heard: hello from the other server"],
+  "01-rooms-for-ws": ["bob heard: hello from the other process"],
   "02-uws-alone": [
     "welcome ann",
     "welcome bob",
@@ -70,12 +71,43 @@ const OUTPUTS = {
     "ann says in staff: hello",
     "without a session: Error: Unexpected server response: 401",
   ],
+  "10-presence-in-fastify": [
+    'before: {"userId":"ann","status":"offline"}',
+    'while connected: {"userId":"ann","status":"online"}',
+    'afterwards: {"userId":"ann","status":"offline"}',
+  ],
+  "11-worker": ["ann is online, bob is offline", "in the lobby: 1", 'lobby gets {"type":"news","text":"hello"}'],
+  "12-own-store": ["berlin heard in lobby: hello", "tokyo heard in lobby: hello"],
+  "13-router-without-websockets": [": you are in", "data: hello"],
+  "14-browser-bundle": ["the bundle has less than 64 KiB: true", "a join: join", "a room without a name: name-invalid"],
 };
 
+/** Those that need Redis, or have no use for it. */
+const ONCE = new Map([
+  ["01-rooms-for-ws", "redis"],
+  ["12-own-store", "memory"],
+  ["13-router-without-websockets", "memory"],
+  ["14-browser-bundle", "memory"],
+]);
+
 describe("the examples", () => {
+  it("are all here", async () => {
+    const folders = await readdir(EXAMPLES);
+    expect(folders.filter((name) => /^\d/.test(name)).sort()).toEqual(Object.keys(OUTPUTS));
+  });
+
   it.each(Object.entries(OUTPUTS))("%s does what it says, in memory and on Redis", async (name, lines) => {
-    for (const env of [{}, { REDIS_URL: inject("redisUrl"), REDIS_PREFIX: freshPrefix() }]) {
-      const printed = await output(`dist/${name}.js`, env);
+    const environments: [string, Record<string, string>][] = [
+      ["memory", {}],
+      ["redis", { REDIS_URL: inject("redisUrl"), REDIS_PREFIX: freshPrefix() }],
+    ];
+    for (const [where, env] of environments) {
+      if ((ONCE.get(name) ?? where) !== where) continue;
+      const printed = await output(
+        `${EXAMPLES}/${name}/dist/main.js`,
+        env,
+        where === "memory" ? /^$|in the memory/ : /^$/,
+      );
       for (const line of lines) expect(printed).toContain(line);
     }
   });
@@ -83,7 +115,7 @@ describe("the examples", () => {
 
 describe("the README of the connection manager", () => {
   it("has code that runs, found through the environment", async () => {
-    const readme = fileURLToPath(new URL("../../packages/connection-manager/README.md", import.meta.url));
+    const readme = fileURLToPath(new URL("../../../packages/connection-manager/README.md", import.meta.url));
     const [, code = ""] = /^```js\n(.*?)^```$/ms.exec(await readFile(readme, "utf8")) ?? [];
     const folder = await mkdtemp(`${HERE}/.readme-`);
     try {

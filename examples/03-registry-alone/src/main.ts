@@ -12,7 +12,7 @@ async function startServer(serverId: string): Promise<{ readonly store: Store; r
     ids: createConnectionIdSource({ serverId }),
     store,
     // A router would open the room's channel here.
-    interest: { enter: () => Promise.resolve(), exit: () => undefined },
+    interest: { enter: async () => undefined, exit: () => undefined },
     onError: (error, { stage }) => console.error(stage, error),
   });
   await membership.start();

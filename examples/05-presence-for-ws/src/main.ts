@@ -29,7 +29,7 @@ async function startServer(serverId: string): Promise<PresenceServer> {
   const membership = createMembership({
     ids: createConnectionIdSource({ serverId }),
     store,
-    interest: { enter: () => Promise.resolve(), exit: () => undefined },
+    interest: { enter: async () => undefined, exit: () => undefined },
     // A user who reloads the page is back long before.
     offlineGraceMs: 200,
     onError: (error, { stage }) => console.error(stage, error),

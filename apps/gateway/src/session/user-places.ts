@@ -1,0 +1,69 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Membership, NewConnection } from "@cm/membership";
+import { type CmError, isCmError, type Store } from "@cm/protocol";
+import type { Router } from "@cm/router";
+import type { LimitCounter } from "../limits/limit-counter.js";
+
+/** What happens to a connection that is one more than its user may have. */
+export type UserLimitPolicy = (typeof USER_LIMIT_POLICIES)[number];
+export const USER_LIMIT_POLICIES = ["refuse", "replace"] as const;
+
+/** What {@link UserPlaces} needs. */
+export interface UserPlacesOptions {
+  readonly policy: UserLimitPolicy;
+  readonly membership: Pick<Membership, "open">;
+  readonly store: Pick<Store, "users" | "connections">;
+  readonly router: Pick<Router, "control">;
+  readonly limits: LimitCounter;
+}
+
+/** Others may take the place that was made; so often another one is. */
+const ATTEMPTS_MAX = 5;
+
+/** How long the owner of the oldest connection has to close it. */
+const CLOSE_TIMEOUT_MS = 2_000;
+
+/** Until the store has taken a place that was made: the first wait, which grows by as much each time. */
+const WAIT_MS = 25;
+
+/** Registers connections within what their user may have. */
+export class UserPlaces {
+  readonly #options: UserPlacesOptions;
+
+  constructor(options: UserPlacesOptions) {
+    this.#options = options;
+  }
+
+  /** As {@link Membership.open}, after closing the user's oldest connection where that is the policy and needed. */
+  async open(connection: NewConnection): Promise<void> {
+    const { membership, policy, limits } = this.#options;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await membership.open(connection);
+        return;
+      } catch (error) {
+        if (!isTooMany(error)) throw error;
+        if (attempt === 1) limits.count("connections-per-user");
+        if (policy === "refuse" || attempt === ATTEMPTS_MAX) throw error;
+        await this.#closeOldest(connection.userId);
+        await sleep(WAIT_MS * attempt);
+      }
+    }
+  }
+
+  async #closeOldest(userId: string): Promise<void> {
+    const { store, router } = this.#options;
+    const ids = await store.users.connectionsOf(userId);
+    const records = await Promise.all(ids.map((id) => store.connections.get(id)));
+    const [oldest] = records
+      .filter((record) => record !== undefined)
+      .sort((a, b) => a.connectedAt - b.connectedAt || (a.connectionId < b.connectionId ? -1 : 1));
+    if (oldest === undefined) return;
+    const request = { type: "disconnect", reason: "connections-limit" } as const;
+    await router.control(oldest.connectionId, request, { timeoutMs: CLOSE_TIMEOUT_MS });
+  }
+}
+
+function isTooMany(error: unknown): error is CmError {
+  return isCmError(error) && error.code === "connections-limit";
+}

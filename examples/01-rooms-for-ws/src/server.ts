@@ -1,0 +1,58 @@
+/*
+ * One process: a plain server of the `ws` package. Everybody who connects is in the room that the
+ * path names, and what they send goes to all in it, on all processes.
+ */
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
+import type { LocalDelivery } from "@cm/protocol";
+import { createRedisStore } from "@cm/redis-store";
+import { createRouter } from "@cm/router";
+import { type WebSocket, WebSocketServer } from "ws";
+
+const [, , serverId = "server-1"] = process.argv;
+const store = createRedisStore({
+  url: process.env.REDIS_URL ?? "redis://127.0.0.1:6379",
+  prefix: process.env.REDIS_PREFIX ?? "cm-examples",
+});
+await store.start();
+
+const rooms = new Map<string, Set<WebSocket>>();
+const local: LocalDelivery = {
+  toRoom(room, frame) {
+    const text = Buffer.from(frame).toString();
+    for (const socket of rooms.get(room) ?? []) socket.send(text);
+  },
+  toConnection: () => false,
+  toUser: () => 0,
+};
+const router = createRouter({ serverId, bus: store.bus, users: store.users, local });
+await router.start();
+
+const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
+server.on("connection", (socket, request) => {
+  const room = request.url ?? "/";
+  router.enter(room).then(
+    () => {
+      rooms.set(room, (rooms.get(room) ?? new Set()).add(socket));
+      socket.send("you are in");
+      socket.on("message", (data) => {
+        router.toRoom(room, Buffer.from(String(data))).catch((error: unknown) => console.error(error));
+      });
+      socket.on("close", () => {
+        rooms.get(room)?.delete(socket);
+        router.exit(room);
+      });
+    },
+    () => socket.close(1013),
+  );
+});
+await once(server, "listening");
+process.send?.((server.address() as AddressInfo).port); // Listening on TCP.
+
+process.once("SIGTERM", async () => {
+  for (const client of server.clients) client.terminate();
+  server.close();
+  await router.close();
+  await store.close();
+  process.disconnect?.();
+});

@@ -1,0 +1,86 @@
+import { once } from "node:events";
+import { connect, createServer, type Socket } from "node:net";
+import { createConnectionIdSource } from "@cm/protocol";
+import { createRedisStore } from "@cm/redis-store";
+import { eventually, freshPrefix } from "@cm/test-kit";
+import { expect, inject, it, onTestFinished } from "vitest";
+import { createMembership } from "../index.js";
+
+/** A relay before Redis that keeps what clients send. */
+async function startRelay(port: number): Promise<{ readonly url: string; take(): string }> {
+  const sockets = new Set<Socket>();
+  let sent = "";
+  const server = createServer((client) => {
+    const upstream = connect(port, "127.0.0.1");
+    for (const socket of [client, upstream]) {
+      sockets.add(socket);
+      socket.on("error", () => socket.destroy());
+    }
+    client.on("data", (chunk) => {
+      sent += chunk.toString("latin1");
+    });
+    client.pipe(upstream).pipe(client);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("a port");
+  return {
+    url: `redis://127.0.0.1:${address.port}`,
+    take: () => {
+      const taken = sent;
+      sent = "";
+      return taken;
+    },
+  };
+}
+
+/** Commands that scripts are called with; probes of the link are none. */
+const SCRIPT_CALL = /\*\d+\r\n\$7\r\nevalsha\r\n/g;
+
+it("a join and a leave cost the same in 0, 10 and 99 other rooms", async () => {
+  const relay = await startRelay(Number(new URL(inject("redisUrl")).port));
+  const store = createRedisStore({ url: relay.url, prefix: freshPrefix() });
+  onTestFinished(() => store.close());
+  await store.start();
+  const membership = createMembership({
+    ids: createConnectionIdSource({ serverId: "a" }),
+    store,
+    interest: { enter: async () => undefined, exit: () => undefined },
+    // Nothing of it comes between the calls that are measured.
+    heartbeatIntervalMs: 600_000,
+    leaseTtlMs: 1_200_000,
+  });
+  onTestFinished(() => membership.shutdown());
+  await membership.start();
+  const connectionId = membership.nextConnectionId();
+  await membership.open({ connectionId, userId: "ann" });
+  // Redis knows the scripts from here on.
+  await membership.join(connectionId, "warm");
+  await membership.leave(connectionId, "warm");
+  await eventually(async () => expect((await store.connections.get(connectionId))?.rooms).toEqual([]));
+
+  const costs: { readonly bytes: number; readonly calls: number }[] = [];
+  let rooms = 0;
+  for (const others of [0, 10, 99]) {
+    for (; rooms < others; rooms++) await membership.join(connectionId, `room-${rooms}`);
+    relay.take();
+    await membership.join(connectionId, "probe");
+    await membership.leave(connectionId, "probe");
+    // The record follows behind the answer.
+    await eventually(async () => expect((await store.connections.get(connectionId))?.rooms).not.toContain("probe"));
+    const sent = relay.take();
+    const writes = sent.split(/(?=\*\d+\r\n\$7\r\nevalsha\r\n)/).filter((call) => call.includes("probe"));
+    costs.push({
+      bytes: writes.reduce((sum, call) => sum + (call.split("*")[1] ?? "").length, 0),
+      calls: writes.filter((call) => call.match(SCRIPT_CALL)).length,
+    });
+  }
+  // Record and room to enter; room and record to leave.
+  expect(costs.map(({ calls }) => calls)).toEqual([4, 4, 4]);
+  expect(new Set(costs.map(({ bytes }) => bytes)).size).toBe(1);
+});

@@ -1,0 +1,16 @@
+-- Purpose: Reads the record of one connection, and the rooms that it is in.
+-- KEYS:    1 the shelf's records; 2 the shelf's rooms
+-- ARGV:    1 the field
+-- Returns: {value, entry of a room, ...}, or {} where there is none
+-- Cost:    O(log rooms of the shelf + rooms of the connection)
+-- Cluster: all keys carry the tag of the owning server
+local recordsKey, placesKey = KEYS[1], KEYS[2]
+local field = ARGV[1]
+
+local value = redis.call('HGET', recordsKey, field)
+if not value then
+  return {}
+end
+local reply = redis.call('ZRANGEBYLEX', placesKey, '[' .. field .. '|', '(' .. field .. '}')
+table.insert(reply, 1, value)
+return reply

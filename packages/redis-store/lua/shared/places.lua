@@ -1,0 +1,24 @@
+-- The rooms of connections, in the sorted set of their shelf, all scores 0. An entry is the
+-- connection's field, a '|', which no field has, the length of the room's name as two
+-- hexadecimal digits, the name, and 13 hexadecimal digits: the order of coming in. Without
+-- the length, the entries of `a` and of a room whose name goes on with digits could not be
+-- told apart.
+local function placeHead(field, room)
+  return field .. '|' .. string.format('%02x', #room) .. room
+end
+
+local function addPlace(placesKey, field, room, order)
+  local head = placeHead(field, room)
+  if redis.call('ZLEXCOUNT', placesKey, '[' .. head, '(' .. head .. 'g') == 0 then
+    redis.call('ZADD', placesKey, 0, head .. string.format('%013x', order))
+  end
+end
+
+local function dropPlace(placesKey, field, room)
+  local head = placeHead(field, room)
+  redis.call('ZREMRANGEBYLEX', placesKey, '[' .. head, '(' .. head .. 'g')
+end
+
+local function dropPlaces(placesKey, field)
+  redis.call('ZREMRANGEBYLEX', placesKey, '[' .. field .. '|', '(' .. field .. '}')
+end

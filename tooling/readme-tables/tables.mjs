@@ -1,0 +1,75 @@
+/** Replaces what stands between the markers; `make(kind, args)` gives the text for each. */
+export function replaceGenerated(text, make) {
+  return text.replace(
+    /(<!-- generated: (?!end)(\S+)(.*?) -->\n)[\s\S]*?(<!-- generated: end -->)/g,
+    (_, start, kind, rest, end) => `${start}\n${make(kind, rest.trim().split(/\s+/).filter(Boolean))}\n\n${end}`,
+  );
+}
+
+/** The options of an interface, from its doc comments: `name` in bold where it is required. */
+export function optionTable(source, name) {
+  const lines = optionsOf(source, name).map(({ field, required, meaning }) => {
+    return `| ${required ? `**\`${field}\`**` : `\`${field}\``} | ${meaning} |`;
+  });
+  return ["| option (bold: required) | meaning |", "|---|---|", ...lines].join("\n");
+}
+
+/** The own fields of an interface, as `{ field, required, meaning }`. Throws where there is no such interface. */
+export function optionsOf(source, name) {
+  const start = source.search(new RegExp(`^export interface ${name}\\b`, "m"));
+  if (start < 0) throw new Error(`There is no interface ${name}.`);
+  const body = source.slice(start, source.indexOf("\n}", start));
+  const found = body.matchAll(
+    /(?:^ {2}\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\n)?^ {2}(?:readonly )?(\w+)(\??)(?::\s*([^;]*);|\()/gm,
+  );
+  return [...found].map(([, comment, field, optional, type]) => ({
+    field,
+    required: optional === "",
+    meaning: cell(comment === undefined ? `\`${type ?? "function"}\`` : prose(comment)),
+  }));
+}
+
+/** The codes that sources throw or report, with the entries of `codes`. */
+export function errorsOf(sources, codes) {
+  const text = sources.join("\n");
+  const thrown = new Set(
+    [...text.matchAll(/(?:new CmError|toCmError|refusal)\(\s*(?:[\w.]+,\s*)?"([a-z-]+)"/g)].map(([, code]) => code),
+  );
+  if (/\b(optionInvalid|requireOptions|invalid)\(/.test(text)) thrown.add("options-invalid");
+  // Checked beside the options, wherever those are.
+  if (thrown.has("options-invalid")) for (const code of ["version-mismatch", "runtime-unsupported"]) thrown.add(code);
+  return Object.entries(codes).filter(([code]) => thrown.has(code));
+}
+
+export function errorTable(errors) {
+  const lines = errors.map(
+    ([code, { retryable, meaning }]) => `| \`${code}\` | ${retryable ? "yes" : "no"} | ${cell(meaning)} |`,
+  );
+  return ["| code | the same call may succeed later | meaning |", "|---|---|---|", ...lines].join("\n");
+}
+
+/** What an installation brings, in one sentence or two. */
+export function weightOf({ dependencies = {}, peerDependencies = {}, peerDependenciesMeta = {} }, { maxPackedKiB }) {
+  const list = (names) => names.map((name) => `\`${name}\``).join(", ");
+  const peers = Object.keys(peerDependencies).filter((name) => !peerDependenciesMeta[name]?.optional);
+  const optional = Object.keys(peerDependencies).filter((name) => peerDependenciesMeta[name]?.optional);
+  const brings = Object.keys(dependencies);
+  return [
+    `The tarball has at most ${maxPackedKiB} KiB, held by a check.`,
+    brings.length === 0 ? "It has no dependencies." : `It depends on ${list(brings)}.`,
+    ...(peers.length === 0 ? [] : [`Peers: ${list(peers)}.`]),
+    ...(optional.length === 0 ? [] : [`Optional peers: ${list(optional)}.`]),
+  ].join(" ");
+}
+
+function prose(comment) {
+  return comment
+    .replace(/^\s*\*/gm, "")
+    .replace(/\{@link ([^}]+)\}/g, "`$1`")
+    .replace(/\s+/g, " ")
+    .trim();
+}
+
+function cell(text) {
+  return text.replace(/\s+/g, " ").replaceAll("|", "\\|");
+}

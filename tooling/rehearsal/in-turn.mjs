@@ -1,0 +1,12 @@
+/** How many installations run at a time: they wait for the disk and the registry in turn. */
+const AT_A_TIME = 3;
+
+/** Runs all jobs, some at a time. Waits for all of them, also where one fails: what still runs writes into the folder that is removed then. */
+export async function inTurn(jobs) {
+  const queue = [...jobs];
+  const workers = Array.from({ length: AT_A_TIME }, async () => {
+    for (let job = queue.shift(); job !== undefined; job = queue.shift()) await job();
+  });
+  const failed = (await Promise.allSettled(workers)).find(({ status }) => status === "rejected");
+  if (failed !== undefined) throw failed.reason;
+}

@@ -1,0 +1,51 @@
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, inject, it } from "vitest";
+import { runCommand } from "../workspace/command.mjs";
+import { publishablePackages, ROOT } from "../workspace/workspace.mjs";
+import { installedBy, missingLine, programOf, promisedLines } from "./readme.mjs";
+
+const READMES = publishablePackages().map(({ dir, manifest }) => ({
+  dir,
+  name: manifest.name,
+  readme: readFileSync(join(ROOT, dir, "README.md"), "utf8"),
+}));
+
+describe("the README of a package", () => {
+  it.each(READMES)(
+    "$name has an install line, and a program that prints what it says",
+    async ({ dir, name, readme }) => {
+      expect(installedBy(readme)).toContain(name);
+      const program = programOf(readme);
+      expect(promisedLines(program).length).toBeGreaterThan(0);
+      // Within the package, so that its own name and its development dependencies are found.
+      const file = join(ROOT, dir, ".readme-program.mjs");
+      writeFileSync(file, program);
+      try {
+        // Others run in memory: with Redis they would see each other under the default prefix.
+        const env = {
+          PATH: process.env.PATH,
+          ...(name === "@cm/redis-store" ? { REDIS_URL: inject("redisUrl") } : {}),
+        };
+        const { code, output } = await runCommand(process.execPath, ["--no-warnings", file], {
+          env,
+          timeoutMs: 20_000,
+        });
+        expect(code, output).toBe(0);
+        expect(missingLine(program, output), output).toBeUndefined();
+      } finally {
+        rmSync(file);
+      }
+    },
+  );
+
+  it.each(["Promises", "Options", "Weight"])("has a section: %s", (title) => {
+    for (const { name, readme } of READMES) expect(readme, name).toMatch(new RegExp(`^#+ ${title}$`, "m"));
+  });
+});
+
+it("a line that a program does not print in its place is found", () => {
+  const program = "console.log(1); // one\nconsole.log(2); // two\n";
+  expect(missingLine(program, "one\ntwo\n")).toBeUndefined();
+  expect(missingLine(program, "two\none\n")).toBe("two");
+});

@@ -1,0 +1,222 @@
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { RawSocket } from "@cm/load";
+import { encodeEnvelope, SUBPROTOCOL } from "@cm/protocol";
+import { type Draws, ODD_VALUES } from "./random.js";
+
+/** What a lane needs. */
+export interface LaneContext {
+  readonly draws: Draws;
+  readonly wsUrl: string;
+  readonly port: number;
+  readonly redis: { readonly host: string; readonly port: number };
+  /** Channels that the gateway listens on. */
+  readonly channels: readonly string[];
+  readonly token: string;
+}
+
+/** Sends so many inputs of one kind; resolves with how many were sent. */
+export type Lane = (context: LaneContext, inputs: number) => Promise<number>;
+
+const FRAMES = [
+  { type: "hello", version: 1 },
+  { type: "join", room: "fuzz" },
+  { type: "join", room: "fuzz", since: { epoch: 1, offset: 1 } },
+  { type: "leave", room: "fuzz" },
+  { type: "publish", room: "fuzz", data: { a: [1, "x"] }, echo: false },
+  { type: "send", connection: "gw.aaaa00", data: 1 },
+  { type: "send", user: "nobody", data: 1, confirm: true },
+  { type: "members", room: "fuzz", limit: 10, cursor: "x" },
+  { type: "refresh", token: "x" },
+  { type: "ping" },
+];
+
+/** Frames of one connection: after 20 faulty ones it is closed. */
+const FRAMES_AT_ONCE = 40;
+
+function frameText(draws: Draws): string {
+  const frame: Record<string, unknown> = { ...draws.of(FRAMES), ref: draws.below(1000) };
+  const kind = draws.below(10);
+  if (kind < 6) {
+    // Refused without being faulty, for the most part: the connection stays.
+    const field = draws.of(["room", "user", "connection", "data", "token", "ref"]);
+    if (field in frame) frame[field] = draws.of(ODD_VALUES);
+    return JSON.stringify(frame);
+  }
+  if (kind < 8) {
+    frame[draws.of([...Object.keys(frame), "extra"])] = draws.of(ODD_VALUES);
+    return JSON.stringify(frame);
+  }
+  return draws.damaged(Buffer.from(JSON.stringify(frame))).toString("latin1");
+}
+
+/** Frames, well-formed and not, on connections that are made anew when they are closed. */
+export const frames: Lane = async ({ draws, wsUrl, token }, inputs) => {
+  let sent = 0;
+  const url = new URL(wsUrl);
+  while (sent < inputs) {
+    await new Promise<void>((done) => {
+      const socket: RawSocket = new RawSocket(
+        { url, path: url.pathname, subprotocol: SUBPROTOCOL, headers: { Authorization: `Bearer ${token}` } },
+        {
+          onOpen: () => {
+            if (draws.below(20) > 0) socket.send('{"type":"hello","version":1}');
+            const count = Math.min(FRAMES_AT_ONCE, inputs - sent);
+            for (let i = 0; i < count; i++) socket.send(frameText(draws));
+            sent += count;
+            socket.close();
+          },
+          onMessage: () => undefined,
+          onClosed: () => done(),
+        },
+      );
+    });
+  }
+  return sent;
+};
+
+const PATHS = [
+  "/",
+  "/healthz",
+  "/readyz",
+  "/stats",
+  "/metrics",
+  "/revoke",
+  "/ws",
+  "/..",
+  "/%00",
+  "/%ff",
+  "/a b",
+  "*",
+  "",
+];
+const METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "get", "", "PRI"];
+const HEADERS = [
+  "Host",
+  "Content-Length",
+  "Transfer-Encoding",
+  "Upgrade",
+  "Connection",
+  "Sec-WebSocket-Key",
+  "X-Forwarded-For",
+  "Cookie",
+  "Origin",
+];
+const HEADER_VALUES = [
+  "",
+  "a",
+  "websocket",
+  "Upgrade",
+  "chunked",
+  "-1",
+  "99999999999",
+  "0",
+  "close",
+  "203.0.113.7, ,x",
+  "\u0001",
+  "a".repeat(300),
+];
+
+function requestBytes(draws: Draws): Buffer {
+  const lines = [`${draws.of(METHODS)} ${draws.of(PATHS)} HTTP/1.${draws.below(3)}`];
+  for (let count = draws.below(8); count > 0; count--) lines.push(`${draws.of(HEADERS)}: ${draws.of(HEADER_VALUES)}`);
+  const whole = Buffer.from(`${lines.join("\r\n")}\r\n\r\n`, "latin1");
+  return draws.below(2) === 0 ? whole : draws.damaged(whole);
+}
+
+/** Waits for a socket's end, at most so long: half a request is waited for by the server. */
+function ended(socket: Socket, afterMs: number): Promise<void> {
+  return new Promise((done) => {
+    const timer = setTimeout(() => socket.destroy(), afterMs);
+    socket.on("error", () => undefined);
+    socket.on("close", () => {
+      clearTimeout(timer);
+      done();
+    });
+    socket.resume();
+  });
+}
+
+const REQUESTS_AT_ONCE = 10;
+
+/** Requests, in one connection some at a time, well-formed and not. */
+export const requests: Lane = async ({ draws, port }, inputs) => {
+  let sent = 0;
+  while (sent < inputs) {
+    const count = Math.min(REQUESTS_AT_ONCE, inputs - sent);
+    const socket = connect(port, "127.0.0.1");
+    socket.end(Buffer.concat(Array.from({ length: count }, () => requestBytes(draws))));
+    sent += count;
+    await ended(socket, 50);
+  }
+  return sent;
+};
+
+/** Upgrades with tokens that were changed by somebody. */
+export const tokens: Lane = async ({ draws, port, token }, inputs) => {
+  const [head = "", body = "", signature = ""] = token.split(".");
+  const part = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString("base64url");
+  for (let sent = 0; sent < inputs; sent++) {
+    const claims = {
+      sub: "mallory",
+      exp: 2 ** 33,
+      [draws.of(["sub", "exp", "nbf", "iat", "cm", "aud"])]: draws.of(ODD_VALUES),
+    };
+    const forged = draws.of([
+      () => `${part({ alg: "none" })}.${part(claims)}.`,
+      () => `${part({ alg: draws.of(["HS256", "RS256", "ES256", "EdDSA", "HS512"]) })}.${part(claims)}.${signature}`,
+      () => `${head}.${part(claims)}.${signature}`,
+      () => `${head}.${body}.${draws.bytes(32).toString("base64url")}`,
+      () =>
+        draws
+          .damaged(Buffer.from(token))
+          .toString("latin1")
+          .replace(/[^!-~]/g, "!"),
+    ])();
+    const socket = connect(port, "127.0.0.1");
+    socket.write(
+      `GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n` +
+        `Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: ${SUBPROTOCOL}\r\n` +
+        `Authorization: Bearer ${forged}\r\n\r\n`,
+    );
+    await ended(socket, 1_000);
+  }
+  return inputs;
+};
+
+const PUBLISHED_AT_ONCE = 100;
+
+/** Messages on the channels that the gateway listens on, as a broken or foreign program may publish them. */
+export const busMessages: Lane = async ({ draws, redis, channels }, inputs) => {
+  const socket = connect(redis.port, redis.host);
+  socket.resume();
+  await once(socket, "connect");
+  const samples = (["room", "connection", "user", "server", "control"] as const).map((kind) =>
+    Buffer.from(
+      encodeEnvelope({
+        ...{ kind, origin: "stranger", target: kind === "connection" ? "gw.aaaa00" : "fuzz", except: [] },
+        ...{ epoch: 1, sequence: draws.below(1000), payload: Buffer.from('{"type":"message","data":1}') },
+      }),
+    ),
+  );
+  for (let sent = 0; sent < inputs; sent += PUBLISHED_AT_ONCE) {
+    const commands: Buffer[] = [];
+    for (let i = 0; i < Math.min(PUBLISHED_AT_ONCE, inputs - sent); i++) {
+      const channel = Buffer.from(draws.of(channels));
+      const message = draws.below(4) === 0 ? draws.bytes(draws.below(80)) : draws.damaged(draws.of(samples));
+      commands.push(
+        Buffer.from(`*3\r\n$7\r\nPUBLISH\r\n$${channel.length}\r\n`),
+        channel,
+        Buffer.from(`\r\n$${message.length}\r\n`),
+        message,
+        Buffer.from("\r\n"),
+      );
+    }
+    // Redis answers each with a line: the next ones go out when the system has taken these.
+    if (!socket.write(Buffer.concat(commands))) await once(socket, "drain");
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  socket.end();
+  await once(socket, "close");
+  return inputs;
+};

@@ -1,0 +1,130 @@
+import { signDevelopmentToken } from "@cm/auth";
+import { CmSocket } from "@cm/gateway-kit/clients/cm-socket";
+import { startGatewayProcess } from "@cm/gateway-kit/processes/gateway-process";
+import { RawSocket } from "@cm/load";
+import { SUBPROTOCOL } from "@cm/protocol";
+import { startRedis } from "@cm/test-kit";
+import { Bystanders } from "../bystanders.js";
+import { busMessages, frames, type Lane, requests, tokens } from "./lanes.js";
+import { Draws } from "./random.js";
+
+/** How much of the inputs goes where; each kind as often as it can be sent. */
+const LANES: readonly (readonly [name: string, share: number, lane: Lane])[] = [
+  ["frames", 0.4, frames],
+  ["requests", 0.15, requests],
+  ["tokens", 0.05, tokens],
+  ["bus messages", 0.4, busMessages],
+];
+
+/** Before memory is first looked at: what a gateway fills once. */
+const WARM_UP_SHARE = 0.2;
+
+/** What memory may grow by after that, in MiB, and what others may wait, in milliseconds. */
+const GROWTH_MAX_MIB = 64;
+const PATIENCE_MS = 50;
+
+/** How often a connection is tried. */
+const ATTEMPTS_MAX = 20;
+
+const SECRET = "siege-0123456789abcdef0123456789abcdef";
+
+/** Sends random inputs to a gateway of its own. Whether it took them as it should. */
+export async function runFuzz({ inputs, seed }: { readonly inputs: number; readonly seed: number }): Promise<boolean> {
+  const redis = await startRedis();
+  const gateway = await startGatewayProcess({
+    env: {
+      REDIS_URL: redis.url,
+      TOKEN_SECRET: SECRET,
+      TOKEN_SOURCES: "authorization,query",
+      PUBLIC_STATS: "true",
+      MAX_CONNECTIONS_PER_USER: "0",
+      MAX_REQUESTS_PER_SECOND: "100000",
+    },
+  });
+  try {
+    const tokenOf = (userId: string) =>
+      signDevelopmentToken(SECRET, {
+        userId,
+        rights: { join: ["*"], publish: ["*"], members: ["*"], send: ["*"], presence: ["*"] },
+      });
+    const token = await tokenOf("fuzz");
+    const member = await patiently(() => joinRoom(gateway.wsUrl, token));
+    const bystanderUrl = `${gateway.wsUrl}?token=${await tokenOf("bystander")}&`;
+    const bystanders = await patiently(() => Bystanders.open(bystanderUrl));
+    const channels = await redis.ask("PUBSUB", "CHANNELS", "*");
+    const draws = new Draws(seed);
+    const context = {
+      draws,
+      wsUrl: gateway.wsUrl,
+      port: gateway.port,
+      redis,
+      channels: Array.isArray(channels) ? channels.map(String) : [],
+      token,
+    };
+    const round = async (share: number): Promise<number> => {
+      const counts = await Promise.all(LANES.map(([, part, lane]) => lane(context, Math.ceil(inputs * share * part))));
+      return counts.reduce((sum, count) => sum + count, 0);
+    };
+    const memory = async (): Promise<number> => (await gateway.usage()).rssBytes / 2 ** 20;
+    const beganAt = Date.now();
+    bystanders.start();
+    let sent = await round(WARM_UP_SHARE);
+    const before = await memory();
+    sent += await round(1 - WARM_UP_SHARE);
+    const after = await memory();
+    const figures = await bystanders.stop();
+    const isAlive = gateway.running && (await fetch(`${gateway.url}/healthz`)).ok;
+    const newcomer = await patiently(() => CmSocket.open(`${gateway.wsUrl}?token=${token}&`, ""));
+    const answer = await newcomer.ask({ type: "ping" });
+    newcomer.terminate();
+    member.destroy();
+    const stats = (await (await fetch(`${gateway.url}/stats`)).json()) as {
+      readonly damaged: number;
+      readonly transport: { readonly faults: Record<string, number>; readonly refused: Record<string, number> };
+    };
+    console.log(
+      [
+        `${sent} inputs in ${((Date.now() - beganAt) / 1000).toFixed(0)} s (seed ${seed}: ${LANES.map(([name, part]) => `${Math.round(part * 100)} % ${name}`).join(", ")})`,
+        `  the gateway ${isAlive ? "lives, and answers" : "ENDED"} (${answer.type})`,
+        `  memory ${before.toFixed(0)} MiB after the first fifth, ${after.toFixed(0)} MiB at the end`,
+        `  ${figures.pings} pings of others: p99 ${figures.p99Ms.toFixed(1)} ms, longest ${figures.maxMs.toFixed(1)} ms`,
+        `  faults ${JSON.stringify(stats.transport.faults)}, refused ${JSON.stringify(stats.transport.refused)}, damaged on the bus ${stats.damaged}`,
+      ].join("\n"),
+    );
+    return isAlive && answer.type === "pong" && after - before < GROWTH_MAX_MIB && figures.p99Ms < PATIENCE_MS;
+  } finally {
+    await gateway.kill();
+    await redis.close();
+  }
+}
+
+/** Tries again where a socket ended within its upgrade, as 1006 asks any client to. */
+async function patiently<T>(open: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await open();
+    } catch (error) {
+      if (attempt === ATTEMPTS_MAX) throw error;
+    }
+  }
+}
+
+/** A member of the room that messages go to. It reads them and looks at none: their senders have the bus. */
+function joinRoom(wsUrl: string, token: string): Promise<RawSocket> {
+  const url = new URL(wsUrl);
+  return new Promise((resolve, reject) => {
+    const socket: RawSocket = new RawSocket(
+      { url, path: `${url.pathname}?token=${token}`, subprotocol: SUBPROTOCOL },
+      {
+        onOpen: () => {
+          socket.send('{"type":"hello","version":1}');
+          socket.send('{"type":"join","room":"fuzz","ref":1}');
+        },
+        onMessage: (bytes, start, end) => {
+          if (bytes.toString("utf8", start, end).startsWith('{"type":"ack"')) resolve(socket);
+        },
+        onClosed: (code) => reject(new Error(`The member of the room was closed with ${code}.`)),
+      },
+    );
+  });
+}
