@@ -67,6 +67,12 @@ describe("replaceParts", () => {
 });
 
 describe("toYaml", () => {
+  it("wraps a list that is longer than a line, as Biome does", () => {
+    const words = Array.from({ length: 12 }, (_, at) => `wordnumber${at}`);
+    const lines = words.map((word) => `      ${word},`).join("\n");
+    expect(toYaml({ at: { words } })).toBe(`at:\n  words:\n    [\n${lines}\n    ]\n`);
+  });
+
   it("quotes what YAML would read as something else", () => {
     const value = { word: "lobby", text: "two words.", no: "no", key: "a: b", hash: "a #b", list: ["a, b", 1, null] };
     expect(toYaml({ $ref: "#/x", at: [value] })).toBe(
