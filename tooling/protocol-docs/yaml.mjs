@@ -4,8 +4,8 @@ const WORD = /^(?!(?:true|false|null|yes|no|on|off|y|n)$)[a-z$][\w.-]*$/i;
 /** Several of them behind a key, with nothing in them or at their end that YAML would take for its own. */
 const WORDS = /^[a-z][^\n:#]*[^\s:#]$/i;
 
-/** Longer lists are wrapped as Biome does, which formats the document too. */
-const LINE_WIDTH = 120;
+/** The longest line, with its end, that the formatter leaves alone. */
+const LINE_MAX = 121;
 
 /** JSON data as YAML in block style, each line behind so many spaces. */
 export function toYaml(value, indent = 0) {
@@ -20,13 +20,13 @@ export function toYaml(value, indent = 0) {
       const name = `${margin}${WORD.test(key) ? key : JSON.stringify(key)}:`;
       if (!isShort(item)) return `${name}\n${toYaml(item, indent + 2)}`;
       const line = `${name} ${inline(item)}\n`;
-      return Array.isArray(item) && line.length - 1 > LINE_WIDTH ? `${name}\n${wrapped(item, indent + 2)}` : line;
+      return Array.isArray(item) && line.length > LINE_MAX ? `${name}\n${broken(item, indent + 2)}` : line;
     })
     .join("");
 }
 
-/** A list with an item a line. */
-function wrapped(items, indent) {
+/** An array whose one line would be too long, as Biome formats it. */
+function broken(items, indent) {
   const margin = " ".repeat(indent);
   return `${margin}[\n${items.map((item) => `${margin}  ${scalar(item)},\n`).join("")}${margin}]\n`;
 }

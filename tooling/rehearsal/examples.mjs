@@ -56,7 +56,7 @@ export async function checkTypes(projects, versions) {
     const options = {
       ...mode,
       target: "es2022",
-      lib: ["es2022", "esnext.disposable", "dom"],
+      lib: ["es2023", "esnext.disposable", "dom"],
       types: ["node"],
       strict: true,
       noEmit: true,

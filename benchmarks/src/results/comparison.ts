@@ -30,8 +30,8 @@ export interface Ratio {
   readonly low: number;
   readonly high: number;
   readonly turns: number;
-  /** Turns in which anything else used more than a tenth of a core. */
-  readonly disturbedTurns: number;
+  /** Turns in which anything else used more than a tenth of a core, or a queue grew. */
+  readonly doubtfulTurns: number;
 }
 
 /** What ratios are taken of. */
@@ -65,7 +65,7 @@ function ratioOf(runs: readonly Measurement[], figure: RatioFigure, contender: C
     if (own.contender !== contender) return [];
     const other = runs.find((run) => run.contender === against && run.repeat === own.repeat);
     if (other === undefined) return [];
-    return [{ value: read(own) / read(other), disturbed: own.disturbed || other.disturbed }];
+    return [{ value: read(own) / read(other), isDoubtful: [own, other].some((run) => run.disturbed || run.saturated) }];
   });
   if (turns.length === 0) return undefined;
   const values = turns.map(({ value }) => value);
@@ -74,7 +74,7 @@ function ratioOf(runs: readonly Measurement[], figure: RatioFigure, contender: C
     low: Math.min(...values),
     high: Math.max(...values),
     turns: turns.length,
-    disturbedTurns: turns.filter(({ disturbed }) => disturbed).length,
+    doubtfulTurns: turns.filter(({ isDoubtful }) => isDoubtful).length,
   };
 }
 

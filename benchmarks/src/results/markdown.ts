@@ -200,8 +200,8 @@ function limitOf(goal: Goal): string {
 }
 
 function verdictOf(goal: Goal): string {
-  const verdict = goal.met ? "met" : "**not met**";
-  return goal.caution === undefined ? verdict : `${verdict} (${goal.caution})`;
+  if (goal.caution !== undefined) return `no verdict: ${goal.caution}`;
+  return goal.met ? "met" : "**not met**";
 }
 
 function runsOf({ validRuns, invalidRuns, saturatedRuns, disturbedRuns }: Medians): string {

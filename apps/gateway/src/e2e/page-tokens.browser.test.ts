@@ -2,9 +2,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { signDevelopmentToken } from "@cm/auth";
-import { startGatewayProcess } from "@cm/gateway-kit/processes/gateway-process";
-import { chromium } from "playwright-core";
-import { expect, it, onTestFinished } from "vitest";
+import { type GatewayProcess, startGatewayProcess } from "@cm/gateway-kit/processes/gateway-process";
+import { type BrowserContext, chromium } from "playwright-core";
+import { afterAll, beforeAll, expect, it } from "vitest";
 
 const SECRET = "0123456789abcdef0123456789abcdef";
 
@@ -15,20 +15,31 @@ const tokenWith = (join: readonly string[], ttlMs: number): Promise<string> =>
     rights: { join: [...join], publish: [...join], members: ["*"] },
   });
 
-it("logs a browser in with a token, takes another one, and puts it out of a room that the next does not allow", async () => {
-  const profile = await mkdtemp(join(tmpdir(), "cm-page-tokens-"));
-  onTestFinished(() => rm(profile, { recursive: true, force: true }));
-  const gateway = await startGatewayProcess({ env: { TOKEN_SECRET: SECRET, PAGE: "true" } });
-  onTestFinished(async () => {
-    await gateway.stop();
+let profile: string;
+let gateway: GatewayProcess;
+let browser: BrowserContext;
+
+beforeAll(async () => {
+  profile = await mkdtemp(join(tmpdir(), "cm-page-tokens-"));
+  // Told of long before, so that the test is in no hurry.
+  gateway = await startGatewayProcess({
+    env: { TOKEN_SECRET: SECRET, PAGE: "true", TOKEN_WARNING_SECONDS: "3600" },
   });
-  const browser = await chromium.launchPersistentContext(profile, {
+  browser = await chromium.launchPersistentContext(profile, {
     executablePath: process.env.CHROMIUM_PATH ?? "/usr/bin/chromium",
     headless: true,
     args: ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"],
   });
-  onTestFinished(() => browser.close());
   browser.setDefaultTimeout(15_000);
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await gateway?.stop();
+  await rm(profile, { recursive: true, force: true });
+});
+
+it("logs a browser in with a token, takes another one, and puts it out of a room that the next does not allow", async () => {
   const page = await browser.newPage();
   const log = (text: string) => page.getByRole("log").getByRole("listitem").filter({ hasText: text });
   const handIn = async (token: string): Promise<void> => {
@@ -37,18 +48,18 @@ it("logs a browser in with a token, takes another one, and puts it out of a room
   };
   await page.goto(`${gateway.url}/?room=hall&user=somebody`);
   await page.getByText("Token", { exact: true }).click();
-  await page.getByLabel("Token").fill(await tokenWith(["hall"], 20_000));
+  await page.getByLabel("Token").fill(await tokenWith(["hall"], 1_800_000));
   await page.getByRole("button", { name: "Connect" }).click();
   // Whose connection it is, the token says and not the page.
   await page.getByText("connected as ada", { exact: true }).waitFor();
   await log("You are in hall.").waitFor();
   await log("The token expires in").waitFor();
-  await handIn(await tokenWith(["hall"], 3_600_000));
-  await log("The token was taken; it expires in 3600 s.").waitFor();
+  await handIn(await tokenWith(["hall"], 7_200_000));
+  await log("The token was taken; it expires in 7200 s.").waitFor();
   await page.locator("#text").fill("still here");
   await page.getByRole("button", { name: "Send" }).click();
   await log("still here").waitFor();
-  await handIn(await tokenWith(["elsewhere"], 3_600_000));
+  await handIn(await tokenWith(["elsewhere"], 7_200_000));
   await log("You were put out of hall.").waitFor();
   expect(await page.getByRole("button", { name: "Send" }).isDisabled()).toBe(true);
   await page.getByText("connected as ada", { exact: true }).waitFor();
