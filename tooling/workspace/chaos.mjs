@@ -17,6 +17,7 @@ await runAsProgram(import.meta.url, async (args) => {
   await setup();
   const env = {
     ...process.env,
+    TRIALS: "1",
     CHAOS_MINUTES: String(options.minutes),
     CHAOS_SEED: String(options.seed),
     CHAOS_TOPOLOGY: options.topology,

@@ -14,7 +14,7 @@ await runAsProgram(import.meta.url, async (args) => {
   );
   const reaping = await measureReaping();
   console.log(`A dead server's connections removed: ${JSON.stringify(reaping)}`);
-  const env = { ...process.env, FAILURE_RUNS: String(runs), FAILURE_REAPING: JSON.stringify(reaping) };
+  const env = { ...process.env, TRIALS: "1", FAILURE_RUNS: String(runs), FAILURE_REAPING: JSON.stringify(reaping) };
   const test = "tooling/chaos/src/failures/failures.redis.test.ts";
   const vitest = join(ROOT, "node_modules", "vitest", "vitest.mjs");
   await runInFront(vitest, ["run", test, "--disable-console-intercept"], { env });

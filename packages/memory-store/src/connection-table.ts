@@ -96,7 +96,7 @@ export class ConnectionTable {
 }
 
 function recordOf({ head, rooms }: Entry): ConnectionRecord {
-  return { ...head, rooms: [...rooms] };
+  return Object.freeze({ ...head, rooms: Object.freeze([...rooms]) });
 }
 
 /** Where a record of this owner lies; `undefined` where the id is not one of its own. */

@@ -149,6 +149,8 @@ describe("a gateway's life", () => {
     await eventually(async () => {
       const servers = (await keysUnder(inject("redisUrl"), prefix)).filter((key) => /multi-[12]$/.test(key));
       expect(servers).toHaveLength(2);
+      // They are registered before they listen.
+      expect(primary.logs.filter(({ msg }) => String(msg).startsWith("workers started"))).toHaveLength(1);
       expect((await fetch(`${url}/readyz`)).status).toBe(200);
     });
     const sockets = await Promise.all(

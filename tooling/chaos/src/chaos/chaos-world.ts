@@ -4,6 +4,7 @@ import { type GatewayProcess, startGatewayProcess } from "@cm/gateway-kit/proces
 import {
   eventually,
   type FaultProxy,
+  freePort,
   freshPrefix,
   keysLeftUnder,
   type RedisCluster,
@@ -73,9 +74,9 @@ export class ChaosWorld implements GatewayCluster {
   }
 
   /** Starts a gateway in the place of number `index`, under a server id of its own, unless one runs there. */
-  replace(index: number): Promise<void> {
+  replace(index: number, options: { readonly logTo?: string } = {}): Promise<void> {
     const starting = this.#starting.then(async () => {
-      if (this.gateways[index]?.running !== true) await this.#start(index);
+      if (this.gateways[index]?.running !== true) await this.#start(index, options);
     });
     this.#starting = starting.catch(() => undefined);
     return starting;
@@ -88,11 +89,14 @@ export class ChaosWorld implements GatewayCluster {
     return done;
   }
 
-  async #start(index: number): Promise<void> {
+  async #start(index: number, options: { readonly logTo?: string }): Promise<void> {
     const proxy = this.proxies[index];
+    const port = options.logTo === undefined ? "0" : String(await freePort());
     const start = (): Promise<GatewayProcess> =>
       startGatewayProcess({
+        ...options,
         env: {
+          PORT: port,
           REDIS_URL: proxy === undefined ? this.redisUrl : `redis://127.0.0.1:${proxy.port}`,
           REDIS_PREFIX: this.prefix,
           SERVER_ID: `gw${index + 1}-${++this.#started}`,

@@ -77,6 +77,27 @@ export const MEASURED_FAULTS: readonly MeasuredFault[] = [
     },
   },
   {
+    name: "a gateway restarts with its log on a full disk",
+    topology: "single",
+    readFrom: "it counts log lines that it dropped; rosters whole and all ready",
+    atDefaults: NO_LEASE,
+    run: async (scene) => {
+      const { world } = scene;
+      await world.gateway(1).stop();
+      const from = performance.now();
+      await world.replace(1, { logTo: "/dev/full" });
+      await scene.timeUntil(async () => (await droppedLines(world.gateway(1).url)) > 0);
+      const detectionMs = performance.now() - from;
+      scene.sendHome();
+      await scene.timeUntil(() => isWhole(scene));
+      const recoveryMs = performance.now() - from;
+      await world.gateway(1).stop();
+      await world.replace(1);
+      scene.sendHome();
+      return { detectionMs, recoveryMs };
+    },
+  },
+  {
     name: "Redis is flushed",
     topology: "single",
     readFrom: "the first gateway takes its lease anew; rosters whole again and all ready",
@@ -246,6 +267,11 @@ async function both(
   const detectionMs = await scene.timeUntil(shows);
   await scene.timeUntil(isOver);
   return { detectionMs, recoveryMs: performance.now() - from };
+}
+
+async function droppedLines(url: string): Promise<number> {
+  const stats: unknown = await (await fetch(`${url}/stats`)).json();
+  return (stats as { readonly log: { readonly droppedLines: number } }).log.droppedLines; // The gateway's own reply.
 }
 
 async function isWhole(scene: FailureScene): Promise<boolean> {

@@ -75,7 +75,10 @@ export class PresenceWitness {
         record.expectShown(members.filter(({ socket }) => socket.isOpen));
         if (record.interruptions > 0) return;
         const announced = [...record.announced].filter(looksAt);
-        expect(Object.fromEntries(announced)).toEqual(Object.fromEntries([...expected].filter(looksAt)));
+        const names = announced.map(([name]) => name).join(", ");
+        expect(Object.fromEntries(announced), `announced: ${names}`).toEqual(
+          Object.fromEntries([...expected].filter(looksAt)),
+        );
       },
       { timeoutMs },
     );

@@ -39,23 +39,33 @@ export interface GatewayProcess {
 
 /** Starts a gateway on a free port of the loopback address and waits until it listens. */
 export async function startGatewayProcess(
-  options: { readonly env?: Readonly<Record<string, string>> } = {},
+  options: {
+    readonly env?: Readonly<Record<string, string>>;
+    /** A file that its log goes to in the place of `logs`. It must be told its port and server id. */
+    readonly logTo?: string;
+  } = {},
 ): Promise<GatewayProcess> {
+  const { logTo } = options;
   const logs: Record<string, unknown>[] = [];
   let listens: (entry: Record<string, unknown>) => void = () => undefined;
   const listening = new Promise<Record<string, unknown>>((resolve) => {
     listens = resolve;
   });
-  const gateway = spawnGateway({ PORT: "0", ...options.env }, (line) => {
+  const onLine = (line: string): void => {
     const entry = parseLine(line);
     if (logs.push(entry) > LOG_LINES_MAX) logs.shift();
     if (typeof entry.url === "string") listens(entry);
-  });
+  };
+  const gateway = spawnGateway({ PORT: "0", ...options.env }, onLine, logTo);
   const exited = gateway.ended.then(({ code }) => code);
   const failed = exited.then((code) => {
     throw new Error(`The gateway ended with ${code} before it listened: ${gateway.output}`);
   });
-  const entry = await inTime(gateway, "to listen", Promise.race([listening, failed]));
+  const entry = await inTime(
+    gateway,
+    "to listen",
+    Promise.race([logTo === undefined ? listening : answering(options.env), failed]),
+  );
   const port = Number(entry.port);
   return {
     url: `http://127.0.0.1:${port}`,
@@ -88,11 +98,25 @@ export async function runGatewayToItsEnd(
   return { code, output: gateway.output };
 }
 
-function spawnGateway(env: Readonly<Record<string, string>>, onLine?: (line: string) => void): ManagedProcess {
+/** What it would say of itself, as soon as it answers. */
+async function answering({ PORT = "", SERVER_ID = "" }: Readonly<Record<string, string>> = {}) {
+  for (;;) {
+    const answer = await fetch(`http://127.0.0.1:${PORT}/healthz`).catch(() => undefined);
+    if (answer?.ok) return { port: PORT, serverId: SERVER_ID };
+    await sleep(20);
+  }
+}
+
+function spawnGateway(
+  env: Readonly<Record<string, string>>,
+  onLine?: (line: string) => void,
+  logTo?: string,
+): ManagedProcess {
   const { PATH = "" } = process.env;
+  const redirected = ["-c", 'exec "$0" "$1" > "$2"', process.execPath, MAIN, logTo ?? ""];
   return startManagedProcess({
-    command: process.execPath,
-    args: [MAIN],
+    command: logTo === undefined ? process.execPath : "sh",
+    args: logTo === undefined ? [MAIN] : redirected,
     // Nothing of the caller's environment but the path: a stray REDIS_URL must not decide a test.
     // Users are offline at once, and clients told to go at once, so that a test sees what is
     // left; one about grace or draining sets its own.

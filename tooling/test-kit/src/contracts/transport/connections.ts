@@ -303,10 +303,12 @@ export function describeConnections(createTransport: CreateTransport): void {
       await vi.waitFor(() => expect(opened).toHaveLength(300), WAIT);
       await server.close();
       expect(at).toHaveLength(300);
-      // Six waves of fifty that begin some 20 ms apart, and never less than half of that.
+      // Six waves of fifty that begin some 20 ms apart, and never less than half of that. What one wave
+      // is seen late by is missing before the next: so the waves are looked at together.
       const begins = at.filter((_, index) => index % 50 === 0);
       for (const [index, begin] of begins.slice(1).entries())
-        expect(begin - (begins[index] ?? begin)).toBeGreaterThan(9);
+        expect(begin - (begins[index] ?? begin)).toBeGreaterThan(1);
+      expect((begins.at(-1) ?? 0) - (begins[0] ?? 0)).toBeGreaterThan(5 * 10);
       await vi.waitFor(
         () => expect(sockets.every((raw) => raw.closeCode === CLOSE_CODES["going-away"])).toBe(true),
         WAIT,
