@@ -20,6 +20,7 @@ export default defineConfig({
           "tooling/*/src/**/*.test.ts",
           "tooling/*/*.test.mjs",
         ],
+    exclude: isTrial ? configDefaults.exclude : [...configDefaults.exclude, ...TRIALS],
     globalSetup: ["@cm/test-kit/global-setup"],
     testTimeout: 30_000,
     hookTimeout: 60_000,
