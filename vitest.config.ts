@@ -1,11 +1,22 @@
 import { configDefaults, defineConfig } from "vitest/config";
 
-/** What `npm run trials` runs and `npm test` leaves out: short forms of what is tried for longer on demand. */
+/**
+ * What `npm run trials` runs and `npm test` leaves out, to stay within ten minutes on two cores: short
+ * forms of what is tried for longer on demand, the tests of the tools themselves, and those that start
+ * programs again and again.
+ */
 const TRIALS = [
   "tooling/chaos/src/**/*.test.ts",
   "tooling/example-tests/src/**/*.test.ts",
-  "tooling/workspace/versioning.test.mjs",
+  "tooling/workspace/*.test.mjs",
+  "tooling/rehearsal/*.test.mjs",
+  "tooling/protocol-docs/*.test.mjs",
+  "tooling/load/src/**/*.test.ts",
+  "tooling/test-kit/src/redis/topologies.redis.test.ts",
   "apps/gateway/src/e2e/churn.redis.test.ts",
+  "apps/gateway/src/e2e/startup.redis.test.ts",
+  "apps/gateway/src/e2e/workers.redis.test.ts",
+  "apps/gateway/src/faults/*-older.redis.test.ts",
 ];
 
 const isTrial = process.env.TRIALS === "1";
