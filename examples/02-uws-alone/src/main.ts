@@ -37,7 +37,10 @@ const { port } = await server.start();
 
 async function join(name: string): Promise<WebSocket> {
   const socket = new WebSocket(`ws://127.0.0.1:${port}/ws?name=${name}`, "chat.v1");
-  console.log(String((await once(socket, "message"))[0]));
+  const [welcome] = await Promise.race([once(socket, "message"), once(socket, "close").then(() => [])]);
+  // A client comes back, whatever ended its connection.
+  if (welcome === undefined) return join(name);
+  console.log(String(welcome));
   return socket;
 }
 

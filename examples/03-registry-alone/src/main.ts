@@ -33,7 +33,12 @@ await connect(tokyo.membership, "ann", "lobby");
 await connect(tokyo.membership, "bob", "lobby");
 
 const { items } = await berlin.store.rooms.members("lobby", { limit: 100 });
-console.log(`in the lobby: ${items.map(({ userId }) => userId).join(", ")}`);
+console.log(
+  `in the lobby: ${items
+    .map(({ userId }) => userId)
+    .sort()
+    .join(", ")}`,
+);
 console.log(`ann's devices: ${(await tokyo.store.users.connectionsOf("ann")).length}`);
 console.log(`users online: ${await berlin.store.counts.users()}`);
 
