@@ -170,6 +170,10 @@ class LeasedMembership implements Membership {
     return this.#keeper.held;
   }
 
+  checkLease(): Promise<boolean> {
+    return this.#keeper.check();
+  }
+
   get fault(): CmError | undefined {
     return this.#keeper.fault;
   }
@@ -273,6 +277,8 @@ class LeasedMembership implements Membership {
     const connection = this.#local.get(connectionId);
     if (connection === undefined) return;
     if (signOff) connection.graceMs = 0;
+    // A shutdown takes all out of the store, this one among them.
+    if (this.#shutdown !== undefined) return;
     this.#outdated.delete(connection);
     await this.#removals.run({ connection, rooms: this.#forget(connection) });
   }

@@ -49,6 +49,12 @@ export interface Membership {
   /** Whether the lease was held at the last word from the store. */
   readonly holdsLease: boolean;
   /**
+   * Asks the store whether it holds this server's lease: a store that lost its data, or whose clock passed
+   * the lease, answers questions about other things as if there were nobody. Where it is not held, the
+   * server acquires it again at once. Never fails; `false` where the store does not answer.
+   */
+  checkLease(): Promise<boolean>;
+  /**
    * What keeps the server from being fit for newcomers although it holds its lease: the store
    * has another layout by now (`layout-mismatch`). `undefined` where nothing does.
    */

@@ -137,7 +137,11 @@ export class ServerTable {
   }
 
   snapshot(): RegistrySnapshot {
-    return { present: [...this.#rows.keys()], ...this.#departed.known() };
+    const present = [...this.#rows.keys()];
+    const lapsed = [...this.#rows.values()]
+      .filter((row) => !this.lives(row))
+      .map(({ registration }) => registration.serverId);
+    return { present, lapsed, ...this.#departed.known() };
   }
 
   watch(lease: Lease, silentForMs: number): WatchReport {

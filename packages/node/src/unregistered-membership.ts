@@ -27,6 +27,7 @@ export function createUnregisteredMembership(serverId: string): Membership {
   return {
     serverId,
     holdsLease: false,
+    checkLease: () => Promise.resolve(false),
     fault: undefined,
     nextConnectionId: () => {
       throw refused();

@@ -80,14 +80,19 @@ end
 offset = offset + 1
 local message = before .. '"epoch":' .. epoch .. ',"offset":' .. whole(offset) .. ',' .. after
 
-if not mayWriteHistory(historyKey, placeKey)
-  or not redis.acl_check_cmd('SET', senderKey, '')
-  or not redis.acl_check_cmd('RPUSH', historyKey, '')
-  or not redis.acl_check_cmd('LTRIM', historyKey, '0', '-1')
-  or not redis.acl_check_cmd('LINDEX', historyKey, '0')
-  or not redis.acl_check_cmd('LPOP', historyKey)
-then
-  return NO_RIGHT
+local commands = historyCommands(historyKey, placeKey)
+for _, command in ipairs({
+  { 'SET', senderKey, '' },
+  { 'RPUSH', historyKey, '' },
+  { 'LTRIM', historyKey, '0', '-1' },
+  { 'LINDEX', historyKey, '0' },
+  { 'LPOP', historyKey },
+}) do
+  commands[#commands + 1] = command
+end
+local missing = missingRight(commands)
+if missing then
+  return missing
 end
 -- Fails where something else lies there.
 redis.call('LLEN', historyKey)

@@ -29,8 +29,9 @@ else
   openHistory(historyKey, placeKey, newEpoch, placeTtlMs)
   return { epoch, string.format('%.0f', offset) }
 end
-if not mayWriteHistory(historyKey, placeKey) then
-  return NO_RIGHT
+local missing = missingRight(historyCommands(historyKey, placeKey))
+if missing then
+  return missing
 end
 redis.call(publishCommand, channel, before .. '"epoch":' .. newEpoch .. ',"offset":0,' .. after)
 restartHistory(historyKey, placeKey, newEpoch, placeTtlMs, epoch, formerOffset)

@@ -1,7 +1,8 @@
 -- Purpose: Tells who may be there, and who has gone lately.
 -- KEYS:    1 leases; 2 departures
 -- ARGV:    none
--- Returns: {ms that departures are known for, number of holders, holder, ..., departed holder, ms ago, ...}
+-- Returns: {ms that departures are known for, number of holders, how many of them have an expired
+--          lease, holder (expired ones first), ..., departed holder, ms ago, ...}
 -- Cost:    O(servers + departures), of which there are 1,000 at most
 -- Cluster: all keys carry the tag {servers}
 -- Uses:    clock
@@ -9,7 +10,8 @@ local leasesKey, departuresKey = KEYS[1], KEYS[2]
 
 local holders = redis.call('ZRANGE', leasesKey, 0, -1)
 local departures = redis.call('ZRANGE', departuresKey, 0, -1, 'WITHSCORES')
-local reply = { 0, #holders }
+local lapsed = redis.call('ZCOUNT', leasesKey, '-inf', string.format('%.0f', nowMs))
+local reply = { 0, #holders, lapsed }
 for _, holder in ipairs(holders) do
   reply[#reply + 1] = holder
 end

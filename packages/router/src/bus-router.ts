@@ -57,7 +57,7 @@ const NOBODY: readonly string[] = Object.freeze([]);
 const RECOVERIES_AT_ONCE = 16;
 
 /** What a registry tells that knows of no server. */
-const EMPTY: RegistrySnapshot = { present: [], recentlyGone: [], knownForMs: 0 };
+const EMPTY: RegistrySnapshot = { present: [], lapsed: [], recentlyGone: [], knownForMs: 0 };
 
 /** A history does not say how many heard what it published. */
 const UNKNOWN_REACH = (): Published => ({});
@@ -387,12 +387,17 @@ class BusRouter implements Router {
     return UNKNOWN_REACH();
   }
 
-  /** Whether a registry without a user can be believed: one that lost its data, or knows no lease of this server, can't. */
+  /**
+   * A registry without the user is believed where it has this server's lease, and every other lease in it
+   * is valid: one that lost its data, or whose clock passed a lease, hides users that are there.
+   */
   async #userNotFound(): Promise<"not-found"> {
     const { holdsLease, serverId } = this.#options;
     if (holdsLease === undefined) return "not-found";
     const snapshot = holdsLease() ? await this.#snapshot() : EMPTY;
-    if (snapshot === undefined || (snapshot.knownForMs > 0 && snapshot.present.includes(serverId))) return "not-found";
+    if (snapshot === undefined) return "not-found";
+    const { present, lapsed, knownForMs } = snapshot;
+    if (knownForMs > 0 && lapsed.length === 0 && present.includes(serverId)) return "not-found";
     throw new CmError("unavailable", "Where the user is connected is not known for now.");
   }
 

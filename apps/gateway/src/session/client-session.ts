@@ -180,10 +180,11 @@ export class ClientSession {
     clearTimeout(this.#helloTimer);
     this.#credential?.watch(undefined);
     this.#state = "closed";
+    const rooms = this.#rooms.size;
     this.#rooms.clear();
     this.#early = [];
     // A connection that was never registered is unknown there, which is no error.
-    this.#context.closes.run(() => this.#context.membership.close(this.#socket.id).catch(this.#context.onFault));
+    this.#context.closes.run(rooms, () => this.#context.membership.close(this.#socket.id).catch(this.#context.onFault));
     const { onClose } = this.#context.hooks;
     if (onClose === undefined || !this.#isKnown) return;
     const tell = async (): Promise<void> => onClose(this.#asked, { code, reason });

@@ -5,7 +5,7 @@ import type { PageCursors } from "./page-cursors.js";
 /** What {@link readMembers} reads from. */
 export interface MemberPageSources {
   readonly rooms: Pick<RoomDirectory, "members" | "count">;
-  readonly membership: Pick<Membership, "holdsLease">;
+  readonly membership: Pick<Membership, "checkLease">;
   /** Seals the cursors of members pages. */
   readonly cursors: PageCursors;
 }
@@ -25,10 +25,14 @@ export async function readMembers(
   { room, limit, cursor, isOccupied }: MemberPageRequest,
 ): Promise<Extract<ServerFrame, { type: "members" }>> {
   const from = cursor === undefined ? undefined : cursors.open(room, cursor);
-  const [page, total] = await Promise.all([rooms.members(room, { limit, cursor: from }), rooms.count(room)]);
-  // Where the store takes no heartbeats, it leaves out the members of all servers before long,
-  // and where it was emptied, also those who are here.
-  if (!membership.holdsLease || (total === 0 && isOccupied)) {
+  // In the same write: a store that lost the lease lost members too, or leaves them out.
+  const [page, total, isHeld] = await Promise.all([
+    rooms.members(room, { limit, cursor: from }),
+    rooms.count(room),
+    membership.checkLease(),
+  ]);
+  // This server may be writing again what the store lost.
+  if (!isHeld || (total === 0 && isOccupied)) {
     throw new CmError("unavailable", "Who is in the room is not known for now.");
   }
   const members = page.items.map(({ connectionId, userId }) => ({

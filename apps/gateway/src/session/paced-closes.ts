@@ -1,44 +1,58 @@
-/** Closes whose removals may be under way at a time. */
-const AT_ONCE_MAX = 2;
+/** Registrations and places in rooms that are removed at a time: one connection in 199 rooms, or 100 in one room each. */
+const PLACES_AT_ONCE_MAX = 200;
 
-/** What a close has to be done about: resolves when the store has taken it, or keeps it for later. Never rejects. */
+/** A close, which resolves when the store has taken it, or keeps it for later. Never rejects. */
 type Close = () => Promise<void>;
 
+interface Waiting {
+  readonly close: Close;
+  readonly places: number;
+}
+
 /**
- * Has the registrations of closed connections removed some at a time. Where thousands end at once,
- * each with its rooms, all removals together would hold up the event loop, and fill the line to
- * the store in front of those who are still there.
+ * Paces the removal of closed connections from the store by the work that they are. Where thousands
+ * end at once, each with its rooms, all removals together would block the event loop, and fill the
+ * line to the store in front of the clients that are still there. Closes in ordinary numbers never wait.
  */
 export class PacedCloses {
   /** In the order of the closes; bounded by the number of connections that there were. */
-  #waiting: Close[] = [];
+  #waiting: Waiting[] = [];
   #next = 0;
-  #running = 0;
+  #placesUnderWay = 0;
 
   /** Closes that wait for their turn. */
   get waiting(): number {
     return this.#waiting.length - this.#next;
   }
 
-  run(close: Close): void {
-    if (this.#running >= AT_ONCE_MAX) this.#waiting.push(close);
-    else this.#start(close);
+  /** `rooms`: how many rooms the connection is in. */
+  run(rooms: number, close: Close): void {
+    const places = rooms + 1;
+    if (this.waiting > 0 || !this.#hasRoomFor(places)) this.#waiting.push({ close, places });
+    else this.#start({ close, places });
   }
 
-  #start(close: Close): void {
-    this.#running++;
-    // A turn of its own for the next one: what else has come meanwhile goes first.
-    void close().finally(() => setImmediate(() => this.#ended()));
+  /** One that is larger than the limit by itself goes alone. */
+  #hasRoomFor(places: number): boolean {
+    return this.#placesUnderWay === 0 || this.#placesUnderWay + places <= PLACES_AT_ONCE_MAX;
   }
 
-  #ended(): void {
-    this.#running--;
-    const close = this.#waiting[this.#next];
-    if (close === undefined) return;
-    if (++this.#next === this.#waiting.length) {
-      this.#waiting = [];
-      this.#next = 0;
+  #start({ close, places }: Waiting): void {
+    this.#placesUnderWay += places;
+    // A turn of its own for the next ones: requests that have come meanwhile go first.
+    void close().finally(() => setImmediate(() => this.#ended(places)));
+  }
+
+  #ended(places: number): void {
+    this.#placesUnderWay -= places;
+    for (;;) {
+      const next = this.#waiting[this.#next];
+      if (next === undefined || !this.#hasRoomFor(next.places)) return;
+      if (++this.#next === this.#waiting.length) {
+        this.#waiting = [];
+        this.#next = 0;
+      }
+      this.#start(next);
     }
-    this.#start(close);
   }
 }

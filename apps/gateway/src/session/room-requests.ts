@@ -63,6 +63,11 @@ export class RoomRequests {
     this.#rooms = new SessionRooms({ from, permissions, isClosed, maxRooms: limits.maxRooms, places });
   }
 
+  /** Rooms that the connection is in, enters or leaves. */
+  get size(): number {
+    return this.#rooms.size;
+  }
+
   clear(): void {
     this.#rooms.clear();
   }

@@ -32,6 +32,11 @@ export class SessionRooms {
     return this.#rooms.get(room);
   }
 
+  /** Rooms that the connection is in, enters or leaves. */
+  get size(): number {
+    return this.#rooms.size;
+  }
+
   clear(): void {
     for (const room of this.#rooms.values()) this.#want(room, false);
     this.#rooms.clear();

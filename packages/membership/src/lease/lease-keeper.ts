@@ -58,6 +58,7 @@ export class LeaseKeeper {
   #isTaken = false;
   #timer: NodeJS.Timeout | undefined;
   #regaining: Promise<Lease> | undefined;
+  #checking: Promise<boolean> | undefined;
   #beating: Promise<void> = Promise.resolve();
   #isBeating = false;
   #stopped = false;
@@ -111,12 +112,38 @@ export class LeaseKeeper {
   async look(): Promise<Renewal> {
     const { servers, counters } = this.#options;
     const renewal = await this.write((lease) => servers.renew(lease, counters()));
-    // Another heartbeat may have come back meanwhile, and the lease have been taken anew.
-    const current = this.#lease;
-    if (current?.token === renewal.lease.token && current.expiresAtMs < renewal.lease.expiresAtMs) {
-      this.#lease = renewal.lease;
-    }
+    this.#refresh(renewal);
     return renewal;
+  }
+
+  /** Another heartbeat may have come back meanwhile, and the lease have been acquired again. */
+  #refresh({ lease }: Renewal): void {
+    const current = this.#lease;
+    if (current?.token === lease.token && current.expiresAtMs < lease.expiresAtMs) this.#lease = lease;
+  }
+
+  /**
+   * Whether the store holds the lease and all that was written under it: one renewal at a time, however many
+   * ask. Where the lease is gone, the next heartbeat is at once. `false` also where the store does not answer.
+   */
+  check(): Promise<boolean> {
+    this.#checking ??= this.#check().finally(() => {
+      this.#checking = undefined;
+    });
+    return this.#checking;
+  }
+
+  async #check(): Promise<boolean> {
+    if (!this.#held || this.#lease === undefined) return false;
+    const { servers, counters } = this.#options;
+    try {
+      this.#refresh(await servers.renew(this.#lease, counters()));
+    } catch (error) {
+      if (isCmError(error) && error.code === "lease-lost") this.hurry();
+      return false;
+    }
+    // It may have been lost, and be written again, since.
+    return this.#held;
   }
 
   /**

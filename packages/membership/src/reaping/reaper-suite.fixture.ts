@@ -86,15 +86,15 @@ export function describeReaping(name: string, createHarness: HarnessFactory): vo
           if (right.serverId !== "dead") return upkeep.connections.held(right, shelf);
           slowShelves++;
           // All shelves together take longer than the claim lasts.
-          await sleep(100);
+          await sleep(200);
           return upkeep.connections.held(right, shelf);
         },
       };
-      const started = await startChecked(store, { reapClaimMs: 500 }, "slow", {
+      const started = await startChecked(store, { reapClaimMs: 1_000 }, "slow", {
         upkeep: { ...upkeep, connections: slow },
       });
       await eventually(() => expect(slowShelves).toBeGreaterThan(0));
-      const other = await startChecked(await harness.peer(), { reapClaimMs: 500 }, "other");
+      const other = await startChecked(await harness.peer(), { reapClaimMs: 1_000 }, "other");
       await eventually(() => expect(started.membership.stats().reapedServers).toBe(1));
       expect(slowShelves).toBeGreaterThan(5);
       expect(other.membership.stats().reapedServers).toBe(0);

@@ -83,6 +83,8 @@ export interface RegistrySnapshot {
    * has cleaned up after: some of these may only be late.
    */
   readonly present: readonly string[];
+  /** Those of `present` whose lease has run out: what the registry holds of them is left out by readers. */
+  readonly lapsed: readonly string[];
   /** Those that went within the last `knownForMs`, and have not come back since as the same incarnation. */
   readonly recentlyGone: readonly Departure[];
   /** How far back departures are known; not positive where nothing is known of them, since the store lost its data. */

@@ -31,12 +31,17 @@ local function restartHistory(historyKey, placeKey, newEpoch, ttlMs, formerEpoch
   redis.call('PEXPIRE', placeKey, ttlMs)
 end
 
--- Whether this client has the right to all that is written after a message was published. What
--- is published can't be taken back, and publishing itself fails before anything is written.
-local function mayWriteHistory(historyKey, placeKey)
-  return redis.acl_check_cmd('DEL', historyKey)
-    and redis.acl_check_cmd('HSET', placeKey, 'epoch', '')
-    and redis.acl_check_cmd('PEXPIRE', placeKey, '1')
+-- An error that names the first of these commands that this client may not run, or nil. What is
+-- published can't be taken back, so this comes before it; publishing itself fails before any write.
+local function missingRight(commands)
+  for _, command in ipairs(commands) do
+    if not redis.acl_check_cmd(unpack(command)) then
+      return redis.error_reply("NOPERM this client has no permissions to run the '" .. command[1] .. "' command")
+    end
+  end
 end
 
-local NO_RIGHT = redis.error_reply('NOPERM this client may not run all commands of the script')
+-- What a history takes to be written, or to begin.
+local function historyCommands(historyKey, placeKey)
+  return { { 'DEL', historyKey }, { 'HSET', placeKey, 'epoch', '' }, { 'PEXPIRE', placeKey, '1' } }
+end

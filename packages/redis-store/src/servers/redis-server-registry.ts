@@ -149,12 +149,13 @@ export class RedisServerRegistry implements ServerRegistry, ServerUpkeep, Server
   async snapshot(): Promise<RegistrySnapshot> {
     const { commands, keys } = this.#parts;
     const { leases, recentlyGone: departuresKey } = keys;
-    const { holders, recentlyGone, knownForMs } = await commands.run(serversSnapshot, {
+    const { holders, lapsed, recentlyGone, knownForMs } = await commands.run(serversSnapshot, {
       leases,
       recentlyGone: departuresKey,
     });
     return {
       present: [...new Set(holders.map(serverIdOf))],
+      lapsed: [...new Set(lapsed.map(serverIdOf))],
       recentlyGone: recentlyGone.map(({ holder, agoMs }) => ({ serverId: serverIdOf(holder), agoMs })),
       knownForMs,
     };

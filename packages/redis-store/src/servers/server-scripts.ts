@@ -222,12 +222,12 @@ export const serversSnapshot = defineScript(
     args: [],
   }),
   (reply) => {
-    const [knownForMs, count, ...rest] = toStrings(reply);
+    const [knownForMs, count, lapsed, ...rest] = toStrings(reply);
     const holders = rest.slice(0, Number(count));
     const recentlyGone: { readonly holder: string; readonly agoMs: number }[] = [];
     for (let i = holders.length; i + 1 < rest.length; i += 2) {
       recentlyGone.push({ holder: rest[i] ?? "", agoMs: Number(rest[i + 1]) });
     }
-    return { knownForMs: Number(knownForMs), holders, recentlyGone };
+    return { knownForMs: Number(knownForMs), holders, lapsed: holders.slice(0, Number(lapsed)), recentlyGone };
   },
 );

@@ -174,11 +174,13 @@ export function describeServerRegistry(name: string, createHarness: HarnessFacto
       const { servers, upkeep } = harness.store;
       await bringUp(harness.store, "observer");
       const started = await servers.snapshot();
-      expect(started).toMatchObject({ present: ["observer"], recentlyGone: [] });
+      expect(started).toMatchObject({ present: ["observer"], lapsed: [], recentlyGone: [] });
       const released = await bringUp(harness.store, "released");
       await bringUp(harness.store, "dead").then((server) => letDie(harness, server));
       // Nobody knows yet whether it is late, or gone.
-      expect([...(await servers.snapshot()).present].sort()).toEqual(["dead", "observer", "released"]);
+      const between = await servers.snapshot();
+      expect([...between.present].sort()).toEqual(["dead", "observer", "released"]);
+      expect(between.lapsed).toEqual(["dead"]);
       await servers.release(released.lease);
       await servers.release(released.lease);
       await upkeep.servers.unregister(await claimDead(harness.store, "dead"));

@@ -1,0 +1,26 @@
+import { createMemoryStore } from "@cm/memory-store";
+import { createConnectionIdSource } from "@cm/protocol";
+import { eventually } from "@cm/test-kit";
+import { expect, it, onTestFinished } from "vitest";
+import { createMembership } from "../index.js";
+
+it("gives a sign of life as soon as it holds the lease, so that a server that dies at its start is found dead", async () => {
+  const store = createMemoryStore();
+  await store.start();
+  onTestFinished(() => store.close());
+  const ids = createConnectionIdSource({ serverId: "a" });
+  const { incarnation } = ids;
+  const membership = createMembership({
+    ids,
+    store,
+    interest: { enter: async () => undefined, exit: () => undefined },
+    // Looks every 12 s.
+    deadAfterMs: 60_000,
+  });
+  onTestFinished(() => membership.shutdown());
+  await membership.start();
+  // `alive`: no sign is known.
+  await eventually(async () => {
+    expect(await store.upkeep.liveness.expire({ serverId: "a", incarnation }, 60_000)).toBe("recent");
+  });
+});
