@@ -11,14 +11,23 @@ it("gives an address its rate of upgrades again as time goes by, and forgets the
   expect(allowed("203.0.113.7", 10)).toBe(1);
   // As many other addresses as are remembered.
   for (let index = 0; index < 65_536; index++)
-    limits.objectionTo(`10.${index >> 16}.${(index >> 8) & 255}.${index & 255}`);
+    limits.objectionTo(`11.${index >> 16}.${(index >> 8) & 255}.${index & 255}`);
   expect(allowed("203.0.113.7", 10)).toBe(4);
   expect(limits.counts()).toEqual({ "upgrades-per-address": 21 });
 });
 
-it("leaves loopback addresses alone", () => {
+it("leaves loopback and private addresses alone", () => {
   const limits = new AddressLimits({ maxConnectionsPerAddress: 1, maxUpgradesPerSecondPerAddress: 1 }, () => 0);
-  for (const address of ["127.0.0.1", "127.9.9.9", "::1"]) {
+  for (const address of [
+    "127.0.0.1",
+    "127.9.9.9",
+    "::1",
+    "10.1.2.3",
+    "172.31.0.1",
+    "192.168.7.7",
+    "fd12::1",
+    "fe80::1",
+  ]) {
     for (let upgrade = 0; upgrade < 5; upgrade++) {
       expect(limits.objectionTo(address)).toBeUndefined();
       limits.enter(address);

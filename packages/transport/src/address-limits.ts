@@ -1,4 +1,4 @@
-import { isIPv6 } from "node:net";
+import { BlockList, isIPv6 } from "node:net";
 import { CmError } from "@cm/protocol";
 import type { ResolvedTransportOptions } from "./options.js";
 import { Tally } from "./tally.js";
@@ -15,6 +15,21 @@ const BURST_SECONDS = 2;
 /** The groups of an IPv6 address that name its network: providers give each customer a /64 or more. */
 const NETWORK_GROUPS = 4;
 
+/** RFC 1918, RFC 4193, and what does not leave a machine or a link. */
+const UNLIMITED = new BlockList();
+for (const [network, bits] of [
+  ["127.0.0.0", 8],
+  ["10.0.0.0", 8],
+  ["172.16.0.0", 12],
+  ["192.168.0.0", 16],
+  ["169.254.0.0", 16],
+] as const) {
+  UNLIMITED.addSubnet(network, bits, "ipv4");
+}
+UNLIMITED.addAddress("::1", "ipv6");
+UNLIMITED.addSubnet("fc00::", 7, "ipv6");
+UNLIMITED.addSubnet("fe80::", 10, "ipv6");
+
 interface Rate {
   tokens: number;
   filledAt: number;
@@ -22,8 +37,9 @@ interface Rate {
 
 /**
  * Keeps one address from taking more than a share: of the connections, upgrades in progress among
- * them, and of the upgrades a second. IPv6 addresses count by their /64. Loopback addresses are not
- * limited: they are of this machine's own processes, or of a proxy that is not in `trustedProxies`.
+ * them, and of the upgrades a second. IPv6 addresses count by their /64. Loopback and private addresses
+ * are not limited: a client from the internet has none of them, and a proxy that is not in
+ * `trustedProxies` would lend its own to all clients.
  */
 export class AddressLimits {
   readonly #maxConnections: number;
@@ -100,8 +116,9 @@ export class AddressLimits {
 
 /** What an address is counted as; `undefined` where it is not. */
 function keyOf(address: string): string | undefined {
-  if (!isIPv6(address)) return address.startsWith("127.") ? undefined : address;
-  if (address === "::1") return undefined;
+  const isV6 = isIPv6(address);
+  if (UNLIMITED.check(address, isV6 ? "ipv6" : "ipv4")) return undefined;
+  if (!isV6) return address;
   const [head = "", tail] = address.split("::");
   const groups = head === "" ? [] : head.split(":");
   const after = tail === undefined || tail === "" ? [] : tail.split(":");

@@ -83,8 +83,8 @@ export interface TransportOptions<U> {
   readonly maxPendingUpgrades?: number | undefined;
   /**
    * The most connections of one address, upgrades in progress among them; further ones are refused
-   * with 429 and `connections-limit`. An IPv6 address counts by its /64, a loopback address not at
-   * all. 0 to 1,000,000, 0 for no limit; default 1,000.
+   * with 429 and `connections-limit`. An IPv6 address counts by its /64; loopback and private addresses
+   * are not limited. 0 to 1,000,000, 0 for no limit; default 1,000.
    */
   readonly maxConnectionsPerAddress?: number | undefined;
   /**

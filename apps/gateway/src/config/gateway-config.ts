@@ -55,7 +55,7 @@ export interface GatewayConfig {
   readonly shutdownTimeoutMs: number;
   /** `MAX_CONNECTIONS` of one server process. Default 10,000. */
   readonly maxConnections: number;
-  /** `MAX_CONNECTIONS_PER_ADDRESS`, an IPv6 /64 being one; loopback addresses are free. Default 1,000; 0: no limit. */
+  /** `MAX_CONNECTIONS_PER_ADDRESS`, an IPv6 /64 being one; loopback and private addresses are free. Default 1,000; 0: no limit. */
   readonly maxConnectionsPerAddress: number;
   /** `MAX_UPGRADES_PER_SECOND_PER_ADDRESS`, bursts of twice as many allowed. Default 100; 0: no limit. */
   readonly maxUpgradesPerSecondPerAddress: number;
