@@ -238,7 +238,7 @@ it("refuses a message that would break the links of those who hear it", async ()
   expect(seen).toEqual([]);
 });
 
-it("does not take a tool that listens on patterns for a server", async () => {
+it.each(["*", "*:server"])("does not take a tool that listens on the pattern %s for a server", async (pattern) => {
   const redis = await ownRedis();
   const store = await startStore({ url: redis.url, ...QUICK });
   const away = { kind: "server", name: "away" } as const;
@@ -246,7 +246,7 @@ it("does not take a tool that listens on patterns for a server", async () => {
   await store.bus.subscribe(here, () => undefined);
   const tool = new Redis(redis.url);
   onTestFinished(() => tool.disconnect());
-  await tool.psubscribe("*");
+  await tool.psubscribe(pattern);
   await eventually(async () => expect(await store.bus.publish(away, Buffer.from("x"))).toEqual({ subscribers: 0 }));
   expect(await store.bus.publish(here, Buffer.from("x"))).toEqual({ subscribers: 1 });
 });

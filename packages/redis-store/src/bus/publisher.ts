@@ -17,7 +17,7 @@ export interface Publisher {
   publish(target: PublishTarget, message: Buffer): Promise<number>;
   /** As {@link publish}, but with the channel's own subscribers alone; `undefined` where they can't be told. */
   publishCounted(target: PublishTarget, message: Buffer): Promise<number | undefined>;
-  /** Publishes on a channel that this process alone subscribes: more than one who got it listen on patterns. */
+  /** As {@link publish}, for a probe; on the way it asks whether anything listens on patterns. */
   probe(channel: string, message: Buffer): Promise<number>;
   /**
    * Has a script publish so many bytes to the channel. `again` makes what it gets where it
@@ -50,9 +50,16 @@ export function createSinglePublisher(commands: Commands, client: Redis, gate: C
       const reply = await counted;
       return Array.isArray(reply) ? Number(reply[1]) : undefined;
     },
-    async probe(channel, message) {
-      const receivers = await publish(publishTarget("publish", channel), message);
-      patternsListen = receivers > 1;
+    probe(channel, message) {
+      const receivers = publish(publishTarget("publish", channel), message);
+      // In the same write, and not waited for. Without the right to ask, a message to a server that is
+      // gone may be answered as sent.
+      commands.count("pubsub", ["NUMPAT"]).then(
+        (patterns) => {
+          patternsListen = patterns > 0;
+        },
+        () => undefined,
+      );
       return receivers;
     },
     async run(_channel, script, { input, again, bytes }) {
