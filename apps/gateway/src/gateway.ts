@@ -28,7 +28,6 @@ import { createHttpListener, type HttpListener } from "./http/http-listener.js";
 import { AudienceSizes } from "./limits/audience-sizes.js";
 import { FanOutBudget } from "./limits/fan-out-budget.js";
 import { LimitCounter } from "./limits/limit-counter.js";
-import { PlaceLimits } from "./limits/place-limits.js";
 import { createFailureLog, type FailureLog } from "./log/failure-log.js";
 import { logLink } from "./log/link-log.js";
 import { createQuestionHandler, readRevocationAnswer, revocationQuestion } from "./questions.js";
@@ -117,7 +116,6 @@ export function createGateway(options: GatewayOptions): Gateway {
     tellDrainAsked();
   };
   const limits = new LimitCounter();
-  const places = new PlaceLimits({ ...config, limits });
   const fanOut = new FanOutBudget({
     perSecond: config.maxFanoutPerSecond,
     serverPercent: config.maxFanoutPercent,
@@ -145,7 +143,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     ...node.router.stats(),
     link: node.store.link.status(),
     transport: server?.stats(),
-    places: places.stats(),
+    places: placesOf(node, config),
     limits: limits.counts(),
     ...(logger.droppedLines === undefined ? {} : { log: { droppedLines: logger.droppedLines() } }),
   });
@@ -180,6 +178,8 @@ export function createGateway(options: GatewayOptions): Gateway {
     lastSeenTtlMs: config.lastSeenTtlMs,
     offlineGraceMs: config.offlineGraceMs,
     maxConnectionsPerUser: config.maxConnectionsPerUser,
+    maxMemberships: config.maxMemberships,
+    maxRooms: config.maxServerRooms,
     staleConnectionTimeoutMs: config.staleConnectionTimeoutMs,
     cleanupIntervalMs: config.cleanupIntervalMs,
     maxSequencers: config.maxSequencers,
@@ -219,7 +219,6 @@ export function createGateway(options: GatewayOptions): Gateway {
   server = createServer(config, node, routes.table, failures, {
     sessions,
     revocations,
-    places,
     fanOut,
     reached: limits,
     audienceOfRoom: (room) => roomSizes.of(room, server?.membersOf(room) ?? 0),
@@ -229,7 +228,6 @@ export function createGateway(options: GatewayOptions): Gateway {
   const admin = createAdmin(config, node, {
     statistics,
     transport: () => server?.stats(),
-    places: () => places.stats(),
     limits: () => limits.counts(),
     revoke,
     onError,
@@ -277,20 +275,26 @@ export function createGateway(options: GatewayOptions): Gateway {
   };
 }
 
+/** How near the joins are to what the server has memory for. */
+function placesOf({ membership }: Node, { maxMemberships, maxServerRooms }: ResolvedGatewayOptions) {
+  const { memberships, rooms } = membership.stats();
+  return { memberships, maxMemberships, rooms, maxRooms: maxServerRooms };
+}
+
 /** The listener for operators, where one is wanted. */
 function createAdmin(
-  { admin, logger, maxConnections }: ResolvedGatewayOptions,
+  config: ResolvedGatewayOptions,
   node: Node,
   sources: Pick<Gateway, "revoke"> & {
     readonly statistics: () => unknown;
     readonly transport: MetricSources["transport"];
-    readonly places: MetricSources["places"];
     readonly limits: MetricSources["limits"];
     readonly onError: OnError;
   },
 ): HttpListener | undefined {
+  const { admin, logger } = config;
   if (admin === undefined) return undefined;
-  const { statistics, transport, places, limits, revoke, onError } = sources;
+  const { statistics, transport, limits, revoke, onError } = sources;
   let metrics: Metrics | undefined;
   const droppedLogLines = () => logger.droppedLines?.() ?? 0;
   const routes = adminRoutes({
@@ -298,7 +302,7 @@ function createAdmin(
     statistics,
     // Not before it is asked for: measuring the event loop costs a timer.
     metrics: () => {
-      metrics ??= createMetrics({ node, transport, places, limits, droppedLogLines, maxConnections });
+      metrics ??= createMetrics({ node, transport, limits, droppedLogLines, most: config });
       return metrics;
     },
     revoke,
@@ -322,7 +326,7 @@ function createGapHandler(local: LocalDelivery, onError: OnError): (gap: Gap) =>
 }
 
 /** What the sessions share with the gateway. */
-type ServerParts = Pick<SessionContext, "places" | "fanOut" | "reached" | "audienceOfRoom" | "audienceOfUser"> & {
+type ServerParts = Pick<SessionContext, "fanOut" | "reached" | "audienceOfRoom" | "audienceOfUser"> & {
   readonly sessions: Set<ClientSession>;
   readonly revocations: Revocations;
 };

@@ -290,6 +290,7 @@ class LeasedMembership implements Membership {
     const joining = connection.joining.get(room);
     if (joining !== undefined) return joining;
     if (connection.rooms.has(room)) return this.#local.enteredRoom(room);
+    this.#requireCapacity(room);
     this.#local.enter(connection, room);
     this.#changes.begin(connectionId);
     const attempt = this.#join(connection, room, record).finally(() => {
@@ -298,6 +299,19 @@ class LeasedMembership implements Membership {
     });
     connection.joining.set(room, attempt);
     return attempt;
+  }
+
+  #requireCapacity(room: string): void {
+    const { maxMemberships, maxRooms } = this.#options;
+    const limit =
+      maxMemberships > 0 && this.#local.memberships >= maxMemberships
+        ? "maxMemberships"
+        : maxRooms > 0 && this.#local.roomCount >= maxRooms && !this.#local.hasRoom(room)
+          ? "maxRooms"
+          : undefined;
+    if (limit === undefined) return;
+    const what = limit === "maxRooms" ? "rooms" : "members of rooms";
+    throw new CmError("capacity-reached", `The server has as many ${what} as it may.`, { details: { limit } });
   }
 
   /** Takes a connection out of the truth; the rooms that it was in. */
@@ -364,6 +378,7 @@ class LeasedMembership implements Membership {
     return {
       connections: this.#local.size,
       rooms: this.#local.roomCount,
+      memberships: this.#local.memberships,
       users: this.#local.userCount,
       pendingRemovals: this.#removals.pending,
       reapedServers: this.#reaper.reapedServers,

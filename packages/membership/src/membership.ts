@@ -27,6 +27,8 @@ export interface MembershipStats {
   readonly connections: number;
   /** Rooms with members here. */
   readonly rooms: number;
+  /** Members of rooms here, one for each room of a connection. */
+  readonly memberships: number;
   /** Users with connections here. */
   readonly users: number;
   /** Removals that the store has not taken yet; they are tried again. */
@@ -89,8 +91,8 @@ export interface Membership {
   /**
    * Puts a connection into a room: resolves when the room's channel is live here and
    * the store knows the member, with what `RoomInterest.enter` answered. No-op for a member.
-   * Fails with `not-found`, `name-invalid`, `name-too-long`, `unavailable` or `timeout`;
-   * nothing is left behind then.
+   * Fails with `not-found`, `name-invalid`, `name-too-long`, `capacity-reached` (its detail `limit` is
+   * `maxMemberships` or `maxRooms`), `unavailable` or `timeout`; nothing is left behind then.
    */
   join(connectionId: string, room: string, options?: JoinRoomOptions): Promise<EnteredRoom | undefined>;
   /** Takes a connection out of a room. No-op where it is none; the store follows when it can. */

@@ -23,6 +23,8 @@ const WRONG: Readonly<Record<keyof MembershipOptions, unknown>> = {
   offlineGraceMs: -1,
   maxMetadataBytes: 0.5,
   maxConnectionsPerUser: 1.5,
+  maxMemberships: -1,
+  maxRooms: "10",
   lastSeenOf: 1,
   staleConnectionTimeoutMs: null,
   cleanupIntervalMs: Number.NaN,

@@ -71,6 +71,16 @@ export interface MembershipOptions {
    */
   readonly maxConnectionsPerUser?: number;
   /**
+   * The most members of rooms on this server, one for each room of a connection; a join beyond it fails with
+   * `capacity-reached`. Default 0: no limit; 0 to 1,000,000,000.
+   */
+  readonly maxMemberships?: number;
+  /**
+   * The most rooms with members on this server; a join that would begin another one fails with
+   * `capacity-reached`. Default 0: no limit; 0 to 1,000,000,000.
+   */
+  readonly maxRooms?: number;
+  /**
    * When a connection last gave a sign of life, in milliseconds since the Unix epoch;
    * `undefined` where that is not known. Asked when a record is written and when stale
    * connections are looked for. Default: never known, and no connection is ever stale.
@@ -135,6 +145,8 @@ const KNOWN: Readonly<Record<keyof MembershipOptions, true>> = {
   offlineGraceMs: true,
   maxMetadataBytes: true,
   maxConnectionsPerUser: true,
+  maxMemberships: true,
+  maxRooms: true,
   lastSeenOf: true,
   staleConnectionTimeoutMs: true,
   cleanupIntervalMs: true,
@@ -153,6 +165,7 @@ export function resolveMembershipOptions(given: MembershipOptions): ResolvedMemb
   const options = requireOptions(given, KNOWN);
   const { heartbeatIntervalMs = 30_000, leaseTtlMs = 90_000, connectionTtlMs = 3_600_000 } = options;
   const { deadAfterMs = 0, offlineGraceMs = 5_000, maxMetadataBytes = 1_024, maxConnectionsPerUser = 0 } = options;
+  const { maxMemberships = 0, maxRooms = 0 } = options;
   const { staleConnectionTimeoutMs = 1_800_000, cleanupIntervalMs = 300_000 } = options;
   const { reapClaimMs = Math.min(30_000, Math.max(1_000, leaseTtlMs)), host = "localhost", port = 0 } = options;
   const { lastSeenOf = () => undefined, onStale = () => undefined, onLeaseTaken = () => undefined } = options;
@@ -184,6 +197,8 @@ export function resolveMembershipOptions(given: MembershipOptions): ResolvedMemb
       { min: 0, max: 1_000_000 },
       "connections",
     ),
+    maxMemberships: requireWholeNumber("maxMemberships", maxMemberships, { min: 0, max: 1_000_000_000 }),
+    maxRooms: requireWholeNumber("maxRooms", maxRooms, { min: 0, max: 1_000_000_000 }),
     lastSeenOf: requireFunction("lastSeenOf", lastSeenOf),
     staleConnectionTimeoutMs: requireDurationMs("staleConnectionTimeoutMs", staleConnectionTimeoutMs, 1_000),
     cleanupIntervalMs: requireDurationMs("cleanupIntervalMs", cleanupIntervalMs, 100),

@@ -40,6 +40,8 @@ export const MEMBERSHIP_KINDS = {
   offlineGraceMs: "number",
   maxMetadataBytes: "number",
   maxConnectionsPerUser: "number",
+  maxMemberships: "number",
+  maxRooms: "number",
   lastSeenOf: "function",
   staleConnectionTimeoutMs: "number",
   cleanupIntervalMs: "number",

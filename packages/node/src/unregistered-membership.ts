@@ -6,6 +6,7 @@ const NONE = { record: 0, member: 0, user: 0 };
 const NOTHING: MembershipStats = {
   connections: 0,
   rooms: 0,
+  memberships: 0,
   users: 0,
   pendingRemovals: 0,
   reapedServers: 0,

@@ -2,17 +2,15 @@ import type { Node } from "@cm/node";
 import type { LinkState } from "@cm/protocol";
 import type { TransportStats } from "@cm/transport";
 import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
-import type { PlaceLimits } from "../limits/place-limits.js";
 
 /** What the metrics are read from. */
 export interface MetricSources {
   readonly node: Pick<Node, "membership" | "router" | "store" | "readiness" | "phase">;
   readonly transport: () => TransportStats | undefined;
-  readonly places: () => ReturnType<PlaceLimits["stats"]>;
   /** How often each limit of the gateway's own was met. */
   readonly limits: () => ByLabel;
   readonly droppedLogLines: () => number;
-  readonly maxConnections: number;
+  readonly most: Readonly<Record<"maxConnections" | "maxMemberships" | "maxServerRooms", number>>;
 }
 
 /** A gateway's metrics in the text format of Prometheus. */
@@ -30,7 +28,7 @@ type ByLabel = Readonly<Record<string, number>>;
 
 const GAUGES: readonly (readonly [name: string, help: string, value: (now: Snapshot) => number | undefined])[] = [
   ["cm_connections", "Open connections.", ({ transport }) => transport?.connections],
-  ["cm_connections_max", "The most connections that are let in.", ({ maxConnections }) => maxConnections],
+  ["cm_connections_max", "The most connections that are let in.", ({ most }) => most.maxConnections],
   ["cm_upgrades_pending", "Upgrades that wait for their authentication.", ({ transport }) => transport?.upgrading],
   ["cm_users", "Users with a connection here.", ({ transport }) => transport?.users],
   ["cm_rooms", "Rooms with a member here.", ({ transport }) => transport?.topics],
@@ -39,8 +37,8 @@ const GAUGES: readonly (readonly [name: string, help: string, value: (now: Snaps
     "Members of rooms here, one for each room of a connection.",
     ({ transport }) => transport?.memberships,
   ],
-  ["cm_memberships_max", "The most members that joins are taken for; 0: any.", ({ places }) => places.maxMemberships],
-  ["cm_rooms_max", "The most rooms that joins are taken for; 0: any.", ({ places }) => places.maxRooms],
+  ["cm_memberships_max", "The most members that joins are taken for; 0: any.", ({ most }) => most.maxMemberships],
+  ["cm_rooms_max", "The most rooms that joins are taken for; 0: any.", ({ most }) => most.maxServerRooms],
   ["cm_waiting_bytes", "Bytes that wait to be written to clients.", ({ transport }) => transport?.bytesWaiting],
   ["cm_subscriptions", "Channels of rooms subscribed to.", ({ router }) => router.rooms + router.idleSubscriptions],
   ["cm_bus_requests_pending", "Requests that wait for another server's answer.", ({ router }) => router.pendingAnswers],
@@ -197,9 +195,8 @@ export function createMetrics(sources: MetricSources): Metrics {
   };
 }
 
-function snapshotOf({ node, transport, places, limits, droppedLogLines, maxConnections }: MetricSources) {
+function snapshotOf({ node, transport, limits, droppedLogLines, most }: MetricSources) {
   return {
-    places: places(),
     limits: limits(),
     transport: transport(),
     router: node.router.stats(),
@@ -209,6 +206,6 @@ function snapshotOf({ node, transport, places, limits, droppedLogLines, maxConne
     readiness: node.readiness(),
     phase: node.phase,
     droppedLogLines: droppedLogLines(),
-    maxConnections,
+    most,
   };
 }

@@ -4,13 +4,14 @@ import {
   CmError,
   type ConnectionLimits,
   type HistoryPosition,
+  isCmError,
   type Ref,
   type Sender,
 } from "@cm/protocol";
 import type { RecoveryLimit, Router } from "@cm/router";
 import type { TransportConnection } from "@cm/transport";
 import type { FanOutAccount } from "../limits/fan-out-budget.js";
-import type { PlaceLimits } from "../limits/place-limits.js";
+import type { LimitCounter } from "../limits/limit-counter.js";
 import type { AckDetails, Answers } from "./answers.js";
 import { type MemberPageSources, readMembers } from "./member-pages.js";
 import { forbidden, type Permissions } from "./permissions.js";
@@ -25,7 +26,8 @@ export interface RoomContext extends MemberPageSources {
   readonly limits: Pick<ConnectionLimits, "maxRooms" | "maxFrameBytes">;
   /** What a client is sent at most of what it missed. */
   readonly recovery: RecoveryLimit;
-  readonly places: PlaceLimits;
+  /** Counts the joins that the server has no room for. */
+  readonly reached: LimitCounter;
   /** Receivers that a message to a room has, as far as that is known. */
   readonly audienceOfRoom: (room: string) => number;
 }
@@ -59,8 +61,8 @@ export class RoomRequests {
   constructor(options: RoomRequestsOptions) {
     this.#options = options;
     const { from, permissions, isClosed } = options;
-    const { limits, places } = options.context;
-    this.#rooms = new SessionRooms({ from, permissions, isClosed, maxRooms: limits.maxRooms, places });
+    const { limits } = options.context;
+    this.#rooms = new SessionRooms({ from, permissions, isClosed, maxRooms: limits.maxRooms });
   }
 
   /** Rooms that the connection is in, enters or leaves. */
@@ -72,7 +74,7 @@ export class RoomRequests {
     this.#rooms.clear();
   }
 
-  /** Puts the connection into a room; whether it is there. Fails with `rooms-limit` or `capacity-reached`, or as {@link Membership.join}. */
+  /** Puts the connection into a room; whether it is there. Fails with `rooms-limit`, or as {@link Membership.join}. */
   async admit(name: string): Promise<boolean> {
     const room = this.#rooms.enter(name);
     room.isAdmitted = true;
@@ -197,7 +199,12 @@ export class RoomRequests {
       this.#options.requireReader();
       this.#options.account.pay(0);
     }
-    const entered = await membership.join(this.#options.socket.id, name);
+    const entered = await membership.join(this.#options.socket.id, name).catch((error: unknown) => {
+      if (isCmError(error) && error.code === "capacity-reached") {
+        this.#options.context.reached.count(error.details?.limit === "maxRooms" ? "server-rooms" : "memberships");
+      }
+      throw error;
+    });
     if (room.joined) {
       if (!this.#options.isClosed()) answer(entered?.position);
       return;

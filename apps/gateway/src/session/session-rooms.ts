@@ -1,5 +1,4 @@
 import { CmError, type Sender } from "@cm/protocol";
-import type { PlaceLimits } from "../limits/place-limits.js";
 import type { Permissions } from "./permissions.js";
 import { SessionRoom } from "./session-room.js";
 
@@ -9,8 +8,6 @@ export interface SessionRoomsOptions {
   readonly permissions: Permissions;
   /** The most rooms that the connection may want at a time. */
   readonly maxRooms: number;
-  /** Counts the places of all connections. */
-  readonly places: PlaceLimits;
   readonly isClosed: () => boolean;
 }
 
@@ -38,19 +35,17 @@ export class SessionRooms {
   }
 
   clear(): void {
-    for (const room of this.#rooms.values()) this.#want(room, false);
     this.#rooms.clear();
   }
 
-  /** The room to enter; `rooms-limit` or `capacity-reached` thrown where that is one too many. */
+  /** The room to enter; `rooms-limit` thrown where that is one too many. */
   enter(room: string): SessionRoom {
-    const { from, permissions, maxRooms, places } = this.#options;
+    const { from, permissions, maxRooms } = this.#options;
     const entered = this.#rooms.get(room) ?? new SessionRoom(room, from, permissions.mayPublish(room));
     if (!entered.wanted) {
       if (this.#wanted >= maxRooms) {
         throw new CmError("rooms-limit", `A connection can be in at most ${maxRooms} rooms.`);
       }
-      places.require(room);
       this.#want(entered, true);
     }
     return entered;
@@ -98,8 +93,6 @@ export class SessionRooms {
   #want(room: SessionRoom, wanted: boolean): void {
     if (room.wanted === wanted) return;
     room.wanted = wanted;
-    if (wanted) this.#options.places.take(room.name);
-    else this.#options.places.give(room.name);
     this.#wanted += wanted ? 1 : -1;
   }
 }

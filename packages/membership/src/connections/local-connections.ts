@@ -43,6 +43,7 @@ export class LocalConnections {
   readonly #roomPartitions = new PartitionIndex<string>();
   readonly #userPartitions = new PartitionIndex<LocalConnection>();
   readonly #shelves = new PartitionIndex<LocalConnection>();
+  #memberships = 0;
 
   constructor(slicing: Partitioning) {
     this.#partitioning = slicing;
@@ -54,6 +55,11 @@ export class LocalConnections {
 
   get roomCount(): number {
     return this.#rooms.size;
+  }
+
+  /** Members of rooms, one for each room of a connection. */
+  get memberships(): number {
+    return this.#memberships;
   }
 
   get userCount(): number {
@@ -81,6 +87,7 @@ export class LocalConnections {
 
   enter(connection: LocalConnection, room: string): void {
     connection.rooms.add(room);
+    this.#memberships++;
     const entered = this.#rooms.get(room);
     if (entered !== undefined) {
       if (!(entered.members instanceof Set)) entered.members = new Set([entered.members]);
@@ -157,6 +164,7 @@ export class LocalConnections {
   }
 
   #forgetMember(connection: LocalConnection, room: string): void {
+    this.#memberships--;
     const local = this.#rooms.get(room);
     if (local === undefined) return;
     if (local.members instanceof Set) {
