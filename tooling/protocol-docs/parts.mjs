@@ -2,7 +2,7 @@
 const PART = /^( *)(\S+ generated: (.+?)(?: -->)?)\n[\s\S]*?^( *\S+ generated: end.*)$/gm;
 
 /**
- * A text with its marked parts written anew by `write(part, indent)`; the indent is that of the
+ * A text with its marked parts rewritten by `write(part, indent)`; the indent is that of the
  * marker. Fails unless the text has each part once, and no other.
  */
 export function replaceParts(text, write, parts) {

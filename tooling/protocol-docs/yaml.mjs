@@ -7,7 +7,7 @@ const WORDS = /^[a-z][^\n:#]*[^\s:#]$/i;
 /** The longest line, with its end, that the formatter leaves alone. */
 const LINE_MAX = 121;
 
-/** JSON data as YAML in block style, each line behind so many spaces. */
+/** JSON data as YAML in block style, each line indented by at least `indent` spaces. */
 export function toYaml(value, indent = 0) {
   const margin = " ".repeat(indent);
   if (Array.isArray(value)) {

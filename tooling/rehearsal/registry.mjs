@@ -9,7 +9,7 @@ import { SetupError } from "../workspace/workspace.mjs";
 
 const START_TIMEOUT_MS = 60_000;
 
-/** Anybody may publish to it: the token that npm asks for is made up, and it listens on loopback for one run. */
+/** Any client may publish to it: the token that npm asks for is made up, and it listens on loopback for one run. */
 const TOKEN = "rehearsal";
 
 /**

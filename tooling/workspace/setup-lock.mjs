@@ -44,7 +44,7 @@ function holderLives() {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    // EPERM: the holder lives and belongs to somebody else. ENOENT and ESRCH: it is gone.
+    // EPERM: the holder lives and belongs to another user. ENOENT and ESRCH: it is gone.
     return error.code === "EPERM";
   }
 }

@@ -85,7 +85,7 @@ export function linkFaults(readme, paths) {
 }
 
 /**
- * How a tarball of so many bytes differs from what `tarball-contents.json` says of its package: `files`
+ * How a tarball of `bytes` bytes differs from what `tarball-contents.json` says of its package: `files`
  * beside those that a build makes of each source, and `maxPackedKiB`.
  */
 export function snapshotFaults(entries, bytes, sources, dir, expected) {

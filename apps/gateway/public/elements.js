@@ -8,12 +8,12 @@ export function element(tag, properties = {}, ...children) {
   return made;
 }
 
-/** A name that somebody chose: isolated, so that its writing direction moves nothing beside it. */
+/** A name that a user chose: isolated, so that its writing direction moves nothing beside it. */
 export function name(text) {
   return element("bdi", { className: "name", title: text, textContent: text });
 }
 
-/** A text that somebody wrote, whose direction is its own. */
+/** A text that a user wrote; it sets its own writing direction. */
 export function body(...children) {
   return element("span", { className: "body", dir: "auto" }, ...children);
 }

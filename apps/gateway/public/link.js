@@ -4,7 +4,7 @@ const NAME_MAX_BYTES = 255;
 const ANSWER_TIMEOUT_MS = 10_000;
 const RETRY_BASE_MS = 500;
 const RETRY_MAX_MS = 30_000;
-/** A connection that lived so long counts as a success. */
+/** A connection that lived at least this long counts as a success. */
 const STABLE_MS = 10_000;
 
 /** The wait before the n-th try: half of it fixed, half random, so that clients do not return together. */
@@ -103,7 +103,7 @@ export class Link {
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
     const socket = new WebSocket(url, this.#token === "" ? ["cm.v1"] : ["cm.v1", `cm.token.${this.#token}`]);
     this.#socket = socket;
-    // Events of a socket that was given up are nobody's business any more.
+    // Events of an abandoned socket are ignored.
     const own = (handle) => (event) => this.#socket === socket && handle(event);
     socket.onopen = own(() => this.#greet());
     socket.onmessage = own(({ data }) => this.#take(JSON.parse(data)));

@@ -22,6 +22,6 @@ export function print(descriptor: 1 | 2, text: string): void {
   try {
     writeSync(descriptor, `${text}\n`);
   } catch {
-    // Nobody can be told; the exit code says as much.
+    // The descriptor takes no output; the exit code says as much.
   }
 }

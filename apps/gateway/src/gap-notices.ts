@@ -1,6 +1,6 @@
 import type { Gap } from "@cm/router";
 
-/** Members read a room's state anew for each notice: a room has at most one in this time. */
+/** Members reread a room's state for each notice: a room has at most one in this time. */
 const PAUSE_MS = 1_000;
 
 /**

@@ -78,7 +78,7 @@ export interface GatewayOptions extends Optional<Omit<GatewayConfig, ProcessConf
   readonly routes?: Readonly<Record<string, RouteHandler | Route>> | undefined;
   /**
    * A second port, for operators: `/healthz`, `/readyz`, `/stats`, `/metrics` for Prometheus and
-   * `POST /revoke`. Nobody is asked who they are there: keep it from strangers. `host` is
+   * `POST /revoke`. Requests there are not authenticated: keep it private. `host` is
    * 127.0.0.1 by default, port 0 picks a free one. Default: none.
    */
   readonly admin?: { readonly port: number; readonly host?: string | undefined } | undefined;

@@ -106,7 +106,7 @@ async function runServer(config: GatewayConfig, { log, output }: ProgramLog, sto
     },
     sharePort: workers > 1,
   });
-  // Redis may be long in coming: nobody who wants to stop has to wait for it.
+  // Redis may take long to become available: a stop request does not wait for it.
   const giveUp = (): void => void gateway.close();
   stop.addEventListener("abort", giveUp, { once: true });
   let address: { readonly host: string; readonly port: number };

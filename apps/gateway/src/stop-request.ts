@@ -1,8 +1,8 @@
-/** What somebody wants this process to do. */
+/** How a signal or the parent process asks this process to end. */
 export interface StopRequest {
   /**
-   * Aborted when this process is to end, with the reason: a signal, or that the process
-   * which started this one is gone, since nobody would be left to end it.
+   * Aborted when this process is to end, with the reason: a signal, or that the parent
+   * process is gone, since no process would be left to end this one.
    */
   readonly stop: AbortSignal;
   /** Aborted, after `stop`, when it is to end without taking time for its clients. */
@@ -13,8 +13,8 @@ export interface StopRequest {
 export const HURRY = "hurry";
 
 /**
- * A second signal counts from so long after the first: a terminal sends Ctrl-C to
- * everybody in front of it, and a program like npm then passes its own on as well.
+ * A second signal counts only this long after the first: a terminal sends Ctrl-C to
+ * every foreground process, and a program like npm then forwards its own as well.
  */
 const SECOND_SIGNAL_AFTER_MS = 500;
 

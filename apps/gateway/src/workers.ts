@@ -9,7 +9,7 @@ import { HURRY, STOP_SIGNALS, stopped } from "./stop-request.js";
 /** How long a worker that listened before waits for its next start, by how often it failed in a row. */
 const RESTART_DELAYS_MS = [100, 500, 2_000, 5_000, 10_000] as const;
 
-/** A worker that lived so long had started well. */
+/** A worker that lived at least this long had started well. */
 const LIVED_WELL_MS = 60_000;
 
 /** How long after its time, which a worker keeps to by itself, it is killed. */

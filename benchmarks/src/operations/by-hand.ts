@@ -1,7 +1,7 @@
 import { Redis } from "ioredis";
 
 /**
- * What somebody writes by hand: a hash for each connection, a set for each room and user,
+ * A typical handwritten registry: a hash for each connection, a set for each room and user,
  * one pipeline an operation, no lease, no fence, no time to live but the connection's, no
  * version, nothing that cleans up after a dead server.
  */

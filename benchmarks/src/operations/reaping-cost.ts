@@ -14,7 +14,7 @@ export interface ReapingCost {
   readonly totalMs: number;
   /** The longest single command meanwhile, scripts among them, from Redis's slow log. */
   readonly longestCommandMs: number;
-  /** The longest that somebody else's command had to wait for its answer meanwhile, and the 99th percentile. */
+  /** The longest that another client's command waited for its answer meanwhile, and the 99th percentile. */
   readonly pingLongestMs: number;
   readonly pingP99Ms: number;
 }
@@ -89,7 +89,7 @@ async function leaveDead(store: Store): Promise<void> {
   await sleep(300);
 }
 
-/** A command of somebody else, again and again: what it waits for is what others wait for. */
+/** Repeats another client's command: its waiting time is that of all other clients. */
 function startPings(pinger: RespConnection): { stop(): Promise<number[]> } {
   const durations: number[] = [];
   let isRunning = true;

@@ -19,7 +19,7 @@ export interface StatisticsCost {
 
 const ASKINGS = 50;
 
-/** Asks for every figure that statistics are made of, on a Redis with so many connections. */
+/** Asks for every figure that statistics are made of, on a Redis filled according to `options`. */
 export async function measureStatistics(options: FillOptions): Promise<StatisticsCost> {
   const redis = await startRedis();
   const onError: OnError = (error) => console.error(error);

@@ -3,7 +3,7 @@ import type { RedisServer } from "@cm/test-kit";
 import { CONTENDERS } from "../contender.js";
 import { type ServerProcess, startServerProcess } from "../server-process.js";
 
-/** What each of so many gateways has to do with the same messages. Counts, no times. */
+/** The work of each of `gateways` gateways with the same messages. Counts, no times. */
 export interface ScaleOutResult {
   readonly gateways: number;
   readonly rooms: number;

@@ -1,6 +1,6 @@
 /*
- * One process: a plain server of the `ws` package. Everybody who connects is in the room that the
- * path names, and what they send goes to all in it, on all processes.
+ * One process: a plain server of the `ws` package. Each client is in the room that the path
+ * names, and what it sends goes to all members of the room, on all processes.
  */
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";

@@ -1,5 +1,5 @@
 /*
- * The store alone, for whoever builds something else on it: a lease that one holder has at a
+ * The store alone, as a base for other programs: a lease that one holder has at a
  * time, and a bus whose subscription is live when the call returns.
  */
 import { isCmError, randomBase36, type ServerRegistration } from "@cm/protocol";

@@ -23,7 +23,7 @@ function lineAbout({ userId, status, connections, lastSeen }: UserPresence): str
   return `${userId} is ${status}${said === undefined ? "" : `, ${String(said)}`}${wasHere}`;
 }
 
-/** Whoever connects with `?user=a&watch=b` is in the lobby as `a` and hears how `b` is. */
+/** A client that connects with `?user=a&watch=b` is in the lobby as `a` and receives the presence of `b`. */
 async function startServer(serverId: string): Promise<PresenceServer> {
   const store = await openStore();
   const membership = createMembership({

@@ -19,7 +19,7 @@ async function startServer(serverId: string) {
   const manager = await createDistributedConnectionManager(createLocalConnectionManager(), {
     store,
     serverId,
-    verifyToken: (token, userId) => token === `${userId}'s secret`, // Ask whoever knows.
+    verifyToken: (token, userId) => token === `${userId}'s secret`, // Ask your auth service here.
     onError: (error, { stage }) => console.error(stage, error),
   });
 

@@ -27,7 +27,7 @@ export const FREE_FOLDERS: readonly string[] = ["apps", "tooling", "benchmarks",
 /** Packages whose sources may import nothing at all from outside of themselves, not even from Node. */
 export const SELF_CONTAINED: readonly string[] = ["@cm/protocol"];
 
-/** Outside packages that only some may touch, by package name or folder: everybody else goes through those. */
+/** Outside packages that only some may touch, by package name or folder: all others go through those. */
 export const GUARDED_EXTERNALS: Readonly<Record<string, readonly string[]>> = {
   ioredis: ["@cm/redis-store", "apps", "tooling", "benchmarks", "examples"],
   "uWebSockets.js": ["@cm/server-uws", "apps", "benchmarks", "examples"],

@@ -24,7 +24,7 @@ export interface SessionPort {
   joined(): void;
   /** The publish with this sequence was accepted. */
   accepted(sequence: number): void;
-  /** The publish with this sequence was refused: nobody is expected to get it. */
+  /** The publish with this sequence was refused: no member is expected to get it. */
   refused(sequence: number, code: string): void;
   /** An error that is not the answer to a publish. */
   failed(code: string): void;

@@ -26,7 +26,7 @@ export interface MemberEvents {
   onClosed(member: Member, code: string): void;
 }
 
-/** Filled anew for every message: the driver has one thread. */
+/** Overwritten for every message: the driver has one thread. */
 const STAMP: PayloadStamp = { run: 0, publisher: 0, sequence: 0, sentAtUs: 0 };
 
 /** One connection: a socket, the dialect's session on it, and what it receives. */

@@ -14,7 +14,7 @@ export interface BystanderFigures {
 const CLIENTS = 5;
 const EVERY_MS = 20;
 
-/** A request without an answer for so long counts as lost. */
+/** A request without an answer for this long counts as lost. */
 const ANSWER_TIMEOUT_MS = 10_000;
 
 /** Clients with nothing to do with an attack: each pings, and publishes to a room of its own. */

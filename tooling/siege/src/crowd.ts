@@ -18,7 +18,7 @@ export class Crowd {
     return this.#order({ type: "open", isOneUser: false, rooms: [], atOnce: 100, stalls: false, ...order });
   }
 
-  /** Has every connection send a frame, `perSecond` times, for so many seconds. */
+  /** Has every connection send a frame `perSecond` times per second, for `seconds`. */
   flood(order: Omit<FloodOrder, "type">): Promise<CrowdReport> {
     return this.#order({ type: "flood", ...order });
   }

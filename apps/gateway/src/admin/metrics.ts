@@ -134,7 +134,7 @@ const LABELLED: readonly (readonly [name: string, help: string, label: string, v
   ];
 
 /**
- * Reads everything anew for each scrape. The metrics of the process and of Node's event loop
+ * Takes a fresh reading for each scrape. The metrics of the process and of Node's event loop
  * (`process_*`, `nodejs_*`) are those of prom-client. Measuring begins with this call.
  */
 export function createMetrics(sources: MetricSources): Metrics {

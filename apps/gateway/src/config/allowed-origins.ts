@@ -2,7 +2,7 @@ import type { EnvReader } from "./env-reader.js";
 
 /**
  * `ALLOWED_ORIGINS`: a comma-separated list, `undefined` where it is not set. An empty
- * one is refused and not taken for "any": whoever wrote it may have meant "none".
+ * one is refused and not taken for "any": its author may have meant "none".
  */
 export function readAllowedOrigins(reader: EnvReader): string[] | undefined {
   const name = "ALLOWED_ORIGINS";

@@ -73,7 +73,7 @@ export class EnvReader {
     return names.every((name) => !this.#bad.has(name));
   }
 
-  /** Something that can be lived with, but that somebody should know. */
+  /** A problem that does not prevent the start, but that the operator should know of. */
   warn(what: string): void {
     this.#warnings.push(what);
   }

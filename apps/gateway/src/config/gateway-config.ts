@@ -32,7 +32,7 @@ export interface GatewayConfig {
   /** `HEARTBEAT_TTL_SECONDS`: the lease. Default 90. */
   readonly leaseTtlMs: number;
   /**
-   * `DEAD_AFTER_MS`: a server that neither gives signs of life nor listens for so long loses its
+   * `DEAD_AFTER_MS`: a server that neither gives signs of life nor listens for this long loses its
    * lease. Default 5,000; 0: the lease alone decides.
    */
   readonly deadAfterMs: number;
@@ -271,7 +271,7 @@ export function readGatewayConfig(env: Readonly<Record<string, string | undefine
   return config;
 }
 
-/** Tokens, or nothing where everybody may be anybody: on a loopback address, or where `OPEN` says so. */
+/** Tokens, or `undefined` where a client may claim any user: on a loopback address, or where `OPEN` says so. */
 function readAuthentication(reader: EnvReader, listenHost: string): TokenVerifierOptions | undefined {
   const isOpen = reader.flag("OPEN", false);
   const tokens = readTokens(reader);

@@ -84,7 +84,7 @@ describe("a gateway that another server controls", () => {
     gateway?.signal("SIGKILL");
     outside.serverLost("gw1");
     expect(await between).toBe("not-found");
-    // Redis may still think for a moment that somebody hears the channel.
+    // Redis may still count a subscriber of the channel for a moment.
     await eventually(async () =>
       expect(await outside.toConnection(ann.id, frame, { confirmMs: 200 })).toBe("not-found"),
     );

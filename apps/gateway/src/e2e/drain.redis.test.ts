@@ -6,7 +6,7 @@ import { createRouter, type Router } from "@cm/router";
 import { eventually, freePort, freshPrefix, keysLeftUnder, startFaultProxy } from "@cm/test-kit";
 import { afterEach, describe, expect, inject, it, onTestFinished } from "vitest";
 
-/** So long that a drain of a hundred clients, the fewest at a time, takes the five seconds that a test needs to look. */
+/** Long enough that a drain of 100 clients, the fewest at a time, takes the 5 s that a test needs to look. */
 const LONG = { DRAIN_SECONDS: "25", OFFLINE_GRACE_MS: "10000", SHUTDOWN_TIMEOUT_MS: "10000" };
 
 describe("a gateway that drains", () => {
@@ -62,7 +62,7 @@ describe("a gateway that drains", () => {
     expect(present.length).toBeGreaterThan(20);
     const [speaker] = present.slice(-1);
     await speaker?.ask({ type: "publish", room: "lobby", data: "still here" }).catch(() => undefined);
-    // Whoever was not told to go meanwhile has it.
+    // The clients that were not told to go meanwhile have it.
     await eventually(() => {
       const there = sockets.filter(({ isOpen }) => isOpen);
       expect(there.length).toBeGreaterThan(0);
@@ -165,7 +165,7 @@ describe("a gateway that drains", () => {
       for (const { closed, welcome } of sockets) {
         if (welcome.server === "multi-1") expect(await closed).toMatchObject({ code: 4201 });
       }
-      // Nobody is refused meanwhile: it has left the port to the other one.
+      // No client is refused meanwhile: it has left the port to the other one.
       for (let i = 0; i < 20; i++) expect((await open(i)).welcome.server).not.toBe("multi-1");
       await program.line(({ serverId, url }) => serverId === "multi-1-2" && url !== undefined);
       for (const { isOpen, welcome } of sockets) if (welcome.server === "multi-2") expect(isOpen).toBe(true);

@@ -168,7 +168,7 @@ describe("a gateway's life", () => {
     expect(await primary.stop()).toBe(0);
     for (const socket of sockets) expect(await socket.closed).toMatchObject({ code: 4201 });
     expect(await keysLeftUnder(inject("redisUrl"), prefix)).toEqual([`${prefix}:layout`]);
-    // Nobody holds the port any more.
+    // The port is free again.
     const probe = createServer().listen(port, "127.0.0.1");
     await once(probe, "listening");
     probe.close();

@@ -30,7 +30,7 @@ async function start(stdout: number | "pipe", env: Record<string, string> = {}, 
   return { child, url: `http://127.0.0.1:${port}` };
 }
 
-/** A pipe that is full and that nobody reads. */
+/** A full pipe that no process reads. */
 function fullPipe(): number {
   const folder = mkdtempSync(join(tmpdir(), "cm-log-"));
   onTestFinished(() => rmSync(folder, { recursive: true }));

@@ -87,7 +87,7 @@ describe("what clients may send", () => {
     const talking = (async () => {
       while (!stop) await ann.do({ type: "publish", room, data: sent++ });
     })().catch((error: Error) => {
-      // The talker is held to its rate like anybody else.
+      // The rate limit applies to the talker as to any client.
       if (!error.message.startsWith("rate-limited")) throw error;
     });
     try {

@@ -53,7 +53,7 @@ it("answers for all gateways, and names those that are paused or dead, until the
   expect(await ask("stats", 500)).toEqual({ connections: { [first]: 1 }, missing: [second, third].sort() });
   expect(performance.now() - from).toBeLessThan(LEASE_MS);
 
-  // Whose lease ran out is not of the cluster: nobody waits for it.
+  // A server whose lease ran out is not part of the cluster: a question does not wait for it.
   await sleep(LEASE_MS);
   await eventually(async () => expect(await ask("stats", 500)).toEqual({ connections: { [first]: 1 }, missing: [] }));
   gateways[1]?.signal("SIGCONT");

@@ -32,7 +32,7 @@ afterEach(async () => {
   await Promise.all([cluster.close(), ...replacements.splice(0).map((gateway) => gateway.stop())]);
 });
 
-/** The most moments that lie within any stretch of so many milliseconds. */
+/** The most moments that lie within any stretch of `windowMs`. */
 function densest(moments: readonly number[], windowMs: number): number {
   const sorted = [...moments].sort((a, b) => a - b);
   return Math.max(...sorted.map((from) => sorted.filter((at) => at >= from && at < from + windowMs).length));
@@ -77,7 +77,7 @@ it("replaces gateways under 200 clients that talk: they come back in paced waves
   }
   await load.stop();
 
-  // Everybody hears everybody, wherever they are now.
+  // All members of a room hear each other, on whichever gateway they are now.
   await Promise.all(
     clients.map(({ present, room, user }) => present?.socket.do({ type: "publish", room, data: `${user}:1000000` })),
   );

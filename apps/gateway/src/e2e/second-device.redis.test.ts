@@ -24,7 +24,7 @@ it("never shows a user offline who comes to another gateway before the first one
   const fresh = await cluster.connect(1, "ann");
   await fresh.do({ type: "join", room: "lobby" });
   await eventually(() => expect(watched.changes).toEqual(["opened ann"]));
-  // The first gateway lives, and has not said that anybody left.
+  // The first gateway lives, and has not announced any departure.
   expect(await members()).toEqual([old.id, fresh.id, bystander.id].sort());
 
   first?.resume();

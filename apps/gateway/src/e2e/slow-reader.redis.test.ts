@@ -43,7 +43,7 @@ it("closes the one reader of 51 that is too slow for a flood, and gives the othe
   const [slow, ...fast] = await Promise.all(
     Array.from({ length: FAST + 1 }, (_, i) => openReader(wsUrl, `reader-${i}`)),
   );
-  // From the other gateway, so that its own reading is nobody's measure.
+  // On the other gateway, so that the sender's own reading does not affect what is measured.
   const sender = await cluster.connect(1, "sender");
   await sender.do({ type: "join", room: "flood" });
 

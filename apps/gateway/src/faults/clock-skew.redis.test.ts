@@ -8,7 +8,7 @@ import { expect, inject, it } from "vitest";
 
 const HOUR_MS = 3_600_000;
 
-/** Has a process believe that it is so much later. */
+/** Sets a process's wall clock forward by `ms` milliseconds. */
 function skewedBy(ms: number): Readonly<Record<string, string>> {
   const module = `const now = Date.now; Date.now = () => now() + ${ms};`;
   return { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(module)}` };
@@ -34,7 +34,7 @@ it("keeps leases, presence and cleaning up right where the servers' clocks are h
   const watched = await watchUsers(cluster, users);
   const load = crowd.startLoad();
 
-  // Three leases long, at a message every 10 ms, nobody takes anybody for dead.
+  // For three leases, at a message every 10 ms, no server presumes another dead.
   await eventually(() => expect(load.acknowledged).toBeGreaterThan((3 * cluster.leaseTtlMs) / 10), {
     timeoutMs: 15_000,
   });

@@ -10,7 +10,7 @@ import { expect, it, onTestFinished } from "vitest";
 /** The store's time limit of 2,000 ms for one operation, and what a busy machine takes to say so. */
 const ANSWER_MAX_MS = 3_500;
 
-/** Longer than a failover, as it is by default: nobody may be shown as gone. */
+/** Longer than a failover, as it is by default: no user may be shown as gone. */
 const LEASE_TTL_SECONDS = 20;
 
 function expectOrderly(outcome: LoadOutcome): void {

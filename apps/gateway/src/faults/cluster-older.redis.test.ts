@@ -6,7 +6,7 @@ import { startFaultCluster } from "@cm/gateway-kit/processes/fault-cluster";
 import { type FaultProxy, type RedisCluster, startRedisCluster } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
 
-/** Within so long everything that the store holds is compared with what is so. */
+/** Within this time the whole store is reconciled with the owners' local state. */
 const CHECK_WITHIN_MS = 3_000;
 
 it("is whole again after one master of a Cluster was replaced by a replica that had lagged behind", async () => {
@@ -48,7 +48,7 @@ it("is whole again after one master of a Cluster was replaced by a replica that 
   await expectProjected(cluster, crowd, CHECK_WITHIN_MS + 5_000);
   await crowd.hearsItself();
   const stats = await Promise.all(cluster.gateways.map((_, index) => cluster.stats(index)));
-  // It was the check, and not that everything was written anew.
+  // Reconciliation repaired it, not a full rewrite.
   expect(stats.map(({ reprojections }) => reprojections)).toEqual([0, 0]);
   expect(strays(stats)).toBeGreaterThan(0);
   await witness.expectDepartures(crowd, { forgotten: crowd.gone });

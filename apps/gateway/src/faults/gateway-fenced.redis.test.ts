@@ -22,7 +22,7 @@ it("has the late writes of a gateway refused that was cleaned up after while it 
   await eventually(async () => expect(await cluster.stats(1)).toMatchObject({ reapedServers: 1 }));
   expect((await cluster.keys()).filter((key) => key.includes("gw1"))).toEqual([]);
 
-  // It is not told that its lease is gone, so that it takes none anew, and all that it writes is written under the old one.
+  // It is not told that its lease is gone, so it acquires no new one, and all its writes are made under the old one.
   for (const link of cluster.proxies[0]?.links ?? []) link.set({ kind: "hang", drop: "to-client" });
   await redis.ask("CONFIG", "SET", "slowlog-max-len", 10_000, "slowlog-log-slower-than", 0);
   paused?.resume();
@@ -35,7 +35,7 @@ it("has the late writes of a gateway refused that was cleaned up after while it 
   });
   await paused?.kill();
 
-  // Nobody would ever clean up after a server that is no more known.
+  // No reaper would ever clean up after a server that the registry no longer knows.
   expect((await cluster.keys()).filter((key) => key.includes("gw1"))).toEqual([]);
   await expectProjected(cluster, crowd);
   await expectCleanEnd(cluster, crowd, { witness });

@@ -32,7 +32,7 @@ it("takes the members of a killed gateway out of all rosters in time, and leaves
 
   const outcome = await load.stop();
   expect(outcome.disorder).toEqual([]);
-  // Those whose own gateway died under them got no answer; nobody else was refused.
+  // Clients of the killed gateway got no answer; no other client was refused.
   expect(Object.keys(outcome.refused).filter((code) => code !== "unanswered")).toEqual([]);
   expect(crowd.present).toEqual(crowd.notOn(0));
   for (const { socket } of crowd.notOn(0)) expect(socket.received.filter(({ type }) => type === "gap")).toEqual([]);

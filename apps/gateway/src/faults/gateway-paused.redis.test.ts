@@ -20,7 +20,7 @@ it("brings everything back that a gateway lost while it was paused past its leas
   await eventually(async () => {
     expect(await observer?.socket.do({ type: "members", room: observer.room })).toMatchObject({ total: 3 });
   });
-  // Past the expiry somebody has cleaned up for good, too.
+  // Past the expiry another gateway has cleaned up for good, too.
   await eventually(async () => expect(await cluster.stats(1)).toMatchObject({ reapedServers: 1 }));
   paused?.resume();
 

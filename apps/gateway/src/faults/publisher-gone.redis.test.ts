@@ -24,7 +24,7 @@ it.each<[string, (cluster: FaultCluster) => Promise<unknown>]>([
     const [ann, bob, cat] = await Promise.all([0, 1, 2].map((index) => cluster.connect(index, `user-${index}`)));
     for (const socket of [ann, bob, cat]) await socket?.do({ type: "join", room: "lobby" });
     await cluster.proxies[0]?.set({ kind: "cut" });
-    // Whatever this server says, it is acknowledged and nobody has heard of it before.
+    // Whatever this server publishes is acknowledged, and no other server has heard of it before.
     for (let n = 0; n < PUBLISHED; n++) await cat?.do({ type: "publish", room: "lobby", data: n });
     await end(cluster);
     await cluster.proxies[0]?.set({ kind: "pass" });

@@ -22,7 +22,7 @@ it.each<[string, FaultMode]>([
   await expectProjected(cluster, crowd);
   const witness = await PresenceWitness.watch(cluster, crowd, {
     leasesRunOut: true,
-    // The watcher is not cut off: to it they have no lease from before the outage ends until each has its own anew.
+    // The watcher is not cut off: it sees no gateway's lease from before the outage ends until each has a new one.
     restoreWithinMs: 20_000,
   });
   const load = crowd.startLoad();

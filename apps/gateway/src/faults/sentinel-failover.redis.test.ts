@@ -25,7 +25,7 @@ const FAULTS: readonly (readonly [string, Fault])[] = [
 it.each(FAULTS)("follows the Sentinels when the master %s under load, and no server stays deaf", async (_, fault) => {
   const redis = await startRedisSentinel({ sentinels: 3, replicas: 2, proxied: true });
   onTestFinished(() => redis.close());
-  // Longer than a failover, as it is by default: nobody may be shown as gone.
+  // Longer than a failover, as it is by default: no user may be shown as gone.
   const cluster = await startFaultCluster({ redis, leaseTtlSeconds: 20 });
   const crowd = await Crowd.gather(cluster, { alone: 6 });
   const witness = await PresenceWitness.watch(cluster, crowd, { storeLosesData: true });
@@ -48,7 +48,7 @@ it.each(FAULTS)("follows the Sentinels when the master %s under load, and no ser
   expect(crowd.present).toEqual(crowd.members);
   await crowd.hearsItself();
 
-  // The old master comes back, and is no place for anybody to write to or listen at.
+  // The old master comes back as a replica: no gateway may write to it or subscribe at it.
   await fault.end(redis);
   await eventually(async () => expect(await redis.master.ask("ROLE")).toEqual(expect.arrayContaining(["slave"])));
   await cluster.untilReady();

@@ -17,7 +17,7 @@ it("settles what a server was asked that was killed, as its lease runs out, whoe
   const routers = [await startServer(cluster, "x"), await startServer(cluster, "y")];
   const ann = await cluster.connect(0, "ann");
   const [gateway] = cluster.gateways;
-  // So that Redis still hands the questions over, and nobody answers.
+  // So that Redis still delivers the questions, and the server does not answer.
   gateway?.signal("SIGSTOP");
   const frame = Buffer.from('{"type":"direct","data":"hi"}');
   const askedAt = performance.now();

@@ -5,7 +5,7 @@ import { type FaultCluster, startFaultCluster } from "@cm/gateway-kit/processes/
 import { type Direction, eventually, type FaultProxy, type RedisServer, startRedis } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
 
-/** A probe each 1,000 ms is waited for 3,000 ms, an answer 2,000 ms; the rest is connecting anew. */
+/** A probe, sent every 1,000 ms, times out after 3,000 ms, an answer after 2,000 ms; the rest is for reconnecting. */
 const FOUND_WITHIN_MS = 6_000;
 
 /** Half of the time that an acknowledgement may take. */

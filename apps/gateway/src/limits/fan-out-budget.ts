@@ -67,7 +67,7 @@ export class FanOutBudget {
     return true;
   }
 
-  /** A message goes to so many sockets of this server now; the time of its turn is measured. */
+  /** A message goes to `deliveries` sockets of this server now; the time of its turn is measured. */
   delivering(deliveries: number): void {
     if (this.#options.serverPercent === 0 || deliveries <= LARGE_MIN) return;
     if (this.#turn !== undefined) {
@@ -102,8 +102,8 @@ export class FanOutAccount {
   }
 
   /**
-   * Pays for a message to so many sockets, or throws `rate-limited`. Whoever has something left may
-   * send one message, whatever it costs, and then waits until it is paid for.
+   * Pays for a message to `deliveries` sockets, or throws `rate-limited`. A connection with any
+   * budget left may send one message, whatever it costs, and then waits until it is paid for.
    */
   pay(deliveries: number): void {
     const { perSecond, limits } = this.#options;

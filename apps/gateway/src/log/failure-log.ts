@@ -30,7 +30,7 @@ interface Kind {
 
 /**
  * Writes the first failure of each kind (stage and code) in full. Those that follow are
- * counted, and told in one line every five seconds, until a kind has been quiet so long.
+ * counted, and told in one line every five seconds, until a kind has been quiet for a whole interval.
  */
 export function createFailureLog(log: ErrorLog, intervalMs = SUMMARY_INTERVAL_MS): FailureLog {
   const kinds = new Map<string, Kind>();

@@ -32,7 +32,7 @@ export function logLink(link: Link, log: LinkLogger, intervalMs = SUMMARY_INTERV
     timer = undefined;
   };
   const takeOff = link.onState((state) => {
-    // Whoever closes it says so.
+    // The caller that closes it logs that itself.
     if (state === "closed") return;
     timer ??= setTimeout(sumUp, intervalMs).unref();
     if (full < FULL_MAX) {

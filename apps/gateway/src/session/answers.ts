@@ -14,7 +14,7 @@ import {
 const MAX_PENDING = 256;
 
 /**
- * Faults of the service: their messages are for whoever runs it, and may name keys and
+ * Faults of the service: their messages are for its operator, and may name keys and
  * servers. Clients get the code and what it means, the log gets the rest.
  */
 const INTERNAL: ReadonlySet<ErrorCode> = new Set(["internal", "layout-mismatch", "lease-lost", "store-corrupt"]);

@@ -51,7 +51,7 @@ export interface SessionContext extends PermissionContext, RoomContext {
 /** How long a client may take to say hello. */
 const HELLO_TIMEOUT_MS = 10_000;
 
-/** Frames that make no sense: so many at once, and this many a second later, before the connection is closed. */
+/** Malformed frames before the connection is closed: a burst of this many, refilled at this many per second. */
 const FAULTS_PER_SECOND = 10;
 
 /** Frames that are well-formed and name what can't be there: refused like any request, and no reason to close. */
@@ -145,7 +145,7 @@ export class ClientSession {
     }
     const parsed = parseClientFrame(text);
     if (!parsed.ok) {
-      // A name may be what somebody typed: the client's program is not at fault.
+      // A user may have typed the name: the client's program is not at fault.
       if (NAME_FAULTS.has(parsed.error.code)) this.#answers.refuse(parsed.error, parsed.ref);
       else this.#onFault(parsed.error, parsed.ref);
       return;

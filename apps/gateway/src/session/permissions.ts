@@ -70,7 +70,7 @@ export class Permissions {
     return onPublish && this.#ask(() => onPublish(this.#connection, { room, data }));
   }
 
-  /** A connection's user is not known here, so that sending to connections takes the right to send to everybody. */
+  /** A connection's user is not known here, so sending to connections takes the right to send to every user. */
   send(to: DirectTarget, data: unknown): Decision {
     const isAllowed = "user" in to ? this.#allows("send", to.user) : this.#allowsAll("send");
     if (!isAllowed) throw forbidden("user" in to ? "send to this user" : "send to connections");

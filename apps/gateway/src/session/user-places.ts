@@ -17,7 +17,7 @@ export interface UserPlacesOptions {
   readonly limits: LimitCounter;
 }
 
-/** Others may take the place that was made; so often another one is. */
+/** How often registering is tried: another connection may take a place that was freed. */
 const ATTEMPTS_MAX = 5;
 
 /** How long the owner of the oldest connection has to close it. */

@@ -1,7 +1,7 @@
 import { CmError, toCmError } from "@cm/protocol";
 import type { VerifyToken } from "./options.js";
 
-/** How long a token may be looked at: whoever waits holds a socket. */
+/** How long verifying a token may take: a waiting client holds a socket. */
 const DEADLINE_MS = 10_000;
 
 /** Settles when the token lets the socket be the user's; fails with `unauthorized`, `timeout` or `internal`. */

@@ -33,7 +33,7 @@ export interface BroadcastOptions {
 
 /** How a direct message is sent. */
 export interface ConfirmOptions {
-  /** Waits so long for the owner's word that a socket took it, in milliseconds, 1 to 600,000. Default: does not wait. */
+  /** How long to wait for the owner to confirm delivery to a socket, in ms, 1 to 600,000. Default: does not wait. */
   readonly confirmMs?: number;
 }
 
@@ -64,7 +64,7 @@ export interface DistributedConnectionManager<S = unknown> {
   /** Takes a connection out of a room, wherever it is. No-op where it is not in it. */
   leaveRoom(connectionId: string, roomId: string): Promise<void>;
   /**
-   * Sends to all members of a room on all servers; to nobody where it has none. Resolves
+   * Sends to all members of a room on all servers; does nothing where it has none. Resolves
    * when the bus took it. Fails with `payload-unserializable` or `payload-too-large`, and with
    * `options-invalid` where `except` is no list of ids.
    */
@@ -98,10 +98,10 @@ export interface DistributedConnectionManager<S = unknown> {
   isReady(): boolean;
   /**
    * Cleans up after a server whose lease ran out: takes its connections out of rooms and
-   * registry. Every server does so by itself after its heartbeats, so nobody has to call
-   * it. Resolves with the number of connections that this call removed: 0 where the server
-   * is unknown, or somebody else cleans up or has. A living server is refused with
-   * `server-alive`. Costs O(the dead server's connections), in small steps.
+   * registry. Every server does so by itself after its heartbeats, so calling it is
+   * optional. Resolves with the number of connections that this call removed: 0 where the
+   * server is unknown, or another call or server is cleaning up or has done so. A living server
+   * is refused with `server-alive`. Costs O(the dead server's connections), in small steps.
    */
   handleServerFailure(serverId: string): Promise<number>;
   /**

@@ -97,7 +97,7 @@ class WatchedRoom {
   /** Users by connection, and their connections counted; undefined before the first snapshot. */
   #members: Map<string, string> | undefined;
   readonly #counts = new Map<string, number>();
-  /** Users who were missing when the roster was read anew, with the last connection of each. */
+  /** Users who were missing when the roster was reread, with the last connection of each. */
   readonly #missing = new Map<string, string>();
   #confirmation: NodeJS.Timeout | undefined;
   /** Whether the next snapshot decides about who was missing. */
@@ -184,7 +184,7 @@ class WatchedRoom {
     }
   }
 
-  /** Reads the roster once more then, by watching it anew. */
+  /** Rereads the roster after `confirmMs`, by replacing its watch. */
   #confirmLater(): void {
     this.#confirmation ??= setTimeout(() => {
       this.#confirmation = undefined;

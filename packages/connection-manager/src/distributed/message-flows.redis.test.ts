@@ -135,7 +135,7 @@ describe("three servers of one Redis, each a process of its own", () => {
 
     // The reaper unregisters the dead server last: until then it may still be at work, or be asked again.
     await expect.poll(() => keysUnder(inject("redisUrl"), `${prefix}:{servers}:server-2`), WAIT).toEqual([]);
-    // By hand afterwards, from everywhere: nothing is left to do, and nobody is told again.
+    // By hand afterwards, from everywhere: nothing is left to do, and no one is told again.
     for (const each of [near, far]) expect(await each.call("handleServerFailure", "server-2")).toBe(0);
     await near.call("broadcastToRoom", "room-x", { end: true });
     for (const member of [near, far]) {
@@ -162,7 +162,7 @@ describe("three servers of one Redis, each a process of its own", () => {
     two.process.pause();
     await expect.poll(() => ageOf("server-2"), { timeout: 5_000, interval: 20 }).toBeGreaterThan(2_000);
     await expect.poll(() => ageOf("server-2"), WAIT).toBeUndefined();
-    // It finds its lease gone, takes it anew, and is active again.
+    // It finds its lease gone, acquires a new one, and is active again.
     two.process.resume();
     await expect.poll(() => ageOf("server-2"), WAIT).toBeDefined();
     const again = await two.connect("bob");

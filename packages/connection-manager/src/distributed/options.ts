@@ -41,13 +41,13 @@ export interface DistributedConnectionManagerOptions<S = unknown> {
    * warned of where it is not more than twice that. Default 90; up to 86,400.
    */
   readonly heartbeatTTL?: number | undefined;
-  /** A connection that was silent for so long is closed, in milliseconds. Default 1,800,000; 1,000 or more. */
+  /** How long a connection may be silent before it is closed, in milliseconds. Default 1,800,000; 1,000 or more. */
   readonly staleConnectionTimeout?: number | undefined;
   /** Time between looks for stale connections, in milliseconds. Default 300,000; 100 or more. */
   readonly cleanupInterval?: number | undefined;
   /**
    * Decides about every registration, within 10 seconds. Without it **every token passes**:
-   * then whoever calls `registerConnection` must have checked the user before.
+   * then the caller of `registerConnection` must have checked the user before.
    */
   readonly verifyToken?: VerifyToken<S> | undefined;
   /**

@@ -8,7 +8,7 @@ export interface RegisteredConnectionsOptions<S> {
   readonly membership: Membership;
   /** Told which rooms have local members, where departures are announced. */
   readonly leaveNotices: LeaveNotices | undefined;
-  /** Takes work that nobody waits for, and that may fail. */
+  /** Takes background work, which may fail. */
   readonly onFailure: (work: Promise<unknown>) => void;
 }
 
@@ -103,7 +103,7 @@ export class RegisteredConnections<S> {
     if (!this.#isClosed) await this.#options.membership.close(connectionId);
   }
 
-  /** Nothing is registered any more, and nobody is told who is gone; gives the ids of those who were there. */
+  /** Forgets all connections and sends no leave notices; returns the ids of the connections that were registered. */
   close(): readonly string[] {
     this.#isClosed = true;
     this.#options.leaveNotices?.close();

@@ -185,7 +185,7 @@ describe("statistics and health", () => {
     await alpha.connect("ann", "lobby", "hall");
     await beta.connect("bob", "lobby");
     await beta.connect("cem");
-    // What others count comes with their next heartbeat; what is counted here is so now.
+    // Other servers' counts come with their next heartbeat; this server's own are current.
     await expect
       .poll(async () => (await alpha.manager.getDistributedStats()).serverStats.map((each) => each.activeConnections))
       .toEqual([1, 2]);
@@ -244,7 +244,7 @@ async function deadServer(cluster: TestCluster, serverId: string, leaseMs: numbe
 describe("the failure of a server", () => {
   it("is handled by hand: its connections go from rooms and registry, and doing it again changes nothing", async () => {
     const cluster = new TestCluster();
-    // Nobody else cleans up meanwhile.
+    // No server cleans up by itself meanwhile.
     const alpha = await cluster.start("alpha", { heartbeatInterval: 3_600_000, heartbeatTTL: 86_400 });
     const here = await witness(alpha);
     await deadServer(cluster, "dead", 5_000, 3);

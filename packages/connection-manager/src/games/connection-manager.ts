@@ -56,7 +56,7 @@ export interface ConnectionManager {
   /**
    * Has a user play a game, with all sockets that the user has here; `not-found` where
    * there is none. The first player makes the game, `waiting`. Does nothing for a player;
-   * whoever watched the game here stops watching. When it resolves, every later event of
+   * a spectator of the game here stops watching. When it resolves, every later event of
    * the game reaches this server's handlers.
    */
   joinGame(userId: string, gameId: string): Promise<void>;
@@ -68,7 +68,7 @@ export interface ConnectionManager {
   leaveGame(userId: string, gameId: string): Promise<void>;
   /**
    * Has a user watch a game, with all sockets that the user has here: `not-found` where
-   * there is none, or no such game. Does nothing for whoever watches or plays it here.
+   * there is none, or no such game. Does nothing for a user who watches or plays it here.
    * Ends with the game, too.
    */
   spectateGame(userId: string, gameId: string): Promise<void>;
@@ -88,13 +88,13 @@ export interface ConnectionManager {
   setGameState(gameId: string, state: GameState): Promise<void>;
   /**
    * Sends an event to the handlers of all servers, this one's too. The game's id and this
-   * server's are filled in. Nothing happens where nobody listens. Fails with
+   * server's are filled in. Does nothing where the game has no handlers. Fails with
    * `event-invalid`, `payload-unserializable` or `payload-too-large`; `event-invalid` also
    * for a `game-state-changed`, which is `setGameState`'s to tell.
    */
   broadcast(gameId: string, event: GameEvent): Promise<void>;
   /**
-   * Has a handler hear of a game's events, whoever publishes them, and of `player-joined`,
+   * Has a handler hear of a game's events, whichever server publishes them, and of `player-joined`,
    * `player-left` (why stands in `data.reason`) and `game-removed`, each once. A handler
    * is on a game once. Throws `options-invalid` for what is no function.
    */

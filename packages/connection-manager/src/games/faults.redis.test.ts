@@ -71,7 +71,7 @@ it("leaves nothing in Redis after everybody has left, however they came and went
   );
   expect((await keysLeftUnder(redisUrl, `${prefix}:`)).length).toBeGreaterThan(20);
   for (const manager of managers) await manager.shutdown();
-  // Rosters may be announced for a while to whoever wanted to hear of them.
+  // Rosters may still be announced for a while to those that watched them.
   const left = (await keysLeftUnder(redisUrl, `${prefix}:`)).filter((key) => !key.includes("}:roster:"));
   expect(left).toEqual([`${prefix}:layout`]);
 });
@@ -104,7 +104,7 @@ it("makes the game whole again that was there, and none that had run out before 
     await a.setGameState(game, "active");
   }
   await eventually(async () => expect((await a.getStats()).activeGames).toBe(0));
-  // One is made anew by this server, the other one by another, of which this one hears when it cleans up.
+  // This server makes one again; another server makes the other, which this one learns of when it cleans up.
   await a.joinGame("bob", "chess");
   await b.joinGame("eve", "go");
   const made = await Promise.all([a.getSession("chess"), a.getSession("go")]);

@@ -20,7 +20,7 @@ export interface GameFeedOptions {
   readonly onError: OnError;
 }
 
-/** After a failed opening the next one waits so long. */
+/** How long after a failed opening the next one begins. */
 const RETRY_MS = 1_000;
 
 /**
@@ -56,7 +56,7 @@ export class GameFeed {
       this.#goLive = resolve;
       this.#giveUp = reject;
     });
-    // Nobody has to wait for it.
+    // Awaiting it is optional: without this its rejection could be unhandled.
     this.live.catch(() => undefined);
     this.#attempt = this.#open();
   }
@@ -99,9 +99,9 @@ export class GameFeed {
   }
 
   /**
-   * Watches the roster anew: the store has lost its data, and with them that somebody wants
-   * to hear of changes; or somebody was missing. Where there is no watch, one is about to be
-   * opened. Never fails.
+   * Replaces the watch of the roster: the store has lost its data, and with them that this
+   * server wants to hear of changes; or a player was missing. Where there is no watch, one is
+   * about to be opened. Never fails.
    */
   async rewatch(): Promise<void> {
     const watch = this.#watch;
@@ -120,7 +120,7 @@ export class GameFeed {
     this.#handlers.clear();
     this.#roster.close();
     this.#giveUp(new CmError("closed", "Nobody listens to the game any more."));
-    await this.#attempt.catch(() => undefined); // Whoever asked for it was told.
+    await this.#attempt.catch(() => undefined); // Reported to its caller.
     await this.#letGo();
   }
 

@@ -1,6 +1,6 @@
 import { GameFeed, type GameFeedOptions } from "./game-feed.js";
 
-/** Games that are watched anew at a time. */
+/** How many games replace their watches at a time. */
 const AT_ONCE = 100;
 
 /** The games that this server listens to. */
@@ -28,7 +28,7 @@ export class GameFeeds {
     return feed;
   }
 
-  /** Lets the game go where nobody wants it any more. */
+  /** Closes the game's feed where it has no handlers and no spectators any more. */
   release(gameId: string, feed: GameFeed): void {
     if (feed.isWanted || this.#feeds.get(gameId) !== feed) return;
     this.#feeds.delete(gameId);
@@ -36,7 +36,7 @@ export class GameFeeds {
     this.#closing.add(closing);
   }
 
-  /** Watches all rosters anew, some at a time. Never fails. */
+  /** Replaces the watches of all rosters, at most `AT_ONCE` at a time. Never fails. */
   async rewatch(): Promise<void> {
     const feeds = [...this.#feeds.values()];
     for (let from = 0; from < feeds.length; from += AT_ONCE) {

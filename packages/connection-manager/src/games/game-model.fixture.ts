@@ -26,7 +26,7 @@ export interface Draft {
   readonly pick: number;
 }
 
-/** What everybody is to see of a game. */
+/** The view of a game that every server must show. */
 export interface SeenGame {
   readonly players: readonly string[];
   readonly spectators: readonly string[];

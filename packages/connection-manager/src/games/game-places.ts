@@ -125,7 +125,7 @@ export class GamePlaces {
     await together([...player.sockets.values()].map(({ connectionId }) => membership.leave(connectionId, room)));
   }
 
-  /** The game has gone: nobody watches it. */
+  /** The game has gone: all its spectators stop watching. */
   async dismissSpectators(gameId: string): Promise<void> {
     await together(this.#parts.players.spectators(gameId).map(({ userId }) => this.stopSpectating(userId, gameId)));
   }
@@ -156,7 +156,7 @@ export class GamePlaces {
     };
     const failed = joined.find((result, i) => result.status === "rejected" && isStill(i));
     const failure = opened.status === "rejected" ? opened : failed;
-    // Where it was closed meanwhile, there is nobody to be told.
+    // Where it was closed meanwhile, the failure no longer matters.
     if (failure?.status !== "rejected" || players.ofConnection(connectionId) !== socket) return;
     this.#forget(socket);
     await membership.close(connectionId, { signOff: true });

@@ -5,8 +5,8 @@ import { type DepartureReason, type GameEvent, ownerOf, type RosterChange } from
 export interface GameRosterOptions {
   readonly gameId: string;
   /**
-   * How long a player who is missing when the roster is read anew is waited for: the data
-   * may have been lost, and its owner is about to write it again, which it tells nobody.
+   * How long to wait for a player who is missing when the roster is reread: the data may
+   * have been lost, and its owner is about to write it again, which it does not announce.
    */
   readonly patienceMs: number;
   /** Has the roster read once more: a snapshot follows, which decides about who is missing. */
@@ -23,7 +23,7 @@ export class GameRoster implements RoomWatcher {
   readonly #options: GameRosterOptions;
   /** Connections by player; players who are missing keep theirs. */
   #players = new Map<string, Set<string>>();
-  /** Players who were missing when the roster was read anew, and since when by the monotonic clock. */
+  /** Players who were missing when the roster was reread, and since when by the monotonic clock. */
   readonly #missing = new Map<string, number>();
   /** Who has been missing since then or longer was waited for long enough. */
   #dueSince = Number.NEGATIVE_INFINITY;
@@ -64,7 +64,7 @@ export class GameRoster implements RoomWatcher {
     }
     const isNew = !this.#players.has(userId);
     const connections = connectionsOf(this.#players, userId);
-    // Whoever comes back has other connections than those that were missing.
+    // A player who comes back has other connections than those that were missing.
     if (this.#found(userId)) connections.clear();
     connections.add(connectionId);
     if (isNew) this.#tell("player-joined", at, connectionId, userId);

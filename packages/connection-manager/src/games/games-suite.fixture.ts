@@ -162,7 +162,7 @@ export function describeGames(
       await eventually(async () => expect(await a.getSpectators("chess")).toEqual([]));
       expect(await a.getSession("chess")).toBeUndefined();
       expect(heard.told.at(-1)).toBe("game-removed");
-      // Nobody is drawn back by a new game of that name.
+      // A new game of that name does not bring its former spectators back.
       await a.joinGame("ann", "chess");
       expect((await a.getSession("chess"))?.spectators).toEqual([]);
     });
@@ -519,7 +519,7 @@ export function describeGames(
       expect(a.shutdown()).toBe(a.shutdown());
       await a.shutdown();
       expect([a.isReady(), a.isShutDown, b.isShutDown]).toEqual([false, true, false]);
-      // Its link may be in doubt for a moment, whoever shuts down.
+      // Its link may be in doubt for a moment, whichever manager shuts down.
       await eventually(() => expect(b.isReady()).toBe(true));
       expect(await b.getStats()).toEqual({ onlineUsers: 0, activeGames: 0, totalConnections: 0 });
       await eventually(() => expect(heard.told).toEqual(["player-joined ann", "player-left ann", "game-removed"]));

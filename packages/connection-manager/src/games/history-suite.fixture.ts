@@ -29,7 +29,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 
 const draft: fc.Arbitrary<Draft> = fc.record({ step, pick: fc.nat({ max: 11 }) });
 
-/** Somebody is there from the beginning. */
+/** Begins with two connections. */
 const history = fc.tuple(
   fc.array(fc.record({ do: fc.constant("connect" as const), at, user, socket }), { minLength: 2, maxLength: 2 }),
   fc.array(draft, { minLength: 1, maxLength: 10, size: "max" }),
@@ -101,8 +101,8 @@ class Cluster {
 }
 
 /**
- * Any history of connecting, joining, leaving, watching and dying shows the same to
- * everybody, on every server, as a simple model of it: after each of its steps.
+ * After each step of any history of connecting, joining, leaving, watching and dying, every
+ * server shows the same state as a simple model of it.
  */
 export function itFollowsTheModel(name: string, createHarness: () => Promise<StoreHarness>, numRuns: number): void {
   it(`shows what ${numRuns} histories on ${name} come to, after every step, to every server`, async () => {
@@ -218,7 +218,7 @@ async function compare(cluster: Cluster, model: GameModel, dead: number | undefi
 /** Counts comparisons, so that each asks other servers. */
 let asked = 0;
 
-/** Ends every connection: nobody and nothing is left. */
+/** Ends every connection: no player and no data is left. */
 async function emptyOut(cluster: Cluster, model: GameModel): Promise<void> {
   for (const place of SERVERS) {
     for (const name of USERS) {

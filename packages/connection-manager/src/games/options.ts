@@ -36,11 +36,11 @@ export interface ConnectionManagerOptions {
   readonly heartbeatInterval?: number | undefined;
   /** How long the server counts as alive without one, in seconds. Default 60; more than the interval. */
   readonly heartbeatTTL?: number | undefined;
-  /** A connection that was silent for so long is closed, in milliseconds. Default 1,800,000 (30 min). */
+  /** How long a connection may be silent before it is closed, in milliseconds. Default 1,800,000 (30 min). */
   readonly staleConnectionTimeout?: number | undefined;
   /** Time between looks for stale connections, in milliseconds. Default 300,000 (5 min). */
   readonly cleanupInterval?: number | undefined;
-  /** How long Redis keeps connections that nobody renews, in seconds. Default 3,600 (an hour). */
+  /** How long Redis keeps connections that no server renews, in seconds. Default 3,600 (an hour). */
   readonly connectionTTL?: number | undefined;
   /** How long a game lasts without activity, in seconds. Default 7,200 (2 h). */
   readonly sessionTTL?: number | undefined;
@@ -55,7 +55,7 @@ export interface ConnectionManagerOptions {
   readonly maxConnections?: number | undefined;
   /** The largest event, in bytes of its JSON. Default 65,536; 64 to 16,777,216. */
   readonly maxEventBytes?: number | undefined;
-  /** A stale connection was closed: whoever owns its socket closes it. Must not throw. */
+  /** A stale connection was closed: the owner of its socket closes the socket. Must not throw. */
   readonly onStale?: ((connection: { readonly userId: string; readonly socketId: string }) => void) | undefined;
   /**
    * Events for a game's handlers are missing (`room`), or may be; see `Gap`. Must not throw.

@@ -37,7 +37,7 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    // Whoever shares the store may keep other records than games.
+    // Other users of the store may keep other records than games.
     return undefined;
   }
 }

@@ -114,13 +114,13 @@ it("takes one call more where others moved the game since, and no word but the s
   await records.learn("chess", false);
   await elsewhere(roomRecords, "active");
   expect(await costOf(() => records.move("chess", "completed"))).toEqual(["done", "compareAndSet", "compareAndSet"]);
-  // It ended and began anew: what is known here is of the one before.
+  // The game ended and began again: the record known here is that of the former one.
   await leave("chess");
   await join("chess");
   expect(await costOf(() => records.move("chess", "active"))).toEqual(["done", "get", "compareAndSet"]);
   await elsewhere(roomRecords, "paused");
   expect(await costOf(() => records.move("chess", "paused"))).toEqual(["transition-invalid", "compareAndSet"]);
-  // An event that is late says what was so before.
+  // A late event tells a former state.
   await records.learn("chess", true);
   records.told("chess", "active");
   expect(await costOf(() => records.move("chess", "paused"))).toEqual(["transition-invalid", "get"]);

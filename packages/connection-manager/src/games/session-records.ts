@@ -13,13 +13,13 @@ import { decodeSession, encodeSession, type SessionRecord } from "./session-reco
 /** Games whose last activity is remembered; beyond it the oldest is forgotten. */
 const ACTIVITIES_MAX = 10_000;
 
-/** A game's activity is told to the store at most so often. */
+/** A game's activity is written to the store at most once in this time. */
 const ACTIVITY_INTERVAL_MS = 1_000;
 
 /** Records that are read at a time. */
 const AT_ONCE = 100;
 
-/** How often a change of state is tried anew that others were ahead of. */
+/** How often a change of state is attempted while concurrent changes win. */
 const ATTEMPTS_MAX = 16;
 
 /** What is known of a game's record. */
@@ -88,8 +88,8 @@ export class SessionRecords {
   }
 
   /**
-   * Reads the record of a game that is played here: once, or `anew` since it may have run
-   * out and another one have been made. Nobody waits for it; it never fails.
+   * Reads the record of a game that is played here: once, or again where `anew` is set, since
+   * it may have run out and another one have been made. Runs in the background; never fails.
    */
   async learn(gameId: string, anew: boolean): Promise<void> {
     if (!anew && this.#known.has(gameId)) return;
@@ -107,7 +107,7 @@ export class SessionRecords {
     }
   }
 
-  /** Reads all records anew, some at a time: others may have made games that ran out here. Never fails. */
+  /** Rereads all records, at most `AT_ONCE` at a time: others may have made games that ran out here. Never fails. */
   async refresh(): Promise<void> {
     const games = [...this.#known.keys()];
     for (let from = 0; from < games.length; from += AT_ONCE) {

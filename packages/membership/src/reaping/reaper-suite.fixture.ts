@@ -117,7 +117,7 @@ export function describeReaping(name: string, createHarness: HarnessFactory): vo
       const reaped = () => survivors.reduce((sum, { membership }) => sum + membership.stats().reapedServers, 0);
       await eventually(() => expect(reaped()).toBe(6));
       expect(await harness.store.counts.connections()).toBe(0);
-      // Everybody hears of each, whoever cleaned up.
+      // Every server hears of each, whichever server cleaned up.
       const names = dead.map(({ serverId }) => serverId).sort();
       for (const ids of lost.values()) await eventually(() => expect([...ids].sort()).toEqual(names));
     });

@@ -13,7 +13,7 @@ export interface ReaperOptions {
   readonly store: MembershipStore;
   /** Names this process among those that clean up. */
   readonly claimant: string;
-  /** How long a claim lasts: so long after a reaper has died, another goes on. */
+  /** How long a claim lasts, in milliseconds: this long after a reaper has died, another goes on. */
   readonly claimMs: number;
   /** A dead server was claimed by this one, and is about to be cleaned up after. */
   readonly onClaimed: (serverId: string) => void;
@@ -105,7 +105,7 @@ export class Reaper {
         claim = await this.#extend(claim);
         if (claim === undefined) return undefined;
       }
-      // None where the store can't read it: what is the dead server's own of it goes all the same.
+      // None where the store can't read it: what the dead server owns of it is removed nevertheless.
       const [records] = await refusals.together([store.upkeep.connections.held(claim, shelf)]);
       if (records?.length !== 0) await this.#clearShelf(claim, shelf, records ?? [], refusals);
       // What came after the claim's end did nothing: the shelf is done once more.
@@ -113,7 +113,7 @@ export class Reaper {
       connections += records?.length ?? 0;
       shelf++;
     }
-    // With time left: nobody says whether it came too late.
+    // Extended so that time is left: `unregister` does not say whether it came too late.
     claim = await this.#extend(claim);
     if (claim === undefined) return undefined;
     await store.upkeep.servers.unregister(claim);

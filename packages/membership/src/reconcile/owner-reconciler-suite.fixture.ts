@@ -14,7 +14,7 @@ import type { HarnessFactory } from "@cm/test-kit/contracts";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { createMembership, type Membership, type MembershipOptions, type MembershipStore } from "../index.js";
 
-/** A membership, its store, and its lease: what somebody needs who wants to falsify the store. */
+/** A membership, its store, and its lease: all that a test needs to falsify the store. */
 export interface CheckedServer {
   readonly store: Store;
   readonly membership: Membership;
@@ -98,7 +98,7 @@ export async function hearAll(
   return { presence, rosters };
 }
 
-/** What a membership promises about a store that holds something else than what is so. */
+/** What a membership promises about a store that has drifted from its local state. */
 export function describeCheck(name: string, createHarness: HarnessFactory): void {
   function promise(sentence: string, body: (server: CheckedServer) => Promise<void>): void {
     it(sentence, async () => {
@@ -117,7 +117,7 @@ export function describeCheck(name: string, createHarness: HarnessFactory): void
       const [ann, bob] = [await server.connect("ann", { device: "phone" }), await server.connect("bob")];
       for (const id of [ann, bob]) await membership.join(id, "lobby");
       const record = await store.connections.get(ann);
-      // Taken away before anybody listens, as if by a replica that had never got it.
+      // Removed before there is any listener, as if by a replica that had never received it.
       await store.rooms.leave(lease(), "lobby", [{ connectionId: ann, userId: "ann" }]);
       await store.users.remove(lease(), [{ connectionId: ann, userId: "ann" }], { graceMs: 0 });
       await store.connections.remove(lease(), [ann]);

@@ -43,7 +43,7 @@ export function removed(servers: readonly CheckedServer[]): { readonly member: n
   return { member: sumOf("member"), user: sumOf("user") };
 }
 
-/** What memberships promise about what nobody else looks after. */
+/** What memberships promise about shared state that no single server owns. */
 export function describeAudit(name: string, createHarness: HarnessFactory): void {
   describe(`what is nobody's own on ${name}`, () => {
     it("is removed where a dead server's records were lost, and told once, whoever looks", async () => {

@@ -36,7 +36,7 @@ it("begins anew with whoever was known in between, or where everybody may have b
   await patient.unknownServers.dead([GHOST]);
   patient.unknownServers.forget();
   await patient.unknownServers.beat();
-  // Of nobody it had to ask.
+  // The second `beat` had no server to ask about.
   expect(patient.asked).toEqual([["ghost.aaaa"]]);
 });
 

@@ -281,7 +281,7 @@ async function mastersOf({ store }: ChaosWorld): Promise<ReadonlySet<RedisServer
   return masters;
 }
 
-/** The key of a room's members, which nobody is in any more; `undefined` where another fault kept it from being found. */
+/** The key of the members of a room that is empty again; `undefined` where another fault kept it from being found. */
 async function placeOfRoom(world: ChaosWorld, random: SeededRandom, room: string): Promise<string | undefined> {
   const find = async (): Promise<string | undefined> =>
     (await world.keys()).find((key) => key.endsWith(`}:rooms:${room}`));

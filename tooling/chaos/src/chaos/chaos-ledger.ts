@@ -16,7 +16,7 @@ export class ReceiptBook {
   lastVagueGapAtMs = Number.NEGATIVE_INFINITY;
   /** When one with a number last came. */
   lastCountedGapAtMs = Number.NEGATIVE_INFINITY;
-  /** So many messages were said to be missing since the accounts were last closed. */
+  /** How many messages were reported missing since the accounts were last closed. */
   toldMissing = 0;
   readonly received = new Set<number>();
   readonly lastOfPublisher = new Map<string, number>();
@@ -120,7 +120,7 @@ export class ChaosLedger {
     book.toldMissing += missed;
   }
 
-  /** What is missing and nobody was told of; empty where all is well. */
+  /** Messages that are missing without a report to their receiver; empty where all is well. */
   silentLosses(): string[] {
     return [...this.#books].flatMap((book) => {
       const losses = this.#losses(book).filter(({ publishedAtMs }) => book.lastVagueGapAtMs < publishedAtMs);

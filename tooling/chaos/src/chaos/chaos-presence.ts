@@ -8,9 +8,9 @@ import { type ChaosWorld, HEARTBEAT_MS } from "./chaos-world.js";
 type Counted = ReadonlyMap<number, { readonly reapedServers: number; readonly reprojections: number }>;
 
 /**
- * Watches all users and rooms of a run. Between two checkpoints, who was connected all the
- * time is announced neither as gone nor as come, unless his gateway was taken for dead and
- * cleaned up after; and at each checkpoint what is shown is what is so.
+ * Watches all users and rooms of a run. Between two checkpoints, a member that was
+ * connected all the time is announced neither as gone nor as come, unless its gateway was
+ * presumed dead and cleaned up after; and at each checkpoint the store shows the true state.
  */
 export class ChaosPresence {
   readonly #world: ChaosWorld;
@@ -52,7 +52,7 @@ export class ChaosPresence {
     return this.#record.close();
   }
 
-  /** Connected since the last checkpoint, to gateways that nobody can have cleaned up after. */
+  /** Connected since the last checkpoint, to gateways that no other can have cleaned up after. */
   #undisturbed(members: readonly CrowdMember[], counted: Counted): CrowdMember[] {
     const before = new Set(this.#members.map(({ socket }) => socket));
     // One that has ended meanwhile may have cleaned up after another before.

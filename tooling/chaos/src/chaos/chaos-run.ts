@@ -151,7 +151,7 @@ class ChaosRun {
     await this.#noteUsage();
   }
 
-  /** Everybody leaves: nothing may stay behind, and the gateways must not have grown. */
+  /** All members leave: nothing may stay behind, and the gateways must not have grown. */
   async #end(): Promise<void> {
     this.#current = "leaving";
     try {

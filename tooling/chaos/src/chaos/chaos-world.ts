@@ -105,7 +105,7 @@ export class ChaosWorld implements GatewayCluster {
             HEARTBEAT_TTL_SECONDS: String(LEASE_MS / 1_000),
           }),
           SHUTDOWN_TIMEOUT_MS: "5000",
-          // What a replica had not got yet is found within so long.
+          // Writes that a promoted replica lacked are found within this time.
           CLEANUP_INTERVAL_MS: "5000",
           MAX_REQUESTS_PER_SECOND: "1000",
           RECOVERABLE_ROOMS: RECOVERABLE_PREFIX,

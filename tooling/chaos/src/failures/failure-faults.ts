@@ -55,7 +55,7 @@ export const MEASURED_FAULTS: readonly MeasuredFault[] = [
     readFrom: "the rosters that another gateway shows no longer have its members; Redis holds nothing of it",
     atDefaults: "measured with them",
     run: async (scene) => {
-      // Others are judged by a gateway that was in sync for so long.
+      // A gateway judges others once it has been in sync for this long.
       await sleep(2 * DEAD_AFTER_MS);
       return killed(scene, [1]);
     },

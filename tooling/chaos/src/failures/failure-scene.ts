@@ -58,7 +58,7 @@ export class FailureScene {
     return new FailureScene(await ChaosWorld.start(topology, GATEWAYS, leases));
   }
 
-  /** Everybody at their place, everything agreed, the load running. */
+  /** Waits until all gateways are ready and all rosters whole, and starts the load. */
   async begin(): Promise<void> {
     await this.untilWhole();
     this.#ledger.settle();
@@ -67,7 +67,7 @@ export class FailureScene {
     await sleep(300);
   }
 
-  /** Ends the load, waits until everybody is back, and counts. */
+  /** Ends the load, waits until all members are back, and counts. */
   async end(): Promise<Losses> {
     await sleep(300);
     this.#isPublishing = false;

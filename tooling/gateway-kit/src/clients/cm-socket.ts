@@ -52,7 +52,7 @@ export class CmSocket {
     const closed = once(socket, "close").then(([code]): never => {
       throw new Error(`The connection closed with ${String(code)} before its welcome.`);
     });
-    // Raced below; afterwards it is for nobody.
+    // Raced below; afterwards its rejection is ignored.
     closed.catch(() => undefined);
     const [data] = await Promise.race([once(socket, "message"), closed]);
     const frame = JSON.parse(String(data)) as Frame; // The server's own frame.

@@ -64,7 +64,7 @@ export class Crowd {
     return this.members.filter((member) => member.gateway !== gateway);
   }
 
-  /** Has the members publish in turn, one every so many milliseconds, until it is stopped. */
+  /** Has the members publish in turn, one message every `everyMs` milliseconds, until it is stopped. */
   startLoad(everyMs = 10): CrowdLoad {
     return new CrowdLoad(this.members, everyMs);
   }

@@ -15,7 +15,7 @@ const VISITORS = 16;
 const ROOMS = 100;
 const USERS = 200;
 
-/** How much is done: so many connections, and for so long. */
+/** How much is done: at least `connections` connections, and for at least `seconds`. */
 export interface ChurnOptions {
   readonly connections: number;
   readonly seconds?: number;
@@ -62,7 +62,7 @@ export async function churn(cluster: GatewayCluster, options: ChurnOptions): Pro
   return { connections, requests };
 }
 
-/** Waits until nobody is left that the gateways know of. */
+/** Waits until the gateways know of no connection and no pending removal. */
 export async function settled(cluster: GatewayCluster): Promise<void> {
   const busy = async (): Promise<boolean> => {
     const all = await Promise.all(cluster.gateways.map((_, index) => cluster.stats(index)));

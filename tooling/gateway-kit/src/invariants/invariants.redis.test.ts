@@ -13,7 +13,7 @@ it("see that a room, a user, a record or a whole server is missing, and what is 
   const crowd = await Crowd.gather(cluster, { perGateway: 4, rooms: 2 });
   await expectProjected(cluster, crowd);
   const keys = await cluster.keys();
-  // The index of servers stands for the lease: it is the last, since the gateway would write it anew.
+  // The index of servers stands for the lease: it is the last, since the gateway would write it again.
   for (const shape of [/:rooms$/, /:rooms:room-1$/, /:connections$/, /:online$/, /:connections:/, /\{servers\}$/]) {
     const key = keys.find((each) => shape.test(each)) ?? "";
     const backup = `${cluster.prefix}:backup`;

@@ -31,7 +31,7 @@ export async function expectProjected(cluster: GatewayCluster, crowd: Population
 
 /**
  * Waits until the registry knows the running gateways alone. A reaper unregisters a dead server
- * last: gateways that all stop before that leave its lease and record to whoever starts next.
+ * last: gateways that all stop before that leave its lease and record to the next one that starts.
  */
 export async function expectDeadUnregistered(cluster: GatewayCluster, timeoutMs = 10_000): Promise<void> {
   const running = cluster.gateways.filter((gateway) => gateway.running).map(({ serverId }) => serverId);

@@ -21,13 +21,13 @@ import { expect } from "vitest";
 import type { CrowdMember } from "../clients/crowd-member.js";
 import type { GatewayCluster } from "../processes/cluster.js";
 
-/** So often everything is read once more, and compared with what was told. */
+/** How often all state is reread, and compared with what was announced. */
 const RECHECK_MS = 1_000;
 
 /** For how long a room is asked to announce its changes. */
 const ANNOUNCE_TTL_MS = 3_000;
 
-/** The changes by which somebody comes or goes, and not only one device more or less. */
+/** The changes by which a user or member comes or goes, and not only one device more or less. */
 const NOTED = new Set(["online", "offline", "joined", "left"]);
 
 /** How a record names a user. */
@@ -72,7 +72,7 @@ export class PresenceRecord {
     });
   }
 
-  /** Begins with how everybody is now; owners may take so long to write anew what the store has lost. */
+  /** Begins with the present state; owners may take `restoreWithinMs` to write again what the store has lost. */
   static async open(
     { redisUrl, prefix }: Pick<GatewayCluster, "redisUrl" | "prefix">,
     subjects: { readonly users: readonly string[]; readonly rooms: readonly string[] },

@@ -9,20 +9,20 @@ import { connectionName, PresenceRecord, userName } from "./presence-record.js";
 export interface WitnessOptions {
   /**
    * The store loses data, so that a roster may be shown in part while its owners write it
-   * anew; users are never shown as gone for that. Default `false`.
+   * again; users are never shown as gone for that. Default `false`.
    */
   readonly storeLosesData?: boolean;
   /**
-   * Leases run out while their servers live, so that whoever reads rosters meanwhile leaves
-   * out whom they hold; users are never shown as gone for that, and nobody is announced as
+   * Leases run out while their servers live, so that rosters read meanwhile lack the members
+   * of those servers; users are never shown as gone for that, and no one is announced as
    * gone. Default `false`.
    */
   readonly leasesRunOut?: boolean;
-  /** How long owners may take to write anew what was lost. Default 5,000. */
+  /** How long owners may take to write again what was lost, in milliseconds. Default 5,000. */
   readonly restoreWithinMs?: number;
 }
 
-/** What everybody was told of, where that is more than who has gone. */
+/** Announcements to expect besides departures. */
 export interface WitnessedReturns {
   /** Present, though they were announced as gone meanwhile, and as back. */
   readonly returned?: readonly CrowdMember[];
@@ -58,9 +58,10 @@ export class PresenceWitness {
   }
 
   /**
-   * Waits until everybody who has gone since the last check was announced, and is shown, as
-   * gone; then: once, and nobody else. While the witness' own subscription is interrupted an
-   * announcement may pass it by, and is then only seen in what is shown.
+   * Waits until every member that has gone since the last check was announced, and is shown, as
+   * gone; then checks that each was announced once, and no other was. While the witness' own
+   * subscription is interrupted an announcement may pass it by, and is then only seen in what
+   * is shown.
    */
   async expectDepartures(
     { members }: Pick<Population, "members">,
@@ -123,5 +124,5 @@ export class PresenceWitness {
   }
 }
 
-/** The changes by which somebody goes. */
+/** The changes by which a user or member goes. */
 const GONE = new Set(["offline", "left"]);

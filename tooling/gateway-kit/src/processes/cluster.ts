@@ -11,7 +11,7 @@ export interface GatewayCluster {
   readonly prefix: string;
   /** Connects a user to gateway number `index`. */
   connect(index: number, user: string): Promise<CmSocket>;
-  /** The keys that the cluster has in Redis, but for what is kept for a while after everybody has left. */
+  /** The cluster's keys in Redis, except those that are kept for a while after all clients have left. */
   keys(): Promise<string[]>;
   /** What the gateway counts. */
   stats(index: number): Promise<Record<string, number>>;

@@ -10,7 +10,7 @@ export interface FaultClusterOptions {
   readonly size?: number;
   /**
    * Puts a proxy between each gateway and its Redis. For a single Redis only: the nodes of a
-   * Cluster and those behind Sentinels tell everybody one address each, so that a proxy can
+   * Cluster and those behind Sentinels tell all clients one address each, so that a proxy can
    * stand in front of a node, as their own fixtures offer, but not in front of a gateway.
    */
   readonly proxied?: boolean;
@@ -29,7 +29,7 @@ export interface FaultCluster extends GatewayCluster {
   readonly leaseTtlMs: number;
   /** Between each gateway and Redis; none where they were not asked for. */
   readonly proxies: readonly FaultProxy[];
-  /** What each gateway had of its machine before anybody came, by process id. */
+  /** What each gateway used of its machine before any client connected, by process id. */
   readonly usageAtStart: ReadonlyMap<number, ProcessUsage>;
   /** The status that the gateway's `/readyz` answers with. */
   readiness(index: number): Promise<number>;

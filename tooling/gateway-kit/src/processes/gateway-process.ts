@@ -33,7 +33,7 @@ export interface GatewayProcess {
   resume(): void;
   /** What it has of its machine; Linux only. */
   usage(): Promise<ProcessUsage>;
-  /** Settles with the exit code when it has ended, by whoever. */
+  /** Settles with the exit code when it has ended, whatever ended it. */
   readonly exited: Promise<number | null>;
 }
 

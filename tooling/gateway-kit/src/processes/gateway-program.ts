@@ -21,8 +21,8 @@ export interface GatewayProgram {
   readonly child: ChildProcess;
   readonly logs: readonly LogLine[];
   /**
-   * Settles when the program and every process that it started have ended: only then has
-   * nobody its output open any more.
+   * Settles when the program and every process that it started have ended: only then does
+   * no process hold its output open any more.
    */
   readonly ended: Promise<ProgramEnd>;
   /** Waits for the `nth` line that fits, from the first one on. */

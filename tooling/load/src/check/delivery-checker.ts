@@ -89,7 +89,7 @@ export class DeliveryChecker {
     this.#expected += recipients;
   }
 
-  /** The publish was answered with an error: nobody is expected to get it. */
+  /** The publish was answered with an error: no member is expected to get it. */
   refused(publisher: number, sequence: number): void {
     const entry = this.#window.find(publisher, sequence);
     if (entry < 0 || this.#window.isRefused(entry)) return;

@@ -63,17 +63,17 @@ export class PublisherWindow {
     this.#places[entry] = place;
   }
 
-  /** Somebody saw the message behind this place. */
+  /** A member saw the message behind this place. */
   boundBelow(entry: number, place: number): void {
     if (place > (this.#after[entry] ?? 0)) this.#after[entry] = place;
   }
 
-  /** Somebody saw the message in front of this place. */
+  /** A member saw the message in front of this place. */
   boundAbove(entry: number, place: number): void {
     if (place < (this.#before[entry] ?? NEVER)) this.#before[entry] = place;
   }
 
-  /** Whether no place is left that would suit everybody who saw the message. */
+  /** Whether no place is left that agrees with every member who saw the message. */
   isTorn(entry: number): boolean {
     const before = this.#before[entry] ?? NEVER;
     return (this.#places[entry] ?? 0) >= before || (this.#after[entry] ?? 0) >= before;
@@ -91,7 +91,7 @@ export class PublisherWindow {
     return this.#refused[entry] === 1;
   }
 
-  /** Marks the message as refused; says how often it was delivered all the same. */
+  /** Marks the message as refused; returns how often it was delivered nevertheless. */
   refuse(entry: number): number {
     this.#refused[entry] = 1;
     return this.#deliveries[entry] ?? 0;

@@ -15,7 +15,7 @@ export interface LaneContext {
   readonly token: string;
 }
 
-/** Sends so many inputs of one kind; resolves with how many were sent. */
+/** Sends `inputs` inputs of one kind; resolves with how many were sent. */
 export type Lane = (context: LaneContext, inputs: number) => Promise<number>;
 
 const FRAMES = [
@@ -50,7 +50,7 @@ function frameText(draws: Draws): string {
   return draws.damaged(Buffer.from(JSON.stringify(frame))).toString("latin1");
 }
 
-/** Frames, well-formed and not, on connections that are made anew when they are closed. */
+/** Frames, well-formed and not, on connections that are replaced when they are closed. */
 export const frames: Lane = async ({ draws, wsUrl, token }, inputs) => {
   let sent = 0;
   const url = new URL(wsUrl);
@@ -124,7 +124,7 @@ function requestBytes(draws: Draws): Buffer {
   return draws.below(2) === 0 ? whole : draws.damaged(whole);
 }
 
-/** Waits for a socket's end, at most so long: half a request is waited for by the server. */
+/** Waits for a socket's end, at most `afterMs`: the server waits for the rest of half a request. */
 function ended(socket: Socket, afterMs: number): Promise<void> {
   return new Promise((done) => {
     const timer = setTimeout(() => socket.destroy(), afterMs);
@@ -152,7 +152,7 @@ export const requests: Lane = async ({ draws, port }, inputs) => {
   return sent;
 };
 
-/** Upgrades with tokens that were changed by somebody. */
+/** Upgrades with tokens that were tampered with. */
 export const tokens: Lane = async ({ draws, port, token }, inputs) => {
   const [head = "", body = "", signature = ""] = token.split(".");
   const part = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString("base64url");

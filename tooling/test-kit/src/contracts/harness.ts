@@ -2,13 +2,13 @@ import type { Store } from "@cm/protocol";
 
 /** A store under test, with what the suites need around it. */
 export interface StoreHarness {
-  /** Started, on fresh data that nobody else sees. */
+  /** Started, on fresh data that only it and its peers see. */
   readonly store: Store;
   /** Another store on the same data, started. */
   peer(): Promise<Store>;
   /** Another store on the same data, not started. */
   unstarted(): Store;
-  /** Lets the time that the store judges leases by go on by about so much. */
+  /** Advances the time that the store judges leases by, by about `ms` milliseconds. */
   letTimePass(ms: number): Promise<void>;
   /**
    * How many things the store holds (keys, for a database), where that can be told.

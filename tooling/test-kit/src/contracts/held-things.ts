@@ -22,7 +22,7 @@ export function describeHeldThings(name: string, createHarness: HarnessFactory):
       expect(await heldBy(store, alpha)).not.toEqual(nothing);
       await store.connections.remove(alpha.lease, [record.connectionId]);
       await store.rooms.leave(alpha.lease, "lobby", members);
-      // One who is leaving has no connection that anybody could hold.
+      // A user who is leaving has no connection that a server could hold.
       await store.users.remove(alpha.lease, connections, { graceMs: 60_000 });
       expect(await heldBy(store, alpha)).toEqual(nothing);
     });

@@ -164,7 +164,7 @@ export function describeHistory(name: string, createHarness: HarnessFactory): vo
       const anew = await history.restart("lobby", { ...begin, offset: 4 }, NOTICE);
       expect(anew.offset).toBe(0);
       expect(anew.epoch).not.toBe(begin.epoch);
-      // Whoever listens hears of it, and only of that.
+      // Subscribers hear of it, and only of that.
       await vi.waitFor(() => expect(seen).toEqual([`<${historyStamp(anew)}anew>`]), PATIENCE);
       const former = { ...begin, offset: 4 };
       expect(await history.since("lobby", anew, 10)).toEqual({ top: anew, complete: true, former, entries: [] });
@@ -222,7 +222,7 @@ function draft(sequence: number, text: string, origin = "gw-1", epoch = 7): Hist
   return { before: encodeUtf8("<"), after: encodeUtf8(`${text}>`), sender: { origin, epoch, sequence } };
 }
 
-/** Appends so many messages; where the history began. */
+/** Appends `count` messages; returns the position where the history began. */
 async function fill(store: Store, count: number): Promise<HistoryPosition> {
   const history = historyOf(store);
   const begin = await history.position("lobby");

@@ -100,7 +100,7 @@ export function describePartitionReconcile(name: string, createHarness: HarnessF
       await claimOrphan(store, dead, 4 * SHORT_MS);
       const refused = await store.servers.acquire(dead.registration, LONG_MS).catch((error: unknown) => error);
       expect(refused).toMatchObject({ code: "server-id-expired" });
-      // Others under its id are nobody's ghosts.
+      // Another incarnation under its id is no ghost of it.
       await store.servers.release(await store.servers.acquire({ ...dead.registration, incarnation: "0000" }, LONG_MS));
       await passUntil(
         harness,

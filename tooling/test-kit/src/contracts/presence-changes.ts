@@ -68,7 +68,7 @@ export function describePresenceChanges(name: string, createHarness: HarnessFact
       for (const metadata of ['{"status":"away"}', '"busy"', undefined]) {
         await store.users.update(alpha.lease, [{ ...connection, metadata }]);
       }
-      // Added anew with something else to say is as good as updated.
+      // Adding a connection again with other metadata counts as an update.
       await store.users.add(alpha.lease, [{ ...connection, metadata: "7" }]);
       expect((await feed.heard()).slice(1)).toMatchObject([
         { kind: "updated", metadata: { status: "away" }, previousMetadata: undefined },

@@ -177,7 +177,7 @@ function everyPartition({ store }: StoreHarness): number[] {
   return times(store.partitioning.partitions, (partition) => partition);
 }
 
-/** Lets grace periods end and settles, until nobody is leaving. */
+/** Lets grace periods end and settles, until no user is leaving. */
 async function settleAll(harness: StoreHarness): Promise<void> {
   await passUntil(
     harness,

@@ -41,7 +41,7 @@ export function describeRoomPaging(name: string, createHarness: HarnessFactory):
           await Promise.all([
             other.rooms.join(beta.lease, "lobby", coming),
             other.rooms.leave(beta.lease, "lobby", going),
-            // Joining again is nothing new and moves nobody.
+            // Joining again changes nothing and moves no member.
             store.rooms.join(alpha.lease, "lobby", staying.slice(page % 90, (page % 90) + 5)),
           ]);
         });

@@ -96,7 +96,7 @@ export async function claimDead(store: Store, serverId: string, claimant = "reap
   return claim;
 }
 
-/** Lets a claim on a dead server run out; returns it and the claim of whoever came next. */
+/** Lets a claim on a dead server run out; returns it and the claim of the next claimant. */
 export async function loseClaim(
   harness: StoreHarness,
   serverId: string,

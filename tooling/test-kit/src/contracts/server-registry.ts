@@ -177,7 +177,7 @@ export function describeServerRegistry(name: string, createHarness: HarnessFacto
       expect(started).toMatchObject({ present: ["observer"], lapsed: [], recentlyGone: [] });
       const released = await bringUp(harness.store, "released");
       await bringUp(harness.store, "dead").then((server) => letDie(harness, server));
-      // Nobody knows yet whether it is late, or gone.
+      // Whether `dead` is late or gone is not known yet.
       const between = await servers.snapshot();
       expect([...between.present].sort()).toEqual(["dead", "observer", "released"]);
       expect(between.lapsed).toEqual(["dead"]);

@@ -44,7 +44,7 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       const outcomes = await Promise.all(theirs.map((each) => outcomeOf(other.users.add(beta.lease, [each], limit))));
       expect(outcomes.filter((outcome) => outcome === "connections-limit")).toHaveLength(3);
       expect(await store.users.connectionsOf("ann")).toHaveLength(3);
-      // One that is there already is none more, and nobody else is concerned.
+      // Adding a connection again does not count twice, and other users are not affected.
       await store.users.add(alpha.lease, [...mine, ...connectionsOf(alpha, "bob", 3)], limit);
       await store.users.remove(alpha.lease, mine.slice(0, 1), AT_ONCE);
       await store.users.add(alpha.lease, connectionsOf(alpha, "ann", 1), limit);

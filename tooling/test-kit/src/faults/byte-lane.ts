@@ -16,7 +16,7 @@ interface Waiting {
   readonly dueAt: number;
 }
 
-/** So much may wait for its time; then the source is not read any more. */
+/** At most this much may wait for its time; beyond it, reading from the source stops. */
 const WAITING_MAX_BYTES = 262_144;
 
 /** One direction of a connection: what comes from one socket goes to another, in order, when it may. */

@@ -32,7 +32,7 @@ export class FaultLink {
     return this.#server?.localPort;
   }
 
-  /** Changes what happens to this one connection, until the whole proxy is set anew. `cut` ends it for good. */
+  /** Changes what happens to this one connection, until the whole proxy is set again. `cut` ends it for good. */
   set(mode: FaultMode): void {
     if (this.#isClosed) return;
     this.#mode = mode;

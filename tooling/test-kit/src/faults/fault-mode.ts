@@ -10,7 +10,7 @@ export type Direction = "to-server" | "to-client";
  *   the direction that is dropped (default: both), not even the end of a connection. Both
  *   sides are no longer read, so that they hold on to what they have to say; it goes
  *   through later, in order, where the mode changes again.
- * - `delay`: each chunk is held back for so many milliseconds, each direction its own.
+ * - `delay`: each chunk is held back for `toServerMs` or `toClientMs`, by its direction (default: 0).
  */
 export type FaultMode =
   | { readonly kind: "pass" }

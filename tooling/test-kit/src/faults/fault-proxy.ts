@@ -22,7 +22,7 @@ export interface FaultProxy {
   readonly accepted: number;
   /** Bytes that went through so far. */
   readonly bytes: Readonly<Record<Direction, number>>;
-  /** Changes what happens to all connections, those that are open too; resolves when it is so. */
+  /** Changes what happens to all connections, open ones too; resolves when the mode is in effect. */
   set(mode: FaultMode): Promise<void>;
   /** Ends all connections and frees the port. Idempotent. */
   close(): Promise<void>;
@@ -92,7 +92,7 @@ class TcpFaultProxy implements FaultProxy {
     await once(server, "listening");
   }
 
-  /** Nobody listens any more: the system itself refuses. */
+  /** Closes the listening socket: the system itself refuses. */
   #refuse(): void {
     this.#server?.close();
     this.#server = undefined;

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Writable } from "node:stream";
 
-// It learns who was started and who has ended. When its input ends, this process is gone,
-// however it went, and whoever is left goes with it; SIGKILL also ends a paused process.
+// It learns which processes were started and which have ended. When its input ends, this process is gone,
+// however it went, and the guard kills those that are left; SIGKILL also ends a paused process.
 const SCRIPT = `
 pids=" "
 while read -r sign pid; do

@@ -14,7 +14,7 @@ const MIGRATE_KEYS_MAX = 100;
 const PATIENCE_MS = 30_000;
 const FAILOVER_RETRY_MS = 2_500;
 
-/** Looks into a running Cluster and changes it, as whoever runs it would. */
+/** Looks into a running Cluster and changes it, as its operator would. */
 export class ClusterControl {
   readonly #members: readonly ClusterMember[];
 
@@ -67,7 +67,7 @@ export class ClusterControl {
     await eventually(
       async () => {
         await replica.ask("CLUSTER", "FAILOVER");
-        // Others may refuse their vote for a while after an earlier failover, which nobody tells.
+        // Others may refuse their vote for a while after an earlier failover, without any reply that says so.
         await this.#untilMaster(replica, FAILOVER_RETRY_MS);
       },
       { timeoutMs: PATIENCE_MS },

@@ -11,14 +11,14 @@ export async function keysUnder(url: string, prefix: string): Promise<string[]> 
 }
 
 /**
- * What is kept on purpose after everybody has left, and runs out by itself: when users
+ * What is kept on purpose after all clients have left, and expires by itself: when users
  * were last online, versions of feeds, histories of rooms, and which servers were cleaned up
  * after.
  */
 const KEPT_FOR_A_WHILE = /\{u\.\w+\}:(seen|version)$|\{r\.\w+\}:(history|place|sender):|\{servers\}\.(reaped|remains)$/;
 
 /**
- * As {@link keysUnder}, without what is kept on purpose for a while after everybody has
+ * As {@link keysUnder}, without what is kept on purpose for a while after all clients have
  * left. What would stay for good counts as left, whatever its name.
  */
 export async function keysLeftUnder(url: string, prefix: string): Promise<string[]> {
@@ -31,7 +31,7 @@ export async function keysLeftUnder(url: string, prefix: string): Promise<string
   return left.sort();
 }
 
-/** All channels that begin with a prefix and that somebody listens to, plain and sharded, sorted, on all masters. */
+/** All channels with a subscriber that begin with a prefix, plain and sharded, sorted, on all masters. */
 export async function channelsUnder(url: string, prefix: string): Promise<string[]> {
   const channels = new Set<string>();
   for (const port of await masterPorts(url)) {

@@ -5,7 +5,7 @@ import { type RedisServer, startServer } from "./redis-server.js";
 export interface ProxiedServer {
   readonly server: RedisServer;
   readonly proxy: FaultProxy | undefined;
-  /** Where everybody else is to look for it: at the proxy, or at itself. */
+  /** The port where clients and other servers reach it: the proxy's, or its own. */
   readonly announcedPort: number;
   /** Ends both. Idempotent. */
   close(): Promise<void>;

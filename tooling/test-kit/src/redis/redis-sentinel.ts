@@ -24,8 +24,8 @@ export interface RedisSentinel {
   /** All data nodes, the first master first. */
   readonly nodes: readonly RedisServer[];
   /**
-   * A proxy in front of each of `nodes`, where they were asked for. Everybody goes through
-   * it: clients, the other nodes and the Sentinels.
+   * A proxy in front of each of `nodes`, where they were asked for. All traffic goes
+   * through it: that of clients, the other nodes and the Sentinels.
    */
   readonly proxies: readonly FaultProxy[];
   readonly sentinels: readonly RedisServer[];

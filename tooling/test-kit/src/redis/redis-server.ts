@@ -21,7 +21,7 @@ export interface RedisServer {
   readonly running: boolean;
   /** Signals the process: `SIGSTOP` pauses, `SIGCONT` continues, `SIGKILL` ends it. */
   signal(name: NodeJS.Signals): Promise<void>;
-  /** Stops the process without ending it: its connections stay open and nobody answers. */
+  /** Stops the process without ending it: its connections stay open and get no answer. */
   pause(): Promise<void>;
   /** Lets a paused process go on. */
   resume(): Promise<void>;
@@ -31,7 +31,7 @@ export interface RedisServer {
   kill(): Promise<void>;
   /**
    * Starts a process on the same port, after ending the one that runs. By default it is
-   * empty and knows nobody; with `keepFiles` it is what its files make it: the data where
+   * empty and knows no other server; with `keepFiles` it is what its files make it: the data where
    * it was started as `durable`, a node's place in its Cluster, what a Sentinel watches.
    */
   restart(options?: { readonly keepFiles?: boolean }): Promise<void>;

@@ -82,7 +82,7 @@ export function describeDrain(createTransport: CreateTransport): void {
       for (const { connection } of clients) connection.enter("room");
       let round = 0;
       const draining = server.drain({ overMs: 500 });
-      // Whoever is there at a round gets it, and every round before.
+      // A client that is connected at a round gets it, and every round before.
       const rounds = new Map(clients.map((client) => [client, 0]));
       while (server.stats().connections > 0) {
         for (const client of clients) if (client.connection.open) rounds.set(client, round + 1);

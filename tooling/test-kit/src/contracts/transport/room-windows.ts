@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 import { bytes, type CreateTransport, serverStarter, type TestClient, WAIT } from "./transport-harness.js";
 
-/** So long that only what ends a window early can send what waits, where nothing else is said. */
+/** Long enough that only an early end of the window can send waiting messages, unless a test says otherwise. */
 const LONG_MS = 100;
 
 /** Texts from `0` on, each sent to the room as the only one of its turn. */

@@ -79,7 +79,7 @@ export function describeUpgrades(createTransport: CreateTransport, crowd: number
         body: { code: "connections-limit" },
       });
       await joinRaw(from("203.0.113.8"));
-      // One customer of IPv6 has more addresses than anybody can count.
+      // One IPv6 customer has more addresses than a server can count.
       await joinRaw(from("2001:db8::1"));
       await joinRaw(from("[2001:db8:0:0:ffff::2]:443"));
       expect(await refusal(port, from("2001:db8::3"))).toMatchObject({ status: 429 });
@@ -100,7 +100,7 @@ export function describeUpgrades(createTransport: CreateTransport, crowd: number
         maxUpgradesPerSecondPerAddress: 1,
       });
       const headers = { "X-Forwarded-For": "203.0.113.7" };
-      // More at once than the machine could spread over so many seconds: two are let through and one more each second.
+      // More at once than the machine could spread over as many seconds: two are let through and one more each second.
       const clients = await Promise.all(Array.from({ length: 30 }, () => RawClient.dial(port, { headers })));
       onTestFinished(() => {
         for (const client of clients) client.destroy();
