@@ -1,7 +1,7 @@
 import { CmError } from "@cm/protocol";
 
 /**
- * Fetches a document of at most so many bytes. `fetch` itself reads a body of any size.
+ * Fetches a document of at most `maxBytes` bytes. `fetch` itself reads a body of any size.
  * Fails with `unavailable`.
  */
 export async function boundedFetch(url: string, init: RequestInit, maxBytes: number): Promise<Response> {

@@ -16,8 +16,8 @@ interface Delivery {
 
 /**
  * The channels of all stores on a hub. Messages wait in one line and go out in batches,
- * never inside the call that published them: a handler that publishes is not entered
- * anew, and all subscribers see one order.
+ * never inside the call that published them: a handler that publishes is not re-entered,
+ * and all subscribers see one order.
  */
 export class ChannelTable {
   readonly #channels = new Map<string, Set<Subscriber>>();

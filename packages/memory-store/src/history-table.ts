@@ -113,7 +113,7 @@ export class HistoryTable {
     const isSetBack = epoch === reached.epoch && offset < reached.offset;
     const isUndertold = former?.epoch === reached.epoch && former.offset < reached.offset;
     if (!isSetBack && !isUndertold) return { epoch, offset };
-    // Where too little was told, whoever is in this one is behind its next offset.
+    // Announced with too low a former offset: the next offset here marks all readers of this history as behind.
     const begun = this.#begin(room, isSetBack ? reached : { epoch, offset: offset + 1 });
     const stamp = Buffer.from(historyStamp(begun));
     this.#channels.publish({ kind: "room", name: room }, Buffer.concat([before, stamp, after]));
@@ -160,7 +160,7 @@ export class HistoryTable {
     if (old > 0) entries.splice(0, old);
   }
 
-  /** Lets go of messages and rooms that nobody will ask for: of the few that were silent longest, at each touch. */
+  /** Forgets expired rooms and those beyond ROOMS_MAX: each touch looks at the few that were silent longest. */
   #forgetOldest(now: number): void {
     let looked = 0;
     for (const [room, history] of this.#rooms) {

@@ -75,7 +75,7 @@ export class OrderList<T extends Ordered> {
   }
 }
 
-/** Throws `options-invalid` where a page can't have so many items. */
+/** Throws `options-invalid` unless the limit is a whole number from 1 to LIMIT_MAX. */
 export function requireLimit(limit: number): void {
   if (Number.isInteger(limit) && limit >= 1 && limit <= LIMIT_MAX) return;
   throw new CmError("options-invalid", `limit must be a whole number from 1 to ${LIMIT_MAX}.`);

@@ -24,12 +24,12 @@ export class OrphanClaims {
     return untilMs;
   }
 
-  /** Whether somebody has the right. */
+  /** Whether the right is in effect. */
   runs(holder: ServerIncarnation): boolean {
     return (this.#until.get(keyOf(holder)) ?? 0) > this.#now();
   }
 
-  /** Whether somebody had it; tells it once. */
+  /** Whether the right was given; reports it once. */
   take(holder: ServerIncarnation): boolean {
     return this.#until.delete(keyOf(holder));
   }

@@ -2,7 +2,7 @@ import { CmError } from "@cm/protocol";
 
 /**
  * How many partitions users and rooms are cut into. Memory needs none: there are several so
- * that whoever goes over partitions does so here too, and few so that it costs nothing.
+ * that code which iterates over partitions does so here too, and few so that it costs nothing.
  */
 export const PARTITIONS = 16;
 

@@ -1,4 +1,4 @@
-/** How many are kept; whoever runs that many servers has had time to hear of the oldest. */
+/** How many are kept; a cluster of that many servers has had time to hear of the oldest. */
 const REAPED_MAX = 1000;
 
 /** How long each is kept: as long as a database would keep what the holder has put, by default. */

@@ -14,7 +14,7 @@ export class RecentlyGone {
 
   constructor(now: () => number) {
     this.#now = now;
-    // Before it began there was nobody.
+    // No server existed before this list began, so it is complete.
     this.#completeFromMs = now() - DEPARTED_MS;
   }
 

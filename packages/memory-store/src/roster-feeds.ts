@@ -11,7 +11,7 @@ interface Feed {
 /** Below this many feeds it is not worth looking for those that ran out. */
 const SWEEP_MIN = 64;
 
-/** The rooms whose changes somebody wants, each until the time asked for. */
+/** The rooms whose changes are announced, each until the time asked for. */
 export class RosterFeeds {
   readonly #channels: ChannelTable;
   readonly #now: () => number;
@@ -35,7 +35,7 @@ export class RosterFeeds {
     return this.#feeds.size;
   }
 
-  /** Has a room announced for so long; the version of its latest change. */
+  /** Has a room's changes announced for `ttlMs`; returns the version of its latest change. */
   want(room: string, ttlMs: number): number {
     requireDuration(ttlMs, "ttlMs");
     const untilMs = this.#now() + ttlMs;
@@ -50,7 +50,7 @@ export class RosterFeeds {
     return version;
   }
 
-  /** Announces changes of a room where somebody wants them. */
+  /** Announces changes of a room that has a live feed. */
   announce(room: string, kind: RosterChangeKind, members: readonly AnnouncedMember[], reason?: DepartureReason): void {
     const feed = this.#live(room);
     if (feed === undefined) return;

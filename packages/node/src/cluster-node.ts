@@ -10,10 +10,10 @@ import { type NodeOptions, type ResolvedNodeOptions, resolveNodeOptions } from "
 import { judgeReadiness, type NodePhase, type Readiness } from "./readiness.js";
 import { createUnregisteredMembership } from "./unregistered-membership.js";
 
-/** Half of the ten seconds within which everybody should know of a server that died. */
+/** Half of the ten seconds within which all servers should know of one that died. */
 const DEAD_AFTER_MS = 5_000;
 
-/** What writing everything anew may take, after the heartbeat that finds it lost. */
+/** How long rewriting lost data may take, after the heartbeat that detects the loss. */
 const RESTORE_MARGIN_MS = 5_000;
 
 /**
@@ -171,9 +171,9 @@ class ClusterNode implements Node {
       const wasClosed = this.#closing !== undefined;
       this.#phase = "closing";
       await this.#unwind();
-      // It can't begin anew: what a failed start leaves is like what an end leaves.
+      // A node can't start again: a failed start leaves it closed.
       this.#closing ??= Promise.resolve();
-      // How the start failed because of the end concerns nobody.
+      // Where `close` interrupted the start, the caller learns that, not which step failed by it.
       throw wasClosed ? closedMeanwhile(error) : error;
     }
   }
@@ -182,10 +182,10 @@ class ClusterNode implements Node {
     const isServing = this.#phase === "serving" || this.#phase === "draining";
     this.#phase = "closing";
     if (this.#starting !== undefined && !isServing) {
-      // Redis may be long in coming: nobody who wants to stop has to wait for it. Closed
-      // once more when the start is unwound, where a failure is heard.
+      // Redis may take long to connect, and `close` does not wait for it. Unwinding the start
+      // closes the store once more, and reports a failure.
       if (this.#isStoreStarting) this.store.close().catch(() => undefined);
-      // The start's failure is for whoever asked for it.
+      // The failure goes to the caller of `start`.
       await this.#starting.catch(() => undefined);
     }
     await this.#unwind();

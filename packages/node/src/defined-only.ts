@@ -1,4 +1,4 @@
-/** Those of the options that are named and not `undefined`: the others are for the defaults of whoever takes them. */
+/** The named options that are not `undefined`: the receiver fills in its defaults for the others. */
 export function definedOnly<T extends object, K extends keyof T & string>(
   options: T,
   names: readonly K[],

@@ -19,7 +19,7 @@ export interface NodeStoreOptions {
   readonly redisUrl?: string | undefined;
   /** In front of every key and channel. Default `cm`. */
   readonly prefix?: string | undefined;
-  /** Time to live of connections that nobody renews, in milliseconds. Default 3,600,000; 1,000 to a day. */
+  /** Time to live of connections that are not renewed, in milliseconds. Default 3,600,000; 1,000 to a day. */
   readonly connectionTtlMs?: number | undefined;
   /** How long it is remembered when a user was last online, in milliseconds. Default 86,400,000; 0 or more. */
   readonly lastSeenTtlMs?: number | undefined;

@@ -6,7 +6,7 @@ export interface ChainedChange {
   readonly previousVersion: number;
 }
 
-/** A state that was read, and is not shown to anybody yet. */
+/** A state that was read, and is not shown to watchers yet. */
 export interface Reading<C> {
   /** The version that it is of at least: the change after it names this one. */
   readonly version: number;
@@ -44,7 +44,7 @@ interface Waiter {
 /**
  * One feed's state and the changes that follow on it, in order and each once. Every change
  * names the one before it: late ones are dropped, and where one is missing the state is
- * read anew.
+ * read again.
  */
 export class ChangeChain<C extends ChainedChange> {
   readonly #options: ChangeChainOptions<C>;
@@ -87,7 +87,7 @@ export class ChangeChain<C extends ChainedChange> {
   }
 
   /**
-   * Reads the state anew. Resolves when a reading that began after this call is installed;
+   * Reads the state again. Resolves when a reading that began after this call is installed;
    * fails with what that reading failed with, and is then tried again all the same.
    */
   refresh(): Promise<void> {

@@ -53,7 +53,7 @@ export interface Presence {
   watchUser(userId: string, watcher: PresenceWatcher): Promise<Watch>;
   /** Watches users, once each; at most `maxUsersPerWatch`. */
   watchUsers(userIds: readonly string[], watcher: PresenceWatcher): Promise<Watch>;
-  /** Watches everybody. Costs a subscription a partition, and keeps all who are online. */
+  /** Watches all users. Costs a subscription a partition, and keeps all who are online. */
   watchAll(watcher: PresenceWatcher): Promise<Watch>;
   /** Watches who is in a room, which need not exist; keeps all members. */
   watchRoom(room: string, watcher: RoomWatcher): Promise<Watch>;

@@ -55,7 +55,7 @@ export function describeStorms(name: string, createHarness: HarnessFactory, numR
 }
 
 interface Storm {
-  /** Resolves when so many steps were taken, or all. */
+  /** Resolves when `count` steps were taken, or all. */
   reached(count: number): Promise<void>;
   readonly over: Promise<void>;
 }

@@ -18,7 +18,7 @@ export interface UserPresence {
   /** In no particular order. */
   readonly connections: readonly PresenceConnection[];
   /**
-   * Of an offline user: when he was last online, in milliseconds since the Unix epoch of
+   * Of an offline user: when they were last online, in milliseconds since the Unix epoch of
    * the store's clock, for as long as the store remembers it.
    */
   readonly lastSeen: number | undefined;
@@ -51,7 +51,7 @@ export function changed(before: UserPresence, change: PresenceChange): UserPrese
   if (change.kind === "offline") return { userId, status: "offline", connections: [], lastSeen: at, version };
   const others = before.connections.filter((connection) => connection.connectionId !== connectionId);
   if (change.kind === "closed" || connectionId === undefined) {
-    // Whoever's server is dead was offline to readers before; losing that connection is no return.
+    // Readers saw a user of a dead server as offline before; losing that connection is no return.
     return { ...before, connections: others, version };
   }
   const connections = [...others, connectionOf(connectionId, change.metadata)];

@@ -11,7 +11,7 @@ export interface PresenceWatcher {
    * These users are now so, whatever was known of them before; users who are not named
    * stay as they are. Called before the watch resolves, with all users of the watch (of
    * `watchAll`: with those who are online, in parts), and again with those whose changes
-   * were missed. Never empty, but where `watchAll` finds nobody it is not called at all.
+   * were missed. Never empty, but where `watchAll` finds no online user it is not called at all.
    */
   snapshot(presences: readonly UserPresence[]): void;
   /** One thing changed, and made the user so. */

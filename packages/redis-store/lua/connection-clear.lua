@@ -1,4 +1,4 @@
--- Purpose: Forgets a shelf of a dead server. What somebody else has put in its place stays.
+-- Purpose: Forgets a shelf of a dead server. Data of another type in its place stays.
 -- KEYS:    1 the shelf's records; 2 the shelf's rooms
 -- ARGV:    1 when the right to write runs out, in ms
 -- Returns: 1, or -1 where the right has run out

@@ -25,7 +25,7 @@ local function whole(number)
   return string.format('%.0f', number)
 end
 
--- More than any offset: nobody has come as far as the history that was lost.
+-- More than any offset: no reader counts as having reached the end of the lost history.
 local FURTHEST = '9007199254740991'
 
 -- Its record is the epoch, the highest number, and those below it that have not come. Whether

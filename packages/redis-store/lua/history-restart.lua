@@ -1,7 +1,7 @@
 -- Purpose: Begins another history of a room where this one was set back behind a place that
 --          it had reached: its next offsets were given to other messages before. The same
 --          where this one was begun since the one before had been set back, but that one had
---          come further than whoever began this one knew.
+--          come further than the server that began this one knew.
 --          Publishes before it writes: all of it is done, or nothing.
 -- KEYS:    1 the room's messages; 2 its place; 3 the room's channel
 -- ARGV:    1 epoch and 2 offset of the place that was reached; 3 the epoch of a history that
@@ -23,7 +23,8 @@ local formerOffset
 if epoch == reachedEpoch and offset < reachedOffset then
   formerOffset = ARGV[2]
 elseif former[1] == reachedEpoch and tonumber(former[2]) < reachedOffset then
-  -- Whoever is in this one was not told enough: all of them are behind its next offset.
+  -- Announced with too low a former offset: the next offset here marks all readers of this history
+  -- as behind.
   formerOffset = string.format('%.0f', offset + 1)
 else
   openHistory(historyKey, placeKey, newEpoch, placeTtlMs)

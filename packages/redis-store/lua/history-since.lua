@@ -13,7 +13,7 @@ local historyKey, placeKey = KEYS[1], KEYS[2]
 local fromEpoch, fromOffset, limit, maxBytes = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local newEpoch, placeTtlMs = ARGV[5], tonumber(ARGV[6])
 
--- So many are read at a time: more might be far more bytes than are answered.
+-- Messages read at a time: more might be far more bytes than are answered.
 local STEP = 16
 
 local epoch, offset = openHistory(historyKey, placeKey, newEpoch, placeTtlMs)

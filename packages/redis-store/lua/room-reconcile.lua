@@ -49,7 +49,7 @@ for i = 3, #ARGV do
     local entry = redis.call('ZRANGEBYLEX', roomKey, from, '+', 'LIMIT', 0, 1)[1]
     local dot = entry and string.find(entry, '.', 1, true)
     local holder = dot and string.sub(entry, 1, dot + 4)
-    -- What somebody else has put there may have no end.
+    -- An entry that no store wrote may name no holder, or the same one forever.
     if not holder or holder == after then
       break
     end

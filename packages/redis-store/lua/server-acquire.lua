@@ -1,4 +1,4 @@
--- Purpose: Takes the lease of a server id, unless somebody else has it.
+-- Purpose: Takes the lease of a server id, unless another incarnation has it.
 -- KEYS:    1 leases (holder, that is `<server id>.<incarnation>`, by expiry); 2 the server's record;
 --          3 holders that were cleaned up after, by time; 4 holders whose remains are removed,
 --          by when the right to do so ends; 5 departures, by time
@@ -21,14 +21,14 @@ local held = redis.call('HMGET', serverKey, 'incarnation', 'token', 'startedAt',
 if held[1] then
   local heldUntilMs = tonumber(redis.call('ZSCORE', leasesKey, serverId .. '.' .. held[1]) or 0)
   local expired = heldUntilMs <= nowMs
-  -- While somebody cleans up, the same incarnation has to wait as well.
+  -- While another server cleans up, the same incarnation has to wait as well.
   local claimed = expired and (tonumber(held[4]) or 0) > nowMs
   if held[1] ~= incarnation or claimed then
     return { 0, expired and 1 or 0, heldUntilMs }
   end
 end
 
--- It was unknown for so long that others remove what it has left: it waits for the end of that.
+-- It was unknown long enough for others to remove its leftovers: it waits until their right ends.
 -- Where something else lies in the key's place, leases go on without it.
 local remainsMs = redis.pcall('ZSCORE', remainsKey, holder)
 remainsMs = type(remainsMs) == 'string' and tonumber(remainsMs)
@@ -45,18 +45,18 @@ local expiresAtMs = nowMs + ttlMs
 local isFirst = redis.call('EXISTS', leasesKey) == 0
 redis.call('ZADD', leasesKey, expiresAtMs, holder)
 redis.call('HDEL', serverKey, 'claimant', 'claimExpiresAt')
--- It is told once: what this lease writes anew is news from now on.
+-- Reported once: that clean-up does not concern what this lease writes from now on.
 local isReadable = holdsSortedSet(reapedKey)
 local buried = isReadable and redis.call('ZREM', reapedKey, holder) == 1
 if holdsSortedSet(departuresKey) then
   redis.call('ZREM', departuresKey, holder)
   local knownFromMs = tonumber(redis.call('ZSCORE', departuresKey, '') or nil)
   if isReturning and not held[1] then
-    -- It was away for so long that it was forgotten, or Redis has lost its data: then others may have
-    -- gone unseen who have not taken their lease anew yet.
+    -- Its record expired while it was away, or Redis has lost its data: then servers that have not
+    -- taken their lease again yet may have gone unrecorded.
     redis.call('ZADD', departuresKey, math.max(knownFromMs or 0, buried and nowMs or expiresAtMs), '')
   elseif not knownFromMs then
-    -- Before the first of all there was nobody.
+    -- No server existed before the first one: its list is complete.
     redis.call('ZADD', departuresKey, isFirst and nowMs - DEPARTED_KEEP_MS or nowMs, '')
   end
 end

@@ -53,7 +53,7 @@ while at <= #ARGV do
       if not isOnline then
         isOnline = true
         if redis.call('ZREM', connectionsKey, head) == 1 then
-          -- Nobody has said yet that the user is offline.
+          -- It was leaving: that it is offline was not announced yet.
           redis.call('ZREM', leavingKey, user)
         else
           kind = 'online'

@@ -4,7 +4,7 @@
 -- ARGV:    1 the most users to take offline; 2 the feed's channel; 3 PUBLISH or SPUBLISH;
 --          4 time to live of the version in ms;
 --          5 how long to remember when users were last online, in ms
--- Returns: ms until the next grace period ends, 0 where more have ended, -1 where nobody is leaving
+-- Returns: ms until the next grace period ends, 0 where more have ended, -1 where no user is leaving
 -- Cost:    O(users taken offline * log connections of the partition)
 -- Cluster: all keys, and the channel, carry the tag of the users' partition
 -- Flags:   allow-oom

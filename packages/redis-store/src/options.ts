@@ -18,7 +18,7 @@ export interface RedisClusterOptions {
 
 /**
  * Clients that the application made. The store never quits them; how they connect and
- * retry is their owner's choice. One that stays silent is told to connect anew, so don't
+ * retry is their owner's choice. One that stays silent is made to reconnect, so don't
  * block it with commands of your own. In a Cluster the store opens one subscriber of its
  * own for each master, with the options of the nodes in `commands`.
  */
@@ -52,7 +52,7 @@ export interface RedisStoreOptions {
    */
   readonly partitions?: number;
   /**
-   * Time to live of connections, rooms and users that nobody renews, in milliseconds: a
+   * Time to live of connections, rooms and users that are not renewed, in milliseconds: a
    * safety net under the clean-up. 1,000 or more. Default 3,600,000 (an hour).
    */
   readonly connectionTtlMs?: number;

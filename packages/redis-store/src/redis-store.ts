@@ -212,7 +212,7 @@ class ConnectedStore implements RedisStore {
     const { commandTimeoutMs, connectionTtlMs, lastSeenTtlMs, roomRecordTtlMs, historyMaxMessages, historyTtlMs } =
       this.#options;
     let bus: RedisBus | undefined;
-    // A name that nobody else has: what comes back was sent by this store.
+    // A unique name: what comes back was sent by this store.
     const probeId = randomUUID();
     // With it comes ioredis, which a program that never starts a store need not have.
     const { connectRedis } = await import("./client/redis-connections.js");

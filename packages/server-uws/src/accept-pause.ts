@@ -74,7 +74,7 @@ export class AcceptPause {
   }
 }
 
-/** Whether so many files can be opened besides those that are. */
+/** Whether `count` files can be opened besides those that are open. */
 function canOpen(count: number): boolean {
   const opened: number[] = [];
   try {

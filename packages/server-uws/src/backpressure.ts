@@ -21,7 +21,7 @@ export const NATIVE_BACKPRESSURE_MAX = 0x7fff_ffff;
  * it empties a subscriber's queue, and when a direct send follows in the same call. Its
  * `dropped` event comes once where dozens are lost. So the native limit is set out of
  * reach, and this side counts: no socket can have grown by more than what was published
- * in all since it was last looked at. Every so many published bytes, all are looked at
+ * in all since it was last looked at. Every `#checkEveryBytes` published bytes, all are looked at
  * (some 10 ns each), and those over the limit are cut. A connection has thus received
  * every frame so far, or it is gone.
  */

@@ -8,7 +8,7 @@ import { loadNative } from "./native.js";
 
 type Socket = NativeWebSocket<unknown>;
 
-/** An App of somebody's own with a route, and what its handlers heard. */
+/** An App that the application made, with a route, and what its handlers heard. */
 async function startApp(
   options: Omit<UwsLocalConnectionOptions, "app"> = {},
   behavior: WebSocketBehavior<unknown> = {},

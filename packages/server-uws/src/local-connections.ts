@@ -145,7 +145,7 @@ class AppConnections<U> implements UwsLocalConnectionManager<U> {
       live.detach();
       return;
     }
-    // The close event comes within, and finds a connection whose end nobody waits for.
+    // The close event comes within, and must not call the `onClosed` of a removed connection.
     this.#sockets.set(socket, { live, onClosed: () => undefined });
     live.close(reason);
   }

@@ -9,7 +9,7 @@ const UPGRADE =
   "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" +
   "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: test.v1\r\n";
 
-/** The answer to these bytes, written in so many pieces. */
+/** The answer to `request`, which is written in `pieces` pieces. */
 async function answerTo(port: number, request: string, pieces = 1): Promise<string> {
   const socket = connect({ port, host: "127.0.0.1" });
   onTestFinished(() => void socket.destroy());

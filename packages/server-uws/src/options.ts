@@ -9,8 +9,8 @@ import {
 /**
  * What {@link createUwsServer} takes. `maxHeadBytes` is told to the native layer as it is loaded, by
  * the first server of a process that starts; a later one can have less, not more. What waits is
- * looked at after every direct send that had to wait, and after every so many bytes of room
- * messages (at least 256 KiB), so it is at most twice `maxBackpressureBytes`, 1 MiB and one frame. Of
+ * looked at after every direct send that had to wait, and after every `maxBackpressureBytes` of
+ * room messages (256 KiB if that is more), so it is at most twice `maxBackpressureBytes`, 1 MiB and one frame. Of
  * `maxTotalBackpressureBytes` what waits takes twice its bytes, since native buffers double as
  * they grow.
  */

@@ -17,7 +17,7 @@ export function publishToTopic(
   if (first === undefined) {
     app.publish(topic, frame, false);
   } else if (left.length === 1) {
-    // A socket's own publish leaves it out. It must be a member, or nobody gets anything.
+    // A socket's own publish leaves it out. It must be a member, or no socket gets anything.
     first.publish(topic, frame, false);
   } else {
     // Nothing else can come in between: what was published before still reaches them,

@@ -1,7 +1,7 @@
 import type { RoomFanOut } from "@cm/transport";
 import { Rooms } from "./rooms.js";
 
-/** The members of rooms, spread over lanes. What waits for a lane's members is sent before somebody enters or leaves it. */
+/** The members of rooms, spread over lanes. What waits in a lane is sent before a connection enters or leaves it. */
 export class RoomLanes<C extends object> {
   readonly #fanOut: RoomFanOut;
   /** By lane. */

@@ -16,7 +16,7 @@ export interface DrainProgress {
   readonly connections: number;
   /** How many of them were told to go; others have left by themselves, or are still here. */
   readonly told: number;
-  /** Nobody is left to be told. */
+  /** No connection is left to be told. */
   readonly done: boolean;
 }
 
@@ -34,7 +34,7 @@ export class Drain<U> {
   #told = 0;
   #done = false;
 
-  /** `closing` ends it without telling anybody. Throws `options-invalid`. */
+  /** `closing` ends it without telling the rest. Throws `options-invalid`. */
   constructor(connections: Iterable<TransportConnection<U>>, options: DrainOptions, closing: AbortSignal) {
     this.#options = checked(options);
     this.#leaving = [...connections];
@@ -45,7 +45,7 @@ export class Drain<U> {
     return { connections: this.#leaving.length, told: this.#told, done: this.#done };
   }
 
-  /** Resolves when everybody was told, or is left to whoever closes. */
+  /** Resolves when every connection was told, or `closing` ended it. */
   async run(): Promise<void> {
     const { overMs, signal } = this.#options;
     const ends = signal === undefined ? this.#closing : AbortSignal.any([signal, this.#closing]);

@@ -52,7 +52,7 @@ function connectionOf(liveness: Liveness<undefined>, id: string, pings: string[]
   return connection;
 }
 
-/** So many ticks of the wheel, one after the other. */
+/** `ticks` ticks of the wheel, one after the other. */
 function tick(liveness: Liveness<undefined>, ticks: number, each: () => void = () => undefined): void {
   for (let count = 0; count < ticks; count += 1) {
     liveness.advance(100);

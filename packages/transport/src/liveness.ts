@@ -13,7 +13,7 @@ const TICK_MS = 100;
 
 /**
  * The clock advances at most this far in one tick. While the process is held up, it reads
- * nothing and pings nobody: that time must not count against the clients.
+ * nothing and sends no ping: that time must not count against the clients.
  */
 const ADVANCE_MAX_MS = 1_000;
 
@@ -114,7 +114,7 @@ export class Liveness<U> {
     if (this.#entries.has(connection)) this.#place(entry);
   }
 
-  /** `heardAt` may be ADVANCE_MAX_MS too early, and nobody is cut early for it. */
+  /** `heardAt` may be ADVANCE_MAX_MS too early, and no connection is cut early for it. */
   #idleAt(connection: LiveConnection<U>): number {
     return connection.heardAt + this.#options.idleTimeoutMs + ADVANCE_MAX_MS;
   }

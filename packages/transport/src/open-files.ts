@@ -19,7 +19,7 @@ async function openFileLimit(): Promise<number | undefined> {
 
 /**
  * A warning where the process may not open as many files as it takes connections. The native
- * layer tells nobody of an accept that fails for it, and tries again without a pause: the
+ * layer does not report an accept that fails for it, and tries again without a pause: the
  * process is busy with nothing, and clients wait, until a file is closed.
  */
 export async function openFilesWarning(maxConnections: number): Promise<CmError | undefined> {

@@ -45,7 +45,7 @@ export async function sayGoodbyes<U>(
   return leaving;
 }
 
-/** Says goodbye to so many of those at the end of the list that are still there, and takes them off it. */
+/** Takes connections off the end of the list until `size` open ones are closed; returns how many were. */
 function tell<U>(leaving: TransportConnection<U>[], size: number): number {
   let told = 0;
   while (told < size) {

@@ -81,7 +81,7 @@ class Room {
  * Decides when a room's messages are written to its members: at once, or together with those that
  * follow within the room's window; and in a large room lane by lane, with other work in
  * between. Each member gets the messages in the order of the calls, and those that were sent while
- * it was a member: a lane is emptied before somebody enters or leaves it.
+ * it was a member: a lane is emptied before a connection enters or leaves it.
  */
 export class RoomFanOut {
   readonly #options: RoomFanOutOptions;
@@ -138,7 +138,7 @@ export class RoomFanOut {
     return this.#rooms.get(name)?.lanes.length ?? 1;
   }
 
-  /** Sends what waits in a lane: somebody is about to enter or to leave it. */
+  /** Sends what waits in a lane: a connection is about to enter or to leave it. */
   flush(name: string, index: number): void {
     if (this.#bytes === 0) return;
     const lane = this.#rooms.get(name)?.lanes[index];
@@ -208,7 +208,7 @@ export class RoomFanOut {
     if (isFull && !isOneOfMany) {
       this.#empty(lane);
     } else if (lane.bytes >= BACKLOG_MAX_BYTES || lane.frames.length >= BACKLOG_MAX_FRAMES) {
-      // The room sends faster than its members can be written to: whoever brings its messages has to wait.
+      // The room sends faster than its members can be written to: the sender waits for the writes.
       this.#empty(lane);
     } else if (lane.state !== "queued" && (isFull || now - lane.sentAt >= windowMs)) {
       lane.state = "queued";
@@ -220,7 +220,7 @@ export class RoomFanOut {
     }
   }
 
-  /** All that waits leaves together, also where its window began later: who is in several rooms gets one write. */
+  /** All that waits leaves together, also where its window began later: a member of several rooms gets one write. */
   readonly #onWindowEnd = (): void => {
     this.#timer = undefined;
     const due = this.#waiting;
@@ -233,7 +233,7 @@ export class RoomFanOut {
     if (this.#turn === undefined) this.#takeTurn();
   };
 
-  /** Sends to lanes until so many members were written to; the others wait for the next turn of the event loop. */
+  /** Sends to lanes until `maxMembersPerTurn` members were written to; the others wait for the next turn. */
   #takeTurn(): void {
     // A connection that was closed while a lane was written to had something to say.
     if (this.#isSending) {

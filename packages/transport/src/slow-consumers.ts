@@ -70,7 +70,7 @@ export class SlowConsumers implements WaitingLimit {
     this.grew(bytes);
   }
 
-  /** So many bytes are about to be handed to sockets, each copy counted. May close connections. */
+  /** `bytes` bytes are about to be handed to sockets, each copy counted. May close connections. */
   grew(bytes: number): void {
     if (this.#maxTotalBytes === 0) return;
     this.#sentSince += bytes;

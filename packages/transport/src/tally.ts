@@ -1,4 +1,4 @@
-/** Counts by key; whoever counts sees to it that there are few keys. */
+/** Counts by key; the caller keeps the number of keys small. */
 export class Tally<K extends string> {
   readonly #counts = new Map<K, number>();
 

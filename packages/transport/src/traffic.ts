@@ -31,7 +31,7 @@ export class Traffic {
     this.#bytesSent += bytes * times;
   }
 
-  /** So many sockets were written to. */
+  /** `times` sockets were written to. */
   wrote(times: number): void {
     this.#writes += times;
   }

@@ -77,7 +77,7 @@ export interface TransportServer<U = unknown> extends LocalDelivery, AsyncDispos
    * Refuses upgrades from now on, with `unavailable` (pending ones with `closed`), and
    * closes the open connections with `going-away` in waves: about as many at a time, in no order, every
    * tenth of a second or so, at least 20 a second. Meanwhile everything works on for those
-   * who are left, and HTTP is answered, so that a balancer can see it. Resolves when everybody
+   * who are left, and HTTP is answered, so that a balancer can see it. Resolves when every connection
    * was told; `close` ends it, as does the signal. Every call returns the first one's promise.
    * Throws `options-invalid`.
    */

@@ -43,7 +43,7 @@ export interface Published {
  *   among them; one publisher's messages keep theirs.
  * - Delivery is at most once in a healthy network, but a publish that was in flight
  *   when a link broke may arrive twice, and what is published while a subscriber's
- *   link is down is lost to it. Whoever needs to know numbers messages.
+ *   link is down is lost to it. To detect that, number the messages.
  * - After an interruption `onResumed` is called when the subscription is live again: what
  *   was published in between was missed. It may also be called where nothing was, never
  *   the other way round.

@@ -39,7 +39,7 @@ export interface HistorySlice {
   readonly complete: boolean;
   /**
    * Where the history before this one had come at least, if this one was begun because that
-   * one had been set back. Whoever was not there missed some of it.
+   * one had been set back. A reader that had not reached that position missed some of it.
    */
   readonly former: HistoryPosition | undefined;
   /**
@@ -59,23 +59,23 @@ export interface HistorySlice {
  * - A history is bounded, by number and by age since its latest message: older ones go.
  *   Its place is remembered for a day at least. Where it was lost the epoch changes, so
  *   that no offset means two messages. Where it was set back (an old snapshot, a replica
- *   that had lagged) whoever notices has another one begun: `restart`, or by itself an
- *   `append` of a server whose acknowledged messages are no longer known.
+ *   that had lagged) another one begins: by `restart`, called by the server that notices, or
+ *   with an `append` of a server whose acknowledged messages are no longer known.
  * - Every call is one round trip. They fail as those of `Bus` do: `append` does not wait
  *   for a link that is away, and after `timeout` the message may have been stored.
  */
 export interface History {
   /** The position of the message. */
   append(room: string, draft: HistoryDraft): Promise<HistoryPosition>;
-  /** At most so many messages after a place; 1 to 1,000. */
+  /** At most `limit` messages after a place; 1 to 1,000. */
   since(room: string, from: HistoryPosition, limit: number): Promise<HistorySlice>;
   /** Where the room's history is now; begins one where there is none. */
   position(room: string): Promise<HistoryPosition>;
   /**
-   * For whoever heard a message that the history says it never had: what keeps it was set
-   * back, and would give its offsets again, or has done so. Begins another history, with
+   * For a server that received a message that the history says it never had: the database was
+   * set back, and would give its offsets again, or has done so. Begins another history, with
    * the place as its `former`, where this one is of the place's epoch and has not come as
-   * far. Begins another one too, which nobody has missed less of, where this one's `former`
+   * far. Begins another one too, whose `former` no reader has reached, where this one's `former`
    * is of the place's epoch and not as far. Else changes nothing. Where it is then.
    * Where another one began, the notice is published in the same step, stamped with its
    * place before the first message, so that all who listen know at once.

@@ -7,7 +7,7 @@ export interface LocalConnection<S> {
   readonly userId: string;
   readonly socket: S;
   /**
-   * Called once when the socket has closed, whoever closed it, unless the connection was
+   * Called once when the socket has closed, from either side, unless the connection was
    * removed before. Never from within `add`.
    */
   readonly onClosed: () => void;

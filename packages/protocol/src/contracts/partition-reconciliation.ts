@@ -1,9 +1,9 @@
 import type { ServerIncarnation } from "./server-registry.js";
 
-/** What was found as somebody went over a partition of the rooms or users. */
+/** What a reconciliation of a partition of the rooms or users found. */
 export interface PartitionReconciliation {
   /** Derived values that differed from what they are derived from, and were set right. */
   readonly repaired: number;
-  /** Who has members or connections in the partition, in no particular order, each once. */
+  /** The servers that have members or connections in the partition, in no particular order, each once. */
   readonly holders: readonly ServerIncarnation[];
 }

@@ -62,7 +62,7 @@ export type DepartureReason = "left" | "closed" | "lost";
  *   `options-invalid`.
  * - A room exists while it has members; the last one out leaves nothing behind, and takes
  *   the room's record with it.
- * - While somebody wants it (`announce`), every member that comes, changes or goes is
+ * - While an `announce` is in effect, every member that comes, changes or goes is
  *   announced in the same step, on the channel `{ kind: "roster", name: room }` as a
  *   `RosterChange`, exactly one for each; what changes nothing announces nothing. Their
  *   versions grow, and each names the one before it.
@@ -82,8 +82,8 @@ export interface RoomDirectory {
   /** Living members, without reading the roster. */
   count(room: string): Promise<number>;
   /**
-   * Has the room announce who comes and goes for the next `ttlMs`; whoever wants that to
-   * go on asks again before. Resolves with the version of the latest change, by which the
+   * Has the room announce its members' changes for the next `ttlMs`; another call before then
+   * extends that. Resolves with the version of the latest change, by which the
    * caller also sees whether changes went by that it has not heard of.
    */
   announce(room: string, ttlMs: number): Promise<number>;

@@ -8,7 +8,7 @@ export interface RoomRecord {
   readonly value: string;
   /**
    * Grows with every value that is set, and is never used again: also not by a record that
-   * is created anew or restored later.
+   * is created again or restored later.
    */
   readonly version: number;
   /** Milliseconds since the Unix epoch, of the store's clock. */
@@ -30,7 +30,7 @@ export interface RoomRecordOutcome {
 /**
  * One record a room, for what an application keeps about it. A record is created by the
  * join that asks for one (see `JoinOptions`) and goes with the last member of its room,
- * whoever removes that one; it also runs out by itself after its time to live (2 h by
+ * no matter which server removes it; it also runs out by itself after its time to live (2 h by
  * default) without activity. Promises: every call is one round trip; times are the store's
  * own.
  */

@@ -23,8 +23,8 @@ import type { UserDirectory, UserUpkeep } from "./user-directory.js";
  * - `down`: commands fail
  * - `closed`
  *
- * A new subscription that is still being made does not change the state: nobody was told
- * that it is live.
+ * A new subscription that is still being made does not change the state: its subscriber was
+ * not told yet that it is live.
  */
 export type LinkState = "connecting" | "resubscribing" | "in-sync" | "degraded" | "down" | "closed";
 
@@ -65,7 +65,7 @@ export interface Link {
 
 /**
  * What the parts of a store are kept true with: renewal of what lives, and removal of what is
- * left. For the one who holds the leases (a membership), and for nobody else.
+ * left. Only for the holder of the leases (a membership).
  */
 export interface StoreUpkeep {
   readonly servers: ServerUpkeep;

@@ -98,9 +98,9 @@ export interface UserUpkeep {
    */
   evict(claim: ReapClaim, connections: readonly UserConnection[]): Promise<void>;
   /**
-   * Takes users offline whose grace period has ended, and announces it, once whoever
-   * asks. Anybody may, at any time. Resolves with the time until the next one ends, in
-   * milliseconds, `undefined` where nobody is leaving.
+   * Takes users offline whose grace period has ended, and announces each once, no matter how
+   * many servers call. Any server may call, at any time. Resolves with the time until the next
+   * one ends, in milliseconds, `undefined` where no user is leaving.
    */
   settle(partitions: readonly number[]): Promise<number | undefined>;
   /**
@@ -111,7 +111,7 @@ export interface UserUpkeep {
   /**
    * Goes over a partition, in small steps: sets right what is derived from the users' connections,
    * that is how many users are online and when leaving ones are to go, and says who has
-   * connections there. Anybody may, at any time.
+   * connections there. Any server may call, at any time.
    */
   reconcile(partition: number): Promise<PartitionReconciliation>;
 }

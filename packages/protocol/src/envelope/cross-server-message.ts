@@ -23,7 +23,7 @@ export interface CrossServerMessage {
   readonly origin: string;
   /**
    * Which numbering the sequence belongs to, 0 to 2^32 - 1. An origin that numbers a
-   * room anew (it restarted, or had forgotten an idle room) draws another one.
+   * room from 1 again (it restarted, or had forgotten an idle room) draws another one.
    */
   readonly epoch: number;
   /** Position in the origin's numbering for this target, from 1; 0 where it is not numbered. */

@@ -71,8 +71,8 @@ export function readEnvelopePosition(message: Uint8Array): EnvelopePosition {
 }
 
 /**
- * Prepares the header of messages on one route: for whoever publishes to the same room
- * again and again. Throws `id-invalid`, `name-invalid` or `name-too-long` where a field
+ * Prepares the header of messages on one route, for repeated publishes to the same room.
+ * Throws `id-invalid`, `name-invalid` or `name-too-long` where a field
  * does not fit its place.
  */
 export function createEnvelopeHeader(route: EnvelopeRoute): EnvelopeHeader {

@@ -2,7 +2,7 @@ import type { HistoryPosition } from "../contracts/history.js";
 
 /*
  * The stamp of a stored message: the first two fields of its frame, a JSON object. The
- * bytes go to clients as they are, and whoever passes them on reads the position without
+ * bytes go to clients as they are, and servers that pass them on read the position without
  * parsing JSON.
  */
 const EPOCH = asciiOf('{"epoch":');
@@ -38,7 +38,7 @@ function endOfNumber(frame: Uint8Array, label: readonly number[], at: number): n
   const from = at + label.length;
   let end = from;
   while (isDigit(frame[end])) end++;
-  // So many digits are exact in a double.
+  // 15 digits are exact in a double.
   return end === from || end - from > 15 ? 0 : end;
 }
 

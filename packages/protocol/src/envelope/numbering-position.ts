@@ -27,7 +27,7 @@ export function encodePositions(positions: readonly NumberingPosition[]): Uint8A
   return bytes;
 }
 
-/** Reads so many positions; `envelope-damaged` where the bytes hold another number of them. */
+/** Reads `count` positions; `envelope-damaged` where the bytes hold another number of them. */
 export function decodePositions(bytes: Uint8Array, count: number): Result<NumberingPosition[]> {
   if (bytes.length !== count * POSITION_BYTES) {
     return { ok: false, error: new CmError("envelope-damaged", `These are not ${count} positions.`) };

@@ -2,7 +2,7 @@
 local DEPARTED_KEEP_MS, DEPARTED_MAX = 600000, 1000
 
 -- Remembers that a holder is gone. The member without a name says from when on the others
--- are complete; it is set by whoever takes a lease, and missing where that was lost.
+-- are complete; taking a lease sets it, and it is missing where Redis has lost it.
 local function depart(departuresKey, holder, nowMs)
   if not holdsSortedSet(departuresKey) then
     return
@@ -17,7 +17,7 @@ local function depart(departuresKey, holder, nowMs)
   redis.call('ZADD', departuresKey, fromMs, '')
 end
 
--- Where nobody is left, nobody has to be told.
+-- Where no lease is left, no server needs the departures.
 local function dropDepartures(leasesKey, departuresKey)
   if redis.call('EXISTS', leasesKey) == 0 and holdsSortedSet(departuresKey) then
     redis.call('DEL', departuresKey)

@@ -1,4 +1,4 @@
--- The feed of a room's roster, or nil where nobody wants it.
+-- The feed of a room's roster, or nil where no announcement is in effect.
 local function openRoster(rosterKey, publishCommand, nowMicros)
   local mark = redis.call('GET', rosterKey)
   return mark and openFeed(mark, rosterKey, publishCommand, nowMicros)

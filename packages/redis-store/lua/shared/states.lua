@@ -10,7 +10,7 @@ local function stateOf(connectionsKey, metadataKey, head)
       ids[#ids + 1] = string.sub(entry, #head + 1)
     end
   end
-  -- In parts, since a call takes only so many arguments.
+  -- In parts of 1,000: the arguments of a call are limited.
   for first = 1, #ids, 1000 do
     local last = math.min(first + 999, #ids)
     local metadata = redis.call('HMGET', metadataKey, unpack(ids, first, last))

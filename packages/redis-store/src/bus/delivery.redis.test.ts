@@ -52,7 +52,7 @@ it("brings publisher and subscriber together again that were left with two diffe
   relay.redirect(promoted.port);
   relay.cut("subscriber");
   await eventually(() => expect(store.link.state).toBe("resubscribing"));
-  // The old server takes messages as before, for nobody.
+  // The old server takes messages as before, but has no subscriber.
   expect(await store.bus.publish(ROOM, Buffer.from("lost"))).toEqual({ subscribers: 0 });
   await eventually(() => expect(store.link.state).toBe("in-sync"));
   expect(await store.bus.publish(ROOM, Buffer.from("heard"))).toEqual({ subscribers: 1 });

@@ -20,8 +20,8 @@ export interface Publisher {
   /** As {@link publish}, for a probe; on the way it asks whether anything listens on patterns. */
   probe(channel: string, message: Buffer): Promise<number>;
   /**
-   * Has a script publish so many bytes to the channel. `again` makes what it gets where it
-   * has to be sent a second time, since it certainly was not carried out.
+   * Runs a script that publishes `bytes` bytes to the channel. `again` makes the input of a
+   * second send, which happens only where the first certainly was not carried out.
    */
   run<Input, Reply>(channel: string, script: Script<Input, Reply>, run: ScriptRun<Input>): Promise<Reply>;
 }

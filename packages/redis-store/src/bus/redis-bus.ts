@@ -51,7 +51,7 @@ export class RedisBus implements Bus {
   readonly #parts: RedisBusParts;
   /** By the channel's bytes, read as Latin-1: that costs least for each message. */
   readonly #entries = new Map<string, Entry>();
-  /** By the caller's own object: whoever publishes again and again does it with the same one. */
+  /** By the caller's own object: a caller that publishes repeatedly passes the same one. */
   readonly #targets = new WeakMap<Channel, PublishTarget>();
   #closed = false;
   /** One function for all entries. */

@@ -45,7 +45,7 @@ export class ClusterNodes {
     return this.#coversAll;
   }
 
-  /** Has the client read anew which master has which slots; it says `refresh` when it has. */
+  /** Has the client reload the map of slots to masters; it emits `refresh` when it has. */
   refresh(): void {
     if (this.#pause !== undefined) {
       this.#isAskedAgain = true;
@@ -61,7 +61,7 @@ export class ClusterNodes {
     this.#pause.unref();
   }
 
-  /** Has the connection to a master made anew, because it stays silent. */
+  /** Replaces the connection to a master, because it stays silent. */
   replace(address: string): void {
     // The Cluster client forgets a node whose connection ended, and finds it again.
     this.#masters.get(address)?.disconnect();

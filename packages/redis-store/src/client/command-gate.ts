@@ -19,7 +19,7 @@ export interface CommandGateOptions {
 /**
  * The most bytes of messages that wait for an answer: a connection that takes nothing any
  * more must not keep a gigabyte of large messages. 64 MiB is what a gigabit link carries
- * in half a second; who has more under way is not served by waiting.
+ * in half a second; a caller with more under way is not served by waiting.
  */
 const PENDING_BYTES_MAX = 64 * 1024 * 1024;
 
@@ -40,8 +40,8 @@ interface Call {
 }
 
 /**
- * What every command passes: it has a deadline, from the call on; there is room for so
- * many; and while there is no connection it waits in line, or fails. The client's own
+ * What every command passes: it has a deadline, from the call on; `maxPendingCommands` are
+ * pending at most; and while there is no connection it waits in line, or fails. The client's own
  * queues have neither bound nor deadline, so nothing is given to them.
  */
 export class CommandGate {

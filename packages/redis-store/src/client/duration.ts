@@ -1,6 +1,6 @@
 import { CmError } from "@cm/protocol";
 
-/** The longest duration in milliseconds, some 35 years: more than anybody means, and exact everywhere. */
+/** The longest duration in milliseconds, some 35 years: more than any caller means, and exact everywhere. */
 const DURATION_MAX_MS = 2 ** 40;
 
 /** `options-invalid` where a value is no positive number of milliseconds, or too many. */

@@ -4,7 +4,7 @@ import type { Commands } from "./commands.js";
 /**
  * Looks whether Redis removes keys when its memory is full. Nearly all of ours have a time to
  * live, so that policies which spare the others remove them as well: connections, rooms and
- * leases would vanish one by one, and nobody would be told. `undefined` where that can't
+ * leases would vanish one by one, without an error. `undefined` where that can't
  * happen, or where this user may not look. A Cluster is judged by one of its nodes.
  */
 export async function evictionRisk(commands: Commands): Promise<CmError | undefined> {

@@ -229,7 +229,7 @@ function createCluster(nodes: ClusterNode[], { redisOptions, ...options }: Clust
 }
 
 function disconnect(client: Redis | Cluster): void {
-  // What a connection has to say while it is taken down, nobody needs to know.
+  // Errors of a connection that is being taken down are of no use.
   client.on("error", () => undefined);
   client.disconnect();
 }

@@ -99,7 +99,7 @@ function passingMessage(code: string): string {
   return `Redis can't serve this for now: ${code}.`;
 }
 
-/** Names what the user may not, so that nobody has to look a script up by its digest. */
+/** Names the right that the Redis user lacks, so that an operator need not look a script up by its digest. */
 function refusedRight(cause: unknown): CmError {
   const missing = missingRight(cause);
   if (missing === undefined) return failure("unavailable", "Redis refuses this client: NOPERM.", cause);

@@ -25,7 +25,7 @@ import { partitionOf, partitionTags } from "./partitions.js";
  * | `<prefix>:{<serverId>}:places:<shelf>` | sorted set: connection id, less the server id, `\|`, room and order of coming in, all scores 0; see `decodePlace` | server id |
  * | `<prefix>:{r.*}:rooms` | set of rooms | the room's partition |
  * | `<prefix>:{r.*}:rooms:<room>` | sorted set: `<connectionId>\|<userId>`, all scores 0 | the room's partition |
- * | `<prefix>:{r.*}:roster:<room>` | version of the latest roster change, while somebody wants to hear of them | the room's partition |
+ * | `<prefix>:{r.*}:roster:<room>` | version of the latest roster change, while an `announce` of the room is in effect | the room's partition |
  * | `<prefix>:{r.*}:record:<room>` | hash | the room's partition |
  * | `<prefix>:{r.*}:records` | sorted set: rooms by expiry of their record | the room's partition |
  * | `<prefix>:{r.*}:history:<room>` | list: 13 digits of milliseconds, then the message, of a recoverable room | the room's partition |

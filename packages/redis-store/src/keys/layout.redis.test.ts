@@ -113,7 +113,7 @@ it("renews metadata with the connections, and shortens no time to live that is l
   for (const key of keys) await askRedis(port, "PEXPIRE", key, "5000");
   await store.upkeep.users.renew(server.lease, ["ann"]);
   for (const ttlMs of await ttls()) expect(ttlMs).toBeGreaterThan(40_000);
-  // A grace period is long at times, and must not be cut off by whoever renews or comes.
+  // A grace period may exceed the time to live; a renewal or a new user must not cut it off.
   await store.users.remove(server.lease, [bob], { graceMs: 3_600_000 });
   await store.upkeep.users.renew(server.lease, ["ann"]);
   await connect(store, server, "cat", []);

@@ -29,9 +29,9 @@ class ClusterSubscribers implements Subscribers {
   readonly #options: ClusterSubscribersOptions;
   /** Wanted channels, and the node that each is asked for at. */
   readonly #channels = new Map<string, string | undefined>();
-  /** Those of them that nobody can be asked for at the moment. */
+  /** Those of them that no node can be asked for at the moment. */
   readonly #unplaced = new Set<string>();
-  /** Those of them that were live once: somebody relies on them. */
+  /** Those of them that were live once: their subscribers rely on them. */
   readonly #promised = new Set<string>();
   readonly #subscribers = new Map<string, VerifiedSubscriber>();
   readonly #onRefresh = (): void => this.#reconcile();
@@ -92,7 +92,7 @@ class ClusterSubscribers implements Subscribers {
     await Promise.all(subscribers.map(end));
   }
 
-  /** Whether a channel that somebody relies on has no place. */
+  /** Whether a channel that was live once has no node. */
   get #misses(): boolean {
     for (const channel of this.#unplaced) if (this.#promised.has(channel)) return true;
     return false;
@@ -168,7 +168,7 @@ class ClusterSubscribers implements Subscribers {
     return undefined;
   }
 
-  /** The client has read anew which master has which slots. */
+  /** The client has reloaded the map of slots to masters. */
   #reconcile(): void {
     if (this.#closed) return;
     const { nodes, events } = this.#options;
@@ -211,7 +211,7 @@ function earliest(moments: readonly (number | undefined)[]): number | undefined 
   return known.length > 0 && known.length === moments.length ? Math.min(...known) : undefined;
 }
 
-/** These connections are ours, whoever made the Cluster client. */
+/** The store owns these connections, even where the application made the Cluster client. */
 async function end(subscriber: VerifiedSubscriber): Promise<void> {
   const { redis } = subscriber.connection;
   redis.on("error", () => undefined);

@@ -206,7 +206,7 @@ export class DeliveryProbe {
     this.#options.changed();
   }
 
-  /** Whoever publishes is told why; here it only counts that it failed. */
+  /** Publishers get the reason with their own calls; here it only counts that it failed. */
   #refused(outstanding: Outstanding, error: unknown): void {
     if (this.#closed || this.#outstanding !== outstanding) return;
     this.#outstanding = undefined;

@@ -13,7 +13,7 @@ export interface FaultRelay {
    * half open. New connections work.
    */
   swallowReplies(role: RelayRole): void;
-  /** The same for whoever subscribes next, from that moment on: it is never acknowledged. */
+  /** The same for the next connection that subscribes, from that moment on: it gets no acknowledgement. */
   swallowNextSubscribe(): void;
   /** Where new connections lead from now on; those that are there stay. */
   redirect(targetPort: number): void;

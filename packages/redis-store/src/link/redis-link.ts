@@ -9,7 +9,7 @@ export interface LinkCounters {
   refusedCommands: number;
 }
 
-/** The state of the link, told to whoever listens. */
+/** The state of the link, and its listeners. */
 export class RedisLink implements Link {
   readonly counters: LinkCounters = {
     reconnects: 0,
@@ -21,7 +21,7 @@ export class RedisLink implements Link {
   readonly #lastProbeMs: () => number | undefined;
   readonly #onThrow: (cause: unknown) => void;
   readonly #listeners = new Set<{ readonly call: (state: LinkState) => void }>();
-  /** Changes that are not told to everybody yet. */
+  /** Changes that are not told to all listeners yet. */
   readonly #untold: LinkState[] = [];
   #isTelling = false;
   #state: LinkState = "connecting";

@@ -34,7 +34,7 @@ export interface SubscriberConnectionOptions {
 
 const RETRY_MS = 200;
 
-/** What Redis refuses so often in a row, it does not merely refuse by the way. */
+/** After this many refusals in a row, a channel's refusal counts as lasting. */
 const REFUSALS = 2;
 
 /**
@@ -51,7 +51,7 @@ export class SubscriberConnection {
   /** Sent on this connection, not acknowledged yet. */
   readonly #sent = new Set<string>();
   readonly #live = new Set<string>();
-  /** Wanted, was live and has to be live again: somebody relies on it. */
+  /** Wanted, was live and has to be live again: its subscriber relies on it. */
   readonly #restoring = new Set<string>();
   /** Subscribed, no longer wanted, not let go yet. */
   readonly #leaving = new Set<string>();
@@ -61,8 +61,8 @@ export class SubscriberConnection {
   readonly #missing = new Set<string>();
   readonly #unlisten: () => void;
   /**
-   * One that Redis has refused and not taken since, tried again until it does, also when
-   * nobody wants it any more: by itself, since one refused channel refuses its whole command.
+   * A channel that Redis has refused and not taken since. It is tried again until Redis takes it,
+   * even if it is no longer wanted, and alone: one refused channel fails its whole command.
    */
   #trial: string | undefined;
   /** How often in a row it was refused. */
@@ -109,7 +109,7 @@ export class SubscriberConnection {
     return this.redis.status === "ready" && this.#live.has(channel);
   }
 
-  /** `wasLive`: it was live on another connection, and somebody relies on it. */
+  /** `wasLive`: it was live on another connection, and its subscriber relies on it. */
   want(channel: string, wasLive = false): void {
     this.#wanted.add(channel);
     this.#left.delete(channel);
@@ -135,19 +135,19 @@ export class SubscriberConnection {
     this.#schedule();
   }
 
-  /** The connection stays silent: has it made anew, and everything subscribed again. */
+  /** Reconnects a connection that stays silent; everything is subscribed again. */
   replace(): void {
     if (this.redis.status === "ready") this.redis.disconnect(true);
   }
 
-  /** Takes the listeners off. The connection itself is left to whoever made it. */
+  /** Takes the listeners off. The connection itself is its creator's to close. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#retry);
     this.#endPatience();
     this.#unlisten();
-    // What the client still has to say while it goes, nobody needs to know.
+    // Errors of the client from here on are of no use.
     const ignore = (): void => undefined;
     this.redis.on("error", ignore);
     const channels = [...this.#wanted, ...this.#leaving];
@@ -184,7 +184,7 @@ export class SubscriberConnection {
     this.#events.message(channel, payload);
   }
 
-  /** Its acknowledgement may be behind those of others: whoever listens has to know of the interruption first. */
+  /** Its acknowledgement may be behind those of others: the handler has to know of the interruption first. */
   #proveLive(channel: string): void {
     if (this.#wanted.has(channel) && !this.#live.has(channel)) this.#goneLive(channel);
   }

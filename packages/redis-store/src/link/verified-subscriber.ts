@@ -8,7 +8,7 @@ export type SubscriberState = "in-sync" | "degraded" | "resubscribing" | "down";
 
 /** Who hears what subscribers have to tell. */
 export interface SubscriberEvents {
-  /** A message; both buffers are only valid during the call. Answers whether anybody wants the channel. */
+  /** A message; both buffers are only valid during the call. Returns whether the channel is wanted. */
   readonly message: (channel: Buffer, payload: Buffer) => boolean;
   /** The channel is subscribed and acknowledged. */
   readonly live: (channel: string) => void;
@@ -33,7 +33,7 @@ export interface ProbedSubscriberOptions {
   readonly probe: ProbeSettings;
   /** Where the probe listens at first. */
   readonly probeChannel: string;
-  /** Has the connection made anew that the probe is published over. */
+  /** Replaces the connection that the probe is published over. */
   readonly replacePublisher: () => void;
   readonly counters: LinkCounters;
   readonly events: SubscriberEvents & { readonly moved: () => void };
@@ -135,7 +135,7 @@ export class VerifiedSubscriber {
     this.connection.replace();
   }
 
-  /** Takes the listeners off; the connection itself is left to whoever made it. */
+  /** Takes the listeners off; the connection itself is its creator's to close. */
   close(): Promise<void> {
     this.#probe.close();
     return this.connection.close();

@@ -71,7 +71,7 @@ export async function reconcileRooms(parts: PartitionRoomsParts, partition: numb
 /** Server id and incarnation, as connection ids begin with them. */
 const HOLDER = /^[A-Za-z0-9_-]{1,64}\.[a-z0-9]{4}$/;
 
-/** What somebody else has put there is not taken for a holder. */
+/** Leaves out what is no holder: an entry that no store wrote. */
 function readHolders(holders: ReadonlySet<string>): ServerIncarnation[] {
   return [...holders].filter((holder) => HOLDER.test(holder)).map(readHolder);
 }

@@ -2,8 +2,8 @@ import { CmError, parseConnectionId } from "@cm/protocol";
 
 /**
  * A place in the order of a room's members: after one connection, or after all of one
- * holder's. Cursors name connections and not numbers of places, so that whoever comes
- * and goes moves nobody else.
+ * holder's. Cursors name connections and not indexes, so that a join or a leave shifts no
+ * other member.
  */
 export type RoomPlace = { readonly afterConnection: string } | { readonly afterHolder: string } | undefined;
 

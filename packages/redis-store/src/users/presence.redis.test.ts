@@ -199,7 +199,7 @@ it("takes the record along when a room is found to have run out", async () => {
   expect((await keysUnder(url, `${prefix}:`)).filter((key) => key.includes("{r."))).toEqual([]);
 });
 
-/** A Redis of its own, whose counters nobody else moves, and 10,000 connections of one user in one room. */
+/** A Redis of its own, whose counters no other client moves, and 10,000 connections of one user in one room. */
 async function crowded(): Promise<{ store: RedisStore; server: TestServer; ownPort: number; all: UserConnection[] }> {
   const redis = await startRedis();
   onTestFinished(() => redis.close());

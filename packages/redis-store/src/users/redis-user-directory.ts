@@ -49,7 +49,7 @@ export interface RedisUserDirectoryParts {
 /**
  * The connections of a partition's users in one sorted set, ordered by user, so that a
  * user's are a range. A key for each user would cost more memory, most of it for the key;
- * one text for each user would make a user with many connections slow for everybody.
+ * one text for each user would make a user with many connections slow for all clients.
  */
 export class RedisUserDirectory implements UserDirectory, UserUpkeep {
   readonly #parts: RedisUserDirectoryParts;

@@ -9,8 +9,8 @@ export interface UserPlace {
 const TEXT = /^(\d{1,5})(?::([\s\S]+))?$/;
 
 /**
- * The cursor that says to go on at this place. It names a user and not a number of
- * places, so that whoever comes and goes moves nobody else.
+ * The cursor that says to go on at this place. It names a user and not an index, so that
+ * users who come and go shift no other.
  */
 export function encodeUserCursor({ partition, afterUser }: UserPlace): string {
   return Buffer.from(afterUser === undefined ? `${partition}` : `${partition}:${afterUser}`, "utf8").toString(

@@ -16,7 +16,7 @@ const STATES_MAX = 1_000;
 /** The most users that one call of a script reads: a millisecond or two of Redis's time. */
 const USERS_MAX = 250;
 
-/** After so many connections a call of a script reads no further user. */
+/** Once one call of a script has read this many connections, it reads no further user. */
 const CONNECTIONS_MAX = 1_000;
 
 /** The most rounds for one page: each reads a part of one partition, or some partitions at once. */

@@ -105,7 +105,7 @@ export const userRemove = defineScript(
   toWritten,
 );
 
-/** Milliseconds until the next grace period ends, 0 where more have ended, -1 where nobody is leaving. */
+/** Milliseconds until the next grace period ends, 0 where more have ended, -1 where no user is leaving. */
 export const userSettle = defineScript(
   "user-settle",
   (input: UserWrite & { readonly most: number; readonly seenTtlMs: number }) => ({
