@@ -1,6 +1,6 @@
+import { createStoreHarness } from "@cm/contract-tests/store";
 import { createRedisStore } from "@cm/redis-store";
 import { askRedis, eventually, freshPrefix, keysUnder, startRedis } from "@cm/test-kit";
-import { createStoreHarness } from "@cm/test-kit/contracts";
 import { describe, expect, inject, it, onTestFinished } from "vitest";
 import { RoomRecorder, UserRecorder } from "./recorder.fixture.js";
 import { type TestServer, TestServers } from "./servers.fixture.js";

@@ -1,6 +1,6 @@
+import type { HarnessFactory } from "@cm/contract-tests/store";
 import type { Store } from "@cm/protocol";
 import { eventually } from "@cm/test-kit";
-import type { HarnessFactory } from "@cm/test-kit/contracts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createPresence, type Presence } from "./index.js";

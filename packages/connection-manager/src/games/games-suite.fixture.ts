@@ -1,6 +1,6 @@
+import type { HarnessFactory } from "@cm/contract-tests/store";
 import type { ERROR_CODES, GameEvent, GameState } from "@cm/protocol";
 import { eventually } from "@cm/test-kit";
-import type { HarnessFactory } from "@cm/test-kit/contracts";
 import { describe, expect, it } from "vitest";
 import { GAME_ID_MAX_BYTES } from "./game-names.js";
 import { codeOf, EventRecorder, gameEvent, TestManagers } from "./managers.fixture.js";

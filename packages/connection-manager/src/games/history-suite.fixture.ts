@@ -1,6 +1,6 @@
 import { setImmediate as turn } from "node:timers/promises";
+import type { StoreHarness } from "@cm/contract-tests/store";
 import type { Store } from "@cm/protocol";
-import type { StoreHarness } from "@cm/test-kit/contracts";
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import type { ConnectionManager } from "./connection-manager.js";

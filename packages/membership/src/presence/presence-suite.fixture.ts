@@ -1,3 +1,4 @@
+import type { HarnessFactory, StoreHarness } from "@cm/contract-tests/store";
 import {
   CmError,
   createConnectionIdSource,
@@ -9,7 +10,6 @@ import {
   type Store,
 } from "@cm/protocol";
 import { eventually } from "@cm/test-kit";
-import type { HarnessFactory, StoreHarness } from "@cm/test-kit/contracts";
 import { describe, expect, it } from "vitest";
 import { createMembership, type Membership, type MembershipOptions } from "../index.js";
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { HarnessFactory } from "@cm/contract-tests/store";
 import { createConnectionIdSource, type ReapClaim, type Store, type StoreUpkeep } from "@cm/protocol";
 import { eventually } from "@cm/test-kit";
-import type { HarnessFactory } from "@cm/test-kit/contracts";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { hearAll, startChecked } from "../reconcile/owner-reconciler-suite.fixture.js";
 

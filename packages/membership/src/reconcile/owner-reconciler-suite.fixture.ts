@@ -1,4 +1,5 @@
 import { setImmediate } from "node:timers/promises";
+import type { HarnessFactory } from "@cm/contract-tests/store";
 import {
   createConnectionIdSource,
   decodeUtf8,
@@ -10,7 +11,6 @@ import {
   type Store,
 } from "@cm/protocol";
 import { eventually } from "@cm/test-kit";
-import type { HarnessFactory } from "@cm/test-kit/contracts";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { createMembership, type Membership, type MembershipOptions, type MembershipStore } from "../index.js";
 

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { createStoreHarness } from "@cm/contract-tests/store";
 import { createMemoryHub, createMemoryStore } from "@cm/memory-store";
 import type { Lease, Partitioned, Store } from "@cm/protocol";
 import { eventually } from "@cm/test-kit";
-import { createStoreHarness } from "@cm/test-kit/contracts";
 import fc from "fast-check";
 import { expect, it, onTestFinished } from "vitest";
 import { describeCheck, hearAll, startChecked } from "./owner-reconciler-suite.fixture.js";

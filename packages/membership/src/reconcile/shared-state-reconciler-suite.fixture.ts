@@ -1,6 +1,6 @@
+import type { HarnessFactory } from "@cm/contract-tests/store";
 import { createConnectionIdSource, type Store } from "@cm/protocol";
 import { eventually } from "@cm/test-kit";
-import type { HarnessFactory } from "@cm/test-kit/contracts";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { type CheckedServer, hearAll, startChecked } from "./owner-reconciler-suite.fixture.js";
 

@@ -1,7 +1,7 @@
+import { createStoreHarness } from "@cm/contract-tests/store";
 import type { CmError } from "@cm/protocol";
 import { createRedisStore } from "@cm/redis-store";
 import { askRedis, eventually, freshPrefix, keysUnder } from "@cm/test-kit";
-import { createStoreHarness } from "@cm/test-kit/contracts";
 import { expect, inject, it, onTestFinished } from "vitest";
 import { hearAll, startChecked } from "./owner-reconciler-suite.fixture.js";
 import {

@@ -1,21 +1,21 @@
-import { describeBus } from "./bus.js";
+import { describeBus } from "./bus/bus.js";
+import { describeHistory } from "./bus/history.js";
 import { describeConnectionRegistry } from "./connection-registry.js";
 import type { HarnessFactory } from "./harness.js";
 import { describeHeldThings } from "./held-things.js";
-import { describeHistory } from "./history.js";
 import { describePartitionReconcile } from "./partition-reconcile.js";
-import { describePresenceChanges } from "./presence-changes.js";
-import { describePresenceGrace } from "./presence-grace.js";
-import { describePresenceReading } from "./presence-reading.js";
-import { describeRoomDirectory } from "./room-directory.js";
-import { describeRoomPaging } from "./room-paging.js";
-import { describeRoomRecords } from "./room-records.js";
-import { describeRoomRosters } from "./room-rosters.js";
-import { describeServerReaping } from "./server-reaping.js";
-import { describeServerRegistry } from "./server-registry.js";
-import { describeServerWatch } from "./server-watch.js";
+import { describeRoomDirectory } from "./rooms/room-directory.js";
+import { describeRoomPaging } from "./rooms/room-paging.js";
+import { describeRoomRecords } from "./rooms/room-records.js";
+import { describeRoomRosters } from "./rooms/room-rosters.js";
+import { describeServerReaping } from "./servers/server-reaping.js";
+import { describeServerRegistry } from "./servers/server-registry.js";
+import { describeServerWatch } from "./servers/server-watch.js";
 import { describeStore } from "./store.js";
-import { describeUserDirectory } from "./user-directory.js";
+import { describePresenceChanges } from "./users/presence-changes.js";
+import { describePresenceGrace } from "./users/presence-grace.js";
+import { describePresenceReading } from "./users/presence-reading.js";
+import { describeUserDirectory } from "./users/user-directory.js";
 
 /**
  * Every promise that a store makes, as tests. `layout-mismatch` and the failures of a

@@ -1,11 +1,11 @@
 import type { AnnouncedMember, RosterChange } from "@cm/protocol";
 import { describe, expect } from "vitest";
-import { hearRooms } from "./announcements.js";
-import { AWKWARD_NAMES } from "./awkward-names.js";
-import type { HarnessFactory } from "./harness.js";
-import { ODD_METADATA, textOf } from "./odd-metadata.js";
+import { hearRooms } from "../announcements.js";
+import { AWKWARD_NAMES } from "../awkward-names.js";
+import type { HarnessFactory } from "../harness.js";
+import { ODD_METADATA, textOf } from "../odd-metadata.js";
+import { bringUp, claimDead, LONG_MS, letDie, outcomeOf, passUntil, SHORT_MS, scenarios, times } from "../scenario.js";
 import { membersOf } from "./room-members.js";
-import { bringUp, claimDead, LONG_MS, letDie, outcomeOf, passUntil, SHORT_MS, scenarios, times } from "./scenario.js";
 
 /** The promises of `RoomDirectory` about what is announced. */
 export function describeRoomRosters(name: string, createHarness: HarnessFactory): void {

@@ -1,6 +1,6 @@
 import { createConnectionIdSource } from "@cm/protocol";
 import { describe, expect } from "vitest";
-import type { HarnessFactory } from "./harness.js";
+import type { HarnessFactory } from "../harness.js";
 import {
   bringUp,
   claimDead,
@@ -13,7 +13,7 @@ import {
   SHORT_MS,
   scenarios,
   times,
-} from "./scenario.js";
+} from "../scenario.js";
 
 /** The promises of `ServerReaping`. */
 export function describeServerReaping(name: string, createHarness: HarnessFactory): void {

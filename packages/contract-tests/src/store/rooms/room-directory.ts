@@ -1,9 +1,9 @@
 import type { RoomMember, Store } from "@cm/protocol";
 import { describe, expect } from "vitest";
-import { AWKWARD_NAMES } from "./awkward-names.js";
-import type { HarnessFactory } from "./harness.js";
+import { AWKWARD_NAMES } from "../awkward-names.js";
+import type { HarnessFactory } from "../harness.js";
+import { bringUp, claimDead, LONG_MS, letDie, loseClaim, outcomeOf, passUntil, scenarios } from "../scenario.js";
 import { byId, membersOf } from "./room-members.js";
-import { bringUp, claimDead, LONG_MS, letDie, loseClaim, outcomeOf, passUntil, scenarios } from "./scenario.js";
 
 /** The promises of `RoomDirectory` and `RoomUpkeep`, but for paging. */
 export function describeRoomDirectory(name: string, createHarness: HarnessFactory): void {

@@ -1,8 +1,8 @@
 import type { PageRequest, RoomMember, Store } from "@cm/protocol";
 import { describe, expect } from "vitest";
-import type { HarnessFactory } from "./harness.js";
+import type { HarnessFactory } from "../harness.js";
+import { bringUp, letDie, outcomeOf, scenarios } from "../scenario.js";
 import { byId, membersOf } from "./room-members.js";
-import { bringUp, letDie, outcomeOf, scenarios } from "./scenario.js";
 
 /** More pages than any reading here can need; a reading that passes it never ends. */
 const PAGES_MAX = 5000;

@@ -9,9 +9,9 @@ import {
   type Store,
 } from "@cm/protocol";
 import { describe, expect, vi } from "vitest";
-import { AWKWARD_NAMES } from "./awkward-names.js";
-import type { HarnessFactory } from "./harness.js";
-import { outcomeOf, scenarios, times } from "./scenario.js";
+import { AWKWARD_NAMES } from "../awkward-names.js";
+import type { HarnessFactory } from "../harness.js";
+import { outcomeOf, scenarios, times } from "../scenario.js";
 
 /** What is published where another history begins. */
 const NOTICE = { before: encodeUtf8("<"), after: encodeUtf8("anew>") };

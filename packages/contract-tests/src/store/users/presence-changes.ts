@@ -1,9 +1,9 @@
 import { describe, expect } from "vitest";
-import { hearUsers } from "./announcements.js";
-import { AWKWARD_NAMES } from "./awkward-names.js";
-import type { HarnessFactory } from "./harness.js";
-import { ODD_METADATA, textOf } from "./odd-metadata.js";
-import { bringUp, claimDead, letDie, outcomeOf, scenarios, times } from "./scenario.js";
+import { hearUsers } from "../announcements.js";
+import { AWKWARD_NAMES } from "../awkward-names.js";
+import type { HarnessFactory } from "../harness.js";
+import { ODD_METADATA, textOf } from "../odd-metadata.js";
+import { bringUp, claimDead, letDie, outcomeOf, scenarios, times } from "../scenario.js";
 import { AT_ONCE, connectionOf, connectionsOf, inShort, usersOfOneFeed } from "./users.js";
 
 /** The promises of `UserDirectory` about what is announced. */

@@ -1,7 +1,7 @@
 import { describe, expect } from "vitest";
-import { hearUsers } from "./announcements.js";
-import type { HarnessFactory, StoreHarness } from "./harness.js";
-import { bringUp, claimDead, LONG_MS, letDie, passUntil, SHORT_MS, scenarios, times } from "./scenario.js";
+import { hearUsers } from "../announcements.js";
+import type { HarnessFactory, StoreHarness } from "../harness.js";
+import { bringUp, claimDead, LONG_MS, letDie, passUntil, SHORT_MS, scenarios, times } from "../scenario.js";
 import { AT_ONCE, connectionOf, connectionsOf, inShort } from "./users.js";
 
 const LONG_GRACE = { graceMs: LONG_MS };

@@ -1,7 +1,7 @@
 import type { PartitionReconciliation, ReapClaim, ServerIncarnation, Store } from "@cm/protocol";
 import { describe, expect } from "vitest";
 import type { HarnessFactory, StoreHarness } from "./harness.js";
-import { byId, membersOf } from "./room-members.js";
+import { byId, membersOf } from "./rooms/room-members.js";
 import {
   bringUp,
   claimDead,
@@ -14,7 +14,7 @@ import {
   type TestServer,
   times,
 } from "./scenario.js";
-import { byConnection, connectionsOf } from "./users.js";
+import { byConnection, connectionsOf } from "./users/users.js";
 
 /** The promises of the two `audit`, and of removing what an unknown holder has left. */
 export function describePartitionReconcile(name: string, createHarness: HarnessFactory): void {

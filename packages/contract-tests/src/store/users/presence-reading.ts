@@ -1,8 +1,8 @@
 import type { PageRequest, PresenceChange, Store, UserState } from "@cm/protocol";
 import { describe, expect } from "vitest";
-import { hearUsers } from "./announcements.js";
-import type { HarnessFactory } from "./harness.js";
-import { bringUp, LONG_MS, letDie, outcomeOf, passUntil, SHORT_MS, scenarios, times } from "./scenario.js";
+import { hearUsers } from "../announcements.js";
+import type { HarnessFactory } from "../harness.js";
+import { bringUp, LONG_MS, letDie, outcomeOf, passUntil, SHORT_MS, scenarios, times } from "../scenario.js";
 import { AT_ONCE, byConnection, connectionOf, connectionsOf, idsOf, usersOfOneFeed } from "./users.js";
 
 /** More pages than any reading here can need; a reading that passes it never ends. */

@@ -1,8 +1,8 @@
 import { type Bus, type Channel, encodeUtf8, type Subscription } from "@cm/protocol";
 import { describe, expect, vi } from "vitest";
-import { AWKWARD_NAMES } from "./awkward-names.js";
-import type { HarnessFactory } from "./harness.js";
-import { outcomeOf, scenarios, times } from "./scenario.js";
+import { AWKWARD_NAMES } from "../awkward-names.js";
+import type { HarnessFactory } from "../harness.js";
+import { outcomeOf, scenarios, times } from "../scenario.js";
 
 const ROOM: Channel = { kind: "room", name: "lobby" };
 

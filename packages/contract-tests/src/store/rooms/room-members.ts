@@ -1,5 +1,5 @@
 import type { RoomMember } from "@cm/protocol";
-import { type TestServer, times } from "./scenario.js";
+import { type TestServer, times } from "../scenario.js";
 
 /** New connections of a server, each of a user of its own. */
 export function membersOf({ ids }: TestServer, count: number): RoomMember[] {

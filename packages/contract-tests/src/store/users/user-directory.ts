@@ -1,7 +1,7 @@
 import { describe, expect } from "vitest";
-import { AWKWARD_NAMES } from "./awkward-names.js";
-import type { HarnessFactory } from "./harness.js";
-import { bringUp, claimDead, LONG_MS, letDie, loseClaim, outcomeOf, passUntil, scenarios, times } from "./scenario.js";
+import { AWKWARD_NAMES } from "../awkward-names.js";
+import type { HarnessFactory } from "../harness.js";
+import { bringUp, claimDead, LONG_MS, letDie, loseClaim, outcomeOf, passUntil, scenarios, times } from "../scenario.js";
 import { AT_ONCE, byConnection, connectionsOf, idsOf } from "./users.js";
 
 /** The promises of `UserDirectory` and `UserUpkeep` about who has which connections. */

@@ -2,9 +2,9 @@ import type { ConnectionRecord, HeldRoom, Store, UserConnection } from "@cm/prot
 import { describe, expect } from "vitest";
 import { AWKWARD_NAMES } from "./awkward-names.js";
 import type { HarnessFactory } from "./harness.js";
-import { byId, membersOf } from "./room-members.js";
+import { byId, membersOf } from "./rooms/room-members.js";
 import { bringUp, scenarios, type TestServer, times } from "./scenario.js";
-import { AT_ONCE, byConnection, connectionOf, connectionsOf } from "./users.js";
+import { AT_ONCE, byConnection, connectionOf, connectionsOf } from "./users/users.js";
 
 /** The promises of the three `held`: what a server compares with the truth. */
 export function describeHeldThings(name: string, createHarness: HarnessFactory): void {

@@ -1,5 +1,5 @@
 import type { PresenceChange, Store, UserConnection } from "@cm/protocol";
-import { type TestServer, times } from "./scenario.js";
+import { type TestServer, times } from "../scenario.js";
 
 /** Removes a user's last connection without a grace period. */
 export const AT_ONCE = { graceMs: 0 };
