@@ -1,6 +1,7 @@
 import { createNode, type Node } from "@cm/node";
 import {
   CmError,
+  connectionIdsOf,
   encodeServerFrame,
   encodeUtf8,
   type LocalDelivery,
@@ -215,7 +216,10 @@ export function createGateway(options: GatewayOptions): Gateway {
   });
   const monotonicMs = (): number => config.clock.monotonicMs();
   const roomSizes = new AudienceSizes((room) => node.store.rooms.count(room), monotonicMs);
-  const userSizes = new AudienceSizes(async (user) => (await node.store.users.connectionsOf(user)).length, monotonicMs);
+  const userSizes = new AudienceSizes(
+    async (user) => (await connectionIdsOf(node.store.users, user)).length,
+    monotonicMs,
+  );
   server = createServer(config, node, routes.table, failures, {
     sessions,
     revocations,

@@ -1,4 +1,4 @@
-import { createStoreHarness, describeStoreContracts } from "@cm/test-kit/contracts";
+import { createStoreHarness, describeStoreContracts } from "@cm/contract-tests/store";
 import { createMemoryHub, worldOf } from "./memory-hub.js";
 import { createMemoryStore } from "./memory-store.js";
 

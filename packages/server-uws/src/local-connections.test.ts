@@ -1,6 +1,6 @@
 import type { WebSocket as NativeWebSocket, WebSocketBehavior } from "uWebSockets.js";
+import { bytes, openClient, RawClient, WAIT } from "@cm/contract-tests/transport";
 import { CLOSE_CODES, isCmError } from "@cm/protocol";
-import { bytes, openClient, RawClient, WAIT } from "@cm/test-kit/contracts";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import WebSocket from "ws";
 import { createLocalConnectionManager, type UwsLocalConnectionOptions } from "./local-connections.js";

@@ -219,7 +219,7 @@ describe("an embedded gateway", () => {
     await eventually(() => expect(ann.frames).toContainEqual({ type: "news" }));
     await gateway.close();
     expect(store.link.state).toBe("in-sync");
-    expect(await store.servers.list()).toEqual([]);
+    expect((await store.servers.snapshot()).living).toEqual([]);
     expect(ann.closed()).toBe(CLOSE_CODES["going-away"]);
   });
 

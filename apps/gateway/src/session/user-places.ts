@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Membership, NewConnection } from "@cm/membership";
-import { type CmError, isCmError, type Store } from "@cm/protocol";
+import { type CmError, connectionIdsOf, isCmError, type Store } from "@cm/protocol";
 import type { Router } from "@cm/router";
 import type { LimitCounter } from "../limits/limit-counter.js";
 
@@ -53,7 +53,7 @@ export class UserPlaces {
 
   async #closeOldest(userId: string): Promise<void> {
     const { store, router } = this.#options;
-    const ids = await store.users.connectionsOf(userId);
+    const ids = await connectionIdsOf(store.users, userId);
     const records = await Promise.all(ids.map((id) => store.connections.get(id)));
     const [oldest] = records
       .filter((record) => record !== undefined)

@@ -148,7 +148,9 @@ export class Projection {
     const strays: Removal[] = [];
     for (let from = 0; from < this.#shelves; from += SHELVES_AT_ONCE) {
       const count = Math.min(SHELVES_AT_ONCE, this.#shelves - from);
-      const shelves = Array.from({ length: count }, (_, i) => this.#store.upkeep.connections.held(lease, from + i));
+      const shelves = Array.from({ length: count }, (_, i) =>
+        this.#store.upkeep.projection.held(lease, "records", from + i),
+      );
       for (const record of (await refusals.together(shelves)).flat()) strays.push(...this.#straysOf(record));
     }
     return strays;
