@@ -359,6 +359,7 @@ function createServer(
     router,
     rooms: store.rooms,
     limits: {
+      maxConnectionsPerUser: config.maxConnectionsPerUser,
       maxFrameBytes: config.maxFrameBytes,
       maxRooms: config.maxRooms,
       maxRequestsPerSecond: config.maxRequestsPerSecond,
