@@ -71,7 +71,7 @@ export type { NumberingPosition } from "./envelope/numbering-position.js";
 export type { EnvelopeHeader, EnvelopePosition, EnvelopeRoute } from "./envelope/envelope-codec.js";
 export type { ClientFrame, ClientFrameResult, FrameFault } from "./frames/client-frame.js";
 export type { ServerFrame } from "./frames/server-frame.js";
-export type { ConnectionLimits, DirectOutcome, MemberEntry, Sender } from "./frames/server-frames.js";
+export type { ConnectionLimits, DirectOutcome, GapReason, MemberEntry, Sender } from "./frames/server-frames.js";
 export type { Ref } from "./frames/kinds.js";
 export type { ClientFrameDescription, OperationText, ServerFrameDescription } from "./frames/description.js";
 export type { Field, Fields, Kind, Presence, ReadableKind } from "./frames/field.js";

@@ -5,6 +5,7 @@ import { describeDrain } from "./drain.js";
 import { describeHttpRoutes } from "./http-routes.js";
 import { describeQuietConnections } from "./quiet-connections.js";
 import { describeRoomWindows } from "./room-windows.js";
+import { describeSlowReaderPolicies } from "./slow-reader-policies.js";
 import { describeSlowReaders } from "./slow-readers.js";
 import type { CreateTransport } from "./transport-harness.js";
 import { describeTransportOptions } from "./transport-options.js";
@@ -21,6 +22,7 @@ export function describeTransport(name: string, createTransport: CreateTransport
     describeConnections(createTransport);
     describeRoomWindows(createTransport);
     describeSlowReaders(createTransport);
+    describeSlowReaderPolicies(createTransport);
     describeQuietConnections(createTransport);
     describeCounters(createTransport);
     describeDrain(createTransport);
