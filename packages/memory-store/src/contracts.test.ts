@@ -16,5 +16,8 @@ describeStoreContracts("memory store, on a clock of the test's own", () => {
 
 describeStoreContracts("memory store, on the default clock", () => {
   const hub = createMemoryHub();
-  return createStoreHarness({ createStore: () => createMemoryStore({ hub }) });
+  return createStoreHarness({
+    createStore: () => createMemoryStore({ hub }),
+    storedThings: async () => worldOf(hub, "cm")?.size ?? 0,
+  });
 });

@@ -1,4 +1,5 @@
 import type { Store } from "@cm/protocol";
+import { requireOptions } from "@cm/protocol/options";
 
 /** A store under test, with what the suites need around it. */
 export interface StoreHarness {
@@ -14,7 +15,7 @@ export interface StoreHarness {
    * How many things the store holds (keys, for a database), where that can be told.
    * With it the suites check that what was taken out leaves nothing behind. What is
    * remembered of users who are offline, and the versions of feeds, which run out by
-   * themselves, are left out.
+   * themselves, are left out, and so are servers and histories.
    */
   storedThings(): Promise<number> | undefined;
   /** Closes all stores and removes the data. */
@@ -26,19 +27,30 @@ export type HarnessFactory = () => Promise<StoreHarness>;
 
 /** What {@link createStoreHarness} makes a harness of. */
 export interface StoreHarnessParts {
-  /** A store that is not started, on the data of this harness. */
+  /** A store that is not started, on the data of this harness. Called at least once, and once more for each peer. */
   createStore(): Store;
-  /** See {@link StoreHarness.letTimePass}. Default: waits for real. */
+  /**
+   * Advances the time that the store judges leases by, by about `ms` milliseconds: turn the clock that
+   * you gave the store, or leave it out. Default: waits for real, 60 ms at most times.
+   */
   readonly letTimePass?: (ms: number) => Promise<void>;
-  /** See {@link StoreHarness.storedThings}. Default: can't be told. */
+  /**
+   * Counts what the store holds; see `StoreHarness.storedThings`. Default: not counted, and a
+   * skipped test says so.
+   */
   readonly storedThings?: () => Promise<number>;
-  /** Called once, after all stores are closed. Default: nothing. */
+  /** Removes the data. Called once, after all stores are closed. Default: nothing. */
   readonly cleanUp?: () => Promise<void>;
 }
 
-/** Makes a harness that starts the first store and closes all that it gave out. */
+const KNOWN = { createStore: true, letTimePass: true, storedThings: true, cleanUp: true };
+
+/**
+ * Makes a harness that starts the first store and closes all that it gave out. Rejects with
+ * `options-invalid` for an unknown part.
+ */
 export async function createStoreHarness(parts: StoreHarnessParts): Promise<StoreHarness> {
-  const { letTimePass = wait, storedThings, cleanUp } = parts;
+  const { letTimePass = wait, storedThings, cleanUp } = requireOptions(parts, KNOWN);
   const stores: Store[] = [];
   const unstarted = (): Store => {
     const store = parts.createStore();

@@ -1,7 +1,6 @@
 // The suites
 export { describeStoreContracts } from "./store-contracts.js";
-export { describeBus } from "./bus/bus.js";
-export { describeHistory } from "./bus/history.js";
+export type { StoreContractsOptions, StoreSuite } from "./store-contracts.js";
 
 // What they run on
 export { createStoreHarness } from "./harness.js";

@@ -8,7 +8,7 @@ import {
   type Store,
 } from "@cm/protocol";
 import { it } from "vitest";
-import type { HarnessFactory, StoreHarness } from "./harness.js";
+import type { StoreHarness } from "./harness.js";
 
 /** A time to live that no test outlives by chance. */
 export const LONG_MS = 60_000;
@@ -19,13 +19,16 @@ export const SHORT_MS = 60;
 /** How long something may take that must happen, in the store's time. */
 const PATIENCE_MS = 10_000;
 
+/** How long a test may take on a busy machine: some wait several times, and the default of vitest is 5 s. */
+const TEST_TIMEOUT_MS = 30_000;
+
 /** A test with a harness of its own, which is closed whatever happens. */
-export type Scenario = (sentence: string, body: (harness: StoreHarness) => Promise<void>) => void;
+export type Scenario<H> = (sentence: string, body: (harness: H) => Promise<void>) => void;
 
 /** Makes the function that a suite states its promises with. */
-export function scenarios(createHarness: HarnessFactory): Scenario {
+export function scenarios<H extends { close(): Promise<void> }>(createHarness: () => Promise<H>): Scenario<H> {
   return (sentence, body) => {
-    it(sentence, async () => {
+    it(sentence, { timeout: TEST_TIMEOUT_MS }, async () => {
       const harness = await createHarness();
       try {
         await body(harness);

@@ -1,5 +1,5 @@
 import { type Channel, encodeUtf8, type History, type LinkState, type Store, type StoreUpkeep } from "@cm/protocol";
-import { describe, expect, vi } from "vitest";
+import { describe, expect, it as test, vi } from "vitest";
 import type { HarnessFactory } from "./harness.js";
 import { bringUp, claimDead, LONG_MS, letDie, outcomeOf, scenarios, type TestServer } from "./scenario.js";
 
@@ -41,6 +41,22 @@ export function describeStore(name: string, createHarness: HarnessFactory): void
       expect(kept).toEqual(["closed"]);
       expect(off).toEqual([]);
       expect(store.link.state).toBe("closed");
+    });
+
+    test("tells how many things it holds, by which the suites see what stays behind", async (context) => {
+      const harness = await createHarness();
+      try {
+        const before = await harness.storedThings();
+        if (before === undefined) {
+          context.skip("The harness has no storedThings, so no test sees what stays behind.");
+          return;
+        }
+        const alpha = await bringUp(harness.store, "alpha");
+        await harness.store.rooms.join(alpha.lease, "lobby", [{ connectionId: alpha.ids.next(), userId: "ann" }]);
+        expect(await harness.storedThings()).toBeGreaterThan(before);
+      } finally {
+        await harness.close();
+      }
     });
 
     it("closes once and gives every caller the same promise", async ({ store, unstarted }) => {

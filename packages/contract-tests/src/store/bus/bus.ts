@@ -1,16 +1,19 @@
 import { type Bus, type Channel, encodeUtf8, type Subscription } from "@cm/protocol";
 import { describe, expect, vi } from "vitest";
 import { AWKWARD_NAMES } from "../awkward-names.js";
-import type { HarnessFactory } from "../harness.js";
 import { outcomeOf, scenarios, times } from "../scenario.js";
+import type { BusPart, PartHarness } from "./part-harness.js";
 
 const ROOM: Channel = { kind: "room", name: "lobby" };
 
 /** How long a message that must come may take. */
 const PATIENCE = { timeout: 10_000, interval: 5 };
 
-/** The promises of `Bus`. */
-export function describeBus(name: string, createHarness: HarnessFactory): void {
+/**
+ * The promises of `Bus`, for a whole store or for a bus alone: the harness is made once for each test.
+ * What happens while a link is away is not among them.
+ */
+export function describeBus(name: string, createHarness: () => Promise<PartHarness<BusPart>>): void {
   const it = scenarios(createHarness);
 
   describe(`${name}: bus`, () => {

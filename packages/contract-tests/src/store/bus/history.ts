@@ -6,12 +6,11 @@ import {
   type HistoryDraft,
   type HistoryPosition,
   historyStamp,
-  type Store,
 } from "@cm/protocol";
 import { describe, expect, vi } from "vitest";
 import { AWKWARD_NAMES } from "../awkward-names.js";
-import type { HarnessFactory } from "../harness.js";
 import { outcomeOf, scenarios, times } from "../scenario.js";
+import type { HistoryPart, PartHarness } from "./part-harness.js";
 
 /** What is published where another history begins. */
 const NOTICE = { before: encodeUtf8("<"), after: encodeUtf8("anew>") };
@@ -21,8 +20,11 @@ const ROOM: Channel = { kind: "room", name: "lobby" };
 /** How long a message that must come may take. */
 const PATIENCE = { timeout: 10_000, interval: 5 };
 
-/** The promises of `History`, for stores that keep one, with at most 1,000 messages a room. */
-export function describeHistory(name: string, createHarness: HarnessFactory): void {
+/**
+ * The promises of `History`, for a whole store or for a bus with its histories: the harness is made
+ * once for each test. It keeps at most 1,000 messages a room.
+ */
+export function describeHistory(name: string, createHarness: () => Promise<PartHarness<HistoryPart>>): void {
   const it = scenarios(createHarness);
 
   describe(`${name}: history`, () => {
@@ -215,9 +217,11 @@ export function describeHistory(name: string, createHarness: HarnessFactory): vo
   });
 }
 
-/** Fails where the store keeps none. */
-function historyOf({ history }: Store): History {
-  if (history === undefined) throw new Error("This store keeps no history.");
+/** Fails where there is none. */
+function historyOf({ history }: HistoryPart): History {
+  if (history === undefined) {
+    throw new Error("This store keeps no history: say so with leaveOut: { history: the reason }.");
+  }
   return history;
 }
 
@@ -226,7 +230,7 @@ function draft(sequence: number, text: string, origin = "gw-1", epoch = 7): Hist
 }
 
 /** Appends `count` messages; returns the position where the history began. */
-async function fill(store: Store, count: number): Promise<HistoryPosition> {
+async function fill(store: HistoryPart, count: number): Promise<HistoryPosition> {
   const history = historyOf(store);
   const begin = (await history.since("lobby")).top;
   await Promise.all(times(count, (i) => history.append("lobby", draft(i + 1, `${i}`))));

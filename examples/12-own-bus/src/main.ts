@@ -1,6 +1,6 @@
 /*
- * A store of one's own, as far as a router needs one: a bus (`tcp-bus.ts`), and where a user's
- * connections are looked up. Two routers exchange messages over it, without Redis.
+ * What a router needs of a store, of one's own: a bus (`tcp-bus.ts`), and where a user's connections
+ * are looked up. Two routers exchange messages over it, without Redis. `npm test` proves that it is a bus.
  */
 import { createRouter, type Router } from "@cm/router";
 import { startHub, TcpBus } from "./tcp-bus.js";

@@ -31,6 +31,7 @@ const write = (socket: Socket, line: Line): boolean => socket.write(`${JSON.stri
 export async function startHub(): Promise<{ readonly port: number; readonly server: Server }> {
   const channels = new Map<string, Set<Socket>>();
   const server = createServer((socket) => {
+    socket.setNoDelay(true);
     socket.on("error", () => undefined);
     socket.on("close", () => {
       for (const subscribers of channels.values()) subscribers.delete(socket);
@@ -40,6 +41,7 @@ export async function startHub(): Promise<{ readonly port: number; readonly serv
       const subscribers = channels.get(channel) ?? new Set();
       if (kind === "subscribe") channels.set(channel, subscribers.add(socket));
       if (kind === "unsubscribe") subscribers.delete(socket);
+      if (subscribers.size === 0) channels.delete(channel);
       if (kind === "publish") for (const each of subscribers) write(each, ["message", channel, line[2]]);
       // In the order of the requests: the first answer is for the oldest of them.
       write(socket, ["done"]);
@@ -57,6 +59,7 @@ export class TcpBus implements Bus {
 
   private constructor(socket: Socket) {
     this.#socket = socket;
+    socket.setNoDelay(true);
     socket.on("error", () => undefined);
     socket.on("close", () => {
       for (const { reject } of this.#waiting.splice(0)) reject(new CmError("unavailable", "The hub is gone."));
@@ -82,10 +85,20 @@ export class TcpBus implements Bus {
     const key = keyOf(channel);
     if (this.#handlers.has(key)) throw new CmError("options-invalid", "The channel has a subscription already.");
     this.#handlers.set(key, handler);
-    await this.#request(["subscribe", key]);
+    try {
+      await this.#request(["subscribe", key]);
+    } catch (error) {
+      this.#handlers.delete(key);
+      throw error;
+    }
+    let isOpen = true;
     return {
       close: async () => {
-        if (this.#handlers.delete(key)) await this.#request(["unsubscribe", key]);
+        // The channel may have another subscription by the second call.
+        if (!isOpen) return;
+        isOpen = false;
+        this.#handlers.delete(key);
+        await this.#request(["unsubscribe", key]);
       },
     };
   }
