@@ -3,7 +3,7 @@ import type { ProjectionUpkeep } from "@cm/protocol";
 /** Grace periods that end within one step are settled together, at the end of it. */
 const STEP_MS = 100;
 
-/** The least time between two looks at all partitions. */
+/** The least time between two looks at all partitions, and between two looks at those where users were still leaving. */
 const MIN_SWEEP_MS = 5_000;
 
 /** What a {@link GracePeriods} needs. */
@@ -26,7 +26,10 @@ export class GracePeriods {
   /** Partitions to settle, by step. A grace period bounds the steps, the store the partitions. */
   readonly #due = new Map<number, Set<number>>();
   readonly #underWay = new Set<Promise<void>>();
+  /** Partitions where users were still leaving after a grace period had ended. */
+  readonly #unsettled = new Set<number>();
   #timer: NodeJS.Timeout | undefined;
+  #unsettledTimer: NodeJS.Timeout | undefined;
   #lastSweepMs = Number.NEGATIVE_INFINITY;
   #stopped = false;
 
@@ -62,6 +65,7 @@ export class GracePeriods {
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
+    clearTimeout(this.#unsettledTimer);
     this.#due.clear();
     await Promise.all(this.#underWay);
   }
@@ -89,12 +93,26 @@ export class GracePeriods {
   async #settle(partitions: readonly number[]): Promise<void> {
     try {
       const nextMs = await this.#options.projection.settle(partitions);
-      // The store's clock was a little behind, or more were due than it does at once. What
-      // ends later has its own step, here or with the server that began it.
-      if (nextMs !== undefined && nextMs <= STEP_MS) for (const partition of partitions) this.after(partition, nextMs);
+      if (nextMs === undefined) return;
+      // The store's clock was a little behind, or more were due than it does at once.
+      if (nextMs <= STEP_MS) for (const partition of partitions) this.after(partition, nextMs);
+      // What ends later has its own step, here or with the server that began it; that one may have stopped.
+      else this.#lookAgain(partitions);
     } catch (cause) {
       this.#options.onError(cause);
     }
+  }
+
+  /** One look at a time, however many grace periods end meanwhile. */
+  #lookAgain(partitions: readonly number[]): void {
+    if (this.#stopped) return;
+    for (const partition of partitions) this.#unsettled.add(partition);
+    this.#unsettledTimer ??= setTimeout(() => {
+      const unsettled = [...this.#unsettled];
+      this.#unsettled.clear();
+      this.#unsettledTimer = undefined;
+      this.#track(this.#settle(unsettled));
+    }, MIN_SWEEP_MS).unref();
   }
 
   #track(work: Promise<void>): void {
