@@ -14,6 +14,7 @@ const CUT_CODE = 1006;
 
 /** What may wait on one connection, shared by all. */
 export interface WaitingLimit {
+  /** The most bytes that may wait on one connection. */
   readonly maxBytes: number;
   /** Hears of each connection that is cut for it, once, with the bytes that waited. */
   exceeded(bytes: number): void;
@@ -23,8 +24,11 @@ export interface WaitingLimit {
 
 /** Why the server ended a connection. */
 export interface Ending {
+  /** Why it ended, as `stats().closed` counts it. */
   readonly kind: CloseKind;
+  /** The close code. */
   readonly code: number;
+  /** The text of the close frame. */
   readonly reason: string;
 }
 

@@ -28,6 +28,7 @@ export class SlowConsumers implements WaitingLimit {
   /** Bytes that had waited on them. */
   discardedBytes = 0;
 
+  /** Frames and bytes from and to clients. */
   readonly traffic = new Traffic();
   #connections: ReadonlyMap<string, WaitingConnection> = new Map();
   /** What waited on all connections at the last look. */

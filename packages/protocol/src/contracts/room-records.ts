@@ -24,6 +24,7 @@ export type LostRoomRecord = Omit<RoomRecord, "version">;
 export interface RoomRecordOutcome {
   /** Whether the value was set. If not, the record has another version than was expected. */
   readonly isSet: boolean;
+  /** The record as it is now. */
   readonly record: RoomRecord;
 }
 
@@ -35,6 +36,7 @@ export interface RoomRecordOutcome {
  * own.
  */
 export interface RoomRecords {
+  /** The record of a room; `undefined` where it has none. */
   get(room: string): Promise<RoomRecord | undefined>;
   /**
    * Sets the value where the record still has the version, and counts as activity then. Of

@@ -8,6 +8,7 @@ export interface ServerRegistration {
   readonly incarnation: string;
   /** Where other machines reach it, as configured; not interpreted here. */
   readonly host: string;
+  /** The port there, as configured; not interpreted here. */
   readonly port: number;
   /** From the connection id source: how many shelves hold its records. */
   readonly shelfBits: number;
@@ -26,12 +27,15 @@ export interface ServerCounters {
  * write under a lease whose time has run out is refused.
  */
 export interface Lease {
+  /** The server that holds it. */
   readonly serverId: string;
+  /** Which life of the server holds it. */
   readonly incarnation: string;
   /** Fencing token: greater at each acquisition, the same over renewals. */
   readonly token: number;
   /** When it runs out, in milliseconds of the store's clock (never the server's). */
   readonly expiresAtMs: number;
+  /** How long it lives from a renewal on, in milliseconds. */
   readonly ttlMs: number;
   /**
    * Whether others have begun to clean up after an earlier lease of this incarnation, and
@@ -43,16 +47,19 @@ export interface Lease {
 
 /** A living server, as others see it. */
 export interface ServerInfo extends ServerRegistration, ServerCounters {
+  /** The fencing token of its lease. */
   readonly token: number;
   /** Milliseconds since the Unix epoch, of the store's clock. */
   readonly startedAt: number;
   /** Milliseconds since the Unix epoch, of the store's clock. */
   readonly lastHeartbeat: number;
+  /** When its lease runs out, in milliseconds of the store's clock. */
   readonly expiresAtMs: number;
 }
 
 /** What a heartbeat brings back. */
 export interface Renewal {
+  /** The lease with its new end. */
   readonly lease: Lease;
   /** Ids of servers whose lease has run out and that are not cleaned up yet; at most 100. */
   readonly expired: readonly string[];
@@ -71,6 +78,7 @@ export interface Renewal {
 
 /** A server that has gone, as far as the registry knows. */
 export interface Departure {
+  /** The server that went. */
   readonly serverId: string;
   /** How long ago it gave its lease up, or was cleaned up after, by the store's clock. */
   readonly agoMs: number;
@@ -112,7 +120,9 @@ export interface RegistrySnapshot {
  *   comes there later is told with a renewal.
  */
 export interface ServerRegistry {
+  /** Takes the lease of a server id for `ttlMs`. */
   acquire(registration: ServerRegistration, ttlMs: number): Promise<Lease>;
+  /** A heartbeat: moves the lease's end to `ttlMs` from now. */
   renew(lease: Lease, counters: ServerCounters): Promise<Renewal>;
   /** Gives the lease up. Whoever calls it has withdrawn its projection before. */
   release(lease: Lease): Promise<void>;
@@ -124,14 +134,19 @@ export interface ServerRegistry {
 
 /** One process that has held a lease: what the ids of its connections begin with. */
 export interface ServerIncarnation {
+  /** The server's id. */
   readonly serverId: string;
+  /** Which life of it. */
   readonly incarnation: string;
 }
 
 /** A dead server that this process has the right to clean up, for a while. */
 export interface ReapClaim {
+  /** The dead server. */
   readonly serverId: string;
+  /** Which life of it. */
   readonly incarnation: string;
+  /** Its records are on `2 ** shelfBits` shelves. */
   readonly shelfBits: number;
   /** When the right runs out and another may claim, in milliseconds of the store's clock. */
   readonly expiresAtMs: number;

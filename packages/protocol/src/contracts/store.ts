@@ -30,6 +30,7 @@ export type LinkState = "connecting" | "resubscribing" | "in-sync" | "degraded" 
 
 /** The link at one moment. Counters begin with the store and never go back. */
 export interface LinkStatus {
+  /** The state of the link at that moment. */
   readonly state: LinkState;
   /** When it came to this state, in milliseconds since 1970. */
   readonly since: number;
@@ -53,7 +54,9 @@ export interface LinkStatus {
 
 /** The state of the link between a process and its store. */
 export interface Link {
+  /** The state of the link now. */
   readonly state: LinkState;
+  /** The link's state with its counters. */
   status(): LinkStatus;
   /**
    * Calls the listener once for each change, in the order of the changes, also where a
@@ -68,10 +71,15 @@ export interface Link {
  * left. Only for the holder of the leases (a membership).
  */
 export interface StoreUpkeep {
+  /** Claims on dead servers, and their removal. */
   readonly servers: ServerUpkeep;
+  /** Signs of life. */
   readonly liveness: ServerWatch;
+  /** Renewal and removal of connection records. */
   readonly connections: ConnectionUpkeep;
+  /** Renewal, reconciling and removal of members of rooms. */
   readonly rooms: RoomUpkeep;
+  /** Renewal, reconciling and removal of users' connections. */
   readonly users: UserUpkeep;
 }
 
@@ -84,18 +92,27 @@ export interface StoreUpkeep {
  * under way is bounded: beyond that, calls fail at once with `unavailable`.
  */
 export interface Store {
+  /** Leases: who is alive. */
   readonly servers: ServerRegistry;
+  /** Records of connections. */
   readonly connections: ConnectionRegistry;
+  /** Who is in which room. */
   readonly rooms: RoomDirectory;
+  /** Which connections a user has. */
   readonly users: UserDirectory;
+  /** What an application keeps about a room. */
   readonly roomRecords: RoomRecords;
+  /** Messages between servers. */
   readonly bus: Bus;
   /** Absent where the store keeps no history of rooms. */
   readonly history?: History;
+  /** Numbers over all servers. */
   readonly counts: StoreCounts;
   /** How rooms and users are cut into partitions. */
   readonly partitioning: Partitioned;
+  /** What only the holder of a lease calls. */
   readonly upkeep: StoreUpkeep;
+  /** The link between this process and the store. */
   readonly link: Link;
   /** Connects and checks the layout. Fails with `unavailable` or `layout-mismatch`. */
   start(): Promise<void>;
