@@ -97,6 +97,8 @@ export default defineConfig({
   cacheDir: PLACES.cache,
   head: [["link", { rel: "icon", href: "/favicon.svg" }]],
   metaChunk: true,
+  // A page loads nothing but itself.
+  router: { prefetchLinks: false },
   markdown: {
     anchor: { slugify: slugOf },
     // Braces at the end of a line are text here.
