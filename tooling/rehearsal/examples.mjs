@@ -1,4 +1,4 @@
-import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ROOT, SetupError } from "../workspace/workspace.mjs";
 import { inTurn } from "./in-turn.mjs";
@@ -18,18 +18,35 @@ const MODES = [
   { module: "esnext", moduleResolution: "bundler" },
 ];
 
-/** Installs each example by npm as a project of its own, builds it with its own compiler, and runs it. */
+/**
+ * Installs each example by npm as a project of its own, builds it with its own compiler, and runs it.
+ * One that has tests runs them, installed by npm and once more by pnpm.
+ */
 export async function runExamples(projects, versions) {
   await inTurn(
-    exampleNames().map((name) => async () => {
+    exampleNames().flatMap((name) => {
       const manifest = resolvedManifest(name, versions);
-      if (NATIVE in manifest.dependencies) return;
-      const dir = projects.create(`example-${name}`);
-      copyProject(name, dir);
-      writeFileSync(join(dir, "package.json"), JSON.stringify(manifest));
-      await projects.npm(dir, "install");
-      await projects.npm(dir, "run", "build");
-      if (!NEEDS_REDIS.has(name)) await projects.node(dir, join("dist", "main.js"));
+      if (NATIVE in manifest.dependencies) return [];
+      const create = (project) => {
+        const dir = projects.create(project);
+        copyProject(name, dir);
+        writeFileSync(join(dir, "package.json"), JSON.stringify(manifest));
+        return dir;
+      };
+      const hasTests = manifest.scripts.test !== undefined;
+      const byNpm = async () => {
+        const dir = create(`example-${name}`);
+        await projects.npm(dir, "install");
+        await projects.npm(dir, "run", "build");
+        if (!NEEDS_REDIS.has(name)) await projects.node(dir, join("dist", "main.js"));
+        if (hasTests) await projects.npm(dir, "test");
+      };
+      const byPnpm = async () => {
+        const dir = create(`example-${name}-pnpm`);
+        await projects.pnpm(dir, "install");
+        await projects.pnpm(dir, "test");
+      };
+      return hasTests ? [byNpm, byPnpm] : [byNpm];
     }),
   );
 }
@@ -83,7 +100,10 @@ function exampleNames() {
 }
 
 function copyProject(name, dir) {
-  for (const part of ["src", "tsconfig.json"]) cpSync(join(EXAMPLES, name, part), join(dir, part), { recursive: true });
+  for (const part of ["src", "tsconfig.json", "vitest.config.js"]) {
+    if (existsSync(join(EXAMPLES, name, part)))
+      cpSync(join(EXAMPLES, name, part), join(dir, part), { recursive: true });
+  }
 }
 
 /** The manifest of an example as its README says to write it: with versions in the place of the workspace's. */

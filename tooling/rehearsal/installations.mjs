@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { publishablePackages, ROOT, SetupError } from "../workspace/workspace.mjs";
 import { inTurn } from "./in-turn.mjs";
 import { installedVersions } from "./projects.mjs";
-import { installedBy, missingLine, programOf } from "./readme.mjs";
+import { installedBy, isTestFile, missingLine, programOf } from "./readme.mjs";
 
 /** Imports every entry of the packages named, and requires it: both give the same names, and more than none. */
 const LOADER = `
@@ -38,7 +38,7 @@ export async function checkInstallations(projects, versions) {
     async () => installed(projects, "npm", `npm-${name.slice(4)}`, [name], versions),
     async () => asItsReadmeSays(projects, name, versions),
   ]);
-  jobs.push(async () => installed(projects, "yarn", "yarn-all", [...names, "ws", "ioredis"], versions));
+  jobs.push(async () => installed(projects, "yarn", "yarn-all", [...names, "ws", "ioredis", "vitest@4"], versions));
   await inTurn(jobs);
 }
 
@@ -50,8 +50,11 @@ async function asItsReadmeSays(projects, name, versions) {
   const dir = await installed(projects, "pnpm", `pnpm-${name.slice(4)}`, fromRegistry, versions);
   if (NOT_HERE.has(name)) return;
   const program = programOf(readFileSync(join(dir, "node_modules", name, "README.md"), "utf8"));
-  writeFileSync(join(dir, "readme.mjs"), program);
-  const printed = await projects.node(dir, "readme.mjs");
+  const isTest = isTestFile(program);
+  const file = isTest ? "readme.test.mjs" : "readme.mjs";
+  writeFileSync(join(dir, file), program);
+  const command = isTest ? [join("node_modules", "vitest", "vitest.mjs"), "run"] : [];
+  const printed = await projects.node(dir, ...command, file);
   const missing = missingLine(program, printed);
   if (missing !== undefined) throw new SetupError(`The program of ${name} does not print "${missing}":\n${printed}`);
 }

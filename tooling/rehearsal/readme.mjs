@@ -9,9 +9,14 @@ export function programOf(readme) {
   return /^```js\n(.*?)^```$/ms.exec(readme)?.[1];
 }
 
-/** What a program says that it prints, in the comments behind its `console.log` lines. */
+/** Whether a program is a file of tests, which vitest runs. */
+export function isTestFile(program) {
+  return program.includes("@cm/contract-tests");
+}
+
+/** What a program says that it prints, in the comments behind its `console.log` lines, or behind a suite's end. */
 export function promisedLines(program) {
-  return [...program.matchAll(/console\.log\(.*\/\/ (.+)$/gm)].map(([, text]) => text.trim());
+  return [...program.matchAll(/(?:console\.log\(.*|^\}\);) \/\/ (.+)$/gm)].map(([, text]) => text.trim());
 }
 
 /** The first promised line that was not printed after those before it, or undefined. */

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, inject, it } from "vitest";
 import { runCommand } from "../workspace/command.mjs";
 import { publishablePackages, ROOT } from "../workspace/workspace.mjs";
-import { installedBy, missingLine, programOf, promisedLines } from "./readme.mjs";
+import { installedBy, isTestFile, missingLine, programOf, promisedLines } from "./readme.mjs";
 
 const READMES = publishablePackages().map(({ dir, manifest }) => ({
   dir,
@@ -19,7 +19,11 @@ describe("the README of a package", () => {
       const program = programOf(readme);
       expect(promisedLines(program).length).toBeGreaterThan(0);
       // Within the package, so that its own name and its development dependencies are found.
-      const file = join(ROOT, dir, ".readme-program.mjs");
+      const isTest = isTestFile(program);
+      const file = join(ROOT, dir, isTest ? ".readme-program.test.mjs" : ".readme-program.mjs");
+      // Else vitest takes the configuration of this workspace, from a folder above.
+      const config = join(ROOT, dir, ".readme-vitest.mjs");
+      writeFileSync(config, "export default {};");
       writeFileSync(file, program);
       try {
         // Others run in memory: with Redis they would see each other under the default prefix.
@@ -27,14 +31,16 @@ describe("the README of a package", () => {
           PATH: process.env.PATH,
           ...(name === "@cm/redis-store" ? { REDIS_URL: inject("redisUrl") } : {}),
         };
-        const { code, output } = await runCommand(process.execPath, ["--no-warnings", file], {
-          env,
-          timeoutMs: 20_000,
-        });
+        const vitest = join(ROOT, "node_modules", "vitest", "vitest.mjs");
+        const run = isTest
+          ? [vitest, "run", "--root", join(ROOT, dir), "--config", config, file]
+          : ["--no-warnings", file];
+        const { code, output } = await runCommand(process.execPath, run, { env, timeoutMs: 20_000 });
         expect(code, output).toBe(0);
         expect(missingLine(program, output), output).toBeUndefined();
       } finally {
         rmSync(file);
+        rmSync(config);
       }
     },
   );
@@ -45,7 +51,8 @@ describe("the README of a package", () => {
 });
 
 it("a line that a program does not print in its place is found", () => {
-  const program = "console.log(1); // one\nconsole.log(2); // two\n";
-  expect(missingLine(program, "one\ntwo\n")).toBeUndefined();
-  expect(missingLine(program, "two\none\n")).toBe("two");
+  const program = "console.log(1); // one\nconsole.log(2); // two\n});  // no\n}); // three\n";
+  expect(missingLine(program, "one\ntwo\nthree\n")).toBeUndefined();
+  expect(missingLine(program, "two\none\nthree\n")).toBe("two");
+  expect(missingLine(program, "one\ntwo\n")).toBe("three");
 });

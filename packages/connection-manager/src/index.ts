@@ -11,6 +11,7 @@ export type {
 export type { Environment } from "./games/environment.js";
 export type { GameEventHandler } from "./games/game-feed.js";
 export type { ConnectionManagerOptions } from "./games/options.js";
+export type { GameEvent, GameSession, GameState, PlayerConnection } from "@cm/protocol";
 
 // Sockets
 export { createDistributedConnectionManager } from "./distributed/socket-manager.js";

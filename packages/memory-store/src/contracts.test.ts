@@ -1,4 +1,4 @@
-import { createStoreHarness, describeStoreContracts } from "@cm/test-kit/contracts";
+import { createStoreHarness, describeStoreContracts } from "@cm/contract-tests/store";
 import { createMemoryHub, worldOf } from "./memory-hub.js";
 import { createMemoryStore } from "./memory-store.js";
 
@@ -16,5 +16,8 @@ describeStoreContracts("memory store, on a clock of the test's own", () => {
 
 describeStoreContracts("memory store, on the default clock", () => {
   const hub = createMemoryHub();
-  return createStoreHarness({ createStore: () => createMemoryStore({ hub }) });
+  return createStoreHarness({
+    createStore: () => createMemoryStore({ hub }),
+    storedThings: async () => worldOf(hub, "cm")?.size ?? 0,
+  });
 });

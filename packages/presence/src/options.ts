@@ -14,7 +14,7 @@ export interface PresenceStore {
   /** Where members of rooms are read, and asked to be announced. */
   readonly rooms: Pick<RoomDirectory, "members" | "count" | "announce">;
   /** Where the number of users online is read. */
-  readonly counts: Pick<StoreCounts, "users">;
+  readonly counts: StoreCounts;
   /** How users are spread over feeds. */
   readonly partitioning: Partitioned;
   /**
@@ -104,7 +104,7 @@ export function resolvePresenceOptions(given: PresenceOptions): ResolvedPresence
     store: {
       users: requireMembers("users", options.users, ["states", "online"]),
       rooms: requireMembers("rooms", options.rooms, ["members", "count", "announce"]),
-      counts: requireMembers("counts", options.counts, ["users"]),
+      counts: requireMembers("counts", options.counts, ["of"]),
       partitioning: requireMembers("partitioning", options.partitioning, ["partitionOf"]),
       bus: requireMembers("bus", options.bus, ["subscribe"]),
     },

@@ -1,6 +1,6 @@
+import type { HarnessFactory } from "@cm/contract-tests/store";
 import { isCmError } from "@cm/protocol";
 import { eventually } from "@cm/test-kit";
-import type { HarnessFactory } from "@cm/test-kit/contracts";
 import { describe, expect, it } from "vitest";
 import { growsStrictly, RoomRecorder, UserRecorder } from "./recorder.fixture.js";
 import { TestServers } from "./servers.fixture.js";

@@ -1,6 +1,6 @@
+import { createStoreHarness, type StoreHarness } from "@cm/contract-tests/store";
 import { createRedisStore } from "@cm/redis-store";
 import { freshPrefix } from "@cm/test-kit";
-import { createStoreHarness, type StoreHarness } from "@cm/test-kit/contracts";
 import { inject } from "vitest";
 import { describePresence } from "./presence-suite.fixture.js";
 import { describeStorms } from "./storm-suite.fixture.js";

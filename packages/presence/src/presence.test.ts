@@ -1,5 +1,5 @@
+import { createStoreHarness, type StoreHarness } from "@cm/contract-tests/store";
 import { createMemoryHub, createMemoryStore } from "@cm/memory-store";
-import { createStoreHarness, type StoreHarness } from "@cm/test-kit/contracts";
 import { describePresence } from "./presence-suite.fixture.js";
 import { describeStorms } from "./storm-suite.fixture.js";
 

@@ -1,6 +1,6 @@
+import type { StoreHarness } from "@cm/contract-tests/store";
 import { createMembership, type Membership, type MembershipOptions } from "@cm/membership";
 import { type CmError, createConnectionIdSource, type FailureStage, type Store } from "@cm/protocol";
-import type { StoreHarness } from "@cm/test-kit/contracts";
 import { createPresence, type Presence, type PresenceOptions } from "./index.js";
 
 /** A server that has connections, and presence to read. */

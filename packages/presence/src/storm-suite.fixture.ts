@@ -1,6 +1,6 @@
+import type { HarnessFactory } from "@cm/contract-tests/store";
 import type { Store } from "@cm/protocol";
 import { eventually } from "@cm/test-kit";
-import type { HarnessFactory } from "@cm/test-kit/contracts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createPresence, type Presence } from "./index.js";
@@ -105,7 +105,7 @@ async function watchThroughStorm(
     storm.reached(begin.room).then(() => presence.watchRoom(STORM_ROOM, room)),
   ]);
   await eventually(async () => {
-    const next = await store.upkeep.users.settle(
+    const next = await store.upkeep.projection.settle(
       Array.from({ length: store.partitioning.partitions }, (_, partition) => partition),
     );
     expect(next).toBeUndefined();

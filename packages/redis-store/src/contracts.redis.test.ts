@@ -1,5 +1,5 @@
+import { createStoreHarness, describeStoreContracts } from "@cm/contract-tests/store";
 import { freshPrefix, keysLeftUnder } from "@cm/test-kit";
-import { createStoreHarness, describeStoreContracts } from "@cm/test-kit/contracts";
 import { inject } from "vitest";
 import { createRedisStore } from "./index.js";
 

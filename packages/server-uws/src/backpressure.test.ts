@@ -1,5 +1,5 @@
 import type { WebSocket } from "uWebSockets.js";
-import { bytes, RawClient, WAIT } from "@cm/test-kit/contracts";
+import { bytes, RawClient, WAIT } from "@cm/contract-tests/transport";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { loadNative } from "./native.js";
 

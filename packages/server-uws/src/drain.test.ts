@@ -1,4 +1,4 @@
-import { openClient, WAIT } from "@cm/test-kit/contracts";
+import { openClient, WAIT } from "@cm/contract-tests/transport";
 import { expect, it, vi } from "vitest";
 import { startServer } from "./server.fixture.js";
 

@@ -1,6 +1,6 @@
 import type { TemplatedApp } from "uWebSockets.js";
 import { createServer, type Server } from "node:net";
-import { openClient, testOptions, WAIT } from "@cm/test-kit/contracts";
+import { openClient, testOptions, WAIT } from "@cm/contract-tests/transport";
 import { listenFailure } from "@cm/transport";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import WebSocket from "ws";

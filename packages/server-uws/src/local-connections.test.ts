@@ -1,6 +1,7 @@
 import type { WebSocket as NativeWebSocket, WebSocketBehavior } from "uWebSockets.js";
+import { describeLocalConnections } from "@cm/contract-tests/local-connections";
+import { bytes, openClient, RawClient, WAIT } from "@cm/contract-tests/transport";
 import { CLOSE_CODES, isCmError } from "@cm/protocol";
-import { bytes, openClient, RawClient, WAIT } from "@cm/test-kit/contracts";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import WebSocket from "ws";
 import { createLocalConnectionManager, type UwsLocalConnectionOptions } from "./local-connections.js";
@@ -59,6 +60,28 @@ function codeOf(call: () => void): string | undefined {
     return isCmError(error) ? error.code : String(error);
   }
 }
+
+describeLocalConnections("uWebSockets.js", async (limits) => {
+  const native = loadNative(4_096);
+  const app = native.App();
+  const local = createLocalConnectionManager({ app, ...limits });
+  const arrived: Socket[] = [];
+  app.ws("/", local.behavior({ open: (socket) => void arrived.push(socket) }));
+  const port = await new Promise<number>((resolve, reject) => {
+    app.listen("127.0.0.1", 0, (listening) =>
+      listening === false ? reject(new Error("can't listen")) : resolve(native.us_socket_local_port(listening)),
+    );
+  });
+  return {
+    local,
+    url: `ws://127.0.0.1:${port}/`,
+    async nextSocket() {
+      await vi.waitFor(() => expect(arrived.length).toBeGreaterThan(0), WAIT);
+      return arrived.shift() as Socket; // There is one.
+    },
+    close: async () => void app.close(),
+  };
+});
 
 describe("the sockets of an App of one's own", () => {
   it("get what is sent to them, their users and their rooms, in the order of the calls", async () => {

@@ -1,4 +1,4 @@
-import { testOptions } from "@cm/test-kit/contracts";
+import { testOptions } from "@cm/contract-tests/transport";
 import { expect, it } from "vitest";
 import { createUwsServer } from "./server.js";
 

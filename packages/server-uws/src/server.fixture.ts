@@ -1,4 +1,4 @@
-import { serverStarter, type TestServer } from "@cm/test-kit/contracts";
+import { serverStarter, type TestServer } from "@cm/contract-tests/transport";
 import type { UwsServerOptions } from "./options.js";
 import { createUwsServer, type UwsServer } from "./server.js";
 

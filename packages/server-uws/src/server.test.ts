@@ -1,4 +1,4 @@
-import { describeTransport } from "@cm/test-kit/contracts";
+import { describeTransport } from "@cm/contract-tests/transport";
 import { createUwsServer } from "./server.js";
 
 // Many, for the faults of the native layer that upgrades are guarded against.

@@ -1,4 +1,4 @@
-import { openClient, RawClient, WAIT } from "@cm/test-kit/contracts";
+import { openClient, RawClient, WAIT } from "@cm/contract-tests/transport";
 import { expect, it, onTestFinished, vi } from "vitest";
 import WebSocket from "ws";
 import { startServer } from "./server.fixture.js";

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
-import { bytes, openClient, RawClient, testOptions, WAIT } from "@cm/test-kit/contracts";
+import { bytes, openClient, RawClient, testOptions, WAIT } from "@cm/contract-tests/transport";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { WebSocket } from "ws";
 import type { NodeServer } from "./options.js";

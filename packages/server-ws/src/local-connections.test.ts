@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
+import { describeLocalConnections } from "@cm/contract-tests/local-connections";
 import { CLOSE_CODES, isCmError } from "@cm/protocol";
 import { describe, expect, it, onTestFinished } from "vitest";
 import WebSocket, { WebSocketServer } from "ws";
@@ -45,6 +46,25 @@ function codeOf(call: () => void): string | undefined {
     return isCmError(error) ? error.code : String(error);
   }
 }
+
+describeLocalConnections("ws", async (limits) => {
+  const server = new WebSocketServer({ host: "127.0.0.1", port: 0 });
+  const arrived: WebSocket[] = [];
+  server.on("connection", (socket) => void arrived.push(socket));
+  await once(server, "listening");
+  return {
+    local: createLocalConnectionManager(limits),
+    url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}/`, // Listening on TCP.
+    async nextSocket() {
+      await expect.poll(() => arrived.length, WAIT).toBeGreaterThan(0);
+      return arrived.shift() as WebSocket; // There is one.
+    },
+    async close() {
+      for (const client of server.clients) client.terminate();
+      server.close();
+    },
+  };
+});
 
 describe("the adapter for `ws`", () => {
   it("delivers to connections, users and rooms, in the order of the calls, as text", async () => {

@@ -1,4 +1,4 @@
-import { describeTransport } from "@cm/test-kit/contracts";
+import { describeTransport } from "@cm/contract-tests/transport";
 import { createWsServer } from "./server.js";
 
 describeTransport("ws", createWsServer);

@@ -15,6 +15,7 @@ export const PACKAGE_ARROWS: Readonly<Record<string, readonly string[]>> = {
   "@cm/transport": ["@cm/protocol"],
   "@cm/server-uws": ["@cm/protocol", "@cm/transport"],
   "@cm/server-ws": ["@cm/protocol", "@cm/transport"],
+  "@cm/contract-tests": ["@cm/protocol", "@cm/transport"],
   "@cm/auth": ["@cm/protocol"],
   "@cm/client": ["@cm/protocol"],
   "@cm/node": ["@cm/protocol", "@cm/memory-store", "@cm/redis-store", "@cm/membership", "@cm/presence", "@cm/router"],

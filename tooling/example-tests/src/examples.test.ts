@@ -77,17 +77,22 @@ const OUTPUTS = {
     'afterwards: {"userId":"ann","status":"offline"}',
   ],
   "11-worker": ["ann is online, bob is offline", "in the lobby: 1", 'lobby gets {"type":"news","text":"hello"}'],
-  "12-own-store": ["berlin heard in lobby: hello", "tokyo heard in lobby: hello"],
+  "12-own-bus": ["berlin heard in lobby: hello", "tokyo heard in lobby: hello"],
   "13-router-without-websockets": [": you are in", "data: hello"],
   "14-browser-bundle": ["the bundle has less than 64 KiB: true", "a join: join", "a room without a name: name-invalid"],
+  "15-own-store": ["in the lobby: ann, bob", "after tokyo closed: 1 in the lobby", "left in the hub: 0"],
 };
+
+/** Those that prove themselves by the suites of the contracts, and how many tests those have at least. */
+const PROVEN = { "12-own-bus": 12, "15-own-store": 190 };
 
 /** Those that need Redis, or have no use for it. */
 const ONCE = new Map([
   ["01-rooms-for-ws", "redis"],
-  ["12-own-store", "memory"],
+  ["12-own-bus", "memory"],
   ["13-router-without-websockets", "memory"],
   ["14-browser-bundle", "memory"],
+  ["15-own-store", "memory"],
 ]);
 
 describe("the examples", () => {
@@ -110,6 +115,17 @@ describe("the examples", () => {
       );
       for (const line of lines) expect(printed).toContain(line);
     }
+  });
+
+  it.each(Object.entries(PROVEN))("%s passes the suites of the contracts, by its own npm test", async (name, least) => {
+    const { stdout } = await run("npm", ["test"], {
+      cwd: `${EXAMPLES}/${name}`,
+      env: { PATH: process.env.PATH ?? "", HOME: process.env.HOME ?? "" },
+    });
+    const [, passed = "0"] = /Tests\s+(\d+) passed/.exec(stdout) ?? [];
+    expect(Number(passed)).toBeGreaterThanOrEqual(least);
+    // Nothing is left out.
+    expect(stdout).not.toMatch(/failed|skipped/);
   });
 });
 

@@ -6,8 +6,8 @@ import { USER_LIMIT_POLICIES, type UserLimitPolicy } from "../session/user-place
 import { readAllowedOrigins } from "./allowed-origins.js";
 import { EnvReader } from "./env-reader.js";
 import { misspeltVariables } from "./known-variables.js";
-import { readRecoverableRooms } from "./recoverable-rooms.js";
 import { readRedisUrl } from "./redis-url.js";
+import { readRoomBeginnings } from "./room-beginnings.js";
 import { readTokens, variableOf } from "./tokens.js";
 import { readTrustedProxies } from "./trusted-proxies.js";
 
@@ -106,8 +106,10 @@ export interface GatewayConfig {
    */
   readonly maxConnectionsPerUser: number;
   /**
-   * `CONNECTIONS_PER_USER_POLICY`: `refuse` a connection that is too many, or `replace` the user's oldest one.
-   * Either is closed with 4005, after which clients do not come back by themselves. Default `refuse`.
+   * `CONNECTIONS_PER_USER_POLICY`: `refuse` a connection that is too many, or `replace` the user's oldest one,
+   * on whichever server. Either is closed with 4005, after which clients do not come back by themselves. Where
+   * the server of the oldest has died or hangs, the newer one is closed with 4204, and comes back. Default
+   * `refuse`.
    */
   readonly connectionsPerUserPolicy: UserLimitPolicy;
   /**
@@ -124,8 +126,8 @@ export interface GatewayConfig {
   /** `MAX_FRAME_BYTES`: the largest frame from a client. Default 16,384. */
   readonly maxFrameBytes: number;
   /**
-   * `MAX_BACKPRESSURE_BYTES`: the bytes that may wait for one slow reader; beyond it the connection is closed.
-   * Default 1,048,576.
+   * `MAX_BACKPRESSURE_BYTES`: the bytes that may wait for one slow reader; beyond it the connection is closed,
+   * unless `SLOW_READER_DROP_ROOMS` says otherwise. Default 1,048,576.
    */
   readonly maxBackpressureBytes: number;
   /**
@@ -194,6 +196,27 @@ export interface GatewayConfig {
    * Here `*` is the beginning that all names have, the empty one.
    */
   readonly recoverableRooms: readonly string[];
+  /**
+   * `SLOW_READER_DROP_ROOMS`: rooms, named in the same way, that leave messages out for a member that does not
+   * read and tell it how many, instead of closing its connection; see
+   * docs/protocol.md#members-that-do-not-read. Default: none.
+   */
+  readonly slowReaderDropRooms: readonly string[];
+  /**
+   * `SLOW_READER_LATEST_ROOMS`: rooms of state, named in the same way, that also keep the latest message of each
+   * sender and key for such a member. Of several beginnings that fit a room, the longest counts. Default: none.
+   */
+  readonly slowReaderLatestRooms: readonly string[];
+  /**
+   * `SLOW_READER_BYTES`: the bytes that may wait for a member of such rooms before messages are left out for it;
+   * 1,024 to half of `MAX_BACKPRESSURE_BYTES`. Default: a quarter of `MAX_BACKPRESSURE_BYTES`.
+   */
+  readonly slowReaderBytes: number | undefined;
+  /**
+   * `SHOW_SERVER_IDS`: whether `welcome` and `members` tell clients the ids of servers. Connection ids name their
+   * server all the same: a `SERVER_ID` should tell nothing that clients must not know. Default `false`.
+   */
+  readonly showServerIds: boolean;
   /**
    * - `TOKEN_SECRET`, `TOKEN_PUBLIC_KEY`, `TOKEN_PUBLIC_KEY_FILE`, `TOKEN_JWKS_URL`: one of them has clients
    *   authenticate with JSON Web Tokens: an HS256 secret of 32 bytes or more, a public key in PEM (with `\n`
@@ -303,6 +326,7 @@ export function readGatewayConfig(env: Readonly<Record<string, string | undefine
   }
   const admin = readAdmin(reader, { port, workers, worker });
   const idleTimeoutMs = reader.wholeNumber("IDLE_TIMEOUT_MS", 120_000, 8_000, 900_000);
+  const maxBackpressureBytes = reader.wholeNumber("MAX_BACKPRESSURE_BYTES", 1_048_576, 65_536, 67_108_864);
   const config: GatewayConfig = {
     port,
     transport,
@@ -329,7 +353,7 @@ export function readGatewayConfig(env: Readonly<Record<string, string | undefine
     trustedProxies: readTrustedProxies(reader),
     maxHeadBytes: reader.wholeNumber("MAX_HEAD_BYTES", 16_384, 1_024, 65_536),
     maxFrameBytes: reader.wholeNumber("MAX_FRAME_BYTES", 16_384, 1_024, 1_048_576),
-    maxBackpressureBytes: reader.wholeNumber("MAX_BACKPRESSURE_BYTES", 1_048_576, 65_536, 67_108_864),
+    maxBackpressureBytes,
     maxTotalBackpressureBytes: reader.wholeNumber("MAX_TOTAL_BACKPRESSURE_BYTES", 268_435_456, 0, 2 ** 40),
     maxSequencers: reader.wholeNumber("MAX_SEQUENCERS", 100_000, 1, 10_000_000),
     maxMemberships: reader.wholeNumber("MAX_MEMBERSHIPS", membershipsThatFit(), 0, 1_000_000_000),
@@ -348,7 +372,9 @@ export function readGatewayConfig(env: Readonly<Record<string, string | undefine
     admin,
     publicStats: reader.flag("PUBLIC_STATS", tokens === undefined && admin === undefined && isLoopback(listenHost)),
     page: reader.flag("PAGE", tokens === undefined),
-    recoverableRooms: readRecoverableRooms(reader),
+    recoverableRooms: readRoomBeginnings(reader, "RECOVERABLE_ROOMS"),
+    ...readSlowReaders(reader, maxBackpressureBytes),
+    showServerIds: reader.flag("SHOW_SERVER_IDS", false),
     workers,
     worker,
     logLevel: reader.oneOf("LOG_LEVEL", "info", LOG_LEVELS),
@@ -406,6 +432,21 @@ function readRoomWindow(reader: EnvReader): RoomWindow {
   if (/^\d{1,3}$/.test(text) && Number(text) <= ROOM_WINDOW_MAX_MS) return Number(text);
   reader.problem("ROOM_WINDOW_MS", `must be auto or a whole number from 0 to ${ROOM_WINDOW_MAX_MS}`);
   return "auto";
+}
+
+type SlowReaders = Pick<GatewayConfig, "slowReaderDropRooms" | "slowReaderLatestRooms" | "slowReaderBytes">;
+
+function readSlowReaders(reader: EnvReader, maxBackpressureBytes: number): SlowReaders {
+  const slowReaderDropRooms = readRoomBeginnings(reader, "SLOW_READER_DROP_ROOMS");
+  const slowReaderLatestRooms = readRoomBeginnings(reader, "SLOW_READER_LATEST_ROOMS");
+  const both = slowReaderLatestRooms.find((beginning) => slowReaderDropRooms.includes(beginning));
+  if (both !== undefined) {
+    reader.problem("SLOW_READER_LATEST_ROOMS", `and SLOW_READER_DROP_ROOMS must not both have ${both || "*"}`);
+  }
+  const most = Math.floor(maxBackpressureBytes / 2);
+  const isGiven = reader.text("SLOW_READER_BYTES") !== undefined;
+  const slowReaderBytes = isGiven ? reader.wholeNumber("SLOW_READER_BYTES", most, 1_024, most) : undefined;
+  return { slowReaderDropRooms, slowReaderLatestRooms, slowReaderBytes };
 }
 
 function readPingInterval(reader: EnvReader, idleTimeoutMs: number): number {

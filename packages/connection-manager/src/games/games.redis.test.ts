@@ -1,6 +1,6 @@
+import { createStoreHarness } from "@cm/contract-tests/store";
 import { createRedisStore } from "@cm/redis-store";
 import { freshPrefix } from "@cm/test-kit";
-import { createStoreHarness } from "@cm/test-kit/contracts";
 import { inject } from "vitest";
 import { describeGames } from "./games-suite.fixture.js";
 

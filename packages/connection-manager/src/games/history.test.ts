@@ -1,5 +1,5 @@
+import { createStoreHarness } from "@cm/contract-tests/store";
 import { createMemoryHub, createMemoryStore } from "@cm/memory-store";
-import { createStoreHarness } from "@cm/test-kit/contracts";
 import { itFollowsTheModel } from "./history-suite.fixture.js";
 
 itFollowsTheModel(

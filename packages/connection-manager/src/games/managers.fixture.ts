@@ -1,5 +1,5 @@
+import type { StoreHarness } from "@cm/contract-tests/store";
 import { type CmError, type FailureStage, type GameEvent, isCmError, type Store } from "@cm/protocol";
-import type { StoreHarness } from "@cm/test-kit/contracts";
 import type { ConnectionManager } from "./connection-manager.js";
 import { createConnectionManager } from "./game-manager.js";
 import type { ConnectionManagerOptions } from "./options.js";

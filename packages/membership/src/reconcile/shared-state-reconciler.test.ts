@@ -1,5 +1,5 @@
+import { createStoreHarness } from "@cm/contract-tests/store";
 import { createMemoryHub, createMemoryStore } from "@cm/memory-store";
-import { createStoreHarness } from "@cm/test-kit/contracts";
 import { describeAudit } from "./shared-state-reconciler-suite.fixture.js";
 
 describeAudit("the memory store", () => {

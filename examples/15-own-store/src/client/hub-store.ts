@@ -1,0 +1,83 @@
+import type { History, HistoryPosition, Store, UserDirectory, UserState } from "@cm/protocol";
+import type { Slice } from "../hub/histories.js";
+import { PARTITIONS, partitionOf } from "../partitions.js";
+import { HubBus } from "./hub-bus.js";
+import { HubLink } from "./hub-link.js";
+
+/** The calls of a contract. */
+type CallsOf<T> = { [K in keyof T]: T[K] extends (...args: never) => Promise<unknown> ? K : never }[keyof T] & string;
+
+/** A store whose data is in a hub (see `hub/hub.ts`) on this machine. It keeps every promise of the contracts but one: its link does not come back once it is lost. */
+export function createHubStore({ port }: { readonly port: number }): Store {
+  const link: HubLink = new HubLink(port, (subscription, bytes) => bus.deliver(subscription, bytes));
+  const bus = new HubBus(link);
+  /** A contract whose calls are made in the hub. */
+  const remote = <T>(part: string, names: readonly CallsOf<T>[]): T =>
+    Object.fromEntries(
+      names.map((name) => [name, (...args: unknown[]) => link.call(part, name, args)]),
+    ) as unknown as T; // The hub has the same contracts, and its compiler saw to that.
+  let closing: Promise<void> | undefined;
+  return {
+    servers: remote("servers", ["acquire", "renew", "release", "snapshot"]),
+    connections: remote("connections", ["put", "remove", "get"]),
+    rooms: remote("rooms", ["join", "leave", "update", "members", "count", "announce"]),
+    users: withLastSeen(remote("users", ["add", "update", "remove", "states", "online"])),
+    roomRecords: remote("roomRecords", ["get", "compareAndSet", "restore"]),
+    counts: remote("counts", ["of"]),
+    upkeep: {
+      servers: remote("upkeep.servers", ["claim", "unregister", "watch", "expire"]),
+      projection: remote("upkeep.projection", ["renew", "held", "evict", "settle", "reconcile"]),
+    },
+    history: historyOver(link),
+    partitioning: { partitions: PARTITIONS, partitionOf },
+    bus,
+    link,
+    start: () => link.open(),
+    close() {
+      closing ??= Promise.resolve().then(() => {
+        bus.closeAll();
+        link.close();
+      });
+      return closing;
+    },
+  };
+}
+
+/** JSON drops a member that is undefined, and a state has all of its members. */
+function withLastSeen(users: UserDirectory): UserDirectory {
+  const whole = (state: UserState): UserState => ({ ...state, lastSeen: state.lastSeen });
+  return {
+    ...users,
+    states: async (...asked) => (await users.states(...asked)).map(whole),
+    async online(page, partition) {
+      const { items, cursor } = await users.online(page, partition);
+      return { items: items.map(whole), cursor };
+    },
+  };
+}
+
+/** Histories carry bytes, which go as base64. */
+function historyOver(link: HubLink): History {
+  const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
+  const draft = ({ before, after }: { readonly before: Uint8Array; readonly after: Uint8Array }) => ({
+    before: base64(before),
+    after: base64(after),
+  });
+  // What the hub answers has the shape that its own code says.
+  const position = async (name: string, ...args: readonly unknown[]): Promise<HistoryPosition> =>
+    (await link.call("history", name, args)) as HistoryPosition;
+  return {
+    link,
+    append: (room, { sender, ...given }) => position("append", room, draft(given), sender),
+    restart: (room, reached, notice) => position("restart", room, reached, draft(notice)),
+    async since(room, from, limit) {
+      const { top, complete, former, entries } = (await link.call("history", "since", [room, from, limit])) as Slice;
+      return {
+        top,
+        complete,
+        former,
+        entries: entries.map(({ offset, message }) => ({ offset, message: Buffer.from(message, "base64") })),
+      };
+    },
+  };
+}

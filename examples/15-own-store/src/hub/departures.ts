@@ -1,0 +1,41 @@
+import type { RegistrySnapshot } from "@cm/protocol";
+
+/** See the contract of `ServerRegistry`. */
+const KNOWN_MAX = 1_000;
+const KNOWN_MS = 600_000;
+
+/** The servers that went, for a limited time and number. */
+export class Departures {
+  readonly #now: () => number;
+  /** By name, the first to go first. */
+  readonly #went = new Map<string, { readonly serverId: string; readonly atMs: number }>();
+  /** All departures since then are known; before the hub started there were no servers. */
+  #sinceMs: number;
+
+  constructor(now: () => number) {
+    this.#now = now;
+    this.#sinceMs = now() - KNOWN_MS;
+  }
+
+  add(name: string, serverId: string): void {
+    const atMs = this.#now();
+    this.#went.set(name, { serverId, atMs });
+    this.#sinceMs = Math.max(this.#sinceMs, atMs - KNOWN_MS);
+    for (const [old, went] of this.#went) {
+      if (went.atMs >= this.#sinceMs && this.#went.size <= KNOWN_MAX) break;
+      this.#went.delete(old);
+      this.#sinceMs = Math.max(this.#sinceMs, went.atMs + 1);
+    }
+  }
+
+  /** It is there again. */
+  takeBack(name: string): void {
+    this.#went.delete(name);
+  }
+
+  known(): Pick<RegistrySnapshot, "recentlyGone" | "knownForMs"> {
+    const now = this.#now();
+    const recentlyGone = [...this.#went.values()].map(({ serverId, atMs }) => ({ serverId, agoMs: now - atMs }));
+    return { recentlyGone, knownForMs: now - this.#sinceMs };
+  }
+}

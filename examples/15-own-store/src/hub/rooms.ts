@@ -1,0 +1,147 @@
+import {
+  type AnnouncedMember,
+  type DepartureReason,
+  type HeldRoom,
+  type JoinOptions,
+  type Lease,
+  type Page,
+  type PageRequest,
+  type PartitionReconciliation,
+  type ReapClaim,
+  type RoomMember,
+  requireRoomRecordValue,
+} from "@cm/protocol";
+import { partitionOf } from "../partitions.js";
+import type { Channels } from "./channels.js";
+import { pageOf } from "./pages.js";
+import type { Records } from "./records.js";
+import { Rosters } from "./rosters.js";
+import { incarnationsOf, type Servers } from "./servers.js";
+
+interface Member extends RoomMember {
+  readonly owner: string;
+  /** The place in the order of joining. */
+  readonly order: number;
+}
+
+/** Who is in which room. */
+export class Rooms {
+  readonly #servers: Servers;
+  readonly #records: Records;
+  readonly #rosters: Rosters;
+  /** The members of each room, in the order of joining. */
+  readonly #rooms = new Map<string, Map<string, Member>>();
+  #lastOrder = 0;
+
+  constructor(servers: Servers, records: Records, channels: Channels, now: () => number) {
+    this.#servers = servers;
+    this.#records = records;
+    this.#rosters = new Rosters(channels, now);
+  }
+
+  /** How many rooms have members. */
+  get size(): number {
+    return this.#rooms.size;
+  }
+
+  /** How many members there are, and how many rooms are announced. */
+  get entries(): number {
+    return [...this.#rooms.values()].reduce((total, { size }) => total + size, this.#rosters.size);
+  }
+
+  /** Whether the room has members, dead servers' ones among them. */
+  has(room: string): boolean {
+    return this.#rooms.has(room);
+  }
+
+  join(
+    lease: Lease,
+    room: string,
+    members: readonly AnnouncedMember[],
+    { quiet = false, record }: JoinOptions = {},
+  ): void {
+    if (record !== undefined) requireRoomRecordValue(record);
+    const owner = this.#servers.owner(lease);
+    if (members.length === 0) return;
+    const all = this.#rooms.get(room) ?? new Map<string, Member>();
+    this.#rooms.set(room, all);
+    const joined = members.filter(({ connectionId, userId }) => {
+      const known = all.get(connectionId);
+      if (known?.owner === owner && known.userId === userId) return false;
+      // Behind all others, also where it was a member in another way.
+      all.delete(connectionId);
+      this.#lastOrder += 1;
+      all.set(connectionId, { connectionId, userId, owner, order: this.#lastOrder });
+      return true;
+    });
+    if (record !== undefined) this.#records.open(room, record);
+    if (!quiet) this.#rosters.announce(room, "joined", joined);
+  }
+
+  leave(lease: Lease, room: string, members: readonly RoomMember[], reason: DepartureReason = "left"): void {
+    const owner = this.#servers.owner(lease);
+    const ids = new Set(members.map(({ connectionId }) => connectionId));
+    this.#remove(room, reason, (member) => member.owner === owner && ids.has(member.connectionId));
+  }
+
+  update(lease: Lease, room: string, members: readonly AnnouncedMember[]): void {
+    const owner = this.#servers.owner(lease);
+    const all = this.#rooms.get(room);
+    const present = members.filter(({ connectionId }) => all?.get(connectionId)?.owner === owner);
+    this.#rosters.announce(room, "updated", present);
+  }
+
+  members(room: string, request: PageRequest): Page<RoomMember> {
+    const all = this.#rooms.get(room)?.values() ?? [];
+    const { items, cursor } = pageOf(all, request, this.#lastOrder, ({ owner }) => this.#servers.lives(owner));
+    return { items: items.map(toMember), cursor };
+  }
+
+  count(room: string): number {
+    const all = [...(this.#rooms.get(room)?.values() ?? [])];
+    return all.filter(({ owner }) => this.#servers.lives(owner)).length;
+  }
+
+  announce(room: string, ttlMs: number): number {
+    return this.#rosters.want(room, ttlMs);
+  }
+
+  evict(claim: ReapClaim, room: string): RoomMember[] {
+    const owner = this.#servers.ownerBy(claim);
+    return owner === undefined ? [] : this.#remove(room, "lost", (member) => member.owner === owner);
+  }
+
+  held(right: Lease | ReapClaim, partition: number): HeldRoom[] {
+    const owner = this.#servers.ownerBy(right);
+    return this.#of(partition)
+      .map(([room, all]) => ({ room, members: [...all.values()].filter((each) => each.owner === owner).map(toMember) }))
+      .filter(({ members }) => members.length > 0);
+  }
+
+  /** Numbers are counted here and not kept, so that there is nothing to set right. */
+  reconcile(partition: number): PartitionReconciliation {
+    const owners = this.#of(partition).flatMap(([, all]) => [...all.values()].map(({ owner }) => owner));
+    return { repaired: 0, holders: incarnationsOf(owners) };
+  }
+
+  #of(partition: number): [string, Map<string, Member>][] {
+    return [...this.#rooms].filter(([room]) => partitionOf(room) === partition);
+  }
+
+  /** The last one out takes the room with it, and its record. */
+  #remove(room: string, reason: DepartureReason, goes: (member: Member) => boolean): RoomMember[] {
+    const all = this.#rooms.get(room);
+    const gone = [...(all?.values() ?? [])].filter(goes).map(toMember);
+    for (const { connectionId } of gone) all?.delete(connectionId);
+    this.#rosters.announce(room, "left", gone, reason);
+    if (all?.size === 0) {
+      this.#rooms.delete(room);
+      this.#records.drop(room);
+    }
+    return gone;
+  }
+}
+
+function toMember({ connectionId, userId }: Member): RoomMember {
+  return { connectionId, userId };
+}

@@ -1,0 +1,47 @@
+import { type AnnouncedMember, CmError, type DepartureReason, type RosterChangeKind } from "@cm/protocol";
+import type { Channels } from "./channels.js";
+import { changeText, Versions } from "./versions.js";
+
+/** The rooms whose changes are announced, each until the time that was asked for. */
+export class Rosters {
+  readonly #channels: Channels;
+  readonly #now: () => number;
+  readonly #versions: Versions;
+  readonly #wanted = new Map<string, { version: number; untilMs: number }>();
+
+  constructor(channels: Channels, now: () => number) {
+    this.#channels = channels;
+    this.#now = now;
+    this.#versions = new Versions(now);
+  }
+
+  /** How many rooms are announced now; those that are no more are forgotten here. */
+  get size(): number {
+    for (const [room, { untilMs }] of this.#wanted) if (untilMs <= this.#now()) this.#wanted.delete(room);
+    return this.#wanted.size;
+  }
+
+  /** Has a room's changes announced for a while; the version of the latest one. */
+  want(room: string, ttlMs: number): number {
+    if (!Number.isFinite(ttlMs) || ttlMs <= 0) {
+      throw new CmError("options-invalid", "ttlMs must be a positive number of milliseconds.");
+    }
+    // Asking also clears away what nobody wants any more, so that few are kept.
+    const known = this.size > 0 ? this.#wanted.get(room) : undefined;
+    const version = known?.version ?? this.#versions.next();
+    this.#wanted.set(room, { version, untilMs: Math.max(known?.untilMs ?? 0, this.#now() + ttlMs) });
+    return version;
+  }
+
+  announce(room: string, kind: RosterChangeKind, members: readonly AnnouncedMember[], reason?: DepartureReason): void {
+    const roster = this.#wanted.get(room);
+    if (roster === undefined || roster.untilMs <= this.#now()) return;
+    for (const { userId, connectionId, metadata } of members) {
+      const previous = roster.version;
+      roster.version = this.#versions.next();
+      const fields = { kind, user: userId, connection: connectionId, version: roster.version, previous };
+      const text = changeText({ ...fields, at: this.#now(), reason }, kind === "left" ? undefined : metadata);
+      this.#channels.announce(`roster:${room}`, text);
+    }
+  }
+}

@@ -1,0 +1,157 @@
+/*
+ * The calls of the requirement document about sockets, with its arguments, options and types, as a
+ * program of an application makes them: it has to compile, and to do what the document says.
+ */
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
+import { createLocalConnectionManager } from "@cm/server-ws";
+import { eventually } from "@cm/test-kit";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
+import WebSocket, { WebSocketServer } from "ws";
+import { createDistributedConnectionManager } from "../index.js";
+import type { Variables } from "./documented-games.fixture.js";
+
+/** The shape of a server as the document reads it. */
+interface DocumentedServer {
+  serverId: string;
+  host: string;
+  port: number;
+  lastHeartbeat: number;
+  activeConnections: number;
+}
+
+/** A process's WebSocket server and manager, made as the document makes them. */
+async function startServer(variables: Variables) {
+  for (const name of ["REDIS_URL", "SERVER_HOST", "PORT"]) vi.stubEnv(name, variables[name]);
+  // The local manager of the document is one's own, over sockets of a server that one has.
+  const connectionManager = createLocalConnectionManager();
+  const distributedManager = await createDistributedConnectionManager(connectionManager, {
+    redisUrl: process.env.REDIS_URL,
+    serverHost: process.env.SERVER_HOST,
+    // biome-ignore lint: the document calls parseInt without a radix.
+    serverPort: parseInt(process.env.PORT || "3000"),
+    heartbeatInterval: 30000,
+    heartbeatTTL: 90,
+    staleConnectionTimeout: 30 * 60 * 1000,
+    cleanupInterval: 5 * 60 * 1000,
+  });
+  const wss = new WebSocketServer({ host: "127.0.0.1", port: 0 });
+  onTestFinished(async () => {
+    for (const client of wss.clients) client.terminate();
+    wss.close();
+    vi.unstubAllEnvs();
+    await distributedManager.shutdown();
+  });
+  await once(wss, "listening");
+  const { port } = wss.address() as AddressInfo; // Listening on TCP.
+
+  /** A client that connected, as the server registered it. */
+  const connect = async (userId: string) => {
+    const arrived = once(wss, "connection");
+    const client = new WebSocket(`ws://127.0.0.1:${port}`);
+    const messages: unknown[] = [];
+    client.on("message", (data) => void messages.push(JSON.parse(String(data))));
+    const [ws] = (await arrived) as [WebSocket]; // The first argument of the event.
+    const authToken = `token of ${userId}`;
+    const connectionId = await distributedManager.registerConnection(ws, userId, authToken);
+    return { client, connectionId, messages };
+  };
+  return { distributedManager, connect };
+}
+
+/** Runs the document's program where these variables say where Redis is. */
+export function describeDocumentedSockets(where: string, variables: () => Promise<Variables>): void {
+  describe(`the document about sockets, ${where}`, () => {
+    it("has every call, and the figures and records in their documented shapes", async () => {
+      const given = await variables();
+      const { distributedManager, connect } = await startServer({ ...given, SERVER_HOST: "server1.example.com" });
+      const roomId = "room-x";
+      const { connectionId, messages, client } = await connect("user-123");
+
+      await distributedManager.joinRoom(connectionId, roomId);
+      await distributedManager.broadcastToRoom(roomId, {
+        type: "game-update",
+        data: {
+          phase: "action",
+          currentPlayer: "user-123",
+        },
+      });
+      await eventually(() => expect(messages).toHaveLength(1));
+      await distributedManager.sendToConnection(connectionId, {
+        type: "notification",
+        message: "Your turn!",
+      });
+      await eventually(() =>
+        expect(messages).toEqual([
+          { type: "game-update", data: { phase: "action", currentPlayer: "user-123" } },
+          { type: "notification", message: "Your turn!" },
+        ]),
+      );
+
+      const log: unknown[][] = [];
+      const stats = await distributedManager.getDistributedStats();
+      log.push(["Total connections:", stats.totalConnections]);
+      log.push(["Total rooms:", stats.totalRooms]);
+      log.push(["Active servers:", stats.activeServers]);
+      log.push(["Local connections:", stats.localConnections]);
+      log.push(["Server details:", stats.serverStats]);
+      const details: DocumentedServer[] = stats.serverStats;
+      expect(log.map(([, value]) => value)).toEqual([1, 1, 1, 1, details]);
+      expect(details).toEqual([
+        expect.objectContaining({ host: "server1.example.com", port: 3000, activeConnections: 1 }),
+      ]);
+
+      const warnings: unknown[][] = [];
+      if (!distributedManager.isReady()) {
+        warnings.push(["DistributedConnectionManager not ready"]);
+      }
+      const servers: DocumentedServer[] = await distributedManager.getActiveServers();
+      const now = Date.now();
+      for (const server of servers) {
+        const age = now - server.lastHeartbeat;
+        if (age > 60000) {
+          warnings.push(["Server heartbeat stale:", server.serverId]);
+        }
+      }
+      expect(servers.map(({ serverId }) => serverId)).toEqual(details.map(({ serverId }) => serverId));
+      expect(warnings).toEqual([]);
+
+      await distributedManager.leaveRoom(connectionId, roomId);
+      await distributedManager.broadcastToRoom(roomId, { type: "nobody hears it" });
+      await distributedManager.removeConnection(connectionId);
+      expect((await distributedManager.getDistributedStats()).totalConnections).toBe(0);
+      await distributedManager.shutdown();
+      expect(distributedManager.isReady()).toBe(false);
+      expect(messages).toHaveLength(2);
+      client.terminate();
+    });
+  });
+}
+
+/** The same on two servers, which needs a Redis that they share. */
+export function describeDocumentedServers(where: string, variables: () => Promise<Variables>): void {
+  describe(`the document about sockets, on two servers, ${where}`, () => {
+    it("brings a room's and a connection's messages across, and forgets a server that failed", async () => {
+      const given = await variables();
+      const one = await startServer({ ...given, SERVER_HOST: "server1.example.com", PORT: "3001" });
+      const two = await startServer({ ...given, SERVER_HOST: "server2.example.com", PORT: "3002" });
+      const [ann, bob] = [await one.connect("ann"), await two.connect("bob")];
+      await one.distributedManager.joinRoom(ann.connectionId, "room-x");
+      await two.distributedManager.joinRoom(bob.connectionId, "room-x");
+      await one.distributedManager.broadcastToRoom("room-x", { type: "chat", text: "hello" });
+      await two.distributedManager.sendToConnection(ann.connectionId, { type: "notification", message: "Your turn!" });
+      await eventually(() => expect(bob.messages).toEqual([{ type: "chat", text: "hello" }]));
+      await eventually(() => expect(ann.messages).toContainEqual({ type: "notification", message: "Your turn!" }));
+
+      const stats = await one.distributedManager.getDistributedStats();
+      expect([stats.totalConnections, stats.totalRooms, stats.activeServers, stats.localConnections]).toEqual([
+        2, 1, 2, 1,
+      ]);
+      expect(stats.serverStats.map(({ port }) => port).sort()).toEqual([3001, 3002]);
+      await one.distributedManager.handleServerFailure("server-2");
+      await two.distributedManager.shutdown();
+      expect((await one.distributedManager.getActiveServers()).map(({ port }) => port)).toEqual([3001]);
+      for (const { client } of [ann, bob]) client.terminate();
+    });
+  });
+}

@@ -1,0 +1,23 @@
+// Stores, and their buses and histories alone
+export { createStoreHarness } from "./store/harness.js";
+export { describeStoreContracts } from "./store/store-contracts.js";
+export { describeBus } from "./store/bus/bus.js";
+export { describeHistory } from "./store/bus/history.js";
+export { createPartHarness } from "./store/bus/part-harness.js";
+
+// Transports, and sockets of a server of one's own
+export { describeTransport } from "./transport/transport.js";
+export { describeLocalConnections } from "./local-connections/local-connections.js";
+
+// Types of the above
+export type { LeftOut } from "./left-out.js";
+export type { BusPart, HistoryPart, PartHarness, PartHarnessParts } from "./store/bus/part-harness.js";
+export type { HarnessFactory, StoreHarness, StoreHarnessParts } from "./store/harness.js";
+export type { StoreContractsOptions, StoreSuite } from "./store/store-contracts.js";
+export type { TransportContractOptions, TransportSuite } from "./transport/transport.js";
+export type { CreateTransport } from "./transport/transport-harness.js";
+export type {
+  LocalConnectionsHarness,
+  LocalConnectionsLimits,
+  StartLocalConnections,
+} from "./local-connections/local-connections.js";

@@ -1,0 +1,7 @@
+// The suites
+export { describeStoreContracts } from "./store-contracts.js";
+export type { StoreContractsOptions, StoreSuite } from "./store-contracts.js";
+
+// What they run on
+export { createStoreHarness } from "./harness.js";
+export type { HarnessFactory, StoreHarness, StoreHarnessParts } from "./harness.js";

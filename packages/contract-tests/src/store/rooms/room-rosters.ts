@@ -1,0 +1,213 @@
+import type { AnnouncedMember, RosterChange } from "@cm/protocol";
+import { describe, expect } from "vitest";
+import { hearRooms } from "../announcements.js";
+import { AWKWARD_NAMES } from "../awkward-names.js";
+import type { HarnessFactory } from "../harness.js";
+import { ODD_METADATA, textOf } from "../odd-metadata.js";
+import { bringUp, claimDead, LONG_MS, letDie, outcomeOf, passUntil, SHORT_MS, scenarios, times } from "../scenario.js";
+import { membersOf } from "./room-members.js";
+
+/** The promises of `RoomDirectory` about what is announced. */
+export function describeRoomRosters(name: string, createHarness: HarnessFactory): void {
+  const it = scenarios(createHarness);
+
+  describe(`${name}: roster changes`, () => {
+    it("tells nothing of a room while nobody wants it", async ({ store }) => {
+      const alpha = await bringUp(store, "alpha");
+      const members = membersOf(alpha, 2);
+      await store.rooms.announce("other", LONG_MS);
+      const roster = await hearRooms(store, ["lobby", "other"]);
+      await store.rooms.join(alpha.lease, "lobby", members);
+      await store.rooms.update(alpha.lease, "lobby", members);
+      await store.rooms.leave(alpha.lease, "lobby", members);
+      expect(await roster.heard()).toEqual([]);
+    });
+
+    it("tells of each member that comes, changes and goes, from the version on that the asker got", async (harness) => {
+      const { store } = harness;
+      const other = await harness.peer();
+      const [alpha, beta] = [await bringUp(store, "alpha"), await bringUp(other, "beta")];
+      const [ann, bob] = [memberOf(alpha.ids.next(), "ann", '{"team":1}'), memberOf(beta.ids.next(), "bob")];
+      const roster = await hearRooms(other, ["lobby"]);
+      const version = await store.rooms.announce("lobby", LONG_MS);
+      await store.rooms.join(alpha.lease, "lobby", [ann]);
+      await other.rooms.join(beta.lease, "lobby", [bob]);
+      await other.rooms.update(beta.lease, "lobby", [{ ...bob, metadata: "[2]" }]);
+      await store.rooms.leave(alpha.lease, "lobby", [ann]);
+      await other.rooms.leave(beta.lease, "lobby", [bob], "closed");
+      const changes = await roster.heard();
+      expect(changes).toMatchObject([
+        { kind: "joined", ...idsOf(ann), metadata: { team: 1 }, previousVersion: version },
+        { kind: "joined", ...idsOf(bob), metadata: undefined },
+        { kind: "updated", ...idsOf(bob), metadata: [2] },
+        { kind: "left", ...idsOf(ann), metadata: undefined, reason: "left" },
+        { kind: "left", ...idsOf(bob), metadata: undefined, reason: "closed" },
+      ]);
+      const moments = changes.map(({ at }) => at);
+      expect(moments).toEqual([...moments].sort((a, b) => a - b));
+    });
+
+    it("tells nothing where nothing changes, nor of what is to be quiet", async ({ store }) => {
+      const alpha = await bringUp(store, "alpha");
+      const [inside, outside, back] = membersOf(alpha, 3);
+      if (inside === undefined || outside === undefined || back === undefined) throw new Error("three members");
+      await store.rooms.join(alpha.lease, "lobby", [inside]);
+      await store.rooms.announce("lobby", LONG_MS);
+      const roster = await hearRooms(store, ["lobby"]);
+      await store.rooms.join(alpha.lease, "lobby", [inside, inside]);
+      await store.rooms.join(alpha.lease, "lobby", []);
+      await store.rooms.leave(alpha.lease, "lobby", [outside]);
+      await store.rooms.update(alpha.lease, "lobby", [{ ...outside, metadata: "1" }]);
+      await store.upkeep.projection.renew(alpha.lease, { rooms: ["lobby"] });
+      await store.rooms.join(alpha.lease, "lobby", [back], { quiet: true });
+      expect(await roster.heard()).toEqual([]);
+      expect(await store.rooms.count("lobby")).toBe(2);
+      await store.rooms.leave(alpha.lease, "lobby", [back]);
+      expect(inShort(await roster.heard())).toEqual([`left ${back.connectionId}`]);
+    });
+
+    it("tells once of what is named twice in one call", async ({ store }) => {
+      const alpha = await bringUp(store, "alpha");
+      const [member] = membersOf(alpha, 1);
+      if (member === undefined) throw new Error("one member");
+      await store.rooms.announce("lobby", LONG_MS);
+      const roster = await hearRooms(store, ["lobby"]);
+      await store.rooms.join(alpha.lease, "lobby", [member, member]);
+      await store.rooms.leave(alpha.lease, "lobby", [member, member]);
+      expect(inShort(await roster.heard())).toEqual([`joined ${member.connectionId}`, `left ${member.connectionId}`]);
+    });
+
+    it("carries odd metadata unchanged", async ({ store }) => {
+      const alpha = await bringUp(store, "alpha");
+      await store.rooms.announce("lobby", LONG_MS);
+      const roster = await hearRooms(store, ["lobby"]);
+      const members = ODD_METADATA.map((metadata) => memberOf(alpha.ids.next(), "ann", metadata));
+      await store.rooms.join(alpha.lease, "lobby", members);
+      await store.rooms.update(alpha.lease, "lobby", members);
+      const texts = ODD_METADATA.map((text) => textOf(JSON.parse(text)));
+      expect((await roster.heard()).map(({ metadata }) => textOf(metadata))).toEqual([...texts, ...texts]);
+    });
+
+    it("keeps rooms of awkward names apart, and carries awkward names of users", async ({ store, peer }) => {
+      const alpha = await bringUp(store, "alpha");
+      const roster = await hearRooms(await peer(), AWKWARD_NAMES);
+      const expected: string[] = [];
+      for (const room of AWKWARD_NAMES) {
+        await store.rooms.announce(room, LONG_MS);
+        const member = memberOf(alpha.ids.next(), room, JSON.stringify(room));
+        expected.push(textOf(["joined", room, member.connectionId, room]));
+        await store.rooms.join(alpha.lease, room, [member]);
+      }
+      const changes = await roster.heard();
+      const told = changes.map(({ kind, userId, connectionId, metadata }) => [kind, userId, connectionId, metadata]);
+      expect(told.map(textOf).sort()).toEqual(expected.sort());
+    });
+
+    it("numbers all changes of a room in one chain, whoever writes at once", async ({ store, peer }) => {
+      const other = await peer();
+      const sides = [
+        { rooms: store.rooms, server: await bringUp(store, "alpha") },
+        { rooms: other.rooms, server: await bringUp(other, "beta") },
+      ];
+      await store.rooms.announce("lobby", LONG_MS);
+      const roster = await hearRooms(store, ["lobby"]);
+      await Promise.all(
+        sides.flatMap(({ rooms, server }) =>
+          times(50, async () => {
+            const members = membersOf(server, 3);
+            await rooms.join(server.lease, "lobby", members);
+            await rooms.leave(server.lease, "lobby", members);
+          }),
+        ),
+      );
+      const changes = await roster.heard();
+      expect(changes.filter(({ kind }) => kind === "joined")).toHaveLength(300);
+      expect(changes.filter(({ kind }) => kind === "left")).toHaveLength(300);
+    });
+
+    it("tells of 2,000 members in one call", async ({ store }) => {
+      const alpha = await bringUp(store, "alpha");
+      const members = membersOf(alpha, 2000);
+      await store.rooms.announce("lobby", LONG_MS);
+      const roster = await hearRooms(store, ["lobby"]);
+      await store.rooms.join(alpha.lease, "lobby", members);
+      await store.rooms.leave(alpha.lease, "lobby", members);
+      const ids = (kind: string) => members.map(({ connectionId }) => `${kind} ${connectionId}`);
+      expect(inShort(await roster.heard()).sort()).toEqual([...ids("joined"), ...ids("left")].sort());
+    });
+
+    it("tells nothing of what is refused", async (harness) => {
+      const { store } = harness;
+      const alpha = await bringUp(store, "alpha");
+      const members = membersOf(alpha, 2);
+      await store.rooms.join(alpha.lease, "lobby", members);
+      await store.rooms.announce("lobby", LONG_MS);
+      const lease = await letDie(harness, alpha);
+      const roster = await hearRooms(store, ["lobby"]);
+      expect(await outcomeOf(store.rooms.join(lease, "lobby", membersOf(alpha, 1)))).toBe("lease-lost");
+      expect(await outcomeOf(store.rooms.update(lease, "lobby", members))).toBe("lease-lost");
+      expect(await outcomeOf(store.rooms.leave(lease, "lobby", members))).toBe("lease-lost");
+      expect(await roster.heard()).toEqual([]);
+    });
+
+    it("tells once of the members that go with a dead server", async (harness) => {
+      const { store } = harness;
+      const [dead, living] = [await bringUp(store, "dead"), await bringUp(store, "living")];
+      const gone = membersOf(dead, 5);
+      await store.rooms.join(dead.lease, "lobby", gone);
+      await store.rooms.join(living.lease, "lobby", membersOf(living, 1));
+      await store.rooms.announce("lobby", LONG_MS);
+      await letDie(harness, dead);
+      const claim = await claimDead(store, "dead");
+      const roster = await hearRooms(await harness.peer(), ["lobby"]);
+      for (let i = 0; i < 2; i++) await store.upkeep.projection.evict(claim, { room: "lobby" });
+      const expected = gone.map(({ connectionId }) => `left ${connectionId}`);
+      const changes = await roster.heard();
+      expect(inShort(changes).sort()).toEqual(expected.sort());
+      expect(new Set(changes.map(({ reason }) => reason))).toEqual(new Set(["lost"]));
+    });
+
+    it("says with each asking what the latest change was, and ends nobody's wish early", async (harness) => {
+      const { store, letTimePass } = harness;
+      const alpha = await bringUp(store, "alpha");
+      const roster = await hearRooms(store, ["lobby"]);
+      const first = await store.rooms.announce("lobby", LONG_MS);
+      expect(await store.rooms.announce("lobby", SHORT_MS)).toBe(first);
+      await letTimePass(SHORT_MS * 2);
+      await store.rooms.join(alpha.lease, "lobby", membersOf(alpha, 2));
+      const changes = await roster.heard();
+      expect(changes).toHaveLength(2);
+      expect(await (await harness.peer()).rooms.announce("lobby", LONG_MS)).toBe(changes.at(-1)?.version);
+    });
+
+    it("stops when nobody asks again, leaves nothing behind, and starts anew with a greater version", async (harness) => {
+      const { store, storedThings, letTimePass } = harness;
+      const alpha = await bringUp(store, "alpha");
+      const roster = await hearRooms(store, ["lobby"]);
+      const before = await storedThings();
+      const wanted = await store.rooms.announce("lobby", SHORT_MS);
+      await letTimePass(SHORT_MS * 2);
+      await store.rooms.join(alpha.lease, "lobby", membersOf(alpha, 2));
+      expect(await roster.heard()).toEqual([]);
+      const members = await store.rooms.members("lobby", { limit: 10 });
+      await store.rooms.leave(alpha.lease, "lobby", members.items);
+      await passUntil(harness, async () => (await storedThings()) === before);
+      const again = await store.rooms.announce("lobby", LONG_MS);
+      expect(again).toBeGreaterThan(wanted);
+      await store.rooms.join(alpha.lease, "lobby", members.items.slice(1));
+      expect(await roster.heard()).toMatchObject([{ kind: "joined", previousVersion: again }]);
+    });
+  });
+}
+
+function memberOf(connectionId: string, userId: string, metadata?: string): AnnouncedMember {
+  return { connectionId, userId, metadata };
+}
+
+function idsOf({ connectionId, userId }: AnnouncedMember): { readonly connectionId: string; readonly userId: string } {
+  return { connectionId, userId };
+}
+
+function inShort(changes: readonly RosterChange[]): string[] {
+  return changes.map(({ kind, connectionId }) => `${kind} ${connectionId}`);
+}

@@ -1,0 +1,86 @@
+import { requireOptions } from "@cm/protocol/options";
+import { describe, expect } from "vitest";
+import { type LeftOut, requireLeftOut, runSuites } from "../left-out.js";
+import { describeBus } from "./bus/bus.js";
+import { describeHistory } from "./bus/history.js";
+import { describeConnectionRegistry } from "./connection-registry.js";
+import type { HarnessFactory } from "./harness.js";
+import { describeHeldThings } from "./held-things.js";
+import { describePartitionReconcile } from "./partition-reconcile.js";
+import { describeRoomDirectory } from "./rooms/room-directory.js";
+import { describeRoomPaging } from "./rooms/room-paging.js";
+import { describeRoomRecords } from "./rooms/room-records.js";
+import { describeRoomRosters } from "./rooms/room-rosters.js";
+import { scenarios } from "./scenario.js";
+import { describeServerReaping } from "./servers/server-reaping.js";
+import { describeServerRegistry } from "./servers/server-registry.js";
+import { describeServerWatch } from "./servers/server-watch.js";
+import { describeStore } from "./store.js";
+import { describePresenceChanges } from "./users/presence-changes.js";
+import { describePresenceGrace } from "./users/presence-grace.js";
+import { describePresenceReading } from "./users/presence-reading.js";
+import { describeUserDirectory } from "./users/user-directory.js";
+
+/** Every suite of a store, in the order in which a store is best written. */
+const SUITES = {
+  link: describeStore,
+  bus: describeBus,
+  "server-registry": describeServerRegistry,
+  "server-reaping": describeServerReaping,
+  "server-watch": describeServerWatch,
+  "connection-registry": describeConnectionRegistry,
+  "room-directory": describeRoomDirectory,
+  "room-paging": describeRoomPaging,
+  "room-rosters": describeRoomRosters,
+  "room-records": describeRoomRecords,
+  "user-directory": describeUserDirectory,
+  "presence-changes": describePresenceChanges,
+  "presence-grace": describePresenceGrace,
+  "presence-reading": describePresenceReading,
+  "held-things": describeHeldThings,
+  "partition-reconcile": describePartitionReconcile,
+  history: describeHistory,
+} as const satisfies Record<string, (name: string, createHarness: HarnessFactory) => void>;
+
+/** The name of one suite of {@link describeStoreContracts}. */
+export type StoreSuite = keyof typeof SUITES;
+
+/** What {@link describeStoreContracts} may be told. */
+export interface StoreContractsOptions {
+  /**
+   * Suites that the store does not pass, each with the reason, such as
+   * `{ history: "messages are not kept" }`. Each is reported as a skipped test with its reason, and
+   * warned of. `history` is the one part that a store may be without: left out, it must be absent
+   * from the store. A store that lacks another part is not one that a server can run on. Default: none.
+   */
+  readonly leaveOut?: LeftOut<StoreSuite>;
+}
+
+/**
+ * Every promise that a store makes, as tests; call it at the top of a test file. `layout-mismatch` and
+ * the failures of a link are not among them: how they come about is each store's own matter.
+ * Throws `options-invalid` for a suite that does not exist, or is left out without a reason.
+ */
+export function describeStoreContracts(
+  name: string,
+  createHarness: HarnessFactory,
+  options: StoreContractsOptions = {},
+): void {
+  const leaveOut = requireLeftOut(requireOptions(options, { leaveOut: true }).leaveOut ?? {}, SUITES);
+  const suites = Object.fromEntries(
+    Object.entries(SUITES).map(([suite, run]) => [suite, () => run(name, createHarness)]),
+  ) as Record<StoreSuite, () => void>; // The same keys.
+  runSuites(name, suites, leaveOut);
+  if (leaveOut.history !== undefined) describeAbsentHistory(name, createHarness);
+}
+
+/** Servers use a history that is there, so one that is there must pass its suite. */
+function describeAbsentHistory(name: string, createHarness: HarnessFactory): void {
+  const it = scenarios(createHarness);
+
+  describe(`${name}: no history`, () => {
+    it("has none, since the suite is left out", async ({ store }) => {
+      expect(store.history).toBeUndefined();
+    });
+  });
+}

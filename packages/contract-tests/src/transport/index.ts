@@ -1,0 +1,10 @@
+// The suite
+export { describeTransport } from "./transport.js";
+export type { TransportContractOptions, TransportSuite } from "./transport.js";
+export type { CreateTransport } from "./transport-harness.js";
+
+// For further tests of a transport of one's own
+export { OPCODE, RawClient } from "./raw-client.js";
+export type { HandshakeAnswer, RawClientOptions, RawFrame } from "./raw-client.js";
+export type { Journal, StartServer, TestClient, TestServer } from "./transport-harness.js";
+export { bytes, openClient, serverStarter, testOptions, WAIT } from "./transport-harness.js";

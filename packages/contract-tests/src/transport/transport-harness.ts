@@ -1,0 +1,177 @@
+import { type CmError, createConnectionIdSource, type FailureStage } from "@cm/protocol";
+import type { ConnectionHandler, TransportConnection, TransportOptions, TransportServer } from "@cm/transport";
+import { onTestFinished, vi } from "vitest";
+import WebSocket from "ws";
+import { RawClient, type RawClientOptions } from "./raw-client.js";
+
+/** What happened on a server's connections, in order. */
+export interface Journal {
+  /** Connections that were opened. */
+  readonly opened: TransportConnection<string>[];
+  /** Text frames from clients. */
+  readonly frames: { readonly connection: TransportConnection<string>; readonly text: string }[];
+  /** Connections that sent a binary frame, once for each. */
+  readonly binaries: TransportConnection<string>[];
+  /** Connections that closed, and how. */
+  readonly closed: {
+    readonly connection: TransportConnection<string>;
+    readonly code: number;
+    readonly reason: string;
+  }[];
+  /** Connections that answered a ping, once for each pong. */
+  readonly pongs: TransportConnection<string>[];
+  /** What went to `onError`. */
+  readonly errors: { readonly error: CmError; readonly stage: FailureStage }[];
+}
+
+/** Makes a server of the transport that the suites are run on. */
+export type CreateTransport = (options: TransportOptions<string>) => TransportServer<string>;
+
+/** A running server and what it heard. */
+export interface TestServer extends Journal {
+  /** The server under test. */
+  readonly server: TransportServer<string>;
+  /** Where it listens. */
+  readonly port: number;
+  /** A connected `ws` client, and the server's side of it. */
+  readonly join: (user?: string) => Promise<TestClient>;
+  /** A connected client that reads only when told to. */
+  readonly joinRaw: (
+    options?: RawClientOptions,
+  ) => Promise<{ raw: RawClient; connection: TransportConnection<string> }>;
+}
+
+/** A `ws` client with everything it received. */
+export interface TestClient {
+  /** The client's side. */
+  readonly socket: WebSocket;
+  /** The server's side. */
+  readonly connection: TransportConnection<string>;
+  /** Text frames that came, in order. */
+  readonly texts: string[];
+  /** The close of the client's side, once it came. */
+  readonly closes: { readonly code: number; readonly reason: string }[];
+}
+
+export const SUBPROTOCOL_V1 = "test.v1";
+
+/** Options that work, with a handler that writes everything down and then does what `react` says. */
+export function testOptions(
+  overrides: Partial<TransportOptions<string>> = {},
+  react: Partial<ConnectionHandler<string>> = {},
+): {
+  readonly options: TransportOptions<string>;
+  readonly journal: Journal;
+} {
+  const journal: Journal = { opened: [], frames: [], binaries: [], closed: [], pongs: [], errors: [] };
+  const ids = createConnectionIdSource({ serverId: "test" });
+  const options: TransportOptions<string> = {
+    port: 0,
+    subprotocols: [SUBPROTOCOL_V1],
+    // The user's name stands in the query; its data is the path.
+    authenticate: (request) => ({
+      userId: new URLSearchParams(request.query).get("user") ?? "anyone",
+      data: request.path,
+    }),
+    nextConnectionId: () => ids.next(),
+    handler: {
+      open(connection) {
+        journal.opened.push(connection);
+        react.open?.(connection);
+      },
+      frame(connection, text) {
+        journal.frames.push({ connection, text });
+        react.frame?.(connection, text);
+      },
+      binary(connection) {
+        journal.binaries.push(connection);
+        react.binary?.(connection);
+      },
+      closed(connection, code, reason) {
+        journal.closed.push({ connection, code, reason });
+        react.closed?.(connection, code, reason);
+      },
+      pong(connection) {
+        journal.pongs.push(connection);
+        react.pong?.(connection);
+      },
+    },
+    onError: (error, { stage }) => void journal.errors.push({ error, stage }),
+    closeTimeoutMs: 200,
+    ...overrides,
+  };
+  return { options, journal };
+}
+
+/** A server that is closed when the test is over, with everything it heard. */
+export type StartServer = (
+  overrides?: Partial<TransportOptions<string>>,
+  react?: Partial<ConnectionHandler<string>>,
+) => Promise<TestServer>;
+
+/** Starts servers of one transport. */
+export function serverStarter(createTransport: CreateTransport): StartServer {
+  return (overrides, react) => startServer(createTransport, overrides, react);
+}
+
+async function startServer(
+  createTransport: CreateTransport,
+  overrides: Partial<TransportOptions<string>> = {},
+  react: Partial<ConnectionHandler<string>> = {},
+): Promise<TestServer> {
+  const { options, journal } = testOptions(overrides, react);
+  const server = createTransport(options);
+  const { port } = await server.start();
+  onTestFinished(() => server.close());
+  return {
+    ...journal,
+    server,
+    port,
+    async join(user = "anyone") {
+      const before = journal.opened.length;
+      const client = openClient(port, `/ws?user=${encodeURIComponent(user)}`);
+      await vi.waitFor(() => {
+        if (client.socket.readyState !== WebSocket.OPEN) throw new Error("The client is not open yet.");
+      }, WAIT);
+      const connection = journal.opened[before];
+      if (connection === undefined) throw new Error("The server saw no connection.");
+      return { ...client, connection };
+    },
+    async joinRaw(rawOptions) {
+      const before = journal.opened.length;
+      const raw = await RawClient.dial(port, rawOptions);
+      onTestFinished(() => raw.destroy());
+      await vi.waitFor(() => {
+        if (raw.answer === undefined) throw new Error("The server has not answered yet.");
+      }, WAIT);
+      const connection = journal.opened[before];
+      if (connection === undefined) throw new Error(`The server refused: ${raw.answer?.head}`);
+      return { raw, connection };
+    },
+  };
+}
+
+/** How long a condition may take on a busy machine. */
+export const WAIT = { timeout: 10_000, interval: 5 } as const;
+
+/** A `ws` client that writes down what it gets. */
+export function openClient(
+  port: number,
+  path: string,
+  headers: Readonly<Record<string, string>> = {},
+): Omit<TestClient, "connection"> {
+  const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`, [SUBPROTOCOL_V1], { headers });
+  const texts: string[] = [];
+  const closes: { code: number; reason: string }[] = [];
+  socket.on("message", (data, isBinary) => void texts.push(isBinary ? "(binary)" : String(data)));
+  socket.on("close", (code, reason) => void closes.push({ code, reason: reason.toString() }));
+  // A refused or cut client also gets a close event.
+  socket.on("error", () => undefined);
+  onTestFinished(() => socket.terminate());
+  return { socket, texts, closes };
+}
+
+/** The bytes of a text frame's payload. */
+export function bytes(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
