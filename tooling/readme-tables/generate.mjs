@@ -1,43 +1,71 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { VARIABLES } from "../../apps/gateway/dist/config/known-variables.js";
 import { ERROR_CODES } from "../../packages/protocol/dist/errors.js";
 import { filesUnder } from "../workspace/stamp.mjs";
 import { publishablePackages, ROOT } from "../workspace/workspace.mjs";
+import { codeBlock, comparisonTable, decisionTable, packageTable, variableTable } from "./pages.mjs";
 import { errorsOf, errorTable, optionTable, replaceGenerated, weightOf } from "./tables.mjs";
 
 const CONTENTS = JSON.parse(readFileSync(join(ROOT, "tooling/workspace/tarball-contents.json"), "utf8"));
 
+/** Its markers are those of tooling/protocol-docs. */
+const PROTOCOL_PAGE = "docs/protocol.md";
+
+const read = (path) => readFileSync(join(ROOT, path), "utf8");
+
 /**
- * Writes the tables between the markers of each package's README:
- * `<!-- generated: options <file> <interface> -->`, `<!-- generated: errors -->` and
- * `<!-- generated: weight -->`, each up to `<!-- generated: end -->`. With `--check` it
- * writes nothing, and fails where a README differs from the code.
+ * Writes what stands between the markers of each package's README, of the main README and of the pages in
+ * docs, each from `<!-- generated: <kind> <arguments> -->` to `<!-- generated: end -->`. With `--check` it
+ * writes nothing, and fails where a page differs from the code.
+ *
+ * In a package's README: `options <file> <interface>`, `errors` and `weight`. Elsewhere: `code <file> [<region>]`
+ * (a file of the repository, or what its lines `// #region <region>` and `// #endregion` enclose), `variables`,
+ * `packages`, `decisions` and `comparison` (ratios of docs/performance.md).
  */
 const checking = process.argv.includes("--check");
 const stale = [];
+
+function write(file, make) {
+  if (!existsSync(join(ROOT, file))) return;
+  const text = read(file);
+  const written = replaceGenerated(text, (kind, args) => {
+    const made = make(kind, args);
+    if (made === undefined) throw new Error(`${file}: nothing generates "${kind}"`);
+    return made;
+  });
+  if (written === text) return;
+  if (checking) stale.push(file);
+  else writeFileSync(join(ROOT, file), written);
+}
+
 for (const { dir, manifest } of publishablePackages()) {
-  const file = join(ROOT, dir, "README.md");
-  if (!existsSync(file)) continue;
-  const text = readFileSync(file, "utf8");
   const sources = filesUnder(`${dir}/src`).filter(
     (path) => path.endsWith(".ts") && !/\.(test|fixture)\.ts$/.test(path),
   );
-  const written = replaceGenerated(text, (kind, args) => {
-    if (kind === "options") return optionTable(readFileSync(join(ROOT, dir, args[0]), "utf8"), args[1]);
-    if (kind === "errors")
-      return errorTable(
-        errorsOf(
-          sources.map((path) => readFileSync(join(ROOT, path), "utf8")),
-          ERROR_CODES,
-        ),
-      );
+  write(`${dir}/README.md`, (kind, args) => {
+    if (kind === "options") return optionTable(read(`${dir}/${args[0]}`), args[1]);
+    if (kind === "errors") return errorTable(errorsOf(sources.map(read), ERROR_CODES));
     if (kind === "weight") return weightOf(manifest, CONTENTS[manifest.name]);
-    throw new Error(`${dir}/README.md: nothing generates "${kind}"`);
+    return undefined;
   });
-  if (written === text) continue;
-  if (checking) stale.push(`${dir}/README.md`);
-  else writeFileSync(file, written);
 }
+
+const pages = ["README.md", ...filesUnder("docs").filter((path) => path.endsWith(".md") && path !== PROTOCOL_PAGE)];
+for (const page of pages) {
+  write(page, (kind, args) => {
+    if (kind === "code") return codeBlock(read(args[0]), args[0], args[1]);
+    if (kind === "variables") return variableTable(read("apps/gateway/src/config/gateway-config.ts"), VARIABLES);
+    if (kind === "packages") return packageTable(publishablePackages(), page);
+    if (kind === "decisions") {
+      const records = filesUnder("docs/decisions").filter((path) => /\/\d{4}-/.test(path));
+      return decisionTable(records.map((path) => ({ path, text: read(path) })));
+    }
+    if (kind === "comparison") return comparisonTable(read("docs/performance.md"));
+    return undefined;
+  });
+}
+
 if (stale.length > 0) {
   console.error(`These differ from the code; run \`npm run codegen\`: ${stale.join(", ")}`);
   process.exit(1);

@@ -7,8 +7,11 @@ import type { GatewayHooks } from "./session/hooks.js";
 
 /** Takes the gateway's log; a pino logger is one. None of the calls may throw. */
 export interface GatewayLogger {
+  /** Something that an operator may want to know. */
   info(fields: Readonly<Record<string, unknown>>, message: string): void;
+  /** Something that an operator should look at. */
   warn(fields: Readonly<Record<string, unknown>>, message: string): void;
+  /** Something that went wrong. */
   error(fields: Readonly<Record<string, unknown>>, message: string): void;
   /** Lines that it had to drop since its start, for `/stats`. Default: not known. */
   droppedLines?(): number;
@@ -26,6 +29,7 @@ export interface GatewayClock {
 export interface GatewayUser {
   /** A name of 1 to 255 bytes. */
   readonly userId: string;
+  /** Anything that the hooks are to know of the user. */
   readonly data?: unknown;
   /** What the user may do; see `Rights.parse` of `@cm/auth`. Default: whatever the hooks allow. */
   readonly rights?: Rights | undefined;
@@ -44,7 +48,7 @@ type Optional<T> = { readonly [K in keyof T]?: T[K] | undefined };
 
 /**
  * What {@link createGateway} takes: `authenticate`, and what differs from the defaults. The
- * limits and times are those of {@link GatewayConfig}, with the same defaults; no
+ * limits and times are those of `GatewayConfig`, with the same defaults; no
  * environment variable is read.
  */
 export interface GatewayOptions extends Optional<Omit<GatewayConfig, ProcessConfig>>, GatewayHooks {

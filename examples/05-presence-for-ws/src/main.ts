@@ -37,6 +37,7 @@ async function startServer(serverId: string): Promise<PresenceServer> {
   await membership.start();
   const presence = createPresence(store);
 
+  // #region serve
   async function serve(socket: WebSocket, query: URLSearchParams): Promise<void> {
     const connectionId = membership.nextConnectionId();
     socket.on("close", () => void membership.close(connectionId));
@@ -56,6 +57,7 @@ async function startServer(serverId: string): Promise<PresenceServer> {
     }
     socket.send("you are in");
   }
+  // #endregion
 
   const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
   server.on("connection", (socket, request) => {

@@ -22,6 +22,7 @@ function heard(manager: ConnectionManager, type: string): Promise<GameEvent> {
   });
 }
 
+// #region game
 // A server would hand each event to its own sockets that are in the game.
 const announcer = tokyo.onGameEvent("chess", ({ type, userId = "nobody", serverInstance }) => {
   console.log(`tokyo hears: ${type} of ${userId}, from ${serverInstance}`);
@@ -39,6 +40,7 @@ const moved = heard(tokyo, "game-move");
 await berlin.setGameState("chess", "active");
 await berlin.broadcast("chess", { type: "game-move", userId: "ann", data: { to: "e4" }, timestamp: Date.now() });
 await moved;
+// #endregion
 
 const session = await berlin.getSession("chess");
 console.log(`${session?.state}: ${session?.players.toSorted().join(" against ")}, watched by ${session?.spectators}`);

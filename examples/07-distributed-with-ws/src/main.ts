@@ -16,6 +16,7 @@ type Welcome = { readonly type: "welcome"; readonly connectionId: string };
 
 async function startServer(serverId: string) {
   const store = await openStore(); // Or leave it out, and give `redisUrl` below.
+  // #region server
   const manager = await createDistributedConnectionManager(createLocalConnectionManager(), {
     store,
     serverId,
@@ -40,6 +41,7 @@ async function startServer(serverId: string) {
     });
     await manager.sendToConnection(connectionId, { type: "welcome", connectionId } satisfies Welcome);
   }
+  // #endregion
 
   await once(server, "listening");
   const { port } = server.address() as AddressInfo; // Listening on TCP.

@@ -21,6 +21,7 @@ const login = createServer(async (request, response) => {
 }).listen(0, "127.0.0.1");
 await once(login, "listening");
 
+// #region gateway
 const gateway = createGateway({
   port: 0,
   redisUrl: process.env.REDIS_URL,
@@ -38,6 +39,7 @@ const gateway = createGateway({
   onPublish: async ({ userId }, { room, data }) => console.log(`${userId} says in ${room}: ${String(data)}`),
 });
 const { port } = await gateway.start();
+// #endregion
 
 /** Logs in, connects, and answers each request with what the gateway answers. */
 async function enter(user: string) {

@@ -51,6 +51,7 @@ export async function startHub(): Promise<{ readonly port: number; readonly serv
   return { port: (server.address() as AddressInfo).port, server }; // Listening on TCP.
 }
 
+// #region bus
 /** A client of the hub. */
 export class TcpBus implements Bus {
   readonly #socket: Socket;
@@ -115,6 +116,7 @@ export class TcpBus implements Bus {
     });
   }
 }
+// #endregion
 
 function keyOf({ kind, name }: Channel): string {
   return `${kind}:${name}`;

@@ -5,6 +5,7 @@ import { Rights, type RightsClaim } from "./rights.js";
 
 /** What {@link signDevelopmentToken} writes into a token. */
 export interface DevelopmentToken {
+  /** The claim `sub`: whose token it is. */
   readonly userId: string;
   /** Default: none. */
   readonly rights?: RightsClaim | undefined;
@@ -12,8 +13,11 @@ export interface DevelopmentToken {
   readonly info?: unknown;
   /** How long the token is valid, in milliseconds. 1,000 to a day; default an hour. */
   readonly ttlMs?: number | undefined;
+  /** The claim `jti`, by which the token can be revoked. Default: none. */
   readonly tokenId?: string | undefined;
+  /** The claim `iss`. Default: none. */
   readonly issuer?: string | undefined;
+  /** The claim `aud`. Default: none. */
   readonly audience?: string | undefined;
 }
 

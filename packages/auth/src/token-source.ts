@@ -16,6 +16,7 @@ export interface TokenRequest {
   readonly headers: Readonly<Record<string, string>>;
   /** What follows the question mark, without it. */
   readonly query: string;
+  /** The values of `Sec-WebSocket-Protocol`, in the client's order. */
   readonly offeredSubprotocols: readonly string[];
 }
 

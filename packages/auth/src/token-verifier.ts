@@ -20,6 +20,7 @@ export interface Identity {
   readonly issuedAtMs: number | undefined;
   /** The claim `exp`, in milliseconds since the Unix epoch. */
   readonly expiresAtMs: number;
+  /** What the token allows. */
   readonly rights: Rights;
   /** The application's own data about the user, from `infoClaim`, as it is. */
   readonly info: unknown;

@@ -3,7 +3,9 @@ import type { DriftStats } from "./reconcile/drift-report.js";
 
 /** A connection that is opened. */
 export interface NewConnection {
+  /** An id of {@link Membership.nextConnectionId}. */
   readonly connectionId: string;
+  /** Whose connection it is: 1 to 255 bytes of UTF-8. */
   readonly userId: string;
   /** What it says about itself: any value that JSON has. `undefined`: nothing. */
   readonly metadata?: unknown;
@@ -47,6 +49,7 @@ export interface MembershipStats {
  * lives and written anew whenever the lease or the store's data was lost.
  */
 export interface Membership {
+  /** Id of this server. */
   readonly serverId: string;
   /** Whether the lease was held at the last word from the store. */
   readonly holdsLease: boolean;
@@ -109,6 +112,7 @@ export interface Membership {
    * {@link reap}.
    */
   reapExpired(): Promise<number>;
+  /** Counters since the start, and what is held now. */
   stats(): MembershipStats;
   /**
    * Withdraws everything and gives the lease up. Users without another connection are
@@ -116,5 +120,6 @@ export interface Membership {
    * Idempotent.
    */
   shutdown(): Promise<void>;
+  /** As {@link shutdown}. */
   [Symbol.asyncDispose](): Promise<void>;
 }

@@ -24,11 +24,17 @@ import type { DriftReport } from "./reconcile/drift-report.js";
 
 /** The part of a store that a membership writes to. */
 export interface MembershipStore {
+  /** Where the lease is taken and renewed. */
   readonly servers: ServerRegistry;
+  /** Where the records of this server's connections are written. */
   readonly connections: ConnectionRegistry;
+  /** Where members of rooms are written. */
   readonly rooms: RoomDirectory;
+  /** Where the connections of users are written. */
   readonly users: UserDirectory;
+  /** How rooms and users are spread over partitions. */
   readonly partitioning: Partitioned;
+  /** What renewing, reconciling and cleaning up needs. */
   readonly upkeep: StoreUpkeep;
   /** Where it was down, the store may have come back older than it was. */
   readonly link: Pick<Link, "onState" | "state">;
@@ -36,7 +42,9 @@ export interface MembershipStore {
 
 /** What a membership needs. */
 export interface MembershipOptions {
+  /** Where connection ids come from; names this server and its incarnation. */
   readonly ids: ConnectionIdSource;
+  /** A started store, which is not closed here. */
   readonly store: MembershipStore;
   /** Told of each room that a local connection enters or leaves; a join waits for it. */
   readonly interest: RoomInterest;

@@ -30,8 +30,11 @@ export interface NodePart {
  * fail with `closed` before it and after {@link close}.
  */
 export interface Node {
+  /** Id of this process among the servers. */
   readonly serverId: string;
+  /** The store that all parts share: the one that was given, or the node's own. */
   readonly store: Store;
+  /** Messages to rooms, connections, users and servers. */
   readonly router: Router;
   /**
    * The connections of this process. Where the node takes no lease (`lease: false`), it can
@@ -39,7 +42,9 @@ export interface Node {
    * details name `lease`; `close` and `leave` do nothing, and the numbers are 0.
    */
   readonly membership: Membership;
+  /** Who is online and who is in which room. */
   readonly presence: Presence;
+  /** Where in its life the node is. */
   readonly phase: NodePhase;
   /** Whether it should get new work: {@link readiness} without its reasons. */
   readonly isReady: boolean;

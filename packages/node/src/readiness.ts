@@ -7,11 +7,13 @@ export type NodePhase = "starting" | "serving" | "draining" | "closing";
 export interface Readiness {
   /** `serving`, the lease held or none wanted, no fault, and the link `in-sync`. */
   readonly ready: boolean;
+  /** Where in its life the node is. */
   readonly phase: NodePhase;
   /** `none` for a node that takes no lease. */
   readonly lease: "held" | "lost" | "none";
   /** What else keeps it from being ready: `layout-mismatch` where servers of two layouts share the store. */
   readonly fault: ErrorCode | null;
+  /** The state of the link to the store. */
   readonly link: LinkState;
   /** When the link came to this state, as an ISO 8601 date. */
   readonly linkSince: string;

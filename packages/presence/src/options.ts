@@ -9,9 +9,13 @@ import {
 
 /** The part of a store that presence reads. */
 export interface PresenceStore {
+  /** Where the states of users are read. */
   readonly users: Pick<UserDirectory, "states" | "online">;
+  /** Where members of rooms are read, and asked to be announced. */
   readonly rooms: Pick<RoomDirectory, "members" | "count" | "announce">;
+  /** Where the number of users online is read. */
   readonly counts: StoreCounts;
+  /** How users are spread over feeds. */
   readonly partitioning: Partitioned;
   /**
    * It subscribes to the channels of feeds and rosters; a bus has one subscription a

@@ -13,6 +13,7 @@ import { LiveWatch, type PresenceWatcher, type RoomWatcher, type Watch } from ".
 
 /** Gauges of the open watches. */
 export interface PresenceStats {
+  /** Open watches. */
   readonly watches: number;
   /** Feeds of users and rosters of rooms that are listened to. */
   readonly channels: number;
@@ -50,6 +51,7 @@ export interface Presence {
   roster(room: string, page: PageRequest): Promise<Page<RosterMember>>;
   /** Members of a room, without reading the roster. */
   countMembers(room: string): Promise<number>;
+  /** Watches one user. */
   watchUser(userId: string, watcher: PresenceWatcher): Promise<Watch>;
   /** Watches users, once each; at most `maxUsersPerWatch`. */
   watchUsers(userIds: readonly string[], watcher: PresenceWatcher): Promise<Watch>;
@@ -57,9 +59,11 @@ export interface Presence {
   watchAll(watcher: PresenceWatcher): Promise<Watch>;
   /** Watches who is in a room, which need not exist; keeps all members. */
   watchRoom(room: string, watcher: RoomWatcher): Promise<Watch>;
+  /** Gauges of the open watches. */
   stats(): PresenceStats;
   /** Ends all watches. Idempotent. Reading and watching fail with `closed` from then on. */
   close(): Promise<void>;
+  /** As {@link close}. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 

@@ -3,7 +3,9 @@ import { metadataOf, sameJson } from "./metadata.js";
 
 /** A connection in a room. */
 export interface RosterMember {
+  /** The member's connection. */
   readonly connectionId: string;
+  /** Whose connection it is. */
   readonly userId: string;
   /** The server that holds it. */
   readonly serverId: string;

@@ -3,6 +3,7 @@ import { metadataOf, sameJson } from "./metadata.js";
 
 /** One of a user's connections. */
 export interface PresenceConnection {
+  /** The connection's id. */
   readonly connectionId: string;
   /** The server that holds it. */
   readonly serverId: string;
@@ -12,6 +13,7 @@ export interface PresenceConnection {
 
 /** Whether a user is there, and with what. */
 export interface UserPresence {
+  /** The user's name. */
   readonly userId: string;
   /** A user whose grace period runs is online, without a connection. */
   readonly status: "online" | "offline";

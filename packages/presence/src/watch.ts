@@ -24,7 +24,9 @@ export interface PresenceWatcher {
 export interface RoomWatcher {
   /** These are the members, all of them, whatever was known before. */
   snapshot(members: readonly RosterMember[]): void;
+  /** A member came, changed or went. */
   change(change: RosterChange): void;
+  /** The watch was given up: `capacity-reached` where it outgrew `maxKept`. Last call. */
   ended?(error: CmError): void;
 }
 
@@ -32,6 +34,7 @@ export interface RoomWatcher {
 export interface Watch {
   /** Ends it. Idempotent; the watcher is not called after this was called. */
   close(): Promise<void>;
+  /** As {@link close}. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 

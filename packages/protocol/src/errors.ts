@@ -97,9 +97,11 @@ export interface CmErrorOptions {
 
 /** The one error class that this project throws. Recognise it with {@link isCmError}. */
 export class CmError extends Error {
+  /** What went wrong, for programs; see `ERROR_CODES`. */
   readonly code: ErrorCode;
   /** Whether the same call may succeed later without being changed. */
   readonly retryable: boolean;
+  /** Values that belong to the code, such as `field` of `options-invalid`. */
   readonly details: Readonly<Record<string, unknown>> | undefined;
 
   constructor(code: ErrorCode, message: string, options: CmErrorOptions = {}) {

@@ -23,6 +23,7 @@ export interface GameSession {
   readonly players: string[];
   /** User ids of those who watch. */
   readonly spectators: string[];
+  /** Where in its life the game is; see {@link GAME_TRANSITIONS}. */
   readonly state: GameState;
   /** Milliseconds since the Unix epoch. */
   readonly createdAt: number;

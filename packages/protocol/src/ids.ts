@@ -22,6 +22,7 @@ export const SHELF_BITS_MAX = 16;
  * needs no look-up; the shelf says in which of its owner's hashes the record lies.
  */
 export interface ConnectionIdParts {
+  /** The owner: the server that holds the connection's socket. */
   readonly serverId: string;
   /** Four characters drawn when the process started: ids do not repeat across restarts. */
   readonly incarnation: string;
@@ -29,6 +30,7 @@ export interface ConnectionIdParts {
   readonly shelfBits: number;
   /** `counter mod 2 ** shelfBits`. */
   readonly shelf: number;
+  /** The id's number: a sequence in its low 24 bits, random bits above. */
   readonly counter: number;
 }
 
@@ -75,8 +77,11 @@ export function ownerOf(connectionId: string): string | undefined {
 
 /** Where connection ids come from. */
 export interface ConnectionIdSource {
+  /** The server that the ids begin with. */
   readonly serverId: string;
+  /** Four characters of `a-z 0-9` that tell this life of the server from others. */
   readonly incarnation: string;
+  /** Records are kept on `2 ** shelfBits` shelves. */
   readonly shelfBits: number;
   /**
    * The next id. The sequence tells apart 2^24 in a row; of those that lie as far apart, two
@@ -87,6 +92,7 @@ export interface ConnectionIdSource {
 
 /** What {@link createConnectionIdSource} needs. */
 export interface ConnectionIdSourceOptions {
+  /** The server that the ids begin with; see {@link isServerId}. */
   readonly serverId: string;
   /** Four characters of `a-z 0-9`; see {@link randomBase36}. Default: random. */
   readonly incarnation?: string;

@@ -3,7 +3,9 @@ import { isRecord, isStringArray } from "./shape.js";
 
 /** One socket of a player, as the game manager sees it. */
 export interface PlayerConnection {
+  /** Whose socket it is. */
   readonly userId: string;
+  /** The application's own name of the socket. */
   readonly socketId: string;
   /** Ids of the games that the player is in. */
   readonly gameIds: string[];

@@ -13,6 +13,7 @@ import { parseConnectionUrl, type TlsFiles } from "./client/connection-url.js";
 export interface RedisClusterOptions {
   /** Some or all of the Cluster's nodes; the others are found through them. */
   readonly nodes: readonly ClusterNode[];
+  /** Options of ioredis for a Cluster. */
   readonly options?: ClusterOptions;
 }
 
@@ -41,7 +42,9 @@ export interface RedisStoreOptions {
   readonly node?: RedisOptions;
   /** A master found through Sentinels: options of ioredis with `sentinels` and `name`. */
   readonly sentinel?: RedisOptions;
+  /** A Cluster: some of its nodes, with options of ioredis. */
   readonly cluster?: RedisClusterOptions;
+  /** Clients of the application's own, which are not closed here. */
   readonly clients?: RedisClients;
   /** In front of every key and channel: 1 to 64 of `A-Z a-z 0-9 : _ -`. Default `cm`. */
   readonly prefix?: string;

@@ -40,6 +40,7 @@ const LAYOUT_VERSION = 4;
 
 /** A {@link Store} on Redis. */
 export interface RedisStore extends Store {
+  /** As {@link close}. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 

@@ -53,6 +53,7 @@ export type QuestionHandler = (question: Uint8Array, origin: string) => Promise<
 export interface RouterOptions {
   /** Id of this server; its direct channel is named after it. */
   readonly serverId: string;
+  /** Where messages go out and come in. */
   readonly bus: Bus;
   /** Where a user's connections are looked up. */
   readonly users: Pick<UserDirectory, "states">;
@@ -83,6 +84,7 @@ export interface RouterOptions {
   readonly maxSequencers?: number;
   /** Called once for each hole that is noticed. Must not throw. */
   readonly onGap?: (gap: Gap) => void;
+  /** Takes messages that other servers send to this one with `toServer`. */
   readonly onServerMessage?: ServerMessageHandler;
   /** Default: refuses with `operation-unknown`. A ping is answered by the router itself. */
   readonly onControl?: ControlHandler;

@@ -25,11 +25,13 @@ export type ConfirmedOutcome = "delivered" | "not-found" | "timeout";
 
 /** How long to wait for an answer to a direct message, in milliseconds, 1 to 600,000. */
 export interface Confirmation {
+  /** In milliseconds, 1 to 600,000. */
   readonly confirmMs: number;
 }
 
 /** How long to wait for an answer, in milliseconds, 1 to 600,000. */
 export interface AnswerTime {
+  /** In milliseconds, 1 to 600,000. */
   readonly timeoutMs: number;
 }
 
@@ -86,8 +88,10 @@ export interface Router extends RoomInterest {
    * that is gone.
    */
   recover(room: string, from: HistoryPosition, limit: RecoveryLimit, take: (recovery: Recovery) => void): Promise<void>;
+  /** Counters since the start, and what is held now. */
   stats(): RouterStats;
   /** Lets all channels go. Idempotent. */
   close(): Promise<void>;
+  /** As {@link close}. */
   [Symbol.asyncDispose](): Promise<void>;
 }

@@ -22,6 +22,7 @@ export interface UwsLocalConnectionOptions {
 
 /** What is held now, and what was closed. The last two only grow. */
 export interface UwsLocalConnectionStats {
+  /** Connections that are held. */
   readonly connections: number;
   /** Users with a connection here. */
   readonly users: number;
@@ -40,6 +41,7 @@ export interface UwsLocalConnectionManager<U> extends LocalConnectionManager<Web
    * `close` hears the code that the socket was closed with here.
    */
   behavior(behavior: WebSocketBehavior<U>): WebSocketBehavior<U>;
+  /** What is held now, and what was closed. */
   stats(): UwsLocalConnectionStats;
 }
 

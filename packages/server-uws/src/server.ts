@@ -34,6 +34,7 @@ export interface UwsServerStats extends TransportStats {
  * others on the port would take the newcomers.
  */
 export interface UwsServer<U = unknown> extends TransportServer<U> {
+  /** Counters of the server. */
   stats(): UwsServerStats;
 }
 

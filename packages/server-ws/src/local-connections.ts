@@ -22,6 +22,7 @@ export interface WsLocalConnectionOptions {
 
 /** What is held now, and what was closed. The last two only grow. */
 export interface WsLocalConnectionStats {
+  /** Connections that are held. */
   readonly connections: number;
   /** Users with a connection here. */
   readonly users: number;
@@ -33,6 +34,7 @@ export interface WsLocalConnectionStats {
 
 /** Sockets of a `WebSocketServer` of your own, under connection ids. */
 export interface WsLocalConnectionManager extends LocalConnectionManager<WebSocket> {
+  /** What is held now, and what was closed. */
   stats(): WsLocalConnectionStats;
 }
 

@@ -158,6 +158,7 @@ export abstract class BaseTransport<U, C extends LiveConnection<U>> implements T
     return this.#closing;
   }
 
+  /** As {@link close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

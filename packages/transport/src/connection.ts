@@ -2,7 +2,9 @@ import type { CloseReason } from "@cm/protocol";
 
 /** One open WebSocket. After it closed, every call is harmless and does nothing. */
 export interface TransportConnection<U> {
+  /** The connection's id, which begins with the id of its server. */
   readonly id: string;
+  /** Whose connection it is, as `authenticate` said. */
   readonly userId: string;
   /** What `authenticate` gave. */
   readonly data: U;
@@ -12,13 +14,14 @@ export interface TransportConnection<U> {
   readonly openedAt: number;
   /** When the last frame, ping or pong came; milliseconds since the Unix epoch. */
   readonly lastSeenAt: number;
+  /** Whether it can still be sent to. */
   readonly open: boolean;
   /** Bytes that wait to be written; 0 after the close. */
   readonly bufferedBytes: number;
   /**
    * Sends a text frame; bytes must be UTF-8. False where the connection is closed, or
    * was closed now as a slow consumer. In order with what its rooms get, unless that waits
-   * (see {@link TransportServer}).
+   * (see `TransportServer`).
    */
   send(frame: string | Uint8Array): boolean;
   /** From now on the connection gets what is sent to the room. Idempotent. */

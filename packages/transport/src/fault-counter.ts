@@ -8,9 +8,11 @@ import { Tally } from "./tally.js";
 export interface FaultCounter {
   /** Counts one faulty frame or refused request. What is no error code counts as `internal`. */
   count(code: ErrorCode): void;
+  /** How often each code was counted. */
   counts(): Readonly<Record<string, number>>;
 }
 
+/** Makes a counter that begins with nothing. */
 export function createFaultCounter(): FaultCounter {
   const tally = new Tally<ErrorCode>();
   return {

@@ -5,7 +5,9 @@ import { type CmError, ERROR_CODES, type ErrorCode } from "@cm/protocol";
 export interface HttpReply {
   /** 200 to 599. */
   readonly status: number;
+  /** Headers beside those that the server writes itself. Default: none. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** Text is sent as UTF-8. Default: empty. */
   readonly body?: string | Uint8Array;
 }
 
@@ -80,7 +82,7 @@ export function problem(
   };
 }
 
-/** As {@link refusalOf}, for a path. */
+/** As `refusalOf`, for a path. */
 export function problemOf(error: CmError): HttpReply {
   const status = STATUS_BY_CODE[error.code] ?? 400;
   return problem(status, error.code, status >= 500 ? ERROR_CODES[error.code].meaning : error.message);

@@ -15,6 +15,7 @@ const CUT_CODE = 1006;
 
 /** What may wait on one connection, shared by all. */
 export interface WaitingLimit {
+  /** The most bytes that may wait on one connection. */
   readonly maxBytes: number;
   /** Those that are left out of some rooms because they do not read; `undefined` where every room closes them. */
   readonly lagging: LaggingMembers | undefined;
@@ -26,8 +27,11 @@ export interface WaitingLimit {
 
 /** Why the server ended a connection. */
 export interface Ending {
+  /** Why it ended, as `stats().closed` counts it. */
   readonly kind: CloseKind;
+  /** The close code. */
   readonly code: number;
+  /** The text of the close frame. */
   readonly reason: string;
 }
 

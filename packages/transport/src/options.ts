@@ -16,6 +16,7 @@ export type RouteMethod = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
 
 /** A request for one of {@link TransportOptions.routes}, with its whole body. */
 export interface RouteRequest extends RequestFacts {
+  /** The method that it was asked with. */
   readonly method: RouteMethod;
   /** At most the route's `maxBodyBytes`; empty of GET and HEAD. */
   readonly body: Uint8Array;
@@ -31,6 +32,7 @@ export type RouteHandler = (request: RouteRequest) => HttpReply | Promise<HttpRe
 export interface Route {
   /** The largest body, in bytes; a larger one is refused with 413. 0 to 16 MiB. */
   readonly maxBodyBytes: number;
+  /** Answers the request. */
   readonly answer: RouteHandler;
 }
 
@@ -166,6 +168,7 @@ export interface TransportOptions<U> {
   ) => Authentication<U> | Promise<Authentication<U>>;
   /** Gives each connection its id; see `createConnectionIdSource`. */
   readonly nextConnectionId: () => string;
+  /** Hears what happens on the sockets. */
   readonly handler: ConnectionHandler<U>;
   /**
    * What is answered over plain HTTP, by method and exact path: `"POST /orders"`; a path alone
@@ -180,32 +183,59 @@ export interface TransportOptions<U> {
 
 /** {@link TransportOptions} with every default filled in and every value checked. */
 export interface ResolvedTransportOptions<U> {
+  /** As {@link TransportOptions.host}. */
   readonly host: string;
+  /** As {@link TransportOptions.port}. */
   readonly port: number;
+  /** As {@link TransportOptions.path}. */
   readonly path: string;
+  /** As {@link TransportOptions.subprotocols}. */
   readonly subprotocols: readonly string[];
+  /** As {@link TransportOptions.allowedOrigins}; `undefined` for any. */
   readonly allowedOrigins: ReadonlySet<string> | undefined;
+  /** As {@link TransportOptions.maxConnections}. */
   readonly maxConnections: number;
+  /** As {@link TransportOptions.maxPendingUpgrades}. */
   readonly maxPendingUpgrades: number;
+  /** As {@link TransportOptions.maxConnectionsPerAddress}. */
   readonly maxConnectionsPerAddress: number;
+  /** As {@link TransportOptions.maxUpgradesPerSecondPerAddress}. */
   readonly maxUpgradesPerSecondPerAddress: number;
+  /** As {@link TransportOptions.trustedProxies}. */
   readonly trustedProxies: TrustedProxies;
+  /** As {@link TransportOptions.maxHeadBytes}. */
   readonly maxHeadBytes: number;
+  /** As {@link TransportOptions.maxFrameBytes}. */
   readonly maxFrameBytes: number;
+  /** As {@link TransportOptions.maxBackpressureBytes}. */
   readonly maxBackpressureBytes: number;
+  /** As {@link TransportOptions.maxTotalBackpressureBytes}. */
   readonly maxTotalBackpressureBytes: number;
+  /** As {@link TransportOptions.slowReaders}, resolved; `undefined` where every slow reader is closed. */
   readonly slowReaders: ResolvedSlowReaderOptions | undefined;
+  /** As {@link TransportOptions.roomWindowMs}. */
   readonly roomWindowMs: RoomWindow;
+  /** As {@link TransportOptions.maxMembersPerTurn}. */
   readonly maxMembersPerTurn: number;
+  /** As {@link TransportOptions.idleTimeoutMs}. */
   readonly idleTimeoutMs: number;
+  /** As {@link TransportOptions.pingIntervalMs}. */
   readonly pingIntervalMs: number;
+  /** As {@link TransportOptions.authenticationTimeoutMs}. */
   readonly authenticationTimeoutMs: number;
+  /** As {@link TransportOptions.closeTimeoutMs}. */
   readonly closeTimeoutMs: number;
+  /** As {@link TransportOptions.authenticate}. */
   readonly authenticate: TransportOptions<U>["authenticate"];
+  /** As {@link TransportOptions.nextConnectionId}. */
   readonly nextConnectionId: () => string;
+  /** As {@link TransportOptions.handler}. */
   readonly handler: ConnectionHandler<U>;
+  /** As {@link TransportOptions.routes}. */
   readonly routes: RouteTable;
+  /** As {@link TransportOptions.faults}. */
   readonly faults: FaultCounter;
+  /** As {@link TransportOptions.onError}. */
   readonly onError: OnError;
 }
 

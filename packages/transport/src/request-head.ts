@@ -18,7 +18,9 @@ export interface RequestFacts {
 
 /** A copied request, and what only the first checks need. */
 export interface RequestHead {
+  /** What handlers and `authenticate` see. */
   readonly facts: RequestFacts;
+  /** The method, in upper case. */
   readonly method: string;
   /** The request line and the headers as they are usually spelled: with one space behind each colon. */
   readonly headBytes: number;

@@ -2,6 +2,7 @@ import { RoomRate, type RoomWindow } from "./room-window.js";
 
 /** A frame to a room. */
 export interface RoomFrame {
+  /** The frame, as members get it. */
   readonly bytes: Uint8Array;
   /** Ids of connections that do not get it. */
   readonly except: readonly string[];

@@ -29,6 +29,7 @@ export class SlowConsumers implements WaitingLimit {
   /** Bytes that had waited on them. */
   discardedBytes = 0;
 
+  /** Frames and bytes from and to clients. */
   readonly traffic = new Traffic();
   lagging: LaggingMembers | undefined;
   #connections: ReadonlyMap<string, WaitingConnection> = new Map();

@@ -9,6 +9,7 @@ import { invalid, whole } from "./option-values.js";
  * - `latest`: as `drop`, and the latest message of each key follows the `gap`
  */
 export type SlowReaderPolicy = (typeof SLOW_READER_POLICIES)[number];
+/** Every policy, the default first. */
 export const SLOW_READER_POLICIES = ["close", "drop", "latest"] as const;
 
 /** What happens to members of rooms that do not read fast enough. */

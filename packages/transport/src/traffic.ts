@@ -1,9 +1,12 @@
 /** Frames between the clients and this server, and their payloads in bytes; WebSocket and TCP headers are not counted. */
 export interface TrafficCounts {
+  /** Frames that came from clients. */
   readonly framesReceived: number;
+  /** Bytes of their payloads. */
   readonly bytesReceived: number;
   /** A frame to a room counts once for each member. Frames that were cut off with a slow consumer count too. */
   readonly framesSent: number;
+  /** Bytes of the payloads of `framesSent`. */
   readonly bytesSent: number;
   /**
    * How often sockets were written to: frames of a room that waited for each other count once for each

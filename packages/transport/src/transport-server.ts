@@ -5,7 +5,9 @@ import type { TrafficCounts } from "./traffic.js";
 
 /** Where a server listens. */
 export interface ListeningAddress {
+  /** The address that was listened on. */
   readonly host: string;
+  /** The port, also where 0 was asked for. */
   readonly port: number;
 }
 
@@ -112,5 +114,6 @@ export interface TransportServer<U = unknown> extends LocalDelivery, AsyncDispos
   membersOf(room: string): number;
   /** Open connections that a user has here. */
   countOf(userId: string): number;
+  /** Counters of the server. */
   stats(): TransportStats;
 }

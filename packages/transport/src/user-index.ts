@@ -10,6 +10,7 @@ export class UserIndex<C extends object> {
     return this.#byUser.size;
   }
 
+  /** Adds a connection of a user. */
   add(userId: string, connection: C): void {
     const present = this.#byUser.get(userId);
     if (present === undefined) this.#byUser.set(userId, connection);
@@ -17,6 +18,7 @@ export class UserIndex<C extends object> {
     else this.#byUser.set(userId, new Set([present, connection]));
   }
 
+  /** Removes it. Does nothing where it is not there. */
   remove(userId: string, connection: C): void {
     const present = this.#byUser.get(userId);
     if (present === connection) this.#byUser.delete(userId);

@@ -9,7 +9,7 @@ import { describe, expect, inject, it } from "vitest";
 const run = promisify(execFile);
 const HERE = fileURLToPath(new URL("..", import.meta.url));
 const EXAMPLES = fileURLToPath(new URL("../../../examples", import.meta.url));
-const README = fileURLToPath(new URL("../../../README.md", import.meta.url));
+const DOCS = fileURLToPath(new URL("../../../docs", import.meta.url));
 
 /** Runs a program of this folder to its end and gives what it printed; `warning` is all that it warns of, by default of nothing. */
 async function output(file: string, env: Record<string, string> = {}, warning = /^$/): Promise<string> {
@@ -150,16 +150,19 @@ describe("the README of the connection manager", () => {
   });
 });
 
-describe("the README", () => {
-  const expected = [
-    /ann is gw-[a-z0-9]{6}\.[a-z0-9]+\nann in lobby: hello\n/,
-    /^everybody in lobby here gets hello\n$/,
-  ];
-
-  it("has code that runs", async () => {
-    const blocks = [...(await readFile(README, "utf8")).matchAll(/^```js\n(.*?)^```$/gms)].map(([, code = ""]) => code);
+describe("the programs of the documentation", () => {
+  it.each([
+    ["start/gateway.md", {}, [/ann is gw-[a-z0-9]{6}\.[a-z0-9]+\nann in lobby: hello\n/]],
+    [
+      "guides/resume.md",
+      { RECOVERABLE_ROOMS: "chat:" },
+      [/^ann heard \[ 'one' \]\nrecovered: true\nann heard \[ 'two', 'three' \]\n$/],
+    ],
+  ] as const)("those of %s run against a gateway", async (page, env, expected) => {
+    const text = await readFile(`${DOCS}/${page}`, "utf8");
+    const blocks = [...text.matchAll(/^```js\n(.*?)^```$/gms)].map(([, code = ""]) => code);
     expect(blocks).toHaveLength(expected.length);
-    const gateway: GatewayProcess = await startGatewayProcess();
+    const gateway: GatewayProcess = await startGatewayProcess({ env });
     // Inside this folder, so that the packages are found.
     const folder = await mkdtemp(`${HERE}/.readme-`);
     try {

@@ -2,7 +2,9 @@ import { type ClientErrorCode, CmError, ERROR_CODES, isClientErrorCode } from "@
 
 /** The connection that a hook is asked about. */
 export interface HookConnection {
+  /** The connection's id. */
   readonly id: string;
+  /** Whose connection it is. */
   readonly userId: string;
   /** What `authenticate` gave as `data`. */
   readonly data: unknown;
@@ -10,6 +12,7 @@ export interface HookConnection {
 
 /** A hook's no, which the client is answered with. */
 export interface Refusal {
+  /** The code that the client is answered with. */
   readonly refuse: ClientErrorCode;
   /** For the client's developer. Default: what the code means. */
   readonly message?: string;

@@ -2,8 +2,11 @@ import type { Confirmation, ConfirmedOutcome, RouteOutcome } from "@cm/router";
 
 /** A living server. */
 export interface ServerRecord {
+  /** The server's id. */
   readonly serverId: string;
+  /** Where other machines reach it, as it was configured. */
   readonly host: string;
+  /** The port there, as it was configured. */
   readonly port: number;
   /** As of its last heartbeat; of this server, now. */
   readonly activeConnections: number;
@@ -48,6 +51,7 @@ export interface ConfirmOptions {
  * changed then.
  */
 export interface DistributedConnectionManager<S = unknown> {
+  /** Id of this server. */
   readonly serverId: string;
   /**
    * Registers an open socket, and gives it a connection id. When the socket closes, the
@@ -80,6 +84,7 @@ export interface DistributedConnectionManager<S = unknown> {
   sendToConnection(connectionId: string, message: unknown, options: Confirmation): Promise<ConfirmedOutcome>;
   /** Sends to all connections of a user; two round trips. As {@link sendToConnection}. */
   sendToUser(userId: string, message: unknown): Promise<RouteOutcome>;
+  /** The same; with `confirmMs` it is `delivered`, `not-found` or `timeout`. */
   sendToUser(userId: string, message: unknown, options: Confirmation): Promise<ConfirmedOutcome>;
   /**
    * Forgets a connection and takes it out of its rooms. One of this server keeps its socket;
@@ -109,5 +114,6 @@ export interface DistributedConnectionManager<S = unknown> {
    * Idempotent: every call returns the same promise.
    */
   shutdown(): Promise<void>;
+  /** As {@link shutdown}. */
   [Symbol.asyncDispose](): Promise<void>;
 }

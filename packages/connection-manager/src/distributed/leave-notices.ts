@@ -9,8 +9,11 @@ import { encodeUtf8, type LocalDelivery, type OnError, type RosterChange, toCmEr
  *   server could not see which
  */
 export interface DepartureMessage {
+  /** How the user went. */
   readonly type: "user-left" | "user-disconnected";
+  /** The room's name. */
   readonly roomId: string;
+  /** Who is no longer in the room. */
   readonly userId: string;
   /** The user's last connection in the room. */
   readonly connectionId: string;

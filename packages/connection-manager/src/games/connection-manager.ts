@@ -13,6 +13,7 @@ export interface ConnectionStats {
   readonly onlineUsers: number;
   /** Games with a session. */
   readonly activeGames: number;
+  /** Connections of all servers. */
   readonly totalConnections: number;
 }
 
@@ -117,5 +118,6 @@ export interface ConnectionManager {
   readonly isShutDown: boolean;
   /** Withdraws everything and ends. Idempotent; never fails. */
   shutdown(): Promise<void>;
+  /** As {@link shutdown}. */
   [Symbol.asyncDispose](): Promise<void>;
 }

@@ -4,6 +4,7 @@ import WebSocket from "ws";
 
 /** A manager under test, with a server whose sockets it may hold. */
 export interface LocalConnectionsHarness<S> {
+  /** The manager under test. */
   readonly local: LocalConnectionManager<S>;
   /** Where clients connect, such as `ws://127.0.0.1:<port>/`. They offer no subprotocol. */
   readonly url: string;

@@ -3,26 +3,33 @@ import { connect, type Socket } from "node:net";
 
 /** How a raw client shakes hands. */
 export interface RawClientOptions {
+  /** The path of the request, with its query. */
   readonly path?: string;
   /** Null: offers none. */
   readonly subprotocol?: string | null;
   /** Null: left out. */
   readonly headers?: Readonly<Record<string, string | null>>;
+  /** Of the request line. Default 1.1. */
   readonly httpVersion?: "1.0" | "1.1";
 }
 
 /** One WebSocket frame as it came. */
 export interface RawFrame {
+  /** Of RFC 6455; see {@link OPCODE}. */
   readonly opcode: number;
+  /** The bytes behind the header. */
   readonly payload: Buffer;
 }
 
 /** The head of the answer to an upgrade request. */
 export interface HandshakeAnswer {
+  /** The HTTP status. */
   readonly status: number;
+  /** Status line and headers, as they came. */
   readonly head: string;
 }
 
+/** Opcodes of RFC 6455. */
 export const OPCODE = { text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const;
 
 /**
@@ -30,7 +37,9 @@ export const OPCODE = { text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as con
  * pings nor close frames.
  */
 export class RawClient {
+  /** The TCP connection. */
   readonly socket: Socket;
+  /** Frames that came, in order. */
   readonly frames: RawFrame[] = [];
   /** Whether the TCP connection is gone. */
   ended = false;
@@ -87,10 +96,12 @@ export class RawClient {
     return Buffer.concat(this.#waiting).toString();
   }
 
+  /** Writes a frame, masked as a client must. */
   send(opcode: number, payload: Buffer): void {
     this.socket.write(maskedFrame(opcode, payload));
   }
 
+  /** Ends the TCP connection at once. */
   destroy(): void {
     this.socket.destroy();
   }

@@ -6,15 +6,21 @@ import { RawClient, type RawClientOptions } from "./raw-client.js";
 
 /** What happened on a server's connections, in order. */
 export interface Journal {
+  /** Connections that were opened. */
   readonly opened: TransportConnection<string>[];
+  /** Text frames from clients. */
   readonly frames: { readonly connection: TransportConnection<string>; readonly text: string }[];
+  /** Connections that sent a binary frame, once for each. */
   readonly binaries: TransportConnection<string>[];
+  /** Connections that closed, and how. */
   readonly closed: {
     readonly connection: TransportConnection<string>;
     readonly code: number;
     readonly reason: string;
   }[];
+  /** Connections that answered a ping, once for each pong. */
   readonly pongs: TransportConnection<string>[];
+  /** What went to `onError`. */
   readonly errors: { readonly error: CmError; readonly stage: FailureStage }[];
 }
 
@@ -23,7 +29,9 @@ export type CreateTransport = (options: TransportOptions<string>) => TransportSe
 
 /** A running server and what it heard. */
 export interface TestServer extends Journal {
+  /** The server under test. */
   readonly server: TransportServer<string>;
+  /** Where it listens. */
   readonly port: number;
   /** A connected `ws` client, and the server's side of it. */
   readonly join: (user?: string) => Promise<TestClient>;
@@ -35,9 +43,13 @@ export interface TestServer extends Journal {
 
 /** A `ws` client with everything it received. */
 export interface TestClient {
+  /** The client's side. */
   readonly socket: WebSocket;
+  /** The server's side. */
   readonly connection: TransportConnection<string>;
+  /** Text frames that came, in order. */
   readonly texts: string[];
+  /** The close of the client's side, once it came. */
   readonly closes: { readonly code: number; readonly reason: string }[];
 }
 

@@ -3,6 +3,7 @@ export type DriftKind = "record" | "member" | "user";
 
 /** The drift of one kind that one full pass found and repaired. */
 export interface DriftReport {
+  /** What the entries were of. */
   readonly kind: DriftKind;
   /** Partitions of rooms or users, or shelves of records, that had drift. */
   readonly partitions: number;
@@ -21,8 +22,11 @@ export type DriftCounts = Readonly<Record<DriftKind, number>>;
 export interface DriftStats {
   /** Partitions and shelves that were reconciled. */
   readonly checked: number;
+  /** Entries that the store had lost and that were written again. */
   readonly missing: DriftCounts;
+  /** Entries of connections or memberships that do not exist, which were removed. */
   readonly stray: DriftCounts;
+  /** Entries with a wrong value, which were corrected. */
   readonly wrong: DriftCounts;
 }
 

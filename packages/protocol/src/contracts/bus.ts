@@ -3,6 +3,7 @@
  * roster, or of the presence of a partition of all users.
  */
 export interface Channel {
+  /** Whose channel it is. */
   readonly kind: "room" | "server" | "roster" | "presence";
   /** Room name, server id, or number of the partition. */
   readonly name: string;
@@ -53,6 +54,8 @@ export interface Published {
  * - `subscribe` waits for a link that is away, within the store's deadline.
  */
 export interface Bus {
+  /** Hands a message to every subscriber of the channel. */
   publish(channel: Channel, message: Uint8Array): Promise<Published>;
+  /** Calls the handler for each message of the channel from now on. */
   subscribe(channel: Channel, handler: BusHandler, onResumed?: ResumeHandler): Promise<Subscription>;
 }

@@ -2,7 +2,9 @@ import type { Lease } from "./server-registry.js";
 
 /** What the store holds about a connection. */
 export interface ConnectionRecord {
+  /** The connection's id. */
   readonly connectionId: string;
+  /** Whose connection it is. */
   readonly userId: string;
   /** Milliseconds since the Unix epoch. */
   readonly connectedAt: number;
@@ -41,7 +43,10 @@ export interface RecordRemoval {
  *   to live.
  */
 export interface ConnectionRegistry {
+  /** Writes records, or replaces those with the same ids. */
   put(lease: Lease, records: readonly ConnectionRecord[], options?: PutOptions): Promise<void>;
+  /** Forgets records, or some of their rooms. */
   remove(lease: Lease, connectionIds: readonly string[], removal?: RecordRemoval): Promise<void>;
+  /** A record by its id; `undefined` where there is none, or its owner holds no lease. */
   get(connectionId: string): Promise<ConnectionRecord | undefined>;
 }

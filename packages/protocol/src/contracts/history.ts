@@ -10,7 +10,9 @@ export interface HistoryPosition {
 
 /** Something to be published, with a stamp (see `historyStamp`) that the store writes between the two parts. */
 export interface StampedDraft {
+  /** The bytes in front of the stamp. */
   readonly before: Uint8Array;
+  /** The bytes behind it. */
   readonly after: Uint8Array;
 }
 
@@ -25,7 +27,9 @@ export interface HistoryDraft extends StampedDraft {
 
 /** A stored message, as it went over the room's channel: with its stamp. */
 export interface HistoryEntry {
+  /** The message's number in the history. */
   readonly offset: number;
+  /** The whole message, with header and stamp. */
   readonly message: Uint8Array;
 }
 

@@ -19,6 +19,7 @@ export type LinkState = "connecting" | "resubscribing" | "in-sync" | "degraded" 
 
 /** The link at one moment. Counters begin with the store and never go back. */
 export interface LinkStatus {
+  /** The state of the link at that moment. */
   readonly state: LinkState;
   /** When it came to this state, in milliseconds since 1970. */
   readonly since: number;
@@ -42,7 +43,9 @@ export interface LinkStatus {
 
 /** The state of the link between a process and its store. */
 export interface Link {
+  /** The state of the link now. */
   readonly state: LinkState;
+  /** The link's state with its counters. */
   status(): LinkStatus;
   /**
    * Calls the listener once for each change, in the order of the changes, also where a

@@ -3,8 +3,11 @@ import type { LocalDelivery } from "./local-delivery.js";
 
 /** A socket that is put under a connection id. */
 export interface LocalConnection<S> {
+  /** The connection's id. */
   readonly connectionId: string;
+  /** Whose connection it is. */
   readonly userId: string;
+  /** The socket, as its library made it. */
   readonly socket: S;
   /**
    * Called once when the socket has closed, from either side, unless the connection was

@@ -16,15 +16,19 @@ export interface RenewedParts {
 
 /** A room, with the members that the store holds of one server. */
 export interface HeldRoom {
+  /** The room's name. */
   readonly room: string;
+  /** Its members that the store holds of that server. */
   readonly members: readonly RoomMember[];
 }
 
 /** What the store holds of one server: its records on a shelf, its members of rooms and its connections of users in a partition. */
 export interface Holdings {
+  /** Records on the shelf. */
   readonly records: ConnectionRecord[];
   /** Rooms without a member of the server are left out. */
   readonly rooms: HeldRoom[];
+  /** Connections of the users of the partition. */
   readonly users: UserConnection[];
 }
 

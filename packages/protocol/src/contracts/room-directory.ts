@@ -2,7 +2,9 @@ import type { Lease } from "./server-registry.js";
 
 /** One connection in a room. */
 export interface RoomMember {
+  /** The member's connection. */
   readonly connectionId: string;
+  /** Whose connection it is. */
   readonly userId: string;
 }
 
@@ -14,6 +16,7 @@ export interface AnnouncedMember extends RoomMember {
 
 /** A part of a list. */
 export interface Page<T> {
+  /** At most as many as were asked for; may be fewer, or none, though more follow. */
   readonly items: readonly T[];
   /** Give it back for the next page; `undefined` after the last. Opaque. */
   readonly cursor: string | undefined;
@@ -21,6 +24,7 @@ export interface Page<T> {
 
 /** Which page. */
 export interface PageRequest {
+  /** Of the page before, unchanged. Default: the first page. */
   readonly cursor?: string | undefined;
   /** The most items to return, 1 to 1,000. */
   readonly limit: number;
@@ -67,6 +71,7 @@ export type DepartureReason = "left" | "closed" | "lost";
  *   versions grow, and each names the one before it.
  */
 export interface RoomDirectory {
+  /** Puts connections of the lease's server into a room. */
   join(lease: Lease, room: string, members: readonly AnnouncedMember[], options?: JoinOptions): Promise<void>;
   /** The reason is announced with it; `left` by default. */
   leave(
@@ -77,6 +82,7 @@ export interface RoomDirectory {
   ): Promise<void>;
   /** Announces that members have new metadata, where announcements are wanted. */
   update(lease: Lease, room: string, members: readonly AnnouncedMember[]): Promise<void>;
+  /** Living members, in pages. */
   members(room: string, page: PageRequest): Promise<Page<RoomMember>>;
   /** Living members, without reading the roster. */
   count(room: string): Promise<number>;

@@ -30,6 +30,7 @@ export interface RecordReadOptions {
 export interface RoomRecordOutcome {
   /** Whether the value was set. If not, the record has another version than was expected. */
   readonly isSet: boolean;
+  /** The record as it is now. */
   readonly record: RoomRecord;
 }
 

@@ -8,6 +8,7 @@ export interface ServerRegistration {
   readonly incarnation: string;
   /** Where other machines reach it, as configured; not interpreted here. */
   readonly host: string;
+  /** The port there, as configured; not interpreted here. */
   readonly port: number;
   /** From the connection id source: how many shelves hold its records. */
   readonly shelfBits: number;
@@ -26,12 +27,15 @@ export interface ServerCounters {
  * write under a lease whose time has run out is refused.
  */
 export interface Lease {
+  /** The server that holds it. */
   readonly serverId: string;
+  /** Which life of the server holds it. */
   readonly incarnation: string;
   /** Fencing token: greater at each acquisition, the same over renewals. */
   readonly token: number;
   /** When it runs out, in milliseconds of the store's clock (never the server's). */
   readonly expiresAtMs: number;
+  /** How long it lives from a renewal on, in milliseconds. */
   readonly ttlMs: number;
   /**
    * Whether others have begun to clean up after an earlier lease of this incarnation, and
@@ -43,22 +47,27 @@ export interface Lease {
 
 /** One process that has held a lease: what the ids of its connections begin with. */
 export interface ServerIncarnation {
+  /** The server's id. */
   readonly serverId: string;
+  /** Which life of it. */
   readonly incarnation: string;
 }
 
 /** A living server, as others see it. */
 export interface ServerInfo extends ServerRegistration, ServerCounters {
+  /** The fencing token of its lease. */
   readonly token: number;
   /** Milliseconds since the Unix epoch, of the store's clock. */
   readonly startedAt: number;
   /** Milliseconds since the Unix epoch, of the store's clock. */
   readonly lastHeartbeat: number;
+  /** When its lease runs out, in milliseconds of the store's clock. */
   readonly expiresAtMs: number;
 }
 
 /** What a heartbeat brings back. */
 export interface Renewal {
+  /** The lease with its new end. */
   readonly lease: Lease;
   /** Ids of servers whose lease has run out and that are not cleaned up yet; at most 100. */
   readonly expired: readonly string[];
@@ -87,6 +96,7 @@ export interface LapsedServer extends ServerIncarnation {
 
 /** A server that has gone, as far as the registry knows. */
 export interface Departure {
+  /** The server that went. */
   readonly serverId: string;
   /** How long ago it gave its lease up, or was cleaned up after, by the store's clock. */
   readonly agoMs: number;
@@ -131,7 +141,9 @@ export interface RegistrySnapshot {
  *   comes there later is told with a renewal.
  */
 export interface ServerRegistry {
+  /** Takes the lease of a server id for `ttlMs`. */
   acquire(registration: ServerRegistration, ttlMs: number): Promise<Lease>;
+  /** A heartbeat: moves the lease's end to `ttlMs` from now. */
   renew(lease: Lease, counters: ServerCounters): Promise<Renewal>;
   /** Gives the lease up. The caller has withdrawn its projection before. */
   release(lease: Lease): Promise<void>;

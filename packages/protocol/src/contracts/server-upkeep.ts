@@ -6,6 +6,7 @@ import type { Lease, ServerIncarnation } from "./server-registry.js";
  * members of rooms or connections of users in the store.
  */
 export interface ReapTarget {
+  /** The server's id. */
   readonly serverId: string;
   /** Of an orphan. Absent for a dead server. */
   readonly incarnation?: string;
@@ -13,7 +14,9 @@ export interface ReapTarget {
 
 /** The right to clean up after a server, for a while. */
 export interface ReapClaim {
+  /** The dead server. */
   readonly serverId: string;
+  /** Which life of it. */
   readonly incarnation: string;
   /** Whether it is the claim on an orphan: that may be held by several at once, and is never unregistered. */
   readonly isOrphan: boolean;

@@ -16,7 +16,9 @@ import type { UserDirectory } from "./user-directory.js";
  * left. Only for the holder of the leases (a membership).
  */
 export interface StoreUpkeep {
+  /** Claims on dead servers, and their removal. */
   readonly servers: ServerUpkeep;
+  /** Renewal, reconciling and removal of what servers have projected. */
   readonly projection: ProjectionUpkeep;
 }
 
@@ -29,18 +31,27 @@ export interface StoreUpkeep {
  * under way is bounded: beyond that, calls fail at once with `unavailable`.
  */
 export interface Store {
+  /** Leases: who is alive. */
   readonly servers: ServerRegistry;
+  /** Records of connections. */
   readonly connections: ConnectionRegistry;
+  /** Who is in which room. */
   readonly rooms: RoomDirectory;
+  /** Which connections a user has. */
   readonly users: UserDirectory;
+  /** What an application keeps about a room. */
   readonly roomRecords: RoomRecords;
+  /** Messages between servers. */
   readonly bus: Bus;
   /** Absent where the store keeps no history of rooms. */
   readonly history?: History;
+  /** Numbers over all servers. */
   readonly counts: StoreCounts;
   /** How rooms and users are cut into partitions. */
   readonly partitioning: Partitioned;
+  /** What only the holder of a lease calls. */
   readonly upkeep: StoreUpkeep;
+  /** The link between this process and the store. */
   readonly link: Link;
   /** Connects and checks the layout. Fails with `unavailable` or `layout-mismatch`. */
   start(): Promise<void>;

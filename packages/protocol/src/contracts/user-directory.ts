@@ -3,7 +3,9 @@ import type { Lease } from "./server-registry.js";
 
 /** One connection of a user. */
 export interface UserConnection {
+  /** Whose connection it is. */
   readonly userId: string;
+  /** The connection's id. */
   readonly connectionId: string;
   /** What the connection says about itself, as JSON text. Absent: nothing. */
   readonly metadata?: string | undefined;
@@ -11,6 +13,7 @@ export interface UserConnection {
 
 /** What the store knows of a user at one moment. */
 export interface UserState {
+  /** The user's name. */
   readonly userId: string;
   /** Living connections, in no particular order. */
   readonly connections: readonly UserConnection[];
@@ -77,12 +80,14 @@ export interface StatesOptions {
  *   a limited time.
  */
 export interface UserDirectory {
+  /** Adds connections of the lease's server. */
   add(lease: Lease, connections: readonly UserConnection[], options?: AddOptions): Promise<void>;
   /**
    * Replaces metadata. The change names what was replaced. Does nothing for connections
    * that the store does not know.
    */
   update(lease: Lease, connections: readonly UserConnection[]): Promise<void>;
+  /** Removes connections of the lease's server. */
   remove(lease: Lease, connections: readonly UserConnection[], options: RemoveOptions): Promise<void>;
   /** One round trip; in the order asked for. At most 1,000 users, else `options-invalid`. */
   states(userIds: readonly string[], options?: StatesOptions): Promise<UserState[]>;

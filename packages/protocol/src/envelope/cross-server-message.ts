@@ -17,7 +17,9 @@ export type MessageKind = "room" | "connection" | "user" | "server" | "control";
  * as it is; {@link encodeEnvelope} and {@link decodeEnvelope} translate.
  */
 export interface CrossServerMessage {
+  /** The version of the envelope. */
   readonly version: typeof ENVELOPE_VERSION;
+  /** What the message is addressed to. */
   readonly kind: MessageKind;
   /** Id of the server that sent it. */
   readonly origin: string;

@@ -45,7 +45,9 @@ const KIND_BYTES: Readonly<Record<MessageKind, number>> = { room: 1, connection:
 
 /** A message's place in its origin's numbering; see {@link CrossServerMessage}. */
 export interface EnvelopePosition {
+  /** Which numbering, 0 to 2^32 - 1. */
   readonly epoch: number;
+  /** The message's number in it, from 1; 0 where it is not numbered. */
   readonly sequence: number;
 }
 

@@ -13,7 +13,9 @@ export type ClientFrame = FrameOf<(typeof CLIENT_FRAMES)[number]>;
 
 /** A frame that could not be read: why, and the reference it carried, if one could be told. */
 export interface FrameFault {
+  /** What is wrong with the frame. */
   readonly error: CmError;
+  /** The frame's `ref`, where it could be read. */
   readonly ref?: Ref;
 }
 

@@ -6,7 +6,9 @@ import { ref } from "./kinds.js";
 export interface OperationText {
   /** The operation's name. Frames that share it are one operation. */
   readonly name: string;
+  /** The operation in two or three words. */
   readonly title: string;
+  /** What it does, in one sentence. */
   readonly summary?: string;
 }
 
@@ -18,9 +20,11 @@ interface ClientFrameText {
   readonly chosenBy?: string;
   /** The message's name in the AsyncAPI document; the type where absent. */
   readonly message?: string;
+  /** The operation that it asks for. */
   readonly operation: OperationText;
-  /** The type of the server frame that answers it, and what is particular about that. */
+  /** The type of the server frame that answers it. */
   readonly answer: string;
+  /** What is particular about the answer, for the protocol page. */
   readonly answerNote?: string;
   /** The codes that a client may expect of it. Those of any faulty or refused frame are not repeated. */
   readonly errors: readonly ClientErrorCode[];
@@ -31,15 +35,19 @@ export interface ClientFrameDescription<
   Type extends string = string,
   F extends Fields<ReadableKind<unknown>> = Fields<ReadableKind<unknown>>,
 > extends ClientFrameText {
+  /** The frame's name in this code: its `type` on the wire, unless two frames share one. */
   readonly type: Type;
   readonly wireType: string;
   readonly message: string;
+  /** Its fields beside `type`. */
   readonly fields: F & { readonly ref: Field<ReadableKind<string | number>, "optional"> };
 }
 
 /** One frame that a server sends: all that types and documents know of it. */
 export interface ServerFrameDescription<Type extends string = string, F extends Fields = Fields> {
+  /** The frame's `type`. */
   readonly type: Type;
+  /** Its fields beside `type`. */
   readonly fields: F;
   /** Absent where the frame only answers requests. */
   readonly operation?: OperationText;

@@ -7,6 +7,7 @@ export type JsonSchema = Readonly<Record<string, unknown>>;
 export interface Kind<T> {
   /** What the tables of the protocol page call it. */
   readonly label: string;
+  /** The JSON Schema of its values. */
   readonly schema: JsonSchema;
   /** Where the schema stands in the document under a name of its own. */
   readonly schemaName?: string;
@@ -33,7 +34,9 @@ export type Presence = "required" | "optional" | "default";
 
 /** One field of a frame. */
 export interface Field<K extends Kind<unknown>, P extends Presence> {
+  /** Which values the field can have. */
   readonly kind: K;
+  /** Whether a frame always has the field. */
   readonly presence: P;
   /** One sentence for the protocol page and the AsyncAPI document, without its full stop; empty where the name says it all. */
   readonly note: string;

@@ -26,26 +26,40 @@ import {
 /** The protocol version that `hello` and `welcome` carry. */
 export const CLIENT_PROTOCOL_VERSION = 1;
 
-const senderFields = { connection: required(connectionId), user: required(userName) };
+const senderFields = {
+  /** The connection that sent it. */
+  connection: required(connectionId),
+  /** Whose connection that is. */
+  user: required(userName),
+};
 
 const memberFields = {
+  /** The member's connection. */
   connection: required(connectionId),
+  /** Whose connection that is. */
   user: required(userName),
+  /** Id of the server that holds the connection, where servers show their ids. */
   server: optional(serverId, "Id of the server that holds the connection, where servers show their ids"),
 };
 
 const limitFields = {
+  /** The largest frame that a client may send, in bytes of UTF-8. */
   maxFrameBytes: required(integer(1), "The largest frame that a client may send, in bytes of UTF-8"),
+  /** The most rooms that the connection may be in at a time. */
   maxRooms: required(integer(1), "The most rooms that the connection may be in at a time"),
+  /** Sustained requests a second; a burst of twice as many is allowed. */
   maxRequestsPerSecond: required(positiveNumber, "Sustained requests a second; a burst of twice as many is allowed"),
+  /** How long the connection may be silent before it is closed, in milliseconds. */
   idleTimeoutMs: required(
     integer(0),
     "The connection is closed after so long without a frame or pong from the client, in milliseconds",
   ),
+  /** The most messages that follow the answer to a join with `since`. */
   maxRecoveredMessages: required(
     integer(0),
     "The most messages of a recoverable room that follow the answer to a join with `since`; where more are missing none does",
   ),
+  /** The most bytes that these messages may have together, as frames. */
   maxRecoveredBytes: required(integer(0), "The most bytes that these messages may have together, as frames"),
 };
 

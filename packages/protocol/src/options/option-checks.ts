@@ -3,7 +3,9 @@ import { requireFittingRuntime, requireFittingVersion } from "./fitting.js";
 
 /** From where to where a number may be, both included. */
 export interface NumberRange {
+  /** The least value that is taken. */
   readonly min: number;
+  /** The greatest value that is taken. */
   readonly max: number;
 }
 
@@ -56,7 +58,11 @@ export function requireDurationMs(field: string, value: number, min: number, max
   return requireWholeNumber(field, value, { min, max }, "milliseconds");
 }
 
-/** A function. */
+/**
+ * A function.
+ *
+ * @typeParam T - The function's type, which comes back unchanged.
+ */
 export function requireFunction<T extends (...args: never) => unknown>(field: string, value: T): T {
   if (typeof value === "function") return value;
   throw optionInvalid(field, "a function");

@@ -17,7 +17,9 @@ export type PresenceChangeKind = (typeof PRESENCE_CHANGES)[number];
 
 /** One change of one user's presence, as it goes over a feed. */
 export interface PresenceChange {
+  /** What changed. */
   readonly kind: PresenceChangeKind;
+  /** Whose presence changed. */
   readonly userId: string;
   /** Which connection; `undefined` only for `offline`. */
   readonly connectionId: string | undefined;

@@ -11,8 +11,11 @@ export type RosterChangeKind = (typeof ROSTER_CHANGES)[number];
 
 /** One change of a room's roster, as it goes over the room's roster channel. */
 export interface RosterChange {
+  /** What changed. */
   readonly kind: RosterChangeKind;
+  /** Whose connection it is. */
   readonly userId: string;
+  /** The connection that came, changed or went. */
   readonly connectionId: string;
   /** Grows with every change of the room. */
   readonly version: number;

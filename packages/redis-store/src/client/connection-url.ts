@@ -3,17 +3,23 @@ import { CmError } from "@cm/protocol";
 
 /** Where one process listens. */
 export interface Address {
+  /** Host name or IP address. */
   readonly host: string;
+  /** TCP port. */
   readonly port: number;
 }
 
 /** What a URL says. */
 export interface ConnectionUrl {
+  /** What stands at the addresses: Redis itself, nodes of a Cluster, or Sentinels. */
   readonly kind: "node" | "cluster" | "sentinel";
   /** One for a node, one or more otherwise. */
   readonly addresses: readonly [Address, ...Address[]];
+  /** Whether connections are made with TLS (`rediss`). */
   readonly tls: boolean;
+  /** What Redis asks for; `undefined` for its default user. */
   readonly username: string | undefined;
+  /** What Redis asks for; `undefined` for none. */
   readonly password: string | undefined;
   /** Number of the database; 0 in a Cluster. */
   readonly db: number;
@@ -21,7 +27,9 @@ export interface ConnectionUrl {
   readonly masterName: string;
   /** What the Sentinels ask for, which need not be what Redis asks for. */
   readonly sentinelUsername: string | undefined;
+  /** The password that belongs to `sentinelUsername`. */
   readonly sentinelPassword: string | undefined;
+  /** The files that TLS connections are made with. */
   readonly tlsFiles: TlsFiles;
   /** The name that the server's certificate must have, where it is not the host's. */
   readonly serverName: string | undefined;

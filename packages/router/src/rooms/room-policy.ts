@@ -21,6 +21,7 @@ export type WhileDown = "refuse" | "deliver-locally";
 
 /** Members on this server got the message; the bus did not take it, or did not say so in time. */
 export interface LocalReach {
+  /** Always `true`, which tells it from `Published`. */
   readonly local: true;
   /** What the bus failed with: `unavailable`, or `timeout`, after which others may have got it too. */
   readonly error: CmError;

@@ -1,0 +1,128 @@
+import { posix } from "node:path";
+
+const LANGUAGES = {
+  ts: "ts",
+  mjs: "js",
+  js: "js",
+  cfg: "txt",
+  conf: "nginx",
+  yaml: "yaml",
+  yml: "yaml",
+  service: "ini",
+};
+
+/** A file of the repository as a fenced block, or a region of it, without its region marks and its common indentation. */
+export function codeBlock(source, path, region) {
+  const lines = source.trimEnd().split("\n");
+  let chosen = lines;
+  if (region !== undefined) {
+    const start = lines.findIndex((line) => new RegExp(`// #region ${region}$`).test(line));
+    const length = start < 0 ? -1 : lines.slice(start).findIndex((line) => /\/\/ #endregion/.test(line));
+    if (length < 0) throw new Error(`${path} has no region ${region}.`);
+    chosen = lines.slice(start + 1, start + length);
+  }
+  const kept = chosen.filter((line) => !/^\s*\/\/ #(end)?region/.test(line));
+  const indents = kept.filter((line) => line !== "").map((line) => line.search(/\S/));
+  const text = kept.map((line) => line.slice(Math.min(...indents))).join("\n");
+  return `\`\`\`${LANGUAGES[path.split(".").at(-1)] ?? ""}\n${text}\n\`\`\``;
+}
+
+/**
+ * The variables of an interface whose doc comments begin with them, or have a line `- ` for each. Throws where
+ * the comments and `names` do not tell of the same variables, or where one has no default.
+ */
+export function variableTable(source, names) {
+  const rows = [...source.matchAll(/^ {2}\/\*\*((?:(?!\*\/)[\s\S])*)\*\/$/gm)].flatMap(([, comment]) =>
+    rowsOf(comment),
+  );
+  const told = rows.flatMap((row) => row.names);
+  const odd = [...names.filter((name) => !told.includes(name)), ...told.filter((name) => !names.includes(name))];
+  if (odd.length > 0) throw new Error(`Described and known variables differ: ${odd.join(", ")}.`);
+  const lines = rows.map(({ names, fallback, meaning }) => {
+    if (fallback === undefined) throw new Error(`${names.join(", ")}: the comment names no default.`);
+    return `| ${names.map((name) => `\`${name}\``).join(", ")} | ${cell(fallback)} | ${linked(cell(meaning))} |`;
+  });
+  return ["| variable | default | meaning |", "|---|---|---|", ...lines].join("\n");
+}
+
+/** A page that a comment names, such as docs/redis.md#memory, as a link from another page of docs/. */
+function linked(text) {
+  return text.replace(/\bdocs\/([\w-]+\.md(?:#[\w-]+)?)/g, (path, page) => `[${path.split("#")[0]}](${page})`);
+}
+
+/** Set by the gateway itself, not by people. */
+const INTERNAL = /^CM_/;
+
+function rowsOf(comment) {
+  const text = comment.replace(/^\s*\* ?/gm, "").trim();
+  const [first] = text.split("\n\n");
+  return first
+    .split(/^- /m)
+    .map((part) => part.replace(/\s+/g, " ").trim())
+    .flatMap((part) => {
+      const found = /^((?:`[A-Z][A-Z_]+`(?:, )?)+): (.*)$/.exec(part);
+      if (found === null) return [];
+      const names = found[1].replaceAll("`", "").split(", ");
+      if (names.some((name) => INTERNAL.test(name))) return [];
+      const [, before, fallback] = /^(.*?)\s*Default:? (.*?)\.$/.exec(found[2]) ?? [undefined, found[2], undefined];
+      return [{ names, fallback, meaning: before.replace(/^./, (letter) => letter.toUpperCase()) }];
+    });
+}
+
+/** The published packages, each with the description of its manifest. */
+export function packageTable(packages, page) {
+  const lines = packages.map(({ dir, manifest }) => {
+    const link = posix.relative(posix.dirname(page), `${dir}/README.md`);
+    return `| [\`${manifest.name}\`](${link}) | ${cell(manifest.description)} |`;
+  });
+  return ["| package | what it is |", "|---|---|", ...lines].join("\n");
+}
+
+/** The decision records, by number, with their dates. */
+export function decisionTable(records) {
+  const lines = records.map(({ path, text }) => {
+    const [, number, title] = /^# (\d+)\. (.*)$/m.exec(text) ?? [];
+    const [date] = /^\d{4}-\d{2}-\d{2}$/m.exec(text) ?? [];
+    if (title === undefined || date === undefined) throw new Error(`${path} lacks its title or its date.`);
+    return `| ${number} | [${cell(title)}](${posix.basename(path)}) | ${date} |`;
+  });
+  return ["| | decision | date |", "|---|---|---|", ...lines].join("\n");
+}
+
+/** For each scenario of docs/performance.md, the gateway's CPU for each delivery divided by that of each other server. */
+export function comparisonTable(page) {
+  const scenarios = page.split(/^## /m).slice(1);
+  const rows = scenarios.flatMap((section) => {
+    const [name] = section.split("\n");
+    const header = /^\|\s+\|(.*)\|$/m.exec(section)?.[1];
+    const ratios = /^\| server CPU a delivery, cm \/ \|(.*)\|$/m.exec(section)?.[1];
+    const load = section.split("\n").find((line) => / messages a second of /.test(line));
+    if (header === undefined || ratios === undefined || load === undefined) return [];
+    const values = ratios.split("|").map((text) => /\*\*([\d.]+)\*\*/.exec(text)?.[1] ?? "-");
+    return [
+      {
+        name,
+        load: load.replace(/\.$/, ""),
+        values: new Map(header.split("|").map((peer, at) => [peer.trim(), values[at]])),
+      },
+    ];
+  });
+  if (rows.length === 0) throw new Error("docs/performance.md has no ratios.");
+  const peers = [...new Set(rows.flatMap(({ values }) => [...values.keys()]))];
+  const run = /^Made from \[[^\]]*\]\([^)]*\), (a run of \S+ on commit \w+)/m.exec(page)?.[1];
+  if (run === undefined) throw new Error("docs/performance.md does not say which run it was made from.");
+  const doubt = /^\*\*(Every turn of this run is doubtful[^*]*)\*\*$/m.exec(page)?.[1];
+  return [
+    `| load | ${peers.join(" | ")} |`,
+    `|---|${peers.map(() => "---|").join("")}`,
+    ...rows.map(
+      ({ name, load, values }) => `| ${name}: ${load} | ${peers.map((peer) => values.get(peer) ?? "-").join(" | ")} |`,
+    ),
+    "",
+    `From ${run}.${doubt === undefined ? "" : ` ${doubt}`}`,
+  ].join("\n");
+}
+
+function cell(text) {
+  return text.replace(/\s+/g, " ").replaceAll("|", "\\|").trim();
+}

@@ -1,0 +1,47 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { filesUnder } from "../workspace/stamp.mjs";
+import { ROOT, SetupError } from "../workspace/workspace.mjs";
+import { PLACES } from "./places.mjs";
+
+/** Follows every link of the built pages, its anchor too. Resolves to the pages and the number of links. */
+export function checkBuiltLinks() {
+  const pages = filesUnder(relative(ROOT, PLACES.site)).filter((path) => path.endsWith(".html"));
+  const texts = new Map(
+    pages.map((path) => [relative(PLACES.site, join(ROOT, path)), readFileSync(join(ROOT, path), "utf8")]),
+  );
+  const anchors = new Map(
+    [...texts].map(([page, text]) => [
+      page,
+      new Set([...text.matchAll(/ id="([^"]+)"/g)].map(([, id]) => decoded(id))),
+    ]),
+  );
+  const faults = new Set();
+  let links = 0;
+  for (const [page, text] of texts) {
+    for (const [, href] of text.matchAll(/<a [^>]*?href="([^"]*)"/g)) {
+      if (/^[a-z][a-z0-9+.-]*:/i.test(href)) continue;
+      links += 1;
+      const { pathname, hash } = new URL(decoded(href), `http://site/${page}`);
+      const target = decodeURIComponent(pathname)
+        .replace(/^\//, "")
+        .replace(/(^|\/)$/, "$1index.html");
+      const anchor = decodeURIComponent(hash.slice(1));
+      const known = anchors.get(target);
+      if (known === undefined && !existsSync(join(PLACES.site, target))) faults.add(`${page}: ${href} is no page`);
+      else if (anchor !== "" && known !== undefined && !known.has(anchor))
+        faults.add(`${page}: ${href} has no such anchor`);
+    }
+  }
+  if (faults.size > 0) throw new SetupError(`Links of the built site that lead nowhere:\n${[...faults].join("\n")}`);
+  return { pages: [...texts.keys()].filter((page) => page !== "404.html"), links };
+}
+
+function decoded(text) {
+  return text
+    .replaceAll("&quot;", '"')
+    .replaceAll("&#39;", "'")
+    .replaceAll("&lt;", "<")
+    .replaceAll("&gt;", ">")
+    .replaceAll("&amp;", "&");
+}

@@ -1,0 +1,53 @@
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { localTool, runCommand } from "../workspace/command.mjs";
+import { filesUnder } from "../workspace/stamp.mjs";
+import { ROOT, SetupError } from "../workspace/workspace.mjs";
+import { PLACES } from "./places.mjs";
+
+const COMPILER_OPTIONS = {
+  noEmit: true,
+  // Programs of a page are JavaScript as often as TypeScript, and are not annotated.
+  allowJs: true,
+  checkJs: false,
+  lib: ["ES2023", "DOM", "ESNext.Disposable", "ES2024.String"],
+  types: ["node"],
+};
+
+/**
+ * The `js` and `ts` blocks of a page as `{ code, language, line }`. What is taken from a file of the repository
+ * is left out: it is compiled and run there.
+ */
+export function codeBlocks(text) {
+  const own = text.replace(/<!-- generated: code[\s\S]*?<!-- generated: end -->/g, (taken) =>
+    taken.replace(/[^\n]/g, ""),
+  );
+  return [...own.matchAll(/^```(js|ts)\n([\s\S]*?)^```$/gm)].map(({ 1: language, 2: code, index }) => ({
+    code,
+    language,
+    line: own.slice(0, index).split("\n").length + 1,
+  }));
+}
+
+/** Compiles every `js` and `ts` block of docs/, each as a file of its own. Resolves to their number. */
+export async function checkCodeBlocks() {
+  rmSync(PLACES.blocks, { recursive: true, force: true });
+  mkdirSync(PLACES.blocks, { recursive: true });
+  const pages = filesUnder("docs").filter((path) => path.endsWith(".md"));
+  let count = 0;
+  for (const page of pages) {
+    for (const { code, language, line } of codeBlocks(readFileSync(join(ROOT, page), "utf8"))) {
+      // The compiler's messages name the file: the page and the line at which the block begins.
+      const name = `${page.replace(/\.md$/, "").replaceAll("/", "-")}-line-${line}.${language}`;
+      // An import or not, each is a module, where `await` is allowed.
+      writeFileSync(join(PLACES.blocks, name), `${code}\nexport {};\n`);
+      count += 1;
+    }
+  }
+  const config = { extends: "../../../typescript/base.json", compilerOptions: COMPILER_OPTIONS, include: ["*"] };
+  writeFileSync(join(PLACES.blocks, "tsconfig.json"), JSON.stringify(config));
+  writeFileSync(join(PLACES.blocks, "package.json"), JSON.stringify({ type: "module" }));
+  const { code, output } = await runCommand(localTool("tsc"), ["-p", join(PLACES.blocks, "tsconfig.json")]);
+  if (code !== 0) throw new SetupError(`Code of the pages does not compile:\n${output}`);
+  return count;
+}

@@ -1,0 +1,126 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join, posix } from "node:path";
+import { filesUnder } from "../workspace/stamp.mjs";
+import { publishablePackages, ROOT, SetupError } from "../workspace/workspace.mjs";
+import { anchorsOf, isLocal, replaceTargets, resolveTarget } from "./markdown-links.mjs";
+import { PLACES } from "./places.mjs";
+
+/** Files beside docs/ that are pages of the site, with their names there. */
+const OTHER_PAGES = {
+  "ARCHITECTURE.md": "architecture.md",
+  "CONTRIBUTING.md": "contributing.md",
+  "SECURITY.md": "security.md",
+  "examples/README.md": "examples.md",
+  "benchmarks/README.md": "benchmarks.md",
+};
+
+const LANGUAGES = { cfg: "txt", conf: "nginx", service: "ini", yml: "yaml" };
+
+const read = (path) => readFileSync(join(ROOT, path), "utf8");
+
+/** A package's name without its scope. */
+export const shortName = (name) => name.replace(/^@[^/]+\//, "");
+
+/**
+ * Writes the pages of the site: docs/, the READMEs of the packages and some others, with links that lead to each
+ * other; and each file of the repository that one of them links to, as a page of its own. Fails where a
+ * link of a page, or of the main README, leads nowhere.
+ */
+export function writePages() {
+  const pages = pageNames();
+  const sources = new Map();
+  const faults = [];
+
+  for (const [from, to] of [...pages, ["README.md", undefined]]) {
+    const text = replaceTargets(read(from), (target) => {
+      if (!isLocal(target)) return target;
+      const { path, anchor } = resolveTarget(from, target);
+      const fault = faultOf(path, anchor);
+      if (fault !== undefined) {
+        faults.push(`${from}: ${target} ${fault}`);
+        return target;
+      }
+      return linkTo(path, anchor);
+    });
+    if (to !== undefined) writePage(to, withPictures(to.startsWith("packages/") ? withApi(text, to) : text));
+  }
+  if (faults.length > 0) throw new SetupError(`Links that lead nowhere:\n${faults.join("\n")}`);
+  for (const [path, to] of sources) writePage(to, sourcePage(path));
+  copyAsset("docs/asyncapi.yaml", "asyncapi.yaml");
+  copyAsset("apps/gateway/public/favicon.svg", "favicon.svg");
+  return { pages: pages.size, sources: sources.size };
+
+  function faultOf(path, anchor) {
+    if (path.startsWith("..") || !existsSync(join(ROOT, path))) return "is not in the repository";
+    if (anchor === undefined || !path.endsWith(".md")) return undefined;
+    return anchorsOf(read(path)).has(anchor) ? undefined : "has no such heading";
+  }
+
+  /** Where the site has it. */
+  function linkTo(path, anchor) {
+    const behind = anchor === undefined ? "" : `#${anchor}`;
+    if (path.startsWith("docs/pictures/")) return path;
+    if (path === "docs/asyncapi.yaml") return "/asyncapi.yaml";
+    if (path === "README.md") return `/index.md${behind}`;
+    const page = pages.get(path) ?? pages.get(`${path}/README.md`);
+    if (page !== undefined) return `/${page}${behind}`;
+    const name = `source/${path.replaceAll(".", "-")}.md`;
+    sources.set(path, name);
+    return `/${name}`;
+  }
+}
+
+/** Every page by its path in the repository, with its name in the site. */
+function pageNames() {
+  const docs = filesUnder("docs").filter((path) => path.endsWith(".md"));
+  const readmes = publishablePackages().map(({ dir, manifest }) => [
+    `${dir}/README.md`,
+    `packages/${shortName(manifest.name)}.md`,
+  ]);
+  return new Map([
+    ...docs.map((path) => [path, path.replace(/^docs\//, "").replace(/(^|\/)README\.md$/, "$1index.md")]),
+    ...Object.entries(OTHER_PAGES),
+    ...readmes,
+  ]);
+}
+
+/** A package's page leads to what it exports. */
+function withApi(text, name) {
+  return `${text.trimEnd()}\n\n## Programming interface\n\n[Every exported symbol](/${name.replace("packages/", "api/")})\n`;
+}
+
+/** Pictures go into the page itself, so that they follow its light or dark colours. */
+function withPictures(text) {
+  return text.replace(/^!\[([^\]]*)\]\((docs\/pictures\/[^)]+)\)$/gm, (_, alt, path) => {
+    const svg = read(path)
+      .replace(/\s*<style>[\s\S]*?<\/style>/, "")
+      .replace(/\n\s*/g, "\n")
+      .trim();
+    return `<figure class="picture" v-pre>\n${svg}\n<figcaption>${alt}</figcaption>\n</figure>`;
+  });
+}
+
+function sourcePage(path) {
+  const head = `---\nsearch: false\noutline: false\nprev: false\nnext: false\n---\n\n# ${path}\n\n`;
+  if (statSync(join(ROOT, path)).isDirectory()) {
+    const names = readdirSync(join(ROOT, path)).filter((name) => name !== "node_modules" && name !== "dist");
+    return `${head}A folder of the repository with:\n\n${names.map((name) => `- \`${name}\``).join("\n")}\n`;
+  }
+  const text = read(path);
+  // A result of a benchmark, with links that lead out of the site.
+  if (path.endsWith(".md")) return `${head}${text.replace(/^# /m, "## ").replace(/\[([^\]]*)\]\([^)]*\)/g, "$1")}`;
+  const extension = posix.extname(path).slice(1);
+  return `${head}A file of the repository.\n\n\`\`\`\`${LANGUAGES[extension] ?? extension}\n${text.trimEnd()}\n\`\`\`\`\n`;
+}
+
+function writePage(name, text) {
+  const file = join(PLACES.pages, name);
+  mkdirSync(dirname(file), { recursive: true });
+  // Languages that the highlighter does not know.
+  writeFileSync(file, text.replace(/^```(acl|hex)$/gm, "```txt"));
+}
+
+function copyAsset(path, name) {
+  mkdirSync(PLACES.assets, { recursive: true });
+  writeFileSync(join(PLACES.assets, name), read(path));
+}

@@ -1,0 +1,13 @@
+import { join } from "node:path";
+import { ensureChromium } from "./chromium.mjs";
+import { runAsProgram, runInFront } from "./command.mjs";
+import { setup } from "./setup.mjs";
+import { ROOT } from "./workspace.mjs";
+
+/** Builds docs/ as a site and looks at it in a browser: `npm run site`, or `npm run site -- --serve` to read it. */
+await runAsProgram(import.meta.url, async (args) => {
+  await setup();
+  const chromium = args.includes("--serve") ? {} : { CHROMIUM_PATH: await ensureChromium() };
+  const env = { ...process.env, ...chromium };
+  await runInFront(join(ROOT, "tooling", "site", "main.mjs"), args, { env });
+});
