@@ -36,7 +36,8 @@ function showState(state, detail) {
   if (state === "waiting" || state === "refused") addNote("note", ...stateText(state, detail));
   if (state === "online") {
     self = detail.connection;
-    $("server").textContent = detail.server;
+    // Servers tell their ids only where they are asked to (SHOW_SERVER_IDS).
+    $("server").textContent = detail.server ?? "–";
     $("connection").textContent = detail.connection;
     void enterRoom();
   } else {
@@ -100,6 +101,10 @@ function takeFrame(frame) {
       addMessage("direct", frame);
       break;
     case "gap":
+      if (frame.reason !== undefined) {
+        addNote("error", `${frame.missed} messages of `, name(frame.room), " were left out, since they were not read.");
+        break;
+      }
       addNote(
         "error",
         `${frame.missed ?? "Some"} messages of `,
@@ -157,9 +162,14 @@ function memberRow({ connection, user, server }) {
     button.disabled = true;
     button.append(element("span", { className: "you", textContent: "you" }));
   }
-  button.append(element("span", { className: "server", textContent: `on ${server}` }));
+  if (server !== undefined) button.append(element("span", { className: "server", textContent: `on ${server}` }));
   button.addEventListener("click", () => writeTo(target === connection ? undefined : connection));
   return { item: element("li", {}, button), button, user, server };
+}
+
+/** Where a member is, where the server tells. */
+function place({ server }) {
+  return server === undefined ? "" : ` on ${server}`;
 }
 
 function writeTo(connection) {
@@ -168,9 +178,7 @@ function writeTo(connection) {
   const row = rows.get(target);
   row?.button.setAttribute("aria-pressed", "true");
   $("compose").toggleAttribute("data-direct", row !== undefined);
-  $("target").replaceChildren(
-    ...(row === undefined ? ["To the room"] : ["Direct to ", name(row.user), ` on ${row.server}`]),
-  );
+  $("target").replaceChildren(...(row === undefined ? ["To the room"] : ["Direct to ", name(row.user), place(row)]));
   $("to-room").hidden = row === undefined;
   $("without-me").disabled = row !== undefined;
   if (row !== undefined) $("text").focus();
@@ -196,7 +204,7 @@ function addMessage(kind, { from, data }) {
 /** Says which server a sender is on, as soon as the member list tells. */
 function nameServer(label) {
   const row = rows.get(label.dataset.connection);
-  label.textContent = row === undefined ? `(${label.dataset.connection})` : `on ${row.server}`;
+  label.textContent = row === undefined ? `(${label.dataset.connection})` : place(row).trim();
   label.title = label.dataset.connection;
   if (row !== undefined) delete label.dataset.connection;
 }
@@ -249,7 +257,7 @@ $("compose").addEventListener("submit", async (event) => {
       if ($("without-me").checked) addNote("note", "Sent to the others: ", body(text));
     } else {
       const { outcome } = await link.request({ type: "send", connection: target, data });
-      addNote("note", "To ", name(row.user), ` on ${row.server} (${outcome}): `, body(text));
+      addNote("note", "To ", name(row.user), `${place(row)} (${outcome}): `, body(text));
     }
     if ($("text").value === text) $("text").value = "";
   } catch (error) {

@@ -1,6 +1,6 @@
 import { createTokenVerifier, type Identity, type Rights, type TokenVerifierOptions } from "@cm/auth";
 import { CmError, isCmError, type Store } from "@cm/protocol";
-import type { Route, RouteHandler, UpgradeRequest } from "@cm/transport";
+import type { Route, RouteHandler, SlowReaderPolicy, UpgradeRequest } from "@cm/transport";
 import { type GatewayConfig, readGatewayConfig, TRANSPORTS } from "./config/gateway-config.js";
 import { isHost } from "./config/host.js";
 import type { GatewayHooks } from "./session/hooks.js";
@@ -67,6 +67,12 @@ export interface GatewayOptions extends Optional<Omit<GatewayConfig, ProcessConf
   readonly tokenWarningMs?: number | undefined;
   /** How long after its token expired a client may still hand in another one, in milliseconds. Default 5,000; 0 to a day. */
   readonly tokenGraceMs?: number | undefined;
+  /**
+   * What happens to a member of a room that does not read fast enough: `close` its connection, `drop` messages
+   * for it and tell it, or keep the `latest` of each sender and key for it too. Called when a connection enters
+   * the room; `undefined` leaves it to `slowReaderDropRooms` and `slowReaderLatestRooms`. Default: they decide.
+   */
+  readonly slowReaderPolicy?: ((room: string) => SlowReaderPolicy | undefined) | undefined;
   /** The most hooks that may be undecided at a time; further requests are refused with `unavailable`. Default 10,000; 1 to 1,000,000. */
   readonly maxPendingHooks?: number | undefined;
   /** The longest that a hook may take, in milliseconds. Default 5,000; 1 to 600,000. */
@@ -102,6 +108,7 @@ export interface ResolvedGatewayOptions extends Omit<GatewayConfig, ProcessConfi
   readonly refresh: ((token: string) => Promise<GatewayUser>) | undefined;
   readonly tokenWarningMs: number;
   readonly tokenGraceMs: number;
+  readonly slowReaderPolicy: GatewayOptions["slowReaderPolicy"];
   readonly maxPendingHooks: number;
   readonly hooks: GatewayHooks;
   readonly hookTimeoutMs: number;
@@ -131,6 +138,7 @@ const OWN = [
   "tokens",
   "tokenWarningMs",
   "tokenGraceMs",
+  "slowReaderPolicy",
   "maxPendingHooks",
   "hookTimeoutMs",
   "routes",
@@ -174,7 +182,8 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
   for (const field of Object.keys(given)) {
     if (!known.has(field)) throw invalid(field, "left out: there is no such option");
   }
-  for (const field of [...HOOKS, "authenticate", "refresh"] as const) requireCalls(field, options[field]);
+  for (const field of [...HOOKS, "authenticate", "refresh", "slowReaderPolicy"] as const)
+    requireCalls(field, options[field]);
   const { routes = {}, logger = WARNINGS, clock = CLOCK, hookTimeoutMs = 5_000 } = options;
   for (const [path, handler] of Object.entries(routes)) {
     const own = OWN_PATHS.find((each) => each === path || path.endsWith(` ${each}`));
@@ -210,16 +219,26 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
   wholeNumber("maxFanoutPercent", config.maxFanoutPercent, 0, 100);
   wholeNumber("maxMemberships", config.maxMemberships, 0, 1_000_000_000);
   wholeNumber("maxServerRooms", config.maxServerRooms, 0, 1_000_000_000);
-  const { recoverableRooms: beginnings } = config;
-  if (!Array.isArray(beginnings) || !beginnings.every((beginning) => typeof beginning === "string")) {
-    throw invalid("recoverableRooms", "a list of strings");
+  for (const field of ["recoverableRooms", "slowReaderDropRooms", "slowReaderLatestRooms"] as const) {
+    const beginnings: unknown = config[field];
+    if (!Array.isArray(beginnings) || !beginnings.every((beginning) => typeof beginning === "string")) {
+      throw invalid(field, "a list of strings");
+    }
+  }
+  if (config.slowReaderLatestRooms.some((beginning) => config.slowReaderDropRooms.includes(beginning))) {
+    throw invalid("slowReaderLatestRooms", "without what slowReaderDropRooms has");
+  }
+  if (config.slowReaderBytes !== undefined) {
+    wholeNumber("slowReaderBytes", config.slowReaderBytes, 1_024, Math.floor(config.maxBackpressureBytes / 2));
   }
   return {
     ...config,
     ...authenticationOf(options),
     tokenWarningMs,
     tokenGraceMs,
+    slowReaderPolicy: options.slowReaderPolicy,
     maxPendingHooks,
+    showServerIds: flag("showServerIds", config.showServerIds),
     hooks: Object.fromEntries(HOOKS.map((name) => [name, options[name]])),
     hookTimeoutMs,
     routes,

@@ -1,13 +1,5 @@
 import { createNode, type Node } from "@cm/node";
-import {
-  CmError,
-  encodeServerFrame,
-  encodeUtf8,
-  type LocalDelivery,
-  type OnError,
-  SUBPROTOCOL,
-  toCmError,
-} from "@cm/protocol";
+import { CmError, connectionIdsOf, type LocalDelivery, type OnError, SUBPROTOCOL, toCmError } from "@cm/protocol";
 import type { Gap } from "@cm/router";
 import { createUwsServer } from "@cm/server-uws";
 import { createWsServer } from "@cm/server-ws";
@@ -28,6 +20,7 @@ import { createHttpListener, type HttpListener } from "./http/http-listener.js";
 import { AudienceSizes } from "./limits/audience-sizes.js";
 import { FanOutBudget } from "./limits/fan-out-budget.js";
 import { LimitCounter } from "./limits/limit-counter.js";
+import { slowReadersOf } from "./limits/slow-reader-policy.js";
 import { createFailureLog, type FailureLog } from "./log/failure-log.js";
 import { logLink } from "./log/link-log.js";
 import { createQuestionHandler, readRevocationAnswer, revocationQuestion } from "./questions.js";
@@ -198,7 +191,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     onControl: createControlHandler(connection, beginDrain),
     onQuestion: createQuestionHandler({ statistics, revoke: revokeHere }),
     isRecoverable: (room) => config.recoverableRooms.some((prefix) => room.startsWith(prefix)),
-    onGap: createGapHandler(local, onError),
+    onGap: createGapHandler((room, missed) => server?.tellGap(room, missed), onError),
     lastSeenOf: (id) => connection(id)?.lastSeenAt,
     onStale: (id) => connection(id)?.close("stale"),
     onRestored: async () =>
@@ -215,7 +208,10 @@ export function createGateway(options: GatewayOptions): Gateway {
   });
   const monotonicMs = (): number => config.clock.monotonicMs();
   const roomSizes = new AudienceSizes((room) => node.store.rooms.count(room), monotonicMs);
-  const userSizes = new AudienceSizes(async (user) => (await node.store.users.connectionsOf(user)).length, monotonicMs);
+  const userSizes = new AudienceSizes(
+    async (user) => (await connectionIdsOf(node.store.users, user)).length,
+    monotonicMs,
+  );
   server = createServer(config, node, routes.table, failures, {
     sessions,
     revocations,
@@ -311,11 +307,8 @@ function createAdmin(
 }
 
 /** Tells of what was lost between servers: the log, and the members of the room. */
-function createGapHandler(local: LocalDelivery, onError: OnError): (gap: Gap) => void {
-  const notices = new GapNotices((room, missed) => {
-    const frame = encodeServerFrame({ type: "gap", room, ...(missed === undefined ? {} : { missed }) });
-    local.toRoom(room, encodeUtf8(frame), []);
-  });
+function createGapHandler(tell: TransportServer["tellGap"], onError: OnError): (gap: Gap) => void {
+  const notices = new GapNotices(tell);
   return ({ room, known }) => {
     if (known !== undefined) {
       const details = { room, ...known };
@@ -354,7 +347,7 @@ function createServer(
   };
   const context: SessionContext = {
     ...shared,
-    serverId,
+    serverId: config.showServerIds ? serverId : undefined,
     membership,
     router,
     rooms: store.rooms,
@@ -369,6 +362,7 @@ function createServer(
     maxUnreadBytes: Math.floor(config.maxBackpressureBytes / 4),
     userPlaces: new UserPlaces({
       policy: config.connectionsPerUserPolicy,
+      maxConnectionsPerUser: config.maxConnectionsPerUser,
       membership,
       store,
       router,
@@ -399,6 +393,7 @@ function createServer(
     maxFrameBytes: config.maxFrameBytes,
     maxBackpressureBytes: config.maxBackpressureBytes,
     maxTotalBackpressureBytes: config.maxTotalBackpressureBytes,
+    slowReaders: slowReadersOf(config),
     roomWindowMs: config.roomWindowMs,
     idleTimeoutMs: config.idleTimeoutMs,
     pingIntervalMs: config.pingIntervalMs,

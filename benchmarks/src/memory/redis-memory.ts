@@ -34,7 +34,7 @@ export async function measureRedisMemory(options: FillOptions): Promise<MemoryMe
     const usedBytesBefore = await usedMemory(admin);
     await fillRedis(store, owners, options);
     const connections = servers * connectionsPerServer;
-    const online = await store.counts.users();
+    const online = await store.counts.of("users");
     if (online !== connections) {
       throw new CmError("internal", `${connections} users were added and ${online} are online.`);
     }

@@ -114,6 +114,6 @@ function comingAndGoing(membership: Membership): Operation {
 /** A storm that did not happen must not be published as a fast one. */
 async function requireState(store: Store, storm: StormResult["storm"]): Promise<void> {
   const expected = storm === "join-storm" ? OPERATIONS + COUNTED : 0;
-  const online = await store.counts.users();
+  const online = await store.counts.of("users");
   if (online !== expected) throw new CmError("internal", `${expected} users should be online and ${online} are.`);
 }

@@ -55,7 +55,7 @@ export async function measureReaping(): Promise<ReapingCost> {
       );
       const totalMs = performance.now() - from;
       const durations = await pings.stop();
-      if ((await store.counts.connections()) !== 0) throw new CmError("internal", "Something was left.");
+      if ((await store.counts.of("connections")) !== 0) throw new CmError("internal", "Something was left.");
       return {
         connections: CONNECTIONS,
         rooms: CONNECTIONS / ROOM_MEMBERS,

@@ -29,11 +29,11 @@ export async function measureStatistics(options: FillOptions): Promise<Statistic
     await fillRedis(store, await acquireLeases(store, options), options);
     const ask = () =>
       Promise.all([
-        store.servers.list(),
-        store.counts.users(),
-        store.counts.connections(),
-        store.counts.rooms(),
-        store.counts.roomRecords(),
+        store.servers.snapshot(),
+        store.counts.of("users"),
+        store.counts.of("connections"),
+        store.counts.of("rooms"),
+        store.counts.of("roomRecords"),
       ]);
     const durations: number[] = [];
     for (let asking = 0; asking < ASKINGS; asking++) {

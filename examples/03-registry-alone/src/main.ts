@@ -3,7 +3,7 @@
  * store, each reads what both wrote, and when one goes its part goes with it.
  */
 import { createMembership, type Membership } from "@cm/membership";
-import { createConnectionIdSource, type Store } from "@cm/protocol";
+import { connectionIdsOf, createConnectionIdSource, type Store } from "@cm/protocol";
 import { openStore } from "./store.js";
 
 async function startServer(serverId: string): Promise<{ readonly store: Store; readonly membership: Membership }> {
@@ -39,12 +39,12 @@ console.log(
     .sort()
     .join(", ")}`,
 );
-console.log(`ann's devices: ${(await tokyo.store.users.connectionsOf("ann")).length}`);
-console.log(`users online: ${await berlin.store.counts.users()}`);
+console.log(`ann's devices: ${(await connectionIdsOf(tokyo.store.users, "ann")).length}`);
+console.log(`users online: ${await berlin.store.counts.of("users")}`);
 
 await tokyo.membership.shutdown();
 console.log(`after tokyo closed: ${await berlin.store.rooms.count("lobby")} in the lobby`);
-const servers = await berlin.store.servers.list();
+const servers = (await berlin.store.servers.snapshot()).living;
 console.log(`living servers: ${servers.map(({ serverId }) => serverId).join(", ")}`);
 
 await berlin.membership.shutdown();

@@ -6,7 +6,7 @@ import { createRouter, type Router } from "@cm/router";
 import { startHub, TcpBus } from "./tcp-bus.js";
 
 const hub = await startHub();
-const users = { connectionsOf: async () => [] };
+const users = { states: async () => [] };
 
 async function startServer(serverId: string, hears: (text: string) => void): Promise<[Router, TcpBus]> {
   const bus = await TcpBus.connect(hub.port);

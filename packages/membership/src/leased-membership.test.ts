@@ -1,6 +1,7 @@
 import { createMemoryHub, createMemoryStore } from "@cm/memory-store";
 import {
   CmError,
+  connectionIdsOf,
   createConnectionIdSource,
   type FailureStage,
   type Lease,
@@ -118,7 +119,7 @@ describe("Membership", () => {
     await a.membership.join(id, "lobby");
     await a.membership.join(id, "hall");
     expect(await a.store.connections.get(id)).toMatchObject({ userId: "ann", rooms: ["lobby", "hall"] });
-    expect(await a.store.users.connectionsOf("ann")).toEqual([id]);
+    expect(await connectionIdsOf(a.store.users, "ann")).toEqual([id]);
     expect(await membersOf(a, "lobby")).toEqual([id]);
     expect(a.membership.stats()).toMatchObject({ connections: 1, rooms: 2, users: 1 });
 
@@ -128,8 +129,8 @@ describe("Membership", () => {
 
     await a.membership.close(id);
     await expect.poll(() => a.store.connections.get(id)).toBeUndefined();
-    expect(await a.store.counts.rooms()).toBe(0);
-    expect(await a.store.counts.users()).toBe(0);
+    expect(await a.store.counts.of("rooms")).toBe(0);
+    expect(await a.store.counts.of("users")).toBe(0);
     expect(a.interest.members.size).toBe(0);
     expect(a.membership.stats()).toMatchObject({ connections: 0, rooms: 0, users: 0, pendingRemovals: 0 });
   });
@@ -188,7 +189,7 @@ describe("Membership", () => {
     await a.membership.close(id);
     release();
     expect(await join).toBe("not-found");
-    expect(await a.store.counts.rooms()).toBe(0);
+    expect(await a.store.counts.of("rooms")).toBe(0);
     await expect.poll(() => a.store.connections.get(id)).toBeUndefined();
     expect(a.interest.members.size).toBe(0);
   });
@@ -199,7 +200,7 @@ describe("Membership", () => {
     const open = a.membership.open({ connectionId, userId: "ann" });
     await Promise.all([open, a.membership.close(connectionId)]);
     await expect.poll(() => a.store.connections.get(connectionId)).toBeUndefined();
-    expect(await a.store.counts.users()).toBe(0);
+    expect(await a.store.counts.of("users")).toBe(0);
   });
 
   it("takes the lease anew when it ran out, and projects everything again", async () => {
@@ -378,8 +379,8 @@ describe("Membership", () => {
     await expect.poll(() => store.connections.get(left)).toBeUndefined();
     await expect.poll(async () => (await store.connections.get(stays))?.rooms).toEqual(["lobby"]);
     expect(await membersOf(b, "old")).toEqual([]);
-    expect(await store.users.connectionsOf("ann")).toEqual([came]);
-    expect(await store.users.connectionsOf("cid")).toEqual([]);
+    expect(await connectionIdsOf(store.users, "ann")).toEqual([came]);
+    expect(await connectionIdsOf(store.users, "cid")).toEqual([]);
     expect((await store.connections.get(came))?.rooms).toEqual(["lobby"]);
     expect(membership.stats()).toMatchObject({ reprojections: 1, pendingRemovals: 0 });
     await membership.shutdown();
@@ -395,10 +396,10 @@ describe("Membership", () => {
     await b.membership.join(mine, "room-0");
     clockMs += 4_500;
     await expect.poll(() => b.membership.stats().reapedServers).toBe(1);
-    expect(await b.store.counts.rooms()).toBe(1);
+    expect(await b.store.counts.of("rooms")).toBe(1);
     expect(await membersOf(b, "room-0")).toEqual([mine]);
-    expect(await b.store.counts.users()).toBe(1);
-    expect((await b.store.servers.list()).map(({ serverId }) => serverId)).toEqual(["b"]);
+    expect(await b.store.counts.of("users")).toBe(1);
+    expect((await b.store.servers.snapshot()).living.map(({ serverId }) => serverId)).toEqual(["b"]);
   });
 
   it("cleans up after its own predecessor when it starts under the same id", async () => {
@@ -408,8 +409,8 @@ describe("Membership", () => {
     await before.membership.join(ghost, "lobby");
     clockMs += 10_000;
     const after = await started("a");
-    expect(await after.store.counts.rooms()).toBe(0);
-    expect(await after.store.counts.users()).toBe(0);
+    expect(await after.store.counts.of("rooms")).toBe(0);
+    expect(await after.store.counts.of("users")).toBe(0);
     expect(after.membership.stats().reapedServers).toBe(1);
   });
 
@@ -452,7 +453,7 @@ describe("Membership", () => {
     expect(taken).toHaveLength(1);
     expect(await membersOf(b, "lobby")).toEqual([]);
     await a.membership.shutdown();
-    expect((await b.store.servers.list()).map(({ serverId }) => serverId)).toEqual(["a"]);
+    expect((await b.store.servers.snapshot()).living.map(({ serverId }) => serverId)).toEqual(["a"]);
   });
 
   it("waits for removals that are under way, and keeps its lease where the store did not take them all", async () => {
@@ -476,11 +477,11 @@ describe("Membership", () => {
     void membership.close(id);
     await membership.shutdown();
     // Whoever comes next finds the server by its lease, and the connection by its record.
-    expect((await store.servers.list()).map(({ serverId }) => serverId)).toEqual(["b"]);
+    expect((await store.servers.snapshot()).living.map(({ serverId }) => serverId)).toEqual(["b"]);
     expect(await store.connections.get(id)).toMatchObject({ userId: "ann" });
     const survivor = await started("c");
     clockMs += 30_000;
-    await expect.poll(() => store.counts.users()).toBe(0);
+    await expect.poll(() => store.counts.of("users")).toBe(0);
     expect(survivor.membership.stats().reapedServers).toBe(1);
   });
 
@@ -493,15 +494,15 @@ describe("Membership", () => {
       leave: (lease, room, members) =>
         room === "poisoned" ? Promise.reject(new Error("WRONGTYPE")) : store.rooms.leave(lease, room, members),
     });
-    const roomUpkeep = overridden(store.upkeep.rooms, {
-      renew: (...args) => {
-        renewals++;
-        return store.upkeep.rooms.renew(...args);
+    const projection = overridden(store.upkeep.projection, {
+      renew: (lease, parts) => {
+        if ((parts.rooms ?? []).length > 0) renewals++;
+        return store.upkeep.projection.renew(lease, parts);
       },
     });
     const membership = createMembership({
       ids: createConnectionIdSource({ serverId: "b" }),
-      store: { ...contractsOf(store), rooms, upkeep: { ...store.upkeep, rooms: roomUpkeep } },
+      store: { ...contractsOf(store), rooms, upkeep: { ...store.upkeep, projection } },
       interest: made.interest,
       heartbeatIntervalMs: 100,
       leaseTtlMs: 1_000,
@@ -529,9 +530,9 @@ describe("Membership", () => {
     await Promise.all(ids.map((id) => a.membership.join(id, "lobby")));
     expect(a.membership.shutdown()).toBe(a.membership.shutdown());
     await a.membership.shutdown();
-    expect((await b.store.servers.list()).map(({ serverId }) => serverId)).toEqual(["b"]);
-    expect(await b.store.counts.rooms()).toBe(0);
-    expect(await b.store.counts.users()).toBe(0);
+    expect((await b.store.servers.snapshot()).living.map(({ serverId }) => serverId)).toEqual(["b"]);
+    expect(await b.store.counts.of("rooms")).toBe(0);
+    expect(await b.store.counts.of("users")).toBe(0);
     await expect(connect(a, "late")).rejects.toMatchObject({ code: "closed" });
   });
 

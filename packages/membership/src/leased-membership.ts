@@ -71,7 +71,7 @@ class LeasedMembership implements Membership {
       shelfOf: (connectionId) => requireConnectionId(connectionId).shelf,
     });
     this.#settling = new GracePeriods({
-      users: store.upkeep.users,
+      projection: store.upkeep.projection,
       partitions: store.partitioning.partitions,
       heartbeatIntervalMs: options.heartbeatIntervalMs,
       onError: (cause) => this.#report(cause, "projection"),
@@ -112,7 +112,7 @@ class LeasedMembership implements Membership {
       options.deadAfterMs === 0
         ? undefined
         : new DeadServerWatch({
-            liveness: store.upkeep.liveness,
+            servers: store.upkeep.servers,
             link: store.link,
             lease: () => this.#keeper.current(),
             deadAfterMs: options.deadAfterMs,
@@ -202,9 +202,7 @@ class LeasedMembership implements Membership {
     } catch (error) {
       if (!isCmError(error)) throw error;
       const isDead =
-        error.code === "server-id-taken" &&
-        deadAfterMs > 0 &&
-        (await isHolderDead(store.upkeep, this.serverId, deadAfterMs));
+        error.code === "server-id-taken" && deadAfterMs > 0 && (await isHolderDead(store, this.serverId, deadAfterMs));
       if (!isDead && error.code !== "server-id-expired") throw error;
     }
     // Nobody has cleaned up after it yet.

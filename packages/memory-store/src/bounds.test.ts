@@ -52,7 +52,7 @@ describe("what a memory store keeps beyond those who put it", () => {
         after: Buffer.from("}"),
         sender: { origin: "alpha", epoch: 1, sequence },
       });
-    const begin = await history.position("lobby");
+    const begin = (await history.since("lobby")).top;
     const kept = async () => (await history.since("lobby", begin, 10)).entries.map(({ offset }) => offset);
     for (let i = 1; i <= 5; i++) await append("lobby", i);
     expect(await kept()).toEqual([3, 4, 5]);
@@ -64,11 +64,11 @@ describe("what a memory store keeps beyond those who put it", () => {
     expect(await kept()).toEqual([6, 7]);
     clock.nowMs += 1000;
     expect(await kept()).toEqual([]);
-    expect(await history.position("lobby")).toEqual({ ...begin, offset: 7 });
+    expect((await history.since("lobby")).top).toEqual({ ...begin, offset: 7 });
     clock.nowMs += DAY_MS;
-    for (let i = 0; i < 10; i++) await history.position(`other-${i}`);
+    for (let i = 0; i < 10; i++) await history.since(`other-${i}`);
     expect(world?.history.size).toBe(10);
-    expect((await history.position("lobby")).offset).toBe(0);
+    expect((await history.since("lobby")).top.offset).toBe(0);
   });
 
   it("is let go as others leave", async () => {
@@ -105,14 +105,14 @@ describe("what a memory store keeps beyond those who put it", () => {
       const version = (await store.roomRecords.get("game"))?.version ?? 0;
       await store.roomRecords.compareAndSet("game", version, "2");
     };
-    for (const act of [rejoin, () => store.roomRecords.touch("game"), set]) {
+    for (const act of [rejoin, () => store.roomRecords.get("game", { touch: true }), set]) {
       clock.nowMs += 999;
       await act();
     }
     clock.nowMs += 999;
     expect(await store.roomRecords.get("game")).toMatchObject({ value: "2" });
     clock.nowMs += 1;
-    expect([await store.roomRecords.get("game"), await store.counts.roomRecords()]).toEqual([undefined, 0]);
+    expect([await store.roomRecords.get("game"), await store.counts.of("roomRecords")]).toEqual([undefined, 0]);
     await rejoin();
     expect(await store.roomRecords.get("game")).toMatchObject({ value: "1", createdAt: clock.nowMs });
   });

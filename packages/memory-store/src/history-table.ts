@@ -29,6 +29,12 @@ const SENDERS_MAX = 1_000;
 /** The most bytes of one answer, but for its first message. */
 const SLICE_BYTES_MAX = 1_048_576;
 
+/** The most messages of one answer; see the contract of `since`. */
+const LIMIT_MAX = 1_000;
+
+/** Belongs to no history. */
+const NOWHERE: HistoryPosition = { epoch: 0, offset: 0 };
+
 interface Stored extends HistoryEntry {
   readonly atMs: number;
 }
@@ -76,9 +82,9 @@ export class HistoryTable {
     return { epoch: history.epoch, offset: history.offset };
   }
 
-  since(room: string, from: HistoryPosition, limit: number, limits: HistoryLimits): HistorySlice {
-    if (!Number.isInteger(limit) || limit < 1 || limit > 1_000) {
-      throw new CmError("options-invalid", "limit must be a whole number from 1 to 1000.", {
+  since(room: string, limits: HistoryLimits, from = NOWHERE, limit = LIMIT_MAX): HistorySlice {
+    if (!Number.isInteger(limit) || limit < 1 || limit > LIMIT_MAX) {
+      throw new CmError("options-invalid", `limit must be a whole number from 1 to ${LIMIT_MAX}.`, {
         details: { field: "limit" },
       });
     }
@@ -96,11 +102,6 @@ export class HistoryTable {
       entries.push({ offset, message });
     }
     return { top, complete: from.offset + 1 >= oldest, former, entries };
-  }
-
-  position(room: string, limits: HistoryLimits): HistoryPosition {
-    const { epoch, offset } = this.#touched(room, limits);
-    return { epoch, offset };
   }
 
   restart(

@@ -1,6 +1,8 @@
+import type { Counted, Eviction, Holdings, Lease, ReapClaim, RoomMember } from "@cm/protocol";
 import { ChannelTable } from "./channel-table.js";
 import { ConnectionTable } from "./connection-table.js";
 import { HistoryTable } from "./history-table.js";
+import type { LastSeenLimits } from "./last-seen.js";
 import { RecordTable } from "./record-table.js";
 import { RoomTable } from "./room-table.js";
 import { ServerTable } from "./server-table.js";
@@ -39,6 +41,35 @@ export class MemoryWorld {
     this.rooms = new RoomTable(this.servers, this.records, this.channels, now);
     this.users = new UserTable(this.servers, this.channels, now);
     this.history = new HistoryTable(this.channels, now);
+  }
+
+  held<K extends keyof Holdings>(right: Lease | ReapClaim, kind: K, partition: number): Holdings[K] {
+    const readers: { readonly [P in keyof Holdings]: () => Holdings[P] } = {
+      records: () => this.connections.held(right, partition),
+      rooms: () => this.rooms.held(right, partition),
+      users: () => this.users.held(right, partition),
+    };
+    return readers[kind]();
+  }
+
+  evict(claim: ReapClaim, what: Eviction, limits: LastSeenLimits): readonly RoomMember[] {
+    if ("room" in what) return this.rooms.evict(claim, what.room);
+    if ("users" in what) this.users.evict(claim, what.users, limits);
+    else this.connections.clearShelf(claim, what.shelf);
+    return [];
+  }
+
+  count(what: Counted): number {
+    switch (what) {
+      case "users":
+        return this.users.size;
+      case "connections":
+        return this.users.connections;
+      case "rooms":
+        return this.rooms.size;
+      case "roomRecords":
+        return this.records.size;
+    }
   }
 
   /** How many things it holds; servers, histories, and what is remembered of users who are offline, left out. */

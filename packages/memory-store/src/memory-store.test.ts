@@ -22,7 +22,7 @@ describe("memory store", () => {
     const { registration } = server("alpha");
     const own = await started(createMemoryStore({ hub }));
     await own.servers.acquire(registration, 60_000);
-    const seenBy = async (store: Store) => (await (await started(store)).servers.list()).length;
+    const seenBy = async (store: Store) => (await (await started(store)).servers.snapshot()).living.length;
     expect(await seenBy(createMemoryStore({ hub }))).toBe(1);
     expect(await seenBy(createMemoryStore({ hub, namespace: "cm" }))).toBe(1);
     expect(await seenBy(createMemoryStore({ hub, namespace: "other" }))).toBe(0);
@@ -36,7 +36,7 @@ describe("memory store", () => {
     await first.servers.acquire(server("alpha").registration, 60_000);
     await first.close();
     const second = await started(createMemoryStore({ hub }));
-    expect(await second.servers.list()).toHaveLength(1);
+    expect((await second.servers.snapshot()).living).toHaveLength(1);
   });
 
   it("judges leases by the clock it was given, to the millisecond", async () => {
@@ -45,9 +45,9 @@ describe("memory store", () => {
     const { registration } = server("alpha");
     expect(await store.servers.acquire(registration, 100)).toMatchObject({ expiresAtMs: 5100, ttlMs: 100 });
     nowMs = 5099;
-    expect(await store.servers.list()).toHaveLength(1);
+    expect((await store.servers.snapshot()).living).toHaveLength(1);
     nowMs = 5100;
-    expect(await store.servers.list()).toEqual([]);
+    expect((await store.servers.snapshot()).living).toEqual([]);
   });
 
   it("takes writes only under the lease as the last renewal brought it", async () => {
@@ -62,7 +62,7 @@ describe("memory store", () => {
     nowMs = 120;
     await expect(store.rooms.leave(first, "lobby", members)).rejects.toMatchObject({ code: "lease-lost" });
     await store.rooms.leave(lease, "lobby", members);
-    expect(await store.counts.rooms()).toBe(0);
+    expect(await store.counts.of("rooms")).toBe(0);
   });
 
   it("tells the time since the Unix epoch by default", () => {

@@ -44,7 +44,6 @@ class MemoryStore implements Store {
     acquire: (registration, ttlMs) => this.#call(({ servers }) => servers.acquire(registration, ttlMs)),
     renew: (lease, counters) => this.#call(({ servers }) => servers.renew(lease, counters)),
     release: (lease) => this.#call(({ servers }) => servers.release(lease)),
-    list: () => this.#call(({ servers }) => servers.list()),
     snapshot: () => this.#call(({ servers }) => servers.snapshot()),
   };
 
@@ -69,20 +68,14 @@ class MemoryStore implements Store {
     update: (lease, connections) => this.#call(({ users }) => users.update(lease, connections)),
     remove: (lease, connections, options) =>
       this.#call(({ users }) => users.remove(lease, connections, options, this.#lastSeen)),
-    connectionsOf: (userId) => this.#call(({ users }) => users.connectionsOf(userId)),
     states: (userIds) => this.#call(({ users }) => users.states(userIds)),
     online: (page, partition) => this.#call(({ users }) => users.online(page, partition)),
   };
 
   readonly upkeep: Store["upkeep"] = {
     servers: {
-      claim: (serverId, claimant, claimMs) => this.#call(({ servers }) => servers.claim(serverId, claimant, claimMs)),
+      claim: (target, claimant, claimMs) => this.#call(({ servers }) => servers.claim(target, claimant, claimMs)),
       unregister: (claim) => this.#call(({ servers }) => servers.unregister(claim)),
-      living: () => this.#call(({ servers }) => servers.holders()),
-      unknown: (holders) => this.#call(({ servers }) => servers.unknown(holders)),
-      claimOrphan: (holder, claimMs) => this.#call(({ servers }) => servers.claimOrphan(holder, claimMs)),
-    },
-    liveness: {
       watch: (lease, silentForMs) => this.#call(({ servers }) => servers.watch(lease, silentForMs)),
       expire: (server, silentForMs) =>
         this.#call(({ servers, channels }) => {
@@ -92,40 +85,25 @@ class MemoryStore implements Store {
           return others > 0 ? "alive" : servers.expire(server, silentForMs);
         }),
     },
-    connections: {
+    projection: {
+      // Nothing here has a time to live of its own.
       renew: (lease) => this.#call(({ servers }) => void servers.holder(lease)),
-      held: (right, shelf) => this.#call(({ connections }) => connections.held(right, shelf)),
-      clearShelf: (claim, shelf) => this.#call(({ connections }) => connections.clearShelf(claim, shelf)),
-    },
-    rooms: {
-      renew: (lease) => this.#call(({ servers }) => void servers.holder(lease)),
-      evict: (claim, room) => this.#call(({ rooms }) => rooms.evict(claim, room)),
-      held: (right, partition) => this.#call(({ rooms }) => rooms.held(right, partition)),
-      reconcile: (partition) => this.#call(({ rooms }) => rooms.reconcile(partition)),
-    },
-    users: {
-      renew: (lease) => this.#call(({ servers }) => void servers.holder(lease)),
-      evict: (claim, connections) => this.#call(({ users }) => users.evict(claim, connections, this.#lastSeen)),
+      held: (right, kind, partition) => this.#call((world) => world.held(right, kind, partition)),
+      evict: (claim, what) => this.#call((world) => world.evict(claim, what, this.#lastSeen)),
       settle: (partitions) => this.#call(({ users }) => users.settle(partitions, this.#lastSeen)),
-      held: (right, partition) => this.#call(({ users }) => users.held(right, partition)),
-      reconcile: (partition) => this.#call(({ users }) => users.reconcile(partition)),
+      reconcile: (kind, partition) => this.#call((world) => world[kind].reconcile(partition)),
     },
   };
 
-  readonly counts: Store["counts"] = {
-    users: () => this.#call(({ users }) => users.size),
-    connections: () => this.#call(({ users }) => users.connections),
-    rooms: () => this.#call(({ rooms }) => rooms.size),
-    roomRecords: () => this.#call(({ records }) => records.size),
-  };
+  readonly counts: Store["counts"] = { of: (what) => this.#call((world) => world.count(what)) };
 
   readonly partitioning: Store["partitioning"] = { partitions: PARTITIONS, partitionOf };
 
   readonly roomRecords: Store["roomRecords"] = {
-    get: (room) => this.#call(({ records }) => records.get(room)),
+    get: (room, { touch = false } = {}) =>
+      this.#call(({ records }) => (touch ? records.touch(room, this.#roomRecordTtlMs) : records.get(room))),
     compareAndSet: (room, version, value) =>
       this.#call(({ records }) => records.compareAndSet(room, version, value, this.#roomRecordTtlMs)),
-    touch: (room) => this.#call(({ records }) => records.touch(room, this.#roomRecordTtlMs)),
     restore: (lease, lost) =>
       this.#call(({ records, rooms }) =>
         records.restore(lease, lost, this.#roomRecordTtlMs, (room) => rooms.has(room)),
@@ -133,13 +111,11 @@ class MemoryStore implements Store {
   };
 
   readonly history: History = {
+    link: this.#link,
     append: (room, draft) => this.#call(({ history }) => history.append(room, draft, this.#historyLimits)),
-    since: (room, from, limit) => this.#call(({ history }) => history.since(room, from, limit, this.#historyLimits)),
-    position: (room) => this.#call(({ history }) => history.position(room, this.#historyLimits)),
+    since: (room, from, limit) => this.#call(({ history }) => history.since(room, this.#historyLimits, from, limit)),
     restart: (room, reached, notice) =>
       this.#call(({ history }) => history.restart(room, reached, notice, this.#historyLimits)),
-    // Nothing interrupts it.
-    onProven: () => () => undefined,
   };
 
   get bus(): Bus {

@@ -5,7 +5,7 @@ describe("options of a memory store", () => {
   it("need not be given", async () => {
     const store = createMemoryStore();
     await store.start();
-    expect(await store.servers.list()).toEqual([]);
+    expect((await store.servers.snapshot()).living).toEqual([]);
     await store.close();
   });
 

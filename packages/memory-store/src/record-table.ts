@@ -40,7 +40,7 @@ export class RecordTable {
 
   /** Makes a record, or counts as activity where there is one. */
   open(room: string, value: string, ttlMs: number): void {
-    if (this.touch(room, ttlMs)) return;
+    if (this.touch(room, ttlMs) !== undefined) return;
     const now = Math.floor(this.#now());
     this.#write({ room, value, version: this.#nextVersion(), createdAt: now, lastActivity: now }, ttlMs);
   }
@@ -66,10 +66,10 @@ export class RecordTable {
     };
   }
 
-  touch(room: string, ttlMs: number): boolean {
+  /** As `get`, which counts as activity. */
+  touch(room: string, ttlMs: number): RoomRecord | undefined {
     const record = this.get(room);
-    if (record !== undefined) this.#write({ ...record, lastActivity: Math.floor(this.#now()) }, ttlMs);
-    return record !== undefined;
+    return record && this.#write({ ...record, lastActivity: Math.floor(this.#now()) }, ttlMs);
   }
 
   /** Writes those that are missing and whose rooms have members. */

@@ -1,8 +1,9 @@
-import type { RegistrySnapshot, ServerCounters, ServerInfo, ServerRegistration } from "@cm/protocol";
+import type { LapsedServer, RegistrySnapshot, ServerCounters, ServerInfo, ServerRegistration } from "@cm/protocol";
 import {
   CmError,
   type Lease,
   type ReapClaim,
+  type ReapTarget,
   type Renewal,
   type ServerIncarnation,
   type SilenceVerdict,
@@ -125,23 +126,18 @@ export class ServerTable {
     if (row !== undefined) this.#forget(row);
   }
 
-  list(): ServerInfo[] {
-    const now = this.#now();
+  snapshot(): RegistrySnapshot {
     const living: ServerInfo[] = [];
+    const lapsed: LapsedServer[] = [];
     for (const row of this.#rows.values()) {
       const { token, startedAt, lastHeartbeat, expiresAtMs } = row;
-      if (expiresAtMs <= now) continue;
-      living.push({ ...row.registration, ...row.counters, token, startedAt, lastHeartbeat, expiresAtMs });
+      if (this.lives(row)) {
+        living.push({ ...row.registration, ...row.counters, token, startedAt, lastHeartbeat, expiresAtMs });
+      } else {
+        lapsed.push({ ...holderOf(row), isRegistered: true });
+      }
     }
-    return living;
-  }
-
-  snapshot(): RegistrySnapshot {
-    const present = [...this.#rows.keys()];
-    const lapsed = [...this.#rows.values()]
-      .filter((row) => !this.lives(row))
-      .map(({ registration }) => registration.serverId);
-    return { present, lapsed, ...this.#departed.known() };
+    return { living, lapsed, ...this.#departed.known() };
   }
 
   watch(lease: Lease, silentForMs: number): WatchReport {
@@ -165,8 +161,9 @@ export class ServerTable {
     return "expired";
   }
 
-  claim(serverId: string, claimant: string, claimMs: number): ReapClaim | undefined {
+  claim({ serverId, incarnation }: ReapTarget, claimant: string, claimMs: number): ReapClaim | undefined {
     requireDuration(claimMs, "claimMs");
+    if (incarnation !== undefined) return this.#claimOrphan({ serverId, incarnation }, claimMs);
     const now = this.#now();
     const row = this.#rows.get(serverId);
     if (row === undefined || row.expiresAtMs > now) return undefined;
@@ -175,7 +172,7 @@ export class ServerTable {
     // Never earlier than what the claimant was told before: it may still act on that.
     const expiresAtMs = Math.max(now + claimMs, held?.expiresAtMs ?? 0);
     row.claim = { claimant, expiresAtMs };
-    return { serverId, incarnation: row.incarnation, shelfBits: row.registration.shelfBits, expiresAtMs };
+    return { ...holderOf(row), isOrphan: false, shelfBits: row.registration.shelfBits, expiresAtMs };
   }
 
   unregister(claim: ReapClaim): void {
@@ -183,21 +180,6 @@ export class ServerTable {
     if (row === undefined) return;
     this.#reaped.add(row.serverId, row.incarnation);
     this.#forget(row);
-  }
-
-  /** Who holds a lease. */
-  holders(): ServerIncarnation[] {
-    return [...this.#rows.values()].filter((row) => this.lives(row)).map(holderOf);
-  }
-
-  unknown(holders: readonly ServerIncarnation[]): ServerIncarnation[] {
-    return holders.filter((holder) => !this.#isKnown(holder)).map(holderOf);
-  }
-
-  claimOrphan(holder: ServerIncarnation, claimMs: number): ReapClaim | undefined {
-    requireDuration(claimMs, "claimMs");
-    if (this.#isKnown(holder)) return undefined;
-    return { ...holderOf(holder), shelfBits: 0, expiresAtMs: this.#remains.add(holder, claimMs) };
   }
 
   /**
@@ -217,8 +199,10 @@ export class ServerTable {
 
   /** Whose members and connections a claim gives the right to remove, while it does: of dead servers and of unknown ones. */
   evicted(claim: ReapClaim): ((owner: Incarnation) => boolean) | undefined {
-    const isRemains = claim.expiresAtMs > this.#now() && this.#remains.runs(claim) && !this.#isKnown(claim);
-    if (!isRemains && this.#claimed(claim) === undefined) return undefined;
+    const isHeld = claim.isOrphan
+      ? claim.expiresAtMs > this.#now() && this.#remains.runs(claim) && !this.#isKnown(claim)
+      : this.#claimed(claim) !== undefined;
+    if (!isHeld) return undefined;
     return (owner) => isSame(owner, claim) && !this.lives(owner);
   }
 
@@ -261,6 +245,11 @@ export class ServerTable {
       row.claim !== undefined &&
       claim.expiresAtMs > now;
     return held ? row : undefined;
+  }
+
+  #claimOrphan(holder: ServerIncarnation, claimMs: number): ReapClaim | undefined {
+    if (this.#isKnown(holder)) return undefined;
+    return { ...holder, isOrphan: true, shelfBits: 0, expiresAtMs: this.#remains.add(holder, claimMs) };
   }
 
   #isKnown(holder: ServerIncarnation): boolean {

@@ -113,10 +113,6 @@ export class UserTable {
     return next === undefined ? undefined : next - now;
   }
 
-  connectionsOf(userId: string): string[] {
-    return this.#state(userId).connections.map(({ connectionId }) => connectionId);
-  }
-
   states(userIds: readonly string[]): UserState[] {
     if (userIds.length > STATES_MAX) {
       throw new CmError("options-invalid", `States can be asked for ${STATES_MAX} users at once at most.`);

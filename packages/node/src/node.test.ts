@@ -36,7 +36,7 @@ describe("a node with sockets", () => {
       fault: null,
       link: "in-sync",
     });
-    expect(await node.store.servers.list()).toMatchObject([{ serverId: "alpha" }]);
+    expect((await node.store.servers.snapshot()).living).toMatchObject([{ serverId: "alpha" }]);
     expect(node.close()).toBe(node.close());
     await node.close();
     expect(node.readiness()).toMatchObject({ ready: false, phase: "closing", lease: "lost", link: "closed" });
@@ -75,9 +75,9 @@ describe("a node with sockets", () => {
     await node.membership.join(connectionId, "hall");
     await node.close();
     expect(store.link.state).toBe("in-sync");
-    expect(await store.servers.list()).toEqual([]);
-    expect(await store.counts.rooms()).toBe(0);
-    expect(await store.counts.connections()).toBe(0);
+    expect((await store.servers.snapshot()).living).toEqual([]);
+    expect(await store.counts.of("rooms")).toBe(0);
+    expect(await store.counts.of("connections")).toBe(0);
   });
 
   it("ends what it had begun where its start fails", async () => {
@@ -133,7 +133,7 @@ describe("a node with sockets", () => {
     expect(await node.membership.reapExpired()).toBe(0);
     now += 100_000;
     expect(await node.membership.reapExpired()).toBe(2);
-    expect(await node.store.counts.connections()).toBe(0);
+    expect(await node.store.counts.of("connections")).toBe(0);
     expect(await node.membership.reap("dead")).toBeUndefined();
     expect(await node.membership.reap("alive")).toBeUndefined();
     expect(await codeOf(node.membership.reap("not an id"))).toBe("id-invalid");
@@ -165,7 +165,7 @@ describe("the parts of a node", () => {
   /** Writes down when it is called, and whether the node's own parts worked then. */
   function part(name: string, steps: string[], node: () => Node | undefined, more: Partial<NodePart> = {}): NodePart {
     const note = (step: string) => async (): Promise<void> => {
-      const living = await codeOf(node()?.store.servers.list() ?? Promise.resolve());
+      const living = await codeOf(node()?.store.servers.snapshot() ?? Promise.resolve());
       steps.push(`${step} ${name}: ${node()?.phase}, lease ${node()?.readiness().lease}, store ${living}`);
     };
     return { start: note("start"), close: note("close"), drain: note("drain"), ...more };
@@ -200,7 +200,7 @@ describe("the parts of a node", () => {
     expect(await codeOf(node.start())).toBe("port-in-use");
     expect(steps.map((step) => step.split(":")[0])).toEqual(["start a", "close b", "close a"]);
     expect(node.phase).toBe("closing");
-    expect(await store.servers.list()).toEqual([]);
+    expect((await store.servers.snapshot()).living).toEqual([]);
     expect(await codeOf(node.router.toRoom("hall", "x"))).toBe("closed");
     expect(store.link.state).toBe("in-sync");
   });
@@ -244,7 +244,7 @@ describe("a node without sockets", () => {
     await worker.router.toRoom("hall", "hello");
     await eventually(() => expect(heard).toEqual(["hall: hello"]));
     expect(await worker.presence.get("ann")).toMatchObject({ status: "online" });
-    expect(await worker.store.servers.list()).toHaveLength(1);
+    expect((await worker.store.servers.snapshot()).living).toHaveLength(1);
   });
 
   it("refuses to register connections, and says which option would let it", async () => {
@@ -272,7 +272,7 @@ describe("a node without sockets", () => {
     onTestFinished(() => worker.close());
     await worker.start();
     expect(worker.readiness()).toMatchObject({ ready: true, lease: "held" });
-    expect(await worker.store.servers.list()).toMatchObject([{ serverId: worker.serverId }]);
+    expect((await worker.store.servers.snapshot()).living).toMatchObject([{ serverId: worker.serverId }]);
   });
 });
 

@@ -126,26 +126,29 @@ it.each(["Redis", "Redis Cluster"])(
     expect((await two.store.users.states(["ann"]))[0]?.connections).toHaveLength(1);
     const stored = await one.store.roomRecords.get("lobby");
     await one.store.roomRecords.compareAndSet("lobby", stored?.version ?? 0, '{"a":1}');
-    await one.store.roomRecords.touch("lobby");
+    await one.store.roomRecords.get("lobby", { touch: true });
     const { users, rooms, counts, servers, upkeep } = one.store;
-    expect(await Promise.all([counts.users(), counts.rooms(), counts.roomRecords(), rooms.count("chat")])).toEqual([
-      expect.any(Number),
-      2,
-      2,
-      2,
-    ]);
+    expect(
+      await Promise.all([counts.of("users"), counts.of("rooms"), counts.of("roomRecords"), rooms.count("chat")]),
+    ).toEqual([expect.any(Number), 2, 2, 2]);
     expect((await users.online({ limit: 10 })).items.length).toBeGreaterThan(1);
     // Reaped, compared and renewed by the heartbeats.
-    await eventually(async () => expect(await counts.connections()).toBe(2), { timeoutMs: 20_000 });
+    await eventually(async () => expect(await counts.of("connections")).toBe(2), { timeoutMs: 20_000 });
     await one.membership.reapExpired();
-    const [{ incarnation } = { incarnation: "" }] = (await servers.list()).filter(({ serverId }) => serverId === "two");
-    expect(await upkeep.liveness.expire({ serverId: "two", incarnation }, 1)).toBe("alive");
-    await Promise.all([upkeep.rooms.reconcile(0), upkeep.users.reconcile(0), upkeep.users.settle([0])]);
+    const [{ incarnation } = { incarnation: "" }] = (await servers.snapshot()).living.filter(
+      ({ serverId }) => serverId === "two",
+    );
+    expect(await upkeep.servers.expire({ serverId: "two", incarnation }, 1)).toBe("alive");
+    await Promise.all([
+      upkeep.projection.reconcile("rooms", 0),
+      upkeep.projection.reconcile("users", 0),
+      upkeep.projection.settle([0]),
+    ]);
     await two.membership.leave(bob, "chat");
     await two.membership.close(bob);
     await eventually(() => expect(changes.length).toBeGreaterThan(1));
     await watch.close();
-    expect((await servers.list()).map(({ serverId }) => serverId).sort()).toEqual(["one", "two"]);
+    expect((await servers.snapshot()).living.map(({ serverId }) => serverId).sort()).toEqual(["one", "two"]);
     await Promise.all([one.close(), two.close()]);
     // What a busy machine makes late is not this test's.
     expect(failures.filter((failure) => failure.includes("NOPERM"))).toEqual([]);

@@ -43,7 +43,7 @@ it("the worker of the README publishes and says who is online, and leaves nothin
   expect(stderr).toBe("");
   expect(stdout).toBe("ann is online\n");
   await eventually(() => expect(heard).toEqual(['lobby: {"type":"news","text":"hello"}']));
-  expect((await server.store.servers.list()).map(({ serverId }) => serverId)).toEqual([server.serverId]);
+  expect((await server.store.servers.snapshot()).living.map(({ serverId }) => serverId)).toEqual([server.serverId]);
 });
 
 it("a worker without a lease gets answers from a server over Redis", async () => {

@@ -105,7 +105,7 @@ describe("presence, when Redis has faults", () => {
     await askRedis(Number(/:(\d+)/.exec(url)?.[1]), "DEL", ...keys);
     for (let index = 0; index < 150; index++) await quick.connect(`new-${index}`);
     await eventually(() => expect(slow.membership.stats().reprojections).toBe(1));
-    await eventually(async () => expect(await slow.store.counts.connections()).toBe(300));
+    await eventually(async () => expect(await slow.store.counts.of("connections")).toBe(300));
     // Waits longer than any hold-back: after it, watchers are told the actual state.
     await eventually(async () => {
       expect(all.derived.size).toBe(300);

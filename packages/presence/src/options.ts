@@ -11,7 +11,7 @@ import {
 export interface PresenceStore {
   readonly users: Pick<UserDirectory, "states" | "online">;
   readonly rooms: Pick<RoomDirectory, "members" | "count" | "announce">;
-  readonly counts: Pick<StoreCounts, "users">;
+  readonly counts: StoreCounts;
   readonly partitioning: Partitioned;
   /**
    * It subscribes to the channels of feeds and rosters; a bus has one subscription a
@@ -100,7 +100,7 @@ export function resolvePresenceOptions(given: PresenceOptions): ResolvedPresence
     store: {
       users: requireMembers("users", options.users, ["states", "online"]),
       rooms: requireMembers("rooms", options.rooms, ["members", "count", "announce"]),
-      counts: requireMembers("counts", options.counts, ["users"]),
+      counts: requireMembers("counts", options.counts, ["of"]),
       partitioning: requireMembers("partitioning", options.partitioning, ["partitionOf"]),
       bus: requireMembers("bus", options.bus, ["subscribe"]),
     },

@@ -111,7 +111,7 @@ class StorePresence implements Presence {
 
   async countOnline(): Promise<number> {
     this.#requireOpen();
-    return this.#options.store.counts.users();
+    return this.#options.store.counts.of("users");
   }
 
   async roster(room: string, page: PageRequest): Promise<Page<RosterMember>> {

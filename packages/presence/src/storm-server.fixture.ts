@@ -48,7 +48,7 @@ export class StormServer {
         return users.add(lease, [connection]);
       }
       case "settle":
-        await upkeep.users.settle(Array.from({ length: partitioning.partitions }, (_, partition) => partition));
+        await upkeep.projection.settle(Array.from({ length: partitioning.partitions }, (_, partition) => partition));
         return;
       case "crash":
         return this.#crash();
@@ -80,11 +80,14 @@ export class StormServer {
     const { upkeep } = this.#store;
     await this.#acquire(SHORT_MS);
     const claim = await eventually(async () => {
-      const won = await upkeep.servers.claim(this.#serverId, "reaper", LONG_MS);
+      const won = await upkeep.servers.claim({ serverId: this.#serverId }, "reaper", LONG_MS);
       if (won === undefined) throw new Error("The server still lives.");
       return won;
     });
-    await Promise.all([upkeep.users.evict(claim, this.#connections), upkeep.rooms.evict(claim, STORM_ROOM)]);
+    await Promise.all([
+      upkeep.projection.evict(claim, { users: this.#connections }),
+      upkeep.projection.evict(claim, { room: STORM_ROOM }),
+    ]);
     await upkeep.servers.unregister(claim);
     this.#connections = [];
     this.#lease = undefined;

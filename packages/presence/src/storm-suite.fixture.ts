@@ -105,7 +105,7 @@ async function watchThroughStorm(
     storm.reached(begin.room).then(() => presence.watchRoom(STORM_ROOM, room)),
   ]);
   await eventually(async () => {
-    const next = await store.upkeep.users.settle(
+    const next = await store.upkeep.projection.settle(
       Array.from({ length: store.partitioning.partitions }, (_, partition) => partition),
     );
     expect(next).toBeUndefined();

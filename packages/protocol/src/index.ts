@@ -22,6 +22,9 @@ export { GAME_STATES, GAME_TRANSITIONS, parseGameSession } from "./game-session.
 export { ROOM_RECORD_MAX_BYTES, requireRoomRecordValue } from "./room-record.js";
 export { parsePlayerConnection } from "./player-connection.js";
 
+// Users
+export { connectionIdsOf } from "./presence/connection-ids.js";
+
 // Changes of presence and of rosters
 export { PRESENCE_CHANGES, parsePresenceChange } from "./presence/presence-change.js";
 export { parseRosterChange, ROSTER_CHANGES } from "./presence/roster-change.js";
@@ -68,7 +71,7 @@ export type { NumberingPosition } from "./envelope/numbering-position.js";
 export type { EnvelopeHeader, EnvelopePosition, EnvelopeRoute } from "./envelope/envelope-codec.js";
 export type { ClientFrame, ClientFrameResult, FrameFault } from "./frames/client-frame.js";
 export type { ServerFrame } from "./frames/server-frame.js";
-export type { ConnectionLimits, DirectOutcome, MemberEntry, Sender } from "./frames/server-frames.js";
+export type { ConnectionLimits, DirectOutcome, GapReason, MemberEntry, Sender } from "./frames/server-frames.js";
 export type { Ref } from "./frames/kinds.js";
 export type { ClientFrameDescription, OperationText, ServerFrameDescription } from "./frames/description.js";
 export type { Field, Fields, Kind, Presence, ReadableKind } from "./frames/field.js";
@@ -79,7 +82,6 @@ export type { Bus, BusHandler, Channel, Published, ResumeHandler, Subscription }
 export type {
   ConnectionRecord,
   ConnectionRegistry,
-  ConnectionUpkeep,
   PutOptions,
   RecordRemoval,
 } from "./contracts/connection-registry.js";
@@ -96,38 +98,55 @@ export type { EnteredRoom, LocalDelivery, RoomInterest } from "./contracts/local
 export type {
   AnnouncedMember,
   DepartureReason,
-  HeldRoom,
   JoinOptions,
   Page,
   PageRequest,
   RoomDirectory,
   RoomMember,
-  RoomUpkeep,
 } from "./contracts/room-directory.js";
 export type {
   Departure,
   Lease,
   ServerIncarnation,
-  ReapClaim,
+  LapsedServer,
   Renewal,
   RegistrySnapshot,
   ServerCounters,
   ServerInfo,
   ServerRegistration,
   ServerRegistry,
-  ServerUpkeep,
 } from "./contracts/server-registry.js";
-export type { ServerWatch, SilenceVerdict, WatchReport } from "./contracts/server-watch.js";
-export type { LostRoomRecord, RoomRecord, RoomRecordOutcome, RoomRecords } from "./contracts/room-records.js";
+export type {
+  ReapClaim,
+  ReapTarget,
+  ServerUpkeep,
+  SilenceVerdict,
+  WatchReport,
+} from "./contracts/server-upkeep.js";
+export type {
+  LostRoomRecord,
+  RecordReadOptions,
+  RoomRecord,
+  RoomRecordOutcome,
+  RoomRecords,
+} from "./contracts/room-records.js";
 export type { Partitioned } from "./contracts/partitioned.js";
-export type { PartitionReconciliation } from "./contracts/partition-reconciliation.js";
-export type { Link, LinkState, LinkStatus, Store, StoreUpkeep } from "./contracts/store.js";
-export type { StoreCounts } from "./contracts/store-counts.js";
+export type {
+  Eviction,
+  HeldRoom,
+  Holdings,
+  PartitionReconciliation,
+  ProjectionUpkeep,
+  RenewedParts,
+} from "./contracts/projection-upkeep.js";
+export type { Link, LinkState, LinkStatus } from "./contracts/link.js";
+export type { Store, StoreUpkeep } from "./contracts/store.js";
+export type { Counted, StoreCounts } from "./contracts/store-counts.js";
 export type {
   AddOptions,
   RemoveOptions,
+  StatesOptions,
   UserConnection,
   UserDirectory,
   UserState,
-  UserUpkeep,
 } from "./contracts/user-directory.js";

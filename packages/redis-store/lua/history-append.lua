@@ -11,7 +11,7 @@
 -- Cost:    O(size of the message), and two that grew too old at most
 -- Cluster: all keys and the channel carry the tag of the room's partition
 -- Flags:   none
--- Uses:    clock, history
+-- Uses:    clock, rights, history
 local historyKey, placeKey, senderKey, channel = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local before, after, senderEpoch, sequence = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local newEpoch, maxMessages, ttlMs, placeTtlMs, publishCommand, isNew =

@@ -11,7 +11,7 @@
 -- Cost:    O(messages that go)
 -- Cluster: all keys and the channel carry the tag of the room's partition
 -- Flags:   none
--- Uses:    history
+-- Uses:    rights, history
 local historyKey, placeKey, channel = KEYS[1], KEYS[2], KEYS[3]
 local reachedEpoch, reachedOffset = ARGV[1], tonumber(ARGV[2])
 local newEpoch, placeTtlMs = ARGV[3], tonumber(ARGV[4])

@@ -8,7 +8,7 @@
 -- Cost:    O(log members of the room + members taken out)
 -- Cluster: all keys carry the tag of the room's partition
 -- Flags:   allow-oom
--- Uses:    clock, fence, feed, rosters, upkeep, records
+-- Uses:    clock, fence, rights, feed, rosters, upkeep, records
 local indexKey, roomKey, rosterKey, recordKey, recordsKey = unpack(KEYS)
 local room, publishCommand, holder, most = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 

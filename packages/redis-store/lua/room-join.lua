@@ -9,7 +9,7 @@
 -- Cost:    O(members given * log members of the room)
 -- Cluster: all keys carry the tag of the room's partition
 -- Flags:   none
--- Uses:    clock, fence, feed, rosters, upkeep, records
+-- Uses:    clock, fence, rights, feed, rosters, upkeep, records
 local indexKey, roomKey, rosterKey, recordKey, recordsKey = unpack(KEYS)
 local ttlMs, room, publishCommand = ARGV[2], ARGV[3], ARGV[4]
 local quiet, hasRecord, value, recordTtlMs = ARGV[5] == '1', ARGV[6] == '1', ARGV[7], tonumber(ARGV[8])

@@ -6,7 +6,7 @@
 -- Cost:    O(members given * log members of the room) where it is wanted, else O(1)
 -- Cluster: all keys carry the tag of the room's partition
 -- Flags:   none
--- Uses:    clock, fence, feed, rosters
+-- Uses:    clock, fence, rights, feed, rosters
 local roomKey, rosterKey = KEYS[1], KEYS[2]
 local publishCommand = ARGV[2]
 

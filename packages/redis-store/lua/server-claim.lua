@@ -1,28 +1,43 @@
--- Purpose: Wins, or extends, the right to clean up after a dead server.
--- KEYS:    1 leases; 2 the dead server's record
--- ARGV:    1 server id; 2 claimant; 3 duration in ms
+-- Purpose: Wins, or extends, the right to clean up after a dead server; or gives the right to remove
+--          what a holder has left that has neither a lease nor a record (an orphan).
+-- KEYS:    1 leases; 2 the server's record; 3 holders whose remains are removed, by when the
+--          right to do so ends
+-- ARGV:    1 server id; 2 incarnation of an orphan, '' for a dead server; 3 claimant;
+--          4 duration in ms; 5 how long to remember a claim on an orphan, in ms
 -- Returns: {incarnation, shelf bits, expiry in ms}, or {} where it can't be claimed
 -- Cost:    O(log servers)
 -- Cluster: all keys carry the tag {servers}
 -- Flags:   allow-oom
--- Uses:    clock
-local leasesKey, serverKey = KEYS[1], KEYS[2]
-local serverId, claimant, claimMs = ARGV[1], ARGV[2], tonumber(ARGV[3])
+-- Uses:    clock, upkeep
+local leasesKey, serverKey, remainsKey = KEYS[1], KEYS[2], KEYS[3]
+local serverId, orphan, claimant = ARGV[1], ARGV[2], ARGV[3]
+local claimMs, keepMs = tonumber(ARGV[4]), tonumber(ARGV[5])
 
 local record = redis.call('HMGET', serverKey, 'incarnation', 'shelfBits', 'claimant', 'claimExpiresAt')
-if not record[1] then
+local incarnation = orphan ~= '' and orphan or record[1]
+if not incarnation or record[1] == orphan then
   return {}
 end
-local leaseMs = tonumber(redis.call('ZSCORE', leasesKey, serverId .. '.' .. record[1]) or 0)
-if leaseMs > nowMs then
+local holder = serverId .. '.' .. incarnation
+if tonumber(redis.call('ZSCORE', leasesKey, holder) or 0) > nowMs then
   return {}
 end
-local claimedUntilMs = tonumber(record[4]) or 0
-if claimedUntilMs > nowMs and record[3] ~= claimant then
-  return {}
+local expiresAtMs = nowMs + claimMs
+if orphan == '' then
+  local claimedUntilMs = tonumber(record[4]) or 0
+  if claimedUntilMs > nowMs and record[3] ~= claimant then
+    return {}
+  end
+  -- Never earlier than what the claimant was told before: it may still act on that.
+  expiresAtMs = math.max(expiresAtMs, claimedUntilMs)
+  redis.call('HSET', serverKey, 'claimant', claimant, 'claimExpiresAt', expiresAtMs)
+  return { incarnation, tonumber(record[2]), expiresAtMs }
 end
-
--- Never earlier than what the claimant was told before: it may still act on that.
-local expiresAtMs = math.max(nowMs + claimMs, claimedUntilMs)
-redis.call('HSET', serverKey, 'claimant', claimant, 'claimExpiresAt', expiresAtMs)
-return { record[1], tonumber(record[2]), expiresAtMs }
+-- One without a record can't be claimed as dead servers are: no need to name it as one.
+redis.call('ZREM', leasesKey, holder)
+-- Never earlier than what another one was told before: that one may still act on it.
+expiresAtMs = math.max(expiresAtMs, tonumber(redis.call('ZSCORE', remainsKey, holder) or 0))
+redis.call('ZADD', remainsKey, expiresAtMs, holder)
+dropOldest(remainsKey, nowMs - keepMs)
+redis.call('PEXPIRE', remainsKey, keepMs + claimMs)
+return { incarnation, 0, expiresAtMs }

@@ -12,7 +12,7 @@
 -- Cost:    O(connections given * log connections of the partition)
 -- Cluster: all keys, and the channel, carry the tag of the users' partition
 -- Flags:   none
--- Uses:    clock, fence, feed, upkeep, users
+-- Uses:    clock, fence, rights, feed, upkeep, users
 local connectionsKey, onlineKey, metadataKey, leavingKey, seenKey, versionKey = unpack(KEYS)
 local ttlMs, channel, publishCommand = tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local versionTtlMs, quiet = ARGV[5], ARGV[6] == '1'

@@ -26,7 +26,9 @@ import {
   type ResolvedRedisStoreOptions,
   resolveRedisStoreOptions,
 } from "./options.js";
+import { RedisProjectionUpkeep } from "./projection/redis-projection-upkeep.js";
 import { RedisRoomRecords } from "./records/redis-room-records.js";
+import { RedisStoreCounts } from "./redis-store-counts.js";
 import { RedisRoomDirectory } from "./rooms/redis-room-directory.js";
 import { Living } from "./servers/living-servers.js";
 import { RedisServerRegistry } from "./servers/redis-server-registry.js";
@@ -63,6 +65,8 @@ interface Running {
   readonly rooms: RedisRoomDirectory;
   readonly users: RedisUserDirectory;
   readonly roomRecords: RedisRoomRecords;
+  readonly counts: RedisStoreCounts;
+  readonly projection: RedisProjectionUpkeep;
   readonly history: RedisHistory;
   readonly bus: RedisBus;
 }
@@ -94,7 +98,6 @@ class ConnectedStore implements RedisStore {
     acquire: (registration, ttlMs) => this.#with(({ servers }) => servers.acquire(registration, ttlMs)),
     renew: (lease, counters) => this.#with(({ servers }) => servers.renew(lease, counters)),
     release: (lease) => this.#with(({ servers }) => servers.release(lease)),
-    list: () => this.#with(({ servers }) => servers.list()),
     snapshot: () => this.#with(({ servers }) => servers.snapshot()),
   };
 
@@ -117,57 +120,36 @@ class ConnectedStore implements RedisStore {
     add: (lease, connections, options) => this.#with(({ users }) => users.add(lease, connections, options)),
     update: (lease, connections) => this.#with(({ users }) => users.update(lease, connections)),
     remove: (lease, connections, options) => this.#with(({ users }) => users.remove(lease, connections, options)),
-    connectionsOf: (userId) => this.#with(({ users }) => users.connectionsOf(userId)),
-    states: (userIds) => this.#with(({ users }) => users.states(userIds)),
+    states: (userIds, options) => this.#with(({ users }) => users.states(userIds, options)),
     online: (page, partition) => this.#with(({ users }) => users.online(page, partition)),
   };
 
   readonly upkeep: Store["upkeep"] = {
     servers: {
-      claim: (serverId, claimant, claimMs) => this.#with(({ servers }) => servers.claim(serverId, claimant, claimMs)),
+      claim: (target, claimant, claimMs) => this.#with(({ servers }) => servers.claim(target, claimant, claimMs)),
       unregister: (claim) => this.#with(({ servers }) => servers.unregister(claim)),
-      living: () => this.#with(({ servers }) => servers.living()),
-      unknown: (holders) => this.#with(({ servers }) => servers.unknown(holders)),
-      claimOrphan: (holder, claimMs) => this.#with(({ servers }) => servers.claimOrphan(holder, claimMs)),
-    },
-    liveness: {
       watch: (lease, silentForMs) => this.#with(({ servers }) => servers.watch(lease, silentForMs)),
       expire: (server, silentForMs) => this.#with(({ servers }) => servers.expire(server, silentForMs)),
     },
-    connections: {
-      renew: (lease, from, to) => this.#with(({ connections }) => connections.renew(lease, from, to)),
-      held: (right, shelf) => this.#with(({ connections }) => connections.held(right, shelf)),
-      clearShelf: (claim, shelf) => this.#with(({ connections }) => connections.clearShelf(claim, shelf)),
-    },
-    rooms: {
-      renew: (lease, names) => this.#with(({ rooms }) => rooms.renew(lease, names)),
-      evict: (claim, room) => this.#with(({ rooms }) => rooms.evict(claim, room)),
-      held: (right, partition) => this.#with(({ rooms }) => rooms.held(right, partition)),
-      reconcile: (partition) => this.#with(({ rooms }) => rooms.reconcile(partition)),
-    },
-    users: {
-      renew: (lease, userIds) => this.#with(({ users }) => users.renew(lease, userIds)),
-      evict: (claim, connections) => this.#with(({ users }) => users.evict(claim, connections)),
-      settle: (partitions) => this.#with(({ users }) => users.settle(partitions)),
-      held: (right, partition) => this.#with(({ users }) => users.held(right, partition)),
-      reconcile: (partition) => this.#with(({ users }) => users.reconcile(partition)),
+    projection: {
+      renew: (lease, parts) => this.#with(({ projection }) => projection.renew(lease, parts)),
+      held: (right, kind, partition) => this.#with(({ projection }) => projection.held(right, kind, partition)),
+      evict: (claim, what) => this.#with(({ projection }) => projection.evict(claim, what)),
+      settle: (partitions) => this.#with(({ projection }) => projection.settle(partitions)),
+      reconcile: (kind, partition) => this.#with(({ projection }) => projection.reconcile(kind, partition)),
     },
   };
 
   readonly partitioning: Partitioned;
 
   readonly counts: Store["counts"] = {
-    users: () => this.#with(({ users }) => users.countOnline()),
-    connections: () => this.#with(({ users }) => users.countConnections()),
-    rooms: () => this.#with(({ rooms }) => rooms.countRooms()),
-    roomRecords: () => this.#with(({ roomRecords }) => roomRecords.count()),
+    of: (what) => this.#with(({ counts }) => counts.of(what)),
   };
 
   readonly roomRecords: Store["roomRecords"] = {
-    get: (room) => this.#with(({ roomRecords }) => roomRecords.get(room)),
+    get: (room, options) => this.#with(({ roomRecords }) => roomRecords.get(room, options)),
     compareAndSet: (room, version, value) =>
       this.#with(({ roomRecords }) => roomRecords.compareAndSet(room, version, value)),
-    touch: (room) => this.#with(({ roomRecords }) => roomRecords.touch(room)),
     restore: (lease, records) => this.#with(({ roomRecords }) => roomRecords.restore(lease, records)),
   };
 
@@ -178,12 +160,11 @@ class ConnectedStore implements RedisStore {
   };
 
   readonly history: History = {
+    // It counts as in sync when a probe that was published came back.
+    link: this.#link,
     append: (room, draft) => this.#running?.history.append(room, draft) ?? Promise.reject(storeClosed()),
     since: (room, from, limit) => this.#with(({ history }) => history.since(room, from, limit)),
-    position: (room) => this.#with(({ history }) => history.position(room)),
     restart: (room, reached, notice) => this.#with(({ history }) => history.restart(room, reached, notice)),
-    // The link counts as in sync when a probe that was published came back.
-    onProven: (handler) => this.#link.onState((state) => state === "in-sync" && handler()),
   };
 
   get link(): Link {
@@ -260,6 +241,9 @@ class ConnectedStore implements RedisStore {
       heardAllAgoMs: () => performance.now() - this.#heardUntil,
       onThrow: (cause) => this.#reportThrown(cause, "A bus handler threw."),
     });
+    const connections = new RedisConnectionRegistry(shared);
+    const rooms = new RedisRoomDirectory(shared);
+    const users = new RedisUserDirectory(shared);
     this.#running = {
       links,
       servers: new RedisServerRegistry({
@@ -268,10 +252,12 @@ class ConnectedStore implements RedisStore {
         hears: (channel) => bus.hears(channel),
         ensureLayout: () => this.#ensureLayout(commands),
       }),
-      connections: new RedisConnectionRegistry(shared),
-      rooms: new RedisRoomDirectory(shared),
-      users: new RedisUserDirectory(shared),
+      connections,
+      rooms,
+      users,
       roomRecords: new RedisRoomRecords(shared),
+      counts: new RedisStoreCounts(shared),
+      projection: new RedisProjectionUpkeep({ connections, rooms, users }),
       history: new RedisHistory({ ...shared, publisher, historyMaxMessages, historyTtlMs }),
       bus,
     };

@@ -1,10 +1,12 @@
 import {
   CmError,
+  connectionIdsOf,
   type EnteredRoom,
   type EnvelopeRoute,
   type History,
   type HistoryDraft,
   type HistoryPosition,
+  type LinkState,
   ownerOf,
   type Published,
   type RegistrySnapshot,
@@ -57,7 +59,7 @@ const NOBODY: readonly string[] = Object.freeze([]);
 const RECOVERIES_AT_ONCE = 16;
 
 /** What a registry tells that knows of no server. */
-const EMPTY: RegistrySnapshot = { present: [], lapsed: [], recentlyGone: [], knownForMs: 0 };
+const EMPTY: RegistrySnapshot = { living: [], lapsed: [], recentlyGone: [], knownForMs: 0 };
 
 /** A history does not say how many heard what it published. */
 const UNKNOWN_REACH = (): Published => ({});
@@ -148,11 +150,12 @@ class BusRouter implements Router {
           for (const room of this.#rooms.recoverable()) this.#onLost(room, undefined);
         },
       });
-    const onProven = (): void => {
+    const onLinkState = (state: LinkState): void => {
+      if (state !== "in-sync") return;
       for (const stream of this.#rooms.streams()) stream.proven();
       this.#setBackDetection?.proven();
     };
-    this.#endProofs = history?.onProven(onProven) ?? (() => undefined);
+    this.#endProofs = history?.link.onState(onLinkState) ?? (() => undefined);
     this.#localEcho = new LocalEcho({
       serverId,
       bus,
@@ -267,7 +270,7 @@ class BusRouter implements Router {
     if (confirmation !== undefined) requireTimeout("confirmMs", confirmation.confirmMs);
     requireName(userId, "user");
     const owners = new Set<string>();
-    for (const connectionId of await this.#options.users.connectionsOf(userId)) {
+    for (const connectionId of await connectionIdsOf(this.#options.users, userId)) {
       const owner = ownerOf(connectionId);
       if (owner !== undefined) owners.add(owner);
     }
@@ -396,8 +399,9 @@ class BusRouter implements Router {
     if (holdsLease === undefined) return "not-found";
     const snapshot = holdsLease() ? await this.#snapshot() : EMPTY;
     if (snapshot === undefined) return "not-found";
-    const { present, lapsed, knownForMs } = snapshot;
-    if (knownForMs > 0 && lapsed.length === 0 && present.includes(serverId)) return "not-found";
+    const { living, lapsed, knownForMs } = snapshot;
+    const isHere = living.some((server) => server.serverId === serverId);
+    if (knownForMs > 0 && lapsed.length === 0 && isHere) return "not-found";
     throw new CmError("unavailable", "Where the user is connected is not known for now.");
   }
 

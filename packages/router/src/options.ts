@@ -55,14 +55,14 @@ export interface RouterOptions {
   readonly serverId: string;
   readonly bus: Bus;
   /** Where a user's connections are looked up. */
-  readonly users: Pick<UserDirectory, "connectionsOf">;
+  readonly users: Pick<UserDirectory, "states">;
   /** The sockets of this process. */
   readonly local: LocalDelivery;
   /**
    * Who is alive. Needed to ask the whole cluster, and to find out after an interruption
    * what was missed; without it, members are only told that something may have been.
    */
-  readonly servers?: Pick<ServerRegistry, "list" | "snapshot">;
+  readonly servers?: Pick<ServerRegistry, "snapshot">;
   /**
    * Whether this server holds its lease; for one that has none, leave it out. Where it is given,
    * a user is `not-found` only while it is true and `servers` knows this server and has not lost
@@ -161,7 +161,7 @@ export function resolveRouterOptions(given: RouterOptions): ResolvedRouterOption
   return {
     serverId: requireServerId(requireText("serverId", options.serverId)),
     bus: requireMembers("bus", options.bus, ["publish", "subscribe"]),
-    users: requireMembers("users", options.users, ["connectionsOf"]),
+    users: requireMembers("users", options.users, ["states"]),
     local: requireMembers("local", options.local, ["toRoom", "toConnection", "toUser"]),
     releaseDelayMs: requireDurationMs("releaseDelayMs", releaseDelayMs, 0, 600_000),
     maxIdleSubscriptions: requireWholeNumber("maxIdleSubscriptions", maxIdleSubscriptions, { min: 0, max: 1_000_000 }),
@@ -173,13 +173,11 @@ export function resolveRouterOptions(given: RouterOptions): ResolvedRouterOption
     orderOf: requireFunction("orderOf", orderOf),
     whileDown: requireFunction("whileDown", whileDown),
     maxPending: requireWholeNumber("maxPending", maxPending, { min: 1, max: 1_000_000 }),
-    servers: servers === undefined ? undefined : requireMembers("servers", servers, ["list", "snapshot"]),
+    servers: servers === undefined ? undefined : requireMembers("servers", servers, ["snapshot"]),
     holdsLease: holdsLease === undefined ? undefined : requireFunction("holdsLease", holdsLease),
     isRecoverable: requireFunction("isRecoverable", isRecoverable),
     history:
-      history === undefined
-        ? undefined
-        : requireMembers("history", history, ["append", "since", "position", "restart", "onProven"]),
+      history === undefined ? undefined : requireMembers("history", history, ["append", "since", "restart", "link"]),
     onError: requireFunction("onError", onError),
   };
 }

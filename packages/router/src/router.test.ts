@@ -103,7 +103,7 @@ describe("Router", () => {
       serverId: "a",
       bus: store.bus,
       users: store.users,
-      servers: { list: () => store.servers.list(), snapshot },
+      servers: { snapshot },
       local: a.sockets,
       holdsLease: () => isHeld,
     });

@@ -50,7 +50,7 @@ export class NativeConnection<U> extends LiveConnection<U> {
     return this.#socket !== undefined;
   }
 
-  enter(room: string): void {
+  enterRoom(room: string): void {
     const socket = this.#socket;
     if (socket === undefined) return;
     const topic = this.#lanes === undefined ? topicOf(room) : this.#lanes.toEnter(socket, room);
@@ -58,7 +58,7 @@ export class NativeConnection<U> extends LiveConnection<U> {
     if (topic !== undefined) this.#socket?.subscribe(topic);
   }
 
-  leave(room: string): void {
+  leaveRoom(room: string): void {
     const socket = this.#socket;
     if (socket === undefined) return;
     const topic = this.#lanes === undefined ? topicOf(room) : this.#lanes.toLeave(socket, room);

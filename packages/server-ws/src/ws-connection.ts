@@ -64,11 +64,11 @@ export class WsConnection<U> extends LiveConnection<U> {
     return this.open;
   }
 
-  enter(room: string): void {
+  enterRoom(room: string): void {
     if (this.open) this.#surroundings.rooms.enter(room, this, () => this.open);
   }
 
-  leave(room: string): void {
+  leaveRoom(room: string): void {
     this.#surroundings.rooms.leave(room, this);
   }
 

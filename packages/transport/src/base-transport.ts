@@ -1,10 +1,11 @@
-import { CmError } from "@cm/protocol";
+import { CmError, encodeServerFrame, encodeUtf8 } from "@cm/protocol";
 import { AddressLimits } from "./address-limits.js";
 import { Admissions } from "./admissions.js";
 import type { TransportConnection } from "./connection.js";
 import { ConnectionTable } from "./connection-table.js";
 import type { DrainOptions } from "./drain.js";
 import { HttpRoutes } from "./http-routes.js";
+import { LaggingMembers } from "./lagging-members.js";
 import type { LiveConnection } from "./live-connection.js";
 import { openFilesWarning } from "./open-files.js";
 import type { ResolvedTransportOptions } from "./options.js";
@@ -22,6 +23,7 @@ export abstract class BaseTransport<U, C extends LiveConnection<U>> implements T
   protected readonly routes: HttpRoutes;
   protected readonly fanOut: RoomFanOut;
   readonly #options: ResolvedTransportOptions<U>;
+  readonly #lagging: LaggingMembers | undefined;
   #isAccepting = true;
   #starting: Promise<ListeningAddress> | undefined;
   #draining: Promise<void> | undefined;
@@ -42,6 +44,10 @@ export abstract class BaseTransport<U, C extends LiveConnection<U>> implements T
         publish: (room, lane, frames) => this.publish(room, lane, frames),
       },
     });
+    const { slowReaders, onError } = options;
+    this.#lagging =
+      slowReaders && new LaggingMembers({ ...slowReaders, isSending: () => this.fanOut.isSending, onError });
+    slow.lagging = this.#lagging;
   }
 
   /** Members of a lane of a room. */
@@ -77,13 +83,25 @@ export abstract class BaseTransport<U, C extends LiveConnection<U>> implements T
   }
 
   membersOf(room: string): number {
+    return this.#reading(room) + (this.#lagging?.behindIn(room) ?? 0);
+  }
+
+  /** Members of a room that get its messages. */
+  #reading(room: string): number {
     let members = 0;
     for (let lane = 0; lane < this.fanOut.lanesOf(room); lane++) members += this.membersIn(room, lane);
     return members;
   }
 
   toRoom(room: string, frame: Uint8Array, except: readonly string[]): void {
+    this.#lagging?.sending(room, frame, except);
     this.fanOut.toRoom(room, frame, except);
+  }
+
+  tellGap(room: string, missed: number | undefined): void {
+    this.#lagging?.lost(room, missed);
+    const frame = encodeServerFrame({ type: "gap", room, ...(missed === undefined ? {} : { missed }) });
+    this.fanOut.toRoom(room, encodeUtf8(frame), []);
   }
 
   toConnection(connectionId: string, frame: Uint8Array): boolean {
@@ -108,7 +126,17 @@ export abstract class BaseTransport<U, C extends LiveConnection<U>> implements T
 
   stats(): TransportStats {
     const { pending: upgrading } = this.admissions;
-    return this.connections.stats({ upgrading, refused: this.admissions.refused(), ...this.roomStats() });
+    const { topics, memberships } = this.roomStats();
+    const lagging = this.#lagging;
+    const membersBehind = lagging?.membersBehind ?? 0;
+    return this.connections.stats({
+      upgrading,
+      refused: this.admissions.refused(),
+      topics: topics + (lagging?.roomsWithoutOthers((room) => this.#reading(room)) ?? 0),
+      memberships: memberships + membersBehind,
+      membersBehind,
+      messagesLeftOut: lagging?.leftOut() ?? { drop: 0, latest: 0 },
+    });
   }
 
   stopAccepting(): void {
@@ -142,6 +170,7 @@ export abstract class BaseTransport<U, C extends LiveConnection<U>> implements T
     this.admissions.refusePending();
     await this.connections.goodbye();
     this.fanOut.stop();
+    this.#lagging?.stop();
     this.release();
     this.connections.stop();
   }

@@ -22,7 +22,10 @@ const FLUSH_GRACE_MS = 250;
 export type FrameFault = "frame-too-large" | "frame-invalid";
 
 /** What the table does not know by itself. */
-type OwnStats = Pick<TransportStats, "upgrading" | "topics" | "memberships" | "refused">;
+type OwnStats = Pick<
+  TransportStats,
+  "upgrading" | "topics" | "memberships" | "membersBehind" | "messagesLeftOut" | "refused"
+>;
 
 /**
  * The open connections of one server, and all that follows from what happens on them: the
@@ -122,6 +125,7 @@ export class ConnectionTable<U, C extends LiveConnection<U>> {
     this.#addresses.leave(connection.remoteAddress);
     this.#users.remove(connection.userId, connection);
     this.#liveness.remove(connection);
+    this.#slow.lagging?.closed(connection);
     this.#lastClosedAt = performance.now();
     this.#closes.add(ending?.kind ?? closeKindOf(code));
     if (ending === undefined && fault === "frame-too-large") this.#countTooLarge();
@@ -164,6 +168,8 @@ export class ConnectionTable<U, C extends LiveConnection<U>> {
       users: this.#users.size,
       topics: own.topics,
       memberships: own.memberships,
+      membersBehind: own.membersBehind,
+      messagesLeftOut: own.messagesLeftOut,
       traffic: this.#slow.traffic.counts(),
       slowConsumersClosed: this.#slow.closed,
       bytesWaiting: this.#slow.waitingBytes(),

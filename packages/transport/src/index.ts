@@ -12,6 +12,8 @@ export type {
   RouteRequest,
   TransportOptions,
 } from "./options.js";
+export type { SlowReaderOptions, SlowReaderPolicy } from "./slow-readers.js";
+export { SLOW_READER_POLICIES } from "./slow-readers.js";
 export type { TrafficCounts } from "./traffic.js";
 export type { FaultCounter } from "./fault-counter.js";
 export { createFaultCounter } from "./fault-counter.js";
@@ -31,7 +33,8 @@ export type { FrameFault } from "./connection-table.js";
 export type { Ending, WaitingLimit } from "./live-connection.js";
 export { LiveConnection } from "./live-connection.js";
 export { listenFailure } from "./listen-failure.js";
-export { flag, invalid, resolveTransportOptions, whole } from "./options.js";
+export { flag, resolveTransportOptions } from "./options.js";
+export { invalid, whole } from "./option-values.js";
 export type { RoomFrame } from "./room-fan-out.js";
 export { RoomFanOut } from "./room-fan-out.js";
 export type { RoomWindow } from "./room-window.js";

@@ -2,6 +2,7 @@ import { CLOSE_CODES, type CloseReason } from "@cm/protocol";
 import type { Authentication } from "./authentication.js";
 import type { CloseKind } from "./close-kinds.js";
 import type { TransportConnection } from "./connection.js";
+import type { LaggingMembers, RoomMember } from "./lagging-members.js";
 
 /** More than this waiting: a close frame would come too late and hold memory meanwhile. */
 const LINGER_MAX_BYTES = 64 * 1024;
@@ -15,6 +16,8 @@ const CUT_CODE = 1006;
 /** What may wait on one connection, shared by all. */
 export interface WaitingLimit {
   readonly maxBytes: number;
+  /** Those that are left out of some rooms because they do not read; `undefined` where every room closes them. */
+  readonly lagging: LaggingMembers | undefined;
   /** Hears of each connection that is cut for it, once, with the bytes that waited. */
   exceeded(bytes: number): void;
   /** Hears of each frame to one connection, with the bytes of its payload. */
@@ -29,7 +32,7 @@ export interface Ending {
 }
 
 /** The server's side of a connection: the rules of its end, over the socket of one library. */
-export abstract class LiveConnection<U> implements TransportConnection<U> {
+export abstract class LiveConnection<U> implements TransportConnection<U>, RoomMember {
   readonly id: string;
   readonly userId: string;
   readonly data: U;
@@ -53,8 +56,8 @@ export abstract class LiveConnection<U> implements TransportConnection<U> {
   abstract get bufferedBytes(): number;
   /** Writes a frame to this connection alone. */
   protected abstract writeFrame(frame: string | Uint8Array): boolean;
-  abstract enter(room: string): void;
-  abstract leave(room: string): void;
+  abstract enterRoom(room: string): void;
+  abstract leaveRoom(room: string): void;
   /** Hands what is held back for the end of the turn to the system now. */
   flush(): void {}
   /** Sends a WebSocket ping. */
@@ -70,6 +73,19 @@ export abstract class LiveConnection<U> implements TransportConnection<U> {
     if (!this.open) return false;
     this.#limit.sent(typeof frame === "string" ? Buffer.byteLength(frame) : frame.byteLength);
     return this.writeFrame(frame);
+  }
+
+  enter(room: string): void {
+    if (!this.open) return;
+    const { lagging } = this.#limit;
+    if (lagging === undefined) this.enterRoom(room);
+    else lagging.enter(this, room);
+  }
+
+  leave(room: string): void {
+    const { lagging } = this.#limit;
+    if (lagging === undefined) this.leaveRoom(room);
+    else lagging.leave(this, room);
   }
 
   close(reason: CloseReason, message: string = reason): void {

@@ -12,6 +12,7 @@ class TestConnection extends LiveConnection<undefined> {
   constructor(id: string, onPing: () => void, onCut: () => void) {
     super(id, { userId: "ann", data: undefined }, "", {
       maxBytes: 1,
+      lagging: undefined,
       exceeded: () => undefined,
       sent: () => undefined,
     });
@@ -22,8 +23,8 @@ class TestConnection extends LiveConnection<undefined> {
   protected override writeFrame(): boolean {
     return this.open;
   }
-  enter(): void {}
-  leave(): void {}
+  enterRoom(): void {}
+  leaveRoom(): void {}
   ping(): void {
     this.#onPing();
   }

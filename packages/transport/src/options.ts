@@ -1,12 +1,14 @@
 import { isIP } from "node:net";
-import { CmError, type OnError } from "@cm/protocol";
+import type { OnError } from "@cm/protocol";
 import { requireOptions } from "@cm/protocol/options";
 import type { Authentication, UpgradeRequest } from "./authentication.js";
 import type { TransportConnection } from "./connection.js";
 import { createFaultCounter, type FaultCounter } from "./fault-counter.js";
 import type { HttpReply } from "./http-reply.js";
+import { invalid, whole } from "./option-values.js";
 import type { RequestFacts } from "./request-head.js";
 import { ROOM_WINDOW_MAX_MS, type RoomWindow } from "./room-window.js";
+import { type ResolvedSlowReaderOptions, resolveSlowReaders, type SlowReaderOptions } from "./slow-readers.js";
 import { TrustedProxies } from "./trusted-proxies.js";
 
 /** What a path can be asked with. GET answers HEAD as well. */
@@ -119,6 +121,11 @@ export interface TransportOptions<U> {
    */
   readonly maxTotalBackpressureBytes?: number | undefined;
   /**
+   * What happens, by room, to a member that does not read fast enough. Default: its connection is
+   * closed, whatever the room.
+   */
+  readonly slowReaders?: SlowReaderOptions | undefined;
+  /**
    * A connection from which nothing came for this long, not even a pong, is cut: never
    * earlier, and at most 2 s later, beside the time that the process itself was held up.
    * 1,000 to 900,000 ms; default 120,000.
@@ -187,6 +194,7 @@ export interface ResolvedTransportOptions<U> {
   readonly maxFrameBytes: number;
   readonly maxBackpressureBytes: number;
   readonly maxTotalBackpressureBytes: number;
+  readonly slowReaders: ResolvedSlowReaderOptions | undefined;
   readonly roomWindowMs: RoomWindow;
   readonly maxMembersPerTurn: number;
   readonly idleTimeoutMs: number;
@@ -217,6 +225,7 @@ const KNOWN: Readonly<Record<keyof TransportOptions<unknown>, true>> = {
   maxFrameBytes: true,
   maxBackpressureBytes: true,
   maxTotalBackpressureBytes: true,
+  slowReaders: true,
   roomWindowMs: true,
   maxMembersPerTurn: true,
   idleTimeoutMs: true,
@@ -258,6 +267,7 @@ export function resolveTransportOptions<U>(
   const path = fixedPath("path", options.path ?? "/ws");
   const port = whole("port", options.port, 0, 65_535);
   const idleTimeoutMs = whole("idleTimeoutMs", options.idleTimeoutMs ?? 120_000, 1_000, 900_000);
+  const maxBackpressureBytes = whole("maxBackpressureBytes", options.maxBackpressureBytes ?? MIB, 64 * KIB, 256 * MIB);
   return {
     host: host(options.host ?? "127.0.0.1"),
     port,
@@ -281,13 +291,14 @@ export function resolveTransportOptions<U>(
     trustedProxies: trustedProxies(options.trustedProxies ?? []),
     maxHeadBytes: whole("maxHeadBytes", options.maxHeadBytes ?? 16 * KIB, KIB, 64 * KIB),
     maxFrameBytes: whole("maxFrameBytes", options.maxFrameBytes ?? 16 * KIB, 128, 16 * MIB),
-    maxBackpressureBytes: whole("maxBackpressureBytes", options.maxBackpressureBytes ?? MIB, 64 * KIB, 256 * MIB),
+    maxBackpressureBytes,
     maxTotalBackpressureBytes: whole(
       "maxTotalBackpressureBytes",
       options.maxTotalBackpressureBytes ?? 256 * MIB,
       0,
       2 ** 40,
     ),
+    slowReaders: resolveSlowReaders(options.slowReaders, maxBackpressureBytes),
     roomWindowMs: roomWindow(options.roomWindowMs ?? 0),
     maxMembersPerTurn: whole("maxMembersPerTurn", options.maxMembersPerTurn ?? 500, 10, 1_000_000),
     idleTimeoutMs,
@@ -301,19 +312,6 @@ export function resolveTransportOptions<U>(
     faults: faultCounter(options.faults ?? createFaultCounter()),
     onError: callable("onError", options.onError),
   };
-}
-
-/** `options-invalid` for one option. */
-export function invalid(field: string, problem: string): CmError {
-  return new CmError("options-invalid", `${field} ${problem}.`, { details: { field } });
-}
-
-/** A whole number within its bounds, or {@link invalid} thrown. */
-export function whole(field: string, value: unknown, min: number, max: number): number {
-  if (typeof value !== "number" || !Number.isInteger(value) || value < min || value > max) {
-    throw invalid(field, `must be a whole number from ${min} to ${max}`);
-  }
-  return value;
 }
 
 function roomWindow(value: unknown): RoomWindow {

@@ -105,6 +105,11 @@ export class RoomFanOut {
     return this.#bytes > 0;
   }
 
+  /** Whether a room's messages are being written. */
+  get isSending(): boolean {
+    return this.#isSending;
+  }
+
   /** To every member of the room but the excepted ones. The bytes are copied where they have to wait. */
   toRoom(name: string, bytes: Uint8Array, except: readonly string[]): void {
     const known = this.#rooms.get(name);

@@ -1,3 +1,4 @@
+import type { LaggingMembers } from "./lagging-members.js";
 import type { WaitingLimit } from "./live-connection.js";
 import { Traffic } from "./traffic.js";
 
@@ -29,6 +30,7 @@ export class SlowConsumers implements WaitingLimit {
   discardedBytes = 0;
 
   readonly traffic = new Traffic();
+  lagging: LaggingMembers | undefined;
   #connections: ReadonlyMap<string, WaitingConnection> = new Map();
   /** What waited on all connections at the last look. */
   #seen = 0;

@@ -21,6 +21,14 @@ export interface TransportStats {
   readonly topics: number;
   /** Members of rooms here: a connection counts once for each room that it is in. */
   readonly memberships: number;
+  /** Those of them that get no messages of the room for now, since they do not read; see `slowReaders`. */
+  readonly membersBehind: number;
+  /**
+   * Messages that members did not get because they did not read, each copy counted, by the policy of the room.
+   * Of a `latest` room, those that a later one takes the place of; until a member has read, what is
+   * kept for it does not count. Only grows.
+   */
+  readonly messagesLeftOut: Readonly<Record<"drop" | "latest", number>>;
   /** Bytes that wait to be written to all connections. */
   readonly bytesWaiting: number;
   /** Connections closed because they didn't read; each counts once. */
@@ -60,6 +68,10 @@ export interface TransportStats {
  *   and close, and a frame to the connection alone may overtake them. A connection that
  *   does not keep up is closed with `slow-consumer` before it can miss a frame; what waits for
  *   it is bounded by `maxBackpressureBytes` and what the transport says of it.
+ * - In rooms for which `slowReaders` says `drop` or `latest`, a member that does not keep up misses messages instead:
+ *   when it has read, it gets a `gap` frame of the client protocol with their number, then of a `latest` room the
+ *   latest of each key, then what follows; at most one `gap` a second and room. One that leaves the room
+ *   before that gets the `gap` as it leaves.
  * - The handler's `closed` comes exactly once for each connection that was opened, within the
  *   call where this side closed it.
  * - Every refused upgrade gets an HTTP status and a coded JSON body, and is counted.
@@ -87,6 +99,11 @@ export interface TransportServer<U = unknown> extends LocalDelivery, AsyncDispos
    * in batches, and cuts what is left. Every call returns the same promise.
    */
   close(): Promise<void>;
+  /**
+   * Tells the members of a room, with a `gap` frame, that messages were lost on their way to this server:
+   * so many, or an unknown number. One that is behind is told with what it missed itself.
+   */
+  tellGap(room: string, missed: number | undefined): void;
   /** An open connection. */
   connection(id: string): TransportConnection<U> | undefined;
   /** The open connections of a user. */

@@ -37,6 +37,11 @@ const GAUGES: readonly (readonly [name: string, help: string, value: (now: Snaps
     "Members of rooms here, one for each room of a connection.",
     ({ transport }) => transport?.memberships,
   ],
+  [
+    "cm_members_behind",
+    "Members that get no messages of a room until they have read, one for each room.",
+    ({ transport }) => transport?.membersBehind,
+  ],
   ["cm_memberships_max", "The most members that joins are taken for; 0: any.", ({ most }) => most.maxMemberships],
   ["cm_rooms_max", "The most rooms that joins are taken for; 0: any.", ({ most }) => most.maxServerRooms],
   ["cm_waiting_bytes", "Bytes that wait to be written to clients.", ({ transport }) => transport?.bytesWaiting],
@@ -124,6 +129,12 @@ const LABELLED: readonly (readonly [name: string, help: string, label: string, v
       "Faulty frames and refused requests, by code.",
       "code",
       ({ transport }) => transport?.faults ?? {},
+    ],
+    [
+      "cm_messages_left_out_total",
+      "Messages that members did not get because they did not read, by the room's policy.",
+      "policy",
+      ({ transport }) => transport?.messagesLeftOut ?? {},
     ],
     [
       "cm_limits_reached_total",

@@ -173,6 +173,11 @@ describe("readGatewayConfig", () => {
     ["RECOVERABLE_ROOMS", "chat:*"],
     ["RECOVERABLE_ROOMS", "chat:,*"],
     ["RECOVERABLE_ROOMS", "x".repeat(256)],
+    ["SLOW_READER_DROP_ROOMS", "log:*"],
+    ["SLOW_READER_LATEST_ROOMS", "x".repeat(256)],
+    ["SLOW_READER_BYTES", "1023"],
+    ["SLOW_READER_BYTES", "524289"],
+    ["SHOW_SERVER_IDS", "yes"],
     ["ALLOWED_ORIGINS", ""],
     ["ALLOWED_ORIGINS", " , "],
     ["ALLOWED_ORIGINS", "*"],
@@ -212,6 +217,22 @@ describe("readGatewayConfig", () => {
     expect(read(" * ")).toEqual([""]);
     expect(read("")).toEqual([]);
     expect(readGatewayConfig({}).recoverableRooms).toEqual([]);
+  });
+
+  it("knows what happens to slow readers by the beginnings of rooms' names", () => {
+    expect(
+      readGatewayConfig({
+        SLOW_READER_DROP_ROOMS: "log:",
+        SLOW_READER_LATEST_ROOMS: "*",
+        MAX_BACKPRESSURE_BYTES: "65536",
+        SLOW_READER_BYTES: "32768",
+      }),
+    ).toMatchObject({ slowReaderDropRooms: ["log:"], slowReaderLatestRooms: [""], slowReaderBytes: 32_768 });
+    expect(readGatewayConfig({})).toMatchObject({ slowReaderDropRooms: [], slowReaderLatestRooms: [] });
+    expect(readGatewayConfig({}).slowReaderBytes).toBeUndefined();
+    expect(problemsOf({ MAX_BACKPRESSURE_BYTES: "65536", SLOW_READER_BYTES: "32769" })).toContain("SLOW_READER_BYTES");
+    const both = { SLOW_READER_DROP_ROOMS: "a:,b:", SLOW_READER_LATEST_ROOMS: "b:" };
+    expect(problemsOf(both)).toContain("SLOW_READER_LATEST_ROOMS");
   });
 
   it.each(["::1", "0.0.0.0", "gw-1.example.com", "localhost", "my_host"])("takes the host %j", (host) => {

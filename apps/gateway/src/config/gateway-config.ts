@@ -6,8 +6,8 @@ import { USER_LIMIT_POLICIES, type UserLimitPolicy } from "../session/user-place
 import { readAllowedOrigins } from "./allowed-origins.js";
 import { EnvReader } from "./env-reader.js";
 import { misspeltVariables } from "./known-variables.js";
-import { readRecoverableRooms } from "./recoverable-rooms.js";
 import { readRedisUrl } from "./redis-url.js";
+import { readRoomBeginnings } from "./room-beginnings.js";
 import { readTokens, variableOf } from "./tokens.js";
 import { readTrustedProxies } from "./trusted-proxies.js";
 
@@ -118,6 +118,23 @@ export interface GatewayConfig {
    */
   readonly recoverableRooms: readonly string[];
   /**
+   * `SLOW_READER_DROP_ROOMS`: likewise, rooms that leave messages out for a member that does not read, and
+   * tell it with a `gap`, instead of closing it. Default: none.
+   */
+  readonly slowReaderDropRooms: readonly string[];
+  /**
+   * `SLOW_READER_LATEST_ROOMS`: likewise, rooms that also keep the latest message of each sender and key for it.
+   * Of several beginnings that fit a room, the longest counts. Default: none.
+   */
+  readonly slowReaderLatestRooms: readonly string[];
+  /**
+   * `SLOW_READER_BYTES`: what may wait for a member of such a room before that; at most half of
+   * `MAX_BACKPRESSURE_BYTES`. Default: a quarter of it.
+   */
+  readonly slowReaderBytes: number | undefined;
+  /** `SHOW_SERVER_IDS`: whether `welcome` and `members` tell clients the ids of servers. Default `false`. */
+  readonly showServerIds: boolean;
+  /**
    * How tokens are verified: `TOKEN_SECRET`, `TOKEN_PUBLIC_KEY` (PEM, with `\n` for line ends where
    * need be), `TOKEN_PUBLIC_KEY_FILE` or `TOKEN_JWKS_URL`; `TOKEN_ISSUER`, `TOKEN_AUDIENCE`,
    * `TOKEN_CLOCK_TOLERANCE_SECONDS` (default 5), `TOKEN_SOURCES` (comma-separated; default
@@ -215,6 +232,7 @@ export function readGatewayConfig(env: Readonly<Record<string, string | undefine
   }
   const admin = readAdmin(reader, { port, workers, worker });
   const idleTimeoutMs = reader.wholeNumber("IDLE_TIMEOUT_MS", 120_000, 8_000, 900_000);
+  const maxBackpressureBytes = reader.wholeNumber("MAX_BACKPRESSURE_BYTES", 1_048_576, 65_536, 67_108_864);
   const config: GatewayConfig = {
     port,
     transport,
@@ -241,7 +259,7 @@ export function readGatewayConfig(env: Readonly<Record<string, string | undefine
     trustedProxies: readTrustedProxies(reader),
     maxHeadBytes: reader.wholeNumber("MAX_HEAD_BYTES", 16_384, 1_024, 65_536),
     maxFrameBytes: reader.wholeNumber("MAX_FRAME_BYTES", 16_384, 1_024, 1_048_576),
-    maxBackpressureBytes: reader.wholeNumber("MAX_BACKPRESSURE_BYTES", 1_048_576, 65_536, 67_108_864),
+    maxBackpressureBytes,
     maxTotalBackpressureBytes: reader.wholeNumber("MAX_TOTAL_BACKPRESSURE_BYTES", 268_435_456, 0, 2 ** 40),
     maxSequencers: reader.wholeNumber("MAX_SEQUENCERS", 100_000, 1, 10_000_000),
     maxMemberships: reader.wholeNumber("MAX_MEMBERSHIPS", membershipsThatFit(), 0, 1_000_000_000),
@@ -260,7 +278,9 @@ export function readGatewayConfig(env: Readonly<Record<string, string | undefine
     admin,
     publicStats: reader.flag("PUBLIC_STATS", tokens === undefined && admin === undefined && isLoopback(listenHost)),
     page: reader.flag("PAGE", tokens === undefined),
-    recoverableRooms: readRecoverableRooms(reader),
+    recoverableRooms: readRoomBeginnings(reader, "RECOVERABLE_ROOMS"),
+    ...readSlowReaders(reader, maxBackpressureBytes),
+    showServerIds: reader.flag("SHOW_SERVER_IDS", false),
     workers,
     worker,
     logLevel: reader.oneOf("LOG_LEVEL", "info", LOG_LEVELS),
@@ -318,6 +338,21 @@ function readRoomWindow(reader: EnvReader): RoomWindow {
   if (/^\d{1,3}$/.test(text) && Number(text) <= ROOM_WINDOW_MAX_MS) return Number(text);
   reader.problem("ROOM_WINDOW_MS", `must be auto or a whole number from 0 to ${ROOM_WINDOW_MAX_MS}`);
   return "auto";
+}
+
+type SlowReaders = Pick<GatewayConfig, "slowReaderDropRooms" | "slowReaderLatestRooms" | "slowReaderBytes">;
+
+function readSlowReaders(reader: EnvReader, maxBackpressureBytes: number): SlowReaders {
+  const slowReaderDropRooms = readRoomBeginnings(reader, "SLOW_READER_DROP_ROOMS");
+  const slowReaderLatestRooms = readRoomBeginnings(reader, "SLOW_READER_LATEST_ROOMS");
+  const both = slowReaderLatestRooms.find((beginning) => slowReaderDropRooms.includes(beginning));
+  if (both !== undefined) {
+    reader.problem("SLOW_READER_LATEST_ROOMS", `and SLOW_READER_DROP_ROOMS must not both have ${both || "*"}`);
+  }
+  const most = Math.floor(maxBackpressureBytes / 2);
+  const isGiven = reader.text("SLOW_READER_BYTES") !== undefined;
+  const slowReaderBytes = isGiven ? reader.wholeNumber("SLOW_READER_BYTES", most, 1_024, most) : undefined;
+  return { slowReaderDropRooms, slowReaderLatestRooms, slowReaderBytes };
 }
 
 function readPingInterval(reader: EnvReader, idleTimeoutMs: number): number {

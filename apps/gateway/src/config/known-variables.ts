@@ -63,6 +63,10 @@ export const VARIABLES = [
   "PUBLIC_STATS",
   "ALLOWED_ORIGINS",
   "RECOVERABLE_ROOMS",
+  "SLOW_READER_DROP_ROOMS",
+  "SLOW_READER_LATEST_ROOMS",
+  "SLOW_READER_BYTES",
+  "SHOW_SERVER_IDS",
   "LOG_LEVEL",
   "LOG_FORMAT",
 ] as const;
@@ -74,7 +78,16 @@ const INTERNAL = ["CM_WORKER"];
  * Beginnings that no other program's variables have. `REDIS_` is not among them: Kubernetes
  * sets `REDIS_PORT_6379_TCP` and the like for a service of that name.
  */
-const OWN_PREFIXES = ["CM_", "ADMIN_", "TOKEN_", "HEARTBEAT_", "RECOVERABLE_", "STALE_CONNECTION_", "OFFLINE_GRACE_"];
+const OWN_PREFIXES = [
+  "CM_",
+  "ADMIN_",
+  "TOKEN_",
+  "HEARTBEAT_",
+  "RECOVERABLE_",
+  "SLOW_READER_",
+  "STALE_CONNECTION_",
+  "OFFLINE_GRACE_",
+];
 
 /** A shorter name is near to too many others: `PAGER` to `PAGE`, `SORT` to `PORT`. */
 const NEAR_LENGTH_MIN = 6;

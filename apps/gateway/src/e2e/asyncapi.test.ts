@@ -32,7 +32,12 @@ beforeAll(async () => {
 
 /** The fields of a frame's description, as `name` or `name?` where a frame may come without. */
 function describedFields(fields: Fields): string[] {
-  return ["type", ...Object.keys(fields).map((name) => (fields[name]?.presence === "required" ? name : `${name}?`))];
+  return ["type", ...namesOf(fields)];
+}
+
+/** The names of fields, marked where they may be absent. */
+function namesOf(fields: Fields): string[] {
+  return Object.keys(fields).map((name) => (fields[name]?.presence === "required" ? name : `${name}?`));
 }
 
 function documentedFields({ properties, required = [] }: DocumentedObject): string[] {
@@ -74,7 +79,7 @@ describe("the AsyncAPI document", () => {
     );
     for (const { schemaName = "", fields = {} } of objects) {
       const schema = document.schemas[schemaName];
-      expect(schema === undefined ? [] : documentedFields(schema), schemaName).toEqual(Object.keys(fields).toSorted());
+      expect(schema === undefined ? [] : documentedFields(schema), schemaName).toEqual(namesOf(fields).toSorted());
     }
   });
 
@@ -145,6 +150,7 @@ function valuesOf({ schemaName, schema, fields = {} }: Kind<unknown>): fc.Arbitr
     ConnectionId: connection,
     Data: fc.jsonValue(),
     Token: fc.string({ minLength: 1 }),
+    Key: fc.oneof(fc.string({ minLength: 1, maxLength: 64 }), fc.constant("😀".repeat(32))),
     boolean: fc.boolean(),
     string: fc.string(),
     number: fc.double({ noNaN: true, noDefaultInfinity: true }),

@@ -162,13 +162,13 @@ describe("a gateway that drains", () => {
       const sockets = await Promise.all(Array.from({ length: 20 }, (_, i) => open(i)));
       const router = await outside();
       expect(await router.control("multi-1", { type: "drain" }, { timeoutMs: 10_000 })).toBe("done");
-      for (const { closed, welcome } of sockets) {
-        if (welcome.server === "multi-1") expect(await closed).toMatchObject({ code: 4201 });
+      for (const { closed, serverId } of sockets) {
+        if (serverId === "multi-1") expect(await closed).toMatchObject({ code: 4201 });
       }
       // No client is refused meanwhile: it has left the port to the other one.
-      for (let i = 0; i < 20; i++) expect((await open(i)).welcome.server).not.toBe("multi-1");
+      for (let i = 0; i < 20; i++) expect((await open(i)).serverId).not.toBe("multi-1");
       await program.line(({ serverId, url }) => serverId === "multi-1-2" && url !== undefined);
-      for (const { isOpen, welcome } of sockets) if (welcome.server === "multi-2") expect(isOpen).toBe(true);
+      for (const { isOpen, serverId } of sockets) if (serverId === "multi-2") expect(isOpen).toBe(true);
       program.child.kill("SIGTERM");
       expect(await program.ended).toMatchObject({ code: 0 });
     });

@@ -219,7 +219,7 @@ describe("an embedded gateway", () => {
     await eventually(() => expect(ann.frames).toContainEqual({ type: "news" }));
     await gateway.close();
     expect(store.link.state).toBe("in-sync");
-    expect(await store.servers.list()).toEqual([]);
+    expect((await store.servers.snapshot()).living).toEqual([]);
     expect(ann.closed()).toBe(CLOSE_CODES["going-away"]);
   });
 
@@ -260,6 +260,11 @@ describe("an embedded gateway", () => {
     [{ maxRooms: 0 }, "maxRooms"],
     [{ drainMs: -1 }, "drainMs"],
     [{ recoverableRooms: "*" }, "recoverableRooms"],
+    [{ slowReaderDropRooms: "*" }, "slowReaderDropRooms"],
+    [{ slowReaderDropRooms: ["a"], slowReaderLatestRooms: ["a"] }, "slowReaderLatestRooms"],
+    [{ slowReaderBytes: 1_000 }, "slowReaderBytes"],
+    [{ slowReaderPolicy: "drop" }, "slowReaderPolicy"],
+    [{ showServerIds: 1 }, "showServerIds"],
     [{ page: 1 }, "page"],
     [{ serverId: "not an id" }, "serverId"],
     [{ idleTimeoutMs: 5 }, "idleTimeoutMs"],

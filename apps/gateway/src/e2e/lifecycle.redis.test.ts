@@ -156,7 +156,7 @@ describe("a gateway's life", () => {
     const sockets = await Promise.all(
       Array.from({ length: 40 }, (_, i) => CmSocket.open(`ws://127.0.0.1:${port}/ws`, `user-${i}`)),
     );
-    expect(new Set(sockets.map(({ welcome }) => welcome.server))).toEqual(new Set(["multi-1", "multi-2"]));
+    expect(new Set(sockets.map(({ serverId }) => serverId))).toEqual(new Set(["multi-1", "multi-2"]));
     await Promise.all(sockets.map((socket) => socket.do({ type: "join", room: "lobby" })));
     await sockets[0]?.do({ type: "publish", room: "lobby", data: "hi" });
     for (const socket of sockets) await socket.until((frame) => frame.type === "message" && frame.data === "hi");

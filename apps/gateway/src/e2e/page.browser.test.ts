@@ -20,7 +20,7 @@ const FLAGS = [
 const HOSTILE = `<img src=x onerror="document.title='taken'">`;
 
 describe("the page in a browser", () => {
-  const env = { REDIS_URL: inject("redisUrl"), REDIS_PREFIX: freshPrefix() };
+  const env = { REDIS_URL: inject("redisUrl"), REDIS_PREFIX: freshPrefix(), SHOW_SERVER_IDS: "true" };
   let secondEnv: Record<string, string>;
   let profile: string;
   let browser: BrowserContext;

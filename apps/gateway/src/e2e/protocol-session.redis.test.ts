@@ -107,7 +107,7 @@ describe("the frames of running gateways", () => {
       ALLOWED_ORIGINS: origin,
     };
     document = await readProtocolDocument();
-    first = await startGatewayProcess({ env: { ...env, SERVER_ID: "doc-a" } });
+    first = await startGatewayProcess({ env: { ...env, SERVER_ID: "doc-a", SHOW_SERVER_IDS: "true" } });
     second = await startGatewayProcess({ env: { ...env, SERVER_ID: "doc-b" } });
     ada = await Recorder.open(first.wsUrl, "ada");
     bo = await Recorder.open(second.wsUrl, "bo");

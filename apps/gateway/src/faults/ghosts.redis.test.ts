@@ -37,14 +37,14 @@ it("removes who comes back into Redis after his server was cleaned up after", { 
   for (const key of parts) await redis.ask("COPY", key, `old:${key}`);
   await cluster.gateways[2]?.kill();
   await eventually(
-    async () => expect([await reaped(cluster, [0, 1]), await store.counts.users()]).toEqual([1, 1]),
+    async () => expect([await reaped(cluster, [0, 1]), await store.counts.of("users")]).toEqual([1, 1]),
     PATIENCE,
   );
   // As a master's replica would that had lagged behind.
   for (const key of parts) await redis.ask("COPY", `old:${key}`, key, "REPLACE");
-  expect([await store.counts.users(), await store.counts.connections()]).toEqual([2, 2]);
+  expect([await store.counts.of("users"), await store.counts.of("connections")]).toEqual([2, 2]);
   await eventually(
-    async () => expect([await store.counts.users(), await store.counts.connections()]).toEqual([1, 1]),
+    async () => expect([await store.counts.of("users"), await store.counts.of("connections")]).toEqual([1, 1]),
     PATIENCE,
   );
   const [lobby = ""] = parts.filter((key) => key.endsWith(":rooms:lobby"));
@@ -52,7 +52,7 @@ it("removes who comes back into Redis after his server was cleaned up after", { 
   const logs = JSON.stringify(cluster.gateways.map((gateway) => gateway.logs));
   expect(logs).toContain("store drifted from local state");
   await ann.close();
-  await eventually(async () => expect(await store.counts.rooms()).toBe(0), PATIENCE);
+  await eventually(async () => expect(await store.counts.of("rooms")).toBe(0), PATIENCE);
 });
 
 it("tells once of those whose server died after its records were lost", { timeout: 60_000 }, async () => {
@@ -69,9 +69,9 @@ it("tells once of those whose server died after its records were lost", { timeou
   expect(records).not.toEqual([]);
   for (const key of records) await redis.ask("DEL", key);
   await eventually(async () => expect(await reaped(cluster, [0])).toBe(1), PATIENCE);
-  expect(await store.counts.users()).toBe(2);
-  await eventually(async () => expect(await store.counts.users()).toBe(1), PATIENCE);
+  expect(await store.counts.of("users")).toBe(2);
+  await eventually(async () => expect(await store.counts.of("users")).toBe(1), PATIENCE);
   await eventually(() => expect(watch.changes).toEqual(["offline victim"]));
   expect(new Set(watch.shownOffline)).toEqual(new Set(["victim"]));
-  expect(await store.counts.connections()).toBe(1);
+  expect(await store.counts.of("connections")).toBe(1);
 });

@@ -25,7 +25,6 @@ import type { UserPlaces } from "./user-places.js";
 
 /** What every session of a gateway shares. */
 export interface SessionContext extends PermissionContext, RoomContext {
-  readonly serverId: string;
   readonly limits: ConnectionLimits;
   readonly fanOut: FanOutBudget;
   readonly userPlaces: UserPlaces;
@@ -292,7 +291,14 @@ export class ClientSession {
     this.#state = "ready";
     const { connection, user } = this.#from;
     this.#answers.send(
-      { type: "welcome", version: CLIENT_PROTOCOL_VERSION, connection, user, server: serverId, limits },
+      {
+        type: "welcome",
+        version: CLIENT_PROTOCOL_VERSION,
+        connection,
+        user,
+        ...(serverId === undefined ? {} : { server: serverId }),
+        limits,
+      },
       ref,
     );
     for (const early of this.#early.splice(0)) this.#socket.send(early);

@@ -4,6 +4,8 @@ import type { PageCursors } from "./page-cursors.js";
 
 /** What {@link readMembers} reads from. */
 export interface MemberPageSources {
+  /** This server's id, where clients may know the ids of servers. */
+  readonly serverId: string | undefined;
   readonly rooms: Pick<RoomDirectory, "members" | "count">;
   readonly membership: Pick<Membership, "checkLease">;
   /** Seals the cursors of members pages. */
@@ -21,7 +23,7 @@ export interface MemberPageRequest {
 
 /** One page of a room's members, as the client is told. Fails with `unavailable` where they are not known for now. */
 export async function readMembers(
-  { rooms, membership, cursors }: MemberPageSources,
+  { serverId, rooms, membership, cursors }: MemberPageSources,
   { room, limit, cursor, isOccupied }: MemberPageRequest,
 ): Promise<Extract<ServerFrame, { type: "members" }>> {
   const from = cursor === undefined ? undefined : cursors.open(room, cursor);
@@ -38,7 +40,7 @@ export async function readMembers(
   const members = page.items.map(({ connectionId, userId }) => ({
     connection: connectionId,
     user: userId,
-    server: ownerOf(connectionId) ?? "",
+    ...(serverId === undefined ? {} : { server: ownerOf(connectionId) ?? "" }),
   }));
   const next = page.cursor === undefined ? {} : { cursor: cursors.seal(room, page.cursor) };
   return { type: "members", room, members, total, ...next };

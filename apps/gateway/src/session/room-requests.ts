@@ -157,13 +157,13 @@ export class RoomRequests {
     });
   }
 
-  #publishFrom(room: SessionRoom | undefined, { data, echo }: RequestOf<"publish">): Promise<unknown> {
+  #publishFrom(room: SessionRoom | undefined, { data, key, echo }: RequestOf<"publish">): Promise<unknown> {
     if (!room?.joined) return Promise.reject(new CmError("not-a-member", "Only members publish to a room."));
     if (!room.mayPublish) return Promise.reject(forbidden("publish to this room"));
     let text: string;
     try {
       this.#options.account.pay(this.#options.context.audienceOfRoom(room.name));
-      text = `${room.frameHead}${writeData(data, this.#options.context.limits.maxFrameBytes)}}`;
+      text = room.messageFrame(writeData(data, this.#options.context.limits.maxFrameBytes), key);
     } catch (error) {
       return Promise.reject(error);
     }

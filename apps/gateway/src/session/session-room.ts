@@ -25,10 +25,10 @@ export class SessionRoom {
     this.#from = from;
   }
 
-  /** The beginning of each message frame that this connection sends to the room; written for the first of them. */
-  get frameHead(): string {
-    this.#frameHead ??= `{"type":"message","room":${JSON.stringify(this.name)},"from":${JSON.stringify(this.#from)},"data":`;
-    return this.#frameHead;
+  /** A message frame that this connection sends to the room, `data` being JSON. Its beginning is written once. */
+  messageFrame(data: string, key: string | undefined): string {
+    this.#frameHead ??= `{"type":"message","room":${JSON.stringify(this.name)},"from":${JSON.stringify(this.#from)},`;
+    return `${this.#frameHead}${key === undefined ? "" : `"key":${JSON.stringify(key)},`}"data":${data}}`;
   }
 
   /** Whether an operation is under way. False by the time that the last one's promise settles. */

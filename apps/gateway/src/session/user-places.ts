@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Membership, NewConnection } from "@cm/membership";
-import { type CmError, isCmError, type Store } from "@cm/protocol";
+import { CmError, connectionIdsOf, isCmError, type Store } from "@cm/protocol";
 import type { Router } from "@cm/router";
 import type { LimitCounter } from "../limits/limit-counter.js";
 
@@ -11,6 +11,8 @@ export const USER_LIMIT_POLICIES = ["refuse", "replace"] as const;
 /** What {@link UserPlaces} needs. */
 export interface UserPlacesOptions {
   readonly policy: UserLimitPolicy;
+  /** On all servers; 0: no limit. */
+  readonly maxConnectionsPerUser: number;
   readonly membership: Pick<Membership, "open">;
   readonly store: Pick<Store, "users" | "connections">;
   readonly router: Pick<Router, "control">;
@@ -34,7 +36,11 @@ export class UserPlaces {
     this.#options = options;
   }
 
-  /** As {@link Membership.open}, after closing the user's oldest connection where that is the policy and needed. */
+  /**
+   * As {@link Membership.open}, after closing the user's oldest connection where that is the policy and needed. The
+   * store counts as it registers, so that of several at once on different servers none is one too many. Fails with
+   * `unavailable` where no place could be made, as when the server of the oldest died or hangs: the client is to come back.
+   */
   async open(connection: NewConnection): Promise<void> {
     const { membership, policy, limits } = this.#options;
     for (let attempt = 1; ; attempt++) {
@@ -44,23 +50,28 @@ export class UserPlaces {
       } catch (error) {
         if (!isTooMany(error)) throw error;
         if (attempt === 1) limits.count("connections-per-user");
-        if (policy === "refuse" || attempt === ATTEMPTS_MAX) throw error;
-        await this.#closeOldest(connection.userId);
+        if (policy === "refuse") throw error;
+        if (attempt === ATTEMPTS_MAX || !(await this.#makeRoom(connection.userId))) {
+          throw new CmError("unavailable", "The user's oldest connection can't be closed for now.", { cause: error });
+        }
         await sleep(WAIT_MS * attempt);
       }
     }
   }
 
-  async #closeOldest(userId: string): Promise<void> {
-    const { store, router } = this.#options;
-    const ids = await store.users.connectionsOf(userId);
+  /** Closes the user's oldest connection, unless one has ended meanwhile. False where its server does not answer. */
+  async #makeRoom(userId: string): Promise<boolean> {
+    const { store, router, maxConnectionsPerUser } = this.#options;
+    const ids = await connectionIdsOf(store.users, userId);
+    if (ids.length < maxConnectionsPerUser) return true;
     const records = await Promise.all(ids.map((id) => store.connections.get(id)));
     const [oldest] = records
       .filter((record) => record !== undefined)
       .sort((a, b) => a.connectedAt - b.connectedAt || (a.connectionId < b.connectionId ? -1 : 1));
-    if (oldest === undefined) return;
+    if (oldest === undefined) return true;
     const request = { type: "disconnect", reason: "connections-limit" } as const;
-    await router.control(oldest.connectionId, request, { timeoutMs: CLOSE_TIMEOUT_MS });
+    // `not-found` is no failure: somebody else closed it, or its server died, which the next attempts tell.
+    return (await router.control(oldest.connectionId, request, { timeoutMs: CLOSE_TIMEOUT_MS })) !== "timeout";
   }
 }
 

@@ -75,7 +75,7 @@ export class HubLink implements Link {
       throw new CmError("unavailable", "The hub can't be reached.", { cause });
     }
     onLine<Reply>(socket, (reply) => this.#take(reply));
-    await this.#ask("counts", "rooms", []);
+    await this.#ask("counts", "of", ["rooms"]);
     this.#become("in-sync");
   }
 

@@ -18,18 +18,15 @@ export function createHubStore({ port }: { readonly port: number }): Store {
     ) as unknown as T; // The hub has the same contracts, and its compiler saw to that.
   let closing: Promise<void> | undefined;
   return {
-    servers: remote("servers", ["acquire", "renew", "release", "list", "snapshot"]),
+    servers: remote("servers", ["acquire", "renew", "release", "snapshot"]),
     connections: remote("connections", ["put", "remove", "get"]),
     rooms: remote("rooms", ["join", "leave", "update", "members", "count", "announce"]),
-    users: withLastSeen(remote("users", ["add", "update", "remove", "connectionsOf", "states", "online"])),
-    roomRecords: remote("roomRecords", ["get", "compareAndSet", "touch", "restore"]),
-    counts: remote("counts", ["users", "connections", "rooms", "roomRecords"]),
+    users: withLastSeen(remote("users", ["add", "update", "remove", "states", "online"])),
+    roomRecords: remote("roomRecords", ["get", "compareAndSet", "restore"]),
+    counts: remote("counts", ["of"]),
     upkeep: {
-      servers: remote("upkeep.servers", ["claim", "unregister", "living", "unknown", "claimOrphan"]),
-      liveness: remote("upkeep.liveness", ["watch", "expire"]),
-      connections: remote("upkeep.connections", ["renew", "held", "clearShelf"]),
-      rooms: remote("upkeep.rooms", ["renew", "evict", "held", "reconcile"]),
-      users: remote("upkeep.users", ["renew", "evict", "settle", "held", "reconcile"]),
+      servers: remote("upkeep.servers", ["claim", "unregister", "watch", "expire"]),
+      projection: remote("upkeep.projection", ["renew", "held", "evict", "settle", "reconcile"]),
     },
     history: historyOver(link),
     partitioning: { partitions: PARTITIONS, partitionOf },
@@ -51,7 +48,7 @@ function withLastSeen(users: UserDirectory): UserDirectory {
   const whole = (state: UserState): UserState => ({ ...state, lastSeen: state.lastSeen });
   return {
     ...users,
-    states: async (userIds) => (await users.states(userIds)).map(whole),
+    states: async (...asked) => (await users.states(...asked)).map(whole),
     async online(page, partition) {
       const { items, cursor } = await users.online(page, partition);
       return { items: items.map(whole), cursor };
@@ -70,8 +67,8 @@ function historyOver(link: HubLink): History {
   const position = async (name: string, ...args: readonly unknown[]): Promise<HistoryPosition> =>
     (await link.call("history", name, args)) as HistoryPosition;
   return {
+    link,
     append: (room, { sender, ...given }) => position("append", room, draft(given), sender),
-    position: (room) => position("position", room),
     restart: (room, reached, notice) => position("restart", room, reached, draft(notice)),
     async since(room, from, limit) {
       const { top, complete, former, entries } = (await link.call("history", "since", [room, from, limit])) as Slice;
@@ -82,7 +79,5 @@ function historyOver(link: HubLink): History {
         entries: entries.map(({ offset, message }) => ({ offset, message: Buffer.from(message, "base64") })),
       };
     },
-    // A link that is lost does not come back, so that nothing is ever proven anew.
-    onProven: () => () => undefined,
   };
 }

@@ -72,14 +72,16 @@ export class Histories {
     return positionOf(room);
   }
 
-  since(name: string, from: HistoryPosition, limit: number): Slice {
+  since(name: string, from: HistoryPosition | undefined, limit = MESSAGES_MAX): Slice {
     if (!Number.isInteger(limit) || limit < 1 || limit > MESSAGES_MAX) {
       throw new CmError("options-invalid", `limit must be a whole number from 1 to ${MESSAGES_MAX}.`);
     }
     const room = this.#touch(name);
     const { former } = room;
     const top = positionOf(room);
-    if (from.epoch !== top.epoch || from.offset > top.offset) return { top, complete: false, former, entries: [] };
+    if (from === undefined || from.epoch !== top.epoch || from.offset > top.offset) {
+      return { top, complete: false, former, entries: [] };
+    }
     const after = room.messages.filter(({ offset }) => offset > from.offset).slice(0, limit);
     const entries: { offset: number; message: string }[] = [];
     let bytes = 0;
@@ -90,10 +92,6 @@ export class Histories {
     }
     const oldest = top.offset - room.messages.length + 1;
     return { top, complete: from.offset + 1 >= oldest, former, entries };
-  }
-
-  position(name: string): HistoryPosition {
-    return positionOf(this.#touch(name));
   }
 
   restart(name: string, reached: HistoryPosition, notice: Draft): HistoryPosition {

@@ -6,16 +6,18 @@ import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import {
   type ConnectionRegistry,
-  type ConnectionUpkeep,
+  type Counted,
+  type Holdings,
   isCmError,
+  type Lease,
+  type ProjectionUpkeep,
+  type ReapClaim,
   type RoomDirectory,
   type RoomRecords,
-  type RoomUpkeep,
   type ServerRegistry,
   type ServerUpkeep,
   type StoreCounts,
   type UserDirectory,
-  type UserUpkeep,
 } from "@cm/protocol";
 import { onLine, type Question, send } from "../wire.js";
 import { Channels } from "./channels.js";
@@ -49,6 +51,17 @@ export async function startHub(now: () => number = monotonicNow): Promise<Hub> {
   const users = new Users(servers, channels, now);
   const histories = new Histories(channels, now);
 
+  const counts: Readonly<Record<Counted, () => number>> = {
+    users: () => users.size,
+    connections: () => users.connections,
+    rooms: () => rooms.size,
+    roomRecords: () => records.size,
+  };
+  const held: { readonly [K in keyof Holdings]: (right: Lease | ReapClaim, partition: number) => Holdings[K] } = {
+    records: (right, shelf) => connections.held(right, shelf),
+    rooms: (right, partition) => rooms.held(right, partition),
+    users: (right, partition) => users.held(right, partition),
+  };
   const contracts: {
     readonly servers: AtOnce<ServerRegistry>;
     readonly connections: AtOnce<ConnectionRegistry>;
@@ -56,46 +69,32 @@ export async function startHub(now: () => number = monotonicNow): Promise<Hub> {
     readonly users: AtOnce<UserDirectory>;
     readonly roomRecords: AtOnce<RoomRecords>;
     readonly counts: AtOnce<StoreCounts>;
-    readonly "upkeep.servers": AtOnce<ServerUpkeep>;
-    readonly "upkeep.connections": AtOnce<ConnectionUpkeep>;
-    readonly "upkeep.rooms": AtOnce<RoomUpkeep>;
-    readonly "upkeep.users": AtOnce<UserUpkeep>;
+    readonly "upkeep.projection": AtOnce<ProjectionUpkeep>;
   } = {
     servers,
     connections,
     rooms,
     users,
     roomRecords: {
-      get: (room) => records.get(room),
+      get: (room, { touch = false } = {}) => (touch ? records.touch(room) : records.get(room)),
       compareAndSet: (room, version, value) => records.compareAndSet(room, version, value),
-      touch: (room) => records.touch(room),
       restore: (lease, lost) => records.restore(lease, lost, (room) => rooms.has(room)),
     },
-    counts: {
-      users: () => users.size,
-      connections: () => users.connections,
-      rooms: () => rooms.size,
-      roomRecords: () => records.size,
-    },
-    "upkeep.servers": servers,
-    "upkeep.connections": {
+    counts: { of: (what) => counts[what]() },
+    "upkeep.projection": {
       // Nothing runs out here by itself: what a server has put goes with the server.
       renew: (lease) => void servers.owner(lease),
-      held: (right, shelf) => connections.held(right, shelf),
-      clearShelf: (claim, shelf) => connections.clearShelf(claim, shelf),
-    },
-    "upkeep.rooms": {
-      renew: (lease) => void servers.owner(lease),
-      evict: (claim, room) => rooms.evict(claim, room),
-      held: (right, partition) => rooms.held(right, partition),
-      reconcile: (partition) => rooms.reconcile(partition),
-    },
-    "upkeep.users": {
-      renew: (lease) => void servers.owner(lease),
-      evict: (claim, evicted) => users.evict(claim, evicted),
+      held: <K extends keyof Holdings>(right: Lease | ReapClaim, kind: K, partition: number): Holdings[K] =>
+        held[kind](right, partition),
+      evict(claim, what) {
+        if ("room" in what) return rooms.evict(claim, what.room);
+        if ("users" in what) users.evict(claim, what.users);
+        // The shelves of an orphan are not known.
+        else if (!claim.isOrphan) connections.clearShelf(claim, what.shelf);
+        return [];
+      },
       settle: (partitions) => users.settle(partitions),
-      held: (right, partition) => users.held(right, partition),
-      reconcile: (partition) => users.reconcile(partition),
+      reconcile: (kind, partition) => (kind === "rooms" ? rooms : users).reconcile(partition),
     },
   };
   const parts: Readonly<Record<string, object>> = { ...contracts, history: histories };
@@ -107,12 +106,14 @@ export async function startHub(now: () => number = monotonicNow): Promise<Hub> {
       subscribe: (key: string, subscription: number) => channels.subscribe(key, socket, subscription),
       unsubscribe: (key: string, subscription: number) => channels.unsubscribe(key, socket, subscription),
     },
-    "upkeep.liveness": {
+    "upkeep.servers": {
+      claim: servers.claim.bind(servers),
+      unregister: servers.unregister.bind(servers),
       watch: servers.watch.bind(servers),
       expire: (...[server, silentForMs]: Parameters<Servers["expire"]>) =>
         // A process that starts under the id of a dead one listens to its channel already.
         channels.hasOthers(`server:${server.serverId}`, socket) ? "alive" : servers.expire(server, silentForMs),
-    },
+    } satisfies AtOnce<ServerUpkeep>,
   });
 
   const sockets = new Set<Socket>();

@@ -32,7 +32,7 @@ export class Records {
   /** Makes a record, or counts as activity where there is one. */
   open(room: string, value: string): void {
     const now = this.#now();
-    if (!this.touch(room)) this.#write({ room, value, version: 0, createdAt: now, lastActivity: now });
+    if (this.touch(room) === undefined) this.#write({ room, value, version: 0, createdAt: now, lastActivity: now });
   }
 
   drop(room: string): void {
@@ -52,12 +52,14 @@ export class Records {
     return { isSet: true, record: this.#write({ ...record, value, lastActivity: this.#now() }) };
   }
 
-  touch(room: string): boolean {
-    const record = this.get(room);
-    if (record === undefined) return false;
+  /** Counts as activity. */
+  touch(room: string): RoomRecord | undefined {
+    const known = this.get(room);
+    if (known === undefined) return undefined;
     const now = this.#now();
-    this.#records.set(room, { record: { ...record, lastActivity: now }, untilMs: now + TTL_MS });
-    return true;
+    const record = { ...known, lastActivity: now };
+    this.#records.set(room, { record, untilMs: now + TTL_MS });
+    return record;
   }
 
   restore(lease: Lease, lost: readonly LostRoomRecord[], hasMembers: (room: string) => boolean): void {

@@ -2,11 +2,11 @@ import {
   CmError,
   type Lease,
   type ReapClaim,
+  type ReapTarget,
   type RegistrySnapshot,
   type Renewal,
   type ServerCounters,
   type ServerIncarnation,
-  type ServerInfo,
   type ServerRegistration,
   type SilenceVerdict,
   type WatchReport,
@@ -107,23 +107,26 @@ export class Servers {
     if (row?.token === lease.token) this.#forget(row);
   }
 
-  list(): ServerInfo[] {
-    return this.#living().map(({ registration, counters, token, startedAt, lastHeartbeat, expiresAtMs }) => {
-      return { ...registration, ...counters, token, startedAt, lastHeartbeat, expiresAtMs };
-    });
-  }
-
   snapshot(): RegistrySnapshot {
     const lapsed = [...this.#rows.values()].filter(({ expiresAtMs }) => expiresAtMs <= this.#now());
     return {
-      present: [...this.#rows.keys()],
-      lapsed: lapsed.map(({ registration }) => registration.serverId),
+      living: this.#living().map(({ registration, counters, token, startedAt, lastHeartbeat, expiresAtMs }) => {
+        return { ...registration, ...counters, token, startedAt, lastHeartbeat, expiresAtMs };
+      }),
+      // A hub that loses a registration has lost everything.
+      lapsed: lapsed.map(({ registration }) => ({ ...incarnationOf(registration), isRegistered: true })),
       ...this.#departures.known(),
     };
   }
 
-  claim(serverId: string, claimant: string, claimMs: number): ReapClaim | undefined {
+  claim({ serverId, incarnation }: ReapTarget, claimant: string, claimMs: number): ReapClaim | undefined {
     requireDuration("claimMs", claimMs);
+    return incarnation === undefined
+      ? this.#claimDead(serverId, claimant, claimMs)
+      : this.#claimOrphan({ serverId, incarnation }, claimMs);
+  }
+
+  #claimDead(serverId: string, claimant: string, claimMs: number): ReapClaim | undefined {
     const now = this.#now();
     const row = this.#rows.get(serverId);
     if (row === undefined || row.expiresAtMs > now) return undefined;
@@ -132,7 +135,7 @@ export class Servers {
     const untilMs = Math.max(now + claimMs, held?.untilMs ?? 0);
     row.claim = { claimant, untilMs };
     const { incarnation, shelfBits } = row.registration;
-    return { serverId, incarnation, shelfBits, expiresAtMs: untilMs };
+    return { serverId, incarnation, isOrphan: false, shelfBits, expiresAtMs: untilMs };
   }
 
   unregister(claim: ReapClaim): void {
@@ -148,16 +151,7 @@ export class Servers {
     this.#forget(row);
   }
 
-  living(): ServerIncarnation[] {
-    return this.#living().map(({ registration }) => incarnationOf(registration));
-  }
-
-  unknown(holders: readonly ServerIncarnation[]): ServerIncarnation[] {
-    return holders.filter((holder) => !this.#isKnown(holder)).map(incarnationOf);
-  }
-
-  claimOrphan(holder: ServerIncarnation, claimMs: number): ReapClaim | undefined {
-    requireDuration("claimMs", claimMs);
+  #claimOrphan(holder: ServerIncarnation, claimMs: number): ReapClaim | undefined {
     if (this.#isKnown(holder)) return undefined;
     const name = nameOf(holder);
     const untilMs = Math.max(this.#now() + claimMs, this.#orphans.get(name) ?? 0);
@@ -165,7 +159,7 @@ export class Servers {
     this.#orphans.set(name, untilMs);
     const [oldest] = this.#orphans.keys();
     if (this.#orphans.size > ORPHANS_MAX && oldest !== undefined) this.#orphans.delete(oldest);
-    return { ...incarnationOf(holder), shelfBits: 0, expiresAtMs: untilMs };
+    return { ...incarnationOf(holder), isOrphan: true, shelfBits: 0, expiresAtMs: untilMs };
   }
 
   watch(lease: Lease, silentForMs: number): WatchReport {

@@ -72,7 +72,7 @@ export async function codeOf(call: Promise<unknown>): Promise<string> {
 /** Nothing but the living servers is left in the store. */
 export async function expectEmpty({ store, local }: TestManager): Promise<void> {
   await expect
-    .poll(async () => [await store.counts.connections(), await store.counts.rooms(), local.size])
+    .poll(async () => [await store.counts.of("connections"), await store.counts.of("rooms"), local.size])
     .toEqual([0, 0, 0]);
 }
 

@@ -38,7 +38,7 @@ describe("the options", () => {
       serverPort: 3000,
       heartbeatTTL: 120,
     });
-    const [server] = await alpha.store.servers.list();
+    const [server] = (await alpha.store.servers.snapshot()).living;
     expect(server).toMatchObject({ serverId: "alpha", host: "server1.example.com", port: 3000 });
     expect((server?.expiresAtMs ?? 0) - (server?.lastHeartbeat ?? 0)).toBe(120_000);
   });

@@ -1,5 +1,5 @@
 import { createMemoryStore } from "@cm/memory-store";
-import { createConnectionIdSource, type LocalConnectionManager } from "@cm/protocol";
+import { connectionIdsOf, createConnectionIdSource, type LocalConnectionManager } from "@cm/protocol";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { LocalSockets, Socket } from "./local-sockets.fixture.js";
 import { codeOf, expectEmpty, TestCluster, witness } from "./managers.fixture.js";
@@ -15,7 +15,7 @@ describe("registering a socket", () => {
     expect(id).toMatch(/^alpha\./);
     expect(local.held.get(id)?.socket).toBe(socket);
     expect(await store.connections.get(id)).toMatchObject({ userId: "ann", rooms: [] });
-    expect(await store.users.connectionsOf("ann")).toEqual([id]);
+    expect(await connectionIdsOf(store.users, "ann")).toEqual([id]);
   });
 
   it("is undone when the socket closes, without anybody asking for it", async () => {
@@ -60,7 +60,7 @@ describe("registering a socket", () => {
     expect(await codeOf(alpha.manager.registerConnection(socket, "bob"))).toBe("id-invalid");
     await alpha.connect("cem");
     expect(await codeOf(alpha.manager.registerConnection(new Socket(), "dan"))).toBe("capacity-reached");
-    expect(await alpha.store.counts.connections()).toBe(2);
+    expect(await alpha.store.counts.of("connections")).toBe(2);
     expect(alpha.local.size).toBe(2);
     socket.close();
     expect(await codeOf(alpha.manager.registerConnection(new Socket(), "dan"))).toBe("done");
@@ -106,7 +106,7 @@ describe("rooms", () => {
     await expect.poll(() => socket.messages).toEqual([1, 3]);
     await alpha.manager.leaveRoom(id, "lobby");
     await alpha.manager.leaveRoom(other.id, "lobby");
-    expect(await alpha.store.counts.rooms()).toBe(0);
+    expect(await alpha.store.counts.of("rooms")).toBe(0);
   });
 
   it("do not keep one who leaves while joining", async () => {
@@ -117,7 +117,7 @@ describe("rooms", () => {
     expect(await joining).toBe("not-found");
     await alpha.manager.broadcastToRoom("lobby", "nobody hears it");
     expect(alpha.local.held.get(id)?.rooms).toEqual(new Set());
-    expect(await alpha.store.counts.rooms()).toBe(0);
+    expect(await alpha.store.counts.of("rooms")).toBe(0);
     const joinAgain = alpha.manager.joinRoom(id, "lobby");
     socket.close();
     expect(await codeOf(joinAgain)).toBe("not-found");
@@ -132,7 +132,7 @@ describe("rooms", () => {
     await beta.manager.broadcastToRoom("lobby", "in");
     await expect.poll(() => socket.messages).toEqual(["in"]);
     await beta.manager.leaveRoom(id, "lobby");
-    expect(await alpha.store.counts.rooms()).toBe(0);
+    expect(await alpha.store.counts.of("rooms")).toBe(0);
     await beta.manager.removeConnection(id);
     expect(socket.closedFor).toBe("terminated");
     await expectEmpty(alpha);
@@ -250,12 +250,12 @@ describe("the failure of a server", () => {
     await deadServer(cluster, "dead", 5_000, 3);
     expect(await codeOf(alpha.manager.handleServerFailure("dead"))).toBe("server-alive");
     expect(await codeOf(alpha.manager.handleServerFailure("alpha"))).toBe("server-alive");
-    expect(await alpha.store.counts.connections()).toBe(4);
+    expect(await alpha.store.counts.of("connections")).toBe(4);
     cluster.aheadMs = 5_001;
     expect(await alpha.manager.handleServerFailure("dead")).toBe(3);
     expect(await alpha.manager.handleServerFailure("dead")).toBe(0);
     expect(await alpha.manager.handleServerFailure("never-heard-of")).toBe(0);
-    expect(await alpha.store.counts.connections()).toBe(1);
+    expect(await alpha.store.counts.of("connections")).toBe(1);
     expect((await alpha.store.rooms.members("lobby", { limit: 10 })).items).toEqual([
       { connectionId: here.id, userId: "witness" },
     ]);
@@ -271,7 +271,7 @@ describe("stale connections", () => {
     const held = alpha.local.held.get(silent.id);
     if (held !== undefined) held.lastSeen -= 60_001;
     await expect.poll(() => silent.socket.closedFor).toBe("stale");
-    await expect.poll(() => alpha.store.counts.connections()).toBe(1);
+    await expect.poll(() => alpha.store.counts.of("connections")).toBe(1);
     expect(lively.socket.isOpen).toBe(true);
   });
 });
@@ -344,8 +344,8 @@ describe("the shutdown", () => {
     expect(alpha.manager.shutdown()).toBe(alpha.manager.shutdown());
     await alpha.manager[Symbol.asyncDispose]();
     expect(new Set(sockets.map((socket) => socket.closedFor))).toEqual(new Set(["going-away"]));
-    expect(await alpha.store.counts.connections()).toBe(0);
-    expect(await alpha.store.counts.rooms()).toBe(0);
+    expect(await alpha.store.counts.of("connections")).toBe(0);
+    expect(await alpha.store.counts.of("rooms")).toBe(0);
     expect((await beta.manager.getActiveServers()).map((each) => each.serverId)).toEqual(["beta"]);
     expect(alpha.store.link.state).toBe("in-sync");
     expect(alpha.errors).toEqual([]);
@@ -380,7 +380,7 @@ describe("the shutdown", () => {
     // The lease runs out, is cleaned up after, and taken before this one's next heartbeat.
     const store = await cluster.store();
     cluster.aheadMs = 1_500;
-    const claim = await store.upkeep.servers.claim("alpha", "beta.bbbb", 10_000);
+    const claim = await store.upkeep.servers.claim({ serverId: "alpha" }, "beta.bbbb", 10_000);
     if (claim === undefined) throw new Error("There was nothing to claim.");
     await store.upkeep.servers.unregister(claim);
     await store.servers.acquire({ serverId: "alpha", incarnation: "zzzz", shelfBits: 0, host: "h", port: 1 }, 60_000);
@@ -400,7 +400,7 @@ describe("the shutdown", () => {
     expect(await codeOf(createDistributedConnectionManager(new LocalSockets(), { store, serverId: "alpha" }))).toBe(
       "server-id-taken",
     );
-    expect((await store.servers.list()).length).toBe(1);
+    expect((await store.servers.snapshot()).living.length).toBe(1);
     const unstarted = createMemoryStore();
     onTestFinished(() => unstarted.close());
     expect(await codeOf(createDistributedConnectionManager(new LocalSockets(), { store: unstarted }))).not.toBe("done");

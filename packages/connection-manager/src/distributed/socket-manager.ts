@@ -187,11 +187,10 @@ class NodeConnectionManager<S> implements DistributedConnectionManager<S> {
   async getDistributedStats(): Promise<DistributedStats> {
     this.#requireOpen();
     const { servers, counts } = this.#node.store;
-    // At once; the servers are two round trips, the rest waits in their shadow.
-    const [living, totalConnections, totalRooms] = await Promise.all([
-      servers.list(),
-      counts.connections(),
-      counts.rooms(),
+    const [{ living }, totalConnections, totalRooms] = await Promise.all([
+      servers.snapshot(),
+      counts.of("connections"),
+      counts.of("rooms"),
     ]);
     const serverStats = living.map((server) => this.#record(server));
     return {
@@ -205,7 +204,7 @@ class NodeConnectionManager<S> implements DistributedConnectionManager<S> {
 
   async getActiveServers(): Promise<ServerRecord[]> {
     this.#requireOpen();
-    return (await this.#node.store.servers.list()).map((server) => this.#record(server));
+    return (await this.#node.store.servers.snapshot()).living.map((server) => this.#record(server));
   }
 
   isReady(): boolean {
@@ -215,7 +214,7 @@ class NodeConnectionManager<S> implements DistributedConnectionManager<S> {
   async handleServerFailure(serverId: string): Promise<number> {
     this.#requireOpen();
     requireServerId(serverId);
-    const living = await this.#node.store.servers.list();
+    const { living } = await this.#node.store.servers.snapshot();
     if (serverId === this.serverId || living.some((server) => server.serverId === serverId)) {
       throw new CmError("server-alive", `Server ${serverId} lives: its lease has not run out.`);
     }

@@ -1,5 +1,5 @@
 import type { Membership } from "@cm/membership";
-import { CmError, ownerOf, type Store } from "@cm/protocol";
+import { CmError, connectionIdsOf, ownerOf, type Store } from "@cm/protocol";
 import type { Router } from "@cm/router";
 import type { GameFeed } from "./game-feed.js";
 import type { GameFeeds } from "./game-feeds.js";
@@ -180,7 +180,7 @@ export class GamePlaces {
 
   async #leaveElsewhere(userId: string, gameId: string): Promise<void> {
     const { serverId, store, router } = this.#parts;
-    const others = (await store.users.connectionsOf(userId)).filter((id) => ownerOf(id) !== serverId);
+    const others = (await connectionIdsOf(store.users, userId)).filter((id) => ownerOf(id) !== serverId);
     const outcomes = await Promise.all(
       others.map((id) => router.control(id, { type: "leave", room: gameId }, { timeoutMs: ANSWER_MS })),
     );

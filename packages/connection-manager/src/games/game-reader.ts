@@ -63,9 +63,9 @@ export class GameReader {
   async stats(): Promise<ConnectionStats> {
     const { counts } = this.#store;
     const [onlineUsers, activeGames, totalConnections] = await Promise.all([
-      counts.users(),
-      counts.roomRecords(),
-      counts.connections(),
+      counts.of("users"),
+      counts.of("roomRecords"),
+      counts.of("connections"),
     ]);
     return { onlineUsers, activeGames, totalConnections };
   }

@@ -309,7 +309,7 @@ export function describeGames(
       await managers.kill(dying);
       await managers.harness.letTimePass(1_000);
       await eventually(async () => {
-        expect((await a.store.servers.list()).map(({ serverId }) => serverId)).not.toContain("dying");
+        expect((await a.store.servers.snapshot()).living.map(({ serverId }) => serverId)).not.toContain("dying");
       });
       expect(await a.manager.getOnlinePlayers("chess")).toEqual(["ann"]);
       const removed = await Promise.all([a, b].map(({ manager }) => manager.cleanupStaleConnections()));
@@ -444,7 +444,7 @@ export function describeGames(
       expect(await codeOf(manager.joinGame("ann", "x".repeat(GAME_ID_MAX_BYTES + 1)))).toBe("name-too-long");
       expect(await codeOf(() => manager.onGameEvent("chess", "no function" as never))).toBe("options-invalid"); // On purpose.
       expect(await manager.getStats()).toEqual({ onlineUsers: 1, activeGames: 0, totalConnections: 1 });
-      expect(await store.counts.rooms()).toBe(0);
+      expect(await store.counts.of("rooms")).toBe(0);
       for (const id of ["x".repeat(GAME_ID_MAX_BYTES), "a:b{c}|d*?", "\u0000", "game:ä🎲:players"]) {
         await manager.connect(id, id);
         await manager.joinGame(id, id);

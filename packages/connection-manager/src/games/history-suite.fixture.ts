@@ -72,10 +72,10 @@ class Cluster {
     await store.close();
     await manager.shutdown();
     const { servers } = this.#harness.store;
-    const info = (await servers.list()).find(({ serverId }) => serverId === manager.serverInstance);
+    const info = (await servers.snapshot()).living.find(({ serverId }) => serverId === manager.serverInstance);
     if (info === undefined) throw new Error("The server that died held no lease.");
     await servers.acquire(info, 1);
-    while ((await servers.list()).some(({ serverId }) => serverId === info.serverId)) await turn();
+    while ((await servers.snapshot()).living.some(({ serverId }) => serverId === info.serverId)) await turn();
     await this.server((place + 1) % SERVERS.length).manager.cleanupStaleConnections();
     this.#servers[place] = await this.#startServer();
   }

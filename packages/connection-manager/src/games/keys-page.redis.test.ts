@@ -48,7 +48,7 @@ it("names where each documented key and channel lives, and no key besides", asyn
   await presence.watchUser("ann", { snapshot: () => undefined, change: () => undefined });
   await dead.store.close();
   await dead.manager.shutdown();
-  const record = (await store.servers.list()).find(({ serverId }) => serverId === "gw-2");
+  const record = (await store.servers.snapshot()).living.find(({ serverId }) => serverId === "gw-2");
   if (record === undefined) throw new Error("The server that died held no lease.");
   await store.servers.acquire(record, 1);
   await eventually(async () => {

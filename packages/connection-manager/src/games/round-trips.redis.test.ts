@@ -109,7 +109,7 @@ it("costs one round trip an operation, and no more commands than it has things t
   expect(costs).toEqual({
     connect: "2 in 1",
     joinGame: "2 in 1",
-    "connect of one who plays": "4 in 1",
+    "connect of one who plays": "3 in 1",
     "joinGame again": "0 in 0",
     broadcast: "2 in 1",
     "broadcast again": "1 in 1",

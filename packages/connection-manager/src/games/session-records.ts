@@ -140,7 +140,7 @@ export class SessionRecords {
       if (oldest !== undefined) this.#activities.delete(oldest);
     }
     try {
-      await roomRecords.touch(gameId);
+      await roomRecords.get(gameId, { touch: true });
     } catch (cause) {
       this.#activities.delete(gameId);
       onError(toCmError(cause, "unavailable", "A game's activity could not be told."), { stage: "projection" });

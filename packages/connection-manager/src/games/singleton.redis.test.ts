@@ -78,5 +78,5 @@ it("finds Redis through the environment, unless it is told where that is", async
   await store.start();
   onTestFinished(() => store.close());
   const third = await initializeConnectionManager({ store });
-  expect((await store.servers.list()).map(({ serverId }) => serverId)).toEqual([third.serverInstance]);
+  expect((await store.servers.snapshot()).living.map(({ serverId }) => serverId)).toEqual([third.serverInstance]);
 });

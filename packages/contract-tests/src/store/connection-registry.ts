@@ -107,8 +107,8 @@ export function describeConnectionRegistry(name: string, createHarness: HarnessF
       const { lease } = await bringUp(store, "alpha");
       await store.connections.put(lease, []);
       await store.connections.remove(lease, []);
-      await store.upkeep.connections.renew(lease, 0, 0);
-      expect(await store.servers.list()).toHaveLength(1);
+      await store.upkeep.projection.renew(lease, { shelves: { from: 0, to: 0 } });
+      expect((await store.servers.snapshot()).living).toHaveLength(1);
     });
 
     it("takes 2,000 records in one call, and leaves nothing when they are removed", async ({ store, storedThings }) => {
@@ -159,7 +159,9 @@ export function describeConnectionRegistry(name: string, createHarness: HarnessF
       const { shelfBits } = server.registration;
       expect(await outcomeOf(store.connections.put(lease, [{ ...kept, userId: "changed" }, late]))).toBe("lease-lost");
       expect(await outcomeOf(store.connections.remove(lease, [kept.connectionId]))).toBe("lease-lost");
-      expect(await outcomeOf(store.upkeep.connections.renew(lease, 0, 2 ** shelfBits))).toBe("lease-lost");
+      expect(await outcomeOf(store.upkeep.projection.renew(lease, { shelves: { from: 0, to: 2 ** shelfBits } }))).toBe(
+        "lease-lost",
+      );
       await store.servers.acquire(server.registration, 60_000);
       expect(await store.connections.get(kept.connectionId)).toEqual(kept);
       expect(await store.connections.get(late.connectionId)).toBeUndefined();
@@ -171,11 +173,15 @@ export function describeConnectionRegistry(name: string, createHarness: HarnessF
       const before = await storedThings();
       await store.connections.put(server.lease, [gone, stays]);
       await store.connections.remove(server.lease, [gone.connectionId]);
-      await store.upkeep.connections.renew(server.lease, 0, 2 ** server.registration.shelfBits);
+      await store.upkeep.projection.renew(server.lease, {
+        shelves: { from: 0, to: 2 ** server.registration.shelfBits },
+      });
       expect(await store.connections.get(gone.connectionId)).toBeUndefined();
       expect(await store.connections.get(stays.connectionId)).toEqual(stays);
       await store.connections.remove(server.lease, [stays.connectionId]);
-      await store.upkeep.connections.renew(server.lease, 0, 2 ** server.registration.shelfBits);
+      await store.upkeep.projection.renew(server.lease, {
+        shelves: { from: 0, to: 2 ** server.registration.shelfBits },
+      });
       expect(await storedThings()).toBe(before);
     });
 
@@ -205,9 +211,9 @@ export function describeConnectionRegistry(name: string, createHarness: HarnessF
       await letDie(harness, server);
       const claim = await claimDead(store, "dead");
       const sizes = (await readShelves(store, claim)).map(({ length }) => length);
-      for (let i = 0; i < 2; i++) await store.upkeep.connections.clearShelf(claim, 0);
+      for (let i = 0; i < 2; i++) await store.upkeep.projection.evict(claim, { shelf: 0 });
       expect((await readShelves(store, claim)).map(({ length }) => length)).toEqual([0, ...sizes.slice(1)]);
-      for (let shelf = 1; shelf < sizes.length; shelf++) await store.upkeep.connections.clearShelf(claim, shelf);
+      for (let shelf = 1; shelf < sizes.length; shelf++) await store.upkeep.projection.evict(claim, { shelf });
       expect((await readShelves(store, claim)).flat()).toEqual([]);
       expect(await storedThings()).toBe(before);
     });
@@ -221,7 +227,7 @@ export function describeConnectionRegistry(name: string, createHarness: HarnessF
       const { lost, held } = await loseClaim(harness, "dead");
       for (let shelf = 0; shelf < 2 ** lost.shelfBits; shelf++) {
         // Whether such a call is refused or does nothing is the store's choice.
-        await outcomeOf(store.upkeep.connections.clearShelf(lost, shelf));
+        await outcomeOf(store.upkeep.projection.evict(lost, { shelf }));
       }
       expect((await readShelves(store, held)).flat()).toEqual([record]);
     });
@@ -234,7 +240,7 @@ function recordOf({ ids }: TestServer): ConnectionRecord {
 }
 
 async function readShelves(store: Store, claim: ReapClaim): Promise<ConnectionRecord[][]> {
-  return Promise.all(times(2 ** claim.shelfBits, (shelf) => store.upkeep.connections.held(claim, shelf)));
+  return Promise.all(times(2 ** claim.shelfBits, (shelf) => store.upkeep.projection.held(claim, "records", shelf)));
 }
 
 function byId(records: readonly ConnectionRecord[]): ConnectionRecord[] {

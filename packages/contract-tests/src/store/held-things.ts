@@ -6,7 +6,7 @@ import { byId, membersOf } from "./rooms/room-members.js";
 import { bringUp, scenarios, type TestServer, times } from "./scenario.js";
 import { AT_ONCE, byConnection, connectionOf, connectionsOf } from "./users/users.js";
 
-/** The promises of the three `held`: what a server compares with the truth. */
+/** The promises of `held`: what a server compares with the truth. */
 export function describeHeldThings(name: string, createHarness: HarnessFactory): void {
   const it = scenarios(createHarness);
 
@@ -92,8 +92,8 @@ export function describeHeldThings(name: string, createHarness: HarnessFactory):
           true,
           true,
         ]);
-        expect((await upkeep.rooms.held(alpha.lease, room)).map((each) => each.room)).toContain(name);
-        expect((await upkeep.users.held(alpha.lease, user)).map(({ userId }) => userId)).toContain(name);
+        expect((await upkeep.projection.held(alpha.lease, "rooms", room)).map((each) => each.room)).toContain(name);
+        expect((await upkeep.projection.held(alpha.lease, "users", user)).map(({ userId }) => userId)).toContain(name);
       }
       const held = await heldBy(store, alpha);
       expect(held.rooms.map(({ room }) => room).sort()).toEqual([...AWKWARD_NAMES].sort());
@@ -112,14 +112,18 @@ interface Held {
 
 /** All that a server holds, over all shelves and partitions. */
 async function heldBy({ upkeep, partitioning }: Store, { lease, registration }: TestServer): Promise<Held> {
-  const shelves = times(2 ** registration.shelfBits, (shelf) => upkeep.connections.held(lease, shelf));
+  const shelves = times(2 ** registration.shelfBits, (shelf) => upkeep.projection.held(lease, "records", shelf));
   return {
     records: (await Promise.all(shelves)).flat(),
     rooms: (
-      await Promise.all(times(partitioning.partitions, (partition) => upkeep.rooms.held(lease, partition)))
+      await Promise.all(
+        times(partitioning.partitions, (partition) => upkeep.projection.held(lease, "rooms", partition)),
+      )
     ).flat(),
     users: (
-      await Promise.all(times(partitioning.partitions, (partition) => upkeep.users.held(lease, partition)))
+      await Promise.all(
+        times(partitioning.partitions, (partition) => upkeep.projection.held(lease, "users", partition)),
+      )
     ).flat(),
   };
 }

@@ -16,7 +16,7 @@ import {
 } from "./scenario.js";
 import { byConnection, connectionsOf } from "./users/users.js";
 
-/** The promises of the two `audit`, and of removing what an unknown holder has left. */
+/** The promises of `reconcile`, and of removing what an unknown holder has left. */
 export function describePartitionReconcile(name: string, createHarness: HarnessFactory): void {
   const it = scenarios(createHarness);
 
@@ -40,7 +40,7 @@ export function describePartitionReconcile(name: string, createHarness: HarnessF
       await store.users.remove(alpha.lease, leaving, { graceMs: LONG_MS });
       const names = servers.map(({ lease }) => nameOf(lease)).sort();
       expect(await auditAll(await peer())).toEqual({ repaired: 0, rooms: names, users: names });
-      expect([await store.counts.users(), await store.counts.rooms()]).toEqual([4, 2]);
+      expect([await store.counts.of("users"), await store.counts.of("rooms")]).toEqual([4, 2]);
     });
 
     it("knows who lives, who is dead and who is unknown", async (harness) => {
@@ -50,16 +50,20 @@ export function describePartitionReconcile(name: string, createHarness: HarnessF
       await letDie(harness, dead);
       const gone = await bringUp(harness.store, "gone");
       await servers.release(gone.lease);
-      expect((await upkeep.servers.living()).map(nameOf).sort()).toEqual(
-        [alpha, beta].map(({ lease }) => nameOf(lease)).sort(),
-      );
+      const { living, lapsed } = await servers.snapshot();
+      expect(living.map(nameOf).sort()).toEqual([alpha, beta].map(({ lease }) => nameOf(lease)).sort());
+      expect(lapsed.map(nameOf)).toEqual([nameOf(dead.lease)]);
+      expect(lapsed.map(({ isRegistered }) => isRegistered)).toEqual([true]);
       const former = { ...alpha.registration, incarnation: "0000" };
-      const asked = [alpha, beta, dead, gone].map(({ registration }) => registration);
-      const unknown = [gone.registration, former].map(nameOf).sort();
-      expect((await upkeep.servers.unknown([...asked, former])).map(nameOf).sort()).toEqual(unknown);
-      expect(await upkeep.servers.unknown([])).toEqual([]);
+      const known = new Set([...living, ...lapsed].map(nameOf));
+      for (const { registration } of [alpha, beta, dead]) expect(known).toContain(nameOf(registration));
+      for (const unknown of [gone.registration, former]) {
+        expect(known).not.toContain(nameOf(unknown));
+        const claim = await upkeep.servers.claim(unknown, "reaper", LONG_MS);
+        expect(claim).toMatchObject({ incarnation: unknown.incarnation, isOrphan: true });
+      }
       for (const { registration } of [alpha, dead]) {
-        expect(await upkeep.servers.claimOrphan(registration, LONG_MS)).toBeUndefined();
+        expect(await upkeep.servers.claim(registration, "reaper", LONG_MS)).toBeUndefined();
       }
     });
 
@@ -73,21 +77,23 @@ export function describePartitionReconcile(name: string, createHarness: HarnessF
       const own = membersOf(alpha, 1);
       await store.rooms.join(alpha.lease, "shared", own);
       await buryAlone(harness, dead);
-      expect([await store.counts.rooms(), await store.counts.users()]).toEqual([2, 1]);
+      expect([await store.counts.of("rooms"), await store.counts.of("users")]).toEqual([2, 1]);
       const [first, second] = [await claimOrphan(store, dead), await claimOrphan(await harness.peer(), dead)];
-      const rooms = await store.upkeep.rooms.held(first, store.partitioning.partitionOf("lobby"));
+      const rooms = await store.upkeep.projection.held(first, "rooms", store.partitioning.partitionOf("lobby"));
       expect(byId(rooms.find(({ room }) => room === "lobby")?.members ?? [])).toEqual(byId(members));
-      expect(byConnection(await store.upkeep.users.held(second, store.partitioning.partitionOf("ann")))).toEqual(
-        byConnection(connections),
+      expect(
+        byConnection(await store.upkeep.projection.held(second, "users", store.partitioning.partitionOf("ann"))),
+      ).toEqual(byConnection(connections));
+      const evicted = await Promise.all(
+        [first, second].map((claim) => store.upkeep.projection.evict(claim, { room: "lobby" })),
       );
-      const evicted = await Promise.all([first, second].map((claim) => store.upkeep.rooms.evict(claim, "lobby")));
       expect(byId(evicted.flat())).toEqual(byId(members));
-      await Promise.all([first, second].map((claim) => store.upkeep.users.evict(claim, connections)));
-      expect(await store.upkeep.rooms.evict(second, "shared")).toEqual(members.slice(0, 1));
-      expect([await store.counts.rooms(), await store.counts.users()]).toEqual([1, 0]);
+      await Promise.all([first, second].map((claim) => store.upkeep.projection.evict(claim, { users: connections })));
+      expect(await store.upkeep.projection.evict(second, { room: "shared" })).toEqual(members.slice(0, 1));
+      expect([await store.counts.of("rooms"), await store.counts.of("users")]).toEqual([1, 0]);
       expect((await store.rooms.members("shared", { limit: 10 })).items).toEqual(own);
-      expect(await store.counts.connections()).toBe(0);
-      expect(await store.counts.roomRecords()).toBe(0);
+      expect(await store.counts.of("connections")).toBe(0);
+      expect(await store.counts.of("roomRecords")).toBe(0);
     });
 
     it("has a holder wait that comes back all the same, and says that it was reaped", async (harness) => {
@@ -96,7 +102,7 @@ export function describePartitionReconcile(name: string, createHarness: HarnessF
       await store.rooms.join(dead.lease, "lobby", membersOf(dead, 1));
       await store.servers.release(dead.lease);
       const claim = await claimOrphan(store, dead, SHORT_MS);
-      expect(claim).toMatchObject({ serverId: "dead", incarnation: dead.registration.incarnation });
+      expect(claim).toMatchObject({ serverId: "dead", incarnation: dead.registration.incarnation, isOrphan: true });
       await claimOrphan(store, dead, 4 * SHORT_MS);
       const refused = await store.servers.acquire(dead.registration, LONG_MS).catch((error: unknown) => error);
       expect(refused).toMatchObject({ code: "server-id-expired" });
@@ -109,14 +115,14 @@ export function describePartitionReconcile(name: string, createHarness: HarnessF
       const again = await store.servers.acquire(dead.registration, LONG_MS);
       expect(again.wasReaped).toBe(false);
       // What had the right before has none by now.
-      expect(await store.upkeep.rooms.evict(claim, "lobby")).toEqual([]);
+      expect(await store.upkeep.projection.evict(claim, { room: "lobby" })).toEqual([]);
     });
 
     it("tells the lease of a holder that comes back that it was reaped, once", async (harness) => {
       const { servers, upkeep } = harness.store;
       const dead = await bringUp(harness.store, "dead");
       await servers.release(dead.lease);
-      await upkeep.servers.claimOrphan(dead.registration, SHORT_MS / 4);
+      await upkeep.servers.claim(dead.registration, "reaper", SHORT_MS / 4);
       const told: boolean[] = [];
       await passUntil(harness, async () => {
         const lease = await servers.acquire(dead.registration, LONG_MS).catch(() => undefined);
@@ -135,7 +141,7 @@ async function buryAlone(harness: StoreHarness, server: TestServer): Promise<voi
 }
 
 async function claimOrphan({ upkeep }: Store, { registration }: TestServer, claimMs = LONG_MS): Promise<ReapClaim> {
-  const claim = await upkeep.servers.claimOrphan(registration, claimMs);
+  const claim = await upkeep.servers.claim(registration, "reaper", claimMs);
   if (claim === undefined) throw new Error(`Server ${registration.serverId} is known.`);
   return claim;
 }
@@ -143,8 +149,8 @@ async function claimOrphan({ upkeep }: Store, { registration }: TestServer, clai
 /** What all partitions say together. */
 async function auditAll({ partitioning, upkeep }: Store) {
   const [ofRooms, ofUsers] = [
-    await Promise.all(times(partitioning.partitions, (partition) => upkeep.rooms.reconcile(partition))),
-    await Promise.all(times(partitioning.partitions, (partition) => upkeep.users.reconcile(partition))),
+    await Promise.all(times(partitioning.partitions, (partition) => upkeep.projection.reconcile("rooms", partition))),
+    await Promise.all(times(partitioning.partitions, (partition) => upkeep.projection.reconcile("users", partition))),
   ];
   const names = (audits: readonly PartitionReconciliation[]) => [
     ...new Set(

@@ -88,13 +88,16 @@ export async function passUntil(harness: StoreHarness, condition: () => Promise<
 export async function letDie(harness: StoreHarness, server: TestServer): Promise<Lease> {
   const { servers } = harness.store;
   const lease = await servers.acquire(server.registration, SHORT_MS);
-  await passUntil(harness, async () => !(await servers.list()).some(({ serverId }) => serverId === lease.serverId));
+  await passUntil(
+    harness,
+    async () => !(await servers.snapshot()).living.some(({ serverId }) => serverId === lease.serverId),
+  );
   return lease;
 }
 
 /** Claims a dead server; fails where that is not possible. */
 export async function claimDead(store: Store, serverId: string, claimant = "reaper"): Promise<ReapClaim> {
-  const claim = await store.upkeep.servers.claim(serverId, claimant, LONG_MS);
+  const claim = await store.upkeep.servers.claim({ serverId }, claimant, LONG_MS);
   if (claim === undefined) throw new Error(`Server ${serverId} could not be claimed.`);
   return claim;
 }
@@ -105,10 +108,10 @@ export async function loseClaim(
   serverId: string,
 ): Promise<{ readonly lost: ReapClaim; readonly held: ReapClaim }> {
   const { upkeep } = harness.store;
-  const lost = await upkeep.servers.claim(serverId, "too-slow", SHORT_MS);
+  const lost = await upkeep.servers.claim({ serverId }, "too-slow", SHORT_MS);
   let held: ReapClaim | undefined;
   await passUntil(harness, async () => {
-    held = await upkeep.servers.claim(serverId, "next", LONG_MS);
+    held = await upkeep.servers.claim({ serverId }, "next", LONG_MS);
     return held !== undefined;
   });
   if (lost === undefined || held === undefined) throw new Error(`Server ${serverId} could not be claimed.`);

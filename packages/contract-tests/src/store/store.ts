@@ -18,7 +18,7 @@ export function describeStore(name: string, createHarness: HarnessFactory): void
       const states: LinkState[] = [];
       store.link.onState((state) => states.push(state));
       expect(store.link.state).toBe("connecting");
-      expect(await outcomeOf(store.servers.list())).toBe("closed");
+      expect(await outcomeOf(store.servers.snapshot())).toBe("closed");
       await store.start();
       // On a busy machine a part of a Cluster may be late in proving itself.
       await vi.waitFor(() => expect(store.link.state).toBe("in-sync"), { timeout: 10_000, interval: 5 });
@@ -26,7 +26,7 @@ export function describeStore(name: string, createHarness: HarnessFactory): void
       expect(store.link.status()).toMatchObject({ state: "in-sync", reconnects: 0, timedOutCommands: 0 });
       expect(store.link.status().lastProbeMs).toBeGreaterThanOrEqual(0);
       expect(Math.abs(Date.now() - store.link.status().since)).toBeLessThan(60_000);
-      expect(await store.servers.list()).toEqual([]);
+      expect((await store.servers.snapshot()).living).toEqual([]);
     });
 
     it("tells its listeners that it closed, but not those who were taken off", async ({ store }) => {
@@ -79,7 +79,7 @@ export function describeStore(name: string, createHarness: HarnessFactory): void
       for (const [call, make] of Object.entries(calls))
         expect([call, await outcomeOf(make())]).toEqual([call, "closed"]);
       // What it put belongs to its lease, not to its link.
-      expect(await other.servers.list()).toMatchObject([{ serverId: "alpha" }]);
+      expect((await other.servers.snapshot()).living).toMatchObject([{ serverId: "alpha" }]);
     });
 
     it("ends its subscriptions with itself, and nobody else's", async ({ store, peer }) => {
@@ -104,8 +104,8 @@ export function describeStore(name: string, createHarness: HarnessFactory): void
         await store.rooms.join(alpha.lease, "lobby", [{ connectionId: alpha.ids.next(), userId: "ann" }]);
         expect([0, undefined]).toContain((await store.bus.publish(ROOM, encodeUtf8("x"))).subscribers);
         expect(await (await peer()).rooms.count("lobby")).toBe(1);
-        expect(await stranger.store.servers.list()).toEqual([]);
-        expect(await stranger.store.counts.rooms()).toBe(0);
+        expect((await stranger.store.servers.snapshot()).living).toEqual([]);
+        expect(await stranger.store.counts.of("rooms")).toBe(0);
         await stranger.store.bus.publish(ROOM, encodeUtf8("own"));
         await vi.waitFor(() => expect(seen).toEqual([3]), { timeout: 10_000, interval: 5 });
       } finally {
@@ -136,36 +136,19 @@ function callsOf(
   const connectionId = ids.next();
   const member = { connectionId, userId: "ann" };
   const record = { ...member, connectedAt: 1, lastSeen: 1, rooms: [] };
-  const incarnation = { serverId: "dead", incarnation: claim.incarnation };
   const forUpkeep: { readonly [K in keyof StoreUpkeep]: CallTable<StoreUpkeep[K]> } = {
     servers: {
-      claim: () => upkeep.servers.claim("dead", "reaper", LONG_MS),
+      claim: () => upkeep.servers.claim({ serverId: "dead" }, "reaper", LONG_MS),
       unregister: () => upkeep.servers.unregister(claim),
-      living: () => upkeep.servers.living(),
-      unknown: () => upkeep.servers.unknown([incarnation]),
-      claimOrphan: () => upkeep.servers.claimOrphan(incarnation, LONG_MS),
+      watch: () => upkeep.servers.watch(lease, LONG_MS),
+      expire: () => upkeep.servers.expire(registration, LONG_MS),
     },
-    liveness: {
-      watch: () => upkeep.liveness.watch(lease, LONG_MS),
-      expire: () => upkeep.liveness.expire(registration, LONG_MS),
-    },
-    connections: {
-      renew: () => upkeep.connections.renew(lease, 0, 1),
-      held: () => upkeep.connections.held(lease, 0),
-      clearShelf: () => upkeep.connections.clearShelf(claim, 0),
-    },
-    rooms: {
-      renew: () => upkeep.rooms.renew(lease, ["lobby"]),
-      evict: () => upkeep.rooms.evict(claim, "lobby"),
-      held: () => upkeep.rooms.held(lease, 0),
-      reconcile: () => upkeep.rooms.reconcile(0),
-    },
-    users: {
-      renew: () => upkeep.users.renew(lease, ["ann"]),
-      evict: () => upkeep.users.evict(claim, [member]),
-      settle: () => upkeep.users.settle([0]),
-      held: () => upkeep.users.held(lease, 0),
-      reconcile: () => upkeep.users.reconcile(0),
+    projection: {
+      renew: () => upkeep.projection.renew(lease, { rooms: ["lobby"] }),
+      held: () => upkeep.projection.held(lease, "rooms", 0),
+      evict: () => upkeep.projection.evict(claim, { room: "lobby" }),
+      settle: () => upkeep.projection.settle([0]),
+      reconcile: () => upkeep.projection.reconcile("rooms", 0),
     },
   };
   const forUse: { readonly [K in Exclude<ContractName, "history">]: CallTable<Store[K]> } = {
@@ -173,7 +156,6 @@ function callsOf(
       acquire: () => servers.acquire(registration, LONG_MS),
       renew: () => servers.renew(lease, { connections: 0, rooms: 0 }),
       release: () => servers.release(lease),
-      list: () => servers.list(),
       snapshot: () => servers.snapshot(),
     },
     connections: {
@@ -193,21 +175,16 @@ function callsOf(
       add: () => users.add(lease, [member]),
       remove: () => users.remove(lease, [member], { graceMs: 0 }),
       update: () => users.update(lease, [member]),
-      connectionsOf: () => users.connectionsOf("ann"),
       states: () => users.states(["ann"]),
       online: () => users.online({ limit: 1 }),
     },
     roomRecords: {
       get: () => roomRecords.get("lobby"),
       compareAndSet: () => roomRecords.compareAndSet("lobby", 1, "{}"),
-      touch: () => roomRecords.touch("lobby"),
       restore: () => roomRecords.restore(lease, []),
     },
     counts: {
-      users: () => counts.users(),
-      connections: () => counts.connections(),
-      rooms: () => counts.rooms(),
-      roomRecords: () => counts.roomRecords(),
+      of: () => counts.of("users"),
     },
     bus: {
       publish: () => bus.publish(ROOM, encodeUtf8("x")),
@@ -236,7 +213,6 @@ function historyCallsOf(history: History): CallTable<History> {
   return {
     append: () => history.append("lobby", { before: DOT, after: DOT, sender: SENDER }),
     since: () => history.since("lobby", { epoch: 1, offset: 0 }, 1),
-    position: () => history.position("lobby"),
     restart: () =>
       history.restart("lobby", { epoch: 1, offset: 1 }, { before: new Uint8Array(1), after: new Uint8Array(1) }),
   };

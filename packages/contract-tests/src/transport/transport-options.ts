@@ -70,6 +70,16 @@ const OTHER_FIELDS: Record<string, unknown[]> = {
     { open: 1, frame: 1, binary: 1, closed: 1 },
     { ...testOptions().options.handler, pong: 1 },
   ],
+  slowReaders: [
+    null,
+    "drop",
+    () => "drop",
+    {},
+    { policyOf: "drop" },
+    { policyOf: () => "drop", keyOf: "x" },
+    { policyOf: () => "drop", maxBytes: 1_023 },
+    { policyOf: () => "drop", maxBytes: 512 * 1024 + 1 },
+  ],
   faults: ["x", 1, {}, { count: () => undefined }],
   routes: [
     "x",

@@ -7,6 +7,7 @@ import { describeDrain } from "./drain.js";
 import { describeHttpRoutes } from "./http-routes.js";
 import { describeQuietConnections } from "./quiet-connections.js";
 import { describeRoomWindows } from "./room-windows.js";
+import { describeSlowReaderPolicies } from "./slow-reader-policies.js";
 import { describeSlowReaders } from "./slow-readers.js";
 import type { CreateTransport } from "./transport-harness.js";
 import { describeTransportOptions } from "./transport-options.js";
@@ -19,6 +20,7 @@ const SUITES = {
   connections: describeConnections,
   "room-windows": describeRoomWindows,
   "slow-readers": describeSlowReaders,
+  "slow-reader-policies": describeSlowReaderPolicies,
   "quiet-connections": describeQuietConnections,
   counters: describeCounters,
   drain: describeDrain,

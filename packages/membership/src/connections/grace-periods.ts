@@ -1,4 +1,4 @@
-import type { UserUpkeep } from "@cm/protocol";
+import type { ProjectionUpkeep } from "@cm/protocol";
 
 /** Grace periods that end within one step are settled together, at the end of it. */
 const STEP_MS = 100;
@@ -8,7 +8,7 @@ const MIN_SWEEP_MS = 5_000;
 
 /** What a {@link GracePeriods} needs. */
 export interface GracePeriodsOptions {
-  readonly users: Pick<UserUpkeep, "settle">;
+  readonly projection: Pick<ProjectionUpkeep, "settle">;
   /** How many partitions the users are cut into. */
   readonly partitions: number;
   readonly heartbeatIntervalMs: number;
@@ -53,7 +53,9 @@ export class GracePeriods {
     const now = performance.now();
     if (now - this.#lastSweepMs < this.#sweepMs) return;
     this.#lastSweepMs = now;
-    await this.#options.users.settle(Array.from({ length: this.#options.partitions }, (_, partition) => partition));
+    await this.#options.projection.settle(
+      Array.from({ length: this.#options.partitions }, (_, partition) => partition),
+    );
   }
 
   /** Ends the timer, and waits for what is under way. Others settle what is left. */
@@ -86,7 +88,7 @@ export class GracePeriods {
 
   async #settle(partitions: readonly number[]): Promise<void> {
     try {
-      const nextMs = await this.#options.users.settle(partitions);
+      const nextMs = await this.#options.projection.settle(partitions);
       // The store's clock was a little behind, or more were due than it does at once. What
       // ends later has its own step, here or with the server that began it.
       if (nextMs !== undefined && nextMs <= STEP_MS) for (const partition of partitions) this.after(partition, nextMs);

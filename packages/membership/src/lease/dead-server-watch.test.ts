@@ -21,6 +21,6 @@ it("gives a sign of life as soon as it holds the lease, so that a server that di
   await membership.start();
   // `alive`: no sign is known.
   await eventually(async () => {
-    expect(await store.upkeep.liveness.expire({ serverId: "a", incarnation }, 60_000)).toBe("recent");
+    expect(await store.upkeep.servers.expire({ serverId: "a", incarnation }, 60_000)).toBe("recent");
   });
 });

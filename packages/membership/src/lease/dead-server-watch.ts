@@ -1,8 +1,8 @@
-import type { Lease, Link, ServerIncarnation, ServerWatch } from "@cm/protocol";
+import type { Lease, Link, ServerIncarnation, ServerUpkeep } from "@cm/protocol";
 
 /** What a {@link DeadServerWatch} needs. */
 export interface DeadServerWatchOptions {
-  readonly liveness: ServerWatch;
+  readonly servers: Pick<ServerUpkeep, "watch" | "expire">;
   readonly link: Pick<Link, "state">;
   readonly lease: () => Lease;
   /** How long a server must have been silent to be taken for dead, in milliseconds. */
@@ -63,9 +63,9 @@ export class DeadServerWatch {
   }
 
   async #look(): Promise<void> {
-    const { liveness, lease, deadAfterMs, onLost } = this.#options;
+    const { servers, lease, deadAfterMs, onLost } = this.#options;
     try {
-      const { isHeld, silent } = await liveness.watch(lease(), deadAfterMs);
+      const { isHeld, silent } = await servers.watch(lease(), deadAfterMs);
       if (!isHeld) {
         this.#steadySince = undefined;
         if (!this.#isStopped) onLost();
@@ -93,11 +93,11 @@ export class DeadServerWatch {
   }
 
   async #judge(silent: readonly ServerIncarnation[]): Promise<void> {
-    const { liveness, deadAfterMs, onDead, onError } = this.#options;
+    const { servers, deadAfterMs, onDead, onError } = this.#options;
     for (const server of silent) {
       if (this.#isStopped) return;
       try {
-        if ((await liveness.expire(server, deadAfterMs)) === "expired") onDead(server);
+        if ((await servers.expire(server, deadAfterMs)) === "expired") onDead(server);
       } catch (cause) {
         onError(cause);
       }

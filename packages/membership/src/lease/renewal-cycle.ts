@@ -43,13 +43,8 @@ export class RenewalCycle {
     const from = this.#nextShelf;
     const to = Math.min(this.#shelves, from + this.#shelvesABeat);
     this.#nextShelf = to === this.#shelves ? 0 : to;
-    const rooms = this.#rooms.next();
-    const users = this.#users.next();
-    await Promise.all([
-      this.#store.upkeep.connections.renew(lease, from, to),
-      rooms.length > 0 ? this.#store.upkeep.rooms.renew(lease, rooms) : undefined,
-      users.length > 0 ? this.#store.upkeep.users.renew(lease, users) : undefined,
-    ]);
+    const parts = { shelves: { from, to }, rooms: this.#rooms.next(), users: this.#users.next() };
+    await this.#store.upkeep.projection.renew(lease, parts);
   }
 }
 

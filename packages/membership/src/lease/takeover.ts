@@ -1,6 +1,6 @@
 import { setTimeout } from "node:timers/promises";
-import type { StoreUpkeep } from "@cm/protocol";
 import { LONGEST_DURATION_MS } from "@cm/protocol/options";
+import type { MembershipStore } from "../options.js";
 
 /** How long the holder of a server id must be watched before it is taken for dead, in milliseconds. */
 const OBSERVATION_MIN_MS = 1_000;
@@ -13,18 +13,18 @@ const LOOK_MS = 200;
  * until the holder has been silent for `deadAfterMs`, unless it is alive.
  */
 export async function isHolderDead(
-  { servers, liveness }: Pick<StoreUpkeep, "servers" | "liveness">,
+  { servers, upkeep }: Pick<MembershipStore, "servers" | "upkeep">,
   serverId: string,
   deadAfterMs: number,
 ): Promise<boolean> {
-  const holder = (await servers.living()).find((server) => server.serverId === serverId);
+  const holder = (await servers.snapshot()).living.find((server) => server.serverId === serverId);
   if (holder === undefined) return true;
   const seenAt = performance.now();
   for (;;) {
     const watchedMs = performance.now() - seenAt;
     // Not on its first silence: it may be restoring its subscription, as after a restart of the store.
     const isJudgeable = watchedMs >= Math.min(OBSERVATION_MIN_MS, deadAfterMs);
-    const verdict = await liveness.expire(holder, isJudgeable ? deadAfterMs : LONGEST_DURATION_MS);
+    const verdict = await upkeep.servers.expire(holder, isJudgeable ? deadAfterMs : LONGEST_DURATION_MS);
     if (verdict === "expired") return true;
     if (verdict === "alive" || watchedMs > deadAfterMs + OBSERVATION_MIN_MS) return false;
     await setTimeout(LOOK_MS);

@@ -1,6 +1,7 @@
 import type { HarnessFactory, StoreHarness } from "@cm/contract-tests/store";
 import {
   CmError,
+  connectionIdsOf,
   createConnectionIdSource,
   decodeUtf8,
   type PresenceChange,
@@ -212,7 +213,7 @@ export function describeMembershipPresence(name: string, createHarness: HarnessF
       const id = await a.connect("ann");
       await a.membership.join(id, "lobby");
       a.hangUp(true);
-      await eventually(async () => expect(await world.store.servers.list()).toEqual([]));
+      await eventually(async () => expect((await world.store.servers.snapshot()).living).toEqual([]));
       const second = await a.connect("ann");
       await a.membership.join(second, "lobby");
       expect(a.membership.stats().reprojections).toBeGreaterThan(0);
@@ -241,13 +242,13 @@ export function describeMembershipPresence(name: string, createHarness: HarnessF
         heartbeatIntervalMs: 400,
         leaseTtlMs: 500,
         onRestored: async () => {
-          restored.push((await world.store.users.connectionsOf("ann")).length);
+          restored.push((await connectionIdsOf(world.store.users, "ann")).length);
           if (failures-- > 0) throw new Error("not yet");
         },
       });
       await a.connect("ann");
       a.hangUp(true);
-      await eventually(async () => expect(await world.store.servers.list()).toEqual([]));
+      await eventually(async () => expect((await world.store.servers.snapshot()).living).toEqual([]));
       a.hangUp(false);
       await eventually(() => expect(restored).toHaveLength(3));
       expect(restored).toEqual([1, 1, 1]);
@@ -263,7 +264,7 @@ export function describeMembershipPresence(name: string, createHarness: HarnessF
       await a.membership.join(two, "chess", { record: "1" });
       expect(await world.store.roomRecords.get("chess")).toMatchObject({ room: "chess", value: "1" });
       await a.membership.close(one);
-      expect(await world.store.counts.roomRecords()).toBe(1);
+      expect(await world.store.counts.of("roomRecords")).toBe(1);
       await a.membership.leave(two, "chess");
       expect(await world.store.roomRecords.get("chess")).toBeUndefined();
     });

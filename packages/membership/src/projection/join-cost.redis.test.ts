@@ -42,7 +42,7 @@ async function startRelay(port: number): Promise<{ readonly url: string; take():
 /** Commands that scripts are called with; probes of the link are none. */
 const SCRIPT_CALL = /\*\d+\r\n\$7\r\nevalsha\r\n/g;
 
-it("a join and a leave cost the same in 0, 10 and 99 other rooms", async () => {
+async function startWatched(maxConnectionsPerUser = 0) {
   const relay = await startRelay(Number(new URL(inject("redisUrl")).port));
   const store = createRedisStore({ url: relay.url, prefix: freshPrefix() });
   onTestFinished(() => store.close());
@@ -51,12 +51,18 @@ it("a join and a leave cost the same in 0, 10 and 99 other rooms", async () => {
     ids: createConnectionIdSource({ serverId: "a" }),
     store,
     interest: { enter: async () => undefined, exit: () => undefined },
+    maxConnectionsPerUser,
     // Nothing of it comes between the calls that are measured.
     heartbeatIntervalMs: 600_000,
     leaseTtlMs: 1_200_000,
   });
   onTestFinished(() => membership.shutdown());
   await membership.start();
+  return { relay, store, membership };
+}
+
+it("a join and a leave cost the same in 0, 10 and 99 other rooms", async () => {
+  const { relay, store, membership } = await startWatched();
   const connectionId = membership.nextConnectionId();
   await membership.open({ connectionId, userId: "ann" });
   // Redis knows the scripts from here on.
@@ -83,4 +89,37 @@ it("a join and a leave cost the same in 0, 10 and 99 other rooms", async () => {
   // Record and room to enter; room and record to leave.
   expect(costs.map(({ calls }) => calls)).toEqual([4, 4, 4]);
   expect(new Set(costs.map(({ bytes }) => bytes)).size).toBe(1);
+});
+
+it("those who connect, or join, in one turn share calls", async () => {
+  const { relay, store, membership } = await startWatched();
+  const callsOf = () => relay.take().match(SCRIPT_CALL)?.length ?? 0;
+  const connect = async () => {
+    const connectionId = membership.nextConnectionId();
+    await membership.open({ connectionId, userId: "ann" });
+    return connectionId;
+  };
+  // Redis knows the scripts from here on.
+  await membership.join(await connect(), "lobby");
+  relay.take();
+  const ids = await Promise.all(Array.from({ length: 50 }, connect));
+  // Records, and users of one partition.
+  expect(callsOf()).toBe(2);
+  await Promise.all(ids.map((connectionId) => membership.join(connectionId, "lobby")));
+  expect(callsOf()).toBe(2);
+  expect(await store.rooms.count("lobby")).toBe(51);
+  expect((await store.connections.get(ids[49] ?? ""))?.rooms).toEqual(["lobby"]);
+});
+
+it("one who is refused among those who connect in one turn is refused alone", async () => {
+  const { store, membership } = await startWatched(2);
+  const outcomes = await Promise.allSettled(
+    ["ann", "ann", "ann", "bob"].map((userId) =>
+      membership.open({ connectionId: membership.nextConnectionId(), userId }),
+    ),
+  );
+  expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "fulfilled", "rejected", "fulfilled"]);
+  expect(outcomes[2]).toMatchObject({ reason: { code: "connections-limit" } });
+  const states = await store.users.states(["ann", "bob"]);
+  expect(states.map(({ connections }) => connections.length)).toEqual([2, 1]);
 });

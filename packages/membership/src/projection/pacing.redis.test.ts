@@ -84,8 +84,8 @@ it("writes 5,000 connections anew a part at a time, so that nobody else has to w
   // Each connection has a record, a place with its user and one in its room.
   await eventually(() => expect(traffic.total).toBeGreaterThanOrEqual(3 * CONNECTIONS));
   await eventually(() => expect(traffic.underWay).toBe(0));
-  expect(await store.counts.users()).toBe(CONNECTIONS);
-  expect(await store.counts.rooms()).toBe(ROOMS);
+  expect(await store.counts.of("users")).toBe(CONNECTIONS);
+  expect(await store.counts.of("rooms")).toBe(ROOMS);
   await eventually(() => expect(membership.stats().reprojections).toBe(1));
   expect(traffic.peak).toBeLessThanOrEqual(UNDER_WAY_MAX);
 });

@@ -64,11 +64,11 @@ it("holds its lease again and projects the rest where one key is not its own, an
   for (const room of ROOMS.filter((name) => name !== "room-3")) {
     await eventually(async () => expect(await membersOf(server, room)).toEqual([`user of ${room}`]));
   }
-  expect(await store.counts.users()).toBe(ROOMS.length);
+  expect(await store.counts.of("users")).toBe(ROOMS.length);
   // Several heartbeats later it is no different: nothing is written again and again.
-  const { lastHeartbeat } = (await store.servers.list())[0] ?? { lastHeartbeat: 0 };
+  const { lastHeartbeat } = (await store.servers.snapshot()).living[0] ?? { lastHeartbeat: 0 };
   await eventually(async () => {
-    expect((await store.servers.list())[0]?.lastHeartbeat).toBeGreaterThan(lastHeartbeat + 600);
+    expect((await store.servers.snapshot()).living[0]?.lastHeartbeat).toBeGreaterThan(lastHeartbeat + 600);
   });
   expect(membership.holdsLease).toBe(true);
   expect(membership.stats().reprojections).toBe(1);
@@ -126,8 +126,8 @@ it("leaves neither its lease nor its records behind as it stops where a room's k
   await server.membership.close(gone);
   expect(server.membership.stats().pendingRemovals).toBe(1);
   await server.membership.shutdown();
-  expect(await server.store.servers.list()).toEqual([]);
-  expect(await server.store.counts.connections()).toBe(0);
+  expect((await server.store.servers.snapshot()).living).toEqual([]);
+  expect(await server.store.counts.of("connections")).toBe(0);
   const left = (await keysUnder(url, `${prefix}:`)).filter((name) => /\{a\}|\{servers\}|:rooms:/.test(name));
   expect(left).toEqual([key]);
   expect(told.length).toBeGreaterThan(0);

@@ -1,7 +1,8 @@
-import type { ConnectionRecord, Lease, UserConnection } from "@cm/protocol";
+import type { AnnouncedMember, ConnectionRecord, Lease, UserConnection } from "@cm/protocol";
 import { type LocalConnection, type LocalConnections, memberOf } from "../connections/local-connections.js";
 import type { MembershipStore } from "../options.js";
 import { type PermanentErrors, together } from "./permanent-errors.js";
+import { TurnWrites } from "./turn-writes.js";
 
 /** Connections that are written, or taken out, at a time when it is all of them. */
 const BATCH = 500;
@@ -36,30 +37,37 @@ export class Projection {
   readonly #local: LocalConnections;
   readonly #shelves: number;
   readonly #lastSeenOf: ProjectionOptions["lastSeenOf"];
-  readonly #maxPerUser: number;
   readonly #onLeaving: ProjectionOptions["onLeaving"];
+  readonly #records: TurnWrites<ConnectionRecord>;
+  readonly #users: TurnWrites<UserConnection>;
+  /** By room. */
+  readonly #members: TurnWrites<AnnouncedMember>;
 
   constructor({ store, local, shelfBits, lastSeenOf, maxPerUser, onLeaving }: ProjectionOptions) {
     this.#store = store;
     this.#local = local;
     this.#shelves = 2 ** shelfBits;
     this.#lastSeenOf = lastSeenOf;
-    this.#maxPerUser = maxPerUser;
     this.#onLeaving = onLeaving;
+    this.#records = new TurnWrites((lease, _, records) => store.connections.put(lease, records, { keepsRooms: true }));
+    this.#users = new TurnWrites((lease, _, connections) => store.users.add(lease, connections, { maxPerUser }));
+    this.#members = new TurnWrites((lease, room, members) => store.rooms.join(lease, room, members));
   }
 
   async open(lease: Lease, connection: LocalConnection): Promise<void> {
     await together<void>([
-      this.#store.connections.put(lease, [this.recordOf(connection)], { keepsRooms: true }),
-      this.#store.users.add(lease, [userConnection(connection)], { maxPerUser: this.#maxPerUser }),
+      this.#records.add(lease, "", this.recordOf(connection)),
+      this.#users.add(lease, "", userConnection(connection)),
     ]);
     connection.isAnnounced = true;
   }
 
   async join(lease: Lease, connection: LocalConnection, room: string, record: string | undefined): Promise<void> {
     await together([
-      this.#store.connections.put(lease, [this.#record(connection, [room])], { keepsRooms: true }),
-      this.#store.rooms.join(lease, room, [memberOf(connection)], { record }),
+      this.#records.add(lease, "", this.#record(connection, [room])),
+      record === undefined
+        ? this.#members.add(lease, room, memberOf(connection))
+        : this.#store.rooms.join(lease, room, [memberOf(connection)], { record }),
     ]);
   }
 
@@ -140,7 +148,9 @@ export class Projection {
     const strays: Removal[] = [];
     for (let from = 0; from < this.#shelves; from += SHELVES_AT_ONCE) {
       const count = Math.min(SHELVES_AT_ONCE, this.#shelves - from);
-      const shelves = Array.from({ length: count }, (_, i) => this.#store.upkeep.connections.held(lease, from + i));
+      const shelves = Array.from({ length: count }, (_, i) =>
+        this.#store.upkeep.projection.held(lease, "records", from + i),
+      );
       for (const record of (await refusals.together(shelves)).flat()) strays.push(...this.#straysOf(record));
     }
     return strays;

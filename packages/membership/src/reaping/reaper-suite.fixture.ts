@@ -45,15 +45,15 @@ export function describeReaping(name: string, createHarness: HarnessFactory): vo
       const { presence, rosters } = await hearAll(store, users, ["lobby"]);
       // The first comes as far as a few shelves and is never heard of again.
       const claim = await eventually(async (): Promise<ReapClaim> => {
-        const won = await store.upkeep.servers.claim(dead.serverId, "first", 400);
+        const won = await store.upkeep.servers.claim({ serverId: dead.serverId }, "first", 400);
         if (won === undefined) throw new Error("It lives.");
         return won;
       });
       for (let shelf = 0; shelf < 3; shelf++) {
-        const records = await store.upkeep.connections.held(claim, shelf);
-        await store.upkeep.users.evict(claim, records);
+        const records = await store.upkeep.projection.held(claim, "records", shelf);
+        await store.upkeep.projection.evict(claim, { users: records });
         // It dies here with the last of them: places gone, records there.
-        if (shelf < 2) await store.upkeep.connections.clearShelf(claim, shelf);
+        if (shelf < 2) await store.upkeep.projection.evict(claim, { shelf });
       }
       const lost: string[] = [];
       const second = await startChecked(await harness.peer(), {
@@ -68,7 +68,7 @@ export function describeReaping(name: string, createHarness: HarnessFactory): vo
       expect(presence.map(({ userId }) => userId).sort()).toEqual([...users].sort());
       expect(new Set(presence.map(({ kind }) => kind))).toEqual(new Set(["offline"]));
       expect(lost).toEqual(["dead"]);
-      expect(await store.counts.rooms()).toBe(0);
+      expect(await store.counts.of("rooms")).toBe(0);
     });
 
     it("extends its claim while it goes on, so that nobody else begins", async () => {
@@ -79,19 +79,23 @@ export function describeReaping(name: string, createHarness: HarnessFactory): vo
       const { rosters } = await hearAll(store, [], ["lobby"]);
       let slowShelves = 0;
       const { upkeep } = store;
-      const slow: StoreUpkeep["connections"] = {
-        ...upkeep.connections,
-        held: async (right, shelf) => {
+      const projection: StoreUpkeep["projection"] = {
+        renew: (lease, parts) => upkeep.projection.renew(lease, parts),
+        held: async (right, kind, partition) => {
           // The server reads its own shelves too, by its lease.
-          if (right.serverId !== "dead") return upkeep.connections.held(right, shelf);
-          slowShelves++;
-          // All shelves together take longer than the claim lasts.
-          await sleep(200);
-          return upkeep.connections.held(right, shelf);
+          if (kind === "records" && right.serverId === "dead") {
+            slowShelves++;
+            // All shelves together take longer than the claim lasts.
+            await sleep(200);
+          }
+          return upkeep.projection.held(right, kind, partition);
         },
+        evict: (claim, what) => upkeep.projection.evict(claim, what),
+        settle: (partitions) => upkeep.projection.settle(partitions),
+        reconcile: (kind, partition) => upkeep.projection.reconcile(kind, partition),
       };
       const started = await startChecked(store, { reapClaimMs: 1_000 }, "slow", {
-        upkeep: { ...upkeep, connections: slow },
+        upkeep: { ...upkeep, projection },
       });
       await eventually(() => expect(slowShelves).toBeGreaterThan(0));
       const other = await startChecked(await harness.peer(), { reapClaimMs: 1_000 }, "other");
@@ -116,7 +120,7 @@ export function describeReaping(name: string, createHarness: HarnessFactory): vo
       const dead = await Promise.all(Array.from({ length: 6 }, (_, i) => leaveDead(harness.store, `dead-${i}`, 10)));
       const reaped = () => survivors.reduce((sum, { membership }) => sum + membership.stats().reapedServers, 0);
       await eventually(() => expect(reaped()).toBe(6));
-      expect(await harness.store.counts.connections()).toBe(0);
+      expect(await harness.store.counts.of("connections")).toBe(0);
       // Every server hears of each, whichever server cleaned up.
       const names = dead.map(({ serverId }) => serverId).sort();
       for (const ids of lost.values()) await eventually(() => expect([...ids].sort()).toEqual(names));

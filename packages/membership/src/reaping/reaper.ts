@@ -93,7 +93,7 @@ export class Reaper {
     const { store, claimMs, claimant, onClaimed, onRefused } = this.#options;
     this.#stopped.signal.throwIfAborted();
     let claimedAt = performance.now();
-    let claim = await store.upkeep.servers.claim(serverId, claimant, claimMs);
+    let claim = await store.upkeep.servers.claim({ serverId }, claimant, claimMs);
     if (claim === undefined) return undefined;
     onClaimed(serverId);
     const refusals = new PermanentErrors(onRefused);
@@ -106,7 +106,7 @@ export class Reaper {
         if (claim === undefined) return undefined;
       }
       // None where the store can't read it: what the dead server owns of it is removed nevertheless.
-      const [records] = await refusals.together([store.upkeep.connections.held(claim, shelf)]);
+      const [records] = await refusals.together([store.upkeep.projection.held(claim, "records", shelf)]);
       if (records?.length !== 0) await this.#clearShelf(claim, shelf, records ?? [], refusals);
       // What came after the claim's end did nothing: the shelf is done once more.
       if (performance.now() - claimedAt >= claimMs) continue;
@@ -124,7 +124,7 @@ export class Reaper {
   /** `undefined` where it ran out and another one has it, or is done already. */
   async #extend({ serverId, incarnation }: ReapClaim): Promise<ReapClaim | undefined> {
     const { store, claimMs, claimant } = this.#options;
-    const claim = await store.upkeep.servers.claim(serverId, claimant, claimMs);
+    const claim = await store.upkeep.servers.claim({ serverId }, claimant, claimMs);
     // Of another incarnation, which died meanwhile, the shelves from the first on are to be done.
     return claim?.incarnation === incarnation ? claim : undefined;
   }
@@ -135,16 +135,14 @@ export class Reaper {
     records: readonly ConnectionRecord[],
     refusals: PermanentErrors,
   ): Promise<void> {
-    const { store } = this.#options;
+    const { projection } = this.#options.store.upkeep;
     const users: UserConnection[] = records.map(({ userId, connectionId }) => ({ userId, connectionId }));
-    if (users.length > 0) await refusals.together([store.upkeep.users.evict(claim, users)]);
+    if (users.length > 0) await refusals.together([projection.evict(claim, { users })]);
     const rooms = [...new Set(records.flatMap((record) => record.rooms))];
     for (let from = 0; from < rooms.length; from += ROOMS_AT_ONCE) {
-      await refusals.together(
-        rooms.slice(from, from + ROOMS_AT_ONCE).map((room) => store.upkeep.rooms.evict(claim, room)),
-      );
+      await refusals.together(rooms.slice(from, from + ROOMS_AT_ONCE).map((room) => projection.evict(claim, { room })));
     }
-    await refusals.together([store.upkeep.connections.clearShelf(claim, shelf)]);
+    await refusals.together([projection.evict(claim, { shelf })]);
   }
 }
 

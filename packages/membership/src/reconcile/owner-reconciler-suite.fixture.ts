@@ -1,6 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import type { HarnessFactory } from "@cm/contract-tests/store";
 import {
+  connectionIdsOf,
   createConnectionIdSource,
   decodeUtf8,
   type Lease,
@@ -152,9 +153,9 @@ export function describeCheck(name: string, createHarness: HarnessFactory): void
       ]);
       await store.rooms.join(lease(), "hidden", [{ connectionId: ghost, userId: "ghost" }]);
       await eventually(async () => expect(await membersOf(server, "lobby")).toEqual([ann]));
-      await eventually(async () => expect(await store.users.connectionsOf("ghost")).toEqual([]));
+      await eventually(async () => expect(await connectionIdsOf(store.users, "ghost")).toEqual([]));
       await eventually(async () => expect(await store.connections.get(ghost)).toBeUndefined());
-      await eventually(async () => expect(await store.counts.rooms()).toBe(1));
+      await eventually(async () => expect(await store.counts.of("rooms")).toBe(1));
       expect(await store.connections.get(ann)).toMatchObject({ rooms: ["lobby"] });
     });
 

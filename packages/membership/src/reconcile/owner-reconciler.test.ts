@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { createStoreHarness } from "@cm/contract-tests/store";
 import { createMemoryHub, createMemoryStore } from "@cm/memory-store";
-import type { Lease, Partitioned, Store } from "@cm/protocol";
+import { connectionIdsOf, type Partitioned, type ProjectionUpkeep, type Store } from "@cm/protocol";
 import { eventually } from "@cm/test-kit";
 import fc from "fast-check";
 import { expect, it, onTestFinished } from "vitest";
@@ -13,14 +13,17 @@ describeCheck("the memory store", () => {
 });
 
 /** Everything in one partition: each look sees all of it, and so what is under way. */
-function whole<T extends { held(lease: Lease, partition: number): Promise<unknown[]> }>(
-  part: T,
-  { partitions: count }: Partitioned,
-): T {
+function whole(part: ProjectionUpkeep, { partitions: count }: Partitioned): ProjectionUpkeep {
   const partitions = Array.from({ length: count }, (_, partition) => partition);
-  const held = async (lease: Lease): Promise<unknown[]> =>
-    (await Promise.all(partitions.map((partition) => part.held(lease, partition)))).flat();
-  return { ...part, held };
+  return {
+    ...part,
+    held: async (right, kind, shelf) => {
+      if (kind === "records") return part.held(right, kind, shelf);
+      const all = await Promise.all(partitions.map((partition) => part.held(right, kind, partition)));
+      // Of one kind, as each of them is.
+      return all.flat() as (typeof all)[number];
+    },
+  };
 }
 
 /** A store whose calls take their time, each its own, so that they overtake each other. */
@@ -62,10 +65,7 @@ it("never undoes, doubles or tells falsely of a change that is under way", { tim
           partitioning: { partitions: 1, partitionOf: () => 0 },
           upkeep: {
             servers: inner.upkeep.servers,
-            liveness: inner.upkeep.liveness,
-            connections: slow(inner.upkeep.connections, delayMs),
-            rooms: slow(whole(inner.upkeep.rooms, inner.partitioning), delayMs),
-            users: slow(whole(inner.upkeep.users, inner.partitioning), delayMs),
+            projection: slow(whole(inner.upkeep.projection, inner.partitioning), delayMs),
           },
         };
         const { presence, rosters } = await hearAll(inner, ["u0", "u1", "u2", "u3"], ["red", "blue"]);
@@ -115,7 +115,7 @@ it("never undoes, doubles or tells falsely of a change that is under way", { tim
           );
           expect(told.map(({ kind }) => kind)).toEqual(told.map((_, i) => (i % 2 === 0 ? "online" : "offline")));
           expect(told.at(-1)?.kind ?? "offline").toBe(open[who] === undefined ? "offline" : "online");
-          expect(await inner.users.connectionsOf(`u${who}`)).toEqual(open[who] === undefined ? [] : [open[who]]);
+          expect(await connectionIdsOf(inner.users, `u${who}`)).toEqual(open[who] === undefined ? [] : [open[who]]);
         }
         await server.membership.shutdown();
         await inner.close();

@@ -89,7 +89,7 @@ export class OwnerReconciler {
 
   async #readRooms(lease: Lease, partition: number): Promise<Compare> {
     const { store, local } = this.#options;
-    const held = await store.upkeep.rooms.held(lease, partition);
+    const held = await store.upkeep.projection.held(lease, "rooms", partition);
     return (isTouched) => {
       const rooms = compareRooms(local, partition, held, isTouched).map(({ room, missing, stray }) => ({
         room,
@@ -117,7 +117,7 @@ export class OwnerReconciler {
 
   async #readUsers(lease: Lease, partition: number): Promise<Compare> {
     const { store, local } = this.#options;
-    const held = await store.upkeep.users.held(lease, partition);
+    const held = await store.upkeep.projection.held(lease, "users", partition);
     return (isTouched) => {
       const { missing, stray, wrong } = compareUsers(local, partition, held, isTouched);
       const connectionIds = idsOf([...missing, ...stray, ...wrong]);
@@ -138,7 +138,7 @@ export class OwnerReconciler {
 
   async #readShelf(lease: Lease, shelf: number): Promise<Compare> {
     const { store, local, projection } = this.#options;
-    const held = await store.upkeep.connections.held(lease, shelf);
+    const held = await store.upkeep.projection.held(lease, "records", shelf);
     return (isTouched) => {
       const { missing, stray, wrong } = compareRecords(local, shelf, held, isTouched);
       const left = wrong.flatMap((record) =>

@@ -58,8 +58,8 @@ export function describeAudit(name: string, createHarness: HarnessFactory): void
       const reaped = (): number => servers.reduce((sum, { membership }) => sum + membership.stats().reapedServers, 0);
       await eventually(() => expect(reaped()).toBe(1));
       // What cleaning up has not found is still counted.
-      expect([await store.counts.users(), presence.length, rosters.length]).toEqual([41, 0, 0]);
-      await eventually(async () => expect(await store.counts.users()).toBe(1));
+      expect([await store.counts.of("users"), presence.length, rosters.length]).toEqual([41, 0, 0]);
+      await eventually(async () => expect(await store.counts.of("users")).toBe(1));
       await eventually(() => expect([presence.length, rosters.length]).toEqual([40, 40]));
       await eventually(() => expect(removed(servers)).toEqual({ member: 40, user: 40 }));
       expect(presence.map(({ kind, userId }) => `${kind} ${userId}`).sort()).toEqual(
@@ -70,7 +70,7 @@ export function describeAudit(name: string, createHarness: HarnessFactory): void
       expect((await store.rooms.members("lobby", { limit: 100 })).items).toEqual([
         { connectionId: ann, userId: "ann" },
       ]);
-      expect(await store.counts.connections()).toBe(1);
+      expect(await store.counts.of("connections")).toBe(1);
     });
   });
 }

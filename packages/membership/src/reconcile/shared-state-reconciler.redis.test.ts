@@ -46,14 +46,14 @@ it("removes what a part of Redis comes back with after a server was cleaned up a
   const parts = await keys(/:rooms|\{u\..*:(connections|online)$/);
   const old = freshPrefix();
   for (const key of parts) await askRedis(port, "COPY", key, `${old}:${key}`);
-  await eventually(async () => expect(await store.counts.users()).toBe(1));
+  await eventually(async () => expect(await store.counts.of("users")).toBe(1));
   const before = removed(servers);
   const { presence, rosters } = await hearAll(store, [...ghosts.users, "ann"], ["lobby"]);
   // As a replica would that had heard of no removal.
   for (const key of parts) await askRedis(port, "COPY", `${old}:${key}`, key, "REPLACE");
   await eventually(() => expect(removed(servers).user).toBeGreaterThan(before.user));
-  await eventually(async () => expect(await store.counts.connections()).toBe(1));
-  await eventually(async () => expect(await store.counts.users()).toBe(1));
+  await eventually(async () => expect(await store.counts.of("connections")).toBe(1));
+  await eventually(async () => expect(await store.counts.of("users")).toBe(1));
   await eventually(() => {
     const after = removed(servers);
     expect([after.member - before.member, after.user - before.user]).toEqual([20, 20]);
@@ -82,7 +82,7 @@ it("takes nobody for dead whom the registry has lost until the next heartbeat, a
     const { incarnation } = slow.lease();
     await askRedis(port, "ZREM", leases, `b.${incarnation}`);
     await askRedis(port, "DEL", `${leases}:b`);
-    await eventually(async () => expect(await store.servers.list()).toHaveLength(2));
+    await eventually(async () => expect((await store.servers.snapshot()).living).toHaveLength(2));
     // The other gets the time to see it.
     for (let heartbeats = 0; heartbeats < 2; heartbeats++) {
       const { expiresAtMs } = looking.lease();
@@ -98,13 +98,13 @@ it("sets right how many are online, whatever was done to the number", async () =
   const { store, keys } = await startStore();
   const server = await startChecked(store);
   for (let i = 0; i < 40; i++) await server.connect(`user-${i % 20}`);
-  expect(await store.counts.users()).toBe(20);
+  expect(await store.counts.of("users")).toBe(20);
   const wrong = () => server.membership.stats().drift.wrong.user;
   const numbers = await keys(/:online$/);
   for (const key of numbers) await askRedis(port, "DEL", key);
-  await eventually(async () => expect(await store.counts.users()).toBe(20));
+  await eventually(async () => expect(await store.counts.of("users")).toBe(20));
   for (const key of numbers) await askRedis(port, "SET", key, "500");
-  await eventually(async () => expect(await store.counts.users()).toBe(20));
+  await eventually(async () => expect(await store.counts.of("users")).toBe(20));
   await eventually(() => expect(wrong()).toBe(2 * numbers.length));
   for (const key of numbers) expect(Number(await askRedis(port, "PTTL", key))).toBeGreaterThan(0);
 });

@@ -1,10 +1,4 @@
-import {
-  type CmError,
-  type PartitionReconciliation,
-  type ReapClaim,
-  type ServerIncarnation,
-  toCmError,
-} from "@cm/protocol";
+import { type CmError, type ReapClaim, type ServerIncarnation, toCmError } from "@cm/protocol";
 import type { MembershipStore } from "../options.js";
 import type { DriftReport, DriftTally } from "./drift-report.js";
 import { type Found, PartitionPass } from "./partition-pass.js";
@@ -51,21 +45,20 @@ export class SharedStateReconciler {
     this.#options = options;
     const { store, beats, graceMs, keepMs, tally, onDrift, onError } = options;
     const { partitions } = store.partitioning;
-    const { servers, rooms, users } = store.upkeep;
-    this.#unknownServers = new UnknownServers({ servers, graceMs, keepMs });
+    this.#unknownServers = new UnknownServers({ graceMs, keepMs });
     const shared = { beats, tally, onDrift, onError };
     this.#rounds = [
       new PartitionPass({
         ...shared,
         kind: "member",
         partitions,
-        look: (partition) => this.#look(rooms, partition, (claim) => this.#evictMembers(claim, partition)),
+        look: (partition) => this.#look("rooms", partition, (claim) => this.#evictMembers(claim, partition)),
       }),
       new PartitionPass({
         ...shared,
         kind: "user",
         partitions,
-        look: (partition) => this.#look(users, partition, (claim) => this.#evictConnections(claim, partition)),
+        look: (partition) => this.#look("users", partition, (claim) => this.#evictConnections(claim, partition)),
       }),
     ];
   }
@@ -79,9 +72,11 @@ export class SharedStateReconciler {
   async beat(signal: AbortSignal): Promise<void> {
     const { store, onError } = this.#options;
     try {
-      await this.#unknownServers.beat();
-      this.#living = (await store.upkeep.servers.living()).map(nameOf).sort();
+      const snapshot = await store.servers.snapshot();
+      this.#unknownServers.beat(snapshot);
+      this.#living = snapshot.living.map(nameOf).sort();
     } catch (cause) {
+      this.#unknownServers.forget();
       onError(toCmError(cause, "internal", "The living servers could not be read."));
       return;
     }
@@ -89,37 +84,36 @@ export class SharedStateReconciler {
   }
 
   async #look(
-    directory: { reconcile(partition: number): Promise<PartitionReconciliation> },
+    kind: "rooms" | "users",
     partition: number,
     evict: (claim: ReapClaim) => Promise<number>,
   ): Promise<Found | undefined> {
     const { store, self, claimMs } = this.#options;
     if (this.#living[partition % Math.max(1, this.#living.length)] !== nameOf(self)) return undefined;
-    const { repaired, holders } = await directory.reconcile(partition);
-    const living = new Set(this.#living);
-    const others = holders.filter((holder) => !living.has(nameOf(holder)));
+    const { servers, projection } = store.upkeep;
+    const { repaired, holders } = await projection.reconcile(kind, partition);
     let stray = 0;
-    for (const holder of await this.#unknownServers.dead(others)) {
-      const claim = await store.upkeep.servers.claimOrphan(holder, claimMs);
+    for (const holder of this.#unknownServers.dead(holders)) {
+      const claim = await servers.claim(holder, nameOf(self), claimMs);
       if (claim !== undefined) stray += await evict(claim);
     }
     return { missing: 0, stray, wrong: repaired };
   }
 
   async #evictMembers(claim: ReapClaim, partition: number): Promise<number> {
-    const { rooms } = this.#options.store.upkeep;
+    const { projection } = this.#options.store.upkeep;
     let evicted = 0;
-    for (const held of chunks(await rooms.held(claim, partition), ROOMS_AT_ONCE)) {
-      const members = await Promise.all(held.map(({ room }) => rooms.evict(claim, room)));
+    for (const held of chunks(await projection.held(claim, "rooms", partition), ROOMS_AT_ONCE)) {
+      const members = await Promise.all(held.map(({ room }) => projection.evict(claim, { room })));
       evicted += members.flat().length;
     }
     return evicted;
   }
 
   async #evictConnections(claim: ReapClaim, partition: number): Promise<number> {
-    const { users } = this.#options.store.upkeep;
-    const held = await users.held(claim, partition);
-    for (const connections of chunks(held, CONNECTIONS_AT_ONCE)) await users.evict(claim, connections);
+    const { projection } = this.#options.store.upkeep;
+    const held = await projection.held(claim, "users", partition);
+    for (const users of chunks(held, CONNECTIONS_AT_ONCE)) await projection.evict(claim, { users });
     return held.length;
   }
 }

@@ -1,54 +1,58 @@
-import type { ServerIncarnation } from "@cm/protocol";
+import type { LapsedServer, RegistrySnapshot, ServerIncarnation } from "@cm/protocol";
 import { eventually } from "@cm/test-kit";
 import { expect, it } from "vitest";
-import { nameOf, UnknownServers } from "./unknown-servers.js";
+import { UnknownServers } from "./unknown-servers.js";
 
 const GHOST: ServerIncarnation = { serverId: "ghost", incarnation: "aaaa" };
 const OTHER: ServerIncarnation = { serverId: "other", incarnation: "bbbb" };
 
-/** UnknownServers, and what a registry that knows only those in `known` was asked. */
-function strangersOf(graceMs: number, keepMs: number) {
-  const known = new Set<string>();
-  const asked: string[][] = [];
-  const unknown = async (incarnations: readonly ServerIncarnation[]): Promise<ServerIncarnation[]> => {
-    asked.push(incarnations.map(nameOf));
-    return incarnations.filter((identity) => !known.has(nameOf(identity)));
-  };
-  return { unknownServers: new UnknownServers({ servers: { unknown }, graceMs, keepMs }), known, asked };
+/** What a registry tells that has these lapsed servers, and no living one. */
+function registryOf(...lapsed: readonly LapsedServer[]): RegistrySnapshot {
+  return { living: [], lapsed, recentlyGone: [], knownForMs: 0 };
+}
+
+function registered(identity: ServerIncarnation): LapsedServer {
+  return { ...identity, isRegistered: true };
 }
 
 it("takes nobody for dead at the first sight, and whoever stays unknown after the grace", async () => {
-  const { unknownServers, known } = strangersOf(50, 60_000);
-  known.add(nameOf(OTHER));
-  expect(await unknownServers.dead([GHOST, OTHER])).toEqual([]);
-  await eventually(async () => expect(await unknownServers.dead([GHOST, OTHER])).toEqual([GHOST]));
+  const unknownServers = new UnknownServers({ graceMs: 50, keepMs: 60_000 });
+  unknownServers.beat(registryOf(registered(OTHER)));
+  expect(unknownServers.dead([GHOST, OTHER])).toEqual([]);
+  await eventually(() => expect(unknownServers.dead([GHOST, OTHER])).toEqual([GHOST]));
 });
 
-it("begins anew with whoever was known in between, or where everybody may have been lost", async () => {
-  const { unknownServers, known } = strangersOf(0, 60_000);
-  await unknownServers.dead([GHOST]);
-  expect(await unknownServers.dead([GHOST])).toEqual([GHOST]);
-  known.add(nameOf(GHOST));
-  await unknownServers.beat();
-  expect(await unknownServers.dead([GHOST])).toEqual([]);
-  known.clear();
-  const patient = strangersOf(60_000, 60_000);
-  await patient.unknownServers.dead([GHOST]);
-  patient.unknownServers.forget();
-  await patient.unknownServers.beat();
-  // The second `beat` had no server to ask about.
-  expect(patient.asked).toEqual([["ghost.aaaa"]]);
+it("takes a server for unknown whose registration was lost while its lease was left", () => {
+  const unknownServers = new UnknownServers({ graceMs: 0, keepMs: 60_000 });
+  unknownServers.beat(registryOf({ ...GHOST, isRegistered: false }, registered(OTHER)));
+  expect(unknownServers.dead([GHOST, OTHER])).toEqual([]);
+  expect(unknownServers.dead([GHOST, OTHER])).toEqual([GHOST]);
+});
+
+it("begins anew with whoever was known in between, or where everybody may have been lost", () => {
+  const unknownServers = new UnknownServers({ graceMs: 0, keepMs: 60_000 });
+  unknownServers.dead([GHOST]);
+  expect(unknownServers.dead([GHOST])).toEqual([GHOST]);
+  unknownServers.beat(registryOf(registered(GHOST)));
+  expect(unknownServers.dead([GHOST])).toEqual([]);
+  // Unknown again, it has its grace once more.
+  unknownServers.beat(registryOf());
+  expect(unknownServers.dead([GHOST])).toEqual([]);
+  expect(unknownServers.dead([GHOST])).toEqual([GHOST]);
+  unknownServers.forget();
+  expect(unknownServers.dead([GHOST])).toEqual([]);
 });
 
 it("keeps in mind only those of whom something is still found, and no more than some", async () => {
-  const { unknownServers, asked } = strangersOf(60_000, 50);
-  await unknownServers.dead([GHOST]);
-  await unknownServers.dead(Array.from({ length: 1_500 }, (_, i) => ({ serverId: `s${i}`, incarnation: "aaaa" })));
-  await unknownServers.beat();
-  expect(asked.at(-1)?.length).toBeLessThanOrEqual(1_000);
-  await eventually(async () => {
-    await unknownServers.dead([GHOST]);
-    await unknownServers.beat();
-    expect(asked.at(-1)).toEqual(["ghost.aaaa"]);
+  const unknownServers = new UnknownServers({ graceMs: 0, keepMs: 50 });
+  const crowd = Array.from({ length: 1_500 }, (_, i) => ({ serverId: `s${i}`, incarnation: "aaaa" }));
+  unknownServers.dead([GHOST]);
+  unknownServers.dead(crowd);
+  expect(unknownServers.dead([GHOST, ...crowd])).toHaveLength(1_000);
+  await eventually(() => {
+    expect(unknownServers.dead([GHOST])).toEqual([GHOST]);
+    unknownServers.beat(registryOf());
+    // Those that were forgotten are at their first sight again.
+    expect(unknownServers.dead(crowd.slice(0, 1))).toEqual([]);
   });
 });

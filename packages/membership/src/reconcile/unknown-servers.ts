@@ -1,11 +1,10 @@
-import type { ServerIncarnation, ServerUpkeep } from "@cm/protocol";
+import type { RegistrySnapshot, ServerIncarnation } from "@cm/protocol";
 
 /** The most unknown servers remembered; a later pass finds the others again. */
 const UNKNOWN_SERVERS_MAX = 1_000;
 
 /** What {@link UnknownServers} need. */
 export interface UnknownServersOptions {
-  readonly servers: Pick<ServerUpkeep, "unknown">;
   /** How long a server must stay unknown to the registry, without a break, before it is presumed dead. */
   readonly graceMs: number;
   /** How long a server is remembered after its last entry was found; longer than one full pass. */
@@ -14,7 +13,6 @@ export interface UnknownServersOptions {
 
 /** An unknown server; times in milliseconds of the monotonic clock. */
 interface UnknownServer {
-  readonly identity: ServerIncarnation;
   readonly sinceMs: number;
   /** When one of its entries was last found. */
   foundMs: number;
@@ -23,11 +21,13 @@ interface UnknownServer {
 /**
  * Servers that own members or connections in the store and that the registry does not know. The
  * registry may have lost a living server a moment ago, which registers again with its next
- * heartbeat. So the registry is asked again at each heartbeat, for longer than a lease lasts.
+ * heartbeat. So each snapshot is compared again, for longer than a lease lasts.
  */
 export class UnknownServers {
   readonly #options: UnknownServersOptions;
   readonly #unknownServers = new Map<string, UnknownServer>();
+  /** Names of the servers that the latest snapshot has. */
+  #known: ReadonlySet<string> = new Set();
 
   constructor(options: UnknownServersOptions) {
     this.#options = options;
@@ -38,35 +38,32 @@ export class UnknownServers {
     this.#unknownServers.clear();
   }
 
-  /** Asks the registry about all of them again; to be called at each heartbeat. */
-  async beat(): Promise<void> {
+  /** Takes a snapshot of the registry; to be called at each heartbeat. */
+  beat({ living, lapsed }: RegistrySnapshot): void {
+    // A registration that the store has lost can't lead a reaper to the server.
+    const registered = lapsed.filter(({ isRegistered }) => isRegistered);
+    this.#known = new Set([...living, ...registered].map(nameOf));
     const before = performance.now() - this.#options.keepMs;
-    for (const [name, { foundMs }] of this.#unknownServers) if (foundMs < before) this.#unknownServers.delete(name);
-    if (this.#unknownServers.size === 0) return;
-    const asked = [...this.#unknownServers.values()].map(({ identity }) => identity);
-    try {
-      const unknown = new Set((await this.#options.servers.unknown(asked)).map(nameOf));
-      for (const name of asked.map(nameOf)) if (!unknown.has(name)) this.#unknownServers.delete(name);
-    } catch (cause) {
-      this.forget();
-      throw cause;
+    for (const [name, { foundMs }] of this.#unknownServers) {
+      if (foundMs < before || this.#known.has(name)) this.#unknownServers.delete(name);
     }
   }
 
   /** Those of the servers that are presumed dead; remembers the ones that are unknown. */
-  async dead(incarnations: readonly ServerIncarnation[]): Promise<ServerIncarnation[]> {
-    const news = incarnations.filter((identity) => !this.#unknownServers.has(nameOf(identity)));
-    const unknown = news.length === 0 ? [] : await this.#options.servers.unknown(news);
+  dead(incarnations: readonly ServerIncarnation[]): ServerIncarnation[] {
     const now = performance.now();
-    for (const identity of unknown) {
-      if (this.#unknownServers.size >= UNKNOWN_SERVERS_MAX) break;
-      this.#unknownServers.set(nameOf(identity), { identity, sinceMs: now, foundMs: now });
-    }
     return incarnations.filter((identity) => {
-      const stranger = this.#unknownServers.get(nameOf(identity));
-      if (stranger === undefined) return false;
-      stranger.foundMs = now;
-      return now - stranger.sinceMs >= this.#options.graceMs;
+      const name = nameOf(identity);
+      if (this.#known.has(name)) return false;
+      const found = this.#unknownServers.get(name);
+      if (found !== undefined) {
+        found.foundMs = now;
+        return now - found.sinceMs >= this.#options.graceMs;
+      }
+      if (this.#unknownServers.size < UNKNOWN_SERVERS_MAX) {
+        this.#unknownServers.set(name, { sinceMs: now, foundMs: now });
+      }
+      return false;
     });
   }
 }

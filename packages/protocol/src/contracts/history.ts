@@ -1,3 +1,5 @@
+import type { Link } from "./link.js";
+
 /** A place in a room's history. */
 export interface HistoryPosition {
   /** Which history: another one begins where the last was lost. 1 to 2^32 - 1. */
@@ -53,7 +55,8 @@ export interface HistorySlice {
  * The latest messages of rooms, for those who missed some. Promises:
  *
  * - `append` numbers, stores and publishes in one step, so that the stored order is the
- *   order on the room's channel, without holes. Who hears offset n and then n + 2 missed one.
+ *   order on the room's channel, without holes. A subscriber that hears offset n and then n + 2
+ *   has missed one.
  * - A draft that is sent twice is stored and published once, for as long as the history
  *   is kept; the second answer may name a later offset of the same sender.
  * - A history is bounded, by number and by age since its latest message: older ones go.
@@ -65,26 +68,27 @@ export interface HistorySlice {
  *   for a link that is away, and after `timeout` the message may have been stored.
  */
 export interface History {
+  /**
+   * The link over which the store publishes and reads: each time it comes to `in-sync`, histories
+   * that were read before may have been set back since.
+   */
+  readonly link: Pick<Link, "onState">;
   /** The position of the message. */
   append(room: string, draft: HistoryDraft): Promise<HistoryPosition>;
-  /** At most `limit` messages after a place; 1 to 1,000. */
-  since(room: string, from: HistoryPosition, limit: number): Promise<HistorySlice>;
-  /** Where the room's history is now; begins one where there is none. */
-  position(room: string): Promise<HistoryPosition>;
+  /**
+   * At most `limit` messages after a place; 1 to 1,000, by default 1,000. Without a place it says
+   * only where the room's history is now: it has no entries, and `complete` is `false`. Begins a
+   * history where there is none.
+   */
+  since(room: string, from?: HistoryPosition, limit?: number): Promise<HistorySlice>;
   /**
    * For a server that received a message that the history says it never had: the database was
    * set back, and would give its offsets again, or has done so. Begins another history, with
    * the place as its `former`, where this one is of the place's epoch and has not come as
    * far. Begins another one too, whose `former` no reader has reached, where this one's `former`
-   * is of the place's epoch and not as far. Else changes nothing. Where it is then.
-   * Where another one began, the notice is published in the same step, stamped with its
+   * is of the place's epoch and not as far. Else changes nothing. Resolves with the position of the
+   * history then. Where another one began, the notice is published in the same step, stamped with its
    * place before the first message, so that all who listen know at once.
    */
   restart(room: string, reached: HistoryPosition, notice: StampedDraft): Promise<HistoryPosition>;
-  /**
-   * Calls the handler when it is proven, after an interruption, that what the bus publishes
-   * now goes where histories are read: what was read before may have been set back since.
-   * Returns how to end that.
-   */
-  onProven(handler: () => void): () => void;
 }

@@ -1,5 +1,4 @@
-import type { PartitionReconciliation } from "./partition-reconciliation.js";
-import type { Lease, ReapClaim } from "./server-registry.js";
+import type { Lease } from "./server-registry.js";
 
 /** One connection in a room. */
 export interface RoomMember {
@@ -60,8 +59,8 @@ export type DepartureReason = "left" | "closed" | "lost";
  * - A member that stays throughout a reading in pages is returned exactly once,
  *   whatever others come and go meanwhile. A bad cursor or limit fails with
  *   `options-invalid`.
- * - A room exists while it has members; the last one out leaves nothing behind, and takes
- *   the room's record with it.
+ * - A room exists while it has members. When the last one leaves, the store keeps nothing of
+ *   the room, and its record goes too.
  * - While an `announce` is in effect, every member that comes, changes or goes is
  *   announced in the same step, on the channel `{ kind: "roster", name: room }` as a
  *   `RosterChange`, exactly one for each; what changes nothing announces nothing. Their
@@ -87,28 +86,4 @@ export interface RoomDirectory {
    * caller also sees whether changes went by that it has not heard of.
    */
   announce(room: string, ttlMs: number): Promise<number>;
-}
-
-/** What keeps rooms from outliving those who are in them. */
-export interface RoomUpkeep {
-  /** Renews the time to live of rooms that the lease's server has members in. */
-  renew(lease: Lease, rooms: readonly string[]): Promise<void>;
-  /** Removes all members of a dead server from a room; says who they were. */
-  evict(claim: ReapClaim, room: string): Promise<RoomMember[]>;
-  /**
-   * What the store holds of the lease's server in a partition, to compare with the truth; or of the
-   * dead one that is claimed, to remove it.
-   */
-  held(right: Lease | ReapClaim, partition: number): Promise<HeldRoom[]>;
-  /**
-   * Goes over a partition, in small steps: sets right what is derived from the rooms, that is their
-   * number and the number of their records, and says who has members there. Anybody may, at any time.
-   */
-  reconcile(partition: number): Promise<PartitionReconciliation>;
-}
-
-/** A room, with the members that the store holds of one server. */
-export interface HeldRoom {
-  readonly room: string;
-  readonly members: readonly RoomMember[];
 }

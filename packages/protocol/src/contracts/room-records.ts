@@ -20,6 +20,12 @@ export interface RoomRecord {
 /** A record as it is written where the store lost it; it gets a new version. */
 export type LostRoomRecord = Omit<RoomRecord, "version">;
 
+/** How a record is read. */
+export interface RecordReadOptions {
+  /** Whether the reading counts as activity, which renews the time to live. Default `false`. */
+  readonly touch?: boolean;
+}
+
 /** How a `compareAndSet` ended, with the record as it is now. */
 export interface RoomRecordOutcome {
   /** Whether the value was set. If not, the record has another version than was expected. */
@@ -35,7 +41,8 @@ export interface RoomRecordOutcome {
  * own.
  */
 export interface RoomRecords {
-  get(room: string): Promise<RoomRecord | undefined>;
+  /** `undefined` where there is no record. */
+  get(room: string, options?: RecordReadOptions): Promise<RoomRecord | undefined>;
   /**
    * Sets the value where the record still has the version, and counts as activity then. Of
    * two that compete, one sets it; the other one is given the record that it lost against,
@@ -43,8 +50,6 @@ export interface RoomRecords {
    * record, and with `payload-too-large`.
    */
   compareAndSet(room: string, version: number, value: string): Promise<RoomRecordOutcome>;
-  /** Counts as activity, which renews the time to live. Whether there is such a record. */
-  touch(room: string): Promise<boolean>;
   /**
    * Writes records that the store has lost, where it has none and their rooms have
    * members. Refused with `lease-lost` once the lease's time has run out, and with

@@ -41,6 +41,12 @@ export interface Lease {
   readonly wasReaped: boolean;
 }
 
+/** One process that has held a lease: what the ids of its connections begin with. */
+export interface ServerIncarnation {
+  readonly serverId: string;
+  readonly incarnation: string;
+}
+
 /** A living server, as others see it. */
 export interface ServerInfo extends ServerRegistration, ServerCounters {
   readonly token: number;
@@ -69,6 +75,16 @@ export interface Renewal {
   readonly fault?: CmError | undefined;
 }
 
+/** A server that has no valid lease, and that has not been cleaned up after. */
+export interface LapsedServer extends ServerIncarnation {
+  /**
+   * Whether the registry still holds its registration. If so, its lease has run out, and it can be
+   * claimed by its id (see `ServerUpkeep`). If not, the store has lost the registration, and the
+   * server can be claimed only as an orphan, once its lease has run out too.
+   */
+  readonly isRegistered: boolean;
+}
+
 /** A server that has gone, as far as the registry knows. */
 export interface Departure {
   readonly serverId: string;
@@ -76,15 +92,15 @@ export interface Departure {
   readonly agoMs: number;
 }
 
-/** Who may be there at a moment, and who was there shortly before. */
+/** All servers of one moment, and those that were there shortly before. */
 export interface RegistrySnapshot {
+  /** Servers that hold a lease, each once, in no particular order. */
+  readonly living: readonly ServerInfo[];
   /**
-   * Ids of servers that hold a lease, and of those whose lease has run out and that nobody
-   * has cleaned up after: some of these may only be late.
+   * Servers whose lease has run out and that have not been cleaned up after: some may only be late.
+   * Readers leave out what the store holds of them. Servers whose registration was lost are here too.
    */
-  readonly present: readonly string[];
-  /** Those of `present` whose lease has run out: what the registry holds of them is left out by readers. */
-  readonly lapsed: readonly string[];
+  readonly lapsed: readonly LapsedServer[];
   /** Those that went within the last `knownForMs`, and have not come back since as the same incarnation. */
   readonly recentlyGone: readonly Departure[];
   /** How far back departures are known; not positive where nothing is known of them, since the store lost its data. */
@@ -94,77 +110,31 @@ export interface RegistrySnapshot {
 /**
  * Who is alive. Promises:
  *
- * - One living holder a server id. `acquire` while another incarnation's lease lives
+ * - A server id has at most one living holder. `acquire` while another incarnation's lease lives
  *   fails with `server-id-taken`; by the same incarnation it succeeds and draws a
  *   greater token (a server that lost its lease takes it anew).
  * - `acquire` on an id whose earlier incarnation ran out but was not cleaned up fails
  *   with `server-id-expired`: clean up, then try again.
- *   So it does for every incarnation, the same one too, while somebody holds a claim
- *   to clean up: two must not write about one server.
+ *   So it does for every incarnation, the same one too, while a claim to clean up is in effect:
+ *   two must not write about one server.
  * - `renew` and `release` work only for the token that the registry holds;
  *   `renew` fails with `lease-lost`, `release` does nothing.
- * - Time is the store's own. `list` leaves out every server whose lease has run out,
+ * - Time is the store's own. A `snapshot` lists no server as living whose lease has run out,
  *   from the moment it does.
  * - Every server that ever held a lease, and may have done something in the time that a
- *   `snapshot` looks back, is in it: as `present` or as a departure. Departures are known for
- *   at most ten minutes, and fewer where there were more than a thousand.
+ *   `snapshot` looks back, is in it: as living, as lapsed, or as a departure. Departures are known
+ *   for at most ten minutes, and at most 1,000 of them.
+ * - A server that a `snapshot` names neither as living nor as lapsed is unknown to the registry:
+ *   what the store holds of it is an orphan. The registry may have lost a living server only just
+ *   now; that one registers again with its next heartbeat.
  * - `acquire` fails with `layout-mismatch` where the store holds another layout; one that
  *   comes there later is told with a renewal.
  */
 export interface ServerRegistry {
   acquire(registration: ServerRegistration, ttlMs: number): Promise<Lease>;
   renew(lease: Lease, counters: ServerCounters): Promise<Renewal>;
-  /** Gives the lease up. Whoever calls it has withdrawn its projection before. */
+  /** Gives the lease up. The caller has withdrawn its projection before. */
   release(lease: Lease): Promise<void>;
-  /** All living servers; costs O(servers). */
-  list(): Promise<ServerInfo[]>;
-  /** All who may be there, and who went lately; costs O(servers) and one round trip. */
+  /** All servers of one moment; costs O(servers), and one round trip where no server is new to the caller's store. */
   snapshot(): Promise<RegistrySnapshot>;
-}
-
-/** One process that has held a lease: what the ids of its connections begin with. */
-export interface ServerIncarnation {
-  readonly serverId: string;
-  readonly incarnation: string;
-}
-
-/** A dead server that this process has the right to clean up, for a while. */
-export interface ReapClaim {
-  readonly serverId: string;
-  readonly incarnation: string;
-  readonly shelfBits: number;
-  /** When the right runs out and another may claim, in milliseconds of the store's clock. */
-  readonly expiresAtMs: number;
-}
-
-/**
- * Who cleans up after a dead server. Promises: at most one claim (`claim`) on a dead server at a
- * time (the same claimant may claim again, which extends it); a claim that runs out can
- * be won by another; a server that is alive, or took its lease anew, can't be claimed;
- * once the claim has run out, nothing more is written under it.
- */
-export interface ServerUpkeep {
-  /**
-   * `undefined` where the server lives, is unknown, or another claimant holds the claim.
-   * `claimant` names the process, such as `<serverId>.<incarnation>`; it needs no lease,
-   * since a server that starts cleans up after its own predecessor.
-   */
-  claim(serverId: string, claimant: string, claimMs: number): Promise<ReapClaim | undefined>;
-  /** Forgets the dead server. Does nothing where the claim is no longer held. */
-  unregister(claim: ReapClaim): Promise<void>;
-  /** All who hold a lease; one round trip, O(servers). */
-  living(): Promise<ServerIncarnation[]>;
-  /**
-   * Those of the holders that hold no lease and that the registry does not know, neither as
-   * living nor as dead: nobody will clean up after them. One round trip. The registry may have
-   * lost a living one only just now; it registers again with its next heartbeat.
-   */
-  unknown(holders: readonly ServerIncarnation[]): Promise<ServerIncarnation[]>;
-  /**
-   * The right to remove what an {@link unknown} holder has left in rooms and of users, for a
-   * while; `undefined` where the holder is known. Several may have it at once, and it is not
-   * to be unregistered. Where the holder comes back all the same, it waits for the end of the right
-   * (`server-id-expired`, as for a claim), and its lease says that it was reaped.
-   */
-  claimOrphan(holder: ServerIncarnation, claimMs: number): Promise<ReapClaim | undefined>;
 }

@@ -1,6 +1,5 @@
-import type { PartitionReconciliation } from "./partition-reconciliation.js";
 import type { Page, PageRequest } from "./room-directory.js";
-import type { Lease, ReapClaim } from "./server-registry.js";
+import type { Lease } from "./server-registry.js";
 
 /** One connection of a user. */
 export interface UserConnection {
@@ -15,7 +14,7 @@ export interface UserState {
   readonly userId: string;
   /** Living connections, in no particular order. */
   readonly connections: readonly UserConnection[];
-  /** Has no connection left, and is not said to be offline yet: the grace period runs. */
+  /** Whether the user has no connection left and is not offline yet: the grace period runs. */
   readonly isLeaving: boolean;
   /**
    * When the user was last online, in milliseconds since the Unix epoch of the store's
@@ -51,6 +50,16 @@ export interface RemoveOptions {
   readonly graceMs: number;
 }
 
+/** What is read of users. */
+export interface StatesOptions {
+  /**
+   * Whether the ids of connections are all that is wanted, as for each message to a user. The store
+   * may then leave out metadata and `lastSeen`, and answer 0 for `version`; it may as well read
+   * everything. Each user may be read at another moment. Default `false`.
+   */
+  readonly idsOnly?: boolean;
+}
+
 /**
  * Which connections a user has, across all servers. Promises:
  *
@@ -59,12 +68,12 @@ export interface RemoveOptions {
  * - Every change is announced in the same step as it is made, on the channel
  *   `{ kind: "presence", name: String(partitioning.partitionOf(userId)) }` (a *feed*), as a
  *   `PresenceChange`: exactly one for each connection that came, changed or went, and one
- *   for a user who went offline by himself as the grace period ended. What changes nothing
+ *   for a user whose grace period ended. What changes nothing
  *   announces nothing. All changes of one feed have growing versions, and each names the
  *   one before it.
  * - Reading leaves out connections whose owner holds no lease. What `states` returns for
  *   the users of one feed was read at one moment.
- * - A user with no connection leaves nothing behind but when he was last seen, and that for
+ * - Of a user without a connection the store keeps only when the user was last online, for
  *   a limited time.
  */
 export interface UserDirectory {
@@ -75,10 +84,8 @@ export interface UserDirectory {
    */
   update(lease: Lease, connections: readonly UserConnection[]): Promise<void>;
   remove(lease: Lease, connections: readonly UserConnection[], options: RemoveOptions): Promise<void>;
-  /** Ids of the user's living connections, in no particular order. */
-  connectionsOf(userId: string): Promise<string[]>;
   /** One round trip; in the order asked for. At most 1,000 users, else `options-invalid`. */
-  states(userIds: readonly string[]): Promise<UserState[]>;
+  states(userIds: readonly string[], options?: StatesOptions): Promise<UserState[]>;
   /**
    * Users who are online, without a scan. One who stays online throughout a reading in
    * pages is returned exactly once. A page may be shorter than its limit, also empty.
@@ -86,32 +93,4 @@ export interface UserDirectory {
    * `options-invalid`.
    */
   online(page: PageRequest, partition?: number): Promise<Page<UserState>>;
-}
-
-/** What keeps users from outliving their connections. */
-export interface UserUpkeep {
-  /** Renews the time to live of users that the lease's server has connections of. */
-  renew(lease: Lease, userIds: readonly string[]): Promise<void>;
-  /**
-   * Removes connections of a dead server. There is no grace period: the lease was one.
-   * Does nothing where the claim is no longer held.
-   */
-  evict(claim: ReapClaim, connections: readonly UserConnection[]): Promise<void>;
-  /**
-   * Takes users offline whose grace period has ended, and announces each once, no matter how
-   * many servers call. Any server may call, at any time. Resolves with the time until the next
-   * one ends, in milliseconds, `undefined` where no user is leaving.
-   */
-  settle(partitions: readonly number[]): Promise<number | undefined>;
-  /**
-   * What the store holds of the lease's server in a partition, to compare with the truth; or of the
-   * dead one that is claimed, to remove it.
-   */
-  held(right: Lease | ReapClaim, partition: number): Promise<UserConnection[]>;
-  /**
-   * Goes over a partition, in small steps: sets right what is derived from the users' connections,
-   * that is how many users are online and when leaving ones are to go, and says who has
-   * connections there. Any server may call, at any time.
-   */
-  reconcile(partition: number): Promise<PartitionReconciliation>;
 }

@@ -43,6 +43,10 @@ const VALID: readonly (readonly [object, ClientFrame])[] = [
     { type: "publish", room: "lobby", data: null, echo: true },
   ],
   [
+    { type: "publish", room: "lobby", data: 1, key: "x".repeat(64) },
+    { type: "publish", room: "lobby", data: 1, key: "x".repeat(64), echo: true },
+  ],
+  [
     { type: "publish", room: "lobby", data: { a: [1] }, echo: false },
     { type: "publish", room: "lobby", data: { a: [1] }, echo: false },
   ],
@@ -137,6 +141,9 @@ describe("client frames", () => {
     ["frame-invalid", '{"type":"publish","room":"r"}'],
     ["frame-invalid", '{"type":"publish","room":"r","data":1,"echo":null}'],
     ["frame-invalid", '{"type":"publish","room":"r","data":1,"echo":1}'],
+    ["frame-invalid", '{"type":"publish","room":"r","data":1,"key":""}'],
+    ["frame-invalid", '{"type":"publish","room":"r","data":1,"key":7}'],
+    ["frame-invalid", JSON.stringify({ type: "publish", room: "r", data: 1, key: "x".repeat(65) })],
     ["name-invalid", '{"type":"publish","data":1}'],
     ["frame-invalid", '{"type":"send","data":1}'],
     ["frame-invalid", `{"type":"send","connection":"${ID}"}`],
@@ -191,7 +198,7 @@ describe("client frames that nobody meant to write", () => {
     );
     const shaped = fc
       .dictionary(
-        fc.constantFrom("ref", "room", "user", "connection", "data", "echo", "limit", "cursor", "version"),
+        fc.constantFrom("ref", "room", "user", "connection", "data", "echo", "key", "limit", "cursor", "version"),
         odd,
       )
       .chain((fields) => fc.oneof(fc.constantFrom(...types), odd).map((type) => JSON.stringify({ ...fields, type })));

@@ -7,6 +7,7 @@ import {
   data,
   epoch,
   integer,
+  key,
   number,
   offset,
   readableObject,
@@ -100,6 +101,7 @@ export const CLIENT_FRAMES = [
         true,
         "`false` leaves the sending connection out; other connections of the same user still get the message",
       ),
+      key: optional(key, "What the message is about, see [Members that do not read](#members-that-do-not-read)"),
     },
     {
       operation: {

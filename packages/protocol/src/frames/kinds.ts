@@ -74,6 +74,25 @@ export const connectionId: ReadableKind<string> = {
 /** The longest token, in UTF-16 code units. */
 export const TOKEN_MAX_LENGTH = 65_536;
 
+/** The longest conflation key, in UTF-16 code units. */
+export const KEY_MAX_LENGTH = 64;
+
+/** What a message is about, such as the object whose position it tells. */
+export const key: ReadableKind<string> = {
+  label: "key",
+  schemaName: "Key",
+  schema: {
+    description: `What a message is about: for a member that does not read, a later message of the same sender with the same key takes its place where the room keeps the latest. A string of 1 to ${KEY_MAX_LENGTH} UTF-16 code units.`,
+    type: "string",
+    minLength: 1,
+    "x-max-utf16-units": KEY_MAX_LENGTH,
+  },
+  expects: `a non-empty string of at most ${KEY_MAX_LENGTH} characters`,
+  read: (value) =>
+    typeof value === "string" && value.length > 0 && value.length <= KEY_MAX_LENGTH ? value : undefined,
+  hasOwnCodes: false,
+};
+
 /** What proves who a client is; the server's authentication reads it. */
 export const token: ReadableKind<string> = {
   label: "token",

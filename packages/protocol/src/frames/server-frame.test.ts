@@ -15,6 +15,8 @@ describe("server frames", () => {
     { type: "direct", data: "" },
     { type: "members", room: "r", members: [{ connection: "c", user: "u", server: "s" }], total: 1, cursor: "c" },
     { type: "gap", room: "r", missed: 3 },
+    { type: "gap", room: "r", missed: 3, reason: "conflated" },
+    { type: "message", room: "r", key: "car-17", data: 1 },
     { type: "pong" },
   ])("are JSON text with exactly their fields: $type", (frame) => {
     expect(JSON.parse(encodeServerFrame(frame))).toEqual(frame);

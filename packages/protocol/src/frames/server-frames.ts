@@ -11,6 +11,7 @@ import {
   data,
   epoch,
   integer,
+  key,
   object,
   offset,
   oneOf,
@@ -30,7 +31,7 @@ const senderFields = { connection: required(connectionId), user: required(userNa
 const memberFields = {
   connection: required(connectionId),
   user: required(userName),
-  server: required(serverId, "Id of the server that holds the connection"),
+  server: optional(serverId, "Id of the server that holds the connection, where servers show their ids"),
 };
 
 const limitFields = {
@@ -51,7 +52,7 @@ const limitFields = {
 /** Who sent a message. A message from the application itself has no sender. */
 export interface Sender extends ObjectOf<typeof senderFields> {}
 
-/** One member in a `members` frame. `server` is the id of the server that holds the connection. */
+/** One member in a `members` frame. `server` is the id of the server that holds the connection, where servers show it. */
 export interface MemberEntry extends ObjectOf<typeof memberFields> {}
 
 /** What the server grants a connection, told in `welcome`; `limitFields` says what each number means. */
@@ -65,6 +66,14 @@ export interface ConnectionLimits extends ObjectOf<typeof limitFields> {}
  */
 export type DirectOutcome = "delivered" | "sent";
 
+/**
+ * Why messages of a room are missing for one connection alone: it did not read fast enough.
+ *
+ * - `slow-reader`: none of them comes
+ * - `conflated`: the latest of each sender follow the `gap`
+ */
+export type GapReason = "slow-reader" | "conflated";
+
 const sender: Kind<Sender> = object(
   "Sender",
   senderFields,
@@ -76,6 +85,11 @@ const outcome: Kind<DirectOutcome> = oneOf(
   "DirectOutcome",
   ["delivered", "sent"],
   "In the answer to `send`. `delivered`: handed to a socket of the answering server. `sent`: handed to the server that owns the connection.",
+);
+const gapReason: Kind<GapReason> = oneOf(
+  "GapReason",
+  ["slow-reader", "conflated"],
+  "The connection did not read fast enough, and this server left messages of the room out for it alone. `conflated`: the latest message of each sender follows.",
 );
 const errorCode: Kind<ClientErrorCode> = {
   label: "string",
@@ -94,7 +108,7 @@ export const SERVER_FRAMES = [
     version: required(constant(CLIENT_PROTOCOL_VERSION), `\`${CLIENT_PROTOCOL_VERSION}\``),
     connection: required(connectionId, "This connection"),
     user: required(userName, "As the server understood it"),
-    server: required(serverId),
+    server: optional(serverId, "Only where servers show their ids"),
     limits: required(connectionLimits, "See [Limits](#limits)"),
     ref: optional(ref),
   }),
@@ -132,6 +146,7 @@ export const SERVER_FRAMES = [
         sender,
         "`connection` (connection id) and `user` (name) of the sender. Absent where the application itself sent it",
       ),
+      key: optional(key, "As in `publish`"),
       data: required(data),
     },
     { name: "deliverRoomMessage", title: "A message of a room" },
@@ -145,7 +160,7 @@ export const SERVER_FRAMES = [
     room: required(roomName),
     members: required(
       arrayOf(memberEntry, MEMBERS_PAGE_MAX),
-      "Objects with `connection` (connection id), `user` (name) and `server` (server id, the connection's owner)",
+      "Objects with `connection` (connection id), `user` (name) and, where servers show their ids, `server` (server id, the connection's owner)",
     ),
     total: required(integer(0), "Living members of the room, on all pages"),
     cursor: optional(cursor, "Ask with it for the next page; absent on the last one"),
@@ -158,6 +173,10 @@ export const SERVER_FRAMES = [
       missed: optional(
         integer(1),
         "At least 1: how many messages are missing; absent where only that some may be missing is known",
+      ),
+      reason: optional(
+        gapReason,
+        "Present where this connection alone misses them because it did not read fast enough; see [Members that do not read](#members-that-do-not-read)",
       ),
     },
     { name: "reportGap", title: "Messages of a room were lost" },

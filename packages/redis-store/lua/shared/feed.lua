@@ -1,7 +1,13 @@
 -- The changes of one feed: each has a version of its own and names the one before it.
 -- Versions come from Redis's clock, so that they also grow past a mark that was lost.
--- `mark` is the version of the latest change, or false where none is known.
+-- `mark` is the version of the latest change, or false where none is known. A client that may not
+-- publish fails here, before anything is written: a change that was not announced would be found
+-- only by readings.
 local function openFeed(mark, channel, publishCommand, nowMicros)
+  local missing = missingRight({ { publishCommand, channel, '' } })
+  if missing then
+    error(missing)
+  end
   local feed = { version = tonumber(mark) or 0, told = 0 }
   local at = string.format('%.0f', math.floor(nowMicros / 1000))
   -- Metadata is JSON text that goes through as it is; '' and false stand for none.

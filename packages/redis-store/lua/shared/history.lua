@@ -31,16 +31,6 @@ local function restartHistory(historyKey, placeKey, newEpoch, ttlMs, formerEpoch
   redis.call('PEXPIRE', placeKey, ttlMs)
 end
 
--- An error that names the first of these commands that this client may not run, or nil. What is
--- published can't be taken back, so this comes before it; publishing itself fails before any write.
-local function missingRight(commands)
-  for _, command in ipairs(commands) do
-    if not redis.acl_check_cmd(unpack(command)) then
-      return redis.error_reply("NOPERM this client has no permissions to run the '" .. command[1] .. "' command")
-    end
-  end
-end
-
 -- What a history takes to be written, or to begin.
 local function historyCommands(historyKey, placeKey)
   return { { 'DEL', historyKey }, { 'HSET', placeKey, 'epoch', '' }, { 'PEXPIRE', placeKey, '1' } }

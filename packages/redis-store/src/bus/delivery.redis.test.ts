@@ -94,10 +94,10 @@ it("has the application's client connect anew that gets no answers any more", as
   onTestFinished(() => Object.values(clients).forEach((client) => void client.disconnect()));
   const store = await startStore({ clients, ...QUICK, commandTimeoutMs: 300 });
   relay.swallowReplies("commands");
-  expect(await outcomeOf(store.servers.list())).toBe("timeout");
+  expect(await outcomeOf(store.servers.snapshot())).toBe("timeout");
   await eventually(() => expect(store.link.state).toBe("down"));
   await eventually(() => expect(store.link.state).toBe("in-sync"));
-  expect(await outcomeOf(store.servers.list())).toBe("done");
+  expect(await outcomeOf(store.servers.snapshot())).toBe("done");
 });
 
 it.each(["subscriber", "commands"] as const)("finds a half-open connection in a Cluster: of %s", async (role) => {

@@ -28,7 +28,7 @@ it("reaches Redis over TLS with an authority, a client certificate and a server 
   const url = `rediss://127.0.0.1:${tlsPort}`;
   const store = await startStore({ url: `${url}?ca=${ca}&cert=${cert}&key=${key}&servername=redis.test` });
   expect(store.link.state).toBe("in-sync");
-  expect(await store.counts.connections()).toBe(0);
+  expect(await store.counts.of("connections")).toBe(0);
 
   expect(await refusalOf(url)).toMatch(/^unavailable: .*within 600 ms: self.signed certificate/);
   expect(await refusalOf(`${url}?ca=${ca}&cert=${cert}&key=${key}`)).toMatch(/^unavailable: .*altnames/);

@@ -2,25 +2,18 @@ import type { Redis } from "ioredis";
 
 type Stream = Redis["stream"];
 
-/** Commands that are further apart do not come from one burst. */
-const BURST_GAP_MS = 0.05;
-
 const corked = new Set<Stream>();
-let lastAt = Number.NEGATIVE_INFINITY;
 
 /**
- * Lets a burst of commands share its writes: from the second one on they are held until
- * the end of this turn of the event loop. A system call costs more than the command
- * itself; but a command alone is not made to wait, nor to pay for the holding.
+ * Lets the commands of a turn of the event loop share a write: they are held until what came in
+ * over the network has been read. A system call costs more than the command itself, and a loop
+ * that serves many clients reads several of their requests in a turn. A command that is alone in its
+ * turn waits for nothing but that.
  */
 export function shareWrite(redis: Redis): void {
   const { stream } = redis;
   // There is none before the first connection; the command is refused or queued then.
   if (stream === undefined || corked.has(stream)) return;
-  const now = performance.now();
-  const isBurst = now - lastAt < BURST_GAP_MS;
-  lastAt = now;
-  if (!isBurst) return;
   if (corked.size === 0) setImmediate(release);
   corked.add(stream);
   stream.cork();

@@ -1,12 +1,12 @@
 import {
   type ConnectionRecord,
   type ConnectionRegistry,
-  type ConnectionUpkeep,
   type Lease,
   type PutOptions,
   parseConnectionId,
   type ReapClaim,
   type RecordRemoval,
+  type RenewedParts,
   requireConnectionId,
 } from "@cm/protocol";
 import { groupBy, inChunks, numbered } from "../client/batches.js";
@@ -38,7 +38,7 @@ export interface RedisConnectionRegistryParts {
  * Beside each lies a sorted set of the rooms that its connections are in, ordered by
  * connection: one more room is one more entry, and a connection's rooms are a range.
  */
-export class RedisConnectionRegistry implements ConnectionRegistry, ConnectionUpkeep {
+export class RedisConnectionRegistry implements ConnectionRegistry {
   readonly #parts: RedisConnectionRegistryParts;
 
   constructor(parts: RedisConnectionRegistryParts) {
@@ -93,10 +93,10 @@ export class RedisConnectionRegistry implements ConnectionRegistry, ConnectionUp
     return lives && value !== undefined ? decodeRecord(connectionId, value, decodePlaces(places)) : undefined;
   }
 
-  async renew(lease: Lease, fromShelf: number, toShelf: number): Promise<void> {
+  async renew(lease: Lease, { from, to }: NonNullable<RenewedParts["shelves"]>): Promise<void> {
     const { commands, keys, connectionTtlMs: ttlMs } = this.#parts;
     const all: ShelfKeys[] = [];
-    for (let shelf = fromShelf; shelf < toShelf; shelf++) all.push(keys.shelf(lease.serverId, shelf));
+    for (let shelf = from; shelf < to; shelf++) all.push(keys.shelf(lease.serverId, shelf));
     const calls = inChunks(all).map((shelves) =>
       commands.run(connectionRenew, { fenceMs: lease.expiresAtMs, shelves, ttlMs }),
     );

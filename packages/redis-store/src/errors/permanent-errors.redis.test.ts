@@ -36,3 +36,31 @@ it.each([
     message,
   });
 });
+
+it("writes no change of presence that it may not announce", async () => {
+  const redis = await startRedis();
+  onTestFinished(() => redis.close());
+  const store = await startStore({ url: redis.url });
+  const { lease, ids } = await bringUp(store, "gw-1");
+  await store.rooms.announce("lobby", 60_000);
+  const ada = { userId: "ada", connectionId: ids.next() };
+  const bob = { userId: "bob", connectionId: ids.next() };
+  const join = () => store.rooms.join(lease, "lobby", [ada]);
+  const leave = () => store.rooms.leave(lease, "lobby", [bob]);
+  const add = () => store.users.add(lease, [ada]);
+  const remove = () => store.users.remove(lease, [bob], { graceMs: 0 });
+  await store.rooms.join(lease, "lobby", [bob]);
+  await store.users.add(lease, [bob]);
+  const seen = async () => ({
+    members: (await store.rooms.members("lobby", { limit: 10 })).items.map(({ userId }) => userId),
+    online: (await store.users.states(["ada", "bob"])).map(({ connections }) => connections.length),
+  });
+  await redis.ask("ACL", "SETUSER", "default", "-publish");
+  for (const change of [join, leave, add, remove]) {
+    await expect(change()).rejects.toMatchObject({ code: "unavailable", details: { missing: "publish" } });
+  }
+  expect(await seen()).toEqual({ members: ["bob"], online: [0, 1] });
+  await redis.ask("ACL", "SETUSER", "default", "+publish");
+  for (const change of [join, leave, add, remove]) await change();
+  expect(await seen()).toEqual({ members: ["ada"], online: [1, 0] });
+});

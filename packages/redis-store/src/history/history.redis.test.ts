@@ -178,6 +178,6 @@ it("gives places in rooms, connections and leases back where memory is full", as
   await store.servers.release(server.lease);
   await askRedis(redis.port, "CONFIG", "SET", "maxmemory", "0");
   expect(await store.rooms.count("lobby")).toBe(0);
-  expect(await store.counts.users()).toBe(0);
-  expect(await store.servers.list()).toEqual([]);
+  expect(await store.counts.of("users")).toBe(0);
+  expect((await store.servers.snapshot()).living).toEqual([]);
 });

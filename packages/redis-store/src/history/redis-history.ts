@@ -29,6 +29,9 @@ const PLACE_TTL_MS = 86_400_000;
 /** The most bytes of one answer, but for its first message: what a link carries without holding others up. */
 const SLICE_BYTES_MAX = 1_048_576;
 
+/** The most messages of one answer; see the contract of `since`. */
+const LIMIT_MAX = 1_000;
+
 const EPOCH_MAX = 2 ** 32 - 1;
 
 /** Rooms whose keys are remembered; some 300 bytes each. */
@@ -55,7 +58,7 @@ const NOTHING_KNOWN = { epoch: 0, sequence: 0 };
 const NOWHERE: HistoryPosition = { epoch: 0, offset: 0 };
 
 /** A list of messages beside a hash with the epoch and the latest offset. */
-export class RedisHistory implements Omit<History, "onProven"> {
+export class RedisHistory implements Omit<History, "link"> {
   readonly #parts: RedisHistoryParts;
   /** Of rooms that messages went to: hashing a name for each message costs more than sending it. */
   readonly #rooms = new Map<string, KnownRoom>();
@@ -102,17 +105,15 @@ export class RedisHistory implements Omit<History, "onProven"> {
     return position;
   }
 
-  async since(room: string, from: HistoryPosition, limit: number): Promise<HistorySlice> {
-    if (!Number.isInteger(limit) || limit < 1 || limit > 1_000) {
-      throw new CmError("options-invalid", "limit must be a whole number from 1 to 1000.", {
+  async since(room: string, from = NOWHERE, limit = LIMIT_MAX): Promise<HistorySlice> {
+    if (!Number.isInteger(limit) || limit < 1 || limit > LIMIT_MAX) {
+      throw new CmError("options-invalid", `limit must be a whole number from 1 to ${LIMIT_MAX}.`, {
         details: { field: "limit" },
       });
     }
-    return this.#read(room, from, limit);
-  }
-
-  async position(room: string): Promise<HistoryPosition> {
-    return (await this.#read(room, NOWHERE, 0)).top;
+    const { commands, keys } = this.#parts;
+    const input = { ...keys.historyKeys(room), ...this.#beginning(), from, limit, maxBytes: SLICE_BYTES_MAX };
+    return commands.runForBytes(historySince, input);
   }
 
   restart(room: string, reached: HistoryPosition, notice: StampedDraft): Promise<HistoryPosition> {
@@ -126,12 +127,6 @@ export class RedisHistory implements Omit<History, "onProven"> {
       reached,
       publishCommand,
     });
-  }
-
-  #read(room: string, from: HistoryPosition, limit: number): Promise<HistorySlice> {
-    const { commands, keys } = this.#parts;
-    const input = { ...keys.historyKeys(room), ...this.#beginning(), from, limit, maxBytes: SLICE_BYTES_MAX };
-    return commands.runForBytes(historySince, input);
   }
 
   /** A history that was lost must not begin again under an epoch that it had: from a random one on, each is another. */

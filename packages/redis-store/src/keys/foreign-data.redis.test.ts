@@ -33,7 +33,7 @@ it("fails with store-corrupt where something else lies in the place of the lease
   const prefix = freshPrefix();
   const store = await startStore({ url, prefix });
   await askRedis(port, "SET", `${prefix}:{servers}`, "foreign");
-  const error = await store.servers.list().catch((cause: CmError) => cause);
+  const error = await store.servers.snapshot().catch((cause: CmError) => cause);
   expect(error).toMatchObject({ code: "store-corrupt", message: expect.stringContaining(`${prefix}:{servers}`) });
   expect(await outcomeOf(bringUp(store, "gw-1"))).toBe("store-corrupt");
   await askRedis(port, "DEL", `${prefix}:{servers}`);
@@ -49,7 +49,7 @@ it("keeps servers apart from its own keys, whatever they are called", async () =
   for (const { lease } of servers) {
     expect(await outcomeOf(store.servers.renew(lease, { connections: 0, rooms: 0 }))).toBe("done");
   }
-  expect((await store.servers.list()).map(({ serverId }) => serverId).sort()).toEqual([...names].sort());
+  expect((await store.servers.snapshot()).living.map(({ serverId }) => serverId).sort()).toEqual([...names].sort());
 });
 
 it("goes on with leases where something else lies in the place of who was cleaned up after", async () => {
@@ -72,7 +72,8 @@ it.each(["recently-gone", "remains"])(
   "goes on with leases where something else lies in the place of the %s",
   async (name) => {
     const prefix = freshPrefix();
-    const store = await startStore({ url, prefix });
+    const seen: CmError[] = [];
+    const store = await startStore({ url, prefix, onError: (error) => seen.push(error) });
     const key = `${prefix}:{servers}.${name}`;
     await askRedis(port, "SET", key, "foreign");
     const server = await bringUp(store, "gw-1");
@@ -80,13 +81,16 @@ it.each(["recently-gone", "remains"])(
     for (const done of [
       bringUp(store, "dead"),
       store.servers.acquire(server.registration, 60_000),
-      store.servers.list(),
+      store.servers.snapshot(),
     ]) {
       expect(await outcomeOf(done)).toBe("done");
     }
     const { lease } = await bringUp(store, "gw-2");
     expect(await outcomeOf(store.servers.release(lease))).toBe("done");
     expect(await askRedis(port, "GET", key)).toBe("foreign");
+    if (name === "remains") return;
+    expect(await store.servers.snapshot()).toMatchObject({ recentlyGone: [], knownForMs: 0 });
+    expect(seen).toMatchObject([{ code: "store-corrupt", message: expect.stringContaining(key) }]);
   },
 );
 
@@ -117,7 +121,7 @@ it.each([
 async function unregister(store: RedisStore, serverId: string): Promise<void> {
   await bringUp(store, serverId, 1);
   await eventually(async () => {
-    const claim = await store.upkeep.servers.claim(serverId, "reaper", 60_000);
+    const claim = await store.upkeep.servers.claim({ serverId }, "reaper", 60_000);
     if (claim === undefined) throw new Error("Its lease has not run out yet.");
     await store.upkeep.servers.unregister(claim);
   });

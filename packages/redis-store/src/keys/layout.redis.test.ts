@@ -61,7 +61,7 @@ it("writes the documented keys and types for all else, each with a time to live 
   await store.rooms.join(server.lease, "game", [stays], { record: "{}" });
   await bringUp(store, "dead", 1);
   await eventually(async () => {
-    const claim = await store.upkeep.servers.claim("dead", "reaper", 60_000);
+    const claim = await store.upkeep.servers.claim({ serverId: "dead" }, "reaper", 60_000);
     if (claim === undefined) throw new Error("The lease has not run out yet.");
     await store.upkeep.servers.unregister(claim);
   });
@@ -111,11 +111,11 @@ it("renews metadata with the connections, and shortens no time to live that is l
   expect(keys).toHaveLength(3);
   const ttls = () => Promise.all(keys.map(async (key) => Number(await askRedis(port, "PTTL", key))));
   for (const key of keys) await askRedis(port, "PEXPIRE", key, "5000");
-  await store.upkeep.users.renew(server.lease, ["ann"]);
+  await store.upkeep.projection.renew(server.lease, { users: ["ann"] });
   for (const ttlMs of await ttls()) expect(ttlMs).toBeGreaterThan(40_000);
   // A grace period may exceed the time to live; a renewal or a new user must not cut it off.
   await store.users.remove(server.lease, [bob], { graceMs: 3_600_000 });
-  await store.upkeep.users.renew(server.lease, ["ann"]);
+  await store.upkeep.projection.renew(server.lease, { users: ["ann"] });
   await connect(store, server, "cat", []);
   const online = keys.filter((key) => !key.endsWith(":metadata"));
   for (const key of online) expect(Number(await askRedis(port, "PTTL", key)), key).toBeGreaterThan(3_600_000);
@@ -164,7 +164,7 @@ it("refuses a layout that another store wrote down, naming both", async () => {
     code: "layout-mismatch",
     details: { stored: { version: 4, partitions: 16 }, own: { version: 4, partitions: 32 } },
   });
-  expect(await outcomeOf(other.servers.list())).toBe("closed");
+  expect(await outcomeOf(other.servers.snapshot())).toBe("closed");
   await other.close();
 });
 
@@ -194,23 +194,23 @@ it("refuses writes that come after the lease ran out by Redis's clock, whatever 
   const store = await startStore({ url, prefix });
   const server = await bringUp(store, "gw-1", 50);
   const kept = await connect(store, { ...server, lease: { ...server.lease, expiresAtMs: 2 ** 42 } }, "ann", ["lobby"]);
-  await eventually(async () => expect(await store.servers.list()).toEqual([]));
+  await eventually(async () => expect((await store.servers.snapshot()).living).toEqual([]));
   const before = await keysUnder(url, `${prefix}:`);
   const { lease } = server;
   const late = { connectionId: server.ids.next(), userId: "bob" };
   const refused = [
     store.connections.put(lease, [{ ...late, connectedAt: 1, lastSeen: 1, rooms: [] }]),
     store.connections.remove(lease, [kept.connectionId]),
-    store.upkeep.connections.renew(lease, 0, 4),
+    store.upkeep.projection.renew(lease, { shelves: { from: 0, to: 4 } }),
     store.users.add(lease, [late]),
     store.users.remove(lease, [kept], { graceMs: 0 }),
-    store.upkeep.users.renew(lease, ["ann"]),
+    store.upkeep.projection.renew(lease, { users: ["ann"] }),
     store.users.update(lease, [{ ...kept, metadata: "1" }]),
     store.rooms.update(lease, "lobby", [kept]),
     store.roomRecords.restore(lease, [{ room: "lobby", value: "{}", createdAt: 1, lastActivity: 1 }]),
     store.rooms.join(lease, "late", [late]),
     store.rooms.leave(lease, "lobby", [kept]),
-    store.upkeep.rooms.renew(lease, ["lobby"]),
+    store.upkeep.projection.renew(lease, { rooms: ["lobby"] }),
   ];
   expect(await Promise.all(refused.map(outcomeOf))).toEqual(refused.map(() => "lease-lost"));
   expect(await keysUnder(url, `${prefix}:`)).toEqual(before);
@@ -222,7 +222,7 @@ it("drops a lease that has no record any more, instead of naming it as dead for 
   const { lease } = await bringUp(store, "gw-1", 50);
   await askRedis(port, "ZADD", `${prefix}:{servers}`, 1_000, "gone.aaaa");
   await bringUp(store, "dead", 50);
-  await eventually(async () => expect(await store.servers.list()).toEqual([]));
+  await eventually(async () => expect((await store.servers.snapshot()).living).toEqual([]));
   const renewer = await bringUp(store, "gw-2");
   const { expired } = await store.servers.renew(renewer.lease, { connections: 0, rooms: 0 });
   expect([...expired].sort()).toEqual(["dead", lease.serverId]);

@@ -24,7 +24,7 @@ it("goes from connecting to in-sync to closed, and connects to nothing before st
   const before = String(await askRedis(redis.port, "INFO", "stats"));
   const store = createRedisStore({ url: redis.url });
   expect(store.link.state).toBe("connecting");
-  expect(await outcomeOf(store.servers.list())).toBe("closed");
+  expect(await outcomeOf(store.servers.snapshot())).toBe("closed");
   const connections = (info: string) => Number(/total_connections_received:(\d+)/.exec(info)?.[1]);
   // The question itself is one more connection.
   expect(connections(String(await askRedis(redis.port, "INFO", "stats")))).toBe(connections(before) + 1);
@@ -80,7 +80,7 @@ it("fails publishes at once and all else in time while Redis is down, and recove
   const calls = [
     connect(store, server, "ann", ["lobby"]),
     store.rooms.members("lobby", { limit: 10 }),
-    store.servers.list(),
+    store.servers.snapshot(),
   ];
   expect(new Set(await Promise.all(publishes.map(outcomeOf)))).toEqual(new Set(["unavailable"]));
   expect(performance.now() - startedAt).toBeLessThan(400);

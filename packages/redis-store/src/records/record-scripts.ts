@@ -35,13 +35,17 @@ export const recordSet = defineScript(
   },
 );
 
+/** Reads a record, which counts as activity. `undefined` where there is none. */
 export const recordTouch = defineScript(
   "record-touch",
   (input: RecordKeys & { readonly ttlMs: number }) => ({
     keys: [input.record, input.records],
     args: [input.room, input.ttlMs],
   }),
-  (reply) => toNumber(reply) === 1,
+  (reply) => {
+    const fields = toStrings(reply);
+    return fields.length === 0 ? undefined : fieldsOf(fields);
+  },
 );
 
 /** Rooms of one partition. */

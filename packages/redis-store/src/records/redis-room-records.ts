@@ -2,16 +2,17 @@ import {
   CmError,
   type Lease,
   type LostRoomRecord,
+  type RecordReadOptions,
   type RoomRecord,
   type RoomRecordOutcome,
   type RoomRecords,
   requireRoomRecordValue,
 } from "@cm/protocol";
 import { groupBy, inChunks } from "../client/batches.js";
-import { allOf, type Commands } from "../client/commands.js";
+import type { Commands } from "../client/commands.js";
 import type { Keys } from "../keys/keys.js";
 import { allWritten } from "../servers/lease-fence.js";
-import { fieldsOf, RECORD_FIELDS, recordCount, recordRestore, recordSet, recordTouch } from "./record-scripts.js";
+import { fieldsOf, RECORD_FIELDS, recordRestore, recordSet, recordTouch } from "./record-scripts.js";
 
 /** What the records need. */
 export interface RedisRoomRecordsParts {
@@ -28,9 +29,14 @@ export class RedisRoomRecords implements RoomRecords {
     this.#parts = parts;
   }
 
-  async get(room: string): Promise<RoomRecord | undefined> {
-    const { commands, keys } = this.#parts;
-    const reply = await commands.send("hmget", [keys.roomKeys(room).record, ...RECORD_FIELDS]);
+  async get(room: string, { touch = false }: RecordReadOptions = {}): Promise<RoomRecord | undefined> {
+    const { commands, keys, roomRecordTtlMs: ttlMs } = this.#parts;
+    const roomKeys = keys.roomKeys(room);
+    if (touch) {
+      const fields = await commands.run(recordTouch, { ...roomKeys, ttlMs });
+      return fields && { room, ...fields };
+    }
+    const reply = await commands.send("hmget", [roomKeys.record, ...RECORD_FIELDS]);
     if (!Array.isArray(reply) || typeof reply[1] !== "string") return undefined;
     return { room, ...fieldsOf(reply.map(String)) };
   }
@@ -43,11 +49,6 @@ export class RedisRoomRecords implements RoomRecords {
     return { isSet: outcome.isSet, record: { room, ...outcome.fields } };
   }
 
-  async touch(room: string): Promise<boolean> {
-    const { commands, keys, roomRecordTtlMs: ttlMs } = this.#parts;
-    return commands.run(recordTouch, { ...keys.roomKeys(room), ttlMs });
-  }
-
   async restore(lease: Lease, records: readonly LostRoomRecord[]): Promise<void> {
     for (const { value } of records) requireRoomRecordValue(value);
     const { commands, keys, roomRecordTtlMs: ttlMs } = this.#parts;
@@ -58,11 +59,5 @@ export class RedisRoomRecords implements RoomRecords {
       ),
     );
     await allWritten(calls, lease);
-  }
-
-  async count(): Promise<number> {
-    const { commands, keys } = this.#parts;
-    const counts = await allOf(keys.recordIndexes().map((records) => commands.run(recordCount, { records })));
-    return counts.reduce((sum, count) => sum + count, 0);
   }
 }

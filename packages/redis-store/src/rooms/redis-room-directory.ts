@@ -10,15 +10,14 @@ import {
   type ReapClaim,
   type RoomDirectory,
   type RoomMember,
-  type RoomUpkeep,
   requireRoomRecordValue,
 } from "@cm/protocol";
 import { BATCH_MAX, groupBy, inChunks } from "../client/batches.js";
-import { allOf, type Commands } from "../client/commands.js";
+import type { Commands } from "../client/commands.js";
 import { requireDuration } from "../client/duration.js";
 import type { Keys } from "../keys/keys.js";
 import { requireLimit } from "../page-limit.js";
-import { reconcileRooms } from "../reconcile/partition-reconcile.js";
+import { reconcileRooms } from "../projection/partition-reconcile.js";
 import { toStrings } from "../scripts/script.js";
 import { allWritten, holderOf, holderOfConnection, isOwn, requireOwn } from "../servers/lease-fence.js";
 import type { Living } from "../servers/living-servers.js";
@@ -52,7 +51,7 @@ export interface RedisRoomDirectoryParts {
 }
 
 /** Rooms as sorted sets in the order of bytes: each server's members lie together. */
-export class RedisRoomDirectory implements RoomDirectory, RoomUpkeep {
+export class RedisRoomDirectory implements RoomDirectory {
   readonly #parts: RedisRoomDirectoryParts;
 
   constructor(parts: RedisRoomDirectoryParts) {
@@ -121,11 +120,6 @@ export class RedisRoomDirectory implements RoomDirectory, RoomUpkeep {
     const guessed = living.latest;
     const [holders, counted] = await Promise.all([living.all(), count(guessed)]);
     return sameMembers(guessed, holders) ? counted : count(holders);
-  }
-
-  async countRooms(): Promise<number> {
-    const sizes = await allOf(this.#parts.keys.roomIndexes().map((key) => this.#parts.commands.count("scard", [key])));
-    return sizes.reduce((sum, size) => sum + size, 0);
   }
 
   async announce(room: string, ttlMs: number): Promise<number> {

@@ -1,3 +1,4 @@
+import { connectionIdsOf } from "@cm/protocol";
 import { askRedis, freshPrefix, RespConnection, type RespReply, startRedis } from "@cm/test-kit";
 import { expect, inject, it, onTestFinished } from "vitest";
 import type { RedisStore } from "../index.js";
@@ -12,7 +13,7 @@ it("goes on after SCRIPT FLUSH", async () => {
   await connect(store, server, "ann", ["lobby"]);
   await askRedis(redis.port, "SCRIPT", "FLUSH");
   expect(await store.rooms.count("lobby")).toBe(1);
-  expect(await store.users.connectionsOf("ann")).toHaveLength(1);
+  expect(await connectionIdsOf(store.users, "ann")).toHaveLength(1);
   await askRedis(redis.port, "SCRIPT", "FLUSH");
   expect(await store.users.states(["ann"])).toMatchObject([{ connections: [{ userId: "ann" }] }]);
   expect((await store.users.online({ limit: 10 })).items).toMatchObject([{ userId: "ann" }]);
@@ -42,7 +43,7 @@ const MESSAGE = {
 /** Holds a room before the last of its calls, which alone is counted. */
 async function holdRoom(store: RedisStore, { lease, ids }: TestServer): Promise<void> {
   const partition = store.partitioning.partitionOf("lobby");
-  if ((await store.upkeep.rooms.held(lease, partition)).length === 0)
+  if ((await store.upkeep.projection.held(lease, "rooms", partition)).length === 0)
     await store.rooms.join(lease, "lobby", records(ids, 3));
 }
 
@@ -56,6 +57,13 @@ const COST: readonly (readonly [
     "renew of a lease and look at the layout",
     2,
     (store, { lease }) => store.servers.renew(lease, { connections: 1, rooms: 1 }),
+  ],
+  ["snapshot of the servers", 1, (store) => store.servers.snapshot()],
+  [
+    "renewal of shelves, rooms and users",
+    3,
+    (store, { lease }) =>
+      store.upkeep.projection.renew(lease, { shelves: { from: 0, to: 4 }, rooms: ["lobby"], users: ["ann"] }),
   ],
   ["put of 400 records", 1, (store, { lease, ids }) => store.connections.put(lease, records(ids, 400))],
   [
@@ -72,11 +80,11 @@ const COST: readonly (readonly [
   ["leave", 1, (store, { lease, ids }) => store.rooms.leave(lease, "lobby", records(ids, 1))],
   ["a page of members", 2, (store) => store.rooms.members("lobby", { limit: 100 })],
   ["count of a room", 2, (store) => store.rooms.count("lobby")],
-  ["connections of a user", 2, (store) => store.users.connectionsOf("ann")],
+  ["connections of a user", 2, (store) => connectionIdsOf(store.users, "ann")],
   ["metadata of 200 connections", 1, (store, { lease, ids }) => store.users.update(lease, records(ids, 200))],
   ["add of 200 connections", 1, (store, { lease, ids }) => store.users.add(lease, records(ids, 200))],
   ["remove", 1, (store, { lease, ids }) => store.users.remove(lease, records(ids, 1), { graceMs: 5_000 })],
-  ["settling of a partition", 1, (store) => store.upkeep.users.settle([3])],
+  ["settling of a partition", 1, (store) => store.upkeep.projection.settle([3])],
   ["state of a user", 2, (store) => store.users.states(["ann", "ann"])],
   [
     "a page of a partition's users",
@@ -86,9 +94,9 @@ const COST: readonly (readonly [
   [
     "connections held in a partition",
     1,
-    (store, { lease }) => store.upkeep.users.held(lease, store.partitioning.partitionOf("ann")),
+    (store, { lease }) => store.upkeep.projection.held(lease, "users", store.partitioning.partitionOf("ann")),
   ],
-  ["records held on a shelf", 1, (store, { lease }) => store.upkeep.connections.held(lease, 0)],
+  ["records held on a shelf", 1, (store, { lease }) => store.upkeep.projection.held(lease, "records", 0)],
   ["rooms held in a partition", 2, holdRoom],
   ["announcing a room", 1, (store) => store.rooms.announce("lobby", 60_000)],
   ["new metadata in a room", 1, (store, { lease, ids }) => store.rooms.update(lease, "lobby", records(ids, 400))],
@@ -98,7 +106,7 @@ const COST: readonly (readonly [
     (store, { lease, ids }) => store.rooms.join(lease, "game", records(ids, 1), { record: "{}" }),
   ],
   ["get of a record of a room", 1, (store) => store.roomRecords.get("game")],
-  ["touch of a record of a room", 1, (store) => store.roomRecords.touch("game")],
+  ["touch of a record of a room", 1, (store) => store.roomRecords.get("game", { touch: true })],
   ["compare-and-set", 1, (store) => store.roomRecords.compareAndSet("game", 1, "{}").catch(() => undefined)],
   ["restoring records of rooms", 1, (store, { lease }) => store.roomRecords.restore(lease, [LOST, LOST])],
   ["storing a message", 1, (store) => Promise.resolve(store.history?.append("lobby", MESSAGE))],

@@ -4,6 +4,7 @@ import {
   isCmError,
   type Lease,
   type ReapClaim,
+  type ReapTarget,
   type RegistrySnapshot,
   type Renewal,
   type ServerCounters,
@@ -12,29 +13,24 @@ import {
   type ServerRegistration,
   type ServerRegistry,
   type ServerUpkeep,
-  type ServerWatch,
   type SilenceVerdict,
   type WatchReport,
 } from "@cm/protocol";
-import { inChunks } from "../client/batches.js";
-import { allOf, type Commands } from "../client/commands.js";
+import type { Commands } from "../client/commands.js";
 import { requireDuration } from "../client/duration.js";
 import { corrupt, FOREIGN } from "../errors/store-error.js";
 import type { Keys } from "../keys/keys.js";
-import { toStrings } from "../scripts/script.js";
 import { holderOf, leaseLost, readHolder } from "./lease-fence.js";
-import type { Living } from "./living-servers.js";
 import {
   channelListeners,
   type ServerKeys,
+  type SnapshotRow,
   serverAcquire,
   serverClaim,
-  serverClaimOrphan,
   serverExpire,
   serverRelease,
   serverRenew,
   serversSnapshot,
-  serversUnknown,
   serverUnregister,
   serverWatch,
 } from "./server-scripts.js";
@@ -48,24 +44,10 @@ const SILENT_MAX = 100;
 /** Signs of life are worth nothing once they are this old, in milliseconds. */
 const SIGNS_KEEP_MS = 3_600_000;
 
-const INFO_FIELDS = [
-  "incarnation",
-  "token",
-  "host",
-  "port",
-  "shelfBits",
-  "startedAt",
-  "lastHeartbeat",
-  "expiresAt",
-  "connections",
-  "rooms",
-] as const;
-
 /** What the registry needs. */
 export interface RedisServerRegistryParts {
   readonly commands: Commands;
   readonly keys: Keys;
-  readonly living: Living;
   readonly connectionTtlMs: number;
   /** Whether servers listen to sharded channels, as they do in a Cluster. */
   readonly isSharded: boolean;
@@ -76,11 +58,13 @@ export interface RedisServerRegistryParts {
 }
 
 /** Leases as members of one sorted set, judged by Redis's clock. */
-export class RedisServerRegistry implements ServerRegistry, ServerUpkeep, ServerWatch {
+export class RedisServerRegistry implements ServerRegistry, ServerUpkeep {
   readonly #parts: RedisServerRegistryParts;
   /** Of the layout, as it was last seen. */
   #fault: CmError | undefined;
   #isLooking = false;
+  /** Ids of the servers of the last snapshot, whose records the next one reads. */
+  #known: ReadonlySet<string> = new Set();
   /** The leases that were taken here: one, in all but tests. */
   readonly #taken = new Set<string>();
 
@@ -140,36 +124,43 @@ export class RedisServerRegistry implements ServerRegistry, ServerUpkeep, Server
     this.#taken.delete(holderOf(lease));
   }
 
-  async list(): Promise<ServerInfo[]> {
-    const holders = await this.#parts.living.all();
-    const infos = await allOf(holders.map((holder) => this.#info(holder)));
-    return infos.filter((info) => info !== undefined);
-  }
-
+  /** A server that is new since the last snapshot has it taken once more: only then its record's key is known. */
   async snapshot(): Promise<RegistrySnapshot> {
     const { commands, keys } = this.#parts;
-    const { leases, recentlyGone: departuresKey } = keys;
-    const { holders, lapsed, recentlyGone, knownForMs } = await commands.run(serversSnapshot, {
-      leases,
-      recentlyGone: departuresKey,
-    });
-    return {
-      present: [...new Set(holders.map(serverIdOf))],
-      lapsed: [...new Set(lapsed.map(serverIdOf))],
-      recentlyGone: recentlyGone.map(({ holder, agoMs }) => ({ serverId: serverIdOf(holder), agoMs })),
-      knownForMs,
-    };
+    const { leases, recentlyGone } = keys;
+    for (;;) {
+      const servers = [...this.#known].map((serverId) => ({ serverId, key: keys.server(serverId) }));
+      const snapshot = await commands.run(serversSnapshot, { leases, recentlyGone, servers });
+      this.#known = new Set(snapshot.servers.map(({ serverId }) => serverId));
+      if (snapshot.servers.some(({ isRead }) => !isRead)) continue;
+      if (snapshot.isRecentlyGoneForeign) commands.reportCorrupt(corrupt([recentlyGone], FOREIGN));
+      const isLiving = ({ lives, fields }: SnapshotRow): boolean => lives && fields.length > 0;
+      return {
+        living: snapshot.servers.filter(isLiving).map(infoOf),
+        lapsed: snapshot.servers
+          .filter((row) => !isLiving(row))
+          .map(({ serverId, incarnation, fields }) => ({ serverId, incarnation, isRegistered: fields.length > 0 })),
+        recentlyGone: snapshot.recentlyGone,
+        knownForMs: snapshot.knownForMs,
+      };
+    }
   }
 
-  async claim(serverId: string, claimant: string, claimMs: number): Promise<ReapClaim | undefined> {
+  async claim(
+    { serverId, incarnation }: ReapTarget,
+    claimant: string,
+    claimMs: number,
+  ): Promise<ReapClaim | undefined> {
     requireDuration(claimMs, "claimMs");
     const claimed = await this.#parts.commands.run(serverClaim, {
       ...this.#keysOf(serverId),
       serverId,
+      orphan: incarnation ?? "",
       claimant,
       claimMs: Math.ceil(claimMs),
+      keepMs: this.#parts.connectionTtlMs,
     });
-    return claimed && { serverId, ...claimed };
+    return claimed && { serverId, ...claimed, isOrphan: incarnation !== undefined };
   }
 
   async unregister(claim: ReapClaim): Promise<void> {
@@ -208,34 +199,6 @@ export class RedisServerRegistry implements ServerRegistry, ServerUpkeep, Server
       });
   }
 
-  async living(): Promise<ServerIncarnation[]> {
-    return (await this.#parts.living.all()).map(readHolder);
-  }
-
-  async unknown(holders: readonly ServerIncarnation[]): Promise<ServerIncarnation[]> {
-    const { commands, keys } = this.#parts;
-    const all = holders.map((each) => ({
-      server: keys.server(each.serverId),
-      holder: holderOf(each),
-      incarnation: each.incarnation,
-    }));
-    const calls = inChunks(all).map((chunk) => commands.run(serversUnknown, { leases: keys.leases, holders: chunk }));
-    return (await allOf(calls)).flat().map(readHolder);
-  }
-
-  async claimOrphan(holder: ServerIncarnation, claimMs: number): Promise<ReapClaim | undefined> {
-    requireDuration(claimMs, "claimMs");
-    const { serverId, incarnation } = holder;
-    const expiresAtMs = await this.#parts.commands.run(serverClaimOrphan, {
-      ...this.#keysOf(serverId),
-      holder: holderOf(holder),
-      incarnation,
-      claimMs: Math.ceil(claimMs),
-      keepMs: this.#parts.connectionTtlMs,
-    });
-    return expiresAtMs === 0 ? undefined : { serverId, incarnation, shelfBits: 0, expiresAtMs };
-  }
-
   async watch(lease: Lease, silentForMs: number): Promise<WatchReport> {
     const { isHeld, silent } = await this.#parts.commands.runOfLease(serverWatch, {
       ...this.#keysOf(lease.serverId),
@@ -263,30 +226,6 @@ export class RedisServerRegistry implements ServerRegistry, ServerUpkeep, Server
     });
   }
 
-  /** `undefined` where the server went between the list of ids and this. */
-  async #info(holder: string): Promise<ServerInfo | undefined> {
-    const { keys, commands } = this.#parts;
-    const serverId = serverIdOf(holder);
-    const reply = await commands.send("hmget", [keys.server(serverId), ...INFO_FIELDS]);
-    if (!Array.isArray(reply) || reply[0] === null) return undefined;
-    const [incarnation = "", token, host = "", port, shelfBits, startedAt, lastHeartbeat, expiresAt, ...counters] =
-      toStrings(reply);
-    if (`${serverId}.${incarnation}` !== holder) return undefined;
-    return {
-      serverId,
-      incarnation,
-      host,
-      port: Number(port),
-      shelfBits: Number(shelfBits),
-      connections: Number(counters[0]),
-      rooms: Number(counters[1]),
-      token: Number(token),
-      startedAt: Number(startedAt),
-      lastHeartbeat: Number(lastHeartbeat),
-      expiresAtMs: Number(expiresAt),
-    };
-  }
-
   /** Leases go on where others can't be told that somebody was cleaned up after; whoever looks after Redis hears of it. */
   #checkReaped({ isReapedForeign }: { readonly isReapedForeign: boolean }): void {
     const { commands, keys } = this.#parts;
@@ -306,7 +245,24 @@ export class RedisServerRegistry implements ServerRegistry, ServerUpkeep, Server
 }
 
 function serverIdOf(holder: string): string {
-  return holder.slice(0, holder.indexOf("."));
+  return readHolder(holder).serverId;
+}
+
+function infoOf({ serverId, incarnation, fields }: SnapshotRow): ServerInfo {
+  const [token, host = "", port, shelfBits, startedAt, lastHeartbeat, expiresAt, connections, rooms] = fields;
+  return {
+    serverId,
+    incarnation,
+    host,
+    port: Number(port),
+    shelfBits: Number(shelfBits),
+    connections: Number(connections),
+    rooms: Number(rooms),
+    token: Number(token),
+    startedAt: Number(startedAt),
+    lastHeartbeat: Number(lastHeartbeat),
+    expiresAtMs: Number(expiresAt),
+  };
 }
 
 function idTaken(serverId: string, holder: { readonly expired: boolean; readonly heldUntilMs: number }): CmError {

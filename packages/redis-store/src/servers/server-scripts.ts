@@ -1,5 +1,6 @@
-import type { ServerCounters, ServerRegistration, SilenceVerdict } from "@cm/protocol";
+import type { ServerCounters, ServerIncarnation, ServerRegistration, SilenceVerdict } from "@cm/protocol";
 import { defineScript, toList, toNumber, toStrings } from "../scripts/script.js";
+import { readHolder } from "./lease-fence.js";
 
 /** The keys of one server. */
 export interface ServerKeys {
@@ -9,6 +10,16 @@ export interface ServerKeys {
   readonly remains: string;
   readonly recentlyGone: string;
   readonly signs: string;
+}
+
+/** A server as a snapshot finds it. */
+export interface SnapshotRow extends ServerIncarnation {
+  /** Whether its lease lives. */
+  readonly lives: boolean;
+  /** Whether its record was read. */
+  readonly isRead: boolean;
+  /** Token, host, port, shelf bits, start, last heartbeat, expiry, connections, rooms; none without a record. */
+  readonly fields: readonly string[];
 }
 
 /** How taking a lease ended. */
@@ -109,11 +120,20 @@ export const serverRelease = defineScript(
   toNumber,
 );
 
+/** Of a dead server, or of an orphan where its incarnation is given. */
 export const serverClaim = defineScript(
   "server-claim",
-  (input: ServerKeys & { readonly serverId: string; readonly claimant: string; readonly claimMs: number }) => ({
-    keys: [input.leases, input.server],
-    args: [input.serverId, input.claimant, input.claimMs],
+  (
+    input: ServerKeys & {
+      readonly serverId: string;
+      readonly orphan: string;
+      readonly claimant: string;
+      readonly claimMs: number;
+      readonly keepMs: number;
+    },
+  ) => ({
+    keys: [input.leases, input.server, input.remains],
+    args: [input.serverId, input.orphan, input.claimant, input.claimMs, input.keepMs],
   }),
   (reply) => {
     const [incarnation, shelfBits, expiresAtMs] = toStrings(reply);
@@ -177,35 +197,6 @@ export const channelListeners = defineScript(
   toNumber,
 );
 
-/** When the right ends, or 0 where there is none. */
-export const serverClaimOrphan = defineScript(
-  "server-claim-orphan",
-  (
-    input: ServerKeys & {
-      readonly holder: string;
-      readonly incarnation: string;
-      readonly claimMs: number;
-      readonly keepMs: number;
-    },
-  ) => ({
-    keys: [input.leases, input.server, input.remains],
-    args: [input.holder, input.incarnation, input.claimMs, input.keepMs],
-  }),
-  toNumber,
-);
-
-export const serversUnknown = defineScript(
-  "servers-unknown",
-  (input: {
-    readonly leases: string;
-    readonly holders: readonly { readonly server: string; readonly holder: string; readonly incarnation: string }[];
-  }) => ({
-    keys: [input.leases, ...input.holders.map(({ server }) => server)],
-    args: input.holders.flatMap(({ holder, incarnation }) => [holder, incarnation]),
-  }),
-  toStrings,
-);
-
 export const serversLiving = defineScript(
   "servers-living",
   (input: { readonly leases: string; readonly holders: readonly string[] }) => ({
@@ -215,19 +206,30 @@ export const serversLiving = defineScript(
   toStrings,
 );
 
+/** All servers; of those whose key is given, with what their record says. */
 export const serversSnapshot = defineScript(
   "servers-snapshot",
-  (input: { readonly leases: string; readonly recentlyGone: string }) => ({
-    keys: [input.leases, input.recentlyGone],
-    args: [],
+  (input: {
+    readonly leases: string;
+    readonly recentlyGone: string;
+    readonly servers: readonly { readonly serverId: string; readonly key: string }[];
+  }) => ({
+    keys: [input.leases, input.recentlyGone, ...input.servers.map(({ key }) => key)],
+    args: input.servers.map(({ serverId }) => serverId),
   }),
   (reply) => {
-    const [knownForMs, count, lapsed, ...rest] = toStrings(reply);
-    const holders = rest.slice(0, Number(count));
-    const recentlyGone: { readonly holder: string; readonly agoMs: number }[] = [];
-    for (let i = holders.length; i + 1 < rest.length; i += 2) {
-      recentlyGone.push({ holder: rest[i] ?? "", agoMs: Number(rest[i + 1]) });
-    }
-    return { knownForMs: Number(knownForMs), holders, lapsed: holders.slice(0, Number(lapsed)), recentlyGone };
+    const [knownForMs, servers, departed, foreign] = toList(reply);
+    const gone = toStrings(departed);
+    return {
+      knownForMs: Number(knownForMs),
+      isRecentlyGoneForeign: foreign === 1,
+      servers: toList(servers).map((server): SnapshotRow => {
+        const [holder = "", lives, isRead, ...fields] = toStrings(server);
+        return { ...readHolder(holder), lives: lives === "1", isRead: isRead === "1", fields };
+      }),
+      recentlyGone: gone.flatMap((holder, i) =>
+        i % 2 === 0 ? [{ serverId: readHolder(holder).serverId, agoMs: Number(gone[i + 1]) }] : [],
+      ),
+    };
   },
 );

@@ -154,9 +154,9 @@ it("forgets when it has told it that a server was reaped, and after the time tha
   await askRedis(port, "ZADD", reaped, "1", "old.aaaa");
   const dead = await bringUp(store, "dead", 1);
   const claim = await expect
-    .poll(() => store.upkeep.servers.claim("dead", "reaper", 60_000))
+    .poll(() => store.upkeep.servers.claim({ serverId: "dead" }, "reaper", 60_000))
     .toBeDefined()
-    .then(() => store.upkeep.servers.claim("dead", "reaper", 60_000));
+    .then(() => store.upkeep.servers.claim({ serverId: "dead" }, "reaper", 60_000));
   if (claim === undefined) throw new Error("The claim was held.");
   await store.upkeep.servers.unregister(claim);
   expect(await askRedis(port, "ZRANGE", reaped, "0", "-1")).toEqual([`dead.${dead.registration.incarnation}`]);
@@ -180,12 +180,12 @@ it("counts no record that ran out, drops some of those with each, and renews a r
   await store.rooms.join(server.lease, "game", connectionsOf(server, "ann", 1), { record: "{}" });
   const [record, records] = [await keyOf("record:game"), await keyOf("records")];
   for (let i = 0; i < 5; i++) await askRedis(port, "ZADD", records, String(1_000 + i), `old-${i}`);
-  expect(await store.counts.roomRecords()).toBe(1);
+  expect(await store.counts.of("roomRecords")).toBe(1);
   await askRedis(port, "PEXPIRE", record, "5000");
-  await store.upkeep.rooms.renew(server.lease, ["game"]);
+  await store.upkeep.projection.renew(server.lease, { rooms: ["game"] });
   await store.rooms.join(server.lease, "game", connectionsOf(server, "bob", 1));
   expect(Number(await askRedis(port, "PTTL", record))).toBeLessThanOrEqual(5_000);
-  expect(await store.roomRecords.touch("game")).toBe(true);
+  expect(await store.roomRecords.get("game", { touch: true })).toMatchObject({ value: "{}" });
   expect(Number(await askRedis(port, "PTTL", record))).toBeGreaterThan(7_100_000);
   expect(await askRedis(port, "ZRANGE", records, "0", "-1")).toEqual(["old-2", "old-3", "old-4", "game"]);
 });
@@ -194,7 +194,7 @@ it("takes the record along when a room is found to have run out", async () => {
   const { prefix, store, server, keyOf } = await setUp();
   await store.rooms.join(server.lease, "game", connectionsOf(server, "ann", 1), { record: "{}" });
   await askRedis(port, "DEL", await keyOf("rooms:game"));
-  await store.upkeep.rooms.renew(server.lease, ["game"]);
+  await store.upkeep.projection.renew(server.lease, { rooms: ["game"] });
   expect(await store.roomRecords.get("game")).toBeUndefined();
   expect((await keysUnder(url, `${prefix}:`)).filter((key) => key.includes("{r."))).toEqual([]);
 });
@@ -236,12 +236,12 @@ it("reads a user with 10,000 connections once in pages of users, and jumps over 
 
 it("reads 10,000 members and connections that a server holds in steps of a thousand", async () => {
   const { store, server, ownPort, all } = await crowded();
-  await store.upkeep.rooms.held(server.lease, 0);
-  await store.upkeep.users.held(server.lease, 0);
+  await store.upkeep.projection.held(server.lease, "rooms", 0);
+  await store.upkeep.projection.held(server.lease, "users", 0);
   const before = await callsOf(ownPort);
-  const [room] = await store.upkeep.rooms.held(server.lease, 0);
+  const [room] = await store.upkeep.projection.held(server.lease, "rooms", 0);
   const between = await callsOf(ownPort);
-  const users = await store.upkeep.users.held(server.lease, 0);
+  const users = await store.upkeep.projection.held(server.lease, "users", 0);
   const after = await callsOf(ownPort);
   const ids = all.map(({ connectionId }) => connectionId).sort();
   expect(room?.members.map(({ connectionId }) => connectionId).sort()).toEqual(ids);
@@ -265,18 +265,18 @@ it("settles 1,200 users of one partition in steps, and tells of each once", asyn
   const all = Array.from({ length: 1_200 }, (_, i) => connectionsOf(server, `user-${i}`, 1)).flat();
   await store.users.add(server.lease, all);
   await store.users.remove(server.lease, all, { graceMs: 1 });
-  await expect.poll(() => store.upkeep.users.settle([0])).toBeUndefined();
+  await expect.poll(() => store.upkeep.projection.settle([0])).toBeUndefined();
   await expect.poll(() => told).toBe(1_200);
   expect(users.size).toBe(1_200);
-  expect(await store.counts.users()).toBe(0);
+  expect(await store.counts.of("users")).toBe(0);
 });
 
 it("refuses partitions that do not exist, their cursors, and times that are none", async () => {
   const { store, server } = await setUp();
   for (const call of [
-    () => store.upkeep.users.held(server.lease, 1),
-    () => store.upkeep.rooms.held(server.lease, -1),
-    () => store.upkeep.users.settle([0.5]),
+    () => store.upkeep.projection.held(server.lease, "users", 1),
+    () => store.upkeep.projection.held(server.lease, "rooms", -1),
+    () => store.upkeep.projection.settle([0.5]),
     () => store.users.online({ limit: 1 }, 1),
     () => store.users.online({ limit: 1, cursor: Buffer.from("1").toString("base64url") }),
     () => store.bus.subscribe({ kind: "presence", name: "all" }, () => {}),

@@ -6,17 +6,17 @@ import type {
   PartitionReconciliation,
   ReapClaim,
   RemoveOptions,
+  StatesOptions,
   UserConnection,
   UserDirectory,
   UserState,
-  UserUpkeep,
 } from "@cm/protocol";
 import { CmError } from "@cm/protocol";
 import { groupBy, inChunks } from "../client/batches.js";
 import { allOf, type Commands } from "../client/commands.js";
 import { requireDurationOrNone } from "../client/duration.js";
 import type { Keys } from "../keys/keys.js";
-import { reconcileUsers } from "../reconcile/partition-reconcile.js";
+import { reconcileUsers } from "../projection/partition-reconcile.js";
 import { allWritten, holderOf, isOwn, requireOwn } from "../servers/lease-fence.js";
 import type { Living } from "../servers/living-servers.js";
 import { userEntryHead } from "./user-entry.js";
@@ -51,7 +51,7 @@ export interface RedisUserDirectoryParts {
  * user's are a range. A key for each user would cost more memory, most of it for the key;
  * one text for each user would make a user with many connections slow for all clients.
  */
-export class RedisUserDirectory implements UserDirectory, UserUpkeep {
+export class RedisUserDirectory implements UserDirectory {
   readonly #parts: RedisUserDirectoryParts;
   readonly #reader: UserReader;
   readonly #versionTtlMs: number;
@@ -93,35 +93,12 @@ export class RedisUserDirectory implements UserDirectory, UserUpkeep {
     await allWritten(this.#remove(lease, connections, Math.ceil(graceMs)), lease);
   }
 
-  async connectionsOf(userId: string): Promise<string[]> {
-    return this.#reader.connectionsOf(userId);
-  }
-
-  async states(userIds: readonly string[]): Promise<UserState[]> {
-    return this.#reader.states(userIds);
+  async states(userIds: readonly string[], options?: StatesOptions): Promise<UserState[]> {
+    return this.#reader.states(userIds, options);
   }
 
   async online(page: PageRequest, partition?: number): Promise<Page<UserState>> {
     return this.#reader.online(page, partition);
-  }
-
-  async countOnline(): Promise<number> {
-    const counts = await allOf(this.#parts.keys.onlineKeys().map((key) => this.#parts.commands.count("get", [key])));
-    return counts.reduce((sum, count) => sum + count, 0);
-  }
-
-  async countConnections(): Promise<number> {
-    const { commands, keys } = this.#parts;
-    // A user who is leaving has an entry without a connection.
-    const counts = await allOf(
-      keys
-        .connectionCounts()
-        .flatMap(({ connections, leaving }) => [
-          commands.count("zcard", [connections]),
-          commands.count("zcard", [leaving]).then((entries) => -entries),
-        ]),
-    );
-    return counts.reduce((sum, count) => sum + count, 0);
   }
 
   async renew(lease: Lease, userIds: readonly string[]): Promise<void> {

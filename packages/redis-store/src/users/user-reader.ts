@@ -1,4 +1,11 @@
-import { CmError, type Page, type PageRequest, type UserConnection, type UserState } from "@cm/protocol";
+import {
+  CmError,
+  type Page,
+  type PageRequest,
+  type StatesOptions,
+  type UserConnection,
+  type UserState,
+} from "@cm/protocol";
 import { groupBy } from "../client/batches.js";
 import { allOf, type Commands } from "../client/commands.js";
 import type { Keys } from "../keys/keys.js";
@@ -44,22 +51,11 @@ export class UserReader {
     this.#parts = parts;
   }
 
-  async connectionsOf(userId: string): Promise<string[]> {
-    const { commands, keys, living } = this.#parts;
-    const head = userEntryHead(userId);
-    // Without the entry that is the head alone.
-    const range = [keys.users(userId).connections, `(${head}`, `(${head}${AFTER_CONNECTION_IDS}`, "BYLEX"];
-    const [holders, reply] = await Promise.all([living.all(), commands.send("zrange", range)]);
-    const lives = new Set(holders);
-    return toStrings(reply)
-      .map((entry) => entry.slice(head.length))
-      .filter((connectionId) => lives.has(holderOfConnection(connectionId)));
-  }
-
-  async states(userIds: readonly string[]): Promise<UserState[]> {
+  async states(userIds: readonly string[], { idsOnly = false }: StatesOptions = {}): Promise<UserState[]> {
     if (userIds.length > STATES_MAX) {
       throw new CmError("options-invalid", `States can be asked for ${STATES_MAX} users at once at most.`);
     }
+    if (idsOnly) return this.#ids(userIds);
     const { commands, keys, living, lastSeenTtlMs: seenTtlMs } = this.#parts;
     const groups = [...groupBy([...new Set(userIds)], (userId) => keys.users(userId))];
     const reads = groups.map(([partition, group]) =>
@@ -125,6 +121,27 @@ export class UserReader {
       after = last;
     } while (after !== "");
     return connections;
+  }
+
+  /** As plain reads, since this is asked for with each message to a user: a script costs Redis several times as much. */
+  async #ids(userIds: readonly string[]): Promise<UserState[]> {
+    const { commands, keys, living } = this.#parts;
+    const reads = userIds.map((userId) => {
+      const head = userEntryHead(userId);
+      const range = [keys.users(userId).connections, `[${head}`, `(${head}${AFTER_CONNECTION_IDS}`, "BYLEX"];
+      return commands.send("zrange", range);
+    });
+    const [holders, replies] = await Promise.all([living.all(), allOf(reads)]);
+    const lives = new Set(holders);
+    return userIds.map((userId, i) => {
+      const head = userEntryHead(userId);
+      const entries = toStrings(replies[i]);
+      const connections = entries.flatMap((entry) =>
+        entry === head ? [] : [{ connectionId: entry.slice(head.length), metadata: "" }],
+      );
+      const row = { head, isLeaving: entries[0] === head, connections };
+      return stateOf(row, undefined, 0, lives);
+    });
   }
 
   #readCursor(cursor: string, only: number | undefined): UserPlace {

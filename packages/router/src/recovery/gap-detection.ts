@@ -260,7 +260,7 @@ export class GapDetection {
       }
     }
     const { snapshot, answeredAtMs } = best;
-    const present = new Set(snapshot.present);
+    const present = new Set([...snapshot.living, ...snapshot.lapsed].map((server) => server.serverId));
     // Err on the late side: the answer took time to arrive.
     const wentAtMs = answeredAtMs - Math.min(...snapshot.recentlyGone.map(({ agoMs }) => agoMs));
     const knownFromMs = answeredAtMs - snapshot.knownForMs;

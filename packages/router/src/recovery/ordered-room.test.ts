@@ -37,12 +37,11 @@ class Link {
     };
     this.history = {
       append: (room, draft) => history.append(room, draft),
-      position: (room) =>
-        this.isHistoryOut ? Promise.reject(new Error("The history is out.")) : history.position(room),
       restart: (room, reached, notice) => history.restart(room, reached, notice),
-      onProven: (handler) => history.onProven(handler),
+      link: history.link,
       since: (room, from, limit) => {
-        this.reads++;
+        // Without a place, it only asks where the history is.
+        if (from !== undefined) this.reads++;
         return this.isHistoryOut ? Promise.reject(new Error("The history is out.")) : history.since(room, from, limit);
       },
     };
@@ -93,7 +92,7 @@ describe("the messages of a recoverable room", () => {
           if (event === "repeat") await repeatLast(link);
           if (event === "lose") {
             // What keeps the history is set back to nothing, as by a flush.
-            const { epoch } = (await link.history.position("lobby")) ?? {};
+            const { epoch } = (await link.history.since("lobby")).top;
             await link.history.restart("lobby", { epoch, offset: 2 ** 40 }, historyNotice("x", "lobby"));
             losses++;
           }
@@ -182,7 +181,7 @@ describe("the messages of a recoverable room", () => {
     const plain = await startServer("plain", createMemoryStore({ hub }));
     await plain.router.enter("lobby");
     await send(b, 1);
-    const { epoch } = await link.history.position("lobby");
+    const { epoch } = (await link.history.since("lobby")).top;
     const anew = await link.history.restart("lobby", { epoch, offset: 2 }, historyNotice("b", "lobby"));
     // Nothing has to be published for it.
     await eventually(() => expect(a.router.positionOf("lobby")).toEqual(anew));
@@ -254,7 +253,7 @@ describe("options of recoverable rooms", () => {
 
 /** Hands the server the latest stored message once more, as if it had been on the way twice. */
 async function repeatLast({ history, handler, isDeaf }: Link): Promise<void> {
-  const { epoch, offset } = await history.position("lobby");
+  const { epoch, offset } = (await history.since("lobby")).top;
   if (offset === 0 || isDeaf) return;
   const { entries } = await history.since("lobby", { epoch, offset: offset - 1 }, 1);
   for (const { message } of entries) handler(message);

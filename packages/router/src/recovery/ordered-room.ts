@@ -71,7 +71,7 @@ export class OrderedRoom {
 
   /** Begins where the history is now, once the channel is live. Fails as the history does. */
   async open(): Promise<void> {
-    this.#at = await this.#options.history.position(this.#options.room);
+    this.#at = (await this.#options.history.since(this.#options.room)).top;
     if (this.#release() && !this.#isAskedAgain) this.#held = undefined;
     else await this.catchUp();
   }

@@ -232,11 +232,12 @@ describe("a recoverable room", () => {
       history: {
         append: (room, draft) => history.append(room, draft),
         since: (room, from, limit) => history.since(room, from, limit),
-        position: (room) => history.position(room),
         restart: (room, reached, notice) => history.restart(room, reached, notice),
-        onProven: (handler) => {
-          proven = handler;
-          return () => undefined;
+        link: {
+          onState: (listener) => {
+            proven = () => listener("in-sync");
+            return () => undefined;
+          },
         },
       },
     });

@@ -8,10 +8,10 @@ const READS_AT_ONCE = 16;
 export function readWithMeasure(history: History): History {
   const slots = new Semaphore(READS_AT_ONCE);
   return {
+    link: history.link,
     append: (room, draft) => history.append(room, draft),
-    since: (room, from, limit) => slots.use(() => history.since(room, from, limit)),
-    position: (room) => history.position(room),
+    since: (room, from, limit) =>
+      from === undefined ? history.since(room) : slots.use(() => history.since(room, from, limit)),
     restart: (room, reached, notice) => history.restart(room, reached, notice),
-    onProven: (handler) => history.onProven(handler),
   };
 }

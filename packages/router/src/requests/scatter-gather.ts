@@ -11,7 +11,7 @@ export interface GatheredAnswers {
 
 /** What {@link ScatterGather} needs. */
 export interface ClusterQuestionOptions {
-  readonly servers: Pick<ServerRegistry, "list">;
+  readonly servers: Pick<ServerRegistry, "snapshot">;
   readonly serverId: string;
   /** Throws `pending-limit` where there is no room to wait for so many answers. */
   readonly requireRoom: (count: number) => void;
@@ -56,7 +56,8 @@ export class ScatterGather {
 
   async #ask(question: Uint8Array, deadline: number): Promise<GatheredAnswers> {
     const { servers, serverId, requireRoom, ask } = this.#options;
-    const ids = [...new Set([serverId, ...(await servers.list()).map((server) => server.serverId)])];
+    const { living } = await servers.snapshot();
+    const ids = [...new Set([serverId, ...living.map((server) => server.serverId)])];
     // All or none: a question that reached some only for want of room would look answered.
     requireRoom(ids.length - 1);
     const leftMs = Math.max(1, deadline - performance.now());

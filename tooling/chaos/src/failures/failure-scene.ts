@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { ownerOf } from "@cm/protocol";
 import { eventually } from "@cm/test-kit";
 import { ChaosClient } from "../chaos/chaos-client.js";
 import { ChaosLedger } from "../chaos/chaos-ledger.js";
@@ -112,7 +113,7 @@ export class FailureScene {
   async serversInRosters(observer: number): Promise<Set<string>> {
     const servers = new Set<string>();
     for (const members of (await this.#rosters(observer)).values()) {
-      for (const { server } of members) servers.add(server);
+      for (const { connection } of members) servers.add(ownerOf(connection) ?? "");
     }
     return servers;
   }
@@ -164,8 +165,8 @@ export class FailureScene {
     return answer.status;
   }
 
-  async #rosters(observer: number): Promise<Map<string, readonly { server: string; connection: string }[]>> {
-    const rosters = new Map<string, readonly { server: string; connection: string }[]>();
+  async #rosters(observer: number): Promise<Map<string, readonly { connection: string }[]>> {
+    const rosters = new Map<string, readonly { connection: string }[]>();
     const askers = this.clients.flatMap(({ member }) => (member?.gateway === observer ? [member] : []));
     for (const { socket, room } of askers) {
       if (rosters.has(room)) continue;

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { type ServerFrame, SUBPROTOCOL } from "@cm/protocol";
+import { ownerOf, type ServerFrame, SUBPROTOCOL } from "@cm/protocol";
 import WebSocket from "ws";
 
 type Frame = ServerFrame & { readonly ref?: string | number };
@@ -39,6 +39,11 @@ export class CmSocket {
 
   get id(): string {
     return this.welcome.connection;
+  }
+
+  /** The server that holds the connection, as its id says. */
+  get serverId(): string {
+    return ownerOf(this.id) ?? "";
   }
 
   get isOpen(): boolean {

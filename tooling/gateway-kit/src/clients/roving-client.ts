@@ -120,7 +120,7 @@ export class RovingClient {
     if (recovered !== true && epoch !== undefined && offset !== undefined) this.#place = { epoch, offset };
     this.sittings.push({
       socket,
-      server: socket.welcome.server,
+      server: socket.serverId,
       joinedAt: performance.now(),
       joinedAtOffset: offset,
       recovered,

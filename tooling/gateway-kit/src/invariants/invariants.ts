@@ -1,4 +1,4 @@
-import type { Page, Store } from "@cm/protocol";
+import { connectionIdsOf, type Page, type Store } from "@cm/protocol";
 import { createRedisStore } from "@cm/redis-store";
 import { eventually, type ProcessUsage } from "@cm/test-kit";
 import { expect } from "vitest";
@@ -38,7 +38,8 @@ export async function expectDeadUnregistered(cluster: GatewayCluster, timeoutMs 
   await eventually(
     () =>
       withFreshStore(cluster, async (store) => {
-        expect([...(await store.servers.snapshot()).present].sort()).toEqual(running.sort());
+        const { living, lapsed } = await store.servers.snapshot();
+        expect([...living, ...lapsed].map(({ serverId }) => serverId).sort()).toEqual(running.sort());
       }),
     { timeoutMs, intervalMs: 100 },
   );
@@ -126,7 +127,7 @@ async function expectRosters(crowd: Population): Promise<void> {
 async function expectStored(store: Store, cluster: GatewayCluster, crowd: Population): Promise<void> {
   const present = crowd.present;
   const running = cluster.gateways.filter((gateway) => gateway.running);
-  expect((await store.servers.list()).map(({ serverId }) => serverId).sort()).toEqual(
+  expect((await store.servers.snapshot()).living.map(({ serverId }) => serverId).sort()).toEqual(
     running.map(({ serverId }) => serverId).sort(),
   );
   for (const { socket, user, room } of present) {
@@ -137,7 +138,7 @@ async function expectStored(store: Store, cluster: GatewayCluster, crowd: Popula
   const users = new Set(crowd.members.map(({ user }) => user));
   for (const user of users) {
     const expected = idsOf(present.filter((member) => member.user === user));
-    expect((await store.users.connectionsOf(user)).sort()).toEqual(expected);
+    expect((await connectionIdsOf(store.users, user)).sort()).toEqual(expected);
   }
   const rooms = new Set(crowd.members.map(({ room }) => room));
   for (const room of rooms) {
@@ -146,8 +147,8 @@ async function expectStored(store: Store, cluster: GatewayCluster, crowd: Popula
     expect(page.items.map(({ connectionId }) => connectionId).sort()).toEqual(expected);
     expect(await store.rooms.count(room)).toBe(expected.length);
   }
-  expect(await store.counts.rooms()).toBe(new Set(present.map(({ room }) => room)).size);
-  expect(await store.counts.users()).toBe(new Set(present.map(({ user }) => user)).size);
+  expect(await store.counts.of("rooms")).toBe(new Set(present.map(({ room }) => room)).size);
+  expect(await store.counts.of("users")).toBe(new Set(present.map(({ user }) => user)).size);
 }
 
 function idsOf(members: readonly CrowdMember[]): string[] {

@@ -3,6 +3,9 @@ import { type Attack, bystanderFindings, type Finding, type Scene } from "../att
 /** As many as one connection may ask by default. */
 const REQUESTS_PER_SECOND = 95;
 
+/** Receivers a second that a connection's messages may have by default. */
+const FANOUT_PER_SECOND = 100_000;
+
 /** Messages to all connections of one user, or to a room, as fast as requests are taken. */
 function fanOut(
   { name, title }: Pick<Attack, "name" | "title">,
@@ -11,8 +14,11 @@ function fanOut(
   return {
     name,
     title,
-    // They would not get in.
-    env: { MAX_CONNECTIONS_PER_USER: "0" },
+    env: ({ size }) => ({
+      // They would not get in.
+      MAX_CONNECTIONS_PER_USER: "0",
+      MAX_FANOUT_PER_SECOND: String(Math.round(FANOUT_PER_SECOND * size)),
+    }),
     async run(scene: Scene): Promise<readonly Finding[]> {
       const { gateway, scale } = scene;
       const crowd = scene.crowd();

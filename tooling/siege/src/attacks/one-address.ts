@@ -4,10 +4,15 @@ import type { Attack } from "../attack.js";
 /** Of the documentation's addresses, RFC 5737. */
 const ATTACKER = "203.0.113.7";
 
+/** Connections that an address may have: 1,000, as by default, at full size. */
+function placesOf(size: number): number {
+  return Math.round(1_000 * size);
+}
+
 export const ONE_ADDRESS: Attack = {
   name: "address",
   title: "one address opens 11,000 connections, 500 at a time",
-  env: { TRUSTED_PROXIES: "127.0.0.1" },
+  env: ({ size }) => ({ TRUSTED_PROXIES: "127.0.0.1", MAX_CONNECTIONS_PER_ADDRESS: String(placesOf(size)) }),
   async run(scene) {
     const { gateway, scale } = scene;
     const crowd = scene.crowd();
@@ -27,8 +32,12 @@ export const ONE_ADDRESS: Attack = {
       (error: Error) => error.message,
     );
     return [
-      { what: "connections of the address", value: String(open), isKept: open <= 1_000 },
-      { what: "refused with 429", value: String(ends["http-429"] ?? 0) },
+      { what: "connections of the address", value: String(open), isKept: open <= placesOf(scale.size) },
+      {
+        what: "refused with 429",
+        value: String(ends["http-429"] ?? 0),
+        isKept: (ends["http-429"] ?? 0) >= Math.round(10_000 * scale.size),
+      },
       { what: "somebody else afterwards", value: outcome, isKept: outcome.startsWith("welcome") },
     ];
   },

@@ -5,7 +5,9 @@ import { type Attack, bystanderFindings } from "../attack.js";
 const BUDGET_MIB = 256;
 const FLOW_BYTES = 20_000_000;
 const MESSAGE_BYTES = 10_000;
-const MESSAGES_PER_SECOND = 45;
+
+/** The flow takes this many times as long as a flood of another attack: 44 s by default. */
+const FLOW_LENGTHS = 4.4;
 
 /** How long memory may take to come back. */
 const RETURN_SECONDS = 30;
@@ -14,7 +16,13 @@ export const STALLED_READERS: Attack = {
   name: "stalled",
   title: "1,000 members that do not read, while 20 MB flow",
   // All of it is to flow: the budget of what waits is looked at alone.
-  env: { MAX_FANOUT_PER_SECOND: "0", MAX_FANOUT_PERCENT: "0", MALLOC_MMAP_THRESHOLD_: "131072" },
+  env: ({ size }) => ({
+    MAX_FANOUT_PER_SECOND: "0",
+    MAX_FANOUT_PERCENT: "0",
+    MAX_REQUESTS_PER_SECOND: "10000",
+    MAX_TOTAL_BACKPRESSURE_BYTES: String(Math.round(BUDGET_MIB * size) * 2 ** 20),
+    MALLOC_MMAP_THRESHOLD_: "131072",
+  }),
   async run(scene) {
     const { gateway, scale } = scene;
     const before = await scene.memoryMiB();
@@ -26,11 +34,14 @@ export const STALLED_READERS: Attack = {
     const data = "x".repeat(MESSAGE_BYTES);
     let highest = 0;
     const figures = await scene.bystanders(async () => {
-      for (let sent = 0; sent < FLOW_BYTES / MESSAGE_BYTES; sent++) {
+      const messages = FLOW_BYTES / MESSAGE_BYTES;
+      const pauseMs = (1000 * FLOW_LENGTHS * scale.seconds) / messages;
+      for (let sent = 0; sent < messages; sent++) {
         publisher.tell({ type: "publish", room: "stream", data, echo: false });
-        await sleep(1000 / MESSAGES_PER_SECOND);
+        await sleep(pauseMs);
         if (sent % 10 === 0) highest = Math.max(highest, await scene.memoryMiB());
       }
+      await publisher.do({ type: "ping" });
     });
     const { transport } = await scene.stats();
     publisher.terminate();
@@ -48,10 +59,14 @@ export const STALLED_READERS: Attack = {
       {
         what: "memory at its highest",
         value: `${highest.toFixed(0)} MiB`,
-        isKept: highest <= before + BUDGET_MIB + 100,
+        isKept: highest <= before + BUDGET_MIB * scale.size + 100,
       },
       { what: `memory within ${RETURN_SECONDS} s after`, value: `${left.toFixed(0)} MiB`, isKept: left <= goal },
-      { what: "cut as slow consumers", value: String(transport.slowConsumersClosed) },
+      {
+        what: `cut as slow consumers, of ${count}`,
+        value: String(transport.slowConsumersClosed),
+        isKept: transport.slowConsumersClosed === count,
+      },
     ];
   },
 };

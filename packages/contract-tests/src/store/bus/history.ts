@@ -29,11 +29,11 @@ export function describeHistory(name: string, createHarness: () => Promise<PartH
 
   describe(`${name}: history`, () => {
     it("begins before the first message, at a place that all stores agree on", async ({ store, peer }) => {
-      const position = await historyOf(store).position("lobby");
+      const position = (await historyOf(store).since("lobby")).top;
       expect(position).toEqual({ epoch: expect.any(Number), offset: 0 });
       expect(position.epoch).toBeGreaterThan(0);
       const other = historyOf(await peer());
-      expect(await other.position("lobby")).toEqual(position);
+      expect(await other.since("lobby")).toEqual({ top: position, complete: false, entries: [] });
       expect(await other.since("lobby", position, 10)).toEqual({ top: position, complete: true, entries: [] });
     });
 
@@ -41,7 +41,7 @@ export function describeHistory(name: string, createHarness: () => Promise<PartH
       const stores = [harness.store, await harness.peer(), await harness.peer()];
       const seen: string[] = [];
       await harness.store.bus.subscribe(ROOM, (message) => seen.push(textOf(message)));
-      const begin = await historyOf(harness.store).position("lobby");
+      const begin = (await historyOf(harness.store).since("lobby")).top;
       const answers = await Promise.all(
         stores.flatMap((store, origin) =>
           times(50, (i) => historyOf(store).append("lobby", draft(i + 1, `${origin} ${i}`, `gw-${origin}`))),
@@ -64,7 +64,7 @@ export function describeHistory(name: string, createHarness: () => Promise<PartH
       store,
     }) => {
       const history = historyOf(store);
-      const begin = await history.position("lobby");
+      const begin = (await history.since("lobby")).top;
       const large = "x".repeat(1_200_000);
       for (const n of [1, 2]) await history.append("lobby", draft(n, large, "gw-1"));
       for (const offset of [0, 1]) {
@@ -85,6 +85,9 @@ export function describeHistory(name: string, createHarness: () => Promise<PartH
       expect(await offsets(at(3), 3)).toEqual([true, [4, 5, 6]]);
       expect(await offsets(at(8), 1_000)).toEqual([true, [9, 10]]);
       expect(await offsets(at(10), 1_000)).toEqual([true, []]);
+      expect((await history.since("lobby", begin)).entries).toHaveLength(10);
+      // Without a place, there is nothing that could have come after it.
+      expect(await history.since("lobby")).toMatchObject({ top: at(10), complete: false, entries: [] });
     });
 
     it("says so where a place is of another history, or was never reached", async ({ store }) => {
@@ -114,7 +117,7 @@ export function describeHistory(name: string, createHarness: () => Promise<PartH
       const other = historyOf(await peer());
       const seen: string[] = [];
       await store.bus.subscribe(ROOM, (message) => seen.push(textOf(message)));
-      const begin = await historyOf(store).position("lobby");
+      const begin = (await historyOf(store).since("lobby")).top;
       const send = (sequence: number, origin = "gw-1", epoch = 7) =>
         other.append("lobby", draft(sequence, `${origin} ${epoch} ${sequence}`, origin, epoch));
       for (const sequence of [3, 1, 2, 2, 1, 3, 4, 70, 4, 69, 69, 70]) await send(sequence);
@@ -131,7 +134,7 @@ export function describeHistory(name: string, createHarness: () => Promise<PartH
 
     it("carries any bytes unchanged, and about a megabyte at a time", async ({ store, peer }) => {
       const history = historyOf(await peer());
-      const begin = await history.position("lobby");
+      const begin = (await history.since("lobby")).top;
       const large = Uint8Array.from({ length: 600_000 }, (_, i) => (i * 31 + (i >> 8)) & 0xff);
       const all = Uint8Array.from({ length: 256 }, (_, i) => i);
       const sender = (sequence: number) => ({ origin: "gw-1", epoch: 1, sequence });
@@ -197,7 +200,7 @@ export function describeHistory(name: string, createHarness: () => Promise<PartH
         for (let sequence = 1; sequence <= (i % 3) + 1; sequence++) await history.append(room, draft(sequence, room));
       }
       for (const [i, room] of AWKWARD_NAMES.entries()) {
-        const { epoch, offset } = await history.position(room);
+        const { epoch, offset } = (await history.since(room)).top;
         expect([room, offset]).toEqual([room, (i % 3) + 1]);
         const { entries } = await history.since(room, { epoch, offset: 0 }, 10);
         for (const { message } of entries) expect(textOf(message).endsWith(`,${room}>`)).toBe(true);
@@ -229,7 +232,7 @@ function draft(sequence: number, text: string, origin = "gw-1", epoch = 7): Hist
 /** Appends `count` messages; returns the position where the history began. */
 async function fill(store: HistoryPart, count: number): Promise<HistoryPosition> {
   const history = historyOf(store);
-  const begin = await history.position("lobby");
+  const begin = (await history.since("lobby")).top;
   await Promise.all(times(count, (i) => history.append("lobby", draft(i + 1, `${i}`))));
   return begin;
 }

@@ -5,7 +5,7 @@ import type { HarnessFactory } from "../harness.js";
 import { bringUp, claimDead, LONG_MS, letDie, loseClaim, outcomeOf, passUntil, scenarios } from "../scenario.js";
 import { byId, membersOf } from "./room-members.js";
 
-/** The promises of `RoomDirectory` and `RoomUpkeep`, but for paging. */
+/** The promises of `RoomDirectory`, and of `ProjectionUpkeep` about rooms, but for paging. */
 export function describeRoomDirectory(name: string, createHarness: HarnessFactory): void {
   const it = scenarios(createHarness);
 
@@ -20,14 +20,14 @@ export function describeRoomDirectory(name: string, createHarness: HarnessFactor
       for (const seen of [store, other]) {
         expect(await roster(seen, "lobby")).toEqual(byId([...mine, ...theirs]));
         expect(await seen.rooms.count("lobby")).toBe(5);
-        expect(await seen.counts.rooms()).toBe(1);
+        expect(await seen.counts.of("rooms")).toBe(1);
       }
     });
 
     it("has an empty room where nobody ever joined", async ({ store }) => {
       expect(await store.rooms.members("nowhere", { limit: 10 })).toEqual({ items: [], cursor: undefined });
       expect(await store.rooms.count("nowhere")).toBe(0);
-      expect(await store.counts.rooms()).toBe(0);
+      expect(await store.counts.of("rooms")).toBe(0);
     });
 
     it("counts one who joins twice once", async ({ store }) => {
@@ -51,7 +51,7 @@ export function describeRoomDirectory(name: string, createHarness: HarnessFactor
       await store.rooms.leave(alpha.lease, "other", [stays]);
       expect(await roster(store, "lobby")).toEqual([stays]);
       expect(await store.rooms.count("lobby")).toBe(1);
-      expect(await store.counts.rooms()).toBe(1);
+      expect(await store.counts.of("rooms")).toBe(1);
     });
 
     it("keeps several connections of one user apart", async ({ store }) => {
@@ -72,13 +72,13 @@ export function describeRoomDirectory(name: string, createHarness: HarnessFactor
         await store.rooms.join(beta.lease, room, second);
         await store.rooms.leave(alpha.lease, room, first);
         expect(await store.rooms.count(room)).toBe(1);
-        expect(await store.counts.rooms()).toBe(1);
+        expect(await store.counts.of("rooms")).toBe(1);
         await store.rooms.leave(beta.lease, room, second);
-        expect(await store.counts.rooms()).toBe(0);
+        expect(await store.counts.of("rooms")).toBe(0);
       }
       // Renewing must not bring one back.
-      await store.upkeep.rooms.renew(alpha.lease, ["one", "two", "never"]);
-      expect(await store.counts.rooms()).toBe(0);
+      await store.upkeep.projection.renew(alpha.lease, { rooms: ["one", "two", "never"] });
+      expect(await store.counts.of("rooms")).toBe(0);
       expect(await storedThings()).toBe(before);
     });
 
@@ -87,8 +87,8 @@ export function describeRoomDirectory(name: string, createHarness: HarnessFactor
       const before = await storedThings();
       await store.rooms.join(lease, "lobby", []);
       await store.rooms.leave(lease, "lobby", []);
-      await store.upkeep.rooms.renew(lease, []);
-      expect(await store.counts.rooms()).toBe(0);
+      await store.upkeep.projection.renew(lease, { rooms: [] });
+      expect(await store.counts.of("rooms")).toBe(0);
       expect(await storedThings()).toBe(before);
     });
 
@@ -98,7 +98,7 @@ export function describeRoomDirectory(name: string, createHarness: HarnessFactor
       await store.rooms.join(alpha.lease, "lobby", members);
       expect(await store.rooms.count("lobby")).toBe(2000);
       expect(await roster(store, "lobby")).toEqual(byId(members));
-      await store.upkeep.rooms.renew(alpha.lease, ["lobby"]);
+      await store.upkeep.projection.renew(alpha.lease, { rooms: ["lobby"] });
       await store.rooms.leave(alpha.lease, "lobby", members.slice(1));
       expect(await roster(store, "lobby")).toEqual(members.slice(0, 1));
     });
@@ -107,11 +107,11 @@ export function describeRoomDirectory(name: string, createHarness: HarnessFactor
       const alpha = await bringUp(store, "alpha");
       const joined = AWKWARD_NAMES.map((room) => ({ room, members: membersOf(alpha, 1) }));
       for (const { room, members } of joined) await store.rooms.join(alpha.lease, room, members);
-      expect(await store.counts.rooms()).toBe(joined.length);
-      await store.upkeep.rooms.renew(alpha.lease, AWKWARD_NAMES);
+      expect(await store.counts.of("rooms")).toBe(joined.length);
+      await store.upkeep.projection.renew(alpha.lease, { rooms: AWKWARD_NAMES });
       for (const { room, members } of joined) expect(await roster(store, room)).toEqual(members);
       for (const { room, members } of joined) await store.rooms.leave(alpha.lease, room, members);
-      expect(await store.counts.rooms()).toBe(0);
+      expect(await store.counts.of("rooms")).toBe(0);
     });
 
     it("keeps awkward names of users as they are", async ({ store }) => {
@@ -154,8 +154,8 @@ export function describeRoomDirectory(name: string, createHarness: HarnessFactor
       expect(await outcomeOf(store.rooms.join(lease, "lobby", late))).toBe("lease-lost");
       expect(await outcomeOf(store.rooms.join(lease, "new", late))).toBe("lease-lost");
       expect(await outcomeOf(store.rooms.leave(lease, "lobby", members))).toBe("lease-lost");
-      expect(await outcomeOf(store.upkeep.rooms.renew(lease, ["lobby"]))).toBe("lease-lost");
-      expect(await store.counts.rooms()).toBe(1);
+      expect(await outcomeOf(store.upkeep.projection.renew(lease, { rooms: ["lobby"] }))).toBe("lease-lost");
+      expect(await store.counts.of("rooms")).toBe(1);
       await store.servers.acquire(alpha.registration, LONG_MS);
       expect(await roster(store, "lobby")).toEqual(byId(members));
     });
@@ -174,7 +174,7 @@ export function describeRoomDirectory(name: string, createHarness: HarnessFactor
         expect(await roster(seen, "lobby")).toEqual(byId(stays));
         expect(await seen.rooms.count("theirs")).toBe(0);
         expect(await roster(seen, "theirs")).toEqual([]);
-        expect(await seen.counts.rooms()).toBe(2);
+        expect(await seen.counts.of("rooms")).toBe(2);
       }
     });
 
@@ -200,14 +200,14 @@ export function describeRoomDirectory(name: string, createHarness: HarnessFactor
       await store.rooms.join(dead.lease, "theirs", gone.slice(0, 3));
       await letDie(harness, dead);
       const claim = await claimDead(store, "dead");
-      expect(byId(await store.upkeep.rooms.evict(claim, "lobby"))).toEqual(byId(gone));
-      expect(await store.upkeep.rooms.evict(claim, "lobby")).toEqual([]);
-      expect(await store.upkeep.rooms.evict(claim, "nowhere")).toEqual([]);
+      expect(byId(await store.upkeep.projection.evict(claim, { room: "lobby" }))).toEqual(byId(gone));
+      expect(await store.upkeep.projection.evict(claim, { room: "lobby" })).toEqual([]);
+      expect(await store.upkeep.projection.evict(claim, { room: "nowhere" })).toEqual([]);
       expect(await roster(store, "lobby")).toEqual(byId(stays));
       expect(await store.rooms.count("lobby")).toBe(2);
-      expect(await store.counts.rooms()).toBe(2);
-      expect(byId(await store.upkeep.rooms.evict(claim, "theirs"))).toEqual(byId(gone.slice(0, 3)));
-      expect(await store.counts.rooms()).toBe(1);
+      expect(await store.counts.of("rooms")).toBe(2);
+      expect(byId(await store.upkeep.projection.evict(claim, { room: "theirs" }))).toEqual(byId(gone.slice(0, 3)));
+      expect(await store.counts.of("rooms")).toBe(1);
       await store.rooms.leave(living.lease, "lobby", stays);
       expect(await storedThings()).toBe(before);
     });
@@ -220,9 +220,9 @@ export function describeRoomDirectory(name: string, createHarness: HarnessFactor
       await letDie(harness, dead);
       const { lost, held } = await loseClaim(harness, "dead");
       // Whether such a call is refused or does nothing is the store's choice.
-      await outcomeOf(store.upkeep.rooms.evict(lost, "lobby"));
-      expect(await store.counts.rooms()).toBe(1);
-      expect(byId(await store.upkeep.rooms.evict(held, "lobby"))).toEqual(byId(members));
+      await outcomeOf(store.upkeep.projection.evict(lost, { room: "lobby" }));
+      expect(await store.counts.of("rooms")).toBe(1);
+      expect(byId(await store.upkeep.projection.evict(held, { room: "lobby" }))).toEqual(byId(members));
     });
   });
 }

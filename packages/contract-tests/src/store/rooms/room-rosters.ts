@@ -58,7 +58,7 @@ export function describeRoomRosters(name: string, createHarness: HarnessFactory)
       await store.rooms.join(alpha.lease, "lobby", []);
       await store.rooms.leave(alpha.lease, "lobby", [outside]);
       await store.rooms.update(alpha.lease, "lobby", [{ ...outside, metadata: "1" }]);
-      await store.upkeep.rooms.renew(alpha.lease, ["lobby"]);
+      await store.upkeep.projection.renew(alpha.lease, { rooms: ["lobby"] });
       await store.rooms.join(alpha.lease, "lobby", [back], { quiet: true });
       expect(await roster.heard()).toEqual([]);
       expect(await store.rooms.count("lobby")).toBe(2);
@@ -160,7 +160,7 @@ export function describeRoomRosters(name: string, createHarness: HarnessFactory)
       await letDie(harness, dead);
       const claim = await claimDead(store, "dead");
       const roster = await hearRooms(await harness.peer(), ["lobby"]);
-      for (let i = 0; i < 2; i++) await store.upkeep.rooms.evict(claim, "lobby");
+      for (let i = 0; i < 2; i++) await store.upkeep.projection.evict(claim, { room: "lobby" });
       const expected = gone.map(({ connectionId }) => `left ${connectionId}`);
       const changes = await roster.heard();
       expect(inShort(changes).sort()).toEqual(expected.sort());

@@ -26,7 +26,7 @@ export function describeServerReaping(name: string, createHarness: HarnessFactor
       await bringUp(store, "living");
       await store.servers.release(released.lease);
       for (const serverId of ["living", "released", "unknown"]) {
-        expect(await store.upkeep.servers.claim(serverId, "reaper", LONG_MS)).toBeUndefined();
+        expect(await store.upkeep.servers.claim({ serverId }, "reaper", LONG_MS)).toBeUndefined();
       }
     });
 
@@ -37,7 +37,9 @@ export function describeServerReaping(name: string, createHarness: HarnessFactor
       });
       const stores = [harness.store, await harness.peer()];
       const claims = await Promise.all(
-        times(20, (i) => (stores[i % 2] ?? harness.store).upkeep.servers.claim("dead", `claimant-${i}`, LONG_MS)),
+        times(20, (i) =>
+          (stores[i % 2] ?? harness.store).upkeep.servers.claim({ serverId: "dead" }, `claimant-${i}`, LONG_MS),
+        ),
       );
       const won = claims.filter((claim) => claim !== undefined);
       const { serverId, incarnation, shelfBits } = registration;
@@ -52,7 +54,7 @@ export function describeServerReaping(name: string, createHarness: HarnessFactor
       await harness.letTimePass(SHORT_MS);
       const second = await claimDead(harness.store, "dead", "mine");
       expect(second.expiresAtMs).toBeGreaterThan(first.expiresAtMs);
-      expect(await upkeep.servers.claim("dead", "other", LONG_MS)).toBeUndefined();
+      expect(await upkeep.servers.claim({ serverId: "dead" }, "other", LONG_MS)).toBeUndefined();
     });
 
     it("gives a claim that ran out to another, and holds the first to nothing", async (harness) => {
@@ -61,10 +63,10 @@ export function describeServerReaping(name: string, createHarness: HarnessFactor
       const observer = await bringUp(harness.store, "observer");
       const { lost, held } = await loseClaim(harness, "dead");
       expect(held.expiresAtMs).toBeGreaterThan(lost.expiresAtMs);
-      expect(await upkeep.servers.claim("dead", "too-slow", LONG_MS)).toBeUndefined();
+      expect(await upkeep.servers.claim({ serverId: "dead" }, "too-slow", LONG_MS)).toBeUndefined();
       await upkeep.servers.unregister(lost);
       expect((await servers.renew(observer.lease, { connections: 0, rooms: 0 })).expired).toEqual(["dead"]);
-      expect(await upkeep.servers.claim("dead", "third", LONG_MS)).toBeUndefined();
+      expect(await upkeep.servers.claim({ serverId: "dead" }, "third", LONG_MS)).toBeUndefined();
     });
 
     it("names those that were unregistered since a server's last heartbeat", async (harness) => {
@@ -85,10 +87,10 @@ export function describeServerReaping(name: string, createHarness: HarnessFactor
       const claim = await claimDead(harness.store, "dead");
       await upkeep.servers.unregister(claim);
       await upkeep.servers.unregister(claim);
-      expect(await upkeep.servers.claim("dead", "reaper", LONG_MS)).toBeUndefined();
+      expect(await upkeep.servers.claim({ serverId: "dead" }, "reaper", LONG_MS)).toBeUndefined();
       const { lease } = await bringUp(harness.store, "dead");
       await upkeep.servers.unregister(claim);
-      expect(await servers.list()).toMatchObject([{ serverId: "dead", token: lease.token }]);
+      expect((await servers.snapshot()).living).toMatchObject([{ serverId: "dead", token: lease.token }]);
     });
 
     it("keeps every incarnation, the same one too, out while somebody cleans up", async (harness) => {
@@ -100,19 +102,19 @@ export function describeServerReaping(name: string, createHarness: HarnessFactor
         const refusal: unknown = await servers.acquire(registration, LONG_MS).catch((error) => error);
         expect(refusal).toMatchObject({ code: "server-id-expired" });
       }
-      expect(await servers.list()).toEqual([]);
+      expect((await servers.snapshot()).living).toEqual([]);
     });
 
     it("lets the same incarnation back in when the claim ran out, and then claims and buries it no more", async (harness) => {
       const { servers, upkeep } = harness.store;
       const server = await bringUp(harness.store, "dead");
       await letDie(harness, server);
-      const claim = await upkeep.servers.claim("dead", "too-slow", SHORT_MS);
+      const claim = await upkeep.servers.claim({ serverId: "dead" }, "too-slow", SHORT_MS);
       if (claim === undefined) throw new Error("The dead server could not be claimed.");
       await passUntil(harness, async () => (await outcomeOf(servers.acquire(server.registration, LONG_MS))) === "done");
       await upkeep.servers.unregister(claim);
-      expect(await upkeep.servers.claim("dead", "reaper", LONG_MS)).toBeUndefined();
-      expect(await servers.list()).toMatchObject([{ serverId: "dead" }]);
+      expect(await upkeep.servers.claim({ serverId: "dead" }, "reaper", LONG_MS)).toBeUndefined();
+      expect((await servers.snapshot()).living).toMatchObject([{ serverId: "dead" }]);
     });
 
     it("tells one who comes back after a burial that he was reaped, once, and keeps it over renewals", async (harness) => {
@@ -133,7 +135,7 @@ export function describeServerReaping(name: string, createHarness: HarnessFactor
       const { servers, upkeep } = harness.store;
       const server = await bringUp(harness.store, "dead");
       await letDie(harness, server);
-      await upkeep.servers.claim("dead", "too-slow", SHORT_MS);
+      await upkeep.servers.claim({ serverId: "dead" }, "too-slow", SHORT_MS);
       let wasReaped: boolean | undefined;
       await passUntil(harness, async () => {
         const acquired = await servers.acquire(server.registration, LONG_MS).catch(() => undefined);

@@ -28,7 +28,7 @@ export function describeServerRegistry(name: string, createHarness: HarnessFacto
       const { serverId, incarnation } = registration;
       expect(lease).toMatchObject({ serverId, incarnation, ttlMs: LONG_MS });
       for (const { servers } of [store, await peer()]) {
-        const [info, ...others] = await servers.list();
+        const [info, ...others] = (await servers.snapshot()).living;
         expect(others).toEqual([]);
         expect(info).toMatchObject({ ...registration, ...NOTHING, token: lease.token, expiresAtMs: lease.expiresAtMs });
         expect(info?.startedAt).toBeLessThan(lease.expiresAtMs);
@@ -37,22 +37,22 @@ export function describeServerRegistry(name: string, createHarness: HarnessFacto
     });
 
     it("lists nobody at first, and all when there are several", async ({ store }) => {
-      expect(await store.servers.list()).toEqual([]);
+      expect((await store.servers.snapshot()).living).toEqual([]);
       await Promise.all(times(25, (i) => bringUp(store, `server-${i}`)));
-      const listed = (await store.servers.list()).map(({ serverId }) => serverId);
+      const listed = (await store.servers.snapshot()).living.map(({ serverId }) => serverId);
       expect(listed.sort()).toEqual(times(25, (i) => `server-${i}`).sort());
     });
 
     it("tells with each heartbeat what the server counts, and until when it is believed", async (harness) => {
       const { servers } = harness.store;
       const { lease } = await bringUp(harness.store, "alpha");
-      const [before] = await servers.list();
+      const [before] = (await servers.snapshot()).living;
       await harness.letTimePass(SHORT_MS);
       const counters = { connections: 10_000, rooms: 321 };
       const renewal = await servers.renew(lease, counters);
       expect(renewal.lease).toMatchObject({ token: lease.token, ttlMs: LONG_MS, incarnation: lease.incarnation });
       expect(renewal.lease.expiresAtMs).toBeGreaterThan(lease.expiresAtMs);
-      const [after] = await servers.list();
+      const [after] = (await servers.snapshot()).living;
       expect(after).toMatchObject({ ...counters, startedAt: before?.startedAt, token: lease.token });
       expect(after?.expiresAtMs).toBe(renewal.lease.expiresAtMs);
       expect(after?.lastHeartbeat).toBeGreaterThan(before?.lastHeartbeat ?? Number.NaN);
@@ -66,7 +66,7 @@ export function describeServerRegistry(name: string, createHarness: HarnessFacto
       while (lease.expiresAtMs <= untilMs) {
         await harness.letTimePass(ttlMs / 8);
         ({ lease } = await servers.renew(lease, NOTHING));
-        expect(await servers.list()).toHaveLength(1);
+        expect((await servers.snapshot()).living).toHaveLength(1);
       }
     });
 
@@ -94,7 +94,7 @@ export function describeServerRegistry(name: string, createHarness: HarnessFacto
       expect(fresh.token).toBeGreaterThan(old.token);
       expect(await outcomeOf(servers.renew(old, { connections: 9, rooms: 9 }))).toBe("lease-lost");
       await servers.release(old);
-      expect(await servers.list()).toMatchObject([{ token: fresh.token, ...NOTHING }]);
+      expect((await servers.snapshot()).living).toMatchObject([{ token: fresh.token, ...NOTHING }]);
       expect((await servers.renew(fresh, NOTHING)).lease.token).toBe(fresh.token);
     });
 
@@ -118,10 +118,10 @@ export function describeServerRegistry(name: string, createHarness: HarnessFacto
       const living = await bringUp(harness.store, "beta");
       const lease = await letDie(harness, dead);
       for (const { servers } of [harness.store, other]) {
-        expect(await servers.list()).toMatchObject([{ serverId: "beta", token: living.lease.token }]);
+        expect((await servers.snapshot()).living).toMatchObject([{ serverId: "beta", token: living.lease.token }]);
         expect(await outcomeOf(servers.renew(lease, NOTHING))).toBe("lease-lost");
       }
-      expect(await harness.store.servers.list()).toHaveLength(1);
+      expect((await harness.store.servers.snapshot()).living).toHaveLength(1);
     });
 
     it("lets the same incarnation take an expired lease anew", async (harness) => {
@@ -130,7 +130,7 @@ export function describeServerRegistry(name: string, createHarness: HarnessFacto
       const lost = await letDie(harness, server);
       const lease = await servers.acquire(server.registration, LONG_MS);
       expect(lease.token).toBeGreaterThan(lost.token);
-      expect(await servers.list()).toMatchObject([{ serverId: "alpha", token: lease.token }]);
+      expect((await servers.snapshot()).living).toMatchObject([{ serverId: "alpha", token: lease.token }]);
       expect((await servers.renew(lease, NOTHING)).expired).toEqual([]);
     });
 
@@ -148,9 +148,9 @@ export function describeServerRegistry(name: string, createHarness: HarnessFacto
       const { lease } = await bringUp(store, "alpha");
       const observer = await bringUp(store, "observer");
       await servers.release({ ...lease, token: lease.token - 1 });
-      expect(await servers.list()).toHaveLength(2);
+      expect((await servers.snapshot()).living).toHaveLength(2);
       await servers.release(lease);
-      expect(await servers.list()).toMatchObject([{ serverId: "observer" }]);
+      expect((await servers.snapshot()).living).toMatchObject([{ serverId: "observer" }]);
       expect(await outcomeOf(servers.renew(lease, NOTHING))).toBe("lease-lost");
       expect((await servers.renew(observer.lease, NOTHING)).expired).toEqual([]);
       const next = await bringUp(store, "alpha");
@@ -174,19 +174,21 @@ export function describeServerRegistry(name: string, createHarness: HarnessFacto
       const { servers, upkeep } = harness.store;
       await bringUp(harness.store, "observer");
       const started = await servers.snapshot();
-      expect(started).toMatchObject({ present: ["observer"], lapsed: [], recentlyGone: [] });
+      expect(started).toMatchObject({ living: [{ serverId: "observer" }], lapsed: [], recentlyGone: [] });
       const released = await bringUp(harness.store, "released");
-      await bringUp(harness.store, "dead").then((server) => letDie(harness, server));
+      const dead = await bringUp(harness.store, "dead");
+      await letDie(harness, dead);
       // Whether `dead` is late or gone is not known yet.
       const between = await servers.snapshot();
-      expect([...between.present].sort()).toEqual(["dead", "observer", "released"]);
-      expect(between.lapsed).toEqual(["dead"]);
+      expect(between.living.map(({ serverId }) => serverId).sort()).toEqual(["observer", "released"]);
+      const { serverId, incarnation } = dead.registration;
+      expect(between.lapsed).toEqual([{ serverId, incarnation, isRegistered: true }]);
       await servers.release(released.lease);
       await servers.release(released.lease);
       await upkeep.servers.unregister(await claimDead(harness.store, "dead"));
       await harness.letTimePass(SHORT_MS);
-      const { present, recentlyGone, knownForMs } = await (await harness.peer()).servers.snapshot();
-      expect(present).toEqual(["observer"]);
+      const { living, lapsed, recentlyGone, knownForMs } = await (await harness.peer()).servers.snapshot();
+      expect([...living, ...lapsed]).toMatchObject([{ serverId: "observer" }]);
       expect(recentlyGone.map(({ serverId }) => serverId).sort()).toEqual(["dead", "released"]);
       for (const { agoMs } of recentlyGone) expect(agoMs).toBeGreaterThan(0);
       expect(knownForMs).toBeGreaterThan(Math.max(...recentlyGone.map(({ agoMs }) => agoMs)));
@@ -202,8 +204,9 @@ export function describeServerRegistry(name: string, createHarness: HarnessFacto
       }
       await servers.acquire(same.registration, LONG_MS);
       await servers.acquire(successorOf("other"), LONG_MS);
-      const { present, recentlyGone } = await servers.snapshot();
-      expect([...present].sort()).toEqual(["observer", "other", "same"]);
+      const { living, lapsed, recentlyGone } = await servers.snapshot();
+      expect(living.map((server) => server.serverId).sort()).toEqual(["observer", "other", "same"]);
+      expect(lapsed).toEqual([]);
       expect(recentlyGone.map(({ serverId }) => serverId)).toEqual(["other"]);
     });
 
@@ -232,7 +235,7 @@ export function describeServerRegistry(name: string, createHarness: HarnessFacto
       const { servers } = harness.store;
       const { lease } = await bringUp(harness.store, "observer");
       await Promise.all(times(105, (i) => servers.acquire(successorOf(`dead-${i}`), SHORT_MS)));
-      await passUntil(harness, async () => (await servers.list()).length === 1);
+      await passUntil(harness, async () => (await servers.snapshot()).living.length === 1);
       const { expired } = await servers.renew(lease, NOTHING);
       expect(expired).toHaveLength(100);
       expect(new Set(expired).size).toBe(100);

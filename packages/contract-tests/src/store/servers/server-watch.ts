@@ -4,7 +4,7 @@ import { bringUp, LONG_MS, letDie, SHORT_MS, scenarios } from "../scenario.js";
 
 const COUNTERS = { connections: 0, rooms: 0 };
 
-/** The promises of `ServerWatch`. */
+/** The promises of `ServerUpkeep` about silence. */
 export function describeServerWatch(name: string, createHarness: HarnessFactory): void {
   const it = scenarios(createHarness);
 
@@ -12,60 +12,60 @@ export function describeServerWatch(name: string, createHarness: HarnessFactory)
     it("names servers that gave no sign of life for a while, while their leases live", async (harness) => {
       const { upkeep } = harness.store;
       const [silent, speaking] = [await bringUp(harness.store, "silent"), await bringUp(harness.store, "speaking")];
-      expect(await upkeep.liveness.watch(silent.lease, SHORT_MS)).toEqual({ isHeld: true, silent: [] });
+      expect(await upkeep.servers.watch(silent.lease, SHORT_MS)).toEqual({ isHeld: true, silent: [] });
       await harness.letTimePass(2 * SHORT_MS);
       const { serverId, incarnation } = silent.registration;
-      expect(await upkeep.liveness.watch(speaking.lease, SHORT_MS)).toEqual({
+      expect(await upkeep.servers.watch(speaking.lease, SHORT_MS)).toEqual({
         isHeld: true,
         silent: [{ serverId, incarnation }],
       });
-      expect(await upkeep.liveness.watch(speaking.lease, LONG_MS)).toEqual({ isHeld: true, silent: [] });
-      await upkeep.liveness.watch(silent.lease, SHORT_MS);
-      expect((await upkeep.liveness.watch(speaking.lease, SHORT_MS)).silent).toEqual([]);
+      expect(await upkeep.servers.watch(speaking.lease, LONG_MS)).toEqual({ isHeld: true, silent: [] });
+      await upkeep.servers.watch(silent.lease, SHORT_MS);
+      expect((await upkeep.servers.watch(speaking.lease, SHORT_MS)).silent).toEqual([]);
     });
 
     it("ends the lease of a silent server to which nothing listens, so that it can be claimed", async (harness) => {
       const { servers, upkeep } = harness.store;
       const [dead, observer] = [await bringUp(harness.store, "dead"), await bringUp(harness.store, "observer")];
-      await upkeep.liveness.watch(dead.lease, SHORT_MS);
-      expect(await upkeep.liveness.expire(dead.registration, LONG_MS)).toBe("recent");
-      expect(await upkeep.servers.claim("dead", "observer", LONG_MS)).toBeUndefined();
+      await upkeep.servers.watch(dead.lease, SHORT_MS);
+      expect(await upkeep.servers.expire(dead.registration, LONG_MS)).toBe("recent");
+      expect(await upkeep.servers.claim({ serverId: "dead" }, "observer", LONG_MS)).toBeUndefined();
       await harness.letTimePass(2 * SHORT_MS);
-      expect(await upkeep.liveness.expire(dead.registration, SHORT_MS)).toBe("expired");
-      expect(await upkeep.liveness.expire(dead.registration, SHORT_MS)).toBe("expired");
-      expect((await servers.list()).map(({ serverId }) => serverId)).toEqual(["observer"]);
+      expect(await upkeep.servers.expire(dead.registration, SHORT_MS)).toBe("expired");
+      expect(await upkeep.servers.expire(dead.registration, SHORT_MS)).toBe("expired");
+      expect((await servers.snapshot()).living.map(({ serverId }) => serverId)).toEqual(["observer"]);
       expect((await servers.renew(observer.lease, COUNTERS)).expired).toEqual(["dead"]);
-      const claim = await upkeep.servers.claim("dead", "observer", LONG_MS);
+      const claim = await upkeep.servers.claim({ serverId: "dead" }, "observer", LONG_MS);
       expect(claim).toMatchObject({ serverId: "dead" });
       if (claim !== undefined) await upkeep.servers.unregister(claim);
-      expect((await upkeep.liveness.watch(observer.lease, SHORT_MS)).silent).toEqual([]);
+      expect((await upkeep.servers.watch(observer.lease, SHORT_MS)).silent).toEqual([]);
     });
 
     it("leaves one alone whose channel is listened to, or that never gave a sign of life", async (harness) => {
       const { store } = harness;
       const other = await harness.peer();
       const [listening, quiet] = [await bringUp(store, "listening"), await bringUp(store, "quiet")];
-      await store.upkeep.liveness.watch(listening.lease, SHORT_MS);
+      await store.upkeep.servers.watch(listening.lease, SHORT_MS);
       const channel = { kind: "server", name: "listening" } as const;
       const subscription = await store.bus.subscribe(channel, () => undefined);
       await harness.letTimePass(2 * SHORT_MS);
-      expect(await other.upkeep.liveness.expire(listening.registration, SHORT_MS)).toBe("alive");
-      expect(await other.upkeep.liveness.expire(quiet.registration, SHORT_MS)).toBe("alive");
-      expect(await other.servers.list()).toHaveLength(2);
+      expect(await other.upkeep.servers.expire(listening.registration, SHORT_MS)).toBe("alive");
+      expect(await other.upkeep.servers.expire(quiet.registration, SHORT_MS)).toBe("alive");
+      expect((await other.servers.snapshot()).living).toHaveLength(2);
       await subscription.close();
     });
 
     it("tells a server that its lease is gone, and takes no sign of life of it", async (harness) => {
       const { servers, upkeep } = harness.store;
       const [lost, observer] = [await bringUp(harness.store, "lost"), await bringUp(harness.store, "observer")];
-      await upkeep.liveness.watch(lost.lease, SHORT_MS);
+      await upkeep.servers.watch(lost.lease, SHORT_MS);
       await servers.release(lost.lease);
-      expect(await upkeep.liveness.watch(lost.lease, SHORT_MS)).toEqual({ isHeld: false, silent: [] });
+      expect(await upkeep.servers.watch(lost.lease, SHORT_MS)).toEqual({ isHeld: false, silent: [] });
       await harness.letTimePass(2 * SHORT_MS);
-      expect((await upkeep.liveness.watch(observer.lease, SHORT_MS)).silent).toEqual([]);
+      expect((await upkeep.servers.watch(observer.lease, SHORT_MS)).silent).toEqual([]);
       const late = await bringUp(harness.store, "late");
       await letDie(harness, late);
-      expect(await upkeep.liveness.watch(late.lease, SHORT_MS)).toEqual({ isHeld: false, silent: [] });
+      expect(await upkeep.servers.watch(late.lease, SHORT_MS)).toEqual({ isHeld: false, silent: [] });
     });
 
     it("says until when a living server holds its id", async ({ store }) => {

@@ -42,8 +42,8 @@ export function describePresenceChanges(name: string, createHarness: HarnessFact
       await store.users.update(alpha.lease, [known]);
       await store.users.update(alpha.lease, unknown);
       await store.users.remove(alpha.lease, unknown, AT_ONCE);
-      await store.upkeep.users.renew(alpha.lease, ["ann", "bob"]);
-      await store.upkeep.users.settle(times(store.partitioning.partitions, (partition) => partition));
+      await store.upkeep.projection.renew(alpha.lease, { users: ["ann", "bob"] });
+      await store.upkeep.projection.settle(times(store.partitioning.partitions, (partition) => partition));
       expect(await feed.heard()).toEqual([]);
     });
 
@@ -118,7 +118,7 @@ export function describePresenceChanges(name: string, createHarness: HarnessFact
       await store.users.add(alpha.lease, [back, also], { quiet: true });
       await store.users.add(alpha.lease, [{ ...back, metadata: "2" }], { quiet: true });
       expect(await feed.heard()).toEqual([]);
-      expect(await store.counts.users()).toBe(1);
+      expect(await store.counts.of("users")).toBe(1);
       await store.users.add(alpha.lease, [fresh]);
       await store.users.remove(alpha.lease, [back], AT_ONCE);
       expect(await feed.heard()).toMatchObject([
@@ -212,7 +212,7 @@ export function describePresenceChanges(name: string, createHarness: HarnessFact
       await letDie(harness, dead);
       const claim = await claimDead(store, "dead");
       const feed = await hearUsers(await harness.peer(), ["ann", "bob"]);
-      for (let i = 0; i < 2; i++) await store.upkeep.users.evict(claim, [...gone, stays]);
+      for (let i = 0; i < 2; i++) await store.upkeep.projection.evict(claim, { users: [...gone, stays] });
       const expected = gone.map(({ userId, connectionId }) => [
         userId === "ann" ? "closed" : "offline",
         userId,

@@ -1,3 +1,4 @@
+import { connectionIdsOf } from "@cm/protocol";
 import { describe, expect } from "vitest";
 import { hearUsers } from "../announcements.js";
 import type { HarnessFactory, StoreHarness } from "../harness.js";
@@ -7,7 +8,7 @@ import { AT_ONCE, connectionOf, connectionsOf, inShort } from "./users.js";
 const LONG_GRACE = { graceMs: LONG_MS };
 const SHORT_GRACE = { graceMs: SHORT_MS };
 
-/** The promises of `UserDirectory` and `UserUpkeep` about users who are about to leave. */
+/** The promises of `UserDirectory` and `ProjectionUpkeep` about users who are about to leave. */
 export function describePresenceGrace(name: string, createHarness: HarnessFactory): void {
   const it = scenarios(createHarness);
 
@@ -21,11 +22,11 @@ export function describePresenceGrace(name: string, createHarness: HarnessFactor
       await store.users.remove(alpha.lease, [connection], LONG_GRACE);
       const leaving = { userId: "ann", connections: [], isLeaving: true, lastSeen: undefined };
       for (const { users, counts, partitioning, upkeep } of [store, await peer()]) {
-        expect(await users.connectionsOf("ann")).toEqual([]);
-        expect(await counts.users()).toBe(1);
+        expect(await connectionIdsOf(users, "ann")).toEqual([]);
+        expect(await counts.of("users")).toBe(1);
         expect(await users.states(["ann"])).toMatchObject([leaving]);
         expect((await users.online({ limit: 10 }, partitioning.partitionOf("ann"))).items).toMatchObject([leaving]);
-        const leftMs = (await upkeep.users.settle([partitioning.partitionOf("ann")])) ?? Number.NaN;
+        const leftMs = (await upkeep.projection.settle([partitioning.partitionOf("ann")])) ?? Number.NaN;
         expect(leftMs).toBeGreaterThan(0);
         expect(leftMs).toBeLessThanOrEqual(LONG_MS);
       }
@@ -41,9 +42,9 @@ export function describePresenceGrace(name: string, createHarness: HarnessFactor
       await store.users.add(alpha.lease, [before]);
       await store.users.remove(alpha.lease, [before], LONG_GRACE);
       await other.users.add(beta.lease, [after]);
-      expect(await store.upkeep.users.settle([store.partitioning.partitionOf("ann")])).toBeUndefined();
+      expect(await store.upkeep.projection.settle([store.partitioning.partitionOf("ann")])).toBeUndefined();
       expect(await store.users.states(["ann"])).toMatchObject([{ isLeaving: false, connections: [after] }]);
-      expect(await store.counts.users()).toBe(1);
+      expect(await store.counts.of("users")).toBe(1);
       expect(inShort(await feed.heard())).toEqual([
         `online ann ${before.connectionId}`,
         `closed ann ${before.connectionId}`,
@@ -63,9 +64,9 @@ export function describePresenceGrace(name: string, createHarness: HarnessFactor
       await letTimePass(SHORT_MS * 2);
       expect(await store.users.states(["ann"])).toMatchObject([{ isLeaving: true, lastSeen: undefined }]);
       await store.users.add(alpha.lease, [after]);
-      expect(await store.upkeep.users.settle([store.partitioning.partitionOf("ann")])).toBeUndefined();
+      expect(await store.upkeep.projection.settle([store.partitioning.partitionOf("ann")])).toBeUndefined();
       expect(inShort(await feed.heard())).toEqual([`opened ann ${after.connectionId}`]);
-      expect(await store.counts.users()).toBe(1);
+      expect(await store.counts.of("users")).toBe(1);
     });
 
     it("ends in one offline without a connection, once, when two stores settle at once", async (harness) => {
@@ -80,12 +81,12 @@ export function describePresenceGrace(name: string, createHarness: HarnessFactor
       await store.users.remove(alpha.lease, connections, SHORT_GRACE);
       await feed.forget();
       await passUntil(harness, async () => {
-        const left = await Promise.all(stores.map(({ upkeep }) => upkeep.users.settle(everyPartition(harness))));
+        const left = await Promise.all(stores.map(({ upkeep }) => upkeep.projection.settle(everyPartition(harness))));
         return left.every((ms) => ms === undefined);
       });
       const changes = await feed.heard();
       expect(inShort(changes).sort()).toEqual(userIds.map((userId) => `offline ${userId}`).sort());
-      expect(await store.counts.users()).toBe(0);
+      expect(await store.counts.of("users")).toBe(0);
       expect(await storedThings()).toBe(before);
     });
 
@@ -109,7 +110,7 @@ export function describePresenceGrace(name: string, createHarness: HarnessFactor
       await other.users.add(beta.lease, theirs);
       await store.users.remove(alpha.lease, mine, LONG_GRACE);
       expect(await store.users.states(["ann"])).toMatchObject([{ isLeaving: false }]);
-      expect(await store.upkeep.users.settle([store.partitioning.partitionOf("ann")])).toBeUndefined();
+      expect(await store.upkeep.projection.settle([store.partitioning.partitionOf("ann")])).toBeUndefined();
       await other.users.remove(beta.lease, theirs, LONG_GRACE);
       expect(await store.users.states(["ann"])).toMatchObject([{ isLeaving: true }]);
     });
@@ -121,7 +122,7 @@ export function describePresenceGrace(name: string, createHarness: HarnessFactor
       const feed = await hearUsers(store, ["ann"]);
       await store.users.remove(alpha.lease, [first], AT_ONCE);
       await store.users.remove(alpha.lease, [last], AT_ONCE);
-      expect(await store.upkeep.users.settle([store.partitioning.partitionOf("ann")])).toBeUndefined();
+      expect(await store.upkeep.projection.settle([store.partitioning.partitionOf("ann")])).toBeUndefined();
       expect(inShort(await feed.heard())).toEqual([
         `closed ann ${first.connectionId}`,
         `offline ann ${last.connectionId}`,
@@ -148,10 +149,10 @@ export function describePresenceGrace(name: string, createHarness: HarnessFactor
       await store.users.remove(dead.lease, [connection], LONG_GRACE);
       await letDie(harness, dead);
       const feed = await hearUsers(store, ["ann"]);
-      await store.upkeep.users.evict(await claimDead(store, "dead"), [connection]);
+      await store.upkeep.projection.evict(await claimDead(store, "dead"), { users: [connection] });
       expect(await feed.heard()).toEqual([]);
       expect(await store.users.states(["ann"])).toMatchObject([{ isLeaving: true }]);
-      expect(await store.counts.users()).toBe(1);
+      expect(await store.counts.of("users")).toBe(1);
     });
 
     it("is settled in the partitions asked for alone", async (harness) => {
@@ -162,13 +163,13 @@ export function describePresenceGrace(name: string, createHarness: HarnessFactor
       await store.users.remove(alpha.lease, [connection], SHORT_GRACE);
       await letTimePass(SHORT_MS * 2);
       const partition = store.partitioning.partitionOf("ann");
-      expect(await store.upkeep.users.settle([])).toBeUndefined();
+      expect(await store.upkeep.projection.settle([])).toBeUndefined();
       expect(
-        await store.upkeep.users.settle(everyPartition(harness).filter((each) => each !== partition)),
+        await store.upkeep.projection.settle(everyPartition(harness).filter((each) => each !== partition)),
       ).toBeUndefined();
-      expect(await store.counts.users()).toBe(1);
+      expect(await store.counts.of("users")).toBe(1);
       await settleAll(harness);
-      expect(await store.counts.users()).toBe(0);
+      expect(await store.counts.of("users")).toBe(0);
     });
   });
 }
@@ -181,6 +182,6 @@ function everyPartition({ store }: StoreHarness): number[] {
 async function settleAll(harness: StoreHarness): Promise<void> {
   await passUntil(
     harness,
-    async () => (await harness.store.upkeep.users.settle(everyPartition(harness))) === undefined,
+    async () => (await harness.store.upkeep.projection.settle(everyPartition(harness))) === undefined,
   );
 }

@@ -49,7 +49,7 @@ export function describePresenceReading(name: string, createHarness: HarnessFact
       await store.users.remove(alpha.lease, [bobs], { graceMs: SHORT_MS });
       await passUntil(
         harness,
-        async () => (await store.upkeep.users.settle([store.partitioning.partitionOf("bob")])) === undefined,
+        async () => (await store.upkeep.projection.settle([store.partitioning.partitionOf("bob")])) === undefined,
       );
       const changes = await feed.heard();
       for (const state of await store.users.states(["ann", "bob"])) {

@@ -1,10 +1,11 @@
+import { connectionIdsOf } from "@cm/protocol";
 import { describe, expect } from "vitest";
 import { AWKWARD_NAMES } from "../awkward-names.js";
 import type { HarnessFactory } from "../harness.js";
 import { bringUp, claimDead, LONG_MS, letDie, loseClaim, outcomeOf, passUntil, scenarios, times } from "../scenario.js";
 import { AT_ONCE, byConnection, connectionsOf, idsOf } from "./users.js";
 
-/** The promises of `UserDirectory` and `UserUpkeep` about who has which connections. */
+/** The promises of `UserDirectory` and `ProjectionUpkeep` about who has which connections. */
 export function describeUserDirectory(name: string, createHarness: HarnessFactory): void {
   const it = scenarios(createHarness);
 
@@ -16,10 +17,14 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       await store.users.add(alpha.lease, [...mine, ...connectionsOf(alpha, "bob", 1)]);
       await other.users.add(beta.lease, theirs);
       for (const { users, counts } of [store, other]) {
-        expect((await users.connectionsOf("ann")).sort()).toEqual(idsOf([...mine, ...theirs]));
-        expect(await counts.users()).toBe(2);
-        expect(await counts.connections()).toBe(4);
-        expect(await users.connectionsOf("nobody")).toEqual([]);
+        expect((await connectionIdsOf(users, "ann")).sort()).toEqual(idsOf([...mine, ...theirs]));
+        expect(await counts.of("users")).toBe(2);
+        expect(await counts.of("connections")).toBe(4);
+        expect(await connectionIdsOf(users, "nobody")).toEqual([]);
+        const [bob, nobody, ann, ...others] = await users.states(["bob", "nobody", "ann"], { idsOnly: true });
+        expect([bob?.userId, nobody?.userId, ann?.userId, others]).toEqual(["bob", "nobody", "ann", []]);
+        expect([bob?.connections.length, nobody?.connections.length]).toEqual([1, 0]);
+        expect(idsOf(ann?.connections ?? [])).toEqual(idsOf([...mine, ...theirs]));
       }
     });
 
@@ -27,11 +32,11 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       const alpha = await bringUp(store, "alpha");
       const connections = connectionsOf(alpha, "ann", 2);
       for (let i = 0; i < 2; i++) await store.users.add(alpha.lease, [...connections, ...connections]);
-      expect((await store.users.connectionsOf("ann")).sort()).toEqual(idsOf(connections));
-      expect(await store.counts.users()).toBe(1);
+      expect((await connectionIdsOf(store.users, "ann")).sort()).toEqual(idsOf(connections));
+      expect(await store.counts.of("users")).toBe(1);
       for (let i = 0; i < 2; i++) await store.users.remove(alpha.lease, connections.slice(0, 1), AT_ONCE);
-      expect(await store.users.connectionsOf("ann")).toEqual(idsOf(connections.slice(1)));
-      expect(await store.counts.users()).toBe(1);
+      expect(await connectionIdsOf(store.users, "ann")).toEqual(idsOf(connections.slice(1)));
+      expect(await store.counts.of("users")).toBe(1);
     });
 
     it("adds no more connections than a user may have, those of all servers counted", async ({ store, peer }) => {
@@ -43,14 +48,14 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       // All at once, as clients that come back do: one of them is the third.
       const outcomes = await Promise.all(theirs.map((each) => outcomeOf(other.users.add(beta.lease, [each], limit))));
       expect(outcomes.filter((outcome) => outcome === "connections-limit")).toHaveLength(3);
-      expect(await store.users.connectionsOf("ann")).toHaveLength(3);
+      expect(await connectionIdsOf(store.users, "ann")).toHaveLength(3);
       // Adding a connection again does not count twice, and other users are not affected.
       await store.users.add(alpha.lease, [...mine, ...connectionsOf(alpha, "bob", 3)], limit);
       await store.users.remove(alpha.lease, mine.slice(0, 1), AT_ONCE);
       await store.users.add(alpha.lease, connectionsOf(alpha, "ann", 1), limit);
-      expect(await store.users.connectionsOf("ann")).toHaveLength(3);
+      expect(await connectionIdsOf(store.users, "ann")).toHaveLength(3);
       await store.users.add(alpha.lease, connectionsOf(alpha, "ann", 1));
-      expect(await store.users.connectionsOf("ann")).toHaveLength(4);
+      expect(await connectionIdsOf(store.users, "ann")).toHaveLength(4);
     });
 
     it("ignores the removal of what is not there", async ({ store }) => {
@@ -61,8 +66,8 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       await store.users.remove(alpha.lease, strangers, AT_ONCE);
       await store.users.remove(alpha.lease, [], AT_ONCE);
       await store.users.add(alpha.lease, []);
-      expect(await store.users.connectionsOf("ann")).toEqual(idsOf(kept));
-      expect(await store.counts.users()).toBe(1);
+      expect(await connectionIdsOf(store.users, "ann")).toEqual(idsOf(kept));
+      expect(await store.counts.of("users")).toBe(1);
     });
 
     it("leaves nothing of a user behind who has no connection", async ({ store, storedThings }) => {
@@ -72,16 +77,16 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       await store.users.add(alpha.lease, mine);
       await store.users.add(beta.lease, theirs);
       await store.users.remove(alpha.lease, mine, AT_ONCE);
-      expect(await store.counts.users()).toBe(1);
+      expect(await store.counts.of("users")).toBe(1);
       await store.users.remove(beta.lease, theirs, { graceMs: LONG_MS });
       // Still online for a while, with no connection.
-      expect([await store.counts.users(), await store.counts.connections()]).toEqual([1, 0]);
+      expect([await store.counts.of("users"), await store.counts.of("connections")]).toEqual([1, 0]);
       await store.users.add(beta.lease, theirs);
       await store.users.remove(beta.lease, theirs, AT_ONCE);
       // Renewing must not bring one back.
-      await store.upkeep.users.renew(alpha.lease, ["ann", "never"]);
-      expect(await store.counts.users()).toBe(0);
-      expect(await store.users.connectionsOf("ann")).toEqual([]);
+      await store.upkeep.projection.renew(alpha.lease, { users: ["ann", "never"] });
+      expect(await store.counts.of("users")).toBe(0);
+      expect(await connectionIdsOf(store.users, "ann")).toEqual([]);
       expect(await storedThings()).toBe(before);
     });
 
@@ -91,16 +96,13 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       const many = times(2000, (i) => connectionsOf(alpha, `user-${i % 700}`, 1)).flat();
       const one = connectionsOf(alpha, "everywhere", 2000);
       for (const connections of [many, one]) await store.users.add(alpha.lease, connections);
-      expect(await store.counts.users()).toBe(701);
-      expect((await store.users.connectionsOf("everywhere")).sort()).toEqual(idsOf(one));
+      expect(await store.counts.of("users")).toBe(701);
+      expect((await connectionIdsOf(store.users, "everywhere")).sort()).toEqual(idsOf(one));
       const mine = many.filter(({ userId }) => userId === "user-3");
-      expect((await store.users.connectionsOf("user-3")).sort()).toEqual(idsOf(mine));
-      await store.upkeep.users.renew(
-        alpha.lease,
-        times(700, (i) => `user-${i}`),
-      );
+      expect((await connectionIdsOf(store.users, "user-3")).sort()).toEqual(idsOf(mine));
+      await store.upkeep.projection.renew(alpha.lease, { users: times(700, (i) => `user-${i}`) });
       for (const connections of [many, one]) await store.users.remove(alpha.lease, connections, AT_ONCE);
-      expect(await store.counts.users()).toBe(0);
+      expect(await store.counts.of("users")).toBe(0);
       expect(await storedThings()).toBe(before);
     });
 
@@ -108,13 +110,13 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       const alpha = await bringUp(store, "alpha");
       const connections = AWKWARD_NAMES.flatMap((userId) => connectionsOf(alpha, userId, 1));
       await store.users.add(alpha.lease, connections);
-      await store.upkeep.users.renew(alpha.lease, AWKWARD_NAMES);
-      expect(await store.counts.users()).toBe(AWKWARD_NAMES.length);
+      await store.upkeep.projection.renew(alpha.lease, { users: AWKWARD_NAMES });
+      expect(await store.counts.of("users")).toBe(AWKWARD_NAMES.length);
       for (const { userId, connectionId } of connections) {
-        expect(await store.users.connectionsOf(userId)).toEqual([connectionId]);
+        expect(await connectionIdsOf(store.users, userId)).toEqual([connectionId]);
       }
       await store.users.remove(alpha.lease, connections, AT_ONCE);
-      expect(await store.counts.users()).toBe(0);
+      expect(await store.counts.of("users")).toBe(0);
     });
 
     it("refuses writes under a lease that ran out, and changes nothing", async (harness) => {
@@ -128,10 +130,10 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       expect(await outcomeOf(store.users.remove(lease, kept, AT_ONCE))).toBe("lease-lost");
       const renamed = kept.map((connection) => ({ ...connection, metadata: "1" }));
       expect(await outcomeOf(store.users.update(lease, renamed))).toBe("lease-lost");
-      expect(await outcomeOf(store.upkeep.users.renew(lease, ["ann"]))).toBe("lease-lost");
-      expect(await store.counts.users()).toBe(1);
+      expect(await outcomeOf(store.upkeep.projection.renew(lease, { users: ["ann"] }))).toBe("lease-lost");
+      expect(await store.counts.of("users")).toBe(1);
       await store.servers.acquire(alpha.registration, LONG_MS);
-      expect((await store.users.connectionsOf("ann")).sort()).toEqual(idsOf(kept));
+      expect((await connectionIdsOf(store.users, "ann")).sort()).toEqual(idsOf(kept));
       const [state] = await store.users.states(["ann"]);
       expect(byConnection(state?.connections ?? [])).toEqual(byConnection(kept));
     });
@@ -145,9 +147,9 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       await other.users.add(living.lease, stays);
       await letDie(harness, dead);
       for (const { users, counts } of [store, other]) {
-        expect(await users.connectionsOf("ann")).toEqual(idsOf(stays));
-        expect(await users.connectionsOf("bob")).toEqual([]);
-        expect(await counts.users()).toBe(2);
+        expect(await connectionIdsOf(users, "ann")).toEqual(idsOf(stays));
+        expect(await connectionIdsOf(users, "bob")).toEqual([]);
+        expect(await counts.of("users")).toBe(2);
       }
     });
 
@@ -158,8 +160,8 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       await store.users.add(alpha.lease, connectionsOf(alpha, "ann", 2));
       await store.servers.release(alpha.lease);
       for (const { users } of [store, other]) {
-        await passUntil(harness, async () => (await users.connectionsOf("ann")).length === 0);
-        expect(await users.connectionsOf("ann")).toEqual([]);
+        await passUntil(harness, async () => (await connectionIdsOf(users, "ann")).length === 0);
+        expect(await connectionIdsOf(users, "ann")).toEqual([]);
       }
     });
 
@@ -173,10 +175,10 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       await store.users.add(living.lease, stays);
       await letDie(harness, dead);
       const claim = await claimDead(store, "dead");
-      for (let i = 0; i < 2; i++) await store.upkeep.users.evict(claim, gone);
-      await store.upkeep.users.evict(claim, []);
-      expect(await store.users.connectionsOf("ann")).toEqual(idsOf(stays));
-      expect(await store.counts.users()).toBe(1);
+      for (let i = 0; i < 2; i++) await store.upkeep.projection.evict(claim, { users: gone });
+      await store.upkeep.projection.evict(claim, { users: [] });
+      expect(await connectionIdsOf(store.users, "ann")).toEqual(idsOf(stays));
+      expect(await store.counts.of("users")).toBe(1);
       await store.users.remove(living.lease, stays, AT_ONCE);
       expect(await storedThings()).toBe(before);
     });
@@ -189,10 +191,10 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       await letDie(harness, dead);
       const { lost, held } = await loseClaim(harness, "dead");
       // Whether such a call is refused or does nothing is the store's choice.
-      await outcomeOf(store.upkeep.users.evict(lost, connections));
-      expect(await store.counts.users()).toBe(1);
-      await store.upkeep.users.evict(held, connections);
-      expect(await store.counts.users()).toBe(0);
+      await outcomeOf(store.upkeep.projection.evict(lost, { users: connections }));
+      expect(await store.counts.of("users")).toBe(1);
+      await store.upkeep.projection.evict(held, { users: connections });
+      expect(await store.counts.of("users")).toBe(0);
     });
   });
 }

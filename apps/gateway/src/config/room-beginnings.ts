@@ -1,9 +1,11 @@
 import { NAME_MAX_BYTES, utf8ByteLength } from "@cm/protocol";
 import type { EnvReader } from "./env-reader.js";
 
-/** `RECOVERABLE_ROOMS`: beginnings of rooms' names, separated by commas; `*`, which stands alone, for all rooms. */
-export function readRecoverableRooms(reader: EnvReader): readonly string[] {
-  const name = "RECOVERABLE_ROOMS";
+/**
+ * A variable that says which rooms: beginnings of their names, separated by commas; `*`, which
+ * stands alone, for all rooms, and is read as the empty beginning.
+ */
+export function readRoomBeginnings(reader: EnvReader, name: string): readonly string[] {
   const prefixes = (reader.text(name) ?? "")
     .split(",")
     .map((prefix) => prefix.trim())

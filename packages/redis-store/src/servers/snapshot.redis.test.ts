@@ -16,9 +16,9 @@ it("does not say who went after the data was lost, until everybody has had time 
   await bringUp(store, "gw-2", ttlMs);
   expect((await store.servers.snapshot()).knownForMs).toBeGreaterThanOrEqual(0);
   await store.servers.acquire(registration, ttlMs);
-  const { knownForMs, present } = await store.servers.snapshot();
+  const { knownForMs, living } = await store.servers.snapshot();
   expect(knownForMs).toBeLessThan(-ttlMs / 2);
-  expect([...present].sort()).toEqual(["gw-1", "gw-2"]);
+  expect(living.map(({ serverId }) => serverId).sort()).toEqual(["gw-1", "gw-2"]);
 });
 
 it("knows nothing where only the departures were lost", async () => {
@@ -42,4 +42,37 @@ it("leaves nothing behind when the last server went", async () => {
     await store.servers.release(lease);
   }
   expect(await keysLeftUnder(url, `${prefix}:`)).toEqual([`${prefix}:layout`]);
+});
+
+it("has what servers told that came since the last snapshot, and since the store was started", async () => {
+  const prefix = freshPrefix();
+  const [store, other] = [await startStore({ url, prefix }), await startStore({ url, prefix })];
+  await bringUp(store, "gw-1");
+  const told = async () =>
+    (await store.servers.snapshot()).living.map(({ serverId, port: own }) => [serverId, own]).sort();
+  const [first] = await told();
+  expect(first?.[0]).toBe("gw-1");
+  await bringUp(other, "gw-2");
+  expect(await told()).toEqual([first, ["gw-2", first?.[1]]]);
+});
+
+it("tells a server whose registration was lost from one that is to be cleaned up after", async () => {
+  const prefix = freshPrefix();
+  const store = await startStore({ url, prefix });
+  const { registration } = await bringUp(store, "gw-1");
+  await bringUp(store, "gw-2");
+  const record = `${prefix}:{servers}:gw-1`;
+  expect(await keysUnder(url, `${prefix}:`)).toContain(record);
+  await askRedis(port, "DEL", record);
+  await askRedis(port, "ZADD", `${prefix}:{servers}`, "1", "no holder");
+  const { serverId, incarnation } = registration;
+  for (const foreign of [false, true]) {
+    if (foreign) await askRedis(port, "SET", record, "foreign");
+    const { living, lapsed } = await store.servers.snapshot();
+    expect(living).toMatchObject([{ serverId: "gw-2" }]);
+    expect(lapsed).toEqual([{ serverId, incarnation, isRegistered: false }]);
+  }
+  await askRedis(port, "DEL", record);
+  // Its lease lives: it registers again, and nobody may remove what it has.
+  expect(await store.upkeep.servers.claim({ serverId, incarnation }, "reaper", 1_000)).toBeUndefined();
 });

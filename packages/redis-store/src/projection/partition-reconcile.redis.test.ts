@@ -37,11 +37,11 @@ it.each([
   await addUsers(store, server, 20, 40);
   const online = await key(":online");
   await askRedis(port, command, online, ...rest);
-  expect(await store.counts.users()).toEqual(wrong);
-  expect(repairedOf(await store.upkeep.users.reconcile(0))).toBe(1);
-  expect(await store.counts.users()).toBe(60);
+  expect(await store.counts.of("users")).toEqual(wrong);
+  expect(repairedOf(await store.upkeep.projection.reconcile("users", 0))).toBe(1);
+  expect(await store.counts.of("users")).toBe(60);
   expect(Number(await askRedis(port, "PTTL", online))).toBeGreaterThan(3_500_000);
-  expect(repairedOf(await store.upkeep.users.reconcile(0))).toBe(0);
+  expect(repairedOf(await store.upkeep.projection.reconcile("users", 0))).toBe(0);
 });
 
 it("leaves nothing behind of a number, or of metadata, where nobody is online", async () => {
@@ -49,9 +49,9 @@ it("leaves nothing behind of a number, or of metadata, where nobody is online", 
   const ann = { userId: "ann", connectionId: server.ids.next(), metadata: "1" };
   await store.users.add(server.lease, [ann]);
   await askRedis(port, "DEL", await key("}:connections"));
-  expect(repairedOf(await store.upkeep.users.reconcile(0))).toBe(2);
+  expect(repairedOf(await store.upkeep.projection.reconcile("users", 0))).toBe(2);
   expect([await key(":online"), await key(":metadata")]).toEqual(["", ""]);
-  expect(repairedOf(await store.upkeep.users.reconcile(0))).toBe(0);
+  expect(repairedOf(await store.upkeep.projection.reconcile("users", 0))).toBe(0);
 });
 
 it("has users leave whose grace period was lost, and only those", async () => {
@@ -59,10 +59,10 @@ it("has users leave whose grace period was lost, and only those", async () => {
   const [ann, bob] = [await connect(store, server, "ann", []), await connect(store, server, "bob", [])];
   await store.users.remove(server.lease, [ann, bob], { graceMs: 60_000 });
   await askRedis(port, "ZREM", await key(":leaving"), "ann");
-  expect(repairedOf(await store.upkeep.users.reconcile(0))).toBe(1);
-  await store.upkeep.users.settle([0]);
+  expect(repairedOf(await store.upkeep.projection.reconcile("users", 0))).toBe(1);
+  await store.upkeep.projection.settle([0]);
   expect((await store.users.states(["ann", "bob"])).map(({ isLeaving }) => isLeaving)).toEqual([false, true]);
-  expect([await store.counts.users(), await store.counts.connections()]).toEqual([1, 0]);
+  expect([await store.counts.of("users"), await store.counts.of("connections")]).toEqual([1, 0]);
 });
 
 it("takes rooms off the list that have no members, and sets the list of records right", async () => {
@@ -74,11 +74,11 @@ it("takes rooms off the list that have no members, and sets the list of records 
   await askRedis(port, "DEL", await key(":rooms:gone"));
   await askRedis(port, "DEL", await key(":record:lost"));
   await askRedis(port, "ZREM", await key(":records"), "kept");
-  expect([await store.counts.rooms(), await store.counts.roomRecords()]).toEqual([4, 2]);
-  expect(repairedOf(await store.upkeep.rooms.reconcile(0))).toBe(3);
-  expect([await store.counts.rooms(), await store.counts.roomRecords()]).toEqual([3, 1]);
+  expect([await store.counts.of("rooms"), await store.counts.of("roomRecords")]).toEqual([4, 2]);
+  expect(repairedOf(await store.upkeep.projection.reconcile("rooms", 0))).toBe(3);
+  expect([await store.counts.of("rooms"), await store.counts.of("roomRecords")]).toEqual([3, 1]);
   expect([await store.roomRecords.get("gone"), await key(":record:gone")]).toEqual([undefined, ""]);
-  expect(repairedOf(await store.upkeep.rooms.reconcile(0))).toBe(0);
+  expect(repairedOf(await store.upkeep.projection.reconcile("rooms", 0))).toBe(0);
 });
 
 it("counts a partition of many users in small steps, right also while users come and go", {
@@ -92,10 +92,10 @@ it("counts a partition of many users in small steps, right also while users come
   const [online = ""] = (await keysUnder(redis.url, "")).filter((key) => key.endsWith(":online"));
   await redis.ask("SET", online, "7");
   await redis.ask("CONFIG", "RESETSTAT");
-  expect(repairedOf(await store.upkeep.users.reconcile(0))).toBe(1);
+  expect(repairedOf(await store.upkeep.projection.reconcile("users", 0))).toBe(1);
   const [, calls] = /cmdstat_evalsha:calls=(\d+)/.exec(String(await redis.ask("INFO", "commandstats"))) ?? [];
   expect(Number(calls)).toBeGreaterThanOrEqual(30);
-  expect(await store.counts.users()).toBe(30_000);
+  expect(await store.counts.of("users")).toBe(30_000);
   // Users come and go while it is counted: there is nothing to set right, whatever was seen of it.
   let going = true;
   const churn = (async () => {
@@ -105,10 +105,11 @@ it("counts a partition of many users in small steps, right also while users come
       await store.users.remove(server.lease, [someone], { graceMs: 0 });
     }
   })();
-  for (let audits = 0; audits < 10; audits++) expect(repairedOf(await store.upkeep.users.reconcile(0))).toBe(0);
+  for (let audits = 0; audits < 10; audits++)
+    expect(repairedOf(await store.upkeep.projection.reconcile("users", 0))).toBe(0);
   going = false;
   await churn;
-  expect(await store.counts.users()).toBe(30_000);
+  expect(await store.counts.of("users")).toBe(30_000);
 });
 
 it("counts a partition of no more users than it can at once, however fast they come and go", async () => {
@@ -123,10 +124,10 @@ it("counts a partition of no more users than it can at once, however fast they c
     }
   });
   await askRedis(port, "SET", await key(":online"), "7");
-  const { repaired } = await store.upkeep.users.reconcile(0);
+  const { repaired } = await store.upkeep.projection.reconcile("users", 0);
   going = false;
   await Promise.all(churn);
-  expect([repaired, await store.counts.users()]).toEqual([1, 2_500]);
+  expect([repaired, await store.counts.of("users")]).toEqual([1, 2_500]);
 });
 
 it("goes over rooms that somebody else has written into, and names nobody by that", async () => {
@@ -135,12 +136,12 @@ it("goes over rooms that somebody else has written into, and names nobody by tha
   const lobby = await key(":rooms:lobby");
   for (const entry of ["zz.ab~zz", "zz.ab", "no holder", "gw-1.aaaa0", "{.aaaa1|x"])
     await askRedis(port, "ZADD", lobby, "0", entry);
-  const { holders } = await store.upkeep.rooms.reconcile(0);
+  const { holders } = await store.upkeep.projection.reconcile("rooms", 0);
   expect(holders.map(({ incarnation }) => incarnation).sort()).toEqual(
     ["aaaa", server.registration.incarnation].sort(),
   );
   await askRedis(port, "SET", await key("}:rooms"), "foreign");
-  expect(await outcomeOf(store.upkeep.rooms.reconcile(0))).toBe("store-corrupt");
+  expect(await outcomeOf(store.upkeep.projection.reconcile("rooms", 0))).toBe("store-corrupt");
 });
 
 it("forgets after the time that connections live whose remains were removed", async () => {
@@ -148,7 +149,7 @@ it("forgets after the time that connections live whose remains were removed", as
   const store = await startStore({ url, prefix });
   const remains = `${prefix}:{servers}.remains`;
   await askRedis(port, "ZADD", remains, "1", "old.aaaa");
-  expect(await store.upkeep.servers.claimOrphan({ serverId: "dead", incarnation: "bbbb" }, 1_000)).toBeDefined();
+  expect(await store.upkeep.servers.claim({ serverId: "dead", incarnation: "bbbb" }, "reaper", 1_000)).toBeDefined();
   expect(await askRedis(port, "ZRANGE", remains, "0", "-1")).toEqual(["dead.bbbb"]);
   expect(Number(await askRedis(port, "PTTL", remains))).toBeGreaterThan(3_500_000);
 });
@@ -159,11 +160,10 @@ it("costs one command for each partition and for what is asked of the registry",
   const server = await bringUp(store, "gw-1");
   await connect(store, server, "ann", ["lobby"]);
   const calls = [
-    () => store.upkeep.users.reconcile(0),
-    () => store.upkeep.rooms.reconcile(0),
-    () => store.upkeep.servers.living(),
-    () => store.upkeep.servers.unknown([server.registration, { ...server.registration, incarnation: "0000" }]),
-    () => store.upkeep.servers.claimOrphan({ ...server.registration, incarnation: "0000" }, 1_000),
+    () => store.upkeep.projection.reconcile("users", 0),
+    () => store.upkeep.projection.reconcile("rooms", 0),
+    () => store.servers.snapshot(),
+    () => store.upkeep.servers.claim({ ...server.registration, incarnation: "0000" }, "reaper", 1_000),
   ];
   for (const call of calls) await call();
   const monitor = await RespConnection.open(port);

@@ -1,0 +1,62 @@
+import { CmSocket } from "@cm/gateway-kit/clients/cm-socket";
+import { startGatewayCluster } from "@cm/gateway-kit/processes/cluster";
+import { eventually } from "@cm/test-kit";
+import { expect, it, onTestFinished } from "vitest";
+
+const REPLACE = { MAX_CONNECTIONS_PER_USER: "2", CONNECTIONS_PER_USER_POLICY: "replace" };
+
+it("closes a user's oldest connection on another server for a newer one, also when two come at once", async () => {
+  const cluster = await startGatewayCluster({ size: 2, env: REPLACE });
+  onTestFinished(() => cluster.close());
+  const first = await cluster.connect(0, "ann");
+  const second = await cluster.connect(1, "ann");
+  const third = await cluster.connect(1, "ann");
+  expect(await first.closed).toMatchObject({ code: 4005 });
+  expect([second.isOpen, third.isOpen]).toEqual([true, true]);
+
+  let before = [second, third];
+  for (let round = 0; round < 10; round++) {
+    const pair = await Promise.all([cluster.connect(round % 2, "ann"), cluster.connect(1, "ann")]);
+    for (const { closed } of before) expect(await closed).toMatchObject({ code: 4005 });
+    expect(pair.map(({ isOpen }) => isOpen)).toEqual([true, true]);
+    before = pair;
+  }
+  // The rest of a storm gets a place, or is told to come back; there is never one too many, nor one too few.
+  const storm = await Promise.allSettled(Array.from({ length: 8 }, (_, index) => cluster.connect(index % 2, "ann")));
+  const connected = storm.flatMap((outcome) => (outcome.status === "fulfilled" ? [outcome.value] : []));
+  for (const outcome of storm) {
+    if (outcome.status === "rejected") expect(String(outcome.reason)).toMatch(/closed with 4005 |"code":"unavailable"/);
+  }
+  await eventually(async () => {
+    const stats = await Promise.all([0, 1].map((index) => cluster.stats(index)));
+    expect(stats.reduce((sum, { connections = 0 }) => sum + connections, 0)).toBe(2);
+  });
+  const open = [...before, ...connected].filter(({ isOpen }) => isOpen);
+  expect(open).toHaveLength(2);
+  const [one, other] = open;
+  await one?.do({ type: "send", user: "ann", data: "both" });
+  for (const socket of [one, other]) await eventually(() => expect(socket?.directs()).toEqual(["both"]));
+});
+
+it("has a user at the limit come back after the end of its server, and never tells it to stay away", async () => {
+  const cluster = await startGatewayCluster({
+    size: 2,
+    env: { ...REPLACE, DEAD_AFTER_MS: "1500", HEARTBEAT_INTERVAL_MS: "500", HEARTBEAT_TTL_SECONDS: "60" },
+  });
+  onTestFinished(() => cluster.close());
+  for (let index = 0; index < 2; index++) await cluster.connect(0, "ann");
+  const [dead] = cluster.gateways;
+  await dead?.kill();
+  const refusals: string[] = [];
+  const back = await eventually(async () => {
+    try {
+      return await CmSocket.open(cluster.wsUrls[1] ?? "", "ann");
+    } catch (error) {
+      refusals.push(String(error));
+      throw error;
+    }
+  });
+  expect(back.isOpen).toBe(true);
+  expect(refusals.length).toBeGreaterThan(0);
+  for (const refusal of refusals) expect(refusal).toContain('"code":"unavailable"');
+});

@@ -1,0 +1,64 @@
+import type {
+  Eviction,
+  Holdings,
+  Lease,
+  PartitionReconciliation,
+  ProjectionUpkeep,
+  ReapClaim,
+  RenewedParts,
+  RoomMember,
+} from "@cm/protocol";
+import { allOf } from "../client/commands.js";
+import type { RedisConnectionRegistry } from "../connections/redis-connection-registry.js";
+import type { RedisRoomDirectory } from "../rooms/redis-room-directory.js";
+import type { RedisUserDirectory } from "../users/redis-user-directory.js";
+
+/** The parts that servers project to. */
+export interface ProjectionParts {
+  readonly connections: RedisConnectionRegistry;
+  readonly rooms: RedisRoomDirectory;
+  readonly users: RedisUserDirectory;
+}
+
+/** Upkeep of records, rooms and users, each done by its own part. */
+export class RedisProjectionUpkeep implements ProjectionUpkeep {
+  readonly #parts: ProjectionParts;
+  readonly #readers: { readonly [K in keyof Holdings]: (right: Lease | ReapClaim, n: number) => Promise<Holdings[K]> };
+
+  constructor(parts: ProjectionParts) {
+    this.#parts = parts;
+    const { connections, rooms, users } = parts;
+    this.#readers = {
+      records: (right, shelf) => connections.held(right, shelf),
+      rooms: (right, partition) => rooms.held(right, partition),
+      users: (right, partition) => users.held(right, partition),
+    };
+  }
+
+  async renew(lease: Lease, { shelves, rooms = [], users = [] }: RenewedParts): Promise<void> {
+    await allOf([
+      this.#parts.connections.renew(lease, shelves ?? { from: 0, to: 0 }),
+      this.#parts.rooms.renew(lease, rooms),
+      this.#parts.users.renew(lease, users),
+    ]);
+  }
+
+  held<K extends keyof Holdings>(right: Lease | ReapClaim, kind: K, partition: number): Promise<Holdings[K]> {
+    return this.#readers[kind](right, partition);
+  }
+
+  async evict(claim: ReapClaim, what: Eviction): Promise<readonly RoomMember[]> {
+    const { connections, rooms, users } = this.#parts;
+    if ("room" in what) return rooms.evict(claim, what.room);
+    await ("users" in what ? users.evict(claim, what.users) : connections.clearShelf(claim, what.shelf));
+    return [];
+  }
+
+  settle(partitions: readonly number[]): Promise<number | undefined> {
+    return this.#parts.users.settle(partitions);
+  }
+
+  reconcile(kind: "rooms" | "users", partition: number): Promise<PartitionReconciliation> {
+    return this.#parts[kind].reconcile(partition);
+  }
+}
