@@ -11,6 +11,7 @@ import { Projects } from "./projects.mjs";
 import { checkManifests } from "./published-manifests.mjs";
 import { startRegistry } from "./registry.mjs";
 import { checkReleases } from "./releases.mjs";
+import { checkSbom } from "./sbom.mjs";
 import { SourceCopy } from "./source-copy.mjs";
 
 /** A run that takes longer hangs. */
@@ -54,6 +55,7 @@ await runAsProgram(import.meta.url, async () => {
     registry = await step("a registry on loopback", () => startRegistry(join(folder, "registry")));
     copy.useRegistry(registry);
     await step("publish every package", () => copy.release());
+    await step("its bill of materials", () => checkSbom(copy, versions));
     const projects = new Projects(join(folder, "projects"), registry);
     await step("what was published", () => checkManifests(registry, versions));
     await step("each package by its name, by npm, pnpm and yarn", () => checkInstallations(projects, versions));

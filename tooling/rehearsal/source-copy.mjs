@@ -18,6 +18,11 @@ export class SourceCopy {
     cpSync(ROOT, folder, { recursive: true, filter: (path) => !LEFT_OUT.has(basename(path)) });
   }
 
+  /** The text of a file of the copy. */
+  read(file) {
+    return readFileSync(join(this.#folder, file), "utf8");
+  }
+
   /** Lets `npm run release` publish to that registry. */
   useRegistry({ npmrc }) {
     writeFileSync(join(this.#folder, ".npmrc"), npmrc, { flag: "a" });

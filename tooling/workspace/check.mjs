@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { checkChangesets } from "./changesets.mjs";
 import { cleanEnvironment, localTool, pnpmCommand, runAsProgram, runCommand } from "./command.mjs";
+import { checkLicenses } from "./licenses.mjs";
 import { setup } from "./setup.mjs";
 import { checkTarballs } from "./tarballs.mjs";
 import { checkVersioning } from "./versioning.mjs";
@@ -19,6 +20,7 @@ const STEPS = [
   ["Changesets", checkChangesets],
   ["Versions of the next release (changeset version on a copy)", checkVersioning],
   ["Packages as they would be published (publint, attw)", checkTarballs],
+  ["Licenses of all that the packages bring", checkLicenses],
   ["Unused files, exports and dependencies (knip)", () => passes(localTool("knip"), ["--no-progress"])],
 ];
 

@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { changesetFaults } from "./changesets.mjs";
+import { licenseFaults } from "./licenses.mjs";
+import { sbomFaults } from "./sbom.mjs";
 import { linkFaults, snapshotFaults, sourceMapFaults, tarballFaults } from "./tarballs.mjs";
 
 const NAMES = new Set(["@cm/router"]);
@@ -99,4 +101,30 @@ describe("a tarball", () => {
       expect(differences(whole, 1, null)).toEqual(["the package is not listed"]);
     });
   });
+});
+
+describe("the license of a package", () => {
+  const one = [{ name: "one", versions: ["1.0.0", "2.0.0"] }];
+
+  it.each(["MIT", "Apache-2.0", "(MIT OR GPL-3.0)", "MIT AND ISC", "(MIT OR GPL-3.0) AND ISC"])(
+    "may be %s",
+    (license) => {
+      expect(licenseFaults({ [license]: one })).toEqual([]);
+    },
+  );
+
+  it.each(["GPL-3.0", "Unknown", "MIT AND GPL-3.0", "GPL-2.0 OR GPL-3.0"])("may not be %s", (license) => {
+    expect(licenseFaults({ MIT: one, [license]: one })).toEqual([
+      `one 1.0.0, 2.0.0 has the license ${license}; see tooling/workspace/licenses.mjs`,
+    ]);
+  });
+});
+
+it("a bill of materials without packages, or with one that has no license, is a fault", () => {
+  const ws = { name: "ws", version: "8.0.0", licenses: [{ license: { id: "MIT" } }] };
+  expect(sbomFaults({ bomFormat: "CycloneDX", components: [ws] })).toEqual([]);
+  expect(sbomFaults({ bomFormat: "CycloneDX", components: [] })).toEqual(["pnpm sbom names no packages"]);
+  expect(sbomFaults({ bomFormat: "CycloneDX", components: [ws, { ...ws, group: "@a", licenses: [] }] })).toEqual([
+    "@a/ws@8.0.0 has no version or no license",
+  ]);
 });

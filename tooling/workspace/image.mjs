@@ -1,8 +1,9 @@
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { mustRun, pnpmCommand, runAsProgram, runCommand } from "./command.mjs";
+import { importHostImage } from "./host-image.mjs";
 import { setup } from "./setup.mjs";
 import { publishablePackages, ROOT, SetupError } from "./workspace.mjs";
 
@@ -24,7 +25,7 @@ await runAsProgram(import.meta.url, async (args) => {
   await setup();
   const folder = await mkdtemp(join(tmpdir(), "cm-image-"));
   try {
-    const base = options.baseFromHere ? await importBase(folder) : options.node;
+    const base = options.baseFromHere ? await importBase() : options.node;
     const { abi, arch } = await nodeOf(base);
     const app = join(folder, "app");
     await installPacked(folder, app);
@@ -95,30 +96,8 @@ async function keepOneBinary(app, name) {
 }
 
 /** An image of Node.js, a shell and what both load, from this machine's files. */
-async function importBase(folder) {
-  const root = join(folder, "base");
-  await mkdir(join(root, "etc"), { recursive: true });
-  const programs = [
-    ["node", process.execPath],
-    ["sh", "/bin/sh"],
-  ];
-  for (const [name, file] of programs) {
-    await copyInto(root, file, join("usr", "bin", name));
-    const libraries = await mustRun("ldd", "ldd", [file]);
-    for (const [, library] of libraries.matchAll(/(\/\S+\.so\S*)/g)) await copyInto(root, library, library);
-  }
-  const tar = join(folder, "base.tar");
-  await mustRun("tar", "tar", ["-C", root, "-cf", tar, "."]);
-  await mustRun("docker import", "docker", ["import", "--change", "ENV PATH=/usr/bin", tar, BASE_FROM_HERE]);
-  await rm(tar);
-  await rm(root, { recursive: true });
-  return BASE_FROM_HERE;
-}
-
-async function copyInto(root, file, place) {
-  const target = join(root, place);
-  await mkdir(dirname(target), { recursive: true });
-  await cp(file, target, { dereference: true });
+function importBase() {
+  return importHostImage(BASE_FROM_HERE, { node: process.execPath, sh: "/bin/sh" });
 }
 
 /** Runs the image on the loopback address, as an operator would, and says what it found. */

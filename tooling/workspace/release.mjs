@@ -1,14 +1,19 @@
 import { cleanEnvironment, pnpmCommand, runAsProgram, runCommand } from "./command.mjs";
 import repository from "./repository.cjs";
+import { writeSbom } from "./sbom.mjs";
 import { SetupError } from "./workspace.mjs";
 
-/** Publishes each package that the registry lacks in its version; arguments go to `pnpm publish`, such as `--tag next`. */
+/**
+ * Publishes each package that the registry lacks in its version, and writes their bill of materials before
+ * (`sbom.cdx.json`); arguments go to `pnpm publish`, such as `--tag next`.
+ */
 await runAsProgram(import.meta.url, async (args) => {
   if (repository.repositoryUrl(process.env) === undefined) {
     throw new SetupError(
       "Set REPOSITORY_URL to the address of the source, such as https://git.example/cm: each manifest is published with it.",
     );
   }
+  await writeSbom();
   const publish = pnpmCommand(["publish", "--recursive", "--no-git-checks", ...args]);
   const { code } = await runCommand(...publish, { show: true, env: cleanEnvironment() });
   process.exit(code);

@@ -3,7 +3,8 @@ import { promisify } from "node:util";
 import { type LaunchRequest, type RedisLauncher, type RedisProcess, SENTINEL_FILE } from "./launcher.js";
 
 const run = promisify(execFile);
-const IMAGE = "redis:7-alpine";
+/** `npm run test:containers` names another one where this can't be pulled. */
+const IMAGE = process.env.REDIS_IMAGE || "redis:7-alpine";
 /** Where the container has the folder for its files. */
 const DATA_DIR = "/data";
 

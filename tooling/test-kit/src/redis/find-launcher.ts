@@ -8,7 +8,8 @@ let found: Promise<RedisLauncher> | undefined;
 
 /**
  * The way to start Redis here: a Docker engine that runs, else `redis-server` on the
- * PATH, else, as root on Debian, one installed with apt. Rejects where none works.
+ * PATH, else, as root on Debian, one installed with apt. Rejects where none works. With
+ * `REDIS_LAUNCHER=docker` in the environment it is the Docker engine, or none.
  */
 export function findLauncher(): Promise<RedisLauncher> {
   found ??= look();
@@ -17,6 +18,9 @@ export function findLauncher(): Promise<RedisLauncher> {
 
 async function look(): Promise<RedisLauncher> {
   if (await dockerAnswers()) return createDockerLauncher();
+  if (process.env.REDIS_LAUNCHER === "docker") {
+    throw new Error("REDIS_LAUNCHER asks for Redis in containers, and no Docker engine answers.");
+  }
   const installed = await findOnPath("redis-server");
   if (installed !== undefined) return createProcessLauncher("PATH", installed);
   if (await canInstallWithApt()) {

@@ -1,0 +1,42 @@
+import { pnpmCommand, runCommand } from "./command.mjs";
+import { publishablePackages } from "./workspace.mjs";
+
+/** Licenses that ask for no more than that their text is kept: what an application may take on unasked. */
+const ALLOWED = new Set([
+  ...["0BSD", "Apache-2.0", "BlueOak-1.0.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0"],
+  ...["ISC", "MIT", "Python-2.0", "Unlicense", "Zlib"],
+]);
+
+const REMEDY = "see tooling/workspace/licenses.mjs";
+
+/** Whether everything that an installation of the published packages brings may be used by anybody. */
+export async function checkLicenses() {
+  const filters = publishablePackages().flatMap(({ manifest }) => ["--filter", manifest.name]);
+  const { code, output } = await runCommand(...pnpmCommand([...filters, "licenses", "list", "--prod", "--json"]));
+  if (code !== 0) {
+    console.error(output);
+    return false;
+  }
+  // npx may say something before.
+  const byLicense = JSON.parse(output.slice(output.indexOf("{"), output.lastIndexOf("}") + 1));
+  const faults = licenseFaults(byLicense);
+  for (const fault of faults) console.error(fault);
+  console.log(`${Object.values(byLicense).flat().length} packages, ${Object.keys(byLicense).length} licenses`);
+  return faults.length === 0;
+}
+
+/** What is wrong with the licenses of packages, given as `{ license: [{ name, versions }] }`. */
+export function licenseFaults(byLicense) {
+  return Object.entries(byLicense)
+    .filter(([license]) => !isAllowed(license))
+    .flatMap(([license, packages]) => packages.map(({ name, versions = [] }) => ({ license, name, versions })))
+    .map(({ license, name, versions }) => `${name} ${versions.join(", ")} has the license ${license}; ${REMEDY}`);
+}
+
+/** Of an expression such as "(MIT OR GPL-2.0) AND ISC": one of each choice, and all that are joined. */
+function isAllowed(expression) {
+  return expression
+    .replace(/[()]/g, "")
+    .split(" AND ")
+    .every((choice) => choice.split(" OR ").some((license) => ALLOWED.has(license.trim())));
+}
