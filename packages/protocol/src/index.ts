@@ -115,6 +115,7 @@ export type {
   ServerInfo,
   ServerRegistration,
   ServerRegistry,
+  SnapshotOptions,
 } from "./contracts/server-registry.js";
 export type {
   ReapClaim,

@@ -99,7 +99,7 @@ class ConnectedStore implements RedisStore {
     acquire: (registration, ttlMs) => this.#with(({ servers }) => servers.acquire(registration, ttlMs)),
     renew: (lease, counters) => this.#with(({ servers }) => servers.renew(lease, counters)),
     release: (lease) => this.#with(({ servers }) => servers.release(lease)),
-    snapshot: () => this.#with(({ servers }) => servers.snapshot()),
+    snapshot: (options) => this.#with(({ servers }) => servers.snapshot(options)),
   };
 
   readonly connections: Store["connections"] = {

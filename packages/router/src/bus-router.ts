@@ -407,7 +407,7 @@ class BusRouter implements Router {
 
   /** One reading at a time, however many messages are for users who are not there. */
   #snapshot(): Promise<RegistrySnapshot> | undefined {
-    this.#reading ??= this.#options.servers?.snapshot().finally(() => {
+    this.#reading ??= this.#options.servers?.snapshot({ idsOnly: true }).finally(() => {
       this.#reading = undefined;
     });
     return this.#reading;

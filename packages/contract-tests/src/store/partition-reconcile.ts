@@ -54,6 +54,9 @@ export function describePartitionReconcile(name: string, createHarness: HarnessF
       expect(living.map(nameOf).sort()).toEqual([alpha, beta].map(({ lease }) => nameOf(lease)).sort());
       expect(lapsed.map(nameOf)).toEqual([nameOf(dead.lease)]);
       expect(lapsed.map(({ isRegistered }) => isRegistered)).toEqual([true]);
+      const ids = await servers.snapshot({ idsOnly: true });
+      expect(ids.living.map(nameOf).sort()).toEqual(living.map(nameOf).sort());
+      expect(ids.lapsed).toEqual(lapsed);
       const former = { ...alpha.registration, incarnation: "0000" };
       const known = new Set([...living, ...lapsed].map(nameOf));
       for (const { registration } of [alpha, beta, dead]) expect(known).toContain(nameOf(registration));

@@ -17,7 +17,7 @@ export async function isHolderDead(
   serverId: string,
   deadAfterMs: number,
 ): Promise<boolean> {
-  const holder = (await servers.snapshot()).living.find((server) => server.serverId === serverId);
+  const holder = (await servers.snapshot({ idsOnly: true })).living.find((server) => server.serverId === serverId);
   if (holder === undefined) return true;
   const seenAt = performance.now();
   for (;;) {

@@ -72,7 +72,7 @@ export class SharedStateReconciler {
   async beat(signal: AbortSignal): Promise<void> {
     const { store, onError } = this.#options;
     try {
-      const snapshot = await store.servers.snapshot();
+      const snapshot = await store.servers.snapshot({ idsOnly: true });
       this.#unknownServers.beat(snapshot);
       this.#living = snapshot.living.map(nameOf).sort();
     } catch (cause) {

@@ -117,6 +117,16 @@ export interface RegistrySnapshot {
   readonly knownForMs: number;
 }
 
+/** What is read of servers. */
+export interface SnapshotOptions {
+  /**
+   * Whether ids are all that is wanted of living servers. The store may then leave out the rest of what
+   * they told, as empty text and 0, and name as living also those whose registration was lost; it
+   * may as well read everything. Default `false`.
+   */
+  readonly idsOnly?: boolean;
+}
+
 /**
  * Who is alive. Promises:
  *
@@ -148,5 +158,5 @@ export interface ServerRegistry {
   /** Gives the lease up. The caller has withdrawn its projection before. */
   release(lease: Lease): Promise<void>;
   /** All servers of one moment; costs O(servers), and one round trip where no server is new to the caller's store. */
-  snapshot(): Promise<RegistrySnapshot>;
+  snapshot(options?: SnapshotOptions): Promise<RegistrySnapshot>;
 }

@@ -58,7 +58,8 @@ const COST: readonly (readonly [
     2,
     (store, { lease }) => store.servers.renew(lease, { connections: 1, rooms: 1 }),
   ],
-  ["snapshot of the servers", 1, (store) => store.servers.snapshot()],
+  ["snapshot of the only server", 2, (store) => store.servers.snapshot()],
+  ["ids of all servers", 1, (store) => store.servers.snapshot({ idsOnly: true })],
   [
     "renewal of shelves, rooms and users",
     3,

@@ -2,6 +2,7 @@ import {
   type Channel,
   CmError,
   isCmError,
+  type LapsedServer,
   type Lease,
   type ReapClaim,
   type ReapTarget,
@@ -14,17 +15,18 @@ import {
   type ServerRegistry,
   type ServerUpkeep,
   type SilenceVerdict,
+  type SnapshotOptions,
   type WatchReport,
 } from "@cm/protocol";
-import type { Commands } from "../client/commands.js";
+import { allOf, type Commands } from "../client/commands.js";
 import { requireDuration } from "../client/duration.js";
 import { corrupt, FOREIGN } from "../errors/store-error.js";
 import type { Keys } from "../keys/keys.js";
+import { toStrings } from "../scripts/script.js";
 import { holderOf, leaseLost, readHolder } from "./lease-fence.js";
 import {
   channelListeners,
   type ServerKeys,
-  type SnapshotRow,
   serverAcquire,
   serverClaim,
   serverExpire,
@@ -43,6 +45,33 @@ const SILENT_MAX = 100;
 
 /** Signs of life are worth nothing once they are this old, in milliseconds. */
 const SIGNS_KEEP_MS = 3_600_000;
+
+const INFO_FIELDS = [
+  "incarnation",
+  "token",
+  "host",
+  "port",
+  "shelfBits",
+  "startedAt",
+  "lastHeartbeat",
+  "expiresAt",
+  "connections",
+  "rooms",
+] as const;
+
+/** Of a server whose record is not there, or was not read. */
+const NOTHING_TOLD: Omit<ServerInfo, "serverId"> = {
+  incarnation: "",
+  host: "",
+  port: 0,
+  shelfBits: 0,
+  connections: 0,
+  rooms: 0,
+  token: 0,
+  startedAt: 0,
+  lastHeartbeat: 0,
+  expiresAtMs: 0,
+};
 
 /** What the registry needs. */
 export interface RedisServerRegistryParts {
@@ -63,8 +92,9 @@ export class RedisServerRegistry implements ServerRegistry, ServerUpkeep {
   /** Of the layout, as it was last seen. */
   #fault: CmError | undefined;
   #isLooking = false;
-  /** Ids of the servers of the last snapshot, whose records the next one reads. */
+  /** Ids of the servers of the last snapshot, and of the lapsed ones among them: the next one reads their records. */
   #known: ReadonlySet<string> = new Set();
+  #lapsed: ReadonlySet<string> = new Set();
   /** The leases that were taken here: one, in all but tests. */
   readonly #taken = new Set<string>();
 
@@ -124,25 +154,34 @@ export class RedisServerRegistry implements ServerRegistry, ServerUpkeep {
     this.#taken.delete(holderOf(lease));
   }
 
-  /** A server that is new since the last snapshot has it taken once more: only then its record's key is known. */
-  async snapshot(): Promise<RegistrySnapshot> {
+  /**
+   * Reads in the same round trip the records of the servers of the last snapshot. Where another one came
+   * since, all is read once more.
+   */
+  async snapshot({ idsOnly = false }: SnapshotOptions = {}): Promise<RegistrySnapshot> {
     const { commands, keys } = this.#parts;
     const { leases, recentlyGone } = keys;
     for (;;) {
-      const servers = [...this.#known].map((serverId) => ({ serverId, key: keys.server(serverId) }));
-      const snapshot = await commands.run(serversSnapshot, { leases, recentlyGone, servers });
-      this.#known = new Set(snapshot.servers.map(({ serverId }) => serverId));
-      if (snapshot.servers.some(({ isRead }) => !isRead)) continue;
-      if (snapshot.isRecentlyGoneForeign) commands.reportCorrupt(corrupt([recentlyGone], FOREIGN));
-      const isLiving = ({ lives, fields }: SnapshotRow): boolean => lives && fields.length > 0;
-      return {
-        living: snapshot.servers.filter(isLiving).map(infoOf),
-        lapsed: snapshot.servers
-          .filter((row) => !isLiving(row))
-          .map(({ serverId, incarnation, fields }) => ({ serverId, incarnation, isRegistered: fields.length > 0 })),
-        recentlyGone: snapshot.recentlyGone,
-        knownForMs: snapshot.knownForMs,
-      };
+      const reads = [...(idsOnly ? this.#lapsed : this.#known)].map((serverId) => this.#record(serverId));
+      const [registry, infos] = await Promise.all([
+        commands.run(serversSnapshot, { leases, recentlyGone }),
+        allOf(reads),
+      ]);
+      const records = new Map(infos.map((info) => [info.serverId, info]));
+      this.#known = new Set(registry.servers.map(({ serverId }) => serverId));
+      this.#lapsed = new Set(registry.servers.flatMap(({ serverId, lives }) => (lives ? [] : [serverId])));
+      if (registry.servers.some(({ serverId, lives }) => !(idsOnly && lives) && !records.has(serverId))) continue;
+      if (registry.isRecentlyGoneForeign) commands.reportCorrupt(corrupt([recentlyGone], FOREIGN));
+      const living: ServerInfo[] = [];
+      const lapsed: LapsedServer[] = [];
+      for (const { serverId, incarnation, lives } of registry.servers) {
+        const info = records.get(serverId);
+        const isRegistered = info?.incarnation === incarnation;
+        if (lives && idsOnly) living.push({ ...NOTHING_TOLD, serverId, incarnation });
+        else if (lives && isRegistered) living.push(info);
+        else lapsed.push({ serverId, incarnation, isRegistered });
+      }
+      return { living, lapsed, recentlyGone: registry.recentlyGone, knownForMs: registry.knownForMs };
     }
   }
 
@@ -226,6 +265,31 @@ export class RedisServerRegistry implements ServerRegistry, ServerUpkeep {
     });
   }
 
+  /** What a server told; of no incarnation where nothing is known of it, or something else lies there. */
+  async #record(serverId: string): Promise<ServerInfo> {
+    const { keys, commands } = this.#parts;
+    const reply = await commands.send("hmget", [keys.server(serverId), ...INFO_FIELDS]).catch((error: unknown) => {
+      if (isCmError(error) && error.code === "store-corrupt") return undefined;
+      throw error;
+    });
+    if (!Array.isArray(reply) || reply[0] === null) return { ...NOTHING_TOLD, serverId };
+    const [incarnation = "", token, host = "", port, shelfBits, startedAt, lastHeartbeat, expiresAt, ...counters] =
+      toStrings(reply);
+    return {
+      serverId,
+      incarnation,
+      host,
+      port: Number(port),
+      shelfBits: Number(shelfBits),
+      connections: Number(counters[0]),
+      rooms: Number(counters[1]),
+      token: Number(token),
+      startedAt: Number(startedAt),
+      lastHeartbeat: Number(lastHeartbeat),
+      expiresAtMs: Number(expiresAt),
+    };
+  }
+
   /** Leases go on where others can't be told that somebody was cleaned up after; whoever looks after Redis hears of it. */
   #checkReaped({ isReapedForeign }: { readonly isReapedForeign: boolean }): void {
     const { commands, keys } = this.#parts;
@@ -246,23 +310,6 @@ export class RedisServerRegistry implements ServerRegistry, ServerUpkeep {
 
 function serverIdOf(holder: string): string {
   return readHolder(holder).serverId;
-}
-
-function infoOf({ serverId, incarnation, fields }: SnapshotRow): ServerInfo {
-  const [token, host = "", port, shelfBits, startedAt, lastHeartbeat, expiresAt, connections, rooms] = fields;
-  return {
-    serverId,
-    incarnation,
-    host,
-    port: Number(port),
-    shelfBits: Number(shelfBits),
-    connections: Number(connections),
-    rooms: Number(rooms),
-    token: Number(token),
-    startedAt: Number(startedAt),
-    lastHeartbeat: Number(lastHeartbeat),
-    expiresAtMs: Number(expiresAt),
-  };
 }
 
 function idTaken(serverId: string, holder: { readonly expired: boolean; readonly heldUntilMs: number }): CmError {

@@ -1,4 +1,4 @@
-import type { ServerCounters, ServerIncarnation, ServerRegistration, SilenceVerdict } from "@cm/protocol";
+import type { Departure, ServerCounters, ServerRegistration, SilenceVerdict } from "@cm/protocol";
 import { defineScript, toList, toNumber, toStrings } from "../scripts/script.js";
 import { readHolder } from "./lease-fence.js";
 
@@ -10,16 +10,6 @@ export interface ServerKeys {
   readonly remains: string;
   readonly recentlyGone: string;
   readonly signs: string;
-}
-
-/** A server as a snapshot finds it. */
-export interface SnapshotRow extends ServerIncarnation {
-  /** Whether its lease lives. */
-  readonly lives: boolean;
-  /** Whether its record was read. */
-  readonly isRead: boolean;
-  /** Token, host, port, shelf bits, start, last heartbeat, expiry, connections, rooms; none without a record. */
-  readonly fields: readonly string[];
 }
 
 /** How taking a lease ended. */
@@ -206,30 +196,27 @@ export const serversLiving = defineScript(
   toStrings,
 );
 
-/** All servers; of those whose key is given, with what their record says. */
 export const serversSnapshot = defineScript(
   "servers-snapshot",
-  (input: {
-    readonly leases: string;
-    readonly recentlyGone: string;
-    readonly servers: readonly { readonly serverId: string; readonly key: string }[];
-  }) => ({
-    keys: [input.leases, input.recentlyGone, ...input.servers.map(({ key }) => key)],
-    args: input.servers.map(({ serverId }) => serverId),
+  (input: { readonly leases: string; readonly recentlyGone: string }) => ({
+    keys: [input.leases, input.recentlyGone],
+    args: [],
   }),
   (reply) => {
-    const [knownForMs, servers, departed, foreign] = toList(reply);
-    const gone = toStrings(departed);
+    const [knownForMs, foreign, count, lapsed, ...rest] = toStrings(reply);
+    const holders = rest.slice(0, Number(count));
+    const recentlyGone: Departure[] = [];
+    for (let i = holders.length; i + 1 < rest.length; i += 2) {
+      recentlyGone.push({ serverId: readHolder(rest[i] ?? "").serverId, agoMs: Number(rest[i + 1]) });
+    }
     return {
       knownForMs: Number(knownForMs),
-      isRecentlyGoneForeign: foreign === 1,
-      servers: toList(servers).map((server): SnapshotRow => {
-        const [holder = "", lives, isRead, ...fields] = toStrings(server);
-        return { ...readHolder(holder), lives: lives === "1", isRead: isRead === "1", fields };
-      }),
-      recentlyGone: gone.flatMap((holder, i) =>
-        i % 2 === 0 ? [{ serverId: readHolder(holder).serverId, agoMs: Number(gone[i + 1]) }] : [],
+      isRecentlyGoneForeign: foreign === "1",
+      // Something else among the leases names no server.
+      servers: holders.flatMap((holder, i) =>
+        holder.includes(".") ? [{ ...readHolder(holder), lives: i >= Number(lapsed) }] : [],
       ),
+      recentlyGone,
     };
   },
 );

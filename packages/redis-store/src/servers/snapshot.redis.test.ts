@@ -73,6 +73,10 @@ it("tells a server whose registration was lost from one that is to be cleaned up
     expect(lapsed).toEqual([{ serverId, incarnation, isRegistered: false }]);
   }
   await askRedis(port, "DEL", record);
+  expect((await store.servers.snapshot({ idsOnly: true })).living.map((server) => server.serverId).sort()).toEqual([
+    "gw-1",
+    "gw-2",
+  ]);
   // Its lease lives: it registers again, and nobody may remove what it has.
   expect(await store.upkeep.servers.claim({ serverId, incarnation }, "reaper", 1_000)).toBeUndefined();
 });

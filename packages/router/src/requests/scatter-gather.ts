@@ -56,7 +56,7 @@ export class ScatterGather {
 
   async #ask(question: Uint8Array, deadline: number): Promise<GatheredAnswers> {
     const { servers, serverId, requireRoom, ask } = this.#options;
-    const { living } = await servers.snapshot();
+    const { living } = await servers.snapshot({ idsOnly: true });
     const ids = [...new Set([serverId, ...living.map((server) => server.serverId)])];
     // All or none: a question that reached some only for want of room would look answered.
     requireRoom(ids.length - 1);
