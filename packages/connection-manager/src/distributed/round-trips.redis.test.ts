@@ -31,6 +31,7 @@ describe("on a real Redis that is far away", () => {
     await far.joinRoom(warm, "warm");
     await far.leaveRoom(warm, "warm");
     await far.removeConnection(warm);
+    await near.getActiveServers();
     await proxy.set({ kind: "delay", toServerMs: ROUND_TRIP_MS / 2, toClientMs: ROUND_TRIP_MS / 2 });
     // Undelayed again before the manager shuts down, which is not measured.
     onTestFinished(() => proxy.set({ kind: "pass" }));
