@@ -1,12 +1,12 @@
 import { createConnectionIdSource, type Lease, type Store } from "@cm/protocol";
 import { describe, expect, it } from "vitest";
-import { ChannelTable } from "./channel-table.js";
+import { ChannelTable } from "./bus/channel-table.js";
 import { createMemoryHub, createMemoryStore } from "./index.js";
 import { worldOf } from "./memory-hub.js";
 import type { MemoryStoreOptions } from "./options.js";
-import { ReapedServers } from "./reaped-servers.js";
-import { RecentlyGone } from "./recently-gone.js";
-import { RosterFeeds } from "./roster-feeds.js";
+import { RosterFeeds } from "./rooms/roster-feeds.js";
+import { ReapedServers } from "./servers/reaped-servers.js";
+import { RecentlyGone } from "./servers/recently-gone.js";
 
 const AT_ONCE = { graceMs: 0 };
 const DAY_MS = 86_400_000;

@@ -1,12 +1,12 @@
 import type { Counted, Eviction, Holdings, Lease, ReapClaim, RoomMember } from "@cm/protocol";
-import { ChannelTable } from "./channel-table.js";
-import { ConnectionTable } from "./connection-table.js";
-import { HistoryTable } from "./history-table.js";
-import type { LastSeenLimits } from "./last-seen.js";
-import { RecordTable } from "./record-table.js";
-import { RoomTable } from "./room-table.js";
-import { ServerTable } from "./server-table.js";
-import { UserTable } from "./user-table.js";
+import { ChannelTable } from "./bus/channel-table.js";
+import { ConnectionTable } from "./connections/connection-table.js";
+import { HistoryTable } from "./history/history-table.js";
+import { RecordTable } from "./rooms/record-table.js";
+import { RoomTable } from "./rooms/room-table.js";
+import { ServerTable } from "./servers/server-table.js";
+import type { LastSeenLimits } from "./users/last-seen.js";
+import { UserTable } from "./users/user-table.js";
 
 /** What {@link createMemoryHub} may be told. */
 export interface MemoryHubOptions {

@@ -1,8 +1,8 @@
 import { type Bus, type Channel, type History, type Link, type Store, toCmError } from "@cm/protocol";
 import { stampVersion } from "@cm/protocol/options";
-import { MemoryBus } from "./memory-bus.js";
+import { MemoryBus } from "./bus/memory-bus.js";
+import { MemoryLink } from "./bus/memory-link.js";
 import type { MemoryWorld } from "./memory-hub.js";
-import { MemoryLink } from "./memory-link.js";
 import { type MemoryStoreOptions, type ResolvedMemoryStoreOptions, resolveMemoryStoreOptions } from "./options.js";
 import { PARTITIONS, partitionOf } from "./partitions.js";
 

@@ -7,9 +7,9 @@ import {
   requireText,
   requireWholeNumber,
 } from "@cm/protocol/options";
-import type { HistoryLimits } from "./history-table.js";
-import type { LastSeenLimits } from "./last-seen.js";
+import type { HistoryLimits } from "./history/history-table.js";
 import { createMemoryHub, type MemoryHub, type MemoryWorld, worldOf } from "./memory-hub.js";
+import type { LastSeenLimits } from "./users/last-seen.js";
 
 /** What {@link createMemoryStore} may be told. */
 export interface MemoryStoreOptions {

@@ -6,8 +6,8 @@ import {
   type RoomRecordOutcome,
   requireRoomRecordValue,
 } from "@cm/protocol";
-import type { ServerTable } from "./server-table.js";
-import { nextVersion } from "./versions.js";
+import type { ServerTable } from "../servers/server-table.js";
+import { nextVersion } from "../versions.js";
 
 interface StoredRecord {
   readonly record: RoomRecord;

@@ -1,6 +1,6 @@
 import { type Bus, type BusHandler, type Channel, CmError, type Published, type Subscription } from "@cm/protocol";
+import type { MemoryWorld } from "../memory-hub.js";
 import { channelKey, type Subscriber } from "./channel-table.js";
-import type { MemoryWorld } from "./memory-hub.js";
 import type { MemoryLink } from "./memory-link.js";
 
 /** The channels of a hub as one store uses them. */

@@ -1,8 +1,8 @@
 import type { UserConnection, UserState } from "@cm/protocol";
+import { type Ordered, OrderList } from "../order-list.js";
+import type { Incarnation } from "../servers/server-table.js";
 import type { LastSeen, LastSeenLimits } from "./last-seen.js";
-import { type Ordered, OrderList } from "./order-list.js";
 import type { PresenceFeed } from "./presence-feed.js";
-import type { Incarnation } from "./server-table.js";
 
 interface OwnedConnection {
   readonly owner: Incarnation;

@@ -7,7 +7,7 @@ import {
   type ReapClaim,
   type RecordRemoval,
 } from "@cm/protocol";
-import type { Incarnation, ServerTable } from "./server-table.js";
+import type { Incarnation, ServerTable } from "../servers/server-table.js";
 
 /** A record with its rooms, in the order in which the connection came into them. */
 interface Entry {

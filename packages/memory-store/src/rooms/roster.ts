@@ -1,6 +1,6 @@
 import type { RoomMember } from "@cm/protocol";
-import { type Ordered, OrderList } from "./order-list.js";
-import type { Incarnation } from "./server-table.js";
+import { type Ordered, OrderList } from "../order-list.js";
+import type { Incarnation } from "../servers/server-table.js";
 
 interface Entry extends RoomMember, Ordered {
   readonly owner: Incarnation;

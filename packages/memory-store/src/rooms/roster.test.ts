@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { Incarnation } from "../servers/server-table.js";
 import { Roster } from "./roster.js";
-import type { Incarnation } from "./server-table.js";
 
 const alpha: Incarnation = { serverId: "alpha", incarnation: "aaaa", expiresAtMs: 1 };
 const beta: Incarnation = { serverId: "beta", incarnation: "bbbb", expiresAtMs: 1 };

@@ -10,12 +10,12 @@ import {
   type UserConnection,
   type UserState,
 } from "@cm/protocol";
-import type { ChannelTable } from "./channel-table.js";
+import type { ChannelTable } from "../bus/channel-table.js";
+import { requireLimit } from "../order-list.js";
+import { PARTITIONS, partitionOf, requirePartition } from "../partitions.js";
+import { distinctHolders, type Incarnation, type ServerTable } from "../servers/server-table.js";
 import { LastSeen, type LastSeenLimits } from "./last-seen.js";
-import { requireLimit } from "./order-list.js";
-import { PARTITIONS, partitionOf, requirePartition } from "./partitions.js";
 import { PresenceFeed } from "./presence-feed.js";
-import { distinctHolders, type Incarnation, type ServerTable } from "./server-table.js";
 import { UserPartition } from "./user-partition.js";
 
 /** The most users that the contract lets one ask about at once. */

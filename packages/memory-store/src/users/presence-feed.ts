@@ -1,6 +1,6 @@
 import { type Channel, encodeUtf8, type PresenceChangeKind } from "@cm/protocol";
-import type { ChannelTable } from "./channel-table.js";
-import { changeText, nextVersion } from "./versions.js";
+import type { ChannelTable } from "../bus/channel-table.js";
+import { changeText, nextVersion } from "../versions.js";
 
 /** A change as the table of users knows it. */
 export interface PresenceNews {

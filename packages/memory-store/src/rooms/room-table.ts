@@ -12,13 +12,13 @@ import {
   type RoomMember,
   requireRoomRecordValue,
 } from "@cm/protocol";
-import type { ChannelTable } from "./channel-table.js";
-import { requireLimit } from "./order-list.js";
-import { PARTITIONS, partitionOf, requirePartition } from "./partitions.js";
+import type { ChannelTable } from "../bus/channel-table.js";
+import { requireLimit } from "../order-list.js";
+import { PARTITIONS, partitionOf, requirePartition } from "../partitions.js";
+import { distinctHolders, type Incarnation, type ServerTable } from "../servers/server-table.js";
 import type { RecordTable } from "./record-table.js";
 import { Roster } from "./roster.js";
 import { RosterFeeds } from "./roster-feeds.js";
-import { distinctHolders, type Incarnation, type ServerTable } from "./server-table.js";
 
 /** Where to go on and where the reading ends, as two places in the order of joining. */
 const CURSOR = /^([0-9a-z]{1,11})\.([0-9a-z]{1,11})$/;

@@ -7,7 +7,7 @@ import {
   historyStamp,
   type StampedDraft,
 } from "@cm/protocol";
-import type { ChannelTable } from "./channel-table.js";
+import type { ChannelTable } from "../bus/channel-table.js";
 import { SenderRecord } from "./sender-record.js";
 
 /** How much is kept of a room's messages. */
