@@ -7,7 +7,7 @@ import {
   requireWholeNumber,
 } from "@cm/protocol/options";
 import type { Cluster, ClusterNode, ClusterOptions, Redis, RedisOptions } from "ioredis";
-import { parseConnectionUrl, type TlsFiles } from "./client/connection-url.js";
+import { parseConnectionUrl, type TlsFiles } from "./address/connection-url.js";
 
 /** A Cluster: some of its nodes, and what else ioredis may be told. */
 export interface RedisClusterOptions {

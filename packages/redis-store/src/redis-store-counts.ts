@@ -1,5 +1,5 @@
 import type { Counted, StoreCounts } from "@cm/protocol";
-import { allOf, type Commands } from "./client/commands.js";
+import { allOf, type Commands } from "./commands/commands.js";
 import type { Keys } from "./keys/keys.js";
 import { recordCount } from "./records/record-scripts.js";
 

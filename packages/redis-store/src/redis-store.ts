@@ -11,11 +11,11 @@ import {
 } from "@cm/protocol";
 import { stampVersion } from "@cm/protocol/options";
 import { RedisBus } from "./bus/redis-bus.js";
-import type { Commands } from "./client/commands.js";
 import { evictionRisk } from "./client/eviction.js";
-import { FailureReports } from "./client/failure-reports.js";
 import type { RedisConnections } from "./client/redis-connections.js";
+import type { Commands } from "./commands/commands.js";
 import { RedisConnectionRegistry } from "./connections/redis-connection-registry.js";
+import { FailureReports } from "./errors/failure-reports.js";
 import { corrupt, storeClosed, toStoreError } from "./errors/store-error.js";
 import { RedisHistory } from "./history/redis-history.js";
 import { Keys } from "./keys/keys.js";

@@ -1,9 +1,9 @@
 import { CmError } from "@cm/protocol";
 import type { Redis } from "ioredis";
 import type { ClusterNodes } from "../client/cluster-nodes.js";
-import type { CommandGate } from "../client/command-gate.js";
-import type { Commands } from "../client/commands.js";
-import { shareWrite } from "../client/write-coalescing.js";
+import type { CommandGate } from "../commands/command-gate.js";
+import type { Commands } from "../commands/commands.js";
+import { shareWrite } from "../commands/write-coalescing.js";
 import { replyCode, toStoreError } from "../errors/store-error.js";
 import { runInOrder } from "../scripts/ordered-script.js";
 import type { Script } from "../scripts/script.js";

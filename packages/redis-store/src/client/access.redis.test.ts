@@ -2,9 +2,9 @@ import { readFile } from "node:fs/promises";
 import { isCmError } from "@cm/protocol";
 import { eventually, freePort, startRedis, startRedisCluster, startRedisSentinel } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
+import { makeCertificates } from "../address/certificates.fixture.js";
 import { createRedisStore } from "../index.js";
 import { portOf, startStore } from "../redis-store.fixture.js";
-import { makeCertificates } from "./certificates.fixture.js";
 
 /** Code and message that a store's start fails with. */
 async function refusalOf(url: string): Promise<string> {

@@ -1,6 +1,6 @@
 import type { Cluster, Redis } from "ioredis";
+import { shareWrite } from "../commands/write-coalescing.js";
 import { SLOT_COUNT, slotOf } from "../keys/hash-slots.js";
-import { shareWrite } from "./write-coalescing.js";
 
 /** While nodes fail or slots move, every command may ask for it; more often is of no use. */
 const REFRESH_GAP_MS = 100;

@@ -1,5 +1,5 @@
 import { CmError } from "@cm/protocol";
-import type { Commands } from "./commands.js";
+import type { Commands } from "../commands/commands.js";
 
 /**
  * Looks whether Redis removes keys when its memory is full. Nearly all of ours have a time to

@@ -1,6 +1,11 @@
 import { CmError, isCmError } from "@cm/protocol";
 import { Cluster, type ClusterNode, type ClusterOptions, Redis, type RedisOptions } from "ioredis";
+import { withTlsFiles } from "../address/tls-files.js";
+import { transportMismatch } from "../address/transport-check.js";
 import { createClusterPublisher, createSinglePublisher, type Publisher } from "../bus/publisher.js";
+import { CommandGate } from "../commands/command-gate.js";
+import { Commands } from "../commands/commands.js";
+import { shareWrite } from "../commands/write-coalescing.js";
 import { replyCode } from "../errors/store-error.js";
 import { createClusterSubscribers } from "../link/cluster-subscribers.js";
 import type { LinkCounters } from "../link/redis-link.js";
@@ -9,13 +14,8 @@ import type { ProbeSettings, SubscriberEvents, SubscriberState } from "../link/v
 import type { ResolvedRedisStoreOptions } from "../options.js";
 import { clusterOptions, nodeOptions } from "./client-options.js";
 import { ClusterNodes } from "./cluster-nodes.js";
-import { CommandGate } from "./command-gate.js";
-import { Commands } from "./commands.js";
 import { keepConnected } from "./sentinel-reconnect.js";
 import { Changes, untilReady } from "./start-up.js";
-import { withTlsFiles } from "./tls-files.js";
-import { transportMismatch } from "./transport-check.js";
-import { shareWrite } from "./write-coalescing.js";
 
 /** All connections of one store. */
 export interface RedisConnections {

@@ -9,8 +9,8 @@ import {
   type RenewedParts,
   requireConnectionId,
 } from "@cm/protocol";
-import { groupBy, inChunks, numbered } from "../client/batches.js";
-import type { Commands } from "../client/commands.js";
+import { groupBy, inChunks, numbered } from "../commands/batches.js";
+import type { Commands } from "../commands/commands.js";
 import type { Keys } from "../keys/keys.js";
 import { allWritten, holderOf, isOwn, requireOwn } from "../servers/lease-fence.js";
 import type { Living } from "../servers/living-servers.js";

@@ -1,5 +1,5 @@
 import type { PartitionReconciliation, ServerIncarnation } from "@cm/protocol";
-import { inChunks } from "../client/batches.js";
+import { inChunks } from "../commands/batches.js";
 import { type PartitionRoomsParts, roomsOfPartition } from "../rooms/partition-rooms.js";
 import { roomReconcile } from "../rooms/room-scripts.js";
 import { readHolder } from "../servers/lease-fence.js";

@@ -8,8 +8,8 @@ import {
   type RoomRecords,
   requireRoomRecordValue,
 } from "@cm/protocol";
-import { groupBy, inChunks } from "../client/batches.js";
-import type { Commands } from "../client/commands.js";
+import { groupBy, inChunks } from "../commands/batches.js";
+import type { Commands } from "../commands/commands.js";
 import type { Keys } from "../keys/keys.js";
 import { allWritten } from "../servers/lease-fence.js";
 import { fieldsOf, RECORD_FIELDS, recordRestore, recordSet, recordTouch } from "./record-scripts.js";

@@ -1,5 +1,5 @@
-import { BATCH_MAX, inChunks } from "../client/batches.js";
-import type { Commands } from "../client/commands.js";
+import { BATCH_MAX, inChunks } from "../commands/batches.js";
+import type { Commands } from "../commands/commands.js";
 import type { Keys } from "../keys/keys.js";
 import { toList, toStrings } from "../scripts/script.js";
 

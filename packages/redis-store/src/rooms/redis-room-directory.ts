@@ -12,11 +12,11 @@ import {
   type RoomMember,
   requireRoomRecordValue,
 } from "@cm/protocol";
-import { BATCH_MAX, groupBy, inChunks } from "../client/batches.js";
-import type { Commands } from "../client/commands.js";
-import { requireDuration } from "../client/duration.js";
+import { BATCH_MAX, groupBy, inChunks } from "../commands/batches.js";
+import type { Commands } from "../commands/commands.js";
+import { requireDuration } from "../commands/duration.js";
+import { requireLimit } from "../commands/page-limit.js";
 import type { Keys } from "../keys/keys.js";
-import { requireLimit } from "../page-limit.js";
 import { reconcileRooms } from "../projection/partition-reconcile.js";
 import { toStrings } from "../scripts/script.js";
 import { allWritten, holderOf, holderOfConnection, isOwn, requireOwn } from "../servers/lease-fence.js";

@@ -1,6 +1,6 @@
 import { CmError, type Lease } from "@cm/protocol";
 import { describe, expect, it } from "vitest";
-import { allOf } from "../client/commands.js";
+import { allOf } from "../commands/commands.js";
 import { allWritten } from "./lease-fence.js";
 
 const lease: Lease = { serverId: "a", incarnation: "aaaa", token: 1, expiresAtMs: 1, ttlMs: 1, wasReaped: false };

@@ -1,5 +1,5 @@
 import { CmError, type Lease, parseConnectionId, type ReapClaim, type ServerIncarnation } from "@cm/protocol";
-import { allOf } from "../client/commands.js";
+import { allOf } from "../commands/commands.js";
 
 /** How leases name who holds them: `<server id>.<incarnation>`, the start of its connection ids. */
 export function holderOf({ serverId, incarnation }: ServerIncarnation): string {

@@ -1,4 +1,4 @@
-import type { Commands } from "../client/commands.js";
+import type { Commands } from "../commands/commands.js";
 import type { Keys } from "../keys/keys.js";
 import { serversLiving } from "./server-scripts.js";
 

@@ -18,8 +18,8 @@ import {
   type SnapshotOptions,
   type WatchReport,
 } from "@cm/protocol";
-import { allOf, type Commands } from "../client/commands.js";
-import { requireDuration } from "../client/duration.js";
+import { allOf, type Commands } from "../commands/commands.js";
+import { requireDuration } from "../commands/duration.js";
 import { corrupt, FOREIGN } from "../errors/store-error.js";
 import type { Keys } from "../keys/keys.js";
 import { toStrings } from "../scripts/script.js";

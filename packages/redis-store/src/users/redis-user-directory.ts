@@ -12,9 +12,9 @@ import type {
   UserState,
 } from "@cm/protocol";
 import { CmError } from "@cm/protocol";
-import { groupBy, inChunks } from "../client/batches.js";
-import { allOf, type Commands } from "../client/commands.js";
-import { requireDurationOrNone } from "../client/duration.js";
+import { groupBy, inChunks } from "../commands/batches.js";
+import { allOf, type Commands } from "../commands/commands.js";
+import { requireDurationOrNone } from "../commands/duration.js";
 import type { Keys } from "../keys/keys.js";
 import { reconcileUsers } from "../projection/partition-reconcile.js";
 import { allWritten, holderOf, isOwn, requireOwn } from "../servers/lease-fence.js";

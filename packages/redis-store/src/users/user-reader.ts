@@ -6,10 +6,10 @@ import {
   type UserConnection,
   type UserState,
 } from "@cm/protocol";
-import { groupBy } from "../client/batches.js";
-import { allOf, type Commands } from "../client/commands.js";
+import { groupBy } from "../commands/batches.js";
+import { allOf, type Commands } from "../commands/commands.js";
+import { requireLimit } from "../commands/page-limit.js";
 import type { Keys } from "../keys/keys.js";
-import { requireLimit } from "../page-limit.js";
 import { toStrings } from "../scripts/script.js";
 import { holderOfConnection } from "../servers/lease-fence.js";
 import type { Living } from "../servers/living-servers.js";

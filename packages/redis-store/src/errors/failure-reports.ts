@@ -1,5 +1,5 @@
 import type { CmError, FailureStage, OnError } from "@cm/protocol";
-import { replyCode } from "../errors/store-error.js";
+import { replyCode } from "./store-error.js";
 
 /** Kinds that are told at most; keys with foreign data may be many. */
 const KINDS_MAX = 1_000;
