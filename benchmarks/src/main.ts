@@ -62,7 +62,7 @@ async function bench(options: BenchOptions): Promise<BenchResult> {
       statistics,
       reaping,
       scaleOut,
-      goals: judgeGoals(medians, ratios, memory, reaping),
+      goals: judgeGoals({ medians, ratios, memory, reaping, storms, statistics }),
       measurements,
     };
   } finally {

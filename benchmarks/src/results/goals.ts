@@ -1,7 +1,7 @@
 import type { ContenderName } from "../contender.js";
-import type { MemoryMeasurement } from "../memory/redis-memory.js";
-import type { ReapingCost } from "../operations/reaping-cost.js";
-import type { Medians, Ratio, RatioFigure } from "./comparison.js";
+import type { StormResult } from "../operations/operations.js";
+import type { BenchResult } from "./bench-result.js";
+import { type Medians, median, type RatioFigure } from "./comparison.js";
 
 /** A figure against what it should be. */
 export interface Goal {
@@ -44,18 +44,23 @@ const HOT_P50_MS = 12;
 /** What a connection that has nothing to do with a huge room may wait for a pong. */
 const UNINVOLVED_PING_P99_MS = 10;
 
-const MEMORY_LIMIT_BYTES = 350;
+const MEMORY_LIMIT_BYTES = 250;
 
-/** What cleaning up may hold Redis for at a time. */
-const LONGEST_COMMAND_MS = 10;
+/** What cleaning up after 100,000 connections may take, and hold Redis for at a time. */
+const REAPING_MS = 4_000;
+const LONGEST_COMMAND_MS = 5;
+
+/** Commands for all statistics of a cluster at once. */
+const STATISTICS_COMMANDS = 300;
+
+/** What an operation may cost in all, against the same by hand with bare pipelines. */
+const STORM_RATIOS: Readonly<Record<StormResult["storm"], number>> = { "join-storm": 1.8, "presence-churn": 1.3 };
+
+/** What goals are judged by. */
+export type Judged = Pick<BenchResult, "medians" | "ratios" | "memory" | "reaping" | "storms" | "statistics">;
 
 /** Every goal that what was measured can judge. */
-export function judgeGoals(
-  medians: readonly Medians[],
-  ratios: readonly Ratio[],
-  memory: MemoryMeasurement | undefined,
-  reaping: ReapingCost | undefined,
-): Goal[] {
+export function judgeGoals({ medians, ratios, memory, reaping, storms, statistics }: Judged): Goal[] {
   const goals: Goal[] = [];
   for (const { scenarios, figure, against, limit, limitIncluded } of RATIO_GOALS) {
     for (const ratio of ratios) {
@@ -84,10 +89,28 @@ export function judgeGoals(
     );
   }
   if (reaping !== undefined) {
-    const figure = "longest command, ms";
-    goals.push(judge(figure, "reaping", reaping.longestCommandMs, LONGEST_COMMAND_MS, false, []));
+    goals.push(judge("all of it, ms", "reaping", reaping.totalMs, REAPING_MS, false, []));
+    goals.push(judge("longest command, ms", "reaping", reaping.longestCommandMs, LONGEST_COMMAND_MS, false, []));
   }
-  return goals;
+  const commands = Math.max(...statistics.map((cost) => cost.commands));
+  if (statistics.length > 0) goals.push(judge("commands", "statistics", commands, STATISTICS_COMMANDS, false, []));
+  return [...goals, ...judgeStorms(storms)];
+}
+
+function judgeStorms(storms: readonly StormResult[]): Goal[] {
+  const figures: readonly (readonly [string, (result: StormResult) => number])[] = [
+    ["all of it", ({ run }) => run.wallMs],
+    ["client CPU an operation", ({ run }) => run.clientCpuUsPerOperation],
+    ["Redis CPU an operation", ({ run }) => run.redisCpuUsPerOperation],
+  ];
+  const names = [...new Set(storms.map(({ storm }) => storm))];
+  return names.flatMap((name) => {
+    const of = (contender: StormResult["contender"], read: (result: StormResult) => number) =>
+      median(storms.filter((each) => each.storm === name && each.contender === contender).map(read));
+    return figures.map(([figure, read]) =>
+      judge(`${figure} / by hand`, name, of("cm", read) / of("by-hand", read), STORM_RATIOS[name], true, []),
+    );
+  });
 }
 
 function cautionsOf({ contender, saturatedRuns, disturbedRuns }: Medians): string[] {

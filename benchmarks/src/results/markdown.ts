@@ -50,17 +50,30 @@ export function toMarkdown(result: BenchResult): string {
       ),
     );
   }
-  if (result.memory !== undefined) {
-    const { connections, servers, roomMembers, keys, bytesPerConnection } = result.memory;
-    parts.push(
-      "## redis-memory",
-      `${connections} connections of ${servers} servers, each its own user, in rooms of ${roomMembers}: ` +
-        `${round(bytesPerConnection)} bytes a connection, ${keys} keys.`,
-    );
-  }
-  parts.push(...stormParts(result), ...statisticsParts(result), ...reapingParts(result), ...scaleOutParts(result));
+  parts.push(...operationParts(result));
   if (result.measurements.length > 0) parts.push("## Every run", everyRun(result));
   return `${parts.join("\n\n")}\n`;
+}
+
+/** What has no rooms to fill: memory, storms, statistics, reaping and scaling out. */
+export function operationParts(result: BenchResult): string[] {
+  return [
+    ...memoryParts(result),
+    ...stormParts(result),
+    ...statisticsParts(result),
+    ...reapingParts(result),
+    ...scaleOutParts(result),
+  ];
+}
+
+function memoryParts({ memory }: BenchResult): string[] {
+  if (memory === undefined) return [];
+  const { connections, servers, roomMembers, keys, bytesPerConnection } = memory;
+  return [
+    "## redis-memory",
+    `${connections} connections of ${servers} servers, each its own user, in rooms of ${roomMembers}: ` +
+      `${round(bytesPerConnection)} bytes a connection, ${keys} keys.`,
+  ];
 }
 
 function stormParts({ storms }: BenchResult): string[] {

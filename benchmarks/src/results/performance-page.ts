@@ -1,7 +1,8 @@
 import { CONTENDER_NAMES } from "../contender.js";
 import type { BenchResult } from "./bench-result.js";
 import { RATIO_FIGURES, type Ratio, takeRatios } from "./comparison.js";
-import { goalRow, round, table } from "./markdown.js";
+import { judgeGoals } from "./goals.js";
+import { goalRow, operationParts, round, table } from "./markdown.js";
 
 /** `docs/performance.md`: ratios first, then the figures that they were taken of. */
 export function toPerformancePage(result: BenchResult, resultName: string): string {
@@ -24,7 +25,7 @@ export function toPerformancePage(result: BenchResult, resultName: string): stri
           `The machine had other work: each load is ${round(result.scale)} of what the [scenarios](../benchmarks/README.md#scenarios) say, in fewer rooms with as many messages each, or in one room with fewer members.`,
         ]),
     "## Goals",
-    table(["scenario", "figure", "value", "goal", ""], result.goals.map(goalRow)),
+    table(["scenario", "figure", "value", "goal", ""], judgeGoals({ ...result, ratios: allRatios }).map(goalRow)),
   ];
   for (const { name, rooms, members, rate, bytes } of result.scenarios) {
     const ratios = allRatios.filter(({ scenario }) => scenario === name);
@@ -48,7 +49,7 @@ export function toPerformancePage(result: BenchResult, resultName: string): stri
       ),
     );
   }
-  return `${parts.join("\n\n")}\n`;
+  return `${[...parts, ...operationParts(result)].join("\n\n")}\n`;
 }
 
 function ratioTable(ratios: readonly Ratio[]): string {
