@@ -4,6 +4,7 @@ import { expectProjected } from "@cm/gateway-kit/invariants/invariants";
 import { PresenceWitness } from "@cm/gateway-kit/invariants/presence-witness";
 import { startFaultCluster } from "@cm/gateway-kit/processes/fault-cluster";
 import { startGatewayProcess } from "@cm/gateway-kit/processes/gateway-process";
+import { ownerOf } from "@cm/protocol";
 import { askRedis, eventually, freshPrefix, startRedis } from "@cm/test-kit";
 import { expect, inject, it, onTestFinished } from "vitest";
 
@@ -35,7 +36,7 @@ it("a killed gateway's members leave every roster long before its lease runs out
   await cluster.gateways[0]?.kill();
   await eventually(async () => {
     const roster = await observer?.socket.do({ type: "members", room: observer.room });
-    const servers = roster?.type === "members" ? roster.members.map(({ server }) => server) : [];
+    const servers = roster?.type === "members" ? roster.members.map(({ connection }) => ownerOf(connection)) : [];
     expect(new Set(servers)).toEqual(new Set(["gw2", "gw3"]));
   });
   expect(performance.now() - killedAt).toBeLessThan(DEAD_AFTER_MS + 2_000);

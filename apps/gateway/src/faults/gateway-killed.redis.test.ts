@@ -3,6 +3,7 @@ import { expectCleanEnd } from "@cm/gateway-kit/invariants/clean-end";
 import { expectProjected } from "@cm/gateway-kit/invariants/invariants";
 import { PresenceWitness } from "@cm/gateway-kit/invariants/presence-witness";
 import { startFaultCluster } from "@cm/gateway-kit/processes/fault-cluster";
+import { ownerOf } from "@cm/protocol";
 import { eventually, startRedis } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
 
@@ -22,7 +23,7 @@ it("takes the members of a killed gateway out of all rosters in time, and leaves
   await victim?.kill();
   await eventually(async () => {
     const roster = await observer?.socket.do({ type: "members", room: observer.room });
-    const servers = roster?.type === "members" ? roster.members.map(({ server }) => server) : [];
+    const servers = roster?.type === "members" ? roster.members.map(({ connection }) => ownerOf(connection)) : [];
     expect(new Set(servers)).toEqual(new Set(["gw2", "gw3"]));
   });
   // Its lease, a heartbeat, and what a busy machine takes to look.

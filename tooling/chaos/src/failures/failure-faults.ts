@@ -116,7 +116,8 @@ export const MEASURED_FAULTS: readonly MeasuredFault[] = [
     name: "Redis restarts empty",
     topology: "single",
     readFrom: "the first gateway is not ready; rosters whole again and all ready",
-    atDefaults: "shows at once; whole within 2 s of its return: a gateway's sign of life, one a second, finds its lease gone",
+    atDefaults:
+      "shows at once; whole within 2 s of its return: a gateway's sign of life, one a second, finds its lease gone",
     run: async (scene) => {
       const { store } = scene.world;
       if (store.topology !== "single") throw new Error("A single Redis is needed.");
