@@ -1,7 +1,9 @@
 import type { ContenderName } from "../contender.js";
+import type { MemoryMeasurement } from "../memory/redis-memory.js";
 import type { StormResult } from "../operations/operations.js";
-import type { BenchResult } from "./bench-result.js";
-import { type Medians, median, type RatioFigure } from "./comparison.js";
+import type { ReapingCost } from "../operations/reaping-cost.js";
+import type { StatisticsCost } from "../operations/statistics-cost.js";
+import { type Medians, median, type Ratio, type RatioFigure } from "./comparison.js";
 
 /** A figure against what it should be. */
 export interface Goal {
@@ -57,7 +59,14 @@ const STATISTICS_COMMANDS = 300;
 const STORM_RATIOS: Readonly<Record<StormResult["storm"], number>> = { "join-storm": 1.8, "presence-churn": 1.3 };
 
 /** What goals are judged by. */
-export type Judged = Pick<BenchResult, "medians" | "ratios" | "memory" | "reaping" | "storms" | "statistics">;
+export interface Judged {
+  readonly medians: readonly Medians[];
+  readonly ratios: readonly Ratio[];
+  readonly memory: MemoryMeasurement | undefined;
+  readonly reaping: ReapingCost | undefined;
+  readonly storms: readonly StormResult[];
+  readonly statistics: readonly StatisticsCost[];
+}
 
 /** Every goal that what was measured can judge. */
 export function judgeGoals({ medians, ratios, memory, reaping, storms, statistics }: Judged): Goal[] {

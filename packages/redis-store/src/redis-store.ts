@@ -233,6 +233,7 @@ class ConnectedStore implements RedisStore {
       lastSeenTtlMs,
       roomRecordTtlMs,
       publishCommand,
+      isSharded: publishCommand === "spublish",
     };
     bus = new RedisBus({
       keys: this.#keys,
@@ -249,7 +250,6 @@ class ConnectedStore implements RedisStore {
       links,
       servers: new RedisServerRegistry({
         ...shared,
-        isSharded: publishCommand === "spublish",
         hears: (channel) => bus.hears(channel),
         ensureLayout: () => this.#ensureLayout(commands),
       }),

@@ -117,8 +117,8 @@ it("costs one round trip an operation, and no more commands than it has things t
     getSpectators: "4 in 1",
     getSession: "5 in 1",
     getConnections: "4 in 2",
-    // For each of 256 partitions: users, games, connections, and those who are leaving.
-    getStats: "1024 in 1",
+    // Users, games and connections, of 64 partitions at a time.
+    getStats: "12 in 1",
     setGameState: "2 in 2",
     leaveGame: "3 in 1",
     disconnect: "1 in 1",

@@ -1,5 +1,5 @@
 import type { LostRoomRecord, RoomRecord } from "@cm/protocol";
-import { defineScript, type Fenced, toNumber, toStrings, toWritten } from "../scripts/script.js";
+import { defineScript, type Fenced, toStrings, toWritten } from "../scripts/script.js";
 
 /** The keys of one room's record, and the room. */
 export interface RecordKeys {
@@ -66,10 +66,4 @@ export const recordRestore = defineScript(
     ],
   }),
   toWritten,
-);
-
-export const recordCount = defineScript(
-  "record-count",
-  (input: { readonly records: string }) => ({ keys: [input.records], args: [] }),
-  toNumber,
 );

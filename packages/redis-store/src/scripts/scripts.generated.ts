@@ -46,9 +46,9 @@ export const SCRIPTS = {
     sha1: "513b13d34ef125442e5fc14240aeddca45817977",
     lua: "#!lua\nlocal layoutKey = KEYS[1]\nlocal version, partitions = ARGV[1], ARGV[2]\nif redis.call('HSETNX', layoutKey, 'version', version) == 1 then\n  redis.call('HSET', layoutKey, 'partitions', partitions)\nend\nlocal stored = redis.call('HMGET', layoutKey, 'version', 'partitions')\nreturn { tonumber(stored[1]) or -1, tonumber(stored[2]) or -1 }\n",
   },
-  "record-count": {
-    sha1: "f2750f4e8250d495fe96d7b643169d8efcf64158",
-    lua: "local time = redis.call('TIME')\nlocal nowMicros = tonumber(time[1]) * 1000000 + tonumber(time[2])\nlocal nowMs = math.floor(nowMicros / 1000)\nreturn redis.call('ZCOUNT', KEYS[1], string.format('(%.0f', nowMs), '+inf')\n",
+  "partition-count": {
+    sha1: "55d848ed116de014101458743aa0a9ac3ca64966",
+    lua: "local time = redis.call('TIME')\nlocal nowMicros = tonumber(time[1]) * 1000000 + tonumber(time[2])\nlocal nowMs = math.floor(nowMicros / 1000)\nlocal kind = ARGV[1]\nlocal now = string.format('(%.0f', nowMs)\nlocal sum = 0\nfor i, key in ipairs(KEYS) do\n  if kind == 'users' then\n    sum = sum + (tonumber(redis.call('GET', key)) or 0)\n  elseif kind == 'rooms' then\n    sum = sum + redis.call('SCARD', key)\n  elseif kind == 'records' then\n    sum = sum + redis.call('ZCOUNT', key, now, '+inf')\n  elseif i % 2 == 1 then\n    sum = sum + redis.call('ZCARD', key)\n  else\n    sum = sum - redis.call('ZCARD', key)\n  end\nend\nreturn sum\n",
   },
   "record-restore": {
     sha1: "3ef4fd477ca5a197163ba494e551625e662474b8",

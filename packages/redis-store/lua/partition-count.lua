@@ -1,0 +1,26 @@
+-- Purpose: Counts what partitions hold of one kind.
+-- KEYS:    one of each partition: its number of users that are online, its index of rooms, or its rooms by
+--          expiry of their record; for connections two of each: its connections, its users that are leaving
+-- ARGV:    1 users, connections, rooms or records
+-- Returns: the sum
+-- Cost:    O(keys * log rooms of a partition)
+-- Cluster: the keys of one partition; without a Cluster those of many
+-- Uses:    clock
+local kind = ARGV[1]
+local now = string.format('(%.0f', nowMs)
+local sum = 0
+for i, key in ipairs(KEYS) do
+  if kind == 'users' then
+    sum = sum + (tonumber(redis.call('GET', key)) or 0)
+  elseif kind == 'rooms' then
+    sum = sum + redis.call('SCARD', key)
+  elseif kind == 'records' then
+    sum = sum + redis.call('ZCOUNT', key, now, '+inf')
+  elseif i % 2 == 1 then
+    sum = sum + redis.call('ZCARD', key)
+  else
+    -- A user who is leaving has an entry without a connection.
+    sum = sum - redis.call('ZCARD', key)
+  end
+end
+return sum
