@@ -46,8 +46,9 @@ export class Projects {
   }
 
   pnpm(dir, ...args) {
+    // Before the command: what follows `test` is for the script.
     const store = ["--store-dir", join(this.#folder, ".pnpm-store"), "--cache-dir", join(this.#folder, ".pnpm-cache")];
-    return this.#run(`pnpm ${args.join(" ")}`, dir, ...pnpmCommand([...args, ...store]));
+    return this.#run(`pnpm ${args.join(" ")}`, dir, ...pnpmCommand([...store, ...args]));
   }
 
   yarn(dir, ...args) {
