@@ -120,7 +120,7 @@ describe("the examples", () => {
   it.each(Object.entries(PROVEN))("%s passes the suites of the contracts, by its own npm test", async (name, least) => {
     const { stdout } = await run("npm", ["test"], {
       cwd: `${EXAMPLES}/${name}`,
-      env: { PATH: process.env.PATH ?? "", HOME: process.env.HOME ?? "" },
+      env: { PATH: process.env.PATH ?? "", HOME: process.env.HOME ?? "", NO_COLOR: "1" },
     });
     const [, passed = "0"] = /Tests\s+(\d+) passed/.exec(stdout) ?? [];
     expect(Number(passed)).toBeGreaterThanOrEqual(least);
