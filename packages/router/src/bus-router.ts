@@ -281,13 +281,13 @@ class BusRouter implements Router {
     if (confirmation === undefined) {
       const sent = await Promise.all([...owners].map((owner) => this.#toOwner(owner, "user", userId, frame)));
       if (isLocal) return "delivered";
-      return sent.includes("sent") ? "sent" : this.#userNotFound();
+      return sent.includes("sent") ? "sent" : this.#userNotFound(userId, owners.size);
     }
     const outcomes = await Promise.all(
       [...owners].map((owner) => this.#confirm(owner, { type: "deliver-user", userId, frame }, confirmation)),
     );
     if (isLocal || outcomes.includes("delivered")) return "delivered";
-    return outcomes.includes("timeout") ? "timeout" : this.#userNotFound();
+    return outcomes.includes("timeout") ? "timeout" : this.#userNotFound(userId, owners.size);
   }
 
   toServer(serverId: string, payload: Uint8Array): Promise<RouteOutcome>;
@@ -392,16 +392,19 @@ class BusRouter implements Router {
 
   /**
    * A registry without the user is believed where it has this server's lease, and every other lease in it
-   * is valid: one that lost its data, or whose clock passed a lease, hides users that are there.
+   * is valid: one that lost its data, or whose clock passed a lease, hides users that are there. A user
+   * that had no owner is looked for once more then: leases that were found valid may have been taken anew since.
    */
-  async #userNotFound(): Promise<"not-found"> {
-    const { holdsLease, serverId } = this.#options;
+  async #userNotFound(userId: string, owners: number): Promise<"not-found"> {
+    const { holdsLease, serverId, users } = this.#options;
     if (holdsLease === undefined) return "not-found";
     const snapshot = holdsLease() ? await this.#snapshot() : EMPTY;
     if (snapshot === undefined) return "not-found";
     const { living, lapsed, knownForMs } = snapshot;
     const isHere = living.some((server) => server.serverId === serverId);
-    if (knownForMs > 0 && lapsed.length === 0 && isHere) return "not-found";
+    const isBelieved = knownForMs > 0 && lapsed.length === 0 && isHere;
+    const isElsewhere = (connectionId: string): boolean => ownerOf(connectionId) !== serverId;
+    if (isBelieved && (owners > 0 || !(await connectionIdsOf(users, userId)).some(isElsewhere))) return "not-found";
     throw new CmError("unavailable", "Where the user is connected is not known for now.");
   }
 
