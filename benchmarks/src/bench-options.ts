@@ -53,7 +53,7 @@ export const BENCH_USAGE = `Usage: npm run bench -- [options]
   --warmup N            seconds of load before it (5)
   --repeat N            runs of each contender, interleaved (3)
   --scale N             part of each load, for a busy machine: fewer rooms, or members of one room (1)
-  --minutes N           after so long no scenario begins another turn (600)
+  --minutes N           after this time no scenario begins another turn (600)
   --page                only makes docs/performance.md from the latest result
   --profile FOLDER      servers write CPU profiles there; figures are then worth less`;
 

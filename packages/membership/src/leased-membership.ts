@@ -403,7 +403,7 @@ class LeasedMembership implements Membership {
     await Promise.all([this.#reaper.stop(), this.#reaping, this.#checking, this.#background]);
     await this.#settling.stop();
     if (!(await this.#withdraw())) {
-      // The lease is left to run out: without it nobody would find what is still there.
+      // The lease is left to run out: otherwise no server would find what is still there.
       return;
     }
     try {

@@ -37,7 +37,7 @@ export interface MembershipStats {
   readonly pendingRemovals: number;
   /** Dead servers that this one cleaned up after. */
   readonly reapedServers: number;
-  /** How often everything was projected again: the lease was taken anew, or the store had been down. */
+  /** How often everything was projected again: the lease was acquired again, or the store had been down. */
   readonly reprojections: number;
   /** What the comparison of the store with the truth has come to. */
   readonly drift: DriftStats;
@@ -46,7 +46,7 @@ export interface MembershipStats {
 /**
  * One server's place in the cluster. It knows its own connections and their rooms: that
  * is the truth. The store holds a projection of it, believed while the server's lease
- * lives and written anew whenever the lease or the store's data was lost.
+ * lives and written again whenever the lease or the store's data was lost.
  */
 export interface Membership {
   /** Id of this server. */
@@ -55,7 +55,7 @@ export interface Membership {
   readonly holdsLease: boolean;
   /**
    * Asks the store whether it holds this server's lease: a store that lost its data, or whose clock passed
-   * the lease, answers questions about other things as if there were nobody. Where it is not held, the
+   * the lease, answers questions about other things as if there were no other server. Where it is not held, the
    * server acquires it again at once. Never fails; `false` where the store does not answer.
    */
   checkLease(): Promise<boolean>;

@@ -94,14 +94,14 @@ export interface MembershipOptions {
    * connections are looked for. Default: never known, and no connection is ever stale.
    */
   readonly lastSeenOf?: (connectionId: string) => number | undefined;
-  /** A connection that was silent for so long is stale. Default 1,800,000. */
+  /** A connection that was silent for this time is stale. Default 1,800,000. */
   readonly staleConnectionTimeoutMs?: number;
   /**
    * Time between looks for stale connections, and within which everything that the store
    * holds of this server is compared with the truth once. Default 300,000.
    */
   readonly cleanupIntervalMs?: number;
-  /** Called for each stale connection; whoever owns the socket closes it. Must not throw. */
+  /** Called for each stale connection; the owner of the socket closes it. Must not throw. */
   readonly onStale?: (connectionId: string) => void;
   /**
    * Called once where the lease ran out and another process took the server id: this one
@@ -125,7 +125,7 @@ export interface MembershipOptions {
    */
   readonly onDrift?: (repair: DriftReport) => void;
   /**
-   * Called each time the lease was taken anew, after everything was projected again and
+   * Called each time the lease was acquired again, after everything was projected again and
    * before anybody else writes: for what the application keeps in the store beside it.
    * Where it fails, both are done again after a later heartbeat, unless trying again would not
    * help; that is told and left at it.

@@ -393,7 +393,7 @@ class BusRouter implements Router {
   /**
    * A registry without the user is believed where it has this server's lease, and every other lease in it
    * is valid: one that lost its data, or whose clock passed a lease, hides users that are there. A user
-   * that had no owner is looked for once more then: leases that were found valid may have been taken anew since.
+   * that had no owner is looked for once more then: leases that were found valid may have been acquired again since.
    */
   async #userNotFound(userId: string, owners: number): Promise<"not-found"> {
     const { holdsLease, serverId, users } = this.#options;

@@ -38,7 +38,7 @@ export interface Gap {
 export type ServerMessageHandler = (message: { readonly origin: string; readonly payload: Uint8Array }) => void;
 
 /**
- * Carries out what somebody asks of a connection of this server, or of the server itself.
+ * Carries out what is asked of a connection of this server, or of the server itself.
  * A `CmError` that it fails with goes to the asker under its code, anything else as
  * `internal`. Asked once for each request, also where that arrives twice.
  */
@@ -76,7 +76,7 @@ export interface RouterOptions {
   readonly maxIdleSubscriptions?: number;
   /**
    * The most rooms and servers whose messages this server keeps a numbering for;
-   * beyond it the oldest is forgotten and starts anew when it is needed. Also the most recoverable
+   * beyond it the oldest is forgotten and starts again when it is needed. Also the most recoverable
    * rooms published to in a minute whose acknowledged positions are kept, to be compared with their
    * histories after an interruption. A room that was published to once counts as any other.
    * Default 100,000; 1 to 10,000,000.

@@ -28,6 +28,6 @@ export interface RouterStats {
   readonly unknownVersion: number;
   /** Requests refused because they can't be carried out here: what a newer server asks. */
   readonly unknownOperations: number;
-  /** Answers dropped because nobody waited for them any more, or asked their sender. */
+  /** Answers dropped because they were not waited for any more, or asked their sender. */
   readonly lateAnswers: number;
 }

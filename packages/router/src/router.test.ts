@@ -123,6 +123,28 @@ describe("Router", () => {
     expect(await router.toUser("ann", bytes("hi"))).toBe("delivered");
   });
 
+  it("does not take a user for gone who is hidden while a lease is taken again", async () => {
+    const { store } = a;
+    const connection = { userId: "bob", connectionId: b.nextId() };
+    const router = createRouter({
+      serverId: "a",
+      bus: store.bus,
+      users: store.users,
+      servers: {
+        // Between the look for the user and this one, which finds all leases valid.
+        snapshot: async () => {
+          await b.store.users.add(b.lease, [connection]);
+          return { ...(await store.servers.snapshot()), knownForMs: 1_000 };
+        },
+      },
+      local: a.sockets,
+      holdsLease: () => true,
+    });
+    const away = { code: "unavailable", retryable: true };
+    await expect(router.toUser("bob", bytes("hi"))).rejects.toMatchObject(away);
+    expect(await router.toUser("bob", bytes("hi"))).toBe("sent");
+  });
+
   it("reaches the application on another server and on its own", async () => {
     expect(await a.router.toServer("b", bytes("over there"))).toBe("sent");
     expect(await a.router.toServer("a", bytes("right here"))).toBe("delivered");

@@ -10,7 +10,7 @@ import type { RouterStats } from "./router-stats.js";
  *
  * - `delivered`: a socket of this server took it
  * - `sent`: the owning server was reached through the bus
- * - `not-found`: nobody is there to take it
+ * - `not-found`: there is no receiver
  */
 export type RouteOutcome = "delivered" | "sent" | "not-found";
 
@@ -18,7 +18,7 @@ export type RouteOutcome = "delivered" | "sent" | "not-found";
  * How far a direct message came that an answer was asked for.
  *
  * - `delivered`: a socket took it, or the application on the server did
- * - `not-found`: nobody is there to take it
+ * - `not-found`: there is no receiver
  * - `timeout`: no answer within the time; it may have been delivered
  */
 export type ConfirmedOutcome = "delivered" | "not-found" | "timeout";
@@ -80,7 +80,7 @@ export interface Router extends RoomInterest {
   /** Where a recoverable room is on this server at this moment; `undefined` where it is not entered, or not recoverable. */
   positionOf(room: string): HistoryPosition | undefined;
   /**
-   * For somebody who comes back to a recoverable room that is entered here: calls `take`
+   * For a client that comes back to a recoverable room that is entered here: calls `take`
    * once with what came after the place it knows, if that is all there and within the limit.
    * Whoever begins to receive the room's messages within that call
    * misses none and gets none twice. Fails with `options-invalid` (the limit, or a room

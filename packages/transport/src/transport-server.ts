@@ -103,7 +103,7 @@ export interface TransportServer<U = unknown> extends LocalDelivery, AsyncDispos
   close(): Promise<void>;
   /**
    * Tells the members of a room, with a `gap` frame, that messages were lost on their way to this server:
-   * so many, or an unknown number. One that is behind is told with what it missed itself.
+   * this many, or an unknown number. One that is behind is told with what it missed itself.
    */
   tellGap(room: string, missed: number | undefined): void;
   /** An open connection. */

@@ -17,7 +17,7 @@ export interface MemberPageRequest {
   readonly room: string;
   readonly limit: number;
   readonly cursor?: string | undefined;
-  /** Whether somebody on this server is known to be in the room. */
+  /** Whether a connection of this server is known to be in the room. */
   readonly isOccupied: boolean;
 }
 

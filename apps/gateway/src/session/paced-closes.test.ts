@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { PacedCloses } from "./paced-closes.js";
 
-/** Closes of connections in so many rooms each; how many were under way at most, in all and by places. */
+/** Closes of connections in the given numbers of rooms each; how many were under way at most, in all and by places. */
 async function closeAll(rooms: readonly number[]): Promise<{ closes: number; places: number; order: number[] }> {
   const paced = new PacedCloses();
   const most = { closes: 0, places: 0 };

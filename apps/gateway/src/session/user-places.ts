@@ -70,7 +70,7 @@ export class UserPlaces {
       .sort((a, b) => a.connectedAt - b.connectedAt || (a.connectionId < b.connectionId ? -1 : 1));
     if (oldest === undefined) return true;
     const request = { type: "disconnect", reason: "connections-limit" } as const;
-    // `not-found` is no failure: somebody else closed it, or its server died, which the next attempts tell.
+    // `not-found` is no failure: another server closed it, or its server died, which the next attempts tell.
     return (await router.control(oldest.connectionId, request, { timeoutMs: CLOSE_TIMEOUT_MS })) !== "timeout";
   }
 }

@@ -7,8 +7,8 @@ const LIMIT_MAX = 1_000;
 const CURSOR = /^([0-9a-z]{1,11})\.([0-9a-z]{1,11})$/;
 
 /**
- * A page of things that lie in the order of their coming. Whoever comes during a reading lies behind its
- * end, so that it ends, and whoever stays keeps its place, so that it is returned once.
+ * A page of things that lie in the order of their coming. What comes during a reading lies behind its
+ * end, so that it ends, and what stays keeps its place, so that it is returned once.
  */
 export function pageOf<T extends { readonly order: number }>(
   all: Iterable<T>,

@@ -26,7 +26,7 @@ export class Rosters {
     if (!Number.isFinite(ttlMs) || ttlMs <= 0) {
       throw new CmError("options-invalid", "ttlMs must be a positive number of milliseconds.");
     }
-    // Asking also clears away what nobody wants any more, so that few are kept.
+    // Asking also clears away what is not wanted any more, so that few are kept.
     const known = this.size > 0 ? this.#wanted.get(room) : undefined;
     const version = known?.version ?? this.#versions.next();
     this.#wanted.set(room, { version, untilMs: Math.max(known?.untilMs ?? 0, this.#now() + ttlMs) });

@@ -20,7 +20,7 @@ const NAMED_MAX = 100;
 const REAPED_MS = 3_600_000;
 const REAPED_MAX = 1_000;
 
-/** The most orphans that somebody may have the right to remove. */
+/** The most orphans on which claims are kept. */
 const ORPHANS_MAX = 1_000;
 
 interface Row {
@@ -171,7 +171,7 @@ export class Servers {
     return { isHeld: true, silent: silent.slice(0, NAMED_MAX).map(({ registration }) => incarnationOf(registration)) };
   }
 
-  /** Of a server whose channel nobody listens to. */
+  /** Of a server whose channel has no listener. */
   expire(server: ServerIncarnation, silentForMs: number): SilenceVerdict {
     const row = this.lives(nameOf(server)) ? this.#rows.get(server.serverId) : undefined;
     if (row === undefined) return "expired";

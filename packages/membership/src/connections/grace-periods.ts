@@ -18,7 +18,7 @@ export interface GracePeriodsOptions {
 /**
  * Takes users offline as their grace periods end. The server that removed a user's last
  * connection asks for it in time; and each server looks at all partitions now and then, so
- * that one that dies meanwhile leaves nobody half gone.
+ * that one that dies meanwhile leaves no user half gone.
  */
 export class GracePeriods {
   readonly #options: GracePeriodsOptions;

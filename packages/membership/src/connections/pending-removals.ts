@@ -136,7 +136,7 @@ export class PendingRemovals {
     try {
       refusal = await this.#refusalOf(() => this.#removePlaces(removal));
       if (refusal === undefined || isGivenUp(refusal.cause)) {
-        // With what is given up the record goes as well: nobody could take away what it leads to.
+        // With what is given up the record goes as well: no server could take away what it leads to.
         const ofRecord = await this.#refusalOf(() =>
           this.#write(removal, (lease) => this.#projection.updateRecord(lease, removal)),
         );

@@ -19,7 +19,7 @@ export interface DeadServerWatchOptions {
 const LOOKS = 5;
 
 /**
- * Others are judged after this server has been in sync for so many times `deadAfterMs`: after a
+ * Others are judged after this server has been in sync for this many times `deadAfterMs`: after a
  * restart or failover of the store all subscriptions are gone at first, and come back one by one.
  */
 const STEADY_TIMES = 2;

@@ -17,7 +17,7 @@ export interface LeaseKeeperOptions {
   readonly intervalMs: number;
   readonly counters: () => ServerCounters;
   /**
-   * Called after the lease was taken anew, before anybody gets to write under it, and after
+   * Called after the lease was acquired again, before any caller gets to write under it, and after
    * a heartbeat that follows a {@link LeaseKeeper.doubt}. Where it fails, it is called again
    * after a later heartbeat, and the lease does not count as held until then.
    */
@@ -32,7 +32,7 @@ export interface LeaseKeeperOptions {
 /** After a failed heartbeat the next one does not wait for the whole interval. */
 const RETRY_MS = 500;
 
-/** Servers that see the store come back together do not write everything anew together. */
+/** Servers that see the store come back together do not write everything again together. */
 const RECOVERY_SPREAD_MS = 1_000;
 
 /**
@@ -90,7 +90,7 @@ export class LeaseKeeper {
 
   /**
    * Runs a write under the lease. One that is refused because the lease is gone is
-   * tried once more, after the lease was taken anew.
+   * tried once more, after the lease was acquired again.
    */
   async write<T>(operation: (lease: Lease) => Promise<T>): Promise<T> {
     const lease = await (this.#regaining ?? this.current());

@@ -3,7 +3,7 @@ import { type CmError, type ErrorCode, isCmError } from "@cm/protocol";
 /** Refusals that are told within {@link REMIND_MS} at most; keys with foreign data may be many. */
 const TOLD_MAX = 100;
 
-/** Where somebody has not seen to it by then, the same is told again. */
+/** An error that is still there after this time is told again. */
 const REMIND_MS = 3_600_000;
 
 /** What does not pass by itself, and yet concerns the whole store and not the one call. */

@@ -27,7 +27,7 @@ export interface ProjectionOptions {
   readonly lastSeenOf: (connectionId: string) => number | undefined;
   /** How many connections a user may have; 0: any number. */
   readonly maxPerUser: number;
-  /** A user may have lost the last connection, and counts as online for so long. */
+  /** A user may have lost the last connection, and counts as online for this time. */
   readonly onLeaving: (userId: string, graceMs: number) => void;
 }
 
@@ -99,7 +99,7 @@ export class Projection {
 
   /**
    * Takes the rooms out of the connection's record, or removes it. After its places are gone
-   * and not before: whoever cleans up after this server finds them through the record. Judged
+   * and not before: the server that cleans up after this one finds them through the record. Judged
    * by the truth at the time of the call, as {@link removePlaces}.
    */
   async updateRecord(lease: Lease, { connection, rooms }: Removal): Promise<void> {
@@ -114,10 +114,9 @@ export class Projection {
 
   /**
    * Writes everything, in batches that follow one another, so that the store has others to
-   * serve in between: after the store lost it, or the lease was taken anew.
-   * Nobody is told of what nobody has missed; connections and joins that are still on
-   * their way in, nobody has heard of yet. What the store refuses does not keep it from the
-   * rest.
+   * serve in between: after the store lost it, or the lease was acquired again.
+   * Watchers are not told of what they have not missed; they have not heard yet of connections
+   * and joins that are still on their way in. What the store refuses does not keep it from the rest.
    */
   async all(lease: Lease, refusals: PermanentErrors): Promise<void> {
     const isQuiet = !lease.wasReaped;
@@ -158,7 +157,7 @@ export class Projection {
 
   /**
    * Takes everything away, in batches: before the lease is given up. What the store refuses
-   * to take away, nobody else could take away either.
+   * to take away, no other server could take away either.
    */
   async withdraw(lease: Lease, graceMs: number, refusals: PermanentErrors): Promise<void> {
     for (const batch of batches(this.#local.all(), BATCH)) {

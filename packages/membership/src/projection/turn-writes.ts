@@ -44,7 +44,9 @@ export class TurnWrites<Item> {
     const written = new Promise<void>((resolve, reject) => {
       setImmediate(() => {
         if (this.#open.get(target) === batch) this.#open.delete(target);
-        this.#write(lease, target, items).then(resolve, reject);
+        // Also where a store throws instead of failing: nothing above would catch that here.
+        const write = async (): Promise<void> => this.#write(lease, target, items);
+        write().then(resolve, reject);
       });
     });
     const batch = { lease, items, written };

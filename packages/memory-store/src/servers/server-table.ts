@@ -67,7 +67,7 @@ export class ServerTable {
     let row = this.#rows.get(serverId);
     if (row !== undefined) {
       const expired = row.expiresAtMs <= now;
-      // While somebody cleans up, the same incarnation has to wait as well.
+      // While another server cleans up, the same incarnation has to wait as well.
       const claimed = expired && row.claim !== undefined && row.claim.expiresAtMs > now;
       if (row.incarnation !== incarnation || claimed) throw taken(serverId, expired, row.expiresAtMs);
     }

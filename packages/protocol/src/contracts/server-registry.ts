@@ -39,8 +39,8 @@ export interface Lease {
   readonly ttlMs: number;
   /**
    * Whether others have begun to clean up after an earlier lease of this incarnation, and
-   * so have announced that its connections are gone: what it writes anew is news to them.
-   * Where it is `false`, nobody has missed them.
+   * so have announced that its connections are gone: what it writes again is news to them.
+   * Where it is `false`, no server has missed them.
    */
   readonly wasReaped: boolean;
 }
@@ -79,7 +79,7 @@ export interface Renewal {
   /**
    * What was found wrong with the store as a whole, although the lease was renewed: by now it
    * holds another layout (`layout-mismatch`), so that servers may write in two ways. The
-   * server goes on for those it serves, and should get nobody new. May be a heartbeat late.
+   * server goes on for those it serves, and should get no new connections. May be a heartbeat late.
    */
   readonly fault?: CmError | undefined;
 }
@@ -132,7 +132,7 @@ export interface SnapshotOptions {
  *
  * - A server id has at most one living holder. `acquire` while another incarnation's lease lives
  *   fails with `server-id-taken`; by the same incarnation it succeeds and draws a
- *   greater token (a server that lost its lease takes it anew).
+ *   greater token (a server that lost its lease acquires it again).
  * - `acquire` on an id whose earlier incarnation ran out but was not cleaned up fails
  *   with `server-id-expired`: clean up, then try again.
  *   So it does for every incarnation, the same one too, while a claim to clean up is in effect:

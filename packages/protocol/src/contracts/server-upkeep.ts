@@ -50,7 +50,7 @@ export type SilenceVerdict = "expired" | "recent" | "alive";
  *
  * - At most one claim on a dead server is in effect at a time. The same claimant may claim again,
  *   which extends the claim; a claim that runs out can be won by another.
- * - A server that is alive, or took its lease anew, can't be claimed.
+ * - A server that is alive, or acquired its lease again, can't be claimed.
  * - Several may hold the claim on an orphan at once. A server that the registry knows, as living
  *   or as dead, can't be claimed as an orphan. Where the orphan comes back all the same, it waits
  *   for the end of the claim (`server-id-expired`, as for any claim), and its lease says that it

@@ -42,9 +42,9 @@ export async function allWritten(writes: readonly Promise<boolean>[], lease: Lea
   await allOf(writes);
 }
 
-/** The server's lease ran out, or was taken anew. */
+/** The server's lease ran out, or was acquired again. */
 export function leaseLost({ serverId, token }: Lease): CmError {
-  return new CmError("lease-lost", `The lease of server ${serverId} ran out or was taken anew.`, {
+  return new CmError("lease-lost", `The lease of server ${serverId} ran out or was acquired again.`, {
     details: { serverId, token },
   });
 }

@@ -290,7 +290,7 @@ export class RedisServerRegistry implements ServerRegistry, ServerUpkeep {
     };
   }
 
-  /** Leases go on where others can't be told that somebody was cleaned up after; whoever looks after Redis hears of it. */
+  /** Leases go on where others can't be told of a cleanup; the operator of Redis hears of it. */
   #checkReaped({ isReapedForeign }: { readonly isReapedForeign: boolean }): void {
     const { commands, keys } = this.#parts;
     if (isReapedForeign) commands.reportCorrupt(corrupt([keys.reaped], FOREIGN));

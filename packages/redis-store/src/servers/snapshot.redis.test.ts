@@ -77,6 +77,6 @@ it("tells a server whose registration was lost from one that is to be cleaned up
     "gw-1",
     "gw-2",
   ]);
-  // Its lease lives: it registers again, and nobody may remove what it has.
+  // Its lease lives: it registers again, and no server may remove what it has.
   expect(await store.upkeep.servers.claim({ serverId, incarnation }, "reaper", 1_000)).toBeUndefined();
 });

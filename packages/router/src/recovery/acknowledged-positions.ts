@@ -31,7 +31,7 @@ export class AcknowledgedPositions {
     const nowMs = performance.now();
     if (nowMs - this.#currentSinceMs >= HORIZON_MS) this.#turn(nowMs);
     const known = this.#current.get(room) ?? this.#previous.get(room);
-    // Answers of one epoch may overtake each other where the link was made anew.
+    // Answers of one epoch may overtake each other where the link was made again.
     if (known?.at.epoch === at.epoch && known.at.offset > at.offset) return;
     if (this.#current.size >= this.#max && !this.#current.has(room)) {
       this.#isIncomplete.current = true;

@@ -235,7 +235,7 @@ describe("after an interruption", () => {
     await Promise.all([a.router.enter("lobby"), a.router.enter("quiet")]);
     await publish(b, "lobby", "before");
     await eventually(() => expect(textsOf(a)).toEqual(["before"]));
-    // Its lease lives on: it may have published while nobody listened here.
+    // Its lease lives on: it may have published while this server did not listen.
     await c.router.close();
     await c.store.close();
     await cut(pair, FIRST);

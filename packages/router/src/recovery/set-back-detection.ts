@@ -97,7 +97,7 @@ export class SetBackDetection {
     const { top, former, entries } = await history.since(room, { ...at, offset: at.offset - 1 }, 1);
     const restart = (epoch: number, offset: number) => history.restart(room, { epoch, offset }, noticeOf(room));
     if (top.epoch !== at.epoch) {
-      // Back before the epoch began: nobody else may ever have heard of it.
+      // Back before the epoch began: no other server may ever have heard of it.
       if (top.epoch === formerEpoch) await restart(top.epoch, FURTHEST);
       // Whoever began the present epoch knew of less than was acknowledged here.
       else if (former?.epoch === at.epoch && former.offset < at.offset) await restart(at.epoch, at.offset);

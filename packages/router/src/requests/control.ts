@@ -23,7 +23,7 @@ export type ControlRequest =
  * What came of a control message.
  *
  * - `done`: the other side carried it out
- * - `not-found`: the connection is gone, or nobody runs the server
+ * - `not-found`: the connection is gone, or no process runs the server
  * - `timeout`: no answer within the time; it may have been carried out
  */
 export type ControlOutcome = "done" | "not-found" | "timeout";

@@ -70,7 +70,7 @@ export class IncomingRequests {
     try {
       const outcome = this.#options.carryOut(operation, origin);
       if (!(outcome instanceof Promise)) return checked(outcome);
-      // A handler that never ends holds its place only as long as somebody waits for it.
+      // A handler that never ends holds its place only as long as its answer is waited for.
       const timely = await within<OperationOutcome | typeof TOO_LATE>(outcome, timeoutMs, () => TOO_LATE);
       return timely === TOO_LATE ? timely : checked(timely);
     } catch (error) {

@@ -40,7 +40,7 @@ export class PendingRequests {
     return this.#waiting.size;
   }
 
-  /** Throws `pending-limit` where there is no room for so many more, `closed` after `close`. */
+  /** Throws `pending-limit` where there is no room for this many more, `closed` after `close`. */
   requireRoom(count: number): void {
     if (this.#closed) throw new CmError("closed", "The router is closed.");
     if (this.#waiting.size + count > this.#max) {
@@ -74,7 +74,7 @@ export class PendingRequests {
     return { answer, nobody: () => waiting?.settle(NOT_FOUND), fail: (error) => waiting?.fail(error) };
   }
 
-  /** Takes an answer; false where nobody waits for it (any more). The body is copied. */
+  /** Takes an answer; false where it is not (or no longer) waited for. The body is copied. */
   take(serverId: string, to: EnvelopePosition, outcome: OperationOutcome): boolean {
     const waiting = this.#waiting.get(keyOf(serverId, to));
     waiting?.settle(outcome.type === "done" ? { type: "done", body: outcome.body.slice() } : outcome);

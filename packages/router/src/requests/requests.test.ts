@@ -137,7 +137,7 @@ describe("requests to other servers", () => {
       expect(await asked).toBe("timeout");
       a.router.serverLost("b");
       expect((await alsoAsked).value).toBe("not-found");
-      // And from now on nobody hears the channel.
+      // And from now on the channel has no listener.
       expect(await a.router.control("b", { type: "ping" }, IN_TIME)).toBe("not-found");
       expect(a.router.stats().pendingAnswers).toBe(0);
     });

@@ -13,7 +13,7 @@ export interface GatheredAnswers {
 export interface ClusterQuestionOptions {
   readonly servers: Pick<ServerRegistry, "snapshot">;
   readonly serverId: string;
-  /** Throws `pending-limit` where there is no room to wait for so many answers. */
+  /** Throws `pending-limit` where there is no room to wait for all answers. */
   readonly requireRoom: (count: number) => void;
   /** Asks one server, this one too. */
   readonly ask: (serverId: string, operation: ServerOperation, timeoutMs: number) => Promise<Answer>;

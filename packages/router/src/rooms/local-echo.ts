@@ -34,7 +34,7 @@ export class LocalEcho {
       : this.#localLast(outbound, message, frame, except);
   }
 
-  /** Local members at once. The copy that comes back is dropped by whoever receives it. */
+  /** Local members at once. The copy that comes back is dropped where it is received. */
   async #localFirst(
     { channel, policy }: RoomSequencer,
     message: Uint8Array,

@@ -20,7 +20,7 @@ it("see that a room, a user, a record or a whole server is missing, and what is 
     await askRedis(redisPort(), "RENAME", key, backup);
     await expect(expectProjected(cluster, crowd, 0), key).rejects.toThrow();
     await askRedis(redisPort(), "RENAME", backup, key);
-    // A roster that was asked for may have told the gateway that its lease was gone: it writes all anew then.
+    // A roster that was asked for may have told the gateway that its lease was gone: it writes everything again then.
     await expectProjected(cluster, crowd);
   }
   // One more than the crowd knows of.
