@@ -19,6 +19,7 @@ const USAGE = `Usage: npm run mutate -- [options]
   --count N        how many changes, 1 to 1,000 (60)
   --seed N         repeats the draws of an earlier run
   --skip N         leaves out the first of the draws: goes on where a run was ended
+  --at FILE[:LINE] tries the changes of one file or line; FILE is a path from the repository's root
   --package NAME   one of ${productPackages(ROOT).join(", ")} (all)
 
 Changes the packages' sources at random places, one place a time and never on the disk, and runs the
@@ -30,6 +31,7 @@ interface Command {
   readonly seed: number;
   readonly skip: number;
   readonly packages: readonly string[];
+  readonly at: { readonly file: string; readonly line: number | undefined } | undefined;
 }
 
 function readCommand(args: readonly string[]): Command | undefined {
@@ -40,6 +42,7 @@ function readCommand(args: readonly string[]): Command | undefined {
       seed: { type: "string" },
       skip: { type: "string", default: "0" },
       package: { type: "string" },
+      at: { type: "string" },
       help: { type: "boolean" },
     },
   });
@@ -48,7 +51,9 @@ function readCommand(args: readonly string[]): Command | undefined {
   const skip = Number(values.skip);
   const packages = productPackages(ROOT).filter((name) => values.package === undefined || name === values.package);
   const isValid = isWhole(count, 1, 1_000) && isWhole(seed, 0, 2 ** 32 - 1) && isWhole(skip, 0, count);
-  return values.help === true || !isValid || packages.length === 0 ? undefined : { count, seed, skip, packages };
+  const [, file, line] = /^(.*?)(?::(\d+))?$/.exec(values.at ?? "") ?? [];
+  const at = file ? { file, line: line === undefined ? undefined : Number(line) } : undefined;
+  return values.help === true || !isValid || packages.length === 0 ? undefined : { count, seed, skip, packages, at };
 }
 
 function isWhole(value: number, min: number, max: number): boolean {
@@ -118,8 +123,11 @@ async function firstFailure(report: string): Promise<string | undefined> {
   );
 }
 
-async function main({ count, seed, skip, packages }: Command): Promise<number> {
-  const all = allMutants(ROOT, packages);
+async function main({ count, seed, skip, packages, at }: Command): Promise<number> {
+  const all = allMutants(ROOT, packages).filter(
+    ({ file, mutation }) =>
+      at === undefined || (at.file === file && (at.line === undefined || at.line === mutation.line)),
+  );
   const chosen = sampleOf(all, count, seed).slice(skip);
   console.log(`${chosen.length} of ${all.length} changes, --seed ${seed}`);
   const survivors: string[] = [];
