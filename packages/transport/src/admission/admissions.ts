@@ -1,10 +1,10 @@
 import { CmError, type ErrorCode, isCmError, parseName } from "@cm/protocol";
+import { Tally } from "../counters/tally.js";
+import { type HttpReply, jsonRefusal, refusalOf } from "../http/http-reply.js";
+import { objectionTo, type RequestFacts, type RequestHead } from "../http/request-head.js";
+import type { ResolvedTransportOptions } from "../options/transport-options.js";
 import type { AddressLimits } from "./address-limits.js";
 import type { Authentication, UpgradeRequest } from "./authentication.js";
-import { type HttpReply, jsonRefusal, refusalOf } from "./http-reply.js";
-import type { ResolvedTransportOptions } from "./options.js";
-import { objectionTo, type RequestFacts, type RequestHead } from "./request-head.js";
-import { Tally } from "./tally.js";
 
 /** The open end of an upgrade request. Exactly one of the two is called, unless the client goes away first. */
 export interface UpgradeDoor<U> {

@@ -1,5 +1,5 @@
+import { invalid, whole } from "../options/option-values.js";
 import type { TransportConnection } from "./connection.js";
-import { invalid, whole } from "./option-values.js";
 import { sayGoodbyes } from "./paced-close.js";
 
 /** How a server is drained. */

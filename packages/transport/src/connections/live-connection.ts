@@ -1,8 +1,8 @@
 import { CLOSE_CODES, type CloseReason } from "@cm/protocol";
-import type { Authentication } from "./authentication.js";
+import type { Authentication } from "../admission/authentication.js";
+import type { LaggingMembers, RoomMember } from "../rooms/lagging-members.js";
 import type { CloseKind } from "./close-kinds.js";
 import type { TransportConnection } from "./connection.js";
-import type { LaggingMembers, RoomMember } from "./lagging-members.js";
 
 /** More than this waiting: a close frame would come too late and hold memory meanwhile. */
 const LINGER_MAX_BYTES = 64 * 1024;

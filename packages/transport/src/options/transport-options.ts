@@ -1,15 +1,15 @@
 import { isIP } from "node:net";
 import type { OnError } from "@cm/protocol";
 import { requireOptions } from "@cm/protocol/options";
-import type { Authentication, UpgradeRequest } from "./authentication.js";
-import type { TransportConnection } from "./connection.js";
-import { createFaultCounter, type FaultCounter } from "./fault-counter.js";
-import type { HttpReply } from "./http-reply.js";
+import type { Authentication, UpgradeRequest } from "../admission/authentication.js";
+import type { TransportConnection } from "../connections/connection.js";
+import { createFaultCounter, type FaultCounter } from "../counters/fault-counter.js";
+import type { HttpReply } from "../http/http-reply.js";
+import type { RequestFacts } from "../http/request-head.js";
+import { TrustedProxies } from "../http/trusted-proxies.js";
+import { ROOM_WINDOW_MAX_MS, type RoomWindow } from "../rooms/room-window.js";
+import { type ResolvedSlowReaderOptions, resolveSlowReaders, type SlowReaderOptions } from "../rooms/slow-readers.js";
 import { invalid, whole } from "./option-values.js";
-import type { RequestFacts } from "./request-head.js";
-import { ROOM_WINDOW_MAX_MS, type RoomWindow } from "./room-window.js";
-import { type ResolvedSlowReaderOptions, resolveSlowReaders, type SlowReaderOptions } from "./slow-readers.js";
-import { TrustedProxies } from "./trusted-proxies.js";
 
 /** What a path can be asked with. GET answers HEAD as well. */
 export type RouteMethod = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";

@@ -1,5 +1,5 @@
 import { CmError } from "@cm/protocol";
-import type { ListeningAddress } from "./transport-server.js";
+import type { ListeningAddress } from "../transport-server.js";
 
 /** The error for what Node met when it tried the same; undefined where it met nothing. */
 export function listenFailure({ host, port }: ListeningAddress, code: string | undefined): CmError {

@@ -1,7 +1,7 @@
 import { BlockList, isIPv6 } from "node:net";
 import { CmError } from "@cm/protocol";
-import type { ResolvedTransportOptions } from "./options.js";
-import { Tally } from "./tally.js";
+import { Tally } from "../counters/tally.js";
+import type { ResolvedTransportOptions } from "../options/transport-options.js";
 
 /** What one address may have. */
 export type AddressLimit = "connections-per-address" | "upgrades-per-address";

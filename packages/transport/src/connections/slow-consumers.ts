@@ -1,6 +1,6 @@
-import type { LaggingMembers } from "./lagging-members.js";
+import { Traffic } from "../counters/traffic.js";
+import type { LaggingMembers } from "../rooms/lagging-members.js";
 import type { WaitingLimit } from "./live-connection.js";
-import { Traffic } from "./traffic.js";
 
 /** A connection, as the budget looks at it. */
 export interface WaitingConnection {

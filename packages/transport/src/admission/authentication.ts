@@ -1,4 +1,4 @@
-import type { RequestFacts } from "./request-head.js";
+import type { RequestFacts } from "../http/request-head.js";
 
 /** A WebSocket upgrade request that passed the checks of origin, subprotocol and capacity. */
 export interface UpgradeRequest extends RequestFacts {

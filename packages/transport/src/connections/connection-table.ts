@@ -1,15 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { ERROR_CODES, encodeServerFrame, toCmError } from "@cm/protocol";
-import type { AddressLimits } from "./address-limits.js";
+import type { AddressLimits } from "../admission/address-limits.js";
+import { Tally } from "../counters/tally.js";
+import type { ResolvedTransportOptions } from "../options/transport-options.js";
+import type { TransportStats } from "../transport-server.js";
 import { type CloseKind, closeKindOf } from "./close-kinds.js";
 import { Drain, type DrainOptions } from "./drain.js";
 import type { LiveConnection } from "./live-connection.js";
 import { Liveness } from "./liveness.js";
-import type { ResolvedTransportOptions } from "./options.js";
 import { sayGoodbyes } from "./paced-close.js";
 import type { SlowConsumers } from "./slow-consumers.js";
-import { Tally } from "./tally.js";
-import type { TransportStats } from "./transport-server.js";
 import { UserIndex } from "./user-index.js";
 
 /** Between two waves of goodbyes of a server that closes, and the fewest in one. */
