@@ -1,6 +1,6 @@
 import { type CmError, type OnError, type PresenceChange, type RosterChange, toCmError } from "@cm/protocol";
-import type { RosterMember } from "./roster.js";
-import type { UserPresence } from "./user-presence.js";
+import type { RosterMember } from "../rosters/roster.js";
+import type { UserPresence } from "../users/user-presence.js";
 
 /**
  * Hears of users. It first gets their states, then every change once, in order. Calls are

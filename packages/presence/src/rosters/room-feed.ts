@@ -1,12 +1,12 @@
 import { type CmError, parseRosterChange, type RosterChange, toCmError } from "@cm/protocol";
-import type { Budget } from "./budget.js";
-import { ChangeChain, type Reading } from "./change-chain.js";
-import type { Channels, OpenChannel } from "./channels.js";
-import { sameJson } from "./metadata.js";
-import type { ResolvedPresenceOptions } from "./options.js";
+import { ChangeChain, type Reading } from "../changes/change-chain.js";
+import type { Channels, OpenChannel } from "../changes/channels.js";
+import { sameJson } from "../metadata.js";
+import type { ResolvedPresenceOptions } from "../options.js";
+import type { Budget } from "../watches/budget.js";
+import type { LiveWatch, RoomWatcher } from "../watches/watch.js";
 import { isSameRoster, memberOf, type RosterMember } from "./roster.js";
 import type { RosterReader } from "./roster-reader.js";
-import type { LiveWatch, RoomWatcher } from "./watch.js";
 
 /** The most members that the contract gives in one page. */
 const PAGE_MAX = 1_000;

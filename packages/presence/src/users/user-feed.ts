@@ -1,10 +1,10 @@
 import { type PresenceChange, parsePresenceChange, type UserState } from "@cm/protocol";
-import type { Budget } from "./budget.js";
-import { ChangeChain, type Reading } from "./change-chain.js";
-import type { Channels, OpenChannel } from "./channels.js";
+import { ChangeChain, type Reading } from "../changes/change-chain.js";
+import type { Channels, OpenChannel } from "../changes/channels.js";
+import type { ResolvedPresenceOptions } from "../options.js";
+import type { Budget } from "../watches/budget.js";
+import { SnapshotBatch } from "../watches/snapshot-batch.js";
 import { OnlineUsers } from "./online-users.js";
-import type { ResolvedPresenceOptions } from "./options.js";
-import { SnapshotBatch } from "./snapshot-batch.js";
 import type { StateReader } from "./state-reader.js";
 import { type WatchedUser, WatchedUsers } from "./watched-users.js";
 

@@ -1,6 +1,6 @@
 import type { Page, PageRequest, RoomDirectory } from "@cm/protocol";
+import type { StateReader } from "../users/state-reader.js";
 import { type RosterMember, withMetadata } from "./roster.js";
-import type { StateReader } from "./state-reader.js";
 
 /** Reads rosters with what members say about themselves, which the users' states know. */
 export class RosterReader {

@@ -1,8 +1,8 @@
 import type { Partitioned } from "@cm/protocol";
-import type { Budget } from "./budget.js";
-import type { Channels } from "./channels.js";
-import type { ResolvedPresenceOptions } from "./options.js";
-import type { UsersWatch } from "./snapshot-batch.js";
+import type { Channels } from "../changes/channels.js";
+import type { ResolvedPresenceOptions } from "../options.js";
+import type { Budget } from "../watches/budget.js";
+import type { UsersWatch } from "../watches/snapshot-batch.js";
 import type { StateReader } from "./state-reader.js";
 import { UserFeed } from "./user-feed.js";
 import type { UserPresence } from "./user-presence.js";

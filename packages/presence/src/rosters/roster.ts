@@ -1,5 +1,5 @@
 import { ownerOf, type RoomMember, type UserState } from "@cm/protocol";
-import { metadataOf, sameJson } from "./metadata.js";
+import { metadataOf, sameJson } from "../metadata.js";
 
 /** A connection in a room. */
 export interface RosterMember {

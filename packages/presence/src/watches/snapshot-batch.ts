@@ -1,4 +1,4 @@
-import type { UserPresence } from "./user-presence.js";
+import type { UserPresence } from "../users/user-presence.js";
 import type { LiveWatch, PresenceWatcher } from "./watch.js";
 
 /** A watch of users. */

@@ -1,6 +1,6 @@
 import type { PresenceChange, UserState } from "@cm/protocol";
-import type { Budget } from "./budget.js";
-import type { SnapshotBatch, UsersWatch } from "./snapshot-batch.js";
+import type { Budget } from "../watches/budget.js";
+import type { SnapshotBatch, UsersWatch } from "../watches/snapshot-batch.js";
 import { changed, isSamePresence, isUnannounced, presenceOf, type UserPresence, withMissing } from "./user-presence.js";
 
 /** A user whom watches name. */
