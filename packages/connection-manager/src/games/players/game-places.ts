@@ -1,13 +1,13 @@
 import type { Membership } from "@cm/membership";
 import { CmError, connectionIdsOf, ownerOf, type Store } from "@cm/protocol";
 import type { Router } from "@cm/router";
-import type { GameFeed } from "./game-feed.js";
-import type { GameFeeds } from "./game-feeds.js";
-import { spectatorsRoom } from "./game-names.js";
-import type { SocketMetadata } from "./game-reader.js";
+import type { GameFeed } from "../events/game-feed.js";
+import type { GameFeeds } from "../events/game-feeds.js";
+import { spectatorsRoom } from "../game-names.js";
+import type { SocketMetadata } from "../game-reader.js";
+import { newSession } from "../sessions/session-record.js";
+import type { SessionRecords } from "../sessions/session-records.js";
 import type { LocalPlayers, Player, PlayerSocket, Watching } from "./local-players.js";
-import { newSession } from "./session-record.js";
-import type { SessionRecords } from "./session-records.js";
 
 /** How long another server has to answer that it took a user out of a game. */
 const ANSWER_MS = 3_000;

@@ -1,8 +1,8 @@
 import type { RoomWatcher, RosterMember } from "@cm/presence";
 import { eventually } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
+import { EventRecorder } from "../managers.fixture.js";
 import { GameFeed } from "./game-feed.js";
-import { EventRecorder } from "./managers.fixture.js";
 
 const member = (userId: string): RosterMember => ({
   userId,

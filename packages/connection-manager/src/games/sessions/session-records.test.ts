@@ -7,7 +7,7 @@ import {
   type RoomRecords,
 } from "@cm/protocol";
 import { expect, it, onTestFinished } from "vitest";
-import { codeOf } from "./managers.fixture.js";
+import { codeOf } from "../managers.fixture.js";
 import { newSession } from "./session-record.js";
 import { SessionRecords } from "./session-records.js";
 

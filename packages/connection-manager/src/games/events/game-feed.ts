@@ -1,7 +1,7 @@
 import type { Presence, Watch } from "@cm/presence";
 import { CmError, type GameEvent, type OnError, type RoomInterest, toCmError } from "@cm/protocol";
+import { GameRoster } from "../players/game-roster.js";
 import { decodeGameEvent } from "./game-event-codec.js";
-import { GameRoster } from "./game-roster.js";
 
 /**
  * Hears what happens in a game. All handlers of a server get the same object. It may

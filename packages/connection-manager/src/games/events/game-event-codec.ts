@@ -9,7 +9,7 @@ import {
   type Result,
   toCmError,
 } from "@cm/protocol";
-import { jsonText } from "../json-text.js";
+import { jsonText } from "../../json-text.js";
 
 /** The type of the event that tells a game's new state, in `data.state`. */
 export const STATE_CHANGED = "game-state-changed";
