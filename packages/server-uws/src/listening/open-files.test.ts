@@ -17,7 +17,7 @@ async function printed(script: string): Promise<unknown> {
   return JSON.parse(stdout);
 }
 
-const INDEX = JSON.stringify(pathToFileURL(join(import.meta.dirname, "../dist/index.js")).href);
+const INDEX = JSON.stringify(pathToFileURL(join(import.meta.dirname, "../../dist/index.js")).href);
 
 /** What a server with this many connections tells at its start, in a process that may open 700 files. */
 async function told(maxConnections: number): Promise<unknown> {

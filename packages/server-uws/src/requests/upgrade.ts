@@ -1,9 +1,9 @@
 import type { HttpRequest, HttpResponse, us_socket_context_t } from "uWebSockets.js";
 import type { Admissions, PendingUpgrade, TrustedProxies } from "@cm/transport";
-import { NativeConnection, type NativeSocket, type SocketData } from "./native-connection.js";
+import { NativeConnection, type NativeSocket, type SocketData } from "../connections/native-connection.js";
+import type { NativeLimit } from "../connections/turn-frames.js";
+import type { RoomLanes } from "../rooms/room-lanes.js";
 import { copyRequest, writeReply } from "./native-request.js";
-import type { RoomLanes } from "./room-lanes.js";
-import type { NativeLimit } from "./turn-frames.js";
 
 /** What upgrades need of the server. */
 export interface UpgradeSurroundings<U> {

@@ -1,7 +1,7 @@
 import type { WebSocket } from "uWebSockets.js";
 import { type Authentication, LiveConnection } from "@cm/transport";
-import type { RoomLanes } from "./room-lanes.js";
-import { type AnySocket, roomOf, topicOf } from "./room-topics.js";
+import type { RoomLanes } from "../rooms/room-lanes.js";
+import { type AnySocket, roomOf, topicOf } from "../rooms/room-topics.js";
 import type { NativeLimit, OwnFrames, TurnFrames } from "./turn-frames.js";
 
 /** What a native socket carries. The native layer copies its fields on to the socket object. */

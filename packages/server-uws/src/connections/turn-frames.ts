@@ -1,5 +1,5 @@
 import type { WaitingLimit } from "@cm/transport";
-import type { AnySocket } from "./room-topics.js";
+import type { AnySocket } from "../rooms/room-topics.js";
 
 /** The size of the buffer in which the native layer collects what it writes at once. */
 const FLUSH_AT_BYTES = 16 * 1024;

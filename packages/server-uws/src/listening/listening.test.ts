@@ -4,10 +4,10 @@ import { openClient, testOptions, WAIT } from "@cm/contract-tests/transport";
 import { listenFailure } from "@cm/transport";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import WebSocket from "ws";
+import { loadNative } from "../native.js";
+import { startServer } from "../server.fixture.js";
+import { createUwsServer } from "../server.js";
 import { listen } from "./listening.js";
-import { loadNative } from "./native.js";
-import { startServer } from "./server.fixture.js";
-import { createUwsServer } from "./server.js";
 
 /** Makes a server listen on any free port. */
 async function portOf(server: Server): Promise<number> {

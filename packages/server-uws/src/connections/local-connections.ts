@@ -1,10 +1,10 @@
 import type { TemplatedApp, WebSocket, WebSocketBehavior } from "uWebSockets.js";
 import { type CloseReason, CmError, type LocalConnection, type LocalConnectionManager } from "@cm/protocol";
 import { type Ending, invalid, UserIndex, whole } from "@cm/transport";
+import { publishToTopic } from "../rooms/room-publish.js";
+import { topicOf } from "../rooms/room-topics.js";
 import { Backpressure, NATIVE_BACKPRESSURE_MAX } from "./backpressure.js";
 import { NativeConnection } from "./native-connection.js";
-import { publishToTopic } from "./room-publish.js";
-import { topicOf } from "./room-topics.js";
 
 /** What {@link createLocalConnectionManager} takes. */
 export interface UwsLocalConnectionOptions {

@@ -2,7 +2,7 @@ import type { TemplatedApp, us_listen_socket } from "uWebSockets.js";
 import { createServer } from "node:net";
 import type { CmError } from "@cm/protocol";
 import { listenFailure } from "@cm/transport";
-import { LISTEN_MODE, type Native } from "./native.js";
+import { LISTEN_MODE, type Native } from "../native.js";
 
 /** Where to listen. */
 export interface ListenAddress {

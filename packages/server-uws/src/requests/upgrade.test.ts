@@ -1,7 +1,7 @@
 import { openClient, RawClient, WAIT } from "@cm/contract-tests/transport";
 import { expect, it, onTestFinished, vi } from "vitest";
 import WebSocket from "ws";
-import { startServer } from "./server.fixture.js";
+import { startServer } from "../server.fixture.js";
 
 it("upgrades that the native layer loses on the way leave nothing behind, and nobody hears of them", async () => {
   // The first of the two headers marks the response to be closed, which the native
