@@ -1,6 +1,6 @@
+import { PayloadReader, type PayloadStamp } from "../payload.js";
+import { RawSocket, type RawSocketEvents } from "../wire/raw-socket.js";
 import type { Dialect, DialectSession, SessionPort } from "./dialect.js";
-import { PayloadReader, type PayloadStamp } from "./payload.js";
-import { RawSocket, type RawSocketEvents } from "./wire/raw-socket.js";
 
 /** Who a member is. */
 export interface MemberSeat {

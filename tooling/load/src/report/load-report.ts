@@ -1,4 +1,4 @@
-import type { DeliveryFindings } from "./check/delivery-checker.js";
+import type { DeliveryFindings } from "../check/delivery-checker.js";
 import type { LatencySummary } from "./latency-histogram.js";
 
 /** What a run showed. */

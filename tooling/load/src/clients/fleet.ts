@@ -1,5 +1,5 @@
 import { signDevelopmentToken } from "@cm/auth";
-import type { ResolvedLoadOptions } from "./load-options.js";
+import type { ResolvedLoadOptions } from "../load-options.js";
 import { Member, type MemberEvents } from "./member.js";
 
 /** How long a connection may take until it is in its room. */

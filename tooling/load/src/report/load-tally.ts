@@ -1,10 +1,10 @@
-import { DeliveryChecker } from "./check/delivery-checker.js";
+import { DeliveryChecker } from "../check/delivery-checker.js";
+import type { Member, MemberEvents } from "../clients/member.js";
+import type { ResolvedLoadOptions } from "../load-options.js";
+import type { PayloadStamp } from "../payload.js";
 import { CodeCounts } from "./code-counts.js";
 import { LatencyHistogram, type LatencySummary } from "./latency-histogram.js";
-import type { ResolvedLoadOptions } from "./load-options.js";
 import type { DriverFigures, ForfeitedFigures, LoadReport, SteadyFigures } from "./load-report.js";
-import type { Member, MemberEvents } from "./member.js";
-import type { PayloadStamp } from "./payload.js";
 
 /** Counts all that happens in a run. */
 export class LoadTally implements MemberEvents {

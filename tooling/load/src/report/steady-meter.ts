@@ -1,5 +1,5 @@
+import type { PaceReport } from "../pacer.js";
 import type { DriverFigures, SteadyFigures } from "./load-report.js";
-import type { PaceReport } from "./pacer.js";
 
 /** Where the counts come from. */
 export interface CountSource {
