@@ -1,4 +1,4 @@
-import { eventually } from "../eventually.js";
+import { eventually } from "../../eventually.js";
 import { hasSlot, type SeenNode, seenBy } from "./cluster-view.js";
 import type { RedisServer } from "./redis-server.js";
 

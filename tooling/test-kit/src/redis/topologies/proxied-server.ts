@@ -1,4 +1,4 @@
-import { type FaultProxy, startFaultProxy } from "../faults/fault-proxy.js";
+import { type FaultProxy, startFaultProxy } from "../../faults/fault-proxy.js";
 import { type RedisServer, startServer } from "./redis-server.js";
 
 /** A data node and, where it was asked for, the proxy whose address it announces. */

@@ -1,10 +1,10 @@
-import { eventually } from "../eventually.js";
-import type { FaultProxy } from "../faults/fault-proxy.js";
+import { eventually } from "../../eventually.js";
+import type { FaultProxy } from "../../faults/fault-proxy.js";
+import { freePort } from "../launchers/free-port.js";
+import { askRedis } from "../resp-connection.js";
 import { ClusterControl, type ClusterMember } from "./cluster-control.js";
-import { freePort } from "./free-port.js";
 import { type ProxiedServer, proxiesOf, startProxiedServer } from "./proxied-server.js";
 import { DATA_NODE_ARGS, type RedisServer } from "./redis-server.js";
-import { askRedis } from "./resp-connection.js";
 
 const SLOTS = 16_384;
 

@@ -1,6 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { startManagedProcess } from "../process/managed-process.js";
+import { startManagedProcess } from "../../process/managed-process.js";
 import { type LaunchRequest, type RedisLauncher, type RedisProcess, SENTINEL_FILE } from "./launcher.js";
 
 /** Starts a `redis-server` executable directly. */

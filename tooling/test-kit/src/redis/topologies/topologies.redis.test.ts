@@ -10,7 +10,7 @@ import {
   startRedis,
   startRedisCluster,
   startRedisSentinel,
-} from "../index.js";
+} from "../../index.js";
 
 const CLUSTER: StartRedisClusterOptions = { masters: 3, replicas: 1, nodeTimeoutMs: 1_000 };
 

@@ -1,5 +1,5 @@
-import { eventually } from "../eventually.js";
-import type { FaultProxy } from "../faults/fault-proxy.js";
+import { eventually } from "../../eventually.js";
+import type { FaultProxy } from "../../faults/fault-proxy.js";
 import { type ProxiedServer, proxiesOf, startProxiedServer } from "./proxied-server.js";
 import { DATA_NODE_ARGS, type RedisServer, startServer } from "./redis-server.js";
 

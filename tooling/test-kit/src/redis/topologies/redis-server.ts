@@ -1,11 +1,11 @@
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { eventually } from "../eventually.js";
-import { findLauncher } from "./find-launcher.js";
-import { freePort } from "./free-port.js";
-import type { RedisProcess } from "./launcher.js";
-import { askRedis, type RespReply } from "./resp-connection.js";
+import { eventually } from "../../eventually.js";
+import { findLauncher } from "../launchers/find-launcher.js";
+import { freePort } from "../launchers/free-port.js";
+import type { RedisProcess } from "../launchers/launcher.js";
+import { askRedis, type RespReply } from "../resp-connection.js";
 
 /** A Redis process for tests, answering on a loopback port. */
 export interface RedisServer {
