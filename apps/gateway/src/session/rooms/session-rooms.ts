@@ -1,5 +1,5 @@
 import { CmError, type Sender } from "@cm/protocol";
-import type { Permissions } from "./permissions.js";
+import type { Permissions } from "../permissions.js";
 import { SessionRoom } from "./session-room.js";
 
 /** What {@link SessionRooms} needs. */

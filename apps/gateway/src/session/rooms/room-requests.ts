@@ -10,14 +10,14 @@ import {
 } from "@cm/protocol";
 import type { RecoveryLimit, Router } from "@cm/router";
 import type { TransportConnection } from "@cm/transport";
-import type { FanOutAccount } from "../limits/fan-out-budget.js";
-import type { LimitCounter } from "../limits/limit-counter.js";
-import type { AckDetails, Answers } from "./answers.js";
+import type { FanOutAccount } from "../../limits/fan-out-budget.js";
+import type { LimitCounter } from "../../limits/limit-counter.js";
+import type { AckDetails, Answers } from "../answers.js";
+import { forbidden, type Permissions } from "../permissions.js";
+import { writeData } from "../written-data.js";
 import { type MemberPageSources, readMembers } from "./member-pages.js";
-import { forbidden, type Permissions } from "./permissions.js";
 import type { SessionRoom } from "./session-room.js";
 import { SessionRooms } from "./session-rooms.js";
-import { writeData } from "./written-data.js";
 
 /** What requests about rooms need of their gateway. */
 export interface RoomContext extends MemberPageSources {
