@@ -8,7 +8,7 @@ import type { LiveConnection } from "./connections/live-connection.js";
 import type { SlowConsumers } from "./connections/slow-consumers.js";
 import { HttpRoutes } from "./http/http-routes.js";
 import { openFilesWarning } from "./listening/open-files.js";
-import type { ResolvedTransportOptions } from "./options/transport-options.js";
+import type { ResolvedTransportOptions } from "./options/resolved-options.js";
 import { LaggingMembers } from "./rooms/lagging-members.js";
 import { RoomFanOut, type RoomFrame } from "./rooms/room-fan-out.js";
 import type { ListeningAddress, TransportServer, TransportStats } from "./transport-server.js";

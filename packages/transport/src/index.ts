@@ -3,15 +3,9 @@ export type { TransportConnection } from "./connections/connection.js";
 export type { ListeningAddress, TransportServer, TransportStats } from "./transport-server.js";
 export type { Authentication, UpgradeRequest } from "./admission/authentication.js";
 export type { DrainOptions, DrainProgress } from "./connections/drain.js";
-export type {
-  ConnectionHandler,
-  ResolvedTransportOptions,
-  Route,
-  RouteHandler,
-  RouteMethod,
-  RouteRequest,
-  TransportOptions,
-} from "./options/transport-options.js";
+export type { ConnectionHandler } from "./connections/connection-handler.js";
+export type { TransportOptions } from "./options/transport-options.js";
+export type { ResolvedTransportOptions } from "./options/resolved-options.js";
 export type { SlowReaderOptions, SlowReaderPolicy } from "./rooms/slow-readers.js";
 export { SLOW_READER_POLICIES } from "./rooms/slow-readers.js";
 export type { TrafficCounts } from "./counters/traffic.js";
@@ -21,6 +15,7 @@ export { createFaultCounter } from "./counters/fault-counter.js";
 // Plain HTTP
 export type { HttpReply, WriteOptions } from "./http/http-reply.js";
 export { headersOf, jsonRefusal, problem, problemOf } from "./http/http-reply.js";
+export type { Route, RouteHandler, RouteMethod, RouteRequest } from "./http/route-table.js";
 export type { ReplyDoor } from "./http/http-routes.js";
 export type { RequestFacts, RequestHead } from "./http/request-head.js";
 export { copyRequestHead, headTooLarge, objectionTo } from "./http/request-head.js";
@@ -33,8 +28,8 @@ export type { FrameFault } from "./connections/connection-table.js";
 export type { Ending, WaitingLimit } from "./connections/live-connection.js";
 export { LiveConnection } from "./connections/live-connection.js";
 export { listenFailure } from "./listening/listen-failure.js";
-export { flag, resolveTransportOptions } from "./options/transport-options.js";
-export { invalid, whole } from "./options/option-values.js";
+export { resolveTransportOptions } from "./options/resolved-options.js";
+export { flag, invalid, whole } from "./options/option-values.js";
 export type { RoomFrame } from "./rooms/room-fan-out.js";
 export { RoomFanOut } from "./rooms/room-fan-out.js";
 export type { RoomWindow } from "./rooms/room-window.js";

@@ -1,7 +1,7 @@
 import { BlockList, isIPv6 } from "node:net";
 import { CmError } from "@cm/protocol";
 import { Tally } from "../counters/tally.js";
-import type { ResolvedTransportOptions } from "../options/transport-options.js";
+import type { ResolvedTransportOptions } from "../options/resolved-options.js";
 
 /** What one address may have. */
 export type AddressLimit = "connections-per-address" | "upgrades-per-address";

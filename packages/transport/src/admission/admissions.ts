@@ -2,7 +2,7 @@ import { CmError, type ErrorCode, isCmError, parseName } from "@cm/protocol";
 import { Tally } from "../counters/tally.js";
 import { type HttpReply, jsonRefusal, refusalOf } from "../http/http-reply.js";
 import { objectionTo, type RequestFacts, type RequestHead } from "../http/request-head.js";
-import type { ResolvedTransportOptions } from "../options/transport-options.js";
+import type { ResolvedTransportOptions } from "../options/resolved-options.js";
 import type { AddressLimits } from "./address-limits.js";
 import type { Authentication, UpgradeRequest } from "./authentication.js";
 

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ERROR_CODES, encodeServerFrame, toCmError } from "@cm/protocol";
 import type { AddressLimits } from "../admission/address-limits.js";
 import { Tally } from "../counters/tally.js";
-import type { ResolvedTransportOptions } from "../options/transport-options.js";
+import type { ResolvedTransportOptions } from "../options/resolved-options.js";
 import type { TransportStats } from "../transport-server.js";
 import { type CloseKind, closeKindOf } from "./close-kinds.js";
 import { Drain, type DrainOptions } from "./drain.js";

@@ -1,7 +1,7 @@
 import { CmError, isCmError, type OnError, toCmError } from "@cm/protocol";
-import type { RouteMethod, RouteTable } from "../options/transport-options.js";
 import { type HttpReply, problem, problemOf, replyFault, type WriteOptions } from "./http-reply.js";
 import type { RequestHead } from "./request-head.js";
+import type { RouteMethod, RouteTable } from "./route-table.js";
 
 /** The open end of an HTTP request. */
 export interface ReplyDoor {
