@@ -1,5 +1,6 @@
 import type { TemplatedApp } from "uWebSockets.js";
 import {
+  AcceptPause,
   BaseTransport,
   type FrameFault,
   type ListeningAddress,
@@ -10,7 +11,6 @@ import {
 } from "@cm/transport";
 import { Backpressure, NATIVE_BACKPRESSURE_MAX } from "./connections/backpressure.js";
 import type { NativeConnection, NativeSocket, SocketData } from "./connections/native-connection.js";
-import { AcceptPause } from "./listening/accept-pause.js";
 import { type Listening, listen } from "./listening/listening.js";
 import { loadNative, type Native } from "./native.js";
 import { type ResolvedUwsServerOptions, resolveUwsServerOptions, type UwsServerOptions } from "./options.js";
@@ -24,8 +24,6 @@ import { roomOf, topicOf } from "./rooms/room-topics.js";
 export interface UwsServerStats extends TransportStats {
   /** WebSockets that the native library closed within their upgrade, by a fault of its own. Only grows. */
   readonly upgradesLost: number;
-  /** How often newcomers began to be refused because the process could open no more files. Only grows. */
-  readonly acceptPauses: number;
 }
 
 /**
@@ -66,7 +64,6 @@ class NativeServer<U> extends BaseTransport<U, NativeConnection<U>> implements U
   #native: Native | undefined;
   #app: TemplatedApp | undefined;
   #listening: Listening | undefined;
-  #acceptPause: AcceptPause | undefined;
   /** First lanes with a member. */
   #rooms = 0;
   #memberships = 0;
@@ -103,7 +100,7 @@ class NativeServer<U> extends BaseTransport<U, NativeConnection<U>> implements U
     this.#native = native;
     this.#app = app;
     this.#listening = listening;
-    this.#acceptPause = new AcceptPause({
+    this.acceptPause = new AcceptPause({
       stopListening: () => this.#closeListening(),
       listenAgain: async () => {
         this.#listening = await listen(native, app, { host, port: listening.port, sharePort });
@@ -175,7 +172,7 @@ class NativeServer<U> extends BaseTransport<U, NativeConnection<U>> implements U
   }
 
   override stats(): UwsServerStats {
-    return { ...super.stats(), upgradesLost: this.#upgrades.lost, acceptPauses: this.#acceptPause?.count ?? 0 };
+    return { ...super.stats(), upgradesLost: this.#upgrades.lost };
   }
 
   protected override roomStats() {
@@ -183,7 +180,7 @@ class NativeServer<U> extends BaseTransport<U, NativeConnection<U>> implements U
   }
 
   protected override stopListening(): void {
-    this.#acceptPause?.end();
+    this.acceptPause?.end();
     this.#closeListening();
   }
 

@@ -1,8 +1,9 @@
-import { createServer, type IncomingMessage } from "node:http";
+import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { CmError } from "@cm/protocol";
 import {
+  AcceptPause,
   BaseTransport,
   type FrameFault,
   headTooLarge,
@@ -124,17 +125,20 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
       else refuseOn(stream, jsonRefusal(400, "operation-unknown", "The request can't be read."));
     });
     server.on("upgrade", this.#onUpgrade);
-    await new Promise<void>((resolve, reject) => {
-      server.once("error", (error: NodeJS.ErrnoException) => reject(listenFailure({ host, port }, error.code)));
-      server.listen({ host, port, exclusive: true }, resolve);
-    });
-    // An accept that fails, as for want of files, costs that client and not the process.
-    server.on("error", (cause) => {
-      const error = new CmError("unavailable", "The server can't accept a connection.", { cause });
-      this.#options.onError(error, { stage: "listening" });
-    });
+    await listen(server, host, port);
     this.#server = server;
-    return { host, port: addressOf(server)?.port ?? port };
+    const address = { host, port: addressOf(server)?.port ?? port };
+    const onError = (error: CmError): void => this.#options.onError(error, { stage: "listening" });
+    // An accept that fails costs that client and not the process.
+    server.on("error", (cause) => {
+      if (server.listening) onError(new CmError("unavailable", "The server can't accept a connection.", { cause }));
+    });
+    this.acceptPause = new AcceptPause({
+      stopListening: () => void server.close(),
+      listenAgain: () => listen(server, host, address.port),
+      onError,
+    });
+    return address;
   }
 
   #upgrade(request: IncomingMessage, stream: Duplex, rest: Buffer): void {
@@ -249,6 +253,7 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
 
   /** A server of the application's own listens on: its upgrades are refused. */
   protected override stopListening(): void {
+    this.acceptPause?.end();
     if (this.#options.server === undefined) this.#server?.close();
   }
 
@@ -266,6 +271,18 @@ const FAULTS: { readonly [code in string]?: FrameFault } = {
   WS_ERR_UNSUPPORTED_MESSAGE_LENGTH: "frame-too-large",
   WS_ERR_INVALID_UTF8: "frame-invalid",
 };
+
+/** Rejects with what `listenFailure` tells. */
+function listen(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const failed = (error: NodeJS.ErrnoException): void => reject(listenFailure({ host, port }, error.code));
+    server.once("error", failed);
+    server.listen({ host, port, exclusive: true }, () => {
+      server.off("error", failed);
+      resolve();
+    });
+  });
+}
 
 function addressOf(server: NodeServer): ListeningAddress | undefined {
   const address: AddressInfo | string | null = server.address();

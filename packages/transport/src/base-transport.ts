@@ -7,6 +7,7 @@ import type { DrainOptions } from "./connections/drain.js";
 import type { LiveConnection } from "./connections/live-connection.js";
 import type { SlowConsumers } from "./connections/slow-consumers.js";
 import { HttpRoutes } from "./http/http-routes.js";
+import type { AcceptPause } from "./listening/accept-pause.js";
 import { openFilesWarning } from "./listening/open-files.js";
 import type { ResolvedTransportOptions } from "./options/resolved-options.js";
 import { LaggingMembers } from "./rooms/lagging-members.js";
@@ -22,6 +23,8 @@ export abstract class BaseTransport<U, C extends LiveConnection<U>> implements T
   protected readonly admissions: Admissions<U>;
   protected readonly routes: HttpRoutes;
   protected readonly fanOut: RoomFanOut;
+  /** Of a transport that listens itself. */
+  protected acceptPause: AcceptPause | undefined;
   readonly #options: ResolvedTransportOptions<U>;
   readonly #lagging: LaggingMembers | undefined;
   #isAccepting = true;
@@ -131,6 +134,7 @@ export abstract class BaseTransport<U, C extends LiveConnection<U>> implements T
     const membersBehind = lagging?.membersBehind ?? 0;
     return this.connections.stats({
       upgrading,
+      acceptPauses: this.acceptPause?.count ?? 0,
       refused: this.admissions.refused(),
       topics: topics + (lagging?.roomsWithoutOthers((room) => this.#reading(room)) ?? 0),
       memberships: memberships + membersBehind,

@@ -27,6 +27,8 @@ export { BaseTransport } from "./base-transport.js";
 export type { FrameFault } from "./connections/connection-table.js";
 export type { Ending, WaitingLimit } from "./connections/live-connection.js";
 export { LiveConnection } from "./connections/live-connection.js";
+export type { AcceptPauseOptions } from "./listening/accept-pause.js";
+export { AcceptPause } from "./listening/accept-pause.js";
 export { listenFailure } from "./listening/listen-failure.js";
 export { resolveTransportOptions } from "./options/resolved-options.js";
 export { flag, invalid, whole } from "./options/option-values.js";

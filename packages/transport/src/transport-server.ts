@@ -41,6 +41,8 @@ export interface TransportStats {
   readonly traffic: TrafficCounts;
   /** Connections closed because they sent a frame over `maxFrameBytes`. */
   readonly framesTooLarge: number;
+  /** How often newcomers began to be refused because the process could open no more files. Only grows. */
+  readonly acceptPauses: number;
   /** Refused upgrades, by code. */
   readonly refused: Readonly<Record<string, number>>;
   /**

@@ -24,7 +24,7 @@ export type FrameFault = "frame-too-large" | "frame-invalid";
 /** What the table does not know by itself. */
 type OwnStats = Pick<
   TransportStats,
-  "upgrading" | "topics" | "memberships" | "membersBehind" | "messagesLeftOut" | "refused"
+  "upgrading" | "topics" | "memberships" | "membersBehind" | "messagesLeftOut" | "acceptPauses" | "refused"
 >;
 
 /**
@@ -175,6 +175,7 @@ export class ConnectionTable<U, C extends LiveConnection<U>> {
       bytesWaiting: this.#slow.waitingBytes(),
       bytesDiscarded: this.#slow.discardedBytes,
       framesTooLarge: this.#framesTooLarge,
+      acceptPauses: own.acceptPauses,
       refused: own.refused,
       limits: { ...this.#addresses.counts(), ...this.#slow.limits() },
       closed: this.#closes.counts(),

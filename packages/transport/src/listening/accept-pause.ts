@@ -16,9 +16,10 @@ export interface AcceptPauseOptions {
 }
 
 /**
- * Takes no newcomers while this process can open no more files. The native layer tries an accept
- * that fails for it again without a pause, which would take a whole core; here the listening socket
- * is closed meanwhile, so that the kernel refuses newcomers and a balancer sends them elsewhere.
+ * Takes no newcomers while this process can open no more files: the listening socket is closed
+ * meanwhile, so that the kernel refuses newcomers and a balancer sends them elsewhere. Without it
+ * uWebSockets.js tries the accept again without a pause, which takes a whole core, and Node.js
+ * accepts each newcomer and closes it, without a word to anybody.
  */
 export class AcceptPause {
   readonly #options: AcceptPauseOptions;
