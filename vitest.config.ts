@@ -12,6 +12,7 @@ const TRIALS = [
   "tooling/rehearsal/*.test.mjs",
   "tooling/protocol-docs/*.test.mjs",
   "tooling/load/src/**/*.test.ts",
+  "tooling/mutation/src/**/*.test.ts",
   "tooling/test-kit/src/redis/topologies/topologies.redis.test.ts",
   "apps/gateway/src/e2e/churn.redis.test.ts",
   "apps/gateway/src/e2e/startup.redis.test.ts",
