@@ -1,3 +1,4 @@
+import { CmError, type OnError } from "@cm/protocol";
 import type { Gap } from "@cm/router";
 
 /** Members reread a room's state for each notice: a room has at most one in this time. */
@@ -36,4 +37,19 @@ export class GapNotices {
     setTimeout(end, PAUSE_MS).unref();
     this.#tell(room, missed);
   }
+}
+
+/** Tells of what was lost between servers: the log, and the members of the room. */
+export function createGapHandler(
+  tell: (room: string, missed: number | undefined) => void,
+  onError: OnError,
+): (gap: Gap) => void {
+  const notices = new GapNotices(tell);
+  return ({ room, known }) => {
+    if (known !== undefined) {
+      const details = { room, ...known };
+      onError(new CmError("unavailable", "Messages were lost between servers.", { details }), { stage: "delivery" });
+    }
+    if (room !== undefined) notices.add(room, known);
+  };
 }

@@ -1,7 +1,8 @@
 import { createTokenVerifier, type Identity, type Rights, type TokenVerifierOptions } from "@cm/auth";
 import { CmError, isCmError, type Store } from "@cm/protocol";
 import type { Route, RouteHandler, SlowReaderPolicy, UpgradeRequest } from "@cm/transport";
-import { type GatewayConfig, readGatewayConfig, TRANSPORTS } from "./config/gateway-config.js";
+import { readGatewayConfig } from "./config/config-reader.js";
+import { type GatewayConfig, TRANSPORTS } from "./config/gateway-config.js";
 import { isHost } from "./config/host.js";
 import type { GatewayHooks } from "./session/hooks.js";
 

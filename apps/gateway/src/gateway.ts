@@ -1,35 +1,20 @@
 import { createNode, type Node } from "@cm/node";
-import { CmError, connectionIdsOf, type LocalDelivery, type OnError, SUBPROTOCOL, toCmError } from "@cm/protocol";
-import type { Gap } from "@cm/router";
-import { createUwsServer } from "@cm/server-uws";
-import { createWsServer } from "@cm/server-ws";
-import { createFaultCounter, type ListeningAddress, type TransportOptions, type TransportServer } from "@cm/transport";
-import { adminRoutes } from "./admin/admin-routes.js";
-import { createMetrics, type MetricSources, type Metrics } from "./admin/metrics.js";
+import { CmError, connectionIdsOf, type LocalDelivery, type OnError, toCmError } from "@cm/protocol";
+import type { ListeningAddress, TransportServer } from "@cm/transport";
+import { createAdminListener } from "./admin/admin-listener.js";
 import { concerns, type Revocation, Revocations } from "./auth/revocations.js";
 import { createControlHandler } from "./control.js";
-import { GapNotices } from "./gap-notices.js";
-import {
-  type GatewayOptions,
-  type GatewayUser,
-  type ResolvedGatewayOptions,
-  resolveGatewayOptions,
-} from "./gateway-options.js";
+import { createGapHandler } from "./gap-notices.js";
+import { type GatewayOptions, type ResolvedGatewayOptions, resolveGatewayOptions } from "./gateway-options.js";
 import { gatewayRoutes } from "./http/gateway-routes.js";
-import { createHttpListener, type HttpListener } from "./http/http-listener.js";
 import { AudienceSizes } from "./limits/audience-sizes.js";
 import { FanOutBudget } from "./limits/fan-out-budget.js";
 import { LimitCounter } from "./limits/limit-counter.js";
-import { slowReadersOf } from "./limits/slow-reader-policy.js";
-import { createFailureLog, type FailureLog } from "./log/failure-log.js";
+import { createFailureLog } from "./log/failure-log.js";
 import { logLink } from "./log/link-log.js";
 import { createQuestionHandler, readRevocationAnswer, revocationQuestion } from "./questions.js";
-import { ClientSession, type SessionContext } from "./session/client-session.js";
-import { HookRunner } from "./session/hooks.js";
-import { PacedCloses } from "./session/paced-closes.js";
-import { PageCursors } from "./session/rooms/page-cursors.js";
-import { UserPlaces } from "./session/user-places.js";
-import { chooseTransport, WITHOUT_NATIVE } from "./transport-choice.js";
+import type { ClientSession } from "./session/client-session.js";
+import { createSessionTransport, type SessionHolder } from "./session/session-transport.js";
 
 /** A gateway within an application. */
 export interface Gateway {
@@ -74,13 +59,6 @@ export interface RevocationOutcome {
   readonly closed: number;
   /** Ids of living servers that did not say that they took it. */
   readonly missing: readonly string[];
-}
-
-/** What a connection carries from the upgrade on. */
-interface SessionHolder {
-  session?: ClientSession;
-  /** What `authenticate` said. */
-  readonly user: GatewayUser;
 }
 
 /** How long a revocation waits for the other gateways, in milliseconds. */
@@ -212,7 +190,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     async (user) => (await connectionIdsOf(node.store.users, user)).length,
     monotonicMs,
   );
-  server = createServer(config, node, routes.table, failures, {
+  server = createSessionTransport(config, node, routes.table, failures, {
     sessions,
     revocations,
     fanOut,
@@ -221,7 +199,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     audienceOfUser: (userId) => userSizes.of(userId, server?.countOf(userId) ?? 0),
   });
 
-  const admin = createAdmin(config, node, {
+  const admin = createAdminListener(config, node, {
     statistics,
     transport: () => server?.stats(),
     limits: () => limits.counts(),
@@ -275,163 +253,4 @@ export function createGateway(options: GatewayOptions): Gateway {
 function placesOf({ membership }: Node, { maxMemberships, maxServerRooms }: ResolvedGatewayOptions) {
   const { memberships, rooms } = membership.stats();
   return { memberships, maxMemberships, rooms, maxRooms: maxServerRooms };
-}
-
-/** The listener for operators, where one is wanted. */
-function createAdmin(
-  config: ResolvedGatewayOptions,
-  node: Node,
-  sources: Pick<Gateway, "revoke"> & {
-    readonly statistics: () => unknown;
-    readonly transport: MetricSources["transport"];
-    readonly limits: MetricSources["limits"];
-    readonly onError: OnError;
-  },
-): HttpListener | undefined {
-  const { admin, logger } = config;
-  if (admin === undefined) return undefined;
-  const { statistics, transport, limits, revoke, onError } = sources;
-  let metrics: Metrics | undefined;
-  const droppedLogLines = () => logger.droppedLines?.() ?? 0;
-  const routes = adminRoutes({
-    readiness: () => node.readiness(),
-    statistics,
-    // Not before it is asked for: measuring the event loop costs a timer.
-    metrics: () => {
-      metrics ??= createMetrics({ node, transport, limits, droppedLogLines, most: config });
-      return metrics;
-    },
-    revoke,
-  });
-  return createHttpListener({ ...admin, routes, onError });
-}
-
-/** Tells of what was lost between servers: the log, and the members of the room. */
-function createGapHandler(tell: TransportServer["tellGap"], onError: OnError): (gap: Gap) => void {
-  const notices = new GapNotices(tell);
-  return ({ room, known }) => {
-    if (known !== undefined) {
-      const details = { room, ...known };
-      onError(new CmError("unavailable", "Messages were lost between servers.", { details }), { stage: "delivery" });
-    }
-    if (room !== undefined) notices.add(room, known);
-  };
-}
-
-/** What the sessions share with the gateway. */
-type ServerParts = Pick<SessionContext, "fanOut" | "reached" | "audienceOfRoom" | "audienceOfUser"> & {
-  readonly sessions: Set<ClientSession>;
-  readonly revocations: Revocations;
-};
-
-function createServer(
-  config: ResolvedGatewayOptions,
-  { serverId, membership, router, store }: Node,
-  routes: ReturnType<typeof gatewayRoutes>["table"],
-  failures: FailureLog,
-  { sessions, revocations, ...shared }: ServerParts,
-): TransportServer<SessionHolder> {
-  const faults = createFaultCounter();
-  const onFault = (error: unknown): void => failures.report(error, "request");
-  const { refresh } = config;
-  const hookRunner = new HookRunner(config.hookTimeoutMs, config.maxPendingHooks, onFault);
-  const unlessRevoked = (user: GatewayUser): GatewayUser => {
-    if (!revocations.isRevoked(user)) return user;
-    throw new CmError("unauthorized", "The credentials were revoked.", { details: { reason: "revoked" } });
-  };
-  const recovery = {
-    // As many as a history keeps by default.
-    maxMessages: 1_000,
-    // More would be taken for a client that does not read.
-    maxBytes: Math.floor(config.maxBackpressureBytes / 2),
-  };
-  const context: SessionContext = {
-    ...shared,
-    serverId: config.showServerIds ? serverId : undefined,
-    membership,
-    router,
-    rooms: store.rooms,
-    limits: {
-      maxFrameBytes: config.maxFrameBytes,
-      maxRooms: config.maxRooms,
-      maxRequestsPerSecond: config.maxRequestsPerSecond,
-      idleTimeoutMs: config.idleTimeoutMs,
-      maxRecoveredMessages: recovery.maxMessages,
-      maxRecoveredBytes: recovery.maxBytes,
-    },
-    maxUnreadBytes: Math.floor(config.maxBackpressureBytes / 4),
-    userPlaces: new UserPlaces({
-      policy: config.connectionsPerUserPolicy,
-      maxConnectionsPerUser: config.maxConnectionsPerUser,
-      membership,
-      store,
-      router,
-      limits: shared.reached,
-    }),
-    closes: new PacedCloses(),
-    cursors: new PageCursors(),
-    recovery,
-    faults,
-    hooks: config.hooks,
-    hookRunner,
-    refresh: refresh && (async (token) => unlessRevoked(await hookRunner.run(() => refresh(token)))),
-    credentialTimes: { warningMs: config.tokenWarningMs, graceMs: config.tokenGraceMs },
-    now: () => config.clock.now(),
-    monotonicMs: () => config.clock.monotonicMs(),
-    onFault,
-  };
-  const options: TransportOptions<SessionHolder> = {
-    host: config.listenHost,
-    port: config.port,
-    subprotocols: [SUBPROTOCOL],
-    allowedOrigins: config.allowedOrigins,
-    maxConnections: config.maxConnections,
-    maxConnectionsPerAddress: config.maxConnectionsPerAddress,
-    maxUpgradesPerSecondPerAddress: config.maxUpgradesPerSecondPerAddress,
-    trustedProxies: config.trustedProxies,
-    maxHeadBytes: config.maxHeadBytes,
-    maxFrameBytes: config.maxFrameBytes,
-    maxBackpressureBytes: config.maxBackpressureBytes,
-    maxTotalBackpressureBytes: config.maxTotalBackpressureBytes,
-    slowReaders: slowReadersOf(config),
-    roomWindowMs: config.roomWindowMs,
-    idleTimeoutMs: config.idleTimeoutMs,
-    pingIntervalMs: config.pingIntervalMs,
-    authenticate: (request, signal) => {
-      const user = config.authenticate(request, signal);
-      // The same turn where there is nothing to wait for.
-      return user instanceof Promise
-        ? user.then((late) => holderOf(unlessRevoked(late)))
-        : holderOf(unlessRevoked(user));
-    },
-    nextConnectionId: () => membership.nextConnectionId(),
-    handler: {
-      open: (connection) => {
-        const session = new ClientSession(context, connection, connection.data.user);
-        connection.data.session = session;
-        sessions.add(session);
-        // It may have come between the look at the token and now.
-        session.closeIf((user) => revocations.isRevoked(user));
-      },
-      frame: (connection, text) => connection.data.session?.onText(text),
-      binary: (connection) => {
-        connection.data.session?.onUnreadable(new CmError("frame-not-text", "Frames are JSON text."));
-      },
-      closed: ({ data: { session } }, code, reason) => {
-        if (session === undefined) return;
-        sessions.delete(session);
-        session.onClosed(code, reason);
-      },
-    },
-    routes,
-    faults,
-    onError: (error, { stage }) => failures.report(error, stage),
-  };
-  const transport = chooseTransport(config.transport, config.sharePort);
-  if (transport !== config.transport && transport === "ws") config.logger.warn({}, WITHOUT_NATIVE);
-  return transport === "ws" ? createWsServer(options) : createUwsServer({ ...options, sharePort: config.sharePort });
-}
-
-function holderOf(user: GatewayUser) {
-  return { userId: user.userId, data: { user } };
 }

@@ -1,5 +1,6 @@
 import { isCmError } from "@cm/protocol";
-import { type GatewayConfig, readGatewayConfig } from "./config/gateway-config.js";
+import { readGatewayConfig } from "./config/config-reader.js";
+import type { GatewayConfig } from "./config/gateway-config.js";
 import { EXIT, tell } from "./exit.js";
 import { createGateway } from "./gateway.js";
 import { userOf } from "./http/user-query.js";

@@ -2,7 +2,8 @@ import { type ChildProcess, fork } from "node:child_process";
 import { createServer } from "node:net";
 import { CmError } from "@cm/protocol";
 import { listenFailure } from "@cm/transport";
-import { type GatewayConfig, WORKER_STARTS_MAX } from "./config/gateway-config.js";
+import type { GatewayConfig } from "./config/gateway-config.js";
+import { WORKER_STARTS_MAX } from "./config/workers.js";
 import type { Logger } from "./log/log.js";
 import { HURRY, STOP_SIGNALS, stopped } from "./stop-request.js";
 

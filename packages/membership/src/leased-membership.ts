@@ -12,7 +12,10 @@ import {
 import { GracePeriods } from "./connections/grace-periods.js";
 import { type LocalConnection, LocalConnections } from "./connections/local-connections.js";
 import { serializeMetadata } from "./connections/metadata.js";
+import { MetadataUpdates } from "./connections/metadata-updates.js";
 import { PendingRemovals } from "./connections/pending-removals.js";
+import { RoomMemberships } from "./connections/room-memberships.js";
+import { StaleConnections } from "./connections/stale-connections.js";
 import { WriteGuard } from "./connections/write-guard.js";
 import { DeadServerWatch } from "./lease/dead-server-watch.js";
 import { LeaseKeeper } from "./lease/lease-keeper.js";
@@ -22,10 +25,9 @@ import type { CloseOptions, JoinRoomOptions, Membership, MembershipStats, NewCon
 import { type MembershipOptions, type ResolvedMembershipOptions, resolveMembershipOptions } from "./options.js";
 import { isPermanentError, PermanentErrors } from "./projection/permanent-errors.js";
 import { Projection } from "./projection/projection.js";
+import { LostServers } from "./reaping/lost-servers.js";
 import { Reaper } from "./reaping/reaper.js";
-import { DriftTally } from "./reconcile/drift-report.js";
-import { OwnerReconciler } from "./reconcile/owner-reconciler.js";
-import { SharedStateReconciler } from "./reconcile/shared-state-reconciler.js";
+import { Reconciliation } from "./reconcile/reconciliation.js";
 
 /** Makes a membership. Throws `options-invalid`; touches nothing until `start`. */
 export function createMembership(options: MembershipOptions): Membership {
@@ -43,28 +45,24 @@ class LeasedMembership implements Membership {
   readonly #upkeep: RenewalCycle;
   readonly #removals: PendingRemovals;
   readonly #settling: GracePeriods;
-  /** Connections whose metadata the store has not taken. */
-  readonly #outdated = new Set<LocalConnection>();
-  readonly #ownState: OwnerReconciler;
-  readonly #sharedState: SharedStateReconciler;
-  readonly #drift = new DriftTally();
+  readonly #rooms: RoomMemberships;
+  readonly #metadata: MetadataUpdates;
+  readonly #staleness: StaleConnections;
+  readonly #reconciliation: Reconciliation;
   readonly #reaper: Reaper;
   /** Permanent errors of background writes. */
   readonly #refusals = new PermanentErrors((error) => this.#report(error, "projection"));
-  /** Servers that the last heartbeat named, or that were claimed since. */
-  #lost: ReadonlySet<string> = new Set();
+  readonly #lost: LostServers;
   #reprojections = 0;
-  readonly #stopChecking = new AbortController();
-  #staleTimer: NodeJS.Timeout | undefined;
   #unlisten: () => void = () => undefined;
   #background: Promise<unknown> | undefined;
   #reaping: Promise<unknown> | undefined;
-  #checking: Promise<unknown> | undefined;
   #shutdown: Promise<void> | undefined;
 
   constructor(options: ResolvedMembershipOptions) {
     this.#options = options;
-    const { store, lastSeenOf } = options;
+    const { store, lastSeenOf, interest } = options;
+    this.#lost = new LostServers(options.ids.serverId, options.onServersLost);
     this.#local = new LocalConnections({
       roomPartitionOf: (room) => store.partitioning.partitionOf(room),
       userPartitionOf: (userId) => store.partitioning.partitionOf(userId),
@@ -98,7 +96,7 @@ class LeasedMembership implements Membership {
       counters: () => ({ connections: this.#local.size, rooms: this.#local.roomCount }),
       onRegained: async (lease) => {
         this.#reprojections++;
-        this.#sharedState.doubt();
+        this.#reconciliation.doubt();
         // Removed afterwards: removals wait for the lease, which waits for this.
         for (const stray of await this.#projection.strays(lease, this.#refusals)) this.#removals.later(stray);
         await this.#projection.all(lease, this.#refusals);
@@ -123,6 +121,11 @@ class LeasedMembership implements Membership {
     this.#removals = new PendingRemovals(this.#keeper, this.#projection, this.#changes, (error) =>
       this.#report(error, "projection"),
     );
+    const writing = { local: this.#local, keeper: this.#keeper, projection: this.#projection, changes: this.#changes };
+    const { maxMemberships, maxRooms, maxMetadataBytes } = options;
+    this.#rooms = new RoomMemberships({ ...writing, removals: this.#removals, interest, maxMemberships, maxRooms });
+    this.#metadata = new MetadataUpdates({ ...writing, maxBytes: maxMetadataBytes });
+    this.#staleness = new StaleConnections(this.#local, options);
     this.#upkeep = new RenewalCycle({
       store: options.store,
       local: this.#local,
@@ -130,34 +133,12 @@ class LeasedMembership implements Membership {
       ttlMs: options.connectionTtlMs,
       beatMs: options.heartbeatIntervalMs,
     });
-    const looks = {
-      store,
-      beats: Math.max(1, Math.floor(options.cleanupIntervalMs / options.heartbeatIntervalMs)),
-      tally: this.#drift,
-      onDrift: options.onDrift,
-      onError: (error: CmError) => this.#tell(error),
-    };
-    this.#ownState = new OwnerReconciler({
-      ...looks,
-      local: this.#local,
-      changes: this.#changes,
-      projection: this.#projection,
-      lease: () => this.#keeper.current(),
-      shelfBits: options.ids.shelfBits,
-    });
-    this.#sharedState = new SharedStateReconciler({
-      ...looks,
-      self: options.ids,
-      // A server that has not registered again by then holds no lease under any clock.
-      graceMs: options.leaseTtlMs + options.heartbeatIntervalMs,
-      keepMs: options.leaseTtlMs + 3 * Math.max(options.cleanupIntervalMs, options.heartbeatIntervalMs),
-      claimMs: options.reapClaimMs,
-    });
+    this.#reconciliation = new Reconciliation(writing, options, (cause) => this.#tell(cause));
     this.#reaper = new Reaper({
       store,
       claimant: `${options.ids.serverId}.${options.ids.incarnation}`,
       claimMs: options.reapClaimMs,
-      onClaimed: (serverId) => this.#noteLost([serverId, ...this.#lost]),
+      onClaimed: (serverId) => this.#lost.add(serverId),
       onRefused: (error) => this.#report(error, "reaping"),
     });
   }
@@ -187,8 +168,7 @@ class LeasedMembership implements Membership {
       if (state === "down") this.#keeper.doubt();
       else if (state === "in-sync") this.#keeper.recovered();
     });
-    this.#staleTimer = setInterval(() => this.#reportStale(), this.#options.cleanupIntervalMs);
-    this.#staleTimer.unref();
+    this.#staleness.start();
     // Whoever was leaving when the last server closed has waited for this.
     await this.#attempt(() => this.#settling.sweep());
   }
@@ -246,7 +226,7 @@ class LeasedMembership implements Membership {
       await this.#keeper.write((lease) => this.#projection.open(lease, connection));
     } catch (error) {
       // Joins may be under way already.
-      const removal = { connection, rooms: this.#forget(connection) };
+      const removal = { connection, rooms: this.#rooms.forget(connection) };
       // The store answers: the place is free again by the time that the caller hears of it.
       if (isCmError(error) && error.code === "connections-limit") await this.#removals.run(removal);
       else this.#removals.later(removal);
@@ -258,17 +238,7 @@ class LeasedMembership implements Membership {
 
   async update(connectionId: string, metadata: unknown): Promise<void> {
     this.#requireRunning();
-    const connection = this.#local.require(connectionId);
-    connection.metadata = serializeMetadata(metadata, this.#options.maxMetadataBytes);
-    connection.isAnnounced = false;
-    try {
-      await this.#changes.run(connectionId, () =>
-        this.#keeper.write((lease) => this.#projection.update(lease, connection)),
-      );
-    } catch (error) {
-      if (this.#local.get(connectionId) === connection) this.#outdated.add(connection);
-      throw error;
-    }
+    await this.#metadata.update(this.#local.require(connectionId), metadata);
   }
 
   async close(connectionId: string, { signOff = false }: CloseOptions = {}): Promise<void> {
@@ -277,82 +247,17 @@ class LeasedMembership implements Membership {
     if (signOff) connection.graceMs = 0;
     // A shutdown takes all out of the store, this one among them.
     if (this.#shutdown !== undefined) return;
-    this.#outdated.delete(connection);
-    await this.#removals.run({ connection, rooms: this.#forget(connection) });
+    this.#metadata.forget(connection);
+    await this.#removals.run({ connection, rooms: this.#rooms.forget(connection) });
   }
 
   async join(connectionId: string, room: string, { record }: JoinRoomOptions = {}): Promise<EnteredRoom | undefined> {
     this.#requireRunning();
-    requireName(room, "room");
-    const connection = this.#local.require(connectionId);
-    const joining = connection.joining.get(room);
-    if (joining !== undefined) return joining;
-    if (connection.rooms.has(room)) return this.#local.enteredRoom(room);
-    this.#requireCapacity(room);
-    this.#local.enter(connection, room);
-    this.#changes.begin(connectionId);
-    const attempt = this.#join(connection, room, record).finally(() => {
-      this.#changes.end(connectionId);
-      if (connection.joining.get(room) === attempt) connection.joining.delete(room);
-    });
-    connection.joining.set(room, attempt);
-    return attempt;
+    return this.#rooms.join(connectionId, room, record);
   }
 
-  #requireCapacity(room: string): void {
-    const { maxMemberships, maxRooms } = this.#options;
-    const limit =
-      maxMemberships > 0 && this.#local.memberships >= maxMemberships
-        ? "maxMemberships"
-        : maxRooms > 0 && this.#local.roomCount >= maxRooms && !this.#local.hasRoom(room)
-          ? "maxRooms"
-          : undefined;
-    if (limit === undefined) return;
-    const what = limit === "maxRooms" ? "rooms" : "members of rooms";
-    throw new CmError("capacity-reached", `The server has as many ${what} as it may.`, { details: { limit } });
-  }
-
-  /** Takes a connection out of the truth; the rooms that it was in. */
-  #forget(connection: LocalConnection): string[] {
-    const rooms = [...connection.rooms];
-    this.#local.delete(connection);
-    connection.rooms.clear();
-    for (const room of rooms) this.#options.interest.exit(room);
-    return rooms;
-  }
-
-  async #join(connection: LocalConnection, room: string, record: string | undefined): Promise<EnteredRoom | undefined> {
-    // Both at once: the join costs one round trip.
-    const [live, written] = await Promise.allSettled([
-      this.#options.interest.enter(room),
-      this.#changes.run(connection.connectionId, async () => {
-        await this.#removals.ofRoom(connection, room);
-        await this.#keeper.write((lease) => this.#projection.join(lease, connection, room, record));
-      }),
-    ]);
-    const stayed = connection.rooms.has(room);
-    if (live.status === "fulfilled" && written.status === "fulfilled" && stayed) {
-      this.#local.entered(room, live.value);
-      return live.value;
-    }
-    if (stayed) {
-      this.#local.exit(connection, room);
-      if (live.status === "fulfilled") this.#options.interest.exit(room);
-    }
-    // Where it left or closed meanwhile, that call's removal may have been overtaken by a retry.
-    await this.#removals.run({ connection, rooms: [room] });
-    if (live.status === "rejected") throw live.reason;
-    if (written.status === "rejected") throw written.reason;
-    throw new CmError("not-found", "The connection left while it was joining.");
-  }
-
-  async leave(connectionId: string, room: string): Promise<void> {
-    const connection = this.#local.get(connectionId);
-    if (connection === undefined || !connection.rooms.has(room)) return;
-    this.#local.exit(connection, room);
-    connection.joining.delete(room);
-    this.#options.interest.exit(room);
-    await this.#removals.run({ connection, rooms: [room] });
+  leave(connectionId: string, room: string): Promise<void> {
+    return this.#rooms.leave(connectionId, room);
   }
 
   async reap(serverId: string): Promise<number | undefined> {
@@ -365,9 +270,11 @@ class LeasedMembership implements Membership {
   async reapExpired(): Promise<number> {
     this.#requireRunning();
     const renewal = await this.#keeper.look();
-    this.#noteLost([...renewal.expired, ...renewal.unregistered]);
+    this.#lost.replace([...renewal.expired, ...renewal.unregistered]);
     const failures: unknown[] = [];
-    const connections = await this.#reaper.reapAll(this.#othersOf(renewal.expired), (cause) => failures.push(cause));
+    const connections = await this.#reaper.reapAll(this.#lost.othersOf(renewal.expired), (cause) =>
+      failures.push(cause),
+    );
     if (failures.length > 0) throw failures[0];
     return connections;
   }
@@ -381,7 +288,7 @@ class LeasedMembership implements Membership {
       pendingRemovals: this.#removals.pending,
       reapedServers: this.#reaper.reapedServers,
       reprojections: this.#reprojections,
-      drift: this.#drift.stats(),
+      drift: this.#reconciliation.drift,
     };
   }
 
@@ -395,12 +302,12 @@ class LeasedMembership implements Membership {
   }
 
   async #shutDown(): Promise<void> {
-    clearInterval(this.#staleTimer);
+    this.#staleness.stop();
     this.#unlisten();
-    this.#stopChecking.abort();
+    this.#reconciliation.abort();
     await this.#watch?.stop();
     await this.#keeper.stop();
-    await Promise.all([this.#reaper.stop(), this.#reaping, this.#checking, this.#background]);
+    await Promise.all([this.#reaper.stop(), this.#reaping, this.#reconciliation.settled(), this.#background]);
     await this.#settling.stop();
     if (!(await this.#withdraw())) {
       // The lease is left to run out: otherwise no server would find what is still there.
@@ -428,55 +335,30 @@ class LeasedMembership implements Membership {
   }
 
   #afterBeat({ lease, expired, unregistered }: Renewal): void {
-    this.#noteLost([...expired, ...unregistered]);
+    this.#lost.replace([...expired, ...unregistered]);
     // One of each at a time, and a slow one does not delay the others.
     this.#background ??= this.#round(lease).finally(() => {
       this.#background = undefined;
     });
     this.#reaping ??= this.#reaper
-      .reapAll(this.#othersOf(expired), (cause) => this.#report(cause, "reaping"))
+      .reapAll(this.#lost.othersOf(expired), (cause) => this.#report(cause, "reaping"))
       .finally(() => {
         this.#reaping = undefined;
       });
-    const { signal } = this.#stopChecking;
-    this.#checking ??= Promise.all([this.#ownState.beat(signal), this.#sharedState.beat(signal)]).finally(() => {
-      this.#checking = undefined;
-    });
+    this.#reconciliation.beat();
   }
 
   async #round(lease: Lease): Promise<void> {
     await this.#attempt(() => this.#removals.retry());
-    await this.#attempt(() => this.#updateOutdated());
+    await this.#attempt(() => this.#metadata.retry());
     await this.#attempt(() => this.#upkeep.beat(lease));
     await this.#attempt(() => this.#settling.sweep());
   }
 
   /** Does not wait for a heartbeat, which would find it too. */
   #onDead(serverId: string): void {
-    this.#noteLost([serverId, ...this.#lost]);
+    this.#lost.add(serverId);
     this.#reaper.reap(serverId).catch((cause: unknown) => this.#report(cause, "reaping"));
-  }
-
-  #othersOf(serverIds: readonly string[]): string[] {
-    return serverIds.filter((serverId) => serverId !== this.serverId);
-  }
-
-  /** Tells of those that were not named before. */
-  #noteLost(serverIds: readonly string[]): void {
-    const known = this.#lost;
-    this.#lost = new Set(this.#othersOf(serverIds));
-    const news = [...this.#lost].filter((serverId) => !known.has(serverId));
-    if (news.length > 0) this.#options.onServersLost(news);
-  }
-
-  /** Writes the metadata that the store has not taken; ends with the first failure. */
-  async #updateOutdated(): Promise<void> {
-    for (const connection of this.#outdated) {
-      await this.#changes.run(connection.connectionId, () =>
-        this.#keeper.write((current) => this.#projection.update(current, connection)),
-      );
-      this.#outdated.delete(connection);
-    }
   }
 
   /** One task of a round: a failure is reported and does not keep the others from running. */
@@ -492,15 +374,6 @@ class LeasedMembership implements Membership {
   #tell(cause: unknown): void {
     if (isPermanentError(cause)) this.#refusals.tell(cause);
     else this.#report(cause, "projection");
-  }
-
-  #reportStale(): void {
-    const { now, staleConnectionTimeoutMs, lastSeenOf, onStale } = this.#options;
-    const before = now() - staleConnectionTimeoutMs;
-    for (const { connectionId } of this.#local.all()) {
-      const lastSeen = lastSeenOf(connectionId);
-      if (lastSeen !== undefined && lastSeen < before) onStale(connectionId);
-    }
   }
 
   #report(cause: unknown, stage: "projection" | "lease" | "reaping"): void {

@@ -11,6 +11,7 @@ import {
 import type { ServerMessageHandler } from "./options.js";
 import { messageId, originHash } from "./ordering/delivered-fingerprints.js";
 import { ChannelTracker, type SequenceTracker } from "./ordering/sequence-tracker.js";
+import type { GapReporter } from "./recovery/gap-reporter.js";
 import type { OrderedMessage } from "./recovery/ordered-message.js";
 import type { OrderedRoom } from "./recovery/ordered-room.js";
 import type { IncomingRequests } from "./requests/incoming-requests.js";
@@ -24,10 +25,7 @@ export interface BusReceiverOptions {
   readonly onServerMessage: ServerMessageHandler;
   readonly requests: IncomingRequests;
   readonly pending: PendingRequests;
-  /** Messages are missing; the room is `undefined` for this server's own channel. */
-  readonly onMissed: (room: string | undefined, origin: string, missed: number) => void;
-  /** A number can't be believed: messages may be missing. */
-  readonly onImplausible: (room: string | undefined) => void;
+  readonly gaps: GapReporter;
 }
 
 const NOBODY: readonly string[] = Object.freeze([]);
@@ -184,8 +182,8 @@ export class BusReceiver {
       this.counts.duplicates++;
       return false;
     }
-    if (arrival.kind === "after-gap") this.#options.onMissed(room, inbound.origin, arrival.missed);
-    if (arrival.kind === "implausible") this.#options.onImplausible(room);
+    if (arrival.kind === "after-gap") this.#options.gaps.missed(room, inbound.origin, arrival.missed);
+    if (arrival.kind === "implausible") this.#options.gaps.implausible(room);
     this.counts.received++;
     return true;
   }

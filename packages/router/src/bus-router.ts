@@ -3,13 +3,9 @@ import {
   connectionIdsOf,
   type EnteredRoom,
   type EnvelopeRoute,
-  type History,
-  type HistoryDraft,
   type HistoryPosition,
-  type LinkState,
   ownerOf,
   type Published,
-  type RegistrySnapshot,
   requireConnectionId,
   requireName,
   requireServerId,
@@ -26,15 +22,12 @@ import {
   requireTimeout,
   resolveRouterOptions,
 } from "./options.js";
-import { messageId, originHash } from "./ordering/delivered-fingerprints.js";
 import { Sequencers } from "./ordering/sequencer.js";
-import { AcknowledgedPositions } from "./recovery/acknowledged-positions.js";
-import { historyNotice } from "./recovery/epoch-notice.js";
 import { GapDetection, type ResumedChannel } from "./recovery/gap-detection.js";
-import { OrderedRoom } from "./recovery/ordered-room.js";
-import { type Recovery, type RecoveryLimit, recoverFrom } from "./recovery/room-recovery.js";
-import { SetBackDetection } from "./recovery/set-back-detection.js";
-import { readWithMeasure } from "./recovery/throttled-history.js";
+import { GapReporter } from "./recovery/gap-reporter.js";
+import { notRecoverable, RecoverableRooms } from "./recovery/recoverable-rooms.js";
+import type { Recovery, RecoveryLimit } from "./recovery/room-recovery.js";
+import { AbsentUsers } from "./requests/absent-users.js";
 import { type ControlOutcome, type ControlRequest, controlOf, outcomeOf } from "./requests/control.js";
 import { IncomingRequests } from "./requests/incoming-requests.js";
 import { createOperations } from "./requests/operations.js";
@@ -46,7 +39,6 @@ import { type LocalReach, RoomSequencer, requireStampable } from "./rooms/room-p
 import { RoomSubscriptions, type SubscribedRoom } from "./rooms/room-subscriptions.js";
 import type { AnswerTime, Confirmation, ConfirmedOutcome, RouteOutcome, Router } from "./router.js";
 import type { RouterStats } from "./router-stats.js";
-import { Semaphore } from "./semaphore.js";
 
 /** Makes a router. Throws `options-invalid` or `id-invalid`; touches nothing until `start`. */
 export function createRouter(options: RouterOptions): Router {
@@ -54,15 +46,6 @@ export function createRouter(options: RouterOptions): Router {
 }
 
 const NOBODY: readonly string[] = Object.freeze([]);
-
-/** All members of a server that died come back at once, each to be given up to a limit's worth of memory. */
-const RECOVERIES_AT_ONCE = 16;
-
-/** What a registry tells that knows of no server. */
-const EMPTY: RegistrySnapshot = { living: [], lapsed: [], recentlyGone: [], knownForMs: 0 };
-
-/** A history does not say how many heard what it published. */
-const UNKNOWN_REACH = (): Published => ({});
 
 class BusRouter implements Router {
   readonly #options: ResolvedRouterOptions;
@@ -74,29 +57,21 @@ class BusRouter implements Router {
   readonly #receiver: BusReceiver;
   readonly #questions: ScatterGather | undefined;
   readonly #reconciliation: GapDetection | undefined;
-  readonly #counts = { gaps: 0, missed: 0, interruptions: 0, resumedWhole: 0, resumedUncertain: 0 };
-  /** The history, read with measure. */
-  readonly #history: History | undefined;
-  readonly #recoveries = new Semaphore(RECOVERIES_AT_ONCE);
-  readonly #endProofs: () => void;
-  readonly #acknowledged: AcknowledgedPositions;
-  readonly #setBackDetection: SetBackDetection | undefined;
-  readonly #originHash: number;
+  readonly #gaps: GapReporter;
+  /** Absent without a history. */
+  readonly #recoverable: RecoverableRooms | undefined;
+  readonly #absentUsers: AbsentUsers;
   #directSubscription: Promise<Subscription> | undefined;
   /** Set when this server's own channel is live. */
   #directChannel: ResumedChannel | undefined;
-  /** A reading of the registry that is under way. */
-  #reading: Promise<RegistrySnapshot> | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(options: ResolvedRouterOptions) {
     this.#options = options;
     const { bus, local, serverId, servers, maxSequencers, maxPending, orderOf, whileDown, onError } = options;
-    const { isRecoverable } = options;
-    const history = options.history === undefined ? undefined : readWithMeasure(options.history);
-    this.#history = history;
-    this.#originHash = originHash(serverId);
-    this.#acknowledged = new AcknowledgedPositions(maxSequencers);
+    const { history, isRecoverable } = options;
+    this.#gaps = new GapReporter(options.onGap);
+    this.#absentUsers = new AbsentUsers(options);
     this.#outboundRooms = new Sequencers(maxSequencers, (name) => {
       requireName(name, "room");
       const route: EnvelopeRoute = { kind: "room", origin: serverId, target: name, except: NOBODY };
@@ -105,7 +80,6 @@ class BusRouter implements Router {
       return new RoomSequencer({ kind: "room", name }, isStamped ? { ...route, isStamped } : route, policy);
     });
     const roomPosition = (room: string) => this.#outboundRooms.position(room);
-    const onMissed = (room: string | undefined, origin: string, missed: number) => this.#onMissed(room, origin, missed);
     this.#channels = new ServerChannels({ serverId, bus, maxSequencers, maxPending });
     this.#requests = new IncomingRequests({
       carryOut: createOperations({ ...options, roomPosition, serverPosition: this.#channels.position }),
@@ -122,46 +96,35 @@ class BusRouter implements Router {
       ...options,
       requests: this.#requests,
       pending: this.#channels.pending,
-      onMissed,
-      onImplausible: (room) => {
-        this.#counts.gaps++;
-        options.onGap({ room, known: undefined });
-      },
+      gaps: this.#gaps,
     });
     this.#rooms = new RoomSubscriptions({
       bus,
       releaseDelayMs: options.releaseDelayMs,
       maxIdle: options.maxIdleSubscriptions,
       hearsItself: (room) => orderOf(room) === "room",
-      streamOf: (room) =>
-        history !== undefined && isRecoverable(room) ? this.#createStream(room, history) : undefined,
+      streamOf: (room) => (isRecoverable(room) ? this.#recoverable?.createStream(room) : undefined),
       onMessage: (room, message) => this.#receiver.onRoomMessage(room, message),
       onResumed: (room, sinceMs) => this.#onResumed(room, sinceMs),
       onCloseFailed: (error) => onError(error, { stage: "subscription" }),
     });
-    this.#setBackDetection =
+    this.#recoverable =
       history &&
-      new SetBackDetection({
+      new RecoverableRooms({
+        serverId,
         history,
-        positions: this.#acknowledged,
-        noticeOf: (room) => historyNotice(serverId, room),
-        read: (room, message) => this.#receiver.readStored(room, message),
-        onIncomplete: () => {
-          for (const room of this.#rooms.recoverable()) this.#onLost(room, undefined);
-        },
+        local,
+        rooms: this.#rooms,
+        receiver: this.#receiver,
+        gaps: this.#gaps,
+        maxPositions: maxSequencers,
       });
-    const onLinkState = (state: LinkState): void => {
-      if (state !== "in-sync") return;
-      for (const stream of this.#rooms.streams()) stream.proven();
-      this.#setBackDetection?.proven();
-    };
-    this.#endProofs = history?.link.onState(onLinkState) ?? (() => undefined);
     this.#localEcho = new LocalEcho({
       serverId,
       bus,
       local,
       roomOf: (room) => this.#rooms.occupied(room),
-      onGap: (room, missed) => onMissed(room, serverId, missed),
+      onGap: (room, missed) => this.#gaps.missed(room, serverId, missed),
     });
     if (servers !== undefined) {
       this.#questions = new ScatterGather({
@@ -176,11 +139,9 @@ class BusRouter implements Router {
         ask: (id, operation, timeoutMs) => this.#channels.ask(id, operation, timeoutMs),
         roomPosition,
         isOpen: (channel) => channel.name === undefined || this.#rooms.get(channel.name) === channel,
-        onMissed: (channel, origin, missed) => onMissed(channel.name, origin, missed),
-        onUncertain: (channel) => this.#onUncertain(channel),
-        onWhole: () => {
-          this.#counts.resumedWhole++;
-        },
+        onMissed: (channel, origin, missed) => this.#gaps.missed(channel.name, origin, missed),
+        onUncertain: (channel) => this.#gaps.uncertain(channel.name),
+        onWhole: () => this.#gaps.whole(),
         onFault: (cause) =>
           onError(toCmError(cause, "internal", "A comparison of what was missed failed."), { stage: "subscription" }),
       });
@@ -224,15 +185,15 @@ class BusRouter implements Router {
     try {
       this.#requireOpen();
       const outbound = this.#outboundRooms.of(room);
-      const { serverId, history } = this.#options;
+      const { serverId } = this.#options;
       const { isRecoverable } = outbound.policy;
       const route: EnvelopeRoute | undefined =
         except.length === 0
           ? undefined
           : { kind: "room", origin: serverId, target: room, except, isStamped: isRecoverable };
-      if (isRecoverable && history !== undefined) {
+      if (isRecoverable && this.#recoverable !== undefined) {
         requireStampable(frame);
-        return this.#append(history, room, outbound.draft(frame, serverId, route));
+        return this.#recoverable.append(room, outbound.draft(frame, serverId, route));
       }
       const message = outbound.message(frame, route);
       if (outbound.isPlain) return this.#options.bus.publish(outbound.channel, message);
@@ -281,13 +242,13 @@ class BusRouter implements Router {
     if (confirmation === undefined) {
       const sent = await Promise.all([...owners].map((owner) => this.#toOwner(owner, "user", userId, frame)));
       if (isLocal) return "delivered";
-      return sent.includes("sent") ? "sent" : this.#userNotFound(userId, owners.size);
+      return sent.includes("sent") ? "sent" : this.#absentUsers.confirm(userId, owners.size);
     }
     const outcomes = await Promise.all(
       [...owners].map((owner) => this.#confirm(owner, { type: "deliver-user", userId, frame }, confirmation)),
     );
     if (isLocal || outcomes.includes("delivered")) return "delivered";
-    return outcomes.includes("timeout") ? "timeout" : this.#userNotFound(userId, owners.size);
+    return outcomes.includes("timeout") ? "timeout" : this.#absentUsers.confirm(userId, owners.size);
   }
 
   toServer(serverId: string, payload: Uint8Array): Promise<RouteOutcome>;
@@ -338,15 +299,8 @@ class BusRouter implements Router {
   ): Promise<void> {
     this.#requireOpen();
     requireRecoveryLimit(limit);
-    const history = this.#history;
-    const stream = this.#rooms.occupied(room)?.stream;
-    if (history === undefined || stream === undefined) {
-      throw new CmError("options-invalid", "Only a recoverable room that was entered here can be recovered.", {
-        details: { field: "room" },
-      });
-    }
-    const read = (message: Uint8Array) => this.#receiver.readStored(room, message);
-    await this.#recoveries.use(() => recoverFrom(from, limit, { room, history, stream, read }, take));
+    if (this.#recoverable === undefined) throw notRecoverable();
+    await this.#recoverable.recover(room, from, limit, take);
   }
 
   stats(): RouterStats {
@@ -355,7 +309,7 @@ class BusRouter implements Router {
       idleSubscriptions: this.#rooms.idleCount,
       pendingAnswers: this.#channels.pending.size,
       ...this.#receiver.counts,
-      ...this.#counts,
+      ...this.#gaps.counts,
     };
   }
 
@@ -369,8 +323,7 @@ class BusRouter implements Router {
   }
 
   async #close(): Promise<void> {
-    this.#endProofs();
-    this.#setBackDetection?.close();
+    this.#recoverable?.close();
     this.#reconciliation?.close();
     this.#channels.pending.close();
     await this.#rooms.close();
@@ -380,40 +333,6 @@ class BusRouter implements Router {
       const error = new CmError("unavailable", "The server's channel could not be let go.", { cause });
       this.#options.onError(error, { stage: "subscription" });
     }
-  }
-
-  async #append(history: History, room: string, draft: HistoryDraft): Promise<Published> {
-    const position = await history.append(room, draft);
-    const { epoch, sequence } = draft.sender;
-    // Offset 0 answers for a message of an epoch that has ended.
-    if (position.offset > 0) this.#acknowledged.add(room, position, messageId(this.#originHash, epoch, sequence));
-    return UNKNOWN_REACH();
-  }
-
-  /**
-   * A registry without the user is believed where it has this server's lease, and every other lease in it
-   * is valid: one that lost its data, or whose clock passed a lease, hides users that are there. A user
-   * that had no owner is looked for once more then: leases that were found valid may have been acquired again since.
-   */
-  async #userNotFound(userId: string, owners: number): Promise<"not-found"> {
-    const { holdsLease, serverId, users } = this.#options;
-    if (holdsLease === undefined) return "not-found";
-    const snapshot = holdsLease() ? await this.#snapshot() : EMPTY;
-    if (snapshot === undefined) return "not-found";
-    const { living, lapsed, knownForMs } = snapshot;
-    const isHere = living.some((server) => server.serverId === serverId);
-    const isBelieved = knownForMs > 0 && lapsed.length === 0 && isHere;
-    const isElsewhere = (connectionId: string): boolean => ownerOf(connectionId) !== serverId;
-    if (isBelieved && (owners > 0 || !(await connectionIdsOf(users, userId)).some(isElsewhere))) return "not-found";
-    throw new CmError("unavailable", "Where the user is connected is not known for now.");
-  }
-
-  /** One reading at a time, however many messages are for users who are not there. */
-  #snapshot(): Promise<RegistrySnapshot> | undefined {
-    this.#reading ??= this.#options.servers?.snapshot({ idsOnly: true }).finally(() => {
-      this.#reading = undefined;
-    });
-    return this.#reading;
   }
 
   async #toOwner(
@@ -439,58 +358,19 @@ class BusRouter implements Router {
       : this.#channels.ask(serverId, operation, timeoutMs);
   }
 
-  #onMissed(room: string | undefined, origin: string, missed: number): void {
-    this.#counts.gaps++;
-    this.#counts.missed += missed;
-    this.#options.onGap({ room, known: { origin, missed } });
-  }
-
-  #createStream(room: string, history: History): OrderedRoom {
-    const { counts } = this.#receiver;
-    return new OrderedRoom({
-      room,
-      history,
-      notice: historyNotice(this.#options.serverId, room),
-      deliver: (payload, except) => {
-        counts.received++;
-        this.#options.local.toRoom(room, payload, except);
-      },
-      read: (message) => this.#receiver.readStored(room, message),
-      onGap: (missed) => this.#onLost(room, missed),
-      onDuplicate: () => {
-        counts.duplicates++;
-      },
-      onFilled: () => {
-        counts.filled++;
-      },
-    });
-  }
-
-  /** A recoverable room's history does not have what is missing. */
-  #onLost(room: string, missed: number | undefined): void {
-    this.#counts.gaps++;
-    this.#counts.missed += missed ?? 0;
-    this.#options.onGap({ room, known: missed === undefined ? undefined : { origin: undefined, missed } });
-  }
-
   /** What was published during an interruption shows in the numbers only when more is published, or when asked for. */
   #onResumed(channel: ResumedChannel & Partial<Pick<SubscribedRoom, "stream">>, sinceMs: number): void {
-    this.#counts.interruptions++;
+    this.#gaps.interrupted();
     if (channel.stream !== undefined) {
       void channel.stream.resumed().then((isWhole) => {
-        if (isWhole) this.#counts.resumedWhole++;
+        if (isWhole) this.#gaps.whole();
       });
       // Servers that don't hold the room for recoverable publish past its history.
-      if (channel.arrivals.areJudged) this.#onUncertain(channel);
+      if (channel.arrivals.areJudged) this.#gaps.uncertain(channel.name);
       return;
     }
-    if (this.#reconciliation === undefined) this.#onUncertain(channel);
+    if (this.#reconciliation === undefined) this.#gaps.uncertain(channel.name);
     else this.#reconciliation.resumed(channel, sinceMs);
-  }
-
-  #onUncertain({ name }: ResumedChannel): void {
-    this.#counts.resumedUncertain++;
-    this.#options.onGap({ room: name, known: undefined });
   }
 
   #requireOpen(): void {

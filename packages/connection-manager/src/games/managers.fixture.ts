@@ -53,6 +53,13 @@ export class TestManagers {
   }
 }
 
+/** A test of games with managers of its own, which are closed whatever happens. */
+export type GamesPromise = (
+  sentence: string,
+  body: (managers: TestManagers) => Promise<void>,
+  roomRecordTtlMs?: number,
+) => void;
+
 /** Collects a game's events, and says what happened in one word each. */
 export class EventRecorder {
   readonly events: GameEvent[] = [];

@@ -1,6 +1,12 @@
 import { type CmError, createConnectionIdSource, type FailureStage } from "@cm/protocol";
-import type { ConnectionHandler, TransportConnection, TransportOptions, TransportServer } from "@cm/transport";
-import { onTestFinished, vi } from "vitest";
+import type {
+  Authentication,
+  ConnectionHandler,
+  TransportConnection,
+  TransportOptions,
+  TransportServer,
+} from "@cm/transport";
+import { expect, onTestFinished, vi } from "vitest";
 import WebSocket from "ws";
 import { RawClient, type RawClientOptions } from "./raw-client.js";
 
@@ -175,3 +181,28 @@ export function openClient(
 export function bytes(text: string): Uint8Array {
   return new TextEncoder().encode(text);
 }
+
+/** The status and body that a client gets instead of a WebSocket. */
+export async function refusal(
+  port: number,
+  options: RawClientOptions = {},
+): Promise<{ status: number; body: unknown }> {
+  const raw = await RawClient.dial(port, options);
+  onTestFinished(() => raw.destroy());
+  await vi.waitFor(() => expect(raw.ended).toBe(true), WAIT);
+  return { status: raw.answer?.status ?? 0, body: JSON.parse(raw.leftoverText) };
+}
+
+/** A promise that the test settles. */
+export function deferred<T>(): { promise: Promise<T>; resolve: (value: T) => void; reject: (cause: unknown) => void } {
+  let resolve: (value: T) => void = () => undefined;
+  let reject: (cause: unknown) => void = () => undefined;
+  const promise = new Promise<T>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  return { promise, resolve, reject };
+}
+
+/** A client who was let in. */
+export const ANN: Authentication<string> = { userId: "ann", data: "data" };

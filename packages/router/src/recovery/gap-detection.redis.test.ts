@@ -11,61 +11,7 @@ import {
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { RouterOptions } from "../options.js";
 import { bytes, type Server, startServer } from "../router.fixture.js";
-
-interface Pair {
-  readonly redis: RedisServer;
-  readonly a: Server;
-  readonly b: Server;
-  readonly start: (id: string, options?: Partial<RouterOptions>) => Promise<Server>;
-}
-
-/** Two servers on a Redis of their own. */
-async function startPair(options?: Partial<RouterOptions>): Promise<Pair> {
-  const redis = await startRedis();
-  onTestFinished(() => redis.close());
-  const prefix = freshPrefix();
-  const start = (id: string, more?: Partial<RouterOptions>): Promise<Server> =>
-    startServer(id, createRedisStore({ url: redis.url, prefix, onError: () => undefined }), { ...options, ...more });
-  const a = await start("a");
-  const b = await start("b");
-  return { redis, a, b, start };
-}
-
-/** Breaks the subscribing connections of these servers, by the order in which they were opened last. */
-async function cut({ redis }: Pick<Pair, "redis">, ...places: readonly number[]): Promise<void> {
-  const list = String(await askRedis(redis.port, "CLIENT", "LIST", "TYPE", "pubsub"));
-  const ids = [...list.matchAll(/^id=(\d+)/gm)].map(([, id]) => Number(id)).sort((x, y) => x - y);
-  for (const place of places) expect(await askRedis(redis.port, "CLIENT", "KILL", "ID", String(ids[place]))).toBe(1);
-}
-
-const FIRST = 0;
-
-/** Ends a server as it should end. */
-async function end({ router, store, lease }: Server): Promise<void> {
-  await router.close();
-  await store.servers.release(lease);
-  await store.close();
-}
-
-/** Resolves when the server is known to have heard everything up to a moment after the call. */
-async function heardSinceNow({ store }: Server): Promise<void> {
-  const provenAt = (): number => performance.now() - (store.link.status().lastProbeMs ?? Number.POSITIVE_INFINITY);
-  // The first may have been on its way.
-  for (let probes = 0; probes < 2; probes++) {
-    const before = provenAt();
-    await eventually(() => expect(provenAt()).toBeGreaterThan(before + 100));
-  }
-}
-
-async function publish(server: Server, room: string, ...texts: readonly string[]): Promise<void> {
-  await Promise.all(texts.map((text) => server.router.toRoom(room, bytes(text))));
-}
-
-const textsOf = (server: Server): string[] => server.sockets.rooms.map((message) => message.text);
-
-/** Messages to rooms that a server was told to have missed, where that was told with numbers. */
-const missedBy = (server: Server, origin: string): number =>
-  server.gaps.reduce((sum, { room, known }) => sum + (room && known?.origin === origin ? known.missed : 0), 0);
+import { cut, end, FIRST, heardSinceNow, missedBy, publish, startPair, textsOf } from "./gap-detection.fixture.js";
 
 describe("after an interruption", () => {
   it("the number of messages missed is told exactly, without any further publish", async () => {

@@ -1,62 +1,19 @@
-import { createRedisStore, type RedisStoreOptions } from "@cm/redis-store";
-import { askRedis, eventually, freshPrefix, keysUnder, type RedisServer, startRedis } from "@cm/test-kit";
-import { describe, expect, inject, it, onTestFinished } from "vitest";
-import type { RouterOptions } from "../options.js";
+import { createRedisStore } from "@cm/redis-store";
+import { askRedis, eventually, freshPrefix, keysUnder } from "@cm/test-kit";
+import { describe, expect, inject, it } from "vitest";
 import { type Server, startServer } from "../router.fixture.js";
+import {
+  cutAll,
+  LIMIT,
+  numbersOf,
+  publish,
+  RECOVERABLE,
+  remember,
+  startPlace,
+  UNKNOWN,
+  upTo,
+} from "./recoverable-rooms.fixture.js";
 import type { RecoveryLimit } from "./room-recovery.js";
-
-interface Place {
-  readonly redis: RedisServer;
-  readonly prefix: string;
-  readonly start: (id: string, options?: Partial<RouterOptions>) => Promise<Server>;
-}
-
-const LIMIT = { maxMessages: 1_000, maxBytes: 1_000_000 };
-const RECOVERABLE = { isRecoverable: () => true };
-
-/** A Redis of its own, and servers on it that hold all rooms for recoverable. */
-async function startPlace(storeOptions: RedisStoreOptions = {}): Promise<Place> {
-  const redis = await startRedis();
-  onTestFinished(() => redis.close());
-  const prefix = freshPrefix();
-  const start = (id: string, options?: Partial<RouterOptions>): Promise<Server> => {
-    const store = createRedisStore({ url: redis.url, prefix, onError: () => undefined, ...storeOptions });
-    return startServer(id, store, { ...RECOVERABLE, history: store.history, ...options });
-  };
-  return { redis, prefix, start };
-}
-
-const frame = (n: number): string => `{"n":${n}}`;
-
-/** The numbers of the messages that a server's members got. */
-const numbersOf = ({ sockets }: Server): number[] =>
-  sockets.rooms.map(({ text }) => {
-    const { n } = JSON.parse(text) as { n: number }; // The test's own frames.
-    return n;
-  });
-
-const upTo = (count: number, from = 1): number[] => Array.from({ length: count }, (_, i) => from + i);
-
-const publish = (server: Server, numbers: readonly number[]): Promise<unknown> =>
-  Promise.all(numbers.map((n) => server.router.toRoom("lobby", frame(n))));
-
-/** Breaks all subscribing connections of a Redis, of all servers. */
-const cutAll = ({ redis }: Place): Promise<unknown> => askRedis(redis.port, "CLIENT", "KILL", "TYPE", "pubsub");
-
-/** A gap of which nothing more is known. */
-const UNKNOWN = { room: "lobby", known: undefined };
-
-/** Notes what Redis keeps of histories; returns how to set it back to that, as a replica that had lagged would. */
-async function remember({ redis, prefix }: Place): Promise<() => Promise<void>> {
-  const ofHistories = async () =>
-    (await keysUnder(redis.url, prefix)).filter((key) => /:(history|place|sender):/.test(key));
-  const kept = await ofHistories();
-  for (const key of kept) await askRedis(redis.port, "COPY", key, `kept ${key}`);
-  return async () => {
-    await askRedis(redis.port, "DEL", ...(await ofHistories()));
-    for (const key of kept) await askRedis(redis.port, "COPY", `kept ${key}`, key);
-  };
-}
 
 describe("a recoverable room", () => {
   it("gives every member every message once and in order, though subscribers are killed while 1,000 are published", async () => {

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import type { CmError } from "@cm/protocol";
 import { describe, expect, it } from "vitest";
-import { readGatewayConfig } from "./gateway-config.js";
+import { readGatewayConfig } from "./config-reader.js";
 import { VARIABLES } from "./known-variables.js";
 
 const problemsOf = (env: Record<string, string>): string => {

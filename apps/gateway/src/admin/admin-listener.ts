@@ -1,0 +1,31 @@
+import type { Node } from "@cm/node";
+import type { OnError } from "@cm/protocol";
+import type { ResolvedGatewayOptions } from "../gateway-options.js";
+import { createHttpListener, type HttpListener } from "../http/http-listener.js";
+import { type AdminSources, adminRoutes } from "./admin-routes.js";
+import { createMetrics, type MetricSources, type Metrics } from "./metrics.js";
+
+/** The listener for operators, where one is wanted. */
+export function createAdminListener(
+  config: ResolvedGatewayOptions,
+  node: Node,
+  sources: Pick<AdminSources, "revoke" | "statistics"> &
+    Pick<MetricSources, "limits" | "transport"> & { readonly onError: OnError },
+): HttpListener | undefined {
+  const { admin, logger } = config;
+  if (admin === undefined) return undefined;
+  const { statistics, transport, limits, revoke, onError } = sources;
+  let metrics: Metrics | undefined;
+  const droppedLogLines = () => logger.droppedLines?.() ?? 0;
+  const routes = adminRoutes({
+    readiness: () => node.readiness(),
+    statistics,
+    // Not before it is asked for: measuring the event loop costs a timer.
+    metrics: () => {
+      metrics ??= createMetrics({ node, transport, limits, droppedLogLines, most: config });
+      return metrics;
+    },
+    revoke,
+  });
+  return createHttpListener({ ...admin, routes, onError });
+}

@@ -1,0 +1,202 @@
+import { createTokenVerifier, type TokenVerifierOptions } from "@cm/auth";
+import { isCmError, isServerId, randomBase36 } from "@cm/protocol";
+import { ROOM_WINDOW_MAX_MS, type RoomWindow } from "@cm/transport";
+import { membershipsThatFit, roomsThatFit } from "../limits/memory-limits.js";
+import { USER_LIMIT_POLICIES } from "../session/user-places.js";
+import { readAllowedOrigins } from "./allowed-origins.js";
+import { EnvReader } from "./env-reader.js";
+import { type GatewayConfig, LOG_LEVELS, TRANSPORTS } from "./gateway-config.js";
+import { misspeltVariables } from "./known-variables.js";
+import { readRedisUrl } from "./redis-url.js";
+import { readRoomBeginnings } from "./room-beginnings.js";
+import { readTokens, variableOf } from "./tokens.js";
+import { readTrustedProxies } from "./trusted-proxies.js";
+import { readWorker, WORKER_SUFFIX_MAX, WORKERS_MAX } from "./workers.js";
+
+const DAY_MS = 86_400_000;
+const SERVER_ID_MAX = 64;
+
+/** Reads and validates the environment; throws `config-invalid` naming every bad value. */
+export function readGatewayConfig(env: Readonly<Record<string, string | undefined>>): GatewayConfig {
+  const reader = new EnvReader(env);
+  const workers = reader.wholeNumber("WORKERS", 1, 1, WORKERS_MAX);
+  const transport = reader.oneOf("TRANSPORT", "auto", TRANSPORTS);
+  if (workers > 1 && transport === "ws") {
+    reader.problem("WORKERS", "must be 1 with TRANSPORT=ws: its processes can't share a port");
+  }
+  const redis = readRedisUrl(reader);
+  if (workers > 1 && !redis.given) {
+    reader.problem("WORKERS", "needs REDIS_URL: processes do not share the memory store");
+  }
+  const serverId = reader.text("SERVER_ID") ?? `gw-${randomBase36(6)}`;
+  if (!isServerId(serverId)) {
+    reader.problem("SERVER_ID", "must be 1 to 64 characters of A-Z, a-z, 0-9, _ and -");
+  } else if (workers > 1 && serverId.length > SERVER_ID_MAX - WORKER_SUFFIX_MAX) {
+    const max = SERVER_ID_MAX - WORKER_SUFFIX_MAX;
+    reader.problem("SERVER_ID", `must leave room for the workers' numbers: at most ${max} characters`);
+  }
+  const redisPrefix = reader.text("REDIS_PREFIX") ?? "cm";
+  if (!/^[A-Za-z0-9:_-]{1,64}$/.test(redisPrefix)) {
+    reader.problem("REDIS_PREFIX", "must be 1 to 64 characters of A-Z, a-z, 0-9, :, _ and -");
+  }
+  const port = reader.wholeNumber("PORT", 3000, 0, 65_535);
+  if (workers > 1 && port === 0 && reader.areGood("PORT"))
+    reader.problem("PORT", "must be given where WORKERS share it");
+  const heartbeatIntervalMs = reader.wholeNumber("HEARTBEAT_INTERVAL_MS", 30_000, 100, DAY_MS / 2);
+  const leaseTtlMs = 1000 * reader.wholeNumber("HEARTBEAT_TTL_SECONDS", 90, 1, DAY_MS / 1000);
+  const judgeable = reader.areGood("HEARTBEAT_INTERVAL_MS", "HEARTBEAT_TTL_SECONDS");
+  if (judgeable && leaseTtlMs <= heartbeatIntervalMs) {
+    reader.problem("HEARTBEAT_TTL_SECONDS", `must be more than HEARTBEAT_INTERVAL_MS (${heartbeatIntervalMs} ms)`);
+  }
+  const worker = readWorker(reader, workers);
+  const listenHost = reader.host("LISTEN_HOST", "127.0.0.1");
+  const tokens = readAuthentication(reader, listenHost);
+  const allowedOrigins = readAllowedOrigins(reader);
+  if (tokens?.sources?.includes("cookie") && allowedOrigins === undefined && !isLoopback(listenHost)) {
+    reader.problem("ALLOWED_ORIGINS", "must be given where TOKEN_SOURCES names cookie: any page could use the cookie");
+  }
+  const admin = readAdmin(reader, { port, workers, worker });
+  const idleTimeoutMs = reader.wholeNumber("IDLE_TIMEOUT_MS", 120_000, 8_000, 900_000);
+  const maxBackpressureBytes = reader.wholeNumber("MAX_BACKPRESSURE_BYTES", 1_048_576, 65_536, 67_108_864);
+  const config: GatewayConfig = {
+    port,
+    transport,
+    listenHost,
+    serverHost: reader.host("SERVER_HOST", "localhost"),
+    serverId: worker === undefined ? serverId : `${serverId}-${worker}`,
+    redisUrl: redis.url,
+    redisPrefix,
+    heartbeatIntervalMs,
+    leaseTtlMs,
+    deadAfterMs: readDeadAfter(reader),
+    staleConnectionTimeoutMs: reader.wholeNumber("STALE_CONNECTION_TIMEOUT_MS", 1_800_000, 1_000, DAY_MS),
+    cleanupIntervalMs: reader.wholeNumber("CLEANUP_INTERVAL_MS", 300_000, 100, DAY_MS),
+    connectionTtlMs: 1000 * reader.wholeNumber("CONNECTION_TTL_SECONDS", 3_600, 1, DAY_MS / 1000),
+    offlineGraceMs: reader.wholeNumber("OFFLINE_GRACE_MS", 5_000, 0, 3_600_000),
+    lastSeenTtlMs: 1000 * reader.wholeNumber("LAST_SEEN_TTL_SECONDS", 86_400, 0, (365 * DAY_MS) / 1000),
+    drainMs: 1000 * reader.wholeNumber("DRAIN_SECONDS", redis.given ? 10 : 0, 0, 3_600),
+    shutdownTimeoutMs: reader.wholeNumber("SHUTDOWN_TIMEOUT_MS", 10_000, 100, 600_000),
+    maxConnections: reader.wholeNumber("MAX_CONNECTIONS", 10_000, 1, 1_000_000),
+    maxConnectionsPerAddress: reader.wholeNumber("MAX_CONNECTIONS_PER_ADDRESS", 1_000, 0, 1_000_000),
+    maxUpgradesPerSecondPerAddress: reader.wholeNumber("MAX_UPGRADES_PER_SECOND_PER_ADDRESS", 100, 0, 1_000_000),
+    maxConnectionsPerUser: reader.wholeNumber("MAX_CONNECTIONS_PER_USER", 1_000, 0, 1_000_000),
+    connectionsPerUserPolicy: reader.oneOf("CONNECTIONS_PER_USER_POLICY", "refuse", USER_LIMIT_POLICIES),
+    trustedProxies: readTrustedProxies(reader),
+    maxHeadBytes: reader.wholeNumber("MAX_HEAD_BYTES", 16_384, 1_024, 65_536),
+    maxFrameBytes: reader.wholeNumber("MAX_FRAME_BYTES", 16_384, 1_024, 1_048_576),
+    maxBackpressureBytes,
+    maxTotalBackpressureBytes: reader.wholeNumber("MAX_TOTAL_BACKPRESSURE_BYTES", 268_435_456, 0, 2 ** 40),
+    maxSequencers: reader.wholeNumber("MAX_SEQUENCERS", 100_000, 1, 10_000_000),
+    maxMemberships: reader.wholeNumber("MAX_MEMBERSHIPS", membershipsThatFit(), 0, 1_000_000_000),
+    maxServerRooms: reader.wholeNumber("MAX_SERVER_ROOMS", roomsThatFit(), 0, 1_000_000_000),
+    roomWindowMs: readRoomWindow(reader),
+    maxRooms: reader.wholeNumber("MAX_ROOMS_PER_CONNECTION", 100, 1, 10_000),
+    maxRequestsPerSecond: reader.wholeNumber("MAX_REQUESTS_PER_SECOND", 100, 1, 100_000),
+    maxFanoutPerSecond: reader.wholeNumber("MAX_FANOUT_PER_SECOND", 100_000, 0, 1_000_000_000),
+    maxFanoutPercent: reader.wholeNumber("MAX_FANOUT_PERCENT", 50, 0, 100),
+    idleTimeoutMs,
+    pingIntervalMs: readPingInterval(reader, idleTimeoutMs),
+    allowedOrigins,
+    tokens,
+    tokenWarningMs: 1000 * reader.wholeNumber("TOKEN_WARNING_SECONDS", 30, 0, DAY_MS / 1000),
+    tokenGraceMs: 1000 * reader.wholeNumber("TOKEN_GRACE_SECONDS", 5, 0, DAY_MS / 1000),
+    admin,
+    publicStats: reader.flag("PUBLIC_STATS", tokens === undefined && admin === undefined && isLoopback(listenHost)),
+    page: reader.flag("PAGE", tokens === undefined),
+    recoverableRooms: readRoomBeginnings(reader, "RECOVERABLE_ROOMS"),
+    ...readSlowReaders(reader, maxBackpressureBytes),
+    showServerIds: reader.flag("SHOW_SERVER_IDS", false),
+    workers,
+    worker,
+    logLevel: reader.oneOf("LOG_LEVEL", "info", LOG_LEVELS),
+    logFormat: reader.oneOf("LOG_FORMAT", "json", ["json", "text"]),
+    warnings: [...reader.warnings, ...misspeltVariables(env, reader.asked)],
+  };
+  reader.finish();
+  return config;
+}
+
+/** Tokens, or `undefined` where a client may claim any user: on a loopback address, or where `OPEN` says so. */
+function readAuthentication(reader: EnvReader, listenHost: string): TokenVerifierOptions | undefined {
+  const isOpen = reader.flag("OPEN", false);
+  const tokens = readTokens(reader);
+  if (tokens !== undefined) {
+    if (isOpen) reader.problem("OPEN", "can't be true where tokens are verified");
+    try {
+      createTokenVerifier(tokens);
+    } catch (error) {
+      if (!isCmError(error)) throw error;
+      const name = variableOf(String(error.details?.field));
+      // A file that could not be read has been told of.
+      if (reader.areGood("TOKEN_PUBLIC_KEY_FILE"))
+        reader.problem(name, `can't be used: ${error.message.replace(/\.$/, "")}`);
+    }
+    return tokens;
+  }
+  if (isOpen) {
+    reader.warn("OPEN: every client is who it says it is, may join every room and write to everybody");
+  } else if (
+    !isLoopback(listenHost) &&
+    reader.areGood("LISTEN_HOST", "TOKEN_PUBLIC_KEY", "TOKEN_PUBLIC_KEY_FILE", "TOKEN_JWKS_URL")
+  ) {
+    reader.problem(
+      "LISTEN_HOST",
+      "is no loopback address, and clients are not authenticated: set TOKEN_SECRET, TOKEN_PUBLIC_KEY or TOKEN_JWKS_URL, or OPEN=true for a trial",
+    );
+  }
+  return undefined;
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+function readDeadAfter(reader: EnvReader): number {
+  const deadAfterMs = reader.wholeNumber("DEAD_AFTER_MS", 5_000, 0, 3_600_000);
+  if (deadAfterMs > 0 && deadAfterMs < 500) reader.problem("DEAD_AFTER_MS", "must be 0, or 500 or more");
+  return deadAfterMs;
+}
+
+function readRoomWindow(reader: EnvReader): RoomWindow {
+  const text = reader.text("ROOM_WINDOW_MS");
+  if (text === undefined || text === "auto") return "auto";
+  if (/^\d{1,3}$/.test(text) && Number(text) <= ROOM_WINDOW_MAX_MS) return Number(text);
+  reader.problem("ROOM_WINDOW_MS", `must be auto or a whole number from 0 to ${ROOM_WINDOW_MAX_MS}`);
+  return "auto";
+}
+
+type SlowReaders = Pick<GatewayConfig, "slowReaderDropRooms" | "slowReaderLatestRooms" | "slowReaderBytes">;
+
+function readSlowReaders(reader: EnvReader, maxBackpressureBytes: number): SlowReaders {
+  const slowReaderDropRooms = readRoomBeginnings(reader, "SLOW_READER_DROP_ROOMS");
+  const slowReaderLatestRooms = readRoomBeginnings(reader, "SLOW_READER_LATEST_ROOMS");
+  const both = slowReaderLatestRooms.find((beginning) => slowReaderDropRooms.includes(beginning));
+  if (both !== undefined) {
+    reader.problem("SLOW_READER_LATEST_ROOMS", `and SLOW_READER_DROP_ROOMS must not both have ${both || "*"}`);
+  }
+  const most = Math.floor(maxBackpressureBytes / 2);
+  const isGiven = reader.text("SLOW_READER_BYTES") !== undefined;
+  const slowReaderBytes = isGiven ? reader.wholeNumber("SLOW_READER_BYTES", most, 1_024, most) : undefined;
+  return { slowReaderDropRooms, slowReaderLatestRooms, slowReaderBytes };
+}
+
+function readPingInterval(reader: EnvReader, idleTimeoutMs: number): number {
+  const byDefault = Math.min(25_000, Math.floor(idleTimeoutMs / 2));
+  const pingIntervalMs = reader.wholeNumber("PING_INTERVAL_MS", byDefault, 0, idleTimeoutMs - 1);
+  if (pingIntervalMs > 0 && pingIntervalMs < 1_000) reader.problem("PING_INTERVAL_MS", "must be 0, or 1000 or more");
+  return pingIntervalMs;
+}
+
+function readAdmin(
+  reader: EnvReader,
+  { port, workers, worker }: Pick<GatewayConfig, "port" | "workers" | "worker">,
+): GatewayConfig["admin"] {
+  const host = reader.host("ADMIN_HOST", "127.0.0.1");
+  if (reader.text("ADMIN_PORT") === undefined) return undefined;
+  const first = reader.wholeNumber("ADMIN_PORT", 0, 0, 65_536 - workers);
+  if (first !== 0 && port >= first && port < first + workers) {
+    reader.problem("ADMIN_PORT", "must leave PORT alone, for each worker");
+  }
+  const index = Number(worker?.split("-")[0] ?? 1);
+  return { port: first === 0 ? 0 : first + index - 1, host };
+}

@@ -1,0 +1,142 @@
+import type { Node } from "@cm/node";
+import { CmError, SUBPROTOCOL } from "@cm/protocol";
+import { createUwsServer } from "@cm/server-uws";
+import { createWsServer } from "@cm/server-ws";
+import { createFaultCounter, type TransportOptions, type TransportServer } from "@cm/transport";
+import type { Revocations } from "../auth/revocations.js";
+import type { GatewayUser, ResolvedGatewayOptions } from "../gateway-options.js";
+import type { gatewayRoutes } from "../http/gateway-routes.js";
+import { slowReadersOf } from "../limits/slow-reader-policy.js";
+import type { FailureLog } from "../log/failure-log.js";
+import { chooseTransport, WITHOUT_NATIVE } from "../transport-choice.js";
+import { ClientSession, type SessionContext } from "./client-session.js";
+import { HookRunner } from "./hooks.js";
+import { PacedCloses } from "./paced-closes.js";
+import { PageCursors } from "./rooms/page-cursors.js";
+import { UserPlaces } from "./user-places.js";
+
+/** What a connection carries from the upgrade on. */
+export interface SessionHolder {
+  session?: ClientSession;
+  /** What `authenticate` said. */
+  readonly user: GatewayUser;
+}
+
+/** What the sessions share with the gateway. */
+export type ServerParts = Pick<SessionContext, "fanOut" | "reached" | "audienceOfRoom" | "audienceOfUser"> & {
+  readonly sessions: Set<ClientSession>;
+  readonly revocations: Revocations;
+};
+
+/** The server that clients connect to; each of its connections gets a session. */
+export function createSessionTransport(
+  config: ResolvedGatewayOptions,
+  { serverId, membership, router, store }: Node,
+  routes: ReturnType<typeof gatewayRoutes>["table"],
+  failures: FailureLog,
+  { sessions, revocations, ...shared }: ServerParts,
+): TransportServer<SessionHolder> {
+  const faults = createFaultCounter();
+  const onFault = (error: unknown): void => failures.report(error, "request");
+  const { refresh } = config;
+  const hookRunner = new HookRunner(config.hookTimeoutMs, config.maxPendingHooks, onFault);
+  const unlessRevoked = (user: GatewayUser): GatewayUser => {
+    if (!revocations.isRevoked(user)) return user;
+    throw new CmError("unauthorized", "The credentials were revoked.", { details: { reason: "revoked" } });
+  };
+  const recovery = {
+    // As many as a history keeps by default.
+    maxMessages: 1_000,
+    // More would be taken for a client that does not read.
+    maxBytes: Math.floor(config.maxBackpressureBytes / 2),
+  };
+  const context: SessionContext = {
+    ...shared,
+    serverId: config.showServerIds ? serverId : undefined,
+    membership,
+    router,
+    rooms: store.rooms,
+    limits: {
+      maxFrameBytes: config.maxFrameBytes,
+      maxRooms: config.maxRooms,
+      maxRequestsPerSecond: config.maxRequestsPerSecond,
+      idleTimeoutMs: config.idleTimeoutMs,
+      maxRecoveredMessages: recovery.maxMessages,
+      maxRecoveredBytes: recovery.maxBytes,
+    },
+    maxUnreadBytes: Math.floor(config.maxBackpressureBytes / 4),
+    userPlaces: new UserPlaces({
+      policy: config.connectionsPerUserPolicy,
+      maxConnectionsPerUser: config.maxConnectionsPerUser,
+      membership,
+      store,
+      router,
+      limits: shared.reached,
+    }),
+    closes: new PacedCloses(),
+    cursors: new PageCursors(),
+    recovery,
+    faults,
+    hooks: config.hooks,
+    hookRunner,
+    refresh: refresh && (async (token) => unlessRevoked(await hookRunner.run(() => refresh(token)))),
+    credentialTimes: { warningMs: config.tokenWarningMs, graceMs: config.tokenGraceMs },
+    now: () => config.clock.now(),
+    monotonicMs: () => config.clock.monotonicMs(),
+    onFault,
+  };
+  const options: TransportOptions<SessionHolder> = {
+    host: config.listenHost,
+    port: config.port,
+    subprotocols: [SUBPROTOCOL],
+    allowedOrigins: config.allowedOrigins,
+    maxConnections: config.maxConnections,
+    maxConnectionsPerAddress: config.maxConnectionsPerAddress,
+    maxUpgradesPerSecondPerAddress: config.maxUpgradesPerSecondPerAddress,
+    trustedProxies: config.trustedProxies,
+    maxHeadBytes: config.maxHeadBytes,
+    maxFrameBytes: config.maxFrameBytes,
+    maxBackpressureBytes: config.maxBackpressureBytes,
+    maxTotalBackpressureBytes: config.maxTotalBackpressureBytes,
+    slowReaders: slowReadersOf(config),
+    roomWindowMs: config.roomWindowMs,
+    idleTimeoutMs: config.idleTimeoutMs,
+    pingIntervalMs: config.pingIntervalMs,
+    authenticate: (request, signal) => {
+      const user = config.authenticate(request, signal);
+      // The same turn where there is nothing to wait for.
+      return user instanceof Promise
+        ? user.then((late) => holderOf(unlessRevoked(late)))
+        : holderOf(unlessRevoked(user));
+    },
+    nextConnectionId: () => membership.nextConnectionId(),
+    handler: {
+      open: (connection) => {
+        const session = new ClientSession(context, connection, connection.data.user);
+        connection.data.session = session;
+        sessions.add(session);
+        // It may have come between the look at the token and now.
+        session.closeIf((user) => revocations.isRevoked(user));
+      },
+      frame: (connection, text) => connection.data.session?.onText(text),
+      binary: (connection) => {
+        connection.data.session?.onUnreadable(new CmError("frame-not-text", "Frames are JSON text."));
+      },
+      closed: ({ data: { session } }, code, reason) => {
+        if (session === undefined) return;
+        sessions.delete(session);
+        session.onClosed(code, reason);
+      },
+    },
+    routes,
+    faults,
+    onError: (error, { stage }) => failures.report(error, stage),
+  };
+  const transport = chooseTransport(config.transport, config.sharePort);
+  if (transport !== config.transport && transport === "ws") config.logger.warn({}, WITHOUT_NATIVE);
+  return transport === "ws" ? createWsServer(options) : createUwsServer({ ...options, sharePort: config.sharePort });
+}
+
+function holderOf(user: GatewayUser) {
+  return { userId: user.userId, data: { user } };
+}

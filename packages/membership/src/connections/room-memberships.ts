@@ -1,0 +1,108 @@
+import { CmError, type EnteredRoom, type RoomInterest, requireName } from "@cm/protocol";
+import type { LeaseKeeper } from "../lease/lease-keeper.js";
+import type { Projection } from "../projection/projection.js";
+import type { LocalConnection, LocalConnections } from "./local-connections.js";
+import type { PendingRemovals } from "./pending-removals.js";
+import type { WriteGuard } from "./write-guard.js";
+
+/** What {@link RoomMemberships} needs. */
+export interface RoomMembershipsOptions {
+  readonly local: LocalConnections;
+  readonly keeper: LeaseKeeper;
+  readonly projection: Projection;
+  readonly changes: WriteGuard;
+  readonly removals: PendingRemovals;
+  readonly interest: RoomInterest;
+  /** As `MembershipOptions.maxMemberships`. */
+  readonly maxMemberships: number;
+  /** As `MembershipOptions.maxRooms`. */
+  readonly maxRooms: number;
+}
+
+/** Has connections join and leave rooms: in the truth at once, in the store and on the bus together. */
+export class RoomMemberships {
+  readonly #options: RoomMembershipsOptions;
+
+  constructor(options: RoomMembershipsOptions) {
+    this.#options = options;
+  }
+
+  /** See `Membership.join`. `record` is written with it. */
+  async join(connectionId: string, room: string, record: string | undefined): Promise<EnteredRoom | undefined> {
+    requireName(room, "room");
+    const { local, changes } = this.#options;
+    const connection = local.require(connectionId);
+    const joining = connection.joining.get(room);
+    if (joining !== undefined) return joining;
+    if (connection.rooms.has(room)) return local.enteredRoom(room);
+    this.#requireCapacity(room);
+    local.enter(connection, room);
+    changes.begin(connectionId);
+    const attempt = this.#join(connection, room, record).finally(() => {
+      changes.end(connectionId);
+      if (connection.joining.get(room) === attempt) connection.joining.delete(room);
+    });
+    connection.joining.set(room, attempt);
+    return attempt;
+  }
+
+  #requireCapacity(room: string): void {
+    const { local, maxMemberships, maxRooms } = this.#options;
+    const limit =
+      maxMemberships > 0 && local.memberships >= maxMemberships
+        ? "maxMemberships"
+        : maxRooms > 0 && local.roomCount >= maxRooms && !local.hasRoom(room)
+          ? "maxRooms"
+          : undefined;
+    if (limit === undefined) return;
+    const what = limit === "maxRooms" ? "rooms" : "members of rooms";
+    throw new CmError("capacity-reached", `The server has as many ${what} as it may.`, { details: { limit } });
+  }
+
+  /** Takes a connection out of the truth; the rooms that it was in. */
+  forget(connection: LocalConnection): string[] {
+    const { local, interest } = this.#options;
+    const rooms = [...connection.rooms];
+    local.delete(connection);
+    connection.rooms.clear();
+    for (const room of rooms) interest.exit(room);
+    return rooms;
+  }
+
+  async #join(connection: LocalConnection, room: string, record: string | undefined): Promise<EnteredRoom | undefined> {
+    const { local, interest, changes, removals, keeper, projection } = this.#options;
+    // Both at once: the join costs one round trip.
+    const [live, written] = await Promise.allSettled([
+      interest.enter(room),
+      changes.run(connection.connectionId, async () => {
+        await removals.ofRoom(connection, room);
+        await keeper.write((lease) => projection.join(lease, connection, room, record));
+      }),
+    ]);
+    const stayed = connection.rooms.has(room);
+    if (live.status === "fulfilled" && written.status === "fulfilled" && stayed) {
+      local.entered(room, live.value);
+      return live.value;
+    }
+    if (stayed) {
+      local.exit(connection, room);
+      if (live.status === "fulfilled") interest.exit(room);
+    }
+    // Where it left or closed meanwhile, that call's removal may have been overtaken by a retry.
+    await removals.run({ connection, rooms: [room] });
+    if (live.status === "rejected") throw live.reason;
+    if (written.status === "rejected") throw written.reason;
+    throw new CmError("not-found", "The connection left while it was joining.");
+  }
+
+  /** See `Membership.leave`. */
+  async leave(connectionId: string, room: string): Promise<void> {
+    const { local, interest, removals } = this.#options;
+    const connection = local.get(connectionId);
+    if (connection === undefined || !connection.rooms.has(room)) return;
+    local.exit(connection, room);
+    connection.joining.delete(room);
+    interest.exit(room);
+    await removals.run({ connection, rooms: [room] });
+  }
+}

@@ -1,0 +1,37 @@
+import type { ResolvedMembershipOptions } from "../options.js";
+import type { LocalConnections } from "./local-connections.js";
+
+type StaleConnectionsOptions = Pick<
+  ResolvedMembershipOptions,
+  "cleanupIntervalMs" | "lastSeenOf" | "now" | "onStale" | "staleConnectionTimeoutMs"
+>;
+
+/** Reports, once a cleanup interval, the connections that were silent for too long. */
+export class StaleConnections {
+  readonly #local: LocalConnections;
+  readonly #options: StaleConnectionsOptions;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(local: LocalConnections, options: StaleConnectionsOptions) {
+    this.#local = local;
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => this.#report(), this.#options.cleanupIntervalMs);
+    this.#timer.unref();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  #report(): void {
+    const { now, staleConnectionTimeoutMs, lastSeenOf, onStale } = this.#options;
+    const before = now() - staleConnectionTimeoutMs;
+    for (const { connectionId } of this.#local.all()) {
+      const lastSeen = lastSeenOf(connectionId);
+      if (lastSeen !== undefined && lastSeen < before) onStale(connectionId);
+    }
+  }
+}

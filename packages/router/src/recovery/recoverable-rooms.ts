@@ -1,0 +1,131 @@
+import {
+  CmError,
+  type History,
+  type HistoryDraft,
+  type HistoryPosition,
+  type LinkState,
+  type LocalDelivery,
+  type Published,
+} from "@cm/protocol";
+import type { BusReceiver } from "../bus-receiver.js";
+import { messageId, originHash } from "../ordering/delivered-fingerprints.js";
+import type { RoomSubscriptions } from "../rooms/room-subscriptions.js";
+import { Semaphore } from "../semaphore.js";
+import { AcknowledgedPositions } from "./acknowledged-positions.js";
+import { historyNotice } from "./epoch-notice.js";
+import type { GapReporter } from "./gap-reporter.js";
+import { OrderedRoom } from "./ordered-room.js";
+import { type Recovery, type RecoveryLimit, recoverFrom } from "./room-recovery.js";
+import { SetBackDetection } from "./set-back-detection.js";
+import { readWithMeasure } from "./throttled-history.js";
+
+/** All members of a server that died come back at once, each to be given up to a limit's worth of memory. */
+const RECOVERIES_AT_ONCE = 16;
+
+/** A history does not say how many heard what it published. */
+const UNKNOWN_REACH = (): Published => ({});
+
+/** What {@link RecoverableRooms} needs. */
+export interface RecoverableRoomsOptions {
+  readonly serverId: string;
+  readonly history: History;
+  readonly local: LocalDelivery;
+  readonly rooms: RoomSubscriptions;
+  readonly receiver: BusReceiver;
+  readonly gaps: GapReporter;
+  /** Rooms whose acknowledged position is remembered. */
+  readonly maxPositions: number;
+}
+
+/** The rooms whose messages go through the history: published, delivered in its order, and given to who comes back. */
+export class RecoverableRooms {
+  readonly #options: RecoverableRoomsOptions;
+  readonly #throttled: History;
+  readonly #recoveries = new Semaphore(RECOVERIES_AT_ONCE);
+  readonly #acknowledged: AcknowledgedPositions;
+  readonly #setBackDetection: SetBackDetection;
+  readonly #originHash: number;
+  readonly #endProofs: () => void;
+
+  constructor(options: RecoverableRoomsOptions) {
+    this.#options = options;
+    const { serverId, history, rooms, receiver, gaps, maxPositions } = options;
+    this.#throttled = readWithMeasure(history);
+    this.#originHash = originHash(serverId);
+    this.#acknowledged = new AcknowledgedPositions(maxPositions);
+    this.#setBackDetection = new SetBackDetection({
+      history: this.#throttled,
+      positions: this.#acknowledged,
+      noticeOf: (room) => historyNotice(serverId, room),
+      read: (room, message) => receiver.readStored(room, message),
+      onIncomplete: () => {
+        for (const room of rooms.recoverable()) gaps.lost(room, undefined);
+      },
+    });
+    this.#endProofs = history.link.onState((state) => this.#onLinkState(state));
+  }
+
+  async append(room: string, draft: HistoryDraft): Promise<Published> {
+    const position = await this.#options.history.append(room, draft);
+    const { epoch, sequence } = draft.sender;
+    // Offset 0 answers for a message of an epoch that has ended.
+    if (position.offset > 0) this.#acknowledged.add(room, position, messageId(this.#originHash, epoch, sequence));
+    return UNKNOWN_REACH();
+  }
+
+  /** What delivers the messages of a room that is entered now. */
+  createStream(room: string): OrderedRoom {
+    const { serverId, local, receiver, gaps } = this.#options;
+    const { counts } = receiver;
+    return new OrderedRoom({
+      room,
+      history: this.#throttled,
+      notice: historyNotice(serverId, room),
+      deliver: (payload, except) => {
+        counts.received++;
+        local.toRoom(room, payload, except);
+      },
+      read: (message) => receiver.readStored(room, message),
+      onGap: (missed) => gaps.lost(room, missed),
+      onDuplicate: () => {
+        counts.duplicates++;
+      },
+      onFilled: () => {
+        counts.filled++;
+      },
+    });
+  }
+
+  /** See `Router.recover`. */
+  async recover(
+    room: string,
+    from: HistoryPosition,
+    limit: RecoveryLimit,
+    take: (recovery: Recovery) => void,
+  ): Promise<void> {
+    const { rooms, receiver } = this.#options;
+    const stream = rooms.occupied(room)?.stream;
+    if (stream === undefined) throw notRecoverable();
+    const read = (message: Uint8Array) => receiver.readStored(room, message);
+    const history = this.#throttled;
+    await this.#recoveries.use(() => recoverFrom(from, limit, { room, history, stream, read }, take));
+  }
+
+  close(): void {
+    this.#endProofs();
+    this.#setBackDetection.close();
+  }
+
+  #onLinkState(state: LinkState): void {
+    if (state !== "in-sync") return;
+    for (const stream of this.#options.rooms.streams()) stream.proven();
+    this.#setBackDetection.proven();
+  }
+}
+
+/** The error for a room that has no history here. */
+export function notRecoverable(): CmError {
+  return new CmError("options-invalid", "Only a recoverable room that was entered here can be recovered.", {
+    details: { field: "room" },
+  });
+}
