@@ -5,7 +5,7 @@ import { withDependencies } from "./image.mjs";
 import { ROOT } from "./workspace.mjs";
 
 describe("without a container engine", () => {
-  it.each(["image", "containers"])("%s fails and says how to name one", async (command) => {
+  it.each(["image", "compose", "containers"])("%s fails and says how to name one", async (command) => {
     const env = { ...process.env, DOCKER_HOST: "unix:///nonexistent/docker.sock" };
     const { code, output } = await runCommand(process.execPath, [join("tooling", "workspace", `${command}.mjs`)], {
       cwd: ROOT,
