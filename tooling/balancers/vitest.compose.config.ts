@@ -1,0 +1,9 @@
+import { defineConfig } from "vitest/config";
+
+/** By `npm run compose`, which starts the containers. */
+export default defineConfig({
+  test: {
+    include: ["src/**/*.compose.ts"],
+    testTimeout: 240_000,
+  },
+});
