@@ -2,9 +2,10 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { VARIABLES } from "../../apps/gateway/dist/config/known-variables.js";
 import { ERROR_CODES } from "../../packages/protocol/dist/errors.js";
+import { KEY_TABLE } from "../../packages/redis-store/dist/keys/key-table.js";
 import { filesUnder } from "../workspace/stamp.mjs";
 import { publishablePackages, ROOT } from "../workspace/workspace.mjs";
-import { codeBlock, comparisonTable, decisionTable, packageTable, variableTable } from "./pages.mjs";
+import { codeBlock, comparisonTable, decisionTable, keyTable, packageTable, variableTable } from "./pages.mjs";
 import { errorsOf, errorTable, optionTable, replaceGenerated, weightOf } from "./tables.mjs";
 
 const CONTENTS = JSON.parse(readFileSync(join(ROOT, "tooling/workspace/tarball-contents.json"), "utf8"));
@@ -21,7 +22,7 @@ const read = (path) => readFileSync(join(ROOT, path), "utf8");
  *
  * In a package's README: `options <file> <interface>`, `errors` and `weight`. Elsewhere: `code <file> [<region>]`
  * (a file of the repository, or what its lines `// #region <region>` and `// #endregion` enclose), `variables`,
- * `packages`, `decisions` and `comparison` (ratios of docs/performance.md).
+ * `packages`, `decisions`, `keys` (of the Redis store) and `comparison` (ratios of docs/performance.md).
  */
 const checking = process.argv.includes("--check");
 const stale = [];
@@ -61,6 +62,7 @@ for (const page of pages) {
       const records = filesUnder("docs/decisions").filter((path) => /\/\d{4}-/.test(path));
       return decisionTable(records.map((path) => ({ path, text: read(path) })));
     }
+    if (kind === "keys") return keyTable(KEY_TABLE);
     if (kind === "comparison") return comparisonTable(read("docs/performance.md"));
     return undefined;
   });

@@ -78,6 +78,14 @@ export function packageTable(packages, page) {
   return ["| package | what it is |", "|---|---|", ...lines].join("\n");
 }
 
+/** Keys and channels of the store, as its own table tells of them. */
+export function keyTable(entries) {
+  const lines = entries.map(({ name, type, holds, writer, goes }) => {
+    return `| \`${name}\` | ${[type, holds, writer, goes].map(cell).join(" | ")} |`;
+  });
+  return ["| key or channel | type | holds | written by | goes |", "|---|---|---|---|---|", ...lines].join("\n");
+}
+
 /** The decision records, by number, with their dates. */
 export function decisionTable(records) {
   const lines = records.map(({ path, text }) => {

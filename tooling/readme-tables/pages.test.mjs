@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { codeBlock, comparisonTable, decisionTable, packageTable, variableTable } from "./pages.mjs";
+import { codeBlock, comparisonTable, decisionTable, keyTable, packageTable, variableTable } from "./pages.mjs";
 
 const CONFIG = `
 export interface Config {
@@ -63,4 +63,15 @@ Made from [x.md](x.md), a run of 2026-01-02 on commit abc123: a machine.
 | many: 5 rooms of 20, 3000 messages a second of 200 bytes in all | 1.04 | 0.60 |
 
 From a run of 2026-01-02 on commit abc123. Every turn of this run is doubtful: no more.`);
+});
+
+it("makes the table of keys of the store's own", () => {
+  const entry = {
+    name: "cm:{r.*}:rooms",
+    type: "set",
+    holds: "rooms | of a partition",
+    writer: "owners",
+    goes: "later",
+  };
+  expect(keyTable([entry])).toContain("| `cm:{r.*}:rooms` | set | rooms \\| of a partition | owners | later |");
 });

@@ -47,9 +47,10 @@ export interface PresenceOptions extends PresenceStore {
    */
   readonly recheckIntervalMs?: number;
   /**
-   * How long a user who is missing from the store, without an announcement, still counts as
-   * online: servers need a heartbeat interval and a little more to restore lost data or to
-   * acquire an expired lease again. In milliseconds. Default 35,000; 1,000 to 86,400,000.
+   * How long a watched user or member of a room who is missing from the store, without an
+   * announcement, still counts as there: servers need a heartbeat interval and a little more to
+   * restore lost data or to acquire an expired lease again. A departure whose announcement was
+   * missed may be told that much later. In milliseconds. Default 35,000; 1,000 to 86,400,000.
    */
   readonly restoreWithinMs?: number;
   /**

@@ -31,7 +31,9 @@ export interface PresenceStats {
  * A watch delivers a snapshot first and then each change once, in order, without a gap; its
  * promise resolves after the snapshot. If changes were missed (an interruption, lost data), the
  * state is read again and the differences are delivered as another snapshot: a watcher may miss
- * intermediate steps, never the final state. Watches of the same users or room share one
+ * intermediate steps, never the final state. Users and members whom the store does not know, though
+ * nothing announced that they went, count as there for `restoreWithinMs`: their servers may be
+ * about to write them again. Watches of the same users or room share one
  * subscription. A watch fails, leaving nothing behind, with `unavailable`, `timeout`,
  * `capacity-reached`, `closed`, or as reading does.
  */
@@ -142,10 +144,14 @@ class StorePresence implements Presence {
     }
     this.#requireRoom(watcher);
     const held = this.#users.holdUsers(names);
-    const watch = this.#open(watcher, (closed) => {
-      for (const user of held.users) user.watches.delete(closed);
-      return held.release();
-    });
+    const watch = this.#open(
+      watcher,
+      (closed) => {
+        for (const user of held.users) user.watches.delete(closed);
+        return held.release();
+      },
+      () => held.refresh(),
+    );
     return this.#begin(watch, async () => {
       await held.read();
       if (watch.isClosed) return;
@@ -156,7 +162,11 @@ class StorePresence implements Presence {
 
   async watchAll(watcher: PresenceWatcher): Promise<Watch> {
     this.#requireRoom(watcher);
-    const watch = this.#open(watcher, () => held.release());
+    const watch = this.#open(
+      watcher,
+      () => held.release(),
+      () => held.refresh(),
+    );
     const held = this.#users.holdAll(watch);
     return this.#begin(watch, () => held.begin());
   }
@@ -165,12 +175,16 @@ class StorePresence implements Presence {
     requireName(room, "room");
     this.#requireRoom(watcher);
     const feed = this.#rooms.get(room) ?? this.#openRoom(room);
-    const watch = this.#open(watcher, async (closed) => {
-      feed.release(closed);
-      if (feed.isHeld) return;
-      this.#rooms.delete(room);
-      await feed.close();
-    });
+    const watch = this.#open(
+      watcher,
+      async (closed) => {
+        feed.release(closed);
+        if (feed.isHeld) return;
+        this.#rooms.delete(room);
+        await feed.close();
+      },
+      () => feed.refresh(),
+    );
     feed.hold(watch);
     return this.#begin(watch, () => feed.begin(watch));
   }
@@ -209,11 +223,16 @@ class StorePresence implements Presence {
     return feed;
   }
 
-  #open<W extends Watcher>(watcher: W, release: (watch: LiveWatch<W>) => Promise<void>): LiveWatch<W> {
-    const watch = new LiveWatch(watcher, this.#options.onError, (closed) => {
+  #open<W extends Watcher>(
+    watcher: W,
+    release: (watch: LiveWatch<W>) => Promise<void>,
+    refresh: () => Promise<void>,
+  ): LiveWatch<W> {
+    const onClosed = (closed: LiveWatch<W>): Promise<void> => {
       this.#watches.delete(closed);
       return release(closed);
-    });
+    };
+    const watch = new LiveWatch(watcher, this.#options.onError, onClosed, refresh);
     this.#watches.add(watch);
     this.#rechecks.start();
     return watch;

@@ -26,11 +26,6 @@ export interface LeaveNoticesOptions {
   readonly presence: Pick<Presence, "watchRoom">;
   readonly local: Pick<LocalDelivery, "toRoom">;
   readonly onError: OnError;
-  /**
-   * How long a user must be missing who was only seen to be, in milliseconds: long enough
-   * for every server to write again what a store has lost.
-   */
-  readonly confirmMs: number;
 }
 
 /** How often rooms that could not be watched are tried again. */
@@ -100,11 +95,6 @@ class WatchedRoom {
   /** Users by connection, and their connections counted; undefined before the first snapshot. */
   #members: Map<string, string> | undefined;
   readonly #counts = new Map<string, number>();
-  /** Users who were missing when the roster was reread, with the last connection of each. */
-  readonly #missing = new Map<string, string>();
-  #confirmation: NodeJS.Timeout | undefined;
-  /** Whether the next snapshot decides about who was missing. */
-  #isConfirming = false;
   #watch: Watch | undefined;
   #hasFailed = false;
   #isClosed = false;
@@ -121,7 +111,6 @@ class WatchedRoom {
 
   close(): void {
     this.#isClosed = true;
-    clearTimeout(this.#confirmation);
     this.#release();
   }
 
@@ -159,51 +148,17 @@ class WatchedRoom {
   }
 
   /**
-   * The first one is what there is. Where a later one lacks users, their departure was
-   * missed, or the store has lost its data and they are about to be written again: who is
-   * still missing after a while is gone.
+   * The first one is what there is. The departure of users whom a later one lacks was missed:
+   * presence has waited for those whom their servers might have written again.
    */
   #snapshot(members: readonly RosterMember[]): void {
     const before = this.#members;
-    const after = new Map(members.map(({ connectionId, userId }) => [connectionId, userId]));
-    this.#members = after;
+    this.#members = new Map(members.map(({ connectionId, userId }) => [connectionId, userId]));
     this.#counts.clear();
-    for (const userId of after.values()) this.#counts.set(userId, (this.#counts.get(userId) ?? 0) + 1);
-    this.#decide();
-    for (const [connectionId, userId] of before ?? []) {
-      if (!this.#counts.has(userId)) this.#missing.set(userId, connectionId);
-    }
-    if (this.#missing.size > 0) this.#confirmLater();
-  }
-
-  #decide(): void {
-    const isDue = this.#isConfirming;
-    this.#isConfirming = false;
-    for (const [userId, connectionId] of this.#missing) {
-      const isBack = this.#counts.has(userId);
-      if (!isBack && !isDue) continue;
-      this.#missing.delete(userId);
-      if (!isBack) this.#tell("user-disconnected", userId, connectionId, Date.now());
-    }
-  }
-
-  /** Rereads the roster after `confirmMs`, by replacing its watch. */
-  #confirmLater(): void {
-    this.#confirmation ??= setTimeout(() => {
-      this.#confirmation = undefined;
-      if (this.#isClosed) return;
-      this.#isConfirming = true;
-      this.#reopen().catch((cause: unknown) => this.#failed(cause));
-    }, this.#options.confirmMs).unref();
-  }
-
-  async #reopen(): Promise<void> {
-    const watch = this.#watch;
-    // Where there is none, it is tried again already.
-    if (watch === undefined) return;
-    this.#watch = undefined;
-    await watch.close();
-    if (!this.#isClosed) await this.#open();
+    for (const { userId } of members) this.#counts.set(userId, (this.#counts.get(userId) ?? 0) + 1);
+    const gone = new Map<string, string>();
+    for (const [connectionId, userId] of before ?? []) if (!this.#counts.has(userId)) gone.set(userId, connectionId);
+    for (const [userId, connectionId] of gone) this.#tell("user-disconnected", userId, connectionId, Date.now());
   }
 
   #change({ kind, connectionId, userId, reason, at }: RosterChange): void {
@@ -215,7 +170,6 @@ class WatchedRoom {
       if (isKnown) return;
       members.set(connectionId, userId);
       this.#counts.set(userId, count + 1);
-      this.#missing.delete(userId);
       return;
     }
     if (!isKnown) return;

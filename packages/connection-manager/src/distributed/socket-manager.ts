@@ -51,9 +51,6 @@ export async function createDistributedConnectionManager<S>(
   return manager;
 }
 
-/** What follows a heartbeat that finds the store's data lost, on a busy server with all its connections. */
-const SETTLING_MS = 5_000;
-
 /** How long another server may take to do what it is asked. */
 const CONTROL: AnswerTime = { timeoutMs: 5_000 };
 
@@ -97,7 +94,6 @@ class NodeConnectionManager<S> implements DistributedConnectionManager<S> {
             presence,
             local,
             onError: options.onError,
-            confirmMs: options.heartbeatIntervalMs + SETTLING_MS,
           })
         : undefined,
       onFailure: (work) => this.#inBackground(work),

@@ -93,7 +93,7 @@ class GameConnectionManager implements ConnectionManager {
       onStale: () => undefined,
       onRestored: async (lease) => {
         await this.#records.restore(lease);
-        void this.#feeds.rewatch();
+        void this.#feeds.refresh();
       },
       onExpelled: () => void this.shutdown(),
     });
@@ -106,8 +106,6 @@ class GameConnectionManager implements ConnectionManager {
     this.#feeds = new GameFeeds((gameId) => ({
       interest: node.router,
       presence: node.presence,
-      // By then every server that lives has written again what the store lost.
-      patienceMs: options.heartbeatIntervalMs + 1_000,
       onRemoved: () => this.#onRemoved(gameId),
       onError,
     }));

@@ -1,4 +1,5 @@
 import { type CmError, parseRosterChange, type RosterChange, toCmError } from "@cm/protocol";
+import { Absences } from "../changes/absences.js";
 import { ChangeChain, type Reading } from "../changes/change-chain.js";
 import type { Channels, OpenChannel } from "../changes/channels.js";
 import { sameJson } from "../metadata.js";
@@ -33,14 +34,18 @@ export class RoomFeed {
   readonly #parts: RoomFeedOptions;
   readonly #chain: ChangeChain<RosterChange>;
   readonly #channel: OpenChannel;
+  readonly #absences: Absences;
   readonly #renewal: NodeJS.Timeout;
   readonly #arrivals = new Set<NodeJS.Timeout>();
   #members: Map<string, RosterMember> | undefined;
+  /** Members who were heard to go, and are not taken out yet: readings lack them for that reason. */
+  readonly #left = new Set<string>();
   #hasFailed = false;
 
   constructor(parts: RoomFeedOptions) {
     const { options, room, channels } = parts;
     this.#parts = parts;
+    this.#absences = new Absences({ restoreWithinMs: options.restoreWithinMs, reread: () => this.recheck() });
     this.#chain = new ChangeChain({
       read: () => this.#read(),
       apply: (change) => this.#apply(change),
@@ -51,7 +56,7 @@ export class RoomFeed {
       { kind: "roster", name: room },
       {
         parse: parseRosterChange,
-        onChange: (change) => this.#chain.offer(change),
+        onChange: (change) => this.#onChange(change),
         onResumed: () => this.recheck(),
       },
     );
@@ -87,12 +92,18 @@ export class RoomFeed {
 
   /** Reads the roster again; watchers are told the differences. */
   recheck(): void {
-    if (this.#members !== undefined) this.#chain.invalidate();
+    this.refresh().catch(() => undefined); // Reported by the chain, and tried again.
+  }
+
+  /** As {@link recheck}; fails with what the reading fails with, and is then tried again all the same. */
+  refresh(): Promise<void> {
+    return this.#members === undefined ? Promise.resolve() : this.#chain.refresh();
   }
 
   close(): Promise<void> {
     clearInterval(this.#renewal);
     for (const timer of this.#arrivals) clearTimeout(timer);
+    this.#absences.close();
     this.#chain.close();
     this.#parts.kept.give(this.#members?.size ?? 0);
     this.#members = undefined;
@@ -102,6 +113,7 @@ export class RoomFeed {
   async #read(): Promise<Reading<RosterChange>> {
     const { options, room, reader } = this.#parts;
     const { rooms } = options.store;
+    const beganAt = performance.now();
     const version = await rooms.announce(room, options.announceTtlMs);
     const members = new Map<string, RosterMember>();
     let cursor: string | undefined;
@@ -112,11 +124,22 @@ export class RoomFeed {
       if (members.size > options.maxKept) break;
       cursor = page.cursor;
     } while (cursor !== undefined);
+    const missing = [...(this.#members?.values() ?? [])].filter(({ connectionId }) => !members.has(connectionId));
+    const departed = await reader.departed(missing);
     return {
       version,
       upTo: await rooms.announce(room, options.announceTtlMs),
       fold: (change) => fold(members, change),
-      install: () => this.#install(members),
+      install: () =>
+        this.#absences.judge(beganAt, (isAwaited) => {
+          for (const member of missing) {
+            const { connectionId } = member;
+            const isGone = this.#left.has(connectionId) || departed.has(connectionId) || members.has(connectionId);
+            if (!isGone && isAwaited(connectionId)) members.set(connectionId, member);
+          }
+          this.#left.clear();
+          this.#install(members);
+        }),
     };
   }
 
@@ -134,9 +157,20 @@ export class RoomFeed {
     for (const watch of this.#begun()) watch.tell((watcher) => watcher.snapshot(roster));
   }
 
+  #onChange(change: RosterChange): void {
+    const { kind, connectionId } = change;
+    const isGoing = kind === "left" && this.#members?.has(connectionId) === true;
+    if (isGoing) this.#left.add(connectionId);
+    else if (kind !== "left") this.#left.delete(connectionId);
+    this.#chain.offer(change);
+    // A reading that was of this version already has lacked the member, who was waited for.
+    if (isGoing && this.#left.has(connectionId) && this.#chain.version >= change.version) this.recheck();
+  }
+
   #apply(change: RosterChange): void {
     const members = this.#members;
     if (members === undefined) return;
+    this.#left.delete(change.connectionId);
     const size = members.size;
     // A member that was read already may be announced once more.
     if (!fold(members, change)) return;

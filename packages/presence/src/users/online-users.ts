@@ -73,13 +73,17 @@ export class OnlineUsers {
   }
 
   /** Takes what a reading of all who are online brought, and of all who were before; see `WatchedUsers`. */
-  install(states: ReadonlyMap<string, UserState>, tellings: SnapshotBatch, keepsMissing: boolean): void {
+  install(
+    states: ReadonlyMap<string, UserState>,
+    tellings: SnapshotBatch,
+    isAwaited: (connectionId: string) => boolean,
+  ): void {
     if (!this.isWanted) return;
     this.#isRead = true;
     for (const state of states.values()) {
       const read = presenceOf(state);
       const before = this.#users.get(read.userId);
-      const presence = keepsMissing && before !== undefined ? withMissing(before, read) : read;
+      const presence = before === undefined ? read : withMissing(before, read, isAwaited);
       if (before === undefined && presence.status === "offline") continue;
       if (!this.#put(presence)) return;
       if (before === undefined || !isSamePresence(before, presence)) tellings.add(this.#begun(), presence);

@@ -1,4 +1,5 @@
 import { type PresenceChange, parsePresenceChange, type UserState } from "@cm/protocol";
+import { Absences } from "../changes/absences.js";
 import { ChangeChain, type Reading } from "../changes/change-chain.js";
 import type { Channels, OpenChannel } from "../changes/channels.js";
 import type { ResolvedPresenceOptions } from "../options.js";
@@ -34,16 +35,14 @@ export class UserFeed {
   #readings = 0;
   /** Whether a first reading was installed. */
   #isRead = false;
-  /** Runs while servers may still be restoring data that the store lost. */
-  #restoring: NodeJS.Timeout | undefined;
-  /** Whether they have had the time: the next reading is believed. */
-  #hasWaited = false;
+  readonly #absences: Absences;
 
   constructor(parts: UserFeedOptions) {
     const { options, partition, channels, kept } = parts;
     this.#parts = parts;
     this.watched = new WatchedUsers(kept, options.maxBufferedChanges, () => this.recheck());
     this.online = new OnlineUsers(kept);
+    this.#absences = new Absences({ restoreWithinMs: options.restoreWithinMs, reread: () => this.recheck() });
     this.#chain = new ChangeChain({
       read: () => this.#read(),
       apply: (change) => {
@@ -60,7 +59,7 @@ export class UserFeed {
         onChange: (change) => {
           // Nothing came before it, though something did.
           if (change.previousVersion === 0 && 0 < this.#chain.version && this.#chain.version < change.version)
-            this.#noteLoss();
+            this.#absences.noteLoss();
           this.#chain.offer(change);
         },
         onResumed: () => this.recheck(),
@@ -88,8 +87,9 @@ export class UserFeed {
     const tellings = new SnapshotBatch();
     // The store has lost its data, and knows less than what was heard of already.
     const isLost = states.some((state) => state.version < version);
-    if (isLost) this.#noteLoss();
-    this.watched.install(byUser(states), reading, tellings, this.#restoring !== undefined);
+    if (isLost) this.#absences.noteLoss();
+    // Users who are read for the first time have no connections that could be missing.
+    this.watched.install(byUser(states), reading, tellings, () => false);
     tellings.send();
     if (isLost) this.recheck();
   }
@@ -101,29 +101,24 @@ export class UserFeed {
 
   /** Reads all watched users again; watchers are told the differences. */
   recheck(): void {
-    if (this.#isRead) this.#chain.invalidate();
+    this.refresh().catch(() => undefined); // Reported by the chain, and tried again.
+  }
+
+  /** As {@link recheck}; fails with what the reading fails with, and is then tried again all the same. */
+  refresh(): Promise<void> {
+    return this.#isRead ? this.#chain.refresh() : Promise.resolve();
   }
 
   close(): Promise<void> {
-    clearTimeout(this.#restoring);
+    this.#absences.close();
     this.#chain.close();
     return this.#channel.close();
-  }
-
-  /** The store may have lost data, or servers their leases: for a while it is believed what it knows, and not what it lacks. */
-  #noteLoss(): void {
-    clearTimeout(this.#restoring);
-    this.#restoring = setTimeout(() => {
-      this.#restoring = undefined;
-      this.#hasWaited = true;
-      this.recheck();
-    }, this.#parts.options.restoreWithinMs);
-    this.#restoring.unref();
   }
 
   async #read(): Promise<Reading<PresenceChange>> {
     const { reader, sampleUser } = this.#parts;
     const reading = ++this.#readings;
+    const beganAt = performance.now();
     const known = this.#chain.version;
     const withOnline = this.online.isWanted;
     const states = await reader.read([sampleUser, ...this.watched.userIds]);
@@ -143,13 +138,16 @@ export class UserFeed {
       fold: () => undefined,
       install: () => {
         const lacks = this.watched.lacks(found) || (withOnline && this.online.lacks(found));
-        if (version < known || (lacks && !this.#hasWaited && this.#restoring === undefined)) this.#noteLoss();
-        this.#hasWaited = false;
+        if (version < known) this.#absences.noteLoss();
         this.#isRead = true;
         const tellings = new SnapshotBatch();
-        const keepsMissing = this.#restoring !== undefined;
-        this.watched.install(found, reading, tellings, keepsMissing);
-        if (withOnline) this.online.install(found, tellings, keepsMissing);
+        // Where nothing shows a loss, a user without one of several connections has closed it.
+        const isDoubted = lacks || this.#absences.isLost(beganAt);
+        this.#absences.judge(beganAt, (isAwaited) => {
+          const isKept = (connectionId: string): boolean => isDoubted && isAwaited(connectionId);
+          this.watched.install(found, reading, tellings, isKept);
+          if (withOnline) this.online.install(found, tellings, isKept);
+        });
         tellings.send();
       },
     };

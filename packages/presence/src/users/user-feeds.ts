@@ -61,6 +61,7 @@ export class UserFeeds {
         await together([...byFeed.keys()].map(({ opened }) => opened));
         await together([...byFeed].map(([feed, users]) => feed.readWatched(users)));
       },
+      refresh: () => together([...byFeed.keys()].map((feed) => feed.refresh())),
       release,
     };
   }
@@ -81,6 +82,7 @@ export class UserFeeds {
           }),
         );
       },
+      refresh: () => together(feeds.map((feed) => feed.refresh())),
       release: () => {
         for (const { online } of feeds) online.release(watch);
         return this.#release(feeds);
@@ -123,6 +125,8 @@ export interface HeldUsers {
   readonly users: readonly WatchedUser[];
   /** Resolves when each has a presence. */
   read(): Promise<void>;
+  /** Reads all again. */
+  refresh(): Promise<void>;
   release(): Promise<void>;
 }
 
@@ -130,6 +134,8 @@ export interface HeldUsers {
 export interface HeldFeeds {
   /** Resolves when the watch has been told who is online and receives changes. */
   begin(): Promise<void>;
+  /** Reads all again. */
+  refresh(): Promise<void>;
   release(): Promise<void>;
 }
 

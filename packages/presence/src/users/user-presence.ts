@@ -65,19 +65,27 @@ export function changed(before: UserPresence, change: PresenceChange): UserPrese
  * `lastSeen`. Either the lease of the user's server expired, or the store lost the user's data.
  */
 export function isUnannounced(before: UserPresence | undefined, read: UserState): boolean {
-  const isGone = !read.isLeaving && read.connections.length === 0 && read.lastSeen === undefined;
-  return isGone && before?.status === "online";
+  return isUnknown(read) && before?.status === "online";
+}
+
+/** Whether the store knows nothing of a user: a user who was online and was announced to go has a `lastSeen`. */
+export function isUnknown({ isLeaving, connections, lastSeen }: UserState): boolean {
+  return !isLeaving && connections.length === 0 && lastSeen === undefined;
 }
 
 /**
  * Merges a read that may be incomplete with the state before it: connections that the store does
- * not show are kept until their owners had time to restore them, unless `lastSeen` says that the
+ * not show are kept while their owners have time to restore them, unless `lastSeen` says that the
  * user left.
  */
-export function withMissing(before: UserPresence, read: UserPresence): UserPresence {
+export function withMissing(
+  before: UserPresence,
+  read: UserPresence,
+  isAwaited: (connectionId: string) => boolean,
+): UserPresence {
   if (read.status === "offline" && read.lastSeen !== undefined) return read;
   const known = new Set(read.connections.map(({ connectionId }) => connectionId));
-  const missing = before.connections.filter(({ connectionId }) => !known.has(connectionId));
+  const missing = before.connections.filter(({ connectionId }) => !known.has(connectionId) && isAwaited(connectionId));
   if (missing.length === 0) return read;
   return { ...read, status: "online", connections: [...read.connections, ...missing], lastSeen: undefined };
 }

@@ -78,21 +78,21 @@ export class WatchedUsers {
   }
 
   /**
-   * Takes what a reading brought; readings are numbered as they begin. `keepsMissing`: the
-   * store has lost its data, and what it does not know may still be so.
+   * Takes what a reading brought; readings are numbered as they begin. `isAwaited`: whether a
+   * connection that the reading lacks still counts as there; see `Absences`.
    */
   install(
     states: ReadonlyMap<string, UserState>,
     reading: number,
     tellings: SnapshotBatch,
-    keepsMissing: boolean,
+    isAwaited: (connectionId: string) => boolean,
   ): void {
     for (const user of this.#users.values()) {
       const state = states.get(user.userId);
       if (state === undefined || reading < user.reading) continue;
       const before = user.presence;
       let presence = presenceOf(state);
-      if (keepsMissing && before !== undefined) presence = withMissing(before, presence);
+      if (before !== undefined) presence = withMissing(before, presence, isAwaited);
       for (const change of user.early) if (change.version > presence.version) presence = changed(presence, change);
       user.early = [];
       user.reading = reading;

@@ -32,6 +32,11 @@ export interface RoomWatcher {
 
 /** Something that is watched. */
 export interface Watch {
+  /**
+   * Reads the state again now, as `recheckIntervalMs` does now and then, and resolves when watchers were told the
+   * differences. Fails as reading does, and is then tried again all the same; does nothing where it was closed.
+   */
+  refresh(): Promise<void>;
   /** Ends it. Idempotent; the watcher is not called after this was called. */
   close(): Promise<void>;
   /** As {@link close}. */
@@ -43,16 +48,23 @@ export class LiveWatch<W extends { ended?(error: CmError): void }> implements Wa
   readonly #watcher: W;
   readonly #onError: OnError;
   readonly #onClosed: (watch: LiveWatch<W>) => Promise<void>;
+  readonly #onRefresh: () => Promise<unknown>;
   #hasThrown = false;
   #hasBegun = false;
   /** Why it was given up before it had begun. */
   #failure: CmError | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(watcher: W, onError: OnError, onClosed: (watch: LiveWatch<W>) => Promise<void>) {
+  constructor(
+    watcher: W,
+    onError: OnError,
+    onClosed: (watch: LiveWatch<W>) => Promise<void>,
+    onRefresh: () => Promise<unknown>,
+  ) {
     this.#watcher = watcher;
     this.#onError = onError;
     this.#onClosed = onClosed;
+    this.#onRefresh = onRefresh;
   }
 
   get isClosed(): boolean {
@@ -75,6 +87,10 @@ export class LiveWatch<W extends { ended?(error: CmError): void }> implements Wa
     void this.close();
     if (this.#hasBegun) this.#guarded((watcher) => watcher.ended?.(error));
     else this.#failure = error;
+  }
+
+  async refresh(): Promise<void> {
+    if (!this.isClosed) await this.#onRefresh();
   }
 
   close(): Promise<void> {

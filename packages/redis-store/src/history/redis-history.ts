@@ -10,6 +10,7 @@ import {
 import { MESSAGE_BYTES_MAX, tooLarge } from "../bus/message-limit.js";
 import type { Publisher } from "../bus/publisher.js";
 import type { Commands } from "../commands/commands.js";
+import { placeTtlMs } from "../keys/key-times.js";
 import type { Keys } from "../keys/keys.js";
 import { type HistoryKeys, historyAppend, historyRestart, historySince } from "./history-scripts.js";
 
@@ -22,9 +23,6 @@ export interface RedisHistoryParts {
   readonly historyMaxMessages: number;
   readonly historyTtlMs: number;
 }
-
-/** How long a place is remembered without its messages: a day, as versions of feeds are. */
-const PLACE_TTL_MS = 86_400_000;
 
 /** The most bytes of one answer, but for its first message: what a link carries without holding others up. */
 const SLICE_BYTES_MAX = 1_048_576;
@@ -132,7 +130,7 @@ export class RedisHistory implements Omit<History, "link"> {
   /** A history that was lost must not begin again under an epoch that it had: from a random one on, each is another. */
   #beginning(): { readonly newEpoch: number; readonly placeTtlMs: number } {
     this.#epoch = (this.#epoch % EPOCH_MAX) + 1;
-    return { newEpoch: this.#epoch, placeTtlMs: Math.max(PLACE_TTL_MS, this.#parts.historyTtlMs) };
+    return { newEpoch: this.#epoch, placeTtlMs: placeTtlMs(this.#parts) };
   }
 
   /** The latest acknowledged number of the sender that the history must know, as long as nothing of it has run out. */

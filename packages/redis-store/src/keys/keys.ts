@@ -11,38 +11,12 @@ import { partitionOf, partitionTags } from "./partitions.js";
  * what lies beside the servers' records is told apart from them by a dot in that place, and
  * the tags of partitions have one too.
  *
+ * `key-table.ts` says of each what it holds, who writes it and when it goes. `docs/keys.md` is
+ * made of that.
  *
- * | key | type | tag |
- * |---|---|---|
- * | `<prefix>:layout` | hash | |
- * | `<prefix>:{servers}` | sorted set: `<serverId>.<incarnation>` by lease expiry | `servers` |
- * | `<prefix>:{servers}:<serverId>` | hash | `servers` |
- * | `<prefix>:{servers}.reaped` | sorted set: `<serverId>.<incarnation>` by the time of its burial | `servers` |
- * | `<prefix>:{servers}.remains` | sorted set: `<serverId>.<incarnation>`, unknown to the above, by when the right ends to remove what it has left | `servers` |
- * | `<prefix>:{servers}.recently-gone` | sorted set: `<serverId>.<incarnation>` by when it went | `servers` |
- * | `<prefix>:{servers}.signs` | sorted set: `<serverId>.<incarnation>` by its last sign of life | `servers` |
- * | `<prefix>:{<serverId>}:connections:<shelf>` | hash: record by connection id, less the server id | server id |
- * | `<prefix>:{<serverId>}:places:<shelf>` | sorted set: connection id, less the server id, `\|`, room and order of coming in, all scores 0; see `decodePlace` | server id |
- * | `<prefix>:{r.*}:rooms` | set of rooms | the room's partition |
- * | `<prefix>:{r.*}:rooms:<room>` | sorted set: `<connectionId>\|<userId>`, all scores 0 | the room's partition |
- * | `<prefix>:{r.*}:roster:<room>` | version of the latest roster change, while an `announce` of the room is in effect | the room's partition |
- * | `<prefix>:{r.*}:record:<room>` | hash | the room's partition |
- * | `<prefix>:{r.*}:records` | sorted set: rooms by expiry of their record | the room's partition |
- * | `<prefix>:{r.*}:history:<room>` | list: 13 digits of milliseconds, then the message, of a recoverable room | the room's partition |
- * | `<prefix>:{r.*}:place:<room>` | hash: epoch and latest offset of the history | the room's partition |
- * | `<prefix>:{r.*}:sender:<serverId>:<room>` | numbers that came of one server into the history | the room's partition |
- * | `<prefix>:{u.*}:connections` | sorted set: user and connection id, or user alone while leaving, all scores 0; see `userEntryHead` | the user's partition |
- * | `<prefix>:{u.*}:online` | number of the partition's users that are online or leaving | the user's partition |
- * | `<prefix>:{u.*}:metadata` | hash: JSON text by connection id, of those that have some | the user's partition |
- * | `<prefix>:{u.*}:leaving` | sorted set: users by the end of their grace period | the user's partition |
- * | `<prefix>:{u.*}:seen` | sorted set: users who are offline by when they were last online | the user's partition |
- * | `<prefix>:{u.*}:version` | version of the latest presence change | the user's partition |
- *
- * Channels: `<prefix>:{r.*}:room:<room>`, `<prefix>:{<serverId>}:server`,
- * `<prefix>:{r.*}:roster:<room>`, `<prefix>:{u.*}:presence:updates` and
- * `<prefix>:{p*}:probe:<id>`. Redis delivers messages across databases, so in database 5
- * the names of channels begin with `<prefix>:@5` instead; no prefix has an `@`. Scripts
- * publish a roster's changes under the name of its key, which therefore begins so too.
+ * Redis delivers messages across databases, so in database 5 the names of channels begin with
+ * `<prefix>:@5` instead; no prefix has an `@`. Scripts publish a roster's changes under the name
+ * of its key, which therefore begins so too.
  */
 export class Keys {
   readonly layout: string;

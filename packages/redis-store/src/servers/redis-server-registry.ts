@@ -21,6 +21,7 @@ import {
 import { allOf, type Commands } from "../commands/commands.js";
 import { requireDuration } from "../commands/duration.js";
 import { corrupt, FOREIGN } from "../errors/store-error.js";
+import { SIGNS_TTL_MS, serverTtlMs } from "../keys/key-times.js";
 import type { Keys } from "../keys/keys.js";
 import { toStrings } from "../scripts/script.js";
 import { holderOf, leaseLost, readHolder } from "./lease-fence.js";
@@ -42,9 +43,6 @@ const EXPIRED_MAX = 100;
 
 /** The most silent servers that one look names; see the contract of `WatchReport`. */
 const SILENT_MAX = 100;
-
-/** Signs of life are worth nothing once they are this old, in milliseconds. */
-const SIGNS_KEEP_MS = 3_600_000;
 
 const INFO_FIELDS = [
   "incarnation",
@@ -111,7 +109,7 @@ export class RedisServerRegistry implements ServerRegistry, ServerUpkeep {
       ...this.#keysOf(serverId),
       registration,
       ttlMs: Math.ceil(ttlMs),
-      keepMs: this.#keepMs(ttlMs),
+      keepMs: serverTtlMs({ connectionTtlMs: this.#parts.connectionTtlMs, leaseTtlMs: ttlMs }),
       isReturning: this.#taken.has(holder),
     });
     if (acquired.taken) throw idTaken(serverId, acquired);
@@ -128,7 +126,7 @@ export class RedisServerRegistry implements ServerRegistry, ServerUpkeep {
       token: lease.token,
       ttlMs: Math.ceil(lease.ttlMs),
       counters,
-      keepMs: this.#keepMs(lease.ttlMs),
+      keepMs: serverTtlMs({ connectionTtlMs: this.#parts.connectionTtlMs, leaseTtlMs: lease.ttlMs }),
       expiredMax: EXPIRED_MAX,
     });
     // In the same write, and not waited for: in a Cluster the layout may lie with another node,
@@ -245,7 +243,7 @@ export class RedisServerRegistry implements ServerRegistry, ServerUpkeep {
       token: lease.token,
       silentForMs: Math.ceil(silentForMs),
       silentMax: SILENT_MAX,
-      keepMs: SIGNS_KEEP_MS,
+      keepMs: SIGNS_TTL_MS,
     });
     return { isHeld, silent: silent.map(readHolder) };
   }
@@ -300,11 +298,6 @@ export class RedisServerRegistry implements ServerRegistry, ServerUpkeep {
     const { keys } = this.#parts;
     const { leases, reaped, remains, recentlyGone, signs } = keys;
     return { leases, server: keys.server(serverId), reaped, remains, recentlyGone, signs };
-  }
-
-  /** Records outlive their lease by far: a dead server's says how to clean up after it. */
-  #keepMs(ttlMs: number): number {
-    return Math.ceil(Math.max(this.#parts.connectionTtlMs, 10 * ttlMs));
   }
 }
 

@@ -15,6 +15,7 @@ import { CmError } from "@cm/protocol";
 import { groupBy, inChunks } from "../commands/batches.js";
 import { allOf, type Commands } from "../commands/commands.js";
 import { requireDurationOrNone } from "../commands/duration.js";
+import { versionTtlMs } from "../keys/key-times.js";
 import type { Keys } from "../keys/keys.js";
 import { reconcileUsers } from "../projection/partition-reconcile.js";
 import { allWritten, holderOf, isOwn, requireOwn } from "../servers/lease-fence.js";
@@ -59,7 +60,7 @@ export class RedisUserDirectory implements UserDirectory {
   constructor(parts: RedisUserDirectoryParts) {
     this.#parts = parts;
     this.#reader = new UserReader(parts);
-    this.#versionTtlMs = Math.max(parts.lastSeenTtlMs, parts.connectionTtlMs);
+    this.#versionTtlMs = versionTtlMs(parts);
   }
 
   async add(

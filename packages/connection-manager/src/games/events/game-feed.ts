@@ -14,7 +14,6 @@ export interface GameFeedOptions {
   readonly gameId: string;
   readonly interest: RoomInterest;
   readonly presence: Pick<Presence, "watchRoom">;
-  readonly patienceMs: number;
   /** The game has no players any more. */
   readonly onRemoved: () => void;
   readonly onError: OnError;
@@ -45,13 +44,7 @@ export class GameFeed {
 
   constructor(options: GameFeedOptions) {
     this.#options = options;
-    const { gameId, patienceMs } = options;
-    this.#roster = new GameRoster({
-      gameId,
-      patienceMs,
-      reread: () => void this.rewatch(),
-      onEvent: (event) => this.#onLifecycle(event),
-    });
+    this.#roster = new GameRoster({ gameId: options.gameId, onEvent: (event) => this.#onLifecycle(event) });
     this.live = new Promise((resolve, reject) => {
       this.#goLive = resolve;
       this.#giveUp = reject;
@@ -99,18 +92,11 @@ export class GameFeed {
   }
 
   /**
-   * Replaces the watch of the roster: the store has lost its data, and with them that this
-   * server wants to hear of changes; or a player was missing. Where there is no watch, one is
-   * about to be opened. Never fails.
+   * Reads the roster again: the store has lost its data, and with them that this server wants to
+   * hear of changes. Where there is no watch, one is about to be opened. Never fails.
    */
-  async rewatch(): Promise<void> {
-    const watch = this.#watch;
-    if (watch === undefined || this.#isOpening || this.#isClosed) return;
-    this.#watch = undefined;
-    this.#isOpening = true;
-    // Closed first: a watch beside it would share what it knows.
-    this.#attempt = watch.close().then(() => this.#open());
-    await this.#attempt.catch(() => undefined); // Reported, and tried again.
+  async refresh(): Promise<void> {
+    await this.#watch?.refresh().catch(() => undefined); // Reported by presence, and tried again.
   }
 
   async close(): Promise<void> {
@@ -118,7 +104,6 @@ export class GameFeed {
     this.#isClosed = true;
     clearTimeout(this.#retry);
     this.#handlers.clear();
-    this.#roster.close();
     this.#giveUp(new CmError("closed", "Nobody listens to the game any more."));
     await this.#attempt.catch(() => undefined); // Reported to its caller.
     await this.#letGo();

@@ -1,6 +1,6 @@
 import { GameFeed, type GameFeedOptions } from "./game-feed.js";
 
-/** How many games replace their watches at a time. */
+/** How many games read their rosters at a time. */
 const AT_ONCE = 100;
 
 /** The games that this server listens to. */
@@ -36,11 +36,11 @@ export class GameFeeds {
     this.#closing.add(closing);
   }
 
-  /** Replaces the watches of all rosters, at most `AT_ONCE` at a time. Never fails. */
-  async rewatch(): Promise<void> {
+  /** Reads all rosters again, at most `AT_ONCE` at a time. Never fails. */
+  async refresh(): Promise<void> {
     const feeds = [...this.#feeds.values()];
     for (let from = 0; from < feeds.length; from += AT_ONCE) {
-      await Promise.all(feeds.slice(from, from + AT_ONCE).map((feed) => feed.rewatch()));
+      await Promise.all(feeds.slice(from, from + AT_ONCE).map((feed) => feed.refresh()));
     }
   }
 

@@ -1,0 +1,67 @@
+import { createStoreHarness } from "@cm/contract-tests/store";
+import { createRedisStore } from "@cm/redis-store";
+import { askRedis, eventually, type RedisServer, startRedis } from "@cm/test-kit";
+import { describe, expect, it } from "vitest";
+import { RoomRecorder, UserRecorder } from "./recorder.fixture.js";
+import { TestServers } from "./servers.fixture.js";
+
+const FAULTS: Readonly<Record<string, (redis: RedisServer) => Promise<unknown>>> = {
+  "the store was flushed": ({ port }) => askRedis(port, "FLUSHALL"),
+  // As if their time had run out: readers leave out what these servers own, until they take their leases anew.
+  "leases lapsed": async ({ port }) => {
+    const holders = await askRedis(port, "ZRANGE", "cm:{servers}", "0", "-1");
+    for (const holder of Array.isArray(holders) ? holders : []) {
+      await askRedis(port, "ZADD", "cm:{servers}", "1", String(holder));
+    }
+  },
+  "Redis restarted empty": (redis) => redis.restart(),
+};
+
+describe.concurrent("watchers of users and rooms", () => {
+  it.for(Object.entries(FAULTS))(
+    "are told that nobody is gone who is there, and who is gone, after %s",
+    async ([_name, fault], { onTestFinished }) => {
+      const redis = await startRedis();
+      const servers = new TestServers(
+        await createStoreHarness({
+          createStore: () => createRedisStore({ url: redis.url, prefix: "cm", onError: () => undefined }),
+          cleanUp: () => redis.close(),
+        }),
+      );
+      onTestFinished(() => servers.close());
+      const { presence } = await servers.start("b", { presence: { recheckIntervalMs: 1_000, restoreWithinMs: 3_000 } });
+      const a = await servers.start("a", { membership: { heartbeatIntervalMs: 1_000 } });
+      const [stays, goes] = [await a.connect("stays"), await a.connect("goes")];
+      for (const id of [stays, goes]) await a.membership.join(id, "lobby");
+      const [named, all, room] = [new UserRecorder(), new UserRecorder(), new RoomRecorder()];
+      const watches = await Promise.all([
+        presence.watchUsers(["stays", "goes"], named),
+        presence.watchAll(all),
+        presence.watchRoom("lobby", room),
+      ]);
+      expect(room.derived).toEqual({ [stays]: undefined, [goes]: undefined });
+
+      await fault(redis);
+      void a.membership.close(goes);
+      // What fails while Redis is away is tried again.
+      await Promise.allSettled(watches.map((watch) => watch.refresh()));
+      await eventually(() => {
+        for (const { derived } of [named, all]) expect([...derived]).toEqual([["stays", { [stays]: undefined }]]);
+        expect(room.derived).toEqual({ [stays]: undefined });
+      });
+      expect(room.snapshots.filter((members) => !members.some(({ connectionId }) => connectionId === stays))).toEqual(
+        [],
+      );
+      expect(room.changes.filter(({ connectionId }) => connectionId !== goes)).toEqual([]);
+      for (const { snapshots, changes } of [named, all]) {
+        expect(snapshots.flat().filter(({ userId, status }) => userId === "stays" && status === "offline")).toEqual([]);
+        expect(changes.filter(({ userId }) => userId === "stays")).toEqual([]);
+      }
+      // The owner has written it again, so the next reading has it.
+      await eventually(async () => {
+        const { items } = await presence.roster("lobby", { limit: 10 });
+        expect(items.map(({ connectionId }) => connectionId)).toEqual([stays]);
+      });
+    },
+  );
+});

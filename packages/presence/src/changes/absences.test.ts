@@ -1,0 +1,20 @@
+import { expect, it, onTestFinished } from "vitest";
+import { Absences } from "./absences.js";
+
+it("waits for each connection from the first reading that lacks it, whatever else is missing", () => {
+  const absences = new Absences({ restoreWithinMs: 1_000, reread: () => undefined });
+  onTestFinished(() => absences.close());
+  const awaited = (beganAt: number, ...lacking: readonly string[]): string[] => {
+    let kept: string[] = [];
+    absences.judge(beganAt, (isAwaited) => {
+      kept = lacking.filter(isAwaited);
+    });
+    return kept;
+  };
+  expect(awaited(0, "a")).toEqual(["a"]);
+  expect(awaited(900, "a", "b")).toEqual(["a", "b"]);
+  expect(awaited(1_000, "a", "b")).toEqual(["b"]);
+  // One that was found again in between is waited for anew.
+  expect(awaited(1_500)).toEqual([]);
+  expect(awaited(2_400, "b")).toEqual(["b"]);
+});

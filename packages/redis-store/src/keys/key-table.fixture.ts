@@ -1,0 +1,75 @@
+import { keysUnder } from "@cm/test-kit";
+import { Cluster, Redis } from "ioredis";
+import { KEY_TABLE, type KeyEntry } from "./key-table.js";
+import type { KeyTimes } from "./key-times.js";
+
+/** What names differ in. A server's id has neither a dot nor a colon, a room may have anything. */
+const DIFFERS = [
+  ["<server>", "[^.:{}]+"],
+  ["<room>", "[\\s\\S]+"],
+  ["<shelf>", "\\d+"],
+  ["<id>", "[\\w-]+"],
+] as const;
+
+/** The entries that a key or channel matches. */
+export function entriesFor(name: string, prefix: string, isChannel = false): KeyEntry[] {
+  return KEY_TABLE.filter((entry) => (entry.type === "channel") === isChannel && patternOf(entry, prefix).test(name));
+}
+
+function patternOf({ name }: KeyEntry, prefix: string): RegExp {
+  const escaped = name.replace(/^cm/, prefix).replaceAll(/[{}.]/g, "\\$&").replaceAll("*", "\\w+");
+  return new RegExp(`^${DIFFERS.reduce((text, [part, fits]) => text.replaceAll(part, fits), escaped)}$`);
+}
+
+/** What is wrong with the keys under a prefix, and which entries none of them matches. */
+export interface KeyFindings {
+  readonly wrong: readonly string[];
+  readonly unused: readonly string[];
+  readonly keys: number;
+}
+
+/**
+ * Looks at every key under a prefix: it matches one entry, has its type and its time to live. That is at most
+ * what `most` makes of it, and at least what `least` makes of it less `ageMs`, the age of the oldest key.
+ */
+export async function lookAtKeys(
+  url: string,
+  prefix: string,
+  { most, least, ageMs }: { readonly most: KeyTimes; readonly least: KeyTimes; readonly ageMs: number },
+): Promise<KeyFindings> {
+  const wrong: string[] = [];
+  const used = new Set<KeyEntry>();
+  const keys = await keysUnder(url, prefix);
+  const nodes = url.replace(/^redis\+cluster:\/\//, "").split(/[,?]/);
+  const redis = url.startsWith("redis+cluster:")
+    ? new Cluster(
+        nodes.map((node) => ({ host: node.split(":")[0] ?? "", port: Number(node.split(":")[1]) })),
+        { enableAutoPipelining: true },
+      )
+    : new Redis(url, { enableAutoPipelining: true });
+  try {
+    await Promise.all(
+      keys.map(async (key) => {
+        const [type, ttlMs] = await Promise.all([redis.type(key), redis.pttl(key)]);
+        if (type === "none") return;
+        const root = /^[\w-]+/.exec(key)?.[0] ?? "";
+        const [entry, ...more] = entriesFor(key, root);
+        if (entry === undefined || more.length > 0) {
+          wrong.push(`${key}: ${entry === undefined ? "no entry" : "more than one entry"}`);
+          return;
+        }
+        used.add(entry);
+        if (type !== entry.type) wrong.push(`${key}: a ${type} in the place of a ${entry.type}`);
+        const isTold =
+          entry.ttlMs === undefined
+            ? ttlMs === -1
+            : ttlMs >= Math.max(0, entry.ttlMs(least) - ageMs) && ttlMs <= entry.ttlMs(most);
+        if (!isTold) wrong.push(`${key} (${entry.name}): time to live ${ttlMs} ms`);
+      }),
+    );
+  } finally {
+    redis.disconnect();
+  }
+  const unused = KEY_TABLE.filter((entry) => entry.type !== "channel" && !used.has(entry)).map(({ name }) => name);
+  return { wrong: wrong.sort(), unused, keys: keys.length };
+}

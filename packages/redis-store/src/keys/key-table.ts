@@ -1,0 +1,287 @@
+import type { Channel } from "@cm/protocol";
+import type { ShelfKeys } from "../connections/connection-scripts.js";
+import type { HistoryKeys } from "../history/history-scripts.js";
+import type { RoomKeys } from "../rooms/room-scripts.js";
+import type { UserKeys } from "../users/user-scripts.js";
+import { type KeyTimes, placeTtlMs, SIGNS_TTL_MS, serverTtlMs, versionTtlMs } from "./key-times.js";
+import { Keys } from "./keys.js";
+
+/** What is told of a key or channel. `docs/keys.md` is made of it. */
+interface KeyFacts {
+  /** As Redis's `TYPE` says it, or `channel`. */
+  readonly type: "hash" | "list" | "set" | "string" | "zset" | "channel";
+  readonly holds: string;
+  readonly writer: string;
+  /** When it goes; of a channel, until when it has a subscriber. */
+  readonly goes: string;
+  /** The time to live that a write gives it, in milliseconds. Missing: it has none. */
+  readonly ttlMs?: (times: KeyTimes) => number;
+}
+
+/** A kind of keys or channels that the store uses. */
+export interface KeyEntry extends KeyFacts {
+  /** Under the prefix `cm`; `<server>`, `<room>`, `<shelf>`, `<id>` and `*` stand for what differs. */
+  readonly name: string;
+}
+
+type TextField<T> = { [K in keyof T]: T[K] extends string ? K : never }[keyof T];
+
+const connectionTtl = ({ connectionTtlMs }: KeyTimes): number => connectionTtlMs;
+const historyTtl = ({ historyTtlMs }: KeyTimes): number => historyTtlMs;
+const recordTtl = ({ roomRecordTtlMs }: KeyTimes): number => roomRecordTtlMs;
+
+const RENEWED = "`connectionTtlMs` (1 h) after its owners' last renewal, or with its last entry";
+const WITH_GRACE = "`connectionTtlMs` (1 h) and the grace period after the last renewal, or with its last entry";
+const RECORDED = "`roomRecordTtlMs` (2 h) after the latest activity, or with the last member";
+const AFTER_MESSAGE = "`historyTtlMs` (5 min) after the latest message";
+
+// The compiler refuses a key of `Keys` that has no facts.
+const SHARED: Readonly<Record<TextField<Keys>, KeyFacts>> = {
+  layout: {
+    type: "hash",
+    holds: "version of the layout and number of partitions",
+    writer: "the first server that starts; with each heartbeat, a server that misses it",
+    goes: "stays for good",
+  },
+  leases: {
+    type: "zset",
+    holds: "servers, as `<server>.<incarnation>`, by the end of their lease, by Redis's clock; a heartbeat moves it",
+    writer: "each server, itself; the reaper takes a dead one out",
+    goes: "with the last server",
+  },
+  reaped: {
+    type: "zset",
+    holds:
+      "servers that were cleaned up after, by when: one that comes back learns that its connections were announced as gone",
+    writer: "the reaper",
+    goes: "`connectionTtlMs` (1 h) after the latest clean-up",
+    ttlMs: connectionTtl,
+  },
+  remains: {
+    type: "zset",
+    holds:
+      "servers that the registry did not know and that had left something, by when the right ends to remove what they have left",
+    writer: "the server that removes it",
+    goes: "`connectionTtlMs` (1 h) and the claim after the latest claim",
+    ttlMs: ({ connectionTtlMs, claimMs }) => connectionTtlMs + claimMs,
+  },
+  recentlyGone: {
+    type: "zset",
+    holds: "servers that went in the last 10 min: a server that was cut off meanwhile can ask them nothing any more",
+    writer: "a server that goes, or the reaper",
+    goes: "with the last server",
+  },
+  signs: {
+    type: "zset",
+    holds: "servers by their last sign of life, for those that watch each other",
+    writer: "each server, five times in `deadAfterMs`",
+    goes: "with the last server, or after an hour without a sign",
+    ttlMs: () => SIGNS_TTL_MS,
+  },
+};
+
+const SERVER: Readonly<Record<"record", KeyFacts>> = {
+  record: {
+    type: "hash",
+    holds: "host, port, counters, last heartbeat and fencing token of a server, and the claim of its reaper",
+    writer: "the server, with each heartbeat; its reaper",
+    goes: "`connectionTtlMs` (1 h) or ten leases after the last heartbeat, or when the server is gone",
+    ttlMs: serverTtlMs,
+  },
+};
+
+const SHELF: Readonly<Record<keyof ShelfKeys, KeyFacts>> = {
+  records: {
+    type: "hash",
+    holds: "connection records without their rooms, about 64 a key; the connection's id says which one",
+    writer: "the server that the key names; its reaper",
+    goes: RENEWED,
+    ttlMs: connectionTtl,
+  },
+  places: {
+    type: "zset",
+    holds:
+      "the rooms of the connections of the record key with the same number, ordered by connection: one connection's are a range, and a join adds one entry",
+    writer: "the server that the key names; its reaper",
+    goes: RENEWED,
+    ttlMs: connectionTtl,
+  },
+};
+
+const ROOM: Readonly<Record<Exclude<keyof RoomKeys, "room">, KeyFacts>> = {
+  index: {
+    type: "set",
+    holds: "rooms of a partition",
+    writer: "servers with members in them",
+    goes: RENEWED,
+    ttlMs: connectionTtl,
+  },
+  members: {
+    type: "zset",
+    holds:
+      "a room's members (a game's players): connections with their users, ordered by owner, so that one server's are a range",
+    writer: "the members' owners; the reaper of a dead one",
+    goes: RENEWED,
+    ttlMs: connectionTtl,
+  },
+  roster: {
+    type: "string",
+    holds: "version of the latest change of the roster, while a server wants to hear of changes",
+    writer: "servers that watch the room; then whoever changes it",
+    goes: "after the time that watchers asked for",
+    ttlMs: ({ announceMs }) => announceMs,
+  },
+  record: {
+    type: "hash",
+    holds: "a room's record (a game's state and creator in `value`), its version and times",
+    writer: "the server whose member writes, joins or leaves",
+    goes: RECORDED,
+    ttlMs: recordTtl,
+  },
+  records: {
+    type: "zset",
+    holds: "rooms of a partition that have a record (games), by its end",
+    writer: "as the record",
+    goes: "`roomRecordTtlMs` (2 h) after the latest activity in one of them, or with the last of them",
+    ttlMs: recordTtl,
+  },
+};
+
+const HISTORY: Readonly<Record<Exclude<keyof HistoryKeys, "head" | "room"> | "sender", KeyFacts>> = {
+  history: {
+    type: "list",
+    holds: "a recoverable room's latest messages, as they went over its channel, each behind its time",
+    writer: "servers that publish in the room",
+    goes: AFTER_MESSAGE,
+    ttlMs: historyTtl,
+  },
+  place: {
+    type: "hash",
+    holds:
+      "epoch and latest offset of the room's history; how far the one before had come at least, where it was set back",
+    writer: "servers that publish in the room or read its history",
+    goes: "1 day after the latest message, or `historyTtlMs` if that is longer",
+    ttlMs: placeTtlMs,
+  },
+  sender: {
+    type: "string",
+    holds: "numbers of one server that came into the room's history, so that a message sent twice is stored once",
+    writer: "the server that the key names",
+    goes: "`historyTtlMs` (5 min) after that server's latest message",
+    ttlMs: historyTtl,
+  },
+};
+
+const USER: Readonly<Record<Exclude<keyof UserKeys, "channel">, KeyFacts>> = {
+  connections: {
+    type: "zset",
+    holds:
+      "the connections of a partition's users, ordered by user, so that one user's are a range; the user alone while leaving",
+    writer: "the connections' owners; the reaper of a dead one",
+    goes: WITH_GRACE,
+    ttlMs: ({ connectionTtlMs, graceMs }) => connectionTtlMs + graceMs,
+  },
+  online: {
+    type: "string",
+    holds: "how many users of the partition are online, leaving ones among them",
+    writer: "as the connections",
+    goes: WITH_GRACE,
+    ttlMs: ({ connectionTtlMs, graceMs }) => connectionTtlMs + graceMs,
+  },
+  metadata: {
+    type: "hash",
+    holds: "what connections say about themselves, where they do; a socket's name is one of it",
+    writer: "the connections' owners",
+    goes: RENEWED,
+    ttlMs: connectionTtl,
+  },
+  leaving: {
+    type: "zset",
+    holds: "users in their grace period, by its end",
+    writer: "the owner of a user's last connection; any server ends the period",
+    goes: WITH_GRACE,
+    ttlMs: ({ connectionTtlMs, graceMs }) => connectionTtlMs + graceMs,
+  },
+  seen: {
+    type: "zset",
+    holds: "users who are offline, by when they were last online",
+    writer: "the server that takes a user offline",
+    goes: "`lastSeenTtlMs` (1 day) after the latest of them",
+    ttlMs: ({ lastSeenTtlMs }) => lastSeenTtlMs,
+  },
+  version: {
+    type: "string",
+    holds: "version of the partition's latest change of presence",
+    writer: "any server that changes a user",
+    goes: "`lastSeenTtlMs` (1 day) after the latest change, or `connectionTtlMs` if that is longer",
+    ttlMs: versionTtlMs,
+  },
+};
+
+const CHANNELS: Readonly<Record<Channel["kind"] | "probe", KeyFacts>> = {
+  room: {
+    type: "channel",
+    holds: "a room's messages (a game's events)",
+    writer: "servers that publish in the room",
+    goes: "some seconds after a server's last member left",
+  },
+  server: {
+    type: "channel",
+    holds: "messages to one server, requests and answers among them",
+    writer: "the other servers",
+    goes: "with the server",
+  },
+  roster: {
+    type: "channel",
+    holds: "joins, leaves and new metadata of a room's members",
+    writer: "the scripts that change the members",
+    goes: "with the last watch",
+  },
+  presence: {
+    type: "channel",
+    holds: "changes of presence of a partition's users, numbered, one a message",
+    writer: "the scripts that change the users",
+    goes: "with the last watch",
+  },
+  probe: {
+    type: "channel",
+    holds: "a process's own messages to itself, by which it knows that its subscriber hears",
+    writer: "the process itself",
+    goes: "with the process",
+  },
+};
+
+/** Every kind of keys and channels that the store uses: names from `Keys`, beside what the code knows of each. */
+export const KEY_TABLE: readonly KeyEntry[] = keyTable();
+
+function keyTable(): KeyEntry[] {
+  const keys = new Keys("cm", 1, 0);
+  const history = keys.historyKeys("<room>");
+  const channels = {
+    room: keys.channel({ kind: "room", name: "<room>" }),
+    server: keys.channel({ kind: "server", name: "<server>" }),
+    roster: keys.channel({ kind: "roster", name: "<room>" }),
+    presence: keys.channel({ kind: "presence", name: "0" }),
+    probe: keys.probe(0, "<id>"),
+  };
+  return [
+    ...entriesOf(keys, SHARED),
+    ...entriesOf({ record: keys.server("<server>") }, SERVER),
+    ...entriesOf(keys.shelf("<server>", 0), SHELF),
+    ...entriesOf(keys.roomKeys("<room>"), ROOM),
+    ...entriesOf({ ...history, sender: keys.historySender(history, "<server>") }, HISTORY),
+    ...entriesOf(keys.users("<user>"), USER),
+    ...entriesOf(channels, CHANNELS),
+  ];
+}
+
+function entriesOf<K extends string>(
+  names: Readonly<Record<K, string>>,
+  facts: Readonly<Record<K, KeyFacts>>,
+): KeyEntry[] {
+  return (Object.entries<KeyFacts>(facts) as [K, KeyFacts][]).map(([key, told]) => {
+    // A partition's tag and a shelf's number stand for all of them.
+    const name = names[key].replace(/\{([ru]\.|p)\w+\}/, "{$1*}").replace(/^(cm:\{<server>\}:\w+:)0$/, "$1<shelf>");
+    return { name, ...told };
+  });
+}
