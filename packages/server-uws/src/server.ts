@@ -17,7 +17,7 @@ import { copyRequest, replyDoor, writeReply } from "./native-request.js";
 import { type ResolvedUwsServerOptions, resolveUwsServerOptions, type UwsServerOptions } from "./options.js";
 import { RoomLanes } from "./room-lanes.js";
 import { publishToTopic } from "./room-publish.js";
-import { roomOf, topicOf } from "./room-topics.js";
+import { topicOf } from "./room-topics.js";
 import { Upgrades } from "./upgrade.js";
 
 /** Counters of a server. */
@@ -63,13 +63,11 @@ class NativeServer<U> extends BaseTransport<U, NativeConnection<U>> implements U
   readonly #options: ResolvedUwsServerOptions<U>;
   readonly #backpressure: Backpressure<U>;
   readonly #upgrades: Upgrades<U>;
+  readonly #lanes: RoomLanes;
   #native: Native | undefined;
   #app: TemplatedApp | undefined;
   #listening: Listening | undefined;
   #acceptPause: AcceptPause | undefined;
-  /** First lanes with a member. */
-  #rooms = 0;
-  #memberships = 0;
 
   constructor(options: ResolvedUwsServerOptions<U>) {
     const connections = new Map<string, NativeConnection<U>>();
@@ -77,11 +75,12 @@ class NativeServer<U> extends BaseTransport<U, NativeConnection<U>> implements U
     super(options, backpressure, connections);
     this.#options = options;
     this.#backpressure = backpressure;
+    this.#lanes = new RoomLanes(this.fanOut);
     this.#upgrades = new Upgrades({
       admissions: this.admissions,
       limit: backpressure,
       trustedProxies: options.trustedProxies,
-      lanes: new RoomLanes(this.fanOut),
+      lanes: this.#lanes,
       opened: (connection, socket) => {
         connection.attach(socket);
         this.connections.opened(connection);
@@ -129,15 +128,6 @@ class NativeServer<U> extends BaseTransport<U, NativeConnection<U>> implements U
           connections.received(of(socket), message.byteLength, isBinary, () => Buffer.from(message).toString()),
         ping: (socket) => connections.seen(of(socket)),
         pong: (socket) => connections.pong(of(socket)),
-        subscription: (_socket, topic, count, before) => {
-          this.#memberships += count - before;
-          if (count > 0 && before > 0) return;
-          // The native layer hands over the bytes of the topic.
-          const of = roomOf(Buffer.from(topic).toString());
-          if (of === undefined) return;
-          if (of.lane === 0) this.#rooms += before === 0 ? 1 : -1;
-          if (count === 0) this.fanOut.emptied(of.room, of.lane);
-        },
         close: (socket, code, message) => {
           if (this.#upgrades.depart(socket)) return;
           const reason = Buffer.from(message).toString();
@@ -179,7 +169,7 @@ class NativeServer<U> extends BaseTransport<U, NativeConnection<U>> implements U
   }
 
   protected override roomStats() {
-    return { topics: this.#rooms + this.fanOut.roomsWithoutFirstLane(), memberships: this.#memberships };
+    return { topics: this.#lanes.rooms, memberships: this.#lanes.memberships };
   }
 
   protected override stopListening(): void {
