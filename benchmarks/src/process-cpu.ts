@@ -17,12 +17,16 @@ export function readProcessCpu(pid: number): CpuSeconds {
   return { user: Number(fields[11]) / TICKS_PER_SECOND, system: Number(fields[12]) / TICKS_PER_SECOND };
 }
 
-/** Seconds that all cores of this machine have spent on something, steal time of its host included. */
+/**
+ * Seconds that all processes of this machine have used, and that its host took away (steal). Interrupts are
+ * left out: no process is charged with them, and here they are what the loopback interface does with the
+ * traffic that is being measured.
+ */
 export function readMachineBusySeconds(): number {
   const [line = ""] = readFileSync("/proc/stat", "latin1").split("\n", 1);
   // cpu user nice system idle iowait irq softirq steal; guest times behind it are part of user.
-  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = line.split(/\s+/).slice(1).map(Number);
-  return (user + nice + system + irq + softirq + steal) / TICKS_PER_SECOND;
+  const [user = 0, nice = 0, system = 0, , , , , steal = 0] = line.split(/\s+/).slice(1).map(Number);
+  return (user + nice + system + steal) / TICKS_PER_SECOND;
 }
 
 export function sumCpu(parts: readonly CpuSeconds[]): CpuSeconds {

@@ -1,15 +1,16 @@
-// Turns a package's lua/*.lua into its src/scripts/scripts.generated.ts. A script whose header says
-// "Uses: a, b" begins with what lua/shared/a.lua and lua/shared/b.lua define. One that says
-// "Flags: none" or "Flags: allow-oom" gets a shebang: Redis then decides before its first write
-// whether it may run, and refuses one without allow-oom where memory is full. Without a shebang
-// only the first write is refused, and what follows a write is carried out.
+// Turns a package's lua/<concept>/*.lua into its src/scripts/scripts.generated.ts. A script is known
+// by the name of its file alone, whatever its folder. One whose header says "Uses: a, b" begins with
+// what lua/shared/a.lua and lua/shared/b.lua define. One that says "Flags: none" or "Flags: allow-oom"
+// gets a shebang: Redis then decides before its first write whether it may run, and refuses one without
+// allow-oom where memory is full. Without a shebang only the first write is refused, and what follows a
+// write is carried out.
 //
 //   node generate.mjs            writes the module (run inside the package)
 //   node generate.mjs --check    writes nothing; fails where the module is not up to date
 
 import { createHash } from "node:crypto";
 import { readdir, readFile, writeFile } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 
 const HEADER = ["Purpose", "KEYS", "ARGV", "Returns", "Cost", "Cluster"];
 const FLAGS = new Set(["none", "allow-oom"]);
@@ -48,7 +49,7 @@ function flagsOf(source) {
 /** What is wrong with a script, one line each. */
 function faultsOf(file, source) {
   const faults = [];
-  if (!NAME.test(file)) faults.push("the name must be <thing>-<verb>.lua");
+  if (!NAME.test(basename(file))) faults.push("the name must be <thing>-<verb>.lua");
   const header = headerOf(source);
   for (const name of usesOf(source)) if (!shared.has(name)) faults.push(`there is no lua/shared/${name}.lua`);
   const flags = flagsOf(source);
@@ -71,17 +72,23 @@ for (const file of (await readdir(sharedFolder).catch(() => [])).sort()) {
   shared.set(basename(file, ".lua"), bare(source));
 }
 
-const files = (await readdir(folder)).filter((file) => file.endsWith(".lua")).sort();
+const paths = (await readdir(folder, { recursive: true })).filter((path) => path.endsWith(".lua"));
+const files = new Map();
 const faults = [];
+for (const path of paths.filter((path) => dirname(path) !== "shared").sort()) {
+  const name = basename(path, ".lua");
+  if (files.has(name)) faults.push(`lua/${path}: ${files.get(name)} has the same name`);
+  else files.set(name, path);
+}
 const entries = [];
-for (const file of files) {
+for (const [name, file] of [...files].sort(([a], [b]) => (a < b ? -1 : 1))) {
   const source = await readFile(join(folder, file), "utf8");
   faults.push(...faultsOf(file, source));
   const parts = usesOf(source).map((name) => shared.get(name) ?? "");
   const lua = [shebangOf(source), ...parts, bare(source)].join("");
   const sha1 = createHash("sha1").update(lua).digest("hex");
   entries.push(
-    `  ${JSON.stringify(basename(file, ".lua"))}: {\n    sha1: ${JSON.stringify(sha1)},\n    lua: ${JSON.stringify(lua)},\n  },`,
+    `  ${JSON.stringify(name)}: {\n    sha1: ${JSON.stringify(sha1)},\n    lua: ${JSON.stringify(lua)},\n  },`,
   );
 }
 if (faults.length > 0) {

@@ -27,7 +27,7 @@ import { createQuestionHandler, readRevocationAnswer, revocationQuestion } from 
 import { ClientSession, type SessionContext } from "./session/client-session.js";
 import { HookRunner } from "./session/hooks.js";
 import { PacedCloses } from "./session/paced-closes.js";
-import { PageCursors } from "./session/page-cursors.js";
+import { PageCursors } from "./session/rooms/page-cursors.js";
 import { UserPlaces } from "./session/user-places.js";
 import { chooseTransport, WITHOUT_NATIVE } from "./transport-choice.js";
 

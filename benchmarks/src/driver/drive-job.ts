@@ -22,7 +22,7 @@ export interface DriveResult {
   /** Processor time of all servers over the steady part. */
   readonly serverCpu: CpuSeconds;
   readonly redisCpu: CpuSeconds;
-  /** What everything else on the machine used: neither servers nor Redis nor the driver. */
+  /** What everything else on the machine used: neither servers nor Redis nor the driver nor the probe. */
   readonly otherCpuSeconds: number;
   /** Of a connection to the first server, over the steady part. */
   readonly ping: PingLatency;

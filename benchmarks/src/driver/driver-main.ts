@@ -27,7 +27,7 @@ async function drive(job: DriveJob): Promise<DriveResult> {
     else ping = probe.end();
     const servers = sumCpu(job.serverPids.map(readProcessCpu));
     const redis = readProcessCpu(job.redisPid);
-    const ours = sumCpu([servers, redis, readProcessCpu(process.pid)]);
+    const ours = sumCpu([servers, redis, readProcessCpu(process.pid), readProcessCpu(probe.pid)]);
     marks.push({ servers, redis, ours, busySeconds: readMachineBusySeconds() });
   };
   const report = await runLoad({

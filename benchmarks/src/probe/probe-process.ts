@@ -18,6 +18,7 @@ export interface ProbeJob {
 
 /** A connection to a server in a process of its own, which the driver's work does not hold up. */
 export interface Probe {
+  readonly pid: number;
   /** Counts the pongs from now on. */
   begin(): void;
   end(): Promise<PingLatency>;
@@ -31,7 +32,10 @@ export async function startProbe(job: ProbeJob): Promise<Probe> {
   const child = fork(PROGRAM, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
   child.send(job);
   await answerOf(child);
+  const { pid } = child;
+  if (pid === undefined) throw new Error("The probe has no process.");
   return {
+    pid,
     begin: () => void child.send("begin"),
     end: async () => {
       const answer = answerOf(child);

@@ -1,7 +1,7 @@
 import { CONTENDER_NAMES, type ContenderName } from "../contender.js";
 import type { Measurement } from "../measure.js";
 
-/** The medians of a contender's valid runs under one scenario. */
+/** The medians of a contender's sound runs under one scenario; of all valid ones where none is sound. */
 export interface Medians {
   readonly contender: ContenderName;
   readonly scenario: string;
@@ -9,6 +9,8 @@ export interface Medians {
   readonly invalidRuns: number;
   readonly saturatedRuns: number;
   readonly disturbedRuns: number;
+  /** Valid runs that were neither. */
+  readonly soundRuns: number;
   readonly serverCpuUsPerDelivery: number;
   readonly serverUserUsPerDelivery: number;
   readonly redisCpuUsPerMessage: number;
@@ -25,10 +27,11 @@ export interface Ratio {
   readonly figure: RatioFigure;
   readonly contender: ContenderName;
   readonly against: ContenderName;
-  /** Over the turns in which both were valid. */
+  /** Over the turns in which both were valid and sound; over the doubtful ones where there is no other. */
   readonly median: number;
   readonly low: number;
   readonly high: number;
+  /** All turns in which both were valid. */
   readonly turns: number;
   /** Turns in which anything else used more than a tenth of a core, or a queue grew. */
   readonly doubtfulTurns: number;
@@ -65,17 +68,22 @@ function ratioOf(runs: readonly Measurement[], figure: RatioFigure, contender: C
     if (own.contender !== contender) return [];
     const other = runs.find((run) => run.contender === against && run.repeat === own.repeat);
     if (other === undefined) return [];
-    return [{ value: read(own) / read(other), isDoubtful: [own, other].some((run) => run.disturbed || run.saturated) }];
+    return [{ value: read(own) / read(other), isDoubtful: isDoubtful(own) || isDoubtful(other) }];
   });
   if (turns.length === 0) return undefined;
-  const values = turns.map(({ value }) => value);
+  const sound = turns.filter((turn) => !turn.isDoubtful);
+  const values = (sound.length > 0 ? sound : turns).map(({ value }) => value);
   return {
     median: median(values),
     low: Math.min(...values),
     high: Math.max(...values),
     turns: turns.length,
-    doubtfulTurns: turns.filter(({ isDoubtful }) => isDoubtful).length,
+    doubtfulTurns: turns.length - sound.length,
   };
+}
+
+function isDoubtful(run: Measurement): boolean {
+  return run.disturbed || run.saturated || run.driverFull;
 }
 
 /** Medians by scenario and contender; contenders without a valid run are left out. */
@@ -86,7 +94,8 @@ export function takeMedians(measurements: readonly Measurement[]): Medians[] {
       const runs = measurements.filter((run) => run.scenario === scenario && run.contender === contender);
       const valid = runs.filter((run) => run.valid);
       if (valid.length === 0) return [];
-      const of = (read: (run: Measurement) => number) => median(valid.map(read));
+      const sound = valid.filter((run) => !isDoubtful(run));
+      const of = (read: (run: Measurement) => number) => median((sound.length > 0 ? sound : valid).map(read));
       return [
         {
           contender,
@@ -95,6 +104,7 @@ export function takeMedians(measurements: readonly Measurement[]): Medians[] {
           invalidRuns: runs.length - valid.length,
           saturatedRuns: valid.filter((run) => run.saturated || run.driverFull).length,
           disturbedRuns: valid.filter((run) => run.disturbed).length,
+          soundRuns: sound.length,
           serverCpuUsPerDelivery: of((run) => run.serverCpuUsPerDelivery),
           serverUserUsPerDelivery: of((run) => run.serverUserUsPerDelivery),
           redisCpuUsPerMessage: of((run) => run.redisCpuUsPerMessage),

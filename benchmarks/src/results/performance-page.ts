@@ -15,14 +15,14 @@ export function toPerformancePage(result: BenchResult, resultName: string): stri
       `${machine.cpuModel}, ${machine.cores} cores, Node ${machine.node}, Redis ${machine.redis}, load average ${machine.loadBefore.toFixed(2)} before it. ` +
       `Servers, Redis and the driver share the machine. Up to ${result.repeats} interleaved turns of ${result.seconds} s each behind ${result.warmupSeconds} s of warm-up. ` +
       "[benchmarks](../benchmarks/README.md) says what the contenders are and how the figures are taken.",
-    "A ratio below 1 is in favour of this gateway. The range in brackets is that of the turns. A turn is doubtful where other work used more than a tenth of a core, or where a queue grew: its latencies are those of a machine that is too busy, and servers that have to wait for a core find more to do at once and so use less time a delivery. Take the figures that you rely on from a quiet machine.",
+    "A ratio below 1 is in favour of this gateway. The range in brackets is that of the turns. A turn is doubtful where other work used more than a tenth of a core, or where a queue grew: its latencies are those of a machine that is too busy, and servers that have to wait for a core find more to do at once and so use less time a delivery. Doubtful turns are left out where there are others.",
     ...(allRatios.some(({ turns, doubtfulTurns }) => doubtfulTurns < turns)
       ? []
       : ["**Every turn of this run is doubtful: the figures tell no more than that the bench ran.**"]),
     ...(result.scale === 1
       ? []
       : [
-          `The machine had other work: each load is ${round(result.scale)} of what the [scenarios](../benchmarks/README.md#scenarios) say, in fewer rooms with as many messages each, or in one room with fewer members.`,
+          `Each load is ${round(result.scale)} of what the [scenarios](../benchmarks/README.md#scenarios) say, in fewer rooms with as many messages each, or in one room with fewer members, so that the contenders stay within what this machine has.`,
         ]),
     "## Goals",
     table(["scenario", "figure", "value", "goal", ""], judgeGoals({ ...result, ratios: allRatios }).map(goalRow)),

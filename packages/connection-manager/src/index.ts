@@ -9,7 +9,7 @@ export type {
   HandlerRegistration,
 } from "./games/connection-manager.js";
 export type { Environment } from "./games/environment.js";
-export type { GameEventHandler } from "./games/game-feed.js";
+export type { GameEventHandler } from "./games/events/game-feed.js";
 export type { ConnectionManagerOptions } from "./games/options.js";
 export type { GameEvent, GameSession, GameState, PlayerConnection } from "@cm/protocol";
 

@@ -1,15 +1,15 @@
 import { CmError, type Page, type PageRequest, requireName } from "@cm/protocol";
-import { Budget } from "./budget.js";
-import { Channels } from "./channels.js";
+import { Channels } from "./changes/channels.js";
 import { type PresenceOptions, type ResolvedPresenceOptions, resolvePresenceOptions } from "./options.js";
-import { PeriodicRefresh } from "./periodic-refresh.js";
-import { RoomFeed } from "./room-feed.js";
-import type { RosterMember } from "./roster.js";
-import { RosterReader } from "./roster-reader.js";
-import { StateReader } from "./state-reader.js";
-import { presencesOf, UserFeeds } from "./user-feeds.js";
-import { presenceOf, type UserPresence } from "./user-presence.js";
-import { LiveWatch, type PresenceWatcher, type RoomWatcher, type Watch } from "./watch.js";
+import { RoomFeed } from "./rosters/room-feed.js";
+import type { RosterMember } from "./rosters/roster.js";
+import { RosterReader } from "./rosters/roster-reader.js";
+import { StateReader } from "./users/state-reader.js";
+import { presencesOf, UserFeeds } from "./users/user-feeds.js";
+import { presenceOf, type UserPresence } from "./users/user-presence.js";
+import { Budget } from "./watches/budget.js";
+import { PeriodicRefresh } from "./watches/periodic-refresh.js";
+import { LiveWatch, type PresenceWatcher, type RoomWatcher, type Watch } from "./watches/watch.js";
 
 /** Gauges of the open watches. */
 export interface PresenceStats {

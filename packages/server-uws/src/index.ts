@@ -1,5 +1,5 @@
 export { createFaultCounter } from "@cm/transport";
-export { createLocalConnectionManager } from "./local-connections.js";
+export { createLocalConnectionManager } from "./connections/local-connections.js";
 export { createUwsServer } from "./server.js";
 
 // The server
@@ -20,7 +20,7 @@ export type {
   UwsLocalConnectionManager,
   UwsLocalConnectionOptions,
   UwsLocalConnectionStats,
-} from "./local-connections.js";
+} from "./connections/local-connections.js";
 
 // Connections
 export type { Authentication, TransportConnection, UpgradeRequest } from "@cm/transport";

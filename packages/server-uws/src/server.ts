@@ -8,17 +8,17 @@ import {
   type TransportServer,
   type TransportStats,
 } from "@cm/transport";
-import { AcceptPause } from "./accept-pause.js";
-import { Backpressure, NATIVE_BACKPRESSURE_MAX } from "./backpressure.js";
-import { type Listening, listen } from "./listening.js";
+import { Backpressure, NATIVE_BACKPRESSURE_MAX } from "./connections/backpressure.js";
+import type { NativeConnection, NativeSocket, SocketData } from "./connections/native-connection.js";
+import { AcceptPause } from "./listening/accept-pause.js";
+import { type Listening, listen } from "./listening/listening.js";
 import { loadNative, type Native } from "./native.js";
-import type { NativeConnection, NativeSocket, SocketData } from "./native-connection.js";
-import { copyRequest, replyDoor, writeReply } from "./native-request.js";
 import { type ResolvedUwsServerOptions, resolveUwsServerOptions, type UwsServerOptions } from "./options.js";
-import { RoomLanes } from "./room-lanes.js";
-import { publishToTopic } from "./room-publish.js";
-import { topicOf } from "./room-topics.js";
-import { Upgrades } from "./upgrade.js";
+import { copyRequest, replyDoor, writeReply } from "./requests/native-request.js";
+import { Upgrades } from "./requests/upgrade.js";
+import { RoomLanes } from "./rooms/room-lanes.js";
+import { publishToTopic } from "./rooms/room-publish.js";
+import { topicOf } from "./rooms/room-topics.js";
 
 /** Counters of a server. */
 export interface UwsServerStats extends TransportStats {

@@ -1,16 +1,16 @@
 import { CmError, encodeServerFrame, encodeUtf8 } from "@cm/protocol";
-import { AddressLimits } from "./address-limits.js";
-import { Admissions } from "./admissions.js";
-import type { TransportConnection } from "./connection.js";
-import { ConnectionTable } from "./connection-table.js";
-import type { DrainOptions } from "./drain.js";
-import { HttpRoutes } from "./http-routes.js";
-import { LaggingMembers } from "./lagging-members.js";
-import type { LiveConnection } from "./live-connection.js";
-import { openFilesWarning } from "./open-files.js";
-import type { ResolvedTransportOptions } from "./options.js";
-import { RoomFanOut, type RoomFrame } from "./room-fan-out.js";
-import type { SlowConsumers } from "./slow-consumers.js";
+import { AddressLimits } from "./admission/address-limits.js";
+import { Admissions } from "./admission/admissions.js";
+import type { TransportConnection } from "./connections/connection.js";
+import { ConnectionTable } from "./connections/connection-table.js";
+import type { DrainOptions } from "./connections/drain.js";
+import type { LiveConnection } from "./connections/live-connection.js";
+import type { SlowConsumers } from "./connections/slow-consumers.js";
+import { HttpRoutes } from "./http/http-routes.js";
+import { openFilesWarning } from "./listening/open-files.js";
+import type { ResolvedTransportOptions } from "./options/resolved-options.js";
+import { LaggingMembers } from "./rooms/lagging-members.js";
+import { RoomFanOut, type RoomFrame } from "./rooms/room-fan-out.js";
 import type { ListeningAddress, TransportServer, TransportStats } from "./transport-server.js";
 
 /**

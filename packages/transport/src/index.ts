@@ -1,45 +1,40 @@
 // A server and its connections
-export type { TransportConnection } from "./connection.js";
+export type { TransportConnection } from "./connections/connection.js";
 export type { ListeningAddress, TransportServer, TransportStats } from "./transport-server.js";
-export type { Authentication, UpgradeRequest } from "./authentication.js";
-export type { DrainOptions, DrainProgress } from "./drain.js";
-export type {
-  ConnectionHandler,
-  ResolvedTransportOptions,
-  Route,
-  RouteHandler,
-  RouteMethod,
-  RouteRequest,
-  TransportOptions,
-} from "./options.js";
-export type { SlowReaderOptions, SlowReaderPolicy } from "./slow-readers.js";
-export { SLOW_READER_POLICIES } from "./slow-readers.js";
-export type { TrafficCounts } from "./traffic.js";
-export type { FaultCounter } from "./fault-counter.js";
-export { createFaultCounter } from "./fault-counter.js";
+export type { Authentication, UpgradeRequest } from "./admission/authentication.js";
+export type { DrainOptions, DrainProgress } from "./connections/drain.js";
+export type { ConnectionHandler } from "./connections/connection-handler.js";
+export type { TransportOptions } from "./options/transport-options.js";
+export type { ResolvedTransportOptions } from "./options/resolved-options.js";
+export type { SlowReaderOptions, SlowReaderPolicy } from "./rooms/slow-readers.js";
+export { SLOW_READER_POLICIES } from "./rooms/slow-readers.js";
+export type { TrafficCounts } from "./counters/traffic.js";
+export type { FaultCounter } from "./counters/fault-counter.js";
+export { createFaultCounter } from "./counters/fault-counter.js";
 
 // Plain HTTP
-export type { HttpReply, WriteOptions } from "./http-reply.js";
-export { headersOf, jsonRefusal, problem, problemOf } from "./http-reply.js";
-export type { ReplyDoor } from "./http-routes.js";
-export type { RequestFacts, RequestHead } from "./request-head.js";
-export { copyRequestHead, headTooLarge, objectionTo } from "./request-head.js";
+export type { HttpReply, WriteOptions } from "./http/http-reply.js";
+export { headersOf, jsonRefusal, problem, problemOf } from "./http/http-reply.js";
+export type { Route, RouteHandler, RouteMethod, RouteRequest } from "./http/route-table.js";
+export type { ReplyDoor } from "./http/http-routes.js";
+export type { RequestFacts, RequestHead } from "./http/request-head.js";
+export { copyRequestHead, headTooLarge, objectionTo } from "./http/request-head.js";
 
 // What a transport is made of
-export type { PendingUpgrade, UpgradeDoor } from "./admissions.js";
-export { Admissions } from "./admissions.js";
+export type { PendingUpgrade, UpgradeDoor } from "./admission/admissions.js";
+export { Admissions } from "./admission/admissions.js";
 export { BaseTransport } from "./base-transport.js";
-export type { FrameFault } from "./connection-table.js";
-export type { Ending, WaitingLimit } from "./live-connection.js";
-export { LiveConnection } from "./live-connection.js";
-export { listenFailure } from "./listen-failure.js";
-export { flag, resolveTransportOptions } from "./options.js";
-export { invalid, whole } from "./option-values.js";
-export type { RoomFrame } from "./room-fan-out.js";
-export { RoomFanOut } from "./room-fan-out.js";
-export type { RoomWindow } from "./room-window.js";
-export { ROOM_WINDOW_MAX_MS } from "./room-window.js";
-export { peerAddress } from "./peer-address.js";
-export { TrustedProxies } from "./trusted-proxies.js";
-export { SlowConsumers } from "./slow-consumers.js";
-export { UserIndex } from "./user-index.js";
+export type { FrameFault } from "./connections/connection-table.js";
+export type { Ending, WaitingLimit } from "./connections/live-connection.js";
+export { LiveConnection } from "./connections/live-connection.js";
+export { listenFailure } from "./listening/listen-failure.js";
+export { resolveTransportOptions } from "./options/resolved-options.js";
+export { flag, invalid, whole } from "./options/option-values.js";
+export type { RoomFrame } from "./rooms/room-fan-out.js";
+export { RoomFanOut } from "./rooms/room-fan-out.js";
+export type { RoomWindow } from "./rooms/room-window.js";
+export { ROOM_WINDOW_MAX_MS } from "./rooms/room-window.js";
+export { peerAddress } from "./http/peer-address.js";
+export { TrustedProxies } from "./http/trusted-proxies.js";
+export { SlowConsumers } from "./connections/slow-consumers.js";
+export { UserIndex } from "./connections/user-index.js";

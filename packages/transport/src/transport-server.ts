@@ -1,7 +1,7 @@
 import type { LocalDelivery } from "@cm/protocol";
-import type { TransportConnection } from "./connection.js";
-import type { DrainOptions, DrainProgress } from "./drain.js";
-import type { TrafficCounts } from "./traffic.js";
+import type { TransportConnection } from "./connections/connection.js";
+import type { DrainOptions, DrainProgress } from "./connections/drain.js";
+import type { TrafficCounts } from "./counters/traffic.js";
 
 /** Where a server listens. */
 export interface ListeningAddress {

@@ -1,8 +1,8 @@
 import { CmError } from "@cm/protocol";
-import { createCmDialect } from "./cm-dialect.js";
-import type { Dialect } from "./dialect.js";
-import type { LoadProgress } from "./load-progress.js";
+import { createCmDialect } from "./clients/cm-dialect.js";
+import type { Dialect } from "./clients/dialect.js";
 import { PAYLOAD_MIN_BYTES } from "./payload.js";
+import type { LoadProgress } from "./report/load-progress.js";
 
 /** The steady part of a run begins or ends: after the warm-up, and at the last publish. */
 export type SteadyEdge = "begin" | "end";

@@ -1,7 +1,7 @@
 import { isCmError } from "@cm/protocol";
 import { LOAD_USAGE, parseLoadCommand } from "./command-line.js";
-import { formatProgress, type LoadProgress } from "./load-progress.js";
-import { formatLoadReport } from "./load-report.js";
+import { formatProgress, type LoadProgress } from "./report/load-progress.js";
+import { formatLoadReport } from "./report/load-report.js";
 import { runLoad } from "./run-load.js";
 
 /** Exit codes: 0 all is well, 1 something was lost, duplicated or out of order, 2 the run could not be done. */

@@ -1,13 +1,13 @@
 import { CmError } from "@cm/protocol";
-import { openFleet } from "./fleet.js";
+import { openFleet } from "./clients/fleet.js";
 import { type LoadOptions, type ResolvedLoadOptions, resolveLoadOptions } from "./load-options.js";
-import type { LoadProgress } from "./load-progress.js";
-import type { LoadReport } from "./load-report.js";
-import { LoadTally } from "./load-tally.js";
 import { runPaced } from "./pacer.js";
 import { PayloadWriter } from "./payload.js";
 import { createRandom } from "./random.js";
-import { SteadyMeter } from "./steady-meter.js";
+import type { LoadProgress } from "./report/load-progress.js";
+import type { LoadReport } from "./report/load-report.js";
+import { LoadTally } from "./report/load-tally.js";
+import { SteadyMeter } from "./report/steady-meter.js";
 
 /** After the last publish: how long nothing may arrive before what is missing counts as lost. */
 const QUIET_MS = 2_000;

@@ -19,15 +19,15 @@ export type { FaultProxy, FaultProxyOptions } from "./faults/fault-proxy.js";
 export { startFaultProxy } from "./faults/fault-proxy.js";
 
 // A real Redis
-export { freePort } from "./redis/free-port.js";
+export { freePort } from "./redis/launchers/free-port.js";
 export { channelsUnder, keysLeftUnder, keysUnder } from "./redis/keys-under.js";
-export type { LaunchRequest, RedisLauncher, RedisProcess } from "./redis/launcher.js";
-export { findLauncher } from "./redis/find-launcher.js";
-export type { RedisCluster, StartRedisClusterOptions } from "./redis/redis-cluster.js";
-export { startRedisCluster } from "./redis/redis-cluster.js";
-export type { RedisSentinel, StartRedisSentinelOptions } from "./redis/redis-sentinel.js";
-export { startRedisSentinel } from "./redis/redis-sentinel.js";
-export type { RedisServer, StartRedisOptions } from "./redis/redis-server.js";
-export { startRedis } from "./redis/redis-server.js";
+export type { LaunchRequest, RedisLauncher, RedisProcess } from "./redis/launchers/launcher.js";
+export { findLauncher } from "./redis/launchers/find-launcher.js";
+export type { RedisCluster, StartRedisClusterOptions } from "./redis/topologies/redis-cluster.js";
+export { startRedisCluster } from "./redis/topologies/redis-cluster.js";
+export type { RedisSentinel, StartRedisSentinelOptions } from "./redis/topologies/redis-sentinel.js";
+export { startRedisSentinel } from "./redis/topologies/redis-sentinel.js";
+export type { RedisServer, StartRedisOptions } from "./redis/topologies/redis-server.js";
+export { startRedis } from "./redis/topologies/redis-server.js";
 export type { RespReply } from "./redis/resp-connection.js";
 export { askRedis, RespConnection } from "./redis/resp-connection.js";

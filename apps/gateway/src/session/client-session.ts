@@ -19,7 +19,7 @@ import { DirectMessages } from "./direct-messages.js";
 import type { HookConnection } from "./hooks.js";
 import type { PacedCloses } from "./paced-closes.js";
 import { type PermissionContext, Permissions } from "./permissions.js";
-import { type RoomContext, RoomRequests, type RoomSocket } from "./room-requests.js";
+import { type RoomContext, RoomRequests, type RoomSocket } from "./rooms/room-requests.js";
 import { TokenBucket } from "./token-bucket.js";
 import type { UserPlaces } from "./user-places.js";
 

@@ -1,5 +1,5 @@
 import type { GameEvent, GameSession, GameState, PlayerConnection } from "@cm/protocol";
-import type { GameEventHandler } from "./game-feed.js";
+import type { GameEventHandler } from "./events/game-feed.js";
 
 /** How a connection is ended. */
 export interface DisconnectOptions {

@@ -17,19 +17,19 @@ import type {
   DisconnectOptions,
   HandlerRegistration,
 } from "./connection-manager.js";
-import { encodeGameEvent, STATE_CHANGED, stateToldBy, tellsState } from "./game-event-codec.js";
-import type { GameEventHandler } from "./game-feed.js";
-import { GameFeeds } from "./game-feeds.js";
+import { encodeGameEvent, STATE_CHANGED, stateToldBy, tellsState } from "./events/game-event-codec.js";
+import type { GameEventHandler } from "./events/game-feed.js";
+import { GameFeeds } from "./events/game-feeds.js";
 import { requireGameId } from "./game-names.js";
-import { alive, GamePlaces } from "./game-places.js";
 import { GameReader } from "./game-reader.js";
-import { LocalPlayers, requireSocketId, requireUserId } from "./local-players.js";
 import {
   type ConnectionManagerOptions,
   type ResolvedConnectionManagerOptions,
   resolveConnectionManagerOptions,
 } from "./options.js";
-import { SessionRecords } from "./session-records.js";
+import { alive, GamePlaces } from "./players/game-places.js";
+import { LocalPlayers, requireSocketId, requireUserId } from "./players/local-players.js";
+import { SessionRecords } from "./sessions/session-records.js";
 
 /** What a connection's metadata may take: the name of its socket, each byte escaped. */
 const METADATA_MAX_BYTES = 2_048;

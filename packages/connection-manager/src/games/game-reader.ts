@@ -2,8 +2,8 @@ import type { ConnectionRecord, GameSession, PlayerConnection, Store, UserConnec
 import { ownerOf } from "@cm/protocol";
 import type { ConnectionStats } from "./connection-manager.js";
 import { isSpectatorsRoom, spectatorsRoom } from "./game-names.js";
-import type { LocalPlayers } from "./local-players.js";
-import type { SessionRecords } from "./session-records.js";
+import type { LocalPlayers } from "./players/local-players.js";
+import type { SessionRecords } from "./sessions/session-records.js";
 
 /** The most members that the contract gives in one page. */
 const PAGE_MAX = 1_000;

@@ -119,7 +119,7 @@ function overNode(
   const letGo = owned === undefined ? [] : [client, subscriber].map(keepConnected);
   const connections: RedisConnections = {
     get state() {
-      return client.status === "ready" ? subscribers.state : "down";
+      return gate.isOpen ? subscribers.state : "down";
     },
     commands,
     publisher,
@@ -175,7 +175,7 @@ function overCluster(
   const unwatch = watch(cluster, gate, subscribers, parts);
   const connections: RedisConnections = {
     get state() {
-      return cluster.status === "ready" ? subscribers.state : "down";
+      return gate.isOpen ? subscribers.state : "down";
     },
     commands,
     publisher,

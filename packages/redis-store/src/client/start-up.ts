@@ -3,6 +3,9 @@ import type { Cluster, Redis } from "ioredis";
 import { replyCode, storeClosed, toStoreError } from "../errors/store-error.js";
 import type { SubscriberEvents } from "../link/verified-subscriber.js";
 
+/** A Cluster's client tells of a node that fails by an event of its own. */
+const FAILURES = ["error", "node error"] as const;
+
 /** Resolves when the client is ready, however often it has to try; `unavailable` after the time. */
 export function untilReady(client: Redis | Cluster, timeoutMs: number, signal: AbortSignal): Promise<void> {
   if (client.status === "ready") return Promise.resolve();
@@ -14,7 +17,7 @@ export function untilReady(client: Redis | Cluster, timeoutMs: number, signal: A
     const settle = (): void => {
       clearTimeout(timer);
       client.off("ready", onReady);
-      client.off("error", keep);
+      for (const event of FAILURES) client.off(event, keep);
       signal.removeEventListener("abort", onAbort);
     };
     const onAbort = (): void => {
@@ -30,7 +33,7 @@ export function untilReady(client: Redis | Cluster, timeoutMs: number, signal: A
       reject(startFailed(`Redis could not be reached within ${timeoutMs} ms.`, last));
     }, timeoutMs);
     client.on("ready", onReady);
-    client.on("error", keep);
+    for (const event of FAILURES) client.on(event, keep);
     signal.addEventListener("abort", onAbort);
     if (client.status === "wait") client.connect().catch(keep);
   });

@@ -57,9 +57,14 @@ export class CommandGate {
     this.#deadlines = new Deadlines(options.commandTimeoutMs);
   }
 
+  /** Whether there is a connection to send with. */
+  get isOpen(): boolean {
+    return this.#options.isOpen();
+  }
+
   /** Sends now; `unavailable` where there is no connection, or too much is under way. */
   now(ask: Ask, bytes = 0): Promise<unknown> {
-    const refusal = this.#refusal(bytes) ?? (this.#options.isOpen() ? undefined : away());
+    const refusal = this.#refusal(bytes) ?? (this.isOpen ? undefined : away());
     return refusal === undefined ? this.#begin(ask, bytes) : Promise.reject(refusal);
   }
 
@@ -74,7 +79,7 @@ export class CommandGate {
 
   /** There may be a connection: whatever waits in line goes out, in the order of the calls. */
   opened(): void {
-    if (!this.#options.isOpen()) return;
+    if (!this.isOpen) return;
     const waiting = [...this.#line];
     this.#line.clear();
     for (const call of waiting) this.#send(call);
@@ -104,7 +109,7 @@ export class CommandGate {
       const call: Call = { ask, bytes, deadline, resolve, reject, isSent: false };
       this.#pending++;
       this.#pendingBytes += bytes;
-      if (this.#options.isOpen()) this.#send(call);
+      if (this.isOpen) this.#send(call);
       else this.#line.add(call);
     });
   }

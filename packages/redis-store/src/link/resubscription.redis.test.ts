@@ -132,7 +132,11 @@ it("leaves a master that hangs behind when Sentinels promote another", async () 
   await eventually(() => expect(store.link.state).toBe("in-sync"), { timeoutMs: 20_000 });
   await eventually(async () => expect((await roomsAt(sentinel.replica.port)).length).toBe(CHANNELS.length));
   expect(performance.now() - promotedAt).toBeLessThan(8_000);
-  for (const channel of CHANNELS) await store.bus.publish(channel, Buffer.from("x"));
+  // The Sentinel announces the new master after it named it: the client connects once more then.
+  await eventually(async () => {
+    const publishes = CHANNELS.map((channel) => outcomeOf(store.bus.publish(channel, Buffer.from("x"))));
+    expect(new Set(await Promise.all(publishes))).toEqual(new Set(["done"]));
+  });
   await eventually(() => expect(got.size).toBe(CHANNELS.length));
   expect(log.seen.length).toBeLessThan(20);
 }, 60_000);

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
-import { freePort } from "../redis/free-port.js";
+import { freePort } from "../redis/launchers/free-port.js";
 import { FaultLink } from "./fault-link.js";
 import type { Direction, FaultMode } from "./fault-mode.js";
 

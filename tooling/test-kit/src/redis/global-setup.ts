@@ -1,7 +1,7 @@
 import type { TestProject } from "vitest/node";
 import "./provided-context.js";
-import { type RedisCluster, startRedisCluster } from "./redis-cluster.js";
-import { type RedisServer, startRedis } from "./redis-server.js";
+import { type RedisCluster, startRedisCluster } from "./topologies/redis-cluster.js";
+import { type RedisServer, startRedis } from "./topologies/redis-server.js";
 
 /**
  * Starts one single Redis and one Cluster of three masters for a whole test run.

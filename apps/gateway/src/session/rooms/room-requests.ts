@@ -1,0 +1,256 @@
+import type { Membership } from "@cm/membership";
+import {
+  type ClientFrame,
+  CmError,
+  type ConnectionLimits,
+  type HistoryPosition,
+  isCmError,
+  type Ref,
+  type Sender,
+} from "@cm/protocol";
+import type { RecoveryLimit, Router } from "@cm/router";
+import type { TransportConnection } from "@cm/transport";
+import type { FanOutAccount } from "../../limits/fan-out-budget.js";
+import type { LimitCounter } from "../../limits/limit-counter.js";
+import type { AckDetails, Answers } from "../answers.js";
+import { forbidden, type Permissions } from "../permissions.js";
+import { writeData } from "../written-data.js";
+import { type MemberPageSources, readMembers } from "./member-pages.js";
+import type { SessionRoom } from "./session-room.js";
+import { SessionRooms } from "./session-rooms.js";
+
+/** What requests about rooms need of their gateway. */
+export interface RoomContext extends MemberPageSources {
+  readonly membership: Membership;
+  readonly router: Router;
+  readonly limits: Pick<ConnectionLimits, "maxRooms" | "maxFrameBytes">;
+  /** What a client is sent at most of what it missed. */
+  readonly recovery: RecoveryLimit;
+  /** Counts the joins that the server has no room for. */
+  readonly reached: LimitCounter;
+  /** Receivers that a message to a room has, as far as that is known. */
+  readonly audienceOfRoom: (room: string) => number;
+}
+
+/** What requests about rooms need of the client's socket. */
+export type RoomSocket = Pick<TransportConnection<unknown>, "id" | "send" | "enter" | "leave">;
+
+/** What a page's entry, or a message that was missed, counts for in deliveries: the store reads it for this client alone. */
+const READING_COST = 10;
+
+/** What {@link RoomRequests} needs. */
+export interface RoomRequestsOptions {
+  readonly context: RoomContext;
+  readonly socket: RoomSocket;
+  readonly from: Sender;
+  readonly permissions: Permissions;
+  readonly answers: Answers;
+  readonly account: FanOutAccount;
+  /** Throws `rate-limited` where the client does not read what it was sent: more is not fetched for it then. */
+  readonly requireReader: () => void;
+  readonly isClosed: () => boolean;
+}
+
+type RequestOf<T extends ClientFrame["type"]> = Extract<ClientFrame, { type: T }>;
+
+/** What one client asks about rooms: to join, to leave, to publish, who is there. */
+export class RoomRequests {
+  readonly #options: RoomRequestsOptions;
+  readonly #rooms: SessionRooms;
+
+  constructor(options: RoomRequestsOptions) {
+    this.#options = options;
+    const { from, permissions, isClosed } = options;
+    const { limits } = options.context;
+    this.#rooms = new SessionRooms({ from, permissions, isClosed, maxRooms: limits.maxRooms });
+  }
+
+  /** Rooms that the connection is in, enters or leaves. */
+  get size(): number {
+    return this.#rooms.size;
+  }
+
+  clear(): void {
+    this.#rooms.clear();
+  }
+
+  /** Puts the connection into a room; whether it is there. Fails with `rooms-limit`, or as {@link Membership.join}. */
+  async admit(name: string): Promise<boolean> {
+    const room = this.#rooms.enter(name);
+    room.isAdmitted = true;
+    await this.#rooms.inTurn(room, () => this.#enter(room, () => undefined));
+    return room.joined && !this.#options.isClosed();
+  }
+
+  /** Takes the connection out of a room, where it is in it. */
+  async expel(name: string): Promise<void> {
+    const room = this.#rooms.get(name);
+    if (room !== undefined) await this.#remove(room);
+  }
+
+  /** Takes the connection out of the rooms that its rights do not allow any more. */
+  async applyRights(): Promise<void> {
+    await Promise.all(this.#rooms.applyRights().map((room) => this.#remove(room)));
+  }
+
+  join({ room: name, since, ref }: RequestOf<"join">): void {
+    let room: SessionRoom;
+    try {
+      room = this.#rooms.enter(name);
+    } catch (error) {
+      this.#options.answers.refuse(error, ref);
+      return;
+    }
+    this.#inRoom(room, ref, async () => {
+      const decision = room.joined ? undefined : this.#options.permissions.join(name);
+      if (decision !== undefined) {
+        await decision;
+        if (this.#options.isClosed()) return;
+        // The rights may have been replaced meanwhile.
+        if (!this.#options.permissions.mayJoin(name)) throw forbidden("join this room");
+      }
+      await this.#enter(room, (more) => this.#options.answers.ack(ref, more), since);
+    });
+  }
+
+  leave(name: string, ref: Ref | undefined): void {
+    const room = this.#rooms.get(name);
+    if (room === undefined) {
+      this.#options.answers.ack(ref);
+      return;
+    }
+    this.#rooms.leave(room);
+    this.#inRoom(room, ref, async () => {
+      await this.#exit(room);
+      this.#options.answers.ack(ref);
+    });
+  }
+
+  publish(frame: RequestOf<"publish">): void {
+    const room = this.#rooms.get(frame.room);
+    if (room !== undefined && this.#options.permissions.asksOnPublish) {
+      this.#publishPermitted(room, frame);
+    } else if (room?.busy) {
+      this.#inRoom(room, frame.ref, async () => {
+        await this.#publishFrom(room, frame);
+        this.#options.answers.ack(frame.ref);
+      });
+    } else {
+      this.#options.answers.ackAfter(frame.ref, () => this.#publishFrom(room, frame));
+    }
+  }
+
+  /** The next operation on the room waits for the decision, not for the bus. */
+  #publishPermitted(room: SessionRoom, frame: RequestOf<"publish">): void {
+    const { data, ref } = frame;
+    void this.#options.answers.wait(ref, async () => {
+      let sent: Promise<unknown> | undefined;
+      await this.#rooms.inTurn(room, async () => {
+        if (room.joined && room.mayPublish) await this.#options.permissions.publish(room.name, data);
+        if (this.#options.isClosed()) return;
+        sent = this.#publishFrom(room, frame);
+        // Waited for outside of the turn.
+        sent.catch(() => undefined);
+      });
+      await sent;
+      this.#options.answers.ack(ref);
+    });
+  }
+
+  #publishFrom(room: SessionRoom | undefined, { data, key, echo }: RequestOf<"publish">): Promise<unknown> {
+    if (!room?.joined) return Promise.reject(new CmError("not-a-member", "Only members publish to a room."));
+    if (!room.mayPublish) return Promise.reject(forbidden("publish to this room"));
+    let text: string;
+    try {
+      this.#options.account.pay(this.#options.context.audienceOfRoom(room.name));
+      text = room.messageFrame(writeData(data, this.#options.context.limits.maxFrameBytes), key);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return this.#options.context.router.toRoom(room.name, text, echo ? undefined : [this.#options.socket.id]);
+  }
+
+  askMembers(frame: RequestOf<"members">): void {
+    // Behind a join or leave of the same room that is still under way.
+    const room = this.#rooms.get(frame.room);
+    if (room?.busy) this.#inRoom(room, frame.ref, () => this.#members(frame));
+    else void this.#options.answers.wait(frame.ref, () => this.#members(frame));
+  }
+
+  async #members({ ref, ...request }: RequestOf<"members">): Promise<void> {
+    const { permissions, context, account, answers, requireReader } = this.#options;
+    await permissions.members(request.room);
+    requireReader();
+    account.pay(0);
+    const isOccupied = this.#rooms.get(request.room)?.joined ?? false;
+    const page = await readMembers(context, { ...request, isOccupied });
+    account.owe(READING_COST * page.members.length);
+    answers.send(page, ref);
+  }
+
+  async #enter(
+    room: SessionRoom,
+    answer: (more: AckDetails | undefined) => void,
+    since?: HistoryPosition,
+  ): Promise<void> {
+    const { membership, router, recovery: limit } = this.#options.context;
+    const { name } = room;
+    if (!room.joined && since !== undefined) {
+      this.#options.requireReader();
+      this.#options.account.pay(0);
+    }
+    const entered = await membership.join(this.#options.socket.id, name).catch((error: unknown) => {
+      if (isCmError(error) && error.code === "capacity-reached") {
+        this.#options.context.reached.count(error.details?.limit === "maxRooms" ? "server-rooms" : "memberships");
+      }
+      throw error;
+    });
+    if (room.joined) {
+      if (!this.#options.isClosed()) answer(entered?.position);
+      return;
+    }
+    const begin = (more: AckDetails | undefined, missed: readonly Uint8Array[]): void => {
+      if (this.#options.isClosed()) return;
+      room.joined = true;
+      answer(more);
+      for (const frame of missed) this.#options.socket.send(frame);
+      // After the answer and in the same turn: messages begin behind it, and none is missed.
+      if (!this.#options.isClosed()) this.#options.socket.enter(name);
+    };
+    const position = entered?.position;
+    if (since === undefined) begin(position, []);
+    else if (position === undefined) begin({ recovered: false }, []);
+    else {
+      await router.recover(name, since, limit, ({ position: at, recovered, frames }) => {
+        this.#options.account.owe(READING_COST * frames.length);
+        begin({ ...at, recovered }, frames);
+      });
+    }
+  }
+
+  async #exit(room: SessionRoom): Promise<void> {
+    if (!room.joined) return;
+    room.joined = false;
+    this.#options.socket.leave(room.name);
+    await this.#options.context.membership.leave(this.#options.socket.id, room.name);
+  }
+
+  /** Runs an operation on a room that the client asked for in its turn, and answers where it fails. */
+  #inRoom(room: SessionRoom, ref: Ref | undefined, operation: () => Promise<void>): void {
+    this.#rooms.keep(room);
+    void this.#options.answers
+      .wait(ref, () => this.#rooms.inTurn(room, operation))
+      // Also where it was refused before its turn.
+      .finally(() => this.#rooms.tidy(room));
+  }
+
+  /** Takes the connection out of a room that it has not asked to leave, and tells it. */
+  async #remove(room: SessionRoom): Promise<void> {
+    this.#rooms.leave(room);
+    await this.#rooms.inTurn(room, async () => {
+      if (!room.joined) return;
+      await this.#exit(room);
+      this.#options.answers.send({ type: "removed", room: room.name, code: "forbidden" }, undefined);
+    });
+  }
+}

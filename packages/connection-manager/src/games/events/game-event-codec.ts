@@ -1,0 +1,81 @@
+import {
+  CmError,
+  decodeUtf8,
+  encodeUtf8,
+  GAME_STATES,
+  type GameEvent,
+  type GameState,
+  parseGameEvent,
+  type Result,
+  toCmError,
+} from "@cm/protocol";
+import { jsonText } from "../../json-text.js";
+
+/** The type of the event that tells a game's new state, in `data.state`. */
+export const STATE_CHANGED = "game-state-changed";
+
+/**
+ * How the bytes of such an event begin. `JSON.stringify` never begins with a blank, so that
+ * no message of the sockets API, which may share the room, can pass for one.
+ */
+const STATE_CHANGED_HEAD = encodeUtf8(` {"type":"${STATE_CHANGED}"`);
+
+/**
+ * The bytes of an event as they go over the bus: JSON, its type first, and a blank before that of
+ * {@link STATE_CHANGED}. Fails with `event-invalid`, `payload-unserializable` or `payload-too-large`.
+ */
+export function encodeGameEvent(
+  event: unknown,
+  { gameId, serverInstance, maxBytes }: { gameId: string; serverInstance: string; maxBytes: number },
+): Uint8Array {
+  let text: string;
+  try {
+    const parsed = parseGameEvent(event);
+    if (!parsed.ok) throw parsed.error;
+    // A toJSON of the event's own could make something else of what was just checked.
+    const { type, toJSON: _, ...others } = parsed.value as GameEvent & { readonly toJSON?: unknown };
+    text = jsonText({ type, ...others, gameId, serverInstance });
+    if (type === STATE_CHANGED) text = ` ${text}`;
+  } catch (cause) {
+    throw toCmError(cause, "payload-unserializable", "The event can't be written as JSON.");
+  }
+  const bytes = encodeUtf8(text);
+  if (bytes.length <= maxBytes) return bytes;
+  throw new CmError("payload-too-large", `The event has ${bytes.length} bytes, more than ${maxBytes}.`, {
+    details: { maxBytes, bytes: bytes.length },
+  });
+}
+
+/** Reads an event; `event-invalid` where the bytes are none, or pretend to tell a state. */
+export function decodeGameEvent(bytes: Uint8Array): Result<GameEvent> {
+  const event = parse(bytes);
+  if (!event.ok || event.value.type !== STATE_CHANGED || tellsState(bytes)) return event;
+  return {
+    ok: false,
+    error: new CmError("event-invalid", `A ${STATE_CHANGED} came from elsewhere than setGameState.`),
+  };
+}
+
+function parse(bytes: Uint8Array): Result<GameEvent> {
+  const text = decodeUtf8(bytes);
+  try {
+    return parseGameEvent(text === undefined ? undefined : JSON.parse(text));
+  } catch {
+    // JSON.parse has no way but throwing to say "not JSON".
+    return parseGameEvent(undefined);
+  }
+}
+
+/** Whether the bytes are of an event that tells a game's state. */
+export function tellsState(bytes: Uint8Array): boolean {
+  return STATE_CHANGED_HEAD.every((byte, i) => bytes[i] === byte);
+}
+
+/** The state that an event tells, judged by its first bytes before anything is parsed. */
+export function stateToldBy(bytes: Uint8Array): GameState | undefined {
+  if (!tellsState(bytes)) return undefined;
+  const event = decodeGameEvent(bytes);
+  const data = event.ok ? event.value.data : undefined;
+  if (typeof data !== "object" || data === null || !("state" in data)) return undefined;
+  return GAME_STATES.find((state) => state === data.state);
+}

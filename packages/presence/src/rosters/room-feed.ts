@@ -1,0 +1,205 @@
+import { type CmError, parseRosterChange, type RosterChange, toCmError } from "@cm/protocol";
+import { ChangeChain, type Reading } from "../changes/change-chain.js";
+import type { Channels, OpenChannel } from "../changes/channels.js";
+import { sameJson } from "../metadata.js";
+import type { ResolvedPresenceOptions } from "../options.js";
+import type { Budget } from "../watches/budget.js";
+import type { LiveWatch, RoomWatcher } from "../watches/watch.js";
+import { isSameRoster, memberOf, type RosterMember } from "./roster.js";
+import type { RosterReader } from "./roster-reader.js";
+
+/** The most members that the contract gives in one page. */
+const PAGE_MAX = 1_000;
+
+/** How long a change that was made may be on its way. */
+const ARRIVAL_MS = 2_000;
+
+/** A watch of a room. */
+export type RoomWatch = LiveWatch<RoomWatcher>;
+
+/** What a {@link RoomFeed} needs. */
+export interface RoomFeedOptions {
+  readonly options: ResolvedPresenceOptions;
+  readonly room: string;
+  readonly reader: RosterReader;
+  readonly channels: Channels;
+  readonly kept: Budget;
+}
+
+/** A room with at least one watch on its members. */
+export class RoomFeed {
+  /** Watches that hold it, and whether they have begun. */
+  readonly #watches = new Map<RoomWatch, boolean>();
+  readonly #parts: RoomFeedOptions;
+  readonly #chain: ChangeChain<RosterChange>;
+  readonly #channel: OpenChannel;
+  readonly #renewal: NodeJS.Timeout;
+  readonly #arrivals = new Set<NodeJS.Timeout>();
+  #members: Map<string, RosterMember> | undefined;
+  #hasFailed = false;
+
+  constructor(parts: RoomFeedOptions) {
+    const { options, room, channels } = parts;
+    this.#parts = parts;
+    this.#chain = new ChangeChain({
+      read: () => this.#read(),
+      apply: (change) => this.#apply(change),
+      maxBuffered: options.maxBufferedChanges,
+      onError: (error) => options.onError(error, { stage: "subscription" }),
+    });
+    this.#channel = channels.open(
+      { kind: "roster", name: room },
+      {
+        parse: parseRosterChange,
+        onChange: (change) => this.#chain.offer(change),
+        onResumed: () => this.recheck(),
+      },
+    );
+    this.#renewal = setInterval(() => void this.#renew(), options.announceTtlMs / 3);
+    this.#renewal.unref();
+  }
+
+  get room(): string {
+    return this.#parts.room;
+  }
+
+  get isHeld(): boolean {
+    return this.#watches.size > 0;
+  }
+
+  hold(watch: RoomWatch): void {
+    this.#watches.set(watch, false);
+  }
+
+  release(watch: RoomWatch): void {
+    this.#watches.delete(watch);
+  }
+
+  /** Resolves when the watch has been told the roster and receives changes. */
+  async begin(watch: RoomWatch): Promise<void> {
+    await this.#channel.opened;
+    if (this.#members === undefined) await this.#chain.refresh();
+    if (!this.#watches.has(watch)) return;
+    this.#watches.set(watch, true);
+    const members = [...(this.#members?.values() ?? [])];
+    watch.tell((watcher) => watcher.snapshot(members));
+  }
+
+  /** Reads the roster again; watchers are told the differences. */
+  recheck(): void {
+    if (this.#members !== undefined) this.#chain.invalidate();
+  }
+
+  close(): Promise<void> {
+    clearInterval(this.#renewal);
+    for (const timer of this.#arrivals) clearTimeout(timer);
+    this.#chain.close();
+    this.#parts.kept.give(this.#members?.size ?? 0);
+    this.#members = undefined;
+    return this.#channel.close();
+  }
+
+  async #read(): Promise<Reading<RosterChange>> {
+    const { options, room, reader } = this.#parts;
+    const { rooms } = options.store;
+    const version = await rooms.announce(room, options.announceTtlMs);
+    const members = new Map<string, RosterMember>();
+    let cursor: string | undefined;
+    do {
+      const page = await reader.page(room, { limit: PAGE_MAX, cursor });
+      for (const member of page.items) members.set(member.connectionId, member);
+      // Reads no more than the budget allows.
+      if (members.size > options.maxKept) break;
+      cursor = page.cursor;
+    } while (cursor !== undefined);
+    return {
+      version,
+      upTo: await rooms.announce(room, options.announceTtlMs),
+      fold: (change) => fold(members, change),
+      install: () => this.#install(members),
+    };
+  }
+
+  #install(members: Map<string, RosterMember>): void {
+    if (!this.isHeld) return;
+    const before = this.#members;
+    const error = this.#take(members.size - (before?.size ?? 0));
+    if (error !== undefined) {
+      this.#end(error);
+      return;
+    }
+    this.#members = members;
+    if (before === undefined || isSameRoster(before, members)) return;
+    const roster = [...members.values()];
+    for (const watch of this.#begun()) watch.tell((watcher) => watcher.snapshot(roster));
+  }
+
+  #apply(change: RosterChange): void {
+    const members = this.#members;
+    if (members === undefined) return;
+    const size = members.size;
+    // A member that was read already may be announced once more.
+    if (!fold(members, change)) return;
+    const error = this.#take(members.size - size);
+    if (error !== undefined) {
+      // Closing gives back what was counted, and this one was not.
+      members.delete(change.connectionId);
+      this.#end(error);
+      return;
+    }
+    for (const watch of this.#begun()) watch.tell((watcher) => watcher.change(change));
+  }
+
+  /** Takes members from the budget; returns the error if there are too many. */
+  #take(more: number): CmError | undefined {
+    try {
+      this.#parts.kept.take(more);
+      return undefined;
+    } catch (cause) {
+      return toCmError(cause, "capacity-reached", "There are too many members to keep.");
+    }
+  }
+
+  #end(error: CmError): void {
+    for (const watch of [...this.#watches.keys()]) watch.end(error);
+  }
+
+  #begun(): RoomWatch[] {
+    return [...this.#watches].filter(([, hasBegun]) => hasBegun).map(([watch]) => watch);
+  }
+
+  async #renew(): Promise<void> {
+    const { options, room } = this.#parts;
+    try {
+      const version = await options.store.rooms.announce(room, options.announceTtlMs);
+      this.#hasFailed = false;
+      this.#expect(version);
+    } catch (cause) {
+      if (!this.#hasFailed) {
+        const error = toCmError(cause, "unavailable", "A room could not be asked to announce its changes.");
+        options.onError(error, { stage: "subscription" });
+      }
+      this.#hasFailed = true;
+    }
+  }
+
+  /** A change of this version was made: it has been heard of, or will be in a moment. */
+  #expect(version: number): void {
+    if (!this.isHeld || this.#chain.version >= version) return;
+    const timer = setTimeout(() => {
+      this.#arrivals.delete(timer);
+      if (this.#chain.version < version) this.recheck();
+    }, ARRIVAL_MS);
+    timer.unref();
+    this.#arrivals.add(timer);
+  }
+}
+
+/** Whether the change has changed anything. */
+function fold(members: Map<string, RosterMember>, { kind, connectionId, userId, metadata }: RosterChange): boolean {
+  if (kind === "left") return members.delete(connectionId);
+  const before = members.get(connectionId);
+  if (before?.userId === userId && sameJson(before.metadata, metadata)) return false;
+  members.set(connectionId, memberOf(connectionId, userId, metadata));
+  return true;
+}

@@ -1,0 +1,39 @@
+import { ownerOf, type RoomMember, type UserState } from "@cm/protocol";
+import { metadataOf, sameJson } from "../metadata.js";
+
+/** A connection in a room. */
+export interface RosterMember {
+  /** The member's connection. */
+  readonly connectionId: string;
+  /** Whose connection it is. */
+  readonly userId: string;
+  /** The server that holds it. */
+  readonly serverId: string;
+  /** What it says about itself: a value of JSON; `undefined` for nothing. */
+  readonly metadata: unknown;
+}
+
+export function memberOf(connectionId: string, userId: string, metadata: unknown): RosterMember {
+  return { connectionId, userId, serverId: ownerOf(connectionId) ?? "", metadata };
+}
+
+/** Members with what their users' states say about their connections. */
+export function withMetadata(members: readonly RoomMember[], states: readonly UserState[]): RosterMember[] {
+  const texts = new Map<string, string | undefined>();
+  for (const { connections } of states) {
+    for (const { connectionId, metadata } of connections) texts.set(connectionId, metadata);
+  }
+  return members.map(({ connectionId, userId }) => memberOf(connectionId, userId, metadataOf(texts.get(connectionId))));
+}
+
+/** Whether two rosters, by connection, are the same. */
+export function isSameRoster(a: ReadonlyMap<string, RosterMember>, b: ReadonlyMap<string, RosterMember>): boolean {
+  if (a.size !== b.size) return false;
+  for (const [connectionId, member] of a) {
+    const other = b.get(connectionId);
+    if (other === undefined || other.userId !== member.userId || !sameJson(other.metadata, member.metadata)) {
+      return false;
+    }
+  }
+  return true;
+}

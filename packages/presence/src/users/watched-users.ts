@@ -1,0 +1,110 @@
+import type { PresenceChange, UserState } from "@cm/protocol";
+import type { Budget } from "../watches/budget.js";
+import type { SnapshotBatch, UsersWatch } from "../watches/snapshot-batch.js";
+import { changed, isSamePresence, isUnannounced, presenceOf, type UserPresence, withMissing } from "./user-presence.js";
+
+/** A user whom watches name. */
+export interface WatchedUser {
+  readonly userId: string;
+  /** Watches that hold it, those that have not begun among them. */
+  holders: number;
+  /** Watches that have begun. */
+  readonly watches: Set<UsersWatch>;
+  /** `undefined` before the first reading. */
+  presence: UserPresence | undefined;
+  /** Which reading that is from, or from before which changes. */
+  reading: number;
+  /** Changes before the first reading. */
+  early: PresenceChange[];
+}
+
+/** The users of one feed whom watches name. */
+export class WatchedUsers {
+  readonly #users = new Map<string, WatchedUser>();
+  readonly #kept: Budget;
+  readonly #maxEarly: number;
+  readonly #onOverflow: () => void;
+
+  /** `onOverflow`: more changes came before a user's first reading than are kept. */
+  constructor(kept: Budget, maxEarly: number, onOverflow: () => void) {
+    this.#kept = kept;
+    this.#maxEarly = maxEarly;
+    this.#onOverflow = onOverflow;
+  }
+
+  get userIds(): string[] {
+    return [...this.#users.keys()];
+  }
+
+  /** Throws `capacity-reached`. */
+  hold(userId: string): WatchedUser {
+    let user = this.#users.get(userId);
+    if (user === undefined) {
+      this.#kept.take(1);
+      user = { userId, holders: 0, watches: new Set(), presence: undefined, reading: 0, early: [] };
+      this.#users.set(userId, user);
+    }
+    user.holders++;
+    return user;
+  }
+
+  release(user: WatchedUser): void {
+    user.holders--;
+    if (user.holders > 0) return;
+    this.#users.delete(user.userId);
+    this.#kept.give(1);
+  }
+
+  apply(change: PresenceChange): void {
+    const user = this.#users.get(change.userId);
+    if (user === undefined) return;
+    if (user.presence === undefined) {
+      this.#keep(user, change);
+      return;
+    }
+    if (change.version <= user.presence.version) return;
+    const presence = changed(user.presence, change);
+    user.presence = presence;
+    for (const watch of [...user.watches]) watch.tell((watcher) => watcher.change(change, presence));
+  }
+
+  /** Whether a reading lacks a user whose leave was never announced. */
+  lacks(states: ReadonlyMap<string, UserState>): boolean {
+    for (const { userId, presence } of this.#users.values()) {
+      const state = states.get(userId);
+      if (state !== undefined && isUnannounced(presence, state)) return true;
+    }
+    return false;
+  }
+
+  /**
+   * Takes what a reading brought; readings are numbered as they begin. `keepsMissing`: the
+   * store has lost its data, and what it does not know may still be so.
+   */
+  install(
+    states: ReadonlyMap<string, UserState>,
+    reading: number,
+    tellings: SnapshotBatch,
+    keepsMissing: boolean,
+  ): void {
+    for (const user of this.#users.values()) {
+      const state = states.get(user.userId);
+      if (state === undefined || reading < user.reading) continue;
+      const before = user.presence;
+      let presence = presenceOf(state);
+      if (keepsMissing && before !== undefined) presence = withMissing(before, presence);
+      for (const change of user.early) if (change.version > presence.version) presence = changed(presence, change);
+      user.early = [];
+      user.reading = reading;
+      user.presence = presence;
+      if (before !== undefined && !isSamePresence(before, presence)) tellings.add(user.watches, presence);
+    }
+  }
+
+  #keep(user: WatchedUser, change: PresenceChange): void {
+    user.early.push(change);
+    if (user.early.length <= this.#maxEarly) return;
+    user.early = [];
+    this.#onOverflow();
+  }
+}

@@ -1,0 +1,55 @@
+import type { WebSocket } from "uWebSockets.js";
+import { bytes, RawClient, WAIT } from "@cm/contract-tests/transport";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { loadNative } from "../native.js";
+
+/** A frame that says its number and has the given length. */
+function numbered(number: number, length: number): Uint8Array {
+  return bytes(`${number}:`.padEnd(length, "x"));
+}
+
+/** One turn of the event loop, in which the native layer flushes. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+describe("the native limit on its own", () => {
+  it("leaves a hole and goes on sending, which is why it is not used", async () => {
+    const native = loadNative(4_096);
+    const app = native.App();
+    const sockets: WebSocket<unknown>[] = [];
+    let dropped = 0;
+    app.ws("/ws", {
+      maxBackpressure: 64 * 1024,
+      open: (socket) => {
+        socket.subscribe("room");
+        sockets.push(socket);
+      },
+      dropped: () => {
+        dropped += 1;
+      },
+    });
+    onTestFinished(() => void app.close());
+    const port = await new Promise<number>((resolve, reject) => {
+      app.listen("127.0.0.1", 0, (listening) =>
+        listening === false ? reject(new Error("can't listen")) : resolve(native.us_socket_local_port(listening)),
+      );
+    });
+    const raw = await RawClient.dial(port);
+    onTestFinished(() => raw.destroy());
+    await vi.waitFor(() => expect(sockets).toHaveLength(1), WAIT);
+    raw.socket.pause();
+    let count = 0;
+    while (dropped === 0) {
+      for (let burst = 0; burst < 100; burst += 1) app.publish("room", numbered(count++, 2_000), false);
+      await turn();
+    }
+    raw.socket.resume();
+    await vi.waitFor(() => expect(sockets[0]?.getBufferedAmount()).toBe(0), WAIT);
+    app.publish("room", numbered(count, 2_000), false);
+    await vi.waitFor(() => expect(Number.parseInt(raw.texts.at(-1) ?? "", 10)).toBe(count), WAIT);
+    // More is missing than was told, and what follows came all the same.
+    expect(count + 1 - raw.texts.length).toBeGreaterThan(dropped);
+    expect(raw.ended).toBe(false);
+  });
+});

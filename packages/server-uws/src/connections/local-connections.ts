@@ -1,0 +1,215 @@
+import type { TemplatedApp, WebSocket, WebSocketBehavior } from "uWebSockets.js";
+import { type CloseReason, CmError, type LocalConnection, type LocalConnectionManager } from "@cm/protocol";
+import { type Ending, invalid, UserIndex, whole } from "@cm/transport";
+import { publishToTopic } from "../rooms/room-publish.js";
+import { topicOf } from "../rooms/room-topics.js";
+import { Backpressure, NATIVE_BACKPRESSURE_MAX } from "./backpressure.js";
+import { NativeConnection } from "./native-connection.js";
+
+/** What {@link createLocalConnectionManager} takes. */
+export interface UwsLocalConnectionOptions {
+  /** The App, SSL or not, whose sockets these are. */
+  readonly app: TemplatedApp;
+  /** The most connections. 1 to 1,000,000; default 10,000. */
+  readonly maxConnections?: number | undefined;
+  /**
+   * A connection with more than this waiting to be written is closed as a slow consumer,
+   * in bytes; looked at as `UwsServerOptions.maxBackpressureBytes` says. 64 KiB to 256 MiB;
+   * default 1 MiB.
+   */
+  readonly maxBackpressureBytes?: number | undefined;
+}
+
+/** What is held now, and what was closed. The last two only grow. */
+export interface UwsLocalConnectionStats {
+  /** Connections that are held. */
+  readonly connections: number;
+  /** Users with a connection here. */
+  readonly users: number;
+  /** Connections closed because they didn't read; each counts once. */
+  readonly slowConsumersClosed: number;
+  /** Bytes that had waited on slow consumers when they were cut. */
+  readonly bytesDiscarded: number;
+}
+
+/** Plain uWebSockets.js sockets of an App of your own, under connection ids. */
+export interface UwsLocalConnectionManager<U> extends LocalConnectionManager<WebSocket<U>> {
+  /**
+   * The behaviour of a route whose sockets are held here: yours, with an eye on what opens,
+   * comes and closes. Only its sockets can be added. It moves `maxBackpressure` out of
+   * reach, since the native limit drops messages where this closes the socket; and your
+   * `close` hears the code that the socket was closed with here.
+   */
+  behavior(behavior: WebSocketBehavior<U>): WebSocketBehavior<U>;
+  /** What is held now, and what was closed. */
+  stats(): UwsLocalConnectionStats;
+}
+
+/**
+ * Holds sockets of an App of your own, for a distributed connection manager. Its rooms are
+ * native topics that begin with `cm:room:`, so one manager an App. Throws `options-invalid`.
+ */
+export function createLocalConnectionManager<U>(options: UwsLocalConnectionOptions): UwsLocalConnectionManager<U> {
+  if (typeof options !== "object" || options === null) throw invalid("options", "must be an object");
+  const { app, maxConnections = 10_000, maxBackpressureBytes = 1024 * 1024 } = options;
+  // The native App is callable or an object, depending on the build.
+  if (typeof app?.publish !== "function") throw invalid("app", "must be an App of uWebSockets.js");
+  return new AppConnections(
+    app,
+    whole("maxConnections", maxConnections, 1, 1_000_000),
+    whole("maxBackpressureBytes", maxBackpressureBytes, 64 * 1024, 256 * 1024 * 1024),
+  );
+}
+
+/** A connection, and who hears of its end. */
+interface Held {
+  readonly live: NativeConnection<undefined>;
+  readonly onClosed: () => void;
+}
+
+class AppConnections<U> implements UwsLocalConnectionManager<U> {
+  readonly #app: TemplatedApp;
+  readonly #maxConnections: number;
+  readonly #connections = new Map<string, NativeConnection<undefined>>();
+  readonly #users = new UserIndex<NativeConnection<undefined>>();
+  readonly #backpressure: Backpressure<undefined>;
+  /** All open sockets of the routes; those without a connection were not added, or removed. */
+  readonly #sockets = new Map<WebSocket<U>, Held | undefined>();
+  /** The other way round, for those that were added. */
+  readonly #socketOf = new Map<NativeConnection<undefined>, WebSocket<U>>();
+
+  constructor(app: TemplatedApp, maxConnections: number, maxBackpressureBytes: number) {
+    this.#app = app;
+    this.#maxConnections = maxConnections;
+    this.#backpressure = new Backpressure(this.#connections, maxBackpressureBytes, 0);
+  }
+
+  get size(): number {
+    return this.#connections.size;
+  }
+
+  behavior(behavior: WebSocketBehavior<U>): WebSocketBehavior<U> {
+    return {
+      ...behavior,
+      maxBackpressure: NATIVE_BACKPRESSURE_MAX,
+      open: (socket) => {
+        this.#sockets.set(socket, undefined);
+        return behavior.open?.(socket);
+      },
+      message: (socket, message, isBinary) => {
+        this.#seen(socket);
+        return behavior.message?.(socket, message, isBinary);
+      },
+      ping: (socket, message) => {
+        this.#seen(socket);
+        behavior.ping?.(socket, message);
+      },
+      pong: (socket, message) => {
+        this.#seen(socket);
+        behavior.pong?.(socket, message);
+      },
+      close: (socket, code, message) => {
+        const ending = this.#closed(socket);
+        if (ending === undefined) behavior.close?.(socket, code, message);
+        else behavior.close?.(socket, ending.code, bufferOf(ending.reason));
+      },
+    };
+  }
+
+  add({ connectionId, userId, socket, onClosed }: LocalConnection<WebSocket<U>>): void {
+    if (!this.#sockets.has(socket)) {
+      throw new CmError("closed", "The socket is not open, or its route does not have the behavior of this manager.");
+    }
+    if (this.#sockets.get(socket) !== undefined || this.#connections.has(connectionId)) {
+      throw new CmError("id-invalid", "The socket or its connection id is here already.");
+    }
+    if (this.#connections.size >= this.#maxConnections) {
+      throw new CmError("capacity-reached", `This server holds ${this.#maxConnections} connections at most.`, {
+        details: { max: this.#maxConnections },
+      });
+    }
+    const live = new NativeConnection(connectionId, { userId, data: undefined }, "", this.#backpressure, undefined);
+    live.attach(socket);
+    this.#sockets.set(socket, { live, onClosed });
+    this.#socketOf.set(live, socket);
+    this.#connections.set(connectionId, live);
+    this.#users.add(userId, live);
+  }
+
+  remove(connectionId: string, reason?: CloseReason): void {
+    const live = this.#connections.get(connectionId);
+    const socket = live && this.#socketOf.get(live);
+    if (live === undefined || socket === undefined) return;
+    this.#forget(live);
+    live.leaveAll();
+    if (reason === undefined) {
+      this.#sockets.set(socket, undefined);
+      live.detach();
+      return;
+    }
+    // The close event comes within, and must not call the `onClosed` of a removed connection.
+    this.#sockets.set(socket, { live, onClosed: () => undefined });
+    live.close(reason);
+  }
+
+  enter(connectionId: string, room: string): void {
+    this.#connections.get(connectionId)?.enter(room);
+  }
+
+  exit(connectionId: string, room: string): void {
+    this.#connections.get(connectionId)?.leave(room);
+  }
+
+  lastSeenOf(connectionId: string): number | undefined {
+    return this.#connections.get(connectionId)?.lastSeenAt;
+  }
+
+  toRoom(room: string, frame: Uint8Array, except: readonly string[]): void {
+    this.#backpressure.publishing(frame, 0);
+    publishToTopic(this.#app, topicOf(room), frame, except, this.#connections);
+  }
+
+  toConnection(connectionId: string, frame: Uint8Array): boolean {
+    return this.#connections.get(connectionId)?.send(frame) ?? false;
+  }
+
+  toUser(userId: string, frame: Uint8Array): number {
+    return this.#users.count(userId, (live) => live.send(frame));
+  }
+
+  stats(): UwsLocalConnectionStats {
+    return {
+      connections: this.#connections.size,
+      users: this.#users.size,
+      slowConsumersClosed: this.#backpressure.closed,
+      bytesDiscarded: this.#backpressure.discardedBytes,
+    };
+  }
+
+  #seen(socket: WebSocket<U>): void {
+    const held = this.#sockets.get(socket);
+    if (held !== undefined) held.live.lastSeenAt = Date.now();
+  }
+
+  /** The close event; says how the connection ended, if this side ended it. */
+  #closed(socket: WebSocket<U>): Ending | undefined {
+    const held = this.#sockets.get(socket);
+    this.#sockets.delete(socket);
+    if (held === undefined) return undefined;
+    const ending = held.live.detach();
+    this.#forget(held.live);
+    held.onClosed();
+    return ending;
+  }
+
+  #forget(live: NativeConnection<undefined>): void {
+    this.#connections.delete(live.id);
+    this.#socketOf.delete(live);
+    this.#users.remove(live.userId, live);
+  }
+}
+
+function bufferOf(text: string): ArrayBuffer {
+  const bytes = new TextEncoder().encode(text);
+  return bytes.buffer;
+}

@@ -1,0 +1,62 @@
+import type { TemplatedApp, us_listen_socket } from "uWebSockets.js";
+import { createServer } from "node:net";
+import type { CmError } from "@cm/protocol";
+import { listenFailure } from "@cm/transport";
+import { LISTEN_MODE, type Native } from "../native.js";
+
+/** Where to listen. */
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+  readonly sharePort: boolean;
+}
+
+/** A native socket that takes connections. */
+export interface Listening {
+  readonly port: number;
+  readonly socket: us_listen_socket;
+}
+
+/** An overload that the native layer has and its declarations leave out. */
+interface ListenByAddress {
+  listen(
+    host: string,
+    port: number,
+    options: number,
+    callback: (socket: us_listen_socket | false) => void,
+  ): TemplatedApp;
+}
+
+/**
+ * Listens.
+ *
+ * @throws CmError `port-in-use` where another process has the port, `options-invalid`
+ * where the address can't be used (not of this machine, or not permitted), `unavailable`
+ * where it may be later.
+ */
+export async function listen(native: Native, app: TemplatedApp, address: ListenAddress): Promise<Listening> {
+  const { host, port, sharePort } = address;
+  const mode = sharePort ? LISTEN_MODE.shared : LISTEN_MODE.exclusive;
+  // The declarations lack this overload; see ListenByAddress.
+  const byAddress = app as unknown as ListenByAddress;
+  let socket: us_listen_socket | false = false;
+  // The callback runs before the call returns.
+  byAddress.listen(host, port, mode, (result) => {
+    socket = result;
+  });
+  // Assigned in the callback, which the compiler does not follow.
+  const opened = socket as us_listen_socket | false;
+  if (opened === false) throw await failure(address);
+  return { socket: opened, port: native.us_socket_local_port(opened) };
+}
+
+/** The native layer says only that it failed; Node says why. */
+async function failure(address: ListenAddress): Promise<CmError> {
+  const { host, port } = address;
+  const code = await new Promise<string | undefined>((resolve) => {
+    const probe = createServer();
+    probe.once("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? "unknown"));
+    probe.listen({ host, port, exclusive: true }, () => probe.close(() => resolve(undefined)));
+  });
+  return listenFailure(address, code);
+}

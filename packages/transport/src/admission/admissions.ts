@@ -1,0 +1,239 @@
+import { CmError, type ErrorCode, isCmError, parseName } from "@cm/protocol";
+import { Tally } from "../counters/tally.js";
+import { type HttpReply, jsonRefusal, refusalOf } from "../http/http-reply.js";
+import { objectionTo, type RequestFacts, type RequestHead } from "../http/request-head.js";
+import type { ResolvedTransportOptions } from "../options/resolved-options.js";
+import { TurnSlices } from "../turn-slices.js";
+import type { AddressLimits } from "./address-limits.js";
+import type { Authentication, UpgradeRequest } from "./authentication.js";
+
+/** The open end of an upgrade request. Exactly one of the two is called, unless the client goes away first. */
+export interface UpgradeDoor<U> {
+  /** Answers with this and closes the TCP connection. */
+  refuse(reply: HttpReply): void;
+  /** Turns the request into a WebSocket. */
+  accept(connectionId: string, authentication: Authentication<U>, request: UpgradeRequest): void;
+}
+
+/** An upgrade that waits for `authenticate`. */
+export interface PendingUpgrade {
+  /** The client went away: the door must not be touched any more. */
+  abandon(): void;
+}
+
+interface Waiting<U> {
+  readonly door: UpgradeDoor<U>;
+  readonly request: UpgradeRequest;
+  readonly controller: AbortController;
+  timer: NodeJS.Timeout | undefined;
+}
+
+/**
+ * Decides about upgrade requests: checks them, has them authenticated within a deadline, and
+ * has the transport turn them into WebSockets or refuse them.
+ *
+ * An upgrade after a wait gets its own turn of the event loop, together with others that are
+ * ready: a promise may settle while the library reads another request. Where thousands come at once,
+ * a turn makes WebSockets of some of them, so that those that are there already are served in between.
+ */
+export class Admissions<U> {
+  readonly #options: ResolvedTransportOptions<U>;
+  readonly #connections: ReadonlyMap<string, unknown>;
+  readonly #addresses: AddressLimits;
+  readonly #waiting = new Set<Waiting<U>>();
+  readonly #refused = new Tally<string>();
+  /** Upgrades that are through with `authenticate`; `maxConnections` bounds those that wait here. */
+  readonly #turns = new TurnSlices();
+  #accepting = true;
+
+  /** `connections` are the open ones, by id. */
+  constructor(
+    options: ResolvedTransportOptions<U>,
+    connections: ReadonlyMap<string, unknown>,
+    addresses: AddressLimits,
+  ) {
+    this.#options = options;
+    this.#addresses = addresses;
+    this.#connections = connections;
+  }
+
+  /** Upgrades that wait for `authenticate`. */
+  get pending(): number {
+    return this.#waiting.size;
+  }
+
+  /** Refusals so far, by code. */
+  refused(): Readonly<Record<string, number>> {
+    return this.#refused.counts();
+  }
+
+  /** Refuses what comes from now on. */
+  stopAccepting(): void {
+    this.#accepting = false;
+  }
+
+  /** Refuses what still waits for `authenticate`. */
+  refusePending(): void {
+    for (const upgrade of [...this.#waiting]) this.#fail(upgrade, new CmError("closed", "The server is closing."));
+  }
+
+  /** The answer to a request at the WebSocket path that is no upgrade, or not a whole one. */
+  plainRefusal({ facts: { headers } }: RequestHead): HttpReply {
+    this.#refused.add("operation-unknown");
+    const wantsUpgrade = headers.upgrade !== undefined && (headers["sec-websocket-key"] ?? "") !== "";
+    if (wantsUpgrade && !asksForUpgrade(headers)) return NO_UPGRADE;
+    const wanted = { Upgrade: "websocket", Connection: "Upgrade", "Sec-WebSocket-Version": "13" };
+    return jsonRefusal(426, "operation-unknown", "Only WebSockets are served here.", wanted);
+  }
+
+  /** An upgrade request. Uses the door now, or later unless `abandon` is called first. */
+  handle(head: RequestHead, door: UpgradeDoor<U>): PendingUpgrade {
+    const { facts } = head;
+    const offered = list(facts.headers["sec-websocket-protocol"]);
+    const subprotocol = this.#options.subprotocols.find((name) => offered.includes(name));
+    const fault = objectionTo(head, this.#options.maxHeadBytes);
+    if (fault === undefined && facts.headers.upgrade === undefined) {
+      door.refuse(this.plainRefusal(head));
+      return { abandon: () => undefined };
+    }
+    const refusal = fault ?? this.#objection(facts, subprotocol);
+    if (refusal !== undefined || subprotocol === undefined) {
+      this.#refuse(door, refusal ?? new CmError("internal", "There is no subprotocol."));
+      return { abandon: () => undefined };
+    }
+    const upgrade: Waiting<U> = {
+      door,
+      request: { ...facts, subprotocol, offeredSubprotocols: offered },
+      controller: new AbortController(),
+      timer: undefined,
+    };
+    this.#waiting.add(upgrade);
+    this.#addresses.enter(facts.remoteAddress);
+    this.#authenticate(upgrade);
+    return { abandon: () => this.#abandon(upgrade) };
+  }
+
+  #objection(facts: RequestFacts, subprotocol: string | undefined): CmError | HttpReply | undefined {
+    const { allowedOrigins, subprotocols, maxPendingUpgrades } = this.#options;
+    const { headers } = facts;
+    if (!list(headers.upgrade).some((name) => name.toLowerCase() === "websocket")) {
+      return jsonRefusal(400, "operation-unknown", "The Upgrade header does not ask for a WebSocket.");
+    }
+    if (!asksForUpgrade(headers)) return NO_UPGRADE;
+    if (headers["sec-websocket-version"] !== "13") {
+      const message = "Only version 13 of the WebSocket protocol is spoken.";
+      return jsonRefusal(426, "version-unsupported", message, { "Sec-WebSocket-Version": "13" });
+    }
+    if (!this.#accepting) return new CmError("unavailable", "The server takes no new connections.");
+    const tooMany = this.#addresses.objectionTo(facts.remoteAddress);
+    if (tooMany !== undefined) return tooMany;
+    if (headers.origin !== undefined && allowedOrigins !== undefined && !allowedOrigins.has(headers.origin)) {
+      return new CmError("origin-refused", "Pages of this origin may not connect.");
+    }
+    if (subprotocol === undefined) {
+      return new CmError("version-unsupported", `Offer one of these subprotocols: ${subprotocols.join(", ")}.`);
+    }
+    if (this.#isFull(this.#turns.waiting)) return new CmError("capacity-reached", "The server is full.");
+    if (this.#waiting.size - this.#turns.waiting >= maxPendingUpgrades) {
+      return new CmError("unavailable", "Too many upgrades wait for their authentication.");
+    }
+    return undefined;
+  }
+
+  /** `coming`: upgrades that will be connections. */
+  #isFull(coming: number): boolean {
+    return this.#connections.size + coming >= this.#options.maxConnections;
+  }
+
+  #authenticate(upgrade: Waiting<U>): void {
+    let outcome: Authentication<U> | PromiseLike<Authentication<U>>;
+    try {
+      outcome = this.#options.authenticate(upgrade.request, upgrade.controller.signal);
+    } catch (cause) {
+      this.#fail(upgrade, cause);
+      return;
+    }
+    if (!isThenable(outcome)) {
+      this.#turns.run(() => this.#complete(upgrade, outcome));
+      return;
+    }
+    const deadline = this.#options.authenticationTimeoutMs;
+    upgrade.timer = setTimeout(() => this.#fail(upgrade, new CmError("timeout", "Too slow.")), deadline);
+    Promise.resolve(outcome).then(
+      (authentication) => {
+        // The deadline is for `authenticate`, not for the turns that others take first.
+        clearTimeout(upgrade.timer);
+        this.#turns.later(() => this.#complete(upgrade, authentication));
+      },
+      (cause: unknown) => this.#fail(upgrade, cause),
+    );
+  }
+
+  /** Takes the upgrade off the list; false where it is answered or abandoned, and the door must not be touched. */
+  #settle(upgrade: Waiting<U>): boolean {
+    clearTimeout(upgrade.timer);
+    if (!this.#waiting.delete(upgrade)) return false;
+    this.#addresses.leave(upgrade.request.remoteAddress);
+    return true;
+  }
+
+  #abandon(upgrade: Waiting<U>): void {
+    if (this.#settle(upgrade)) upgrade.controller.abort(new CmError("closed", "The client went away."));
+  }
+
+  #fail(upgrade: Waiting<U>, cause: unknown): void {
+    if (!this.#settle(upgrade)) return;
+    const error = isCmError(cause) ? cause : new CmError("internal", "authenticate failed.", { cause });
+    if (error.code === "internal") this.#options.onError(error, { stage: "handler" });
+    this.#refuse(upgrade.door, error);
+    upgrade.controller.abort(error);
+  }
+
+  #complete(upgrade: Waiting<U>, authentication: Authentication<U>): void {
+    // Abandoned or refused while it waited for its turn.
+    if (!this.#waiting.has(upgrade)) return;
+    let id: string;
+    try {
+      const user = parseName(authentication.userId, "user");
+      if (!user.ok) throw user.error;
+      // Others may have come first while this one waited.
+      if (this.#isFull(0)) throw new CmError("capacity-reached", "The server is full.");
+      id = this.#options.nextConnectionId();
+      if (this.#connections.has(id)) throw new TypeError("nextConnectionId gave an id a second time.");
+    } catch (cause) {
+      this.#fail(upgrade, cause);
+      return;
+    }
+    if (this.#settle(upgrade)) upgrade.door.accept(id, authentication, upgrade.request);
+  }
+
+  #refuse(door: UpgradeDoor<U>, refusal: CmError | HttpReply): void {
+    const isError = isCmError(refusal);
+    this.#refused.add(isError ? refusal.code : (CODE_BY_STATUS[refusal.status] ?? "internal"));
+    door.refuse(isError ? refusalOf(refusal) : refusal);
+  }
+}
+
+/** What the refusals by status that upgrades meet are counted as. */
+const CODE_BY_STATUS: { readonly [status in number]?: ErrorCode } = {
+  400: "operation-unknown",
+  426: "version-unsupported",
+  431: "payload-too-large",
+};
+
+const NO_UPGRADE = jsonRefusal(400, "operation-unknown", "The Connection header does not ask for an upgrade.");
+
+function asksForUpgrade(headers: RequestFacts["headers"]): boolean {
+  return list(headers.connection).some((name) => name.toLowerCase() === "upgrade");
+}
+
+/** Whether there is something to wait for. Promises of other realms and libraries count. */
+function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+}
+
+/** The items of a comma-separated header. */
+function list(header: string | undefined): string[] {
+  if (header === undefined) return [];
+  return header.split(",").flatMap((item) => item.trim() || []);
+}

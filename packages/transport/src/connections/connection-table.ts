@@ -1,0 +1,217 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { ERROR_CODES, encodeServerFrame, toCmError } from "@cm/protocol";
+import type { AddressLimits } from "../admission/address-limits.js";
+import { Tally } from "../counters/tally.js";
+import type { ResolvedTransportOptions } from "../options/resolved-options.js";
+import type { TransportStats } from "../transport-server.js";
+import { TurnSlices } from "../turn-slices.js";
+import { type CloseKind, closeKindOf } from "./close-kinds.js";
+import { Drain, type DrainOptions } from "./drain.js";
+import type { LiveConnection } from "./live-connection.js";
+import { Liveness } from "./liveness.js";
+import { sayGoodbyes } from "./paced-close.js";
+import type { SlowConsumers } from "./slow-consumers.js";
+import { UserIndex } from "./user-index.js";
+
+/** Between two waves of goodbyes of a server that closes, and the fewest in one. */
+const CLOSE_PACE = { waveMs: 20, waveMin: 50 } as const;
+
+/** How long written close frames may take to leave before their sockets are cut. */
+const FLUSH_GRACE_MS = 250;
+
+/** What a library found wrong with a frame before it ended the socket. */
+export type FrameFault = "frame-too-large" | "frame-invalid";
+
+/** What the table does not know by itself. */
+type OwnStats = Pick<
+  TransportStats,
+  "upgrading" | "topics" | "memberships" | "membersBehind" | "messagesLeftOut" | "refused"
+>;
+
+/**
+ * The open connections of one server, and all that follows from what happens on them: the
+ * handler's calls, counters, pings, the drain and the end. A transport feeds it the events.
+ */
+export class ConnectionTable<U, C extends LiveConnection<U>> {
+  /** Open connections by id. */
+  readonly byId: ReadonlyMap<string, C>;
+  readonly #byId: Map<string, C>;
+  readonly #options: ResolvedTransportOptions<U>;
+  readonly #slow: SlowConsumers;
+  readonly #addresses: AddressLimits;
+  readonly #users = new UserIndex<C>();
+  readonly #liveness: Liveness<U>;
+  readonly #closes = new Tally<CloseKind>();
+  /** What follows from closes: the native layer tells of up to 1,024 of them in one turn, and more. */
+  readonly #endings = new TurnSlices();
+  readonly #closed = new AbortController();
+  #framesTooLarge = 0;
+  #lastClosedAt = Number.NEGATIVE_INFINITY;
+  #drain: Drain<U> | undefined;
+
+  /** `byId` is empty, and the table's to change from now on. */
+  constructor(
+    options: ResolvedTransportOptions<U>,
+    slow: SlowConsumers,
+    addresses: AddressLimits,
+    byId = new Map<string, C>(),
+  ) {
+    this.byId = byId;
+    this.#byId = byId;
+    this.#options = options;
+    this.#slow = slow;
+    this.#addresses = addresses;
+    slow.watch(byId);
+    this.#liveness = new Liveness(options);
+  }
+
+  /** Begins to ping and to look for silent connections. */
+  start(): void {
+    this.#liveness.start();
+  }
+
+  of(userId: string): C[] {
+    return this.#users.of(userId);
+  }
+
+  countOf(userId: string): number {
+    return this.#users.countOf(userId);
+  }
+
+  toConnection(connectionId: string, frame: Uint8Array): boolean {
+    return this.#byId.get(connectionId)?.send(frame) ?? false;
+  }
+
+  toUser(userId: string, frame: Uint8Array): number {
+    return this.#users.count(userId, (connection) => connection.send(frame));
+  }
+
+  /** A connection whose socket can be written to. */
+  opened(connection: C): void {
+    this.#byId.set(connection.id, connection);
+    this.#addresses.enter(connection.remoteAddress);
+    this.#users.add(connection.userId, connection);
+    this.#liveness.add(connection);
+    this.#guarded(connection, () => this.#options.handler.open(connection));
+  }
+
+  /** Something came from the client. */
+  seen(connection: C): void {
+    connection.lastSeenAt = Date.now();
+    connection.heardAt = this.#liveness.now;
+  }
+
+  /** A frame came, of this many bytes; `read` makes text of it. */
+  received(connection: C, byteLength: number, isBinary: boolean, read: () => string): void {
+    // One read may hold frames that follow the one whose handler closed the connection.
+    if (!connection.open) return;
+    this.seen(connection);
+    this.#slow.traffic.received(byteLength);
+    const { maxFrameBytes, handler } = this.#options;
+    this.#guarded(connection, () => {
+      if (byteLength > maxFrameBytes) this.#refuseFrame(connection);
+      else if (isBinary) handler.binary(connection);
+      else handler.frame(connection, read());
+    });
+  }
+
+  /** The client answered a ping. */
+  pong(connection: C): void {
+    this.seen(connection);
+    this.#guarded(connection, () => this.#options.handler.pong?.(connection));
+  }
+
+  /**
+   * The connection is over, by this side's word or with what the library says. Once for each. It is out of
+   * the table at once; where thousands end together, the handler hears of some of them in later turns.
+   */
+  closed(connection: C, code: number, reason: string, fault?: FrameFault): void {
+    const ending = connection.detach();
+    this.#byId.delete(connection.id);
+    this.#addresses.leave(connection.remoteAddress);
+    this.#users.remove(connection.userId, connection);
+    this.#liveness.remove(connection);
+    this.#slow.lagging?.closed(connection);
+    this.#lastClosedAt = performance.now();
+    this.#closes.add(ending?.kind ?? closeKindOf(code));
+    if (ending === undefined && fault === "frame-too-large") this.#countTooLarge();
+    else if (ending === undefined && fault !== undefined) this.#options.faults.count(fault);
+    this.#endings.run(() => {
+      connection.forgetRooms();
+      this.#guarded(connection, () =>
+        this.#options.handler.closed(connection, ending?.code ?? code, ending?.reason ?? reason),
+      );
+    });
+  }
+
+  /** Sends the connections away in waves; `begin` comes after the check of the options. Throws `options-invalid`. */
+  drain(options: DrainOptions, begin: () => void): Promise<void> {
+    this.#drain = new Drain(this.#byId.values(), options, this.#closed.signal);
+    begin();
+    return this.#drain.run();
+  }
+
+  /** Ends a drain: the server closes. */
+  endDrain(): void {
+    this.#closed.abort();
+  }
+
+  /** Tells every connection to go, and leaves the close frames a moment to be written. */
+  async goodbye(): Promise<void> {
+    const { closeTimeoutMs } = this.#options;
+    if (closeTimeoutMs === 0) return;
+    await sayGoodbyes(this.#byId.values(), { overMs: closeTimeoutMs / 2, ...CLOSE_PACE });
+    const graceMs = Math.min(FLUSH_GRACE_MS, closeTimeoutMs / 2);
+    if (performance.now() - this.#lastClosedAt < graceMs) await sleep(graceMs);
+  }
+
+  /** Stops every timer, and tells of the closes that are not told of yet. */
+  stop(): void {
+    this.#liveness.stop();
+    this.#endings.flush();
+  }
+
+  stats(own: OwnStats): TransportStats {
+    return {
+      connections: this.#byId.size,
+      upgrading: own.upgrading,
+      users: this.#users.size,
+      topics: own.topics,
+      memberships: own.memberships,
+      membersBehind: own.membersBehind,
+      messagesLeftOut: own.messagesLeftOut,
+      traffic: this.#slow.traffic.counts(),
+      slowConsumersClosed: this.#slow.closed,
+      bytesWaiting: this.#slow.waitingBytes(),
+      bytesDiscarded: this.#slow.discardedBytes,
+      framesTooLarge: this.#framesTooLarge,
+      refused: own.refused,
+      limits: { ...this.#addresses.counts(), ...this.#slow.limits() },
+      closed: this.#closes.counts(),
+      faults: this.#options.faults.counts(),
+      ...(this.#drain === undefined ? {} : { drain: this.#drain.progress }),
+    };
+  }
+
+  #refuseFrame(connection: C): void {
+    this.#countTooLarge();
+    const { meaning, retryable } = ERROR_CODES["frame-too-large"];
+    connection.send(encodeServerFrame({ type: "error", code: "frame-too-large", message: meaning, retryable }));
+    connection.close("protocol-error", "frame-too-large");
+  }
+
+  #countTooLarge(): void {
+    this.#framesTooLarge += 1;
+    this.#options.faults.count("frame-too-large");
+  }
+
+  /** What the handler throws costs its connection, and disturbs nothing else. */
+  #guarded(connection: C, call: () => void): void {
+    try {
+      call();
+    } catch (cause) {
+      this.#options.onError(toCmError(cause, "internal", "A connection handler failed."), { stage: "handler" });
+      connection.close("internal");
+    }
+  }
+}

@@ -1,0 +1,97 @@
+import { CmError, isCmError, type OnError, toCmError } from "@cm/protocol";
+import { type HttpReply, problem, problemOf, replyFault, type WriteOptions } from "./http-reply.js";
+import type { RequestHead } from "./request-head.js";
+import type { RouteMethod, RouteTable } from "./route-table.js";
+
+/** The open end of an HTTP request. */
+export interface ReplyDoor {
+  /** Writes the reply, unless the client went away meanwhile. */
+  write(reply: HttpReply, options?: WriteOptions): void;
+  /** Has the body handed over in chunks, which are only valid during the call. Called before the head's turn ends. */
+  read(take: (chunk: Uint8Array, isLast: boolean) => void): void;
+}
+
+const NO_BODY = new Uint8Array(0);
+
+/** Answers plain HTTP by a fixed table of methods and paths. */
+export class HttpRoutes {
+  readonly #routes: RouteTable;
+  readonly #onError: OnError;
+
+  constructor(routes: RouteTable, onError: OnError) {
+    this.#routes = routes;
+    this.#onError = onError;
+  }
+
+  /** A request that passed the first checks. Answers now, or later unless the client goes away first. */
+  handle(door: ReplyDoor, { facts, method }: RequestHead): void {
+    const here = this.#routes.get(facts.path);
+    if (here === undefined) {
+      door.write(problem(404, "not-found", "Nothing is served here."), { closeConnection: true });
+      return;
+    }
+    const isHead = method === "HEAD";
+    const route = here.get(isHead ? "GET" : method);
+    if (route === undefined) {
+      const allow = [...here.keys()].flatMap((each) => (each === "GET" ? ["GET", "HEAD"] : [each])).join(", ");
+      const reply = problem(405, "operation-unknown", `What is served here: ${allow}.`, { Allow: allow });
+      door.write(reply, { closeConnection: true });
+      return;
+    }
+    const write = (reply: HttpReply): void => door.write(this.#checked(reply), { headOnly: isHead });
+    const fail = (cause: unknown): void => write(this.#failure(cause));
+    const answer = (body: Uint8Array): void => {
+      try {
+        // Looked up in the table, which has no other methods.
+        const reply = route.answer({ ...facts, method: method as RouteMethod, body });
+        if (reply instanceof Promise) reply.then(write).catch(fail);
+        else write(reply);
+      } catch (cause) {
+        fail(cause);
+      }
+    };
+    if (isHead || method === "GET") {
+      answer(NO_BODY);
+      return;
+    }
+    readBody(door, Number(facts.headers["content-length"] ?? 0), route.maxBodyBytes, answer);
+  }
+
+  #checked(reply: HttpReply): HttpReply {
+    const fault = replyFault(reply);
+    return fault === undefined ? reply : this.#failure(new TypeError(`A route's reply can't be sent: ${fault}.`));
+  }
+
+  #failure(cause: unknown): HttpReply {
+    const error = isCmError(cause) ? cause : toCmError(cause, "internal", "A route failed.");
+    const reply = problemOf(error);
+    if (reply.status === 500) this.#onError(error, { stage: "handler" });
+    return reply;
+  }
+}
+
+/** Hands over the whole body, or refuses one that says of itself that it is too large, or is. */
+function readBody(door: ReplyDoor, declaredBytes: number, maxBytes: number, whole: (body: Uint8Array) => void): void {
+  const refuse = (): void => {
+    const error = new CmError("payload-too-large", `The body is over ${maxBytes} bytes.`);
+    door.write(problemOf(error), { closeConnection: true });
+  };
+  if (declaredBytes > maxBytes) {
+    refuse();
+    return;
+  }
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  door.read((chunk, isLast) => {
+    if (bytes > maxBytes) return;
+    bytes += chunk.byteLength;
+    if (bytes > maxBytes) {
+      chunks.length = 0;
+      refuse();
+      return;
+    }
+    // A copy: the chunk dies with the call.
+    chunks.push(Buffer.from(chunk));
+    if (isLast) whole(Buffer.concat(chunks));
+  });
+}

@@ -1,0 +1,246 @@
+import { isIP } from "node:net";
+import type { OnError } from "@cm/protocol";
+import { requireOptions } from "@cm/protocol/options";
+import type { ConnectionHandler } from "../connections/connection-handler.js";
+import { createFaultCounter, type FaultCounter } from "../counters/fault-counter.js";
+import { type RouteTable, routeTableOf } from "../http/route-table.js";
+import { TrustedProxies } from "../http/trusted-proxies.js";
+import { ROOM_WINDOW_MAX_MS, type RoomWindow } from "../rooms/room-window.js";
+import { type ResolvedSlowReaderOptions, resolveSlowReaders } from "../rooms/slow-readers.js";
+import { callable, fixedPath, invalid, whole } from "./option-values.js";
+import type { TransportOptions } from "./transport-options.js";
+
+/** {@link TransportOptions} with every default filled in and every value checked. */
+export interface ResolvedTransportOptions<U> {
+  /** As {@link TransportOptions.host}. */
+  readonly host: string;
+  /** As {@link TransportOptions.port}. */
+  readonly port: number;
+  /** As {@link TransportOptions.path}. */
+  readonly path: string;
+  /** As {@link TransportOptions.subprotocols}. */
+  readonly subprotocols: readonly string[];
+  /** As {@link TransportOptions.allowedOrigins}; `undefined` for any. */
+  readonly allowedOrigins: ReadonlySet<string> | undefined;
+  /** As {@link TransportOptions.maxConnections}. */
+  readonly maxConnections: number;
+  /** As {@link TransportOptions.maxPendingUpgrades}. */
+  readonly maxPendingUpgrades: number;
+  /** As {@link TransportOptions.maxConnectionsPerAddress}. */
+  readonly maxConnectionsPerAddress: number;
+  /** As {@link TransportOptions.maxUpgradesPerSecondPerAddress}. */
+  readonly maxUpgradesPerSecondPerAddress: number;
+  /** As {@link TransportOptions.trustedProxies}. */
+  readonly trustedProxies: TrustedProxies;
+  /** As {@link TransportOptions.maxHeadBytes}. */
+  readonly maxHeadBytes: number;
+  /** As {@link TransportOptions.maxFrameBytes}. */
+  readonly maxFrameBytes: number;
+  /** As {@link TransportOptions.maxBackpressureBytes}. */
+  readonly maxBackpressureBytes: number;
+  /** As {@link TransportOptions.maxTotalBackpressureBytes}. */
+  readonly maxTotalBackpressureBytes: number;
+  /** As {@link TransportOptions.slowReaders}, resolved; `undefined` where every slow reader is closed. */
+  readonly slowReaders: ResolvedSlowReaderOptions | undefined;
+  /** As {@link TransportOptions.roomWindowMs}. */
+  readonly roomWindowMs: RoomWindow;
+  /** As {@link TransportOptions.maxMembersPerTurn}. */
+  readonly maxMembersPerTurn: number;
+  /** As {@link TransportOptions.idleTimeoutMs}. */
+  readonly idleTimeoutMs: number;
+  /** As {@link TransportOptions.pingIntervalMs}. */
+  readonly pingIntervalMs: number;
+  /** As {@link TransportOptions.authenticationTimeoutMs}. */
+  readonly authenticationTimeoutMs: number;
+  /** As {@link TransportOptions.closeTimeoutMs}. */
+  readonly closeTimeoutMs: number;
+  /** As {@link TransportOptions.authenticate}. */
+  readonly authenticate: TransportOptions<U>["authenticate"];
+  /** As {@link TransportOptions.nextConnectionId}. */
+  readonly nextConnectionId: () => string;
+  /** As {@link TransportOptions.handler}. */
+  readonly handler: ConnectionHandler<U>;
+  /** As {@link TransportOptions.routes}. */
+  readonly routes: RouteTable;
+  /** As {@link TransportOptions.faults}. */
+  readonly faults: FaultCounter;
+  /** As {@link TransportOptions.onError}. */
+  readonly onError: OnError;
+}
+
+/** Every option there is. */
+const KNOWN: Readonly<Record<keyof TransportOptions<unknown>, true>> = {
+  host: true,
+  port: true,
+  path: true,
+  subprotocols: true,
+  allowedOrigins: true,
+  maxConnections: true,
+  maxPendingUpgrades: true,
+  maxConnectionsPerAddress: true,
+  maxUpgradesPerSecondPerAddress: true,
+  trustedProxies: true,
+  maxHeadBytes: true,
+  maxFrameBytes: true,
+  maxBackpressureBytes: true,
+  maxTotalBackpressureBytes: true,
+  slowReaders: true,
+  roomWindowMs: true,
+  maxMembersPerTurn: true,
+  idleTimeoutMs: true,
+  pingIntervalMs: true,
+  authenticationTimeoutMs: true,
+  closeTimeoutMs: true,
+  authenticate: true,
+  nextConnectionId: true,
+  handler: true,
+  routes: true,
+  faults: true,
+  onError: true,
+};
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+/** RFC 6455: a subprotocol is a token of RFC 7230. */
+const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/;
+const HOST_NAME = /^(?=.{1,253}$)[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?$/;
+
+/**
+ * Fills in defaults and checks every value. Native code ends the whole process on
+ * some bad values, so nothing passes unseen. A transport checks what it takes besides, whose
+ * names are `own`.
+ *
+ * @throws CmError `options-invalid`; `details.field` names the option.
+ */
+export function resolveTransportOptions<U>(
+  options: TransportOptions<U>,
+  own: readonly string[] = [],
+): ResolvedTransportOptions<U> {
+  requireOptions<object>(options, { ...KNOWN, ...Object.fromEntries(own.map((name) => [name, true])) });
+  for (const [field, value] of Object.entries(options)) {
+    // Not a way to ask for the default: that is to leave the option out.
+    if (value === null) throw invalid(field, "must not be null");
+  }
+  const path = fixedPath("path", options.path ?? "/ws");
+  const port = whole("port", options.port, 0, 65_535);
+  const idleTimeoutMs = whole("idleTimeoutMs", options.idleTimeoutMs ?? 120_000, 1_000, 900_000);
+  const maxBackpressureBytes = whole("maxBackpressureBytes", options.maxBackpressureBytes ?? MIB, 64 * KIB, 256 * MIB);
+  return {
+    host: host(options.host ?? "127.0.0.1"),
+    port,
+    path,
+    subprotocols: subprotocols(options.subprotocols),
+    allowedOrigins: options.allowedOrigins === undefined ? undefined : origins(options.allowedOrigins),
+    maxConnections: whole("maxConnections", options.maxConnections ?? 10_000, 1, 1_000_000),
+    maxPendingUpgrades: whole("maxPendingUpgrades", options.maxPendingUpgrades ?? 1_000, 1, 1_000_000),
+    maxConnectionsPerAddress: whole(
+      "maxConnectionsPerAddress",
+      options.maxConnectionsPerAddress ?? 1_000,
+      0,
+      1_000_000,
+    ),
+    maxUpgradesPerSecondPerAddress: whole(
+      "maxUpgradesPerSecondPerAddress",
+      options.maxUpgradesPerSecondPerAddress ?? 100,
+      0,
+      1_000_000,
+    ),
+    trustedProxies: trustedProxies(options.trustedProxies ?? []),
+    maxHeadBytes: whole("maxHeadBytes", options.maxHeadBytes ?? 16 * KIB, KIB, 64 * KIB),
+    maxFrameBytes: whole("maxFrameBytes", options.maxFrameBytes ?? 16 * KIB, 128, 16 * MIB),
+    maxBackpressureBytes,
+    maxTotalBackpressureBytes: whole(
+      "maxTotalBackpressureBytes",
+      options.maxTotalBackpressureBytes ?? 256 * MIB,
+      0,
+      2 ** 40,
+    ),
+    slowReaders: resolveSlowReaders(options.slowReaders, maxBackpressureBytes),
+    roomWindowMs: roomWindow(options.roomWindowMs ?? 0),
+    maxMembersPerTurn: whole("maxMembersPerTurn", options.maxMembersPerTurn ?? 500, 10, 1_000_000),
+    idleTimeoutMs,
+    pingIntervalMs: pingInterval(options.pingIntervalMs, idleTimeoutMs),
+    authenticationTimeoutMs: whole("authenticationTimeoutMs", options.authenticationTimeoutMs ?? 5_000, 1, 600_000),
+    closeTimeoutMs: whole("closeTimeoutMs", options.closeTimeoutMs ?? 5_000, 0, 600_000),
+    authenticate: callable("authenticate", options.authenticate),
+    nextConnectionId: callable("nextConnectionId", options.nextConnectionId),
+    handler: handler(options.handler),
+    routes: routeTableOf(options.routes ?? {}, path),
+    faults: faultCounter(options.faults ?? createFaultCounter()),
+    onError: callable("onError", options.onError),
+  };
+}
+
+function roomWindow(value: unknown): RoomWindow {
+  if (value === "auto") return value;
+  if (typeof value === "string")
+    throw invalid("roomWindowMs", `must be "auto" or a whole number from 0 to ${ROOM_WINDOW_MAX_MS}`);
+  return whole("roomWindowMs", value, 0, ROOM_WINDOW_MAX_MS);
+}
+
+function pingInterval(value: unknown, idleTimeoutMs: number): number {
+  const byDefault = Math.min(25_000, Math.floor(idleTimeoutMs / 2));
+  const pingIntervalMs = whole("pingIntervalMs", value ?? byDefault, 0, idleTimeoutMs - 1);
+  if (pingIntervalMs > 0 && pingIntervalMs < 100) throw invalid("pingIntervalMs", "must be 0, or 100 or more");
+  return pingIntervalMs;
+}
+
+function host(value: unknown): string {
+  if (typeof value !== "string" || (isIP(value) === 0 && !HOST_NAME.test(value))) {
+    throw invalid("host", "must be an IP address or a host name");
+  }
+  return value;
+}
+
+function subprotocols(value: unknown): readonly string[] {
+  if (!Array.isArray(value) || value.length === 0) throw invalid("subprotocols", "must name at least one");
+  return value.map((name: unknown) => {
+    if (typeof name !== "string" || !TOKEN.test(name)) {
+      throw invalid("subprotocols", "must be tokens of at most 64 characters (RFC 7230)");
+    }
+    return name;
+  });
+}
+
+function origins(value: unknown): ReadonlySet<string> {
+  if (!Array.isArray(value)) throw invalid("allowedOrigins", "must be a list");
+  return new Set(
+    value.map((origin: unknown) => {
+      if (typeof origin !== "string" || !(origin === "null" || isOrigin(origin))) {
+        throw invalid("allowedOrigins", 'must hold origins such as "https://example.com", without a path');
+      }
+      return origin;
+    }),
+  );
+}
+
+function trustedProxies(value: unknown): TrustedProxies {
+  if (!Array.isArray(value)) throw invalid("trustedProxies", "must be a list");
+  try {
+    return new TrustedProxies(value);
+  } catch (cause) {
+    if (!(cause instanceof TypeError)) throw cause;
+    throw invalid("trustedProxies", `must hold addresses and subnets such as 10.0.0.0/8; ${cause.message}`);
+  }
+}
+
+/** Whether the text is spelled as a browser spells an Origin header. */
+function isOrigin(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { origin, protocol, host: authority } = new URL(text);
+  // The URL standard gives schemes of its own no origin; browsers send theirs as scheme and host.
+  return origin === text || (origin === "null" && authority !== "" && `${protocol}//${authority}` === text);
+}
+
+function handler<U>(value: ConnectionHandler<U>): ConnectionHandler<U> {
+  if (typeof value !== "object" || value === null) throw invalid("handler", "must be an object");
+  for (const name of ["open", "frame", "binary", "closed"] as const) callable(`handler.${name}`, value[name]);
+  if (value.pong !== undefined) callable("handler.pong", value.pong);
+  return value;
+}
+
+function faultCounter(value: FaultCounter): FaultCounter {
+  if (typeof value !== "object" || value === null) throw invalid("faults", "must be an object");
+  for (const name of ["count", "counts"] as const) callable(`faults.${name}`, value[name]);
+  return value;
+}

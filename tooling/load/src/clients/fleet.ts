@@ -1,0 +1,100 @@
+import { signDevelopmentToken } from "@cm/auth";
+import type { ResolvedLoadOptions } from "../load-options.js";
+import { Member, type MemberEvents } from "./member.js";
+
+/** How long a connection may take until it is in its room. */
+const JOIN_TIMEOUT_MS = 15_000;
+
+/** Connections that may be on their way at a time, so that a slow server is not flooded. */
+const OPENING_MAX = 200;
+
+/** How long closing handshakes are waited for before sockets are cut. */
+const CLOSE_TIMEOUT_MS = 3_000;
+
+/** All connections of a run. */
+export interface Fleet {
+  /** By number; `undefined` where the connection never came into its room. */
+  readonly members: readonly (Member | undefined)[];
+  close(): Promise<void>;
+}
+
+/**
+ * Opens every connection and waits until each is in its room or has failed. Connections
+ * start at the ramp's pace, at most {@link OPENING_MAX} of them under way at a time.
+ */
+export async function openFleet(
+  options: ResolvedLoadOptions,
+  roomName: (room: number) => string,
+  events: MemberEvents,
+): Promise<Fleet> {
+  const total = options.rooms * options.members;
+  const members: (Member | undefined)[] = new Array(total).fill(undefined);
+  const open = new Set<Member>();
+  const opening = new Map<Member, NodeJS.Timeout>();
+  let wake = () => {};
+  const changed = () =>
+    new Promise<void>((resolve) => {
+      wake = resolve;
+    });
+  const settle = (member: Member) => {
+    clearTimeout(opening.get(member));
+    if (opening.delete(member)) wake();
+  };
+  const watched: MemberEvents = {
+    onMessage: (member, stamp) => events.onMessage(member, stamp),
+    onAccepted: (member, sequence) => events.onAccepted(member, sequence),
+    onRefused: (member, sequence, code) => events.onRefused(member, sequence, code),
+    onError: (member, code) => events.onError(member, code),
+    onGap: (member, missed) => events.onGap(member, missed),
+    onJoined(member) {
+      members[member.index] = member;
+      events.onJoined(member);
+      settle(member);
+    },
+    onClosed(member, code) {
+      open.delete(member);
+      events.onClosed(member, code);
+      settle(member);
+    },
+  };
+  const startedAt = performance.now();
+  for (let index = 0; index < total && options.signal?.aborted !== true; index++) {
+    // Room by room in turn, so that rooms fill evenly and no server gets one room's burst.
+    const room = index % options.rooms;
+    const seatInRoom = Math.trunc(index / options.rooms);
+    const url = options.urls[(seatInRoom + room) % options.urls.length];
+    if (url === undefined) break;
+    await untilDue(startedAt + (index * 1000) / options.ramp);
+    while (opening.size >= OPENING_MAX) await changed();
+    const number = room * options.members + seatInRoom;
+    const user = `${options.userPrefix}${number.toString(36).padStart(4, "0")}`;
+    const headers = await credentials(options.tokenSecret, user);
+    const member = new Member({ index: number, room: roomName(room), user, url, headers }, options.dialect, watched);
+    open.add(member);
+    opening.set(
+      member,
+      setTimeout(() => member.destroy(), JOIN_TIMEOUT_MS),
+    );
+  }
+  while (opening.size > 0) await changed();
+  return { members, close: () => closeAll(open) };
+}
+
+/** What a connection authenticates with, where it has to. */
+async function credentials(secret: string | undefined, userId: string): Promise<Record<string, string> | undefined> {
+  if (secret === undefined) return undefined;
+  const token = await signDevelopmentToken(secret, { userId, rights: { join: ["*"], publish: ["*"] } });
+  return { Authorization: `Bearer ${token}` };
+}
+
+async function untilDue(dueAt: number): Promise<void> {
+  const waitMs = dueAt - performance.now();
+  if (waitMs >= 1) await new Promise((resolve) => setTimeout(resolve, waitMs));
+}
+
+async function closeAll(open: ReadonlySet<Member>): Promise<void> {
+  for (const member of open) member.close();
+  const deadline = performance.now() + CLOSE_TIMEOUT_MS;
+  while (open.size > 0 && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 10));
+  for (const member of open) member.destroy();
+}

@@ -1,0 +1,122 @@
+import { PayloadReader, type PayloadStamp } from "../payload.js";
+import { RawSocket, type RawSocketEvents } from "../wire/raw-socket.js";
+import type { Dialect, DialectSession, SessionPort } from "./dialect.js";
+
+/** Who a member is. */
+export interface MemberSeat {
+  /** Its number over all rooms, room by room. */
+  readonly index: number;
+  readonly room: string;
+  readonly user: string;
+  readonly url: URL;
+  /** More headers of the upgrade request. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+}
+
+/** Takes what happens to members; one for all of them. */
+export interface MemberEvents {
+  onJoined(member: Member): void;
+  /** A stamped message; the stamp is only valid during the call. */
+  onMessage(member: Member, stamp: PayloadStamp): void;
+  onAccepted(member: Member, sequence: number): void;
+  onRefused(member: Member, sequence: number, code: string): void;
+  onError(member: Member, code: string): void;
+  onGap(member: Member, missed: number): void;
+  /** Comes exactly once. */
+  onClosed(member: Member, code: string): void;
+}
+
+/** Overwritten for every message: the driver has one thread. */
+const STAMP: PayloadStamp = { run: 0, publisher: 0, sequence: 0, sentAtUs: 0 };
+
+/** One connection: a socket, the dialect's session on it, and what it receives. */
+export class Member implements RawSocketEvents, SessionPort {
+  readonly index: number;
+  readonly #events: MemberEvents;
+  readonly #session: DialectSession;
+  readonly #socket: RawSocket;
+  readonly #payloads = new PayloadReader();
+  #state: "opening" | "joined" | "closed" = "opening";
+
+  /** Begins to connect. */
+  constructor(seat: MemberSeat, dialect: Dialect, events: MemberEvents) {
+    this.index = seat.index;
+    this.#events = events;
+    this.#session = dialect.createSession({ room: seat.room, user: seat.user }, this);
+    const path = dialect.path(seat.url, seat.user);
+    const { url, headers } = seat;
+    this.#socket = new RawSocket({ url, path, subprotocol: dialect.subprotocol, headers }, this);
+  }
+
+  get isJoined(): boolean {
+    return this.#state === "joined";
+  }
+
+  /** Whether a publish can go out now. */
+  get canPublish(): boolean {
+    return this.#state === "joined" && this.#socket.writable;
+  }
+
+  publish(payload: string, sequence: number): void {
+    this.#socket.send(this.#session.publish(payload, sequence));
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  onOpen(): void {
+    this.#session.opened();
+  }
+
+  onMessage(bytes: Buffer, start: number, end: number): void {
+    if (this.#payloads.read(bytes, start, end, STAMP)) this.#events.onMessage(this, STAMP);
+    else this.#readControl(bytes.toString("utf8", start, end));
+  }
+
+  onClosed(code: string): void {
+    this.#events.onClosed(this, code);
+    this.#state = "closed";
+  }
+
+  send(text: string): void {
+    this.#socket.send(text);
+  }
+
+  joined(): void {
+    if (this.#state !== "opening") return;
+    this.#state = "joined";
+    this.#events.onJoined(this);
+  }
+
+  accepted(sequence: number): void {
+    this.#events.onAccepted(this, sequence);
+  }
+
+  refused(sequence: number, code: string): void {
+    this.#events.onRefused(this, sequence, code);
+  }
+
+  failed(code: string): void {
+    this.#events.onError(this, code);
+    // Without its room the connection is of no use.
+    if (this.#state === "opening") this.#socket.close();
+  }
+
+  gapTold(missed: number): void {
+    this.#events.onGap(this, missed);
+  }
+
+  #readControl(text: string): void {
+    try {
+      this.#session.control(text);
+    } catch {
+      // What the server sent is not of this dialect: that is a finding, not a fault of the driver.
+      this.#events.onError(this, "frame-unreadable");
+    }
+  }
+}

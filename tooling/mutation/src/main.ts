@@ -1,0 +1,166 @@
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { describe, MUTANT_VARIABLE, type Mutant, PACKAGE_VARIABLE } from "./mutant.js";
+import { allMutants, productPackages, sampleOf } from "./sample.js";
+
+const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
+const CONFIG = fileURLToPath(new URL("../vitest.config.ts", import.meta.url));
+
+/** The slowest package's tests take two minutes here; a change that makes them hang is noticed by that. */
+const RUN_TIMEOUT_MS = 300_000;
+
+const USAGE = `Usage: npm run mutate -- [options]
+
+  --count N        how many changes, 1 to 1,000 (60)
+  --seed N         repeats the draws of an earlier run
+  --skip N         leaves out the first of the draws: goes on where a run was ended
+  --at FILE[:LINE] tries the changes of one file or line; FILE is a path from the repository's root
+  --package NAME   one of ${productPackages(ROOT).join(", ")} (all)
+
+Changes the packages' sources at random places, one place a time and never on the disk, and runs the
+package's own tests with each change. Prints the changes that no test noticed: each wants a look, for a
+change may be without effect. Ends with 1 where the tests fail without a change.`;
+
+interface Command {
+  readonly count: number;
+  readonly seed: number;
+  readonly skip: number;
+  readonly packages: readonly string[];
+  readonly at: { readonly file: string; readonly line: number | undefined } | undefined;
+}
+
+function readCommand(args: readonly string[]): Command | undefined {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      count: { type: "string", default: "60" },
+      seed: { type: "string" },
+      skip: { type: "string", default: "0" },
+      package: { type: "string" },
+      at: { type: "string" },
+      help: { type: "boolean" },
+    },
+  });
+  const count = Number(values.count);
+  const seed = Number(values.seed ?? Math.floor(Math.random() * 1_000_000));
+  const skip = Number(values.skip);
+  const packages = productPackages(ROOT).filter((name) => values.package === undefined || name === values.package);
+  const isValid = isWhole(count, 1, 1_000) && isWhole(seed, 0, 2 ** 32 - 1) && isWhole(skip, 0, count);
+  const [, file, line] = /^(.*?)(?::(\d+))?$/.exec(values.at ?? "") ?? [];
+  const at = file ? { file, line: line === undefined ? undefined : Number(line) } : undefined;
+  return values.help === true || !isValid || packages.length === 0 ? undefined : { count, seed, skip, packages, at };
+}
+
+function isWhole(value: number, min: number, max: number): boolean {
+  return Number.isInteger(value) && value >= min && value <= max;
+}
+
+/** What a package's tests said: the name of the first that failed, or that the time was up. */
+interface Outcome {
+  readonly noticedBy: string | undefined;
+  readonly seconds: number;
+}
+
+/** Runs those of the package's tests that load the changed file; without a change all of them. */
+async function runTests(packageName: string, mutant: Mutant | undefined): Promise<Outcome> {
+  const folder = await mkdtemp(join(tmpdir(), "cm-mutant-"));
+  const report = join(folder, "report.json");
+  const beganAt = performance.now();
+  const vitest = fileURLToPath(new URL("vitest.mjs", import.meta.resolve("vitest/package.json")));
+  const child = spawn(
+    process.execPath,
+    [
+      vitest,
+      ...(mutant === undefined ? ["run"] : ["related", "--run", join(ROOT, mutant.file)]),
+      "--config",
+      CONFIG,
+      `--outputFile=${report}`,
+      "--reporter=json",
+    ],
+    {
+      cwd: ROOT,
+      stdio: "ignore",
+      timeout: RUN_TIMEOUT_MS,
+      env: {
+        ...process.env,
+        [PACKAGE_VARIABLE]: packageName,
+        ...(mutant === undefined ? {} : { [MUTANT_VARIABLE]: JSON.stringify(mutant) }),
+      },
+    },
+  );
+  const [code, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (...end) => resolve(end));
+  });
+  const failed = code === 0 ? undefined : await firstFailure(report);
+  await rm(folder, { recursive: true, force: true });
+  const seconds = (performance.now() - beganAt) / 1000;
+  if (code === 0) return { noticedBy: undefined, seconds };
+  return { noticedBy: signal === null ? (failed ?? `exit code ${code}`) : "the time was up", seconds };
+}
+
+interface Report {
+  readonly testResults: readonly {
+    readonly name: string;
+    readonly message: string;
+    readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[];
+  }[];
+}
+
+async function firstFailure(report: string): Promise<string | undefined> {
+  const text = await readFile(report, "utf8").catch(() => undefined);
+  if (text === undefined) return undefined;
+  const { testResults } = JSON.parse(text) as Report;
+  const tests = testResults.flatMap(({ assertionResults }) => assertionResults);
+  return (
+    tests.find(({ status }) => status === "failed")?.fullName.trim() ??
+    testResults.find(({ message }) => message !== "")?.message.split("\n")[0]
+  );
+}
+
+async function main({ count, seed, skip, packages, at }: Command): Promise<number> {
+  const all = allMutants(ROOT, packages).filter(
+    ({ file, mutation }) =>
+      at === undefined || (at.file === file && (at.line === undefined || at.line === mutation.line)),
+  );
+  const chosen = sampleOf(all, count, seed).slice(skip);
+  console.log(`${chosen.length} of ${all.length} changes, --seed ${seed}`);
+  const survivors: string[] = [];
+  const sound = new Set<string>();
+  for (const [i, mutant] of chosen.entries()) {
+    const packageName = mutant.file.split("/")[1] ?? "";
+    if (!sound.has(packageName)) {
+      const { noticedBy, seconds } = await runTests(packageName, undefined);
+      if (noticedBy !== undefined) {
+        console.error(`The tests of ${packageName} fail without a change: ${noticedBy}`);
+        return 1;
+      }
+      console.log(`${packageName} without a change: passed in ${seconds.toFixed(0)} s`);
+      sound.add(packageName);
+    }
+    const text = readFileSync(join(ROOT, mutant.file), "utf8");
+    const told = describe(text, mutant);
+    const { noticedBy, seconds } = await runTests(packageName, mutant);
+    console.log(
+      `\n${skip + i + 1}  ${noticedBy === undefined ? "NOT NOTICED" : "noticed"} after ${seconds.toFixed(0)} s  ${told}`,
+    );
+    if (noticedBy === undefined) survivors.push(told);
+    else console.log(`    by ${noticedBy}`);
+  }
+  console.log(`\n${chosen.length - survivors.length} of ${chosen.length} noticed; not noticed:`);
+  for (const told of survivors) console.log(`\n${told}`);
+  return 0;
+}
+
+const command = readCommand(process.argv.slice(2));
+if (command === undefined) {
+  console.error(USAGE);
+  process.exitCode = 2;
+} else {
+  process.exitCode = await main(command);
+}
