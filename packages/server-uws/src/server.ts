@@ -18,7 +18,7 @@ import { copyRequest, replyDoor, writeReply } from "./requests/native-request.js
 import { Upgrades } from "./requests/upgrade.js";
 import { RoomLanes } from "./rooms/room-lanes.js";
 import { publishToTopic } from "./rooms/room-publish.js";
-import { roomOf, topicOf } from "./rooms/room-topics.js";
+import { topicOf } from "./rooms/room-topics.js";
 
 /** Counters of a server. */
 export interface UwsServerStats extends TransportStats {
@@ -61,12 +61,10 @@ class NativeServer<U> extends BaseTransport<U, NativeConnection<U>> implements U
   readonly #options: ResolvedUwsServerOptions<U>;
   readonly #backpressure: Backpressure<U>;
   readonly #upgrades: Upgrades<U>;
+  readonly #lanes: RoomLanes;
   #native: Native | undefined;
   #app: TemplatedApp | undefined;
   #listening: Listening | undefined;
-  /** First lanes with a member. */
-  #rooms = 0;
-  #memberships = 0;
 
   constructor(options: ResolvedUwsServerOptions<U>) {
     const connections = new Map<string, NativeConnection<U>>();
@@ -74,11 +72,12 @@ class NativeServer<U> extends BaseTransport<U, NativeConnection<U>> implements U
     super(options, backpressure, connections);
     this.#options = options;
     this.#backpressure = backpressure;
+    this.#lanes = new RoomLanes(this.fanOut);
     this.#upgrades = new Upgrades({
       admissions: this.admissions,
       limit: backpressure,
       trustedProxies: options.trustedProxies,
-      lanes: new RoomLanes(this.fanOut),
+      lanes: this.#lanes,
       opened: (connection, socket) => {
         connection.attach(socket);
         this.connections.opened(connection);
@@ -126,15 +125,6 @@ class NativeServer<U> extends BaseTransport<U, NativeConnection<U>> implements U
           connections.received(of(socket), message.byteLength, isBinary, () => Buffer.from(message).toString()),
         ping: (socket) => connections.seen(of(socket)),
         pong: (socket) => connections.pong(of(socket)),
-        subscription: (_socket, topic, count, before) => {
-          this.#memberships += count - before;
-          if (count > 0 && before > 0) return;
-          // The native layer hands over the bytes of the topic.
-          const of = roomOf(Buffer.from(topic).toString());
-          if (of === undefined) return;
-          if (of.lane === 0) this.#rooms += before === 0 ? 1 : -1;
-          if (count === 0) this.fanOut.emptied(of.room, of.lane);
-        },
         close: (socket, code, message) => {
           if (this.#upgrades.depart(socket)) return;
           const reason = Buffer.from(message).toString();
@@ -176,7 +166,7 @@ class NativeServer<U> extends BaseTransport<U, NativeConnection<U>> implements U
   }
 
   protected override roomStats() {
-    return { topics: this.#rooms + this.fanOut.roomsWithoutFirstLane(), memberships: this.#memberships };
+    return { topics: this.#lanes.rooms, memberships: this.#lanes.memberships };
   }
 
   protected override stopListening(): void {

@@ -1,6 +1,6 @@
 import type { WebSocket } from "uWebSockets.js";
 import { type Authentication, LiveConnection } from "@cm/transport";
-import type { RoomLanes } from "../rooms/room-lanes.js";
+import type { RoomLanes, Seats } from "../rooms/room-lanes.js";
 import { type AnySocket, roomOf, topicOf } from "../rooms/room-topics.js";
 import type { NativeLimit, OwnFrames, TurnFrames } from "./turn-frames.js";
 
@@ -17,6 +17,7 @@ export class NativeConnection<U> extends LiveConnection<U> {
   /** Undefined before `open` and from the close event on: the native socket must not be touched then. */
   #socket: AnySocket | undefined;
   readonly #lanes: RoomLanes | undefined;
+  readonly #seats: Seats = new Map();
   readonly #turn: TurnFrames;
   readonly #frames: OwnFrames = { owner: this, frames: [], bytes: 0 };
 
@@ -51,18 +52,33 @@ export class NativeConnection<U> extends LiveConnection<U> {
   }
 
   enterRoom(room: string): void {
-    const socket = this.#socket;
-    if (socket === undefined) return;
-    const topic = this.#lanes === undefined ? topicOf(room) : this.#lanes.toEnter(socket, room);
+    if (this.#lanes === undefined) {
+      this.#socket?.subscribe(topicOf(room));
+      return;
+    }
+    if (this.#socket === undefined || this.#seats.has(room)) return;
+    const lane = this.#lanes.laneToEnter(room);
     // What was still to be sent may have shown that the client does not read.
-    if (topic !== undefined) this.#socket?.subscribe(topic);
+    if (!this.open) return;
+    this.#socket.subscribe(topicOf(room, lane));
+    this.#lanes.entered(this.#seats, room, lane);
   }
 
   leaveRoom(room: string): void {
-    const socket = this.#socket;
-    if (socket === undefined) return;
-    const topic = this.#lanes === undefined ? topicOf(room) : this.#lanes.toLeave(socket, room);
-    if (topic !== undefined) this.#socket?.unsubscribe(topic);
+    if (this.#lanes === undefined) {
+      this.#socket?.unsubscribe(topicOf(room));
+      return;
+    }
+    const lane = this.#seats.get(room);
+    if (this.#socket === undefined || lane === undefined) return;
+    this.#lanes.flush(room, lane);
+    if (!this.open) return;
+    this.#socket.unsubscribe(topicOf(room, lane));
+    this.#lanes.left(this.#seats, room, lane);
+  }
+
+  override forgetRooms(): void {
+    this.#lanes?.forget(this.#seats);
   }
 
   ping(): void {
@@ -88,7 +104,7 @@ export class NativeConnection<U> extends LiveConnection<U> {
   }
 
   protected endSocket(code: number, reason: string): void {
-    if (this.#socket !== undefined) this.#lanes?.flushOf(this.#socket);
+    if (this.#socket !== undefined) this.#lanes?.flushOf(this.#seats);
     this.#socket?.end(code, reason);
   }
 
@@ -97,6 +113,7 @@ export class NativeConnection<U> extends LiveConnection<U> {
   }
 
   protected releaseSocket(): void {
+    if (this.#socket !== undefined) this.#lanes?.ended(this.#seats);
     this.#socket = undefined;
   }
 }

@@ -1,42 +1,81 @@
 import type { RoomFanOut } from "@cm/transport";
-import { type AnySocket, roomOf, topicOf } from "./room-topics.js";
 
-/** Which topics sockets enter and leave. What waits for a lane's members is sent before that. */
+/** The rooms that a connection is in, each with its lane. */
+export type Seats = Map<string, number>;
+
+/**
+ * Which lanes of rooms connections are in. What waits for a lane's members is sent before one enters or leaves it.
+ *
+ * Kept here, and not learned from the native subscription event: that one calls into JavaScript for each room
+ * of a socket that ends, in the very turn in which thousands may end, and takes longer than their ends themselves.
+ */
 export class RoomLanes {
   readonly #fanOut: RoomFanOut;
+  /** Members by room; a room without any is not there. */
+  readonly #members = new Map<string, number>();
+  #memberships = 0;
 
   constructor(fanOut: RoomFanOut) {
     this.#fanOut = fanOut;
   }
 
-  /** The topic to subscribe to; `undefined` where the socket is in the room. */
-  toEnter(socket: AnySocket, room: string): string | undefined {
-    if (this.#laneOf(socket, room) !== undefined) return undefined;
+  /** Rooms with members. */
+  get rooms(): number {
+    return this.#members.size;
+  }
+
+  /** Members of rooms, one for each room of a connection. */
+  get memberships(): number {
+    return this.#memberships;
+  }
+
+  /** The lane to enter. What waits in it is sent, which may end the connection. */
+  laneToEnter(room: string): number {
     const lane = this.#fanOut.laneToEnter(room);
     this.#fanOut.flush(room, lane);
-    return topicOf(room, lane);
+    return lane;
   }
 
-  /** The topic to unsubscribe from; `undefined` where the socket is not in the room. */
-  toLeave(socket: AnySocket, room: string): string | undefined {
-    const lane = this.#laneOf(socket, room);
-    if (lane === undefined) return undefined;
+  /** The connection has entered the lane. */
+  entered(seats: Seats, room: string, lane: number): void {
+    seats.set(room, lane);
+    this.#members.set(room, (this.#members.get(room) ?? 0) + 1);
+    this.#memberships++;
+  }
+
+  /** Sends what waits in a lane that the connection is about to leave, which may end the connection. */
+  flush(room: string, lane: number): void {
     this.#fanOut.flush(room, lane);
-    return topicOf(room, lane);
   }
 
-  /** Sends what waits for a socket that is about to be closed. */
-  flushOf(socket: AnySocket): void {
+  /** The connection has left the lane. */
+  left(seats: Seats, room: string, lane: number): void {
+    seats.delete(room);
+    this.#memberships--;
+    this.#remove(room, lane);
+  }
+
+  /** The connection is over, and is no member from now on. */
+  ended(seats: Seats): void {
+    this.#memberships -= seats.size;
+  }
+
+  /** Gives up the seats of a connection that {@link ended} has heard of; it may be long after. */
+  forget(seats: Seats): void {
+    for (const [room, lane] of seats) this.#remove(room, lane);
+    seats.clear();
+  }
+
+  /** Sends what waits for a connection that is about to be closed. */
+  flushOf(seats: Seats): void {
     if (!this.#fanOut.holds) return;
-    for (const topic of socket.getTopics()) {
-      const of = roomOf(topic);
-      if (of !== undefined) this.#fanOut.flush(of.room, of.lane);
-    }
+    for (const [room, lane] of [...seats]) this.#fanOut.flush(room, lane);
   }
 
-  #laneOf(socket: AnySocket, room: string): number | undefined {
-    const lanes = this.#fanOut.lanesOf(room);
-    for (let lane = 0; lane < lanes; lane++) if (socket.isSubscribed(topicOf(room, lane))) return lane;
-    return undefined;
+  #remove(room: string, lane: number): void {
+    const left = (this.#members.get(room) ?? 1) - 1;
+    if (left === 0) this.#members.delete(room);
+    else this.#members.set(room, left);
+    this.#fanOut.left(room, lane);
   }
 }

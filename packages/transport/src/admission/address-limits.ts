@@ -30,6 +30,12 @@ UNLIMITED.addAddress("::1", "ipv6");
 UNLIMITED.addSubnet("fc00::", 7, "ipv6");
 UNLIMITED.addSubnet("fe80::", 10, "ipv6");
 
+interface Known {
+  readonly key: string | undefined;
+  /** Connections and waiting upgrades. */
+  uses: number;
+}
+
 interface Rate {
   tokens: number;
   filledAt: number;
@@ -47,6 +53,11 @@ export class AddressLimits {
   readonly #nowMs: () => number;
   /** As many entries as there are connections and waiting upgrades, at most. */
   readonly #held = new Map<string, number>();
+  /**
+   * What the addresses of connections and waiting upgrades are counted as: finding it out takes longer than
+   * everything else about the end of a connection. As many entries at most.
+   */
+  readonly #known = new Map<string, Known>();
   /** Least recently used first. */
   readonly #rates = new Map<string, Rate>();
   readonly #reached = new Tally<AddressLimit>();
@@ -67,7 +78,8 @@ export class AddressLimits {
 
   /** What speaks against an upgrade from this address; counts it against the rate. */
   objectionTo(address: string): CmError | undefined {
-    const key = keyOf(address);
+    const known = this.#known.get(address);
+    const key = known === undefined ? keyOf(address) : known.key;
     if (key === undefined) return undefined;
     if (!this.#takeUpgrade(key)) {
       this.#reached.add("upgrades-per-address");
@@ -82,13 +94,19 @@ export class AddressLimits {
 
   /** A connection, or an upgrade that waits, is there. */
   enter(address: string): void {
-    const key = this.#maxConnections > 0 ? keyOf(address) : undefined;
+    if (this.#maxConnections === 0) return;
+    const known = this.#known.get(address) ?? { key: keyOf(address), uses: 0 };
+    if (++known.uses === 1) this.#known.set(address, known);
+    const { key } = known;
     if (key !== undefined) this.#held.set(key, (this.#held.get(key) ?? 0) + 1);
   }
 
   /** It is gone. Once for each {@link enter}. */
   leave(address: string): void {
-    const key = this.#maxConnections > 0 ? keyOf(address) : undefined;
+    const known = this.#known.get(address);
+    if (known === undefined) return;
+    if (--known.uses === 0) this.#known.delete(address);
+    const { key } = known;
     if (key === undefined) return;
     const left = (this.#held.get(key) ?? 1) - 1;
     if (left === 0) this.#held.delete(key);

@@ -3,6 +3,7 @@ import { Tally } from "../counters/tally.js";
 import { type HttpReply, jsonRefusal, refusalOf } from "../http/http-reply.js";
 import { objectionTo, type RequestFacts, type RequestHead } from "../http/request-head.js";
 import type { ResolvedTransportOptions } from "../options/resolved-options.js";
+import { TurnSlices } from "../turn-slices.js";
 import type { AddressLimits } from "./address-limits.js";
 import type { Authentication, UpgradeRequest } from "./authentication.js";
 
@@ -32,7 +33,8 @@ interface Waiting<U> {
  * has the transport turn them into WebSockets or refuse them.
  *
  * An upgrade after a wait gets its own turn of the event loop, together with others that are
- * ready: a promise may settle while the library reads another request.
+ * ready: a promise may settle while the library reads another request. Where thousands come at once,
+ * a turn makes WebSockets of some of them, so that those that are there already are served in between.
  */
 export class Admissions<U> {
   readonly #options: ResolvedTransportOptions<U>;
@@ -40,8 +42,8 @@ export class Admissions<U> {
   readonly #addresses: AddressLimits;
   readonly #waiting = new Set<Waiting<U>>();
   readonly #refused = new Tally<string>();
-  /** Upgrades that are through with `authenticate` and wait for their turn. */
-  #ready: { readonly upgrade: Waiting<U>; readonly authentication: Authentication<U> }[] = [];
+  /** Upgrades that are through with `authenticate`; `maxConnections` bounds those that wait here. */
+  readonly #turns = new TurnSlices();
   #accepting = true;
 
   /** `connections` are the open ones, by id. */
@@ -131,15 +133,16 @@ export class Admissions<U> {
     if (subprotocol === undefined) {
       return new CmError("version-unsupported", `Offer one of these subprotocols: ${subprotocols.join(", ")}.`);
     }
-    if (this.#isFull()) return new CmError("capacity-reached", "The server is full.");
-    if (this.#waiting.size >= maxPendingUpgrades) {
+    if (this.#isFull(this.#turns.waiting)) return new CmError("capacity-reached", "The server is full.");
+    if (this.#waiting.size - this.#turns.waiting >= maxPendingUpgrades) {
       return new CmError("unavailable", "Too many upgrades wait for their authentication.");
     }
     return undefined;
   }
 
-  #isFull(): boolean {
-    return this.#connections.size >= this.#options.maxConnections;
+  /** `coming`: upgrades that will be connections. */
+  #isFull(coming: number): boolean {
+    return this.#connections.size + coming >= this.#options.maxConnections;
   }
 
   #authenticate(upgrade: Waiting<U>): void {
@@ -151,24 +154,19 @@ export class Admissions<U> {
       return;
     }
     if (!isThenable(outcome)) {
-      this.#complete(upgrade, outcome);
+      this.#turns.run(() => this.#complete(upgrade, outcome));
       return;
     }
     const deadline = this.#options.authenticationTimeoutMs;
     upgrade.timer = setTimeout(() => this.#fail(upgrade, new CmError("timeout", "Too slow.")), deadline);
     Promise.resolve(outcome).then(
-      (authentication) => this.#enqueue(upgrade, authentication),
+      (authentication) => {
+        // The deadline is for `authenticate`, not for the turns that others take first.
+        clearTimeout(upgrade.timer);
+        this.#turns.later(() => this.#complete(upgrade, authentication));
+      },
       (cause: unknown) => this.#fail(upgrade, cause),
     );
-  }
-
-  #enqueue(upgrade: Waiting<U>, authentication: Authentication<U>): void {
-    if (this.#ready.push({ upgrade, authentication }) > 1) return;
-    setImmediate(() => {
-      const ready = this.#ready;
-      this.#ready = [];
-      for (const { upgrade, authentication } of ready) this.#complete(upgrade, authentication);
-    });
   }
 
   /** Takes the upgrade off the list; false where it is answered or abandoned, and the door must not be touched. */
@@ -192,12 +190,14 @@ export class Admissions<U> {
   }
 
   #complete(upgrade: Waiting<U>, authentication: Authentication<U>): void {
+    // Abandoned or refused while it waited for its turn.
+    if (!this.#waiting.has(upgrade)) return;
     let id: string;
     try {
       const user = parseName(authentication.userId, "user");
       if (!user.ok) throw user.error;
       // Others may have come first while this one waited.
-      if (this.#isFull()) throw new CmError("capacity-reached", "The server is full.");
+      if (this.#isFull(0)) throw new CmError("capacity-reached", "The server is full.");
       id = this.#options.nextConnectionId();
       if (this.#connections.has(id)) throw new TypeError("nextConnectionId gave an id a second time.");
     } catch (cause) {

@@ -4,6 +4,7 @@ import type { AddressLimits } from "../admission/address-limits.js";
 import { Tally } from "../counters/tally.js";
 import type { ResolvedTransportOptions } from "../options/resolved-options.js";
 import type { TransportStats } from "../transport-server.js";
+import { TurnSlices } from "../turn-slices.js";
 import { type CloseKind, closeKindOf } from "./close-kinds.js";
 import { Drain, type DrainOptions } from "./drain.js";
 import type { LiveConnection } from "./live-connection.js";
@@ -41,6 +42,8 @@ export class ConnectionTable<U, C extends LiveConnection<U>> {
   readonly #users = new UserIndex<C>();
   readonly #liveness: Liveness<U>;
   readonly #closes = new Tally<CloseKind>();
+  /** What follows from closes: the native layer tells of up to 1,024 of them in one turn, and more. */
+  readonly #endings = new TurnSlices();
   readonly #closed = new AbortController();
   #framesTooLarge = 0;
   #lastClosedAt = Number.NEGATIVE_INFINITY;
@@ -118,7 +121,10 @@ export class ConnectionTable<U, C extends LiveConnection<U>> {
     this.#guarded(connection, () => this.#options.handler.pong?.(connection));
   }
 
-  /** The connection is over, by this side's word or with what the library says. Once for each. */
+  /**
+   * The connection is over, by this side's word or with what the library says. Once for each. It is out of
+   * the table at once; where thousands end together, the handler hears of some of them in later turns.
+   */
   closed(connection: C, code: number, reason: string, fault?: FrameFault): void {
     const ending = connection.detach();
     this.#byId.delete(connection.id);
@@ -130,9 +136,12 @@ export class ConnectionTable<U, C extends LiveConnection<U>> {
     this.#closes.add(ending?.kind ?? closeKindOf(code));
     if (ending === undefined && fault === "frame-too-large") this.#countTooLarge();
     else if (ending === undefined && fault !== undefined) this.#options.faults.count(fault);
-    this.#guarded(connection, () =>
-      this.#options.handler.closed(connection, ending?.code ?? code, ending?.reason ?? reason),
-    );
+    this.#endings.run(() => {
+      connection.forgetRooms();
+      this.#guarded(connection, () =>
+        this.#options.handler.closed(connection, ending?.code ?? code, ending?.reason ?? reason),
+      );
+    });
   }
 
   /** Sends the connections away in waves; `begin` comes after the check of the options. Throws `options-invalid`. */
@@ -156,9 +165,10 @@ export class ConnectionTable<U, C extends LiveConnection<U>> {
     if (performance.now() - this.#lastClosedAt < graceMs) await sleep(graceMs);
   }
 
-  /** Stops every timer. */
+  /** Stops every timer, and tells of the closes that are not told of yet. */
   stop(): void {
     this.#liveness.stop();
+    this.#endings.flush();
   }
 
   stats(own: OwnStats): TransportStats {

@@ -64,6 +64,8 @@ export abstract class LiveConnection<U> implements TransportConnection<U>, RoomM
   abstract leaveRoom(room: string): void;
   /** Hands what is held back for the end of the turn to the system now. */
   flush(): void {}
+  /** Gives up what the server noted of the rooms of a connection that is over. */
+  forgetRooms(): void {}
   /** Sends a WebSocket ping. */
   abstract ping(): void;
   /** Writes a close frame and ends the socket. The server hears of the close within the call. */

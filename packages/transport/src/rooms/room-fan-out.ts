@@ -156,6 +156,11 @@ export class RoomFanOut {
     for (const { lanes } of [...this.#rooms.values()]) for (const lane of [...lanes]) this.#empty(lane);
   }
 
+  /** A member has left a lane, which may be empty now, or may have been entered again since. */
+  left(name: string, lane: number): void {
+    if (this.#rooms.has(name) && this.#options.sockets.members(name, lane) === 0) this.emptied(name, lane);
+  }
+
   /** A lane of the room has lost its last member, or loses it now. */
   emptied(name: string, emptyLane: number): void {
     const room = this.#rooms.get(name);
