@@ -10,6 +10,14 @@ export interface Scale {
   readonly seconds: number;
 }
 
+/** What uninvolved clients met, and how long the gateway's event loop was blocked at most meanwhile. */
+export interface SceneFigures extends BystanderFigures {
+  readonly gatewayDelayMs: number;
+}
+
+/** What lets an attack read the gateway's counters and metrics. */
+export const OBSERVED = { ADMIN_PORT: "0", PUBLIC_STATS: "true" } as const;
+
 /** What an attack is given. */
 export interface Scene {
   readonly gateway: GatewayProcess;
@@ -17,7 +25,7 @@ export interface Scene {
   /** A process for connections; it is ended with the scene. */
   crowd(): Crowd;
   /** What uninvolved clients meet while something goes on. */
-  bystanders(during: () => Promise<void>): Promise<BystanderFigures>;
+  bystanders(during: () => Promise<void>): Promise<SceneFigures>;
   /** Resident memory of the gateway, in MiB. */
   memoryMiB(): Promise<number>;
   /** The gateway's counters. */
@@ -60,17 +68,29 @@ export interface Attack {
 const PATIENCE_MS = 100;
 
 /** What uninvolved clients met, as findings. */
-export function bystanderFindings({ pings, p50Ms, p99Ms, maxMs, refusals }: BystanderFigures): Finding[] {
+export function bystanderFindings(figures: SceneFigures): Finding[] {
+  const { pings, p50Ms, p99Ms, maxMs, refusals, ownDelayMs, gatewayDelayMs } = figures;
   const refused = Object.entries(refusals).map(([code, count]) => `${count} ${code}`);
   return [
     { what: `pings of others: ${pings}, p50`, value: `${p50Ms.toFixed(1)} ms` },
     { what: "pings of others, p99", value: `${p99Ms.toFixed(1)} ms`, isKept: p99Ms < PATIENCE_MS, isTimed: true },
     { what: "pings of others, longest", value: `${maxMs.toFixed(1)} ms` },
+    { what: "event loop of the gateway, longest delay", value: `${gatewayDelayMs.toFixed(1)} ms` },
+    { what: "event loop of the others, longest delay", value: `${ownDelayMs.toFixed(1)} ms` },
     { what: "refusals of others", value: refused.join(", ") || "none", isKept: refused.length === 0 },
   ];
 }
 
-/** Runs an attack on a gateway and clears up. */
+/** The longest delay of the gateway's event loop since the last call, in milliseconds. */
+async function longestDelayMs(gateway: GatewayProcess): Promise<number> {
+  const port = gateway.logs.find(({ adminPort }) => adminPort !== undefined)?.adminPort;
+  const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+  const seconds = /^nodejs_eventloop_lag_max_seconds (\S+)$/m.exec(metrics)?.[1];
+  if (seconds === undefined) throw new Error("The gateway's metrics have no delay of the event loop.");
+  return Number(seconds) * 1000;
+}
+
+/** Runs an attack on a gateway that has {@link OBSERVED}, and clears up. */
 export async function runAttack(attack: Attack, gateway: GatewayProcess, scale: Scale): Promise<readonly Finding[]> {
   const crowds: Crowd[] = [];
   try {
@@ -84,9 +104,12 @@ export async function runAttack(attack: Attack, gateway: GatewayProcess, scale: 
       },
       bystanders: async (during) => {
         const bystanders = await Bystanders.open(gateway.wsUrl);
+        // Each scrape begins the measurement anew.
+        await longestDelayMs(gateway);
         bystanders.start();
         await during();
-        return bystanders.stop();
+        const figures = await bystanders.stop();
+        return { ...figures, gatewayDelayMs: await longestDelayMs(gateway) };
       },
       memoryMiB: async () => (await gateway.usage()).rssBytes / 2 ** 20,
       stats: async () => (await (await fetch(`${gateway.url}/stats`)).json()) as Stats, // The gateway's own reply.

@@ -1,3 +1,4 @@
+import { monitorEventLoopDelay } from "node:perf_hooks";
 import { CmSocket } from "@cm/gateway-kit/clients/cm-socket";
 
 /** What uninvolved clients met. */
@@ -6,6 +7,8 @@ export interface BystanderFigures {
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly maxMs: number;
+  /** How long the event loop of the process that measures was blocked at most: what pings wait for beside the gateway. */
+  readonly ownDelayMs: number;
   /** Requests that were refused or not answered, by code. */
   readonly refusals: Readonly<Record<string, number>>;
 }
@@ -23,6 +26,7 @@ export class Bystanders {
   readonly #latencies: number[] = [];
   readonly #refusals: Record<string, number> = {};
   readonly #waiting = new Set<Promise<void>>();
+  readonly #ownDelay = monitorEventLoopDelay({ resolution: 5 });
   #timer: NodeJS.Timeout | undefined;
 
   private constructor(sockets: CmSocket[]) {
@@ -41,6 +45,7 @@ export class Bystanders {
 
   /** Begins to measure. */
   start(): void {
+    this.#ownDelay.enable();
     let turn = 0;
     this.#timer = setInterval(() => {
       turn++;
@@ -55,6 +60,7 @@ export class Bystanders {
   async stop(): Promise<BystanderFigures> {
     clearInterval(this.#timer);
     await Promise.all(this.#waiting);
+    this.#ownDelay.disable();
     const sorted = this.#latencies.sort((a, b) => a - b);
     const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
     for (const socket of this.#sockets) socket.terminate();
@@ -63,6 +69,7 @@ export class Bystanders {
       p50Ms: at(0.5),
       p99Ms: at(0.99),
       maxMs: sorted.at(-1) ?? 0,
+      ownDelayMs: this.#ownDelay.max / 1e6,
       refusals: { ...this.#refusals },
     };
   }

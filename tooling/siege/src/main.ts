@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import { startGatewayProcess } from "@cm/gateway-kit/processes/gateway-process";
 import { startRedis } from "@cm/test-kit";
-import { type Attack, type Finding, runAttack, type Scale } from "./attack.js";
+import { type Attack, type Finding, OBSERVED, runAttack, type Scale } from "./attack.js";
 import { FAN_OUT_ATTACKS } from "./attacks/fan-out.js";
 import { MASS_ENDING } from "./attacks/mass-ending.js";
 import { MASS_RETURN } from "./attacks/mass-return.js";
@@ -109,6 +109,7 @@ async function main(): Promise<number> {
       for (const limits of command.limits) {
         const gateway = await startGatewayProcess({
           env: {
+            ...OBSERVED,
             REDIS_URL: redis.url,
             REDIS_PREFIX: `siege-${attack.name}-${limits}`,
             ...attack.env?.(command.scale),
