@@ -239,6 +239,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     expelled: node.expelled,
     drainAsked,
     start: () => {
+      if (closing !== undefined) return Promise.reject(new CmError("closed", "The gateway was closed."));
       starting ??= start();
       return starting;
     },

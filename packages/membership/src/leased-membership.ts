@@ -57,6 +57,7 @@ class LeasedMembership implements Membership {
   #unlisten: () => void = () => undefined;
   #background: Promise<unknown> | undefined;
   #reaping: Promise<unknown> | undefined;
+  #starting: Promise<void> | undefined;
   #shutdown: Promise<void> | undefined;
 
   constructor(options: ResolvedMembershipOptions) {
@@ -159,8 +160,16 @@ class LeasedMembership implements Membership {
     return this.#keeper.fault;
   }
 
-  async start(): Promise<void> {
-    this.#requireRunning();
+  start(): Promise<void> {
+    if (this.#shutdown !== undefined) return Promise.reject(shutDown());
+    this.#starting ??= this.#start().catch((error: unknown) => {
+      this.#starting = undefined;
+      throw error;
+    });
+    return this.#starting;
+  }
+
+  async #start(): Promise<void> {
     await this.#acquire();
     this.#watch?.start();
     this.#unlisten = this.#options.store.link.onState((state) => {
@@ -381,6 +390,10 @@ class LeasedMembership implements Membership {
   }
 
   #requireRunning(): void {
-    if (this.#shutdown !== undefined) throw new CmError("closed", "The membership was shut down.");
+    if (this.#shutdown !== undefined) throw shutDown();
   }
+}
+
+function shutDown(): CmError {
+  return new CmError("closed", "The membership was shut down.");
 }

@@ -17,11 +17,17 @@ import { PARTITIONS, partitionOf } from "./partitions.js";
  *
  * Throws `options-invalid`.
  */
-export function createMemoryStore(options: MemoryStoreOptions = {}): Store {
-  return stampVersion(new MemoryStore(resolveMemoryStoreOptions(options)));
+export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore {
+  return stampVersion(new HubStore(resolveMemoryStoreOptions(options)));
 }
 
-class MemoryStore implements Store {
+/** {@link createMemoryStore} makes it. */
+export interface MemoryStore extends Store {
+  /** As `close`. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+class HubStore implements MemoryStore {
   readonly #link = new MemoryLink();
   readonly #bus: MemoryBus;
   readonly #world: MemoryWorld;
@@ -133,6 +139,10 @@ class MemoryStore implements Store {
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 
   async #close(): Promise<void> {

@@ -120,6 +120,7 @@ class ClusterNode implements Node {
   }
 
   start(): Promise<void> {
+    if (this.#closing !== undefined) return Promise.reject(closedMeanwhile());
     this.#starting ??= this.#start();
     return this.#starting;
   }
@@ -192,6 +193,14 @@ class ClusterNode implements Node {
   }
 
   async #unwind(): Promise<void> {
+    // Parts that a start has not reached can be called all the same. Those it has reached close once, in their order.
+    if (this.#starting === undefined) {
+      this.#releasers.push(
+        () => this.router.close(),
+        () => this.presence.close(),
+        () => this.membership.shutdown(),
+      );
+    }
     for (let release = this.#releasers.pop(); release !== undefined; release = this.#releasers.pop()) {
       try {
         await release();

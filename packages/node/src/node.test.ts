@@ -41,7 +41,7 @@ describe("a node with sockets", () => {
     await node.close();
     expect(node.readiness()).toMatchObject({ ready: false, phase: "closing", lease: "lost", link: "closed" });
     expect(node.store.link.state).toBe("closed");
-    expect(await codeOf(node.start())).toBe("done");
+    expect(await codeOf(node.start())).toBe("closed");
     expect(await codeOf(makeNode({ store: node.store }).start())).toBe("closed");
   });
 

@@ -24,7 +24,8 @@ export function createUnregisteredMembership(serverId: string): Membership {
       details: { field: "lease" },
     });
   const refuse = (): Promise<never> => Promise.reject(refused());
-  const nothing = (): Promise<void> => Promise.resolve();
+  const done = Promise.resolve();
+  const nothing = (): Promise<void> => done;
   return {
     serverId,
     holdsLease: false,

@@ -69,12 +69,13 @@ export abstract class BaseTransport<U, C extends LiveConnection<U>> implements T
   protected onDrain(): void {}
 
   start(): Promise<ListeningAddress> {
+    if (this.#closing !== undefined) return Promise.reject(serverClosed());
     this.#starting ??= this.#start();
     return this.#starting;
   }
 
   async #start(): Promise<ListeningAddress> {
-    if (!this.#isAccepting) throw new CmError("closed", "The server was closed.");
+    if (!this.#isAccepting) throw serverClosed();
     const { maxConnections, onError } = this.#options;
     const warning = await openFilesWarning(maxConnections);
     if (warning !== undefined) onError(warning, { stage: "listening" });
@@ -184,4 +185,8 @@ export abstract class BaseTransport<U, C extends LiveConnection<U>> implements T
     this.#isAccepting = false;
     this.admissions.stopAccepting();
   }
+}
+
+function serverClosed(): CmError {
+  return new CmError("closed", "The server was closed.");
 }
