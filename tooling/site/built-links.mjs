@@ -2,9 +2,13 @@ import { existsSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { filesUnder } from "../workspace/stamp.mjs";
 import { ROOT, SetupError } from "../workspace/workspace.mjs";
+import { externalLinkFault } from "./external-links.mjs";
 import { PLACES } from "./places.mjs";
 
-/** Follows every link of the built pages, its anchor too. Resolves to the pages and the number of links. */
+/**
+ * Follows every link of the built pages, its anchor too, and looks at the form of those that lead out of the
+ * site. Resolves to the pages and the numbers of both.
+ */
 export function checkBuiltLinks() {
   const pages = filesUnder(relative(ROOT, PLACES.site)).filter((path) => path.endsWith(".html"));
   const texts = new Map(
@@ -17,10 +21,17 @@ export function checkBuiltLinks() {
     ]),
   );
   const faults = new Set();
+  const external = new Set();
   let links = 0;
   for (const [page, text] of texts) {
     for (const [, href] of text.matchAll(/<a [^>]*?href="([^"]*)"/g)) {
-      if (/^[a-z][a-z0-9+.-]*:/i.test(href)) continue;
+      // With "//" in front a link takes the scheme of the site.
+      if (/^([a-z][a-z0-9+.-]*:|\/\/)/i.test(href)) {
+        external.add(href);
+        const fault = externalLinkFault(decoded(href));
+        if (fault !== undefined) faults.add(`${page}: ${href} ${fault}`);
+        continue;
+      }
       links += 1;
       const { pathname, hash } = new URL(decoded(href), `http://site/${page}`);
       const target = decodeURIComponent(pathname)
@@ -33,8 +44,8 @@ export function checkBuiltLinks() {
         faults.add(`${page}: ${href} has no such anchor`);
     }
   }
-  if (faults.size > 0) throw new SetupError(`Links of the built site that lead nowhere:\n${[...faults].join("\n")}`);
-  return { pages: [...texts.keys()].filter((page) => page !== "404.html"), links };
+  if (faults.size > 0) throw new SetupError(`Links of the built site:\n${[...faults].join("\n")}`);
+  return { pages: [...texts.keys()].filter((page) => page !== "404.html"), links, external: external.size };
 }
 
 function decoded(text) {

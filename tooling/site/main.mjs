@@ -33,7 +33,7 @@ await runAsProgram(import.meta.url, async (args) => {
   await step("site (vitepress)", () => build(fileURLToPath(new URL(".", import.meta.url))));
   const built = await step("links of the built site", async () => checkBuiltLinks());
   console.log(
-    `  ${built.pages.length} pages with ${built.links} links: ${pages} written, ${sources} of the repository, the rest of ${symbols} symbols; ${blocks} programs compiled`,
+    `  ${built.pages.length} pages with ${built.links} links and ${built.external} out of the site: ${pages} written, ${sources} of the repository, the rest of ${symbols} symbols; ${blocks} programs compiled`,
   );
 
   const { server, url } = await serveSite(values.serve === true ? Number(values.port ?? SERVE_PORT) : 0);

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { dirname, join, posix } from "node:path";
 import { filesUnder } from "../workspace/stamp.mjs";
 import { publishablePackages, ROOT, SetupError } from "../workspace/workspace.mjs";
+import { externalLinkFault } from "./external-links.mjs";
 import { anchorsOf, isLocal, replaceTargets, resolveTarget } from "./markdown-links.mjs";
 import { PLACES } from "./places.mjs";
 
@@ -24,7 +25,7 @@ export const shortName = (name) => name.replace(/^@[^/]+\//, "");
 /**
  * Writes the pages of the site: docs/, the READMEs of the packages and some others, with links that lead to each
  * other; and each file of the repository that one of them links to, as a page of its own. Fails where a
- * link of a page, or of the main README, leads nowhere.
+ * link of a page, or of the main README, leads nowhere, or out of the repository in a bad form.
  */
 export function writePages() {
   const pages = pageNames();
@@ -33,7 +34,11 @@ export function writePages() {
 
   for (const [from, to] of [...pages, ["README.md", undefined]]) {
     const text = replaceTargets(read(from), (target) => {
-      if (!isLocal(target)) return target;
+      if (!isLocal(target)) {
+        const fault = externalLinkFault(target);
+        if (fault !== undefined) faults.push(`${from}: ${target} ${fault}`);
+        return target;
+      }
       const { path, anchor } = resolveTarget(from, target);
       const fault = faultOf(path, anchor);
       if (fault !== undefined) {
@@ -44,7 +49,7 @@ export function writePages() {
     });
     if (to !== undefined) writePage(to, withPictures(to.startsWith("packages/") ? withApi(text, to) : text));
   }
-  if (faults.length > 0) throw new SetupError(`Links that lead nowhere:\n${faults.join("\n")}`);
+  if (faults.length > 0) throw new SetupError(`Links of the pages:\n${faults.join("\n")}`);
   for (const [path, to] of sources) writePage(to, sourcePage(path));
   copyAsset("docs/asyncapi.yaml", "asyncapi.yaml");
   copyAsset("apps/gateway/public/favicon.svg", "favicon.svg");

@@ -17,7 +17,7 @@ export interface TransportOptions<U> {
   /** Subprotocols spoken here, best first; a client must offer one of them. At least one. */
   readonly subprotocols: readonly string[];
   /**
-   * Origins (scheme, host and port, such as "https://example.com") that pages may
+   * Origins (scheme, host and port, such as `https://example.com`) that pages may
    * connect from. Requests without an Origin header don't come from a page and pass.
    * Default: any.
    */
