@@ -1,9 +1,9 @@
 import { CmError, type ErrorCode, isCmError, parseName } from "@cm/protocol";
+import { TurnSlices } from "../connections/turn-slices.js";
 import { Tally } from "../counters/tally.js";
 import { type HttpReply, jsonRefusal, refusalOf } from "../http/http-reply.js";
 import { objectionTo, type RequestFacts, type RequestHead } from "../http/request-head.js";
 import type { ResolvedTransportOptions } from "../options/resolved-options.js";
-import { TurnSlices } from "../turn-slices.js";
 import type { AddressLimits } from "./address-limits.js";
 import type { Authentication, UpgradeRequest } from "./authentication.js";
 

@@ -4,13 +4,13 @@ import type { AddressLimits } from "../admission/address-limits.js";
 import { Tally } from "../counters/tally.js";
 import type { ResolvedTransportOptions } from "../options/resolved-options.js";
 import type { TransportStats } from "../transport-server.js";
-import { TurnSlices } from "../turn-slices.js";
 import { type CloseKind, closeKindOf } from "./close-kinds.js";
 import { Drain, type DrainOptions } from "./drain.js";
 import type { LiveConnection } from "./live-connection.js";
 import { Liveness } from "./liveness.js";
 import { sayGoodbyes } from "./paced-close.js";
 import type { SlowConsumers } from "./slow-consumers.js";
+import { TurnSlices } from "./turn-slices.js";
 import { UserIndex } from "./user-index.js";
 
 /** Between two waves of goodbyes of a server that closes, and the fewest in one. */
