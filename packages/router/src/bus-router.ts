@@ -23,6 +23,7 @@ import {
   resolveRouterOptions,
 } from "./options.js";
 import { Sequencers } from "./ordering/sequencer.js";
+import { frameBytes, requireFrame, requirePayload } from "./payloads.js";
 import { GapDetection, type ResumedChannel } from "./recovery/gap-detection.js";
 import { GapReporter } from "./recovery/gap-reporter.js";
 import { notRecoverable, RecoverableRooms } from "./recovery/recoverable-rooms.js";
@@ -184,6 +185,7 @@ class BusRouter implements Router {
     // No async function: this is called for every message.
     try {
       this.#requireOpen();
+      requireFrame(frame);
       const outbound = this.#outboundRooms.of(room);
       const { serverId } = this.#options;
       const { isRecoverable } = outbound.policy;
@@ -203,14 +205,15 @@ class BusRouter implements Router {
     }
   }
 
-  toConnection(connectionId: string, frame: Uint8Array): Promise<RouteOutcome>;
-  toConnection(connectionId: string, frame: Uint8Array, confirmation: Confirmation): Promise<ConfirmedOutcome>;
+  toConnection(connectionId: string, frame: Uint8Array | string): Promise<RouteOutcome>;
+  toConnection(connectionId: string, frame: Uint8Array | string, confirmation: Confirmation): Promise<ConfirmedOutcome>;
   async toConnection(
     connectionId: string,
-    frame: Uint8Array,
+    frameOrText: Uint8Array | string,
     confirmation?: Confirmation,
   ): Promise<RouteOutcome | ConfirmedOutcome> {
     this.#requireOpen();
+    const frame = frameBytes(frameOrText);
     if (confirmation !== undefined) requireTimeout("confirmMs", confirmation.confirmMs);
     const { serverId } = requireConnectionId(connectionId);
     if (serverId === this.#options.serverId) {
@@ -220,14 +223,15 @@ class BusRouter implements Router {
     return this.#confirm(serverId, { type: "deliver-connection", connectionId, frame }, confirmation);
   }
 
-  toUser(userId: string, frame: Uint8Array): Promise<RouteOutcome>;
-  toUser(userId: string, frame: Uint8Array, confirmation: Confirmation): Promise<ConfirmedOutcome>;
+  toUser(userId: string, frame: Uint8Array | string): Promise<RouteOutcome>;
+  toUser(userId: string, frame: Uint8Array | string, confirmation: Confirmation): Promise<ConfirmedOutcome>;
   async toUser(
     userId: string,
-    frame: Uint8Array,
+    frameOrText: Uint8Array | string,
     confirmation?: Confirmation,
   ): Promise<RouteOutcome | ConfirmedOutcome> {
     this.#requireOpen();
+    const frame = frameBytes(frameOrText);
     if (confirmation !== undefined) requireTimeout("confirmMs", confirmation.confirmMs);
     requireName(userId, "user");
     const owners = new Set<string>();
@@ -259,6 +263,7 @@ class BusRouter implements Router {
     confirmation?: Confirmation,
   ): Promise<RouteOutcome | ConfirmedOutcome> {
     this.#requireOpen();
+    requirePayload(payload);
     if (confirmation !== undefined) requireTimeout("confirmMs", confirmation.confirmMs);
     requireServerId(serverId);
     if (serverId === this.#options.serverId) {
@@ -277,6 +282,7 @@ class BusRouter implements Router {
 
   async ask(question: Uint8Array, { timeoutMs }: AnswerTime): Promise<GatheredAnswers> {
     this.#requireOpen();
+    requirePayload(question);
     if (this.#questions === undefined) {
       throw new CmError("options-invalid", "A question to the cluster needs `servers`.");
     }

@@ -218,6 +218,31 @@ describe("Router", () => {
     await expect(a.router.toServer("a.b", bytes("x"))).rejects.toMatchObject({ code: "id-invalid" });
   });
 
+  it("takes text as well as bytes, and refuses what is neither, confirmed or not", async () => {
+    const id = b.nextId();
+    b.sockets.connections.add(id);
+    await b.store.users.add(b.lease, [{ userId: "ann", connectionId: id }]);
+    b.sockets.users.add("ann");
+    await b.router.enter("lobby");
+    await a.router.toRoom("lobby", "a");
+    await a.router.toConnection(id, "b");
+    expect(await a.router.toConnection(id, "c", { confirmMs: 5_000 })).toBe("delivered");
+    await a.router.toUser("ann", "d");
+    expect(await a.router.toUser("ann", "e", { confirmMs: 5_000 })).toBe("delivered");
+    await expect.poll(() => b.sockets.directs.map(({ text }) => text)).toEqual(["b", "c", "d", "e"]);
+    await expect.poll(() => b.sockets.rooms.map(({ text }) => text)).toEqual(["a"]);
+    for (const wrong of [{ text: "x" }, undefined, 7] as unknown[] as string[]) {
+      const refused = { code: "options-invalid", details: { field: "frame" } };
+      await expect(a.router.toRoom("lobby", wrong)).rejects.toMatchObject(refused);
+      await expect(a.router.toConnection(id, wrong)).rejects.toMatchObject(refused);
+      await expect(a.router.toUser("ann", wrong, { confirmMs: 1_000 })).rejects.toMatchObject(refused);
+    }
+    const text = "x" as unknown as Uint8Array;
+    const refused = { code: "options-invalid", details: { field: "payload" } };
+    await expect(a.router.toServer("b", text, { confirmMs: 1_000 })).rejects.toMatchObject(refused);
+    await expect(a.router.ask(text, { timeoutMs: 1_000 })).rejects.toMatchObject(refused);
+  });
+
   it("closes once, lets all channels go and refuses what comes after", async () => {
     await a.router.enter("lobby");
     expect(a.router.close()).toBe(a.router.close());

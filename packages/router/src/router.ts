@@ -55,13 +55,13 @@ export interface Router extends RoomInterest {
    */
   toRoom(room: string, frame: Uint8Array | string, except?: readonly string[]): Promise<Published | LocalReach>;
   /** Sends a frame to one connection; a local one without the bus. Fails as {@link toRoom}. */
-  toConnection(connectionId: string, frame: Uint8Array): Promise<RouteOutcome>;
+  toConnection(connectionId: string, frame: Uint8Array | string): Promise<RouteOutcome>;
   /** The same, and waits for the owner's answer. */
-  toConnection(connectionId: string, frame: Uint8Array, confirmation: Confirmation): Promise<ConfirmedOutcome>;
+  toConnection(connectionId: string, frame: Uint8Array | string, confirmation: Confirmation): Promise<ConfirmedOutcome>;
   /** Sends a frame to all connections of a user. Fails as {@link toRoom}. */
-  toUser(userId: string, frame: Uint8Array): Promise<RouteOutcome>;
+  toUser(userId: string, frame: Uint8Array | string): Promise<RouteOutcome>;
   /** The same, and waits for all owners: `delivered` where one delivered it, else `timeout` where one did not answer. */
-  toUser(userId: string, frame: Uint8Array, confirmation: Confirmation): Promise<ConfirmedOutcome>;
+  toUser(userId: string, frame: Uint8Array | string, confirmation: Confirmation): Promise<ConfirmedOutcome>;
   /** Sends bytes to the application on one server. Fails as {@link toRoom}. */
   toServer(serverId: string, payload: Uint8Array): Promise<RouteOutcome>;
   /** The same, and waits until it was handed to the application there. */

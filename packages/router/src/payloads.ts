@@ -1,0 +1,26 @@
+import { CmError, encodeUtf8 } from "@cm/protocol";
+
+/**
+ * Throws `options-invalid` where what is to be sent is neither text nor bytes. Without this an object, or
+ * a string where bytes are copied, would go out as zeros.
+ */
+export function requireFrame(frame: unknown): void {
+  if (typeof frame === "string" || frame instanceof Uint8Array) return;
+  throw new CmError("options-invalid", "A frame is a string or a Uint8Array: an object must be encoded before.", {
+    details: { field: "frame" },
+  });
+}
+
+/** The bytes of a frame; throws as {@link requireFrame}. */
+export function frameBytes(frame: Uint8Array | string): Uint8Array {
+  requireFrame(frame);
+  return typeof frame === "string" ? encodeUtf8(frame) : frame;
+}
+
+/** Throws `options-invalid` where the payload of a message between servers is not bytes. */
+export function requirePayload(payload: unknown): void {
+  if (payload instanceof Uint8Array) return;
+  throw new CmError("options-invalid", "A payload is a Uint8Array: text must be encoded before.", {
+    details: { field: "payload" },
+  });
+}
