@@ -20,7 +20,7 @@ import { WriteGuard } from "./connections/write-guard.js";
 import { DeadServerWatch } from "./lease/dead-server-watch.js";
 import { LeaseKeeper } from "./lease/lease-keeper.js";
 import { RenewalCycle } from "./lease/renewal-cycle.js";
-import { isHolderDead } from "./lease/takeover.js";
+import { isHolderDead, takePlace } from "./lease/takeover.js";
 import type { CloseOptions, JoinRoomOptions, Membership, MembershipStats, NewConnection } from "./membership.js";
 import { type MembershipOptions, type ResolvedMembershipOptions, resolveMembershipOptions } from "./options.js";
 import { isPermanentError, PermanentErrors } from "./projection/permanent-errors.js";
@@ -194,9 +194,12 @@ class LeasedMembership implements Membership {
         error.code === "server-id-taken" && deadAfterMs > 0 && (await isHolderDead(store, this.serverId, deadAfterMs));
       if (!isDead && error.code !== "server-id-expired") throw error;
     }
-    // Nobody has cleaned up after it yet.
-    await this.#reaper.reap(this.serverId);
-    await this.#keeper.start();
+    await takePlace({
+      reap: () => this.#reaper.reap(this.serverId),
+      acquire: () => this.#keeper.start(),
+      claimMs: this.#options.reapClaimMs,
+      isShutDown: () => this.#shutdown !== undefined,
+    });
   }
 
   nextConnectionId(): string {
@@ -315,8 +318,10 @@ class LeasedMembership implements Membership {
     this.#unlisten();
     this.#reconciliation.abort();
     await this.#watch?.stop();
+    // With heartbeats, as it may take a while.
+    await Promise.all([this.#reaper.stop(), this.#reaping]);
     await this.#keeper.stop();
-    await Promise.all([this.#reaper.stop(), this.#reaping, this.#reconciliation.settled(), this.#background]);
+    await Promise.all([this.#reconciliation.settled(), this.#background]);
     await this.#settling.stop();
     if (!(await this.#withdraw())) {
       // The lease is left to run out: otherwise no server would find what is still there.
@@ -386,7 +391,9 @@ class LeasedMembership implements Membership {
   }
 
   #report(cause: unknown, stage: "projection" | "lease" | "reaping"): void {
-    this.#options.onError(toCmError(cause, "internal", "A background task of the membership failed."), { stage });
+    const error = toCmError(cause, "internal", "A background task of the membership failed.");
+    // What ends because the membership does is no failure.
+    if (this.#shutdown === undefined || error.code !== "closed") this.#options.onError(error, { stage });
   }
 
   #requireRunning(): void {

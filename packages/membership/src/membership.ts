@@ -65,9 +65,9 @@ export interface Membership {
    */
   readonly fault: CmError | undefined;
   /**
-   * Takes the lease and begins the heartbeats. Fails with `server-id-taken`
-   * (by a living server), `server-id-expired` (another server is cleaning up after the dead
-   * one that held it), `layout-mismatch` or `unavailable`.
+   * Takes the lease and begins the heartbeats. Where another server is cleaning up after a dead
+   * process of this id, waits for it, at most `reapClaimMs` and 5 s. Fails with `server-id-taken`
+   * (by a living server), `server-id-expired` (it was waited for in vain), `layout-mismatch` or `unavailable`.
    */
   start(): Promise<void>;
   /** A new connection id of this server. */

@@ -1,11 +1,12 @@
 import { setTimeout } from "node:timers/promises";
+import { isCmError } from "@cm/protocol";
 import { LONGEST_DURATION_MS } from "@cm/protocol/options";
 import type { MembershipStore } from "../options.js";
 
 /** How long the holder of a server id must be watched before it is taken for dead, in milliseconds. */
 const OBSERVATION_MIN_MS = 1_000;
 
-/** Between two looks at it, in milliseconds. */
+/** Between two looks, in milliseconds. */
 const LOOK_MS = 200;
 
 /**
@@ -27,6 +28,37 @@ export async function isHolderDead(
     const verdict = await upkeep.servers.expire(holder, isJudgeable ? deadAfterMs : LONGEST_DURATION_MS);
     if (verdict === "expired") return true;
     if (verdict === "alive" || watchedMs > deadAfterMs + OBSERVATION_MIN_MS) return false;
+    await setTimeout(LOOK_MS);
+  }
+}
+
+/** Beyond the end of another server's claim, in milliseconds: it may have extended the claim once more. */
+const CLAIM_MARGIN_MS = 5_000;
+
+/** What {@link takePlace} needs. */
+export interface PlaceOfDead {
+  /** Cleans up after the dead process, unless another server does. */
+  readonly reap: () => Promise<unknown>;
+  readonly acquire: () => Promise<void>;
+  /** How long a claim on the dead process lasts, in milliseconds. */
+  readonly claimMs: number;
+  readonly isShutDown: () => boolean;
+}
+
+/**
+ * Takes the lease of a server id whose former process is dead. Where another server is cleaning up after it,
+ * that is waited for; where that server has died meanwhile, until its claim has run out. Fails as `acquire`.
+ */
+export async function takePlace({ reap, acquire, claimMs, isShutDown }: PlaceOfDead): Promise<void> {
+  const giveUpAt = performance.now() + claimMs + CLAIM_MARGIN_MS;
+  for (;;) {
+    await reap();
+    try {
+      return await acquire();
+    } catch (error) {
+      const isWaitedFor = isCmError(error) && error.code === "server-id-expired";
+      if (!isWaitedFor || isShutDown() || performance.now() > giveUpAt) throw error;
+    }
     await setTimeout(LOOK_MS);
   }
 }

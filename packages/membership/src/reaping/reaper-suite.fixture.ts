@@ -105,6 +105,44 @@ export function describeReaping(name: string, createHarness: HarnessFactory): vo
       await eventually(() => expect(rosters).toHaveLength(60));
     });
 
+    it("does not keep a process from starting under a dead one's id when the first that cleans up dies in the midst", async () => {
+      const harness = await createHarness();
+      onTestFinished(() => harness.close());
+      const { store } = harness;
+      await leaveDead(store, "dead", 10);
+      await eventually(async () =>
+        expect(await store.upkeep.servers.claim({ serverId: "dead" }, "first", 700)).toBeDefined(),
+      );
+      const successor = await startChecked(await harness.peer(), { reapClaimMs: 1_000 }, "dead");
+      expect(successor.membership.stats()).toMatchObject({ reapedServers: 1, connections: 0 });
+      expect(await store.counts.of("connections")).toBe(0);
+    });
+
+    it("is finished by a server that is shut down meanwhile, which reports nothing of its own end", async () => {
+      const harness = await createHarness();
+      onTestFinished(() => harness.close());
+      const { store } = harness;
+      await leaveDead(store, "dead", 60);
+      const { upkeep } = store;
+      let shelves = 0;
+      const held: StoreUpkeep["projection"]["held"] = async (right, kind, partition) => {
+        if (right.serverId === "dead") {
+          shelves++;
+          await sleep(2);
+        }
+        return upkeep.projection.held(right, kind, partition);
+      };
+      const projection = Object.assign(Object.create(upkeep.projection) as StoreUpkeep["projection"], { held });
+      const errors: string[] = [];
+      const onError = (error: Error): void => void errors.push(error.message);
+      const { membership } = await startChecked(store, { onError }, "short", { upkeep: { ...upkeep, projection } });
+      await eventually(() => expect(shelves).toBeGreaterThan(0));
+      await membership.shutdown();
+      expect(membership.stats().reapedServers).toBe(1);
+      expect(errors).toEqual([]);
+      await startChecked(await harness.peer(), {}, "dead");
+    });
+
     it("shares several dead servers out among those who are left, each to one", async () => {
       const harness = await createHarness();
       onTestFinished(() => harness.close());

@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import { CmError, type ConnectionRecord, type ReapClaim, type UserConnection } from "@cm/protocol";
 import type { MembershipStore } from "../options.js";
 import { PermanentErrors } from "../projection/permanent-errors.js";
@@ -7,6 +8,9 @@ const ROOMS_AT_ONCE = 100;
 
 /** Dead servers that one server cleans up after at a time; others find the rest free. */
 const SERVERS_AT_ONCE = 2;
+
+/** How long a shutdown waits for what is under way: most dead servers are cleaned up after in this time. */
+const STOP_AFTER_MS = 2_000;
 
 /** What a {@link Reaper} needs. */
 export interface ReaperOptions {
@@ -34,6 +38,7 @@ export class Reaper {
   /** Until when servers are left to others that this one has failed with, in milliseconds of the monotonic clock. */
   readonly #left = new Map<string, number>();
   readonly #stopped = new AbortController();
+  #isStopping = false;
   #reaped = 0;
 
   constructor(options: ReaperOptions) {
@@ -51,6 +56,7 @@ export class Reaper {
    * claimed, or another one has taken over.
    */
   reap(serverId: string): Promise<number | undefined> {
+    if (this.#isStopping) return Promise.reject(new CmError("closed", "The membership was shut down."));
     const running = this.#underWay.get(serverId);
     if (running !== undefined) return running;
     const reaping = this.#reap(serverId).finally(() => this.#underWay.delete(serverId));
@@ -70,7 +76,7 @@ export class Reaper {
     let connections = 0;
     const work = async (): Promise<void> => {
       for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-        if (this.#stopped.signal.aborted) return;
+        if (this.#isStopping) return;
         try {
           connections += (await this.reap(next)) ?? 0;
         } catch (cause) {
@@ -83,10 +89,21 @@ export class Reaper {
     return connections;
   }
 
-  /** Ends what is under way; another server finds the rest when the claims have run out. */
+  /**
+   * Begins with no other server, and ends what is under way if it takes long: another server finds
+   * the rest when the claims have run out, and until then none can start under the dead one's id.
+   */
   async stop(): Promise<void> {
+    this.#isStopping = true;
+    const underWay = Promise.allSettled(this.#underWay.values());
+    const patience = new AbortController();
+    await Promise.race([
+      underWay,
+      setTimeout(STOP_AFTER_MS, undefined, { signal: patience.signal }).catch(() => undefined),
+    ]);
+    patience.abort();
     this.#stopped.abort(new CmError("closed", "The membership was shut down."));
-    await Promise.allSettled(this.#underWay.values());
+    await underWay;
   }
 
   async #reap(serverId: string): Promise<number | undefined> {
