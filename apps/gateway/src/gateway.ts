@@ -136,8 +136,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   };
   const node = createNode({
     store: config.store,
-    redisUrl: config.redisUrl,
-    prefix: config.redisUrl === undefined ? undefined : config.redisPrefix,
+    ...(config.redisUrl === undefined ? {} : { redisUrl: config.redisUrl, prefix: config.redisPrefix }),
     serverId: config.serverId,
     host: config.serverHost,
     port: config.port,

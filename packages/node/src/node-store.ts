@@ -15,7 +15,11 @@ export interface NodeStoreOptions {
    * it. It serves this node alone: a store's bus has one subscription a channel.
    */
   readonly store?: Store | undefined;
-  /** `redis://`, `redis+sentinel://` or `redis+cluster://`; see `createRedisStore`. */
+  /**
+   * `redis://`, `redis+sentinel://` or `redis+cluster://`; see `createRedisStore`. Without it and without
+   * `store` the node is alone, in the memory of this process; where it is given as `undefined`, as by an
+   * environment variable that is not set, a process warning says so.
+   */
   readonly redisUrl?: string | undefined;
   /** In front of every key and channel. Default `cm`. */
   readonly prefix?: string | undefined;
@@ -43,6 +47,7 @@ export function chooseStore(options: NodeStoreOptions, onError: OnError): Chosen
   }
   const common = { onError, ...definedOnly(options, ["lastSeenTtlMs", "roomRecordTtlMs"]) };
   if (redisUrl === undefined) {
+    if ("redisUrl" in options) warnOfUndefinedUrl();
     const namespace = prefix === undefined ? {} : { namespace: prefix };
     return {
       store: renaming({ namespace: "prefix" }, () => createMemoryStore({ ...common, ...namespace })),
@@ -54,4 +59,13 @@ export function chooseStore(options: NodeStoreOptions, onError: OnError): Chosen
     store: renaming({ url: "redisUrl" }, () => createRedisStore({ ...common, ...more, url: redisUrl })),
     isOwn: true,
   };
+}
+
+/** An environment variable that is not set, most likely: the node works, and hears of no other process. */
+function warnOfUndefinedUrl(): void {
+  process.emitWarning(
+    "redisUrl is undefined: this node shares rooms and presence with no other process. " +
+      "Leave the option out where that is meant.",
+    { type: "CmWarning", code: "memory-only" },
+  );
 }

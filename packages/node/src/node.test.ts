@@ -45,6 +45,16 @@ describe("a node with sockets", () => {
     expect(await codeOf(makeNode({ store: node.store }).start())).toBe("closed");
   });
 
+  it("warns where the URL of its Redis is undefined, and not where it is left out", async () => {
+    const warnings: string[] = [];
+    const take = ({ name, message }: Error): void => void warnings.push(`${name}: ${message}`);
+    process.on("warning", take);
+    onTestFinished(() => void process.off("warning", take));
+    makeNode();
+    makeNode({ redisUrl: undefined });
+    await expect.poll(() => warnings).toEqual([expect.stringMatching(/^CmWarning: redisUrl is undefined/)]);
+  });
+
   it("can't be started where it was closed before", async () => {
     const node = makeNode();
     await node[Symbol.asyncDispose]();

@@ -66,7 +66,7 @@ class NodeConnectionManager<S> implements DistributedConnectionManager<S> {
     this.#local = local;
     this.#options = options;
     this.#node = createNode({
-      redisUrl: options.redisUrl,
+      ...(options.redisUrl === undefined ? {} : { redisUrl: options.redisUrl }),
       store: options.store,
       prefix: options.prefix,
       serverId: options.serverId,

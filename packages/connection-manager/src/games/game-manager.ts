@@ -65,7 +65,7 @@ class GameConnectionManager implements ConnectionManager {
     this.warnings = options.warnings;
     const { onError } = options;
     const node = createNode({
-      redisUrl: options.redisUrl,
+      ...(options.redisUrl === undefined ? {} : { redisUrl: options.redisUrl }),
       store: options.store,
       prefix: options.prefix,
       serverId: options.serverInstance,
