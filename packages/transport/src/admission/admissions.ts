@@ -1,5 +1,4 @@
 import { CmError, type ErrorCode, isCmError, parseName } from "@cm/protocol";
-import { TurnSlices } from "../connections/turn-slices.js";
 import { Tally } from "../counters/tally.js";
 import { type HttpReply, jsonRefusal, refusalOf } from "../http/http-reply.js";
 import { objectionTo, type RequestFacts, type RequestHead } from "../http/request-head.js";
@@ -33,8 +32,7 @@ interface Waiting<U> {
  * has the transport turn them into WebSockets or refuse them.
  *
  * An upgrade after a wait gets its own turn of the event loop, together with others that are
- * ready: a promise may settle while the library reads another request. Where thousands come at once,
- * a turn makes WebSockets of some of them, so that those that are there already are served in between.
+ * ready: a promise may settle while the library reads another request.
  */
 export class Admissions<U> {
   readonly #options: ResolvedTransportOptions<U>;
@@ -42,8 +40,8 @@ export class Admissions<U> {
   readonly #addresses: AddressLimits;
   readonly #waiting = new Set<Waiting<U>>();
   readonly #refused = new Tally<string>();
-  /** Upgrades that are through with `authenticate`; `maxConnections` bounds those that wait here. */
-  readonly #turns = new TurnSlices();
+  /** Upgrades that are through with `authenticate` and wait for their turn. */
+  #ready: { readonly upgrade: Waiting<U>; readonly authentication: Authentication<U> }[] = [];
   #accepting = true;
 
   /** `connections` are the open ones, by id. */
@@ -133,16 +131,15 @@ export class Admissions<U> {
     if (subprotocol === undefined) {
       return new CmError("version-unsupported", `Offer one of these subprotocols: ${subprotocols.join(", ")}.`);
     }
-    if (this.#isFull(this.#turns.waiting)) return new CmError("capacity-reached", "The server is full.");
-    if (this.#waiting.size - this.#turns.waiting >= maxPendingUpgrades) {
+    if (this.#isFull()) return new CmError("capacity-reached", "The server is full.");
+    if (this.#waiting.size >= maxPendingUpgrades) {
       return new CmError("unavailable", "Too many upgrades wait for their authentication.");
     }
     return undefined;
   }
 
-  /** `coming`: upgrades that will be connections. */
-  #isFull(coming: number): boolean {
-    return this.#connections.size + coming >= this.#options.maxConnections;
+  #isFull(): boolean {
+    return this.#connections.size >= this.#options.maxConnections;
   }
 
   #authenticate(upgrade: Waiting<U>): void {
@@ -154,19 +151,24 @@ export class Admissions<U> {
       return;
     }
     if (!isThenable(outcome)) {
-      this.#turns.run(() => this.#complete(upgrade, outcome));
+      this.#complete(upgrade, outcome);
       return;
     }
     const deadline = this.#options.authenticationTimeoutMs;
     upgrade.timer = setTimeout(() => this.#fail(upgrade, new CmError("timeout", "Too slow.")), deadline);
     Promise.resolve(outcome).then(
-      (authentication) => {
-        // The deadline is for `authenticate`, not for the turns that others take first.
-        clearTimeout(upgrade.timer);
-        this.#turns.later(() => this.#complete(upgrade, authentication));
-      },
+      (authentication) => this.#enqueue(upgrade, authentication),
       (cause: unknown) => this.#fail(upgrade, cause),
     );
+  }
+
+  #enqueue(upgrade: Waiting<U>, authentication: Authentication<U>): void {
+    if (this.#ready.push({ upgrade, authentication }) > 1) return;
+    setImmediate(() => {
+      const ready = this.#ready;
+      this.#ready = [];
+      for (const { upgrade, authentication } of ready) this.#complete(upgrade, authentication);
+    });
   }
 
   /** Takes the upgrade off the list; false where it is answered or abandoned, and the door must not be touched. */
@@ -190,14 +192,12 @@ export class Admissions<U> {
   }
 
   #complete(upgrade: Waiting<U>, authentication: Authentication<U>): void {
-    // Abandoned or refused while it waited for its turn.
-    if (!this.#waiting.has(upgrade)) return;
     let id: string;
     try {
       const user = parseName(authentication.userId, "user");
       if (!user.ok) throw user.error;
       // Others may have come first while this one waited.
-      if (this.#isFull(0)) throw new CmError("capacity-reached", "The server is full.");
+      if (this.#isFull()) throw new CmError("capacity-reached", "The server is full.");
       id = this.#options.nextConnectionId();
       if (this.#connections.has(id)) throw new TypeError("nextConnectionId gave an id a second time.");
     } catch (cause) {
