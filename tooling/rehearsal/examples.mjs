@@ -8,8 +8,8 @@ const EXAMPLES = join(ROOT, "examples");
 /** uWebSockets.js is in no registry; a test of the workspace runs these. */
 const NATIVE = "uWebSockets.js";
 
-/** Needs Redis, which a test of the workspace has. */
-const NEEDS_REDIS = new Set(["01-rooms-for-ws"]);
+/** They need Redis, which a test of the workspace has. */
+const NEEDS_REDIS = new Set(["01-rooms-for-ws", "16-rooms-and-presence-for-ws"]);
 
 const COMPILERS = ["5.4", "5.9", "6", "7"];
 

@@ -17,6 +17,9 @@ const OTHER_PAGES = {
 
 const LANGUAGES = { cfg: "txt", conf: "nginx", service: "ini", yml: "yaml" };
 
+/** What a folder holds beside what is kept in the repository. */
+const NOT_SOURCE = new Set(["node_modules", "dist", ".turbo"]);
+
 const read = (path) => readFileSync(join(ROOT, path), "utf8");
 
 /** A package's name without its scope. */
@@ -50,7 +53,8 @@ export function writePages() {
     if (to !== undefined) writePage(to, withPictures(to.startsWith("packages/") ? withApi(text, to) : text));
   }
   if (faults.length > 0) throw new SetupError(`Links of the pages:\n${faults.join("\n")}`);
-  for (const [path, to] of sources) writePage(to, sourcePage(path));
+  // An example's file leads to its folder, which is written after it then.
+  for (const [path, to] of sources) writePage(to, sourcePage(path, linkTo));
   copyAsset("docs/asyncapi.yaml", "asyncapi.yaml");
   copyAsset("apps/gateway/public/favicon.svg", "favicon.svg");
   return { pages: pages.size, sources: sources.size };
@@ -105,17 +109,55 @@ function withPictures(text) {
   });
 }
 
-function sourcePage(path) {
+const EXAMPLE = /^examples\/\d\d-[^/]+/;
+
+/** The page of a file or folder of the repository; `linkTo` says where the site has another one. */
+export function sourcePage(path, linkTo) {
+  const [example] = EXAMPLE.exec(path) ?? [];
   const head = `---\nsearch: false\noutline: false\nprev: false\nnext: false\n---\n\n# ${path}\n\n`;
+  if (path === example) return `${head}${exampleFiles(path, linkTo)}`;
   if (statSync(join(ROOT, path)).isDirectory()) {
-    const names = readdirSync(join(ROOT, path)).filter((name) => name !== "node_modules" && name !== "dist");
+    const names = readdirSync(join(ROOT, path)).filter((name) => !NOT_SOURCE.has(name));
     return `${head}A folder of the repository with:\n\n${names.map((name) => `- \`${name}\``).join("\n")}\n`;
   }
   const text = read(path);
   // A result of a benchmark, with links that lead out of the site.
   if (path.endsWith(".md")) return `${head}${text.replace(/^# /m, "## ").replace(/\[([^\]]*)\]\([^)]*\)/g, "$1")}`;
+  const whole = example === undefined ? "" : ` With all others of its example: [${example}](${linkTo(example)}).`;
+  return `${head}A file of the repository.${whole}\n\n${fenced(path)}`;
+}
+
+/** All of an example that is needed to run it elsewhere. */
+function exampleFiles(path, linkTo) {
+  const { dependencies, devDependencies } = JSON.parse(read(`${path}/package.json`));
+  const install = [
+    "npm init -y",
+    "npm pkg set type=module",
+    `npm install ${installed(dependencies)}`,
+    `npm install --save-dev ${installed(devDependencies)}`,
+  ];
+  const intro = `In an empty folder, with the files below but for package.json; see [examples](${linkTo("examples/README.md")}):`;
+  const run = "Then `npx tsc` and `node dist/main.js`.";
+  const files = [...filesUnder(`${path}/src`), `${path}/package.json`, `${path}/tsconfig.json`];
+  const sections = files.map((file) => `## ${file.slice(path.length + 1)}\n\n${fenced(file)}`);
+  return `${intro}\n\n\`\`\`sh\n${install.join("\n")}\n\`\`\`\n\n${run}\n\n${sections.join("\n")}`;
+}
+
+/** What npm is told to install; what is in the registry under another name, by that. */
+function installed(dependencies) {
+  const catalog = read("pnpm-workspace.yaml");
+  return Object.keys(dependencies)
+    .map((name) => {
+      const [, alias] = new RegExp(`^  ${name}: (npm:\\S+)$`, "m").exec(catalog) ?? [];
+      return alias === undefined ? name : `${name}@${alias}`;
+    })
+    .join(" ");
+}
+
+/** A file's text as a block of code. */
+function fenced(path) {
   const extension = posix.extname(path).slice(1);
-  return `${head}A file of the repository.\n\n\`\`\`\`${LANGUAGES[extension] ?? extension}\n${text.trimEnd()}\n\`\`\`\`\n`;
+  return `\`\`\`\`${LANGUAGES[extension] ?? extension}\n${read(path).trimEnd()}\n\`\`\`\`\n`;
 }
 
 function writePage(name, text) {

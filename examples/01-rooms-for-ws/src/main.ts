@@ -2,20 +2,26 @@
  * Rooms across two processes whose sockets are the `ws` package's: `server.ts` is one of them.
  * The router only asks for three functions that know the sockets of the process; Redis is between.
  */
-import { type ChildProcess, fork } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import WebSocket from "ws";
 
-async function startProcess(serverId: string): Promise<{ readonly child: ChildProcess; readonly url: string }> {
-  const child = fork(fileURLToPath(new URL("./server.js", import.meta.url)), [serverId]);
-  const port = await Promise.race([
-    once(child, "message").then(([message]) => Number(message)),
+const SERVER = fileURLToPath(new URL("./server.js", import.meta.url));
+
+async function startProcess(): Promise<{ readonly child: ChildProcess; readonly url: string }> {
+  const child = spawn(process.execPath, [SERVER], {
+    stdio: ["ignore", "pipe", "inherit"],
+    env: { ...process.env, PORT: "0" },
+  });
+  const [line] = await Promise.race([
+    once(createInterface({ input: child.stdout }), "line"),
     once(child, "exit").then(() => {
-      throw new Error(`${serverId} did not start: is there a Redis, and REDIS_URL set to it?`);
+      throw new Error("A process did not start: is there a Redis, and REDIS_URL set to it?");
     }),
   ]);
-  return { child, url: `ws://127.0.0.1:${port}` };
+  return { child, url: `ws://127.0.0.1:${String(line).replace("listening on ", "")}` };
 }
 
 async function join(url: string): Promise<WebSocket> {
@@ -24,7 +30,7 @@ async function join(url: string): Promise<WebSocket> {
   return socket;
 }
 
-const processes = await Promise.all([startProcess("server-1"), startProcess("server-2")]);
+const processes = await Promise.all([startProcess(), startProcess()]);
 const [ann, bob] = await Promise.all([join(`${processes[0].url}/lobby`), join(`${processes[1].url}/lobby`)]);
 
 const heard = once(bob, "message");

@@ -9,10 +9,10 @@ import { createRedisStore } from "@cm/redis-store";
 import { createRouter } from "@cm/router";
 import { type WebSocket, WebSocketServer } from "ws";
 
-const [, , serverId = "server-1"] = process.argv;
+const serverId = `server-${process.pid}`; // Unlike any other living server's; on several machines take the host's name too.
 const store = createRedisStore({
   url: process.env.REDIS_URL ?? "redis://127.0.0.1:6379",
-  prefix: process.env.REDIS_PREFIX ?? "cm-examples",
+  prefix: process.env.REDIS_PREFIX ?? "cm",
 });
 await store.start();
 
@@ -22,15 +22,17 @@ const local: LocalDelivery = {
     const text = Buffer.from(frame).toString();
     for (const socket of rooms.get(room) ?? []) socket.send(text);
   },
+  // Stubs: this server knows rooms alone, and messages to a connection or a user are not found here.
   toConnection: () => false,
   toUser: () => 0,
 };
 const router = createRouter({ serverId, bus: store.bus, users: store.users, local });
 await router.start();
 
-const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
+const server = new WebSocketServer({ port: Number(process.env.PORT ?? 3001), host: "127.0.0.1", maxPayload: 16_384 });
 server.on("connection", (socket, request) => {
-  const room = request.url ?? "/";
+  socket.on("error", () => undefined); // Such as a message that is too large; `ws` closes the socket.
+  const [room = "/"] = (request.url ?? "/").split("?");
   router.enter(room).then(
     () => {
       rooms.set(room, (rooms.get(room) ?? new Set()).add(socket));
@@ -47,12 +49,11 @@ server.on("connection", (socket, request) => {
   );
 });
 await once(server, "listening");
-process.send?.((server.address() as AddressInfo).port); // Listening on TCP.
+console.log(`listening on ${(server.address() as AddressInfo).port}`); // An object, since it listens on TCP.
 
 process.once("SIGTERM", async () => {
   for (const client of server.clients) client.terminate();
   server.close();
   await router.close();
   await store.close();
-  process.disconnect?.();
 });

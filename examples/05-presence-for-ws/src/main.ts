@@ -38,15 +38,17 @@ async function startServer(serverId: string): Promise<PresenceServer> {
   const presence = createPresence(store);
 
   // #region serve
-  async function serve(socket: WebSocket, query: URLSearchParams): Promise<void> {
+  async function serve(socket: WebSocket, path: string): Promise<void> {
+    const query = new URL(path, "ws://localhost").searchParams;
     const connectionId = membership.nextConnectionId();
     socket.on("close", () => void membership.close(connectionId));
     await membership.open({ connectionId, userId: query.get("user") ?? "", metadata: "here" });
     await membership.join(connectionId, "lobby");
-    socket.on("message", (text) => {
-      const { status } = JSON.parse(String(text)) as { status: unknown }; // Whatever it is, it is only shown.
-      membership.update(connectionId, status).catch((error: unknown) => console.error(error));
-    });
+    const take = async (text: string): Promise<void> => {
+      const { status } = JSON.parse(text) as { status: unknown }; // Whatever it is, it is only shown.
+      await membership.update(connectionId, status);
+    };
+    socket.on("message", (data) => void take(String(data)).catch(() => socket.close(1008)));
     const watched = query.get("watch");
     if (watched !== null) {
       const watch = await presence.watchUser(watched, {
@@ -61,7 +63,8 @@ async function startServer(serverId: string): Promise<PresenceServer> {
 
   const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
   server.on("connection", (socket, request) => {
-    serve(socket, new URL(request.url ?? "/", "ws://localhost").searchParams).catch(() => socket.close(1011));
+    socket.on("error", () => undefined); // Such as a message that is too large; `ws` closes the socket.
+    serve(socket, request.url ?? "/").catch(() => socket.close(1011));
   });
   await once(server, "listening");
   const { port } = server.address() as AddressInfo; // Listening on TCP.

@@ -26,19 +26,21 @@ async function startServer(serverId: string) {
 
   const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
   server.on("connection", (socket, request) => {
-    const query = new URL(request.url ?? "/", "ws://localhost").searchParams;
-    const [user, token] = [query.get("user") ?? "", query.get("token") ?? ""];
-    welcome(socket, user, token).catch(() => socket.close(1008, "refused"));
+    socket.on("error", () => undefined); // Such as a message that is too large; `ws` closes the socket.
+    welcome(socket, request.url ?? "/").catch(() => socket.close(1008, "refused"));
   });
 
-  async function welcome(socket: WebSocket, user: string, token: string): Promise<void> {
+  async function welcome(socket: WebSocket, path: string): Promise<void> {
+    const query = new URL(path, "ws://localhost").searchParams;
+    const [user, token] = [query.get("user") ?? "", query.get("token") ?? ""];
     // What the client says first may come before the answer of the store.
     const connectionId = await manager.registerConnection(socket, user, token);
     await manager.joinRoom(connectionId, "lobby");
-    socket.on("message", (data) => {
-      const { say } = JSON.parse(String(data)) as FromClient;
-      manager.broadcastToRoom("lobby", { type: "chat", from: user, text: say }).catch(console.error);
-    });
+    const take = async (text: string): Promise<void> => {
+      const { say } = JSON.parse(text) as FromClient;
+      await manager.broadcastToRoom("lobby", { type: "chat", from: user, text: say });
+    };
+    socket.on("message", (data) => void take(String(data)).catch(() => socket.close(1008, "refused")));
     await manager.sendToConnection(connectionId, { type: "welcome", connectionId } satisfies Welcome);
   }
   // #endregion

@@ -32,8 +32,16 @@ console.log(`ann is ${(await worker.presence.get("ann")).status}, bob is ${(awai
 console.log(`in the lobby: ${await worker.presence.countMembers("lobby")}`);
 await worker.router.toRoom("lobby", JSON.stringify({ type: "news", text: "hello" }));
 // #endregion
+// #region pages
+let cursor: string | undefined;
+do {
+  const page = await worker.presence.roster("lobby", { limit: 1_000, cursor });
+  for (const { userId, serverId } of page.items) console.log(`${userId} is there, on ${serverId}`);
+  cursor = page.cursor;
+} while (cursor !== undefined);
+// #endregion
+await worker.close(); // Until then the process does not end.
 console.log(await heard);
 
-await worker.close();
 await server.close();
 await Promise.all([serverStore.close(), workerStore.close()]);

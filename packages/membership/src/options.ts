@@ -60,7 +60,8 @@ export interface MembershipOptions {
    * How long a server may be silent, neither giving signs of life nor listening to its channel,
    * before its lease is ended, in milliseconds. For servers whose router listens to that
    * channel: a process that died is found by it long before its lease runs out. 0: only the
-   * lease decides. Default 0; 100 to 3,600,000.
+   * lease decides, up to `leaseTtlMs` after the death. Default 0, while a node of `@cm/node`,
+   * which has such a router, has 5,000; 100 to 3,600,000.
    */
   readonly deadAfterMs?: number;
   /** The store's time to live of a connection record, renewed well before. Default 3,600,000. */

@@ -21,7 +21,10 @@ export interface NodeStoreOptions {
    * environment variable that is not set, a process warning says so.
    */
   readonly redisUrl?: string | undefined;
-  /** In front of every key and channel. Default `cm`. */
+  /**
+   * In front of every key and channel. The same in all processes of a cluster: one with another prefix neither hears
+   * the others nor sees their users. Default `cm`.
+   */
   readonly prefix?: string | undefined;
   /** Time to live of connections that are not renewed, in milliseconds. Default 3,600,000; 1,000 to a day. */
   readonly connectionTtlMs?: number | undefined;

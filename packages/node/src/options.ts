@@ -23,7 +23,10 @@ import type { NodeMembershipOptions, NodePresenceOptions, NodeRouterOptions } fr
 
 /** What {@link createNode} takes. Everything has a default. Ranges are those of the parts. */
 export interface NodeOptions extends NodeStoreOptions, NodeRouterOptions, NodeMembershipOptions, NodePresenceOptions {
-  /** 1 to 64 of `A-Z a-z 0-9 _ -`, unique among living servers. Default: `server-` and 12 random characters. */
+  /**
+   * 1 to 64 of `A-Z a-z 0-9 _ -`, unlike that of any other living server or worker; best left out where nothing
+   * refers to it. Default: `server-` and 12 random characters.
+   */
   readonly serverId?: string | undefined;
   /** Connections that the ids are laid out for; see `createConnectionIdSource`. Default 10,000. */
   readonly capacity?: number | undefined;
@@ -37,6 +40,13 @@ export interface NodeOptions extends NodeStoreOptions, NodeRouterOptions, NodeMe
    * missed there until its next message shows the gap. Default: whether `local` is given.
    */
   readonly lease?: boolean | undefined;
+  /**
+   * How long a server may be silent, neither giving signs of life nor listening to its channel, before its lease is
+   * ended, in milliseconds: a process that died is found by it long before its lease runs out. A server that
+   * started less than twice this time ago judges no other one. 0: only the lease decides, up to `leaseTtlMs`
+   * (90,000) after the death. Default 5,000, while that of a membership alone is 0; 100 to 3,600,000.
+   */
+  readonly deadAfterMs?: number | undefined;
   /** Started in this order when the node can serve, ended first, in reverse. Default: none. */
   readonly parts?: readonly NodePart[] | undefined;
   /** Another process took this server's id, and the node has begun to close. Must not throw. */

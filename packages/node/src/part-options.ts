@@ -10,7 +10,7 @@ export type NodeRouterOptions = Optional<
   Omit<RouterOptions, "serverId" | "bus" | "users" | "servers" | "history" | "holdsLease" | "local" | "onError">
 >;
 
-/** See `MembershipOptions`; `deadAfterMs` is 5,000 by default. Only their types are checked where the node takes no lease. */
+/** See `MembershipOptions`; `deadAfterMs` is 5,000 by default, not 0. Only their types are checked where the node takes no lease. */
 export type NodeMembershipOptions = Optional<
   Omit<MembershipOptions, "ids" | "store" | "interest" | "onLeaseTaken" | "onError">
 >;

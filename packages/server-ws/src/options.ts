@@ -13,7 +13,8 @@ export interface WsServerOptions<U> extends Omit<TransportOptions<U>, "port"> {
   /** 0 to 65,535; 0 takes any free one. Left out where `server` is given. */
   readonly port?: number | undefined;
   /**
-   * Take the upgrades of this server at `path`, beside what it serves otherwise. It listens and is
+   * Take the upgrades of this server at `path`, beside what it serves otherwise: what `http.createServer`
+   * returns, `http.createServer(app)` for Express, `app.server` for Fastify. It listens and is
    * closed where it was made; `host`, `port` and `routes` are left out, and plain requests are its
    * own. Default: a server of this transport's own.
    */

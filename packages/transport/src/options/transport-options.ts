@@ -112,7 +112,10 @@ export interface TransportOptions<U> {
     request: UpgradeRequest,
     signal: AbortSignal,
   ) => Authentication<U> | Promise<Authentication<U>>;
-  /** Gives each connection its id; see `createConnectionIdSource`. */
+  /**
+   * Gives each connection its id; see `createConnectionIdSource`. With a node of `@cm/node` it is
+   * `() => node.membership.nextConnectionId()`.
+   */
   readonly nextConnectionId: () => string;
   /** Hears what happens on the sockets. */
   readonly handler: ConnectionHandler<U>;

@@ -1,0 +1,60 @@
+/*
+ * One of any number of processes on one Redis, with sockets of the `ws` package. The path of a client's
+ * URL names its room, `?user=` says who it is. A line that it sends goes to the room; `/who` is answered.
+ */
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
+import { createNode } from "@cm/node";
+import { createLocalConnectionManager } from "@cm/server-ws";
+import { type WebSocket, WebSocketServer } from "ws";
+
+const local = createLocalConnectionManager(); // The sockets of this process, by connection, user and room.
+const node = createNode({
+  redisUrl: process.env.REDIS_URL ?? "redis://127.0.0.1:6379",
+  prefix: process.env.REDIS_PREFIX, // The same in all processes; `cm` by default.
+  deadAfterMs: Number(process.env.DEAD_AFTER_MS ?? 5_000),
+  local,
+  onExpelled: () => process.exit(1),
+});
+await node.start();
+
+async function welcome(socket: WebSocket, path: string): Promise<void> {
+  const { pathname: room, searchParams } = new URL(path, "ws://localhost");
+  const userId = searchParams.get("user") ?? "guest"; // The place for your login.
+  const connectionId = node.membership.nextConnectionId();
+  local.add({ connectionId, userId, socket, onClosed: () => void node.membership.close(connectionId) });
+  await node.membership.open({ connectionId, userId }); // Online from here on.
+  await node.membership.join(connectionId, room); // Nothing that is sent to the room from now on is missed.
+  local.enter(connectionId, room);
+  socket.on("message", (data) => {
+    const line = String(data);
+    const done =
+      line === "/who" ? who(room).then((text) => socket.send(text)) : node.router.toRoom(room, `${userId}: ${line}`);
+    done.catch((error: unknown) => console.error(error));
+  });
+  socket.send("you are in");
+}
+
+async function who(room: string): Promise<string> {
+  // Pages of 100; where there are more, `cursor` beside `items` asks for the next page.
+  const [members, users] = await Promise.all([
+    node.presence.roster(room, { limit: 100 }),
+    node.presence.online({ limit: 100 }),
+  ]);
+  const names = (items: readonly { userId: string }[]) => [...new Set(items.map(({ userId }) => userId))].sort();
+  return JSON.stringify({ members: names(members.items), online: names(users.items) });
+}
+
+const server = new WebSocketServer({ port: Number(process.env.PORT ?? 3001), host: "127.0.0.1", maxPayload: 16_384 });
+server.on("connection", (socket, request) => {
+  socket.on("error", () => undefined); // Such as a message that is too large; `ws` closes the socket.
+  welcome(socket, request.url ?? "/").catch(() => socket.close(1013));
+});
+await once(server, "listening");
+console.log(`listening on ${(server.address() as AddressInfo).port}`); // An object, since it listens on TCP.
+
+process.once("SIGTERM", async () => {
+  for (const socket of server.clients) socket.close(1001);
+  server.close();
+  await node.close();
+});
