@@ -54,7 +54,7 @@ type Optional<T> = { readonly [K in keyof T]?: T[K] | undefined };
  */
 export interface GatewayOptions extends Optional<Omit<GatewayConfig, ProcessConfig>>, GatewayHooks {
   /**
-   * Says whose connection it is, within 10 s, or throws: a `CmError` with `unauthorized`
+   * Says whose connection it is, within 5 s, or throws: a `CmError` with `unauthorized`
    * becomes HTTP 401, `capacity-reached` 503, others 4xx or 503; anything else is logged
    * and becomes 500. The signal aborts when the client goes away.
    */

@@ -167,7 +167,10 @@ export function createGateway(options: GatewayOptions): Gateway {
     ],
     onControl: createControlHandler(connection, beginDrain),
     onQuestion: createQuestionHandler({ statistics, revoke: revokeHere }),
-    isRecoverable: (room) => config.recoverableRooms.some((prefix) => room.startsWith(prefix)),
+    // A store of the application's own may have no history, where no room needs one.
+    ...(config.recoverableRooms.length === 0
+      ? {}
+      : { isRecoverable: (room: string) => config.recoverableRooms.some((prefix) => room.startsWith(prefix)) }),
     onGap: createGapHandler((room, missed) => server?.tellGap(room, missed), onError),
     lastSeenOf: (id) => connection(id)?.lastSeenAt,
     onStale: (id) => connection(id)?.close("stale"),

@@ -67,7 +67,7 @@ export function chooseStore(options: NodeStoreOptions, onError: OnError): Chosen
 /** An environment variable that is not set, most likely: the node works, and hears of no other process. */
 function warnOfUndefinedUrl(): void {
   process.emitWarning(
-    "redisUrl is undefined: this node shares rooms and presence with no other process. " +
+    "redisUrl is undefined: this node is in the memory of its process, and hears of no other one. " +
       "Leave the option out where that is meant.",
     { type: "CmWarning", code: "memory-only" },
   );

@@ -107,9 +107,6 @@ const ONCE = new Map([
   ["16-rooms-and-presence-for-ws", "redis"],
 ]);
 
-/** What they may warn of: cleaning up after the killed process may be cut short by the end of the other one. */
-const WARNINGS = new Map([["16-rooms-and-presence-for-ws", /^$|reaping: The membership was shut down/]]);
-
 describe("the examples", () => {
   it("are all here", async () => {
     const folders = await readdir(EXAMPLES);
@@ -127,7 +124,7 @@ describe("the examples", () => {
       const printed = await output(
         `${EXAMPLES}/${name}/dist/main.js`,
         env,
-        WARNINGS.get(name) ?? (where === "memory" ? /^$|in the memory/ : /^$/),
+        where === "memory" ? /^$|in the memory/ : /^$/,
       );
       for (const line of lines) expect(printed).toContain(line);
     }

@@ -207,6 +207,20 @@ describe("an embedded gateway", () => {
     expect((await fetch(`${url}/`)).status).toBe(404);
   });
 
+  it("takes a store without a history, where no room is recoverable", async () => {
+    const whole = createMemoryStore();
+    await whole.start();
+    onTestFinished(() => whole.close());
+    const { bus, servers, connections, users, rooms, roomRecords, counts, partitioning, upkeep, link } = whole;
+    const life = { start: () => whole.start(), close: () => whole.close() };
+    const store = { bus, servers, connections, users, rooms, roomRecords, counts, partitioning, upkeep, link, ...life };
+    const { port } = await serve({ store });
+    const ann = await connect(port, "ann");
+    await ann.hello();
+    expect(await ann.ask({ type: "join", room: "lobby" })).toMatchObject({ type: "ack" });
+    expect(() => createGateway({ store, recoverableRooms: ["lobby"], port: 0 })).toThrow(/history/);
+  });
+
   it("leaves a store that it was given open, and lets the application publish through its node", async () => {
     const store = createMemoryStore();
     await store.start();

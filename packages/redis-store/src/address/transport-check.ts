@@ -54,7 +54,7 @@ function speaksPlain({ host, port }: Address): Promise<boolean> {
     socket.setTimeout(DEADLINE_MS, () => end(false));
     // A Redis that wants a password says that in plain text too.
     socket.once("data", (bytes) => end(/^[+-]/.test(bytes.toString("latin1"))));
-    socket.once("error", () => end(false));
+    socket.on("error", () => end(false));
     socket.once("close", () => resolve(false));
   });
 }
@@ -68,7 +68,7 @@ function speaksTls({ host, port }: Address): Promise<boolean> {
       resolve(answer);
     };
     socket.setTimeout(DEADLINE_MS, () => end(false));
-    socket.once("error", () => end(false));
+    socket.on("error", () => end(false));
     socket.once("close", () => resolve(false));
   });
 }

@@ -8,7 +8,7 @@ const SLICE_MS = 5;
 /**
  * Runs calls in their order, for at most {@link SLICE_MS} in one turn of the event loop: those that come in
  * ordinary numbers at once, the rest of a storm in the turns that follow, each behind what came in over
- * the network meanwhile. What waits is bounded by what its callers hold: connections and upgrade requests.
+ * the network meanwhile. What waits is bounded by what its callers hold, such as connections.
  */
 export class TurnSlices {
   readonly #nowMs: () => number;
