@@ -218,7 +218,7 @@ describe("an embedded gateway", () => {
     const ann = await connect(port, "ann");
     await ann.hello();
     expect(await ann.ask({ type: "join", room: "lobby" })).toMatchObject({ type: "ack" });
-    expect(() => createGateway({ store, recoverableRooms: ["lobby"], port: 0 })).toThrow(/history/);
+    await expect(serve({ store, recoverableRooms: ["lobby"] })).rejects.toThrow(/history/);
   });
 
   it("leaves a store that it was given open, and lets the application publish through its node", async () => {
