@@ -5,7 +5,7 @@ import type { RequestFacts } from "./request-head.js";
 /** What a path can be asked with. GET answers HEAD as well. */
 export type RouteMethod = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
 
-/** A request for one of {@link TransportOptions.routes}, with its whole body. */
+/** A request for one of the option `routes`, with its whole body. */
 export interface RouteRequest extends RequestFacts {
   /** The method that it was asked with. */
   readonly method: RouteMethod;

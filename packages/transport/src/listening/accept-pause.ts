@@ -9,9 +9,11 @@ const ROOM_TO_RESUME = 32;
 
 /** What an {@link AcceptPause} needs. */
 export interface AcceptPauseOptions {
+  /** Closes the listening socket; open connections stay. */
   readonly stopListening: () => void;
   /** Throws, or rejects, where the port can't be had; it is tried again. */
   readonly listenAgain: () => Promise<void>;
+  /** Called with `unavailable` once for each pause, when it begins. Must not throw. */
   readonly onError: (error: CmError) => void;
 }
 
@@ -40,6 +42,7 @@ export class AcceptPause {
     return this.#count;
   }
 
+  /** Looks no more; the server is closing. Idempotent. */
   end(): void {
     this.#ended = true;
     clearInterval(this.#timer);
