@@ -20,7 +20,7 @@ import { WriteGuard } from "./connections/write-guard.js";
 import { DeadServerWatch } from "./lease/dead-server-watch.js";
 import { LeaseKeeper } from "./lease/lease-keeper.js";
 import { RenewalCycle } from "./lease/renewal-cycle.js";
-import { isHolderDead, takePlace } from "./lease/takeover.js";
+import { takeLease } from "./lease/takeover.js";
 import type { CloseOptions, JoinRoomOptions, Membership, MembershipStats, NewConnection } from "./membership.js";
 import { type MembershipOptions, type ResolvedMembershipOptions, resolveMembershipOptions } from "./options.js";
 import { isPermanentError, PermanentErrors } from "./projection/permanent-errors.js";
@@ -178,26 +178,19 @@ class LeasedMembership implements Membership {
       else if (state === "in-sync") this.#keeper.recovered();
     });
     this.#staleness.start();
-    // Whoever was leaving when the last server closed has waited for this.
+    // Users who were leaving when the last server closed have waited for this.
     await this.#attempt(() => this.#settling.sweep());
   }
 
-  /** Takes the lease, also from an earlier process under this id that has died. */
-  async #acquire(): Promise<void> {
-    const { deadAfterMs, store } = this.#options;
-    try {
-      await this.#keeper.start();
-      return;
-    } catch (error) {
-      if (!isCmError(error)) throw error;
-      const isDead =
-        error.code === "server-id-taken" && deadAfterMs > 0 && (await isHolderDead(store, this.serverId, deadAfterMs));
-      if (!isDead && error.code !== "server-id-expired") throw error;
-    }
-    await takePlace({
-      reap: () => this.#reaper.reap(this.serverId),
+  #acquire(): Promise<void> {
+    const { deadAfterMs, reapClaimMs, store } = this.#options;
+    return takeLease({
+      store,
+      serverId: this.serverId,
+      deadAfterMs,
+      claimMs: reapClaimMs,
       acquire: () => this.#keeper.start(),
-      claimMs: this.#options.reapClaimMs,
+      reap: () => this.#reaper.reap(this.serverId),
       isShutDown: () => this.#shutdown !== undefined,
     });
   }

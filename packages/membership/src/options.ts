@@ -111,7 +111,7 @@ export interface MembershipOptions {
   readonly onLeaseTaken?: (error: CmError) => void;
   /**
    * How long a claim to clean up after a dead server lasts, in milliseconds; it is extended
-   * while that goes on. So long after a server died in the midst of it, another one takes
+   * while that goes on. This long after a server died in the midst of it, another one takes
    * over. Default: as the lease, at least 1,000 and at most 30,000; 100 to 3,600,000.
    */
   readonly reapClaimMs?: number;

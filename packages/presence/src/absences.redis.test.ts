@@ -1,24 +1,12 @@
 import { createStoreHarness } from "@cm/contract-tests/store";
 import { createRedisStore } from "@cm/redis-store";
-import { askRedis, eventually, type RedisServer, startRedis } from "@cm/test-kit";
+import { eventually, STORE_LOSSES, startRedis } from "@cm/test-kit";
 import { describe, expect, it } from "vitest";
 import { RoomRecorder, UserRecorder } from "./recorder.fixture.js";
 import { TestServers } from "./servers.fixture.js";
 
-const FAULTS: Readonly<Record<string, (redis: RedisServer) => Promise<unknown>>> = {
-  "the store was flushed": ({ port }) => askRedis(port, "FLUSHALL"),
-  // As if their time had run out: readers leave out what these servers own, until they take their leases anew.
-  "leases lapsed": async ({ port }) => {
-    const holders = await askRedis(port, "ZRANGE", "cm:{servers}", "0", "-1");
-    for (const holder of Array.isArray(holders) ? holders : []) {
-      await askRedis(port, "ZADD", "cm:{servers}", "1", String(holder));
-    }
-  },
-  "Redis restarted empty": (redis) => redis.restart(),
-};
-
 describe.concurrent("watchers of users and rooms", () => {
-  it.for(Object.entries(FAULTS))(
+  it.for(Object.entries(STORE_LOSSES))(
     "are told that nobody is gone who is there, and who is gone, after %s",
     async ([_name, fault], { onTestFinished }) => {
       const redis = await startRedis();

@@ -69,8 +69,8 @@ export interface Router extends RoomInterest {
   /** Asks something of a connection (by its id) or a server, wherever it is; a local one without the bus. */
   control(target: string, request: ControlRequest, time: AnswerTime): Promise<ControlOutcome>;
   /**
-   * Asks every living server, this one too, what its `onQuestion` answers. Whoever did
-   * not answer is named. Fails where the registry can't be read, with `options-invalid`
+   * Asks every living server, this one too, what its `onQuestion` answers. Servers that
+   * did not answer are named. Fails where the registry can't be read, with `options-invalid`
    * without a registry, with `payload-too-large` for more than 65,536 bytes, and with
    * `pending-limit` for more than 32 questions at a time.
    */
@@ -82,7 +82,7 @@ export interface Router extends RoomInterest {
   /**
    * For a client that comes back to a recoverable room that is entered here: calls `take`
    * once with what came after the place it knows, if that is all there and within the limit.
-   * Whoever begins to receive the room's messages within that call
+   * A client that begins to receive the room's messages within that call
    * misses none and gets none twice. Fails with `options-invalid` (the limit, or a room
    * that is not entered or not recoverable); a history that can't be read counts as one
    * that is gone.

@@ -1,10 +1,8 @@
-import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { promisify } from "node:util";
+import { printedWithFewFiles } from "@cm/test-kit";
 import { describe, expect, it } from "vitest";
 
-const run = promisify(execFile);
 const INDEX = JSON.stringify(pathToFileURL(join(import.meta.dirname, "../dist/index.js")).href);
 
 /** Runs in a process that may open 700 files. */
@@ -25,7 +23,7 @@ const SCRIPT = `
   const files = [];
   try { for (;;) files.push(openSync("/dev/null")); } catch {}
   while (server.stats().acceptPauses === 0) await sleep(10);
-  // A file for the client's side of a connection, which nobody accepts.
+  // A file for the client's side of a connection, which the server does not accept.
   closeSync(files.pop());
   const [refused] = await once(connect(port, "127.0.0.1"), "error");
   for (const file of files) closeSync(file);
@@ -42,8 +40,10 @@ const SCRIPT = `
 
 describe.runIf(process.platform === "linux")("a process that can open no more files", () => {
   it("refuses newcomers at once, says so once, and takes them again", async () => {
-    const args = ["-c", 'ulimit -n 700 && exec "$0" --input-type=module --eval "$1"', process.execPath, SCRIPT];
-    const { stdout } = await run("sh", args);
-    expect(JSON.parse(stdout)).toEqual({ errors: ["unavailable listening"], refused: "ECONNREFUSED", pauses: 1 });
+    expect(await printedWithFewFiles(700, SCRIPT)).toEqual({
+      errors: ["unavailable listening"],
+      refused: "ECONNREFUSED",
+      pauses: 1,
+    });
   });
 });

@@ -104,7 +104,7 @@ export async function runAttack(attack: Attack, gateway: GatewayProcess, scale: 
       },
       bystanders: async (during) => {
         const bystanders = await Bystanders.open(gateway.wsUrl);
-        // Each scrape begins the measurement anew.
+        // Each scrape begins the measurement again.
         await longestDelayMs(gateway);
         bystanders.start();
         await during();

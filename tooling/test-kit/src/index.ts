@@ -11,12 +11,14 @@ export type { ManagedProcess, ManagedProcessOptions, ProcessEnd } from "./proces
 export { startManagedProcess } from "./process/managed-process.js";
 export type { ProcessUsage } from "./process/process-usage.js";
 export { processUsage } from "./process/process-usage.js";
+export { printedWithFewFiles } from "./process/few-files.js";
 
 // Faults between processes
 export type { FaultLink } from "./faults/fault-link.js";
 export type { Direction, FaultMode } from "./faults/fault-mode.js";
 export type { FaultProxy, FaultProxyOptions } from "./faults/fault-proxy.js";
 export { startFaultProxy } from "./faults/fault-proxy.js";
+export { STORE_LOSSES } from "./faults/store-losses.js";
 
 // A real Redis
 export { freePort } from "./redis/launchers/free-port.js";

@@ -87,6 +87,11 @@ const COUNTERS: readonly (readonly [name: string, help: string, value: (now: Sna
     "Bytes that had waited on slow consumers.",
     ({ transport }) => transport?.bytesDiscarded,
   ],
+  [
+    "cm_accept_pauses_total",
+    "How often newcomers began to be refused because the process could open no more files.",
+    ({ transport }) => transport?.acceptPauses,
+  ],
   ["cm_bus_messages_received_total", "Messages that came over the bus.", ({ router }) => router.received],
   ["cm_bus_gaps_total", "Gaps noticed in what came over the bus.", ({ router }) => router.gaps],
   ["cm_bus_messages_missed_total", "Messages that are known to be missing.", ({ router }) => router.missed],

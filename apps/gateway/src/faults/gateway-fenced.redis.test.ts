@@ -22,7 +22,7 @@ it("has the late writes of a gateway refused that was cleaned up after while it 
   await eventually(async () => expect(await cluster.stats(1)).toMatchObject({ reapedServers: 1 }));
   expect((await cluster.keys()).filter((key) => key.includes("gw1"))).toEqual([]);
 
-  // It is not told that its lease is gone, also where it connects again because it has heard nothing for so long:
+  // It is not told that its lease is gone, also where it connects again after a silence:
   // it acquires no new one, and all its writes are made under the old one.
   await cluster.proxies[0]?.set({ kind: "hang", drop: "to-client" });
   await redis.ask("CONFIG", "SET", "slowlog-max-len", 10_000, "slowlog-log-slower-than", 0);

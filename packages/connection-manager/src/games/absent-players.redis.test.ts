@@ -1,22 +1,10 @@
-import { askRedis, eventually, type RedisServer, startRedis } from "@cm/test-kit";
+import { eventually, STORE_LOSSES, startRedis } from "@cm/test-kit";
 import { describe, expect, it } from "vitest";
 import { createConnectionManager } from "./game-manager.js";
 import { EventRecorder } from "./managers.fixture.js";
 
-const FAULTS: Readonly<Record<string, (redis: RedisServer) => Promise<unknown>>> = {
-  "the store was flushed": ({ port }) => askRedis(port, "FLUSHALL"),
-  // As if their time had run out.
-  "leases lapsed": async ({ port }) => {
-    const holders = await askRedis(port, "ZRANGE", "cm:{servers}", "0", "-1");
-    for (const holder of Array.isArray(holders) ? holders : []) {
-      await askRedis(port, "ZADD", "cm:{servers}", "1", String(holder));
-    }
-  },
-  "Redis restarted empty": (redis) => redis.restart(),
-};
-
 describe.concurrent("handlers of a game", () => {
-  it.for(Object.entries(FAULTS))(
+  it.for(Object.entries(STORE_LOSSES))(
     "hear of no player who stays, and of the one who goes, after %s",
     async ([_name, fault], { onTestFinished }) => {
       const redis = await startRedis();

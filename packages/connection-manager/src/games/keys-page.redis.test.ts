@@ -23,7 +23,7 @@ async function readPage(): Promise<{
   };
 }
 
-/** Histories are of rooms whose messages are recoverable, and nobody left what the registry does not know. */
+/** Histories are of rooms whose messages are recoverable, and no server left what the registry does not know. */
 const NOT_OF_GAMES = /:(history|place|sender):|\.remains$/;
 
 it("names where each documented key and channel lives, and no key besides", async () => {

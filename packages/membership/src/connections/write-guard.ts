@@ -1,6 +1,6 @@
 /**
  * Which connections are being changed. A change touches the truth and the store, one after
- * the other; in between the two differ, and rightly so. Whoever compares them leaves out
+ * the other; in between the two differ, and rightly so. A comparison leaves out
  * what was under way meanwhile, and what is written to make them agree holds up further
  * changes of the same connections, so that neither can undo the other.
  */

@@ -13,7 +13,7 @@ const LOOK_MS = 200;
  * Whether the process that holds a server id is dead, and its lease has ended by that. Waits
  * until the holder has been silent for `deadAfterMs`, unless it is alive.
  */
-export async function isHolderDead(
+async function isHolderDead(
   { servers, upkeep }: Pick<MembershipStore, "servers" | "upkeep">,
   serverId: string,
   deadAfterMs: number,
@@ -35,30 +35,37 @@ export async function isHolderDead(
 /** Beyond the end of another server's claim, in milliseconds: it may have extended the claim once more. */
 const CLAIM_MARGIN_MS = 5_000;
 
-/** What {@link takePlace} needs. */
-export interface PlaceOfDead {
+/** What {@link takeLease} needs. */
+export interface TakeoverOptions {
+  readonly store: Pick<MembershipStore, "servers" | "upkeep">;
+  readonly serverId: string;
+  /** Silence after which a process counts as dead, in milliseconds; 0: its lease alone decides. */
+  readonly deadAfterMs: number;
+  /** How long a claim on a dead server lasts, in milliseconds. */
+  readonly claimMs: number;
+  readonly acquire: () => Promise<void>;
   /** Cleans up after the dead process, unless another server does. */
   readonly reap: () => Promise<unknown>;
-  readonly acquire: () => Promise<void>;
-  /** How long a claim on the dead process lasts, in milliseconds. */
-  readonly claimMs: number;
   readonly isShutDown: () => boolean;
 }
 
 /**
- * Takes the lease of a server id whose former process is dead. Where another server is cleaning up after it,
- * that is waited for; where that server has died meanwhile, until its claim has run out. Fails as `acquire`.
+ * Takes the lease of a server id, also from an earlier process that has died. Where another server is cleaning
+ * up after that one, it is waited for; where it has died meanwhile, until its claim has run out. Fails as `acquire`.
  */
-export async function takePlace({ reap, acquire, claimMs, isShutDown }: PlaceOfDead): Promise<void> {
-  const giveUpAt = performance.now() + claimMs + CLAIM_MARGIN_MS;
+export async function takeLease(options: TakeoverOptions): Promise<void> {
+  const { store, serverId, deadAfterMs, claimMs, acquire, reap, isShutDown } = options;
+  const giveUpAt = performance.now() + deadAfterMs + claimMs + CLAIM_MARGIN_MS;
   for (;;) {
-    await reap();
     try {
       return await acquire();
     } catch (error) {
-      const isWaitedFor = isCmError(error) && error.code === "server-id-expired";
-      if (!isWaitedFor || isShutDown() || performance.now() > giveUpAt) throw error;
+      if (!isCmError(error) || isShutDown() || performance.now() > giveUpAt) throw error;
+      const isDead =
+        error.code === "server-id-taken" && deadAfterMs > 0 && (await isHolderDead(store, serverId, deadAfterMs));
+      if (!isDead && error.code !== "server-id-expired") throw error;
     }
-    await setTimeout(LOOK_MS);
+    // Nothing is left of it where this server cleaned up itself; else the other one is given a moment.
+    if ((await reap()) === undefined) await setTimeout(LOOK_MS);
   }
 }

@@ -1,4 +1,4 @@
-/** So many of a room's latest messages are known again; a power of two. Some 800 bytes a room. */
+/** How many of a room's latest messages are known again; a power of two. Some 800 bytes a room. */
 const COUNT = 64;
 
 /** Which messages were delivered under the latest offsets of a history. */

@@ -249,7 +249,7 @@ describe("after an interruption", () => {
   it("direct messages are told of once as uncertain, where they were sent to an earlier server of this id only", async () => {
     const pair = await startPair();
     const { a, b } = pair;
-    // Nobody hears it: it is numbered all the same.
+    // No server hears it: it is numbered all the same.
     expect(await a.router.toServer("late", bytes("too early"))).toBe("not-found");
     const late = await pair.start("late");
     await cut(pair, 2);

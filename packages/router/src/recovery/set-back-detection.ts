@@ -99,7 +99,7 @@ export class SetBackDetection {
     if (top.epoch !== at.epoch) {
       // Back before the epoch began: no other server may ever have heard of it.
       if (top.epoch === formerEpoch) await restart(top.epoch, FURTHEST);
-      // Whoever began the present epoch knew of less than was acknowledged here.
+      // The server that began the present epoch knew of less than was acknowledged here.
       else if (former?.epoch === at.epoch && former.offset < at.offset) await restart(at.epoch, at.offset);
     } else if (top.offset < at.offset) {
       await restart(at.epoch, at.offset);

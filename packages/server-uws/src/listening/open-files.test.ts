@@ -1,21 +1,10 @@
-import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { promisify } from "node:util";
+import { printedWithFewFiles } from "@cm/test-kit";
 import { describe, expect, it } from "vitest";
 
-const run = promisify(execFile);
-
-/** A script in a process that may open 700 files; the lines that it prints. */
-async function printed(script: string): Promise<unknown> {
-  const { stdout } = await run("sh", [
-    "-c",
-    'ulimit -n 700 && exec "$0" --input-type=module --eval "$1"',
-    process.execPath,
-    script,
-  ]);
-  return JSON.parse(stdout);
-}
+/** What a script prints in a process that may open 700 files. */
+const printed = (script: string): Promise<unknown> => printedWithFewFiles(700, script);
 
 const INDEX = JSON.stringify(pathToFileURL(join(import.meta.dirname, "../../dist/index.js")).href);
 

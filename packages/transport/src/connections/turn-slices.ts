@@ -5,10 +5,13 @@
  */
 const SLICE_MS = 5;
 
+/** Calls that wait at most; a stream of ends that outruns the slices for longer than that slows the turn down again. */
+const WAITING_MAX = 16_384;
+
 /**
  * Runs calls in their order, for at most {@link SLICE_MS} in one turn of the event loop: those that come in
  * ordinary numbers at once, the rest of a storm in the turns that follow, each behind what came in over
- * the network meanwhile. What waits is bounded by what its callers hold, such as connections.
+ * the network meanwhile. At most {@link WAITING_MAX} calls wait: the oldest run at once where there are more.
  */
 export class TurnSlices {
   readonly #nowMs: () => number;
@@ -29,13 +32,12 @@ export class TurnSlices {
 
   /** Now, where nothing waits and the turn has time left; or in a later turn. The call must not throw. */
   run(call: () => void): void {
-    if (this.waiting > 0 || this.#spentMs >= SLICE_MS) this.later(call);
-    else this.#run(call);
-  }
-
-  /** In a later turn, behind what waits. The call must not throw. */
-  later(call: () => void): void {
+    if (this.waiting === 0 && this.#spentMs < SLICE_MS) {
+      this.#run(call);
+      return;
+    }
     this.#waiting.push(call);
+    if (this.waiting > WAITING_MAX) this.#take()?.();
     this.#arm();
   }
 
@@ -66,8 +68,9 @@ export class TurnSlices {
   #take(): (() => void) | undefined {
     const call = this.#waiting[this.#next];
     if (call === undefined) return undefined;
-    if (++this.#next === this.#waiting.length) {
-      this.#waiting = [];
+    // Those that have run are let go when they are half of the array.
+    if (++this.#next * 2 >= this.#waiting.length) {
+      this.#waiting = this.#waiting.slice(this.#next);
       this.#next = 0;
     }
     return call;
