@@ -10,7 +10,7 @@ export interface FaultRelay {
   readonly url: string;
   /**
    * From now on nothing that Redis says reaches those that are connected now: they are
-   * half open. New connections work.
+   * half open, and do not answer an end either. New connections work.
    */
   swallowReplies(role: RelayRole): void;
   /** The same for the next connection that subscribes, from that moment on: it gets no acknowledgement. */
@@ -41,7 +41,7 @@ export async function startFaultRelay(targetPort: number): Promise<FaultRelay> {
   let connections = 0;
   let target = targetPort;
   let swallowsSubscribe = false;
-  const server = createServer((near) => {
+  const server = createServer({ allowHalfOpen: true }, (near) => {
     connections++;
     const far = connect(target, "127.0.0.1");
     const pair: Pair = { near, far, role: undefined, swallows: false };
@@ -52,6 +52,9 @@ export async function startFaultRelay(targetPort: number): Promise<FaultRelay> {
       far.destroy();
     };
     for (const socket of [near, far]) socket.on("error", end).on("close", end);
+    near.on("end", () => {
+      if (!pair.swallows) near.end();
+    });
     near.on("data", (chunk) => {
       const text = chunk.toString("latin1");
       pair.role ??= roleOf(text);

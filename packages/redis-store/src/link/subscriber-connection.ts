@@ -85,14 +85,19 @@ export class SubscriberConnection {
     this.#unlisten = this.#listen();
   }
 
+  /** Whether the connection works. One that is being replaced does not, however long its end takes. */
+  get isOpen(): boolean {
+    return this.redis.status === "ready" && this.redis.stream.writable;
+  }
+
   /** Whether the connection works and all that is wanted is live. */
   get isComplete(): boolean {
-    return this.redis.status === "ready" && this.#live.size === this.#wanted.size;
+    return this.isOpen && this.#live.size === this.#wanted.size;
   }
 
   /** Whether the connection works and all that ever was live, and still is wanted, is live. */
   get isRestored(): boolean {
-    return this.redis.status === "ready" && this.#restoring.size === 0;
+    return this.isOpen && this.#restoring.size === 0;
   }
 
   /** Whether Redis refuses what is to be subscribed, again and again. */
@@ -106,7 +111,7 @@ export class SubscriberConnection {
   }
 
   isLive(channel: string): boolean {
-    return this.redis.status === "ready" && this.#live.has(channel);
+    return this.isOpen && this.#live.has(channel);
   }
 
   /** `wasLive`: it was live on another connection, and its subscriber relies on it. */
@@ -135,9 +140,15 @@ export class SubscriberConnection {
     this.#schedule();
   }
 
-  /** Reconnects a connection that stays silent; everything is subscribed again. */
-  replace(): void {
-    if (this.redis.status === "ready") this.redis.disconnect(true);
+  /**
+   * Reconnects a connection that stays silent; everything is subscribed again.
+   * Returns `false` where this is under way already.
+   */
+  replace(): boolean {
+    if (!this.isOpen) return false;
+    this.redis.disconnect(true);
+    this.#events.changed();
+    return true;
   }
 
   /** Takes the listeners off. The connection itself is its creator's to close. */
@@ -151,7 +162,7 @@ export class SubscriberConnection {
     const ignore = (): void => undefined;
     this.redis.on("error", ignore);
     const channels = [...this.#wanted, ...this.#leaving];
-    if (this.redis.status === "ready" && channels.length > 0) {
+    if (this.isOpen && channels.length > 0) {
       await Promise.allSettled(this.#batches(channels).map((batch) => this.#unsubscribe(batch)));
     }
     this.redis.off("error", ignore);
@@ -200,7 +211,7 @@ export class SubscriberConnection {
   }
 
   #flush(): void {
-    if (this.#closed || this.redis.status !== "ready") return;
+    if (this.#closed || !this.isOpen) return;
     const epoch = this.#epoch;
     const leaving = [...this.#leaving];
     this.#leaving.clear();

@@ -81,7 +81,7 @@ export class VerifiedSubscriber {
     });
     this.#probe = new DeliveryProbe({
       publish: (payload) => probe.publish(this.#probeChannel, payload),
-      isReady: () => redis.status === "ready",
+      isReady: () => this.connection.isOpen,
       isLive: () => this.connection.isLive(this.#probeChannel),
       replace: () => this.#replace(counters),
       replacePublisher,
@@ -131,8 +131,7 @@ export class VerifiedSubscriber {
   }
 
   #replace(counters: LinkCounters): void {
-    counters.replacedSubscribers++;
-    this.connection.replace();
+    if (this.connection.replace()) counters.replacedSubscribers++;
   }
 
   /** Takes the listeners off; the connection itself is its creator's to close. */
