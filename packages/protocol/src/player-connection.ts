@@ -9,7 +9,7 @@ export interface PlayerConnection {
   readonly socketId: string;
   /** Ids of the games that the player is in. */
   readonly gameIds: string[];
-  /** When the player was last active, in milliseconds since the Unix epoch. */
+  /** Time of the socket's last sign of life, in milliseconds since the Unix epoch. */
   readonly lastSeen: number;
   /** Id of the server that holds the socket. */
   readonly serverInstance: string;

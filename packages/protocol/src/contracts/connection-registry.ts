@@ -9,8 +9,8 @@ export interface ConnectionRecord {
   /** When the connection was opened, in milliseconds since the Unix epoch. */
   readonly connectedAt: number;
   /**
-   * When the client last sent something, in milliseconds since the Unix epoch, as of the record's last
-   * write.
+   * Time of the client's last sign of life, in milliseconds since the Unix epoch, as of the record's
+   * last write.
    */
   readonly lastSeen: number;
   /** The connection's rooms, in the order in which it joined them. */

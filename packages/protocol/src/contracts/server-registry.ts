@@ -76,8 +76,8 @@ export interface Renewal {
   readonly expired: readonly string[];
   /**
    * Ids of servers that others have cleaned up since this lease's last heartbeat; at most 100. So this
-   * server also learns of one that was `expired` only between two heartbeats. The same id may occur in
-   * two renewals.
+   * server also learns of one that was `expired` only between two heartbeats. An id may be reported
+   * more than once.
    */
   readonly unregistered: readonly string[];
   /**
