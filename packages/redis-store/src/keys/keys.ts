@@ -154,7 +154,9 @@ export class Keys {
     }
   }
 
-  /** A channel for a store's own probes. Each `n` lies in another slot of a Cluster. */
+  /**
+   * A channel for a store's own probes. The values of `n` spread the channels over the slots of a Cluster.
+   */
   probe(n: number, id: string): string {
     return `${this.#channelPrefix}:{p${n}}:probe:${id}`;
   }
