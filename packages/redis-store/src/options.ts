@@ -89,7 +89,7 @@ export interface RedisStoreOptions {
   /**
    * Interval at which the store checks that published messages arrive, in milliseconds, 50 to 60,000. Each
    * check takes two small messages; the interval determines how soon a hanging link is detected. One check
-   * per second is no measurable load for Redis, even with a hundred servers. Default 1,000.
+   * per second is a negligible load for Redis, even with a hundred servers. Default 1,000.
    */
   readonly probeIntervalMs?: number;
   /**

@@ -17,7 +17,7 @@ export interface HistoryLimits {
   readonly historyTtlMs: number;
 }
 
-/** How long a position is kept after its messages have expired: one day, as long as the versions of feeds. */
+/** How long a position is kept after its last use, if messages are not kept longer: one day. */
 const PLACE_TTL_MS = 86_400_000;
 
 /** Maximum number of rooms whose position is kept; the rooms that were silent longest are removed first. */

@@ -1,8 +1,8 @@
 -- Purpose: Writes connection records, and the rooms of these connections, to their owner's shelves.
 -- KEYS:    for each shelf that is written to: its records, its rooms
 -- ARGV:    1 the fence, in ms of Redis's clock; 2 time to live of a shelf in ms; 3 1 to keep the
---          rooms that are already stored; then for each record: index of its shelf in KEYS, field,
---          value, number of rooms, the rooms
+--          rooms that are already stored; then for each record: number of its shelf in KEYS, from 1,
+--          field, value, number of rooms, the rooms
 -- Returns: 1, or -1 if the fence has passed
 -- Cost:    O(records + rooms given * log rooms of a shelf); if ARGV 3 is not 1, also O(rooms
 --          replaced)

@@ -1,7 +1,7 @@
 -- Purpose: Removes connection records, or only some of their rooms, from their owner's shelves.
 -- KEYS:    for each shelf that is written to: its records, its rooms
 -- ARGV:    1 the fence, in ms of Redis's clock; 2 number of rooms, or 0 to remove the records
---          themselves; then the rooms; then for each record: index of its shelf in KEYS, field
+--          themselves; then the rooms; then for each record: number of its shelf in KEYS, from 1, field
 -- Returns: 1, or -1 if the fence has passed
 -- Cost:    O(records * log rooms of a shelf + rooms removed)
 -- Cluster: all keys carry the tag of the owning server

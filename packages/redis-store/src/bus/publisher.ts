@@ -58,7 +58,7 @@ export function createSinglePublisher(commands: Commands, client: Redis, gate: C
     },
     probe(channel, message) {
       const receivers = publish(publishTarget("publish", channel), message);
-      // Sent in the same write, and not awaited. Without permission to run it, a message to a server that is
+      // Sent in the same write, and not awaited. Without permission for PUBSUB, a message to a server that is
       // gone may be reported as sent.
       commands.count("pubsub", ["NUMPAT"]).then(
         (patterns) => {

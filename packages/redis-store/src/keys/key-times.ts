@@ -27,9 +27,7 @@ export function serverTtlMs({ connectionTtlMs, leaseTtlMs }: Pick<KeyTimes, "con
   return Math.ceil(Math.max(connectionTtlMs, 10 * leaseTtlMs));
 }
 
-/**
- * A position is kept for a day after its messages have expired, as long as the versions of feeds by default.
- */
+/** A position is kept for a day after its last use, and at least as long as messages. */
 export function placeTtlMs({ historyTtlMs }: Pick<KeyTimes, "historyTtlMs">): number {
   return Math.max(DAY_MS, historyTtlMs);
 }

@@ -105,17 +105,17 @@ export class Keys {
     return `${head}sender:${serverId}:${room}`;
   }
 
-  /** The index of a partition's rooms. Throws `options-invalid` if the partition does not exist. */
+  /** The key of a partition's index of rooms. Throws `options-invalid` if the partition does not exist. */
   roomIndex(partition: number): string {
     return `${this.#ofPartition(this.#roomHeads, partition)}rooms`;
   }
 
-  /** The index of rooms of each partition. */
+  /** The key of each partition's index of rooms. */
   roomIndexes(): string[] {
     return this.#roomHeads.map((head) => `${head}rooms`);
   }
 
-  /** The index of room records of each partition. */
+  /** The key of each partition's index of room records. */
   recordIndexes(): string[] {
     return this.#roomHeads.map((head) => `${head}records`);
   }
@@ -130,7 +130,7 @@ export class Keys {
     return this.#ofPartition(this.#userKeys, partition);
   }
 
-  /** The number of online users of each partition. */
+  /** The key of each partition's number of online users. */
   onlineKeys(): string[] {
     return this.#userKeys.map(({ online }) => online);
   }

@@ -10,8 +10,8 @@ export interface SubscriberEvents {
   /** The channel is subscribed and acknowledged. */
   readonly live: (channel: string) => void;
   /**
-   * The channel was live before and is live again; messages in between were missed. Called before {@link
-   * live}.
+   * The channel was live before and is live again; messages in between were missed. Called before
+   * {@link live}.
    */
   readonly restored: (channel: string) => void;
   /** The state may have changed. */
