@@ -67,8 +67,8 @@ export interface RedisStoreOptions {
    */
   readonly lastSeenTtlMs?: number;
   /**
-   * Time to live of a room's record without activity, in milliseconds, 1,000 or more. Default 7,200,000 (2
-   * h).
+   * Time to live of a room's record without activity, in milliseconds, 1,000 or more. Default 7,200,000
+   * (2 h).
    */
   readonly roomRecordTtlMs?: number;
   /** Maximum number of messages kept per recoverable room, 1 to 100,000. Default 1,000. */

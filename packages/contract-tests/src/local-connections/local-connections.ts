@@ -32,8 +32,8 @@ export type StartLocalConnections<S> = (limits: LocalConnectionsLimits) => Promi
 const WAIT = { timeout: 10_000, interval: 5 } as const;
 
 /**
- * Maximum duration of a test on a busy machine: some tests wait several times, and the default of vitest is 5
- * s.
+ * Maximum duration of a test on a busy machine: some tests wait several times, and the default of vitest is
+ * 5 s.
  */
 const TEST_TIMEOUT_MS = 30_000;
 

@@ -20,8 +20,8 @@ export const SHORT_MS = 60;
 const PATIENCE_MS = 10_000;
 
 /**
- * Maximum duration of a test on a busy machine: some tests wait several times, and the default of vitest is 5
- * s.
+ * Maximum duration of a test on a busy machine: some tests wait several times, and the default of vitest is
+ * 5 s.
  */
 const TEST_TIMEOUT_MS = 30_000;
 

@@ -48,10 +48,10 @@ export type StoreSuite = keyof typeof SUITES;
 /** Options of {@link describeStoreContracts}. */
 export interface StoreContractsOptions {
   /**
-   * Suites that the store does not pass, each with the reason, such as `{ history: "messages are not kept"
-   * }`. Each is reported as a skipped test with its reason, and with a warning. A store may lack only
-   * `history`: if this suite is left out, the store must not have a `history`. A server cannot run on a store
-   * that lacks another part. Default: none.
+   * Suites that the store does not pass, each with the reason, such as
+   * `{ history: "messages are not kept" }`. Each is reported as a skipped test with its reason, and with a
+   * warning. A store may lack only `history`: if this suite is left out, the store must not have a `history`.
+   * A server cannot run on a store that lacks another part. Default: none.
    */
   readonly leaveOut?: LeftOut<StoreSuite>;
 }

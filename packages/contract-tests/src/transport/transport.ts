@@ -28,8 +28,8 @@ const SUITES = {
 } as const satisfies Record<string, (createTransport: CreateTransport, crowd: number) => void>;
 
 /**
- * Maximum duration of a test on a busy machine: some tests wait several times, and the default of vitest is 5
- * s.
+ * Maximum duration of a test on a busy machine: some tests wait several times, and the default of vitest is
+ * 5 s.
  */
 const TEST_TIMEOUT_MS = 30_000;
 
@@ -44,8 +44,9 @@ export interface TransportContractOptions {
    */
   readonly crowd?: number;
   /**
-   * Suites that the transport does not pass, each with the reason, such as `{ "http-routes": "another server
-   * has them" }`. Each is reported as a skipped test with its reason, and with a warning. Default: none.
+   * Suites that the transport does not pass, each with the reason, such as
+   * `{ "http-routes": "another server has them" }`. Each is reported as a skipped test with its reason, and
+   * with a warning. Default: none.
    */
   readonly leaveOut?: LeftOut<TransportSuite>;
 }
