@@ -1,8 +1,8 @@
 import { CmError } from "@cm/protocol";
 
 /**
- * Fetches a document of at most `maxBytes` bytes. `fetch` itself reads a body of any size.
- * Fails with `unavailable`.
+ * Fetches a document of at most `maxBytes` bytes; `fetch` itself reads a body of any size. Rejects with
+ * `unavailable` if the body is larger.
  */
 export async function boundedFetch(url: string, init: RequestInit, maxBytes: number): Promise<Response> {
   const response = await fetch(url, init);
@@ -10,7 +10,7 @@ export async function boundedFetch(url: string, init: RequestInit, maxBytes: num
   let bytes = 0;
   for await (const chunk of response.body ?? []) {
     bytes += chunk.byteLength;
-    // Leaving the loop cancels the body.
+    // Throwing leaves the loop, which cancels the body.
     if (bytes > maxBytes) throw new CmError("unavailable", `The key set is over ${maxBytes} bytes.`);
     chunks.push(chunk);
   }

@@ -3,11 +3,11 @@ import { optionInvalid, requireDurationMs, requireText } from "@cm/protocol/opti
 import { SignJWT } from "jose";
 import { Rights, type RightsClaim } from "./rights.js";
 
-/** What {@link signDevelopmentToken} writes into a token. */
+/** The contents of a token that {@link signDevelopmentToken} signs. */
 export interface DevelopmentToken {
-  /** The claim `sub`: whose token it is. */
+  /** The claim `sub`: the id of the token's user. */
   readonly userId: string;
-  /** Default: none. */
+  /** The user's permissions. Default: none. */
   readonly rights?: RightsClaim | undefined;
   /** The application's own data about the user. Default: none. */
   readonly info?: unknown;
@@ -22,8 +22,8 @@ export interface DevelopmentToken {
 }
 
 /**
- * Signs a token with a shared secret (HS256), for development and tests: in production the
- * service that knows the users issues tokens. Throws `options-invalid`.
+ * Signs a token with a shared secret (HS256), for development and tests. In production, the service
+ * that knows the users should issue the tokens. Rejects with `options-invalid`.
  */
 export async function signDevelopmentToken(secret: string | Uint8Array, token: DevelopmentToken): Promise<string> {
   const { userId, rights, info, ttlMs = 3_600_000, tokenId, issuer, audience } = token;
@@ -38,7 +38,8 @@ export async function signDevelopmentToken(secret: string | Uint8Array, token: D
   }
   const parsed = Rights.parse(rights, userId);
   if (!parsed.ok) throw optionInvalid("rights", "what a token can list", { cause: parsed.error.message });
-  // Tokens count in whole seconds: it is valid for at least the time that was asked for.
+  // Times in tokens are integer seconds. Rounding up makes the token valid for at least the requested
+  // time.
   const now = Date.now();
   const expires = Math.ceil((now + requireDurationMs("ttlMs", ttlMs, 1_000)) / 1000);
   const jwt = new SignJWT({

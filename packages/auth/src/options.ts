@@ -9,52 +9,63 @@ import {
 } from "@cm/protocol/options";
 import type { TokenSource } from "./token-source.js";
 
-/** The signature algorithms that are verified, RFC 7518 and RFC 8037. */
+/** The supported signature algorithms, RFC 7518 and RFC 8037. */
 export type TokenAlgorithm = "HS256" | "RS256" | "ES256" | "EdDSA";
 
-/** What {@link createTokenVerifier} takes: exactly one of `secret`, `publicKey` and `jwksUrl`, and what differs from the defaults. */
+/**
+ * Options of {@link createTokenVerifier}. Exactly one of `secret`, `publicKey` and `jwksUrl` is
+ * required; the others have defaults.
+ */
 export interface TokenVerifierOptions {
-  /** A shared secret of 32 bytes or more, for HS256; text counts as UTF-8. */
+  /** A shared secret of 32 bytes or more, for HS256; a string is encoded as UTF-8. */
   readonly secret?: string | Uint8Array | undefined;
-  /** A public key in PEM, for RS256 (2,048 bits or more), ES256 (P-256) or EdDSA (Ed25519), as the key itself says. */
+  /**
+   * A public key in PEM, for RS256 (2,048 bits or more), ES256 (P-256) or EdDSA (Ed25519). The type of
+   * the key determines the algorithm.
+   */
   readonly publicKey?: string | undefined;
-  /** Where a key set (RFC 7517) is fetched, for RS256, ES256 and EdDSA: `https:`, or `http:` on a loopback address. */
+  /**
+   * The URL of a key set (RFC 7517), for RS256, ES256 and EdDSA: `https:`, or `http:` on a loopback
+   * address.
+   */
   readonly jwksUrl?: string | undefined;
-  /** What `iss` must be. Default: anything. */
+  /** The required value of `iss`. Default: any. */
   readonly issuer?: string | undefined;
-  /** What `aud` must be, or contain. Default: anything. */
+  /** The value that `aud` must equal or contain. Default: any. */
   readonly audience?: string | undefined;
-  /** How far the clocks of issuer and server may differ, in milliseconds. 0 to 600,000; default 5,000. */
+  /**
+   * Maximum difference between the clocks of issuer and server, in milliseconds. 0 to 600,000; default
+   * 5,000.
+   */
   readonly clockToleranceMs?: number | undefined;
-  /** Where tokens are taken from. Default: `authorization` and `subprotocol`. */
+  /** The places in a request from which a token is read. Default: `authorization` and `subprotocol`. */
   readonly sources?: readonly TokenSource[] | undefined;
-  /** The name of the URL's parameter. Default `token`. */
+  /** The name of the URL parameter with the token. Default `token`. */
   readonly queryName?: string | undefined;
-  /** The name of the cookie. Default `token`. */
+  /** The name of the cookie with the token. Default `token`. */
   readonly cookieName?: string | undefined;
-  /** The claim that lists the rights, see {@link RightsClaim}. Default `cm`. */
+  /** The name of the claim with the user's permissions, see {@link RightsClaim}. Default `cm`. */
   readonly rightsClaim?: string | undefined;
-  /** The claim with data about the user for the application. Default `info`. */
+  /** The name of the claim with the application's data about the user. Default `info`. */
   readonly infoClaim?: string | undefined;
-  /** The longest token, in characters. 256 to 65,536; default 8,192. */
+  /** Maximum length of a token, in characters. 256 to 65,536; default 8,192. */
   readonly maxTokenLength?: number | undefined;
-  /** How long a fetch of the key set may take, in milliseconds. 1 to 60,000; default 3,000. */
+  /** Maximum time for fetching the key set, in milliseconds. 1 to 60,000; default 3,000. */
   readonly jwksTimeoutMs?: number | undefined;
   /**
-   * How long a fetched key set is used without asking again, in milliseconds. A token
-   * with an unknown key has it fetched earlier, at most once in 10 s. 1,000 to a day;
-   * default 600,000.
+   * How long a fetched key set is used before it is fetched again, in milliseconds. A token with an
+   * unknown key causes an earlier fetch, at most once in 10 s. 1,000 to a day; default 600,000.
    */
   readonly jwksMaxAgeMs?: number | undefined;
 }
 
-/** The key, in one of the three ways to have one. */
+/** The key with which tokens are verified, or the URL of the key set. */
 export type KeySource =
   | { readonly kind: "secret"; readonly secret: Uint8Array }
   | { readonly kind: "publicKey"; readonly key: KeyObject }
   | { readonly kind: "jwks"; readonly url: URL };
 
-/** {@link TokenVerifierOptions}, checked and complete. */
+/** {@link TokenVerifierOptions}, checked and with defaults filled in. */
 export interface ResolvedTokenVerifierOptions {
   readonly key: KeySource;
   readonly algorithms: readonly TokenAlgorithm[];
@@ -71,10 +82,10 @@ export interface ResolvedTokenVerifierOptions {
   readonly jwksMaxAgeMs: number;
 }
 
-/** RFC 7518, 3.2: a key of the size of the hash or larger. */
+/** RFC 7518, 3.2: the key must have at least the size of the hash. */
 const SECRET_MIN_BYTES = 32;
 
-/** RFC 7518, 3.3. */
+/** RFC 7518, 3.3: the minimum size of an RSA key. */
 const RSA_MIN_BITS = 2048;
 
 const SOURCES: readonly TokenSource[] = ["authorization", "subprotocol", "query", "cookie"];
@@ -96,7 +107,10 @@ const KNOWN: Readonly<Record<keyof TokenVerifierOptions, true>> = {
   jwksMaxAgeMs: true,
 };
 
-/** Checks options and fills in defaults. Throws `options-invalid`, whose details name the option as `field`. */
+/**
+ * Checks the options and fills in the defaults. Throws `options-invalid`, whose details name the option
+ * as `field`.
+ */
 export function resolveTokenVerifierOptions(options: TokenVerifierOptions): ResolvedTokenVerifierOptions {
   requireOptions(options, KNOWN);
   const { key, algorithms } = keyOf(options);
@@ -140,7 +154,7 @@ function keyOf({
   return { key: { kind: "jwks", url: jwksUrlOf(jwksUrl) }, algorithms: ["RS256", "ES256", "EdDSA"] };
 }
 
-/** The error never carries the secret. */
+/** Checks and copies the secret. The error never contains it. */
 function secretOf(secret: unknown): Uint8Array {
   const bytes = typeof secret === "string" ? new TextEncoder().encode(secret) : secret;
   if (bytes instanceof Uint8Array && bytes.byteLength >= SECRET_MIN_BYTES) return Uint8Array.from(bytes);
@@ -148,12 +162,13 @@ function secretOf(secret: unknown): Uint8Array {
 }
 
 function publicKeyOf(pem: unknown): KeyObject {
-  // createPublicKey also takes a private key, and derives the public one: a verifier must not hold it.
+  // Reject private keys: `createPublicKey` would accept one and derive the public key, but a verifier
+  // must not hold a private key.
   if (typeof pem === "string" && !pem.includes("PRIVATE KEY")) {
     try {
       return createPublicKey(pem);
     } catch {
-      // Said below, without what may be in the text.
+      // Throw the error below instead, because this one may contain parts of the text.
     }
   }
   throw optionInvalid("publicKey", "a public key in PEM, such as what begins with -----BEGIN PUBLIC KEY-----");

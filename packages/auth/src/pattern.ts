@@ -1,15 +1,15 @@
-/** Stands for any number of characters, none among them. */
+/** The wildcard. It matches any number of characters, including zero. */
 const ANY = "*";
 
-/** Stands for the id of the user whose right it is. */
+/** The placeholder for the id of the user that the pattern belongs to. */
 const USER = "{user}";
 
-/** A pattern of names, ready to be matched: the texts between its wildcards. */
+/** A parsed pattern of names: the texts between its wildcards. */
 export type NamePattern = readonly string[];
 
 /**
- * Reads a pattern such as `team:*` or `inbox:{user}`. The user's id is literal text: a
- * wildcard in it matches itself alone.
+ * Parses a pattern such as `team:*` or `inbox:{user}`. The user's id is literal text: a `*` in the id
+ * only matches itself.
  */
 export function parsePattern(pattern: string, userId: string): NamePattern {
   return pattern.split(ANY).map((text) => text.replaceAll(USER, () => userId));

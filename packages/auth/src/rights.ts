@@ -2,23 +2,23 @@ import { CmError, type Result } from "@cm/protocol";
 import { matchesPattern, type NamePattern, parsePattern } from "./pattern.js";
 
 /**
- * What a user may do, as the claim of a token lists it. Each entry is a pattern: `*` stands
- * for any characters, `{user}` for the user's own id. What is not listed is denied.
+ * The user's permissions, as listed in a claim of the token. Each entry is a pattern: `*` matches any
+ * characters, `{user}` matches the user's own id. What is not listed is denied.
  */
 export interface RightsClaim {
   /** Rooms that the user may join. */
   readonly join?: readonly string[];
-  /** Rooms, among those that the user is in, to which it may publish. */
+  /** Rooms that the user may publish to while being a member. */
   readonly publish?: readonly string[];
   /** Rooms whose roster the user may read. */
   readonly members?: readonly string[];
-  /** Users to whom the user may send. `*` alone allows every user and every connection. */
+  /** Users to whom the user may send. `*` alone allows sending to every user and every connection. */
   readonly send?: readonly string[];
-  /** Users of whom the user may know whether they are online. */
+  /** Users whose presence the user may read. */
   readonly presence?: readonly string[];
 }
 
-/** What rights are about. */
+/** The actions that permissions apply to. */
 export const ACTIONS = [
   "join",
   "publish",
@@ -30,16 +30,19 @@ export const ACTIONS = [
 /** One of {@link ACTIONS}. */
 export type Action = (typeof ACTIONS)[number];
 
-/** The most patterns that a token lists for one action. */
+/** The maximum number of patterns that a token lists for one action. */
 export const PATTERNS_MAX = 64;
 
-/** The longest pattern, in UTF-16 code units: that of a name with wildcards around it. */
+/**
+ * The maximum length of a pattern, in UTF-16 code units. It leaves room for a name with wildcards
+ * around it.
+ */
 export const PATTERN_MAX_LENGTH = 512;
 
-/** The most wildcards in one pattern: matching costs a search of the name for each. */
+/** The maximum number of wildcards in one pattern. Each wildcard costs one search of the name. */
 export const WILDCARDS_MAX = 4;
 
-/** What a user may do. */
+/** The permissions of a user. */
 export class Rights {
   readonly #patterns: Readonly<Record<Action, readonly NamePattern[]>>;
 
@@ -47,7 +50,7 @@ export class Rights {
     this.#patterns = patterns;
   }
 
-  /** Reads a claim. An absent one allows nothing. Code: `unauthorized`. */
+  /** Parses a claim. An absent claim allows nothing. Error code: `unauthorized`. */
   static parse(claim: unknown, userId: string): Result<Rights> {
     const patterns: Record<Action, readonly NamePattern[]> = {
       join: [],
@@ -59,7 +62,7 @@ export class Rights {
     if (claim === undefined) return { ok: true, value: new Rights(patterns) };
     if (typeof claim !== "object" || claim === null || Array.isArray(claim)) return refused("an object");
     for (const [action, list] of Object.entries(claim)) {
-      // Later servers may know more rights; one that is not known here allows nothing.
+      // Ignore unknown actions, because later versions may have more of them; they allow nothing here.
       if (!isAction(action)) continue;
       if (!isPatternList(list)) {
         return refused(
@@ -71,12 +74,12 @@ export class Rights {
     return { ok: true, value: new Rights(patterns) };
   }
 
-  /** Whether the user may do this to the room or user of that name. */
+  /** Whether the user may perform the action on the room or user of that name. */
   allows(action: Action, name: string): boolean {
     return this.#patterns[action].some((pattern) => matchesPattern(pattern, name));
   }
 
-  /** Whether the user may do this whatever the name. */
+  /** Whether the user may perform the action on every name. */
   allowsAll(action: Action): boolean {
     return this.#patterns[action].some((texts) => texts.length > 1 && texts.every((text) => text === ""));
   }

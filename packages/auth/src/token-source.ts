@@ -1,37 +1,37 @@
 import { CmError } from "@cm/protocol";
 
 /**
- * Where a token comes from.
+ * The place in a request from which a token is read.
  *
  * - `authorization`: the header `Authorization: Bearer <token>`
  * - `subprotocol`: an offered subprotocol `cm.token.<token>`, for browsers, which can't set headers
- * - `query`: a parameter of the URL; it ends up in access logs of proxies
- * - `cookie`: a cookie, which a browser sends from every page unless the origins are listed
+ * - `query`: a parameter of the URL, which ends up in access logs of proxies
+ * - `cookie`: a cookie, which a browser sends with requests from any page: list the allowed origins
  */
 export type TokenSource = "authorization" | "subprotocol" | "query" | "cookie";
 
-/** The head of an upgrade request, as far as tokens are looked for in it. */
+/** The parts of an upgrade request that can contain tokens. */
 export interface TokenRequest {
-  /** By lower-case name. */
+  /** The headers, by lower-case name. */
   readonly headers: Readonly<Record<string, string>>;
-  /** What follows the question mark, without it. */
+  /** The query string, without the question mark. */
   readonly query: string;
   /** The values of `Sec-WebSocket-Protocol`, in the client's order. */
   readonly offeredSubprotocols: readonly string[];
 }
 
-/** In front of a token that is offered as a subprotocol. */
+/** The prefix of a token that is offered as a subprotocol. */
 export const TOKEN_SUBPROTOCOL_PREFIX = "cm.token.";
 
-/** What names the parameter and the cookie. */
+/** The names of the URL parameter and of the cookie. */
 export interface TokenNames {
   readonly queryName: string;
   readonly cookieName: string;
 }
 
 /**
- * The one token of a request. Throws `unauthorized` where there is none, or where there are
- * several: two parties that read one request must not see two users.
+ * Returns the token of a request. Throws `unauthorized` if there is no token, or if there are different
+ * ones: otherwise two programs that read the same request could see different users.
  */
 export function tokenOf(request: TokenRequest, sources: readonly TokenSource[], names: TokenNames): string {
   const found = new Set<string>();
@@ -43,7 +43,7 @@ export function tokenOf(request: TokenRequest, sources: readonly TokenSource[], 
 }
 
 const FINDERS: Readonly<Record<TokenSource, (request: TokenRequest, names: TokenNames) => readonly string[]>> = {
-  // Header lines of one name arrive joined by commas, which no token contains.
+  // Header lines with the same name arrive joined by commas, which no token contains.
   authorization: ({ headers }) =>
     (headers.authorization ?? "").split(",").flatMap((value) => {
       const match = /^\s*bearer +(\S+)\s*$/i.exec(value);

@@ -21,7 +21,7 @@ function sign(payload: JWTPayload, alg: string, key: KeyObject | Uint8Array, kid
 
 const signed = (payload: JWTPayload): Promise<string> => sign(payload, "HS256", new TextEncoder().encode(SECRET));
 
-/** A token with any header at all, signed with the secret. */
+/** Signs a token with an arbitrary header, using the secret. */
 function forge(header: object, payload: object, secret = SECRET): string {
   const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
   const input = `${encode(header)}.${encode(payload)}`;
@@ -38,7 +38,7 @@ async function refusalOf(verifier: TokenVerifier, token: unknown): Promise<unkno
   return details?.reason ?? code;
 }
 
-/** A key server on a loopback address. */
+/** Starts a key server on a loopback address. */
 async function serveKeys(listener: RequestListener): Promise<string> {
   const server = createServer(listener);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -161,7 +161,7 @@ describe("a key set", () => {
     const fresh = createTokenVerifier({ jwksUrl: url });
     expect((await fresh.verify(await sign(GOOD, "ES256", EC.privateKey, "new"))).userId).toBe("ada");
     expect(await refusalOf(fresh, old)).toBe("key-unknown");
-    // Tokens with keys that do not exist must not have it fetched again and again.
+    // Tokens with unknown keys must not cause the key set to be fetched each time.
     await Promise.all(
       Array.from({ length: 50 }, (_, i) =>
         sign(GOOD, "RS256", RSA.privateKey, `k${i}`).then((t) => refusalOf(fresh, t)),

@@ -10,7 +10,7 @@ import {
 import { Rights } from "./rights.js";
 import { type TokenRequest, tokenOf } from "./token-source.js";
 
-/** What a token says, once its signature and times are verified. */
+/** The contents of a token whose signature and times have been verified. */
 export interface Identity {
   /** The claim `sub`. */
   readonly userId: string;
@@ -20,32 +20,31 @@ export interface Identity {
   readonly issuedAtMs: number | undefined;
   /** The claim `exp`, in milliseconds since the Unix epoch. */
   readonly expiresAtMs: number;
-  /** What the token allows. */
+  /** The permissions that the token grants. */
   readonly rights: Rights;
-  /** The application's own data about the user, from `infoClaim`, as it is. */
+  /** The application's own data about the user, from `infoClaim`, unchanged. */
   readonly info: unknown;
 }
 
 /** Verifies tokens. */
 export interface TokenVerifier {
-  /** The one token of an upgrade request. Throws `unauthorized`. */
+  /** Returns the token of an upgrade request. Throws `unauthorized`. */
   read(request: TokenRequest): string;
   /**
-   * Verifies a token. Fails with `unauthorized`, whose `details.reason` says why:
-   * `malformed`, `too-long`, `signature`, `algorithm`, `key-unknown`, `expired`,
-   * `not-yet-valid` or `claim`; with `unavailable` where the key set can't be fetched. No
-   * error carries any of the token.
+   * Verifies a token. Rejects with `unauthorized`, with the cause in `details.reason`: `malformed`,
+   * `too-long`, `signature`, `algorithm`, `key-unknown`, `expired`, `not-yet-valid` or `claim`. Rejects
+   * with `unavailable` if the key set can't be fetched. No error contains any part of the token.
    */
   verify(token: string): Promise<Identity>;
 }
 
-/** The largest key set, in bytes: some hundred keys. */
+/** Maximum size of a key set, in bytes: several hundred keys. */
 const JWKS_MAX_BYTES = 262_144;
 
-/** At most one fetch in this time for tokens with unknown keys, in milliseconds. */
+/** Minimum time between two fetches that tokens with unknown keys cause, in milliseconds. */
 const JWKS_COOLDOWN_MS = 10_000;
 
-/** Throws `options-invalid`. */
+/** Creates a token verifier. Throws `options-invalid`. */
 export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifier {
   const resolved = resolveTokenVerifierOptions(options);
   const keyFor = keyLookup(resolved.key, resolved);
@@ -118,7 +117,7 @@ function identityOf(payload: JWTPayload, { rightsClaim, infoClaim }: ResolvedTok
   };
 }
 
-/** What can be wrong with a token itself, by the error's code in the library. */
+/** The reason and message for each fault of a token, by the error code of `jose`. */
 const REASONS: Readonly<Record<string, readonly [reason: string, message: string]>> = {
   [errors.JWTExpired.code]: ["expired", "The token has expired."],
   [errors.JWSSignatureVerificationFailed.code]: ["signature", "The token's signature is not valid."],
@@ -141,7 +140,7 @@ function toRefusal(error: unknown): CmError {
   }
   const known = error instanceof errors.JOSEError ? REASONS[error.code] : undefined;
   if (known !== undefined) return refused(...known);
-  // The key set could not be fetched or read, or holds keys that can't be used.
+  // The key set could not be fetched or read, or contains keys that can't be used.
   return new CmError("unavailable", "The keys to verify tokens with can't be had now.", { cause: error });
 }
 

@@ -1,16 +1,17 @@
 import { CmError } from "@cm/protocol";
 
 /**
- * A value as JSON. A function or a symbol, as the value itself or as one of its fields, fails with
- * `payload-unserializable`, where `JSON.stringify` would leave it out without a word; deeper
- * ones are left out, since looking for them would cost more than writing the rest.
+ * Formats a value as JSON. Throws `payload-unserializable` if the value itself or one of its fields is
+ * a function or a symbol, which `JSON.stringify` would omit silently. Functions and symbols at deeper
+ * levels are omitted, because searching for them would cost more than formatting the rest.
  */
 export function jsonText(value: unknown): string {
   let text: string | undefined;
   try {
     refuseUnwritable(value);
     if (isObject(value)) for (const field of Object.values(value)) refuseUnwritable(field);
-    // Undefined for what JSON does not have, which the types of JSON.stringify leave out.
+    // `JSON.stringify` returns `undefined` for values that JSON does not have, which its types do not
+    // include.
     text = JSON.stringify(value) as string | undefined;
   } catch (cause) {
     throw new CmError("payload-unserializable", "The message can't be written as JSON.", { cause });
@@ -21,12 +22,12 @@ export function jsonText(value: unknown): string {
 
 function refuseUnwritable(value: unknown): void {
   if (typeof value !== "symbol" && typeof value !== "function") return;
-  // A toJSON decides for itself, on a function too.
+  // A function with a `toJSON` method has a JSON form.
   if (typeof value === "function" && "toJSON" in value) return;
   throw new TypeError(`JSON has no ${typeof value}.`);
 }
 
 function isObject(value: unknown): value is object {
-  // With a toJSON of its own, what is written is not these fields.
+  // If the object has a `toJSON` method, its fields are not what is written.
   return typeof value === "object" && value !== null && !("toJSON" in value);
 }

@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { expect, it } from "vitest";
 
-/** Runs in a process of its own, in which the peer dependency can't be resolved. */
+/** A program for a separate process, in which the peer dependency can't be resolved. */
 const PROGRAM = `
 import { register } from "node:module";
 register("data:text/javascript," + encodeURIComponent(

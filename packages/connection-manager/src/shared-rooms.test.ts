@@ -5,7 +5,7 @@ import { codeOf } from "./distributed/managers.fixture.js";
 import { EventRecorder, gameEvent } from "./games/managers.fixture.js";
 import { createConnectionManager, createDistributedConnectionManager } from "./index.js";
 
-/** Games and sockets of two servers that share their rooms. */
+/** Starts a game manager and a socket manager on two servers that share their rooms. */
 async function startBoth(options: { maxConnections?: number } = {}) {
   const hub = createMemoryHub();
   const [forGames, forSockets] = [createMemoryStore({ hub }), createMemoryStore({ hub })];
@@ -64,7 +64,7 @@ it("what JSON does not have is refused by both, as a message and as one of its f
 
 it("options that there are not are refused, and so is what is no socket", async () => {
   const { games, sockets } = await startBoth();
-  // As a program without types may write them.
+  // A value that an untyped program may pass.
   const wild = (options: object) => options as never;
   expect(await codeOf(games.disconnect("ann", "socket-1", wild({ signoff: true })))).toBe("options-invalid");
   expect(await codeOf(sockets.broadcastToRoom("chess", 1, wild({ exept: [] })))).toBe("options-invalid");

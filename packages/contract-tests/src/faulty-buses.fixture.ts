@@ -1,6 +1,6 @@
 /*
- * Not a test of its own: `suites-bite.test.ts` runs it, and expects it to fail. Buses that break one
- * promise each, and suites that are left out.
+ * Not a test of its own: `suites-bite.test.ts` runs this file and expects it to fail. Contains buses that break
+ * one promise each, and suites that are left out.
  */
 import { type Bus, type BusHandler, type Channel, CmError } from "@cm/protocol";
 import { createPartHarness, describeBus } from "./store/bus/index.js";
@@ -11,7 +11,7 @@ interface Entry {
   readonly handler: BusHandler;
 }
 
-/** Which promise a bus breaks: ones that a test sees at once, without waiting for a message. */
+/** The promise that a bus breaks: only promises that a test checks at once, without waiting for a message. */
 const FAULTS = ["none", "two-subscriptions", "without-code", "within-publish", "late-close"] as const;
 
 function createBus(entries: Set<Entry>, fault: (typeof FAULTS)[number]): Bus {
@@ -52,7 +52,8 @@ for (const fault of FAULTS) {
   });
 }
 
-// No store is made: every suite but one is left out, and the one that is added for `history` needs one.
+// No store is made: all suites but one are left out. The test that is added for the missing `history` would
+// need a store.
 describeStoreContracts("left out", () => Promise.reject(new Error("There is no store.")), {
   leaveOut: {
     link: "no store",

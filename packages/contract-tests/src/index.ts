@@ -1,15 +1,15 @@
-// Stores, and their buses and histories alone
+// Stores, or only their buses and histories
 export { createStoreHarness } from "./store/harness.js";
 export { describeStoreContracts } from "./store/store-contracts.js";
 export { describeBus } from "./store/bus/bus.js";
 export { describeHistory } from "./store/bus/history.js";
 export { createPartHarness } from "./store/bus/part-harness.js";
 
-// Transports, and sockets of a server of one's own
+// Transports, or only the sockets of another server
 export { describeTransport } from "./transport/transport.js";
 export { describeLocalConnections } from "./local-connections/local-connections.js";
 
-// Types of the above
+// Types of the functions above
 export type { LeftOut } from "./left-out.js";
 export type { BusPart, HistoryPart, PartHarness, PartHarnessParts } from "./store/bus/part-harness.js";
 export type { HarnessFactory, StoreHarness, StoreHarnessParts } from "./store/harness.js";

@@ -1,7 +1,7 @@
 import { optionInvalid, requireOptions } from "@cm/protocol/options";
 import { describe, it } from "vitest";
 
-/** Suites that are not run, by name, each with the reason in words. */
+/** Names of the suites that are not run, each with the reason in words. */
 export type LeftOut<S extends string> = Readonly<Partial<Record<S, string>>>;
 
 /** Throws `options-invalid` for a suite that does not exist, and for one without a reason. */
@@ -17,8 +17,8 @@ export function requireLeftOut<S extends string>(
 }
 
 /**
- * Runs every suite that is not left out. One that is left out stays visible: as a skipped test that
- * carries the reason, and as a warning in the output.
+ * Runs every suite that is not left out. A suite that is left out stays visible as a skipped test with the
+ * reason, and as a warning in the output.
  */
 export function runSuites<S extends string>(
   name: string,

@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { describeStoreContracts } from "./store/index.js";
 import { describeTransport } from "./transport/index.js";
 
-/** Runs the fixture as a project of its own would run its tests, and prints what became of them. */
+/** Runs the fixture as a separate project would run its tests, and prints the results. */
 const PROGRAM = `
 import { startVitest } from "vitest/node";
 const vitest = await startVitest("test", [], {
@@ -23,7 +23,7 @@ console.log("RESULTS " + JSON.stringify(results));
 process.exit(0);
 `;
 
-/** How each test ended, by suite and title. */
+/** The result of each test, by suite and title. */
 let results: readonly (readonly [name: string, state: string])[] = [];
 let output = "";
 
@@ -39,7 +39,7 @@ beforeAll(async () => {
   results = JSON.parse(text) as typeof results; // As the program above prints it.
 });
 
-/** The titles of a suite's tests that ended in one way. */
+/** The titles of a suite's tests with the given result. */
 function titles(suite: string, state: string): string[] {
   return results
     .filter(([name, found]) => name.startsWith(`${suite}: `) && found === state)
@@ -75,7 +75,7 @@ describe("a suite that is left out", () => {
 
   it("needs a name that there is, and a reason", () => {
     const createHarness = () => Promise.reject(new Error("There is no store."));
-    // What plain JavaScript may hand in.
+    // Values that plain JavaScript may pass.
     const misspelt = { histroy: "why" } as object;
     expect(() => describeStoreContracts("x", createHarness, { leaveOut: misspelt })).toThrow(
       expect.objectContaining({ code: "options-invalid", details: { field: "histroy", nearest: "history" } }),

@@ -12,7 +12,7 @@ const AT_ONCE = { graceMs: 0 };
 const DAY_MS = 86_400_000;
 const LEASE_MS = 100 * DAY_MS;
 
-/** A store on a clock of the test's own, with a server on it. */
+/** Starts a store with a clock controlled by the test, and a server on it. */
 async function open(options: MemoryStoreOptions = {}) {
   const clock = { nowMs: 1_700_000_000_000 };
   const hub = createMemoryHub({ now: () => clock.nowMs });
@@ -157,7 +157,7 @@ describe("what a memory store keeps beyond those who put it", () => {
     departed.takeBack("server-500", "aaaa");
     const { recentlyGone, knownForMs } = departed.known();
     expect(recentlyGone).toHaveLength(999);
-    // The first was forgotten.
+    // The first server was removed from the list.
     expect([knownForMs, recentlyGone[0]]).toEqual([999, { serverId: "server-1", agoMs: 999 }]);
     nowMs += 700_000;
     departed.add("last", "aaaa");

@@ -8,19 +8,19 @@ import { ServerTable } from "./servers/server-table.js";
 import type { LastSeenLimits } from "./users/last-seen.js";
 import { UserTable } from "./users/user-table.js";
 
-/** What {@link createMemoryHub} may be told. */
+/** Options of {@link createMemoryHub}. */
 export interface MemoryHubOptions {
   /**
-   * The clock that leases and all other times are judged by, in milliseconds since the
-   * Unix epoch; it must not go back. Default: the system's time when the process started,
-   * carried on by its monotonic clock, so that setting the system's clock ends no lease.
+   * The clock for leases and all other times, in milliseconds since the Unix epoch. It must not go back.
+   * Default: the system time when the process started plus the monotonic clock since then, so that setting
+   * the system clock ends no lease.
    */
   readonly now?: () => number;
 }
 
-/** Where memory stores keep their data. Stores given the same hub and namespace share it. */
+/** Holds the data of memory stores. Stores with the same hub and namespace share it. */
 export interface MemoryHub {
-  /** Milliseconds since the Unix epoch, by the clock that leases are judged by. */
+  /** Milliseconds since the Unix epoch, by the clock that is used for leases. */
   now(): number;
 }
 
@@ -72,7 +72,10 @@ export class MemoryWorld {
     }
   }
 
-  /** How many things it holds; servers, histories, and what is remembered of users who are offline, left out. */
+  /**
+   * Number of entries held, excluding servers, histories, and the times at which offline users were last
+   * online.
+   */
   get size(): number {
     const { connections, rooms, users, records, channels } = this;
     return connections.size + rooms.size + rooms.announced + users.size + records.size + channels.size;
@@ -96,12 +99,12 @@ class Hub implements MemoryHub {
   }
 }
 
-/** Makes a place where several memory stores of one process meet. */
+/** Creates a hub, through which several memory stores of one process share data. */
 export function createMemoryHub(options: MemoryHubOptions = {}): MemoryHub {
   return new Hub(options.now ?? (() => Math.floor(performance.timeOrigin + performance.now())));
 }
 
-/** The world of a namespace; `undefined` where the hub was not made by {@link createMemoryHub}. */
+/** The data of a namespace; `undefined` if the hub was not made by {@link createMemoryHub}. */
 export function worldOf(hub: MemoryHub, namespace: string): MemoryWorld | undefined {
   return hub instanceof Hub ? hub.world(namespace) : undefined;
 }

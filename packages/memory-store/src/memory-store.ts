@@ -7,13 +7,13 @@ import { type MemoryStoreOptions, type ResolvedMemoryStoreOptions, resolveMemory
 import { PARTITIONS, partitionOf } from "./partitions.js";
 
 /**
- * A store in the memory of this process: for one server, and for tests. It keeps every
- * promise of the contracts; its link is `in-sync` from `start()` to `close()`. What was
- * put stays with the hub when a store closes, as it would in a database. What servers put
- * has no time to live of its own: what a dead server left stays until it is cleaned up.
+ * Creates a store in the memory of this process, for a single server and for tests. The store keeps every
+ * promise of the contracts. Its link is `in-sync` from `start()` to `close()`. When a store closes, its data
+ * stays with the hub, as it would in a database. The data of servers has no time to live: a dead server's
+ * data stays until it is cleaned up.
  *
- * All subscribers of a channel are handed the same copy of a message's bytes: a handler
- * may read them during the call and must not write to them.
+ * All subscribers of a channel get the same copy of a message's bytes: a handler may read the bytes during
+ * the call and must not write to them.
  *
  * Throws `options-invalid`.
  */
@@ -21,9 +21,9 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore
   return stampVersion(new HubStore(resolveMemoryStoreOptions(options)));
 }
 
-/** {@link createMemoryStore} makes it. */
+/** A store made by {@link createMemoryStore}. */
 export interface MemoryStore extends Store {
-  /** As `close`. */
+  /** Same as `close`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -86,13 +86,13 @@ class HubStore implements MemoryStore {
       expire: (server, silentForMs) =>
         this.#call(({ servers, channels }) => {
           const channel: Channel = { kind: "server", name: server.serverId };
-          // A process that starts under the id of a dead one listens already.
+          // A process that starts under the id of a dead server has already subscribed to its channel.
           const others = channels.listeners(channel) - (this.#bus.hears(channel) ? 1 : 0);
           return others > 0 ? "alive" : servers.expire(server, silentForMs);
         }),
     },
     projection: {
-      // Nothing here has a time to live of its own.
+      // Nothing to renew, because the projection has no time to live here. Only the lease is checked.
       renew: (lease) => this.#call(({ servers }) => void servers.holder(lease)),
       held: (right, kind, partition) => this.#call((world) => world.held(right, kind, partition)),
       evict: (claim, what) => this.#call((world) => world.evict(claim, what, this.#lastSeen)),

@@ -11,39 +11,43 @@ import type { HistoryLimits } from "./history/history-table.js";
 import { createMemoryHub, type MemoryHub, type MemoryWorld, worldOf } from "./memory-hub.js";
 import type { LastSeenLimits } from "./users/last-seen.js";
 
-/** What {@link createMemoryStore} may be told. */
+/** Options of {@link createMemoryStore}. */
 export interface MemoryStoreOptions {
-  /** Where the data lies. Default: a hub of the store's own, which no other store sees. */
+  /** The hub that holds the data. Default: a hub of its own, which no other store shares. */
   readonly hub?: MemoryHub;
-  /** Stores on one hub share their data where this is the same. Not empty. Default `cm`. */
+  /** Stores on one hub share their data if they have the same namespace. Not empty. Default `cm`. */
   readonly namespace?: string;
   /**
-   * The clock of the store's own hub; see `MemoryHubOptions`. Not together with `hub`,
-   * which has its clock already.
+   * The clock of the store's own hub; see `MemoryHubOptions`. Not allowed together with `hub`, which has its
+   * own clock.
    */
   readonly now?: () => number;
   /**
-   * How long it is remembered when a user who is offline was last online, in
-   * milliseconds; 0: not at all. Of those that this store takes offline. Default
-   * 86,400,000 (a day).
+   * How long the store remembers when an offline user was last online, in milliseconds; 0 disables this.
+   * Applies to the users that this store takes offline. Default 86,400,000 (1 day).
    */
   readonly lastSeenTtlMs?: number;
-  /** Of how many users at most; the longest gone are forgotten first. Default 100,000. */
+  /**
+   * Maximum number of offline users whose last time online is remembered; those offline longest are removed
+   * first. Default 100,000.
+   */
   readonly lastSeenMax?: number;
-  /** How long a room's record lasts without activity, in milliseconds. Default 7,200,000 (2 h). */
+  /** Time to live of a room's record without activity, in milliseconds. Default 7,200,000 (2 h). */
   readonly roomRecordTtlMs?: number;
-  /** The most messages that are kept of a room with recoverable messages, 1 to 100,000. Default 1,000. */
+  /** Maximum number of messages kept per recoverable room, 1 to 100,000. Default 1,000. */
   readonly historyMaxMessages?: number;
-  /** How long they are kept after the latest of them, in milliseconds. Default 300,000 (5 min). */
+  /**
+   * How long a room's messages are kept after the latest of them, in milliseconds. Default 300,000 (5 min).
+   */
   readonly historyTtlMs?: number;
   /**
-   * Takes what a bus handler throws, with the stage `handler`. Other handlers get the
-   * message all the same. Default: a process warning.
+   * Called with each error that a bus handler throws, with the stage `handler`. Other handlers still get the
+   * message. By default, each becomes a process warning.
    */
   readonly onError?: OnError;
 }
 
-/** {@link MemoryStoreOptions}, complete and checked. */
+/** {@link MemoryStoreOptions} with defaults applied, validated. */
 export interface ResolvedMemoryStoreOptions {
   readonly world: MemoryWorld;
   readonly lastSeen: LastSeenLimits;
@@ -64,7 +68,7 @@ const KNOWN: Readonly<Record<keyof MemoryStoreOptions, true>> = {
   onError: true,
 };
 
-/** Checks the options and fills in what is missing. Throws `options-invalid`. */
+/** Validates the options and applies defaults. Throws `options-invalid`. */
 export function resolveMemoryStoreOptions(given: MemoryStoreOptions): ResolvedMemoryStoreOptions {
   const options = requireOptions(given, KNOWN);
   const { hub, namespace = "cm", now, onError = (error) => process.emitWarning(error) } = options;

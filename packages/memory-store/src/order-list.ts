@@ -1,41 +1,40 @@
 import { CmError } from "@cm/protocol";
 
-/** Something with a place in an order. */
+/** An entry of an ordered list. */
 export interface Ordered {
-  /** Grows from one to the next and is never given twice. */
+  /** Increases from one entry to the next. A value is never used twice. */
   readonly order: number;
   gone: boolean;
 }
 
-/** A part of an {@link OrderList}. */
+/** A page of an {@link OrderList}. */
 export interface OrderPage<T> {
   readonly items: T[];
-  /** The order of the last one looked at, where more may follow. */
+  /** The order of the last entry that was checked; `undefined` if no more follow. */
   readonly next: number | undefined;
 }
 
-/** Below this many holes it is not worth closing them. */
+/** Minimum number of removed entries before the list is compacted. */
 const HOLES_MIN = 32;
 
-/** The largest page that the contracts allow. */
+/** Maximum page size of the contracts. */
 const LIMIT_MAX = 1000;
 
 /**
- * Things in the order of their coming. A page begins where the last one ended in that
- * order, found by bisection, so whatever stays keeps its place whatever others do. What
- * goes makes a hole; once holes outnumber the rest they are closed, which costs a removal
- * O(1) over time.
+ * Entries in the order in which they were added. A page begins after the order at which the last one ended,
+ * found by binary search, so entries keep their position whatever is added or removed. Removed entries are
+ * only marked; the list is compacted once they outnumber the others, so that a removal takes amortized O(1).
  */
 export class OrderList<T extends Ordered> {
   #entries: T[] = [];
   #holes = 0;
 
-  /** Adds something whose order is greater than all before. */
+  /** Adds an entry whose order is greater than all before. */
   add(entry: T): void {
     this.#entries.push(entry);
   }
 
-  /** Takes out something that was added and not taken out yet. */
+  /** Removes an entry. It must have been added, and not removed yet. */
   remove(entry: T): void {
     entry.gone = true;
     this.#holes++;
@@ -44,19 +43,21 @@ export class OrderList<T extends Ordered> {
     this.#holes = 0;
   }
 
-  /** Everything that a condition holds for, in order. */
+  /** All entries that satisfy the condition, in order. */
   filter(condition: (entry: T) => boolean): T[] {
     return this.#entries.filter((entry) => !entry.gone && condition(entry));
   }
 
-  /** Up to `limit` of those that count, that came after `after` and not later than `until`. */
+  /**
+   * Up to `limit` of the entries that `counts` accepts, with an order after `after` and not after `until`.
+   */
   page(after: number, until: number, limit: number, counts: (entry: T) => boolean): OrderPage<T> {
     const items: T[] = [];
     for (let i = this.#firstAfter(after); i < this.#entries.length; i++) {
       const entry = this.#entries[i];
       if (entry === undefined || entry.order > until) break;
       if (entry.gone || !counts(entry)) continue;
-      // Told only once one more is found, so that the last page knows that it is the last.
+      // Return only once another entry was found, so that the last page has no `next`.
       if (items.length === limit) return { items, next: this.#entries[i - 1]?.order ?? 0 };
       items.push(entry);
     }
@@ -75,7 +76,7 @@ export class OrderList<T extends Ordered> {
   }
 }
 
-/** Throws `options-invalid` unless the limit is a whole number from 1 to LIMIT_MAX. */
+/** Throws `options-invalid` unless the limit is an integer from 1 to LIMIT_MAX. */
 export function requireLimit(limit: number): void {
   if (Number.isInteger(limit) && limit >= 1 && limit <= LIMIT_MAX) return;
   throw new CmError("options-invalid", `limit must be a whole number from 1 to ${LIMIT_MAX}.`);

@@ -1,8 +1,8 @@
 import { CmError } from "@cm/protocol";
 
 /**
- * How many partitions users and rooms are cut into. Memory needs none: there are several so
- * that code which iterates over partitions does so here too, and few so that it costs nothing.
+ * Number of partitions of users and rooms. Memory needs none: there are several so that code that iterates
+ * over partitions does so here too, and few so that this costs almost nothing.
  */
 export const PARTITIONS = 16;
 
@@ -10,11 +10,11 @@ export const PARTITIONS = 16;
 export function partitionOf(name: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
-  // The lowest bits of this hash depend on little of the name.
+  // The lowest bits of this hash depend on only little of the name.
   return ((hash >>> 16) ^ hash) & (PARTITIONS - 1);
 }
 
-/** What a list has for a partition; `options-invalid` where there is no such partition. */
+/** The element of a list for a partition. Throws `options-invalid` if the partition does not exist. */
 export function requirePartition<T>(all: readonly T[], partition: number): T {
   const found = all[partition];
   if (found === undefined) {

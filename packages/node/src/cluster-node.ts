@@ -10,16 +10,16 @@ import { type NodeOptions, type ResolvedNodeOptions, resolveNodeOptions } from "
 import { judgeReadiness, type NodePhase, type Readiness } from "./readiness.js";
 import { createUnregisteredMembership } from "./unregistered-membership.js";
 
-/** Half of the ten seconds within which all servers should know of one that died. */
+/** Half of the ten seconds within which all servers should know of a server that died. */
 const DEAD_AFTER_MS = 5_000;
 
-/** How long rewriting lost data may take, after the heartbeat that detects the loss. */
+/** Time allowed for rewriting lost data, after the heartbeat that detects the loss. */
 const RESTORE_MARGIN_MS = 5_000;
 
 /**
- * Puts one process of a cluster together: with `local` a server that holds connections,
- * without it a worker that publishes, sends and reads. Touches nothing until `start`.
- * Throws `options-invalid`, whose details name the option as `field`.
+ * Creates the node of one process of a cluster: with `local` a server that holds connections, without
+ * it a worker that publishes, sends and reads. Nothing is connected or started until `start`. Throws
+ * `options-invalid`, whose details name the option as `field`.
  */
 export function createNode(options: NodeOptions = {}): Node {
   return new ClusterNode(options);
@@ -34,7 +34,7 @@ class ClusterNode implements Node {
   readonly expelled: Promise<CmError>;
   readonly #options: ResolvedNodeOptions;
   readonly #ownsStore: boolean;
-  /** How to end what has been started, in the order of the starts. */
+  /** The functions that close the started parts, in the order of the starts. */
   readonly #releasers: (() => Promise<void>)[] = [];
   #phase: NodePhase = "starting";
   #isStoreStarting = false;
@@ -68,14 +68,15 @@ class ClusterNode implements Node {
     });
     const onLeaseTaken = (error: CmError): void => {
       onError(error, { stage: "lease" });
-      // There is no place for this server any more.
+      // Another process holds this server's id now, so this node can't continue.
       void this.close();
       expel(error);
       resolved.onExpelled(error);
     };
     this.membership = resolved.lease
       ? createMembership({
-          // A node's router listens to the channel that this looks for.
+          // Detection by silence requires that servers listen to their own channels, which a node's
+          // router does.
           deadAfterMs: DEAD_AFTER_MS,
           ...definedOnly(options, keysOf(MEMBERSHIP_KINDS)),
           ids,
@@ -172,9 +173,10 @@ class ClusterNode implements Node {
       const wasClosed = this.#closing !== undefined;
       this.#phase = "closing";
       await this.#unwind();
-      // A node can't start again: a failed start leaves it closed.
+      // A node can't start again, so a failed start leaves it closed.
       this.#closing ??= Promise.resolve();
-      // Where `close` interrupted the start, the caller learns that, not which step failed by it.
+      // If `close` interrupted the start, report `closed` instead of the error of the step that failed
+      // because of it.
       throw wasClosed ? closedMeanwhile(error) : error;
     }
   }
@@ -183,17 +185,19 @@ class ClusterNode implements Node {
     const isServing = this.#phase === "serving" || this.#phase === "draining";
     this.#phase = "closing";
     if (this.#starting !== undefined && !isServing) {
-      // Redis may take long to connect, and `close` does not wait for it. Unwinding the start
-      // closes the store once more, and reports a failure.
+      // Redis may take long to connect, and `close` must not wait for it: close the store now.
+      // Unwinding the start closes the store again and reports a failure, so a failure here can be
+      // ignored.
       if (this.#isStoreStarting) this.store.close().catch(() => undefined);
-      // The failure goes to the caller of `start`.
+      // `start` rejects with this error, so it is not reported here.
       await this.#starting.catch(() => undefined);
     }
     await this.#unwind();
   }
 
   async #unwind(): Promise<void> {
-    // Parts that a start has not reached can be called all the same. Those it has reached close once, in their order.
+    // The parts can be used before the start and must be closed even if `start` was never called. If it
+    // was, the parts that it reached are closed once, in reverse order.
     if (this.#starting === undefined) {
       this.#releasers.push(
         () => this.router.close(),
@@ -223,6 +227,6 @@ function closedMeanwhile(cause?: unknown): CmError {
 }
 
 function keysOf<T extends object>(kinds: T): (keyof T & string)[] {
-  // The tables are literals: they have no other keys than their type says.
+  // The tables are literals, so they have no keys other than those of their type.
   return Object.keys(kinds) as (keyof T & string)[];
 }

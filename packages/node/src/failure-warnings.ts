@@ -1,8 +1,11 @@
 import type { FailureStage, OnError } from "@cm/protocol";
 
-/** A failure of one kind is warned of once in this time, in milliseconds. */
+/** Minimum time between two warnings of one kind, in milliseconds. */
 const QUIET_MS = 60_000;
-/** Kinds that are remembered; with more, the oldest is warned of again sooner. */
+/**
+ * Maximum number of kinds that are remembered. Beyond it, the oldest kind is forgotten, and its next
+ * failure is reported at once.
+ */
 const MAX_KINDS = 256;
 
 interface Warned {
@@ -11,10 +14,10 @@ interface Warned {
 }
 
 /**
- * What `onError` is by default: a process warning that names the stage and the code. An
- * outage fails many calls in the same way, one for each partition for example, so failures of
- * one kind share a warning a minute, and the next one says how many there were. A kind is the
- * stage and the code, and the message too where the failure does not pass by itself.
+ * Creates the default `onError`: it emits a process warning that names the stage and the code. An
+ * outage fails many calls in the same way, for example one for each partition, so failures of one kind
+ * are reported at most once a minute, and the next warning contains the number of those in between. A
+ * kind is the stage and the code, and also the message if the error is not retryable.
  */
 export function createFailureWarnings(
   emit: (message: string, options: { type: string; code: string; detail: string }) => void = (message, options) =>
@@ -43,7 +46,7 @@ export function createFailureWarnings(
   };
 }
 
-/** The messages of what led to an error, each on a line. */
+/** Returns the messages of an error's causes, at most five, one per line. */
 function causesOf(error: Error): string {
   const lines: string[] = [];
   for (let cause = error.cause; cause instanceof Error && lines.length < 5; cause = cause.cause) {

@@ -6,42 +6,47 @@ import { definedOnly } from "./defined-only.js";
 import { renaming } from "./renamed-option.js";
 
 /**
- * Where a node keeps what servers share. At most one of `store` and `redisUrl`; without
- * both it is the memory of this process. The others are for the store that the node makes.
+ * Selects where a node stores the data that servers share. At most one of `store` and `redisUrl` may be
+ * given; without both, the node uses the memory of its process. The other options are for a store that
+ * the node creates.
  */
 export interface NodeStoreOptions {
   /**
-   * A store that the application made and has started; the node neither starts nor closes
-   * it. It serves this node alone: a store's bus has one subscription a channel.
+   * A store that the application created and started; the node neither starts nor closes it. It must
+   * serve this node alone, because a store's bus has one subscription per channel.
    */
   readonly store?: Store | undefined;
   /**
-   * `redis://`, `redis+sentinel://` or `redis+cluster://`; see `createRedisStore`. Without it and without
-   * `store` the node is alone, in the memory of this process; where it is given as `undefined`, as by an
-   * environment variable that is not set, a process warning says so.
+   * `redis://`, `redis+sentinel://` or `redis+cluster://`; see `createRedisStore`. Without `redisUrl`
+   * and `store`, the node stands alone, with its data in the memory of the process. If the option is
+   * given as `undefined`, as from an environment variable that is not set, a process warning is
+   * emitted.
    */
   readonly redisUrl?: string | undefined;
   /**
-   * In front of every key and channel. The same in all processes of a cluster: one with another prefix neither hears
-   * the others nor sees their users. Default `cm`.
+   * Prefix of every key and channel. It must be the same in all processes of a cluster: a process with
+   * another prefix neither receives their messages nor sees their users. Default `cm`.
    */
   readonly prefix?: string | undefined;
   /** Time to live of connections that are not renewed, in milliseconds. Default 3,600,000; 1,000 to a day. */
   readonly connectionTtlMs?: number | undefined;
-  /** How long it is remembered when a user was last online, in milliseconds. Default 86,400,000; 0 or more. */
+  /**
+   * How long the store keeps the time when a user was last online, in milliseconds. Default 86,400,000;
+   * 0 or more.
+   */
   readonly lastSeenTtlMs?: number | undefined;
   /** Time to live of a room's record without activity, in milliseconds. Default 7,200,000; 1,000 or more. */
   readonly roomRecordTtlMs?: number | undefined;
 }
 
-/** A node's store, and whether the node made it. */
+/** A node's store, and whether the node created it. */
 export interface ChosenStore {
   readonly store: Store;
-  /** Whether the node starts and closes it. */
+  /** Whether the node starts and closes the store. */
   readonly isOwn: boolean;
 }
 
-/** Makes the store, or takes the one that was handed in. Throws `options-invalid`. */
+/** Creates the store, or returns the given one. Throws `options-invalid`. */
 export function chooseStore(options: NodeStoreOptions, onError: OnError): ChosenStore {
   const { store, redisUrl, prefix } = options;
   if (store !== undefined) {
@@ -64,7 +69,10 @@ export function chooseStore(options: NodeStoreOptions, onError: OnError): Chosen
   };
 }
 
-/** An environment variable that is not set, most likely: the node works, and hears of no other process. */
+/**
+ * Warns that `redisUrl` is `undefined`, most likely because an environment variable is not set: the
+ * node would work, but without receiving anything from other processes.
+ */
 function warnOfUndefinedUrl(): void {
   process.emitWarning(
     "redisUrl is undefined: this node is in the memory of its process, and hears of no other one. " +

@@ -8,7 +8,7 @@ import type { NodeOptions } from "./options.js";
 
 const NOWHERE: LocalDelivery = { toRoom: () => undefined, toConnection: () => false, toUser: () => 0 };
 
-/** A node with sockets, though it has none yet. */
+/** Creates a node with an (empty) set of local sockets. */
 function makeNode(options: NodeOptions = {}): Node {
   const node = createNode({ local: NOWHERE, ...options });
   onTestFinished(() => node.close());
@@ -172,7 +172,7 @@ describe("a node with sockets", () => {
 });
 
 describe("the parts of a node", () => {
-  /** Writes down when it is called, and whether the node's own parts worked then. */
+  /** Creates a part that records its calls, and whether the node's own parts worked at that time. */
   function part(name: string, steps: string[], node: () => Node | undefined, more: Partial<NodePart> = {}): NodePart {
     const note = (step: string) => async (): Promise<void> => {
       const living = await codeOf(node()?.store.servers.snapshot() ?? Promise.resolve());
@@ -316,7 +316,7 @@ describe("the options of a node", () => {
   });
 
   it("refuse what is no object", () => {
-    // As a caller without types would.
+    // As an untyped caller may call it.
     expect(() => createNode("redis://127.0.0.1" as NodeOptions)).toThrow(
       expect.objectContaining({ code: "options-invalid", details: { field: "options" } }),
     );

@@ -4,77 +4,85 @@ import type { CmError, Store } from "@cm/protocol";
 import type { Router } from "@cm/router";
 import type { NodePhase, Readiness } from "./readiness.js";
 
-/** How a node is drained. */
+/** Options of {@link Node.drain}. */
 export interface DrainOptions {
-  /** The time over which connections are sent elsewhere, in milliseconds. Default: each part's own. */
+  /** Time over which connections are moved to other servers, in milliseconds. Default: each part's own. */
   readonly overMs?: number | undefined;
 }
 
 /**
- * A part of the application that lives within a node, such as a server of sockets. It
- * starts when the node can serve, and ends before the node withdraws.
+ * A part of the application that the node starts and closes, such as a WebSocket server. It is started
+ * when the node can serve, and closed before the node withdraws from the cluster.
  */
 export interface NodePart {
-  /** A failure fails the node's start. */
+  /** Starts the part. If it rejects, the node's start fails. */
   start(): Promise<unknown>;
-  /** Sends the connections elsewhere; resolves when all were told. Default: nothing. */
+  /**
+   * Moves the part's connections to other servers. Resolves when all clients have been told. Default:
+   * nothing.
+   */
   drain?(options: DrainOptions): Promise<void>;
-  /** Also called where `start` failed or is not finished: ends what it had begun. */
+  /**
+   * Closes the part. Also called if `start` failed or has not finished: it must then undo what `start`
+   * has done.
+   */
   close(): Promise<void>;
 }
 
 /**
- * One process of a cluster: store, router, membership and presence with one life.
+ * One process of a cluster: a store, router, membership and presence that are started and closed
+ * together.
  *
- * The parts are made with the node and can be handed on before {@link start}; their calls
- * fail with `closed` before it and after {@link close}.
+ * The parts are created with the node and can be passed on before {@link start}; before the start and
+ * after {@link close}, their calls fail with `closed`.
  */
 export interface Node {
-  /** Id of this process among the servers. */
+  /** The server id of this process. */
   readonly serverId: string;
-  /** The store that all parts share: the one that was given, or the node's own. */
+  /** The store that all parts share: the given one, or the node's own. */
   readonly store: Store;
-  /** Messages to rooms, connections, users and servers. */
+  /** Sends messages to rooms, connections, users and servers. */
   readonly router: Router;
   /**
-   * The connections of this process. Where the node takes no lease (`lease: false`), it can
-   * register nothing: every call that would write fails with `options-invalid`, whose
-   * details name `lease`; `close` and `leave` do nothing, and the numbers are 0.
+   * Registers the connections of this process. If the node takes no lease (`lease: false`), nothing can
+   * be registered: every call that would write fails with `options-invalid`, whose details name
+   * `lease`; `close` and `leave` do nothing, and all numbers are 0.
    */
   readonly membership: Membership;
-  /** Who is online and who is in which room. */
+  /** Tells who is online and who is in which room. */
   readonly presence: Presence;
-  /** Where in its life the node is. */
+  /** The current phase of the node's life cycle. */
   readonly phase: NodePhase;
-  /** Whether it should get new work: {@link readiness} without its reasons. */
+  /** Whether the node should get new work: {@link readiness} without its reasons. */
   readonly isReady: boolean;
   /**
-   * Settles when this server has no place in the cluster any more: its lease ran out and
-   * another process took its id. The node closes by itself then.
+   * Resolves when this server has been expelled from the cluster: its lease expired and another process
+   * took its id. The node then closes by itself.
    */
   readonly expelled: Promise<CmError>;
-  /** Whether it should get new work, and why not, at this moment. */
+  /** Returns whether the node should get new work at this moment, and if not, why. */
   readiness(): Readiness;
   /**
-   * Starts the store (where the node made it), router, membership and parts, in that order,
-   * once however often it is called. Fails as they do (`unavailable`, `layout-mismatch`,
-   * `server-id-taken`), or with `closed` where it was closed meanwhile. What had been
-   * started is ended then, and the node can't be started again.
+   * Starts the store (if the node created it), the router, the membership and the parts, in that order.
+   * They are started once, no matter how often the method is called. Rejects with their errors
+   * (`unavailable`, `layout-mismatch`, `server-id-taken`), or with `closed` if the node is closed
+   * meanwhile. In these cases everything that was started is closed, and the node can't be started
+   * again.
    */
   start(): Promise<void>;
   /**
-   * Not ready from now on; has each part send its connections elsewhere, while everything
-   * works on. Resolves when the parts have, and at once where the node is closing. Every
-   * call returns the same promise. Fails with `unavailable` while the node starts, and as
-   * the parts do; `close` ends the node in every case.
+   * Makes the node not ready, and has each part move its connections to other servers while everything
+   * continues to work. Resolves when all parts have finished, or at once if the node is closing. Every
+   * call returns the same promise. Rejects with `unavailable` while the node is starting, and with the
+   * errors of the parts. `close` closes the node in any case.
    */
   drain(options?: DrainOptions): Promise<void>;
   /**
-   * Ends everything in the reverse order of its start, and withdraws from the cluster. A
-   * store that was handed in stays open. Idempotent, every call returns the same promise;
-   * it never fails: a part that can't be closed goes to `onError` with the stage `link`.
+   * Closes everything in the reverse order of the start, and withdraws from the cluster. A store that
+   * was given as an option stays open. Idempotent: every call returns the same promise. Never rejects:
+   * if a part can't be closed, the error is passed to `onError` with the stage `link`.
    */
   close(): Promise<void>;
-  /** As {@link close}. */
+  /** The same as {@link close}. */
   [Symbol.asyncDispose](): Promise<void>;
 }

@@ -1,10 +1,10 @@
 import type { NodeStoreOptions } from "./node-store.js";
 import type { NodeMembershipOptions, NodePresenceOptions, NodeRouterOptions } from "./part-options.js";
 
-/** What an option has to be; ranges are judged by the part that takes it. */
+/** The type that an option must have. The part that receives the option checks its range. */
 export type OptionKind = "string" | "number" | "boolean" | "function" | "store" | "local" | "parts";
 
-/** One for each option, so that a new option of a part can't be forgotten here. */
+/** Requires a kind for each option, so that a new option of a part can't be forgotten here. */
 type KindsOf<T> = Readonly<Record<keyof T, OptionKind>>;
 
 export const STORE_KINDS = {
@@ -63,12 +63,12 @@ export const PRESENCE_KINDS = {
   announceTtlMs: "number",
 } as const satisfies KindsOf<NodePresenceOptions>;
 
-/** What must be there of an object. */
+/** The members that an object must have. */
 const STORE_PARTS = ["servers", "connections", "rooms", "users", "counts", "partitioning", "upkeep", "bus", "link"];
 const LOCAL_CALLS = ["toRoom", "toConnection", "toUser"];
 const PART_CALLS = ["start", "close"];
 
-/** What the value should have been; `undefined` where it is that. */
+/** Returns a description of the expected value, or `undefined` if the value is as expected. */
 export function expectationOf(kind: OptionKind, value: unknown): string | undefined {
   switch (kind) {
     case "store":

@@ -21,41 +21,49 @@ import {
 } from "./option-kinds.js";
 import type { NodeMembershipOptions, NodePresenceOptions, NodeRouterOptions } from "./part-options.js";
 
-/** What {@link createNode} takes. Everything has a default. Ranges are those of the parts. */
+/** Options of {@link createNode}. Every option has a default. The ranges are those of the parts. */
 export interface NodeOptions extends NodeStoreOptions, NodeRouterOptions, NodeMembershipOptions, NodePresenceOptions {
   /**
-   * 1 to 64 of `A-Z a-z 0-9 _ -`, unlike that of any other living server or worker; best left out where nothing
-   * refers to it. Default: `server-` and 12 random characters.
+   * The server id: 1 to 64 characters of `A-Z a-z 0-9 _ -`, different from that of any other living
+   * server or worker. Best left out unless something refers to it. Default: `server-` and 12 random
+   * characters.
    */
   readonly serverId?: string | undefined;
-  /** Connections that the ids are laid out for; see `createConnectionIdSource`. Default 10,000. */
+  /** Number of connections that the ids are designed for; see `createConnectionIdSource`. Default 10,000. */
   readonly capacity?: number | undefined;
-  /** The sockets, or handlers, of this process. Default: there are none, as in a worker. */
+  /** The sockets, or handlers, of this process. Default: none, as in a worker. */
   readonly local?: LocalDelivery | undefined;
   /**
-   * Whether the node takes a lease, and so is listed among the servers, can register
-   * connections, answers questions to the cluster and cleans up after dead servers. Without
-   * it the node publishes, sends, asks and reads all the same; it hears of dead servers only
-   * by their silence, and what it published while another server's link was interrupted is
-   * missed there until its next message shows the gap. Default: whether `local` is given.
+   * Whether the node takes a lease, so that it is listed among the servers, can register connections,
+   * answers questions to the cluster and cleans up dead servers. A node without a lease can still
+   * publish, send, ask and read. It detects dead servers only by their silence, and if another server's
+   * link was interrupted, that server notices missed messages of this node only by the gap at this
+   * node's next message. Default: `true` if `local` is given, otherwise `false`.
    */
   readonly lease?: boolean | undefined;
   /**
-   * How long a server may be silent, neither giving signs of life nor listening to its channel, before its lease is
-   * ended, in milliseconds: a process that died is found by it long before its lease runs out. A server that
-   * started less than twice this time ago judges no other one. 0: only the lease decides, up to `leaseTtlMs`
-   * (90,000) after the death. Default 5,000, while that of a membership alone is 0; 100 to 3,600,000.
+   * How long a server may be silent before its lease is ended, in milliseconds. A silent server neither
+   * gives signs of life nor listens to its channel. So a dead process is detected long before its lease
+   * expires. A server that started less than twice this time ago does not judge others. 0: only the
+   * lease decides, up to `leaseTtlMs` (90,000) after the death. Default 5,000, whereas a membership
+   * alone has 0; 100 to 3,600,000.
    */
   readonly deadAfterMs?: number | undefined;
-  /** Started in this order when the node can serve, ended first, in reverse. Default: none. */
+  /**
+   * Parts of the application, started in this order when the node can serve, and closed first, in
+   * reverse order. Default: none.
+   */
   readonly parts?: readonly NodePart[] | undefined;
-  /** Another process took this server's id, and the node has begun to close. Must not throw. */
+  /** Called when another process has taken this server's id and the node has begun to close. Must not throw. */
   readonly onExpelled?: ((error: CmError) => void) | undefined;
-  /** Failures that no caller is waiting for. Must not throw. Default: {@link createFailureWarnings}. */
+  /**
+   * Receives failures that no caller is waiting for. Must not throw. Default:
+   * {@link createFailureWarnings}.
+   */
   readonly onError?: OnError | undefined;
 }
 
-/** {@link NodeOptions}, checked as far as they are the node's own. */
+/** {@link NodeOptions} with defaults filled in; only the node's own options are included and checked. */
 export interface ResolvedNodeOptions {
   readonly ids: ConnectionIdSource;
   readonly local: LocalDelivery;
@@ -81,7 +89,10 @@ const KINDS: Readonly<Record<keyof NodeOptions, OptionKind>> = {
 
 const NOWHERE: LocalDelivery = { toRoom: () => undefined, toConnection: () => false, toUser: () => 0 };
 
-/** Fills in the defaults. Throws `options-invalid`, whose details name the option as `field`. */
+/**
+ * Checks the options and fills in the defaults. Throws `options-invalid`, whose details name the option
+ * as `field`.
+ */
 export function resolveNodeOptions(options: NodeOptions): ResolvedNodeOptions {
   requireKinds(options);
   const { serverId = `server-${randomBase36(12)}`, capacity = 10_000, local } = options;

@@ -2,15 +2,18 @@ import type { MembershipOptions } from "@cm/membership";
 import type { PresenceOptions } from "@cm/presence";
 import type { RouterOptions } from "@cm/router";
 
-/** Options of a part, each of which may be `undefined`: the part's default. */
+/** Options of a part. Each of them may be `undefined`, which selects the part's default. */
 type Optional<T> = { readonly [K in keyof T]?: T[K] | undefined };
 
-/** See `RouterOptions`; the others of them are the node's to fill in. */
+/** See `RouterOptions`; the node sets the options that are not included here. */
 export type NodeRouterOptions = Optional<
   Omit<RouterOptions, "serverId" | "bus" | "users" | "servers" | "history" | "holdsLease" | "local" | "onError">
 >;
 
-/** See `MembershipOptions`; `deadAfterMs` is 5,000 by default, not 0. Only their types are checked where the node takes no lease. */
+/**
+ * See `MembershipOptions`; `deadAfterMs` is 5,000 by default, not 0. If the node takes no lease, only
+ * the types of these options are checked.
+ */
 export type NodeMembershipOptions = Optional<
   Omit<MembershipOptions, "ids" | "store" | "interest" | "onLeaseTaken" | "onError">
 >;

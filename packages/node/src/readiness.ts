@@ -1,27 +1,36 @@
 import type { CmError, ErrorCode, LinkState, LinkStatus } from "@cm/protocol";
 
-/** Where in its life a node is. `starting` from its creation, `closing` for good once its end began. */
+/**
+ * The phase of a node's life cycle. `starting` from its creation; `closing` from the moment it begins
+ * to close, permanently.
+ */
 export type NodePhase = "starting" | "serving" | "draining" | "closing";
 
 /** Whether a node should get new work, and if not, why. */
 export interface Readiness {
-  /** `serving`, the lease held or none wanted, no fault, and the link `in-sync`. */
+  /**
+   * True if the phase is `serving`, the lease is held or none is wanted, there is no fault, and the
+   * link is `in-sync`.
+   */
   readonly ready: boolean;
-  /** Where in its life the node is. */
+  /** The current phase of the node's life cycle. */
   readonly phase: NodePhase;
-  /** `none` for a node that takes no lease. */
+  /** Whether the node holds its lease; `none` for a node that takes no lease. */
   readonly lease: "held" | "lost" | "none";
-  /** What else keeps it from being ready: `layout-mismatch` where servers of two layouts share the store. */
+  /**
+   * Another fault that keeps the node from being ready: `layout-mismatch` if servers of two layouts
+   * share the store.
+   */
   readonly fault: ErrorCode | null;
   /** The state of the link to the store. */
   readonly link: LinkState;
-  /** When the link came to this state, as an ISO 8601 date. */
+  /** When the link entered this state, as an ISO 8601 date. */
   readonly linkSince: string;
-  /** How long ago messages were last seen to come through, in milliseconds; `null` where not yet. */
+  /** Time since messages were last seen to arrive, in milliseconds; `null` if that has not happened yet. */
   readonly lastProbeMs: number | null;
 }
 
-/** What readiness is judged by. */
+/** The inputs from which readiness is determined. */
 export interface ReadinessSources {
   readonly phase: NodePhase;
   readonly lease: Readiness["lease"];
@@ -29,7 +38,7 @@ export interface ReadinessSources {
   readonly link: LinkStatus;
 }
 
-/** The one rule of readiness. */
+/** Determines whether a node is ready. This is the only place that does. */
 export function judgeReadiness({ phase, lease, fault, link }: ReadinessSources): Readiness {
   return {
     ready: phase === "serving" && lease !== "lost" && fault === undefined && link.state === "in-sync",

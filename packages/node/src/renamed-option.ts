@@ -1,6 +1,9 @@
 import { CmError, isCmError } from "@cm/protocol";
 
-/** Calls a part's factory; a refused option is told under the name that it has here. */
+/**
+ * Calls a part's factory. If the factory rejects an option, the error names the option as the node
+ * calls it.
+ */
 export function renaming<T>(names: Readonly<Record<string, string>>, make: () => T): T {
   try {
     return make();

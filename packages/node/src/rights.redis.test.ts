@@ -8,7 +8,7 @@ import { createNode } from "./cluster-node.js";
 const PAGE = new URL("../../../docs/redis.md", import.meta.url);
 const SCRIPTS = new URL("../../redis-store/lua/", import.meta.url);
 
-/** The page's rule for a user of this test, as arguments of Redis. */
+/** Reads the ACL rule of the page and adapts it to a user of this test, as arguments of a Redis command. */
 async function ruleOfThePage(user: string, prefix: string): Promise<string[]> {
   const [, block = ""] = /^```acl\n(.*?)^```$/ms.exec(await readFile(PAGE, "utf8")) ?? [];
   const [acl, setUser, , ...rights] = block.trim().split(/\s+/);
@@ -17,7 +17,10 @@ async function ruleOfThePage(user: string, prefix: string): Promise<string[]> {
   return ["ACL", "SETUSER", user, ...own];
 }
 
-/** Gives a user of Redis the page's rights on these ports; the URL for that user, and what Redis refused it. */
+/**
+ * Creates a Redis user with the page's permissions on these ports. Returns the URL for that user, and
+ * the commands that Redis rejected.
+ */
 async function limitedUser(url: string, ports: readonly number[]) {
   const prefix = freshPrefix();
   const user = `limited-${prefix}`;
@@ -33,7 +36,7 @@ async function limitedUser(url: string, ports: readonly number[]) {
   return { url: url.replace("://", `://${user}:secret@`), prefix, refused };
 }
 
-/** A server that was there for a moment, and did not say goodbye. */
+/** Creates a server that ended without withdrawing. */
 async function leaveADeadServer(url: string, prefix: string): Promise<void> {
   const store = createRedisStore({ url, prefix });
   await store.start();
@@ -60,7 +63,7 @@ it("the rule of docs/redis.md has each command that a script calls", async () =>
     const lua = await readFile(new URL(file, SCRIPTS), "utf8");
     for (const [, name = ""] of lua.matchAll(/redis\.p?call\(\s*["']([A-Za-z]+)["']/g)) called.add(name.toLowerCase());
   }
-  // A command may be allowed for some of its subcommands.
+  // A command may be allowed for some of its subcommands only.
   const isAllowed = (name: string) => [...rights].some((right) => right.split("|")[0] === `+${name}`);
   expect([...called].filter((name) => !isAllowed(name))).toEqual([]);
 });
@@ -132,7 +135,7 @@ it.each(["Redis", "Redis Cluster"])(
       await Promise.all([counts.of("users"), counts.of("rooms"), counts.of("roomRecords"), rooms.count("chat")]),
     ).toEqual([expect.any(Number), 2, 2, 2]);
     expect((await users.online({ limit: 10 })).items.length).toBeGreaterThan(1);
-    // Reaped, compared and renewed by the heartbeats.
+    // The heartbeats have reaped, compared and renewed by then.
     await eventually(async () => expect(await counts.of("connections")).toBe(2), { timeoutMs: 20_000 });
     await one.membership.reapExpired();
     const [{ incarnation } = { incarnation: "" }] = (await servers.snapshot()).living.filter(
@@ -150,7 +153,7 @@ it.each(["Redis", "Redis Cluster"])(
     await watch.close();
     expect((await servers.snapshot()).living.map(({ serverId }) => serverId).sort()).toEqual(["one", "two"]);
     await Promise.all([one.close(), two.close()]);
-    // What a busy machine makes late is not this test's.
+    // Ignore failures that are only caused by delays on a busy machine.
     expect(failures.filter((failure) => failure.includes("NOPERM"))).toEqual([]);
     expect(await limited.refused()).toEqual([]);
   },

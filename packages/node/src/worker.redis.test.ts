@@ -9,7 +9,7 @@ import { createNode } from "./cluster-node.js";
 const run = promisify(execFile);
 const PACKAGE = fileURLToPath(new URL("..", import.meta.url));
 
-/** A server with ann in the lobby, and what it heard for that room. */
+/** Starts a server with ann in the lobby, and records the messages that arrive for that room. */
 async function serverWithAnn(redisUrl: string, prefix: string) {
   const heard: string[] = [];
   const server = createNode({
@@ -34,7 +34,7 @@ it("the worker of the README publishes and says who is online, and leaves nothin
   const { server, heard } = await serverWithAnn(redisUrl, prefix);
   const readme = await readFile(`${PACKAGE}README.md`, "utf8");
   const [, code = ""] = /^```js\n(.*?)^```$/ms.exec(readme) ?? [];
-  // Inside of the package, so that it finds itself by its name.
+  // The folder must be inside the package, so that the program can import the package by its name.
   const folder = await mkdtemp(`${PACKAGE}.readme-`);
   onTestFinished(() => rm(folder, { recursive: true }));
   await writeFile(`${folder}/worker.mjs`, code.replace("{ redisUrl:", `{ prefix: "${prefix}", redisUrl:`));

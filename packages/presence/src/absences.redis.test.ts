@@ -31,7 +31,7 @@ describe.concurrent("watchers of users and rooms", () => {
 
       await fault(redis);
       void a.membership.close(goes);
-      // What fails while Redis is away is tried again.
+      // Refreshes that fail while Redis is unavailable are tried again.
       await Promise.allSettled(watches.map((watch) => watch.refresh()));
       await eventually(() => {
         for (const { derived } of [named, all]) expect([...derived]).toEqual([["stays", { [stays]: undefined }]]);
@@ -45,7 +45,7 @@ describe.concurrent("watchers of users and rooms", () => {
         expect(snapshots.flat().filter(({ userId, status }) => userId === "stays" && status === "offline")).toEqual([]);
         expect(changes.filter(({ userId }) => userId === "stays")).toEqual([]);
       }
-      // The owner has written it again, so the next reading has it.
+      // The owner has written the connection again, so the next read contains it.
       await eventually(async () => {
         const { items } = await presence.roster("lobby", { limit: 10 });
         expect(items.map(({ connectionId }) => connectionId)).toEqual([stays]);

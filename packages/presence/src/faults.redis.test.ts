@@ -5,7 +5,7 @@ import { describe, expect, inject, it, onTestFinished } from "vitest";
 import { RoomRecorder, UserRecorder } from "./recorder.fixture.js";
 import { type TestServer, TestServers } from "./servers.fixture.js";
 
-/** The users of a watch and the members of a room, as a fresh read returns them. */
+/** Reads the users of a watch and the members of a room again. */
 async function readAnew({ presence }: TestServer, userIds: readonly string[], room: string) {
   const users = await presence.getMany(userIds);
   const roster = await presence.roster(room, { limit: 1_000 });
@@ -24,7 +24,7 @@ async function readAnew({ presence }: TestServer, userIds: readonly string[], ro
 
 describe("presence, when Redis has faults", () => {
   it("reads anew after its subscriptions were cut off in the middle of changes", async () => {
-    // A Redis of its own: the cut hits every client.
+    // Use a separate Redis, because every client is disconnected.
     const redis = await startRedis();
     const servers = new TestServers(
       await createStoreHarness({
@@ -93,7 +93,7 @@ describe("presence, when Redis has faults", () => {
       await createStoreHarness({ createStore: () => createRedisStore({ url, prefix, onError: () => undefined }) }),
     );
     onTestFinished(() => servers.close());
-    // `slow` holds all users and is slow to notice the loss; `quick` makes changes meanwhile.
+    // `slow` holds all users and detects the loss late; `quick` makes changes meanwhile.
     const slow = await servers.start("slow", { membership: { heartbeatIntervalMs: 2_000 } });
     const quick = await servers.start("quick", { presence: { recheckIntervalMs: 1_000, restoreWithinMs: 4_000 } });
     const userIds = Array.from({ length: 150 }, (_, index) => `user-${index}`);
@@ -106,7 +106,7 @@ describe("presence, when Redis has faults", () => {
     for (let index = 0; index < 150; index++) await quick.connect(`new-${index}`);
     await eventually(() => expect(slow.membership.stats().reprojections).toBe(1));
     await eventually(async () => expect(await slow.store.counts.of("connections")).toBe(300));
-    // Waits longer than any hold-back: after it, watchers are told the actual state.
+    // Wait until all waiting times for missing users have passed: then watchers have the actual state.
     await eventually(async () => {
       expect(all.derived.size).toBe(300);
       expect([...all.presences.values()].every(({ version }) => version > 0)).toBe(true);

@@ -1,4 +1,4 @@
-/** What a connection says about itself, from its JSON text; `undefined` for what is none. */
+/** Parses a connection's metadata from its JSON text; `undefined` if there is none or it is not valid JSON. */
 export function metadataOf(text: string | undefined): unknown {
   if (text === undefined) return undefined;
   try {
@@ -8,7 +8,7 @@ export function metadataOf(text: string | undefined): unknown {
   }
 }
 
-/** Whether two values have the same JSON: values that came from one text, in one order. */
+/** Whether two values have the same JSON text. Key order matters; both values were parsed from stored text. */
 export function sameJson(a: unknown, b: unknown): boolean {
   return a === b || JSON.stringify(a) === JSON.stringify(b);
 }

@@ -11,7 +11,7 @@ describe("the options of presence", () => {
     expect(createPresence(store).stats()).toEqual({ watches: 0, channels: 0, kept: 0 });
   });
 
-  /** For each option a value that it can't have; the compiler demands every option. */
+  /** An invalid value for each option. The compiler requires an entry for every option. */
   const wrong: Readonly<Record<keyof PresenceOptions, unknown>> = {
     users: null,
     rooms: {},
@@ -29,7 +29,7 @@ describe("the options of presence", () => {
   };
 
   it.each(Object.entries(wrong))("are refused with a %s that can't be used", (field, value) => {
-    // As a program without types would call it.
+    // As an untyped caller may call it.
     const options = { ...parts, [field]: value } as PresenceOptions;
     expect(() => createPresence(options)).toThrow(
       expect.objectContaining({ code: "options-invalid", details: expect.objectContaining({ field }) }),
@@ -43,7 +43,7 @@ describe("the options of presence", () => {
     ["users", {}],
     ["maxWatch", { ...parts, maxWatch: 1 }],
   ])("are refused with %s where they are %o", (field, options) => {
-    // As a program without types would call it.
+    // As an untyped caller may call it.
     expect(() => createPresence(options as PresenceOptions)).toThrow(
       expect.objectContaining({ code: "options-invalid", details: expect.objectContaining({ field }) }),
     );

@@ -9,68 +9,68 @@ import {
 
 /** The part of a store that presence reads. */
 export interface PresenceStore {
-  /** Where the states of users are read. */
+  /** Reads the states of users. */
   readonly users: Pick<UserDirectory, "states" | "online">;
-  /** Where members of rooms are read, and asked to be announced. */
+  /** Reads members of rooms, and requests announcements of their changes. */
   readonly rooms: Pick<RoomDirectory, "members" | "count" | "announce">;
-  /** Where the number of users online is read. */
+  /** Reads the number of users who are online. */
   readonly counts: StoreCounts;
-  /** How users are spread over feeds. */
+  /** Assigns users to partitions, each with its own feed. */
   readonly partitioning: Partitioned;
   /**
-   * It subscribes to the channels of feeds and rosters; a bus has one subscription a
-   * channel, so one presence a store.
+   * Subscribes to the channels of feeds and rosters. A bus has one subscription per channel, so a store
+   * can have one presence only.
    */
   readonly bus: Pick<Bus, "subscribe">;
 }
 
-/** What presence needs. A store can be handed over as it is. */
+/** Options of {@link createPresence}. All members of a store are accepted, so a whole store can be given. */
 export interface PresenceOptions extends PresenceStore {
-  /** The most watches at a time. Default 10,000; 1 to 1,000,000. */
+  /** Maximum number of watches at a time. Default 10,000; 1 to 1,000,000. */
   readonly maxWatches?: number;
-  /** The most users of one watch. Default 1,000; 1 to 100,000. */
+  /** Maximum number of users of one watch. Default 1,000; 1 to 100,000. */
   readonly maxUsersPerWatch?: number;
   /**
-   * The most users and members of rooms whose state is kept for all watches together.
-   * `watchAll` keeps every user who is online. Default 200,000; 1 to 10,000,000.
+   * Maximum number of users and room members whose state is kept for all watches together. `watchAll`
+   * keeps every user who is online. Default 200,000; 1 to 10,000,000.
    */
   readonly maxKept?: number;
   /**
-   * The most changes of one feed or room kept while its state is being read; beyond it
-   * they are dropped, and the state is read once more. Default 10,000; 1 to 1,000,000.
+   * Maximum number of changes of one feed or room that are kept while its state is being read. Beyond
+   * it, they are dropped and the state is read once more. Default 10,000; 1 to 1,000,000.
    */
   readonly maxBufferedChanges?: number;
   /**
-   * Period in which everything that is watched is read again, a part at a time, and compared:
-   * finds differences that no change announces, such as data that the store lost. In
-   * milliseconds. Default 60,000; 1,000 to 86,400,000.
+   * Period in which everything that is watched is read again and compared, a part at a time, in
+   * milliseconds. This detects differences that no change announces, such as data that the store lost.
+   * Default 60,000; 1,000 to 86,400,000.
    */
   readonly recheckIntervalMs?: number;
   /**
-   * How long a watched user or member of a room who is missing from the store, without an
-   * announcement, still counts as there: servers need a heartbeat interval and a little more to
-   * restore lost data or to acquire an expired lease again. A departure whose announcement was
-   * missed may be told that much later. In milliseconds. Default 35,000; 1,000 to 86,400,000.
+   * How long a watched user or room member who is missing from the store, without an announcement,
+   * still counts as present, in milliseconds. Servers need slightly more than a heartbeat interval to
+   * restore lost data or to acquire an expired lease again. A departure whose announcement was missed
+   * may be reported later by this time. Default 35,000; 1,000 to 86,400,000.
    */
   readonly restoreWithinMs?: number;
   /**
-   * For how long a watched room is asked to announce its changes; asked again three times
-   * as often. In milliseconds. Default 60,000; 1,000 to 86,400,000.
+   * How long a watched room is requested to announce its changes, in milliseconds. The request is
+   * renewed after a third of this time. Default 60,000; 1,000 to 86,400,000.
    */
   readonly announceTtlMs?: number;
   /**
-   * Failures that no caller is waiting for: of a reading (`subscription`), of a watcher
-   * that throws (`handler`), of a damaged change (`bus`). Default: dropped.
+   * Receives failures that no caller is waiting for: of a read (`subscription`), of a watcher that
+   * throws (`handler`), of a damaged change (`bus`). Default: failures are dropped.
    */
   readonly onError?: OnError;
 }
 
-/** {@link PresenceOptions} with every default filled in. */
+/** {@link PresenceOptions} with defaults filled in. */
 export interface ResolvedPresenceOptions extends Required<Omit<PresenceOptions, keyof PresenceStore>> {
   readonly store: PresenceStore;
 }
 
-/** The parts of a store that presence does not read are known, because a store can be handed over as it is. */
+/** Includes the parts of a store that presence does not read, because a whole store may be given. */
 const KNOWN: Readonly<Record<keyof PresenceOptions | keyof Store, true>> = {
   users: true,
   rooms: true,
@@ -95,7 +95,7 @@ const KNOWN: Readonly<Record<keyof PresenceOptions | keyof Store, true>> = {
   close: true,
 };
 
-/** Fills in the defaults; throws `options-invalid`. */
+/** Fills in the defaults. Throws `options-invalid`. */
 export function resolvePresenceOptions(given: PresenceOptions): ResolvedPresenceOptions {
   const options = requireOptions(given, KNOWN);
   const { maxWatches = 10_000, maxUsersPerWatch = 1_000, maxKept = 200_000, maxBufferedChanges = 10_000 } = options;

@@ -8,9 +8,9 @@ import { TestServers } from "./servers.fixture.js";
 const GRACE = { membership: { offlineGraceMs: 300 } };
 const HOUR = { membership: { offlineGraceMs: 3_600_000 } };
 
-/** What presence promises on any store whose clock is the real one. */
+/** Tests what presence promises on any store that uses the real clock. */
 export function describePresence(name: string, createHarness: HarnessFactory): void {
-  /** A test with servers of its own, which are closed whatever happens. */
+  /** Defines a test with its own servers, which are closed in any case. */
   function promise(sentence: string, body: (servers: TestServers) => Promise<void>): void {
     it(sentence, async () => {
       const servers = new TestServers(await createHarness());
@@ -284,7 +284,7 @@ export function describePresence(name: string, createHarness: HarnessFactory): v
           await other.close();
         }
         expect(a.presence.stats()).toEqual({ watches: 0, channels: 0, kept: 0 });
-        // A channel that was let go can be opened again.
+        // A channel that was closed can be opened again.
         await a.presence.watchAll(rest);
         expect(a.errors).toEqual([]);
       },
@@ -342,7 +342,7 @@ export function describePresence(name: string, createHarness: HarnessFactory): v
       const { presence } = await servers.start("a");
       const heard = new UserRecorder();
       const rooms = new RoomRecorder();
-      // As a program without types would call it.
+      // As an untyped caller may call it.
       const wild: { readonly anything: never } = { anything: 7 as never };
       expect(await codeOf(presence.get(""))).toBe("name-invalid");
       expect(await codeOf(presence.get("x".repeat(256)))).toBe("name-too-long");

@@ -11,65 +11,74 @@ import { Budget } from "./watches/budget.js";
 import { PeriodicRefresh } from "./watches/periodic-refresh.js";
 import { LiveWatch, type PresenceWatcher, type RoomWatcher, type Watch } from "./watches/watch.js";
 
-/** Gauges of the open watches. */
+/** Numbers of the open watches. */
 export interface PresenceStats {
-  /** Open watches. */
+  /** Number of open watches. */
   readonly watches: number;
-  /** Feeds of users and rosters of rooms that are listened to. */
+  /** Number of subscribed channels: feeds of users and rosters of rooms. */
   readonly channels: number;
-  /** Users and members whose state is kept. */
+  /** Number of users and members whose state is kept. */
   readonly kept: number;
 }
 
 /**
- * Who is online and who is in which room, across all servers: read, or watched.
+ * Who is online and who is in which room, across all servers: read once, or watched.
  *
- * Reading costs what is said at each call, and fails with `unavailable` or `timeout`; a
- * bad cursor or limit with `options-invalid`, a bad name with `name-invalid` or
- * `name-too-long`. Connections of dead servers are left out.
+ * Each read method documents its cost. Reads reject with `unavailable` or `timeout`; with
+ * `options-invalid` for an invalid cursor or limit, and with `name-invalid` or `name-too-long` for an
+ * invalid name. Connections of dead servers are left out.
  *
- * A watch delivers a snapshot first and then each change once, in order, without a gap; its
- * promise resolves after the snapshot. If changes were missed (an interruption, lost data), the
- * state is read again and the differences are delivered as another snapshot: a watcher may miss
- * intermediate steps, never the final state. Users and members whom the store does not know, though
- * nothing announced that they went, count as there for `restoreWithinMs`: their servers may be
- * about to write them again. Watches of the same users or room share one
- * subscription. A watch fails, leaving nothing behind, with `unavailable`, `timeout`,
- * `capacity-reached`, `closed`, or as reading does.
+ * A watch delivers a snapshot first and then each change once, in order, without a gap; its promise
+ * resolves after the snapshot. If changes were missed (an interruption, lost data), the state is read
+ * again and the differences are delivered as another snapshot: a watcher may miss intermediate states,
+ * but never the final state. Users and members that are missing from the store, without an announcement
+ * that they left, count as present for `restoreWithinMs`, because their servers may be about to write
+ * them again. Watches of the same users or room share one subscription. A watch that cannot begin
+ * leaves nothing behind and rejects with `unavailable`, `timeout`, `capacity-reached`, `closed`, or the
+ * errors of reads.
  */
 export interface Presence {
-  /** One round trip. */
+  /** Reads the presence of a user. One round trip. */
   get(userId: string): Promise<UserPresence>;
-  /** One round trip, in the order asked for; at most 1,000 users, else `options-invalid`. */
+  /**
+   * Reads the presence of at most 1,000 users (otherwise rejects with `options-invalid`), in the order
+   * of `userIds`. One round trip.
+   */
   getMany(userIds: readonly string[]): Promise<UserPresence[]>;
   /**
-   * Users who are online, in pages of 1 to 1,000. One who stays online throughout is
-   * returned exactly once; a page may be shorter than its limit.
+   * Lists users who are online, in pages of 1 to 1,000. A user who stays online while all pages are
+   * read is returned exactly once; a page may be shorter than its limit.
    */
   online(page: PageRequest): Promise<Page<UserPresence>>;
-  /** Users who are online, in O(partitions); those of dead servers until they are cleaned up. */
+  /** Counts users who are online, in O(partitions). Users of dead servers count until those are cleaned up. */
   countOnline(): Promise<number>;
-  /** Members of a room in pages of 1 to 1,000; two round trips a page. */
+  /** Lists the members of a room in pages of 1 to 1,000; two round trips per page. */
   roster(room: string, page: PageRequest): Promise<Page<RosterMember>>;
-  /** Members of a room, without reading the roster. */
+  /** Counts the members of a room, without reading the roster. */
   countMembers(room: string): Promise<number>;
-  /** Watches one user. */
+  /** Watches the presence of one user. */
   watchUser(userId: string, watcher: PresenceWatcher): Promise<Watch>;
-  /** Watches users, once each; at most `maxUsersPerWatch`. */
+  /** Watches the presence of several users; at most `maxUsersPerWatch`. Duplicates are ignored. */
   watchUsers(userIds: readonly string[], watcher: PresenceWatcher): Promise<Watch>;
-  /** Watches all users. Costs a subscription a partition, and keeps all who are online. */
+  /**
+   * Watches the presence of all users. Costs one subscription per partition, and keeps the state of all
+   * users who are online.
+   */
   watchAll(watcher: PresenceWatcher): Promise<Watch>;
-  /** Watches who is in a room, which need not exist; keeps all members. */
+  /** Watches the members of a room, which need not exist; keeps the state of all members. */
   watchRoom(room: string, watcher: RoomWatcher): Promise<Watch>;
-  /** Gauges of the open watches. */
+  /** Returns the numbers of the open watches. */
   stats(): PresenceStats;
-  /** Ends all watches. Idempotent. Reading and watching fail with `closed` from then on. */
+  /** Closes all watches. Idempotent. Reads and watches reject with `closed` from then on. */
   close(): Promise<void>;
-  /** As {@link close}. */
+  /** The same as {@link close}. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** Makes presence over a store. Throws `options-invalid`; touches nothing until it is asked. */
+/**
+ * Creates a presence over a store. Throws `options-invalid`. Nothing is read or subscribed until a
+ * method is called.
+ */
 export function createPresence(options: PresenceOptions): Presence {
   return new StorePresence(resolvePresenceOptions(options));
 }
@@ -238,7 +247,7 @@ class StorePresence implements Presence {
     return watch;
   }
 
-  /** Hands a watch out once it has begun; one that can't leaves nothing behind. */
+  /** Returns a watch once it has begun. If it can't begin, it is closed. */
   async #begin<W extends Watcher>(watch: LiveWatch<W>, begin: () => Promise<void>): Promise<Watch> {
     try {
       await begin();

@@ -1,16 +1,16 @@
 import type { PresenceChange, RosterChange } from "@cm/protocol";
 import type { PresenceWatcher, RoomWatcher, RosterMember, UserPresence } from "./index.js";
 
-/** Connection ids with their metadata, of a user or a room. */
+/** The metadata of a user's or a room's connections, by connection id. */
 export type Connections = Record<string, unknown>;
 
-/** Keeps what a watcher of users hears, and what follows from it. */
+/** Records the calls to a watcher of users, and the state that follows from them. */
 export class UserRecorder implements PresenceWatcher {
   readonly snapshots: (readonly UserPresence[])[] = [];
   readonly changes: PresenceChange[] = [];
-  /** How users are by the words of presence. */
+  /** The users' presences as passed to the watcher. */
   readonly presences = new Map<string, UserPresence>();
-  /** Connections of those who have any, from snapshots and the bare changes alone. */
+  /** The connections of users who have any, derived from snapshots and changes only. */
   readonly derived = new Map<string, Connections>();
   endedWith: string | undefined;
 
@@ -51,7 +51,7 @@ export class UserRecorder implements PresenceWatcher {
   }
 }
 
-/** The same for a room. */
+/** Records the calls to a watcher of a room, and the state that follows from them. */
 export class RoomRecorder implements RoomWatcher {
   readonly snapshots: (readonly RosterMember[])[] = [];
   readonly changes: RosterChange[] = [];
@@ -78,7 +78,7 @@ export class RoomRecorder implements RoomWatcher {
   }
 }
 
-/** Whether numbers only grow. */
+/** Whether the numbers strictly increase. */
 export function growsStrictly(versions: readonly number[]): boolean {
   return versions.every((version, index) => index === 0 || version > (versions[index - 1] ?? 0));
 }

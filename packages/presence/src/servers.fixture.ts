@@ -3,24 +3,24 @@ import { createMembership, type Membership, type MembershipOptions } from "@cm/m
 import { type CmError, createConnectionIdSource, type FailureStage, type Store } from "@cm/protocol";
 import { createPresence, type Presence, type PresenceOptions } from "./index.js";
 
-/** A server that has connections, and presence to read. */
+/** A server with a membership for connections and a presence for reads. */
 export interface TestServer {
   readonly store: Store;
   readonly membership: Membership;
   readonly presence: Presence;
-  /** What presence reported. */
+  /** The errors that presence reported. */
   readonly errors: { readonly error: CmError; readonly stage: FailureStage }[];
-  /** Opens a connection and gives its id. */
+  /** Opens a connection and resolves with its id. */
   connect(userId: string, metadata?: unknown): Promise<string>;
 }
 
-/** What a server may be told beside the defaults of the tests. */
+/** Options that replace the defaults of the tests. */
 export interface TestServerOptions {
   readonly membership?: Partial<MembershipOptions>;
   readonly presence?: Partial<PresenceOptions>;
 }
 
-/** Servers on one store; all are closed with the harness. */
+/** Servers on one store. All of them are closed with the harness. */
 export class TestServers {
   readonly #harness: StoreHarness;
   readonly #servers: TestServer[] = [];

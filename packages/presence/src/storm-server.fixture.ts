@@ -1,7 +1,7 @@
 import { type ConnectionIdSource, createConnectionIdSource, type Lease, type Store } from "@cm/protocol";
 import { eventually } from "@cm/test-kit";
 
-/** One thing that happens on a server. `pick` chooses among its connections. */
+/** One step on a server. `pick` chooses one of its connections. */
 export type StormStep =
   | { readonly kind: "open"; readonly user: number; readonly metadata: number | undefined }
   | { readonly kind: "update"; readonly pick: number; readonly metadata: number }
@@ -16,14 +16,14 @@ interface Connection {
   metadata: string | undefined;
 }
 
-/** The room that all storms go through. */
+/** The room that all storms use. */
 export const STORM_ROOM = "storm";
 
-/** Far longer than a test. */
+/** Much longer than a test. */
 const LONG_MS = 120_000;
 const SHORT_MS = 50;
 
-/** Writes to a store as a server's owner does, with crashes at will. */
+/** Writes to a store as an owner does, and crashes on request. */
 export class StormServer {
   readonly #store: Store;
   readonly #serverId: string;
@@ -75,7 +75,7 @@ export class StormServer {
     }
   }
 
-  /** The lease runs out, and another cleans up. */
+  /** Lets the lease expire, and has another server clean up. */
   async #crash(): Promise<void> {
     const { upkeep } = this.#store;
     await this.#acquire(SHORT_MS);

@@ -32,7 +32,7 @@ const step: fc.Arbitrary<StormStep> = fc.oneof(
 const history = fc.array(fc.tuple(fc.nat(SERVERS.length - 1), step), { minLength: 20, maxLength: 80 });
 const beginnings = fc.tuple(fc.nat(80), fc.nat(80), fc.nat(80));
 
-/** Watches that begin while everything changes end where reading does. */
+/** Checks that watches that begin during many changes end with the same state as a read. */
 export function describeStorms(name: string, createHarness: HarnessFactory, numRuns: number): void {
   describe(`a watch that begins in a storm of changes on ${name}`, () => {
     it("ends with what is read anew, having heard each change at most once and in order", async () => {
@@ -55,12 +55,12 @@ export function describeStorms(name: string, createHarness: HarnessFactory, numR
 }
 
 interface Storm {
-  /** Resolves when `count` steps were taken, or all. */
+  /** Resolves when `count` steps, or all steps, have been taken. */
   reached(count: number): Promise<void>;
   readonly over: Promise<void>;
 }
 
-/** Each server takes its own steps in order, beside the others. */
+/** Starts the steps: each server takes its own in order, concurrently with the others. */
 async function startStorm(
   connect: () => Promise<Store>,
   steps: readonly (readonly [number, StormStep])[],

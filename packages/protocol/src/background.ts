@@ -1,6 +1,6 @@
 import type { CmError } from "./errors.js";
 
-/** Where in the background something failed. */
+/** The background activity in which a failure occurred. */
 export type FailureStage =
   | "heartbeat"
   | "lease"
@@ -14,5 +14,5 @@ export type FailureStage =
   | "listening"
   | "handler";
 
-/** Takes failures that no caller is waiting for. Must not throw. */
+/** Receives failures that no caller is waiting for. Must not throw. */
 export type OnError = (error: CmError, context: { readonly stage: FailureStage }) => void;

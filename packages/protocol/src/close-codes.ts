@@ -1,8 +1,9 @@
 /**
  * The WebSocket close codes of this project, in the private range 4000 to 4999.
  *
- * - 4000 to 4199: what the client did or is. Coming back unchanged meets the same end.
- * - 4200 to 4399: what the server or the network did. Come back, with back-off and jitter.
+ * - 4000 to 4199: caused by the client. Reconnecting without a change leads to the same close code.
+ * - 4200 to 4399: caused by the server or the network. The client should reconnect, with back-off and
+ *   jitter.
  */
 export const CLOSE_CODES = {
   "protocol-error": 4000,
@@ -16,17 +17,17 @@ export const CLOSE_CODES = {
   overloaded: 4203,
   unavailable: 4204,
   internal: 4205,
-  // Not among the client's faults: a stall of either side causes it as well..
+  // Not in the client's range, because a stall on either side also causes this timeout.
   "hello-timeout": 4206,
 } as const;
 
-/** Why a connection was closed by the server. */
+/** The reason why the server closed a connection. */
 export type CloseReason = keyof typeof CLOSE_CODES;
 
 /**
- * Whether a client should try again after this close code. Codes outside of this
- * project's range follow RFC 6455: 1006 (also seen when an overloaded socket was
- * cut), 1001, 1011, 1012 and 1013 are worth another try.
+ * Whether a client should reconnect after this close code. Codes outside of this project's range follow
+ * RFC 6455: 1001, 1006 (also seen when the server terminated an overloaded socket), 1011, 1012 and 1013
+ * are worth another attempt.
  */
 export function mayReconnect(code: number): boolean {
   if (code >= 4000 && code <= 4199) return false;

@@ -1,11 +1,11 @@
 interface ErrorMeaning {
   /** Whether the same call may succeed later without being changed. */
   readonly retryable: boolean;
-  /** One sentence. */
+  /** The meaning of the code, in one sentence. */
   readonly meaning: string;
 }
 
-/** The codes that a client can be told, in an `error` frame or as the answer to a refused upgrade. */
+/** The codes that can be sent to a client, in an `error` frame or in the response to a rejected upgrade. */
 export const CLIENT_ERROR_CODES = {
   "frame-not-text": { retryable: false, meaning: "The frame is binary; this protocol uses text frames." },
   "frame-not-json": { retryable: false, meaning: "The frame is not valid JSON." },
@@ -51,7 +51,10 @@ export const CLIENT_ERROR_CODES = {
   internal: { retryable: false, meaning: "A fault of the server's own." },
 } as const satisfies Record<string, ErrorMeaning>;
 
-/** The codes that only programs meet: those that use the packages, and those that run a server. */
+/**
+ * The codes that are never sent to a client. They reach programs that use the packages, and operators
+ * of a server.
+ */
 const PROGRAM_ERROR_CODES = {
   "event-invalid": { retryable: false, meaning: "A record does not have its documented shape." },
   "transition-invalid": { retryable: false, meaning: "The game's state does not lead to the one asked for." },
@@ -72,8 +75,8 @@ const PROGRAM_ERROR_CODES = {
 } as const satisfies Record<string, ErrorMeaning>;
 
 /**
- * Every code that an error of this project can carry. Codes are stable: programs
- * match on them, never on message text.
+ * Every code that an error of this project can carry. Codes are stable: programs match on codes, never
+ * on message text.
  *
  * `retryable` says whether the same call may succeed later without being changed.
  */
@@ -87,9 +90,9 @@ export type ErrorCode = keyof typeof ERROR_CODES;
 
 const MARK = Symbol.for("@cm/protocol.CmError");
 
-/** What may be said about an error beside its code and message. */
+/** Optional properties of a {@link CmError}, besides its code and message. */
 export interface CmErrorOptions {
-  /** The error that led to this one. */
+  /** The error that caused this one. */
   readonly cause?: unknown;
   /** Facts for programs and logs, such as `{ field: "room", maxBytes: 255 }`. */
   readonly details?: Readonly<Record<string, unknown>>;
@@ -114,20 +117,20 @@ export class CmError extends Error {
   }
 }
 
-/** Whether a value is a {@link CmError}, also one made by another copy of this package. */
+/** Whether a value is a {@link CmError}, including one created by another copy of this package. */
 export function isCmError(value: unknown): value is CmError {
   return typeof value === "object" && value !== null && MARK in value;
 }
 
-/** Whether a client can be told this code; of any other it is told `internal`. */
+/** Whether a code may be sent to a client. For any other code, the client is sent `internal`. */
 export function isClientErrorCode(code: string): code is ClientErrorCode {
   return Object.hasOwn(CLIENT_ERROR_CODES, code);
 }
 
-/** A {@link CmError} as it is, anything else wrapped under the given code. */
+/** Returns a {@link CmError} unchanged, and wraps any other value in a {@link CmError} with the given code. */
 export function toCmError(cause: unknown, code: ErrorCode, message: string): CmError {
   return isCmError(cause) ? cause : new CmError(code, message, { cause });
 }
 
-/** The value of a parse that never throws: what was read, or why it was not. */
+/** The result of a parser that never throws: the value that was read, or the error. */
 export type Result<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: CmError };

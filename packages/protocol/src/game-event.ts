@@ -1,23 +1,23 @@
 import { CmError, type Result } from "./errors.js";
 import { isRecord, optionalString } from "./shape.js";
 
-/** Something that happened in a game. */
+/** An event in a game. */
 export interface GameEvent {
-  /** What happened, such as `player-joined` or `game-move`; not empty. */
+  /** The kind of event, such as `player-joined` or `game-move`; not empty. */
   readonly type: string;
-  /** The user who caused it. */
+  /** The user who caused the event. */
   readonly userId?: string;
-  /** The game it happened in. */
+  /** The game in which the event occurred. */
   readonly gameId?: string;
-  /** Anything that JSON can carry; its meaning belongs to the type. */
+  /** Any JSON value; its meaning depends on `type`. */
   readonly data?: unknown;
-  /** Milliseconds since the Unix epoch. */
+  /** When the event occurred, in milliseconds since the Unix epoch. */
   readonly timestamp: number;
-  /** Id of the server that published it; filled in by the manager. */
+  /** Id of the server that published the event; set by the manager. */
   readonly serverInstance?: string;
 }
 
-/** Reads a game event; `event-invalid` where a field is missing or of the wrong shape. */
+/** Checks that a value is a game event. Returns `event-invalid` if a field is missing or has the wrong type. */
 export function parseGameEvent(value: unknown): Result<GameEvent> {
   if (
     isRecord(value) &&
@@ -28,7 +28,7 @@ export function parseGameEvent(value: unknown): Result<GameEvent> {
     optionalString(value.gameId) &&
     optionalString(value.serverInstance)
   ) {
-    // Checked field by field just above.
+    // Every declared field was checked above.
     return { ok: true, value: value as unknown as GameEvent };
   }
   return {

@@ -7,7 +7,7 @@ export const GAME_STATES = ["waiting", "active", "paused", "completed"] as const
 /** One of {@link GAME_STATES}. */
 export type GameState = (typeof GAME_STATES)[number];
 
-/** Which state leads where. `completed` is the end. */
+/** The states that can follow each state. `completed` is final. */
 export const GAME_TRANSITIONS: Readonly<Record<GameState, readonly GameState[]>> = {
   waiting: ["active", "completed"],
   active: ["paused", "completed"],
@@ -15,25 +15,31 @@ export const GAME_TRANSITIONS: Readonly<Record<GameState, readonly GameState[]>>
   completed: [],
 };
 
-/** A game: a room with a record of its own. */
+/** A game: a room with a record. */
 export interface GameSession {
   /** The game's id, which is also its room's name. */
   readonly id: string;
-  /** User ids of those who play. */
+  /** Ids of the users who play. */
   readonly players: string[];
-  /** User ids of those who watch. */
+  /** Ids of the users who watch. */
   readonly spectators: string[];
-  /** Where in its life the game is; see {@link GAME_TRANSITIONS}. */
+  /** The game's current state; see {@link GAME_TRANSITIONS}. */
   readonly state: GameState;
-  /** Milliseconds since the Unix epoch. */
+  /** When the game was created, in milliseconds since the Unix epoch. */
   readonly createdAt: number;
-  /** Milliseconds since the Unix epoch; each activity renews the record's time to live. */
+  /**
+   * When the game was last active, in milliseconds since the Unix epoch; each activity renews the
+   * record's time to live.
+   */
   readonly lastActivity: number;
   /** Id of the server that created the session. */
   readonly serverInstance: string;
 }
 
-/** Reads a game session; `event-invalid` where a field is missing or of the wrong shape. */
+/**
+ * Checks that a value is a game session. Returns `event-invalid` if a field is missing or has the wrong
+ * type.
+ */
 export function parseGameSession(value: unknown): Result<GameSession> {
   if (
     isRecord(value) &&
@@ -45,7 +51,7 @@ export function parseGameSession(value: unknown): Result<GameSession> {
     Number.isFinite(value.lastActivity) &&
     typeof value.serverInstance === "string"
   ) {
-    // Checked field by field just above.
+    // Every declared field was checked above.
     return { ok: true, value: value as unknown as GameSession };
   }
   return { ok: false, error: new CmError("event-invalid", "This is not a game session.") };

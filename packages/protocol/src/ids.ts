@@ -1,45 +1,45 @@
 import { CmError, type Result } from "./errors.js";
 
 /**
- * A server id: 1 to 64 characters of `A-Z a-z 0-9 _ -`. It stands in keys, channel
- * names and in front of every connection id, so it has no dot, brace or colon.
+ * A server id: 1 to 64 characters of `A-Z a-z 0-9 _ -`. It is part of keys, of channel names and of
+ * every connection id, so it must not contain a dot, brace or colon.
  */
 const SERVER_ID = /^[A-Za-z0-9_-]{1,64}$/;
 
-/** `server.` + four characters of incarnation + one of shelf bits + a base-36 counter. */
+/** `<server>.`, four characters of incarnation, one of shelf bits, and a counter in base 36. */
 const CONNECTION_ID = /^([A-Za-z0-9_-]{1,64})\.([a-z0-9]{4})([a-g0-9])([a-z0-9]{1,11})$/;
 
 const INCARNATION = /^[a-z0-9]{4}$/;
 
-/** The longest connection id, in characters (all ASCII). */
+/** The maximum length of a connection id, in characters (all ASCII). */
 export const CONNECTION_ID_MAX_LENGTH = 64 + 1 + 4 + 1 + 11;
 
-/** The most shelf bits that a connection id can name: 2^16 shelves. */
+/** The maximum number of shelf bits in a connection id: 2^16 shelves. */
 export const SHELF_BITS_MAX = 16;
 
 /**
- * What a connection id says. The owner stands in it, so a message to a connection
- * needs no look-up; the shelf says in which of its owner's hashes the record lies.
+ * The parts of a connection id. It contains the owner, so that a message to a connection needs no
+ * look-up, and the shelf, which determines the owner's hash that holds the record.
  */
 export interface ConnectionIdParts {
   /** The owner: the server that holds the connection's socket. */
   readonly serverId: string;
-  /** Four characters drawn when the process started: ids do not repeat across restarts. */
+  /** Four characters drawn when the process started, so that ids do not repeat across restarts. */
   readonly incarnation: string;
-  /** The owner keeps its records on `2 ** shelfBits` shelves. */
+  /** The owner stores its records on `2 ** shelfBits` shelves. */
   readonly shelfBits: number;
-  /** `counter mod 2 ** shelfBits`. */
+  /** The shelf of the connection's record: `counter mod 2 ** shelfBits`. */
   readonly shelf: number;
-  /** The id's number: a sequence in its low 24 bits, random bits above. */
+  /** The number in the id: a sequence in its low 24 bits, random bits above. */
   readonly counter: number;
 }
 
-/** Whether a string can be a server id. */
+/** Whether a value is a valid server id. */
 export function isServerId(value: unknown): value is string {
   return typeof value === "string" && SERVER_ID.test(value);
 }
 
-/** A server id as it is, or `id-invalid` thrown. */
+/** Returns a valid server id unchanged. Throws `id-invalid` for any other value. */
 export function requireServerId(value: unknown): string {
   if (!isServerId(value)) {
     throw new CmError("id-invalid", "A server id is 1 to 64 characters of A-Z, a-z, 0-9, _ and -.");
@@ -47,14 +47,15 @@ export function requireServerId(value: unknown): string {
   return value;
 }
 
-/** Takes a connection id apart; `id-invalid` where it is none. */
+/** Parses a connection id. Returns `id-invalid` if the value is not a valid connection id. */
 export function parseConnectionId(value: unknown): Result<ConnectionIdParts> {
   const match = typeof value === "string" ? CONNECTION_ID.exec(value) : null;
   if (match !== null) {
     const [, serverId = "", incarnation = "", bits = "", count = ""] = match;
     const counter = Number.parseInt(count, 36);
     const shelfBits = Number.parseInt(bits, 36);
-    // One spelling an id: a leading zero or an unsafe counter would alias another.
+    // Accept only one spelling of each id: with a leading zero or an unsafe counter, two strings would
+    // mean the same connection.
     if (Number.isSafeInteger(counter) && counter.toString(36) === count) {
       return { ok: true, value: { serverId, incarnation, shelfBits, shelf: counter % 2 ** shelfBits, counter } };
     }
@@ -62,43 +63,43 @@ export function parseConnectionId(value: unknown): Result<ConnectionIdParts> {
   return { ok: false, error: new CmError("id-invalid", "This is not a connection id.") };
 }
 
-/** {@link parseConnectionId}, throwing its error. */
+/** Like {@link parseConnectionId}, but throws the error. */
 export function requireConnectionId(value: unknown): ConnectionIdParts {
   const result = parseConnectionId(value);
   if (!result.ok) throw result.error;
   return result.value;
 }
 
-/** The server that holds a connection's socket; `undefined` where the id is none. */
+/** The server that holds a connection's socket; `undefined` if the id is not a valid connection id. */
 export function ownerOf(connectionId: string): string | undefined {
   const parsed = parseConnectionId(connectionId);
   return parsed.ok ? parsed.value.serverId : undefined;
 }
 
-/** Where connection ids come from. */
+/** Generates connection ids. */
 export interface ConnectionIdSource {
-  /** The server that the ids begin with. */
+  /** The id of the server, with which the connection ids begin. */
   readonly serverId: string;
-  /** Four characters of `a-z 0-9` that tell this life of the server from others. */
+  /** Four characters of `a-z 0-9` that distinguish this incarnation of the server from others. */
   readonly incarnation: string;
-  /** Records are kept on `2 ** shelfBits` shelves. */
+  /** Records are stored on `2 ** shelfBits` shelves. */
   readonly shelfBits: number;
   /**
-   * The next id. The sequence tells apart 2^24 in a row; of those that lie as far apart, two
-   * are the same once in 2^29 times.
+   * Returns the next id. Within 2^24 consecutive ids, no two are equal, because the sequence differs.
+   * Two ids that are 2^24 apart are equal with a probability of 1 in 2^29.
    */
   next(): string;
 }
 
-/** What {@link createConnectionIdSource} needs. */
+/** Options of {@link createConnectionIdSource}. */
 export interface ConnectionIdSourceOptions {
-  /** The server that the ids begin with; see {@link isServerId}. */
+  /** The id of the server, with which the connection ids begin; see {@link isServerId}. */
   readonly serverId: string;
   /** Four characters of `a-z 0-9`; see {@link randomBase36}. Default: random. */
   readonly incarnation?: string;
   /**
-   * How many connections the server is made for. Records are spread so that a shelf
-   * holds about 64 at that number, which keeps Redis's small-hash encoding.
+   * The number of connections that the server is designed for. Determines the number of shelves, so
+   * that a shelf holds about 64 records at that number, which keeps Redis's small-hash encoding.
    * Default 10,000.
    */
   readonly capacity?: number;
@@ -107,16 +108,17 @@ export interface ConnectionIdSourceOptions {
 const RECORDS_PER_SHELF = 64;
 
 /**
- * The low bits of a counter are a sequence, which spreads records over shelves; the high ones are
- * random, so that the ids of others can't be found by counting. Together they fill a safe integer.
+ * The low bits of a counter are a sequence, which spreads records evenly over shelves. The high bits
+ * are random, so that other clients' ids can't be guessed by counting. Together they fill a safe
+ * integer.
  */
 const SEQUENCE_BITS = 24;
 const RANDOM_BITS = 29;
 
-/** Each call for random numbers costs more than the numbers. */
+/** Random numbers are drawn in batches, because a call costs more than the numbers. */
 const DRAWS_AT_ONCE = 256;
 
-/** Makes the ids of one server process. Throws `id-invalid` or `options-invalid`. */
+/** Creates the source of connection ids of one server process. Throws `id-invalid` or `options-invalid`. */
 export function createConnectionIdSource(options: ConnectionIdSourceOptions): ConnectionIdSource {
   const serverId = requireServerId(options.serverId);
   const incarnation = options.incarnation ?? randomBase36(4);
@@ -145,12 +147,13 @@ export function createConnectionIdSource(options: ConnectionIdSourceOptions): Co
   return { serverId, incarnation, shelfBits, next };
 }
 
-/** Random characters of `a-z 0-9`, from the platform's cryptographic source. */
+/** Returns random characters of `a-z 0-9`, from the platform's cryptographic random source. */
 export function randomBase36(length: number): string {
   let text = "";
   while (text.length < length) {
     for (const byte of crypto.getRandomValues(new Uint8Array(length))) {
-      // 252 is the largest multiple of 36 in a byte; above it the draw would lean.
+      // Discard bytes from 252 on: 252 is the largest multiple of 36 that fits in a byte, and values
+      // above it would make some characters more likely.
       if (byte < 252 && text.length < length) text += (byte % 36).toString(36);
     }
   }

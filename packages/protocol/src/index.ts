@@ -25,7 +25,7 @@ export { parsePlayerConnection } from "./player-connection.js";
 // Users
 export { connectionIdsOf } from "./presence/connection-ids.js";
 
-// Changes of presence and of rosters
+// Presence changes and roster changes
 export { PRESENCE_CHANGES, parsePresenceChange } from "./presence/presence-change.js";
 export { parseRosterChange, ROSTER_CHANGES } from "./presence/roster-change.js";
 
@@ -50,7 +50,7 @@ export { CLIENT_PROTOCOL_VERSION, SERVER_FRAMES } from "./frames/server-frames.j
 export { encodeServerFrame } from "./frames/server-frame.js";
 export { REF_MAX_LENGTH } from "./frames/kinds.js";
 
-// Types of the above
+// Types of the exports above
 export type { ClientErrorCode, CmErrorOptions, ErrorCode, Result } from "./errors.js";
 export type { CloseReason } from "./close-codes.js";
 export type { NameKind } from "./names.js";

@@ -4,7 +4,7 @@ import { NAME_MAX_BYTES, parseName, requireName } from "./names.js";
 
 const encoder = new TextEncoder();
 
-/** Any string, those with lone surrogates too. */
+/** Any string, including strings with lone surrogates. */
 const anyString = fc
   .array(fc.oneof(fc.integer({ min: 0, max: 0xffff }), fc.integer({ min: 0xd800, max: 0xdfff })), { maxLength: 300 })
   .map((units) => String.fromCharCode(...units));

@@ -1,16 +1,15 @@
 import { CmError, type Result } from "./errors.js";
 import { utf8ByteLength } from "./utf8.js";
 
-/** The longest room or user name, in bytes of UTF-8. */
+/** The maximum length of a room or user name, in bytes of UTF-8. */
 export const NAME_MAX_BYTES = 255;
 
-/** What a name is for; appears in messages. */
+/** What a name identifies; used in error messages. */
 export type NameKind = "room" | "user";
 
 /**
- * Reads a room or user name. Every non-empty, well-formed string of at most
- * {@link NAME_MAX_BYTES} bytes is a name; separators and control characters are
- * ordinary characters.
+ * Checks a room or user name. Every non-empty, well-formed string of at most {@link NAME_MAX_BYTES}
+ * bytes is valid; separators and control characters have no special meaning.
  *
  * Codes: `name-invalid`, `name-too-long`.
  */
@@ -32,7 +31,7 @@ export function parseName(value: unknown, kind: NameKind): Result<string> {
   return { ok: true, value };
 }
 
-/** {@link parseName}, throwing its error. */
+/** Like {@link parseName}, but throws the error. */
 export function requireName(value: unknown, kind: NameKind): string {
   const result = parseName(value, kind);
   if (!result.ok) throw result.error;

@@ -11,7 +11,7 @@ const sources = readdirSync(src, { recursive: true, encoding: "utf8" })
   .filter((path) => path.endsWith(".ts") && !path.endsWith(".test.ts"))
   .map((path) => ({ path, text: readFileSync(join(src, path), "utf8") }));
 
-/** The text of a source without its comments; the protocol has no string that looks like one. */
+/** Returns the text of a source file without its comments. No string in the protocol looks like a comment. */
 const codeOf = (text: string) => text.replaceAll(/\/\*[\s\S]*?\*\//g, "").replaceAll(/(^|\s)\/\/.*$/gm, "");
 
 describe("the package", () => {

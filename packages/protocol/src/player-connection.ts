@@ -3,19 +3,22 @@ import { isRecord, isStringArray } from "./shape.js";
 
 /** One socket of a player, as the game manager sees it. */
 export interface PlayerConnection {
-  /** Whose socket it is. */
+  /** The user that the socket belongs to. */
   readonly userId: string;
-  /** The application's own name of the socket. */
+  /** The application's own identifier of the socket. */
   readonly socketId: string;
   /** Ids of the games that the player is in. */
   readonly gameIds: string[];
-  /** Milliseconds since the Unix epoch. */
+  /** Time of the socket's last sign of life, in milliseconds since the Unix epoch. */
   readonly lastSeen: number;
   /** Id of the server that holds the socket. */
   readonly serverInstance: string;
 }
 
-/** Reads a player connection; `event-invalid` where a field is missing or of the wrong shape. */
+/**
+ * Checks that a value is a player connection. Returns `event-invalid` if a field is missing or has the
+ * wrong type.
+ */
 export function parsePlayerConnection(value: unknown): Result<PlayerConnection> {
   if (
     isRecord(value) &&
@@ -25,7 +28,7 @@ export function parsePlayerConnection(value: unknown): Result<PlayerConnection> 
     Number.isFinite(value.lastSeen) &&
     typeof value.serverInstance === "string"
   ) {
-    // Checked field by field just above.
+    // Every declared field was checked above.
     return { ok: true, value: value as unknown as PlayerConnection };
   }
   return { ok: false, error: new CmError("event-invalid", "This is not a player connection.") };

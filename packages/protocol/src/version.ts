@@ -1,2 +1,5 @@
-/** The version of this package, which all packages of a release share. The build writes it into the compiled file. */
+/**
+ * The version of this package, which is the same for all packages of a release. The build writes it
+ * into the compiled file.
+ */
 export const VERSION: string = "0.0.0";

@@ -5,7 +5,7 @@ import { createRedisStore } from "./index.js";
 import { lookAtKeys } from "./keys/key-table.fixture.js";
 import type { KeyTimes } from "./keys/key-times.js";
 
-/** The longest that the suites ask for; the store's own options are the defaults. */
+/** The longest times that the suites request; the store's own options are the defaults. */
 const MOST: KeyTimes = {
   connectionTtlMs: 3_600_000,
   lastSeenTtlMs: 86_400_000,

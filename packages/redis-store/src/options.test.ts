@@ -6,10 +6,10 @@ import { resolveRedisStoreOptions } from "./options.js";
 
 const URL = "redis://127.0.0.1:6379";
 
-/** The field that the options are refused for; `undefined` where they are fine. */
+/** The field for which the options are rejected; `undefined` if they are valid. */
 function refusedField(options: unknown): unknown {
   try {
-    // Bad on purpose: what a caller without types may pass.
+    // Wrong on purpose: values that a caller without types may pass.
     createRedisStore(options as RedisStoreOptions);
     return undefined;
   } catch (error) {

@@ -9,102 +9,103 @@ import {
 import type { Cluster, ClusterNode, ClusterOptions, Redis, RedisOptions } from "ioredis";
 import { parseConnectionUrl, type TlsFiles } from "./address/connection-url.js";
 
-/** A Cluster: some of its nodes, and what else ioredis may be told. */
+/** A Cluster: some of its nodes, and further options of ioredis. */
 export interface RedisClusterOptions {
-  /** Some or all of the Cluster's nodes; the others are found through them. */
+  /** Some or all of the Cluster's nodes; the others are discovered through them. */
   readonly nodes: readonly ClusterNode[];
   /** Options of ioredis for a Cluster. */
   readonly options?: ClusterOptions;
 }
 
 /**
- * Clients that the application made. The store never quits them; how they connect and
- * retry is their owner's choice. One that stays silent is made to reconnect, so don't
- * block it with commands of your own. In a Cluster the store opens one subscriber of its
- * own for each master, with the options of the nodes in `commands`.
+ * Clients that the application made. The store never closes them, and their options for connecting and
+ * retrying apply. The store makes a client that stays silent reconnect, so do not block it with commands of
+ * your own. In a Cluster, the store opens an additional subscriber for each master, with the node options of
+ * `commands`.
  */
 export type RedisClients =
   | { readonly commands: Redis; readonly subscriber: Redis }
   | { readonly commands: Cluster; readonly subscriber?: never };
 
-/** What {@link createRedisStore} takes: exactly one of `url`, `node`, `sentinel`, `cluster` and `clients`. */
+/**
+ * Options of {@link createRedisStore}: exactly one of `url`, `node`, `sentinel`, `cluster` and `clients` is
+ * required.
+ */
 export interface RedisStoreOptions {
   /**
-   * `redis://[user:password@]host[:port][/db]`,
+   * URL of Redis: `redis://[user:password@]host[:port][/db]`,
    * `redis+cluster://[user:password@]host[:port],host[:port],...` or
-   * `redis+sentinel://[user:password@]host[:port],.../[db]?master=name`;
-   * `rediss` in the place of `redis` for TLS. Parameters behind the `?`: `ca`, `cert`, `key` and
-   * `servername` of TLS, `sentinelUsername` and `sentinelPassword`, `natMap` of a Cluster; see
-   * `parseConnectionUrl`. Files are read by `start`.
+   * `redis+sentinel://[user:password@]host[:port],.../[db]?master=name`; `rediss` instead of `redis` for TLS.
+   * Parameters after the `?`: `ca`, `cert`, `key` and `servername` for TLS, `sentinelUsername` and
+   * `sentinelPassword`, `natMap` for a Cluster; see `parseConnectionUrl`. The files are read by `start`.
    */
   readonly url?: string;
-  /** One Redis: options of ioredis, such as `{ host, port, username, password, tls }`. */
+  /** A single Redis: options of ioredis, such as `{ host, port, username, password, tls }`. */
   readonly node?: RedisOptions;
   /** A master found through Sentinels: options of ioredis with `sentinels` and `name`. */
   readonly sentinel?: RedisOptions;
   /** A Cluster: some of its nodes, with options of ioredis. */
   readonly cluster?: RedisClusterOptions;
-  /** Clients of the application's own, which are not closed here. */
+  /** Clients that the application made; the store does not close them. */
   readonly clients?: RedisClients;
-  /** In front of every key and channel: 1 to 64 of `A-Z a-z 0-9 : _ -`. Default `cm`. */
+  /** Prefix of every key and channel: 1 to 64 of `A-Z a-z 0-9 : _ -`. Default `cm`. */
   readonly prefix?: string;
   /**
-   * Partitions that rooms and users are spread over, 1 to 16,384. Written down in Redis by
-   * the first store that starts; one with another number refuses to. More than a Cluster
-   * will ever have masters. Default 256.
+   * Number of partitions that rooms and users are spread over, 1 to 16,384. The first store that starts saves
+   * the number in Redis; a store with another number fails to start. Choose more than a Cluster will ever
+   * have masters. Default 256.
    */
   readonly partitions?: number;
   /**
-   * Time to live of connections, rooms and users that are not renewed, in milliseconds: a
-   * safety net under the clean-up. 1,000 or more. Default 3,600,000 (an hour).
+   * Time to live of connections, rooms and users that are not renewed, in milliseconds, 1,000 or more: a
+   * safety net in case clean-up does not remove them. Default 3,600,000 (1 h).
    */
   readonly connectionTtlMs?: number;
   /**
-   * How long it is remembered when a user who is offline was last online, in
-   * milliseconds. 0: not at all. Default 86,400,000 (a day).
+   * How long the store remembers when an offline user was last online, in milliseconds; 0 disables this.
+   * Default 86,400,000 (1 day).
    */
   readonly lastSeenTtlMs?: number;
   /**
-   * Time to live of a room's record without activity, in milliseconds, 1,000 or more.
-   * Default 7,200,000 (2 h).
+   * Time to live of a room's record without activity, in milliseconds, 1,000 or more. Default 7,200,000
+   * (2 h).
    */
   readonly roomRecordTtlMs?: number;
-  /** The most messages that are kept of a room with recoverable messages, 1 to 100,000. Default 1,000. */
+  /** Maximum number of messages kept per recoverable room, 1 to 100,000. Default 1,000. */
   readonly historyMaxMessages?: number;
   /**
-   * How long they are kept after the latest of them, in milliseconds, 1,000 or more.
-   * Default 300,000 (5 min).
+   * How long a room's messages are kept after the latest of them, in milliseconds, 1,000 or more. Default
+   * 300,000 (5 min).
    */
   readonly historyTtlMs?: number;
-  /** The longest that one operation waits for Redis, in milliseconds, 50 to 60,000. Default 2,000. */
+  /** Maximum time that one operation waits for Redis, in milliseconds, 50 to 60,000. Default 2,000. */
   readonly commandTimeoutMs?: number;
   /**
-   * The most commands that wait for Redis or for a connection to it, 100 to 1,000,000;
-   * further ones fail at once with `unavailable`. At most some 20 MB; the default lets
-   * 10,000 connections arrive at once, with two commands each. Default 25,000.
+   * Maximum number of commands that wait for Redis or for a connection to it, 100 to 1,000,000; further
+   * commands fail at once with `unavailable`. The default takes at most about 20 MB and allows 10,000
+   * connections to arrive at once, with two commands each. Default 25,000.
    */
   readonly maxPendingCommands?: number;
   /**
-   * How often it is proven that what is published comes through, in milliseconds, 50 to
-   * 60,000: two small messages each time, and how soon a link that hangs is noticed. One
-   * a second costs Redis nothing, even with a hundred servers. Default 1,000.
+   * Interval at which the store checks that published messages arrive, in milliseconds, 50 to 60,000. Each
+   * check takes two small messages; the interval determines how soon a hanging link is detected. One check
+   * per second is a negligible load for Redis, even with a hundred servers. Default 1,000.
    */
   readonly probeIntervalMs?: number;
   /**
-   * The longest that a published message may take to come through, in milliseconds, 100
-   * to 600,000, and not less than `probeIntervalMs`. A subscriber that is silent for
-   * longer is replaced, one that is silent for half of it makes the link `degraded`. More
-   * than Redis ever stands still for: a replaced subscriber misses what is sent while the
-   * new one is made. Default 3,000.
+   * Maximum time that a published message may take to arrive, in milliseconds, 100 to 600,000, and not less
+   * than `probeIntervalMs`. A subscriber that is silent for longer is replaced; one that is silent for half
+   * of this time makes the link `degraded`. Choose more than the longest time for which Redis may stop
+   * responding: a replaced subscriber misses the messages sent while the new one is made. Default 3,000.
    */
   readonly probeTimeoutMs?: number;
-  /** The longest that `start` tries to connect, in milliseconds, 50 to 600,000. Default 10,000. */
+  /** Maximum time that `start` tries to connect, in milliseconds, 50 to 600,000. Default 10,000. */
   readonly startTimeoutMs?: number;
-  /** Takes failures of the link and of bus handlers. Default: a process warning each. */
+  /** Called with each failure of the link or of a bus handler. By default, each becomes a process warning. */
   readonly onError?: OnError;
 }
 
-/** How to reach Redis. */
+/** How to connect to Redis. */
 export type RedisConnection =
   | { readonly kind: "redis"; readonly options: RedisOptions; readonly tlsFiles?: TlsFiles }
   | {
@@ -115,7 +116,7 @@ export type RedisConnection =
     }
   | { readonly kind: "clients"; readonly clients: RedisClients };
 
-/** {@link RedisStoreOptions}, complete and checked. */
+/** {@link RedisStoreOptions} with defaults applied, validated. */
 export interface ResolvedRedisStoreOptions {
   readonly connection: RedisConnection;
   readonly prefix: string;
@@ -157,7 +158,7 @@ const KNOWN: Readonly<Record<keyof RedisStoreOptions, true>> = {
   onError: true,
 };
 
-/** Checks the options and fills in what is missing. Throws `options-invalid`. */
+/** Validates the options and applies defaults. Throws `options-invalid`. */
 export function resolveRedisStoreOptions(given: RedisStoreOptions): ResolvedRedisStoreOptions {
   const options = requireOptions(given, KNOWN);
   const { prefix = "cm", onError = (error) => process.emitWarning(error) } = options;
@@ -213,7 +214,7 @@ function resolveConnection(options: RedisStoreOptions): RedisConnection {
   return { kind: "redis", options: redisOptions };
 }
 
-/** The number of the database that keys are in; a Cluster has 0 only. */
+/** Index of the database that the keys are in; a Cluster has only database 0. */
 export function databaseOf(connection: RedisConnection): number {
   switch (connection.kind) {
     case "redis":
@@ -269,7 +270,10 @@ function checkClients(clients: RedisClients): RedisClients {
   return clients;
 }
 
-/** It would change keys but not what scripts and subscribers compare them with. */
+/**
+ * Rejects ioredis's `keyPrefix`: it would change keys, but not the names that scripts and subscribers compare
+ * them with.
+ */
 function refuseKeyPrefix(field: string, keyPrefix: unknown): void {
   if (keyPrefix !== undefined && keyPrefix !== "") throw optionInvalid(`${field}.keyPrefix`, "left out; use prefix");
 }

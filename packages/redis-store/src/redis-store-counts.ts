@@ -3,14 +3,17 @@ import { allOf, type Commands } from "./commands/commands.js";
 import type { Keys } from "./keys/keys.js";
 import { defineScript, toNumber } from "./scripts/script.js";
 
-/** Partitions that one call counts where they need not be on one node: a fraction of a millisecond of Redis's time. */
+/**
+ * Number of partitions that one call counts if they need not share a node: a fraction of a millisecond of
+ * Redis's time.
+ */
 const PARTITIONS_AT_ONCE = 64;
 
-/** What the counts need. */
+/** Dependencies of the counts. */
 export interface RedisStoreCountsParts {
   readonly commands: Commands;
   readonly keys: Keys;
-  /** Whether partitions are on several nodes. */
+  /** Whether the partitions are spread over several nodes. */
   readonly isSharded: boolean;
 }
 
@@ -20,7 +23,7 @@ const partitionCount = defineScript(
   toNumber,
 );
 
-/** Totals as sums over the partitions, which count for themselves. */
+/** Computes totals as sums over the partitions' own counts. */
 export class RedisStoreCounts implements StoreCounts {
   readonly #parts: RedisStoreCountsParts;
 
@@ -40,7 +43,7 @@ export class RedisStoreCounts implements StoreCounts {
     return counts.reduce((sum, count) => sum + count, 0);
   }
 
-  /** The keys to count, by partition. */
+  /** The keys to count, per partition. */
   #keysOf(what: Counted): readonly (readonly string[])[] {
     const { keys } = this.#parts;
     switch (what) {

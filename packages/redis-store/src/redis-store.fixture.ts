@@ -11,7 +11,7 @@ import { freshPrefix } from "@cm/test-kit";
 import { onTestFinished } from "vitest";
 import { createRedisStore, type RedisStore, type RedisStoreOptions } from "./index.js";
 
-/** A started store that is closed when its test ends. */
+/** Starts a store that is closed when the test ends. */
 export async function startStore(options: RedisStoreOptions): Promise<RedisStore> {
   const store = createRedisStore({ prefix: freshPrefix(), onError: () => undefined, ...options });
   onTestFinished(() => store.close());
@@ -33,7 +33,7 @@ export async function bringUp(store: RedisStore, serverId: string, ttlMs = 60_00
   return { ids, registration, lease: await store.servers.acquire(registration, ttlMs) };
 }
 
-/** A connection of the server in rooms, written to all three directories. */
+/** Adds a connection of the server in rooms, written to all three directories. */
 export async function connect(store: RedisStore, server: TestServer, userId: string, rooms: readonly string[]) {
   const connection = { connectionId: server.ids.next(), userId };
   await Promise.all([
@@ -46,7 +46,7 @@ export async function connect(store: RedisStore, server: TestServer, userId: str
   return connection;
 }
 
-/** The code that a call fails with, or `done`. */
+/** The error code with which a call fails, or `done`. */
 export async function outcomeOf(call: Promise<unknown>): Promise<string> {
   try {
     await call;
@@ -57,7 +57,7 @@ export async function outcomeOf(call: Promise<unknown>): Promise<string> {
   }
 }
 
-/** Collects what goes to `onError`. */
+/** Collects the errors passed to `onError`. */
 export function errorLog(): {
   readonly seen: { readonly code: string; readonly stage: FailureStage }[];
   readonly onError: (error: CmError, context: { readonly stage: FailureStage }) => void;

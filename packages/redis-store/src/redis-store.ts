@@ -35,22 +35,22 @@ import { RedisServerRegistry } from "./servers/redis-server-registry.js";
 import { layoutEnsure } from "./servers/server-scripts.js";
 import { RedisUserDirectory } from "./users/redis-user-directory.js";
 
-/** The layout of keys that this package writes; see `Keys`. */
+/** Version of the key layout that this package writes; see `Keys`. */
 const LAYOUT_VERSION = 4;
 
 /** A {@link Store} on Redis. */
 export interface RedisStore extends Store {
-  /** As {@link close}. */
+  /** Same as {@link close}. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 /**
- * A store on Redis 7 or newer, or Valkey: a single node, a master found by Sentinels, or
- * a Cluster. It uses one connection for commands and one for subscriptions (in a Cluster
- * one of each for each master). Making it connects to nothing.
+ * Creates a store on Redis 7 or newer, or Valkey: a single node, a master found through Sentinels, or a
+ * Cluster. The store uses one connection for commands and one for subscriptions (in a Cluster, one of each
+ * per master). It connects only when it is started.
  *
- * In a Cluster, leases are judged by one node's clock and writes by that of the node
- * which they go to: keep the nodes' clocks together, as for any use of expiry.
+ * In a Cluster, leases are checked against one node's clock, and each write against the clock of the node
+ * that it goes to: keep the nodes' clocks synchronized, as for any use of expiry.
  *
  * Throws `options-invalid`.
  */
@@ -58,7 +58,7 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
   return stampVersion(new ConnectedStore(resolveRedisStoreOptions(options)));
 }
 
-/** All that exists between `start` and `close`. */
+/** The objects that exist between `start` and `close`. */
 interface Running {
   readonly links: RedisConnections;
   readonly servers: RedisServerRegistry;
@@ -80,7 +80,10 @@ class ConnectedStore implements RedisStore {
     () => this.#lastProbeMs(),
     (cause) => this.#reportThrown(cause, "A listener of the link threw."),
   );
-  /** While in sync last: what was published before this moment of the monotonic clock has been heard. */
+  /**
+   * All messages published before this moment of the monotonic clock were received, as of the last time in
+   * sync.
+   */
   #heardUntil = Number.NEGATIVE_INFINITY;
   #running: Running | undefined;
   #starting: Promise<void> | undefined;
@@ -155,13 +158,13 @@ class ConnectedStore implements RedisStore {
   };
 
   readonly bus: Bus = {
-    // By the shortest way: this is called for every message.
+    // Without `#with`, because this is called for every message.
     publish: (channel, message) => this.#running?.bus.publish(channel, message) ?? Promise.reject(storeClosed()),
     subscribe: (channel, handler, onResumed) => this.#with(({ bus }) => bus.subscribe(channel, handler, onResumed)),
   };
 
   readonly history: History = {
-    // It counts as in sync when a probe that was published came back.
+    // The link counts as in sync once a published probe has arrived.
     link: this.#link,
     append: (room, draft) => this.#running?.history.append(room, draft) ?? Promise.reject(storeClosed()),
     since: (room, from, limit) => this.#with(({ history }) => history.since(room, from, limit)),
@@ -194,9 +197,9 @@ class ConnectedStore implements RedisStore {
     const { commandTimeoutMs, connectionTtlMs, lastSeenTtlMs, roomRecordTtlMs, historyMaxMessages, historyTtlMs } =
       this.#options;
     let bus: RedisBus | undefined;
-    // A unique name: what comes back was sent by this store.
+    // A unique name, so that only messages of this store arrive on the probe's channel.
     const probeId = randomUUID();
-    // With it comes ioredis, which a program that never starts a store need not have.
+    // Loaded here because it loads ioredis, which a program that never starts a store need not install.
     const { connectRedis } = await import("./client/redis-connections.js");
     if (this.#stop.signal.aborted) throw storeClosed();
     const links = await connectRedis(
@@ -223,7 +226,7 @@ class ConnectedStore implements RedisStore {
       throw error;
     }
     const living = new Living(commands, this.#keys);
-    // What scripts announce goes out as messages do.
+    // Scripts announce changes with the same command that publishes messages.
     const { name: publishCommand } = publisher.target(this.#keys.leases);
     const shared = {
       commands,
@@ -267,7 +270,7 @@ class ConnectedStore implements RedisStore {
 
   async #close(): Promise<void> {
     this.#stop.abort();
-    // A start that fails has cleaned up behind itself, and its caller hears of it.
+    // If the start fails, it cleans up by itself, and its caller gets the error.
     await this.#starting?.catch(() => undefined);
     const running = this.#running;
     this.#running = undefined;
@@ -308,7 +311,7 @@ class ConnectedStore implements RedisStore {
   }
 
   #report(error: CmError, stage: FailureStage): void {
-    // What fails while the store closes is what closing means.
+    // Failures while the store closes are expected, so they are not reported.
     if (this.#closing === undefined) this.#reports.once(error, stage);
   }
 

@@ -26,7 +26,7 @@ describe("the token of a registration", () => {
     expect(await outcome(() => false, "t")).toBe("unauthorized");
     expect(await outcome(() => Promise.resolve(true), "t")).toBe("done");
     expect(await outcome(() => Promise.resolve(false), "t")).toBe("unauthorized");
-    // Only `true` is a yes, also from a function without types.
+    // Only `true` accepts the token, even if an untyped function returns another value.
     expect(await outcome(() => "false" as unknown as boolean, "t")).toBe("unauthorized");
   });
 

@@ -1,10 +1,16 @@
 import { CmError, toCmError } from "@cm/protocol";
 import type { VerifyToken } from "./options.js";
 
-/** How long verifying a token may take: a waiting client holds a socket. */
+/**
+ * Maximum time for verifying a token, in milliseconds. It is bounded because the waiting client
+ * occupies a socket.
+ */
 const DEADLINE_MS = 10_000;
 
-/** Settles when the token lets the socket be the user's; fails with `unauthorized`, `timeout` or `internal`. */
+/**
+ * Resolves if the token allows the user to use the socket. Rejects with `unauthorized`, `timeout`,
+ * `internal`, or the `CmError` that `verifyToken` threw.
+ */
 export async function authorize<S>(
   verifyToken: VerifyToken<S> | undefined,
   token: unknown,

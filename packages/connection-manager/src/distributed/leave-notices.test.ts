@@ -87,7 +87,7 @@ describe("watching rooms", () => {
     departures.close();
     departures.enter("too late");
     await expect.poll(() => presence.stats()).toMatchObject({ watches: 0, channels: 0 });
-    // One that is let go before it began.
+    // A watch that is closed before it has begun is not reported as an error.
     expect(errors).toEqual([]);
   });
 
@@ -99,7 +99,7 @@ describe("watching rooms", () => {
     type Watcher = Parameters<ReturnType<typeof createPresence>["watchRoom"]>[1];
     const watchers: Watcher[] = [];
     const presence = {
-      // Stands in for a store that is away, and for the end of a watch that grew too large.
+      // Simulates a store that is unavailable, and a watch that ends because it grew too large.
       watchRoom: async (_room: string, watcher: Watcher) => {
         attempts += 1;
         if (attempts <= 2) throw new CmError("unavailable", "Away.");
@@ -123,7 +123,7 @@ describe("watching rooms", () => {
     expect(errors.map(({ code }) => code)).toEqual(["unavailable", "capacity-reached"]);
     await vi.advanceTimersByTimeAsync(5_000);
     expect(attempts).toBe(4);
-    // The user is still there, under another connection.
+    // The user is still in the room, with another connection.
     await vi.advanceTimersByTimeAsync(5_000);
     expect(texts).toEqual([]);
   });
@@ -134,7 +134,7 @@ describe("watching rooms", () => {
     const members = (...userIds: readonly string[]) =>
       userIds.map((userId) => ({ connectionId: `c-${userId}`, userId, serverId: "s", metadata: undefined }));
     const presence = {
-      // Stands in for a presence that has waited for those who are missing.
+      // Simulates a presence that has already waited for missing users.
       watchRoom: async (_room: string, newWatcher: Watcher) => {
         watcher = newWatcher;
         watcher.snapshot(members("ann", "bob", "cem"));

@@ -2,36 +2,39 @@ import type { Presence, RosterMember, Watch } from "@cm/presence";
 import { encodeUtf8, type LocalDelivery, type OnError, type RosterChange, toCmError } from "@cm/protocol";
 
 /**
- * What the members of a room are sent when a user is no longer in it with any connection.
+ * The message that a room's members receive when a user has no connection in the room any more.
  *
- * - `user-left`: went out of the room, and stays connected
- * - `user-disconnected`: the connection was closed, or its server died; also where this
- *   server could not see which
+ * - `user-left`: the last connection left the room and stays open
+ * - `user-disconnected`: the last connection was closed, or its server died; also sent if this server
+ *   could not determine the reason
  */
 export interface DepartureMessage {
-  /** How the user went. */
+  /** How the user left. */
   readonly type: "user-left" | "user-disconnected";
   /** The room's name. */
   readonly roomId: string;
-  /** Who is no longer in the room. */
+  /** The user who is no longer in the room. */
   readonly userId: string;
   /** The user's last connection in the room. */
   readonly connectionId: string;
-  /** Milliseconds since the Unix epoch. */
+  /** When the user left, in milliseconds since the Unix epoch. */
   readonly timestamp: number;
 }
 
-/** What {@link LeaveNotices} needs. */
+/** Options of {@link LeaveNotices}. */
 export interface LeaveNoticesOptions {
   readonly presence: Pick<Presence, "watchRoom">;
   readonly local: Pick<LocalDelivery, "toRoom">;
   readonly onError: OnError;
 }
 
-/** How often rooms that could not be watched are tried again. */
+/** Time until watching a room is attempted again after a failure, in milliseconds. */
 const RETRY_MS = 5_000;
 
-/** Tells local members who is gone. Watches a room, wherever its members are, while it has local ones. */
+/**
+ * Notifies local members of users who have left their rooms. A room is watched, with its members on all
+ * servers, while it has local members.
+ */
 export class LeaveNotices {
   readonly #options: LeaveNoticesOptions;
   readonly #rooms = new Map<string, WatchedRoom>();
@@ -55,7 +58,7 @@ export class LeaveNotices {
     room.localMembers += 1;
   }
 
-  /** Counts one less. */
+  /** Counts one local member less. */
   exit(name: string): void {
     const room = this.#rooms.get(name);
     if (room === undefined) return;
@@ -92,7 +95,10 @@ class WatchedRoom {
   readonly #name: string;
   readonly #options: LeaveNoticesOptions;
   readonly #onUnwatched: (room: WatchedRoom) => void;
-  /** Users by connection, and their connections counted; undefined before the first snapshot. */
+  /**
+   * The user of each connection in the room; `undefined` before the first snapshot. `#counts` has the
+   * number of connections of each user.
+   */
   #members: Map<string, string> | undefined;
   readonly #counts = new Map<string, number>();
   #watch: Watch | undefined;
@@ -125,7 +131,7 @@ class WatchedRoom {
     });
     this.#watch = watch;
     this.#hasFailed = false;
-    // The last member left in the meantime.
+    // The last local member left while the watch was being opened.
     if (this.#isClosed) this.#release();
   }
 
@@ -134,7 +140,7 @@ class WatchedRoom {
     this.#watch = undefined;
   }
 
-  /** Said once, until it has worked again. */
+  /** Reports the first failure only, until watching has worked again. */
   #failed(cause: unknown): void {
     if (this.#isClosed) return;
     if (!this.#hasFailed) this.#report(cause);
@@ -148,8 +154,9 @@ class WatchedRoom {
   }
 
   /**
-   * The first one is what there is. The departure of users whom a later one lacks was missed:
-   * presence has waited for those whom their servers might have written again.
+   * The first snapshot is the initial state. If users are missing in a later one, their departure was
+   * missed, so it is announced now. Presence has already waited for users whom their servers might have
+   * written again.
    */
   #snapshot(members: readonly RosterMember[]): void {
     const before = this.#members;

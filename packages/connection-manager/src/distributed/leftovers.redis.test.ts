@@ -7,7 +7,7 @@ import { createDistributedConnectionManager } from "./socket-manager.js";
 const ROOMS = ["lobby", "hall", "room:x", "{tag}", "ä 🎲"];
 const USERS = ["ann", "bob", "cem", "dan"];
 
-/** What runs out by itself after a minute: who wanted to hear of a room. */
+/** Keys that expire by themselves after a minute: requests to announce a room's changes. */
 const ANNOUNCEMENT = /:roster:/;
 
 describe.each([
@@ -26,10 +26,10 @@ describe.each([
       managers.push(manager);
     }
     const empty = await left();
-    // Messages must have been seen to come through on every link of the Cluster.
+    // Messages must have been seen to arrive on every link of the Cluster.
     await expect.poll(() => managers.every((manager) => manager.isReady()), { timeout: 10_000 }).toBe(true);
 
-    // What each connection does depends on its number alone, all of them at once.
+    // All connections act at the same time. The actions of each depend only on its number.
     const live: Socket[] = [];
     await Promise.all(
       Array.from({ length: 120 }, async (_unused, number) => {
@@ -46,15 +46,17 @@ describe.each([
       }),
     );
     const [first] = managers;
-    // One in four has left its rooms and stays connected, one in four stays in them.
+    // A quarter of the connections has left its rooms and stays connected, and a quarter stays in its
+    // rooms.
     await expect.poll(async () => (await first?.getDistributedStats())?.totalConnections, { timeout: 10_000 }).toBe(60);
-    // Those who stayed have numbers with the two lowest bits set, and so are not in the first two rooms.
+    // The connections that stayed have numbers whose two lowest bits are set, so they are not in the
+    // first two rooms.
     expect((await first?.getDistributedStats())?.totalRooms).toBe(ROOMS.length - 2);
-    // Those of the other two go with their servers.
+    // The connections of the other two servers are removed with their servers.
     await managers[1]?.shutdown();
     await managers[2]?.shutdown();
     for (const socket of live) socket.close();
-    // Users are offline after a grace period of 5 s, and gone then.
+    // Users are offline after a grace period of 5 s; then their keys are gone.
     const ofUsersAndRooms = async () => (await left()).filter((key) => /\{[ur]\./.test(key));
     await expect.poll(ofUsersAndRooms, { timeout: 20_000, interval: 100 }).toEqual([]);
     expect(await first?.getDistributedStats()).toMatchObject({ totalConnections: 0, totalRooms: 0, activeServers: 1 });

@@ -1,19 +1,19 @@
 import type { CloseReason, LocalConnection, LocalConnectionManager } from "@cm/protocol";
 import { CmError } from "@cm/protocol";
 
-/** A socket without a network: remembers what it was sent, and how it was closed. */
+/** A socket without a network. It records what it was sent and how it was closed. */
 export class Socket {
   readonly texts: string[] = [];
   isOpen = true;
   closedFor: CloseReason | undefined;
-  /** What a close handler does. */
+  /** Called when the socket closes. */
   onClose: () => void = () => undefined;
 
   get messages(): unknown[] {
     return this.texts.map((text): unknown => JSON.parse(text));
   }
 
-  /** The client goes. */
+  /** Closes the socket from the client's side. */
   close(): void {
     if (!this.isOpen) return;
     this.isOpen = false;
@@ -26,7 +26,7 @@ interface Held extends LocalConnection<Socket> {
   lastSeen: number;
 }
 
-/** Local sockets as the contract has them. */
+/** Local sockets that implement the contract. */
 export class LocalSockets implements LocalConnectionManager<Socket> {
   readonly held = new Map<string, Held>();
   readonly #max: number;

@@ -32,7 +32,7 @@ describe("a Redis that comes back empty", () => {
     };
     const ann = await connect(alpha, "ann");
     const bob = await connect(beta, "bob");
-    // Ann's server watches the room when it tells of a visitor.
+    // Once ann receives a visitor's departure, her server is watching the room.
     const told = () => ann.socket.messages as { readonly type: string; readonly userId: string }[];
     await expect
       .poll(async () => {
@@ -50,7 +50,8 @@ describe("a Redis that comes back empty", () => {
         return [totalConnections, totalRooms, activeServers];
       }, WAIT)
       .toEqual([2, 1, 2]);
-    // Another visitor is told of again, so the room is watched as it was, after what was read meanwhile.
+    // Another visitor's departure is reported, so the room is still watched, and everything read before
+    // has been processed.
     const before = told().length;
     await expect
       .poll(async () => {

@@ -6,17 +6,17 @@ import { LocalSockets, Socket } from "./local-sockets.fixture.js";
 import type { DistributedConnectionManagerOptions } from "./options.js";
 import { createDistributedConnectionManager } from "./socket-manager.js";
 
-/** A running manager over sockets without a network. */
+/** A running manager with sockets that have no network. */
 export interface TestManager {
   readonly manager: DistributedConnectionManager<Socket>;
   readonly local: LocalSockets;
   readonly store: Store;
   readonly errors: { readonly error: CmError; readonly stage: FailureStage }[];
-  /** A registered socket. */
+  /** Registers a socket and joins it to the rooms. */
   connect(userId: string, ...rooms: readonly string[]): Promise<{ readonly id: string; readonly socket: Socket }>;
 }
 
-/** Servers whose stores meet in one hub, and its clock. */
+/** Servers whose stores share one hub, with an adjustable clock. */
 export class TestCluster {
   readonly hub: MemoryHub;
   aheadMs = 0;
@@ -61,7 +61,7 @@ export class TestCluster {
   }
 }
 
-/** The code that a call fails with, or `done`. */
+/** Resolves with the error code of a call, or `done` if it succeeds. */
 export async function codeOf(call: Promise<unknown>): Promise<string> {
   return call.then(
     () => "done",
@@ -69,24 +69,27 @@ export async function codeOf(call: Promise<unknown>): Promise<string> {
   );
 }
 
-/** Nothing but the living servers is left in the store. */
+/** Checks that the store contains nothing but the living servers. */
 export async function expectEmpty({ store, local }: TestManager): Promise<void> {
   await expect
     .poll(async () => [await store.counts.of("connections"), await store.counts.of("rooms"), local.size])
     .toEqual([0, 0, 0]);
 }
 
-/** A member of the lobby that hears of departures already, and those that it was told of. */
+/**
+ * Adds a member to the lobby, waits until it receives departures, and returns it with the departures
+ * that it has received.
+ */
 export async function witness(server: TestManager) {
   const { id, socket } = await server.connect("witness", "lobby");
-  // Watching begins in the background of the join.
+  // The join starts watching in the background.
   await vi.waitFor(async () => {
     const probe = await server.connect("probe", "lobby");
     await server.manager.removeConnection(probe.id);
     await vi.waitFor(() => expect(socket.texts).not.toEqual([]), { timeout: 200 });
   });
   const departures = () =>
-    // Everything that is sent in these tests is an object or a text.
+    // Every message in these tests is an object or a string.
     socket.messages.filter((message) => (message as { readonly userId?: string }).userId !== "probe");
   return { id, socket, departures };
 }

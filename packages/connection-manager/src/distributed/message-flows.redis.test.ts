@@ -12,7 +12,7 @@ import {
 
 const WAIT = { timeout: 15_000, interval: 20 } as const;
 
-/** Three servers, each a process, on one Redis. */
+/** Starts three servers, each in its own process, on one Redis. */
 async function startCluster(prefix = freshPrefix()): Promise<[ServerProcess, ServerProcess, ServerProcess]> {
   return Promise.all([
     startServerProcess("server-1", prefix),
@@ -21,7 +21,7 @@ async function startCluster(prefix = freshPrefix()): Promise<[ServerProcess, Ser
   ]);
 }
 
-/** The departures that a client was told of, by user, in alphabetical order. */
+/** The users whose departures a client has received, in alphabetical order. */
 function lostUsers({ messages }: Client): unknown[] {
   return messages
     .filter(({ type }) => type === "user-disconnected")
@@ -29,7 +29,7 @@ function lostUsers({ messages }: Client): unknown[] {
     .sort();
 }
 
-/** Waits until a room's member is told of departures: what is watched is watched in the background of a join. */
+/** Waits until a room's member receives departures: a join starts watching in the background. */
 async function hearsDepartures(member: Client, room: string, server: ServerProcess): Promise<void> {
   await expect
     .poll(async () => {
@@ -53,7 +53,8 @@ describe("three servers of one Redis, each a process of its own", () => {
     await first.call("broadcastToRoom", "room-x", message);
     for (const member of members) await expect.poll(() => member.messages, WAIT).toEqual([message]);
 
-    // A room has one order on all servers, also when several speak at once.
+    // Messages of a room have the same order on all servers, even if several servers send at the same
+    // time.
     await Promise.all(
       members.flatMap((member, from) =>
         [0, 1, 2, 3, 4].map((number) => member.call("broadcastToRoom", "room-x", { from, number })),
@@ -98,7 +99,7 @@ describe("three servers of one Redis, each a process of its own", () => {
     const lost = ["ann", "bob", "cem"];
     const doomed: Client[] = [];
     for (const user of lost) doomed.push(await two.connect(user));
-    // With a device on a server that stays: this user is not gone from the room.
+    // This user also has a connection on a server that stays alive, and so does not leave the room.
     const survivor = [await two.connect("sue"), await three.connect("sue")];
     for (const each of [near, far, ...doomed, ...survivor]) {
       await each.call("joinRoom", each.connectionId, "room-x");
@@ -117,9 +118,10 @@ describe("three servers of one Redis, each a process of its own", () => {
     const isDone = async () => ((await near.call("getDistributedStats")) as DistributedStats).totalConnections === 3;
     await expect.poll(isDone, { timeout: 15_000, interval: 50 }).toBe(true);
     const tookMs = performance.now() - killedAt;
-    // The lease was renewed at most one interval before the kill, and is looked for once an interval.
+    // The lease was renewed at most one interval before the kill, and expired leases are checked once
+    // per interval.
     expect(tookMs).toBeGreaterThan(HEARTBEAT_TTL_S * 1_000 - HEARTBEAT_INTERVAL_MS - 500);
-    // A busy machine gets a second on top of lease and heartbeat.
+    // Allow a second on top of lease and heartbeat for a busy machine.
     expect(tookMs).toBeLessThan(HEARTBEAT_TTL_S * 1_000 + HEARTBEAT_INTERVAL_MS + 1_000);
 
     for (const member of [near, far]) {
@@ -130,12 +132,15 @@ describe("three servers of one Redis, each a process of its own", () => {
       totalRooms: 1,
       activeServers: 2,
     });
-    // The reaper unregisters the dead server last: until then it may still be at work, or be asked again.
+    // The reaper unregisters the dead server last. Until then it may still be working, or may be called
+    // again.
     await expect.poll(() => keysUnder(inject("redisUrl"), `${prefix}:{servers}:server-2`), WAIT).toEqual([]);
-    // While its lease has run out and it is known, a user may be there all the same.
+    // While the dead server's lease has expired and the server is still registered, its users may still
+    // be found, so this is checked afterwards.
     expect(await near.call("sendToConnection", doomed[0]?.connectionId, { x: 1 })).toBe("not-found");
     expect(await near.call("sendToUser", "ann", { x: 1 })).toBe("not-found");
-    // By hand afterwards, from everywhere: nothing is left to do, and no one is told again.
+    // Manual clean-up afterwards, from both servers: nothing is left to do, and no member is notified
+    // again.
     for (const each of [near, far]) expect(await each.call("handleServerFailure", "server-2")).toBe(0);
     await near.call("broadcastToRoom", "room-x", { end: true });
     for (const member of [near, far]) {
@@ -162,7 +167,7 @@ describe("three servers of one Redis, each a process of its own", () => {
     two.process.pause();
     await expect.poll(() => ageOf("server-2"), { timeout: 5_000, interval: 20 }).toBeGreaterThan(2_000);
     await expect.poll(() => ageOf("server-2"), WAIT).toBeUndefined();
-    // It finds its lease gone, acquires a new one, and is active again.
+    // The server finds that its lease is lost, acquires a new one, and is active again.
     two.process.resume();
     await expect.poll(() => ageOf("server-2"), WAIT).toBeDefined();
     const again = await two.connect("bob");

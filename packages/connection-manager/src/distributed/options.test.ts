@@ -80,7 +80,7 @@ describe("the options", () => {
     ["maxMessageBytes", { maxMessageBytes: 0 }],
     ["redisUrl", { redisUrl: "redis://127.0.0.1:1" }],
     ["serverId", { serverId: "a.b" }],
-    // What a caller without types may hand over.
+    // A value that an untyped caller may pass.
     ["verifyToken", { verifyToken: true as unknown as () => boolean }],
     ["announceDepartures", { announceDepartures: "no" as unknown as boolean }],
     ["onGap", { onGap: 1 as unknown as () => void }],

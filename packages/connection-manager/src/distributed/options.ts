@@ -11,64 +11,71 @@ import {
 import type { Gap } from "@cm/router";
 
 /**
- * Says whether the token lets the socket be the user's. What it throws fails the
- * registration: a `CmError` as it is, anything else as `internal`.
+ * Decides whether the token allows the user to use the socket. If it throws, the registration fails:
+ * with the error itself if it is a `CmError`, otherwise with `internal`.
  */
 export type VerifyToken<S> = (token: string, userId: string, socket: S) => boolean | Promise<boolean>;
 
-/** What {@link createDistributedConnectionManager} may be told. */
+/** Options of {@link createDistributedConnectionManager}. */
 export interface DistributedConnectionManagerOptions<S = unknown> {
   /**
-   * The Redis that all servers share; see `RedisStoreOptions.url`. Without it and without
-   * `store` everything is in this process' memory, which is warned of: no other server
-   * sees it.
+   * The URL of the Redis that all servers share; see `RedisStoreOptions.url`. Without it and without
+   * `store`, everything is in the memory of this process and other servers don't see it; a warning is
+   * emitted.
    */
   readonly redisUrl?: string | undefined;
   /** A started store, instead of `redisUrl`. It is not closed by `shutdown`. */
   readonly store?: Store | undefined;
-  /** In front of every key and channel of Redis. Default `cm`. */
+  /** Prefix of every key and channel in Redis. Default `cm`. */
   readonly prefix?: string | undefined;
-  /** 1 to 64 of `A-Z a-z 0-9 _ -`, unique among living servers. Default: `server-` and 12 random characters. */
+  /**
+   * The server id: 1 to 64 characters of `A-Z a-z 0-9 _ -`, unique among living servers. Default:
+   * `server-` and 12 random characters.
+   */
   readonly serverId?: string | undefined;
-  /** Where others reach this server; told to them, not interpreted. Default `localhost`. */
+  /** The host at which others reach this server; listed for them, not interpreted. Default `localhost`. */
   readonly serverHost?: string | undefined;
-  /** 0 to 65,535. Default 0. */
+  /** The port on that host, 0 to 65,535. Default 0. */
   readonly serverPort?: number | undefined;
   /** Time between heartbeats, in milliseconds. Default 30,000; 100 to 3,600,000. */
   readonly heartbeatInterval?: number | undefined;
   /**
-   * How long a silent server is believed alive, in seconds. More than the interval, and
-   * warned of where it is not more than twice that. Default 90; up to 86,400.
+   * Time after its last heartbeat until a silent server counts as dead, in seconds. Must be more than
+   * the interval; a warning is emitted if it is not more than twice the interval. Default 90; up to
+   * 86,400.
    */
   readonly heartbeatTTL?: number | undefined;
-  /** How long a connection may be silent before it is closed, in milliseconds. Default 1,800,000; 1,000 or more. */
+  /**
+   * Time without a sign of life after which a connection is closed, in milliseconds. Default 1,800,000;
+   * 1,000 or more.
+   */
   readonly staleConnectionTimeout?: number | undefined;
-  /** Time between looks for stale connections, in milliseconds. Default 300,000; 100 or more. */
+  /** Time between checks for stale connections, in milliseconds. Default 300,000; 100 or more. */
   readonly cleanupInterval?: number | undefined;
   /**
-   * Decides about every registration, within 10 seconds. Without it **every token passes**:
-   * then the caller of `registerConnection` must have checked the user before.
+   * Verifies the token of every registration, within 10 seconds. Without it **every token is
+   * accepted**: the caller of `registerConnection` must then have authenticated the user before.
    */
   readonly verifyToken?: VerifyToken<S> | undefined;
   /**
-   * Whether the members of a room are told who is gone (see `DepartureMessage`). Costs this
-   * server a list of all members of the rooms that its sockets are in. Default `true`.
+   * Whether the members of a room are notified when a user leaves (see `DepartureMessage`). This server
+   * then keeps a list of all members of the rooms that its sockets are in. Default `true`.
    */
   readonly announceDepartures?: boolean | undefined;
-  /** The largest message, in bytes of JSON. Default 65,536; 1 to 16,777,216. */
+  /** Maximum size of a message, in bytes of JSON. Default 65,536; 1 to 16,777,216. */
   readonly maxMessageBytes?: number | undefined;
-  /** Called for each hole in what came from other servers. Must not throw. Default: nothing. */
+  /** Called for each gap in the messages from other servers. Must not throw. Default: nothing. */
   readonly onGap?: ((gap: Gap) => void) | undefined;
   /**
-   * Failures that no caller is waiting for. Must not throw. Default: a process warning that names the
-   * stage, one a minute for failures of one kind.
+   * Receives failures that no caller is waiting for. Must not throw. Default: a process warning that
+   * names the stage, one per minute for failures of one kind.
    */
   readonly onError?: OnError | undefined;
-  /** Takes warnings about these options. Must not throw. Default: a process warning each. */
+  /** Receives warnings about these options. Must not throw. Default: a process warning for each. */
   readonly onWarning?: ((warning: string) => void) | undefined;
 }
 
-/** {@link DistributedConnectionManagerOptions}, complete and checked. */
+/** {@link DistributedConnectionManagerOptions}, checked and with defaults filled in. */
 export interface ResolvedDistributedOptions<S> {
   readonly redisUrl: string | undefined;
   readonly store: Store | undefined;
@@ -106,7 +113,7 @@ const KNOWN: Readonly<Record<keyof DistributedConnectionManagerOptions, true>> =
   onWarning: true,
 };
 
-/** Fills in the defaults and gives warnings; throws `options-invalid`. */
+/** Fills in the defaults and emits warnings. Throws `options-invalid`. */
 export function resolveDistributedOptions<S>(
   given: DistributedConnectionManagerOptions<S>,
 ): ResolvedDistributedOptions<S> {
@@ -174,7 +181,7 @@ function requireLease<S>(
   );
 }
 
-/** Seconds, to the millisecond, as milliseconds. */
+/** Converts seconds to milliseconds, rounded to a millisecond. */
 function seconds(field: string, value: unknown): number {
   if (typeof value === "number" && value >= 0.2 && value <= LONGEST_DURATION_MS / 1000) return Math.round(value * 1000);
   throw optionInvalid(field, `a number of seconds from 0.2 to ${LONGEST_DURATION_MS / 1000}`);

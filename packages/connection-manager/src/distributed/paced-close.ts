@@ -1,16 +1,19 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { LocalConnectionManager } from "@cm/protocol";
 
-/** Between two batches. */
+/** Pause between two batches, in milliseconds. */
 const PAUSE_MS = 20;
 
-/** Fewer than this at a time are not worth a pause. */
+/** Minimum batch size: fewer connections at a time are not worth a pause. */
 const BATCH_MIN = 50;
 
-/** So that all of them are gone after some two seconds. */
+/** Maximum number of batches, so that all connections are closed after about two seconds. */
 const BATCHES_MAX = 100;
 
-/** Closes connections with `going-away`, in batches, so that their next server does not meet all at once. */
+/**
+ * Closes connections with `going-away`, in batches, so that not all clients reconnect to other servers
+ * at once.
+ */
 export async function closePaced(
   connectionIds: readonly string[],
   local: Pick<LocalConnectionManager<never>, "remove">,

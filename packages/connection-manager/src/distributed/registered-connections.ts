@@ -2,27 +2,27 @@ import type { Membership } from "@cm/membership";
 import { type CloseReason, CmError, type LocalConnectionManager } from "@cm/protocol";
 import type { LeaveNotices } from "./leave-notices.js";
 
-/** What {@link RegisteredConnections} needs. */
+/** Options of {@link RegisteredConnections}. */
 export interface RegisteredConnectionsOptions<S> {
   readonly local: LocalConnectionManager<S>;
   readonly membership: Membership;
-  /** Told which rooms have local members, where departures are announced. */
+  /** Notified of the rooms that have local members; `undefined` if departures are not announced. */
   readonly leaveNotices: LeaveNotices | undefined;
-  /** Takes background work, which may fail. */
+  /** Takes background work, and reports its failure. */
   readonly onFailure: (work: Promise<unknown>) => void;
 }
 
-/** A connection's place in a room: on its way in, or in. */
+/** A connection's membership of a room: still joining, or joined. */
 interface Place {
   isEntered: boolean;
 }
 
-/** A registered socket: the rooms that it is meant to be in. */
+/** A registered socket, with the rooms that it should be in. */
 interface Registered {
   readonly places: Map<string, Place>;
 }
 
-/** Keeps the sockets of this server and its membership in step. */
+/** Keeps this server's sockets and its membership consistent. */
 export class RegisteredConnections<S> {
   readonly #options: RegisteredConnectionsOptions<S>;
   readonly #connections = new Map<string, Registered>();
@@ -70,7 +70,7 @@ export class RegisteredConnections<S> {
       if (!place.isEntered && connection.places.get(room) === place) connection.places.delete(room);
       throw error;
     }
-    // It left or closed in the same turn in which the join was answered.
+    // The connection left the room or closed in the same event-loop turn in which the join succeeded.
     if (!this.has(connectionId) || connection.places.get(room) !== place) {
       throw new CmError("not-found", "The connection left while it was joining.");
     }
@@ -93,17 +93,20 @@ export class RegisteredConnections<S> {
     await membership.leave(connectionId, room);
   }
 
-  /** With a reason, closes the socket too. */
+  /** Removes a connection. With a reason, also closes its socket. */
   async remove(connectionId: string, reason?: CloseReason): Promise<void> {
     const connection = this.#connections.get(connectionId);
     if (connection === undefined) return;
     this.#forget(connectionId, connection);
     this.#options.local.remove(connectionId, reason);
-    // After the end, the membership has withdrawn it with all others.
+    // After `close`, the membership withdraws this connection together with all others.
     if (!this.#isClosed) await this.#options.membership.close(connectionId);
   }
 
-  /** Forgets all connections and sends no leave notices; returns the ids of the connections that were registered. */
+  /**
+   * Removes all connections without sending leave notices. Returns the ids of the connections that were
+   * registered.
+   */
   close(): readonly string[] {
     this.#isClosed = true;
     this.#options.leaveNotices?.close();

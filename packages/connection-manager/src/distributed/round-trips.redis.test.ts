@@ -4,7 +4,10 @@ import type { DistributedConnectionManager } from "./distributed-connection-mana
 import { LocalSockets, Socket } from "./local-sockets.fixture.js";
 import { createDistributedConnectionManager } from "./socket-manager.js";
 
-/** There and back: much longer than anything else takes here, so that time counts round trips. */
+/**
+ * Duration of one round trip, in milliseconds: much longer than anything else here, so that the elapsed
+ * time counts round trips.
+ */
 const ROUND_TRIP_MS = 300;
 
 async function start(
@@ -26,14 +29,15 @@ describe("on a real Redis that is far away", () => {
     const near = await start(redis.href, prefix, "near");
     const far = await start(`redis://127.0.0.1:${proxy.port}`, prefix, "far");
     const remote = await near.registerConnection(new Socket(), "bob");
-    // The scripts are known to Redis by now; a first use would send them once.
+    // Make Redis load the scripts first, because the first use of a script takes an additional round
+    // trip.
     const warm = await far.registerConnection(new Socket(), "warm");
     await far.joinRoom(warm, "warm");
     await far.leaveRoom(warm, "warm");
     await far.removeConnection(warm);
     await near.getActiveServers();
     await proxy.set({ kind: "delay", toServerMs: ROUND_TRIP_MS / 2, toClientMs: ROUND_TRIP_MS / 2 });
-    // Undelayed again before the manager shuts down, which is not measured.
+    // Remove the delay before the manager shuts down, which is not measured.
     onTestFinished(() => proxy.set({ kind: "pass" }));
 
     const counts: Record<string, number> = {};

@@ -6,23 +6,26 @@ import WebSocket from "ws";
 
 const PROGRAM = fileURLToPath(new URL("./server-program.fixture.mjs", import.meta.url));
 
-/** How the servers beat: a dead one's lease ends after 3 s, and others look every second. */
+/**
+ * Heartbeat settings of the servers: a dead server's lease expires after 3 s, and the others check
+ * every second.
+ */
 export const HEARTBEAT_INTERVAL_MS = 1_000;
 export const HEARTBEAT_TTL_S = 3;
 
-/** How long a condition may take on a busy machine. */
+/** How long a condition may take to become true on a busy machine. */
 const WAIT = { timeout: 15_000, interval: 20 } as const;
 
-/** A server in a process of its own. */
+/** A server in its own process. */
 export interface ServerProcess {
   readonly serverId: string;
   readonly port: number;
   readonly process: ManagedProcess;
-  /** A registered client of this server. */
+  /** Connects a client and registers it at this server. */
   connect(user: string): Promise<Client>;
 }
 
-/** Starts a server that is ended with the test. */
+/** Starts a server that is stopped at the end of the test. */
 export async function startServerProcess(serverId: string, prefix: string): Promise<ServerProcess> {
   let port = 0;
   const process = startManagedProcess({
@@ -37,7 +40,7 @@ export async function startServerProcess(serverId: string, prefix: string): Prom
       HEARTBEAT_TTL: String(HEARTBEAT_TTL_S),
     },
     onLine: (line) => {
-      // The program's first line is its own.
+      // The first line of output comes from the program itself.
       port = (JSON.parse(line) as { readonly port: number }).port;
     },
   });
@@ -47,12 +50,12 @@ export async function startServerProcess(serverId: string, prefix: string): Prom
   return { serverId, port, process, connect: (user) => Client.open(port, user) };
 }
 
-/** What a server sends. */
+/** A message from a server. */
 export type Message = Readonly<Record<string, unknown>>;
 
 /** A real WebSocket client. */
 export class Client {
-  /** What came to it, without answers. */
+  /** The messages that the client received, without answers to calls. */
   readonly messages: Message[] = [];
   connectionId = "";
   readonly #socket: WebSocket;
@@ -76,7 +79,7 @@ export class Client {
     return this.#socket.readyState === WebSocket.OPEN;
   }
 
-  /** Has its server call a method of the manager; fails with the error's code. */
+  /** Makes the client's server call a method of the manager. Rejects with the error's code as message. */
   async call(method: string, ...args: readonly unknown[]): Promise<unknown> {
     const ref = ++this.#refs;
     this.#socket.send(JSON.stringify({ ref, call: method, args }));
@@ -86,7 +89,7 @@ export class Client {
     return answer?.value;
   }
 
-  /** Goes away. */
+  /** Closes the connection. */
   async close(): Promise<void> {
     this.#socket.close();
     await once(this.#socket, "close");

@@ -9,7 +9,7 @@ import { WebSocketServer } from "ws";
 
 const { SERVER_ID, REDIS_URL, REDIS_PREFIX, HEARTBEAT_INTERVAL, HEARTBEAT_TTL } = process.env;
 
-/** As few lines as the contract allows: no limit, and no client here is slow. */
+/** A minimal implementation of the contract: it has no connection limit, and assumes that no client is slow. */
 class WsSockets {
   held = new Map();
 

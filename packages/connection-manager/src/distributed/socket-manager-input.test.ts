@@ -10,7 +10,7 @@ describe("bad input", () => {
   it("is refused with a code by every method, and changes nothing", async () => {
     const alpha = await new TestCluster().start("alpha", { maxMessageBytes: 100 });
     const { manager } = alpha;
-    // What a caller without types may hand over.
+    // Values that an untyped caller may pass.
     const odd = [undefined, null, 7, {}, ""] as unknown as string[];
     const { id, socket } = await alpha.connect("ann");
     for (const name of [...odd, "\ud800"]) {
@@ -58,7 +58,7 @@ describe("bad input", () => {
   });
 
   it("refuses what is no local manager", async () => {
-    // What a caller without types may hand over.
+    // Values that an untyped caller may pass.
     for (const local of [undefined, {}, { add: () => undefined }] as unknown as LocalConnectionManager<Socket>[]) {
       expect(await codeOf(createDistributedConnectionManager(local))).toBe("options-invalid");
     }

@@ -43,7 +43,7 @@ describe("registering a socket", () => {
     const alpha = await new TestCluster().start("alpha");
     const socket = new Socket();
     const registering = codeOf(alpha.manager.registerConnection(socket, "ann"));
-    // The store answers within the same turn, so there is no time to poll.
+    // The memory store responds within the same event-loop turn, so polling would be too slow.
     for (let step = 0; alpha.local.size === 0 && step < 100; step++) await Promise.resolve();
     expect(alpha.local.size).toBe(1);
     socket.close();
@@ -183,7 +183,8 @@ describe("statistics and health", () => {
     await alpha.connect("ann", "lobby", "hall");
     await beta.connect("bob", "lobby");
     await beta.connect("cem");
-    // Other servers' counts come with their next heartbeat; this server's own are current.
+    // The counts of other servers arrive with their next heartbeats; this server's own count is
+    // current.
     await expect
       .poll(async () => (await alpha.manager.getDistributedStats()).serverStats.map((each) => each.activeConnections))
       .toEqual([1, 2]);
@@ -225,7 +226,10 @@ describe("statistics and health", () => {
   });
 });
 
-/** A server that took its lease, wrote its connections in a room, and was never heard of again. */
+/**
+ * Creates a server that acquired its lease, joined its connections to a room, and then stopped without
+ * cleaning up.
+ */
 async function deadServer(cluster: TestCluster, serverId: string, leaseMs: number, connections: number) {
   const store = await cluster.store();
   const ids = createConnectionIdSource({ serverId });
@@ -242,7 +246,7 @@ async function deadServer(cluster: TestCluster, serverId: string, leaseMs: numbe
 describe("the failure of a server", () => {
   it("is handled by hand: its connections go from rooms and registry, and doing it again changes nothing", async () => {
     const cluster = new TestCluster();
-    // No server cleans up by itself meanwhile.
+    // With these settings, no server cleans up automatically during the test.
     const alpha = await cluster.start("alpha", { heartbeatInterval: 3_600_000, heartbeatTTL: 86_400 });
     const here = await witness(alpha);
     await deadServer(cluster, "dead", 5_000, 3);
@@ -316,7 +320,8 @@ describe("the shutdown", () => {
     const cluster = new TestCluster();
     const alpha = await cluster.start("alpha", { heartbeatInterval: 100, heartbeatTTL: 1 });
     const { socket } = await alpha.connect("ann");
-    // The lease runs out, is cleaned up after, and taken before this one's next heartbeat.
+    // The lease expires, is cleaned up, and is taken by another process before this server's next
+    // heartbeat.
     const store = await cluster.store();
     cluster.aheadMs = 1_500;
     const claim = await store.upkeep.servers.claim({ serverId: "alpha" }, "beta.bbbb", 10_000);

@@ -37,10 +37,10 @@ import { closePaced } from "./paced-close.js";
 import { RegisteredConnections } from "./registered-connections.js";
 
 /**
- * Makes and starts a server's manager over its local sockets. Fails with `options-invalid`,
- * `server-id-taken`, `layout-mismatch` or `unavailable`, and leaves nothing
- * behind then. Should the lease run out and another process take the server id, the
- * manager tells `onError` (stage `lease`) and shuts down.
+ * Creates and starts a server's manager over its local sockets. Rejects with `options-invalid`,
+ * `server-id-taken`, `layout-mismatch` or `unavailable`; everything that was started is then closed. If
+ * the lease expires later and another process takes the server id, the manager reports this to
+ * `onError` (stage `lease`) and shuts down.
  */
 export async function createDistributedConnectionManager<S>(
   localManager: LocalConnectionManager<S>,
@@ -51,7 +51,7 @@ export async function createDistributedConnectionManager<S>(
   return manager;
 }
 
-/** How long another server may take to do what it is asked. */
+/** Maximum time for another server to carry out a request. */
 const CONTROL: AnswerTime = { timeoutMs: 5_000 };
 
 class NodeConnectionManager<S> implements DistributedConnectionManager<S> {
@@ -232,7 +232,7 @@ class NodeConnectionManager<S> implements DistributedConnectionManager<S> {
     await this.#node.close();
   }
 
-  /** What another server asks of a connection of this one. */
+  /** Carries out another server's request about a connection of this server. */
   async #carryOut(operation: Parameters<ControlHandler>[0]): Promise<"done" | "not-found"> {
     if (operation.type === "drain")
       throw new CmError("operation-unknown", "This server can't be drained from outside.");
@@ -244,7 +244,7 @@ class NodeConnectionManager<S> implements DistributedConnectionManager<S> {
     return "done";
   }
 
-  /** Asks the connection's server; whether it knew the connection. */
+  /** Sends a request to the connection's server. Resolves with whether that server knew the connection. */
   async #ask(connectionId: string, request: ControlRequest): Promise<boolean> {
     const outcome = await this.#node.router.control(connectionId, request, CONTROL);
     if (outcome === "timeout") throw new CmError("timeout", "The connection's server has not answered in time.");

@@ -3,14 +3,17 @@ import { afterAll, beforeAll } from "vitest";
 import { describeDocumentedGames } from "./documented-games.fixture.js";
 import { describeDocumentedServers, describeDocumentedSockets } from "./documented-sockets.fixture.js";
 
-// One of its own: the documents name no prefix, so that everything lies under the default one.
+// Use a separate Redis: the documents set no prefix, so all keys have the default one.
 let redis: RedisServer;
 beforeAll(async () => {
   redis = await startRedis();
 });
 afterAll(() => redis.close());
 
-/** Called before a program starts. Who was online in the one before must not count in this one. */
+/**
+ * Empties Redis. Called before a program starts, because users who were online in the program before
+ * must not count.
+ */
 async function emptied(): Promise<RedisServer> {
   await redis.ask("FLUSHALL");
   return redis;

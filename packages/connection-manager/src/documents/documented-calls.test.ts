@@ -1,7 +1,7 @@
 import { describeDocumentedGames } from "./documented-games.fixture.js";
 import { describeDocumentedSockets } from "./documented-sockets.fixture.js";
 
-// Where no variable says where Redis is, everything is in memory.
+// If no variable contains the address of Redis, everything is in memory.
 const inMemory = async () => ({});
 
 describeDocumentedGames("in memory", inMemory);

@@ -17,7 +17,7 @@ import {
   type PlayerConnection,
 } from "../index.js";
 
-/** The shapes as the document declares them. */
+/** The types as the document declares them. */
 interface DocumentedEvent {
   type: string;
   userId?: string;
@@ -53,7 +53,7 @@ interface DocumentedManager {
   getStats(): Promise<{ onlineUsers: number; activeGames: number; totalConnections: number }>;
 }
 
-/** That types are the documented ones, in both directions: the compiler checks it. */
+/** Makes the compiler check that the types equal the documented ones, in both directions. */
 const SAME_TYPES = {
   event: [(each: GameEvent): DocumentedEvent => each, (each: DocumentedEvent): GameEvent => each],
   session: [(each: GameSession): DocumentedSession => each, (each: DocumentedSession): GameSession => each],
@@ -69,9 +69,9 @@ export type Variables = Readonly<Record<string, string | undefined>>;
 
 const VARIABLES = ["REDIS_URL", "REDIS_HOST", "REDIS_PORT", "REDIS_PASSWORD", "REDIS_DB"];
 
-/** Runs the document's program where these variables say where Redis is. */
+/** Runs the document's program with the given environment variables. */
 export function describeDocumentedGames(where: string, variables: () => Promise<Variables>): void {
-  /** Starts as the document says: without options. */
+  /** Starts a manager as in the document: without options. */
   const start = async () => {
     const found = await variables();
     for (const name of VARIABLES) vi.stubEnv(name, found[name]);
@@ -187,7 +187,7 @@ export function describeDocumentedGames(where: string, variables: () => Promise<
         });
       });
 
-      const { port } = httpServer.address() as AddressInfo; // Listening on TCP.
+      const { port } = httpServer.address() as AddressInfo; // The server listens on TCP.
       const client = new WebSocket(`ws://127.0.0.1:${port}/user-ws/socket-ws`);
       const texts: string[] = [];
       client.on("message", (data) => void texts.push(String(data)));

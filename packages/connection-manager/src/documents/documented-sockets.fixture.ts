@@ -11,7 +11,7 @@ import WebSocket, { WebSocketServer } from "ws";
 import { createDistributedConnectionManager } from "../index.js";
 import type { Variables } from "./documented-games.fixture.js";
 
-/** The shape of a server as the document reads it. */
+/** The type of a server as the document reads it. */
 interface DocumentedServer {
   serverId: string;
   host: string;
@@ -20,10 +20,10 @@ interface DocumentedServer {
   activeConnections: number;
 }
 
-/** A process's WebSocket server and manager, made as the document makes them. */
+/** Starts the WebSocket server and the manager of one process, as in the document. */
 async function startServer(variables: Variables) {
   for (const name of ["REDIS_URL", "SERVER_HOST", "PORT"]) vi.stubEnv(name, variables[name]);
-  // The local manager of the document is one's own, over sockets of a server that one has.
+  // The document's local manager belongs to the application, over the sockets of an existing server.
   const connectionManager = createLocalConnectionManager();
   const distributedManager = await createDistributedConnectionManager(connectionManager, {
     redisUrl: process.env.REDIS_URL,
@@ -43,9 +43,9 @@ async function startServer(variables: Variables) {
     await distributedManager.shutdown();
   });
   await once(wss, "listening");
-  const { port } = wss.address() as AddressInfo; // Listening on TCP.
+  const { port } = wss.address() as AddressInfo; // The server listens on TCP.
 
-  /** A client that connected, as the server registered it. */
+  /** Connects a client and registers it at the server. */
   const connect = async (userId: string) => {
     const arrived = once(wss, "connection");
     const client = new WebSocket(`ws://127.0.0.1:${port}`);
@@ -59,7 +59,7 @@ async function startServer(variables: Variables) {
   return { distributedManager, connect };
 }
 
-/** Runs the document's program where these variables say where Redis is. */
+/** Runs the document's program with the given environment variables. */
 export function describeDocumentedSockets(where: string, variables: () => Promise<Variables>): void {
   describe(`the document about sockets, ${where}`, () => {
     it("has every call, and the figures and records in their documented shapes", async () => {
@@ -128,7 +128,7 @@ export function describeDocumentedSockets(where: string, variables: () => Promis
   });
 }
 
-/** The same on two servers, which needs a Redis that they share. */
+/** The same on two servers, which requires a shared Redis. */
 export function describeDocumentedServers(where: string, variables: () => Promise<Variables>): void {
   describe(`the document about sockets, on two servers, ${where}`, () => {
     it("brings a room's and a connection's messages across, and forgets a server that failed", async () => {

@@ -1,28 +1,31 @@
 import type { GameEvent, GameSession, GameState, PlayerConnection } from "@cm/protocol";
 import type { GameEventHandler } from "./events/game-feed.js";
 
-/** How a connection is ended. */
+/** Options of `disconnect`. */
 export interface DisconnectOptions {
-  /** Whether the user means to go: offline at once, without the grace period. Default `false`. */
+  /**
+   * Whether the user signs off deliberately, and so is offline at once, without the grace period.
+   * Default `false`.
+   */
   readonly signOff?: boolean;
 }
 
-/** Numbers of the whole cluster; what a dead server left counts until it is cleaned up. */
+/** Totals of the whole cluster. Data of a dead server counts until it is cleaned up. */
 export interface ConnectionStats {
-  /** Users who are online, those in their grace period among them. */
+  /** Number of users who are online, including those in their grace period. */
   readonly onlineUsers: number;
-  /** Games with a session. */
+  /** Number of games with a session. */
   readonly activeGames: number;
-  /** Connections of all servers. */
+  /** Number of connections on all servers. */
   readonly totalConnections: number;
 }
 
-/** Takes a handler off. Calling it again does nothing. */
+/** A function that removes a handler. Calling it again does nothing. */
 export interface HandlerRegistration {
   (): void;
   /**
-   * Resolves when the handler hears everything that happens from then on; fails with
-   * `closed` where it was taken off before. Need not be waited for.
+   * Resolves when the handler receives every event that occurs from then on. Rejects with `closed` if
+   * the handler was removed before. Awaiting it is optional.
    */
   readonly ready: Promise<void>;
 }
@@ -30,94 +33,99 @@ export interface HandlerRegistration {
 /**
  * Users, their sockets and the games that they play, across all servers.
  *
- * Ids of users and games are any well-formed text of 1 to 255 (games: 243) bytes
- * (`name-invalid`, `name-too-long`); a socket's name is the application's own, 1 to 255
- * bytes (`id-invalid`). Whatever changes or reads fails with `unavailable` or `timeout`
- * where the store can't be reached, and with `closed` after the shutdown; a call that
- * fails leaves nothing behind.
+ * Ids of users and games are any well-formed text of 1 to 255 (games: 243) bytes (`name-invalid`,
+ * `name-too-long`). A socket id is the application's own identifier, 1 to 255 bytes (`id-invalid`).
+ * Methods that change or read something reject with `unavailable` or `timeout` if the store can't be
+ * reached, and with `closed` after the shutdown; a call that fails leaves nothing behind.
  */
 export interface ConnectionManager {
-  /** Id of this server. */
+  /** The id of this server. */
   readonly serverInstance: string;
   /**
-   * Registers a socket of a user. Does nothing where it is registered. Where the user
-   * plays or watches games through this server, the new socket is in them too. Fails with
-   * `id-invalid` where another user's socket has that name on this server, and with
-   * `capacity-reached` where the server has `maxConnections` sockets.
+   * Registers a socket of a user. Does nothing if it is registered already. If the user plays or
+   * watches games through this server, the new socket joins them too. Rejects with `id-invalid` if
+   * another user's socket has that id on this server, and with `capacity-reached` if the server has
+   * `maxConnections` sockets.
    */
   connect(userId: string, socketId: string): Promise<void>;
   /**
-   * Forgets a socket, and its places in games: with the last one of a user in a game, the
-   * user leaves it. Does nothing for a socket that is not known. The user is offline
-   * after the grace period where it was the last one anywhere.
+   * Removes a socket, and removes it from its games: with the user's last socket in a game, the user
+   * leaves the game. Does nothing for an unknown socket. If it was the user's last socket on any
+   * server, the user is offline after the grace period.
    */
   disconnect(userId: string, socketId: string, options?: DisconnectOptions): Promise<void>;
-  /** A sign of life of a socket. Does nothing for one that is not known. */
+  /** Records a sign of life of a socket. Does nothing for an unknown socket. */
   touch(userId: string, socketId: string): void;
   /**
-   * Has a user play a game, with all sockets that the user has here; `not-found` where
-   * there is none. The first player makes the game, `waiting`. Does nothing for a player;
-   * a spectator of the game here stops watching. When it resolves, every later event of
-   * the game reaches this server's handlers.
+   * Makes a user a player of a game, with all sockets that the user has on this server; rejects with
+   * `not-found` if there are none. The first player creates the game in the state `waiting`. Does
+   * nothing for a user who plays it already; a spectator of the game on this server stops watching.
+   * When the promise resolves, every later event of the game reaches this server's handlers.
    */
   joinGame(userId: string, gameId: string): Promise<void>;
   /**
-   * Takes a user out of a game, with all sockets on all servers; the last player takes the
-   * game along. Does nothing for a user who is not in it. Fails with `timeout` where
-   * another server that holds a socket of the user has not answered.
+   * Removes a user from a game, with all sockets on all servers. When the last player leaves, the game
+   * is removed. Does nothing for a user who is not in the game. Rejects with `timeout` if another
+   * server that holds a socket of the user has not answered.
    */
   leaveGame(userId: string, gameId: string): Promise<void>;
   /**
-   * Has a user watch a game, with all sockets that the user has here: `not-found` where
-   * there is none, or no such game. Does nothing for a user who watches or plays it here.
-   * Ends with the game, too.
+   * Makes a user a spectator of a game, with all sockets that the user has on this server; rejects with
+   * `not-found` if there are none, or if there is no such game. Does nothing for a user who watches or
+   * plays the game on this server. Watching also ends with the game.
    */
   spectateGame(userId: string, gameId: string): Promise<void>;
-  /** Ends watching, with all sockets that the user has here. Does nothing for others. */
+  /**
+   * Stops watching, with all sockets that the user has on this server. Does nothing for a user who does
+   * not watch the game.
+   */
   stopSpectating(userId: string, gameId: string): Promise<void>;
-  /** Users who play the game, each once; those of dead servers are left out. */
+  /** Lists the users who play the game, each once. Players whose server is dead are left out. */
   getOnlinePlayers(gameId: string): Promise<string[]>;
-  /** Users who watch the game and don't play it, each once. */
+  /** Lists the users who watch the game and don't play it, each once. */
   getSpectators(gameId: string): Promise<string[]>;
-  /** The game; `undefined` where there is none. */
+  /** Reads the game; `undefined` if there is none. */
   getSession(gameId: string): Promise<GameSession | undefined>;
   /**
-   * Moves a game to another state (see `GAME_TRANSITIONS`) and tells all handlers with a
-   * `game-state-changed`. Fails with `transition-invalid`, `not-found`, or
-   * `options-invalid` for what is no state.
+   * Changes the state of a game (see `GAME_TRANSITIONS`) and notifies all handlers with a
+   * `game-state-changed` event. Rejects with `transition-invalid`, `not-found`, or `options-invalid` if
+   * the value is not a valid state.
    */
   setGameState(gameId: string, state: GameState): Promise<void>;
   /**
-   * Sends an event to the handlers of all servers, this one's too. The game's id and this
-   * server's are filled in. Does nothing where the game has no handlers. Fails with
-   * `event-invalid`, `payload-unserializable` or `payload-too-large`; `event-invalid` also
-   * for a `game-state-changed`, which is `setGameState`'s to tell.
+   * Sends an event to the handlers on all servers, including this one. The game's id and this server's
+   * id are filled in. The call counts as activity of the game. It is not an error if the game has no
+   * handlers. Rejects with `event-invalid`, `payload-unserializable` or `payload-too-large`; also with
+   * `event-invalid` for a `game-state-changed`, which only `setGameState` emits.
    */
   broadcast(gameId: string, event: GameEvent): Promise<void>;
   /**
-   * Has a handler hear of a game's events, whichever server publishes them, and of `player-joined`,
-   * `player-left` (why stands in `data.reason`) and `game-removed`, each once. A handler
-   * is on a game once. Throws `options-invalid` for what is no function.
+   * Adds a handler for a game's events, whichever server publishes them, and for `player-joined`,
+   * `player-left` (with the reason in `data.reason`) and `game-removed`, each once. Adding the same
+   * handler to a game again has no effect. Throws `options-invalid` if the handler is not a function.
    */
   onGameEvent(gameId: string, handler: GameEventHandler): HandlerRegistration;
-  /** Takes a handler off. Does nothing for one that is not on. */
+  /** Removes a handler. Does nothing if the handler was not added. */
   offGameEvent(gameId: string, handler: GameEventHandler): void;
-  /** One round trip, in O(partitions). */
+  /** Reads totals of the cluster. One round trip, in O(partitions). */
   getStats(): Promise<ConnectionStats>;
-  /** A user's sockets on all servers. Two round trips. */
+  /** Lists a user's sockets on all servers. Two round trips. */
   getConnections(userId: string): Promise<PlayerConnection[]>;
   /**
-   * Closes this server's sockets that gave no sign of life for `staleConnectionTimeout`, and
-   * cleans up after servers that died; also done by itself every `cleanupInterval`.
-   * Resolves with the number of connections that went.
+   * Closes this server's connections that gave no sign of life for `staleConnectionTimeout`, and cleans
+   * up dead servers. Also runs automatically every `cleanupInterval`. Resolves with the number of
+   * connections that were removed.
    */
   cleanupStaleConnections(): Promise<number>;
   /** Whether calls can be expected to succeed. */
   isReady(): boolean;
-  /** Whether it has ended or is ending: by `shutdown`, or because another process took its id. */
+  /**
+   * Whether the manager has been or is being shut down: by `shutdown`, or because another process took
+   * its id.
+   */
   readonly isShutDown: boolean;
-  /** Withdraws everything and ends. Idempotent; never fails. */
+  /** Withdraws everything from the store and shuts down. Idempotent; never rejects. */
   shutdown(): Promise<void>;
-  /** As {@link shutdown}. */
+  /** The same as {@link shutdown}. */
   [Symbol.asyncDispose](): Promise<void>;
 }

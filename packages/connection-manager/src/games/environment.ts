@@ -5,22 +5,22 @@ import type { ConnectionManagerOptions } from "./options.js";
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Where Redis is, as the environment says: `REDIS_URL`, or, without it, `REDIS_HOST`
- * (default `localhost`), `REDIS_PORT` (6379), `REDIS_PASSWORD` and `REDIS_DB` (0). A
- * variable that is empty counts as absent. Empty options where none is set. `REDIS_PORT` may
- * be `tcp://host:port`; `REDIS_HOST` wins over its host.
+ * Reads the address of Redis from the environment: from `REDIS_URL`, or, without it, from `REDIS_HOST`
+ * (default `localhost`), `REDIS_PORT` (6379), `REDIS_PASSWORD` and `REDIS_DB` (0). An empty variable
+ * counts as absent. Returns empty options if none of them is set. `REDIS_PORT` may be
+ * `tcp://host:port`; `REDIS_HOST` takes precedence over its host.
  *
- * Throws `options-invalid` for a port or database that is no number; a value never
- * stands in a message.
+ * Throws `options-invalid` if the port or the database is not a number. Error messages never contain
+ * the values.
  */
 export function optionsFromEnvironment(environment: Environment): Pick<ConnectionManagerOptions, "redisUrl"> {
   const read = (name: string): string | undefined => environment[name]?.trim() || undefined;
   const url = read("REDIS_URL");
   if (url !== undefined) return { redisUrl: url };
   const [host, givenPort, db] = ["REDIS_HOST", "REDIS_PORT", "REDIS_DB"].map(read);
-  // Blanks may be part of it.
+  // Not trimmed, because white space may be part of the password.
   const password = environment.REDIS_PASSWORD || undefined;
-  // What Kubernetes and Docker put there beside a service named redis.
+  // `REDIS_PORT` has this form if Kubernetes or Docker set it for a service named `redis`.
   const [, linkedHost, linkedPort] = /^tcp:\/\/(.+):(\d{1,5})$/.exec(givenPort ?? "") ?? [];
   const port = linkedPort ?? givenPort;
   if (host === undefined && port === undefined && password === undefined && db === undefined) return {};

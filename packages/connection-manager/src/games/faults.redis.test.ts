@@ -40,7 +40,7 @@ it("makes games whole again that Redis lost, and tells nobody that anybody left"
     expect(await b.getStats()).toEqual({ onlineUsers: 4, activeGames: 2, totalConnections: 4 });
   });
   expect(await b.getConnections("bob")).toMatchObject([{ socketId: "2", gameIds: ["chess", "go"] }]);
-  // What happens afterwards is heard as before, and nothing was told that did not happen.
+  // Later events are received as before, and no event was reported that did not occur.
   await a.joinGame("cat", "chess");
   await a.broadcast("chess", gameEvent("move"));
   await eventually(() => expect(heard.told).toEqual(expect.arrayContaining(["player-joined cat", "move"])));
@@ -71,7 +71,7 @@ it("leaves nothing in Redis after everybody has left, however they came and went
   );
   expect((await keysLeftUnder(redisUrl, `${prefix}:`)).length).toBeGreaterThan(20);
   for (const manager of managers) await manager.shutdown();
-  // Rosters may still be announced for a while to those that watched them.
+  // Requests to announce roster changes may still exist for a while.
   const left = (await keysLeftUnder(redisUrl, `${prefix}:`)).filter((key) => !key.includes("}:roster:"));
   expect(left).toEqual([`${prefix}:layout`]);
 });
@@ -104,7 +104,8 @@ it("makes the game whole again that was there, and none that had run out before 
     await a.setGameState(game, "active");
   }
   await eventually(async () => expect((await a.getStats()).activeGames).toBe(0));
-  // This server makes one again; another server makes the other, which this one learns of when it cleans up.
+  // This server creates one game again. Another server creates the other one, which this server learns
+  // of during its clean-up.
   await a.joinGame("bob", "chess");
   await b.joinGame("eve", "go");
   const made = await Promise.all([a.getSession("chess"), a.getSession("go")]);

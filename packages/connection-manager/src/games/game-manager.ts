@@ -31,12 +31,15 @@ import { alive, GamePlaces } from "./players/game-places.js";
 import { LocalPlayers, requireSocketId, requireUserId } from "./players/local-players.js";
 import { SessionRecords } from "./sessions/session-records.js";
 
-/** What a connection's metadata may take: the name of its socket, each byte escaped. */
+/**
+ * Maximum size of a connection's metadata, in bytes: enough for the longest socket id with every byte
+ * escaped.
+ */
 const METADATA_MAX_BYTES = 2_048;
 
 /**
- * Makes a connection manager and starts it. Fails with `options-invalid`, `unavailable`,
- * `layout-mismatch` or `server-id-taken`; nothing is left behind then.
+ * Creates and starts a connection manager. Rejects with `options-invalid`, `unavailable`,
+ * `layout-mismatch` or `server-id-taken`; everything that was started is then closed.
  */
 export async function createConnectionManager(options: ConnectionManagerOptions = {}): Promise<ConnectionManager> {
   const manager = new GameConnectionManager(resolveConnectionManagerOptions(options));
@@ -89,7 +92,7 @@ class GameConnectionManager implements ConnectionManager {
       },
       onControl: (operation) => this.#onControl(operation),
       lastSeenOf: (connectionId) => this.#players.ofConnection(connectionId)?.lastSeen,
-      // Stale sockets are looked for here, where their names are known.
+      // `cleanupStaleConnections` closes stale sockets, because the manager knows their ids.
       onStale: () => undefined,
       onRestored: async (lease) => {
         await this.#records.restore(lease);
@@ -118,7 +121,7 @@ class GameConnectionManager implements ConnectionManager {
     return this.#node.serverId;
   }
 
-  /** Whether it has ended, or is about to. */
+  /** Whether the manager has been or is being shut down. */
   get isShutDown(): boolean {
     return this.#node.phase === "closing";
   }
@@ -141,7 +144,7 @@ class GameConnectionManager implements ConnectionManager {
   async disconnect(userId: string, socketId: string, options: DisconnectOptions = {}): Promise<void> {
     const { signOff = false } = requireOptions(options, { signOff: true });
     const socket = this.#players.socket(requireUserId(userId), requireSocketId(socketId));
-    // The shutdown has withdrawn every socket.
+    // After a shutdown, every socket has been withdrawn already.
     if (socket === undefined || this.isShutDown) return;
     await this.#places.disconnect(socket, signOff);
   }
@@ -195,7 +198,7 @@ class GameConnectionManager implements ConnectionManager {
       const bytes = this.#encode(gameId, { type: STATE_CHANGED, data: { state }, timestamp: Date.now() });
       await this.#node.router.toRoom(gameId, bytes);
     } catch (cause) {
-      // The state has changed: a caller who tried again would be refused.
+      // Do not reject: the state has changed, and a caller that retried would get an error.
       this.#report(cause, "A game's new state could not be told.", "delivery");
     }
   }
@@ -205,7 +208,8 @@ class GameConnectionManager implements ConnectionManager {
     requireGameId(gameId);
     const bytes = this.#encode(gameId, event);
     if (tellsState(bytes)) {
-      // Every server takes it for the game's state, which it would write where Redis lost it.
+      // Every server would take the event for the game's state, and would write that state if Redis
+      // lost the record.
       throw new CmError("event-invalid", `${STATE_CHANGED} is told by setGameState.`);
     }
     await Promise.all([this.#node.router.toRoom(gameId, bytes), this.#records.active(gameId)]);
@@ -277,7 +281,7 @@ class GameConnectionManager implements ConnectionManager {
     await this.#cleaning;
   }
 
-  /** What the timer does. */
+  /** Runs the clean-up for the timer. */
   async #cleanUp(): Promise<void> {
     try {
       await this.cleanupStaleConnections();

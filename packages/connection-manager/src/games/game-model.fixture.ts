@@ -1,11 +1,11 @@
 import type { GameState } from "@cm/protocol";
 
-/** The servers of a history, by place. */
+/** The servers of a history, by index. */
 export const SERVERS = [0, 1, 2] as const;
 export const USERS = ["ann", "bob"] as const;
 export const GAMES = ["chess", "go"] as const;
 
-/** One step of a history. `at` is the place of the server that is asked. */
+/** One step of a history. `at` is the index of the server that is called. */
 export type Step =
   | { readonly do: "connect" | "disconnect"; readonly at: number; readonly user: string; readonly socket: number }
   | {
@@ -18,8 +18,8 @@ export type Step =
   | { readonly do: "die"; readonly at: number };
 
 /**
- * A step that is not chosen yet: `pick` chooses among what makes sense where the history has
- * come to. Steps that are all drawn blindly would mostly ask for users who are not there.
+ * A step that is not fixed yet: `pick` chooses among the steps that have an effect at this point of the
+ * history. Random steps would mostly concern users who are not connected.
  */
 export interface Draft {
   readonly step: Step;
@@ -40,14 +40,17 @@ interface Presence {
   readonly watching: Set<string>;
 }
 
-/** What the managers are to do, as simply as it can be definedOnly. */
+/** The expected behaviour of the managers, as simple as possible. */
 export class GameModel {
   readonly #servers = SERVERS.map(() => new Map<string, Presence>());
   readonly #states = new Map<string, GameState>();
-  /** What handlers of each game are to hear of the latest step, in any order but for `game-removed`, the last. */
+  /**
+   * The events that handlers of each game must receive for the latest step. `game-removed` comes last;
+   * the others may come in any order.
+   */
   readonly #events = new Map<string, string[]>();
 
-  /** Takes a step; the code that it fails with, or `done`. */
+  /** Applies a step. Returns the error code with which it fails, or `done`. */
   take(step: Step): string {
     this.#events.clear();
     const before = new Map(GAMES.map((game) => [game, this.players(game)]));
@@ -67,7 +70,7 @@ export class GameModel {
     return outcome;
   }
 
-  /** Chooses a step of the draft's kind that does something, where there is one. */
+  /** Chooses a step of the draft's kind that has an effect, if there is one. */
   choose({ step, pick }: Draft): Step {
     const users = this.#servers.flatMap((server, at) =>
       [...server].map(([user, presence]) => ({ at, user, presence })),
@@ -80,7 +83,7 @@ export class GameModel {
       case "disconnect":
         return { ...step, at, user, socket: [...presence.sockets][pick % presence.sockets.size] ?? step.socket };
       case "leave":
-        // On any server: those that hold the user's sockets are asked.
+        // Any server may be called: it asks the servers that hold the user's sockets.
         return { ...step, user };
       case "join":
       case "spectate":
@@ -93,7 +96,7 @@ export class GameModel {
     }
   }
 
-  /** What the latest step told of a game. */
+  /** The events of a game in the latest step. */
   events(game: string): readonly string[] {
     return this.#events.get(game) ?? [];
   }
@@ -127,7 +130,7 @@ export class GameModel {
     };
   }
 
-  /** The state that a game can move on to. */
+  /** The state to which a game can move next. */
   nextState(game: string): GameState {
     return this.#states.get(game) === "active" ? "paused" : "active";
   }

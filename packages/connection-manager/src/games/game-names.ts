@@ -1,19 +1,22 @@
 import { CmError, NAME_MAX_BYTES, requireName, utf8ByteLength } from "@cm/protocol";
 
-/** In front of a game's id in the name of the room that its spectators are in. */
+/** Prefix of the name of the room that a game's spectators are in, in front of the game's id. */
 const SPECTATORS_PREFIX = "\u0000spectators\u0000";
 
-/** A room's name that the sockets API takes: not that of a game's spectators, which games alone fill. */
+/**
+ * Returns a valid room name of the sockets API unchanged. A spectators' room is rejected, because only
+ * the games API may add members to it.
+ */
 export function requireSocketsRoom(room: unknown): string {
   const name = requireName(room, "room");
   if (!isSpectatorsRoom(name)) return name;
   throw new CmError("name-invalid", "The room is that of a game's spectators, which spectateGame fills.");
 }
 
-/** The longest game id, in bytes of UTF-8: the spectators' room is a name too. */
+/** The maximum length of a game id, in bytes of UTF-8: with the prefix, it must still be a valid room name. */
 export const GAME_ID_MAX_BYTES = NAME_MAX_BYTES - SPECTATORS_PREFIX.length;
 
-/** A game's id as it is, or `name-invalid` or `name-too-long` thrown. */
+/** Returns a valid game id unchanged. Throws `name-invalid` or `name-too-long`. */
 export function requireGameId(gameId: unknown): string {
   const name = requireName(gameId, "room");
   if (isSpectatorsRoom(name)) {
@@ -27,12 +30,12 @@ export function requireGameId(gameId: unknown): string {
   return name;
 }
 
-/** The room that a game's spectators are in. */
+/** Returns the name of the room that a game's spectators are in. */
 export function spectatorsRoom(gameId: string): string {
   return SPECTATORS_PREFIX + gameId;
 }
 
-/** Whether a room is one of spectators, and no game. */
+/** Whether a room is a spectators' room and not a game. */
 export function isSpectatorsRoom(room: string): boolean {
   return room.startsWith(SPECTATORS_PREFIX);
 }

@@ -5,10 +5,10 @@ import { isSpectatorsRoom, spectatorsRoom } from "./game-names.js";
 import type { LocalPlayers } from "./players/local-players.js";
 import type { SessionRecords } from "./sessions/session-records.js";
 
-/** The most members that the contract gives in one page. */
+/** The maximum page size of the `RoomDirectory` contract. */
 const PAGE_MAX = 1_000;
 
-/** What a connection says about itself in its metadata: the name of its socket. */
+/** The metadata of a connection: its socket id. */
 export interface SocketMetadata {
   readonly socketId: string;
 }
@@ -29,7 +29,7 @@ export class GameReader {
     this.#players = players;
   }
 
-  /** Users in a room, each once. One round trip for each thousand connections. */
+  /** Reads the users in a room, each once. One round trip per thousand connections. */
   async users(room: string): Promise<Set<string>> {
     const users = new Set<string>();
     let cursor: string | undefined;
@@ -76,7 +76,7 @@ export class GameReader {
     return found.filter((connection) => connection !== undefined);
   }
 
-  /** `undefined` where it went in between. */
+  /** Reads a connection; `undefined` if it was closed in between. */
   async #connection({ connectionId, userId, metadata }: UserConnection): Promise<PlayerConnection | undefined> {
     const record = await this.#store.connections.get(connectionId);
     if (record === undefined) return undefined;
@@ -89,15 +89,18 @@ export class GameReader {
     };
   }
 
-  /** Of a socket of this server as it is, of another as of its record's last write. */
+  /**
+   * For a socket of this server, the current value; for another server's socket, the value of the
+   * record's last write.
+   */
   #lastSeen({ connectionId, lastSeen }: ConnectionRecord): number {
     return this.#players.ofConnection(connectionId)?.lastSeen ?? lastSeen;
   }
 }
 
-/** `undefined` for a connection that no manager of this kind made. */
+/** Returns `undefined` for a connection that was not made by this kind of manager. */
 function socketIdOf(metadata: string | undefined): string | undefined {
-  // The store only hands out what a server wrote as JSON.
+  // The metadata in the store is always valid JSON.
   const value: unknown = metadata === undefined ? undefined : JSON.parse(metadata);
   if (typeof value !== "object" || value === null || !("socketId" in value)) return undefined;
   return typeof value.socketId === "string" ? value.socketId : undefined;

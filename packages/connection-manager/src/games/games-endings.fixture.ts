@@ -2,11 +2,11 @@ import { eventually } from "@cm/test-kit";
 import { expect } from "vitest";
 import { codeOf, EventRecorder, type GamesPromise, gameEvent } from "./managers.fixture.js";
 
-/** Servers die or shut down, and sockets fall silent or close. */
+/** Tests in which servers die or shut down, and sockets become stale or close. */
 export function promiseEndings(promise: GamesPromise): void {
   promise("survive a server that dies: its players leave once, wherever one listens", async (managers) => {
     const dying = await managers.start("dying", { heartbeatInterval: 400, heartbeatTTL: 1 });
-    // Only the clean-up that is asked for finds it.
+    // Long intervals, so that only the explicit clean-up finds the dead server.
     const slow = { heartbeatInterval: 10_000, heartbeatTTL: 30 };
     const [a, b] = [await managers.start("a", slow), await managers.start("b", slow)];
     const [onA, onB] = [new EventRecorder(), new EventRecorder()];
@@ -89,7 +89,7 @@ export function promiseEndings(promise: GamesPromise): void {
     expect(a.shutdown()).toBe(a.shutdown());
     await a.shutdown();
     expect([a.isReady(), a.isShutDown, b.isShutDown]).toEqual([false, true, false]);
-    // Its link may be in doubt for a moment, whichever manager shuts down.
+    // The state of this manager's link may be uncertain for a moment when another manager shuts down.
     await eventually(() => expect(b.isReady()).toBe(true));
     expect(await b.getStats()).toEqual({ onlineUsers: 0, activeGames: 0, totalConnections: 0 });
     await eventually(() => expect(heard.told).toEqual(["player-joined ann", "player-left ann", "game-removed"]));

@@ -4,7 +4,7 @@ import { expect } from "vitest";
 import { GAME_ID_MAX_BYTES } from "./game-names.js";
 import { codeOf, EventRecorder, type GamesPromise, gameEvent } from "./managers.fixture.js";
 
-/** Calls that come twice or overtake each other, and ids and events that are none. */
+/** Tests of repeated and concurrent calls, and of invalid ids and events. */
 export function promiseInput(promise: GamesPromise): void {
   promise("take what is done twice, and what was never there, as nothing", async (managers) => {
     const { manager, errors } = await managers.start("a");
@@ -116,7 +116,7 @@ export function promiseInput(promise: GamesPromise): void {
       [{ type: "", timestamp: 1 }, "event-invalid"],
       [{ type: "move" }, "event-invalid"],
       [{ type: "move", timestamp: Number.NaN }, "event-invalid"],
-      // A state is told by those who moved the game to it: servers remember what they hear.
+      // Only `setGameState` may report a state, because servers remember the states that they receive.
       [{ type: "game-state-changed", timestamp: 1, data: { state: "completed" } }, "event-invalid"],
       [{ type: "game-state-changed", timestamp: 1 }, "event-invalid"],
       [{ type: "move", timestamp: 1, data: circle }, "payload-unserializable"],

@@ -3,7 +3,7 @@ import { eventually } from "@cm/test-kit";
 import { expect } from "vitest";
 import { codeOf, EventRecorder, type GamesPromise, gameEvent } from "./managers.fixture.js";
 
-/** Players come, go, watch and are told, and games change their state. */
+/** Tests in which players join, leave, watch and receive events, and games change their state. */
 export function promisePlay(promise: GamesPromise): void {
   promise("go from connect over join and broadcast to leave and disconnect, on two servers", async (managers) => {
     const [{ manager: a }, { manager: b }] = [await managers.start("a"), await managers.start("b")];
@@ -79,7 +79,7 @@ export function promisePlay(promise: GamesPromise): void {
     expect(await a.getConnections("nobody")).toEqual([]);
     expect(await a.getStats()).toEqual({ onlineUsers: 2, activeGames: 2, totalConnections: 3 });
     expect(a.serverInstance).toBe("a");
-    // A master of a Cluster that is listened to for the first time has to prove itself.
+    // When a master of a Cluster is subscribed to for the first time, delivery must be proven first.
     await expect.poll(() => a.isReady()).toBe(true);
   });
 
@@ -103,7 +103,7 @@ export function promisePlay(promise: GamesPromise): void {
     await manager.disconnect("ann", "tablet");
     await eventually(() => expect(heard.told).toEqual(["player-joined ann", "player-left ann", "game-removed"]));
     expect(heard.events[1]).toMatchObject({ data: { reason: "closed" }, serverInstance: "a", gameId: "chess" });
-    // It was the last socket here: a new one starts afresh.
+    // The user's last socket on this server was closed, so a new one is in no games.
     await manager.connect("ann", "phone");
     expect(await manager.getOnlinePlayers("chess")).toEqual([]);
   });
@@ -144,7 +144,7 @@ export function promisePlay(promise: GamesPromise): void {
     await eventually(async () => expect(await a.getSpectators("chess")).toEqual([]));
     expect(await a.getSession("chess")).toBeUndefined();
     expect(heard.told.at(-1)).toBe("game-removed");
-    // A new game of that name does not bring its former spectators back.
+    // A new game with the same id does not get its former spectators back.
     await a.joinGame("ann", "chess");
     expect((await a.getSession("chess"))?.spectators).toEqual([]);
   });
@@ -160,7 +160,7 @@ export function promisePlay(promise: GamesPromise): void {
     await a.spectateGame("eve", "chess");
     expect((await a.getOnlinePlayers("chess")).sort()).toEqual(["ann", "eve"]);
     await a.leaveGame("eve", "chess");
-    // Still watching on the other server.
+    // The user is still a spectator on the other server.
     expect(await a.getSpectators("chess")).toEqual(["eve"]);
   });
 

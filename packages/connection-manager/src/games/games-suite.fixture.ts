@@ -5,7 +5,7 @@ import { promiseInput } from "./games-input.fixture.js";
 import { promisePlay } from "./games-play.fixture.js";
 import { type GamesPromise, TestManagers } from "./managers.fixture.js";
 
-/** What a manager of games promises on any store; sessions there last for `roomRecordTtlMs`. */
+/** Tests what a game manager promises on any store. Sessions on that store expire after `roomRecordTtlMs`. */
 export function describeGames(
   name: string,
   createHarness: (roomRecordTtlMs?: number) => ReturnType<HarnessFactory>,

@@ -8,7 +8,7 @@ import { createConnectionManager } from "./game-manager.js";
 import { type Draft, GAMES, GameModel, SERVERS, type Step, USERS } from "./game-model.fixture.js";
 import { codeOf, EventRecorder } from "./managers.fixture.js";
 
-/** How long a step's effects may take to show everywhere. */
+/** How long the effects of a step may take to be visible on all servers, in milliseconds. */
 const PATIENCE_MS = 5_000;
 
 const at = fc.constantFrom(...SERVERS);
@@ -29,7 +29,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 
 const draft: fc.Arbitrary<Draft> = fc.record({ step, pick: fc.nat({ max: 11 }) });
 
-/** Begins with two connections. */
+/** Histories begin with two connections. */
 const history = fc.tuple(
   fc.array(fc.record({ do: fc.constant("connect" as const), at, user, socket }), { minLength: 2, maxLength: 2 }),
   fc.array(draft, { minLength: 1, maxLength: 10, size: "max" }),
@@ -38,11 +38,11 @@ const history = fc.tuple(
 interface Server {
   readonly manager: ConnectionManager;
   readonly store: Store;
-  /** By game. */
+  /** The event recorder of each game. */
   readonly heard: ReadonlyMap<string, EventRecorder>;
 }
 
-/** Three managers on one store, one of which may die and be followed by another. */
+/** Three managers on one store. One of them may die and be replaced. */
 class Cluster {
   readonly #harness: StoreHarness;
   readonly #servers: Server[] = [];
@@ -66,7 +66,7 @@ class Cluster {
     return this.#servers.findIndex(({ manager }) => manager.serverInstance === serverInstance);
   }
 
-  /** Ends a server as a crash does, has its lease run out and another one clean up after it. */
+  /** Ends a server as a crash does, lets its lease expire, and has another server clean up. */
   async replace(place: number): Promise<void> {
     const { manager, store } = this.server(place);
     await store.close();
@@ -91,7 +91,8 @@ class Cluster {
       store,
       serverInstance: `server-${this.#started++}`,
       offlineGraceMs: 0,
-      // The store of a server that died is closed under it.
+      // When a server dies, its store is closed while the manager is still running, so errors are
+      // expected.
       onError: () => undefined,
     });
     const heard = new Map(GAMES.map((each) => [each, new EventRecorder()]));
@@ -101,8 +102,8 @@ class Cluster {
 }
 
 /**
- * After each step of any history of connecting, joining, leaving, watching and dying, every
- * server shows the same state as a simple model of it.
+ * After each step of any history of connecting, joining, leaving, watching and dying, every server must
+ * show the same state as a simple model.
  */
 export function itFollowsTheModel(name: string, createHarness: () => Promise<StoreHarness>, numRuns: number): void {
   it(`shows what ${numRuns} histories on ${name} come to, after every step, to every server`, async () => {
@@ -126,7 +127,7 @@ export function itFollowsTheModel(name: string, createHarness: () => Promise<Sto
             for (const each of drafts) await take(model.choose(each));
             await emptyOut(cluster, model);
           } catch (error) {
-            // The next history begins with nothing.
+            // The next history must begin with an empty cluster.
             await cluster.close();
             cluster = undefined;
             throw new Error(`After ${taken.map((each) => JSON.stringify(each)).join(" ")}`, { cause: error });
@@ -182,14 +183,14 @@ async function carryOut(cluster: Cluster, each: Step, state: ReturnType<GameMode
 
 async function compare(cluster: Cluster, model: GameModel, dead: number | undefined): Promise<void> {
   for (const place of SERVERS) {
-    // One that took a dead one's place was not there to hear.
+    // A server that replaced a dead one did not receive the events.
     if (place === dead) continue;
     for (const [name, { told }] of cluster.server(place).heard) {
       expect(told.toSorted()).toEqual(model.events(name).toSorted());
       if (told.includes("game-removed")) expect(told.at(-1)).toBe("game-removed");
     }
   }
-  // Each server is asked for something, and another one for it after another step.
+  // Each server is called for one kind of data, which changes with every comparison.
   const ask = (turnOf: number): ConnectionManager => cluster.server((turnOf + asked) % SERVERS.length).manager;
   asked++;
   const [stats, sessions, players, connections] = await Promise.all([
@@ -215,10 +216,10 @@ async function compare(cluster: Cluster, model: GameModel, dead: number | undefi
   }
 }
 
-/** Counts comparisons, so that each asks other servers. */
+/** Number of comparisons so far; selects the servers that are called. */
 let asked = 0;
 
-/** Ends every connection: no player and no data is left. */
+/** Closes every connection, and checks that no player and no data is left. */
 async function emptyOut(cluster: Cluster, model: GameModel): Promise<void> {
   for (const place of SERVERS) {
     for (const name of USERS) {

@@ -8,7 +8,7 @@ itFollowsTheModel(
   "Redis",
   () => {
     const prefix = freshPrefix();
-    // Few partitions: statistics are asked for after each step.
+    // Few partitions, because statistics are read after each step.
     return createStoreHarness({
       createStore: () => createRedisStore({ url: inject("redisUrl"), prefix, partitions: 4 }),
     });

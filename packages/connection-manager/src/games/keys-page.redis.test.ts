@@ -9,7 +9,7 @@ const PAGE = new URL("../../../../docs/keys.md", import.meta.url);
 const redisUrl = inject("redisUrl");
 const port = Number(new URL(redisUrl).port);
 
-/** The rows of the page's table of keys, and the names in its table of documented keys. */
+/** Reads the rows of the page's table of keys, and the names in its table of documented keys. */
 async function readPage(): Promise<{
   readonly rows: readonly { readonly here: string; readonly type: string }[];
   readonly documented: readonly string[];
@@ -23,7 +23,10 @@ async function readPage(): Promise<{
   };
 }
 
-/** Histories are of rooms whose messages are recoverable, and no server left what the registry does not know. */
+/**
+ * Keys that games do not use: histories of recoverable rooms, and leftovers of servers that the
+ * registry does not know.
+ */
 const NOT_OF_GAMES = /:(history|place|sender):|\.remains$/;
 
 it("names where each documented key and channel lives, and no key besides", async () => {
@@ -38,7 +41,7 @@ it("names where each documented key and channel lives, and no key besides", asyn
     return { store, manager };
   };
   const [{ store, manager }, dead] = [await begin(server), await begin("gw-2")];
-  // Something of everything: players, one who is leaving, one who has gone, a dead server.
+  // Create every kind of key: players, a user who is leaving, a user who has left, a dead server.
   await Promise.all([
     manager.connect("ann", "1"),
     manager.connect("bob", "2"),
@@ -61,7 +64,7 @@ it("names where each documented key and channel lives, and no key besides", asyn
     expect(await keysUnder(redisUrl, `${prefix}:{servers}.reaped`)).toHaveLength(1);
   });
 
-  // A server gives its first sign of life within a second.
+  // A server gives its first sign of life within one second.
   await eventually(async () => expect(await keysUnder(redisUrl, `${prefix}:{servers}.signs`)).toHaveLength(1));
 
   const { rows, documented } = await readPage();

@@ -4,14 +4,14 @@ import type { ConnectionManager } from "./connection-manager.js";
 import { createConnectionManager } from "./game-manager.js";
 import type { ConnectionManagerOptions } from "./options.js";
 
-/** A manager with the store that it stands on and what it reported. */
+/** A manager with its store and the errors that it reported. */
 export interface TestManager {
   readonly manager: ConnectionManager;
   readonly store: Store;
   readonly errors: { readonly error: CmError; readonly stage: FailureStage }[];
 }
 
-/** Managers on one store; all are closed with the harness. */
+/** Managers on one store. All of them are closed with the harness. */
 export class TestManagers {
   readonly #harness: StoreHarness;
   readonly #started: TestManager[] = [];
@@ -41,7 +41,7 @@ export class TestManagers {
     return started;
   }
 
-  /** Ends a manager as a crash does: nothing is withdrawn, and its lease runs on. */
+  /** Ends a manager as a crash does: nothing is withdrawn, and its lease remains until it expires. */
   async kill({ manager, store }: TestManager): Promise<void> {
     await store.close();
     await manager.shutdown();
@@ -53,21 +53,21 @@ export class TestManagers {
   }
 }
 
-/** A test of games with managers of its own, which are closed whatever happens. */
+/** A test of games with its own managers, which are closed in any case. */
 export type GamesPromise = (
   sentence: string,
   body: (managers: TestManagers) => Promise<void>,
   roomRecordTtlMs?: number,
 ) => void;
 
-/** Collects a game's events, and says what happened in one word each. */
+/** Collects a game's events, and lists them in short form. */
 export class EventRecorder {
   readonly events: GameEvent[] = [];
   readonly handler = (event: GameEvent): void => {
     this.events.push(event);
   };
 
-  /** Such as `player-joined ann`. */
+  /** The events in short form, such as `player-joined ann`. */
   get told(): string[] {
     return this.events.map(({ type, userId }) => (userId === undefined ? type : `${type} ${userId}`));
   }
@@ -77,7 +77,7 @@ export function gameEvent(type: string, data?: unknown): GameEvent {
   return { type, timestamp: Date.now(), ...(data === undefined ? {} : { data }) };
 }
 
-/** The code that a call fails with, or `done`. */
+/** Resolves with the error code of a call, or `done` if it succeeds. */
 export async function codeOf(call: Promise<unknown> | (() => unknown)): Promise<string> {
   try {
     await (typeof call === "function" ? call() : call);

@@ -86,7 +86,7 @@ describe("options of a connection manager", () => {
     [{ onGap: {} }, "onGap"],
     [{ onWarning: null }, "onWarning"],
   ])("refuse %o for its %s", (options, field) => {
-    // Of the wrong type on purpose.
+    // The type is wrong on purpose.
     expect(() => resolveConnectionManagerOptions(options as ConnectionManagerOptions)).toThrow(
       expect.objectContaining({ code: "options-invalid", details: expect.objectContaining({ field }) }),
     );

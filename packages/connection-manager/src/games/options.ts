@@ -10,67 +10,77 @@ import {
 } from "@cm/protocol/options";
 import type { Gap } from "@cm/router";
 
-/** What {@link createConnectionManager} takes. Everything has a default. */
+/** Options of {@link createConnectionManager}. Every option has a default. */
 export interface ConnectionManagerOptions {
   /**
-   * Where Redis is: `redis://`, `redis+sentinel://` or `redis+cluster://`; see
-   * `createRedisStore`. Without it and without `store` the manager is alone, in the memory
-   * of this process, which is warned of.
+   * The URL of Redis: `redis://`, `redis+sentinel://` or `redis+cluster://`; see `createRedisStore`.
+   * Without it and without `store`, the manager stands alone, with its data in the memory of this
+   * process; a warning is emitted.
    */
   readonly redisUrl?: string | undefined;
   /**
-   * A started store of the application's own, for this manager alone; it is not closed
-   * here, and `prefix`, `connectionTTL` and `sessionTTL` are its own.
+   * A started store of the application's own, for this manager alone. The manager does not close it,
+   * and ignores `prefix`, `connectionTTL` and `sessionTTL`, which are then settings of that store.
    */
   readonly store?: Store | undefined;
   /**
-   * Id of this server, which no other living one has: 1 to 64 of `A-Z a-z 0-9 _ -`.
-   * Default: random.
+   * The id of this server: 1 to 64 characters of `A-Z a-z 0-9 _ -`, different from that of any other
+   * living server. Default: random.
    */
   readonly serverInstance?: string | undefined;
-  /** Where other machines reach this server; told to them, not interpreted. Default `localhost`. */
+  /**
+   * The host at which other machines reach this server; listed for them, not interpreted. Default
+   * `localhost`.
+   */
   readonly host?: string | undefined;
-  /** Default 0. */
+  /** The port on that host, 0 to 65,535. Default 0. */
   readonly port?: number | undefined;
   /** Time between heartbeats, in milliseconds. Default 30,000; 100 to 3,600,000. */
   readonly heartbeatInterval?: number | undefined;
-  /** How long the server counts as alive without one, in seconds. Default 60; more than the interval. */
+  /**
+   * Time after its last heartbeat until the server counts as dead, in seconds. Default 60; more than
+   * the interval.
+   */
   readonly heartbeatTTL?: number | undefined;
-  /** How long a connection may be silent before it is closed, in milliseconds. Default 1,800,000 (30 min). */
+  /**
+   * Time without a sign of life after which a connection is closed, in milliseconds. Default 1,800,000
+   * (30 min).
+   */
   readonly staleConnectionTimeout?: number | undefined;
-  /** Time between looks for stale connections, in milliseconds. Default 300,000 (5 min). */
+  /** Time between checks for stale connections, in milliseconds. Default 300,000 (5 min). */
   readonly cleanupInterval?: number | undefined;
   /** How long Redis keeps connections that no server renews, in seconds. Default 3,600 (an hour). */
   readonly connectionTTL?: number | undefined;
-  /** How long a game lasts without activity, in seconds. Default 7,200 (2 h). */
+  /** How long a game is kept without activity, in seconds. Default 7,200 (2 h). */
   readonly sessionTTL?: number | undefined;
-  /** In front of every key and channel in Redis. Default `cm`. */
+  /** Prefix of every key and channel in Redis. Default `cm`. */
   readonly prefix?: string | undefined;
   /**
-   * How long a user whose last connection closed still counts as online, in milliseconds:
-   * a reload is no change. Default 5,000; 0 to 3,600,000.
+   * How long a user still counts as online after the last connection closed, in milliseconds, so that
+   * reloading a page does not change the user's presence. Default 5,000; 0 to 3,600,000.
    */
   readonly offlineGraceMs?: number | undefined;
-  /** Connections of this server at most; further ones fail with `capacity-reached`. Default 10,000. */
-  readonly maxConnections?: number | undefined;
-  /** The largest event, in bytes of its JSON. Default 65,536; 64 to 16,777,216. */
-  readonly maxEventBytes?: number | undefined;
-  /** A stale connection was closed: the owner of its socket closes the socket. Must not throw. */
-  readonly onStale?: ((connection: { readonly userId: string; readonly socketId: string }) => void) | undefined;
   /**
-   * Events for a game's handlers are missing (`room`), or may be; see `Gap`. Must not throw.
+   * Maximum number of connections of this server; further ones are rejected with `capacity-reached`.
+   * Default 10,000.
    */
+  readonly maxConnections?: number | undefined;
+  /** Maximum size of an event, in bytes of its JSON. Default 65,536; 64 to 16,777,216. */
+  readonly maxEventBytes?: number | undefined;
+  /** Called when a stale connection was closed, so that the application closes its socket. Must not throw. */
+  readonly onStale?: ((connection: { readonly userId: string; readonly socketId: string }) => void) | undefined;
+  /** Called when events for a game's handlers are missing (`room`), or may be; see `Gap`. Must not throw. */
   readonly onGap?: ((gap: Gap) => void) | undefined;
   /**
-   * Failures that no caller is waiting for. Must not throw. Default: a process warning that names the
-   * stage, one a minute for failures of one kind.
+   * Receives failures that no caller is waiting for. Must not throw. Default: a process warning that
+   * names the stage, one per minute for failures of one kind.
    */
   readonly onError?: OnError | undefined;
-  /** Takes advice about options. Default: a process warning each. */
+  /** Receives warnings about the options. Default: a process warning for each. */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
-/** {@link ConnectionManagerOptions} with every default filled in, all times in milliseconds. */
+/** {@link ConnectionManagerOptions} with defaults filled in, all times in milliseconds. */
 export interface ResolvedConnectionManagerOptions {
   readonly redisUrl: string | undefined;
   readonly store: Store | undefined;
@@ -90,7 +100,7 @@ export interface ResolvedConnectionManagerOptions {
   readonly onStale: (connection: { readonly userId: string; readonly socketId: string }) => void;
   readonly onGap: (gap: Gap) => void;
   readonly onError: OnError;
-  /** What is unwise, but can be done. */
+  /** Warnings about options that are valid but not advisable. */
   readonly warnings: readonly string[];
 }
 
@@ -123,7 +133,7 @@ const KNOWN: Readonly<Record<keyof ConnectionManagerOptions, true>> = {
   onWarning: true,
 };
 
-/** Fills in the defaults; throws `options-invalid`. Tells `onWarning` nothing itself. */
+/** Fills in the defaults. Throws `options-invalid`. Does not call `onWarning`. */
 export function resolveConnectionManagerOptions(given: ConnectionManagerOptions): ResolvedConnectionManagerOptions {
   const options = requireOptions(given, KNOWN);
   const { serverInstance = `server-${randomBase36(12)}`, host = "localhost", onWarning } = options;
@@ -154,7 +164,7 @@ export function resolveConnectionManagerOptions(given: ConnectionManagerOptions)
       `more than heartbeatInterval (${heartbeatIntervalMs} ms), and is ${leaseTtlMs / 1_000} s`,
     );
   }
-  // The documented pair is accepted as it is, also where it is written out.
+  // No warning for the documented default values, even if they are given explicitly.
   const isDefault = heartbeatIntervalMs === DEFAULT_INTERVAL_MS && leaseTtlMs === DEFAULT_TTL_MS;
   const isTight = !isDefault && leaseTtlMs <= 2 * heartbeatIntervalMs;
   return {
@@ -204,7 +214,7 @@ export function resolveConnectionManagerOptions(given: ConnectionManagerOptions)
 
 function nothing(): void {}
 
-/** In milliseconds. */
+/** Converts seconds to milliseconds, and checks the range. */
 function seconds(field: string, value: number, min: number, max: number): number {
   if (typeof value === "number" && value >= min && value <= max) return Math.round(value * 1_000);
   throw optionInvalid(field, `a number of seconds from ${min} to ${max}`);

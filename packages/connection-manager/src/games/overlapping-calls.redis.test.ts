@@ -10,7 +10,7 @@ import { codeOf, EventRecorder, gameEvent } from "./managers.fixture.js";
 const SERVERS = [0, 1] as const;
 const SOCKETS = [0, 1] as const;
 
-/** What a call that others overtake may come to. */
+/** The possible results of calls that overlap. */
 const OUTCOMES = ["done", "not-found", "transition-invalid"];
 
 const call = fc.record({
@@ -24,7 +24,7 @@ const call = fc.record({
 });
 type Call = typeof call extends fc.Arbitrary<infer T> ? T : never;
 
-/** All calls of a burst are made in one turn; a burst is over before the next. */
+/** All calls of a burst are made in one event-loop turn. A burst ends before the next one begins. */
 const bursts = fc.array(fc.array(call, { minLength: 2, maxLength: 12 }), { minLength: 1, maxLength: 3 });
 
 async function make(manager: ConnectionManager | undefined, { do: what, user, socket, game }: Call): Promise<void> {
@@ -50,7 +50,7 @@ async function make(manager: ConnectionManager | undefined, { do: what, user, so
   }
 }
 
-/** Who plays by the events that a handler heard; each must be news. */
+/** The current players according to the events of a handler. Each event must change the players. */
 function playersTold(events: readonly string[]): string[] {
   const players = new Set<string>();
   for (const event of events) {
@@ -90,7 +90,7 @@ it("shows the same everywhere, and tells it as it was, in whatever order calls o
     ),
   );
 
-  /** What both servers say, once they say the same and it fits. */
+  /** Waits until both servers return the same consistent data, and returns it. */
   const settle = async (): Promise<void> => {
     await eventually(
       async () => {
@@ -115,7 +115,7 @@ it("shows the same everywhere, and tells it as it was, in whatever order calls o
             expect(playersTold(heard[i]?.[g]?.told ?? [])).toEqual(players);
           }
         }
-        // A user's sockets of one server are in the same games.
+        // A user's sockets on one server must be in the same games.
         for (const user of USERS) {
           for (const server of SERVERS) {
             const games = connections

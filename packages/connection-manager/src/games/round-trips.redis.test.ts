@@ -6,10 +6,10 @@ import { expect, inject, it, onTestFinished } from "vitest";
 import { createConnectionManager } from "./game-manager.js";
 import { gameEvent } from "./managers.fixture.js";
 
-/** How often the same is done; the least is its cost, since probes of the link come in between at times. */
+/** Number of repetitions. The minimum is the cost of a call, because probes of the link may add commands. */
 const REPEATS = 5;
 
-/** A relay before Redis that counts what goes over the one connection that carries most. */
+/** Starts a proxy in front of Redis that counts the traffic of the busiest connection. */
 async function countingRelay(port: number) {
   const links = new Set<{ commands: number; roundTrips: number; isAsking: boolean }>();
   const sockets = new Set<Socket>();
@@ -25,8 +25,8 @@ async function countingRelay(port: number) {
     }
     client.on("data", (chunk) => {
       unread += chunk.toString("latin1");
-      // A command is an array of strings, and nothing that is sent here looks like another. One
-      // whose head lies in two chunks is counted with the second.
+      // A command is an array of strings, and nothing else that is sent here looks like one. A command
+      // whose head is split over two chunks is counted with the second.
       const heads = [...unread.matchAll(/\*\d+\r\n\$\d+\r\n/g)];
       link.commands += heads.length;
       unread = unread.slice((heads.at(-1)?.index ?? -1) + 1);
@@ -53,7 +53,7 @@ async function countingRelay(port: number) {
   return {
     url: `redis://127.0.0.1:${address.port}`,
     count: () => ({ commands: busiest().commands, roundTrips: busiest().roundTrips }),
-    /** Resolves when what runs in the background is through. */
+    /** Resolves when all background work has finished. */
     quiet: async () => {
       for (let last = -1; last !== busiest().commands || busiest().isAsking; ) {
         last = busiest().commands;
@@ -82,7 +82,7 @@ it("costs one round trip an operation, and no more commands than it has things t
     const least = (key: "commands" | "roundTrips"): number => Math.min(...costs.map((each) => each[key]));
     return `${least("commands")} in ${least("roundTrips")}`;
   };
-  // Scripts and the list of living servers are known to Redis and to the manager from here on.
+  // From here on, the scripts are loaded in Redis, and the manager knows the living servers.
   await manager.connect("first", "first");
   await manager.joinGame("first", "first");
   await manager.setGameState("first", "active");
@@ -117,7 +117,7 @@ it("costs one round trip an operation, and no more commands than it has things t
     getSpectators: "4 in 1",
     getSession: "5 in 1",
     getConnections: "4 in 2",
-    // Users, games and connections, of 64 partitions at a time.
+    // Users, games and connections; 64 partitions per command.
     getStats: "12 in 1",
     setGameState: "2 in 2",
     leaveGame: "3 in 1",

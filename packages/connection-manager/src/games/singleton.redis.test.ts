@@ -7,7 +7,7 @@ import { getConnectionManager, initializeConnectionManager } from "./singleton.j
 const redisUrl = inject("redisUrl");
 const VARIABLES = ["REDIS_URL", "REDIS_HOST", "REDIS_PORT", "REDIS_PASSWORD", "REDIS_DB"];
 
-// A stray variable in the environment of the tests must not decide them.
+// Environment variables of the machine must not influence the tests.
 for (const name of VARIABLES) vi.stubEnv(name, undefined);
 
 afterEach(async () => {

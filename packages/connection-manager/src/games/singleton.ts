@@ -7,21 +7,22 @@ import type { ConnectionManagerOptions } from "./options.js";
 interface Initialization {
   readonly options: ConnectionManagerOptions;
   readonly started: Promise<ConnectionManager>;
-  /** Present once it has started. */
+  /** Set once the manager has started. */
   manager?: ConnectionManager;
 }
 
 let current: Initialization | undefined;
 
 /**
- * Makes and starts this process's one connection manager, and returns it ever after. Where
- * the options name neither `redisUrl` nor `store`, the environment says where Redis is; see
- * `optionsFromEnvironment`. Without either, the manager is alone in this process.
+ * Creates and starts this process's single connection manager. If the options contain neither
+ * `redisUrl` nor `store`, the address of Redis is read from the environment; see
+ * `optionsFromEnvironment`. If the environment has none either, the manager's data is in the memory of
+ * this process alone.
  *
- * Called again without options, or with the same ones (each the same value or object), it
- * returns the same manager, also while that is starting; with others it fails with
- * `already-initialized`. Otherwise it fails as `createConnectionManager`, and may be
- * called again then, as after the manager's shutdown.
+ * A further call without options, or with the same ones (each the same value or object), returns the
+ * same manager, also while it is starting; with other options it rejects with `already-initialized`.
+ * Otherwise it rejects as `createConnectionManager` does, and may then be called again, as after the
+ * manager's shutdown.
  */
 export async function initializeConnectionManager(options?: ConnectionManagerOptions): Promise<ConnectionManager> {
   const previous = current;
@@ -42,14 +43,17 @@ export async function initializeConnectionManager(options?: ConnectionManagerOpt
   }
 }
 
-/** This process's connection manager; `not-initialized` where it has none, or it has not started yet. */
+/**
+ * Returns this process's connection manager. Throws `not-initialized` if there is none, or it has not
+ * started yet.
+ */
 export function getConnectionManager(): ConnectionManager {
   if (current?.manager !== undefined && !isOver(current)) return current.manager;
   throw new CmError("not-initialized", "initializeConnectionManager() comes first.");
 }
 
 async function begin(options: ConnectionManagerOptions, previous?: ConnectionManager): Promise<ConnectionManager> {
-  // It may have the same server id.
+  // Shut the previous manager down first, because the new one may have the same server id.
   await previous?.shutdown();
   const isPlaced = options.redisUrl !== undefined || options.store !== undefined;
   if (isPlaced) return createConnectionManager(options);
@@ -61,7 +65,10 @@ async function begin(options: ConnectionManagerOptions, previous?: ConnectionMan
   }
 }
 
-/** The caller wrote no redisUrl: a refusal of it is one of the variables. */
+/**
+ * The caller did not set `redisUrl`, so an error about it names the environment variable that the value
+ * came from.
+ */
 function namingTheVariable(error: unknown): unknown {
   if (!isCmError(error) || error.code !== "options-invalid" || error.details?.field !== "redisUrl") return error;
   const field = process.env.REDIS_URL?.trim() ? "REDIS_URL" : "REDIS_HOST";
@@ -76,6 +83,6 @@ function isOver({ manager }: Initialization): boolean {
 }
 
 function isSame(a: ConnectionManagerOptions, b: ConnectionManagerOptions): boolean {
-  const fields = new Set([...Object.keys(a), ...Object.keys(b)]) as Set<keyof ConnectionManagerOptions>; // Of options only.
+  const fields = new Set([...Object.keys(a), ...Object.keys(b)]) as Set<keyof ConnectionManagerOptions>; // The keys of options are names of options.
   return [...fields].every((field) => Object.is(a[field], b[field]));
 }

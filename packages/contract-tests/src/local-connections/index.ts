@@ -1,7 +1,7 @@
 // The suite
 export { describeLocalConnections } from "./local-connections.js";
 
-// What it runs on
+// The types that the suite takes
 export type {
   LocalConnectionsHarness,
   LocalConnectionsLimits,

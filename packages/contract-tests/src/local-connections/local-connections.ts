@@ -2,41 +2,50 @@ import { CLOSE_CODES, encodeUtf8, isCmError, type LocalConnectionManager } from 
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import WebSocket from "ws";
 
-/** A manager under test, with a server whose sockets it may hold. */
+/** A manager under test, with a server whose sockets the manager can hold. */
 export interface LocalConnectionsHarness<S> {
   /** The manager under test. */
   readonly local: LocalConnectionManager<S>;
-  /** Where clients connect, such as `ws://127.0.0.1:<port>/`. They offer no subprotocol. */
+  /** The URL for clients, such as `ws://127.0.0.1:<port>/`. Clients offer no subprotocol. */
   readonly url: string;
-  /** The server's side of the client that connected first of those not asked for yet; waits for it. */
+  /**
+   * Resolves with the server's socket of the next client, in the order in which clients connected. Waits for
+   * the client if necessary.
+   */
   nextSocket(): Promise<S>;
-  /** Ends the server and its sockets. Called once. */
+  /** Closes the server and its sockets. Called once. */
   close(): Promise<void>;
 }
 
-/** The limits that a manager is made with for a test. */
+/** Limits of a manager that is made for a test. */
 export interface LocalConnectionsLimits {
-  /** The most connections. Default: the manager's own, 10,000. */
+  /** Maximum number of connections. Default: the manager's own, 10,000. */
   readonly maxConnections?: number;
-  /** What may wait for one connection, in bytes. Default: the manager's own. */
+  /** Maximum number of bytes that wait for one connection. Default: the manager's own. */
   readonly maxBackpressureBytes?: number;
 }
 
-/** Makes a manager and starts its server; called once for each test. */
+/** Makes a manager and starts its server. Called once for each test. */
 export type StartLocalConnections<S> = (limits: LocalConnectionsLimits) => Promise<LocalConnectionsHarness<S>>;
 
-/** How long a condition may take on a busy machine. */
+/** Maximum time until a condition holds on a busy machine. */
 const WAIT = { timeout: 10_000, interval: 5 } as const;
 
-/** How long a test may take there: some wait several times, and the default of vitest is 5 s. */
+/**
+ * Maximum duration of a test on a busy machine: some tests wait several times, and the default of vitest is
+ * 5 s.
+ */
 const TEST_TIMEOUT_MS = 30_000;
 
-/** What may wait for the slow reader of the test: the least that the managers of cm take. */
+/**
+ * Maximum number of bytes that wait for the test's slow reader: the lowest limit that the managers of cm
+ * accept.
+ */
 const LITTLE_BYTES = 64 * 1_024;
 
 /**
- * The promises of `LocalConnectionManager`, on real sockets of the loopback address; call it at the top
- * of a test file.
+ * Tests the promises of `LocalConnectionManager`, on real sockets of the loopback address. Call it at the top
+ * level of a test file.
  */
 export function describeLocalConnections<S>(name: string, start: StartLocalConnections<S>): void {
   const begin = async (limits: LocalConnectionsLimits = {}) => {
@@ -49,7 +58,7 @@ export function describeLocalConnections<S>(name: string, start: StartLocalConne
       const closes: number[] = [];
       client.on("message", (data, isBinary) => void texts.push(isBinary ? "(binary)" : String(data)));
       client.on("close", (code) => void closes.push(code));
-      // A client that was cut also gets a close event.
+      // A connection that was cut also emits a close event.
       client.on("error", () => undefined);
       onTestFinished(() => client.terminate());
       const socket = await nextSocket();
@@ -71,7 +80,7 @@ export function describeLocalConnections<S>(name: string, start: StartLocalConne
       for (const id of ["a", "b", "b", "c", "nobody"]) local.enter(id, "room");
       const lent = encodeUtf8("1 é");
       local.toRoom("room", lent, []);
-      // The bytes are lent for the call alone.
+      // The bytes are valid only during the call.
       lent.fill(0);
       expect(local.toConnection("a", encodeUtf8("2"))).toBe(true);
       expect(local.toUser("ann", encodeUtf8("3"))).toBe(2);
@@ -126,7 +135,7 @@ export function describeLocalConnections<S>(name: string, start: StartLocalConne
       await vi.waitFor(() => expect(ended).toEqual(["a", "b"]), WAIT);
       expect(local.size).toBe(0);
       expect(codeOf(() => add("a", a.socket))).toBe("closed");
-      // The sockets are gone, and so nothing may touch them.
+      // The sockets are closed, so the calls must not use them.
       local.toRoom("room", encodeUtf8("x"), []);
       local.remove("a", "stale");
       expect(local.toUser("ann", encodeUtf8("x"))).toBe(0);
@@ -197,7 +206,7 @@ export function describeLocalConnections<S>(name: string, start: StartLocalConne
   });
 }
 
-/** The code that a call throws; `undefined` where it throws nothing. */
+/** The error code that a call throws; `undefined` if it throws nothing. */
 function codeOf(call: () => void): string | undefined {
   try {
     call();

@@ -14,21 +14,21 @@ import { expect, vi } from "vitest";
 
 const MARKER = "everything before this has arrived";
 
-/** How long a message that must come may take. */
+/** Maximum time until an expected message arrives. */
 const PATIENCE = { timeout: 10_000, interval: 5 };
 
-/** Hears what is announced on some channels. */
+/** Receives the announcements on some channels. */
 export interface Announcements<T> {
   /**
-   * All that was announced until now, in the order of arrival, once nothing is on the way
-   * any more. Fails where the changes of a channel are not one chain of growing versions.
+   * Resolves with all announcements so far, in the order of arrival, once none is in transit any more.
+   * Rejects if the changes of a channel are not one chain of increasing versions.
    */
   heard(): Promise<readonly T[]>;
-  /** Forgets what was heard until now, but for the end of the chain. */
+  /** Drops the announcements received so far, except the end of each chain. */
   forget(): Promise<void>;
 }
 
-/** Hears the feeds of some users, or of all of them. */
+/** Subscribes to the feeds of some users, or of all of them. */
 export async function hearUsers(store: Store, userIds?: readonly string[]): Promise<Announcements<PresenceChange>> {
   const every = Array.from({ length: store.partitioning.partitions }, (_, partition) => partition);
   const partitions =
@@ -40,7 +40,7 @@ export async function hearUsers(store: Store, userIds?: readonly string[]): Prom
   );
 }
 
-/** Hears the rosters of some rooms. Whether they are announced is another matter. */
+/** Subscribes to the rosters of some rooms. Does not request that they are announced. */
 export async function hearRooms(store: Store, rooms: readonly string[]): Promise<Announcements<RosterChange>> {
   return hear(
     store,
@@ -64,7 +64,7 @@ async function hear<T extends { readonly version: number; readonly previousVersi
       return bus.subscribe(channel, (message) => {
         const text = decodeUtf8(message) ?? "no UTF-8";
         if (text.startsWith(MARKER)) {
-          // Others that hear the same channel have markers of their own.
+          // Other subscribers of the same channel have their own markers.
           if (text === marker) markers++;
           return;
         }

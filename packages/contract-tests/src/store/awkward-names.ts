@@ -1,7 +1,7 @@
 /**
- * Names that are names by the grammar and that a store may trip over: separators and
- * globs of keys and channels, text that reads as a number, members of every object's
- * prototype, look-alikes that must stay apart, and the longest ones.
+ * Names that are valid by the grammar but may cause errors in a store: separators and globs of keys and
+ * channels, text that reads as a number, members of every object's prototype, look-alikes that must stay
+ * distinct, and the longest names.
  */
 export const AWKWARD_NAMES: readonly string[] = [
   "a",

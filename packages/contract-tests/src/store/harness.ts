@@ -1,53 +1,55 @@
 import type { Store } from "@cm/protocol";
 import { requireOptions } from "@cm/protocol/options";
 
-/** A store under test, with what the suites need around it. */
+/** A store under test, with the functions that the suites need. */
 export interface StoreHarness {
-  /** Started, on fresh data that only it and its peers see. */
+  /** The store under test, started, on fresh data that only this store and its peers share. */
   readonly store: Store;
-  /** Another store on the same data, started. */
+  /** Starts another store on the same data. */
   peer(): Promise<Store>;
   /** Another store on the same data, not started. */
   unstarted(): Store;
-  /** Advances the time that the store judges leases by, by about `ms` milliseconds. */
+  /** Advances the time by which the store checks leases by about `ms` milliseconds. */
   letTimePass(ms: number): Promise<void>;
   /**
-   * How many things the store holds (keys, for a database), where that can be told.
-   * With it the suites check that what was taken out leaves nothing behind. What is
-   * remembered of users who are offline, and the versions of feeds, which run out by
-   * themselves, are left out, and so are servers and histories.
+   * Number of entries that the store holds (keys, for a database), or `undefined` if it cannot be determined.
+   * If given, the suites check that removed data leaves nothing behind. Not counted: data that expires by
+   * itself (the times at which offline users were last online, the versions of feeds), servers, and
+   * histories.
    */
   storedThings(): Promise<number> | undefined;
   /** Closes all stores and removes the data. */
   close(): Promise<void>;
 }
 
-/** Makes a harness on data of its own; called once for each test. */
+/** Makes a harness with its own data. Called once for each test. */
 export type HarnessFactory = () => Promise<StoreHarness>;
 
-/** What {@link createStoreHarness} makes a harness of. */
+/** The functions that {@link createStoreHarness} makes a harness from. */
 export interface StoreHarnessParts {
-  /** A store that is not started, on the data of this harness. Called at least once, and once more for each peer. */
+  /**
+   * Makes a store on the data of this harness, not started. Called at least once, and again for each peer.
+   */
   createStore(): Store;
   /**
-   * Advances the time that the store judges leases by, by about `ms` milliseconds: turn the clock that
-   * you gave the store, or leave it out. Default: waits for real, 60 ms at most times.
+   * Advances the time by which the store checks leases by about `ms` milliseconds. Set this if you control
+   * the store's clock. Default: waits for that time, usually 60 ms.
    */
   readonly letTimePass?: (ms: number) => Promise<void>;
   /**
-   * Counts what the store holds; see `StoreHarness.storedThings`. Default: not counted, and a
-   * skipped test says so.
+   * Counts the entries that the store holds; see `StoreHarness.storedThings`. Default: not counted, which a
+   * skipped test reports.
    */
   readonly storedThings?: () => Promise<number>;
-  /** Removes the data. Called once, after all stores are closed. Default: nothing. */
+  /** Removes the data. Called once, after all stores are closed. Default: does nothing. */
   readonly cleanUp?: () => Promise<void>;
 }
 
 const KNOWN = { createStore: true, letTimePass: true, storedThings: true, cleanUp: true };
 
 /**
- * Makes a harness that starts the first store and closes all that it gave out. Rejects with
- * `options-invalid` for an unknown part.
+ * Makes a harness that starts the first store, and closes all stores that it has made. Rejects with
+ * `options-invalid` for an unknown function.
  */
 export async function createStoreHarness(parts: StoreHarnessParts): Promise<StoreHarness> {
   const { letTimePass = wait, storedThings, cleanUp } = requireOptions(parts, KNOWN);

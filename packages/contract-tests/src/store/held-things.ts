@@ -6,7 +6,7 @@ import { byId, membersOf } from "./rooms/room-members.js";
 import { bringUp, scenarios, type TestServer, times } from "./scenario.js";
 import { AT_ONCE, byConnection, connectionOf, connectionsOf } from "./users/users.js";
 
-/** The promises of `held`: what a server compares with the truth. */
+/** Tests the promises of `held`, which a server compares with its own state. */
 export function describeHeldThings(name: string, createHarness: HarnessFactory): void {
   const it = scenarios(createHarness);
 
@@ -22,14 +22,14 @@ export function describeHeldThings(name: string, createHarness: HarnessFactory):
       expect(await heldBy(store, alpha)).not.toEqual(nothing);
       await store.connections.remove(alpha.lease, [record.connectionId]);
       await store.rooms.leave(alpha.lease, "lobby", members);
-      // A user who is leaving has no connection that a server could hold.
+      // A leaving user has no connection that a server could hold.
       await store.users.remove(alpha.lease, connections, { graceMs: 60_000 });
       expect(await heldBy(store, alpha)).toEqual(nothing);
     });
 
     it("is its own alone, in rooms and of users that it shares with others", async ({ store, peer }) => {
       const other = await peer();
-      // One id is the beginning of the other.
+      // One server id is a prefix of the other.
       const [alpha, beta] = [await bringUp(store, "node-1"), await bringUp(other, "node-11")];
       for (const [{ connections, rooms, users }, server] of [[store, alpha] as const, [other, beta] as const]) {
         const [record, members, shared] = [
@@ -110,7 +110,7 @@ interface Held {
   readonly users: UserConnection[];
 }
 
-/** All that a server holds, over all shelves and partitions. */
+/** The whole projection of a server, over all shelves and partitions. */
 async function heldBy({ upkeep, partitioning }: Store, { lease, registration }: TestServer): Promise<Held> {
   const shelves = times(2 ** registration.shelfBits, (shelf) => upkeep.projection.held(lease, "records", shelf));
   return {

@@ -2,6 +2,6 @@
 export { describeStoreContracts } from "./store-contracts.js";
 export type { StoreContractsOptions, StoreSuite } from "./store-contracts.js";
 
-// What they run on
+// The harness that they take
 export { createStoreHarness } from "./harness.js";
 export type { HarnessFactory, StoreHarness, StoreHarnessParts } from "./harness.js";

@@ -1,4 +1,4 @@
-/** JSON texts that a store may trip over, or give back as something else. */
+/** JSON texts that a store may fail on, or return as another value. */
 export const ODD_METADATA: readonly string[] = [
   "null",
   "true",
@@ -26,7 +26,7 @@ export const ODD_METADATA: readonly string[] = [
   JSON.stringify(Array.from({ length: 200 }, (_, i) => i)),
 ];
 
-/** A value as JSON text, to compare what is odd about it too. */
+/** A value as JSON text, so that a comparison includes its odd parts. */
 export function textOf(value: unknown): string {
   return JSON.stringify(value);
 }

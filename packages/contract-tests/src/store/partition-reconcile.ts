@@ -16,7 +16,7 @@ import {
 } from "./scenario.js";
 import { byConnection, connectionsOf } from "./users/users.js";
 
-/** The promises of `reconcile`, and of removing what an unknown holder has left. */
+/** Tests the promises of `reconcile`, and of the removal of an orphan's leftovers. */
 export function describePartitionReconcile(name: string, createHarness: HarnessFactory): void {
   const it = scenarios(createHarness);
 
@@ -25,7 +25,7 @@ export function describePartitionReconcile(name: string, createHarness: HarnessF
       store,
       peer,
     }) => {
-      // One id is the beginning of the other.
+      // One server id is a prefix of the other.
       const alpha = await bringUp(store, "node-1");
       const servers = [alpha, await bringUp(store, "node-11")];
       expect(await auditAll(store)).toEqual({ repaired: 0, rooms: [], users: [] });
@@ -109,7 +109,7 @@ export function describePartitionReconcile(name: string, createHarness: HarnessF
       await claimOrphan(store, dead, 4 * SHORT_MS);
       const refused = await store.servers.acquire(dead.registration, LONG_MS).catch((error: unknown) => error);
       expect(refused).toMatchObject({ code: "server-id-expired" });
-      // Another incarnation under its id is no ghost of it.
+      // Another incarnation under the same server id is not affected by the leftovers.
       await store.servers.release(await store.servers.acquire({ ...dead.registration, incarnation: "0000" }, LONG_MS));
       await passUntil(
         harness,
@@ -117,7 +117,7 @@ export function describePartitionReconcile(name: string, createHarness: HarnessF
       );
       const again = await store.servers.acquire(dead.registration, LONG_MS);
       expect(again.wasReaped).toBe(false);
-      // What had the right before has none by now.
+      // The earlier claim is no longer valid.
       expect(await store.upkeep.projection.evict(claim, { room: "lobby" })).toEqual([]);
     });
 
@@ -137,7 +137,7 @@ export function describePartitionReconcile(name: string, createHarness: HarnessF
   });
 }
 
-/** Cleans up after a server in name only: what it has put stays. */
+/** Unregisters a dead server without removing its data. */
 async function buryAlone(harness: StoreHarness, server: TestServer): Promise<void> {
   await letDie(harness, server);
   await harness.store.upkeep.servers.unregister(await claimDead(harness.store, server.registration.serverId));
@@ -149,7 +149,7 @@ async function claimOrphan({ upkeep }: Store, { registration }: TestServer, clai
   return claim;
 }
 
-/** What all partitions say together. */
+/** The results of all partitions together. */
 async function auditAll({ partitioning, upkeep }: Store) {
   const [ofRooms, ofUsers] = [
     await Promise.all(times(partitioning.partitions, (partition) => upkeep.projection.reconcile("rooms", partition))),

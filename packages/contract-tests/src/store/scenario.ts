@@ -10,22 +10,25 @@ import {
 import { it } from "vitest";
 import type { StoreHarness } from "./harness.js";
 
-/** A time to live that no test outlives by chance. */
+/** A time to live that no test exceeds by accident. */
 export const LONG_MS = 60_000;
 
-/** A time to live that is waited for. Only what is waited for carries it. */
+/** A short time to live, used only if a test waits until it has passed. */
 export const SHORT_MS = 60;
 
-/** How long something may take that must happen, in the store's time. */
+/** Maximum time until an expected event happens, in the store's time, in milliseconds. */
 const PATIENCE_MS = 10_000;
 
-/** How long a test may take on a busy machine: some wait several times, and the default of vitest is 5 s. */
+/**
+ * Maximum duration of a test on a busy machine: some tests wait several times, and the default of vitest is
+ * 5 s.
+ */
 const TEST_TIMEOUT_MS = 30_000;
 
-/** A test with a harness of its own, which is closed whatever happens. */
+/** Defines a test with its own harness, which is closed in any case. */
 export type Scenario<H> = (sentence: string, body: (harness: H) => Promise<void>) => void;
 
-/** Makes the function that a suite states its promises with. */
+/** Makes the function with which a suite defines its tests. */
 export function scenarios<H extends { close(): Promise<void> }>(createHarness: () => Promise<H>): Scenario<H> {
   return (sentence, body) => {
     it(sentence, { timeout: TEST_TIMEOUT_MS }, async () => {
@@ -39,7 +42,7 @@ export function scenarios<H extends { close(): Promise<void> }>(createHarness: (
   };
 }
 
-/** How a call ended: `done`, or the code of its error. What has no code is thrown. */
+/** The result of a call: `done`, or the code of its error. An error without a code is thrown. */
 export async function outcomeOf(call: Promise<unknown>): Promise<string> {
   try {
     await call;
@@ -50,27 +53,27 @@ export async function outcomeOf(call: Promise<unknown>): Promise<string> {
   }
 }
 
-/** A server that holds a lease, and where its connection ids come from. */
+/** A server with a lease, and the source of its connection ids. */
 export interface TestServer {
   readonly registration: ServerRegistration;
   readonly lease: Lease;
   readonly ids: ConnectionIdSource;
 }
 
-/** What a server of this id would register as. */
+/** The registration of the server to which the ids belong. */
 export function registrationOf(ids: ConnectionIdSource): ServerRegistration {
   const { serverId, incarnation, shelfBits } = ids;
   return { serverId, incarnation, shelfBits, host: "127.0.0.1", port: 8080 };
 }
 
-/** Takes a lease that lasts as long as the test. */
+/** Acquires a lease that lasts longer than the test. */
 export async function bringUp(store: Store, serverId: string): Promise<TestServer> {
   const ids = createConnectionIdSource({ serverId });
   const registration = registrationOf(ids);
   return { registration, ids, lease: await store.servers.acquire(registration, LONG_MS) };
 }
 
-/** Asks again and again, letting time pass, until the answer is yes. */
+/** Checks the condition repeatedly, letting time pass, until it holds. */
 export async function passUntil(harness: StoreHarness, condition: () => Promise<boolean>): Promise<void> {
   const stepMs = SHORT_MS / 4;
   for (let passedMs = 0; passedMs < PATIENCE_MS; passedMs += stepMs) {
@@ -81,9 +84,8 @@ export async function passUntil(harness: StoreHarness, condition: () => Promise<
 }
 
 /**
- * Lets a server's lease run out and returns it. What the server has put is put under a
- * long lease before; only then it takes a short one, so that a slow machine changes
- * nothing.
+ * Lets a server's lease expire and returns it. The server writes its data under a long lease, and only then
+ * acquires a short one, so that a slow machine does not affect the test.
  */
 export async function letDie(harness: StoreHarness, server: TestServer): Promise<Lease> {
   const { servers } = harness.store;
@@ -95,14 +97,14 @@ export async function letDie(harness: StoreHarness, server: TestServer): Promise
   return lease;
 }
 
-/** Claims a dead server; fails where that is not possible. */
+/** Claims a dead server. Throws if the server cannot be claimed. */
 export async function claimDead(store: Store, serverId: string, claimant = "reaper"): Promise<ReapClaim> {
   const claim = await store.upkeep.servers.claim({ serverId }, claimant, LONG_MS);
   if (claim === undefined) throw new Error(`Server ${serverId} could not be claimed.`);
   return claim;
 }
 
-/** Lets a claim on a dead server run out; returns it and the claim of the next claimant. */
+/** Lets a claim on a dead server expire. Returns it, and the claim of the next claimant. */
 export async function loseClaim(
   harness: StoreHarness,
   serverId: string,
@@ -118,7 +120,7 @@ export async function loseClaim(
   return { lost, held };
 }
 
-/** `0` to `count - 1`, each made into something. */
+/** A list with the results of `make` for `0` to `count - 1`. */
 export function times<T>(count: number, make: (index: number) => T): T[] {
   return Array.from({ length: count }, (_, index) => make(index));
 }

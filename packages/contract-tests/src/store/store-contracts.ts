@@ -21,7 +21,7 @@ import { describePresenceGrace } from "./users/presence-grace.js";
 import { describePresenceReading } from "./users/presence-reading.js";
 import { describeUserDirectory } from "./users/user-directory.js";
 
-/** Every suite of a store, in the order in which a store is best written. */
+/** All suites of a store, in the recommended order of implementing one. */
 const SUITES = {
   link: describeStore,
   bus: describeBus,
@@ -45,21 +45,21 @@ const SUITES = {
 /** The name of one suite of {@link describeStoreContracts}. */
 export type StoreSuite = keyof typeof SUITES;
 
-/** What {@link describeStoreContracts} may be told. */
+/** Options of {@link describeStoreContracts}. */
 export interface StoreContractsOptions {
   /**
    * Suites that the store does not pass, each with the reason, such as
-   * `{ history: "messages are not kept" }`. Each is reported as a skipped test with its reason, and
-   * warned of. `history` is the one part that a store may be without: left out, it must be absent
-   * from the store. A store that lacks another part is not one that a server can run on. Default: none.
+   * `{ history: "messages are not kept" }`. Each is reported as a skipped test with its reason, and with a
+   * warning. A store may lack only `history`: if this suite is left out, the store must not have a `history`.
+   * A server cannot run on a store that lacks another part. Default: none.
    */
   readonly leaveOut?: LeftOut<StoreSuite>;
 }
 
 /**
- * Every promise that a store makes, as tests; call it at the top of a test file. `layout-mismatch` and
- * the failures of a link are not among them: how they come about is each store's own matter.
- * Throws `options-invalid` for a suite that does not exist, or is left out without a reason.
+ * Tests every promise of a store. Call it at the top level of a test file. `layout-mismatch` and failures of
+ * the link are not tested, because each store has its own ways to cause them. Throws `options-invalid` for a
+ * suite that does not exist, or that is left out without a reason.
  */
 export function describeStoreContracts(
   name: string,
@@ -74,7 +74,7 @@ export function describeStoreContracts(
   if (leaveOut.history !== undefined) describeAbsentHistory(name, createHarness);
 }
 
-/** Servers use a history that is there, so one that is there must pass its suite. */
+/** Servers use a history if there is one, so a store that has one must pass its suite. */
 function describeAbsentHistory(name: string, createHarness: HarnessFactory): void {
   const it = scenarios(createHarness);
 

@@ -8,7 +8,7 @@ const ROOM: Channel = { kind: "room", name: "lobby" };
 const DOT = encodeUtf8(".");
 const SENDER = { origin: "alpha", epoch: 1, sequence: 1 };
 
-/** The promises of `Store` and `Link`. */
+/** Tests the promises of `Store` and `Link`. */
 export function describeStore(name: string, createHarness: HarnessFactory): void {
   const it = scenarios(createHarness);
 
@@ -20,7 +20,7 @@ export function describeStore(name: string, createHarness: HarnessFactory): void
       expect(store.link.state).toBe("connecting");
       expect(await outcomeOf(store.servers.snapshot())).toBe("closed");
       await store.start();
-      // On a busy machine a part of a Cluster may be late in proving itself.
+      // On a busy machine, a probe in one part of a Cluster may be late.
       await vi.waitFor(() => expect(store.link.state).toBe("in-sync"), { timeout: 10_000, interval: 5 });
       expect(states.at(-1)).toBe("in-sync");
       expect(store.link.status()).toMatchObject({ state: "in-sync", reconnects: 0, timedOutCommands: 0 });
@@ -78,7 +78,7 @@ export function describeStore(name: string, createHarness: HarnessFactory): void
       await store.close();
       for (const [call, make] of Object.entries(calls))
         expect([call, await outcomeOf(make())]).toEqual([call, "closed"]);
-      // What it put belongs to its lease, not to its link.
+      // A server's data belongs to its lease, not to the store's link.
       expect((await other.servers.snapshot()).living).toMatchObject([{ serverId: "alpha" }]);
     });
 
@@ -115,15 +115,15 @@ export function describeStore(name: string, createHarness: HarnessFactory): void
   });
 }
 
-/** Names of the members of a contract that make a call, which leaves out constants such as `partitions`. */
+/** Names of the members of a contract that are calls, without constants such as `partitions`. */
 type CallNames<T> = {
   [K in keyof T]-?: T[K] extends (...args: never) => Promise<unknown> ? K : never;
 }[keyof T];
 
-/** An entry for each call of a contract: the compiler refuses a table in which one is missing. */
+/** One entry for each call of a contract: the compiler rejects a table that lacks one. */
 type CallTable<T> = Readonly<Record<CallNames<T>, () => Promise<unknown>>>;
 
-/** The parts of a store that reach its data, but for those of its upkeep. */
+/** The parts of a store that access its data, except its upkeep. */
 type ContractName = Exclude<keyof Store, "upkeep" | "partitioning" | "link" | "start" | "close">;
 
 /** Every call of every contract, by name. */

@@ -151,7 +151,7 @@ export function describeConnections(createTransport: CreateTransport): void {
       connection.enter("room");
       connection.send("last words");
       connection.close("terminated", "é".repeat(100));
-      // The close event came before the call returned.
+      // The close event is emitted before the call returns.
       expect(closed).toHaveLength(1);
       expect(connection.open).toBe(false);
       connection.close("internal");
@@ -221,7 +221,7 @@ export function describeConnections(createTransport: CreateTransport): void {
       const { server, join, closed, frames } = await startServer({ maxFrameBytes: 1024 });
       const { socket, texts, closes } = await join();
       socket.send("x".repeat(2049));
-      // A library may say 1009 before it cuts.
+      // A library may send 1009 before it closes the connection.
       await vi.waitFor(() => expect(closes).toEqual([{ code: expect.toBeOneOf([1006, 1009]), reason: "" }]), WAIT);
       expect([texts, frames]).toEqual([[], []]);
       expect(closed).toMatchObject([{ code: 1006 }]);
@@ -303,8 +303,8 @@ export function describeConnections(createTransport: CreateTransport): void {
       await vi.waitFor(() => expect(opened).toHaveLength(300), WAIT);
       await server.close();
       expect(at).toHaveLength(300);
-      // Six waves of fifty that begin some 20 ms apart, and never less than half of that. What one wave
-      // is seen late by is missing before the next: so the waves are looked at together.
+      // Six waves of fifty that begin about 20 ms apart, and never less than half of that. If one wave is
+      // observed late, the interval to the next one is shorter by as much, so the waves are checked together.
       const begins = at.filter((_, index) => index % 50 === 0);
       for (const [index, begin] of begins.slice(1).entries())
         expect(begin - (begins[index] ?? begin)).toBeGreaterThan(1);

@@ -6,7 +6,7 @@ import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { OPCODE } from "./raw-client.js";
 import { bytes, type CreateTransport, openClient, serverStarter, WAIT } from "./transport-harness.js";
 
-/** Passes bytes to a server and back, and counts the reads that the server's bytes took. */
+/** Relays bytes to a server and back, and counts the reads in which the server's bytes arrived. */
 async function countingProxy(serverPort: number): Promise<{ readonly port: number; readonly chunks: () => number }> {
   let chunks = 0;
   const proxy = createServer((client) => {
@@ -16,7 +16,7 @@ async function countingProxy(serverPort: number): Promise<{ readonly port: numbe
       chunks += 1;
     });
     upstream.pipe(client);
-    // One side ends with a reset where the other is cut.
+    // If one side is cut, the other one ends with a reset.
     for (const socket of [client, upstream]) socket.on("error", () => undefined);
   });
   await once(proxy.listen(0, "127.0.0.1"), "listening");
@@ -79,7 +79,7 @@ export function describeCounters(createTransport: CreateTransport): void {
       const before = { chunks: proxy.chunks(), writes: server.stats().traffic.writes };
       for (let index = 1; index <= 200; index += 1) {
         server.toRoom("room", bytes(String(index)), []);
-        // A turn of its own for each: without the window, each would be a write.
+        // Each message gets its own turn: without the window, each would be a write.
         await new Promise((resolve) => setImmediate(resolve));
       }
       await vi.waitFor(() => expect(texts).toHaveLength(201), WAIT);
@@ -102,7 +102,7 @@ export function describeCounters(createTransport: CreateTransport): void {
       raw.send(OPCODE.text, Buffer.from([0xff]));
       await vi.waitFor(() => expect(server.stats().connections).toBe(0), WAIT);
       expect(server.stats().faults).toEqual({ "frame-not-text": 2, "frame-too-large": 1, "frame-invalid": 1 });
-      // What plain JavaScript may hand in.
+      // Values that plain JavaScript may pass.
       for (let index = 0; index < 100; index += 1) faults.count(`made-up-${index}` as ErrorCode);
       expect(server.stats().faults).toMatchObject({ internal: 100 });
       expect(Object.keys(server.stats().faults)).toHaveLength(4);

@@ -6,7 +6,7 @@ import { bytes, type CreateTransport, openClient, serverStarter, testOptions, WA
 export function describeDrain(createTransport: CreateTransport): void {
   const startServer = serverStarter(createTransport);
 
-  /** A server with raw clients, and when it closed each of them. */
+  /** Starts a server with raw clients, and records when it closes each of them. */
   async function crowded(count: number) {
     const at: number[] = [];
     const started = await startServer({}, { closed: () => void at.push(performance.now()) });
@@ -18,7 +18,7 @@ export function describeDrain(createTransport: CreateTransport): void {
     return { ...started, at, clients };
   }
 
-  /** How a server's door answers. */
+  /** The response of the server to a new connection. */
   async function knock(port: number): Promise<{ readonly status: number; readonly body: string }> {
     const raw = await RawClient.dial(port);
     onTestFinished(() => raw.destroy());
@@ -36,7 +36,8 @@ export function describeDrain(createTransport: CreateTransport): void {
       await draining;
       expect(server.stats()).toMatchObject({ connections: 0, drain: { connections: 100, told: 100, done: true } });
       expect(at).toHaveLength(100);
-      // Ten at a time, and never two waves within half of a tenth of a second.
+      // Ten connections at a time, and never two waves within less than 49 ms, about half of the 100 ms
+      // between them.
       const waves = at.filter((_, index) => index % 10 === 0);
       for (const [index, time] of waves.entries()) {
         if (index > 0) expect(time - (waves[index - 1] ?? 0)).toBeGreaterThanOrEqual(49);
@@ -82,7 +83,7 @@ export function describeDrain(createTransport: CreateTransport): void {
       for (const { connection } of clients) connection.enter("room");
       let round = 0;
       const draining = server.drain({ overMs: 500 });
-      // A client that is connected at a round gets it, and every round before.
+      // A client that is connected during a round gets this round and all rounds before.
       const rounds = new Map(clients.map((client) => [client, 0]));
       while (server.stats().connections > 0) {
         for (const client of clients) if (client.connection.open) rounds.set(client, round + 1);

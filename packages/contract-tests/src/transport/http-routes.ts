@@ -66,7 +66,7 @@ export function describeHttpRoutes(createTransport: CreateTransport): void {
       expect(await (await fetch(url)).text()).toBe("got");
       const large = await post("y".repeat(100_001));
       expect([large.status, large.headers.get("content-type")]).toEqual([413, "application/problem+json"]);
-      // Without a length, in chunks.
+      // Chunked, without a length.
       expect(await (await post(new Blob(["y".repeat(70_000)]).stream())).text()).toBe("POST 70000 121");
       const endless = await post(new Blob(["y".repeat(150_000)]).stream());
       expect(endless.status).toBe(413);
@@ -101,7 +101,7 @@ export function describeHttpRoutes(createTransport: CreateTransport): void {
       ["gives a header with a line break", () => ({ status: 200, headers: { "X-A": "b\r\nSet-Cookie: hunter2" } })],
       ["gives a header name with a space", () => ({ status: 200, headers: { "X A": "hunter2" } })],
       ["gives a status that is none", () => ({ status: 42, body: "hunter2" })],
-      // What plain JavaScript may hand in.
+      // Values that plain JavaScript may pass.
       ["gives nothing", () => undefined as unknown as HttpReply],
       ["gives a body that is none", () => ({ status: 200, body: { hunter: 2 } as unknown as string })],
     ])("turns a route that %s into a 500 without details", async (_, route) => {
@@ -134,7 +134,7 @@ export function describeHttpRoutes(createTransport: CreateTransport): void {
       await vi.waitFor(() => expect(asked).toBe(true), WAIT);
       controller.abort();
       await expect(request).rejects.toThrow();
-      // A round trip, in which the server hears of it.
+      // After this round trip, the server knows that the client has disconnected.
       expect((await fetch(`http://127.0.0.1:${port}/x`)).status).toBe(200);
       answer({ status: 200, body: "too late" });
       await reply;

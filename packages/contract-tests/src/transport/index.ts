@@ -3,7 +3,7 @@ export { describeTransport } from "./transport.js";
 export type { TransportContractOptions, TransportSuite } from "./transport.js";
 export type { CreateTransport } from "./transport-harness.js";
 
-// For further tests of a transport of one's own
+// For further tests of your own transport
 export { OPCODE, RawClient } from "./raw-client.js";
 export type { HandshakeAnswer, RawClientOptions, RawFrame } from "./raw-client.js";
 export type { Journal, StartServer, TestClient, TestServer } from "./transport-harness.js";

@@ -1,31 +1,31 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 
-/** How a raw client shakes hands. */
+/** Options of a raw client's handshake. */
 export interface RawClientOptions {
   /** The path of the request, with its query. */
   readonly path?: string;
-  /** Null: offers none. */
+  /** The subprotocol that is offered; null offers none. */
   readonly subprotocol?: string | null;
-  /** Null: left out. */
+  /** Headers that are added or replaced; null leaves a header out. */
   readonly headers?: Readonly<Record<string, string | null>>;
-  /** Of the request line. Default 1.1. */
+  /** HTTP version of the request line. Default 1.1. */
   readonly httpVersion?: "1.0" | "1.1";
 }
 
-/** One WebSocket frame as it came. */
+/** One WebSocket frame as received. */
 export interface RawFrame {
-  /** Of RFC 6455; see {@link OPCODE}. */
+  /** The opcode of RFC 6455; see {@link OPCODE}. */
   readonly opcode: number;
-  /** The bytes behind the header. */
+  /** The bytes after the header. */
   readonly payload: Buffer;
 }
 
-/** The head of the answer to an upgrade request. */
+/** The head of the response to an upgrade request. */
 export interface HandshakeAnswer {
   /** The HTTP status. */
   readonly status: number;
-  /** Status line and headers, as they came. */
+  /** Status line and headers, as received. */
   readonly head: string;
 }
 
@@ -33,15 +33,15 @@ export interface HandshakeAnswer {
 export const OPCODE = { text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const;
 
 /**
- * A WebSocket client without any manners: it reads when told to, and answers neither
- * pings nor close frames.
+ * A WebSocket client that does nothing by itself: it reads only when told to, and responds neither to pings
+ * nor to close frames.
  */
 export class RawClient {
   /** The TCP connection. */
   readonly socket: Socket;
-  /** Frames that came, in order. */
+  /** Frames received, in order. */
   readonly frames: RawFrame[] = [];
-  /** Whether the TCP connection is gone. */
+  /** Whether the TCP connection has ended. */
   ended = false;
   readonly #waiting: Buffer[] = [];
   #answer: HandshakeAnswer | undefined;
@@ -52,11 +52,11 @@ export class RawClient {
     socket.on("close", () => {
       this.ended = true;
     });
-    // A cut connection may end in ECONNRESET; `ended` says it.
+    // A connection that was cut may end with ECONNRESET; `ended` reports the end.
     socket.on("error", () => undefined);
   }
 
-  /** Connects and writes the upgrade request, without waiting for the answer. */
+  /** Connects and writes the upgrade request, without waiting for the response. */
   static async dial(port: number, options: RawClientOptions = {}): Promise<RawClient> {
     const socket = connect({ port, host: "127.0.0.1" });
     await once(socket, "connect");
@@ -76,27 +76,27 @@ export class RawClient {
     return client;
   }
 
-  /** What the server answered to the upgrade request, once it has. */
+  /** The server's response to the upgrade request, once it has arrived. */
   get answer(): HandshakeAnswer | undefined {
     return this.#answer;
   }
 
-  /** The text frames so far. */
+  /** The text frames received so far. */
   get texts(): string[] {
     return this.frames.filter((frame) => frame.opcode === OPCODE.text).map((frame) => frame.payload.toString());
   }
 
-  /** The code of the close frame, if one came. */
+  /** The code of the close frame, if one was received. */
   get closeCode(): number | undefined {
     return this.frames.find((frame) => frame.opcode === OPCODE.close)?.payload.readUInt16BE(0);
   }
 
-  /** What came and is no whole frame: after a refusal, the body. */
+  /** Received bytes that are not a complete frame: after a rejected upgrade, the body. */
   get leftoverText(): string {
     return Buffer.concat(this.#waiting).toString();
   }
 
-  /** Writes a frame, masked as a client must. */
+  /** Writes a frame, masked as the protocol requires of a client. */
   send(opcode: number, payload: Buffer): void {
     this.socket.write(maskedFrame(opcode, payload));
   }
@@ -135,7 +135,9 @@ export class RawClient {
   }
 }
 
-/** A final client frame. The mask is all zero: it must be there, and hides nothing. */
+/**
+ * A final client frame. The mask is all zero: the protocol requires a mask, and this one changes no bytes.
+ */
 export function maskedFrame(opcode: number, payload: Buffer): Buffer {
   const { length } = payload;
   const header = Buffer.alloc(length < 126 ? 6 : length < 65_536 ? 8 : 14);

@@ -1,7 +1,9 @@
 import { describe, expect, it, vi } from "vitest";
 import { bytes, type CreateTransport, serverStarter, type TestClient, WAIT } from "./transport-harness.js";
 
-/** Long enough that only an early end of the window can send waiting messages, unless a test says otherwise. */
+/**
+ * Long enough that only an early end of the window can send waiting messages, unless a test says otherwise.
+ */
 const LONG_MS = 100;
 
 /** Texts from `0` on, each sent to the room as the only one of its turn. */
@@ -27,7 +29,7 @@ export function describeRoomWindows(createTransport: CreateTransport): void {
       expect(server.stats().traffic.writes).toBe(3);
       const began = performance.now();
       const texts = await sendApart((text) => server.toRoom("room", bytes(text), []), 20);
-      // More than one window only where the machine is slow.
+      // There is more than one window only if the machine is slow.
       const windows = Math.ceil((performance.now() - began) / LONG_MS);
       for (const { texts: got } of members) await vi.waitFor(() => expect(got).toEqual(["first", ...texts]), WAIT);
       const { writes, framesSent } = server.stats().traffic;
@@ -45,7 +47,7 @@ export function describeRoomWindows(createTransport: CreateTransport): void {
       server.toRoom("calm", bytes("2"), []);
       expect(server.stats().traffic.framesSent).toBe(2);
       let sent = 0;
-      // Every message is its own turn, until some are seen to have waited for each other.
+      // Each message has its own turn, until some were sent together.
       await vi.waitFor(
         () => {
           server.toRoom("hot", bytes(String(sent)), []);
@@ -126,7 +128,7 @@ export function describeRoomWindows(createTransport: CreateTransport): void {
   });
 
   describe("a room with more members than are written to in one turn", () => {
-    /** A room with lanes of ten. */
+    /** A room with lanes of ten members. */
     async function crowded(members: number, roomWindowMs: number) {
       const test = await startServer({ maxMembersPerTurn: 10, roomWindowMs });
       const clients: TestClient[] = [];
@@ -145,7 +147,7 @@ export function describeRoomWindows(createTransport: CreateTransport): void {
       const except = [clients[3], clients[14], clients[34]].map((client) => client?.connection.id ?? "");
       const before = server.stats().traffic.framesSent;
       server.toRoom("room", bytes("0"), []);
-      // The first ten at most, before others have their turn.
+      // At most the first ten, before other work gets its turn.
       expect(server.stats().traffic.framesSent - before).toBeLessThanOrEqual(10);
       server.toRoom("room", bytes("1"), except);
       server.toRoom("room", bytes("2"), []);

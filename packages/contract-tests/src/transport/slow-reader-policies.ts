@@ -5,10 +5,10 @@ import { bytes, type CreateTransport, serverStarter, WAIT } from "./transport-ha
 
 const LENGTH = 10_000;
 
-/** Far more messages than the kernel takes for a client that does not read. */
+/** Far more messages than the kernel buffers for a client that does not read. */
 const FLOOD_MAX = 5_000;
 
-/** What a member that is behind is told. */
+/** The frame that a member gets after it was behind. */
 interface Gap {
   readonly type: "gap";
   readonly room: string;
@@ -21,7 +21,7 @@ function numbered(number: number, { key = "k", length = LENGTH } = {}): Uint8Arr
   return bytes(`${key}:${number}:`.padEnd(length, "x"));
 }
 
-/** The messages that came, by key and number, and the gaps between them. */
+/** The messages received, by key and number, and the gaps between them. */
 function streamOf(texts: readonly string[]): (string | Gap)[] {
   return texts.map((text) =>
     text.startsWith("{") ? (JSON.parse(text) as Gap) : text.slice(0, text.indexOf(":", text.indexOf(":") + 1)),
@@ -32,17 +32,17 @@ function gapsIn(texts: readonly string[]): Gap[] {
   return streamOf(texts).filter((item) => typeof item !== "string");
 }
 
-/** What came last; all that came would be megabytes. */
+/** The last frame's text: the texts of all frames would be megabytes. */
 function lastText({ frames }: RawClient): string {
   return frames.at(-1)?.payload.toString() ?? "";
 }
 
-/** One turn of the event loop, in which what waits is written. */
+/** One turn of the event loop, in which waiting messages are written. */
 function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Sends numbered messages until a member is behind; returns the next number. */
+/** Sends numbered messages until a member is behind. Returns the next number. */
 async function floodUntilBehind(server: TransportServer<string>, room: string, from = 0): Promise<number> {
   let number = from;
   while (server.stats().membersBehind === 0) {
@@ -92,7 +92,8 @@ export function describeSlowReaderPolicies(createTransport: CreateTransport): vo
         { type: "gap", room: "drop", missed, reason: "slow-reader" },
         "k:end",
       ]);
-      // What was sent before it was found behind was written to it: only what came later is missing.
+      // Messages sent before the reader was detected as slow were already written to its socket, so only
+      // later ones are missing.
       expect(missed).toBeGreaterThanOrEqual(50);
       expect(missed).toBeLessThanOrEqual(51);
       expect(server.stats()).toMatchObject({ messagesLeftOut: { drop: missed, latest: 0 }, slowConsumersClosed: 0 });
@@ -108,7 +109,7 @@ export function describeSlowReaderPolicies(createTransport: CreateTransport): vo
         maxMembersPerTurn: 10,
         roomWindowMs: 3,
       });
-      // They fill the first lane, and get nothing.
+      // These members fill the first lane, but get no messages.
       const except: string[] = [];
       for (let index = 0; index < 9; index++) {
         const { connection } = await join();
@@ -179,7 +180,7 @@ export function describeSlowReaderPolicies(createTransport: CreateTransport): vo
         server.toRoom("drop", numbered(number++), []);
         await turn();
       }
-      // All are behind: the room is there all the same.
+      // All members are behind, but the room still exists.
       expect(server.stats()).toMatchObject({ topics: 1, memberships: 2 });
       for (let more = 0; more < 3; more++) server.toRoom("drop", numbered(number++), []);
       leaves.connection.leave("drop");
@@ -268,7 +269,7 @@ export function describeSlowReaderPolicies(createTransport: CreateTransport): vo
       await vi.waitFor(() => expect(lastText(raw)).toBe("k:end:"), WAIT);
       const stream = streamOf(raw.texts);
       const at = stream.findIndex((item) => typeof item !== "string");
-      // A key whose latest is not for this member has nothing for it.
+      // Nothing is sent for a key whose latest message excludes this member.
       const kept = ["p0:27", "p1:28"];
       const own = at < flooded ? [`k:${flooded - 1}`] : [];
       const missed = flooded - at + 30 - kept.length - own.length;

@@ -3,19 +3,19 @@ import { describe, expect, it, vi } from "vitest";
 import type { RawClient } from "./raw-client.js";
 import { bytes, type CreateTransport, serverStarter, WAIT } from "./transport-harness.js";
 
-/** A frame that says its number and has the given length. */
+/** A frame with a number and the given length. */
 function numbered(number: number, length: number): Uint8Array {
   return bytes(`${number}:`.padEnd(length, "x"));
 }
 
-/** Checks that what came is 0, 1, 2 and so on, and says how many. */
+/** Checks that the received numbers are 0, 1, 2 and so on. Returns how many there are. */
 function expectPrefix(raw: RawClient): number {
   const numbers = raw.texts.map((text) => Number.parseInt(text, 10));
   expect(numbers).toEqual(numbers.map((_, index) => index));
   return numbers.length;
 }
 
-/** One turn of the event loop, in which what waits is written. */
+/** One turn of the event loop, in which waiting messages are written. */
 function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
@@ -51,10 +51,10 @@ export function describeSlowReaders(createTransport: CreateTransport): void {
         }
         highest = Math.max(highest, connection.bufferedBytes);
         if (count % 500 === 0) await turn();
-        // The kernel takes some megabytes before anything waits here.
+        // The kernel buffers some megabytes before the server has to.
         expect(count * 200).toBeLessThan(200_000_000);
       }
-      // What comes after the cut must not reach it, whatever is free again by then.
+      // Frames sent after the connection was cut must not reach the client, even if there is space again.
       raw.socket.resume();
       for (let more = 0; more < 1000; more += 1) {
         server.toRoom("room", numbered(count + more, 200), []);
@@ -69,7 +69,7 @@ export function describeSlowReaders(createTransport: CreateTransport): void {
       expect(closed).toEqual([{ connection, code: CLOSE_CODES["slow-consumer"], reason: "slow-consumer" }]);
       expect(server.stats()).toMatchObject({ slowConsumersClosed: 1, connections: 1 });
       expect(server.stats().bytesDiscarded).toBeGreaterThan(128 * 1024);
-      // The one that reads lost nothing.
+      // The reader that keeps up lost nothing.
       await vi.waitFor(() => expect(reader.texts).toHaveLength(published + 1000), WAIT);
       expect(sent).toBeGreaterThan(0);
     });
@@ -79,7 +79,7 @@ export function describeSlowReaders(createTransport: CreateTransport): void {
       const clients = [await joinRaw(), await joinRaw(), await joinRaw()];
       for (const { connection } of clients) connection.enter("room");
       let count = 0;
-      // Each client has its own rhythm, so that the kernel's buffers fill and empty at odd times.
+      // Each client has its own rhythm, so that the kernel's buffers fill and empty at irregular times.
       for (let round = 0; round < 4_000 && clients.some(({ connection }) => connection.open); round += 1) {
         for (const [index, { raw }] of clients.entries()) {
           if (round % (7 + 4 * index) === 0) raw.socket.pause();
@@ -87,7 +87,8 @@ export function describeSlowReaders(createTransport: CreateTransport): void {
         }
         for (let burst = 0; burst < 40; burst += 1) {
           if (burst % 4 === 0) {
-            // The same number to each, directly: order against the room's frames is what counts.
+            // The same number is sent to each connection directly, to check the order relative to the room's
+            // frames.
             for (const { connection } of clients) connection.send(numbered(count, 3_000));
           } else {
             server.toRoom("room", numbered(count, burst % 8 === 1 ? 17_000 : 2_000), []);
@@ -135,7 +136,7 @@ export function describeSlowReaders(createTransport: CreateTransport): void {
       expect(closed).toMatchObject([{ connection: most.connection, code: CLOSE_CODES["slow-consumer"] }]);
       expect(server.stats()).toMatchObject({ slowConsumersClosed: 1, limits: { backlog: 1 } });
       expect(server.stats().bytesWaiting).toBeLessThan(4 * 1024 * 1024);
-      // Its part of the budget, a sixteenth of that, and the frames that were on their way.
+      // The connection's part of the budget, a sixteenth of that, and the frames that were in transit.
       expect(server.stats().bytesDiscarded).toBeLessThan(2_500_000);
       await vi.waitFor(() => expect(reader.texts).toHaveLength(published), WAIT);
     });

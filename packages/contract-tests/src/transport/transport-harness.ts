@@ -10,38 +10,38 @@ import { expect, onTestFinished, vi } from "vitest";
 import WebSocket from "ws";
 import { RawClient, type RawClientOptions } from "./raw-client.js";
 
-/** What happened on a server's connections, in order. */
+/** The events of a server's connections, in order. */
 export interface Journal {
   /** Connections that were opened. */
   readonly opened: TransportConnection<string>[];
   /** Text frames from clients. */
   readonly frames: { readonly connection: TransportConnection<string>; readonly text: string }[];
-  /** Connections that sent a binary frame, once for each. */
+  /** Connections that sent a binary frame, once per frame. */
   readonly binaries: TransportConnection<string>[];
-  /** Connections that closed, and how. */
+  /** Connections that closed, with code and reason. */
   readonly closed: {
     readonly connection: TransportConnection<string>;
     readonly code: number;
     readonly reason: string;
   }[];
-  /** Connections that answered a ping, once for each pong. */
+  /** Connections that responded to a ping, once per pong. */
   readonly pongs: TransportConnection<string>[];
-  /** What went to `onError`. */
+  /** Errors passed to `onError`. */
   readonly errors: { readonly error: CmError; readonly stage: FailureStage }[];
 }
 
-/** Makes a server of the transport that the suites are run on. */
+/** Makes a server of the transport under test. */
 export type CreateTransport = (options: TransportOptions<string>) => TransportServer<string>;
 
-/** A running server and what it heard. */
+/** A running server and the events of its connections. */
 export interface TestServer extends Journal {
   /** The server under test. */
   readonly server: TransportServer<string>;
-  /** Where it listens. */
+  /** The port that the server listens on. */
   readonly port: number;
-  /** A connected `ws` client, and the server's side of it. */
+  /** Connects a `ws` client. Resolves with the client and the server's side of its connection. */
   readonly join: (user?: string) => Promise<TestClient>;
-  /** A connected client that reads only when told to. */
+  /** Connects a client that reads only when told to. */
   readonly joinRaw: (
     options?: RawClientOptions,
   ) => Promise<{ raw: RawClient; connection: TransportConnection<string> }>;
@@ -53,15 +53,15 @@ export interface TestClient {
   readonly socket: WebSocket;
   /** The server's side. */
   readonly connection: TransportConnection<string>;
-  /** Text frames that came, in order. */
+  /** Text frames received, in order. */
   readonly texts: string[];
-  /** The close of the client's side, once it came. */
+  /** The close event of the client's side, once it was emitted. */
   readonly closes: { readonly code: number; readonly reason: string }[];
 }
 
 export const SUBPROTOCOL_V1 = "test.v1";
 
-/** Options that work, with a handler that writes everything down and then does what `react` says. */
+/** Valid options, with a handler that records all events and then calls `react`. */
 export function testOptions(
   overrides: Partial<TransportOptions<string>> = {},
   react: Partial<ConnectionHandler<string>> = {},
@@ -74,7 +74,7 @@ export function testOptions(
   const options: TransportOptions<string> = {
     port: 0,
     subprotocols: [SUBPROTOCOL_V1],
-    // The user's name stands in the query; its data is the path.
+    // The query contains the user's name; the path becomes the connection's data.
     authenticate: (request) => ({
       userId: new URLSearchParams(request.query).get("user") ?? "anyone",
       data: request.path,
@@ -109,13 +109,13 @@ export function testOptions(
   return { options, journal };
 }
 
-/** A server that is closed when the test is over, with everything it heard. */
+/** Starts a server that is closed when the test ends. Resolves with the server and its events. */
 export type StartServer = (
   overrides?: Partial<TransportOptions<string>>,
   react?: Partial<ConnectionHandler<string>>,
 ) => Promise<TestServer>;
 
-/** Starts servers of one transport. */
+/** Returns a function that starts servers of one transport. */
 export function serverStarter(createTransport: CreateTransport): StartServer {
   return (overrides, react) => startServer(createTransport, overrides, react);
 }
@@ -157,10 +157,10 @@ async function startServer(
   };
 }
 
-/** How long a condition may take on a busy machine. */
+/** Maximum time until a condition holds on a busy machine. */
 export const WAIT = { timeout: 10_000, interval: 5 } as const;
 
-/** A `ws` client that writes down what it gets. */
+/** Opens a `ws` client that records all received frames. */
 export function openClient(
   port: number,
   path: string,
@@ -171,7 +171,7 @@ export function openClient(
   const closes: { code: number; reason: string }[] = [];
   socket.on("message", (data, isBinary) => void texts.push(isBinary ? "(binary)" : String(data)));
   socket.on("close", (code, reason) => void closes.push({ code, reason: reason.toString() }));
-  // A refused or cut client also gets a close event.
+  // A rejected or cut connection also emits a close event.
   socket.on("error", () => undefined);
   onTestFinished(() => socket.terminate());
   return { socket, texts, closes };
@@ -182,7 +182,7 @@ export function bytes(text: string): Uint8Array {
   return new TextEncoder().encode(text);
 }
 
-/** The status and body that a client gets instead of a WebSocket. */
+/** The status and body of the response to a client that was rejected. */
 export async function refusal(
   port: number,
   options: RawClientOptions = {},
@@ -193,7 +193,7 @@ export async function refusal(
   return { status: raw.answer?.status ?? 0, body: JSON.parse(raw.leftoverText) };
 }
 
-/** A promise that the test settles. */
+/** A promise that is settled by the test. */
 export function deferred<T>(): { promise: Promise<T>; resolve: (value: T) => void; reject: (cause: unknown) => void } {
   let resolve: (value: T) => void = () => undefined;
   let reject: (cause: unknown) => void = () => undefined;
@@ -204,5 +204,5 @@ export function deferred<T>(): { promise: Promise<T>; resolve: (value: T) => voi
   return { promise, resolve, reject };
 }
 
-/** A client who was let in. */
+/** The authentication of an accepted client. */
 export const ANN: Authentication<string> = { userId: "ann", data: "data" };

@@ -3,7 +3,7 @@ import { resolveTransportOptions, type TransportOptions } from "@cm/transport";
 import { describe, expect, it } from "vitest";
 import { type CreateTransport, testOptions } from "./transport-harness.js";
 
-/** Values that are wrong wherever a number of some range is asked for. (Null asks for the default.) */
+/** Values that are invalid for every numeric option with a range. (Null selects the default.) */
 const NO_NUMBERS: unknown[] = [
   Number.NaN,
   Number.POSITIVE_INFINITY,
@@ -34,7 +34,7 @@ const NUMBER_FIELDS: Record<string, unknown[]> = {
   maxBackpressureBytes: [0, 64 * 1024 - 1, 256 * 1024 * 1024 + 1],
   roomWindowMs: [101, "AUTO", "10"],
   maxMembersPerTurn: [0, 9, 1_000_001],
-  // With the native margin behind it, native code would end the process on more than 960 s.
+  // The server adds a margin to this, and uWebSockets.js would end the process on more than 960 s.
   idleTimeoutMs: [0, 1, 999, 900_001],
   pingIntervalMs: [1, 99, 120_000],
   authenticationTimeoutMs: [0, 600_001],
@@ -94,10 +94,10 @@ const OTHER_FIELDS: Record<string, unknown[]> = {
 };
 
 export function describeTransportOptions(createTransport: CreateTransport): void {
-  /** The code and field of the error that these options lead to. */
+  /** The code and field of the error that these options cause. */
   function refusalOf(overrides: Record<string, unknown>): unknown {
     try {
-      // What plain JavaScript may hand in.
+      // Values that plain JavaScript may pass.
       createTransport({ ...testOptions().options, ...overrides } as unknown as TransportOptions<string>);
     } catch (error) {
       return isCmError(error) ? [error.code, String(error.details?.field)] : error;
@@ -117,7 +117,7 @@ export function describeTransportOptions(createTransport: CreateTransport): void
     });
 
     it.each([[undefined], [null], ["options"], [7]])("refuse %j instead of an object", (value) => {
-      // What plain JavaScript may hand in.
+      // Values that plain JavaScript may pass.
       expect(() => resolveTransportOptions(value as unknown as TransportOptions<string>)).toThrow(
         expect.objectContaining({ code: "options-invalid" }),
       );

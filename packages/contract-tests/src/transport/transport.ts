@@ -13,7 +13,7 @@ import type { CreateTransport } from "./transport-harness.js";
 import { describeTransportOptions } from "./transport-options.js";
 import { describeUpgrades } from "./upgrades.js";
 
-/** Every suite of a transport. */
+/** All suites of a transport. */
 const SUITES = {
   options: describeTransportOptions,
   upgrades: describeUpgrades,
@@ -27,32 +27,35 @@ const SUITES = {
   "http-routes": describeHttpRoutes,
 } as const satisfies Record<string, (createTransport: CreateTransport, crowd: number) => void>;
 
-/** How long a test may take on a busy machine: some wait several times, and the default of vitest is 5 s. */
+/**
+ * Maximum duration of a test on a busy machine: some tests wait several times, and the default of vitest is
+ * 5 s.
+ */
 const TEST_TIMEOUT_MS = 30_000;
 
 /** The name of one suite of {@link describeTransport}. */
 export type TransportSuite = keyof typeof SUITES;
 
-/** What {@link describeTransport} may be told. */
+/** Options of {@link describeTransport}. */
 export interface TransportContractOptions {
   /**
-   * How many connections come at once, or one after the other, in the tests about many: a multiple of
-   * 100, from 100 to 10,000. Each takes a file descriptor on both sides. Default 500.
+   * Number of connections in the tests with many connections, opened at once or one after the other: a
+   * multiple of 100, from 100 to 10,000. Each takes a file descriptor on both sides. Default 500.
    */
   readonly crowd?: number;
   /**
    * Suites that the transport does not pass, each with the reason, such as
-   * `{ "http-routes": "another server has them" }`. Each is reported as a skipped test with its reason,
-   * and warned of. Default: none.
+   * `{ "http-routes": "another server has them" }`. Each is reported as a skipped test with its reason, and
+   * with a warning. Default: none.
    */
   readonly leaveOut?: LeftOut<TransportSuite>;
 }
 
 /**
- * Everything that a transport promises, on real sockets of the loopback address; call it at the top of
- * a test file. `createTransport` is called for each server, with the options of `@cm/transport`, and
- * must listen where `port` is 0 on a free one. Throws `options-invalid` for a suite that does not
- * exist, or is left out without a reason.
+ * Tests every promise of a transport, on real sockets of the loopback address. Call it at the top level of a
+ * test file. `createTransport` is called for each server, with the options of `@cm/transport`; if `port` is
+ * 0, the server must listen on a free port. Throws `options-invalid` for a suite that does not exist, or that
+ * is left out without a reason.
  */
 export function describeTransport(
   name: string,

@@ -3,7 +3,7 @@ import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { OPCODE, RawClient } from "./raw-client.js";
 import { ANN, type CreateTransport, deferred, refusal, serverStarter, WAIT } from "./transport-harness.js";
 
-/** Upgrades that come in numbers: `crowd` of them at once or one after the other, a multiple of 100. */
+/** Tests many upgrades: `crowd` of them, a multiple of 100, at once or one after the other. */
 export function describeUpgradeCrowds(createTransport: CreateTransport, crowd: number): void {
   const startServer = serverStarter(createTransport);
 
@@ -65,7 +65,7 @@ export function describeUpgradeCrowds(createTransport: CreateTransport, crowd: n
     });
 
     it("are told apart when they settle while the library reads another request", async () => {
-      // One promise for all: it settles inside of the last request's handler.
+      // One promise for all requests: it is settled inside the last request's handler.
       const gate = deferred<void>();
       let asked = 0;
       const { port, server, opened, closed } = await startServer({
@@ -111,7 +111,8 @@ export function describeUpgradeCrowds(createTransport: CreateTransport, crowd: n
         const clients = await Promise.all(
           Array.from({ length: 100 }, (_, index) => RawClient.dial(port, { path: `/ws?user=${index % 30}` })),
         );
-        // Half of them leave without a word, some before the answer; the others are closed.
+        // Half of the clients disconnect without a close frame, some before the response; the others are
+        // closed.
         for (const raw of clients.filter((_, index) => index % 2 === 0)) raw.destroy();
         const stayers = clients.filter((_, index) => index % 2 === 1);
         await vi.waitFor(() => expect(stayers.every((raw) => raw.answer?.status === 101)).toBe(true), WAIT);

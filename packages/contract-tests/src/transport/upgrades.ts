@@ -50,7 +50,7 @@ export function describeUpgrades(createTransport: CreateTransport, crowd: number
         maxUpgradesPerSecondPerAddress: 0,
       });
       const from = (address: string): RawClientOptions => ({ headers: { "X-Forwarded-For": address } });
-      // What stands left of the first address that is not trusted, the client may have written itself.
+      // The client may have written the addresses to the left of the first address that is not trusted.
       const first = await joinRaw(from("192.0.2.1, 203.0.113.7:55, 10.1.2.3"));
       expect(first.connection.remoteAddress).toBe("203.0.113.7");
       await joinRaw(from("203.0.113.7"));
@@ -80,7 +80,8 @@ export function describeUpgrades(createTransport: CreateTransport, crowd: number
         maxUpgradesPerSecondPerAddress: 1,
       });
       const headers = { "X-Forwarded-For": "203.0.113.7" };
-      // More at once than the machine could spread over as many seconds: two are let through and one more each second.
+      // More at once than the machine could spread over as many seconds: two are accepted, and one more per
+      // second.
       const clients = await Promise.all(Array.from({ length: 30 }, () => RawClient.dial(port, { headers })));
       onTestFinished(() => {
         for (const client of clients) client.destroy();
@@ -197,7 +198,7 @@ export function describeUpgrades(createTransport: CreateTransport, crowd: number
     it.each([[""], ["x".repeat(256)], ["\ud800"], [42], [undefined]])(
       "that names a user who can't be one (%j) is refused",
       async (userId) => {
-        // What plain JavaScript may hand in.
+        // Values that plain JavaScript may pass.
         const { port, opened } = await startServer({ authenticate: () => ({ userId: userId as string, data: "" }) });
         expect(await refusal(port)).toMatchObject({ status: 400, body: { code: expect.stringMatching(/^name-/) } });
         expect(opened).toEqual([]);
@@ -205,7 +206,7 @@ export function describeUpgrades(createTransport: CreateTransport, crowd: number
     );
 
     it.each([[null], [undefined], [7]])("that gives %j instead of a user is a fault of the server", async (outcome) => {
-      // What plain JavaScript may hand in.
+      // Values that plain JavaScript may pass.
       const { port, errors } = await startServer({ authenticate: () => outcome as unknown as Authentication<string> });
       expect((await refusal(port)).status).toBeGreaterThanOrEqual(400);
       expect(errors.length).toBe(outcome === 7 ? 0 : 1);
@@ -315,7 +316,7 @@ export function describeUpgrades(createTransport: CreateTransport, crowd: number
         "GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
           "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: test.v1\r\n\r\n",
       );
-      // A library may also end connections that are kept alive by themselves.
+      // A library may also end idle keep-alive connections by itself.
       await vi.waitFor(() => expect(raw.ended || raw.leftoverText.includes(" 503 ")).toBe(true), WAIT);
       expect([opened, server.stats().upgrading]).toEqual([[], 0]);
     });

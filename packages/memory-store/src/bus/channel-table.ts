@@ -3,9 +3,9 @@ import type { BusHandler, Channel } from "@cm/protocol";
 /** One subscriber of a channel. */
 export interface Subscriber {
   readonly handler: BusHandler;
-  /** Set when the subscription ends; nothing is delivered to it after that. */
+  /** Set when the subscription ends. Nothing is delivered to the handler after that. */
   closed: boolean;
-  /** Takes what the handler throws, though it must not. */
+  /** Called with errors that the handler throws, although it must not throw. */
   readonly onThrow: (cause: unknown) => void;
 }
 
@@ -15,15 +15,15 @@ interface Delivery {
 }
 
 /**
- * The channels of all stores on a hub. Messages wait in one line and go out in batches,
- * never inside the call that published them: a handler that publishes is not re-entered,
- * and all subscribers see one order.
+ * The channels of all stores on a hub. Messages are queued and delivered in batches, never inside the call
+ * that published them: a handler that publishes is not re-entered, and all subscribers get messages in the
+ * same order.
  */
 export class ChannelTable {
   readonly #channels = new Map<string, Set<Subscriber>>();
   #line: Delivery[] = [];
 
-  /** How many channels have subscribers. */
+  /** Number of channels that have subscribers. */
   get size(): number {
     return this.#channels.size;
   }
@@ -31,14 +31,14 @@ export class ChannelTable {
   publish(channel: Channel, message: Uint8Array): number {
     const subscribers = this.#channels.get(channelKey(channel));
     if (subscribers === undefined) return 0;
-    // setImmediate rather than a microtask: two handlers that answer each other must
-    // not keep sockets and timers waiting.
+    // setImmediate instead of a microtask: two handlers that respond to each other must not block sockets and
+    // timers.
     if (this.#line.length === 0) setImmediate(() => this.#deliver());
     this.#line.push({ message: message.slice(), subscribers: [...subscribers] });
     return subscribers.size;
   }
 
-  /** How many subscribers a channel has. */
+  /** Number of subscribers of a channel. */
   listeners(channel: Channel): number {
     return this.#channels.get(channelKey(channel))?.size ?? 0;
   }
@@ -74,7 +74,7 @@ export class ChannelTable {
   }
 }
 
-/** Kinds have no colon, so no two channels share a key. */
+/** Kinds contain no colon, so two channels never share a key. */
 export function channelKey(channel: Channel): string {
   return `${channel.kind}:${channel.name}`;
 }

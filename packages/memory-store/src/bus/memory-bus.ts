@@ -3,12 +3,12 @@ import type { MemoryWorld } from "../memory-hub.js";
 import { channelKey, type Subscriber } from "./channel-table.js";
 import type { MemoryLink } from "./memory-link.js";
 
-/** The channels of a hub as one store uses them. */
+/** The channels of a hub, as used by one store. */
 export class MemoryBus implements Bus {
   readonly #world: MemoryWorld;
   readonly #link: MemoryLink;
   readonly #onThrow: (cause: unknown) => void;
-  /** Closers of the store's own subscriptions, by channel key. */
+  /** Functions that close the store's own subscriptions, by channel key. */
   readonly #open = new Map<string, () => void>();
 
   constructor(world: MemoryWorld, link: MemoryLink, onThrow: (cause: unknown) => void) {
@@ -44,7 +44,7 @@ export class MemoryBus implements Bus {
     };
   }
 
-  /** Whether this store subscribes the channel. */
+  /** Whether this store subscribes to the channel. */
   hears(channel: Channel): boolean {
     return this.#open.has(channelKey(channel));
   }

@@ -1,6 +1,6 @@
 import { CmError, type Link, type LinkState, type LinkStatus } from "@cm/protocol";
 
-/** A link that is up from the start of its store to its end. */
+/** A link that is up from the start of its store until it closes. */
 export class MemoryLink implements Link {
   readonly #listeners = new Set<{ readonly call: (state: LinkState) => void }>();
   #state: LinkState = "connecting";
@@ -10,7 +10,7 @@ export class MemoryLink implements Link {
     return this.#state;
   }
 
-  /** Nothing lies between publishing and hearing, so there is nothing to count, or to prove. */
+  /** Messages do not leave the process, so there is nothing to count or to probe. */
   status(): LinkStatus {
     return {
       state: this.#state,
@@ -30,7 +30,7 @@ export class MemoryLink implements Link {
     return () => void this.#listeners.delete(entry);
   }
 
-  /** `closed` where the store was closed before. */
+  /** Throws `closed` if the store was closed before. */
   open(): void {
     if (this.#state === "closed") throw new CmError("closed", "The store was closed; make a new one.");
     this.#become("in-sync");
@@ -40,7 +40,7 @@ export class MemoryLink implements Link {
     this.#become("closed");
   }
 
-  /** `closed` outside of `open` and `close`. */
+  /** Throws `closed` before `open` and after `close`. */
   requireOpen(): void {
     if (this.#state !== "in-sync") throw new CmError("closed", "The store was closed, or never started.");
   }

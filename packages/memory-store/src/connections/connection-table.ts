@@ -9,7 +9,7 @@ import {
 } from "@cm/protocol";
 import type { Incarnation, ServerTable } from "../servers/server-table.js";
 
-/** A record with its rooms, in the order in which the connection came into them. */
+/** A record, and its rooms in the order in which the connection joined them. */
 interface Entry {
   readonly head: Omit<ConnectionRecord, "rooms">;
   readonly rooms: Set<string>;
@@ -17,7 +17,7 @@ interface Entry {
 
 type Shelves = Map<number, Map<string, Entry>>;
 
-/** The records of all connections, on the shelves of their owners. */
+/** The records of all connections, on their owners' shelves. */
 export class ConnectionTable {
   readonly #servers: ServerTable;
   readonly #shelves = new Map<Incarnation, Shelves>();
@@ -26,7 +26,7 @@ export class ConnectionTable {
     this.#servers = servers;
   }
 
-  /** How many servers have records here. */
+  /** Number of servers that have records. */
   get size(): number {
     return this.#shelves.size;
   }
@@ -99,7 +99,7 @@ function recordOf({ head, rooms }: Entry): ConnectionRecord {
   return Object.freeze({ ...head, rooms: Object.freeze([...rooms]) });
 }
 
-/** Where a record of this owner lies; `undefined` where the id is not one of its own. */
+/** The shelf of an owner's record; `undefined` if the connection id does not belong to the owner. */
 function shelfOf(holder: Incarnation, connectionId: string): number | undefined {
   const id = parseConnectionId(connectionId);
   const own = id.ok && id.value.serverId === holder.serverId && id.value.incarnation === holder.incarnation;

@@ -10,29 +10,32 @@ import {
 import type { ChannelTable } from "../bus/channel-table.js";
 import { SenderRecord } from "./sender-record.js";
 
-/** How much is kept of a room's messages. */
+/** Limits for the messages kept per room. */
 export interface HistoryLimits {
   readonly historyMaxMessages: number;
-  /** Since the latest of them, in milliseconds. */
+  /** How long messages are kept after the latest one, in milliseconds. */
   readonly historyTtlMs: number;
 }
 
-/** How long a place is remembered without its messages: a day, as versions of feeds are. */
+/** How long a position is kept after its last use, if messages are not kept longer: one day. */
 const PLACE_TTL_MS = 86_400_000;
 
-/** The most rooms whose place is remembered; the longest silent are forgotten first. */
+/** Maximum number of rooms whose position is kept; the rooms that were silent longest are removed first. */
 const ROOMS_MAX = 100_000;
 
-/** More servers than any cluster has: bounds what a room keeps of those that are gone. */
+/**
+ * Maximum number of senders per room, more than any cluster has servers: bounds the records of servers that
+ * have gone.
+ */
 const SENDERS_MAX = 1_000;
 
-/** The most bytes of one answer, but for its first message. */
+/** Maximum size in bytes of one result, unless its first message alone is larger. */
 const SLICE_BYTES_MAX = 1_048_576;
 
-/** The most messages of one answer; see the contract of `since`. */
+/** Maximum number of messages in one result; see the contract of `since`. */
 const LIMIT_MAX = 1_000;
 
-/** Belongs to no history. */
+/** A position that belongs to no history. */
 const NOWHERE: HistoryPosition = { epoch: 0, offset: 0 };
 
 interface Stored extends HistoryEntry {
@@ -45,16 +48,16 @@ interface RoomHistory {
   offset: number;
   entries: Stored[];
   readonly senders: Map<string, SenderRecord>;
-  /** Until when the messages are kept, and the place. */
+  /** Until when the messages are kept (`keptUntilMs`) and the position (`knownUntilMs`). */
   keptUntilMs: number;
   knownUntilMs: number;
 }
 
-/** The latest messages of rooms. */
+/** The latest messages of rooms, and their positions. */
 export class HistoryTable {
   readonly #channels: ChannelTable;
   readonly #now: () => number;
-  /** The longest silent first. */
+  /** By room; the room that was silent longest comes first. */
   readonly #rooms = new Map<string, RoomHistory>();
 
   constructor(channels: ChannelTable, now: () => number) {
@@ -62,7 +65,7 @@ export class HistoryTable {
     this.#now = now;
   }
 
-  /** Rooms of which something is remembered. */
+  /** Number of rooms with a history or position. */
   get size(): number {
     return this.#rooms.size;
   }
@@ -114,7 +117,8 @@ export class HistoryTable {
     const isSetBack = epoch === reached.epoch && offset < reached.offset;
     const isUndertold = former?.epoch === reached.epoch && former.offset < reached.offset;
     if (!isSetBack && !isUndertold) return { epoch, offset };
-    // Announced with too low a former offset: the next offset here marks all readers of this history as behind.
+    // Announced with too low a former offset: the next offset here marks all readers of this history as
+    // behind.
     const begun = this.#begin(room, isSetBack ? reached : { epoch, offset: offset + 1 });
     const stamp = Buffer.from(historyStamp(begun));
     this.#channels.publish({ kind: "room", name: room }, Buffer.concat([before, stamp, after]));
@@ -136,7 +140,10 @@ export class HistoryTable {
     return begun;
   }
 
-  /** The room's history, the last to be forgotten from now on; begun where there is none. */
+  /**
+   * Returns the room's history and moves it to the end of the order of removal. Begins a history if there is
+   * none.
+   */
   #touched(room: string, { historyTtlMs }: HistoryLimits): RoomHistory {
     const now = this.#now();
     let history = this.#rooms.get(room);
@@ -161,7 +168,10 @@ export class HistoryTable {
     if (old > 0) entries.splice(0, old);
   }
 
-  /** Forgets expired rooms and those beyond ROOMS_MAX: each touch looks at the few that were silent longest. */
+  /**
+   * Removes expired rooms and those beyond ROOMS_MAX. Each touch checks only the few rooms that were silent
+   * longest.
+   */
   #forgetOldest(now: number): void {
     let looked = 0;
     for (const [room, history] of this.#rooms) {
@@ -171,7 +181,7 @@ export class HistoryTable {
   }
 }
 
-/** What came of a sender; of too many, the one that was silent longest is forgotten. */
+/** The record of a sender. If there are too many, the one that was silent longest is removed. */
 function recordOf(senders: Map<string, SenderRecord>, origin: string): SenderRecord {
   const record = senders.get(origin) ?? new SenderRecord();
   senders.delete(origin);
@@ -181,7 +191,7 @@ function recordOf(senders: Map<string, SenderRecord>, origin: string): SenderRec
   return record;
 }
 
-/** Random: a history that was lost must not begin again under an epoch that it had. */
+/** Random: a history that was lost must not begin again under an epoch that it had before. */
 function newEpoch(): number {
   return (crypto.getRandomValues(new Uint32Array(1))[0] ?? 0) || 1;
 }

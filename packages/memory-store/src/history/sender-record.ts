@@ -1,14 +1,14 @@
-/** Numbers below the highest that may still come; a link holds fewer commands that it might send again out of order. */
+/** Maximum number of missing numbers that are kept. A link resends fewer commands than this out of order. */
 const MISSING_MAX = 64;
 
-/** Which numbers of one sender have come: what comes twice is a repetition, what comes late is not. */
+/** The numbers received from one sender: distinguishes a message sent twice from one that arrives late. */
 export class SenderRecord {
   #epoch: number | undefined;
   #highest = 0;
-  /** Those below the highest that have not come, the lowest first. */
+  /** Numbers below the highest that have not been received yet, in ascending order. */
   #missing: number[] = [];
 
-  /** Whether it comes for the first time. */
+  /** Records a number. Returns whether it was received for the first time. */
   take({ epoch, sequence }: { readonly epoch: number; readonly sequence: number }): boolean {
     if (epoch !== this.#epoch) {
       this.#epoch = epoch;

@@ -15,14 +15,16 @@ interface StoredRecord {
 }
 
 /**
- * The records of rooms. The table of rooms makes and drops them, so there are never more
- * than rooms, and one that ran out needs no cleaning up: it goes with its room.
+ * The records of rooms. The room table creates and drops them, so there are never more records than rooms,
+ * and an expired record needs no clean-up: it is dropped with its room.
  */
 export class RecordTable {
   readonly #servers: ServerTable;
   readonly #now: () => number;
   readonly #records = new Map<string, StoredRecord>();
-  /** One for all rooms, so that none comes again when a room does. */
+  /**
+   * The latest version of all rooms together, so that a room that is created again never reuses a version.
+   */
   #lastVersion = 0;
 
   constructor(servers: ServerTable, now: () => number) {
@@ -30,7 +32,7 @@ export class RecordTable {
     this.#now = now;
   }
 
-  /** How many rooms have a record. */
+  /** Number of rooms that have a record. */
   get size(): number {
     const now = this.#now();
     let living = 0;
@@ -38,7 +40,7 @@ export class RecordTable {
     return living;
   }
 
-  /** Makes a record, or counts as activity where there is one. */
+  /** Creates a record, or counts as activity if there is one. */
   open(room: string, value: string, ttlMs: number): void {
     if (this.touch(room, ttlMs) !== undefined) return;
     const now = Math.floor(this.#now());
@@ -66,13 +68,13 @@ export class RecordTable {
     };
   }
 
-  /** As `get`, which counts as activity. */
+  /** Same as `get`, but counts as activity. */
   touch(room: string, ttlMs: number): RoomRecord | undefined {
     const record = this.get(room);
     return record && this.#write({ ...record, lastActivity: Math.floor(this.#now()) }, ttlMs);
   }
 
-  /** Writes those that are missing and whose rooms have members. */
+  /** Writes the records that are missing, if their rooms have members. */
   restore(lease: Lease, lost: readonly LostRoomRecord[], ttlMs: number, hasMembers: (room: string) => boolean): void {
     for (const { value } of lost) requireRoomRecordValue(value);
     this.#servers.holder(lease);

@@ -20,10 +20,10 @@ import type { RecordTable } from "./record-table.js";
 import { Roster } from "./roster.js";
 import { RosterFeeds } from "./roster-feeds.js";
 
-/** Where to go on and where the reading ends, as two places in the order of joining. */
+/** The position at which to continue and the one at which the reading ends, both in the order of joining. */
 const CURSOR = /^([0-9a-z]{1,11})\.([0-9a-z]{1,11})$/;
 
-/** Who is in which room. */
+/** The members of all rooms. */
 export class RoomTable {
   readonly #servers: ServerTable;
   readonly #records: RecordTable;
@@ -39,22 +39,22 @@ export class RoomTable {
     this.#lives = (owner) => servers.lives(owner);
   }
 
-  /** How many rooms have members. */
+  /** Number of rooms that have members. */
   get size(): number {
     return this.#partitions.reduce((total, { size }) => total + size, 0);
   }
 
-  /** How many rooms are announced. */
+  /** Number of rooms whose changes are announced. */
   get announced(): number {
     return this.#feeds.size;
   }
 
-  /** Whether the room has members, dead servers' ones among them. */
+  /** Whether the room has members, including those of dead servers. */
   has(room: string): boolean {
     return this.#roster(room) !== undefined;
   }
 
-  /** `recordTtlMs`: how long a record lasts that the join makes or renews. */
+  /** `recordTtlMs`: the time to live of a record that the join creates or renews. */
   join(
     lease: Lease,
     room: string,
@@ -92,7 +92,7 @@ export class RoomTable {
 
   members(room: string, { limit, cursor }: PageRequest): Page<RoomMember> {
     requireLimit(limit);
-    // Those who join during a reading are left out, so that it ends in a busy room too.
+    // Members that join during a reading are left out, so that the reading ends even in a busy room.
     const { after, until } = cursor === undefined ? { after: 0, until: this.#lastOrder } : this.#readCursor(cursor);
     const page = this.#roster(room)?.page(after, until, limit, this.#lives);
     return {
@@ -121,7 +121,7 @@ export class RoomTable {
       .filter(({ members }) => members.length > 0);
   }
 
-  /** Nothing is derived here; whose the members are. */
+  /** Corrects nothing, because no data is derived here. Returns the incarnations that own members. */
   reconcile(partition: number): PartitionReconciliation {
     const owners = [...requirePartition(this.#partitions, partition).values()].flatMap((roster) => [
       ...roster.owners(),
@@ -148,7 +148,7 @@ export class RoomTable {
     const match = typeof cursor === "string" ? CURSOR.exec(cursor) : null;
     const after = Number.parseInt(match?.[1] ?? "", 36);
     const until = Number.parseInt(match?.[2] ?? "", 36);
-    // False for NaN as well.
+    // The comparisons are false for NaN as well.
     if (after >= 1 && after <= until && until <= this.#lastOrder) return { after, until };
     throw new CmError("options-invalid", "This is not a cursor of a members page.");
   }

@@ -8,15 +8,17 @@ interface Feed {
   untilMs: number;
 }
 
-/** Below this many feeds it is not worth looking for those that ran out. */
+/** Minimum number of feeds before expired ones are looked for. */
 const SWEEP_MIN = 64;
 
-/** The rooms whose changes are announced, each until the time asked for. */
+/** The rooms whose changes are announced, each for the requested time. */
 export class RosterFeeds {
   readonly #channels: ChannelTable;
   readonly #now: () => number;
   readonly #feeds = new Map<string, Feed>();
-  /** The greatest version of all rooms: a feed that was forgotten must not go back. */
+  /**
+   * The greatest version of all rooms: the versions of a feed must not go back after the feed was dropped.
+   */
   #lastVersion = 0;
   #sweepAt = SWEEP_MIN;
 
@@ -25,17 +27,17 @@ export class RosterFeeds {
     this.#now = now;
   }
 
-  /** How many rooms are announced now. */
+  /** Number of rooms that are announced now. */
   get size(): number {
     return [...this.#feeds.keys()].filter((room) => this.#live(room) !== undefined).length;
   }
 
-  /** How many rooms it knows of, those whose time ran out among them. */
+  /** Number of rooms held, including those whose time has ended. */
   get kept(): number {
     return this.#feeds.size;
   }
 
-  /** Has a room's changes announced for `ttlMs`; returns the version of its latest change. */
+  /** Announces a room's changes for `ttlMs`. Returns the version of the room's latest change. */
   want(room: string, ttlMs: number): number {
     requireDuration(ttlMs, "ttlMs");
     const untilMs = this.#now() + ttlMs;
@@ -50,7 +52,7 @@ export class RosterFeeds {
     return version;
   }
 
-  /** Announces changes of a room that has a live feed. */
+  /** Announces changes of a room if its feed is live. */
   announce(room: string, kind: RosterChangeKind, members: readonly AnnouncedMember[], reason?: DepartureReason): void {
     const feed = this.#live(room);
     if (feed === undefined) return;
@@ -74,7 +76,7 @@ export class RosterFeeds {
     return this.#lastVersion;
   }
 
-  /** Forgets feeds that ran out, each time that there are twice as many as were left. */
+  /** Drops expired feeds, whenever there are twice as many feeds as remained after the last time. */
   #sweep(): void {
     if (this.#feeds.size < this.#sweepAt) return;
     for (const room of this.#feeds.keys()) if (this.#live(room) === undefined) this.#feeds.delete(room);

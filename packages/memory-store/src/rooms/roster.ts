@@ -6,7 +6,7 @@ interface Entry extends RoomMember, Ordered {
   readonly owner: Incarnation;
 }
 
-/** The members of one room, in the order of joining, which grows over all rooms. */
+/** The members of one room, in the order of joining, which is counted across all rooms. */
 export class Roster {
   readonly #byId = new Map<string, Entry>();
   readonly #byOwner = new Map<Incarnation, number>();
@@ -16,12 +16,12 @@ export class Roster {
     return this.#byId.size;
   }
 
-  /** Whether the connection is a member by this owner. */
+  /** Whether the connection is a member owned by this incarnation. */
   has(connectionId: string, owner: Incarnation): boolean {
     return this.#byId.get(connectionId)?.owner === owner;
   }
 
-  /** Whether the member was added; `false` where it was there already, from the same owner. */
+  /** Adds a member. Returns `false` if it was already a member with the same owner and user. */
   add(member: RoomMember, owner: Incarnation, order: number): boolean {
     const { connectionId, userId } = member;
     const known = this.#byId.get(connectionId);
@@ -36,7 +36,7 @@ export class Roster {
     return true;
   }
 
-  /** Takes a member of this owner out and says who it was. */
+  /** Removes and returns a member of this owner. */
   remove(connectionId: string, owner: Incarnation): RoomMember | undefined {
     const entry = this.#byId.get(connectionId);
     if (entry?.owner !== owner) return undefined;
@@ -44,12 +44,12 @@ export class Roster {
     return toMember(entry);
   }
 
-  /** Who owns members. */
+  /** The incarnations that own members. */
   owners(): Iterable<Incarnation> {
     return this.#byOwner.keys();
   }
 
-  /** Takes all members of these owners out and says who they were. */
+  /** Removes and returns all members of these owners. */
   removeAll(owns: (owner: Incarnation) => boolean): RoomMember[] {
     const removed = this.#entriesOf(owns);
     for (const entry of removed) this.#delete(entry);
@@ -61,7 +61,7 @@ export class Roster {
     return this.#entriesOf(owns).map(toMember);
   }
 
-  /** Members of owners that live. */
+  /** Number of members whose owner is alive. */
   count(lives: (owner: Incarnation) => boolean): number {
     let total = 0;
     for (const [owner, members] of this.#byOwner) if (lives(owner)) total += members;
@@ -69,8 +69,8 @@ export class Roster {
   }
 
   /**
-   * Up to `limit` members that joined after `after` and not later than `until`, and the
-   * order of the last one looked at where more may follow.
+   * Up to `limit` members that joined after `after` and not after `until`, and the order of the last one
+   * checked, or `undefined` if no more follow.
    */
   page(
     after: number,

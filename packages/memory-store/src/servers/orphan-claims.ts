@@ -1,19 +1,21 @@
 import type { ServerIncarnation } from "@cm/protocol";
 
-/** How many are kept: far more than servers are lost without a trace. */
+/** Maximum number of claims that are kept: far more than the number of servers lost without a trace. */
 const CLAIMS_MAX = 1_000;
 
-/** Until when others may remove what unknown holders have left; those that ran out are kept for a while. */
+/**
+ * The claims to remove the leftovers of unknown holders. Expired claims are kept as well, up to the maximum.
+ */
 export class OrphanClaims {
   readonly #now: () => number;
-  /** In the order of the latest claims. */
+  /** When each claim expires, in the order of the latest claims. */
   readonly #until = new Map<string, number>();
 
   constructor(now: () => number) {
     this.#now = now;
   }
 
-  /** Gives, or extends, the right; when it ends, which is never earlier than was said before. */
+  /** Gives or extends a claim. Returns when it expires, which is never earlier than returned before. */
   add(holder: ServerIncarnation, claimMs: number): number {
     const key = keyOf(holder);
     const untilMs = Math.max(this.#now() + claimMs, this.#until.get(key) ?? 0);
@@ -24,12 +26,12 @@ export class OrphanClaims {
     return untilMs;
   }
 
-  /** Whether the right is in effect. */
+  /** Whether the claim has not expired. */
   runs(holder: ServerIncarnation): boolean {
     return (this.#until.get(keyOf(holder)) ?? 0) > this.#now();
   }
 
-  /** Whether the right was given; reports it once. */
+  /** Removes a claim. Returns whether there was one. */
   take(holder: ServerIncarnation): boolean {
     return this.#until.delete(keyOf(holder));
   }

@@ -1,13 +1,13 @@
-/** How many are kept; a cluster of that many servers has had time to hear of the oldest. */
+/** Maximum number kept. In a cluster with that many servers, all have had time to learn of the oldest. */
 const REAPED_MAX = 1000;
 
-/** How long each is kept: as long as a database would keep what the holder has put, by default. */
+/** How long each is kept: by default as long as a database would keep the holder's data. */
 const REAPED_MS = 3_600_000;
 
-/** The incarnations of servers that were cleaned up after, for a limited time and number. */
+/** The incarnations of reaped servers, for a limited time and up to a maximum number. */
 export class ReapedServers {
   readonly #now: () => number;
-  /** Until when each is kept, in the order of burial. */
+  /** Until when each is kept, in the order of reaping. */
   readonly #until = new Map<string, number>();
 
   constructor(now: () => number) {
@@ -24,7 +24,7 @@ export class ReapedServers {
     }
   }
 
-  /** Ids of servers that were cleaned up after since a moment. */
+  /** Ids of the servers that were reaped since a given time. */
   since(fromMs: number, most: number): string[] {
     const serverIds = new Set<string>();
     // The latest are last, and all are kept for the same time.
@@ -35,7 +35,7 @@ export class ReapedServers {
     return [...serverIds];
   }
 
-  /** Whether it was cleaned up after; tells it once. */
+  /** Whether the incarnation was reaped. Reports this only once. */
   take(serverId: string, incarnation: string): boolean {
     const key = keyOf(serverId, incarnation);
     const untilMs = this.#until.get(key);
@@ -44,7 +44,7 @@ export class ReapedServers {
   }
 }
 
-/** Server ids have no dot, so no two holders share a key. */
+/** Server ids contain no dot, so two holders never share a key. */
 function keyOf(serverId: string, incarnation: string): string {
   return `${serverId}.${incarnation}`;
 }

@@ -4,12 +4,12 @@ import type { RegistrySnapshot } from "@cm/protocol";
 const DEPARTED_MAX = 1_000;
 const DEPARTED_MS = 600_000;
 
-/** The incarnations of servers that went, for a limited time and number. */
+/** The incarnations of servers that have gone, for a limited time and up to a maximum number. */
 export class RecentlyGone {
   readonly #now: () => number;
-  /** When each went, the first to go first. */
+  /** When each server went, in order of going. */
   readonly #wentAt = new Map<string, { readonly serverId: string; readonly atMs: number }>();
-  /** From when on all are known. */
+  /** The time from which the list is complete. */
   #completeFromMs: number;
 
   constructor(now: () => number) {
@@ -28,7 +28,7 @@ export class RecentlyGone {
     }
   }
 
-  /** It is there again. */
+  /** Removes an incarnation from the list, because its server is registered again. */
   takeBack(serverId: string, incarnation: string): void {
     this.#wentAt.delete(`${serverId}.${incarnation}`);
   }

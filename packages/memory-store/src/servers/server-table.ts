@@ -13,15 +13,16 @@ import { OrphanClaims } from "./orphan-claims.js";
 import { ReapedServers } from "./reaped-servers.js";
 import { RecentlyGone } from "./recently-gone.js";
 
-/** The most expired servers that one renewal names; see the contract of `Renewal`. */
+/** Maximum number of expired servers that one renewal lists; see the contract of `Renewal`. */
 const EXPIRED_MAX = 100;
 
-/** The most silent servers that one look names; see the contract of `WatchReport`. */
+/** Maximum number of silent servers that one call lists; see the contract of `WatchReport`. */
 const SILENT_MAX = 100;
 
 /**
- * One incarnation of a server. What it has put refers to it, so whether a member or a
- * record counts is one comparison. A holder that was forgotten stays dead for good.
+ * One incarnation of a server. The data of a server refers to its incarnation, so that one comparison decides
+ * whether a member or a record counts. An incarnation that was removed from the registry stays dead
+ * permanently.
  */
 export interface Incarnation extends ServerIncarnation {
   expiresAtMs: number;
@@ -34,17 +35,17 @@ interface Row extends Incarnation {
   startedAt: number;
   lastHeartbeat: number;
   claim: { readonly claimant: string; readonly expiresAtMs: number } | undefined;
-  /** When it last gave a sign of life; `undefined` where it never did. */
+  /** When the server last gave a sign of life; `undefined` if it never did. */
   lastSign: number | undefined;
 }
 
-/** The names of owners, each once. */
+/** The incarnations of owners, without duplicates. */
 export function distinctHolders(owners: Iterable<Incarnation>): ServerIncarnation[] {
   const names = new Map([...new Set(owners)].map((owner) => [`${owner.serverId}.${owner.incarnation}`, owner]));
   return [...names.values()].map(holderOf);
 }
 
-/** Who is alive, and who cleans up after whom. */
+/** The registered servers, their leases, and the claims to clean up after dead ones. */
 export class ServerTable {
   readonly #now: () => number;
   readonly #rows = new Map<string, Row>();
@@ -74,7 +75,7 @@ export class ServerTable {
     if (this.#remains.runs(registration)) throw taken(serverId, true, 0);
     const token = ++this.#lastToken;
     const leftRemains = this.#remains.take(registration);
-    // A claim that ran out counts too: what was done under it was announced.
+    // An expired claim counts too: the changes made under it were announced.
     const wasReaped = this.#reaped.take(serverId, incarnation) || leftRemains || row?.claim !== undefined;
     this.#departed.takeBack(serverId, incarnation);
     const expiresAtMs = now + ttlMs;
@@ -151,7 +152,7 @@ export class ServerTable {
     return { isHeld: true, silent: silent.slice(0, SILENT_MAX).map(holderOf) };
   }
 
-  /** Of a server whose channel nothing listens to. */
+  /** Ends the lease of a silent server. Must be called only if nothing subscribes to its channel. */
   expire({ serverId, incarnation }: ServerIncarnation, silentForMs: number): SilenceVerdict {
     const row = this.living(serverId, incarnation) === undefined ? undefined : this.#rows.get(serverId);
     if (row === undefined) return "expired";
@@ -169,7 +170,7 @@ export class ServerTable {
     if (row === undefined || row.expiresAtMs > now) return undefined;
     const held = row.claim !== undefined && row.claim.expiresAtMs > now ? row.claim : undefined;
     if (held !== undefined && held.claimant !== claimant) return undefined;
-    // Never earlier than what the claimant was told before: it may still act on that.
+    // Never earlier than the expiry returned before: the claimant may still act on that one.
     const expiresAtMs = Math.max(now + claimMs, held?.expiresAtMs ?? 0);
     row.claim = { claimant, expiresAtMs };
     return { ...holderOf(row), isOrphan: false, shelfBits: row.registration.shelfBits, expiresAtMs };
@@ -183,21 +184,24 @@ export class ServerTable {
   }
 
   /**
-   * Who writes under this lease; `lease-lost` where it gives no right to. The lease has
-   * to be the one that the last renewal brought: a store that spreads over machines can
-   * judge a write by what the lease itself says alone, and this one is no laxer.
+   * The incarnation that writes under this lease. Throws `lease-lost` if the lease is not valid. The lease
+   * must be the one returned by the last renewal: a store that is spread over machines can check a write only
+   * against the lease itself, and this one is no more lenient.
    */
   holder(lease: Lease): Incarnation {
     if (lease.expiresAtMs <= this.#now()) throw lost(lease);
     return this.#require(lease);
   }
 
-  /** The dead server that a claim gives the right to, while it does. */
+  /** The dead server of a claim; `undefined` if the claim is no longer valid. */
   claimed(claim: ReapClaim): Incarnation | undefined {
     return this.#claimed(claim);
   }
 
-  /** Whose members and connections a claim gives the right to remove, while it does: of dead servers and of unknown ones. */
+  /**
+   * A predicate for the owners whose members and connections a claim permits to remove, dead servers and
+   * orphans; `undefined` if the claim is no longer valid.
+   */
   evicted(claim: ReapClaim): ((owner: Incarnation) => boolean) | undefined {
     const isHeld = claim.isOrphan
       ? claim.expiresAtMs > this.#now() && this.#remains.runs(claim) && !this.#isKnown(claim)
@@ -206,7 +210,7 @@ export class ServerTable {
     return (owner) => isSame(owner, claim) && !this.lives(owner);
   }
 
-  /** Whose things a lease or a claim gives the right to see. */
+  /** A predicate for the owners whose data a lease or a claim permits to read. */
   seen(right: Lease | ReapClaim): (owner: Incarnation) => boolean {
     // Only leases have a token.
     if (!("token" in right)) return this.evicted(right) ?? (() => false);
@@ -214,7 +218,7 @@ export class ServerTable {
     return (owner) => owner === holder;
   }
 
-  /** The living incarnation of a server, if it is this one. */
+  /** The incarnation if it is registered and alive; otherwise `undefined`. */
   living(serverId: string, incarnation: string): Incarnation | undefined {
     const row = this.#rows.get(serverId);
     return row !== undefined && row.incarnation === incarnation && this.lives(row) ? row : undefined;
@@ -238,7 +242,8 @@ export class ServerTable {
   #claimed(claim: ReapClaim): Row | undefined {
     const row = this.#rows.get(claim.serverId);
     const now = this.#now();
-    // Of all claims on a server that were ever given, only the holder's have time left.
+    // Another claimant gets a claim on a server only after the previous one expired, so a claim with time
+    // left is the current one.
     const held =
       row?.incarnation === claim.incarnation &&
       row.expiresAtMs <= now &&
@@ -287,7 +292,7 @@ function lost({ serverId, token }: Lease): CmError {
   });
 }
 
-/** Throws `options-invalid` where this is no time that something can last. */
+/** Throws `options-invalid` unless the value is a positive number of milliseconds. */
 export function requireDuration(value: number, field: string): void {
   if (!Number.isFinite(value) || value <= 0) {
     throw new CmError("options-invalid", `${field} must be a positive number of milliseconds.`, { details: { field } });

@@ -1,8 +1,8 @@
-/** How much is remembered of users who are offline. */
+/** Limits for the times at which offline users were last online. */
 export interface LastSeenLimits {
-  /** For how long, in milliseconds. 0: not at all. */
+  /** How long each time is kept, in milliseconds. 0 keeps none. */
   readonly lastSeenTtlMs: number;
-  /** Of how many users. */
+  /** Maximum number of users. */
   readonly lastSeenMax: number;
 }
 
@@ -11,7 +11,7 @@ interface Entry {
   readonly untilMs: number;
 }
 
-/** When users who are offline were last online, for a limited time and number. */
+/** The times at which offline users were last online, for a limited time and up to a maximum number. */
 export class LastSeen {
   readonly #now: () => number;
   /** In the order of going offline. */
@@ -30,7 +30,7 @@ export class LastSeen {
     return entry !== undefined && entry.untilMs > this.#now() ? entry.at : undefined;
   }
 
-  /** Notes that a user went offline now, and lets go of who did so too long ago. */
+  /** Stores that a user goes offline now, and removes users who have been offline for too long. */
   note(userId: string, { lastSeenTtlMs, lastSeenMax }: LastSeenLimits): void {
     const now = this.#now();
     this.#entries.delete(userId);

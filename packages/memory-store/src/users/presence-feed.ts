@@ -2,18 +2,18 @@ import { type Channel, encodeUtf8, type PresenceChangeKind } from "@cm/protocol"
 import type { ChannelTable } from "../bus/channel-table.js";
 import { changeText, nextVersion } from "../versions.js";
 
-/** A change as the table of users knows it. */
+/** A presence change to be announced. */
 export interface PresenceNews {
   readonly kind: PresenceChangeKind;
   readonly userId: string;
   readonly connectionId?: string | undefined;
-  /** JSON text. */
+  /** The connection's metadata, as JSON text. */
   readonly metadata?: string | undefined;
-  /** JSON text. */
+  /** The metadata that was replaced, as JSON text. */
   readonly replaced?: string | undefined;
 }
 
-/** The changes of one partition of the users. */
+/** Publishes the presence changes of one partition of users. */
 export class PresenceFeed {
   readonly #channel: Channel;
   readonly #channels: ChannelTable;
@@ -26,7 +26,7 @@ export class PresenceFeed {
     this.#now = now;
   }
 
-  /** The version of the latest change; 0 where there was none. */
+  /** The version of the latest change; 0 if there was none. */
   get version(): number {
     return this.#version;
   }

@@ -9,15 +9,15 @@ interface OwnedConnection {
   readonly metadata: string | undefined;
 }
 
-/** A user who is online. The order is that of coming online. */
+/** An online user. The order is that of coming online. */
 interface User extends Ordered {
   readonly userId: string;
   readonly connections: Map<string, OwnedConnection>;
-  /** When the grace period ends, while there is no connection. */
+  /** When the grace period ends; set while the user has no connection. */
   leavesAtMs: number | undefined;
 }
 
-/** The users of one partition who are online, and the feed that tells what changes about them. */
+/** The online users of one partition, and the feed of their presence changes. */
 export class UserPartition {
   readonly #users = new Map<string, User>();
   readonly #order = new OrderList<User>();
@@ -30,29 +30,29 @@ export class UserPartition {
     this.#seen = seen;
   }
 
-  /** How many users are online, leaving ones among them. */
+  /** Number of online users, including leaving ones. */
   get size(): number {
     return this.#users.size;
   }
 
-  /** How many connections they have. */
+  /** Number of connections of these users. */
   get connections(): number {
     let total = 0;
     for (const { connections } of this.#users.values()) total += connections.size;
     return total;
   }
 
-  /** Whether a user has a connection. */
+  /** Whether the user has the connection. */
   has(userId: string, connectionId: string): boolean {
     return this.#users.get(userId)?.connections.has(connectionId) ?? false;
   }
 
-  /** How many connections a user has. */
+  /** Number of connections of a user. */
   countOf(userId: string): number {
     return this.#users.get(userId)?.connections.size ?? 0;
   }
 
-  /** Adds a connection, or gives one that is there other metadata. */
+  /** Adds a connection, or replaces the metadata of an existing one. */
   add({ userId, connectionId, metadata }: UserConnection, owner: Incarnation, order: number, quiet: boolean): void {
     const user = this.#users.get(userId);
     const known = user?.connections.get(connectionId);
@@ -75,7 +75,7 @@ export class UserPartition {
     this.#feed.announce({ kind: "updated", userId, connectionId, metadata, replaced: known.metadata });
   }
 
-  /** `leavesAtMs`: when the grace period ends, `undefined` where there is none. */
+  /** `leavesAtMs`: when the grace period ends; `undefined` if there is none. */
   remove(
     { userId, connectionId }: UserConnection,
     owns: (owner: Incarnation) => boolean,
@@ -99,7 +99,7 @@ export class UserPartition {
     this.#feed.announce({ kind: "closed", userId, connectionId, metadata });
   }
 
-  /** Takes those offline whose grace period has ended; says when the next one does. */
+  /** Takes users offline whose grace period has ended. Returns when the next grace period ends. */
   settle(nowMs: number, limits: LastSeenLimits): number | undefined {
     let next: number | undefined;
     for (const user of this.#leaving) {
@@ -125,7 +125,7 @@ export class UserPartition {
     };
   }
 
-  /** Online users that came after `after` and not later than `until`; see `OrderList.page`. */
+  /** Online users with an order after `after` and not after `until`; see `OrderList.page`. */
   page(
     after: number,
     until: number,
@@ -143,7 +143,7 @@ export class UserPartition {
     return [...this.#users.values()].flatMap((user) => connectionsOf(user, owns));
   }
 
-  /** Who owns connections, each perhaps many times. */
+  /** The owners of connections, possibly with duplicates. */
   owners(): Incarnation[] {
     return [...this.#users.values()].flatMap(({ connections }) => [...connections.values()].map(({ owner }) => owner));
   }

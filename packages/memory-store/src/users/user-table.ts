@@ -18,13 +18,16 @@ import { LastSeen, type LastSeenLimits } from "./last-seen.js";
 import { PresenceFeed } from "./presence-feed.js";
 import { UserPartition } from "./user-partition.js";
 
-/** The most users that the contract lets one ask about at once. */
+/** Maximum number of users whose states are read at once, by the contract. */
 const STATES_MAX = 1000;
 
-/** Partition, where to go on and where the reading ends, the latter as places in the order of coming online. */
+/**
+ * The partition, the position at which to continue, and the one at which the reading ends. The positions
+ * count in the order of coming online.
+ */
 const CURSOR = /^([0-9a-z]{1,2})\.([0-9a-z]{1,11})\.([0-9a-z]{1,11})$/;
 
-/** Which connections a user has. */
+/** The connections of all users. */
 export class UserTable {
   readonly #servers: ServerTable;
   readonly #now: () => number;
@@ -45,17 +48,17 @@ export class UserTable {
     this.#lives = (owner) => servers.lives(owner);
   }
 
-  /** How many users are online. */
+  /** Number of online users. */
   get size(): number {
     return this.#partitions.reduce((total, { size }) => total + size, 0);
   }
 
-  /** How many connections users have. */
+  /** Number of connections of all users. */
   get connections(): number {
     return this.#partitions.reduce((total, { connections }) => total + connections, 0);
   }
 
-  /** How many users who are offline are remembered. */
+  /** Number of offline users whose last time online is remembered. */
   get remembered(): number {
     return this.#seen.size;
   }
@@ -123,7 +126,7 @@ export class UserTable {
   online({ cursor, limit }: PageRequest, only?: number): Page<UserState> {
     requireLimit(limit);
     if (only !== undefined) requirePartition(this.#partitions, only);
-    // Those who come online during a reading are left out, so that it ends.
+    // Users who come online during a reading are left out, so that the reading ends.
     const start = { partition: only ?? 0, after: 0, until: this.#lastOrder };
     const { partition: first, after, until } = cursor === undefined ? start : this.#readCursor(cursor, only);
     const items: UserState[] = [];
@@ -142,7 +145,7 @@ export class UserTable {
     return requirePartition(this.#partitions, partition).held(this.#servers.seen(right));
   }
 
-  /** Nothing is derived here; whose the connections are. */
+  /** Corrects nothing, because no data is derived here. Returns the incarnations that own connections. */
   reconcile(partition: number): PartitionReconciliation {
     return { repaired: 0, holders: distinctHolders(requirePartition(this.#partitions, partition).owners()) };
   }
@@ -171,7 +174,7 @@ export class UserTable {
     const match = typeof cursor === "string" ? CURSOR.exec(cursor) : null;
     const [partition, after, until] = [1, 2, 3].map((i) => Number.parseInt(match?.[i] ?? "", 36));
     if (partition === undefined || after === undefined || until === undefined) throw badCursor();
-    // False for NaN as well.
+    // The comparisons are false for NaN as well.
     const isOwn = after >= 0 && after <= until && until <= this.#lastOrder && partition < PARTITIONS;
     if (!isOwn || (only !== undefined && partition !== only)) throw badCursor();
     return { partition, after, until };

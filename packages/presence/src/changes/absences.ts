@@ -1,24 +1,29 @@
-/** What {@link Absences} needs. */
+/** Options of {@link Absences}. */
 export interface AbsencesOptions {
-  /** How long an entry that readings lack still counts as there, in milliseconds. */
+  /** How long an entry that is missing in reads still counts as present, in milliseconds. */
   readonly restoreWithinMs: number;
-  /** Has the state read again; called when an entry has been waited for. */
+  /** Triggers another read of the state. Called when the waiting time of an entry is over. */
   readonly reread: () => void;
 }
 
 /**
- * The connections that readings of one feed lack though nothing announced that they went. The store
- * may have lost them, or the lease of their server may have run out; the owner then writes them again with its
- * next heartbeat, which it does not announce. So each counts as there for `restoreWithinMs` after the beginning
- * of the first reading that lacked it. A reading that begins later decides.
+ * The connections that are missing in reads of one feed although no removal was announced. The store
+ * may have lost them, or the lease of their server may have expired; the owner then writes them again
+ * with its next heartbeat, which is not announced. So each missing connection counts as present for
+ * `restoreWithinMs` after the start of the first read that lacked it. A read that starts after that
+ * time decides.
  *
- * The one such rule: users, rooms and what stands on them (departures of rooms, rosters of games) wait here.
+ * This is the only place with this rule. It applies to users, to rooms, and to what is derived from
+ * them (leave notices of rooms, rosters of games).
  */
 export class Absences {
   readonly #options: AbsencesOptions;
-  /** By connection id: when the first reading that lacked it began, by the monotonic clock. Bounded by the entries kept. */
+  /**
+   * For each missing connection, when the first read that lacked it started, by the monotonic clock.
+   * Bounded by the number of entries kept.
+   */
   #since = new Map<string, number>();
-  /** Until when the store is known to have lost data. */
+  /** Time until which reads may be incomplete because the store is known to have lost data. */
   #lostUntil = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
 
@@ -26,20 +31,21 @@ export class Absences {
     this.#options = options;
   }
 
-  /** The store is known to have lost data just now. */
+  /** Records that the store is known to have lost data just now. */
   noteLoss(): void {
     this.#lostUntil = performance.now() + this.#options.restoreWithinMs;
     this.#schedule();
   }
 
-  /** Whether a reading that began then may show what is there in part. */
+  /** Whether a read that started at `beganAt` may be incomplete because of a known loss. */
   isLost(beganAt: number): boolean {
     return beganAt < this.#lostUntil;
   }
 
   /**
-   * Judges a whole reading that began at `beganAt`: `install` asks of each connection that the reading lacks
-   * whether it is still waited for. What is not asked for is not waited for any more.
+   * Evaluates a complete read that started at `beganAt`. For each connection that the read lacks,
+   * `install` asks whether it still counts as present. Connections that `install` does not ask about
+   * are no longer waited for.
    */
   judge(beganAt: number, install: (isAwaited: (connectionId: string) => boolean) => void): void {
     const awaited = new Map<string, number>();
@@ -58,14 +64,17 @@ export class Absences {
     this.#since.clear();
   }
 
-  /** The next reading that decides: for the connection that is missing longest, and at the end of a known loss. */
+  /**
+   * Schedules the next deciding read: for the connection that has been missing longest, and for the end
+   * of a known loss.
+   */
   #schedule(): void {
     clearTimeout(this.#timer);
     const now = performance.now();
     let dueAt = this.#lostUntil > now ? this.#lostUntil : Number.POSITIVE_INFINITY;
     for (const since of this.#since.values()) dueAt = Math.min(dueAt, since + this.#options.restoreWithinMs);
     if (dueAt === Number.POSITIVE_INFINITY) return;
-    // Timers may fire a part of a millisecond early.
+    // Add 1 ms, because timers may fire up to a millisecond early.
     this.#timer = setTimeout(this.#options.reread, Math.max(0, dueAt - now) + 1);
     this.#timer.unref();
   }

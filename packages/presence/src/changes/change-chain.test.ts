@@ -2,7 +2,7 @@ import { CmError } from "@cm/protocol";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type ChainedChange, ChangeChain, type Reading } from "./change-chain.js";
 
-/** A reading that the test answers. */
+/** A read whose result the test supplies. */
 interface Asked {
   answer(version: number, upTo?: number): Promise<void>;
   fail(): Promise<void>;
@@ -12,7 +12,7 @@ const change = (version: number, previousVersion: number): ChainedChange => ({ v
 
 describe("ChangeChain", () => {
   let asked: Asked[];
-  /** What a watcher would see: `read 5` and `change 6`. */
+  /** The output that a watcher would see: `read 5` and `change 6`. */
   let told: string[];
   let errors: CmError[];
   let chain: ChangeChain<ChainedChange>;
@@ -55,7 +55,7 @@ describe("ChangeChain", () => {
     vi.useRealTimers();
   });
 
-  /** The reading that was asked for last. */
+  /** Returns the read that was requested last. */
   function latest(): Asked {
     const last = asked.at(-1);
     if (last === undefined) throw new Error("Nothing was read.");

@@ -1,38 +1,41 @@
 import { CmError, toCmError } from "@cm/protocol";
 
-/** What places a change in its chain. */
+/** The fields that determine a change's position in its chain. */
 export interface ChainedChange {
   readonly version: number;
   readonly previousVersion: number;
 }
 
-/** A state that was read, and is not shown to watchers yet. */
+/** A state that was read and is not visible to watchers yet. */
 export interface Reading<C> {
-  /** The version that it is of at least: the change after it names this one. */
+  /** A lower bound of the state's version: the change after it has this as its `previousVersion`. */
   readonly version: number;
-  /** Changes up to this version may be in it in part: it is whole when they were folded in. */
+  /**
+   * The state may contain changes up to this version only partly. It is complete once they have been
+   * folded in.
+   */
   readonly upTo: number;
   fold(change: C): void;
-  /** Makes it the state that changes follow on, and tells watchers. */
+  /** Makes this the current state, to which later changes are applied, and notifies watchers. */
   install(): void;
 }
 
-/** What a {@link ChangeChain} needs. */
+/** Options of {@link ChangeChain}. */
 export interface ChangeChainOptions<C> {
-  /** Reads the state. What changes after the call arrives as a change as well. */
+  /** Reads the state. Changes that are made after the call also arrive as changes. */
   readonly read: () => Promise<Reading<C>>;
-  /** Takes the next change. Must not throw. */
+  /** Applies the next change. Must not throw. */
   readonly apply: (change: C) => void;
-  /** The most changes kept while the state is being read. */
+  /** Maximum number of changes that are kept while the state is being read. */
   readonly maxBuffered: number;
-  /** Takes why a reading failed, once until one succeeds. */
+  /** Receives the error of a failed read; not called again until a read has succeeded. */
   readonly onError: (error: CmError) => void;
 }
 
-/** How long a change that must be on its way is waited for. */
+/** How long to wait for a change that was published but has not arrived, in milliseconds. */
 const ARRIVAL_MS = 2_000;
 
-/** Pauses between readings that did not succeed, doubled each time. */
+/** Pause after a failed read, in milliseconds; doubled after each further failure, up to the longest. */
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 5_000;
 
@@ -42,22 +45,22 @@ interface Waiter {
 }
 
 /**
- * One feed's state and the changes that follow on it, in order and each once. Every change
- * names the one before it: late ones are dropped, and where one is missing the state is
+ * The state of one feed and the changes that follow, applied in order and once each. Every change
+ * contains the version before it: late changes are dropped, and if a change is missing, the state is
  * read again.
  */
 export class ChangeChain<C extends ChainedChange> {
   readonly #options: ChangeChainOptions<C>;
-  /** Version of the state with all changes so far; `undefined` before the first reading. */
+  /** Version of the state including all changes so far; `undefined` before the first read. */
   #version: number | undefined;
   #isReading = false;
   #isWanted = false;
   #buffer: C[] = [];
   #overflowed = false;
   #waiters: Waiter[] = [];
-  /** Ends the wait for a change. */
+  /** Ends the current wait for a change. */
   #arrived: (() => void) | undefined;
-  /** Ends any wait. */
+  /** Ends the current wait of any kind. */
   #stop: (() => void) | undefined;
   #failures = 0;
   #closed = false;
@@ -70,7 +73,7 @@ export class ChangeChain<C extends ChainedChange> {
     return this.#version ?? 0;
   }
 
-  /** Takes what arrived. */
+  /** Processes a change that arrived. */
   offer(change: C): void {
     if (this.#closed) return;
     if (!this.#isReading) {
@@ -87,8 +90,8 @@ export class ChangeChain<C extends ChainedChange> {
   }
 
   /**
-   * Reads the state again. Resolves when a reading that began after this call is installed;
-   * fails with what that reading failed with, and is then tried again all the same.
+   * Reads the state again. Resolves when a read that started after this call is installed. Rejects with
+   * the error of that read; the read is then tried again nevertheless.
    */
   refresh(): Promise<void> {
     if (this.#closed) return Promise.reject(closed());
@@ -99,9 +102,9 @@ export class ChangeChain<C extends ChainedChange> {
     });
   }
 
-  /** As {@link refresh}, without a caller that waits. */
+  /** Triggers {@link refresh} without waiting for it. */
   invalidate(): void {
-    // A failure goes to `onError`.
+    // The failure is reported to `onError`.
     this.refresh().catch(() => undefined);
   }
 
@@ -112,7 +115,7 @@ export class ChangeChain<C extends ChainedChange> {
     this.#stop?.();
   }
 
-  /** Whether the change was the next one, or a late one. */
+  /** Returns whether the change was the next one or a late one; `false` if a change before it is missing. */
   #next(change: C): boolean {
     const version = this.version;
     if (change.version <= version) return true;
@@ -139,14 +142,14 @@ export class ChangeChain<C extends ChainedChange> {
   async #readOnce(): Promise<boolean> {
     const waiters = this.#waiters.splice(0);
     this.#isWanted = false;
-    // What arrived before a reading begins is in it.
+    // Changes that arrived before the read begins are included in it.
     this.#buffer = [];
     this.#overflowed = false;
     try {
       const reading = await this.#options.read();
       if (this.#closed) throw closed();
       if (!(await this.#complete(reading))) {
-        // Those who wait were taken out of the list that closing settles.
+        // These waiters were removed from the list that `close` rejects.
         if (this.#closed) throw closed();
         this.#waiters.unshift(...waiters);
         this.#isWanted = true;
@@ -172,7 +175,7 @@ export class ChangeChain<C extends ChainedChange> {
     if (this.#failures === 1) this.#options.onError(error);
   }
 
-  /** Applies the buffered changes; whether they were complete, without a gap. */
+  /** Folds the buffered changes into the read. Resolves with whether they were complete, without a gap. */
   async #complete(reading: Reading<C>): Promise<boolean> {
     let version = reading.version;
     const deadline = performance.now() + ARRIVAL_MS;
@@ -181,7 +184,7 @@ export class ChangeChain<C extends ChainedChange> {
       for (const change of this.#buffer.splice(0)) {
         if (change.version <= version) continue;
         if (version >= reading.upTo) {
-          // Later changes go to the watchers.
+          // Keep later changes, to pass them to the watchers afterwards.
           this.#buffer.push(change);
           continue;
         }
@@ -198,7 +201,7 @@ export class ChangeChain<C extends ChainedChange> {
     return true;
   }
 
-  /** Goes on with what arrived during the reading. */
+  /** Applies the changes that arrived during the read. */
   #catchUp(): void {
     const waiting = this.#buffer;
     this.#buffer = [];

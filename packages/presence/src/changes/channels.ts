@@ -8,22 +8,22 @@ import {
   toCmError,
 } from "@cm/protocol";
 
-/** A channel that is open or about to be. */
+/** A channel that is open or being opened. */
 export interface OpenChannel {
   /** Settles when the channel is live, or could not be opened. */
   readonly opened: Promise<void>;
   close(): Promise<void>;
 }
 
-/** What is done with what arrives. */
+/** Handlers for the messages of a channel. */
 export interface ChannelEvents<C> {
   readonly parse: (text: string) => Result<C>;
   readonly onChange: (change: C) => void;
-  /** The channel was interrupted: changes may be missing. */
+  /** Called when the channel is live again after an interruption: changes may have been missed. */
   readonly onResumed: () => void;
 }
 
-/** Opens channels of changes; one that is opened while it is still being closed waits for that. */
+/** Opens channels of changes. Opening a channel that is still being closed waits until it is closed. */
 export class Channels {
   readonly #bus: Pick<Bus, "subscribe">;
   readonly #onError: OnError;
@@ -37,7 +37,7 @@ export class Channels {
   open<C>(channel: Channel, { parse, onChange, onResumed }: ChannelEvents<C>): OpenChannel {
     const take: BusHandler = (message) => {
       const parsed = parse(decodeUtf8(message) ?? "");
-      // The change after a damaged one shows the gap.
+      // Skip a damaged change: the next change reveals the gap.
       if (parsed.ok) onChange(parsed.value);
       else this.#onError(parsed.error, { stage: "bus" });
     };
@@ -46,7 +46,8 @@ export class Channels {
       this.#bus.subscribe(channel, take, onResumed),
     );
     const opened = subscribing.then(() => undefined);
-    // A caller that waits gets the error; there may be none.
+    // The error reaches callers that await `opened`; without such a caller, this avoids an unhandled
+    // rejection.
     opened.catch(() => undefined);
     return {
       opened,

@@ -9,16 +9,16 @@ import type { LiveWatch, RoomWatcher } from "../watches/watch.js";
 import { isSameRoster, memberOf, type RosterMember } from "./roster.js";
 import type { RosterReader } from "./roster-reader.js";
 
-/** The most members that the contract gives in one page. */
+/** The maximum page size of the `RoomDirectory` contract. */
 const PAGE_MAX = 1_000;
 
-/** How long a change that was made may be on its way. */
+/** How long to wait for a change that was made but has not arrived, in milliseconds. */
 const ARRIVAL_MS = 2_000;
 
 /** A watch of a room. */
 export type RoomWatch = LiveWatch<RoomWatcher>;
 
-/** What a {@link RoomFeed} needs. */
+/** Options of {@link RoomFeed}. */
 export interface RoomFeedOptions {
   readonly options: ResolvedPresenceOptions;
   readonly room: string;
@@ -27,9 +27,9 @@ export interface RoomFeedOptions {
   readonly kept: Budget;
 }
 
-/** A room with at least one watch on its members. */
+/** A room whose members are watched by at least one watch. */
 export class RoomFeed {
-  /** Watches that hold it, and whether they have begun. */
+  /** The watches of this room, and whether they have begun. */
   readonly #watches = new Map<RoomWatch, boolean>();
   readonly #parts: RoomFeedOptions;
   readonly #chain: ChangeChain<RosterChange>;
@@ -38,7 +38,7 @@ export class RoomFeed {
   readonly #renewal: NodeJS.Timeout;
   readonly #arrivals = new Set<NodeJS.Timeout>();
   #members: Map<string, RosterMember> | undefined;
-  /** Members who were heard to go, and are not taken out yet: readings lack them for that reason. */
+  /** Connections whose `left` change has arrived but is not applied yet. Reads lack them for that reason. */
   readonly #left = new Set<string>();
   #hasFailed = false;
 
@@ -80,7 +80,7 @@ export class RoomFeed {
     this.#watches.delete(watch);
   }
 
-  /** Resolves when the watch has been told the roster and receives changes. */
+  /** Resolves when the watch has received the roster and receives changes. */
   async begin(watch: RoomWatch): Promise<void> {
     await this.#channel.opened;
     if (this.#members === undefined) await this.#chain.refresh();
@@ -90,12 +90,12 @@ export class RoomFeed {
     watch.tell((watcher) => watcher.snapshot(members));
   }
 
-  /** Reads the roster again; watchers are told the differences. */
+  /** Reads the roster again, and notifies watchers of the differences. */
   recheck(): void {
-    this.refresh().catch(() => undefined); // Reported by the chain, and tried again.
+    this.refresh().catch(() => undefined); // The chain reports the failure and tries again.
   }
 
-  /** As {@link recheck}; fails with what the reading fails with, and is then tried again all the same. */
+  /** Like {@link recheck}, but rejects with the error of the read, which is then tried again nevertheless. */
   refresh(): Promise<void> {
     return this.#members === undefined ? Promise.resolve() : this.#chain.refresh();
   }
@@ -120,7 +120,7 @@ export class RoomFeed {
     do {
       const page = await reader.page(room, { limit: PAGE_MAX, cursor });
       for (const member of page.items) members.set(member.connectionId, member);
-      // Reads no more than the budget allows.
+      // Stop once the budget is exceeded: the watches will be ended anyway.
       if (members.size > options.maxKept) break;
       cursor = page.cursor;
     } while (cursor !== undefined);
@@ -163,7 +163,8 @@ export class RoomFeed {
     if (isGoing) this.#left.add(connectionId);
     else if (kind !== "left") this.#left.delete(connectionId);
     this.#chain.offer(change);
-    // A reading that was of this version already has lacked the member, who was waited for.
+    // A read of this version or a later one was installed already: it lacked the member, who was kept
+    // as missing. Read again, now that the departure is known.
     if (isGoing && this.#left.has(connectionId) && this.#chain.version >= change.version) this.recheck();
   }
 
@@ -172,11 +173,11 @@ export class RoomFeed {
     if (members === undefined) return;
     this.#left.delete(change.connectionId);
     const size = members.size;
-    // A member that was read already may be announced once more.
+    // A change that the read already contains may arrive once more.
     if (!fold(members, change)) return;
     const error = this.#take(members.size - size);
     if (error !== undefined) {
-      // Closing gives back what was counted, and this one was not.
+      // Closing returns all members to the budget, but this one was not taken from it.
       members.delete(change.connectionId);
       this.#end(error);
       return;
@@ -184,7 +185,7 @@ export class RoomFeed {
     for (const watch of this.#begun()) watch.tell((watcher) => watcher.change(change));
   }
 
-  /** Takes members from the budget; returns the error if there are too many. */
+  /** Takes members from the budget. Returns the error if the budget is exceeded. */
   #take(more: number): CmError | undefined {
     try {
       this.#parts.kept.take(more);
@@ -217,7 +218,10 @@ export class RoomFeed {
     }
   }
 
-  /** A change of this version was made: it has been heard of, or will be in a moment. */
+  /**
+   * Checks for a missed change: the change of this version was made, so it has arrived or must arrive
+   * within `ARRIVAL_MS`.
+   */
   #expect(version: number): void {
     if (!this.isHeld || this.#chain.version >= version) return;
     const timer = setTimeout(() => {
@@ -229,7 +233,7 @@ export class RoomFeed {
   }
 }
 
-/** Whether the change has changed anything. */
+/** Applies a change to a roster. Returns whether it changed anything. */
 function fold(members: Map<string, RosterMember>, { kind, connectionId, userId, metadata }: RosterChange): boolean {
   if (kind === "left") return members.delete(connectionId);
   const before = members.get(connectionId);

@@ -3,7 +3,7 @@ import type { StateReader } from "../users/state-reader.js";
 import { isUnknown } from "../users/user-presence.js";
 import { type RosterMember, withMetadata } from "./roster.js";
 
-/** Reads rosters with what members say about themselves, which the users' states know. */
+/** Reads rosters with the members' metadata, which is stored in the users' states. */
 export class RosterReader {
   readonly #rooms: Pick<RoomDirectory, "members">;
   readonly #states: StateReader;
@@ -13,7 +13,7 @@ export class RosterReader {
     this.#states = states;
   }
 
-  /** Two round trips. */
+  /** Reads one page of a roster. Two round trips. */
   async page(room: string, request: PageRequest): Promise<Page<RosterMember>> {
     const { items, cursor } = await this.#rooms.members(room, request);
     const userIds = [...new Set(items.map(({ userId }) => userId))];
@@ -21,10 +21,11 @@ export class RosterReader {
   }
 
   /**
-   * Which of the members that a reading lacks have closed their connection, by what the store knows of their
-   * users; at most one round trip. A member who is connected may have left the room, or the store may have lost the
-   * room: that is not told by this. Where a user is unknown without a last time online, data was lost or a lease ran
-   * out; then one of several connections that is unknown may be there as well.
+   * Returns which of the members that a read lacks have closed their connections, according to their
+   * users' states; at most one round trip. For a member who is still connected, it can't be determined
+   * whether the member left the room or the store lost the room. If a user is unknown and has no
+   * `lastSeen`, data was lost or a lease expired. Then a user's missing connection may also still
+   * exist, if the user has other ones.
    */
   async departed(members: readonly RosterMember[]): Promise<ReadonlySet<string>> {
     const userIds = [...new Set(members.map(({ userId }) => userId))];

@@ -5,11 +5,11 @@ import { metadataOf, sameJson } from "../metadata.js";
 export interface RosterMember {
   /** The member's connection. */
   readonly connectionId: string;
-  /** Whose connection it is. */
+  /** The user that the connection belongs to. */
   readonly userId: string;
-  /** The server that holds it. */
+  /** The server that holds the connection. */
   readonly serverId: string;
-  /** What it says about itself: a value of JSON; `undefined` for nothing. */
+  /** The connection's metadata, a JSON value; `undefined` if there is none. */
   readonly metadata: unknown;
 }
 
@@ -17,7 +17,7 @@ export function memberOf(connectionId: string, userId: string, metadata: unknown
   return { connectionId, userId, serverId: ownerOf(connectionId) ?? "", metadata };
 }
 
-/** Members with what their users' states say about their connections. */
+/** Adds the metadata from the users' states to members. */
 export function withMetadata(members: readonly RoomMember[], states: readonly UserState[]): RosterMember[] {
   const texts = new Map<string, string | undefined>();
   for (const { connections } of states) {
@@ -26,7 +26,7 @@ export function withMetadata(members: readonly RoomMember[], states: readonly Us
   return members.map(({ connectionId, userId }) => memberOf(connectionId, userId, metadataOf(texts.get(connectionId))));
 }
 
-/** Whether two rosters, by connection, are the same. */
+/** Whether two rosters, indexed by connection id, are equal. */
 export function isSameRoster(a: ReadonlyMap<string, RosterMember>, b: ReadonlyMap<string, RosterMember>): boolean {
   if (a.size !== b.size) return false;
   for (const [connectionId, member] of a) {

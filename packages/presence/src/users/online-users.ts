@@ -11,11 +11,11 @@ import {
   withMissing,
 } from "./user-presence.js";
 
-/** The users of one feed who are online, for those who watch all of them. */
+/** The online users of one feed, for watches of all users. */
 export class OnlineUsers {
   readonly #users = new Map<string, UserPresence>();
   readonly #kept: Budget;
-  /** Watches that hold it, and whether they have begun. */
+  /** The watches of all users, and whether they have begun. */
   readonly #watches = new Map<UsersWatch, boolean>();
   #isRead = false;
 
@@ -27,7 +27,7 @@ export class OnlineUsers {
     return this.#watches.size > 0;
   }
 
-  /** Whether the state has been read, and is kept up to date. */
+  /** Whether the state has been read and is kept up to date. */
   get isRead(): boolean {
     return this.#isRead;
   }
@@ -40,7 +40,7 @@ export class OnlineUsers {
     this.#watches.set(watch, false);
   }
 
-  /** Tells the watch who is online, and from then on what changes. */
+  /** Sends the watch the users who are online, and from then on their changes. */
   begin(watch: UsersWatch): void {
     if (!this.#watches.has(watch)) return;
     this.#watches.set(watch, true);
@@ -58,7 +58,7 @@ export class OnlineUsers {
   apply(change: PresenceChange): void {
     if (!this.#isRead) return;
     const before = this.#users.get(change.userId);
-    // The user was offline when the state was read: an earlier change is outdated.
+    // The user was offline when the state was read, so this change is older than the state.
     if (before === undefined && (change.kind === "closed" || change.kind === "offline")) return;
     if (before !== undefined && change.version <= before.version) return;
     const presence = changed(before ?? absent(change.userId), change);
@@ -66,13 +66,16 @@ export class OnlineUsers {
     for (const watch of this.#begun()) watch.tell((watcher) => watcher.change(change, presence));
   }
 
-  /** See `WatchedUsers`. */
+  /** Whether a read lacks a user whose departure was never announced. */
   lacks(states: ReadonlyMap<string, UserState>): boolean {
     for (const state of states.values()) if (isUnannounced(this.#users.get(state.userId), state)) return true;
     return false;
   }
 
-  /** Takes what a reading of all who are online brought, and of all who were before; see `WatchedUsers`. */
+  /**
+   * Installs a read of all users who are online and of all who were online before. For `isAwaited`, see
+   * `WatchedUsers`.
+   */
   install(
     states: ReadonlyMap<string, UserState>,
     tellings: SnapshotBatch,
@@ -90,7 +93,10 @@ export class OnlineUsers {
     }
   }
 
-  /** Keeps a state, or forgets who went offline; `false` where that is too much. */
+  /**
+   * Stores the user's presence, or deletes the entry if the user is offline. If the budget is exceeded,
+   * ends all watches and returns `false`.
+   */
   #put(presence: UserPresence): boolean {
     const { userId } = presence;
     const isKnown = this.#users.has(userId);

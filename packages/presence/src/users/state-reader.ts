@@ -1,6 +1,6 @@
 import type { UserDirectory, UserState } from "@cm/protocol";
 
-/** The most users that the contract lets one ask about at once. */
+/** The maximum number of users that the `UserDirectory` contract reads in one call. */
 const STATES_MAX = 1_000;
 
 interface Request {
@@ -9,7 +9,7 @@ interface Request {
   readonly reject: (cause: unknown) => void;
 }
 
-/** Reads states of users; what is asked for in the same turn shares its round trips. */
+/** Reads states of users. Reads that are requested in the same event-loop turn share their round trips. */
 export class StateReader {
   readonly #users: Pick<UserDirectory, "states">;
   #requests: Request[] = [];
@@ -18,7 +18,7 @@ export class StateReader {
     this.#users = users;
   }
 
-  /** In the order asked for; more than 1,000 users are not read at one moment. */
+  /** Reads states in the order of `userIds`. Beyond 1,000 users, they are not all read at one moment. */
   read(userIds: readonly string[]): Promise<UserState[]> {
     if (userIds.length === 0) return Promise.resolve([]);
     return new Promise((resolve, reject) => {

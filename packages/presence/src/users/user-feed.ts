@@ -9,10 +9,10 @@ import { OnlineUsers } from "./online-users.js";
 import type { StateReader } from "./state-reader.js";
 import { type WatchedUser, WatchedUsers } from "./watched-users.js";
 
-/** The most users that the contract gives in one page. */
+/** The maximum page size of the `UserDirectory` contract. */
 const PAGE_MAX = 1_000;
 
-/** What a {@link UserFeed} needs. */
+/** Options of {@link UserFeed}. */
 export interface UserFeedOptions {
   readonly options: ResolvedPresenceOptions;
   readonly partition: number;
@@ -23,17 +23,17 @@ export interface UserFeedOptions {
   readonly kept: Budget;
 }
 
-/** One partition of users, as far as they are watched. */
+/** One partition of users, with those of its users who are watched. */
 export class UserFeed {
   readonly watched: WatchedUsers;
   readonly online: OnlineUsers;
-  /** Watches that hold it. */
+  /** Number of holds on this feed. */
   holders = 0;
   readonly #parts: UserFeedOptions;
   readonly #chain: ChangeChain<PresenceChange>;
   readonly #channel: OpenChannel;
   #readings = 0;
-  /** Whether a first reading was installed. */
+  /** Whether a first read was installed. */
   #isRead = false;
   readonly #absences: Absences;
 
@@ -57,7 +57,7 @@ export class UserFeed {
       {
         parse: parsePresenceChange,
         onChange: (change) => {
-          // Nothing came before it, though something did.
+          // The store names no previous change although one was received: the store has lost its data.
           if (change.previousVersion === 0 && 0 < this.#chain.version && this.#chain.version < change.version)
             this.#absences.noteLoss();
           this.#chain.offer(change);
@@ -71,12 +71,12 @@ export class UserFeed {
     return this.#parts.partition;
   }
 
-  /** Settles when the feed's channel is live. */
+  /** Settles when the feed's channel is live, or could not be opened. */
   get opened(): Promise<void> {
     return this.#channel.opened;
   }
 
-  /** Reads users who have not been read, once the channel is live. */
+  /** Reads users who have not been read yet. The channel must be live. */
   async readWatched(users: readonly WatchedUser[]): Promise<void> {
     if (!this.#isRead) return this.#chain.refresh();
     const unread = users.filter(({ presence }) => presence === undefined);
@@ -85,7 +85,7 @@ export class UserFeed {
     const version = this.#chain.version;
     const states = await this.#parts.reader.read(unread.map(({ userId }) => userId));
     const tellings = new SnapshotBatch();
-    // The store has lost its data, and knows less than what was heard of already.
+    // The store has lost its data: its version is lower than that of changes that have already arrived.
     const isLost = states.some((state) => state.version < version);
     if (isLost) this.#absences.noteLoss();
     // Users who are read for the first time have no connections that could be missing.
@@ -94,17 +94,17 @@ export class UserFeed {
     if (isLost) this.recheck();
   }
 
-  /** Reads all who are online, once the channel is live. */
+  /** Reads all users who are online. The channel must be live. */
   async readOnline(): Promise<void> {
     if (!this.online.isRead) await this.#chain.refresh();
   }
 
-  /** Reads all watched users again; watchers are told the differences. */
+  /** Reads all watched users again, and notifies watchers of the differences. */
   recheck(): void {
-    this.refresh().catch(() => undefined); // Reported by the chain, and tried again.
+    this.refresh().catch(() => undefined); // The chain reports the failure and tries again.
   }
 
-  /** As {@link recheck}; fails with what the reading fails with, and is then tried again all the same. */
+  /** Like {@link recheck}, but rejects with the error of the read, which is then tried again nevertheless. */
   refresh(): Promise<void> {
     return this.#isRead ? this.#chain.refresh() : Promise.resolve();
   }
@@ -133,7 +133,8 @@ export class UserFeed {
     const version = states.reduce((least, state) => Math.min(least, state.version), sample?.version ?? 0);
     return {
       version,
-      // Each state has a version of its own, by which changes that are in it are known.
+      // Nothing needs to be folded in: each state has its own version, which shows whether it contains
+      // a change.
       upTo: version,
       fold: () => undefined,
       install: () => {
@@ -141,7 +142,7 @@ export class UserFeed {
         if (version < known) this.#absences.noteLoss();
         this.#isRead = true;
         const tellings = new SnapshotBatch();
-        // Where nothing shows a loss, a user without one of several connections has closed it.
+        // If nothing indicates a loss, a missing connection of a user who has others was closed.
         const isDoubted = lacks || this.#absences.isLost(beganAt);
         this.#absences.judge(beganAt, (isAwaited) => {
           const isKept = (connectionId: string): boolean => isDoubted && isAwaited(connectionId);

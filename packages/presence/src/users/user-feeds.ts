@@ -8,7 +8,7 @@ import { UserFeed } from "./user-feed.js";
 import type { UserPresence } from "./user-presence.js";
 import type { WatchedUser } from "./watched-users.js";
 
-/** The feeds of watched users; each is open while a watch needs it. */
+/** The feeds of watched users. Each feed is open while a watch needs it. */
 export class UserFeeds {
   readonly #options: ResolvedPresenceOptions;
   readonly #channels: Channels;
@@ -28,7 +28,7 @@ export class UserFeeds {
     return this.#feeds.values();
   }
 
-  /** Holds users for a watch. Throws `capacity-reached`, and then holds none. */
+  /** Holds users for a watch. Throws `capacity-reached`, and then holds none of them. */
   holdUsers(userIds: readonly string[]): HeldUsers {
     const held: { readonly feed: UserFeed; readonly user: WatchedUser }[] = [];
     const release = (): Promise<void> => {
@@ -120,31 +120,31 @@ export class UserFeeds {
   }
 }
 
-/** Users that a watch holds. */
+/** The users that a watch holds. */
 export interface HeldUsers {
   readonly users: readonly WatchedUser[];
-  /** Resolves when each has a presence. */
+  /** Reads the users that have not been read. Resolves when each of them has a presence. */
   read(): Promise<void>;
-  /** Reads all again. */
+  /** Reads all held users again. */
   refresh(): Promise<void>;
   release(): Promise<void>;
 }
 
-/** All feeds, held by a watch. */
+/** All feeds, as held by a watch of all users. */
 export interface HeldFeeds {
-  /** Resolves when the watch has been told who is online and receives changes. */
+  /** Resolves when the watch has received the users who are online and receives changes. */
   begin(): Promise<void>;
-  /** Reads all again. */
+  /** Reads all feeds again. */
   refresh(): Promise<void>;
   release(): Promise<void>;
 }
 
-/** How users are who were read. */
+/** Returns the presence of the users that have been read. */
 export function presencesOf(users: readonly WatchedUser[]): UserPresence[] {
   return users.flatMap(({ presence }) => presence ?? []);
 }
 
-/** A user of each partition, real or not. */
+/** Returns a user id for each partition; the users need not exist. */
 function samplesOf(partitioning: Partitioned): ReadonlyMap<number, string> {
   const samples = new Map<number, string>();
   for (let n = 0; samples.size < partitioning.partitions; n++) {
@@ -155,7 +155,7 @@ function samplesOf(partitioning: Partitioned): ReadonlyMap<number, string> {
   return samples;
 }
 
-/** Waits for all, also when one fails. */
+/** Waits for all promises, even if one rejects. */
 async function together(works: readonly Promise<unknown>[]): Promise<void> {
   for (const result of await Promise.allSettled(works)) {
     if (result.status === "rejected") throw result.reason;

@@ -5,30 +5,30 @@ import { metadataOf, sameJson } from "../metadata.js";
 export interface PresenceConnection {
   /** The connection's id. */
   readonly connectionId: string;
-  /** The server that holds it. */
+  /** The server that holds the connection. */
   readonly serverId: string;
-  /** What it says about itself: a value of JSON; `undefined` for nothing. */
+  /** The connection's metadata, a JSON value; `undefined` if there is none. */
   readonly metadata: unknown;
 }
 
-/** Whether a user is there, and with what. */
+/** Whether a user is online, and the user's connections. */
 export interface UserPresence {
   /** The user's name. */
   readonly userId: string;
-  /** A user whose grace period runs is online, without a connection. */
+  /** Whether the user is online. A user in the grace period is online, without a connection. */
   readonly status: "online" | "offline";
-  /** In no particular order. */
+  /** The user's connections, in no particular order. */
   readonly connections: readonly PresenceConnection[];
   /**
-   * Of an offline user: when they were last online, in milliseconds since the Unix epoch of
-   * the store's clock, for as long as the store remembers it.
+   * When an offline user was last online, in milliseconds since the Unix epoch, by the store's clock.
+   * Set for as long as the store keeps it.
    */
   readonly lastSeen: number | undefined;
-  /** As of which change of the user's feed this is. Grows. */
+  /** The version of the user's feed that this presence reflects. It grows. */
   readonly version: number;
 }
 
-/** A user as a store tells it. */
+/** Converts a user's state from the store into a presence. */
 export function presenceOf({ userId, connections, isLeaving, lastSeen, version }: UserState): UserPresence {
   const isOnline = isLeaving || connections.length > 0;
   return {
@@ -42,18 +42,19 @@ export function presenceOf({ userId, connections, isLeaving, lastSeen, version }
   };
 }
 
-/** A user of whom nothing is known. */
+/** The presence of a user about whom nothing is known. */
 export function absent(userId: string): UserPresence {
   return { userId, status: "offline", connections: [], lastSeen: undefined, version: 0 };
 }
 
-/** A user after a change. */
+/** Returns a user's presence after a change. */
 export function changed(before: UserPresence, change: PresenceChange): UserPresence {
   const { userId, connectionId, version, at } = change;
   if (change.kind === "offline") return { userId, status: "offline", connections: [], lastSeen: at, version };
   const others = before.connections.filter((connection) => connection.connectionId !== connectionId);
   if (change.kind === "closed" || connectionId === undefined) {
-    // Readers saw a user of a dead server as offline before; losing that connection is no return.
+    // Keep the status: a user of a dead server was read as offline before, and losing that connection
+    // does not make the user online.
     return { ...before, connections: others, version };
   }
   const connections = [...others, connectionOf(connectionId, change.metadata)];
@@ -68,15 +69,17 @@ export function isUnannounced(before: UserPresence | undefined, read: UserState)
   return isUnknown(read) && before?.status === "online";
 }
 
-/** Whether the store knows nothing of a user: a user who was online and was announced to go has a `lastSeen`. */
+/**
+ * Whether the store knows nothing about a user. A user who was online and whose departure was announced
+ * has a `lastSeen`.
+ */
 export function isUnknown({ isLeaving, connections, lastSeen }: UserState): boolean {
   return !isLeaving && connections.length === 0 && lastSeen === undefined;
 }
 
 /**
- * Merges a read that may be incomplete with the state before it: connections that the store does
- * not show are kept while their owners have time to restore them, unless `lastSeen` says that the
- * user left.
+ * Merges a read that may be incomplete with the presence before it. Connections that the read lacks are
+ * kept while their owners have time to restore them, unless `lastSeen` shows that the user left.
  */
 export function withMissing(
   before: UserPresence,
@@ -90,7 +93,7 @@ export function withMissing(
   return { ...read, status: "online", connections: [...read.connections, ...missing], lastSeen: undefined };
 }
 
-/** Whether two states of a user are equal, apart from `version` and `lastSeen`. */
+/** Whether two presences of a user are equal, apart from `version` and `lastSeen`. */
 export function isSamePresence(a: UserPresence, b: UserPresence): boolean {
   if (a.status !== b.status || a.connections.length !== b.connections.length) return false;
   const byId = new Map(a.connections.map((connection) => [connection.connectionId, connection]));

@@ -3,29 +3,29 @@ import type { Budget } from "../watches/budget.js";
 import type { SnapshotBatch, UsersWatch } from "../watches/snapshot-batch.js";
 import { changed, isSamePresence, isUnannounced, presenceOf, type UserPresence, withMissing } from "./user-presence.js";
 
-/** A user whom watches name. */
+/** A user who is watched by id. */
 export interface WatchedUser {
   readonly userId: string;
-  /** Watches that hold it, those that have not begun among them. */
+  /** Number of watches that hold the user, including those that have not begun. */
   holders: number;
   /** Watches that have begun. */
   readonly watches: Set<UsersWatch>;
-  /** `undefined` before the first reading. */
+  /** The user's presence; `undefined` before the first read. */
   presence: UserPresence | undefined;
-  /** Which reading that is from, or from before which changes. */
+  /** Number of the read that was installed last for this user. */
   reading: number;
-  /** Changes before the first reading. */
+  /** Changes that arrived before the first read. */
   early: PresenceChange[];
 }
 
-/** The users of one feed whom watches name. */
+/** The users of one feed that are watched by id. */
 export class WatchedUsers {
   readonly #users = new Map<string, WatchedUser>();
   readonly #kept: Budget;
   readonly #maxEarly: number;
   readonly #onOverflow: () => void;
 
-  /** `onOverflow`: more changes came before a user's first reading than are kept. */
+  /** `onOverflow` is called when more changes arrive before a user's first read than are kept. */
   constructor(kept: Budget, maxEarly: number, onOverflow: () => void) {
     this.#kept = kept;
     this.#maxEarly = maxEarly;
@@ -36,7 +36,7 @@ export class WatchedUsers {
     return [...this.#users.keys()];
   }
 
-  /** Throws `capacity-reached`. */
+  /** Holds a user for a watch. Throws `capacity-reached`. */
   hold(userId: string): WatchedUser {
     let user = this.#users.get(userId);
     if (user === undefined) {
@@ -68,7 +68,7 @@ export class WatchedUsers {
     for (const watch of [...user.watches]) watch.tell((watcher) => watcher.change(change, presence));
   }
 
-  /** Whether a reading lacks a user whose leave was never announced. */
+  /** Whether a read lacks a user whose departure was never announced. */
   lacks(states: ReadonlyMap<string, UserState>): boolean {
     for (const { userId, presence } of this.#users.values()) {
       const state = states.get(userId);
@@ -78,8 +78,8 @@ export class WatchedUsers {
   }
 
   /**
-   * Takes what a reading brought; readings are numbered as they begin. `isAwaited`: whether a
-   * connection that the reading lacks still counts as there; see `Absences`.
+   * Installs a read; reads are numbered in the order in which they start. `isAwaited` tells whether a
+   * connection that the read lacks still counts as present; see `Absences`.
    */
   install(
     states: ReadonlyMap<string, UserState>,

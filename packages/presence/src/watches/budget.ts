@@ -1,6 +1,6 @@
 import { CmError } from "@cm/protocol";
 
-/** The budget of users and members whose state is kept for watches. */
+/** Limits the number of users and members whose state is kept for watches. */
 export class Budget {
   readonly #max: number;
   #count = 0;
@@ -13,7 +13,10 @@ export class Budget {
     return this.#count;
   }
 
-  /** Throws `capacity-reached`, and then has counted nothing. */
+  /**
+   * Takes `count` entries from the budget. If it would be exceeded, throws `capacity-reached` and takes
+   * none.
+   */
   take(count: number): void {
     if (this.#count + count > this.#max) {
       throw new CmError("capacity-reached", `Presence keeps the state of ${this.#max} users and members at most.`, {

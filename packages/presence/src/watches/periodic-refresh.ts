@@ -1,12 +1,12 @@
-/** What is read once more now and then. */
+/** An object whose state is read again periodically. */
 export interface Recheckable {
   recheck(): void;
 }
 
-/** Shortest time between two, however many there are. */
+/** Shortest time between two reads, regardless of the number of objects, in milliseconds. */
 const MIN_STEP_MS = 10;
 
-/** Has everything that is watched read once within an interval, one after another. */
+/** Triggers a read of every watched object once per interval, one after another. */
 export class PeriodicRefresh {
   readonly #intervalMs: number;
   readonly #all: () => readonly Recheckable[];
@@ -19,7 +19,7 @@ export class PeriodicRefresh {
     this.#all = all;
   }
 
-  /** Something is watched. */
+  /** Starts the timer. Called when a watch is opened. */
   start(): void {
     if (this.#timer === undefined) this.#schedule();
   }
@@ -40,7 +40,7 @@ export class PeriodicRefresh {
       this.#round = this.#all();
       this.#next = 0;
     }
-    // One that was let go meanwhile has nothing to read.
+    // An object that was closed meanwhile has nothing to read.
     this.#round[this.#next++]?.recheck();
     if (this.#round.length > 0) this.#schedule();
     else this.#timer = undefined;

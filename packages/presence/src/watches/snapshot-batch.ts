@@ -4,7 +4,7 @@ import type { LiveWatch, PresenceWatcher } from "./watch.js";
 /** A watch of users. */
 export type UsersWatch = LiveWatch<PresenceWatcher>;
 
-/** Collects the differences after a read, and tells each watch all of them at once. */
+/** Collects the differences that a read has found, and sends each watch all of its differences at once. */
 export class SnapshotBatch {
   readonly #byWatch = new Map<UsersWatch, UserPresence[]>();
 

@@ -3,47 +3,56 @@ import type { RosterMember } from "../rosters/roster.js";
 import type { UserPresence } from "../users/user-presence.js";
 
 /**
- * Hears of users. It first gets their states, then every change once, in order. Calls are
- * never nested. What it throws is reported to `onError`, once a watch, and it is called on.
+ * Receives the presence of users: first their current states, then every change once, in order. Calls
+ * are never nested. If a call throws, the error is reported to `onError`, once per watch, and later
+ * calls are still made.
  */
 export interface PresenceWatcher {
   /**
-   * These users are now so, whatever was known of them before; users who are not named
-   * stay as they are. Called before the watch resolves, with all users of the watch (of
-   * `watchAll`: with those who are online, in parts), and again with those whose changes
-   * were missed. Never empty, but where `watchAll` finds no online user it is not called at all.
+   * Reports the current presence of these users, which replaces any earlier one; users who are not
+   * included are unchanged. Called before the watch resolves, with all users of the watch (for
+   * `watchAll`: with those who are online, in several calls), and again with users whose changes were
+   * missed. The list is never empty; if `watchAll` finds no online user, `snapshot` is not called at
+   * all.
    */
   snapshot(presences: readonly UserPresence[]): void;
-  /** One thing changed, and made the user so. */
+  /** Reports one change, and the user's presence after it. */
   change(change: PresenceChange, presence: UserPresence): void;
-  /** The watch was given up: `capacity-reached` where it outgrew `maxKept`. Last call. */
+  /**
+   * Reports that the watch was ended: with `capacity-reached` if it outgrew `maxKept`. This is the last
+   * call.
+   */
   ended?(error: CmError): void;
 }
 
-/** Hears of the members of a room; otherwise as {@link PresenceWatcher}. */
+/** Receives the members of a room; otherwise the same as {@link PresenceWatcher}. */
 export interface RoomWatcher {
-  /** These are the members, all of them, whatever was known before. */
+  /** Reports all current members, which replace any earlier list. */
   snapshot(members: readonly RosterMember[]): void;
-  /** A member came, changed or went. */
+  /** Reports that a member joined, was updated or left. */
   change(change: RosterChange): void;
-  /** The watch was given up: `capacity-reached` where it outgrew `maxKept`. Last call. */
+  /**
+   * Reports that the watch was ended: with `capacity-reached` if it outgrew `maxKept`. This is the last
+   * call.
+   */
   ended?(error: CmError): void;
 }
 
-/** Something that is watched. */
+/** An open watch of users or of a room. */
 export interface Watch {
   /**
-   * Reads the state again now, as `recheckIntervalMs` does now and then, and resolves when watchers were told the
-   * differences. Fails as reading does, and is then tried again all the same; does nothing where it was closed.
+   * Reads the state again now, as happens periodically (see `recheckIntervalMs`). Resolves when
+   * watchers have been notified of the differences. Rejects as reads do, and the read is then tried
+   * again nevertheless. Does nothing if the watch is closed.
    */
   refresh(): Promise<void>;
-  /** Ends it. Idempotent; the watcher is not called after this was called. */
+  /** Closes the watch. Idempotent. The watcher is not called after this call. */
   close(): Promise<void>;
-  /** As {@link close}. */
+  /** The same as {@link close}. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** One watch as the feeds see it. */
+/** An open watch, as the feeds use it. */
 export class LiveWatch<W extends { ended?(error: CmError): void }> implements Watch {
   readonly #watcher: W;
   readonly #onError: OnError;
@@ -51,7 +60,7 @@ export class LiveWatch<W extends { ended?(error: CmError): void }> implements Wa
   readonly #onRefresh: () => Promise<unknown>;
   #hasThrown = false;
   #hasBegun = false;
-  /** Why it was given up before it had begun. */
+  /** The error with which the watch was ended before it had begun. */
   #failure: CmError | undefined;
   #closing: Promise<void> | undefined;
 
@@ -75,13 +84,13 @@ export class LiveWatch<W extends { ended?(error: CmError): void }> implements Wa
     if (!this.isClosed) this.#guarded(say);
   }
 
-  /** Called after the snapshot was told. Throws the reason if the watch ended before. */
+  /** Called after the snapshot was sent. Throws the error if the watch was ended before. */
   begun(): void {
     if (this.#failure !== undefined) throw this.#failure;
     this.#hasBegun = true;
   }
 
-  /** Gives the watch up. */
+  /** Ends the watch because of an error. */
   end(error: CmError): void {
     if (this.isClosed) return;
     void this.close();

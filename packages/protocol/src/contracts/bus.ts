@@ -1,60 +1,57 @@
 /**
- * Where a message goes: the channel of a room, of one server, of the changes of a room's
- * roster, or of the presence of a partition of all users.
+ * The destination of a message: the channel of a room, of one server, of a room's roster changes, or of
+ * the presence changes in one partition of users.
  */
 export interface Channel {
-  /** Whose channel it is. */
+  /** The kind of object that the channel belongs to. */
   readonly kind: "room" | "server" | "roster" | "presence";
-  /** Room name, server id, or number of the partition. */
+  /** The room name, the server id, or the partition number, depending on `kind`. */
   readonly name: string;
 }
 
 /** An open subscription. */
 export interface Subscription {
-  /** Ends it. Idempotent; the handler is not called after this returned. */
+  /** Ends the subscription. Idempotent. The handler is not called after the promise has resolved. */
   close(): Promise<void>;
 }
 
 /**
- * Hears that a subscription is live again after an interruption, and how long ago, in
- * milliseconds, it was last known to hear everything: what was published before that has
- * arrived. Infinite where that was never known. Must not throw.
+ * Called when a subscription is live again after an interruption. `sinceMs` tells how many milliseconds
+ * ago the subscription was last known to receive everything: messages published before that time have
+ * arrived. It is `Infinity` if there is no such time. Must not throw.
  */
 export type ResumeHandler = (sinceMs: number) => void;
 
-/**
- * Takes one message. The bytes are only valid during the call: copy what you keep.
- * It must not throw.
- */
+/** Receives one message. The bytes are only valid during the call: copy what must be kept. Must not throw. */
 export type BusHandler = (message: Uint8Array) => void;
 
-/** What the bus says of a message that it took. */
+/** The bus's result for a message that it accepted. */
 export interface Published {
-  /** The number of subscriptions that it reached; absent where the bus does not know. */
+  /** The number of subscriptions that the message reached. Absent if the bus does not know. */
   readonly subscribers?: number;
 }
 
 /**
  * Publish and subscribe between servers. Promises:
  *
- * - `subscribe` resolves when the subscription is live: whatever is published anywhere
- *   after that moment reaches the handler, while the link to the bus holds. One
- *   subscription a channel; a second one fails with `options-invalid`.
- * - All subscribers of a channel see its messages in one order, the publishing server
- *   among them; one publisher's messages keep theirs.
- * - Delivery is at most once in a healthy network, but a publish that was in flight
- *   when a link broke may arrive twice, and what is published while a subscriber's
- *   link is down is lost to it. To detect that, number the messages.
- * - After an interruption `onResumed` is called when the subscription is live again: what
- *   was published in between was missed. It may also be called where nothing was, never
- *   the other way round.
- * - `publish` fails with `unavailable` or `timeout`, within the store's deadline. It does
- *   not wait for a link that is away: the publisher knows at once, and nothing stale is
- *   sent later.
- * - `subscribe` waits for a link that is away, within the store's deadline.
+ * - `subscribe` resolves when the subscription is live: every message that any server publishes after
+ *   that moment reaches the handler, as long as the link to the bus is up. There is one subscription
+ *   per channel; a second one is rejected with `options-invalid`.
+ * - All subscribers of a channel, including the publishing server, receive its messages in one order.
+ *   Messages of one publisher keep their order.
+ * - Delivery is at most once in a healthy network. A publish that was in flight when a link broke may
+ *   arrive twice, and messages published while a subscriber's link is down never reach that subscriber.
+ *   Number the messages to detect this.
+ * - After an interruption, `onResumed` is called when the subscription is live again: messages
+ *   published in between were missed. It may also be called when none were missed, but a loss is always
+ *   followed by a call.
+ * - `publish` rejects with `unavailable` or `timeout`, within the store's deadline. It does not wait
+ *   for a link that is down: the publisher learns of the failure at once, and no stale message is sent
+ *   later.
+ * - `subscribe` waits for a link that is down, within the store's deadline.
  */
 export interface Bus {
-  /** Hands a message to every subscriber of the channel. */
+  /** Sends a message to every subscriber of the channel. */
   publish(channel: Channel, message: Uint8Array): Promise<Published>;
   /** Calls the handler for each message of the channel from now on. */
   subscribe(channel: Channel, handler: BusHandler, onResumed?: ResumeHandler): Promise<Subscription>;

@@ -1,52 +1,56 @@
 import type { Lease } from "./server-registry.js";
 
-/** What the store holds about a connection. */
+/** The store's record of a connection. */
 export interface ConnectionRecord {
   /** The connection's id. */
   readonly connectionId: string;
-  /** Whose connection it is. */
+  /** The user that the connection belongs to. */
   readonly userId: string;
-  /** Milliseconds since the Unix epoch. */
+  /** When the connection was opened, in milliseconds since the Unix epoch. */
   readonly connectedAt: number;
-  /** Milliseconds since the Unix epoch; as of the record's last write. */
+  /**
+   * Time of the client's last sign of life, in milliseconds since the Unix epoch, as of the record's
+   * last write.
+   */
   readonly lastSeen: number;
-  /** In the order in which the connection came into them. */
+  /** The connection's rooms, in the order in which it joined them. */
   readonly rooms: readonly string[];
 }
 
-/** How records are written. */
+/** Options of `ConnectionRegistry.put`. */
 export interface PutOptions {
   /**
-   * Whether the rooms that a record has already stay in it, and those given are added behind
-   * them: a join costs the same whatever else the connection is in. Default `false`: the
-   * record's rooms are those given.
+   * Whether an existing record keeps its rooms, and the given rooms are appended to them. The cost of a
+   * join then does not depend on the number of rooms that the connection is already in. Default
+   * `false`: the given rooms replace the record's rooms.
    */
   readonly keepsRooms?: boolean;
 }
 
-/** What is removed of records. */
+/** What `ConnectionRegistry.remove` removes. */
 export interface RecordRemoval {
-  /** Only these rooms, out of records that stay. Default: the records themselves. */
+  /** Remove only these rooms from the records, and keep the records. Default: remove the records. */
   readonly rooms?: readonly string[];
 }
 
 /**
- * The records of all connections, held with their owners. Promises:
+ * The records of all connections, stored per owner. Promises:
  *
- * - `put` writes or replaces, `remove` forgets; both are idempotent, take many in one
- *   round trip, and are refused with `lease-lost` (changing nothing) once the lease's
- *   time has run out. They touch only records of the lease's own server.
- * - What they cost depends on the records and rooms given, not on what the records hold
- *   otherwise.
- * - `get` finds a record through its id alone, and only while the owner's lease lives.
- * - Records live as long as they are renewed: `put` and `ProjectionUpkeep.renew` set the time
- *   to live.
+ * - `put` writes or replaces records, `remove` deletes them. Both are idempotent, take many records in
+ *   one round trip, and are rejected with `lease-lost` (without changing anything) once the lease has
+ *   expired. They touch only records of the lease's own server.
+ * - The cost of a call depends on the records and rooms given, not on what else the records contain.
+ * - `get` finds a record by its id alone, and only while the owner's lease is valid.
+ * - Records exist as long as they are renewed: `put` and `ProjectionUpkeep.renew` set the time to live.
  */
 export interface ConnectionRegistry {
   /** Writes records, or replaces those with the same ids. */
   put(lease: Lease, records: readonly ConnectionRecord[], options?: PutOptions): Promise<void>;
-  /** Forgets records, or some of their rooms. */
+  /** Deletes records, or some of their rooms. */
   remove(lease: Lease, connectionIds: readonly string[], removal?: RecordRemoval): Promise<void>;
-  /** A record by its id; `undefined` where there is none, or its owner holds no lease. */
+  /**
+   * Reads a record by its id. Resolves with `undefined` if there is no record, or if its owner holds no
+   * lease.
+   */
   get(connectionId: string): Promise<ConnectionRecord | undefined>;
 }

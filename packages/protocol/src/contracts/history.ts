@@ -1,31 +1,34 @@
 import type { Link } from "./link.js";
 
-/** A place in a room's history. */
+/** A position in a room's history. */
 export interface HistoryPosition {
-  /** Which history: another one begins where the last was lost. 1 to 2^32 - 1. */
+  /** Identifies the history, 1 to 2^32 - 1. A history that was lost is replaced by one with another epoch. */
   readonly epoch: number;
-  /** The room's messages are numbered from 1; 0 is before the first. */
+  /**
+   * The number of a message in the history. Messages are numbered from 1; 0 is the position before the
+   * first.
+   */
   readonly offset: number;
 }
 
-/** Something to be published, with a stamp (see `historyStamp`) that the store writes between the two parts. */
+/** A message to be published, with a stamp (see `historyStamp`) that the store writes between the two parts. */
 export interface StampedDraft {
   /** The bytes in front of the stamp. */
   readonly before: Uint8Array;
-  /** The bytes behind it. */
+  /** The bytes after the stamp. */
   readonly after: Uint8Array;
 }
 
-/** A message of a room with recoverable messages, to be stored. */
+/** A message of a recoverable room, to be stored. */
 export interface HistoryDraft extends StampedDraft {
   /**
-   * Who sends it, and its place in a numbering of that server's own: what a client library
-   * sends a second time, after the link broke under it, is known by that.
+   * The sending server, and the message's epoch and sequence in that server's own numbering. They
+   * identify a message that a client library sends a second time because the link broke.
    */
   readonly sender: { readonly origin: string; readonly epoch: number; readonly sequence: number };
 }
 
-/** A stored message, as it went over the room's channel: with its stamp. */
+/** A stored message, with its stamp, as it was published on the room's channel. */
 export interface HistoryEntry {
   /** The message's number in the history. */
   readonly offset: number;
@@ -33,66 +36,69 @@ export interface HistoryEntry {
   readonly message: Uint8Array;
 }
 
-/** What came after a place in a history. */
+/** The messages after a position in a history. */
 export interface HistorySlice {
-  /** Where the room's history is now. */
+  /** The current end of the room's history. */
   readonly top: HistoryPosition;
   /**
-   * Whether all that came after the place is still there. If not, the entries begin with
-   * the oldest that is, or are none where the epoch is another or the offset was never
-   * reached.
+   * Whether all messages after the position are still stored. If not, the entries begin with the oldest
+   * stored message; there are no entries if the epoch is another one or the offset was never reached.
    */
   readonly complete: boolean;
   /**
-   * Where the history before this one had come at least, if this one was begun because that
-   * one had been set back. A reader that had not reached that position missed some of it.
+   * If this history was begun because the one before it had been set back: a position that the earlier
+   * history is known to have reached. A reader that had not reached this position has missed some of
+   * that history.
    */
   readonly former: HistoryPosition | undefined;
   /**
-   * In order and without holes; fewer than there are where the limit or about a megabyte
-   * was reached. At least one where there is one and the limit allows it.
+   * The messages in order and without gaps. The list ends early at the limit or at about one megabyte.
+   * It has at least one entry if a message exists and the limit allows it.
    */
   readonly entries: readonly HistoryEntry[];
 }
 
 /**
- * The latest messages of rooms, for those who missed some. Promises:
+ * The latest messages of rooms, for readers that missed some. Promises:
  *
- * - `append` numbers, stores and publishes in one step, so that the stored order is the
- *   order on the room's channel, without holes. A subscriber that hears offset n and then n + 2
- *   has missed one.
- * - A draft that is sent twice is stored and published once, for as long as the history
- *   is kept; the second answer may name a later offset of the same sender.
- * - A history is bounded, by number and by age since its latest message: older ones go.
- *   Its place is remembered for a day at least. Where it was lost the epoch changes, so
- *   that no offset means two messages. Where it was set back (an old snapshot, a replica
- *   that had lagged) another one begins: by `restart`, called by the server that notices, or
- *   with an `append` of a server whose acknowledged messages are no longer known.
- * - Every call is one round trip. They fail as those of `Bus` do: `append` does not wait
- *   for a link that is away, and after `timeout` the message may have been stored.
+ * - `append` numbers, stores and publishes a message in one step, so that the stored order is the order
+ *   on the room's channel, without gaps. A subscriber that receives offset n and then n + 2 has missed
+ *   one message.
+ * - A draft that is sent twice is stored and published once, for as long as the history is kept. The
+ *   second call may resolve with the offset of a later message of the same sender.
+ * - A history is bounded, by the number of messages and by the time since its latest message; older
+ *   messages are removed. Its position is kept for at least one day. If it was lost, the epoch changes,
+ *   so that no offset ever identifies two messages. If it was set back (an old snapshot, or a replica
+ *   that had lagged), another history begins: by `restart`, called by the server that notices, or by
+ *   the `append` of a server whose acknowledged messages are no longer known.
+ * - Every call is one round trip. Calls fail as those of `Bus` do: `append` does not wait for a link
+ *   that is down, and after a `timeout` the message may have been stored.
  */
 export interface History {
   /**
-   * The link over which the store publishes and reads: each time it comes to `in-sync`, histories
+   * The link over which the store publishes and reads. Each time the link becomes `in-sync`, histories
    * that were read before may have been set back since.
    */
   readonly link: Pick<Link, "onState">;
-  /** The position of the message. */
+  /** Stores and publishes a message. Resolves with the message's position. */
   append(room: string, draft: HistoryDraft): Promise<HistoryPosition>;
   /**
-   * At most `limit` messages after a place; 1 to 1,000, by default 1,000. Without a place it says
-   * only where the room's history is now: it has no entries, and `complete` is `false`. Begins a
-   * history where there is none.
+   * Reads at most `limit` messages after a position; 1 to 1,000, by default 1,000. Without a position,
+   * only the current end of the room's history is returned: there are no entries, and `complete` is
+   * `false`. Begins a history if the room has none.
    */
   since(room: string, from?: HistoryPosition, limit?: number): Promise<HistorySlice>;
   /**
-   * For a server that received a message that the history says it never had: the database was
-   * set back, and would give its offsets again, or has done so. Begins another history, with
-   * the place as its `former`, where this one is of the place's epoch and has not come as
-   * far. Begins another one too, whose `former` no reader has reached, where this one's `former`
-   * is of the place's epoch and not as far. Else changes nothing. Resolves with the position of the
-   * history then. Where another one began, the notice is published in the same step, stamped with its
-   * place before the first message, so that all who listen know at once.
+   * Replaces a history that was set back. Called by a server that received a message with a position
+   * that the history says it never reached: the database was set back, and would assign, or has already
+   * assigned, the same offsets again.
+   *
+   * If the current history has the epoch of `reached` and ends before it, another history begins, with
+   * `reached` as its `former`. If the `former` of the current history has that epoch and ends before
+   * `reached`, another history begins, with a `former` that no reader has reached. Otherwise nothing
+   * changes. Resolves with the position of the history afterwards. If another history began, the notice
+   * is published in the same step, stamped with the position before the first message, so that all
+   * subscribers are notified at once.
    */
   restart(room: string, reached: HistoryPosition, notice: StampedDraft): Promise<HistoryPosition>;
 }

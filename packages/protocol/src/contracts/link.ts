@@ -1,43 +1,42 @@
 /**
- * How the link is, judged by what works and not by what was last said.
+ * The state of the link, judged by what works now and not by what was last reported.
  *
  * - `connecting`: not usable yet
- * - `resubscribing`: commands work, subscriptions that were live are being restored, or
- *   nothing was heard over them yet
- * - `in-sync`: commands work, every subscription that was promised is live, and messages
- *   were seen to come through: what the bus publishes now goes where histories are read
- * - `degraded`: commands work and subscriptions are acknowledged, but proof that messages
- *   come through is late; or the store refuses new subscriptions again and again; or a part
- *   of it can't be reached while the rest works
+ * - `resubscribing`: commands work; subscriptions that were live are being restored, or no message has
+ *   arrived over them yet
+ * - `in-sync`: commands work, every acknowledged subscription is live, and messages were seen to
+ *   arrive: the bus publishes to the same database that histories are read from
+ * - `degraded`: commands work and subscriptions are acknowledged, but proof that messages arrive is
+ *   overdue; or the store rejects new subscriptions repeatedly; or a part of the store cannot be
+ *   reached while the rest works
  * - `down`: commands fail
- * - `closed`
+ * - `closed`: the store was closed
  *
- * A new subscription that is still being made does not change the state: its subscriber was
- * not told yet that it is live.
+ * A new subscription that is still being made does not change the state, because its subscriber has not
+ * been told yet that it is live.
  */
 export type LinkState = "connecting" | "resubscribing" | "in-sync" | "degraded" | "down" | "closed";
 
-/** The link at one moment. Counters begin with the store and never go back. */
+/** The link at one moment. Counters start at 0 when the store is created and never decrease. */
 export interface LinkStatus {
   /** The state of the link at that moment. */
   readonly state: LinkState;
-  /** When it came to this state, in milliseconds since 1970. */
+  /** When the link entered this state, in milliseconds since the Unix epoch. */
   readonly since: number;
   /**
-   * How long ago it was last proven that what is published comes through, in
-   * milliseconds; of several connections the longest. `undefined` where one is not
-   * proven yet.
+   * Time since it was last proven that published messages arrive, in milliseconds. With several
+   * connections, the longest of their times. `undefined` if one of them has no proof yet.
    */
   readonly lastProbeMs: number | undefined;
-  /** Connections that were made again after they had been lost. */
+  /** Number of connections that were re-established after they had been lost. */
   readonly reconnects: number;
-  /** Subscriptions that were restored. */
+  /** Number of subscriptions that were restored. */
   readonly resubscriptions: number;
-  /** Subscribers that were replaced because they stayed silent. */
+  /** Number of subscriber connections that were replaced because they stayed silent. */
   readonly replacedSubscribers: number;
-  /** Commands that got no answer before their deadline. */
+  /** Number of commands that got no reply before their deadline. */
   readonly timedOutCommands: number;
-  /** Commands that were refused because too many were waiting already. */
+  /** Number of commands that were rejected because too many were waiting already. */
   readonly refusedCommands: number;
 }
 
@@ -48,9 +47,8 @@ export interface Link {
   /** The link's state with its counters. */
   status(): LinkStatus;
   /**
-   * Calls the listener once for each change, in the order of the changes, also where a
-   * listener brings about the next one; returns a function that takes it off. Must not
-   * throw.
+   * Calls the listener once for each state change, in the order of the changes, even if a listener
+   * causes the next change. Returns a function that removes the listener. The listener must not throw.
    */
   onState(listener: (state: LinkState) => void): () => void;
 }

@@ -1,52 +1,52 @@
 import type { CloseReason } from "../close-codes.js";
 import type { LocalDelivery } from "./local-delivery.js";
 
-/** A socket that is put under a connection id. */
+/** A socket that is registered under a connection id. */
 export interface LocalConnection<S> {
   /** The connection's id. */
   readonly connectionId: string;
-  /** Whose connection it is. */
+  /** The user that the connection belongs to. */
   readonly userId: string;
-  /** The socket, as its library made it. */
+  /** The socket object of its WebSocket library. */
   readonly socket: S;
   /**
-   * Called once when the socket has closed, from either side, unless the connection was
-   * removed before. Never from within `add`.
+   * Called once when the socket has closed, from either side, unless the connection was removed before.
+   * Never called from within `add`.
    */
   readonly onClosed: () => void;
 }
 
 /**
- * The sockets of one process and the rooms they hear, whatever library they come from:
- * what a distributed connection manager needs to know of them. Promises:
+ * The sockets of one process and the rooms that they receive, independent of the socket library: the
+ * part that a distributed connection manager depends on. Promises:
  *
- * - A connection gets what is delivered to it and its rooms in the order of the calls, each
- *   frame as one text message. One that can't keep up is closed before it can miss a
- *   frame; what waits for it is bounded.
- * - Only `add` throws. Every other call about a connection that is not here does nothing.
- * - A socket is never touched after its close.
+ * - A connection receives the frames for itself and its rooms in the order of the calls, each frame as
+ *   one text message. A connection that can't keep up is closed before it can miss a frame; the bytes
+ *   queued for it are bounded.
+ * - Only `add` throws. Any other call about a connection that is not here does nothing.
+ * - A socket is never used after its close.
  */
 export interface LocalConnectionManager<S> extends LocalDelivery {
-  /** Connections that are here now. */
+  /** Number of connections that are here now. */
   readonly size: number;
   /**
-   * Throws `capacity-reached` where there are as many as there may be (10,000 unless it is
-   * said otherwise), `id-invalid` where the id or the socket is here already, and `closed`
-   * where the socket is not open; nothing has changed then.
+   * Adds a connection. Throws `capacity-reached` at the maximum number of connections (10,000 by
+   * default), `id-invalid` if the id or the socket was added already, and `closed` if the socket is not
+   * open; in these cases nothing has changed.
    */
   add(connection: LocalConnection<S>): void;
   /**
-   * Lets a connection go: it is in no room, and gets nothing more. With a reason its
-   * socket is closed with that reason's code; without one it stays open.
+   * Removes a connection from all rooms and stops delivering to it. With a reason, its socket is closed
+   * with the close code of that reason; without a reason, the socket stays open.
    */
   remove(connectionId: string, reason?: CloseReason): void;
-  /** From now on the connection gets what is delivered to the room. Idempotent. */
+  /** Starts delivering the room's frames to the connection. Idempotent. */
   enter(connectionId: string, room: string): void;
-  /** From now on it does not. Idempotent. */
+  /** Stops delivering the room's frames to the connection. Idempotent. */
   exit(connectionId: string, room: string): void;
   /**
-   * When something last came from the connection's client, in milliseconds since the Unix
-   * epoch; `undefined` where it is not here.
+   * When the connection's client last sent something, in milliseconds since the Unix epoch; `undefined`
+   * if the connection is not here.
    */
   lastSeenOf(connectionId: string): number | undefined;
 }

@@ -1,36 +1,44 @@
 import type { HistoryPosition } from "./history.js";
 
 /**
- * The sockets of this process, as the router sees them. None of the calls may throw;
- * a socket that can't take a frame is the transport's to deal with. The frame's bytes
- * are only valid during the call.
+ * The sockets of this process, as the router sees them. None of the calls may throw: the transport
+ * handles a socket that can't take a frame. The frame's bytes are only valid during the call.
  */
 export interface LocalDelivery {
-  /** To every local member of the room but the excepted ones, in the order of the calls. */
+  /**
+   * Delivers a frame to every local member of the room except the connections in `except`. Frames
+   * arrive in the order of the calls.
+   */
   toRoom(room: string, frame: Uint8Array, except: readonly string[]): void;
-  /** Whether the connection is open here and took the frame. */
+  /** Delivers a frame to one connection. Returns whether the connection is open here and took the frame. */
   toConnection(connectionId: string, frame: Uint8Array): boolean;
-  /** The number of the user's local connections that took the frame. */
+  /**
+   * Delivers a frame to the user's local connections. Returns the number of connections that took the
+   * frame.
+   */
   toUser(userId: string, frame: Uint8Array): number;
 }
 
-/** A room that this process hears of. */
+/** A room that this process receives messages of. */
 export interface EnteredRoom {
   /**
-   * Where the room's history is, as far as local members have heard it at this moment;
-   * `undefined` where its messages are not recoverable. Good for as long as it has local members.
+   * The position in the room's history up to which local members have received messages at this moment;
+   * `undefined` if the room is not recoverable. Valid for as long as the room has local members.
    */
   readonly position: HistoryPosition | undefined;
 }
 
-/** Which rooms this process wants to hear of. */
+/** The rooms that this process wants to receive messages of. */
 export interface RoomInterest {
   /**
-   * Counts one more local member. Resolves when the room's channel is live here:
-   * nothing published after that is missed. Where it fails, nothing was counted.
-   * `undefined` where rooms have no histories here.
+   * Counts one more local member. Resolves when the room's channel is live here: no message published
+   * after that is missed. If it rejects, the member was not counted. Resolves with `undefined` if rooms
+   * have no histories here.
    */
   enter(room: string): Promise<EnteredRoom | undefined>;
-  /** Counts one less. The channel is let go some time after the last. */
+  /**
+   * Counts one local member less. The room's channel is unsubscribed some time after the last member
+   * has left.
+   */
   exit(room: string): void;
 }

@@ -1,10 +1,10 @@
 /**
- * Rooms and users are cut into the same number of partitions, each with a feed of presence
- * changes. Promises: both members are known before the store starts and never change; every
- * store on the same data answers the same.
+ * Rooms and users are divided into the same number of partitions, and each partition has a feed of
+ * presence changes. Promises: both members are available before the store starts and never change;
+ * every store on the same data returns the same values.
  */
 export interface Partitioned {
-  /** How many partitions there are. */
+  /** The number of partitions. */
   readonly partitions: number;
   /** The partition of a room or user, from 0. */
   partitionOf(name: string): number;

@@ -4,83 +4,93 @@ import type { Lease, ServerIncarnation } from "./server-registry.js";
 import type { ReapClaim } from "./server-upkeep.js";
 import type { UserConnection } from "./user-directory.js";
 
-/** What is renewed in one call. A part that is left out is not renewed. */
+/** The parts of a projection that one call renews. A part that is absent is not renewed. */
 export interface RenewedParts {
-  /** Shelves of the lease's server, from the first to before `to`. A shelf whose records are all gone stays gone. */
+  /**
+   * Shelves of the lease's server, from `from` up to but not including `to`. A shelf whose records have
+   * all expired is not created again.
+   */
   readonly shelves?: { readonly from: number; readonly to: number };
   /** Rooms that the lease's server has members in. */
   readonly rooms?: readonly string[];
-  /** Ids of users that the lease's server has connections of. */
+  /** Ids of users that have connections on the lease's server. */
   readonly users?: readonly string[];
 }
 
-/** A room, with the members that the store holds of one server. */
+/** A room, with the members that the store holds for one server. */
 export interface HeldRoom {
   /** The room's name. */
   readonly room: string;
-  /** Its members that the store holds of that server. */
+  /** The members that the store holds for that server. */
   readonly members: readonly RoomMember[];
 }
 
-/** What the store holds of one server: its records on a shelf, its members of rooms and its connections of users in a partition. */
+/**
+ * What the store holds for one server: its records on a shelf, its room members and its users'
+ * connections in a partition.
+ */
 export interface Holdings {
   /** Records on the shelf. */
   readonly records: ConnectionRecord[];
-  /** Rooms without a member of the server are left out. */
+  /** Rooms of the partition. Rooms without a member of the server are left out. */
   readonly rooms: HeldRoom[];
-  /** Connections of the users of the partition. */
+  /** Connections of the partition's users. */
   readonly users: UserConnection[];
 }
 
-/** What is removed of a dead server or an orphan: connections of users, all its members of a room, or a shelf of records. */
+/**
+ * What is removed of a dead server or an orphan: users' connections, all of its members of a room, or a
+ * shelf of records.
+ */
 export type Eviction =
   | { readonly users: readonly UserConnection[] }
   | { readonly room: string }
   | { readonly shelf: number };
 
-/** What a reconciliation of a partition of the rooms or users found. */
+/** The result of reconciling a partition of the rooms or users. */
 export interface PartitionReconciliation {
-  /** Derived values that differed from what they are derived from, and were set right. */
+  /** Number of derived values that were wrong and have been corrected. */
   readonly repaired: number;
-  /** The servers that have members or connections in the partition, in no particular order, each once. */
+  /** The servers that have members or connections in the partition, each once, in no particular order. */
   readonly holders: readonly ServerIncarnation[];
 }
 
 /**
- * What keeps the projection of servers true: their records, their members of rooms and their
- * connections of users outlive neither the connections nor the servers. Each call is bounded by what
- * it names.
+ * Keeps the projections of servers correct: records, room members and users' connections must outlive
+ * neither their connections nor their servers. The cost of each call is bounded by what its arguments
+ * name.
  */
 export interface ProjectionUpkeep {
   /**
-   * Renews times to live, in one round trip. Refused with `lease-lost` once the lease's time has
-   * run out. A part that fails does not keep the others from being renewed.
+   * Renews times to live, in one round trip. Rejected with `lease-lost` once the lease has expired. If
+   * one part fails, the other parts are still renewed.
    */
   renew(lease: Lease, parts: RenewedParts): Promise<void>;
   /**
-   * What the store holds of the lease's server, to compare with the truth; or of the one that is
-   * claimed, to remove it. `partition` is the number of a shelf for `records`, and of a
+   * Reads what the store holds for the lease's server, to compare it with the owner's state, or for a
+   * claimed server, to remove it. `partition` is the number of a shelf for `records`, and of a
    * partition (see `Partitioned`) for `rooms` and `users`.
    */
   held<K extends keyof Holdings>(right: Lease | ReapClaim, kind: K, partition: number): Promise<Holdings[K]>;
   /**
-   * Removes what is left of the server that is claimed, and announces it as the contracts for use
-   * do: users without a grace period, since the lease was one, members with the reason `lost`.
-   * Resolves with the members that were removed from a room; with none for users and shelves.
-   * Does nothing where the claim is no longer held. A claim on an orphan gives no right to shelves.
+   * Removes what is left of the claimed server. The removal is announced as by the contracts for use:
+   * users without a grace period, because the lease's time was one, and members with the reason `lost`.
+   * Resolves with the members that were removed from a room, and with an empty array for users and
+   * shelves. Does nothing if the claim is no longer held. A claim on an orphan does not permit removing
+   * shelves.
    */
   evict(claim: ReapClaim, what: Eviction): Promise<readonly RoomMember[]>;
   /**
-   * Takes users offline whose grace period has ended, and announces each once, no matter how
-   * many servers call. Any server may call, at any time. Resolves with the time until the next
-   * one ends, in milliseconds, `undefined` where no user is leaving.
+   * Takes users offline whose grace period has ended, and announces each of them once, no matter how
+   * many servers call. Any server may call, at any time. Resolves with the time until the next grace
+   * period ends, in milliseconds, or `undefined` if no user is leaving.
    */
   settle(partitions: readonly number[]): Promise<number | undefined>;
   /**
-   * Goes over a partition, in small steps, sets right what is derived from the rooms or the users'
-   * connections, and says whose members or connections are there. Derived are the number of rooms
-   * and of their records; the number of users that are online, and when leaving ones are to go.
-   * Any server may call, at any time.
+   * Reconciles a partition in small steps: corrects the values that are derived from the rooms or the
+   * users' connections, and reports the servers whose members or connections are in the partition. The
+   * derived values are the number of rooms and of their records, the number of users who are online,
+   * and the times at which leaving users go offline. Any server may call, at any time.
    */
   reconcile(kind: "rooms" | "users", partition: number): Promise<PartitionReconciliation>;
 }

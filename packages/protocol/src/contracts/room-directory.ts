@@ -4,43 +4,44 @@ import type { Lease } from "./server-registry.js";
 export interface RoomMember {
   /** The member's connection. */
   readonly connectionId: string;
-  /** Whose connection it is. */
+  /** The user that the connection belongs to. */
   readonly userId: string;
 }
 
-/** A member with what is announced about it. */
+/** A member with the metadata that is announced about it. */
 export interface AnnouncedMember extends RoomMember {
-  /** What the connection says about itself, as JSON text. Only announced, not kept. */
+  /** The connection's metadata, as JSON text. It is only announced, not stored. */
   readonly metadata?: string | undefined;
 }
 
-/** A part of a list. */
+/** One page of a list. */
 export interface Page<T> {
-  /** At most as many as were asked for; may be fewer, or none, though more follow. */
+  /** At most `limit` items. There may be fewer, or none, even if more pages follow. */
   readonly items: readonly T[];
-  /** Give it back for the next page; `undefined` after the last. Opaque. */
+  /** The cursor of the next page; `undefined` after the last one. Opaque. */
   readonly cursor: string | undefined;
 }
 
-/** Which page. */
+/** Selects a page. */
 export interface PageRequest {
-  /** Of the page before, unchanged. Default: the first page. */
+  /** The cursor that came with the previous page, unchanged. Default: the first page. */
   readonly cursor?: string | undefined;
   /** The most items to return, 1 to 1,000. */
   readonly limit: number;
 }
 
-/** How members are put into a room. */
+/** Options of `RoomDirectory.join`. */
 export interface JoinOptions {
   /**
-   * Whether nothing is announced: the members were there before and the store has lost
+   * Whether the join is not announced, because the members were there before and the store has lost
    * them. Default `false`.
    */
   readonly quiet?: boolean;
   /**
-   * Has the room keep a record (see `RoomRecords`): where there is none it is created in the
-   * same step, with this JSON text as its value; where there is one it stays as it is. Its
-   * last activity is now. Refused with `payload-too-large`. Default: none is asked for.
+   * Requests that the room has a record (see `RoomRecords`). If there is none, it is created in the
+   * same step, with this JSON text as its value; an existing record keeps its value. Its last activity
+   * becomes now. A text that is too long is rejected with `payload-too-large`. Default: no record is
+   * requested.
    */
   readonly record?: string | undefined;
 }
@@ -48,48 +49,47 @@ export interface JoinOptions {
 /**
  * Why a member is no longer in a room.
  *
- * - `left`: it went out, and its connection stays open
+ * - `left`: the member left the room, and its connection stays open
  * - `closed`: its connection was closed
  * - `lost`: its server died
  */
 export type DepartureReason = "left" | "closed" | "lost";
 
 /**
- * Who is in which room, across all servers. Promises:
+ * The members of all rooms, across all servers. Promises:
  *
- * - `join` and `leave` are idempotent, one round trip, and refused with `lease-lost`
- *   (changing nothing) once the lease's time has run out.
- * - Readers leave out members whose owner holds no lease, from the moment it runs out.
- * - A member that stays throughout a reading in pages is returned exactly once,
- *   whatever others come and go meanwhile. A bad cursor or limit fails with
- *   `options-invalid`.
- * - A room exists while it has members. When the last one leaves, the store keeps nothing of
- *   the room, and its record goes too.
- * - While an `announce` is in effect, every member that comes, changes or goes is
- *   announced in the same step, on the channel `{ kind: "roster", name: room }` as a
- *   `RosterChange`, exactly one for each; what changes nothing announces nothing. Their
- *   versions grow, and each names the one before it.
+ * - `join` and `leave` are idempotent, take one round trip, and are rejected with `lease-lost` (without
+ *   changing anything) once the lease has expired.
+ * - Reads leave out members whose owner holds no lease, from the moment the lease expires.
+ * - A member that stays in the room while all pages are read is returned exactly once, even if other
+ *   members join and leave meanwhile. An invalid cursor or limit is rejected with `options-invalid`.
+ * - A room exists while it has members. When the last one leaves, the store keeps nothing of the room:
+ *   its record is deleted too.
+ * - While an `announce` is in effect, every member that joins, is updated or leaves is announced in the
+ *   same step, on the channel `{ kind: "roster", name: room }`, as exactly one `RosterChange`. A call
+ *   that changes nothing announces nothing. The versions of these changes grow, and each change names
+ *   the version before it.
  */
 export interface RoomDirectory {
-  /** Puts connections of the lease's server into a room. */
+  /** Adds connections of the lease's server to a room. */
   join(lease: Lease, room: string, members: readonly AnnouncedMember[], options?: JoinOptions): Promise<void>;
-  /** The reason is announced with it; `left` by default. */
+  /** Removes members from a room. The reason is announced with the change; `left` by default. */
   leave(
     lease: Lease,
     room: string,
     members: readonly RoomMember[],
     reason?: Exclude<DepartureReason, "lost">,
   ): Promise<void>;
-  /** Announces that members have new metadata, where announcements are wanted. */
+  /** Announces the new metadata of members, if an `announce` is in effect. */
   update(lease: Lease, room: string, members: readonly AnnouncedMember[]): Promise<void>;
-  /** Living members, in pages. */
+  /** Reads a page of the room's living members. */
   members(room: string, page: PageRequest): Promise<Page<RoomMember>>;
-  /** Living members, without reading the roster. */
+  /** Counts the room's living members without reading all of them. */
   count(room: string): Promise<number>;
   /**
-   * Has the room announce its members' changes for the next `ttlMs`; another call before then
-   * extends that. Resolves with the version of the latest change, by which the
-   * caller also sees whether changes went by that it has not heard of.
+   * Makes the room announce its members' changes for the next `ttlMs`; another call before then extends
+   * that time. Resolves with the version of the latest change. The caller compares it with the last
+   * version that it received to detect missed changes.
    */
   announce(room: string, ttlMs: number): Promise<number>;
 }

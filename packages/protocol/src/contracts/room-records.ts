@@ -1,60 +1,58 @@
 import type { Lease } from "./server-registry.js";
 
-/** What is kept about a room beside its members. */
+/** The data that is stored about a room in addition to its members. */
 export interface RoomRecord {
   /** The room's name. */
   readonly room: string;
-  /** The application's own JSON text; the store does not read it. See `ROOM_RECORD_MAX_BYTES`. */
+  /** The application's own JSON text; the store does not parse it. See `ROOM_RECORD_MAX_BYTES`. */
   readonly value: string;
   /**
-   * Grows with every value that is set, and is never used again: also not by a record that
-   * is created again or restored later.
+   * Grows with every value that is set, and is never used again, not even by a record that is created
+   * again or restored later.
    */
   readonly version: number;
-  /** Milliseconds since the Unix epoch, of the store's clock. */
+  /** When the record was created, in milliseconds since the Unix epoch, by the store's clock. */
   readonly createdAt: number;
-  /** Milliseconds since the Unix epoch, of the store's clock. */
+  /** When the record was last active, in milliseconds since the Unix epoch, by the store's clock. */
   readonly lastActivity: number;
 }
 
-/** A record as it is written where the store lost it; it gets a new version. */
+/** A record that is written again because the store has lost it. It gets a new version. */
 export type LostRoomRecord = Omit<RoomRecord, "version">;
 
-/** How a record is read. */
+/** Options of `RoomRecords.get`. */
 export interface RecordReadOptions {
-  /** Whether the reading counts as activity, which renews the time to live. Default `false`. */
+  /** Whether the read counts as activity, which renews the time to live. Default `false`. */
   readonly touch?: boolean;
 }
 
-/** How a `compareAndSet` ended, with the record as it is now. */
+/** The result of a `compareAndSet`, with the current record. */
 export interface RoomRecordOutcome {
-  /** Whether the value was set. If not, the record has another version than was expected. */
+  /** Whether the value was set. If not, the record's version differs from the expected one. */
   readonly isSet: boolean;
-  /** The record as it is now. */
+  /** The current record. */
   readonly record: RoomRecord;
 }
 
 /**
- * One record a room, for what an application keeps about it. A record is created by the
- * join that asks for one (see `JoinOptions`) and goes with the last member of its room,
- * no matter which server removes it; it also runs out by itself after its time to live (2 h by
- * default) without activity. Promises: every call is one round trip; times are the store's
- * own.
+ * One record per room, for the application's data about it. A record is created by the join that
+ * requests it (see `JoinOptions`). It is deleted with the last member of its room, no matter which
+ * server removes that member, and expires after its time to live (2 h by default) without activity.
+ * Promises: every call is one round trip; times are those of the store's clock.
  */
 export interface RoomRecords {
-  /** `undefined` where there is no record. */
+  /** Reads a record. Resolves with `undefined` if there is none. */
   get(room: string, options?: RecordReadOptions): Promise<RoomRecord | undefined>;
   /**
-   * Sets the value where the record still has the version, and counts as activity then. Of
-   * two that compete, one sets it; the other one is given the record that it lost against,
-   * to try again without another round trip. Fails with `not-found` where there is no
+   * Sets the value if the record still has the given version, which also counts as activity. If two
+   * calls compete, one of them sets its value, and the other one gets the record with the winning
+   * value, so that it can retry without another round trip. Rejects with `not-found` if there is no
    * record, and with `payload-too-large`.
    */
   compareAndSet(room: string, version: number, value: string): Promise<RoomRecordOutcome>;
   /**
-   * Writes records that the store has lost, where it has none and their rooms have
-   * members. Refused with `lease-lost` once the lease's time has run out, and with
-   * `payload-too-large`.
+   * Writes records that the store has lost, for rooms that have members and no record. Rejected with
+   * `lease-lost` once the lease has expired, and with `payload-too-large`.
    */
   restore(lease: Lease, records: readonly LostRoomRecord[]): Promise<void>;
 }

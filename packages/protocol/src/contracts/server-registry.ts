@@ -1,55 +1,58 @@
 import type { CmError } from "../errors.js";
 
-/** What a server tells about itself when it takes its lease. */
+/** What a server registers about itself when it acquires its lease. */
 export interface ServerRegistration {
-  /** See `isServerId`. */
+  /** The server's id; see `isServerId`. */
   readonly serverId: string;
-  /** Four characters drawn when the process started, the ones in its connection ids. */
+  /** Four characters drawn when the process started. They are part of its connection ids. */
   readonly incarnation: string;
-  /** Where other machines reach it, as configured; not interpreted here. */
+  /** The host at which other machines reach the server, as configured; not interpreted here. */
   readonly host: string;
-  /** The port there, as configured; not interpreted here. */
+  /** The port on that host, as configured; not interpreted here. */
   readonly port: number;
-  /** From the connection id source: how many shelves hold its records. */
+  /**
+   * The server's records are stored on `2 ** shelfBits` shelves. The value comes from its connection id
+   * source.
+   */
   readonly shelfBits: number;
 }
 
-/** What a server counts and tells with each heartbeat. */
+/** The counters that a server reports with each heartbeat. */
 export interface ServerCounters {
-  /** Open connections. */
+  /** Number of open connections. */
   readonly connections: number;
-  /** Rooms with at least one member here. */
+  /** Number of rooms with at least one member on this server. */
   readonly rooms: number;
 }
 
 /**
- * A server's right to be believed alive. Every write of its projection names it; a
- * write under a lease whose time has run out is refused.
+ * A server's right to be believed alive. Every write of its projection names its lease; a write under
+ * an expired lease is rejected.
  */
 export interface Lease {
   /** The server that holds it. */
   readonly serverId: string;
-  /** Which life of the server holds it. */
+  /** The incarnation of the server that holds the lease. */
   readonly incarnation: string;
-  /** Fencing token: greater at each acquisition, the same over renewals. */
+  /** Fencing token: greater after each acquisition, unchanged by renewals. */
   readonly token: number;
-  /** When it runs out, in milliseconds of the store's clock (never the server's). */
+  /** When the lease expires, in milliseconds of the store's clock (never the server's). */
   readonly expiresAtMs: number;
-  /** How long it lives from a renewal on, in milliseconds. */
+  /** How long the lease is valid after each renewal, in milliseconds. */
   readonly ttlMs: number;
   /**
-   * Whether others have begun to clean up after an earlier lease of this incarnation, and
-   * so have announced that its connections are gone: what it writes again is news to them.
-   * Where it is `false`, no server has missed them.
+   * Whether other servers have begun to clean up after an earlier lease of this incarnation. If so,
+   * they have announced that its connections are gone, and the connections that it writes again must be
+   * announced again. If `false`, no server has treated them as gone.
    */
   readonly wasReaped: boolean;
 }
 
-/** One process that has held a lease: what the ids of its connections begin with. */
+/** One process that has held a lease. The ids of its connections begin with these two values. */
 export interface ServerIncarnation {
   /** The server's id. */
   readonly serverId: string;
-  /** Which life of it. */
+  /** The incarnation of that server. */
   readonly incarnation: string;
 }
 
@@ -57,106 +60,117 @@ export interface ServerIncarnation {
 export interface ServerInfo extends ServerRegistration, ServerCounters {
   /** The fencing token of its lease. */
   readonly token: number;
-  /** Milliseconds since the Unix epoch, of the store's clock. */
+  /** When the server started, in milliseconds since the Unix epoch, by the store's clock. */
   readonly startedAt: number;
-  /** Milliseconds since the Unix epoch, of the store's clock. */
+  /** When the server last sent a heartbeat, in milliseconds since the Unix epoch, by the store's clock. */
   readonly lastHeartbeat: number;
-  /** When its lease runs out, in milliseconds of the store's clock. */
+  /** When the server's lease expires, in milliseconds of the store's clock. */
   readonly expiresAtMs: number;
 }
 
-/** What a heartbeat brings back. */
+/** The result of a heartbeat. */
 export interface Renewal {
-  /** The lease with its new end. */
+  /** The renewed lease, with its new expiry time. */
   readonly lease: Lease;
-  /** Ids of servers whose lease has run out and that are not cleaned up yet; at most 100. */
+  /** Ids of servers whose lease has expired and that have not been cleaned up yet; at most 100. */
   readonly expired: readonly string[];
   /**
-   * Ids of servers that others have cleaned up after since this lease's last heartbeat, so
-   * that one that was `expired` only in between is heard of; at most 100. May be named twice.
+   * Ids of servers that others have cleaned up since this lease's last heartbeat; at most 100. So this
+   * server also learns of one that was `expired` only between two heartbeats. An id may be reported
+   * more than once.
    */
   readonly unregistered: readonly string[];
   /**
-   * What was found wrong with the store as a whole, although the lease was renewed: by now it
-   * holds another layout (`layout-mismatch`), so that servers may write in two ways. The
-   * server goes on for those it serves, and should get no new connections. May be a heartbeat late.
+   * A fault of the store as a whole, although the lease was renewed: the store now holds another layout
+   * (`layout-mismatch`), so that servers may write in two formats. The server continues to serve its
+   * connections and should accept no new ones. May be reported one heartbeat late.
    */
   readonly fault?: CmError | undefined;
 }
 
-/** A server that has no valid lease, and that has not been cleaned up after. */
+/** A server that has no valid lease and has not been cleaned up. */
 export interface LapsedServer extends ServerIncarnation {
   /**
-   * Whether the registry still holds its registration. If so, its lease has run out, and it can be
-   * claimed by its id (see `ServerUpkeep`). If not, the store has lost the registration, and the
-   * server can be claimed only as an orphan, once its lease has run out too.
+   * Whether the registry still holds the server's registration. If so, its lease has expired, and the
+   * server can be claimed by its id (see `ServerUpkeep`). If not, the store has lost the registration,
+   * and the server can be claimed only as an orphan, once its lease has expired too.
    */
   readonly isRegistered: boolean;
 }
 
-/** A server that has gone, as far as the registry knows. */
+/** A server that is gone, as far as the registry knows. */
 export interface Departure {
-  /** The server that went. */
+  /** The id of the server that is gone. */
   readonly serverId: string;
-  /** How long ago it gave its lease up, or was cleaned up after, by the store's clock. */
+  /** Time since the server released its lease or was cleaned up, in milliseconds of the store's clock. */
   readonly agoMs: number;
 }
 
-/** All servers of one moment, and those that were there shortly before. */
+/** All servers at one moment, and those that were there shortly before. */
 export interface RegistrySnapshot {
   /** Servers that hold a lease, each once, in no particular order. */
   readonly living: readonly ServerInfo[];
   /**
-   * Servers whose lease has run out and that have not been cleaned up after: some may only be late.
-   * Readers leave out what the store holds of them. Servers whose registration was lost are here too.
+   * Servers whose lease has expired and that have not been cleaned up; some of them may only be late.
+   * Reads leave out what the store holds for them. Servers whose registration was lost are listed here
+   * too.
    */
   readonly lapsed: readonly LapsedServer[];
-  /** Those that went within the last `knownForMs`, and have not come back since as the same incarnation. */
+  /**
+   * Servers that left or were cleaned up within the last `knownForMs` and have not come back since as
+   * the same incarnation.
+   */
   readonly recentlyGone: readonly Departure[];
-  /** How far back departures are known; not positive where nothing is known of them, since the store lost its data. */
+  /**
+   * How far back departures are known, in milliseconds. Not positive if no departures are known because
+   * the store lost its data.
+   */
   readonly knownForMs: number;
 }
 
-/** What is read of servers. */
+/** Options of `ServerRegistry.snapshot`. */
 export interface SnapshotOptions {
   /**
-   * Whether ids are all that is wanted of living servers. The store may then leave out the rest of what
-   * they told, as empty text and 0, and name as living also those whose registration was lost; it
-   * may as well read everything. Default `false`.
+   * Whether the caller only needs the ids of living servers. The store may then return the other fields
+   * as empty text and 0, and may list servers whose registration was lost as living. It may also ignore
+   * the option and read everything. Default `false`.
    */
   readonly idsOnly?: boolean;
 }
 
 /**
- * Who is alive. Promises:
+ * The servers that are alive. Promises:
  *
- * - A server id has at most one living holder. `acquire` while another incarnation's lease lives
- *   fails with `server-id-taken`; by the same incarnation it succeeds and draws a
- *   greater token (a server that lost its lease acquires it again).
- * - `acquire` on an id whose earlier incarnation ran out but was not cleaned up fails
- *   with `server-id-expired`: clean up, then try again.
- *   So it does for every incarnation, the same one too, while a claim to clean up is in effect:
- *   two must not write about one server.
- * - `renew` and `release` work only for the token that the registry holds;
- *   `renew` fails with `lease-lost`, `release` does nothing.
- * - Time is the store's own. A `snapshot` lists no server as living whose lease has run out,
- *   from the moment it does.
- * - Every server that ever held a lease, and may have done something in the time that a
- *   `snapshot` looks back, is in it: as living, as lapsed, or as a departure. Departures are known
- *   for at most ten minutes, and at most 1,000 of them.
- * - A server that a `snapshot` names neither as living nor as lapsed is unknown to the registry:
- *   what the store holds of it is an orphan. The registry may have lost a living server only just
- *   now; that one registers again with its next heartbeat.
- * - `acquire` fails with `layout-mismatch` where the store holds another layout; one that
- *   comes there later is told with a renewal.
+ * - At most one incarnation of a server id holds a valid lease. `acquire` rejects with
+ *   `server-id-taken` while another incarnation's lease is valid. For the same incarnation it succeeds
+ *   and draws a greater token, so that a server that lost its lease can acquire it again.
+ * - `acquire` rejects with `server-id-expired` if an earlier incarnation's lease has expired and that
+ *   incarnation was not cleaned up: clean up, then try again. While a claim to clean up is in effect,
+ *   it does so for every incarnation, including the same one, because two processes must not write
+ *   about one server.
+ * - `renew` and `release` work only for the token that the registry holds; with another token, `renew`
+ *   rejects with `lease-lost`, and `release` does nothing.
+ * - Times are those of the store's clock. A `snapshot` lists no server as living whose lease has
+ *   expired, from the moment it expires.
+ * - Every server that ever held a lease, and may have acted within the time that a `snapshot` covers,
+ *   is in that snapshot: as living, as lapsed, or as a departure. Departures are known for at most ten
+ *   minutes, and at most 1,000 of them.
+ * - A server that a `snapshot` lists neither as living nor as lapsed is unknown to the registry: its
+ *   data in the store is an orphan. The registry may have lost a living server just before the call;
+ *   that server registers again with its next heartbeat.
+ * - `acquire` rejects with `layout-mismatch` if the store holds another layout. If the layout changes
+ *   later, a renewal reports it.
  */
 export interface ServerRegistry {
-  /** Takes the lease of a server id for `ttlMs`. */
+  /** Acquires the lease of a server id for `ttlMs`. */
   acquire(registration: ServerRegistration, ttlMs: number): Promise<Lease>;
-  /** A heartbeat: moves the lease's end to `ttlMs` from now. */
+  /** Renews the lease: it expires `ttlMs` from now. This is the heartbeat. */
   renew(lease: Lease, counters: ServerCounters): Promise<Renewal>;
-  /** Gives the lease up. The caller has withdrawn its projection before. */
+  /** Releases the lease. The caller must have withdrawn its projection before. */
   release(lease: Lease): Promise<void>;
-  /** All servers of one moment; costs O(servers), and one round trip where no server is new to the caller's store. */
+  /**
+   * Lists all servers at one moment. Costs O(servers), and one round trip if the caller's store already
+   * knows every server.
+   */
   snapshot(options?: SnapshotOptions): Promise<RegistrySnapshot>;
 }

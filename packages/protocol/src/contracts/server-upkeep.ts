@@ -1,81 +1,92 @@
 import type { Lease, ServerIncarnation } from "./server-registry.js";
 
 /**
- * A server to clean up after: a dead one is named by its id alone, an orphan by its incarnation.
- * An orphan is a server that the registry does not know (see `ServerRegistry`), and that has
- * members of rooms or connections of users in the store.
+ * A server to clean up: a dead server is identified by its id alone, an orphan by its id and
+ * incarnation. An orphan is a server that the registry does not know (see `ServerRegistry`) and that
+ * has room members or users' connections in the store.
  */
 export interface ReapTarget {
   /** The server's id. */
   readonly serverId: string;
-  /** Of an orphan. Absent for a dead server. */
+  /** The incarnation of an orphan. Absent for a dead server. */
   readonly incarnation?: string;
 }
 
-/** The right to clean up after a server, for a while. */
+/** The exclusive right to clean up a server, for a limited time. Claims on orphans are not exclusive. */
 export interface ReapClaim {
-  /** The dead server. */
+  /** The id of the server to clean up. */
   readonly serverId: string;
-  /** Which life of it. */
+  /** The incarnation of that server. */
   readonly incarnation: string;
-  /** Whether it is the claim on an orphan: that may be held by several at once, and is never unregistered. */
+  /**
+   * Whether this is a claim on an orphan. Several servers may hold such a claim at once, and an orphan
+   * is never unregistered.
+   */
   readonly isOrphan: boolean;
-  /** How many shelves hold the server's records: 2 to this power. 0 for an orphan, whose records are not known. */
+  /**
+   * The server's records are stored on `2 ** shelfBits` shelves. 0 for an orphan, whose records are not
+   * known.
+   */
   readonly shelfBits: number;
-  /** When the right runs out and another may claim, in milliseconds of the store's clock. */
+  /** When the claim expires and another server may claim, in milliseconds of the store's clock. */
   readonly expiresAtMs: number;
 }
 
-/** What a server hears as it gives a sign of life. */
+/** The result of a sign of life. */
 export interface WatchReport {
   /** Whether the registry holds the server's lease. */
   readonly isHeld: boolean;
-  /** Servers that hold a lease, and whose last sign of life is older than was asked for; at most 100. */
+  /** Servers that hold a lease and whose last sign of life is older than `silentForMs`; at most 100. */
   readonly silent: readonly ServerIncarnation[];
 }
 
 /**
- * What became of a silent server's lease.
+ * The result of `ServerUpkeep.expire` for a silent server.
  *
- * - `expired`: it has run out now, or had before: the server can be cleaned up after
- * - `recent`: nothing listens to the server's channel, but its last sign of life is not old enough
- * - `alive`: its channel has a listener, or it never gave signs of life: the lease decides
+ * - `expired`: the lease has been ended now, or had expired before: the server can be cleaned up
+ * - `recent`: the server's channel has no listener, but its last sign of life is not old enough
+ * - `alive`: the channel has a listener, or the server never gave signs of life: only the lease decides
  */
 export type SilenceVerdict = "expired" | "recent" | "alive";
 
 /**
- * Who cleans up after a server, and which servers died while their leases live on.
+ * Claims to clean up servers, and the detection of servers that died while their leases are still
+ * valid.
  *
  * Claims. Promises:
  *
- * - At most one claim on a dead server is in effect at a time. The same claimant may claim again,
- *   which extends the claim; a claim that runs out can be won by another.
+ * - At most one claim on a dead server is in effect at a time. The same claimant may claim again, which
+ *   extends the claim; after a claim has expired, another server can claim.
  * - A server that is alive, or acquired its lease again, can't be claimed.
- * - Several may hold the claim on an orphan at once. A server that the registry knows, as living
- *   or as dead, can't be claimed as an orphan. Where the orphan comes back all the same, it waits
- *   for the end of the claim (`server-id-expired`, as for any claim), and its lease says that it
+ * - Several servers may hold the claim on an orphan at once. A server that the registry knows, living
+ *   or dead, can't be claimed as an orphan. If the orphan's process comes back nevertheless, it must
+ *   wait until the claim ends (`server-id-expired`, as for any claim), and its lease then says that it
  *   was reaped.
- * - Once a claim has run out, nothing more is written under it.
+ * - Once a claim has expired, nothing more is written under it.
  *
- * Silence. A server gives a sign of life every second or so, and listens to its own channel
- * (`{ kind: "server" }`). When its process dies both end at once; when it is paused its
- * subscription stays; when its subscriber is replaced the signs go on. Promises:
+ * Silence. A server gives a sign of life about every second, and listens to its own channel (`{ kind:
+ * "server" }`). When its process dies, both end at once. When the process is paused, its subscription
+ * remains; when its subscriber connection is replaced, the signs continue. Promises:
  *
  * - `watch` is one round trip and costs O(silent servers).
- * - A lease is ended by `expire` only where both signs and listener are missing at that moment.
- * - A server that never called `watch` is never ended so.
+ * - `expire` ends a lease only if both the signs and the listener are missing at that moment.
+ * - The lease of a server that never called `watch` is never ended this way.
  */
 export interface ServerUpkeep {
   /**
-   * `undefined` where a dead server is alive, is unknown, or is claimed by another; where an orphan
-   * is known. `claimant` names the process, such as `<serverId>.<incarnation>`; it needs no
-   * lease, since a server that starts cleans up after its own predecessor.
+   * Claims a server. Resolves with `undefined` if the server is alive, is unknown, or is claimed by
+   * another claimant, or if the registry knows the orphan. `claimant` identifies the process, such as
+   * `<serverId>.<incarnation>`; it needs no lease, because a server that starts cleans up its own
+   * predecessor.
    */
   claim(target: ReapTarget, claimant: string, claimMs: number): Promise<ReapClaim | undefined>;
-  /** Forgets the dead server. Does nothing where the claim is no longer held, or is on an orphan. */
+  /**
+   * Deletes the dead server's registration. Does nothing if the claim is no longer held, or is on an
+   * orphan.
+   */
   unregister(claim: ReapClaim): Promise<void>;
-  /** Gives a sign of life of the lease's server, and names those that gave none for `silentForMs`. */
+  /** Gives a sign of life for the lease's server, and lists the servers that gave none for `silentForMs`. */
   watch(lease: Lease, silentForMs: number): Promise<WatchReport>;
-  /** Ends the lease of a server that is silent for `silentForMs`, as if its time had run out. */
+  /** Ends the lease of a server that has been silent for `silentForMs`, as if the lease had expired. */
   expire(server: ServerIncarnation, silentForMs: number): Promise<SilenceVerdict>;
 }

@@ -1,18 +1,18 @@
 /**
- * What a store counts.
+ * The quantities that a store counts.
  *
- * - `users`: users who are online, leaving ones until their grace period ends
+ * - `users`: users who are online; a leaving user counts until the grace period ends
  * - `connections`: connections of all users
  * - `rooms`: rooms with members
  * - `roomRecords`: rooms with a record
  */
 export type Counted = "users" | "connections" | "rooms" | "roomRecords";
 
-/** How much a store holds in all. */
+/** Totals over the whole store. */
 export interface StoreCounts {
   /**
-   * Costs one round trip and O(partitions), whatever the store holds. What dead servers left counts
-   * until it is cleaned up.
+   * Counts one quantity. Costs one round trip and O(partitions), independent of how much the store
+   * holds. Data of dead servers counts until it is cleaned up.
    */
   of(what: Counted): Promise<number>;
 }

@@ -12,49 +12,49 @@ import type { StoreCounts } from "./store-counts.js";
 import type { UserDirectory } from "./user-directory.js";
 
 /**
- * What the parts of a store are kept true with: renewal of what lives, and removal of what is
- * left. Only for the holder of the leases (a membership).
+ * Upkeep of the store's data: renewing what is alive and removing what is left over. Only for the
+ * holder of the leases (a membership).
  */
 export interface StoreUpkeep {
-  /** Claims on dead servers, and their removal. */
+  /** Claims on dead servers, and the removal of those servers. */
   readonly servers: ServerUpkeep;
-  /** Renewal, reconciling and removal of what servers have projected. */
+  /** Renewal, reconciliation and removal of servers' projections. */
   readonly projection: ProjectionUpkeep;
 }
 
 /**
- * All contracts of one store, over one link: those for use, and those for upkeep apart.
+ * All contracts of one store, over one link. The contracts for upkeep are separate from those for use.
  *
- * Every call settles within the store's deadline. While the link is away, calls other
- * than `bus.publish` wait for it within that deadline, so that a short interruption does
- * not fail a join; they fail with `unavailable` where it lasts longer. What waits or is
- * under way is bounded: beyond that, calls fail at once with `unavailable`.
+ * Every call settles within the store's deadline. While the link is down, all calls except
+ * `bus.publish` and `history.append` wait for it within that deadline, so that a short interruption
+ * does not fail a join; they reject with `unavailable` if the interruption lasts longer. The number of
+ * waiting and running calls is bounded: beyond that bound, calls reject at once with `unavailable`.
  */
 export interface Store {
-  /** Leases: who is alive. */
+  /** The servers that are alive, and their leases. */
   readonly servers: ServerRegistry;
   /** Records of connections. */
   readonly connections: ConnectionRegistry;
-  /** Who is in which room. */
+  /** The members of rooms. */
   readonly rooms: RoomDirectory;
-  /** Which connections a user has. */
+  /** The connections of users. */
   readonly users: UserDirectory;
-  /** What an application keeps about a room. */
+  /** The application's data about rooms. */
   readonly roomRecords: RoomRecords;
   /** Messages between servers. */
   readonly bus: Bus;
-  /** Absent where the store keeps no history of rooms. */
+  /** The latest messages of rooms. Absent if the store keeps no room histories. */
   readonly history?: History;
-  /** Numbers over all servers. */
+  /** Totals over all servers. */
   readonly counts: StoreCounts;
-  /** How rooms and users are cut into partitions. */
+  /** The division of rooms and users into partitions. */
   readonly partitioning: Partitioned;
-  /** What only the holder of a lease calls. */
+  /** The calls that only the holder of a lease makes. */
   readonly upkeep: StoreUpkeep;
   /** The link between this process and the store. */
   readonly link: Link;
-  /** Connects and checks the layout. Fails with `unavailable` or `layout-mismatch`. */
+  /** Connects and checks the layout. Rejects with `unavailable` or `layout-mismatch`. */
   start(): Promise<void>;
-  /** Ends what `start` began. Idempotent: every call returns the same promise. */
+  /** Closes the store's connections and stops its timers. Idempotent: every call returns the same promise. */
   close(): Promise<void>;
 }

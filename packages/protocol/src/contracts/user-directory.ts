@@ -3,98 +3,103 @@ import type { Lease } from "./server-registry.js";
 
 /** One connection of a user. */
 export interface UserConnection {
-  /** Whose connection it is. */
+  /** The user that the connection belongs to. */
   readonly userId: string;
   /** The connection's id. */
   readonly connectionId: string;
-  /** What the connection says about itself, as JSON text. Absent: nothing. */
+  /** The connection's metadata, as JSON text. Absent if there is none. */
   readonly metadata?: string | undefined;
 }
 
-/** What the store knows of a user at one moment. */
+/** What the store knows about a user at one moment. */
 export interface UserState {
   /** The user's name. */
   readonly userId: string;
-  /** Living connections, in no particular order. */
+  /** The user's living connections, in no particular order. */
   readonly connections: readonly UserConnection[];
-  /** Whether the user has no connection left and is not offline yet: the grace period runs. */
+  /**
+   * Whether the user has no connection left but is not offline yet, because the grace period is still
+   * running.
+   */
   readonly isLeaving: boolean;
   /**
-   * When the user was last online, in milliseconds since the Unix epoch of the store's
-   * clock: of an offline user, for as long as the store remembers it.
+   * When the user was last online, in milliseconds since the Unix epoch, by the store's clock. Set for
+   * an offline user, for as long as the store keeps it.
    */
   readonly lastSeen: number | undefined;
-  /** The version of the user's feed at that moment: later changes have a greater one. */
+  /** The version of the user's feed at that moment. Later changes have a greater version. */
   readonly version: number;
 }
 
-/** How connections are added. */
+/** Options of `UserDirectory.add`. */
 export interface AddOptions {
   /**
-   * Whether nothing is announced: the connections were there before and the store has
-   * lost them. Default `false`.
+   * Whether nothing is announced, because the connections were there before and the store has lost
+   * them. Default `false`.
    */
   readonly quiet?: boolean;
   /**
-   * How many connections a user may have, those of all servers counted, also of one that is
-   * dead and not cleaned up after. Where one of the users would have more, the call fails
-   * with `connections-limit`; none of a user whose number it exceeds is added. The count and
-   * the addition are one step. Default 0: any number.
+   * The maximum number of connections per user, over all servers, including dead servers that have not
+   * been cleaned up. If one of the users would have more, the call rejects with `connections-limit`,
+   * and no connection of a user over the limit is added. The count and the addition are one step.
+   * Default 0: no limit.
    */
   readonly maxPerUser?: number;
 }
 
-/** How connections are removed. */
+/** Options of `UserDirectory.remove`. */
 export interface RemoveOptions {
   /**
-   * How long a user whose last connection this was still counts as online, in
-   * milliseconds. 0: offline at once.
+   * How long a user still counts as online after the last connection was removed, in milliseconds. 0:
+   * the user is offline at once.
    */
   readonly graceMs: number;
 }
 
-/** What is read of users. */
+/** Options of `UserDirectory.states`. */
 export interface StatesOptions {
   /**
-   * Whether the ids of connections are all that is wanted, as for each message to a user. The store
-   * may then leave out metadata and `lastSeen`, and answer 0 for `version`; it may as well read
-   * everything. Each user may be read at another moment. Default `false`.
+   * Whether the caller only needs connection ids, as for each message to a user. The store may then
+   * leave out metadata and `lastSeen`, and return 0 for `version`. It may also ignore the option and
+   * read everything. Each user may be read at a different moment. Default `false`.
    */
   readonly idsOnly?: boolean;
 }
 
 /**
- * Which connections a user has, across all servers. Promises:
+ * The connections of users, across all servers. Promises:
  *
- * - `add`, `update` and `remove` are idempotent, one round trip for many, and refused with
- *   `lease-lost` (changing nothing) once the lease's time has run out.
- * - Every change is announced in the same step as it is made, on the channel
- *   `{ kind: "presence", name: String(partitioning.partitionOf(userId)) }` (a *feed*), as a
- *   `PresenceChange`: exactly one for each connection that came, changed or went, and one
- *   for a user whose grace period ended. What changes nothing
- *   announces nothing. All changes of one feed have growing versions, and each names the
- *   one before it.
- * - Reading leaves out connections whose owner holds no lease. What `states` returns for
- *   the users of one feed was read at one moment.
- * - Of a user without a connection the store keeps only when the user was last online, for
- *   a limited time.
+ * - `add`, `update` and `remove` are idempotent, take one round trip for many connections, and are
+ *   rejected with `lease-lost` (without changing anything) once the lease has expired.
+ * - Every change is announced in the same step in which it is made, on the channel `{ kind: "presence",
+ *   name: String(partitioning.partitionOf(userId)) }` (a *feed*), as a `PresenceChange`: exactly one
+ *   for each connection that was added, updated or removed, and one for a user whose grace period
+ *   ended. A call that changes nothing announces nothing. The versions of one feed's changes grow, and
+ *   each change names the version before it.
+ * - Reads leave out connections whose owner holds no lease. The states that `states` returns for the
+ *   users of one feed were read at one moment.
+ * - For a user without a connection, the store keeps only the time when the user was last online, for a
+ *   limited time.
  */
 export interface UserDirectory {
   /** Adds connections of the lease's server. */
   add(lease: Lease, connections: readonly UserConnection[], options?: AddOptions): Promise<void>;
   /**
-   * Replaces metadata. The change names what was replaced. Does nothing for connections
-   * that the store does not know.
+   * Replaces the metadata of connections. The announced change contains the previous metadata. Does
+   * nothing for connections that the store does not know.
    */
   update(lease: Lease, connections: readonly UserConnection[]): Promise<void>;
   /** Removes connections of the lease's server. */
   remove(lease: Lease, connections: readonly UserConnection[], options: RemoveOptions): Promise<void>;
-  /** One round trip; in the order asked for. At most 1,000 users, else `options-invalid`. */
+  /**
+   * Reads the states of at most 1,000 users (otherwise rejects with `options-invalid`), in one round
+   * trip. The result has the order of `userIds`.
+   */
   states(userIds: readonly string[], options?: StatesOptions): Promise<UserState[]>;
   /**
-   * Users who are online, without a scan. One who stays online throughout a reading in
-   * pages is returned exactly once. A page may be shorter than its limit, also empty.
-   * With `partition` only the users of that feed. A bad cursor or limit fails with
+   * Lists users who are online, without scanning all users. A user who stays online while all pages are
+   * read is returned exactly once. A page may be shorter than its limit, or empty. With `partition`,
+   * only the users of that feed are listed. An invalid cursor or limit is rejected with
    * `options-invalid`.
    */
   online(page: PageRequest, partition?: number): Promise<Page<UserState>>;

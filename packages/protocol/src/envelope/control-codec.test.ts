@@ -19,7 +19,7 @@ const operation: fc.Arbitrary<ServerOperation> = fc.oneof(
   fc.record({
     type: fc.constant("disconnect" as const),
     connectionId,
-    // The keys are those of CLOSE_CODES, which `Object.keys` widens.
+    // `Object.keys` widens the keys to `string`; they are the keys of CLOSE_CODES.
     reason: fc.constantFrom(...(Object.keys(CLOSE_CODES) as CloseReason[])),
   }),
   fc.record({ type: fc.constantFrom("join" as const, "leave" as const), connectionId, room: name }),
@@ -37,7 +37,7 @@ const payload: fc.Arbitrary<ControlPayload> = fc.oneof(
       fc.record({ type: fc.constant("not-found" as const) }),
       fc.record({
         type: fc.constant("refused" as const),
-        // The keys are those of ERROR_CODES, which `Object.keys` widens.
+        // `Object.keys` widens the keys to `string`; they are the keys of ERROR_CODES.
         code: fc.constantFrom(...(Object.keys(ERROR_CODES) as ErrorCode[])),
       }),
     ),
@@ -70,7 +70,7 @@ describe("control payloads", () => {
       fc.property(fc.oneof(nearly, fc.uint8Array({ maxLength: 60 })), (garbage) => {
         const result = decodeControl(garbage);
         if (!result.ok) return ["operation-unknown", "envelope-damaged"].includes(result.error.code);
-        // What was understood can be said again, and means the same.
+        // A value that was decoded can be encoded again with the same meaning.
         expect(decodeControl(encodeControl(result.value))).toEqual(result);
         return true;
       }),

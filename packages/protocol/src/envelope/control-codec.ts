@@ -16,9 +16,9 @@ import {
  *
  *   0  u8   operation, 1 to 127
  *   1  u32  how long the asker waits, in milliseconds
- *   5       what the operation needs, as in `writeOperation`; a text has a u8 of its
- *           length before it. A later writer may add fields behind those of an
- *           operation that does not end with bytes of its own
+ *   5       the fields of the operation, as in `writeOperation`; a text is preceded by
+ *           its length as a u8. A later version may append fields to an operation
+ *           whose last field is not of open length
  *
  * An answer:
  *
@@ -26,7 +26,7 @@ import {
  *   1  u32  epoch of the request
  *   5  u48  sequence of the request
  *  11  u8   outcome: 1 done, 2 not-found, 3 refused
- *  12       done: the body; refused: the error code, ASCII
+ *  12       for `done` the body; for `refused` the error code, ASCII
  */
 const REQUEST_BYTES = 5;
 const ANSWER = 128;
@@ -52,21 +52,21 @@ const OPERATION_BYTES: Readonly<Record<OperationType, number>> = {
 };
 
 const OPERATIONS = new Map(
-  // The keys are those of the record above, which `Object.entries` widens.
+  // `Object.entries` widens the keys to `string`; they are the keys of the record above.
   Object.entries(OPERATION_BYTES).map(([type, byte]) => [byte, type as OperationType]),
 );
 
 const CLOSE_REASONS = new Map(
-  // The keys are those of CLOSE_CODES, which `Object.entries` widens.
+  // `Object.entries` widens the keys to `string`; they are the keys of CLOSE_CODES.
   Object.entries(CLOSE_CODES).map(([reason, code]) => [code as number, reason as CloseReason]),
 );
 
 const NOTHING = new Uint8Array(0);
 
 /**
- * Writes the payload of a control message. Throws `id-invalid`, `name-invalid` or
- * `name-too-long` where a field does not fit its place, `payload-too-large` for a
- * question, an answer or a list of rooms over {@link QUESTION_MAX_BYTES}.
+ * Writes the payload of a control message. Throws `name-too-long` for a name or id over
+ * {@link NAME_MAX_BYTES}, and `payload-too-large` for a question, an answer or a list of rooms over
+ * {@link QUESTION_MAX_BYTES}.
  */
 export function encodeControl(payload: ControlPayload): Uint8Array {
   if (payload.type === "answer") return encodeAnswer(payload.to, payload.outcome);
@@ -79,10 +79,11 @@ export function encodeControl(payload: ControlPayload): Uint8Array {
 }
 
 /**
- * Reads the payload of a control message. Total: `operation-unknown` for a request that
- * can't be carried out here, since its operation or a field of it is not known or is
- * damaged: the asker is waiting to hear so. `envelope-damaged` for what is neither a
- * request nor an answer. Bytes in the value are views of the given ones, not copies.
+ * Reads the payload of a control message. Never throws. Returns `operation-unknown` for a request that
+ * can't be carried out here because its operation or one of its fields is unknown or damaged: the asker
+ * is waiting for an answer, so the server can answer with this code. Returns `envelope-damaged` for
+ * bytes that are neither a request nor an answer. Bytes in the value are views of the given bytes, not
+ * copies.
  */
 export function decodeControl(bytes: Uint8Array): Result<ControlPayload> {
   const what = bytes[0] ?? 0;
@@ -119,7 +120,7 @@ function readOutcome(byte: number | undefined, body: Uint8Array): OperationOutco
   if (byte === NOT_FOUND) return { type: "not-found" };
   if (byte !== REFUSED) return undefined;
   const code = body.length <= NAME_MAX_BYTES ? decodeUtf8(body) : undefined;
-  // A code of a later version says no more than that the other side refused.
+  // An unknown code comes from a later version. All that is known is that the other side refused.
   return { type: "refused", code: isErrorCode(code) ? code : "internal" };
 }
 
@@ -207,7 +208,7 @@ function readRooms(fields: Fields): ServerOperation | undefined {
   return { type: "positions", rooms };
 }
 
-/** The fields of a request, one after the other. */
+/** Reads the fields of a request, one after the other. */
 class Fields {
   readonly #bytes: Uint8Array;
   #at: number;
@@ -238,7 +239,7 @@ class Fields {
     return parsed.ok ? parsed.value : undefined;
   }
 
-  /** 0 where the bytes end before it. */
+  /** Reads a number of two bytes; 0 if the bytes end before it. */
   uint16(): number {
     const value = this.left < 2 ? 0 : readUint(this.#bytes, this.#at, 2);
     this.#at += 2;

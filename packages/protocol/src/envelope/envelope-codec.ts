@@ -16,18 +16,18 @@ import { readUint, writeUint } from "./integers.js";
  *   0  u8   mark, 0xC3
  *   1  u8   version
  *   2  u8   kind
- *   3  u8   flags: 1 where the payload is stamped; a reader ignores the ones it does not know
- *   4  u16  header bytes: where the payload begins. A later writer may add fields at
- *           the header's end; this reader steps over them
- *   6  u16  check: CRC-16/CCITT-FALSE over the header without this field, epoch and
- *           sequence last; finds every single flipped bit
+ *   3  u8   flags: 1 if the payload is stamped; a reader ignores unknown flags
+ *   4  u16  length of the header, which is the offset of the payload. A later version may
+ *           add fields at the header's end; this reader skips them
+ *   6  u16  check: CRC-16/CCITT-FALSE over the header without this field, with epoch and
+ *           sequence last; detects every single flipped bit
  *   8  u32  epoch
  *  12  u48  sequence
- *  18  u8   bytes of origin
- *  19  u8   bytes of target
+ *  18  u8   length of origin, in bytes
+ *  19  u8   length of target, in bytes
  *  20  u8   number of excepted connections
- *  21  origin, target, then each excepted id with a u8 of its length before it
- *      payload
+ *  21       origin, target, then each excepted id, preceded by its length as a u8
+ *           payload
  */
 const MARK = 0xc3;
 const FLAGS_AT = 3;
@@ -35,7 +35,7 @@ const STAMPED = 1;
 const FIXED_BYTES = 21;
 const CHECK_AT = 6;
 const POSITION_AT = 8;
-/** Behind the sequence. */
+/** Offset of the first field after the sequence. */
 const FIELDS_AT = 18;
 const SEQUENCE_MAX = 2 ** 48 - 1;
 const EPOCH_MAX = 2 ** 32 - 1;
@@ -43,39 +43,39 @@ const EPOCH_MAX = 2 ** 32 - 1;
 const KINDS: readonly (MessageKind | undefined)[] = [undefined, "room", "connection", "user", "server", "control"];
 const KIND_BYTES: Readonly<Record<MessageKind, number>> = { room: 1, connection: 2, user: 3, server: 4, control: 5 };
 
-/** A message's place in its origin's numbering; see {@link CrossServerMessage}. */
+/** A message's position in its origin's numbering; see {@link CrossServerMessage}. */
 export interface EnvelopePosition {
-  /** Which numbering, 0 to 2^32 - 1. */
+  /** Identifies the numbering, 0 to 2^32 - 1. */
   readonly epoch: number;
-  /** The message's number in it, from 1; 0 where it is not numbered. */
+  /** The message's number in that numbering, from 1; 0 if the message is not numbered. */
   readonly sequence: number;
 }
 
-/** What all messages of one origin to one target have in common. */
+/** The fields that all messages from one origin to one target have in common. */
 export type EnvelopeRoute = Pick<CrossServerMessage, "kind" | "origin" | "target" | "except" | "isStamped">;
 
-/** The header of messages that differ in their position and payload only. */
+/** The header of messages that differ only in their position and payload. */
 export interface EnvelopeHeader {
-  /** Where the payload begins. */
+  /** Length of the header, which is the offset of the payload. */
   readonly bytes: number;
-  /** Writes the header at the beginning of a message. The position is in range, by the caller's care. */
+  /** Writes the header at the beginning of a message. The caller ensures that the position is in range. */
   write(message: Uint8Array, position: EnvelopePosition): void;
   /**
-   * Whether a message begins with this header, at whatever position, and undamaged. What
-   * {@link decodeEnvelope} would say of it is known then, but for the position.
+   * Whether a message begins with this header, at any position, and the header is undamaged. If so,
+   * {@link decodeEnvelope} would return the fields of this route; only the position is still to be
+   * read.
    */
   leads(message: Uint8Array): boolean;
 }
 
-/** The position of a message that a header leads. */
+/** Reads the position of a message for which `EnvelopeHeader.leads` is true. */
 export function readEnvelopePosition(message: Uint8Array): EnvelopePosition {
   return { epoch: readUint(message, 8, 4), sequence: readUint(message, 12, 6) };
 }
 
 /**
- * Prepares the header of messages on one route, for repeated publishes to the same room.
- * Throws `id-invalid`, `name-invalid` or `name-too-long` where a field
- * does not fit its place.
+ * Prepares the header of messages on one route, for repeated publishes to the same room. Throws
+ * `id-invalid`, `name-invalid` or `name-too-long` if a field does not fit its place in the header.
  */
 export function createEnvelopeHeader(route: EnvelopeRoute): EnvelopeHeader {
   const head = writeRoute(route);
@@ -91,7 +91,7 @@ export function createEnvelopeHeader(route: EnvelopeRoute): EnvelopeHeader {
     leads(message) {
       if (message.length < head.length) return false;
       for (let i = 0; i < head.length; i++) {
-        // Check, epoch and sequence are the message's own.
+        // Skip the check, the epoch and the sequence: they differ from message to message.
         if (i === CHECK_AT) i = FIELDS_AT;
         if (message[i] !== head[i]) return false;
       }
@@ -101,8 +101,8 @@ export function createEnvelopeHeader(route: EnvelopeRoute): EnvelopeHeader {
 }
 
 /**
- * Writes a bus message. Throws `id-invalid`, `name-invalid` or `name-too-long` where a
- * field does not fit its place in the header; the payload is copied, never looked at.
+ * Writes a bus message. Throws `id-invalid`, `name-invalid` or `name-too-long` if a field does not fit
+ * its place in the header. The payload is copied and not inspected.
  */
 export function encodeEnvelope(message: Omit<CrossServerMessage, "version">): Uint8Array {
   requireRange(message.epoch, EPOCH_MAX, "epoch");
@@ -115,9 +115,8 @@ export function encodeEnvelope(message: Omit<CrossServerMessage, "version">): Ui
 }
 
 /**
- * Reads a bus message. Total: any bytes give a message or a coded error
- * (`envelope-damaged`, `envelope-version`), never a throw. The payload is a view of
- * the given bytes, not a copy.
+ * Reads a bus message. Never throws: any bytes result in a message or a coded error
+ * (`envelope-damaged`, `envelope-version`). The payload is a view of the given bytes, not a copy.
  */
 export function decodeEnvelope(bytes: Uint8Array): Result<CrossServerMessage> {
   if (bytes.length < FIXED_BYTES || bytes[0] !== MARK) return damaged("it does not begin like one");
@@ -166,7 +165,7 @@ export function decodeEnvelope(bytes: Uint8Array): Result<CrossServerMessage> {
 const NOBODY: readonly string[] = Object.freeze([]);
 const STAMP = Object.freeze({ isStamped: true });
 
-/** The header with an epoch and a sequence of 0 and without its check. */
+/** Writes the header with an epoch and a sequence of 0, and without the check. */
 function writeRoute({ kind, origin, target, except, isStamped = false }: EnvelopeRoute): Uint8Array {
   if (!isServerId(origin)) throw new CmError("id-invalid", "The origin of a bus message must be a server id.");
   if (!Object.hasOwn(KIND_BYTES, kind) || typeof kind !== "string") {
@@ -237,19 +236,25 @@ function readExcept(bytes: Uint8Array, from: number, end: number, count: number)
   return ids;
 }
 
-/** CRC-16/CCITT-FALSE: polynomial 0x1021, begun with 0xFFFF. */
+/** Table for CRC-16/CCITT-FALSE: polynomial 0x1021, initial value 0xFFFF. */
 const CRC_TABLE = Uint16Array.from({ length: 256 }, (_, byte) => {
   let crc = byte << 8;
   for (let bit = 0; bit < 8; bit++) crc = crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1;
   return crc;
 });
 
-/** Over the fields that a route fixes: before the check, and behind the sequence. */
+/**
+ * Computes the CRC over the fields that the route determines: those before the check, and those after
+ * the sequence.
+ */
 function routeCheck(bytes: Uint8Array, headerBytes: number): number {
   return crc(crc(0xffff, bytes, 0, CHECK_AT), bytes, FIELDS_AT, headerBytes);
 }
 
-/** Over epoch and sequence, which come last so that a prepared header has only them to add. */
+/**
+ * Continues the CRC over epoch and sequence. They come last, so that a prepared header only has to add
+ * these two.
+ */
 function positionCheck(check: number, bytes: Uint8Array): number {
   return crc(check, bytes, POSITION_AT, FIELDS_AT);
 }
@@ -267,7 +272,7 @@ function writeAscii(bytes: Uint8Array, at: number, text: string): number {
   return at + text.length;
 }
 
-/** ASCII is read here; a TextDecoder costs several times as much for a short name. */
+/** Reads text. ASCII is read without a TextDecoder, which costs several times as much for a short name. */
 function readText(bytes: Uint8Array, from: number, end: number): string | undefined {
   let text = "";
   for (let i = from; i < end; i++) {

@@ -5,9 +5,9 @@ import { type CrossServerMessage, ENVELOPE_VERSION } from "./cross-server-messag
 import { decodeEnvelope, encodeEnvelope } from "./envelope-codec.js";
 
 /**
- * A bus message as JSON, to look at: one object with the fields of
- * {@link CrossServerMessage}. The payload is the string `payload` where it is UTF-8,
- * else the base64 string `payloadBase64`.
+ * Formats a bus message as JSON, for inspection: one object with the fields of
+ * {@link CrossServerMessage}. The payload is the string `payload` if it is valid UTF-8, otherwise the
+ * base64 string `payloadBase64`.
  */
 export function envelopeToJson(message: CrossServerMessage): string {
   const { payload, ...header } = message;
@@ -18,8 +18,8 @@ export function envelopeToJson(message: CrossServerMessage): string {
 }
 
 /**
- * Reads what {@link envelopeToJson} wrote. Total: `envelope-damaged` or
- * `envelope-version` for anything else.
+ * Reads the output of {@link envelopeToJson}. Returns `envelope-damaged` or `envelope-version` for
+ * anything else; never throws.
  */
 export function envelopeFromJson(json: string): Result<CrossServerMessage> {
   let value: unknown;
@@ -29,7 +29,7 @@ export function envelopeFromJson(json: string): Result<CrossServerMessage> {
     return { ok: false, error: new CmError("envelope-damaged", "This is not JSON.", { cause }) };
   }
   if (typeof value !== "object" || value === null) return damaged();
-  // Every field is judged by the binary codec below; a wrong type fails there.
+  // The binary codec below checks every field, so a field of the wrong type fails there.
   const fields = value as Record<string, unknown>;
   if (!isStringArray(fields.except)) return damaged();
   if (fields.version !== ENVELOPE_VERSION) {
@@ -59,7 +59,7 @@ function fromBase64(value: unknown): Uint8Array | undefined {
   try {
     return Uint8Array.from(atob(value), (character) => character.charCodeAt(0));
   } catch {
-    // atob says "not base64" by throwing.
+    // `atob` throws if the text is not base64.
     return undefined;
   }
 }

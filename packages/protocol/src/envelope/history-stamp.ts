@@ -1,27 +1,29 @@
 import type { HistoryPosition } from "../contracts/history.js";
 
 /*
- * The stamp of a stored message: the first two fields of its frame, a JSON object. The
- * bytes go to clients as they are, and servers that pass them on read the position without
- * parsing JSON.
+ * The stamp of a stored message is the first two fields of its frame, a JSON object. The bytes are
+ * sent to clients unchanged, and the servers on the way read the position without parsing JSON.
  */
 const EPOCH = asciiOf('{"epoch":');
 const OFFSET = asciiOf(',"offset":');
 const COMMA = 0x2c;
 
-/** What a store writes behind the `{` of a frame that is stored at a position. */
+/** Returns the text that a store writes after the `{` of a frame that is stored at the given position. */
 export function historyStamp({ epoch, offset }: HistoryPosition): string {
   return `"epoch":${epoch},"offset":${offset},`;
 }
 
-/** Whether a stamp can be put into a frame: it is the text of a JSON object that is not empty, by its first bytes. */
+/**
+ * Whether a stamp can be written into a frame. Checks the first two bytes, which show that the frame is
+ * a non-empty JSON object.
+ */
 export function takesHistoryStamp(frame: Uint8Array): boolean {
   return frame[0] === EPOCH[0] && frame[1] === EPOCH[1];
 }
 
 /**
- * The position that a frame was stamped with; `undefined` where it has no stamp. An offset
- * of 0 is no message's: another history begins here.
+ * Reads the position that a frame is stamped with; `undefined` if the frame has no stamp. Messages have
+ * offsets from 1; an offset of 0 is the notice that another history begins.
  */
 export function readHistoryStamp(frame: Uint8Array): HistoryPosition | undefined {
   const epochEnd = endOfNumber(frame, EPOCH, 0);
@@ -32,13 +34,16 @@ export function readHistoryStamp(frame: Uint8Array): HistoryPosition | undefined
   return epoch > 0 ? { epoch, offset } : undefined;
 }
 
-/** Where the digits behind a label end; 0 where the label is not there, or has none or too many. */
+/**
+ * Returns the end of the digits that follow a label; 0 if the label is missing, or has no digits or too
+ * many.
+ */
 function endOfNumber(frame: Uint8Array, label: readonly number[], at: number): number {
   for (let i = 0; i < label.length; i++) if (frame[at + i] !== label[i]) return 0;
   const from = at + label.length;
   let end = from;
   while (isDigit(frame[end])) end++;
-  // 15 digits are exact in a double.
+  // Numbers of up to 15 digits are exact in a double.
   return end === from || end - from > 15 ? 0 : end;
 }
 

@@ -3,19 +3,19 @@ import type { EnvelopePosition } from "./envelope-codec.js";
 import { readUint, writeUint } from "./integers.js";
 
 /**
- * How far a server's numbering of one channel has come. A sequence of 0 says that the
- * server has no numbering for it: it never published there, or has forgotten that it did.
+ * The latest position in a server's numbering of one channel. A sequence of 0 means that the server has
+ * no numbering for the channel: it never published there, or has dropped the numbering.
  */
 export interface NumberingPosition extends EnvelopePosition {
-  /** How long ago the numbering began, in milliseconds of the answering server's clock; at most 2^32 - 1. */
+  /** Time since the numbering began, in milliseconds of the answering server's clock; at most 2^32 - 1. */
   readonly ageMs: number;
 }
 
-/** Epoch (u32), sequence (u48), age in milliseconds (u32). */
+/** Size of one encoded position: epoch (u32), sequence (u48), age in milliseconds (u32). */
 const POSITION_BYTES = 14;
 const AGE_MAX_MS = 2 ** 32 - 1;
 
-/** Writes positions, one after the other: the body of an answer to `positions`. */
+/** Writes positions, one after the other: the body of the answer to a `positions` request. */
 export function encodePositions(positions: readonly NumberingPosition[]): Uint8Array {
   const bytes = new Uint8Array(positions.length * POSITION_BYTES);
   positions.forEach(({ epoch, sequence, ageMs }, i) => {
@@ -27,7 +27,7 @@ export function encodePositions(positions: readonly NumberingPosition[]): Uint8A
   return bytes;
 }
 
-/** Reads `count` positions; `envelope-damaged` where the bytes hold another number of them. */
+/** Reads `count` positions. Returns `envelope-damaged` if the bytes hold another number of them. */
 export function decodePositions(bytes: Uint8Array, count: number): Result<NumberingPosition[]> {
   if (bytes.length !== count * POSITION_BYTES) {
     return { ok: false, error: new CmError("envelope-damaged", `These are not ${count} positions.`) };

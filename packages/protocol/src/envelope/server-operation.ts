@@ -3,14 +3,14 @@ import type { ErrorCode } from "../errors.js";
 import type { EnvelopePosition } from "./envelope-codec.js";
 
 /**
- * What one server asks of another, in a message of the kind `control`. Each is answered.
+ * A request from one server to another, in a message of the kind `control`. Each request is answered.
  *
- * - `deliver-*`: what the kinds `connection`, `user` and `server` carry, with an answer
- * - `disconnect`, `join`, `leave`: of a connection that the asked server holds
- * - `drain`, `ping`: of the server itself
- * - `question`: of the application
- * - `positions`: how far the asked server's numbering of these rooms, and of the asker's
- *   own channel, has come; see `encodePositions`
+ * - `deliver-*`: the same as the message kinds `connection`, `user` and `server`, with an answer
+ * - `disconnect`, `join`, `leave`: for a connection that the asked server holds
+ * - `drain`, `ping`: for the asked server itself
+ * - `question`: for the application on the asked server
+ * - `positions`: the latest positions in the asked server's numberings of these rooms, and of the
+ *   asker's own channel; see `encodePositions`
  */
 export type ServerOperation =
   | { readonly type: "deliver-connection"; readonly connectionId: string; readonly frame: Uint8Array }
@@ -20,7 +20,7 @@ export type ServerOperation =
   | { readonly type: "question"; readonly question: Uint8Array }
   | { readonly type: "positions"; readonly rooms: readonly string[] };
 
-/** What a server is asked to do with a connection that it holds, or with itself. */
+/** The requests about a connection that the asked server holds, or about that server itself. */
 export type ControlOperation =
   | { readonly type: "disconnect"; readonly connectionId: string; readonly reason: CloseReason }
   | { readonly type: "join"; readonly connectionId: string; readonly room: string }
@@ -28,7 +28,7 @@ export type ControlOperation =
   | { readonly type: "drain" }
   | { readonly type: "ping" };
 
-/** What came of an operation. The body is empty where the operation has nothing to tell. */
+/** The result of an operation. The body is empty if the operation has no result. */
 export type OperationOutcome =
   | { readonly type: "done"; readonly body: Uint8Array }
   | { readonly type: "not-found" }
@@ -39,15 +39,18 @@ export type ControlPayload =
   | {
       readonly type: "request";
       readonly operation: ServerOperation;
-      /** How long the asker waits, in milliseconds, 0 to 2^32 - 1: an answer later than that is of no use. */
+      /** How long the asker waits, in milliseconds, 0 to 2^32 - 1. A later answer is of no use to it. */
       readonly timeoutMs: number;
     }
   | {
       readonly type: "answer";
-      /** Position of the request in the asker's numbering. */
+      /** The position of the request in the asker's numbering. */
       readonly to: EnvelopePosition;
       readonly outcome: OperationOutcome;
     };
 
-/** The largest question and the largest answer, in bytes: a cluster's answers are held all at once. */
+/**
+ * The maximum size of a question and of an answer, in bytes. The answers of all servers are held in
+ * memory at once.
+ */
 export const QUESTION_MAX_BYTES = 65_536;

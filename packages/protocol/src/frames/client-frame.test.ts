@@ -16,7 +16,7 @@ const CODES = [
 
 const ID = "alpha.aaaa01";
 
-/** What a client writes, and what is read from it. */
+/** Frames as a client writes them, and the result of parsing them. */
 const VALID: readonly (readonly [object, ClientFrame])[] = [
   [
     { type: "hello", version: 1 },

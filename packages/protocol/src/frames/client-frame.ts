@@ -8,18 +8,18 @@ import { type Ref, ref as refKind } from "./kinds.js";
 /** The WebSocket subprotocol of version 1. */
 export const SUBPROTOCOL = "cm.v1";
 
-/** A request of a client. `ref` absent: no answer is wanted where all goes well. */
+/** A request of a client. Without a `ref`, the request is not answered if it succeeds. */
 export type ClientFrame = FrameOf<(typeof CLIENT_FRAMES)[number]>;
 
-/** A frame that could not be read: why, and the reference it carried, if one could be told. */
+/** A frame that could not be read: the error, and the frame's `ref` if it could be read. */
 export interface FrameFault {
   /** What is wrong with the frame. */
   readonly error: CmError;
-  /** The frame's `ref`, where it could be read. */
+  /** The frame's `ref`, if it could be read. */
   readonly ref?: Ref;
 }
 
-/** What {@link parseClientFrame} gives. */
+/** The result of {@link parseClientFrame}. */
 export type ClientFrameResult =
   | { readonly ok: true; readonly value: ClientFrame }
   | ({ readonly ok: false } & FrameFault);
@@ -27,9 +27,9 @@ export type ClientFrameResult =
 const READERS = createFrameReaders(CLIENT_FRAMES);
 
 /**
- * Reads one text frame of a client. Total: any text gives a frame or a coded fault
- * (`frame-not-json`, `frame-invalid`, `operation-unknown`, `name-invalid`,
- * `name-too-long`, `id-invalid`). Fields that are not known are ignored.
+ * Reads one text frame of a client. Never throws: any text results in a frame or a coded fault
+ * (`frame-not-json`, `frame-invalid`, `operation-unknown`, `name-invalid`, `name-too-long`,
+ * `id-invalid`). Unknown fields are ignored.
  */
 export function parseClientFrame(text: string): ClientFrameResult {
   let value: unknown;
@@ -40,7 +40,7 @@ export function parseClientFrame(text: string): ClientFrameResult {
   }
   if (!isRecord(value)) return fault("frame-invalid", "A frame is a JSON object.");
   const { ref } = value;
-  // A reference that is read is the value itself.
+  // Only check `ref`: its reader returns the value unchanged.
   if (ref !== undefined && refKind.read(ref) === undefined) {
     return fault("frame-invalid", `ref must be ${refKind.expects}.`);
   }
@@ -50,7 +50,7 @@ export function parseClientFrame(text: string): ClientFrameResult {
   const frame = read(value);
   if (frame instanceof CmError) return withRef(frame, markedBy);
   if (markedBy !== undefined) frame.ref = markedBy;
-  // The readers and the type are made of the same descriptions.
+  // The readers and the `ClientFrame` type are derived from the same descriptions.
   return { ok: true, value: frame as ClientFrame };
 }
 

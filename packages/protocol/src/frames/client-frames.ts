@@ -16,10 +16,10 @@ import {
   userName,
 } from "./kinds.js";
 
-/** The most members that one `members` frame asks for. */
+/** The maximum page size that a `members` request may ask for. */
 export const MEMBERS_PAGE_MAX = 1000;
 
-/** The page size where `members` names none. */
+/** The page size if a `members` request has no `limit`. */
 export const MEMBERS_PAGE_DEFAULT = 100;
 
 const place = readableObject(
@@ -34,9 +34,8 @@ const confirm = optional(
 );
 
 /**
- * Every request of version 1, in the order of the documents. A new one is described here;
- * `npm run codegen` writes it into the documents, and the gateway does not compile without
- * a handler for it.
+ * Every request of version 1, in the order of the documents. To add a request, describe it here: `npm
+ * run codegen` writes it into the documents, and the gateway does not compile without a handler for it.
  */
 export const CLIENT_FRAMES = [
   clientFrame(

@@ -2,58 +2,61 @@ import type { ClientErrorCode } from "../errors.js";
 import { type Field, type Fields, type Flat, type ObjectOf, optional, type ReadableKind } from "./field.js";
 import { ref } from "./kinds.js";
 
-/** What the AsyncAPI document says about the operation that a frame belongs to. */
+/** The text about a frame's operation in the AsyncAPI document. */
 export interface OperationText {
-  /** The operation's name. Frames that share it are one operation. */
+  /** The operation's name. Frames with the same name belong to one operation. */
   readonly name: string;
-  /** The operation in two or three words. */
+  /** A title of two or three words. */
   readonly title: string;
-  /** What it does, in one sentence. */
+  /** What the operation does, in one sentence. */
   readonly summary?: string;
 }
 
-/** What a description holds beside type and fields. */
+/** The properties of a description besides its type and fields. */
 interface ClientFrameText {
-  /** The `type` on the wire; as the frame's own where absent. */
+  /** The `type` on the wire. Default: the frame's own type. */
   readonly wireType?: string;
-  /** The field that tells the frame from another one with the same type on the wire. */
+  /** The field that distinguishes the frame from another frame with the same type on the wire. */
   readonly chosenBy?: string;
-  /** The message's name in the AsyncAPI document; the type where absent. */
+  /** The message's name in the AsyncAPI document. Default: the frame's own type. */
   readonly message?: string;
-  /** The operation that it asks for. */
+  /** The operation that the frame requests. */
   readonly operation: OperationText;
-  /** The type of the server frame that answers it. */
+  /** The type of the server frame that answers the request. */
   readonly answer: string;
-  /** What is particular about the answer, for the protocol page. */
+  /** A note about the answer, for the protocol page. */
   readonly answerNote?: string;
-  /** The codes that a client may expect of it. Those of any faulty or refused frame are not repeated. */
+  /**
+   * The error codes that are specific to this request. Codes that any invalid or rejected frame can get
+   * are not repeated.
+   */
   readonly errors: readonly ClientErrorCode[];
 }
 
-/** One request of a client: all that parser, types and documents know of it. */
+/** Describes one request of a client: the parser, the types and the documents are all derived from it. */
 export interface ClientFrameDescription<
   Type extends string = string,
   F extends Fields<ReadableKind<unknown>> = Fields<ReadableKind<unknown>>,
 > extends ClientFrameText {
-  /** The frame's name in this code: its `type` on the wire, unless two frames share one. */
+  /** The frame's name in this code: the `type` on the wire, unless two frames share that type. */
   readonly type: Type;
   readonly wireType: string;
   readonly message: string;
-  /** Its fields beside `type`. */
+  /** The frame's fields besides `type`. */
   readonly fields: F & { readonly ref: Field<ReadableKind<string | number>, "optional"> };
 }
 
-/** One frame that a server sends: all that types and documents know of it. */
+/** Describes one frame that a server sends: the types and the documents are derived from it. */
 export interface ServerFrameDescription<Type extends string = string, F extends Fields = Fields> {
   /** The frame's `type`. */
   readonly type: Type;
-  /** Its fields beside `type`. */
+  /** The frame's fields besides `type`. */
   readonly fields: F;
-  /** Absent where the frame only answers requests. */
+  /** Absent if the frame is only sent as the answer to a request. */
   readonly operation?: OperationText;
 }
 
-/** Describes a request. Every request may carry a `ref`, which needs no saying. */
+/** Describes a request. A `ref` field is added to every request. */
 export function clientFrame<const Type extends string, F extends Fields<ReadableKind<unknown>>>(
   type: Type,
   fields: F,
@@ -62,7 +65,7 @@ export function clientFrame<const Type extends string, F extends Fields<Readable
   return { wireType: type, message: type, ...text, type, fields: { ...fields, ref: optional(ref) } };
 }
 
-/** Describes a frame of the server. */
+/** Describes a frame that a server sends. */
 export function serverFrame<const Type extends string, F extends Fields>(
   type: Type,
   fields: F,
@@ -71,7 +74,7 @@ export function serverFrame<const Type extends string, F extends Fields>(
   return operation === undefined ? { type, fields } : { type, fields, operation };
 }
 
-/** The type of the frames that a description, or each of several, stands for. */
+/** The frame type of a description, or the union of the frame types of several descriptions. */
 export type FrameOf<D extends { readonly type: string; readonly fields: Fields }> = D extends unknown
   ? Flat<{ readonly type: D["type"] } & ObjectOf<D["fields"]>>
   : never;

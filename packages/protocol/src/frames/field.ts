@@ -1,59 +1,71 @@
 import type { CmError } from "../errors.js";
 
-/** A JSON Schema, as the AsyncAPI document holds it. */
+/** A JSON Schema, as in the AsyncAPI document. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
-/** Which values a field of a frame can have. */
+/** The kind of values that a field of a frame can have. */
 export interface Kind<T> {
-  /** What the tables of the protocol page call it. */
+  /** The kind's name in the tables of the protocol page. */
   readonly label: string;
   /** The JSON Schema of its values. */
   readonly schema: JsonSchema;
-  /** Where the schema stands in the document under a name of its own. */
+  /** The name of the schema in the AsyncAPI document, if it is a named schema. */
   readonly schemaName?: string;
-  /** What an object of this kind holds. */
+  /** The fields of an object of this kind. */
   readonly fields?: Fields;
-  /** What an array of this kind holds. */
+  /** The kind of the elements of an array of this kind. */
   readonly items?: Kind<unknown>;
-  /** Carries the type only; never set. */
+  /** Only carries the type `T`; never set. */
   readonly value?: T;
 }
 
-/** A kind that a server reads from what a client sent. */
+/** A kind that a server can read from a client's frame. */
 export interface ReadableKind<T> extends Kind<T> {
-  /** Completes "must be …" in the message of an error. */
+  /** Completes the phrase "must be …" in an error message. */
   readonly expects: string;
-  /** The value; `undefined` where it is of another kind (`frame-invalid`), or an error with a code of the kind's own. */
+  /**
+   * Returns the value, `undefined` if the value is of another kind (`frame-invalid`), or an error with
+   * the kind's own code.
+   */
   readonly read: (value: unknown) => T | CmError | undefined;
-  /** Whether its faults have codes of their own. Such fields are read after all others of the frame. */
+  /**
+   * Whether the kind's faults have their own codes. Such fields are read after all other fields of the
+   * frame.
+   */
   readonly hasOwnCodes: boolean;
 }
 
-/** Whether a frame always has a field. With `default`, a client may leave it out, and what was read has it. */
+/**
+ * Whether a frame always has a field. With `default`, a client may omit the field, and the parsed frame
+ * contains the default value.
+ */
 export type Presence = "required" | "optional" | "default";
 
 /** One field of a frame. */
 export interface Field<K extends Kind<unknown>, P extends Presence> {
-  /** Which values the field can have. */
+  /** The values that the field can have. */
   readonly kind: K;
   /** Whether a frame always has the field. */
   readonly presence: P;
-  /** One sentence for the protocol page and the AsyncAPI document, without its full stop; empty where the name says it all. */
+  /**
+   * One sentence without a full stop, for the protocol page and the AsyncAPI document. Empty if the
+   * field's name is sufficient.
+   */
   readonly note: string;
-  /** The value where a client leaves the field out; `undefined` unless `presence` is `default`. */
+  /** The value if a client omits the field; `undefined` unless `presence` is `default`. */
   readonly fallback: unknown;
 }
 
-/** The fields of a frame or of an object, by name, in the order of the documents. */
+/** The fields of a frame or an object, by name, in the order of the documents. */
 export type Fields<K extends Kind<unknown> = Kind<unknown>> = Readonly<Record<string, Field<K, Presence>>>;
 
-/** The value that a field's kind stands for. */
+/** The type of a field's values. */
 type ValueOf<F> = F extends Field<Kind<infer T>, Presence> ? T : never;
 
-/** An intersection of object types as one. */
+/** Flattens an intersection of object types into one object type. */
 export type Flat<T> = { [K in keyof T]: T[K] };
 
-/** The object type that fields describe. */
+/** The object type that a set of fields describes. */
 export type ObjectOf<F extends Fields> = Flat<
   {
     readonly [K in keyof F as F[K]["presence"] extends "optional" ? never : K]: ValueOf<F[K]>;
@@ -62,17 +74,17 @@ export type ObjectOf<F extends Fields> = Flat<
   }
 >;
 
-/** A field that every frame of the type has. */
+/** Describes a field that every frame of the type has. */
 export function required<K extends Kind<unknown>>(kind: K, note = ""): Field<K, "required"> {
   return { kind, presence: "required", note, fallback: undefined };
 }
 
-/** A field that may be absent. */
+/** Describes a field that may be absent. */
 export function optional<K extends Kind<unknown>>(kind: K, note = ""): Field<K, "optional"> {
   return { kind, presence: "optional", note, fallback: undefined };
 }
 
-/** A field that a client may leave out, and that then has this value. */
+/** Describes a field that a client may omit, and its default value. */
 export function withDefault<T, K extends Kind<T>>(kind: K & Kind<T>, fallback: T, note = ""): Field<K, "default"> {
   return { kind, presence: "default", note, fallback };
 }

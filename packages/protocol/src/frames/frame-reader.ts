@@ -2,10 +2,13 @@ import { CmError } from "../errors.js";
 import type { ClientFrameDescription } from "./description.js";
 import type { Field, Presence, ReadableKind } from "./field.js";
 
-/** Reads a frame's fields; an error where one of them is not as described. The `ref` is not looked at. */
+/**
+ * Reads a frame's fields. Returns an error if a field does not match its description. The `ref` is not
+ * checked here.
+ */
 export type FrameReader = (frame: Record<string, unknown>) => Record<string, unknown> | CmError;
 
-/** One reader for each type on the wire. */
+/** Creates one reader for each type on the wire. */
 export function createFrameReaders(descriptions: readonly ClientFrameDescription[]): ReadonlyMap<unknown, FrameReader> {
   const byWireType = new Map<string, ClientFrameDescription[]>();
   for (const description of descriptions) {
@@ -22,7 +25,10 @@ export function createFrameReaders(descriptions: readonly ClientFrameDescription
   );
 }
 
-/** The reader of the frames that share a type on the wire: exactly one of them is chosen by its field. */
+/**
+ * Creates the reader for frames that share a type on the wire. The fields named by `chosenBy` decide
+ * which frame it is; exactly one of them must be present.
+ */
 function readerOfSome(wireType: string, descriptions: readonly ClientFrameDescription[]): FrameReader {
   const readers = descriptions.map((description) => {
     const { chosenBy, type } = description;
@@ -45,7 +51,8 @@ function readerOf({ type, wireType, fields }: ClientFrameDescription): FrameRead
   const described = Object.entries<Field<ReadableKind<unknown>, Presence>>(fields)
     .filter(([name]) => name !== "ref")
     .map(([name, { kind, presence, fallback }]) => ({ name, kind, isOptional: presence === "optional", fallback }));
-  // A frame of the wrong shape is told of that, whatever else is wrong with it.
+  // Read fields whose kinds have their own error codes last, so that a frame of the wrong shape always
+  // gets `frame-invalid`, regardless of its other faults.
   const steps = [
     ...described.filter(({ kind }) => !kind.hasOwnCodes),
     ...described.filter(({ kind }) => kind.hasOwnCodes),

@@ -3,10 +3,10 @@ import { NAME_MAX_BYTES, type NameKind, parseName } from "../names.js";
 import { isRecord } from "../shape.js";
 import type { Fields, Kind, ObjectOf, ReadableKind } from "./field.js";
 
-/** The longest string reference, in UTF-16 code units. */
+/** The maximum length of a `ref` string, in UTF-16 code units. */
 export const REF_MAX_LENGTH = 64;
 
-/** A client's own mark on a request, repeated in its answer. */
+/** An identifier that a client gives a request. The answer to the request repeats it. */
 export type Ref = string | number;
 
 export const ref: ReadableKind<Ref> = {
@@ -28,7 +28,7 @@ function isRef(value: unknown): value is Ref {
     : typeof value === "string" && value.length <= REF_MAX_LENGTH;
 }
 
-/** The name of a room or of a user. Faults: `name-invalid`, `name-too-long`. */
+/** The name of a room or of a user. Error codes: `name-invalid`, `name-too-long`. */
 function name(of: NameKind): ReadableKind<string> {
   return {
     label: "name",
@@ -53,7 +53,7 @@ function name(of: NameKind): ReadableKind<string> {
 export const roomName = name("room");
 export const userName = name("user");
 
-/** The id of a connection. Fault: `id-invalid`. */
+/** The id of a connection. Error code: `id-invalid`. */
 export const connectionId: ReadableKind<string> = {
   label: "connection id",
   schemaName: "ConnectionId",
@@ -65,19 +65,19 @@ export const connectionId: ReadableKind<string> = {
   expects: "a connection id",
   read: (value) => {
     const result = parseConnectionId(value);
-    // One that parses is a string.
+    // `parseConnectionId` accepts only strings.
     return result.ok ? (value as string) : result.error;
   },
   hasOwnCodes: true,
 };
 
-/** The longest token, in UTF-16 code units. */
+/** The maximum length of a token, in UTF-16 code units. */
 export const TOKEN_MAX_LENGTH = 65_536;
 
-/** The longest conflation key, in UTF-16 code units. */
+/** The maximum length of a conflation key, in UTF-16 code units. */
 export const KEY_MAX_LENGTH = 64;
 
-/** What a message is about, such as the object whose position it tells. */
+/** The subject of a message, such as the object whose position the message reports. */
 export const key: ReadableKind<string> = {
   label: "key",
   schemaName: "Key",
@@ -93,7 +93,7 @@ export const key: ReadableKind<string> = {
   hasOwnCodes: false,
 };
 
-/** What proves who a client is; the server's authentication reads it. */
+/** The client's credentials, which the server's authentication checks. */
 export const token: ReadableKind<string> = {
   label: "token",
   schemaName: "Token",
@@ -141,12 +141,12 @@ export const number: ReadableKind<number> = {
   hasOwnCodes: false,
 };
 
-/** One number and no other. */
+/** Exactly one number. */
 export function constant(value: number): Kind<number> {
   return { label: "number", schema: { const: value } };
 }
 
-/** A number above zero, whole or not. */
+/** A number greater than zero, integer or not. */
 export const positiveNumber: Kind<number> = { label: "number", schema: { type: "number", exclusiveMinimum: 0 } };
 
 export const string: ReadableKind<string> = {
@@ -160,7 +160,7 @@ export const string: ReadableKind<string> = {
 /** A string from the server that names the next page. */
 export const cursor: ReadableKind<string> = { ...string, label: "cursor" };
 
-/** A whole number of at least `minimum`, and of at most `maximum` where there is one. */
+/** An integer of at least `minimum`, and of at most `maximum` if given. */
 export function integer(minimum: number, maximum?: number): ReadableKind<number> {
   return {
     label: "integer",
@@ -183,7 +183,7 @@ export function oneOf<const T extends string>(schemaName: string, values: readon
   };
 }
 
-/** An object that only a server writes. */
+/** An object that only servers write. */
 export function object<F extends Fields>(schemaName: string, fields: F, description = ""): Kind<ObjectOf<F>> {
   return {
     label: "object",
@@ -193,7 +193,10 @@ export function object<F extends Fields>(schemaName: string, fields: F, descript
   };
 }
 
-/** An object that a client writes: all of its fields are required, their faults are the object's, and what it holds beside them is dropped. */
+/**
+ * An object that a client writes. All of its fields are required, a faulty field makes the object
+ * faulty, and unknown fields are dropped.
+ */
 export function readableObject<F extends Fields<ReadableKind<unknown>>>(
   schemaName: string,
   fields: F,
@@ -211,7 +214,7 @@ export function readableObject<F extends Fields<ReadableKind<unknown>>>(
         if (part === undefined) return undefined;
         read[name] = part;
       }
-      // Every field was read as what it stands for.
+      // Every field was read by its own kind.
       return read as ObjectOf<F>;
     },
     hasOwnCodes: false,
@@ -223,7 +226,7 @@ export function arrayOf<T>(items: Kind<T>, maxItems: number): Kind<readonly T[]>
   return { label: "array", schema: { type: "array", maxItems }, items };
 }
 
-/** Which history of a recoverable room an offset belongs to. */
+/** Identifies the history of a recoverable room that an offset belongs to. */
 export const epoch: ReadableKind<number> = {
   ...integer(1, Number.MAX_SAFE_INTEGER),
   schemaName: "Epoch",

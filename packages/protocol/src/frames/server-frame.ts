@@ -2,10 +2,13 @@ import type { FrameOf } from "./description.js";
 import type { Ref } from "./kinds.js";
 import type { SERVER_FRAMES } from "./server-frames.js";
 
-/** What a server sends to a client. */
+/** A frame that a server sends to a client. */
 export type ServerFrame = FrameOf<(typeof SERVER_FRAMES)[number]>;
 
-/** A frame as text, with the reference of the request that it answers. `data` must be a value that JSON can carry and not nested without end. */
+/**
+ * Formats a frame as text, with the `ref` of the request that it answers. `data` must be a JSON value,
+ * and not nested so deeply that `JSON.stringify` fails.
+ */
 export function encodeServerFrame(frame: ServerFrame & { readonly ref?: Ref }): string {
   return JSON.stringify(frame);
 }

@@ -23,68 +23,71 @@ import {
   userName,
 } from "./kinds.js";
 
-/** The protocol version that `hello` and `welcome` carry. */
+/** The protocol version in `hello` and `welcome`. */
 export const CLIENT_PROTOCOL_VERSION = 1;
 
 const senderFields = {
-  /** The connection that sent it. */
+  /** The connection that sent the message. */
   connection: required(connectionId),
-  /** Whose connection that is. */
+  /** The user that the connection belongs to. */
   user: required(userName),
 };
 
 const memberFields = {
   /** The member's connection. */
   connection: required(connectionId),
-  /** Whose connection that is. */
+  /** The user that the connection belongs to. */
   user: required(userName),
-  /** Id of the server that holds the connection, where servers show their ids. */
+  /** Id of the server that holds the connection. Present if servers are configured to show their ids. */
   server: optional(serverId, "Id of the server that holds the connection, where servers show their ids"),
 };
 
 const limitFields = {
-  /** The largest frame that a client may send, in bytes of UTF-8. */
+  /** The maximum size of a frame from the client, in bytes of UTF-8. */
   maxFrameBytes: required(integer(1), "The largest frame that a client may send, in bytes of UTF-8"),
-  /** The most rooms that the connection may be in at a time. */
+  /** The maximum number of rooms that the connection may be in at a time. */
   maxRooms: required(integer(1), "The most rooms that the connection may be in at a time"),
-  /** Sustained requests a second; a burst of twice as many is allowed. */
+  /** Sustained rate of requests per second; a burst of twice as many is allowed. */
   maxRequestsPerSecond: required(positiveNumber, "Sustained requests a second; a burst of twice as many is allowed"),
-  /** How long the connection may be silent before it is closed, in milliseconds. */
+  /** The connection is closed after this time without a frame or pong from the client, in milliseconds. */
   idleTimeoutMs: required(
     integer(0),
     "The connection is closed after so long without a frame or pong from the client, in milliseconds",
   ),
-  /** The most messages that follow the answer to a join with `since`. */
+  /** The maximum number of messages that follow the answer to a join with `since`. */
   maxRecoveredMessages: required(
     integer(0),
     "The most messages of a recoverable room that follow the answer to a join with `since`; where more are missing none does",
   ),
-  /** The most bytes that these messages may have together, as frames. */
+  /** The maximum total size of these messages, in bytes, as frames. */
   maxRecoveredBytes: required(integer(0), "The most bytes that these messages may have together, as frames"),
 };
 
-/** Who sent a message. A message from the application itself has no sender. */
+/** The sender of a message. A message from the application itself has no sender. */
 export interface Sender extends ObjectOf<typeof senderFields> {}
 
-/** One member in a `members` frame. `server` is the id of the server that holds the connection, where servers show it. */
+/**
+ * One member in a `members` frame. `server` is the id of the server that holds the connection, if
+ * servers show their ids.
+ */
 export interface MemberEntry extends ObjectOf<typeof memberFields> {}
 
-/** What the server grants a connection, told in `welcome`; `limitFields` says what each number means. */
+/** The limits of a connection, sent in `welcome`. `limitFields` documents each number. */
 export interface ConnectionLimits extends ObjectOf<typeof limitFields> {}
 
 /**
- * How far a direct message came by the time of the answer.
+ * How far a direct message had come when the request was answered.
  *
- * - `delivered`: handed to a socket on this server
- * - `sent`: handed to the server that owns the connection
+ * - `delivered`: passed to a socket on this server
+ * - `sent`: passed to the server that owns the connection
  */
 export type DirectOutcome = "delivered" | "sent";
 
 /**
- * Why messages of a room are missing for one connection alone: it did not read fast enough.
+ * Why only this connection misses messages of a room: it did not read fast enough.
  *
- * - `slow-reader`: none of them comes
- * - `conflated`: the latest of each sender follow the `gap`
+ * - `slow-reader`: none of the missed messages will arrive
+ * - `conflated`: the latest message of each sender follows the `gap`
  */
 export type GapReason = "slow-reader" | "conflated";
 

@@ -1,15 +1,15 @@
 import { CmError } from "../errors.js";
 import { VERSION } from "../version.js";
 
-/** The oldest Node.js that the packages run on: `engines` of every manifest says the same. */
+/** The oldest Node.js version that the packages support, as in the `engines` of every manifest. */
 export const OLDEST_NODE = "20.19.0";
 
-/** Shared by all copies of this package in a process. */
+/** A registered symbol, so that all copies of this package in a process use the same one. */
 const MADE_BY = Symbol.for("@cm/protocol.version");
 
 /**
- * Marks what a package gives away for others to call (a store with its parts, a router) with the
- * version of the contracts that it keeps. Gives it back.
+ * Marks an object that other packages will call (a store, a router), and the objects that it contains,
+ * with the version of the contracts that they implement. Returns the object.
  */
 export function stampVersion<T extends object>(made: T): T {
   for (const part of [made, ...Object.values(made)]) {
@@ -20,9 +20,9 @@ export function stampVersion<T extends object>(made: T): T {
 }
 
 /**
- * Refuses a part that was made under other contracts than this package's: a `@cm` package of
- * another minor version, or from 1.0 on of another major one. What carries no mark, such as a store
- * of the application's own, passes.
+ * Rejects a part that implements other contracts than this package's: a `@cm` package of another minor
+ * version, or from 1.0 on of another major version. A value without a mark, such as a store of the
+ * application's own, is accepted.
  *
  * @throws CmError `version-mismatch`; `details` has `field`, `version` and `wanted`.
  */
@@ -39,7 +39,7 @@ export function requireFittingVersion(field: string, value: unknown, wanted: str
 }
 
 /**
- * Refuses a Node.js that is older than {@link OLDEST_NODE}; what is no Node.js passes.
+ * Rejects a Node.js that is older than {@link OLDEST_NODE}. Other runtimes are accepted.
  *
  * @throws CmError `runtime-unsupported`; `details` has `version` and `wanted`.
  */
@@ -50,7 +50,7 @@ export function requireFittingRuntime(version: string | undefined = nodeVersion(
   });
 }
 
-/** The part of a version within which nothing breaks. */
+/** Returns the part of a version that changes with every breaking change. */
 function contractsOf(version: string): string {
   const [major, minor] = version.split(".");
   return major === "0" ? `0.${minor}` : String(major);
@@ -65,7 +65,7 @@ function isOlder(version: string, than: string): boolean {
   return false;
 }
 
-/** This package knows no runtime, so it looks where Node.js puts its version. */
+/** Reads the version from `globalThis`: this package does not import Node.js modules. */
 function nodeVersion(): string | undefined {
   const { process } = globalThis as { readonly process?: { readonly versions?: { readonly node?: string } } };
   return process?.versions?.node;

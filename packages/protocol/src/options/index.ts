@@ -1,7 +1,7 @@
-// Whether packages, and the runtime, fit together
+// Version checks of packages and of the runtime
 export { OLDEST_NODE, requireFittingRuntime, requireFittingVersion, stampVersion } from "./fitting.js";
 
-// How this workspace's factories check their options
+// Checks of options that the factories of this workspace use
 export {
   LONGEST_DURATION_MS,
   nearestName,

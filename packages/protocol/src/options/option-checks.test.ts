@@ -8,12 +8,12 @@ import {
   requireWholeNumber,
 } from "./index.js";
 
-/** A value as a program without types would hand it over. */
+/** A value as an untyped program may pass it. */
 const wild = (value: unknown) => value as never;
 
 const KNOWN = { releaseDelayMs: true, maxPending: true } as const;
 
-/** What a check that fails says: the option, and the sentence. */
+/** Returns the code, the option and the message with which a check fails. */
 function refusalOf(check: () => unknown): unknown {
   try {
     return check();

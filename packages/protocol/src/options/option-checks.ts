@@ -1,20 +1,20 @@
 import { CmError } from "../errors.js";
 import { requireFittingRuntime, requireFittingVersion } from "./fitting.js";
 
-/** From where to where a number may be, both included. */
+/** A range of numbers, both bounds included. */
 export interface NumberRange {
-  /** The least value that is taken. */
+  /** The smallest accepted value. */
   readonly min: number;
-  /** The greatest value that is taken. */
+  /** The greatest accepted value. */
   readonly max: number;
 }
 
-/** The longest duration by default, in milliseconds: a day. Timers overflow not far above. */
+/** The default maximum of a duration, in milliseconds: one day. Timers overflow above about 25 days. */
 export const LONGEST_DURATION_MS = 86_400_000;
 
 /**
- * A refusal of one option: `options-invalid`, whose `details.field` is the option's name as
- * the caller wrote it. `expected` completes the sentence "The option must be …".
+ * Creates the error for an invalid option: `options-invalid`, with the option's name, as the caller
+ * wrote it, in `details.field`. `expected` completes the sentence "The option must be …".
  */
 export function optionInvalid(
   field: string,
@@ -25,12 +25,14 @@ export function optionInvalid(
 }
 
 /**
- * Takes what a factory was given for its options: an object whose own members are all known.
- * The keys of `known` are the known names; its values are the caller's. It is typed by the options,
- * so that the compiler demands each of them.
- * Throws `options-invalid`; `details.field` is `options` where it is no object, else the first
- * unknown name, and `details.nearest` the known name that was probably meant, if any. Throws
- * `version-mismatch` for a part of another version, and `runtime-unsupported` on an old Node.js.
+ * Checks that a factory's options are an object whose own members are all known options, and returns
+ * it. The keys of `known` are the known names; its values are not used here. The type of `known` makes
+ * the compiler require every option's name.
+ *
+ * Throws `options-invalid`. If the options are not an object, `details.field` is `options`; otherwise
+ * it is the first unknown name, and `details.nearest` is the known name that was probably meant, if
+ * any. Throws `version-mismatch` for a part of another version, and `runtime-unsupported` on an old
+ * Node.js.
  */
 export function requireOptions<T extends object>(options: T, known: Readonly<Record<keyof T, unknown>>): T {
   requireFittingRuntime();
@@ -45,7 +47,10 @@ export function requireOptions<T extends object>(options: T, known: Readonly<Rec
   return options;
 }
 
-/** A whole number within a range. `unit` is a plural noun for the message, such as `bytes`. */
+/**
+ * Checks that a value is an integer within a range, and returns it. `unit` is a plural noun for the
+ * error message, such as `bytes`.
+ */
 export function requireWholeNumber(field: string, value: number, { min, max }: NumberRange, unit?: string): number {
   if (Number.isSafeInteger(value) && value >= min && value <= max) return value;
   const noun = unit === undefined ? "a whole number" : `a whole number of ${unit}`;
@@ -53,22 +58,28 @@ export function requireWholeNumber(field: string, value: number, { min, max }: N
   throw optionInvalid(field, `${noun}, ${range}`, { min, max });
 }
 
-/** A whole number of milliseconds within a range that ends at a day where nothing else is said. */
+/**
+ * Checks that a value is an integer number of milliseconds within a range, by default of at most one
+ * day, and returns it.
+ */
 export function requireDurationMs(field: string, value: number, min: number, max = LONGEST_DURATION_MS): number {
   return requireWholeNumber(field, value, { min, max }, "milliseconds");
 }
 
 /**
- * A function.
+ * Checks that a value is a function, and returns it.
  *
- * @typeParam T - The function's type, which comes back unchanged.
+ * @typeParam T - The function's type, which is returned unchanged.
  */
 export function requireFunction<T extends (...args: never) => unknown>(field: string, value: T): T {
   if (typeof value === "function") return value;
   throw optionInvalid(field, "a function");
 }
 
-/** An object in which each of the members named is a function or an object. */
+/**
+ * Checks that a value is an object in which each of the named members is a function or an object, and
+ * returns it.
+ */
 export function requireMembers<T extends object>(field: string, value: T, members: readonly (keyof T & string)[]): T {
   const names = members.join(", ");
   if (!isObject(value)) throw optionInvalid(field, `an object with ${names}`);
@@ -80,7 +91,7 @@ export function requireMembers<T extends object>(field: string, value: T, member
   return value;
 }
 
-/** A string that is not empty. */
+/** Checks that a value is a non-empty string, and returns it. */
 export function requireText(field: string, value: string): string {
   if (typeof value === "string" && value.length > 0) return value;
   throw optionInvalid(field, "a non-empty string");
@@ -90,7 +101,10 @@ function isObject(value: unknown): value is object {
   return typeof value === "object" && value !== null;
 }
 
-/** The known name with the fewest edits, where these are at most `editsMax`: a third of what was written by default. */
+/**
+ * Returns the known name with the fewest edits from `written`, ignoring case; `undefined` if all need
+ * more than `editsMax`, by default a third of the length of `written`.
+ */
 export function nearestName(
   written: string,
   known: readonly string[],
@@ -107,7 +121,10 @@ export function nearestName(
   return nearest;
 }
 
-/** How many letters to insert, remove or replace to make one word of the other (Levenshtein). */
+/**
+ * Returns the minimum number of letters to insert, remove or replace to turn one word into the other
+ * (Levenshtein distance).
+ */
 function editsBetween(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, i) => i);
   for (let i = 0; i < from.length; i++) {

@@ -1,6 +1,9 @@
 import type { UserDirectory } from "../contracts/user-directory.js";
 
-/** Ids of a user's living connections, in no particular order. Fails as `UserDirectory.states` does. */
+/**
+ * Resolves with the ids of a user's living connections, in no particular order. Rejects as
+ * `UserDirectory.states` does.
+ */
 export async function connectionIdsOf(users: Pick<UserDirectory, "states">, userId: string): Promise<string[]> {
   const states = await users.states([userId], { idsOnly: true });
   return states.flatMap(({ connections }) => connections.map(({ connectionId }) => connectionId));

@@ -5,38 +5,42 @@ import { isRecord, optionalString } from "../shape.js";
 export const PRESENCE_CHANGES = ["online", "opened", "updated", "closed", "offline"] as const;
 
 /**
- * What changed about a user.
+ * The kind of change to a user's presence.
  *
- * - `online`: came online with this connection
- * - `opened`: has one connection more (also one that came back within the grace period)
+ * - `online`: the user came online with this connection
+ * - `opened`: the user has one connection more (also if the user came back within the grace period)
  * - `updated`: a connection has new metadata
- * - `closed`: has one connection less, and is still online or about to leave
- * - `offline`: went offline, with this connection or, where the grace period ended, without
+ * - `closed`: the user has one connection less, and is still online or in the grace period
+ * - `offline`: the user went offline, with this connection, or without one if the grace period ended
  */
 export type PresenceChangeKind = (typeof PRESENCE_CHANGES)[number];
 
-/** One change of one user's presence, as it goes over a feed. */
+/** One change of one user's presence, as sent over a feed. */
 export interface PresenceChange {
   /** What changed. */
   readonly kind: PresenceChangeKind;
-  /** Whose presence changed. */
+  /** The user whose presence changed. */
   readonly userId: string;
-  /** Which connection; `undefined` only for `offline`. */
+  /** The connection that changed; `undefined` only for `offline`. */
   readonly connectionId: string | undefined;
-  /** Grows with every change of the feed, and so of the user. */
+  /**
+   * The version of the feed after this change. It grows with every change of the feed, and so with
+   * every change of the user.
+   */
   readonly version: number;
-  /** Version of the feed's change before this one; 0 where the store knows of none. */
+  /** The version of the feed before this change; 0 if the store knows of no earlier change. */
   readonly previousVersion: number;
-  /** Milliseconds since the Unix epoch, of the store's clock. */
+  /** When the change was made, in milliseconds since the Unix epoch, by the store's clock. */
   readonly at: number;
-  /** What the connection says about itself, as parsed JSON; for `closed`, what it last said. */
+  /** The connection's metadata, as parsed JSON; for `closed`, its last metadata. */
   readonly metadata: unknown;
-  /** For `updated`: what it said before. */
+  /** For `updated`: the metadata before the change. */
   readonly previousMetadata: unknown;
 }
 
 /**
- * Reads a change from the text of a feed; `event-invalid` where it is none. On the wire:
+ * Parses a presence change from the text of a feed. Returns `event-invalid` if the text is not a valid
+ * change. On the wire:
  * `{"kind","user","connection"?,"version","previous","at","metadata"?,"replaced"?}`.
  */
 export function parsePresenceChange(text: string): Result<PresenceChange> {
@@ -69,7 +73,7 @@ export function parsePresenceChange(text: string): Result<PresenceChange> {
   return { ok: false, error: new CmError("event-invalid", "This is not a change of presence.") };
 }
 
-/** The text of a JSON value; `undefined` where it is none. */
+/** Parses JSON; returns `undefined` if the text is not valid JSON. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -78,7 +82,7 @@ export function parseJson(text: string): unknown {
   }
 }
 
-/** Whether a value is a whole number that a version or a time can be. */
+/** Whether a value can be a version or a time: a safe integer that is not negative. */
 export function isVersion(value: unknown): value is number {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 }

@@ -6,34 +6,35 @@ import { isVersion, parseJson } from "./presence-change.js";
 /** The kinds of {@link RosterChange}. */
 export const ROSTER_CHANGES = ["joined", "updated", "left"] as const;
 
-/** What happened to a member: came in, has new metadata, went out. */
+/** The kind of change to a room's roster: the member joined, has new metadata, or left. */
 export type RosterChangeKind = (typeof ROSTER_CHANGES)[number];
 
-/** One change of a room's roster, as it goes over the room's roster channel. */
+/** One change of a room's roster, as sent over the room's roster channel. */
 export interface RosterChange {
   /** What changed. */
   readonly kind: RosterChangeKind;
-  /** Whose connection it is. */
+  /** The user that the connection belongs to. */
   readonly userId: string;
-  /** The connection that came, changed or went. */
+  /** The connection that joined, was updated or left. */
   readonly connectionId: string;
-  /** Grows with every change of the room. */
+  /** The version of the roster after this change. It grows with every change of the room. */
   readonly version: number;
-  /** Version of the room's change before this one. */
+  /** The version of the roster before this change. */
   readonly previousVersion: number;
-  /** Milliseconds since the Unix epoch, of the store's clock. */
+  /** When the change was made, in milliseconds since the Unix epoch, by the store's clock. */
   readonly at: number;
-  /** What the connection says about itself, as parsed JSON; absent for `left`. */
+  /** The connection's metadata, as parsed JSON; absent for `left`. */
   readonly metadata: unknown;
-  /** For `left`: why. `lost` where a later server's reason is not known here. */
+  /** For `left`: the reason. `lost` if the reason is unknown here because it comes from a later version. */
   readonly reason: DepartureReason | undefined;
 }
 
 const REASONS = ["left", "closed", "lost"] as const satisfies readonly DepartureReason[];
 
 /**
- * Reads a change from the text of a roster channel; `event-invalid` where it is none. On
- * the wire: `{"kind","user","connection","version","previous","at","metadata"?,"reason"?}`.
+ * Parses a roster change from the text of a roster channel. Returns `event-invalid` if the text is not
+ * a valid change. On the wire:
+ * `{"kind","user","connection","version","previous","at","metadata"?,"reason"?}`.
  */
 export function parseRosterChange(text: string): Result<RosterChange> {
   const value = parseJson(text);

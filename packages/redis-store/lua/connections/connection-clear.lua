@@ -1,8 +1,8 @@
--- Purpose: Forgets a shelf of a dead server. Data of another type in its place stays.
+-- Purpose: Deletes one shelf of a dead server. Keys of another type are left as they are.
 -- KEYS:    1 the shelf's records; 2 the shelf's rooms
--- ARGV:    1 when the right to write runs out, in ms
--- Returns: 1, or -1 where the right has run out
--- Cost:    O(1); the memory is given back in the background
+-- ARGV:    1 the fence, in ms of Redis's clock
+-- Returns: 1, or -1 if the fence has passed
+-- Cost:    O(1); Redis frees the memory in the background
 -- Cluster: all keys carry the tag of the owning server
 -- Flags:   allow-oom
 -- Uses:    clock, fence

@@ -1,7 +1,7 @@
--- Purpose: Reads the record of one connection, and the rooms that it is in.
+-- Purpose: Reads the record of one connection and the rooms that the connection is in.
 -- KEYS:    1 the shelf's records; 2 the shelf's rooms
--- ARGV:    1 the field
--- Returns: {value, entry of a room, ...}, or {} where there is none
+-- ARGV:    1 the connection's field
+-- Returns: {value, room entry, ...}, or {} if there is no record
 -- Cost:    O(log rooms of the shelf + rooms of the connection)
 -- Cluster: all keys carry the tag of the owning server
 local recordsKey, placesKey = KEYS[1], KEYS[2]

@@ -1,11 +1,11 @@
--- Purpose: Writes records of connections onto their owner's shelves, and the rooms that they
---          are in beside them.
+-- Purpose: Writes connection records, and the rooms of these connections, to their owner's shelves.
 -- KEYS:    for each shelf that is written to: its records, its rooms
--- ARGV:    1 when the right to write runs out, in ms; 2 time to live of a shelf in ms;
---          3 1 to keep the rooms that are there already; then for each record: number of its
---          shelf, field, value, number of rooms, the rooms
--- Returns: 1, or -1 where the right has run out
--- Cost:    O(records + rooms given * log rooms of a shelf); without ARGV 3 also O(rooms replaced)
+-- ARGV:    1 the fence, in ms of Redis's clock; 2 time to live of a shelf in ms; 3 1 to keep the
+--          rooms that are already stored; then for each record: number of its shelf in KEYS, from 1,
+--          field, value, number of rooms, the rooms
+-- Returns: 1, or -1 if the fence has passed
+-- Cost:    O(records + rooms given * log rooms of a shelf); if ARGV 3 is not 1, also O(rooms
+--          replaced)
 -- Cluster: all keys carry the tag of the owning server
 -- Flags:   none
 -- Uses:    clock, fence, places

@@ -1,8 +1,8 @@
--- Purpose: Takes records of connections off their owner's shelves, or only some of their rooms.
+-- Purpose: Removes connection records, or only some of their rooms, from their owner's shelves.
 -- KEYS:    for each shelf that is written to: its records, its rooms
--- ARGV:    1 when the right to write runs out, in ms; 2 number of rooms, or 0 for the records
---          themselves; then the rooms; then for each record: number of its shelf, field
--- Returns: 1, or -1 where the right has run out
+-- ARGV:    1 the fence, in ms of Redis's clock; 2 number of rooms, or 0 to remove the records
+--          themselves; then the rooms; then for each record: number of its shelf in KEYS, from 1, field
+-- Returns: 1, or -1 if the fence has passed
 -- Cost:    O(records * log rooms of a shelf + rooms removed)
 -- Cluster: all keys carry the tag of the owning server
 -- Flags:   allow-oom

@@ -1,7 +1,7 @@
 -- Purpose: Renews the time to live of a server's shelves.
 -- KEYS:    for each shelf: its records, its rooms
--- ARGV:    1 when the right to write runs out, in ms; 2 time to live of a shelf in ms
--- Returns: 1, or -1 where the right has run out
+-- ARGV:    1 the fence, in ms of Redis's clock; 2 time to live of a shelf in ms
+-- Returns: 1, or -1 if the fence has passed
 -- Cost:    O(shelves)
 -- Cluster: all keys carry the tag of the owning server
 -- Uses:    clock, fence

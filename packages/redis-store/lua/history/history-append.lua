@@ -1,14 +1,17 @@
--- Purpose: Numbers a room's message, stores it and publishes it, unless it was sent before.
---          Where the history lacks what it had acknowledged, another one begins: it was set back.
---          Publishes before it writes: all of it is done, or nothing.
--- KEYS:    1 the room's messages; 2 its place; 3 what came of the sender; 4 the room's channel
--- ARGV:    1 and 2 the message, before and after its stamp; 3 the sender's epoch; 4 the
---          message's number in it; 5 the epoch of a history that begins now; 6 most messages;
---          7 time to live of messages in ms; 8 of the place; 9 the command to publish with;
---          10 1 where it certainly was not sent before; 11 and 12 the epoch of the history and
---          the highest number of the sender that it acknowledged lately, or 0 and 0
+-- Purpose: Numbers a room's message, stores and publishes it, unless it was sent before. Begins
+--          another history if this one lacks messages that it had acknowledged, because it was then
+--          set back. Publishes before it writes, so that the script does either everything or
+--          nothing.
+-- KEYS:    1 the room's messages; 2 the room's position; 3 the numbers received from the sender;
+--          4 the room's channel
+-- ARGV:    1 and 2 the message, before and after its stamp; 3 the sender's epoch; 4 the message's
+--          number in that epoch; 5 the epoch for a history that begins now; 6 maximum number of
+--          messages; 7 time to live of messages in ms; 8 time to live of the position in ms; 9 the
+--          command to publish with; 10 1 if the message certainly was not sent before;
+--          11 and 12 the epoch of the history and the highest number of the sender that the history
+--          acknowledged lately, or 0 and 0
 -- Returns: {epoch, offset}
--- Cost:    O(size of the message), and two that grew too old at most
+-- Cost:    O(size of the message), and the removal of at most two expired messages
 -- Cluster: all keys and the channel carry the tag of the room's partition
 -- Flags:   none
 -- Uses:    clock, rights, history
@@ -18,22 +21,23 @@ local newEpoch, maxMessages, ttlMs, placeTtlMs, publishCommand, isNew =
   ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9], ARGV[10] == '1'
 local knownEpoch, knownSequence = ARGV[11], tonumber(ARGV[12])
 
--- Numbers that a sender has skipped and that may still come: the link may send again out of order.
+-- Maximum number of skipped numbers kept per sender: the link may resend out of order, so they may still
+-- arrive.
 local MISSING_MAX = 64
 
 local function whole(number)
   return string.format('%.0f', number)
 end
 
--- More than any offset: no reader counts as having reached the end of the lost history.
+-- Greater than any offset: no reader counts as having reached the end of the lost history.
 local FURTHEST = '9007199254740991'
 
--- Its record is the epoch, the highest number, and those below it that have not come. Whether
--- the message comes first, whether one is missing that was acknowledged, and the next record.
+-- The sender's record holds its epoch, the highest number received, and the lower numbers not received yet.
+-- Returns whether the message is new, whether an acknowledged number is missing, and the updated record.
 local function judge()
   local record = {}
   local stored = redis.call('GET', senderKey) or ''
-  -- The short way, for what almost always is: the next number, and none is missing.
+  -- Fast path for the usual case: the next number, and none is missing.
   if stored == senderEpoch .. ' ' .. whole(sequence - 1) then
     return true, false, senderEpoch .. ' ' .. whole(sequence)
   end
@@ -94,7 +98,7 @@ local missing = missingRight(commands)
 if missing then
   return missing
 end
--- Fails where something else lies there.
+-- Fails before anything is published if the key holds another type.
 redis.call('LLEN', historyKey)
 redis.call(publishCommand, channel, message)
 
@@ -106,7 +110,7 @@ end
 redis.call('SET', senderKey, record, 'PX', ttlMs)
 redis.call('HSET', placeKey, 'offset', whole(offset))
 redis.call('PEXPIRE', placeKey, placeTtlMs)
--- Each is stored behind 13 digits: when, in milliseconds.
+-- Each message is stored after its time: 13 digits, in milliseconds.
 local length = redis.call('RPUSH', historyKey, string.format('%013.0f', nowMs) .. message)
 if length > maxMessages then
   redis.call('LTRIM', historyKey, -maxMessages, -1)

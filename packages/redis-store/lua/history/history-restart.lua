@@ -1,14 +1,14 @@
--- Purpose: Begins another history of a room where this one was set back behind a place that
---          it had reached: its next offsets were given to other messages before. The same
---          where this one was begun since the one before had been set back, but that one had
---          come further than the server that began this one knew.
---          Publishes before it writes: all of it is done, or nothing.
--- KEYS:    1 the room's messages; 2 its place; 3 the room's channel
--- ARGV:    1 epoch and 2 offset of the place that was reached; 3 the epoch of a history that
---          begins now; 4 time to live of the place in ms; 5 and 6 what is published where one
+-- Purpose: Begins another history of a room if this one was set back behind a position that had
+--          been reached: its next offsets were already given to other messages. Also if this
+--          history replaced the one with the reached position, but was announced with a lower
+--          offset of it, because the server that began this history knew no higher one. Publishes
+--          before it writes, so that the script does either everything or nothing.
+-- KEYS:    1 the room's messages; 2 the room's position; 3 the room's channel
+-- ARGV:    1 epoch and 2 offset of the position that was reached; 3 the epoch for a history that
+--          begins now; 4 time to live of the position in ms; 5 and 6 the notice to publish if one
 --          begins, before and after its stamp; 7 the command to publish with
 -- Returns: {epoch, latest offset}
--- Cost:    O(messages that go)
+-- Cost:    O(messages removed)
 -- Cluster: all keys and the channel carry the tag of the room's partition
 -- Flags:   none
 -- Uses:    rights, history

@@ -1,19 +1,19 @@
--- Purpose: Reads where a room's history is, and what came after a place in it.
--- KEYS:    1 the room's messages; 2 its place
--- ARGV:    1 epoch and 2 offset of the place; 3 most messages, 0 for none; 4 most bytes, but
---          for the first message; 5 the epoch of a history that begins now; 6 time to live of
---          the place in ms
--- Returns: {epoch, latest offset, 1 where nothing after the place is gone, offset of the first
---          message, epoch and offset that the history before this one had reached at least
---          or two empty ones, messages...}
--- Cost:    O(messages answered and those before the first)
+-- Purpose: Reads the current position of a room's history, and the messages after a given position.
+-- KEYS:    1 the room's messages; 2 the room's position
+-- ARGV:    1 epoch and 2 offset of the given position; 3 maximum number of messages, 0 for none;
+--          4 maximum number of bytes, except that one message is always returned; 5 the epoch for a
+--          history that begins now; 6 time to live of the room's position in ms
+-- Returns: {epoch, latest offset, 1 if no message after the given position was dropped, offset of
+--          the first message, epoch and least known offset of the previous history or two empty
+--          strings, messages...}
+-- Cost:    O(messages returned and those before the first)
 -- Cluster: all keys carry the tag of the room's partition
 -- Uses:    history
 local historyKey, placeKey = KEYS[1], KEYS[2]
 local fromEpoch, fromOffset, limit, maxBytes = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local newEpoch, placeTtlMs = ARGV[5], tonumber(ARGV[6])
 
--- Messages read at a time: more might be far more bytes than are answered.
+-- Messages read at a time: reading all at once might read far more bytes than are returned.
 local STEP = 16
 
 local epoch, offset = openHistory(historyKey, placeKey, newEpoch, placeTtlMs)

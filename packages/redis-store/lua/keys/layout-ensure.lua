@@ -1,7 +1,7 @@
--- Purpose: Writes the layout down where none is, and tells which one holds.
+-- Purpose: Stores the layout if none is stored, and returns the stored one.
 -- KEYS:    1 the layout hash
 -- ARGV:    1 version; 2 number of partitions
--- Returns: {version, partitions} as they are stored
+-- Returns: {version, partitions} as stored, -1 for a missing one
 -- Cost:    O(1)
 -- Cluster: one key
 -- Flags:   none

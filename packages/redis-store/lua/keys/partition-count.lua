@@ -1,10 +1,11 @@
--- Purpose: Counts what partitions hold of one kind.
--- KEYS:    one of each partition: its number of users that are online, its index of rooms, or its rooms by
---          expiry of their record; for connections two of each: its connections, its users that are leaving
+-- Purpose: Counts online users, connections, rooms or records of partitions.
+-- KEYS:    one per partition: its number of online users, its index of rooms, or its rooms by
+--          expiry of their record; for connections two per partition: its connections, its leaving
+--          users
 -- ARGV:    1 users, connections, rooms or records
 -- Returns: the sum
 -- Cost:    O(keys * log rooms of a partition)
--- Cluster: the keys of one partition; without a Cluster those of many
+-- Cluster: the keys of one partition; without a Cluster, the keys of many partitions
 -- Uses:    clock
 local kind = ARGV[1]
 local now = string.format('(%.0f', nowMs)
@@ -19,7 +20,7 @@ for i, key in ipairs(KEYS) do
   elseif i % 2 == 1 then
     sum = sum + redis.call('ZCARD', key)
   else
-    -- A user who is leaving has an entry without a connection.
+    -- A leaving user has an entry without a connection.
     sum = sum - redis.call('ZCARD', key)
   end
 end

@@ -1,9 +1,9 @@
--- Purpose: Writes records of one partition that were lost, where their rooms have members.
+-- Purpose: Writes lost records of one partition again, if their rooms still have members.
 -- KEYS:    1 the partition's rooms by expiry of their record;
 --          then for each room: its record, its members
--- ARGV:    1 when the right to write runs out, in ms; 2 time to live of a record in ms; then
+-- ARGV:    1 the fence, in ms of Redis's clock; 2 time to live of a record in ms; then
 --          for each room: its name, value, created at, last activity
--- Returns: 1, or -1 where the right has run out
+-- Returns: 1, or -1 if the fence has passed
 -- Cost:    O(rooms * log rooms of the partition)
 -- Cluster: all keys carry the tag of the rooms' partition
 -- Flags:   none

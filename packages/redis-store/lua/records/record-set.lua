@@ -1,8 +1,8 @@
--- Purpose: Sets the value of a room's record, where that has the version that is expected.
+-- Purpose: Sets the value of a room's record if the record has the expected version.
 -- KEYS:    1 the record; 2 the partition's rooms by expiry of their record
 -- ARGV:    1 the room; 2 the expected version; 3 the value; 4 time to live of a record in ms
--- Returns: {1, value, version, created at, last activity}, the same with 0 in front where
---          the record is of another version, or {} where there is none
+-- Returns: {1, value, version, created at, last activity}; {0, the current ones} if the record has
+--          another version; {} if there is no record
 -- Cost:    O(log rooms of the partition)
 -- Cluster: all keys carry the tag of the room's partition
 -- Flags:   none

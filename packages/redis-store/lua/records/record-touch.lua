@@ -1,7 +1,7 @@
--- Purpose: Reads a room's record, which counts as activity.
+-- Purpose: Reads a room's record; reading counts as activity.
 -- KEYS:    1 the record; 2 the partition's rooms by expiry of their record
 -- ARGV:    1 the room; 2 time to live of a record in ms
--- Returns: {value, version, created at, last activity}, or {} where there is no record
+-- Returns: {value, version, created at, last activity}, or {} if there is no record
 -- Cost:    O(log rooms of the partition)
 -- Cluster: all keys carry the tag of the room's partition
 -- Flags:   none

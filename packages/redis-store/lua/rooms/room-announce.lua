@@ -1,6 +1,6 @@
--- Purpose: Has a room announce for a while who comes and goes.
+-- Purpose: Makes a room announce for a while who joins and leaves.
 -- KEYS:    1 the room's roster
--- ARGV:    1 for how long at least, in ms
+-- ARGV:    1 minimum duration in ms
 -- Returns: version of the latest change
 -- Cost:    O(1)
 -- Cluster: one key

@@ -1,6 +1,6 @@
--- Purpose: Counts the members of a room whose owners are among those given.
+-- Purpose: Counts the members of a room whose owner is one of the given holders.
 -- KEYS:    1 the room's members
--- ARGV:    holders, that is `<server id>.<incarnation>`
+-- ARGV:    holders, each as `<server id>.<incarnation>`
 -- Returns: the number of members
 -- Cost:    O(holders * log members of the room)
 -- Cluster: one key
@@ -9,7 +9,7 @@ local roomKey = KEYS[1]
 local count = 0
 if redis.call('EXISTS', roomKey) == 1 then
   for _, holder in ipairs(ARGV) do
-    -- No connection id has a byte from '{' on.
+    -- Bytes from '{' on do not occur in connection ids.
     count = count + redis.call('ZLEXCOUNT', roomKey, '[' .. holder, '(' .. holder .. '{')
   end
 end

@@ -1,11 +1,12 @@
--- Purpose: Puts members into a room, and announces them where that is wanted; makes or
---          keeps its record where one is asked for.
--- KEYS:    1 the partition's index of rooms; 2 the room's members; 3 its roster, which is the
---          channel too; 4 its record; 5 the partition's rooms by expiry of their record
--- ARGV:    1 when the right to write runs out, in ms; 2 time to live in ms; 3 the room;
---          4 PUBLISH or SPUBLISH; 5 1 to announce nothing; 6 1 where the room is to have a record;
---          7 its first value; 8 its time to live in ms; then for each member: entry, metadata or ''
--- Returns: 1, or -1 where the right has run out
+-- Purpose: Adds members to a room, and announces them if the room's roster is watched. Creates or
+--          renews the room's record if requested.
+-- KEYS:    1 the partition's index of rooms; 2 the room's members; 3 its roster, also the channel
+--          name; 4 its record; 5 the partition's rooms by expiry of their record
+-- ARGV:    1 the fence, in ms of Redis's clock; 2 time to live in ms; 3 the room; 4 PUBLISH or
+--          SPUBLISH; 5 1 to announce nothing; 6 1 if the room is to have a record; 7 the record's
+--          initial value; 8 the record's time to live in ms; then for each member: entry, metadata
+--          or ''
+-- Returns: 1, or -1 if the fence has passed
 -- Cost:    O(members given * log members of the room)
 -- Cluster: all keys carry the tag of the room's partition
 -- Flags:   none
@@ -16,7 +17,7 @@ local quiet, hasRecord, value, recordTtlMs = ARGV[5] == '1', ARGV[6] == '1', ARG
 
 local roster = not quiet and openRoster(rosterKey, publishCommand, nowMicros)
 for i = 9, #ARGV, 2 do
-  -- All scores are equal, so that the members are in the order of their bytes.
+  -- All scores are equal, so that the members are ordered by their bytes.
   if redis.call('ZADD', roomKey, 0, ARGV[i]) == 1 and roster then
     tellMember(roster, 'joined', ARGV[i], ARGV[i + 1])
   end

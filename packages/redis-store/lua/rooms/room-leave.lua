@@ -1,10 +1,10 @@
--- Purpose: Takes members out of a room, and announces it where that is wanted; with the
---          last one the room leaves the index, and its record goes.
--- KEYS:    1 the partition's index of rooms; 2 the room's members; 3 its roster, which is the
---          channel too; 4 its record; 5 the partition's rooms by expiry of their record
--- ARGV:    1 when the right to write runs out, in ms; 2 the room; 3 PUBLISH or SPUBLISH;
+-- Purpose: Removes members from a room, and announces it if the room's roster is watched. When the
+--          last member leaves, removes the room from the index and deletes its record.
+-- KEYS:    1 the partition's index of rooms; 2 the room's members; 3 its roster, also the channel
+--          name; 4 its record; 5 the partition's rooms by expiry of their record
+-- ARGV:    1 the fence, in ms of Redis's clock; 2 the room; 3 PUBLISH or SPUBLISH;
 --          4 the reason, left or closed; then the members' entries
--- Returns: 1, or -1 where the right has run out
+-- Returns: 1, or -1 if the fence has passed
 -- Cost:    O(members given * log members of the room)
 -- Cluster: all keys carry the tag of the room's partition
 -- Flags:   allow-oom

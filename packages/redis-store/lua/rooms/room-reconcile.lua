@@ -1,18 +1,19 @@
--- Purpose: Goes over rooms of one partition: names whose members they have, takes those off the
---          index that have none, and sets the index of records right, up to a number of look-ups.
+-- Purpose: Goes through rooms of one partition, up to a number of look-ups: lists the holders that
+--          own their members, removes rooms without members from the index, and corrects the index
+--          of records.
 -- KEYS:    1 the partition's index of rooms; 2 its rooms by expiry of their record;
 --          then for each room: its members, its record
--- ARGV:    1 the holder, that is `<server id>.<incarnation>`, after whom to go on in the first
---          room, or ''; 2 the most look-ups; then the rooms, in the order of KEYS
--- Returns: {rooms that were finished, the holder after whom to go on in the next one, or '',
---          values set right, holder, ...}
+-- ARGV:    1 the holder, as `<server id>.<incarnation>`, after which to continue in the first room,
+--          or ''; 2 maximum number of look-ups; then the rooms, in the order of KEYS
+-- Returns: {number of finished rooms, the holder after which to continue in the next room, or '',
+--          number of corrected values, holder, ...}
 -- Cost:    O(rooms + look-ups * log members of a room)
 -- Cluster: all keys carry the tag of the rooms' partition
 -- Uses:    clock, upkeep, records
 local indexKey, recordsKey = KEYS[1], KEYS[2]
 local after, left = ARGV[1], tonumber(ARGV[2])
 
--- Whether something was to be done.
+-- Returns whether something was corrected.
 local function auditRoom(room, roomKey, recordKey)
   local isListed = redis.call('ZSCORE', recordsKey, room)
   if redis.call('EXISTS', roomKey) == 0 then
@@ -44,12 +45,12 @@ for i = 3, #ARGV do
       return reply
     end
     left = left - 1
-    -- No connection id has a byte from '{' on, so this is behind all that starts with the holder.
+    -- Bytes from '{' on do not occur in connection ids, so this range begins after every entry of the holder.
     local from = after == '' and '-' or '(' .. after .. '{'
     local entry = redis.call('ZRANGEBYLEX', roomKey, from, '+', 'LIMIT', 0, 1)[1]
     local dot = entry and string.find(entry, '.', 1, true)
     local holder = dot and string.sub(entry, 1, dot + 4)
-    -- An entry that no store wrote may name no holder, or the same one forever.
+    -- An entry that no store wrote may contain no holder, or lead to the same one forever.
     if not holder or holder == after then
       break
     end

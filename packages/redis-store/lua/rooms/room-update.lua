@@ -1,9 +1,9 @@
--- Purpose: Announces that members of a room have new metadata, where that is wanted.
--- KEYS:    1 the room's members; 2 its roster, which is the channel too
--- ARGV:    1 when the right to write runs out, in ms; 2 PUBLISH or SPUBLISH;
+-- Purpose: Announces new metadata of a room's members, if the room's roster is watched.
+-- KEYS:    1 the room's members; 2 its roster, also the channel name
+-- ARGV:    1 the fence, in ms of Redis's clock; 2 PUBLISH or SPUBLISH;
 --          then for each member: entry, metadata or ''
--- Returns: 1, or -1 where the right has run out
--- Cost:    O(members given * log members of the room) where it is wanted, else O(1)
+-- Returns: 1, or -1 if the fence has passed
+-- Cost:    O(members given * log members of the room) if the roster is watched, else O(1)
 -- Cluster: all keys carry the tag of the room's partition
 -- Flags:   none
 -- Uses:    clock, fence, rights, feed, rosters

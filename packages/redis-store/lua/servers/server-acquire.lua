@@ -1,12 +1,12 @@
--- Purpose: Takes the lease of a server id, unless another incarnation has it.
--- KEYS:    1 leases (holder, that is `<server id>.<incarnation>`, by expiry); 2 the server's record;
---          3 holders that were cleaned up after, by time; 4 holders whose remains are removed,
---          by when the right to do so ends; 5 departures, by time
--- ARGV:    1 server id; 2 incarnation; 3 host; 4 port; 5 shelf bits; 6 ttl in ms;
---          7 time to live of the record in ms; 8 1 where this process has held this lease before
--- Returns: {1, token, expiry in ms, 1 where others have begun to clean up after this holder, 1 where
---          something else lies in the place of key 3}, or {0, 1 where it is dead but not cleaned up,
---          expiry of the other's lease in ms}
+-- Purpose: Acquires the lease of a server id, unless another incarnation holds it.
+-- KEYS:    1 leases (holder, as `<server id>.<incarnation>`, by expiry); 2 the server's record;
+--          3 reaped holders, by time; 4 orphans that are being removed, by expiry of the claim;
+--          5 departures, by time
+-- ARGV:    1 server id; 2 incarnation; 3 host; 4 port; 5 shelf bits; 6 ttl in ms; 7 time to live of
+--          the record in ms; 8 1 if this process has held this lease before
+-- Returns: {1, token, expiry in ms, 1 if others have begun to clean up after this holder, 1 if key
+--          3 holds another type}, or {0, 1 if the present holder is dead but not cleaned up, expiry
+--          of its lease in ms}
 -- Cost:    O(log servers)
 -- Cluster: all keys carry the tag {servers}
 -- Flags:   none
@@ -28,8 +28,8 @@ if held[1] then
   end
 end
 
--- It was unknown long enough for others to remove its leftovers: it waits until their right ends.
--- Where something else lies in the key's place, leases go on without it.
+-- The holder was unknown for long enough that another server removes it as an orphan: wait until that claim
+-- expires. If the key holds another type, leases work without it.
 local remainsMs = redis.pcall('ZSCORE', remainsKey, holder)
 remainsMs = type(remainsMs) == 'string' and tonumber(remainsMs)
 if remainsMs and remainsMs > nowMs then
@@ -39,24 +39,24 @@ if remainsMs then
   redis.call('ZREM', remainsKey, holder)
 end
 
--- From the clock, so that it also grows past a record that was forgotten.
+-- Derived from the clock, so that the token also grows if the record was lost.
 local token = math.max(nowMicros, (tonumber(held[2]) or 0) + 1)
 local expiresAtMs = nowMs + ttlMs
 local isFirst = redis.call('EXISTS', leasesKey) == 0
 redis.call('ZADD', leasesKey, expiresAtMs, holder)
 redis.call('HDEL', serverKey, 'claimant', 'claimExpiresAt')
--- Reported once: that clean-up does not concern what this lease writes from now on.
+-- Reported only once: that clean-up does not affect what this lease writes from now on.
 local isReadable = holdsSortedSet(reapedKey)
 local buried = isReadable and redis.call('ZREM', reapedKey, holder) == 1
 if holdsSortedSet(departuresKey) then
   redis.call('ZREM', departuresKey, holder)
   local knownFromMs = tonumber(redis.call('ZSCORE', departuresKey, '') or nil)
   if isReturning and not held[1] then
-    -- Its record expired while it was away, or Redis has lost its data: then servers that have not
-    -- taken their lease again yet may have gone unrecorded.
+    -- The record expired while the server was away, or Redis has lost its data. Departures of servers that
+    -- have not acquired their lease again yet may then be missing from the list.
     redis.call('ZADD', departuresKey, math.max(knownFromMs or 0, buried and nowMs or expiresAtMs), '')
   elseif not knownFromMs then
-    -- No server existed before the first one: its list is complete.
+    -- No server existed before the first one, so the list is complete.
     redis.call('ZADD', departuresKey, isFirst and nowMs - DEPARTED_KEEP_MS or nowMs, '')
   end
 end

@@ -1,10 +1,10 @@
--- Purpose: Wins, or extends, the right to clean up after a dead server; or gives the right to remove
---          what a holder has left that has neither a lease nor a record (an orphan).
--- KEYS:    1 leases; 2 the server's record; 3 holders whose remains are removed, by when the
---          right to do so ends
--- ARGV:    1 server id; 2 incarnation of an orphan, '' for a dead server; 3 claimant;
---          4 duration in ms; 5 how long to remember a claim on an orphan, in ms
--- Returns: {incarnation, shelf bits, expiry in ms}, or {} where it can't be claimed
+-- Purpose: Acquires or extends the exclusive claim to clean up after a dead server, or a claim to
+--          remove the leftovers of a holder that has neither a lease nor a record (an orphan).
+-- KEYS:    1 leases; 2 the server's record; 3 orphans that are being removed, by expiry of the
+--          claim
+-- ARGV:    1 server id; 2 incarnation of an orphan, '' for a dead server; 3 claimant; 4 duration in
+--          ms; 5 how long to remember a claim on an orphan, in ms
+-- Returns: {incarnation, shelf bits, expiry in ms}, or {} if the server cannot be claimed
 -- Cost:    O(log servers)
 -- Cluster: all keys carry the tag {servers}
 -- Flags:   allow-oom
@@ -28,14 +28,14 @@ if orphan == '' then
   if claimedUntilMs > nowMs and record[3] ~= claimant then
     return {}
   end
-  -- Never earlier than what the claimant was told before: it may still act on that.
+  -- Never earlier than the expiry returned before: the claimant may still act on that one.
   expiresAtMs = math.max(expiresAtMs, claimedUntilMs)
   redis.call('HSET', serverKey, 'claimant', claimant, 'claimExpiresAt', expiresAtMs)
   return { incarnation, tonumber(record[2]), expiresAtMs }
 end
--- One without a record can't be claimed as dead servers are: no need to name it as one.
+-- A server without a record cannot be claimed as dead, so stop listing it as dead.
 redis.call('ZREM', leasesKey, holder)
--- Never earlier than what another one was told before: that one may still act on it.
+-- Never earlier than the expiry returned to another claimant: that one may still act on it.
 expiresAtMs = math.max(expiresAtMs, tonumber(redis.call('ZSCORE', remainsKey, holder) or 0))
 redis.call('ZADD', remainsKey, expiresAtMs, holder)
 dropOldest(remainsKey, nowMs - keepMs)

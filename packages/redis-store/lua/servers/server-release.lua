@@ -1,8 +1,8 @@
--- Purpose: Gives a lease up and forgets the server.
+-- Purpose: Releases a lease and removes the server from the registry.
 -- KEYS:    1 leases; 2 the server's record; 3 departures, by time; 4 holders by their last sign of life
 -- ARGV:    1 holder; 2 token
--- Returns: 1 where it was given up, 0 where the token does not hold it
--- Cost:    O(log servers), and what goes over the limit of departures
+-- Returns: 1 if the lease was released, 0 if the token does not hold it
+-- Cost:    O(log servers), and the departures that exceed their maximum number
 -- Cluster: all keys carry the tag {servers}
 -- Flags:   allow-oom
 -- Uses:    clock, holds, recently-gone
@@ -11,7 +11,7 @@ local holder, token = ARGV[1], tonumber(ARGV[2])
 
 local heldToken = tonumber(redis.call('HGET', serverKey, 'token') or -1)
 local heldUntilMs = tonumber(redis.call('ZSCORE', leasesKey, holder) or 0)
--- A lease that ran out is the reaper's to end: there may be something to clean up.
+-- Only the reaper ends an expired lease, because there may be something to clean up.
 if heldToken ~= token or heldUntilMs <= nowMs then
   return 0
 end

@@ -1,11 +1,11 @@
--- Purpose: Renews a lease, keeps the server's counters, and names dead servers.
--- KEYS:    1 leases; 2 the server's record; 3 holders that were cleaned up after, by time
--- ARGV:    1 holder; 2 token; 3 ttl in ms; 4 connections; 5 rooms;
---          6 time to live of the record in ms; 7 the most dead servers to name
--- Returns: {expiry in ms, 1 where something else lies in the place of key 3, number of the dead,
---          holder, ...} with the dead ones, then those that were cleaned up after since the last
---          heartbeat; or {} where the lease is lost
--- Cost:    O(log servers + servers named or dropped)
+-- Purpose: Renews a lease, stores the server's counters, and lists dead servers.
+-- KEYS:    1 leases; 2 the server's record; 3 reaped holders, by time
+-- ARGV:    1 holder; 2 token; 3 ttl in ms; 4 connections; 5 rooms; 6 time to live of the record in
+--          ms; 7 maximum number of dead servers to list
+-- Returns: {expiry in ms, 1 if key 3 holds another type, number of dead holders, holder, ...} with
+--          the dead holders first, then those reaped since the last heartbeat; or {} if the lease
+--          is lost
+-- Cost:    O(log servers + servers listed or dropped)
 -- Cluster: all keys carry the tag {servers}
 -- Flags:   none
 -- Uses:    clock, holds
@@ -25,7 +25,7 @@ redis.call('ZADD', leasesKey, expiresAtMs, holder)
 redis.call('HSET', serverKey,
   'lastHeartbeat', nowMs, 'expiresAt', expiresAtMs, 'connections', connections, 'rooms', rooms)
 redis.call('PEXPIRE', serverKey, keepMs)
--- Whose record has run out by itself has left nothing else either.
+-- The records of these servers have expired, and so has everything else that they stored.
 redis.call('ZREMRANGEBYSCORE', leasesKey, '-inf', string.format('(%.0f', nowMs - keepMs))
 local dead = redis.call('ZRANGEBYSCORE', leasesKey, '-inf', nowMs, 'LIMIT', 0, most)
 local isReadable = holdsSortedSet(reapedKey)

@@ -1,8 +1,9 @@
--- Purpose: Notes a sign of life of a server, and names those that gave none for a while.
+-- Purpose: Stores a sign of life of a server, and lists the servers that have given none for a
+--          while.
 -- KEYS:    1 leases; 2 the server's record; 3 holders by their last sign of life
--- ARGV:    1 holder; 2 token; 3 how old a sign of life may be, in ms; 4 the most servers to name;
---          5 time to live of key 3 in ms
--- Returns: {1 where the lease is held, else 0, holder, ...} with the silent ones
+-- ARGV:    1 holder; 2 token; 3 minimum age in ms of the last sign of a silent server; 4 maximum
+--          number of servers to list; 5 time to live of key 3 in ms
+-- Returns: {1 if the lease is held, else 0, holder, ...} with the silent holders
 -- Cost:    O(log servers + silent servers)
 -- Cluster: all keys carry the tag {servers}
 -- Flags:   none
@@ -27,7 +28,7 @@ for _, silent in ipairs(old) do
   if tonumber(redis.call('ZSCORE', leasesKey, silent) or 0) > nowMs then
     reply[#reply + 1] = silent
   else
-    -- Its lease has ended another way.
+    -- The lease has already ended in another way.
     redis.call('ZREM', signsKey, silent)
   end
 end

@@ -1,8 +1,8 @@
--- Purpose: Names the holders whose lease lives: all, or those asked for.
+-- Purpose: Lists the holders with a valid lease: all of them, or those of the given ones.
 -- KEYS:    1 leases
--- ARGV:    holders, or none for all
+-- ARGV:    holders, or none for all holders
 -- Returns: {holder, holder, ...}
--- Cost:    O(living servers), or O(servers asked for)
+-- Cost:    O(living servers), or O(given holders)
 -- Cluster: one key
 -- Uses:    clock
 local leasesKey = KEYS[1]

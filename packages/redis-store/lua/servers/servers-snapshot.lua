@@ -1,10 +1,10 @@
--- Purpose: Tells who may be there, and who has gone lately.
+-- Purpose: Lists the servers that may exist, and those that have gone recently.
 -- KEYS:    1 leases; 2 departures
 -- ARGV:    none
--- Returns: {ms that departures are known for, 1 where something else lies in the place of key 2, number
---          of holders, how many of them have an expired lease, holder (expired ones first), ...,
---          departed holder, ms ago, ...}
--- Cost:    O(servers + departures), of which there are 1,000 at most
+-- Returns: {period that the departures are complete for, in ms, 1 if key 2 holds another type,
+--          number of holders, how many of them have an expired lease, holder (expired ones first),
+--          ..., departed holder, ms ago, ...}
+-- Cost:    O(servers + departures), of which there are at most 1,000
 -- Cluster: all keys carry the tag {servers}
 -- Uses:    clock, holds
 local leasesKey, departuresKey = KEYS[1], KEYS[2]

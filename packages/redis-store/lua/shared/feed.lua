@@ -1,8 +1,7 @@
--- The changes of one feed: each has a version of its own and names the one before it.
--- Versions come from Redis's clock, so that they also grow past a mark that was lost.
--- `mark` is the version of the latest change, or false where none is known. A client that may not
--- publish fails here, before anything is written: a change that was not announced would be found
--- only by readings.
+-- Publishes the changes of one feed. Each change has its own version and names the previous one. Versions
+-- come from Redis's clock, so that they also grow if the mark was lost. `mark` is the version of the latest
+-- change, or false if none is known. If the client has no permission to publish, the script fails here,
+-- before anything is written: only a later read would find a change that was not announced.
 local function openFeed(mark, channel, publishCommand, nowMicros)
   local missing = missingRight({ { publishCommand, channel, '' } })
   if missing then
@@ -10,7 +9,7 @@ local function openFeed(mark, channel, publishCommand, nowMicros)
   end
   local feed = { version = tonumber(mark) or 0, told = 0 }
   local at = string.format('%.0f', math.floor(nowMicros / 1000))
-  -- Metadata is JSON text that goes through as it is; '' and false stand for none.
+  -- Metadata is JSON text that is inserted unchanged; '' and false mean that there is none.
   function feed.tell(kind, user, connection, metadata, replaced, reason)
     local previous = feed.version
     feed.version = math.max(previous + 1, nowMicros)

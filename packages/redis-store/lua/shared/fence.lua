@@ -1,5 +1,4 @@
--- The first argument is when the right to write runs out, in ms of Redis's clock: nothing
--- is written from then on.
+-- The first argument is the fence, in ms of Redis's clock: from then on, the script writes nothing.
 if nowMs >= tonumber(ARGV[1]) then
   return -1
 end

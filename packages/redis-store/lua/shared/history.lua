@@ -1,5 +1,6 @@
--- The room's epoch and its latest offset, without a write; the epoch given and 0 where none is
--- known, since nothing of what was there before can be told apart then. Whether it is known.
+-- Returns the room's epoch, its latest offset and whether they are known; writes nothing. If they are not
+-- known, returns the given epoch and 0, because the messages of any earlier history can then not be
+-- identified.
 local function readPlace(placeKey, newEpoch)
   local place = redis.call('HMGET', placeKey, 'epoch', 'offset')
   if not place[1] or not place[2] then
@@ -13,7 +14,7 @@ local function beginHistory(historyKey, placeKey, newEpoch)
   redis.call('HSET', placeKey, 'epoch', newEpoch, 'offset', 0)
 end
 
--- The same as readPlace, and begins a history where none is known. The place is known for `ttlMs`.
+-- Like readPlace, but begins a history if none is known. The position is kept for `ttlMs`.
 local function openHistory(historyKey, placeKey, newEpoch, ttlMs)
   local epoch, offset, isKnown = readPlace(placeKey, newEpoch)
   if not isKnown then
@@ -23,15 +24,15 @@ local function openHistory(historyKey, placeKey, newEpoch, ttlMs)
   return epoch, offset
 end
 
--- Begins another history under the epoch given. `former` says how far the one before has come
--- at least: who had not come as far in it has missed some.
+-- Begins another history under the given epoch. `formerOffset` is the least known offset of the previous
+-- history: a reader that had not reached it there has missed messages.
 local function restartHistory(historyKey, placeKey, newEpoch, ttlMs, formerEpoch, formerOffset)
   redis.call('DEL', historyKey)
   redis.call('HSET', placeKey, 'epoch', newEpoch, 'offset', 0, 'formerEpoch', formerEpoch, 'formerOffset', formerOffset)
   redis.call('PEXPIRE', placeKey, ttlMs)
 end
 
--- What a history takes to be written, or to begin.
+-- The commands that a script runs to write or begin a history.
 local function historyCommands(historyKey, placeKey)
   return { { 'DEL', historyKey }, { 'HSET', placeKey, 'epoch', '' }, { 'PEXPIRE', placeKey, '1' } }
 end

@@ -1,5 +1,5 @@
--- Whether the key can be used as a sorted set. Something else in its place stays as it is:
--- leases do not depend on it.
+-- Returns whether the key can be used as a sorted set. A value of another type is left as it is: leases do
+-- not depend on the key.
 local function holdsSortedSet(key)
   local kind = redis.call('TYPE', key).ok
   return kind == 'zset' or kind == 'none'

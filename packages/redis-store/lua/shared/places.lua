@@ -1,8 +1,7 @@
--- The rooms of connections, in the sorted set of their shelf, all scores 0. An entry is the
--- connection's field, a '|', which no field has, the length of the room's name as two
--- hexadecimal digits, the name, and 13 hexadecimal digits: the order of coming in. Without
--- the length, the entries of `a` and of a room whose name goes on with digits could not be
--- told apart.
+-- The rooms of connections, in the sorted set of their shelf, with all scores 0. An entry consists of the
+-- connection's field, a '|' (which no field contains), the length of the room's name as two hexadecimal
+-- digits, the name, and 13 hexadecimal digits that give the order of joining. Without the length, an entry of
+-- room `a` could not be distinguished from one of a room named `a` followed by digits.
 local function placeHead(field, room)
   return field .. '|' .. string.format('%02x', #room) .. room
 end

@@ -1,8 +1,8 @@
--- How long departures are known, and of how many servers at most.
+-- How long departures are kept, and the maximum number of them.
 local DEPARTED_KEEP_MS, DEPARTED_MAX = 600000, 1000
 
--- Remembers that a holder is gone. The member without a name says from when on the others
--- are complete; taking a lease sets it, and it is missing where Redis has lost it.
+-- Stores that a holder is gone. The member with an empty name gives the time from which the list is complete.
+-- It is set when a lease is acquired, and is missing if Redis has lost it.
 local function depart(departuresKey, holder, nowMs)
   if not holdsSortedSet(departuresKey) then
     return
@@ -17,7 +17,7 @@ local function depart(departuresKey, holder, nowMs)
   redis.call('ZADD', departuresKey, fromMs, '')
 end
 
--- Where no lease is left, no server needs the departures.
+-- If no lease is left, no server needs the departures.
 local function dropDepartures(leasesKey, departuresKey)
   if redis.call('EXISTS', leasesKey) == 0 and holdsSortedSet(departuresKey) then
     redis.call('DEL', departuresKey)

@@ -1,9 +1,9 @@
--- Writes a record where there is none. The time is a version that no earlier one had.
+-- Writes a record that does not exist yet. The clock gives a version that no earlier record had.
 local function writeRecord(recordKey, value, nowMicros, createdAt)
   redis.call('HSET', recordKey, 'value', value, 'version', string.format('%.0f', nowMicros), 'createdAt', createdAt)
 end
 
--- Counts as activity of a room that has a record.
+-- Counts as activity of a room that has a record, and renews the record's time to live.
 local function keepRecord(recordKey, recordsKey, room, nowMs, ttlMs)
   redis.call('HSET', recordKey, 'lastActivity', nowMs)
   redis.call('PEXPIRE', recordKey, ttlMs)

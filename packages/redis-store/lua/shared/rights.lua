@@ -1,5 +1,5 @@
--- An error that names the first of these commands that this client may not run, or nil. Neither a
--- write nor a publication can be taken back, so a script asks before the first of them.
+-- Returns an error that names the first of the commands that this client has no permission to run, or nil.
+-- Writes and publications cannot be undone, so a script checks before the first of them.
 local function missingRight(commands)
   for _, command in ipairs(commands) do
     if not redis.acl_check_cmd(unpack(command)) then

@@ -1,10 +1,10 @@
--- The feed of a room's roster, or nil where no announcement is in effect.
+-- The feed of a room's roster, or nil if the room currently announces nothing.
 local function openRoster(rosterKey, publishCommand, nowMicros)
   local mark = redis.call('GET', rosterKey)
   return mark and openFeed(mark, rosterKey, publishCommand, nowMicros)
 end
 
--- A member's entry is its connection id, which has no '|', a '|' and its user.
+-- A member's entry is its connection id (which contains no '|'), a '|', and its user.
 local function tellMember(roster, kind, entry, metadata, reason)
   local bar = string.find(entry, '|', 1, true)
   roster.tell(kind, string.sub(entry, bar + 1), string.sub(entry, 1, bar - 1), metadata, nil, reason)

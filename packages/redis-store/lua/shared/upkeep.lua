@@ -1,12 +1,12 @@
--- Lets a key live for at least `ms` from now.
+-- Ensures that a key lives for at least `ms` from now.
 local function keepAtLeast(key, ms)
   if redis.call('PTTL', key) < ms then
     redis.call('PEXPIRE', key, ms)
   end
 end
 
--- Drops at most 2 members of a sorted set with scores up to `score`: more than one write
--- adds, and too few to delay other commands.
+-- Removes at most 2 members of a sorted set with scores up to `score`: more than one write adds, but few
+-- enough not to delay other commands.
 local function dropOldest(key, score)
   local old = redis.call('ZCOUNT', key, '-inf', string.format('%.0f', score))
   if old > 0 then

@@ -1,6 +1,6 @@
--- A user's entries in the partition's sorted set begin with the user's head: two
--- hexadecimal digits with the length of the name, and the name. A connection's goes on
--- with its id, which has no byte from '{' on. A head alone says that the user is leaving.
+-- A user's entries in the partition's sorted set begin with the user's head: the length of the name as two
+-- hexadecimal digits, and the name. The entry of a connection continues with the connection's id, which
+-- contains no byte from '{' on. A head alone means that the user is leaving.
 local function headOf(user)
   return string.format('%02x', #user) .. user
 end

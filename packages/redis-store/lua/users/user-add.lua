@@ -1,16 +1,15 @@
--- Purpose: Adds connections to users of one partition, and announces them.
--- KEYS:    1 the partition's connections, by user; 2 its number of users that are online;
---          3 metadata by connection; 4 users that are leaving; 5 when users were last online;
+-- Purpose: Adds connections of users of one partition, and announces them.
+-- KEYS:    1 the partition's connections, by user; 2 its number of online users;
+--          3 metadata by connection; 4 leaving users; 5 when users were last online;
 --          6 version of its feed
--- ARGV:    1 when the right to write runs out, in ms; 2 time to live in ms; 3 the feed's channel;
+-- ARGV:    1 the fence, in ms of Redis's clock; 2 time to live in ms; 3 the feed's channel;
 --          4 PUBLISH or SPUBLISH; 5 time to live of the version in ms; 6 1 to announce nothing;
---          7 how many connections a user may have, 0 for any number;
---          then for each user: what the user's entries begin with, number of connections,
---          and for each: its id, its metadata or ''
--- Returns: 1; -1 where the right has run out; -2, with nothing written, where a user would have
---          more than that
+--          7 maximum number of connections per user, 0 for no limit; then for each user: the user's
+--          head, number of connections, and for each connection: its id, its metadata or ''
+-- Returns: 1; -1 if the fence has passed; -2, with nothing written, if a user would exceed the
+--          maximum
 -- Cost:    O(connections given * log connections of the partition)
--- Cluster: all keys, and the channel, carry the tag of the users' partition
+-- Cluster: all keys and the channel carry the tag of the users' partition
 -- Flags:   none
 -- Uses:    clock, fence, rights, feed, upkeep, users
 local connectionsKey, onlineKey, metadataKey, leavingKey, seenKey, versionKey = unpack(KEYS)
@@ -44,7 +43,7 @@ while at <= #ARGV do
   for i = at + 2, last, 2 do
     local connection, metadata = ARGV[i], ARGV[i + 1]
     local kind, replaced
-    -- All scores are equal, so that the entries are in the order of their bytes.
+    -- All scores are equal, so that the entries are ordered by their bytes.
     if redis.call('ZADD', connectionsKey, 0, head .. connection) == 1 then
       kind = 'opened'
       if metadata ~= '' then
@@ -53,7 +52,7 @@ while at <= #ARGV do
       if not isOnline then
         isOnline = true
         if redis.call('ZREM', connectionsKey, head) == 1 then
-          -- It was leaving: that it is offline was not announced yet.
+          -- The user was leaving, so it was not announced as offline and is not announced as online again.
           redis.call('ZREM', leavingKey, user)
         else
           kind = 'online'

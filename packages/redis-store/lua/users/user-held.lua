@@ -1,9 +1,9 @@
--- Purpose: Goes over a part of one partition's connections and reads those of one holder.
+-- Purpose: Goes through a part of one partition's connections and reads those of one holder.
 -- KEYS:    1 the partition's connections, by user; 2 metadata by connection
--- ARGV:    1 the holder, that is `<server id>.<incarnation>`; 2 the entry after which to go on,
---          or ''; 3 the most entries to go over
--- Returns: {the last entry that was gone over, or '' at the end, entry, metadata or '', ...}
--- Cost:    O(log connections of the partition + entries gone over)
+-- ARGV:    1 the holder, as `<server id>.<incarnation>`; 2 the entry after which to continue, or
+--          ''; 3 maximum number of entries to go through
+-- Returns: {the last entry that was gone through, or '' at the end, entry, metadata or '', ...}
+-- Cost:    O(log connections of the partition + entries gone through)
 -- Cluster: all keys carry the tag of the users' partition
 local connectionsKey, metadataKey = KEYS[1], KEYS[2]
 local holder, after, most = ARGV[1], ARGV[2], tonumber(ARGV[3])

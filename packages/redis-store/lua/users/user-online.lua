@@ -1,9 +1,9 @@
--- Purpose: Reads a part of those users of one partition who are online, from user to user.
+-- Purpose: Reads a page of the online users of one partition.
 -- KEYS:    1 the partition's connections, by user; 2 metadata by connection; 3 version of its feed
--- ARGV:    1 what the entries of the user begin with after whom to go on, or '';
---          2 the most users; 3 after how many connections to stop
--- Returns: {version, 1 where these were the last, state, ...}, each state
---          {what the entries begin with, 1 where leaving, connection id, metadata or '', ...}
+-- ARGV:    1 the head of the user after whom to continue, or ''; 2 maximum number of users;
+--          3 number of connections after which to stop
+-- Returns: {version, 1 if there are no more, state, ...}, each state {the user's head, 1 if
+--          leaving, connection id, metadata or '', ...}
 -- Cost:    O(users returned * log connections of the partition + their connections)
 -- Cluster: all keys carry the tag of the users' partition
 -- Uses:    states

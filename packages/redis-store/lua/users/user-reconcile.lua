@@ -1,20 +1,21 @@
--- Purpose: Goes over a part of one partition's connections: names whose they are, counts their
---          users, and has those leave who were to leave. At the end it sets the number of users
---          right that are online, where nothing changed since the beginning.
--- KEYS:    1 the partition's connections, by user; 2 its number of users that are online;
---          3 metadata by connection; 4 users that are leaving; 5 version of its feed
--- ARGV:    1 the entry after which to go on, or ''; 2 the users counted before;
---          3 the mark of the first part, or ''; 4 the most entries to go over; 5 time to live in ms
--- Returns: {0 where there are more, 1 at the end, 2 at the end where something changed meanwhile,
---          mark, the last entry, users counted, values set right, holder, ...}, where a holder is
---          `<server id>.<incarnation>`
--- Cost:    O(log connections of the partition + entries gone over)
+-- Purpose: Goes through a part of one partition's connections: lists their holders, counts their
+--          users, and adds leaving users to the leaving set if they are missing from it. At the
+--          end, corrects the number of online users if nothing has changed since the beginning.
+-- KEYS:    1 the partition's connections, by user; 2 its number of online users;
+--          3 metadata by connection; 4 leaving users; 5 version of its feed
+-- ARGV:    1 the entry after which to continue, or ''; 2 number of users counted before; 3 the mark
+--          that the first part returned, or ''; 4 maximum number of entries to go through; 5 time
+--          to live in ms
+-- Returns: {0 if there are more, 1 at the end, 2 at the end if something has changed meanwhile,
+--          mark, the last entry, users counted, number of corrected values, holder, ...}, each
+--          holder as `<server id>.<incarnation>`
+-- Cost:    O(log connections of the partition + entries gone through)
 -- Cluster: all keys carry the tag of the users' partition
 -- Uses:    clock, upkeep
 local connectionsKey, onlineKey, metadataKey, leavingKey, versionKey = unpack(KEYS)
 local after, counted, firstMark, most, ttlMs = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 
--- What comes or goes without a new version is told in silence, and comes: the number grows.
+-- Quiet additions change no version but increase the number of online users, so the mark contains both.
 local online = redis.call('GET', onlineKey)
 local mark = (redis.call('GET', versionKey) or '') .. ' ' .. (online or '')
 local from = after == '' and '-' or '(' .. after

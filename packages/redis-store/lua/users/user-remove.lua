@@ -1,15 +1,15 @@
--- Purpose: Takes connections off users of one partition, and announces it; with the last
---          one the user is offline, or leaving where there is a grace period.
--- KEYS:    1 the partition's connections, by user; 2 its number of users that are online;
---          3 metadata by connection; 4 users that are leaving; 5 when users were last online;
+-- Purpose: Removes connections of users of one partition, and announces it. A user without
+--          connections is then offline, or leaving if there is a grace period.
+-- KEYS:    1 the partition's connections, by user; 2 its number of online users;
+--          3 metadata by connection; 4 leaving users; 5 when users were last online;
 --          6 version of its feed
--- ARGV:    1 when the right to write runs out, in ms; 2 time to live in ms; 3 the feed's channel;
---          4 PUBLISH or SPUBLISH; 5 time to live of the version in ms; 6 grace period in ms;
---          7 how long to remember when users were last online, in ms; then for each user: what
---          the user's entries begin with, number of connections, connection ids
--- Returns: 1, or -1 where the right has run out
+-- ARGV:    1 the fence, in ms of Redis's clock; 2 time to live in ms; 3 the feed's channel;
+--          4 PUBLISH or SPUBLISH; 5 time to live of the version in ms; 6 grace period in ms; 7 how
+--          long to remember when users were last online, in ms; then for each user: the user's
+--          head, number of connections, connection ids
+-- Returns: 1, or -1 if the fence has passed
 -- Cost:    O(connections given * log connections of the partition)
--- Cluster: all keys, and the channel, carry the tag of the users' partition
+-- Cluster: all keys and the channel carry the tag of the users' partition
 -- Flags:   allow-oom
 -- Uses:    clock, fence, rights, feed, upkeep, users
 local connectionsKey, onlineKey, metadataKey, leavingKey, seenKey, versionKey = unpack(KEYS)

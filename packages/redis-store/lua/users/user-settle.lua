@@ -1,12 +1,12 @@
--- Purpose: Takes users of one partition offline whose grace period has ended, and announces it.
--- KEYS:    1 the partition's connections, by user; 2 its number of users that are online;
---          3 users that are leaving; 4 when users were last online; 5 version of its feed
--- ARGV:    1 the most users to take offline; 2 the feed's channel; 3 PUBLISH or SPUBLISH;
---          4 time to live of the version in ms;
---          5 how long to remember when users were last online, in ms
--- Returns: ms until the next grace period ends, 0 where more have ended, -1 where no user is leaving
+-- Purpose: Takes users of one partition offline if their grace period has ended, and announces it.
+-- KEYS:    1 the partition's connections, by user; 2 its number of online users;
+--          3 leaving users; 4 when users were last online; 5 version of its feed
+-- ARGV:    1 maximum number of users to take offline; 2 the feed's channel; 3 PUBLISH or SPUBLISH;
+--          4 time to live of the version in ms; 5 how long to remember when users were last online,
+--          in ms
+-- Returns: ms until the next grace period ends, 0 if more have ended, -1 if no user is leaving
 -- Cost:    O(users taken offline * log connections of the partition)
--- Cluster: all keys, and the channel, carry the tag of the users' partition
+-- Cluster: all keys and the channel carry the tag of the users' partition
 -- Flags:   allow-oom
 -- Uses:    clock, rights, feed, upkeep, users
 local connectionsKey, onlineKey, leavingKey, seenKey, versionKey = unpack(KEYS)

@@ -1,10 +1,9 @@
--- Purpose: Reads the states of users of one partition, at one moment.
+-- Purpose: Reads the states of users of one partition at one moment.
 -- KEYS:    1 the partition's connections, by user; 2 metadata by connection;
 --          3 when users were last online; 4 version of its feed
--- ARGV:    1 how long it is remembered when users were last online, in ms;
---          then what the users' entries begin with
--- Returns: {version, state, last online or '', state, last online or '', ...}, each state
---          {what the entries begin with, 1 where leaving, connection id, metadata or '', ...}
+-- ARGV:    1 how long to remember when users were last online, in ms; then the users' heads
+-- Returns: {version, state, last online or '', state, last online or '', ...}, each state {the
+--          user's head, 1 if leaving, connection id, metadata or '', ...}
 -- Cost:    O(users * log connections of the partition + their connections)
 -- Cluster: all keys carry the tag of the users' partition
 -- Uses:    clock, states

@@ -1,11 +1,11 @@
--- Purpose: Replaces metadata of connections of one partition, and announces it.
+-- Purpose: Replaces the metadata of connections of one partition, and announces it.
 -- KEYS:    1 the partition's connections, by user; 2 metadata by connection; 3 version of its feed
--- ARGV:    1 when the right to write runs out, in ms; 2 time to live in ms; 3 the feed's channel;
+-- ARGV:    1 the fence, in ms of Redis's clock; 2 time to live in ms; 3 the feed's channel;
 --          4 PUBLISH or SPUBLISH; 5 time to live of the version in ms; then for each connection:
---          what its user's entries begin with, its id, its metadata or ''
--- Returns: 1, or -1 where the right has run out
+--          its user's head, its id, its metadata or ''
+-- Returns: 1, or -1 if the fence has passed
 -- Cost:    O(connections given * log connections of the partition)
--- Cluster: all keys, and the channel, carry the tag of the users' partition
+-- Cluster: all keys and the channel carry the tag of the users' partition
 -- Flags:   none
 -- Uses:    clock, fence, rights, feed, upkeep, users
 local connectionsKey, metadataKey, versionKey = KEYS[1], KEYS[2], KEYS[3]

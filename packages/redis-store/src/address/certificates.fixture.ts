@@ -7,14 +7,17 @@ import { onTestFinished } from "vitest";
 
 const run = promisify(execFile);
 
-/** Paths of PEM files: an authority of its own, and a certificate of it for `redis.test`. */
+/**
+ * Paths of PEM files: a certificate authority made for the test, and a certificate for `redis.test` that it
+ * signed.
+ */
 export interface Certificates {
   readonly ca: string;
   readonly cert: string;
   readonly key: string;
 }
 
-/** Makes certificates that are valid for a day, removed when the test ends. */
+/** Makes certificates that are valid for one day. They are removed when the test ends. */
 export async function makeCertificates(): Promise<Certificates> {
   const dir = await mkdtemp(join(tmpdir(), "cm-tls-"));
   onTestFinished(() => rm(dir, { recursive: true, force: true }));

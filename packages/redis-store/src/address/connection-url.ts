@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import { CmError } from "@cm/protocol";
 
-/** Where one process listens. */
+/** The address that a process listens on. */
 export interface Address {
   /** Host name or IP address. */
   readonly host: string;
@@ -9,70 +9,70 @@ export interface Address {
   readonly port: number;
 }
 
-/** What a URL says. */
+/** The contents of a connection URL. */
 export interface ConnectionUrl {
-  /** What stands at the addresses: Redis itself, nodes of a Cluster, or Sentinels. */
+  /** The kind of process at the addresses: Redis itself, nodes of a Cluster, or Sentinels. */
   readonly kind: "node" | "cluster" | "sentinel";
-  /** One for a node, one or more otherwise. */
+  /** The addresses: one for a node, one or more for the other kinds. */
   readonly addresses: readonly [Address, ...Address[]];
-  /** Whether connections are made with TLS (`rediss`). */
+  /** Whether connections use TLS (`rediss`). */
   readonly tls: boolean;
-  /** What Redis asks for; `undefined` for its default user. */
+  /** The user name for Redis; `undefined` for its default user. */
   readonly username: string | undefined;
-  /** What Redis asks for; `undefined` for none. */
+  /** The password for Redis; `undefined` for none. */
   readonly password: string | undefined;
-  /** Number of the database; 0 in a Cluster. */
+  /** Index of the database; 0 in a Cluster. */
   readonly db: number;
-  /** The name that the Sentinels know the master by; empty for other kinds. */
+  /** The name by which the Sentinels know the master; empty for the other kinds. */
   readonly masterName: string;
-  /** What the Sentinels ask for, which need not be what Redis asks for. */
+  /** The user name for the Sentinels, which may differ from the one for Redis. */
   readonly sentinelUsername: string | undefined;
   /** The password that belongs to `sentinelUsername`. */
   readonly sentinelPassword: string | undefined;
-  /** The files that TLS connections are made with. */
+  /** The PEM files for TLS connections. */
   readonly tlsFiles: TlsFiles;
-  /** The name that the server's certificate must have, where it is not the host's. */
+  /** The name that the server's certificate must have, if it differs from the host name. */
   readonly serverName: string | undefined;
-  /** Where nodes of a Cluster are reached, by the `host:port` that they announce. */
+  /** Addresses at which the nodes of a Cluster are reached, keyed by the `host:port` that they announce. */
   readonly natMap: Readonly<Record<string, Address>>;
 }
 
-/** Paths of PEM files, with which TLS connections are made. */
+/** Paths of the PEM files for TLS connections. */
 export interface TlsFiles {
-  /** Certificates of the authorities that are trusted, instead of the system's. */
+  /** Certificates of the trusted authorities, instead of the system's. */
   readonly ca?: string;
-  /** This client's certificate; with `key`. */
+  /** This client's certificate; requires `key`. */
   readonly cert?: string;
   readonly key?: string;
 }
 
 const URL_SHAPE = /^redis(s?)(\+cluster|\+sentinel)?:\/\/(?:([^@/?]*)@)?([^/?]+)(?:\/(\d*))?(?:\?(.*))?$/;
 const ADDRESS_SHAPE = /^(\[[0-9a-fA-F:.]+\]|[^:[\]]+)(?::(\d{1,5}))?$/;
-/** Labels of a host name. Digits alone at the end make an IPv4 address, or a mistyped one. */
+/** Labels of a host name. A last label of digits only would be an IPv4 address or a mistyped one. */
 const HOST_NAME = /^(?=.{1,253}$)(?!(?:.*\.)?\d+\.?$)\w(?:[\w-]{0,61}\w)?(?:\.\w(?:[\w-]{0,61}\w)?)*\.?$/;
-/** More than any Redis is set up with; where it has fewer, `start` says so. */
+/** Upper bound for the database index. If Redis has fewer databases, `start` fails with an error. */
 const DATABASE_MAX = 65_535;
 const DEFAULT_PORT = { node: 6379, cluster: 6379, sentinel: 26379 } as const;
 
 /**
- * Reads a connection URL. Its forms:
+ * Parses a connection URL. It has one of these forms:
  *
  * - `redis://[user:password@]host[:port][/db]`
  * - `redis+cluster://[user:password@]host[:port],host[:port],...`
  * - `redis+sentinel://[user:password@]host[:port],.../[db]?master=name`, with the Sentinels' addresses
  *
- * `rediss` in the place of `redis` stands for TLS. User and password are percent-encoded;
- * a password alone is written `:password@`. `db` is 0 to 65,535.
+ * `rediss` instead of `redis` selects TLS. User and password are percent-encoded; a password without a user
+ * is written `:password@`. `db` is 0 to 65,535.
  *
- * Parameters stand behind a `?`, joined by `&`, percent-encoded:
+ * Parameters follow a `?`, are joined by `&` and percent-encoded:
  *
- * - `ca`, `cert`, `key` (paths of PEM files) and `servername`, where TLS is used
- * - `master`, `sentinelUsername`, `sentinelPassword`, of Sentinels
- * - `natMap=announced:port=reached:port,...`, of a Cluster whose nodes announce addresses that
- *   can't be reached from here
+ * - `ca`, `cert`, `key` (paths of PEM files) and `servername`, with TLS
+ * - `master`, `sentinelUsername`, `sentinelPassword`, for Sentinels
+ * - `natMap=announced:port=reached:port,...`, for a Cluster whose nodes announce addresses that cannot be
+ *   reached from this host
  *
- * Throws `options-invalid`, whose `details.problem` says what is wrong. Neither that nor
- * the message repeats anything of the URL, which may hold a password.
+ * Throws `options-invalid` with the reason in `details.problem`. Neither the reason nor the message repeats
+ * any part of the URL, because it may contain a password.
  */
 export function parseConnectionUrl(url: string): ConnectionUrl {
   const match = URL_SHAPE.exec(url);
@@ -126,7 +126,9 @@ function parseCredentials(text: string | undefined): { username: string | undefi
   return { username: username || undefined, password: password || undefined };
 }
 
-/** The parameters by name; all are known, given once and not empty. A plus sign is a plus sign. */
+/**
+ * Parses the parameters. Each must be known, given once and not empty. A plus sign is not decoded to a space.
+ */
 function parseParameters(query: string | undefined, known: readonly string[]): ReadonlyMap<string, string> {
   const parameters = new Map<string, string>();
   for (const part of (query ?? "").split("&").filter((text) => text !== "")) {
@@ -177,7 +179,7 @@ function decode(text: string): string {
 }
 
 function invalid(problem: string, cause?: unknown): CmError {
-  // The URL itself stays out of the message: it may hold a password.
+  // The URL itself stays out of the message, because it may contain a password.
   return new CmError("options-invalid", `The Redis URL can't be used: ${problem}.`, {
     cause,
     details: { field: "url", problem },

@@ -5,9 +5,9 @@ import type { RedisConnection } from "../options.js";
 import type { TlsFiles } from "./connection-url.js";
 
 /**
- * Puts what the files hold that a URL names into the options of the connection. Read at each
- * start, so that a renewed certificate counts. Fails with `options-invalid`, whose
- * `details.problem` names the parameter and not the path.
+ * Adds the contents of the TLS files that a URL names to the connection's options. The files are read at each
+ * start, so that a renewed certificate is used. Rejects with `options-invalid`; its `details.problem` names
+ * the parameter but not the path.
  */
 export async function withTlsFiles(connection: RedisConnection): Promise<RedisConnection> {
   if (connection.kind === "clients" || connection.tlsFiles === undefined) return connection;

@@ -4,13 +4,14 @@ import { CmError } from "@cm/protocol";
 import type { RedisConnection } from "../options.js";
 import type { Address } from "./connection-url.js";
 
-/** How long the other end may take to show what it speaks, in milliseconds. */
+/** Maximum time to wait for a sign of the peer's protocol, in milliseconds. */
 const DEADLINE_MS = 1_000;
 
 /**
- * Why a start failed, where that is TLS at a plain port or the other way round; `undefined`
- * otherwise. A plain Redis does not answer a TLS handshake and a TLS port hangs up on plain
- * text, so that the client alone can't tell it from an outage. No credentials are sent.
+ * Returns an error if a start failed because TLS was used on a plain port or plain text on a TLS port;
+ * otherwise `undefined`. A plain Redis does not respond to a TLS handshake, and a TLS port closes the
+ * connection on plain text, so the client alone cannot distinguish either from an outage. Sends no
+ * credentials.
  */
 export async function transportMismatch(connection: RedisConnection): Promise<CmError | undefined> {
   const target = targetOf(connection);
@@ -25,7 +26,7 @@ export async function transportMismatch(connection: RedisConnection): Promise<Cm
   return undefined;
 }
 
-/** The server that is asked first: for a master behind Sentinels, a Sentinel. */
+/** The server that is contacted first: for a master behind Sentinels, a Sentinel. */
 function targetOf(connection: RedisConnection): { readonly address: Address; readonly isTls: boolean } | undefined {
   if (connection.kind === "clients") return undefined;
   if (connection.kind === "cluster") {
@@ -52,7 +53,7 @@ function speaksPlain({ host, port }: Address): Promise<boolean> {
       resolve(answer);
     };
     socket.setTimeout(DEADLINE_MS, () => end(false));
-    // A Redis that wants a password says that in plain text too.
+    // A Redis that requires a password also responds in plain text.
     socket.once("data", (bytes) => end(/^[+-]/.test(bytes.toString("latin1"))));
     socket.on("error", () => end(false));
     socket.once("close", () => resolve(false));
@@ -61,7 +62,7 @@ function speaksPlain({ host, port }: Address): Promise<boolean> {
 
 function speaksTls({ host, port }: Address): Promise<boolean> {
   return new Promise((resolve) => {
-    // Nothing is sent, so it does not matter who answers.
+    // No data is sent, so the peer's certificate need not be verified.
     const socket = connectTls({ host, port, rejectUnauthorized: false }, () => end(true));
     const end = (answer: boolean): void => {
       socket.destroy();

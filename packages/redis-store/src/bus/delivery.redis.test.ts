@@ -34,7 +34,7 @@ it("replaces a subscriber that went deaf while publishing works, and tells its c
   );
   const seen = states(store);
   relay.swallowReplies("subscriber");
-  // Redis still counts the subscriber, so nothing but the probe can tell.
+  // Redis still counts the subscriber, so only the probe can detect the fault.
   expect(await store.bus.publish(ROOM, Buffer.from("lost"))).toEqual({ subscribers: 1 });
   await eventually(() => expect(seen).toEqual(["degraded", "resubscribing", "in-sync"]));
   expect(resumed).toBe(1);
@@ -52,7 +52,7 @@ it("brings publisher and subscriber together again that were left with two diffe
   relay.redirect(promoted.port);
   relay.cut("subscriber");
   await eventually(() => expect(store.link.state).toBe("resubscribing"));
-  // The old server takes messages as before, but has no subscriber.
+  // The old server accepts messages as before, but has no subscriber.
   expect(await store.bus.publish(ROOM, Buffer.from("lost"))).toEqual({ subscribers: 0 });
   await eventually(() => expect(store.link.state).toBe("in-sync"));
   expect(await store.bus.publish(ROOM, Buffer.from("heard"))).toEqual({ subscribers: 1 });
@@ -64,7 +64,7 @@ it.each([
   ["one that waits for an acknowledgement", true],
 ])("replaces a deaf subscriber of the application's too: %s", async (_, subscribing) => {
   const relay = await startFaultRelay((await ownRedis()).port);
-  // Nothing but what ioredis does by itself: no limit to how long it waits for an answer.
+  // Default options of ioredis: no limit on the time that it waits for a reply.
   const clients = {
     commands: new Redis(relay.url, { connectionName: "cm:commands" }),
     subscriber: new Redis(relay.url, { connectionName: "cm:subscriber" }),
@@ -163,7 +163,7 @@ it("comes back from a pause that is longer than the limits, without a storm of c
 });
 
 it("replaces nothing because this process stood still itself", async () => {
-  // Redis has answered, and what came back waits unread while nothing runs here.
+  // Redis has replied, and the reply waits unread while this process is blocked.
   let replaced = 0;
   let last: Buffer | undefined;
   const probe = new DeliveryProbe({
@@ -183,11 +183,11 @@ it("replaces nothing because this process stood still itself", async () => {
   await eventually(() => expect(last).toBeDefined(), { intervalMs: 1 });
   const until = performance.now() + 600;
   while (performance.now() < until);
-  // The timers that are overdue come first, as they do before any socket is read.
+  // The overdue timers run first, as they do before any socket is read.
   await new Promise((resolve) => setTimeout(resolve, 0));
   if (last !== undefined) probe.take(last);
   expect({ proof: probe.proof, replaced }).toEqual({ proof: "proven", replaced: 0 });
-  // The same silence while this process runs is one.
+  // The same silence while this process is running counts as a fault.
   await eventually(() => expect(replaced).toBeGreaterThan(0));
 });
 

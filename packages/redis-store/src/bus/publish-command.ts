@@ -4,11 +4,11 @@ import { Command } from "ioredis";
 export interface PublishTarget {
   readonly name: "publish" | "spublish";
   readonly channel: string;
-  /** RESP: an array of three bulk strings, up to the length of the third. */
+  /** The RESP bytes of an array of three bulk strings, up to the length of the third. */
   readonly head: Buffer;
 }
 
-/** Prepares what messages to a channel share. */
+/** Prepares the part that all messages to a channel share. */
 export function publishTarget(name: "publish" | "spublish", channel: string): PublishTarget {
   const head = `*3\r\n$${name.length}\r\n${name}\r\n$${Buffer.byteLength(channel)}\r\n${channel}\r\n$`;
   return { name, channel, head: Buffer.from(head) };
@@ -17,9 +17,8 @@ export function publishTarget(name: "publish" | "spublish", channel: string): Pu
 const LINE_END = Buffer.from("\r\n");
 
 /**
- * A PUBLISH or SPUBLISH that is written in one piece. The client library puts a command
- * with bytes among its arguments together from a dozen small buffers, which costs more
- * than sending it.
+ * A PUBLISH or SPUBLISH that is written as one buffer. If an argument is a buffer, the client library
+ * assembles a command from a dozen small buffers, which costs more than sending it.
  */
 export class PublishCommand extends Command {
   readonly #head: Buffer;
@@ -31,7 +30,7 @@ export class PublishCommand extends Command {
     this.#message = message;
   }
 
-  /** How much of memory it keeps until it is answered. */
+  /** Bytes of memory that the command holds until Redis has replied. */
   get bytes(): number {
     return this.#message.length;
   }

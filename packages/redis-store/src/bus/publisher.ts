@@ -9,31 +9,36 @@ import { runInOrder } from "../scripts/ordered-script.js";
 import type { Script } from "../scripts/script.js";
 import { PublishCommand, type PublishTarget, publishTarget } from "./publish-command.js";
 
-/** Sends messages to channels, each publisher's in the order of the calls. */
+/** Sends messages to channels. The messages of one publisher are sent in the order of the calls. */
 export interface Publisher {
-  /** What {@link publish} needs for messages to a channel; to be kept. */
+  /**
+   * Returns the target that {@link publish} needs for a channel. The caller keeps it for further messages.
+   */
   target(channel: string): PublishTarget;
-  /** Answers with the number of those who got it, listeners on patterns among them. */
+  /** Resolves with the number of receivers, including subscribers of patterns. */
   publish(target: PublishTarget, message: Buffer): Promise<number>;
-  /** As {@link publish}, but with the channel's own subscribers alone; `undefined` where they can't be told. */
+  /**
+   * Like {@link publish}, but resolves with the number of the channel's own subscribers only, or `undefined`
+   * if it cannot be determined.
+   */
   publishCounted(target: PublishTarget, message: Buffer): Promise<number | undefined>;
-  /** As {@link publish}, for a probe; on the way it asks whether anything listens on patterns. */
+  /** Like {@link publish}, for a probe. Also checks whether there are subscribers of patterns. */
   probe(channel: string, message: Buffer): Promise<number>;
   /**
-   * Runs a script that publishes `bytes` bytes to the channel. `again` makes the input of a
-   * second send, which happens only where the first certainly was not carried out.
+   * Runs a script that publishes `bytes` bytes to the channel. `again` returns the input of a second attempt,
+   * which is made only if the first one certainly was not carried out.
    */
   run<Input, Reply>(channel: string, script: Script<Input, Reply>, run: ScriptRun<Input>): Promise<Reply>;
 }
 
-/** What a script that publishes gets. */
+/** The input of a script that publishes, and the size of its message. */
 export interface ScriptRun<Input> {
   readonly input: Input;
   readonly again: () => Input;
   readonly bytes: number;
 }
 
-/** Publishes over one connection, which keeps the order by itself. */
+/** Publishes over one connection, which preserves the order. */
 export function createSinglePublisher(commands: Commands, client: Redis, gate: CommandGate): Publisher {
   let patternsListen = false;
   const publish = (target: PublishTarget, message: Buffer): Promise<number> =>
@@ -44,7 +49,8 @@ export function createSinglePublisher(commands: Commands, client: Redis, gate: C
     async publishCounted(target, message) {
       if (!patternsListen) return publish(target, message);
       const sent = publish(target, message);
-      // In the same write, so that it costs no round trip; what it fails with does not undo the message.
+      // Sent in the same write, so that it needs no extra round trip. An error of this command is ignored:
+      // the message was published.
       const counted = commands.send("pubsub", ["NUMSUB", target.channel]).catch(() => undefined);
       await sent;
       const reply = await counted;
@@ -52,8 +58,8 @@ export function createSinglePublisher(commands: Commands, client: Redis, gate: C
     },
     probe(channel, message) {
       const receivers = publish(publishTarget("publish", channel), message);
-      // In the same write, and not waited for. Without the right to ask, a message to a server that is
-      // gone may be answered as sent.
+      // Sent in the same write, and not awaited. Without permission for PUBSUB, a message to a server that is
+      // gone may be reported as sent.
       commands.count("pubsub", ["NUMPAT"]).then(
         (patterns) => {
           patternsListen = patterns > 0;
@@ -84,9 +90,9 @@ export function createSinglePublisher(commands: Commands, client: Redis, gate: C
 }
 
 /**
- * Publishes to the master of the channel's slot, and nowhere else. The Cluster client
- * would send again, after a while and behind later messages, what a node could not take
- * at once; here it fails with `unavailable` instead, and order is kept.
+ * Publishes to the master of the channel's slot, and nowhere else. The Cluster client would resend a message
+ * that a node could not take at once, after a delay and behind later messages. This publisher fails with
+ * `unavailable` instead, so that the order is preserved.
  */
 export function createClusterPublisher(nodes: ClusterNodes, gate: CommandGate): Publisher {
   const now = async (channel: string, bytes: number, send: (redis: Redis) => unknown): Promise<unknown> => {
@@ -97,7 +103,7 @@ export function createClusterPublisher(nodes: ClusterNodes, gate: CommandGate): 
     }, bytes);
   };
   const failed = (error: unknown, keys: readonly string[]): CmError => {
-    // Also where the connection broke: another node may have taken over.
+    // Also refresh after a broken connection: another node may have taken over.
     if (replyCode(error) !== "NOPERM") nodes.refresh();
     return toStoreError(error, keys);
   };
@@ -112,7 +118,7 @@ export function createClusterPublisher(nodes: ClusterNodes, gate: CommandGate): 
   return {
     target: (channel) => publishTarget("spublish", channel),
     publish,
-    // Sharded channels have no listeners on patterns.
+    // Sharded channels have no subscribers of patterns.
     publishCounted: publish,
     probe: (channel, message) => publish(publishTarget("spublish", channel), message),
     async run(channel, script, { input, again, bytes }) {
@@ -135,7 +141,7 @@ export function createClusterPublisher(nodes: ClusterNodes, gate: CommandGate): 
 function masterOf(nodes: ClusterNodes, channel: string): Redis {
   const address = nodes.addressOf(channel);
   const redis = address === undefined ? undefined : nodes.at(address);
-  // One that is still connecting would queue, without an end to it; one whose connection broke writes nothing.
+  // A client that is still connecting would queue without limit; one whose connection broke writes nothing.
   if (redis?.status === "ready" && redis.stream.writable) return redis;
   nodes.refresh();
   throw new CmError("unavailable", "The master of the channel's slot is not known, or can't be reached.");

@@ -14,23 +14,23 @@ import { MESSAGE_BYTES_MAX, tooLarge } from "./message-limit.js";
 import type { PublishTarget } from "./publish-command.js";
 import type { Publisher } from "./publisher.js";
 
-/** What the bus needs. */
+/** Dependencies and settings of the bus. */
 export interface RedisBusParts {
   readonly keys: Keys;
   readonly publisher: Publisher;
   readonly subscribers: Subscribers;
   readonly commandTimeoutMs: number;
-  /** How long ago, in milliseconds, everything was last heard. */
+  /** Time in milliseconds since all channels were last known to be received. */
   readonly heardAllAgoMs: () => number;
   readonly onThrow: (cause: unknown) => void;
 }
 
 class Entry implements Subscription {
-  /** The channel. */
+  /** The channel's name in Redis. */
   readonly name: string;
   readonly handler: BusHandler;
   readonly onResumed: ResumeHandler | undefined;
-  /** How to tell the caller of `subscribe`; `undefined` once told. */
+  /** Settles the promise of `subscribe`; `undefined` once it has settled. */
   waiting: { readonly resolve: () => void; readonly reject: (error: CmError) => void } | undefined;
   readonly #remove: (entry: Entry) => void;
 
@@ -46,15 +46,15 @@ class Entry implements Subscription {
   }
 }
 
-/** Channels of Redis. Payloads go through as they are. */
+/** The bus over Redis channels. Payloads are passed on unchanged. */
 export class RedisBus implements Bus {
   readonly #parts: RedisBusParts;
-  /** By the channel's bytes, read as Latin-1: that costs least for each message. */
+  /** Entries by the channel's bytes read as Latin-1, the cheapest key to make for each message. */
   readonly #entries = new Map<string, Entry>();
-  /** By the caller's own object: a caller that publishes repeatedly passes the same one. */
+  /** Targets by the caller's own channel object: a caller that publishes repeatedly passes the same one. */
   readonly #targets = new WeakMap<Channel, PublishTarget>();
   #closed = false;
-  /** One function for all entries. */
+  /** One function for all entries, instead of one closure per entry. */
   readonly #remove = (entry: Entry): void => {
     const bytes = latin1(entry.name);
     if (this.#entries.get(bytes) !== entry) return;
@@ -74,7 +74,7 @@ export class RedisBus implements Bus {
       target = publisher.target(keys.channel(channel));
       this.#targets.set(channel, target);
     }
-    // Whether a server is there is told by its subscription; a tool that listens on patterns is no server.
+    // A server counts as present if it subscribes to its channel, so subscribers of patterns are not counted.
     if (channel.kind === "server") return publisher.publishCounted(target, asBuffer(message)).then(published);
     return publisher.publish(target, asBuffer(message)).then(published);
   }
@@ -83,7 +83,7 @@ export class RedisBus implements Bus {
     if (this.#closed) throw storeClosed();
     const text = this.#parts.keys.channel(channel);
     const bytes = latin1(text);
-    // One string in place of two that are the same, and in one piece.
+    // Keep one flat string if the two are equal.
     const name = text === bytes ? bytes : text;
     if (this.#entries.has(bytes)) {
       throw new CmError("options-invalid", `The ${channel.kind} channel ${channel.name} is subscribed already.`);
@@ -99,12 +99,12 @@ export class RedisBus implements Bus {
     return entry;
   }
 
-  /** Whether this store subscribes the channel. */
+  /** Whether this store subscribes to the channel. */
   hears(channel: Channel): boolean {
     return this.#entries.has(latin1(this.#parts.keys.channel(channel)));
   }
 
-  /** A message came in. Answers whether the channel is one of the bus's. */
+  /** Handles an incoming message. Returns whether the channel belongs to the bus. */
   take(channel: Buffer, payload: Buffer): boolean {
     const entry = this.#entries.get(channel.toString("latin1"));
     if (entry === undefined) return false;
@@ -116,7 +116,7 @@ export class RedisBus implements Bus {
     return true;
   }
 
-  /** A channel is live: whatever is published from now on arrives. */
+  /** A channel is live: all messages published from now on arrive. */
   live(name: string): void {
     const entry = this.#entries.get(latin1(name));
     if (entry === undefined) return;
@@ -131,7 +131,7 @@ export class RedisBus implements Bus {
     }
   }
 
-  /** Ends all subscriptions; those still being made fail with `closed`. */
+  /** Ends all subscriptions. Pending `subscribe` calls reject with `closed`. */
   close(): void {
     this.#closed = true;
     const entries = [...this.#entries.values()];
@@ -165,7 +165,7 @@ export class RedisBus implements Bus {
   }
 }
 
-/** ioredis would turn any other array of bytes into text. */
+/** ioredis would convert any other byte array to text. */
 function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -6,7 +6,7 @@ import { makeCertificates } from "../address/certificates.fixture.js";
 import { createRedisStore } from "../index.js";
 import { portOf, startStore } from "../redis-store.fixture.js";
 
-/** Code and message that a store's start fails with. */
+/** The code and message of the error with which a store's start fails. */
 async function refusalOf(url: string): Promise<string> {
   const store = createRedisStore({ url, startTimeoutMs: 600, commandTimeoutMs: 500, onError: () => undefined });
   try {
@@ -83,12 +83,12 @@ it("reaches a Cluster whose nodes announce addresses that are of no use here, by
     nats.push(`127.0.0.1:${announced}=127.0.0.1:${node.port}`);
   }
   const announcedPorts = nats.map((entry) => entry.slice(0, entry.indexOf("=")).split(":")[1] ?? "");
-  // Nodes hear of each other's new addresses one after the other, and any of them may be asked.
+  // Nodes learn each other's new addresses one after the other, and the client may ask any of them.
   await eventually(async () => {
     for (const node of cluster.nodes) {
       const slots = String(await node.ask("CLUSTER", "SLOTS"));
       expect(announcedPorts.filter((port) => !slots.includes(port))).toEqual([]);
-      // A client does not start on a Cluster that one node still takes for broken.
+      // A client does not start on a Cluster that one node still considers failed.
       expect(String(await node.ask("CLUSTER", "INFO"))).toContain("cluster_state:ok");
     }
   });
@@ -110,7 +110,7 @@ it("says at its start where Redis may evict keys, and nothing where it may not",
   await redis.ask("CONFIG", "SET", "maxmemory-policy", "volatile-lru");
   await startIt();
   await redis.ask("CONFIG", "SET", "maxmemory", "100mb");
-  // One who may not look is not told, and not kept from starting.
+  // A user without permission to check gets no warning, and can still start.
   await redis.ask("ACL", "SETUSER", "default", "-info");
   await startIt();
   expect(told).toEqual([]);

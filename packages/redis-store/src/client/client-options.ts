@@ -5,8 +5,8 @@ const RETRY_MAX_MS = 1_000;
 const RETRY_DELAY_MS = 100;
 
 /**
- * How our own connections behave: nothing is queued, nothing is sent twice, and what is
- * under way fails as soon as the connection breaks or stays silent for too long.
+ * Options of the store's own connections: the client queues nothing and sends nothing twice, and pending
+ * commands fail as soon as the connection breaks or stays silent for too long.
  */
 export function nodeOptions(commandTimeoutMs: number, role: "commands" | "subscriber"): RedisOptions {
   return {
@@ -22,16 +22,16 @@ export function nodeOptions(commandTimeoutMs: number, role: "commands" | "subscr
     socketTimeout: commandTimeoutMs,
     disconnectTimeout: Math.min(500, commandTimeoutMs),
     retryStrategy,
-    // After a failover the old master goes on as a replica: find the new one.
+    // After a failover, the old master continues as a replica: reconnect to find the new master.
     reconnectOnError: (error) => (replyCode(error) === "READONLY" ? 1 : false),
     failoverDetector: true,
-    // One that hangs must not keep the others from being asked.
+    // A Sentinel that hangs must not keep the client from asking the others.
     sentinelCommandTimeout: commandTimeoutMs,
     connectionName: `cm:${role}`,
   };
 }
 
-/** The same for a Cluster client, whose nodes it reconnects by itself. */
+/** The same for a Cluster client, which reconnects to its nodes by itself. */
 export function clusterOptions(given: ClusterOptions, commandTimeoutMs: number): ClusterOptions {
   const {
     lazyConnect: _,
@@ -44,8 +44,8 @@ export function clusterOptions(given: ClusterOptions, commandTimeoutMs: number):
   return {
     slotsRefreshInterval: 5_000,
     slotsRefreshTimeout: Math.min(1_000, commandTimeoutMs),
-    // A command tries again for as long as its caller waits, ten times a second, while a
-    // master fails over. Where nodes disagree about a slot it must not go round faster.
+    // A command is retried for as long as its caller waits, ten times per second, while a master fails over.
+    // If nodes disagree about a slot, retries must not be faster than that.
     maxRedirections: Math.max(16, Math.ceil(commandTimeoutMs / RETRY_DELAY_MS)),
     retryDelayOnFailover: RETRY_DELAY_MS,
     retryDelayOnClusterDown: RETRY_DELAY_MS,

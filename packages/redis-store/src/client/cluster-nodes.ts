@@ -2,10 +2,10 @@ import type { Cluster, Redis } from "ioredis";
 import { shareWrite } from "../commands/write-coalescing.js";
 import { SLOT_COUNT, slotOf } from "../keys/hash-slots.js";
 
-/** While nodes fail or slots move, every command may ask for it; more often is of no use. */
+/** Minimum time between two refreshes: while nodes fail or slots move, every command may request one. */
 const REFRESH_GAP_MS = 100;
 
-/** The masters of a Cluster, as its client knows them, each with its connection. */
+/** The masters of a Cluster, as known to its client, each with its connection. */
 export class ClusterNodes {
   readonly #cluster: Cluster;
   readonly #masters = new Map<string, Redis>();
@@ -16,12 +16,12 @@ export class ClusterNodes {
   #pause: NodeJS.Timeout | undefined;
   #isAskedAgain = false;
 
-  /** `onChange` hears that a connection to a master was made or lost. */
+  /** `onChange` is called when a connection to a master was made or lost. */
   constructor(cluster: Cluster, onChange: () => void) {
     this.#cluster = cluster;
     this.#onChange = onChange;
     for (const event of CHANGES) cluster.on(event, this.#update);
-    // A client of the application may have been connected for long.
+    // A client that the application passes in may already be connected.
     this.#read();
   }
 
@@ -35,7 +35,7 @@ export class ClusterNodes {
     return this.#masters.get(address);
   }
 
-  /** All masters that have slots. */
+  /** Addresses of all masters that have slots. */
   get addresses(): ReadonlySet<string> {
     return this.#addresses;
   }
@@ -45,7 +45,7 @@ export class ClusterNodes {
     return this.#coversAll;
   }
 
-  /** Has the client reload the map of slots to masters; it emits `refresh` when it has. */
+  /** Makes the client reload the map of slots to masters. The client then emits `refresh`. */
   refresh(): void {
     if (this.#pause !== undefined) {
       this.#isAskedAgain = true;
@@ -61,19 +61,19 @@ export class ClusterNodes {
     this.#pause.unref();
   }
 
-  /** Replaces the connection to a master, because it stays silent. */
+  /** Replaces the connection to a master that stays silent. */
   replace(address: string): void {
-    // The Cluster client forgets a node whose connection ended, and finds it again.
+    // The Cluster client drops a node whose connection has ended, and discovers it again.
     this.#masters.get(address)?.disconnect();
     this.refresh();
   }
 
-  /** See {@link shareWrite}; which master a command goes to is the client's to know. */
+  /** Calls {@link shareWrite} for all masters: only the client knows which master a command goes to. */
   shareWrites(): void {
     for (const redis of this.#masters.values()) shareWrite(redis);
   }
 
-  /** Resolves when all masters are connected, or the time is up: one may be down. */
+  /** Resolves once all masters are connected, or after the timeout: a master may be down. */
   async warmUp(timeoutMs: number): Promise<void> {
     const connected = Promise.allSettled([...this.#masters.values()].map((redis) => redis.ping()));
     let timer: NodeJS.Timeout | undefined;
@@ -94,14 +94,14 @@ export class ClusterNodes {
     this.#masters.clear();
     for (const redis of this.#cluster.nodes("master")) {
       this.#masters.set(`${redis.options.host}:${redis.options.port}`, redis);
-      // Nodes connect with their first command, which would then wait or be sent again
-      // behind later ones. A failure shows in the commands that need the node.
+      // Nodes connect with their first command, which would then wait or be resent behind later ones. If
+      // connecting fails, the commands that need the node fail.
       if (redis.status === "wait") redis.connect().then(this.#onChange, () => undefined);
     }
     const addresses = new Set<string>();
     let covered = 0;
     for (const nodes of this.#cluster.slots) {
-      // The list has holes where no node has said that it has the slot.
+      // The list has empty entries for slots that no node has reported as its own.
       const master = nodes?.[0];
       if (master === undefined) continue;
       addresses.add(master);

@@ -2,17 +2,17 @@ import { CmError } from "@cm/protocol";
 import type { Commands } from "../commands/commands.js";
 
 /**
- * Looks whether Redis removes keys when its memory is full. Nearly all of ours have a time to
- * live, so that policies which spare the others remove them as well: connections, rooms and
- * leases would vanish one by one, without an error. `undefined` where that can't
- * happen, or where this user may not look. A Cluster is judged by one of its nodes.
+ * Checks whether Redis evicts keys when its memory is full. Nearly all of the store's keys have a time to
+ * live, so even the policies that spare keys without one evict them: connections, rooms and leases would
+ * disappear one by one, without an error. Resolves with `undefined` if keys cannot be evicted, or if this
+ * user has no permission to check. For a Cluster, only one of the nodes is checked.
  */
 export async function evictionRisk(commands: Commands): Promise<CmError | undefined> {
   let info: string;
   try {
     info = String(await commands.send("info", ["memory"]));
   } catch {
-    // Not worth failing for: this is advice.
+    // Not a reason to fail: the check only gives advice.
     return undefined;
   }
   const maxBytes = Number(/^maxmemory:(\d+)/m.exec(info)?.[1] ?? 0);

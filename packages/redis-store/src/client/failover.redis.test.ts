@@ -25,7 +25,7 @@ it("connects through Sentinels, and follows a failover, subscriptions and all", 
     async () => expect(await askRedis(sentinel.replica.port, "ROLE")).toEqual(expect.arrayContaining(["master"])),
     { timeoutMs: 20_000 },
   );
-  // Sentinels name the new master before they announce it, and the client connects again at the announcement.
+  // Sentinels return the new master before they announce it, and the client reconnects at the announcement.
   await eventually(
     async () => {
       expect(store.link.state).toBe("in-sync");
@@ -72,7 +72,7 @@ it("follows a slot that moves to another master while it is subscribed", async (
   const owner = ports[Math.floor((slot * ports.length) / 16_384)] ?? 0;
   const target = ports.find((port) => port !== owner) ?? 0;
   const targetId = String(await askRedis(target, "CLUSTER", "MYID"));
-  // The empty slot is handed over, as a resharding ends it: first at the new owner.
+  // The empty slot is handed over as at the end of a resharding: to the new owner first.
   for (const port of [target, ...ports]) await askRedis(port, "CLUSTER", "SETSLOT", slot, "NODE", targetId);
   await eventually(async () => {
     expect(store.link.state).toBe("in-sync");

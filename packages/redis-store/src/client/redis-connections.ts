@@ -23,17 +23,17 @@ export interface RedisConnections {
   readonly commands: Commands;
   readonly publisher: Publisher;
   readonly subscribers: Subscribers;
-  /** Takes down what was set up here. Clients of the application stay as they are. */
+  /** Closes the connections made here. Clients passed in by the application stay connected. */
   close(): Promise<void>;
 }
 
-/** What the store hears from its connections. */
+/** Events of the connections that the store handles. */
 export interface RedisEvents extends SubscriberEvents {
-  /** Something lies in Redis that is not this project's. */
+  /** Redis holds data that this project did not write. */
   readonly corrupt: (error: CmError) => void;
 }
 
-/** What connections are made with, beside the options. */
+/** Dependencies of the connections, in addition to the options. */
 export interface RedisConnectionParts {
   readonly counters: LinkCounters;
   readonly events: RedisEvents;
@@ -42,9 +42,8 @@ export interface RedisConnectionParts {
 }
 
 /**
- * Connects; resolves when commands and subscriptions work, else rejects with
- * `unavailable`, with `options-invalid` where Redis lacks the database, or with `closed`
- * where it was told to stop.
+ * Connects to Redis. Resolves once commands and subscriptions work. Otherwise rejects with `unavailable`,
+ * with `options-invalid` if Redis lacks the database, or with `closed` if `signal` was aborted.
  */
 export async function connectRedis(
   options: ResolvedRedisStoreOptions,
@@ -62,7 +61,7 @@ export async function connectRedis(
   try {
     await Promise.all(clients.map((client) => untilReady(client, startTimeoutMs, signal)));
     await warmUp?.();
-    // What a part of a Cluster that is down keeps from us, others need not wait for.
+    // If a part of a Cluster is down, start without it: the other parts work.
     const hears = (): boolean => connections.state === "in-sync" || connections.state === "degraded";
     await watched.until(hears, startTimeoutMs, signal);
     return connections;
@@ -75,9 +74,9 @@ export async function connectRedis(
 
 interface SetUp {
   readonly connections: RedisConnections;
-  /** All that must be ready. */
+  /** All clients that must be ready. */
   readonly clients: readonly (Redis | Cluster)[];
-  /** What is left to do, or to make sure of, once they are. */
+  /** Remaining work and checks once the clients are ready. */
   readonly warmUp?: () => Promise<void>;
 }
 
@@ -138,7 +137,7 @@ function overNode(
     : { connections, clients, warmUp: () => requireDatabase(commands, owned.db) };
 }
 
-/** A client whose SELECT was refused calls itself ready, and would write to database 0. */
+/** A client whose SELECT was refused still reports that it is ready, and would write to database 0. */
 async function requireDatabase(commands: Commands, db: number): Promise<void> {
   try {
     await commands.send("select", [db]);
@@ -196,7 +195,7 @@ function gateOf(
   { commandTimeoutMs, maxPendingCommands }: ResolvedRedisStoreOptions,
   { counters }: RedisConnectionParts,
 ): CommandGate {
-  // A client of one node calls itself ready until its broken connection is closed, and writes nothing meanwhile.
+  // A client of one node reports that it is ready until its broken connection is closed, but writes nothing.
   const isOpen =
     client instanceof Cluster
       ? () => client.status === "ready"
@@ -217,8 +216,7 @@ function probeOf(
   };
 }
 
-// Without `replyMapping`, which is the application's taste: this package reads replies in
-// their plain shapes.
+// Leave out `replyMapping`, which an application may set: this package reads replies in their plain shapes.
 function createRedis({ replyMapping: _, ...options }: RedisOptions): Redis {
   return new Redis(options);
 }
@@ -229,12 +227,12 @@ function createCluster(nodes: ClusterNode[], { redisOptions, ...options }: Clust
 }
 
 function disconnect(client: Redis | Cluster): void {
-  // Errors of a connection that is being taken down are of no use.
+  // Ignore errors of a connection that is being closed.
   client.on("error", () => undefined);
   client.disconnect();
 }
 
-/** Passes on what a client tells about itself; returns how to stop that. */
+/** Forwards a client's events. Returns a function that stops this. */
 function watch(
   client: Redis | Cluster,
   gate: CommandGate,

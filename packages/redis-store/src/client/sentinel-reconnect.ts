@@ -1,20 +1,21 @@
 import type { Redis } from "ioredis";
 
-/** As long as the client itself waits at most between two tries; see `nodeOptions`. */
+/** About the longest delay between two attempts of the client itself; see `nodeOptions`. */
 const REVIVE_MS = 1_000;
 
 /**
- * Connects a client again that has ended without being told to; returns how to stop that.
+ * Reconnects a client that has ended without being told to. Returns a function that stops this.
  *
- * A client that goes through Sentinels ends for good where a failover is announced while it
- * asks one of them for the master: its listener for such news outlives the connection that
- * it was made for, and calls off whatever is being connected at the time.
+ * A client that connects through Sentinels ends permanently if a failover is announced while it asks a
+ * Sentinel for the master: its listener for such announcements outlives the connection that it was made for,
+ * and cancels whatever connection is being made at that time.
  */
 export function keepConnected(client: Redis): () => void {
   let timer: NodeJS.Timeout | undefined;
   const revive = (): void => {
     timer = setTimeout(() => {
-      // A failure is an error event too, and ends in another try.
+      // A failed attempt also emits an error event and ends the client again, which leads to the next
+      // attempt.
       if (client.status === "end") client.connect().catch(() => undefined);
     }, REVIVE_MS);
     timer.unref();

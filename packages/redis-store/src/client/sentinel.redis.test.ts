@@ -11,7 +11,10 @@ async function startSentinels(): Promise<RedisSentinel> {
 
 const CHANNEL = { kind: "room", name: "lobby" } as const;
 
-/** Each Sentinel announces the new master, and at the announcement the client connects once more. */
+/**
+ * Waits until publishing works: each Sentinel announces the new master, and the client reconnects at the
+ * announcement.
+ */
 function untilPublished(store: RedisStore): Promise<void> {
   return eventually(
     async () => {
@@ -24,7 +27,8 @@ function untilPublished(store: RedisStore): Promise<void> {
 
 it("connects again where the failover is announced while it is still asking for the master", async () => {
   const sentinel = await startSentinels();
-  // Asked first, and slow to answer; the other two, which it names, announce the failover at once.
+  // This Sentinel is asked first and responds slowly. The two others, which it lists, announce the failover
+  // at once.
   const slow = await startFaultProxy(sentinel.ports[0] ?? 0);
   onTestFinished(() => slow.close());
   const store = await startStore({ url: `redis+sentinel://127.0.0.1:${slow.port}/0?master=${sentinel.masterName}` });

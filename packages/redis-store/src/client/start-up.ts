@@ -3,10 +3,13 @@ import type { Cluster, Redis } from "ioredis";
 import { replyCode, storeClosed, toStoreError } from "../errors/store-error.js";
 import type { SubscriberEvents } from "../link/verified-subscriber.js";
 
-/** A Cluster's client tells of a node that fails by an event of its own. */
+/** A Cluster client reports a failing node with an event of its own. */
 const FAILURES = ["error", "node error"] as const;
 
-/** Resolves when the client is ready, however often it has to try; `unavailable` after the time. */
+/**
+ * Resolves once the client is ready, however many attempts it takes. Rejects with `unavailable` after the
+ * timeout.
+ */
 export function untilReady(client: Redis | Cluster, timeoutMs: number, signal: AbortSignal): Promise<void> {
   if (client.status === "ready") return Promise.resolve();
   return new Promise((resolve, reject) => {
@@ -39,7 +42,7 @@ export function untilReady(client: Redis | Cluster, timeoutMs: number, signal: A
   });
 }
 
-/** Looks at what connections tell while they start, and passes it on. */
+/** Observes the events of connections while they start, and forwards them. */
 export class Changes {
   readonly events: Pick<SubscriberEvents, "changed" | "failed">;
   #look: (() => void) | undefined;
@@ -58,7 +61,7 @@ export class Changes {
     };
   }
 
-  /** Resolves when the condition holds after a change; `unavailable` after the time. */
+  /** Resolves once the condition holds after a change. Rejects with `unavailable` after the timeout. */
   until(condition: () => boolean, timeoutMs: number, signal: AbortSignal): Promise<void> {
     if (condition()) return Promise.resolve();
     return new Promise((resolve, reject) => {
@@ -85,7 +88,7 @@ export class Changes {
   }
 }
 
-/** What Redis itself said last is worth more than that the time is up. */
+/** Prefers Redis's own last error, because it says more than that the time is up. */
 function startFailed(message: string, cause: unknown): CmError {
   if (replyCode(cause) !== undefined) return toStoreError(cause);
   if (!(cause instanceof Error)) return new CmError("unavailable", message);

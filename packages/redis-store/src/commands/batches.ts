@@ -1,7 +1,7 @@
-/** The most entries that one script call takes: about a millisecond of Redis's time. */
+/** Maximum number of entries per script call: about one millisecond of Redis's time. */
 export const BATCH_MAX = 500;
 
-/** Cuts a list into parts of at most `size`. */
+/** Splits a list into parts of at most `size` entries. */
 export function inChunks<T>(items: readonly T[], size: number = BATCH_MAX): T[][] {
   const chunks: T[][] = [];
   for (let start = 0; start < items.length; start += size) chunks.push(items.slice(start, start + size));
@@ -20,7 +20,7 @@ export function groupBy<K, T>(items: readonly T[], keyOf: (item: T) => K): Map<K
   return groups;
 }
 
-/** Numbers the distinct values of a list from 1, as Lua counts, in order of appearance. */
+/** Numbers the distinct values of a list in order of appearance, from 1 as Lua does. */
 export function numbered<K>(values: Iterable<K>): Map<K, number> {
   const numbers = new Map<K, number>();
   for (const value of values) if (!numbers.has(value)) numbers.set(value, numbers.size + 1);

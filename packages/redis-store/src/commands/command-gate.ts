@@ -3,13 +3,13 @@ import { replyCode, storeClosed, storeTimeout, storeUnanswered } from "../errors
 import type { LinkCounters } from "../link/redis-link.js";
 import { type Deadline, Deadlines } from "./deadlines.js";
 
-/** Sends one command; answers with the promise of its reply. */
+/** Sends one command and returns the promise of its reply. */
 export type Ask = () => unknown;
 
-/** How a {@link CommandGate} works. */
+/** Options of a {@link CommandGate}. */
 export interface CommandGateOptions {
   readonly commandTimeoutMs: number;
-  /** The most commands that wait for the connection or for an answer. */
+  /** Maximum number of commands that wait for the connection or for a reply. */
   readonly maxPendingCommands: number;
   /** Whether there is a connection to send with. */
   readonly isOpen: () => boolean;
@@ -17,19 +17,19 @@ export interface CommandGateOptions {
 }
 
 /**
- * The most bytes of messages that wait for an answer: a connection that takes nothing any
- * more must not keep a gigabyte of large messages. 64 MiB is what a gigabit link carries
- * in half a second; a caller with more under way is not served by waiting.
+ * Maximum total size in bytes of the messages that wait for a reply, so that a connection that accepts no
+ * more data does not hold a gigabyte of large messages. 64 MiB is what a gigabit link carries in half a
+ * second; waiting does not help a caller that has more in flight.
  */
 const PENDING_BYTES_MAX = 64 * 1024 * 1024;
 
 /**
- * Room for commands of leases beside that for all others: a server's work must not keep its
- * own heartbeat from Redis. There are a few at a time, and a bound all the same.
+ * Extra capacity for lease commands, so that a server's other commands cannot keep its heartbeat from Redis.
+ * Only a few lease commands are pending at a time, but they are bounded as well.
  */
 const RESERVED_FOR_LEASES = 100;
 
-/** One command on its way. */
+/** One command, sent or waiting. */
 interface Call {
   readonly ask: Ask;
   readonly bytes: number;
@@ -40,9 +40,9 @@ interface Call {
 }
 
 /**
- * What every command passes: it has a deadline, from the call on; `maxPendingCommands` are
- * pending at most; and while there is no connection it waits in line, or fails. The client's own
- * queues have neither bound nor deadline, so nothing is given to them.
+ * The gate that every command passes. A command has a deadline from the call on, at most `maxPendingCommands`
+ * are pending, and while there is no connection a command waits in line or fails. The client's own queues
+ * have neither a limit nor a deadline, so they are not used.
  */
 export class CommandGate {
   readonly #options: CommandGateOptions;
@@ -62,22 +62,24 @@ export class CommandGate {
     return this.#options.isOpen();
   }
 
-  /** Sends now; `unavailable` where there is no connection, or too much is under way. */
+  /**
+   * Sends the command now. Rejects with `unavailable` if there is no connection, or if too much is pending.
+   */
   now(ask: Ask, bytes = 0): Promise<unknown> {
     const refusal = this.#refusal(bytes) ?? (this.isOpen ? undefined : away());
     return refusal === undefined ? this.#begin(ask, bytes) : Promise.reject(refusal);
   }
 
   /**
-   * Sends as soon as there is a connection; `unavailable` where there is none in time. What
-   * concerns a lease has room of its own.
+   * Sends the command as soon as there is a connection. Rejects with `unavailable` if there is none in time.
+   * Lease commands have extra capacity.
    */
   whenOpen(ask: Ask, isOfLease = false): Promise<unknown> {
     const refusal = this.#refusal(0, isOfLease ? RESERVED_FOR_LEASES : 0);
     return refusal === undefined ? this.#begin(ask, 0) : Promise.reject(refusal);
   }
 
-  /** There may be a connection: whatever waits in line goes out, in the order of the calls. */
+  /** Sends all commands that wait in line, in the order of the calls, if there is a connection. */
   opened(): void {
     if (!this.isOpen) return;
     const waiting = [...this.#line];
@@ -85,7 +87,7 @@ export class CommandGate {
     for (const call of waiting) this.#send(call);
   }
 
-  /** From now on every command fails with `closed`, those in line first. */
+  /** From now on, every command fails with `closed`; those in line fail first. */
   close(): void {
     this.#closed = true;
     for (const call of [...this.#line]) this.#fail(call, storeClosed());
@@ -95,7 +97,7 @@ export class CommandGate {
     if (this.#closed) return storeClosed();
     const { maxPendingCommands, counters } = this.#options;
     const isFull = this.#pending >= maxPendingCommands + reserved;
-    // One message of whatever size may always be under way.
+    // One message of any size may always be in flight.
     const isHeavy = this.#pendingBytes > 0 && this.#pendingBytes + bytes > PENDING_BYTES_MAX;
     if (!isFull && !isHeavy) return undefined;
     counters.refusedCommands++;
@@ -121,12 +123,16 @@ export class CommandGate {
         this.#settle(call);
         call.resolve(reply);
       },
-      // What was written to the socket may have been carried out, unless Redis answered that it was not.
+      // A command that was written to the socket may have been carried out, unless Redis replied that it was
+      // not.
       (error) => this.#fail(call, isAnswered(error) ? error : storeUnanswered(error)),
     );
   }
 
-  /** One that was sent counts until the client is rid of it, however long its caller waits. */
+  /**
+   * A command that was sent counts as pending until the client has dropped it, even if its caller no longer
+   * waits.
+   */
   #expire(call: Call): void {
     if (!call.isSent) {
       this.#fail(call, away());
@@ -149,7 +155,7 @@ export class CommandGate {
   }
 }
 
-/** Whether Redis itself answered, or it is certain that nothing was written to it. */
+/** Whether Redis itself replied, or it is certain that nothing was written to it. */
 function isAnswered(error: unknown): boolean {
   return isCmError(error) || replyCode(error) !== undefined || isUnreached(error);
 }

@@ -8,20 +8,21 @@ import type { CommandGate } from "./command-gate.js";
 /** An argument of a command. */
 export type CommandArg = string | number | Buffer;
 
-/** How the commands of one store are sent. */
+/** Dependencies of {@link Commands}. */
 export interface CommandOptions {
   readonly client: Redis | Cluster;
   readonly gate: CommandGate;
-  /** Called before each command, to have it share a write with others. */
+  /** Called before each command, so that the command can share a write with others. */
   readonly beforeSend: () => void;
-  /** Hears of data that is not this project's; the caller hears of it too. */
+  /** Called for data that this project did not write; the call that met it fails as well. */
   readonly onCorrupt: (error: CmError) => void;
 }
 
 /**
- * The one way to Redis, but for messages in a Cluster. What is sent within one turn of the
- * event loop goes out in one write a connection; nothing waits longer than
- * `commandTimeoutMs`. While there is no connection, commands wait for it; messages don't.
+ * Sends the store's commands to Redis. Only messages in a Cluster, and scripts that publish a room's message,
+ * bypass this class; see `Publisher`. Commands sent within one turn of the event loop share one write per
+ * connection. No command waits longer than `commandTimeoutMs`. While there is no connection, commands wait
+ * for one, but messages do not.
  */
 export class Commands {
   readonly #client: Redis | Cluster;
@@ -36,17 +37,17 @@ export class Commands {
     this.#onCorrupt = onCorrupt;
   }
 
-  /** Runs a script by its digest, and sends its text where Redis does not know it. */
+  /** Runs a script by its digest, and sends the script's text if Redis does not know the digest. */
   run<Input, Reply>(script: Script<Input, Reply>, input: Input): Promise<Reply> {
     return this.#run(script, input, (name, args) => this.#call(name, args));
   }
 
-  /** As {@link run}, for what a server's lease hangs on: however much else waits, there is room. */
+  /** Like {@link run}, for scripts that a server's lease depends on: they have extra capacity. */
   runOfLease<Input, Reply>(script: Script<Input, Reply>, input: Input): Promise<Reply> {
     return this.#run(script, input, (name, args) => this.#call(name, args, true));
   }
 
-  /** As {@link run}, for a script that answers with bytes: all strings of its reply are Buffers. */
+  /** Like {@link run}, for a script that returns bytes: all strings of its reply are Buffers. */
   runForBytes<Input, Reply>(script: Script<Input, Reply>, input: Input): Promise<Reply> {
     return this.#run(script, input, (name, args) =>
       this.#gate.whenOpen(() => {
@@ -57,8 +58,8 @@ export class Commands {
   }
 
   /**
-   * Sends one command whose first argument is its key. Replies are strings, numbers,
-   * `null` and lists of them.
+   * Sends one command whose first argument is its key. Replies are strings, numbers, `null`, and lists of
+   * these.
    */
   send(name: string, args: readonly CommandArg[]): Promise<unknown> {
     return this.#call(name, args).catch((error) => {
@@ -66,12 +67,12 @@ export class Commands {
     });
   }
 
-  /** Sends one command that answers with a number; its first argument is its key. */
+  /** Sends one command that returns a number. The first argument is its key. */
   count(name: string, args: readonly CommandArg[]): Promise<number> {
     return this.send(name, args).then(Number);
   }
 
-  /** Sends a message; `unavailable` at once where there is no connection. */
+  /** Sends a message. Rejects with `unavailable` at once if there is no connection. */
   publish(command: PublishCommand): Promise<number> {
     const answer = this.#gate.now(() => {
       this.#beforeSend();
@@ -80,7 +81,7 @@ export class Commands {
     return answer.then(Number, rethrow);
   }
 
-  /** Tells of data that is not this project's, where no call fails of it. */
+  /** Reports data that this project did not write, if no call fails because of it. */
   reportCorrupt(error: CmError): void {
     this.#onCorrupt(error);
   }
@@ -125,9 +126,8 @@ function rethrow(error: unknown): never {
 }
 
 /**
- * Waits for all, and only then throws a failure: nothing goes on unseen. The first one after
- * which the same calls may succeed later, where there is one: it must not hide behind one
- * that stays.
+ * Waits for all calls before it throws, so that none continues unobserved. Throws the first retryable error
+ * if there is one, so that a permanent error does not hide it, otherwise the first error.
  */
 export async function allOf<T>(calls: readonly Promise<T>[]): Promise<T[]> {
   const results = await Promise.allSettled(calls);

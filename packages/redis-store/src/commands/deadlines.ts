@@ -1,6 +1,6 @@
-/** A call that must settle in time. */
+/** The deadline of one call. */
 export interface Deadline {
-  /** It settled: it will not expire any more. Idempotent. */
+  /** Removes the deadline, because the call has settled. Idempotent. */
   clear(): void;
 }
 
@@ -24,9 +24,9 @@ class Entry implements Deadline {
 }
 
 /**
- * Deadlines that are all the same time away. That makes their order of expiry that of
- * their begin, so one timer does for all of them, and one that is cleared is gone at
- * once: a timer for each command would cost as much as sending it.
+ * Deadlines with the same timeout. They expire in the order in which they were added, so one timer serves all
+ * of them, and a cleared one is removed at once. A timer for each command would cost as much as sending the
+ * command.
  */
 export class Deadlines {
   readonly #timeoutMs: number;
@@ -51,7 +51,7 @@ export class Deadlines {
 
   #arm(delayMs: number): void {
     this.#timer = setTimeout(() => this.#expire(), delayMs);
-    // The connections keep the process alive for as long as there is something to wait for.
+    // The connections keep the process alive for as long as a command is pending.
     this.#timer.unref();
   }
 
@@ -62,7 +62,7 @@ export class Deadlines {
       this.#remove(entry);
       entry.expire();
     }
-    // What expired may have begun something new, and with it the timer.
+    // The callbacks may have added deadlines, and with them started the timer.
     if (this.#first !== undefined && this.#timer === undefined) this.#arm(Math.ceil(this.#first.at - now));
   }
 

@@ -1,15 +1,18 @@
 import { CmError } from "@cm/protocol";
 
-/** The longest duration in milliseconds, some 35 years: more than any caller means, and exact everywhere. */
+/**
+ * Maximum duration in milliseconds, about 35 years: more than any use needs, and exact in every number
+ * format.
+ */
 const DURATION_MAX_MS = 2 ** 40;
 
-/** `options-invalid` where a value is no positive number of milliseconds, or too many. */
+/** Throws `options-invalid` unless the value is a positive number of milliseconds within the maximum. */
 export function requireDuration(value: number, field: string): void {
   if (value > 0) requireDurationOrNone(value, field);
   else throw invalid(field);
 }
 
-/** As {@link requireDuration}, but for 0, which stands for none. */
+/** Like {@link requireDuration}, but allows 0, which means none. */
 export function requireDurationOrNone(value: number, field: string): void {
   if (!(value >= 0 && value <= DURATION_MAX_MS)) throw invalid(field);
 }

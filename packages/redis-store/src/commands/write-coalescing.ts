@@ -5,14 +5,14 @@ type Stream = Redis["stream"];
 const corked = new Set<Stream>();
 
 /**
- * Lets the commands of a turn of the event loop share a write: they are held until what came in
- * over the network has been read. A system call costs more than the command itself, and a loop
- * that serves many clients reads several of their requests in a turn. A command that is alone in its
- * turn waits for nothing but that.
+ * Lets the commands of one turn of the event loop share a write: the stream is corked until the incoming
+ * network data of this turn has been read. A system call costs more than the command itself, and an event
+ * loop that serves many clients reads several of their requests per turn. A single command is delayed only
+ * until the end of the turn.
  */
 export function shareWrite(redis: Redis): void {
   const { stream } = redis;
-  // There is none before the first connection; the command is refused or queued then.
+  // There is no stream before the first connection; the command is then rejected or queued.
   if (stream === undefined || corked.has(stream)) return;
   if (corked.size === 0) setImmediate(release);
   corked.add(stream);

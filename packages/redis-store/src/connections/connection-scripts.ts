@@ -6,7 +6,7 @@ export interface ShelfKeys {
   readonly places: string;
 }
 
-/** A record of one server; `shelf` is the number of its keys among those given, from 1. */
+/** A record of one server. `shelf` is the index of its shelf in the list of shelves, from 1. */
 export interface ShelfEntry {
   readonly shelf: number;
   readonly field: string;
@@ -39,7 +39,7 @@ export const connectionPut = defineScript(
   toWritten,
 );
 
-/** Of the records only the rooms, where some are given. */
+/** Removes only the given rooms of the records, if any are given; otherwise the records themselves. */
 export const connectionRemove = defineScript(
   "connection-remove",
   (
@@ -75,7 +75,7 @@ export const connectionClear = defineScript(
   toWritten,
 );
 
-/** The value of a record and the entries of its rooms; nothing where there is none. */
+/** The value of a record and its room entries; empty if there is no record. */
 export const connectionGet = defineScript(
   "connection-get",
   (input: { readonly shelf: ShelfKeys; readonly field: string }) => ({
@@ -85,7 +85,7 @@ export const connectionGet = defineScript(
   toStrings,
 );
 
-/** Fields and values of a shelf, one after the other; and the entries of its rooms. */
+/** The fields and values of a shelf in turn, and its room entries. */
 export const connectionShelf = defineScript(
   "connection-shelf",
   (input: { readonly shelf: ShelfKeys }) => ({ keys: keysOf([input.shelf]), args: [] }),

@@ -1,42 +1,41 @@
 import { type ConnectionRecord, parseConnectionId } from "@cm/protocol";
 
 /**
- * The record of a connection as it lies on its shelf, without its rooms: a JSON array of the
- * user, the time of connecting, and what was added to it when the record was last written
- * (both in base 36). An array because Redis packs a hash tightly only while each value has at
- * most 64 bytes.
+ * Encodes a connection's record, without its rooms, for its shelf: a JSON array of the user, the time of
+ * connecting, and the time from then to `lastSeen` (both in base 36). It is an array because Redis stores a
+ * hash compactly only while each value has at most 64 bytes.
  */
 export function encodeRecord({ userId, connectedAt, lastSeen }: Omit<ConnectionRecord, "rooms">): string {
   return JSON.stringify([userId, connectedAt.toString(36), (lastSeen - connectedAt).toString(36)]);
 }
 
-/** The digits of an entry's order, see `lua/shared/places.lua`. */
+/** Number of digits of an entry's order; see `lua/shared/places.lua`. */
 const ORDER_DIGITS = 13;
 
-/** A room among those of a shelf. */
+/** A room entry of a shelf. */
 export interface Place {
   /** The connection's field. */
   readonly field: string;
   readonly room: string;
-  /** Grows with each room that the connection comes into; fixed width. */
+  /** Increases with each room that the connection joins; fixed width. */
   readonly order: string;
 }
 
-/** Reads an entry of a shelf's rooms; `undefined` where it is none. */
+/** Decodes a room entry of a shelf; `undefined` if it is not valid. */
 export function decodePlace(entry: string): Place | undefined {
   const bar = entry.indexOf("|");
   const end = entry.length - ORDER_DIGITS;
-  // Two digits of the name's length stand between.
+  // Two digits with the length of the name lie in between.
   if (bar < 1 || end < bar + 3) return undefined;
   return { field: entry.slice(0, bar), room: entry.slice(bar + 3, end), order: entry.slice(end) };
 }
 
-/** The rooms of one connection, in the order in which it came into them. */
+/** The rooms of one connection, in the order in which the connection joined them. */
 export function roomsOf(places: readonly Place[]): string[] {
   return [...places].sort((a, b) => (a.order < b.order ? -1 : 1)).map(({ room }) => room);
 }
 
-/** Reads what {@link encodeRecord} wrote; `undefined` where it is something else. */
+/** Decodes a value written by {@link encodeRecord}; `undefined` if it is not valid. */
 export function decodeRecord(
   connectionId: string,
   value: string,
@@ -51,12 +50,12 @@ export function decodeRecord(
   return { connectionId, userId, connectedAt, lastSeen, rooms: roomsOf(places) };
 }
 
-/** A connection id as a field of its owner's shelf: what comes after the server id. */
+/** The field of a connection on its owner's shelf: the part of the connection id after the server id. */
 export function fieldOf(connectionId: string): string {
   return connectionId.slice(connectionId.indexOf(".") + 1);
 }
 
-/** The connection id of a field; `undefined` where it is none. */
+/** The connection id of a field; `undefined` if the field is not valid. */
 export function connectionIdOf(serverId: string, field: string): string | undefined {
   const connectionId = `${serverId}.${field}`;
   return parseConnectionId(connectionId).ok ? connectionId : undefined;
@@ -68,7 +67,7 @@ function parseArray(value: string): string[] | undefined {
     const isList = Array.isArray(parsed) && parsed.every((item): item is string => typeof item === "string");
     return isList ? parsed : undefined;
   } catch {
-    // Not JSON, so not a record of ours; JSON.parse has no other way to say so.
+    // Not JSON, so not a record of this project. JSON.parse reports that only by throwing.
     return undefined;
   }
 }

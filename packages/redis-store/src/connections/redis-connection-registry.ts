@@ -25,7 +25,7 @@ import {
 } from "./connection-scripts.js";
 import { connectionIdOf, decodePlace, decodeRecord, encodeRecord, fieldOf, type Place } from "./record-codec.js";
 
-/** What the registry needs. */
+/** Dependencies and settings of the registry. */
 export interface RedisConnectionRegistryParts {
   readonly commands: Commands;
   readonly keys: Keys;
@@ -34,9 +34,9 @@ export interface RedisConnectionRegistryParts {
 }
 
 /**
- * Records as fields of their owner's shelves, hashes that are small enough to stay packed.
- * Beside each lies a sorted set of the rooms that its connections are in, ordered by
- * connection: one more room is one more entry, and a connection's rooms are a range.
+ * Stores records as fields of their owner's shelves, which are hashes small enough for Redis to store
+ * compactly. Next to each shelf, a sorted set holds the rooms of its connections, ordered by connection:
+ * joining a room adds one entry, and a connection's rooms are one range.
  */
 export class RedisConnectionRegistry implements ConnectionRegistry {
   readonly #parts: RedisConnectionRegistryParts;
@@ -126,7 +126,7 @@ export class RedisConnectionRegistry implements ConnectionRegistry {
     });
   }
 
-  /** The keys that these connections lie under, and which of them each one does. */
+  /** The shelf keys of these connections, and the number of each connection's shelf among them. */
   #shelvesOf(
     serverId: string,
     connectionIds: readonly string[],

@@ -1,12 +1,12 @@
 import type { CmError, FailureStage, OnError } from "@cm/protocol";
 import { replyCode } from "./store-error.js";
 
-/** Kinds that are told at most; keys with foreign data may be many. */
+/** Maximum number of kinds that are reported and remembered: the keys with foreign data may be many. */
 const KINDS_MAX = 1_000;
 
 /**
- * Tells each kind of failure of an outage once. Clients try again and again, and each try
- * fails like the last one; who is told once a second what is wrong learns nothing more.
+ * Reports each kind of failure once per outage. Clients retry repeatedly, and each attempt fails like the
+ * last one, so further reports would add nothing.
  */
 export class FailureReports {
   readonly #onError: OnError;
@@ -16,7 +16,7 @@ export class FailureReports {
     this.#onError = onError;
   }
 
-  /** Tells it where none of its kind was told since {@link forget}. */
+  /** Reports the error unless one of its kind was reported since {@link forget}. */
   once(error: CmError, stage: FailureStage): void {
     const kind = `${stage} ${error.code} ${cause(error)}`;
     if (this.#told.has(kind) || this.#told.size >= KINDS_MAX) return;
@@ -24,18 +24,21 @@ export class FailureReports {
     this.#onError(error, { stage });
   }
 
-  /** Tells it, whatever was told before. */
+  /** Reports the error even if one of its kind was reported before. */
   always(error: CmError, stage: FailureStage): void {
     this.#onError(error, { stage });
   }
 
-  /** The outage of this stage is over: its failures are news again. */
+  /** The outage of this stage is over, so its failures are reported again. */
   forget(stage: FailureStage): void {
     for (const kind of this.#told) if (kind.startsWith(`${stage} `)) this.#told.delete(kind);
   }
 }
 
-/** What tells failures of one code apart. Not the message, which may name a port or a moment. */
+/**
+ * Distinguishes failures with the same code. The message is not used, because it may contain a port or a
+ * time.
+ */
 function cause(error: CmError): string {
   if (error.code === "store-corrupt") return error.message;
   const reply = replyCode(error.cause);

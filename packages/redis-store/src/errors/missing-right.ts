@@ -1,22 +1,24 @@
 import { SCRIPTS } from "../scripts/scripts.generated.js";
 
 /**
- * What Redis says where rights are missing for a command inside of a script. Up to 7.0 that
- * comes under the code that it gives to every other fault of a script, so that only the text
- * tells; later ones say NOPERM.
+ * Redis's error for a command inside a script that the user has no permission to run. Redis up to 7.0 reports
+ * it with the code of every other script error, so only the text identifies it; later versions report NOPERM.
  */
 const REFUSED_IN_SCRIPT = /^ERR .*(The user executing the script can't|ACL failure in script)/;
 const COMMAND_NAMED = /'([a-z|_-]+)' (?:command|subcommand)/i;
-/** Redis names a script by its digest, and the line that was refused. */
+/** Redis names a script by its digest, and the line of the rejected command. */
 const PLACE_IN_SCRIPT = /\b([0-9a-f]{40}), on @user_script:(\d+)/;
 const CALL = /redis\.p?call\(\s*(?:'([A-Z]+)'|publishCommand)/;
 
-/** Whether Redis refused a script for a right that its user lacks. */
+/** Whether Redis rejected a script because its user lacks a permission. */
 export function isRefusedInScript(error: unknown): boolean {
   return error instanceof Error && REFUSED_IN_SCRIPT.test(error.message);
 }
 
-/** What the user of Redis may not: a command such as `zadd`, `keys` or `channels`; `undefined` where Redis does not say. */
+/**
+ * The permission that the Redis user lacks: a command such as `zadd`, `keys` or `channels`; `undefined` if
+ * the error does not name it.
+ */
 export function missingRight(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
   const { message } = error;
@@ -28,7 +30,7 @@ export function missingRight(error: unknown): string | undefined {
   return sha1 === undefined ? undefined : commandAt(sha1, Number(line));
 }
 
-/** The command that one of our scripts calls in a line. */
+/** The command that one of this package's scripts calls in a line. */
 function commandAt(sha1: string, line: number): string | undefined {
   const script = Object.values(SCRIPTS).find((each) => each.sha1 === sha1);
   const call = CALL.exec(script?.lua.split("\n")[line - 1] ?? "");

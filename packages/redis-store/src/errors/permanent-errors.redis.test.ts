@@ -11,7 +11,7 @@ it.each([
     ["ACL", "SETUSER", "default", "-evalsha"],
     "Redis refuses this client: NOPERM. Its user lacks the right to the command evalsha.",
   ],
-  // Inside of a script, which Redis names by its digest.
+  // Inside a script, which Redis names by its digest.
   [
     "NOPERM",
     ["ACL", "SETUSER", "default", "-hset"],
@@ -27,7 +27,7 @@ it.each([
   onTestFinished(() => redis.close());
   const store = await startStore({ url: redis.url });
   const { lease } = await bringUp(store, "gw-1");
-  // Redis knows the script from here on.
+  // From here on, Redis knows the script.
   await store.servers.renew(lease, { connections: 0, rooms: 0 });
   await redis.ask(...command);
   await expect(store.servers.renew(lease, { connections: 0, rooms: 0 })).rejects.toMatchObject({

@@ -2,8 +2,8 @@ import { CmError, type ErrorCode, isCmError } from "@cm/protocol";
 import { isRefusedInScript, missingRight } from "./missing-right.js";
 
 /**
- * First words of Redis's error replies that pass by themselves: it is starting, failing
- * over, moving slots, out of memory, or held up by a script.
+ * First words of Redis's transient error replies: Redis is starting, failing over, moving slots, out of
+ * memory, or blocked by a script.
  */
 const PASSING = new Set([
   "ASK",
@@ -20,31 +20,30 @@ const PASSING = new Set([
   "UNBLOCKED",
 ]);
 
-/** Those of them with which Redis still serves reads. */
+/** The transient replies with which Redis still serves reads. */
 const WRITES_REFUSED = new Set(["MISCONF", "NOREPLICAS", "OOM", "READONLY"]);
 
-/** First words of error replies that say that this client may not: wrong credentials or rights. */
+/** First words of error replies that reject this client: wrong credentials or missing permissions. */
 const REFUSING = new Set(["NOAUTH", "NOPERM", "WRONGPASS"]);
 
-/** The first word of an error reply of Redis, which is its code; `undefined` for other errors. */
+/** The first word of a Redis error reply, which is its code; `undefined` for other errors. */
 export function replyCode(error: unknown): string | undefined {
   if (!(error instanceof Error) || error.name !== "ReplyError") return undefined;
   return error.message.split(" ", 1)[0];
 }
 
-/** What a key of a wrong type holds. */
+/** Describes the content of a key of a wrong type. */
 export const FOREIGN = "another type of data than this store keeps there";
 
-/** Keys that an error names; a script may have hundreds. */
+/** Maximum number of keys that an error names; a script may have hundreds. */
 const NAMED_MAX = 3;
 
 /**
- * The one place where what Redis or its client say becomes an error of this project.
- * Connections that can't be made are `unavailable`, and so are error replies that pass by
- * themselves: nothing was carried out. A connection that breaks under a command makes it
- * `timeout`, see `CommandGate`. A key of a wrong type is `store-corrupt`: Redis does not say
- * which one it was, so the error names those that the command had. Any other error reply
- * is a fault of this package.
+ * Converts every error of Redis or of its client to an error of this project. Connections that cannot be made
+ * are `unavailable`, and so are transient error replies: nothing was carried out. If a connection breaks
+ * while a command is pending, the result is `timeout`; see `CommandGate`. A key of a wrong type is
+ * `store-corrupt`: Redis does not report which key it was, so the error names the keys of the command. Any
+ * other error reply is a bug in this package.
  */
 export function toStoreError(error: unknown, keys: readonly string[] = []): CmError {
   if (isCmError(error)) return error;
@@ -57,13 +56,13 @@ export function toStoreError(error: unknown, keys: readonly string[] = []): CmEr
   return failure("internal", `Redis answered with an error: ${code}.`, error);
 }
 
-/** Whether Redis answered that it does not do this, for a reason that does not pass by itself. */
+/** Whether Redis rejected the command for a reason that is not transient. */
 export function isLasting(error: unknown): boolean {
   const code = replyCode(error);
   return code !== undefined && !PASSING.has(code);
 }
 
-/** What lies under one of these keys can't be this project's. */
+/** One of these keys holds data that this project did not write. */
 export function corrupt(keys: readonly string[], what: string, cause?: unknown): CmError {
   const named = keys.slice(0, NAMED_MAX).join(", ");
   const others = keys.length > NAMED_MAX ? ` and ${keys.length - NAMED_MAX} more` : "";
@@ -74,7 +73,7 @@ export function corrupt(keys: readonly string[], what: string, cause?: unknown):
   });
 }
 
-/** No answer came within the deadline. */
+/** No reply arrived within the deadline. */
 export function storeTimeout(commandTimeoutMs: number): CmError {
   return new CmError("timeout", `Redis did not answer within ${commandTimeoutMs} ms.`, {
     details: { commandTimeoutMs },
@@ -93,13 +92,16 @@ export function storeClosed(): CmError {
   return new CmError("closed", "The store is closed, or was never started.");
 }
 
-/** Redis did answer, and the reason is worth more than that it failed. */
+/** Includes the reply's code: Redis did respond, and its reason says more than that the command failed. */
 function passingMessage(code: string): string {
   if (WRITES_REFUSED.has(code)) return `Redis refuses writes for now: ${code}.`;
   return `Redis can't serve this for now: ${code}.`;
 }
 
-/** Names the right that the Redis user lacks, so that an operator need not look a script up by its digest. */
+/**
+ * Names the permission that the Redis user lacks, so that an operator need not look up a script by its
+ * digest.
+ */
 function refusedRight(cause: unknown): CmError {
   const missing = missingRight(cause);
   if (missing === undefined) return failure("unavailable", "Redis refuses this client: NOPERM.", cause);

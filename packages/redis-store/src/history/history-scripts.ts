@@ -5,12 +5,12 @@ import { defineScript, toList } from "../scripts/script.js";
 export interface HistoryKeys {
   readonly history: string;
   readonly place: string;
-  /** What all keys of the room's partition begin with. */
+  /** The prefix of all keys of the room's partition. */
   readonly head: string;
   readonly room: string;
 }
 
-/** What a history that begins now gets, and for how long its place is known. */
+/** The epoch for a history that begins now, and how long its position is kept. */
 interface Beginning {
   readonly newEpoch: number;
   readonly placeTtlMs: number;
@@ -29,9 +29,12 @@ export const historyAppend = defineScript(
         readonly maxMessages: number;
         readonly ttlMs: number;
         readonly publishCommand: string;
-        /** Whether it certainly was not sent before. */
+        /** Whether the message certainly was not sent before. */
         readonly isNew: boolean;
-        /** What was acknowledged lately of the sender's numbers, and in which history; 0 and 0 where nothing was. */
+        /**
+         * The sender's latest acknowledged number and the epoch of the history that acknowledged it; 0 and 0
+         * if there is none.
+         */
         readonly known: { readonly epoch: number; readonly sequence: number };
       },
   ) => ({
@@ -103,7 +106,7 @@ function toPosition(reply: unknown): HistoryPosition {
   return { epoch: toCount(epoch), offset: toCount(offset) };
 }
 
-/** As text or as bytes. */
+/** Converts a reply that is text or bytes. */
 function toCount(reply: unknown): number {
   return Number(String(reply));
 }

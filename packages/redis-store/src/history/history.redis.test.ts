@@ -55,7 +55,7 @@ it("begins another history under another epoch where its data was lost, in whole
   expect(second.epoch).not.toBe(first.epoch);
   expect(await store.history?.since("lobby", first, 10)).toEqual({ top: second, complete: false, entries: [] });
 
-  // A place without messages, and messages without a place.
+  // A position without messages, and messages without a position.
   const keyOf = async (part: string) => (await keysUnder(redis.url, prefix)).find((key) => key.includes(part)) ?? "";
   await askRedis(redis.port, "DEL", await keyOf(":history:"));
   expect(await store.history?.since("lobby", { ...second, offset: 0 }, 10)).toMatchObject({ complete: false });

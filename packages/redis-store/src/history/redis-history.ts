@@ -14,7 +14,7 @@ import { placeTtlMs } from "../keys/key-times.js";
 import type { Keys } from "../keys/keys.js";
 import { type HistoryKeys, historyAppend, historyRestart, historySince } from "./history-scripts.js";
 
-/** What the history needs. */
+/** Dependencies and settings of the history. */
 export interface RedisHistoryParts {
   readonly commands: Commands;
   readonly publisher: Publisher;
@@ -24,27 +24,30 @@ export interface RedisHistoryParts {
   readonly historyTtlMs: number;
 }
 
-/** The most bytes of one answer, but for its first message: what a link carries without holding others up. */
+/**
+ * Maximum size in bytes of one result, unless its first message alone is larger: a size that does not delay
+ * other replies on the link.
+ */
 const SLICE_BYTES_MAX = 1_048_576;
 
-/** The most messages of one answer; see the contract of `since`. */
+/** Maximum number of messages in one result; see the contract of `since`. */
 const LIMIT_MAX = 1_000;
 
 const EPOCH_MAX = 2 ** 32 - 1;
 
-/** Rooms whose keys are remembered; some 300 bytes each. */
+/** Maximum number of rooms whose keys are cached, about 300 bytes each. */
 const ROOMS_MAX = 10_000;
 
-/** What is known of a room that messages went to. */
+/** Cached values of a room that messages were sent to. */
 interface KnownRoom {
   readonly keys: HistoryKeys;
   readonly channel: string;
-  /** What was acknowledged last; a history that lacks it was set back. */
+  /** The latest acknowledged message. A history that lacks it was set back. */
   latest: Acknowledged | undefined;
 }
 
 interface Acknowledged {
-  /** Of the history. */
+  /** The epoch of the history. */
   readonly epoch: number;
   readonly sender: HistoryDraft["sender"];
   readonly atMs: number;
@@ -52,13 +55,16 @@ interface Acknowledged {
 
 const NOTHING_KNOWN = { epoch: 0, sequence: 0 };
 
-/** Belongs to no history. */
+/** A position that belongs to no history. */
 const NOWHERE: HistoryPosition = { epoch: 0, offset: 0 };
 
-/** A list of messages beside a hash with the epoch and the latest offset. */
+/** Stores a room's history as a list of messages, and a hash with its epoch and latest offset. */
 export class RedisHistory implements Omit<History, "link"> {
   readonly #parts: RedisHistoryParts;
-  /** Of rooms that messages went to: hashing a name for each message costs more than sending it. */
+  /**
+   * Cached rooms that messages were sent to: hashing a name for each message costs more than sending the
+   * message.
+   */
   readonly #rooms = new Map<string, KnownRoom>();
   #epoch = randomInt(1, 2 ** 32);
 
@@ -93,7 +99,7 @@ export class RedisHistory implements Omit<History, "link"> {
       publishCommand,
       isNew: false,
     };
-    // As a message goes, and not as a command: at once or not at all.
+    // Sent like a message, not like a command: at once or not at all.
     const position = await publisher.run(channel, historyAppend, {
       input,
       again: () => ({ ...input, isNew: true }),
@@ -127,13 +133,19 @@ export class RedisHistory implements Omit<History, "link"> {
     });
   }
 
-  /** A history that was lost must not begin again under an epoch that it had: from a random one on, each is another. */
+  /**
+   * A history that was lost must not begin again under an epoch that it had before. The epochs count up from
+   * a random one, so that each differs.
+   */
   #beginning(): { readonly newEpoch: number; readonly placeTtlMs: number } {
     this.#epoch = (this.#epoch % EPOCH_MAX) + 1;
     return { newEpoch: this.#epoch, placeTtlMs: placeTtlMs(this.#parts) };
   }
 
-  /** The latest acknowledged number of the sender that the history must know, as long as nothing of it has run out. */
+  /**
+   * The latest acknowledged number of the sender, which the history must know unless its entry may have
+   * expired.
+   */
   #latestOf({ latest }: KnownRoom, sender: HistoryDraft["sender"]): { epoch: number; sequence: number } {
     if (latest === undefined || latest.sender.origin !== sender.origin || latest.sender.epoch !== sender.epoch) {
       return NOTHING_KNOWN;

@@ -8,7 +8,7 @@ import { bringUp, connect, portOf, startStore } from "../redis-store.fixture.js"
 const HEARD = ["room", "server", "roster", "presence", "history"] as const;
 const ROOM = "lobby";
 
-/** Subscribes one channel of each kind; tells what comes, as the kind of the channel. */
+/** Subscribes to one channel of each kind. Returns the kinds of the channels on which messages arrive. */
 async function listen(store: RedisStore): Promise<Set<string>> {
   const heard = new Set<string>();
   const channels: readonly Channel[] = [
@@ -26,7 +26,7 @@ async function listen(store: RedisStore): Promise<Set<string>> {
   return heard;
 }
 
-/** Publishes on each kind of channel, by commands and by scripts. */
+/** Publishes on each kind of channel, with commands and with scripts. */
 async function speak(store: RedisStore): Promise<void> {
   await store.bus.publish({ kind: "room", name: ROOM }, Buffer.from("x"));
   await store.bus.publish({ kind: "server", name: "gw-1" }, Buffer.from("x"));
@@ -44,7 +44,10 @@ async function startServer(): Promise<(database: number) => { readonly url: stri
   return (database) => ({ url: `redis://127.0.0.1:${portOf(redis.url)}/${database}` });
 }
 
-/** What the first publishes, a store with the second options hears, and one with the third does not. */
+/**
+ * Expects that a store with the second options receives the first one's messages, and one with the third does
+ * not.
+ */
 async function expectApart(speaking: RedisStoreOptions, own: RedisStoreOptions, other: RedisStoreOptions) {
   const prefix = freshPrefix();
   const [speaker, neighbour, stranger] = await Promise.all([
@@ -55,7 +58,7 @@ async function expectApart(speaking: RedisStoreOptions, own: RedisStoreOptions, 
   const [heard, crossed] = [await listen(neighbour), await listen(stranger)];
   await speak(speaker);
   await eventually(() => expect([...heard].sort()).toEqual([...HEARD].sort()));
-  // Redis has delivered all of the above before it delivers this.
+  // Redis has delivered all messages above before it delivers this one.
   await stranger.bus.publish({ kind: "server", name: "gw-1" }, Buffer.from("last"));
   await eventually(() => expect(crossed.has("server")).toBe(true));
   expect([...crossed]).toEqual(["server"]);

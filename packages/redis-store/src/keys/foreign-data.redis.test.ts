@@ -23,7 +23,7 @@ it("names a key of the wrong type, tells it once, and goes on with others", asyn
   }
   expect(await outcomeOf(connect(store, server, "bob", ["whole"]))).toBe("done");
   expect(await store.rooms.count("whole")).toBe(2);
-  // One for what reads the key alone, one for the script that has others beside it.
+  // One report from a command that reads only this key, one from the script that uses other keys as well.
   expect(new Set(seen.map(({ stage }) => stage))).toEqual(new Set(["store"]));
   expect(seen.length).toBeLessThanOrEqual(2);
   expect(store.link.state).toBe("in-sync");
@@ -117,7 +117,7 @@ it.each([
   },
 );
 
-/** A server of that name dies and is cleaned up after. */
+/** Lets a server with this id die and be cleaned up. */
 async function unregister(store: RedisStore, serverId: string): Promise<void> {
   await bringUp(store, serverId, 1);
   await eventually(async () => {

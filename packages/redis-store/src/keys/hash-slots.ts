@@ -1,14 +1,14 @@
-/** How many slots a Redis Cluster has. */
+/** Number of slots in a Redis Cluster. */
 export const SLOT_COUNT = 16_384;
 
-// CRC-16/XMODEM, polynomial 0x1021: what Redis Cluster maps keys to slots with.
+// CRC-16/XMODEM, polynomial 0x1021, by which Redis Cluster maps keys to slots.
 const TABLE = Uint16Array.from({ length: 256 }, (_, byte) => {
   let crc = byte << 8;
   for (let bit = 0; bit < 8; bit++) crc = (crc & 0x8000) === 0 ? crc << 1 : (crc << 1) ^ 0x1021;
   return crc & 0xffff;
 });
 
-/** The slot of a key or channel: that of its hash tag where it has one. */
+/** The slot of a key or channel. If it contains a hash tag, the tag alone determines the slot. */
 export function slotOf(key: string): number {
   const open = key.indexOf("{");
   const close = open === -1 ? -1 : key.indexOf("}", open + 1);

@@ -3,7 +3,10 @@ import { Cluster, Redis } from "ioredis";
 import { KEY_TABLE, type KeyEntry } from "./key-table.js";
 import type { KeyTimes } from "./key-times.js";
 
-/** What names differ in. A server's id has neither a dot nor a colon, a room may have anything. */
+/**
+ * The variable parts of names. A server id contains neither a dot nor a colon; a room may contain any
+ * character.
+ */
 const DIFFERS = [
   ["<server>", "[^.:{}]+"],
   ["<room>", "[\\s\\S]+"],
@@ -11,7 +14,7 @@ const DIFFERS = [
   ["<id>", "[\\w-]+"],
 ] as const;
 
-/** The entries that a key or channel matches. */
+/** The table's entries that match a key or channel. */
 export function entriesFor(name: string, prefix: string, isChannel = false): KeyEntry[] {
   return KEY_TABLE.filter((entry) => (entry.type === "channel") === isChannel && patternOf(entry, prefix).test(name));
 }
@@ -21,7 +24,7 @@ function patternOf({ name }: KeyEntry, prefix: string): RegExp {
   return new RegExp(`^${DIFFERS.reduce((text, [part, fits]) => text.replaceAll(part, fits), escaped)}$`);
 }
 
-/** What is wrong with the keys under a prefix, and which entries none of them matches. */
+/** The errors found in the keys under a prefix, and the entries that no key matches. */
 export interface KeyFindings {
   readonly wrong: readonly string[];
   readonly unused: readonly string[];
@@ -29,8 +32,9 @@ export interface KeyFindings {
 }
 
 /**
- * Looks at every key under a prefix: it matches one entry, has its type and its time to live. That is at most
- * what `most` makes of it, and at least what `least` makes of it less `ageMs`, the age of the oldest key.
+ * Checks every key under a prefix: it must match exactly one entry, and have that entry's type and time to
+ * live. The time to live is at most the entry's for `most`, and at least the entry's for `least` minus
+ * `ageMs`, the age of the oldest key.
  */
 export async function lookAtKeys(
   url: string,

@@ -6,21 +6,24 @@ import type { UserKeys } from "../users/user-scripts.js";
 import { type KeyTimes, placeTtlMs, SIGNS_TTL_MS, serverTtlMs, versionTtlMs } from "./key-times.js";
 import { Keys } from "./keys.js";
 
-/** What is told of a key or channel. `docs/keys.md` is made of it. */
+/** What is documented about a key or channel. `docs/keys.md` is generated from it. */
 interface KeyFacts {
-  /** As Redis's `TYPE` says it, or `channel`. */
+  /** The type as reported by Redis's `TYPE`, or `channel`. */
   readonly type: "hash" | "list" | "set" | "string" | "zset" | "channel";
   readonly holds: string;
   readonly writer: string;
-  /** When it goes; of a channel, until when it has a subscriber. */
+  /** When the key is deleted; for a channel, until when it has a subscriber. */
   readonly goes: string;
-  /** The time to live that a write gives it, in milliseconds. Missing: it has none. */
+  /** The time to live that a write sets, in milliseconds; missing if the key has none. */
   readonly ttlMs?: (times: KeyTimes) => number;
 }
 
-/** A kind of keys or channels that the store uses. */
+/** A kind of key or channel that the store uses. */
 export interface KeyEntry extends KeyFacts {
-  /** Under the prefix `cm`; `<server>`, `<room>`, `<shelf>`, `<id>` and `*` stand for what differs. */
+  /**
+   * The name with the prefix `cm`; `<server>`, `<room>`, `<shelf>`, `<id>` and `*` stand for the variable
+   * parts.
+   */
   readonly name: string;
 }
 
@@ -35,7 +38,7 @@ const WITH_GRACE = "`connectionTtlMs` (1 h) and the grace period after the last 
 const RECORDED = "`roomRecordTtlMs` (2 h) after the latest activity, or with the last member";
 const AFTER_MESSAGE = "`historyTtlMs` (5 min) after the latest message";
 
-// The compiler refuses a key of `Keys` that has no facts.
+// The compiler reports a key of `Keys` that has no entry here.
 const SHARED: Readonly<Record<TextField<Keys>, KeyFacts>> = {
   layout: {
     type: "hash",
@@ -251,7 +254,7 @@ const CHANNELS: Readonly<Record<Channel["kind"] | "probe", KeyFacts>> = {
   },
 };
 
-/** Every kind of keys and channels that the store uses: names from `Keys`, beside what the code knows of each. */
+/** All kinds of keys and channels that the store uses: names from `Keys`, with the facts listed above. */
 export const KEY_TABLE: readonly KeyEntry[] = keyTable();
 
 function keyTable(): KeyEntry[] {
@@ -280,7 +283,7 @@ function entriesOf<K extends string>(
   facts: Readonly<Record<K, KeyFacts>>,
 ): KeyEntry[] {
   return (Object.entries<KeyFacts>(facts) as [K, KeyFacts][]).map(([key, told]) => {
-    // A partition's tag and a shelf's number stand for all of them.
+    // The tag of partition 0 and the number of shelf 0 stand for all of them.
     const name = names[key].replace(/\{([ru]\.|p)\w+\}/, "{$1*}").replace(/^(cm:\{<server>\}:\w+:)0$/, "$1<shelf>");
     return { name, ...told };
   });

@@ -1,35 +1,38 @@
-/** What the life of keys depends on, in milliseconds: options of the store and arguments of the calls. */
+/**
+ * The times that determine how long keys live, in milliseconds: options of the store and arguments of its
+ * calls.
+ */
 export interface KeyTimes {
   readonly connectionTtlMs: number;
   readonly lastSeenTtlMs: number;
   readonly roomRecordTtlMs: number;
   readonly historyTtlMs: number;
-  /** Of the servers' leases. */
+  /** Duration of the servers' leases. */
   readonly leaseTtlMs: number;
-  /** Of the claims on servers that are cleaned up after. */
+  /** Duration of the claims on servers that are being cleaned up. */
   readonly claimMs: number;
-  /** How long users stay online after their last connection. */
+  /** How long users stay online after their last connection has closed. */
   readonly graceMs: number;
-  /** How long rooms are to announce their changes. */
+  /** How long rooms announce their changes. */
   readonly announceMs: number;
 }
 
 const DAY_MS = 86_400_000;
 
-/** Signs of life are worth nothing once they are this old. */
+/** Signs of life are of no use once they are this old. */
 export const SIGNS_TTL_MS = 3_600_000;
 
-/** Records outlive their lease by far: a dead server's says how to clean up after it. */
+/** Records live much longer than the lease: the record of a dead server is needed to clean up after it. */
 export function serverTtlMs({ connectionTtlMs, leaseTtlMs }: Pick<KeyTimes, "connectionTtlMs" | "leaseTtlMs">): number {
   return Math.ceil(Math.max(connectionTtlMs, 10 * leaseTtlMs));
 }
 
-/** A place is remembered without its messages for a day, as versions of feeds are by default. */
+/** A position is kept for a day after its last use, and at least as long as messages. */
 export function placeTtlMs({ historyTtlMs }: Pick<KeyTimes, "historyTtlMs">): number {
   return Math.max(DAY_MS, historyTtlMs);
 }
 
-/** A version outlives all that was announced under it. */
+/** A version must outlive all data that was announced under it. */
 export function versionTtlMs({ lastSeenTtlMs, connectionTtlMs }: Pick<KeyTimes, "lastSeenTtlMs" | "connectionTtlMs">) {
   return Math.max(lastSeenTtlMs, connectionTtlMs);
 }

@@ -6,32 +6,32 @@ import type { UserKeys } from "../users/user-scripts.js";
 import { partitionOf, partitionTags } from "./partitions.js";
 
 /**
- * The names of all keys and channels. What one script touches together carries one
- * hash tag, and so lies in one slot of a Cluster. A server id has neither a dot nor a colon:
- * what lies beside the servers' records is told apart from them by a dot in that place, and
- * the tags of partitions have one too.
+ * The names of all keys and channels. Keys that one script uses together carry the same hash tag, so that
+ * they share one slot of a Cluster. A server id contains neither a dot nor a colon: the other keys of
+ * `{servers}` are distinguished from the servers' records by a dot in place of the colon, and the tags of
+ * partitions contain a dot as well.
  *
- * `key-table.ts` says of each what it holds, who writes it and when it goes. `docs/keys.md` is
- * made of that.
+ * `key-table.ts` lists for each name what the key holds, who writes it and when it is deleted. `docs/keys.md`
+ * is generated from that table.
  *
- * Redis delivers messages across databases, so in database 5 the names of channels begin with
- * `<prefix>:@5` instead; no prefix has an `@`. Scripts publish a roster's changes under the name
- * of its key, which therefore begins so too.
+ * Redis delivers messages across databases, so in database 5, for example, the names of channels begin with
+ * `<prefix>:@5` instead; a prefix contains no `@`. Scripts publish a roster's changes under the name of its
+ * key, so that key begins in the same way.
  */
 export class Keys {
   readonly layout: string;
   readonly leases: string;
-  /** Holders that were cleaned up after. */
+  /** Holders that were cleaned up by a reaper. */
   readonly reaped: string;
-  /** Holders that were unknown, and whose remains are removed. */
+  /** Orphans: holders unknown to the registry whose leftovers are being removed. */
   readonly remains: string;
-  /** Holders that are gone. */
+  /** Holders that have gone recently. */
   readonly recentlyGone: string;
   /** Holders by their last sign of life. */
   readonly signs: string;
   readonly partitions: number;
   readonly #prefix: string;
-  /** What the names of channels begin with. */
+  /** The prefix of channel names. */
   readonly #channelPrefix: string;
   readonly #roomHeads: readonly string[];
   readonly #roomChannelHeads: readonly string[];
@@ -82,7 +82,7 @@ export class Keys {
     return `${this.#roomHead(room)}rooms:${room}`;
   }
 
-  /** The keys of a room, and of its partition. */
+  /** The keys of a room and of its partition. */
   roomKeys(room: string): RoomKeys {
     const head = this.#roomHead(room);
     return {
@@ -100,22 +100,22 @@ export class Keys {
     return { history: `${head}history:${room}`, place: `${head}place:${room}`, head, room };
   }
 
-  /** What came of one server into a room's history; a server id has no colon. */
+  /** The numbers of one server in a room's history. A server id contains no colon. */
   historySender({ head, room }: HistoryKeys, serverId: string): string {
     return `${head}sender:${serverId}:${room}`;
   }
 
-  /** The index of a partition's rooms; `options-invalid` where there is no such partition. */
+  /** The key of a partition's index of rooms. Throws `options-invalid` if the partition does not exist. */
   roomIndex(partition: number): string {
     return `${this.#ofPartition(this.#roomHeads, partition)}rooms`;
   }
 
-  /** One a partition. */
+  /** The key of each partition's index of rooms. */
   roomIndexes(): string[] {
     return this.#roomHeads.map((head) => `${head}rooms`);
   }
 
-  /** One a partition. */
+  /** The key of each partition's index of room records. */
   recordIndexes(): string[] {
     return this.#roomHeads.map((head) => `${head}records`);
   }
@@ -125,22 +125,22 @@ export class Keys {
     return this.userPartition(this.partitionOf(userId));
   }
 
-  /** The keys of a partition's users; `options-invalid` where there is no such partition. */
+  /** The keys of a partition's users. Throws `options-invalid` if the partition does not exist. */
   userPartition(partition: number): UserKeys {
     return this.#ofPartition(this.#userKeys, partition);
   }
 
-  /** One a partition. */
+  /** The key of each partition's number of online users. */
   onlineKeys(): string[] {
     return this.#userKeys.map(({ online }) => online);
   }
 
-  /** What connections are counted by, one a partition. */
+  /** The keys from which each partition's connections are counted. */
   connectionCounts(): readonly Pick<UserKeys, "connections" | "leaving">[] {
     return this.#userKeys;
   }
 
-  /** `options-invalid` where it is the presence of a partition that does not exist. */
+  /** The name of a channel. Throws `options-invalid` for the presence of a partition that does not exist. */
   channel({ kind, name }: Channel): string {
     switch (kind) {
       case "room":
@@ -154,7 +154,9 @@ export class Keys {
     }
   }
 
-  /** A channel for a store's own probes; each `n` lies in another slot of a Cluster. */
+  /**
+   * A channel for a store's own probes. The values of `n` spread the channels over the slots of a Cluster.
+   */
   probe(n: number, id: string): string {
     return `${this.#channelPrefix}:{p${n}}:probe:${id}`;
   }

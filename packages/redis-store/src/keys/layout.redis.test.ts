@@ -16,7 +16,7 @@ const NAMES = [
   "é".repeat(127),
 ];
 
-/** Keys and their types, as the documentation names them. */
+/** Keys and their types, in the notation of the documentation. */
 async function shapeOf(prefix: string): Promise<string[]> {
   const shape: string[] = [];
   for (const key of await keysUnder(url, `${prefix}:`)) {
@@ -93,7 +93,7 @@ it("writes the documented keys and types for all else, each with a time to live 
   }
 });
 
-/** A minute less than the documented time to live. */
+/** The documented time to live minus one minute. */
 function leastTtlMs(key: string): number {
   if (/:(seen|version)$/.test(key)) return 86_340_000;
   if (/:record/.test(key)) return 7_140_000;
@@ -113,7 +113,7 @@ it("renews metadata with the connections, and shortens no time to live that is l
   for (const key of keys) await askRedis(port, "PEXPIRE", key, "5000");
   await store.upkeep.projection.renew(server.lease, { users: ["ann"] });
   for (const ttlMs of await ttls()) expect(ttlMs).toBeGreaterThan(40_000);
-  // A grace period may exceed the time to live; a renewal or a new user must not cut it off.
+  // A grace period may exceed the time to live; a renewal or a new user must not shorten it.
   await store.users.remove(server.lease, [bob], { graceMs: 3_600_000 });
   await store.upkeep.projection.renew(server.lease, { users: ["ann"] });
   await connect(store, server, "cat", []);

@@ -55,7 +55,7 @@ it("renews leases where something else lies in the place of the layout, and says
   expect(await askRedis(portOf(url), "GET", `${prefix}:layout`)).toBe("foreign");
 });
 
-/** Of the node that has the key. */
+/** The port of the node that has the key. */
 async function portOfKey(url: string, key: string): Promise<number> {
   const reply = await askRedis(portOf(url), "EXISTS", key).catch((error: unknown) => String(error));
   return typeof reply === "string" ? portOf(reply) : portOf(url);

@@ -23,7 +23,7 @@ it("gives masters of an even Cluster even shares, at every usual size", () => {
       const master = Math.floor((slotOf(tag) * masters) / SLOT_COUNT);
       shares[master] = (shares[master] ?? 0) + 1;
     }
-    // A master's slots hold whole intervals and a part of one at either end.
+    // A master's slots contain whole intervals, and a part of one at either end.
     expect(Math.min(...shares)).toBeGreaterThanOrEqual(Math.floor(256 / masters) - 1);
     expect(Math.max(...shares)).toBeLessThanOrEqual(Math.ceil(256 / masters) + 1);
   }

@@ -1,6 +1,6 @@
 import { SLOT_COUNT, slotOf } from "./hash-slots.js";
 
-/** The partition of a room or user: FNV-1a over the bytes of its name in UTF-8. */
+/** The partition of a room or user: FNV-1a over the UTF-8 bytes of its name. */
 export function partitionOf(name: string, partitions: number): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < name.length; i++) {
@@ -18,12 +18,12 @@ function hashBytes(bytes: Uint8Array): number {
 }
 
 /**
- * Hash tags, one a partition, whose slots are spread evenly: partition `i` gets the
- * first label (`<letter>.0`, `<letter>.1`, ... in base 36) whose slot lies in the i-th
- * of equal intervals. Left to chance, some of a Cluster's masters would get far more
- * partitions than others, and at few partitions none.
+ * One hash tag per partition, with evenly spread slots: partition `i` gets the first label (`<letter>.0`,
+ * `<letter>.1`, ... in base 36) whose slot lies in the i-th of equal intervals. With arbitrary tags, some
+ * masters of a Cluster would get far more partitions than others, and with few partitions some would get
+ * none.
  *
- * The dot keeps the tags apart from server ids, which are hash tags as well.
+ * The dot distinguishes the tags from server ids, which are hash tags as well.
  */
 export function partitionTags(letter: "r" | "u", partitions: number): readonly string[] {
   const tags: (string | undefined)[] = Array.from({ length: partitions });

@@ -3,23 +3,22 @@ import type { ClusterNodes } from "../client/cluster-nodes.js";
 import type { Subscribers, SubscribersOptions } from "./subscribers.js";
 import { type SubscriberState, VerifiedSubscriber } from "./verified-subscriber.js";
 
-/** What {@link createClusterSubscribers} needs. */
+/** Dependencies of {@link createClusterSubscribers}. */
 export interface ClusterSubscribersOptions extends SubscribersOptions {
   readonly cluster: Cluster;
   readonly nodes: ClusterNodes;
-  /** What the subscribers' connections have in common, on top of the nodes' own options. */
+  /** Options of all subscriber connections, in addition to the nodes' own options. */
   readonly redisOptions: RedisOptions;
 }
 
 const REFRESH_MS = 250;
 
-/** Sixteen times the slots: also a master that has a single one is found, almost certainly. */
+/** Sixteen times the number of slots: even a master with a single slot is almost certainly found. */
 const PROBE_TRIES = 2 ** 18;
 
 /**
- * One subscriber for each master. The Cluster client could do this too, but it neither
- * waits for acknowledgements nor says when it failed, so a store could not tell whether
- * it hears everything.
+ * Creates one subscriber for each master. The Cluster client can subscribe as well, but neither waits for
+ * acknowledgements nor reports failures, so the store could not determine whether it receives all messages.
  */
 export function createClusterSubscribers(options: ClusterSubscribersOptions): Subscribers {
   return new ClusterSubscribers(options);
@@ -27,11 +26,11 @@ export function createClusterSubscribers(options: ClusterSubscribersOptions): Su
 
 class ClusterSubscribers implements Subscribers {
   readonly #options: ClusterSubscribersOptions;
-  /** Wanted channels, and the node that each is asked for at. */
+  /** The wanted channels, each with the node at which it is subscribed. */
   readonly #channels = new Map<string, string | undefined>();
-  /** Those of them that no node can be asked for at the moment. */
+  /** Wanted channels that cannot be subscribed at any node at the moment. */
   readonly #unplaced = new Set<string>();
-  /** Those of them that were live once: their subscribers rely on them. */
+  /** Wanted channels that were live before, so that their subscribers rely on them. */
   readonly #promised = new Set<string>();
   readonly #subscribers = new Map<string, VerifiedSubscriber>();
   readonly #onRefresh = (): void => this.#reconcile();
@@ -41,7 +40,7 @@ class ClusterSubscribers implements Subscribers {
   constructor(options: ClusterSubscribersOptions) {
     this.#options = options;
     options.cluster.on("refresh", this.#onRefresh);
-    // A client of the application may have been connected for long.
+    // A client that the application passes in may already be connected.
     if (options.cluster.status === "ready") this.#reconcile();
   }
 
@@ -92,13 +91,13 @@ class ClusterSubscribers implements Subscribers {
     await Promise.all(subscribers.map(end));
   }
 
-  /** Whether a channel that was live once has no node. */
+  /** Whether a channel that was live before has no node. */
   get #misses(): boolean {
     for (const channel of this.#unplaced) if (this.#promised.has(channel)) return true;
     return false;
   }
 
-  /** Whether there is nothing to wait for. */
+  /** Whether all wanted channels and all masters are in place. */
   get #isComplete(): boolean {
     if (this.#unplaced.size > 0 || !this.#options.nodes.coversAll) return false;
     for (const node of this.#options.nodes.addresses) {
@@ -108,7 +107,7 @@ class ClusterSubscribers implements Subscribers {
     return true;
   }
 
-  /** Asks for the channel at the master of its slot, if that is known. */
+  /** Subscribes the channel at the master of its slot, if that master is known. */
   #place(channel: string): void {
     const node = this.#options.nodes.addressOf(channel);
     const before = this.#channels.get(channel);
@@ -153,12 +152,12 @@ class ClusterSubscribers implements Subscribers {
       },
     });
     this.#subscribers.set(node, subscriber);
-    // A failure is an error event too; the connection goes on trying by itself.
+    // A failure also emits an error event; the connection keeps retrying by itself.
     redis.connect().catch(() => undefined);
     return subscriber;
   }
 
-  /** A channel on a slot of this master. */
+  /** A probe channel in a slot of this master. */
   #probeChannelOn(node: string): string | undefined {
     const { nodes, probe } = this.#options;
     for (let n = 0; n < PROBE_TRIES; n++) {
@@ -168,7 +167,7 @@ class ClusterSubscribers implements Subscribers {
     return undefined;
   }
 
-  /** The client has reloaded the map of slots to masters. */
+  /** The client has reloaded the map of slots to masters: adapt the subscribers to it. */
   #reconcile(): void {
     if (this.#closed) return;
     const { nodes, events } = this.#options;
@@ -192,7 +191,7 @@ class ClusterSubscribers implements Subscribers {
     this.#watch();
   }
 
-  /** As long as something is missing, asks the Cluster again and again who has it. */
+  /** Refreshes the map of slots repeatedly as long as anything is missing. */
   #watch(): void {
     if (this.#closed || this.#refresh !== undefined || this.#isComplete) return;
     this.#refresh = setTimeout(() => {
@@ -205,13 +204,13 @@ class ClusterSubscribers implements Subscribers {
   }
 }
 
-/** `undefined` where one is, or where there is none. */
+/** The earliest moment; `undefined` if one of them is `undefined`, or if there are none. */
 function earliest(moments: readonly (number | undefined)[]): number | undefined {
   const known = moments.filter((moment) => moment !== undefined);
   return known.length > 0 && known.length === moments.length ? Math.min(...known) : undefined;
 }
 
-/** The store owns these connections, even where the application made the Cluster client. */
+/** Ends a subscriber. The store owns these connections, even if the application made the Cluster client. */
 async function end(subscriber: VerifiedSubscriber): Promise<void> {
   const { redis } = subscriber.connection;
   redis.on("error", () => undefined);

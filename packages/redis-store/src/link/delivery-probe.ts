@@ -1,75 +1,78 @@
 import { isCmError } from "@cm/protocol";
 
-/** How a {@link DeliveryProbe} works. */
+/** Options of a {@link DeliveryProbe}. */
 export interface DeliveryProbeOptions {
-  /** Publishes to the probe's channel, by the way that all messages go. */
+  /** Publishes to the probe's channel, over the same path as all messages. */
   readonly publish: (payload: Buffer) => Promise<number>;
-  /** Whether there is a connection to subscribe with. */
+  /** Whether there is a connection that can subscribe. */
   readonly isReady: () => boolean;
-  /** Whether the channel is subscribed on the connection that exists now. */
+  /** Whether the probe's channel is subscribed on the current connection. */
   readonly isLive: () => boolean;
-  /** Takes the connection down that stays silent, so that a new one is made. */
+  /** Closes the silent connection, so that a new one is made. */
   readonly replace: () => void;
   /**
-   * The same for the connection that publishes: it gave no answer twice, or a new
-   * subscriber was silent too, so that messages may go to another place.
+   * Like `replace`, for the connection that publishes. Called if two publishes in a row got no reply, or if a
+   * new subscriber was silent as well: messages may then be going to the wrong server.
    */
   readonly replacePublisher: () => void;
-  /** What the probe says may have changed. */
+  /** The probe's state may have changed. */
   readonly changed: () => void;
   readonly intervalMs: number;
   readonly timeoutMs: number;
 }
 
 /**
- * What is known of a connection.
+ * What is known about a connection:
  *
- * - `unproven`: nothing came over it yet
- * - `proven`: a message came through, and the next is not late
- * - `late`: a message should have come by now
- * - `failed`: messages can't be published, so nothing can be said about hearing them
+ * - `unproven`: no message has arrived over it yet
+ * - `proven`: a message has arrived, and the next one is not late
+ * - `late`: a message should have arrived by now
+ * - `failed`: messages cannot be published, so it is unknown whether they would arrive
  */
 export type Proof = "unproven" | "proven" | "late" | "failed";
 
 /**
- * Our own connections are dropped by their client at the first command without an
- * answer. Those of an application need not be, and it may have more to do with them.
+ * Number of unanswered publishes in a row after which the publishing connection is replaced. The client drops
+ * the store's own connections at the first command without a reply. A connection that the application passed
+ * in may lack that option, and may serve other purposes as well.
  */
 const SILENCES = 2;
 
 interface Outstanding {
   readonly payload: Buffer;
-  /** When it was handed to the client: whatever is published there before, is heard before. */
+  /**
+   * When the message was passed to the client: messages published over the same client before are received
+   * before.
+   */
   readonly publishedAt: number;
-  /** Moments, in milliseconds of the monotonic clock; time that this process stood still is added to them. */
+  /** In milliseconds of the monotonic clock. The time during which this process was stopped is added. */
   sentAt: number;
   answeredAt: number | undefined;
   isHeard: boolean;
-  /** Whether it must come back: not where the channel was not live all the time. */
+  /** Whether the message must arrive: `false` if the channel was not live all the time. */
   isExpected: boolean;
 }
 
 /**
- * Shows that a subscriber hears what is published. A connection can look healthy for
- * hours while nothing comes over it any more; so each one listens on a channel of its own,
- * and what is published there must come back. It does not tear down what is merely slow:
- * time counts from when Redis has taken the message, and not while this process stood
- * still itself.
+ * Checks that a subscriber receives published messages. A connection can look healthy for hours although
+ * nothing arrives over it any more, so each connection subscribes to a channel of its own, and messages
+ * published there must arrive. A slow connection is not replaced: time counts from the moment at which Redis
+ * has accepted the message, excluding time during which this process itself was stopped.
  */
 export class DeliveryProbe {
   readonly #options: DeliveryProbeOptions;
   readonly #timer: NodeJS.Timeout;
   #outstanding: Outstanding | undefined;
   #count = 0;
-  /** Since a message came through. */
+  /** Number of replacements since a message last arrived. */
   #replaced = 0;
-  /** Since a publish was answered. */
+  /** Number of timeouts since a publish was last acknowledged. */
   #unanswered = 0;
   #proof: Proof = "unproven";
   #provenAt: number | undefined;
   #heardUntil: number | undefined;
   #lookedAt = performance.now();
-  /** Since when there is a connection without the channel. */
+  /** The time since which there is a connection on which the channel is not subscribed. */
   #unsubscribedAt: number | undefined;
   #closed = false;
 
@@ -83,33 +86,35 @@ export class DeliveryProbe {
     return this.#proof;
   }
 
-  /** When a message last came through, in milliseconds of the monotonic clock. */
+  /** When a message last arrived, in milliseconds of the monotonic clock. */
   get provenAt(): number | undefined {
     return this.#provenAt;
   }
 
-  /** What was published before this moment has been heard, in milliseconds of the monotonic clock. */
+  /** All messages published before this moment have been received; in milliseconds of the monotonic clock. */
   get heardUntil(): number | undefined {
     return this.#heardUntil;
   }
 
-  /** Asks at once: something has changed for the better. */
+  /** Sends a message at once, because the connection may work again. */
   hurry(): void {
     if (!this.#closed) this.#send();
   }
 
-  /** The connection broke, or is a new one: nothing is known of it, and no answer awaited. */
+  /**
+   * The connection broke or is new: nothing is known about it, and no pending message is expected any more.
+   */
   reset(): void {
     if (this.#outstanding !== undefined) this.#outstanding.isExpected = false;
     if (this.#proof !== "failed") this.#become("unproven");
   }
 
-  /** Something came in over the probe's channel. */
+  /** Handles a message that arrived on the probe's channel. */
   take(payload: Buffer): void {
-    // Of an earlier connection, where it is not what was sent last.
+    // Ignore a message other than the latest: it was sent over an earlier connection.
     if (this.#outstanding?.isExpected !== true || !payload.equals(this.#outstanding.payload)) return;
     this.#outstanding.isHeard = true;
-    // It may be heard before, or without, the publisher's connection having the answer.
+    // The message may arrive before the publisher's connection gets its reply, or without any reply.
     if (this.#outstanding.answeredAt !== undefined) this.#proven(this.#outstanding);
   }
 
@@ -134,12 +139,12 @@ export class DeliveryProbe {
       return;
     }
     if (lostMs > intervalMs) {
-      // This process stood still, and what came in meanwhile is not read yet.
+      // This process was stopped, and messages that arrived meanwhile have not been read yet.
       outstanding.sentAt += lostMs;
       if (outstanding.answeredAt !== undefined) outstanding.answeredAt += lostMs;
       return;
     }
-    // Its deadline is that of any command.
+    // The publish itself has the deadline of any command.
     if (!outstanding.isExpected) return;
     const { answeredAt, isHeard } = outstanding;
     if (!isHeard && answeredAt !== undefined && now - answeredAt >= timeoutMs) {
@@ -149,7 +154,7 @@ export class DeliveryProbe {
     if (now - outstanding.sentAt >= timeoutMs / 2) this.#become("late");
   }
 
-  /** Whether Redis takes messages, but the connection's subscription is not acknowledged in time. */
+  /** Whether Redis accepts messages, but has not acknowledged the subscription of this connection in time. */
   #isStuck(now: number, lostMs: number): boolean {
     const { isReady, isLive, timeoutMs, intervalMs } = this.#options;
     if (!isReady() || isLive() || this.#proof === "failed" || lostMs > intervalMs) {
@@ -206,7 +211,7 @@ export class DeliveryProbe {
     this.#options.changed();
   }
 
-  /** Publishers get the reason with their own calls; here it only counts that it failed. */
+  /** Callers of `publish` get the reason from their own calls; the probe only counts the failure. */
   #refused(outstanding: Outstanding, error: unknown): void {
     if (this.#closed || this.#outstanding !== outstanding) return;
     this.#outstanding = undefined;

@@ -2,28 +2,31 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { onTestFinished } from "vitest";
 
-/** Which connections of a store a fault is for. */
+/** The connections of a store that a fault affects. */
 export type RelayRole = "commands" | "subscriber";
 
-/** Stands between a store and its Redis, and can be told to misbehave. */
+/** A relay between a store and its Redis that injects faults. */
 export interface FaultRelay {
   readonly url: string;
   /**
-   * From now on nothing that Redis says reaches those that are connected now: they are
-   * half open, and do not answer an end either. New connections work.
+   * From now on, no data from Redis reaches the current connections: they are half open, and do not respond
+   * to an end either. New connections work.
    */
   swallowReplies(role: RelayRole): void;
-  /** The same for the next connection that subscribes, from that moment on: it gets no acknowledgement. */
+  /**
+   * The same for the next connection that subscribes, beginning with its subscribe command: it gets no
+   * acknowledgement.
+   */
   swallowNextSubscribe(): void;
-  /** Where new connections lead from now on; those that are there stay. */
+  /** The port that new connections are relayed to from now on. Existing connections are not affected. */
   redirect(targetPort: number): void;
-  /** Breaks those that are connected now. */
+  /** Breaks the current connections. */
   cut(role: RelayRole): void;
-  /** Takes nothing any more from those that are connected now, nor from new ones: as a host that hangs. */
+  /** Stops reading from the current and from new connections, like a host that hangs. */
   hang(): void;
-  /** Ends `hang`: what was held goes on. */
+  /** Ends `hang`: delayed data is passed on. */
   release(): void;
-  /** How many connections were made. */
+  /** Number of connections made so far. */
   readonly connections: number;
 }
 
@@ -34,7 +37,7 @@ interface Pair {
   swallows: boolean;
 }
 
-/** A relay to a port of the loopback address; gone after the test. */
+/** Starts a relay to a port of the loopback address. It is stopped when the test ends. */
 export async function startFaultRelay(targetPort: number): Promise<FaultRelay> {
   const pairs = new Set<Pair>();
   let isHanging = false;
@@ -103,7 +106,7 @@ export async function startFaultRelay(targetPort: number): Promise<FaultRelay> {
   };
 }
 
-/** By the name that the store gives its connections. */
+/** Determines the role from the name that the store gives its connections. */
 function roleOf(text: string): RelayRole | undefined {
   const name = /cm:(commands|subscriber)/.exec(text)?.[1];
   return name === "commands" || name === "subscriber" ? name : undefined;

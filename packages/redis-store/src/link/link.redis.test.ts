@@ -26,7 +26,7 @@ it("goes from connecting to in-sync to closed, and connects to nothing before st
   expect(store.link.state).toBe("connecting");
   expect(await outcomeOf(store.servers.snapshot())).toBe("closed");
   const connections = (info: string) => Number(/total_connections_received:(\d+)/.exec(info)?.[1]);
-  // The question itself is one more connection.
+  // The INFO command itself takes one more connection.
   expect(connections(String(await askRedis(redis.port, "INFO", "stats")))).toBe(connections(before) + 1);
   const seen = states(store);
   await store.start();
@@ -54,7 +54,7 @@ it("subscribes everything again, and says in-sync only then, after the subscribe
   const seen = states(store);
   expect(await askRedis(redis.port, "CLIENT", "KILL", "TYPE", "pubsub")).toBe(1);
   await eventually(() => expect(seen).toContain("resubscribing"));
-  // From the very moment of in-sync, everything arrives.
+  // From the moment of `in-sync`, all messages arrive.
   await new Promise<void>((resolve) => {
     if (store.link.state === "in-sync") resolve();
     store.link.onState((state) => {
@@ -135,7 +135,7 @@ it("says unavailable only of what is never published: retried while Redis hangs,
   await redis.signal("SIGSTOP");
   const outcomes = new Map<string, Promise<string>>();
   const publish = (text: string): Promise<string> => outcomeOf(store.bus.publish(ROOM, Buffer.from(text)));
-  // At all times before, while and after the connection is given up.
+  // Before, while and after the connection is closed.
   for (let i = 0; store.link.state !== "down"; i++) {
     outcomes.set(`${i}`, publish(`${i}`));
     await new Promise((resolve) => setTimeout(resolve, 5));
@@ -149,7 +149,7 @@ it("says unavailable only of what is never published: retried while Redis hangs,
   await eventually(() => expect(got).toContain("last"));
   expect([...new Set(got)]).toHaveLength(got.length);
   expect(new Set(said.values())).toContain("timeout");
-  // What was written before Redis hung on it is carried out when it goes on.
+  // Commands that were written before Redis hung are carried out when it continues.
   expect(got).toContain("0");
 });
 
@@ -231,7 +231,7 @@ it("is degraded as long as Redis refuses new subscriptions, also when nobody ask
   await expect(store.bus.subscribe({ kind: "room", name: "new" }, () => undefined)).rejects.toMatchObject({
     code: "unavailable",
   });
-  // What is subscribed works on, over several proofs that it does.
+  // The subscribed room keeps working, over several probes.
   const untilMs = performance.now() + 2_500;
   while (performance.now() < untilMs) {
     expect(store.link.state).toBe("degraded");
@@ -242,7 +242,7 @@ it("is degraded as long as Redis refuses new subscriptions, also when nobody ask
   expect(log.seen.length).toBeLessThan(5);
   await askRedis(redis.port, "ACL", "SETUSER", "default", "+subscribe");
   await eventually(() => expect(store.link.state).toBe("in-sync"));
-  // What was only tried is let go.
+  // Channels that were only tried are unsubscribed.
   await eventually(async () => expect(await askRedis(redis.port, "PUBSUB", "CHANNELS", "*room:*")).toHaveLength(1));
   await store.bus.subscribe({ kind: "room", name: "new" }, () => undefined);
   expect(store.link.status().replacedSubscribers).toBe(0);

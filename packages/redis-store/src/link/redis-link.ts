@@ -1,6 +1,6 @@
 import type { Link, LinkState, LinkStatus } from "@cm/protocol";
 
-/** What is counted over the life of a link; see `LinkStatus`. */
+/** Counters over the lifetime of a link; see `LinkStatus`. */
 export interface LinkCounters {
   reconnects: number;
   resubscriptions: number;
@@ -21,7 +21,7 @@ export class RedisLink implements Link {
   readonly #lastProbeMs: () => number | undefined;
   readonly #onThrow: (cause: unknown) => void;
   readonly #listeners = new Set<{ readonly call: (state: LinkState) => void }>();
-  /** Changes that are not told to all listeners yet. */
+  /** State changes that not all listeners have been notified of. */
   readonly #untold: LinkState[] = [];
   #isTelling = false;
   #state: LinkState = "connecting";
@@ -41,19 +41,19 @@ export class RedisLink implements Link {
   }
 
   onState(listener: (state: LinkState) => void): () => void {
-    // Wrapped, so that the same function may be given twice and each taken off by itself.
+    // Wrapped, so that the same function may be added twice and each listener removed separately.
     const entry = { call: listener };
     this.#listeners.add(entry);
     return () => void this.#listeners.delete(entry);
   }
 
-  /** Goes to a state; nothing leaves `closed`. */
+  /** Changes the state. `closed` is final. */
   become(state: LinkState): void {
     if (state === this.#state || this.#state === "closed") return;
     this.#state = state;
     this.#since = Date.now();
     this.#untold.push(state);
-    // A listener that brings about the next change must not be overtaken by it.
+    // If a listener causes the next change, all listeners must get the present one first.
     if (!this.#isTelling) this.#tell();
   }
 

@@ -19,7 +19,7 @@ async function ownRedis(): Promise<RedisServer> {
   return redis;
 }
 
-/** The rooms that Redis has subscribers for. */
+/** The rooms whose channels have subscribers in Redis. */
 async function roomsAt(port: number, command: "CHANNELS" | "SHARDCHANNELS" = "CHANNELS"): Promise<string[]> {
   const channels = await askRedis(port, "PUBSUB", command, "*:room:*");
   return (Array.isArray(channels) ? channels : []).map((channel) => String(channel).replace(/^.*:room:/, "")).sort();
@@ -55,7 +55,7 @@ it("restores 5,000 channels though it breaks again meanwhile, with channels adde
   let adding: Promise<unknown> | undefined;
   store.link.onState((state) => {
     if (state !== "resubscribing") return;
-    // In the middle of it: when some channels are back, and others are not.
+    // Break again halfway, when some channels are subscribed again and others are not.
     void eventually(async () => expect((await roomsAt(redis.port)).length).toBeGreaterThan(0)).then(async () => {
       if (++breaks < 3) await askRedis(redis.port, "CLIENT", "KILL", "TYPE", "pubsub");
     });
@@ -88,7 +88,7 @@ it("tells of an interruption before it hands on any message that came after it",
           if (before !== undefined && n > before + 1) faults.push(`${name}: ${n} after ${before}`);
           last.set(name, n);
         },
-        // From here on anything may be next.
+        // From here on, any message may be the next one.
         () => last.delete(name),
       ),
     ),
@@ -96,7 +96,7 @@ it("tells of an interruption before it hands on any message that came after it",
   const publisher = await RespConnection.open(redis.port);
   onTestFinished(() => publisher.close());
   const channels = (await askRedis(redis.port, "PUBSUB", "CHANNELS", "*:room:*")) as string[];
-  // Without a pause: some come right behind the acknowledgements.
+  // Without a pause: some messages follow the acknowledgements immediately.
   let n = 0;
   for (let round = 0; round < 5; round++) {
     const { reconnects } = store.link.status();
@@ -132,7 +132,7 @@ it("leaves a master that hangs behind when Sentinels promote another", async () 
   await eventually(() => expect(store.link.state).toBe("in-sync"), { timeoutMs: 20_000 });
   await eventually(async () => expect((await roomsAt(sentinel.replica.port)).length).toBe(CHANNELS.length));
   expect(performance.now() - promotedAt).toBeLessThan(8_000);
-  // The Sentinel announces the new master after it named it: the client connects once more then.
+  // The Sentinel announces the new master after it has returned it: the client then reconnects once more.
   await eventually(async () => {
     const publishes = CHANNELS.map((channel) => outcomeOf(store.bus.publish(channel, Buffer.from("x"))));
     expect(new Set(await Promise.all(publishes))).toEqual(new Set(["done"]));
@@ -148,7 +148,7 @@ it("looks for the new master where the old one answers as a replica", async () =
   const server = await bringUp(store, "gw-1");
   const got: string[] = [];
   await store.bus.subscribe({ kind: "room", name: "lobby" }, (message) => got.push(Buffer.from(message).toString()));
-  // Both stay up: no connection breaks, and the old master answers READONLY from now on.
+  // Both servers stay up: no connection breaks, and the old master replies with READONLY from now on.
   await askRedis(sentinel.ports[0] ?? 0, "SENTINEL", "FAILOVER", sentinel.masterName);
   await eventually(
     async () => expect(await askRedis(sentinel.replica.port, "ROLE")).toEqual(expect.arrayContaining(["master"])),
@@ -159,7 +159,7 @@ it("looks for the new master where the old one answers as a replica", async () =
   });
   await eventually(() => expect(store.link.state).toBe("in-sync"), { timeoutMs: 20_000 });
   await eventually(async () => expect(await roomsAt(sentinel.replica.port)).toEqual(["lobby"]), { timeoutMs: 20_000 });
-  // The old master sends its clients away once more as it begins to follow the new one.
+  // The old master disconnects its clients once more when it begins to follow the new one.
   await eventually(async () => {
     await outcomeOf(store.bus.publish({ kind: "room", name: "lobby" }, Buffer.from("x")));
     expect(got).toContain("x");
@@ -284,11 +284,12 @@ it("follows slots that move one after the other, under load, without going round
   const load = (async () => {
     while (!isOver) {
       for (const channel of CHANNELS) await outcomeOf(store.bus.publish(channel, Buffer.from("load")));
-      // A store without a link refuses at once: without a turn for the event loop the link would never come back.
+      // A store without a link rejects at once: without a turn of the event loop, the link would never come
+      // back.
       await setImmediate();
     }
   })();
-  // Every twentieth slot of the first third, each handed over as a resharding ends it.
+  // Every twentieth slot of the first third, each handed over as at the end of a resharding.
   for (let slot = 0; slot < 5_400; slot += 20) {
     for (const port of [to, from]) await askRedis(port, "CLUSTER", "SETSLOT", slot, "NODE", targetId);
   }

@@ -3,44 +3,47 @@ import { BATCH_MAX, groupBy, inChunks } from "../commands/batches.js";
 import { isLasting } from "../errors/store-error.js";
 import { slotOf } from "../keys/hash-slots.js";
 
-/** Who hears what a {@link SubscriberConnection} has to tell. */
+/** Callbacks of a {@link SubscriberConnection}. */
 export interface SubscriberEvents {
-  /** A message; both buffers are only valid during the call. */
+  /** A message arrived. Both buffers are only valid during the call. */
   readonly message: (channel: Buffer, payload: Buffer) => void;
   /** The channel is subscribed and acknowledged. */
   readonly live: (channel: string) => void;
-  /** Restored: it was live before, and what came in between was missed. Told before {@link live}. */
+  /**
+   * The channel was live before and is live again; messages in between were missed. Called before
+   * {@link live}.
+   */
   readonly restored: (channel: string) => void;
-  /** Whether it is in sync may have changed. */
+  /** The state may have changed. */
   readonly changed: () => void;
-  /** The connection broke, or is a new one. */
+  /** The connection broke or is new. */
   readonly renewed: () => void;
   /** A slot of these channels has another master now (Cluster only). */
   readonly moved: () => void;
-  /** What was sent is not acknowledged, though messages may come as ever. */
+  /** Subscriptions are not acknowledged in time, although messages may still arrive. */
   readonly overdue: () => void;
   readonly failed: (error: unknown) => void;
 }
 
-/** How a {@link SubscriberConnection} works. */
+/** Options of a {@link SubscriberConnection}. */
 export interface SubscriberConnectionOptions {
   readonly redis: Redis;
-  /** `true` for SSUBSCRIBE, one slot a command. */
+  /** `true` for SSUBSCRIBE, with the channels of one slot per command. */
   readonly sharded: boolean;
-  /** How long an acknowledgement may take, in milliseconds. */
+  /** Maximum time until an acknowledgement, in milliseconds. */
   readonly acknowledgeTimeoutMs: number;
   readonly events: SubscriberEvents;
 }
 
 const RETRY_MS = 200;
 
-/** After this many refusals in a row, a channel's refusal counts as lasting. */
+/** Number of refusals in a row after which a channel counts as permanently refused. */
 const REFUSALS = 2;
 
 /**
- * One connection that subscribes, and what is wanted of it. The client says `ready`
- * before anything is subscribed again, so this keeps the wanted channels itself and
- * counts one as live only when this very connection has acknowledged it.
+ * One subscribing connection and the channels wanted on it. The client reports `ready` before it has
+ * subscribed anything again. This class therefore keeps the wanted channels itself, and treats a channel as
+ * live only once the current connection has acknowledged it.
  */
 export class SubscriberConnection {
   readonly redis: Redis;
@@ -48,32 +51,38 @@ export class SubscriberConnection {
   readonly #acknowledgeTimeoutMs: number;
   readonly #events: SubscriberEvents;
   readonly #wanted = new Set<string>();
-  /** Sent on this connection, not acknowledged yet. */
+  /** Sent on this connection, but not acknowledged yet. */
   readonly #sent = new Set<string>();
   readonly #live = new Set<string>();
-  /** Wanted, was live and has to be live again: its subscriber relies on it. */
+  /** Wanted, live before, and not live again yet: their subscribers rely on them. */
   readonly #restoring = new Set<string>();
-  /** Subscribed, no longer wanted, not let go yet. */
+  /** Subscribed, no longer wanted, and not unsubscribed yet. */
   readonly #leaving = new Set<string>();
-  /** Let go, which is not acknowledged yet: what still comes is for another connection to hear. */
+  /**
+   * Unsubscribed or about to be, without an acknowledgement yet. Their messages are ignored, because another
+   * connection may receive them.
+   */
   readonly #left = new Set<string>();
-  /** Wanted, and neither live nor sent: kept beside the others, so that a join does not cost a look at all of them. */
+  /**
+   * Wanted, and neither live nor sent. Kept as a separate set, so that a join does not iterate over all
+   * channels.
+   */
   readonly #missing = new Set<string>();
   readonly #unlisten: () => void;
   /**
-   * A channel that Redis has refused and not taken since. It is tried again until Redis takes it,
-   * even if it is no longer wanted, and alone: one refused channel fails its whole command.
+   * A channel that Redis has refused and not accepted since. It is retried until Redis accepts it, even if it
+   * is no longer wanted, and in a command of its own: one refused channel fails its whole command.
    */
   #trial: string | undefined;
-  /** How often in a row it was refused. */
+  /** Number of times in a row that the channel was refused. */
   #refusals = 0;
-  /** Grows with every connection, so that answers to an earlier one are not mistaken. */
+  /** Increases with every connection, so that replies on an earlier one are recognized. */
   #epoch = 0;
   #flushing = false;
   #retry: NodeJS.Timeout | undefined;
-  /** Runs while something is sent and nothing of it acknowledged. */
+  /** Runs while subscriptions are sent and none of them has been acknowledged. */
   #patience: NodeJS.Timeout | undefined;
-  /** Nothing of what was sent is acknowledged for half of the time that it may take. */
+  /** Whether none of the sent subscriptions was acknowledged within half of the maximum time. */
   #isLate = false;
   #closed = false;
 
@@ -85,27 +94,27 @@ export class SubscriberConnection {
     this.#unlisten = this.#listen();
   }
 
-  /** Whether the connection works. One that is being replaced does not, however long its end takes. */
+  /** Whether the connection works. One that is being replaced does not, even if closing it takes long. */
   get isOpen(): boolean {
     return this.redis.status === "ready" && this.redis.stream.writable;
   }
 
-  /** Whether the connection works and all that is wanted is live. */
+  /** Whether the connection works and all wanted channels are live. */
   get isComplete(): boolean {
     return this.isOpen && this.#live.size === this.#wanted.size;
   }
 
-  /** Whether the connection works and all that ever was live, and still is wanted, is live. */
+  /** Whether the connection works and all wanted channels that were live before are live. */
   get isRestored(): boolean {
     return this.isOpen && this.#restoring.size === 0;
   }
 
-  /** Whether Redis refuses what is to be subscribed, again and again. */
+  /** Whether Redis has refused a subscription repeatedly. */
   get isRefused(): boolean {
     return this.#refusals >= REFUSALS;
   }
 
-  /** Whether acknowledgements are late: new channels can't be counted on for now. */
+  /** Whether acknowledgements are late: new channels cannot be relied on for now. */
   get isLate(): boolean {
     return this.#isLate;
   }
@@ -114,7 +123,7 @@ export class SubscriberConnection {
     return this.isOpen && this.#live.has(channel);
   }
 
-  /** `wasLive`: it was live on another connection, and its subscriber relies on it. */
+  /** `wasLive`: the channel was live on another connection, and its subscriber relies on it. */
   want(channel: string, wasLive = false): void {
     this.#wanted.add(channel);
     this.#left.delete(channel);
@@ -135,14 +144,14 @@ export class SubscriberConnection {
     this.#schedule();
   }
 
-  /** Subscribes what is wanted and not live. */
+  /** Subscribes all wanted channels that are not live. */
   resync(): void {
     this.#schedule();
   }
 
   /**
-   * Reconnects a connection that stays silent; everything is subscribed again.
-   * Returns `false` where this is under way already.
+   * Reconnects a silent connection and subscribes everything again. Returns `false` if the connection is
+   * already being replaced.
    */
   replace(): boolean {
     if (!this.isOpen) return false;
@@ -151,14 +160,14 @@ export class SubscriberConnection {
     return true;
   }
 
-  /** Takes the listeners off. The connection itself is its creator's to close. */
+  /** Removes the listeners. The creator of the connection closes it. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#retry);
     this.#endPatience();
     this.#unlisten();
-    // Errors of the client from here on are of no use.
+    // Ignore errors of the client from here on.
     const ignore = (): void => undefined;
     this.redis.on("error", ignore);
     const channels = [...this.#wanted, ...this.#leaving];
@@ -189,13 +198,16 @@ export class SubscriberConnection {
   }
 
   #take(channel: Buffer, payload: Buffer): void {
-    // Both are empty almost always: no message costs more than that.
+    // Both sets are almost always empty, so that a message usually costs no look-up.
     if (this.#left.size > 0 && this.#left.has(channel.toString())) return;
     if (this.#restoring.size > 0) this.#proveLive(channel.toString());
     this.#events.message(channel, payload);
   }
 
-  /** Its acknowledgement may be behind those of others: the handler has to know of the interruption first. */
+  /**
+   * A message proves that its channel is live again, even if the acknowledgement is still queued behind
+   * others. Report that first, so that the handler knows of the interruption before it gets the message.
+   */
   #proveLive(channel: string): void {
     if (this.#wanted.has(channel) && !this.#live.has(channel)) this.#goneLive(channel);
   }
@@ -203,7 +215,7 @@ export class SubscriberConnection {
   #schedule(): void {
     if (this.#flushing || this.#closed) return;
     this.#flushing = true;
-    // At the end of the turn, so that a storm of joins becomes one command.
+    // Flush at the end of the turn, so that many joins become one command.
     setImmediate(() => {
       this.#flushing = false;
       this.#flush();
@@ -216,7 +228,7 @@ export class SubscriberConnection {
     const leaving = [...this.#leaving];
     this.#leaving.clear();
     for (const batch of this.#batches(leaving)) {
-      // Where it fails, the connection or the slot is gone, and the subscription with it.
+      // If unsubscribing fails, the connection or the slot is gone, and the subscription with it.
       const forget = (): void => {
         for (const channel of batch) this.#left.delete(channel);
       };
@@ -240,7 +252,7 @@ export class SubscriberConnection {
     this.#events.changed();
   }
 
-  /** Redis answers in order: as long as anything is acknowledged, the rest is on its way. */
+  /** Redis replies in order: as long as any subscription is acknowledged, the others will be as well. */
   #bePatient(): void {
     if (this.#sent.size === 0 || this.#patience !== undefined) return;
     const halfMs = this.#acknowledgeTimeoutMs / 2;
@@ -253,7 +265,7 @@ export class SubscriberConnection {
 
   #after(delayMs: number, act: () => void): void {
     const timer = setTimeout(() => {
-      // What came in while this process stood still is read before it is judged.
+      // Wait one turn, so that data that arrived while this process was stopped is read first.
       setImmediate(() => {
         if (this.#patience !== timer) return;
         this.#patience = undefined;
@@ -292,7 +304,7 @@ export class SubscriberConnection {
     }
     const isTrial = batch.includes(this.#trial ?? "");
     if (!isLasting(error)) {
-      // It may have its place elsewhere by now.
+      // The slot may have moved to another master.
       if (isTrial) this.#endTrial();
     } else if (isTrial || this.#trial === undefined) {
       this.#trial ??= batch[0];
@@ -322,7 +334,7 @@ export class SubscriberConnection {
     this.#events.live(channel);
   }
 
-  /** The connection broke or is a new one: nothing is subscribed on it. */
+  /** The connection broke or is new: nothing is subscribed on it. */
   #renewed(): void {
     this.#epoch++;
     this.#endPatience();
@@ -335,7 +347,7 @@ export class SubscriberConnection {
     this.#flush();
   }
 
-  /** Redis has let some channel go by itself and does not say which one. */
+  /** Redis has unsubscribed a channel by itself and does not report which one. */
   #onMoved(): void {
     this.#loseAll();
     this.#events.changed();
@@ -348,7 +360,7 @@ export class SubscriberConnection {
     for (const channel of this.#wanted) this.#miss(channel);
   }
 
-  /** One command each. A sharded one takes channels of one slot only. */
+  /** Splits channels into one list per command. A sharded command takes channels of one slot only. */
   #batches(channels: readonly string[]): string[][] {
     if (!this.#sharded) return inChunks(channels, BATCH_MAX);
     return [...groupBy(channels, slotOf).values()].flatMap((group) => inChunks(group, BATCH_MAX));

@@ -7,34 +7,34 @@ import {
   VerifiedSubscriber,
 } from "./verified-subscriber.js";
 
-/** The subscribing side of a store's link, over however many connections it takes. */
+/** The subscribing side of a store's link, over one or more connections. */
 export interface Subscribers {
   readonly state: SubscriberState;
   /**
-   * When it was last proven that messages come through, in milliseconds of the monotonic
-   * clock; of several connections the earliest. `undefined` where one is not proven yet.
+   * When a message last proved that messages arrive, in milliseconds of the monotonic clock: the earliest of
+   * all connections. `undefined` if one of them is not proven yet.
    */
   readonly provenAt: number | undefined;
   /**
-   * While in sync: what was published before this moment has been heard, in milliseconds of
-   * the monotonic clock; of several connections the earliest.
+   * While in sync, all messages published before this moment have been received, in milliseconds of the
+   * monotonic clock: the earliest of all connections.
    */
   readonly heardUntil: number | undefined;
   want(channel: string): void;
   drop(channel: string): void;
-  /** Commands work again: has everything proven at once. */
+  /** Commands work again: checks all connections at once. */
   hurry(): void;
   close(): Promise<void>;
 }
 
-/** What subscribers are told when they are made. */
+/** Options of {@link Subscribers}. */
 export interface SubscribersOptions {
   readonly probe: ProbeSettings;
   readonly counters: LinkCounters;
   readonly events: SubscriberEvents;
 }
 
-/** One connection for all channels: a single Redis, or a master found by Sentinels. */
+/** Creates one connection for all channels: for a single Redis, or a master found through Sentinels. */
 export function createSingleSubscriber(
   redis: Redis,
   replacePublisher: () => void,

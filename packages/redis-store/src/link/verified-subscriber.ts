@@ -6,9 +6,11 @@ import { SubscriberConnection } from "./subscriber-connection.js";
 /** How far a subscriber can be relied on; see `LinkState`. */
 export type SubscriberState = "in-sync" | "degraded" | "resubscribing" | "down";
 
-/** Who hears what subscribers have to tell. */
+/** Callbacks of subscribers. */
 export interface SubscriberEvents {
-  /** A message; both buffers are only valid during the call. Returns whether the channel is wanted. */
+  /**
+   * A message arrived. Both buffers are only valid during the call. Returns whether the channel is wanted.
+   */
   readonly message: (channel: Buffer, payload: Buffer) => boolean;
   /** The channel is subscribed and acknowledged. */
   readonly live: (channel: string) => void;
@@ -17,29 +19,32 @@ export interface SubscriberEvents {
   readonly failed: (error: unknown) => void;
 }
 
-/** How subscribers are probed. */
+/** Settings of the probes. */
 export interface ProbeSettings {
-  /** The probe's channel on one of the slots of a Cluster: the n-th try for one. */
+  /**
+   * The name of the probe's channel for the n-th attempt to find one in a given master's slots (Cluster
+   * only).
+   */
   readonly channel: (n: number) => string;
   readonly publish: (channel: string, payload: Buffer) => Promise<number>;
   readonly intervalMs: number;
   readonly timeoutMs: number;
 }
 
-/** What a {@link VerifiedSubscriber} needs. */
+/** Dependencies of a {@link VerifiedSubscriber}. */
 export interface ProbedSubscriberOptions {
   readonly redis: Redis;
   readonly sharded: boolean;
   readonly probe: ProbeSettings;
-  /** Where the probe listens at first. */
+  /** The probe's first channel. */
   readonly probeChannel: string;
-  /** Replaces the connection that the probe is published over. */
+  /** Replaces the connection over which the probe publishes. */
   readonly replacePublisher: () => void;
   readonly counters: LinkCounters;
   readonly events: SubscriberEvents & { readonly moved: () => void };
 }
 
-/** A subscriber's connection, and the proof that it hears. */
+/** A subscribing connection with a probe that checks that messages arrive. */
 export class VerifiedSubscriber {
   readonly connection: SubscriberConnection;
   readonly #probe: DeliveryProbe;
@@ -101,12 +106,12 @@ export class VerifiedSubscriber {
     return this.connection.isRefused ? "degraded" : "in-sync";
   }
 
-  /** When a message last came through, in milliseconds of the monotonic clock. */
+  /** When a message of the probe last arrived, in milliseconds of the monotonic clock. */
   get provenAt(): number | undefined {
     return this.#probe.provenAt;
   }
 
-  /** What was published before this moment has been heard, in milliseconds of the monotonic clock. */
+  /** All messages published before this moment have been received; in milliseconds of the monotonic clock. */
   get heardUntil(): number | undefined {
     return this.#probe.heardUntil;
   }
@@ -115,7 +120,7 @@ export class VerifiedSubscriber {
     return this.#probeChannel;
   }
 
-  /** Listens elsewhere: the channel's slot has another master now. */
+  /** Moves the probe to another channel, because the slot of the present one has another master now. */
   probeOn(channel: string): void {
     if (channel === this.#probeChannel) return;
     this.connection.drop(this.#probeChannel);
@@ -125,7 +130,7 @@ export class VerifiedSubscriber {
     this.connection.want(channel);
   }
 
-  /** Messages can be published again: asks at once. */
+  /** Messages can be published again: sends a probe at once. */
   hurry(): void {
     this.#probe.hurry();
   }
@@ -134,7 +139,7 @@ export class VerifiedSubscriber {
     if (this.connection.replace()) counters.replacedSubscribers++;
   }
 
-  /** Takes the listeners off; the connection itself is its creator's to close. */
+  /** Removes the listeners. The creator of the connection closes it. */
   close(): Promise<void> {
     this.#probe.close();
     return this.connection.close();

@@ -7,7 +7,7 @@ import { bringUp, connect, outcomeOf, portOf, startStore, type TestServer } from
 const url = inject("redisUrl");
 const port = portOf(url);
 
-/** A store with one partition, and its key that ends so. */
+/** Starts a store with one partition. Its keys are found by the end of their names. */
 async function startOne(connectionTtlMs = 3_600_000) {
   const prefix = freshPrefix();
   const store = await startStore({ url, prefix, partitions: 1, connectionTtlMs });
@@ -96,7 +96,7 @@ it("counts a partition of many users in small steps, right also while users come
   const [, calls] = /cmdstat_evalsha:calls=(\d+)/.exec(String(await redis.ask("INFO", "commandstats"))) ?? [];
   expect(Number(calls)).toBeGreaterThanOrEqual(30);
   expect(await store.counts.of("users")).toBe(30_000);
-  // Users come and go while it is counted: there is nothing to set right, whatever was seen of it.
+  // Users come and go during the count: there is nothing to correct, whatever the count has seen.
   let going = true;
   const churn = (async () => {
     for (let n = 0; going; n++) {
@@ -175,6 +175,6 @@ it("costs one command for each partition and for what is asked of the registry",
   await askRedis(port, "ECHO", `${prefix} end`);
   await expect.poll(() => seen.some((line) => line.includes(`${prefix} end`)), { timeout: 5_000 }).toBe(true);
   const own = seen.filter((line) => line.includes(`${prefix}:`) && !line.includes(" lua]"));
-  // The list of a partition's rooms, too.
+  // One more call, for the list of the partition's rooms.
   expect(own).toHaveLength(calls.length + 1);
 });

@@ -5,25 +5,30 @@ import { roomReconcile } from "../rooms/room-scripts.js";
 import { readHolder } from "../servers/lease-fence.js";
 import { userReconcile } from "../users/user-scripts.js";
 
-/** The most entries of users that one call of a script goes over: about a millisecond of Redis's time. */
+/** Maximum number of user entries that one script call goes through: about a millisecond of Redis's time. */
 const ENTRIES_MAX = 1_000;
 
 /**
- * As many as the last count goes over at a time: a few milliseconds. Partitions of no more are counted
- * in one step, whatever changes meanwhile.
+ * The same for the last count: a few milliseconds. Partitions with at most this many entries are counted in
+ * one step, so that changes during the count do not matter.
  */
 const LAST_ENTRIES_MAX = 3_000;
 
-/** How often the users of a partition are counted before they are left for another time, since they keep changing. */
+/**
+ * How often the users of a partition are counted before the correction is left for a later time, because they
+ * keep changing.
+ */
 const COUNTS_MAX = 3;
 
-/** The most rooms that one call of a script goes over. */
+/** Maximum number of rooms that one script call goes through. */
 const ROOMS_MAX = 100;
 
-/** The most members that one call of a script looks up: about a millisecond of Redis's time. */
+/** Maximum number of members that one script call looks up: about a millisecond of Redis's time. */
 const LOOK_UPS_MAX = 500;
 
-/** Sets right how many users of a partition are online, and says whose connections it has. */
+/**
+ * Corrects the number of online users of a partition, and returns the incarnations that own its connections.
+ */
 export async function reconcileUsers(
   { commands, keys, connectionTtlMs: ttlMs }: PartitionRoomsParts & { readonly connectionTtlMs: number },
   partition: number,
@@ -46,7 +51,10 @@ export async function reconcileUsers(
   return { repaired, holders: readHolders(holders) };
 }
 
-/** Sets right which rooms and games a partition has, and says whose members they have. */
+/**
+ * Corrects the indexes of rooms and records of a partition, and returns the incarnations that own its
+ * members.
+ */
 export async function reconcileRooms(parts: PartitionRoomsParts, partition: number): Promise<PartitionReconciliation> {
   const { commands, keys } = parts;
   const holders = new Set<string>();
@@ -68,10 +76,10 @@ export async function reconcileRooms(parts: PartitionRoomsParts, partition: numb
   return { repaired, holders: readHolders(holders) };
 }
 
-/** Server id and incarnation, as connection ids begin with them. */
+/** Server id and incarnation, the beginning of connection ids. */
 const HOLDER = /^[A-Za-z0-9_-]{1,64}\.[a-z0-9]{4}$/;
 
-/** Leaves out what is no holder: an entry that no store wrote. */
+/** Leaves out holders that are not valid: they come from entries that no store wrote. */
 function readHolders(holders: ReadonlySet<string>): ServerIncarnation[] {
   return [...holders].filter((holder) => HOLDER.test(holder)).map(readHolder);
 }

@@ -13,14 +13,14 @@ import type { RedisConnectionRegistry } from "../connections/redis-connection-re
 import type { RedisRoomDirectory } from "../rooms/redis-room-directory.js";
 import type { RedisUserDirectory } from "../users/redis-user-directory.js";
 
-/** The parts that servers project to. */
+/** The parts of the store that a server's projection consists of. */
 export interface ProjectionParts {
   readonly connections: RedisConnectionRegistry;
   readonly rooms: RedisRoomDirectory;
   readonly users: RedisUserDirectory;
 }
 
-/** Upkeep of records, rooms and users, each done by its own part. */
+/** Upkeep of connection records, rooms and users, delegated to the part that stores them. */
 export class RedisProjectionUpkeep implements ProjectionUpkeep {
   readonly #parts: ProjectionParts;
   readonly #readers: { readonly [K in keyof Holdings]: (right: Lease | ReapClaim, n: number) => Promise<Holdings[K]> };

@@ -1,17 +1,17 @@
 import type { LostRoomRecord, RoomRecord } from "@cm/protocol";
 import { defineScript, type Fenced, toStrings, toWritten } from "../scripts/script.js";
 
-/** The keys of one room's record, and the room. */
+/** The keys of one room's record, and the room's name. */
 export interface RecordKeys {
   readonly record: string;
   readonly records: string;
   readonly room: string;
 }
 
-/** The fields of a record's hash, as `fieldsOf` reads them. */
+/** The fields of a record's hash, in the order in which `fieldsOf` reads them. */
 export const RECORD_FIELDS = ["value", "version", "createdAt", "lastActivity"] as const;
 
-/** A record but its room, from {@link RECORD_FIELDS}. */
+/** A record without its room, from the values of {@link RECORD_FIELDS}. */
 export function fieldsOf([value = "", ...numbers]: readonly string[]): Omit<RoomRecord, "room"> {
   const [version, createdAt, lastActivity] = numbers.map(Number);
   return {
@@ -22,7 +22,7 @@ export function fieldsOf([value = "", ...numbers]: readonly string[]): Omit<Room
   };
 }
 
-/** `undefined` where there is no record. */
+/** Returns `undefined` if there is no record. */
 export const recordSet = defineScript(
   "record-set",
   (input: RecordKeys & { readonly version: number; readonly value: string; readonly ttlMs: number }) => ({
@@ -35,7 +35,7 @@ export const recordSet = defineScript(
   },
 );
 
-/** Reads a record, which counts as activity. `undefined` where there is none. */
+/** Reads a record, which counts as activity. Returns `undefined` if there is no record. */
 export const recordTouch = defineScript(
   "record-touch",
   (input: RecordKeys & { readonly ttlMs: number }) => ({
@@ -48,7 +48,7 @@ export const recordTouch = defineScript(
   },
 );
 
-/** Rooms of one partition. */
+/** Restores the records of rooms of one partition. */
 export const recordRestore = defineScript(
   "record-restore",
   (

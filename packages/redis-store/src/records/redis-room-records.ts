@@ -14,14 +14,14 @@ import type { Keys } from "../keys/keys.js";
 import { allWritten } from "../servers/lease-fence.js";
 import { fieldsOf, RECORD_FIELDS, recordRestore, recordSet, recordTouch } from "./record-scripts.js";
 
-/** What the records need. */
+/** Dependencies and settings of the records. */
 export interface RedisRoomRecordsParts {
   readonly commands: Commands;
   readonly keys: Keys;
   readonly roomRecordTtlMs: number;
 }
 
-/** Records as hashes beside their room's members, and an index of them in each partition. */
+/** Stores a room's record as a hash, and an index of the records in each partition. */
 export class RedisRoomRecords implements RoomRecords {
   readonly #parts: RedisRoomRecordsParts;
 

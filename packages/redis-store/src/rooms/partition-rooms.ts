@@ -3,13 +3,13 @@ import type { Commands } from "../commands/commands.js";
 import type { Keys } from "../keys/keys.js";
 import { toList, toStrings } from "../scripts/script.js";
 
-/** What the reading needs. */
+/** Dependencies for reading a partition's rooms. */
 export interface PartitionRoomsParts {
   readonly commands: Commands;
   readonly keys: Keys;
 }
 
-/** The rooms of a partition, a part of its index after the other, each room once. */
+/** Yields the rooms of a partition in parts of its index, each room once. */
 export async function* roomsOfPartition(
   { commands, keys }: PartitionRoomsParts,
   partition: number,
@@ -18,7 +18,8 @@ export async function* roomsOfPartition(
   const seen = new Set<string>();
   let cursor = "0";
   do {
-    // Goes over one set, not over the keys; what stays in it is found, if twice at times.
+    // SSCAN iterates over this one set, not over all keys. It returns every room that stays in the set, some
+    // of them twice.
     const reply = toList(await commands.send("sscan", [index, cursor, "COUNT", BATCH_MAX]));
     cursor = String(reply[0] ?? "0");
     const rooms = toStrings(reply[1]).filter((room) => !seen.has(room));

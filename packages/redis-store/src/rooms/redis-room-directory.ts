@@ -36,21 +36,21 @@ import {
 } from "./room-scripts.js";
 import { readHeldRooms } from "./room-snapshots.js";
 
-/** The most reads for one page. Each skips all members of at least one dead server. */
+/** Maximum number of reads per page. Each read skips all members of at least one dead server. */
 const READS_MAX = 16;
 
-/** What the directory needs. */
+/** Dependencies and settings of the directory. */
 export interface RedisRoomDirectoryParts {
   readonly commands: Commands;
   readonly keys: Keys;
   readonly living: Living;
   readonly connectionTtlMs: number;
   readonly roomRecordTtlMs: number;
-  /** The command that changes of rosters go out with. */
+  /** The command that publishes roster changes. */
   readonly publishCommand: string;
 }
 
-/** Rooms as sorted sets in the order of bytes: each server's members lie together. */
+/** Stores rooms as sorted sets ordered by bytes, so that the members of one server are adjacent. */
 export class RedisRoomDirectory implements RoomDirectory {
   readonly #parts: RedisRoomDirectoryParts;
 
@@ -142,7 +142,7 @@ export class RedisRoomDirectory implements RoomDirectory {
     await allWritten(calls, lease);
   }
 
-  /** Empty where the claim is no longer held. */
+  /** Returns the members that were removed; empty if the claim is no longer held. */
   async evict(claim: ReapClaim, room: string): Promise<RoomMember[]> {
     const evicted: RoomMember[] = [];
     const input = {
@@ -165,7 +165,7 @@ export class RedisRoomDirectory implements RoomDirectory {
     return reconcileRooms(this.#parts, partition);
   }
 
-  /** One more than a page holds, which tells whether there is another. */
+  /** Reads one entry more than a page holds, to find out whether there is another page. */
   async #read(key: string, place: RoomPlace, limit: number): Promise<string[]> {
     const reply = await this.#parts.commands.send("zrangebylex", [key, lowerEnd(place), "+", "LIMIT", 0, limit + 1]);
     return toStrings(reply);
@@ -177,7 +177,7 @@ export class RedisRoomDirectory implements RoomDirectory {
   }
 }
 
-/** Moves living members to `items` until those are full; says where to go on. */
+/** Moves living members to `items` until the page is full. Returns the position at which to continue. */
 function take(
   entries: readonly string[],
   living: ReadonlySet<string>,
@@ -193,7 +193,7 @@ function take(
       items.push(member);
       place = { afterConnection: member.connectionId };
     } else {
-      // All of a dead server's members follow each other.
+      // The members of a dead server are adjacent, so skip them all.
       place = { afterHolder: holder };
     }
   }

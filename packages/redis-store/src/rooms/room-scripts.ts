@@ -1,10 +1,10 @@
 import { defineScript, type Fenced, toList, toNumber, toStrings, toWritten } from "../scripts/script.js";
 
-/** The keys of one room, and its name. */
+/** The keys of one room, and the room's name. */
 export interface RoomKeys {
   readonly index: string;
   readonly members: string;
-  /** The version of its roster, and the channel of the changes. */
+  /** The key of the roster's version, which is also the name of the roster's channel. */
   readonly roster: string;
   readonly record: string;
   /** The partition's rooms by expiry of their record. */
@@ -14,11 +14,11 @@ export interface RoomKeys {
 
 /** How changes are announced. */
 export interface Announcing {
-  /** The command that messages go out with. */
+  /** The command that publishes the changes. */
   readonly publishCommand: string;
 }
 
-/** A member as it lies in the room, and what is announced about it. */
+/** A member's entry in the room, and the metadata that is announced with it. */
 export interface MemberEntry {
   readonly entry: string;
   /** JSON text; empty for none. */
@@ -33,7 +33,7 @@ export const roomJoin = defineScript(
       Announcing & {
         readonly ttlMs: number;
         readonly quiet: boolean;
-        /** The first value of its record; `undefined` where none is asked for. */
+        /** Initial value of the room's record; `undefined` if none is requested. */
         readonly value: string | undefined;
         readonly recordTtlMs: number;
         readonly entries: readonly MemberEntry[];
@@ -85,7 +85,7 @@ export const roomEvict = defineScript(
   },
 );
 
-/** Rooms of one partition. */
+/** Renews rooms of one partition. */
 export const roomRenew = defineScript(
   "room-renew",
   (
@@ -117,7 +117,7 @@ export const roomAnnounce = defineScript(
   toNumber,
 );
 
-/** Members of one holder in rooms of one partition; `after` is an entry of the first room. */
+/** Reads members of one holder in rooms of one partition; `after` is an entry of the first room. */
 export const roomHeld = defineScript(
   "room-held",
   (input: {
@@ -132,7 +132,10 @@ export const roomHeld = defineScript(
   (reply) => toList(reply).map(toStrings),
 );
 
-/** Rooms of one partition, gone over as far as it got; `after` is a holder in the first one. */
+/**
+ * Reconciles rooms of one partition, up to the maximum number of look-ups; `after` is a holder in the first
+ * room.
+ */
 export const roomReconcile = defineScript(
   "room-reconcile",
   (input: {

@@ -3,12 +3,12 @@ import { type PartitionRoomsParts, roomsOfPartition } from "./partition-rooms.js
 import { memberOf } from "./room-entry.js";
 import { roomHeld } from "./room-scripts.js";
 
-/** The most members that one call of a script reads. */
+/** Maximum number of members that one script call reads. */
 const HELD_MAX = 1_000;
 
 /**
- * The rooms of a partition in which a holder has members, with those: a part of the partition's
- * index after the other, and of each a limited number of members at a time.
+ * Reads the rooms of a partition in which a holder has members, with these members. Reads the partition's
+ * index in parts, and a limited number of members per call.
  */
 export async function readHeldRooms(
   parts: PartitionRoomsParts,
@@ -20,7 +20,7 @@ export async function readHeldRooms(
   return held;
 }
 
-/** As {@link readHeldRooms}, of some rooms of one partition. */
+/** Like {@link readHeldRooms}, for some rooms of one partition. */
 async function readRooms({ commands, keys }: PartitionRoomsParts, holder: string, rooms: readonly string[]) {
   const found = rooms.map((room): { readonly room: string; readonly members: RoomMember[] } => ({ room, members: [] }));
   let at = 0;
@@ -35,7 +35,7 @@ async function readRooms({ commands, keys }: PartitionRoomsParts, holder: string
     });
     for (const [i, entries] of reply.entries()) left[i]?.members.push(...entries.map(memberOf));
     const read = reply.reduce((sum, entries) => sum + entries.length, 0);
-    // Where it was cut short, the last room may have more.
+    // If the limit was reached, the last room may have more members: read it again from its last entry.
     at += read === HELD_MAX ? reply.length - 1 : left.length;
     after = reply.at(-1)?.at(-1) ?? "";
   }

@@ -5,17 +5,17 @@ import { type Script, type ScriptCall, scriptArguments } from "./script.js";
 type Stream = Redis["stream"];
 type AnyScript = Pick<Script<never, unknown>, "name" | "sha1" | "lua">;
 
-/** Scripts whose text was sent over a connection. */
+/** The scripts whose text was sent over a connection. */
 const introduced = new WeakMap<Stream, Set<string>>();
 
 /**
- * Runs a script over a connection without losing the order of the calls: by its digest
- * once its text went over that connection, so that Redis knows it by then. Sending the
- * text only after Redis said that it does not know it would let later calls pass, which
- * another client may have made it known for. Replies are in bytes.
+ * Runs a script over a connection in the order of the calls. The first call over a connection sends the
+ * script's text, later calls its digest, which Redis then knows. Sending the text only after Redis has
+ * reported an unknown digest would let later calls overtake this one, if another client makes the script
+ * known in between. Replies are in bytes.
  *
- * Where Redis has forgotten it all the same (`SCRIPT FLUSH`), `again` is sent with the
- * text, perhaps behind later calls: this one was certainly not carried out.
+ * If Redis no longer knows the script even so (`SCRIPT FLUSH`), `again` is sent with the text, possibly after
+ * later calls: the first call was certainly not carried out.
  */
 export async function runInOrder(
   script: AnyScript,
@@ -35,7 +35,7 @@ export async function runInOrder(
   }
 }
 
-/** Whether its text went over the connection; from now on it counts as sent. */
+/** Whether the script's text was sent over the connection. Marks it as sent. */
 function isIntroduced({ stream }: Redis, { name }: AnyScript): boolean {
   const known = introduced.get(stream);
   if (known?.has(name)) return true;

@@ -1,17 +1,19 @@
 import { SCRIPTS, type ScriptName } from "./scripts.generated.js";
 
-/** What a script is called with. */
+/** The keys and arguments of a script call. */
 export interface ScriptCall {
   readonly keys: readonly string[];
   readonly args: readonly (string | number | Uint8Array)[];
 }
 
-/** What every write of a projection carries: when the right to it runs out, by Redis's clock. */
+/**
+ * Every write of a projection carries a fence: the time, by Redis's clock, from which the script refuses it.
+ */
 export interface Fenced {
   readonly fenceMs: number;
 }
 
-/** A script that takes `Input` and answers with `Reply`. */
+/** A script that takes `Input` and returns `Reply`. */
 export interface Script<Input, Reply> {
   readonly name: ScriptName;
   readonly sha1: string;
@@ -21,8 +23,8 @@ export interface Script<Input, Reply> {
 }
 
 /**
- * Ties a script's text to the types of what goes in and comes out. The order of keys
- * and arguments is written down here and in the script's header, and nowhere else.
+ * Connects a script's text to the types of its input and reply. The order of keys and arguments is defined
+ * only here and in the script's header.
  */
 export function defineScript<Input, Reply>(
   name: ScriptName,
@@ -32,33 +34,33 @@ export function defineScript<Input, Reply>(
   return { name, ...SCRIPTS[name], encode, decode };
 }
 
-/** What follows the script itself: the number of keys, the keys and the arguments. */
+/** The arguments after the script itself: the number of keys, the keys and the script's arguments. */
 export function scriptArguments({ keys, args }: ScriptCall): (string | number | Buffer)[] {
   return [keys.length, ...keys, ...args.map(asArgument)];
 }
 
-/** ioredis would turn any other array of bytes into text. */
+/** ioredis would convert any other byte array to text. */
 function asArgument(argument: string | number | Uint8Array): string | number | Buffer {
   if (!(argument instanceof Uint8Array) || Buffer.isBuffer(argument)) return argument;
   return Buffer.from(argument.buffer, argument.byteOffset, argument.byteLength);
 }
 
-/** For scripts that answer with a number. */
+/** For scripts that return a number. */
 export function toNumber(reply: unknown): number {
   return Number(reply);
 }
 
-/** For scripts that write under a fence: whether the right to write held. */
+/** For scripts that write under a fence: returns whether the fence had not passed. */
 export function toWritten(reply: unknown): boolean {
   return Number(reply) === 1;
 }
 
-/** For scripts that answer with a list. */
+/** For scripts that return a list. */
 export function toList(reply: unknown): unknown[] {
   return Array.isArray(reply) ? reply : [];
 }
 
-/** For scripts that answer with a list of strings. */
+/** For scripts that return a list of strings. */
 export function toStrings(reply: unknown): string[] {
   return toList(reply).map(String);
 }

@@ -40,14 +40,17 @@ const MESSAGE = {
   sender: { origin: "gw-1", epoch: 1, sequence: 1 },
 };
 
-/** Holds a room before the last of its calls, which alone is counted. */
+/**
+ * Reads the held rooms, and joins one if there is none. Only the last of the calls is counted, when the room
+ * exists.
+ */
 async function holdRoom(store: RedisStore, { lease, ids }: TestServer): Promise<void> {
   const partition = store.partitioning.partitionOf("lobby");
   if ((await store.upkeep.projection.held(lease, "rooms", partition)).length === 0)
     await store.rooms.join(lease, "lobby", records(ids, 3));
 }
 
-/** What each operation sends, once scripts are known and the living have been read. */
+/** The commands that each operation sends, once scripts are known and the living servers have been read. */
 const COST: readonly (readonly [
   name: string,
   commands: number,

@@ -1,12 +1,12 @@
 import { CmError, type Lease, parseConnectionId, type ReapClaim, type ServerIncarnation } from "@cm/protocol";
 import { allOf } from "../commands/commands.js";
 
-/** How leases name who holds them: `<server id>.<incarnation>`, the start of its connection ids. */
+/** The name of a lease's holder: `<server id>.<incarnation>`, the beginning of its connection ids. */
 export function holderOf({ serverId, incarnation }: ServerIncarnation): string {
   return `${serverId}.${incarnation}`;
 }
 
-/** Reads what {@link holderOf} wrote. */
+/** Parses a name made by {@link holderOf}. */
 export function readHolder(holder: string): ServerIncarnation {
   const dot = holder.indexOf(".");
   return { serverId: holder.slice(0, dot), incarnation: holder.slice(dot + 1) };
@@ -14,18 +14,18 @@ export function readHolder(holder: string): ServerIncarnation {
 
 const INCARNATION_LENGTH = 4;
 
-/** The holder that a connection id names, without reading the rest of it. */
+/** The holder part of a connection id, without parsing the rest. */
 export function holderOfConnection(connectionId: string): string {
   return connectionId.slice(0, connectionId.indexOf(".") + 1 + INCARNATION_LENGTH);
 }
 
-/** Whether a connection id is one of this server's. */
+/** Whether a connection id belongs to this server. */
 export function isOwn(server: Lease | ReapClaim, connectionId: string): boolean {
   const id = parseConnectionId(connectionId);
   return id.ok && id.value.serverId === server.serverId && id.value.incarnation === server.incarnation;
 }
 
-/** `id-invalid` where a connection id is not one of this server's. */
+/** Throws `id-invalid` if a connection id does not belong to this server. */
 export function requireOwn(server: Lease, connectionId: string): void {
   if (!isOwn(server, connectionId)) {
     throw new CmError("id-invalid", `${connectionId} is no connection of server ${server.serverId}.`);
@@ -33,8 +33,8 @@ export function requireOwn(server: Lease, connectionId: string): void {
 }
 
 /**
- * Waits for all writes under this lease. `lease-lost` where one was refused for that, also
- * where another one failed of something else, which would say less.
+ * Waits for all writes under this lease. Throws `lease-lost` if the fence rejected one of them, even if
+ * another write failed with a different error, because that error would say less.
  */
 export async function allWritten(writes: readonly Promise<boolean>[], lease: Lease): Promise<void> {
   const results = await Promise.allSettled(writes);
@@ -42,7 +42,7 @@ export async function allWritten(writes: readonly Promise<boolean>[], lease: Lea
   await allOf(writes);
 }
 
-/** The server's lease ran out, or was acquired again. */
+/** The error of a lease that has expired or was acquired again. */
 export function leaseLost({ serverId, token }: Lease): CmError {
   return new CmError("lease-lost", `The lease of server ${serverId} ran out or was acquired again.`, {
     details: { serverId, token },

@@ -2,7 +2,7 @@ import type { Commands } from "../commands/commands.js";
 import type { Keys } from "../keys/keys.js";
 import { serversLiving } from "./server-scripts.js";
 
-/** Who holds a lease right now, by Redis's clock. */
+/** The current holders of valid leases, by Redis's clock. */
 export class Living {
   readonly #commands: Commands;
   readonly #keys: Keys;
@@ -14,21 +14,21 @@ export class Living {
   }
 
   /**
-   * The holders as they were when last asked for. Only to guess with: what was read with
-   * it counts once {@link all}, asked at the same time, says the same.
+   * The holders as of the last call of {@link all}. For optimistic reads only: a result obtained with them is
+   * valid only if {@link all}, called at the same time, returns the same holders.
    */
   get latest(): readonly string[] {
     return this.#latest;
   }
 
-  /** All holders, in the order of their expiry. */
+  /** All holders, in the order of their leases' expiry. */
   async all(): Promise<readonly string[]> {
     const holders = await this.#commands.run(serversLiving, { leases: this.#keys.leases, holders: [] });
     this.#latest = holders;
     return holders;
   }
 
-  /** Whether this one holds a lease. */
+  /** Whether the holder has a valid lease. */
   async includes(holder: string): Promise<boolean> {
     const living = await this.#commands.run(serversLiving, { leases: this.#keys.leases, holders: [holder] });
     return living.length > 0;

@@ -38,10 +38,10 @@ import {
   serverWatch,
 } from "./server-scripts.js";
 
-/** The most dead servers that one renewal names; see the contract of `Renewal`. */
+/** Maximum number of dead servers that one renewal lists; see the contract of `Renewal`. */
 const EXPIRED_MAX = 100;
 
-/** The most silent servers that one look names; see the contract of `WatchReport`. */
+/** Maximum number of silent servers that one call lists; see the contract of `WatchReport`. */
 const SILENT_MAX = 100;
 
 const INFO_FIELDS = [
@@ -57,7 +57,7 @@ const INFO_FIELDS = [
   "rooms",
 ] as const;
 
-/** Of a server whose record is not there, or was not read. */
+/** The values for a server whose record does not exist or was not read. */
 const NOTHING_TOLD: Omit<ServerInfo, "serverId"> = {
   incarnation: "",
   host: "",
@@ -71,29 +71,31 @@ const NOTHING_TOLD: Omit<ServerInfo, "serverId"> = {
   expiresAtMs: 0,
 };
 
-/** What the registry needs. */
+/** Dependencies and settings of the registry. */
 export interface RedisServerRegistryParts {
   readonly commands: Commands;
   readonly keys: Keys;
   readonly connectionTtlMs: number;
-  /** Whether servers listen to sharded channels, as they do in a Cluster. */
+  /** Whether servers subscribe to sharded channels, as they do in a Cluster. */
   readonly isSharded: boolean;
-  /** Whether this store itself subscribes a channel. */
+  /** Whether this store itself subscribes to a channel. */
   readonly hears: (channel: Channel) => boolean;
-  /** Fails with `layout-mismatch`; writes the layout down where Redis has lost it. */
+  /** Stores the layout again if Redis has lost it. Rejects with `layout-mismatch`. */
   readonly ensureLayout: () => Promise<void>;
 }
 
-/** Leases as members of one sorted set, judged by Redis's clock. */
+/** Stores leases as members of one sorted set, whose expiry is checked against Redis's clock. */
 export class RedisServerRegistry implements ServerRegistry, ServerUpkeep {
   readonly #parts: RedisServerRegistryParts;
-  /** Of the layout, as it was last seen. */
+  /** The layout's fault, as last observed. */
   #fault: CmError | undefined;
   #isLooking = false;
-  /** Ids of the servers of the last snapshot, and of the lapsed ones among them: the next one reads their records. */
+  /**
+   * Server ids of the last snapshot, and the lapsed ones among them: the next snapshot reads their records.
+   */
   #known: ReadonlySet<string> = new Set();
   #lapsed: ReadonlySet<string> = new Set();
-  /** The leases that were taken here: one, in all but tests. */
+  /** Holders of the leases acquired through this store: one, except in tests. */
   readonly #taken = new Set<string>();
 
   constructor(parts: RedisServerRegistryParts) {
@@ -129,8 +131,8 @@ export class RedisServerRegistry implements ServerRegistry, ServerUpkeep {
       keepMs: serverTtlMs({ connectionTtlMs: this.#parts.connectionTtlMs, leaseTtlMs: lease.ttlMs }),
       expiredMax: EXPIRED_MAX,
     });
-    // In the same write, and not waited for: in a Cluster the layout may lie with another node,
-    // on which the lease must not depend.
+    // Sent in the same write, and not awaited: in a Cluster, the layout may be stored on another node, on
+    // which the lease must not depend.
     this.#lookAtLayout();
     const renewed = await renewing;
     if (renewed === undefined) throw leaseLost(lease);
@@ -153,8 +155,8 @@ export class RedisServerRegistry implements ServerRegistry, ServerUpkeep {
   }
 
   /**
-   * Reads in the same round trip the records of the servers of the last snapshot. Where another one came
-   * since, all is read once more.
+   * Reads the records of the servers of the last snapshot in the same round trip. If there is a new server
+   * since then, reads everything once more.
    */
   async snapshot({ idsOnly = false }: SnapshotOptions = {}): Promise<RegistrySnapshot> {
     const { commands, keys } = this.#parts;
@@ -207,15 +209,15 @@ export class RedisServerRegistry implements ServerRegistry, ServerUpkeep {
       serverId,
       incarnation,
       claimExpiresAtMs: expiresAtMs,
-      // Who held it may come back for as long as what it wrote would have lived.
+      // The holder may return for as long as the data that it wrote would have lived.
       keepMs: this.#parts.connectionTtlMs,
     });
     this.#checkReaped(unregistered);
   }
 
   /**
-   * Writes the layout down again where it was lost under running servers: the next one that
-   * starts might bring another.
+   * Stores the layout again if it was lost while servers are running: otherwise, the next server that starts
+   * might store another layout.
    */
   #lookAtLayout(): void {
     if (this.#isLooking) return;
@@ -229,7 +231,7 @@ export class RedisServerRegistry implements ServerRegistry, ServerUpkeep {
         if (!isCmError(error)) return;
         if (error.code === "layout-mismatch") this.#fault = error;
         if (error.code === "store-corrupt") this.#parts.commands.reportCorrupt(error);
-        // Where it can't be reached now, the next heartbeat looks again.
+        // If Redis cannot be reached now, the next heartbeat tries again.
       })
       .finally(() => {
         this.#isLooking = false;
@@ -253,7 +255,7 @@ export class RedisServerRegistry implements ServerRegistry, ServerUpkeep {
     const { serverId, incarnation } = server;
     const channel: Channel = { kind: "server", name: serverId };
     const listeners = await commands.run(channelListeners, { channel: keys.channel(channel), isSharded });
-    // A process that starts under the id of a dead one listens already.
+    // A process that starts under the id of a dead server has already subscribed to its channel.
     if (listeners > (hears(channel) ? 1 : 0)) return "alive";
     return commands.run(serverExpire, {
       ...this.#keysOf(serverId),
@@ -263,7 +265,7 @@ export class RedisServerRegistry implements ServerRegistry, ServerUpkeep {
     });
   }
 
-  /** What a server told; of no incarnation where nothing is known of it, or something else lies there. */
+  /** A server's record. Without an incarnation if there is no record, or if the key holds another type. */
   async #record(serverId: string): Promise<ServerInfo> {
     const { keys, commands } = this.#parts;
     const reply = await commands.send("hmget", [keys.server(serverId), ...INFO_FIELDS]).catch((error: unknown) => {
@@ -288,7 +290,10 @@ export class RedisServerRegistry implements ServerRegistry, ServerUpkeep {
     };
   }
 
-  /** Leases go on where others can't be told of a cleanup; the operator of Redis hears of it. */
+  /**
+   * Reports a key of another type to the operator. Leases work without the key, but servers cannot learn that
+   * they were cleaned up.
+   */
   #checkReaped({ isReapedForeign }: { readonly isReapedForeign: boolean }): void {
     const { commands, keys } = this.#parts;
     if (isReapedForeign) commands.reportCorrupt(corrupt([keys.reaped], FOREIGN));

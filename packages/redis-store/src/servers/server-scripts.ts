@@ -12,20 +12,20 @@ export interface ServerKeys {
   readonly signs: string;
 }
 
-/** How taking a lease ended. */
+/** The result of acquiring a lease. */
 export type Acquisition =
   | {
       readonly taken: false;
       readonly token: number;
       readonly expiresAtMs: number;
       readonly wasReaped: boolean;
-      /** Something else lies in the place of those that were cleaned up after. */
+      /** The key of reaped holders holds another type. */
       readonly isReapedForeign: boolean;
     }
   | {
       readonly taken: true;
       readonly expired: boolean;
-      /** When the other's lease runs out, in milliseconds of Redis's clock. */
+      /** When the lease of the present holder expires, in milliseconds of Redis's clock. */
       readonly heldUntilMs: number;
     };
 
@@ -110,7 +110,7 @@ export const serverRelease = defineScript(
   toNumber,
 );
 
-/** Of a dead server, or of an orphan where its incarnation is given. */
+/** Claims a dead server, or an orphan if its incarnation is given. */
 export const serverClaim = defineScript(
   "server-claim",
   (
@@ -212,7 +212,7 @@ export const serversSnapshot = defineScript(
     return {
       knownForMs: Number(knownForMs),
       isRecentlyGoneForeign: foreign === "1",
-      // Something else among the leases names no server.
+      // A foreign member of the leases' set contains no server id, so it is skipped.
       servers: holders.flatMap((holder, i) =>
         holder.includes(".") ? [{ ...readHolder(holder), lives: i >= Number(lapsed) }] : [],
       ),

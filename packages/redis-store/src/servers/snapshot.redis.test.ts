@@ -12,7 +12,7 @@ it("does not say who went after the data was lost, until everybody has had time 
   const { registration } = await bringUp(store, "gw-1", ttlMs);
   expect((await store.servers.snapshot()).knownForMs).toBeGreaterThanOrEqual(0);
   for (const key of await keysUnder(url, `${prefix}:`)) await askRedis(port, "DEL", key);
-  // A new one does not know that there were others.
+  // A new server does not know that there were others.
   await bringUp(store, "gw-2", ttlMs);
   expect((await store.servers.snapshot()).knownForMs).toBeGreaterThanOrEqual(0);
   await store.servers.acquire(registration, ttlMs);
@@ -77,6 +77,6 @@ it("tells a server whose registration was lost from one that is to be cleaned up
     "gw-1",
     "gw-2",
   ]);
-  // Its lease lives: it registers again, and no server may remove what it has.
+  // The server's lease is valid: it registers again, and no other server may remove its data.
   expect(await store.upkeep.servers.claim({ serverId, incarnation }, "reaper", 1_000)).toBeUndefined();
 });

@@ -7,7 +7,7 @@ import { bringUp, portOf, startStore, type TestServer } from "../redis-store.fix
 const url = inject("redisUrl");
 const port = portOf(url);
 
-/** A store with one partition, and a server, so that each key is known by its name. */
+/** Starts a store with one partition, so that keys are known by name, and a server on it. */
 async function setUp(options: { readonly url?: string; readonly lastSeenTtlMs?: number } = {}) {
   const prefix = freshPrefix();
   const store = await startStore({ url, ...options, prefix, partitions: 1 });
@@ -25,7 +25,7 @@ function connectionsOf({ ids }: TestServer, userId: string, count: number): User
   return Array.from({ length: count }, () => ({ userId, connectionId: ids.next() }));
 }
 
-/** How often scripts were called, by their digests. */
+/** Number of script calls by digest. */
 async function callsOf(ownPort: number): Promise<number> {
   const stats = String(await askRedis(ownPort, "INFO", "commandstats"));
   const calls = /cmdstat_evalsha:calls=(\d+)/.exec(stats)?.[1];
@@ -58,7 +58,7 @@ it("numbers changes of presence past a mark that was lost, and past one that is 
   ]);
   expect(await askRedis(port, "GET", mark)).toBe(String(ahead + 2));
   expect(await store.users.states(["ann"])).toMatchObject([{ version: ahead + 2 }]);
-  // The first change took the time in microseconds.
+  // The version of the first change is the time in microseconds.
   expect(Math.abs((versions[0]?.version ?? 0) / 1000 - Date.now())).toBeLessThan(60_000);
 });
 
@@ -103,7 +103,7 @@ for (const [kind, target, subscribe] of [
         const subscriber = await RespConnection.open(node);
         onTestFinished(() => subscriber.close());
         subscriber.onUnasked((reply) => heard.push(reply));
-        // Masters that the slot does not belong to refuse.
+        // Masters that do not own the slot refuse.
         await subscriber.command(subscribe, prefix + channel).catch(() => undefined);
       }
     }
@@ -199,7 +199,10 @@ it("takes the record along when a room is found to have run out", async () => {
   expect((await keysUnder(url, `${prefix}:`)).filter((key) => key.includes("{r."))).toEqual([]);
 });
 
-/** A Redis of its own, whose counters no other client moves, and 10,000 connections of one user in one room. */
+/**
+ * Starts a separate Redis, whose counters no other client changes, with 10,000 connections of one user in one
+ * room.
+ */
 async function crowded(): Promise<{ store: RedisStore; server: TestServer; ownPort: number; all: UserConnection[] }> {
   const redis = await startRedis();
   onTestFinished(() => redis.close());
@@ -217,7 +220,7 @@ it("reads a user with 10,000 connections once in pages of users, and jumps over 
   const sizes: number[] = [];
   const users: string[] = [];
   let cursor: string | undefined;
-  // The first call of a script goes by its text.
+  // The first call of a script sends its text.
   await store.users.online({ limit: 1 }, 0);
   const before = await callsOf(ownPort);
   do {
@@ -230,7 +233,7 @@ it("reads a user with 10,000 connections once in pages of users, and jumps over 
   } while (cursor !== undefined);
   expect(users.sort()).toEqual(["ann", "crowd", "zoe"]);
   expect(sizes.sort((a, b) => a - b)).toEqual([1, 1, 10_000]);
-  // Who is alive, and one reading, for each of three pages.
+  // For each of three pages, one call for the living servers and one for reading.
   expect((await callsOf(ownPort)) - before).toBeLessThanOrEqual(8);
 });
 

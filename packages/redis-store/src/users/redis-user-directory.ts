@@ -33,24 +33,27 @@ import {
   userUpdate,
 } from "./user-scripts.js";
 
-/** The most changes that one script call makes and announces: two or three milliseconds of Redis's time. */
+/**
+ * Maximum number of changes that one script call makes and announces: two or three milliseconds of Redis's
+ * time.
+ */
 const CHANGES_MAX = 250;
 
-/** What the directory needs. */
+/** Dependencies and settings of the directory. */
 export interface RedisUserDirectoryParts {
   readonly commands: Commands;
   readonly keys: Keys;
   readonly living: Living;
   readonly connectionTtlMs: number;
   readonly lastSeenTtlMs: number;
-  /** The command that changes of presence go out with. */
+  /** The command that publishes presence changes. */
   readonly publishCommand: string;
 }
 
 /**
- * The connections of a partition's users in one sorted set, ordered by user, so that a
- * user's are a range. A key for each user would cost more memory, most of it for the key;
- * one text for each user would make a user with many connections slow for all clients.
+ * Stores the connections of a partition's users in one sorted set, ordered by user, so that a user's
+ * connections are one range. One key per user would cost more memory, most of it for the key; one string per
+ * user would make a user with many connections slow for all clients.
  */
 export class RedisUserDirectory implements UserDirectory {
   readonly #parts: RedisUserDirectoryParts;
@@ -111,7 +114,7 @@ export class RedisUserDirectory implements UserDirectory {
     await allWritten(calls, lease);
   }
 
-  /** Does nothing where the claim is no longer held. */
+  /** Does nothing if the claim is no longer held. */
   async evict(claim: ReapClaim, connections: readonly UserConnection[]): Promise<void> {
     await allOf(this.#remove(claim, connections, 0));
   }
@@ -159,7 +162,7 @@ export class RedisUserDirectory implements UserDirectory {
     return { ...keys, publishCommand: this.#parts.publishCommand, versionTtlMs: this.#versionTtlMs };
   }
 
-  /** One for each partition that is touched, and more where one is large. */
+  /** Splits connections into one batch per partition, and into more if there are many. */
   #batches(
     connections: readonly UserConnection[],
   ): { readonly keys: UserKeys; readonly entries: readonly UserEntry[] }[] {

@@ -1,6 +1,6 @@
 import { CmError, parseName } from "@cm/protocol";
 
-/** A place among the users who are online: in a partition, after a user or at its start. */
+/** A position among the online users: in a partition, after a user or at the partition's start. */
 export interface UserPlace {
   readonly partition: number;
   readonly afterUser: string | undefined;
@@ -9,8 +9,8 @@ export interface UserPlace {
 const TEXT = /^(\d{1,5})(?::([\s\S]+))?$/;
 
 /**
- * The cursor that says to go on at this place. It names a user and not an index, so that
- * users who come and go shift no other.
+ * Encodes the cursor for continuing at a position. It contains a user instead of an index, so that users who
+ * come and go do not shift others.
  */
 export function encodeUserCursor({ partition, afterUser }: UserPlace): string {
   return Buffer.from(afterUser === undefined ? `${partition}` : `${partition}:${afterUser}`, "utf8").toString(
@@ -19,8 +19,8 @@ export function encodeUserCursor({ partition, afterUser }: UserPlace): string {
 }
 
 /**
- * Reads a cursor; `options-invalid` where it is none, or one of another partition than it
- * says. `partitionOf` tells the partition of a user.
+ * Decodes a cursor. Throws `options-invalid` if it is not valid, or if its user belongs to another partition
+ * than the cursor says. `partitionOf` returns the partition of a user.
  */
 export function decodeUserCursor(
   cursor: unknown,
@@ -33,7 +33,7 @@ export function decodeUserCursor(
     const place: UserPlace = { partition: Number(match[1]), afterUser: match[2] };
     const { partition, afterUser } = place;
     const isPlace = partition < partitions && (afterUser === undefined || isUserOf(afterUser, partition, partitionOf));
-    // Decoding skips what it can't read, so only what comes out the same was a cursor.
+    // Decoding skips invalid characters, so accept only text that encodes to the same cursor again.
     if (isPlace && encodeUserCursor(place) === cursor) return place;
   }
   throw new CmError("options-invalid", "This is not a cursor of a page of users.", { details: { field: "cursor" } });

@@ -1,12 +1,12 @@
 import type { UserConnection } from "@cm/protocol";
 
-/** The first character that no connection id has, and none after it. */
+/** The first character after all characters that occur in connection ids. */
 export const AFTER_CONNECTION_IDS = "{";
 
 /**
- * What the entries of a user begin with: the length of the user's name in bytes, as two
- * hexadecimal digits, and the name. Without the length, the entries of `ann` and of a
- * user whose name goes on like a connection id could not be told apart.
+ * The head of a user's entries: the length of the user's name in bytes as two hexadecimal digits, and the
+ * name. Without the length, the entries of `ann` could not be distinguished from those of a user named `ann`
+ * followed by characters of a connection id.
  */
 export function userEntryHead(userId: string): string {
   return Buffer.byteLength(userId).toString(16).padStart(LENGTH_DIGITS, "0") + userId;
@@ -14,12 +14,15 @@ export function userEntryHead(userId: string): string {
 
 const LENGTH_DIGITS = 2;
 
-/** The user whose entries begin with this. */
+/** The user of a head. */
 export function userOfHead(head: string): string {
   return head.slice(LENGTH_DIGITS);
 }
 
-/** Reads an entry; names may have characters of several bytes, so it is cut from the end of the name. */
+/**
+ * Parses an entry. The length counts bytes, and names may contain multi-byte characters, so the entry is
+ * split as bytes.
+ */
 export function readUserEntry(entry: string): UserConnection {
   const bytes = Buffer.from(entry, "utf8");
   const end = LENGTH_DIGITS + Number.parseInt(entry.slice(0, LENGTH_DIGITS), 16);

@@ -17,25 +17,27 @@ import { decodeUserCursor, encodeUserCursor, type UserPlace } from "./user-curso
 import { AFTER_CONNECTION_IDS, readUserEntry, userEntryHead, userOfHead } from "./user-entry.js";
 import { type UserRow, userHeld, userOnline, userStates } from "./user-scripts.js";
 
-/** The most users whose states are read at once; see the contract of `states`. */
+/** Maximum number of users whose states are read at once; see the contract of `states`. */
 const STATES_MAX = 1_000;
 
-/** The most users that one call of a script reads: a millisecond or two of Redis's time. */
+/** Maximum number of users that one script call reads: one or two milliseconds of Redis's time. */
 const USERS_MAX = 250;
 
-/** Once one call of a script has read this many connections, it reads no further user. */
+/** Number of connections after which a script call reads no further user. */
 const CONNECTIONS_MAX = 1_000;
 
-/** The most rounds for one page: each reads a part of one partition, or some partitions at once. */
+/**
+ * Maximum number of rounds per page. Each round reads a part of one partition, or several partitions at once.
+ */
 const ROUNDS_MAX = 8;
 
-/** The most partitions that are read at once. */
+/** Maximum number of partitions that are read at once. */
 const PARTITIONS_AT_ONCE_MAX = 64;
 
-/** The most entries that one call of a script goes over to find a holder's. */
+/** Maximum number of entries that one script call goes through to find a holder's entries. */
 const HELD_MAX = 1_000;
 
-/** What the reader needs. */
+/** Dependencies and settings of the reader. */
 export interface UserReaderParts {
   readonly commands: Commands;
   readonly keys: Keys;
@@ -43,7 +45,7 @@ export interface UserReaderParts {
   readonly lastSeenTtlMs: number;
 }
 
-/** Reads who is online, and with what. */
+/** Reads the states of users and their connections. */
 export class UserReader {
   readonly #parts: UserReaderParts;
 
@@ -78,7 +80,7 @@ export class UserReader {
     let place = cursor === undefined ? start : this.#readCursor(cursor, only);
     const end = only === undefined ? keys.partitions : only + 1;
     const asked = living.all();
-    // Awaited below, but not before the first read is on its way.
+    // The promise is awaited below, after the first read was sent.
     asked.catch(() => undefined);
     const items: UserState[] = [];
     let partitionsRead = 0;
@@ -123,7 +125,10 @@ export class UserReader {
     return connections;
   }
 
-  /** As plain reads, since this is asked for with each message to a user: a script costs Redis several times as much. */
+  /**
+   * Reads with plain commands, because each message to a user needs this: a script costs Redis several times
+   * as much.
+   */
   async #ids(userIds: readonly string[]): Promise<UserState[]> {
     const { commands, keys, living } = this.#parts;
     const reads = userIds.map((userId) => {
@@ -151,7 +156,7 @@ export class UserReader {
     throw new CmError("options-invalid", "The cursor belongs to another partition.", { details: { field: "cursor" } });
   }
 
-  /** Reads some partitions at once, the first from the place on. */
+  /** Reads several partitions at once; the first one from the position on. */
   #readPartitions({ partition, afterUser }: UserPlace, count: number, limit: number) {
     const { commands, keys } = this.#parts;
     const mostUsers = Math.min(limit, USERS_MAX);
@@ -169,8 +174,8 @@ export class UserReader {
 }
 
 /**
- * How many partitions to read for the users that are missing, judged by those that were read:
- * one at first, and many where they turned out to be empty.
+ * The number of partitions to read for the missing users, estimated from the partitions read so far: one at
+ * first, and many if those were almost empty.
  */
 function partitionsToRead(partitionsRead: number, items: readonly UserState[], missing: number): number {
   if (partitionsRead === 0) return 1;

@@ -1,7 +1,7 @@
 import type { Announcing } from "../rooms/room-scripts.js";
 import { defineScript, type Fenced, toList, toNumber, toStrings, toWritten } from "../scripts/script.js";
 
-/** The keys and the channel of one partition of users. */
+/** The keys and the channel of one partition's users. */
 export interface UserKeys {
   readonly connections: string;
   readonly online: string;
@@ -14,23 +14,23 @@ export interface UserKeys {
 
 /** A write that is announced on the feed of the users' partition. */
 export interface UserWrite extends UserKeys, Announcing {
-  /** How long the version of the latest change is kept. */
+  /** How long the version of the latest change is kept, in milliseconds. */
   readonly versionTtlMs: number;
 }
 
-/** A connection as it is written. */
+/** A connection to write. */
 export interface UserEntry {
-  /** What the user's entries begin with. */
+  /** The user's head, with which the user's entries begin. */
   readonly head: string;
   readonly connectionId: string;
   /** JSON text; empty for none. */
   readonly metadata: string;
 }
 
-/** Connections of users of one partition, by what the user's entries begin with. */
+/** Connections of users of one partition, by the user's head. */
 export type UserEntries = ReadonlyMap<string, readonly UserEntry[]>;
 
-/** What is read of one user. */
+/** The state of one user as read from Redis. */
 export interface UserRow {
   readonly head: string;
   readonly isLeaving: boolean;
@@ -44,7 +44,7 @@ export const userAdd = defineScript(
       UserWrite & {
         readonly ttlMs: number;
         readonly quiet: boolean;
-        /** Connections of a user; 0 for any number. */
+        /** Maximum number of connections per user; 0 for no limit. */
         readonly maxPerUser: number;
         readonly users: UserEntries;
       },
@@ -105,7 +105,9 @@ export const userRemove = defineScript(
   toWritten,
 );
 
-/** Milliseconds until the next grace period ends, 0 where more have ended, -1 where no user is leaving. */
+/**
+ * Returns the milliseconds until the next grace period ends, 0 if more have ended, -1 if no user is leaving.
+ */
 export const userSettle = defineScript(
   "user-settle",
   (input: UserWrite & { readonly most: number; readonly seenTtlMs: number }) => ({
@@ -124,7 +126,7 @@ export const userRenew = defineScript(
   toWritten,
 );
 
-/** States of users of one partition, in the order of `heads`. */
+/** Reads the states of users of one partition, in the order of `heads`. */
 export const userStates = defineScript(
   "user-states",
   (input: UserKeys & { readonly seenTtlMs: number; readonly heads: readonly string[] }) => ({
@@ -142,7 +144,7 @@ export const userStates = defineScript(
   },
 );
 
-/** Users of one partition who are online, from the one that comes after `after` in its order. */
+/** Reads online users of one partition, beginning with the first one after the head `after`. */
 export const userOnline = defineScript(
   "user-online",
   (input: UserKeys & { readonly after: string; readonly mostUsers: number; readonly mostConnections: number }) => ({
@@ -155,7 +157,7 @@ export const userOnline = defineScript(
   },
 );
 
-/** Connections of one holder among the next entries of a partition. */
+/** Reads the connections of one holder among the next entries of a partition. */
 export const userHeld = defineScript(
   "user-held",
   (input: UserKeys & { readonly holder: string; readonly after: string; readonly most: number }) => ({
@@ -170,7 +172,7 @@ export const userHeld = defineScript(
   },
 );
 
-/** The next entries of a partition, gone over; see the script for the mark. */
+/** Reconciles the next entries of a partition. The script describes the mark. */
 export const userReconcile = defineScript(
   "user-reconcile",
   (

@@ -11,18 +11,18 @@ import {
 } from "@cm/protocol";
 import { jsonText } from "../../json-text.js";
 
-/** The type of the event that tells a game's new state, in `data.state`. */
+/** The type of the event that reports a game's new state, in `data.state`. */
 export const STATE_CHANGED = "game-state-changed";
 
 /**
- * How the bytes of such an event begin. `JSON.stringify` never begins with a blank, so that
- * no message of the sockets API, which may share the room, can pass for one.
+ * The first bytes of such an event. `JSON.stringify` never begins with a space, so no message of the
+ * sockets API, which may use the same room, can be mistaken for one.
  */
 const STATE_CHANGED_HEAD = encodeUtf8(` {"type":"${STATE_CHANGED}"`);
 
 /**
- * The bytes of an event as they go over the bus: JSON, its type first, and a blank before that of
- * {@link STATE_CHANGED}. Fails with `event-invalid`, `payload-unserializable` or `payload-too-large`.
+ * Encodes an event for the bus: as JSON with its type first, and preceded by a space for
+ * {@link STATE_CHANGED}. Throws `event-invalid`, `payload-unserializable` or `payload-too-large`.
  */
 export function encodeGameEvent(
   event: unknown,
@@ -32,7 +32,7 @@ export function encodeGameEvent(
   try {
     const parsed = parseGameEvent(event);
     if (!parsed.ok) throw parsed.error;
-    // A toJSON of the event's own could make something else of what was just checked.
+    // Remove `toJSON`: the event's own method could replace the values that were just checked.
     const { type, toJSON: _, ...others } = parsed.value as GameEvent & { readonly toJSON?: unknown };
     text = jsonText({ type, ...others, gameId, serverInstance });
     if (type === STATE_CHANGED) text = ` ${text}`;
@@ -46,7 +46,10 @@ export function encodeGameEvent(
   });
 }
 
-/** Reads an event; `event-invalid` where the bytes are none, or pretend to tell a state. */
+/**
+ * Decodes an event. Returns `event-invalid` if the bytes are not a valid event, or have the type
+ * {@link STATE_CHANGED} without its first bytes.
+ */
 export function decodeGameEvent(bytes: Uint8Array): Result<GameEvent> {
   const event = parse(bytes);
   if (!event.ok || event.value.type !== STATE_CHANGED || tellsState(bytes)) return event;
@@ -61,17 +64,17 @@ function parse(bytes: Uint8Array): Result<GameEvent> {
   try {
     return parseGameEvent(text === undefined ? undefined : JSON.parse(text));
   } catch {
-    // JSON.parse has no way but throwing to say "not JSON".
+    // `JSON.parse` throws if the text is not JSON.
     return parseGameEvent(undefined);
   }
 }
 
-/** Whether the bytes are of an event that tells a game's state. */
+/** Whether the bytes are an event that reports a game's state. */
 export function tellsState(bytes: Uint8Array): boolean {
   return STATE_CHANGED_HEAD.every((byte, i) => bytes[i] === byte);
 }
 
-/** The state that an event tells, judged by its first bytes before anything is parsed. */
+/** Returns the state that an event reports, if any. Checks the first bytes before anything is parsed. */
 export function stateToldBy(bytes: Uint8Array): GameState | undefined {
   if (!tellsState(bytes)) return undefined;
   const event = decodeGameEvent(bytes);

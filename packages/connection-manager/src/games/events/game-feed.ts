@@ -4,33 +4,33 @@ import { GameRoster } from "../players/game-roster.js";
 import { decodeGameEvent } from "./game-event-codec.js";
 
 /**
- * Hears what happens in a game. All handlers of a server get the same object. It may
- * throw, or return a promise that is rejected; it is called on.
+ * Receives the events of a game. All handlers of a server receive the same object. If a handler throws,
+ * or returns a promise that rejects, it is still called for later events.
  */
 export type GameEventHandler = (event: GameEvent) => void;
 
-/** What a {@link GameFeed} needs. */
+/** Options of {@link GameFeed}. */
 export interface GameFeedOptions {
   readonly gameId: string;
   readonly interest: RoomInterest;
   readonly presence: Pick<Presence, "watchRoom">;
-  /** The game has no players any more. */
+  /** Called when the game has no players any more. */
   readonly onRemoved: () => void;
   readonly onError: OnError;
 }
 
-/** How long after a failed opening the next one begins. */
+/** Time between a failed attempt to open the channels and the next one, in milliseconds. */
 const RETRY_MS = 1_000;
 
 /**
- * A game that this server listens to, for its handlers and its spectators: the game's
- * messages and the changes of its roster. What could not be opened is tried again.
+ * A game whose messages and roster changes this server receives, for its handlers and its spectators. A
+ * channel that could not be opened is tried again.
  */
 export class GameFeed {
   readonly #options: GameFeedOptions;
   readonly #handlers = new Map<GameEventHandler, { hasThrown: boolean }>();
   readonly #roster: GameRoster;
-  /** Resolves when everything that happens from then on is heard; `closed` where that never came. */
+  /** Resolves when every event from then on is received. Rejects with `closed` if the feed is closed before. */
   readonly live: Promise<void>;
   #goLive: () => void = () => undefined;
   #giveUp: (error: CmError) => void = () => undefined;
@@ -49,12 +49,12 @@ export class GameFeed {
       this.#goLive = resolve;
       this.#giveUp = reject;
     });
-    // Awaiting it is optional: without this its rejection could be unhandled.
+    // Awaiting `live` is optional: this avoids an unhandled rejection.
     this.live.catch(() => undefined);
     this.#attempt = this.#open();
   }
 
-  /** The opening that is under way, or the last one. */
+  /** The current attempt to open the channels, or the last one. */
   get attempt(): Promise<void> {
     return this.#attempt;
   }
@@ -83,7 +83,7 @@ export class GameFeed {
     this.#spectators--;
   }
 
-  /** Takes a message of the game. */
+  /** Passes a message of the game to the handlers. */
   deliver(bytes: Uint8Array): void {
     if (this.#handlers.size === 0) return;
     const event = decodeGameEvent(bytes);
@@ -92,11 +92,12 @@ export class GameFeed {
   }
 
   /**
-   * Reads the roster again: the store has lost its data, and with them that this server wants to
-   * hear of changes. Where there is no watch, one is about to be opened. Never fails.
+   * Reads the roster again after the store has lost its data, including this server's request for
+   * roster announcements. If there is no watch, one is about to be opened, so there is nothing to do.
+   * Never rejects.
    */
   async refresh(): Promise<void> {
-    await this.#watch?.refresh().catch(() => undefined); // Reported by presence, and tried again.
+    await this.#watch?.refresh().catch(() => undefined); // Presence reports the failure and tries again.
   }
 
   async close(): Promise<void> {
@@ -105,7 +106,7 @@ export class GameFeed {
     clearTimeout(this.#retry);
     this.#handlers.clear();
     this.#giveUp(new CmError("closed", "Nobody listens to the game any more."));
-    await this.#attempt.catch(() => undefined); // Reported to its caller.
+    await this.#attempt.catch(() => undefined); // Reported when the attempt failed.
     await this.#letGo();
   }
 
@@ -152,7 +153,7 @@ export class GameFeed {
     this.#options.onError(error, { stage: "subscription" });
     clearTimeout(this.#retry);
     this.#retry = setTimeout(() => {
-      // Two at a time would each open a watch.
+      // Two concurrent attempts would each open a watch.
       if (!this.#isOpening) this.#attempt = this.#open();
     }, RETRY_MS);
     this.#retry.unref();
@@ -171,10 +172,10 @@ export class GameFeed {
 
   #tell(event: GameEvent): void {
     for (const [handler, state] of [...this.#handlers]) {
-      // One handler may have taken another off.
+      // An earlier handler may have removed this one.
       if (!this.#handlers.has(handler)) continue;
       try {
-        // The type says void, which an async function satisfies too.
+        // The return type is `void`, which also accepts async functions.
         const outcome: unknown = handler(event);
         if (outcome instanceof Promise) outcome.catch((cause: unknown) => this.#onThrown(state, cause));
       } catch (cause) {

@@ -1,9 +1,9 @@
 import { GameFeed, type GameFeedOptions } from "./game-feed.js";
 
-/** How many games read their rosters at a time. */
+/** Maximum number of rosters that are read at a time. */
 const AT_ONCE = 100;
 
-/** The games that this server listens to. */
+/** The feeds of the games that this server receives events of. */
 export class GameFeeds {
   readonly #feeds = new Map<string, GameFeed>();
   readonly #make: (gameId: string) => Omit<GameFeedOptions, "gameId">;
@@ -18,7 +18,7 @@ export class GameFeeds {
     return this.#feeds.get(gameId);
   }
 
-  /** The game's feed, opened where it is not. */
+  /** Returns the game's feed, and opens it if there is none. */
   open(gameId: string): GameFeed {
     let feed = this.#feeds.get(gameId);
     if (feed === undefined) {
@@ -28,7 +28,7 @@ export class GameFeeds {
     return feed;
   }
 
-  /** Closes the game's feed where it has no handlers and no spectators any more. */
+  /** Closes the game's feed if it has no handlers and no spectators any more. */
   release(gameId: string, feed: GameFeed): void {
     if (feed.isWanted || this.#feeds.get(gameId) !== feed) return;
     this.#feeds.delete(gameId);
@@ -36,7 +36,7 @@ export class GameFeeds {
     this.#closing.add(closing);
   }
 
-  /** Reads all rosters again, at most `AT_ONCE` at a time. Never fails. */
+  /** Reads all rosters again, at most `AT_ONCE` at a time. Never rejects. */
   async refresh(): Promise<void> {
     const feeds = [...this.#feeds.values()];
     for (let from = 0; from < feeds.length; from += AT_ONCE) {

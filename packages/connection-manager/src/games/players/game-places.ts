@@ -9,10 +9,10 @@ import { newSession } from "../sessions/session-record.js";
 import type { SessionRecords } from "../sessions/session-records.js";
 import type { LocalPlayers, Player, PlayerSocket, Watching } from "./local-players.js";
 
-/** How long another server has to answer that it took a user out of a game. */
+/** How long to wait until another server has answered that it removed a user from a game, in milliseconds. */
 const ANSWER_MS = 3_000;
 
-/** What {@link GamePlaces} needs. */
+/** Options of {@link GamePlaces}. */
 export interface GamePlacesOptions {
   readonly serverId: string;
   readonly store: Pick<Store, "users">;
@@ -23,7 +23,7 @@ export interface GamePlacesOptions {
   readonly records: SessionRecords;
 }
 
-/** Puts sockets and users where they belong: into the cluster, into games, among spectators. */
+/** Adds sockets to the cluster, and users to games as players or spectators, and removes them. */
 export class GamePlaces {
   readonly #parts: GamePlacesOptions;
 
@@ -59,7 +59,7 @@ export class GamePlaces {
     const { serverId, players, membership, records, feeds } = this.#parts;
     players.require(userId);
     const feed = feeds.get(gameId);
-    // A handler that was put on before is to hear of this.
+    // A handler that was added before the join must receive its event, so wait for the feed.
     if (feed?.isOpening === true) await feed.attempt.catch(() => undefined);
     const player = players.require(userId);
     alive(player);
@@ -71,7 +71,7 @@ export class GamePlaces {
     ]);
     const failure = results.find((result, i) => {
       const socket = sockets[i];
-      // A socket that closed meanwhile is not missed, unless it was the last.
+      // A socket that closed meanwhile does not make the join fail, unless it was the user's last one.
       const isMissed = socket === undefined || players.get(userId)?.sockets.get(socket.socketId) === socket;
       return result.status === "rejected" && (isMissed || !players.get(userId)?.games.has(gameId));
     });
@@ -83,7 +83,7 @@ export class GamePlaces {
     throw failure.reason;
   }
 
-  /** Takes a user out of a game on this server. */
+  /** Removes a user from a game on this server. */
   async leaveHere(userId: string, gameId: string): Promise<void> {
     const { players, membership } = this.#parts;
     const player = players.get(userId);
@@ -94,7 +94,7 @@ export class GamePlaces {
     await together([...player.sockets.values()].map(({ connectionId }) => membership.leave(connectionId, gameId)));
   }
 
-  /** Takes a user out of a game on all servers, this one among them. */
+  /** Removes a user from a game on all servers, including this one. */
   async leave(userId: string, gameId: string): Promise<void> {
     await together([this.leaveHere(userId, gameId), this.#leaveElsewhere(userId, gameId)]);
   }
@@ -125,12 +125,12 @@ export class GamePlaces {
     await together([...player.sockets.values()].map(({ connectionId }) => membership.leave(connectionId, room)));
   }
 
-  /** The game has gone: all its spectators stop watching. */
+  /** Ends watching for all spectators of a game that was removed. */
   async dismissSpectators(gameId: string): Promise<void> {
     await together(this.#parts.players.spectators(gameId).map(({ userId }) => this.stopSpectating(userId, gameId)));
   }
 
-  /** Dismisses the spectators of games whose session has run out. */
+  /** Ends watching for the spectators of games whose session has expired. */
   async dismissStranded(): Promise<void> {
     const { players, records } = this.#parts;
     for (const gameId of players.spectatedGames()) {
@@ -144,7 +144,8 @@ export class GamePlaces {
     const metadata: SocketMetadata = { socketId };
     const games = [...player.games];
     const watched = [...player.watching.keys()];
-    // All in one turn: the socket is in its user's games after one round trip.
+    // Start all calls in the same event-loop turn, so that the socket is in its user's games after one
+    // round trip.
     const [opened, ...joined] = await Promise.allSettled([
       membership.open({ connectionId, userId, metadata }),
       ...games.map((gameId) => membership.join(connectionId, gameId, { record: newSession(serverId) })),
@@ -156,7 +157,7 @@ export class GamePlaces {
     };
     const failed = joined.find((result, i) => result.status === "rejected" && isStill(i));
     const failure = opened.status === "rejected" ? opened : failed;
-    // Where it was closed meanwhile, the failure no longer matters.
+    // If the socket was closed meanwhile, the failure no longer matters.
     if (failure?.status !== "rejected" || players.ofConnection(connectionId) !== socket) return;
     this.#forget(socket);
     await membership.close(connectionId, { signOff: true });
@@ -167,7 +168,8 @@ export class GamePlaces {
     const { membership, records } = this.#parts;
     const room = spectatorsRoom(gameId);
     const [record, ...joined] = await Promise.allSettled([
-      // Asked once the feed is live: what is there by then can't go unheard.
+      // Read the record only after the feed has been opened, so that the removal of a game that exists
+      // then is received.
       feed.attempt.then(() => records.get(gameId)),
       ...[...player.sockets.values()].map(({ connectionId }) => membership.join(connectionId, room)),
     ]);
@@ -188,7 +190,7 @@ export class GamePlaces {
     throw new CmError("timeout", "Another server has not answered whether the user left the game.");
   }
 
-  /** Takes a socket out of the truth; with the last one, its user. */
+  /** Removes a socket from the local state, and its user with the last socket. */
   #forget(socket: PlayerSocket): void {
     const { players } = this.#parts;
     const player = players.get(socket.userId);
@@ -216,12 +218,15 @@ export class GamePlaces {
   }
 }
 
-/** The user gave a sign of life, on which socket is not known. */
+/**
+ * Records a sign of life of the user. It is not known which socket it came from, so it applies to all
+ * of them.
+ */
 export function alive(player: Player): void {
   for (const socket of player.sockets.values()) socket.lastSeen = Date.now();
 }
 
-/** Waits for all, also when one fails: nothing is left running behind the caller's back. */
+/** Waits for all calls, even if one fails, so that none is still running when the returned promise settles. */
 async function together(calls: readonly Promise<void>[]): Promise<void> {
   for (const result of await Promise.allSettled(calls)) {
     if (result.status === "rejected") throw result.reason;

@@ -1,20 +1,20 @@
 import type { RoomWatcher, RosterMember } from "@cm/presence";
 import { type DepartureReason, type GameEvent, ownerOf, type RosterChange } from "@cm/protocol";
 
-/** What a {@link GameRoster} needs. */
+/** Options of {@link GameRoster}. */
 export interface GameRosterOptions {
   readonly gameId: string;
-  /** Takes each of `player-joined`, `player-left` and `game-removed`, once, in order. */
+  /** Receives each `player-joined`, `player-left` and `game-removed` event, once, in order. */
   readonly onEvent: (event: GameEvent) => void;
 }
 
 /**
- * Who plays a game, out of the changes of its roster: a player joins with the first of
- * several connections and leaves with the last, and the game goes with the last player.
+ * The players of a game, derived from the changes of its roster: a player joins with the first of
+ * several connections and leaves with the last one, and the game is removed with the last player.
  */
 export class GameRoster implements RoomWatcher {
   readonly #options: GameRosterOptions;
-  /** Connections by player. */
+  /** The connections of each player. */
   #players = new Map<string, Set<string>>();
   #hasBegun = false;
 
@@ -22,7 +22,10 @@ export class GameRoster implements RoomWatcher {
     this.#options = options;
   }
 
-  /** Presence has waited for those who are not in it, where their servers might have written them again. */
+  /**
+   * Users who are missing in the snapshot have left: presence has already waited for those whom their
+   * servers might have written again.
+   */
   snapshot(members: readonly RosterMember[]): void {
     const before = this.#players;
     const now = new Map<string, Set<string>>();

@@ -1,42 +1,42 @@
 import { CmError, requireName, utf8ByteLength } from "@cm/protocol";
 
-/** The longest name of a socket, in bytes of UTF-8. */
+/** The maximum length of a socket id, in bytes of UTF-8. */
 const SOCKET_ID_MAX_BYTES = 255;
 
-/** A socket of this server, under the name that the application gave it. */
+/** A socket of this server, with the id that the application gave it. */
 export interface PlayerSocket {
   readonly userId: string;
   readonly socketId: string;
-  /** Its id in the cluster. */
+  /** The socket's connection id in the cluster. */
   readonly connectionId: string;
   /** Last sign of life, in milliseconds since the Unix epoch. */
   lastSeen: number;
-  /** Settles when it is registered, or could not be. */
+  /** Settles when the socket has been registered, or could not be registered. */
   opened: Promise<void>;
 }
 
-/** A user with sockets here. */
+/** A user with sockets on this server. */
 export interface Player {
   readonly userId: string;
   readonly sockets: Map<string, PlayerSocket>;
-  /** Games that the user plays through this server: a socket that opens later is in them too. */
+  /** Games that the user plays through this server. A socket that is opened later joins them too. */
   readonly games: Set<string>;
   /** Games that the user watches through this server. */
   readonly watching: Map<string, Watching>;
 }
 
-/** That a user watches a game. */
+/** The state of a user who watches a game. */
 export interface Watching {
-  /** Settles when the user does, or could not be let in. */
+  /** Settles when the user watches the game, or could not be added. */
   begun: Promise<void>;
 }
 
-/** The sockets of this server by user, by name and by connection id. */
+/** The sockets of this server, indexed by user, by socket id and by connection id. */
 export class LocalPlayers {
   readonly #players = new Map<string, Player>();
   readonly #bySocketId = new Map<string, PlayerSocket>();
   readonly #byConnectionId = new Map<string, PlayerSocket>();
-  /** Users here by the game that they play or watch. */
+  /** Per game, the number of its players on this server; `#spectators` has its spectators. */
   readonly #playing = new Map<string, number>();
   readonly #spectators = new Map<string, Set<Player>>();
   readonly #maxSockets: number;
@@ -67,7 +67,10 @@ export class LocalPlayers {
     return this.#byConnectionId.values();
   }
 
-  /** Throws `id-invalid` where the name is another user's, and `capacity-reached` beyond the most sockets. */
+  /**
+   * Adds a socket. Throws `id-invalid` if another user's socket has the same id, and `capacity-reached`
+   * at the maximum number of sockets.
+   */
   add(socket: PlayerSocket): Player {
     if (this.#bySocketId.has(socket.socketId)) {
       throw new CmError("id-invalid", "Another user's socket has this name on this server.");
@@ -88,7 +91,7 @@ export class LocalPlayers {
     return player;
   }
 
-  /** Whether it was there. */
+  /** Removes a socket. Returns whether it was there. */
   delete(socket: PlayerSocket): boolean {
     if (!this.#byConnectionId.delete(socket.connectionId)) return false;
     this.#bySocketId.delete(socket.socketId);
@@ -98,7 +101,7 @@ export class LocalPlayers {
     return true;
   }
 
-  /** Counts the user among a game's players here; whether it is news. */
+  /** Adds the user to a game's players on this server. Returns `false` if the user played it already. */
   play(player: Player, gameId: string): boolean {
     if (player.games.has(gameId)) return false;
     player.games.add(gameId);
@@ -142,12 +145,12 @@ export class LocalPlayers {
   }
 }
 
-/** A user's id as it is, or `name-invalid` or `name-too-long` thrown. */
+/** Returns a valid user id unchanged. Throws `name-invalid` or `name-too-long`. */
 export function requireUserId(userId: unknown): string {
   return requireName(userId, "user");
 }
 
-/** A socket's name as it is, or `id-invalid` thrown. */
+/** Returns a valid socket id unchanged. Throws `id-invalid`. */
 export function requireSocketId(socketId: unknown): string {
   if (
     typeof socketId === "string" &&

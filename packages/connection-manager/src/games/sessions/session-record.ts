@@ -1,29 +1,29 @@
 import { GAME_STATES, type GameState, type RoomRecord } from "@cm/protocol";
 
-/** What is kept about a game, beside its players, who are the room's members. */
+/** The stored data of a game, besides its players, who are the room's members. */
 export interface SessionRecord {
   /** The game's id, which is also its room's name. */
   readonly id: string;
   readonly state: GameState;
-  /** Milliseconds since the Unix epoch, of the store's clock. */
+  /** When the game was created, in milliseconds since the Unix epoch, by the store's clock. */
   readonly createdAt: number;
-  /** Milliseconds since the Unix epoch, of the store's clock. */
+  /** When the game was last active, in milliseconds since the Unix epoch, by the store's clock. */
   readonly lastActivity: number;
-  /** Id of the server that created it. */
+  /** Id of the server that created the game. */
   readonly serverInstance: string;
 }
 
-/** The value of a new game's record. */
+/** Returns the value of a new game's record. */
 export function newSession(serverInstance: string): string {
   return encodeSession({ state: "waiting", serverInstance });
 }
 
-/** A game's part of its room's record; the rest is the store's. */
+/** Encodes the value of a game's record. The other fields of a `SessionRecord` are kept by the store. */
 export function encodeSession({ state, serverInstance }: Pick<SessionRecord, "state" | "serverInstance">): string {
   return JSON.stringify({ state, serverInstance });
 }
 
-/** The game that a room's record is of; `undefined` where there is none, or the record is no game's. */
+/** Decodes the game from a room's record; `undefined` if there is no record, or it is not a game's. */
 export function decodeSession(record: RoomRecord | undefined): SessionRecord | undefined {
   const value = record === undefined ? undefined : parseJson(record.value);
   if (record === undefined || typeof value !== "object" || value === null) return undefined;
@@ -37,7 +37,7 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    // Other users of the store may keep other records than games.
+    // Other users of the store may write records that are not games.
     return undefined;
   }
 }

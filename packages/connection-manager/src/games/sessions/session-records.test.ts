@@ -19,7 +19,7 @@ const WAY_TO: Readonly<Record<GameState, readonly GameState[]>> = {
   completed: ["completed"],
 };
 
-/** Games on a real store, whose calls are named as they are made; `before` runs ahead of each. */
+/** Creates game records on a real store, and records the names of the calls; `before` runs before each call. */
 async function start(before: (call: string, roomRecords: RoomRecords) => Promise<unknown> = async () => undefined) {
   const store = createMemoryStore();
   onTestFinished(() => store.close());
@@ -63,7 +63,7 @@ async function start(before: (call: string, roomRecords: RoomRecords) => Promise
     join: (game: string, record = newSession("a")) => store.rooms.join(lease, game, [member], { record }),
     leave: (game: string) => store.rooms.leave(lease, game, [member]),
     state: async (game: string) => (await records.get(game))?.state,
-    /** What was called meanwhile. */
+    /** Returns the result code of a call, followed by the store calls that it made. */
     costOf: async (call: () => Promise<unknown>) => {
       calls.length = 0;
       const code = await codeOf(call);
@@ -103,7 +103,7 @@ it("moves a game in one call where its record is known, else reads it first", as
   expect(await costOf(() => records.move("chess", "active"))).toEqual(["done", "get", "compareAndSet"]);
   await records.learn("chess", false);
   expect(await costOf(() => records.move("chess", "paused"))).toEqual(["done", "compareAndSet"]);
-  // Its own event comes back, and changes nothing.
+  // The event of this change arrives, and has no effect.
   records.told("chess", "paused");
   expect(await costOf(() => records.move("chess", "active"))).toEqual(["done", "compareAndSet"]);
 });
@@ -114,13 +114,13 @@ it("takes one call more where others moved the game since, and no word but the s
   await records.learn("chess", false);
   await elsewhere(roomRecords, "active");
   expect(await costOf(() => records.move("chess", "completed"))).toEqual(["done", "compareAndSet", "compareAndSet"]);
-  // The game ended and began again: the record known here is that of the former one.
+  // The game ended and was created again: the record known here belongs to the former game.
   await leave("chess");
   await join("chess");
   expect(await costOf(() => records.move("chess", "active"))).toEqual(["done", "get", "compareAndSet"]);
   await elsewhere(roomRecords, "paused");
   expect(await costOf(() => records.move("chess", "paused"))).toEqual(["transition-invalid", "compareAndSet"]);
-  // A late event tells a former state.
+  // A late event reports an earlier state.
   await records.learn("chess", true);
   records.told("chess", "active");
   expect(await costOf(() => records.move("chess", "paused"))).toEqual(["transition-invalid", "get"]);
@@ -134,7 +134,7 @@ it("keeps what it was told while its own change was under way", async () => {
   await join("chess");
   await records.learn("chess", false);
   expect(await costOf(() => records.move("chess", "active"))).toEqual(["done", "compareAndSet"]);
-  // Which of the two came later only the store knows.
+  // Only the store can tell which of the two came later.
   expect(await costOf(() => records.move("chess", "completed"))).toEqual(["done", "get", "compareAndSet"]);
 });
 
@@ -162,7 +162,7 @@ it("takes a record that is no game's for none", async () => {
   }
 });
 
-/** Another server changes the state, whatever it was. */
+/** Changes the state as another server would, regardless of the current state. */
 async function elsewhere(roomRecords: RoomRecords, state: GameState): Promise<void> {
   const { version = 0 } = (await roomRecords.get("chess")) ?? {};
   await roomRecords.compareAndSet("chess", version, JSON.stringify({ state, serverInstance: "a" }));

@@ -10,65 +10,65 @@ import {
 } from "@cm/protocol";
 import { decodeSession, encodeSession, type SessionRecord } from "./session-record.js";
 
-/** Games whose last activity is remembered; beyond it the oldest is forgotten. */
+/** Maximum number of games whose last activity is remembered; beyond it, the oldest one is forgotten. */
 const ACTIVITIES_MAX = 10_000;
 
-/** A game's activity is written to the store at most once in this time. */
+/** Minimum time between two writes of a game's activity to the store, in milliseconds. */
 const ACTIVITY_INTERVAL_MS = 1_000;
 
-/** Records that are read at a time. */
+/** Maximum number of records that are read at a time. */
 const AT_ONCE = 100;
 
-/** How often a change of state is attempted while concurrent changes win. */
+/** Maximum number of attempts to change a state while concurrent changes succeed. */
 const ATTEMPTS_MAX = 16;
 
-/** What is known of a game's record. */
+/** The last known state of a game's record. */
 interface Known {
   readonly session: SessionRecord;
-  /** Of the record that says so; `undefined` where only an event did. */
+  /** The version of the record; `undefined` if the state is only known from an event. */
   readonly version: number | undefined;
 }
 
-/** What a {@link SessionRecords} needs. */
+/** Options of {@link SessionRecords}. */
 export interface SessionRecordsOptions {
   readonly roomRecords: RoomRecords;
-  /** Whether the game has players here, whose loss of data this server makes good. */
+  /** Whether the game has players on this server. This server restores the records of such games. */
   readonly isPlayed: (gameId: string) => boolean;
   readonly onError: OnError;
 }
 
 /**
- * Games as values of their rooms' records. What this server knows of the games that are
- * played here it remembers: so that a store that lost them gets them again, and so that a
- * change of state need not read first.
+ * Games as values of their rooms' records. The records of games that are played on this server are
+ * remembered, to restore them if the store loses them, and to change a state without reading the record
+ * first.
  */
 export class SessionRecords {
   readonly #options: SessionRecordsOptions;
   readonly #known = new Map<string, Known>();
-  /** When a game's activity was last told, by the monotonic clock. */
+  /** When a game's activity was last written, by the monotonic clock. */
   readonly #activities = new Map<string, number>();
 
   constructor(options: SessionRecordsOptions) {
     this.#options = options;
   }
 
-  /** The game as the store has it. */
+  /** Reads the game from the store. */
   async get(gameId: string): Promise<SessionRecord | undefined> {
     return decodeSession(await this.#options.roomRecords.get(gameId));
   }
 
   /**
-   * Moves a game to another state: in one round trip where this server knows its record,
-   * else in two, and in one more for each change that others make meanwhile. Of two that
-   * compete, one wins. Fails with `not-found`, with `transition-invalid` (its `details`
-   * name both) where the state that the store has does not lead there, or with
-   * `unavailable` where others were ahead every time.
+   * Changes a game's state. Takes one round trip if this server knows its record, otherwise two, and
+   * one more for each change that others make meanwhile. If two calls compete, one of them is applied
+   * first. Rejects with `not-found`, with `transition-invalid` (its `details` contain both states) if
+   * the new state can't follow the state in the store, or with `unavailable` if other changes came
+   * first in every attempt.
    */
   async move(gameId: string, to: GameState): Promise<void> {
     const { roomRecords } = this.#options;
     const before = this.#known.get(gameId);
     let known = before;
-    // What is known here may be old: only the store refuses.
+    // The known state may be outdated: read the record before rejecting the transition.
     if (known !== undefined && !leadsTo(known, to)) known = undefined;
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       const { session, version } =
@@ -79,7 +79,7 @@ export class SessionRecords {
       known = requireGame(gameId, record);
       if (!isSet) continue;
       const now = this.#known.get(gameId);
-      // What was told meanwhile may be later than this change.
+      // A state that was reported meanwhile may be newer than this change.
       const isLatest = now === before || (now?.version ?? Number.POSITIVE_INFINITY) < record.version;
       if (now !== undefined && isLatest) this.#known.set(gameId, known);
       return;
@@ -88,8 +88,9 @@ export class SessionRecords {
   }
 
   /**
-   * Reads the record of a game that is played here: once, or again where `anew` is set, since
-   * it may have run out and another one have been made. Runs in the background; never fails.
+   * Reads the record of a game that is played on this server: once, or again if `anew` is set, because
+   * the record may have expired and another one may have been created. Runs in the background; never
+   * rejects.
    */
   async learn(gameId: string, anew: boolean): Promise<void> {
     if (!anew && this.#known.has(gameId)) return;
@@ -97,8 +98,9 @@ export class SessionRecords {
     const before = this.#known.get(gameId);
     try {
       const known = knownOf(await roomRecords.get(gameId));
-      // What was told meanwhile is not older than what was read. A game without a record
-      // has run out, or its data are lost: what is known of it is kept for the latter.
+      // A state that was reported meanwhile is not older than the record that was read, so keep it. If
+      // there is no record, it has expired or the store lost it; keep the known state for the second
+      // case.
       if (known !== undefined && isPlayed(gameId) && this.#known.get(gameId) === before) {
         this.#known.set(gameId, known);
       }
@@ -107,7 +109,10 @@ export class SessionRecords {
     }
   }
 
-  /** Rereads all records, at most `AT_ONCE` at a time: others may have made games that ran out here. Never fails. */
+  /**
+   * Reads all records again, at most `AT_ONCE` at a time, because records may have expired and other
+   * servers may have created new ones. Never rejects.
+   */
   async refresh(): Promise<void> {
     const games = [...this.#known.keys()];
     for (let from = 0; from < games.length; from += AT_ONCE) {
@@ -115,10 +120,11 @@ export class SessionRecords {
     }
   }
 
-  /** An event says that a game of which a record is known is in another state. */
+  /** Handles an event that reports another state of a game whose record is known. */
   told(gameId: string, state: GameState): void {
     const session = this.#known.get(gameId)?.session;
-    // It may be older than what is known: the record is read before the next change.
+    // The event may be older than the known record. Setting `version` to `undefined` makes the next
+    // change read the record first.
     if (session === undefined || session.state === state) return;
     this.#known.set(gameId, { session: { ...session, state, lastActivity: Date.now() }, version: undefined });
   }
@@ -127,7 +133,7 @@ export class SessionRecords {
     this.#known.delete(gameId);
   }
 
-  /** Tells the store that something happens in the game, once a second. Never fails. */
+  /** Records activity of the game in the store, at most once per second. Never rejects. */
   async active(gameId: string): Promise<void> {
     const { roomRecords, onError } = this.#options;
     const now = performance.now();
@@ -147,7 +153,7 @@ export class SessionRecords {
     }
   }
 
-  /** Writes what the store has lost. */
+  /** Passes all known records to the store, which writes those that it has lost. */
   async restore(lease: Lease): Promise<void> {
     if (this.#known.size === 0) return;
     const lost = [...this.#known.values()].map(({ session }) => {

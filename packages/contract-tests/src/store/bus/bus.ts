@@ -6,12 +6,12 @@ import type { BusPart, PartHarness } from "./part-harness.js";
 
 const ROOM: Channel = { kind: "room", name: "lobby" };
 
-/** How long a message that must come may take. */
+/** Maximum time until an expected message arrives. */
 const PATIENCE = { timeout: 10_000, interval: 5 };
 
 /**
- * The promises of `Bus`, for a whole store or for a bus alone: the harness is made once for each test.
- * What happens while a link is away is not among them.
+ * Tests the promises of `Bus`, for a whole store or for a bus alone. The harness is made once for each test.
+ * Behaviour while the link is interrupted is not tested.
  */
 export function describeBus(name: string, createHarness: () => Promise<PartHarness<BusPart>>): void {
   const it = scenarios(createHarness);
@@ -65,7 +65,7 @@ export function describeBus(name: string, createHarness: () => Promise<PartHarne
       const sent = [
         allBytes,
         new Uint8Array(0),
-        // A view sends what it shows, not the buffer behind it.
+        // A view sends its own bytes, not the buffer behind it.
         allBytes.subarray(100, 103),
         Uint8Array.of(0),
         encodeUtf8("\r\n$5\r\nhello\r\n"),
@@ -74,7 +74,7 @@ export function describeBus(name: string, createHarness: () => Promise<PartHarne
       ];
       for (const message of sent) await other.publish(ROOM, message);
       await vi.waitFor(() => expect(received).toHaveLength(sent.length), PATIENCE);
-      // Compared one by one: a difference in a megabyte is costly to print.
+      // Compared one by one, because a difference within a megabyte is expensive to print.
       sent.forEach((message, i) => {
         expect(Buffer.compare(message, received[i] ?? new Uint8Array(1)), `message ${i}`).toBe(0);
       });
@@ -154,7 +154,7 @@ export function describeBus(name: string, createHarness: () => Promise<PartHarne
       const first = await store.bus.subscribe(ROOM, () => {});
       await Promise.all([first.close(), first.close()]);
       const seen = await collect(store.bus, ROOM);
-      // The first subscription's close must not touch the second one.
+      // Closing the first subscription again must not affect the second one.
       await first.close();
       expect(await outcomeOf(store.bus.subscribe(ROOM, () => {}))).toBe("options-invalid");
       await other.publish(ROOM, encodeUtf8("still here"));
@@ -198,14 +198,14 @@ export function describeBus(name: string, createHarness: () => Promise<PartHarne
   });
 }
 
-/** Subscribes and keeps the messages as text, in the order of arrival. */
+/** Subscribes, and collects the messages as text in the order of arrival. */
 async function collect(bus: Bus, channel: Channel): Promise<string[]> {
   const seen: string[] = [];
   await bus.subscribe(channel, (message) => seen.push(textOf(message)));
   return seen;
 }
 
-/** Waits until everything published to {@link ROOM} before has passed the subscriber. */
+/** Waits until the subscriber has received every message that was published to {@link ROOM} before. */
 async function passMarker(subscriber: Bus, publisher: Bus): Promise<void> {
   const seen = await collect(subscriber, ROOM);
   await publisher.publish(ROOM, encodeUtf8("marker"));

@@ -12,17 +12,17 @@ import { AWKWARD_NAMES } from "../awkward-names.js";
 import { outcomeOf, scenarios, times } from "../scenario.js";
 import type { HistoryPart, PartHarness } from "./part-harness.js";
 
-/** What is published where another history begins. */
+/** The notice to publish if another history begins. */
 const NOTICE = { before: encodeUtf8("<"), after: encodeUtf8("anew>") };
 
 const ROOM: Channel = { kind: "room", name: "lobby" };
 
-/** How long a message that must come may take. */
+/** Maximum time until an expected message arrives. */
 const PATIENCE = { timeout: 10_000, interval: 5 };
 
 /**
- * The promises of `History`, for a whole store or for a bus with its histories: the harness is made
- * once for each test. It keeps at most 1,000 messages a room.
+ * Tests the promises of `History`, for a whole store or for a bus with its histories. The harness is made
+ * once for each test. The history must keep at most 1,000 messages per room.
  */
 export function describeHistory(name: string, createHarness: () => Promise<PartHarness<HistoryPart>>): void {
   const it = scenarios(createHarness);
@@ -54,7 +54,7 @@ export function describeHistory(name: string, createHarness: () => Promise<PartH
       expect({ top, complete }).toEqual({ top: { ...begin, offset: 150 }, complete: true });
       expect(entries.map(({ offset }) => offset)).toEqual(times(150, (i) => i + 1));
       expect(entries.map(({ message }) => textOf(message))).toEqual(seen);
-      // One publisher's messages keep their order, and each is stamped with its place.
+      // The messages of one publisher keep their order, and each is stamped with its position.
       answers.slice(0, 50).forEach((position, i) => {
         expect(seen[position.offset - 1]).toBe(`<${historyStamp(position)}0 ${i}>`);
       });
@@ -86,7 +86,7 @@ export function describeHistory(name: string, createHarness: () => Promise<PartH
       expect(await offsets(at(8), 1_000)).toEqual([true, [9, 10]]);
       expect(await offsets(at(10), 1_000)).toEqual([true, []]);
       expect((await history.since("lobby", begin)).entries).toHaveLength(10);
-      // Without a place, there is nothing that could have come after it.
+      // Without a position, no messages can come after it.
       expect(await history.since("lobby")).toMatchObject({ top: at(10), complete: false, entries: [] });
     });
 
@@ -138,7 +138,7 @@ export function describeHistory(name: string, createHarness: () => Promise<PartH
       const large = Uint8Array.from({ length: 600_000 }, (_, i) => (i * 31 + (i >> 8)) & 0xff);
       const all = Uint8Array.from({ length: 256 }, (_, i) => i);
       const sender = (sequence: number) => ({ origin: "gw-1", epoch: 1, sequence });
-      // A view sends what it shows, not the buffer behind it.
+      // A view sends its own bytes, not the buffer behind it.
       const drafts = [large, large, all, all.subarray(100, 103), new Uint8Array(0)];
       for (const [i, after] of drafts.entries()) {
         await historyOf(store).append("lobby", { before: all, after, sender: sender(i + 1) });
@@ -169,7 +169,7 @@ export function describeHistory(name: string, createHarness: () => Promise<PartH
       const anew = await history.restart("lobby", { ...begin, offset: 4 }, NOTICE);
       expect(anew.offset).toBe(0);
       expect(anew.epoch).not.toBe(begin.epoch);
-      // Subscribers hear of it, and only of that.
+      // Subscribers get the notice of the restart, and nothing else.
       await vi.waitFor(() => expect(seen).toEqual([`<${historyStamp(anew)}anew>`]), PATIENCE);
       const former = { ...begin, offset: 4 };
       expect(await history.since("lobby", anew, 10)).toEqual({ top: anew, complete: true, former, entries: [] });
@@ -184,7 +184,7 @@ export function describeHistory(name: string, createHarness: () => Promise<PartH
       const begin = await fill(store, 3);
       const second = await history.restart("lobby", { ...begin, offset: 9 }, NOTICE);
       const top = await history.append("lobby", draft(4, "next"));
-      // Who had come as far as was said, or not as far, has nothing to add.
+      // A reader that had reached at most the announced offset causes no restart.
       for (const offset of [3, 9]) expect(await history.restart("lobby", { ...begin, offset }, NOTICE)).toEqual(top);
       const third = await history.restart("lobby", { ...begin, offset: 10 }, NOTICE);
       expect(third).toEqual({ epoch: expect.any(Number), offset: 0 });
@@ -217,7 +217,7 @@ export function describeHistory(name: string, createHarness: () => Promise<PartH
   });
 }
 
-/** Fails where there is none. */
+/** Throws if there is no history. */
 function historyOf({ history }: HistoryPart): History {
   if (history === undefined) {
     throw new Error("This store keeps no history: say so with leaveOut: { history: the reason }.");
@@ -229,7 +229,7 @@ function draft(sequence: number, text: string, origin = "gw-1", epoch = 7): Hist
   return { before: encodeUtf8("<"), after: encodeUtf8(`${text}>`), sender: { origin, epoch, sequence } };
 }
 
-/** Appends `count` messages; returns the position where the history began. */
+/** Appends `count` messages. Returns the position at which the history began. */
 async function fill(store: HistoryPart, count: number): Promise<HistoryPosition> {
   const history = historyOf(store);
   const begin = (await history.since("lobby")).top;

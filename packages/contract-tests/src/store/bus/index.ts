@@ -2,5 +2,5 @@
 export { describeBus } from "./bus.js";
 export { describeHistory } from "./history.js";
 export type { BusPart, HistoryPart, PartHarness, PartHarnessParts } from "./part-harness.js";
-// What they run on
+// The harness that they take
 export { createPartHarness } from "./part-harness.js";

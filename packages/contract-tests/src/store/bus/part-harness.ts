@@ -1,41 +1,50 @@
 import type { Store } from "@cm/protocol";
 import { requireOptions } from "@cm/protocol/options";
 
-/** A part of a store under test: its bus, or its bus and its histories. A whole store is such a part too. */
+/**
+ * A part of a store under test: its bus, or its bus and its histories. A whole store also counts as such a
+ * part.
+ */
 export interface PartHarness<P> {
-  /** Open, on fresh data that only it and its peers see. */
+  /** The part under test, open, on fresh data that only this part and its peers share. */
   readonly store: P;
-  /** Another one on the same data, as another server has it. */
+  /** Opens another part on the same data, as another server would. */
   peer(): Promise<P>;
-  /** How many things are held, where that can be told. With it the suites check that nothing stays behind. */
+  /**
+   * Number of entries held, or `undefined` if it cannot be determined. If given, the suites check that
+   * nothing stays behind.
+   */
   storedThings(): Promise<number> | undefined;
-  /** Closes all that were opened and removes the data. */
+  /** Closes all open parts and removes the data. */
   close(): Promise<void>;
 }
 
-/** What the suite of the bus needs: an object with a `bus`. */
+/** The object that the bus suite takes: an object with a `bus`. */
 export type BusPart = Pick<Store, "bus">;
 
-/** What the suite of histories needs: an object with a `bus` and the `history` whose messages go over it. */
+/**
+ * The object that the history suite takes: an object with a `bus`, and with the `history` whose messages are
+ * published on it.
+ */
 export type HistoryPart = Pick<Store, "bus" | "history">;
 
-/** What {@link createPartHarness} makes a harness of. */
+/** The functions that {@link createPartHarness} makes a harness from. */
 export interface PartHarnessParts<P> {
-  /** Opens the part on the data of this harness. Called at least once, and once more for each peer. */
+  /** Opens the part on the data of this harness. Called at least once, and again for each peer. */
   open(): Promise<P>;
-  /** Closes what `open` gave. Default: nothing. */
+  /** Closes a part that `open` returned. Default: does nothing. */
   readonly close?: (part: P) => Promise<void>;
-  /** Counts what is held, such as channels with subscribers. Default: not counted. */
+  /** Counts the entries held, such as channels with subscribers. Default: not counted. */
   readonly storedThings?: () => Promise<number>;
-  /** Removes the data. Called once, after all are closed. Default: nothing. */
+  /** Removes the data. Called once, after all parts are closed. Default: does nothing. */
   readonly cleanUp?: () => Promise<void>;
 }
 
 const KNOWN = { open: true, close: true, storedThings: true, cleanUp: true };
 
 /**
- * Makes a harness that opens the first part and closes all that it gave out. Rejects with
- * `options-invalid` for an unknown part.
+ * Makes a harness that opens the first part, and closes all parts that it has opened. Rejects with
+ * `options-invalid` for an unknown function.
  */
 export async function createPartHarness<P>(parts: PartHarnessParts<P>): Promise<PartHarness<P>> {
   const { storedThings, cleanUp } = requireOptions(parts, KNOWN);

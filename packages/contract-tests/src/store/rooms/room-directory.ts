@@ -5,7 +5,7 @@ import type { HarnessFactory } from "../harness.js";
 import { bringUp, claimDead, LONG_MS, letDie, loseClaim, outcomeOf, passUntil, scenarios } from "../scenario.js";
 import { byId, membersOf } from "./room-members.js";
 
-/** The promises of `RoomDirectory`, and of `ProjectionUpkeep` about rooms, but for paging. */
+/** Tests the promises of `RoomDirectory`, except for paging, and those of `ProjectionUpkeep` about rooms. */
 export function describeRoomDirectory(name: string, createHarness: HarnessFactory): void {
   const it = scenarios(createHarness);
 
@@ -76,7 +76,7 @@ export function describeRoomDirectory(name: string, createHarness: HarnessFactor
         await store.rooms.leave(beta.lease, room, second);
         expect(await store.counts.of("rooms")).toBe(0);
       }
-      // Renewing must not bring one back.
+      // Renewing must not restore a room.
       await store.upkeep.projection.renew(alpha.lease, { rooms: ["one", "two", "never"] });
       expect(await store.counts.of("rooms")).toBe(0);
       expect(await storedThings()).toBe(before);
@@ -219,7 +219,7 @@ export function describeRoomDirectory(name: string, createHarness: HarnessFactor
       await store.rooms.join(dead.lease, "lobby", members);
       await letDie(harness, dead);
       const { lost, held } = await loseClaim(harness, "dead");
-      // Whether such a call is refused or does nothing is the store's choice.
+      // The store may either reject such a call or ignore it.
       await outcomeOf(store.upkeep.projection.evict(lost, { room: "lobby" }));
       expect(await store.counts.of("rooms")).toBe(1);
       expect(byId(await store.upkeep.projection.evict(held, { room: "lobby" }))).toEqual(byId(members));

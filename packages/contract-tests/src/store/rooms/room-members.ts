@@ -1,7 +1,7 @@
 import type { RoomMember } from "@cm/protocol";
 import { type TestServer, times } from "../scenario.js";
 
-/** New connections of a server, each of a user of its own. */
+/** New connections of a server, each of a different user. */
 export function membersOf({ ids }: TestServer, count: number): RoomMember[] {
   return times(count, () => {
     const connectionId = ids.next();
@@ -9,7 +9,7 @@ export function membersOf({ ids }: TestServer, count: number): RoomMember[] {
   });
 }
 
-/** What connection ids name, such as members, in one order, to compare. */
+/** Sorts members or connections by connection id, to compare them. */
 export function byId<T extends { readonly connectionId: string }>(members: readonly T[]): T[] {
   return [...members].sort((a, b) => (a.connectionId < b.connectionId ? -1 : 1));
 }

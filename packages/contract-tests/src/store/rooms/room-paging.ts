@@ -4,10 +4,10 @@ import type { HarnessFactory } from "../harness.js";
 import { bringUp, letDie, outcomeOf, scenarios } from "../scenario.js";
 import { byId, membersOf } from "./room-members.js";
 
-/** More pages than any reading here can need; a reading that passes it never ends. */
+/** More pages than any reading in these tests can need; a reading that exceeds this number does not end. */
 const PAGES_MAX = 5000;
 
-/** The promises of `RoomDirectory.members` about reading in pages. */
+/** Tests the promises of `RoomDirectory.members` about reading in pages. */
 export function describeRoomPaging(name: string, createHarness: HarnessFactory): void {
   const it = scenarios(createHarness);
 
@@ -27,14 +27,14 @@ export function describeRoomPaging(name: string, createHarness: HarnessFactory):
         const other = await harness.peer();
         const [alpha, beta] = [await bringUp(store, "alpha"), await bringUp(other, "beta")];
         const [staying, leaving] = [membersOf(alpha, 90), membersOf(beta, 90)];
-        // Those who leave stand between those who stay.
+        // The members who leave lie between those who stay.
         for (let i = 0; i < 90; i += 10) {
           await store.rooms.join(alpha.lease, "lobby", staying.slice(i, i + 10));
           await other.rooms.join(beta.lease, "lobby", leaving.slice(i, i + 10));
         }
         const everSeen = new Set([...staying, ...leaving].map(({ connectionId }) => connectionId));
         const seen = await readAll(store, "lobby", limit, async (page) => {
-          // Grows the room past every encoding that a store may change at a size.
+          // Grows the room beyond every size at which a store may change its encoding.
           const coming = membersOf(beta, page < 60 ? 8 : 0);
           for (const { connectionId } of coming) everSeen.add(connectionId);
           const going = leaving.splice(0, 3);
@@ -119,7 +119,7 @@ export function describeRoomPaging(name: string, createHarness: HarnessFactory):
   });
 }
 
-/** Reads a room to its end, doing something else between any two pages. */
+/** Reads a room to the end, and calls `between` before each further page. */
 async function readAll(
   { rooms }: Store,
   room: string,

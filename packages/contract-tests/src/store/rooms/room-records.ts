@@ -8,7 +8,7 @@ import { membersOf } from "./room-members.js";
 const FIRST = { record: '"first"' };
 const OTHER = { record: '"other"' };
 
-/** The promises of `RoomRecords`, and of rooms about their records. */
+/** Tests the promises of `RoomRecords`, and those of rooms about their records. */
 export function describeRoomRecords(name: string, createHarness: HarnessFactory): void {
   const it = scenarios(createHarness);
 

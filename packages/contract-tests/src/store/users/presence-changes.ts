@@ -6,7 +6,7 @@ import { ODD_METADATA, textOf } from "../odd-metadata.js";
 import { bringUp, claimDead, letDie, outcomeOf, scenarios, times } from "../scenario.js";
 import { AT_ONCE, connectionOf, connectionsOf, inShort, usersOfOneFeed } from "./users.js";
 
-/** The promises of `UserDirectory` about what is announced. */
+/** Tests the promises of `UserDirectory` about announcements. */
 export function describePresenceChanges(name: string, createHarness: HarnessFactory): void {
   const it = scenarios(createHarness);
 
@@ -169,7 +169,7 @@ export function describePresenceChanges(name: string, createHarness: HarnessFact
         const kinds = changes.filter((change) => change.userId === userId).map(({ kind }) => kind);
         const [first, last] = [kinds[0], kinds.at(-1)];
         expect([first, last]).toEqual(["online", "offline"]);
-        // One is online before the other is offline, and so on.
+        // The user is always online before being offline, and the two alternate.
         const turns = kinds.filter((kind) => kind === "online" || kind === "offline");
         expect(turns).toEqual(turns.map((_, i) => (i % 2 === 0 ? "online" : "offline")));
       }

@@ -8,7 +8,7 @@ import { AT_ONCE, connectionOf, connectionsOf, inShort } from "./users.js";
 const LONG_GRACE = { graceMs: LONG_MS };
 const SHORT_GRACE = { graceMs: SHORT_MS };
 
-/** The promises of `UserDirectory` and `ProjectionUpkeep` about users who are about to leave. */
+/** Tests the promises of `UserDirectory` and `ProjectionUpkeep` about leaving users. */
 export function describePresenceGrace(name: string, createHarness: HarnessFactory): void {
   const it = scenarios(createHarness);
 
@@ -178,7 +178,7 @@ function everyPartition({ store }: StoreHarness): number[] {
   return times(store.partitioning.partitions, (partition) => partition);
 }
 
-/** Lets grace periods end and settles, until no user is leaving. */
+/** Lets grace periods end and settles them, until no user is leaving. */
 async function settleAll(harness: StoreHarness): Promise<void> {
   await passUntil(
     harness,

@@ -5,10 +5,10 @@ import type { HarnessFactory } from "../harness.js";
 import { bringUp, LONG_MS, letDie, outcomeOf, passUntil, SHORT_MS, scenarios, times } from "../scenario.js";
 import { AT_ONCE, byConnection, connectionOf, connectionsOf, idsOf, usersOfOneFeed } from "./users.js";
 
-/** More pages than any reading here can need; a reading that passes it never ends. */
+/** More pages than any reading in these tests can need; a reading that exceeds this number does not end. */
 const PAGES_MAX = 5000;
 
-/** The promises of `UserDirectory` about reading users' states, one by one and in pages. */
+/** Tests the promises of `UserDirectory` about reading users' states, individually and in pages. */
 export function describePresenceReading(name: string, createHarness: HarnessFactory): void {
   const it = scenarios(createHarness);
 
@@ -125,7 +125,7 @@ export function describePresenceReading(name: string, createHarness: HarnessFact
         let coming = 0;
         const seen = await readOnline(store, limit, undefined, async () => {
           await other.users.remove(beta.lease, going.splice(0, 3), AT_ONCE);
-          // One connection more is no coming online.
+          // A further connection does not make a user come online again.
           await other.users.add(beta.lease, connectionsOf(beta, staying[coming % 60] ?? "", 1));
           if (coming < 200) await other.users.add(beta.lease, connectionsOf(beta, `comes-${coming++}`, 1));
         });
@@ -189,7 +189,7 @@ export function describePresenceReading(name: string, createHarness: HarnessFact
   });
 }
 
-/** Reads who is online to the end, doing something else between any two pages. */
+/** Reads the online users to the end, and calls `between` before each further page. */
 async function readOnline(
   { users }: Store,
   limit: number,
@@ -217,7 +217,7 @@ function outline({ connections, isLeaving }: UserState): string {
   return `${idsOf(connections)} ${isLeaving ? "leaving" : ""}`;
 }
 
-/** What a user's changes lead to, as {@link outline} tells it. */
+/** The state that results from a user's changes, in the form of {@link outline}. */
 function replay(userId: string, changes: readonly PresenceChange[]): string {
   const connections = new Set<string>();
   let last: PresenceChange | undefined;

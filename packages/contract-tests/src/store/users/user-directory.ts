@@ -5,7 +5,7 @@ import type { HarnessFactory } from "../harness.js";
 import { bringUp, claimDead, LONG_MS, letDie, loseClaim, outcomeOf, passUntil, scenarios, times } from "../scenario.js";
 import { AT_ONCE, byConnection, connectionsOf, idsOf } from "./users.js";
 
-/** The promises of `UserDirectory` and `ProjectionUpkeep` about who has which connections. */
+/** Tests the promises of `UserDirectory` and `ProjectionUpkeep` about users' connections. */
 export function describeUserDirectory(name: string, createHarness: HarnessFactory): void {
   const it = scenarios(createHarness);
 
@@ -45,7 +45,7 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       const limit = { maxPerUser: 3 };
       const [mine, theirs] = [connectionsOf(alpha, "ann", 2), connectionsOf(beta, "ann", 4)];
       await store.users.add(alpha.lease, mine, limit);
-      // All at once, as clients that come back do: one of them is the third.
+      // All at once, as from clients that reconnect: only one of them becomes the third connection.
       const outcomes = await Promise.all(theirs.map((each) => outcomeOf(other.users.add(beta.lease, [each], limit))));
       expect(outcomes.filter((outcome) => outcome === "connections-limit")).toHaveLength(3);
       expect(await connectionIdsOf(store.users, "ann")).toHaveLength(3);
@@ -79,11 +79,11 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       await store.users.remove(alpha.lease, mine, AT_ONCE);
       expect(await store.counts.of("users")).toBe(1);
       await store.users.remove(beta.lease, theirs, { graceMs: LONG_MS });
-      // Still online for a while, with no connection.
+      // The user is still online for a while, without a connection.
       expect([await store.counts.of("users"), await store.counts.of("connections")]).toEqual([1, 0]);
       await store.users.add(beta.lease, theirs);
       await store.users.remove(beta.lease, theirs, AT_ONCE);
-      // Renewing must not bring one back.
+      // Renewing must not restore a user.
       await store.upkeep.projection.renew(alpha.lease, { users: ["ann", "never"] });
       expect(await store.counts.of("users")).toBe(0);
       expect(await connectionIdsOf(store.users, "ann")).toEqual([]);
@@ -190,7 +190,7 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       await store.users.add(dead.lease, connections);
       await letDie(harness, dead);
       const { lost, held } = await loseClaim(harness, "dead");
-      // Whether such a call is refused or does nothing is the store's choice.
+      // The store may either reject such a call or ignore it.
       await outcomeOf(store.upkeep.projection.evict(lost, { users: connections }));
       expect(await store.counts.of("users")).toBe(1);
       await store.upkeep.projection.evict(held, { users: connections });

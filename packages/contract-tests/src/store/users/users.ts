@@ -9,23 +9,23 @@ export function connectionsOf({ ids }: TestServer, userId: string, count: number
   return times(count, () => ({ userId, connectionId: ids.next() }));
 }
 
-/** A new connection of a user, on a server, that says something about itself. */
+/** A new connection of a user on a server, optionally with metadata. */
 export function connectionOf({ ids }: TestServer, userId: string, metadata?: string): UserConnection {
   const connection = { userId, connectionId: ids.next() };
   return metadata === undefined ? connection : { ...connection, metadata };
 }
 
-/** The ids of connections in one order, to compare. */
+/** The sorted ids of connections, to compare them. */
 export function idsOf(connections: readonly UserConnection[]): string[] {
   return connections.map(({ connectionId }) => connectionId).sort();
 }
 
-/** Connections in one order, to compare. */
+/** Connections sorted by id, to compare them. */
 export function byConnection(connections: readonly UserConnection[]): UserConnection[] {
   return [...connections].sort((a, b) => (a.connectionId < b.connectionId ? -1 : 1));
 }
 
-/** Ids of users that share a feed. */
+/** Ids of users in the same partition, who share a feed. */
 export function usersOfOneFeed({ partitioning }: Store, count: number): string[] {
   const found: string[] = [];
   for (let i = 0; found.length < count; i++) {
@@ -35,7 +35,7 @@ export function usersOfOneFeed({ partitioning }: Store, count: number): string[]
   return found;
 }
 
-/** What changes say in short: kind, user and connection. */
+/** Changes in short form: kind, user and connection. */
 export function inShort(changes: readonly PresenceChange[]): string[] {
   return changes.map(({ kind, userId, connectionId }) => [kind, userId, connectionId].filter(Boolean).join(" "));
 }
