@@ -114,7 +114,7 @@ export class SequenceTracker {
 
   /**
    * The number of messages up to the reported position that are missing and were not reported as
-   * a gap yet; `undefined` if that can't be known.
+   * a gap yet; `undefined` if the number cannot be determined.
    */
   missing(told: ToldPosition): number | undefined {
     const isNew = this.#settledEpoch === undefined;
