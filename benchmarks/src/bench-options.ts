@@ -12,10 +12,10 @@ import {
   scaled,
 } from "./scenario.js";
 
-/** What to measure. */
+/** The parsed command line: what to measure. */
 export interface BenchOptions {
   readonly help: boolean;
-  /** Only make `docs/performance.md` from the latest result. */
+  /** Whether to only generate `docs/performance.md` from the latest result. */
   readonly page: boolean;
   readonly scenarios: readonly Scenario[];
   readonly memory: boolean;
@@ -24,15 +24,15 @@ export interface BenchOptions {
   readonly reaping: boolean;
   readonly scaleOut: boolean;
   readonly contenders: readonly ContenderName[];
-  /** Length of the steady part of each run. */
+  /** Length of the steady part of each run, in seconds. */
   readonly seconds: number;
   readonly warmupSeconds: number;
   readonly repeats: number;
-  /** How much of each load there is; 1: all of it. */
+  /** Factor applied to each load; 1: the full load. */
   readonly scale: number;
-  /** No turn of all contenders begins later than this. */
+  /** Minutes after which no new turn of all contenders begins. */
   readonly maxMinutes: number;
-  /** Where servers write CPU profiles; they do not without it. */
+  /** Folder for the servers' CPU profiles; without it, no profiles are written. */
   readonly profileFolder: string | undefined;
 }
 
@@ -57,7 +57,7 @@ export const BENCH_USAGE = `Usage: npm run bench -- [options]
   --page                only makes docs/performance.md from the latest result
   --profile FOLDER      servers write CPU profiles there; figures are then worth less`;
 
-/** Reads the command line; throws `options-invalid`. */
+/** Parses the command line. Throws `options-invalid`. */
 export function parseBenchOptions(args: readonly string[]): BenchOptions {
   const values = readFlags(args);
   const scenarioNames = namesOf("scenario", values.scenario, SCENARIO_NAMES);

@@ -4,7 +4,7 @@ import { encodeServerFrame } from "@cm/protocol";
 import { minimumDialect } from "./minimum/minimum-dialect.js";
 import { socketIoDialect } from "./socket-io/socket-io-dialect.js";
 
-/** What is measured side by side. */
+/** The servers that are compared with each other. */
 export const CONTENDER_NAMES = [
   "cm",
   "cm-no-window",
@@ -16,22 +16,22 @@ export const CONTENDER_NAMES = [
 ] as const;
 export type ContenderName = (typeof CONTENDER_NAMES)[number];
 
-/** How a contender's server is started and spoken to. */
+/** How to start a contender's server, and which protocol it uses. */
 export interface Contender {
   /** The program of one server process. */
   readonly program: string;
   /** Path of the WebSocket endpoint. */
   readonly path: string;
-  /** Its environment beside `PORT` and `REDIS_URL`; `index` tells its processes apart. */
+  /** Environment variables in addition to `PORT` and `REDIS_URL`; `index` is the number of the process. */
   environment(index: number): Readonly<Record<string, string>>;
   dialect(): Dialect;
-  /** Bytes added to each payload. */
+  /** Number of bytes added to each payload. */
   readonly extraBytes?: number;
 }
 
 /**
- * What a frame of this project says beside the payload and the room (its type, and who
- * sent it), less what the minimum puts around a payload: two characters.
+ * Size of the fields that a frame of this project has in addition to payload and room (its type and the
+ * sender), minus the two characters that the minimum puts around a payload.
  */
 const FRAME_EXTRA_BYTES =
   encodeServerFrame({
@@ -43,14 +43,17 @@ const FRAME_EXTRA_BYTES =
 
 const program = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 
-/** As it comes, with everything switched on, but for what would keep the load from it: the limits on what messages cause, and the log. */
+/**
+ * The default configuration, except for what would limit the load: the limits on a client's requests and
+ * fan-out, and the log.
+ */
 const cmEnvironment = (index: number) => ({
   SERVER_ID: `bench-${index}`,
   LISTEN_HOST: "127.0.0.1",
   LOG_LEVEL: "warn",
-  // Ten thousand members, and the ping beside them.
+  // Ten thousand members, and the connection of the ping probe.
   MAX_CONNECTIONS: "20000",
-  // What one client sends of a hot or huge room is more than one player would.
+  // A single client of a hot or huge room sends more messages than one player would.
   MAX_REQUESTS_PER_SECOND: "10000",
   MAX_FANOUT_PER_SECOND: "0",
   MAX_FANOUT_PERCENT: "0",
@@ -63,7 +66,7 @@ export const CONTENDERS: Readonly<Record<ContenderName, Contender>> = {
     environment: cmEnvironment,
     dialect: () => createCmDialect({ acks: false }),
   },
-  // The same with every message written at once.
+  // The same without a window: every message is written at once.
   "cm-no-window": {
     program: program("../../apps/gateway/dist/main.js"),
     path: "/ws",
@@ -76,7 +79,7 @@ export const CONTENDERS: Readonly<Record<ContenderName, Contender>> = {
     environment: () => ({}),
     dialect: () => minimumDialect,
   },
-  // The minimum once more, delivering as many bytes as this project's frames have.
+  // The minimum, with payloads enlarged to the size of this project's frames.
   "same-bytes": {
     program: program("./minimum/minimum-server.js"),
     path: "/ws",

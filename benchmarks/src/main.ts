@@ -70,7 +70,7 @@ async function bench(options: BenchOptions): Promise<BenchResult> {
   }
 }
 
-/** The same number of servers, with few connections and with 100,000. */
+/** Measures the same number of servers with few connections and with 100,000. */
 async function measureAllStatistics(): Promise<StatisticsCost[]> {
   return [
     await measureStatistics({ servers: 10, connectionsPerServer: 100, roomMembers: 20 }),
@@ -78,7 +78,7 @@ async function measureAllStatistics(): Promise<StatisticsCost[]> {
   ];
 }
 
-/** Contenders take turns, so that what disturbs the machine for a while disturbs all of them. */
+/** The contenders take turns, so that a temporary disturbance of the machine affects all of them. */
 async function measureAll(
   { scenarios, contenders, repeats, seconds, warmupSeconds, profileFolder, maxMinutes }: BenchOptions,
   redis: Awaited<ReturnType<typeof startRedis>>,
@@ -87,7 +87,7 @@ async function measureAll(
   const lastStart = performance.now() + maxMinutes * 60_000;
   for (let repeat = 1; repeat <= repeats; repeat++) {
     for (const scenario of scenarios) {
-      // A turn is begun by all contenders or by none: ratios are taken within it.
+      // A turn is run by all contenders or by none, because ratios are calculated within a turn.
       if (performance.now() > lastStart) return measurements;
       for (const contender of contenders) {
         const nodeArgs =

@@ -6,56 +6,59 @@ import type { PingLatency } from "./probe/probe-process.js";
 import type { Scenario } from "./scenario.js";
 import { startServerProcess } from "./server-process.js";
 
-/** One contender under one scenario, once. */
+/** The results of one run of a contender in a scenario. */
 export interface Measurement {
   readonly contender: ContenderName;
   readonly scenario: string;
   readonly repeat: number;
-  /** All deliveries came, each once. Order is not judged here: not every contender promises one. */
+  /**
+   * Whether every delivery arrived exactly once. Order is not considered, because not every contender
+   * guarantees one.
+   */
   readonly valid: boolean;
-  /** Deliveries differ by more than 3 % from what was published: a queue grew or shrank. */
+  /** Whether deliveries differ by more than 3 % from what was published: a queue grew or shrank. */
   readonly saturated: boolean;
-  /** Something else used more than a tenth of a core meanwhile: the figures deserve less trust. */
+  /** Whether other processes used more than a tenth of a core meanwhile, so that the figures are less reliable. */
   readonly disturbed: boolean;
-  /** Cores that something else used, on average. */
+  /** Average number of cores that other processes used. */
   readonly otherCores: number;
   readonly driverFull: boolean;
   readonly driverBusy: number;
-  /** Microseconds of processor time, user and system, of both servers for each delivery. */
+  /** Microseconds of processor time, user and system, of both servers per delivery. */
   readonly serverCpuUsPerDelivery: number;
-  /** The part of it that was spent outside of the kernel. */
+  /** The part of it that was spent in user mode. */
   readonly serverUserUsPerDelivery: number;
-  /** Microseconds of Redis's processor time for each message published. */
+  /** Microseconds of Redis's processor time per published message. */
   readonly redisCpuUsPerMessage: number;
   readonly deliveriesPerSecond: number;
   readonly publishedPerSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
-  /** What a connection to one of the servers that is alone in its room waited for its pongs. */
+  /** Ping latency of a connection that is alone in its room on one of the servers. */
   readonly ping: PingLatency;
   readonly losses: number;
   readonly duplicates: number;
   readonly orderViolations: number;
 }
 
-/** How a run is done. */
+/** Options of one run. */
 export interface MeasureOptions {
   readonly scenario: Scenario;
   readonly repeat: number;
   readonly warmupSeconds: number;
   readonly seconds: number;
   readonly redis: RedisServer;
-  /** Arguments of Node for the servers, such as `--cpu-prof`. */
+  /** Node.js arguments for the servers, such as `--cpu-prof`. */
   readonly nodeArgs: readonly string[];
 }
 
-/** Server processes of a contender. */
+/** Number of server processes of a contender. */
 export const SERVERS = 2;
 
-/** From here on a run counts as disturbed: a tenth of a core. */
+/** Above this number of cores used by other processes, a run counts as disturbed. */
 const DISTURBED_CORES = 0.1;
 
-/** Starts a contender's servers, drives them, ends them. */
+/** Starts a contender's servers, runs the driver, and stops the servers. */
 export async function measure(contender: ContenderName, options: MeasureOptions): Promise<Measurement> {
   const { scenario, repeat, redis, nodeArgs, warmupSeconds, seconds } = options;
   const servers = await Promise.all(

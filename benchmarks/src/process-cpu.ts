@@ -1,30 +1,30 @@
 import { readFileSync } from "node:fs";
 
-/** `USER_HZ`: what the kernel counts a second into `/proc/<pid>/stat`. 100 on every Linux that Node runs on. */
+/** `USER_HZ`: the number of ticks per second in `/proc/<pid>/stat`. 100 on every Linux that Node runs on. */
 const TICKS_PER_SECOND = 100;
 
-/** Seconds of processor time that a process and its threads have used. */
+/** Seconds of processor time used by a process and its threads. */
 export interface CpuSeconds {
   readonly user: number;
   readonly system: number;
 }
 
-/** What a process has used so far. */
+/** The processor time that a process has used so far. */
 export function readProcessCpu(pid: number): CpuSeconds {
   const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-  // The name in parentheses may hold anything; fields are counted from behind it, utime being the 12th there.
+  // The name in parentheses may contain any character; the fields after it are counted, utime being the 12th.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return { user: Number(fields[11]) / TICKS_PER_SECOND, system: Number(fields[12]) / TICKS_PER_SECOND };
 }
 
 /**
- * Seconds that all processes of this machine have used, and that its host took away (steal). Interrupts are
- * left out: no process is charged with them, and here they are what the loopback interface does with the
- * traffic that is being measured.
+ * Seconds used by all processes of this machine, plus those that its host took away (steal). Interrupts are
+ * excluded: they are not charged to any process, and on this machine they are the work of the loopback
+ * interface for the measured traffic.
  */
 export function readMachineBusySeconds(): number {
   const [line = ""] = readFileSync("/proc/stat", "latin1").split("\n", 1);
-  // cpu user nice system idle iowait irq softirq steal; guest times behind it are part of user.
+  // cpu user nice system idle iowait irq softirq steal; the guest times after it are part of user.
   const [user = 0, nice = 0, system = 0, , , , , steal = 0] = line.split(/\s+/).slice(1).map(Number);
   return (user + nice + system + steal) / TICKS_PER_SECOND;
 }

@@ -6,16 +6,16 @@ import type { Contender } from "./contender.js";
 /** One server process of a contender, accepting connections. */
 export interface ServerProcess {
   readonly pid: number;
-  /** Of the WebSocket endpoint. */
+  /** URL of the WebSocket endpoint. */
   readonly url: string;
-  /** Ends it; resolves when it is gone. */
+  /** Ends the process. Resolves when it is gone. */
   stop(): Promise<void>;
 }
 
-/** How long a server may take to end before it is killed. */
+/** Time after which a server that has not ended is killed, in milliseconds. */
 const STOP_TIMEOUT_MS = 10_000;
 
-/** Starts one server process; resolves when its port answers. `nodeArgs` go in front of the program. */
+/** Starts one server process. Resolves when its port accepts connections. `nodeArgs` precede the program. */
 export async function startServerProcess(
   contender: Contender,
   index: number,

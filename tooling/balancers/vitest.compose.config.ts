@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-/** By `npm run compose`, which starts the containers. */
+/** Used by `npm run compose`, which starts the containers. */
 export default defineConfig({
   test: {
     include: ["src/**/*.compose.ts"],

@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-/** By a command of its own: the balancers are not needed for anything else. */
+/** These tests have a command of their own, because only they need the balancers. */
 export default defineConfig({
   test: {
     include: ["src/**/*.balancer.ts"],

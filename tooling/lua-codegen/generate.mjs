@@ -1,12 +1,12 @@
-// Turns a package's lua/<concept>/*.lua into its src/scripts/scripts.generated.ts. A script is known
-// by the name of its file alone, whatever its folder. One whose header says "Uses: a, b" begins with
-// what lua/shared/a.lua and lua/shared/b.lua define. One that says "Flags: none" or "Flags: allow-oom"
-// gets a shebang: Redis then decides before its first write whether it may run, and refuses one without
-// allow-oom where memory is full. Without a shebang only the first write is refused, and what follows a
-// write is carried out.
+// Generates src/scripts/scripts.generated.ts of a package from its lua/<concept>/*.lua. A script is
+// identified by the name of its file, regardless of its folder. If its header says "Uses: a, b", the contents
+// of lua/shared/a.lua and lua/shared/b.lua are put before it. If its header says "Flags: none" or "Flags:
+// allow-oom", it gets a shebang: Redis then decides before the first write whether the script may run, and
+// refuses scripts without allow-oom if memory is full. Without a shebang, only the first write is refused,
+// and everything after a successful write is executed.
 //
 //   node generate.mjs            writes the module (run inside the package)
-//   node generate.mjs --check    writes nothing; fails where the module is not up to date
+//   node generate.mjs --check    writes nothing; fails if the module is not up to date
 
 import { createHash } from "node:crypto";
 import { readdir, readFile, writeFile } from "node:fs/promises";
@@ -15,7 +15,7 @@ import { basename, dirname, join } from "node:path";
 const HEADER = ["Purpose", "KEYS", "ARGV", "Returns", "Cost", "Cluster"];
 const FLAGS = new Set(["none", "allow-oom"]);
 const NAME = /^[a-z]+(-[a-z]+)+\.lua$/;
-// These walk the whole key space; nothing here may.
+// These commands traverse the whole key space, which is forbidden in scripts.
 const FORBIDDEN = /redis\.p?call\(\s*['"](KEYS|SCAN)['"]/i;
 
 const folder = join(process.cwd(), "lua");
@@ -26,7 +26,7 @@ function headerOf(source) {
   return source.slice(0, source.search(/^[^-\n]/m));
 }
 
-/** Names of the shared parts that a script begins with. */
+/** Names of the shared parts that precede a script. */
 function usesOf(source) {
   const names = /^-- Uses:(.*)$/m.exec(headerOf(source))?.[1] ?? "";
   return names
@@ -35,7 +35,7 @@ function usesOf(source) {
     .filter((name) => name !== "");
 }
 
-/** The first line of a script whose header names flags. */
+/** The shebang of a script whose header has flags. */
 function shebangOf(source) {
   const flags = flagsOf(source);
   if (flags === undefined) return "";
@@ -46,7 +46,7 @@ function flagsOf(source) {
   return /^-- Flags:(.*)$/m.exec(headerOf(source))?.[1].trim();
 }
 
-/** What is wrong with a script, one line each. */
+/** The faults of a script, one line each. */
 function faultsOf(file, source) {
   const faults = [];
   if (!NAME.test(basename(file))) faults.push("the name must be <thing>-<verb>.lua");
@@ -59,7 +59,7 @@ function faultsOf(file, source) {
   return faults.map((fault) => `lua/${file}: ${fault}`);
 }
 
-/** The script as Redis gets it: without comment lines and blank lines. */
+/** The script as it is sent to Redis: without comment lines and blank lines. */
 function bare(source) {
   const lines = source.split("\n").filter((line) => line.trim() !== "" && !line.trim().startsWith("--"));
   return `${lines.join("\n")}\n`;

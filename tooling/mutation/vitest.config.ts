@@ -9,7 +9,7 @@ const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const given = process.env[MUTANT_VARIABLE];
 const mutant = given === undefined ? undefined : (JSON.parse(given) as Mutant);
 
-/** Puts the change into the file as it is loaded: nothing on the disk is touched. */
+/** Applies the mutation when the file is loaded: nothing is changed on disk. */
 const change: Plugin = {
   name: "mutant",
   enforce: "pre",

@@ -1,4 +1,4 @@
-/** The parts of the AsyncAPI document that the frames' descriptions say, under their names between its markers. */
+/** The generated parts of the AsyncAPI document, by the names of their markers. */
 export function asyncapiParts({ clientFrames, serverFrames, errorCodes, clientExamples, serverExamples }) {
   const schemas = {};
   const client = clientFrames.map((frame) => ({
@@ -32,7 +32,7 @@ function reference(path) {
   return { $ref: `#/${path}` };
 }
 
-/** The fields that choose another frame of the same type on the wire. */
+/** The fields that identify other frames with the same type on the wire. */
 function rivalsOf(frame, frames) {
   return frames
     .filter(({ wireType, type }) => wireType === frame.wireType && type !== frame.type)
@@ -53,7 +53,7 @@ function messageOf(wireType, { message, fields }, examples, rivals, more, schema
   };
 }
 
-/** The schema of an object with these fields, behind properties of its own that are always there. */
+/** The schema of an object with these fields, preceded by its own required properties. */
 function objectSchema(own, fields, schemas) {
   const described = Object.entries(fields);
   return {
@@ -71,7 +71,7 @@ function objectSchema(own, fields, schemas) {
 
 function fieldSchema({ kind, note, fallback }, schemas) {
   const schema = kindSchema(kind, schemas);
-  // What stands beside a reference is ignored.
+  // YAML tools ignore properties next to a `$ref`.
   if ("$ref" in schema) return schema;
   return {
     ...schema,
@@ -80,7 +80,7 @@ function fieldSchema({ kind, note, fallback }, schemas) {
   };
 }
 
-/** A kind's schema, or a reference to it where it has a name; then it is put among the named ones. */
+/** The schema of a kind; if the kind has a name, adds the schema to the named ones and returns a reference to it. */
 function kindSchema(kind, schemas) {
   let schema = kind.schema;
   if (kind.fields !== undefined) schema = { ...schema, ...objectSchema({}, kind.fields, schemas) };

@@ -1,9 +1,9 @@
-// Writes what the frames' descriptions in @cm/protocol say into docs/protocol.md (tables) and
-// docs/asyncapi.yaml (messages, operations, schemas, error codes), between lines that hold "generated: <part>"
+// Generates parts of docs/protocol.md (tables) and docs/asyncapi.yaml (messages, operations, schemas, error
+// codes) from the frames' descriptions in @cm/protocol. The parts are between lines with "generated: <part>"
 // and "generated: end". The examples of the YAML file are those of the page. Needs the built package.
 //
 //   node generate.mjs [<docs folder>]            writes the documents
-//   node generate.mjs --check [<docs folder>]    writes nothing; fails where a document is not up to date
+//   node generate.mjs --check [<docs folder>]    writes nothing; fails if a document is not up to date
 
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-/** A Markdown table whose columns are as wide as their widest cell. */
+/** Formats a Markdown table whose columns are as wide as their widest cell. */
 function table(head, rows) {
   const all = [head, ...rows];
   const widths = head.map((_, column) => Math.max(3, ...all.map((row) => row[column].length)));
@@ -6,7 +6,7 @@ function table(head, rows) {
   return line(head) + line(widths.map((width) => "-".repeat(width))) + rows.map(line).join("");
 }
 
-/** The parts of the protocol page that the frames' descriptions say, under their names between its markers. */
+/** The generated parts of the protocol page, by the names of their markers. */
 export function pageParts({ clientFrames, serverFrames, errorCodes }) {
   const parts = { answers: answersTable(clientFrames), errors: errorsTable(errorCodes) };
   for (const wireType of new Set(clientFrames.map((frame) => frame.wireType))) {
@@ -36,7 +36,7 @@ function answersTable(frames) {
   return table(["request", "answer"], [...rows.values()]);
 }
 
-/** What frames of one type on the wire can hold: first what tells them apart. */
+/** The table of fields of all frames with one type on the wire, beginning with those that distinguish the frames. */
 function fieldsTable(wireType, frames) {
   const named = frames.flatMap(({ fields }) => Object.entries(fields));
   const isShared = ([name]) => frames.every(({ fields }) => name in fields);
@@ -54,7 +54,7 @@ function fieldsTable(wireType, frames) {
   );
 }
 
-/** The examples of a chapter's section, parsed: its code blocks with this mark. */
+/** The parsed examples of one frame type: the page's code blocks with this mark. */
 export function examplesOf(page, mark, type) {
   return [...page.matchAll(/^```([^\n]*)\n([\s\S]*?)^```$/gm)]
     .filter((match) => match[1] === mark)

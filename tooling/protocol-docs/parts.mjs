@@ -1,9 +1,9 @@
-/** From a line with "generated: <part>" to the next with "generated: end". */
+/** Matches from a line with "generated: <part>" to the next line with "generated: end". */
 const PART = /^( *)(\S+ generated: (.+?)(?: -->)?)\n[\s\S]*?^( *\S+ generated: end.*)$/gm;
 
 /**
- * A text with its marked parts rewritten by `write(part, indent)`; the indent is that of the
- * marker. Fails unless the text has each part once, and no other.
+ * Replaces the marked parts of a text by the results of `write(part, indent)`; the indent is that of the
+ * marker. Throws unless the text has each part exactly once, and no other part.
  */
 export function replaceParts(text, write, parts) {
   const missing = new Set(Object.keys(parts));

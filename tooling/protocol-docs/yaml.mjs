@@ -1,17 +1,17 @@
-/** A word that YAML reads as itself, and as a string. */
+/** A word that needs no quotes in YAML. */
 const WORD = /^(?!(?:true|false|null|yes|no|on|off|y|n)$)[a-z$][\w.-]*$/i;
 
-/** Several of them behind a key, with nothing in them or at their end that YAML would take for its own. */
+/** Several words that need no quotes as the value of a key. */
 const WORDS = /^[a-z][^\n:#]*[^\s:#]$/i;
 
-/** The longest line, with its end, that the formatter leaves alone. */
+/** Maximum length of a line, including its line feed, that the formatter does not break. */
 const LINE_MAX = 121;
 
-/** JSON data as YAML in block style, each line indented by at least `indent` spaces. */
+/** JSON data as YAML in block style, with each line indented by at least `indent` spaces. */
 export function toYaml(value, indent = 0) {
   const margin = " ".repeat(indent);
   if (Array.isArray(value)) {
-    // The dash stands where the item's own margin would.
+    // The dash replaces the item's own indentation.
     return value.map((item) => `${margin}- ${toYaml(item, indent + 2).trimStart()}`).join("");
   }
   if (typeof value !== "object" || value === null) return `${margin}${scalar(value)}\n`;
@@ -25,7 +25,7 @@ export function toYaml(value, indent = 0) {
     .join("");
 }
 
-/** An array whose one line would be too long, as Biome formats it. */
+/** An array that is too long for one line, formatted as by Biome. */
 function broken(items, indent) {
   const margin = " ".repeat(indent);
   return `${margin}[\n${items.map((item) => `${margin}  ${scalar(item)},\n`).join("")}${margin}]\n`;
@@ -35,7 +35,7 @@ function scalar(value) {
   return typeof value === "string" && WORD.test(value) ? value : JSON.stringify(value);
 }
 
-/** Scalars, arrays of them, and what is empty stand behind their key. */
+/** Whether a value is written on the line of its key: scalars, arrays of scalars, and empty values. */
 function isShort(value) {
   if (typeof value !== "object" || value === null) return true;
   if (Array.isArray(value)) return value.every((item) => typeof item !== "object" || item === null);

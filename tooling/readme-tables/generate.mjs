@@ -10,19 +10,20 @@ import { errorsOf, errorTable, optionTable, replaceGenerated, weightOf } from ".
 
 const CONTENTS = JSON.parse(readFileSync(join(ROOT, "tooling/workspace/tarball-contents.json"), "utf8"));
 
-/** Its markers are those of tooling/protocol-docs. */
+/** This page is excluded, because its markers belong to tooling/protocol-docs. */
 const PROTOCOL_PAGE = "docs/protocol.md";
 
 const read = (path) => readFileSync(join(ROOT, path), "utf8");
 
 /**
- * Writes what stands between the markers of each package's README, of the main README and of the pages in
- * docs, each from `<!-- generated: <kind> <arguments> -->` to `<!-- generated: end -->`. With `--check` it
- * writes nothing, and fails where a page differs from the code.
+ * Generates the text between the markers of each package's README, of the main README and of the pages in
+ * docs: from `<!-- generated: <kind> <arguments> -->` to `<!-- generated: end -->`. With `--check`, writes
+ * nothing, and fails if a page differs from the code.
  *
- * In a package's README: `options <file> <interface>`, `errors` and `weight`. Elsewhere: `code <file> [<region>]`
- * (a file of the repository, or what its lines `// #region <region>` and `// #endregion` enclose), `variables`,
- * `packages`, `decisions`, `keys` (of the Redis store) and `comparison` (ratios of docs/performance.md).
+ * Kinds in a package's README: `options <file> <interface>`, `errors` and `weight`. Elsewhere:
+ * `code <file> [<region>]` (a file of the repository, or the lines between `// #region <region>` and
+ * `// #endregion`), `variables`, `packages`, `decisions`, `keys` (of the Redis store) and `comparison`
+ * (ratios of docs/performance.md).
  */
 const checking = process.argv.includes("--check");
 const stale = [];

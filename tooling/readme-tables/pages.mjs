@@ -11,7 +11,7 @@ const LANGUAGES = {
   service: "ini",
 };
 
-/** A file of the repository as a fenced block, or a region of it, without its region marks and its common indentation. */
+/** A file of the repository, or a region of it, as a fenced block without region marks and common indentation. */
 export function codeBlock(source, path, region) {
   const lines = source.trimEnd().split("\n");
   let chosen = lines;
@@ -28,8 +28,9 @@ export function codeBlock(source, path, region) {
 }
 
 /**
- * The variables of an interface whose doc comments begin with them, or have a line `- ` for each. Throws where
- * the comments and `names` do not tell of the same variables, or where one has no default.
+ * The table of environment variables, from an interface whose doc comments begin with the variables, or have
+ * a line `- ` for each. Throws if the comments and `names` do not contain the same variables, or if a
+ * variable has no default.
  */
 export function variableTable(source, names) {
   const rows = [...source.matchAll(/^ {2}\/\*\*((?:(?!\*\/)[\s\S])*)\*\/$/gm)].flatMap(([, comment]) =>
@@ -45,12 +46,12 @@ export function variableTable(source, names) {
   return ["| variable | default | meaning |", "|---|---|---|", ...lines].join("\n");
 }
 
-/** A page that a comment names, such as docs/redis.md#memory, as a link from another page of docs/. */
+/** Replaces the name of a page, such as docs/redis.md#memory, by a link that works from another page of docs/. */
 function linked(text) {
   return text.replace(/\bdocs\/([\w-]+\.md(?:#[\w-]+)?)/g, (path, page) => `[${path.split("#")[0]}](${page})`);
 }
 
-/** Set by the gateway itself, not by people. */
+/** Variables that the gateway sets itself; they are not documented for users. */
 const INTERNAL = /^CM_/;
 
 function rowsOf(comment) {
@@ -69,7 +70,7 @@ function rowsOf(comment) {
     });
 }
 
-/** The published packages, each with the description of its manifest. */
+/** The table of published packages with the descriptions of their manifests. */
 export function packageTable(packages, page) {
   const lines = packages.map(({ dir, manifest }) => {
     const link = posix.relative(posix.dirname(page), `${dir}/README.md`);
@@ -78,7 +79,7 @@ export function packageTable(packages, page) {
   return ["| package | what it is |", "|---|---|", ...lines].join("\n");
 }
 
-/** Keys and channels of the store, as its own table tells of them. */
+/** The table of the store's keys and channels, from the store's own list. */
 export function keyTable(entries) {
   const lines = entries.map(({ name, type, holds, writer, goes }) => {
     return `| \`${name}\` | ${[type, holds, writer, goes].map(cell).join(" | ")} |`;
@@ -86,7 +87,7 @@ export function keyTable(entries) {
   return ["| key or channel | type | holds | written by | goes |", "|---|---|---|---|---|", ...lines].join("\n");
 }
 
-/** The decision records, by number, with their dates. */
+/** The table of decision records, by number, with their dates. */
 export function decisionTable(records) {
   const lines = records.map(({ path, text }) => {
     const [, number, title] = /^# (\d+)\. (.*)$/m.exec(text) ?? [];
@@ -97,7 +98,10 @@ export function decisionTable(records) {
   return ["| | decision | date |", "|---|---|---|", ...lines].join("\n");
 }
 
-/** For each scenario of docs/performance.md, the gateway's CPU for each delivery divided by that of each other server. */
+/**
+ * The table of ratios: for each scenario of docs/performance.md, the gateway's CPU time per delivery divided
+ * by that of each other server.
+ */
 export function comparisonTable(page) {
   const scenarios = page.split(/^## /m).slice(1);
   const rows = scenarios.flatMap((section) => {

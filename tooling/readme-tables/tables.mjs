@@ -1,4 +1,4 @@
-/** Replaces what stands between the markers; `make(kind, args)` gives the text for each. */
+/** Replaces the text between the markers; `make(kind, args)` returns the new text. */
 export function replaceGenerated(text, make) {
   return text.replace(
     /(<!-- generated: (?!end)(\S+)(.*?) -->\n)[\s\S]*?(<!-- generated: end -->)/g,
@@ -6,7 +6,7 @@ export function replaceGenerated(text, make) {
   );
 }
 
-/** The options of an interface, from its doc comments: `name` in bold where it is required. */
+/** The table of an interface's options, from its doc comments; required ones are bold. */
 export function optionTable(source, name) {
   const lines = optionsOf(source, name).map(({ field, required, meaning }) => {
     return `| ${required ? `**\`${field}\`**` : `\`${field}\``} | ${meaning} |`;
@@ -14,7 +14,7 @@ export function optionTable(source, name) {
   return ["| option (bold: required) | meaning |", "|---|---|", ...lines].join("\n");
 }
 
-/** The own fields of an interface, as `{ field, required, meaning }`. Throws where there is no such interface. */
+/** The own fields of an interface, as `{ field, required, meaning }`. Throws if there is no such interface. */
 export function optionsOf(source, name) {
   const start = source.search(new RegExp(`^export interface ${name}\\b`, "m"));
   if (start < 0) throw new Error(`There is no interface ${name}.`);
@@ -29,14 +29,14 @@ export function optionsOf(source, name) {
   }));
 }
 
-/** The codes that sources throw or report, with the entries of `codes`. */
+/** The entries of `codes` whose codes the sources throw or report. */
 export function errorsOf(sources, codes) {
   const text = sources.join("\n");
   const thrown = new Set(
     [...text.matchAll(/(?:new CmError|toCmError|refusal)\(\s*(?:[\w.]+,\s*)?"([a-z-]+)"/g)].map(([, code]) => code),
   );
   if (/\b(optionInvalid|requireOptions|invalid)\(/.test(text)) thrown.add("options-invalid");
-  // Checked beside the options, wherever those are.
+  // These are checked together with the options.
   if (thrown.has("options-invalid")) for (const code of ["version-mismatch", "runtime-unsupported"]) thrown.add(code);
   return Object.entries(codes).filter(([code]) => thrown.has(code));
 }
@@ -48,7 +48,7 @@ export function errorTable(errors) {
   return ["| code | the same call may succeed later | meaning |", "|---|---|---|", ...lines].join("\n");
 }
 
-/** What an installation brings, in one sentence or two. */
+/** Describes the size and the dependencies of a package. */
 export function weightOf({ dependencies = {}, peerDependencies = {}, peerDependenciesMeta = {} }, { maxPackedKiB }) {
   const list = (names) => names.map((name) => `\`${name}\``).join(", ");
   const peers = Object.keys(peerDependencies).filter((name) => !peerDependenciesMeta[name]?.optional);

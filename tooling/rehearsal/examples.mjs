@@ -5,10 +5,10 @@ import { inTurn } from "./in-turn.mjs";
 
 const EXAMPLES = join(ROOT, "examples");
 
-/** uWebSockets.js is in no registry; a test of the workspace runs these. */
+/** uWebSockets.js is not in the registry under this name; a workspace test runs the examples that need it. */
 const NATIVE = "uWebSockets.js";
 
-/** They need Redis, which a test of the workspace has. */
+/** These examples need Redis; a workspace test runs them. */
 const NEEDS_REDIS = new Set(["01-rooms-for-ws", "16-rooms-and-presence-for-ws"]);
 
 const COMPILERS = ["5.4", "5.9", "6", "7"];
@@ -19,8 +19,8 @@ const MODES = [
 ];
 
 /**
- * Installs each example by npm as a project of its own, builds it with its own compiler, and runs it.
- * One that has tests runs them, installed by npm and once more by pnpm.
+ * Installs each example with npm as a project of its own, builds it with its own compiler, and runs it.
+ * Examples with tests also run their tests, installed with npm and again with pnpm.
  */
 export async function runExamples(projects, versions) {
   await inTurn(
@@ -52,8 +52,8 @@ export async function runExamples(projects, versions) {
 }
 
 /**
- * Checks the types of all examples in one project, with each compiler and both ways of
- * resolution, and with the declarations of the packages themselves (no `skipLibCheck`).
+ * Checks the types of all examples in one project, with each compiler and both kinds of module resolution.
+ * The newest compiler also checks the packages' declarations (no `skipLibCheck`).
  */
 export async function checkTypes(projects, versions) {
   const names = exampleNames().filter((name) => !(NATIVE in resolvedManifest(name, versions).dependencies));
@@ -80,7 +80,7 @@ export async function checkTypes(projects, versions) {
     };
     writeFileSync(join(dir, "tsconfig.json"), JSON.stringify({ compilerOptions: options, include: ["src"] }));
     for (const version of COMPILERS) {
-      // Only the newest is asked about declarations of others, which older compilers may not read.
+      // Only the newest compiler checks declarations of other packages, which older ones may not be able to read.
       const args = version === COMPILERS.at(-1) ? [] : ["--skipLibCheck"];
       const compiler = join("node_modules", `typescript-${version}`, "bin", "tsc");
       const failure = await projects.node(dir, compiler, ...args).then(
@@ -106,7 +106,7 @@ function copyProject(name, dir) {
   }
 }
 
-/** The manifest of an example as its README says to write it: with versions in the place of the workspace's. */
+/** The manifest of an example as its README says to write it: with version ranges instead of those of the workspace. */
 function resolvedManifest(name, versions) {
   const manifest = JSON.parse(readFileSync(join(EXAMPLES, name, "package.json"), "utf8"));
   const catalog = readFileSync(join(ROOT, "pnpm-workspace.yaml"), "utf8");

@@ -8,7 +8,7 @@ import { freePort } from "./registry.mjs";
 const START_TIMEOUT_MS = 120_000;
 const ANSWER_TIMEOUT_MS = 10_000;
 
-/** `npx @cm/gateway` where there is nothing: it answers, speaks to a client, and ends as it is told. */
+/** Tests `npx @cm/gateway` in an empty folder: it responds, accepts a client, and ends on SIGINT. */
 export async function checkGateway(projects) {
   const dir = projects.create("npx");
   const port = await freePort();
@@ -26,7 +26,7 @@ export async function checkGateway(projects) {
     if (!output.includes("uWebSockets.js is not installed; serving on ws")) {
       throw new SetupError(`The gateway did not say that it runs without uWebSockets.js:\n${output}`);
     }
-    // As Ctrl-C does, which reaches every process that the terminal runs; npx hands no signal on.
+    // Sent to the whole process group, like Ctrl-C in a terminal, because npx does not forward signals.
     process.kill(-child.pid, "SIGINT");
     await Promise.race([closed, sleep(ANSWER_TIMEOUT_MS, undefined, { ref: false })]);
     if (!output.includes('"msg":"closed"')) throw new SetupError(`It did not close cleanly on SIGINT:\n${output}`);
@@ -36,7 +36,7 @@ export async function checkGateway(projects) {
   await refusesWhatItLacks(projects, dir);
 }
 
-/** Asked for uWebSockets.js by name, it ends and says what to install. */
+/** Tests that with `TRANSPORT=uws` the gateway ends with a message that says what to install. */
 async function refusesWhatItLacks(projects, dir) {
   const env = projects.environment({ ...projects.npmSettings(), PORT: "0", TRANSPORT: "uws" });
   const child = spawnGateway(dir, env);
@@ -55,7 +55,7 @@ async function refusesWhatItLacks(projects, dir) {
   }
 }
 
-/** In a process group of its own, since npx and the gateway are two processes. */
+/** Started in its own process group, because npx and the gateway are two processes. */
 function spawnGateway(cwd, env) {
   return spawn("npx", ["--yes", "@cm/gateway"], { cwd, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
 }

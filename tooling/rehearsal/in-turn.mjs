@@ -1,7 +1,10 @@
-/** How many installations run at a time: they wait for the disk and the registry in turn. */
+/** Maximum number of concurrent installations, which compete for the disk and the registry. */
 const AT_A_TIME = 3;
 
-/** Runs all jobs, some at a time. Waits for all of them, also where one fails: what still runs writes into the folder that is removed then. */
+/**
+ * Runs all jobs, some at a time. Waits for all of them even if one fails, because running jobs write into the
+ * folder that is removed afterwards.
+ */
 export async function inTurn(jobs) {
   const queue = [...jobs];
   const workers = Array.from({ length: AT_A_TIME }, async () => {

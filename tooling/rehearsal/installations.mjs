@@ -5,7 +5,10 @@ import { inTurn } from "./in-turn.mjs";
 import { installedVersions } from "./projects.mjs";
 import { installedBy, isTestFile, missingLine, programOf } from "./readme.mjs";
 
-/** Imports every entry of the packages named, and requires it: both give the same names, and more than none. */
+/**
+ * Program that imports and requires every entry of the named packages: both must give the same names, and at
+ * least one.
+ */
 const LOADER = `
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -24,13 +27,16 @@ for (const name of process.argv.slice(2)) {
 }
 `;
 
-/** What runs elsewhere: a test of the workspace has a Redis, and uWebSockets.js, which no registry has. */
+/**
+ * Packages whose README programs are run by a workspace test, because they need Redis, or uWebSockets.js,
+ * which is not in the registry.
+ */
 const NOT_HERE = new Set(["@cm/redis-store", "@cm/server-uws"]);
 
 /**
- * Installs each package alone by npm, with what its README says by pnpm, which hides what was not
- * asked for, and all but the suites together by yarn, which installs no peers by itself. Each is
- * imported and required, and its README's program prints what it says.
+ * Installs each package alone with npm, with the packages named in its README with pnpm, which hides
+ * undeclared dependencies, and all except the suites together with yarn, which does not install peers. Each
+ * package is imported and required, and its README's program must print what it promises.
  */
 export async function checkInstallations(projects, versions) {
   const names = Object.keys(versions);
@@ -38,7 +44,7 @@ export async function checkInstallations(projects, versions) {
     async () => installed(projects, "npm", `npm-${name.slice(4)}`, [name], versions),
     async () => asItsReadmeSays(projects, name, versions),
   ]);
-  // Yarn resolves what vitest brings for every platform, and not every registry has all of that.
+  // Yarn resolves vitest's dependencies for every platform, and not every registry has all of them.
   const withYarn = names.filter((name) => name !== "@cm/contract-tests");
   jobs.push(async () => installed(projects, "yarn", "yarn-all", [...withYarn, "ws", "ioredis"], versions));
   await inTurn(jobs);
@@ -71,7 +77,7 @@ async function installed(projects, manager, project, wanted, versions) {
     if (!printed.includes(`${name} ${versions[name]}\n`))
       throw new SetupError(`${project} has another ${name}:\n${printed}`);
   }
-  // pnpm links to a folder of its own, where each version is a folder.
+  // pnpm links to its own store folder, which has one folder per version.
   if (manager === "pnpm") return dir;
   const several = Object.entries(installedVersions(dir)).filter(([, found]) => found.length > 1);
   if (several.length > 0) throw new SetupError(`${project} has several versions: ${JSON.stringify(several)}`);
@@ -84,7 +90,7 @@ function yarnFiles({ registryUrl }) {
       "nodeLinker: node-modules",
       "unsafeHttpWhitelist: [127.0.0.1]",
       `npmScopes: { cm: { npmRegistryServer: "${registryUrl}" } }`,
-      // By default yarn takes nothing that was published a day ago or later.
+      // By default, yarn refuses packages that were published less than a day ago.
       'npmPreapprovedPackages: ["@cm/*"]',
       "",
     ].join("\n"),

@@ -14,21 +14,21 @@ import { checkReleases } from "./releases.mjs";
 import { checkSbom } from "./sbom.mjs";
 import { SourceCopy } from "./source-copy.mjs";
 
-/** A run that takes longer hangs. */
+/** Maximum time of a run, in milliseconds; one that takes longer hangs. */
 const LIMIT_MS = 1_200_000;
 
-/** How long the commands that run may take to end, after a signal. */
+/** Time for running commands to end after a signal, in milliseconds. */
 const SIGNAL_GRACE_MS = 5_000;
 
 /**
- * Releases this workspace as a maintainer would, from a copy of its sources to a registry of
- * its own on loopback, and uses what was published as strangers would: installed by name.
+ * Releases this workspace as a maintainer would, from a copy of its sources to a local registry, and then
+ * uses the published packages as users would: installed by name.
  */
 await runAsProgram(import.meta.url, async () => {
   await setup();
   const folder = mkdtempSync(join(tmpdir(), "cm-rehearsal-"));
   let registry;
-  // Not in a `finally`: a signal that a running command was handed ends the process past that.
+  // Not in a `finally`, because a signal that is forwarded to a running command ends the process without reaching it.
   process.once("exit", () => {
     void registry?.close();
     rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
@@ -70,7 +70,7 @@ await runAsProgram(import.meta.url, async () => {
   }
 });
 
-/** Runs one part, and says how long it took. */
+/** Runs one part, and prints how long it took. */
 async function step(title, run) {
   const startedAt = performance.now();
   const result = await run();

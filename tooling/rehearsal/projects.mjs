@@ -4,11 +4,11 @@ import { cleanEnvironment, mustRun, pnpmCommand } from "../workspace/command.mjs
 
 const TIMEOUT_MS = 180_000;
 
-/** Empty projects of users, who have the registry and nothing of this workspace. */
+/** Empty projects of users, who have access to the registry but not to this workspace. */
 export class Projects {
   #folder;
   #npmrc;
-  /** The registry that has the scope `@cm`. */
+  /** The registry for the scope `@cm`. */
   registryUrl;
 
   constructor(folder, { npmrc, url }) {
@@ -17,7 +17,7 @@ export class Projects {
     this.registryUrl = url;
   }
 
-  /** Makes a project with these files (texts by name). */
+  /** Creates a project with these files (texts by name). */
   create(name, files = {}) {
     const dir = join(this.#folder, name);
     mkdirSync(dir, { recursive: true });
@@ -30,12 +30,15 @@ export class Projects {
     return dir;
   }
 
-  /** Runs npm in a project; resolves to what it printed. */
+  /** Runs npm in a project. Resolves to its output. */
   npm(dir, ...args) {
     return this.#run(`npm ${args.join(" ")}`, dir, "npm", args, this.npmSettings());
   }
 
-  /** What this run publishes has no business in the user's cache, and what an old run published none here. */
+  /**
+   * Uses a separate cache, so that packages of this run do not get into the user's cache, nor those of an
+   * earlier run into this one.
+   */
   npmSettings() {
     return {
       npm_config_cache: join(this.#folder, ".npm-cache"),
@@ -46,7 +49,7 @@ export class Projects {
   }
 
   pnpm(dir, ...args) {
-    // Before the command: what follows `test` is for the script.
+    // Before the command, because arguments after `test` are passed to the script.
     const store = ["--store-dir", join(this.#folder, ".pnpm-store"), "--cache-dir", join(this.#folder, ".pnpm-cache")];
     return this.#run(`pnpm ${args.join(" ")}`, dir, ...pnpmCommand([...store, ...args]));
   }
@@ -65,7 +68,7 @@ export class Projects {
     );
   }
 
-  /** Runs a program of the project with Node; resolves to what it printed. */
+  /** Runs a program of the project with Node. Resolves to its output. */
   node(dir, ...args) {
     return this.#run(`node ${args.join(" ")}`, dir, process.execPath, ["--no-warnings", ...args]);
   }
@@ -73,7 +76,7 @@ export class Projects {
   /** The environment of a project's processes. */
   environment(extra = {}) {
     const env = cleanEnvironment(extra);
-    // The tests of a workspace may run under these, and a user's project does not.
+    // Workspace tests may run with these variables, but a user's project does not.
     for (const name of ["NODE_PATH", "NODE_OPTIONS", "CI"]) delete env[name];
     return env;
   }
@@ -83,7 +86,7 @@ export class Projects {
   }
 }
 
-/** The versions of `@cm` packages that a project's node_modules hold at any depth, as `{ name: [versions] }`. */
+/** The versions of `@cm` packages at any depth of a project's node_modules, as `{ name: [versions] }`. */
 export function installedVersions(dir) {
   const found = {};
   const visit = (modules) => {

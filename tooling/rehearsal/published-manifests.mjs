@@ -3,7 +3,10 @@ import { REPOSITORY_URL } from "./source-copy.mjs";
 
 const DEPENDENCY_FIELDS = ["dependencies", "devDependencies", "optionalDependencies", "peerDependencies"];
 
-/** Whether each package is in the registry in its version, with a manifest that works outside of the workspace. */
+/**
+ * Checks that each package is in the registry with its version, and that its manifest works outside of the
+ * workspace.
+ */
 export async function checkManifests(registry, versions) {
   const faults = [];
   for (const [name, version] of Object.entries(versions)) {
@@ -14,7 +17,7 @@ export async function checkManifests(registry, versions) {
   if (faults.length > 0) throw new SetupError(faults.join("\n"));
 }
 
-/** What is wrong with a published manifest; `versions` are those of its neighbours. */
+/** The faults of a published manifest; `versions` are those of all packages. */
 export function manifestFaults(manifest, versions) {
   const faults = [];
   for (const field of DEPENDENCY_FIELDS) {
@@ -26,7 +29,7 @@ export function manifestFaults(manifest, versions) {
       if (name.startsWith("@cm/") && !(name in versions)) faults.push(`${where}, which is not published`);
     }
   }
-  // It is in no registry under that name: an installation by name would end in 404.
+  // The registry has no package of this name: an installation by name would fail with 404.
   const native = "uWebSockets.js";
   if (manifest.dependencies?.[native] !== undefined) faults.push(`it depends on ${native}`);
   if (manifest.peerDependencies?.[native] !== undefined && manifest.peerDependenciesMeta?.[native]?.optional !== true) {

@@ -1,25 +1,28 @@
-/** What a README's first `npm install` line installs; empty where it has none. */
+/** The packages in a README's first `npm install` line; empty if there is none. */
 export function installedBy(readme) {
   const [, line = ""] = /^npm install (.+)$/m.exec(readme) ?? [];
   return line.split(/\s+/).filter(Boolean);
 }
 
-/** A README's first program, or undefined. */
+/** A README's first program, or `undefined`. */
 export function programOf(readme) {
   return /^```js\n(.*?)^```$/ms.exec(readme)?.[1];
 }
 
-/** Whether a program is a file of tests, which vitest runs. */
+/** Whether a program is a test file, to be run by vitest. */
 export function isTestFile(program) {
   return program.includes("@cm/contract-tests");
 }
 
-/** What a program says that it prints, in the comments behind its `console.log` lines, or behind a suite's end. */
+/**
+ * The lines that a program promises to print, in the comments after its `console.log` calls or after the end
+ * of a suite.
+ */
 export function promisedLines(program) {
   return [...program.matchAll(/(?:console\.log\(.*|^\}\);) \/\/ (.+)$/gm)].map(([, text]) => text.trim());
 }
 
-/** The first promised line that was not printed after those before it, or undefined. */
+/** The first promised line that was not printed after the ones before it, or `undefined`. */
 export function missingLine(program, printed) {
   let from = 0;
   for (const line of promisedLines(program)) {

@@ -21,12 +21,12 @@ describe("the README of a package", () => {
       // Within the package, so that its own name and its development dependencies are found.
       const isTest = isTestFile(program);
       const file = join(ROOT, dir, isTest ? ".readme-program.test.mjs" : ".readme-program.mjs");
-      // Else vitest takes the configuration of this workspace, from a folder above.
+      // Otherwise vitest uses the configuration of this workspace, which is in a parent folder.
       const config = join(ROOT, dir, ".readme-vitest.mjs");
       writeFileSync(config, "export default {};");
       writeFileSync(file, program);
       try {
-        // Others run in memory: with Redis they would see each other under the default prefix.
+        // All others run in memory: with Redis, they would share the default prefix.
         const env = {
           PATH: process.env.PATH,
           ...(name === "@cm/redis-store" ? { REDIS_URL: inject("redisUrl") } : {}),

@@ -9,13 +9,16 @@ import { SetupError } from "../workspace/workspace.mjs";
 
 const START_TIMEOUT_MS = 60_000;
 
-/** Any client may publish to it: the token that npm asks for is made up, and it listens on loopback for one run. */
+/**
+ * A made-up token, because npm requires one. Any client may publish, since the registry listens on loopback
+ * for one run only.
+ */
 const TOKEN = "rehearsal";
 
 /**
- * Starts a registry that holds the packages of this workspace and nothing else, with its data
- * in `folder`. Resolves to `{ url, npmrc, document(name), close() }`; `npmrc` are the lines that lead
- * the scope `@cm` to it. Other packages come from the registry that the environment names.
+ * Starts a registry for only the packages of this workspace, with its data in `folder`. Resolves to
+ * `{ url, npmrc, document(name), close() }`; `npmrc` has the lines that assign the scope `@cm` to it. Other
+ * packages come from the registry that is configured in the environment.
  */
 export async function startRegistry(folder) {
   mkdirSync(folder, { recursive: true });
@@ -75,7 +78,7 @@ async function answers(url) {
   }
 }
 
-/** A port of the loopback address that was free just now. */
+/** A port of the loopback address that was free a moment ago. */
 export async function freePort() {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");

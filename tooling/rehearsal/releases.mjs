@@ -1,7 +1,7 @@
 import { SetupError } from "../workspace/workspace.mjs";
 import { installedVersions } from "./projects.mjs";
 
-/** A package that needs most of the others. */
+/** A package that depends on most of the others. */
 const CONSUMED = "@cm/connection-manager";
 const ADVICE = "Rehearsed: take the next version.";
 
@@ -18,9 +18,9 @@ try {
 `;
 
 /**
- * What users get by the releases after the first: a patch of one package, a breaking change of
- * `@cm/protocol`, a pre-release, a deprecation. Packages are one fixed group: all move together, by the
- * greatest bump, and a range of users moves by nothing that breaks.
+ * Checks what users get from the releases after the first: a patch of one package, a breaking change of
+ * `@cm/protocol`, a pre-release, a deprecation. All packages form one fixed group and get the same version,
+ * by the greatest bump. An update within a user's range never includes a breaking change.
  */
 export async function checkReleases({ copy, registry, projects, versions, step }) {
   const first = versionOf(versions);
@@ -75,7 +75,10 @@ export async function checkReleases({ copy, registry, projects, versions, step }
   });
 }
 
-/** A router of one minor version and a store of another, as a careless upgrade leaves them: one coded error. */
+/**
+ * Checks that a router of one minor version and a store of another, as after a partial upgrade, fail with one
+ * coded error.
+ */
 async function checkMixed(projects, older, newer) {
   const dir = projects.create("mixed", { "main.mjs": MIXED });
   await projects.npm(dir, "install", `@cm/router@${newer}`, `@cm/memory-store@${older}`);
@@ -86,7 +89,7 @@ async function checkMixed(projects, older, newer) {
 
 async function release(copy, changeset, ...args) {
   const versions = await copy.version(changeset);
-  // The only one whose files hold the version.
+  // Only the files of this package contain the version.
   await copy.build(["@cm/protocol"]);
   await copy.release(...args);
   return versionOf(versions);
@@ -99,7 +102,7 @@ function versionOf(versions) {
   return version;
 }
 
-/** Every package of ours in the project has that version, and there is one copy of each. */
+/** Checks that every `@cm` package in the project has that version, and that there is one copy of each. */
 function has(dir, version) {
   const found = installedVersions(dir);
   const wrong = Object.entries(found).filter(([, versions]) => versions.join() !== version);

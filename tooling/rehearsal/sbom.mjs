@@ -1,6 +1,6 @@
 import { SetupError } from "../workspace/workspace.mjs";
 
-/** Whether the release wrote down what it brings, under the version that it published. */
+/** Checks that the release wrote a bill of materials with the published version. */
 export function checkSbom(copy, versions) {
   const { metadata, components } = JSON.parse(copy.read("sbom.cdx.json"));
   const [version] = Object.values(versions);

@@ -3,13 +3,13 @@ import { basename, join } from "node:path";
 import { cleanEnvironment, mustRun, pnpmCommand, runCommand } from "../workspace/command.mjs";
 import { publishablePackages, ROOT } from "../workspace/workspace.mjs";
 
-/** What a clone does not have. */
+/** Folders that a fresh clone does not have. */
 const LEFT_OUT = new Set([".git", ".turbo", "dist", "node_modules"]);
 
-/** Where the copy's packages are said to come from; the name is reserved for examples. */
+/** The repository address of the copy's packages; the host name is reserved for examples. */
 export const REPOSITORY_URL = "https://git.example/cm";
 
-/** A copy of the sources as a fresh clone has them, to version and publish from. */
+/** A copy of the sources as in a fresh clone, to version and publish from. */
 export class SourceCopy {
   #folder;
 
@@ -18,12 +18,12 @@ export class SourceCopy {
     cpSync(ROOT, folder, { recursive: true, filter: (path) => !LEFT_OUT.has(basename(path)) });
   }
 
-  /** The text of a file of the copy. */
+  /** Returns the text of a file of the copy. */
   read(file) {
     return readFileSync(join(this.#folder, file), "utf8");
   }
 
-  /** Lets `npm run release` publish to that registry. */
+  /** Configures `npm run release` to publish to that registry. */
   useRegistry({ npmrc }) {
     writeFileSync(join(this.#folder, ".npmrc"), npmrc, { flag: "a" });
   }
@@ -32,7 +32,7 @@ export class SourceCopy {
     await this.#run("Installing in the copy", ...pnpmCommand(["install", "--frozen-lockfile", "--prefer-offline"]));
   }
 
-  /** Builds every package that is published, or the ones named. */
+  /** Builds every published package, or the ones named. */
   async build(names = publishablePackages().map(({ manifest }) => manifest.name)) {
     const filters = names.flatMap((name) => ["--filter", name]);
     const command = pnpmCommand(["exec", "turbo", "run", "build", "--output-logs=errors-only", ...filters]);
@@ -46,7 +46,7 @@ export class SourceCopy {
     return runCommand(...pnpmCommand(args), { cwd: this.#folder, timeoutMs: 300_000 });
   }
 
-  /** Versions what the changesets say, or this one besides, and resolves to the new version of every package. */
+  /** Applies the changesets, and optionally one more. Resolves to the new version of every package. */
   async version(changeset) {
     if (changeset !== undefined) {
       const lines = Object.entries(changeset).map(([name, bump]) => `"${name}": ${bump}`);
@@ -65,7 +65,7 @@ export class SourceCopy {
     await this.#changeset("pre", "enter", tag);
   }
 
-  /** As a maintainer does: `npm run release`, with what else to tell `pnpm publish`. */
+  /** Runs `npm run release` as a maintainer does, with additional arguments for `pnpm publish`. */
   async release(...args) {
     await this.#run("npm run release", "npm", ["run", "release", "--", ...args], { REPOSITORY_URL });
   }

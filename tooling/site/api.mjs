@@ -5,7 +5,7 @@ import { publishablePackages, ROOT, SetupError } from "../workspace/workspace.mj
 import { shortName } from "./pages.mjs";
 import { PLACES } from "./places.mjs";
 
-/** Kinds that need a doc comment; a parameter or a constructor is told of by what it belongs to. */
+/** Kinds that need a doc comment; parameters and constructors are documented with the symbol they belong to. */
 const DOCUMENTED = [
   "Enum",
   "EnumMember",
@@ -19,7 +19,7 @@ const DOCUMENTED = [
   "TypeAlias",
 ];
 
-/** The modules that a package exports, each with its source and the name of its page. */
+/** The modules that a package exports, each with its source file and the name of its page. */
 function entriesOf({ dir, manifest }) {
   return Object.entries(manifest.exports).map(([path, { default: built }]) => {
     const name = posix.join(manifest.name, path);
@@ -31,12 +31,12 @@ function entriesOf({ dir, manifest }) {
   });
 }
 
-/** What typedoc says of a field of an object type without a name: the symbol that has the type tells of it. */
+/** typedoc's warning about a field of an unnamed object type, which is documented with the symbol that has the type. */
 const OF_UNNAMED_TYPE = /\.__type\..*does not have any documentation$/;
 
 /**
- * Writes a page for each package with every symbol that it exports, from their doc comments. Fails where one of
- * them has none, or where a comment links to nothing. Resolves to the number of symbols.
+ * Writes a page for each package with every symbol that it exports, from their doc comments. Throws if a
+ * symbol has no doc comment, or if a comment has a broken link. Resolves to the number of symbols.
  */
 export async function writeApi() {
   const packages = publishablePackages();
@@ -54,7 +54,7 @@ export async function writeApi() {
     excludeProtected: true,
     excludeInternal: true,
     excludeExternals: true,
-    // The workspace's own compiler does that, for all of it.
+    // The workspace's own compiler checks all types.
     skipErrorChecking: true,
     githubPages: false,
     sort: ["kind", "alphabetical"],
@@ -62,7 +62,7 @@ export async function writeApi() {
     requiredToBeDocumented: DOCUMENTED,
     packagesRequiringDocumentation: packages.map(({ manifest }) => manifest.name),
     treatValidationWarningsAsErrors: true,
-    // Of the plugin.
+    // Options of the Markdown plugin.
     outputFileStrategy: "modules",
     entryFileName: "index",
     hidePageHeader: true,
@@ -86,7 +86,7 @@ export async function writeApi() {
   const project = await app.convert();
   if (project === undefined) throw new SetupError("typedoc could not read the packages.");
   for (const module of project.getChildrenByKind(ReflectionKind.Module)) {
-    // typedoc names it by its file.
+    // typedoc names the module after its file.
     const entry = entries.find(({ file }) => file === `${module.name}.ts` || file === `${module.name}/index.ts`);
     if (entry === undefined) throw new SetupError(`typedoc names a module ${module.name}, which is no entry.`);
     module.name = entry.page;
@@ -99,7 +99,7 @@ export async function writeApi() {
   }
   const out = join(PLACES.pages, "api");
   await app.outputs.writeOutput({ name: "markdown", path: out }, project);
-  // The sidebar lists the packages.
+  // The sidebar lists the packages, so the index page is not needed.
   rmSync(join(out, "index.md"));
   return Object.keys(project.reflections).length;
 }

@@ -5,17 +5,17 @@ import { SetupError } from "../workspace/workspace.mjs";
 
 const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"];
 
-/** A phone and a desk. */
+/** Screen sizes of a phone and of a desktop. */
 const PHONE = { width: 375, height: 667 };
 const DESK = { width: 1_280, height: 800 };
 
-/** Tabs that look at pages at the same time. */
+/** Number of pages checked concurrently. */
 const TABS = 2;
 
 /**
- * Opens every page of the site in a Chromium: none may be wider than the screen of a phone or of a desk, and the
- * browser must have nothing to complain about. Then follows the navigation on both, and searches.
- * With `pictures`, a folder, it keeps a picture of each page in `shown` there, in light and dark.
+ * Opens every page of the site in Chromium: none may be wider than the screen of a phone or of a desktop, and
+ * the browser must report no errors. Then tests the navigation on both, and the search. If `pictures` names a
+ * folder, saves screenshots of the pages in `shown` there, in light and dark.
  */
 export async function lookAtSite(url, pages, { executablePath, pictures, shown = [] }) {
   const browser = await chromium.launch({ executablePath, headless: true, args: FLAGS });
@@ -62,7 +62,7 @@ async function measure(page, url, path, faults) {
   if (!title?.trim()) faults.push(`${path}: has no title`);
 }
 
-/** From the first page to one of the guides, as on a desk and as on a phone. */
+/** Navigates from the first page to a guide, on a desktop and on a phone. */
 async function tryNavigation(browser, url, faults) {
   const desk = await openTab(browser, faults);
   await desk.goto(url);

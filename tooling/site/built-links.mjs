@@ -6,8 +6,8 @@ import { externalLinkFault } from "./external-links.mjs";
 import { PLACES } from "./places.mjs";
 
 /**
- * Follows every link of the built pages, its anchor too, and looks at the form of those that lead out of the
- * site. Resolves to the pages and the numbers of both.
+ * Checks every link of the built pages, including its anchor, and the form of external links. Resolves to the
+ * pages and the numbers of both kinds of links.
  */
 export function checkBuiltLinks() {
   const pages = filesUnder(relative(ROOT, PLACES.site)).filter((path) => path.endsWith(".html"));
@@ -25,7 +25,7 @@ export function checkBuiltLinks() {
   let links = 0;
   for (const [page, text] of texts) {
     for (const [, href] of text.matchAll(/<a [^>]*?href="([^"]*)"/g)) {
-      // With "//" in front a link takes the scheme of the site.
+      // A link that begins with "//" uses the scheme of the site.
       if (/^([a-z][a-z0-9+.-]*:|\/\/)/i.test(href)) {
         external.add(href);
         const fault = externalLinkFault(decoded(href));

@@ -7,7 +7,7 @@ import { PLACES } from "./places.mjs";
 
 const COMPILER_OPTIONS = {
   noEmit: true,
-  // Programs of a page are JavaScript as often as TypeScript, and are not annotated.
+  // Programs in pages may be JavaScript, which has no type annotations.
   allowJs: true,
   checkJs: false,
   lib: ["ES2023", "DOM", "ESNext.Disposable", "ES2024.String"],
@@ -15,8 +15,8 @@ const COMPILER_OPTIONS = {
 };
 
 /**
- * The `js` and `ts` blocks of a page as `{ code, language, line }`. What is taken from a file of the repository
- * is left out: it is compiled and run there.
+ * The `js` and `ts` blocks of a page as `{ code, language, line }`, without those included from a file of the
+ * repository, which are compiled and run there.
  */
 export function codeBlocks(text) {
   const own = text.replace(/<!-- generated: code[\s\S]*?<!-- generated: end -->/g, (taken) =>
@@ -37,9 +37,9 @@ export async function checkCodeBlocks() {
   let count = 0;
   for (const page of pages) {
     for (const { code, language, line } of codeBlocks(readFileSync(join(ROOT, page), "utf8"))) {
-      // The compiler's messages name the file: the page and the line at which the block begins.
+      // The compiler's messages contain the file name, so it has the page and the line at which the block begins.
       const name = `${page.replace(/\.md$/, "").replaceAll("/", "-")}-line-${line}.${language}`;
-      // An import or not, each is a module, where `await` is allowed.
+      // `export {}` makes every block a module, in which `await` is allowed, even without imports.
       writeFileSync(join(PLACES.blocks, name), `${code}\nexport {};\n`);
       count += 1;
     }

@@ -1,14 +1,14 @@
 import { isIP } from "node:net";
 
-/** Names that stand for no host: RFC 2606, RFC 6761 and what people write in examples. */
+/** Names that belong to no real host: RFC 2606, RFC 6761 and names that are common in examples. */
 const RESERVED = /(^|\.)(example|invalid|localhost|test|local|internal)$|(^|\.)example\.(com|net|org)$/;
 
-/** Serves packages to programs; a reader wants the page about one. */
+/** Hosts that serve packages to programs; readers need the page about a package instead. */
 const REGISTRY = /^(registry|npm|verdaccio)\./;
 
 /**
- * What is wrong with the form of a link that leads out of the site, or undefined. No link is followed: the check
- * runs where there is no network.
+ * The fault in the form of an external link, or `undefined`. Links are not followed, because the check runs
+ * without network access.
  */
 export function externalLinkFault(href) {
   if (/[<>{}$\s]|%[37][bce]/i.test(href)) return "has a placeholder in it";

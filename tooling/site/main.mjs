@@ -13,7 +13,7 @@ import { serveSite } from "./serve.mjs";
 
 const SERVE_PORT = 4_173;
 
-/** `npm run site`; tooling/workspace/site.mjs prepares what it needs and names a Chromium. */
+/** `npm run site`; tooling/workspace/site.mjs prepares its requirements and sets the path of a Chromium. */
 await runAsProgram(import.meta.url, async (args) => {
   const { values } = parseArgs({
     args,

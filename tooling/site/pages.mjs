@@ -6,7 +6,7 @@ import { externalLinkFault } from "./external-links.mjs";
 import { anchorsOf, isLocal, replaceTargets, resolveTarget } from "./markdown-links.mjs";
 import { PLACES } from "./places.mjs";
 
-/** Files beside docs/ that are pages of the site, with their names there. */
+/** Files outside of docs/ that are pages of the site, with their names in the site. */
 const OTHER_PAGES = {
   "ARCHITECTURE.md": "architecture.md",
   "CONTRIBUTING.md": "contributing.md",
@@ -17,7 +17,7 @@ const OTHER_PAGES = {
 
 const LANGUAGES = { cfg: "txt", conf: "nginx", service: "ini", yml: "yaml" };
 
-/** What a folder holds beside what is kept in the repository. */
+/** Entries of a folder that are not part of the repository. */
 const NOT_SOURCE = new Set(["node_modules", "dist", ".turbo"]);
 
 const read = (path) => readFileSync(join(ROOT, path), "utf8");
@@ -26,9 +26,9 @@ const read = (path) => readFileSync(join(ROOT, path), "utf8");
 export const shortName = (name) => name.replace(/^@[^/]+\//, "");
 
 /**
- * Writes the pages of the site: docs/, the READMEs of the packages and some others, with links that lead to each
- * other; and each file of the repository that one of them links to, as a page of its own. Fails where a
- * link of a page, or of the main README, leads nowhere, or out of the repository in a bad form.
+ * Writes the pages of the site: docs/, the READMEs of the packages and some others, with links to each other;
+ * and every repository file that one of them links to, as its own page. Throws if a link of a page, or of the
+ * main README, is broken, or if an external link has an invalid form.
  */
 export function writePages() {
   const pages = pageNames();
@@ -53,7 +53,8 @@ export function writePages() {
     if (to !== undefined) writePage(to, withPictures(to.startsWith("packages/") ? withApi(text, to) : text));
   }
   if (faults.length > 0) throw new SetupError(`Links of the pages:\n${faults.join("\n")}`);
-  // An example's file leads to its folder, which is written after it then.
+  // The page of an example's file links to the example's folder, which is then added to the map and written
+  // later in this loop.
   for (const [path, to] of sources) writePage(to, sourcePage(path, linkTo));
   copyAsset("docs/asyncapi.yaml", "asyncapi.yaml");
   copyAsset("apps/gateway/public/favicon.svg", "favicon.svg");
@@ -65,7 +66,7 @@ export function writePages() {
     return anchorsOf(read(path)).has(anchor) ? undefined : "has no such heading";
   }
 
-  /** Where the site has it. */
+  /** The address of a repository file in the site. */
   function linkTo(path, anchor) {
     const behind = anchor === undefined ? "" : `#${anchor}`;
     if (path.startsWith("docs/pictures/")) return path;
@@ -93,12 +94,12 @@ function pageNames() {
   ]);
 }
 
-/** A package's page leads to what it exports. */
+/** Adds a link to the exported symbols to a package's page. */
 function withApi(text, name) {
   return `${text.trimEnd()}\n\n## Programming interface\n\n[Every exported symbol](/${name.replace("packages/", "api/")})\n`;
 }
 
-/** Pictures go into the page itself, so that they follow its light or dark colours. */
+/** Embeds pictures in the page itself, so that they use its light or dark colours. */
 function withPictures(text) {
   return text.replace(/^!\[([^\]]*)\]\((docs\/pictures\/[^)]+)\)$/gm, (_, alt, path) => {
     const svg = read(path)
@@ -111,7 +112,7 @@ function withPictures(text) {
 
 const EXAMPLE = /^examples\/\d\d-[^/]+/;
 
-/** The page of a file or folder of the repository; `linkTo` says where the site has another one. */
+/** The page of a file or folder of the repository; `linkTo` returns the address of another file or folder. */
 export function sourcePage(path, linkTo) {
   const [example] = EXAMPLE.exec(path) ?? [];
   const head = `---\nsearch: false\noutline: false\nprev: false\nnext: false\n---\n\n# ${path}\n\n`;
@@ -121,13 +122,13 @@ export function sourcePage(path, linkTo) {
     return `${head}A folder of the repository with:\n\n${names.map((name) => `- \`${name}\``).join("\n")}\n`;
   }
   const text = read(path);
-  // A result of a benchmark, with links that lead out of the site.
+  // A benchmark result, whose links point outside of the site.
   if (path.endsWith(".md")) return `${head}${text.replace(/^# /m, "## ").replace(/\[([^\]]*)\]\([^)]*\)/g, "$1")}`;
   const whole = example === undefined ? "" : ` With all others of its example: [${example}](${linkTo(example)}).`;
   return `${head}A file of the repository.${whole}\n\n${fenced(path)}`;
 }
 
-/** All of an example that is needed to run it elsewhere. */
+/** All files of an example that are needed to run it elsewhere. */
 function exampleFiles(path, linkTo) {
   const { dependencies, devDependencies } = JSON.parse(read(`${path}/package.json`));
   const install = [
@@ -143,7 +144,7 @@ function exampleFiles(path, linkTo) {
   return `${intro}\n\n\`\`\`sh\n${install.join("\n")}\n\`\`\`\n\n${run}\n\n${sections.join("\n")}`;
 }
 
-/** What npm is told to install; what is in the registry under another name, by that. */
+/** The arguments for `npm install`, with the alias of packages that have another name in the registry. */
 function installed(dependencies) {
   const catalog = read("pnpm-workspace.yaml");
   return Object.keys(dependencies)
@@ -154,7 +155,7 @@ function installed(dependencies) {
     .join(" ");
 }
 
-/** A file's text as a block of code. */
+/** A file's text as a fenced code block. */
 function fenced(path) {
   const extension = posix.extname(path).slice(1);
   return `\`\`\`\`${LANGUAGES[extension] ?? extension}\n${read(path).trimEnd()}\n\`\`\`\`\n`;
@@ -163,7 +164,7 @@ function fenced(path) {
 function writePage(name, text) {
   const file = join(PLACES.pages, name);
   mkdirSync(dirname(file), { recursive: true });
-  // Languages that the highlighter does not know.
+  // Languages that the highlighter does not support.
   writeFileSync(file, text.replace(/^```(acl|hex)$/gm, "```txt"));
 }
 

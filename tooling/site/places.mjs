@@ -3,12 +3,12 @@ import { ROOT } from "../workspace/workspace.mjs";
 
 const BUILD = join(ROOT, "tooling", "site", "build");
 
-/** What is made while the site is built; ignored by git. */
+/** Folders that are created while the site is built; ignored by git. */
 export const PLACES = {
   build: BUILD,
-  /** The pages as VitePress takes them. */
+  /** The input pages for VitePress. */
   pages: join(BUILD, "pages"),
-  /** Files that are served as they are. */
+  /** Files that are served unchanged. */
   assets: join(BUILD, "pages", "public"),
   /** The finished site. */
   site: join(BUILD, "site"),

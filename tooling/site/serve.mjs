@@ -14,7 +14,7 @@ const TYPES = {
   ".yaml": "text/plain; charset=utf-8",
 };
 
-/** Serves the built site on the loopback address; port 0 takes any that is free. */
+/** Serves the built site on the loopback address; port 0 picks any free port. */
 export async function serveSite(port) {
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url ?? "/", "http://localhost");

@@ -4,7 +4,7 @@ import { ensureProgram } from "./debian.mjs";
 import { setup } from "./setup.mjs";
 import { ROOT } from "./workspace.mjs";
 
-/** Runs deploy/haproxy.cfg and deploy/nginx.conf with real gateways: `npm run balancers`. */
+/** Tests deploy/haproxy.cfg and deploy/nginx.conf with real gateways: `npm run balancers`. */
 await runAsProgram(import.meta.url, async () => {
   await setup();
   await ensureProgram("haproxy", "haproxy");

@@ -5,9 +5,9 @@ import { publishablePackages, ROOT } from "./workspace.mjs";
 const BUMPS = new Set(["patch", "minor", "major"]);
 
 /**
- * Whether every changeset names packages that are published, a bump, and says something
- * to users. `changeset status` wants the base branch's history, which a copy of the
- * sources or a shallow clone does not have; this wants the files alone.
+ * Whether every changeset names published packages and a bump, and has a text for users. `changeset status`
+ * needs the history of the base branch, which a copy of the sources or a shallow clone does not have; this
+ * check needs only the files.
  */
 export function checkChangesets() {
   const names = new Set(publishablePackages().map(({ manifest }) => manifest.name));
@@ -21,7 +21,7 @@ export function checkChangesets() {
   return faults.length === 0;
 }
 
-/** What is wrong with the text of one changeset. */
+/** The faults in the text of one changeset. */
 export function changesetFaults(text, publishedNames) {
   const parts = /^---\r?\n([\s\S]*?)^---\r?\n([\s\S]*)$/m.exec(text);
   if (parts === null) return ["it has no front matter between two lines of ---"];
@@ -33,7 +33,7 @@ export function changesetFaults(text, publishedNames) {
     else if (!publishedNames.has(entry[1])) faults.push(`${entry[1]} is no published package`);
     else if (!BUMPS.has(entry[2])) faults.push(`${entry[2]} is none of ${[...BUMPS].join(", ")}`);
   }
-  // An empty head is how changesets write "nothing to release".
+  // A changeset with an empty head releases nothing, and needs no text.
   if (head.trim() !== "" && summary.trim() === "") faults.push("it tells users nothing");
   return faults;
 }

@@ -11,7 +11,7 @@ const USAGE = `Usage: npm run chaos -- [options]
   --topology NAME   single, sentinel or cluster (single)
   --gateways N      gateway processes (4)`;
 
-/** Random faults against gateways under load: `npm run chaos -- --minutes 10 --seed 1`. */
+/** Injects random faults into gateways under load: `npm run chaos -- --minutes 10 --seed 1`. */
 await runAsProgram(import.meta.url, async (args) => {
   const options = readOptions(args);
   await setup();

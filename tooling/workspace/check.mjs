@@ -10,7 +10,7 @@ import { checkWorkflows } from "./workflows.mjs";
 const README_TABLES = join("tooling", "readme-tables", "generate.mjs");
 const PROTOCOL_DOCS = join("tooling", "protocol-docs", "generate.mjs");
 
-/** Each step resolves to whether it passed, after having shown what it found. */
+/** Each step prints its findings and resolves to whether it passed. */
 const STEPS = [
   ["Lint and format (biome)", () => passes(localTool("biome"), ["check", "--error-on-warnings", "."])],
   ["Types of everything, tests included (tsc)", () => passes(localTool("tsc"), ["-p", "tsconfig.json", "--noEmit"])],

@@ -5,7 +5,10 @@ import { SetupError } from "./workspace.mjs";
 const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 const FIXED_PLACES = ["/usr/bin/chromium", "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"];
 
-/** The path of a Chromium for the browser test; installed from Debian where that is possible, and never done without. */
+/**
+ * The path of a Chromium for the browser test. Installs one from Debian if possible; otherwise fails, because
+ * the browser test is never skipped.
+ */
 export async function ensureChromium() {
   const named = process.env.CHROMIUM_PATH;
   if (named) {

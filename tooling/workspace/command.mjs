@@ -5,17 +5,26 @@ import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ROOT, rootManifest, SetupError } from "./workspace.mjs";
 
-/** What a person may set for npm that reaching a registry needs; all else in npm_* is about the script that npm runs. */
+/**
+ * Settings that a user may make for npm and that are needed to reach a registry. All other npm_* variables
+ * concern the script that npm runs.
+ */
 const NPM_SETTINGS_KEPT = new Set(
   ["registry", "userconfig", "globalconfig", "cache", "cafile", "ca", "proxy", "https_proxy", "noproxy", "offline"].map(
     (name) => `npm_config_${name}`,
   ),
 );
 
-/** A terminal's Ctrl-C reaches npm and its child, and npm hands it on once more: the echo comes within this. */
+/**
+ * Time within which a repeated signal counts as an echo: a terminal's Ctrl-C reaches npm and its child, and
+ * npm forwards it again.
+ */
 const ECHO_MS = 500;
 
-/** The environment without what npm adds for the script it runs: pnpm would take some of it for its own settings. */
+/**
+ * The environment without the variables that npm adds for its script, because pnpm would treat some of them
+ * as its own settings.
+ */
 export function cleanEnvironment(extra = {}) {
   const kept = Object.entries(process.env).filter(([name]) => {
     const lower = name.toLowerCase();
@@ -25,9 +34,9 @@ export function cleanEnvironment(extra = {}) {
 }
 
 /**
- * Runs a command from ROOT and resolves to `{ code, output }`. With `show`, the output
- * is passed through; without, it is collected. A signal to this process goes to the command.
- * A command that takes longer than `timeoutMs` is ended by SIGTERM; by default it may take any time.
+ * Runs a command in ROOT and resolves to `{ code, output }`. With `show`, the output is passed through;
+ * otherwise it is collected. Signals to this process are forwarded to the command. A command that takes
+ * longer than `timeoutMs` is ended with SIGTERM; by default there is no limit.
  */
 export function runCommand(program, args, { show = false, env = cleanEnvironment(), cwd = ROOT, timeoutMs } = {}) {
   return new Promise((resolve, reject) => {
@@ -53,7 +62,7 @@ export function runCommand(program, args, { show = false, env = cleanEnvironment
   });
 }
 
-/** Like {@link runCommand}, and a failure ends in a SetupError that carries the output. */
+/** Like {@link runCommand}, but throws a SetupError with the output if the command fails. */
 export async function mustRun(what, program, args, options) {
   const { code, output } = await runCommand(program, args, options);
   if (code !== 0) throw new SetupError(`${output.trimEnd()}\n\n${what} failed with exit code ${code}.`);
@@ -61,29 +70,29 @@ export async function mustRun(what, program, args, options) {
 }
 
 /**
- * The pnpm that package.json pins, fetched by npx when it is not there yet. An exact
- * version never changes, so what npx has cached is taken without asking the registry.
+ * The command for the pnpm version that package.json pins, fetched by npx if needed. An exact version never
+ * changes, so npx uses its cache without asking the registry.
  */
 export function pnpmCommand(args) {
   return ["npx", ["--yes", "--prefer-offline", rootManifest().packageManager, ...args]];
 }
 
-/** The path of a tool that the workspace's root installs. */
+/** The path of a tool that is installed in the workspace's root. */
 export function localTool(name) {
   return join(ROOT, "node_modules", ".bin", name);
 }
 
-/** The first of the names that is an executable on the PATH. */
+/** The path of the first of the names that is on the PATH. */
 export function findOnPath(names) {
   const folders = (process.env.PATH ?? "").split(delimiter).filter(Boolean);
   return names.flatMap((name) => folders.map((folder) => join(folder, name))).find((file) => existsSync(file));
 }
 
 /**
- * Runs a Node program as the one in front: it owns the terminal's streams, gets each
- * signal once, and its exit code becomes ours. It has a process group of its own, since
- * otherwise a Ctrl-C would reach it from the terminal as well as from npm and from here;
- * should this process be killed outright, `end-with-parent.mjs` ends it.
+ * Runs a Node program in the foreground: it uses the terminal's streams, receives each signal once, and its
+ * exit code becomes the exit code of this process. It has its own process group, because otherwise a Ctrl-C
+ * would reach it from the terminal as well as from npm and from this process. If this process is killed,
+ * `end-with-parent.mjs` ends the program.
  */
 export async function runInFront(script, args, { env = process.env, cwd = ROOT } = {}) {
   const watcher = new URL("./end-with-parent.mjs", import.meta.url);
@@ -102,7 +111,7 @@ export async function runInFront(script, args, { env = process.env, cwd = ROOT }
   process.exit(code);
 }
 
-/** Runs `main` when the module of that URL is the program itself, and turns its failure into an exit code. */
+/** Runs `main` if the module with this URL is the program itself, and converts a failure to an exit code. */
 export async function runAsProgram(moduleUrl, main) {
   if (process.argv[1] === undefined || fileURLToPath(moduleUrl) !== realpathSync(process.argv[1])) return;
   try {

@@ -13,7 +13,7 @@ afterEach(() => {
   for (const undo of made.splice(0)) undo();
 });
 
-/** Counts the signals it gets and leaves with 7 plus their number, once told that no more will come. */
+/** A program that counts the signals it gets. On SIGHUP it exits with 7 plus their number. */
 const COUNTING = `
 let signals = 0;
 for (const name of ["SIGINT", "SIGTERM"]) process.on(name, () => { signals += 1; console.log("got", name); });
@@ -22,7 +22,7 @@ setInterval(() => {}, 1000);
 console.log("ready", process.pid);
 `;
 
-/** A process that runs `program` in front, with its lines and its end. */
+/** Starts a process that runs `program` in the foreground; returns its lines and its end. */
 function inFront(program) {
   const folder = mkdtempSync(join(tmpdir(), "in front "));
   writeFileSync(join(folder, "program.mjs"), program);

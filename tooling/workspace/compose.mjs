@@ -16,11 +16,11 @@ const USAGE = `Usage: npm run compose -- [options]
 const COMPOSE_FILE = join(ROOT, "deploy", "compose.yml");
 const CHECKS = join(ROOT, "tooling", "balancers");
 
-/** What the compose file starts beside the gateways. */
+/** The images that the compose file needs in addition to the gateway. */
 const REDIS_IMAGE = "redis:7-alpine";
 const HAPROXY_IMAGE = "haproxy:2.8-alpine";
 
-/** Starts deploy/compose.yml on a container engine, and clients behind its HAProxy: `npm run compose`. */
+/** Starts deploy/compose.yml on a container engine, and tests clients behind its HAProxy: `npm run compose`. */
 await runAsProgram(import.meta.url, async (args) => {
   const named = readImage(args);
   await requireEngine("deploy/compose.yml is tried on one");
@@ -63,14 +63,17 @@ function readImage(args) {
   }
 }
 
-/** Docker's own Compose, else the older program of that name, which is the one that Debian 12 has. */
+/** The command of Docker's own Compose, otherwise of the older program, which is the one in Debian 12. */
 async function findCompose() {
   if ((await runCommand("docker", ["compose", "version"])).code === 0) return ["docker", "compose"];
   await ensureProgram("docker-compose", "docker-compose");
   return ["docker-compose"];
 }
 
-/** The file asks for 65,536 open files; an engine without the right to raise limits gives what it has. */
+/**
+ * The limit of open files for the compose file: 65,536, or the engine's own limit if it has no permission to
+ * raise limits.
+ */
 async function openFiles(image) {
   const wanted = "65536";
   const args = ["run", "--rm", "--network", "none", "--entrypoint", "node"];

@@ -5,20 +5,20 @@ import { importRedis, REDIS_FROM_HERE } from "./host-image.mjs";
 import { setup } from "./setup.mjs";
 import { ROOT } from "./workspace.mjs";
 
-/** What the tests start by default; see `docker-launcher.ts` of the test kit. */
+/** The default image of the tests; see `docker-launcher.ts` of the test kit. */
 const IMAGE = "redis:7-alpine";
 
-/** A single Redis, a Cluster and Sentinels, restarted, killed and failed over; and every script. */
+/** A single Redis, a Cluster and Sentinels that are restarted, killed and failed over; and every script. */
 const TESTS = [
   "tooling/test-kit/src/redis/redis-fixture.redis.test.ts",
   "packages/redis-store/src/scripts/scripts.redis.test.ts",
   "packages/redis-store/src/client/failover.redis.test.ts",
 ];
 
-/** A container takes seconds to start on a busy machine, a process milliseconds; some tests start five. */
+/** On a busy machine, a container takes seconds to start instead of milliseconds; some tests start five. */
 const TIMEOUTS = ["--testTimeout=120000", "--hookTimeout=120000"];
 
-/** Runs some tests with Redis in containers, and in no other way: `npm run test:containers`. */
+/** Runs some tests with Redis in containers only: `npm run test:containers`. */
 await runAsProgram(import.meta.url, async (args) => {
   await requireEngine("these tests start Redis in containers; `npm test` needs none");
   await setup();
@@ -28,11 +28,11 @@ await runAsProgram(import.meta.url, async (args) => {
     ...process.env,
     REDIS_LAUNCHER: "docker",
     REDIS_IMAGE: image,
-    // The containers have the host's network. Without this testcontainers asks for the gateway of a bridge, which
-    // an engine may not have.
+    // The containers use the host's network. Without this variable, testcontainers looks for the gateway of a
+    // bridge, which an engine may not have.
     TESTCONTAINERS_HOST_OVERRIDE: process.env.TESTCONTAINERS_HOST_OVERRIDE ?? "127.0.0.1",
   };
-  // Where no image can be pulled, neither can that of Ryuk, which cleans up after a killed test run.
+  // If no image can be pulled, neither can that of Ryuk, which cleans up after a killed test run.
   if (image === REDIS_FROM_HERE) env.TESTCONTAINERS_RYUK_DISABLED = "true";
   const tests = args.length > 0 ? args : TESTS;
   await runInFront(join(ROOT, "node_modules", "vitest", "vitest.mjs"), ["run", ...TIMEOUTS, ...tests], { env });

@@ -1,7 +1,7 @@
 import { findOnPath, mustRun } from "./command.mjs";
 import { SetupError } from "./workspace.mjs";
 
-/** Installs a program from Debian where that is possible; what needs it is never done without. */
+/** Installs a program from Debian if possible; otherwise fails, because what needs the program is never skipped. */
 export async function ensureProgram(program, debianPackage) {
   if (findOnPath([program]) !== undefined) return;
   if (process.getuid?.() !== 0 || findOnPath(["apt-get"]) === undefined) {
@@ -10,7 +10,7 @@ export async function ensureProgram(program, debianPackage) {
     );
   }
   console.log(`- installing ${debianPackage} with apt-get`);
-  // RUNLEVEL keeps a package from starting its service.
+  // RUNLEVEL prevents a package from starting its service.
   const options = { env: { ...process.env, DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1" } };
   await mustRun("apt-get update", "apt-get", ["update"], options);
   await mustRun("apt-get install", "apt-get", ["install", "-y", "--no-install-recommends", debianPackage], options);

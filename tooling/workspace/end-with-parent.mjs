@@ -1,10 +1,9 @@
 /**
- * Loaded before a program that runs in front: when the process that started it is
- * gone without a word (kill -9), the channel between them closes, and the program
- * is asked to end as a signal would ask it.
+ * Preloaded into a program that runs in the foreground: if the process that started it is killed (kill -9),
+ * the channel between them closes, and the program gets a SIGTERM.
  */
 process.on("disconnect", () => process.kill(process.pid, "SIGTERM"));
-// A program that has nothing left to do must still be able to end.
+// Let the program end when it has nothing left to do.
 process.channel?.unref();
-// What the program forks would inherit this module, and with it an end that is none of its own.
+// Programs that this program forks must not inherit this module, because it would end them too.
 process.execArgv.splice(process.execArgv.indexOf("--import"), 2);

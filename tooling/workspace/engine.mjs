@@ -2,13 +2,13 @@ import { spawnSync } from "node:child_process";
 import { runCommand } from "./command.mjs";
 import { SetupError } from "./workspace.mjs";
 
-/** A pull that takes longer has no registry to pull from. */
+/** Maximum time of a pull; one that takes longer cannot reach a registry. */
 const PULL_TIMEOUT_MS = 120_000;
 
-/** How long a command that runs may take to end after a signal, before this process does. */
+/** Time for a running command to end after a signal before this process ends, in milliseconds. */
 const SIGNAL_GRACE_MS = 5_000;
 
-/** Fails with a hint where no container engine answers; `purpose` says what it is needed for. */
+/** Fails with a hint if no container engine responds; `purpose` says what the engine is needed for. */
 export async function requireEngine(purpose) {
   const { code, output } = await runCommand("docker", ["version"]).catch((error) => ({
     code: 1,
@@ -20,7 +20,7 @@ export async function requireEngine(purpose) {
   );
 }
 
-/** The image, if the engine has it or can pull it; else the one that `fromHere` makes. Resolves to its name. */
+/** Finds or pulls an image; if that fails, creates it with `fromHere`. Resolves to the name of the image. */
 export async function findImage(name, fromHere) {
   if ((await runCommand("docker", ["image", "inspect", name])).code === 0) return name;
   console.log(`- pulling ${name}`);
@@ -30,12 +30,12 @@ export async function findImage(name, fromHere) {
 }
 
 /**
- * Runs a command when this process ends, by a signal too, or when the function that it returns is called.
- * For containers: the engine keeps them when the process that started them is gone.
+ * Runs a command when this process ends, also by a signal, or when the returned function is called. Needed
+ * for containers, because the engine keeps them when the process that started them is gone.
  */
 export function atExit(program, args, { env = process.env } = {}) {
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"];
-  // Not at once: a running command is handed the signal, and ends this process itself.
+  // Delayed, because a running command gets the signal first and ends this process itself.
   const onSignal = () => setTimeout(() => process.exit(1), SIGNAL_GRACE_MS);
   const run = () => {
     process.off("exit", run);

@@ -5,7 +5,7 @@ import { runAsProgram, runInFront } from "./command.mjs";
 import { setup } from "./setup.mjs";
 import { ROOT, SetupError } from "./workspace.mjs";
 
-/** Measures what faults cost and writes docs/failure-modes.md: `npm run failures -- --runs 10`. */
+/** Measures the cost of faults and writes docs/failure-modes.md: `npm run failures -- --runs 10`. */
 await runAsProgram(import.meta.url, async (args) => {
   const runs = readRuns(args);
   await setup();

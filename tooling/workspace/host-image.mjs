@@ -5,17 +5,17 @@ import { findOnPath, mustRun } from "./command.mjs";
 import { ensureProgram } from "./debian.mjs";
 import { SetupError } from "./workspace.mjs";
 
-/** Where images that this machine's own programs make are kept in the engine. */
+/** Names of the images that are made from this machine's own programs. */
 const NODE_FROM_HERE = "cm-node-from-here";
 export const REDIS_FROM_HERE = "cm-redis-from-here";
 const HAPROXY_FROM_HERE = "cm-haproxy-from-here";
 
-/** An image of this process's Node.js. */
+/** Makes an image of the Node.js of this process. */
 export function importNode() {
   return importHostImage(NODE_FROM_HERE, { node: process.execPath, sh: requireProgram("sh") });
 }
 
-/** An image of Redis, with what containers of the tests and of deploy/compose.yml call. */
+/** Makes an image of Redis, with the programs that the containers of the tests and of deploy/compose.yml use. */
 export async function importRedis() {
   await ensureProgram("redis-server", "redis-server");
   return importHostImage(REDIS_FROM_HERE, {
@@ -26,7 +26,7 @@ export async function importRedis() {
   });
 }
 
-/** An image of HAProxy, which is started as the official one is: by the user 99, with that file. */
+/** Makes an image of HAProxy that is started like the official one: by user 99, with the same configuration file. */
 export async function importHaproxy() {
   await ensureProgram("haproxy", "haproxy");
   const command = ["haproxy", "-W", "-db", "-f", "/usr/local/etc/haproxy/haproxy.cfg"];
@@ -35,9 +35,9 @@ export async function importHaproxy() {
 }
 
 /**
- * Makes a container image of programs of this machine and the libraries that they load, where none can
- * be pulled. `programs` are files by the names that they get in the image's `/usr/bin`, `settings` lines of
- * a Dockerfile. Resolves to the tag.
+ * Makes a container image from programs of this machine and the libraries that they load, for engines that
+ * cannot pull one. `programs` maps names in the image's `/usr/bin` to files, `settings` are lines of a
+ * Dockerfile. Resolves to the tag.
  */
 async function importHostImage(tag, programs, settings = []) {
   const folder = await mkdtemp(join(tmpdir(), "cm-host-image-"));

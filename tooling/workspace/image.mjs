@@ -8,7 +8,7 @@ import { importNode } from "./host-image.mjs";
 import { setup } from "./setup.mjs";
 import { publishablePackages, ROOT, SetupError } from "./workspace.mjs";
 
-/** The base of the Dockerfile. */
+/** The default base image of the Dockerfile. */
 export const NODE_IMAGE = "node:22-bookworm-slim";
 
 const USAGE = `Usage: npm run image -- [options]
@@ -18,10 +18,13 @@ const USAGE = `Usage: npm run image -- [options]
   --base-from-here  makes that image from this machine's own Node.js and libraries, where none can be pulled
   --try             runs the image once it is built: health, user, drain and size`;
 
-/** What the gateway and its dependencies may add to the base: 19 measured, half of them uWebSockets.js. */
+/**
+ * Maximum size in MB that the gateway and its dependencies add to the base: 19 measured, half of them
+ * uWebSockets.js.
+ */
 const MAX_ADDED_MEGABYTES = 30;
 
-/** For a container that is tried; SHUTDOWN_TIMEOUT_MS is the gateway's default. */
+/** Settings of the container that is tested; SHUTDOWN_TIMEOUT_MS has the gateway's default. */
 const DRAIN_SECONDS = 2;
 const SHUTDOWN_SECONDS = 10;
 
@@ -35,7 +38,7 @@ await runAsProgram(import.meta.url, async (args) => {
   if (options.try) await tryImage(options.tag, base);
 });
 
-/** Builds the image with deploy/Dockerfile, of this checkout's packages, on that base. */
+/** Builds the image with deploy/Dockerfile from this checkout's packages, on the given base. */
 export async function buildImage(tag, base) {
   const folder = await mkdtemp(join(tmpdir(), "cm-image-"));
   try {
@@ -71,7 +74,7 @@ function readOptions(args) {
   }
 }
 
-/** Installs the gateway as from a registry, with uWebSockets.js beside it, but from this checkout's packages. */
+/** Installs the gateway as from a registry, together with uWebSockets.js, but from this checkout's packages. */
 async function installPacked(folder, app) {
   const tarballs = join(folder, "tarballs");
   const packages = withDependencies("@cm/gateway");
@@ -93,7 +96,7 @@ async function installPacked(folder, app) {
   await rm(tarballs, { recursive: true });
 }
 
-/** A package of the workspace and all of the workspace that it needs at run time. */
+/** A package of the workspace and all workspace packages that it needs at run time. */
 export function withDependencies(name, packages = publishablePackages()) {
   const known = new Map(packages.map((each) => [each.manifest.name, each]));
   const found = new Set([name]);
@@ -111,7 +114,7 @@ async function nodeOf(image) {
   return JSON.parse(await mustRun("node in the image", "docker", args));
 }
 
-/** uWebSockets.js comes with 30 native libraries, of which one image loads one. */
+/** Removes the native libraries of uWebSockets.js that this image does not load: it comes with 30 and uses one. */
 async function keepOneBinary(app, name) {
   const files = (await readdir(app, { recursive: true })).filter((file) => /(^|\/)uws_[a-z0-9_]+\.node$/.test(file));
   if (!files.some((file) => file.endsWith(`/${name}`)))
@@ -119,7 +122,7 @@ async function keepOneBinary(app, name) {
   await Promise.all(files.filter((file) => !file.endsWith(`/${name}`)).map((file) => rm(join(app, file))));
 }
 
-/** Runs the image on the loopback address, as an operator would, and says what it found. */
+/** Tests the image on the loopback address as an operator would run it, and prints the results. */
 async function tryImage(tag, base) {
   const name = `cm-gateway-try-${process.pid}`;
   const environment = [
@@ -140,7 +143,7 @@ async function tryImage(tag, base) {
     const said = await until(async () => (await inspect(name, "{{.State.Health.Status}}")) === "healthy");
     const uid = (await mustRun("docker exec", "docker", ["exec", name, "node", "-p", "process.getuid()"])).trim();
     const stoppedAt = performance.now();
-    // The engine kills what takes longer, which shows in the exit code.
+    // The engine kills a container that takes longer, which shows in the exit code.
     const limit = String(DRAIN_SECONDS + SHUTDOWN_SECONDS);
     await mustRun("docker stop", "docker", ["stop", "--time", limit, name]);
     const stopMs = Math.round(performance.now() - stoppedAt);

@@ -7,7 +7,7 @@ import { publishablePackages } from "./workspace.mjs";
 
 const PACKAGES = ["@cm/protocol", "@cm/transport", "@cm/server-uws"];
 
-/** Ends with the outcome of starting a server as JSON. */
+/** A program that prints the result of starting a server as JSON. */
 const PROGRAM = `
 import { createUwsServer } from "@cm/server-uws";
 const nothing = () => undefined;
@@ -38,7 +38,7 @@ beforeAll(async () => {
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** An empty project that depends on the tarballs. */
+/** Creates an empty project that depends on the tarballs. */
 function project(name) {
   const dir = join(folder, name);
   mkdirSync(dir);
@@ -46,7 +46,7 @@ function project(name) {
     join(dir, "package.json"),
     JSON.stringify({ name, private: true, type: "module", dependencies: tarballs }),
   );
-  // pnpm asks a registry for a dependency's dependency, even where the project has a fitting one.
+  // pnpm asks a registry for transitive dependencies, even if the project has a matching one.
   const overrides = Object.entries(tarballs).map(([id, file]) => `  "${id}": ${file}\n`);
   writeFileSync(join(dir, "pnpm-workspace.yaml"), `overrides:\n${overrides.join("")}`);
   writeFileSync(join(dir, "main.js"), PROGRAM);
@@ -54,7 +54,8 @@ function project(name) {
 }
 
 describe("@cm/server-uws in an empty project", () => {
-  // Without a network: whatever is not in the tarballs, such as a peer that no registry has, would be a failure.
+  // Without a network: anything that is not in the tarballs, such as a peer that no registry has, would fail
+  // the installation.
   it.each([
     ["npm", "npm", ["install", "--offline", "--no-audit", "--no-fund"]],
     ["pnpm", ...pnpmCommand(["install", "--offline"])],

@@ -1,7 +1,10 @@
 import { pnpmCommand, runCommand } from "./command.mjs";
 import { publishablePackages } from "./workspace.mjs";
 
-/** Licenses that ask for no more than that their text is kept: what an application may take on unasked. */
+/**
+ * Licenses that only require their text to be kept, so that an application may include the packages without a
+ * review.
+ */
 const ALLOWED = new Set([
   ...["0BSD", "Apache-2.0", "BlueOak-1.0.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0"],
   ...["ISC", "MIT", "Python-2.0", "Unlicense", "Zlib"],
@@ -9,7 +12,7 @@ const ALLOWED = new Set([
 
 const REMEDY = "see tooling/workspace/licenses.mjs";
 
-/** Whether everything that an installation of the published packages brings may be used by anybody. */
+/** Whether everything that an installation of the published packages includes has an allowed license. */
 export async function checkLicenses() {
   const filters = publishablePackages().flatMap(({ manifest }) => ["--filter", manifest.name]);
   const { code, output } = await runCommand(...pnpmCommand([...filters, "licenses", "list", "--prod", "--json"]));
@@ -17,7 +20,7 @@ export async function checkLicenses() {
     console.error(output);
     return false;
   }
-  // npx may say something before.
+  // npx may print something before the JSON.
   const byLicense = JSON.parse(output.slice(output.indexOf("{"), output.lastIndexOf("}") + 1));
   const faults = licenseFaults(byLicense);
   for (const fault of faults) console.error(fault);
@@ -25,7 +28,7 @@ export async function checkLicenses() {
   return faults.length === 0;
 }
 
-/** What is wrong with the licenses of packages, given as `{ license: [{ name, versions }] }`. */
+/** The packages with a license that is not allowed, from `{ license: [{ name, versions }] }`. */
 export function licenseFaults(byLicense) {
   return Object.entries(byLicense)
     .filter(([license]) => !isAllowed(license))
@@ -33,7 +36,10 @@ export function licenseFaults(byLicense) {
     .map(({ license, name, versions }) => `${name} ${versions.join(", ")} has the license ${license}; ${REMEDY}`);
 }
 
-/** Of an expression such as "(MIT OR GPL-2.0) AND ISC": one of each choice, and all that are joined. */
+/**
+ * Evaluates an expression such as "(MIT OR GPL-2.0) AND ISC": one license of each OR, and all parts of an
+ * AND, must be allowed.
+ */
 function isAllowed(expression) {
   return expression
     .replace(/[()]/g, "")

@@ -1,6 +1,6 @@
 import { pnpmCommand, runAsProgram, runCommand } from "./command.mjs";
 
-/** The pinned pnpm, for those who have none: `npm run pnpm -- add <package>`. */
+/** Runs the pinned pnpm for users who have none installed: `npm run pnpm -- add <package>`. */
 await runAsProgram(import.meta.url, async (args) => {
   const { code } = await runCommand(...pnpmCommand(args), { show: true });
   process.exit(code);

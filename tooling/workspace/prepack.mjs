@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { runAsProgram } from "./command.mjs";
 import { SetupError } from "./workspace.mjs";
 
-/** The `prepack` script of every published package: refuses to make a tarball of a package that is not built. */
+/** The `prepack` script of every published package: refuses to pack a package that is not built. */
 await runAsProgram(import.meta.url, () => {
   const { npm_command: command, npm_config_user_agent: agent = "" } = process.env;
   if (command === "publish" && agent.startsWith("npm/")) {
@@ -26,13 +26,13 @@ await runAsProgram(import.meta.url, () => {
   );
 });
 
-/** Whether the package in that folder carries its version in a compiled file, and it is not this one. */
+/** Whether the package in the folder has a version in a compiled file that is not the given one. */
 export function isOfAnotherVersion(folder, version) {
   const file = join(folder, "dist", "version.js");
   return existsSync(file) && !readFileSync(file, "utf8").includes(JSON.stringify(version));
 }
 
-/** What a build of the package in that folder should have written and has not, as paths within the package. */
+/** The files that a build of the package in the folder should have written but did not, as paths within the package. */
 export function unbuiltFiles(folder) {
   const sources = readdirSync(join(folder, "src"), { recursive: true })
     .map((file) => file.replaceAll("\\", "/"))

@@ -8,7 +8,7 @@ import { publishablePackages, ROOT } from "./workspace.mjs";
 
 const PREPACK = "node ../../tooling/workspace/prepack.mjs";
 
-/** A package with one source file, one test, and these built files. */
+/** Creates a package with one source file, one test, and these built files. */
 function packageWith(...built) {
   const folder = mkdtempSync(join(tmpdir(), "cm-prepack-"));
   onTestFinished(() => rmSync(folder, { recursive: true }));

@@ -4,8 +4,8 @@ import { writeSbom } from "./sbom.mjs";
 import { SetupError } from "./workspace.mjs";
 
 /**
- * Publishes each package that the registry lacks in its version, and writes their bill of materials before
- * (`sbom.cdx.json`); arguments go to `pnpm publish`, such as `--tag next`.
+ * Publishes each package whose version is not in the registry yet. Before that, writes the bill of materials
+ * (`sbom.cdx.json`). Arguments are passed to `pnpm publish`, such as `--tag next`.
  */
 await runAsProgram(import.meta.url, async (args) => {
   if (repository.repositoryUrl(process.env) === undefined) {

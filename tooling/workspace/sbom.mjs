@@ -3,22 +3,22 @@ import { join } from "node:path";
 import { mustRun, pnpmCommand, runAsProgram } from "./command.mjs";
 import { publishablePackages, ROOT, SetupError } from "./workspace.mjs";
 
-/** Where the bill of materials of a release lies. */
+/** The file for the bill of materials of a release. */
 const SBOM_FILE = join(ROOT, "sbom.cdx.json");
 
 /** Writes the bill of materials without a release: `npm run sbom`. */
 await runAsProgram(import.meta.url, writeSbom);
 
 /**
- * Writes down every package that an installation of the published ones brings, with its version, license
- * and checksum, as the lockfile has them: a bill of materials as CycloneDX JSON.
+ * Writes a bill of materials as CycloneDX JSON: every package that an installation of the published ones
+ * includes, with its version, license and checksum, as in the lockfile.
  */
 export async function writeSbom() {
   const packages = publishablePackages();
   const filters = packages.flatMap(({ manifest }) => ["--filter", manifest.name]);
   const args = [...filters, "sbom", "--sbom-format", "cyclonedx", "--prod"];
   const output = await mustRun("pnpm sbom", ...pnpmCommand(args));
-  // npx may say something before.
+  // npx may print something before the JSON.
   const sbom = JSON.parse(output.slice(output.indexOf("{"), output.lastIndexOf("}") + 1));
   const faults = sbomFaults(sbom);
   if (faults.length > 0) throw new SetupError(faults.join("\n"));
@@ -28,8 +28,8 @@ export async function writeSbom() {
 }
 
 /**
- * pnpm names a package of the workspace only where another one needs it, and tells nothing of what it
- * needs: adds the others, and what each of them brings.
+ * Completes pnpm's bill of materials. pnpm only includes a workspace package if another one needs it, and
+ * without its dependencies: adds the other packages, and the dependencies of each.
  */
 export function completedSbom(sbom, packages) {
   const root = sbom.metadata.component["bom-ref"];
@@ -79,7 +79,7 @@ function componentOf(manifest) {
   };
 }
 
-/** A package as a package URL, which is its reference in the document too. */
+/** A package as a package URL, which is also its reference in the document. */
 function refOf({ name, version }) {
   return `pkg:npm/${name.replace("@", "%40")}@${version}`;
 }
@@ -88,7 +88,7 @@ function nameOf({ group, name }) {
   return group ? `${group}/${name}` : name;
 }
 
-/** What makes a bill of materials useless: nothing in it, or packages without a version or a license. */
+/** The faults that make a bill of materials useless: it is empty, or has packages without a version or a license. */
 export function sbomFaults({ bomFormat, components = [] }) {
   if (bomFormat !== "CycloneDX" || components.length === 0) return ["pnpm sbom names no packages"];
   return components

@@ -6,7 +6,7 @@ import { ROOT } from "./workspace.mjs";
 const FOLDER = join(ROOT, ".setup");
 const LOCK = join(FOLDER, "lock");
 
-/** Runs `work` while no other process sets this checkout up: two terminals may start at once. */
+/** Runs `work` while no other process sets up this checkout, because two terminals may start at the same time. */
 export async function withSetupLock(work) {
   mkdirSync(FOLDER, { recursive: true });
   let told = false;
@@ -39,12 +39,12 @@ function take() {
 function holderLives() {
   try {
     const pid = Number(readFileSync(LOCK, "utf8"));
-    // Empty: its holder is between creating and writing it.
+    // An empty file: its holder has created it but not written it yet.
     if (pid === 0) return true;
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    // EPERM: the holder lives and belongs to another user. ENOENT and ESRCH: it is gone.
+    // EPERM: the holder is alive and belongs to another user. ENOENT and ESRCH: the holder is gone.
     return error.code === "EPERM";
   }
 }

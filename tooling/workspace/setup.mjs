@@ -3,10 +3,13 @@ import { withSetupLock } from "./setup-lock.mjs";
 import { buildState, installState, removeStamp, stampIsCurrent, writeStamp } from "./stamp.mjs";
 import { rootManifest, SetupError } from "./workspace.mjs";
 
-/** Without these, the tools would look for news of themselves on every run. CI also keeps pnpm from asking questions. */
+/**
+ * Without these variables, the tools would check for updates of themselves on every run. CI also prevents
+ * pnpm from asking questions.
+ */
 const QUIET = { CI: "true", TURBO_TELEMETRY_DISABLED: "1", TURBO_NO_UPDATE_NOTIFIER: "1", NO_UPDATE_NOTIFIER: "1" };
 
-/** Installs and builds what is not there yet or has changed. Costs some milliseconds when nothing has. */
+/** Installs and builds whatever is missing or has changed. Takes some milliseconds if nothing has. */
 export async function setup() {
   checkNode();
   if (isCurrent()) return;
@@ -31,7 +34,7 @@ async function install() {
   removeStamp("installed");
   await step("installing", "The installation", ["install", "--frozen-lockfile"]);
   const state = installState();
-  // A state that is still incomplete after an install would make every start install again.
+  // If the state is still incomplete after an installation, every start would install again.
   if (state === undefined) throw new SetupError("A package named in a package.json is missing after the installation.");
   writeStamp("installed", state);
 }

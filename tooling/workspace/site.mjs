@@ -4,7 +4,7 @@ import { runAsProgram, runInFront } from "./command.mjs";
 import { setup } from "./setup.mjs";
 import { ROOT } from "./workspace.mjs";
 
-/** Builds docs/ as a site and looks at it in a browser: `npm run site`, or `npm run site -- --serve` to read it. */
+/** Builds docs/ as a site and checks it in a browser: `npm run site`, or `npm run site -- --serve` to read it. */
 await runAsProgram(import.meta.url, async (args) => {
   await setup();
   const chromium = args.includes("--serve") ? {} : { CHROMIUM_PATH: await ensureChromium() };

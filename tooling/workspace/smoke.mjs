@@ -5,16 +5,16 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { cleanEnvironment, runAsProgram } from "./command.mjs";
 import { ROOT, SetupError } from "./workspace.mjs";
 
-/** With a fresh clone this includes the installation and the build. */
+/** In a fresh clone, this includes the installation and the build. */
 const START_TIMEOUT_MS = 300_000;
 const STOP_TIMEOUT_MS = 20_000;
 const POLL_MS = 200;
 
-/** What would make the gateway another one than a new user gets. */
+/** Environment variables that would configure the gateway differently from that of a new user. */
 const GATEWAY_SETTINGS =
   /^(PORT|LISTEN_HOST|SERVER_(HOST|ID)|REDIS_\w+|WORKERS|TRANSPORT|ADMIN_\w+|RECOVERABLE_ROOMS|CM_WORKER|ALLOWED_ORIGINS|TOKEN_\w+|OPEN|PAGE|LOG_\w+|MAX_\w+|\w+_(MS|SECONDS))$/;
 
-/** Does what the README's first lines say, looks whether it answers, and ends it as an operator would. */
+/** Follows the first steps of the README, checks that the gateway responds, and stops it as an operator would. */
 await runAsProgram(import.meta.url, async () => {
   const port = await freePort();
   const env = Object.fromEntries(Object.entries(cleanEnvironment()).filter(([name]) => !GATEWAY_SETTINGS.test(name)));
@@ -39,18 +39,18 @@ await runAsProgram(import.meta.url, async () => {
     await requireFree(port);
     console.log(`port ${port} is free again`);
   } finally {
-    // Whatever it started ends when its parent is gone.
+    // The processes that npm started end when their parent is gone.
     if (npm.exitCode === null && npm.signalCode === null) npm.kill("SIGKILL");
   }
 });
 
-/** The first answer with status 200. */
+/** The first response with status 200. */
 async function answer(url, ended, startedAt) {
   let last = "nothing";
   const over = ended.then(({ code, signal }) => {
     throw new SetupError(`npm start ended with ${code ?? signal} before ${url} answered.`);
   });
-  // Also rejects later, when the end is what was asked for.
+  // Also rejects later, when the end was requested.
   over.catch(() => undefined);
   while (performance.now() - startedAt < START_TIMEOUT_MS) {
     try {

@@ -16,14 +16,14 @@ export function writeStamp(name, state) {
   writeFileSync(join(STAMPS, name), state);
 }
 
-/** Done before the work that a stamp stands for, so that a broken attempt leaves none behind. */
+/** Called before the work that the stamp records, so that a failed attempt leaves no stamp. */
 export function removeStamp(name) {
   rmSync(join(STAMPS, name), { force: true });
 }
 
 /**
- * What an installation depends on, or undefined while one can't be complete. Native
- * packages differ by platform and Node ABI, hence both are in it.
+ * A hash of everything that an installation depends on, or `undefined` if the installation is incomplete. It
+ * includes platform and Node ABI, because native packages differ by both.
  */
 export function installState() {
   const packages = workspacePackages();
@@ -40,7 +40,10 @@ export function installState() {
   return hash.digest("hex");
 }
 
-/** What a build reads, which tests are not part of, and what it wrote, or undefined while some package was never built. */
+/**
+ * A hash of everything that a build reads (without tests) and of what it wrote, or `undefined` if a package
+ * was never built.
+ */
 export function buildState() {
   const hash = createHash("sha256");
   hash.update(`${installState()}\n`);
@@ -61,7 +64,7 @@ export function buildState() {
   return hash.digest("hex");
 }
 
-/** Every file below a folder of the checkout, relative to ROOT and sorted; none if there is no such folder. */
+/** Every file below a folder of the checkout, relative to ROOT and sorted; empty if there is no such folder. */
 export function filesUnder(folder) {
   if (!existsSync(join(ROOT, folder))) return [];
   return readdirSync(join(ROOT, folder), { withFileTypes: true })

@@ -5,10 +5,13 @@ import { localTool, mustRun, pnpmCommand, runCommand } from "./command.mjs";
 import { filesUnder } from "./stamp.mjs";
 import { publishablePackages, ROOT } from "./workspace.mjs";
 
-/** Of each package: the files that it ships besides its compiled sources, and what its tarball may weigh. */
+/**
+ * For each package: the files that it ships in addition to its compiled sources, and the maximum size of its
+ * tarball.
+ */
 const CONTENTS = JSON.parse(readFileSync(join(ROOT, "tooling", "workspace", "tarball-contents.json"), "utf8"));
 
-/** Packs every published package as a release would, and looks at the tarballs alone. */
+/** Packs every published package as a release would, and checks the contents of the tarballs. */
 export async function checkTarballs() {
   const folder = mkdtempSync(join(tmpdir(), "cm-pack-"));
   try {
@@ -34,7 +37,7 @@ async function checkTarball(name, dir, tarball) {
   const listed = await runCommand("tar", ["-tzf", tarball]);
   if (listed.code !== 0) return report(`${name}: tar`, listed.output);
   const entries = listed.output.trim().split("\n");
-  // Versioning writes the first one.
+  // The first versioning creates the changelog.
   const changelog = existsSync(join(ROOT, dir, "CHANGELOG.md")) ? ["CHANGELOG.md"] : [];
   const sources = new Set(filesUnder(`${dir}/src`));
   const faults = tarballFaults(entries, sources, dir, changelog);
@@ -43,7 +46,7 @@ async function checkTarball(name, dir, tarball) {
   let passed = faults.length === 0 || report(name, faults.join("\n"));
   for (const [tool, args] of [
     ["publint", ["run", tarball, "--strict"]],
-    // ESM only by decision: the profile leaves out what would only matter to require() of CommonJS.
+    // ESM only by decision: the profile ignores problems that only concern require() from CommonJS.
     ["attw", [tarball, "--profile", "esm-only", "--no-emoji", "--no-color"]],
   ]) {
     const { code, output } = await runCommand(localTool(tool), args);
@@ -52,7 +55,7 @@ async function checkTarball(name, dir, tarball) {
   return passed;
 }
 
-/** What is wrong within the files of a tarball that name other files. */
+/** The faults in files of a tarball that refer to other files. */
 async function contentFaults(tarball, entries) {
   const folder = mkdtempSync(join(tmpdir(), "cm-unpacked-"));
   try {
@@ -69,14 +72,14 @@ async function contentFaults(tarball, entries) {
   }
 }
 
-/** The sources that a source map neither holds nor finds among the files of its package. */
+/** The sources that a source map neither contains nor finds among the files of its package. */
 export function sourceMapFaults(path, { sources, sourcesContent = [] }, paths) {
   return sources
     .filter((source, index) => !sourcesContent[index] && !paths.has(posix.join(posix.dirname(path), source)))
     .map((source) => `${path} points at ${source}, which is not in the tarball`);
 }
 
-/** The links of a README that lead to no file of its package, and to no address either. */
+/** The links of a README that point neither to a file of its package nor to an address. */
 export function linkFaults(readme, paths) {
   return [...readme.matchAll(/\]\(([^)\s]+)\)/g)]
     .map(([, target]) => target)
@@ -85,8 +88,8 @@ export function linkFaults(readme, paths) {
 }
 
 /**
- * How a tarball of `bytes` bytes differs from what `tarball-contents.json` says of its package: `files`
- * beside those that a build makes of each source, and `maxPackedKiB`.
+ * The differences between a tarball of `bytes` bytes and the package's entry in `tarball-contents.json`:
+ * `files`, in addition to those compiled from each source, and `maxPackedKiB`.
  */
 export function snapshotFaults(entries, bytes, sources, dir, expected) {
   const remedy = "see tooling/workspace/tarball-contents.json";
@@ -99,7 +102,7 @@ export function snapshotFaults(entries, bytes, sources, dir, expected) {
   const wanted = new Set([...files, ...compiled]);
   const found = new Set(entries.map((path) => path.replace(/^package\//, "")));
   const faults = [...found]
-    // Versioning writes the first one.
+    // The first versioning creates the changelog.
     .filter((path) => !wanted.has(path) && path !== "CHANGELOG.md")
     .map((path) => `${path} is new in the tarball; ${remedy}`);
   faults.push(...[...wanted].filter((path) => !found.has(path)).map((path) => `${path} is missing; ${remedy}`));
@@ -109,7 +112,10 @@ export function snapshotFaults(entries, bytes, sources, dir, expected) {
   return faults;
 }
 
-/** What should not be in a tarball, or is missing there; `wanted` is what it needs besides the usual. */
+/**
+ * The files that must not be in a tarball, and those that are missing; `wanted` are required in addition to
+ * the usual ones.
+ */
 export function tarballFaults(entries, sources, dir, wanted = []) {
   const faults = [];
   for (const entry of entries.map((path) => path.replace(/^package\//, ""))) {

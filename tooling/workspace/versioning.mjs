@@ -14,10 +14,10 @@ import { dirname, join } from "node:path";
 import { localTool, runCommand } from "./command.mjs";
 import { publishablePackages, ROOT, workspacePackages } from "./workspace.mjs";
 
-/** The ranges that a publish replaces by the version of the package in the workspace, whatever that is. */
+/** The ranges that publishing replaces by the current version of the workspace package. */
 const FOLLOWING_RANGES = new Set(["workspace:^", "workspace:~", "workspace:*"]);
 
-/** Whether the next release can be versioned: tried on a copy, the workspace stays as it is. */
+/** Whether the next release can be versioned. Tried on a copy; the workspace is not changed. */
 export async function checkVersioning() {
   const { faults, versions } = await tryVersioning();
   for (const fault of faults) console.error(fault);
@@ -26,16 +26,16 @@ export async function checkVersioning() {
 }
 
 /**
- * Runs `changeset version` on a temporary copy of the manifests and changesets, and
- * resolves to `{ faults, versions }`: what is wrong with the outcome, and the new version
- * by package name. `changesets` replaces the workspace's own (texts by file name).
+ * Runs `changeset version` on a temporary copy of the manifests and changesets. Resolves to
+ * `{ faults, versions }`: the faults of the result, and the new version by package name. `changesets`
+ * replaces the workspace's own (texts by file name).
  */
 export async function tryVersioning({ changesets } = {}) {
   const copy = mkdtempSync(join(tmpdir(), "cm-version-"));
   try {
     copyWorkspace(copy);
     if (changesets !== undefined) replaceChangesets(copy, changesets);
-    // Right after a release there are none, and the next release still has to work.
+    // Right after a release there are no changesets, but the next release must still work.
     if (changesetFiles(copy).length === 0) replaceChangesets(copy, { "trial.md": trialChangeset() });
     const { code, output } = await runCommand(localTool("changeset"), ["version"], { cwd: copy });
     if (code !== 0)
@@ -62,7 +62,7 @@ function versioningResult(copy) {
   };
 }
 
-/** What is wrong with the versions of packages that are released together, by package name. */
+/** The faults in the versions of packages that are released together, by package name. */
 export function groupFaults(versions) {
   if (new Set(Object.values(versions)).size === 1) return [];
   const list = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
@@ -70,7 +70,7 @@ export function groupFaults(versions) {
   return [`the packages do not share a version: ${list.join(", ")}; ${remedy}`];
 }
 
-/** What is wrong with one package after versioning. `changelog` is undefined where there is none. */
+/** The faults of one package after versioning. `changelog` is `undefined` if there is none. */
 export function releaseFaults({ name, before, after, changelog }) {
   const faults = [];
   if (!isNewer(after, before)) faults.push(`${name} went from ${before} to ${after}, which is no newer version`);
@@ -79,7 +79,7 @@ export function releaseFaults({ name, before, after, changelog }) {
   return faults;
 }
 
-/** The dependencies on packages of the workspace that would not resolve to them any more. */
+/** The dependencies on workspace packages that would no longer resolve to them. */
 export function rangeFaults(manifests) {
   const names = new Set(manifests.map(({ name }) => name));
   return manifests.flatMap((manifest) => {
@@ -99,7 +99,10 @@ function isNewer(after, before) {
   return before.includes("-") && after !== before;
 }
 
-/** Manifests, changesets and changelogs, and a link to the installed packages: changesets loads its changelog writer from there. */
+/**
+ * Copies manifests, changesets and changelogs, and links to the installed packages, because changesets loads
+ * its changelog writer from there.
+ */
 function copyWorkspace(copy) {
   for (const file of ["package.json", "pnpm-workspace.yaml", "pnpm-lock.yaml", ".changeset"]) {
     cpSync(join(ROOT, file), join(copy, file), { recursive: true });

@@ -2,10 +2,10 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** The top folder of the checkout, whatever the working directory is. */
+/** The root folder of the checkout, independent of the working directory. */
 export const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 
-/** Shown to the reader as it is: the message says what to do, a stack would only hide it. */
+/** An error that is shown without its stack, because its message says what to do. */
 export class SetupError extends Error {}
 
 /** The root package.json. */
@@ -14,9 +14,8 @@ export function rootManifest() {
 }
 
 /**
- * The packages of the workspace as `{ dir, manifest }`, `dir` relative to ROOT.
- * Only the two pattern shapes that pnpm-workspace.yaml uses are understood, so that
- * no YAML reader is needed before anything is installed.
+ * The packages of the workspace as `{ dir, manifest }`, with `dir` relative to ROOT. Supports only the two
+ * pattern forms that pnpm-workspace.yaml uses, so that no YAML parser is needed before the installation.
  */
 export function workspacePackages() {
   return packagePatterns()

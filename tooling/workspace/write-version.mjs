@@ -3,7 +3,10 @@ import { join } from "node:path";
 import { runAsProgram } from "./command.mjs";
 import { SetupError } from "./workspace.mjs";
 
-/** Ends the build of a package that knows its version: writes the one of its manifest into `dist/version.js`. */
+/**
+ * Last build step of a package that contains its version: writes the version of its manifest into
+ * `dist/version.js`.
+ */
 await runAsProgram(import.meta.url, () => {
   const { version } = JSON.parse(readFileSync("package.json", "utf8"));
   const file = join("dist", "version.js");

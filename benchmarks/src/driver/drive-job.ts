@@ -4,7 +4,7 @@ import type { PingLatency } from "../probe/probe-process.js";
 import type { CpuSeconds } from "../process-cpu.js";
 import type { Scenario } from "../scenario.js";
 
-/** What the driver process is told to do. */
+/** The job of a driver process. */
 export interface DriveJob {
   readonly contender: ContenderName;
   readonly urls: readonly string[];
@@ -16,14 +16,14 @@ export interface DriveJob {
   readonly redisPid: number;
 }
 
-/** What the driver process answers. */
+/** The result of a driver process. */
 export interface DriveResult {
   readonly report: LoadReport;
-  /** Processor time of all servers over the steady part. */
+  /** Processor time of all servers in the steady part. */
   readonly serverCpu: CpuSeconds;
   readonly redisCpu: CpuSeconds;
-  /** What everything else on the machine used: neither servers nor Redis nor the driver nor the probe. */
+  /** Processor time of everything else on the machine: neither servers, Redis, driver nor probe. */
   readonly otherCpuSeconds: number;
-  /** Of a connection to the first server, over the steady part. */
+  /** Latency of a connection to the first server in the steady part. */
   readonly ping: PingLatency;
 }

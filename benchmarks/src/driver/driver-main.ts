@@ -1,4 +1,4 @@
-/** The driver process: takes one job over IPC, answers with its result, and ends. */
+/** The driver process: receives one job over IPC, sends its result, and ends. */
 import { runLoad, type SteadyEdge } from "@cm/load";
 import { CONTENDERS } from "../contender.js";
 import { type PingLatency, startProbe } from "../probe/probe-process.js";
@@ -6,7 +6,7 @@ import { type CpuSeconds, cpuBetween, readMachineBusySeconds, readProcessCpu, su
 import type { DriveJob, DriveResult } from "./drive-job.js";
 
 process.once("message", (job) => {
-  // The only sender is driver-process.ts of this same build.
+  // The only sender is driver-process.ts of the same build.
   drive(job as DriveJob).then(
     (result) => process.send?.(result, () => process.disconnect()),
     (error: unknown) => {

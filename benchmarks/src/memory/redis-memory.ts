@@ -4,13 +4,13 @@ import { startRedis } from "@cm/test-kit";
 import { Redis } from "ioredis";
 import { acquireLeases, type FillOptions, fillRedis } from "../operations/filled-redis.js";
 
-/** What a connection costs in Redis. */
+/** The memory that connections use in Redis. */
 export interface MemoryMeasurement {
   readonly connections: number;
   readonly servers: number;
   /** Members of each room. */
   readonly roomMembers: number;
-  /** Redis's `used_memory` before the first connection, every server's lease included. */
+  /** Redis's `used_memory` before the first connection, including every server's lease. */
   readonly usedBytesBefore: number;
   readonly usedBytesAfter: number;
   readonly bytesPerConnection: number;
@@ -18,9 +18,9 @@ export interface MemoryMeasurement {
 }
 
 /**
- * Puts connections into a fresh Redis through the store, each its own user with a name
- * of 12 characters, each in one room, and sees what Redis's memory grew by. Members of
- * a room are spread over all servers.
+ * Writes connections to a fresh Redis through the store, and measures by how much Redis's memory grows. Each
+ * connection has its own user with a name of 12 characters and is in one room; the members of a room are
+ * spread over all servers.
  */
 export async function measureRedisMemory(options: FillOptions): Promise<MemoryMeasurement> {
   const { servers, connectionsPerServer, roomMembers } = options;

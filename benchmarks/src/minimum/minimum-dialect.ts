@@ -1,6 +1,6 @@
 import type { Dialect } from "@cm/load";
 
-/** The frames of the hand-written minimum. */
+/** The frames of the handwritten minimum. */
 export const minimumDialect: Dialect = {
   subprotocol: undefined,
   path: (url) => url.pathname,

@@ -1,11 +1,10 @@
 /**
- * The yardstick: what someone would write by hand with uWebSockets.js and ioredis if
- * fan-out over servers were all that mattered. One channel a room, bytes passed
- * through as received. No identity, registry, limits, order across failures, or
- * clean-up.
+ * The reference server: what a developer would write by hand with uWebSockets.js and ioredis if only fan-out
+ * over servers mattered. One channel per room; bytes are passed on as received. No identity, registry,
+ * limits, order across failures, or cleanup.
  *
- * Frames: `+room` joins and is answered with the same when the channel is live;
- * `=room`, a line feed and a payload publishes, and reaches members as it is.
+ * Frames: `+room` joins, and the same frame is the response when the channel is subscribed; `=room`, a line
+ * feed and a payload publishes, and the members receive this frame unchanged.
  */
 
 import uws from "uWebSockets.js";

@@ -1,9 +1,9 @@
 import { Redis } from "ioredis";
 
 /**
- * A typical handwritten registry: a hash for each connection, a set for each room and user,
- * one pipeline an operation, no lease, no fence, no time to live but the connection's, no
- * version, nothing that cleans up after a dead server.
+ * A typical handwritten registry: a hash for each connection, a set for each room and user, and one pipeline
+ * per operation. It has no lease, no fence, no expiry except that of connections, no versions, and no cleanup
+ * after a dead server.
  */
 export class ByHand {
   readonly #redis: Redis;

@@ -1,9 +1,9 @@
 import { eventually, type RedisServer, RespConnection } from "@cm/test-kit";
 
-/** `MONITOR` marks what a script does by itself with this address. */
+/** The address that `MONITOR` shows for commands executed by a script. */
 const BY_A_SCRIPT = /^\d+\.\d+ \[\d+ lua\]/;
 
-/** The commands that Redis was sent while the work was done; what scripts did is not counted. */
+/** Counts the commands sent to Redis while `work` runs, without those executed by scripts. */
 export async function countCommands(redis: RedisServer, work: () => Promise<unknown>): Promise<number> {
   const monitor = await RespConnection.open(redis.port);
   const asker = await RespConnection.open(redis.port);

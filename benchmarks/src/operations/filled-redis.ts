@@ -6,7 +6,7 @@ import {
   type Store,
 } from "@cm/protocol";
 
-/** How many connections are put into Redis, and how. */
+/** Numbers of servers, connections and room members. */
 export interface FillOptions {
   readonly servers: number;
   readonly connectionsPerServer: number;
@@ -19,13 +19,13 @@ export interface Owner {
   readonly lease: Lease;
 }
 
-/** As many as one write of a starting server holds. */
+/** Number of connections written at a time. */
 const BATCH = 100;
 
 /** Longer than any measurement takes, so that no lease needs a heartbeat. */
 const LEASE_TTL_MS = 600_000;
 
-/** Leases for servers `gateway-0`, `gateway-1`, ... */
+/** Acquires leases for servers `gateway-0`, `gateway-1`, ... */
 export async function acquireLeases(store: Store, { servers, connectionsPerServer }: FillOptions): Promise<Owner[]> {
   const owners: Owner[] = [];
   for (let index = 0; index < servers; index++) {
@@ -38,8 +38,8 @@ export async function acquireLeases(store: Store, { servers, connectionsPerServe
 }
 
 /**
- * Writes connections through the store, each its own user with a name of 12 characters,
- * each in one room; members of a room are spread over all servers.
+ * Writes connections through the store. Each connection has its own user with a name of 12 characters and is
+ * in one room; the members of a room are spread over all servers.
  */
 export async function fillRedis(
   store: Store,

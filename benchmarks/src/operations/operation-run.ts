@@ -2,23 +2,21 @@ import { performance } from "node:perf_hooks";
 import type { RedisServer } from "@cm/test-kit";
 import { cpuBetween, readProcessCpu } from "../process-cpu.js";
 
-/** What a number of operations cost, once. */
+/** The cost of one run of operations. */
 export interface OperationRun {
   readonly operations: number;
   readonly wallMs: number;
-  /** Microseconds of this process's processor time for each operation. */
+  /** Microseconds of this process's processor time per operation. */
   readonly clientCpuUsPerOperation: number;
-  /** Microseconds of Redis's processor time for each operation. */
+  /** Microseconds of Redis's processor time per operation. */
   readonly redisCpuUsPerOperation: number;
   readonly p99Ms: number;
 }
 
-/** One operation; its number is from 0. */
+/** One operation; `index` counts from 0. */
 export type Operation = (index: number) => Promise<unknown>;
 
-/**
- * Runs operations, at most `concurrency` at a time, and measures all of it.
- */
+/** Runs operations, at most `concurrency` at a time, and measures them. */
 export async function runOperations(
   redis: RedisServer,
   count: number,

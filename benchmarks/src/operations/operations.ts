@@ -6,33 +6,33 @@ import { ByHand } from "./by-hand.js";
 import { countCommands } from "./command-count.js";
 import { type Operation, type OperationRun, runOperations } from "./operation-run.js";
 
-/** A storm of operations, ours beside the same by hand. */
+/** The result of a burst of operations, of this project or of the handwritten registry. */
 export interface StormResult {
   readonly storm: "join-storm" | "presence-churn";
   readonly contender: "cm" | "by-hand";
   readonly repeat: number;
-  /** Commands that Redis was sent for one operation, by its own monitor. */
+  /** Commands sent to Redis per operation, as counted by its `MONITOR`. */
   readonly commandsPerOperation: number;
   readonly run: OperationRun;
 }
 
 const OPERATIONS = 10_000;
 
-/** As many as a server lets in at once while it is stormed. */
+/** Maximum number of operations in progress. */
 const CONCURRENCY = 500;
 
-/** Operations that are watched by the monitor, which slows Redis down: not timed. */
+/** Number of operations whose commands are counted. They are not timed, because `MONITOR` slows Redis down. */
 const COUNTED = 100;
 
 const ROOMS = 500;
 
-/** Nothing is published, so no channel needs to be open: the registry alone is measured. */
+/** Nothing is published, so no channel needs to be subscribed: only the registry is measured. */
 const NO_CHANNELS: RoomInterest = { enter: async () => undefined, exit: () => undefined };
 
 /**
- * 10,000 connections that come and join a room each; then 10,000 users who come online and
- * go offline. Each time through membership and store, with every index, lease and
- * announcement, and by hand with bare pipelines, in turns.
+ * Measures 10,000 connections that open and join one room each, and 10,000 users who come online and go
+ * offline. Each burst runs in turn through membership and store, with every index, lease and announcement,
+ * and through the handwritten registry with plain pipelines.
  */
 export async function measureStorms(repeats: number): Promise<StormResult[]> {
   const results: StormResult[] = [];
@@ -111,7 +111,7 @@ function comingAndGoing(membership: Membership): Operation {
   };
 }
 
-/** A storm that did not happen must not be published as a fast one. */
+/** Checks the resulting state, so that operations that did not happen are not published as fast ones. */
 async function requireState(store: Store, storm: StormResult["storm"]): Promise<void> {
   const expected = storm === "join-storm" ? OPERATIONS + COUNTED : 0;
   const online = await store.counts.of("users");

@@ -6,15 +6,15 @@ import { createRedisStore } from "@cm/redis-store";
 import { askRedis, eventually, RespConnection, type RespReply, startRedis } from "@cm/test-kit";
 import { fillRedis } from "./filled-redis.js";
 
-/** What it costs to clean up after a server that died with all its connections. */
+/** The cost of cleaning up after a server that died with all its connections. */
 export interface ReapingCost {
   readonly connections: number;
   readonly rooms: number;
-  /** From the survivor's first heartbeat on until nothing of the dead one is left. */
+  /** Time from the survivor's first heartbeat until nothing of the dead server is left. */
   readonly totalMs: number;
-  /** The longest single command meanwhile, scripts among them, from Redis's slow log. */
+  /** The longest single command meanwhile, including scripts, from Redis's slow log. */
   readonly longestCommandMs: number;
-  /** The longest that another client's command waited for its answer meanwhile, and the 99th percentile. */
+  /** The longest time that another client's command waited for its reply meanwhile, and the 99th percentile. */
   readonly pingLongestMs: number;
   readonly pingP99Ms: number;
 }
@@ -24,7 +24,7 @@ const ROOM_MEMBERS = 10;
 const PING_EVERY_MS = 5;
 const SLOWLOG_FROM_US = 500;
 
-/** Fills a fresh Redis as one server, lets that die, and has another one clean up. */
+/** Fills a fresh Redis as one server, lets that server die, and has another one clean up. */
 export async function measureReaping(): Promise<ReapingCost> {
   const redis = await startRedis();
   const onError: OnError = (error) => console.error(error);
@@ -84,12 +84,12 @@ async function leaveDead(store: Store): Promise<void> {
     connectionsPerServer: CONNECTIONS,
     roomMembers: ROOM_MEMBERS,
   });
-  // Once more by the same incarnation, with next to no time.
+  // The same incarnation acquires the lease again with a very short TTL.
   await store.servers.acquire(registration, 200);
   await sleep(300);
 }
 
-/** Repeats another client's command: its waiting time is that of all other clients. */
+/** Repeats a command as another client, whose waiting time is that of all other clients. */
 function startPings(pinger: RespConnection): { stop(): Promise<number[]> } {
   const durations: number[] = [];
   let isRunning = true;
@@ -110,7 +110,7 @@ function startPings(pinger: RespConnection): { stop(): Promise<number[]> } {
   };
 }
 
-/** The third field of a slow log's entry is the time that the command took, in microseconds. */
+/** The third field of a slow log entry is the duration of the command in microseconds. */
 function longestOf(slowlog: RespReply): number {
   const entries = Array.isArray(slowlog) ? slowlog : [];
   const durations = entries.map((entry) => (Array.isArray(entry) ? Number(entry[2]) : 0));

@@ -6,20 +6,20 @@ import { median } from "../results/comparison.js";
 import { countCommands } from "./command-count.js";
 import { acquireLeases, type FillOptions, fillRedis } from "./filled-redis.js";
 
-/** What it costs to know how much there is. */
+/** The cost of reading the statistics. */
 export interface StatisticsCost {
   readonly connections: number;
   readonly servers: number;
-  /** Commands that Redis was sent for all statistics together. */
+  /** Commands sent to Redis for all statistics together. */
   readonly commands: number;
-  /** The median of 50 askings, one after the other. */
+  /** Median of 50 consecutive reads. */
   readonly medianMs: number;
   readonly longestMs: number;
 }
 
 const ASKINGS = 50;
 
-/** Asks for every figure that statistics are made of, on a Redis filled according to `options`. */
+/** Reads every figure of the statistics from a Redis that is filled according to `options`. */
 export async function measureStatistics(options: FillOptions): Promise<StatisticsCost> {
   const redis = await startRedis();
   const onError: OnError = (error) => console.error(error);

@@ -1,13 +1,13 @@
-/** The probe process: pings a server at an even pace, and answers with what the pongs took once it is told to stop. */
+/** The probe process: pings a server at an even pace, and sends the latencies of the pongs when it is told to stop. */
 import WebSocket from "ws";
 import { CONTENDERS } from "../contender.js";
 import type { PingLatency, ProbeJob } from "./probe-process.js";
 
-/** Between two pings, in milliseconds: a server's load is the same with and without them. */
+/** Time between two pings, in milliseconds; too long for the pings to change the server's load. */
 const EVERY_MS = 20;
 
 process.once("message", (job) => {
-  // The only sender is probe-process.ts of this same build.
+  // The only sender is probe-process.ts of the same build.
   const { url: text, contender } = job as ProbeJob;
   const url = new URL(text);
   const dialect = CONTENDERS[contender].dialect();
@@ -18,7 +18,7 @@ process.once("message", (job) => {
   );
   const tookMs: number[] = [];
   let isMeasured = false;
-  // Each ping carries the time at which it was due, so that one that could not be sent in time waits as well.
+  // Each ping carries the time at which it was due, so that a delay in sending it counts as well.
   socket.on("pong", (data) => {
     if (isMeasured) tookMs.push(performance.now() - Number(data.toString()));
   });

@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { ContenderName } from "../contender.js";
 
-/** What a connection that is alone in its room waits for its pongs. */
+/** Ping latency of a connection that is alone in its room. */
 export interface PingLatency {
   readonly pings: number;
   readonly p50Ms: number;
@@ -10,16 +10,16 @@ export interface PingLatency {
   readonly maxMs: number;
 }
 
-/** Which server to ping. */
+/** The server to ping. */
 export interface ProbeJob {
   readonly url: string;
   readonly contender: ContenderName;
 }
 
-/** A connection to a server in a process of its own, which the driver's work does not hold up. */
+/** A connection to a server in its own process, which is not delayed by the driver's work. */
 export interface Probe {
   readonly pid: number;
-  /** Counts the pongs from now on. */
+  /** Starts counting pongs. */
   begin(): void;
   end(): Promise<PingLatency>;
   stop(): void;
@@ -40,7 +40,7 @@ export async function startProbe(job: ProbeJob): Promise<Probe> {
     end: async () => {
       const answer = answerOf(child);
       child.send("end");
-      // The only sender is probe-main.ts of this same build.
+      // The only sender is probe-main.ts of the same build.
       return (await answer) as PingLatency;
     },
     stop: () => void child.kill(),

@@ -9,16 +9,16 @@ import type { Medians, Ratio } from "./comparison.js";
 import type { Goal } from "./goals.js";
 import type { Machine } from "./machine.js";
 
-/** All that one run of the benchmarks found out. */
+/** The results of one benchmark run. */
 export interface BenchResult {
-  /** ISO 8601, UTC. */
+  /** Start time, ISO 8601, UTC. */
   readonly startedAt: string;
   readonly commit: string;
   readonly machine: Machine;
   readonly seconds: number;
   readonly warmupSeconds: number;
   readonly repeats: number;
-  /** How much of each scenario's load there was; 1: all of it. */
+  /** Factor applied to each scenario's load; 1: the full load. */
   readonly scale: number;
   readonly scenarios: readonly Scenario[];
   readonly medians: readonly Medians[];

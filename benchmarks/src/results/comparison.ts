@@ -1,7 +1,7 @@
 import { CONTENDER_NAMES, type ContenderName } from "../contender.js";
 import type { Measurement } from "../measure.js";
 
-/** The medians of a contender's sound runs under one scenario; of all valid ones where none is sound. */
+/** The medians of a contender's sound runs in a scenario, or of all valid runs if none is sound. */
 export interface Medians {
   readonly contender: ContenderName;
   readonly scenario: string;
@@ -9,7 +9,7 @@ export interface Medians {
   readonly invalidRuns: number;
   readonly saturatedRuns: number;
   readonly disturbedRuns: number;
-  /** Valid runs that were neither. */
+  /** Valid runs that were neither saturated nor disturbed. */
   readonly soundRuns: number;
   readonly serverCpuUsPerDelivery: number;
   readonly serverUserUsPerDelivery: number;
@@ -17,27 +17,30 @@ export interface Medians {
   readonly deliveriesPerSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
-  /** p99 of what a connection that is alone in its room waits for a pong. */
+  /** 99th percentile of the ping latency of a connection that is alone in its room. */
   readonly pingP99Ms: number;
 }
 
-/** A figure of one contender in units of another's, in the same turn of the same scenario. */
+/** A figure of one contender divided by that of another, in the same turn of the same scenario. */
 export interface Ratio {
   readonly scenario: string;
   readonly figure: RatioFigure;
   readonly contender: ContenderName;
   readonly against: ContenderName;
-  /** Over the turns in which both were valid and sound; over the doubtful ones where there is no other. */
+  /**
+   * Median over the turns in which both runs were valid and sound, or over the doubtful turns if there are no
+   * others.
+   */
   readonly median: number;
   readonly low: number;
   readonly high: number;
-  /** All turns in which both were valid. */
+  /** Number of turns in which both runs were valid. */
   readonly turns: number;
-  /** Turns in which anything else used more than a tenth of a core, or a queue grew. */
+  /** Number of turns in which other processes used more than a tenth of a core, or a queue grew. */
   readonly doubtfulTurns: number;
 }
 
-/** What ratios are taken of. */
+/** The figures that ratios are calculated for. */
 export const RATIO_FIGURES = {
   "server CPU a delivery": (run: Measurement) => run.serverCpuUsPerDelivery,
   "Redis CPU a message": (run: Measurement) => run.redisCpuUsPerMessage,
@@ -45,7 +48,7 @@ export const RATIO_FIGURES = {
 } as const;
 export type RatioFigure = keyof typeof RATIO_FIGURES;
 
-/** How the gateway, as it comes and without windows, compares with each of the others. */
+/** Compares the gateway, in its default configuration and without windows, with each of the others. */
 export function takeRatios(measurements: readonly Measurement[]): Ratio[] {
   const ratios: Ratio[] = [];
   for (const scenario of new Set(measurements.map((run) => run.scenario))) {
@@ -86,7 +89,7 @@ function isDoubtful(run: Measurement): boolean {
   return run.disturbed || run.saturated || run.driverFull;
 }
 
-/** Medians by scenario and contender; contenders without a valid run are left out. */
+/** Medians by scenario and contender, without contenders that have no valid run. */
 export function takeMedians(measurements: readonly Measurement[]): Medians[] {
   const scenarios = [...new Set(measurements.map((measurement) => measurement.scenario))];
   return scenarios.flatMap((scenario) =>
@@ -118,7 +121,7 @@ export function takeMedians(measurements: readonly Measurement[]): Medians[] {
   );
 }
 
-/** The middle value, or the mean of the two in the middle. */
+/** The middle value, or the mean of the two middle values. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((left, right) => left - right);
   const upper = sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;

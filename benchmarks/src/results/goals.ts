@@ -5,16 +5,16 @@ import type { ReapingCost } from "../operations/reaping-cost.js";
 import type { StatisticsCost } from "../operations/statistics-cost.js";
 import { type Medians, median, type Ratio, type RatioFigure } from "./comparison.js";
 
-/** A figure against what it should be. */
+/** A figure and its goal. */
 export interface Goal {
   readonly figure: string;
   readonly scenario: string;
   readonly value: number;
   readonly limit: number;
-  /** Whether the limit itself is still good. */
+  /** Whether a value equal to the limit meets the goal. */
   readonly limitIncluded: boolean;
   readonly met: boolean;
-  /** Why the figure deserves less trust, where it does. */
+  /** The reason why the figure is less reliable, if any. */
   readonly caution: string | undefined;
 }
 
@@ -37,29 +37,29 @@ const RATIO_GOALS: readonly RatioGoal[] = [
   { scenarios: ALL, figure: "server CPU a delivery", against: "socket.io", limit: 0.6, limitIncluded: false },
   { scenarios: ALL, figure: "server CPU a delivery", against: "socket.io-uws", limit: 0.85, limitIncluded: false },
   { scenarios: CALM, figure: "latency p99", against: "minimum", limit: 1.1, limitIncluded: true },
-  // Not in the huge room: its few messages are less than one tick of the kernel's clock.
+  // Not for the huge room: its few messages take less time than one tick of the kernel's clock.
   { scenarios: [...CALM, ...HOT], figure: "Redis CPU a message", against: "minimum", limit: 1, limitIncluded: true },
 ];
 
-/** A window of 10 ms, and what the way takes beside it. */
+/** A window of 10 ms plus the time for delivery. */
 const HOT_P50_MS = 12;
 
-/** What a connection that has nothing to do with a huge room may wait for a pong. */
+/** Maximum ping latency of a connection that is not involved in a huge room. */
 const UNINVOLVED_PING_P99_MS = 10;
 
 const MEMORY_LIMIT_BYTES = 250;
 
-/** What cleaning up after 100,000 connections may take, and hold Redis for at a time. */
+/** Maximum time for cleaning up after 100,000 connections, and for a single Redis command meanwhile. */
 const REAPING_MS = 4_000;
 const LONGEST_COMMAND_MS = 5;
 
-/** Commands for all statistics of a cluster at once. */
+/** Maximum number of commands for all statistics of a cluster. */
 const STATISTICS_COMMANDS = 300;
 
-/** What an operation may cost in all, against the same by hand with bare pipelines. */
+/** Maximum cost of an operation in all, relative to the handwritten registry with plain pipelines. */
 const STORM_RATIOS: Readonly<Record<StormResult["storm"], number>> = { "join-storm": 1.8, "presence-churn": 1.3 };
 
-/** What goals are judged by. */
+/** The results that goals are judged by. */
 export interface Judged {
   readonly medians: readonly Medians[];
   readonly ratios: readonly Ratio[];
@@ -69,7 +69,7 @@ export interface Judged {
   readonly statistics: readonly StatisticsCost[];
 }
 
-/** Every goal that what was measured can judge. */
+/** Judges every goal for which there is a measurement. */
 export function judgeGoals({ medians, ratios, memory, reaping, storms, statistics }: Judged): Goal[] {
   const goals: Goal[] = [];
   for (const { scenarios, figure, against, limit, limitIncluded } of RATIO_GOALS) {
@@ -123,7 +123,7 @@ function judgeStorms(storms: readonly StormResult[]): Goal[] {
   });
 }
 
-/** Nothing to say against a median of sound runs. */
+/** The cautions for a median: none if it has sound runs. */
 function soundnessOf(own: Medians): string[] {
   return own.soundRuns > 0 ? [] : cautionsOf(own);
 }

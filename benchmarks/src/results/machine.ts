@@ -6,7 +6,7 @@ import { Redis } from "ioredis";
 
 const run = promisify(execFile);
 
-/** Where figures come from; they can't be compared with those of another machine. */
+/** The machine of a run. Figures of different machines cannot be compared. */
 export interface Machine {
   readonly cpuModel: string;
   readonly cores: number;
@@ -14,7 +14,7 @@ export interface Machine {
   readonly kernel: string;
   readonly node: string;
   readonly redis: string;
-  /** Processes waiting for a core, over the minute before the run: what else the machine was doing. */
+  /** Load average of the minute before the run: what else the machine was doing. */
   readonly loadBefore: number;
 }
 
@@ -36,11 +36,11 @@ export async function describeMachine(redis: RedisServer): Promise<Machine> {
   }
 }
 
-/** The commit that is measured, with `+` behind it where files differ from it. */
+/** The measured commit, followed by `+` if files differ from it. */
 export async function describeCommit(): Promise<string> {
   try {
     const { stdout: commit } = await run("git", ["rev-parse", "--short=9", "HEAD"]);
-    // Results of earlier runs change nothing about what is measured.
+    // Results of earlier runs do not affect the measurement.
     const { stdout: changes } = await run("git", [
       "status",
       "--porcelain",
@@ -50,7 +50,7 @@ export async function describeCommit(): Promise<string> {
     ]);
     return commit.trim() + (changes.trim() === "" ? "" : "+");
   } catch {
-    // Unpacked from an archive there is no commit to name.
+    // Sources that were unpacked from an archive have no commit.
     return "unknown";
   }
 }

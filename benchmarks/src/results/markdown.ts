@@ -4,7 +4,7 @@ import type { BenchResult } from "./bench-result.js";
 import { type Medians, median } from "./comparison.js";
 import type { Goal } from "./goals.js";
 
-/** The result as a page of Markdown. */
+/** Formats the result as a Markdown page. */
 export function toMarkdown(result: BenchResult): string {
   const { machine } = result;
   const parts = [
@@ -55,7 +55,7 @@ export function toMarkdown(result: BenchResult): string {
   return `${parts.join("\n\n")}\n`;
 }
 
-/** What has no rooms to fill: memory, storms, statistics, reaping and scaling out. */
+/** The results without load scenarios: memory, storms, statistics, reaping and scaling out. */
 export function operationParts(result: BenchResult): string[] {
   return [
     ...memoryParts(result),
@@ -203,7 +203,7 @@ function everyRun(result: BenchResult): string {
   );
 }
 
-/** A goal as the cells of a row. */
+/** The table row of a goal. */
 export function goalRow(goal: Goal): string[] {
   return [goal.scenario, goal.figure, round(goal.value), limitOf(goal), verdictOf(goal)];
 }

@@ -4,7 +4,7 @@ import { RATIO_FIGURES, type Ratio, takeRatios } from "./comparison.js";
 import { judgeGoals } from "./goals.js";
 import { goalRow, operationParts, round, table } from "./markdown.js";
 
-/** `docs/performance.md`: ratios first, then the figures that they were taken of. */
+/** Formats `docs/performance.md`: first the ratios, then the figures that they were calculated from. */
 export function toPerformancePage(result: BenchResult, resultName: string): string {
   const { machine } = result;
   const allRatios = takeRatios(result.measurements);

@@ -17,12 +17,12 @@ export async function writeResult(result: BenchResult): Promise<string> {
   return `${base}.md`;
 }
 
-/** Makes `docs/performance.md` from the result of the run that began last; returns its path. */
+/** Generates `docs/performance.md` from the result of the run that started last; returns its path. */
 export async function writePage(): Promise<string> {
   const names = (await readdir(FOLDER)).filter((name) => name.endsWith(".json"));
   const results = await Promise.all(
     names.map(async (name) => {
-      // Written by `writeResult`; one of an older build lacks ratios.
+      // Written by `writeResult`; a result of an older build has no ratios.
       const result = JSON.parse(await readFile(FOLDER + name, "utf8")) as BenchResult;
       return { name: name.replace(/\.json$/, ".md"), result };
     }),

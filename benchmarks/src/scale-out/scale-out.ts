@@ -3,20 +3,20 @@ import type { RedisServer } from "@cm/test-kit";
 import { CONTENDERS } from "../contender.js";
 import { type ServerProcess, startServerProcess } from "../server-process.js";
 
-/** The work of each of `gateways` gateways with the same messages. Counts, no times. */
+/** The work of each of `gateways` gateways for the same messages. Counts, not times. */
 export interface ScaleOutResult {
   readonly gateways: number;
   readonly rooms: number;
-  /** Members of each room, as far apart as they can be: the worst case. */
+  /** Members of each room, spread over as many gateways as possible: the worst case. */
   readonly members: number;
   readonly published: number;
-  /** Messages that came over the bus to the gateway that got the most. */
+  /** Messages that arrived over the bus at the gateway that received the most. */
   readonly receivedMost: number;
-  /** The same, of all gateways together. */
+  /** Messages that arrived over the bus at all gateways together. */
   readonly receivedAll: number;
-  /** Frames that clients of all gateways got. */
+  /** Frames received by the clients of all gateways. */
   readonly delivered: number;
-  /** Nothing lost, nothing doubled. */
+  /** Whether nothing was lost or duplicated. */
   readonly valid: boolean;
 }
 
@@ -25,7 +25,7 @@ const MEMBERS = 2;
 const RATE = 500;
 const SECONDS = 4;
 
-/** Gives one, two and four gateways the same load in small rooms, and counts what each gets of it. */
+/** Gives one, two and four gateways the same load in small rooms, and counts the messages that each receives. */
 export async function measureScaleOut(redis: RedisServer): Promise<ScaleOutResult[]> {
   const results: ScaleOutResult[] = [];
   for (const gateways of [1, 2, 4]) results.push(await measureWith(redis, gateways));
@@ -57,7 +57,7 @@ async function measureWith(redis: RedisServer, gateways: number): Promise<ScaleO
   }
 }
 
-/** Messages that a gateway got over the bus, as it counts them. */
+/** Number of messages that a gateway received over the bus, from its counters. */
 async function receivedBy(wsUrl: string): Promise<number> {
   const answer = await fetch(new URL("/stats", wsUrl.replace(/^ws/, "http")));
   const stats: unknown = await answer.json();

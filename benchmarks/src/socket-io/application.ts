@@ -1,6 +1,6 @@
 import type { Server } from "socket.io";
 
-/** The same application on either HTTP server. */
+/** The application, which is the same on both HTTP servers. */
 export function serveRooms(io: Server): void {
   io.on("connection", (socket) => {
     socket.on("join", async (room: string, answer: () => void) => {

@@ -1,21 +1,21 @@
 import type { Dialect } from "@cm/load";
 
-// Engine.IO packet types 0 (open), 2 (ping), 3 (pong), 4 (message); behind a 4 the
-// Socket.IO types 0 (connect), 2 (event), 3 (ack), the last two with an id and JSON.
+// Engine.IO packet types 0 (open), 2 (ping), 3 (pong), 4 (message); after a 4 follow the Socket.IO types 0
+// (connect), 2 (event), 3 (ack), the last two with an id and JSON.
 const OPEN = "0";
 const PING = "2";
 const PONG = "3";
 const CONNECT = "40";
 const JOIN_ACK_ID = "1";
 
-/** Protocol 5 of Socket.IO on Engine.IO 4, as far as a room's member needs it. */
+/** The parts of Socket.IO protocol 5 on Engine.IO 4 that a room's member needs. */
 export const socketIoDialect: Dialect = {
   subprotocol: undefined,
   path: () => "/socket.io/?EIO=4&transport=websocket",
   createSession({ room }, port) {
     const head = `42["publish",${JSON.stringify(room)},"`;
     return {
-      // The server speaks first.
+      // The server sends the first frame.
       opened: () => undefined,
       control(text) {
         if (text === PING) port.send(PONG);

@@ -1,6 +1,6 @@
 /**
- * What many would pick instead: socket.io with its classic Redis adapter, set up as
- * its documentation shows, with the WebSocket transport alone.
+ * A common alternative: socket.io with its classic Redis adapter, configured as in its documentation, with
+ * only the WebSocket transport.
  */
 import { createServer } from "node:http";
 import { createAdapter } from "@socket.io/redis-adapter";
@@ -13,7 +13,7 @@ const subscriber = publisher.duplicate();
 const http = createServer();
 serveRooms(new Server(http, { transports: ["websocket"], adapter: createAdapter(publisher, subscriber) }));
 
-// Answered behind the adapter's own subscriptions, which went out on the same connection.
+// The response follows those of the adapter's own subscriptions, which were sent on the same connection.
 await subscriber.subscribe("benchmark-ready");
 http.listen(Number(process.env.PORT), "127.0.0.1");
 process.once("SIGTERM", () => process.exit(0));

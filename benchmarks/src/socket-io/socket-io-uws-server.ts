@@ -1,4 +1,4 @@
-/** socket.io with its classic Redis adapter on uWebSockets.js, as its documentation shows. */
+/** socket.io with its classic Redis adapter on uWebSockets.js, configured as in its documentation. */
 
 import uws from "uWebSockets.js";
 import { createAdapter } from "@socket.io/redis-adapter";
@@ -13,7 +13,7 @@ const io = new Server({ transports: ["websocket"], adapter: createAdapter(publis
 io.attachApp(app);
 serveRooms(io);
 
-// Answered behind the adapter's own subscriptions, which went out on the same connection.
+// The response follows those of the adapter's own subscriptions, which were sent on the same connection.
 await subscriber.subscribe("benchmark-ready");
 app.listen("127.0.0.1", Number(process.env.PORT), (listening) => {
   if (listening === false) process.exit(1);

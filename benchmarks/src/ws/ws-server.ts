@@ -1,6 +1,6 @@
 /**
- * What many write themselves: `ws` and ioredis, a set of sockets for each room, one channel a room.
- * It speaks as the minimum does: `+room` joins, `=room`, a line feed and a payload publishes.
+ * A common handwritten server: `ws` and ioredis, a set of sockets for each room, one channel per room. It has
+ * the protocol of the minimum: `+room` joins; `=room`, a line feed and a payload publishes.
  */
 import { Redis } from "ioredis";
 import { type WebSocket, WebSocketServer } from "ws";
@@ -30,7 +30,7 @@ async function join(socket: WebSocket, room: string): Promise<void> {
 
 const server = new WebSocketServer({ host: "127.0.0.1", port: Number(process.env.PORT), path: "/ws" });
 server.on("connection", (socket) => {
-  // One that was reset is closed as well.
+  // A connection that was reset also emits `close`.
   socket.on("error", () => undefined);
   socket.on("message", (data) => {
     const text = String(data);

@@ -163,7 +163,7 @@ describe("Membership", () => {
     away = true;
     void membership.close(id);
     await membership.shutdown();
-    // The next server finds the server by its lease, and the connection by its record.
+    // The next server finds the dead one by its lease, and the connection by its record.
     expect((await store.servers.snapshot()).living.map(({ serverId }) => serverId)).toEqual(["b"]);
     expect(await store.connections.get(id)).toMatchObject({ userId: "ann" });
     const survivor = await started("c");

@@ -29,7 +29,7 @@ import { LostServers } from "./reaping/lost-servers.js";
 import { Reaper } from "./reaping/reaper.js";
 import { Reconciliation } from "./reconcile/reconciliation.js";
 
-/** Makes a membership. Throws `options-invalid`; touches nothing until `start`. */
+/** Creates a membership. Throws `options-invalid`. Nothing is written to the store before `start`. */
 export function createMembership(options: MembershipOptions): Membership {
   return new LeasedMembership(resolveMembershipOptions(options));
 }
@@ -40,7 +40,7 @@ class LeasedMembership implements Membership {
   readonly #changes = new WriteGuard();
   readonly #projection: Projection;
   readonly #keeper: LeaseKeeper;
-  /** Absent where the lease alone decides who is alive. */
+  /** `undefined` if only the lease decides whether a server is alive. */
   readonly #watch: DeadServerWatch | undefined;
   readonly #upkeep: RenewalCycle;
   readonly #removals: PendingRemovals;
@@ -98,7 +98,7 @@ class LeasedMembership implements Membership {
       onRegained: async (lease) => {
         this.#reprojections++;
         this.#reconciliation.doubt();
-        // Removed afterwards: removals wait for the lease, which waits for this.
+        // Only queued here: removals wait for the lease, which counts as held only after this callback.
         for (const stray of await this.#projection.strays(lease, this.#refusals)) this.#removals.later(stray);
         await this.#projection.all(lease, this.#refusals);
         await this.#refusals.together([options.onRestored(lease)]);
@@ -173,12 +173,12 @@ class LeasedMembership implements Membership {
     await this.#acquire();
     this.#watch?.start();
     this.#unlisten = this.#options.store.link.onState((state) => {
-      // The next Redis to answer may be a lagging replica, or have read an old snapshot.
+      // The Redis that responds next may be a replica that lagged, or may have loaded an old snapshot.
       if (state === "down") this.#keeper.doubt();
       else if (state === "in-sync") this.#keeper.recovered();
     });
     this.#staleness.start();
-    // Users who were leaving when the last server closed have waited for this.
+    // Settle the users who were still leaving when the last server shut down.
     await this.#attempt(() => this.#settling.sweep());
   }
 
@@ -230,14 +230,14 @@ class LeasedMembership implements Membership {
     try {
       await this.#keeper.write((lease) => this.#projection.open(lease, connection));
     } catch (error) {
-      // Joins may be under way already.
+      // The connection may already be joining rooms.
       const removal = { connection, rooms: this.#rooms.forget(connection) };
-      // The store answers: the place is free again by the time that the caller hears of it.
+      // The store responded, so remove at once: the user's connection count is correct when the caller gets the error.
       if (isCmError(error) && error.code === "connections-limit") await this.#removals.run(removal);
       else this.#removals.later(removal);
       throw error;
     }
-    // The socket may have closed meanwhile, and its removal been overtaken by a retry.
+    // If the socket closed meanwhile, a retry of the write may have arrived after its removal: remove again.
     if (this.#local.get(connectionId) !== connection) await this.#removals.run({ connection, rooms: [] });
   }
 
@@ -250,7 +250,7 @@ class LeasedMembership implements Membership {
     const connection = this.#local.get(connectionId);
     if (connection === undefined) return;
     if (signOff) connection.graceMs = 0;
-    // A shutdown takes all out of the store, this one among them.
+    // A shutdown removes all connections from the store, including this one.
     if (this.#shutdown !== undefined) return;
     this.#metadata.forget(connection);
     await this.#removals.run({ connection, rooms: this.#rooms.forget(connection) });
@@ -311,13 +311,13 @@ class LeasedMembership implements Membership {
     this.#unlisten();
     this.#reconciliation.abort();
     await this.#watch?.stop();
-    // With heartbeats, as it may take a while.
+    // The heartbeats go on meanwhile, because the cleanup may take a while.
     await Promise.all([this.#reaper.stop(), this.#reaping]);
     await this.#keeper.stop();
     await Promise.all([this.#reconciliation.settled(), this.#background]);
     await this.#settling.stop();
     if (!(await this.#withdraw())) {
-      // The lease is left to run out: otherwise no server would find what is still there.
+      // Let the lease expire: otherwise no server would clean up the entries that are left.
       return;
     }
     try {
@@ -327,7 +327,7 @@ class LeasedMembership implements Membership {
     }
   }
 
-  /** Takes everything out of the store; whether that is so. */
+  /** Removes everything from the store. Resolves with whether that succeeded. */
   async #withdraw(): Promise<boolean> {
     if (!this.#keeper.acquired) return true;
     try {
@@ -343,7 +343,7 @@ class LeasedMembership implements Membership {
 
   #afterBeat({ lease, expired, unregistered }: Renewal): void {
     this.#lost.replace([...expired, ...unregistered]);
-    // One of each at a time, and a slow one does not delay the others.
+    // At most one run of each task at a time; a slow task does not delay the others.
     this.#background ??= this.#round(lease).finally(() => {
       this.#background = undefined;
     });
@@ -362,13 +362,13 @@ class LeasedMembership implements Membership {
     await this.#attempt(() => this.#settling.sweep());
   }
 
-  /** Does not wait for a heartbeat, which would find it too. */
+  /** Cleans up at once instead of waiting for the heartbeat that would also report the server. */
   #onDead(serverId: string): void {
     this.#lost.add(serverId);
     this.#reaper.reap(serverId).catch((cause: unknown) => this.#report(cause, "reaping"));
   }
 
-  /** One task of a round: a failure is reported and does not keep the others from running. */
+  /** Runs one task of a round. A failure is reported and does not prevent the other tasks from running. */
   async #attempt(task: () => Promise<unknown>): Promise<void> {
     try {
       await task();
@@ -377,7 +377,7 @@ class LeasedMembership implements Membership {
     }
   }
 
-  /** Of what the store refuses once an hour; of anything else each time. */
+  /** Reports permanent errors once an hour, other errors each time. */
   #tell(cause: unknown): void {
     if (isPermanentError(cause)) this.#refusals.tell(cause);
     else this.#report(cause, "projection");
@@ -385,7 +385,7 @@ class LeasedMembership implements Membership {
 
   #report(cause: unknown, stage: "projection" | "lease" | "reaping"): void {
     const error = toCmError(cause, "internal", "A background task of the membership failed.");
-    // What ends because the membership does is no failure.
+    // `closed` errors caused by the shutdown are not failures.
     if (this.#shutdown === undefined || error.code !== "closed") this.#options.onError(error, { stage });
   }
 

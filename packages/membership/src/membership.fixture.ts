@@ -5,7 +5,7 @@ import { createMembership } from "./leased-membership.js";
 import type { Membership } from "./membership.js";
 import type { MembershipOptions, MembershipStore } from "./options.js";
 
-/** Interest that counts, and whose answers can be held back or made to fail. */
+/** A `RoomInterest` that counts local members, and whose responses can be delayed or made to fail. */
 export class CountedInterest implements RoomInterest {
   readonly members = new Map<string, number>();
   hold: Promise<void> = Promise.resolve();
@@ -26,7 +26,7 @@ export class CountedInterest implements RoomInterest {
   }
 }
 
-/** A membership with what it stands on, and what it reported. */
+/** A membership with its store and room interest, and everything it reported. */
 export interface TestServer {
   readonly membership: Membership;
   readonly store: Store;
@@ -35,7 +35,7 @@ export interface TestServer {
   readonly stale: string[];
 }
 
-/** A contract with some of its calls answered by the test. */
+/** A proxy of a contract in which the test replaces some of the methods. */
 export function overridden<T extends object>(contract: T, calls: Partial<T>): T {
   return new Proxy(contract, {
     get(target, name) {
@@ -45,19 +45,19 @@ export function overridden<T extends object>(contract: T, calls: Partial<T>): T 
   });
 }
 
-/** What a membership needs of a store, to be replaced in part. */
+/** The parts of a store that a membership needs, so that tests can replace some of them. */
 export function contractsOf(store: Store): MembershipStore {
   const { servers, connections, rooms, users, partitioning, upkeep, link } = store;
   return { servers, connections, rooms, users, partitioning, upkeep, link };
 }
 
-/** Servers on one memory store, whose clock the test moves; made for each test, and closed after it. */
+/** Servers on one memory store whose clock the test controls. Created for each test, closed after it. */
 export function useTestServers() {
   const clock = { ms: 0 };
   let hub: ReturnType<typeof createMemoryHub>;
   const opened: TestServer[] = [];
 
-  /** Everything of the store, also what has no public reader, is reached through its contracts. */
+  /** The store's contracts also give access to data that has no public reader. */
   async function server(serverId: string, options: Partial<MembershipOptions> = {}): Promise<TestServer> {
     const store = createMemoryStore({ hub });
     await store.start();

@@ -1,125 +1,128 @@
 import type { CmError, EnteredRoom } from "@cm/protocol";
 import type { DriftStats } from "./reconcile/drift-report.js";
 
-/** A connection that is opened. */
+/** A connection to be opened. */
 export interface NewConnection {
-  /** An id of {@link Membership.nextConnectionId}. */
+  /** An id from {@link Membership.nextConnectionId}. */
   readonly connectionId: string;
-  /** Whose connection it is: 1 to 255 bytes of UTF-8. */
+  /** The user that the connection belongs to: 1 to 255 bytes of UTF-8. */
   readonly userId: string;
-  /** What it says about itself: any value that JSON has. `undefined`: nothing. */
+  /** The connection's metadata: any JSON value. `undefined`: no metadata. */
   readonly metadata?: unknown;
 }
 
-/** How a connection is closed. */
+/** Options for closing a connection. */
 export interface CloseOptions {
-  /** Whether the user means to go: offline at once, without the grace period. Default `false`. */
+  /** Whether the user signs off: the user goes offline at once, without the grace period. Default `false`. */
   readonly signOff?: boolean;
 }
 
-/** How a connection is put into a room. */
+/** Options for joining a room. */
 export interface JoinRoomOptions {
-  /** The first value of a record that the room is to keep; see `JoinOptions`. Default: none is asked for. */
+  /** The initial value of the room's record, stored if the room has none; see `JoinOptions`. Default: no record. */
   readonly record?: string | undefined;
 }
 
-/** What a membership holds now. */
+/** Current numbers of a membership, and its counters. */
 export interface MembershipStats {
   /** Open connections. */
   readonly connections: number;
-  /** Rooms with members here. */
+  /** Rooms with members on this server. */
   readonly rooms: number;
-  /** Members of rooms here, one for each room of a connection. */
+  /** Memberships of rooms on this server: each connection counts once for each of its rooms. */
   readonly memberships: number;
-  /** Users with connections here. */
+  /** Users with connections on this server. */
   readonly users: number;
-  /** Removals that the store has not taken yet; they are tried again. */
+  /** Removals that the store has not acknowledged yet; they are retried. */
   readonly pendingRemovals: number;
-  /** Dead servers that this one cleaned up after. */
+  /** Dead servers that this server cleaned up after. */
   readonly reapedServers: number;
-  /** How often everything was projected again: the lease was acquired again, or the store had been down. */
+  /**
+   * Number of times that everything was projected again, because the lease was acquired again or the store
+   * had been down.
+   */
   readonly reprojections: number;
-  /** What the comparison of the store with the truth has come to. */
+  /** Differences between the store and the local state that were found and repaired. */
   readonly drift: DriftStats;
 }
 
 /**
- * One server's place in the cluster. It knows its own connections and their rooms: that
- * is the truth. The store holds a projection of it, believed while the server's lease
- * lives and written again whenever the lease or the store's data was lost.
+ * One server's membership of the cluster. It holds the authoritative state of the server's own connections
+ * and their rooms. The store holds a projection of that state, which is valid while the server's lease is
+ * held and is written again whenever the lease or the store's data was lost.
  */
 export interface Membership {
   /** Id of this server. */
   readonly serverId: string;
-  /** Whether the lease was held at the last word from the store. */
+  /** Whether the lease was held according to the store's latest response. */
   readonly holdsLease: boolean;
   /**
-   * Asks the store whether it holds this server's lease: a store that lost its data, or whose clock passed
-   * the lease, answers questions about other things as if there were no other server. Where it is not held, the
-   * server acquires it again at once. Never fails; `false` where the store does not answer.
+   * Asks the store whether it holds this server's lease. A store that lost its data, or whose clock passed
+   * the lease's expiry, responds to other queries as if there were no other server. If the lease is not held,
+   * the server acquires it again at once. Never rejects; resolves with `false` if the store does not respond.
    */
   checkLease(): Promise<boolean>;
   /**
-   * What keeps the server from being fit for newcomers although it holds its lease: the store
-   * has another layout by now (`layout-mismatch`). `undefined` where nothing does.
+   * The fault that makes the server unfit for new connections although it holds its lease: the store now has
+   * another layout (`layout-mismatch`). `undefined` if there is none.
    */
   readonly fault: CmError | undefined;
   /**
-   * Takes the lease and begins the heartbeats. Where another server is cleaning up after a dead
-   * process of this id, waits for it, at most `reapClaimMs` and 5 s. Fails with `server-id-taken`
-   * (by a living server), `server-id-expired` (it was waited for in vain), `layout-mismatch` or `unavailable`.
+   * Acquires the lease and begins the heartbeats. If another server is cleaning up after a dead process with
+   * this id, waits for that, for at most `reapClaimMs` plus 5 s. Rejects with `server-id-taken` (the id
+   * belongs to a living server), `server-id-expired` (the cleanup did not end in time), `layout-mismatch` or
+   * `unavailable`.
    */
   start(): Promise<void>;
-  /** A new connection id of this server. */
+  /** Generates a new connection id of this server. */
   nextConnectionId(): string;
   /**
-   * Registers a connection. Fails with `id-invalid` (not an id of this server, or in
-   * use), `name-invalid`, `name-too-long`, `payload-too-large` or `payload-unserializable`
-   * (metadata), `connections-limit` (see `maxConnectionsPerUser`), `unavailable` or `timeout`;
-   * nothing is left behind then.
+   * Registers a connection. Rejects with `id-invalid` (not an id of this server, or in use), `name-invalid`,
+   * `name-too-long`, `payload-too-large` or `payload-unserializable` (metadata), `connections-limit` (see
+   * `maxConnectionsPerUser`), `unavailable` or `timeout`; the connection is not registered then.
    */
   open(connection: NewConnection): Promise<void>;
   /**
-   * Replaces what a connection says about itself, for those who watch its user or one of
-   * its rooms. Fails with `not-found`, `payload-too-large` or `payload-unserializable`,
-   * which change nothing; after `unavailable` or `timeout` the new metadata stays, and is
-   * written after a later heartbeat.
+   * Replaces a connection's metadata; watchers of its user and of its rooms are notified. Rejects with
+   * `not-found`, `payload-too-large` or `payload-unserializable`, which change nothing. After `unavailable`
+   * or `timeout`, the new metadata is kept and written after a later heartbeat.
    */
   update(connectionId: string, metadata: unknown): Promise<void>;
   /**
-   * Forgets a connection and its places in rooms. Where it was the user's last one, the
-   * user is offline after the grace period. Idempotent; the store follows when it can.
+   * Removes a connection and its memberships of rooms. If it was the user's last connection, the user goes
+   * offline after the grace period. Idempotent. A failed write to the store is retried in the background.
    */
   close(connectionId: string, options?: CloseOptions): Promise<void>;
   /**
-   * Puts a connection into a room: resolves when the room's channel is live here and
-   * the store knows the member, with what `RoomInterest.enter` answered. No-op for a member.
-   * Fails with `not-found`, `name-invalid`, `name-too-long`, `capacity-reached` (its detail `limit` is
-   * `maxMemberships` or `maxRooms`), `unavailable` or `timeout`; nothing is left behind then.
+   * Adds a connection to a room. Resolves with the result of `RoomInterest.enter`, once the room's channel is
+   * subscribed on this server and the store has the member. No-op if the connection is a member already.
+   * Rejects with `not-found`, `name-invalid`, `name-too-long`, `capacity-reached` (its detail `limit` is
+   * `maxMemberships` or `maxRooms`), `unavailable` or `timeout`; the connection is not a member then.
    */
   join(connectionId: string, room: string, options?: JoinRoomOptions): Promise<EnteredRoom | undefined>;
-  /** Takes a connection out of a room. No-op where it is none; the store follows when it can. */
+  /**
+   * Removes a connection from a room. No-op if it is not a member. A failed write to the store is retried in
+   * the background.
+   */
   leave(connectionId: string, room: string): Promise<void>;
   /**
-   * Cleans up after a server whose lease has run out. Resolves with the number of
-   * connections that were removed; `undefined` where the server lives, is unknown, or
-   * another one is cleaning up. Fails with `unavailable`, `timeout`, `id-invalid` or `closed`.
+   * Removes the connections of a server whose lease has expired. Resolves with the number of removed
+   * connections, or `undefined` if the server is alive, is unknown, or is already being cleaned up by another
+   * server. Rejects with `unavailable`, `timeout`, `id-invalid` or `closed`.
    */
   reap(serverId: string): Promise<number | undefined>;
   /**
-   * Cleans up after every server whose lease has run out, without waiting for a heartbeat;
-   * at most 100. Resolves with the number of connections that were removed, and fails as
-   * {@link reap}.
+   * Cleans up after every server whose lease has expired, at most 100, without waiting for a heartbeat.
+   * Resolves with the number of removed connections, and rejects like {@link reap}.
    */
   reapExpired(): Promise<number>;
-  /** Counters since the start, and what is held now. */
+  /** Counters since the start, and current numbers. */
   stats(): MembershipStats;
   /**
-   * Withdraws everything and gives the lease up. Users without another connection are
-   * offline after the grace period, so that moving to another server is no change.
-   * Idempotent.
+   * Removes everything from the store and releases the lease. Users without another connection go offline
+   * after the grace period, so that a user who reconnects to another server stays online. Idempotent.
    */
   shutdown(): Promise<void>;
-  /** As {@link shutdown}. */
+  /** Same as {@link shutdown}. */
   [Symbol.asyncDispose](): Promise<void>;
 }

@@ -9,7 +9,7 @@ const GOOD: MembershipOptions = {
   interest: { enter: async () => undefined, exit: () => undefined },
 };
 
-/** For each option a value that it can't have; the compiler demands every option. */
+/** An invalid value for each option. The compiler requires every option to be listed. */
 const WRONG: Readonly<Record<keyof MembershipOptions, unknown>> = {
   ids: {},
   store: { servers: {} },
@@ -56,7 +56,7 @@ describe("the options of a membership", () => {
   });
 });
 
-/** As a program without types would call it. */
+/** Passes the options as an untyped program would. */
 function expectRefusal(options: unknown, field: string, message = /\.$/): void {
   expect(() => createMembership(options as MembershipOptions)).toThrow(
     expect.objectContaining({

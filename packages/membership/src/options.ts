@@ -22,119 +22,121 @@ import {
 } from "@cm/protocol/options";
 import type { DriftReport } from "./reconcile/drift-report.js";
 
-/** The part of a store that a membership writes to. */
+/** The parts of a store that a membership uses. */
 export interface MembershipStore {
-  /** Where the lease is taken and renewed. */
+  /** Registry in which the lease is acquired and renewed. */
   readonly servers: ServerRegistry;
-  /** Where the records of this server's connections are written. */
+  /** Registry for the records of this server's connections. */
   readonly connections: ConnectionRegistry;
-  /** Where members of rooms are written. */
+  /** Directory for the members of rooms. */
   readonly rooms: RoomDirectory;
-  /** Where the connections of users are written. */
+  /** Directory for the connections of users. */
   readonly users: UserDirectory;
-  /** How rooms and users are spread over partitions. */
+  /** Mapping of rooms and users to partitions. */
   readonly partitioning: Partitioned;
-  /** What renewing, reconciling and cleaning up needs. */
+  /** Calls for renewing, reconciling and cleaning up. */
   readonly upkeep: StoreUpkeep;
-  /** Where it was down, the store may have come back older than it was. */
+  /** The link to the store. After it was down, the store may have come back with older data. */
   readonly link: Pick<Link, "onState" | "state">;
 }
 
-/** What a membership needs. */
+/** Options of a membership. */
 export interface MembershipOptions {
-  /** Where connection ids come from; names this server and its incarnation. */
+  /** Source of connection ids; also holds the id and incarnation of this server. */
   readonly ids: ConnectionIdSource;
-  /** A started store, which is not closed here. */
+  /** A started store. The membership does not close it. */
   readonly store: MembershipStore;
-  /** Told of each room that a local connection enters or leaves; a join waits for it. */
+  /** Notified of each room that a local connection joins or leaves; a join waits for it. */
   readonly interest: RoomInterest;
-  /** Where other machines reach this server; told to them, not interpreted. Default `localhost`. */
+  /**
+   * Host at which other machines reach this server. Published to other servers, not interpreted. Default
+   * `localhost`.
+   */
   readonly host?: string;
-  /** Default 0. */
+  /** Port at which other machines reach this server. Default 0. */
   readonly port?: number;
-  /** Time between heartbeats. Default 30,000; 100 to 3,600,000. */
+  /** Time between heartbeats, in milliseconds. Default 30,000; 100 to 3,600,000. */
   readonly heartbeatIntervalMs?: number;
-  /** How long the lease lives without one. Default 90,000; more than the interval. */
+  /** Time to live of the lease without a heartbeat, in milliseconds. Default 90,000; more than the interval. */
   readonly leaseTtlMs?: number;
   /**
-   * How long a server may be silent, neither giving signs of life nor listening to its channel,
-   * before its lease is ended, in milliseconds. For servers whose router listens to that
-   * channel: a process that died is found by it long before its lease runs out. 0: only the
-   * lease decides, up to `leaseTtlMs` after the death. Default 0, while a node of `@cm/node`,
-   * which has such a router, has 5,000; 100 to 3,600,000.
+   * Silence after which a server's lease is ended, in milliseconds. A server is silent if it neither sends
+   * signs of life nor listens to its channel. For servers whose router listens to that channel: a process
+   * that died is detected long before its lease expires. 0: only the lease decides, up to `leaseTtlMs` after
+   * the death. Default 0, while a node of `@cm/node`, which has such a router, has 5,000; 100 to 3,600,000.
    */
   readonly deadAfterMs?: number;
-  /** The store's time to live of a connection record, renewed well before. Default 3,600,000. */
+  /** Time to live of a connection record in the store, in milliseconds; renewed well before. Default 3,600,000. */
   readonly connectionTtlMs?: number;
   /**
-   * How long a user whose last connection was closed still counts as online, in
-   * milliseconds: a reload is no change. 0: offline at once. Default 5,000; 0 to 3,600,000.
+   * Time that a user stays online after the last connection was closed, in milliseconds, so that a page
+   * reload is no change. 0: offline at once. Default 5,000; 0 to 3,600,000.
    */
   readonly offlineGraceMs?: number;
-  /** The most bytes of UTF-8 that a connection's metadata has as JSON. Default 1,024; 0 to 65,536. */
+  /** Maximum size of a connection's metadata as JSON, in bytes of UTF-8. Default 1,024; 0 to 65,536. */
   readonly maxMetadataBytes?: number;
   /**
-   * How many connections a user may have on all servers; one more fails to open with
-   * `connections-limit`. Those of a server that died count until it was cleaned up after.
-   * Default 0: any number; 0 to 1,000,000.
+   * Maximum number of connections of one user on all servers; opening one more rejects with
+   * `connections-limit`. The connections of a dead server count until it was cleaned up after. Default 0: no
+   * limit; 0 to 1,000,000.
    */
   readonly maxConnectionsPerUser?: number;
   /**
-   * The most members of rooms on this server, one for each room of a connection; a join beyond it fails with
-   * `capacity-reached`. Default 0: no limit; 0 to 1,000,000,000.
+   * Maximum number of memberships of rooms on this server, one for each room of a connection; a join beyond
+   * it rejects with `capacity-reached`. Default 0: no limit; 0 to 1,000,000,000.
    */
   readonly maxMemberships?: number;
   /**
-   * The most rooms with members on this server; a join that would begin another one fails with
+   * Maximum number of rooms with members on this server; a join that would add another room rejects with
    * `capacity-reached`. Default 0: no limit; 0 to 1,000,000,000.
    */
   readonly maxRooms?: number;
   /**
-   * When a connection last gave a sign of life, in milliseconds since the Unix epoch;
-   * `undefined` where that is not known. Asked when a record is written and when stale
-   * connections are looked for. Default: never known, and no connection is ever stale.
+   * Time of a connection's last sign of life, in milliseconds since the Unix epoch; `undefined` if unknown.
+   * Called when a record is written and when stale connections are looked for. Default: always unknown, and
+   * no connection is ever stale.
    */
   readonly lastSeenOf?: (connectionId: string) => number | undefined;
-  /** A connection that was silent for this time is stale. Default 1,800,000. */
+  /** Silence after which a connection is stale, in milliseconds. Default 1,800,000. */
   readonly staleConnectionTimeoutMs?: number;
   /**
-   * Time between looks for stale connections, and within which everything that the store
-   * holds of this server is compared with the truth once. Default 300,000.
+   * Time between searches for stale connections, in milliseconds. Within the same time, everything that the
+   * store holds about this server is compared with the local state once. Default 300,000.
    */
   readonly cleanupIntervalMs?: number;
-  /** Called for each stale connection; the owner of the socket closes it. Must not throw. */
+  /** Called for each stale connection; the owner of the socket should close it. Must not throw. */
   readonly onStale?: (connectionId: string) => void;
   /**
-   * Called once where the lease ran out and another process took the server id: this one
-   * has no place in the cluster any more and should close. Must not throw.
+   * Called once if the lease expired and another process took the server id. This process is no longer part
+   * of the cluster and should close. Must not throw.
    */
   readonly onLeaseTaken?: (error: CmError) => void;
   /**
-   * How long a claim to clean up after a dead server lasts, in milliseconds; it is extended
-   * while that goes on. This long after a server died in the midst of it, another one takes
-   * over. Default: as the lease, at least 1,000 and at most 30,000; 100 to 3,600,000.
+   * Duration of a claim to clean up after a dead server, in milliseconds. The claim is extended while the
+   * cleanup goes on; if the cleaning server dies, another one takes over after this time. Default: as the
+   * lease, at least 1,000 and at most 30,000; 100 to 3,600,000.
    */
   readonly reapClaimMs?: number;
   /**
-   * Called with the ids of servers that have died, once for each, when a heartbeat or the
-   * cleaning up after them shows it: nothing more comes from them. Must not throw.
+   * Called with the ids of dead servers, once for each server, when a heartbeat or a cleanup finds them: no
+   * more messages come from them. Must not throw.
    */
   readonly onServersLost?: (serverIds: readonly string[]) => void;
   /**
-   * Called where something in the store had to be put right, at most once for each kind of
-   * comparison within `cleanupIntervalMs`; for a log. Must not throw.
+   * Called after drift in the store was repaired, at most once for each kind of comparison within
+   * `cleanupIntervalMs`; meant for a log. Must not throw.
    */
   readonly onDrift?: (repair: DriftReport) => void;
   /**
-   * Called each time the lease was acquired again, after everything was projected again and
-   * before anybody else writes: for what the application keeps in the store beside it.
-   * Where it fails, both are done again after a later heartbeat, unless trying again would not
-   * help; that is told and left at it.
+   * Called each time the lease was acquired again, after everything was projected again and before any caller
+   * can write: restores what the application itself keeps in the store. If it rejects, the projection and
+   * this call are repeated after a later heartbeat. A permanent error is only reported, since a retry would
+   * not help.
    */
   readonly onRestored?: (lease: Lease) => Promise<void>;
-  /** Failures that no caller is waiting for. Default: dropped. */
+  /** Called with failures that no caller is waiting for. Default: they are dropped. */
   readonly onError?: OnError;
-  /** Milliseconds since the Unix epoch. Default `Date.now`. Never used to judge a lease. */
+  /** The current time in milliseconds since the Unix epoch. Default `Date.now`. Never used to judge a lease. */
   readonly now?: () => number;
 }
 
@@ -169,7 +171,7 @@ const KNOWN: Readonly<Record<keyof MembershipOptions, true>> = {
   now: true,
 };
 
-/** Fills in the defaults; throws `options-invalid`. */
+/** Fills in the defaults. Throws `options-invalid`. */
 export function resolveMembershipOptions(given: MembershipOptions): ResolvedMembershipOptions {
   const options = requireOptions(given, KNOWN);
   const { heartbeatIntervalMs = 30_000, leaseTtlMs = 90_000, connectionTtlMs = 3_600_000 } = options;

@@ -18,7 +18,7 @@ import type { IncomingRequests } from "./requests/incoming-requests.js";
 import type { PendingRequests } from "./requests/pending-requests.js";
 import type { SubscribedRoom } from "./rooms/room-subscriptions.js";
 
-/** Who takes what comes in. */
+/** Options of {@link BusReceiver}: the handlers of received messages. */
 export interface BusReceiverOptions {
   readonly serverId: string;
   readonly local: LocalDelivery;
@@ -30,11 +30,11 @@ export interface BusReceiverOptions {
 
 const NOBODY: readonly string[] = Object.freeze([]);
 
-/** What comes in over the bus: checked, counted, each message once, and handed on. */
+/** Receives the messages of the bus: validates and counts them, drops duplicates, and passes each message on once. */
 export class BusReceiver {
-  /** The messages that arrived on this server's own channel. */
+  /** Tracks the messages that arrived on this server's own channel. */
   readonly direct = new ChannelTracker();
-  /** The requests and answers that arrived there. */
+  /** Tracks the requests and responses that arrived on this server's own channel. */
   readonly #control = new ChannelTracker();
   readonly counts = {
     received: 0,
@@ -64,7 +64,7 @@ export class BusReceiver {
     }
   }
 
-  /** What a message in a room's history says; `undefined`, and counted, where it is damaged. */
+  /** Decodes a message stored in a room's history. Returns `undefined` and counts the message if it is damaged. */
   readStored(room: string, bytes: Uint8Array): Omit<OrderedMessage, "at"> | undefined {
     const message = this.#decodeOf(room, bytes);
     if (message === undefined) return undefined;
@@ -82,7 +82,10 @@ export class BusReceiver {
     else if (message.kind === "control" ? this.#isFirst(message) : this.#isFreshDirect(message)) deliver();
   }
 
-  /** Of requests and answers only what comes twice matters: who asked finds out what was lost. */
+  /**
+   * Drops duplicate requests and responses. Gaps among them are not reported, because the requester notices a
+   * lost one by itself.
+   */
   #isFirst(message: CrossServerMessage): boolean {
     const isFirst = this.#control.of(message).judge(message).kind !== "duplicate";
     if (isFirst) this.counts.received++;
@@ -101,18 +104,21 @@ export class BusReceiver {
     payload: Uint8Array,
     except: readonly string[],
   ): void {
-    // Members here got it when it was published.
+    // Local members received the message when it was published.
     if (!room.hearsItself && inbound.origin === this.#options.serverId) return;
-    // A text frame that is not UTF-8 makes a browser give up its connection.
+    // Drop payloads that are not valid UTF-8: browsers close the connection when a text frame contains invalid UTF-8.
     if (!isUtf8(payload)) this.counts.damaged++;
     else if (room.stream !== undefined && inbound.isStamped)
       this.#take(room.stream, inbound, position, payload, except);
-    // Where the room is not held for recoverable, the notice of another history says nothing.
+    // Drop a notice of a new epoch if this server does not treat the room as recoverable.
     else if (inbound.isStamped && readHistoryStamp(payload)?.offset === 0) return;
     else if (this.#isFresh(inbound, position, room.name)) this.#options.local.toRoom(room.name, payload, except);
   }
 
-  /** Its place in the history is what counts, and not its publisher's number. */
+  /**
+   * Passes on a message of a recoverable room. Its order is given by its offset in the history, not by its
+   * publisher's number.
+   */
   #take(
     stream: OrderedRoom,
     { originHash: origin }: SequenceTracker,
@@ -125,7 +131,10 @@ export class BusReceiver {
     else stream.take({ at, id: messageId(origin, epoch, sequence), payload, except });
   }
 
-  /** How a message on this server's own channel is handed on; `undefined` where it does not belong there. */
+  /**
+   * How to deliver a message that arrived on this server's own channel; `undefined` if the message does not
+   * belong there.
+   */
   #directDelivery(message: CrossServerMessage): (() => void) | undefined {
     const { kind, target, payload } = message;
     const { local, serverId, onServerMessage } = this.#options;
@@ -138,7 +147,7 @@ export class BusReceiver {
   }
 
   #controlDelivery(message: CrossServerMessage): (() => void) | undefined {
-    // One without a number could not be answered, nor told from its own repetition.
+    // A request without a number could not be answered, and a duplicate of it could not be recognised.
     if (message.sequence === 0) return undefined;
     const { origin } = message;
     const { requests, pending } = this.#options;
@@ -160,7 +169,7 @@ export class BusReceiver {
     };
   }
 
-  /** A message of that room. */
+  /** Decodes a message of the given room. */
   #decodeOf(room: string, bytes: Uint8Array): CrossServerMessage | undefined {
     const message = this.#decode(bytes);
     if (message === undefined || (message.kind === "room" && message.target === room)) return message;

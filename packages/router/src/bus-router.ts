@@ -41,7 +41,7 @@ import { RoomSubscriptions, type SubscribedRoom } from "./rooms/room-subscriptio
 import type { AnswerTime, Confirmation, ConfirmedOutcome, RouteOutcome, Router } from "./router.js";
 import type { RouterStats } from "./router-stats.js";
 
-/** Makes a router. Throws `options-invalid` or `id-invalid`; touches nothing until `start`. */
+/** Creates a router. Throws `options-invalid` or `id-invalid`. Uses neither the bus nor the store before `start`. */
 export function createRouter(options: RouterOptions): Router {
   return stampVersion(new BusRouter(resolveRouterOptions(options)));
 }
@@ -59,11 +59,11 @@ class BusRouter implements Router {
   readonly #questions: ScatterGather | undefined;
   readonly #reconciliation: GapDetection | undefined;
   readonly #gaps: GapReporter;
-  /** Absent without a history. */
+  /** `undefined` without a history. */
   readonly #recoverable: RecoverableRooms | undefined;
   readonly #absentUsers: AbsentUsers;
   #directSubscription: Promise<Subscription> | undefined;
-  /** Set when this server's own channel is live. */
+  /** Set once this server's own channel is subscribed. */
   #directChannel: ResumedChannel | undefined;
   #closing: Promise<void> | undefined;
 
@@ -87,7 +87,7 @@ class BusRouter implements Router {
       answer: (asker, to, outcome) => this.#channels.answer(asker, to, outcome),
       max: maxPending,
       onFault: (cause, stage) => {
-        // An answer that comes after the end finds the bus closed, which is no failure.
+        // A response sent after `close` finds the bus closed, which is not a failure.
         if (this.#closing === undefined || stage === "handler") {
           onError(toCmError(cause, "internal", "A request could not be answered."), { stage });
         }
@@ -182,7 +182,7 @@ class BusRouter implements Router {
     frame: Uint8Array | string,
     except: readonly string[] = NOBODY,
   ): Promise<Published | LocalReach> {
-    // No async function: this is called for every message.
+    // Not an async function, because it is called for every message.
     try {
       this.#requireOpen();
       requireFrame(frame);
@@ -241,7 +241,7 @@ class BusRouter implements Router {
     }
     owners.delete(this.#options.serverId);
     if (confirmation !== undefined) this.#channels.pending.requireRoom(owners.size);
-    // This server knows its own sockets, whatever the registry has forgotten.
+    // Deliver to local sockets even if the registry has lost the user's connections.
     const isLocal = this.#options.local.toUser(userId, frame) > 0;
     if (confirmation === undefined) {
       const sent = await Promise.all([...owners].map((owner) => this.#toOwner(owner, "user", userId, frame)));
@@ -357,21 +357,24 @@ class BusRouter implements Router {
     return outcome === "done" ? "delivered" : outcome;
   }
 
-  /** Asks any server; this one without the bus. */
+  /** Sends a request to any server; a request to this server does not use the bus. */
   #ask(serverId: string, operation: ServerOperation, timeoutMs: number): Promise<Answer> {
     return serverId === this.#options.serverId
       ? this.#requests.run(operation, serverId, timeoutMs)
       : this.#channels.ask(serverId, operation, timeoutMs);
   }
 
-  /** What was published during an interruption shows in the numbers only when more is published, or when asked for. */
+  /**
+   * Starts gap detection after an interrupted subscription: messages published meanwhile would otherwise be
+   * noticed only when the next message arrives.
+   */
   #onResumed(channel: ResumedChannel & Partial<Pick<SubscribedRoom, "stream">>, sinceMs: number): void {
     this.#gaps.interrupted();
     if (channel.stream !== undefined) {
       void channel.stream.resumed().then((isWhole) => {
         if (isWhole) this.#gaps.whole();
       });
-      // Servers that don't hold the room for recoverable publish past its history.
+      // Servers that do not treat the room as recoverable publish without its history.
       if (channel.arrivals.areJudged) this.#gaps.uncertain(channel.name);
       return;
     }

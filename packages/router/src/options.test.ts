@@ -10,7 +10,10 @@ const GOOD: RouterOptions = {
   local: { toRoom: () => undefined, toConnection: () => false, toUser: () => 0 },
 };
 
-/** For each option a value that it can't have; the compiler demands every option. `isRecoverable` needs another one. */
+/**
+ * An invalid value for each option. The compiler requires every option to be listed. `isRecoverable` is
+ * excluded, because it requires another option.
+ */
 const WRONG: Readonly<Record<Exclude<keyof RouterOptions, "isRecoverable">, unknown>> = {
   serverId: 7,
   bus: { publish: () => undefined },
@@ -56,7 +59,7 @@ describe("the options of a router", () => {
   });
 });
 
-/** As a program without types would call it. */
+/** Passes the options as an untyped program would. */
 function expectRefusal(options: unknown, field: string, message = /\.$/): void {
   expect(() => createRouter(options as RouterOptions)).toThrow(
     expect.objectContaining({

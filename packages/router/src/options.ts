@@ -20,99 +20,113 @@ import {
 import type { RecoveryLimit } from "./recovery/room-recovery.js";
 import type { RoomOrder, WhileDown } from "./rooms/room-policy.js";
 
-/** Messages for one room, or for this server, that did not arrive here. */
+/** Messages for one room, or for this server, that did not arrive on this server. */
 export interface Gap {
-  /** The room; `undefined` where direct messages to this server are missing. */
+  /** The room; `undefined` if direct messages to this server are missing. */
   readonly room: string | undefined;
   /**
-   * Who numbered them and how many numbers are missing; a message whose publisher was
-   * told that it failed may be among them. `origin` is `undefined` where they are of a
-   * recoverable room and its history has them no longer. `known` is `undefined` where the subscription was
-   * interrupted and not everybody could tell what was sent meanwhile: messages may be
-   * missing, of anybody. What their numbers show is reported as well.
+   * The publisher that numbered the missing messages, and how many numbers are missing. They may include
+   * messages whose publish failed with an error. `origin` is `undefined` if the messages belong to a
+   * recoverable room and its history no longer has them. `known` is `undefined` if the subscription was
+   * interrupted and not every server could report what it sent meanwhile: messages of any publisher may be
+   * missing. Gaps that show in the numbers are also reported.
    */
   readonly known: { readonly origin: string | undefined; readonly missed: number } | undefined;
 }
 
-/** Takes a message that another server's application sent to this one. Must not throw. */
+/** Receives a message that another server's application sent to this server. Must not throw. */
 export type ServerMessageHandler = (message: { readonly origin: string; readonly payload: Uint8Array }) => void;
 
 /**
- * Carries out what is asked of a connection of this server, or of the server itself.
- * A `CmError` that it fails with goes to the asker under its code, anything else as
- * `internal`. Asked once for each request, also where that arrives twice.
+ * Executes a request to a connection of this server, or to the server itself. If it rejects with a `CmError`,
+ * the requester gets its code; any other error becomes `internal`. Called once for each request, even if the
+ * request arrives twice.
  */
 export type ControlHandler = (
   operation: Exclude<ControlOperation, { readonly type: "ping" }>,
 ) => Promise<"done" | "not-found">;
 
-/** Answers a question to the cluster with at most 65,536 bytes. Fails as {@link ControlHandler}. */
+/**
+ * Responds to a question to the cluster, with at most 65,536 bytes. Errors are handled as for
+ * {@link ControlHandler}.
+ */
 export type QuestionHandler = (question: Uint8Array, origin: string) => Promise<Uint8Array>;
 
-/** What a router needs. */
+/** Options of a router. */
 export interface RouterOptions {
-  /** Id of this server; its direct channel is named after it. */
+  /** Id of this server; its own channel has this name. */
   readonly serverId: string;
-  /** Where messages go out and come in. */
+  /** Bus that carries messages between servers. */
   readonly bus: Bus;
-  /** Where a user's connections are looked up. */
+  /** Directory for looking up a user's connections. */
   readonly users: Pick<UserDirectory, "states">;
-  /** The sockets of this process. */
+  /** Delivers to the sockets of this process. */
   readonly local: LocalDelivery;
   /**
-   * Who is alive. Needed to ask the whole cluster, and to find out after an interruption
-   * what was missed; without it, members are only told that something may have been.
+   * Registry of the living servers. Needed to send questions to the whole cluster, and to find out after an
+   * interruption which messages were missed. Without it, members are only told that messages may be missing.
    */
   readonly servers?: Pick<ServerRegistry, "snapshot">;
   /**
-   * Whether this server holds its lease; for one that has none, leave it out. Where it is given,
-   * a user is `not-found` only while it is true and `servers` knows this server and has not lost
-   * its data, else `unavailable`: the store may have forgotten the user's connections.
+   * Whether this server holds its lease; omit it for a server without a lease. If given, a user is reported
+   * as `not-found` only while it returns `true`, and `servers` knows this server and has not lost its data.
+   * Otherwise the error is `unavailable`, because the store may have lost the user's connections.
    */
   readonly holdsLease?: (() => boolean) | undefined;
-  /** How long a room's channel is kept after its last local member left. Default 5,000; 0 to 600,000. */
+  /**
+   * Time that a room's channel stays subscribed after its last local member left, in milliseconds. Default
+   * 5,000; 0 to 600,000.
+   */
   readonly releaseDelayMs?: number;
-  /** The most channels kept that way; beyond it the oldest is let go at once. Default 1,000. */
+  /**
+   * Maximum number of channels without local members that stay subscribed; beyond it, the one idle for
+   * longest is unsubscribed at once. Default 1,000.
+   */
   readonly maxIdleSubscriptions?: number;
   /**
-   * The most rooms and servers whose messages this server keeps a numbering for;
-   * beyond it the oldest is forgotten and starts again when it is needed. Also the most recoverable
-   * rooms published to in a minute whose acknowledged positions are kept, to be compared with their
-   * histories after an interruption. A room that was published to once counts as any other.
-   * Default 100,000; 1 to 10,000,000.
+   * Maximum number of rooms and servers for which this server keeps a sequencer. Beyond it, the oldest
+   * sequencer is dropped; a new one begins when the channel is used again. Also the maximum number of
+   * recoverable rooms per minute whose acknowledged positions are kept, to be compared with their histories
+   * after an interruption; a room with a single publish counts as well. Default 100,000; 1 to 10,000,000.
    */
   readonly maxSequencers?: number;
-  /** Called once for each hole that is noticed. Must not throw. */
+  /** Called once for each gap that is detected. Must not throw. */
   readonly onGap?: (gap: Gap) => void;
-  /** Takes messages that other servers send to this one with `toServer`. */
+  /** Receives the messages that other servers send to this one with `toServer`. */
   readonly onServerMessage?: ServerMessageHandler;
-  /** Default: refuses with `operation-unknown`. A ping is answered by the router itself. */
+  /**
+   * Executes requests to this server and its connections. The router itself responds to a ping. Default:
+   * refuses with `operation-unknown`.
+   */
   readonly onControl?: ControlHandler;
-  /** Default: refuses with `operation-unknown`. */
+  /** Responds to questions to the cluster. Default: refuses with `operation-unknown`. */
   readonly onQuestion?: QuestionHandler;
   /**
-   * In which order members get the room's messages. Always the same for a room, and on
-   * all servers. Default: `room`.
+   * Order in which members receive the room's messages. Must always return the same value for a room, on all
+   * servers. Default: `room`.
    */
   readonly orderOf?: (room: string) => RoomOrder;
-  /** What becomes of the room's messages that the bus can't take. Always the same for a room. Default: `refuse`. */
+  /**
+   * What to do with the room's messages if the bus is unavailable. Must always return the same value for a
+   * room. Default: `refuse`.
+   */
   readonly whileDown?: (room: string) => WhileDown;
   /**
-   * Which rooms keep their messages for a while in `history`, so that what a server or a
-   * client missed is made up for. Always the same for a room, and on all servers. Not for
-   * rooms in publisher order or that deliver locally. A frame for such a room is the text
-   * of a JSON object with at least one field, else `frame-invalid`; it reaches members with
-   * the fields `epoch` and `offset` in front. Default: none.
+   * Whether a room is recoverable: its messages are kept for a while in `history`, so that a server or a
+   * client that missed messages can get them. Must always return the same value for a room, on all servers.
+   * Not allowed for rooms with publisher order or `deliver-locally`. A frame for a recoverable room is the
+   * text of a JSON object with at least one field, otherwise `frame-invalid`; members receive it with the
+   * fields `epoch` and `offset` in front. Default: no room is.
    */
   readonly isRecoverable?: (room: string) => boolean;
-  /** Needed for recoverable rooms: a store's `history`. */
+  /** A store's `history`; required for recoverable rooms. */
   readonly history?: History | undefined;
   /**
-   * The most requests that wait for another server's answer, and the most of other
-   * servers that are under way here. Default 10,000; 1 to 1,000,000.
+   * Maximum number of requests that wait for another server's response, and of requests of other servers in
+   * progress on this server. Default 10,000; 1 to 1,000,000.
    */
   readonly maxPending?: number;
-  /** Failures that no caller is waiting for. Default: dropped. */
+  /** Called with failures that no caller is waiting for. Default: they are dropped. */
   readonly onError?: OnError;
 }
 
@@ -145,7 +159,7 @@ const KNOWN: Readonly<Record<keyof RouterOptions, true>> = {
   onError: true,
 };
 
-/** Fills in the defaults; throws `options-invalid` or `id-invalid`. */
+/** Fills in the defaults. Throws `options-invalid` or `id-invalid`. */
 export function resolveRouterOptions(given: RouterOptions): ResolvedRouterOptions {
   const options = requireOptions(given, KNOWN);
   const { servers, history, holdsLease, isRecoverable = () => false } = options;
@@ -184,12 +198,12 @@ export function resolveRouterOptions(given: RouterOptions): ResolvedRouterOption
   };
 }
 
-/** How long to wait for an answer, in milliseconds. Throws `options-invalid`. */
+/** Validates the time to wait for a response, in milliseconds. Throws `options-invalid`. */
 export function requireTimeout(field: "confirmMs" | "timeoutMs", value: number): number {
   return requireDurationMs(field, value, 1, 600_000);
 }
 
-/** How much may be recovered at once. Throws `options-invalid`. */
+/** Validates the limits of one recovery. Throws `options-invalid`. */
 export function requireRecoveryLimit({ maxMessages, maxBytes }: RecoveryLimit): void {
   requireWholeNumber("maxMessages", maxMessages, { min: 1, max: 10_000 });
   requireWholeNumber("maxBytes", maxBytes, { min: 1, max: Number.MAX_SAFE_INTEGER }, "bytes");

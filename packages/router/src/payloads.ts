@@ -1,8 +1,8 @@
 import { CmError, encodeUtf8 } from "@cm/protocol";
 
 /**
- * Throws `options-invalid` where what is to be sent is neither text nor bytes. Without this an object, or
- * a string where bytes are copied, would go out as zeros.
+ * Throws `options-invalid` if the value is neither a string nor a `Uint8Array`. Without this check, an
+ * object, or a string passed where bytes are copied, would be sent as zeros.
  */
 export function requireFrame(frame: unknown): void {
   if (typeof frame === "string" || frame instanceof Uint8Array) return;
@@ -11,13 +11,13 @@ export function requireFrame(frame: unknown): void {
   });
 }
 
-/** The bytes of a frame; throws as {@link requireFrame}. */
+/** The bytes of a frame. Throws like {@link requireFrame}. */
 export function frameBytes(frame: Uint8Array | string): Uint8Array {
   requireFrame(frame);
   return typeof frame === "string" ? encodeUtf8(frame) : frame;
 }
 
-/** Throws `options-invalid` where the payload of a message between servers is not bytes. */
+/** Throws `options-invalid` if the payload of a message between servers is not a `Uint8Array`. */
 export function requirePayload(payload: unknown): void {
   if (payload instanceof Uint8Array) return;
   throw new CmError("options-invalid", "A payload is a Uint8Array: text must be encoded before.", {

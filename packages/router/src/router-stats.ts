@@ -1,33 +1,36 @@
-/** What a router has counted since it was made, and what it holds now. */
+/** Counters of a router since it was created, and its current numbers. */
 export interface RouterStats {
   /** Rooms with local members. */
   readonly rooms: number;
-  /** Channels kept open for a while after their last local member left. */
+  /** Channels that stay subscribed for a while after their last local member left. */
   readonly idleSubscriptions: number;
-  /** Requests that wait for another server's answer. */
+  /** Requests that wait for another server's response. */
   readonly pendingAnswers: number;
-  /** Messages that came over the bus and were handed on; requests and answers count too. */
+  /** Messages that arrived over the bus and were passed on, including requests and responses. */
   readonly received: number;
-  /** Holes noticed. */
+  /** Gaps that were detected. */
   readonly gaps: number;
-  /** Messages in those holes. */
+  /** Messages missing in those gaps. */
   readonly missed: number;
-  /** Messages of recoverable rooms that were taken from the history, since they had not arrived. */
+  /** Messages of recoverable rooms that had not arrived and were read from the history. */
   readonly filled: number;
-  /** How often a channel was live again after an interruption, each channel counted. */
+  /** Number of times that a channel was resumed after an interruption, counted for each channel. */
   readonly interruptions: number;
-  /** How often nothing was missing on such a channel. */
+  /** Number of times that nothing was missing on a resumed channel. */
   readonly resumedWhole: number;
-  /** How often that could not be told, so that members heard that something may be missing. */
+  /** Number of times that this could not be determined, so that members were told that messages may be missing. */
   readonly resumedUncertain: number;
-  /** Messages dropped because they had arrived already. */
+  /** Messages dropped because they had already arrived. */
   readonly duplicates: number;
-  /** Messages dropped because they were no messages of this bus, or on the wrong channel. */
+  /** Messages dropped because they were malformed, or on the wrong channel. */
   readonly damaged: number;
-  /** Messages dropped because their version is not spoken here. */
+  /** Messages dropped because this server does not support their version. */
   readonly unknownVersion: number;
-  /** Requests refused because they can't be carried out here: what a newer server asks. */
+  /** Requests refused because this server does not know the operation, for example from a newer server. */
   readonly unknownOperations: number;
-  /** Answers dropped because they were not waited for any more, or asked their sender. */
+  /**
+   * Responses dropped because no request was waiting for them any more, or because the request was not sent
+   * to their sender.
+   */
   readonly lateAnswers: number;
 }

@@ -10,7 +10,7 @@ import { createRouter } from "./bus-router.js";
 import type { Gap, RouterOptions } from "./options.js";
 import type { Router } from "./router.js";
 
-/** Sockets that remember what they were given. */
+/** Sockets that record the frames they are given. */
 export class Sockets implements LocalDelivery {
   readonly rooms: { room: string; text: string; except: readonly string[] }[] = [];
   readonly directs: { to: string; text: string }[] = [];
@@ -37,7 +37,7 @@ export class Sockets implements LocalDelivery {
 export const bytes = (value: string): Uint8Array => Buffer.from(value);
 export const text = (value: Uint8Array): string => Buffer.from(value).toString();
 
-/** One server: its store, its sockets and its router. */
+/** One server with its store, its sockets and its router. */
 export interface Server {
   readonly id: string;
   readonly store: Store;
@@ -50,7 +50,10 @@ export interface Server {
   readonly nextId: () => string;
 }
 
-/** A started server with a lease, closed when the test ends. Its sockets deliver what `local` does not say otherwise. */
+/**
+ * Starts a server with a lease, which is closed when the test ends. Its sockets receive local deliveries
+ * unless `options.local` replaces them.
+ */
 export async function startServer(
   serverId: string,
   store: Store,

@@ -14,7 +14,7 @@ describe("Router", () => {
     b = await startServer("b", createMemoryStore({ hub }));
   });
 
-  /** A message as another server would put it on the bus. */
+  /** Publishes a message as another server would. */
   function publishRaw(
     channel: "room" | "server",
     name: string,
@@ -131,7 +131,7 @@ describe("Router", () => {
       bus: store.bus,
       users: store.users,
       servers: {
-        // Between the look for the user and this one, which finds all leases valid.
+        // The user connects after the lookup and before this snapshot, which finds all leases valid.
         snapshot: async () => {
           await b.store.users.add(b.lease, [connection]);
           return { ...(await store.servers.snapshot()), knownForMs: 1_000 };

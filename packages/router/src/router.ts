@@ -6,92 +6,96 @@ import type { LocalReach } from "./rooms/room-policy.js";
 import type { RouterStats } from "./router-stats.js";
 
 /**
- * How far a direct message came.
+ * How far a direct message got.
  *
- * - `delivered`: a socket of this server took it
+ * - `delivered`: a socket of this server accepted it
  * - `sent`: the owning server was reached through the bus
- * - `not-found`: there is no receiver
+ * - `not-found`: there is no recipient
  */
 export type RouteOutcome = "delivered" | "sent" | "not-found";
 
 /**
- * How far a direct message came that an answer was asked for.
+ * How far a direct message with a confirmation got.
  *
- * - `delivered`: a socket took it, or the application on the server did
- * - `not-found`: there is no receiver
- * - `timeout`: no answer within the time; it may have been delivered
+ * - `delivered`: a socket accepted it, or the application on the server did
+ * - `not-found`: there is no recipient
+ * - `timeout`: no response within the time; it may have been delivered
  */
 export type ConfirmedOutcome = "delivered" | "not-found" | "timeout";
 
-/** How long to wait for an answer to a direct message, in milliseconds, 1 to 600,000. */
+/** Requests a confirmation for a direct message. */
 export interface Confirmation {
-  /** In milliseconds, 1 to 600,000. */
+  /** How long to wait for the confirmation, in milliseconds, 1 to 600,000. */
   readonly confirmMs: number;
 }
 
-/** How long to wait for an answer, in milliseconds, 1 to 600,000. */
+/** Limits how long a call waits for responses. */
 export interface AnswerTime {
-  /** In milliseconds, 1 to 600,000. */
+  /** How long to wait, in milliseconds, 1 to 600,000. */
   readonly timeoutMs: number;
 }
 
 /**
- * Messages to rooms, connections, users and servers, wherever they are. What asks
- * another server for an answer settles within the time it was given, whatever happens to
- * that server; beyond what {@link Router.toRoom} fails with, it fails with
- * `options-invalid` (the time), `pending-limit` (too many are waiting) and with the code
- * of a refusal by the other side.
+ * Sends messages to rooms, connections, users and servers, on any server. A call that waits for another
+ * server's response settles within the given time, whatever happens to that server. In addition to the errors
+ * of {@link Router.toRoom}, it rejects with `options-invalid` (the time), with `pending-limit` (too many
+ * calls are waiting), and with the code of a refusal by the other side.
  */
 export interface Router extends RoomInterest {
-  /** Opens this server's direct channel. Fails with `unavailable`. */
+  /** Subscribes to this server's own channel. Rejects with `unavailable`. */
   start(): Promise<void>;
   /**
-   * Publishes a frame to a room. Every copy, the local ones too, comes back from the
-   * bus, which gives the room one order on all servers; see `orderOf` for another.
-   * Resolves when the bus took it, with the number of servers that listen as `subscribers`
-   * where the bus knows it; or with a {@link LocalReach}, which has `local`, where the room's
-   * `whileDown` allows that. Fails with `unavailable`, `timeout`, `name-invalid`, `name-too-long` or
-   * `id-invalid`; with `details.local: true` where members here got it already.
+   * Publishes a frame to a room. Every copy, including those for local members, comes back from the bus,
+   * which gives the room one order on all servers; see `orderOf` for another order. Resolves when the bus has
+   * accepted the frame, with the number of subscribed servers as `subscribers` if the bus knows it; or with a
+   * {@link LocalReach}, which has the field `local`, if the room's `whileDown` allows it. Rejects with
+   * `unavailable`, `timeout`, `name-invalid`, `name-too-long` or `id-invalid`; `details.local` is `true` if
+   * local members have already received the frame.
    */
   toRoom(room: string, frame: Uint8Array | string, except?: readonly string[]): Promise<Published | LocalReach>;
-  /** Sends a frame to one connection; a local one without the bus. Fails as {@link toRoom}. */
+  /** Sends a frame to one connection; a local connection does not need the bus. Rejects like {@link toRoom}. */
   toConnection(connectionId: string, frame: Uint8Array | string): Promise<RouteOutcome>;
-  /** The same, and waits for the owner's answer. */
+  /** Sends a frame to one connection and waits for its owner's response. */
   toConnection(connectionId: string, frame: Uint8Array | string, confirmation: Confirmation): Promise<ConfirmedOutcome>;
-  /** Sends a frame to all connections of a user. Fails as {@link toRoom}. */
+  /** Sends a frame to all connections of a user. Rejects like {@link toRoom}. */
   toUser(userId: string, frame: Uint8Array | string): Promise<RouteOutcome>;
-  /** The same, and waits for all owners: `delivered` where one delivered it, else `timeout` where one did not answer. */
+  /**
+   * Sends a frame to all connections of a user and waits for all their owners: `delivered` if one of them
+   * delivered it, otherwise `timeout` if one did not respond.
+   */
   toUser(userId: string, frame: Uint8Array | string, confirmation: Confirmation): Promise<ConfirmedOutcome>;
-  /** Sends bytes to the application on one server. Fails as {@link toRoom}. */
+  /** Sends bytes to the application on one server. Rejects like {@link toRoom}. */
   toServer(serverId: string, payload: Uint8Array): Promise<RouteOutcome>;
-  /** The same, and waits until it was handed to the application there. */
+  /** Sends bytes to the application on one server and waits until they were passed to it. */
   toServer(serverId: string, payload: Uint8Array, confirmation: Confirmation): Promise<ConfirmedOutcome>;
-  /** Asks something of a connection (by its id) or a server, wherever it is; a local one without the bus. */
+  /** Sends a request to a connection (by its id) or to a server; a local one does not need the bus. */
   control(target: string, request: ControlRequest, time: AnswerTime): Promise<ControlOutcome>;
   /**
-   * Asks every living server, this one too, what its `onQuestion` answers. Servers that
-   * did not answer are named. Fails where the registry can't be read, with `options-invalid`
-   * without a registry, with `payload-too-large` for more than 65,536 bytes, and with
-   * `pending-limit` for more than 32 questions at a time.
+   * Sends a question to every living server, including this one, and collects the results of their
+   * `onQuestion`. Servers that did not respond are named in the result. Rejects if the registry cannot be
+   * read, with `options-invalid` without a registry, with `payload-too-large` for more than 65,536 bytes, and
+   * with `pending-limit` for more than 32 concurrent questions.
    */
   ask(question: Uint8Array, time: AnswerTime): Promise<GatheredAnswers>;
-  /** Tells that a server is gone: what it was asked settles with `not-found` at once. */
+  /** Reports that a server is gone: requests to it settle with `not-found` at once. */
   serverLost(serverId: string): void;
-  /** Where a recoverable room is on this server at this moment; `undefined` where it is not entered, or not recoverable. */
+  /**
+   * The current position of a recoverable room on this server; `undefined` if the room was not entered or is
+   * not recoverable.
+   */
   positionOf(room: string): HistoryPosition | undefined;
   /**
-   * For a client that comes back to a recoverable room that is entered here: calls `take`
-   * once with what came after the place it knows, if that is all there and within the limit.
-   * A client that begins to receive the room's messages within that call
-   * misses none and gets none twice. Fails with `options-invalid` (the limit, or a room
-   * that is not entered or not recoverable); a history that can't be read counts as one
-   * that is gone.
+   * Recovers missed messages for a client that returns to a recoverable room that was entered on this server.
+   * Calls `take` once, with the messages after the position `from` if all of them are available and within
+   * the limit. A client that begins to receive the room's messages within that call misses none and receives
+   * none twice. Rejects with `options-invalid` (the limit, or a room that was not entered or is not
+   * recoverable). A history that cannot be read is treated like one that is gone.
    */
   recover(room: string, from: HistoryPosition, limit: RecoveryLimit, take: (recovery: Recovery) => void): Promise<void>;
-  /** Counters since the start, and what is held now. */
+  /** Counters since the start, and current numbers. */
   stats(): RouterStats;
-  /** Lets all channels go. Idempotent. */
+  /** Closes all subscriptions. Idempotent. */
   close(): Promise<void>;
-  /** As {@link close}. */
+  /** Same as {@link close}. */
   [Symbol.asyncDispose](): Promise<void>;
 }

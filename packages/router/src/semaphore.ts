@@ -9,7 +9,7 @@ export class Semaphore {
 
   async use<T>(work: () => Promise<T>): Promise<T> {
     if (this.#free > 0) this.#free--;
-    // Release hands the permit to the first in line, so that a newcomer can't overtake.
+    // Release hands the permit to the first waiter, so that a later caller cannot overtake it.
     else await new Promise<void>((resolve) => this.#line.push(resolve));
     try {
       return await work();

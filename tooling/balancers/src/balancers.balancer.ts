@@ -5,7 +5,7 @@ import { eventually, freePort, freshPrefix } from "@cm/test-kit";
 import { expect, inject, it, onTestFinished } from "vitest";
 import { type Backend, type BalancerName, startBalancer } from "./running-balancer.js";
 
-/** How long a gateway takes to send its clients elsewhere. */
+/** Time for a gateway to send its clients elsewhere, in seconds. */
 const DRAIN_SECONDS = 3;
 
 async function startGateway(prefix: string, { port, adminPort }: Backend): Promise<GatewayProcess> {
@@ -35,7 +35,7 @@ it.each<BalancerName>(["haproxy", "nginx"])("%s carries clients past a deploy an
     return (stats as Record<string, unknown>).connections; // The gateway's own reply.
   };
 
-  // Over both gateways, and rooms reach across them.
+  // The clients are on both gateways, and rooms span both.
   const sockets = [await eventually(() => CmSocket.open(url, "user-0"))];
   while (sockets.length < 8) sockets.push(await CmSocket.open(url, `user-${sockets.length}`));
   await Promise.all(sockets.map((socket) => socket.do({ type: "join", room: "r" })));
@@ -43,7 +43,7 @@ it.each<BalancerName>(["haproxy", "nginx"])("%s carries clients past a deploy an
   await sockets[0]?.do({ type: "publish", room: "r", data: "before" });
   await Promise.all(sockets.map((socket) => socket.until((frame) => frame.type === "message")));
 
-  // A deploy: newcomers are never refused, and those who are sent away come back at once.
+  // During a deploy, new clients are never refused, and clients that were sent away reconnect at once.
   const stopped = first.stop();
   let isOver = false;
   void stopped.then(() => {
@@ -54,7 +54,7 @@ it.each<BalancerName>(["haproxy", "nginx"])("%s carries clients past a deploy an
     try {
       await (await CmSocket.open(url, "newcomer")).close();
     } catch (error) {
-      // Taken before the drain began, and told to come back before its hello was read.
+      // The connection was accepted before the drain began, and closed before its hello was read.
       if (!String(error).includes(`closed with ${CLOSE_CODES["going-away"]}`)) refused.push(error);
     }
   }
@@ -73,7 +73,7 @@ it.each<BalancerName>(["haproxy", "nginx"])("%s carries clients past a deploy an
     everybody.map((socket) => socket.until((frame) => frame.type === "message" && frame.data === "during")),
   );
 
-  // The next version is there, and the other gateway dies.
+  // The next version is running, and the other gateway is killed.
   const next = await startGateway(prefix, left);
   await second.kill();
   const survivor = await eventually(() => CmSocket.open(url, "survivor"), { timeoutMs: 5_000 });

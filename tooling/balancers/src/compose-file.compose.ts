@@ -7,15 +7,15 @@ import { expect, it } from "vitest";
 
 const run = promisify(execFile);
 const GATEWAYS = ["gateway-1", "gateway-2", "gateway-3"];
-/** A container starts in seconds on a busy machine. */
+/** A container takes seconds to start on a busy machine. */
 const START = { timeoutMs: 60_000 };
-/** What the file gives a gateway to end, after which the engine kills it. */
+/** The stop grace period of the compose file, after which the engine kills a gateway. */
 const STOP_GRACE_MS = 30_000;
 
 const url = process.env.CLIENT_URL ?? "";
 const [program = "", ...before] = JSON.parse(process.env.COMPOSE ?? "[]") as string[]; // As npm run compose gives it.
 
-/** Runs a command of the compose project that `npm run compose` started. */
+/** Runs a command on the compose project that `npm run compose` started. */
 async function compose(...args: string[]): Promise<string> {
   return (await run(program, [...before, ...args])).stdout.trim();
 }
@@ -24,7 +24,7 @@ async function inspect(id: string, format: string): Promise<string> {
   return (await run("docker", ["inspect", "--format", format, id])).stdout.trim();
 }
 
-/** One client on each of the gateways, by way of HAProxy; each is in the room. */
+/** Opens one client on each of the gateways through HAProxy and joins the room with each. */
 async function openOnEach(gateways: readonly string[], room: string): Promise<Map<string, CmSocket>> {
   const sockets = new Map<string, CmSocket>();
   await eventually(async () => {
@@ -37,7 +37,7 @@ async function openOnEach(gateways: readonly string[], room: string): Promise<Ma
   return sockets;
 }
 
-/** What one publishes arrives at all, its own copy among them. */
+/** Publishes a message and waits until all clients have received it, including the publisher. */
 async function expectHeard(from: CmSocket, sockets: Iterable<CmSocket>, data: string, room: string): Promise<void> {
   await from.do({ type: "publish", room, data });
   await eventually(() => {
@@ -57,7 +57,7 @@ it("clients behind HAProxy outlive the stop and the crash of a gateway in a cont
   const [first, second, third] = await openThree();
   await expectHeard(first, [first, second, third], "from the first", "r");
 
-  // A stop: the clients are sent elsewhere, and the process ends by itself before it is killed.
+  // On a stop, the clients are sent elsewhere, and the process ends by itself before it is killed.
   const stoppedAt = performance.now();
   await compose("stop", "gateway-1");
   expect(performance.now() - stoppedAt).toBeLessThan(STOP_GRACE_MS);
@@ -68,7 +68,7 @@ it("clients behind HAProxy outlive the stop and the crash of a gateway in a cont
   await returned.do({ type: "join", room: "r" });
   await expectHeard(returned, [returned, second, third], "after the stop", "r");
 
-  // A crash: the connections are cut.
+  // On a crash, the connections are cut.
   await compose("kill", "gateway-2");
   expect((await second.closed).code).toBe(1006);
   const survivor = await eventually(() => CmSocket.open(url, "survivor"), START);
@@ -76,7 +76,7 @@ it("clients behind HAProxy outlive the stop and the crash of a gateway in a cont
   await survivor.do({ type: "join", room: "r" });
   await expectHeard(survivor, [survivor, third], "after the crash", "r");
 
-  // Both return, perhaps by other addresses, and get clients again.
+  // Both gateways return, perhaps with other addresses, and get clients again.
   await compose("start", "gateway-1", "gateway-2");
   const again = await openOnEach(GATEWAYS, "r");
   await expectHeard(third, [third, survivor, ...again.values()], "all again", "r");

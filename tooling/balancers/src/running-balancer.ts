@@ -9,19 +9,22 @@ const DEPLOY = fileURLToPath(new URL("../../../deploy/", import.meta.url));
 
 export type BalancerName = "haproxy" | "nginx";
 
-/** A gateway as a balancer's configuration knows it. */
+/** A gateway as configured in a balancer. */
 export interface Backend {
   readonly port: number;
   readonly adminPort: number;
 }
 
-/** The ports of the configurations, in the order of the gateways. */
+/** The ports in the configurations, in the order of the gateways. */
 const BACKENDS: readonly Backend[] = [
   { port: 3001, adminPort: 9101 },
   { port: 3002, adminPort: 9102 },
 ];
 
-/** Runs a balancer with its configuration from deploy/, in which ports alone are replaced; the port it listens on. */
+/**
+ * Starts a balancer with its configuration from deploy/, in which only ports are replaced. Resolves with the
+ * port that the balancer listens on.
+ */
 export async function startBalancer(name: BalancerName, backends: readonly Backend[]): Promise<number> {
   const port = await freePort();
   const folder = await mkdtemp(join(tmpdir(), `cm-${name}-`));
@@ -50,7 +53,7 @@ function replacePort(config: string, from: number, to: number): string {
   return config.replace(pattern, String(to));
 }
 
-/** The file is to be included in the http block; the rest is what a nginx without a service needs. */
+/** Completes the configuration, which is written for the http block, so that nginx runs without a service. */
 function asWholeNginx(config: string, folder: string): string {
   const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
     .map((kind) => `${kind}_temp_path ${join(folder, kind)};`)

@@ -1,9 +1,9 @@
-/** May import every package: composition roots, tests, benchmarks, examples. */
+/** Marks packages that may import every package: composition roots, tests, benchmarks, examples. */
 export const ANY = "any";
 
 /**
- * Which packages of the workspace a published package may depend on. A package that is
- * not in this table fails the rule, so that a new one is placed on purpose.
+ * The workspace packages that each published package may depend on. A package that is not in this table
+ * violates the rule, so that every new package must be added deliberately.
  */
 export const PACKAGE_ARROWS: Readonly<Record<string, readonly string[]>> = {
   "@cm/protocol": [],
@@ -22,13 +22,13 @@ export const PACKAGE_ARROWS: Readonly<Record<string, readonly string[]>> = {
   "@cm/connection-manager": ["@cm/protocol", "@cm/membership", "@cm/presence", "@cm/router", "@cm/node"],
 };
 
-/** Folders whose packages may depend on anything in the workspace. */
+/** Folders whose packages may depend on any workspace package. */
 export const FREE_FOLDERS: readonly string[] = ["apps", "tooling", "benchmarks", "examples"];
 
-/** Packages whose sources may import nothing at all from outside of themselves, not even from Node. */
+/** Packages whose sources may not import anything from outside, not even from Node. */
 export const SELF_CONTAINED: readonly string[] = ["@cm/protocol"];
 
-/** Outside packages that only some may touch, by package name or folder: all others go through those. */
+/** External packages that only some packages or folders may import; all others must use these packages instead. */
 export const GUARDED_EXTERNALS: Readonly<Record<string, readonly string[]>> = {
   ioredis: ["@cm/redis-store", "apps", "tooling", "benchmarks", "examples"],
   "uWebSockets.js": ["@cm/server-uws", "apps", "benchmarks", "examples"],

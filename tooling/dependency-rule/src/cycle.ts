@@ -1,7 +1,6 @@
 /**
- * The cycles of a directed graph, each as the path that closes it (`a`, `b`, `a`).
- * A cycle is found once, however many nodes lead to it; not every cycle of a tangle
- * is listed, but a graph that has one yields at least one.
+ * Finds cycles of a directed graph, each as a closed path (`a`, `b`, `a`). A cycle is found once, even if
+ * several nodes lead to it. Not every cycle of a complex graph is listed, but at least one if there is any.
  */
 export function findCycles(graph: ReadonlyMap<string, Iterable<string>>): readonly (readonly string[])[] {
   const cycles: string[][] = [];

@@ -13,7 +13,7 @@ afterEach(() => {
   for (const folder of made.splice(0)) rmSync(folder, { recursive: true, force: true });
 });
 
-/** A workspace on disk, given as paths and contents; a package.json may be given as a value. */
+/** Writes a workspace to disk, given as paths and contents; a package.json may be given as an object. */
 function workspace(files: Readonly<Record<string, string | object>>): string {
   const root = mkdtempSync(join(tmpdir(), "dependency rule "));
   made.push(root);

@@ -4,13 +4,13 @@ import { ANY, FREE_FOLDERS, GUARDED_EXTERNALS, PACKAGE_ARROWS, SELF_CONTAINED } 
 import { findCycles } from "./cycle.js";
 import type { SourceFile, WorkspacePackage } from "./workspace-package.js";
 
-/** A place that breaks the rule: `where` is a file with its line, or a package.json. */
+/** A violation of the rule: `where` is a file with its line, or a package.json. */
 export interface Violation {
   readonly where: string;
   readonly message: string;
 }
 
-/** What breaks the rule in a workspace; nothing when it is kept. */
+/** The violations of the rule in a workspace; empty if there are none. */
 export function checkWorkspace(packages: readonly WorkspacePackage[]): readonly Violation[] {
   const names = new Set(packages.map(({ name }) => name));
   return [
@@ -70,7 +70,7 @@ function checkImport(
   return undefined;
 }
 
-/** Why `pkg` may not depend on `target`, or undefined if it may. */
+/** The reason why `pkg` may not depend on `target`, or `undefined` if it may. */
 function forbidden(pkg: WorkspacePackage, target: string, names: ReadonlySet<string>): string | undefined {
   if (target === pkg.name) return undefined;
   if (SELF_CONTAINED.includes(pkg.name)) return `${pkg.name} depends on nothing, and so not on ${target}`;
@@ -109,7 +109,7 @@ function fileCycles(pkg: WorkspacePackage): readonly Violation[] {
         .flatMap(({ specifier }) =>
           specifier?.startsWith(".") ? [posix.join(posix.dirname(file.path), specifier)] : [],
         )
-        // Sources name the file that the compiler will write.
+        // Imports name the compiled file; convert the name to that of its source.
         .map((target) => target.replace(/\.([cm]?)js$/, ".$1ts"))
         .filter((target) => paths.has(target));
       return [file.path, new Set(targets)] as const;
@@ -121,7 +121,7 @@ function fileCycles(pkg: WorkspacePackage): readonly Violation[] {
   }));
 }
 
-/** `@scope/name/deep` and `name/deep` without what stands behind the name. */
+/** The package name of `@scope/name/deep` or `name/deep`, without the rest of the path. */
 function packageName(specifier: string): string {
   return specifier.split("/", specifier.startsWith("@") ? 2 : 1).join("/");
 }

@@ -1,22 +1,21 @@
 import { parseSync, Visitor } from "oxc-parser";
 
-/** One place in a source file that names another module. */
+/** One reference to another module in a source file. */
 export interface SourceImport {
-  /** The module's name as written, or undefined where it is computed. */
+  /** The module's name as written, or `undefined` if it is computed. */
   readonly specifier: string | undefined;
-  /** Counted from 1. */
+  /** Line number, starting at 1. */
   readonly line: number;
 }
 
-/** A file that can't be parsed: what it imports is unknown, so no rule can pass it. */
+/** Thrown for a file that cannot be parsed: its imports are unknown, so the rule cannot be checked. */
 export class UnreadableSource extends Error {}
 
 /**
- * Everything that a TypeScript file imports, whichever way: import and export
- * declarations, types alone or not, import(), import types, require and
- * import.meta.resolve. Read from the syntax tree, so that comments and strings
- * that look like imports are none. A name may be given through a constant of the
- * same file; every other expression is a computed name.
+ * Every import of a TypeScript file, in any form: import and export declarations (also of types only),
+ * import(), import types, require and import.meta.resolve. Read from the syntax tree, so that comments and
+ * strings that look like imports are ignored. A name may be given by a constant of the same file; any other
+ * expression is a computed name.
  */
 export function sourceImports(file: string, text: string): readonly SourceImport[] {
   const { program, errors } = parseSync(file, text);
@@ -52,7 +51,7 @@ export function sourceImports(file: string, text: string): readonly SourceImport
   return found;
 }
 
-/** The text of a string literal, undefined for any other node. */
+/** The text of a string literal, `undefined` for any other node. */
 function textOf(node: { readonly type: string }): string | undefined {
   return node.type === "Literal" && "value" in node && typeof node.value === "string" ? node.value : undefined;
 }

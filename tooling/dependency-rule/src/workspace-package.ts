@@ -2,32 +2,32 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type SourceImport, sourceImports } from "./source-imports.js";
 
-/** A source file that ships or runs, which tests and their fixtures (`x.test.ts`, `x.fixture.ts`) do not. */
+/** A source file of the product, without tests and their fixtures (`x.test.ts`, `x.fixture.ts`). */
 export interface SourceFile {
-  /** Relative to the workspace, with forward slashes. */
+  /** Path relative to the workspace, with forward slashes. */
   readonly path: string;
   readonly imports: readonly SourceImport[];
 }
 
-/** A package of the workspace with what it says and does about others. */
+/** A package of the workspace with its declared dependencies and its imports. */
 export interface WorkspacePackage {
   readonly name: string;
-  /** Relative to the workspace, such as `packages/router`. */
+  /** Path relative to the workspace, such as `packages/router`. */
   readonly dir: string;
   /** The first part of `dir`. */
   readonly folder: string;
-  /** Whether it is published. */
+  /** Whether the package is published. */
   readonly published: boolean;
-  /** Names under dependencies, peerDependencies and optionalDependencies; what only tests need is not among them. */
+  /** Names under dependencies, peerDependencies and optionalDependencies, without those that only tests need. */
   readonly declared: readonly string[];
   readonly files: readonly SourceFile[];
 }
 
-/** The folders that hold packages, and those that are one. */
+/** The folders that contain packages, and those that are a package themselves. */
 const PARENTS: readonly string[] = ["packages", "apps", "tooling", "examples"];
 const SINGLES: readonly string[] = ["benchmarks"];
 
-/** Every package of the workspace under `root`. */
+/** Reads every package of the workspace under `root`. */
 export function readWorkspace(root: string): readonly WorkspacePackage[] {
   const nested = PARENTS.flatMap((parent) => childrenOf(join(root, parent)).map((name) => `${parent}/${name}`));
   return [...nested, ...SINGLES]

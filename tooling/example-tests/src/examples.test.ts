@@ -11,7 +11,7 @@ const HERE = fileURLToPath(new URL("..", import.meta.url));
 const EXAMPLES = fileURLToPath(new URL("../../../examples", import.meta.url));
 const DOCS = fileURLToPath(new URL("../../../docs", import.meta.url));
 
-/** Runs a program of this folder to its end and gives what it printed; `warning` is all that it warns of, by default of nothing. */
+/** Runs a program of this folder and resolves with its output; `warning` must match its warnings, by default none. */
 async function output(file: string, env: Record<string, string> = {}, warning = /^$/): Promise<string> {
   const { stdout, stderr } = await run(process.execPath, [file], {
     cwd: HERE,
@@ -94,10 +94,10 @@ const OUTPUTS = {
   ],
 };
 
-/** Those that prove themselves by the suites of the contracts, and how many tests those have at least. */
+/** Examples that are tested by the contract suites, with the minimum number of tests. */
 const PROVEN = { "12-own-bus": 12, "15-own-store": 190 };
 
-/** Those that need Redis, or have no use for it. */
+/** Examples that need Redis, or do not use it. */
 const ONCE = new Map([
   ["01-rooms-for-ws", "redis"],
   ["12-own-bus", "memory"],
@@ -116,7 +116,7 @@ describe("the examples", () => {
   it.each(Object.entries(OUTPUTS))("%s does what it says, in memory and on Redis", async (name, lines) => {
     const environments: [string, Record<string, string>][] = [
       ["memory", {}],
-      // Silence ends a lease sooner, for the one that kills a process.
+      // Let silence end leases sooner, for the example that kills a process.
       ["redis", { REDIS_URL: inject("redisUrl"), REDIS_PREFIX: freshPrefix(), DEAD_AFTER_MS: "500" }],
     ];
     for (const [where, env] of environments) {
@@ -137,7 +137,7 @@ describe("the examples", () => {
     });
     const [, passed = "0"] = /Tests\s+(\d+) passed/.exec(stdout) ?? [];
     expect(Number(passed)).toBeGreaterThanOrEqual(least);
-    // Nothing is left out.
+    // No test is skipped.
     expect(stdout).not.toMatch(/failed|skipped/);
   });
 });

@@ -4,24 +4,24 @@ import { Ajv, type ValidateFunction } from "ajv";
 
 /** One message of the AsyncAPI document. */
 export interface DocumentedMessage {
-  /** Its key under `components.messages`. */
+  /** The message's key under `components.messages`. */
   readonly key: string;
-  /** The `type` that its frames carry. */
+  /** The `type` of the message's frames. */
   readonly type: string;
   readonly payload: DocumentedObject;
   readonly examples: readonly unknown[];
   readonly validate: ValidateFunction;
 }
 
-/** An object schema, as far as the tests look into it. */
+/** The parts of an object schema that the tests use. */
 export interface DocumentedObject {
   readonly required?: readonly string[];
   readonly properties: Readonly<Record<string, Record<string, unknown>>>;
 }
 
-/** The client protocol as `docs/asyncapi.yaml` tells it. */
+/** The client protocol as documented in `docs/asyncapi.yaml`. */
 export interface ProtocolDocument {
-  /** What the parser found wrong; `severity` 0 is an error, 1 a warning. */
+  /** Problems that the parser found; `severity` 0 is an error, 1 a warning. */
   readonly diagnostics: readonly {
     readonly severity: number;
     readonly code: string | number;
@@ -62,7 +62,8 @@ export async function readProtocolDocument(): Promise<ProtocolDocument> {
   if (document === undefined) {
     throw new Error(`The document can't be read: ${diagnostics.map(({ message }) => message).join("; ")}`);
   }
-  // The parser has held the document against the AsyncAPI meta-schema; this is the part of it that is read here.
+  // The parser has validated the document against the AsyncAPI meta-schema; `RawDocument` is the part of it
+  // that is used.
   const json = document.json() as unknown as RawDocument;
   const ajv = createValidator();
   const read = ([key, raw]: [string, RawMessage]): DocumentedMessage => ({
@@ -111,7 +112,7 @@ interface RawDocument {
 
 function createValidator(): Ajv {
   const ajv = new Ajv({ strict: true, strictRequired: false, allowUnionTypes: true, allErrors: true });
-  // Left in the schemas by the parser.
+  // Added to the schemas by the parser.
   ajv.addKeyword("x-parser-schema-id");
   ajv.addKeyword({
     keyword: "x-max-utf8-bytes",

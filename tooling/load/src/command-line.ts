@@ -2,15 +2,15 @@ import { parseArgs } from "node:util";
 import { CmError } from "@cm/protocol";
 import type { LoadOptions } from "./load-options.js";
 
-/** What the command line asks for. */
+/** The parsed command line. */
 export interface LoadCommand {
   readonly help: boolean;
-  /** Print the report as JSON. */
+  /** Whether to print the report as JSON. */
   readonly json: boolean;
   readonly load: LoadOptions;
 }
 
-/** What `--help` prints. */
+/** The output of `--help`. */
 export const LOAD_USAGE = `Usage: npm run load -- --url ws://127.0.0.1:3000/ws[,ws://127.0.0.1:3001/ws] [options]
 
   --rooms N           rooms (20)
@@ -31,7 +31,7 @@ export const LOAD_USAGE = `Usage: npm run load -- --url ws://127.0.0.1:3000/ws[,
 
 Ends with 1 where anything was lost, duplicated or out of order.`;
 
-/** Reads the command line; throws `options-invalid`. Ranges are checked by the run itself. */
+/** Parses the command line. Throws `options-invalid`. Ranges are checked by the run itself. */
 export function parseLoadCommand(args: readonly string[]): LoadCommand {
   const values = readFlags(args);
   const publishers = values.publishers === "all" ? "all" : numberOf("publishers", values.publishers);
@@ -96,8 +96,8 @@ function numberOf(flag: string, text: string | undefined): number | undefined {
   return value;
 }
 
-/** The fields that have a value: absent ones are left to the defaults. */
+/** Removes the fields that are `undefined`, so that their defaults apply. */
 function defined<T extends object>(fields: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  // Leaving out what is undefined is just what the type says.
+  // The result has exactly the declared type, because only undefined fields are removed.
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as never;
 }

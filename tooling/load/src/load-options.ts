@@ -4,48 +4,48 @@ import type { Dialect } from "./clients/dialect.js";
 import { PAYLOAD_MIN_BYTES } from "./payload.js";
 import type { LoadProgress } from "./report/load-progress.js";
 
-/** The steady part of a run begins or ends: after the warm-up, and at the last publish. */
+/** The begin or end of the steady part of a run: after the warm-up, or at the last publish. */
 export type SteadyEdge = "begin" | "end";
 
-/** What {@link runLoad} is asked to do. */
+/** Options of {@link runLoad}. */
 export interface LoadOptions {
   /** `ws://` addresses; the members of a room are spread over them in turn. */
   readonly urls: readonly string[];
-  /** Lets addresses through that are not loopback. Default false. */
+  /** Whether addresses other than loopback are allowed. Default false. */
   readonly allowRemote?: boolean;
-  /** Rooms, 1 to 10,000. Default 20. */
+  /** Number of rooms, 1 to 10,000. Default 20. */
   readonly rooms?: number;
   /** Members of each room, one connection each, 1 to 10,000. Default 10. */
   readonly members?: number;
-  /** How many members of each room publish, or all of them. Default all. */
+  /** Number of members of each room that publish, or `all`. Default all. */
   readonly publishers?: number | "all";
-  /** Messages a second over all rooms, 1 to 100,000. Default 500. */
+  /** Messages per second over all rooms, 1 to 100,000. Default 500. */
   readonly rate?: number;
-  /** How long to publish, warm-up excluded, 0.1 to 3,600. Default 10. */
+  /** Publishing time in seconds, without the warm-up, 0.1 to 3,600. Default 10. */
   readonly seconds?: number;
-  /** Publishing before anything counts for latency and the steady figures, 0 to 600. Default 0. */
+  /** Seconds of publishing that count neither for latency nor for the steady figures, 0 to 600. Default 0. */
   readonly warmupSeconds?: number;
-  /** Bytes of `data` as JSON, 48 to 65,536. Default 200. */
+  /** Size of `data` as JSON in bytes, 48 to 65,536. Default 200. */
   readonly bytes?: number;
-  /** New connections a second, 1 to 10,000. Default 1,000. */
+  /** New connections per second, 1 to 10,000. Default 1,000. */
   readonly ramp?: number;
-  /** Draws room names, the tag of the run and the publishers' turns. Default: the clock. */
+  /** Seed for room names, the tag of the run and the choice of publishers. Default: the clock. */
   readonly seed?: number;
-  /** In front of the user names; each connection is a user of its own. Default `load-`. */
+  /** Prefix of the user names; each connection has its own user. Default `load-`. */
   readonly userPrefix?: string;
-  /** Signs a token for each connection with this shared secret (HS256). Default: users are named in the query alone. */
+  /** Shared secret (HS256) that signs a token for each connection. Default: users are only named in the query. */
   readonly tokenSecret?: string;
-  /** Whether publishers see their own messages. Default true. */
+  /** Whether publishers receive their own messages. Default true. */
   readonly echo?: boolean;
-  /** Whether publishes ask for an answer, so that refused ones are told from lost ones. Default true. */
+  /** Whether publishes request a response, so that refused messages are distinguished from lost ones. Default true. */
   readonly acks?: boolean;
-  /** How servers are spoken to. Default: the protocol of this project. */
+  /** Protocol of the servers. Default: the protocol of this project. */
   readonly dialect?: Dialect;
   /** Called once a second. */
   readonly onProgress?: (progress: LoadProgress) => void;
-  /** Called at both ends of the steady part; runs on the driver's only thread, so keep it short. */
+  /** Called at the begin and end of the steady part. Runs on the driver's only thread, so it must be short. */
   readonly onSteady?: (edge: SteadyEdge) => void;
-  /** Ends publishing early; what was published is still waited for. */
+  /** Ends publishing early; deliveries of published messages are still awaited. */
   readonly signal?: AbortSignal;
 }
 
@@ -71,13 +71,13 @@ export interface ResolvedLoadOptions {
   readonly signal: AbortSignal | undefined;
 }
 
-/** A client address has about 28,000 ports for each server address. */
+/** One client address has about 28,000 ports for each server address. */
 const CONNECTIONS_MAX = 20_000;
 
-/** Each pair of member and publisher costs 12 bytes of bookkeeping. */
+/** Each pair of member and publisher needs 12 bytes of memory. */
 const PAIRS_MAX = 8_000_000;
 
-/** Fills in defaults; throws `options-invalid` naming the field. */
+/** Fills in defaults. Throws `options-invalid` with the name of the field. */
 export function resolveLoadOptions(options: LoadOptions): ResolvedLoadOptions {
   const rooms = whole("rooms", options.rooms ?? 20, 1, 10_000);
   const members = whole("members", options.members ?? 10, 1, 10_000);
@@ -125,7 +125,7 @@ function resolveUrls(texts: readonly string[], allowRemote: boolean): URL[] {
   });
 }
 
-/** Whether a host, as a URL spells it, is this machine itself. */
+/** Whether a host, as written in a URL, is a loopback address. */
 function isLoopback(hostname: string): boolean {
   return hostname === "localhost" || hostname === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(hostname);
 }

@@ -4,7 +4,7 @@ import { formatProgress, type LoadProgress } from "./report/load-progress.js";
 import { formatLoadReport } from "./report/load-report.js";
 import { runLoad } from "./run-load.js";
 
-/** Exit codes: 0 all is well, 1 something was lost, duplicated or out of order, 2 the run could not be done. */
+/** Exit codes: 0 success; 1 messages were lost, duplicated or out of order; 2 the run could not be performed. */
 async function main(): Promise<number> {
   const command = parseLoadCommand(process.argv.slice(2));
   if (command.help) {
@@ -20,7 +20,7 @@ async function main(): Promise<number> {
   return report.ok ? 0 : 1;
 }
 
-/** Progress goes to stderr, so that the report on stdout stays clean. */
+/** Progress goes to stderr, so that stdout contains only the report. */
 function showProgress(progress: LoadProgress): void {
   const line = formatProgress(progress);
   process.stderr.write(process.stderr.isTTY ? `\r\x1b[2K${line}` : `${line}\n`);

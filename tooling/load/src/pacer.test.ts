@@ -26,7 +26,7 @@ test("A driver that stood still catches up within a bound and says what it gave 
     send: () => true,
     signal: undefined,
     now: () => {
-      // A second passes in one step in the middle.
+      // In the middle, the clock advances by a second in one step.
       clockMs += clockMs >= 500 && !stalled ? 1_000 : 1;
       stalled ||= clockMs >= 1_500;
       return clockMs;

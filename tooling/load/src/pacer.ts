@@ -1,35 +1,35 @@
-/** What {@link runPaced} does. */
+/** Options of {@link runPaced}. */
 export interface PaceOptions {
-  /** Calls a second. */
+  /** Calls per second. */
   readonly rate: number;
   readonly seconds: number;
-  /** Says whether something was sent; what was not is not tried again. */
+  /** Returns whether a message was sent; an unsent one is not retried. */
   readonly send: () => boolean;
   readonly signal: AbortSignal | undefined;
-  /** Milliseconds, monotonic. */
+  /** Monotonic time in milliseconds. */
   readonly now: () => number;
 }
 
 /** How well the pace was kept. */
 export interface PaceReport {
   readonly sent: number;
-  /** What was due and not tried, because the driver was too late. */
+  /** Sends that were due and not attempted, because the driver was too late. */
   readonly late: number;
-  /** What was tried and could not be sent. */
+  /** Sends that were attempted without success. */
   readonly blocked: number;
-  /** The longest that the pacer came late. */
+  /** The maximum delay of the pacer. */
   readonly maxLagMs: number;
 }
 
-/** What has become due over a longer time than this is given up and not caught up with. */
+/** The pacer catches up on at most this much time; older sends are given up. */
 const CATCH_UP_MS = 250;
 
-/** Timers are no finer than this. */
+/** The resolution of timers. */
 const TICK_MS = 1;
 
 /**
- * Sends evenly: at each tick what has become due since the last, measured against the
- * start, so that a late tick shifts nothing for good. Resolves when the time is over.
+ * Sends evenly: each tick performs the sends that became due since the last one, measured from the start, so
+ * that a late tick causes no permanent shift. Resolves when the time is over.
  */
 export function runPaced({ rate, seconds, send, signal, now }: PaceOptions): Promise<PaceReport> {
   const startedAt = now();

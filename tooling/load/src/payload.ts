@@ -1,9 +1,9 @@
 /**
- * What a message carries as its `data`: a JSON string of fixed layout, so that a
- * receiver reads it from the raw bytes of a frame without parsing any JSON.
+ * The stamp in a message's `data`: a JSON string with a fixed layout, so that a receiver reads it from the
+ * raw bytes of a frame without parsing JSON.
  *
- * `"~cm~` + run (4) + publisher (5) + sequence (8) + send time (8) + padding + `"`,
- * all numbers in lower-case hexadecimal.
+ * `"~cm~` + run (4) + publisher (5) + sequence (8) + send time (8) + padding + `"`, all numbers in lower-case
+ * hexadecimal.
  */
 export interface PayloadStamp {
   run: number;
@@ -22,7 +22,7 @@ const SEQUENCE_AT = 13;
 const TIME_AT = 21;
 const STAMP_LENGTH = 29;
 
-/** The least `--bytes`: the stamp, its quotes, and some padding. */
+/** Minimum of `--bytes`: the stamp, its quotes, and some padding. */
 export const PAYLOAD_MIN_BYTES = 48;
 
 /** Writes payloads of one size. */
@@ -30,26 +30,26 @@ export class PayloadWriter {
   readonly #head: string;
   readonly #padding: string;
 
-  /** @param bytes size of the payload as JSON text, quotes included */
+  /** @param bytes size of the payload as JSON text, including quotes */
   constructor(run: number, bytes: number) {
     this.#head = MARKER + hex(run, 4);
     this.#padding = "abcdefghijklmnopqrstuvwxyz012345".repeat(bytes / 32 + 1).slice(0, bytes - 2 - STAMP_LENGTH);
   }
 
-  /** The payload's text; a JSON string once it is put in quotes. */
+  /** The payload's text, which becomes a JSON string when it is quoted. */
   write(publisher: number, sequence: number, sentAtUs: number): string {
     return this.#head + hex(publisher, 5) + hex(sequence, 8) + hex(sentAtUs, 8) + this.#padding;
   }
 }
 
 /**
- * Finds stamps in frames. The distance of the stamp from the end of the frame is the
- * same for all messages that one connection gets, so the last one found is tried first.
+ * Finds stamps in frames. The distance of the stamp from the end of the frame is the same for all messages of
+ * one connection, so the last one found is tried first.
  */
 export class PayloadReader {
   #distance = 0;
 
-  /** Reads the stamp in `bytes[start, end)` into `stamp`; false where there is none. */
+  /** Reads the stamp in `bytes[start, end)` into `stamp`. Returns `false` if there is none. */
   read(bytes: Buffer, start: number, end: number, stamp: PayloadStamp): boolean {
     let at = end - this.#distance;
     if (this.#distance < STAMP_LENGTH || at < start || !isMarker(bytes, at)) {

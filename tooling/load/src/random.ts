@@ -1,4 +1,7 @@
-/** Even draws from [0, 1), the same for the same seed: a Weyl sequence through a mixing function. */
+/**
+ * Returns a generator of uniformly distributed numbers in [0, 1), which are the same for the same seed: a
+ * Weyl sequence with a mixing function.
+ */
 export function createRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

@@ -6,17 +6,17 @@ import { type WebSocket, WebSocketServer } from "ws";
 import type { LoadOptions } from "./load-options.js";
 import { runLoad } from "./run-load.js";
 
-/** What a server does wrong, by the number of the delivery or of the publish. */
+/** Faults of a server, by the number of the delivery or of the publish. */
 interface Faults {
-  /** How often a delivery goes out; 1 is right. */
+  /** Number of times that a delivery is sent; 1 is correct. */
   readonly copies?: (delivery: number) => number;
-  /** Holds a delivery back until the next one to the same member has gone out. */
+  /** Whether to hold a delivery back until the next one to the same member was sent. */
   readonly delay?: (delivery: number) => boolean;
-  /** Refuses a publish with this code. */
+  /** The code with which to refuse a publish. */
   readonly refuse?: (publish: number) => string | undefined;
-  /** Cuts the publisher off. */
+  /** Whether to close the publisher's connection. */
   readonly cut?: (publish: number) => boolean;
-  /** Delivers to members of all rooms. */
+  /** Whether to deliver to members of all rooms. */
   readonly leak?: boolean;
 }
 
@@ -30,7 +30,7 @@ afterEach(async () => {
   }
 });
 
-/** A small server that speaks the client protocol and has faults on purpose. */
+/** A small server with the client protocol and intentional faults. */
 async function startServer(faults: Faults = {}): Promise<string> {
   const server = new WebSocketServer({ port: 0, host: "127.0.0.1", handleProtocols: () => SUBPROTOCOL });
   servers.push(server);
@@ -78,7 +78,7 @@ async function startServer(faults: Faults = {}): Promise<string> {
     });
   });
   await once(server, "listening");
-  // A server that listens on TCP has an address of this shape.
+  // The address of a server that listens on TCP is an object.
   return `ws://127.0.0.1:${(server.address() as AddressInfo).port}/ws`;
 }
 
@@ -157,7 +157,7 @@ test("Members of a room are spread over all addresses, in turn", async () => {
   const urls = [await startServer(), await startServer()];
   const run = runLoad({ ...SMALL, urls, onSteady: () => counts.push(servers.map((server) => server.clients.size)) });
   const counts: number[][] = [];
-  // The two know nothing of each other: half of each room's members miss each message.
+  // The two servers do not know each other, so half of each room's members miss each message.
   expect(await run).toMatchObject({ ok: false, findings: { expected: 600, delivered: 300, losses: 300 } });
   expect(counts).toEqual([
     [6, 6],

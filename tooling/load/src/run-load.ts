@@ -9,19 +9,19 @@ import type { LoadReport } from "./report/load-report.js";
 import { LoadTally } from "./report/load-tally.js";
 import { SteadyMeter } from "./report/steady-meter.js";
 
-/** After the last publish: how long nothing may arrive before what is missing counts as lost. */
+/** Time without any arrival after the last publish, after which missing messages count as lost. */
 const QUIET_MS = 2_000;
 
-/** How much longer to listen when all has arrived, for what should not come. */
+/** Additional time to listen when everything has arrived, to detect unexpected messages. */
 const AFTERMATH_MS = 250;
 
-/** The longest that late deliveries are waited for. */
+/** Maximum time to wait for late deliveries. */
 const SETTLE_MAX_MS = 60_000;
 
 /**
- * Opens all connections, joins all rooms, publishes at an even pace, and checks what
- * arrives. Resolves with what was seen, also where it is bad; fails with
- * `options-invalid`, or with `unavailable` where no connection came into its room.
+ * Opens all connections, joins all rooms, publishes at an even pace, and checks what arrives. Resolves with
+ * the report, even if it contains failures. Rejects with `options-invalid`, or with `unavailable` if no
+ * connection joined its room.
  */
 export async function runLoad(options: LoadOptions): Promise<LoadReport> {
   const resolved = resolveLoadOptions(options);
@@ -67,7 +67,10 @@ export async function runLoad(options: LoadOptions): Promise<LoadReport> {
 
 type Sender = () => boolean;
 
-/** Each call publishes once: rooms take turns, and in a room a publisher is drawn. */
+/**
+ * Returns a function that publishes one message per call: rooms take turns, and the publisher within a room
+ * is random.
+ */
 function createSender(
   { rooms, members, publishers }: ResolvedLoadOptions,
   tally: LoadTally,
@@ -80,7 +83,7 @@ function createSender(
   return () => {
     const room = turn++ % rooms;
     const drawn = Math.trunc(random() * publishers);
-    // Where the one drawn can't send, the next of the room that can does.
+    // If the chosen publisher cannot send, use the next one of the room that can.
     for (let offset = 0; offset < publishers; offset++) {
       const inRoom = (drawn + offset) % publishers;
       const member = fleet[room * members + inRoom];

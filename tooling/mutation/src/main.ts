@@ -11,7 +11,10 @@ import { allMutants, productPackages, sampleOf } from "./sample.js";
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 const CONFIG = fileURLToPath(new URL("../vitest.config.ts", import.meta.url));
 
-/** The slowest package's tests take two minutes here; a change that makes them hang is noticed by that. */
+/**
+ * Maximum time of a test run. The slowest package's tests take two minutes; a mutation that makes them hang
+ * is detected by this limit.
+ */
 const RUN_TIMEOUT_MS = 300_000;
 
 const USAGE = `Usage: npm run mutate -- [options]
@@ -60,13 +63,13 @@ function isWhole(value: number, min: number, max: number): boolean {
   return Number.isInteger(value) && value >= min && value <= max;
 }
 
-/** What a package's tests said: the name of the first that failed, or that the time was up. */
+/** The result of a package's tests: the name of the first failed test, or that the time limit was reached. */
 interface Outcome {
   readonly noticedBy: string | undefined;
   readonly seconds: number;
 }
 
-/** Runs those of the package's tests that load the changed file; without a change all of them. */
+/** Runs the package's tests that load the changed file; without a mutation, all of them. */
 async function runTests(packageName: string, mutant: Mutant | undefined): Promise<Outcome> {
   const folder = await mkdtemp(join(tmpdir(), "cm-mutant-"));
   const report = join(folder, "report.json");

@@ -1,24 +1,24 @@
 import type { Mutation } from "./mutations.js";
 
-/** A file with one change, as the test run is told of it. */
+/** A file with one mutation, as passed to the test run. */
 export interface Mutant {
-  /** Path from the root of the repository. */
+  /** Path relative to the root of the repository. */
   readonly file: string;
   readonly mutation: Mutation;
 }
 
-/** The variable that carries the {@link Mutant} of a test run, as JSON. */
+/** The environment variable with the {@link Mutant} of a test run, as JSON. */
 export const MUTANT_VARIABLE = "CM_MUTANT";
 
-/** The variable that names the folder of the package whose tests run. */
+/** The environment variable with the folder name of the package whose tests run. */
 export const PACKAGE_VARIABLE = "CM_MUTANT_PACKAGE";
 
-/** The text with the change in it. */
+/** Applies the mutation to the text. */
 export function applied(text: string, { start, end, replacement }: Mutation): string {
   return text.slice(0, start) + replacement + text.slice(end);
 }
 
-/** The changed lines before and after, for a reader. */
+/** The changed lines before and after the mutation, for the report. */
 export function describe(text: string, { file, mutation }: Mutant): string {
   const { start, end, line } = mutation;
   const from = text.lastIndexOf("\n", start - 1) + 1;

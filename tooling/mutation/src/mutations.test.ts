@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { mutationsOf } from "./mutations.js";
 
-/** What the text becomes by each change, in the order of their places. */
+/** The texts that result from each mutation, in order of position. */
 function mutants(text: string): string[] {
   return [...mutationsOf("file.ts", text)]
     .sort((a, b) => a.start - b.start || a.replacement.localeCompare(b.replacement))

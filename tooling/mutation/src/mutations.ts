@@ -1,12 +1,12 @@
 import { parseSync, Visitor } from "oxc-parser";
 
-/** One change of a source file: the text from `start` to `end` is replaced. */
+/** One mutation of a source file: the text from `start` to `end` is replaced. */
 export interface Mutation {
   /** UTF-16 offsets into the file's text. */
   readonly start: number;
   readonly end: number;
   readonly replacement: string;
-  /** Counted from 1. */
+  /** Line number, starting at 1. */
   readonly line: number;
 }
 
@@ -37,9 +37,9 @@ interface Span {
 }
 
 /**
- * Every change that is tried on a file: operators are turned around, conditions are fixed, defaults and
- * statements left out, numbers moved by one. Read from the syntax tree, so that types, comments and texts
- * stay as they are.
+ * All mutations of a file: operators are inverted, conditions replaced by constants, defaults and statements
+ * removed, numbers increased by one. Read from the syntax tree, so that types, comments and strings are not
+ * changed.
  */
 export function mutationsOf(file: string, text: string): readonly Mutation[] {
   const { program, errors } = parseSync(file, text);
@@ -52,7 +52,7 @@ export function mutationsOf(file: string, text: string): readonly Mutation[] {
     found.push({ start, end, replacement, line: lineAt(start) });
   };
   const source = (node: Span): string => text.slice(node.start, node.end);
-  /** Replaces what stands between two operands. */
+  /** Replaces the operator between two operands. */
   const turn = (left: Span, operator: string, right: Span): void => {
     const opposite = OPPOSITES[operator];
     if (opposite === undefined || (operator === "+" && (isText(left, source(left)) || isText(right, source(right)))))
@@ -113,7 +113,10 @@ function isText({ type }: Span, source: string): boolean {
   return type === "TemplateLiteral" || (type === "Literal" && /^["']/.test(source));
 }
 
-/** A call of the parent's constructor can't be left out: nothing after it would run, whatever the tests look at. */
+/**
+ * Whether the statement is a directive or a `super()` call. The latter cannot be removed: no code after it
+ * would run, so any test would detect that.
+ */
 function isDirective(node: { readonly expression: Span; readonly directive?: string | null }): boolean {
   const { expression } = node;
   const callee = "callee" in expression ? (expression.callee as Span) : undefined;

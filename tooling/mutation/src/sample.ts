@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Mutant } from "./mutant.js";
 import { mutationsOf } from "./mutations.js";
 
-/** Every change of every product source of the packages. */
+/** Every mutation of every product source of the packages. */
 export function allMutants(root: string, packages: readonly string[]): readonly Mutant[] {
   return packages.flatMap((name) =>
     productSources(root, name).flatMap((file) =>
@@ -12,12 +12,12 @@ export function allMutants(root: string, packages: readonly string[]): readonly 
   );
 }
 
-/** The packages that have sources of a product: the suites that others run are tests themselves. */
+/** The packages with product sources; contract-tests is excluded, because it consists of tests. */
 export function productPackages(root: string): readonly string[] {
   return readdirSync(join(root, "packages")).filter((name) => name !== "contract-tests");
 }
 
-/** `count` of them in a random order that the seed decides. */
+/** `count` of the items in a random order that depends on the seed. */
 export function sampleOf<T>(all: readonly T[], count: number, seed: number): readonly T[] {
   const rest = [...all];
   const random = numbersFrom(seed);

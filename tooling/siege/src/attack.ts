@@ -3,28 +3,28 @@ import type { BystanderFigures } from "./bystanders.js";
 import { Bystanders } from "./bystanders.js";
 import { Crowd } from "./crowd.js";
 
-/** How large and how long. */
+/** Size and duration of an attack. */
 export interface Scale {
-  /** 1 for the figures that are promised, less for a quick look; limits that crowds are to meet shrink with it. */
+  /** 1 for the promised figures, less for a quick check; the limits that crowds must reach are scaled accordingly. */
   readonly size: number;
   readonly seconds: number;
 }
 
-/** What uninvolved clients met, and how long the gateway's event loop was blocked at most meanwhile. */
+/** Latencies of uninvolved clients, and the longest delay of the gateway's event loop meanwhile. */
 export interface SceneFigures extends BystanderFigures {
   readonly gatewayDelayMs: number;
 }
 
-/** What lets an attack read the gateway's counters and metrics. */
+/** Environment variables that let an attack read the gateway's counters and metrics. */
 export const OBSERVED = { ADMIN_PORT: "0", PUBLIC_STATS: "true" } as const;
 
-/** What an attack is given. */
+/** The environment of an attack. */
 export interface Scene {
   readonly gateway: GatewayProcess;
   readonly scale: Scale;
-  /** A process for connections; it is ended with the scene. */
+  /** Starts a process for connections; it is ended with the scene. */
   crowd(): Crowd;
-  /** What uninvolved clients meet while something goes on. */
+  /** Measures uninvolved clients while `during` runs. */
   bystanders(during: () => Promise<void>): Promise<SceneFigures>;
   /** Resident memory of the gateway, in MiB. */
   memoryMiB(): Promise<number>;
@@ -32,7 +32,7 @@ export interface Scene {
   stats(): Promise<Stats>;
 }
 
-/** What is read of `/stats`. */
+/** The fields of `/stats` that attacks read. */
 export interface Stats {
   readonly connections: number;
   readonly pendingRemovals: number;
@@ -45,29 +45,29 @@ export interface Stats {
   readonly limits: Readonly<Record<string, number>>;
 }
 
-/** A promise about a figure. */
+/** A measured figure and, if there is one, the promise about it. */
 export interface Finding {
   readonly what: string;
   readonly value: string;
-  /** Whether the promise is kept; absent where the figure is for information. */
+  /** Whether the promise is kept; absent if the figure is only for information. */
   readonly isKept?: boolean;
   /** Whether the promise is about time, which a busy machine may break. */
   readonly isTimed?: boolean;
 }
 
-/** An attack, carried out on one gateway. */
+/** An attack on one gateway. */
 export interface Attack {
   readonly name: string;
   readonly title: string;
-  /** What the gateway is given beside its limits. */
+  /** Environment variables of the gateway in addition to its limits. */
   env?(scale: Scale): Readonly<Record<string, string>>;
   run(scene: Scene): Promise<readonly Finding[]>;
 }
 
-/** The bound on what uninvolved clients wait, in milliseconds. */
+/** Maximum latency of uninvolved clients, in milliseconds. */
 const PATIENCE_MS = 100;
 
-/** What uninvolved clients met, as findings. */
+/** The figures of uninvolved clients as findings. */
 export function bystanderFindings(figures: SceneFigures): Finding[] {
   const { pings, p50Ms, p99Ms, maxMs, refusals, ownDelayMs, gatewayDelayMs } = figures;
   const refused = Object.entries(refusals).map(([code, count]) => `${count} ${code}`);
@@ -90,7 +90,7 @@ async function longestDelayMs(gateway: GatewayProcess): Promise<number> {
   return Number(seconds) * 1000;
 }
 
-/** Runs an attack on a gateway that has {@link OBSERVED}, and clears up. */
+/** Runs an attack on a gateway that was started with {@link OBSERVED}, and ends its crowds. */
 export async function runAttack(attack: Attack, gateway: GatewayProcess, scale: Scale): Promise<readonly Finding[]> {
   const crowds: Crowd[] = [];
   try {
@@ -104,7 +104,7 @@ export async function runAttack(attack: Attack, gateway: GatewayProcess, scale: 
       },
       bystanders: async (during) => {
         const bystanders = await Bystanders.open(gateway.wsUrl);
-        // Each scrape begins the measurement again.
+        // Each scrape restarts the measurement.
         await longestDelayMs(gateway);
         bystanders.start();
         await during();

@@ -1,26 +1,26 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { CmSocket } from "@cm/gateway-kit/clients/cm-socket";
 
-/** What uninvolved clients met. */
+/** The latencies and refusals of uninvolved clients. */
 export interface BystanderFigures {
   readonly pings: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly maxMs: number;
-  /** How long the event loop of the process that measures was blocked at most: what pings wait for beside the gateway. */
+  /** The longest delay of the measuring process's own event loop, which adds to the latency of pings. */
   readonly ownDelayMs: number;
-  /** Requests that were refused or not answered, by code. */
+  /** Requests that were refused or got no response, by code. */
   readonly refusals: Readonly<Record<string, number>>;
 }
 
-/** How many clients, and the time between two requests of each. */
+/** Number of clients, and the time between two requests of each, in milliseconds. */
 const CLIENTS = 5;
 const EVERY_MS = 20;
 
-/** A request without an answer for this long counts as lost. */
+/** Time after which a request without a response counts as lost, in milliseconds. */
 const ANSWER_TIMEOUT_MS = 10_000;
 
-/** Clients with nothing to do with an attack: each pings, and publishes to a room of its own. */
+/** Clients that are not involved in an attack: each pings, and publishes to its own room. */
 export class Bystanders {
   readonly #sockets: CmSocket[];
   readonly #latencies: number[] = [];
@@ -43,7 +43,7 @@ export class Bystanders {
     return new Bystanders(sockets);
   }
 
-  /** Begins to measure. */
+  /** Starts measuring. */
   start(): void {
     this.#ownDelay.enable();
     let turn = 0;
@@ -56,7 +56,7 @@ export class Bystanders {
     }, EVERY_MS);
   }
 
-  /** Ends measuring; waits for what is still to be answered. */
+  /** Stops measuring and waits for outstanding responses. */
   async stop(): Promise<BystanderFigures> {
     clearInterval(this.#timer);
     await Promise.all(this.#waiting);

@@ -2,10 +2,10 @@ import { RawSocket } from "@cm/load";
 import { CLIENT_PROTOCOL_VERSION, SUBPROTOCOL } from "@cm/protocol";
 import type { CrowdOrder, CrowdReport, FloodOrder, OpenOrder } from "./crowd-orders.js";
 
-/** How long one connection may take until it is in its rooms. */
+/** Maximum time for one connection to join its rooms, in milliseconds. */
 const OPEN_TIMEOUT_MS = 30_000;
 
-/** A flood sends in steps of this length. */
+/** Interval of a flood's sends, in milliseconds. */
 const STEP_MS = 10;
 
 const ERROR_HEAD = '{"type":"error","code":"';
@@ -21,7 +21,7 @@ function report(): CrowdReport {
   return { open: sockets.size, received, errors, ends };
 }
 
-/** Opens one connection; resolves when it is in its rooms, or over. */
+/** Opens one connection. Resolves when it has joined its rooms or has ended. */
 function openOne({ wsUrl, user, isOneUser, rooms, stalls, headers }: OpenOrder, number: number): Promise<void> {
   return new Promise((settle) => {
     const url = new URL(wsUrl);
@@ -71,7 +71,7 @@ async function open(order: OpenOrder): Promise<void> {
   await Promise.all(Array.from({ length: Math.min(order.atOnce, order.count) }, lane));
 }
 
-/** Sends with a steady rate; a step that comes late makes up for it. */
+/** Sends at a steady rate; a late step catches up. */
 async function flood({ frame, perSecond, seconds }: FloodOrder): Promise<void> {
   const beganAt = performance.now();
   let sent = 0;
@@ -93,5 +93,5 @@ async function carryOut(order: CrowdOrder): Promise<void> {
 process.on("message", (order: CrowdOrder) => {
   void carryOut(order).then(() => process.send?.(report()));
 });
-// The one that gives orders is gone.
+// The process that gives the orders is gone.
 process.on("disconnect", () => process.exit(0));

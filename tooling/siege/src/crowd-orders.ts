@@ -1,44 +1,44 @@
-/** Connections that a crowd process opens. */
+/** Order to open connections. */
 export interface OpenOrder {
   readonly type: "open";
   readonly wsUrl: string;
   readonly count: number;
-  /** The user of all of them, or the beginning of a name for each. */
+  /** The user of all connections, or the prefix of a user name for each. */
   readonly user: string;
   readonly isOneUser: boolean;
-  /** Rooms that each joins; `#` in a name stands for the connection's number. */
+  /** Rooms that each connection joins; `#` in a name is replaced by the connection's number. */
   readonly rooms: readonly string[];
-  /** How many are on their way at a time. */
+  /** Number of connections opened concurrently. */
   readonly atOnce: number;
-  /** Whether they stop reading once they are in their rooms. */
+  /** Whether the connections stop reading once they have joined their rooms. */
   readonly stalls: boolean;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** Has every open connection send a frame again and again. */
+/** Order for every open connection to send a frame repeatedly. */
 export interface FloodOrder {
   readonly type: "flood";
-  /** The frame's text. */
+  /** The text of the frame. */
   readonly frame: string;
   readonly perSecond: number;
   readonly seconds: number;
 }
 
-/** Cuts every connection at once, without a word. */
+/** Order to cut every connection at once, without a close frame. */
 export interface VanishOrder {
   readonly type: "vanish";
 }
 
-/** What the main process asks of a crowd process, each with one answer. */
+/** The orders of the main process to a crowd process; each gets one response. */
 export type CrowdOrder = OpenOrder | FloodOrder | VanishOrder;
 
-/** What came of an order. */
+/** The response to an order. */
 export interface CrowdReport {
-  /** Connections that are open. */
+  /** Number of open connections. */
   readonly open: number;
-  /** Frames received since the process began, answers among them. */
+  /** Number of frames received since the process started, including responses. */
   readonly received: number;
-  /** Error frames by code, and connections that ended by how they did. */
+  /** Number of error frames by code, and of ended connections by their reason. */
   readonly errors: Readonly<Record<string, number>>;
   readonly ends: Readonly<Record<string, number>>;
 }

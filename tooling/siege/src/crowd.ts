@@ -5,7 +5,7 @@ import type { CrowdOrder, CrowdReport, FloodOrder, OpenOrder } from "./crowd-ord
 
 const MAIN = fileURLToPath(new URL("./crowd-main.js", import.meta.url));
 
-/** Many connections in a process of their own, so that what they receive does not delay what is measured. */
+/** Many connections in their own process, so that their traffic does not delay the measuring process. */
 export class Crowd {
   readonly #process: ChildProcess;
 
@@ -13,12 +13,12 @@ export class Crowd {
     this.#process = fork(MAIN, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
   }
 
-  /** Opens connections; resolves when each is in its rooms, or was refused. */
+  /** Opens connections. Resolves once each connection has joined its rooms or was rejected by the server. */
   open(order: Partial<Omit<OpenOrder, "type">> & Pick<OpenOrder, "wsUrl" | "count" | "user">): Promise<CrowdReport> {
     return this.#order({ type: "open", isOneUser: false, rooms: [], atOnce: 100, stalls: false, ...order });
   }
 
-  /** Has every connection send a frame `perSecond` times per second, for `seconds`. */
+  /** Sends a frame `perSecond` times per second on every connection, for `seconds`. */
   flood(order: Omit<FloodOrder, "type">): Promise<CrowdReport> {
     return this.#order({ type: "flood", ...order });
   }
@@ -43,6 +43,6 @@ export class Crowd {
     gone.catch(() => undefined);
     this.#process.send(order);
     const [report] = await Promise.race([answered, gone]);
-    return report as CrowdReport; // What crowd-main sends.
+    return report as CrowdReport; // The report that crowd-main.ts sends.
   }
 }

@@ -11,7 +11,7 @@ import { runFuzz } from "./fuzz/run-fuzz.js";
 
 const ATTACKS: readonly Attack[] = [...FAN_OUT_ATTACKS, STALLED_READERS, MASS_ENDING, MASS_RETURN, ONE_ADDRESS];
 
-/** A gateway as it was before it had these limits. */
+/** Disables all limits, as in a gateway from before they were added. */
 const LIMITS_OFF = {
   MAX_CONNECTIONS_PER_ADDRESS: "0",
   MAX_UPGRADES_PER_SECOND_PER_ADDRESS: "0",
@@ -94,7 +94,7 @@ async function fuzz(args: readonly string[]): Promise<number> {
   return (await runFuzz({ inputs, seed, isTimed: !isShort })) ? 0 : 1;
 }
 
-/** Exit codes: 0 every promise is kept with the limits on, 1 one is not, 2 bad arguments. */
+/** Exit codes: 0 every promise is kept with the limits on, 1 at least one is broken, 2 invalid arguments. */
 async function main(): Promise<number> {
   const command = readCommand(process.argv.slice(2));
   if (command === undefined) {

@@ -6,7 +6,7 @@ import { PLACES } from "../places.mjs";
 
 const item = (text, link) => ({ text, link });
 
-/** The pages of a folder, by name. */
+/** The pages of a folder, sorted by name. */
 function pagesOf(folder, textOf) {
   return readdirSync(join(PLACES.pages, folder))
     .filter((name) => name.endsWith(".md") && name !== "index.md")
@@ -97,11 +97,11 @@ export default defineConfig({
   cacheDir: PLACES.cache,
   head: [["link", { rel: "icon", href: "/favicon.svg" }]],
   metaChunk: true,
-  // A page loads nothing but itself.
+  // Pages load nothing in advance.
   router: { prefetchLinks: false },
   markdown: {
     anchor: { slugify: slugOf },
-    // Braces at the end of a line are text here.
+    // Braces at the end of a line are ordinary text.
     attrs: { disable: true },
   },
   vite: { build: { chunkSizeWarningLimit: 4_000 } },

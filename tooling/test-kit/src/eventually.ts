@@ -1,16 +1,16 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** How long and how often {@link eventually} tries. */
+/** Timing of {@link eventually}. */
 export interface EventuallyOptions {
-  /** When to give up, in milliseconds. Default 10,000. */
+  /** Time after which to give up, in milliseconds. Default 10,000. */
   readonly timeoutMs?: number;
-  /** The pause between two tries, in milliseconds. Default 25. */
+  /** Pause between two tries, in milliseconds. Default 25. */
   readonly intervalMs?: number;
 }
 
 /**
- * Runs a check until it passes and returns what it returned. Past the timeout the
- * check's own last error is thrown, so that a failed test shows what was not so.
+ * Runs a check until it passes, and returns its result. After the timeout, throws the last error of the check
+ * itself, so that a failed test shows what was wrong.
  */
 export async function eventually<T>(check: () => T | Promise<T>, options: EventuallyOptions = {}): Promise<T> {
   const deadline = performance.now() + (options.timeoutMs ?? 10_000);

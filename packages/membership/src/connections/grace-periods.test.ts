@@ -4,7 +4,7 @@ import { GracePeriods } from "./grace-periods.js";
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-/** Grace periods over a store that answers with the times given, in turn. */
+/** Starts grace periods with a store whose calls of `settle` return the given times in turn. */
 function start(answers: (number | undefined)[]) {
   const asked: (readonly number[])[] = [];
   const periods = new GracePeriods({
@@ -29,7 +29,7 @@ it("looks again where users were leaving that another server may have stopped to
   periods.after(2, 1_000);
   await vi.advanceTimersByTimeAsync(1_500);
   expect(asked).toEqual([[1], [2]]);
-  // Both in one look, five seconds after the first of them.
+  // Both partitions in one retry, five seconds after the first of them.
   await vi.advanceTimersByTimeAsync(5_000);
   expect(asked).toEqual([[1], [2], [1, 2]]);
   await vi.advanceTimersByTimeAsync(60_000);

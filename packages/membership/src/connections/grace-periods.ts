@@ -1,32 +1,35 @@
 import type { ProjectionUpkeep } from "@cm/protocol";
 
-/** Grace periods that end within one step are settled together, at the end of it. */
+/** Resolution of the timers: grace periods that end within the same step are settled together, at its end. */
 const STEP_MS = 100;
 
-/** The least time between two looks at all partitions, and between two looks at those where users were still leaving. */
+/**
+ * Minimum time between two sweeps over all partitions, and between two retries of partitions where users are
+ * still leaving.
+ */
 const MIN_SWEEP_MS = 5_000;
 
-/** What a {@link GracePeriods} needs. */
+/** Options of {@link GracePeriods}. */
 export interface GracePeriodsOptions {
   readonly projection: Pick<ProjectionUpkeep, "settle">;
-  /** How many partitions the users are cut into. */
+  /** Number of partitions that the users are spread over. */
   readonly partitions: number;
   readonly heartbeatIntervalMs: number;
   readonly onError: (cause: unknown) => void;
 }
 
 /**
- * Takes users offline as their grace periods end. The server that removed a user's last
- * connection asks for it in time; and each server looks at all partitions now and then, so
- * that one that dies meanwhile leaves no user half gone.
+ * Takes users offline when their grace periods end. The server that removed a user's last connection
+ * schedules the end of the grace period with {@link after}. In addition, every server sweeps all partitions
+ * regularly, so that the grace period of a user also ends if that server dies meanwhile.
  */
 export class GracePeriods {
   readonly #options: GracePeriodsOptions;
   readonly #sweepMs: number;
-  /** Partitions to settle, by step. A grace period bounds the steps, the store the partitions. */
+  /** Partitions to settle, by step. The number of steps is bounded by the grace period, the partitions by the store. */
   readonly #due = new Map<number, Set<number>>();
   readonly #underWay = new Set<Promise<void>>();
-  /** Partitions where users were still leaving after a grace period had ended. */
+  /** Partitions in which users were still leaving after a grace period had ended. */
   readonly #unsettled = new Set<number>();
   #timer: NodeJS.Timeout | undefined;
   #unsettledTimer: NodeJS.Timeout | undefined;
@@ -38,7 +41,7 @@ export class GracePeriods {
     this.#sweepMs = Math.max(options.heartbeatIntervalMs, MIN_SWEEP_MS);
   }
 
-  /** A grace period has begun in a partition. */
+  /** Schedules the settling of a partition in which a grace period has begun. */
   after(partition: number, graceMs: number): void {
     if (this.#stopped) return;
     const step = Math.ceil((performance.now() + graceMs) / STEP_MS);
@@ -51,7 +54,7 @@ export class GracePeriods {
     this.#schedule();
   }
 
-  /** Looks at all partitions where that was not done for some time. */
+  /** Settles all partitions, unless that was done less than {@link MIN_SWEEP_MS} or a heartbeat interval ago. */
   async sweep(): Promise<void> {
     const now = performance.now();
     if (now - this.#lastSweepMs < this.#sweepMs) return;
@@ -61,7 +64,7 @@ export class GracePeriods {
     );
   }
 
-  /** Ends the timer, and waits for what is under way. Others settle what is left. */
+  /** Clears the timers and waits for calls in progress. Other servers settle the remaining grace periods. */
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
@@ -94,16 +97,17 @@ export class GracePeriods {
     try {
       const nextMs = await this.#options.projection.settle(partitions);
       if (nextMs === undefined) return;
-      // The store's clock was a little behind, or more were due than it does at once.
+      // The store's clock lags behind a little, or more users were due than one call settles: settle them
+      // again shortly.
       if (nextMs <= STEP_MS) for (const partition of partitions) this.after(partition, nextMs);
-      // What ends later has its own step, here or with the server that began it; that one may have stopped.
+      // A grace period that ends later has a timer on the server that began it, but that server may have stopped.
       else this.#lookAgain(partitions);
     } catch (cause) {
       this.#options.onError(cause);
     }
   }
 
-  /** One look at a time, however many grace periods end meanwhile. */
+  /** Schedules one more settling of these partitions; calls until then share its timer. */
   #lookAgain(partitions: readonly number[]): void {
     if (this.#stopped) return;
     for (const partition of partitions) this.#unsettled.add(partition);

@@ -1,44 +1,44 @@
 import { type AnnouncedMember, CmError, type EnteredRoom } from "@cm/protocol";
 
-/** A connection of this server, as its owner knows it. */
+/** A connection of this server, as known by this server, its owner. */
 export interface LocalConnection {
   readonly connectionId: string;
   readonly userId: string;
   /** Milliseconds since the Unix epoch. */
   readonly connectedAt: number;
   readonly rooms: Set<string>;
-  /** What it says about itself, as JSON text. */
+  /** The connection's metadata as JSON text. */
   metadata: string | undefined;
-  /** How long its user counts as online after it was closed, if it was the last one. */
+  /** Time in milliseconds that the user stays online after this connection is closed, if it was the user's last one. */
   graceMs: number;
-  /** Whether the store has taken it as it is, so that others have heard of it. */
+  /** Whether the store has acknowledged the connection with its current metadata, so that watchers were notified. */
   isAnnounced: boolean;
-  /** Joins that the store or the bus has not answered yet; their rooms are in `rooms` already. */
+  /** Joins that the store or the bus has not acknowledged yet. Their rooms are already in `rooms`. */
   readonly joining: Map<string, Promise<EnteredRoom | undefined>>;
 }
 
-/** A room with members here. */
+/** A room with local members. */
 interface LocalRoom {
-  /** A room of one connection alone needs no set. */
+  /** A single member is stored without a set. */
   members: LocalConnection | Set<LocalConnection>;
-  /** What those are answered who join it. */
+  /** The result of a join for later joiners of the room. */
   entered: EnteredRoom | undefined;
 }
 
-/** How the store cuts what it holds, so that a part of it can be compared with the truth. */
+/** How the store shards its data, so that one shard at a time can be compared with the local state. */
 export interface Partitioning {
   roomPartitionOf(room: string): number;
   userPartitionOf(userId: string): number;
   shelfOf(connectionId: string): number;
 }
 
-/** The truth: which connections this server has, and which rooms they are in. */
+/** The local state: this server's connections and the rooms that they are in. */
 export class LocalConnections {
   readonly #partitioning: Partitioning;
   readonly #byId = new Map<string, LocalConnection>();
-  /** Rooms with local members; one without any is not there. */
+  /** Rooms with at least one local member. */
   readonly #rooms = new Map<string, LocalRoom>();
-  /** Local connections by user, counted. */
+  /** Number of local connections by user id. */
   readonly #users = new Map<string, number>();
   readonly #roomPartitions = new PartitionIndex<string>();
   readonly #userPartitions = new PartitionIndex<LocalConnection>();
@@ -57,7 +57,7 @@ export class LocalConnections {
     return this.#rooms.size;
   }
 
-  /** Members of rooms, one for each room of a connection. */
+  /** Memberships of rooms: each connection counts once for each of its rooms. */
   get memberships(): number {
     return this.#memberships;
   }
@@ -66,7 +66,7 @@ export class LocalConnections {
     return this.#users.size;
   }
 
-  /** Throws `id-invalid` where its id names no shelf. */
+  /** Throws `id-invalid` if the connection id contains no valid shelf. */
   add(connection: LocalConnection): void {
     this.#shelves.add(this.#partitioning.shelfOf(connection.connectionId), connection);
     this.#userPartitions.add(this.#partitioning.userPartitionOf(connection.userId), connection);
@@ -74,7 +74,7 @@ export class LocalConnections {
     this.#users.set(connection.userId, (this.#users.get(connection.userId) ?? 0) + 1);
   }
 
-  /** Takes a connection out, with its places in rooms. */
+  /** Removes a connection and its memberships of rooms. */
   delete(connection: LocalConnection): void {
     if (!this.#byId.delete(connection.connectionId)) return;
     for (const room of connection.rooms) this.#forgetMember(connection, room);
@@ -102,13 +102,13 @@ export class LocalConnections {
     if (connection.rooms.delete(room)) this.#forgetMember(connection, room);
   }
 
-  /** The room's channel is live here. */
+  /** Stores the join result of a room whose channel is now subscribed on this server. */
   entered(room: string, entered: EnteredRoom | undefined): void {
     const local = this.#rooms.get(room);
     if (local !== undefined) local.entered = entered;
   }
 
-  /** What {@link entered} was told last of a room with members here. */
+  /** The value last passed to {@link entered} for a room with local members. */
   enteredRoom(room: string): EnteredRoom | undefined {
     return this.#rooms.get(room)?.entered;
   }
@@ -131,7 +131,7 @@ export class LocalConnections {
     return this.#rooms.keys();
   }
 
-  /** Rooms of a partition with members here. */
+  /** Rooms of the partition that have local members. */
   roomsOfPartition(partition: number): Iterable<string> {
     return this.#roomPartitions.of(partition);
   }
@@ -141,12 +141,12 @@ export class LocalConnections {
     return Symbol.iterator in members ? members : [members];
   }
 
-  /** Connections whose users are in a partition. */
+  /** Local connections of the users in a partition. */
   connectionsOfPartition(partition: number): Iterable<LocalConnection> {
     return this.#userPartitions.of(partition);
   }
 
-  /** Connections whose records are on a shelf. */
+  /** Local connections whose records are on a shelf. */
   connectionsOnShelf(shelf: number): Iterable<LocalConnection> {
     return this.#shelves.of(shelf);
   }
@@ -176,7 +176,7 @@ export class LocalConnections {
   }
 }
 
-/** Things by the partition that they are in; a partition without any is not there. */
+/** Index of items by partition. A partition without items has no entry. */
 class PartitionIndex<T> {
   readonly #partitions = new Map<number, Set<T>>();
 

@@ -4,7 +4,7 @@ import type { LocalConnection, LocalConnections } from "./local-connections.js";
 import { serializeMetadata } from "./metadata.js";
 import type { WriteGuard } from "./write-guard.js";
 
-/** What {@link MetadataUpdates} needs. */
+/** Options of {@link MetadataUpdates}. */
 export interface MetadataUpdatesOptions {
   readonly local: LocalConnections;
   readonly keeper: LeaseKeeper;
@@ -14,10 +14,10 @@ export interface MetadataUpdatesOptions {
   readonly maxBytes: number;
 }
 
-/** Writes changed metadata. An update that fails is tried again after a heartbeat, though its caller got the error. */
+/** Writes changed metadata. A failed update is retried after a heartbeat, although its caller received the error. */
 export class MetadataUpdates {
   readonly #options: MetadataUpdatesOptions;
-  /** Connections whose metadata the store has not taken. */
+  /** Connections whose current metadata the store has not acknowledged. */
   readonly #outdated = new Set<LocalConnection>();
 
   constructor(options: MetadataUpdatesOptions) {
@@ -36,7 +36,7 @@ export class MetadataUpdates {
     }
   }
 
-  /** Writes the metadata that the store has not taken; ends with the first failure. */
+  /** Writes the metadata that the store has not acknowledged. Stops at the first failure. */
   async retry(): Promise<void> {
     for (const connection of this.#outdated) {
       await this.#write(connection);
@@ -44,7 +44,7 @@ export class MetadataUpdates {
     }
   }
 
-  /** A connection was closed. */
+  /** Drops the pending update of a closed connection. */
   forget(connection: LocalConnection): void {
     this.#outdated.delete(connection);
   }

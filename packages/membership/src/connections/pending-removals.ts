@@ -5,36 +5,42 @@ import type { Projection, Removal } from "../projection/projection.js";
 import type { LocalConnection } from "./local-connections.js";
 import type { WriteGuard } from "./write-guard.js";
 
-/** Removals kept for a store that is away; beyond it the oldest are left to be found as strays. */
+/**
+ * Maximum number of removals kept while the store is unavailable. Beyond it, the oldest are dropped;
+ * reconciling finds their entries as strays.
+ */
 const MAX_PENDING = 100_000;
 
-/** Removals tried at a time. */
+/** Number of removals retried concurrently. */
 const BATCH = 200;
 
-/** A removal that the store refuses so often, while it takes others, is given up. */
+/** A removal is given up after the store refused it this many times. */
 const MAX_REFUSALS = 5;
 
-/** Until a failed removal is tried again, doubled after each failure up to the limit: others see who has left. */
+/**
+ * Delay before the first retry, doubled after each failure up to the limit. Short, because others still see
+ * the members who left.
+ */
 const FIRST_RETRY_MS = 250;
 const MAX_RETRY_MS = 5_000;
 
 /**
- * What the store still has to forget. A removal that fails is tried again, soon and after
- * every heartbeat, so that the callers of `close` and `leave` need not care.
+ * Removals that the store has not acknowledged yet. A failed removal is retried soon, and after every
+ * heartbeat, so that the callers of `close` and `leave` need not handle failures.
  */
 export class PendingRemovals {
   readonly #keeper: LeaseKeeper;
   readonly #projection: Projection;
   readonly #changes: WriteGuard;
   readonly #onError: (error: CmError) => void;
-  /** Failed removals with the number of times that the store refused them. */
+  /** Failed removals, with the number of times that the store refused each. */
   readonly #pending = new Map<Removal, number>();
   readonly #underWay = new Set<Promise<unknown>>();
   #retrying: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #delayMs = FIRST_RETRY_MS;
   #finished = false;
-  /** Rooms that the store is asked to take connections out of, until it has answered. */
+  /** Rooms that a connection is being removed from in the store; resolved when the store has responded. */
   readonly #leaving = new WeakMap<LocalConnection, Map<string, Promise<void>>>();
 
   constructor(keeper: LeaseKeeper, projection: Projection, changes: WriteGuard, onError: (error: CmError) => void) {
@@ -49,12 +55,13 @@ export class PendingRemovals {
   }
 
   /**
-   * Removes now, or later where that fails. Resolves when the connection's places are
-   * gone (one round trip) or the removal was kept for later; its record follows.
+   * Removes now, or keeps the removal for a retry if that fails. Resolves when the connection's memberships
+   * are removed (one round trip) or the removal was kept; the record is updated afterwards.
    */
   async run(removal: Removal): Promise<void> {
     const places = this.#track(this.#removePlaces(removal));
-    // In the turn of the removal, and to the end of it: the record still names what is gone.
+    // Mark the change in the turn of the removal, until the record is updated: until then the record still
+    // names removed rooms.
     const { connectionId } = removal.connection;
     this.#changes.begin(connectionId);
     try {
@@ -73,7 +80,7 @@ export class PendingRemovals {
       .finally(() => this.#changes.end(connectionId));
   }
 
-  /** Keeps a removal to be tried again. */
+  /** Keeps a removal for a retry. */
   later(removal: Removal): void {
     if (this.#pending.has(removal)) return;
     this.#pending.set(removal, 0);
@@ -85,7 +92,7 @@ export class PendingRemovals {
     this.#schedule();
   }
 
-  /** Tries what failed before; ends early where the store is still away. One at a time. */
+  /** Retries the failed removals; stops early if the store is still unavailable. Concurrent calls share one run. */
   retry(): Promise<void> {
     this.#retrying ??= this.#retryAll(false).finally(() => {
       this.#retrying = undefined;
@@ -108,8 +115,8 @@ export class PendingRemovals {
   }
 
   /**
-   * Waits for what is under way, and tries once more what failed; what the store refuses
-   * then is given up. Whether nothing is left.
+   * Waits for removals in progress, then retries the failed ones once more and gives up those that the store
+   * refuses permanently. Resolves with whether no removal is left.
    */
   async finish(): Promise<boolean> {
     this.#finished = true;
@@ -136,7 +143,7 @@ export class PendingRemovals {
     try {
       refusal = await this.#refusalOf(() => this.#removePlaces(removal));
       if (refusal === undefined || isGivenUp(refusal.cause)) {
-        // With what is given up the record goes as well: no server could take away what it leads to.
+        // The record is removed even if the removal is given up: another server that follows it would be refused too.
         const ofRecord = await this.#refusalOf(() =>
           this.#write(removal, (lease) => this.#projection.updateRecord(lease, removal)),
         );
@@ -158,7 +165,10 @@ export class PendingRemovals {
     return "refused";
   }
 
-  /** What the store refuses the write for, if it does; throws where it may take it later. */
+  /**
+   * The reason for which the store refuses the write permanently, or `undefined` if it succeeds. Throws if
+   * the error is retryable.
+   */
   async #refusalOf(write: () => Promise<void>): Promise<{ readonly cause: unknown } | undefined> {
     try {
       await write();
@@ -179,10 +189,10 @@ export class PendingRemovals {
   }
 
   /**
-   * Resolves when the store has answered what takes the connection out of the room, or can't;
-   * `undefined` where nothing is under way. A join waits for it: two writes may reach the store
-   * in another order than they were sent, as where one is sent again after a failover, and a
-   * leave behind its join would tell others that the member is gone.
+   * Resolves when the store has responded to, or can no longer respond to, the removal of the connection from
+   * the room; `undefined` if no such removal is in progress. A join waits for it: two writes may reach the
+   * store in a different order than they were sent, for example if one is resent after a failover, and a
+   * leave that arrives after its join would tell others that the member is gone.
    */
   ofRoom(connection: LocalConnection, room: string): Promise<void> | undefined {
     return this.#leaving.get(connection)?.get(room);

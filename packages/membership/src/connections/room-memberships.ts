@@ -5,7 +5,7 @@ import type { LocalConnection, LocalConnections } from "./local-connections.js";
 import type { PendingRemovals } from "./pending-removals.js";
 import type { WriteGuard } from "./write-guard.js";
 
-/** What {@link RoomMemberships} needs. */
+/** Options of {@link RoomMemberships}. */
 export interface RoomMembershipsOptions {
   readonly local: LocalConnections;
   readonly keeper: LeaseKeeper;
@@ -19,7 +19,7 @@ export interface RoomMembershipsOptions {
   readonly maxRooms: number;
 }
 
-/** Has connections join and leave rooms: in the truth at once, in the store and on the bus together. */
+/** Lets connections join and leave rooms: updates the local state at once, then the store and the bus concurrently. */
 export class RoomMemberships {
   readonly #options: RoomMembershipsOptions;
 
@@ -27,7 +27,7 @@ export class RoomMemberships {
     this.#options = options;
   }
 
-  /** See `Membership.join`. `record` is written with it. */
+  /** See `Membership.join`. `record` is the initial record value, written together with the member. */
   async join(connectionId: string, room: string, record: string | undefined): Promise<EnteredRoom | undefined> {
     requireName(room, "room");
     const { local, changes } = this.#options;
@@ -59,7 +59,7 @@ export class RoomMemberships {
     throw new CmError("capacity-reached", `The server has as many ${what} as it may.`, { details: { limit } });
   }
 
-  /** Takes a connection out of the truth; the rooms that it was in. */
+  /** Removes a connection from the local state. Returns the rooms that it was in. */
   forget(connection: LocalConnection): string[] {
     const { local, interest } = this.#options;
     const rooms = [...connection.rooms];
@@ -71,7 +71,7 @@ export class RoomMemberships {
 
   async #join(connection: LocalConnection, room: string, record: string | undefined): Promise<EnteredRoom | undefined> {
     const { local, interest, changes, removals, keeper, projection } = this.#options;
-    // Both at once: the join costs one round trip.
+    // Subscribe and write concurrently: the join costs one round trip.
     const [live, written] = await Promise.allSettled([
       interest.enter(room),
       changes.run(connection.connectionId, async () => {
@@ -88,7 +88,8 @@ export class RoomMemberships {
       local.exit(connection, room);
       if (live.status === "fulfilled") interest.exit(room);
     }
-    // Where it left or closed meanwhile, that call's removal may have been overtaken by a retry.
+    // If the connection left or closed meanwhile, a retry of the write may have arrived after that call's
+    // removal: remove again.
     await removals.run({ connection, rooms: [room] });
     if (live.status === "rejected") throw live.reason;
     if (written.status === "rejected") throw written.reason;

@@ -6,7 +6,7 @@ type StaleConnectionsOptions = Pick<
   "cleanupIntervalMs" | "lastSeenOf" | "now" | "onStale" | "staleConnectionTimeoutMs"
 >;
 
-/** Reports, once a cleanup interval, the connections that were silent for too long. */
+/** Reports the connections that were silent for too long, once per cleanup interval. */
 export class StaleConnections {
   readonly #local: LocalConnections;
   readonly #options: StaleConnectionsOptions;

@@ -1,30 +1,30 @@
 /**
- * Which connections are being changed. A change touches the truth and the store, one after
- * the other; in between the two differ, and rightly so. A comparison leaves out
- * what was under way meanwhile, and what is written to make them agree holds up further
- * changes of the same connections, so that neither can undo the other.
+ * Tracks which connections are being changed. A change updates the local state first and the store
+ * afterwards; in between, the two legitimately differ. A comparison ignores connections that were changed
+ * while it ran, and a repair delays further changes of the same connections, so that neither undoes the
+ * other.
  */
 export class WriteGuard {
-  /** Number of changes under way, by connection id. */
+  /** Number of changes in progress, by connection id. */
   readonly #underWay = new Map<string, number>();
   readonly #watches = new Set<Set<string>>();
-  /** Repairs under way, by connection id. */
+  /** Repairs in progress, by connection id. */
   readonly #repairs = new Map<string, Promise<void>>();
 
-  /** A change begins: to be called in the turn in which the truth changes. */
+  /** Begins a change. Must be called in the turn in which the local state changes. */
   begin(connectionId: string): void {
     this.#underWay.set(connectionId, (this.#underWay.get(connectionId) ?? 0) + 1);
     for (const touched of this.#watches) touched.add(connectionId);
   }
 
-  /** The store has taken it, or will not. */
+  /** Ends a change: the store has acknowledged it, or will not. */
   end(connectionId: string): void {
     const left = (this.#underWay.get(connectionId) ?? 1) - 1;
     if (left === 0) this.#underWay.delete(connectionId);
     else this.#underWay.set(connectionId, left);
   }
 
-  /** Runs the store's part of a change, once no repair of the connection is under way. */
+  /** Runs the store write of a change, after any repair of the connection that is in progress. */
   async run<T>(connectionId: string, write: () => Promise<T>): Promise<T> {
     this.begin(connectionId);
     try {
@@ -36,7 +36,7 @@ export class WriteGuard {
     }
   }
 
-  /** Notes the connections that are changed from now on, and those that are under way. */
+  /** Records the connections with changes in progress, and those that are changed until the watch is closed. */
   watch(): ChangesWatch {
     const touched = new Set(this.#underWay.keys());
     this.#watches.add(touched);
@@ -49,8 +49,8 @@ export class WriteGuard {
   }
 
   /**
-   * Holds further changes of these connections up while a repair is written, one repair at
-   * a time. It begins in this turn.
+   * Delays further changes of these connections while `write`, their repair, runs. Only one repair may run at
+   * a time. Takes effect in the calling turn.
    */
   async repair(connectionIds: Iterable<string>, write: () => Promise<void>): Promise<void> {
     const ids = [...connectionIds];
@@ -68,9 +68,9 @@ export class WriteGuard {
   }
 }
 
-/** What was changed since a moment. */
+/** The connections that were changed since a moment. */
 export interface ChangesWatch {
-  /** Whether the connection was changed, or was being changed when the watch began. */
+  /** Whether the connection was changed since the watch began, or was being changed at that time. */
   touched(connectionId: string): boolean;
   close(): void;
 }

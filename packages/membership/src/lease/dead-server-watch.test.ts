@@ -14,12 +14,12 @@ it("gives a sign of life as soon as it holds the lease, so that a server that di
     ids,
     store,
     interest: { enter: async () => undefined, exit: () => undefined },
-    // Looks every 12 s.
+    // The server looks every 12 s.
     deadAfterMs: 60_000,
   });
   onTestFinished(() => membership.shutdown());
   await membership.start();
-  // `alive`: no sign is known.
+  // `alive` would mean that no sign of life is known.
   await eventually(async () => {
     expect(await store.upkeep.servers.expire({ serverId: "a", incarnation }, 60_000)).toBe("recent");
   });

@@ -1,37 +1,37 @@
 import type { Lease, Link, ServerIncarnation, ServerUpkeep } from "@cm/protocol";
 
-/** What a {@link DeadServerWatch} needs. */
+/** Options of {@link DeadServerWatch}. */
 export interface DeadServerWatchOptions {
   readonly servers: Pick<ServerUpkeep, "watch" | "expire">;
   readonly link: Pick<Link, "state">;
   readonly lease: () => Lease;
-  /** How long a server must have been silent to be taken for dead, in milliseconds. */
+  /** How long a server must have been silent to be presumed dead, in milliseconds. */
   readonly deadAfterMs: number;
-  /** The registry does not hold this server's lease any more. */
+  /** Called if the registry no longer holds this server's lease. */
   readonly onLost: () => void;
-  /** A server is dead, and its lease has ended. */
+  /** Called for a server that is dead and whose lease was ended. */
   readonly onDead: (server: ServerIncarnation) => void;
-  /** What kept a silent server from being judged. */
+  /** Called with the error that prevented a silent server from being judged. */
   readonly onError: (cause: unknown) => void;
 }
 
-/** Looks within the time after which a server is taken for dead. */
+/** Number of looks per `deadAfterMs`. */
 const LOOKS = 5;
 
 /**
- * Others are judged after this server has been in sync for this many times `deadAfterMs`: after a
- * restart or failover of the store all subscriptions are gone at first, and come back one by one.
+ * A server judges others only after it has been in sync for this many times `deadAfterMs`: after a restart or
+ * failover of the store, all subscriptions are lost at first and are restored one by one.
  */
 const STEADY_TIMES = 2;
 
 /**
- * Gives the registry signs of life of this server, and has the leases of servers end that give
- * none and do not listen any more.
+ * Sends this server's signs of life to the registry, and ends the leases of servers that have sent none for
+ * `deadAfterMs` and no longer listen to their channel.
  */
 export class DeadServerWatch {
   readonly #options: DeadServerWatchOptions;
   readonly #intervalMs: number;
-  /** Since when each look found the link in sync and was answered in time, by the monotonic clock. */
+  /** Time on the monotonic clock since which each look found the link in sync and got its result in time. */
   #steadySince: number | undefined;
   #lastLook = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
@@ -44,7 +44,7 @@ export class DeadServerWatch {
   }
 
   start(): void {
-    // At once: a server that dies before its first sign of life would keep its id for a whole lease.
+    // Look at once: a server that dies before its first sign of life would keep its id for the whole lease.
     this.#schedule(0);
   }
 
@@ -73,12 +73,12 @@ export class DeadServerWatch {
       }
       if (this.#isSteady()) await this.#judge(silent);
     } catch {
-      // The heartbeat tells of a store that does not answer.
+      // An unreachable store is reported by the heartbeat.
       this.#steadySince = undefined;
     }
   }
 
-  /** Whether this server can judge others: it was neither cut off nor paused lately, nor was the store. */
+  /** Whether this server can judge others: neither it nor the store was recently disconnected or paused. */
   #isSteady(): boolean {
     const now = performance.now();
     const { link, deadAfterMs } = this.#options;

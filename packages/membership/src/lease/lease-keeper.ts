@@ -9,7 +9,7 @@ import {
   toCmError,
 } from "@cm/protocol";
 
-/** What a {@link LeaseKeeper} needs. */
+/** Options of {@link LeaseKeeper}. */
 export interface LeaseKeeperOptions {
   readonly servers: ServerRegistry;
   readonly registration: ServerRegistration;
@@ -17,22 +17,25 @@ export interface LeaseKeeperOptions {
   readonly intervalMs: number;
   readonly counters: () => ServerCounters;
   /**
-   * Called after the lease was acquired again, before any caller gets to write under it, and after
-   * a heartbeat that follows a {@link LeaseKeeper.doubt}. Where it fails, it is called again
-   * after a later heartbeat, and the lease does not count as held until then.
+   * Called after the lease was acquired again, before any caller can write under it, and after a heartbeat
+   * that follows a {@link LeaseKeeper.doubt}. If it rejects, it is called again after a later heartbeat, and
+   * the lease does not count as held until then.
    */
   readonly onRegained: (lease: Lease) => Promise<void>;
-  /** Called after each successful heartbeat, with what it has brought. */
+  /** Called with the renewal after each successful heartbeat. */
   readonly onBeat: (renewal: Renewal) => void;
-  /** Called once where the lease ran out and another incarnation took it. */
+  /** Called once if the lease expired and another incarnation acquired it. */
   readonly onTaken: (error: CmError) => void;
   readonly onError: (error: CmError) => void;
 }
 
-/** After a failed heartbeat the next one does not wait for the whole interval. */
+/** Delay before the next heartbeat after a failed one, if the heartbeat interval is longer. */
 const RETRY_MS = 500;
 
-/** Servers that see the store come back together do not write everything again together. */
+/**
+ * Spreads the recovery of servers that see the store return at the same time, so that they do not all write
+ * everything again at once.
+ */
 const RECOVERY_SPREAD_MS = 1_000;
 
 /**
@@ -49,9 +52,9 @@ export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions;
   #lease: Lease | undefined;
   #held = false;
-  /** The lease was regained, or the store is in doubt, and everything has yet to be projected again. */
+  /** Everything must be projected again: the lease was regained, or the store may have lost data. */
   #unfinished = false;
-  /** Consecutive failures of it, and when the next attempt is due by the monotonic clock. */
+  /** Consecutive failures of that projection, and the monotonic time at which the next attempt is due. */
   #failures = 0;
   #resumeAt = 0;
   #fault: CmError | undefined;
@@ -67,7 +70,7 @@ export class LeaseKeeper {
     this.#options = options;
   }
 
-  /** Whether the store last answered that the lease is held. */
+  /** Whether the lease was held according to the store's latest response. */
   get held(): boolean {
     return this.#held;
   }
@@ -77,7 +80,7 @@ export class LeaseKeeper {
     return this.#lease !== undefined;
   }
 
-  /** The fault of the whole store that the latest heartbeat found; see `Renewal`. */
+  /** The fault that concerns the whole store, as found by the latest heartbeat; see `Renewal`. */
   get fault(): CmError | undefined {
     return this.#fault;
   }
@@ -89,8 +92,8 @@ export class LeaseKeeper {
   }
 
   /**
-   * Runs a write under the lease. One that is refused because the lease is gone is
-   * tried once more, after the lease was acquired again.
+   * Runs a write under the lease. A write refused with `lease-lost` is retried once, after the lease was
+   * acquired again.
    */
   async write<T>(operation: (lease: Lease) => Promise<T>): Promise<T> {
     const lease = await (this.#regaining ?? this.current());
@@ -102,13 +105,13 @@ export class LeaseKeeper {
     return operation(await this.#regain(lease));
   }
 
-  /** The lease as it was last heard of; `closed` where it was never taken or was given up. */
+  /** The lease as last returned by the store. Throws `closed` if it was never acquired or was released. */
   current(): Lease {
     if (this.#lease === undefined) throw new CmError("closed", "The server holds no lease.");
     return this.#lease;
   }
 
-  /** An extra heartbeat; resolves with its renewal. */
+  /** Sends an extra heartbeat; resolves with its renewal. */
   async look(): Promise<Renewal> {
     const { servers, counters } = this.#options;
     const renewal = await this.write((lease) => servers.renew(lease, counters()));
@@ -116,15 +119,18 @@ export class LeaseKeeper {
     return renewal;
   }
 
-  /** Another heartbeat may have come back meanwhile, and the lease have been acquired again. */
+  /**
+   * Keeps the later expiry. A concurrent heartbeat may have returned a later one, or the lease may have been
+   * acquired again.
+   */
   #refresh({ lease }: Renewal): void {
     const current = this.#lease;
     if (current?.token === lease.token && current.expiresAtMs < lease.expiresAtMs) this.#lease = lease;
   }
 
   /**
-   * Whether the store holds the lease and all that was written under it: one renewal at a time, however many
-   * ask. Where the lease is gone, the next heartbeat is at once. `false` also where the store does not answer.
+   * Whether the store holds the lease and all data written under it. Concurrent calls share one renewal. If
+   * the lease is lost, the next heartbeat is sent at once. `false` also if the store does not respond.
    */
   check(): Promise<boolean> {
     this.#checking ??= this.#check().finally(() => {
@@ -142,26 +148,29 @@ export class LeaseKeeper {
       if (isCmError(error) && error.code === "lease-lost") this.hurry();
       return false;
     }
-    // It may have been lost, and be written again, since.
+    // The lease may have been lost since, and its data may have to be written again.
     return this.#held;
   }
 
   /**
-   * The store may have lost acknowledged writes and still hold the lease: after the next successful
-   * heartbeat, everything is projected again as after a regained lease.
+   * Marks the store as possibly missing acknowledged writes although it holds the lease: after the next
+   * successful heartbeat, everything is projected again as after a regained lease.
    */
   doubt(): void {
     this.#unfinished = true;
   }
 
-  /** The store answers again: what a {@link doubt} waits for is due within a second, unless a heartbeat is under way. */
+  /**
+   * Called when the store is reachable again. If {@link doubt} was called, sends the next heartbeat within a
+   * second, unless one is in progress.
+   */
   recovered(): void {
     if (!this.#unfinished || this.#isBeating || this.#stopped || this.#lease === undefined) return;
     clearTimeout(this.#timer);
     this.#schedule(Math.random() * Math.min(RECOVERY_SPREAD_MS, this.#options.intervalMs));
   }
 
-  /** The lease may be gone: the next heartbeat is now, unless one is under way. */
+  /** Called when the lease may be lost: sends a heartbeat now, unless one is in progress. */
   hurry(): void {
     this.#held = false;
     if (this.#isBeating || this.#stopped) return;
@@ -169,7 +178,7 @@ export class LeaseKeeper {
     this.#beating = this.#beat();
   }
 
-  /** Ends the heartbeats. The lease stays until {@link release}. */
+  /** Stops the heartbeats. The lease is kept until {@link release}. */
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
@@ -215,7 +224,7 @@ export class LeaseKeeper {
     return Math.max(0, this.#resumeAt - performance.now());
   }
 
-  /** Reports a fault once, however many heartbeats find it. */
+  /** Reports a fault once, even if several heartbeats find it. */
   #noteFault(fault: CmError | undefined): void {
     const isNews = fault !== undefined && fault.message !== this.#fault?.message;
     this.#fault = fault;
@@ -241,7 +250,7 @@ export class LeaseKeeper {
     }
   }
 
-  /** Acquires the lease again, once however many writes find it lost. */
+  /** Acquires the lease again; writes that find it lost at the same time share one attempt. */
   #regain(lost: Lease): Promise<Lease> {
     if (this.#lease !== undefined && this.#lease.token !== lost.token) return Promise.resolve(this.#lease);
     this.#regaining ??= this.#acquireAnew().finally(() => {
@@ -271,7 +280,7 @@ export class LeaseKeeper {
   }
 
   async #finishRegaining(lease: Lease): Promise<void> {
-    // Before the call: a doubt that arises during it asks for another one.
+    // Cleared before the call, so that a `doubt()` during the call requests another one.
     this.#unfinished = false;
     try {
       await this.#options.onRegained(lease);

@@ -11,7 +11,7 @@ describe("Membership and its lease", () => {
     const b = await started("b", { heartbeatIntervalMs: 500 });
     const ids = await Promise.all(["ann", "bob", "cy"].map((user) => connect(a, user)));
     await Promise.all(ids.map((id) => a.membership.join(id, "lobby")));
-    // As if the process had been paused past its lease.
+    // As if the process had been paused until after its lease expired.
     clock.ms += 5_000;
     expect(await membersOf(b, "lobby")).toEqual([]);
     await expect.poll(() => a.membership.stats().reprojections).toBe(1);
@@ -31,7 +31,7 @@ describe("Membership and its lease", () => {
 
   it("projects everything again at a later heartbeat where that failed at first", async () => {
     const made = await server("a");
-    // The same store, but for one failure at the time of the test's choosing.
+    // The same store, but `join` fails once at the time that the test chooses.
     let failures = 0;
     const rooms = overridden(made.store.rooms, {
       join: (...args) =>
@@ -167,7 +167,7 @@ describe("Membership and its lease", () => {
     if (before === undefined || leftBefore === undefined) throw new Error("There are no records.");
     await membership.leave(stays, "old");
     await membership.close(left);
-    // What has happened since is forgotten, and the lease is what it was.
+    // Forget what has happened since, but keep the lease, as a failover to a lagging replica would.
     await store.rooms.leave(lease, "lobby", [{ connectionId: came, userId: "ann" }]);
     await store.users.remove(lease, [{ connectionId: came, userId: "ann" }], { graceMs: 0 });
     await store.connections.remove(lease, [came]);
@@ -201,7 +201,7 @@ describe("Membership and its lease", () => {
     const id = await connect(a, "ann");
     await a.membership.join(id, "lobby");
     clock.ms += 5_000;
-    // The successor is quicker than the heartbeat of the one that was away.
+    // The successor acquires the lease before the paused server sends its heartbeat.
     const b = await server("a", { heartbeatIntervalMs: 900 });
     await b.membership.start();
     await expect.poll(() => taken).toEqual(["server-id-taken"]);

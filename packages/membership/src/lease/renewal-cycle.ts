@@ -3,8 +3,8 @@ import type { LocalConnections } from "../connections/local-connections.js";
 import type { MembershipStore } from "../options.js";
 
 /**
- * Renews the store's TTLs a few partitions at a time: everything is renewed three times within
- * its TTL, and no single heartbeat carries all of it.
+ * Renews the store's TTLs a few partitions at a time: everything is renewed three times within its TTL, and
+ * the work is spread over the heartbeats.
  */
 export class RenewalCycle {
   readonly #store: MembershipStore;
@@ -23,7 +23,7 @@ export class RenewalCycle {
   }) {
     this.#store = options.store;
     this.#shelves = 2 ** options.shelfBits;
-    // Beats of one cycle.
+    // Number of heartbeats per cycle.
     const beats = Math.max(1, Math.floor(options.ttlMs / 3 / options.beatMs));
     const { local } = options;
     this.#shelvesABeat = Math.ceil(this.#shelves / beats);
@@ -49,9 +49,9 @@ export class RenewalCycle {
 }
 
 /**
- * Goes through names in cycles of a fixed number of beats: every name that exists when a cycle
- * begins comes once in it. Keeps a copy of the names: a map iterator that is kept between two
- * beats retains every hash table that the map has replaced meanwhile, with its contents.
+ * Iterates over names in cycles of a fixed number of heartbeats: every name that exists when a cycle begins
+ * is visited once in it. Keeps a copy of the names, because a map iterator that is kept between two
+ * heartbeats retains every hash table that the map has replaced meanwhile, with its contents.
  */
 class Cycle {
   readonly #beats: number;
@@ -66,7 +66,7 @@ class Cycle {
     this.#isThere = isThere;
   }
 
-  /** The next beat's share, without the names that went since the cycle began. */
+  /** The names for the next heartbeat, without those removed since the cycle began. */
   next(): string[] {
     if (this.#next >= this.#names.length) {
       this.#names = [...this.#all()];

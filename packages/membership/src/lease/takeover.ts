@@ -3,15 +3,15 @@ import { isCmError } from "@cm/protocol";
 import { LONGEST_DURATION_MS } from "@cm/protocol/options";
 import type { MembershipStore } from "../options.js";
 
-/** How long the holder of a server id must be watched before it is taken for dead, in milliseconds. */
+/** Minimum time that the holder of a server id is watched before it is presumed dead, in milliseconds. */
 const OBSERVATION_MIN_MS = 1_000;
 
-/** Between two looks, in milliseconds. */
+/** Time between two looks at the holder, in milliseconds. */
 const LOOK_MS = 200;
 
 /**
- * Whether the process that holds a server id is dead, and its lease has ended by that. Waits
- * until the holder has been silent for `deadAfterMs`, unless it is alive.
+ * Whether the process that holds a server id is dead; if so, its lease was ended. Waits until the holder has
+ * been silent for `deadAfterMs`, unless it is alive.
  */
 async function isHolderDead(
   { servers, upkeep }: Pick<MembershipStore, "servers" | "upkeep">,
@@ -23,7 +23,8 @@ async function isHolderDead(
   const seenAt = performance.now();
   for (;;) {
     const watchedMs = performance.now() - seenAt;
-    // Not on its first silence: it may be restoring its subscription, as after a restart of the store.
+    // Do not judge at the first silence: the holder may be restoring its subscription, for example after a
+    // store restart.
     const isJudgeable = watchedMs >= Math.min(OBSERVATION_MIN_MS, deadAfterMs);
     const verdict = await upkeep.servers.expire(holder, isJudgeable ? deadAfterMs : LONGEST_DURATION_MS);
     if (verdict === "expired") return true;
@@ -32,26 +33,30 @@ async function isHolderDead(
   }
 }
 
-/** Beyond the end of another server's claim, in milliseconds: it may have extended the claim once more. */
+/**
+ * Extra time to wait after another server's claim should have ended, in milliseconds, because that server may
+ * have extended it once more.
+ */
 const CLAIM_MARGIN_MS = 5_000;
 
-/** What {@link takeLease} needs. */
+/** Options of {@link takeLease}. */
 export interface TakeoverOptions {
   readonly store: Pick<MembershipStore, "servers" | "upkeep">;
   readonly serverId: string;
-  /** Silence after which a process counts as dead, in milliseconds; 0: its lease alone decides. */
+  /** Silence after which a process counts as dead, in milliseconds. 0: only the expiry of the lease decides. */
   readonly deadAfterMs: number;
-  /** How long a claim on a dead server lasts, in milliseconds. */
+  /** Duration of a claim on a dead server, in milliseconds. */
   readonly claimMs: number;
   readonly acquire: () => Promise<void>;
-  /** Cleans up after the dead process, unless another server does. */
+  /** Cleans up after the dead process, unless another server does. Resolves with `undefined` in the latter case. */
   readonly reap: () => Promise<unknown>;
   readonly isShutDown: () => boolean;
 }
 
 /**
- * Takes the lease of a server id, also from an earlier process that has died. Where another server is cleaning
- * up after that one, it is waited for; where it has died meanwhile, until its claim has run out. Fails as `acquire`.
+ * Acquires the lease of a server id, also after an earlier process with this id has died. If another server
+ * is cleaning up after that process, waits for it; if that server has died too, waits until its claim has
+ * expired. Rejects like `acquire`.
  */
 export async function takeLease(options: TakeoverOptions): Promise<void> {
   const { store, serverId, deadAfterMs, claimMs, acquire, reap, isShutDown } = options;
@@ -65,7 +70,7 @@ export async function takeLease(options: TakeoverOptions): Promise<void> {
         error.code === "server-id-taken" && deadAfterMs > 0 && (await isHolderDead(store, serverId, deadAfterMs));
       if (!isDead && error.code !== "server-id-expired") throw error;
     }
-    // Nothing is left of it where this server cleaned up itself; else the other one is given a moment.
+    // If this server did the cleanup itself, retry at once; otherwise give the other server some time.
     if ((await reap()) === undefined) await setTimeout(LOOK_MS);
   }
 }

@@ -17,12 +17,12 @@ import { createMembership, type Membership, type MembershipOptions } from "../in
 interface TestServer {
   readonly store: Store;
   readonly membership: Membership;
-  /** Whether heartbeats fail, so that the lease runs out as if the process was paused. */
+  /** Whether heartbeats fail, so that the lease expires as if the process were paused. */
   hangUp(on: boolean): void;
   connect(userId: string, metadata?: unknown): Promise<string>;
 }
 
-/** Servers on one store, and what their users' feeds and one room tell. */
+/** Servers on one store, with the changes received from one user's partition and one room's roster. */
 class World {
   readonly changes: PresenceChange[] = [];
   readonly roster: RosterChange[] = [];
@@ -52,7 +52,7 @@ class World {
     await rooms.announce(room, 60_000);
   }
 
-  /** Every change until a sign that comes after them. */
+  /** The kinds of all changes up to a marker change that this call publishes. */
   async kinds(): Promise<string[]> {
     const { users, servers } = this.#harness.store;
     const { serverId, incarnation, shelfBits, next } = createConnectionIdSource({ serverId: "sign" });
@@ -106,7 +106,7 @@ class World {
   }
 }
 
-/** What a membership promises about presence, on any store whose clock is the real one. */
+/** The suite of a membership's presence guarantees, for any store that uses real time. */
 export function describeMembershipPresence(name: string, createHarness: HarnessFactory): void {
   function promise(sentence: string, body: (world: World) => Promise<void>): void {
     it(sentence, async () => {
@@ -199,7 +199,7 @@ export function describeMembershipPresence(name: string, createHarness: HarnessF
       await a.connect("ann");
       await a.membership.shutdown();
       await eventually(async () => {
-        // The first look may come before the period ends; each start is another.
+        // The sweep of one start may come before the grace period ends; each further start sweeps again.
         const { membership } = await world.start("b");
         await membership.shutdown();
         expect(await stateOf(world, "ann")).toMatchObject({ isLeaving: false });

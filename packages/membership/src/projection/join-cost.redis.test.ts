@@ -6,7 +6,7 @@ import { eventually, freshPrefix } from "@cm/test-kit";
 import { expect, inject, it, onTestFinished } from "vitest";
 import { createMembership } from "../index.js";
 
-/** A relay before Redis that keeps what clients send. */
+/** A relay in front of Redis that records what clients send. */
 async function startRelay(port: number): Promise<{ readonly url: string; take(): string }> {
   const sockets = new Set<Socket>();
   let sent = "";
@@ -39,7 +39,7 @@ async function startRelay(port: number): Promise<{ readonly url: string; take():
   };
 }
 
-/** Commands that scripts are called with; probes of the link are none. */
+/** Matches commands that call a script; probes of the link do not match. */
 const SCRIPT_CALL = /\*\d+\r\n\$7\r\nevalsha\r\n/g;
 
 async function startWatched(maxConnectionsPerUser = 0) {
@@ -52,7 +52,7 @@ async function startWatched(maxConnectionsPerUser = 0) {
     store,
     interest: { enter: async () => undefined, exit: () => undefined },
     maxConnectionsPerUser,
-    // Nothing of it comes between the calls that are measured.
+    // No heartbeat interferes with the measured calls.
     heartbeatIntervalMs: 600_000,
     leaseTtlMs: 1_200_000,
   });
@@ -65,7 +65,7 @@ it("a join and a leave cost the same in 0, 10 and 99 other rooms", async () => {
   const { relay, store, membership } = await startWatched();
   const connectionId = membership.nextConnectionId();
   await membership.open({ connectionId, userId: "ann" });
-  // Redis knows the scripts from here on.
+  // From here on, the scripts are loaded in Redis.
   await membership.join(connectionId, "warm");
   await membership.leave(connectionId, "warm");
   await eventually(async () => expect((await store.connections.get(connectionId))?.rooms).toEqual([]));
@@ -77,7 +77,7 @@ it("a join and a leave cost the same in 0, 10 and 99 other rooms", async () => {
     relay.take();
     await membership.join(connectionId, "probe");
     await membership.leave(connectionId, "probe");
-    // The record follows behind the answer.
+    // The record is updated after the call has resolved.
     await eventually(async () => expect((await store.connections.get(connectionId))?.rooms).not.toContain("probe"));
     const sent = relay.take();
     const writes = sent.split(/(?=\*\d+\r\n\$7\r\nevalsha\r\n)/).filter((call) => call.includes("probe"));
@@ -86,7 +86,7 @@ it("a join and a leave cost the same in 0, 10 and 99 other rooms", async () => {
       calls: writes.filter((call) => call.match(SCRIPT_CALL)).length,
     });
   }
-  // Record and room to enter; room and record to leave.
+  // To join, the record and the room; to leave, the room and the record.
   expect(costs.map(({ calls }) => calls)).toEqual([4, 4, 4]);
   expect(new Set(costs.map(({ bytes }) => bytes)).size).toBe(1);
 });
@@ -99,11 +99,11 @@ it("those who connect, or join, in one turn share calls", async () => {
     await membership.open({ connectionId, userId: "ann" });
     return connectionId;
   };
-  // Redis knows the scripts from here on.
+  // From here on, the scripts are loaded in Redis.
   await membership.join(await connect(), "lobby");
   relay.take();
   const ids = await Promise.all(Array.from({ length: 50 }, connect));
-  // Records, and users of one partition.
+  // The records, and the users of one partition.
   expect(callsOf()).toBe(2);
   await Promise.all(ids.map((connectionId) => membership.join(connectionId, "lobby")));
   expect(callsOf()).toBe(2);

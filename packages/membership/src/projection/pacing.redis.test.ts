@@ -7,10 +7,10 @@ import { createMembership, type MembershipStore } from "../index.js";
 const CONNECTIONS = 5_000;
 const ROOMS = 1_000;
 
-/** What may be on its way to the store at a time, records, users' connections and members together. */
+/** Maximum number of records, users' connections and members together that may be in flight to the store. */
 const UNDER_WAY_MAX = 2_000;
 
-/** Counts what is written and not yet answered. */
+/** Counts the written items whose write has not been acknowledged yet. */
 class Traffic {
   underWay = 0;
   peak = 0;
@@ -45,7 +45,7 @@ class Traffic {
 }
 
 function overridden<T extends object>(base: T, methods: Partial<T>): T {
-  return Object.assign(Object.create(base) as T, methods); // An object made from one is one.
+  return Object.assign(Object.create(base) as T, methods); // The new object inherits all methods of the base.
 }
 
 it("writes 5,000 connections anew a part at a time, so that nobody else has to wait for all of them", async () => {
@@ -62,7 +62,7 @@ it("writes 5,000 connections anew a part at a time, so that nobody else has to w
     interest: { enter: async () => undefined, exit: () => undefined },
     heartbeatIntervalMs: 300,
     leaseTtlMs: 20_000,
-    // No check meanwhile, which would put right what is missing by itself.
+    // Long enough that no reconciliation runs, which would also repair missing entries.
     cleanupIntervalMs: 600_000,
     offlineGraceMs: 0,
   });
@@ -81,7 +81,7 @@ it("writes 5,000 connections anew a part at a time, so that nobody else has to w
   traffic.total = 0;
 
   await redis.ask("FLUSHALL");
-  // Each connection has a record, a place with its user and one in its room.
+  // Each connection has a record, an entry with its user and a membership of its room.
   await eventually(() => expect(traffic.total).toBeGreaterThanOrEqual(3 * CONNECTIONS));
   await eventually(() => expect(traffic.underWay).toBe(0));
   expect(await store.counts.of("users")).toBe(CONNECTIONS);

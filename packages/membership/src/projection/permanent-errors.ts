@@ -1,27 +1,27 @@
 import { type CmError, type ErrorCode, isCmError } from "@cm/protocol";
 
-/** Refusals that are told within {@link REMIND_MS} at most; keys with foreign data may be many. */
+/** Maximum number of errors reported within {@link REMIND_MS}, because many keys may contain foreign data. */
 const TOLD_MAX = 100;
 
-/** An error that is still there after this time is told again. */
+/** An error that persists is reported again after this time. */
 const REMIND_MS = 3_600_000;
 
-/** What does not pass by itself, and yet concerns the whole store and not the one call. */
+/** Permanent errors that concern the whole store, not one call. */
 const OF_THE_STORE: ReadonlySet<ErrorCode> = new Set(["closed", "layout-mismatch"]);
 
 /**
- * Whether the store refuses this one call for good, and may take others: such as where
- * something else lies under one of its keys. Not where it is away, or the lease is gone; nor
- * where it throws what is no error of this project, which says nothing of later calls.
+ * Whether the store refuses this one call permanently, but may accept others, for example because one of its
+ * keys contains foreign data. `false` if the store is unavailable or the lease is lost. Also `false` for
+ * errors that are not `CmError`s, which say nothing about later calls.
  */
 export function isPermanentError(cause: unknown): cause is CmError {
   return isCmError(cause) && !cause.retryable && !OF_THE_STORE.has(cause.code);
 }
 
 /**
- * Waits for all, also when one fails: nothing is left running behind the caller's back. Of
- * several failures one is thrown that is no refusal, where there is one, since trying again
- * helps against it.
+ * Waits for all calls, even if one fails, so that no call is still running when the caller continues. If
+ * several fail, an error that is not permanent is thrown if there is one, because a retry may help against
+ * it.
  */
 export async function together<T>(calls: readonly Promise<T>[]): Promise<T[]> {
   const { values, failures } = await settled(calls);
@@ -29,17 +29,20 @@ export async function together<T>(calls: readonly Promise<T>[]): Promise<T[]> {
   return values;
 }
 
-/** Tells of what the store refuses, once an hour however often it is tried, while the rest goes on. */
+/** Reports each permanent error at most once an hour and lets the other calls go on. */
 export class PermanentErrors {
   readonly #onRefused: (error: CmError) => void;
-  /** What was told, and when, in milliseconds of the monotonic clock; the oldest first. */
+  /** Reported errors with the monotonic time of the report, in milliseconds; the oldest first. */
   readonly #told = new Map<string, number>();
 
   constructor(onRefused: (error: CmError) => void) {
     this.#onRefused = onRefused;
   }
 
-  /** As {@link together}, but refusals are told and not thrown; resolves with what succeeded. */
+  /**
+   * Like {@link together}, but reports permanent errors instead of throwing them. Resolves with the values of
+   * the calls that succeeded.
+   */
   async together<T>(calls: readonly Promise<T>[]): Promise<T[]> {
     const { values, failures } = await settled(calls);
     for (const cause of failures) if (isPermanentError(cause)) this.tell(cause);
@@ -48,7 +51,7 @@ export class PermanentErrors {
     return values;
   }
 
-  /** Tells it unless it was told lately. */
+  /** Reports an error unless it was reported within {@link REMIND_MS}. */
   tell(refusal: CmError): void {
     const now = performance.now();
     for (const [kind, toldAt] of this.#told) {

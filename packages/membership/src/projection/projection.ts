@@ -4,34 +4,34 @@ import type { MembershipStore } from "../options.js";
 import { type PermanentErrors, together } from "./permanent-errors.js";
 import { TurnWrites } from "./turn-writes.js";
 
-/** Connections that are written, or taken out, at a time when it is all of them. */
+/** Number of connections written or removed at a time when all of them are. */
 const BATCH = 500;
 
-/** Rooms that are written, or left, at a time. */
+/** Number of rooms written or left at a time. */
 const ROOMS_AT_ONCE = 100;
 
-/** Shelves read at a time. */
+/** Number of shelves read at a time. */
 const SHELVES_AT_ONCE = 32;
 
-/** What a closed connection, or one that left rooms, has to lose in the store. */
+/** What is to be removed from the store for a connection that closed or left rooms. */
 export interface Removal {
   readonly connection: LocalConnection;
   readonly rooms: readonly string[];
 }
 
-/** What a {@link Projection} needs. */
+/** Options of {@link Projection}. */
 export interface ProjectionOptions {
   readonly store: MembershipStore;
   readonly local: LocalConnections;
   readonly shelfBits: number;
   readonly lastSeenOf: (connectionId: string) => number | undefined;
-  /** How many connections a user may have; 0: any number. */
+  /** Maximum number of connections per user; 0: no limit. */
   readonly maxPerUser: number;
-  /** A user may have lost the last connection, and counts as online for this time. */
+  /** Called when a user may have lost the last connection and stays online for `graceMs`. */
   readonly onLeaving: (userId: string, graceMs: number) => void;
 }
 
-/** Writes what this server knows into the store. */
+/** Writes this server's local state into the store. */
 export class Projection {
   readonly #store: MembershipStore;
   readonly #local: LocalConnections;
@@ -40,7 +40,7 @@ export class Projection {
   readonly #onLeaving: ProjectionOptions["onLeaving"];
   readonly #records: TurnWrites<ConnectionRecord>;
   readonly #users: TurnWrites<UserConnection>;
-  /** By room. */
+  /** The target is the room. */
   readonly #members: TurnWrites<AnnouncedMember>;
 
   constructor({ store, local, shelfBits, lastSeenOf, maxPerUser, onLeaving }: ProjectionOptions) {
@@ -71,7 +71,7 @@ export class Projection {
     ]);
   }
 
-  /** Writes the connection's metadata as it is by now. */
+  /** Writes the connection's current metadata. */
   async update(lease: Lease, connection: LocalConnection): Promise<void> {
     if (!this.isOpen(connection)) return;
     const member = memberOf(connection);
@@ -83,8 +83,8 @@ export class Projection {
   }
 
   /**
-   * Takes the connection out of rooms, and off its user where it is closed. Judged by
-   * the truth at the time of the call: a room that was entered again meanwhile stays.
+   * Removes the connection from rooms, and from its user if it is closed. Decided by the local state at the
+   * time of the call: a room that was joined again meanwhile is kept.
    */
   async removePlaces(lease: Lease, { connection, rooms }: Removal): Promise<void> {
     const isOpen = this.isOpen(connection);
@@ -98,9 +98,9 @@ export class Projection {
   }
 
   /**
-   * Takes the rooms out of the connection's record, or removes it. After its places are gone
-   * and not before: the server that cleans up after this one finds them through the record. Judged
-   * by the truth at the time of the call, as {@link removePlaces}.
+   * Removes rooms from the connection's record, or the whole record if the connection is closed. Must come
+   * after the memberships are removed, because the server that cleans up after this one finds them through
+   * the record. Decided by the local state at the time of the call, like {@link removePlaces}.
    */
   async updateRecord(lease: Lease, { connection, rooms }: Removal): Promise<void> {
     const { connectionId } = connection;
@@ -113,10 +113,10 @@ export class Projection {
   }
 
   /**
-   * Writes everything, in batches that follow one another, so that the store has others to
-   * serve in between: after the store lost it, or the lease was acquired again.
-   * Watchers are not told of what they have not missed; they have not heard yet of connections
-   * and joins that are still on their way in. What the store refuses does not keep it from the rest.
+   * Writes everything again after the store lost it or the lease was acquired again, in consecutive batches,
+   * so that the store can serve others in between. Connections and joins that watchers already know of are
+   * written without an announcement; those still in progress are announced. A permanent error of one write
+   * does not stop the others.
    */
   async all(lease: Lease, refusals: PermanentErrors): Promise<void> {
     const isQuiet = !lease.wasReaped;
@@ -140,8 +140,8 @@ export class Projection {
   }
 
   /**
-   * What the store's records of this server name that is not so any more, because the store
-   * came back older than it was. To be asked before {@link all} writes over the records.
+   * The entries in the store's records of this server that are outdated because the store came back with
+   * older data. Must be called before {@link all} overwrites the records.
    */
   async strays(lease: Lease, refusals: PermanentErrors): Promise<Removal[]> {
     const strays: Removal[] = [];
@@ -156,8 +156,8 @@ export class Projection {
   }
 
   /**
-   * Takes everything away, in batches: before the lease is given up. What the store refuses
-   * to take away, no other server could take away either.
+   * Removes everything in batches, before the lease is released. What the store refuses to remove, no other
+   * server could remove either.
    */
   async withdraw(lease: Lease, graceMs: number, refusals: PermanentErrors): Promise<void> {
     for (const batch of batches(this.#local.all(), BATCH)) {
@@ -176,7 +176,7 @@ export class Projection {
     return connections.length === 0 ? [] : [this.#store.users.add(lease, connections.map(userConnection), { quiet })];
   }
 
-  /** Those of the connections that are in the room by now: time has passed since they were chosen. */
+  /** Writes those of the connections that are still in the room: time has passed since they were chosen. */
   #joinAnew(
     lease: Lease,
     room: string,
@@ -200,12 +200,12 @@ export class Projection {
     return left.length === 0 ? [] : [{ connection, rooms: left }];
   }
 
-  /** Whether it is a connection of this server still. */
+  /** Whether the connection is still open on this server. */
   isOpen(connection: LocalConnection): boolean {
     return this.#local.get(connection.connectionId) === connection;
   }
 
-  /** The connection's record as it should be. */
+  /** The connection's record according to the local state. */
   recordOf(connection: LocalConnection): ConnectionRecord {
     return this.#record(connection, [...connection.rooms]);
   }
@@ -215,7 +215,7 @@ export class Projection {
   }
 }
 
-/** A connection that only the store still knows. Its user was told of as gone long ago. */
+/** A connection that only the store still knows. Watchers were notified long ago that it is gone. */
 function strayConnection(connectionId: string, userId: string, connectedAt: number): LocalConnection {
   return {
     connectionId,
@@ -229,7 +229,7 @@ function strayConnection(connectionId: string, userId: string, connectedAt: numb
   };
 }
 
-/** A user's connection and a room's member are told with the same facts. */
+/** A user's connection and a room's member are announced with the same fields. */
 const userConnection: (connection: LocalConnection) => UserConnection = memberOf;
 
 function byRoom(connections: readonly LocalConnection[]): Map<string, LocalConnection[]> {

@@ -11,7 +11,7 @@ const lease: Lease = {
   wasReaped: false,
 };
 
-/** Writes that keep what each call was given, and fail as `fails` says. */
+/** Writes that record the items of each call, and fail if `fails` throws. */
 function start(fails: (items: readonly string[]) => void = () => undefined) {
   const calls: [target: string, items: readonly string[]][] = [];
   const writes = new TurnWrites<string>((_, target, items) => {

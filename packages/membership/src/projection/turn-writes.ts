@@ -1,12 +1,12 @@
 import { type ErrorCode, isCmError, type Lease } from "@cm/protocol";
 
-/** Items that go into one call at most: a script that writes more holds the store for milliseconds. */
+/** Maximum number of items per call: a script that writes more blocks the store for milliseconds. */
 const ITEMS_MAX = 250;
 
-/** What a call fails with whatever is in it. */
+/** Errors that concern the whole call, regardless of its items. */
 const OF_ALL: ReadonlySet<ErrorCode> = new Set(["lease-lost", "unavailable", "timeout", "closed", "layout-mismatch"]);
 
-/** Items that wait for one call. */
+/** Items that wait for the same call. */
 interface Batch<Item> {
   readonly lease: Lease;
   readonly items: Item[];
@@ -14,8 +14,8 @@ interface Batch<Item> {
 }
 
 /**
- * Writes what is asked for within one turn of the event loop in one call for each target: many clients that
- * connect or join at once cost the store a command for each target and not for each client.
+ * Combines the writes of one event loop turn into one call per target: if many clients connect or join at
+ * once, the store executes one command per target, not per client.
  */
 export class TurnWrites<Item> {
   readonly #write: (lease: Lease, target: string, items: readonly Item[]) => Promise<void>;
@@ -25,7 +25,10 @@ export class TurnWrites<Item> {
     this.#write = write;
   }
 
-  /** Resolves when the item is written. An item that the store refuses fails alone. */
+  /**
+   * Resolves when the item is written. If the store refuses the call because of one item, each item is
+   * retried alone, so that only that item fails.
+   */
   async add(lease: Lease, target: string, item: Item): Promise<void> {
     const known = this.#open.get(target);
     const isOpen = known !== undefined && known.lease === lease && known.items.length < ITEMS_MAX;
@@ -44,7 +47,8 @@ export class TurnWrites<Item> {
     const written = new Promise<void>((resolve, reject) => {
       setImmediate(() => {
         if (this.#open.get(target) === batch) this.#open.delete(target);
-        // Also where a store throws instead of failing: nothing above would catch that here.
+        // The async function also turns a synchronous throw of the store into a rejection; otherwise it would
+        // be uncaught here.
         const write = async (): Promise<void> => this.#write(lease, target, items);
         write().then(resolve, reject);
       });

@@ -1,8 +1,8 @@
-/** The servers whose leases ran out, each told of once. */
+/** The servers whose leases have expired; each is reported once. */
 export class LostServers {
   readonly #self: string;
   readonly #onLost: (serverIds: readonly string[]) => void;
-  /** Servers that the last heartbeat named, or that were claimed since. */
+  /** Servers that the latest heartbeat returned, or that were added since. */
   #lost: ReadonlySet<string> = new Set();
 
   constructor(self: string, onLost: (serverIds: readonly string[]) => void) {
@@ -10,12 +10,12 @@ export class LostServers {
     this.#onLost = onLost;
   }
 
-  /** One more, beside those that the last heartbeat named. */
+  /** Adds a server to those that the latest heartbeat returned. */
   add(serverId: string): void {
     this.replace([serverId, ...this.#lost]);
   }
 
-  /** What a heartbeat named; tells of those that were not named before. */
+  /** Replaces the list by the result of a heartbeat, and reports the servers that were not in it before. */
   replace(serverIds: readonly string[]): void {
     const known = this.#lost;
     this.#lost = new Set(this.othersOf(serverIds));
@@ -23,7 +23,7 @@ export class LostServers {
     if (news.length > 0) this.#onLost(news);
   }
 
-  /** These without this server itself. */
+  /** The given ids without this server's own. */
   othersOf(serverIds: readonly string[]): string[] {
     return serverIds.filter((serverId) => serverId !== this.#self);
   }

@@ -12,7 +12,7 @@ interface DeadServer {
   readonly connectionIds: readonly string[];
 }
 
-/** Puts a server into the store that dies as soon as its lease runs out. */
+/** Registers a server that counts as dead as soon as its lease expires. */
 async function leaveDead(store: Store, serverId: string, connections: number): Promise<DeadServer> {
   const ids = createConnectionIdSource({ serverId, capacity: 1_000 });
   const { incarnation, shelfBits } = ids;
@@ -28,12 +28,12 @@ async function leaveDead(store: Store, serverId: string, connections: number): P
   await store.connections.put(lease, records);
   await store.users.add(lease, records);
   await store.rooms.join(lease, "lobby", records);
-  // By the same incarnation, with little time.
+  // The same incarnation acquires the lease again with a short TTL.
   await store.servers.acquire(registration, SHORT_LEASE_MS);
   return { serverId, connectionIds: records.map(({ connectionId }) => connectionId) };
 }
 
-/** What memberships promise about cleaning up after dead servers. */
+/** The suite of a membership's guarantees about cleaning up after dead servers. */
 export function describeReaping(name: string, createHarness: HarnessFactory): void {
   describe(`reaping on ${name}`, () => {
     it("tells once of everybody who is gone, also where the first that cleans up dies in the midst of it", async () => {
@@ -43,7 +43,7 @@ export function describeReaping(name: string, createHarness: HarnessFactory): vo
       const dead = await leaveDead(store, "dead", 60);
       const users = Array.from({ length: 60 }, (_, i) => `user-${i}`);
       const { presence, rosters } = await hearAll(store, users, ["lobby"]);
-      // The first comes as far as a few shelves and is never heard of again.
+      // The first reaper clears a few shelves and then stops for good.
       const claim = await eventually(async (): Promise<ReapClaim> => {
         const won = await store.upkeep.servers.claim({ serverId: dead.serverId }, "first", 400);
         if (won === undefined) throw new Error("It lives.");
@@ -52,7 +52,7 @@ export function describeReaping(name: string, createHarness: HarnessFactory): vo
       for (let shelf = 0; shelf < 3; shelf++) {
         const records = await store.upkeep.projection.held(claim, "records", shelf);
         await store.upkeep.projection.evict(claim, { users: records });
-        // It dies here with the last of them: places gone, records there.
+        // The reaper dies during the last shelf: the memberships are removed, the records are not.
         if (shelf < 2) await store.upkeep.projection.evict(claim, { shelf });
       }
       const lost: string[] = [];
@@ -82,10 +82,10 @@ export function describeReaping(name: string, createHarness: HarnessFactory): vo
       const projection: StoreUpkeep["projection"] = {
         renew: (lease, parts) => upkeep.projection.renew(lease, parts),
         held: async (right, kind, partition) => {
-          // The server reads its own shelves too, by its lease.
+          // The server also reads its own shelves, under its lease.
           if (kind === "records" && right.serverId === "dead") {
             slowShelves++;
-            // All shelves together take longer than the claim lasts.
+            // All shelves together take longer than a claim lasts.
             await sleep(200);
           }
           return upkeep.projection.held(right, kind, partition);
@@ -159,7 +159,7 @@ export function describeReaping(name: string, createHarness: HarnessFactory): vo
       const reaped = () => survivors.reduce((sum, { membership }) => sum + membership.stats().reapedServers, 0);
       await eventually(() => expect(reaped()).toBe(6));
       expect(await harness.store.counts.of("connections")).toBe(0);
-      // Every server hears of each, whichever server cleaned up.
+      // Every server is notified of each dead server, whichever server cleaned up.
       const names = dead.map(({ serverId }) => serverId).sort();
       for (const ids of lost.values()) await eventually(() => expect([...ids].sort()).toEqual(names));
     });

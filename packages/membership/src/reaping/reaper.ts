@@ -3,39 +3,39 @@ import { CmError, type ConnectionRecord, type ReapClaim, type UserConnection } f
 import type { MembershipStore } from "../options.js";
 import { PermanentErrors } from "../projection/permanent-errors.js";
 
-/** Rooms that are cleared at a time. */
+/** Number of rooms cleared concurrently. */
 const ROOMS_AT_ONCE = 100;
 
-/** Dead servers that one server cleans up after at a time; others find the rest free. */
+/** Number of dead servers that one server cleans up after concurrently; others can claim the rest. */
 const SERVERS_AT_ONCE = 2;
 
-/** How long a shutdown waits for what is under way: most dead servers are cleaned up after in this time. */
+/** Maximum time that a shutdown waits for cleanups in progress, in milliseconds: most take less. */
 const STOP_AFTER_MS = 2_000;
 
-/** What a {@link Reaper} needs. */
+/** Options of {@link Reaper}. */
 export interface ReaperOptions {
   readonly store: MembershipStore;
-  /** Names this process among those that clean up. */
+  /** Identifies this process among the reapers. */
   readonly claimant: string;
-  /** How long a claim lasts, in milliseconds: this long after a reaper has died, another goes on. */
+  /** Duration of a claim, in milliseconds. If a reaper dies, another one continues after this time. */
   readonly claimMs: number;
-  /** A dead server was claimed by this one, and is about to be cleaned up after. */
+  /** Called when this server has claimed a dead server and is about to clean up after it. */
   readonly onClaimed: (serverId: string) => void;
-  /** Something of a dead server could not be taken away for good; called once for each such thing. */
+  /** Called once for each entry of a dead server that the store refuses permanently to remove. */
   readonly onRefused: (error: CmError) => void;
 }
 
 /**
- * Cleans up after dead servers: their members out of rooms, their connections off their
- * users, their records away, then their registration. Shelf by shelf, so that the store is
- * never held for long; each shelf is cleared last, so that a successor finds again what was
- * not finished. Claims are extended for as long as it takes. What the store refuses for good,
- * such as a key that something else lies under, is told and left alone.
+ * Cleans up after dead servers: removes their members from rooms, their connections from their users, their
+ * records, then their registration. Works shelf by shelf, so that the store is never blocked for long. A
+ * shelf's records are removed last, so that a successor finds again what was not finished. Claims are
+ * extended as long as the cleanup goes on. What the store refuses permanently, for example because a key
+ * contains foreign data, is reported and skipped.
  */
 export class Reaper {
   readonly #options: ReaperOptions;
   readonly #underWay = new Map<string, Promise<number | undefined>>();
-  /** Until when servers are left to others that this one has failed with, in milliseconds of the monotonic clock. */
+  /** Servers whose cleanup failed here, with the monotonic time in milliseconds until which they are left to others. */
   readonly #left = new Map<string, number>();
   readonly #stopped = new AbortController();
   #isStopping = false;
@@ -45,15 +45,14 @@ export class Reaper {
     this.#options = options;
   }
 
-  /** Dead servers that were cleaned up after to the end. */
+  /** Number of dead servers whose cleanup was completed. */
   get reapedServers(): number {
     return this.#reaped;
   }
 
   /**
-   * Cleans up after one server, once however often it is called meanwhile. Resolves with the
-   * number of connections that were removed; `undefined` where there was nothing to be
-   * claimed, or another one has taken over.
+   * Cleans up after one server; concurrent calls share one cleanup. Resolves with the number of removed
+   * connections, or `undefined` if there was nothing to claim or another server has taken over.
    */
   reap(serverId: string): Promise<number | undefined> {
     if (this.#isStopping) return Promise.reject(new CmError("closed", "The membership was shut down."));
@@ -65,9 +64,10 @@ export class Reaper {
   }
 
   /**
-   * Cleans up after those of the servers that are free. Survivors that find several dead
-   * begin with different ones. Failures go to `onError`, leave the others to be done, and the
-   * one that failed to another server: where this one is cut off, it should not hold the claim.
+   * Cleans up after those of the servers that are unclaimed, in random order, so that survivors of several
+   * deaths begin with different ones. Failures go to `onError` and do not stop the other cleanups. A server
+   * whose cleanup failed is left to other reapers for a while: if this one is cut off from the store, it
+   * should not hold the claim.
    */
   async reapAll(serverIds: readonly string[], onError: (cause: unknown) => void): Promise<number> {
     const now = performance.now();
@@ -90,8 +90,8 @@ export class Reaper {
   }
 
   /**
-   * Begins with no other server, and ends what is under way if it takes long: another server finds
-   * the rest when the claims have run out, and until then none can start under the dead one's id.
+   * Starts no further cleanup, and aborts those in progress if they take long. Another server completes them
+   * when the claims have expired; until then, no process can start under the dead server's id.
    */
   async stop(): Promise<void> {
     this.#isStopping = true;
@@ -122,15 +122,16 @@ export class Reaper {
         claim = await this.#extend(claim);
         if (claim === undefined) return undefined;
       }
-      // None where the store can't read it: what the dead server owns of it is removed nevertheless.
+      // The records are `undefined` if the store cannot read them; the dead server's entries on the shelf are
+      // removed anyway.
       const [records] = await refusals.together([store.upkeep.projection.held(claim, "records", shelf)]);
       if (records?.length !== 0) await this.#clearShelf(claim, shelf, records ?? [], refusals);
-      // What came after the claim's end did nothing: the shelf is done once more.
+      // Writes after the end of the claim had no effect: repeat the shelf.
       if (performance.now() - claimedAt >= claimMs) continue;
       connections += records?.length ?? 0;
       shelf++;
     }
-    // Extended so that time is left: `unregister` does not say whether it came too late.
+    // Extend the claim, so that it is valid during `unregister`, which does not report whether it came too late.
     claim = await this.#extend(claim);
     if (claim === undefined) return undefined;
     await store.upkeep.servers.unregister(claim);
@@ -138,11 +139,11 @@ export class Reaper {
     return connections;
   }
 
-  /** `undefined` where it ran out and another one has it, or is done already. */
+  /** `undefined` if the claim expired and another server holds it, or the cleanup is complete already. */
   async #extend({ serverId, incarnation }: ReapClaim): Promise<ReapClaim | undefined> {
     const { store, claimMs, claimant } = this.#options;
     const claim = await store.upkeep.servers.claim({ serverId }, claimant, claimMs);
-    // Of another incarnation, which died meanwhile, the shelves from the first on are to be done.
+    // The claim of another incarnation, which died meanwhile, must begin again with the first shelf.
     return claim?.incarnation === incarnation ? claim : undefined;
   }
 

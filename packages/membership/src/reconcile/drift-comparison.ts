@@ -1,32 +1,32 @@
 import type { ConnectionRecord, HeldRoom, RoomMember, UserConnection } from "@cm/protocol";
 import type { LocalConnection, LocalConnections } from "../connections/local-connections.js";
 
-/** Whether a connection was being changed while the store was read, so that nothing can be said of it. */
+/** Whether a connection was being changed while the store was read, so that a difference proves nothing. */
 export type IsTouched = (connectionId: string) => boolean;
 
-/** Where a room's members differ. */
+/** The differences between a room's members in the store and in the local state. */
 export interface RoomDifference {
   readonly room: string;
   readonly missing: readonly LocalConnection[];
   readonly stray: readonly RoomMember[];
 }
 
-/** Where users' connections differ. */
+/** The differences between users' connections in the store and in the local state. */
 export interface UserDifference {
   readonly missing: readonly LocalConnection[];
   readonly stray: readonly UserConnection[];
-  /** Held with other metadata. */
+  /** Connections whose metadata in the store is outdated. */
   readonly wrong: readonly LocalConnection[];
 }
 
-/** Where records differ. */
+/** The differences between the records in the store and in the local state. */
 export interface RecordDifference {
   readonly missing: readonly LocalConnection[];
   readonly stray: readonly ConnectionRecord[];
   readonly wrong: readonly ConnectionRecord[];
 }
 
-/** The rooms of a partition that the store holds otherwise than they are. */
+/** Compares the rooms of a partition in the store with the local state. Returns the rooms that differ. */
 export function compareRooms(
   local: LocalConnections,
   partition: number,
@@ -51,7 +51,7 @@ export function compareRooms(
   });
 }
 
-/** The users of a partition that the store holds otherwise than they are. */
+/** Compares the users of a partition in the store with the local state. */
 export function compareUsers(
   local: LocalConnections,
   partition: number,
@@ -67,7 +67,7 @@ export function compareUsers(
   const missing: LocalConnection[] = [];
   const wrong: LocalConnection[] = [];
   for (const connection of local.connectionsOfPartition(partition)) {
-    // One whose metadata the store has not taken yet is written, and told, by itself.
+    // Metadata that the store has not acknowledged yet is written and announced by its own update.
     if (isTouched(connection.connectionId) || !connection.isAnnounced) continue;
     const entry = known.get(connection.connectionId);
     if (entry === undefined) missing.push(connection);
@@ -76,7 +76,7 @@ export function compareUsers(
   return { missing, stray, wrong };
 }
 
-/** The records of a shelf that the store holds otherwise than they should be. */
+/** Compares the records of a shelf in the store with the local state. */
 export function compareRecords(
   local: LocalConnections,
   shelf: number,
@@ -99,7 +99,7 @@ export function compareRecords(
   return { missing, stray, wrong };
 }
 
-/** When it was last seen is not compared: it is as of the record's last write. */
+/** `lastSeen` is not compared, because it is updated only when the record is written. */
 function isRecordOf(record: ConnectionRecord, { userId, connectedAt, rooms }: LocalConnection): boolean {
   return (
     record.userId === userId &&

@@ -1,9 +1,9 @@
-/** What a store holds of a connection: its record, its membership of a room, or its entry among its user's connections. */
+/** Kind of store entry: a connection's record, its membership of a room, or its entry among its user's connections. */
 export type DriftKind = "record" | "member" | "user";
 
 /** The drift of one kind that one full pass found and repaired. */
 export interface DriftReport {
-  /** What the entries were of. */
+  /** The kind of the entries. */
   readonly kind: DriftKind;
   /** Partitions of rooms or users, or shelves of records, that had drift. */
   readonly partitions: number;

@@ -15,18 +15,18 @@ import { eventually } from "@cm/test-kit";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { createMembership, type Membership, type MembershipOptions, type MembershipStore } from "../index.js";
 
-/** A membership, its store, and its lease: all that a test needs to falsify the store. */
+/** A membership with its store and its lease, so that a test can falsify the store. */
 export interface CheckedServer {
   readonly store: Store;
   readonly membership: Membership;
-  /** The lease that the membership holds, to write under behind its back. */
+  /** The lease that the membership holds, for writes that bypass the membership. */
   lease(): Lease;
   connect(userId: string, metadata?: unknown): Promise<string>;
 }
 
 /**
- * Starts a membership that compares everything at each heartbeat, unless told otherwise;
- * `parts` take the place of the store's own.
+ * Starts a membership that compares everything at each heartbeat, unless `options` say otherwise; `parts`
+ * replace parts of the store.
  */
 export async function startChecked(
   store: Store,
@@ -75,7 +75,7 @@ export async function startChecked(
   };
 }
 
-/** All changes that the feeds of these users and rooms tell from now on. */
+/** Collects all changes announced for these users and rooms from now on. */
 export async function hearAll(
   store: Store,
   users: readonly string[],
@@ -99,7 +99,7 @@ export async function hearAll(
   return { presence, rosters };
 }
 
-/** What a membership promises about a store that has drifted from its local state. */
+/** The suite of a membership's guarantees about a store that has drifted from its local state. */
 export function describeCheck(name: string, createHarness: HarnessFactory): void {
   function promise(sentence: string, body: (server: CheckedServer) => Promise<void>): void {
     it(sentence, async () => {
@@ -118,7 +118,7 @@ export function describeCheck(name: string, createHarness: HarnessFactory): void
       const [ann, bob] = [await server.connect("ann", { device: "phone" }), await server.connect("bob")];
       for (const id of [ann, bob]) await membership.join(id, "lobby");
       const record = await store.connections.get(ann);
-      // Removed before there is any listener, as if by a replica that had never received it.
+      // Removed before any listener subscribes, as if by a replica that had never received the entries.
       await store.rooms.leave(lease(), "lobby", [{ connectionId: ann, userId: "ann" }]);
       await store.users.remove(lease(), [{ connectionId: ann, userId: "ann" }], { graceMs: 0 });
       await store.connections.remove(lease(), [ann]);
@@ -132,7 +132,7 @@ export function describeCheck(name: string, createHarness: HarnessFactory): void
       );
       const { drift } = membership.stats();
       expect(drift.missing).toEqual({ record: 1, member: 1, user: 1 });
-      // Something that is told comes after what might have been.
+      // This change is announced after any change that the repair might have announced.
       await membership.leave(bob, "lobby");
       await eventually(() =>
         expect(rosters.map(({ kind, connectionId }) => [kind, connectionId])).toEqual([["left", bob]]),
@@ -185,7 +185,7 @@ export function describeCheck(name: string, createHarness: HarnessFactory): void
             await membership.update(id, { again: i });
             await membership.leave(id, "one");
             await membership.close(id);
-            // A store in memory would never let a heartbeat have its turn.
+            // With a memory store, promises alone would never let the heartbeat timer run.
             await setImmediate();
           }
         }),

@@ -12,7 +12,7 @@ describeCheck("the memory store", () => {
   return createStoreHarness({ createStore: () => createMemoryStore({ hub }) });
 });
 
-/** Everything in one partition: each look sees all of it, and so what is under way. */
+/** Returns everything for any partition, so that each read also contains the changes in progress. */
 function whole(part: ProjectionUpkeep, { partitions: count }: Partitioned): ProjectionUpkeep {
   const partitions = Array.from({ length: count }, (_, partition) => partition);
   return {
@@ -20,13 +20,13 @@ function whole(part: ProjectionUpkeep, { partitions: count }: Partitioned): Proj
     held: async (right, kind, shelf) => {
       if (kind === "records") return part.held(right, kind, shelf);
       const all = await Promise.all(partitions.map((partition) => part.held(right, kind, partition)));
-      // Of one kind, as each of them is.
+      // All of one kind, like each of them.
       return all.flat() as (typeof all)[number];
     },
   };
 }
 
-/** A store whose calls take their time, each its own, so that they overtake each other. */
+/** A store whose calls take different times, so that they overtake each other. */
 function slow<T extends object>(part: T, delayMs: () => number): T {
   return new Proxy(part, {
     get(target, name, receiver) {
@@ -88,7 +88,7 @@ it("never undoes, doubles or tells falsely of a change that is under way", { tim
               work = server.membership.close(id);
             }
           }
-          // A join that its own leaving overtakes fails, as it should.
+          // A join that is overtaken by its own leave is expected to fail.
           pending.push(work.catch(() => undefined));
           await (waits ? work.catch(() => undefined) : sleep(delayMs() / 2));
         }
@@ -101,7 +101,7 @@ it("never undoes, doubles or tells falsely of a change that is under way", { tim
             ({ connectionId }) => connectionId,
           );
           expect(members.every((id) => open.includes(id))).toBe(true);
-          // Each member came once before it went once, and those who are there came last.
+          // The changes of each member must alternate, starting with `joined`; the last one must match the roster.
           const told = rosters.filter((change) => change.room === room && change.kind !== "updated");
           for (const id of new Set([...members, ...told.map(({ connectionId }) => connectionId)])) {
             const kinds = told.filter(({ connectionId }) => connectionId === id).map(({ kind }) => kind);
@@ -149,7 +149,7 @@ it("tells of a member who comes back that it is there, however late the store he
   const left = membership.leave(ann, "lobby");
   await eventually(() => expect(leaves).toBe(1));
   const joined = membership.join(ann, "lobby");
-  // Time for the store to take a join that does not wait for the leave.
+  // Time for the store to receive a join that does not wait for the leave.
   await sleep(20);
   release();
   await Promise.all([left, joined]);

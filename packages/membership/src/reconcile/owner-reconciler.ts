@@ -7,16 +7,16 @@ import { compareRecords, compareRooms, compareUsers, type IsTouched } from "./dr
 import type { DriftKind, DriftReport, DriftTally } from "./drift-report.js";
 import { type Found, PartitionPass } from "./partition-pass.js";
 
-/** What a {@link OwnerReconciler} needs. */
+/** Options of {@link OwnerReconciler}. */
 export interface OwnerReconcilerOptions {
   readonly store: MembershipStore;
   readonly local: LocalConnections;
   readonly changes: WriteGuard;
   readonly projection: Projection;
-  /** The lease as it was last heard of. */
+  /** The latest known lease. */
   readonly lease: () => Lease;
   readonly shelfBits: number;
-  /** Heartbeats in which every partition and shelf is reconciled once. */
+  /** Number of heartbeats within which every partition and shelf is reconciled once. */
   readonly beats: number;
   readonly tally: DriftTally;
   readonly onDrift: (repair: DriftReport) => void;
@@ -27,18 +27,17 @@ export interface OwnerReconcilerOptions {
 interface Findings extends Found {
   /** All connections that `repair` writes. */
   readonly connectionIds: readonly string[];
-  /** Writes the local state of the moment at which the drift was found. */
+  /** Writes the local state as of the moment at which the drift was found. */
   readonly repair: () => Promise<void>;
 }
 
-/** Compares what was read with the local state; leaves out connections that changed meanwhile. */
+/** Compares the data that was read with the local state; ignores connections that changed meanwhile. */
 type Compare = (isTouched: IsTouched) => Findings;
 
 /**
- * Reconciles the store with this server's own connections, some partitions of each kind at each
- * heartbeat. A store can silently lose a part of its data, or be restored with entries that were
- * removed. Missing entries are written again without an announcement, since watchers were never
- * told that they had gone.
+ * Reconciles the store with this server's own connections, a few partitions of each kind at each heartbeat. A
+ * store can silently lose a part of its data, or be restored with entries that were removed. Missing entries
+ * are written again without an announcement, because watchers were never notified that they had gone.
  */
 export class OwnerReconciler {
   readonly #options: OwnerReconcilerOptions;
@@ -68,7 +67,7 @@ export class OwnerReconciler {
     ];
   }
 
-  /** Reconciles the next partitions of each kind. Does not fail: failures go to `onError`. */
+  /** Reconciles the next partitions of each kind. Never rejects: failures go to `onError`. */
   async beat(signal: AbortSignal): Promise<void> {
     for (const round of this.#rounds) await round.beat(signal);
   }
@@ -79,7 +78,7 @@ export class OwnerReconciler {
     try {
       const compare = await read(lease(), partition);
       const { connectionIds, repair, ...found } = compare(watch.touched);
-      // In the same turn as the comparison, so that no change comes between the two.
+      // Begin the repair in the same turn as the comparison, so that no change happens in between.
       if (connectionIds.length > 0) await changes.repair(connectionIds, repair);
       return found;
     } finally {
@@ -121,7 +120,7 @@ export class OwnerReconciler {
     return (isTouched) => {
       const { missing, stray, wrong } = compareUsers(local, partition, held, isTouched);
       const connectionIds = idsOf([...missing, ...stray, ...wrong]);
-      // Includes connections that were stored under another user: removing those may take their metadata.
+      // Includes connections that were stored under another user, because removing those may remove their metadata.
       const again = connectionIds.flatMap((id) => local.get(id) ?? []).map(memberOf);
       return {
         missing: missing.length,
@@ -155,7 +154,7 @@ export class OwnerReconciler {
         wrong: wrong.length,
         connectionIds: idsOf([...missing, ...stray, ...wrong]),
         repair: async () => {
-          // Remove the memberships first: only the record leads to them.
+          // Remove the memberships first, because they can be found only through the record.
           for (const { room, record } of left) await store.rooms.leave(lease, room, [record], "left");
           for (const { room, record } of closed) await store.rooms.leave(lease, room, [record], "closed");
           if (stray.length > 0) {

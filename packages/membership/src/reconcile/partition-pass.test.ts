@@ -5,7 +5,7 @@ import { type Found, PartitionPass } from "./partition-pass.js";
 
 const FOUND: Found = { missing: 1, stray: 2, wrong: 0 };
 
-/** A round over 8 partitions in two heartbeats, which notes all that it says. */
+/** A pass over 8 partitions in two heartbeats, which records all its calls and reports. */
 function roundOf(look: (partition: number) => Promise<Found | undefined>) {
   const [looked, repairs, errors]: [number[], DriftReport[], CmError[]] = [[], [], []];
   const tally = new DriftTally();
@@ -33,7 +33,7 @@ it("goes over all partitions in so many heartbeats, again and again", async () =
   await beat();
   await beat();
   expect(looked).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3]);
-  // One is left to others.
+  // One partition is left to another server.
   expect(tally.stats().checked).toBe(10);
 });
 

@@ -1,33 +1,33 @@
 import { type CmError, toCmError } from "@cm/protocol";
 import type { DriftKind, DriftReport, DriftTally } from "./drift-report.js";
 
-/** The most causes of failure reported in one pass: foreign data may lie under many keys. */
+/** Maximum number of different errors reported in one pass, because many keys may contain foreign data. */
 const CAUSES_MAX = 5;
 
-/** How much was repaired in a partition. */
+/** Numbers of entries repaired in a partition. */
 export type Found = Pick<DriftReport, "missing" | "stray" | "wrong">;
 
 const NOTHING: Found = { missing: 0, stray: 0, wrong: 0 };
 
-/** What a {@link PartitionPass} needs. */
+/** Options of {@link PartitionPass}. */
 export interface PartitionPassOptions {
   readonly kind: DriftKind;
   readonly partitions: number;
-  /** Heartbeats that one pass over all partitions takes. */
+  /** Number of heartbeats that one pass over all partitions takes. */
   readonly beats: number;
-  /** Reconciles a partition; `undefined` where another server is responsible for it. */
+  /** Reconciles a partition; `undefined` if another server is responsible for it. */
   readonly look: (partition: number) => Promise<Found | undefined>;
   readonly tally: DriftTally;
   /** Called at the end of a pass that repaired something. */
   readonly onDrift: (repair: DriftReport) => void;
-  /** Called once for each cause in a pass. */
+  /** Called once for each different error in a pass. */
   readonly onError: (error: CmError) => void;
 }
 
 /**
- * Passes over all partitions of one kind repeatedly, a few at each heartbeat. A partition that
- * can't be read or repaired is reported and skipped until the next pass, so that it does not keep
- * the others from being reconciled.
+ * Passes over all partitions of one kind repeatedly, a few at each heartbeat. A partition that cannot be read
+ * or repaired is reported and skipped until the next pass, so that it does not prevent the others from being
+ * reconciled.
  */
 export class PartitionPass {
   readonly #options: PartitionPassOptions;
@@ -40,7 +40,7 @@ export class PartitionPass {
     this.#options = options;
   }
 
-  /** Reconciles the next partitions in sequence: there is time until the next heartbeat. */
+  /** Reconciles the next partitions one after the other, since there is time until the next heartbeat. */
   async beat(signal: AbortSignal): Promise<void> {
     const { partitions, beats } = this.#options;
     for (let left = Math.ceil(partitions / beats); left > 0 && !signal.aborted; left--) {

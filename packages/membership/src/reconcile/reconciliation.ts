@@ -8,7 +8,7 @@ import { type DriftStats, DriftTally } from "./drift-report.js";
 import { OwnerReconciler } from "./owner-reconciler.js";
 import { SharedStateReconciler } from "./shared-state-reconciler.js";
 
-/** The parts of a membership that {@link Reconciliation} compares with the store. */
+/** The parts of a membership that {@link Reconciliation} needs. */
 export interface ReconciledParts {
   readonly local: LocalConnections;
   readonly keeper: LeaseKeeper;
@@ -16,7 +16,10 @@ export interface ReconciledParts {
   readonly changes: WriteGuard;
 }
 
-/** Removes drift after heartbeats, a few partitions each: of this server's own state, and of what no server owns. */
+/**
+ * Removes drift after heartbeats, a few partitions at a time: in this server's own state, and in shared state
+ * that no server owns.
+ */
 export class Reconciliation {
   readonly #tally = new DriftTally();
   readonly #ownState: OwnerReconciler;
@@ -45,7 +48,7 @@ export class Reconciliation {
     this.#sharedState = new SharedStateReconciler({
       ...common,
       self: ids,
-      // A server that has not registered again by then holds no lease under any clock.
+      // A server that has not registered again within this time holds no lease under any clock.
       graceMs: leaseTtlMs + heartbeatIntervalMs,
       keepMs: leaseTtlMs + 3 * Math.max(cleanupIntervalMs, heartbeatIntervalMs),
       claimMs: reapClaimMs,
@@ -56,12 +59,15 @@ export class Reconciliation {
     return this.#tally.stats();
   }
 
-  /** After a loss of data the registry may lack living servers: gives each the full grace period again. */
+  /**
+   * After a loss of data, the registry may lack living servers: begins the grace period of each unknown
+   * server again.
+   */
   doubt(): void {
     this.#sharedState.doubt();
   }
 
-  /** After a heartbeat; does nothing while the last one's part is still under way. */
+  /** Called after a heartbeat. Does nothing if the work of the previous heartbeat is still in progress. */
   beat(): void {
     const { signal } = this.#aborting;
     this.#underWay ??= Promise.all([this.#ownState.beat(signal), this.#sharedState.beat(signal)]).finally(() => {
@@ -69,12 +75,12 @@ export class Reconciliation {
     });
   }
 
-  /** Ends what is under way at its next step. */
+  /** Stops the work in progress at its next step. */
   abort(): void {
     this.#aborting.abort();
   }
 
-  /** Settles when nothing is under way. */
+  /** Resolves when no work is in progress. */
   async settled(): Promise<void> {
     await this.#underWay;
   }

@@ -4,22 +4,22 @@ import { eventually } from "@cm/test-kit";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { type CheckedServer, hearAll, startChecked } from "./owner-reconciler-suite.fixture.js";
 
-/** Long enough for a slow machine's heartbeats, and short enough to be waited for. */
+/** Long enough for a slow machine's heartbeats, and short enough for a test to wait for. */
 export const LEASE_MS = 1_500;
 
-/** What a dead server has left. */
+/** The entries that a dead server has left. */
 export interface Ghosts {
   readonly serverId: string;
   readonly users: readonly string[];
   readonly connectionIds: readonly string[];
 }
 
-/** A server that looks after things fast. */
+/** Starts a server with a short lease, so that it reconciles shared state soon. */
 export function startAuditing(store: Store, serverId: string): Promise<CheckedServer> {
   return startChecked(store, { leaseTtlMs: LEASE_MS }, serverId);
 }
 
-/** Puts a server into the store that dies soon, and whose records are lost. */
+/** Registers a server that dies soon, and whose records are lost. */
 export async function leaveWithoutRecords(store: Store, serverId: string, connections: number): Promise<Ghosts> {
   const ids = createConnectionIdSource({ serverId });
   const { incarnation, shelfBits } = ids;
@@ -36,14 +36,14 @@ export async function leaveWithoutRecords(store: Store, serverId: string, connec
   };
 }
 
-/** How much the servers have removed of others, by kind. */
+/** Number of entries of other servers that these servers have removed, by kind. */
 export function removed(servers: readonly CheckedServer[]): { readonly member: number; readonly user: number } {
   const all = servers.map(({ membership }) => membership.stats().drift.stray);
   const sumOf = (kind: "member" | "user"): number => all.reduce((sum, counts) => sum + counts[kind], 0);
   return { member: sumOf("member"), user: sumOf("user") };
 }
 
-/** What memberships promise about shared state that no single server owns. */
+/** The suite of a membership's guarantees about shared state that no single server owns. */
 export function describeAudit(name: string, createHarness: HarnessFactory): void {
   describe(`what is nobody's own on ${name}`, () => {
     it("is removed where a dead server's records were lost, and told once, whoever looks", async () => {
@@ -57,7 +57,7 @@ export function describeAudit(name: string, createHarness: HarnessFactory): void
       const { presence, rosters } = await hearAll(store, ghosts.users, ["lobby"]);
       const reaped = (): number => servers.reduce((sum, { membership }) => sum + membership.stats().reapedServers, 0);
       await eventually(() => expect(reaped()).toBe(1));
-      // What cleaning up has not found is still counted.
+      // The entries that the cleanup did not find are still counted.
       expect([await store.counts.of("users"), presence.length, rosters.length]).toEqual([41, 0, 0]);
       await eventually(async () => expect(await store.counts.of("users")).toBe(1));
       await eventually(() => expect([presence.length, rosters.length]).toEqual([40, 40]));

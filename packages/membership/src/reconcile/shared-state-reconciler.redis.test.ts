@@ -25,7 +25,7 @@ for (const [name, storeUrl] of [
   });
 }
 
-/** A started store, and its keys that fit. */
+/** A started store, and a function that finds its keys. */
 async function startStore() {
   const prefix = freshPrefix();
   const store = createRedisStore({ url, prefix, partitions: 16, onError: () => undefined });
@@ -49,7 +49,7 @@ it("removes what a part of Redis comes back with after a server was cleaned up a
   await eventually(async () => expect(await store.counts.of("users")).toBe(1));
   const before = removed(servers);
   const { presence, rosters } = await hearAll(store, [...ghosts.users, "ann"], ["lobby"]);
-  // As a replica would that had heard of no removal.
+  // Restores the keys as in a replica that had not received the removals.
   for (const key of parts) await askRedis(port, "COPY", `${old}:${key}`, key, "REPLACE");
   await eventually(() => expect(removed(servers).user).toBeGreaterThan(before.user));
   await eventually(async () => expect(await store.counts.of("connections")).toBe(1));
@@ -71,7 +71,7 @@ it("takes nobody for dead whom the registry has lost until the next heartbeat, a
 }, async () => {
   const { store, keys } = await startStore();
   const looking = await startAuditing(store, "a");
-  // This one takes its time until it registers again.
+  // The slow server takes a while to register again.
   const slow = await startChecked(store, { leaseTtlMs: LEASE_MS, heartbeatIntervalMs: LEASE_MS / 2 }, "b");
   for (const [userId, server] of [["ann", looking] as const, ["bob", slow] as const]) {
     await server.membership.join(await server.connect(userId), "lobby");
@@ -83,7 +83,7 @@ it("takes nobody for dead whom the registry has lost until the next heartbeat, a
     await askRedis(port, "ZREM", leases, `b.${incarnation}`);
     await askRedis(port, "DEL", `${leases}:b`);
     await eventually(async () => expect((await store.servers.snapshot()).living).toHaveLength(2));
-    // The other gets the time to see it.
+    // Give the other server time to notice the missing registration.
     for (let heartbeats = 0; heartbeats < 2; heartbeats++) {
       const { expiresAtMs } = looking.lease();
       await eventually(() => expect(looking.lease().expiresAtMs).toBeGreaterThan(expiresAtMs));
@@ -128,7 +128,7 @@ it("passes over what something else lies in the place of, and sees to it once th
   });
   const corrupt = errors.filter(({ code }) => code === "store-corrupt").length;
   const { checked } = server.membership.stats().drift;
-  // Rooms are looked at twice, by their owner and for all.
+  // Rooms are reconciled twice: as this server's own state, and as shared state.
   expect(corrupt).toBeLessThanOrEqual(2 * Math.ceil(checked / 16));
   await askRedis(port, "DEL", broken);
   await eventually(async () => expect(await store.rooms.count("room-3")).toBe(1));

@@ -4,24 +4,30 @@ import type { DriftReport, DriftTally } from "./drift-report.js";
 import { type Found, PartitionPass } from "./partition-pass.js";
 import { nameOf, UnknownServers } from "./unknown-servers.js";
 
-/** Rooms that are evicted concurrently. */
+/** Number of rooms evicted concurrently. */
 const ROOMS_AT_ONCE = 100;
 
-/** Connections that one call removes. */
+/** Maximum number of connections that one call removes. */
 const CONNECTIONS_AT_ONCE = 500;
 
-/** What an {@link SharedStateReconciler} needs. */
+/** Options of {@link SharedStateReconciler}. */
 export interface SharedStateReconcilerOptions {
   readonly store: MembershipStore;
-  /** This server. */
+  /** The id and incarnation of this server. */
   readonly self: ServerIncarnation;
-  /** Heartbeats in which every partition is reconciled once. */
+  /** Number of heartbeats within which every partition is reconciled once. */
   readonly beats: number;
-  /** How long a server must stay unknown to the registry before it is presumed dead; more than a lease. */
+  /**
+   * How long a server must stay unknown to the registry before it is presumed dead, in milliseconds; longer
+   * than a lease.
+   */
   readonly graceMs: number;
-  /** How long an unknown server is remembered after its last entry was found; more than one full pass. */
+  /**
+   * How long an unknown server is remembered after its last entry was found, in milliseconds; longer than one
+   * full pass.
+   */
   readonly keepMs: number;
-  /** How long the claim on an orphan lasts, for one partition. */
+  /** Duration of the claim on an orphan for one partition, in milliseconds. */
   readonly claimMs: number;
   readonly tally: DriftTally;
   readonly onDrift: (repair: DriftReport) => void;
@@ -29,10 +35,10 @@ export interface SharedStateReconcilerOptions {
 }
 
 /**
- * Repairs shared state that no single server owns: derived counters and indexes, and orphans.
- * Orphans are entries of a dead server that its reaper could not find, because the server's
- * records were lost, or because a part of the store was restored after the cleanup. The living
- * servers share the partitions among them; two that work on one partition do no harm.
+ * Repairs shared state that no single server owns: derived counters and indexes, and orphans. Orphans are
+ * entries of a dead server that its reaper could not find, because the server's records were lost, or because
+ * a part of the store was restored after the cleanup. The living servers divide the partitions among
+ * themselves; it does no harm if two of them work on the same partition.
  */
 export class SharedStateReconciler {
   readonly #options: SharedStateReconcilerOptions;
@@ -63,12 +69,15 @@ export class SharedStateReconciler {
     ];
   }
 
-  /** After a loss of data the registry may lack living servers: gives each the full grace period again. */
+  /**
+   * After a loss of data, the registry may lack living servers: begins the grace period of each unknown
+   * server again.
+   */
   doubt(): void {
     this.#unknownServers.forget();
   }
 
-  /** Reconciles the next partitions. Does not fail: failures go to `onError`. */
+  /** Reconciles the next partitions. Never rejects: failures go to `onError`. */
   async beat(signal: AbortSignal): Promise<void> {
     const { store, onError } = this.#options;
     try {

@@ -6,7 +6,7 @@ import { UnknownServers } from "./unknown-servers.js";
 const GHOST: ServerIncarnation = { serverId: "ghost", incarnation: "aaaa" };
 const OTHER: ServerIncarnation = { serverId: "other", incarnation: "bbbb" };
 
-/** What a registry tells that has these lapsed servers, and no living one. */
+/** The snapshot of a registry with these lapsed servers, and no living one. */
 function registryOf(...lapsed: readonly LapsedServer[]): RegistrySnapshot {
   return { living: [], lapsed, recentlyGone: [], knownForMs: 0 };
 }
@@ -35,7 +35,7 @@ it("begins anew with whoever was known in between, or where everybody may have b
   expect(unknownServers.dead([GHOST])).toEqual([GHOST]);
   unknownServers.beat(registryOf(registered(GHOST)));
   expect(unknownServers.dead([GHOST])).toEqual([]);
-  // Unknown again, it has its grace once more.
+  // When the server is unknown again, its grace period begins again.
   unknownServers.beat(registryOf());
   expect(unknownServers.dead([GHOST])).toEqual([]);
   expect(unknownServers.dead([GHOST])).toEqual([GHOST]);
@@ -53,7 +53,7 @@ it("keeps in mind only those of whom something is still found, and no more than 
   await eventually(() => {
     expect(unknownServers.dead([GHOST])).toEqual([GHOST]);
     unknownServers.beat(registryOf());
-    // One that was forgotten is at its first sight again; another each time, since asking keeps it in mind.
+    // A forgotten server counts as newly found. Use a different one each time, because asking for it also remembers it.
     asked++;
     expect(unknownServers.dead(crowd.slice(asked, asked + 1))).toEqual([]);
   });

@@ -1,46 +1,49 @@
 import type { RegistrySnapshot, ServerIncarnation } from "@cm/protocol";
 
-/** The most unknown servers remembered; a later pass finds the others again. */
+/** Maximum number of unknown servers remembered; a later pass finds the others again. */
 const UNKNOWN_SERVERS_MAX = 1_000;
 
-/** What {@link UnknownServers} need. */
+/** Options of {@link UnknownServers}. */
 export interface UnknownServersOptions {
-  /** How long a server must stay unknown to the registry, without a break, before it is presumed dead. */
+  /**
+   * How long a server must stay unknown to the registry, without interruption, before it is presumed dead, in
+   * milliseconds.
+   */
   readonly graceMs: number;
-  /** How long a server is remembered after its last entry was found; longer than one full pass. */
+  /** How long a server is remembered after its last entry was found, in milliseconds; longer than one full pass. */
   readonly keepMs: number;
 }
 
-/** An unknown server; times in milliseconds of the monotonic clock. */
+/** An unknown server; times in milliseconds on the monotonic clock. */
 interface UnknownServer {
   readonly sinceMs: number;
-  /** When one of its entries was last found. */
+  /** Time at which one of the server's entries was last found. */
   foundMs: number;
 }
 
 /**
- * Servers that own members or connections in the store and that the registry does not know. The
- * registry may have lost a living server a moment ago, which registers again with its next
- * heartbeat. So each snapshot is compared again, for longer than a lease lasts.
+ * Servers that own members or connections in the store but are unknown to the registry. The registry may have
+ * just lost a living server, which registers again with its next heartbeat. Therefore a server is presumed
+ * dead only if it is missing from every snapshot for longer than a lease lasts.
  */
 export class UnknownServers {
   readonly #options: UnknownServersOptions;
   readonly #unknownServers = new Map<string, UnknownServer>();
-  /** Names of the servers that the latest snapshot has. */
+  /** Names of the servers in the latest snapshot. */
   #known: ReadonlySet<string> = new Set();
 
   constructor(options: UnknownServersOptions) {
     this.#options = options;
   }
 
-  /** Starts over: after a loss of data, earlier answers of the registry prove nothing. */
+  /** Starts over: after a loss of data, earlier snapshots of the registry prove nothing. */
   forget(): void {
     this.#unknownServers.clear();
   }
 
-  /** Takes a snapshot of the registry; to be called at each heartbeat. */
+  /** Applies a snapshot of the registry; must be called at each heartbeat. */
   beat({ living, lapsed }: RegistrySnapshot): void {
-    // A registration that the store has lost can't lead a reaper to the server.
+    // Ignore servers whose registration the store has lost: reapers cannot find them.
     const registered = lapsed.filter(({ isRegistered }) => isRegistered);
     this.#known = new Set([...living, ...registered].map(nameOf));
     const before = performance.now() - this.#options.keepMs;
@@ -49,7 +52,7 @@ export class UnknownServers {
     }
   }
 
-  /** Those of the servers that are presumed dead; remembers the ones that are unknown. */
+  /** Returns those of the servers that are presumed dead, and remembers the unknown ones. */
   dead(incarnations: readonly ServerIncarnation[]): ServerIncarnation[] {
     const now = performance.now();
     return incarnations.filter((identity) => {
@@ -68,7 +71,7 @@ export class UnknownServers {
   }
 }
 
-/** Server ids have no dot, so the names are unique. */
+/** The incarnation's name. Unique, because server ids contain no dot. */
 export function nameOf({ serverId, incarnation }: ServerIncarnation): string {
   return `${serverId}.${incarnation}`;
 }

@@ -1,7 +1,7 @@
-/** How many of a room's latest messages are known again; a power of two. Some 800 bytes a room. */
+/** Number of a room's latest messages that are remembered; a power of two. About 800 bytes per room. */
 const COUNT = 64;
 
-/** Which messages were delivered under the latest offsets of a history. */
+/** Remembers which messages were delivered under the latest offsets of a history. */
 export class DeliveredFingerprints {
   readonly #offsets = new Float64Array(COUNT);
   readonly #ids = new Uint32Array(COUNT);
@@ -21,7 +21,7 @@ export class DeliveredFingerprints {
     return this.#ids[place] === id;
   }
 
-  /** The lowest offset that is remembered; 0 if none is. */
+  /** The lowest remembered offset; 0 if there is none. */
   get oldest(): number {
     return this.#latest === 0 ? 0 : Math.max(1, this.#latest - COUNT + 1);
   }
@@ -38,7 +38,7 @@ export function messageId(origin: number, epoch: number, sequence: number): numb
   return (hash ^ (hash >>> 15)) >>> 0;
 }
 
-/** The share of the server id in {@link messageId}, computed once for each server. */
+/** The contribution of the server id to {@link messageId}, computed once for each server. */
 export function originHash(serverId: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < serverId.length; i++) hash = Math.imul(hash ^ serverId.charCodeAt(i), 0x01000193);

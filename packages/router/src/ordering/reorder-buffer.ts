@@ -1,7 +1,7 @@
 import type { HistoryPosition } from "@cm/protocol";
 import type { OrderedMessage } from "../recovery/ordered-message.js";
 
-/** The most messages buffered for one room; beyond that the history is read again. */
+/** Maximum number of messages buffered for one room; beyond it, the history is read again. */
 const MESSAGES_MAX = 256;
 const BYTES_MAX = 262_144;
 
@@ -16,10 +16,11 @@ export class ReorderBuffer {
     return this.#messages[0];
   }
 
-  /** Keeps a copy: the bytes are only valid during the call. */
+  /** Stores a copy, because the bytes are only valid during the call. */
   add({ at, id, payload, except }: OrderedMessage): void {
     if (this.#messages.length >= MESSAGES_MAX || this.#bytes + payload.length > BYTES_MAX) {
-      // The latest ones are kept, as they are the least likely to have been read.
+      // Keep the latest messages, because they are the least likely to be in the part of the history that was
+      // already read.
       this.takeAll();
       this.#hasOverflown = true;
     }
@@ -28,7 +29,7 @@ export class ReorderBuffer {
     this.#messages.push({ at, id, payload: Uint8Array.from(payload), except });
   }
 
-  /** Whether the position is buffered, with everything that came since buffering began. */
+  /** Whether the position is buffered, and nothing that arrived since buffering began was dropped. */
   has({ epoch, offset }: HistoryPosition): boolean {
     if (this.#hasOverflown) return false;
     return this.#messages.some(({ at }) => at.epoch === epoch && at.offset === offset);
@@ -44,7 +45,7 @@ export class ReorderBuffer {
     return this.#added;
   }
 
-  /** Takes the messages before the mark that belong to another epoch, in order of arrival. */
+  /** Removes and returns the messages before the mark that belong to another epoch, in order of arrival. */
   takeOthers(mark: number, epoch: number): readonly OrderedMessage[] {
     const count = Math.max(0, mark - (this.#added - this.#messages.length));
     const taken = this.#messages.filter(({ at }, i) => i < count && at.epoch !== epoch);

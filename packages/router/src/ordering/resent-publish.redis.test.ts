@@ -10,7 +10,7 @@ it("delivers a message once whose PUBLISH reached Redis, was not answered as the
   const proxy = await startFaultProxy(redis.port);
   onTestFinished(() => proxy.close());
   const prefix = freshPrefix();
-  // A client of the application, that sends what was not answered again: what ioredis does unless it is told not to.
+  // The application's own client, which resends commands without a reply, as ioredis does by default.
   const clients = { commands: new Redis(proxy.port), subscriber: new Redis(redis.url) };
   onTestFinished(() => Object.values(clients).forEach((client) => void client.disconnect()));
   for (const client of Object.values(clients)) client.on("error", () => undefined);
@@ -22,7 +22,7 @@ it("delivers a message once whose PUBLISH reached Redis, was not answered as the
   const calls = async (): Promise<number> => publishCalls(await redis.ask("INFO", "commandstats"));
   const texts = (): string[] => receiver.sockets.rooms.map((message) => message.text);
   await eventually(() => expect(texts()).toEqual(["before"]));
-  // Redis gets the command; its answer stays out, and then the connection breaks.
+  // Redis receives the command, its reply is held back, and then the connection breaks.
   for (const link of proxy.links) link.set({ kind: "hang", drop: "to-client" });
   const outcome = sender.router.toRoom("lobby", "once").then(
     () => "done",
@@ -32,7 +32,7 @@ it("delivers a message once whose PUBLISH reached Redis, was not answered as the
   const sentOnce = await calls();
   for (const link of proxy.links) link.reset();
 
-  // It did come twice: without that the rest would prove nothing.
+  // Verify that the publish was sent twice; otherwise the rest would prove nothing.
   await eventually(async () => expect(await calls()).toBeGreaterThan(sentOnce));
   await eventually(() => expect(receiver.router.stats().duplicates).toBe(1));
   expect(await outcome).toBe("done");

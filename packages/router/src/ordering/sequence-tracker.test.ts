@@ -14,7 +14,7 @@ function messageOf(origin: string, position: { epoch: number; sequence: number }
   return decoded.value;
 }
 
-/** Judges as a receiver does: the origin first, then the position. */
+/** Judges like a receiver: first the origin, then the position. */
 class ChannelTracker {
   readonly #origins = new Origins();
 
@@ -85,7 +85,7 @@ describe("ChannelTracker", () => {
   describe("compared with what an origin says of itself", () => {
     const told = (epoch: number, sequence: number, isWhole = false) => ({ epoch, sequence, isWhole });
 
-    /** What is known of an origin after these arrived, an interruption, and those arrived. */
+    /** The tracker of an origin after the messages `before`, an interruption, and the messages `since`. */
     function heard(before: readonly [number, number][], since: readonly [number, number][] = []) {
       const origins = new Origins();
       const inbound = origins.of(messageOf("a", at(1, 1)));
@@ -117,7 +117,7 @@ describe("ChannelTracker", () => {
 
     it("miss nothing of one that has numbered nothing", () => {
       expect(heard([]).missing(told(0, 0))).toBe(0);
-      // It began between its answer and now.
+      // The sequencer began after the origin had responded.
       expect(heard([], [[7, 1]]).missing(told(0, 0))).toBe(0);
     });
 

@@ -6,41 +6,48 @@ import {
 } from "@cm/protocol";
 import { originHash } from "./delivered-fingerprints.js";
 
-/** The position of an origin's sequencer on a channel, as the origin reports it. */
+/** The position of an origin's sequencer on a channel, as reported by the origin. */
 export interface ToldPosition extends EnvelopePosition {
-  /** Whether the sequencer began after the channel was subscribed here: then every number should have arrived. */
+  /**
+   * Whether the sequencer began after this server subscribed to the channel, so that all of its numbers
+   * should have arrived.
+   */
   readonly isWhole: boolean;
 }
 
-/** What a message's number says about it. */
+/** The result of judging a message's number. */
 export type Verdict =
   | { readonly kind: "fresh" }
   | { readonly kind: "duplicate" }
   /** Deliver it; `missed` messages before it are missing. */
   | { readonly kind: "after-gap"; readonly missed: number }
-  /** Deliver it; its number is too far from the last one to be believed, and was not taken for the last. */
+  /** Deliver it; its number is implausibly far from the last one, which therefore stays the last. */
   | { readonly kind: "implausible" };
 
 const FRESH: Verdict = { kind: "fresh" };
 const DUPLICATE: Verdict = { kind: "duplicate" };
 const IMPLAUSIBLE: Verdict = { kind: "implausible" };
 
-/** More origins than any cluster has: bounds the memory that a hostile publisher on the bus can take. */
+/**
+ * Maximum number of origins; more than any cluster has. Bounds the memory that a hostile publisher on the bus
+ * can use.
+ */
 const MAX_ORIGINS = 10_000;
 
 /**
- * The most known headers that a message is compared with before it is decoded, which costs more than a
- * comparison and less than thousands: strangers with ever new names must not slow every message down.
+ * Maximum number of known headers that a message is compared with before it is decoded. Decoding costs more
+ * than one comparison but less than thousands, so unknown publishers that keep changing their names must not
+ * slow down every message.
  */
 const COMPARED_MAX = 32;
 
 /**
- * The most messages that one jump of a number counts as missing: 20 minutes at 1,000 a second.
- * A larger one is damaged or forged, and says nothing about how many are missing.
+ * Maximum number of messages that one jump of a number counts as missing: 20 minutes at 1,000 messages a
+ * second. A larger jump comes from a damaged or forged message, and does not say how many are missing.
  */
 const MISSED_MAX = 1_000_000;
 
-/** Where a message comes from, and whether it is stamped by a room's history. */
+/** The fields of a message that identify its source, and whether the message is stamped by a room's history. */
 export type MessageSource = Pick<CrossServerMessage, "kind" | "origin" | "target" | "isStamped">;
 
 /** Judges the numbers of one origin's messages on one channel. */
@@ -48,17 +55,17 @@ export class SequenceTracker {
   readonly origin: string;
   /** See {@link originHash}. */
   readonly originHash: number;
-  /** The header that all its messages share, if they have the same target. */
+  /** The header that all messages of this origin share, if they have the same target. */
   readonly header: EnvelopeHeader | undefined;
-  /** Whether they are stamped by a room's history. */
+  /** Whether the messages are stamped by a room's history. */
   readonly isStamped: boolean;
   #epoch: number | undefined;
   #sequence = 0;
-  /** The latest number that was not believed, with its epoch: one that follows on it is. */
+  /** The latest implausible number, with its epoch. It is accepted once the next number follows it. */
   #unbelieved: EnvelopePosition | undefined;
   /** Number of the first message that arrived. */
   #first = 0;
-  /** The epoch when members had last been told of every gap on the channel. */
+  /** The epoch at the time when all gaps on the channel had last been reported. */
   #settledEpoch: number | undefined;
 
   constructor({ kind, origin, target, isStamped = false }: MessageSource) {
@@ -68,12 +75,12 @@ export class SequenceTracker {
     this.header = kind === "room" ? createEnvelopeHeader({ kind, origin, target, isStamped, except: [] }) : undefined;
   }
 
-  /** Whether any number was judged: none is where a room's history orders the messages. */
+  /** Whether any number was judged. None is if a room's history orders the messages. */
   get isJudged(): boolean {
     return this.#epoch !== undefined;
   }
 
-  /** Whether no second message was judged. */
+  /** Whether at most one message was judged. */
   get isSingle(): boolean {
     return this.#epoch === undefined || this.#sequence === this.#first;
   }
@@ -81,7 +88,7 @@ export class SequenceTracker {
   judge({ epoch, sequence }: EnvelopePosition): Verdict {
     if (sequence === 0) return FRESH;
     const before = this.#epoch === epoch ? this.#sequence : 0;
-    // The subscription begins here: earlier messages are unknown.
+    // The first message after subscribing: earlier messages are unknown.
     const isFirst = this.#epoch === undefined;
     const step = sequence - before;
     if (step <= 0) return DUPLICATE;
@@ -89,7 +96,7 @@ export class SequenceTracker {
       const isNext = this.#unbelieved?.epoch === epoch && this.#unbelieved.sequence === sequence - 1;
       this.#unbelieved = { epoch, sequence };
       if (!isNext) return IMPLAUSIBLE;
-      // The origin really is there: it goes on.
+      // The number follows the previous implausible one, so the origin really is at this position.
       this.#epoch = epoch;
       this.#sequence = sequence;
       return FRESH;
@@ -100,19 +107,19 @@ export class SequenceTracker {
     return step === 1 || isFirst ? FRESH : { kind: "after-gap", missed: step - 1 };
   }
 
-  /** Closes the past: gaps up to here were reported, or can't be. */
+  /** Marks all gaps up to now as reported, or as impossible to determine. */
   settle(): void {
     this.#settledEpoch = this.#epoch;
   }
 
   /**
    * The number of messages up to the reported position that are missing and were not reported as
-   * a gap yet; `undefined` if that can't be known.
+   * a gap yet; `undefined` if the number cannot be determined.
    */
   missing(told: ToldPosition): number | undefined {
     const isNew = this.#settledEpoch === undefined;
     if (told.sequence === 0) {
-      // The origin had no sequencer when it answered; one that began since has lost nothing.
+      // The origin had no sequencer when it responded; a sequencer that began since has lost nothing.
       return this.#epoch === undefined || (isNew && this.#first === 1) ? 0 : undefined;
     }
     if (this.#epoch === undefined) return told.isWhole && told.sequence <= MISSED_MAX ? told.sequence : undefined;
@@ -123,9 +130,9 @@ export class SequenceTracker {
     return told.isWhole || this.#first === 1 ? since + this.#first - 1 : undefined;
   }
 
-  /** Moves to the position that the origin reported, so that no gap is reported twice. */
+  /** Moves to the position reported by the origin, so that no gap is reported twice. */
   catchUp(told: EnvelopePosition): void {
-    // A new epoch that has begun to arrive since is the later one.
+    // If messages of another epoch have arrived since, that epoch is the later one.
     const isUnchanged = this.#epoch === this.#settledEpoch;
     if (told.sequence === 0) {
       if (isUnchanged) this.#epoch = undefined;
@@ -139,25 +146,25 @@ export class SequenceTracker {
   }
 }
 
-/** The trackers of channels on which nothing was heard yet. Nothing is ever put into it. */
+/** The trackers of channels without messages so far. Always empty. */
 const NONE = new Map<string, SequenceTracker>();
 
 /**
- * The sequence trackers of one channel, by origin. A channel keeps one order, and each origin
- * numbers its messages there 1, 2, 3, ... So a number at or below the last one is a duplicate
- * (the client library resends a publish when the link breaks under it), and a jump is a gap: 5
- * after 2 means that 3 and 4 are missing.
+ * The sequence trackers of one channel, by origin. A channel preserves the order of messages, and each origin
+ * numbers its messages on it 1, 2, 3, ... So a number at or below the last one is a duplicate (the client
+ * library resends a publish if the link breaks during it), and a jump is a gap: 5 after 2 means that 3 and 4
+ * are missing.
  */
 export class ChannelTracker {
-  /** `NONE` before the first message: most rooms are quiet, and a server may hold many. */
+  /** `NONE` before the first message, because most rooms are quiet and a server may hold many. */
   #origins: Map<string, SequenceTracker> = NONE;
-  /** The origin of the latest message: often that of the next one, too. */
+  /** The origin of the latest message, which is often that of the next one too. */
   #latest: SequenceTracker | undefined;
 
   /** The tracker of a message's origin. */
   of(message: MessageSource): SequenceTracker {
     let inbound = this.#origins.get(message.origin);
-    // Its process was replaced by one that does (or no longer does) stamp, under the same server id.
+    // Start a new tracker if the process with this server id was replaced by one that began or stopped stamping.
     if (inbound === undefined || inbound.isStamped !== (message.isStamped ?? false)) {
       if (this.#origins === NONE) this.#origins = new Map();
       if (this.#origins.size >= MAX_ORIGINS) this.#makeRoom();
@@ -177,7 +184,7 @@ export class ChannelTracker {
     return this.#origins.keys();
   }
 
-  /** Drops an origin that is gone for good. */
+  /** Drops an origin that is permanently gone. */
   forget(origin: string): void {
     if (this.#latest?.origin === origin) this.#latest = undefined;
     this.#origins.delete(origin);
@@ -210,7 +217,10 @@ export class ChannelTracker {
     return undefined;
   }
 
-  /** Forgets origins of a single message, as a stranger with ever new names sends them; else the older half. */
+  /**
+   * Drops the origins of a single message, such as those of an unknown publisher that keeps changing its
+   * name; if that does not free an entry, drops the older half.
+   */
   #makeRoom(): void {
     for (const [origin, inbound] of this.#origins) if (inbound.isSingle) this.#origins.delete(origin);
     if (this.#origins.size < MAX_ORIGINS) return;

@@ -13,15 +13,15 @@ const NO_NUMBERING: NumberingPosition = { epoch: 0, sequence: 0, ageMs: 0 };
 export class Sequencer<Channel> {
   readonly channel: Channel;
   /**
-   * Random and not a clock: a server that restarts under its old id must not repeat an
-   * epoch, or its first messages would pass for duplicates.
+   * The epoch is random, not a clock value: a server that restarts under its old id must not reuse an epoch,
+   * or its first messages would be treated as duplicates.
    */
   readonly #epoch = crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
   readonly #header: EnvelopeHeader | undefined;
   readonly #beganAt = performance.now();
   #last = 0;
 
-  /** `route`: the one that all messages on the channel share, if they do. */
+  /** `route`: the route that all messages on the channel share, or `undefined` if each message has its own. */
   constructor(channel: Channel, route: EnvelopeRoute | undefined) {
     this.channel = channel;
     this.#header = route === undefined ? undefined : createEnvelopeHeader(route);
@@ -32,7 +32,7 @@ export class Sequencer<Channel> {
     return this.#write(frame, this.#headerFor(route), this.#next());
   }
 
-  /** The same as a draft for a history, which inserts its stamp after the first byte of the frame. */
+  /** Like {@link message}, but as a draft for a history, which inserts its stamp after the first byte of the frame. */
   draft(frame: Uint8Array | string, origin: string, route?: EnvelopeRoute): HistoryDraft {
     const header = this.#headerFor(route);
     const position = this.#next();
@@ -41,7 +41,7 @@ export class Sequencer<Channel> {
     return { before: message.subarray(0, cut), after: message.subarray(cut), sender: { origin, ...position } };
   }
 
-  /** Its epoch, and the number of the latest message. */
+  /** The sequencer's epoch, and the number of its latest message. */
   get position(): NumberingPosition {
     return { epoch: this.#epoch, sequence: this.#last, ageMs: performance.now() - this.#beganAt };
   }
@@ -68,9 +68,9 @@ export class Sequencer<Channel> {
 }
 
 /**
- * The sequencers of all channels that this server publishes on. Their number is bounded: the
- * oldest is dropped. If its channel is used again, a new sequencer begins at 1 under another
- * epoch, which receivers take for a new beginning.
+ * The sequencers of all channels that this server publishes on. Their number is bounded: the oldest is
+ * dropped. If its channel is used again, a new sequencer begins at 1 under another epoch, which receivers
+ * accept as a new beginning.
  */
 export class Sequencers<Row extends Sequencer<unknown>> {
   readonly #rows = new Map<string, Row>();
@@ -86,7 +86,7 @@ export class Sequencers<Row extends Sequencer<unknown>> {
     return this.#rows.size;
   }
 
-  /** The sequencer of a channel. If `make` throws for a bad name, nothing is kept. */
+  /** The sequencer of a channel, created if needed. If `make` throws because the name is not valid, nothing is kept. */
   of(name: string): Row {
     let row = this.#rows.get(name);
     if (row === undefined) {

@@ -3,18 +3,21 @@ import type { HistoryPosition } from "@cm/protocol";
 /** The latest message that a recoverable room's history acknowledged to this server. */
 export interface Acknowledged {
   readonly at: HistoryPosition;
-  /** What tells the message from others; see `messageId`. */
+  /** The message's fingerprint; see `messageId`. */
   readonly id: number;
-  /** The epoch that was acknowledged before this one; 0 if none was. */
+  /** The epoch that was acknowledged before this one; 0 if there was none. */
   readonly formerEpoch: number;
 }
 
-/** How long a position is kept at least: a replica that lags further behind is of no use to a failover. */
+/**
+ * Minimum time that a position is kept. A replica that lags by more than this is not a usable failover
+ * target, so older positions need not be kept.
+ */
 const HORIZON_MS = 60_000;
 
 /**
- * The positions that histories acknowledged in the last one to two minutes, and at most `max` a
- * minute. Kept in two generations, so that nothing has to be swept.
+ * The positions that histories acknowledged in the last one to two minutes, at most `max` per minute. Kept in
+ * two generations, so that no sweep is needed.
  */
 export class AcknowledgedPositions {
   readonly #max: number;
@@ -31,7 +34,7 @@ export class AcknowledgedPositions {
     const nowMs = performance.now();
     if (nowMs - this.#currentSinceMs >= HORIZON_MS) this.#turn(nowMs);
     const known = this.#current.get(room) ?? this.#previous.get(room);
-    // Answers of one epoch may overtake each other where the link was made again.
+    // Responses within one epoch may arrive out of order if the link was re-established.
     if (known?.at.epoch === at.epoch && known.at.offset > at.offset) return;
     if (this.#current.size >= this.#max && !this.#current.has(room)) {
       this.#isIncomplete.current = true;
@@ -50,7 +53,7 @@ export class AcknowledgedPositions {
     return new Set([...this.#previous.keys(), ...this.#current.keys()]);
   }
 
-  /** Whether positions are missing, since there were too many. */
+  /** Whether positions are missing because there were more than `max`. */
   get isIncomplete(): boolean {
     return this.#isIncomplete.current || this.#isIncomplete.previous;
   }

@@ -23,7 +23,7 @@ export async function startPair(options?: Partial<RouterOptions>): Promise<Pair>
   return { redis, a, b, start };
 }
 
-/** Breaks the subscribing connections of these servers, by the order in which they were opened last. */
+/** Breaks the subscribing connections at these indexes, in the order in which they were last opened. */
 export async function cut({ redis }: Pick<Pair, "redis">, ...places: readonly number[]): Promise<void> {
   const list = String(await askRedis(redis.port, "CLIENT", "LIST", "TYPE", "pubsub"));
   const ids = [...list.matchAll(/^id=(\d+)/gm)].map(([, id]) => Number(id)).sort((x, y) => x - y);
@@ -32,17 +32,17 @@ export async function cut({ redis }: Pick<Pair, "redis">, ...places: readonly nu
 
 export const FIRST = 0;
 
-/** Ends a server as it should end. */
+/** Shuts a server down cleanly. */
 export async function end({ router, store, lease }: Server): Promise<void> {
   await router.close();
   await store.servers.release(lease);
   await store.close();
 }
 
-/** Resolves when the server is known to have heard everything up to a moment after the call. */
+/** Resolves when the server has provably received everything published up to a moment after the call. */
 export async function heardSinceNow({ store }: Server): Promise<void> {
   const provenAt = (): number => performance.now() - (store.link.status().lastProbeMs ?? Number.POSITIVE_INFINITY);
-  // The first may have been on its way.
+  // The first probe may have been sent before the call.
   for (let probes = 0; probes < 2; probes++) {
     const before = provenAt();
     await eventually(() => expect(provenAt()).toBeGreaterThan(before + 100));
@@ -55,6 +55,6 @@ export async function publish(server: Server, room: string, ...texts: readonly s
 
 export const textsOf = (server: Server): string[] => server.sockets.rooms.map((message) => message.text);
 
-/** Messages to rooms that a server was told to have missed, where that was told with numbers. */
+/** Number of messages to rooms that the server reported as missed from an origin, as far as it reported a number. */
 export const missedBy = (server: Server, origin: string): number =>
   server.gaps.reduce((sum, { room, known }) => sum + (room && known?.origin === origin ? known.missed : 0), 0);

@@ -23,7 +23,7 @@ describe("after an interruption", () => {
     await cut(pair, FIRST);
     await publish(b, "lobby", "1", "2", "3");
     await eventually(() => expect(a.gaps).toEqual([{ room: "lobby", known: { origin: "b", missed: 3 } }]));
-    // It goes on from there, and says nothing twice.
+    // Later messages continue from there, and no gap is reported twice.
     await publish(b, "lobby", "after");
     await eventually(() => expect(textsOf(a)).toEqual(["before", "after"]));
     expect(a.gaps).toHaveLength(1);
@@ -39,7 +39,7 @@ describe("after an interruption", () => {
     await publish(a, "lobby", "own");
     await eventually(() => expect([textsOf(a).length, textsOf(b).length]).toEqual([2, 2]));
     await cut(pair, 0, 1);
-    // Two rooms and the server's own channel; one room and the channel.
+    // Server a has two rooms and its own channel, server b has one room and its own channel.
     await eventually(() => expect(a.router.stats()).toMatchObject({ interruptions: 3, resumedWhole: 3 }));
     await eventually(() => expect(b.router.stats()).toMatchObject({ interruptions: 2, resumedWhole: 2 }));
     expect([...a.gaps, ...b.gaps]).toEqual([]);
@@ -61,7 +61,7 @@ describe("after an interruption", () => {
     const pair = await startPair();
     const { a, b } = pair;
     await a.router.enter("lobby");
-    // Younger by more than an answer takes, which is as exactly as it can be told.
+    // Make the subscription older by more than the duration of a request, which is the precision of the comparison.
     for (let i = 0; i < 30; i++) await a.router.control("b", { type: "ping" }, { timeoutMs: 10_000 });
     await cut(pair, FIRST);
     await publish(b, "lobby", "1", "2");
@@ -104,13 +104,13 @@ describe("after an interruption", () => {
     interface Cut {
       readonly prefix: string;
       readonly redis: RedisServer;
-      /** The one that is interrupted, in the rooms `lobby` and `quiet`. */
+      /** The interrupted server, in the rooms `lobby` and `quiet`. */
       readonly a: Server;
       readonly start: (id: string) => Promise<Server>;
       readonly resume: () => Promise<void>;
     }
 
-    /** A server whose link is cut, and others whose links hold. */
+    /** Starts a server whose link is cut, and others whose links hold. */
     async function startCut(before: (start: Cut["start"]) => Promise<unknown> = async () => undefined): Promise<Cut> {
       const redis = await startRedis();
       onTestFinished(() => redis.close());
@@ -181,12 +181,12 @@ describe("after an interruption", () => {
     await Promise.all([a.router.enter("lobby"), a.router.enter("quiet")]);
     await publish(b, "lobby", "before");
     await eventually(() => expect(textsOf(a)).toEqual(["before"]));
-    // Its lease lives on: it may have published while this server did not listen.
+    // The lease of c is still valid: it may have published while this server was not subscribed.
     await c.router.close();
     await c.store.close();
     await cut(pair, FIRST);
     await publish(b, "lobby", "1");
-    // What others can tell does not wait for it.
+    // Results of other servers are reported without waiting for c.
     await eventually(() => expect(a.gaps).toEqual([{ room: "lobby", known: { origin: "b", missed: 1 } }]));
     await eventually(() => expect(a.router.stats().resumedUncertain).toBe(3));
     expect(a.gaps.slice(1).map(({ room, known }) => [room, known])).toEqual(
@@ -211,7 +211,7 @@ describe("after an interruption", () => {
     const redis = await startRedis();
     onTestFinished(() => redis.close());
     const store = createRedisStore({ url: redis.url, prefix: freshPrefix(), onError: () => undefined });
-    // A registry that is left out, which an option of `undefined` can't say.
+    // The registry is omitted, although the type does not allow `undefined`.
     const a = await startServer("a", store, { servers: undefined } as unknown as Partial<RouterOptions>);
     await a.router.enter("lobby");
     await cut({ redis }, FIRST);
@@ -249,7 +249,7 @@ describe("after an interruption", () => {
   it("direct messages are told of once as uncertain, where they were sent to an earlier server of this id only", async () => {
     const pair = await startPair();
     const { a, b } = pair;
-    // No server hears it: it is numbered all the same.
+    // No server receives the message, but it is numbered.
     expect(await a.router.toServer("late", bytes("too early"))).toBe("not-found");
     const late = await pair.start("late");
     await cut(pair, 2);
@@ -275,7 +275,7 @@ describe("after an interruption", () => {
       for (const server of servers) {
         const missed = servers.map(({ id }) => missedBy(server, id)).reduce((sum, each) => sum + each, 0);
         expect([server.id, textsOf(server).length + missed]).toEqual([server.id, servers.length * 3]);
-        // The quiet room, and the server's own channel.
+        // The two rooms and the server's own channel.
         expect(server.router.stats()).toMatchObject({ interruptions: 3, resumedUncertain: 0 });
         expect(server.gaps.filter(({ room }) => room !== "lobby")).toEqual([]);
       }

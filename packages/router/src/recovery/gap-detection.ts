@@ -12,29 +12,29 @@ import type { ChannelTracker } from "../ordering/sequence-tracker.js";
 import type { Answer } from "../requests/pending-requests.js";
 import { Semaphore } from "../semaphore.js";
 
-/** A channel whose subscription was interrupted and is live again. */
+/** A channel whose subscription was restored after an interruption. */
 export interface ResumedChannel {
   /** The room; `undefined` for this server's own channel. */
   readonly name: string | undefined;
   readonly arrivals: ChannelTracker;
-  /** When it was first subscribed, by `performance.now()`. */
+  /** Time of the first subscription, by `performance.now()`. */
   readonly liveSinceMs: number;
-  /** Whether this server's own messages come back on it. */
+  /** Whether this server receives its own messages on the channel. */
   readonly hearsItself: boolean;
 }
 
-/** What {@link GapDetection} needs. */
+/** Options of {@link GapDetection}. */
 export interface GapDetectionOptions {
   readonly serverId: string;
   readonly servers: Pick<ServerRegistry, "snapshot">;
   readonly ask: (serverId: string, operation: ServerOperation, timeoutMs: number) => Promise<Answer>;
-  /** The position of this server's own sequencer of a room. */
+  /** The position of this server's own sequencer for a room. */
   readonly roomPosition: (room: string) => NumberingPosition;
   readonly isOpen: (channel: ResumedChannel) => boolean;
   readonly onMissed: (channel: ResumedChannel, origin: string, missed: number) => void;
-  /** Messages of any origin may be missing. */
+  /** Called if messages of any origin may be missing. */
   readonly onUncertain: (channel: ResumedChannel) => void;
-  /** Nothing is missing. */
+  /** Called if nothing is missing. */
   readonly onWhole: (channel: ResumedChannel) => void;
   readonly onFault: (cause: unknown) => void;
 }
@@ -43,36 +43,42 @@ export interface GapDetectionOptions {
 const QUIET_MS = 50;
 const GATHER_MAX_MS = 500;
 
-/** A message and an answer may come over different nodes: how much later the message may arrive. */
+/**
+ * Extra time for a message to arrive: a message and the response with its number may pass through different
+ * Redis nodes.
+ */
 const GRACE_MS = 200;
 
-/** Other servers may be cut off too: how long to repeat the question. */
+/** How long a request is repeated, because the other servers may be disconnected too. */
 const ASK_FOR_MS = 3_000;
 const ATTEMPT_MS = 500;
 const PAUSE_MS = 100;
 
-/** Limits the load on Redis when all servers were interrupted at once, each with many rooms. */
+/** Limits the load on Redis if all servers, each with many rooms, were interrupted at once. */
 const ASKED_AT_ONCE = 8;
 
-/** Question and answer stay below the limits of both: 14 bytes are answered for each room. */
+/** Keep request and response below their size limits; a response has 14 bytes for each room. */
 const ROOMS_MAX = 4_000;
 const ROOM_BYTES_MAX = 60_000;
 
 /** Allowance for clock drift between Redis and this process; more than two NTP-synchronised clocks differ. */
 const CLOCK_DRIFT = 0.001;
 
-/** A slow answer has an uncertain time: how often to ask in all. */
+/**
+ * If a snapshot takes longer than PROMPT_MS, its time is uncertain, so it is read again, at most CENSUSES_MAX
+ * times in all.
+ */
 const PROMPT_MS = 20;
 const CENSUSES_MAX = 3;
 
-/** A snapshot of the registry, and when it arrived. */
+/** A snapshot of the registry with its time of arrival. */
 interface Counted {
   readonly snapshot: RegistrySnapshot;
   readonly answeredAtMs: number;
   readonly tookMs: number;
 }
 
-/** The positions of a server's sequencers, and when they were asked for. */
+/** The positions of a server's sequencers, and the time when they were requested. */
 interface Told {
   readonly askedAtMs: number;
   readonly own: NumberingPosition;
@@ -83,42 +89,46 @@ interface Told {
 interface Publishers {
   /** Servers that may be alive. */
   readonly present: ReadonlySet<string>;
-  /** Whether the list is credible: without this server itself, the registry was lost or is being rebuilt. */
+  /** Whether the list is reliable. If this server itself is missing, the registry was lost or is being rebuilt. */
   readonly isComplete: boolean;
-  /** Whether a server may have gone since this time of the monotonic clock. */
+  /** Whether a server may have gone since this time on the monotonic clock. */
   readonly mayHaveLost: (sinceMs: number) => boolean;
 }
 
 /**
- * Detects gaps after interrupted subscriptions: asks every other server for the positions of its
- * sequencers, once for all channels, and compares them with this server's sequence trackers.
+ * Detects gaps after interrupted subscriptions: requests the sequencer positions of every other server, once
+ * for all channels, and compares them with this server's sequence trackers.
  */
 export class GapDetection {
   readonly #options: GapDetectionOptions;
   readonly #stop = new AbortController();
   readonly #slots = new Semaphore(ASKED_AT_ONCE);
-  /** Each with the time since which it may have missed messages. */
+  /** Resumed channels, each with the time since which it may have missed messages. */
   #gathered = new Map<ResumedChannel, number>();
   #gatheringSince = 0;
   #timer: NodeJS.Timeout | undefined;
-  /** Channels that are being gathered or compared, with the number of rounds each is part of. */
+  /** Channels that are being gathered or compared, with the number of rounds that each is part of. */
   readonly #open = new Map<ResumedChannel, number>();
 
   constructor(options: GapDetectionOptions) {
     this.#options = options;
-    // One for each server that is waited for, and each takes itself off: as many as there are servers.
+    // Each server that is waited for adds one listener and removes it again, so there can be as many
+    // listeners as servers.
     setMaxListeners(0, this.#stop.signal);
   }
 
-  /** `sinceMs`: how long ago the channel was last known to hear everything; see `ResumeHandler`. */
+  /**
+   * Called when a channel is resumed. `sinceMs`: how long ago the channel last provably received everything;
+   * see `ResumeHandler`.
+   */
   resumed(channel: ResumedChannel, sinceMs: number): void {
     if (this.#stop.signal.aborted) return;
     if (!this.#gathered.has(channel)) {
-      // Mark what arrived before the interruption; numbers from now on may follow a gap.
+      // Mark what arrived before the interruption: later numbers may follow a gap.
       if (!this.#open.has(channel)) channel.arrivals.settle();
       this.#open.set(channel, (this.#open.get(channel) ?? 0) + 1);
       if (this.#gathered.size === 0) this.#gatheringSince = performance.now();
-      // Nothing could be missed before the channel was live.
+      // The channel could not miss anything before its first subscription.
       this.#gathered.set(channel, Math.max(performance.now() - sinceMs, channel.liveSinceMs));
     }
     clearTimeout(this.#timer);
@@ -166,7 +176,7 @@ export class GapDetection {
     asked.delete(serverId);
 
     const told = new Set<ResumedChannel>();
-    // A server that is gone can't be asked, and may have published in any room.
+    // A server that is gone cannot be asked, and may have published in any room.
     const mayHaveLost = (channel: ResumedChannel): boolean =>
       publishers.mayHaveLost(interruptedAt.get(channel) ?? Number.NEGATIVE_INFINITY);
     const uncertain = new Set<ResumedChannel>(isComplete ? channels.filter(mayHaveLost) : channels);
@@ -205,7 +215,7 @@ export class GapDetection {
     }
   }
 
-  /** Waits before reporting a gap: the messages may still be in flight. */
+  /** Waits before a gap is reported, because the messages may still be in flight. */
   async #grace(origin: string, told: Told, channels: readonly ResumedChannel[]): Promise<void> {
     const seemsMissing = channels.some((channel) => missingOn(channel, origin, told) !== 0);
     if (seemsMissing) await sleep(GRACE_MS, undefined, { signal: this.#stop.signal });
@@ -248,7 +258,7 @@ export class GapDetection {
         const answeredAtMs = performance.now();
         const counted = { snapshot, answeredAtMs, tookMs: answeredAtMs - askedAtMs };
         if (best === undefined || counted.tookMs < best.tookMs) best = counted;
-        // The question may have waited for the link; the next answer has a more exact time.
+        // The request may have waited for the link; the time of the next response is more exact.
         if (best.tookMs <= PROMPT_MS || tries >= CENSUSES_MAX) break;
       } catch {
         // The store reports its failures itself.
@@ -261,7 +271,7 @@ export class GapDetection {
     }
     const { snapshot, answeredAtMs } = best;
     const present = new Set([...snapshot.living, ...snapshot.lapsed].map((server) => server.serverId));
-    // Err on the late side: the answer took time to arrive.
+    // Err on the late side: the response took time to arrive.
     const wentAtMs = answeredAtMs - Math.min(...snapshot.recentlyGone.map(({ agoMs }) => agoMs));
     const knownFromMs = answeredAtMs - snapshot.knownForMs;
     return {
@@ -271,7 +281,7 @@ export class GapDetection {
     };
   }
 
-  /** `undefined` if the server does not answer. */
+  /** `undefined` if the server does not respond. */
   async #positionsOf(
     serverId: string,
     names: readonly string[],
@@ -318,7 +328,7 @@ export class GapDetection {
     try {
       return { askedAtMs, answer: await this.#options.ask(serverId, { type: "positions", rooms }, timeoutMs) };
     } catch {
-      // Not sent: the bus is out again, or too many requests wait. The next attempt tells.
+      // The request was not sent, because the bus is down again or too many requests wait. The next attempt repeats it.
       return { askedAtMs, answer: undefined };
     }
   }
@@ -336,7 +346,7 @@ function missingOn(channel: ResumedChannel, origin: string, told: Told): number 
   return sequence === 0 ? 0 : isWhole ? sequence : undefined;
 }
 
-/** At least one, though it may be empty: the server's own channel is asked for with each. */
+/** At least one batch, even if it is empty, because each request also asks for the server's own channel. */
 function batches(names: readonly string[]): string[][] {
   const made: string[][] = [[]];
   let bytes = 0;

@@ -1,6 +1,6 @@
 import type { Gap } from "../options.js";
 
-/** Counts interruptions and the messages that they cost, and tells the application of each gap. */
+/** Counts interruptions and missed messages, and reports each gap to the application. */
 export class GapReporter {
   readonly counts = { gaps: 0, missed: 0, interruptions: 0, resumedWhole: 0, resumedUncertain: 0 };
   readonly #onGap: (gap: Gap) => void;
@@ -9,37 +9,40 @@ export class GapReporter {
     this.#onGap = onGap;
   }
 
-  /** Messages of a server are missing; the room is `undefined` for this server's own channel. */
+  /** Reports that messages of a server are missing; the room is `undefined` for this server's own channel. */
   missed(room: string | undefined, origin: string, missed: number): void {
     this.counts.gaps++;
     this.counts.missed += missed;
     this.#onGap({ room, known: { origin, missed } });
   }
 
-  /** A recoverable room's history does not have what is missing; `undefined` where it can't say how many. */
+  /**
+   * Reports messages that a recoverable room's history no longer has; `missed` is `undefined` if their number
+   * is unknown.
+   */
   lost(room: string, missed: number | undefined): void {
     this.counts.gaps++;
     this.counts.missed += missed ?? 0;
     this.#onGap({ room, known: missed === undefined ? undefined : { origin: undefined, missed } });
   }
 
-  /** A number can't be believed: messages may be missing. */
+  /** Reports an implausible number: messages may be missing. */
   implausible(room: string | undefined): void {
     this.counts.gaps++;
     this.#onGap({ room, known: undefined });
   }
 
-  /** A channel is live again, after an interruption. */
+  /** Counts a channel that was resumed after an interruption. */
   interrupted(): void {
     this.counts.interruptions++;
   }
 
-  /** Nothing was published during an interruption, or all of it was filled in. */
+  /** Counts an interruption without missing messages: nothing was published during it, or everything was filled in. */
   whole(): void {
     this.counts.resumedWhole++;
   }
 
-  /** Whether something was published during an interruption can't be found out. */
+  /** Reports that it cannot be determined whether messages were published during an interruption. */
   uncertain(room: string | undefined): void {
     this.counts.resumedUncertain++;
     this.#onGap({ room, known: undefined });

@@ -3,7 +3,7 @@ import type { History, HistoryPosition, HistorySlice, StampedDraft } from "@cm/p
 import { DeliveredFingerprints } from "../ordering/delivered-fingerprints.js";
 import type { OrderedMessage } from "./ordered-message.js";
 
-/** What {@link HistoryReader} needs. */
+/** Options of {@link HistoryReader}. */
 export interface HistoryReaderOptions {
   readonly room: string;
   readonly history: History;
@@ -11,19 +11,19 @@ export interface HistoryReaderOptions {
   readonly notice: StampedDraft;
   /** Decodes a stored message; `undefined` if it is damaged. */
   readonly read: (message: Uint8Array) => Omit<OrderedMessage, "at"> | undefined;
-  /** Aborts all reading. */
+  /** Aborts all reads. */
   readonly signal: AbortSignal;
 }
 
-/** Where a reader is. */
+/** The state of the reader's room at the time of a read. */
 export interface Reading {
   /** The latest message that was delivered. */
   readonly at: HistoryPosition;
-  /** The highest offset heard under the epoch of `at`. */
+  /** The highest offset received under the epoch of `at`. */
   readonly reached: () => number;
-  /** Whether to compare what is read with what was delivered, if the history is in doubt. */
+  /** Whether to compare stored messages with delivered ones if the history is in doubt. */
   readonly compares: boolean;
-  /** Whether no message is waiting, so that reading may be retried without a limit. */
+  /** Whether no message is waiting, so that the read may be retried without a time limit. */
   readonly hasTime: () => boolean;
 }
 
@@ -34,19 +34,19 @@ const PAGE = 200;
 const RETRY_MIN_MS = 100;
 const RETRY_MAX_MS = 1_000;
 
-/** New epochs begun for one read before it pauses. */
+/** Number of new epochs begun during one read before the reader pauses. */
 const RESTARTS_MAX = 3;
 
-/** How long messages are held back while the ones before them can't be read. */
+/** Maximum time that messages are held back while earlier ones cannot be read. */
 const HOLD_MAX_MS = 10_000;
 
 /** Larger than any offset. */
 const FURTHEST = Number.MAX_SAFE_INTEGER;
 
 /**
- * Reads a room's history, and detects whether the store was set back to an older state. Such a
- * history assigns offsets a second time: offset 7 then names another message than the one that was
- * delivered as 7. The reader then begins a new epoch and announces it to all servers.
+ * Reads a room's history, and detects if the store was set back to an older state. Such a history assigns
+ * offsets a second time: offset 7 then names another message than the one that was delivered as 7. The reader
+ * then begins a new epoch and announces it to all servers.
  */
 export class HistoryReader {
   readonly #options: HistoryReaderOptions;
@@ -55,7 +55,7 @@ export class HistoryReader {
   /** Counts the reasons to doubt that this is still the history that messages were delivered from. */
   #doubts = 0;
   #isDoubted = false;
-  /** Whether it certainly is another one: the next read begins a new epoch. */
+  /** Whether the history is certainly a different one: the next read begins a new epoch. */
   #isForked = false;
 
   constructor(options: HistoryReaderOptions) {
@@ -72,7 +72,7 @@ export class HistoryReader {
     this.#doubts++;
   }
 
-  /** Returns a function that ends the present doubts, unless new ones arise before it is called. */
+  /** Returns a function that clears the current doubts, unless new ones arise before it is called. */
   settle(): () => void {
     const doubts = this.#doubts;
     return () => {
@@ -84,19 +84,19 @@ export class HistoryReader {
     this.#recent.add(at.offset, id);
   }
 
-  /** Drops the fingerprints: the next messages are of another epoch. */
+  /** Drops the fingerprints, because the next messages belong to another epoch. */
   forget(): void {
     this.#recent.clear();
   }
 
-  /** Whether this message was delivered under its offset; `undefined` if that is no longer remembered. */
+  /** Whether this message was delivered under its offset; `undefined` if the offset is no longer remembered. */
   recognises({ at, id }: OrderedMessage): boolean | undefined {
     const isSame = this.#recent.isSame(at.offset, id);
     if (isSame === false) this.#isForked = true;
     return isSame;
   }
 
-  /** The next page; `undefined` if it can't be read in time, or reading was aborted. */
+  /** The next page; `undefined` if it cannot be read in time or reading was aborted. */
   async read({ at, reached, compares, hasTime }: Reading): Promise<HistorySlice | undefined> {
     const giveUpAtMs = performance.now() + HOLD_MAX_MS;
     let restarts = 0;
@@ -104,7 +104,7 @@ export class HistoryReader {
       try {
         const slice = await this.#readOnce(at, reached(), compares);
         if (slice !== undefined) return slice;
-        // A new epoch has begun; the next read shows it, unless it was lost again.
+        // A new epoch has begun; the next read returns it, unless it was lost again.
         if (++restarts < RESTARTS_MAX) continue;
       } catch {
         // The store reports its failures itself.
@@ -131,7 +131,7 @@ export class HistoryReader {
     const slice = await history.since(room, { epoch, offset: from }, PAGE);
     const { top, former } = slice;
     const isSetBack = top.epoch === epoch && top.offset < reached;
-    // Other servers had seen less of the previous epoch than this one.
+    // The server that began the new epoch knew less of the previous epoch than this one.
     const isUndertold = former?.epoch === epoch && former.offset < reached;
     if (isSetBack || isUndertold) {
       await history.restart(room, { epoch, offset: reached }, notice);
@@ -142,7 +142,7 @@ export class HistoryReader {
     return this.#isForked ? undefined : after(slice, offset);
   }
 
-  /** Whether it names other messages under offsets that were delivered. */
+  /** Whether the history names other messages under offsets that were delivered. */
   #contradicts({ entries }: HistorySlice, delivered: number): boolean {
     return entries.some(({ offset, message }) => {
       if (offset > delivered) return false;
@@ -152,7 +152,7 @@ export class HistoryReader {
   }
 }
 
-/** The part of a slice after an offset; entries missing before that offset do not count. */
+/** The part of a slice after an offset. Entries missing before that offset do not make it incomplete. */
 function after({ top, complete, former, entries }: HistorySlice, offset: number): HistorySlice {
   const [first] = entries;
   const isNextThere = first === undefined ? top.offset === offset : first.offset <= offset + 1;

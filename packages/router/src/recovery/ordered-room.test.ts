@@ -7,16 +7,16 @@ import type { RouterOptions } from "../options.js";
 import { type Server, startServer } from "../router.fixture.js";
 import { historyNotice } from "./epoch-notice.js";
 
-/** A store whose subscriptions and history can be cut off, as a link does. */
+/** A store whose subscriptions and history can be cut off, like a link. */
 class Link {
   readonly store: Store;
   readonly bus: Bus;
   readonly history: History;
   isDeaf = false;
   isHistoryOut = false;
-  /** Reads of the history so far. */
+  /** Number of reads of the history so far. */
   reads = 0;
-  /** The handler of a room, to hand it something that was on the way. */
+  /** The handler of a room, to pass it a message that was in flight. */
   handler: BusHandler = () => undefined;
   #resumed: ResumeHandler | undefined;
 
@@ -40,7 +40,7 @@ class Link {
       restart: (room, reached, notice) => history.restart(room, reached, notice),
       link: history.link,
       since: (room, from, limit) => {
-        // Without a place, it only asks where the history is.
+        // A read without a position only asks for the top of the history.
         if (from !== undefined) this.reads++;
         return this.isHistoryOut ? Promise.reject(new Error("The history is out.")) : history.since(room, from, limit);
       },
@@ -91,7 +91,7 @@ describe("the messages of a recoverable room", () => {
           if (event === "turn") await turn();
           if (event === "repeat") await repeatLast(link);
           if (event === "lose") {
-            // What keeps the history is set back to nothing, as by a flush.
+            // Set the history back to nothing, as after a flush.
             const { epoch } = (await link.history.since("lobby")).top;
             await link.history.restart("lobby", { epoch, offset: 2 ** 40 }, historyNotice("x", "lobby"));
             losses++;
@@ -166,7 +166,8 @@ describe("the messages of a recoverable room", () => {
     await send(b, 3);
     for (const server of [a, plain]) await eventually(() => expect(numbersOf(server)).toEqual([1, 2, 3]));
     expect([...a.gaps, ...plain.gaps]).toEqual([]);
-    // What such a server sent in an interruption is in no history: that it may be missing is told.
+    // Messages that such a server sends during an interruption are in no history: members are told that
+    // messages may be missing.
     link.isDeaf = true;
     await send(plain, 4);
     await send(b, 5);
@@ -183,7 +184,7 @@ describe("the messages of a recoverable room", () => {
     await send(b, 1);
     const { epoch } = (await link.history.since("lobby")).top;
     const anew = await link.history.restart("lobby", { epoch, offset: 2 }, historyNotice("b", "lobby"));
-    // Nothing has to be published for it.
+    // This works without another publish.
     await eventually(() => expect(a.router.positionOf("lobby")).toEqual(anew));
     expect(a.gaps).toEqual([{ room: "lobby", known: undefined }]);
     await send(b, 2);
@@ -251,7 +252,7 @@ describe("options of recoverable rooms", () => {
   });
 });
 
-/** Hands the server the latest stored message once more, as if it had been on the way twice. */
+/** Passes the latest stored message to the server again, as if it had been delivered twice. */
 async function repeatLast({ history, handler, isDeaf }: Link): Promise<void> {
   const { epoch, offset } = (await history.since("lobby")).top;
   if (offset === 0 || isDeaf) return;

@@ -3,40 +3,39 @@ import { ReorderBuffer } from "../ordering/reorder-buffer.js";
 import { HistoryReader } from "./history-reader.js";
 import type { OrderedMessage } from "./ordered-message.js";
 
-/** Gets every delivered message too; see {@link OrderedRoom.follow}. */
+/** Receives every delivered message as well; see {@link OrderedRoom.follow}. */
 export type Follower = (message: OrderedMessage) => void;
 
-/** What {@link OrderedRoom} needs. */
+/** Options of {@link OrderedRoom}. */
 export interface OrderedRoomOptions {
   readonly room: string;
   readonly history: History;
   /** Published when a new epoch begins. */
   readonly notice: StampedDraft;
   readonly deliver: (payload: Uint8Array, except: readonly string[]) => void;
-  /** Decodes a stored message; `undefined`, and counted, if it is damaged. */
+  /** Decodes a stored message; returns `undefined` and counts the message if it is damaged. */
   readonly read: (message: Uint8Array) => Omit<OrderedMessage, "at"> | undefined;
-  /** This many messages are lost; `undefined`: some may be. */
+  /** Called with the number of lost messages; `undefined` if some may be lost. */
   readonly onGap: (missed: number | undefined) => void;
   readonly onDuplicate: () => void;
   /** Called for each message taken from the history. */
   readonly onFilled: () => void;
 }
 
-/** The most former epochs remembered: more than can end while one message is in flight. */
+/** Maximum number of former epochs remembered; more than can end while one message is in flight. */
 const LEFT_MAX = 8;
 
 /**
- * A store that evicts keys, or loses them over and over, begins a new epoch with every read. After
- * this many within a window, messages are delivered as they come, and the history is read once
- * the window has ended.
+ * A store that evicts keys, or loses them repeatedly, begins a new epoch with every read. After this many
+ * within a window, messages are delivered as they arrive, and the history is read once the window has ended.
  */
 const EPOCHS_MAX = 4;
 const EPOCHS_WINDOW_MS = 1_000;
 
 /**
- * Delivers the messages of one recoverable room strictly by offset: each once, in order. A
- * gap is filled from the history before any later message is delivered; members are told of a
- * gap only if the history no longer has the missing messages.
+ * Delivers the messages of one recoverable room strictly by offset: each once, in order. A gap is filled from
+ * the history before any later message is delivered. Members are told of a gap only if the history no longer
+ * has the missing messages.
  */
 export class OrderedRoom {
   readonly #options: OrderedRoomOptions;
@@ -44,19 +43,19 @@ export class OrderedRoom {
   /** Messages that arrive while the history is being read. */
   #held: ReorderBuffer | undefined = new ReorderBuffer();
   #catchingUp: Promise<boolean> | undefined;
-  /** Of the latest message that was delivered. */
+  /** Position of the latest delivered message. */
   #at: HistoryPosition = { epoch: 0, offset: 0 };
-  /** The offsets reached here under former epochs, the latest last: nothing is delivered twice. */
+  /** The offsets reached under former epochs, the latest epoch last, so that nothing is delivered twice. */
   readonly #left = new Map<number, number>();
   #isAskedAgain = false;
   /** Whether the channel may have been interrupted since the last complete state. */
   #isInterrupted = false;
   readonly #reader: HistoryReader;
   readonly #stop = new AbortController();
-  /** New epochs since the window began. */
+  /** Number of new epochs since the window began. */
   #epochs = 0;
   #epochsSinceMs = Number.NEGATIVE_INFINITY;
-  /** Set while the history can't be relied on. */
+  /** Set while the history is unreliable. */
   #unreliableTimer: NodeJS.Timeout | undefined;
 
   constructor(options: OrderedRoomOptions) {
@@ -64,12 +63,15 @@ export class OrderedRoom {
     this.#reader = new HistoryReader({ ...options, signal: this.#stop.signal });
   }
 
-  /** The position of the latest message delivered here. */
+  /** The position of the latest message delivered on this server. */
   get position(): HistoryPosition {
     return this.#at;
   }
 
-  /** Begins where the history is now, once the channel is live. Fails as the history does. */
+  /**
+   * Begins at the current position of the history, once the channel is subscribed. Rejects if the history
+   * cannot be read.
+   */
   async open(): Promise<void> {
     this.#at = (await this.#options.history.since(this.#options.room)).top;
     if (this.#release() && !this.#isAskedAgain) this.#held = undefined;
@@ -83,7 +85,7 @@ export class OrderedRoom {
     this.#followers.clear();
   }
 
-  /** A message came over the channel. */
+  /** Handles a message that arrived on the channel. */
   take(message: OrderedMessage): void {
     if (this.#stop.signal.aborted) return;
     if (this.#held !== undefined) {
@@ -98,39 +100,42 @@ export class OrderedRoom {
   }
 
   /**
-   * Delivers what the history has and this server has not. Resolves when that is done, or
-   * can't be, with whether all of it was there; never fails.
+   * Delivers the messages that the history has and this server has not delivered. Resolves when that is done
+   * or has failed, with whether all of them were available. Never rejects.
    */
   catchUp(): Promise<boolean> {
-    // What is being read may be older than this call.
+    // The read in progress may have begun before this call.
     this.#isAskedAgain = true;
     if (this.#catchingUp !== undefined) return this.#catchingUp;
-    if (this.#at.epoch === 0) return Promise.resolve(false); // It is being opened, and looks then.
+    if (this.#at.epoch === 0) return Promise.resolve(false); // The room is being opened, and reads the history then.
     this.#held ??= new ReorderBuffer();
     this.#catchingUp = this.#catchUp();
     return this.#catchingUp;
   }
 
-  /** As {@link catchUp}, after an interruption of the channel. */
+  /** Like {@link catchUp}, after an interruption of the channel. */
   resumed(): Promise<boolean> {
     this.#isInterrupted = true;
     this.#reader.doubt();
     return this.catchUp();
   }
 
-  /** The link is proven again after an interruption: doubts about the history can be resolved by reading it. */
+  /**
+   * Called when the link is proven to work again after an interruption: reads the history to resolve doubts
+   * about it.
+   */
   proven(): void {
     if (!this.#reader.isDoubted) return;
     void this.catchUp().then(this.#reader.settle());
   }
 
-  /** Hands everything that is delivered from now on to the follower as well; returns how to end that. */
+  /** Passes everything delivered from now on to the follower as well. Returns a function that stops this. */
   follow(follower: Follower): () => void {
     this.#followers.add(follower);
     return () => void this.#followers.delete(follower);
   }
 
-  /** Delivers the next message, drops a duplicate; false if the history must be read first. */
+  /** Delivers the next message or drops a duplicate. Returns `false` if the history must be read first. */
   #pass(message: OrderedMessage): boolean {
     const { epoch, offset } = message.at;
     // Only the store knows which of two epochs is the later one.
@@ -139,7 +144,7 @@ export class OrderedRoom {
       this.#deliver(message);
       return true;
     }
-    // The notice of the history that this server is in.
+    // The notice of the epoch that this server is already in.
     if (offset === 0) return true;
     const isKnown = this.#reader.recognises(message);
     if (isKnown === undefined) this.#reader.doubt();
@@ -148,11 +153,11 @@ export class OrderedRoom {
     return true;
   }
 
-  /** Delivers a message that was not delivered before, whatever the history says. */
+  /** Delivers a message that was not delivered before, without consulting the history. */
   #passUnordered(message: OrderedMessage): void {
     const { epoch, offset } = message.at;
     const reached = epoch === this.#at.epoch ? this.#at.offset : (this.#left.get(epoch) ?? 0);
-    // Offset 0 is that of a notice.
+    // A notice has offset 0.
     if (offset === 0) return;
     if (offset <= reached) {
       this.#options.onDuplicate();
@@ -181,14 +186,14 @@ export class OrderedRoom {
       } while (!this.#release() || this.#isAskedAgain);
       return isWhole;
     } finally {
-      // In the same step as the release: the next message must not find a stale catch-up.
+      // In the same step as the release, so that the next message does not find a stale catch-up.
       this.#held = undefined;
       this.#isInterrupted = false;
       this.#catchingUp = undefined;
     }
   }
 
-  /** Delivers the buffered messages in order; false at a gap. */
+  /** Delivers the buffered messages in order. Returns `false` at a gap. */
   #release(): boolean {
     const held = this.#held;
     if (held === undefined) return true;
@@ -203,10 +208,10 @@ export class OrderedRoom {
     return true;
   }
 
-  /** Delivers from the history, up to its top. */
+  /** Delivers messages from the history, up to its top. */
   async #fill(mark: number): Promise<"whole" | "gap" | "unread"> {
     let outcome: "whole" | "gap" = "whole";
-    // Only the first read compares: later pages are of the same history.
+    // Only the first read compares: later pages belong to the same history.
     for (let isFirst = true; ; isFirst = false) {
       const slice = await this.#reader.read({
         at: this.#at,
@@ -224,7 +229,8 @@ export class OrderedRoom {
       if (top.epoch !== this.#at.epoch) {
         const isBehind = former !== undefined && (former.epoch !== this.#at.epoch || former.offset > this.#at.offset);
         this.#move({ epoch: top.epoch, offset: this.#left.get(top.epoch) ?? 0 });
-        // If the channel was heard without a break from the end of the old epoch to the start of the new one, nothing is missing.
+        // If the channel was received without a break from the end of the old epoch to the start of the new
+        // one, nothing is missing.
         const isHeard = this.#held?.has({ epoch: top.epoch, offset: 1 }) === true;
         const isSeamless = isHeard && !isBehind && !this.#isInterrupted;
         if (!isSeamless) {
@@ -249,10 +255,10 @@ export class OrderedRoom {
   }
 
   /**
-   * Takes the buffered messages of epochs that had ended when the history was read. Where it was
-   * lost, only this channel has them: they are delivered, if need be behind later ones. Where it is
-   * known how far it was set back, others heard other messages, and order is kept: they are
-   * dropped. Whether there were any.
+   * Removes the buffered messages of epochs that had ended when the history was read. If the old epoch was
+   * lost, only this channel has these messages, so they are delivered, even if they come after later ones. If
+   * it is known how far the history was set back, other servers received other messages, so these are dropped
+   * to keep the order. Returns whether there were any.
    */
   #settleStrays(mark: number, { top: { epoch }, former }: HistorySlice): boolean {
     const strays = this.#held?.takeOthers(mark, epoch) ?? [];
@@ -261,12 +267,12 @@ export class OrderedRoom {
     const back = this.#at;
     const isLost = former === undefined || former.offset === Number.MAX_SAFE_INTEGER;
     if (isLost) for (const stray of strays) this.#passUnordered(stray);
-    // What comes of the epoch that was read goes on where it was.
+    // Later messages of the epoch that was read continue at its previous offset.
     if (back.epoch === epoch) this.#move(back);
     return true;
   }
 
-  /** Whether new epochs follow each other too quickly; counts one more. */
+  /** Counts one more epoch. Returns whether new epochs follow each other too quickly. */
   #isUnreliable(): boolean {
     const nowMs = performance.now();
     if (nowMs - this.#epochsSinceMs >= EPOCHS_WINDOW_MS) {
@@ -303,7 +309,7 @@ export class OrderedRoom {
     else this.#deliver({ at, ...message });
   }
 
-  /** Delivers the buffered messages with a gap: members have waited long enough, and are told. */
+  /** Delivers the buffered messages despite the gap and reports it, because members have waited long enough. */
   #giveUp(): void {
     this.#reader.doubt();
     this.#options.onGap(undefined);

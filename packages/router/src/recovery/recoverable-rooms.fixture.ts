@@ -13,7 +13,7 @@ export interface Place {
 export const LIMIT = { maxMessages: 1_000, maxBytes: 1_000_000 };
 export const RECOVERABLE = { isRecoverable: () => true };
 
-/** A Redis of its own, and servers on it that hold all rooms for recoverable. */
+/** A Redis of its own, and servers on it that treat all rooms as recoverable. */
 export async function startPlace(storeOptions: RedisStoreOptions = {}): Promise<Place> {
   const redis = await startRedis();
   onTestFinished(() => redis.close());
@@ -27,7 +27,7 @@ export async function startPlace(storeOptions: RedisStoreOptions = {}): Promise<
 
 export const frame = (n: number): string => `{"n":${n}}`;
 
-/** The numbers of the messages that a server's members got. */
+/** The numbers of the messages that a server's members received. */
 export const numbersOf = ({ sockets }: Server): number[] =>
   sockets.rooms.map(({ text }) => {
     const { n } = JSON.parse(text) as { n: number }; // The test's own frames.
@@ -39,13 +39,16 @@ export const upTo = (count: number, from = 1): number[] => Array.from({ length: 
 export const publish = (server: Server, numbers: readonly number[]): Promise<unknown> =>
   Promise.all(numbers.map((n) => server.router.toRoom("lobby", frame(n))));
 
-/** Breaks all subscribing connections of a Redis, of all servers. */
+/** Breaks the subscribing connections of all servers to a Redis. */
 export const cutAll = ({ redis }: Place): Promise<unknown> => askRedis(redis.port, "CLIENT", "KILL", "TYPE", "pubsub");
 
-/** A gap of which nothing more is known. */
+/** A gap about which nothing else is known. */
 export const UNKNOWN = { room: "lobby", known: undefined };
 
-/** Notes what Redis keeps of histories; returns how to set it back to that, as a replica that had lagged would. */
+/**
+ * Saves what Redis holds of histories. Returns a function that restores this state, as a failover to a
+ * lagging replica would.
+ */
 export async function remember({ redis, prefix }: Place): Promise<() => Promise<void>> {
   const ofHistories = async () =>
     (await keysUnder(redis.url, prefix)).filter((key) => /:(history|place|sender):/.test(key));

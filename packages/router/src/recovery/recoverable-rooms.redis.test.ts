@@ -31,7 +31,7 @@ describe("a recoverable room", () => {
       expect(numbersOf(server)).toEqual(upTo(1_000));
       expect(server.gaps.filter(({ room }) => room !== undefined)).toEqual([]);
     }
-    // It was the history that made it whole.
+    // The missing messages came from the history.
     expect(servers.map(({ router }) => router.stats().filled).reduce((sum, n) => sum + n)).toBeGreaterThan(0);
   });
 
@@ -105,7 +105,7 @@ describe("a recoverable room", () => {
     let isEvicting = true;
     let n = 1;
     const evicting = (async () => {
-      // Whenever it likes, and not only between messages.
+      // At any time, not only between messages.
       while (isEvicting) await askRedis(place.redis.port, "DEL", ...keys);
     })();
     while (n < 300) {
@@ -131,7 +131,7 @@ describe("a recoverable room", () => {
     await publish(b, upTo(10));
     await eventually(() => expect(numbersOf(a)).toEqual(upTo(10)));
     const keys = await keysUnder(place.redis.url, place.prefix);
-    // As an old snapshot, or a replica that had lagged, would have it.
+    // The state of an old snapshot, or of a lagging replica.
     await askRedis(place.redis.port, "HSET", keys.find((key) => key.includes(":place:")) ?? "", "offset", "5");
     await askRedis(place.redis.port, "LTRIM", keys.find((key) => key.includes(":history:")) ?? "", "0", "4");
     await cutAll(place);
@@ -149,7 +149,7 @@ describe("a recoverable room", () => {
     await publish(b, upTo(5, 11));
     await eventually(() => expect(numbersOf(a)).toEqual(upTo(15)));
     await setBack();
-    // As if it had been away meanwhile: to this one the history looks whole.
+    // As if this server had been away meanwhile: it sees a complete history.
     const late = await place.start("late");
     await late.router.enter("lobby");
     await cutAll(place);
@@ -158,7 +158,7 @@ describe("a recoverable room", () => {
     await publish(c, [30, 31]);
     for (const server of [a, late]) await eventually(() => expect(numbersOf(server).slice(-2)).toEqual([30, 31]));
     expect(numbersOf(a).slice(0, 15)).toEqual(upTo(15));
-    // What was given offsets of old is this one's as far as it had it by then.
+    // The messages under reused offsets that this server received before the new epoch began.
     expect(upTo(6, 16)).toEqual(expect.arrayContaining(numbersOf(late).slice(0, -2)));
   });
 
@@ -202,13 +202,13 @@ describe("a recoverable room", () => {
     await publish(b, upTo(10));
     await eventually(() => expect(numbersOf(a)).toEqual(upTo(10)));
     const setBack = await remember(place);
-    // It is cut off, and reads what the old master has.
+    // Server a is cut off, and reads the history of the old master.
     isDeaf = true;
     await publish(b, upTo(5, 11));
     await eventually(() => expect(heard).toBe(15));
     resumed(1_000);
     await eventually(() => expect(numbersOf(a)).toEqual(upTo(15)));
-    // Before it hears the new one, that has come further under the same offsets.
+    // Set the history back before a receives the new messages, which reuse the same offsets and go beyond them.
     await setBack();
     await publish(c, upTo(5, 16));
     await eventually(() => expect(heard).toBe(20));
@@ -260,7 +260,7 @@ describe("a recoverable room", () => {
     const link = createRedisStore({ url: place.redis.url, prefix: place.prefix, onError: () => undefined });
     const { bus, history } = link;
     let isDeaf = false;
-    // As if it were cut off before the others.
+    // As if server a were cut off before the others.
     const subscribe: typeof bus.subscribe = (channel, handler, onResumed) =>
       bus.subscribe(channel, (message) => isDeaf || handler(message), onResumed);
     const a = await startServer("a", link, { ...RECOVERABLE, history, bus: { ...bus, subscribe } });
@@ -349,7 +349,7 @@ describe("somebody who comes back to a recoverable room", () => {
       const from = Math.max(0, (a.router.positionOf("lobby")?.offset ?? 0) - 37);
       await a.router.recover("lobby", { ...begin, offset: from }, LIMIT, ({ recovered, frames }) => {
         expect(recovered).toBe(true);
-        // What comes from here on goes to the sockets.
+        // Later messages go to the sockets.
         const got = frames.map((bytes) => Buffer.from(bytes).toString());
         comers.push({ from, got, liveFrom: a.sockets.rooms.length });
       });
@@ -359,7 +359,7 @@ describe("somebody who comes back to a recoverable room", () => {
     expect(comers.length).toBeGreaterThan(10);
     for (const { from, got, liveFrom } of comers) {
       const all = [...got, ...a.sockets.rooms.slice(liveFrom).map(({ text }) => text)];
-      expect(all.map((text) => (JSON.parse(text) as { n: number }).n)).toEqual(upTo(n - from, from + 1)); // The test's own.
+      expect(all.map((text) => (JSON.parse(text) as { n: number }).n)).toEqual(upTo(n - from, from + 1)); // Own frames.
     }
   });
 

@@ -19,13 +19,16 @@ import { type Recovery, type RecoveryLimit, recoverFrom } from "./room-recovery.
 import { SetBackDetection } from "./set-back-detection.js";
 import { readWithMeasure } from "./throttled-history.js";
 
-/** All members of a server that died come back at once, each to be given up to a limit's worth of memory. */
+/**
+ * Number of concurrent recoveries. All members of a dead server may come back at once, and each recovery may
+ * use memory up to its limit.
+ */
 const RECOVERIES_AT_ONCE = 16;
 
-/** A history does not say how many heard what it published. */
+/** A history does not report how many servers received a message. */
 const UNKNOWN_REACH = (): Published => ({});
 
-/** What {@link RecoverableRooms} needs. */
+/** Options of {@link RecoverableRooms}. */
 export interface RecoverableRoomsOptions {
   readonly serverId: string;
   readonly history: History;
@@ -33,11 +36,14 @@ export interface RecoverableRoomsOptions {
   readonly rooms: RoomSubscriptions;
   readonly receiver: BusReceiver;
   readonly gaps: GapReporter;
-  /** Rooms whose acknowledged position is remembered. */
+  /** Maximum number of rooms whose acknowledged position is remembered. */
   readonly maxPositions: number;
 }
 
-/** The rooms whose messages go through the history: published, delivered in its order, and given to who comes back. */
+/**
+ * The recoverable rooms: publishes through the history, delivers in its order, and recovers messages for
+ * returning clients.
+ */
 export class RecoverableRooms {
   readonly #options: RecoverableRoomsOptions;
   readonly #throttled: History;
@@ -68,12 +74,12 @@ export class RecoverableRooms {
   async append(room: string, draft: HistoryDraft): Promise<Published> {
     const position = await this.#options.history.append(room, draft);
     const { epoch, sequence } = draft.sender;
-    // Offset 0 answers for a message of an epoch that has ended.
+    // Offset 0 is returned for a message of an epoch that has ended.
     if (position.offset > 0) this.#acknowledged.add(room, position, messageId(this.#originHash, epoch, sequence));
     return UNKNOWN_REACH();
   }
 
-  /** What delivers the messages of a room that is entered now. */
+  /** Creates the delivery of a room that is being joined. */
   createStream(room: string): OrderedRoom {
     const { serverId, local, receiver, gaps } = this.#options;
     const { counts } = receiver;
@@ -123,7 +129,7 @@ export class RecoverableRooms {
   }
 }
 
-/** The error for a room that has no history here. */
+/** The error for a room without a history on this server. */
 export function notRecoverable(): CmError {
   return new CmError("options-invalid", "Only a recoverable room that was entered here can be recovered.", {
     details: { field: "room" },

@@ -2,25 +2,25 @@ import type { History, HistoryPosition } from "@cm/protocol";
 import type { OrderedMessage } from "./ordered-message.js";
 import type { OrderedRoom } from "./ordered-room.js";
 
-/** The answer to a client that resumes in a room. */
+/** The result for a client that resumes in a room. */
 export interface Recovery {
-  /** Whether the frames are everything that was missed. If not, there are no frames. */
+  /** Whether `frames` are all missed messages. If not, there are no frames. */
   readonly recovered: boolean;
-  /** The position of the room on this server at this moment: later messages are delivered as usual. */
+  /** The room's current position on this server; later messages are delivered as usual. */
   readonly position: HistoryPosition;
   /** The missed frames, in order. */
   readonly frames: readonly Uint8Array[];
 }
 
-/** Limits of one recovery; if more is missing, nothing is recovered. */
+/** Limits of one recovery. If more is missing, nothing is recovered. */
 export interface RecoveryLimit {
-  /** 1 to 10,000. */
+  /** Maximum number of messages, 1 to 10,000. */
   readonly maxMessages: number;
-  /** Of all frames together; 1 or more. */
+  /** Maximum size of all frames together, in bytes; 1 or more. */
   readonly maxBytes: number;
 }
 
-/** What is needed to recover what was missed. */
+/** The room and its parts that a recovery needs. */
 export interface RecoveryParts {
   readonly room: string;
   readonly history: History;
@@ -32,8 +32,8 @@ export interface RecoveryParts {
 const PAGE = 200;
 
 /**
- * Gathers the messages after a position, up to the moment at which `take` is called: the frames
- * and the next delivered message join without a gap and without a duplicate.
+ * Collects the messages after a position, up to the moment at which `take` is called, so that the next
+ * delivered message follows the frames without a gap or a duplicate.
  */
 export async function recoverFrom(
   from: HistoryPosition,
@@ -42,7 +42,7 @@ export async function recoverFrom(
   take: (recovery: Recovery) => void,
 ): Promise<void> {
   const { stream } = parts;
-  // Messages delivered during the read, which may be newer than what it returns.
+  // Messages delivered during the read, which may be newer than its result.
   const delivered: OrderedMessage[] = [];
   let isTooMuch = false;
   const unfollow = stream.follow(({ at, id, payload, except }) => {
@@ -66,7 +66,7 @@ export async function recoverFrom(
     ...entries.filter(({ offset }) => offset <= position.offset).map(({ payload }) => payload),
     ...delivered.filter(({ at }) => at.epoch === from.epoch && at.offset > reached).map(({ payload }) => payload),
   ];
-  // Offsets are consecutive, so the count shows whether all are here.
+  // Offsets are consecutive, so the count shows whether all messages are included.
   const recovered = frames.length === position.offset - from.offset && isWithin(limit, frames);
   take({ recovered, position, frames: recovered ? frames : [] });
 }
@@ -80,7 +80,7 @@ function isWithin({ maxMessages, maxBytes }: RecoveryLimit, frames: readonly Uin
   return frames.length <= maxMessages && frames.reduce((sum, { length }) => sum + length, 0) <= maxBytes;
 }
 
-/** The history after a position; `undefined` if it is incomplete, too large, or can't be read. */
+/** The history after a position; `undefined` if it is incomplete, too large or unreadable. */
 async function readMissed(
   from: HistoryPosition,
   { maxMessages, maxBytes }: RecoveryLimit,
@@ -90,7 +90,7 @@ async function readMissed(
   let reached = from.offset;
   let bytes = 0;
   try {
-    // The client saw messages elsewhere that are still in flight to this server.
+    // The client received messages on another server that are still in flight to this one.
     if (stream.position.epoch === from.epoch && stream.position.offset < from.offset) await stream.catchUp();
     for (;;) {
       const slice = await history.since(room, { epoch: from.epoch, offset: reached }, PAGE);
@@ -105,7 +105,7 @@ async function readMissed(
       if (reached >= slice.top.offset) return { reached, entries };
     }
   } catch {
-    // An unreadable history counts as none; the store reports its failures itself.
+    // An unreadable history is treated like a missing one; the store reports its failures itself.
     return undefined;
   }
 }

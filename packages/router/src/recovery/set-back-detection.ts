@@ -3,38 +3,38 @@ import type { History, StampedDraft } from "@cm/protocol";
 import type { Acknowledged, AcknowledgedPositions } from "./acknowledged-positions.js";
 import type { OrderedMessage } from "./ordered-message.js";
 
-/** What {@link SetBackDetection} needs. */
+/** Options of {@link SetBackDetection}. */
 export interface SetBackDetectionOptions {
-  /** Bounds how many reads run at once. */
+  /** The histories; limits the number of concurrent reads. */
   readonly history: History;
   readonly positions: AcknowledgedPositions;
   /** Published when a new epoch of the room begins. */
   readonly noticeOf: (room: string) => StampedDraft;
   /** Decodes a stored message; `undefined` if it is damaged. */
   readonly read: (room: string, message: Uint8Array) => Pick<OrderedMessage, "id"> | undefined;
-  /** More rooms were published to than can be compared: members of any may have missed messages. */
+  /** Called if more rooms were published to than can be compared: members of any room may have missed messages. */
   readonly onIncomplete: () => void;
 }
 
-/** Rooms compared at once; the rest wait. */
+/** Number of rooms compared concurrently. */
 const COMPARED_AT_ONCE = 16;
 
-/** A link that breaks again and again is proven as often: pause between two passes. */
+/** Pause between two passes, because a link that breaks repeatedly is proven just as often. */
 const PASS_PAUSE_MS = 1_000;
 
 /** A failed comparison is repeated with a pause that doubles up to this. */
 const RETRY_MAX_MS = 30_000;
 
-/** How many stored messages to look through for one that was acknowledged under the offset of a later one. */
+/** Number of stored messages searched for a message that was acknowledged under the offset of a later one. */
 const LOOK_BACK = 200;
 
 /** Larger than any offset. */
 const FURTHEST = Number.MAX_SAFE_INTEGER;
 
 /**
- * Compares, each time the link is proven again, what histories acknowledged to this server with
- * what they hold. A replica that had lagged may have taken over, without messages that were
- * acknowledged and that no server has heard. Then a new epoch begins, which tells all members.
+ * Compares the positions that histories acknowledged to this server with their contents, each time the link
+ * is proven again. A lagging replica may have taken over without messages that were acknowledged and that no
+ * server has received. In that case a new epoch begins, which notifies all members.
  */
 export class SetBackDetection {
   readonly #options: SetBackDetectionOptions;
@@ -46,7 +46,7 @@ export class SetBackDetection {
     this.#options = options;
   }
 
-  /** The link is proven again after an interruption. */
+  /** Called when the link is proven to work again after an interruption. */
   proven(): void {
     this.#isAskedAgain = true;
     if (!this.#isRunning) void this.#run();
@@ -97,9 +97,9 @@ export class SetBackDetection {
     const { top, former, entries } = await history.since(room, { ...at, offset: at.offset - 1 }, 1);
     const restart = (epoch: number, offset: number) => history.restart(room, { epoch, offset }, noticeOf(room));
     if (top.epoch !== at.epoch) {
-      // Back before the epoch began: no other server may ever have heard of it.
+      // The history was set back to before the epoch began: other servers may have never received the epoch.
       if (top.epoch === formerEpoch) await restart(top.epoch, FURTHEST);
-      // The server that began the present epoch knew of less than was acknowledged here.
+      // The server that began the current epoch knew less than was acknowledged to this server.
       else if (former?.epoch === at.epoch && former.offset < at.offset) await restart(at.epoch, at.offset);
     } else if (top.offset < at.offset) {
       await restart(at.epoch, at.offset);
@@ -108,20 +108,20 @@ export class SetBackDetection {
     }
   }
 
-  /** Whether another message is stored first; false if none is, or it is damaged. */
+  /** Whether another message is the first entry; `false` if there is none, or it is damaged. */
   #holdsOther(room: string, entries: readonly { readonly message: Uint8Array }[], id: number): boolean {
     const stored = entries[0] === undefined ? undefined : this.#options.read(room, entries[0].message);
     return stored !== undefined && stored.id !== id;
   }
 
   /**
-   * Whether the message is stored nowhere up to the offset. The answer to a publish that was sent
-   * twice may name a later offset than that of the message.
+   * Whether the message is not stored at any of the last offsets. The response to a publish that was sent
+   * twice may contain a later offset than that of the message.
    */
   async #lacks(room: string, { epoch, offset }: Acknowledged["at"], id: number): Promise<boolean> {
     const from = Math.max(0, offset - LOOK_BACK);
     const { top, complete, entries } = await this.#options.history.since(room, { epoch, offset: from }, offset - from);
-    // What has run out can't be compared; it was kept for as long as it is promised.
+    // Expired entries cannot be compared; they were kept for the promised time.
     if (top.epoch !== epoch || !complete || (entries.at(-1)?.offset ?? 0) < offset) return false;
     return entries.every(({ message }) => this.#options.read(room, message)?.id !== id);
   }

@@ -1,10 +1,13 @@
 import type { History } from "@cm/protocol";
 import { Semaphore } from "../semaphore.js";
 
-/** Concurrent reads: thousands of rooms may be interrupted at once, and one answer may be a megabyte. */
+/**
+ * Number of concurrent reads, because thousands of rooms may be interrupted at once, and one response may be
+ * a megabyte.
+ */
 const READS_AT_ONCE = 16;
 
-/** A history with bounded concurrent reads, so that filling many rooms does not delay other calls. */
+/** A history with a limited number of concurrent reads, so that filling many rooms does not delay other calls. */
 export function readWithMeasure(history: History): History {
   const slots = new Semaphore(READS_AT_ONCE);
   return {

@@ -1,13 +1,16 @@
 import { CmError, connectionIdsOf, ownerOf, type RegistrySnapshot } from "@cm/protocol";
 import type { ResolvedRouterOptions } from "../options.js";
 
-/** What a registry tells that knows of no server. */
+/** The snapshot of a registry that knows of no server. */
 const EMPTY: RegistrySnapshot = { living: [], lapsed: [], recentlyGone: [], knownForMs: 0 };
 
-/** Decides whether a user for whom no server took a message is connected nowhere, or can't be found for now. */
+/**
+ * Decides whether a user for whom no server accepted a message has no connection, or cannot be located at the
+ * moment.
+ */
 export class AbsentUsers {
   readonly #options: Pick<ResolvedRouterOptions, "holdsLease" | "serverId" | "servers" | "users">;
-  /** A reading of the registry that is under way. */
+  /** The snapshot that is being read. */
   #reading: Promise<RegistrySnapshot> | undefined;
 
   constructor(options: Pick<ResolvedRouterOptions, "holdsLease" | "serverId" | "servers" | "users">) {
@@ -15,11 +18,12 @@ export class AbsentUsers {
   }
 
   /**
-   * A registry without the user is believed where it has this server's lease, and every other lease in it
-   * is valid: one that lost its data, or whose clock passed a lease, hides users that are there. A user
-   * that had no owner is looked for once more then: leases that were found valid may have been acquired again since.
+   * Resolves with `not-found` if the registry can be trusted: it has this server's lease, and every other
+   * lease in it is valid. A registry that lost its data, or whose clock passed a lease, hides existing users.
+   * A user without any owner is looked up once more afterwards, because leases that were found valid may have
+   * been acquired again since.
    *
-   * @throws CmError `unavailable` where the registry is not believed.
+   * @throws CmError `unavailable` if the registry cannot be trusted.
    */
   async confirm(userId: string, owners: number): Promise<"not-found"> {
     const { holdsLease, serverId, users } = this.#options;
@@ -34,7 +38,7 @@ export class AbsentUsers {
     throw new CmError("unavailable", "Where the user is connected is not known for now.");
   }
 
-  /** One reading at a time, however many messages are for users who are not there. */
+  /** Concurrent calls share one read, however many messages are for absent users. */
   #snapshot(): Promise<RegistrySnapshot> | undefined {
     this.#reading ??= this.#options.servers?.snapshot({ idsOnly: true }).finally(() => {
       this.#reading = undefined;

@@ -8,10 +8,7 @@ import {
 } from "@cm/protocol";
 import type { Answer } from "./pending-requests.js";
 
-/**
- * What can be asked of a connection (`disconnect`, `join`, `leave`) or of a server
- * (`drain`, `ping`), wherever it is.
- */
+/** A request to a connection (`disconnect`, `join`, `leave`) or to a server (`drain`, `ping`), on any server. */
 export type ControlRequest =
   | { readonly type: "disconnect"; readonly reason: CloseReason }
   | { readonly type: "join"; readonly room: string }
@@ -20,15 +17,18 @@ export type ControlRequest =
   | { readonly type: "ping" };
 
 /**
- * What came of a control message.
+ * The outcome of a control message.
  *
- * - `done`: the other side carried it out
+ * - `done`: the other side executed it
  * - `not-found`: the connection is gone, or no process runs the server
- * - `timeout`: no answer within the time; it may have been carried out
+ * - `timeout`: no response within the time; it may have been executed
  */
 export type ControlOutcome = "done" | "not-found" | "timeout";
 
-/** Who is to carry out what. Throws `id-invalid`, `name-invalid` or `name-too-long`. */
+/**
+ * The server that must execute the request, and the operation. Throws `id-invalid`, `name-invalid` or
+ * `name-too-long`.
+ */
 export function controlOf(
   target: string,
   request: ControlRequest,
@@ -50,7 +50,10 @@ export function controlOf(
   }
 }
 
-/** `done`, `not-found` or `timeout`; a refusal of the other side is thrown under its code. */
+/**
+ * Converts a response to `done`, `not-found` or `timeout`; throws a refusal of the other side as an error
+ * with its code.
+ */
 export function outcomeOf(answer: Answer, serverId: string): ControlOutcome {
   if (answer.type !== "refused") return answer.type;
   throw new CmError(answer.code, `Server ${serverId} refused the request: ${answer.code}.`, { details: { serverId } });

@@ -8,22 +8,25 @@ import {
 } from "@cm/protocol";
 import { within } from "./deadline.js";
 
-/** Carries an operation out. Bytes in it are only valid during the call. May throw. */
+/** Executes an operation. Bytes in the operation are only valid during the call. May throw. */
 export type CarryOut = (operation: ServerOperation, origin: string) => OperationOutcome | Promise<OperationOutcome>;
 
-/** What {@link IncomingRequests} needs. */
+/** Options of {@link IncomingRequests}. */
 export interface IncomingRequestsOptions {
   readonly carryOut: CarryOut;
   readonly answer: (serverId: string, to: EnvelopePosition, outcome: OperationOutcome) => Promise<void>;
-  /** The most operations under way at a time. */
+  /** Maximum number of operations in progress. */
   readonly max: number;
-  /** A fault of a handler, or an answer that could not be sent. */
+  /** Called with an error thrown by a handler, or for a response that could not be sent. */
   readonly onFault: (cause: unknown, stage: "handler" | "bus") => void;
 }
 
 const TOO_LATE = Symbol("too late");
 
-/** What other servers ask of this one: each request is carried out once and answered, within the time it is of use. */
+/**
+ * Requests from other servers: executes each once and sends a response, unless the requester no longer waits
+ * for it.
+ */
 export class IncomingRequests {
   readonly #options: IncomingRequestsOptions;
   #running = 0;
@@ -32,19 +35,19 @@ export class IncomingRequests {
     this.#options = options;
   }
 
-  /** Carries out a request of another server, and answers it. */
+  /** Executes a request of another server and sends the response. */
   take(origin: string, to: EnvelopePosition, operation: ServerOperation, timeoutMs: number): void {
     void this.#takeUntilAnswered(origin, to, operation, timeoutMs);
   }
 
-  /** Refuses a request that can't be carried out. */
+  /** Refuses a request that cannot be executed. */
   refuse(origin: string, to: EnvelopePosition, error: CmError): void {
     void this.#answer(origin, to, { type: "refused", code: error.code });
   }
 
   /**
-   * Carries an operation out for this very server. Settles within the time, with
-   * `timeout` where that was not enough; never fails.
+   * Executes an operation for this server itself. Resolves with `timeout` if the operation takes longer than
+   * `timeoutMs`; never rejects.
    */
   async run(
     operation: ServerOperation,
@@ -70,7 +73,7 @@ export class IncomingRequests {
     try {
       const outcome = this.#options.carryOut(operation, origin);
       if (!(outcome instanceof Promise)) return checked(outcome);
-      // A handler that never ends holds its place only as long as its answer is waited for.
+      // A handler that never settles occupies its place only as long as the requester waits for the response.
       const timely = await within<OperationOutcome | typeof TOO_LATE>(outcome, timeoutMs, () => TOO_LATE);
       return timely === TOO_LATE ? timely : checked(timely);
     } catch (error) {

@@ -10,15 +10,15 @@ import {
 import type { ControlHandler, QuestionHandler, ServerMessageHandler } from "../options.js";
 import type { CarryOut } from "./incoming-requests.js";
 
-/** Who carries out what servers ask of each other. */
+/** The handlers of the operations that servers request of each other. */
 export interface OperationsOptions {
   readonly local: LocalDelivery;
   readonly onServerMessage: ServerMessageHandler;
   readonly onControl: ControlHandler;
   readonly onQuestion: QuestionHandler;
-  /** How far this server's numbering of a room has come. */
+  /** The position of this server's sequencer for a room. */
   readonly roomPosition: (room: string) => NumberingPosition;
-  /** How far this server's numbering of another server's channel has come. */
+  /** The position of this server's sequencer for another server's channel. */
   readonly serverPosition: (serverId: string) => NumberingPosition;
 }
 
@@ -26,7 +26,7 @@ const NOTHING = new Uint8Array(0);
 const DONE: OperationOutcome = { type: "done", body: NOTHING };
 const NOT_FOUND: OperationOutcome = { type: "not-found" };
 
-/** Hands each operation to the one who can carry it out. */
+/** Passes each operation to the handler that executes it. */
 export function createOperations(options: OperationsOptions): CarryOut {
   const { local, onServerMessage, onQuestion } = options;
   return (operation: ServerOperation, origin: string) => {
@@ -43,7 +43,7 @@ export function createOperations(options: OperationsOptions): CarryOut {
       case "ping":
         return DONE;
       case "question":
-        // A copy: the handler may wait, and the bytes are the bus's.
+        // A copy, because the handler may wait and the bytes belong to the bus.
         return onQuestion(operation.question.slice(), origin).then((body) => ({ type: "done", body }));
       case "positions": {
         const { roomPosition, serverPosition } = options;
@@ -60,7 +60,7 @@ async function control(onControl: ControlHandler, operation: Parameters<ControlH
   return (await onControl(operation)) === "done" ? DONE : NOT_FOUND;
 }
 
-/** A text frame that is not UTF-8 makes a browser give up its connection. */
+/** Refuses frames that are not valid UTF-8: browsers close the connection when a text frame contains invalid UTF-8. */
 function requireText(frame: Uint8Array): void {
   if (!isUtf8(frame)) throw new CmError("frame-not-text", "The frame is not UTF-8.");
 }

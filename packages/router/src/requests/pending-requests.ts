@@ -6,13 +6,13 @@ export type Answer = OperationOutcome | { readonly type: "timeout" };
 const NOT_FOUND: Answer = { type: "not-found" };
 const TIMEOUT: Answer = { type: "timeout" };
 
-/** A request that waits for its answer. */
+/** A request that waits for its response. */
 export interface PendingRequest {
   /** Settles at the deadline at the latest. */
   readonly answer: Promise<Answer>;
-  /** Settles with `not-found`: no server received the request. */
+  /** Settles the request with `not-found`, because no server received it. */
   nobody(): void;
-  /** The request could not be sent. */
+  /** Rejects the request, because it could not be sent. */
   fail(error: unknown): void;
 }
 
@@ -23,9 +23,8 @@ interface Waiting {
 }
 
 /**
- * The requests of this server that wait for an answer. A request is identified by the server it
- * was sent to and by its position on that server's channel, so only the server that was asked can
- * answer it.
+ * The requests of this server that wait for a response. A request is identified by the server it was sent to
+ * and by its position on that server's channel, so only that server can respond to it.
  */
 export class PendingRequests {
   readonly #waiting = new Map<string, Waiting>();
@@ -40,7 +39,7 @@ export class PendingRequests {
     return this.#waiting.size;
   }
 
-  /** Throws `pending-limit` where there is no room for this many more, `closed` after `close`. */
+  /** Throws `pending-limit` if there is no capacity for this many more requests, or `closed` after `close`. */
   requireRoom(count: number): void {
     if (this.#closed) throw new CmError("closed", "The router is closed.");
     if (this.#waiting.size + count > this.#max) {
@@ -50,7 +49,7 @@ export class PendingRequests {
     }
   }
 
-  /** Waits for an answer. The caller has checked `requireRoom`. */
+  /** Adds a request that waits for a response. The caller must have called `requireRoom`. */
   open(serverId: string, position: EnvelopePosition, timeoutMs: number): PendingRequest {
     const key = keyOf(serverId, position);
     let waiting: Waiting | undefined;
@@ -74,26 +73,26 @@ export class PendingRequests {
     return { answer, nobody: () => waiting?.settle(NOT_FOUND), fail: (error) => waiting?.fail(error) };
   }
 
-  /** Takes an answer; false where it is not (or no longer) waited for. The body is copied. */
+  /** Settles a request with its response; the body is copied. Returns `false` if no request waits for the response. */
   take(serverId: string, to: EnvelopePosition, outcome: OperationOutcome): boolean {
     const waiting = this.#waiting.get(keyOf(serverId, to));
     waiting?.settle(outcome.type === "done" ? { type: "done", body: outcome.body.slice() } : outcome);
     return waiting !== undefined;
   }
 
-  /** A server is gone: what it was asked is answered with `not-found`. */
+  /** Settles all requests to a server that is gone with `not-found`. */
   lost(serverId: string): void {
     for (const waiting of [...this.#waiting.values()]) if (waiting.serverId === serverId) waiting.settle(NOT_FOUND);
   }
 
-  /** Fails what waits with `closed`. */
+  /** Rejects all waiting requests with `closed`. */
   close(): void {
     this.#closed = true;
     for (const { fail } of [...this.#waiting.values()]) fail(new CmError("closed", "The router was closed."));
   }
 }
 
-/** Server ids have no space. */
+/** Unambiguous, because server ids contain no space. */
 function keyOf(serverId: string, { epoch, sequence }: EnvelopePosition): string {
   return `${serverId} ${epoch} ${sequence}`;
 }

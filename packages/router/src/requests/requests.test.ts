@@ -20,7 +20,7 @@ const SOON = { confirmMs: 10_000 };
 const IN_TIME = { timeoutMs: 10_000 };
 const AT_ONCE_MS = 2_000;
 
-/** A handler that never ends. */
+/** A handler that never settles. */
 const stuck = (): Promise<never> => new Promise(() => undefined);
 
 describe("requests to other servers", () => {
@@ -33,7 +33,7 @@ describe("requests to other servers", () => {
   const start = (id: string, options?: Partial<RouterOptions>): Promise<Server> =>
     startServer(id, createMemoryStore({ hub }), options);
 
-  /** A server that hears its channel and never says a word: alive for the bus, dead otherwise. */
+  /** A server that is subscribed to its channel but never responds: alive for the bus, dead otherwise. */
   async function startMute(serverId: string): Promise<{ readonly heard: Uint8Array[]; readonly bus: Bus }> {
     const store = createMemoryStore({ hub });
     onTestFinished(() => store.close());
@@ -43,7 +43,7 @@ describe("requests to other servers", () => {
     return { heard, bus: store.bus };
   }
 
-  /** Publishes a control message to a server, as another one would. */
+  /** Publishes a control message to a server, as another server would. */
   function publish(bus: Bus, to: string, origin: string, sequence: number, payload: Uint8Array): Promise<Published> {
     const message = { kind: "control", origin, epoch: 1, sequence, target: to, except: [], payload } as const;
     return bus.publish({ kind: "server", name: to }, encodeEnvelope(message));
@@ -51,7 +51,7 @@ describe("requests to other servers", () => {
 
   const request = (operation: ServerOperation) => encodeControl({ type: "request", timeoutMs: 1_000, operation });
 
-  /** The answers among what was heard. */
+  /** The control messages among the received ones. */
   function controlsIn(heard: readonly Uint8Array[]) {
     return heard.flatMap((message) => {
       const decoded = decodeEnvelope(message);
@@ -137,7 +137,7 @@ describe("requests to other servers", () => {
       expect(await asked).toBe("timeout");
       a.router.serverLost("b");
       expect((await alsoAsked).value).toBe("not-found");
-      // And from now on the channel has no listener.
+      // From now on the channel has no subscriber.
       expect(await a.router.control("b", { type: "ping" }, IN_TIME)).toBe("not-found");
       expect(a.router.stats().pendingAnswers).toBe(0);
     });
@@ -340,7 +340,7 @@ describe("requests to other servers", () => {
       await start("stuck", { onQuestion: stuck });
       await start("large", { onQuestion: async () => new Uint8Array(QUESTION_MAX_BYTES + 1) });
       const gone = await start("gone");
-      // It dies: its lease lives on for a while.
+      // The server dies, but its lease stays valid for a while.
       await gone.router.close();
       const { answers, missing } = await a.router.ask(bytes("?"), { timeoutMs: 200 });
       expect([...answers.keys()]).toEqual(["a"]);

@@ -1,28 +1,28 @@
 import { CmError, QUESTION_MAX_BYTES, type ServerOperation, type ServerRegistry } from "@cm/protocol";
 import type { Answer } from "./pending-requests.js";
 
-/** The answers of the cluster to one question. */
+/** The responses of the cluster to one question. */
 export interface GatheredAnswers {
-  /** By server id. */
+  /** The responses by server id. */
   readonly answers: ReadonlyMap<string, Uint8Array>;
-  /** Ids of living servers that did not answer in time, could not be reached, or refused. */
+  /** Ids of living servers that did not respond in time, could not be reached, or refused. */
   readonly missing: readonly string[];
 }
 
-/** What {@link ScatterGather} needs. */
+/** Options of {@link ScatterGather}. */
 export interface ClusterQuestionOptions {
   readonly servers: Pick<ServerRegistry, "snapshot">;
   readonly serverId: string;
-  /** Throws `pending-limit` where there is no room to wait for all answers. */
+  /** Throws `pending-limit` if there is no capacity to wait for all responses. */
   readonly requireRoom: (count: number) => void;
-  /** Asks one server, this one too. */
+  /** Sends the question to one server, which may be this one. */
   readonly ask: (serverId: string, operation: ServerOperation, timeoutMs: number) => Promise<Answer>;
 }
 
-/** Concurrent questions: bounds the memory that their answers take. */
+/** Maximum number of concurrent questions; bounds the memory for their responses. */
 const MAX_RUNNING = 32;
 
-/** Sends one question to every living server and gathers the answers. */
+/** Sends one question to every living server and collects the responses. */
 export class ScatterGather {
   readonly #options: ClusterQuestionOptions;
   #running = 0;
@@ -32,8 +32,8 @@ export class ScatterGather {
   }
 
   /**
-   * Asks every living server, this one among them: also one whose lease is not written
-   * yet. The time counts from the call on.
+   * Sends the question to every living server, and always to this server, even if its lease is not written
+   * yet. The timeout begins with the call.
    */
   async ask(question: Uint8Array, timeoutMs: number): Promise<GatheredAnswers> {
     if (question.length > QUESTION_MAX_BYTES) {
@@ -58,7 +58,7 @@ export class ScatterGather {
     const { servers, serverId, requireRoom, ask } = this.#options;
     const { living } = await servers.snapshot({ idsOnly: true });
     const ids = [...new Set([serverId, ...living.map((server) => server.serverId)])];
-    // All or none: a question that reached some only for want of room would look answered.
+    // All or none: if the question reached only some servers for lack of capacity, the result would look complete.
     requireRoom(ids.length - 1);
     const leftMs = Math.max(1, deadline - performance.now());
     const answers = new Map<string, Uint8Array>();

@@ -12,7 +12,7 @@ import {
 import { Sequencer, Sequencers } from "../ordering/sequencer.js";
 import { type Answer, PendingRequests } from "./pending-requests.js";
 
-/** What {@link ServerChannels} needs. */
+/** Options of {@link ServerChannels}. */
 export interface ServerChannelsOptions {
   readonly serverId: string;
   readonly bus: Bus;
@@ -23,9 +23,8 @@ export interface ServerChannelsOptions {
 const NOBODY: readonly string[] = Object.freeze([]);
 
 /**
- * Publishes on other servers' channels. Requests and answers have sequencers of their own: the
- * asker notices by itself when one is lost, and a lost request must not show as a gap among the
- * messages.
+ * Publishes on other servers' channels. Requests and responses have their own sequencers: the requester
+ * notices a lost one by itself, and a lost request must not appear as a gap among the messages.
  */
 export class ServerChannels {
   readonly pending: PendingRequests;
@@ -42,7 +41,7 @@ export class ServerChannels {
     this.#control = numberings();
   }
 
-  /** How far this server's numbering of its messages to another has come. */
+  /** The position of this server's sequencer for messages to another server. */
   readonly position = (serverId: string) => this.#messages.position(serverId);
 
   send(
@@ -56,9 +55,9 @@ export class ServerChannels {
   }
 
   /**
-   * Asks another server to carry something out. Settles at the deadline at the latest;
-   * fails where the request could not be sent, with `pending-limit` where too many wait,
-   * or with what {@link encodeControl} throws.
+   * Sends a request to another server. Settles at the deadline at the latest. Rejects with `pending-limit` if
+   * too many requests wait, with an error of {@link encodeControl}, or with the error of the bus if the
+   * request could not be sent.
    */
   async ask(serverId: string, operation: ServerOperation, timeoutMs: number): Promise<Answer> {
     this.pending.requireRoom(1);
@@ -72,7 +71,7 @@ export class ServerChannels {
     return pending.answer;
   }
 
-  /** Answers another server's request. Fails as the bus does. */
+  /** Sends the response to another server's request. Rejects like `Bus.publish`. */
   async answer(serverId: string, to: EnvelopePosition, outcome: OperationOutcome): Promise<void> {
     const outbound = this.#control.of(serverId);
     const payload = encodeControl({ type: "answer", to, outcome });

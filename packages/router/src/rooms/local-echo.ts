@@ -4,7 +4,7 @@ import type { Verdict } from "../ordering/sequence-tracker.js";
 import type { LocalReach, RoomSequencer } from "./room-policy.js";
 import type { SubscribedRoom } from "./room-subscriptions.js";
 
-/** What {@link LocalEcho} needs. */
+/** Options of {@link LocalEcho}. */
 export interface LocalEchoOptions {
   readonly serverId: string;
   readonly bus: Bus;
@@ -13,7 +13,7 @@ export interface LocalEchoOptions {
   readonly onGap: (room: string, missed: number) => void;
 }
 
-/** Publishes in rooms whose local members may get a message without the bus. */
+/** Publishes in rooms whose local members may receive a message without the bus. */
 export class LocalEcho {
   readonly #options: LocalEchoOptions;
 
@@ -34,7 +34,7 @@ export class LocalEcho {
       : this.#localLast(outbound, message, frame, except);
   }
 
-  /** Local members at once. The copy that comes back is dropped where it is received. */
+  /** Delivers to local members at once. The copy that comes back from the bus is dropped by the receiver. */
   async #localFirst(
     { channel, policy }: RoomSequencer,
     message: Uint8Array,
@@ -53,7 +53,7 @@ export class LocalEcho {
     }
   }
 
-  /** Local members only where the bus did not take it, and it has not come back all the same. */
+  /** Delivers to local members only if the bus rejected the message and no copy of it has arrived anyway. */
   async #localLast(
     { channel }: RoomSequencer,
     message: Uint8Array,
@@ -66,7 +66,7 @@ export class LocalEcho {
     } catch (error) {
       const room = roomOf(channel.name);
       if (room === undefined || !isOutage(error)) throw error;
-      // It counts as arrived from here on: a copy that comes late is a duplicate.
+      // Record the message as arrived: a copy that arrives later is a duplicate.
       const arrival: Verdict = room.arrivals
         .of({ kind: "room", origin: serverId, target: channel.name })
         .judge(readEnvelopePosition(message));

@@ -3,42 +3,45 @@ import { type Channel, CmError, type EnvelopeRoute, takesHistoryStamp } from "@c
 import { Sequencer } from "../ordering/sequencer.js";
 
 /**
- * In which order the members of a room get its messages.
+ * The order in which the members of a room receive its messages.
  *
- * - `room`: one order for all members on all servers: every copy comes back from the bus
- * - `publisher`: only one publisher's messages keep theirs; members on its own server get
- *   them at once, others through the bus
+ * - `room`: one order for all members on all servers; every copy comes back from the bus
+ * - `publisher`: only the order of each publisher's messages is kept; members on the publisher's own server
+ *   receive them at once, others through the bus
  */
 export type RoomOrder = "room" | "publisher";
 
 /**
- * What becomes of a message that the bus can't take.
+ * What to do with a message that the bus does not accept.
  *
  * - `refuse`: the publisher gets the error
- * - `deliver-locally`: members on this server get it, and the publisher is told so
+ * - `deliver-locally`: members on this server receive the message, and the publisher is told so
  */
 export type WhileDown = "refuse" | "deliver-locally";
 
-/** Members on this server got the message; the bus did not take it, or did not say so in time. */
+/**
+ * Result of a publish that reached only this server's members: the bus did not accept the message, or did not
+ * acknowledge it in time.
+ */
 export interface LocalReach {
-  /** Always `true`, which tells it from `Published`. */
+  /** Always `true`, which distinguishes this type from `Published`. */
   readonly local: true;
-  /** What the bus failed with: `unavailable`, or `timeout`, after which others may have got it too. */
+  /** The error of the bus: `unavailable`, or `timeout`, after which other servers may have received the message too. */
   readonly error: CmError;
 }
 
-/** How a room is to be treated. */
+/** How a room's messages are published. */
 export interface RoomPolicy {
   readonly order: RoomOrder;
   readonly whileDown: WhileDown;
-  /** Whether its messages go through the history. */
+  /** Whether the room's messages go through the history. */
   readonly isRecoverable: boolean;
 }
 
-/** What this server publishes in one room. */
+/** Numbers the messages that this server publishes in one room, and holds the room's policy. */
 export class RoomSequencer extends Sequencer<Channel> {
   readonly policy: RoomPolicy;
-  /** Whether a publish is no more than that: what most rooms are, decided once. */
+  /** Whether a publish needs only the bus, which is the case for most rooms. Determined once. */
   readonly isPlain: boolean;
 
   constructor(channel: Channel, route: EnvelopeRoute, policy: RoomPolicy) {
@@ -55,7 +58,10 @@ export class RoomSequencer extends Sequencer<Channel> {
   }
 }
 
-/** What a history is to stamp is UTF-8 and a JSON object that is not empty. Throws `frame-not-text` or `frame-invalid`. */
+/**
+ * Throws `frame-not-text` or `frame-invalid` unless the frame is UTF-8 and a JSON object with at least one
+ * field, as the history's stamp requires.
+ */
 export function requireStampable(frame: Uint8Array | string): void {
   if (typeof frame !== "string" && !isUtf8(frame)) throw new CmError("frame-not-text", "The frame is not UTF-8.");
   if (typeof frame === "string" ? frame.startsWith('{"') : takesHistoryStamp(frame)) return;

@@ -3,7 +3,7 @@ import { CmError } from "@cm/protocol";
 import { describe, expect, it } from "vitest";
 import { RoomSubscriptions } from "./room-subscriptions.js";
 
-/** A bus whose answers to `subscribe` are given by the test. */
+/** A bus whose responses to `subscribe` are controlled by the test. */
 class SlowBus implements Bus {
   readonly open = new Set<string>();
   readonly log: string[] = [];
@@ -52,7 +52,7 @@ function subscriptionsOn(bus: Bus, options: { releaseDelayMs?: number; maxIdle?:
   });
 }
 
-/** What has become of a promise by now. */
+/** The current state of a promise. */
 async function fateOf(promise: Promise<unknown>): Promise<string> {
   let fate = "waiting";
   promise.then(

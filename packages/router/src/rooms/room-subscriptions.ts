@@ -11,10 +11,10 @@ import { ChannelTracker } from "../ordering/sequence-tracker.js";
 import type { ResumedChannel } from "../recovery/gap-detection.js";
 import type { OrderedRoom } from "../recovery/ordered-room.js";
 
-/** A room whose channel this server listens to. */
+/** A room whose channel this server is subscribed to. */
 export interface SubscribedRoom extends ResumedChannel {
   readonly name: string;
-  /** Present where its messages are recoverable. */
+  /** Delivers the room's messages if the room is recoverable. */
   readonly stream: OrderedRoom | undefined;
 }
 
@@ -24,13 +24,13 @@ class Entry implements SubscribedRoom, EnteredRoom {
   readonly hearsItself: boolean;
   readonly stream: OrderedRoom | undefined;
   liveSinceMs = Number.POSITIVE_INFINITY;
-  /** Local members, those whose join is still waiting among them. */
+  /** Number of local members, including those whose join is still in progress. */
   members = 0;
-  /** Settles when the channel is live, or could not be opened; gone once it is live. */
+  /** Settles when the channel is subscribed or subscribing failed; `undefined` once it is subscribed. */
   opening: Promise<void> | undefined;
-  /** Present once the channel is live. */
+  /** Set once the channel is subscribed. */
   subscription: Subscription | undefined;
-  /** Set while the channel stays open without local members. */
+  /** Set while the channel stays subscribed without local members. */
   releaseTimer: NodeJS.Timeout | undefined;
 
   constructor(name: string, hearsItself: boolean, stream: OrderedRoom | undefined) {
@@ -44,29 +44,29 @@ class Entry implements SubscribedRoom, EnteredRoom {
   }
 }
 
-/** What {@link RoomSubscriptions} needs. */
+/** Options of {@link RoomSubscriptions}. */
 export interface RoomSubscriptionsOptions {
   readonly bus: Bus;
   readonly releaseDelayMs: number;
   readonly maxIdle: number;
-  /** Whether members here get this server's own messages from the bus. */
+  /** Whether members on this server receive this server's own messages from the bus. */
   readonly hearsItself: (room: string) => boolean;
-  /** What delivers a room's messages, where they are recoverable. */
+  /** Creates the ordered delivery of a room's messages; `undefined` if the room is not recoverable. */
   readonly streamOf: (room: string) => OrderedRoom | undefined;
   readonly onMessage: (room: SubscribedRoom, message: Uint8Array) => void;
-  /** The room's channel is live again after an interruption; see `ResumeHandler`. */
+  /** Called when the room's channel is resumed after an interruption; see `ResumeHandler`. */
   readonly onResumed: (room: SubscribedRoom, sinceMs: number) => void;
   readonly onCloseFailed: (error: CmError) => void;
 }
 
 /**
- * Which room channels this server listens to: opened for the first local member, live
- * before that member's join is answered, and let go some time after the last left, so
- * that a room that is left and entered again does not cost a subscription each time.
+ * The room channels that this server is subscribed to. A channel is subscribed for the first local member,
+ * before that member's join is answered. It is unsubscribed some time after the last local member left, so
+ * that leaving and joining again does not need a new subscription each time.
  */
 export class RoomSubscriptions implements RoomInterest {
   readonly #rooms = new Map<string, Entry>();
-  /** Open rooms without local members, the longest idle first. */
+  /** Subscribed rooms without local members, the longest idle first. */
   readonly #idle = new Set<Entry>();
   readonly #options: RoomSubscriptionsOptions;
   #closed = false;
@@ -75,18 +75,18 @@ export class RoomSubscriptions implements RoomInterest {
     this.#options = options;
   }
 
-  /** The room, where its channel is open or being opened. */
+  /** The room, if its channel is subscribed or being subscribed. */
   get(room: string): SubscribedRoom | undefined {
     return this.#rooms.get(room);
   }
 
-  /** The room, where it has local members. */
+  /** The room, if it has local members. */
   occupied(room: string): SubscribedRoom | undefined {
     const entry = this.#rooms.get(room);
     return entry !== undefined && entry.members > 0 ? entry : undefined;
   }
 
-  /** What delivers the messages of recoverable rooms whose channels are open or being opened. */
+  /** The ordered delivery of each recoverable room whose channel is subscribed or being subscribed. */
   *streams(): Iterable<OrderedRoom> {
     for (const { stream } of this.#rooms.values()) if (stream !== undefined) yield stream;
   }
@@ -96,12 +96,12 @@ export class RoomSubscriptions implements RoomInterest {
     for (const { name, stream, members } of this.#rooms.values()) if (stream !== undefined && members > 0) yield name;
   }
 
-  /** Rooms with local members. */
+  /** Number of rooms with local members. */
   get roomCount(): number {
     return this.#rooms.size - this.#idle.size;
   }
 
-  /** Channels that are open only because their delay has not run out. */
+  /** Number of channels that stay subscribed only until their release delay ends. */
   get idleCount(): number {
     return this.#idle.size;
   }
@@ -115,7 +115,7 @@ export class RoomSubscriptions implements RoomInterest {
       this.#keep(entry);
     }
     entry.members++;
-    // A failed subscription removed the entry with all members counted in it.
+    // A failed subscription removes the entry, including its count of members.
     await entry.opening;
     return entry;
   }
@@ -132,7 +132,7 @@ export class RoomSubscriptions implements RoomInterest {
     const entries = [...this.#rooms.values()];
     await Promise.all(
       entries.map(async (entry) => {
-        await entry.opening?.catch(() => undefined); // The members that entered were told.
+        await entry.opening?.catch(() => undefined); // The callers of `enter` get this error.
         this.#letGo(entry);
       }),
     );
@@ -155,7 +155,7 @@ export class RoomSubscriptions implements RoomInterest {
         (sinceMs) => this.#options.onResumed(entry, sinceMs),
       );
       entry.liveSinceMs = performance.now();
-      // Behind the subscription: what is published from there on is heard.
+      // Read the history after subscribing, so that every later message is received on the channel.
       await entry.stream?.open();
       entry.subscription = subscription;
       entry.opening = undefined;

@@ -4,27 +4,27 @@ import type { CrowdMember } from "@cm/gateway-kit/clients/crowd-member";
 import type { ServerFrame } from "@cm/protocol";
 import type { ChaosLedger, ReceiptBook } from "./chaos-ledger.js";
 
-/** What a client needs to find its way back. */
+/** Options of {@link ChaosClient}. */
 export interface ChaosClientOptions {
   readonly user: string;
   readonly room: string;
   readonly ledger: ChaosLedger;
-  /** A gateway to try next, as a load balancer would choose it. */
+  /** Returns the gateway to try next, chosen as by a load balancer. */
   readonly nextGateway: () => { readonly index: number; readonly wsUrl: string };
 }
 
-/** A frame that takes longer than this to be answered counts as unanswered. */
+/** Time after which a frame counts as unanswered, in milliseconds. */
 const ANSWER_TIMEOUT_MS = 10_000;
 
-/** The last place that a client knows of a recoverable room. */
+/** The latest position in a recoverable room that a client knows. */
 interface Place {
   readonly epoch: number;
   readonly offset: number;
 }
 
 /**
- * A client that wants to be in its room, and comes back whenever it is thrown out. Where
- * the room is recoverable it asks for what it missed.
+ * A client that stays in its room, and reconnects whenever its connection is closed. In a recoverable room it
+ * asks for missed messages.
  */
 export class ChaosClient {
   readonly #options: ChaosClientOptions;
@@ -40,7 +40,7 @@ export class ChaosClient {
     this.#running = this.#run();
   }
 
-  /** As the invariants see it; `undefined` while it is not in its room. */
+  /** The client in the form that the invariants need; `undefined` while it is not in its room. */
   get member(): CrowdMember | undefined {
     return this.#member?.socket.isOpen ? this.#member : undefined;
   }
@@ -49,7 +49,7 @@ export class ChaosClient {
     return this.#reconnects;
   }
 
-  /** Publishes once; the answer's type or code, `unanswered` where there was none. */
+  /** Publishes once. Resolves with the type or error code of the response, or `unanswered` if there was none. */
   async publish(): Promise<string> {
     const { ledger, room, user } = this.#options;
     const socket = this.member?.socket;
@@ -60,7 +60,7 @@ export class ChaosClient {
     return answer === undefined ? "unanswered" : answer.type === "error" ? answer.code : answer.type;
   }
 
-  /** Cuts the connection without a word. */
+  /** Cuts the connection without a close frame. */
   vanish(): void {
     this.#member?.socket.terminate();
   }
@@ -97,7 +97,10 @@ export class ChaosClient {
     }
   }
 
-  /** It is in its room: with the book that it had where nothing is missing between the two connections. */
+  /**
+   * Called when the client has joined its room. It continues its previous book if no message is missing
+   * between the two connections.
+   */
   #enter(connection: string, answer: ServerFrame): void {
     const { user, room, ledger } = this.#options;
     const { epoch, offset, recovered } = answer.type === "ack" ? answer : {};
@@ -114,7 +117,7 @@ export class ChaosClient {
     const { ledger } = this.#options;
     if (this.#book === undefined) return;
     if (this.#place !== undefined && !this.#stopped) {
-      // What it recovers follows right behind the answer to its joining: it goes into the same book.
+      // Recovered messages directly follow the response to the join, so they are recorded in the same book.
       ledger.suspend(this.#book);
       return;
     }

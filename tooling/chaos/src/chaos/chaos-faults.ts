@@ -12,20 +12,20 @@ import type { ChaosClient } from "./chaos-client.js";
 import { type ChaosWorld, LEASE_MS } from "./chaos-world.js";
 import type { SeededRandom } from "./seeded-random.js";
 
-/** What a fault is done to, and with. */
+/** The objects that a fault acts on. */
 export interface FaultScene {
   readonly world: ChaosWorld;
   readonly clients: readonly ChaosClient[];
   readonly random: SeededRandom;
 }
 
-/** Something that goes wrong for a while; resolves when it is over. */
+/** A temporary fault; resolves when it is over. */
 export type Fault = (scene: FaultScene) => Promise<void>;
 
-/** Longer than the store's time limit of 2,000 ms for one operation, and than a lease. */
+/** Longer than the store's time limit of 2,000 ms for one operation, and longer than a lease. */
 const STANDSTILL_MS = 4_000;
 
-/** Faults that need nothing of the store but that it is a Redis. */
+/** Faults for every kind of Redis deployment. */
 const ANYWHERE: Readonly<Record<string, Fault>> = {
   "gateway killed": async ({ world, random }) => {
     const index = random.between(0, world.gateways.length - 1);
@@ -50,10 +50,10 @@ const ANYWHERE: Readonly<Record<string, Fault>> = {
     onMasters(world, ["CLIENT", "PAUSE", STANDSTILL_MS, "ALL"], STANDSTILL_MS),
   "Redis takes no writes": async ({ world, random }) => {
     const forMs = random.between(500, 5_000);
-    // What is in it is more than that, and none of it may go.
+    // Redis holds more than that, and must not evict any of it.
     await onMasters(world, ["CONFIG", "SET", "maxmemory", 1, "maxmemory-policy", "noeviction"]);
     await sleep(forMs);
-    // Another may be the master by now.
+    // The master may have changed meanwhile, so reset all nodes.
     for (const { port } of nodesOf(world)) await askRedis(port, "CONFIG", "SET", "maxmemory", 0).catch(() => undefined);
   },
   "clients vanish": async ({ clients, random }) => {
@@ -117,7 +117,7 @@ const ON_SINGLE: Readonly<Record<string, Fault>> = {
     for (const type of ["join", "members", "leave"]) socket?.send(JSON.stringify({ type, room: "vacant" }));
     await sleep(1_500);
     socket?.terminate();
-    // Refused where it is a room by now.
+    // GETDEL is refused if the key is a room again by now.
     await askRedis(port, "GETDEL", placed).catch(() => undefined);
   },
   "Redis is far away from a gateway": (scene) =>
@@ -176,13 +176,13 @@ const ON_CLUSTER: Readonly<Record<string, Fault>> = {
     for (let count = 0; count < 20; count++) {
       const slot = random.between(0, 16_383);
       const neighbour = random.between(0, 16_383);
-      // Another fault may replace one of the masters meanwhile: then the move is taken up again.
+      // Another fault may replace one of the masters meanwhile: then the move is retried.
       await eventually(async () => redis.moveSlot(slot, await redis.ownerOf(neighbour)), { timeoutMs: 20_000 });
     }
   },
 };
 
-/** The faults that can be done to a world, by name. */
+/** The faults that are possible in a world, by name. */
 export function faultsFor({ store }: ChaosWorld): Readonly<Record<string, Fault>> {
   switch (store.topology) {
     case "single":
@@ -199,7 +199,7 @@ function withSentinels(world: ChaosWorld, work: (redis: RedisSentinel) => Promis
   return store.topology === "sentinel" ? world.failOver(() => work(store.redis)) : Promise.resolve();
 }
 
-/** Does something to one of the masters that has a replica, and waits until the Cluster is whole again. */
+/** Runs `work` with one of the masters that has a replica, and waits until the Cluster is whole again. */
 function withMasterOf(
   world: ChaosWorld,
   random: SeededRandom,
@@ -217,7 +217,7 @@ function withMasterOf(
   });
 }
 
-/** Until it follows another, and has what that has. */
+/** Waits until the node replicates another one and is in sync with it. */
 async function untilReplica(node: RedisServer): Promise<void> {
   await eventually(
     async () => {
@@ -249,10 +249,10 @@ async function viaProxy(
   await proxy.set({ kind: "pass" });
 }
 
-/** Sends a command to every master, and waits for as long as what that does lasts. */
+/** Sends a command to every master, and waits for `lastsMs`, the duration of its effect. */
 async function onMasters(world: ChaosWorld, command: readonly (string | number)[], lastsMs = 0): Promise<void> {
   for (const { port } of await mastersOf(world)) {
-    // Another fault may have taken it away already.
+    // Another fault may have stopped the node already.
     await askRedis(port, ...command).catch(() => undefined);
   }
   await sleep(lastsMs);
@@ -262,7 +262,7 @@ function nodesOf({ store }: ChaosWorld): readonly RedisServer[] {
   return store.topology === "single" ? [store.redis] : store.redis.nodes;
 }
 
-/** Cuts the gateways' connections alone: those by which faults are done are not meant. */
+/** Cuts only the gateways' connections, not those that inject the faults. */
 async function cutClients(world: ChaosWorld, named: RegExp): Promise<void> {
   for (const { port } of await mastersOf(world)) {
     const clients = String(await askRedis(port, "CLIENT", "LIST").catch(() => "")).split("\n");
@@ -281,7 +281,7 @@ async function mastersOf({ store }: ChaosWorld): Promise<ReadonlySet<RedisServer
   return masters;
 }
 
-/** The key of the members of a room that is empty again; `undefined` where another fault kept it from being found. */
+/** The key of the members of a room that is empty again; `undefined` if another fault prevented finding it. */
 async function placeOfRoom(world: ChaosWorld, random: SeededRandom, room: string): Promise<string | undefined> {
   const find = async (): Promise<string | undefined> =>
     (await world.keys()).find((key) => key.endsWith(`}:rooms:${room}`));
@@ -305,7 +305,7 @@ async function placeOfRoom(world: ChaosWorld, random: SeededRandom, room: string
   }
 }
 
-/** A client of its own making; `undefined` where the gateway that it came to has just died. */
+/** Opens a plain client connection; `undefined` if the chosen gateway has just died. */
 async function rawSocket(world: ChaosWorld, random: SeededRandom, user: string): Promise<WebSocket | undefined> {
   const socket = new WebSocket(`${random.pick(world.wsUrls)}?user=${user}`, "cm.v1");
   const isOpen = await new Promise<boolean>((resolve) => {

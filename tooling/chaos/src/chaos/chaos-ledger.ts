@@ -1,4 +1,4 @@
-/** A message that was published. */
+/** A published message. */
 interface Published {
   readonly n: number;
   readonly room: string;
@@ -6,17 +6,20 @@ interface Published {
   isAcknowledged: boolean;
 }
 
-/** What one connection of a client got in its room; or several, where it recovered what it had missed between them. */
+/**
+ * The messages that a client received in its room on one connection, or on several if it recovered what it
+ * missed between them.
+ */
 export class ReceiptBook {
   readonly name: string;
   readonly room: string;
   readonly joinedAtMs: number;
   isOpen = true;
-  /** When a `gap` frame without a number last came: what was published before may be missing. */
+  /** Time of the latest `gap` frame without a number: messages published before may be missing. */
   lastVagueGapAtMs = Number.NEGATIVE_INFINITY;
-  /** When one with a number last came. */
+  /** Time of the latest `gap` frame with a number. */
   lastCountedGapAtMs = Number.NEGATIVE_INFINITY;
-  /** How many messages were reported missing since the accounts were last closed. */
+  /** Number of messages reported as missing since the ledger was last settled. */
   toldMissing = 0;
   readonly received = new Set<number>();
   readonly lastOfPublisher = new Map<string, number>();
@@ -28,25 +31,25 @@ export class ReceiptBook {
   }
 }
 
-/** What {@link ChaosLedger} has counted. */
+/** Counters of {@link ChaosLedger}. */
 export interface LedgerCounts {
   published: number;
   acknowledged: number;
   delivered: number;
   gaps: number;
-  /** Acknowledged messages that a member did not get, and was told so. */
+  /** Acknowledged messages that a member did not receive and was told of. */
   toldMissing: number;
-  /** How often a client came back and was told that it gets all that it has missed. */
+  /** Number of times that a client reconnected and was promised all missed messages. */
   recoveries: number;
 }
 
 /**
- * Holds what members got against what was published: each acknowledged message reaches
- * every member that was there before it was published and is still there, once; or that
- * member was told of a gap after it was published: of one without a number, or of as many
- * as it has not got at least (refused ones may be counted among them). Who comes back to a
- * room that is recoverable, and is told that it gets what it missed, was there all the time.
- * Nothing comes twice, and one publisher's messages keep their order.
+ * Compares what members received with what was published. Each acknowledged message must reach every member
+ * that was in the room before it was published and still is, exactly once; or that member must have been told
+ * of a gap after it was published, either without a number or with at least as many messages as it has not
+ * received (refused ones may be included). A client that reconnects to a recoverable room and is promised all
+ * missed messages counts as present all the time. Nothing may arrive twice, and each publisher's messages
+ * must keep their order.
  */
 export class ChaosLedger {
   readonly counts: LedgerCounts = {
@@ -62,7 +65,7 @@ export class ChaosLedger {
   readonly #books = new Set<ReceiptBook>();
   #nextNumber = 1;
 
-  /** A connection that joined its room now. */
+  /** Opens a book for a connection that has just joined its room. */
   open(name: string, room: string): ReceiptBook {
     const book = new ReceiptBook(name, room, performance.now());
     this.#books.add(book);
@@ -74,18 +77,21 @@ export class ChaosLedger {
     this.#books.delete(book);
   }
 
-  /** Its connection is gone: nothing is owed, unless the client recovers what it misses. */
+  /**
+   * Suspends a book whose connection is gone: no more messages are expected, unless the client recovers the
+   * missed ones.
+   */
   suspend(book: ReceiptBook): void {
     book.isOpen = false;
   }
 
-  /** Its client was told that it gets all that it has missed. */
+  /** Resumes a book whose client was promised all missed messages. */
   resume(book: ReceiptBook): void {
     book.isOpen = true;
     this.counts.recoveries++;
   }
 
-  /** A number for a message that is about to be published. */
+  /** Returns the number for a message that is about to be published. */
   publish(room: string): number {
     const n = this.#nextNumber++;
     this.#published.set(n, { n, room, publishedAtMs: performance.now(), isAcknowledged: false });
@@ -109,7 +115,7 @@ export class ChaosLedger {
     book.lastOfPublisher.set(publisher, Math.max(last, n));
   }
 
-  /** A `gap` frame came, with or without a number. */
+  /** Records a `gap` frame, with or without a number. */
   gap(book: ReceiptBook, missed?: number): void {
     this.counts.gaps++;
     if (missed === undefined) {
@@ -120,7 +126,7 @@ export class ChaosLedger {
     book.toldMissing += missed;
   }
 
-  /** Messages that are missing without a report to their receiver; empty where all is well. */
+  /** Messages that are missing without a report to their receiver; empty if there are none. */
   silentLosses(): string[] {
     return [...this.#books].flatMap((book) => {
       const losses = this.#losses(book).filter(({ publishedAtMs }) => book.lastVagueGapAtMs < publishedAtMs);
@@ -135,12 +141,12 @@ export class ChaosLedger {
     });
   }
 
-  /** How many acknowledged messages of these rooms their members did not get, each member counted. */
+  /** Number of acknowledged messages of these rooms that their members did not receive, counted for each member. */
   missing(isIn: (room: string) => boolean): number {
     return [...this.#books].reduce((sum, book) => sum + (isIn(book.room) ? this.#losses(book).length : 0), 0);
   }
 
-  /** Closes the accounts: what was published so far is settled, and forgotten. */
+  /** Settles the ledger: checks what was published so far and forgets it. */
   settle(): void {
     this.violations.push(...this.silentLosses().slice(0, 20));
     this.counts.toldMissing += this.missing(() => true);
@@ -151,7 +157,7 @@ export class ChaosLedger {
     }
   }
 
-  /** What was acknowledged and is owed to the member. */
+  /** The acknowledged messages that the member should have received but did not. */
   #losses(book: ReceiptBook): Published[] {
     if (!book.isOpen) return [];
     return [...this.#published.values()].filter(

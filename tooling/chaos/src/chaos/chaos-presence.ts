@@ -4,13 +4,13 @@ import { eventually } from "@cm/test-kit";
 import { expect } from "vitest";
 import { type ChaosWorld, HEARTBEAT_MS } from "./chaos-world.js";
 
-/** What gateways have counted, by process id. */
+/** Counters of gateways, by process id. */
 type Counted = ReadonlyMap<number, { readonly reapedServers: number; readonly reprojections: number }>;
 
 /**
- * Watches all users and rooms of a run. Between two checkpoints, a member that was
- * connected all the time is announced neither as gone nor as come, unless its gateway was
- * presumed dead and cleaned up after; and at each checkpoint the store shows the true state.
+ * Watches all users and rooms of a run. Between two checkpoints, a member that was connected all the time
+ * must be announced neither as gone nor as joined, unless its gateway was presumed dead and cleaned up after.
+ * At each checkpoint, the store must show the true state.
  */
 export class ChaosPresence {
   readonly #world: ChaosWorld;
@@ -25,7 +25,7 @@ export class ChaosPresence {
     this.#counted = counted;
   }
 
-  /** Begins while everything is at rest. */
+  /** Must be called while nothing is changing. */
   static async begin(world: ChaosWorld, members: readonly CrowdMember[]): Promise<ChaosPresence> {
     const users = [...new Set(members.map(({ user }) => user))];
     const rooms = [...new Set(members.map(({ room }) => room))];
@@ -33,7 +33,7 @@ export class ChaosPresence {
     return new ChaosPresence(world, record, members, await count(world));
   }
 
-  /** Throws what was told or is shown and is not so. */
+  /** Throws if a wrong change was announced, or if the shown state is wrong. */
   async check(members: readonly CrowdMember[], timeoutMs: number): Promise<void> {
     await eventually(() => this.#record.expectShown(members), { timeoutMs, intervalMs: 100 });
     const counted = await count(this.#world);
@@ -52,10 +52,13 @@ export class ChaosPresence {
     return this.#record.close();
   }
 
-  /** Connected since the last checkpoint, to gateways that no other can have cleaned up after. */
+  /**
+   * The members that were connected since the last checkpoint, to gateways that no other gateway can have
+   * cleaned up after.
+   */
   #undisturbed(members: readonly CrowdMember[], counted: Counted): CrowdMember[] {
     const before = new Set(this.#members.map(({ socket }) => socket));
-    // One that has ended meanwhile may have cleaned up after another before.
+    // A gateway that has ended meanwhile may have cleaned up after another one before.
     const someReaped = [...this.#counted].some(
       ([pid, { reapedServers }]) => counted.get(pid)?.reapedServers !== reapedServers,
     );

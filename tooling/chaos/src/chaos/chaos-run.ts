@@ -8,7 +8,7 @@ import { ChaosPresence } from "./chaos-presence.js";
 import { ChaosWorld, HEARTBEAT_MS, LEASE_MS, RECOVERABLE_PREFIX, type Topology } from "./chaos-world.js";
 import { SeededRandom } from "./seeded-random.js";
 
-/** How a run is done. */
+/** Options of a run. */
 export interface ChaosOptions {
   readonly minutes: number;
   readonly seed: number;
@@ -17,7 +17,7 @@ export interface ChaosOptions {
   readonly report: (line: string) => void;
 }
 
-/** What a run has found. */
+/** The results of a run. */
 export interface ChaosReport {
   readonly faults: Readonly<Record<string, number>>;
   readonly delivered: number;
@@ -30,16 +30,19 @@ const ROOMS = 8;
 const PUBLISH_EVERY_MS = 5;
 const PROGRESS_EVERY_MS = 5_000;
 
-/** Open files of a gateway beside its clients' sockets that may have come: connections that are being replaced. */
+/**
+ * Maximum number of additional open files of a gateway besides its clients' sockets: connections that are
+ * being replaced.
+ */
 const STRAY_FILES_MAX = 8;
 
 /**
- * How long everything may take to be as it should after a fault is over: a lease and a few
- * heartbeats, the way back of clients and links, and what a busy machine adds.
+ * Maximum time for everything to recover after a fault is over: a lease and a few heartbeats, the
+ * reconnecting of clients and links, and a margin for a busy machine.
  */
 const RECOVERY_MS = 20_000;
 
-/** Faults, one or two at a time, until the time is over; after each, everything must agree again. */
+/** Injects one or two faults at a time until the time is over. After each, everything must agree again. */
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const world = await ChaosWorld.start(options.topology, options.gateways);
   try {
@@ -106,7 +109,7 @@ class ChaosRun {
     const names = Object.keys(faults);
     const chosen = new Set([this.#random.pick(names)]);
     if (this.#random.next() < 0.25) chosen.add(this.#random.pick(names));
-    // Each draws its own numbers, so that how they overlap in time changes nothing about the plan.
+    // Each fault draws its own random numbers, so that the timing of concurrent faults does not change the plan.
     const planned = [...chosen].map((name) => ({ name, random: new SeededRandom(this.#random.between(0, 2 ** 31)) }));
     const quietMs = this.#random.between(200, 1_500);
     this.#current = [...chosen].join(" + ");
@@ -122,7 +125,7 @@ class ChaosRun {
     await this.#checkpoint(this.#current);
   }
 
-  /** Stops the load, lets everything come to rest, and holds it against what the clients know. */
+  /** Stops the load, waits until everything has settled, and compares it with what the clients know. */
   async #checkpoint(after: string): Promise<void> {
     this.#isPublishing = false;
     try {
@@ -151,7 +154,7 @@ class ChaosRun {
     await this.#noteUsage();
   }
 
-  /** All members leave: nothing may stay behind, and the gateways must not have grown. */
+  /** All clients leave: nothing may be left behind, and the gateways must not have grown. */
   async #end(): Promise<void> {
     this.#current = "leaving";
     try {
@@ -170,7 +173,7 @@ class ChaosRun {
     }
   }
 
-  /** What each gateway had when it was first seen at rest, but for its clients' sockets. */
+  /** Records the resource usage of each gateway when it is first idle, without its clients' sockets. */
   async #noteUsage(): Promise<void> {
     for (const [index, gateway] of this.#world.gateways.entries()) {
       if (this.#usage.has(gateway.pid)) continue;
@@ -194,7 +197,10 @@ class ChaosRun {
     answered.finally(() => this.#answers.delete(answered));
   }
 
-  /** Chooses for one client, by numbers of its own: who else comes back meanwhile changes nothing. */
+  /**
+   * Chooses gateways for one client with its own random numbers, so that other clients' reconnecting does not
+   * affect them.
+   */
   #balancer(client: number): () => { readonly index: number; readonly wsUrl: string } {
     const random = new SeededRandom(this.#options.seed * CLIENTS + client);
     return () => {

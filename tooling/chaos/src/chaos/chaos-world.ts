@@ -16,7 +16,7 @@ import {
   startRedisSentinel,
 } from "@cm/test-kit";
 
-/** The Redis that the gateways stand on. */
+/** The Redis deployment of the gateways. */
 export type ChaosRedis =
   | { readonly topology: "single"; readonly redis: RedisServer }
   | { readonly topology: "sentinel"; readonly redis: RedisSentinel }
@@ -24,22 +24,22 @@ export type ChaosRedis =
 
 export type Topology = ChaosRedis["topology"];
 
-/** Heartbeat and lease of every gateway. */
+/** Heartbeat interval and lease TTL of every gateway. */
 export const HEARTBEAT_MS = 1_000;
 export const LEASE_MS = 3_000;
 
-/** How long the leases of the gateways of a world are. */
+/** The lease TTL of the gateways: short for tests, or the default. */
 export type Leases = "short" | "default";
 
-/** What the names of rooms that are recoverable begin with. */
+/** Prefix of the names of recoverable rooms. */
 export const RECOVERABLE_PREFIX = "kept-";
 
-/** Gateways that come and go on one Redis, each behind a proxy where that is possible. */
+/** Gateways on one Redis that are stopped and replaced, each behind a proxy if that is possible. */
 export class ChaosWorld implements GatewayCluster {
   readonly prefix = freshPrefix();
   readonly store: ChaosRedis;
   readonly gateways: GatewayProcess[] = [];
-  /** Between each gateway and a single Redis; none elsewhere. */
+  /** The proxy between each gateway and a single Redis; empty for other topologies. */
   readonly proxies: FaultProxy[] = [];
   readonly #leases: Leases;
   #started = 0;
@@ -73,7 +73,7 @@ export class ChaosWorld implements GatewayCluster {
     return this.gateways.map(({ wsUrl }) => wsUrl);
   }
 
-  /** Starts a gateway in the place of number `index`, under a server id of its own, unless one runs there. */
+  /** Starts a gateway as number `index` with a new server id, unless one is running there. */
   replace(index: number, options: { readonly logTo?: string } = {}): Promise<void> {
     const starting = this.#starting.then(async () => {
       if (this.gateways[index]?.running !== true) await this.#start(index, options);
@@ -82,7 +82,7 @@ export class ChaosWorld implements GatewayCluster {
     return starting;
   }
 
-  /** Has one thing at a time done to which of the nodes is a master: two could leave none. */
+  /** Runs one change of masters at a time, because two concurrent ones could leave no master. */
   failOver(work: () => Promise<void>): Promise<void> {
     const done = this.#failingOver.then(work);
     this.#failingOver = done.catch(() => undefined);
@@ -111,7 +111,7 @@ export class ChaosWorld implements GatewayCluster {
           RECOVERABLE_ROOMS: RECOVERABLE_PREFIX,
         },
       });
-    // It ends where the store does not let it begin, and whatever watches over it starts it again.
+    // A gateway ends if the store does not let it start. Start it again, as a process supervisor would.
     this.gateways[index] = await eventually(start, { timeoutMs: 20_000, intervalMs: 500 });
   }
 
@@ -134,7 +134,7 @@ export class ChaosWorld implements GatewayCluster {
     return (await answer.json()) as Record<string, number>; // The gateway's own reply.
   }
 
-  /** What each gateway that is not ready says; empty where all are. */
+  /** The responses of the gateways that are not ready; empty if all are. */
   async unready(): Promise<string[]> {
     const answers = await Promise.all(
       this.gateways.map(async ({ url, serverId }) => {
@@ -149,7 +149,7 @@ export class ChaosWorld implements GatewayCluster {
     return answers.flat();
   }
 
-  /** Ends the gateways cleanly; what they did not end in time is killed. */
+  /** Stops the gateways cleanly. Those that take too long are killed. */
   async stopGateways(): Promise<void> {
     await Promise.all(this.gateways.map((gateway) => gateway.running && gateway.stop()));
   }

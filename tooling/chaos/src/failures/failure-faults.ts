@@ -2,27 +2,27 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { HEARTBEAT_MS, LEASE_MS, type Leases, type Topology } from "../chaos/chaos-world.js";
 import type { FailureScene } from "./failure-scene.js";
 
-/** How long a fault took to show, and to be over. */
+/** Times until a fault was detected, and until it was over. */
 export interface Times {
-  /** Until it showed, in milliseconds; `undefined` where there is nothing that would show. */
+  /** Time until detection, in milliseconds; `undefined` if the fault has no visible effect. */
   readonly detectionMs: number | undefined;
   readonly recoveryMs: number;
 }
 
-/** One fault that is measured. */
+/** One measured fault. */
 export interface MeasuredFault {
   readonly name: string;
   readonly topology: Topology;
-  /** Default `short`. */
+  /** Lease TTL of the gateways. Default `short`. */
   readonly leases?: Leases;
-  /** What detection and recovery are read from. */
+  /** The observations that detection and recovery are measured by. */
   readonly readFrom: string;
-  /** What the figures are with heartbeats of 30 s and leases of 90 s. */
+  /** The figures with heartbeats of 30 s and leases of 90 s. */
   readonly atDefaults: string;
   run(scene: FailureScene): Promise<Times>;
 }
 
-/** The gateway that looks at what is done to the others. */
+/** Index of the gateway whose view is observed while others fail. */
 const OBSERVER = 0;
 
 /** The default of gateways. */
@@ -55,7 +55,7 @@ export const MEASURED_FAULTS: readonly MeasuredFault[] = [
     readFrom: "the rosters that another gateway shows no longer have its members; Redis holds nothing of it",
     atDefaults: "measured with them",
     run: async (scene) => {
-      // A gateway judges others once it has been in sync for this long.
+      // A gateway judges others only after it has been in sync for this long.
       await sleep(2 * DEAD_AFTER_MS);
       return killed(scene, [1]);
     },
@@ -253,12 +253,12 @@ async function killed(scene: FailureScene, victims: readonly number[]): Promise<
   });
   const recoveryMs = performance.now() - from;
   for (const index of victims) await world.replace(index);
-  // Those who fled come back to their place, so that the next round has members on each.
+  // Send clients that moved to another gateway back, so that the next round has members on each.
   scene.sendHome();
   return { detectionMs, recoveryMs };
 }
 
-/** Both from the same moment on. */
+/** Measures both times from the same moment. */
 async function both(
   scene: FailureScene,
   shows: () => Promise<boolean>,
@@ -284,7 +284,7 @@ async function askSingle({ world }: FailureScene, ...command: string[]): Promise
   await world.store.redis.ask(...command);
 }
 
-/** Of the connections through the gateway's proxy, the one that Redis lists as subscribed. */
+/** Hangs the connection through the gateway's proxy that Redis lists as subscribed. */
 async function hangSubscriber({ world }: FailureScene, index: number): Promise<void> {
   if (world.store.topology !== "single") throw new Error("A single Redis is needed.");
   const clients = String(await world.store.redis.ask("CLIENT", "LIST", "TYPE", "PUBSUB"));
@@ -294,5 +294,5 @@ async function hangSubscriber({ world }: FailureScene, index: number): Promise<v
   for (const link of links) link.set({ kind: "hang", drop: "to-client" });
 }
 
-/** What the figures were measured with, in words. */
+/** Describes the heartbeats and leases of the measurement. */
 export const MEASURED_WITH = `heartbeats every ${HEARTBEAT_MS / 1_000} s and leases of ${LEASE_MS / 1_000} s`;

@@ -1,20 +1,20 @@
 import { MEASURED_WITH, type MeasuredFault, type Times } from "./failure-faults.js";
 import type { Losses } from "./failure-scene.js";
 
-/** One fault, measured a number of times. */
+/** One fault and its measured rounds. */
 export interface FaultFigures {
   readonly fault: MeasuredFault;
   readonly rounds: readonly (Times & Losses)[];
 }
 
-/** Where and when it was measured. */
+/** Commit, date and machine of the measurement. */
 export interface MeasuredAt {
   readonly commit: string;
   readonly date: string;
   readonly machine: string;
 }
 
-/** What it cost to clean up after one server that died with all its connections. */
+/** The cost of cleaning up after one server that died with all its connections. */
 export interface ReapingFigures {
   readonly connections: number;
   readonly rooms: number;
@@ -23,7 +23,7 @@ export interface ReapingFigures {
   readonly pingP99Ms: number;
 }
 
-/** The page that says what faults cost, wholly made of what was measured. */
+/** Generates the page about the cost of faults, entirely from measurements. */
 export function failurePage(
   figures: readonly FaultFigures[],
   { commit, date, machine }: MeasuredAt,

@@ -10,25 +10,28 @@ const CLIENTS = 48;
 const ROOMS = 8;
 const PUBLISH_EVERY_MS = 5;
 
-/** How often what users and operators see is looked at; figures are no finer than that. */
+/** Interval at which conditions are checked; figures have no finer resolution. */
 const LOOK_EVERY_MS = 20;
 
-/** Nothing that is measured takes longer, or it counts as never. */
+/** Maximum time of any measurement; after it, the condition counts as never reached. */
 const NEVER_MS = 30_000;
 
-/** What one round came to. */
+/** The losses of one round. */
 export interface Losses {
-  /** Acknowledged messages of ordinary rooms that a member who stayed did not get, each member counted. */
+  /**
+   * Acknowledged messages of ordinary rooms that a member who stayed connected did not receive, counted for
+   * each member.
+   */
   readonly lost: number;
-  /** The same of recoverable rooms, where members who came back and recovered count as having stayed. */
+  /** The same for recoverable rooms, where members who reconnected and recovered count as connected. */
   readonly lostThoughKept: number;
-  /** Those of them that the member was not told of. */
+  /** The lost messages that the member was not told of. */
   readonly untold: number;
-  /** Publishes that were refused with an error, or not answered at all. */
+  /** Publishes that were refused with an error or got no response. */
   readonly refused: number;
 }
 
-/** Gateways under a steady load, and ways to look at them from outside. */
+/** Gateways under a steady load, with observations from outside. */
 export class FailureScene {
   readonly world: ChaosWorld;
   readonly clients: readonly ChaosClient[];
@@ -59,7 +62,7 @@ export class FailureScene {
     return new FailureScene(await ChaosWorld.start(topology, GATEWAYS, leases));
   }
 
-  /** Waits until all gateways are ready and all rosters whole, and starts the load. */
+  /** Waits until all gateways are ready and all rosters complete, then starts the load. */
   async begin(): Promise<void> {
     await this.untilWhole();
     this.#ledger.settle();
@@ -68,13 +71,13 @@ export class FailureScene {
     await sleep(300);
   }
 
-  /** Ends the load, waits until all members are back, and counts. */
+  /** Stops the load, waits until all members are back, and counts the losses. */
   async end(): Promise<Losses> {
     await sleep(300);
     this.#isPublishing = false;
     await Promise.all(this.#answers);
     await this.untilWhole();
-    // What is still on its way arrives; what is not, stays missing.
+    // Messages in flight may still arrive; those that do not are missing.
     await eventually(() => this.#requireQuiet(), { timeoutMs: 3_000 }).catch(() => undefined);
     const isKept = (room: string): boolean => room.startsWith(RECOVERABLE_PREFIX);
     const losses = {
@@ -87,7 +90,7 @@ export class FailureScene {
     return losses;
   }
 
-  /** How long it takes until the condition holds, in milliseconds; it is looked at every 20 ms. */
+  /** Measures the time until a condition holds, in milliseconds; checked every 20 ms. */
   async timeUntil(holds: () => Promise<boolean>): Promise<number> {
     const from = performance.now();
     while (performance.now() - from < NEVER_MS) {
@@ -97,19 +100,19 @@ export class FailureScene {
     throw new Error(`It did not come about within ${NEVER_MS} ms.`);
   }
 
-  /** Whether each of these gateways says that it is ready, or any where none is named. */
+  /** Whether all of these gateways report that they are ready; by default all gateways. */
   async isReady(indexes: readonly number[] = this.#all()): Promise<boolean> {
     const answers = await Promise.all(indexes.map((index) => this.#readiness(index)));
     return answers.every((status) => status === 200);
   }
 
-  /** Whether one of these gateways says that it is not ready. */
+  /** Whether one of these gateways reports that it is not ready. */
   async isUnready(indexes: readonly number[] = this.#all()): Promise<boolean> {
     const answers = await Promise.all(indexes.map((index) => this.#readiness(index)));
     return answers.some((status) => status !== 200);
   }
 
-  /** Servers of all members of all rooms, as a client of the gateway is told them. */
+  /** The servers of all members of all rooms, as reported to a client of the gateway. */
   async serversInRosters(observer: number): Promise<Set<string>> {
     const servers = new Set<string>();
     for (const members of (await this.#rosters(observer)).values()) {
@@ -118,7 +121,7 @@ export class FailureScene {
     return servers;
   }
 
-  /** Whether every room's roster is exactly those clients that are in it now. */
+  /** Whether every room's roster contains exactly the clients that are currently in the room. */
   async rostersAreWhole(observer: number): Promise<boolean> {
     if (this.clients.some(({ member }) => member === undefined)) return false;
     const rosters = await this.#rosters(observer);
@@ -181,7 +184,7 @@ export class FailureScene {
     if (loss !== undefined) throw new Error(loss);
   }
 
-  /** Sends those who fled to another gateway back to their own. */
+  /** Sends clients that moved to another gateway back to their own. */
   sendHome(): void {
     for (const [i, client] of this.clients.entries()) {
       if (client.member !== undefined && client.member.gateway !== this.#home(i)) client.vanish();
@@ -192,7 +195,7 @@ export class FailureScene {
     return (client + Math.floor(client / ROOMS)) % GATEWAYS;
   }
 
-  /** Each client has its gateway while that runs, so that there are always some on each. */
+  /** Each client uses its own gateway while that is running, so that every gateway has some clients. */
   #spread(client: number): { readonly index: number; readonly wsUrl: string } {
     for (let step = 0; step < GATEWAYS; step++) {
       const index = (this.#home(client) + step) % GATEWAYS;

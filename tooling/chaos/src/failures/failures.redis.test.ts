@@ -10,7 +10,7 @@ import { FailureScene } from "./failure-scene.js";
 
 const PAGE = fileURLToPath(new URL("../../../../docs/failure-modes.md", import.meta.url));
 
-/** Set by `npm run failures`: rounds of each fault, all of them. Otherwise one round of a few. */
+/** Set by `npm run failures`: the number of rounds of every fault. Otherwise one round of a few faults. */
 const rounds = Number(process.env.FAILURE_RUNS ?? "0");
 const IN_SHORT = ["a gateway is killed", "all subscribers' connections are killed"];
 
@@ -33,7 +33,7 @@ it(rounds > 0 ? `measures every fault ${rounds} times and writes the page` : "me
   if (rounds > 0) await writeFile(PAGE, page);
 });
 
-/** What `npm run failures` measured before. */
+/** The result that `npm run failures` measured before. */
 function reaping(): ReapingFigures | undefined {
   const text = process.env.FAILURE_REAPING;
   if (text === undefined) return undefined;

@@ -5,13 +5,13 @@ import WebSocket from "ws";
 type Frame = ServerFrame & { readonly ref?: string | number };
 type Welcome = Extract<ServerFrame, { type: "welcome" }>;
 
-/** What a request may be given without its reference. */
+/** A request without its reference. */
 type Request = { readonly type: string } & Readonly<Record<string, unknown>>;
 
-/** A plain client of the protocol, for tests: one request, one answer, and all that arrived. */
+/** A plain client of the protocol for tests: sends requests, awaits their responses, and keeps all other frames. */
 export class CmSocket {
   readonly welcome: Welcome;
-  /** Every frame that is no answer, in the order of arrival; none where they go to a listener. */
+  /** Every frame that is not a response, in order of arrival; empty if a listener was given. */
   readonly received: Frame[] = [];
   readonly closed: Promise<{ readonly code: number; readonly reason: string }>;
   readonly #socket: WebSocket;
@@ -33,7 +33,7 @@ export class CmSocket {
       for (const { fail } of this.#waiting.values()) fail(new Error(`The connection closed with ${code}.`));
       this.#waiting.clear();
     });
-    // A connection that is cut shows in `closed`.
+    // A cut connection is reported by `closed`.
     socket.on("error", () => undefined);
   }
 
@@ -41,7 +41,7 @@ export class CmSocket {
     return this.welcome.connection;
   }
 
-  /** The server that holds the connection, as its id says. */
+  /** The server that holds the connection, taken from the connection id. */
   get serverId(): string {
     return ownerOf(this.id) ?? "";
   }
@@ -50,14 +50,14 @@ export class CmSocket {
     return this.#socket.readyState === WebSocket.OPEN;
   }
 
-  /** Connects and says hello. With a listener, frames that are no answers go to it and are not kept. */
+  /** Connects and sends the hello. With a listener, frames that are not responses are passed to it and not kept. */
   static async open(wsUrl: string, user: string, listener?: (frame: Frame) => void): Promise<CmSocket> {
     const socket = await openSocket(wsUrl, user);
     socket.send(JSON.stringify({ type: "hello", version: 1 }));
     const closed = once(socket, "close").then(([code]): never => {
       throw new Error(`The connection closed with ${String(code)} before its welcome.`);
     });
-    // Raced below; afterwards its rejection is ignored.
+    // `closed` is raced below; afterwards its rejection is ignored.
     closed.catch(() => undefined);
     const [data] = await Promise.race([once(socket, "message"), closed]);
     const frame = JSON.parse(String(data)) as Frame; // The server's own frame.
@@ -65,7 +65,7 @@ export class CmSocket {
     return new CmSocket(socket, frame, listener);
   }
 
-  /** Sends a request with a reference and waits for its answer, whatever that is. */
+  /** Sends a request with a reference and waits for its response, including an error. */
   ask(request: Request): Promise<Frame> {
     const ref = this.#nextRef++;
     return new Promise((answer, fail) => {
@@ -74,19 +74,19 @@ export class CmSocket {
     });
   }
 
-  /** Like {@link ask}, but anything other than an acknowledgement is thrown. */
+  /** Like {@link ask}, but throws if the response is an error. */
   async do(request: Request): Promise<Frame> {
     const answer = await this.ask(request);
     if (answer.type === "error") throw new Error(`${answer.code}: ${answer.message}`);
     return answer;
   }
 
-  /** Sends without a reference. */
+  /** Sends a request without a reference. */
   tell(request: Request): void {
     this.#socket.send(JSON.stringify(request));
   }
 
-  /** Sends as it is. */
+  /** Sends the data unchanged. */
   raw(data: string | Uint8Array): void {
     this.#socket.send(data);
   }
@@ -103,7 +103,7 @@ export class CmSocket {
     return this.received.flatMap((frame) => (frame.type === "direct" ? [frame.data] : []));
   }
 
-  /** Waits until a frame came that fits. */
+  /** Waits for a received frame that matches. */
   async until(fits: (frame: Frame) => boolean): Promise<Frame> {
     for (;;) {
       const found = this.received.find(fits);
@@ -117,7 +117,7 @@ export class CmSocket {
     await this.closed;
   }
 
-  /** Cuts the connection without a word. */
+  /** Cuts the connection without a close frame. */
   terminate(): void {
     this.#socket.terminate();
   }
@@ -140,7 +140,7 @@ export class CmSocket {
   }
 }
 
-/** A bare WebSocket under the subprotocol, open. */
+/** Opens a plain WebSocket with the protocol's subprotocol. */
 export async function openSocket(wsUrl: string, user: string): Promise<WebSocket> {
   const socket = new WebSocket(`${wsUrl}?user=${encodeURIComponent(user)}`, SUBPROTOCOL, { perMessageDeflate: false });
   await once(socket, "open");

@@ -1,26 +1,26 @@
 import type { CrowdMember } from "./crowd-member.js";
 
-/** What became of the messages that a load published. */
+/** Results of the messages that a load published. */
 export interface LoadOutcome {
   readonly acknowledged: number;
-  /** Refusals by their code; `unanswered` counts those whose connection closed meanwhile. */
+  /** Number of refused messages by code; `unanswered` counts those whose connection closed meanwhile. */
   readonly refused: Readonly<Record<string, number>>;
-  /** The longest that an answer took, in milliseconds. */
+  /** The longest time to a response, in milliseconds. */
   readonly slowestMs: number;
-  /** Members that got a message twice, or two of one publisher the wrong way round. */
+  /** Members that received a message twice, or two messages of one publisher in the wrong order. */
   readonly disorder: readonly string[];
 }
 
 interface LoadMessage {
   readonly load: string;
-  /** Number of the member. */
+  /** Index of the member that published the message. */
   readonly by: number;
   readonly n: number;
 }
 
 let loads = 0;
 
-/** A steady stream of messages from the members of a crowd, each into its own room. */
+/** A steady stream of messages from the members of a crowd, each to its own room. */
 export class CrowdLoad {
   readonly #members: readonly CrowdMember[];
   readonly #name = `load-${++loads}`;
@@ -36,17 +36,17 @@ export class CrowdLoad {
     this.#timer = setInterval(() => this.#publish(), everyMs);
   }
 
-  /** Messages that were acknowledged so far. */
+  /** Number of messages acknowledged so far. */
   get acknowledged(): number {
     return this.#acknowledged;
   }
 
-  /** Messages that were refused so far. */
+  /** Number of messages refused so far. */
   get refused(): number {
     return Object.values(this.#refused).reduce((sum, count) => sum + count, 0);
   }
 
-  /** Stops publishing and waits for every answer. */
+  /** Stops publishing and waits for all responses. */
   async stop(): Promise<LoadOutcome> {
     clearInterval(this.#timer);
     await Promise.all(this.#asked);

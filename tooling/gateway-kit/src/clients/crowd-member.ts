@@ -4,7 +4,7 @@ import type { CmSocket } from "./cm-socket.js";
 export interface CrowdMember {
   readonly socket: CmSocket;
   readonly user: string;
-  /** Which gateway it is connected to. */
+  /** Index of the gateway that the member is connected to. */
   readonly gateway: number;
   readonly room: string;
 }

@@ -2,23 +2,22 @@ import type { GatewayCluster } from "../processes/cluster.js";
 import { CrowdLoad } from "./crowd-load.js";
 import type { CrowdMember } from "./crowd-member.js";
 
-/** What {@link Crowd.gather} takes. */
+/** Options of {@link Crowd.gather}. */
 export interface CrowdOptions {
-  /** Clients on each gateway, of users who have one on every gateway. Default 12. */
+  /** Clients on each gateway whose users have a connection on every gateway. Default 12. */
   readonly perGateway?: number;
-  /** Clients on each gateway, of users who are on that one alone. Default 0. */
+  /** Clients on each gateway whose users are only on that gateway. Default 0. */
   readonly alone?: number;
-  /** Default 6. */
+  /** Number of rooms. Default 6. */
   readonly rooms?: number;
 }
 
-/** Between two attempts to publish that are refused with `unavailable`. */
+/** Pause between two attempts to publish that are refused with `unavailable`, in milliseconds. */
 const RETRY_MS = 50;
 
 /**
- * Clients on all gateways of a cluster, the truth that everything else is held against.
- * Each user has one connection on every gateway, but those who are to be alone; and each
- * room has members on all of them.
+ * Clients on all gateways of a cluster; tests compare all other state with theirs. Each user has one
+ * connection on every gateway, except for the `alone` users; each room has members on all gateways.
  */
 export class Crowd {
   readonly members: readonly CrowdMember[];
@@ -44,36 +43,35 @@ export class Crowd {
     return new Crowd(await Promise.all(joining));
   }
 
-  /** Those whose connection is open. */
+  /** The members whose connection is open. */
   get present(): CrowdMember[] {
     return this.members.filter(({ socket }) => socket.isOpen);
   }
 
-  /** Those whose connection is not. */
+  /** The members whose connection is closed. */
   get gone(): CrowdMember[] {
     return this.members.filter(({ socket }) => !socket.isOpen);
   }
 
-  /** Those on one gateway, open or not. */
+  /** The members on one gateway, open or not. */
   on(gateway: number): CrowdMember[] {
     return this.members.filter((member) => member.gateway === gateway);
   }
 
-  /** Those on all gateways but one, open or not. */
+  /** The members on all gateways but one, open or not. */
   notOn(gateway: number): CrowdMember[] {
     return this.members.filter((member) => member.gateway !== gateway);
   }
 
-  /** Has the members publish in turn, one message every `everyMs` milliseconds, until it is stopped. */
+  /** Lets the members publish in turn, one message every `everyMs` milliseconds, until the load is stopped. */
   startLoad(everyMs = 10): CrowdLoad {
     return new CrowdLoad(this.members, everyMs);
   }
 
   /**
-   * Has one member on each gateway publish into each room once, and throws where a present
-   * member of the room did not get every one of these messages in time. A publish that is refused
-   * with `unavailable` did not go out, and is tried again: a failover may close the connection for
-   * commands once more after a gateway was ready.
+   * Publishes once into each room from each gateway, and throws if a present member of the room did not
+   * receive all of these messages in time. A publish that is refused with `unavailable` was not sent and is
+   * retried: a failover may close the command connection once more after a gateway was ready.
    */
   async hearsItself(timeoutMs = 5_000): Promise<void> {
     const present = this.present;
@@ -102,13 +100,13 @@ export class Crowd {
     if (deaf.length > 0) throw new Error(`Not everybody heard everything: ${deaf.join("; ")}`);
   }
 
-  /** Cuts every connection that is open. */
+  /** Cuts every open connection. */
   leave(): void {
     for (const { socket } of this.present) socket.terminate();
   }
 }
 
-/** Publishes until it is not refused with `unavailable`, or the time is over. */
+/** Publishes until the response is not `unavailable`, or the timeout has passed. */
 async function publishOnce(
   socket: CrowdMember["socket"],
   room: string,

@@ -2,8 +2,8 @@ import type { RovingClient } from "./roving-client.js";
 import type { RovingLoad } from "./roving-load.js";
 
 /**
- * What clients of recoverable rooms do not have, of all that was published since they
- * first came: by offsets, over all of their connections together.
+ * The faults in what clients of recoverable rooms received, by offset and over all of their connections
+ * together: missing, repeated or differing messages since a client first joined.
  */
 export function faultsOfRecovery(clients: readonly RovingClient[], load: RovingLoad): string[] {
   const faults: string[] = [];
@@ -16,7 +16,7 @@ export function faultsOfRecovery(clients: readonly RovingClient[], load: RovingL
     const first = sittings[0]?.joinedAtOffset ?? 0;
     got.forEach(({ offset, data }, i) => {
       if (offset !== first + i + 1) faults.push(`${user}: offset ${offset} as number ${i + 1} after ${first}`);
-      // All have the same message under one offset.
+      // All clients must receive the same message for an offset.
       const key = `${room} ${offset}`;
       if ((texts.get(key) ?? data) !== data) faults.push(`${user}: another message at ${offset}`);
       texts.set(key, String(data));

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { mayReconnect } from "@cm/protocol";
 import { CmSocket } from "./cm-socket.js";
 
-/** The gateways that newcomers are sent to, in turn, as a load balancer would. */
+/** Returns the gateways for new connections in turn, as a load balancer would. */
 export class Balancer {
   readonly #wsUrls: Set<string>;
   #next = 0;
@@ -25,34 +25,40 @@ export class Balancer {
   }
 }
 
-/** One connection of a {@link RovingClient}, from when it was in its room. Times are `performance.now()`. */
+/**
+ * One connection of a {@link RovingClient}, from the time when it had joined its room. Times are
+ * `performance.now()`.
+ */
 export interface Sitting {
   readonly socket: CmSocket;
   readonly server: string;
   readonly joinedAt: number;
-  /** Where a recoverable room was when it joined, or came back. */
+  /** Offset of the recoverable room when the client joined or resumed. */
   readonly joinedAtOffset: number | undefined;
-  /** Whether it was told that it gets all that it missed. */
+  /** Whether the server promised all missed messages. */
   readonly recovered: boolean | undefined;
   closedAt: number | undefined;
 }
 
-/** A client that comes back to its room, as docs/protocol.md asks for, whenever it is closed. */
+/**
+ * A client that reconnects and joins its room again whenever its connection is closed, as docs/protocol.md
+ * requires.
+ */
 export class RovingClient {
   readonly user: string;
   readonly room: string;
   readonly sittings: Sitting[] = [];
-  /** Close codes that it met. */
+  /** Close codes that the client received. */
   readonly codes: number[] = [];
-  /** What kept it from living on: it gives up then. */
+  /** The error that made the client give up. */
   failure: unknown;
   readonly #balancer: Balancer;
   readonly #recovers: boolean;
-  /** The last place that it knows of its room. */
+  /** The latest position in the room that the client knows. */
   #place: { readonly epoch: number; readonly offset: number } | undefined;
   #stopping = false;
 
-  /** With `recovers` it asks for what it missed when it comes back. */
+  /** With `recovers`, the client asks for missed messages when it reconnects. */
   constructor(balancer: Balancer, user: string, room: string, { recovers = false } = {}) {
     this.#balancer = balancer;
     this.#recovers = recovers;
@@ -60,7 +66,7 @@ export class RovingClient {
     this.room = room;
   }
 
-  /** Connects for the first time; comes back by itself from then on. */
+  /** Connects for the first time; the client reconnects by itself from then on. */
   async start(wsUrl: string): Promise<void> {
     await this.#sit(wsUrl);
     this.#live().catch((error: unknown) => {
@@ -68,13 +74,13 @@ export class RovingClient {
     });
   }
 
-  /** Where it is in its room right now. */
+  /** The connection that is currently in the room. */
   get present(): Sitting | undefined {
     const last = this.sittings.at(-1);
     return last?.socket.isOpen === true && last.closedAt === undefined ? last : undefined;
   }
 
-  /** Between each close and being in the room again, in milliseconds. */
+  /** Times between each close and the next join, in milliseconds. */
   get absencesMs(): number[] {
     return this.sittings.slice(1).map(({ joinedAt }, i) => joinedAt - (this.sittings[i]?.closedAt ?? joinedAt));
   }
@@ -116,7 +122,8 @@ export class RovingClient {
     const since = this.#recovers ? this.#lastPlace() : undefined;
     const answer = await socket.do({ type: "join", room: this.room, ...(since === undefined ? {} : { since }) });
     const { epoch, offset, recovered } = answer.type === "ack" ? answer : {};
-    // What it had is where it goes on from, and not where the room is: that comes behind the answer.
+    // After a recovery, continue from the last received message, not from the room's position: the missed
+    // messages follow the response.
     if (recovered !== true && epoch !== undefined && offset !== undefined) this.#place = { epoch, offset };
     this.sittings.push({
       socket,

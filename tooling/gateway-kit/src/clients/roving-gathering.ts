@@ -3,7 +3,7 @@ import type { GatewayCluster } from "../processes/cluster.js";
 import type { CrowdMember } from "./crowd-member.js";
 import type { RovingClient } from "./roving-client.js";
 
-/** The clients with all their connections so far, as the invariants see them. */
+/** The clients with all their connections so far, in the form that the invariants need. */
 export function gatheringOf(clients: readonly RovingClient[], cluster: GatewayCluster): Gathering {
   const members = clients.flatMap(({ user, room, sittings }) =>
     sittings.map(({ socket, server }): CrowdMember => {

@@ -1,6 +1,6 @@
 import type { RovingClient, Sitting } from "./roving-client.js";
 
-/** A message that the bus took. */
+/** A message that the bus accepted. */
 interface Taken {
   readonly by: string;
   readonly n: number;
@@ -8,13 +8,13 @@ interface Taken {
   readonly sentAt: number;
 }
 
-/** A steady stream of messages from clients that come and go, and the account of who got what. */
+/** A steady stream of messages from clients that reconnect, with a check of what each client received. */
 export class RovingLoad {
   readonly #clients: readonly RovingClient[];
   readonly #timer: NodeJS.Timeout;
   readonly #asked = new Set<Promise<void>>();
   readonly taken: Taken[] = [];
-  /** Codes of refusals. A publish that its own connection's close left unanswered is none. */
+  /** Codes of refused publishes. A publish without a response because its own connection closed is not counted. */
   readonly refused: string[] = [];
   #n = 0;
 
@@ -23,13 +23,16 @@ export class RovingLoad {
     this.#timer = setInterval(() => this.#publish(), everyMs);
   }
 
-  /** Stops publishing and waits for every answer. */
+  /** Stops publishing and waits for all responses. */
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     await Promise.all(this.#asked);
   }
 
-  /** What was sent to the client's room since it was in it, and taken, and is not what it got; and what came twice or too late. */
+  /**
+   * The faults in what the client received: accepted messages to its room that it missed while it was in the
+   * room, messages that arrived twice or out of order, and gaps.
+   */
   faults(client: RovingClient): string[] {
     return client.sittings.flatMap((sitting) => this.#faults(client, sitting));
   }
@@ -65,7 +68,7 @@ export class RovingLoad {
     }
     for (const { by, n, room: to, sentAt } of this.taken) {
       const numbers = got.get(by);
-      // What was on its way when the connection was closed may have come too late for it.
+      // Messages in flight when the connection was closed may not have arrived.
       const last = closedAt === undefined ? Number.POSITIVE_INFINITY : (numbers?.at(-1) ?? -1);
       if (to !== room || sentAt < joinedAt || n > last) continue;
       if (!numbers?.includes(n)) faults.push(`${user} on ${server}: lost ${n} of ${by}`);

@@ -2,28 +2,28 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { CmSocket } from "../clients/cm-socket.js";
 import type { GatewayCluster } from "../processes/cluster.js";
 
-/** What was done to gateways for a while. */
+/** Number of connections and requests of a churn. */
 export interface ChurnOutcome {
   readonly connections: number;
   readonly requests: number;
 }
 
-/** Clients that come, do something of everything, and go, at the same time. */
+/** Number of concurrent clients. Each connects, sends one of each kind of request, and leaves. */
 const VISITORS = 16;
 
-/** A limited set of names: what a gateway keeps for a room it has known is bounded by their number. */
+/** A limited set of names, because what a gateway keeps per known room is bounded by their number. */
 const ROOMS = 100;
 const USERS = 200;
 
-/** How much is done: at least `connections` connections, and for at least `seconds`. */
+/** Minimum amount of churn: at least `connections` connections, and for at least `seconds`. */
 export interface ChurnOptions {
   readonly connections: number;
   readonly seconds?: number;
 }
 
 /**
- * Has clients come and go: each joins rooms, publishes, sends to others, asks
- * things that are refused, and leaves by closing, by being cut off, or with requests under way.
+ * Lets clients connect and leave: each joins rooms, publishes, sends direct messages, makes requests that are
+ * refused, and leaves by closing, by cutting the connection, or with requests in progress.
  */
 export async function churn(cluster: GatewayCluster, options: ChurnOptions): Promise<ChurnOutcome> {
   const endsAt = performance.now() + (options.seconds ?? 0) * 1_000;
@@ -62,7 +62,7 @@ export async function churn(cluster: GatewayCluster, options: ChurnOptions): Pro
   return { connections, requests };
 }
 
-/** Waits until the gateways know of no connection and no pending removal. */
+/** Waits until the gateways have no connection and no pending removal. */
 export async function settled(cluster: GatewayCluster): Promise<void> {
   const busy = async (): Promise<boolean> => {
     const all = await Promise.all(cluster.gateways.map((_, index) => cluster.stats(index)));

@@ -9,25 +9,25 @@ import {
 } from "./invariants.js";
 import type { PresenceWitness } from "./presence-witness.js";
 
-/** Clients that can all be cut off. */
+/** A population whose connections can all be cut. */
 export interface Gathering extends Population {
   leave(): void;
 }
 
-/** What else is looked at, and how closely. */
+/** Additional checks and tolerances. */
 export interface CleanEnd {
-  /** Tells whether each user and member was announced as gone, once. */
+  /** Verifies that each departed user and member was announced as gone, once. */
   readonly witness?: PresenceWitness;
   readonly growth?: UsageGrowth;
 }
 
-/** Connections to the nodes of a Cluster are made when they are needed, and to replicas that took over. */
+/** Connections to the nodes of a Cluster are opened when they are needed, also to replicas that took over. */
 export const OF_A_CLUSTER: UsageGrowth = { openFiles: 12 };
 
 /**
- * All of the invariants, after a fault: everything agrees with the clients; they leave, and
- * everything agrees with that; each gateway that lived through it has about as much memory
- * and as many files as when it had started; and once the gateways have ended no key is left.
+ * Checks all invariants after a fault: the store and the gateways agree with the clients; the clients leave,
+ * and both agree with that; each surviving gateway uses about as much memory and as many files as at its
+ * start; and no key is left after the gateways have ended.
  */
 export async function expectCleanEnd(
   cluster: FaultCluster,
@@ -45,6 +45,6 @@ export async function expectCleanEnd(
   }
   await expectDeadUnregistered(cluster);
   await Promise.all(cluster.gateways.map((gateway) => gateway.running && gateway.stop()));
-  // A room that is watched has a version, for as long as that was asked for.
+  // A watched room has a version key until the requested time has passed.
   await expectNoKeys(cluster, witness === undefined ? {} : { allowed: [/:roster:[^:]+$/] });
 }

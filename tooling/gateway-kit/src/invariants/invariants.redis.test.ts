@@ -7,23 +7,23 @@ import { expectNoKeys, expectProjected, expectUsageNear } from "./invariants.js"
 const redisPort = (): number => Number(new URL(inject("redisUrl")).port);
 
 it("see that a room, a user, a record or a whole server is missing, and what is there without an owner", async () => {
-  // Otherwise the gateway would mend within a second what is taken away here.
+  // Otherwise the gateway would restore within a second what is removed here.
   const cluster = await startGatewayCluster({ size: 1, env: { DEAD_AFTER_MS: "0" } });
   onTestFinished(() => cluster.close());
   const crowd = await Crowd.gather(cluster, { perGateway: 4, rooms: 2 });
   await expectProjected(cluster, crowd);
   const keys = await cluster.keys();
-  // The index of servers stands for the lease: it is the last, since the gateway would write it again.
+  // The index of servers contains the lease. It is the last one, because the gateway would write it again.
   for (const shape of [/:rooms$/, /:rooms:room-1$/, /:connections$/, /:online$/, /:connections:/, /\{servers\}$/]) {
     const key = keys.find((each) => shape.test(each)) ?? "";
     const backup = `${cluster.prefix}:backup`;
     await askRedis(redisPort(), "RENAME", key, backup);
     await expect(expectProjected(cluster, crowd, 0), key).rejects.toThrow();
     await askRedis(redisPort(), "RENAME", backup, key);
-    // A roster that was asked for may have told the gateway that its lease was gone: it writes everything again then.
+    // A request for a roster may have told the gateway that its lease was lost: then it writes everything again.
     await expectProjected(cluster, crowd);
   }
-  // One more than the crowd knows of.
+  // One client more than the crowd knows of.
   const stranger = await cluster.connect(0, "stranger");
   await expect(expectProjected(cluster, crowd, 0)).rejects.toThrow();
   await stranger.close();

@@ -5,18 +5,17 @@ import { expect } from "vitest";
 import type { CrowdMember } from "../clients/crowd-member.js";
 import type { GatewayCluster } from "../processes/cluster.js";
 
-/** The clients, as they know it themselves. */
+/** The clients and their own view of their connections. */
 export interface Population {
-  /** Those that are or were connected. */
+  /** All members that are or were connected. */
   readonly members: readonly CrowdMember[];
-  /** Those of them that are. */
+  /** The members that are connected. */
   readonly present: readonly CrowdMember[];
 }
 
 /**
- * Waits until everything that the store and the gateways say is what the crowd knows to be
- * so: servers, connection records, rosters (read from the store, and through every gateway),
- * users, and all counts.
+ * Waits until everything that the store and the gateways report agrees with the crowd: servers, connection
+ * records, rosters (read from the store, and through every gateway), users, and all counts.
  */
 export async function expectProjected(cluster: GatewayCluster, crowd: Population, timeoutMs = 10_000): Promise<void> {
   await eventually(
@@ -30,8 +29,8 @@ export async function expectProjected(cluster: GatewayCluster, crowd: Population
 }
 
 /**
- * Waits until the registry knows the running gateways alone. A reaper unregisters a dead server
- * last: gateways that all stop before that leave its lease and record to the next one that starts.
+ * Waits until the registry contains only the running gateways. A reaper unregisters a dead server last:
+ * gateways that all stop before that leave its lease and record to the next gateway that starts.
  */
 export async function expectDeadUnregistered(cluster: GatewayCluster, timeoutMs = 10_000): Promise<void> {
   const running = cluster.gateways.filter((gateway) => gateway.running).map(({ serverId }) => serverId);
@@ -45,7 +44,7 @@ export async function expectDeadUnregistered(cluster: GatewayCluster, timeoutMs 
   );
 }
 
-/** A store of its own each time: what is read must not depend on how it came through the fault. */
+/** Uses a new store each time, so that the result does not depend on how a store survived the fault. */
 async function withFreshStore(cluster: GatewayCluster, read: (store: Store) => Promise<void>): Promise<void> {
   const store = createRedisStore({ url: cluster.redisUrl, prefix: cluster.prefix, onError: () => undefined });
   try {
@@ -58,7 +57,7 @@ async function withFreshStore(cluster: GatewayCluster, read: (store: Store) => P
 
 const KEYS_NAMED_MAX = 12;
 
-/** Waits until no key is left but those that stay on purpose: the layout, and what `allowed` fits. */
+/** Waits until no key is left, except for the layout and the keys that `allowed` matches. */
 export async function expectNoKeys(
   cluster: GatewayCluster,
   { allowed = [], timeoutMs = 10_000 }: { readonly allowed?: readonly RegExp[]; readonly timeoutMs?: number } = {},
@@ -74,17 +73,17 @@ export async function expectNoKeys(
   );
 }
 
-/** What a process may have gained over an earlier reading. */
+/** Allowed increase of a process's usage over an earlier reading. */
 export interface UsageGrowth {
-  /** Default 67,108,864: a garbage collector gives memory back when it likes. */
+  /** Default 67,108,864, because the garbage collector decides when memory is released. */
   readonly rssBytes?: number;
   /** Default 2. */
   readonly openFiles?: number;
-  /** How long it may take to give them back. Default 10,000. */
+  /** Maximum time for releasing the resources, in milliseconds. Default 10,000. */
   readonly timeoutMs?: number;
 }
 
-/** Waits until a process has about as much memory and as many open files as before. */
+/** Waits until a process uses about as much memory and as many open files as before. */
 export async function expectUsageNear(
   process: { usage(): Promise<ProcessUsage> },
   before: ProcessUsage,
@@ -114,7 +113,7 @@ async function expectCounts(cluster: GatewayCluster, crowd: Population): Promise
   }
 }
 
-/** As each gateway tells them to its clients. */
+/** Checks the rosters as each gateway returns them to its clients. */
 async function expectRosters(crowd: Population): Promise<void> {
   const askers = new Map(crowd.present.map((member) => [`${member.gateway} ${member.room}`, member]));
   for (const { socket, room } of askers.values()) {

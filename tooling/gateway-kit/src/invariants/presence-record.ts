@@ -21,39 +21,39 @@ import { expect } from "vitest";
 import type { CrowdMember } from "../clients/crowd-member.js";
 import type { GatewayCluster } from "../processes/cluster.js";
 
-/** How often all state is reread, and compared with what was announced. */
+/** Interval at which all state is read again and compared with the announcements. */
 const RECHECK_MS = 1_000;
 
-/** For how long a room is asked to announce its changes. */
+/** Time for which a room is asked to announce its changes. */
 const ANNOUNCE_TTL_MS = 3_000;
 
-/** The changes by which a user or member comes or goes, and not only one device more or less. */
+/** The changes by which a user or member appears or disappears, as opposed to a change of one device. */
 const NOTED = new Set(["online", "offline", "joined", "left"]);
 
-/** How a record names a user. */
+/** The name of a user in a record. */
 export function userName(user: string): string {
   return `user ${user}`;
 }
 
-/** How a record names a member of a room. */
+/** The name of a room member in a record. */
 export function connectionName(connectionId: string): string {
   return `connection ${connectionId}`;
 }
 
 /**
- * What is heard of some users and rooms from outside of all gateways: each change that goes
- * over the bus, and what `@cm/presence` shows its watchers.
+ * Records the presence of some users and rooms from outside of all gateways: each change on the bus, and what
+ * `@cm/presence` shows its watchers.
  */
 export class PresenceRecord {
-  /** By user and by connection: what was announced, in order. */
+  /** The announced changes in order, by user and by connection. */
   readonly announced = new Map<string, string[]>();
   /** Users and connections that were shown as gone. */
   readonly shownGone = new Set<string>();
   readonly users = new Map<string, UserPresence>();
   readonly rosters = new Map<string, ReadonlyMap<string, RosterMember>>();
-  /** How often a subscription was interrupted, so that an announcement may have passed it by. */
+  /** Number of interrupted subscriptions; an announcement may have been missed during each. */
   interruptions = 0;
-  /** Changes that were told though a later one had been. */
+  /** Changes that were delivered after a later one. */
   readonly late: string[] = [];
   readonly #store: Store;
   readonly #presence: Presence;
@@ -72,7 +72,10 @@ export class PresenceRecord {
     });
   }
 
-  /** Begins with the present state; owners may take `restoreWithinMs` to write again what the store has lost. */
+  /**
+   * Starts with the current state. `restoreWithinMs` is the time within which owners write again what the
+   * store has lost.
+   */
   static async open(
     { redisUrl, prefix }: Pick<GatewayCluster, "redisUrl" | "prefix">,
     subjects: { readonly users: readonly string[]; readonly rooms: readonly string[] },
@@ -85,7 +88,7 @@ export class PresenceRecord {
     return record;
   }
 
-  /** Forgets what it has noted, and goes on; rooms that were lost are asked once more to announce their changes. */
+  /** Clears the record and continues. Rooms that were lost are asked again to announce their changes. */
   async turnPage(): Promise<void> {
     this.announced.clear();
     this.shownGone.clear();
@@ -93,7 +96,7 @@ export class PresenceRecord {
     for (const room of this.rosters.keys()) await this.#store.rooms.announce(room, ANNOUNCE_TTL_MS);
   }
 
-  /** Throws where what is shown is not so. */
+  /** Throws if the shown presence differs from the members that are present. */
   expectShown(present: readonly CrowdMember[]): void {
     const online = [...this.users.values()].filter(({ status }) => status === "online").map(({ userId }) => userId);
     expect(online.sort()).toEqual([...new Set(present.map(({ user }) => user))].sort());
@@ -147,7 +150,7 @@ export class PresenceRecord {
     };
   }
 
-  /** Hears what goes over the bus before presence drops what is late or came twice. */
+  /** Observes the messages of the bus before presence drops late and duplicate ones. */
   #tap(bus: Pick<Bus, "subscribe">): Pick<Bus, "subscribe"> {
     return {
       subscribe: (channel, handler, onResumed) =>
@@ -169,7 +172,7 @@ export class PresenceRecord {
     const parsed = kind === "presence" ? parsePresenceChange(text) : parseRosterChange(text);
     if (!parsed.ok) throw new Error(`No change: ${text}`);
     const change: PresenceChange | RosterChange = parsed.value;
-    // A feed tells of others, too.
+    // A feed also carries changes of other users.
     if (!NOTED.has(change.kind) || (kind === "presence" && !this.users.has(change.userId))) return;
     const name = kind === "presence" ? userName(change.userId) : connectionName(change.connectionId ?? "");
     const told = this.announced.get(name);

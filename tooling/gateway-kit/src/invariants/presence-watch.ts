@@ -3,15 +3,15 @@ import { createRedisStore } from "@cm/redis-store";
 import { onTestFinished } from "vitest";
 import type { GatewayCluster } from "../processes/cluster.js";
 
-/** What a watcher heard of some users, from outside of all gateways. */
+/** What a watcher was shown of some users, from outside of all gateways. */
 export interface WatchedUsers {
   /** Each change, as `<kind> <user>`, in order. */
   readonly changes: string[];
-  /** Users that it was told of as not online, each time. */
+  /** Users that were shown as not online, once for each time. */
   readonly shownOffline: string[];
 }
 
-/** Watches users who are online, until the test ends. */
+/** Watches users who are online until the test ends. */
 export async function watchUsers(
   { redisUrl, prefix }: Pick<GatewayCluster, "redisUrl" | "prefix">,
   users: readonly string[],

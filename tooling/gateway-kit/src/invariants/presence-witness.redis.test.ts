@@ -14,11 +14,11 @@ it("sees who has gone without being announced, who is announced as gone and is t
   alone?.socket.terminate();
   await fails();
   await witness.expectDepartures(crowd);
-  // Its user comes back for a moment: announced as online and as offline once more.
+  // The user reconnects for a moment, and is announced as online and offline once more.
   await (await cluster.connect(1, alone?.user ?? "")).close();
   await expect(witness.expectDepartures(crowd, { timeoutMs: 500 })).rejects.toThrow("user alone-0");
   await witness.expectDepartures(crowd, { forgotten: alone === undefined ? [] : [alone] });
-  // A member that is there leaves, and comes back.
+  // A present member leaves and joins again.
   const [member] = crowd.present;
   await member?.socket.do({ type: "leave", room: member.room });
   await member?.socket.do({ type: "join", room: member.room });

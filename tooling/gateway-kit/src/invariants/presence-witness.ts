@@ -5,37 +5,40 @@ import type { GatewayCluster } from "../processes/cluster.js";
 import type { Population } from "./invariants.js";
 import { connectionName, PresenceRecord, userName } from "./presence-record.js";
 
-/** How a {@link PresenceWitness} looks. */
+/** Options of {@link PresenceWitness}. */
 export interface WitnessOptions {
   /**
-   * The store loses data, so that a roster may be shown in part while its owners write it
-   * again; users are never shown as gone for that. Default `false`.
+   * Whether the store loses data, so that a roster may be shown incomplete while its owners write it again.
+   * Users must not be shown as gone because of that. Default `false`.
    */
   readonly storeLosesData?: boolean;
   /**
-   * Leases run out while their servers live, so that rosters read meanwhile lack the members
-   * of those servers; users are never shown as gone for that, and no one is announced as
-   * gone. Default `false`.
+   * Whether leases expire while their servers are alive, so that rosters read meanwhile lack the members of
+   * those servers. Users must not be shown as gone because of that, and nobody may be announced as gone.
+   * Default `false`.
    */
   readonly leasesRunOut?: boolean;
-  /** How long owners may take to write again what was lost, in milliseconds. Default 5,000. */
+  /** Maximum time for owners to write again what was lost, in milliseconds. Default 5,000. */
   readonly restoreWithinMs?: number;
 }
 
-/** Announcements to expect besides departures. */
+/** Announcements to expect in addition to departures. */
 export interface WitnessedReturns {
-  /** Present, though they were announced as gone meanwhile, and as back. */
+  /** Members that are present, but were announced as gone and as back meanwhile. */
   readonly returned?: readonly CrowdMember[];
-  /** Whose departure the store had forgotten: what of it is told once more is not looked at. */
+  /** Members whose departure the store had forgotten: repeated announcements of them are ignored. */
   readonly forgotten?: readonly CrowdMember[];
   readonly timeoutMs?: number;
 }
 
-/** Holds what is heard of users and rooms against who has gone. Ends with the test. */
+/**
+ * Compares the announced and shown presence of users and rooms with the members that have gone. Closed when
+ * the test ends.
+ */
 export class PresenceWitness {
   readonly #record: PresenceRecord;
   readonly #options: WitnessOptions;
-  /** Whose departure was checked already. */
+  /** Names whose departure was already checked. */
   readonly #settled = new Set<string>();
 
   private constructor(record: PresenceRecord, options: WitnessOptions) {
@@ -43,7 +46,7 @@ export class PresenceWitness {
     this.#options = options;
   }
 
-  /** Begins with a population that is there already. */
+  /** Starts with a population that is already connected. */
   static async watch(
     cluster: Pick<GatewayCluster, "redisUrl" | "prefix">,
     { members }: Population,
@@ -58,10 +61,9 @@ export class PresenceWitness {
   }
 
   /**
-   * Waits until every member that has gone since the last check was announced, and is shown, as
-   * gone; then checks that each was announced once, and no other was. While the witness' own
-   * subscription is interrupted an announcement may pass it by, and is then only seen in what
-   * is shown.
+   * Waits until every member that has gone since the last check was announced and is shown as gone; then
+   * checks that each was announced once, and that no other was. While the witness's own subscription is
+   * interrupted, it may miss announcements, and then checks only what is shown.
    */
   async expectDepartures(
     { members }: Pick<Population, "members">,
@@ -85,7 +87,7 @@ export class PresenceWitness {
     );
     for (const [name, told] of [...record.announced].filter(looksAt)) {
       const owed = [...(expected.get(name) ?? [])];
-      // What was told is what was to be told, but for what passed it by.
+      // The announcements must be the expected ones, except for those that were missed.
       for (const kind of told) {
         const at = owed.indexOf(kind);
         expect(at, `${name} was announced: ${told.join(", ")}`).toBeGreaterThanOrEqual(0);
@@ -124,5 +126,5 @@ export class PresenceWitness {
   }
 }
 
-/** The changes by which a user or member goes. */
+/** The changes by which a user or member disappears. */
 const GONE = new Set(["offline", "left"]);

@@ -3,31 +3,31 @@ import { inject } from "vitest";
 import { CmSocket } from "../clients/cm-socket.js";
 import { type GatewayProcess, startGatewayProcess } from "./gateway-process.js";
 
-/** Gateways on one Redis, under a prefix of their own. */
+/** Gateways on one Redis, with their own prefix. */
 export interface GatewayCluster {
   readonly gateways: readonly GatewayProcess[];
   readonly wsUrls: readonly string[];
   readonly redisUrl: string;
   readonly prefix: string;
-  /** Connects a user to gateway number `index`. */
+  /** Connects a user to the gateway with this index. */
   connect(index: number, user: string): Promise<CmSocket>;
   /** The cluster's keys in Redis, except those that are kept for a while after all clients have left. */
   keys(): Promise<string[]>;
-  /** What the gateway counts. */
+  /** The gateway's counters. */
   stats(index: number): Promise<Record<string, number>>;
-  /** Ends the gateways that still run. */
+  /** Ends the gateways that are still running. */
   close(): Promise<void>;
 }
 
 /** Starts gateways that share a real Redis. */
 export async function startGatewayCluster(options: {
   readonly size: number;
-  /** One of the Redis that all tests share, or one of the test's own. Default `single`. */
+  /** One of the Redis instances that all tests share, or one of the test's own. Default `single`. */
   readonly redis?: "single" | "cluster" | { readonly url: string };
-  /** Where gateway number `index` looks for it. Default: at its own address. */
+  /** The Redis URL for the gateway with this index. Default: the URL of `redis`. */
   readonly redisUrlOf?: (index: number) => string;
   readonly env?: Readonly<Record<string, string>>;
-  /** What gateway number `index` has beside that. */
+  /** Additional environment variables for the gateway with this index. */
   readonly envOf?: (index: number) => Readonly<Record<string, string>>;
 }): Promise<GatewayCluster> {
   const { redis = "single" } = options;

@@ -2,16 +2,16 @@ import { eventually, type FaultProxy, type ProcessUsage, startFaultProxy } from 
 import { onTestFinished } from "vitest";
 import { type GatewayCluster, startGatewayCluster } from "./cluster.js";
 
-/** What {@link startFaultCluster} takes. */
+/** Options of {@link startFaultCluster}. */
 export interface FaultClusterOptions {
   /** The Redis, Sentinels or Cluster of this test alone. */
   readonly redis: { readonly url: string };
   /** Number of gateways. Default 2. */
   readonly size?: number;
   /**
-   * Puts a proxy between each gateway and its Redis. For a single Redis only: the nodes of a
-   * Cluster and those behind Sentinels tell all clients one address each, so that a proxy can
-   * stand in front of a node, as their own fixtures offer, but not in front of a gateway.
+   * Puts a proxy between each gateway and its Redis. Only for a single Redis: the nodes of a Cluster and
+   * those behind Sentinels announce one address each to all clients, so a proxy can be put in front of a
+   * node, as their own fixtures offer, but not in front of a gateway.
    */
   readonly proxied?: boolean;
   /** Default 1,000. */
@@ -19,25 +19,25 @@ export interface FaultClusterOptions {
   /** Default 3. */
   readonly leaseTtlSeconds?: number;
   readonly env?: Readonly<Record<string, string>>;
-  /** What gateway number `index` has beside that. */
+  /** Additional environment variables for the gateway with this index. */
   readonly envOf?: (index: number) => Readonly<Record<string, string>>;
 }
 
-/** Gateways that things are done to. */
+/** Gateways for tests that inject faults. */
 export interface FaultCluster extends GatewayCluster {
   readonly heartbeatIntervalMs: number;
   readonly leaseTtlMs: number;
-  /** Between each gateway and Redis; none where they were not asked for. */
+  /** The proxy of each gateway; empty if none were requested. */
   readonly proxies: readonly FaultProxy[];
-  /** What each gateway used of its machine before any client connected, by process id. */
+  /** Resource usage of each gateway before any client connected, by process id. */
   readonly usageAtStart: ReadonlyMap<number, ProcessUsage>;
-  /** The status that the gateway's `/readyz` answers with. */
+  /** The status of the gateway's `/readyz` response. */
   readiness(index: number): Promise<number>;
-  /** Resolves when every gateway that runs says that it is ready. */
+  /** Resolves when every running gateway reports that it is ready. */
   untilReady(timeoutMs?: number): Promise<void>;
 }
 
-/** Starts gateways, heartbeats fast enough for a test; they and their proxies end with the test. */
+/** Starts gateways with heartbeats that are fast enough for a test. They and their proxies end with the test. */
 export async function startFaultCluster(options: FaultClusterOptions): Promise<FaultCluster> {
   const { redis, size = 2, proxied = false, heartbeatIntervalMs = 1_000, leaseTtlSeconds = 3, env, envOf } = options;
   const proxies: FaultProxy[] = [];
@@ -63,7 +63,7 @@ export async function startFaultCluster(options: FaultClusterOptions): Promise<F
     ...(envOf === undefined ? {} : { envOf }),
   });
   onTestFinished(async () => {
-    // Whatever state the test has left them in.
+    // Kill, because the test may have left the gateways in any state.
     await Promise.all(cluster.gateways.map((gateway) => gateway.kill()));
   });
   const usages = cluster.gateways.map(async (gateway) => [gateway.pid, await gateway.usage()] as const);

@@ -4,13 +4,13 @@ import { type ManagedProcess, type ProcessUsage, startManagedProcess } from "@cm
 
 const MAIN = fileURLToPath(new URL("../../../../apps/gateway/dist/main.js", import.meta.url));
 
-/** How long a gateway may take to listen, or to end. */
+/** Maximum time for a gateway to listen or to end, in milliseconds. */
 const PATIENCE_MS = 20_000;
 
-/** Log lines that are kept of one gateway. */
+/** Maximum number of log lines kept of one gateway. */
 const LOG_LINES_MAX = 10_000;
 
-/** A gateway running as a process of its own. */
+/** A gateway in its own process. */
 export interface GatewayProcess {
   /** `http://127.0.0.1:<port>` */
   readonly url: string;
@@ -19,21 +19,21 @@ export interface GatewayProcess {
   readonly port: number;
   readonly pid: number;
   readonly serverId: string;
-  /** Whether it has not ended; a paused one runs. */
+  /** Whether the gateway has not ended; a paused one counts as running. */
   readonly running: boolean;
-  /** The last 10,000 lines that it logged. */
+  /** The last 10,000 lines that the gateway logged. */
   readonly logs: readonly Readonly<Record<string, unknown>>[];
-  /** Asks it to close and waits, killing it where it takes too long; the exit code. */
+  /** Asks the gateway to close and kills it if that takes too long. Resolves with the exit code. */
   stop(): Promise<number | null>;
-  /** Ends it at once and waits. */
+  /** Kills the gateway and waits until it has ended. */
   kill(): Promise<void>;
   signal(signal: NodeJS.Signals): void;
-  /** Lets it do nothing, with its sockets open. */
+  /** Pauses the process; its sockets stay open. */
   pause(): void;
   resume(): void;
-  /** What it has of its machine; Linux only. */
+  /** Resource usage of the process; Linux only. */
   usage(): Promise<ProcessUsage>;
-  /** Settles with the exit code when it has ended, whatever ended it. */
+  /** Resolves with the exit code when the gateway has ended, for whatever reason. */
   readonly exited: Promise<number | null>;
 }
 
@@ -41,7 +41,7 @@ export interface GatewayProcess {
 export async function startGatewayProcess(
   options: {
     readonly env?: Readonly<Record<string, string>>;
-    /** A file that its log goes to in the place of `logs`. It must be told its port and server id. */
+    /** A file for the gateway's log, instead of `logs`. `env` must contain its port and server id. */
     readonly logTo?: string;
   } = {},
 ): Promise<GatewayProcess> {
@@ -89,7 +89,7 @@ export async function startGatewayProcess(
   };
 }
 
-/** Runs a gateway that is expected to end by itself; the end of what it wrote, and how it ended. */
+/** Runs a gateway that is expected to end by itself. Resolves with the exit code and the end of its output. */
 export async function runGatewayToItsEnd(
   env: Readonly<Record<string, string>>,
 ): Promise<{ readonly code: number | null; readonly output: string }> {
@@ -98,7 +98,7 @@ export async function runGatewayToItsEnd(
   return { code, output: gateway.output };
 }
 
-/** What it would say of itself, as soon as it answers. */
+/** Waits until the gateway responds, and returns what it would otherwise log. */
 async function answering({ PORT = "", SERVER_ID = "" }: Readonly<Record<string, string>> = {}) {
   for (;;) {
     const answer = await fetch(`http://127.0.0.1:${PORT}/healthz`).catch(() => undefined);
@@ -117,9 +117,9 @@ function spawnGateway(
   return startManagedProcess({
     command: logTo === undefined ? process.execPath : "sh",
     args: logTo === undefined ? [MAIN] : redirected,
-    // Nothing of the caller's environment but the path: a stray REDIS_URL must not decide a test.
-    // Users are offline at once, and clients told to go at once, so that a test sees what is
-    // left; one about grace or draining sets its own.
+    // Nothing of the caller's environment but the path: a stray REDIS_URL must not affect a test. Without
+    // grace period and drain time, so that users are offline and clients are told to leave at once; a test
+    // about either sets its own.
     env: { PATH, OFFLINE_GRACE_MS: "0", DRAIN_SECONDS: "0", ...env },
     ...(onLine === undefined ? {} : { onLine }),
   });
@@ -133,7 +133,7 @@ function parseLine(line: string): Record<string, unknown> {
   }
 }
 
-/** What the promise brings; a gateway that takes too long for it, or fails, is killed. */
+/** Waits for a promise; kills the gateway if the promise rejects or takes too long. */
 async function inTime<T>(gateway: ManagedProcess, what: string, promise: Promise<T>): Promise<T> {
   const waiting = new AbortController();
   const tooLong = sleep(PATIENCE_MS, undefined, { signal: waiting.signal }).then(() => {

@@ -9,27 +9,31 @@ const MAIN = fileURLToPath(new URL("../../../../apps/gateway/dist/main.js", impo
 /** A line that a gateway logged. */
 export type LogLine = Readonly<Record<string, unknown>>;
 
-/** How a program and all that it started ended. */
+/** How a program and all processes that it started ended. */
 export interface ProgramEnd {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
   readonly stderr: string;
 }
 
-/** The gateway's program, in whatever state it is. */
+/** The gateway's program, running or ended. */
 export interface GatewayProgram {
   readonly child: ChildProcess;
   readonly logs: readonly LogLine[];
   /**
-   * Settles when the program and every process that it started have ended: only then does
-   * no process hold its output open any more.
+   * Resolves when the program and every process that it started have ended: only then does no process keep
+   * its output open.
    */
   readonly ended: Promise<ProgramEnd>;
-  /** Waits for the `nth` line that fits, from the first one on. */
+  /** Waits for the `nth` matching line, counted from the first line. */
   line(fits: (line: LogLine) => boolean, nth?: number): Promise<LogLine>;
 }
 
-/** Runs the program with nothing of the caller's environment but the path, and without a grace period or a drain; what is left is killed after the test: a concurrent test passes its own `onTestFinished`, since the global one does not know which test runs. */
+/**
+ * Runs the program without a grace period or a drain; of the caller's environment it gets only the path.
+ * Processes that are left after the test are killed. A concurrent test must pass its own `onTestFinished`,
+ * because the global one does not know which test is running.
+ */
 export function runGatewayProgram(
   env: Readonly<Record<string, string>>,
   afterTest: (stop: () => void) => void = onTestFinished,

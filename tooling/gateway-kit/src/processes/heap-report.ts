@@ -2,8 +2,8 @@ import { eventually } from "@cm/test-kit";
 import type { GatewayProcess } from "./gateway-process.js";
 
 /**
- * Runs in the gateway before anything else: at SIGUSR2 it collects all garbage and logs
- * how much is left.
+ * Module that runs in the gateway before its own code: on SIGUSR2 it collects all garbage and logs how much
+ * memory is left.
  */
 const MODULE = `
 import { setFlagsFromString } from "node:v8";
@@ -19,12 +19,12 @@ process.on("SIGUSR2", () => {
 });
 `;
 
-/** What a gateway's environment has to have for {@link heapBytes}. */
+/** The environment variables that a gateway needs for {@link heapBytes}. */
 export const HEAP_REPORTS: Readonly<Record<string, string>> = {
   NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(MODULE)}`,
 };
 
-/** What a gateway's heap holds, and what its buffers hold beside it, with no garbage in it; in bytes. */
+/** Size of a gateway's heap and of its buffers outside of the heap, after garbage collection, in bytes. */
 export async function heapBytes(gateway: GatewayProcess): Promise<number> {
   const reports = () => gateway.logs.filter(({ heapReport }) => heapReport !== undefined);
   const before = reports().length;

@@ -15,7 +15,10 @@ const CLEAN = {
   refusedYetDelivered: 0,
 } satisfies Partial<DeliveryFindings>;
 
-/** One room of three members that all publish; the streams are what each member gets, in order. */
+/**
+ * Checks one room of three members that all publish; the streams are the messages that each member receives,
+ * in order.
+ */
 function check(messages: readonly Message[], streams: readonly (readonly Message[])[]): DeliveryFindings {
   const checker = new DeliveryChecker({ rooms: 1, members: 3, publishers: 3 });
   for (const [publisher, sequence] of messages) checker.published(publisher, sequence, streams.length);
@@ -57,7 +60,7 @@ test("One publisher's messages the other way round violate both orders", () => {
   expect(check(ALL, [ALL, ALL, swapped])).toMatchObject({
     ...CLEAN,
     publisherOrderViolations: 1,
-    // Two messages came behind the one that was too early.
+    // Two messages arrived after the one that was too early.
     roomOrderViolations: 2,
   });
 });

@@ -1,7 +1,7 @@
 import { PublisherWindow } from "./publisher-window.js";
 import { ReceiptLedger } from "./receipt-ledger.js";
 
-/** The shape of what is checked. Members and publishers are numbered room by room. */
+/** Numbers of rooms, members and publishers. Members and publishers are numbered room by room. */
 export interface DeliveryCheckerOptions {
   readonly rooms: number;
   /** Members of each room. */
@@ -10,49 +10,51 @@ export interface DeliveryCheckerOptions {
   readonly publishers: number;
 }
 
-/** What was found wrong, and what right. */
+/** The results of a check. */
 export interface DeliveryFindings {
   /** Deliveries that should have happened. */
   readonly expected: number;
-  /** Deliveries that happened, each once. */
+  /** Deliveries that happened, each counted once. */
   readonly delivered: number;
   readonly losses: number;
   readonly duplicates: number;
-  /** A member got a message behind one that the room's order puts after it. */
+  /** Number of times that a member received a message after one that follows it in the room's order. */
   readonly roomOrderViolations: number;
-  /** A member got a publisher's messages in another order than they were sent. */
+  /** Number of times that a member received a publisher's messages in a different order than they were sent. */
   readonly publisherOrderViolations: number;
-  /** Deliveries so late that their place in the room's order was forgotten. */
+  /** Deliveries so late that their place in the room's order was no longer known. */
   readonly orderUnchecked: number;
   /** Messages that reached a member of another room, or were never sent. */
   readonly strays: number;
-  /** Deliveries of messages whose publisher got an error: after a timeout that may be so. */
+  /** Deliveries of messages whose publisher got an error, which is possible after a timeout. */
   readonly refusedYetDelivered: number;
 }
 
 /**
- * Checks who got what, and in which order, in bounded memory.
+ * Checks which member received which messages, and in which order, in bounded memory.
  *
- * Messages get their places in a room's order from the member in front: the one that
- * has had the message of the last place. Another member that brings a message without
- * a place has either missed what lies between, or brings what those in front have
- * missed; so the message stays without a place, and only bounds are noted: behind what
- * the member had before it, in front of what it gets next. A member disagrees with the
- * room where it gets a message whose place lies before the one it had last, or where
- * the bounds of a message contradict each other. Losses alone never look like a
- * violation; without losses none goes unseen.
+ * The leading member of a room, that is the one that has received the message of the last place, gives the
+ * next message its place in the room's order. If another member receives a message without a place, either
+ * this member has missed the messages in between, or the leading members have missed this message. So the
+ * message stays without a place, and only bounds are stored: after the last place that the member had
+ * reached, before the next place that it reaches. A member violates the room's order if it receives a message
+ * whose place is before the last one it had, or if the bounds of a message contradict each other. Losses
+ * alone never look like a violation; without losses, every violation is found.
  */
 export class DeliveryChecker {
   readonly #members: number;
   readonly #publishers: number;
   readonly #window: PublisherWindow;
   readonly #receipts: ReceiptLedger;
-  /** By member: the highest place of a message that it had. */
+  /** The highest place of a message that the member has received, by member. */
   readonly #lastPlaces: Int32Array;
-  /** By member: the message without a place that it had since, as index and sequence; index -1 for none. */
+  /**
+   * The message without a place that the member has received since, by member, as index and sequence; index
+   * -1 for none.
+   */
   readonly #unplaced: Int32Array;
   readonly #unplacedSequences: Int32Array;
-  /** By room: the last place given. */
+  /** The last assigned place, by room. */
   readonly #roomEnds: Int32Array;
   #expected = 0;
   #delivered = 0;
@@ -83,13 +85,17 @@ export class DeliveryChecker {
     return this.#delivered;
   }
 
-  /** Call it before the message is sent. @param recipients how many should get it */
+  /**
+   * Records a message. Must be called before the message is sent.
+   *
+   * @param recipients number of members that should receive it
+   */
   published(publisher: number, sequence: number, recipients: number): void {
     this.#window.open(publisher, sequence, recipients);
     this.#expected += recipients;
   }
 
-  /** The publish was answered with an error: no member is expected to get it. */
+  /** Records that the publish was refused: no member is expected to receive the message. */
   refused(publisher: number, sequence: number): void {
     const entry = this.#window.find(publisher, sequence);
     if (entry < 0 || this.#window.isRefused(entry)) return;
@@ -99,7 +105,7 @@ export class DeliveryChecker {
     this.#refusedYetDelivered += before;
   }
 
-  /** A member got a message. Says whether it is one that counts: sent, and new to the member. */
+  /** Records that a member received a message. Returns whether it counts: it was sent, and is new to the member. */
   received(member: number, publisher: number, sequence: number): boolean {
     const room = Math.trunc(member / this.#members);
     const publisherInRoom = publisher - room * this.#publishers;
@@ -163,7 +169,7 @@ export class DeliveryChecker {
     this.#closeUnplaced(member, place);
   }
 
-  /** What the member had without a place lies in front of the place that it has reached now. */
+  /** Bounds the member's message without a place: it lies before the place that the member has reached now. */
   #closeUnplaced(member: number, place: number): void {
     const entry = this.#unplaced[member] ?? -1;
     if (entry < 0) return;

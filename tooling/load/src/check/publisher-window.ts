@@ -1,13 +1,13 @@
-/** Most entries kept over all publishers; each is 25 bytes. */
+/** Maximum number of entries for all publishers together; each has 25 bytes. */
 const ENTRIES_MAX = 2_097_152;
 
-/** Beyond every place. */
+/** Greater than every place. */
 const NEVER = 2 ** 31 - 1;
 
 /**
- * The latest messages of every publisher: where each stands in its room's order, how
- * often it was delivered, whether it was refused. Memory is bounded: a message is
- * forgotten when its publisher is a whole window ahead of it.
+ * The latest messages of every publisher: the place of each in its room's order, how often it was delivered,
+ * and whether it was refused. Memory is bounded: a message is forgotten when its publisher is a whole window
+ * ahead of it.
  */
 export class PublisherWindow {
   readonly #size: number;
@@ -31,7 +31,7 @@ export class PublisherWindow {
     this.#refused = new Uint8Array(entries);
   }
 
-  /** Begins to remember a message that is about to be sent. */
+  /** Adds a message that is about to be sent. */
   open(publisher: number, sequence: number, recipients: number): void {
     const entry = this.#entry(publisher, sequence);
     this.#sequences[entry] = sequence;
@@ -43,13 +43,13 @@ export class PublisherWindow {
     this.#refused[entry] = 0;
   }
 
-  /** Index of the message, or -1 where it was forgotten or never sent. */
+  /** Index of the message, or -1 if it was forgotten or never sent. */
   find(publisher: number, sequence: number): number {
     const entry = this.#entry(publisher, sequence);
     return this.#sequences[entry] === sequence ? entry : -1;
   }
 
-  /** Whether the index still stands for the message of this sequence. */
+  /** Whether the index still belongs to the message with this sequence. */
   holds(entry: number, sequence: number): boolean {
     return this.#sequences[entry] === sequence;
   }
@@ -63,17 +63,17 @@ export class PublisherWindow {
     this.#places[entry] = place;
   }
 
-  /** A member saw the message behind this place. */
+  /** Records that a member received the message after this place. */
   boundBelow(entry: number, place: number): void {
     if (place > (this.#after[entry] ?? 0)) this.#after[entry] = place;
   }
 
-  /** A member saw the message in front of this place. */
+  /** Records that a member received the message before this place. */
   boundAbove(entry: number, place: number): void {
     if (place < (this.#before[entry] ?? NEVER)) this.#before[entry] = place;
   }
 
-  /** Whether no place is left that agrees with every member who saw the message. */
+  /** Whether no place is left that is consistent with every member that received the message. */
   isTorn(entry: number): boolean {
     const before = this.#before[entry] ?? NEVER;
     return (this.#places[entry] ?? 0) >= before || (this.#after[entry] ?? 0) >= before;
@@ -91,7 +91,7 @@ export class PublisherWindow {
     return this.#refused[entry] === 1;
   }
 
-  /** Marks the message as refused; returns how often it was delivered nevertheless. */
+  /** Marks the message as refused. Returns how often it was delivered nevertheless. */
   refuse(entry: number): number {
     this.#refused[entry] = 1;
     return this.#deliveries[entry] ?? 0;

@@ -1,12 +1,12 @@
-/** What one more arrival of a publisher's message means to a member. */
+/** Classification of a received message, for one member and one publisher. */
 export type Receipt = "next" | "late" | "duplicate";
 
-/** How far back a repeated message is told from a late one by its own bit. */
+/** Number of latest sequences for which a duplicate is distinguished from a late message by a bit of its own. */
 const WINDOW_BITS = 32;
 
 /**
- * Which messages of which publisher a member has had: the highest sequence, a bit for
- * each of the 32 up to it, and a count. 12 bytes for a pair of member and publisher.
+ * The messages of each publisher that each member has received: the highest sequence, a bit for each of the
+ * 32 sequences up to it, and a count. 12 bytes per pair of member and publisher.
  */
 export class ReceiptLedger {
   readonly #publishers: number;
@@ -14,7 +14,7 @@ export class ReceiptLedger {
   readonly #recent: Uint32Array;
   readonly #distinct: Uint32Array;
 
-  /** @param publishers of one room */
+  /** @param publishers number of publishers in one room */
   constructor(members: number, publishers: number) {
     this.#publishers = publishers;
     this.#highest = new Int32Array(members * publishers).fill(-1);
@@ -23,9 +23,9 @@ export class ReceiptLedger {
   }
 
   /**
-   * `late` is a message that arrives for the first time behind a later one of its
-   * publisher. Further back than the window, a message counts as a duplicate unless
-   * the count shows that something from there is missing.
+   * Records and classifies a message. A message is `late` if it arrives for the first time after a later one
+   * of its publisher. Before the window, a message counts as a duplicate unless the count shows that a
+   * message is missing there.
    */
   take(member: number, publisher: number, sequence: number): Receipt {
     const pair = member * this.#publishers + publisher;

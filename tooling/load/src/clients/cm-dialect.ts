@@ -1,18 +1,18 @@
 import { CLIENT_PROTOCOL_VERSION, type Ref, SUBPROTOCOL } from "@cm/protocol";
 import type { Dialect, DialectSession, Seat, SessionPort } from "./dialect.js";
 
-/** How {@link createCmDialect} publishes. */
+/** Options of {@link createCmDialect}. */
 export interface CmDialectOptions {
-  /** Whether publishers see their own messages. Default true. */
+  /** Whether publishers receive their own messages. Default true. */
   readonly echo?: boolean;
-  /** Whether publishes carry a reference and so are answered. Default true. */
+  /** Whether publishes carry a reference and so get a response. Default true. */
   readonly acks?: boolean;
 }
 
 const HELLO_REF = "hello";
 const JOIN_REF = "join";
 
-/** The client protocol of this project, as its gateway speaks it. */
+/** The client protocol of this project's gateway. */
 export function createCmDialect(options: CmDialectOptions = {}): Dialect {
   const echo = options.echo ?? true;
   const acks = options.acks ?? true;

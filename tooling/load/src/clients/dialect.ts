@@ -1,43 +1,43 @@
 /**
- * How a kind of server is spoken to. The driver owns sockets, pacing, checking and
- * timing; a dialect only says what the frames look like. Messages are recognised by
- * the stamp in their payload, whatever stands around it, and never reach the dialect.
+ * The protocol of a kind of server. The driver implements sockets, pacing, checking and timing; a dialect
+ * only defines the frames. Messages are recognised by the stamp in their payload, regardless of the bytes
+ * around it, and are never passed to the dialect.
  */
 export interface Dialect {
-  /** Asked for in the handshake. */
+  /** The subprotocol requested in the handshake. */
   readonly subprotocol: string | undefined;
   /** Path and query of the handshake. */
   path(url: URL, user: string): string;
   createSession(seat: Seat, port: SessionPort): DialectSession;
 }
 
-/** Who a connection is, and where it belongs. */
+/** The user and the room of a connection. */
 export interface Seat {
   readonly room: string;
   readonly user: string;
 }
 
-/** What a session tells the driver. */
+/** Callbacks of a session to the driver. */
 export interface SessionPort {
   send(text: string): void;
-  /** The connection is in its room: whatever is published from here on is expected. */
+  /** The connection has joined its room: it is expected to receive everything published from now on. */
   joined(): void;
   /** The publish with this sequence was accepted. */
   accepted(sequence: number): void;
-  /** The publish with this sequence was refused: no member is expected to get it. */
+  /** The publish with this sequence was refused: no member is expected to receive it. */
   refused(sequence: number, code: string): void;
-  /** An error that is not the answer to a publish. */
+  /** An error that is not the response to a publish. */
   failed(code: string): void;
-  /** The server said that messages were missed. */
+  /** The server reported missed messages. */
   gapTold(missed: number): void;
 }
 
-/** One connection's side of the conversation. */
+/** The client side of one connection's protocol. */
 export interface DialectSession {
-  /** The handshake is done. */
+  /** Called when the handshake is complete. */
   opened(): void;
-  /** A text frame that carries no stamp. */
+  /** Called with a text frame without a stamp. */
   control(text: string): void;
-  /** The frame that publishes a payload: plain characters that need no escape in JSON. */
+  /** Returns the frame that publishes a payload. The payload has only characters that need no escape in JSON. */
   publish(payload: string, sequence: number): string;
 }

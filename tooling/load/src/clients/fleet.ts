@@ -2,25 +2,25 @@ import { signDevelopmentToken } from "@cm/auth";
 import type { ResolvedLoadOptions } from "../load-options.js";
 import { Member, type MemberEvents } from "./member.js";
 
-/** How long a connection may take until it is in its room. */
+/** Maximum time for a connection to join its room, in milliseconds. */
 const JOIN_TIMEOUT_MS = 15_000;
 
-/** Connections that may be on their way at a time, so that a slow server is not flooded. */
+/** Maximum number of connections being opened at a time, so that a slow server is not flooded. */
 const OPENING_MAX = 200;
 
-/** How long closing handshakes are waited for before sockets are cut. */
+/** Maximum time to wait for closing handshakes before sockets are cut, in milliseconds. */
 const CLOSE_TIMEOUT_MS = 3_000;
 
 /** All connections of a run. */
 export interface Fleet {
-  /** By number; `undefined` where the connection never came into its room. */
+  /** The members by number; `undefined` if the connection never joined its room. */
   readonly members: readonly (Member | undefined)[];
   close(): Promise<void>;
 }
 
 /**
- * Opens every connection and waits until each is in its room or has failed. Connections
- * start at the ramp's pace, at most {@link OPENING_MAX} of them under way at a time.
+ * Opens the connections. Resolves once each connection has joined its room or has failed. Connections start
+ * at the ramp's pace, with at most {@link OPENING_MAX} of them being opened at a time.
  */
 export async function openFleet(
   options: ResolvedLoadOptions,
@@ -59,7 +59,7 @@ export async function openFleet(
   };
   const startedAt = performance.now();
   for (let index = 0; index < total && options.signal?.aborted !== true; index++) {
-    // Room by room in turn, so that rooms fill evenly and no server gets one room's burst.
+    // Take the rooms in turn, so that they fill evenly and no server gets all members of a room at once.
     const room = index % options.rooms;
     const seatInRoom = Math.trunc(index / options.rooms);
     const url = options.urls[(seatInRoom + room) % options.urls.length];
@@ -80,7 +80,7 @@ export async function openFleet(
   return { members, close: () => closeAll(open) };
 }
 
-/** What a connection authenticates with, where it has to. */
+/** The headers that authenticate a connection, if there is a token secret. */
 async function credentials(secret: string | undefined, userId: string): Promise<Record<string, string> | undefined> {
   if (secret === undefined) return undefined;
   const token = await signDevelopmentToken(secret, { userId, rights: { join: ["*"], publish: ["*"] } });

@@ -2,34 +2,34 @@ import { PayloadReader, type PayloadStamp } from "../payload.js";
 import { RawSocket, type RawSocketEvents } from "../wire/raw-socket.js";
 import type { Dialect, DialectSession, SessionPort } from "./dialect.js";
 
-/** Who a member is. */
+/** Identity of a member. */
 export interface MemberSeat {
-  /** Its number over all rooms, room by room. */
+  /** The member's number over all rooms, room by room. */
   readonly index: number;
   readonly room: string;
   readonly user: string;
   readonly url: URL;
-  /** More headers of the upgrade request. */
+  /** Additional headers of the upgrade request. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
-/** Takes what happens to members; one for all of them. */
+/** Receives the events of all members. */
 export interface MemberEvents {
   onJoined(member: Member): void;
-  /** A stamped message; the stamp is only valid during the call. */
+  /** Called with a stamped message; the stamp is only valid during the call. */
   onMessage(member: Member, stamp: PayloadStamp): void;
   onAccepted(member: Member, sequence: number): void;
   onRefused(member: Member, sequence: number, code: string): void;
   onError(member: Member, code: string): void;
   onGap(member: Member, missed: number): void;
-  /** Comes exactly once. */
+  /** Called exactly once per member. */
   onClosed(member: Member, code: string): void;
 }
 
-/** Overwritten for every message: the driver has one thread. */
+/** Overwritten for every message, which is safe because the driver has one thread. */
 const STAMP: PayloadStamp = { run: 0, publisher: 0, sequence: 0, sentAtUs: 0 };
 
-/** One connection: a socket, the dialect's session on it, and what it receives. */
+/** One connection: a socket, the dialect's session on it, and the reader of its payloads. */
 export class Member implements RawSocketEvents, SessionPort {
   readonly index: number;
   readonly #events: MemberEvents;
@@ -38,7 +38,7 @@ export class Member implements RawSocketEvents, SessionPort {
   readonly #payloads = new PayloadReader();
   #state: "opening" | "joined" | "closed" = "opening";
 
-  /** Begins to connect. */
+  /** Starts connecting. */
   constructor(seat: MemberSeat, dialect: Dialect, events: MemberEvents) {
     this.index = seat.index;
     this.#events = events;
@@ -52,7 +52,7 @@ export class Member implements RawSocketEvents, SessionPort {
     return this.#state === "joined";
   }
 
-  /** Whether a publish can go out now. */
+  /** Whether a publish can be sent now. */
   get canPublish(): boolean {
     return this.#state === "joined" && this.#socket.writable;
   }
@@ -103,7 +103,7 @@ export class Member implements RawSocketEvents, SessionPort {
 
   failed(code: string): void {
     this.#events.onError(this, code);
-    // Without its room the connection is of no use.
+    // A connection that could not join its room is useless.
     if (this.#state === "opening") this.#socket.close();
   }
 
@@ -115,7 +115,7 @@ export class Member implements RawSocketEvents, SessionPort {
     try {
       this.#session.control(text);
     } catch {
-      // What the server sent is not of this dialect: that is a finding, not a fault of the driver.
+      // An invalid frame from the server is a finding, not an error of the driver.
       this.#events.onError(this, "frame-unreadable");
     }
   }

@@ -1,4 +1,7 @@
-/** Codes told apart before the rest shares one count: what servers send must not grow the driver. */
+/**
+ * Maximum number of codes with a count of their own; all others share one, so that codes sent by servers
+ * cannot exhaust the driver's memory.
+ */
 const CODES_MAX = 100;
 
 /** Counts by code, in bounded memory. */

@@ -1,4 +1,4 @@
-/** Latencies as reports show them, in milliseconds. All zero where nothing was recorded. */
+/** Latencies of a report, in milliseconds. All zero if nothing was recorded. */
 export interface LatencySummary {
   readonly p50: number;
   readonly p90: number;
@@ -9,12 +9,12 @@ export interface LatencySummary {
 
 const SUB_BITS = 6;
 const SUB_BUCKETS = 2 ** SUB_BITS;
-/** Values from 2^36 microseconds (19 hours) on share the last bucket. */
+/** Values of 2^36 microseconds (19 hours) and more share the last bucket. */
 const BUCKETS = SUB_BUCKETS * 32;
 
 /**
- * Counts of latencies in buckets that are 1/64 of their value wide, so that a
- * quantile is at most 1.6 % too high, in a few kilobytes however many there are.
+ * Counts latencies in buckets whose width is 1/64 of their value, so that a quantile is at most 1.6 % too
+ * high, in a few kilobytes for any number of values.
  */
 export class LatencyHistogram {
   readonly #counts = new Float64Array(BUCKETS);
@@ -32,7 +32,7 @@ export class LatencyHistogram {
     if (latencyUs > this.#maxUs) this.#maxUs = latencyUs;
   }
 
-  /** The smallest bucket bound that the given share of values lies under, in milliseconds. */
+  /** The smallest bucket bound below which the given share of values lies, in milliseconds. */
   quantileMs(share: number): number {
     const wanted = Math.max(1, Math.ceil(share * this.#total));
     let seen = 0;

@@ -1,19 +1,19 @@
-/** Where a run stands, once a second. */
+/** The progress of a run, reported once a second. */
 export interface LoadProgress {
   readonly phase: "connecting" | "warming-up" | "publishing" | "settling";
-  /** Since the start of the phase. */
+  /** Time since the start of the phase. */
   readonly elapsedSeconds: number;
   /** Members that have joined and are still connected. */
   readonly connections: number;
   readonly publishedPerSecond: number;
   readonly deliveredPerSecond: number;
-  /** Over the last second. */
+  /** Median latency over the last second. */
   readonly p50Ms: number;
-  /** Over the last second. */
+  /** 99th percentile of the latency over the last second. */
   readonly p99Ms: number;
 }
 
-/** The progress as one line of at most 100 columns. */
+/** Formats the progress as one line of at most 100 columns. */
 export function formatProgress(progress: LoadProgress): string {
   const { phase, elapsedSeconds, connections, publishedPerSecond, deliveredPerSecond, p50Ms, p99Ms } = progress;
   const seconds = `${elapsedSeconds.toFixed(0)}s`.padStart(5);

@@ -1,9 +1,9 @@
 import type { DeliveryFindings } from "../check/delivery-checker.js";
 import type { LatencySummary } from "./latency-histogram.js";
 
-/** What a run showed. */
+/** The report of a run. */
 export interface LoadReport {
-  /** Nothing lost, duplicated, out of order or astray, and every connection came into its room. */
+  /** Whether no message was lost, duplicated, out of order or stray, and every connection joined its room. */
   readonly ok: boolean;
   readonly urls: readonly string[];
   readonly rooms: number;
@@ -11,39 +11,39 @@ export interface LoadReport {
   readonly members: number;
   readonly bytes: number;
   readonly seed: number;
-  /** Connections that came into their rooms, and those that did not. */
+  /** Connections that joined their rooms, and those that did not. */
   readonly connections: { readonly joined: number; readonly failed: number };
-  /** Messages sent, warm-up included. */
+  /** Messages sent, including the warm-up. */
   readonly published: number;
   /** Messages that were due and not sent. */
   readonly forfeited: ForfeitedFigures;
   readonly findings: DeliveryFindings;
-  /** Answers to publishes, where they were asked for. */
+  /** Responses to publishes, if they were requested. */
   readonly acks: { readonly accepted: number; readonly refused: number; readonly unanswered: number };
-  /** Messages that servers said were missed, with `gap` frames. */
+  /** Messages that servers reported as missed with `gap` frames. */
   readonly gapsTold: number;
-  /** Messages of other runs that came into the same rooms. */
+  /** Messages of other runs that arrived in the same rooms. */
   readonly foreign: number;
-  /** From handing a message to the publisher's socket to reading it from a member's; warm-up left out. */
+  /** Time from passing a message to the publisher's socket to reading it from a member's; without the warm-up. */
   readonly latencyMs: LatencySummary;
   /** The part after the warm-up. */
   readonly steady: SteadyFigures;
   readonly driver: DriverFigures;
-  /** By error code. */
+  /** Number of errors by error code. */
   readonly errors: Readonly<Record<string, number>>;
-  /** By close code; the driver's own goodbyes are left out. */
+  /** Number of closes by close code, without the driver's own. */
   readonly closes: Readonly<Record<string, number>>;
 }
 
-/** Why messages were not sent that were due, warm-up included. */
+/** The reasons why due messages were not sent, including the warm-up. */
 export interface ForfeitedFigures {
   /** The driver was too late to catch up. */
   readonly late: number;
-  /** No publisher of the room was connected with room in its socket. */
+  /** No publisher of the room was connected and had space in its socket's queue. */
   readonly blocked: number;
 }
 
-/** What happened between the warm-up and the last publish. */
+/** Counts between the warm-up and the last publish. */
 export interface SteadyFigures {
   readonly seconds: number;
   readonly wantedPerSecond: number;
@@ -51,26 +51,26 @@ export interface SteadyFigures {
   readonly deliveries: number;
 }
 
-/** How hard the driver itself worked; what it says about the servers is worth less when it was full. */
+/** Load of the driver itself; its figures about the servers are less reliable if it was at its limit. */
 export interface DriverFigures {
-  /** Share of the steady part that the driver's event loop was busy, 0 to 1. */
+  /** Share of the steady part during which the driver's event loop was busy, 0 to 1. */
   readonly busy: number;
-  /** Processor seconds of the driver over the steady part. */
+  /** Processor seconds of the driver in the steady part. */
   readonly cpuSeconds: number;
-  /** The longest that the pacer came late. */
+  /** The maximum delay of the pacer. */
   readonly maxLagMs: number;
 }
 
-/** Beyond either the driver counts as full. */
+/** Above either value, the driver counts as being at its limit. */
 const BUSY_SHARE = 0.95;
 const LATE_SHARE = 0.02;
 
-/** Whether the driver, and not the servers, set the pace. */
+/** Whether the driver, rather than the servers, limited the pace. */
 export function driverWasFull(report: LoadReport): boolean {
   return report.driver.busy > BUSY_SHARE || report.forfeited.late > LATE_SHARE * report.published;
 }
 
-/** The report for people: one fact a line, no line longer than 100 columns. */
+/** Formats the report as text: one fact per line, at most 100 columns. */
 export function formatLoadReport(report: LoadReport): string {
   const { findings, latencyMs, steady, driver, acks } = report;
   const perSecond = (count: number) => (steady.seconds > 0 ? count / steady.seconds : 0).toFixed(0);

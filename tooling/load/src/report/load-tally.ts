@@ -6,7 +6,7 @@ import { CodeCounts } from "./code-counts.js";
 import { LatencyHistogram, type LatencySummary } from "./latency-histogram.js";
 import type { DriverFigures, ForfeitedFigures, LoadReport, SteadyFigures } from "./load-report.js";
 
-/** Counts all that happens in a run. */
+/** Counts all events of a run. */
 export class LoadTally implements MemberEvents {
   readonly errors = new CodeCounts();
   readonly closes = new CodeCounts();
@@ -16,7 +16,7 @@ export class LoadTally implements MemberEvents {
   readonly #latency = new LatencyHistogram();
   readonly #recentLatency = new LatencyHistogram();
   #originMs = performance.now();
-  /** By room: members that are in it and connected. */
+  /** Number of connected members per room, indexed by room number. */
   readonly #present: Int32Array;
   #joined = 0;
   #everJoined = 0;
@@ -36,17 +36,17 @@ export class LoadTally implements MemberEvents {
     this.#present = new Int32Array(options.rooms);
   }
 
-  /** Members in their rooms and connected. */
+  /** Number of members that are in their rooms and connected. */
   get joined(): number {
     return this.#joined;
   }
 
-  /** Grows with everything that arrives. */
+  /** Grows with every arrival. */
   get arrivals(): number {
     return this.#arrivals;
   }
 
-  /** Whether every delivery and every answer that is expected has come. */
+  /** Whether every expected delivery and response has arrived. */
   get isComplete(): boolean {
     return this.#checker.delivered >= this.#checker.expected && this.#unanswered() === 0;
   }
@@ -65,7 +65,7 @@ export class LoadTally implements MemberEvents {
     return { published: this.#published, delivered: this.#checker.delivered };
   }
 
-  /** From now on sent messages count for the latency. */
+  /** From now on, sent messages count for the latency. */
   beginLatency(): void {
     this.#latencyFromUs = this.nowUs();
   }
@@ -74,7 +74,7 @@ export class LoadTally implements MemberEvents {
     this.#ignoreCloses = true;
   }
 
-  /** Call it before the message is sent. */
+  /** Must be called before the message is sent. */
   published(publisher: number, sequence: number, room: number): void {
     this.#published++;
     this.#checker.published(publisher, sequence, this.#recipients(room));

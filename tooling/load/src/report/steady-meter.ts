@@ -1,12 +1,12 @@
 import type { PaceReport } from "../pacer.js";
 import type { DriverFigures, SteadyFigures } from "./load-report.js";
 
-/** Where the counts come from. */
+/** Source of the counts. */
 export interface CountSource {
   totals(): { readonly published: number; readonly delivered: number };
 }
 
-/** Measures the steady part of a run, from its construction to {@link SteadyMeter.read}. */
+/** Measures the steady part of a run, from the construction of the meter to {@link SteadyMeter.read}. */
 export class SteadyMeter {
   readonly #source: CountSource;
   readonly #before: { readonly published: number; readonly delivered: number };

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { FrameReader } from "./frame-reader.js";
 import { encodeClientFrame, OPCODE } from "./frame-writer.js";
 
-/** A server's frame: not masked. */
+/** A frame of a server, which is not masked. */
 function frame(first: number, body: string | Buffer): Buffer {
   const bytes = Buffer.from(body);
   const { length } = bytes;
@@ -26,7 +26,7 @@ function read(chunks: readonly Buffer[]): string[] {
     onClose: (code) => seen.push(`close ${code}`),
     onBroken: () => seen.push("broken"),
   });
-  // One buffer for all chunks, as sockets use it: nothing read from it may be kept.
+  // One buffer for all chunks, as in sockets: no reference to it may be kept.
   const shared = Buffer.alloc(200_000);
   for (const chunk of chunks) {
     chunk.copy(shared);

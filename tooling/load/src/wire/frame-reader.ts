@@ -1,24 +1,24 @@
 import { OPCODE } from "./frame-writer.js";
 
-/** Takes what {@link FrameReader} finds. The bytes are only valid during the call. */
+/** Receives the frames that {@link FrameReader} finds. The bytes are only valid during the call. */
 export interface FrameSink {
-  /** A whole text or binary message in `bytes[start, end)`. */
+  /** Called with a complete text or binary message in `bytes[start, end)`. */
   onMessage(bytes: Buffer, start: number, end: number): void;
   onPing(payload: Buffer): void;
-  /** @param code 1005 where the server gave none */
+  /** @param code 1005 if the server sent none */
   onClose(code: number): void;
-  /** The stream can't be read any further. */
+  /** Called if the stream cannot be parsed any further. */
   onBroken(reason: string): void;
 }
 
-/** The longest message accepted, fragments put together. */
+/** Maximum size of a message, including all its fragments. */
 const MESSAGE_MAX_BYTES = 4 * 1024 * 1024;
 
 const NOTHING = Buffer.alloc(0);
 
 /**
- * Cuts the byte stream of a server into frames. Whole frames are handed on where they
- * lie in the chunk; only a frame that is split over chunks is copied.
+ * Splits the byte stream of a server into frames. Complete frames are passed on in place; only a frame that
+ * is split over chunks is copied.
  */
 export class FrameReader {
   readonly #sink: FrameSink;

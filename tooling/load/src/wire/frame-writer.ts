@@ -2,7 +2,7 @@
 export const OPCODE = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const;
 
 /**
- * One unfragmented client frame, masked as RFC 6455 asks of clients.
+ * Encodes one unfragmented client frame, masked as RFC 6455 requires of clients.
  *
  * @param payload text is written as UTF-8
  */

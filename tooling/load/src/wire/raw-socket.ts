@@ -3,24 +3,24 @@ import { connect, type Socket } from "node:net";
 import { FrameReader, type FrameSink } from "./frame-reader.js";
 import { encodeClientFrame, OPCODE } from "./frame-writer.js";
 
-/** Where and how to open a {@link RawSocket}. */
+/** Address and handshake options of a {@link RawSocket}. */
 export interface RawSocketOptions {
   readonly url: URL;
   /** Path and query of the request. */
   readonly path: string;
   readonly subprotocol: string | undefined;
-  /** More headers of the request. */
+  /** Additional headers of the request. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
-/** Takes what happens on a {@link RawSocket}. `onClosed` comes exactly once, last. */
+/** Receives the events of a {@link RawSocket}. `onClosed` is called exactly once, last. */
 export interface RawSocketEvents {
   onOpen(): void;
-  /** A whole message in `bytes[start, end)`; the bytes are only valid during the call. */
+  /** Called with a complete message in `bytes[start, end)`; the bytes are only valid during the call. */
   onMessage(bytes: Buffer, start: number, end: number): void;
   /**
-   * @param code the server's close code; 1006 where the connection ended without one;
-   *   `http-<status>` where the handshake was refused; else the system's error code
+   * @param code the server's close code; 1006 if the connection ended without one; `http-<status>` if the
+   * handshake was refused; otherwise the system's error code
    */
   onClosed(code: string): void;
 }
@@ -28,21 +28,21 @@ export interface RawSocketEvents {
 /** The constant that RFC 6455, section 1.3, appends to the key. */
 const ACCEPT_SUFFIX = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/** The longest response head accepted. */
+/** Maximum size of the response head. */
 const HEAD_MAX_BYTES = 16 * 1024;
 
-/** What is waiting to be written may grow so far before publishing on the socket pauses. */
+/** Maximum size of the socket's write queue; beyond it, publishing on the socket pauses. */
 const WRITE_QUEUE_MAX_BYTES = 256 * 1024;
 
 /**
- * All sockets read into one buffer: Node fills it and calls back before it reads for
- * another socket, so nothing is allocated for what arrives.
+ * All sockets read into one buffer: Node fills it and calls back before it reads from another socket, so no
+ * memory is allocated for received bytes.
  */
 const READ_BUFFER = Buffer.allocUnsafeSlow(256 * 1024);
 
 /**
- * A WebSocket client that does just what a load driver needs, cheaply enough that the
- * driver is not what is measured: no compression, no events, no copy of a message.
+ * A minimal WebSocket client for a load driver, so cheap that the driver itself does not dominate the
+ * measurement: no compression, no event objects, no copies of messages.
  */
 export class RawSocket implements FrameSink {
   readonly #socket: Socket;
@@ -82,7 +82,7 @@ export class RawSocket implements FrameSink {
     this.#socket.on("close", () => this.#onSocketClosed());
   }
 
-  /** Whether the socket can take a message without its queue growing beyond the bound. */
+  /** Whether a message can be written without exceeding the limit of the write queue. */
   get writable(): boolean {
     return this.#open && !this.#ended && this.#socket.writableLength < WRITE_QUEUE_MAX_BYTES;
   }
@@ -91,7 +91,7 @@ export class RawSocket implements FrameSink {
     if (this.#open && !this.#ended) this.#socket.write(encodeClientFrame(OPCODE.text, text));
   }
 
-  /** Says goodbye and ends the connection. Idempotent. */
+  /** Sends a close frame and ends the connection. Idempotent. */
   close(): void {
     if (this.#ended) return;
     this.#ended = true;
@@ -100,9 +100,9 @@ export class RawSocket implements FrameSink {
     else this.#socket.destroy();
   }
 
-  /** Reads nothing more: what the server sends waits there. */
+  /** Stops reading: the server's data stays in its own queue. */
   pause(): void {
-    // What the callback returns is what stops a socket that reads into a given buffer.
+    // A socket that reads into a given buffer is only stopped by the callback's return value.
     this.#reads = false;
     this.#socket.pause();
   }
@@ -137,7 +137,7 @@ export class RawSocket implements FrameSink {
   }
 
   #readHead(chunk: Buffer, length: number): void {
-    // Latin-1 keeps one character a byte, so an index in the text is one in the bytes.
+    // Latin-1 has one character per byte, so an index in the text is also an index in the bytes.
     this.#head += chunk.toString("latin1", 0, length);
     const headEnd = this.#head.indexOf("\r\n\r\n");
     if (headEnd < 0) {

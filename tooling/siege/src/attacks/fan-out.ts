@@ -1,12 +1,12 @@
 import { type Attack, bystanderFindings, type Finding, type Scene } from "../attack.js";
 
-/** As many as one connection may ask by default. */
+/** Slightly below the default limit of requests per second of one connection. */
 const REQUESTS_PER_SECOND = 95;
 
-/** Receivers a second that a connection's messages may have by default. */
+/** The default limit of receivers per second of one connection's messages. */
 const FANOUT_PER_SECOND = 100_000;
 
-/** Messages to all connections of one user, or to a room, as fast as requests are taken. */
+/** Sends messages to all connections of one user, or to a room, as fast as requests are accepted. */
 function fanOut(
   { name, title }: Pick<Attack, "name" | "title">,
   { receivers, senders, target }: { receivers: number; senders: number; target: "user" | "room" },
@@ -15,7 +15,7 @@ function fanOut(
     name,
     title,
     env: ({ size }) => ({
-      // They would not get in.
+      // Otherwise the crowd's connections would be refused.
       MAX_CONNECTIONS_PER_USER: "0",
       MAX_FANOUT_PER_SECOND: String(Math.round(FANOUT_PER_SECOND * size)),
     }),

@@ -3,7 +3,7 @@ import { type Attack, bystanderFindings } from "../attack.js";
 
 const ROOMS = 100;
 
-/** How long removals may take. */
+/** Maximum time for the removals, in seconds. */
 const SETTLE_SECONDS = 60;
 
 export const MASS_ENDING: Attack = {

@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Attack, bystanderFindings } from "../attack.js";
 
-/** How many are on their way at a time. */
+/** Number of connections opened concurrently. */
 const AT_ONCE = 2_000;
 
-/** How long the gateway may take to see that all are gone. */
+/** Maximum time for the gateway to notice that all clients are gone, in seconds. */
 const GONE_SECONDS = 30;
 
-/** What the bystanders have. */
+/** Number of the bystanders' connections. */
 const OTHERS = 5;
 
 export const MASS_RETURN: Attack = {

@@ -1,10 +1,10 @@
 import { CmSocket } from "@cm/gateway-kit/clients/cm-socket";
 import type { Attack } from "../attack.js";
 
-/** Of the documentation's addresses, RFC 5737. */
+/** One of the addresses reserved for documentation, RFC 5737. */
 const ATTACKER = "203.0.113.7";
 
-/** Connections that an address may have: 1,000, as by default, at full size. */
+/** Maximum number of connections per address: the default of 1,000, at full size. */
 function placesOf(size: number): number {
   return Math.round(1_000 * size);
 }

@@ -6,16 +6,16 @@ const BUDGET_MIB = 256;
 const FLOW_BYTES = 20_000_000;
 const MESSAGE_BYTES = 10_000;
 
-/** The flow takes this many times as long as a flood of another attack: 44 s by default. */
+/** The flow takes this many times as long as the floods of other attacks: 44 s by default. */
 const FLOW_LENGTHS = 4.4;
 
-/** How long memory may take to come back. */
+/** Maximum time for the memory to be released, in seconds. */
 const RETURN_SECONDS = 30;
 
 export const STALLED_READERS: Attack = {
   name: "stalled",
   title: "1,000 members that do not read, while 20 MB flow",
-  // All of it is to flow: the budget of what waits is looked at alone.
+  // No other limit restricts the flow, so that only the limit of waiting bytes is tested.
   env: ({ size }) => ({
     MAX_FANOUT_PER_SECOND: "0",
     MAX_FANOUT_PERCENT: "0",

@@ -4,18 +4,18 @@ import { RawSocket } from "@cm/load";
 import { encodeEnvelope, SUBPROTOCOL } from "@cm/protocol";
 import { type Draws, ODD_VALUES } from "./random.js";
 
-/** What a lane needs. */
+/** The input of a lane. */
 export interface LaneContext {
   readonly draws: Draws;
   readonly wsUrl: string;
   readonly port: number;
   readonly redis: { readonly host: string; readonly port: number };
-  /** Channels that the gateway listens on. */
+  /** Channels that the gateway is subscribed to. */
   readonly channels: readonly string[];
   readonly token: string;
 }
 
-/** Sends `inputs` inputs of one kind; resolves with how many were sent. */
+/** Sends `inputs` inputs of one kind. Resolves with the number sent. */
 export type Lane = (context: LaneContext, inputs: number) => Promise<number>;
 
 const FRAMES = [
@@ -31,14 +31,14 @@ const FRAMES = [
   { type: "ping" },
 ];
 
-/** Frames of one connection: after 20 faulty ones it is closed. */
+/** Number of frames per connection; the gateway closes a connection after 20 faulty ones. */
 const FRAMES_AT_ONCE = 40;
 
 function frameText(draws: Draws): string {
   const frame: Record<string, unknown> = { ...draws.of(FRAMES), ref: draws.below(1000) };
   const kind = draws.below(10);
   if (kind < 6) {
-    // Refused without being faulty, for the most part: the connection stays.
+    // Mostly refused without counting as faulty, so the connection stays open.
     const field = draws.of(["room", "user", "connection", "data", "token", "ref"]);
     if (field in frame) frame[field] = draws.of(ODD_VALUES);
     return JSON.stringify(frame);
@@ -50,7 +50,7 @@ function frameText(draws: Draws): string {
   return draws.damaged(Buffer.from(JSON.stringify(frame))).toString("latin1");
 }
 
-/** Frames, well-formed and not, on connections that are replaced when they are closed. */
+/** Valid and invalid frames, on connections that are replaced when they are closed. */
 export const frames: Lane = async ({ draws, wsUrl, token }, inputs) => {
   let sent = 0;
   const url = new URL(wsUrl);
@@ -124,7 +124,10 @@ function requestBytes(draws: Draws): Buffer {
   return draws.below(2) === 0 ? whole : draws.damaged(whole);
 }
 
-/** Waits for a socket's end, at most `afterMs`: the server waits for the rest of half a request. */
+/**
+ * Waits until a socket is closed, at most `afterMs`, because the server waits for the rest of an incomplete
+ * request.
+ */
 function ended(socket: Socket, afterMs: number): Promise<void> {
   return new Promise((done) => {
     const timer = setTimeout(() => socket.destroy(), afterMs);
@@ -139,7 +142,7 @@ function ended(socket: Socket, afterMs: number): Promise<void> {
 
 const REQUESTS_AT_ONCE = 10;
 
-/** Requests, in one connection some at a time, well-formed and not. */
+/** Valid and invalid HTTP requests, several per connection. */
 export const requests: Lane = async ({ draws, port }, inputs) => {
   let sent = 0;
   while (sent < inputs) {
@@ -152,7 +155,7 @@ export const requests: Lane = async ({ draws, port }, inputs) => {
   return sent;
 };
 
-/** Upgrades with tokens that were tampered with. */
+/** Upgrade requests with forged tokens. */
 export const tokens: Lane = async ({ draws, port, token }, inputs) => {
   const [head = "", body = "", signature = ""] = token.split(".");
   const part = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString("base64url");
@@ -186,7 +189,7 @@ export const tokens: Lane = async ({ draws, port, token }, inputs) => {
 
 const PUBLISHED_AT_ONCE = 100;
 
-/** Messages on the channels that the gateway listens on, as a broken or foreign program may publish them. */
+/** Messages on the channels that the gateway is subscribed to, as a faulty or foreign program may publish them. */
 export const busMessages: Lane = async ({ draws, redis, channels }, inputs) => {
   const socket = connect(redis.port, redis.host);
   socket.resume();
@@ -212,7 +215,7 @@ export const busMessages: Lane = async ({ draws, redis, channels }, inputs) => {
         Buffer.from("\r\n"),
       );
     }
-    // Redis answers each with a line: the next ones go out when the system has taken these.
+    // Send the next commands only when the system has taken these, because Redis replies to each.
     if (!socket.write(Buffer.concat(commands))) await once(socket, "drain");
     await new Promise((resolve) => setImmediate(resolve));
   }

@@ -1,4 +1,4 @@
-/** A repeatable source of draws: the same seed gives the same run. */
+/** A reproducible source of random numbers: the same seed gives the same run. */
 export class Draws {
   #state: number;
 
@@ -6,7 +6,7 @@ export class Draws {
     this.#state = seed >>> 0;
   }
 
-  /** A whole number from 0 to `below` - 1. */
+  /** An integer from 0 to `below` - 1. */
   below(below: number): number {
     // Mulberry32.
     this.#state = (this.#state + 0x6d2b79f5) >>> 0;
@@ -16,14 +16,14 @@ export class Draws {
   }
 
   of<T>(items: readonly T[]): T {
-    return items[this.below(items.length)] as T; // The lists here have items.
+    return items[this.below(items.length)] as T; // The lists passed to it are not empty.
   }
 
   bytes(length: number): Buffer {
     return Buffer.from(Array.from({ length }, () => this.below(256)));
   }
 
-  /** The bytes with some of them changed, left out, doubled or cut off. */
+  /** A copy of the bytes with some of them changed or added, or with the end cut off. */
   damaged(bytes: Buffer): Buffer {
     const copy = Buffer.from(bytes);
     switch (this.below(5)) {
@@ -44,7 +44,7 @@ export class Draws {
   }
 }
 
-/** Values that have broken parsers: in the place of any field. */
+/** Values that have broken parsers, to be used in any field. */
 export const ODD_VALUES: readonly unknown[] = [
   ...[null, true, 0, -1, 1e308, 2 ** 53, 0.1, "", " ", "\u0000", "\ud800", "é".repeat(128), "x".repeat(256)],
   ...[

@@ -8,7 +8,7 @@ import { Bystanders } from "../bystanders.js";
 import { busMessages, frames, type Lane, requests, tokens } from "./lanes.js";
 import { Draws } from "./random.js";
 
-/** How much of the inputs goes where; each kind as often as it can be sent. */
+/** The share of inputs of each kind, depending on how fast it can be sent. */
 const LANES: readonly (readonly [name: string, share: number, lane: Lane])[] = [
   ["frames", 0.4, frames],
   ["requests", 0.15, requests],
@@ -16,27 +16,27 @@ const LANES: readonly (readonly [name: string, share: number, lane: Lane])[] = [
   ["bus messages", 0.4, busMessages],
 ];
 
-/** Before memory is first looked at: what a gateway fills once. */
+/** Share of inputs sent before memory is measured first, so that the gateway's caches are filled. */
 const WARM_UP_SHARE = 0.2;
 
-/** What memory may grow by after that, in MiB, and what others may wait, in milliseconds. */
+/** Maximum growth of memory after that, in MiB, and maximum latency of uninvolved clients, in milliseconds. */
 const GROWTH_MAX_MIB = 64;
 const PATIENCE_MS = 50;
 
-/** How often a connection is tried. */
+/** Maximum number of attempts to open a connection. */
 const ATTEMPTS_MAX = 20;
 
 const SECRET = "siege-0123456789abcdef0123456789abcdef";
 
-/** What is sent, and what decides. */
+/** Options of a fuzz run. */
 export interface FuzzOptions {
   readonly inputs: number;
   readonly seed: number;
-  /** Whether it counts how long others wait. */
+  /** Whether the latency of uninvolved clients affects the result. */
   readonly isTimed: boolean;
 }
 
-/** Sends random inputs to a gateway of its own. Whether it took them as it should. */
+/** Sends random inputs to a gateway of its own. Resolves with whether the gateway handled them correctly. */
 export async function runFuzz({ inputs, seed, isTimed }: FuzzOptions): Promise<boolean> {
   const redis = await startRedis();
   const gateway = await startGatewayProcess({
@@ -108,7 +108,7 @@ export async function runFuzz({ inputs, seed, isTimed }: FuzzOptions): Promise<b
   }
 }
 
-/** Tries again where a socket ended within its upgrade, as 1006 asks any client to. */
+/** Retries if a socket was closed during its upgrade, as code 1006 asks every client to. */
 async function patiently<T>(open: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -119,7 +119,10 @@ async function patiently<T>(open: () => Promise<T>): Promise<T> {
   }
 }
 
-/** A member of the room that messages go to. It reads them and looks at none: their senders have the bus. */
+/**
+ * Connects a member of the room that the messages are published to. It discards the messages, because their
+ * senders have access to the bus.
+ */
 function joinRoom(wsUrl: string, token: string): Promise<RawSocket> {
   const url = new URL(wsUrl);
   return new Promise((resolve, reject) => {

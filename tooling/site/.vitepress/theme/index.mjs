@@ -1,4 +1,4 @@
-// Without its fonts: a page loads nothing but what it shows.
+// The default theme without its fonts, so that a page loads only what it shows.
 import DefaultTheme from "vitepress/theme-without-fonts";
 import "./style.css";
 

@@ -1,25 +1,25 @@
 import type { Socket } from "node:net";
 import type { Flow } from "./fault-mode.js";
 
-/** What a {@link ByteLane} connects. */
+/** Options of {@link ByteLane}. */
 export interface ByteLaneOptions {
   readonly source: Socket;
   readonly sink: Socket;
   readonly flow: Flow;
-  /** Called for each chunk before it goes through. */
+  /** Called with the number of bytes before each chunk is forwarded. */
   readonly onChunk: (bytes: number) => void;
 }
 
 interface Waiting {
   readonly chunk: Buffer;
-  /** By `performance.now()`. */
+  /** Time by `performance.now()` at which the chunk may be forwarded. */
   readonly dueAt: number;
 }
 
-/** At most this much may wait for its time; beyond it, reading from the source stops. */
+/** Maximum number of delayed bytes; beyond it, reading from the source stops. */
 const WAITING_MAX_BYTES = 262_144;
 
-/** One direction of a connection: what comes from one socket goes to another, in order, when it may. */
+/** One direction of a proxied connection: forwards the bytes of one socket to another, in order, as its flow allows. */
 export class ByteLane {
   readonly #options: ByteLaneOptions;
   readonly #waiting: Waiting[] = [];

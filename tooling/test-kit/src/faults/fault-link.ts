@@ -2,9 +2,9 @@ import { connect, type Socket } from "node:net";
 import { ByteLane } from "./byte-lane.js";
 import { type Direction, type FaultMode, flowOf } from "./fault-mode.js";
 
-/** What a link needs. */
+/** Options of {@link FaultLink}. */
 export interface FaultLinkOptions {
-  /** The client's side, accepted and not read yet. */
+  /** The client's socket, accepted but not read yet. */
   readonly client: Socket;
   readonly targetPort: number;
   readonly mode: FaultMode;
@@ -27,12 +27,15 @@ export class FaultLink {
     this.set(options.mode);
   }
 
-  /** The port that the server sees this client come from; `undefined` before there is a connection to it. */
+  /** The port from which the server sees this client connect; `undefined` before the proxy has connected to it. */
   get serverSeesPort(): number | undefined {
     return this.#server?.localPort;
   }
 
-  /** Changes what happens to this one connection, until the whole proxy is set again. `cut` ends it for good. */
+  /**
+   * Sets the mode of this connection only, until the mode of the whole proxy is set again. `cut` closes the
+   * connection for good.
+   */
   set(mode: FaultMode): void {
     if (this.#isClosed) return;
     this.#mode = mode;
@@ -40,13 +43,14 @@ export class FaultLink {
       this.reset();
       return;
     }
-    // While nothing gets through in either direction the server does not learn of a new connection.
+    // Connect to the server only if bytes can pass in at least one direction; otherwise the server must not
+    // notice the new connection.
     const isSevered = flowOf(mode, "to-server").held && flowOf(mode, "to-client").held;
     if (this.#server === undefined && !isSevered) this.#connect();
     for (const [direction, lane] of this.#lanes) lane.flow = flowOf(mode, direction);
   }
 
-  /** Ends both sides with a reset. */
+  /** Resets both sides of the connection. */
   reset(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -77,7 +81,7 @@ export class FaultLink {
     socket.on("error", () => this.reset());
     socket.on("close", () => {
       const other = socket === this.#server ? this.#options.client : this.#server;
-      // An orderly end was passed on by the lanes; the link is over when both sides are.
+      // The lanes forward an orderly end, so the link is closed once both sides are.
       if (other === undefined || other.destroyed || !socket.readableEnded) this.reset();
     });
   }

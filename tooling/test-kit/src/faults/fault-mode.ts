@@ -1,16 +1,15 @@
-/** A way through a {@link FaultProxy}: from the client to the server, or back. */
+/** A direction through a {@link FaultProxy}: from the client to the server, or back. */
 export type Direction = "to-server" | "to-client";
 
 /**
  * What a proxy does with its connections.
  *
- * - `pass`: everything goes through at once.
+ * - `pass`: everything is forwarded at once.
  * - `cut`: every connection is reset, and new ones are refused.
- * - `hang`: connections stay open and new ones are accepted, but nothing gets through in
- *   the direction that is dropped (default: both), not even the end of a connection. Both
- *   sides are no longer read, so that they hold on to what they have to say; it goes
- *   through later, in order, where the mode changes again.
- * - `delay`: each chunk is held back for `toServerMs` or `toClientMs`, by its direction (default: 0).
+ * - `hang`: connections stay open and new ones are accepted, but nothing is forwarded in the direction given
+ *   by `drop` (default: both), not even the end of a connection. The proxy no longer reads from the sender in
+ *   that direction, so its bytes stay queued and are forwarded later, in order, when the mode changes again.
+ * - `delay`: each chunk is delayed by `toServerMs` or `toClientMs`, depending on its direction (default: 0).
  */
 export type FaultMode =
   | { readonly kind: "pass" }
@@ -18,13 +17,13 @@ export type FaultMode =
   | { readonly kind: "hang"; readonly drop?: Direction | "both" }
   | { readonly kind: "delay"; readonly toServerMs?: number; readonly toClientMs?: number };
 
-/** What a mode means for one direction of a connection. */
+/** The effect of a mode on one direction of a connection. */
 export interface Flow {
   readonly held: boolean;
   readonly delayMs: number;
 }
 
-/** What a mode asks for in one direction. */
+/** The flow of one direction in a mode. */
 export function flowOf(mode: FaultMode, direction: Direction): Flow {
   if (mode.kind === "hang") {
     const { drop = "both" } = mode;

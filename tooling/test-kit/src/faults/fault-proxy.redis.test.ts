@@ -14,7 +14,7 @@ import {
 
 const redisPort = (): number => Number(new URL(inject("redisUrl")).port);
 
-/** Long enough that an answer over the loopback address would have come. */
+/** Longer than a reply over the loopback address takes. */
 const NO_ANSWER_MS = 150;
 
 async function open(port: number): Promise<RespConnection> {
@@ -29,7 +29,7 @@ async function proxyTo(port: number, mode?: FaultMode): Promise<FaultProxy> {
   return proxy;
 }
 
-/** Whether the promise is still open after the time in which an answer would have come. */
+/** Whether the promise is still pending after the time that a reply takes. */
 async function staysOpen(promise: Promise<unknown>): Promise<boolean> {
   return Promise.race([
     promise.then(
@@ -110,7 +110,7 @@ describe("a proxy in front of a Redis", () => {
     await proxy.set({ kind: "hang", drop: "to-server" });
     const ping = connection.command("PING");
     await askRedis(redisPort(), "PUBLISH", key, "hello");
-    // The first reply that comes is taken for the answer to the command.
+    // The first reply is treated as the reply to the command.
     expect(await ping).toEqual(["message", key, "hello"]);
     await proxy.set({ kind: "pass" });
     await eventually(() => expect(heard).toContainEqual(["pong", ""]));
@@ -121,7 +121,7 @@ describe("a proxy in front of a Redis", () => {
     await proxy.set({ kind: "delay", toServerMs: 100, toClientMs: 150 });
     const sentAt = performance.now();
     const answers = await Promise.all([1, 2, 3].map(() => connection.command("INCR", key)));
-    // Timers may fire up to a millisecond early by this clock.
+    // By this clock, timers may fire up to a millisecond early.
     expect(performance.now() - sentAt).toBeGreaterThanOrEqual(248);
     expect(answers).toEqual([1, 2, 3]);
   });
@@ -161,7 +161,7 @@ it("takes in little while it hangs, however much is sent", async () => {
   socket.on("error", () => undefined);
   const before = process.memoryUsage().arrayBuffers;
   const chunk = Buffer.alloc(1_048_576);
-  // As much as the system's own buffers take; beyond that it would stay with the sender.
+  // Fills the system's buffers; beyond them, the data stays with the sender.
   for (let sent = 0; sent < 64 && !socket.writableNeedDrain; sent++) {
     socket.write(chunk);
     await sleep(1);

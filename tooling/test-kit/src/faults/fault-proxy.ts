@@ -4,34 +4,37 @@ import { freePort } from "../redis/launchers/free-port.js";
 import { FaultLink } from "./fault-link.js";
 import type { Direction, FaultMode } from "./fault-mode.js";
 
-/** What {@link startFaultProxy} takes. */
+/** Options of {@link startFaultProxy}. */
 export interface FaultProxyOptions {
-  /** How it begins. Default `pass`. */
+  /** The initial mode. Default `pass`. */
   readonly mode?: FaultMode;
-  /** Called for each chunk before it goes through. */
+  /** Called before each chunk is forwarded. */
   readonly onChunk?: (direction: Direction) => void;
 }
 
-/** A port of the loopback address that leads to another one, as well or badly as a test asks for. */
+/** A loopback port that forwards to another port, with the faults that a test sets. */
 export interface FaultProxy {
   readonly port: number;
   readonly mode: FaultMode;
-  /** Open connections. */
+  /** The open connections. */
   readonly links: readonly FaultLink[];
-  /** Connections that were accepted so far. */
+  /** Number of connections accepted so far. */
   readonly accepted: number;
-  /** Bytes that went through so far. */
+  /** Number of bytes forwarded so far, by direction. */
   readonly bytes: Readonly<Record<Direction, number>>;
-  /** Changes what happens to all connections, open ones too; resolves when the mode is in effect. */
+  /** Sets the mode of all connections, including open ones. Resolves when the mode is in effect. */
   set(mode: FaultMode): Promise<void>;
-  /** Ends all connections and frees the port. Idempotent. */
+  /** Closes all connections and frees the port. Idempotent. */
   close(): Promise<void>;
 }
 
-/** More than any test opens; beyond it connections are dropped, so that a proxy that hangs stays small. */
+/**
+ * Maximum number of connections, more than any test opens. Further connections are dropped, so that a hanging
+ * proxy uses little memory.
+ */
 const LINKS_MAX = 4_096;
 
-/** Starts a proxy to a port of the loopback address. */
+/** Starts a proxy to a loopback port. */
 export async function startFaultProxy(targetPort: number, options: FaultProxyOptions = {}): Promise<FaultProxy> {
   for (let attempt = 1; ; attempt++) {
     const proxy = new TcpFaultProxy(await freePort(), targetPort, options);
@@ -39,7 +42,7 @@ export async function startFaultProxy(targetPort: number, options: FaultProxyOpt
       await proxy.set(options.mode ?? { kind: "pass" });
       return proxy;
     } catch (error) {
-      // The port was free a moment ago, and is taken now.
+      // The port was free a moment ago, but has been taken since.
       if (attempt === 3) throw error;
     }
   }
@@ -92,7 +95,7 @@ class TcpFaultProxy implements FaultProxy {
     await once(server, "listening");
   }
 
-  /** Closes the listening socket: the system itself refuses. */
+  /** Closes the listening socket, so that the operating system refuses connections. */
   #refuse(): void {
     this.#server?.close();
     this.#server = undefined;
@@ -100,7 +103,7 @@ class TcpFaultProxy implements FaultProxy {
 
   #accept(client: Socket): void {
     if (this.#mode.kind === "cut") {
-      // It was under way when the port was closed.
+      // The connection was being established when the listening socket was closed.
       client.resetAndDestroy();
       return;
     }

@@ -4,48 +4,48 @@ import type { Readable } from "node:stream";
 import { guard } from "./process-guard.js";
 import { type ProcessUsage, processUsage } from "./process-usage.js";
 
-/** What to start. */
+/** The process to start. */
 export interface ManagedProcessOptions {
   readonly command: string;
   readonly args: readonly string[];
-  /** The whole environment. Default: this process' own. */
+  /** The complete environment of the process. Default: the environment of this process. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Takes each line of the standard output. */
+  /** Called with each line of the standard output. */
   readonly onLine?: (line: string) => void;
 }
 
-/** How a process ended; `code` is `null` where a signal ended it. */
+/** How a process ended; `code` is `null` if a signal ended it. */
 export interface ProcessEnd {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
 }
 
-/** A process that was started here. It ends at the latest with the process that started it. */
+/** A started process. It is killed when the process that started it ends. */
 export interface ManagedProcess {
-  /** -1 where it could not be started. */
+  /** The process id; -1 if the process could not be started. */
   readonly pid: number;
-  /** Whether it has not ended yet; a paused one runs. */
+  /** Whether the process has not ended yet; a paused one counts as running. */
   readonly running: boolean;
-  /** The last 16,384 characters that it wrote, and why it could not be started where it was not. */
+  /** The last 16,384 characters that the process wrote, or the reason for which it could not be started. */
   readonly output: string;
-  /** Settles when it has ended and all its output was read. */
+  /** Resolves when the process has ended and all its output was read. */
   readonly ended: Promise<ProcessEnd>;
   signal(name: NodeJS.Signals): void;
-  /** SIGSTOP: it keeps its sockets and does nothing. */
+  /** Sends SIGSTOP: the process keeps its sockets open but does not run. */
   pause(): void;
-  /** SIGCONT. */
+  /** Sends SIGCONT. */
   resume(): void;
-  /** SIGKILL, paused or not; resolves when it has ended. */
+  /** Sends SIGKILL, which also ends a paused process. Resolves when the process has ended. */
   kill(): Promise<ProcessEnd>;
-  /** SIGTERM, and SIGKILL where it has not ended after `timeoutMs`; a paused one is continued. */
+  /** Sends SIGTERM and continues a paused process; sends SIGKILL if it has not ended after `timeoutMs`. */
   stop(timeoutMs: number): Promise<ProcessEnd>;
-  /** Linux only. */
+  /** The memory and open files of the process. Linux only. */
   usage(): Promise<ProcessUsage>;
 }
 
 const OUTPUT_MAX_CHARS = 16_384;
 
-/** Starts a process. A program that can't be started shows in `ended` and `output`. */
+/** Starts a process. If the program cannot be started, `ended` resolves and `output` contains the error. */
 export function startManagedProcess(options: ManagedProcessOptions): ManagedProcess {
   const { command, args, env = process.env, onLine } = options;
   const child = spawn(command, args, { env, stdio: ["ignore", "pipe", "pipe"] });
@@ -71,7 +71,7 @@ class SpawnedProcess implements ManagedProcess {
     this.ended = new Promise((resolve) => {
       child.once("close", (code, signal) => resolve({ code, signal }));
       child.once("error", (error) => {
-        // Also said of a signal that could not be sent; then there is an end of its own.
+        // The event is also emitted if a signal could not be sent; in that case the process ends later by itself.
         this.#keep(error);
         if (child.pid !== undefined) return;
         this.#running = false;

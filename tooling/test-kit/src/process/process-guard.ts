@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Writable } from "node:stream";
 
-// It learns which processes were started and which have ended. When its input ends, this process is gone,
-// however it went, and the guard kills those that are left; SIGKILL also ends a paused process.
+// A shell script that reads which processes were started and which have ended. Its input ends when this
+// process is gone, for whatever reason; then it kills the processes that are left. SIGKILL also ends a paused
+// process.
 const SCRIPT = `
 pids=" "
 while read -r sign pid; do
@@ -16,10 +17,7 @@ for pid in $pids; do kill -9 "$pid"; done
 
 let input: Writable | undefined;
 
-/**
- * Sees to it that a child process does not outlive this one, not even where this one is
- * killed and can't do anything about it any more.
- */
+/** Ensures that a child process does not outlive this one, even if this process is killed and cannot clean up. */
 export function guard(child: ChildProcess): void {
   const { pid } = child;
   if (pid === undefined) return;
@@ -29,10 +27,10 @@ export function guard(child: ChildProcess): void {
 }
 
 function startGuard(): Writable {
-  // In a group of its own: an interrupt at the terminal must not end it first.
+  // In its own process group, so that an interrupt from the terminal does not end it first.
   const shell = spawn("/bin/sh", ["-c", SCRIPT], { stdio: ["pipe", "ignore", "ignore"], detached: true });
   shell.unref();
-  // A pipe is a socket, which alone would keep this process alive.
+  // Unreference the pipe to the guard, because it would otherwise keep this process alive.
   if ("unref" in shell.stdin && typeof shell.stdin.unref === "function") shell.stdin.unref();
   return shell.stdin;
 }

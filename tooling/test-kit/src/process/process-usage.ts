@@ -1,14 +1,17 @@
 import { readdir, readFile } from "node:fs/promises";
 
-/** What a process has of its machine at one moment. */
+/** The resources that a process uses at one moment. */
 export interface ProcessUsage {
-  /** Memory that is resident, in bytes. */
+  /** Resident memory, in bytes. */
   readonly rssBytes: number;
-  /** Open file descriptors: files, sockets, pipes. */
+  /** Number of open file descriptors: files, sockets, pipes. */
   readonly openFiles: number;
 }
 
-/** Reads a process' usage from `/proc`. Rejects where there is no such process, and on any system but Linux. */
+/**
+ * Reads the usage of a process from `/proc`. Rejects if there is no such process, and on any system other
+ * than Linux.
+ */
 export async function processUsage(pid: number): Promise<ProcessUsage> {
   if (process.platform !== "linux") {
     throw new Error(

@@ -4,9 +4,9 @@ import { type RedisCluster, startRedisCluster } from "./topologies/redis-cluster
 import { type RedisServer, startRedis } from "./topologies/redis-server.js";
 
 /**
- * Starts one single Redis and one Cluster of three masters for a whole test run.
- * Tests read their URLs with `inject("redisUrl")` and `inject("redisClusterUrl")`,
- * and keep apart by prefixes of their own.
+ * Starts one single Redis and one Cluster of three masters for a whole test run. Tests read their URLs with
+ * `inject("redisUrl")` and `inject("redisClusterUrl")`, and use different prefixes to stay independent of
+ * each other.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const [single, cluster] = await Promise.allSettled([startRedis(), startRedisCluster()]);

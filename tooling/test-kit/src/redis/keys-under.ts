@@ -1,8 +1,8 @@
 import { askRedis, RespConnection } from "./resp-connection.js";
 
 /**
- * All keys that begin with a prefix, sorted, on all masters. For tests that show that
- * nothing was left behind. Takes `redis://`, `redis+cluster://` and `redis+sentinel://` URLs.
+ * All keys with a prefix, sorted, from all masters. For tests that verify that nothing was left behind.
+ * Accepts `redis://`, `redis+cluster://` and `redis+sentinel://` URLs.
  */
 export async function keysUnder(url: string, prefix: string): Promise<string[]> {
   const keys: string[] = [];
@@ -11,15 +11,14 @@ export async function keysUnder(url: string, prefix: string): Promise<string[]> 
 }
 
 /**
- * What is kept on purpose after all clients have left, and expires by itself: when users
- * were last online, versions of feeds, histories of rooms, and which servers were cleaned up
- * after.
+ * Keys that are intentionally kept after all clients have left, and expire: when users were last online,
+ * versions of feeds, histories of rooms, and which servers were cleaned up after.
  */
 const KEPT_FOR_A_WHILE = /\{u\.\w+\}:(seen|version)$|\{r\.\w+\}:(history|place|sender):|\{servers\}\.(reaped|remains)$/;
 
 /**
- * As {@link keysUnder}, without what is kept on purpose for a while after all clients have
- * left. What would stay for good counts as left, whatever its name.
+ * Like {@link keysUnder}, without the keys that are intentionally kept for a while after all clients have
+ * left. A key without an expiry is always included, whatever its name.
  */
 export async function keysLeftUnder(url: string, prefix: string): Promise<string[]> {
   const left: string[] = [];
@@ -31,7 +30,7 @@ export async function keysLeftUnder(url: string, prefix: string): Promise<string
   return left.sort();
 }
 
-/** All channels with a subscriber that begin with a prefix, plain and sharded, sorted, on all masters. */
+/** All channels with a prefix that have a subscriber, plain and sharded, sorted, from all masters. */
 export async function channelsUnder(url: string, prefix: string): Promise<string[]> {
   const channels = new Set<string>();
   for (const port of await masterPorts(url)) {
@@ -43,13 +42,13 @@ export async function channelsUnder(url: string, prefix: string): Promise<string
   return [...channels].sort();
 }
 
-/** Fits what begins with the prefix. */
+/** A glob pattern that matches everything with the prefix. */
 function patternOf(prefix: string): string {
   return `${prefix.replace(/[\\*?[\]^-]/g, "\\$&")}*`;
 }
 
 async function staysForGood(port: number, key: string): Promise<boolean> {
-  // -1 stands for no time to live, -2 for a key that is gone by now.
+  // PTTL returns -1 for a key without a time to live, -2 for a key that no longer exists.
   return (await askRedis(port, "PTTL", key)) === -1;
 }
 
@@ -61,7 +60,7 @@ async function masterPorts(url: string): Promise<number[]> {
     throw new Error(`keysUnder can't read this URL: ${url}`);
   }
   if (match[1] === undefined) return [first];
-  // One of them may be down.
+  // Some of the nodes may be down.
   const answers = await Promise.allSettled(
     ports.map((port) =>
       match[3] === undefined ? clusterMasters(port) : askRedis(port, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", match[3]),
@@ -86,7 +85,7 @@ async function clusterMasters(port: number): Promise<number[]> {
 async function keysOn(port: number, prefix: string): Promise<string[]> {
   const pattern = patternOf(prefix);
   const connection = await RespConnection.open(port);
-  // SCAN may name a key twice.
+  // SCAN may return a key twice.
   const keys = new Set<string>();
   try {
     let cursor = "0";

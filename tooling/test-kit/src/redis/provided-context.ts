@@ -1,6 +1,6 @@
 import type {} from "vitest";
 
-/** What the global set-up hands to tests, through vitest's `inject`. */
+/** The values that the global setup provides to tests through vitest's `inject`. */
 declare module "vitest" {
   export interface ProvidedContext {
     /** A single Redis: `redis://127.0.0.1:<port>`. */

@@ -17,7 +17,7 @@ it("starts a Redis that keeps nothing, dies, comes back empty on its port and en
   const prefix = freshPrefix();
   const before = redis.pid;
   try {
-    // `npm run test:containers` asks for one way; it must not pass by another.
+    // `npm run test:containers` requires one launcher; the test must not pass with another one.
     if (process.env.REDIS_LAUNCHER !== undefined) expect(redis.launcher).toBe(process.env.REDIS_LAUNCHER);
     await askRedis(redis.port, "SET", `${prefix}:a[1]*`, "1");
     expect(await keysUnder(redis.url, prefix)).toEqual([`${prefix}:a[1]*`]);

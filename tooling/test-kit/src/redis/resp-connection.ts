@@ -1,6 +1,6 @@
 import { connect, type Socket } from "node:net";
 
-/** A reply of Redis in RESP2. */
+/** A Redis reply in RESP2. */
 export type RespReply = string | number | null | RespReply[];
 
 interface Waiting {
@@ -8,12 +8,12 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-/** The reply that starts at an offset and where it ends; `undefined` while incomplete. */
+/** A parsed reply and the offset at which it ends; `undefined` while it is incomplete. */
 type Parsed = { readonly reply: RespReply | Error; readonly end: number } | undefined;
 
 /**
- * A bare connection to a Redis for set-up and inspection. The fixture has its own so
- * that it can judge the client library which the code under test uses.
+ * A minimal connection to a Redis for setup and inspection. The test kit does not use the client library of
+ * the code under test, so that it can verify that library.
  */
 export class RespConnection {
   readonly #socket: Socket;
@@ -28,7 +28,7 @@ export class RespConnection {
     socket.on("close", () => this.#fail(new Error("The connection to Redis was closed.")));
   }
 
-  /** Connects; rejects where nothing listens. */
+  /** Connects to a Redis. Rejects if nothing listens on the port. */
   static open(port: number, host = "127.0.0.1"): Promise<RespConnection> {
     return new Promise((resolve, reject) => {
       const socket = connect({ port, host, noDelay: true });
@@ -40,7 +40,7 @@ export class RespConnection {
     });
   }
 
-  /** Sends one command. An error reply rejects. */
+  /** Sends one command. Rejects with an error reply. */
   command(...args: readonly (string | number)[]): Promise<RespReply> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ resolve, reject });
@@ -49,7 +49,7 @@ export class RespConnection {
     });
   }
 
-  /** Takes what comes without a command, as after `MONITOR`. */
+  /** Registers a listener for replies without a command, such as those after `MONITOR`. */
   onUnasked(listener: (reply: RespReply) => void): void {
     this.#unasked = listener;
   }
@@ -76,13 +76,13 @@ export class RespConnection {
   }
 }
 
-/** How long {@link askRedis} waits: a process that is paused accepts connections and never answers. */
+/** Maximum time that {@link askRedis} waits, because a paused process accepts connections and never responds. */
 const ANSWER_MAX_MS = 5_000;
 
-/** One command over a connection of its own. Rejects where no answer comes within five seconds. */
+/** Sends one command over its own connection. Rejects if there is no reply within five seconds. */
 export async function askRedis(port: number, ...args: readonly (string | number)[]): Promise<RespReply> {
   const connection = await RespConnection.open(port);
-  // Closing it makes the command fail.
+  // Closing the connection rejects the command.
   const timer = setTimeout(() => connection.close(), ANSWER_MAX_MS);
   try {
     return await connection.command(...args);

@@ -5,11 +5,11 @@ import { findOnPath } from "./executable.js";
 
 const run = promisify(execFile);
 
-// Debian's package scripts ask this program before they start a service; 101 is its
-// way of saying no. Without it the installed Redis would also run as a service.
+// Debian's package scripts run this program before they start a service; exit code 101 forbids the start.
+// Without it, the installed Redis would also run as a service.
 const POLICY = "/usr/sbin/policy-rc.d";
 
-/** Whether packages can be installed: root, on a system with apt. */
+/** Whether packages can be installed: the process runs as root on a system with apt. */
 export async function canInstallWithApt(): Promise<boolean> {
   return process.getuid?.() === 0 && (await findOnPath("apt-get")) !== undefined;
 }
@@ -19,7 +19,7 @@ export async function installWithApt(): Promise<void> {
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
   const placed = await writeFile(POLICY, "#!/bin/sh\nexit 101\n", { mode: 0o755, flag: "wx" }).then(
     () => true,
-    // There is one already: the administrator of this machine decides about services.
+    // The file exists already: the administrator of this machine decides which services start.
     () => false,
   );
   try {

@@ -4,7 +4,7 @@ import { delimiter, join } from "node:path";
 
 /** The full path of a program on the PATH. */
 export async function findOnPath(program: string): Promise<string | undefined> {
-  // Debian keeps what only root is thought to need outside of some PATHs.
+  // Also search the folders that Debian leaves out of some users' PATH.
   const folders = [...(process.env.PATH ?? "").split(delimiter), "/usr/bin", "/usr/local/bin", "/usr/sbin"];
   for (const folder of folders.filter((entry) => entry !== "")) {
     const candidate = join(folder, program);

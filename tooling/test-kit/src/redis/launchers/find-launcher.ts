@@ -7,9 +7,9 @@ import { createProcessLauncher } from "./process-launcher.js";
 let found: Promise<RedisLauncher> | undefined;
 
 /**
- * The way to start Redis here: a Docker engine that runs, else `redis-server` on the
- * PATH, else, as root on Debian, one installed with apt. Rejects where none works. With
- * `REDIS_LAUNCHER=docker` in the environment it is the Docker engine, or none.
+ * Determines how to start Redis on this machine: with a running Docker engine; otherwise with `redis-server`
+ * from the PATH; otherwise, as root on Debian, after installing it with apt. Rejects if none of these works.
+ * With `REDIS_LAUNCHER=docker` in the environment, only the Docker engine is used.
  */
 export function findLauncher(): Promise<RedisLauncher> {
   found ??= look();

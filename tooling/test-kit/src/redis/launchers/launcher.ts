@@ -1,32 +1,32 @@
-/** What to start. */
+/** The Redis process to start. */
 export interface LaunchRequest {
   readonly port: number;
-  /** The folder for its files; it stays when the process ends. */
+  /** The folder for the process's files; it is kept when the process ends. */
   readonly dir: string;
-  /** Further command line arguments, such as `["--cluster-enabled", "yes"]`. */
+  /** Additional command line arguments, such as `["--cluster-enabled", "yes"]`. */
   readonly args: readonly string[];
-  /** Start it as a Sentinel. */
+  /** Whether to start the process as a Sentinel. */
   readonly sentinel: boolean;
 }
 
-/** A Redis process that was started. It may not answer yet. */
+/** A started Redis process. It may not respond yet. */
 export interface RedisProcess {
-  /** Its id on this machine. */
+  /** The process id on this machine. */
   readonly pid: number;
   /** Sends a signal such as `SIGKILL`, `SIGSTOP` or `SIGCONT`. */
   signal(name: NodeJS.Signals): Promise<void>;
-  /** Whether it has ended by itself, and what it said last. */
+  /** The last output of the process if it has ended by itself. */
   readonly ended: { readonly output: string } | undefined;
-  /** Ends it and waits until it is gone. Idempotent. */
+  /** Ends the process and waits until it is gone. Idempotent. */
   stop(): Promise<void>;
 }
 
 /** A way to start Redis on this machine. */
 export interface RedisLauncher {
-  /** Which way it is, for people: `docker`, `PATH` or `apt`. */
+  /** Name of this way for messages: `docker`, `PATH` or `apt`. */
   readonly name: "docker" | "PATH" | "apt";
   launch(request: LaunchRequest): Promise<RedisProcess>;
 }
 
-/** The file that a Sentinel keeps its state in, in its folder. It refuses to start without one. */
+/** The file in which a Sentinel keeps its state, in its folder. A Sentinel does not start without it. */
 export const SENTINEL_FILE = "sentinel.conf";

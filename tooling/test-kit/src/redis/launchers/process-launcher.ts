@@ -28,7 +28,7 @@ async function launch(executable: string, { port, dir, args, sentinel }: LaunchR
       server.signal(name);
     },
     async stop() {
-      // What is worth keeping is on disk already.
+      // SIGKILL is safe: data that must be kept is on disk already.
       await server.kill();
     },
   };

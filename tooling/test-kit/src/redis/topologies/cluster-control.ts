@@ -2,19 +2,19 @@ import { eventually } from "../../eventually.js";
 import { hasSlot, type SeenNode, seenBy } from "./cluster-view.js";
 import type { RedisServer } from "./redis-server.js";
 
-/** A node of a running Cluster and its id there. */
+/** A node of a running Cluster with its node id. */
 export interface ClusterMember {
   readonly server: RedisServer;
   readonly id: string;
 }
 
 const SLOTS = 16_384;
-/** Keys that are moved with one command. */
+/** Number of keys moved with one command. */
 const MIGRATE_KEYS_MAX = 100;
 const PATIENCE_MS = 30_000;
 const FAILOVER_RETRY_MS = 2_500;
 
-/** Looks into a running Cluster and changes it, as its operator would. */
+/** Inspects and changes a running Cluster, as an operator would. */
 export class ClusterControl {
   readonly #members: readonly ClusterMember[];
 
@@ -41,11 +41,12 @@ export class ClusterControl {
     for (;;) {
       const keys = await source.ask("CLUSTER", "GETKEYSINSLOT", slot, MIGRATE_KEYS_MAX);
       if (!Array.isArray(keys) || keys.length === 0) break;
-      // The empty key and database 0: the keys are named at the end.
+      // The empty key and database 0, because the keys are listed at the end.
       await source.ask("MIGRATE", "127.0.0.1", target.port, "", 0, 5_000, "KEYS", ...keys.map(String));
     }
     const others = this.#running().filter((server) => server !== source && server !== target);
-    // First at the new owner, so that there is one at every moment. A replica refuses, and hears of it anyway.
+    // First at the new owner, so that the slot always has an owner. A replica refuses the command and is
+    // notified by gossip.
     for (const server of [target, source]) await server.ask("CLUSTER", "SETSLOT", slot, "NODE", this.#idOf(target));
     await Promise.allSettled(
       others.map((server) => server.ask("CLUSTER", "SETSLOT", slot, "NODE", this.#idOf(target))),
@@ -54,8 +55,9 @@ export class ClusterControl {
       for (const server of this.#running()) {
         const owner = (await seenBy(server)).find((node) => hasSlot(node, slot));
         if (owner?.id === this.#idOf(target)) continue;
-        // A message that the former owner had sent before may have undone it: an epoch that is greater than
-        // all others settles whose slot it is. A replica refuses, and hears of it from its master.
+        // An earlier message of the former owner may have undone the move. BUMPEPOCH gives the target an
+        // epoch greater than all others, which decides the owner of the slot. A replica refuses the command
+        // and is notified by its master.
         await target.ask("CLUSTER", "BUMPEPOCH");
         await server.ask("CLUSTER", "SETSLOT", slot, "NODE", this.#idOf(target)).catch(() => undefined);
         throw new Error(`Node ${server.port} has not heard of the move yet.`);
@@ -67,7 +69,7 @@ export class ClusterControl {
     await eventually(
       async () => {
         await replica.ask("CLUSTER", "FAILOVER");
-        // Others may refuse their vote for a while after an earlier failover, without any reply that says so.
+        // After an earlier failover, other nodes may refuse their vote for a while without reporting it.
         await this.#untilMaster(replica, FAILOVER_RETRY_MS);
       },
       { timeoutMs: PATIENCE_MS },
@@ -99,7 +101,7 @@ export class ClusterControl {
     );
   }
 
-  /** Which node has which slots in the eyes of one; throws where that is not everything yet. */
+  /** The assignment of slots as one node sees it. Throws if the node does not see the whole Cluster as available. */
   async #viewOf(server: RedisServer): Promise<string> {
     const info = String(await server.ask("CLUSTER", "INFO"));
     if (!info.includes("cluster_state:ok") || !info.includes(`cluster_slots_ok:${SLOTS}\r\n`)) {
@@ -116,7 +118,7 @@ export class ClusterControl {
       .join("; ");
   }
 
-  /** What the first node that answers sees. */
+  /** The view of the first node that responds. */
   async #seen(): Promise<SeenNode[]> {
     const answers = await Promise.allSettled(this.#running().map(seenBy));
     for (const answer of answers) if (answer.status === "fulfilled") return answer.value;

@@ -1,10 +1,10 @@
 import type { RedisServer } from "./redis-server.js";
 
-/** A node of a Cluster as another one sees it. */
+/** A node of a Cluster as another node sees it. */
 export interface SeenNode {
   readonly id: string;
   readonly flags: readonly string[];
-  /** Id of the master that it follows; `undefined` for a master. */
+  /** Id of the master that the node replicates; `undefined` for a master. */
   readonly masterId: string | undefined;
   /** Ranges of slots, both ends included. */
   readonly slots: readonly (readonly [from: number, to: number])[];
@@ -22,7 +22,7 @@ export async function seenBy(node: RedisServer): Promise<SeenNode[]> {
       id,
       flags: flags.split(","),
       masterId: masterId === "-" ? undefined : masterId,
-      // A slot that is being moved stands in brackets, and in its range besides.
+      // A slot that is being moved is listed in brackets, in addition to its range.
       slots: slots
         .filter((range) => !range.startsWith("["))
         .map((range) => {
@@ -33,7 +33,7 @@ export async function seenBy(node: RedisServer): Promise<SeenNode[]> {
   });
 }
 
-/** Whether a node has a slot. */
+/** Whether a node owns a slot. */
 export function hasSlot(node: SeenNode, slot: number): boolean {
   return node.slots.some(([from, to]) => from <= slot && slot <= to);
 }

@@ -1,17 +1,17 @@
 import { type FaultProxy, startFaultProxy } from "../../faults/fault-proxy.js";
 import { type RedisServer, startServer } from "./redis-server.js";
 
-/** A data node and, where it was asked for, the proxy whose address it announces. */
+/** A data node and, if requested, the proxy whose address it announces. */
 export interface ProxiedServer {
   readonly server: RedisServer;
   readonly proxy: FaultProxy | undefined;
-  /** The port where clients and other servers reach it: the proxy's, or its own. */
+  /** The port that clients and other servers connect to: the proxy's or the node's own. */
   readonly announcedPort: number;
-  /** Ends both. Idempotent. */
+  /** Ends the node and the proxy. Idempotent. */
   close(): Promise<void>;
 }
 
-/** Starts a data node; `argsFor` learns the port that it has to announce. */
+/** Starts a data node. `argsFor` gets the port that the node must announce. */
 export async function startProxiedServer(
   proxied: boolean,
   argsFor: (announcedPort: number) => readonly string[] | Promise<readonly string[]>,
@@ -19,7 +19,7 @@ export async function startProxiedServer(
   let proxy: FaultProxy | undefined;
   try {
     const server = await startServer(async (port) => {
-      // Asked again where the port was taken after all.
+      // Called again if the port turned out to be taken.
       await proxy?.close();
       proxy = proxied ? await startFaultProxy(port) : undefined;
       return argsFor(proxy?.port ?? port);
@@ -38,7 +38,7 @@ export async function startProxiedServer(
   }
 }
 
-/** The proxies of all nodes, in their order; none where they were not asked for. */
+/** The proxies of all nodes, in the order of the nodes; empty if none were requested. */
 export function proxiesOf(nodes: readonly ProxiedServer[]): FaultProxy[] {
   return nodes.flatMap(({ proxy }) => (proxy === undefined ? [] : [proxy]));
 }

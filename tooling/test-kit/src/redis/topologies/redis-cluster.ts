@@ -14,49 +14,51 @@ export interface RedisCluster {
   readonly url: string;
   readonly ports: readonly number[];
   readonly pids: readonly number[];
-  /** Masters first, as they were at the start. */
+  /** All nodes, those that were masters at the start first. */
   readonly nodes: readonly RedisServer[];
   /**
-   * A proxy in front of each of `nodes`, where they were asked for. Clients and replicas go
-   * through it; what the nodes tell each other about the Cluster does not, so that a node
-   * that is cut off there is still a good one in the eyes of the others.
+   * The proxy of each of `nodes`, if requested. Clients and replicas connect through it. The cluster bus of
+   * the nodes does not, so that other nodes still consider a node healthy while its proxy is cut.
    */
   readonly proxies: readonly FaultProxy[];
-  /** The master that has a slot. Fails where no living one has. */
+  /** The master that owns a slot. Rejects if no living master does. */
   ownerOf(slot: number): Promise<RedisServer>;
   replicasOf(master: RedisServer): Promise<RedisServer[]>;
-  /** Hands a slot and its keys over; resolves when every node that runs has heard of it. */
+  /** Moves a slot and its keys. Resolves when every running node knows the new owner. */
   moveSlot(slot: number, target: RedisServer): Promise<void>;
-  /** Makes a replica the master, in agreement with the old one; resolves when the Cluster is whole again. */
+  /** Makes a replica the master, in agreement with the old master. Resolves when the Cluster is whole again. */
   failOver(replica: RedisServer): Promise<void>;
-  /** Resolves when the node is a master, as after its own was killed. */
+  /** Resolves when the node is a master, for example after its own master was killed. */
   untilMaster(server: RedisServer): Promise<void>;
-  /** Resolves when all nodes that run agree on who has which slot, none is missing, and replicas follow. */
+  /**
+   * Resolves when all running nodes agree on the owner of each slot, no slot is missing, and replicas are
+   * connected.
+   */
   untilWhole(): Promise<void>;
   /** Ends all nodes. Idempotent. */
   close(): Promise<void>;
 }
 
-/** What {@link startRedisCluster} takes. */
+/** Options of {@link startRedisCluster}. */
 export interface StartRedisClusterOptions {
-  /** Default 3, which is also the least that can fail over. */
+  /** Number of masters. Default 3, which is also the minimum for a failover. */
   readonly masters?: number;
   /** Replicas of each master. Default 0. */
   readonly replicas?: number;
   /** Silence after which a node counts as failing, in milliseconds. Default 2,000. */
   readonly nodeTimeoutMs?: number;
-  /** Puts a proxy in front of each node, whose address the node announces. Default `false`. */
+  /** Puts a proxy in front of each node; the node announces the proxy's address. Default `false`. */
   readonly proxied?: boolean;
 }
 
-/** Starts a Cluster on free loopback ports; resolves when every node says that it is whole. */
+/** Starts a Cluster on free loopback ports. Resolves when every node reports the Cluster as whole. */
 export async function startRedisCluster(options: StartRedisClusterOptions = {}): Promise<RedisCluster> {
   const { masters = 3, replicas = 0, nodeTimeoutMs = 2_000, proxied = false } = options;
   const args = async (announcedPort: number): Promise<string[]> => [
     ...DATA_NODE_ARGS,
     "--cluster-enabled",
     "yes",
-    // By default 10,000 above the port, which may be taken.
+    // By default the cluster port is 10,000 above the port, and may be taken.
     "--cluster-port",
     String(await freePort()),
     "--cluster-node-timeout",
@@ -108,7 +110,7 @@ async function assemble(started: readonly ProxiedServer[], masters: number): Pro
   );
   await Promise.all(
     nodes.map(async (node, i) => {
-      // Distinct epochs from the start: otherwise the nodes first have to settle a collision.
+      // Assign distinct epochs at the start: otherwise the nodes first have to resolve a collision.
       await node.ask("CLUSTER", "SET-CONFIG-EPOCH", i + 1);
       if (i >= masters) return;
       const from = Math.floor((SLOTS * i) / masters);

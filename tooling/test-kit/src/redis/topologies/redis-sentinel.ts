@@ -5,8 +5,8 @@ import { DATA_NODE_ARGS, type RedisServer, startServer } from "./redis-server.js
 
 const MASTER_NAME = "cm-test";
 
-// How often Sentinels look, in milliseconds. By default every 1 to 10 seconds, so that a test
-// would spend most of its time waiting for them.
+// Intervals at which Sentinels check, in milliseconds. The defaults are 1 to 10 seconds, so that a test would
+// spend most of its time waiting.
 const PERIODS = ["info-period", 500, "publish-period", 250, "ask-period", 250, "ping-period", 250] as const;
 
 /** A master and its replicas, watched by Sentinels. */
@@ -17,39 +17,42 @@ export interface RedisSentinel {
   /** The Sentinels' ports. */
   readonly ports: readonly number[];
   readonly pids: readonly number[];
-  /** The one that was the master at the start. */
+  /** The node that was the master at the start. */
   readonly master: RedisServer;
-  /** The one that was the first replica at the start. */
+  /** The node that was the first replica at the start. */
   readonly replica: RedisServer;
-  /** All data nodes, the first master first. */
+  /** All data nodes, the initial master first. */
   readonly nodes: readonly RedisServer[];
   /**
-   * A proxy in front of each of `nodes`, where they were asked for. All traffic goes
-   * through it: that of clients, the other nodes and the Sentinels.
+   * The proxy of each of `nodes`, if requested. All traffic passes through it: that of clients, of the other
+   * nodes and of the Sentinels.
    */
   readonly proxies: readonly FaultProxy[];
   readonly sentinels: readonly RedisServer[];
-  /** The node that most of the Sentinels name as the master now. */
+  /** The node that the majority of the Sentinels currently name as the master. */
   currentMaster(): Promise<RedisServer>;
-  /** Resolves with the new master when another than `before` is named, and says itself that it is one. */
+  /**
+   * Resolves with the new master when the Sentinels name a node other than `before`, and that node reports
+   * the role itself.
+   */
   untilFailedOver(before: RedisServer): Promise<RedisServer>;
-  /** Ends all of them. Idempotent. */
+  /** Ends all nodes and Sentinels. Idempotent. */
   close(): Promise<void>;
 }
 
-/** What {@link startRedisSentinel} takes. */
+/** Options of {@link startRedisSentinel}. */
 export interface StartRedisSentinelOptions {
-  /** Number of Sentinels, 1 to 3. Default 1; two of three decide a failover. */
+  /** Number of Sentinels, 1 to 3. Default 1; of three, two decide a failover. */
   readonly sentinels?: number;
-  /** Default 1. */
+  /** Number of replicas. Default 1. */
   readonly replicas?: number;
   /** Silence after which the master counts as down, in milliseconds. Default 1,000. */
   readonly downAfterMs?: number;
-  /** Puts a proxy in front of each data node, whose address the node announces. Default `false`. */
+  /** Puts a proxy in front of each data node; the node announces the proxy's address. Default `false`. */
   readonly proxied?: boolean;
 }
 
-/** Starts all processes; resolves when the Sentinels know the replicas and each other. */
+/** Starts all processes. Resolves when the Sentinels know the replicas and each other. */
 export async function startRedisSentinel(options: StartRedisSentinelOptions = {}): Promise<RedisSentinel> {
   const { sentinels: sentinelCount = 1, replicas = 1, downAfterMs = 1_000, proxied = false } = options;
   const started: { close(): Promise<void> }[] = [];
@@ -135,7 +138,7 @@ function startDataNode(proxied: boolean, masterPort: number | undefined): Promis
   return startProxiedServer(proxied, (announcedPort) => [
     ...DATA_NODE_ARGS,
     ...(masterPort === undefined ? [] : ["--replicaof", "127.0.0.1", String(masterPort)]),
-    // The first master needs it too: it will be a replica.
+    // The initial master needs these arguments too, because it becomes a replica after a failover.
     ...(proxied ? ["--replica-announce-ip", "127.0.0.1", "--replica-announce-port", String(announcedPort)] : []),
   ]);
 }
@@ -159,7 +162,7 @@ async function expectComplete(sentinel: RedisServer, replicas: number, others: n
   const healthy =
     Array.isArray(known) &&
     known.length === replicas &&
-    // Each is a list of fields and values, among them the state of its link to the master.
+    // Each entry is a list of fields and values, including the state of the replica's link to its master.
     known.every((replica) => Array.isArray(replica) && replica.includes("ok")) &&
     Array.isArray(peers) &&
     peers.length === others;

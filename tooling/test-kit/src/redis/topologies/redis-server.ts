@@ -7,63 +7,63 @@ import { freePort } from "../launchers/free-port.js";
 import type { RedisProcess } from "../launchers/launcher.js";
 import { askRedis, type RespReply } from "../resp-connection.js";
 
-/** A Redis process for tests, answering on a loopback port. */
+/** A Redis process for tests, listening on a loopback port. */
 export interface RedisServer {
   readonly host: "127.0.0.1";
   readonly port: number;
   /** `redis://127.0.0.1:<port>` */
   readonly url: string;
-  /** The process id; another one after {@link RedisServer.restart}. */
+  /** The process id; changes with {@link RedisServer.restart}. */
   readonly pid: number;
-  /** Which way it was started: `docker`, `PATH` or `apt`. */
+  /** How the process was started: `docker`, `PATH` or `apt`. */
   readonly launcher: string;
-  /** Whether its process should be there: started, and not killed or closed since. A paused one runs. */
+  /** Whether the process was started and not killed or closed since. A paused one counts as running. */
   readonly running: boolean;
-  /** Signals the process: `SIGSTOP` pauses, `SIGCONT` continues, `SIGKILL` ends it. */
+  /** Sends a signal to the process: `SIGSTOP` pauses it, `SIGCONT` continues it, `SIGKILL` ends it. */
   signal(name: NodeJS.Signals): Promise<void>;
-  /** Stops the process without ending it: its connections stay open and get no answer. */
+  /** Pauses the process: its connections stay open but get no response. */
   pause(): Promise<void>;
-  /** Lets a paused process go on. */
+  /** Continues a paused process. */
   resume(): Promise<void>;
-  /** One command over a connection of its own, past every proxy. */
+  /** Sends one command over its own connection, which bypasses every proxy. */
   ask(...args: readonly (string | number)[]): Promise<RespReply>;
   /** Ends the process at once and keeps the port for {@link RedisServer.restart}. */
   kill(): Promise<void>;
   /**
-   * Starts a process on the same port, after ending the one that runs. By default it is
-   * empty and knows no other server; with `keepFiles` it is what its files make it: the data where
-   * it was started as `durable`, a node's place in its Cluster, what a Sentinel watches.
+   * Ends the running process and starts a new one on the same port. By default the new process is empty and
+   * knows no other server. With `keepFiles`, it loads its files: the data if it was started as `durable`, a
+   * node's view of its Cluster, the masters that a Sentinel watches.
    */
   restart(options?: { readonly keepFiles?: boolean }): Promise<void>;
-  /** Ends it and removes its files. Idempotent. */
+  /** Ends the process and removes its files. Idempotent. */
   close(): Promise<void>;
 }
 
-/** What {@link startRedis} takes. */
+/** Options of {@link startRedis}. */
 export interface StartRedisOptions {
-  /** Further arguments of `redis-server`. */
+  /** Additional arguments of `redis-server`. */
   readonly args?: readonly string[];
-  /** Writes every change to disk before it answers, so that a restart can keep it. Default `false`. */
+  /** Whether every change is written to disk before its reply, so that a restart can keep it. Default `false`. */
   readonly durable?: boolean;
 }
 
 const DURABLE = ["--appendonly", "yes", "--appendfsync", "always"];
 
-// Nothing on disk: what a test needs is gone with the process. DEBUG is for fault tests.
-// By default a master waits five seconds for further replicas before it serves the first.
+// Nothing is stored on disk, so a test's data is gone with the process. DEBUG is enabled for fault tests. By
+// default a master waits five seconds for further replicas before it sends data to the first.
 const EPHEMERAL = [
   ...["--save", "", "--appendonly", "no", "--loglevel", "warning", "--enable-debug-command", "local"],
   ...["--repl-diskless-sync-delay", "0"],
 ];
 
-/** Starts one Redis on a free loopback port; resolves when it answers. */
+/** Starts one Redis on a free loopback port. Resolves when it responds. */
 export function startRedis(options: StartRedisOptions = {}): Promise<RedisServer> {
   return startServer(() => [...EPHEMERAL, ...(options.durable ? DURABLE : []), ...(options.args ?? [])]);
 }
 
 /**
- * Starts a process in any role. `argsFor` is asked at each try, since a port that was
- * free a moment ago may be taken.
+ * Starts a process in any role. `argsFor` is called for each attempt, because a port that was free a moment
+ * ago may be taken.
  */
 export async function startServer(
   argsFor: (port: number) => readonly string[] | Promise<readonly string[]>,
@@ -93,7 +93,7 @@ export async function startServer(
   }
 }
 
-/** The arguments that every data node is started with. */
+/** The arguments of every data node. */
 export const DATA_NODE_ARGS: readonly string[] = EPHEMERAL;
 
 async function answering(started: RedisProcess, port: number): Promise<void> {

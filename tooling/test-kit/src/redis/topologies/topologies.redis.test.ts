@@ -61,7 +61,7 @@ describe("Sentinels over a master and two replicas", () => {
     const sentinel = await startRedisSentinel({ sentinels: 3, replicas: 2 });
     onTestFinished(() => sentinel.close());
     const prefix = freshPrefix();
-    // WAIT waits for what its own connection wrote.
+    // WAIT only considers writes of its own connection.
     const connection = await RespConnection.open(sentinel.master.port);
     onTestFinished(() => connection.close());
     await connection.command("SET", `${prefix}:a`, "1");
