@@ -71,11 +71,11 @@ export interface GatewayOptions extends Optional<Omit<GatewayConfig, ProcessConf
   readonly refresh?: ((token: string) => GatewayUser | Promise<GatewayUser>) | undefined;
   /** Authenticates clients with JSON Web Tokens, instead of `authenticate` and `refresh`. */
   readonly tokens?: TokenVerifierOptions | undefined;
-  /** How long before its token expires a client is notified, in milliseconds. Default 30,000; 0 to a day. */
+  /** Time before a token's expiry at which the client is notified, in milliseconds. Default 30,000; 0 to a day. */
   readonly tokenWarningMs?: number | undefined;
   /**
-   * How long after its token expired a client may still send another one, in milliseconds. Default 5,000; 0 to
-   * a day.
+   * Time after a token's expiry for which the client may still send another one, in milliseconds. Default
+   * 5,000; 0 to a day.
    */
   readonly tokenGraceMs?: number | undefined;
   /**

@@ -37,7 +37,7 @@ export interface Gateway {
   /**
    * Makes the gateway not ready: it refuses new connections and closes the open ones with `going-away`, spread
    * over `drainMs`; each client is served until its turn. Resolves once all of them have been closed; call
-   * `close` afterwards. Idempotent. Rejects with `unavailable` if the gateway is still starting.
+   * `close` afterwards. Idempotent. Rejects with `unavailable` if the gateway does not serve yet.
    */
   drain(): Promise<void>;
   /**

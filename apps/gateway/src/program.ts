@@ -8,7 +8,7 @@ import { createLog, type Logger, type ProgramLog } from "./log/log.js";
 import { type StopRequest, stopped } from "./stop-request.js";
 import { reportListening, startWorkers, WORKER_END_GRACE_MS } from "./workers.js";
 
-/** How long the process waits at its end for the log to be written, in milliseconds. */
+/** Maximum time that the process waits at its end for the log to be written, in milliseconds. */
 const LOG_FLUSH_MS = 250;
 
 /** What has been started, and is closed on request or if it can't continue. */

@@ -231,11 +231,11 @@ export interface GatewayConfig {
    *   address. Without tokens and without `OPEN`, a gateway does not start on such an address. Default `false`.
    */
   readonly tokens: TokenVerifierOptions | undefined;
-  /** `TOKEN_WARNING_SECONDS`: how long before its token expires a client is notified. Default 30. */
+  /** `TOKEN_WARNING_SECONDS`: time before a token's expiry at which the client is notified. Default 30. */
   readonly tokenWarningMs: number;
   /**
-   * `TOKEN_GRACE_SECONDS`: how long after its token expired a client may still send another one before its
-   * connection is closed. Default 5.
+   * `TOKEN_GRACE_SECONDS`: time after a token's expiry for which the client may still send another one before
+   * its connection is closed. Default 5.
    */
   readonly tokenGraceMs: number;
   /** `PAGE`: whether `/` serves a page for trying out the gateway. Default: `true`, or `false` with tokens. */

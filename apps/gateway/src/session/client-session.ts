@@ -47,7 +47,7 @@ export interface SessionContext extends PermissionContext, RoomContext {
   readonly onFault: (error: unknown) => void;
 }
 
-/** How long a client may take to send `hello`, in milliseconds. */
+/** Maximum time for a client to send `hello`, in milliseconds. */
 const HELLO_TIMEOUT_MS = 10_000;
 
 /** Malformed frames per second, with bursts of twice as many; beyond that the connection is closed. */

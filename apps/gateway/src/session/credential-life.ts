@@ -8,9 +8,9 @@ export interface CredentialLifeEvents {
 
 /** Times relative to the expiry of a credential, in milliseconds. */
 export interface CredentialTimes {
-  /** How long before the expiry the client is notified. */
+  /** Time before the expiry at which the client is notified. */
   readonly warningMs: number;
-  /** How long after the expiry the client may still send another credential. */
+  /** Time after the expiry for which the client may still send another credential. */
   readonly graceMs: number;
 }
 

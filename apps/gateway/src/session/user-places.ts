@@ -22,7 +22,7 @@ export interface UserPlacesOptions {
 /** Maximum number of attempts to register: another connection may take a place that was freed. */
 const ATTEMPTS_MAX = 5;
 
-/** How long the owner of the oldest connection has to close it, in milliseconds. */
+/** Maximum time for the owner of the oldest connection to close it, in milliseconds. */
 const CLOSE_TIMEOUT_MS = 2_000;
 
 /**

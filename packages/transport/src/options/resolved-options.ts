@@ -40,7 +40,7 @@ export interface ResolvedTransportOptions<U> {
   readonly maxBackpressureBytes: number;
   /** See {@link TransportOptions.maxTotalBackpressureBytes}. */
   readonly maxTotalBackpressureBytes: number;
-  /** See {@link TransportOptions.slowReaders}, resolved; `undefined` where every slow reader is closed. */
+  /** See {@link TransportOptions.slowReaders}, resolved; `undefined` if every slow reader is closed. */
   readonly slowReaders: ResolvedSlowReaderOptions | undefined;
   /** See {@link TransportOptions.roomWindowMs}. */
   readonly roomWindowMs: RoomWindow;
