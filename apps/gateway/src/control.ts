@@ -2,10 +2,13 @@ import type { ControlHandler } from "@cm/router";
 import type { TransportConnection } from "@cm/transport";
 import type { ClientSession } from "./session/client-session.js";
 
-/** An open connection and the session that it carries once it has one. */
+/** An open connection, and its session once it has one. */
 type Controlled = Pick<TransportConnection<{ readonly session?: ClientSession }>, "close" | "data">;
 
-/** Carries out what other servers ask of this gateway and its connections. A drain is done once it has begun. */
+/**
+ * Creates the handler for the operations that other servers request of this gateway and its connections. A
+ * drain counts as done once it has begun.
+ */
 export function createControlHandler(
   connectionOf: (id: string) => Controlled | undefined,
   beginDrain: () => void,

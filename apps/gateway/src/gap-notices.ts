@@ -1,16 +1,16 @@
 import { CmError, type OnError } from "@cm/protocol";
 import type { Gap } from "@cm/router";
 
-/** Members reread a room's state for each notice: a room has at most one in this time. */
+/** Each notice makes members reload the room's state, so a room gets at most one notice in this time. */
 const PAUSE_MS = 1_000;
 
 /**
- * Tells of gaps in rooms: of the first at once, of those of the next second together at its end.
- * The number is the sum, or `undefined` where one of them is not known.
+ * Reports gaps in rooms: the first one at once, those of the following second together at its end. The reported
+ * number of missed messages is the sum, or `undefined` if one of the numbers is unknown.
  */
 export class GapNotices {
   readonly #tell: (room: string, missed: number | undefined) => void;
-  /** The rooms that were told within the last second, each with what is to be told at its end. */
+  /** The rooms with a notice within the last second, each with the notice that is due at its end. */
   readonly #recent = new Map<string, { next: { readonly missed: number | undefined } | undefined }>();
 
   constructor(tell: (room: string, missed: number | undefined) => void) {
@@ -39,7 +39,7 @@ export class GapNotices {
   }
 }
 
-/** Tells of what was lost between servers: the log, and the members of the room. */
+/** Creates a handler that reports messages lost between servers to `onError` and to the members of the room. */
 export function createGapHandler(
   tell: (room: string, missed: number | undefined) => void,
   onError: OnError,

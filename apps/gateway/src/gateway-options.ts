@@ -6,108 +6,121 @@ import { type GatewayConfig, TRANSPORTS } from "./config/gateway-config.js";
 import { isHost } from "./config/host.js";
 import type { GatewayHooks } from "./session/hooks.js";
 
-/** Takes the gateway's log; a pino logger is one. None of the calls may throw. */
+/** The logger of a gateway, for example a pino logger. None of its methods may throw. */
 export interface GatewayLogger {
-  /** Something that an operator may want to know. */
+  /** Logs an event that an operator may want to know about. */
   info(fields: Readonly<Record<string, unknown>>, message: string): void;
-  /** Something that an operator should look at. */
+  /** Logs an event that an operator should look at. */
   warn(fields: Readonly<Record<string, unknown>>, message: string): void;
-  /** Something that went wrong. */
+  /** Logs a failure. */
   error(fields: Readonly<Record<string, unknown>>, message: string): void;
-  /** Lines that it had to drop since its start, for `/stats`. Default: not known. */
+  /** Number of lines that the logger has dropped since its start, for `/stats`. Default: not known. */
   droppedLines?(): number;
 }
 
 /** The clocks that a gateway reads. */
 export interface GatewayClock {
-  /** Milliseconds since the Unix epoch, for records. Never used to judge a lease. */
+  /** Milliseconds since the Unix epoch, for records. Never used to decide whether a lease is valid. */
   now(): number;
-  /** Milliseconds on a clock that never goes back, for the rates of requests. */
+  /** Milliseconds on a monotonic clock, for request rates. */
   monotonicMs(): number;
 }
 
-/** Whose connection it is; `data` is handed to the hooks. */
+/** The user that a connection belongs to. */
 export interface GatewayUser {
   /** A name of 1 to 255 bytes. */
   readonly userId: string;
-  /** Anything that the hooks are to know of the user. */
+  /** Data about the user that is passed to the hooks. */
   readonly data?: unknown;
-  /** What the user may do; see `Rights.parse` of `@cm/auth`. Default: whatever the hooks allow. */
+  /** What the user may do; see `Rights.parse` of `@cm/auth`. Default: anything that the hooks allow. */
   readonly rights?: Rights | undefined;
-  /** When the user must have handed in another token, in milliseconds since the Unix epoch. Default: never. */
+  /**
+   * Time at which the credential expires, in milliseconds since the Unix epoch; the client must send another
+   * token by then. Default: never.
+   */
   readonly expiresAtMs?: number | undefined;
-  /** The token's id, by which it can be revoked. */
+  /** The token's id, which can be used to revoke it. */
   readonly tokenId?: string | undefined;
-  /** When the token was issued, in milliseconds since the Unix epoch. */
+  /** Time at which the token was issued, in milliseconds since the Unix epoch. */
   readonly issuedAtMs?: number | undefined;
 }
 
-/** The parts of a configuration that the processes around a gateway decide, not the gateway. */
+/** The settings that the program around a gateway uses, not the gateway itself. */
 type ProcessConfig = "admin" | "workers" | "worker" | "logLevel" | "logFormat" | "warnings" | "shutdownTimeoutMs";
 
 type Optional<T> = { readonly [K in keyof T]?: T[K] | undefined };
 
 /**
- * What {@link createGateway} takes: `authenticate`, and what differs from the defaults. The
- * limits and times are those of `GatewayConfig`, with the same defaults; no
- * environment variable is read.
+ * Options of {@link createGateway}: how clients are authenticated, and everything that differs from the
+ * defaults. Limits and times are those of `GatewayConfig`, with the same defaults; no environment variables are
+ * read.
  */
 export interface GatewayOptions extends Optional<Omit<GatewayConfig, ProcessConfig>>, GatewayHooks {
   /**
-   * Says whose connection it is, within 5 s, or throws: a `CmError` with `unauthorized`
-   * becomes HTTP 401, `capacity-reached` 503, others 4xx or 503; anything else is logged
-   * and becomes 500. The signal aborts when the client goes away.
+   * Returns the user that a connection belongs to, within 5 s, or throws: a `CmError` with `unauthorized`
+   * becomes HTTP 401, `capacity-reached` 503, other codes 4xx or 503; any other error is logged and becomes
+   * 500. The signal is aborted if the client disconnects.
    */
   readonly authenticate?:
     | ((request: UpgradeRequest, signal: AbortSignal) => GatewayUser | Promise<GatewayUser>)
     | undefined;
   /**
-   * Reads a token that a client hands in while it is connected (`refresh`), or throws as
-   * `authenticate` does, within `hookTimeoutMs`. Default: clients can't.
+   * Reads a token that a connected client sends with `refresh`, within `hookTimeoutMs`, or throws as
+   * `authenticate` does. Default: clients can't send tokens while connected.
    */
   readonly refresh?: ((token: string) => GatewayUser | Promise<GatewayUser>) | undefined;
-  /** Takes JSON Web Tokens, instead of `authenticate` and `refresh`. */
+  /** Authenticates clients with JSON Web Tokens, instead of `authenticate` and `refresh`. */
   readonly tokens?: TokenVerifierOptions | undefined;
-  /** How long before its token expires a client is told, in milliseconds. Default 30,000; 0 to a day. */
+  /** Time before a token's expiry at which the client is notified, in milliseconds. Default 30,000; 0 to a day. */
   readonly tokenWarningMs?: number | undefined;
-  /** How long after its token expired a client may still hand in another one, in milliseconds. Default 5,000; 0 to a day. */
+  /**
+   * Time after a token's expiry for which the client may still send another one, in milliseconds. Default
+   * 5,000; 0 to a day.
+   */
   readonly tokenGraceMs?: number | undefined;
   /**
-   * What happens to a member of a room that does not read fast enough: `close` its connection, `drop` messages
-   * for it and tell it, or keep the `latest` of each sender and key for it too. Called when a connection enters
-   * the room; `undefined` leaves it to `slowReaderDropRooms` and `slowReaderLatestRooms`. Default: they decide.
+   * What happens to a room member that reads too slowly: `close` its connection, `drop` messages for it and
+   * notify it, or also keep the `latest` message of each sender and key for it. Called when a connection enters
+   * the room; if it returns `undefined`, `slowReaderDropRooms` and `slowReaderLatestRooms` decide. Default:
+   * they decide.
    */
   readonly slowReaderPolicy?: ((room: string) => SlowReaderPolicy | undefined) | undefined;
-  /** The most hooks that may be undecided at a time; further requests are refused with `unavailable`. Default 10,000; 1 to 1,000,000. */
+  /**
+   * Maximum number of hook calls in progress; further requests are refused with `unavailable`. Default 10,000;
+   * 1 to 1,000,000.
+   */
   readonly maxPendingHooks?: number | undefined;
-  /** The longest that a hook may take, in milliseconds. Default 5,000; 1 to 600,000. */
+  /** Maximum duration of a hook, in milliseconds. Default 5,000; 1 to 600,000. */
   readonly hookTimeoutMs?: number | undefined;
   /**
-   * Paths of one's own, beside `/healthz`, `/readyz` and `/stats`: `"/version"` for GET and HEAD,
-   * `"POST /orders"` with a {@link Route}, whose body is bounded.
+   * Additional routes, besides `/healthz`, `/readyz` and `/stats`: `"/version"` for GET and HEAD, `"POST
+   * /orders"` with a {@link Route}, which limits the size of the body.
    */
   readonly routes?: Readonly<Record<string, RouteHandler | Route>> | undefined;
   /**
-   * A second port, for operators: `/healthz`, `/readyz`, `/stats`, `/metrics` for Prometheus and
-   * `POST /revoke`. Requests there are not authenticated: keep it private. `host` is
-   * 127.0.0.1 by default, port 0 picks a free one. Default: none.
+   * A second port, for operators: `/healthz`, `/readyz`, `/stats`, `/metrics` for Prometheus and `POST
+   * /revoke`. Requests there are not authenticated: keep it private. `host` is 127.0.0.1 by default, port 0
+   * picks a free one. Default: none.
    */
   readonly admin?: { readonly port: number; readonly host?: string | undefined } | undefined;
-  /** A started store of one's own, instead of `redisUrl`; it is not closed here. */
+  /** A started store to use instead of `redisUrl`. The gateway does not close it. */
   readonly store?: Store | undefined;
-  /** Default: nothing is told but warnings and errors, each as a process warning. */
+  /**
+   * Receives the gateway's log. Default: warnings and errors are emitted as process warnings, the rest is
+   * discarded.
+   */
   readonly logger?: GatewayLogger | undefined;
-  /** Default: the machine's clocks. */
+  /** Default: the system's clocks. */
   readonly clock?: GatewayClock | undefined;
-  /** Whether `/` shows the page to try the gateway. Default `false`. */
+  /** Whether `/` serves a page for trying out the gateway. Default `false`. */
   readonly page?: boolean | undefined;
-  /** Whether clients' port answers `/stats`, which names servers; the port of `admin` does. Default `false`. */
+  /** Whether `/stats`, which names servers, is also served on the clients' port. Default `false`. */
   readonly publicStats?: boolean | undefined;
   /** Whether other processes may listen on the same port. Default `false`. */
   readonly sharePort?: boolean | undefined;
 }
 
-/** {@link GatewayOptions}, complete. */
+/** {@link GatewayOptions} with the defaults filled in. */
 export interface ResolvedGatewayOptions extends Omit<GatewayConfig, ProcessConfig> {
   readonly authenticate: NonNullable<GatewayOptions["authenticate"]>;
   readonly refresh: ((token: string) => Promise<GatewayUser>) | undefined;
@@ -127,7 +140,7 @@ export interface ResolvedGatewayOptions extends Omit<GatewayConfig, ProcessConfi
   readonly sharePort: boolean;
 }
 
-/** Names of all hooks, so that none can be misspelt unnoticed. */
+/** Names of all hooks, used to reject misspelt ones. */
 const HOOKS = [
   "onConnect",
   "onJoin",
@@ -156,7 +169,7 @@ const OWN = [
   "sharePort",
 ] as const;
 
-/** Paths that are the gateway's own. */
+/** Paths that an application's routes must not use. */
 const OWN_PATHS: readonly string[] = ["/healthz", "/readyz", "/stats"];
 
 const WARNINGS: GatewayLogger = {
@@ -169,7 +182,7 @@ const DAY_MS = 86_400_000;
 
 const CLOCK: GatewayClock = { now: Date.now, monotonicMs: () => performance.now() };
 
-/** Fills in the defaults. Throws `options-invalid`, whose details name the option as `field`. */
+/** Fills in the defaults. Throws `options-invalid`; its details name the option as `field`. */
 export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayOptions {
   if (typeof options !== "object" || options === null) throw invalid("options", "an object");
   const {
@@ -209,9 +222,9 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
   if (options.transport === "ws" && options.sharePort === true) {
     throw invalid("sharePort", "false where the transport is ws");
   }
-  // Everything that is shared with an elsewhere can be drained to it.
+  // With Redis or a store of the application's own there may be other servers to drain the clients to.
   const drainMs = options.redisUrl === undefined && options.store === undefined ? 0 : 10_000;
-  // A shorter timeout brings its pings closer together, as it does in the environment.
+  // A shorter idle timeout also lowers the default ping interval, as it does for the environment variables.
   const idleTimeoutMs = options.idleTimeoutMs ?? defaults.idleTimeoutMs;
   const pingIntervalMs = Math.min(defaults.pingIntervalMs, Math.floor(idleTimeoutMs / 2));
   const config = { ...defaults, drainMs, pingIntervalMs, ...given };
@@ -257,7 +270,7 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
   };
 }
 
-/** Who says whose connection it is, by one of the two ways to say so. */
+/** The functions that authenticate clients, from `authenticate` and `refresh` or from `tokens`. */
 function authenticationOf(options: GatewayOptions): Pick<ResolvedGatewayOptions, "authenticate" | "refresh"> {
   const { authenticate, refresh, tokens } = options;
   if (tokens === undefined) {
@@ -286,7 +299,7 @@ function adminOf(admin: GatewayOptions["admin"]): ResolvedGatewayOptions["admin"
   return { port, host };
 }
 
-/** Names the option as the caller of the gateway wrote it. */
+/** Creates the verifier. Its errors name the option as the caller wrote it, such as `tokens.secret`. */
 function verifierOf(tokens: TokenVerifierOptions): ReturnType<typeof createTokenVerifier> {
   try {
     return createTokenVerifier(tokens);

@@ -16,55 +16,55 @@ import { createQuestionHandler, readRevocationAnswer, revocationQuestion } from 
 import type { ClientSession } from "./session/client-session.js";
 import { createSessionTransport, type SessionHolder } from "./session/session-transport.js";
 
-/** A gateway within an application. */
+/** A gateway embedded in an application. */
 export interface Gateway {
-  /** Store, router, membership and presence of this gateway, for the application's own use. */
+  /** The gateway's store, router, membership and presence, for use by the application. */
   readonly node: Node;
   /**
-   * Settles when this server has no place in the cluster any more: its lease ran out and
-   * another process took its id. The gateway closes by itself then.
+   * Resolves when this server has lost its place in the cluster: its lease expired and another process took its
+   * id. The gateway then closes by itself.
    */
   readonly expelled: Promise<CmError>;
-  /** Settles when another server asked this one to drain, which has begun then. Close it afterwards. */
+  /** Resolves when another server has requested a drain. The drain has begun by then; call `close` afterwards. */
   readonly drainAsked: Promise<void>;
   /**
-   * Starts everything and listens, once however often it is called. A start that fails
-   * unwinds what it had begun, and fails with `port-in-use`, `server-id-taken`,
-   * `layout-mismatch`, `unavailable` or `native-load-failed`; or with `closed` where the
-   * gateway was closed in the meantime. It can't be started again then.
+   * Starts all parts and listens; further calls return the same promise. A start that fails stops what it had
+   * started and rejects with `port-in-use`, `server-id-taken`, `layout-mismatch`, `unavailable` or
+   * `native-load-failed`, or with `closed` if the gateway was closed in the meantime. After that the gateway
+   * can't be started again.
    */
   start(): Promise<ListeningAddress>;
   /**
-   * Not ready from now on: refuses newcomers and sends the clients elsewhere over
-   * `drainMs`, serving each until its turn. Resolves when all were told; `close` ends it.
-   * Idempotent. Fails with `unavailable` before the gateway serves.
+   * Makes the gateway not ready: it refuses new connections and closes the open ones with `going-away`, spread
+   * over `drainMs`; each client is served until its turn. Resolves once all of them have been closed; call
+   * `close` afterwards. Idempotent. Rejects with `unavailable` if the gateway does not serve yet.
    */
   drain(): Promise<void>;
   /**
-   * Has every gateway of the cluster close the connections of a user, or those that came
-   * with a token, and refuse the user's tokens so far, or that token, for a day. A gateway that
-   * starts later has not heard of it. Fails with `unavailable` or `timeout` where the other
-   * gateways can't be asked; the revocation then holds on this one.
+   * Closes the connections of a user, or those made with a token, on every gateway of the cluster, and refuses
+   * the tokens issued to the user so far, or that token, for a day. A gateway that starts later does not know
+   * of the revocation. Rejects with `unavailable` or `timeout` if the other gateways can't be reached; the
+   * revocation is then in force on this one only.
    */
   revoke(revocation: Revocation): Promise<RevocationOutcome>;
-  /** Stops accepting, closes every connection, withdraws from the store. Idempotent; never fails. */
+  /** Stops accepting connections, closes all connections and withdraws from the store. Idempotent; never rejects. */
   close(): Promise<void>;
-  /** As {@link close}. */
+  /** Same as {@link close}. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** How far a revocation came. */
+/** The result of a revocation. */
 export interface RevocationOutcome {
-  /** Connections that were closed. */
+  /** Number of connections that were closed. */
   readonly closed: number;
-  /** Ids of living servers that did not say that they took it. */
+  /** Ids of live servers that did not confirm the revocation. */
   readonly missing: readonly string[];
 }
 
 /** How long a revocation waits for the other gateways, in milliseconds. */
 const REVOKE_TIMEOUT_MS = 5_000;
 
-/** Puts a gateway together; nothing is touched until `start`. Throws `options-invalid`. */
+/** Creates a gateway. Nothing happens before `start`. Throws `options-invalid`. */
 export function createGateway(options: GatewayOptions): Gateway {
   const config = resolveGatewayOptions(options);
   const { logger } = config;
@@ -75,8 +75,8 @@ export function createGateway(options: GatewayOptions): Gateway {
     tellDrainAsked = resolve;
   });
 
-  // The router needs sockets to deliver to, the server needs the router to serve: the
-  // server is made last and reached through this door.
+  // The router needs the sockets to deliver to, and the server needs the router: the server is created last and
+  // accessed through this variable.
   let server: TransportServer<SessionHolder> | undefined;
   let address: ListeningAddress | undefined;
   const connection = (id: string) => server?.connection(id);
@@ -99,7 +99,8 @@ export function createGateway(options: GatewayOptions): Gateway {
       fanOut.delivering(server.membersOf(room));
       server.toRoom(room, frame, except);
     },
-    // By way of the sessions: a connection is open before it can be reached.
+    // Deliver through the session: a socket is open before its connection is registered and may get direct
+    // messages.
     toConnection: (id, frame) => connection(id)?.data.session?.deliver(frame) ?? false,
     toUser: (userId, frame) => {
       const connections = server?.connectionsOf(userId) ?? [];
@@ -118,7 +119,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     limits: limits.counts(),
     ...(logger.droppedLines === undefined ? {} : { log: { droppedLines: logger.droppedLines() } }),
   });
-  // Looked through for each revocation, which is rare.
+  // Each revocation iterates over all sessions; revocations are rare.
   const sessions = new Set<ClientSession>();
   const revocations = new Revocations(() => config.clock.now());
   const revokeHere = (revocation: Revocation): number => {
@@ -167,7 +168,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     ],
     onControl: createControlHandler(connection, beginDrain),
     onQuestion: createQuestionHandler({ statistics, revoke: revokeHere }),
-    // A store of the application's own may have no history, where no room needs one.
+    // Passed only if a room is recoverable, because a store of the application's own may not keep history.
     ...(config.recoverableRooms.length === 0
       ? {}
       : { isRecoverable: (room: string) => config.recoverableRooms.some((prefix) => room.startsWith(prefix)) }),
@@ -213,7 +214,8 @@ export function createGateway(options: GatewayOptions): Gateway {
   const start = async (): Promise<ListeningAddress> => {
     endLinkLog = logLink(node.store.link, logger);
     try {
-      // First, so that it says that the gateway lives, and not yet serves, while the store is long in coming.
+      // Start the operators' port first, so that it reports the gateway as alive but not ready while the store
+      // is not available yet.
       const adminAddress = await admin?.start();
       if (adminAddress !== undefined) {
         const { host, port } = adminAddress;
@@ -252,7 +254,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   };
 }
 
-/** How near the joins are to what the server has memory for. */
+/** The memberships and rooms of this server, with their limits. */
 function placesOf({ membership }: Node, { maxMemberships, maxServerRooms }: ResolvedGatewayOptions) {
   const { memberships, rooms } = membership.stats();
   return { memberships, maxMemberships, rooms, maxRooms: maxServerRooms };

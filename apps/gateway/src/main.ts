@@ -11,7 +11,8 @@ try {
   tell(error);
   process.exit(EXIT.config);
 }
-// Loaded only now: it takes a while, and a signal in the meantime must not kill.
+// Loaded after the signal handlers are installed: loading takes a while, and a signal must not kill the process
+// then.
 const { runMain } = await import("./cli/run-main.js");
-// Native handles may outlive their owners; everything that matters has ended.
+// Exit explicitly: native handles may still be open, but everything that matters has ended.
 process.exit(await runMain(fileURLToPath(import.meta.url), process.argv.slice(2), request));

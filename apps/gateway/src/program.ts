@@ -8,10 +8,10 @@ import { createLog, type Logger, type ProgramLog } from "./log/log.js";
 import { type StopRequest, stopped } from "./stop-request.js";
 import { reportListening, startWorkers, WORKER_END_GRACE_MS } from "./workers.js";
 
-/** How long the end waits for a reader of the log that is slow. */
+/** Maximum time that the process waits at its end for the log to be written, in milliseconds. */
 const LOG_FLUSH_MS = 250;
 
-/** What was started and has to be closed, on request or because it can't go on. */
+/** What has been started, and is closed on request or if it can't continue. */
 interface Running {
   readonly expelled?: Promise<Error>;
   readonly drainAsked?: Promise<void>;
@@ -20,8 +20,8 @@ interface Running {
 }
 
 /**
- * Runs a gateway, or the processes of one, until it is asked to stop, which may happen at
- * any time. `script` is what to run in a worker. Resolves to the exit code.
+ * Runs a gateway, or its worker processes, until it is asked to stop, which may happen at any time. `script` is
+ * the program that a worker runs. Resolves with the exit code.
  */
 export async function runProgram(script: string, request: StopRequest): Promise<number> {
   let config: GatewayConfig;
@@ -44,7 +44,7 @@ async function runConfigured(
   programLog: ProgramLog,
 ): Promise<number> {
   const { log } = programLog;
-  // Once, and not again by each worker.
+  // Logged only once, not by each worker.
   if (config.worker === undefined) for (const warning of config.warnings) log.warn(warning);
   process.on("unhandledRejection", (error) => {
     log.fatal({ err: error }, "a promise was rejected and nobody looked");
@@ -54,7 +54,7 @@ async function runConfigured(
   let deadline: NodeJS.Timeout | undefined;
   const endWithin = (ms: number): void => {
     clearTimeout(deadline);
-    // Workers keep to the time by themselves, and are killed where they can't.
+    // Workers observe the deadline themselves; the extra time lets this process kill those that can't.
     deadline = setTimeout(giveUp, ms + (isPrimary ? 2 * WORKER_END_GRACE_MS : 0));
   };
   const giveUp = (): void => {
@@ -87,7 +87,7 @@ async function runConfigured(
     return expelled === undefined ? EXIT.ok : EXIT.fault;
   } catch (error) {
     if (!stop.aborted || error !== stop.reason) return fail(error, log);
-    // A start that was told to stop ends this way, and has cleaned up behind itself.
+    // A start that was interrupted by a stop request ends this way, and has cleaned up.
     log.info("closed");
     return EXIT.ok;
   }
@@ -97,7 +97,8 @@ async function runServer(config: GatewayConfig, { log, output }: ProgramLog, sto
   const { workers, worker, logLevel: _, logFormat: __, warnings: ___, shutdownTimeoutMs: ____, ...rest } = config;
   const gateway = createGateway({
     ...rest,
-    // Without tokens every user is taken at their word, as the configuration allows in a trial alone.
+    // Without tokens clients may claim to be any user; the configuration allows that on loopback or with `OPEN`
+    // only.
     ...(config.tokens === undefined ? { authenticate: ({ query }) => ({ userId: userOf(query) }) } : {}),
     logger: {
       info: (fields, message) => log.info(fields, message),
@@ -107,7 +108,8 @@ async function runServer(config: GatewayConfig, { log, output }: ProgramLog, sto
     },
     sharePort: workers > 1,
   });
-  // Redis may take long to become available: a stop request does not wait for it.
+  // Redis may take long to become available, so a stop request closes the gateway without waiting for the
+  // start.
   const giveUp = (): void => void gateway.close();
   stop.addEventListener("abort", giveUp, { once: true });
   let address: { readonly host: string; readonly port: number };

@@ -2,20 +2,20 @@ import { CmError, decodeUtf8, encodeUtf8, parseName } from "@cm/protocol";
 import type { QuestionHandler } from "@cm/router";
 import type { Revocation } from "./auth/revocations.js";
 
-/** What any server of the cluster may ask all gateways: the text `stats`. */
+/** The question for statistics, the text `stats`. Any server of the cluster may ask all gateways. */
 const STATISTICS = "stats";
 
-/** In front of a revocation, as JSON. */
+/** Prefix of a revocation, which follows as JSON. */
 const REVOKE = "revoke ";
 
-/** Who answers what gateways ask each other. */
+/** The functions that answer the questions of other gateways. */
 export interface QuestionAnswers {
   readonly statistics: () => unknown;
-  /** Takes a revocation; returns the number of connections that were closed. */
+  /** Applies a revocation; returns the number of connections that were closed. */
   readonly revoke: (revocation: Revocation) => number;
 }
 
-/** The question that has all gateways take a revocation. */
+/** The question that makes all gateways apply a revocation. */
 export function revocationQuestion(revocation: Revocation): Uint8Array {
   return encodeUtf8(REVOKE + JSON.stringify(revocation));
 }
@@ -27,8 +27,8 @@ export function readRevocationAnswer(answer: Uint8Array): number {
 }
 
 /**
- * Answers `stats` with what `/stats` says, as JSON, and a revocation with the number of
- * connections that it closed. Anything else is refused with `operation-unknown`.
+ * Creates a handler that answers `stats` with the content of `/stats` as JSON, and a revocation with the number
+ * of connections that it closed. Any other question is refused with `operation-unknown`.
  */
 export function createQuestionHandler({ statistics, revoke }: QuestionAnswers): QuestionHandler {
   return async (question) => {
@@ -40,7 +40,7 @@ export function createQuestionHandler({ statistics, revoke }: QuestionAnswers): 
   };
 }
 
-/** Reads `{"userId":"..."}` or `{"tokenId":"..."}`; `undefined` where it is neither. */
+/** Parses `{"userId":"..."}` or `{"tokenId":"..."}`; `undefined` if it is neither. */
 export function parseRevocation(text: string): Revocation | undefined {
   let value: unknown;
   try {

@@ -1,30 +1,30 @@
-/** How a signal or the parent process asks this process to end. */
+/** A request by a signal or the parent process to end this process. */
 export interface StopRequest {
   /**
-   * Aborted when this process is to end, with the reason: a signal, or that the parent
-   * process is gone, since no process would be left to end this one.
+   * Aborted when this process is to end. The reason is the signal, or that the parent process is gone: no other
+   * process would be left to end this one.
    */
   readonly stop: AbortSignal;
-  /** Aborted, after `stop`, when it is to end without taking time for its clients. */
+  /** Aborted, after `stop`, when the process is to end without draining. */
   readonly hurry: AbortSignal;
 }
 
-/** What the process that started this one says where there is to be no drain. */
+/** Message of the parent process that requests an end without a drain. */
 export const HURRY = "hurry";
 
 /**
- * A second signal counts only this long after the first: a terminal sends Ctrl-C to
- * every foreground process, and a program like npm then forwards its own as well.
+ * A second signal counts only this many milliseconds after the first: a terminal sends Ctrl-C to every
+ * foreground process, and a program like npm then forwards its own as well.
  */
 const SECOND_SIGNAL_AFTER_MS = 500;
 
 /**
- * Signals that ask for an end. A terminal that is closed sends SIGHUP; Node takes it back
- * from `nohup`, so that it can't be left ignored either.
+ * Signals that request an end. A terminal sends SIGHUP when it is closed; Node resets the signal even under
+ * `nohup`, so it can't be left to be ignored.
  */
 export const STOP_SIGNALS: readonly NodeJS.Signals[] = ["SIGTERM", "SIGINT", "SIGHUP"];
 
-/** To be called first of all, before anything heavy is loaded: until then a signal kills. */
+/** Must be called before any large module is loaded: until then a signal kills the process. */
 export function listenForStop(): StopRequest {
   const stop = new AbortController();
   const hurry = new AbortController();
@@ -46,7 +46,7 @@ export function listenForStop(): StopRequest {
   process.on("message", (message) => {
     if (message === HURRY) onHurry(HURRY);
   });
-  // Gone already; without any channel to a parent this is undefined.
+  // The parent is gone already. Without a channel to a parent, `connected` is `undefined`.
   if (process.connected === false) onHurry("disconnect");
   return { stop: stop.signal, hurry: hurry.signal };
 }

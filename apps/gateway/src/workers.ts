@@ -7,37 +7,40 @@ import { WORKER_STARTS_MAX } from "./config/workers.js";
 import type { Logger } from "./log/log.js";
 import { HURRY, STOP_SIGNALS, stopped } from "./stop-request.js";
 
-/** How long a worker that listened before waits for its next start, by how often it failed in a row. */
+/** Delay before a worker that has listened is restarted, in milliseconds, by the number of failures in a row. */
 const RESTART_DELAYS_MS = [100, 500, 2_000, 5_000, 10_000] as const;
 
-/** A worker that lived at least this long had started well. */
+/** A worker that ran for at least this long, in milliseconds, has started successfully. */
 const LIVED_WELL_MS = 60_000;
 
-/** How long after its time, which a worker keeps to by itself, it is killed. */
+/** Workers observe their deadline themselves; one that has not ended this many milliseconds after it is killed. */
 export const WORKER_END_GRACE_MS = 1_000;
 
-/** What a worker tells the process that started it. */
+/** Message by which a worker reports that it listens. */
 const LISTENING = "listening";
 
 /** The server processes that share one port. */
 export interface Workers {
-  /** Has each drain itself and close, and waits for that. Idempotent. */
+  /** Makes each worker drain and close, and waits until all have ended. Idempotent. */
   drain(): Promise<void>;
-  /** Has those that still run close without a drain, and waits; that one did not end cleanly is thrown. Idempotent. */
+  /**
+   * Makes the workers that still run close without a drain, and waits. Rejects if one did not end cleanly.
+   * Idempotent.
+   */
   close(): Promise<void>;
 }
 
 /**
- * Starts `config.workers` processes of this program on one port, and resolves when all of
- * them listen. The kernel spreads new connections over them. A worker that ends after
- * that is started again, with growing delay and under an id of its own: its last one may
- * be taken until its lease has run out. One that was drained by another server is replaced too.
+ * Starts `config.workers` processes of this program on one port, and resolves when all of them listen. The
+ * kernel distributes new connections among them. A worker that ends after that is restarted, with growing delay
+ * and under a new id, because its previous id may be taken until its lease has expired. A worker that another
+ * server has drained is replaced too.
  *
- * Where one ends before it ever listened, starting it again would not help: the others
- * are closed, and what comes back is its exit code.
+ * If a worker ends before it has listened, restarting it would not help: all workers are closed, and the result
+ * is its exit code.
  *
- * Throws `port-in-use`, `options-invalid` where the address is not of this machine, and
- * the reason of `stop` where that was aborted before all listened.
+ * Rejects with `port-in-use`, with `options-invalid` if the address does not belong to this machine, and with
+ * the reason of `stop` if that was aborted before all workers listened.
  */
 export async function startWorkers(
   config: GatewayConfig,
@@ -54,14 +57,14 @@ export async function startWorkers(
     await pool.close();
     throw stop.reason;
   }
-  // The others may be failing for the same reason: that of the first is the one to tell.
+  // The other workers may be failing for the same reason; only the first failure is reported.
   await pool.close().catch((error: unknown) => log.error({ err: error }, "closing the workers failed"));
   return exitCode;
 }
 
-/** Called in a worker once it listens. */
+/** Call this in a worker once it listens. */
 export function reportListening(): void {
-  // A parent that is gone can't be told; that the channel closed is noticed by itself.
+  // Ignore the error if the parent is gone: the closed channel is noticed by other means.
   process.send?.(LISTENING, undefined, undefined, () => undefined);
 }
 
@@ -71,10 +74,10 @@ class WorkerPool implements Workers {
   readonly #log: Logger;
   readonly #running = new Map<number, ChildProcess>();
   readonly #restarts = new Set<NodeJS.Timeout>();
-  /** Numbers of the workers that have listened, be it in an earlier process. */
+  /** Numbers of the workers that have listened, in this or an earlier process. */
   readonly #proven = new Set<number>();
   #settle: (exitCode: number | undefined) => void = () => undefined;
-  /** Whether each of the workers ended cleanly, once they were asked to. */
+  /** Whether each worker ended cleanly, once they were asked to end. */
   #ends: Promise<readonly boolean[]> | undefined;
   #closing: Promise<void> | undefined;
 
@@ -84,7 +87,7 @@ class WorkerPool implements Workers {
     this.#log = log;
   }
 
-  /** Resolves when all listen, or with the exit code of the first that never did. */
+  /** Resolves when all workers listen, or with the exit code of the first one that ended before it listened. */
   start(): Promise<number | undefined> {
     const settled = new Promise<number | undefined>((resolve) => {
       this.#settle = resolve;
@@ -117,7 +120,7 @@ class WorkerPool implements Workers {
       const facts = { worker: index, pid: child.pid, code, signal };
       if (!this.#proven.has(index)) {
         this.#log.error(facts, "a worker ended before it listened; all are closed");
-        // It was not asked to end: that is no success, whatever it says.
+        // The worker was not asked to end, so even an exit code of 0 is a failure.
         this.#settle(code || 1);
         return;
       }
@@ -134,7 +137,7 @@ class WorkerPool implements Workers {
     child.once("exit", onEnd);
     child.on("error", (error) => {
       this.#log.error({ err: error, worker: index }, "a worker could not be started or told something");
-      // One that could not even be started has no exit.
+      // A process that could not be started emits no `exit`.
       if (child.pid === undefined) onEnd(null, null);
     });
   }
@@ -151,7 +154,7 @@ class WorkerPool implements Workers {
   async #close(): Promise<void> {
     const ends = this.#end(this.#config.shutdownTimeoutMs);
     const running = [...this.#running.values()];
-    // One that is gone by now can't be told, and needs not.
+    // Ignore the error if a worker has ended by now.
     for (const child of running) child.send(HURRY, () => undefined);
     const timer = setTimeout(
       () => running.forEach((child) => void child.kill("SIGKILL")),
@@ -162,7 +165,7 @@ class WorkerPool implements Workers {
     if (unclean > 0) throw new CmError("internal", `${unclean} of the workers did not close cleanly.`);
   }
 
-  /** Asks all to end, and kills those that have not within the time; the first call's counts. */
+  /** Asks all workers to end, and kills those that have not within the time. The time of the first call applies. */
   #end(withinMs: number): Promise<readonly boolean[]> {
     for (const timer of this.#restarts) clearTimeout(timer);
     this.#ends ??= Promise.all(
@@ -172,20 +175,24 @@ class WorkerPool implements Workers {
   }
 }
 
-/** Asks a worker to end; resolves, once it has, to whether it did so cleanly. */
+/** Asks a worker to end. Resolves once it has ended, with whether it ended cleanly. */
 function endWorker(child: ChildProcess, killAfterMs: number): Promise<boolean> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => child.kill("SIGKILL"), killAfterMs);
     child.once("exit", (code, signal) => {
       clearTimeout(timer);
-      // One that was still being loaded knew no other way to end; a terminal tells all processes at once.
+      // A worker that was still being loaded is ended by the signal itself; a terminal signals all processes at
+      // once.
       resolve(code === 0 || (signal !== null && STOP_SIGNALS.includes(signal)));
     });
     child.kill("SIGTERM");
   });
 }
 
-/** Workers share the port among themselves, which would let strangers share it too: look first. */
+/**
+ * Rejects if the port is in use. The workers share the port among themselves, which would also let them share
+ * it with another program that listens there.
+ */
 function requireFreePort(host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const probe = createServer();

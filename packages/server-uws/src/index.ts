@@ -15,7 +15,7 @@ export type {
 export type { UwsServerOptions } from "./options.js";
 export type { UwsServer, UwsServerStats } from "./server.js";
 
-// Sockets of an App of one's own
+// Sockets of your own App
 export type {
   UwsLocalConnectionManager,
   UwsLocalConnectionOptions,

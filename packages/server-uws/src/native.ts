@@ -10,13 +10,16 @@ export const LISTEN_MODE = { shared: 0, exclusive: 1 } as const;
 
 const PACKAGE = "uWebSockets.js";
 
-/** Where the native layer reads, once, as it is loaded, how large a request's head may be that comes in pieces. */
+/**
+ * From this variable the native layer reads the limit for request heads that arrive in several pieces, once
+ * when it is loaded.
+ */
 const HEAD_LIMIT_VARIABLE = "UWS_HTTP_MAX_HEADERS_SIZE";
 
 /**
- * Loads uWebSockets.js. It happens at `start()`, not at import, so that a process
- * that can't load the binary still gets a coded error and can say what to do.
- * `maxHeadBytes` is the native limit of a request's head; the first load of a process decides.
+ * Loads uWebSockets.js. Called by `start()`, not on import, so that a process that can't load the binary still
+ * gets an error with a code and can report what to do. `maxHeadBytes` is the native limit for a request's head;
+ * the first load in a process sets it.
  *
  * @throws CmError `native-load-failed`; `details` has node, abi, platform, arch and libc.
  */
@@ -33,7 +36,7 @@ export function loadNative(
   } catch (cause) {
     throw loadFailure(cause);
   } finally {
-    // For child processes, whose limit is their own matter.
+    // Restore the variable, because child processes may have a different limit.
     if (before === undefined) delete env[HEAD_LIMIT_VARIABLE];
     else env[HEAD_LIMIT_VARIABLE] = before;
   }
@@ -42,7 +45,7 @@ export function loadNative(
   return loaded;
 }
 
-/** Without it, every answer has the header `uWebSockets: 20`. The declarations lack this function. */
+/** Removes the header `uWebSockets: 20` from all responses. The type declarations lack this function. */
 function hideVersion(native: Native & { readonly _cfg?: unknown }): void {
   if (typeof native._cfg === "function") native._cfg("silent");
 }
@@ -68,7 +71,7 @@ function loadFailure(cause: unknown): CmError {
   return new CmError("native-load-failed", message, { cause, details: { node, abi, platform, arch, libc, absent } });
 }
 
-/** Node reports a package that is missing and a file missing inside of it by the same code. */
+/** Node reports a missing package and a missing file inside of it with the same code. */
 function isAbsent(cause: unknown): boolean {
   return (
     cause instanceof Error &&
@@ -78,7 +81,10 @@ function isAbsent(cause: unknown): boolean {
   );
 }
 
-/** The C library, which decides whether a Linux binary loads: Node's report names glibc's version only. */
+/**
+ * The C library, which decides whether a Linux binary can be loaded. Node's report only contains the version of
+ * glibc.
+ */
 function describeLibc(): string {
   if (process.platform !== "linux") return "no glibc";
   const report: unknown = process.report.getReport();

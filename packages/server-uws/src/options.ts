@@ -7,17 +7,17 @@ import {
 } from "@cm/transport";
 
 /**
- * What {@link createUwsServer} takes. `maxHeadBytes` is told to the native layer as it is loaded, by
- * the first server of a process that starts; a later one can have less, not more. What waits is
- * looked at after every direct send that had to wait, and after every `maxBackpressureBytes` of
- * room messages (256 KiB if that is more), so it is at most twice `maxBackpressureBytes`, 1 MiB and one frame. Of
- * `maxTotalBackpressureBytes` what waits takes twice its bytes, since native buffers double as
+ * Options of {@link createUwsServer}. The native layer reads `maxHeadBytes` when it is loaded, from the first
+ * server that starts in a process; later servers can use a lower limit, not a higher one. Queued bytes are
+ * checked after every direct send that could not be written at once, and after every `maxBackpressureBytes` of
+ * room messages (256 KiB if that is more), so a connection has at most twice `maxBackpressureBytes`, plus 1 MiB
+ * and one frame. Queued bytes count twice towards `maxTotalBackpressureBytes`, because native buffers double as
  * they grow.
  */
 export interface UwsServerOptions<U> extends TransportOptions<U> {
   /**
-   * Let other processes listen on the same port; the kernel spreads connections.
-   * Needs a fixed port. Default false.
+   * Whether other processes may listen on the same port; the kernel distributes new connections. Needs a fixed
+   * port. Default false.
    */
   readonly sharePort?: boolean | undefined;
 }

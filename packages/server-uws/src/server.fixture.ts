@@ -2,12 +2,12 @@ import { serverStarter, type TestServer } from "@cm/contract-tests/transport";
 import type { UwsServerOptions } from "./options.js";
 import { createUwsServer, type UwsServer } from "./server.js";
 
-/** A running server of this package and what it heard. */
+/** A running server of this package and the events that it recorded. */
 export interface UwsTestServer extends TestServer {
   readonly server: UwsServer<string>;
 }
 
-/** Starts a server that is closed when the test is over. */
+/** Starts a server that is closed at the end of the test. */
 export async function startServer(options: Partial<UwsServerOptions<string>> = {}): Promise<UwsTestServer> {
   const { sharePort, ...others } = options;
   let resolve: (server: UwsServer<string>) => void = () => undefined;

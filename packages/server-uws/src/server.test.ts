@@ -1,5 +1,5 @@
 import { describeTransport } from "@cm/contract-tests/transport";
 import { createUwsServer } from "./server.js";
 
-// Many, for the faults of the native layer that upgrades are guarded against.
+// A large crowd, to provoke the bugs of the native layer that the upgrades guard against.
 describeTransport("uWebSockets.js", createUwsServer, { crowd: 2_000 });

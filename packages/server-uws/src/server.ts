@@ -22,38 +22,42 @@ import { topicOf } from "./rooms/room-topics.js";
 
 /** Counters of a server. */
 export interface UwsServerStats extends TransportStats {
-  /** WebSockets that the native library closed within their upgrade, by a fault of its own. Only grows. */
+  /** Number of WebSockets that the native library closed during their upgrade, because of a bug. Only grows. */
   readonly upgradesLost: number;
 }
 
 /**
- * A WebSocket server on uWebSockets.js. `start` loads the native library, and fails with
- * `native-load-failed` where it can't. With `sharePort`, a drain stops listening at once, since the
- * others on the port would take the newcomers.
+ * A WebSocket server on uWebSockets.js. `start` loads the native library, and rejects with `native-load-failed`
+ * if that fails. With `sharePort`, a drain stops listening at once, because the other processes on the port
+ * take the new connections.
  */
 export interface UwsServer<U = unknown> extends TransportServer<U> {
   /** Counters of the server. */
   stats(): UwsServerStats;
 }
 
-/** Makes a server. Nothing happens before `start()`. Throws `options-invalid`. */
+/** Creates a server. Nothing happens before `start()`. Throws `options-invalid`. */
 export function createUwsServer<U>(options: UwsServerOptions<U>): UwsServer<U> {
   return new NativeServer(resolveUwsServerOptions(options));
 }
 
-/** A client that sends more than this many times the largest frame is cut off without an answer. */
+/**
+ * A frame of more than this many times the maximum size makes the native layer cut the client off without an
+ * error frame.
+ */
 const NATIVE_FRAME_FACTOR = 2;
 
 /**
- * The native layer takes heads of any size that come in one read, and refuses others that are
- * over its own limit. With this much room for unusual spaces it refuses none that we would take.
+ * Added to the native limit for heads. The native layer accepts heads of any size that arrive in one read, and
+ * refuses others that exceed its own limit. With this margin for unusual spaces it refuses no head that this
+ * package would accept.
  */
 const NATIVE_HEAD_MARGIN_BYTES = 1024;
 
 /**
- * The native idle timeout lies this far behind {@link Liveness}, which goes first though the
- * native layer cuts up to 4 s early. It is left to end sockets whose client never answers a
- * close frame: they are no connections any more.
+ * The native idle timeout is this much longer than that of {@link Liveness}, so that the latter acts first
+ * although the native layer cuts up to 4 s early. The native timeout only ends sockets whose client never
+ * responds to a close frame; those no longer count as connections.
  */
 const NATIVE_IDLE_MARGIN_SECONDS = 12;
 
@@ -128,7 +132,7 @@ class NativeServer<U> extends BaseTransport<U, NativeConnection<U>> implements U
         close: (socket, code, message) => {
           if (this.#upgrades.depart(socket)) return;
           const reason = Buffer.from(message).toString();
-          // Reading the data is the one call that is still allowed.
+          // Reading the user data is the only call that is still allowed.
           connections.closed(of(socket), code, reason, FAULTS[reason]);
         },
       })
@@ -153,7 +157,7 @@ class NativeServer<U> extends BaseTransport<U, NativeConnection<U>> implements U
     let written = 0;
     for (const { bytes, except } of frames) {
       this.#backpressure.publishing(bytes, app.numSubscribers(topic));
-      // Again: connections may have been cut.
+      // Read the number again: connections may have been cut.
       const got = app.numSubscribers(topic) - publishToTopic(app, topic, bytes, except, this.connections.byId);
       traffic.sent(bytes.byteLength, got);
       written = Math.max(written, got);
@@ -190,8 +194,8 @@ class NativeServer<U> extends BaseTransport<U, NativeConnection<U>> implements U
 }
 
 /**
- * What the native layer gives as the reason where it ended a socket for a frame. It closes on
- * other breaches of RFC 6455, too, but gives no reason.
+ * The reasons that the native layer gives if it ended a socket because of a frame. It also closes on other
+ * violations of RFC 6455, but without a reason.
  */
 const FAULTS: { readonly [reason in string]?: FrameFault } = {
   "Received too big message": "frame-too-large",

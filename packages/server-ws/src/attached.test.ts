@@ -6,7 +6,7 @@ import { WebSocket } from "ws";
 import type { NodeServer } from "./options.js";
 import { createWsServer } from "./server.js";
 
-/** An HTTP server as an application has it, with a transport attached before it listens. */
+/** An application's HTTP server, to which a transport is attached before the server listens. */
 async function startApplication() {
   const http: NodeServer = createServer((request, response) => response.end(`the application's ${request.url}`));
   onTestFinished(() => void http.close());
@@ -58,7 +58,7 @@ describe("on the port of an application's own HTTP server", () => {
         expect.objectContaining({ code: "options-invalid", details: { field } }),
       );
     }
-    // What plain JavaScript may hand in.
+    // Invalid values from callers without type checks.
     expect(() => createWsServer({ ...others, server: {} as NodeServer })).toThrow(
       expect.objectContaining({ details: { field: "server" } }),
     );

@@ -11,7 +11,7 @@ import {
   type TrustedProxies,
 } from "@cm/transport";
 
-/** Copies what a request says. */
+/** Copies the head of a request. */
 export function copyRequest(request: IncomingMessage, trustedProxies: TrustedProxies): RequestHead {
   const { method = "", url = "", rawHeaders, socket } = request;
   const mark = url.indexOf("?");
@@ -22,20 +22,20 @@ export function copyRequest(request: IncomingMessage, trustedProxies: TrustedPro
     remoteAddress: peerAddress(socket.remoteAddress ?? ""),
     trustedProxies,
     eachHeader: (take) => {
-      // Names and values take turns.
+      // Names and values alternate.
       for (let at = 0; at + 1 < rawHeaders.length; at += 2) take(rawHeaders[at] ?? "", rawHeaders[at + 1] ?? "");
     },
   });
 }
 
-/** The open end of a plain request. */
+/** Creates the door of a plain HTTP request. */
 export function replyDoor(response: ServerResponse): ReplyDoor {
   return {
-    // Node.js itself drops what is written to a response whose client went away.
+    // Node.js discards writes to a response whose client has disconnected.
     write(reply, { headOnly = false, closeConnection = false } = {}) {
       const body = reply.body ?? "";
       for (const [name, value] of headersOf(reply)) response.setHeader(name, value);
-      // A reply may name what else it wants of the connection, such as an upgrade.
+      // A reply may have a `Connection` header of its own, for example for an upgrade.
       if (closeConnection)
         response.setHeader("Connection", [response.getHeader("Connection") ?? [], "close"].flat().join(", "));
       if (reply.status !== 204 && reply.status !== 304) response.setHeader("Content-Length", Buffer.byteLength(body));
@@ -50,18 +50,21 @@ export function replyDoor(response: ServerResponse): ReplyDoor {
   };
 }
 
-/** What RFC 6455 (4.1) demands of a handshake and Node.js does not look at in an upgrade: HTTP/1.1, and `Host`. */
+/**
+ * Checks what RFC 6455 (4.1) requires of a handshake and Node.js does not check in an upgrade: HTTP/1.1, and
+ * `Host`.
+ */
 export function handshakeFault({ httpVersion, headers }: IncomingMessage): HttpReply | undefined {
   if (httpVersion !== "1.1") return jsonRefusal(505, "operation-unknown", "Upgrades need HTTP/1.1.");
   return headers.host === undefined ? jsonRefusal(400, "operation-unknown", "The Host header is missing.") : undefined;
 }
 
-/** Answers on the bare socket of a request, and closes it. */
+/** Writes a response to the raw socket of a request, and closes the socket. */
 export function refuseOn(stream: Duplex, reply: HttpReply): void {
   const body = Buffer.from(reply.body ?? "");
   const headers = [...headersOf(reply), ["Connection", "close"], ["Content-Length", String(body.byteLength)]];
   const head = headers.map(([name, value]) => `${name}: ${value}\r\n`).join("");
-  // The client may still write, or be gone: neither is of interest any more.
+  // Ignore errors: the client may still be writing, or may have disconnected.
   stream.on("error", () => undefined);
   stream.once("finish", () => stream.destroy());
   stream.end(

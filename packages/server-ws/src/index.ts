@@ -16,7 +16,7 @@ export type {
 export type { NodeServer, WsServerOptions } from "./options.js";
 export type { WsServer } from "./server.js";
 
-// Sockets of a WebSocketServer of one's own
+// Sockets of your own WebSocketServer
 export type {
   WsLocalConnectionManager,
   WsLocalConnectionOptions,

@@ -10,7 +10,7 @@ const WAIT = { timeout: 10_000, interval: 5 } as const;
 
 const bytes = (text: string): Uint8Array => Buffer.from(text);
 
-/** A `ws` server, and both sides of each connection. */
+/** A `ws` server that gives access to both sides of each connection. */
 async function startServer(options: WsLocalConnectionOptions = {}) {
   const server = new WebSocketServer({ host: "127.0.0.1", port: 0 });
   onTestFinished(() => {
@@ -18,7 +18,7 @@ async function startServer(options: WsLocalConnectionOptions = {}) {
     server.close();
   });
   await once(server, "listening");
-  const { port } = server.address() as AddressInfo; // Listening on TCP.
+  const { port } = server.address() as AddressInfo; // It listens on TCP.
   const local = createLocalConnectionManager(options);
   const ended: string[] = [];
   const connect = async () => {
@@ -54,10 +54,10 @@ describeLocalConnections("ws", async (limits) => {
   await once(server, "listening");
   return {
     local: createLocalConnectionManager(limits),
-    url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}/`, // Listening on TCP.
+    url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}/`, // It listens on TCP.
     async nextSocket() {
       await expect.poll(() => arrived.length, WAIT).toBeGreaterThan(0);
-      return arrived.shift() as WebSocket; // There is one.
+      return arrived.shift() as WebSocket; // The poll ensures that there is one.
     },
     async close() {
       for (const client of server.clients) client.terminate();

@@ -9,36 +9,39 @@ import { invalid, SlowConsumers, UserIndex, whole } from "@cm/transport";
 import type { WebSocket } from "ws";
 import { Rooms } from "./rooms.js";
 
-/** What {@link createLocalConnectionManager} takes. */
+/** Options of {@link createLocalConnectionManager}. */
 export interface WsLocalConnectionOptions {
-  /** The most connections. 1 to 1,000,000; default 10,000. */
+  /** Maximum number of connections. 1 to 1,000,000; default 10,000. */
   readonly maxConnections?: number | undefined;
   /**
-   * A socket with more than this waiting to be written is cut as a slow consumer, in bytes;
-   * looked at with every frame. 64 KiB to 256 MiB; default 1 MiB.
+   * Maximum number of bytes queued for one socket; beyond it the socket is cut as a slow consumer. Checked with
+   * every frame. 64 KiB to 256 MiB; default 1 MiB.
    */
   readonly maxBackpressureBytes?: number | undefined;
 }
 
-/** What is held now, and what was closed. The last two only grow. */
+/** Counters of a manager. The last two only grow. */
 export interface WsLocalConnectionStats {
-  /** Connections that are held. */
+  /** Number of connections that are managed. */
   readonly connections: number;
-  /** Users with a connection here. */
+  /** Number of users with a connection here. */
   readonly users: number;
-  /** Connections closed because they didn't read; each counts once. */
+  /** Connections closed because they did not read; each counts once. */
   readonly slowConsumersClosed: number;
-  /** Bytes that had waited on slow consumers when they were cut. */
+  /** Bytes that were queued for slow consumers when they were cut. */
   readonly bytesDiscarded: number;
 }
 
-/** Sockets of a `WebSocketServer` of your own, under connection ids. */
+/** Manages sockets of your own `WebSocketServer` by connection id. */
 export interface WsLocalConnectionManager extends LocalConnectionManager<WebSocket> {
-  /** What is held now, and what was closed. */
+  /** Counters of the manager. */
   stats(): WsLocalConnectionStats;
 }
 
-/** Holds sockets of a `WebSocketServer` of your own, for a distributed connection manager. Throws `options-invalid`. */
+/**
+ * Creates a manager for sockets of your own `WebSocketServer`, for a distributed connection manager. Throws
+ * `options-invalid`.
+ */
 export function createLocalConnectionManager(options: WsLocalConnectionOptions = {}): WsLocalConnectionManager {
   if (typeof options !== "object" || options === null) throw invalid("options", "must be an object");
   const { maxConnections = 10_000, maxBackpressureBytes = 1024 * 1024 } = options;
@@ -48,16 +51,16 @@ export function createLocalConnectionManager(options: WsLocalConnectionOptions =
   );
 }
 
-/** A socket under its id. */
+/** A socket that was added. */
 interface Held {
   readonly userId: string;
   readonly socket: WebSocket;
   lastSeenAt: number;
-  /** Takes the listeners off. */
+  /** Removes the listeners from the socket. */
   readonly release: () => void;
 }
 
-/** What a client's sign of life is an event of. */
+/** The events of a socket that show that its client is alive. */
 const SIGNS_OF_LIFE = ["message", "ping", "pong"] as const;
 
 class SocketConnections implements WsLocalConnectionManager {
@@ -132,7 +135,7 @@ class SocketConnections implements WsLocalConnectionManager {
     let data: Buffer | undefined;
     for (const held of this.#rooms.of(room)) {
       if (left.has(held)) continue;
-      // The frame's bytes are only lent: one copy for all who get it.
+      // The frame's bytes are only valid during the call: make one copy for all receivers.
       data ??= Buffer.from(frame);
       this.#send(held, data);
     }
@@ -163,7 +166,8 @@ class SocketConnections implements WsLocalConnectionManager {
     const waiting = socket.bufferedAmount;
     if (waiting <= this.#slow.maxBytes) return true;
     this.#slow.exceeded(waiting);
-    // A gap in the stream is worse than its end. A close frame would wait behind the rest.
+    // Cut the socket, because ending the stream is better than leaving a gap in it. A close frame would be
+    // queued behind the rest.
     socket.terminate();
     return false;
   }

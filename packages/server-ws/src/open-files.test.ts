@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 
 const INDEX = JSON.stringify(pathToFileURL(join(import.meta.dirname, "../dist/index.js")).href);
 
-/** Runs in a process that may open 700 files. */
+/** This script runs in a process that may open 700 files. */
 const SCRIPT = `
   import { once } from "node:events";
   import { closeSync, openSync } from "node:fs";

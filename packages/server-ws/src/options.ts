@@ -2,21 +2,21 @@ import { Server as HttpServer } from "node:http";
 import { Server as HttpsServer } from "node:https";
 import { invalid, type ResolvedTransportOptions, resolveTransportOptions, type TransportOptions } from "@cm/transport";
 
-/** An HTTP server of Node.js, as `http.createServer`, Express, Fastify and Hono's Node adapter give it. */
+/** An HTTP server of Node.js, as created by `http.createServer`, Express, Fastify and Hono's Node adapter. */
 export type NodeServer = HttpServer | HttpsServer;
 
 /**
- * What {@link createWsServer} takes. What waits on a connection is looked at with every write, so it
- * is at most `maxBackpressureBytes` and one frame, or what waited in a room's window.
+ * Options of {@link createWsServer}. The bytes queued for a connection are checked with every write, so they
+ * are at most `maxBackpressureBytes` plus one frame, or plus the messages delayed by a room's window.
  */
 export interface WsServerOptions<U> extends Omit<TransportOptions<U>, "port"> {
-  /** 0 to 65,535; 0 takes any free one. Left out where `server` is given. */
+  /** Port to listen on, 0 to 65,535; 0 picks a free port. Omit it if `server` is given. */
   readonly port?: number | undefined;
   /**
-   * Take the upgrades of this server at `path`, beside what it serves otherwise: what `http.createServer`
-   * returns, `http.createServer(app)` for Express, `app.server` for Fastify. It listens and is
-   * closed where it was made; `host`, `port` and `routes` are left out, and plain requests are its
-   * own. Default: a server of this transport's own.
+   * An existing HTTP server whose upgrades at `path` are handled, in addition to what it serves otherwise: the
+   * result of `http.createServer`, `http.createServer(app)` for Express, `app.server` for Fastify. The
+   * application starts and closes it; `host`, `port` and `routes` must be omitted, and it handles plain
+   * requests itself. Default: this transport creates its own server.
    */
   readonly server?: NodeServer | undefined;
 }
@@ -31,7 +31,7 @@ export function resolveWsServerOptions<U>(options: WsServerOptions<U>): Resolved
   if (typeof options !== "object" || options === null) throw invalid("options", "must be an object");
   const { server, ...others } = options;
   if (server === undefined) {
-    // Without a server the port is checked as that of any transport, so that a missing one is refused.
+    // Without a server, `port` is checked as for any transport, so that a missing port is an error.
     return { ...resolveTransportOptions(others as TransportOptions<U>), server };
   }
   const given: unknown = server;

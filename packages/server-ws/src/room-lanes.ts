@@ -1,27 +1,33 @@
 import type { RoomFanOut } from "@cm/transport";
 import { Rooms } from "./rooms.js";
 
-/** The members of rooms, spread over lanes. What waits in a lane is sent before a connection enters or leaves it. */
+/**
+ * The members of rooms, distributed over lanes. Held-back messages of a lane are sent before a connection
+ * enters or leaves it.
+ */
 export class RoomLanes<C extends object> {
   readonly #fanOut: RoomFanOut;
-  /** By lane. */
+  /** The members of each lane, by lane number. */
   readonly #lanes: Rooms<C>[] = [new Rooms<C>()];
 
   constructor(fanOut: RoomFanOut) {
     this.#fanOut = fanOut;
   }
 
-  /** Members of all rooms: a connection counts once for each room that it is in. */
+  /** Number of memberships: a connection counts once for each room that it is in. */
   get memberships(): number {
     return this.#lanes.reduce((sum, { memberships }) => sum + memberships, 0);
   }
 
-  /** Rooms with a member. */
+  /** Number of rooms with a member. */
   get size(): number {
     return (this.#lanes[0]?.size ?? 0) + this.#fanOut.roomsWithoutFirstLane();
   }
 
-  /** Unless `isOpen` says otherwise once what waited for others has been sent. */
+  /**
+   * Adds a connection to a room, unless `isOpen` returns `false` after the lane's held-back messages have been
+   * sent.
+   */
   enter(room: string, connection: C, isOpen: () => boolean): void {
     if (this.#laneOf(room, connection) !== undefined) return;
     const lane = this.#fanOut.laneToEnter(room);
@@ -38,7 +44,7 @@ export class RoomLanes<C extends object> {
     this.#remove(room, lane, connection);
   }
 
-  /** Sends what waits for a connection that is about to be closed. */
+  /** Sends the messages held back for a connection that is about to be closed. */
   flushOf(connection: C): void {
     if (!this.#fanOut.holds) return;
     for (const [lane, rooms] of this.#lanes.entries()) {
@@ -56,7 +62,7 @@ export class RoomLanes<C extends object> {
     return this.#lanes[lane]?.count(room) ?? 0;
   }
 
-  /** The members of a lane. Whom the caller removes meanwhile may still be met, or not. */
+  /** The members of a lane. A member that is removed during the iteration may or may not still be returned. */
   of(room: string, lane: number): Iterable<C> {
     return this.#lanes[lane]?.of(room) ?? [];
   }

@@ -1,21 +1,21 @@
-/** Which members a room has here. A room without members costs nothing. */
+/** The local members of each room. A room without members takes no memory. */
 export class Rooms<C extends object> {
   readonly #members = new Map<string, Set<C>>();
   readonly #roomsOf = new Map<C, Set<string>>();
 
   #memberships = 0;
 
-  /** Members of all rooms: a connection counts once for each room that it is in. */
+  /** Number of memberships: a connection counts once for each room that it is in. */
   get memberships(): number {
     return this.#memberships;
   }
 
-  /** Rooms with a member. */
+  /** Number of rooms with a member. */
   get size(): number {
     return this.#members.size;
   }
 
-  /** Members of a room. */
+  /** Number of members of a room. */
   count(room: string): number {
     return this.#members.get(room)?.size ?? 0;
   }
@@ -41,18 +41,18 @@ export class Rooms<C extends object> {
     return this.#members.get(room)?.has(connection) ?? false;
   }
 
-  /** Rooms that a connection is in. */
+  /** The rooms that a connection is in. */
   roomsOf(connection: C): Iterable<string> {
     return this.#roomsOf.get(connection) ?? [];
   }
 
-  /** The room's members. Whom the caller removes meanwhile may still be met, or not. */
+  /** The room's members. A member that is removed during the iteration may or may not still be returned. */
   of(room: string): Iterable<C> {
     return this.#members.get(room) ?? [];
   }
 }
 
-/** Whether it was not there before. */
+/** Adds a value to a group. Returns whether it was not there before. */
 function add<K, V>(groups: Map<K, Set<V>>, key: K, value: V): boolean {
   const group = groups.get(key);
   if (group === undefined) groups.set(key, new Set([value]));
@@ -61,7 +61,7 @@ function add<K, V>(groups: Map<K, Set<V>>, key: K, value: V): boolean {
   return true;
 }
 
-/** Whether it was there. */
+/** Removes a value from a group. Returns whether it was there. */
 function remove<K, V>(groups: Map<K, Set<V>>, key: K, value: V): boolean {
   const group = groups.get(key);
   if (group === undefined || !group.delete(value)) return false;

@@ -30,30 +30,36 @@ import { TurnWrites } from "./turn-writes.js";
 import { type ConnectionSurroundings, WsConnection } from "./ws-connection.js";
 
 /**
- * A WebSocket server on `ws`. Where it was given a server, `start` attaches itself to that one and
- * resolves at once, to port 0 where the server does not listen yet; `close` leaves it open.
+ * A WebSocket server on `ws`. With the option `server`, `start` attaches to that server and resolves at once,
+ * with port 0 if the server does not listen yet; `close` does not close it.
  */
 export type WsServer<U = unknown> = TransportServer<U>;
 
-/** Makes a server. Nothing happens before `start()`. Throws `options-invalid`. */
+/** Creates a server. Nothing happens before `start()`. Throws `options-invalid`. */
 export function createWsServer<U>(options: WsServerOptions<U>): WsServer<U> {
   return new NodeTransport(resolveWsServerOptions(options));
 }
 
-/** A client that sends more than this many times the largest frame is cut off without an error frame. */
+/** A client that sends a frame of more than this many times the maximum size is cut off without an error frame. */
 const FRAME_FACTOR = 2;
 
-/** Node.js counts the bytes of a head in its own way; with this much room it refuses none that we would take. */
+/**
+ * Node.js counts the bytes of a head differently; with this margin it refuses no head that this package would
+ * accept.
+ */
 const HEAD_MARGIN_BYTES = 1024;
 
-/** How long a client may take to send the head of a request, and how often that is looked at. */
+/** Maximum time for the head of a request to arrive, and interval at which that is checked, in milliseconds. */
 const HEAD_TIMEOUT_MS = 10_000;
 const HEAD_CHECK_MS = 1_000;
 
-/** How long a client may take to answer a close frame. It is no connection any more. */
+/**
+ * Maximum time for the response to a close frame, in milliseconds. The socket no longer counts as a connection
+ * meanwhile.
+ */
 const CLOSE_TIMEOUT_MS = 10_000;
 
-/** RFC 6455: 16 bytes in base64. */
+/** RFC 6455: the key is 16 bytes in base64. */
 const KEY = /^[+/0-9A-Za-z]{22}==$/;
 
 class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsServer<U> {
@@ -62,7 +68,7 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
   readonly #surroundings: ConnectionSurroundings<U>;
   readonly #rooms: RoomLanes<WsConnection<U>>;
   readonly #upgrader: WebSocketServer;
-  /** All sockets until their end, among them those that have got a close frame. */
+  /** All sockets until they have ended, including those that have been sent a close frame. */
   readonly #sockets = new Set<WebSocket>();
   readonly #onUpgrade = (request: IncomingMessage, stream: Duplex, rest: Buffer): void =>
     this.#upgrade(request, stream, rest);
@@ -81,7 +87,7 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
       limit: slow,
       ended: (connection) => this.connections.closed(connection, 1006, ""),
     };
-    // It listens to nothing, and only shakes hands.
+    // This server does not listen; it only performs the handshakes.
     this.#upgrader = new WebSocketServer({
       noServer: true,
       clientTracking: false,
@@ -119,7 +125,7 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
       else door.write(this.admissions.plainRefusal(head), { closeConnection: true });
     });
     server.on("clientError", (error: NodeJS.ErrnoException, stream) => {
-      // Refused by Node.js before there is a request; the client may be gone, too.
+      // Node.js refuses these before there is a request; the client may have disconnected, too.
       if (!stream.writable) stream.destroy();
       else if (error.code === "HPE_HEADER_OVERFLOW") refuseOn(stream, headTooLarge(maxHeadBytes));
       else refuseOn(stream, jsonRefusal(400, "operation-unknown", "The request can't be read."));
@@ -129,7 +135,7 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
     this.#server = server;
     const address = { host, port: addressOf(server)?.port ?? port };
     const onError = (error: CmError): void => this.#options.onError(error, { stage: "listening" });
-    // An accept that fails costs that client and not the process.
+    // A failed accept affects only that client, not the process.
     server.on("error", (cause) => {
       if (server.listening) onError(new CmError("unavailable", "The server can't accept a connection.", { cause }));
     });
@@ -144,7 +150,7 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
   #upgrade(request: IncomingMessage, stream: Duplex, rest: Buffer): void {
     const head = copyRequest(request, this.#options.trustedProxies);
     if (head.facts.path !== this.#options.path) {
-      // Another listener of the application's server may want it.
+      // Another listener of the application's server may handle the path.
       if (this.#server?.listenerCount("upgrade") === 1) {
         refuseOn(stream, jsonRefusal(404, "not-found", "Nothing is served here."));
       }
@@ -164,7 +170,7 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
       stream.destroy();
       pending?.abandon();
     };
-    // Without a reader, the end of the stream is seen only by looking for what can be read.
+    // Without a reader, the end of the stream is only detected while listening for readable data.
     const look = (): void => undefined;
     stream.on("readable", look).once("end", leave).once("close", leave).once("error", leave);
     const take = (): void => {
@@ -178,7 +184,8 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
       accept: (connectionId, authentication, { subprotocol, remoteAddress }) => {
         take();
         this.#chosen = subprotocol;
-        // Calls back within, unless it refuses by itself what passed our checks.
+        // The callback is called within the call, unless `ws` itself refuses a request that passed the checks
+        // here.
         this.#upgrader.handleUpgrade(request, stream, rest, (socket) => {
           const sockets = { socket, stream };
           this.#opened(
@@ -193,7 +200,7 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
   #opened(connection: WsConnection<U>, socket: WebSocket): void {
     const { connections } = this;
     this.#sockets.add(socket);
-    // A connection that this side ended is over already.
+    // If this side ended the connection, its close has been handled already.
     const close = (code: number, reason: string, fault?: FrameFault): void => {
       if (connections.byId.get(connection.id) === connection) connections.closed(connection, code, reason, fault);
     };
@@ -204,7 +211,8 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
     socket.on("pong", () => {
       if (connection.open) connections.pong(connection);
     });
-    // A breach of RFC 6455. `ws` closes with its code; the connection is over now.
+    // A violation of RFC 6455. `ws` closes the socket with a suitable code; the connection counts as closed
+    // from now on.
     socket.on("error", (error: NodeJS.ErrnoException) => close(1006, error.message, FAULTS[error.code ?? ""]));
     socket.on("close", (code, reason) => {
       this.#sockets.delete(socket);
@@ -223,7 +231,7 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
     const [first] = wire;
     if (first === undefined) return;
     const all = wire.length === 1 ? first : Buffer.concat(wire);
-    // Before it is known who is left out, which is few.
+    // Count all members, before it is known which are excluded; those are few.
     this.#slow.grew(all.byteLength * this.#rooms.count(room, lane));
     const leftOut = new Set(frames.flatMap(({ except }) => except));
     let members = 0;
@@ -238,7 +246,7 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
     for (const { bytes } of frames) traffic.sent(bytes.byteLength, members);
   }
 
-  /** Writes the frames that the member is not excepted from. */
+  /** Writes the frames that the member is not excluded from. */
   #writeSome(member: WsConnection<U>, frames: readonly RoomFrame[], wire: readonly Buffer[]): void {
     const { traffic } = this.#slow;
     const mine = wire.filter((_, index) => !frames[index]?.except.includes(member.id));
@@ -251,7 +259,7 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
     return { topics: this.#rooms.size, memberships: this.#rooms.memberships };
   }
 
-  /** A server of the application's own listens on: its upgrades are refused. */
+  /** Stops listening, unless the server belongs to the application; upgrades on that one are refused. */
   protected override stopListening(): void {
     this.acceptPause?.end();
     if (this.#options.server === undefined) this.#server?.close();
@@ -260,19 +268,19 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
   protected override release(): void {
     this.#server?.off("upgrade", this.#onUpgrade);
     for (const socket of this.#sockets) socket.terminate();
-    // What is still there after the goodbyes has just been cut: the handler hears of it now.
+    // The remaining connections have just been cut; notify the handler of their close now.
     for (const connection of [...this.connections.byId.values()]) this.connections.closed(connection, 1006, "");
     if (this.#options.server === undefined && this.#server !== undefined) this.#server.closeAllConnections();
   }
 }
 
-/** What `ws` finds wrong with a frame, by its error codes. */
+/** The faults in frames that `ws` reports, by its error codes. */
 const FAULTS: { readonly [code in string]?: FrameFault } = {
   WS_ERR_UNSUPPORTED_MESSAGE_LENGTH: "frame-too-large",
   WS_ERR_INVALID_UTF8: "frame-invalid",
 };
 
-/** Rejects with what `listenFailure` tells. */
+/** Starts listening. Rejects with the error from `listenFailure`. */
 function listen(server: Server, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const failed = (error: NodeJS.ErrnoException): void => reject(listenFailure({ host, port }, error.code));

@@ -1,15 +1,15 @@
-/** RFC 6455: a whole message of text. A server does not mask. */
+/** RFC 6455: first byte of an unfragmented text message. A server does not mask its frames. */
 const FINAL_TEXT = 0x81;
 
-/** Payloads up to here have their length in the second byte. */
+/** Maximum payload size whose length fits into the second byte. */
 const SHORT_MAX_BYTES = 125;
 
-/** Up to here, it stands in the two bytes that follow. */
+/** Maximum payload size whose length fits into the two following bytes. */
 const MEDIUM_MAX_BYTES = 0xffff;
 
 /**
- * The bytes of a text frame as they go over the wire, made once for all who get it. Copies the
- * payload, which may be changed afterwards; it must be UTF-8.
+ * Encodes a text frame as it is sent over the wire, once for all receivers. Copies the payload, which may be
+ * changed afterwards; it must be UTF-8.
  */
 export function textFrame(payload: string | Uint8Array): Buffer {
   const length = typeof payload === "string" ? Buffer.byteLength(payload) : payload.byteLength;

@@ -1,19 +1,19 @@
 import type { Duplex } from "node:stream";
 
 /**
- * Collects what is written within one turn of the event loop, so that a socket gets it in one
- * system call: a chunk from Redis often holds several messages for the same members.
+ * Collects the writes to a socket within one turn of the event loop, so that they take one system call: a chunk
+ * from Redis often contains several messages for the same members.
  */
 export class TurnWrites {
   readonly #wrote: () => void;
   #corked: Duplex[] = [];
 
-  /** `wrote` is called for each socket that is written to in a turn. */
+  /** `wrote` is called once for each socket that is written to in a turn. */
   constructor(wrote: () => void) {
     this.#wrote = wrote;
   }
 
-  /** Call it before a write. The socket is written to when the turn is over. */
+  /** Must be called before a write. The socket is written to at the end of the turn. */
   hold(stream: Duplex): void {
     if (stream.writableCorked > 0) return;
     this.#wrote();

@@ -5,19 +5,19 @@ import type { RoomLanes } from "./room-lanes.js";
 import { textFrame } from "./text-frame.js";
 import type { TurnWrites } from "./turn-writes.js";
 
-/** What all connections of a server share. */
+/** Context shared by all connections of a server. */
 export interface ConnectionSurroundings<U> {
   readonly rooms: RoomLanes<WsConnection<U>>;
   readonly writes: TurnWrites;
   readonly limit: WaitingLimit;
-  /** The connection is over, by this side's word; its socket may take a moment more. */
+  /** Called when this side has ended the connection; its socket may take a moment longer to close. */
   ended(connection: WsConnection<U>): void;
 }
 
 /**
- * A connection on a socket of `ws`. Frames of text go to the TCP socket beside `ws`, which is safe
- * for want of compression: `ws` then writes each of its own frames at once, too. So a frame is made
- * once for a whole room.
+ * A connection on a socket of `ws`. Text frames are written directly to the TCP socket, bypassing `ws`. That is
+ * safe because compression is off: `ws` then writes each of its own frames at once, too. A frame is therefore
+ * encoded only once for a whole room.
  */
 export class WsConnection<U> extends LiveConnection<U> {
   readonly #surroundings: ConnectionSurroundings<U>;
@@ -37,7 +37,7 @@ export class WsConnection<U> extends LiveConnection<U> {
     this.#surroundings = surroundings;
   }
 
-  /** A socket that has got a close frame, or is cut, takes nothing more, though its close event is still to come. */
+  /** `false` as soon as a close frame has been sent or the socket was cut, even before the close event. */
   get open(): boolean {
     return this.#socket !== undefined && this.#socket.readyState === this.#socket.OPEN;
   }
@@ -50,14 +50,14 @@ export class WsConnection<U> extends LiveConnection<U> {
     return this.write(textFrame(frame));
   }
 
-  /** Sends what {@link textFrame} made, or several of them. */
+  /** Writes one or several frames encoded by {@link textFrame}. */
   write(frame: Buffer): boolean {
     if (!this.open) return false;
     const stream = this.#stream;
     this.#surroundings.writes.hold(stream);
     stream.write(frame);
     if (stream.writableLength > this.#surroundings.limit.maxBytes) {
-      // Only what the client has not read counts, not what waits for the end of the turn.
+      // Write what waits for the end of the turn, because only bytes that the client has not read count.
       stream.uncork();
       this.checkWaiting();
     }
@@ -83,7 +83,8 @@ export class WsConnection<U> extends LiveConnection<U> {
   protected endSocket(code: number, reason: string): void {
     this.#surroundings.rooms.flushOf(this);
     this.#socket?.close(code, reason);
-    // Ends this side behind the close frame, so that a client without manners goes, too.
+    // Ends this side after the close frame, so that the socket also closes if the client does not respond to
+    // it.
     this.#stream.end();
     this.#surroundings.ended(this);
   }

@@ -15,15 +15,15 @@ import { RoomFanOut, type RoomFrame } from "./rooms/room-fan-out.js";
 import type { ListeningAddress, TransportServer, TransportStats } from "./transport-server.js";
 
 /**
- * The life of a server, whatever library it stands on: one start, one drain, one end, and the
- * way to its connections. A transport adds how it listens, lets go, and reaches a room.
+ * The lifecycle of a server, whatever library it uses: one start, one drain, one close, and access to its
+ * connections. A transport adds how it listens, how it closes sockets, and how it reaches a room.
  */
 export abstract class BaseTransport<U, C extends LiveConnection<U>> implements TransportServer<U> {
   protected readonly connections: ConnectionTable<U, C>;
   protected readonly admissions: Admissions<U>;
   protected readonly routes: HttpRoutes;
   protected readonly fanOut: RoomFanOut;
-  /** Of a transport that listens itself. */
+  /** Set if the transport listens by itself. */
   protected acceptPause: AcceptPause | undefined;
   readonly #options: ResolvedTransportOptions<U>;
   readonly #lagging: LaggingMembers | undefined;
@@ -32,7 +32,7 @@ export abstract class BaseTransport<U, C extends LiveConnection<U>> implements T
   #draining: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
-  /** `byId` is empty, and the server's to change from now on. */
+  /** `byId` must be empty, and is modified only by this server from now on. */
   protected constructor(options: ResolvedTransportOptions<U>, slow: SlowConsumers, byId?: Map<string, C>) {
     this.#options = options;
     const addresses = new AddressLimits(options);
@@ -53,19 +53,19 @@ export abstract class BaseTransport<U, C extends LiveConnection<U>> implements T
     slow.lagging = this.#lagging;
   }
 
-  /** Members of a lane of a room. */
+  /** Number of members in a lane of a room. */
   protected abstract membersIn(room: string, lane: number): number;
   /** Sends frames to the members of a lane, in order. */
   protected abstract publish(room: string, lane: number, frames: readonly RoomFrame[]): void;
-  /** Listens, or attaches itself. One that fails unwinds what it had begun. */
+  /** Listens, or attaches the transport to another server. If this fails, it must undo what it had begun. */
   protected abstract listen(): Promise<ListeningAddress>;
-  /** Stops listening; open connections stay. May come before `listen`, and more than once. */
+  /** Stops listening; open connections stay open. May be called before `listen`, and more than once. */
   protected abstract stopListening(): void;
-  /** Cuts what is left after the goodbyes. */
+  /** Cuts the connections that are left after the close frames have been sent. */
   protected abstract release(): void;
-  /** What is known of rooms. */
+  /** The counters of rooms and memberships. */
   protected abstract roomStats(): Pick<TransportStats, "topics" | "memberships">;
-  /** A drain has begun. Others that listen on the same port may take the newcomers. */
+  /** Called when a drain has begun. Other processes that listen on the same port may take the new connections. */
   protected onDrain(): void {}
 
   start(): Promise<ListeningAddress> {
@@ -81,7 +81,7 @@ export abstract class BaseTransport<U, C extends LiveConnection<U>> implements T
     if (warning !== undefined) onError(warning, { stage: "listening" });
     const address = await this.listen();
     this.connections.start();
-    // Stopped while it was starting: there was nothing to close then.
+    // `stopAccepting` was called during the start, when nothing was listening yet.
     if (!this.#isAccepting) this.stopListening();
     return address;
   }
@@ -90,7 +90,7 @@ export abstract class BaseTransport<U, C extends LiveConnection<U>> implements T
     return this.#reading(room) + (this.#lagging?.behindIn(room) ?? 0);
   }
 
-  /** Members of a room that get its messages. */
+  /** Number of members of a room that get its messages, which excludes those that are behind. */
   #reading(room: string): number {
     let members = 0;
     for (let lane = 0; lane < this.fanOut.lanesOf(room); lane++) members += this.membersIn(room, lane);
@@ -163,7 +163,7 @@ export abstract class BaseTransport<U, C extends LiveConnection<U>> implements T
     return this.#closing;
   }
 
-  /** As {@link close}. */
+  /** Same as {@link close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
@@ -171,7 +171,7 @@ export abstract class BaseTransport<U, C extends LiveConnection<U>> implements T
   async #close(): Promise<void> {
     this.stopAccepting();
     this.connections.endDrain();
-    // A start that failed has unwound itself; its caller has the error.
+    // A start that failed has cleaned up after itself, and its caller has the error.
     await Promise.allSettled([this.#starting]);
     this.admissions.refusePending();
     await this.connections.goodbye();

@@ -20,7 +20,7 @@ export type { ReplyDoor } from "./http/http-routes.js";
 export type { RequestFacts, RequestHead } from "./http/request-head.js";
 export { copyRequestHead, headTooLarge, objectionTo } from "./http/request-head.js";
 
-// What a transport is made of
+// Building blocks of transports
 export type { PendingUpgrade, UpgradeDoor } from "./admission/admissions.js";
 export { Admissions } from "./admission/admissions.js";
 export { BaseTransport } from "./base-transport.js";

@@ -5,7 +5,7 @@ import { createHttpListener, type HttpListener } from "../http/http-listener.js"
 import { type AdminSources, adminRoutes } from "./admin-routes.js";
 import { createMetrics, type MetricSources, type Metrics } from "./metrics.js";
 
-/** The listener for operators, where one is wanted. */
+/** Creates the HTTP listener for operators, or returns `undefined` if `admin` is not configured. */
 export function createAdminListener(
   config: ResolvedGatewayOptions,
   node: Node,
@@ -20,7 +20,7 @@ export function createAdminListener(
   const routes = adminRoutes({
     readiness: () => node.readiness(),
     statistics,
-    // Not before it is asked for: measuring the event loop costs a timer.
+    // Created on the first scrape, because measuring the event loop needs a running timer.
     metrics: () => {
       metrics ??= createMetrics({ node, transport, limits, droppedLogLines, most: config });
       return metrics;

@@ -5,7 +5,7 @@ import { type HttpRoute, jsonReply } from "../http/http-route.js";
 import { parseRevocation } from "../questions.js";
 import type { Metrics } from "./metrics.js";
 
-/** What is answered on the port for operators. */
+/** The functions that the operators' routes call. */
 export interface AdminSources {
   readonly readiness: () => { readonly ready: boolean };
   readonly statistics: () => unknown;
@@ -13,10 +13,10 @@ export interface AdminSources {
   readonly revoke: (revocation: Revocation) => Promise<unknown>;
 }
 
-/** Room for a name of 255 bytes, escaped. */
+/** Large enough for a name of 255 bytes with every character escaped. */
 const REVOCATION_MAX_BYTES = 4_096;
 
-/** The table of the port for operators. */
+/** The routes of the port for operators. */
 export function adminRoutes({ readiness, statistics, metrics, revoke }: AdminSources): HttpRoute[] {
   return [
     { method: "GET", path: "/healthz", answer: () => jsonReply(200, { status: "ok" }) },
@@ -51,7 +51,8 @@ export function adminRoutes({ readiness, statistics, metrics, revoke }: AdminSou
 }
 
 function revocationIn({ headers, body }: RouteRequest): Revocation {
-  // A page of another site can't send this type without asking first, which is refused.
+  // Browsers send a preflight before a cross-site request with this content type, and the listener rejects
+  // preflights, so pages of other sites can't revoke anything.
   if (!/^application\/json\s*(;|$)/i.test(headers["content-type"] ?? "")) {
     throw new CmError("operation-unknown", "The content type must be application/json.");
   }

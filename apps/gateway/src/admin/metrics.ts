@@ -3,17 +3,17 @@ import type { LinkState } from "@cm/protocol";
 import type { TransportStats } from "@cm/transport";
 import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
 
-/** What the metrics are read from. */
+/** The sources that the metrics are read from. */
 export interface MetricSources {
   readonly node: Pick<Node, "membership" | "router" | "store" | "readiness" | "phase">;
   readonly transport: () => TransportStats | undefined;
-  /** How often each limit of the gateway's own was met. */
+  /** How often each of the gateway's own limits was reached, by limit. */
   readonly limits: () => ByLabel;
   readonly droppedLogLines: () => number;
   readonly most: Readonly<Record<"maxConnections" | "maxMemberships" | "maxServerRooms", number>>;
 }
 
-/** A gateway's metrics in the text format of Prometheus. */
+/** A gateway's metrics in the Prometheus text format. */
 export interface Metrics {
   readonly contentType: string;
   text(): Promise<string>;
@@ -21,7 +21,7 @@ export interface Metrics {
 
 const LINK_STATES: readonly LinkState[] = ["connecting", "resubscribing", "in-sync", "degraded", "down", "closed"];
 
-/** What is read once for each scrape. */
+/** All values, read once per scrape. */
 type Snapshot = ReturnType<typeof snapshotOf>;
 
 type ByLabel = Readonly<Record<string, number>>;
@@ -119,7 +119,7 @@ const COUNTERS: readonly (readonly [name: string, help: string, value: (now: Sna
   ["cm_log_lines_dropped_total", "Log lines that could not be written.", ({ droppedLogLines }) => droppedLogLines],
 ];
 
-/** The values of each label are few: error codes, reasons and close codes. */
+/** Counters with a label. Each label has few values: error codes, reasons and close codes. */
 const LABELLED: readonly (readonly [name: string, help: string, label: string, values: (now: Snapshot) => ByLabel])[] =
   [
     [
@@ -150,8 +150,8 @@ const LABELLED: readonly (readonly [name: string, help: string, label: string, v
   ];
 
 /**
- * Takes a fresh reading for each scrape. The metrics of the process and of Node's event loop
- * (`process_*`, `nodejs_*`) are those of prom-client. Measuring begins with this call.
+ * Creates the metrics; each scrape takes a new snapshot. The metrics of the process and of Node's event loop
+ * (`process_*`, `nodejs_*`) come from prom-client, which starts measuring with this call.
  */
 export function createMetrics(sources: MetricSources): Metrics {
   const registry = new Registry();

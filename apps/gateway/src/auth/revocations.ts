@@ -1,17 +1,17 @@
 import type { GatewayUser } from "../gateway-options.js";
 
-/** Whose credentials do not count any more: all that a user has by now, or a single token. */
+/** The credentials to revoke: all tokens that a user has been issued so far, or a single token. */
 export type Revocation = { readonly userId: string } | { readonly tokenId: string };
 
-/** The most revocations that are remembered; beyond that the oldest are forgotten. */
+/** Maximum number of users, and of tokens, whose revocation is remembered; beyond it the oldest is forgotten. */
 const REVOCATIONS_MAX = 100_000;
 
-/** How long a revocation is remembered, in milliseconds: longer than tokens should live. */
+/** How long a revocation is remembered, in milliseconds. Tokens should expire sooner than this. */
 const REVOCATION_TTL_MS = 86_400_000;
 
-/** The revocations that this server has heard of. */
+/** The revocations that this server has received. */
 export class Revocations {
-  /** When each was revoked, in milliseconds since the Unix epoch; the oldest first. */
+  /** The time of each revocation by user id, in milliseconds since the Unix epoch, oldest first. */
   readonly #users = new Map<string, number>();
   readonly #tokens = new Map<string, number>();
   readonly #now: () => number;
@@ -25,11 +25,14 @@ export class Revocations {
     else this.#remember(this.#tokens, revocation.tokenId);
   }
 
-  /** A user's token that was issued after the revocation counts again; one that does not say when it was issued does not. */
+  /**
+   * Whether the token was revoked. A revoked user's token is valid if it was issued after the revocation; a
+   * token without an issue time is not.
+   */
   isRevoked({ userId, tokenId, issuedAtMs }: Pick<GatewayUser, "userId" | "tokenId" | "issuedAtMs">): boolean {
     if (tokenId !== undefined && this.#at(this.#tokens, tokenId) !== undefined) return true;
     const revokedAt = this.#at(this.#users, userId);
-    // `iat` is in whole seconds: one of the same second may be older than the revocation.
+    // `iat` has a resolution of one second, so a token issued in the same second may predate the revocation.
     return revokedAt !== undefined && (issuedAtMs ?? 0) <= revokedAt;
   }
 
@@ -41,7 +44,7 @@ export class Revocations {
   }
 
   #remember(revoked: Map<string, number>, id: string): void {
-    // Behind the others, for the order is that of their times.
+    // Delete the entry first, so that it moves to the end: the map is ordered by time of revocation.
     revoked.delete(id);
     revoked.set(id, this.#now());
     if (revoked.size <= REVOCATIONS_MAX) return;
@@ -50,7 +53,7 @@ export class Revocations {
   }
 }
 
-/** Whether a revocation is about this user. */
+/** Whether a revocation applies to this user. */
 export function concerns(revocation: Revocation, user: Pick<GatewayUser, "userId" | "tokenId">): boolean {
   return "userId" in revocation ? revocation.userId === user.userId : revocation.tokenId === user.tokenId;
 }

@@ -20,7 +20,10 @@ ${wrapped(VARIABLES)}
 
 Exit codes: 0 closed as asked, 1 a fault, 64 unknown arguments, 78 a configuration that can't be used.`;
 
-/** Carries out what the arguments ask for; resolves to the exit code, or `undefined` where they ask to run a gateway. */
+/**
+ * Runs the command that the arguments name. Resolves with its exit code, or with `undefined` if they ask to run
+ * a gateway.
+ */
 export async function runCommandLine(args: readonly string[]): Promise<number | undefined> {
   if (args.length === 0) return undefined;
   try {
@@ -37,7 +40,7 @@ export async function runCommandLine(args: readonly string[]): Promise<number | 
       tell(error);
       return error.code === "options-invalid" ? EXIT.usage : EXIT.config;
     }
-    // Node's parser names the argument in its first sentence, and then speaks to programmers.
+    // Node's parser names the bad argument in the first sentence of its message; the rest is about its API.
     const { code, message } = Object(error) as { readonly code?: unknown; readonly message?: string };
     if (!String(code).startsWith("ERR_PARSE_ARGS_")) throw error;
     tell(`${message?.split(". ")[0]?.replace(/\.$/, "")}. See cm-gateway --help.`);
@@ -47,7 +50,7 @@ export async function runCommandLine(args: readonly string[]): Promise<number | 
 
 function version(): string {
   const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-  return (JSON.parse(text) as { version: string }).version; // This package's own.
+  return (JSON.parse(text) as { version: string }).version; // The version of this package.
 }
 
 function wrapped(names: readonly string[]): string {

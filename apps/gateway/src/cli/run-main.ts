@@ -3,7 +3,7 @@ import { EXIT, tell } from "../exit.js";
 import type { StopRequest } from "../stop-request.js";
 import { runCommandLine } from "./command-line.js";
 
-/** Does what the arguments say, by default to run a gateway; resolves to the exit code. */
+/** Runs the command that the arguments name, by default a gateway. Resolves with the exit code. */
 export async function runMain(script: string, args: readonly string[], request: StopRequest): Promise<number> {
   try {
     loadEnvFile();
@@ -13,7 +13,7 @@ export async function runMain(script: string, args: readonly string[], request: 
   }
   const exitCode = await runCommandLine(args);
   if (exitCode !== undefined) return exitCode;
-  // The native layer is loaded where a gateway runs, and not for `--help`.
+  // Import the program only to run a gateway, so that `--help` does not load the native module.
   const { runProgram } = await import("../program.js");
   return runProgram(script, request);
 }

@@ -35,8 +35,8 @@ type TokenArguments = {
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Makes or checks a token; the exit code. Throws `options-invalid` for arguments and
- * `config-invalid` for variables that can't be used.
+ * Creates or verifies a token. Resolves with the exit code. Rejects with `options-invalid` if the arguments are
+ * invalid, and with `config-invalid` if the variables are.
  */
 export async function runTokenCommand(args: TokenArguments, env: Environment): Promise<number> {
   const reader = new EnvReader(env);
@@ -69,7 +69,7 @@ export async function runTokenCommand(args: TokenArguments, env: Environment): P
   return EXIT.ok;
 }
 
-/** What a gateway with these settings would verify with. Throws `config-invalid`. */
+/** The verifier that a gateway with these settings would use. Throws `config-invalid`. */
 function verifierOf(tokens: TokenVerifierOptions): TokenVerifier {
   try {
     return createTokenVerifier(tokens);
@@ -97,7 +97,7 @@ async function check(token: string, verifier: TokenVerifier): Promise<number> {
   return EXIT.ok;
 }
 
-/** The claim with the rights, as it stands in a token that was verified. */
+/** The permissions claim (`cm`) of a token that has been verified. */
 function rightsIn(token: string): unknown {
   const claims: unknown = JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString());
   return (Object(claims) as { readonly cm?: unknown }).cm ?? {};

@@ -1,8 +1,8 @@
 import type { EnvReader } from "./env-reader.js";
 
 /**
- * `ALLOWED_ORIGINS`: a comma-separated list, `undefined` where it is not set. An empty
- * one is refused and not taken for "any": its author may have meant "none".
+ * Reads `ALLOWED_ORIGINS`, a comma-separated list; `undefined` if it is not set. An empty list is an error
+ * rather than "any", because "none" may have been meant.
  */
 export function readAllowedOrigins(reader: EnvReader): string[] | undefined {
   const name = "ALLOWED_ORIGINS";
@@ -13,7 +13,7 @@ export function readAllowedOrigins(reader: EnvReader): string[] | undefined {
     .filter((origin) => origin !== "");
   if (origins.length === 0) reader.problem(name, "must name an origin, or be left out to let in any");
   const wrong = origins.findIndex((origin) => !isOrigin(origin));
-  // The entry is not repeated: what is no origin may be a URL with a password.
+  // The message gives the entry's position, not its text: the text may be a URL with a password.
   if (wrong !== -1) {
     reader.problem(
       name,
@@ -24,11 +24,15 @@ export function readAllowedOrigins(reader: EnvReader): string[] | undefined {
   return origins;
 }
 
-/** What an Origin header can be: scheme, host and a port that is not the scheme's own; or `null`, as from a file. */
+/**
+ * Whether the text is a valid Origin header: scheme, host and, unless it is the scheme's default, the port; or
+ * `null`, which browsers send for pages from files.
+ */
 function isOrigin(text: string): boolean {
   if (text === "null") return true;
   if (!URL.canParse(text)) return false;
   const { protocol, host, origin } = new URL(text);
-  // To schemes that it does not know (those of browser extensions) the URL standard gives the origin "null".
+  // The URL standard gives schemes that it does not know, such as those of browser extensions, the origin
+  // "null".
   return host !== "" && text === (origin === "null" ? `${protocol}//${host}` : origin);
 }

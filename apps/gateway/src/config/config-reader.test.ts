@@ -9,7 +9,7 @@ const problemsOf = (env: Record<string, string>): string => {
     readGatewayConfig(env);
   } catch (error) {
     expect(error).toMatchObject({ code: "config-invalid" });
-    return (error as CmError).message; // Just matched.
+    return (error as CmError).message; // Checked by the expectation.
   }
   return "";
 };
@@ -29,7 +29,7 @@ describe("readGatewayConfig", () => {
       connectionTtlMs: 3_600_000,
       offlineGraceMs: 5_000,
       lastSeenTtlMs: 86_400_000,
-      // There is nowhere else to go to.
+      // Without Redis there is no other server to drain to.
       drainMs: 0,
       shutdownTimeoutMs: 10_000,
       maxConnections: 10_000,

@@ -16,7 +16,7 @@ import { readWorker, WORKER_SUFFIX_MAX, WORKERS_MAX } from "./workers.js";
 const DAY_MS = 86_400_000;
 const SERVER_ID_MAX = 64;
 
-/** Reads and validates the environment; throws `config-invalid` naming every bad value. */
+/** Reads and validates the environment. Throws `config-invalid` with every invalid value. */
 export function readGatewayConfig(env: Readonly<Record<string, string | undefined>>): GatewayConfig {
   const reader = new EnvReader(env);
   const workers = reader.wholeNumber("WORKERS", 1, 1, WORKERS_MAX);
@@ -116,7 +116,10 @@ export function readGatewayConfig(env: Readonly<Record<string, string | undefine
   return config;
 }
 
-/** Tokens, or `undefined` where a client may claim any user: on a loopback address, or where `OPEN` says so. */
+/**
+ * The settings for verifying tokens, or `undefined` if a client may claim to be any user: on a loopback
+ * address, or with `OPEN=true`.
+ */
 function readAuthentication(reader: EnvReader, listenHost: string): TokenVerifierOptions | undefined {
   const isOpen = reader.flag("OPEN", false);
   const tokens = readTokens(reader);
@@ -127,7 +130,7 @@ function readAuthentication(reader: EnvReader, listenHost: string): TokenVerifie
     } catch (error) {
       if (!isCmError(error)) throw error;
       const name = variableOf(String(error.details?.field));
-      // A file that could not be read has been told of.
+      // If the key file could not be read, that problem has been reported already.
       if (reader.areGood("TOKEN_PUBLIC_KEY_FILE"))
         reader.problem(name, `can't be used: ${error.message.replace(/\.$/, "")}`);
     }

@@ -1,12 +1,12 @@
 import { CmError } from "@cm/protocol";
 
-/** Settings of one machine, beside the program's working directory; not for a repository. */
+/** File with the settings of one machine, in the working directory; not to be committed. */
 export const ENV_FILE = ".env.local";
 
 /**
- * Adds the variables of `.env.local` in the working directory to the environment, where there
- * is one. What is set already stays. A worker has its parent's environment, and reads no file.
- * Throws `config-invalid` where the file can't be read.
+ * Adds the variables of `.env.local` in the working directory to the environment, if the file exists. Variables
+ * that are already set keep their values. A worker inherits its parent's environment and reads no file. Throws
+ * `config-invalid` if the file can't be read.
  */
 export function loadEnvFile(): void {
   if (process.env.CM_WORKER !== undefined) return;

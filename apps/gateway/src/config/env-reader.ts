@@ -1,7 +1,7 @@
 import { CmError } from "@cm/protocol";
 import { isHost } from "./host.js";
 
-/** Reads variables one by one and collects what is wrong with them, so that all of it is told at once. */
+/** Reads variables one by one and collects all problems, so that they can be reported together. */
 export class EnvReader {
   readonly #env: Readonly<Record<string, string | undefined>>;
   readonly #problems: string[] = [];
@@ -13,24 +13,24 @@ export class EnvReader {
     this.#env = env;
   }
 
-  /** Whether the variable is set, be it to nothing. */
+  /** Whether the variable is set, even if it is empty. */
   has(name: string): boolean {
     return this.#get(name) !== undefined;
   }
 
-  /** The trimmed value; an empty one counts as not set. */
+  /** The trimmed value; `undefined` if it is empty. */
   text(name: string): string | undefined {
     const value = this.#get(name)?.trim();
     return value === "" ? undefined : value;
   }
 
-  /** The value as it is, with blanks at its ends; an empty one counts as not set. */
+  /** The value with leading and trailing blanks; `undefined` if it is empty. */
   raw(name: string): string | undefined {
     const value = this.#get(name);
     return value === "" ? undefined : value;
   }
 
-  /** `true` or `false`. */
+  /** Reads `true` or `false`. */
   flag(name: string, fallback: boolean): boolean {
     return this.oneOf(name, String(fallback), ["true", "false"]) === "true";
   }
@@ -53,12 +53,12 @@ export class EnvReader {
     return fallback;
   }
 
-  /** An IP address or host name. */
+  /** Reads an IP address or host name. */
   host(name: string, fallback: string): string {
     const value = this.text(name);
     if (value === undefined) return fallback;
     if (isHost(value)) return value;
-    // Not repeated: it may be a URL with a password.
+    // The value is not quoted: it may be a URL with a password.
     this.problem(name, "must be an IP address or a host name");
     return fallback;
   }
@@ -68,17 +68,17 @@ export class EnvReader {
     this.#bad.add(name);
   }
 
-  /** Whether none of the variables has a problem so far: what depends on them can be judged. */
+  /** Whether none of these variables has a problem so far, so that checks that depend on them make sense. */
   areGood(...names: readonly string[]): boolean {
     return names.every((name) => !this.#bad.has(name));
   }
 
-  /** A problem that does not prevent the start, but that the operator should know of. */
+  /** Reports a problem that does not prevent the start, but that the operator should know about. */
   warn(what: string): void {
     this.#warnings.push(what);
   }
 
-  /** Names that were asked for so far. */
+  /** Names of the variables that have been read so far. */
   get asked(): readonly string[] {
     return [...this.#asked];
   }
@@ -92,7 +92,7 @@ export class EnvReader {
     return this.#env[name];
   }
 
-  /** Throws `config-invalid` naming every problem, if there was one. */
+  /** Throws `config-invalid` with every problem, if there are any. */
   finish(): void {
     if (this.#problems.length === 0) return;
     throw new CmError("config-invalid", `The configuration can't be used: ${this.#problems.join("; ")}.`, {
@@ -101,7 +101,7 @@ export class EnvReader {
   }
 }
 
-/** On one line, and not too long. */
+/** The value on one line, cut off after 40 characters. */
 function quoted(value: string): string {
   return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}...` : value);
 }

@@ -3,259 +3,270 @@ import type { RoomWindow } from "@cm/transport";
 import type { UserLimitPolicy } from "../session/user-places.js";
 
 /**
- * Everything that the environment decides about a gateway. docs/configuration.md is made of these
- * comments: each begins with its variables, or has a line `- ` for each of them, and names the default
- * in a sentence that begins with "Default".
+ * All settings of a gateway that are read from the environment. docs/configuration.md is generated from these
+ * comments: each begins with its variables, or has a line `- ` for each of them, and names the default in a
+ * sentence that begins with "Default".
  */
 export interface GatewayConfig {
-  /** `PORT`: where clients connect; 0 picks a free port. Default 3000. */
+  /** `PORT`: the port that clients connect to; 0 picks a free port. Default 3000. */
   readonly port: number;
   /**
-   * `TRANSPORT`: `uws`; `ws`, which needs no native code and serves with one process; `auto`: `uws` where
+   * `TRANSPORT`: `uws`; `ws`, which needs no native code but runs in one process only; or `auto`: `uws` if
    * uWebSockets.js is installed or `WORKERS` is more than 1, else `ws`, with a warning. Default `auto`.
    */
   readonly transport: Transport;
   /**
-   * `LISTEN_HOST`: the local address to listen on; `0.0.0.0` for all of them, which needs tokens or `OPEN`.
-   * Default 127.0.0.1.
+   * `LISTEN_HOST`: the local address to listen on; `0.0.0.0` for all addresses, which requires tokens or
+   * `OPEN`. Default 127.0.0.1.
    */
   readonly listenHost: string;
-  /** `SERVER_HOST`: how other machines reach this server, told to them in the registry. Default localhost. */
+  /**
+   * `SERVER_HOST`: the host name at which other machines reach this server, published in the registry. Default
+   * localhost.
+   */
   readonly serverHost: string;
   /**
-   * `SERVER_ID`: 1 to 64 characters of `A-Z a-z 0-9 _ -`, unique among living servers. With `WORKERS` at most
-   * 54: worker 1 is `<id>-1`, and `<id>-1-2` once it had to be started again. Default: random.
+   * `SERVER_ID`: 1 to 64 characters of `A-Z a-z 0-9 _ -`, unique among live servers. With `WORKERS` at most 54
+   * characters: worker 1 is `<id>-1`, and `<id>-1-2` after its first restart. Default: random.
    */
   readonly serverId: string;
   /**
    * - `REDIS_URL`: `redis://`, `rediss://`, `redis+cluster://` or `redis+sentinel://`, with the parameters of
-   *   docs/redis.md. Without any Redis variable the store is in memory. It wins over the four
-   *   below, with a warning. Default: none.
+   *   docs/redis.md. Without any Redis variable the store is in memory. Takes precedence over the four
+   *   variables below, with a warning. Default: none.
    * - `REDIS_HOST`, `REDIS_PORT`, `REDIS_PASSWORD`, `REDIS_DB`: instead of a URL; one of them is enough.
    *   `REDIS_PORT` may be `tcp://host:port`, as Kubernetes sets it. Default: localhost, 6379, none, 0.
    */
   readonly redisUrl: string | undefined;
-  /** `REDIS_PREFIX`: in front of every key and channel. Default `cm`. */
+  /** `REDIS_PREFIX`: prefix of all keys and channels. Default `cm`. */
   readonly redisPrefix: string;
   /** `HEARTBEAT_INTERVAL_MS`: time between heartbeats. Default 30,000. */
   readonly heartbeatIntervalMs: number;
-  /** `HEARTBEAT_TTL_SECONDS`: the lease, which is how long a silent server is believed alive. Default 90. */
+  /** `HEARTBEAT_TTL_SECONDS`: duration of the lease, for which a silent server is considered alive. Default 90. */
   readonly leaseTtlMs: number;
   /**
-   * `DEAD_AFTER_MS`: a server that gave no sign of life for this long, and whose process does not listen on
-   * Redis any more, is removed though its lease lives; 0: the lease alone decides. Default 5,000.
+   * `DEAD_AFTER_MS`: a server that has been silent for this long, and whose process is no longer subscribed to
+   * Redis, is removed although its lease is still valid; 0: only the lease decides. Default 5,000.
    */
   readonly deadAfterMs: number;
-  /** `STALE_CONNECTION_TIMEOUT_MS`: a connection that was silent for this long is closed. Default 1,800,000. */
+  /** `STALE_CONNECTION_TIMEOUT_MS`: a connection that has been silent for this long is closed. Default 1,800,000. */
   readonly staleConnectionTimeoutMs: number;
   /**
-   * `CLEANUP_INTERVAL_MS`: time between looks for stale connections, and the time within which all partitions
+   * `CLEANUP_INTERVAL_MS`: time between checks for stale connections, and the time within which all partitions
    * of the store are reconciled. Default 300,000.
    */
   readonly cleanupIntervalMs: number;
   /**
-   * `CONNECTION_TTL_SECONDS`: time to live of the keys that hold connections in Redis; renewed long before.
-   * Default 3,600.
+   * `CONNECTION_TTL_SECONDS`: time to live of the Redis keys that hold connections; they are renewed long
+   * before it ends. Default 3,600.
    */
   readonly connectionTtlMs: number;
   /**
-   * `OFFLINE_GRACE_MS`: how long a user whose last connection closed still counts as online, 0 to 3,600,000.
-   * Default 5,000.
+   * `OFFLINE_GRACE_MS`: how long a user still counts as online after the user's last connection closed, 0 to
+   * 3,600,000. Default 5,000.
    */
   readonly offlineGraceMs: number;
   /**
-   * `LAST_SEEN_TTL_SECONDS`: how long it is remembered when a user was last online; 0: not at all.
-   * Default 86,400.
+   * `LAST_SEEN_TTL_SECONDS`: how long the time at which a user was last online is kept; 0: not at all. Default
+   * 86,400.
    */
   readonly lastSeenTtlMs: number;
   /**
-   * `DRAIN_SECONDS`: over how long clients are told to go elsewhere before the gateway closes, at least 20 a
-   * second; 0: all at once; at most 3,600. Default: 10, or 0 without Redis.
+   * `DRAIN_SECONDS`: time over which the connections are closed before the gateway stops, at least 20 per
+   * second, so that clients move to other servers gradually; 0: all at once; at most 3,600. Default: 10, or 0
+   * without Redis.
    */
   readonly drainMs: number;
-  /** `SHUTDOWN_TIMEOUT_MS`: how long a clean close may take after the drain. Default 10,000. */
+  /** `SHUTDOWN_TIMEOUT_MS`: maximum time of a clean close after the drain. Default 10,000. */
   readonly shutdownTimeoutMs: number;
   /**
-   * `MAX_CONNECTIONS`: open connections of one server process. The process must be allowed to open 256 more
-   * files than that; the gateway warns at its start where it is not. Default 10,000.
+   * `MAX_CONNECTIONS`: maximum number of open connections of one server process. The process must be allowed to
+   * open 256 more files than that; otherwise the gateway logs a warning at startup. Default 10,000.
    */
   readonly maxConnections: number;
   /**
-   * `MAX_CONNECTIONS_PER_ADDRESS`: connections of one address on one server process, upgrades in progress
-   * among them. An IPv6 /64 counts as one address; loopback and private addresses are not limited; 0: no
-   * limit. Default 1,000.
+   * `MAX_CONNECTIONS_PER_ADDRESS`: maximum number of connections from one address to one server process,
+   * including upgrades in progress. An IPv6 /64 counts as one address; loopback and private addresses are not
+   * limited; 0: no limit. Default 1,000.
    */
   readonly maxConnectionsPerAddress: number;
   /**
-   * `MAX_UPGRADES_PER_SECOND_PER_ADDRESS`: upgrades a second of one address, counted in the same way, with
-   * bursts of twice as many; 0: no limit. Default 100.
+   * `MAX_UPGRADES_PER_SECOND_PER_ADDRESS`: maximum number of upgrades per second from one address, counted in
+   * the same way, with bursts of twice as many; 0: no limit. Default 100.
    */
   readonly maxUpgradesPerSecondPerAddress: number;
   /**
-   * `MAX_CONNECTIONS_PER_USER`: connections of one user on all servers together; set the same on each of them.
-   * Those of a server that died count until it is cleaned up after; 0: no limit. Default 1,000.
+   * `MAX_CONNECTIONS_PER_USER`: maximum number of connections of one user on all servers together; set the same
+   * value on each server. Connections of a dead server count until it has been cleaned up; 0: no limit. Default
+   * 1,000.
    */
   readonly maxConnectionsPerUser: number;
   /**
-   * `CONNECTIONS_PER_USER_POLICY`: `refuse` a connection that is too many, or `replace` the user's oldest one,
-   * on whichever server. Either is closed with 4005, after which clients do not come back by themselves. Where
-   * the server of the oldest has died or hangs, the newer one is closed with 4204, and comes back. Default
-   * `refuse`.
+   * `CONNECTIONS_PER_USER_POLICY`: `refuse` a connection beyond the limit, or `replace` the user's oldest one,
+   * on any server. The connection that is closed gets code 4005, after which clients do not reconnect by
+   * themselves. If the server of the oldest connection has died or hangs, the new one is closed with 4204 and
+   * reconnects. Default `refuse`.
    */
   readonly connectionsPerUserPolicy: UserLimitPolicy;
   /**
    * `TRUSTED_PROXIES`: comma-separated addresses and subnets, such as `10.0.0.0/8`, of proxies whose
-   * `X-Forwarded-For` or PROXY header is believed about a client's address. Behind a proxy that is not listed,
+   * `X-Forwarded-For` or PROXY header is trusted for the client's address. Behind a proxy that is not listed,
    * all clients have the proxy's address. Default: none.
    */
   readonly trustedProxies: readonly string[];
   /**
-   * `MAX_HEAD_BYTES`: the largest head of a request, line and headers with cookies; a larger one is answered
-   * with 431. Default 16,384.
+   * `MAX_HEAD_BYTES`: maximum size of a request's head, which is the request line and the headers with cookies;
+   * a larger one is refused with 431. Default 16,384.
    */
   readonly maxHeadBytes: number;
-  /** `MAX_FRAME_BYTES`: the largest frame from a client. Default 16,384. */
+  /** `MAX_FRAME_BYTES`: maximum size of a frame from a client. Default 16,384. */
   readonly maxFrameBytes: number;
   /**
-   * `MAX_BACKPRESSURE_BYTES`: the bytes that may wait for one slow reader; beyond it the connection is closed,
-   * unless `SLOW_READER_DROP_ROOMS` says otherwise. Default 1,048,576.
+   * `MAX_BACKPRESSURE_BYTES`: maximum number of bytes queued for one slow reader; beyond it the connection is
+   * closed, unless `SLOW_READER_DROP_ROOMS` or `SLOW_READER_LATEST_ROOMS` applies. Default 1,048,576.
    */
   readonly maxBackpressureBytes: number;
   /**
-   * `MAX_TOTAL_BACKPRESSURE_BYTES`: the bytes that may wait for all slow readers of one server process; beyond
-   * it those with the most are closed; 0: no limit. Default 268,435,456.
+   * `MAX_TOTAL_BACKPRESSURE_BYTES`: maximum number of bytes queued for all slow readers of one server process;
+   * beyond it the connections with the most queued bytes are closed; 0: no limit. Default 268,435,456.
    */
   readonly maxTotalBackpressureBytes: number;
   /**
-   * `MAX_SEQUENCERS`: rooms and servers that a server process keeps a numbering for once it has published to
-   * them, about 600 bytes each. Beyond it the oldest is forgotten, and its next message begins a new
-   * numbering. Default 100,000.
+   * `MAX_SEQUENCERS`: maximum number of sequencers of a server process, one for each room and server that it
+   * has published to, about 600 bytes each. Beyond it the oldest is forgotten, and the next message to that
+   * room or server starts a new numbering. Default 100,000.
    */
   readonly maxSequencers: number;
   /**
-   * `MAX_MEMBERSHIPS`: members of rooms on one server process, one for each room of a connection. A join
-   * beyond it is refused with `capacity-reached`; `/stats` shows the number under `places`; 0: no limit.
+   * `MAX_MEMBERSHIPS`: maximum number of memberships on one server process, one for each room of a connection.
+   * A join beyond it is refused with `capacity-reached`; `/stats` shows the number under `places`; 0: no limit.
    * Default: one for each 4 KiB of the largest heap.
    */
   readonly maxMemberships: number;
   /**
-   * `MAX_SERVER_ROOMS`: rooms with members on one server process, limited in the same way; 0: no limit.
-   * Default: one for each 8 KiB of the largest heap.
+   * `MAX_SERVER_ROOMS`: maximum number of rooms with members on one server process, limited in the same way; 0:
+   * no limit. Default: one for each 8 KiB of the largest heap.
    */
   readonly maxServerRooms: number;
   /**
-   * `ROOM_WINDOW_MS`: how long a message of a room may wait for others of the room, so that a member gets them
-   * in one write, 0 to 100; `auto`: at most 10, and only while the room has more than about 75 messages a
-   * second. Default `auto`.
+   * `ROOM_WINDOW_MS`: how long a room's message may wait for further messages of the room, so that a member
+   * gets them in one write, 0 to 100; `auto`: at most 10, and only while the room has more than about 75
+   * messages per second. Default `auto`.
    */
   readonly roomWindowMs: RoomWindow;
-  /** `MAX_ROOMS_PER_CONNECTION`: rooms that one connection may be in. Default 100. */
+  /** `MAX_ROOMS_PER_CONNECTION`: maximum number of rooms that one connection may be in. Default 100. */
   readonly maxRooms: number;
-  /** `MAX_REQUESTS_PER_SECOND`: requests of one connection, with bursts of twice as many. Default 100. */
+  /**
+   * `MAX_REQUESTS_PER_SECOND`: maximum request rate of one connection, with bursts of twice as many. Default
+   * 100.
+   */
   readonly maxRequestsPerSecond: number;
   /**
-   * `MAX_FANOUT_PER_SECOND`: receivers a second that the messages of one connection may have, each of a
-   * message's receivers counted. Beyond it messages are refused with `rate-limited` until the excess is made
-   * up for; 0: no limit. Default 100,000.
+   * `MAX_FANOUT_PER_SECOND`: maximum number of receivers per second of one connection's messages; a message
+   * counts once for each of its receivers. Beyond it messages are refused with `rate-limited` until the excess
+   * has been worked off; 0: no limit. Default 100,000.
    */
   readonly maxFanoutPerSecond: number;
   /**
-   * `MAX_FANOUT_PERCENT`: the share of a server's time that messages to more than 100 receivers may take; 0:
-   * no limit. Default 50.
+   * `MAX_FANOUT_PERCENT`: maximum share of a server's time for messages to more than 100 receivers; 0: no
+   * limit. Default 50.
    */
   readonly maxFanoutPercent: number;
   /**
-   * `IDLE_TIMEOUT_MS`: a connection without a sign of life for this long is cut, not earlier and at most 2 s
+   * `IDLE_TIMEOUT_MS`: a connection that has been silent for this long is cut, not earlier and at most 2 s
    * later; 8,000 to 900,000. Default 120,000.
    */
   readonly idleTimeoutMs: number;
   /**
-   * `PING_INTERVAL_MS`: time between two WebSocket pings to a connection; 0: none. Balancers cut a quiet
-   * connection, many after 60 s. Default: 25,000, or half of `IDLE_TIMEOUT_MS` where that is less.
+   * `PING_INTERVAL_MS`: time between WebSocket pings to a connection; 0: no pings. Load balancers cut quiet
+   * connections, many of them after 60 s. Default: 25,000, or half of `IDLE_TIMEOUT_MS` if that is less.
    */
   readonly pingIntervalMs: number;
   /**
-   * `ALLOWED_ORIGINS`: comma-separated list of the origins that are let in, as browsers send them, such as
-   * `https://example.com`; an empty list is refused. Default: any.
+   * `ALLOWED_ORIGINS`: comma-separated list of the allowed origins, in the form in which browsers send them,
+   * such as `https://example.com`; an empty list is an error. Default: any.
    */
   readonly allowedOrigins: readonly string[] | undefined;
   /**
-   * `RECOVERABLE_ROOMS`: comma-separated beginnings of the names of rooms whose latest messages are kept in
-   * Redis for a while, `*` for all rooms; see docs/protocol.md#rooms-that-lose-nothing. Set the same
-   * on all servers. Default: none.
+   * `RECOVERABLE_ROOMS`: comma-separated name prefixes of the rooms whose latest messages are kept in Redis for
+   * a while, `*` for all rooms; see docs/protocol.md#rooms-that-lose-nothing. Set the same value on all
+   * servers. Default: none.
    *
-   * Here `*` is the beginning that all names have, the empty one.
+   * In this field, `*` has become the empty prefix, with which every name begins.
    */
   readonly recoverableRooms: readonly string[];
   /**
-   * `SLOW_READER_DROP_ROOMS`: rooms, named in the same way, that leave messages out for a member that does not
-   * read and tell it how many, instead of closing its connection; see
+   * `SLOW_READER_DROP_ROOMS`: name prefixes, in the same form, of the rooms that drop messages for a member
+   * that does not read and tell it how many, instead of closing its connection; see
    * docs/protocol.md#members-that-do-not-read. Default: none.
    */
   readonly slowReaderDropRooms: readonly string[];
   /**
-   * `SLOW_READER_LATEST_ROOMS`: rooms of state, named in the same way, that also keep the latest message of each
-   * sender and key for such a member. Of several beginnings that fit a room, the longest counts. Default: none.
+   * `SLOW_READER_LATEST_ROOMS`: name prefixes, in the same form, of state rooms, which also keep the latest
+   * message of each sender and key for such a member. If several prefixes match a room, the longest applies.
+   * Default: none.
    */
   readonly slowReaderLatestRooms: readonly string[];
   /**
-   * `SLOW_READER_BYTES`: the bytes that may wait for a member of such rooms before messages are left out for it;
-   * 1,024 to half of `MAX_BACKPRESSURE_BYTES`. Default: a quarter of `MAX_BACKPRESSURE_BYTES`.
+   * `SLOW_READER_BYTES`: number of bytes that may be queued for a member of such rooms before messages are
+   * dropped for it; 1,024 to half of `MAX_BACKPRESSURE_BYTES`. Default: a quarter of `MAX_BACKPRESSURE_BYTES`.
    */
   readonly slowReaderBytes: number | undefined;
   /**
-   * `SHOW_SERVER_IDS`: whether `welcome` and `members` tell clients the ids of servers. Connection ids name their
-   * server all the same: a `SERVER_ID` should tell nothing that clients must not know. Default `false`.
+   * `SHOW_SERVER_IDS`: whether `welcome` and `members` contain the ids of servers. Connection ids contain the
+   * id of their server in any case, so a `SERVER_ID` should reveal nothing that clients must not know. Default
+   * `false`.
    */
   readonly showServerIds: boolean;
   /**
-   * - `TOKEN_SECRET`, `TOKEN_PUBLIC_KEY`, `TOKEN_PUBLIC_KEY_FILE`, `TOKEN_JWKS_URL`: one of them has clients
-   *   authenticate with JSON Web Tokens: an HS256 secret of 32 bytes or more, a public key in PEM (with `\n`
-   *   for line ends where need be), a file with one, or the address of a key set. Default: none.
-   * - `TOKEN_ISSUER`, `TOKEN_AUDIENCE`: what a token's `iss` and `aud` must be. Default: any.
-   * - `TOKEN_SOURCES`: where tokens are looked for, comma-separated: `authorization`, `subprotocol`, `query` and
-   *   `cookie`. Default `authorization,subprotocol`.
-   * - `TOKEN_QUERY`, `TOKEN_COOKIE`: the names of the URL's parameter and of the cookie. Default `token`.
-   * - `TOKEN_CLOCK_TOLERANCE_SECONDS`: how far the clocks of issuer and server may differ. Default 5.
-   * - `OPEN`: `true`: clients are who they say they are (`?user=ada`), also where `LISTEN_HOST` is no loopback
-   *   address. Without tokens a gateway does not start there otherwise. Default `false`.
+   * - `TOKEN_SECRET`, `TOKEN_PUBLIC_KEY`, `TOKEN_PUBLIC_KEY_FILE`, `TOKEN_JWKS_URL`: setting one of them makes
+   *   clients authenticate with JSON Web Tokens: an HS256 secret of 32 bytes or more, a public key in PEM
+   *   (optionally with `\n` for line ends), a file with one, or the URL of a key set. Default: none.
+   * - `TOKEN_ISSUER`, `TOKEN_AUDIENCE`: the required `iss` and `aud` of tokens. Default: any.
+   * - `TOKEN_SOURCES`: the parts of the upgrade request that may carry the token, comma-separated:
+   *   `authorization`, `subprotocol`, `query` and `cookie`. Default `authorization,subprotocol`.
+   * - `TOKEN_QUERY`, `TOKEN_COOKIE`: the names of the URL parameter and of the cookie. Default `token`.
+   * - `TOKEN_CLOCK_TOLERANCE_SECONDS`: maximum difference between the clocks of issuer and server. Default 5.
+   * - `OPEN`: `true`: clients may claim to be any user (`?user=ada`), even if `LISTEN_HOST` is not a loopback
+   *   address. Without tokens and without `OPEN`, a gateway does not start on such an address. Default `false`.
    */
   readonly tokens: TokenVerifierOptions | undefined;
-  /** `TOKEN_WARNING_SECONDS`: how long before its token expires a client is told. Default 30. */
+  /** `TOKEN_WARNING_SECONDS`: time before a token's expiry at which the client is notified. Default 30. */
   readonly tokenWarningMs: number;
   /**
-   * `TOKEN_GRACE_SECONDS`: how long after its token expired a client may still hand in another one before it
-   * is closed. Default 5.
+   * `TOKEN_GRACE_SECONDS`: time after a token's expiry for which the client may still send another one before
+   * its connection is closed. Default 5.
    */
   readonly tokenGraceMs: number;
-  /** `PAGE`: whether `/` shows the page to try the gateway. Default: `true`, or `false` with tokens. */
+  /** `PAGE`: whether `/` serves a page for trying out the gateway. Default: `true`, or `false` with tokens. */
   readonly page: boolean;
   /**
-   * `PUBLIC_STATS`: whether `/stats`, which names servers, is answered where clients connect, too. Default:
-   * `true` on a loopback address without tokens and without `ADMIN_PORT`, else `false`.
+   * `PUBLIC_STATS`: whether `/stats`, which names servers, is also served on the clients' port. Default: `true`
+   * on a loopback address without tokens and without `ADMIN_PORT`, else `false`.
    */
   readonly publicStats: boolean;
   /**
    * - `ADMIN_PORT`: a port for operators: health, counters, metrics and revocation, see
-   *   docs/gateway.md#the-port-for-operators; worker n has `ADMIN_PORT` + n - 1; 0 picks a free one. Default: none.
+   *   docs/gateway.md#the-port-for-operators; worker n has `ADMIN_PORT` + n - 1; 0 picks a free one. Default:
+   *   none.
    * - `ADMIN_HOST`: the local address of that port. Default 127.0.0.1.
    */
   readonly admin: { readonly port: number; readonly host: string } | undefined;
   /**
-   * `WORKERS`: server processes on one port; more than one needs Redis. One that ends after its start is
-   * started again; one that can't start ends them all. Default 1.
+   * `WORKERS`: number of server processes on one port; more than one needs Redis. A worker that ends after it
+   * has started is restarted; if a worker can't start, all of them are stopped. Default 1.
    */
   readonly workers: number;
   /**
    * `CM_WORKER`: which worker this process is, `n`, or `n-k` at its k-th start; set by the process that starts
-   * the workers, and not for people.
+   * the workers, not meant to be set by people.
    */
   readonly worker: string | undefined;
   /** `LOG_LEVEL`: `fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`. Default `info`. */
   readonly logLevel: LogLevel;
-  /** `LOG_FORMAT`: `json`, or `text` for reading at a terminal. Default `json`. */
+  /** `LOG_FORMAT`: `json`, or `text` for reading in a terminal. Default `json`. */
   readonly logFormat: "json" | "text";
-  /** What is odd about the environment, but can be lived with. */
+  /** Problems with the environment that do not prevent the start. */
   readonly warnings: readonly string[];
 }
 

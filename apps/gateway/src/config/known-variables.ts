@@ -1,6 +1,6 @@
 import { nearestName } from "@cm/protocol/options";
 
-/** Every variable that a gateway reads, by topic. */
+/** All variables that a gateway reads, by topic. */
 export const VARIABLES = [
   "PORT",
   "LISTEN_HOST",
@@ -71,12 +71,12 @@ export const VARIABLES = [
   "LOG_FORMAT",
 ] as const;
 
-/** Set by the process that starts workers, and not for people. */
+/** Set by the process that starts the workers; not meant to be set by people. */
 const INTERNAL = ["CM_WORKER"];
 
 /**
- * Beginnings that no other program's variables have. `REDIS_` is not among them: Kubernetes
- * sets `REDIS_PORT_6379_TCP` and the like for a service of that name.
+ * Prefixes that other programs' variables do not have. `REDIS_` is left out, because Kubernetes sets variables
+ * such as `REDIS_PORT_6379_TCP` for a service named `redis`.
  */
 const OWN_PREFIXES = [
   "CM_",
@@ -89,15 +89,15 @@ const OWN_PREFIXES = [
   "OFFLINE_GRACE_",
 ];
 
-/** A shorter name is near to too many others: `PAGER` to `PAGE`, `SORT` to `PORT`. */
+/** Shorter names are too close to unrelated ones: `PAGER` to `PAGE`, `SORT` to `PORT`. */
 const NEAR_LENGTH_MIN = 6;
 
-/** Two letters exchanged are two edits. */
+/** Swapping two letters counts as two edits. */
 const NEAR_EDITS_MAX = 2;
 
 /**
- * A sentence for each variable that looks like a misspelt one of ours: unknown under one of our
- * own prefixes, or at most two letters away from a known name. `alsoKnown` are names that were read besides.
+ * Returns a sentence for each variable that looks misspelt: unknown with one of our own prefixes, or at most
+ * two edits from a known name. `alsoKnown` lists further names that are read.
  */
 export function misspeltVariables(
   env: Readonly<Record<string, string | undefined>>,

@@ -5,18 +5,18 @@ import { isHost } from "./host.js";
 
 const PARTS = ["REDIS_HOST", "REDIS_PORT", "REDIS_PASSWORD", "REDIS_DB"] as const;
 
-/** What the environment says of Redis. */
+/** The Redis settings in the environment. */
 export interface RedisSetting {
-  /** Whether it says anything at all, be it wrong. */
+  /** Whether any Redis variable is set, even to an invalid value. */
   readonly given: boolean;
-  /** `undefined` where nothing usable is said. */
+  /** `undefined` if no Redis variable is set, or if the values are invalid. */
   readonly url: string | undefined;
 }
 
 /**
- * Where Redis is: `REDIS_URL` as it is, or a URL made of `REDIS_HOST`, `REDIS_PORT`,
- * `REDIS_PASSWORD` and `REDIS_DB`, of which one is enough. The URL wins over its parts.
- * `REDIS_PORT` may be `tcp://host:port`; `REDIS_HOST` wins over its host.
+ * Reads the address of Redis: `REDIS_URL`, or a URL built from `REDIS_HOST`, `REDIS_PORT`, `REDIS_PASSWORD` and
+ * `REDIS_DB`, of which one is enough. `REDIS_URL` takes precedence over the others. `REDIS_PORT` may be
+ * `tcp://host:port`; `REDIS_HOST` takes precedence over the host in it.
  */
 export function readRedisUrl(reader: EnvReader): RedisSetting {
   const parts = PARTS.filter((name) =>
@@ -40,21 +40,21 @@ export function readRedisUrl(reader: EnvReader): RedisSetting {
   const credentials = password === undefined ? "" : `:${encode(password)}@`;
   const made = `redis://${credentials}${host.includes(":") ? `[${host}]` : host}:${port}/${db}`;
   if (isHost(host) && problemOf(made) === undefined) return { given: true, url: made };
-  // The value is not repeated: it may be a URL with a password.
+  // The value is not quoted: it may be a URL with a password.
   reader.problem("REDIS_HOST", "must be an IP address or a host name");
   return { given: true, url: undefined };
 }
 
 /**
- * The address in `tcp://host:port`, as Kubernetes and Docker put it into `REDIS_PORT` of
- * every process beside a service named `redis`.
+ * Parses `tcp://host:port`, the form in which Kubernetes and Docker set `REDIS_PORT` for processes next to a
+ * service named `redis`.
  */
 function linkedAddress(text: string | undefined): { readonly host: string; readonly port: number } | undefined {
   const [, host = "", port = ""] = /^tcp:\/\/(.+):(\d{1,5})$/.exec(text ?? "") ?? [];
   return host === "" ? undefined : { host, port: Number(port) };
 }
 
-/** What is wrong with the URL, without anything of it. */
+/** Describes what is wrong with the URL without quoting any part of it. */
 function problemOf(url: string): string | undefined {
   try {
     parseConnectionUrl(url);
@@ -65,7 +65,7 @@ function problemOf(url: string): string | undefined {
   }
 }
 
-/** Percent-encodes any text; half a surrogate pair, which has no UTF-8, becomes U+FFFD. */
+/** Percent-encodes any text. Lone surrogates, which have no UTF-8 encoding, are replaced by U+FFFD. */
 function encode(text: string): string {
   return encodeURIComponent(text.toWellFormed());
 }

@@ -2,8 +2,8 @@ import { NAME_MAX_BYTES, utf8ByteLength } from "@cm/protocol";
 import type { EnvReader } from "./env-reader.js";
 
 /**
- * A variable that says which rooms: beginnings of their names, separated by commas; `*`, which
- * stands alone, for all rooms, and is read as the empty beginning.
+ * Reads a variable that selects rooms: a comma-separated list of name prefixes. `*` must be the only entry,
+ * means all rooms, and is returned as the empty prefix.
  */
 export function readRoomBeginnings(reader: EnvReader, name: string): readonly string[] {
   const prefixes = (reader.text(name) ?? "")

@@ -4,10 +4,10 @@ import type { EnvReader } from "./env-reader.js";
 
 const SOURCES: readonly TokenSource[] = ["authorization", "subprotocol", "query", "cookie"];
 
-/** The variables that say how tokens are verified. Any of the first four switches tokens on. */
+/** The variables that give the key for verifying tokens. Any one of them turns tokens on. */
 const KEYS = ["TOKEN_SECRET", "TOKEN_PUBLIC_KEY", "TOKEN_PUBLIC_KEY_FILE", "TOKEN_JWKS_URL"] as const;
 
-/** What the environment says about tokens; `undefined` without a key to verify them with. */
+/** Reads the token settings; `undefined` if no key for verifying tokens is set. */
 export function readTokens(reader: EnvReader): TokenVerifierOptions | undefined {
   const given = KEYS.filter((name) => reader.text(name) !== undefined);
   const sources = readSources(reader);
@@ -21,7 +21,7 @@ export function readTokens(reader: EnvReader): TokenVerifierOptions | undefined 
   const issuer = reader.text("TOKEN_ISSUER");
   const audience = reader.text("TOKEN_AUDIENCE");
   return {
-    // As it stands: blanks may belong to a secret.
+    // Not trimmed: blanks may be part of a secret.
     secret: reader.raw("TOKEN_SECRET"),
     publicKey: reader.text("TOKEN_PUBLIC_KEY")?.replaceAll("\\n", "\n") ?? readKeyFile(reader),
     jwksUrl: reader.text("TOKEN_JWKS_URL"),
@@ -34,7 +34,7 @@ export function readTokens(reader: EnvReader): TokenVerifierOptions | undefined 
   };
 }
 
-/** The name of the variable behind an option of the verifier. */
+/** The name of the variable that sets an option of the verifier. */
 export function variableOf(option: string): string {
   return VARIABLES[option] ?? "TOKEN_SECRET";
 }

@@ -1,7 +1,7 @@
 import { TrustedProxies } from "@cm/transport";
 import type { EnvReader } from "./env-reader.js";
 
-/** `TRUSTED_PROXIES`: comma-separated addresses and subnets; none where it is not set. */
+/** Reads `TRUSTED_PROXIES`, a comma-separated list of addresses and subnets; empty if it is not set. */
 export function readTrustedProxies(reader: EnvReader): string[] {
   const name = "TRUSTED_PROXIES";
   const entries = (reader.text(name) ?? "")

@@ -1,15 +1,15 @@
 import type { EnvReader } from "./env-reader.js";
 
-/** More server processes than any machine has use for. */
+/** Upper bound for `WORKERS`, more than any machine has use for. */
 export const WORKERS_MAX = 64;
 
-/** The most starts of one worker that are told apart; later ones count from 2 again. */
+/** Number of starts of one worker that get different numbers; after that, numbering restarts at 2. */
 export const WORKER_STARTS_MAX = 999_999;
 
-/** What a worker's number and start add to a server id at most, in characters. */
+/** Maximum length, in characters, of the suffix that a worker's number and start add to the server id. */
 export const WORKER_SUFFIX_MAX = `-${WORKERS_MAX}-${WORKER_STARTS_MAX}`.length;
 
-/** Which worker this process is: `n`, or `n-k` at its k-th start. */
+/** Reads which worker this process is: `n`, or `n-k` at its k-th start. */
 export function readWorker(reader: EnvReader, workers: number): string | undefined {
   const worker = reader.text("CM_WORKER");
   if (worker === undefined) return undefined;

@@ -30,12 +30,12 @@ beforeAll(async () => {
   document = await readProtocolDocument();
 });
 
-/** The fields of a frame's description, as `name` or `name?` where a frame may come without. */
+/** The fields of a frame's description, as `name`, or `name?` if the field is optional. */
 function describedFields(fields: Fields): string[] {
   return ["type", ...namesOf(fields)];
 }
 
-/** The names of fields, marked where they may be absent. */
+/** The names of fields, with a `?` if the field is optional. */
 function namesOf(fields: Fields): string[] {
   return Object.keys(fields).map((name) => (fields[name]?.presence === "required" ? name : `${name}?`));
 }
@@ -141,7 +141,7 @@ const connection = fc
   )
   .map(([server, incarnation, bits, count]) => `${server}.${incarnation}${bits.toString(36)}${count.toString(36)}`);
 
-/** Values of a kind, told by the name of its schema or else by its JSON type. */
+/** Values of a kind, chosen by the name of its schema or else by its JSON type. */
 function valuesOf({ schemaName, schema, fields = {} }: Kind<unknown>): fc.Arbitrary<unknown> {
   const { minimum, maximum } = schema as { minimum?: number; maximum?: number };
   const byName: Record<string, fc.Arbitrary<unknown>> = {
@@ -205,7 +205,7 @@ const odd = fc.oneof(
   connection,
 );
 
-/** A valid frame with some of its fields taken away, replaced or added. */
+/** A valid frame with some fields removed, replaced or added. */
 const changed = fc
   .tuple(
     fc.oneof(...requests),
@@ -240,7 +240,7 @@ describe("the schemas and the code", () => {
       }),
       { numRuns: 3000 },
     );
-    // Neither side of the comparison may run empty.
+    // Both outcomes must have occurred often enough.
     expect(verdicts.accepted).toBeGreaterThan(100);
     expect(verdicts.refused).toBeGreaterThan(1000);
   });

@@ -3,20 +3,20 @@ import { type GatewayCluster, startGatewayCluster } from "@cm/gateway-kit/proces
 import { HEAP_REPORTS, heapBytes } from "@cm/gateway-kit/processes/heap-report";
 import { expect, it, onTestFinished } from "vitest";
 
-/** `npm run churn` sets a minute. */
+/** `npm run churn` sets this to a minute. */
 const SECONDS = Number(process.env.CHURN_SECONDS ?? 0);
 const CONNECTIONS = 3_000;
-/** Until code is compiled, and every room and user was there. */
+/** Connections until all code is compiled and every room and user has existed once. */
 const WARM_UP_CONNECTIONS = 2_000;
 
 /**
- * What may stay of each connection that came and went. Not to take one out of some map
- * keeps its id at least, which is more.
+ * Maximum memory that may be left of each closed connection, in bytes. A connection that is not removed from
+ * some map leaves at least its id, which takes more.
  */
 const BYTES_A_CONNECTION = 64;
-/** By how much a heap without garbage differs from one time to another, in bytes. */
+/** Variation of the heap size after a garbage collection, in bytes. */
 const NOISE_BYTES = 768 * 1024;
-/** What allocators keep for the next crowd, in bytes. */
+/** Memory that allocators keep for later use, in bytes. */
 const RSS_NOISE_BYTES = 48 * 1024 * 1024;
 
 async function memory(cluster: GatewayCluster) {

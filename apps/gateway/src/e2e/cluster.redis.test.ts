@@ -5,7 +5,7 @@ import { ownerOf } from "@cm/protocol";
 import { eventually, repetitions } from "@cm/test-kit";
 import { afterEach, describe, expect, it } from "vitest";
 
-/** A soak makes 10,000. */
+/** A soak test runs 10,000. */
 const TRIALS = repetitions(10_000);
 
 describe.each(["single", "cluster"] as const)("two gateways on one Redis (%s)", (redis) => {
@@ -48,7 +48,7 @@ describe.each(["single", "cluster"] as const)("two gateways on one Redis (%s)", 
         });
       });
     }
-    // The living servers' own registration is all that is left, and goes with them.
+    // Only the registration of the live servers is left; it is removed with them.
     await eventually(async () => {
       const left = (await cluster.keys()).filter((key) => !key.includes("{servers}"));
       expect(left).toEqual([`${cluster.prefix}:layout`]);
@@ -124,7 +124,7 @@ describe.each(["single", "cluster"] as const)("two gateways on one Redis (%s)", 
       from: { connection: bob.id, user: "bob" },
     });
 
-    // To a connection that has gone, its owner is still there to take the message.
+    // The connection is closed, but its owner is alive and accepts the message.
     await ann2.close();
     expect(await bob.ask({ type: "send", connection: ann2.id, data: "?" })).toMatchObject({
       type: "ack",
@@ -155,7 +155,7 @@ describe.each(["single", "cluster"] as const)("two gateways on one Redis (%s)", 
       expect(page.total).toBe(10);
       expect(page.members.length).toBeLessThanOrEqual(3);
       for (const member of page.members) {
-        // Servers tell their ids only where they are asked to.
+        // Servers reveal their ids only if `SHOW_SERVER_IDS` is set.
         expect(member).not.toHaveProperty("server");
         seen.push(member.user);
       }
@@ -170,7 +170,7 @@ describe.each(["single", "cluster"] as const)("two gateways on one Redis (%s)", 
       expect(page.total).toBe(5);
       expect(new Set(page.members.map(({ connection }) => ownerOf(connection)))).toEqual(new Set(["gw1"]));
     });
-    // And then they are gone for good: one connection, one user, one room place each.
+    // Finally nothing of gw2 is left in the store.
     await eventually(async () => {
       expect((await cluster.keys()).filter((key) => key.includes("gw2"))).toEqual([]);
     });

@@ -21,7 +21,7 @@ it("closes a user's oldest connection on another server for a newer one, also wh
     expect(pair.map(({ isOpen }) => isOpen)).toEqual([true, true]);
     before = pair;
   }
-  // The rest of a storm gets a place, or is told to come back; there is never one too many, nor one too few.
+  // Each further connection gets a place or is told to retry; at no time are there too many or too few.
   const storm = await Promise.allSettled(Array.from({ length: 8 }, (_, index) => cluster.connect(index % 2, "ann")));
   const connected = storm.flatMap((outcome) => (outcome.status === "fulfilled" ? [outcome.value] : []));
   for (const outcome of storm) {

@@ -17,7 +17,7 @@ describe("a gateway that another server controls", () => {
     const store = createRedisStore({ url: cluster.redisUrl, prefix: cluster.prefix });
     onTestFinished(() => store.close());
     await store.start();
-    // It has no sockets of its own.
+    // This server has no sockets.
     const local = { toRoom: () => undefined, toConnection: () => false, toUser: () => 0 };
     outside = createRouter({ serverId: "outside", bus: store.bus, users: store.users, local });
     onTestFinished(() => outside.close());
@@ -39,7 +39,7 @@ describe("a gateway that another server controls", () => {
   it("puts a connection into a room and takes it out, as the client itself could have", async () => {
     const ann = await cluster.connect(0, "ann");
     expect(await outside.control(ann.id, { type: "join", room: "lobby" }, IN_TIME)).toBe("done");
-    // Once more changes nothing.
+    // Repeating the join changes nothing.
     expect(await outside.control(ann.id, { type: "join", room: "lobby" }, IN_TIME)).toBe("done");
     expect(await ann.ask({ type: "members", room: "lobby" })).toMatchObject({ total: 1 });
     await ann.do({ type: "publish", room: "lobby", data: "I am in", echo: true });

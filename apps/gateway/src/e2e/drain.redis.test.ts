@@ -6,7 +6,7 @@ import { createRouter, type Router } from "@cm/router";
 import { eventually, freePort, freshPrefix, keysLeftUnder, startFaultProxy } from "@cm/test-kit";
 import { afterEach, describe, expect, inject, it, onTestFinished } from "vitest";
 
-/** Long enough that a drain of 100 clients, the fewest at a time, takes the 5 s that a test needs to look. */
+/** Long enough that draining 100 clients at the minimum rate takes 5 s, which the tests need for their checks. */
 const LONG = { DRAIN_SECONDS: "25", OFFLINE_GRACE_MS: "10000", SHUTDOWN_TIMEOUT_MS: "10000" };
 
 describe("a gateway that drains", () => {
@@ -62,7 +62,7 @@ describe("a gateway that drains", () => {
     expect(present.length).toBeGreaterThan(20);
     const [speaker] = present.slice(-1);
     await speaker?.ask({ type: "publish", room: "lobby", data: "still here" }).catch(() => undefined);
-    // The clients that were not told to go meanwhile have it.
+    // The clients that are still connected have received the message.
     await eventually(() => {
       const there = sockets.filter(({ isOpen }) => isOpen);
       expect(there.length).toBeGreaterThan(0);
@@ -70,7 +70,7 @@ describe("a gateway that drains", () => {
     });
     await expect(openSocket(gateway.wsUrl, "late")).rejects.toThrow("503");
 
-    // A second signal that comes with the first does not count; this one does.
+    // A second signal right after the first is ignored; this one counts.
     await eventually(async () => {
       gateway.signal("SIGTERM");
       expect(sockets.filter(({ isOpen }) => isOpen)).toEqual([]);
@@ -103,7 +103,7 @@ describe("a gateway that drains", () => {
   });
 
   it("has at most its drain and its shutdown time, whatever holds it up", async () => {
-    // Redis does not answer any more: what the gateway has there can't be withdrawn.
+    // Redis no longer responds, so the gateway can't withdraw from it.
     const proxy = await startFaultProxy(Number(new URL(inject("redisUrl")).port));
     onTestFinished(() => proxy.close());
     const gateway = await start({
@@ -116,7 +116,7 @@ describe("a gateway that drains", () => {
     const from = performance.now();
     gateway.signal("SIGTERM");
     expect(await gateway.exited).toBe(1);
-    // Both, and not less: the drain had its time.
+    // Not less than the drain time and the shutdown time together: the drain used its time.
     expect(performance.now() - from).toBeGreaterThan(1_300);
     for (const socket of sockets) expect(await socket.closed).toMatchObject({ code: 4201 });
   });
@@ -138,7 +138,7 @@ describe("a gateway that drains", () => {
       const sockets = await crowd(gateway, 50);
       const router = await outside();
       expect(await router.control("gw1", { type: "drain" }, { timeoutMs: 10_000 })).toBe("done");
-      // The answer came when it had begun, and it can be asked again.
+      // The result arrives once the drain has begun, and the drain can be requested again.
       await untilDraining(gateway);
       expect(await router.control("gw1", { type: "drain" }, { timeoutMs: 10_000 })).toBe("done");
       for (const socket of sockets) expect(await socket.closed).toMatchObject({ code: 4201 });
@@ -165,7 +165,7 @@ describe("a gateway that drains", () => {
       for (const { closed, serverId } of sockets) {
         if (serverId === "multi-1") expect(await closed).toMatchObject({ code: 4201 });
       }
-      // No client is refused meanwhile: it has left the port to the other one.
+      // No client is refused meanwhile, because the draining worker has left the port to the other one.
       for (let i = 0; i < 20; i++) expect((await open(i)).serverId).not.toBe("multi-1");
       await program.line(({ serverId, url }) => serverId === "multi-1-2" && url !== undefined);
       for (const { isOpen, serverId } of sockets) if (serverId === "multi-2") expect(isOpen).toBe(true);

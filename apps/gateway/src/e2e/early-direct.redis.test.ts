@@ -12,14 +12,14 @@ it("never gives a client anything before its welcome, and loses nothing of what 
   const cluster = await startGatewayCluster({ size: 2, env: { MAX_REQUESTS_PER_SECOND: "100000" } });
   onTestFinished(() => cluster.close());
   const [wsUrl = ""] = cluster.wsUrls;
-  // One on the same gateway, one on the other.
+  // One sender on the same gateway, one on the other.
   const senders = await Promise.all([cluster.connect(0, "near"), cluster.connect(1, "far")]);
   let found = 0;
   for (let trial = 0; trial < 150; trial++) {
     const user = `user-${trial}`;
     const socket = await openSocket(wsUrl, user);
     const frames: Frame[] = [];
-    socket.on("message", (data) => frames.push(JSON.parse(String(data)) as Frame)); // The server's own frames.
+    socket.on("message", (data) => frames.push(JSON.parse(String(data)) as Frame)); // The server's own format.
     const early: string[] = [];
     const sending = senders.map(async (sender, index) => {
       for (let n = 0; !frames.some(({ type }) => type === "welcome"); n++) {
@@ -37,6 +37,6 @@ it("never gives a client anything before its welcome, and loses nothing of what 
     found += early.length;
     socket.terminate();
   }
-  // Some did come in that moment.
+  // Some messages arrived during the registration.
   expect(found).toBeGreaterThan(0);
 });

@@ -8,7 +8,7 @@ import { createGateway, type Gateway } from "../index.js";
 
 type Frame = Readonly<Record<string, unknown>>;
 
-/** A gateway on a free port, whose users are who the query says, and what it logged as errors. */
+/** Starts a gateway on a free port that takes the user from the query, and collects the errors that it logs. */
 async function serve(options: Partial<GatewayOptions> = {}) {
   const logged: string[] = [];
   const gateway: Gateway = createGateway({
@@ -26,7 +26,7 @@ async function serve(options: Partial<GatewayOptions> = {}) {
   return { gateway, logged, ...(await gateway.start()) };
 }
 
-/** A client that collects what it gets, with the type of each frame that answers a reference. */
+/** A client that collects its frames; each frame that responds to a reference is replaced by its type. */
 async function connect(port: number, user: string) {
   const socket = new WebSocket(`ws://127.0.0.1:${port}/ws?${user}`, SUBPROTOCOL);
   onTestFinished(() => socket.terminate());
@@ -62,7 +62,7 @@ const ALL_HOOKS = {
 type HookName = keyof typeof ALL_HOOKS;
 const NAMES = Object.keys(ALL_HOOKS) as HookName[];
 
-/** Asks for what the hook decides about, in a gateway where only that hook is there. */
+/** Sends the request that the hook decides about, to a gateway with only that hook. */
 async function askFor(name: HookName, hook: (...given: readonly unknown[]) => never) {
   const { port, logged, gateway } = await serve({ [name]: hook });
   const client = await connect(port, "ann");
@@ -73,7 +73,7 @@ async function askFor(name: HookName, hook: (...given: readonly unknown[]) => ne
   return { answer: await client.ask(ALL_HOOKS[name]), client, logged, gateway };
 }
 
-/** A hook of any of the names: what it does is the test's, what it returns is judged by the gateway. */
+/** Gives a test's function the type of any hook; the gateway has to handle whatever it returns. */
 function hook(does: (...given: readonly unknown[]) => unknown): (...given: readonly unknown[]) => never {
   return does as (...given: readonly unknown[]) => never;
 }

@@ -14,19 +14,19 @@ import { createGateway } from "../index.js";
 
 const PACKAGES = new URL("../../../../packages/", import.meta.url);
 
-/** What a package offers. */
+/** The exports of a package. */
 async function exportsOf(folder: string): Promise<Record<string, unknown>> {
   return import(new URL(`${folder}/dist/index.js`, PACKAGES).href) as Promise<Record<string, unknown>>;
 }
 
-/** Something that ends, and how. */
+/** Something that can be closed. */
 interface Ending {
-  /** How it is ended: `close`, or the name that a documented interface demands. */
+  /** Closes it, with `close` or the method of a documented interface. */
   end(): Promise<void>;
   readonly disposable: AsyncDisposable;
-  /** Missing where it is started when it is made. */
+  /** Absent if it is started when it is created. */
   start?(): Promise<unknown>;
-  /** A call that must fail with `closed` after the end; missing where none answers. */
+  /** A call that must reject with `closed` after the close; absent if there is none. */
   call?(): Promise<unknown>;
 }
 
@@ -70,7 +70,7 @@ function closable<T extends AsyncDisposable & { close(): Promise<void>; start?()
   };
 }
 
-/** What the documented interfaces of `@cm/connection-manager` have in common. */
+/** The common part of the documented interfaces of `@cm/connection-manager`. */
 interface Documented extends AsyncDisposable {
   shutdown(): Promise<void>;
 }
@@ -80,13 +80,13 @@ async function documented<T extends Documented>(
   args: (store: Store) => readonly unknown[],
   call: (thing: T) => Promise<unknown>,
 ): Promise<Ending> {
-  // The gateway does not depend on that package, so its types are not at hand.
+  // The gateway does not depend on that package, so its types are not available here.
   const make = (await exportsOf("connection-manager"))[name] as (...given: readonly unknown[]) => Promise<T>;
   const thing = await make(...args(await startedStore()));
   return { end: () => thing.shutdown(), disposable: thing, call: () => call(thing) };
 }
 
-/** Everything public that ends, by the name of the function that makes it. */
+/** Everything public that can be closed, by the name of the function that creates it. */
 const ENDINGS: Readonly<Record<string, () => Promise<Ending>>> = {
   createMemoryStore: async () => closable(createMemoryStore(), (store) => store.servers.snapshot()),
   createRedisStore: async () =>
@@ -104,7 +104,7 @@ const ENDINGS: Readonly<Record<string, () => Promise<Ending>>> = {
     const ids = createConnectionIdSource({ serverId: "a" });
     const membership = createMembership({ ...quiet, ids, store, interest });
     return {
-      // Its `close` closes a connection.
+      // The membership's `close` closes a connection, so `shutdown` is its counterpart.
       end: () => membership.shutdown(),
       disposable: membership,
       start: () => membership.start(),
@@ -144,7 +144,7 @@ const ENDINGS: Readonly<Record<string, () => Promise<Ending>>> = {
     ),
 };
 
-/** Exports that make or are something which does not end by itself, and why. */
+/** Exports that need not be closed, with the reason. */
 const ENDLESS: Readonly<Record<string, string>> = {
   createMemoryHub: "holds data, as a Redis does",
   createTokenVerifier: "fetches keys while it is asked, and holds nothing open",
@@ -191,12 +191,12 @@ describe.each(Object.entries(ENDINGS))("what %s makes", (_name, make) => {
 });
 
 it("leaves out nothing public that ends", async () => {
-  const folders = (await readdir(PACKAGES)).filter((folder) => folder !== "contract-tests"); // Suites for tests.
+  const folders = (await readdir(PACKAGES)).filter((folder) => folder !== "contract-tests"); // It contains test suites.
   const makers: string[] = [];
   for (const folder of folders) {
     for (const [name, value] of Object.entries(await exportsOf(folder))) {
       if (typeof value !== "function") continue;
-      // A class has a prototype, with the names of its methods.
+      // The prototype of a class has the names of its methods.
       const prototype: unknown = value.prototype;
       const methods = typeof prototype === "object" && prototype !== null ? prototype : {};
       const ends = "close" in methods || "shutdown" in methods || Symbol.asyncDispose in methods;

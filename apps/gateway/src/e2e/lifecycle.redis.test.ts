@@ -149,7 +149,7 @@ describe("a gateway's life", () => {
     await eventually(async () => {
       const servers = (await keysUnder(inject("redisUrl"), prefix)).filter((key) => /multi-[12]$/.test(key));
       expect(servers).toHaveLength(2);
-      // They are registered before they listen.
+      // Workers are registered before they listen, so also check that they do.
       expect(primary.logs.filter(({ msg }) => String(msg).startsWith("workers started"))).toHaveLength(1);
       expect((await fetch(`${url}/readyz`)).status).toBe(200);
     });

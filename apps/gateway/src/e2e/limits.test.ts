@@ -6,7 +6,7 @@ import WebSocket from "ws";
 import type { GatewayOptions } from "../gateway-options.js";
 import { createGateway } from "../index.js";
 
-/** A gateway with its port for operators, whose users are who the query says. */
+/** Starts a gateway with the port for operators that takes the user from the query. */
 async function serve(options: Partial<GatewayOptions>) {
   let adminPort: unknown;
   const gateway = createGateway({
@@ -32,7 +32,7 @@ async function serve(options: Partial<GatewayOptions>) {
       return socket;
     },
     wsUrl,
-    /** How often a limit was met, as `/metrics` has it. */
+    /** How often a limit was reached, according to `/metrics`. */
     reached: async (limit: string): Promise<number> => {
       const text = await (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text();
       return Number(new RegExp(`^cm_limits_reached_total\\{limit="${limit}"\\} (\\d+)$`, "m").exec(text)?.[1]);
@@ -51,7 +51,7 @@ it("refuses messages to more receivers a second than a connection may have, one 
   expect([(await send(ann)).type, (await send(ann)).type]).toEqual(["ack", "ack"]);
   expect(await send(ann)).toMatchObject({ type: "error", code: "rate-limited", retryable: true });
   expect(clients.map((client) => client.directs().length)).toEqual([2, 2, 2, 2, 2, 2]);
-  // Each has its own, and it holds for rooms as well.
+  // Each sender has its own budget, which also applies to rooms.
   expect((await send(bob)).type).toBe("ack");
   for (const socket of [bob, ...clients]) await socket.do({ type: "join", room: "hall" });
   expect((await bob.ask({ type: "publish", room: "hall", data: 1 })).type).toBe("ack");
@@ -131,7 +131,7 @@ it("reads nothing more from the store for a client that does not read", async ()
   await eventually(() => expect(texts[0]).toContain("welcome"));
   socket.pause();
   const sender = await open("sender");
-  // The system takes some megabytes before anything waits in the gateway.
+  // The system buffers some megabytes before anything is queued in the gateway.
   const data = "x".repeat(900_000);
   for (let sent = 0; (await reached("unread-answers")) === 0; sent++) {
     expect(sent).toBeLessThan(30);

@@ -14,7 +14,7 @@ interface Started {
   readonly url: string;
 }
 
-/** A gateway whose standard output is what `stdio` says, through `command` where it is given. */
+/** Starts a gateway with this standard output, through the shell command if one is given. */
 async function start(stdout: number | "pipe", env: Record<string, string> = {}, command?: string): Promise<Started> {
   const port = await freePort();
   const [program, args] =
@@ -40,10 +40,10 @@ function fullPipe(): number {
     try {
       for (;;) writeSync(filler, Buffer.alloc(size, "x"));
     } catch {
-      // Full for pieces of this size.
+      // No more pieces of this size fit.
     }
   }
-  // As a shell would hand it over: without O_NONBLOCK.
+  // Without O_NONBLOCK, as a shell would pass it on.
   return openSync(join(folder, "pipe"), constants.O_RDWR);
 }
 
@@ -56,7 +56,7 @@ async function closedOutput(): Promise<Started> {
 const outputs: Record<string, { readonly start: () => Promise<Started>; readonly drops: boolean }> = {
   "is on a full disk": { start: () => start(openSync("/dev/full", "w")), drops: true },
   "is a full pipe": { start: () => start(fullPipe()), drops: false },
-  // It is kept full by a program that writes to it as long as it takes bytes.
+  // Another program keeps the socket full by writing to it as long as it accepts bytes.
   "is a full socket": {
     start: () => start("pipe", {}, 'head -c 4000000 /dev/zero & exec "$0" "$1"'),
     drops: false,

@@ -76,7 +76,7 @@ describe("what clients may send", () => {
 
   let quietRooms = 0;
 
-  /** Two members on two servers who talk all the time; whatever others do, they must not notice. */
+  /** Two members on two servers exchange messages meanwhile, and must not be affected. */
   async function undisturbed(disturb: () => Promise<void>): Promise<void> {
     const room = `quiet-${quietRooms++}`;
     const [ann, bob] = await Promise.all([cluster.connect(0, "ann"), cluster.connect(1, "bob")]);
@@ -87,7 +87,7 @@ describe("what clients may send", () => {
     const talking = (async () => {
       while (!stop) await ann.do({ type: "publish", room, data: sent++ });
     })().catch((error: Error) => {
-      // The rate limit applies to the talker as to any client.
+      // The rate limit applies to this client as to any other.
       if (!error.message.startsWith("rate-limited")) throw error;
     });
     try {
@@ -105,16 +105,16 @@ describe("what clients may send", () => {
 
   type Counts = Readonly<Record<string, number>>;
 
-  /** What `/stats` of the first server says about its sockets. */
+  /** The counters of the first server's sockets, from `/stats`. */
   const transport = async (): Promise<{ readonly closed: Counts; readonly faults: Counts }> => {
     const answer = await fetch(`http://127.0.0.1:${cluster.gateways[0]?.port}/stats`);
-    // By what this file is about.
+    // The format of `/stats`.
     return ((await answer.json()) as { transport: { closed: Counts; faults: Counts } }).transport;
   };
 
   const url = (): string => cluster.gateways[0]?.wsUrl ?? "";
 
-  /** What comes back for one raw frame on a welcomed connection. */
+  /** The response to one raw frame on a welcomed connection. */
   async function answerTo(raw: string | Uint8Array): Promise<string> {
     const socket = await CmSocket.open(url(), "eve");
     socket.raw(raw);
@@ -210,7 +210,7 @@ describe("what clients may send", () => {
   it("carries out what was sent right behind the hello, in order", async () => {
     const socket = await openSocket(url(), "eager");
     const frames: Record<string, unknown>[] = [];
-    socket.on("message", (data) => frames.push(JSON.parse(String(data)) as Record<string, unknown>)); // The server's own frames.
+    socket.on("message", (data) => frames.push(JSON.parse(String(data)) as Record<string, unknown>)); // The server's own format.
     for (const request of [
       { type: "hello", version: 1, ref: 0 },
       { type: "join", room: "eager", ref: 1 },
@@ -256,13 +256,13 @@ describe("what clients may send", () => {
         await eventually(() => expect(socket.bytesWritten).toBeGreaterThan(0));
         socket.destroy();
       }
-      // A WebSocket whose first frame is cut off, and one with a frame that RFC 6455 forbids.
+      // A WebSocket with an incomplete first frame, and one with a frame that violates RFC 6455.
       for (const bytes of [
         [0x81, 0xfe, 0x40],
         [0xff, 0x80, 1, 2, 3, 4],
       ]) {
         const socket = await openSocket(url(), "raw");
-        // The socket beneath `ws`, which itself would never send this.
+        // Write to the socket underneath `ws`, because `ws` itself never sends such frames.
         (socket as unknown as { _socket: { write(data: Buffer): void } })._socket.write(Buffer.from(bytes));
         socket.terminate();
       }
@@ -277,7 +277,7 @@ describe("what clients may send", () => {
     expect(limit).toBe(100);
     for (let i = 0; i < limit; i++) await socket.do({ type: "join", room: `collected-${i}` });
     expect(await socket.ask({ type: "join", room: "one more" })).toMatchObject({ code: "rooms-limit" });
-    // Right behind each other: the place is free with the leave, not with its answer.
+    // Send both at once: the place is free as soon as the leave is handled, before its response.
     const [left, joined] = await Promise.all([
       socket.ask({ type: "leave", room: "collected-0" }),
       socket.ask({ type: "join", room: "one more" }),

@@ -20,7 +20,7 @@ describe("what one connection sends", () => {
       for (const socket of [sender, near, far]) {
         for (const room of rooms) await socket.do({ type: "join", room });
       }
-      // Nothing is waited for in between, but that not too much is under way.
+      // Do not wait for each request, only limit the number in progress.
       for (let from = 0; from < COUNT; from += 50) {
         const asked = numbers
           .slice(from, from + 50)

@@ -21,7 +21,7 @@ let browser: BrowserContext;
 
 beforeAll(async () => {
   profile = await mkdtemp(join(tmpdir(), "cm-page-tokens-"));
-  // Told of long before, so that the test is in no hurry.
+  // Warn long before the expiry, so that the test has enough time.
   gateway = await startGatewayProcess({
     env: { TOKEN_SECRET: SECRET, PAGE: "true", TOKEN_WARNING_SECONDS: "3600" },
   });
@@ -50,12 +50,12 @@ it("logs a browser in with a token, takes another one, and puts it out of a room
   await page.getByText("Token", { exact: true }).click();
   await page.getByLabel("Token").fill(await tokenWith(["hall"], 1_800_000));
   await page.getByRole("button", { name: "Connect" }).click();
-  // Whose connection it is, the token says and not the page.
+  // The user name comes from the token, not from the page.
   await page.getByText("connected as ada", { exact: true }).waitFor();
   await log("You are in hall.").waitFor();
   await log("The token expires in").waitFor();
   await handIn(await tokenWith(["hall"], 7_200_000));
-  // An expiry is rounded up to whole seconds, and the way from the signature to the page takes time.
+  // The expiry is rounded up to whole seconds, and some time passes until the token reaches the page.
   await log(/The token was taken; it expires in (71\d\d|7200|7201) s\./).waitFor();
   await page.locator("#text").fill("still here");
   await page.getByRole("button", { name: "Send" }).click();

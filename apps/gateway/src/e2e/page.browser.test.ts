@@ -16,7 +16,7 @@ const FLAGS = [
   "--disable-sync",
 ];
 
-/** A name that would do harm where it were taken for markup. */
+/** A name that would do harm if it were interpreted as markup. */
 const HOSTILE = `<img src=x onerror="document.title='taken'">`;
 
 describe("the page in a browser", () => {
@@ -28,7 +28,7 @@ describe("the page in a browser", () => {
   let second: GatewayProcess;
   let ada: Page;
   let hostile: Page;
-  /** What the browser complained about. */
+  /** Errors and warnings that the browser reported. */
   const complaints: string[] = [];
 
   async function connect(gateway: GatewayProcess, user: string): Promise<Page> {
@@ -53,18 +53,18 @@ describe("the page in a browser", () => {
     return page;
   }
 
-  /** What the page tells about a member. */
+  /** The page's button for a member. */
   function member(page: Page, user: string) {
     return page.getByRole("region", { name: "In the room" }).getByRole("button", { name: user });
   }
 
-  /** An entry of the log with this text. */
+  /** The log entry with this text. */
   function entry(page: Page, text: string) {
     return page.getByRole("log").getByRole("listitem").filter({ hasText: text });
   }
 
   async function say(page: Page, text: string): Promise<void> {
-    // Chromium draws tabs in the background once a second, and a click waits for drawings.
+    // Chromium renders background tabs only once a second, and a click waits for a rendered frame.
     await page.bringToFront();
     await page.locator("#text").fill(text);
     await page.getByRole("button", { name: "Send" }).click();
@@ -72,9 +72,9 @@ describe("the page in a browser", () => {
 
   beforeAll(async () => {
     profile = await mkdtemp(join(tmpdir(), "cm-page-"));
-    // Given and not drawn by the kernel: it is to come back on the same one.
+    // A fixed port, because the gateway is restarted on the same one.
     secondEnv = { ...env, SERVER_ID: "page-b", PORT: String(await freePort()) };
-    // One after the other: should one fail, those before it are known and ended below.
+    // Start them one after the other: if one fails, the previous ones are known and stopped below.
     first = await startGatewayProcess({ env: { ...env, SERVER_ID: "page-a" } });
     second = await startGatewayProcess({ env: secondEnv });
     browser = await chromium.launchPersistentContext(profile, {
@@ -121,7 +121,7 @@ describe("the page in a browser", () => {
     await ada.getByLabel("without me").uncheck();
     await say(ada, "for all");
     await entry(ada, "for all").waitFor();
-    // One order for all: had the first come back, it would stand before the second.
+    // All members see the same order: if the first message had been echoed, it would precede the second.
     const texts = await entry(ada, "for ").allTextContents();
     expect(texts).toEqual(["Sent to the others: for the others", expect.stringContaining("for all")]);
   });
@@ -141,7 +141,8 @@ describe("the page in a browser", () => {
     const page = await browser.newPage();
     await page.goto(`${first.url}/?room=narrow`);
     await page.getByText("Try this gateway").waitFor();
-    // Turns what follows around where it is not isolated; and one without a place to break.
+    // The first name reverses the following text if it is not isolated; the second has no position for a line
+    // break.
     const names = ["\u202Eevil", "x".repeat(255)];
     const others = [];
     for (const user of names) others.push(await openRoom(second, "narrow", user));
@@ -150,7 +151,7 @@ describe("the page in a browser", () => {
     await page.getByRole("button", { name: "Connect" }).click();
     await page.getByText("You are in").waitFor();
     for (const user of names) await member(page, user).waitFor();
-    // As text, since these sources know no browser.
+    // A string, because these sources have no types for browsers.
     const unicodeBidi = await page.evaluate(
       "[...document.querySelectorAll('#members bdi')].map((name) => getComputedStyle(name).unicodeBidi)",
     );

@@ -13,7 +13,7 @@ import {
 } from "@cm/protocol";
 import { beforeAll, describe, expect, it } from "vitest";
 
-/** The code blocks of a page that carry this mark. */
+/** The code blocks of a page with this info string. */
 function codeBlocks(page: string, mark: string): string[] {
   return [...page.matchAll(/^```([^\n]*)\n([\s\S]*?)^```$/gm)]
     .filter((match) => match[1] === mark)

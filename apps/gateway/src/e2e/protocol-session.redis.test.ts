@@ -11,10 +11,10 @@ import WebSocket from "ws";
 
 type Frame = Readonly<Record<string, unknown>>;
 
-/** Every frame that any client of this file was sent. */
+/** All frames that the clients of this file have received. */
 const captured: Frame[] = [];
 
-/** A socket that keeps every frame as it came. */
+/** A client that records every frame it receives. */
 class Recorder {
   readonly frames: Frame[] = [];
   readonly closed: Promise<number>;
@@ -31,7 +31,7 @@ class Recorder {
     });
   }
 
-  /** As a user of the open mode. */
+  /** Connects as a user in open mode. */
   static open(wsUrl: string, user: string): Promise<Recorder> {
     return Recorder.#from(new WebSocket(`${wsUrl}?user=${encodeURIComponent(user)}`, SUBPROTOCOL));
   }
@@ -60,7 +60,7 @@ class Recorder {
     });
   }
 
-  /** Sends a request and waits for the frame with its ref. */
+  /** Sends a request and waits for the frame with its `ref`. */
   async ask(request: Frame & { readonly ref: string | number }): Promise<Frame> {
     this.send(request);
     return this.until({ ref: request.ref });
@@ -71,14 +71,14 @@ class Recorder {
   }
 }
 
-/** The HTTP answer to an upgrade that is refused. */
+/** The HTTP response to a refused upgrade. */
 async function refusal(
   url: string,
   protocols: string[],
   headers: Record<string, string> = {},
 ): Promise<{ status: number | undefined; body: unknown }> {
   const socket = new WebSocket(url, protocols, { headers });
-  const [, response] = (await once(socket, "unexpected-response")) as [unknown, IncomingMessage]; // By the contract of ws.
+  const [, response] = (await once(socket, "unexpected-response")) as [unknown, IncomingMessage]; // Documented by `ws`.
   let text = "";
   for await (const chunk of response) text += String(chunk);
   return { status: response.statusCode, body: JSON.parse(text) };
@@ -155,7 +155,7 @@ describe("the frames of running gateways", () => {
     expect(await ada.ask({ type: "send", user: "nobody", data: 4, ref: "d4" })).toMatchObject({ code: "not-found" });
     const gone = "doc-z.aaaa00";
     expect(await ada.ask({ type: "send", connection: gone, data: 5, ref: "d5" })).toMatchObject({ code: "not-found" });
-    // Its server is there, and it is not.
+    // The id's server exists, but not the connection.
     const left = `${other.slice(0, -1)}${other.endsWith("0") ? "1" : "0"}`;
     expect(await ada.ask({ type: "send", connection: left, data: 6, ref: "d6" })).toMatchObject({ outcome: "sent" });
     expect(await ada.ask({ type: "send", connection: left, data: 6, confirm: true, ref: "d7" })).toMatchObject({
@@ -204,7 +204,7 @@ describe("the frames of running gateways", () => {
     };
     await ada.ask({ type: "join", room: "here", since: { epoch: 1, offset: 1 }, ref: "here-1" });
     expect(await users("here-2")).toEqual(["ada"]);
-    // Where the connection is in the room, a position is not looked at.
+    // If the connection is already in the room, the position is ignored.
     expect(await ada.ask({ type: "join", room: "here", since: { epoch: 1, offset: 1 }, ref: "here-3" })).toEqual({
       type: "ack",
       ref: "here-3",
@@ -219,7 +219,7 @@ describe("the frames of running gateways", () => {
   });
 
   it("bound what is sent on, and not only what came in", async () => {
-    // 100 numbers of 4 bytes each, which are written out with 21.
+    // 100 numbers of 4 bytes each, which are serialized with 21 bytes each.
     const data = `[${Array.from({ length: 100 }, () => "1e20").join(",")}]`;
     ada.send(`{"type":"publish","room":"lobby","data":${data},"ref":"wide-1"}`);
     expect(await ada.until({ ref: "wide-1" })).toMatchObject({ code: "payload-too-large", retryable: false });

@@ -8,7 +8,7 @@ import { expect, it, onTestFinished } from "vitest";
 
 const LEASE_MS = 2_000;
 
-/** Gateways with a member each, and a server without sockets that asks them. */
+/** Starts gateways with one member each, and a server without sockets that sends them questions. */
 async function start(size: number) {
   const cluster = await startGatewayCluster({
     size,
@@ -53,7 +53,7 @@ it("answers for all gateways, and names those that are paused or dead, until the
   expect(await ask("stats", 500)).toEqual({ connections: { [first]: 1 }, missing: [second, third].sort() });
   expect(performance.now() - from).toBeLessThan(LEASE_MS);
 
-  // A server whose lease ran out is not part of the cluster: a question does not wait for it.
+  // A server whose lease has expired is not part of the cluster, so a question does not wait for it.
   await sleep(LEASE_MS);
   await eventually(async () => expect(await ask("stats", 500)).toEqual({ connections: { [first]: 1 }, missing: [] }));
   gateways[1]?.signal("SIGCONT");

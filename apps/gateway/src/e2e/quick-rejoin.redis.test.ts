@@ -2,9 +2,9 @@ import { startGatewayCluster } from "@cm/gateway-kit/processes/cluster";
 import { channelsUnder, eventually, repetitions } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
 
-/** A soak makes 1,000. */
+/** A soak test runs 1,000. */
 const CYCLES = repetitions(1_000);
-/** Requests that wait for an answer at a time: a connection may have 256. */
+/** Number of requests in progress; a connection may have 256. */
 const AT_A_TIME = 200;
 
 it.each(["single", "cluster"] as const)(
@@ -46,7 +46,7 @@ it.each(["single", "cluster"] as const)(
         { timeoutMs: 15_000 },
       );
     }
-    // The room's channel is gone with its last member, and a moment.
+    // The room's channel is unsubscribed a moment after its last member has left.
     await eventually(async () => expect(await channels()).toEqual(before));
     expect((await cluster.keys()).filter((key) => key.includes("rooms"))).toEqual([]);
     await Promise.all(sockets.map((socket) => socket.close()));

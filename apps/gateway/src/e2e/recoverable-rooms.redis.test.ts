@@ -31,7 +31,7 @@ async function open(gateway: number, user: string): Promise<CmSocket> {
 const ROOM = "chat:1";
 const publish = (socket: CmSocket, data: unknown, room = ROOM) => socket.do({ type: "publish", room, data });
 
-/** The place that an answer or a message names. */
+/** The position in a response or a message. */
 function placeOf(frame: object | undefined): { readonly epoch: unknown; readonly offset: unknown } {
   return { epoch: undefined, offset: undefined, ...frame };
 }
@@ -54,7 +54,7 @@ describe("a client of a recoverable room", () => {
       { type: "message", room: ROOM, epoch, offset: 1, from: { connection: ann.id, user: "ann" }, data: "one" },
       { type: "message", room: ROOM, epoch, offset: 2, from: { connection: bob.id, user: "bob" }, data: "two" },
     ]);
-    // It is in the room already: what it has is what is there.
+    // The connection is in the room already, so it only gets the current position.
     expect(await join(ann, { epoch, offset: 0 })).toEqual({ type: "ack", ref: expect.anything(), epoch, offset: 2 });
   });
 
@@ -78,7 +78,7 @@ describe("a client of a recoverable room", () => {
     const [ann, bob] = [await open(0, "ann"), await open(1, "bob")];
     const begin = placeOf(await join(ann));
     const since = { epoch: begin.epoch, offset: begin.offset };
-    // Half of what may wait for a slow reader is the most that it is sent at once.
+    // A client is sent at most half of the backpressure limit at once.
     const large = "x".repeat(15_000);
     for (let i = 0; i < 5; i++) await Promise.all(Array.from({ length: 8 }, () => publish(ann, large)));
     expect(await join(bob, since)).toMatchObject({ recovered: false, epoch: begin.epoch, offset: 40 });
@@ -87,7 +87,7 @@ describe("a client of a recoverable room", () => {
     await bob.do({ type: "leave", room: ROOM });
     expect(bob.received).toEqual([]);
     await askRedis(redis.port, "FLUSHALL");
-    // Another member of bob's server shows when that server has taken in the new history.
+    // Another member of bob's server receives a message once that server has noticed the new history.
     const cem = await open(1, "cem");
     await join(cem);
     await publish(ann, "new");

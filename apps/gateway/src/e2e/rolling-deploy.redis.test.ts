@@ -15,7 +15,7 @@ const ENV = {
   RECOVERABLE_ROOMS: "kept-",
 };
 
-/** 20 rooms of ten: four members on the first gateway, four on the second, two on the one that stays. */
+/** 20 rooms of ten members: four on the first gateway, four on the second, two on the gateway that stays. */
 const CLIENTS = 200;
 const PER_ROOM = 10;
 /** Every other room is recoverable. */
@@ -32,7 +32,7 @@ afterEach(async () => {
   await Promise.all([cluster.close(), ...replacements.splice(0).map((gateway) => gateway.stop())]);
 });
 
-/** The most moments that lie within any stretch of `windowMs`. */
+/** The maximum number of moments within any period of `windowMs`. */
 function densest(moments: readonly number[], windowMs: number): number {
   const sorted = [...moments].sort((a, b) => a - b);
   return Math.max(...sorted.map((from) => sorted.filter((at) => at >= from && at < from + windowMs).length));
@@ -67,7 +67,7 @@ it("replaces gateways under 200 clients that talk: they come back in paced waves
     expect(await old.exited).toBe(0);
     await eventually(() => expect(clients.filter(({ present }) => present === undefined)).toEqual([]));
 
-    // As many as are due, and what this busy process may have slept through: half a second's worth.
+    // The number that is due, plus half a second's worth for which this busy process may have been blocked.
     const most = (here.length / DRAIN_SECONDS) * (0.5 + 0.5) + 10;
     const goneAt = here.map(({ sittings }, i) => sittings[left[i] ?? 0]?.closedAt ?? 0);
     const backAt = here.map(({ sittings }, i) => sittings[(left[i] ?? 0) + 1]?.joinedAt ?? 0);
@@ -77,7 +77,7 @@ it("replaces gateways under 200 clients that talk: they come back in paced waves
   }
   await load.stop();
 
-  // All members of a room hear each other, on whichever gateway they are now.
+  // All members of a room receive each other's messages, whichever gateway they are on now.
   await Promise.all(
     clients.map(({ present, room, user }) => present?.socket.do({ type: "publish", room, data: `${user}:1000000` })),
   );
@@ -96,7 +96,7 @@ it("replaces gateways under 200 clients that talk: they come back in paced waves
   const returns = recovering.flatMap(({ sittings }) => sittings.slice(1));
   expect(returns.length).toBeGreaterThanOrEqual(80);
   expect(returns.filter(({ recovered }) => recovered !== true)).toEqual([]);
-  // Those of the gateway that stayed were never cut, so that the account above is of everything.
+  // The clients of the gateway that stayed were never disconnected, so the checks above cover all disconnects.
   const stayed = clients.filter((_, i) => gatewayOf(i) === 2);
   expect(stayed.map(({ sittings }) => sittings.length)).toEqual(stayed.map(() => 1));
 
@@ -106,7 +106,7 @@ it("replaces gateways under 200 clients that talk: they come back in paced waves
   expect(absences.length).toBeGreaterThanOrEqual(160);
   expect(absences[Math.floor(absences.length * 0.99)]).toBeLessThan(GRACE_MS / 2);
   expect(watch.shownOffline).toEqual([]);
-  // It did see them come and go.
+  // The watcher did see connections close and open.
   for (const kind of ["closed", "opened"]) {
     expect(watch.changes.filter((change) => change.startsWith(kind)).length).toBeGreaterThanOrEqual(160);
   }

@@ -3,7 +3,7 @@ import { eventually } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
 
 const ROOMS = 24;
-/** Two in a room, each on another gateway where there is one. */
+/** Two members per room, on different gateways if there are several. */
 const MEMBERS = 2;
 const EACH = 5;
 const PUBLISHED = ROOMS * MEMBERS * EACH;
@@ -25,7 +25,7 @@ it.each([1, 2, 4])("tells each of %i gateways of the rooms that it has members i
   await eventually(() => {
     for (const { socket } of sockets) expect(socket.messages()).toHaveLength(MEMBERS * EACH);
   });
-  // One copy for all of a room's members on a gateway, none where there are none.
+  // Each gateway gets one copy for all of a room's members there, and none without members.
   const share = Math.min(MEMBERS, size) / size;
   for (let index = 0; index < size; index++) {
     expect(await cluster.stats(index)).toMatchObject({

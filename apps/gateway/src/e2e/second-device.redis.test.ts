@@ -4,7 +4,7 @@ import { eventually } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
 
 it("never shows a user offline who comes to another gateway before the first one knows of the end", async () => {
-  // No grace: what keeps the user online is the other connection alone.
+  // No grace period, so that only the other connection keeps the user online.
   const cluster = await startGatewayCluster({ size: 2, env: { OFFLINE_GRACE_MS: "0" } });
   onTestFinished(() => cluster.close());
   const [first] = cluster.gateways;
@@ -24,7 +24,7 @@ it("never shows a user offline who comes to another gateway before the first one
   const fresh = await cluster.connect(1, "ann");
   await fresh.do({ type: "join", room: "lobby" });
   await eventually(() => expect(watched.changes).toEqual(["opened ann"]));
-  // The first gateway lives, and has not announced any departure.
+  // The first gateway's lease is valid, and it has not announced any departure.
   expect(await members()).toEqual([old.id, fresh.id, bystander.id].sort());
 
   first?.resume();

@@ -6,7 +6,7 @@ import { expect, it, onTestFinished } from "vitest";
 
 const BATCH = 8;
 const BYTES = 15_000;
-/** Far more than what kernels hold for a connection. */
+/** Far more messages than the kernel buffers for a connection. */
 const MESSAGES_MAX = 4_000;
 
 type Frame = ServerFrame & { readonly ref?: number };
@@ -30,7 +30,7 @@ it("leaves messages out for a member that does not read, tells it, and lets it h
   const slow = await openSocket(cluster.wsUrls[0] ?? "", "slow");
   onTestFinished(() => slow.terminate());
   const frames: Frame[] = [];
-  // What a gap is about counts, and not what the messages hold.
+  // The server's own format.
   slow.on("message", (data) => frames.push(JSON.parse(String(data)) as Frame));
   const answered = (ref: number): Promise<Frame> =>
     eventually(() => {
@@ -52,10 +52,10 @@ it("leaves messages out for a member that does not read, tells it, and lets it h
     await eventually(() => expect(fast.messages("log:1")).toHaveLength(count), { intervalMs: 1 });
   };
   const transport = async (): Promise<Record<string, unknown>> =>
-    (await cluster.stats(0)).transport as unknown as Record<string, unknown>; // The gateway's own reply.
+    (await cluster.stats(0)).transport as unknown as Record<string, unknown>; // The gateway's own format.
   slow.pause();
   while ((await transport()).membersBehind === 0 && count < MESSAGES_MAX) await log(BATCH);
-  // Behind in both rooms.
+  // The reader is behind in both rooms.
   expect(await transport()).toMatchObject({ membersBehind: 2, slowConsumersClosed: 0 });
   await log(10);
   for (let step = 0; step < 20; step++) {
@@ -81,7 +81,7 @@ it("leaves messages out for a member that does not read, tells it, and lets it h
   expect(logGap).toEqual({ type: "gap", room: "log:1", missed, reason: "slow-reader" });
   expect(moreGaps).toEqual([]);
   expect(missed).toBeGreaterThanOrEqual(10);
-  // The gap stands where the messages are missing.
+  // The gap is at the position of the missing messages.
   const before = frames.slice(0, frames.indexOf(logGap as Frame)).filter(({ type }) => type === "message");
   expect(received).toEqual([...Array.from({ length: before.length }, (_, index) => index), count - 1]);
   expect(at("gap", "pos:1")).toEqual([{ type: "gap", room: "pos:1", missed: 18, reason: "conflated" }]);
@@ -90,7 +90,7 @@ it("leaves messages out for a member that does not read, tells it, and lets it h
   expect(fast.received.filter(({ type }) => type === "gap")).toEqual([]);
   expect(fast.messages("pos:1")).toHaveLength(21);
 
-  // A recoverable room has what was left out.
+  // The history of a recoverable room contains the dropped messages.
   const place = before.at(-1);
   if (place?.type !== "message") throw new Error("No message came before the gap.");
   const since = { epoch: place.epoch, offset: place.offset };

@@ -8,10 +8,10 @@ import type WebSocket from "ws";
 const FAST = 50;
 const BATCH = 8;
 const BYTES = 16_000;
-/** Far more than what kernels hold for a connection. */
+/** Far more messages than the kernel buffers for a connection. */
 const MESSAGES_MAX = 4_000;
 
-/** A member of the room that keeps the numbers of what it got, and not what is in it. */
+/** A member of the room that records the numbers of the messages it received, not their content. */
 interface Reader {
   readonly socket: WebSocket;
   readonly numbers: number[];
@@ -43,17 +43,17 @@ it("closes the one reader of 51 that is too slow for a flood, and gives the othe
   const [slow, ...fast] = await Promise.all(
     Array.from({ length: FAST + 1 }, (_, i) => openReader(wsUrl, `reader-${i}`)),
   );
-  // On the other gateway, so that the sender's own reading does not affect what is measured.
+  // On the other gateway, so that the sender's own reading does not affect the measurement.
   const sender = await cluster.connect(1, "sender");
   await sender.do({ type: "join", room: "flood" });
 
   let count = 0;
   const transport = async (index: number): Promise<Record<string, number>> =>
-    (await cluster.stats(index)).transport as unknown as Record<string, number>; // The gateway's own reply.
+    (await cluster.stats(index)).transport as unknown as Record<string, number>; // The gateway's own format.
   const flood = async (): Promise<void> => {
     const batch = Array.from({ length: BATCH }, () => `${count++}:`.padEnd(BYTES, "x"));
     await Promise.all(batch.map((data) => sender.do({ type: "publish", room: "flood", data, echo: false })));
-    // As fast as the fast ones read, and no faster.
+    // Wait for the fast readers after each batch.
     await eventually(() => expect(fast.filter(({ numbers }) => numbers.length < count)).toEqual([]), {
       intervalMs: 1,
     });
@@ -67,7 +67,7 @@ it("closes the one reader of 51 that is too slow for a flood, and gives the othe
   expect(await transport(0)).toMatchObject({ connections: FAST, slowConsumersClosed: 1 });
   expect((await transport(0)).bytesDiscarded).toBeGreaterThanOrEqual(65_536);
   expect(await transport(1)).toMatchObject({ connections: 1, slowConsumersClosed: 0, bytesDiscarded: 0 });
-  // Everything was handed on once, and nothing was taken for lost.
+  // Every message was forwarded once, and none was considered lost.
   expect(await cluster.stats(0)).toMatchObject({ received: count, missed: 0, duplicates: 0, connections: FAST });
   const page = await sender.do({ type: "members", room: "flood" });
   expect(page).toMatchObject({ total: FAST + 1 });
@@ -75,7 +75,7 @@ it("closes the one reader of 51 that is too slow for a flood, and gives the othe
   const closed = once(slow?.socket ?? process, "close");
   slow?.socket.resume();
   expect((await closed)[0]).toBe(1006);
-  // What it got has no hole.
+  // The messages that the slow reader received have no gap.
   expect(slow?.numbers).toEqual(all.slice(0, slow?.numbers.length));
   expect(slow?.numbers.length).toBeLessThan(count - 5 * BATCH);
 }, 60_000);

@@ -6,7 +6,7 @@ import { describe, expect, inject, it, onTestFinished } from "vitest";
 
 const redisPort = (): number => Number(new URL(inject("redisUrl")).port);
 
-/** What the program says and how it ends, where it ends by itself. */
+/** Runs the program until it exits by itself. Returns its output and exit code. */
 async function end(
   env: Record<string, string>,
   afterTest = onTestFinished,
@@ -108,7 +108,7 @@ it("warns where REDIS_URL makes REDIS_HOST idle, and goes by the URL", async () 
   expect(await program.ended).toMatchObject({ code: 0 });
 });
 
-// These wait for the end of the time that a start has to reach Redis, and so do it together.
+// Run concurrently, because each of these waits until the time for reaching Redis at a start is over.
 it.concurrent("keeps the password out of all that it says where Redis refuses it", async ({
   expect,
   onTestFinished,

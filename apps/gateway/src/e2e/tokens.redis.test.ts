@@ -32,7 +32,7 @@ function dial(port: number, token: string): WebSocket {
   return socket;
 }
 
-/** The HTTP answer to an upgrade that is refused. */
+/** The HTTP response to a refused upgrade. */
 async function refusal(port: number, token: string): Promise<unknown> {
   const socket = dial(port, token);
   socket.on("error", () => undefined);
@@ -42,7 +42,7 @@ async function refusal(port: number, token: string): Promise<unknown> {
   return [response.statusCode, JSON.parse(body).code, body.includes(token)];
 }
 
-/** Says hello, and comes back where the socket ends before the answer, as 1006 asks any client to. */
+/** Connects and sends hello. Retries if the socket ends without a response, as clients should after code 1006. */
 async function connect(port: number, userId: string, more: Partial<Token> = {}) {
   for (let attempt = 1; ; attempt++) {
     const client = await open(port, userId, more);
@@ -73,7 +73,7 @@ async function open(port: number, userId: string, more: Partial<Token>) {
     socket.send(JSON.stringify({ ...frame, ref }));
     return eventually(() => frames.find((answer) => answer.ref === ref) ?? Promise.reject(new Error("no answer yet")));
   };
-  /** What became of a request: the code of its refusal, or the type of its answer. */
+  /** The outcome of a request: the code of its refusal, or the type of its response. */
   const outcome = async (frame: Frame): Promise<unknown> => {
     const { code, type } = await ask(frame);
     return code ?? type;
@@ -260,7 +260,7 @@ describe("a revocation", () => {
     await eventually(() => expect(ada.map((each) => each.closed())).toEqual([4001, 4001]));
     expect(await refusal(there.port, old)).toEqual([401, "unauthorized", false]);
     expect(await bob.outcome({ type: "ping" })).toBe("pong");
-    // Times of tokens are whole seconds.
+    // Times in tokens have a resolution of one second.
     await eventually(async () => {
       const again = await connect(there.port, "ada");
       expect(await again.outcome({ type: "ping" })).toBe("pong");

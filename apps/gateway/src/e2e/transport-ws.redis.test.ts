@@ -21,7 +21,7 @@ it("gateways on ws and on uWebSockets.js are one cluster, and each closes its cl
   }
   const stats = (await (await fetch(`${ws.url}/stats`)).json()) as { readonly transport: object };
   expect(stats.transport).toMatchObject({ connections: 1, topics: 1, refused: {} });
-  // Only the other one has native code.
+  // Only the uws transport has this counter.
   expect(stats.transport).not.toHaveProperty("upgradesLost");
   expect(await Promise.all([ws.stop(), uws.stop()])).toEqual([0, 0]);
   for (const socket of [ann, bob]) expect(await socket.closed).toMatchObject({ code: 4201 });

@@ -27,7 +27,7 @@ async function settings(env: Record<string, string> = {}): Promise<Record<string
   };
 }
 
-/** Where a Redis accepts and never answers, until the proxy is told otherwise. */
+/** A proxy to a Redis that accepts connections and does not respond until the proxy is switched to pass. */
 async function startHungProxy(): Promise<FaultProxy> {
   const proxy = await startFaultProxy(redisPort(), { mode: { kind: "hang" } });
   onTestFinished(() => proxy.close());
@@ -67,7 +67,7 @@ it("leaves no worker behind when the primary is killed while they start", async 
   const proxy = await startHungProxy();
   const env = await settings({ REDIS_URL: `redis://127.0.0.1:${proxy.port}` });
   const program = runGatewayProgram(env);
-  // Two connections each: both are about to start.
+  // Two connections per worker: both workers are starting.
   await eventually(() => expect(proxy.accepted).toBeGreaterThanOrEqual(4));
   program.child.kill("SIGKILL");
   await once(program.child, "exit");

@@ -8,7 +8,7 @@ import { expect, inject, it } from "vitest";
 
 const HOUR_MS = 3_600_000;
 
-/** Sets a process's wall clock forward by `ms` milliseconds. */
+/** Environment that sets a process's wall clock forward by `ms` milliseconds. */
 function skewedBy(ms: number): Readonly<Record<string, string>> {
   const module = `const now = Date.now; Date.now = () => now() + ${ms};`;
   return { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(module)}` };
@@ -23,7 +23,7 @@ it("keeps leases, presence and cleaning up right where the servers' clocks are h
     leaseTtlSeconds: 1,
     envOf: (index) => skewedBy(skews[index] ?? 0),
   });
-  // The clocks are as they should be: wrong.
+  // Check that the clocks are skewed as intended.
   for (const [index, gateway] of cluster.gateways.entries()) {
     const line = gateway.logs.find(({ url }) => url !== undefined);
     expect(Math.abs(Number(line?.time) - Date.now() - (skews[index] ?? 0))).toBeLessThan(HOUR_MS / 2);
@@ -34,7 +34,7 @@ it("keeps leases, presence and cleaning up right where the servers' clocks are h
   const watched = await watchUsers(cluster, users);
   const load = crowd.startLoad();
 
-  // For three leases, at a message every 10 ms, no server presumes another dead.
+  // Within three lease times, at one message every 10 ms, no server presumes another dead.
   await eventually(() => expect(load.acknowledged).toBeGreaterThan((3 * cluster.leaseTtlMs) / 10), {
     timeoutMs: 15_000,
   });
@@ -44,7 +44,7 @@ it("keeps leases, presence and cleaning up right where the servers' clocks are h
   await crowd.hearsItself();
   await expectProjected(cluster, crowd);
 
-  // One ahead, then one behind is killed; the others clear it away.
+  // Kill one gateway whose clock is ahead, then one whose clock is behind; the others clean up after it.
   for (const index of [0, 1]) {
     await cluster.gateways[index]?.kill();
     await expectProjected(cluster, crowd);
@@ -52,7 +52,7 @@ it("keeps leases, presence and cleaning up right where the servers' clocks are h
   }
   const outcome = await load.stop();
   expect(outcome.disorder).toEqual([]);
-  // Each has a connection on the gateway that is left.
+  // All other users have a connection on the remaining gateway.
   expect(watched.shownOffline).toEqual(["alone"]);
   await expectCleanEnd(cluster, crowd);
   await eventually(() => expect(new Set(watched.shownOffline)).toEqual(new Set(users)));

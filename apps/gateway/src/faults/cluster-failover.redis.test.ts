@@ -7,10 +7,10 @@ import { startFaultCluster } from "@cm/gateway-kit/processes/fault-cluster";
 import { eventually, type RedisCluster, startRedisCluster } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
 
-/** The store's time limit of 2,000 ms for one operation, and what a busy machine takes to say so. */
+/** The store's time limit of 2,000 ms for one operation, plus a tolerance for a busy machine. */
 const ANSWER_MAX_MS = 3_500;
 
-/** Longer than a failover, as it is by default: no user may be shown as gone. */
+/** Longer than a failover, as with the default: no user may be shown as offline. */
 const LEASE_TTL_SECONDS = 20;
 
 function expectOrderly(outcome: LoadOutcome): void {
@@ -98,7 +98,7 @@ it("answers in time where one master hangs for the gateways alone, and is whole 
 
   await redis.proxies[0]?.set({ kind: "hang" });
   await eventually(() => expect(load.refused).toBeGreaterThan(100));
-  // The other masters serve their rooms meanwhile.
+  // Rooms on the other masters still work meanwhile.
   const { acknowledged } = load;
   await eventually(() => expect(load.acknowledged).toBeGreaterThan(acknowledged + 50));
   await redis.proxies[0]?.set({ kind: "pass" });

@@ -6,7 +6,7 @@ import { startFaultCluster } from "@cm/gateway-kit/processes/fault-cluster";
 import { type FaultProxy, type RedisCluster, startRedisCluster } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
 
-/** Within this time the whole store is reconciled with the owners' local state. */
+/** Time within which the whole store is reconciled with the owners' local state. */
 const CHECK_WITHIN_MS = 3_000;
 
 it("is whole again after one master of a Cluster was replaced by a replica that had lagged behind", async () => {
@@ -14,7 +14,7 @@ it("is whole again after one master of a Cluster was replaced by a replica that 
   onTestFinished(() => redis.close());
   const cluster = await startFaultCluster({
     redis,
-    // No lease that runs out gives away that something was lost.
+    // Long enough that no lease expires, which would reveal the loss.
     leaseTtlSeconds: 60,
     heartbeatIntervalMs: 500,
     env: { CLEANUP_INTERVAL_MS: String(CHECK_WITHIN_MS) },
@@ -31,7 +31,7 @@ it("is whole again after one master of a Cluster was replaced by a replica that 
   await master.ask("WAIT", 1, 5_000);
   await holdReplication(redis, redis.nodes.indexOf(master));
 
-  // A third goes for good, and a third has been in one more room meanwhile.
+  // Meanwhile a third of the members closes for good, and another third joins and leaves a further room.
   const moving = crowd.members.filter((_, i) => i % 3 === 1);
   for (const { socket } of crowd.members.filter((_, i) => i % 3 === 0)) socket.terminate();
   for (const room of ["p1", "p2", "p3"]) {
@@ -48,7 +48,7 @@ it("is whole again after one master of a Cluster was replaced by a replica that 
   await expectProjected(cluster, crowd, CHECK_WITHIN_MS + 5_000);
   await crowd.hearsItself();
   const stats = await Promise.all(cluster.gateways.map((_, index) => cluster.stats(index)));
-  // Reconciliation repaired it, not a full rewrite.
+  // Reconciliation repaired the store, not a full rewrite.
   expect(stats.map(({ reprojections }) => reprojections)).toEqual([0, 0]);
   expect(strays(stats)).toBeGreaterThan(0);
   await witness.expectDepartures(crowd, { forgotten: crowd.gone });
@@ -61,7 +61,7 @@ function strays(stats: readonly Record<string, unknown>[]): number {
   return parts.reduce((sum, count) => sum + Number(count), 0);
 }
 
-/** The replica stays connected to its master and hears nothing more of it. */
+/** Keeps the replica connected to its master, but without any further data. */
 async function holdReplication({ nodes, proxies }: RedisCluster, index: number): Promise<void> {
   const clients = String(await nodes[index]?.ask("CLIENT", "LIST", "TYPE", "REPLICA"));
   const ports = [...clients.matchAll(/ addr=127\.0\.0\.1:(\d+) /g)].map((match) => Number(match[1]));

@@ -10,10 +10,10 @@ import { expect, inject, it, onTestFinished } from "vitest";
 
 const DEAD_AFTER_MS = 1_000;
 
-/** Others are judged by a server that was in sync for this long. */
+/** A server must have been in sync for this long before it presumes others dead. */
 const STEADY_MS = 2 * DEAD_AFTER_MS + 500;
 
-/** Heartbeats and leases as by default: only silence can tell so soon. */
+/** Default heartbeats and leases, so that a dead server can only be detected this early by its silence. */
 const LONG_LEASES = {
   heartbeatIntervalMs: 30_000,
   leaseTtlSeconds: 90,
@@ -85,7 +85,7 @@ it("gateways find out that Redis was emptied within a second or two, long before
 it("a roster that is asked for finds out that Redis was emptied, and is never shown without its members", async () => {
   const redis = await startRedis();
   onTestFinished(() => redis.close());
-  // Nothing but the question looks: heartbeats are 30 s apart, and signs of life are off.
+  // Only the request can detect the loss: heartbeats are 30 s apart, and signs of life are off.
   const cluster = await startFaultCluster({ redis, size: 1, ...LONG_LEASES, env: { DEAD_AFTER_MS: "0" } });
   const [member, outsider] = [await cluster.connect(0, "ada"), await cluster.connect(0, "eve")];
   await member.do({ type: "join", room: "lobby" });
@@ -109,7 +109,7 @@ it("gateways whose leases ran out by Redis's clock say so at once, and nobody is
   const crowd = await Crowd.gather(cluster, { alone: 3 });
   await expectProjected(cluster, crowd);
   const witness = await PresenceWitness.watch(cluster, crowd, { leasesRunOut: true });
-  // Users with one connection each: nothing is answered by local delivery.
+  // Users with one connection each, so that no message is delivered locally.
   const on = (index: number) => crowd.on(index).find(({ user }) => user.startsWith("alone"));
   const [ada, bob] = [on(0), on(1)];
   expect(ada?.user).not.toBe(bob?.user);
@@ -117,7 +117,7 @@ it("gateways whose leases ran out by Redis's clock say so at once, and nobody is
   const members = await redis.ask("ZRANGE", leases, 0, -1);
   if (!Array.isArray(members) || members.length !== 2) throw new Error(`Two leases expected, not ${String(members)}`);
 
-  // What a clock that is set forward by more than a lease comes to.
+  // Has the same effect as a clock that is set forward by more than a lease.
   await redis.ask("ZADD", leases, ...members.flatMap((member) => [1, String(member)]));
   const steppedAt = performance.now();
   const outcomes = new Set<string>();

@@ -16,14 +16,15 @@ it("has the late writes of a gateway refused that was cleaned up after while it 
   const witness = await PresenceWitness.watch(cluster, crowd);
 
   paused?.pause();
-  // What it will do first when it goes on: each enters one more room, whose channel it has already.
+  // The first requests after the gateway resumes: each member joins one more room whose channel is subscribed
+  // already.
   const late = crowd.on(0);
   for (const [i, { socket }] of late.entries()) socket.tell({ type: "join", room: `room-${(i + 1) % 6}` });
   await eventually(async () => expect(await cluster.stats(1)).toMatchObject({ reapedServers: 1 }));
   expect((await cluster.keys()).filter((key) => key.includes("gw1"))).toEqual([]);
 
-  // It is not told that its lease is gone, also where it connects again after a silence:
-  // it acquires no new one, and all its writes are made under the old one.
+  // The gateway does not learn that its lease is gone, even if it reconnects after a silence: it acquires no
+  // new lease, and makes all its writes under the old one.
   await cluster.proxies[0]?.set({ kind: "hang", drop: "to-client" });
   await redis.ask("CONFIG", "SET", "slowlog-max-len", 10_000, "slowlog-log-slower-than", 0);
   paused?.resume();
@@ -37,7 +38,7 @@ it("has the late writes of a gateway refused that was cleaned up after while it 
   await expectCleanEnd(cluster, crowd, { witness });
 });
 
-/** Those of the connections that scripts which Redis has run lately were about; one may be about several. */
+/** The given connections that occur in the scripts Redis has run recently; a script may be about several. */
 async function writtenAbout(redis: RedisServer, connectionIds: readonly string[]): Promise<string[]> {
   const log = await redis.ask("SLOWLOG", "GET", 10_000);
   const commands = (Array.isArray(log) ? log : []).map((entry) => JSON.stringify(Array.isArray(entry) ? entry[3] : []));

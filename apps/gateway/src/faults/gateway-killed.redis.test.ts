@@ -26,14 +26,14 @@ it("takes the members of a killed gateway out of all rosters in time, and leaves
     const servers = roster?.type === "members" ? roster.members.map(({ connection }) => ownerOf(connection)) : [];
     expect(new Set(servers)).toEqual(new Set(["gw2", "gw3"]));
   });
-  // Its lease, a heartbeat, and what a busy machine takes to look.
+  // The lease, a heartbeat, and a tolerance for a busy machine.
   expect(performance.now() - killedAt).toBeLessThan(cluster.leaseTtlMs + cluster.heartbeatIntervalMs + 1_000);
   await expectProjected(cluster, crowd);
   await eventually(async () => expect((await cluster.keys()).filter((key) => key.includes("gw1"))).toEqual([]));
 
   const outcome = await load.stop();
   expect(outcome.disorder).toEqual([]);
-  // Clients of the killed gateway got no answer; no other client was refused.
+  // Requests to the killed gateway got no response; no other request was refused.
   expect(Object.keys(outcome.refused).filter((code) => code !== "unanswered")).toEqual([]);
   expect(crowd.present).toEqual(crowd.notOn(0));
   for (const { socket } of crowd.notOn(0)) expect(socket.received.filter(({ type }) => type === "gap")).toEqual([]);

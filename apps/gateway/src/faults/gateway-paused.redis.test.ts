@@ -20,7 +20,7 @@ it("brings everything back that a gateway lost while it was paused past its leas
   await eventually(async () => {
     expect(await observer?.socket.do({ type: "members", room: observer.room })).toMatchObject({ total: 3 });
   });
-  // Past the expiry another gateway has cleaned up for good, too.
+  // After the expiry, wait until another gateway has also cleaned up.
   await eventually(async () => expect(await cluster.stats(1)).toMatchObject({ reapedServers: 1 }));
   paused?.resume();
 
@@ -29,7 +29,7 @@ it("brings everything back that a gateway lost while it was paused past its leas
   expect((await cluster.stats(0)).reprojections).toBeGreaterThan(0);
   await crowd.hearsItself();
   expect(paused?.running && other?.running).toBe(true);
-  // They were cleaned away, and are back: each was told of once, either way.
+  // The members were removed and have returned: each departure and each return was announced once.
   await witness.expectDepartures(crowd, { returned: crowd.on(0) });
   await expectCleanEnd(cluster, crowd, { witness });
 });

@@ -4,12 +4,12 @@ import { createRedisStore, type RedisStore } from "@cm/redis-store";
 import { eventually, keysUnder, type RedisServer, startRedis } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
 
-/** Enough for a lease, heartbeats, and two looks at everything, on a slow machine. */
+/** Enough for a lease, heartbeats and two complete reconciliations on a slow machine. */
 const PATIENCE = { timeoutMs: 20_000 };
 
 const FAST = { CLEANUP_INTERVAL_MS: "2000" };
 
-/** A store beside the gateways, to read with. */
+/** A store next to the gateways, for reading. */
 async function readerOf({ url }: RedisServer, { prefix }: FaultCluster): Promise<RedisStore> {
   const store = createRedisStore({ url, prefix });
   onTestFinished(() => store.close());
@@ -17,7 +17,7 @@ async function readerOf({ url }: RedisServer, { prefix }: FaultCluster): Promise
   return store;
 }
 
-/** Servers that the gateways which run have cleaned up after. */
+/** Number of servers that the running gateways have cleaned up after. */
 async function reaped(cluster: FaultCluster, running: readonly number[]): Promise<number> {
   const stats = await Promise.all(running.map((index) => cluster.stats(index)));
   return stats.reduce((sum, { reapedServers = 0 }) => sum + reapedServers, 0);
@@ -40,7 +40,7 @@ it("removes who comes back into Redis after his server was cleaned up after", { 
     async () => expect([await reaped(cluster, [0, 1]), await store.counts.of("users")]).toEqual([1, 1]),
     PATIENCE,
   );
-  // As a master's replica would that had lagged behind.
+  // Restore older data, as a failover to a lagging replica would.
   for (const key of parts) await redis.ask("COPY", `old:${key}`, key, "REPLACE");
   expect([await store.counts.of("users"), await store.counts.of("connections")]).toEqual([2, 2]);
   await eventually(
@@ -63,7 +63,7 @@ it("tells once of those whose server died after its records were lost", { timeou
   await (await cluster.connect(0, "ann")).do({ type: "join", room: "lobby" });
   await (await cluster.connect(1, "victim")).do({ type: "join", room: "lobby" });
   const watch = await watchUsers(cluster, ["ann", "victim"]);
-  // Before its records are lost, which it would write again.
+  // Kill the server before its records are deleted, because it would write them again.
   await cluster.gateways[1]?.kill();
   const records = await keysUnder(redis.url, `${cluster.prefix}:{${cluster.gateways[1]?.serverId}}:connections:`);
   expect(records).not.toEqual([]);

@@ -14,7 +14,7 @@ it("tells of a broken link in /stats and in a line for each change", async () =>
   await eventually(async () => expect(await link()).toMatchObject({ state: "down" }));
   await cluster.proxies[0]?.set({ kind: "pass" });
   await cluster.untilReady();
-  // The server's own channel, and both connections.
+  // One resubscription, of the server's own channel; two reconnects, of both connections.
   expect(await link()).toMatchObject({ state: "in-sync", reconnects: 2, resubscriptions: 1, replacedSubscribers: 0 });
   await eventually(() => expect(told().length).toBeGreaterThanOrEqual(3));
   expect(told()[0]).toMatchObject({ link: "in-sync", level: 30 });
@@ -33,7 +33,7 @@ it("is not ready while Redis refuses new subscriptions, and is again by itself",
   expect(await ann.ask({ type: "join", room: "other" })).toMatchObject({ type: "error", code: "unavailable" });
   await eventually(async () => expect(await cluster.readiness(0)).toBe(503));
   expect((await cluster.stats(0)).link).toMatchObject({ state: "degraded" });
-  // What is subscribed already works on.
+  // Existing subscriptions still work.
   await ann.do({ type: "publish", room: "lobby", data: 1 });
   await eventually(() => expect(ann.messages("lobby")).toHaveLength(1));
   await redis.ask("ACL", "SETUSER", "default", "+subscribe");

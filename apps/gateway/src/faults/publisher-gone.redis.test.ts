@@ -4,7 +4,7 @@ import { expect, it, onTestFinished } from "vitest";
 
 const PUBLISHED = 20;
 
-/** The one that is cut off keeps its lease: it is gone from no list. */
+/** The server that is cut off keeps its lease, so it stays in all lists. */
 const PATIENT = "60";
 
 it.each<[string, (cluster: FaultCluster) => Promise<unknown>]>([
@@ -24,7 +24,7 @@ it.each<[string, (cluster: FaultCluster) => Promise<unknown>]>([
     const [ann, bob, cat] = await Promise.all([0, 1, 2].map((index) => cluster.connect(index, `user-${index}`)));
     for (const socket of [ann, bob, cat]) await socket?.do({ type: "join", room: "lobby" });
     await cluster.proxies[0]?.set({ kind: "cut" });
-    // Whatever this server publishes is acknowledged, and no other server has heard of it before.
+    // Every publish of this server is acknowledged, and no other server has received anything from it before.
     for (let n = 0; n < PUBLISHED; n++) await cat?.do({ type: "publish", room: "lobby", data: n });
     await end(cluster);
     await cluster.proxies[0]?.set({ kind: "pass" });

@@ -35,7 +35,7 @@ it("loses nothing of recoverable rooms when a gateway is killed under load: its 
 
   await eventually(() => expect(faultsOfRecovery(clients, load)).toEqual([]));
   expect(victims.map(({ sittings }) => sittings.at(-1)?.recovered)).toEqual(victims.map(() => true));
-  // Something was published while they were away, so that there was something to recover.
+  // The absences were long enough for messages to be published, so there was something to recover.
   expect(victims.flatMap(({ absencesMs }) => absencesMs).filter((ms) => ms < 100)).toEqual([]);
   await expectCleanEnd(cluster, gatheringOf(clients, cluster));
 });

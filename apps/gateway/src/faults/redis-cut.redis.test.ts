@@ -7,7 +7,7 @@ import { startFaultCluster } from "@cm/gateway-kit/processes/fault-cluster";
 import { eventually, type FaultMode, startRedis } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
 
-/** The store's time limit of 2,000 ms for one operation, and what a busy machine takes to say so. */
+/** The store's time limit of 2,000 ms for one operation, plus a tolerance for a busy machine. */
 const ANSWER_MAX_MS = 3_500;
 const OUTAGE_MS = 5_000;
 
@@ -22,7 +22,8 @@ it.each<[string, FaultMode]>([
   await expectProjected(cluster, crowd);
   const witness = await PresenceWitness.watch(cluster, crowd, {
     leasesRunOut: true,
-    // The watcher is not cut off: it sees no gateway's lease from before the outage ends until each has a new one.
+    // The watcher is not cut off: it sees the gateways without leases from before the end of the outage until
+    // each has a new one.
     restoreWithinMs: 20_000,
   });
   const load = crowd.startLoad();
@@ -32,7 +33,7 @@ it.each<[string, FaultMode]>([
   await eventually(async () => {
     for (const index of [0, 1]) expect(await cluster.readiness(index)).toBe(503);
   });
-  // The outage itself, which has to outlast the lease.
+  // The outage has to outlast the lease.
   await sleep(OUTAGE_MS);
   await Promise.all(cluster.proxies.map((proxy) => proxy.set({ kind: "pass" })));
 
@@ -62,10 +63,11 @@ it("lets one gateway that is cut off go out of the rosters alone, and takes it b
   });
   expect(await cluster.readiness(1)).toBe(200);
   expect(await cluster.readiness(0)).toBe(503);
-  // For good: those who are announced as gone have to be announced as back.
+  // Wait for the cleanup, because members that are announced as gone have to be announced again when they
+  // return.
   await eventually(async () => expect(await cluster.stats(1)).toMatchObject({ reapedServers: 1 }));
   await cutOff?.set({ kind: "pass" });
-  // Commands may be back before the subscriptions are: only both together are said to be ready.
+  // Commands may work before the subscriptions do: a gateway is only ready when both do.
   await cluster.untilReady();
   await expectProjected(cluster, crowd);
   expect(crowd.present).toEqual(crowd.members);
@@ -94,7 +96,7 @@ it("is none the worse for a connection that breaks again and again: nothing pile
   await expectProjected(cluster, crowd);
   expect((await load.stop()).disorder).toEqual([]);
   await crowd.hearsItself();
-  // One connection for commands and one that subscribes, as at the start.
+  // One connection for commands and one for subscriptions, as at the start.
   for (const proxy of cluster.proxies) await eventually(() => expect(proxy.links).toHaveLength(2));
   await expectCleanEnd(cluster, crowd, { witness });
 });

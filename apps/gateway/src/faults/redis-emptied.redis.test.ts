@@ -19,7 +19,7 @@ it.each([
   await eventually(() => expect(load.acknowledged).toBeGreaterThan(50));
 
   await empty(redis);
-  // A heartbeat, the pause after which a lost connection is made again, and the work itself.
+  // A heartbeat, the delay before a lost connection is opened again, and the rewrite itself.
   await expectProjected(cluster, crowd, cluster.heartbeatIntervalMs + 3_000);
   expect(crowd.present).toEqual(crowd.members);
   const outcome = await load.stop();

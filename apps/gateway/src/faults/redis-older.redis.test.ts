@@ -13,10 +13,10 @@ import {
 } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
 
-/** Longer than a test: no lease that runs out gives away that something was lost. */
+/** Longer than a test, so that no lease expires, which would reveal the loss. */
 const LONG_LEASE_SECONDS = 60;
 
-/** A third of the crowd goes for good, and another third has been in one more room meanwhile. */
+/** A third of the crowd closes for good, and another third joins and leaves a further room. */
 async function change(cluster: FaultCluster, crowd: Crowd): Promise<void> {
   for (const [i, { socket }] of crowd.members.entries()) {
     if (i % 3 === 0) socket.terminate();
@@ -30,7 +30,7 @@ async function change(cluster: FaultCluster, crowd: Crowd): Promise<void> {
 
 async function expectWholeAgain(cluster: FaultCluster, crowd: Crowd): Promise<void> {
   await cluster.untilReady();
-  // One heartbeat finds out, the next one takes out what is too much.
+  // One heartbeat detects the loss, the next one removes superfluous entries.
   await expectProjected(cluster, crowd, 2 * cluster.heartbeatIntervalMs + 3_000);
   await crowd.hearsItself();
 }
@@ -93,16 +93,16 @@ it("is whole again after a failover to a replica that had lagged behind", async 
   await expectCleanEnd(cluster, crowd, { witness });
 });
 
-/** Until both replicas have all that was written before. */
+/** Waits until both replicas have all previous writes. */
 async function replicated({ master }: RedisSentinel): Promise<void> {
   const connection = await RespConnection.open(master.port);
   onTestFinished(() => connection.close());
-  // WAIT waits for what its own connection wrote, and for all that came before it.
+  // WAIT waits for the writes of its own connection, and thereby for all earlier ones.
   await connection.command("SET", "everything-before-this", "1");
   expect(await connection.command("WAIT", 2, 5_000)).toBe(2);
 }
 
-/** The replicas stay connected to their master and hear nothing more of it. */
+/** Keeps the replicas connected to their master, but without any further data. */
 async function holdReplication({ master, proxies }: RedisSentinel): Promise<void> {
   const clients = String(await master.ask("CLIENT", "LIST", "TYPE", "REPLICA"));
   const ports = [...clients.matchAll(/ addr=127\.0\.0\.1:(\d+) /g)].map((match) => Number(match[1]));

@@ -75,12 +75,12 @@ describe("gateways whose Redis goes away", () => {
     for (const socket of [ann, bob]) await socket.until((frame) => frame.type === "message" && frame.data === "before");
     const missedBy = (socket: CmSocket): number =>
       socket.received.reduce((sum, frame) => sum + (frame.type === "gap" ? (frame.missed ?? Number.NaN) : 0), 0);
-    // Once more where the cut was healed before anything had been published.
+    // Repeat if the connection was restored before anything was published.
     for (let published = 1; missedBy(ann) === 0; ) {
       await askRedis(redis.port, "CLIENT", "KILL", "TYPE", "pubsub");
       await Promise.all([1, 2, 3].map((data) => bob.do({ type: "publish", room: "lobby", data })));
       published += 3;
-      // Without anything more being published.
+      // The gap must be noticed without any further message.
       await eventually(() => {
         for (const socket of [ann, bob]) expect(socket.messages("lobby").length + missedBy(socket)).toBe(published);
       });

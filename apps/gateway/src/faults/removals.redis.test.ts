@@ -2,7 +2,7 @@ import { startFaultCluster } from "@cm/gateway-kit/processes/fault-cluster";
 import { eventually, startRedis } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
 
-/** Heartbeats as by default: a removal that failed does not wait for the next one. */
+/** Default heartbeats: a failed removal must not wait for the next one. */
 const SLOW_HEARTBEATS = { heartbeatIntervalMs: 30_000, leaseTtlSeconds: 90 };
 
 it("takes out who left while Redis was away as soon as it answers again, long before a heartbeat", async () => {

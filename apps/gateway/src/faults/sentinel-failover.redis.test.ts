@@ -25,7 +25,7 @@ const FAULTS: readonly (readonly [string, Fault])[] = [
 it.each(FAULTS)("follows the Sentinels when the master %s under load, and no server stays deaf", async (_, fault) => {
   const redis = await startRedisSentinel({ sentinels: 3, replicas: 2, proxied: true });
   onTestFinished(() => redis.close());
-  // Longer than a failover, as it is by default: no user may be shown as gone.
+  // Longer than a failover, as with the default: no user may be shown as offline.
   const cluster = await startFaultCluster({ redis, leaseTtlSeconds: 20 });
   const crowd = await Crowd.gather(cluster, { alone: 6 });
   const witness = await PresenceWitness.watch(cluster, crowd, { storeLosesData: true });
@@ -35,7 +35,8 @@ it.each(FAULTS)("follows the Sentinels when the master %s under load, and no ser
 
   await fault.begin(redis);
   const master = await redis.untilFailedOver(redis.master);
-  // A gateway that has not noticed yet that the old one hangs says that it is ready. The witness listens, too.
+  // A gateway that has not noticed yet that the old master hangs reports that it is ready, so count subscribers
+  // instead; the witness is one of them.
   await eventually(async () => {
     const listeners = String(await master.ask("CLIENT", "LIST", "TYPE", "PUBSUB"));
     expect(listeners.match(/ name=cm:subscriber /g)).toHaveLength(cluster.gateways.length + 1);
@@ -48,7 +49,7 @@ it.each(FAULTS)("follows the Sentinels when the master %s under load, and no ser
   expect(crowd.present).toEqual(crowd.members);
   await crowd.hearsItself();
 
-  // The old master comes back as a replica: no gateway may write to it or subscribe at it.
+  // The old master returns as a replica: no gateway may write to it or subscribe to it.
   await fault.end(redis);
   await eventually(async () => expect(await redis.master.ask("ROLE")).toEqual(expect.arrayContaining(["slave"])));
   await cluster.untilReady();

@@ -17,7 +17,7 @@ it("settles what a server was asked that was killed, as its lease runs out, whoe
   const routers = [await startServer(cluster, "x"), await startServer(cluster, "y")];
   const ann = await cluster.connect(0, "ann");
   const [gateway] = cluster.gateways;
-  // So that Redis still delivers the questions, and the server does not answer.
+  // Redis still delivers the requests, but the server does not respond.
   gateway?.signal("SIGSTOP");
   const frame = Buffer.from('{"type":"direct","data":"hi"}');
   const askedAt = performance.now();
@@ -26,11 +26,11 @@ it("settles what a server was asked that was killed, as its lease runs out, whoe
   expect(await Promise.all(answers)).toEqual(["not-found", "not-found"]);
   expect(performance.now() - askedAt).toBeLessThan(cluster.leaseTtlMs + 2 * cluster.heartbeatIntervalMs + 1_000);
   expect(routers.map((router) => router.stats().pendingAnswers)).toEqual([0, 0]);
-  // The two that look after it are all that is left.
+  // Only the keys of the two remaining servers are left.
   await expectNoKeys(cluster, { allowed: [/:\{servers\}(:[xy]|\.recently-gone)?$/] });
 });
 
-/** A server without sockets, as the gateway is wired. */
+/** A server without sockets, with the same wiring as a gateway. */
 async function startServer(cluster: FaultCluster, serverId: string): Promise<Router> {
   const store: Store = createRedisStore({ url: cluster.redisUrl, prefix: cluster.prefix });
   onTestFinished(() => store.close());

@@ -35,7 +35,7 @@ it("says that it does not know who is in a room while Redis refuses its heartbea
   };
   const whole = await ask();
   await redis.ask("CONFIG", "SET", "maxmemory", "1");
-  // Until the leases have run out, by which time every roster that Redis can give is empty.
+  // Wait until all leases have expired; from then on every roster that Redis returns is empty.
   await eventually(async () => {
     await ask();
     const now = (await redis.ask("TIME")) as string[]; // Seconds and microseconds.
@@ -65,7 +65,7 @@ it("is ready again after Redis has lost everything, with all rooms but the one w
     await eventually(async () => expect(await socket.ask({ type: "members", room })).toMatchObject({ total: 4 }));
   }
   expect(await redis.ask("GET", spoilt)).toBe("foreign");
-  // What can be cleaned up after a dead one is, beside it.
+  // The dead server is cleaned up as far as possible, except for the corrupt key.
   await cluster.gateways[0]?.kill();
   await eventually(async () => expect((await cluster.stats(1)).reapedServers).toBe(1));
   for (const { socket, room } of askers.filter((member) => member.room !== "room-3")) {

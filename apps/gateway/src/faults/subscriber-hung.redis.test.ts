@@ -5,7 +5,10 @@ import { type FaultCluster, startFaultCluster } from "@cm/gateway-kit/processes/
 import { type Direction, eventually, type FaultProxy, type RedisServer, startRedis } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
 
-/** A probe, sent every 1,000 ms, times out after 3,000 ms, an answer after 2,000 ms; the rest is for reconnecting. */
+/**
+ * A probe, sent every 1,000 ms, times out after 3,000 ms, a command after 2,000 ms; the rest is for
+ * reconnecting.
+ */
 const FOUND_WITHIN_MS = 6_000;
 
 /** Half of the time that an acknowledgement may take. */
@@ -15,7 +18,7 @@ it("finds a subscriber's connection over which nothing comes any more, replaces 
   const { redis, cluster, crowd, witness } = await gather();
   const hungAt = performance.now();
   await hangSubscriber(redis, cluster.proxies[0], "to-client");
-  // Until then what it hears is all that is wrong with it; and without that the rest would prove nothing.
+  // Check that the fault has an effect: only messages are affected until then.
   await expect(crowd.hearsItself(300)).rejects.toThrow("on gateway 0 in room-");
   await eventually(async () => expect(await cluster.readiness(0)).toBe(503), { timeoutMs: FOUND_WITHIN_MS });
   await cluster.untilReady();
@@ -31,13 +34,13 @@ it("finds a subscriber's connection over which nothing comes any more, replaces 
 it("replaces a subscriber's connection that takes no new rooms, while the old ones miss nothing", async () => {
   const { redis, cluster, crowd, witness } = await gather();
   await hangSubscriber(redis, cluster.proxies[0], "to-server");
-  // What is subscribed already still comes.
+  // Existing subscriptions still receive messages.
   await crowd.hearsItself();
   const [member] = crowd.on(0);
   const joined = eventually(() => member?.socket.do({ type: "join", room: "new" }), {
     timeoutMs: FOUND_WITHIN_MS + 2_000,
   });
-  // Before the first join is refused, after 2,000 ms, no new clients are sent here.
+  // The gateway stops being ready before the first join is refused, after 2,000 ms.
   await eventually(async () => expect(await cluster.readiness(0)).toBe(503), { timeoutMs: LATE_AFTER_MS + 400 });
   await joined;
   await member?.socket.do({ type: "leave", room: "new" });
@@ -61,7 +64,7 @@ async function gather(): Promise<{
   return { redis, cluster, crowd, witness: await PresenceWitness.watch(cluster, crowd) };
 }
 
-/** The connection that Redis lists as one that subscribes, among those through the proxy. */
+/** Hangs the connection through the proxy that Redis lists as a subscriber. */
 async function hangSubscriber(redis: RedisServer, proxy: FaultProxy | undefined, drop: Direction): Promise<void> {
   const clients = String(await redis.ask("CLIENT", "LIST", "TYPE", "PUBSUB"));
   const ports = [...clients.matchAll(/ addr=127\.0\.0\.1:(\d+) /g)].map((match) => Number(match[1]));

@@ -3,18 +3,18 @@ import type { HttpReply, Route, RouteHandler } from "@cm/transport";
 import { jsonReply } from "./http-route.js";
 import { PAGE_PATHS, readPage, type StaticFile } from "./static-files.js";
 
-/** What the paths of a gateway are answered with. */
+/** Sources of the responses to a gateway's routes. */
 export interface RouteSources {
   readonly node: Pick<Node, "readiness">;
   readonly statistics: () => unknown;
   readonly hasPage: boolean;
-  /** Whether `/stats` is here: it names servers, and is for operators. */
+  /** Whether `/stats` is served here; it names servers and is meant for operators. */
   readonly hasStats: boolean;
-  /** The application's own. */
+  /** The application's own routes. */
   readonly more: Readonly<Record<string, RouteHandler | Route>>;
 }
 
-/** A gateway's table of paths; `load` reads the files that it needs, before the first request. */
+/** A gateway's routes. `load` reads the files that they serve and must be called before the first request. */
 export function gatewayRoutes({ node, statistics, hasPage, hasStats, more }: RouteSources): {
   readonly table: Readonly<Record<string, RouteHandler | Route>>;
   readonly load: () => Promise<void>;

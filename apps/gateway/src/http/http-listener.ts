@@ -11,30 +11,30 @@ import {
 } from "@cm/transport";
 import { allowedAt, type HttpRoute, routesAt } from "./http-route.js";
 
-/** How long a client may take for a whole request, and for its head, in milliseconds. */
+/** Maximum time for receiving a whole request, and for its head, in milliseconds. */
 const REQUEST_TIMEOUT_MS = 10_000;
 
-/** Scrapers, balancers and people; none of them is a crowd. */
+/** Enough for scrapers, load balancers and people. */
 const CONNECTIONS_MAX = 256;
 
-/** What {@link createHttpListener} takes. */
+/** Options of {@link createHttpListener}. */
 export interface HttpListenerOptions {
   readonly host: string;
-  /** 0 takes any free one. */
+  /** 0 picks a free port. */
   readonly port: number;
   readonly routes: readonly HttpRoute[];
   readonly onError: OnError;
 }
 
-/** Answers plain HTTP, 1.0 as well as 1.1, on a port of its own. */
+/** Serves plain HTTP/1.0 and HTTP/1.1 on a separate port. */
 export interface HttpListener {
-  /** Fails with `port-in-use`, or `options-invalid` where the address can't be used. */
+  /** Rejects with `port-in-use`, or with `options-invalid` if the address can't be used. */
   start(): Promise<ListeningAddress>;
-  /** Stops listening and ends its connections. Idempotent; also before `start`. */
+  /** Stops listening and closes the listener's connections. Idempotent; may be called before `start`. */
   close(): Promise<void>;
 }
 
-/** Makes a listener on Node's own HTTP server. Nothing happens before `start()`. */
+/** Creates a listener on Node's own HTTP server. Nothing happens before `start()`. */
 export function createHttpListener({ host, port, routes, onError }: HttpListenerOptions): HttpListener {
   let server: Server | undefined;
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -54,7 +54,7 @@ export function createHttpListener({ host, port, routes, onError }: HttpListener
         Object.entries(request.headersDistinct).map(([name, values = []]) => [name, values.join(", ")]),
       );
       const remoteAddress = request.socket.remoteAddress ?? "";
-      // Looked up in the table, which has no other methods.
+      // The method was found in the route table, which contains only these methods.
       write(await route.answer({ method: method as RouteMethod, path, query, headers, remoteAddress, body }));
     } catch (cause) {
       if (response.headersSent || response.destroyed) return;
@@ -78,14 +78,14 @@ export function createHttpListener({ host, port, routes, onError }: HttpListener
         listening.maxConnections = CONNECTIONS_MAX;
         listening.once("error", (cause: NodeJS.ErrnoException) => reject(listenFailure({ host, port }, cause.code)));
         listening.listen({ host, port, exclusive: true }, () => {
-          // A listening TCP server has an address with a port.
+          // The address of a listening TCP server is always an object with a port.
           resolve({ host, port: (listening.address() as AddressInfo).port });
         });
       }),
     close: () =>
       new Promise((resolve) => {
         if (server === undefined) return resolve();
-        // Called also where it does not listen, with an error that does not matter here.
+        // If the server is not listening, `close` passes an error to the callback, which can be ignored.
         server.close(() => resolve());
         server.closeAllConnections();
       }),
@@ -97,7 +97,8 @@ async function readBody(request: IncomingMessage, maxBytes: number): Promise<Uin
   if (Number(request.headers["content-length"] ?? 0) > maxBytes) throw tooLarge();
   const chunks: Buffer[] = [];
   let bytes = 0;
-  // Not destroyed where it is too large, for the socket would go before the answer.
+  // Do not destroy the request if the body is too large: that would close the socket before the response is
+  // sent.
   for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     bytes += chunk.length;
     if (bytes > maxBytes) throw tooLarge();
@@ -111,7 +112,7 @@ function writeReply(response: ServerResponse, { status, headers, body = "" }: Ht
     "x-content-type-options": "nosniff",
     ...headers,
     "content-length": Buffer.byteLength(body),
-    // The rest of a request that was refused is not read.
+    // Close the connection: the rest of a refused request is not read.
     ...(status >= 400 ? { connection: "close" } : {}),
   });
   response.end(isHead ? undefined : body);

@@ -1,27 +1,27 @@
 import type { HttpReply, RouteHandler, RouteMethod } from "@cm/transport";
 
-/** One line of a table of routes. */
+/** One entry of a route table. */
 export interface HttpRoute {
-  /** `GET` answers HEAD as well. */
+  /** `GET` also serves HEAD. */
   readonly method: Exclude<RouteMethod, "HEAD">;
   /** An exact path. */
   readonly path: string;
-  /** The largest body, in bytes; a larger one is refused with 413. Default 0. */
+  /** Maximum size of the body, in bytes; a larger one is refused with 413. Default 0. */
   readonly maxBodyBytes?: number;
   readonly answer: RouteHandler;
 }
 
-/** The lines of a table that are about one path. */
+/** The entries of a route table with this path. */
 export function routesAt(table: readonly HttpRoute[], path: string): readonly HttpRoute[] {
   return table.filter((route) => route.path === path);
 }
 
-/** The `Allow` header for a path. */
+/** The `Allow` header for these routes. */
 export function allowedAt(routes: readonly HttpRoute[]): string {
   return routes.flatMap(({ method }) => (method === "GET" ? ["GET", "HEAD"] : [method])).join(", ");
 }
 
-/** An answer in JSON that no cache keeps. */
+/** A JSON response that is not cached. */
 export function jsonReply(status: number, body: unknown): HttpReply {
   return {
     status,

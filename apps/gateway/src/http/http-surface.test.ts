@@ -13,7 +13,7 @@ beforeAll(async () => {
 
 afterAll(() => gateway.stop());
 
-/** What the gateway answers to a query that it does not let in. */
+/** The response to an upgrade with a query that the gateway refuses. */
 async function refusal(query: string): Promise<{ readonly status: number | undefined; readonly body: string }> {
   const upgrade = request(`${gateway.url}/ws${query}`, {
     headers: {
@@ -29,7 +29,7 @@ async function refusal(query: string): Promise<{ readonly status: number | undef
     socket.destroy();
     throw new Error(`${query} was let in.`);
   });
-  const [response] = (await Promise.race([once(upgrade, "response"), admitted])) as [IncomingMessage]; // By Node's contract.
+  const [response] = (await Promise.race([once(upgrade, "response"), admitted])) as [IncomingMessage]; // Documented by Node.
   let body = "";
   for await (const chunk of response) body += String(chunk);
   return { status: response.statusCode, body };
@@ -55,7 +55,7 @@ it("takes a user as a form would encode it", async () => {
 });
 
 async function statsNow(): Promise<{ readonly transport: { readonly refused: Record<string, number> } }> {
-  return (await fetch(`${gateway.url}/stats`)).json() as ReturnType<typeof statsNow>; // The gateway's own reply.
+  return (await fetch(`${gateway.url}/stats`)).json() as ReturnType<typeof statsNow>; // The gateway's own format.
 }
 
 it("counts what the transport did", async () => {

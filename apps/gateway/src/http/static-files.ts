@@ -14,14 +14,14 @@ const FILES = [
 
 export const PAGE_PATHS: readonly string[] = FILES.map(({ path }) => path);
 
-/** A file as it is sent. */
+/** A file with the headers it is served with. */
 export interface StaticFile {
   readonly path: string;
   readonly body: Uint8Array;
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** The page to try the gateway with, read once. */
+/** Reads the files of the page for trying out the gateway. */
 export function readPage(): Promise<StaticFile[]> {
   return Promise.all(
     FILES.map(async ({ path, file, type }) => ({

@@ -1,15 +1,14 @@
 import { CmError } from "@cm/protocol";
 
 /**
- * The user in a query such as `user=ann`, encoded as in an HTML form: UTF-8,
- * percent-encoded, `+` for a space. What is not well-formed is refused and not replaced:
- * two different names must never become one.
+ * Reads the user from a query such as `user=ann`, encoded as in an HTML form: UTF-8, percent-encoded, `+` for a
+ * space. Malformed encodings are rejected rather than replaced, so that two different names never become the
+ * same one.
  *
- * Throws `unauthorized` where there is none, `name-invalid` where it is given twice or is
- * not UTF-8.
+ * Throws `unauthorized` if there is no user, `name-invalid` if it is given twice or is not UTF-8.
  */
 export function userOf(query: string | undefined): string {
-  // uWebSockets.js has no query, rather than an empty one, where there is no question mark.
+  // Without a question mark in the URL, uWebSockets.js returns `undefined` rather than an empty query.
   const values = (query ?? "").split("&").flatMap((pair) => {
     const [name, ...value] = pair.split("=");
     return decode(name ?? "") === "user" ? [value.join("=")] : [];
@@ -22,9 +21,10 @@ export function userOf(query: string | undefined): string {
   return user;
 }
 
-/** `undefined` where the text is not well-formed. */
+/** Returns `undefined` if the text is malformed. */
 function decode(text: string): string | undefined {
-  // What came as bare bytes was decoded below, where a broken sequence becomes U+FFFD.
+  // Bytes that were not percent-encoded have been decoded by the transport, which replaces malformed UTF-8 by
+  // U+FFFD.
   if (text.includes("\uFFFD")) return undefined;
   try {
     return decodeURIComponent(text.replaceAll("+", " "));

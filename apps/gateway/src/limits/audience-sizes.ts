@@ -1,10 +1,10 @@
-/** How large an audience may become known only after this many messages within {@link KEPT_MS}. */
+/** Number of messages within {@link KEPT_MS} after which an audience's size is read from the store. */
 const READ_AFTER = 10;
 
-/** How long a size that was read holds. */
+/** How long a size that was read is used, in milliseconds. */
 const KEPT_MS = 1_000;
 
-/** Audiences that are followed; beyond it, the one that was quiet for longest is forgotten. */
+/** Maximum number of audiences that are tracked; beyond it, the least recently used one is forgotten. */
 const AUDIENCES_MAX = 10_000;
 
 interface Audience {
@@ -14,9 +14,8 @@ interface Audience {
 }
 
 /**
- * How many receivers the messages to rooms, or to users, have on all servers. The size is read
- * from the store, at most once a second and only where messages are frequent: those to a quiet
- * audience cost no read.
+ * The number of receivers, on all servers, of messages to rooms or to users. A size is read from the store at
+ * most once a second and only if messages are frequent: messages to a quiet audience cause no reads.
  */
 export class AudienceSizes {
   readonly #read: (name: string) => Promise<number>;
@@ -29,7 +28,7 @@ export class AudienceSizes {
     this.#monotonicMs = monotonicMs;
   }
 
-  /** The size as far as it is known, at least `local`, for a message that is about to be sent. */
+  /** The audience's size as far as it is known, at least `local`. Call this once per message, before it is sent. */
   of(name: string, local: number): number {
     const now = this.#monotonicMs();
     let audience = this.#audiences.get(name);
@@ -45,7 +44,7 @@ export class AudienceSizes {
     this.#audiences.set(name, audience);
     audience.messages++;
     if (now - audience.since > KEPT_MS) {
-      // Quiet: what was known is old.
+      // If there were few messages, the size that was read has become outdated.
       if (audience.messages < READ_AFTER) audience.size = 0;
       audience.messages = 1;
       audience.since = now;
@@ -55,7 +54,8 @@ export class AudienceSizes {
         (size) => {
           known.size = size;
         },
-        // It counts as far as it is known; the message itself fails where the store is gone.
+        // Ignore a failed read: the size stays as it was, and the message itself fails if the store is
+        // unavailable.
         () => undefined,
       );
     }

@@ -1,41 +1,44 @@
 import { CmError } from "@cm/protocol";
 import type { LimitCounter } from "./limit-counter.js";
 
-/** What {@link FanOutBudget} needs. */
+/** Options of {@link FanOutBudget}. */
 export interface FanOutBudgetOptions {
-  /** Deliveries a second that one connection may cause; 0: no limit. */
+  /** Deliveries per second that one connection may cause; 0: no limit. */
   readonly perSecond: number;
-  /** The share of the server's time that large fan-outs may take, in percent; 0: no limit. */
+  /** Share of the server's time that large fan-outs may take, in percent; 0: no limit. */
   readonly serverPercent: number;
   readonly limits: LimitCounter;
-  /** Milliseconds on a clock that never goes back. */
+  /** Milliseconds on a monotonic clock. */
   readonly monotonicMs: () => number;
 }
 
-/** A message to no more than this many is small: it is never refused for the share of all. */
+/** Messages to at most this many receivers are small and do not count against the server's share. */
 const LARGE_MIN = 100;
 
-/** A connection may be as far behind as this many seconds of its rate. */
+/** Maximum debt of a connection, in seconds of its rate. */
 const DEBT_SECONDS_MAX = 10;
 
-/** Large fan-outs after a quiet time: as much as takes this long, and one more. */
+/** Time that large fan-outs may take in a burst after a quiet period, in milliseconds; one more may follow. */
 const SERVER_BURST_MS = 25;
 
-/** One that takes longer, and so keeps others waiting as long, is paid for the more: with twice as much at twice the time. */
+/**
+ * A fan-out that takes longer than this blocks other work for as long, so it costs more than its time: twice
+ * the time costs twice as much per millisecond.
+ */
 const LONG_TURN_MS = 30;
 
-/** What a delivery is taken to cost before one was measured: a system call for each, in milliseconds. */
+/** Assumed time of a delivery before one has been measured: one system call, in milliseconds. */
 const FIRST_COST_MS = 0.004;
 
-/** How much a measured turn counts for the cost of a delivery, and the least that it is taken to be. */
+/** Weight of a new measurement in the average time of a delivery, and the lower bound of a measurement. */
 const LEARNING_RATE = 0.2;
 const LEAST_COST_MS = 0.0002;
 
 /**
- * Bounds what messages cause: each connection has a rate of deliveries, and the large fan-outs of
- * all together have a share of the server's time, so that what others ask is answered in between.
- * What a delivery takes is measured, since a turn of the event loop that has several messages for
- * the same members writes to each socket once.
+ * Limits the load that messages cause: each connection has a rate of deliveries, and the large fan-outs of all
+ * connections together have a share of the server's time, so that other requests are handled in between. The
+ * time of a delivery is measured rather than assumed, because a turn of the event loop that has several
+ * messages for the same members writes to each socket only once.
  */
 export class FanOutBudget {
   readonly #options: FanOutBudgetOptions;
@@ -49,12 +52,12 @@ export class FanOutBudget {
     this.#filledAt = options.monotonicMs();
   }
 
-  /** The account of one connection. */
+  /** Creates the account of one connection. */
   account(): FanOutAccount {
     return new FanOutAccount(this.#options, this);
   }
 
-  /** Whether large fan-outs may go on. One that may is paid for here. */
+  /** Whether a message to this many receivers may be sent. If it may, its time is deducted. */
   takeShare(deliveries: number): boolean {
     const { serverPercent, monotonicMs } = this.#options;
     if (serverPercent === 0 || deliveries <= LARGE_MIN) return true;
@@ -67,7 +70,10 @@ export class FanOutBudget {
     return true;
   }
 
-  /** A message goes to `deliveries` sockets of this server now; the time of its turn is measured. */
+  /**
+   * Call this when a message is about to be written to `deliveries` sockets of this server. Measures the time
+   * of the turn.
+   */
   delivering(deliveries: number): void {
     if (this.#options.serverPercent === 0 || deliveries <= LARGE_MIN) return;
     if (this.#turn !== undefined) {
@@ -76,7 +82,7 @@ export class FanOutBudget {
     }
     const turn = { beganAt: this.#options.monotonicMs(), deliveries };
     this.#turn = turn;
-    // The native layer writes before and after it polls: by the second of the two that is done.
+    // The native layer writes before and after it polls; by the second `setImmediate` both writes are done.
     setImmediate(() => setImmediate(() => this.#measured(turn)));
   }
 
@@ -87,7 +93,7 @@ export class FanOutBudget {
   }
 }
 
-/** What one connection may still cause. */
+/** The deliveries that one connection may still cause. */
 export class FanOutAccount {
   readonly #options: FanOutBudgetOptions;
   readonly #budget: FanOutBudget;
@@ -102,8 +108,8 @@ export class FanOutAccount {
   }
 
   /**
-   * Pays for a message to `deliveries` sockets, or throws `rate-limited`. A connection with any
-   * budget left may send one message, whatever it costs, and then waits until it is paid for.
+   * Deducts a message to `deliveries` sockets, or throws `rate-limited`. A connection with any budget left may
+   * send one message of any size, and then has to wait until its debt is paid off.
    */
   pay(deliveries: number): void {
     const { perSecond, limits } = this.#options;
@@ -124,7 +130,7 @@ export class FanOutAccount {
     if (perSecond > 0) this.#tokens -= deliveries;
   }
 
-  /** Pays afterwards for what was not known before. */
+  /** Deducts deliveries whose number was not known in advance. */
   owe(deliveries: number): void {
     const { perSecond } = this.#options;
     if (perSecond === 0) return;

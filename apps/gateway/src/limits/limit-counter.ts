@@ -1,4 +1,4 @@
-/** Limits of a gateway, beside those of its transport. */
+/** The limits of a gateway, other than those of its transport. */
 export type LimitName = (typeof LIMITS)[number];
 
 const LIMITS = [
@@ -10,7 +10,7 @@ const LIMITS = [
   "connections-per-user",
 ] as const;
 
-/** How often each limit was met. */
+/** Counts how often each limit was reached. */
 export class LimitCounter {
   readonly #counts: Record<LimitName, number> = Object.assign(
     Object.create(null),
@@ -21,7 +21,7 @@ export class LimitCounter {
     this.#counts[name]++;
   }
 
-  /** Every limit, also those that were never met. */
+  /** The counts of all limits, including those that were never reached. */
   counts(): Readonly<Record<string, number>> {
     return { ...this.#counts };
   }

@@ -1,18 +1,18 @@
 import { getHeapStatistics } from "node:v8";
 
 /**
- * What a membership and a room take of the heap, in bytes, with what is kept of them on the way to the
- * store: a process with 512 MiB ran out at some 200,000 memberships.
+ * Heap memory of a membership and of a room, in bytes, including the data that waits to be written to the
+ * store: a process with 512 MiB ran out of memory at about 200,000 memberships.
  */
 const MEMBERSHIP_BYTES = 4_096;
 const ROOM_BYTES = 8_192;
 
-/** How many memberships this process has memory for. */
+/** Number of memberships that fit into this process's heap. */
 export function membershipsThatFit(): number {
   return Math.floor(getHeapStatistics().heap_size_limit / MEMBERSHIP_BYTES);
 }
 
-/** How many rooms this process has memory for. */
+/** Number of rooms that fit into this process's heap. */
 export function roomsThatFit(): number {
   return Math.floor(getHeapStatistics().heap_size_limit / ROOM_BYTES);
 }

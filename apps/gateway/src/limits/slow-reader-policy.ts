@@ -1,17 +1,20 @@
 import type { SlowReaderOptions, SlowReaderPolicy } from "@cm/transport";
 
-/** Who says what happens to members that do not read fast enough. */
+/** The settings that decide what happens to members that read too slowly. */
 export interface SlowReaderRules {
-  /** The application's word for a room, before the lists'; `undefined` leaves it to them. */
+  /** The application's choice for a room, which takes precedence over the lists; `undefined` leaves it to them. */
   readonly slowReaderPolicy: ((room: string) => SlowReaderPolicy | undefined) | undefined;
-  /** Beginnings of the names of rooms. The longest that fits counts. */
+  /** Prefixes of room names. The longest matching prefix applies. */
   readonly slowReaderDropRooms: readonly string[];
   readonly slowReaderLatestRooms: readonly string[];
-  /** Default: what the transport takes. */
+  /** Default: the transport's default. */
   readonly slowReaderBytes: number | undefined;
 }
 
-/** What the transport is told; `undefined` where every room closes slow readers, so that nothing is looked up. */
+/**
+ * The slow-reader options of the transport; `undefined` if every room closes slow readers, which saves the
+ * lookups.
+ */
 export function slowReadersOf(rules: SlowReaderRules): SlowReaderOptions | undefined {
   const { slowReaderPolicy, slowReaderDropRooms, slowReaderLatestRooms, slowReaderBytes } = rules;
   const byName = [
@@ -31,9 +34,10 @@ const TYPE = Buffer.from('"type":"message"');
 const DATA = Buffer.from(',"data":');
 
 /**
- * What a message of a room is about: everything between its place in the history and its data, which is the
- * room, the sender and the sender's `key`. So a sender can't take the place of another one's messages.
- * Quotes within names are escaped: the first `,"data":` is the field. Frames of the application's own have one key.
+ * The key under which the latest message of a room is kept: everything between the frame's type and its data,
+ * which is the room, the sender and the sender's `key`. A sender therefore can't replace another sender's
+ * messages. Quotes within names are escaped, so the first `,"data":` is the field. All frames of the
+ * application's own format share one key.
  */
 export function conflationKeyOf(frame: Uint8Array): string {
   const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength);

@@ -15,7 +15,7 @@ it("says in a few lines that many clients left while Redis was away", async () =
   await eventually(async () => {
     expect(await (await fetch(`${gateway.url}/stats`)).json()).toMatchObject({ transport: { connections: 0 } });
   });
-  // The clients' departures can't be written down; what is counted is told at the latest now.
+  // The closes can't be written to the store; failures that were only counted are logged at the latest now.
   await gateway.stop();
   const errors = gateway.logs.filter(({ level }) => Number(level) >= 50);
   expect(errors.length).toBeGreaterThan(0);

@@ -1,22 +1,25 @@
 import { type FailureStage, isCmError } from "@cm/protocol";
 
-/** How often repetitions are summed up. */
+/** Time between summaries of repeated failures, in milliseconds. */
 const SUMMARY_INTERVAL_MS = 5_000;
 
-/** Kinds of failures that are told apart; codes and stages are few, names of foreign errors need not be. */
+/**
+ * Maximum number of kinds that are counted separately. There are few codes and stages, but any number of names
+ * of foreign errors.
+ */
 const KINDS_MAX = 64;
 
-/** Where a failure happened: in the background, or in carrying out a client's request. */
+/** Where a failure happened: in the background, or while a client's request was handled. */
 export type FailurePlace = FailureStage | "request";
 
-/** A log of failures that an outage can't flood. */
+/** A log of failures that can't be flooded during an outage. */
 export interface FailureLog {
   report(error: unknown, stage: FailurePlace): void;
-  /** Writes down what was only counted so far. */
+  /** Logs the failures that have only been counted so far. */
   flush(): void;
 }
 
-/** The part of a logger that is needed here. */
+/** The part of a logger that is used here. */
 interface ErrorLog {
   error(fields: Readonly<Record<string, unknown>>, message: string): void;
 }
@@ -24,13 +27,13 @@ interface ErrorLog {
 interface Kind {
   readonly stage: string;
   readonly code: string;
-  /** Since the last summary, without those that were written in full. */
+  /** Failures since the last summary, except those that were logged in full. */
   repeated: number;
 }
 
 /**
- * Writes the first failure of each kind (stage and code) in full. Those that follow are
- * counted, and told in one line every five seconds, until a kind has been quiet for a whole interval.
+ * Logs the first failure of each kind (stage and code) in full. Further ones are counted and summed up in one
+ * line every five seconds, until there was none of the kind for a whole interval.
  */
 export function createFailureLog(log: ErrorLog, intervalMs = SUMMARY_INTERVAL_MS): FailureLog {
   const kinds = new Map<string, Kind>();

@@ -10,7 +10,7 @@ interface Line {
   readonly changes: unknown;
 }
 
-/** A link that goes where it is told, and what is written about it. */
+/** A link whose state the test sets, and the lines that are logged about it. */
 function listen(intervalMs: number) {
   const lines: Line[] = [];
   const write = (level: Line["level"]) => (fields: Readonly<Record<string, unknown>>) => {
@@ -59,7 +59,7 @@ it("writes a few lines about a link that flaps, the last with the state that it 
   expect(lines).toHaveLength(8);
   await eventually(() => expect(lines).toHaveLength(9));
   expect(lines[8]).toEqual({ level: "info", link: "in-sync", changes: 992 });
-  // From then on a change is news again.
+  // After the summary, the next change is logged again.
   become("down");
   expect(lines[9]).toEqual({ level: "warn", link: "down", changes: undefined });
   end();

@@ -1,21 +1,21 @@
 import type { Link, LinkState } from "@cm/protocol";
 
-/** How often repetitions are summed up. */
+/** Time between summaries of repeated changes, in milliseconds. */
 const SUMMARY_INTERVAL_MS = 5_000;
 
-/** Changes that are written in full within that time: a break and a recovery take four. */
+/** Maximum number of changes per interval that are logged in full; a break and a recovery are four changes. */
 const FULL_MAX = 8;
 
-/** The part of a logger that is needed here. */
+/** The part of a logger that is used here. */
 interface LinkLogger {
   info(fields: Readonly<Record<string, unknown>>, message: string): void;
   warn(fields: Readonly<Record<string, unknown>>, message: string): void;
 }
 
 /**
- * Writes one line for each change of the link's state, with its counters. Where it changes
- * more often than eight times in five seconds, the others are counted and told in one line
- * with the state that they led to. Returns what ends it, and writes down what was only counted.
+ * Logs one line for each change of the link's state, with the link's counters. Beyond eight changes in five
+ * seconds, further ones are counted and summed up in one line with the latest state. Returns a function that
+ * stops the logging and logs the changes that have only been counted so far.
  */
 export function logLink(link: Link, log: LinkLogger, intervalMs = SUMMARY_INTERVAL_MS): () => void {
   let full = 0;
@@ -32,7 +32,7 @@ export function logLink(link: Link, log: LinkLogger, intervalMs = SUMMARY_INTERV
     timer = undefined;
   };
   const takeOff = link.onState((state) => {
-    // The caller that closes it logs that itself.
+    // The code that closes the link logs that itself.
     if (state === "closed") return;
     timer ??= setTimeout(sumUp, intervalMs).unref();
     if (full < FULL_MAX) {

@@ -3,7 +3,7 @@ import { createLogOutput } from "./log-output.js";
 
 const failure = (code: string) => Object.assign(new Error(code), { code });
 
-/** An output that does what it is told, and what came through it. */
+/** An output whose behavior the test sets, and the text that was written to it. */
 function harness() {
   let text = "";
   let mood: number | string = Number.POSITIVE_INFINITY;
@@ -25,7 +25,7 @@ function harness() {
     output,
     told,
     text: () => text,
-    /** How many bytes it takes, or the code of the error that it answers with. */
+    /** Sets how many bytes the output accepts, or the code of the error that it throws. */
     become: (next: number | string) => {
       mood = next;
     },

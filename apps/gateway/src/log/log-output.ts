@@ -1,51 +1,54 @@
 import { constants, fstatSync, openSync, writeSync } from "node:fs";
 
-/** The most that waits for a reader that is slow or gone: some thousands of lines. */
+/** Maximum number of bytes that wait while the output is not read: some thousands of lines. */
 const QUEUE_MAX_BYTES = 1_048_576;
 
-/** How soon a full pipe is tried again. */
+/** How soon writing to a full pipe is retried, in milliseconds. */
 const FULL_RETRY_MS = 50;
 
-/** How soon a failed output is tried again where no line comes. */
+/** How soon a failed output is retried if no further line is written, in milliseconds. */
 const FAILED_RETRY_MS = 1_000;
 
-/** Something that takes bytes without waiting, as `fs.writeSync` on a descriptor that does not block. */
+/**
+ * Writes bytes without waiting, like `fs.writeSync` on a non-blocking descriptor. Returns the number of bytes
+ * written.
+ */
 export type WriteBytes = (bytes: Uint8Array) => number;
 
 /**
- * Where log lines go. A line that can't be written is dropped and counted: a log never
- * throws, never blocks the event loop and never keeps a process from ending.
+ * The destination of log lines. A line that can't be written is dropped and counted: logging never throws,
+ * never blocks the event loop and never keeps a process from exiting.
  */
 export interface LogOutput {
-  /** Lines that were dropped since the start. */
+  /** Number of lines dropped since the start. */
   readonly dropped: number;
-  /** Takes one line with its line feed. It is written at once where that is possible. */
+  /** Takes one line including its line feed. The line is written at once if possible. */
   write(line: string): void;
-  /** Resolves when everything was written, or after that time. */
+  /** Resolves when everything has been written, or after `withinMs`. */
   flush(withinMs: number): Promise<void>;
-  /** Writes what can be written now; for the last moment of a process. */
+  /** Writes as much as can be written without waiting; for use just before the process exits. */
   flushNow(): void;
 }
 
 /**
- * A queue of at most 1 MiB in front of `writeBytes`. Lines wait only while that answers
- * `EAGAIN` (a pipe that is not read); beyond the bound, and on any other error (`ENOSPC`,
- * `EPIPE`, `EIO`), they are dropped. Once a write succeeds again, `onRecovered` is told how
- * many were; it may write a line about it.
+ * Creates a queue of at most 1 MiB in front of `writeBytes`. Lines wait only while `writeBytes` fails with
+ * `EAGAIN` (a pipe that is not read); beyond the limit, and on any other error (`ENOSPC`, `EPIPE`, `EIO`), they
+ * are dropped. Once a write succeeds again, `onRecovered` is called with the number of dropped lines; it may
+ * log a line about them.
  */
 export function createLogOutput(writeBytes: WriteBytes, onRecovered: (dropped: number) => void): LogOutput {
   return new QueuedOutput(writeBytes, onRecovered);
 }
 
 /**
- * Writes to standard output without blocking. A pipe or terminal is opened a second time,
- * because `O_NONBLOCK` belongs to the open file, which other processes share: workers, a
- * shell. A socket can't be opened again and is switched before each write, because every
- * child process that inherits it switches it back.
+ * Writes to standard output without blocking. A pipe or terminal is opened a second time, because `O_NONBLOCK`
+ * belongs to the open file description, which other processes share, such as workers or a shell. A socket can't
+ * be opened again; it is set to non-blocking before each write, because each child process that inherits it
+ * sets it to blocking again.
  */
 export function openStandardOutput(): WriteBytes {
-  // `bigint`, because Node keeps the numbers of the last plain stat in one place for all: of a pipe
-  // they have the next module that is loaded through a symbolic link resolved wrongly.
+  // Use `bigint`: Node keeps the result of the last stat with plain numbers in one shared array, and after the
+  // stat of a pipe it would resolve the next module that is loaded through a symbolic link incorrectly.
   const kind = fstatSync(1, { bigint: true });
   if (kind.isFile()) return (bytes) => writeSync(1, bytes);
   if (!kind.isSocket()) {
@@ -54,11 +57,11 @@ export function openStandardOutput(): WriteBytes {
       const descriptor = openSync("/proc/self/fd/1", flags);
       return (bytes) => writeSync(descriptor, bytes);
     } catch {
-      // Not on Linux, or a pipe of another user.
+      // Not on Linux, or the pipe belongs to another user.
       if (kind.isCharacterDevice()) return (bytes) => writeSync(1, bytes);
     }
   }
-  // Node declares no `_handle`; libuv's `uv_stream_set_blocking` is behind it.
+  // Node's types do not declare `_handle`; its `setBlocking` calls libuv's `uv_stream_set_blocking`.
   const { _handle: handle } = process.stdout as unknown as {
     readonly _handle?: { setBlocking?(isBlocking: boolean): number };
   };
@@ -76,9 +79,9 @@ class QueuedOutput implements LogOutput {
   readonly #queue: Buffer[] = [];
   #queuedBytes = 0;
   #dropped = 0;
-  /** Dropped lines that `onRecovered` was not told of. */
+  /** Dropped lines that have not been reported to `onRecovered`. */
   #untold = 0;
-  /** Whether a part of the first line was written. */
+  /** Whether a part of the first line has been written. */
   #isBegun = false;
   /** Whether the output ends with a part of a line whose rest was dropped. */
   #isTorn = false;
@@ -101,7 +104,8 @@ class QueuedOutput implements LogOutput {
     }
     this.#queue.push(bytes);
     this.#queuedBytes += bytes.length;
-    // Behind others it waits for the timer, so that a full pipe is not tried for every line.
+    // If other lines are waiting, leave this one to the timer, so that a full pipe is not retried for every
+    // line.
     if (this.#queue.length === 1) this.flushNow();
   }
 
@@ -137,7 +141,7 @@ class QueuedOutput implements LogOutput {
     else this.#retryIn(FAILED_RETRY_MS);
   }
 
-  /** Puts the rest of the first line into its place; an empty one makes room for the next. */
+  /** Replaces the first line by the part that is left to write, or removes it if `rest` is empty. */
   #replaceFirst(rest: Buffer): void {
     this.#queuedBytes += rest.length - (this.#queue[0]?.length ?? 0);
     this.#isBegun = rest.length > 0;
@@ -150,7 +154,10 @@ class QueuedOutput implements LogOutput {
     this.#untold += 1;
   }
 
-  /** Has a line written about the dropped ones; that one is not counted where it can't be. */
+  /**
+   * Reports the dropped lines to `onRecovered`. If the line logged about them is dropped too, that line is not
+   * counted.
+   */
   #tell(): void {
     const untold = this.#untold;
     const dropped = this.#dropped;
@@ -170,7 +177,7 @@ class QueuedOutput implements LogOutput {
   }
 }
 
-/** Whether an error says that the output takes bytes later. */
+/** Whether the error means that the output will accept bytes later. */
 function isPassing(error: unknown): boolean {
   const { code } = Object(error) as { readonly code?: unknown };
   return code === "EAGAIN" || code === "EINTR" || code === "EBUSY";

@@ -5,13 +5,13 @@ import { createLogOutput, type LogOutput, openStandardOutput } from "./log-outpu
 
 export type { Logger } from "pino";
 
-/** A program's log, and where its lines go. */
+/** A program's log, and the output that its lines are written to. */
 export interface ProgramLog {
   readonly log: Logger;
   readonly output: LogOutput;
 }
 
-/** The gateway's log: JSON lines on standard output, or text for a person at a terminal. */
+/** Creates the gateway's log: JSON lines on standard output, or text for reading in a terminal. */
 export function createLog(config: Pick<GatewayConfig, "logFormat" | "logLevel" | "serverId">): ProgramLog {
   const output = createLogOutput(openStandardOutput(), (dropped) => {
     log.error({ dropped }, "log lines were dropped while standard output could not be written to");
@@ -24,7 +24,7 @@ export function createLog(config: Pick<GatewayConfig, "logFormat" | "logLevel" |
     { level: config.logLevel, base: { serverId: config.serverId } },
     { write: (line) => output.write(config.logFormat === "json" ? line : pretty(line)) },
   );
-  // What is said just before the process exits is written where that does not take waiting.
+  // Write the last lines before the process exits, as far as that is possible without waiting.
   process.once("exit", () => output.flushNow());
   return { log, output };
 }

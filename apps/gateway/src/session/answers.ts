@@ -10,21 +10,21 @@ import {
   toCmError,
 } from "@cm/protocol";
 
-/** Requests of one connection that may wait for the store or the bus at a time. */
+/** Maximum number of a connection's requests that wait for the store or the bus. */
 const MAX_PENDING = 256;
 
 /**
- * Faults of the service: their messages are for its operator, and may name keys and
- * servers. Clients get the code and what it means, the log gets the rest.
+ * Faults of the service. Their messages are meant for the operator, and may contain keys and servers: clients
+ * get only the code and its meaning, the log gets the rest.
  */
 const INTERNAL: ReadonlySet<ErrorCode> = new Set(["internal", "layout-mismatch", "lease-lost", "store-corrupt"]);
 
-/** What some acknowledgements say beside that. */
+/** Additional fields of some acknowledgements. */
 export type AckDetails = Omit<Extract<ServerFrame, { type: "ack" }>, "type" | "ref">;
 
 const NO_DETAILS: AckDetails = Object.freeze({});
 
-/** What one client is answered, and how many of its requests are still to be. */
+/** Sends responses to one client, and limits the number of its requests in progress. */
 export class Answers {
   readonly #sendText: (text: string) => void;
   readonly #onFault: (error: unknown) => void;
@@ -35,19 +35,19 @@ export class Answers {
     this.#onFault = onFault;
   }
 
-  /** Sends a frame; one that answers a request carries its reference. */
+  /** Sends a frame. `ref` is the reference of the request that it responds to, if any. */
   send(frame: ServerFrame, ref: Ref | undefined): void {
     this.#sendText(encodeServerFrame(ref === undefined ? frame : { ...frame, ref }));
   }
 
-  /** Says that a request was carried out, to a client that asked to be told. */
+  /** Acknowledges a request that was carried out, if the client gave it a reference. */
   ack(ref: Ref | undefined, more: AckDetails = NO_DETAILS): void {
     if (ref !== undefined) this.#sendText(encodeServerFrame({ type: "ack", ref, ...more }));
   }
 
   /**
-   * Says that a request was not carried out; details of what is not the client's business go
-   * to the log. An error that only programs meet is a fault of the server to a client.
+   * Reports that a request was not carried out. Details that do not concern the client go to the log. A code
+   * that is not meant for clients is reported as `internal`.
    */
   refuse(cause: unknown, ref: Ref | undefined): void {
     const error = toCmError(cause, "internal", "The server failed; the fault is logged there.");
@@ -55,12 +55,12 @@ export class Answers {
     const { retryable } = ERROR_CODES[code];
     const isInternal = INTERNAL.has(code);
     if (isInternal) this.#onFault(cause);
-    // One that was wrapped here says no more than that.
+    // The message of an error that was wrapped here contains no details.
     const message = isInternal && isCmError(cause) ? ERROR_CODES[code].meaning : error.message;
     this.send({ type: "error", code, message, retryable }, ref);
   }
 
-  /** Carries out a request that has to wait for something; refuses it where too many do, or where it fails. */
+  /** Carries out an asynchronous request. Refuses it if too many are in progress, or if it rejects. */
   async wait(ref: Ref | undefined, request: () => Promise<void>): Promise<void> {
     if (!this.#admit(ref)) return;
     try {
@@ -72,7 +72,10 @@ export class Answers {
     }
   }
 
-  /** As {@link wait}, with an acknowledgement when it was carried out: the short way, for every message. */
+  /**
+   * Same as {@link wait}, with an acknowledgement after success. Avoids an async function, because it runs for
+   * every message.
+   */
   ackAfter(ref: Ref | undefined, request: () => Promise<unknown>): void {
     if (!this.#admit(ref)) return;
     request().then(

@@ -23,51 +23,51 @@ import { type RoomContext, RoomRequests, type RoomSocket } from "./rooms/room-re
 import { TokenBucket } from "./token-bucket.js";
 import type { UserPlaces } from "./user-places.js";
 
-/** What every session of a gateway shares. */
+/** Context shared by all sessions of a gateway. */
 export interface SessionContext extends PermissionContext, RoomContext {
   readonly limits: ConnectionLimits;
   readonly fanOut: FanOutBudget;
   readonly userPlaces: UserPlaces;
   readonly closes: PacedCloses;
   readonly reached: LimitCounter;
-  /** Connections that a message to a user reaches, as far as that is known. */
+  /** Number of connections that a message to a user reaches, as far as it is known. */
   readonly audienceOfUser: (userId: string) => number;
-  /** A client with more than this waiting, in bytes, is read nothing from the store until it has read. */
+  /** While more than this many bytes are queued for a client, its requests that read from the store are refused. */
   readonly maxUnreadBytes: number;
-  /** Hears of every faulty frame and of every request over the rate. */
+  /** Counts every faulty frame and every request over the rate. */
   readonly faults: Pick<FaultCounter, "count">;
-  /** Milliseconds on a clock that never goes back. */
+  /** Milliseconds on a monotonic clock. */
   readonly monotonicMs: () => number;
   /** Milliseconds since the Unix epoch. */
   readonly now: () => number;
   readonly credentialTimes: CredentialTimes;
-  /** Reads a token that a client hands in while it is connected. Absent: it can't. */
+  /** Reads a token that a connected client sends. `undefined`: clients can't send tokens. */
   readonly refresh: ((token: string) => Promise<GatewayUser>) | undefined;
-  /** Faults of the gateway's own, which the client only sees as `internal`. */
+  /** Receives the gateway's own faults, which the client only sees as `internal`. */
   readonly onFault: (error: unknown) => void;
 }
 
-/** How long a client may take to say hello. */
+/** Maximum time for a client to send `hello`, in milliseconds. */
 const HELLO_TIMEOUT_MS = 10_000;
 
-/** Malformed frames before the connection is closed: a burst of this many, refilled at this many per second. */
+/** Malformed frames per second, with bursts of twice as many; beyond that the connection is closed. */
 const FAULTS_PER_SECOND = 10;
 
-/** Frames that are well-formed and name what can't be there: refused like any request, and no reason to close. */
+/** Codes of well-formed frames with an invalid name: refused like any other request, and not counted as faults. */
 const NAME_FAULTS: ReadonlySet<ErrorCode> = new Set(["name-invalid", "name-too-long", "id-invalid"]);
 
-/** Direct messages that wait for the welcome; more than this in the moment that it takes are refused. */
+/** Maximum number of direct messages that wait for the welcome; further ones are refused. */
 const EARLY_MAX = 32;
 
-/** What a client asks once it has said hello. */
+/** A request that a client may send after `hello`. */
 type Request = Exclude<ClientFrame, { type: "hello" }>;
 type RequestOf<T extends Request["type"]> = Extract<Request, { type: T }>;
 
 type SocketLike = Pick<TransportConnection<unknown>, "userId" | "close" | "bufferedBytes"> & RoomSocket;
 
-/** One client's conversation, from hello to close. */
+/** The session of one client, from `hello` to close. */
 export class ClientSession {
-  /** What is done about each request of a connection that is registered. */
+  /** The handlers of the requests of a registered connection. */
   static readonly #handlers: {
     readonly [T in Request["type"]]: (session: ClientSession, frame: RequestOf<T>) => void;
   } = {
@@ -92,17 +92,20 @@ export class ClientSession {
   readonly #helloTimer: NodeJS.Timeout;
   readonly #asked: HookConnection;
   readonly #permissions: Permissions;
-  /** Absent while what the client came with does not expire. */
+  /** `undefined` as long as no credential of the connection expires. */
   #credential: CredentialLife | undefined;
-  /** Settles when the tokens that were handed in so far were taken or refused: the last one counts. */
+  /**
+   * Settles when the tokens sent so far were accepted or refused. Tokens are handled in order, so that the last
+   * one applies.
+   */
   #refreshTurn: Promise<unknown> = Promise.resolve();
   #user: GatewayUser;
-  /** Whether the application was asked about this connection, and so hears of its end. */
+  /** Whether the application was asked about this connection, so that it must also be notified of its close. */
   #isKnown = false;
   #state: "waiting" | "registering" | "ready" | "closed" = "waiting";
-  /** Direct messages from those who found the connection while it was being registered. */
+  /** Direct messages that arrived while the connection was being registered. */
   #early: Uint8Array[] = [];
-  /** Settles when the hello was answered, for frames that came right behind it. */
+  /** Settles when `hello` has been handled, for frames that follow it immediately. */
   #registered: Promise<void> = Promise.resolve();
 
   constructor(context: SessionContext, socket: SocketLike, user: GatewayUser) {
@@ -133,7 +136,7 @@ export class ClientSession {
     this.#helloTimer.unref();
   }
 
-  /** Takes one text frame. Never throws. */
+  /** Handles one text frame. Never throws. */
   onText(text: string): void {
     if (this.#state === "closed") return;
     const rate = this.#requests.take(this.#context.monotonicMs());
@@ -144,7 +147,7 @@ export class ClientSession {
     }
     const parsed = parseClientFrame(text);
     if (!parsed.ok) {
-      // A user may have typed the name: the client's program is not at fault.
+      // A user may have typed the name, so it is not counted as a fault of the client's program.
       if (NAME_FAULTS.has(parsed.error.code)) this.#answers.refuse(parsed.error, parsed.ref);
       else this.#onFault(parsed.error, parsed.ref);
       return;
@@ -158,23 +161,23 @@ export class ClientSession {
   }
 
   /**
-   * Sends the client a direct message; what comes while the connection is being registered
-   * comes behind the welcome. False where the connection can't be reached.
+   * Sends the client a direct message. Messages that arrive while the connection is being registered are sent
+   * after the welcome. Returns `false` if the connection can't be reached.
    */
   deliver(frame: Uint8Array): boolean {
     if (this.#state === "ready") return this.#socket.send(frame);
     if (this.#state !== "registering" || this.#early.length >= EARLY_MAX) return false;
-    // A copy: the bytes are only valid during the call.
+    // Copy the frame: its bytes are only valid during the call.
     this.#early.push(Uint8Array.from(frame));
     return true;
   }
 
-  /** Takes note of a frame that is not text, or too large. */
+  /** Reports a frame that is not text or is too large. */
   onUnreadable(error: CmError): void {
     if (this.#state !== "closed") this.#onFault(error, undefined);
   }
 
-  /** The socket is gone. */
+  /** Must be called once the socket is closed. */
   onClosed(code: number, reason: string): void {
     clearTimeout(this.#helloTimer);
     this.#credential?.watch(undefined);
@@ -182,7 +185,7 @@ export class ClientSession {
     const rooms = this.#rooms.size;
     this.#rooms.clear();
     this.#early = [];
-    // A connection that was never registered is unknown there, which is no error.
+    // A connection that was never registered is unknown to the membership, which is not an error.
     this.#context.closes.run(rooms, () => this.#context.membership.close(this.#socket.id).catch(this.#context.onFault));
     const { onClose } = this.#context.hooks;
     if (onClose === undefined || !this.#isKnown) return;
@@ -191,21 +194,24 @@ export class ClientSession {
   }
 
   /**
-   * Puts the connection into a room, as its own join would. False where it is not
-   * registered, or left meanwhile. Fails with `rooms-limit`, or as {@link Membership.join}.
+   * Puts the connection into a room, as its own join would. Resolves with `false` if the connection is not
+   * registered, or left in the meantime. Rejects with `rooms-limit`, or as {@link Membership.join}.
    */
   async admit(room: string): Promise<boolean> {
     return this.#state === "ready" && this.#rooms.admit(room);
   }
 
-  /** Takes the connection out of a room, as its own leave would. False where it is not registered. */
+  /**
+   * Takes the connection out of a room, as its own leave would. Resolves with `false` if the connection is not
+   * registered.
+   */
   async expel(room: string): Promise<boolean> {
     if (this.#state !== "ready") return false;
     await this.#rooms.expel(room);
     return true;
   }
 
-  /** Closes the connection where what it came with was revoked. */
+  /** Closes the connection if its credential was revoked. Returns whether it was closed. */
   closeIf(isRevoked: (user: GatewayUser) => boolean): boolean {
     if (this.#isClosed() || !isRevoked(this.#user)) return false;
     this.#socket.close("unauthorized", "revoked");
@@ -306,7 +312,7 @@ export class ClientSession {
   }
 
   #handle<T extends Request["type"]>(frame: RequestOf<T>): void {
-    // The compiler does not see that `type` of a frame of type T is T.
+    // The compiler can't infer that the `type` of a frame of type T is T.
     ClientSession.#handlers[frame.type as T](this, frame);
   }
 
@@ -328,7 +334,7 @@ export class ClientSession {
     throw new CmError("rate-limited", "What was sent to this connection so far has not been read.");
   }
 
-  /** Goes on as the user of another token. */
+  /** Applies the user and permissions of a new token. */
   async #take(user: GatewayUser): Promise<void> {
     if (this.#isClosed()) return;
     if (user.userId !== this.#user.userId) throw new CmError("forbidden", "The token is of another user.");
@@ -353,7 +359,7 @@ export class ClientSession {
     this.#credential?.watch(expiresAtMs);
   }
 
-  /** A call, since the state may have changed during an await, which the compiler does not see. */
+  /** A method, because the compiler does not expect the state to change during an await. */
   #isClosed(): boolean {
     return this.#state === "closed";
   }

@@ -1,37 +1,37 @@
-/** What happens as a credential comes to its end. */
+/** Called as a credential expires. */
 export interface CredentialLifeEvents {
-  /** It expires in this many milliseconds. */
+  /** The credential expires in `inMs` milliseconds. */
   expiring(inMs: number): void;
-  /** It expired, and the grace after that is over. */
+  /** The credential has expired, and so has the grace period after that. */
   expired(): void;
 }
 
-/** The times around the end of a credential, in milliseconds. */
+/** Times relative to the expiry of a credential, in milliseconds. */
 export interface CredentialTimes {
-  /** How long before the end the client is told. */
+  /** Time before the expiry at which the client is notified. */
   readonly warningMs: number;
-  /** How long after the end the client may still hand in another credential. */
+  /** Time after the expiry for which the client may still send another credential. */
   readonly graceMs: number;
 }
 
-/** The longest delay of a timer; one that is longer fires at once. */
+/** Maximum delay of a timer; a timer with a longer delay would fire at once. */
 const TIMER_MAX_MS = 2 ** 31 - 1;
 
-/** Watches over the end of one connection's credential. */
+/** Watches the expiry of one connection's credential. */
 export class CredentialLife {
   readonly #events: CredentialLifeEvents;
   readonly #times: CredentialTimes;
   readonly #now: () => number;
   #timer: NodeJS.Timeout | undefined;
 
-  /** `now` gives milliseconds since the Unix epoch. */
+  /** `now` returns milliseconds since the Unix epoch. */
   constructor(events: CredentialLifeEvents, times: CredentialTimes, now: () => number) {
     this.#events = events;
     this.#times = times;
     this.#now = now;
   }
 
-  /** Watches another credential from now on, or none. `expiresAtMs` counts from the Unix epoch. */
+  /** Watches another credential from now on, or none. `expiresAtMs` is in milliseconds since the Unix epoch. */
   watch(expiresAtMs: number | undefined): void {
     clearTimeout(this.#timer);
     if (expiresAtMs === undefined) return;

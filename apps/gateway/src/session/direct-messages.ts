@@ -6,34 +6,34 @@ import type { DirectTarget } from "./hooks.js";
 import type { Permissions } from "./permissions.js";
 import { writeData } from "./written-data.js";
 
-/** What {@link DirectMessages} needs. */
+/** Options of {@link DirectMessages}. */
 export interface DirectMessagesOptions {
   readonly from: Sender;
   readonly router: Pick<Router, "toConnection" | "toUser">;
   readonly permissions: Permissions;
   readonly answers: Answers;
   readonly account: FanOutAccount;
-  /** Connections that a message to a user reaches, as far as that is known. */
+  /** Number of connections that a message to a user reaches, as far as it is known. */
   readonly audienceOfUser: (userId: string) => number;
-  /** The most bytes that a message's data has, as it is sent on. */
+  /** Maximum size of a message's data as it is forwarded, in bytes. */
   readonly maxDataBytes: number;
   readonly isClosed: () => boolean;
 }
 
-/** A request to send to one connection or one user. */
+/** A request to send a message to one connection or one user. */
 export interface DirectRequest {
   readonly data: unknown;
   readonly confirm?: boolean | undefined;
   readonly ref?: Ref | undefined;
 }
 
-/** How long a `send` with `confirm` waits for the owning server, in milliseconds. */
+/** How long a `send` with `confirm` waits for the owner of the connection, in milliseconds. */
 const CONFIRMATION = { confirmMs: 5_000 };
 
-/** One client's messages to connections and users, in the order in which it sent them. */
+/** Sends one client's messages to connections and users, in the client's order. */
 export class DirectMessages {
   readonly #options: DirectMessagesOptions;
-  /** Settles when the application has decided about the messages so far. */
+  /** Settles when the hook has decided about all messages so far. */
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: DirectMessagesOptions) {

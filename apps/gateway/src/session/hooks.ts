@@ -1,80 +1,86 @@
 import { type ClientErrorCode, CmError, ERROR_CODES, isClientErrorCode } from "@cm/protocol";
 
-/** The connection that a hook is asked about. */
+/** The connection that a hook is called for. */
 export interface HookConnection {
   /** The connection's id. */
   readonly id: string;
-  /** Whose connection it is. */
+  /** The user that the connection belongs to. */
   readonly userId: string;
-  /** What `authenticate` gave as `data`. */
+  /** The `data` that `authenticate` returned. */
   readonly data: unknown;
 }
 
-/** A hook's no, which the client is answered with. */
+/** A hook's refusal of a request. */
 export interface Refusal {
-  /** The code that the client is answered with. */
+  /** The error code that is sent to the client. */
   readonly refuse: ClientErrorCode;
-  /** For the client's developer. Default: what the code means. */
+  /** A message for the client's developer. Default: the meaning of the code. */
   readonly message?: string;
 }
 
-/** Nothing allows the request; a {@link Refusal} refuses it, as throwing a `CmError` does. */
+/** Returning nothing allows the request; returning a {@link Refusal} or throwing a `CmError` refuses it. */
 // biome-ignore lint/suspicious/noConfusingVoidType: a hook without a return statement allows.
 export type HookOutcome = void | undefined | Refusal;
 type Answer = HookOutcome | Promise<HookOutcome>;
 
-/** Who a direct message is for: one connection, or all of a user. */
+/** The recipient of a direct message: one connection, or all of a user's connections. */
 export type DirectTarget = { readonly connection: string } | { readonly user: string };
 
 /**
- * What an application decides about its clients' requests. Each hook may be async, and
- * allows a request by returning nothing. It refuses by returning a {@link Refusal} or
- * throwing a `CmError`. Anything else that it throws is logged and refuses with `internal`;
- * a hook that takes longer than `hookTimeoutMs` is logged and refuses with `timeout`.
- * A room's requests of one connection, and its direct messages, keep their order meanwhile.
+ * The application's decisions about clients' requests. Each hook may be async, and allows a request by
+ * returning nothing. It refuses by returning a {@link Refusal} or throwing a `CmError`. Any other error that it
+ * throws is logged and refuses with `internal`; a hook that takes longer than `hookTimeoutMs` is logged and
+ * refuses with `timeout`. A connection's requests about one room, and its direct messages, keep their order
+ * while hooks decide.
  */
 export interface GatewayHooks {
-  /** Before a connection is registered, at its `hello`. Refused, it is closed: with 4001, or with 4204 where it may come back. */
+  /**
+   * Called at a connection's `hello`, before it is registered. If it refuses, the connection is closed with
+   * 4001, or with 4204 if the error is retryable.
+   */
   readonly onConnect?: ((connection: HookConnection) => Answer) | undefined;
-  /** Before a client's join of a room that it is not in. Not for joins that another server asks for. */
+  /** Called before a client joins a room that it is not in; not for joins that another server requests. */
   readonly onJoin?: ((connection: HookConnection, request: { readonly room: string }) => Answer) | undefined;
-  /** Before a member's message goes to its room. */
+  /** Called before a member's message is published to its room. */
   readonly onPublish?:
     | ((connection: HookConnection, request: { readonly room: string; readonly data: unknown }) => Answer)
     | undefined;
-  /** Before a direct message goes to a connection or a user. */
+  /** Called before a direct message is sent to a connection or a user. */
   readonly onSend?:
     | ((connection: HookConnection, request: { readonly to: DirectTarget; readonly data: unknown }) => Answer)
     | undefined;
-  /** Before a client is told who is in a room, which need not be one that it is in. */
+  /** Called before a client is sent the members of a room, which it need not be in. */
   readonly onMembers?: ((connection: HookConnection, request: { readonly room: string }) => Answer) | undefined;
-  /** After a connection closed for which `onConnect` had been asked. What it throws is logged. */
+  /** Called after a connection closed for which `onConnect` had been called. Errors that it throws are logged. */
   readonly onClose?:
     | ((connection: HookConnection, end: { readonly code: number; readonly reason: string }) => void | Promise<void>)
     | undefined;
 }
 
-/** Asks hooks, each within a time and not too many at once. */
+/** Runs hooks, each with a timeout and not too many at once. */
 export class HookRunner {
   readonly #timeoutMs: number;
   readonly #maxPending: number;
   readonly #onFault: (error: unknown) => void;
   #pending = 0;
 
-  /** `onFault` hears of hooks that are late. */
+  /** `onFault` receives the timeouts of hooks. */
   constructor(timeoutMs: number, maxPending: number, onFault: (error: unknown) => void) {
     this.#timeoutMs = timeoutMs;
     this.#maxPending = maxPending;
     this.#onFault = onFault;
   }
 
-  /** Waits for a hook's word. Fails with what the client is to be answered. */
+  /** Waits for a hook's decision. Rejects with the error for the client if the hook refuses. */
   async ask(hook: () => Answer): Promise<void> {
     const outcome = await this.run(hook);
     if (outcome !== undefined) throw refused(outcome);
   }
 
-  /** Waits for what the application works out. A `CmError` that it throws goes to the client; anything else is told as `internal`, and logged. */
+  /**
+   * Runs a function of the application. Rejects with what the function throws: the client gets the code of a
+   * `CmError`, and `internal` for any other error, which is logged.
+   */
   async run<T>(task: () => T | Promise<T>): Promise<T> {
     if (this.#pending >= this.#maxPending) {
       throw new CmError("unavailable", "Too many requests wait for the application's decision.");

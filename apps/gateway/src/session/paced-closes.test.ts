@@ -1,7 +1,10 @@
 import { expect, it } from "vitest";
 import { PacedCloses } from "./paced-closes.js";
 
-/** Closes of connections in the given numbers of rooms each; how many were under way at most, in all and by places. */
+/**
+ * Closes connections in the given numbers of rooms. Returns the maximum number of closes in progress, and of
+ * their places.
+ */
 async function closeAll(rooms: readonly number[]): Promise<{ closes: number; places: number; order: number[] }> {
   const paced = new PacedCloses();
   const most = { closes: 0, places: 0 };

@@ -2,20 +2,23 @@ import type { Action, Rights } from "@cm/auth";
 import { CmError } from "@cm/protocol";
 import type { DirectTarget, GatewayHooks, HookConnection, HookRunner } from "./hooks.js";
 
-/** What decisions about any connection of a gateway need. */
+/** Context of decisions about any connection of a gateway. */
 export interface PermissionContext {
-  /** What the application decides about requests. Absent hooks allow, and cost nothing. */
+  /** The application's hooks. A hook that is not set allows every request at no cost. */
   readonly hooks: GatewayHooks;
   readonly hookRunner: HookRunner;
 }
 
-/** `undefined`: allowed, at once. Else the promise of the application's word, which rejects where that is no. */
+/**
+ * `undefined` if the request is allowed at once; otherwise a promise of the hook's decision, which rejects if
+ * it refuses.
+ */
 export type Decision = Promise<void> | undefined;
 
 /**
- * The one place that decides what a connection may do: first its rights, then the
- * application's hook. Each call throws `forbidden` where the rights do not allow the request;
- * a connection without rights is judged by the hooks alone.
+ * The one place that decides what a connection may do: first its permissions (`rights`) are checked, then the
+ * application's hook. Each call throws `forbidden` if the permissions do not allow the request; for a
+ * connection without `rights`, only the hooks decide.
  */
 export class Permissions {
   readonly #context: PermissionContext;
@@ -28,17 +31,17 @@ export class Permissions {
     this.#rights = rights;
   }
 
-  /** Takes other rights from now on. */
+  /** Replaces the permissions. */
   replace(rights: Rights | undefined): void {
     this.#rights = rights;
   }
 
-  /** Whether the application is asked about each publish. */
+  /** Whether the hook is called for each publish. */
   get asksOnPublish(): boolean {
     return this.#context.hooks.onPublish !== undefined;
   }
 
-  /** Whether the application is asked about each direct message. */
+  /** Whether the hook is called for each direct message. */
   get asksOnSend(): boolean {
     return this.#context.hooks.onSend !== undefined;
   }
@@ -48,7 +51,7 @@ export class Permissions {
     return onConnect && this.#ask(() => onConnect(this.#connection));
   }
 
-  /** Whether the rights, not the hook, allow to be in a room. */
+  /** Whether the permissions allow being in a room; the hook is not asked. */
   mayJoin(room: string): boolean {
     return this.#allows("join", room);
   }
@@ -59,18 +62,21 @@ export class Permissions {
     return onJoin && this.#ask(() => onJoin(this.#connection, { room }));
   }
 
-  /** Whether the rights, not the hook, allow to publish to a room. */
+  /** Whether the permissions allow publishing to a room; the hook is not asked. */
   mayPublish(room: string): boolean {
     return this.#allows("publish", room);
   }
 
-  /** The application's word alone: see {@link mayPublish}, which is worth keeping. */
+  /** Only asks the hook. {@link mayPublish} is separate, so that its result can be cached. */
   publish(room: string, data: unknown): Decision {
     const { onPublish } = this.#context.hooks;
     return onPublish && this.#ask(() => onPublish(this.#connection, { room, data }));
   }
 
-  /** A connection's user is not known here, so sending to connections takes the right to send to every user. */
+  /**
+   * The user of a target connection is not known here, so sending to connections needs the permission to send
+   * to all users.
+   */
   send(to: DirectTarget, data: unknown): Decision {
     const isAllowed = "user" in to ? this.#allows("send", to.user) : this.#allowsAll("send");
     if (!isAllowed) throw forbidden("user" in to ? "send to this user" : "send to connections");
@@ -78,7 +84,7 @@ export class Permissions {
     return onSend && this.#ask(() => onSend(this.#connection, { to, data }));
   }
 
-  /** Whether the connection may be told if the target of its message is there. */
+  /** Whether the sender may learn whether the target of its message is connected. */
   mayKnowOf(to: DirectTarget): boolean {
     return "user" in to ? this.#allows("presence", to.user) : this.#allowsAll("presence");
   }
@@ -102,7 +108,7 @@ export class Permissions {
   }
 }
 
-/** The refusal of a request that the rights do not allow. */
+/** The error for a request that the permissions do not allow. */
 export function forbidden(what: string): CmError {
   return new CmError("forbidden", `The rights of this connection do not allow it to ${what}.`);
 }

@@ -15,20 +15,20 @@ import { PacedCloses } from "./paced-closes.js";
 import { PageCursors } from "./rooms/page-cursors.js";
 import { UserPlaces } from "./user-places.js";
 
-/** What a connection carries from the upgrade on. */
+/** The data of a connection, from the upgrade on. */
 export interface SessionHolder {
   session?: ClientSession;
-  /** What `authenticate` said. */
+  /** The result of `authenticate`. */
   readonly user: GatewayUser;
 }
 
-/** What the sessions share with the gateway. */
+/** The parts of the gateway that its sessions use. */
 export type ServerParts = Pick<SessionContext, "fanOut" | "reached" | "audienceOfRoom" | "audienceOfUser"> & {
   readonly sessions: Set<ClientSession>;
   readonly revocations: Revocations;
 };
 
-/** The server that clients connect to; each of its connections gets a session. */
+/** Creates the server that clients connect to, with a session for each connection. */
 export function createSessionTransport(
   config: ResolvedGatewayOptions,
   { serverId, membership, router, store }: Node,
@@ -45,9 +45,9 @@ export function createSessionTransport(
     throw new CmError("unauthorized", "The credentials were revoked.", { details: { reason: "revoked" } });
   };
   const recovery = {
-    // As many as a history keeps by default.
+    // The number of messages that a history keeps by default.
     maxMessages: 1_000,
-    // More would be taken for a client that does not read.
+    // A client that was sent more than this would be treated as a slow reader.
     maxBytes: Math.floor(config.maxBackpressureBytes / 2),
   };
   const context: SessionContext = {
@@ -104,7 +104,7 @@ export function createSessionTransport(
     pingIntervalMs: config.pingIntervalMs,
     authenticate: (request, signal) => {
       const user = config.authenticate(request, signal);
-      // The same turn where there is nothing to wait for.
+      // Without a promise, return the result in the same turn.
       return user instanceof Promise
         ? user.then((late) => holderOf(unlessRevoked(late)))
         : holderOf(unlessRevoked(user));
@@ -115,7 +115,7 @@ export function createSessionTransport(
         const session = new ClientSession(context, connection, connection.data.user);
         connection.data.session = session;
         sessions.add(session);
-        // It may have come between the look at the token and now.
+        // A revocation may have arrived after the token was checked.
         session.closeIf((user) => revocations.isRevoked(user));
       },
       frame: (connection, text) => connection.data.session?.onText(text),

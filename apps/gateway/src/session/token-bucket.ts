@@ -1,10 +1,9 @@
-/** How a request stands to the rate that a connection may have. */
+/** Whether a request is within the rate of its connection. */
 export type RateVerdict = "allowed" | "limited" | "abusive";
 
 /**
- * Allows `perSecond` requests a second and bursts of twice as many. A request beyond
- * that is `limited`; one that comes after a whole further burst of limited ones is
- * `abusive`.
+ * Allows `perSecond` requests per second, with bursts of twice as many. A request beyond that is `limited`;
+ * after as many limited requests as a burst has, the next one is `abusive`.
  */
 export class TokenBucket {
   readonly #perMs: number;

@@ -4,14 +4,14 @@ import { CmError, connectionIdsOf, isCmError, type Store } from "@cm/protocol";
 import type { Router } from "@cm/router";
 import type { LimitCounter } from "../limits/limit-counter.js";
 
-/** What happens to a connection that is one more than its user may have. */
+/** What happens if a connection exceeds its user's limit. */
 export type UserLimitPolicy = (typeof USER_LIMIT_POLICIES)[number];
 export const USER_LIMIT_POLICIES = ["refuse", "replace"] as const;
 
-/** What {@link UserPlaces} needs. */
+/** Options of {@link UserPlaces}. */
 export interface UserPlacesOptions {
   readonly policy: UserLimitPolicy;
-  /** On all servers; 0: no limit. */
+  /** Maximum number of a user's connections on all servers; 0: no limit. */
   readonly maxConnectionsPerUser: number;
   readonly membership: Pick<Membership, "open">;
   readonly store: Pick<Store, "users" | "connections">;
@@ -19,16 +19,19 @@ export interface UserPlacesOptions {
   readonly limits: LimitCounter;
 }
 
-/** How often registering is tried: another connection may take a place that was freed. */
+/** Maximum number of attempts to register: another connection may take a place that was freed. */
 const ATTEMPTS_MAX = 5;
 
-/** How long the owner of the oldest connection has to close it. */
+/** Maximum time for the owner of the oldest connection to close it, in milliseconds. */
 const CLOSE_TIMEOUT_MS = 2_000;
 
-/** Until the store has taken a place that was made: the first wait, which grows by as much each time. */
+/**
+ * Wait before the next attempt, in milliseconds, so that the store can remove the closed connection; multiplied
+ * by the number of attempts.
+ */
 const WAIT_MS = 25;
 
-/** Registers connections within what their user may have. */
+/** Registers connections within the limit of their user. */
 export class UserPlaces {
   readonly #options: UserPlacesOptions;
 
@@ -37,9 +40,10 @@ export class UserPlaces {
   }
 
   /**
-   * As {@link Membership.open}, after closing the user's oldest connection where that is the policy and needed. The
-   * store counts as it registers, so that of several at once on different servers none is one too many. Fails with
-   * `unavailable` where no place could be made, as when the server of the oldest died or hangs: the client is to come back.
+   * Same as {@link Membership.open}; with the policy `replace` it first closes the user's oldest connection if
+   * that is necessary. The store counts as it registers, so that several registrations at once on different
+   * servers can't exceed the limit. Rejects with `unavailable` if no place could be freed, for example because
+   * the server of the oldest connection died or hangs; the client should reconnect.
    */
   async open(connection: NewConnection): Promise<void> {
     const { membership, policy, limits } = this.#options;
@@ -59,7 +63,10 @@ export class UserPlaces {
     }
   }
 
-  /** Closes the user's oldest connection, unless one has ended meanwhile. False where its server does not answer. */
+  /**
+   * Closes the user's oldest connection, unless one has closed in the meantime. Resolves with `false` if its
+   * server does not respond.
+   */
   async #makeRoom(userId: string): Promise<boolean> {
     const { store, router, maxConnectionsPerUser } = this.#options;
     const ids = await connectionIdsOf(store.users, userId);
@@ -70,7 +77,8 @@ export class UserPlaces {
       .sort((a, b) => a.connectedAt - b.connectedAt || (a.connectionId < b.connectionId ? -1 : 1));
     if (oldest === undefined) return true;
     const request = { type: "disconnect", reason: "connections-limit" } as const;
-    // `not-found` is no failure: another server closed it, or its server died, which the next attempts tell.
+    // `not-found` is no failure: another server closed the connection, or its server died, which later attempts
+    // show.
     return (await router.control(oldest.connectionId, request, { timeoutMs: CLOSE_TIMEOUT_MS })) !== "timeout";
   }
 }

@@ -1,9 +1,9 @@
 import { CmError } from "@cm/protocol";
 
 /**
- * `data` as it is sent on: the JSON of what came as JSON. That may be longer than what came, since
- * a number such as `1e20` is written out, so that the frame's own limit says nothing of it.
- * Throws `payload-unserializable` where it is nested too deeply, and `payload-too-large`.
+ * Serializes `data` for forwarding. The result may be longer than the JSON that was received, because numbers
+ * such as `1e20` are written out; the limit on the received frame therefore does not bound it. Throws
+ * `payload-unserializable` if `data` is nested too deeply, and `payload-too-large`.
  */
 export function writeData(data: unknown, maxBytes: number): string {
   let text: string;
@@ -12,7 +12,7 @@ export function writeData(data: unknown, maxBytes: number): string {
   } catch (cause) {
     throw new CmError("payload-unserializable", "data is nested too deeply.", { cause });
   }
-  // A UTF-16 unit takes 3 bytes at most: short texts need no measuring.
+  // A UTF-16 unit takes at most 3 bytes in UTF-8, so short texts need not be measured.
   if (text.length * 3 <= maxBytes || Buffer.byteLength(text) <= maxBytes) return text;
   throw new CmError("payload-too-large", `data takes more than ${maxBytes} bytes where it is written out.`, {
     details: { maxBytes },

@@ -3,7 +3,7 @@ import { bytes, RawClient, WAIT } from "@cm/contract-tests/transport";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { loadNative } from "../native.js";
 
-/** A frame that says its number and has the given length. */
+/** A frame of the given length that begins with its number. */
 function numbered(number: number, length: number): Uint8Array {
   return bytes(`${number}:`.padEnd(length, "x"));
 }
@@ -48,7 +48,7 @@ describe("the native limit on its own", () => {
     await vi.waitFor(() => expect(sockets[0]?.getBufferedAmount()).toBe(0), WAIT);
     app.publish("room", numbered(count, 2_000), false);
     await vi.waitFor(() => expect(Number.parseInt(raw.texts.at(-1) ?? "", 10)).toBe(count), WAIT);
-    // More is missing than was told, and what follows came all the same.
+    // More messages were lost than reported, and later ones were still delivered.
     expect(count + 1 - raw.texts.length).toBeGreaterThan(dropped);
     expect(raw.ended).toBe(false);
   });

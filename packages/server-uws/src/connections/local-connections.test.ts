@@ -9,7 +9,7 @@ import { createLocalConnectionManager, type UwsLocalConnectionOptions } from "./
 
 type Socket = NativeWebSocket<unknown>;
 
-/** An App that the application made, with a route, and what its handlers heard. */
+/** An App of the application's own with a route, and the events that its handlers received. */
 async function startApp(
   options: Omit<UwsLocalConnectionOptions, "app"> = {},
   behavior: WebSocketBehavior<unknown> = {},
@@ -77,7 +77,7 @@ describeLocalConnections("uWebSockets.js", async (limits) => {
     url: `ws://127.0.0.1:${port}/`,
     async nextSocket() {
       await vi.waitFor(() => expect(arrived.length).toBeGreaterThan(0), WAIT);
-      return arrived.shift() as Socket; // There is one.
+      return arrived.shift() as Socket; // The wait ensures that there is one.
     },
     close: async () => void app.close(),
   };
@@ -239,7 +239,7 @@ describe("the options", () => {
         expect.objectContaining({ code: "options-invalid", details: { field } }),
       );
     }
-    // What a caller without types may hand over.
+    // Invalid options from callers without type checks.
     for (const options of [undefined, {}, { app: {} }] as unknown as UwsLocalConnectionOptions[]) {
       expect(codeOf(() => createLocalConnectionManager(options))).toBe("options-invalid");
     }

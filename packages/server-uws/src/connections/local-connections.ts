@@ -6,53 +6,52 @@ import { topicOf } from "../rooms/room-topics.js";
 import { Backpressure, NATIVE_BACKPRESSURE_MAX } from "./backpressure.js";
 import { NativeConnection } from "./native-connection.js";
 
-/** What {@link createLocalConnectionManager} takes. */
+/** Options of {@link createLocalConnectionManager}. */
 export interface UwsLocalConnectionOptions {
-  /** The App, SSL or not, whose sockets these are. */
+  /** The App, SSL or not, that the sockets belong to. */
   readonly app: TemplatedApp;
-  /** The most connections. 1 to 1,000,000; default 10,000. */
+  /** Maximum number of connections. 1 to 1,000,000; default 10,000. */
   readonly maxConnections?: number | undefined;
   /**
-   * A connection with more than this waiting to be written is closed as a slow consumer,
-   * in bytes; looked at as `UwsServerOptions.maxBackpressureBytes` says. 64 KiB to 256 MiB;
-   * default 1 MiB.
+   * Maximum number of bytes queued for one connection; beyond it the connection is closed as a slow consumer.
+   * Checked as described for `UwsServerOptions`. 64 KiB to 256 MiB; default 1 MiB.
    */
   readonly maxBackpressureBytes?: number | undefined;
 }
 
-/** What is held now, and what was closed. The last two only grow. */
+/** Counters of a manager. The last two only grow. */
 export interface UwsLocalConnectionStats {
-  /** Connections that are held. */
+  /** Number of connections that are managed. */
   readonly connections: number;
-  /** Users with a connection here. */
+  /** Number of users with a connection here. */
   readonly users: number;
-  /** Connections closed because they didn't read; each counts once. */
+  /** Connections closed because they did not read; each counts once. */
   readonly slowConsumersClosed: number;
-  /** Bytes that had waited on slow consumers when they were cut. */
+  /** Bytes that were queued for slow consumers when they were cut. */
   readonly bytesDiscarded: number;
 }
 
-/** Plain uWebSockets.js sockets of an App of your own, under connection ids. */
+/** Manages plain uWebSockets.js sockets of your own App by connection id. */
 export interface UwsLocalConnectionManager<U> extends LocalConnectionManager<WebSocket<U>> {
   /**
-   * The behaviour of a route whose sockets are held here: yours, with an eye on what opens,
-   * comes and closes. Only its sockets can be added. It moves `maxBackpressure` out of
-   * reach, since the native limit drops messages where this closes the socket; and your
-   * `close` hears the code that the socket was closed with here.
+   * The behavior of a route whose sockets are managed here: your behavior, with handlers that also record
+   * opens, signs of life and closes. Only sockets of such routes can be added. `maxBackpressure` is set too
+   * high to be reached, because the native limit drops messages while the manager closes the socket instead;
+   * and your `close` receives the code that the manager closed the socket with.
    */
   behavior(behavior: WebSocketBehavior<U>): WebSocketBehavior<U>;
-  /** What is held now, and what was closed. */
+  /** Counters of the manager. */
   stats(): UwsLocalConnectionStats;
 }
 
 /**
- * Holds sockets of an App of your own, for a distributed connection manager. Its rooms are
- * native topics that begin with `cm:room:`, so one manager an App. Throws `options-invalid`.
+ * Creates a manager for sockets of your own App, for a distributed connection manager. Its rooms are native
+ * topics that begin with `cm:room:`, so use one manager per App. Throws `options-invalid`.
  */
 export function createLocalConnectionManager<U>(options: UwsLocalConnectionOptions): UwsLocalConnectionManager<U> {
   if (typeof options !== "object" || options === null) throw invalid("options", "must be an object");
   const { app, maxConnections = 10_000, maxBackpressureBytes = 1024 * 1024 } = options;
-  // The native App is callable or an object, depending on the build.
+  // Depending on the build, the native App is a function or an object.
   if (typeof app?.publish !== "function") throw invalid("app", "must be an App of uWebSockets.js");
   return new AppConnections(
     app,
@@ -61,7 +60,7 @@ export function createLocalConnectionManager<U>(options: UwsLocalConnectionOptio
   );
 }
 
-/** A connection, and who hears of its end. */
+/** A connection and the callback for its close. */
 interface Held {
   readonly live: NativeConnection<undefined>;
   readonly onClosed: () => void;
@@ -73,9 +72,12 @@ class AppConnections<U> implements UwsLocalConnectionManager<U> {
   readonly #connections = new Map<string, NativeConnection<undefined>>();
   readonly #users = new UserIndex<NativeConnection<undefined>>();
   readonly #backpressure: Backpressure<undefined>;
-  /** All open sockets of the routes; those without a connection were not added, or removed. */
+  /**
+   * All open sockets of the routes, with their connection; `undefined` for sockets that were not added, or were
+   * removed.
+   */
   readonly #sockets = new Map<WebSocket<U>, Held | undefined>();
-  /** The other way round, for those that were added. */
+  /** The reverse of `#sockets`, for sockets that were added. */
   readonly #socketOf = new Map<NativeConnection<undefined>, WebSocket<U>>();
 
   constructor(app: TemplatedApp, maxConnections: number, maxBackpressureBytes: number) {
@@ -147,7 +149,7 @@ class AppConnections<U> implements UwsLocalConnectionManager<U> {
       live.detach();
       return;
     }
-    // The close event comes within, and must not call the `onClosed` of a removed connection.
+    // The close event is emitted within the call, and must not call the `onClosed` of a removed connection.
     this.#sockets.set(socket, { live, onClosed: () => undefined });
     live.close(reason);
   }
@@ -191,7 +193,7 @@ class AppConnections<U> implements UwsLocalConnectionManager<U> {
     if (held !== undefined) held.live.lastSeenAt = Date.now();
   }
 
-  /** The close event; says how the connection ended, if this side ended it. */
+  /** Handles the close event. Returns how the connection ended if this side ended it. */
   #closed(socket: WebSocket<U>): Ending | undefined {
     const held = this.#sockets.get(socket);
     this.#sockets.delete(socket);

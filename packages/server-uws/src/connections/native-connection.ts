@@ -4,24 +4,24 @@ import type { RoomLanes, Seats } from "../rooms/room-lanes.js";
 import { type AnySocket, roomOf, topicOf } from "../rooms/room-topics.js";
 import type { NativeLimit, OwnFrames, TurnFrames } from "./turn-frames.js";
 
-/** What a native socket carries. The native layer copies its fields on to the socket object. */
+/** The user data of a native socket. The native layer copies its fields to the socket object. */
 export interface SocketData<U> {
   readonly connection: NativeConnection<U>;
 }
 
-/** A native socket of our own server. */
+/** A native socket of this package's server. */
 export type NativeSocket<U> = WebSocket<SocketData<U>>;
 
 /** A connection on a native socket. */
 export class NativeConnection<U> extends LiveConnection<U> {
-  /** Undefined before `open` and from the close event on: the native socket must not be touched then. */
+  /** `undefined` before `open` and from the close event on, when the native socket must not be used. */
   #socket: AnySocket | undefined;
   readonly #lanes: RoomLanes | undefined;
   readonly #seats: Seats = new Map();
   readonly #turn: TurnFrames;
   readonly #frames: OwnFrames = { owner: this, frames: [], bytes: 0 };
 
-  /** Without lanes, a room is one topic, and its messages never wait. */
+  /** Without `lanes`, a room is a single topic, and its messages are never delayed. */
   constructor(
     id: string,
     authentication: Authentication<U>,
@@ -39,7 +39,7 @@ export class NativeConnection<U> extends LiveConnection<U> {
   }
 
   get bufferedBytes(): number {
-    // What waits for the end of the turn alone is no backpressure.
+    // Frames that only wait for the end of the turn are not backpressure, so write them first.
     this.#turn.write(this.#frames);
     return this.#socket === undefined ? 0 : this.#socket.getBufferedAmount();
   }
@@ -47,7 +47,7 @@ export class NativeConnection<U> extends LiveConnection<U> {
   protected override writeFrame(frame: string | Uint8Array): boolean {
     if (this.#socket === undefined) return false;
     this.#turn.add(this.#frames, frame);
-    // The close event clears the field before the call that closes returns.
+    // If the write closed the socket, the close event has already cleared the field.
     return this.#socket !== undefined;
   }
 
@@ -58,7 +58,7 @@ export class NativeConnection<U> extends LiveConnection<U> {
     }
     if (this.#socket === undefined || this.#seats.has(room)) return;
     const lane = this.#lanes.laneToEnter(room);
-    // What was still to be sent may have shown that the client does not read.
+    // Sending the held-back messages may have closed this connection as a slow consumer.
     if (!this.open) return;
     this.#socket.subscribe(topicOf(room, lane));
     this.#lanes.entered(this.#seats, room, lane);
@@ -85,12 +85,12 @@ export class NativeConnection<U> extends LiveConnection<U> {
     this.#socket?.ping();
   }
 
-  /** The native socket while open, for calls that only the server makes. */
+  /** The native socket while the connection is open, for calls that only the server makes. */
   get socket(): AnySocket | undefined {
     return this.#socket;
   }
 
-  /** From all rooms: the socket stays open for others to use. */
+  /** Leaves all rooms. The socket stays open for other uses. */
   leaveAll(): void {
     this.#turn.write(this.#frames);
     const socket = this.#socket;
@@ -98,7 +98,7 @@ export class NativeConnection<U> extends LiveConnection<U> {
     for (const topic of socket.getTopics()) if (roomOf(topic) !== undefined) socket.unsubscribe(topic);
   }
 
-  /** The open event: the socket may be used. */
+  /** Must be called on the open event: the socket can be used from now on. */
   attach(socket: AnySocket): void {
     this.#socket = socket;
   }

@@ -1,22 +1,22 @@
 import type { WaitingLimit } from "@cm/transport";
 import type { AnySocket } from "../rooms/room-topics.js";
 
-/** The size of the buffer in which the native layer collects what it writes at once. */
+/** Size of the buffer in which the native layer collects the bytes of one write. */
 const FLUSH_AT_BYTES = 16 * 1024;
 
-/** Sockets with frames that wait for the end of a turn; more of them are written to at once. */
+/** Maximum number of sockets with frames that wait for the end of a turn; at this number all are written at once. */
 const SOCKETS_MAX = 1_024;
 
-/** The limit on what waits, with the frames that wait for the end of the turn. */
+/** The limit on queued bytes, together with the frames that wait for the end of the turn. */
 export interface NativeLimit extends WaitingLimit {
   readonly turn: TurnFrames;
 }
 
-/** Whose frames they are. */
+/** The connection that frames belong to. */
 interface FrameOwner {
-  /** Undefined once it is closed. */
+  /** `undefined` once the connection is closed. */
   readonly socket: AnySocket | undefined;
-  /** Something had to wait for the client. */
+  /** Called when some bytes had to be queued for the client. */
   checkWaiting(): void;
 }
 
@@ -27,13 +27,13 @@ export interface OwnFrames {
   bytes: number;
 }
 
-/** `send` gives 1 where everything was written at once, 0 where it waits, 2 where it was dropped. */
+/** `send` returns 1 if everything was written at once, 0 if bytes were queued, 2 if the frame was dropped. */
 const WRITTEN = 1;
 
 /**
- * Collects what is sent to single connections within one turn of the event loop: a chunk from Redis
- * may bring the answers to many requests of a client, and each would be a system call of its own.
- * {@link release} comes before every room message, so that a connection gets all in the order of the calls.
+ * Collects the frames to single connections within one turn of the event loop: a chunk from Redis may contain
+ * the responses to many requests of a client, and each would take a system call of its own. {@link release} is
+ * called before every room message, so that a connection gets all frames in the order of the calls.
  */
 export class TurnFrames {
   readonly #wrote: () => void;
@@ -44,7 +44,7 @@ export class TurnFrames {
     this.#wrote = wrote;
   }
 
-  /** Keeps a frame until the end of the turn, and a copy where its bytes are only lent. */
+  /** Keeps a frame until the end of the turn. Copies bytes, which are only valid during the call. */
   add(own: OwnFrames, frame: string | Uint8Array): void {
     if (own.frames.length === 0 && this.#waiting.push(own) === 1) process.nextTick(() => this.release());
     own.frames.push(typeof frame === "string" ? frame : Buffer.from(frame));
@@ -53,7 +53,7 @@ export class TurnFrames {
     else if (this.#waiting.length >= SOCKETS_MAX) this.release();
   }
 
-  /** Writes what was collected, to each socket at once. */
+  /** Writes the collected frames of all connections. */
   release(): void {
     if (this.#waiting.length === 0) return;
     const waiting = this.#waiting;
@@ -61,7 +61,7 @@ export class TurnFrames {
     for (const own of waiting) this.write(own);
   }
 
-  /** Writes what was collected for one connection. */
+  /** Writes the collected frames of one connection. */
   write(own: OwnFrames): void {
     const { frames } = own;
     const { socket } = own.owner;
@@ -76,7 +76,7 @@ export class TurnFrames {
     };
     if (frames.length === 1) send();
     else socket.cork(send);
-    // A cork that could not write everything shows in what waits, and not in what `send` gave.
+    // If a cork could not write everything, only the number of queued bytes shows it, not the result of `send`.
     if (!isWritten || frames.length > 1) own.owner.checkWaiting();
   }
 }

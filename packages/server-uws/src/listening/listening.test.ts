@@ -9,7 +9,7 @@ import { startServer } from "../server.fixture.js";
 import { createUwsServer } from "../server.js";
 import { listen } from "./listening.js";
 
-/** Makes a server listen on any free port. */
+/** Makes the server listen on a free port. Returns the port. */
 async function portOf(server: Server): Promise<number> {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address();
@@ -17,7 +17,7 @@ async function portOf(server: Server): Promise<number> {
   return address.port;
 }
 
-/** A port that was free a moment ago. */
+/** Returns a port that is free at the moment. */
 async function freePort(): Promise<number> {
   const probe = createServer();
   const port = await portOf(probe);
@@ -68,7 +68,7 @@ describe("listening", () => {
   });
 
   it("says that an address is not of this machine", async () => {
-    // 192.0.2.0/24 is set aside for documentation.
+    // 192.0.2.0/24 is reserved for documentation.
     const server = createUwsServer({ ...testOptions().options, host: "192.0.2.1" });
     onTestFinished(() => server.close());
     await expect(server.start()).rejects.toMatchObject({
@@ -80,7 +80,7 @@ describe("listening", () => {
 
   it("says that another process listens only where one does", async () => {
     const native = loadNative(4_096);
-    // An App that fails although nothing stands in the way.
+    // An App that fails to listen although nothing prevents it.
     const app = { listen: (...args: unknown[]) => (args[3] as (socket: false) => void)(false) };
     const address = { host: "127.0.0.1", port: await freePort(), sharePort: false };
     await expect(listen(native, app as unknown as TemplatedApp, address)).rejects.toMatchObject({

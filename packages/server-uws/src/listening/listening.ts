@@ -4,20 +4,20 @@ import type { CmError } from "@cm/protocol";
 import { listenFailure } from "@cm/transport";
 import { LISTEN_MODE, type Native } from "../native.js";
 
-/** Where to listen. */
+/** The address to listen on. */
 export interface ListenAddress {
   readonly host: string;
   readonly port: number;
   readonly sharePort: boolean;
 }
 
-/** A native socket that takes connections. */
+/** A native socket that accepts connections. */
 export interface Listening {
   readonly port: number;
   readonly socket: us_listen_socket;
 }
 
-/** An overload that the native layer has and its declarations leave out. */
+/** An overload of the native layer that is missing in its type declarations. */
 interface ListenByAddress {
   listen(
     host: string,
@@ -28,29 +28,28 @@ interface ListenByAddress {
 }
 
 /**
- * Listens.
+ * Starts listening.
  *
- * @throws CmError `port-in-use` where another process has the port, `options-invalid`
- * where the address can't be used (not of this machine, or not permitted), `unavailable`
- * where it may be later.
+ * @throws CmError `port-in-use` if another process has the port, `options-invalid` if the address can't be used
+ * (not of this machine, or not permitted), `unavailable` if it may become available later.
  */
 export async function listen(native: Native, app: TemplatedApp, address: ListenAddress): Promise<Listening> {
   const { host, port, sharePort } = address;
   const mode = sharePort ? LISTEN_MODE.shared : LISTEN_MODE.exclusive;
-  // The declarations lack this overload; see ListenByAddress.
+  // The type declarations lack this overload; see ListenByAddress.
   const byAddress = app as unknown as ListenByAddress;
   let socket: us_listen_socket | false = false;
-  // The callback runs before the call returns.
+  // The callback is called before the call returns.
   byAddress.listen(host, port, mode, (result) => {
     socket = result;
   });
-  // Assigned in the callback, which the compiler does not follow.
+  // Assigned in the callback, which the compiler does not take into account.
   const opened = socket as us_listen_socket | false;
   if (opened === false) throw await failure(address);
   return { socket: opened, port: native.us_socket_local_port(opened) };
 }
 
-/** The native layer says only that it failed; Node says why. */
+/** The native layer only reports that it failed; Node reports the reason. */
 async function failure(address: ListenAddress): Promise<CmError> {
   const { host, port } = address;
   const code = await new Promise<string | undefined>((resolve) => {

@@ -3,12 +3,12 @@ import { pathToFileURL } from "node:url";
 import { printedWithFewFiles } from "@cm/test-kit";
 import { describe, expect, it } from "vitest";
 
-/** What a script prints in a process that may open 700 files. */
+/** Runs a script in a process that may open 700 files. Returns the value that it prints. */
 const printed = (script: string): Promise<unknown> => printedWithFewFiles(700, script);
 
 const INDEX = JSON.stringify(pathToFileURL(join(import.meta.dirname, "../../dist/index.js")).href);
 
-/** What a server with this many connections tells at its start, in a process that may open 700 files. */
+/** The error that a server with this `maxConnections` reports at its start, in a process that may open 700 files. */
 async function told(maxConnections: number): Promise<unknown> {
   const script = `
     const { createUwsServer } = await import(${INDEX});

@@ -9,7 +9,7 @@ const UPGRADE =
   "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" +
   "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: test.v1\r\n";
 
-/** The answer to `request`, which is written in `pieces` pieces. */
+/** The response to `request`, which is written in `pieces` pieces. */
 async function answerTo(port: number, request: string, pieces = 1): Promise<string> {
   const socket = connect({ port, host: "127.0.0.1" });
   onTestFinished(() => void socket.destroy());
@@ -19,7 +19,7 @@ async function answerTo(port: number, request: string, pieces = 1): Promise<stri
   socket.on("data", (chunk) => {
     text += chunk.toString("latin1");
   });
-  // A refused client may meet a reset while it still writes.
+  // A refused client may get a connection reset while it is still writing.
   socket.on("error", () => undefined);
   const size = Math.ceil(request.length / pieces);
   for (let start = 0; start < request.length; start += size) {
@@ -80,9 +80,9 @@ describe("the head of a request", () => {
   it("that the native layer can't read is closed without an answer after some 10 s, and reaches nobody", async () => {
     const { port } = await startServer({ routes: { "/x": () => ({ status: 200 }) } });
     const unreadable = [
-      // One more than the 98 above.
+      // One header more than the 98 above.
       `Host: x\r\n${Array.from({ length: 98 }, (_, index) => `X-${index}: y\r\n`).join("")}`,
-      // None at all, not even Host.
+      // No headers at all, not even Host.
       "",
       "Host: x\r\nFolded: b\r\n c\r\n",
       "Host: x\r\nSpaced : b\r\n",

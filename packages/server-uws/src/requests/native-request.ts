@@ -11,14 +11,15 @@ import {
   type WriteOptions,
 } from "@cm/transport";
 
-/** Copies a native request, which dies when its handler returns. */
+/** Copies a native request, which becomes invalid when its handler returns. */
 export function copyRequest(res: HttpResponse, req: HttpRequest, trustedProxies: TrustedProxies): RequestHead {
   return copyRequestHead({
     method: req.getCaseSensitiveMethod(),
     path: req.getUrl(),
-    // Where there is no question mark there is none at all, against its type.
+    // Without a question mark, the result is `undefined`, although its type does not allow that.
     query: req.getQuery() ?? "",
-    // The native layer spells IPv6 out in full, and gives IPv4 peers of a dual-stack socket as mapped IPv6.
+    // The native layer writes IPv6 addresses in full, and IPv4 peers of a dual-stack socket as mapped IPv6
+    // addresses.
     remoteAddress: peerAddress(Buffer.from(res.getRemoteAddressAsText()).toString("latin1")),
     proxiedAddress: () => Buffer.from(res.getProxiedRemoteAddressAsText()).toString("latin1"),
     trustedProxies,
@@ -26,12 +27,12 @@ export function copyRequest(res: HttpResponse, req: HttpRequest, trustedProxies:
   });
 }
 
-/** Writes a whole reply in one piece. The response must be neither answered nor aborted. */
+/** Writes a whole reply in one piece. The response must be neither complete nor aborted. */
 export function writeReply(res: HttpResponse, reply: HttpReply, options: WriteOptions = {}): void {
   const { headOnly = false, closeConnection = false } = options;
   res.cork(() => {
     res.writeStatus(`${reply.status} ${STATUS_CODES[reply.status] ?? "Unknown"}`);
-    // The native layer writes the length itself.
+    // The native layer adds the content length itself.
     for (const [name, value] of headersOf(reply)) res.writeHeader(name, value);
     const body = reply.body ?? "";
     if (headOnly) res.endWithoutBody(Buffer.byteLength(body), closeConnection);
@@ -39,17 +40,18 @@ export function writeReply(res: HttpResponse, reply: HttpReply, options: WriteOp
   });
 }
 
-/** The open end of a native request. */
+/** Creates the door of a native request. */
 export function replyDoor(res: HttpResponse): ReplyDoor {
   let open = true;
-  // Without it, returning unanswered ends the process; an answer without its body (HEAD) counts as none.
+  // Without this handler, returning before a response ends the process. A response without its body (HEAD)
+  // counts as none.
   res.onAborted(() => {
     open = false;
   });
   return {
     write(reply, options) {
       if (open) writeReply(res, reply, options);
-      // An answer that comes before the end of the body is the last word.
+      // If the reply is written before the end of the body, the rest of the body is ignored.
       open = false;
     },
     read(take) {

@@ -4,8 +4,7 @@ import WebSocket from "ws";
 import { startServer } from "../server.fixture.js";
 
 it("upgrades that the native layer loses on the way leave nothing behind, and nobody hears of them", async () => {
-  // The first of the two headers marks the response to be closed, which the native
-  // layer then does to the WebSocket.
+  // The first of the two headers marks the response as to be closed, so the native layer closes the WebSocket.
   const headers = { Connection: "close", connection: "Upgrade" };
   const { port, server, opened, closed } = await startServer({
     maxConnections: 1,

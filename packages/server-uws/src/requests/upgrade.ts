@@ -5,27 +5,26 @@ import type { NativeLimit } from "../connections/turn-frames.js";
 import type { RoomLanes } from "../rooms/room-lanes.js";
 import { copyRequest, writeReply } from "./native-request.js";
 
-/** What upgrades need of the server. */
+/** The parts of the server that upgrades need. */
 export interface UpgradeSurroundings<U> {
   readonly admissions: Admissions<U>;
   readonly limit: NativeLimit;
   readonly trustedProxies: TrustedProxies;
   readonly lanes: RoomLanes;
-  /** Takes over a WebSocket whose upgrade is through. */
+  /** Takes over a WebSocket after its upgrade. */
   opened(connection: NativeConnection<U>, socket: NativeSocket<U>): void;
 }
 
 /**
  * Turns admitted upgrade requests into native WebSockets.
  *
- * An upgrade after a wait meets two faults of the native layer. (1) While it reads a
- * request, it takes any upgrade for that request's; a promise may settle right then. So
- * the admission waits for its own turn of the event loop. (2) Its `cork` looks at the HTTP
- * response once more after the upgrade, though the WebSocket lies in that memory by
- * then; where the bytes there were taken for something else in between, it closes the
- * fresh socket (uWebSockets #1928, mended by #1929 in July 2026). So nothing happens in
- * between: the open event only notes the socket, and all else follows after the cork.
- * (Without cork, the answer leaves in some thirty writes instead of one.)
+ * An upgrade that had to wait is exposed to two bugs of the native layer. (1) While the layer reads a request,
+ * it attributes any upgrade to that request; a promise may settle at that time. Therefore the admission
+ * completes the upgrade in a turn of its own. (2) Its `cork` reads the HTTP response again after the upgrade,
+ * although the WebSocket occupies that memory by then; if the bytes have been changed in between, it closes the
+ * new socket (uWebSockets #1928, fixed by #1929 in July 2026). Therefore nothing is done in between: the open
+ * event only stores the socket, and everything else follows after the cork. (Without the cork, the response is
+ * sent in about thirty writes instead of one.)
  */
 export class Upgrades<U> {
   readonly #surroundings: UpgradeSurroundings<U>;
@@ -34,21 +33,21 @@ export class Upgrades<U> {
 
   constructor(surroundings: UpgradeSurroundings<U>) {
     this.#surroundings = surroundings;
-    // Compiled now, not while the first upgrade is in its delicate moment.
+    // Compile the function now rather than during the first upgrade.
     this.arrive(undefined);
   }
 
-  /** WebSockets that the native layer closed within their upgrade; see the class comment. */
+  /** Number of WebSockets that the native layer closed during their upgrade; see the class comment. */
   get lost(): number {
     return this.#lost;
   }
 
-  /** The native open event, which comes within `upgrade`. */
+  /** The native open event, which is emitted within `upgrade`. */
   readonly arrive = (socket: NativeSocket<U> | undefined): void => {
     this.#arrived = socket;
   };
 
-  /** Whether the close event is for a WebSocket that no handler has heard of yet. */
+  /** Returns whether the close event is for a WebSocket that was not passed to `opened` yet. */
   depart(socket: NativeSocket<U>): boolean {
     if (this.#arrived !== socket) return false;
     this.#arrived = undefined;
@@ -61,7 +60,7 @@ export class Upgrades<U> {
     const { admissions, limit, lanes, trustedProxies } = this.#surroundings;
     const head = copyRequest(res, req, trustedProxies);
     let pending: PendingUpgrade | undefined;
-    // Without it, returning unanswered ends the process.
+    // Without this handler, returning before a response ends the process.
     res.onAborted(() => pending?.abandon());
     pending = admissions.handle(head, {
       refuse: (reply) => writeReply(res, reply, { closeConnection: true }),
@@ -69,7 +68,8 @@ export class Upgrades<U> {
         const connection = new NativeConnection(connectionId, authentication, request.remoteAddress, limit, lanes);
         const data: SocketData<U> = { connection };
         const key = request.headers["sec-websocket-key"] ?? "";
-        // The open event comes within. No extension is spoken, compression least of all.
+        // The open event is emitted within the call. No extensions are negotiated, in particular no
+        // compression.
         res.cork(() => res.upgrade(data, key, request.subprotocol, "", context));
         const socket = this.#arrived;
         this.#arrived = undefined;

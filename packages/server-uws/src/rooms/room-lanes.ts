@@ -1,17 +1,19 @@
 import type { RoomFanOut } from "@cm/transport";
 
-/** The rooms that a connection is in, each with its lane. */
+/** The rooms that a connection is in, each with the connection's lane. */
 export type Seats = Map<string, number>;
 
 /**
- * Which lanes of rooms connections are in. What waits for a lane's members is sent before one enters or leaves it.
+ * The lanes of rooms that connections are in. Held-back messages of a lane are sent before a connection enters
+ * or leaves it.
  *
- * Kept here, and not learned from the native subscription event: that one calls into JavaScript for each room
- * of a socket that ends, in the very turn in which thousands may end, and takes longer than their ends themselves.
+ * Members are counted here rather than by the native subscription event: that event calls into JavaScript for
+ * each room of a socket that closes, in the same turn in which thousands may close, and takes longer than the
+ * closes themselves.
  */
 export class RoomLanes {
   readonly #fanOut: RoomFanOut;
-  /** Members by room; a room without any is not there. */
+  /** Number of members by room; rooms without members have no entry. */
   readonly #members = new Map<string, number>();
   #memberships = 0;
 
@@ -19,54 +21,57 @@ export class RoomLanes {
     this.#fanOut = fanOut;
   }
 
-  /** Rooms with members. */
+  /** Number of rooms with members. */
   get rooms(): number {
     return this.#members.size;
   }
 
-  /** Members of rooms, one for each room of a connection. */
+  /** Number of memberships, one for each room of a connection. */
   get memberships(): number {
     return this.#memberships;
   }
 
-  /** The lane to enter. What waits in it is sent, which may end the connection. */
+  /** Returns the lane to enter. Its held-back messages are sent, which may close the connection. */
   laneToEnter(room: string): number {
     const lane = this.#fanOut.laneToEnter(room);
     this.#fanOut.flush(room, lane);
     return lane;
   }
 
-  /** The connection has entered the lane. */
+  /** Records that the connection has entered the lane. */
   entered(seats: Seats, room: string, lane: number): void {
     seats.set(room, lane);
     this.#members.set(room, (this.#members.get(room) ?? 0) + 1);
     this.#memberships++;
   }
 
-  /** Sends what waits in a lane that the connection is about to leave, which may end the connection. */
+  /**
+   * Sends the held-back messages of a lane that the connection is about to leave, which may close the
+   * connection.
+   */
   flush(room: string, lane: number): void {
     this.#fanOut.flush(room, lane);
   }
 
-  /** The connection has left the lane. */
+  /** Records that the connection has left the lane. */
   left(seats: Seats, room: string, lane: number): void {
     seats.delete(room);
     this.#memberships--;
     this.#remove(room, lane);
   }
 
-  /** The connection is over, and is no member from now on. */
+  /** Records that the connection is closed, and no longer a member. */
   ended(seats: Seats): void {
     this.#memberships -= seats.size;
   }
 
-  /** Gives up the seats of a connection that {@link ended} has heard of; it may be long after. */
+  /** Removes the seats of a connection for which {@link ended} was called, possibly much earlier. */
   forget(seats: Seats): void {
     for (const [room, lane] of seats) this.#remove(room, lane);
     seats.clear();
   }
 
-  /** Sends what waits for a connection that is about to be closed. */
+  /** Sends the messages held back for a connection that is about to be closed. */
   flushOf(seats: Seats): void {
     if (!this.#fanOut.holds) return;
     for (const [room, lane] of [...seats]) this.#fanOut.flush(room, lane);

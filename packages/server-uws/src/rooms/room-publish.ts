@@ -4,7 +4,10 @@ import type { AnySocket } from "./room-topics.js";
 /** The open connections of an App, by id. */
 type Sockets = ReadonlyMap<string, { readonly socket: AnySocket | undefined }>;
 
-/** Publishes a text frame to the subscribers of a topic of an App, but for the excepted ones; returns how many of them were left out. */
+/**
+ * Publishes a text frame to the subscribers of a topic of an App, except to those in `except`. Returns how many
+ * of them were subscribers.
+ */
 export function publishToTopic(
   app: Pick<TemplatedApp, "publish">,
   topic: string,
@@ -17,11 +20,12 @@ export function publishToTopic(
   if (first === undefined) {
     app.publish(topic, frame, false);
   } else if (left.length === 1) {
-    // A socket's own publish leaves it out. It must be a member, or no socket gets anything.
+    // A socket's own `publish` excludes the socket. It must be a subscriber, otherwise no socket gets the
+    // frame.
     first.publish(topic, frame, false);
   } else {
-    // Nothing else can come in between: what was published before still reaches them,
-    // and what is published after does again.
+    // This is atomic: the excluded sockets still get what was published before, and get what is published after
+    // this again.
     for (const socket of left) socket.unsubscribe(topic);
     app.publish(topic, frame, false);
     for (const socket of left) socket.subscribe(topic);

@@ -1,12 +1,15 @@
 import type { WebSocket } from "uWebSockets.js";
 
-/** A native socket, whatever it carries. */
+/** A native socket with any user data. */
 export type AnySocket = WebSocket<unknown>;
 
-/** Before the room's name: room topics can't meet topics of any other kind, nor those of an App's own. */
+/**
+ * Prefix of the topic of a room, so that room topics differ from any other topics, including those of your own
+ * App.
+ */
 const ROOM_TOPIC = "cm:room:";
 
-/** The same, of the lanes but the first that a large room has, each with its number behind it. */
+/** Prefix of the topics of a large room's lanes except the first; the lane's number follows. */
 const LANE_TOPIC = "cm:lane:";
 
 /** The native topic of a room, or of one of its lanes. */
@@ -14,7 +17,7 @@ export function topicOf(room: string, lane = 0): string {
   return lane === 0 ? ROOM_TOPIC + room : `${LANE_TOPIC}${lane}:${room}`;
 }
 
-/** The room and the lane of a native topic; `undefined` where it is not of a room. */
+/** The room and the lane of a native topic; `undefined` if it is not the topic of a room. */
 export function roomOf(topic: string): { readonly room: string; readonly lane: number } | undefined {
   if (topic.startsWith(ROOM_TOPIC)) return { room: topic.slice(ROOM_TOPIC.length), lane: 0 };
   if (!topic.startsWith(LANE_TOPIC)) return undefined;

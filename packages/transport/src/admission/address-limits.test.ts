@@ -9,7 +9,7 @@ it("gives an address its rate of upgrades again as time goes by, and forgets the
   expect(allowed("203.0.113.7", 10)).toBe(4);
   now = 500;
   expect(allowed("203.0.113.7", 10)).toBe(1);
-  // As many other addresses as are remembered.
+  // As many other addresses as are remembered, so that the first one is forgotten.
   for (let index = 0; index < 65_536; index++)
     limits.objectionTo(`11.${index >> 16}.${(index >> 8) & 255}.${index & 255}`);
   expect(allowed("203.0.113.7", 10)).toBe(4);

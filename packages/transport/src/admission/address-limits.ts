@@ -3,19 +3,22 @@ import { CmError } from "@cm/protocol";
 import { Tally } from "../counters/tally.js";
 import type { ResolvedTransportOptions } from "../options/resolved-options.js";
 
-/** What one address may have. */
+/** The limits per address. */
 export type AddressLimit = "connections-per-address" | "upgrades-per-address";
 
-/** Addresses whose rate is remembered; beyond it, the one that was quiet for longest is forgotten. */
+/** Maximum number of addresses whose rate is remembered; beyond it, the least recently used one is forgotten. */
 const RATES_MAX = 65_536;
 
-/** A burst of as many upgrades as are allowed in this time. */
+/** Size of a burst, in seconds of the allowed rate. */
 const BURST_SECONDS = 2;
 
-/** The groups of an IPv6 address that name its network: providers give each customer a /64 or more. */
+/**
+ * Number of groups of an IPv6 address that identify its network: providers assign a /64 or more to each
+ * customer.
+ */
 const NETWORK_GROUPS = 4;
 
-/** RFC 1918, RFC 4193, and what does not leave a machine or a link. */
+/** Addresses that are not limited: RFC 1918, RFC 4193, loopback and link-local. */
 const UNLIMITED = new BlockList();
 for (const [network, bits] of [
   ["127.0.0.0", 8],
@@ -32,7 +35,7 @@ UNLIMITED.addSubnet("fe80::", 10, "ipv6");
 
 interface Known {
   readonly key: string | undefined;
-  /** Connections and waiting upgrades. */
+  /** Number of connections and waiting upgrades. */
   uses: number;
 }
 
@@ -42,20 +45,21 @@ interface Rate {
 }
 
 /**
- * Keeps one address from taking more than a share: of the connections, upgrades in progress among
- * them, and of the upgrades a second. IPv6 addresses count by their /64. Loopback and private addresses
- * are not limited: a client from the internet has none of them, and a proxy that is not in
- * `trustedProxies` would lend its own to all clients.
+ * Limits the connections of one address, including upgrades in progress, and its upgrades per second. IPv6
+ * addresses count by their /64. Loopback and private addresses are not limited: clients on the internet never
+ * have such an address, and behind a proxy that is not in `trustedProxies`, all clients would share the proxy's
+ * address and its limits.
  */
 export class AddressLimits {
   readonly #maxConnections: number;
   readonly #perSecond: number;
   readonly #nowMs: () => number;
-  /** As many entries as there are connections and waiting upgrades, at most. */
+  /** Number of connections and waiting upgrades by key. At most one entry for each of them. */
   readonly #held = new Map<string, number>();
   /**
-   * What the addresses of connections and waiting upgrades are counted as: finding it out takes longer than
-   * everything else about the end of a connection. As many entries at most.
+   * The key of each address with connections or waiting upgrades. Cached, because computing the key takes
+   * longer than all other work at the end of a connection. At most one entry for each connection and waiting
+   * upgrade.
    */
   readonly #known = new Map<string, Known>();
   /** Least recently used first. */
@@ -71,12 +75,15 @@ export class AddressLimits {
     this.#nowMs = nowMs;
   }
 
-  /** How often each limit was met. */
+  /** How often each limit was reached. */
   counts(): Readonly<Record<string, number>> {
     return this.#reached.counts();
   }
 
-  /** What speaks against an upgrade from this address; counts it against the rate. */
+  /**
+   * Returns the error for an upgrade from this address if a limit is exceeded. Counts the upgrade against the
+   * rate.
+   */
   objectionTo(address: string): CmError | undefined {
     const known = this.#known.get(address);
     const key = known === undefined ? keyOf(address) : known.key;
@@ -92,7 +99,7 @@ export class AddressLimits {
     return undefined;
   }
 
-  /** A connection, or an upgrade that waits, is there. */
+  /** Call this for each connection, and for each upgrade that waits. */
   enter(address: string): void {
     if (this.#maxConnections === 0) return;
     const known = this.#known.get(address) ?? { key: keyOf(address), uses: 0 };
@@ -101,7 +108,7 @@ export class AddressLimits {
     if (key !== undefined) this.#held.set(key, (this.#held.get(key) ?? 0) + 1);
   }
 
-  /** It is gone. Once for each {@link enter}. */
+  /** Call this once for each {@link enter}, when the connection or upgrade has ended. */
   leave(address: string): void {
     const known = this.#known.get(address);
     if (known === undefined) return;
@@ -132,7 +139,7 @@ export class AddressLimits {
   }
 }
 
-/** What an address is counted as; `undefined` where it is not. */
+/** The key that an address is counted under; `undefined` if it is not limited. */
 function keyOf(address: string): string | undefined {
   const isV6 = isIPv6(address);
   if (UNLIMITED.check(address, isV6 ? "ipv6" : "ipv4")) return undefined;

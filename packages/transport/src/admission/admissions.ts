@@ -6,9 +6,9 @@ import type { ResolvedTransportOptions } from "../options/resolved-options.js";
 import type { AddressLimits } from "./address-limits.js";
 import type { Authentication, UpgradeRequest } from "./authentication.js";
 
-/** The open end of an upgrade request. Exactly one of the two is called, unless the client goes away first. */
+/** The response to an upgrade request. Exactly one of the methods is called, unless the client disconnects first. */
 export interface UpgradeDoor<U> {
-  /** Answers with this and closes the TCP connection. */
+  /** Sends this response and closes the TCP connection. */
   refuse(reply: HttpReply): void;
   /** Turns the request into a WebSocket. */
   accept(connectionId: string, authentication: Authentication<U>, request: UpgradeRequest): void;
@@ -16,7 +16,7 @@ export interface UpgradeDoor<U> {
 
 /** An upgrade that waits for `authenticate`. */
 export interface PendingUpgrade {
-  /** The client went away: the door must not be touched any more. */
+  /** Must be called if the client disconnects: the request can no longer be responded to. */
   abandon(): void;
 }
 
@@ -28,11 +28,11 @@ interface Waiting<U> {
 }
 
 /**
- * Decides about upgrade requests: checks them, has them authenticated within a deadline, and
- * has the transport turn them into WebSockets or refuse them.
+ * Handles upgrade requests: validates them, has them authenticated within a deadline, and lets the transport
+ * accept or refuse them.
  *
- * An upgrade after a wait gets its own turn of the event loop, together with others that are
- * ready: a promise may settle while the library reads another request.
+ * An upgrade that had to wait is completed in a separate turn of the event loop, together with others that are
+ * ready, because a promise may settle while the library is reading another request.
  */
 export class Admissions<U> {
   readonly #options: ResolvedTransportOptions<U>;
@@ -40,11 +40,11 @@ export class Admissions<U> {
   readonly #addresses: AddressLimits;
   readonly #waiting = new Set<Waiting<U>>();
   readonly #refused = new Tally<string>();
-  /** Upgrades that are through with `authenticate` and wait for their turn. */
+  /** Upgrades that have been authenticated and wait for their turn. */
   #ready: { readonly upgrade: Waiting<U>; readonly authentication: Authentication<U> }[] = [];
   #accepting = true;
 
-  /** `connections` are the open ones, by id. */
+  /** `connections` are the open connections by id. */
   constructor(
     options: ResolvedTransportOptions<U>,
     connections: ReadonlyMap<string, unknown>,
@@ -55,27 +55,27 @@ export class Admissions<U> {
     this.#connections = connections;
   }
 
-  /** Upgrades that wait for `authenticate`. */
+  /** Number of upgrades that wait for `authenticate`. */
   get pending(): number {
     return this.#waiting.size;
   }
 
-  /** Refusals so far, by code. */
+  /** Number of refusals so far, by code. */
   refused(): Readonly<Record<string, number>> {
     return this.#refused.counts();
   }
 
-  /** Refuses what comes from now on. */
+  /** Refuses all further upgrades. */
   stopAccepting(): void {
     this.#accepting = false;
   }
 
-  /** Refuses what still waits for `authenticate`. */
+  /** Refuses the upgrades that still wait for `authenticate`. */
   refusePending(): void {
     for (const upgrade of [...this.#waiting]) this.#fail(upgrade, new CmError("closed", "The server is closing."));
   }
 
-  /** The answer to a request at the WebSocket path that is no upgrade, or not a whole one. */
+  /** The response to a request at the WebSocket path that is not an upgrade, or an incomplete one. */
   plainRefusal({ facts: { headers } }: RequestHead): HttpReply {
     this.#refused.add("operation-unknown");
     const wantsUpgrade = headers.upgrade !== undefined && (headers["sec-websocket-key"] ?? "") !== "";
@@ -84,7 +84,7 @@ export class Admissions<U> {
     return jsonRefusal(426, "operation-unknown", "Only WebSockets are served here.", wanted);
   }
 
-  /** An upgrade request. Uses the door now, or later unless `abandon` is called first. */
+  /** Handles an upgrade request. Calls the door before it returns, or later unless `abandon` is called first. */
   handle(head: RequestHead, door: UpgradeDoor<U>): PendingUpgrade {
     const { facts } = head;
     const offered = list(facts.headers["sec-websocket-protocol"]);
@@ -171,7 +171,10 @@ export class Admissions<U> {
     });
   }
 
-  /** Takes the upgrade off the list; false where it is answered or abandoned, and the door must not be touched. */
+  /**
+   * Removes a waiting upgrade. Returns `false` if it has been responded to or abandoned: the door must then not
+   * be used.
+   */
   #settle(upgrade: Waiting<U>): boolean {
     clearTimeout(upgrade.timer);
     if (!this.#waiting.delete(upgrade)) return false;
@@ -196,7 +199,7 @@ export class Admissions<U> {
     try {
       const user = parseName(authentication.userId, "user");
       if (!user.ok) throw user.error;
-      // Others may have come first while this one waited.
+      // Check again: the server may have become full while this upgrade waited.
       if (this.#isFull()) throw new CmError("capacity-reached", "The server is full.");
       id = this.#options.nextConnectionId();
       if (this.#connections.has(id)) throw new TypeError("nextConnectionId gave an id a second time.");
@@ -214,7 +217,7 @@ export class Admissions<U> {
   }
 }
 
-/** What the refusals by status that upgrades meet are counted as. */
+/** Codes under which refusals that have a status instead of an error are counted. */
 const CODE_BY_STATUS: { readonly [status in number]?: ErrorCode } = {
   400: "operation-unknown",
   426: "version-unsupported",
@@ -227,7 +230,7 @@ function asksForUpgrade(headers: RequestFacts["headers"]): boolean {
   return list(headers.connection).some((name) => name.toLowerCase() === "upgrade");
 }
 
-/** Whether there is something to wait for. Promises of other realms and libraries count. */
+/** Whether the value must be awaited. Also `true` for promises of other realms and libraries. */
 function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
   return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
 }

@@ -1,16 +1,16 @@
 import type { RequestFacts } from "../http/request-head.js";
 
-/** A WebSocket upgrade request that passed the checks of origin, subprotocol and capacity. */
+/** A WebSocket upgrade request with an acceptable origin and subprotocol, for which the server has capacity. */
 export interface UpgradeRequest extends RequestFacts {
-  /** The subprotocol that the connection will speak. */
+  /** The subprotocol that the connection will use. */
   readonly subprotocol: string;
-  /** All subprotocols that the client offered, in its order. */
+  /** All subprotocols that the client offered, in the client's order. */
   readonly offeredSubprotocols: readonly string[];
 }
 
-/** Whose connection it is. */
+/** The user that a connection belongs to. */
 export interface Authentication<U> {
-  /** A name in the sense of `parseName`. */
+  /** A name that is valid for `parseName`. */
   readonly userId: string;
   /** Kept with the connection as {@link TransportConnection.data}. */
   readonly data: U;

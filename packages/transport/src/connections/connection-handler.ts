@@ -1,22 +1,22 @@
 import type { TransportConnection } from "./connection.js";
 
 /**
- * Hears what happens on the sockets. What a call throws goes to `onError` and closes
- * that connection with `internal`; nothing else is disturbed.
+ * Receives the events of the connections. An error that a method throws goes to `onError` and closes that
+ * connection with `internal`; other connections are not affected.
  */
 export interface ConnectionHandler<U> {
-  /** First call for a connection. It can be sent to already. */
+  /** First call for a connection. Frames can already be sent. */
   open(connection: TransportConnection<U>): void;
-  /** A text frame of at most `maxFrameBytes`. */
+  /** Called for a text frame of at most `maxFrameBytes`. */
   frame(connection: TransportConnection<U>, text: string): void;
-  /** A binary frame came; its content is not handed on. */
+  /** Called for a binary frame; its content is not passed on. */
   binary(connection: TransportConnection<U>): void;
   /**
-   * Last call for a connection, exactly once for each that was opened. `send` gives
-   * false from here on. `code` is what the server closed with, what the client sent,
-   * or 1006 where the socket just ended.
+   * Last call for a connection, exactly once for each that was opened. `send` returns `false` from here on.
+   * `code` is the code that the server closed with or that the client sent, or 1006 if the socket ended without
+   * a close frame.
    */
   closed(connection: TransportConnection<U>, code: number, reason: string): void;
-  /** The client answered a ping. */
+  /** Called when the client responds to a ping. */
   pong?(connection: TransportConnection<U>): void;
 }

@@ -13,24 +13,24 @@ import type { SlowConsumers } from "./slow-consumers.js";
 import { TurnSlices } from "./turn-slices.js";
 import { UserIndex } from "./user-index.js";
 
-/** Between two waves of goodbyes of a server that closes, and the fewest in one. */
+/** Time between two waves of close frames when the server closes, in milliseconds, and minimum size of a wave. */
 const CLOSE_PACE = { waveMs: 20, waveMin: 50 } as const;
 
-/** How long written close frames may take to leave before their sockets are cut. */
+/** Maximum time for close frames to leave before their sockets are cut, in milliseconds. */
 const FLUSH_GRACE_MS = 250;
 
-/** What a library found wrong with a frame before it ended the socket. */
+/** The fault in a frame because of which the library ended the socket. */
 export type FrameFault = "frame-too-large" | "frame-invalid";
 
-/** What the table does not know by itself. */
+/** Counters that the table does not have itself. */
 type OwnStats = Pick<
   TransportStats,
   "upgrading" | "topics" | "memberships" | "membersBehind" | "messagesLeftOut" | "acceptPauses" | "refused"
 >;
 
 /**
- * The open connections of one server, and all that follows from what happens on them: the
- * handler's calls, counters, pings, the drain and the end. A transport feeds it the events.
+ * The open connections of one server, and everything that follows from their events: the handler's calls,
+ * counters, pings, the drain and the close. The transport reports the events.
  */
 export class ConnectionTable<U, C extends LiveConnection<U>> {
   /** Open connections by id. */
@@ -42,14 +42,14 @@ export class ConnectionTable<U, C extends LiveConnection<U>> {
   readonly #users = new UserIndex<C>();
   readonly #liveness: Liveness<U>;
   readonly #closes = new Tally<CloseKind>();
-  /** What follows from closes: the native layer tells of up to 1,024 of them in one turn, and more. */
+  /** Work that follows closes, spread over turns: the native layer can report more than 1,024 closes in one turn. */
   readonly #endings = new TurnSlices();
   readonly #closed = new AbortController();
   #framesTooLarge = 0;
   #lastClosedAt = Number.NEGATIVE_INFINITY;
   #drain: Drain<U> | undefined;
 
-  /** `byId` is empty, and the table's to change from now on. */
+  /** `byId` must be empty, and is modified only by the table from now on. */
   constructor(
     options: ResolvedTransportOptions<U>,
     slow: SlowConsumers,
@@ -65,7 +65,7 @@ export class ConnectionTable<U, C extends LiveConnection<U>> {
     this.#liveness = new Liveness(options);
   }
 
-  /** Begins to ping and to look for silent connections. */
+  /** Starts pinging and checking for silent connections. */
   start(): void {
     this.#liveness.start();
   }
@@ -86,7 +86,7 @@ export class ConnectionTable<U, C extends LiveConnection<U>> {
     return this.#users.count(userId, (connection) => connection.send(frame));
   }
 
-  /** A connection whose socket can be written to. */
+  /** Adds a connection whose socket can be written to. */
   opened(connection: C): void {
     this.#byId.set(connection.id, connection);
     this.#addresses.enter(connection.remoteAddress);
@@ -95,15 +95,15 @@ export class ConnectionTable<U, C extends LiveConnection<U>> {
     this.#guarded(connection, () => this.#options.handler.open(connection));
   }
 
-  /** Something came from the client. */
+  /** Records a sign of life from the client. */
   seen(connection: C): void {
     connection.lastSeenAt = Date.now();
     connection.heardAt = this.#liveness.now;
   }
 
-  /** A frame came, of this many bytes; `read` makes text of it. */
+  /** Handles a frame of `byteLength` bytes; `read` converts it to text. */
   received(connection: C, byteLength: number, isBinary: boolean, read: () => string): void {
-    // One read may hold frames that follow the one whose handler closed the connection.
+    // One read from the socket may contain further frames after the one whose handler closed the connection.
     if (!connection.open) return;
     this.seen(connection);
     this.#slow.traffic.received(byteLength);
@@ -115,15 +115,16 @@ export class ConnectionTable<U, C extends LiveConnection<U>> {
     });
   }
 
-  /** The client answered a ping. */
+  /** Handles the client's response to a ping. */
   pong(connection: C): void {
     this.seen(connection);
     this.#guarded(connection, () => this.#options.handler.pong?.(connection));
   }
 
   /**
-   * The connection is over, by this side's word or with what the library says. Once for each. It is out of
-   * the table at once; where thousands end together, the handler hears of some of them in later turns.
+   * Removes a connection that was closed by this side, or with the code that the library reports. Called once
+   * for each. The connection is removed at once; if thousands close together, the handler is notified of some
+   * in later turns.
    */
   closed(connection: C, code: number, reason: string, fault?: FrameFault): void {
     const ending = connection.detach();
@@ -144,19 +145,22 @@ export class ConnectionTable<U, C extends LiveConnection<U>> {
     });
   }
 
-  /** Sends the connections away in waves; `begin` comes after the check of the options. Throws `options-invalid`. */
+  /**
+   * Closes the connections in waves; `begin` is called after the options have been checked. Throws
+   * `options-invalid`.
+   */
   drain(options: DrainOptions, begin: () => void): Promise<void> {
     this.#drain = new Drain(this.#byId.values(), options, this.#closed.signal);
     begin();
     return this.#drain.run();
   }
 
-  /** Ends a drain: the server closes. */
+  /** Ends a drain, because the server closes. */
   endDrain(): void {
     this.#closed.abort();
   }
 
-  /** Tells every connection to go, and leaves the close frames a moment to be written. */
+  /** Closes every connection, and gives the close frames a moment to be written. */
   async goodbye(): Promise<void> {
     const { closeTimeoutMs } = this.#options;
     if (closeTimeoutMs === 0) return;
@@ -165,7 +169,7 @@ export class ConnectionTable<U, C extends LiveConnection<U>> {
     if (performance.now() - this.#lastClosedAt < graceMs) await sleep(graceMs);
   }
 
-  /** Stops every timer, and tells of the closes that are not told of yet. */
+  /** Stops all timers, and notifies the handler of the closes that it has not been notified of yet. */
   stop(): void {
     this.#liveness.stop();
     this.#endings.flush();
@@ -206,7 +210,7 @@ export class ConnectionTable<U, C extends LiveConnection<U>> {
     this.#options.faults.count("frame-too-large");
   }
 
-  /** What the handler throws costs its connection, and disturbs nothing else. */
+  /** Calls the handler. An error that it throws closes this connection and does not affect others. */
   #guarded(connection: C, call: () => void): void {
     try {
       call();

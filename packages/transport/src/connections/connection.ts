@@ -1,37 +1,37 @@
 import type { CloseReason } from "@cm/protocol";
 
-/** One open WebSocket. After it closed, every call is harmless and does nothing. */
+/** One open WebSocket. After the close, every call is a no-op. */
 export interface TransportConnection<U> {
   /** The connection's id, which begins with the id of its server. */
   readonly id: string;
-  /** Whose connection it is, as `authenticate` said. */
+  /** The user that the connection belongs to, as returned by `authenticate`. */
   readonly userId: string;
-  /** What `authenticate` gave. */
+  /** The `data` that `authenticate` returned. */
   readonly data: U;
-  /** The client's address, as the upgrade request has it. */
+  /** The client's address, as determined for the upgrade request. */
   readonly remoteAddress: string;
-  /** Milliseconds since the Unix epoch. */
+  /** Time of the upgrade, in milliseconds since the Unix epoch. */
   readonly openedAt: number;
-  /** When the last frame, ping or pong came; milliseconds since the Unix epoch. */
+  /** Time of the last frame, ping or pong from the client, in milliseconds since the Unix epoch. */
   readonly lastSeenAt: number;
-  /** Whether it can still be sent to. */
+  /** Whether frames can still be sent. */
   readonly open: boolean;
-  /** Bytes that wait to be written; 0 after the close. */
+  /** Bytes that are queued to be written; 0 after the close. */
   readonly bufferedBytes: number;
   /**
-   * Sends a text frame; bytes must be UTF-8. False where the connection is closed, or
-   * was closed now as a slow consumer. In order with what its rooms get, unless that waits
+   * Sends a text frame; bytes must be UTF-8. Returns `false` if the connection is closed, or is closed as a
+   * slow consumer by this call. Ordered with the messages of the connection's rooms, unless those are delayed
    * (see `TransportServer`).
    */
   send(frame: string | Uint8Array): boolean;
-  /** From now on the connection gets what is sent to the room. Idempotent. */
+  /** The connection gets the room's messages from now on. Idempotent. */
   enter(room: string): void;
-  /** From now on it doesn't. What was sent before still arrives. Idempotent. */
+  /** The connection gets no more messages of the room. Messages sent before still arrive. Idempotent. */
   leave(room: string): void;
   /**
-   * Closes with the reason's code. The close frame says `message`, cut to 123 bytes;
-   * default: the reason. What waits is still written, unless it is more than 64 KiB:
-   * such a client would hold on to it too long, and is cut off (it sees 1006).
+   * Closes the connection with the reason's code. The close frame contains `message`, cut to 123 bytes;
+   * default: the reason. Queued bytes are still written, unless they are more than 64 KiB: such a client would
+   * keep the connection open too long, so it is cut off without a close frame (it sees 1006).
    */
   close(reason: CloseReason, message?: string): void;
 }

@@ -2,31 +2,31 @@ import { invalid, whole } from "../options/option-values.js";
 import type { TransportConnection } from "./connection.js";
 import { sayGoodbyes } from "./paced-close.js";
 
-/** How a server is drained. */
+/** Options of a drain. */
 export interface DrainOptions {
-  /** Over how long its connections are told to go, in milliseconds; 0: all at once. 0 to 3,600,000. */
+  /** Time over which the connections are closed, in milliseconds; 0: all at once. 0 to 3,600,000. */
   readonly overMs: number;
-  /** When aborted, those who are left are told at once. */
+  /** When aborted, the remaining connections are closed at once. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** How far a drain has come. */
+/** Progress of a drain. */
 export interface DrainProgress {
-  /** Connections that were open when it began. */
+  /** Number of connections that were open when the drain began. */
   readonly connections: number;
-  /** How many of them were told to go; others have left by themselves, or are still here. */
+  /** Number of connections that the drain has closed so far; others have closed by themselves, or are still open. */
   readonly told: number;
-  /** No connection is left to be told. */
+  /** Whether no connection is left to be closed. */
   readonly done: boolean;
 }
 
-/** Between two waves of goodbyes. */
+/** Time between two waves, in milliseconds. */
 const WAVE_MS = 100;
 
-/** A server with few connections need not take its whole time: 20 a second are no storm. */
+/** Minimum number of connections in a wave, which is 20 per second: a server with few connections drains faster. */
 const WAVE_MIN = 2;
 
-/** Sends the connections of a server away, in waves. */
+/** Closes the connections of a server in waves. */
 export class Drain<U> {
   readonly #leaving: readonly TransportConnection<U>[];
   readonly #options: DrainOptions;
@@ -34,7 +34,7 @@ export class Drain<U> {
   #told = 0;
   #done = false;
 
-  /** `closing` ends it without telling the rest. Throws `options-invalid`. */
+  /** Aborting `closing` ends the drain without closing the rest. Throws `options-invalid`. */
   constructor(connections: Iterable<TransportConnection<U>>, options: DrainOptions, closing: AbortSignal) {
     this.#options = checked(options);
     this.#leaving = [...connections];
@@ -45,7 +45,7 @@ export class Drain<U> {
     return { connections: this.#leaving.length, told: this.#told, done: this.#done };
   }
 
-  /** Resolves when every connection was told, or `closing` ended it. */
+  /** Resolves when every connection was closed, or `closing` was aborted. */
   async run(): Promise<void> {
     const { overMs, signal } = this.#options;
     const ends = signal === undefined ? this.#closing : AbortSignal.any([signal, this.#closing]);

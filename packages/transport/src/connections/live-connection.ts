@@ -4,30 +4,33 @@ import type { LaggingMembers, RoomMember } from "../rooms/lagging-members.js";
 import type { CloseKind } from "./close-kinds.js";
 import type { TransportConnection } from "./connection.js";
 
-/** More than this waiting: a close frame would come too late and hold memory meanwhile. */
+/**
+ * Maximum number of queued bytes for a close frame to be sent: behind more it would arrive too late, and the
+ * bytes would occupy memory meanwhile.
+ */
 const LINGER_MAX_BYTES = 64 * 1024;
 
-/** RFC 6455: a control frame carries 125 bytes, two of them the code. */
+/** RFC 6455: the payload of a control frame is at most 125 bytes, two of which are the code. */
 const CLOSE_MESSAGE_MAX_BYTES = 123;
 
 /** RFC 6455: the socket ended without a close frame. */
 const CUT_CODE = 1006;
 
-/** What may wait on one connection, shared by all. */
+/** The limit on the bytes queued for one connection; one object for all connections. */
 export interface WaitingLimit {
-  /** The most bytes that may wait on one connection. */
+  /** Maximum number of bytes queued for one connection. */
   readonly maxBytes: number;
-  /** Those that are left out of some rooms because they do not read; `undefined` where every room closes them. */
+  /** Handles members that read too slowly in rooms that do not close them; `undefined` if every room closes them. */
   readonly lagging: LaggingMembers | undefined;
-  /** Hears of each connection that is cut for it, once, with the bytes that waited. */
+  /** Called once for each connection that is cut because of the limit, with the number of bytes that were queued. */
   exceeded(bytes: number): void;
-  /** Hears of each frame to one connection, with the bytes of its payload. */
+  /** Called for each frame to one connection, with the bytes of its payload. */
   sent(bytes: number): void;
 }
 
-/** Why the server ended a connection. */
+/** How the server ended a connection. */
 export interface Ending {
-  /** Why it ended, as `stats().closed` counts it. */
+  /** How the connection ended, as counted in `stats().closed`. */
   readonly kind: CloseKind;
   /** The close code. */
   readonly code: number;
@@ -35,7 +38,7 @@ export interface Ending {
   readonly reason: string;
 }
 
-/** The server's side of a connection: the rules of its end, over the socket of one library. */
+/** The server's side of a connection: the rules for closing it, whichever library the socket belongs to. */
 export abstract class LiveConnection<U> implements TransportConnection<U>, RoomMember {
   readonly id: string;
   readonly userId: string;
@@ -43,7 +46,7 @@ export abstract class LiveConnection<U> implements TransportConnection<U>, RoomM
   readonly remoteAddress: string;
   readonly openedAt: number = Date.now();
   lastSeenAt: number = this.openedAt;
-  /** When it was last heard from, on the clock of the server's `Liveness`. */
+  /** Time of the last sign of life, on the clock of the server's `Liveness`. */
   heardAt = 0;
   readonly #limit: WaitingLimit;
   #ending: Ending | undefined;
@@ -62,17 +65,17 @@ export abstract class LiveConnection<U> implements TransportConnection<U>, RoomM
   protected abstract writeFrame(frame: string | Uint8Array): boolean;
   abstract enterRoom(room: string): void;
   abstract leaveRoom(room: string): void;
-  /** Hands what is held back for the end of the turn to the system now. */
+  /** Writes the frames that are held back until the end of the turn to the system now. */
   flush(): void {}
-  /** Gives up what the server noted of the rooms of a connection that is over. */
+  /** Discards what the server has recorded about the rooms of a closed connection. */
   forgetRooms(): void {}
   /** Sends a WebSocket ping. */
   abstract ping(): void;
-  /** Writes a close frame and ends the socket. The server hears of the close within the call. */
+  /** Writes a close frame and ends the socket. The close event is emitted within the call. */
   protected abstract endSocket(code: number, reason: string): void;
-  /** Ends the socket at once. The server hears of the close within the call. */
+  /** Ends the socket at once. The close event is emitted within the call. */
   protected abstract cutSocket(): void;
-  /** Lets go of the socket: it must not be touched from now on. */
+  /** Drops the reference to the socket, which must not be used from now on. */
   protected abstract releaseSocket(): void;
 
   send(frame: string | Uint8Array): boolean {
@@ -102,37 +105,40 @@ export abstract class LiveConnection<U> implements TransportConnection<U>, RoomM
     else this.endSocket(CLOSE_CODES[reason], text);
   }
 
-  /** Ends the connection as a slow consumer where too much waits. */
+  /** Ends the connection as a slow consumer if too many bytes are queued. */
   checkWaiting(): void {
     if (this.open && this.bufferedBytes > this.#limit.maxBytes) this.cutAsSlow();
   }
 
-  /** Ends the connection as a slow consumer, whatever waits. */
+  /** Ends the connection as a slow consumer, however many bytes are queued. */
   cutAsSlow(): void {
     if (!this.open) return;
     const bytes = this.bufferedBytes;
     this.#ending = { kind: "slow-consumer", code: CLOSE_CODES["slow-consumer"], reason: "slow-consumer" };
     this.#limit.exceeded(bytes);
-    // No close frame: it would wait behind what the client doesn't read, and all that
-    // memory with it. The socket is cut, and the client sees 1006.
+    // Send no close frame: it would be queued behind bytes that the client does not read, and keep them in
+    // memory. The socket is cut, and the client sees 1006.
     this.cutSocket();
   }
 
-  /** Ends the connection without a close frame, which its client would not read. The client, if it still exists, sees 1006. */
+  /**
+   * Ends the connection without a close frame, which its client would not read. If the client still exists, it
+   * sees 1006.
+   */
   cut(reason: "idle-timeout"): void {
     if (!this.open) return;
     this.#ending = { kind: reason, code: CUT_CODE, reason };
     this.cutSocket();
   }
 
-  /** The close event: lets go of the socket; says how the connection ended, if the server ended it. */
+  /** Called on the close event: drops the socket. Returns how the connection ended if the server ended it. */
   detach(): Ending | undefined {
     this.releaseSocket();
     return this.#ending;
   }
 }
 
-/** As much of the text as fits, without splitting a character. */
+/** The longest beginning of the text that fits, without splitting a character. */
 function cutUtf8(text: string, maxBytes: number): string {
   const buffer = new Uint8Array(maxBytes);
   return text.slice(0, new TextEncoder().encodeInto(text, buffer).read);

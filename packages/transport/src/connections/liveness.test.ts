@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { LiveConnection } from "./live-connection.js";
 import { Liveness, type LivenessOptions } from "./liveness.js";
 
-/** A connection on no socket: it writes down its pings, and removes itself when it is cut. */
+/** A connection without a socket. It records its pings, and removes itself when it is cut. */
 class TestConnection extends LiveConnection<undefined> {
   open = true;
   readonly bufferedBytes = 0;
@@ -53,7 +53,7 @@ function connectionOf(liveness: Liveness<undefined>, id: string, pings: string[]
   return connection;
 }
 
-/** `ticks` ticks of the wheel, one after the other. */
+/** Advances the wheel by `ticks` ticks, one by one. */
 function tick(liveness: Liveness<undefined>, ticks: number, each: () => void = () => undefined): void {
   for (let count = 0; count < ticks; count += 1) {
     liveness.advance(100);
@@ -78,7 +78,7 @@ describe("the wheel of pings", () => {
       expect(pings).toHaveLength(10_000 * round);
       expect(new Set(pings.slice(10_000 * (round - 1))).size).toBe(10_000);
     }
-    // 40 on average.
+    // The average is 40.
     expect(most).toBeLessThan(100);
   });
 

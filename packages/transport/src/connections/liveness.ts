@@ -1,26 +1,29 @@
 import type { LiveConnection } from "./live-connection.js";
 
-/** What {@link Liveness} goes by, in milliseconds. */
+/** Options of {@link Liveness}, in milliseconds. */
 export interface LivenessOptions {
-  /** Between two pings to one connection; 0: none. */
+  /** Time between two pings to one connection; 0: no pings. */
   readonly pingIntervalMs: number;
-  /** A connection that was not heard from for this long is cut. */
+  /** A connection that has been silent for this long is cut. */
   readonly idleTimeoutMs: number;
 }
 
-/** The clock advances, and due connections are visited, this often. */
+/** Interval at which the clock advances and due connections are visited, in milliseconds. */
 const TICK_MS = 100;
 
 /**
- * The clock advances at most this far in one tick. While the process is held up, it reads
- * nothing and sends no ping: that time must not count against the clients.
+ * Maximum that the clock advances in one tick, in milliseconds. While the process is blocked, it reads nothing
+ * and sends no pings, so that time must not count against the clients.
  */
 const ADVANCE_MAX_MS = 1_000;
 
-/** A connection that is due later than this many ticks from now is looked at on the way. */
+/**
+ * Number of slots of the wheel. A connection that is due later than this many ticks from now is visited earlier
+ * and placed again.
+ */
 const SLOTS = 256;
 
-/** A connection with its place in the wheel. */
+/** A connection and its position in the wheel. */
 interface Entry<U> {
   readonly connection: LiveConnection<U>;
   slot: Set<Entry<U>> | undefined;
@@ -28,13 +31,13 @@ interface Entry<U> {
 }
 
 /**
- * Pings every connection once per interval, and cuts those that were not heard from.
+ * Pings every connection once per interval, and cuts silent ones.
  *
- * Not left to the WebSocket library. uWebSockets.js pings only when its idle timeout nears its
- * end (after 105 s of 120), which is later than balancers cut a quiet connection (nginx and many
- * others after 60 s), and it counts in steps of 4 s, so that it cuts early. A timing wheel holds each connection
- * in the slot of the tick at which it is due: a tick costs as much as is due, and the first
- * pings of connections that opened together lie spread over one interval.
+ * This is not left to the WebSocket library: uWebSockets.js pings only shortly before its idle timeout (after
+ * 105 s of 120), which is later than load balancers cut a quiet connection (nginx and many others after 60 s),
+ * and it counts in steps of 4 s, so it cuts early. A timing wheel holds each connection in the slot of the tick
+ * at which it is due: a tick only visits the connections that are due, and the first pings of connections that
+ * opened together are spread over one interval.
  */
 export class Liveness<U> {
   readonly #options: LivenessOptions;
@@ -49,7 +52,10 @@ export class Liveness<U> {
     this.#options = options;
   }
 
-  /** Milliseconds on the clock that {@link LiveConnection.heardAt} is read from; at most `ADVANCE_MAX_MS` behind. */
+  /**
+   * Milliseconds on the clock that {@link LiveConnection.heardAt} is taken from; at most `ADVANCE_MAX_MS`
+   * behind.
+   */
   get now(): number {
     return this.#now;
   }
@@ -57,7 +63,7 @@ export class Liveness<U> {
   start(): void {
     this.#measuredAt = performance.now();
     this.#timer = setInterval(() => {
-      // After the poll: what had arrived while the process was busy is read first.
+      // Measure after the poll, so that data that arrived while the process was busy is read first.
       setImmediate(() => this.#measure());
     }, TICK_MS);
   }
@@ -82,7 +88,7 @@ export class Liveness<U> {
     this.#entries.delete(connection);
   }
 
-  /** Lets the clock run on, and visits the connections that have become due. */
+  /** Advances the clock, and visits the connections that have become due. */
   advance(elapsedMs: number): void {
     this.#now += Math.min(elapsedMs, ADVANCE_MAX_MS);
     const last = Math.floor(this.#now / TICK_MS);
@@ -103,7 +109,7 @@ export class Liveness<U> {
   #visit(entry: Entry<U>): void {
     const { connection } = entry;
     if (this.#now >= this.#idleAt(connection)) {
-      // The close event comes within, and removes the entry.
+      // The close event is emitted within the call, and removes the entry.
       connection.cut("idle-timeout");
       return;
     }
@@ -114,7 +120,10 @@ export class Liveness<U> {
     if (this.#entries.has(connection)) this.#place(entry);
   }
 
-  /** `heardAt` may be ADVANCE_MAX_MS too early, and no connection is cut early for it. */
+  /**
+   * The timeout of a connection. `heardAt` may be up to ADVANCE_MAX_MS too early, so that is added: no
+   * connection is cut early.
+   */
   #idleAt(connection: LiveConnection<U>): number {
     return connection.heardAt + this.#options.idleTimeoutMs + ADVANCE_MAX_MS;
   }
@@ -127,7 +136,7 @@ export class Liveness<U> {
   }
 
   #slotAt(tick: number): Set<Entry<U>> {
-    // Within the array by the remainder.
+    // The remainder is always a valid index.
     return this.#slots[tick % SLOTS] as Set<Entry<U>>;
   }
 }

@@ -1,23 +1,23 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { TransportConnection } from "./connection.js";
 
-/** How goodbyes are spread. */
+/** The pace at which connections are closed. */
 export interface Pace {
-  /** Over how long, in milliseconds; 0: all at once. */
+  /** Time over which the closes are spread, in milliseconds; 0: all at once. */
   readonly overMs: number;
-  /** Between two waves, in milliseconds, give or take a quarter. */
+  /** Time between two waves, in milliseconds, plus or minus a quarter. */
   readonly waveMs: number;
-  /** Fewer than this at a time are not worth a wave of their own. */
+  /** Minimum number of connections in a wave. */
   readonly waveMin: number;
-  /** Ends the pacing; the caller decides about those who are left. */
+  /** Ends the pacing; the remaining connections are left to the caller. */
   readonly signal?: AbortSignal;
 }
 
 /**
- * Closes connections with `going-away`, in waves and in no order, so that neither this
- * process nor the places they go to next meet all of them at once. However long the process
- * was held up, two waves are at least half of `waveMs` apart. Tells the size of each wave,
- * and resolves to those who were not told because the signal came.
+ * Closes connections with `going-away`, in waves and in random order, so that neither this process nor the
+ * servers they reconnect to have to handle all of them at once. Two waves are at least half of `waveMs` apart,
+ * however long the process was blocked. Calls `onWave` with the size of each wave, and resolves with the
+ * connections that were not closed because the signal was aborted.
  */
 export async function sayGoodbyes<U>(
   connections: Iterable<TransportConnection<U>>,
@@ -35,7 +35,7 @@ export async function sayGoodbyes<U>(
       try {
         await sleep(Math.max(due, toldAt + waveMs / 2) - performance.now(), undefined, { signal });
       } catch {
-        // Only the signal ends a sleep.
+        // A sleep only rejects if the signal is aborted.
       }
     }
     if (signal?.aborted === true) return leaving;
@@ -45,7 +45,10 @@ export async function sayGoodbyes<U>(
   return leaving;
 }
 
-/** Takes connections off the end of the list until `size` open ones are closed; returns how many were. */
+/**
+ * Removes connections from the end of the list until `size` open ones have been closed. Returns how many were
+ * closed.
+ */
 function tell<U>(leaving: TransportConnection<U>[], size: number): number {
   let told = 0;
   while (told < size) {
@@ -58,11 +61,11 @@ function tell<U>(leaving: TransportConnection<U>[], size: number): number {
   return told;
 }
 
-/** By age or by room, a whole room would be told in one wave. */
+/** Shuffles the items: in the order of age or of room, a whole room would be closed in one wave. */
 function shuffled<T>(items: T[]): T[] {
   for (let last = items.length - 1; last > 0; last--) {
     const other = Math.floor(Math.random() * (last + 1));
-    // Both lie within the list.
+    // Both indexes are within the list.
     [items[last], items[other]] = [items[other] as T, items[last] as T];
   }
   return items;

@@ -2,61 +2,64 @@ import { Traffic } from "../counters/traffic.js";
 import type { LaggingMembers } from "../rooms/lagging-members.js";
 import type { WaitingLimit } from "./live-connection.js";
 
-/** A connection, as the budget looks at it. */
+/** The part of a connection that the limits need. */
 export interface WaitingConnection {
   readonly bufferedBytes: number;
-  /** Hands what can be written to the system, so that only what the client does not read still waits. */
+  /**
+   * Writes the held-back frames to the system, so that only the bytes that the client does not read are still
+   * queued.
+   */
   flush(): void;
   /** Ends the connection as a slow consumer. */
   cutAsSlow(): void;
 }
 
-/** All connections are looked at when what waits may have grown by this share of the budget. */
+/** All connections are checked when the queued bytes may have grown by this share of the total limit. */
 const LOOK_SHARE = 1 / 16;
 
 /**
- * The limits on what may wait on one connection and on all, how often they were exceeded, and
- * what was sent and received.
+ * The limits on the bytes queued for one connection and for all connections, counters of how often they were
+ * exceeded, and of the frames sent and received.
  *
- * What waits in all is not known at each moment. It can't have grown by more than what was sent
- * since it was last looked at, so that the look at all connections is rare while they read.
+ * The current total of queued bytes is not tracked. Since the last check it can't have grown by more than the
+ * number of bytes sent, so checking all connections is rare as long as the clients read.
  */
 export class SlowConsumers implements WaitingLimit {
   readonly maxBytes: number;
   readonly #maxTotalBytes: number;
-  /** Connections cut as slow consumers. */
+  /** Number of connections cut as slow consumers. */
   closed = 0;
-  /** Bytes that had waited on them. */
+  /** Bytes that were queued for those connections. */
   discardedBytes = 0;
 
-  /** Frames and bytes from and to clients. */
+  /** Frames and bytes received from and sent to clients. */
   readonly traffic = new Traffic();
   lagging: LaggingMembers | undefined;
   #connections: ReadonlyMap<string, WaitingConnection> = new Map();
-  /** What waited on all connections at the last look. */
+  /** Total of queued bytes at the last check. */
   #seen = 0;
-  /** Bytes that were sent since, each copy counted. */
+  /** Bytes sent since the last check, counting each copy. */
   #sentSince = 0;
   #isLooking = false;
   #closedForTotal = 0;
 
-  /** `maxTotalBytes` 0: no limit on what waits in all. */
+  /** `maxTotalBytes` 0: no limit on the total. */
   constructor(maxBytes: number, maxTotalBytes: number) {
     this.maxBytes = maxBytes;
     this.#maxTotalBytes = maxTotalBytes;
   }
 
-  /** The connections whose backlogs count. Called once, before any is open. */
+  /** Sets the connections whose queued bytes count. Called once, before any connection is open. */
   watch(connections: ReadonlyMap<string, WaitingConnection>): void {
     this.#connections = connections;
   }
 
-  /** How often the limit on all was met: connections cut for it. */
+  /** Number of connections that were cut because of the total limit. */
   limits(): Readonly<Record<string, number>> {
     return this.#closedForTotal === 0 ? {} : { backlog: this.#closedForTotal };
   }
 
-  /** Bytes that wait on all connections now. Costs a look at each. */
+  /** Current total of queued bytes. Iterates over all connections. */
   waitingBytes(): number {
     let bytes = 0;
     for (const connection of this.#connections.values()) bytes += connection.bufferedBytes;
@@ -73,7 +76,7 @@ export class SlowConsumers implements WaitingLimit {
     this.grew(bytes);
   }
 
-  /** `bytes` bytes are about to be handed to sockets, each copy counted. May close connections. */
+  /** Reports that `bytes` bytes, counting each copy, are about to be written to sockets. May close connections. */
   grew(bytes: number): void {
     if (this.#maxTotalBytes === 0) return;
     this.#sentSince += bytes;
@@ -82,7 +85,7 @@ export class SlowConsumers implements WaitingLimit {
   }
 
   #look(): void {
-    // The close handlers may send, and come by here again.
+    // Close handlers may send frames, which calls this method again.
     if (this.#isLooking) return;
     this.#isLooking = true;
     this.#sentSince = 0;

@@ -3,7 +3,7 @@ import { TurnSlices } from "./turn-slices.js";
 
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-/** Slices on a clock that only the calls move on; each call takes 1 ms. */
+/** Slices with a clock that advances only by the calls; each call takes 1 ms. */
 function slices() {
   let now = 0;
   const paced = new TurnSlices(() => now);

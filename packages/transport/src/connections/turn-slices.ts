@@ -1,22 +1,25 @@
 /**
- * How long the calls of one turn of the event loop may take in all, in milliseconds: a twentieth of the
- * 100 ms that other clients may wait in a storm, since reading from sockets, the store's answers and
- * garbage collection share the turn.
+ * Maximum time that the calls of one turn of the event loop take together, in milliseconds. That is a twentieth
+ * of the 100 ms that other clients may have to wait in a storm, because reading from sockets, the store's
+ * responses and garbage collection share the turn.
  */
 const SLICE_MS = 5;
 
-/** Calls that wait at most; a stream of ends that outruns the slices for longer than that slows the turn down again. */
+/**
+ * Maximum number of waiting calls. If more closes arrive than the slices can handle, further calls slow the
+ * turn down again.
+ */
 const WAITING_MAX = 16_384;
 
 /**
- * Runs calls in their order, for at most {@link SLICE_MS} in one turn of the event loop: those that come in
- * ordinary numbers at once, the rest of a storm in the turns that follow, each behind what came in over
- * the network meanwhile. At most {@link WAITING_MAX} calls wait: the oldest run at once where there are more.
+ * Runs calls in order, for at most {@link SLICE_MS} in one turn of the event loop. In ordinary numbers they run
+ * at once; the rest of a storm runs in the following turns, each after the data that has arrived over the
+ * network in the meantime. At most {@link WAITING_MAX} calls wait; beyond that, the oldest run at once.
  */
 export class TurnSlices {
   readonly #nowMs: () => number;
   #waiting: (() => void)[] = [];
-  /** Index of the first call that waits: an array is not shifted for each. */
+  /** Index of the first waiting call, so that the array need not be shifted for each call. */
   #next = 0;
   #spentMs = 0;
   #turn: NodeJS.Immediate | undefined;
@@ -25,12 +28,15 @@ export class TurnSlices {
     this.#nowMs = nowMs;
   }
 
-  /** Calls that wait for a later turn. */
+  /** Number of calls that wait for a later turn. */
   get waiting(): number {
     return this.#waiting.length - this.#next;
   }
 
-  /** Now, where nothing waits and the turn has time left; or in a later turn. The call must not throw. */
+  /**
+   * Runs the call at once if no call waits and the turn has time left, otherwise in a later turn. The call must
+   * not throw.
+   */
   run(call: () => void): void {
     if (this.waiting === 0 && this.#spentMs < SLICE_MS) {
       this.#run(call);
@@ -41,7 +47,7 @@ export class TurnSlices {
     this.#arm();
   }
 
-  /** Runs all that waits at once: its owner closes. */
+  /** Runs all waiting calls at once, because the owner closes. */
   flush(): void {
     while (this.waiting > 0) this.#take()?.();
   }
@@ -68,7 +74,7 @@ export class TurnSlices {
   #take(): (() => void) | undefined {
     const call = this.#waiting[this.#next];
     if (call === undefined) return undefined;
-    // Those that have run are let go when they are half of the array.
+    // Discard the calls that have run once they are half of the array.
     if (++this.#next * 2 >= this.#waiting.length) {
       this.#waiting = this.#waiting.slice(this.#next);
       this.#next = 0;

@@ -1,11 +1,11 @@
 /**
- * Which connections a user has here. Most users have one, and a Set for each of them
- * would cost more than all the rest, so a single connection stands there as it is.
+ * The local connections of each user. Most users have one connection, which is stored without a Set, because a
+ * Set per user would take more memory than the rest of the index.
  */
 export class UserIndex<C extends object> {
   readonly #byUser = new Map<string, C | Set<C>>();
 
-  /** Users with a connection. */
+  /** Number of users with a connection. */
   get size(): number {
     return this.#byUser.size;
   }
@@ -18,28 +18,31 @@ export class UserIndex<C extends object> {
     else this.#byUser.set(userId, new Set([present, connection]));
   }
 
-  /** Removes it. Does nothing where it is not there. */
+  /** Removes a connection of a user, if it is there. */
   remove(userId: string, connection: C): void {
     const present = this.#byUser.get(userId);
     if (present === connection) this.#byUser.delete(userId);
     else if (present instanceof Set && present.delete(connection) && present.size === 0) this.#byUser.delete(userId);
   }
 
-  /** How many connections a user has. */
+  /** Number of connections of a user. */
   countOf(userId: string): number {
     const present = this.#byUser.get(userId);
     if (present === undefined) return 0;
     return present instanceof Set ? present.size : 1;
   }
 
-  /** The user's connections, as of now. */
+  /** A copy of the list of the user's connections. */
   of(userId: string): C[] {
     const present = this.#byUser.get(userId);
     if (present === undefined) return [];
     return present instanceof Set ? [...present] : [present];
   }
 
-  /** How many of the user's connections the call says true of. It may remove any of them meanwhile. */
+  /**
+   * Calls `call` with each connection of the user, and returns how often it returned `true`. It may remove
+   * connections.
+   */
   count(userId: string, call: (connection: C) => boolean): number {
     const present = this.#byUser.get(userId);
     if (present === undefined) return 0;

@@ -2,17 +2,17 @@ import { ERROR_CODES, type ErrorCode } from "@cm/protocol";
 import { Tally } from "./tally.js";
 
 /**
- * Counts what was wrong with what clients sent, by error code. One for a server and for
- * those who read its frames, so that `stats().faults` has all of it.
+ * Counts faults in the frames that clients sent, by error code. The server and the code that handles its frames
+ * share one counter, so that `stats().faults` contains all faults.
  */
 export interface FaultCounter {
-  /** Counts one faulty frame or refused request. What is no error code counts as `internal`. */
+  /** Counts one faulty frame or refused request. An unknown code counts as `internal`. */
   count(code: ErrorCode): void;
-  /** How often each code was counted. */
+  /** The number of faults for each code. */
   counts(): Readonly<Record<string, number>>;
 }
 
-/** Makes a counter that begins with nothing. */
+/** Creates a counter without any faults. */
 export function createFaultCounter(): FaultCounter {
   const tally = new Tally<ErrorCode>();
   return {

@@ -1,4 +1,4 @@
-/** Counts by key; the caller keeps the number of keys small. */
+/** Counts per key; the caller must keep the number of keys small. */
 export class Tally<K extends string> {
   readonly #counts = new Map<K, number>();
 

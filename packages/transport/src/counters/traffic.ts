@@ -1,22 +1,28 @@
-/** Frames between the clients and this server, and their payloads in bytes; WebSocket and TCP headers are not counted. */
+/**
+ * Counters of frames between the clients and this server, with their payloads in bytes, without WebSocket and
+ * TCP headers.
+ */
 export interface TrafficCounts {
-  /** Frames that came from clients. */
+  /** Frames received from clients. */
   readonly framesReceived: number;
-  /** Bytes of their payloads. */
+  /** Payload bytes of `framesReceived`. */
   readonly bytesReceived: number;
-  /** A frame to a room counts once for each member. Frames that were cut off with a slow consumer count too. */
+  /**
+   * Frames sent to clients. A frame to a room counts once for each member. Frames that a slow consumer never
+   * received count too.
+   */
   readonly framesSent: number;
-  /** Bytes of the payloads of `framesSent`. */
+  /** Payload bytes of `framesSent`. */
   readonly bytesSent: number;
   /**
-   * How often sockets were written to: frames of a room that waited for each other count once for each
-   * member, and what a connection alone is sent within one turn of the event loop once. `framesSent / writes` are the
-   * frames of a write. The operating system may be called less often, where a socket gets of both in one turn.
+   * Writes to sockets: frames of a room that were held back together count once for each member, and all frames
+   * to a single connection within one turn of the event loop count once. `framesSent / writes` is the number of
+   * frames per write. There may be fewer system calls, if a socket gets both kinds in one turn.
    */
   readonly writes: number;
 }
 
-/** Counts what comes and goes. */
+/** Counts frames and bytes in both directions. */
 export class Traffic {
   #framesReceived = 0;
   #bytesReceived = 0;
@@ -34,7 +40,7 @@ export class Traffic {
     this.#bytesSent += bytes * times;
   }
 
-  /** `times` sockets were written to. */
+  /** Counts writes to `times` sockets. */
   wrote(times: number): void {
     this.#writes += times;
   }

@@ -1,11 +1,11 @@
 import { STATUS_CODES } from "node:http";
 import { type CmError, ERROR_CODES, type ErrorCode } from "@cm/protocol";
 
-/** An answer to an HTTP request. */
+/** A response to an HTTP request. */
 export interface HttpReply {
   /** 200 to 599. */
   readonly status: number;
-  /** Headers beside those that the server writes itself. Default: none. */
+  /** Headers in addition to those that the server writes itself. Default: none. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Text is sent as UTF-8. Default: empty. */
   readonly body?: string | Uint8Array;
@@ -15,7 +15,10 @@ const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must not pass
 const HEADER_VALUE_FORBIDDEN = /[\u0000-\u0008\u000a-\u001f\u007f]/;
 
-/** What is wrong with a reply, or `undefined`. A line break in a header would start another one. */
+/**
+ * Describes what is invalid in a reply, or `undefined`. For example, a line break in a header would start
+ * another header.
+ */
 export function replyFault(reply: HttpReply): string | undefined {
   if (!Number.isInteger(reply.status) || reply.status < 200 || reply.status > 599) {
     return "status must be a whole number from 200 to 599";
@@ -33,12 +36,12 @@ export function replyFault(reply: HttpReply): string | undefined {
   return undefined;
 }
 
-/** Browsers must not take an answer for another type than it says; every reply says so. */
+/** Every reply has this header, so that browsers do not guess a content type other than the declared one. */
 const NO_SNIFFING = "x-content-type-options";
 
 /**
- * The headers to write with a reply: its own, without a length, which the server writes itself,
- * and with `nosniff`.
+ * The headers to write for a reply: its own, except for the content length, which the server writes itself, and
+ * `nosniff`.
  */
 export function headersOf(reply: HttpReply): [name: string, value: string][] {
   const headers = Object.entries(reply.headers ?? {}).filter(([name]) => name.toLowerCase() !== "content-length");
@@ -48,13 +51,13 @@ export function headersOf(reply: HttpReply): [name: string, value: string][] {
 
 /** How to write a reply. */
 export interface WriteOptions {
-  /** Leave the body out but say how long it would be (HEAD). */
+  /** Omit the body but send its length (HEAD). */
   readonly headOnly?: boolean;
   /** Close the TCP connection afterwards. */
   readonly closeConnection?: boolean;
 }
 
-/** A refusal as JSON: `{"code":"unauthorized","message":"..."}`. */
+/** A refusal with a JSON body: `{"code":"unauthorized","message":"..."}`. */
 export function jsonRefusal(
   status: number,
   code: string,
@@ -68,7 +71,7 @@ export function jsonRefusal(
   };
 }
 
-/** A problem document of RFC 9457, with our code beside its own members: the answer of a path that refuses. */
+/** A problem document as in RFC 9457, with our `code` as an additional member; used for refusals by HTTP routes. */
 export function problem(
   status: number,
   code: string,
@@ -82,7 +85,7 @@ export function problem(
   };
 }
 
-/** As `refusalOf`, for a path. */
+/** Same as `refusalOf`, for an HTTP route. */
 export function problemOf(error: CmError): HttpReply {
   const status = STATUS_BY_CODE[error.code] ?? 400;
   return problem(status, error.code, status >= 500 ? ERROR_CODES[error.code].meaning : error.message);
@@ -108,8 +111,8 @@ const STATUS_BY_CODE: { readonly [code in ErrorCode]?: number } = {
 };
 
 /**
- * The refusal that an error leads to. The messages of server faults (5xx) may name
- * hosts and keys, so the client gets the code's general meaning instead.
+ * The refusal for an error. Messages of server faults (5xx) may contain host names and keys, so the client gets
+ * the code's general meaning instead.
  */
 export function refusalOf(error: CmError): HttpReply {
   const status = STATUS_BY_CODE[error.code] ?? 400;

@@ -3,17 +3,20 @@ import { type HttpReply, problem, problemOf, replyFault, type WriteOptions } fro
 import type { RequestHead } from "./request-head.js";
 import type { RouteMethod, RouteTable } from "./route-table.js";
 
-/** The open end of an HTTP request. */
+/** The response to an HTTP request, and access to the request's body. */
 export interface ReplyDoor {
-  /** Writes the reply, unless the client went away meanwhile. */
+  /** Writes the reply, unless the client has disconnected. */
   write(reply: HttpReply, options?: WriteOptions): void;
-  /** Has the body handed over in chunks, which are only valid during the call. Called before the head's turn ends. */
+  /**
+   * Reads the body in chunks, which are only valid during the call. Must be called before the turn of the
+   * request's head ends.
+   */
   read(take: (chunk: Uint8Array, isLast: boolean) => void): void;
 }
 
 const NO_BODY = new Uint8Array(0);
 
-/** Answers plain HTTP by a fixed table of methods and paths. */
+/** Serves plain HTTP from a fixed table of methods and paths. */
 export class HttpRoutes {
   readonly #routes: RouteTable;
   readonly #onError: OnError;
@@ -23,7 +26,10 @@ export class HttpRoutes {
     this.#onError = onError;
   }
 
-  /** A request that passed the first checks. Answers now, or later unless the client goes away first. */
+  /**
+   * Handles a request that passed the first checks. Responds before it returns, or later unless the client
+   * disconnects.
+   */
   handle(door: ReplyDoor, { facts, method }: RequestHead): void {
     const here = this.#routes.get(facts.path);
     if (here === undefined) {
@@ -42,7 +48,7 @@ export class HttpRoutes {
     const fail = (cause: unknown): void => write(this.#failure(cause));
     const answer = (body: Uint8Array): void => {
       try {
-        // Looked up in the table, which has no other methods.
+        // The method was found in the table, which contains only these methods.
         const reply = route.answer({ ...facts, method: method as RouteMethod, body });
         if (reply instanceof Promise) reply.then(write).catch(fail);
         else write(reply);
@@ -70,7 +76,7 @@ export class HttpRoutes {
   }
 }
 
-/** Hands over the whole body, or refuses one that says of itself that it is too large, or is. */
+/** Reads the whole body, or refuses it if its declared or actual length is too large. */
 function readBody(door: ReplyDoor, declaredBytes: number, maxBytes: number, whole: (body: Uint8Array) => void): void {
   const refuse = (): void => {
     const error = new CmError("payload-too-large", `The body is over ${maxBytes} bytes.`);
@@ -90,7 +96,7 @@ function readBody(door: ReplyDoor, declaredBytes: number, maxBytes: number, whol
       refuse();
       return;
     }
-    // A copy: the chunk dies with the call.
+    // Copy the chunk: it is only valid during the call.
     chunks.push(Buffer.from(chunk));
     if (isLast) whole(Buffer.concat(chunks));
   });

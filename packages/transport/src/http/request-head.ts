@@ -1,59 +1,62 @@
 import { type HttpReply, problem } from "./http-reply.js";
 import type { TrustedProxies } from "./trusted-proxies.js";
 
-/** A request, copied out of the server's own object. */
+/** A request, copied from the server's own object. */
 export interface RequestFacts {
-  /** As sent, without the query; percent-encoding is left alone. */
+  /** The path as sent, without the query; not percent-decoded. */
   readonly path: string;
-  /** What follows the question mark, as sent; empty without one. */
+  /** The part after the question mark, as sent; empty if there is none. */
   readonly query: string;
-  /** By lower-case name. A header that came twice has its values joined with a comma. */
+  /** Headers by lower-case name. The values of a repeated header are joined with a comma. */
   readonly headers: Readonly<Record<string, string>>;
   /**
-   * The client's address: that of the TCP peer, or the one that it names where it is one of
-   * `trustedProxies`.
+   * The client's address: that of the TCP peer or, if the peer is one of `trustedProxies`, the address that the
+   * peer reports.
    */
   readonly remoteAddress: string;
 }
 
-/** A copied request, and what only the first checks need. */
+/** A copied request, with properties that only the first checks need. */
 export interface RequestHead {
-  /** What handlers and `authenticate` see. */
+  /** The part that handlers and `authenticate` receive. */
   readonly facts: RequestFacts;
   /** The method, in upper case. */
   readonly method: string;
-  /** The request line and the headers as they are usually spelled: with one space behind each colon. */
+  /** Size of the request line and headers in bytes, in the usual notation with one space after each colon. */
   readonly headBytes: number;
-  /** Whether it has two lengths, so that two servers may not agree on where its body ends. */
+  /** Whether the request has two different lengths, so that two servers may disagree on where its body ends. */
   readonly isAmbiguous: boolean;
 }
 
-/** The parts of a request's head beside names and values: `GET /path HTTP/1.1`, `name: value`, the empty line. */
+/**
+ * Sizes of the parts of a request's head other than names and values: `GET /path HTTP/1.1`, `name: value`, the
+ * empty line.
+ */
 const LINE_BYTES = " ".length + " HTTP/1.1\r\n".length;
 const HEADER_BYTES = ": ".length + "\r\n".length;
 const END_BYTES = "\r\n".length;
 
-/** What {@link copyRequestHead} is made from. */
+/** The input of {@link copyRequestHead}. */
 export interface RequestParts {
   readonly method: string;
   readonly path: string;
   readonly query: string;
   /** The address of the TCP peer. */
   readonly remoteAddress: string;
-  /** The address that a PROXY header names; empty without one. Asked only where the peer is trusted. */
+  /** The address in a PROXY header; empty if there is none. Only called if the peer is trusted. */
   readonly proxiedAddress?: () => string;
   readonly trustedProxies: TrustedProxies;
-  /** Calls back with each header as it came, its name in any case. */
+  /** Calls `take` with each header as received, its name in any case. */
   eachHeader(take: (name: string, value: string) => void): void;
 }
 
-/** Copies everything that may be wanted after the request object is gone. */
+/** Copies everything that may be needed after the request object has become invalid. */
 export function copyRequestHead(parts: RequestParts): RequestHead {
   const { method, path, query, trustedProxies } = parts;
   let headBytes = method.length + LINE_BYTES + Buffer.byteLength(path) + END_BYTES;
   if (query !== "") headBytes += "?".length + Buffer.byteLength(query);
   let isAmbiguous = false;
-  // No prototype: a header named "constructor" is just a header.
+  // Without a prototype, so that a header named "constructor" is an ordinary entry.
   const headers: Record<string, string> = Object.create(null);
   parts.eachHeader((spelled, value) => {
     const name = spelled.toLowerCase();
@@ -70,14 +73,14 @@ export function copyRequestHead(parts: RequestParts): RequestHead {
   return { facts: { path, query, headers, remoteAddress }, method, headBytes, isAmbiguous };
 }
 
-/** The answer to a request whose head must not be looked at further, or `undefined`. */
+/** The refusal of a request whose head is too large or ambiguous, or `undefined`. */
 export function objectionTo({ headBytes, isAmbiguous }: RequestHead, maxHeadBytes: number): HttpReply | undefined {
   if (headBytes > maxHeadBytes) return headTooLarge(maxHeadBytes);
   if (isAmbiguous) return problem(400, "operation-unknown", "There are two Content-Length headers that differ.");
   return undefined;
 }
 
-/** The answer to a request whose head is over the limit. */
+/** The response to a request whose head exceeds the limit. */
 export function headTooLarge(maxHeadBytes: number): HttpReply {
   return problem(431, "payload-too-large", `The request line and headers are over ${maxHeadBytes} bytes.`);
 }

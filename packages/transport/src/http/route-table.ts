@@ -2,40 +2,40 @@ import { callable, fixedPath, invalid, whole } from "../options/option-values.js
 import type { HttpReply } from "./http-reply.js";
 import type { RequestFacts } from "./request-head.js";
 
-/** What a path can be asked with. GET answers HEAD as well. */
+/** The methods of routes. A GET route also serves HEAD. */
 export type RouteMethod = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
 
-/** A request for one of the option `routes`, with its whole body. */
+/** A request for a route of the option `routes`, with its whole body. */
 export interface RouteRequest extends RequestFacts {
-  /** The method that it was asked with. */
+  /** The method of the request. */
   readonly method: RouteMethod;
-  /** At most the route's `maxBodyBytes`; empty of GET and HEAD. */
+  /** At most the route's `maxBodyBytes`; empty for GET and HEAD. */
   readonly body: Uint8Array;
 }
 
 /**
- * Answers requests for one path. A `CmError` that it throws becomes a problem document with its
- * code, such as 404 for `not-found`; anything else a 500 without details, which goes to `onError`.
+ * Handles the requests for one path. A `CmError` that it throws becomes a problem document with the error's
+ * code, such as 404 for `not-found`; any other error becomes a 500 without details and goes to `onError`.
  */
 export type RouteHandler = (request: RouteRequest) => HttpReply | Promise<HttpReply>;
 
-/** A handler that takes a body. */
+/** A route whose handler takes a body. */
 export interface Route {
-  /** The largest body, in bytes; a larger one is refused with 413. 0 to 16 MiB. */
+  /** Maximum size of the body, in bytes; a larger one is refused with 413. 0 to 16 MiB. */
   readonly maxBodyBytes: number;
-  /** Answers the request. */
+  /** Handles a request. */
   readonly answer: RouteHandler;
 }
 
 /** Routes by path, then by method. */
 export type RouteTable = ReadonlyMap<string, ReadonlyMap<string, Route>>;
 
-/** The largest `maxBodyBytes` of a route. */
+/** Maximum of `maxBodyBytes`. */
 const MAX_BODY_BYTES = 16 * 1024 * 1024;
 
 const METHODS: readonly string[] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 
-/** Checks what stands under the option `routes`; `path` is that of the WebSockets. Throws `options-invalid`. */
+/** Checks the value of the option `routes`; `path` is the path of the WebSockets. Throws `options-invalid`. */
 export function routeTableOf(value: unknown, path: string): RouteTable {
   if (typeof value !== "object" || value === null) throw invalid("routes", "must be an object");
   const table = new Map<string, Map<string, Route>>();
@@ -53,10 +53,10 @@ export function routeTableOf(value: unknown, path: string): RouteTable {
 
 function routeOf(field: string, value: unknown): Route {
   if (typeof value !== "object" || value === null) {
-    // Checked just here.
+    // `callable` checks the type.
     return { maxBodyBytes: 0, answer: callable(field, value as RouteHandler) };
   }
-  const { maxBodyBytes, answer } = value as Partial<Route>; // Each is checked next.
+  const { maxBodyBytes, answer } = value as Partial<Route>; // Both are checked below.
   return {
     maxBodyBytes: whole(`${field}.maxBodyBytes`, maxBodyBytes, 0, MAX_BODY_BYTES),
     answer: callable(`${field}.answer`, answer as RouteHandler),

@@ -1,22 +1,25 @@
 import { BlockList, isIP } from "node:net";
 import { peerAddress } from "./peer-address.js";
 
-/** Where a request came from, as the socket and the proxies in front of it say. */
+/** The origin of a request, according to the socket and the proxies in front of it. */
 export interface RequestOrigin {
   /** The address of the TCP peer. */
   readonly peer: string;
-  /** The address that a PROXY header names, where the transport reads those; empty without one. */
+  /** The address in a PROXY header, if the transport reads such headers; empty if there is none. */
   readonly proxied?: (() => string) | undefined;
-  /** The `X-Forwarded-For` header: each proxy appends the address that it was reached from. */
+  /** The `X-Forwarded-For` header: each proxy appends the address that connected to it. */
   readonly forwardedFor: string | undefined;
 }
 
-/** The proxies whose word about a client's address is believed. */
+/** The proxies that are trusted to report a client's address. */
 export class TrustedProxies {
   readonly #list = new BlockList();
   readonly #isEmpty: boolean;
 
-  /** Addresses and subnets such as `10.0.0.0/8`; throws a `TypeError` that names the position of one that is neither. */
+  /**
+   * Takes addresses and subnets such as `10.0.0.0/8`. Throws a `TypeError` with the position of an invalid
+   * entry.
+   */
   constructor(entries: readonly string[]) {
     this.#isEmpty = entries.length === 0;
     for (const [index, entry] of entries.entries()) {
@@ -33,9 +36,9 @@ export class TrustedProxies {
   }
 
   /**
-   * The client's address. What a trusted proxy says is believed, from the nearest one
-   * outwards, up to the first address that is not trusted: what stands left of it, the client
-   * may have written itself.
+   * Returns the client's address. Addresses that trusted proxies report are followed from the nearest proxy
+   * outwards, up to the first one that is not trusted: the addresses to the left of it may have been written by
+   * the client.
    */
   clientOf({ peer, proxied, forwardedFor }: RequestOrigin): string {
     if (this.#isEmpty || !this.#has(peer)) return peer;
@@ -66,7 +69,7 @@ function familyOf(address: string): "ipv4" | "ipv6" | undefined {
   return version === 0 ? undefined : version === 4 ? "ipv4" : "ipv6";
 }
 
-/** Some proxies write `203.0.113.7:1234` and `[2001:db8::7]:1234`. */
+/** Some proxies write `203.0.113.7:1234` and `[2001:db8::7]:1234`; removes the port. */
 function withoutPort(hop: string): string {
   const [, bracketed, plain] = /^(?:\[([^\]]*)\](?::\d+)?|(\d+\.\d+\.\d+\.\d+):\d+)$/.exec(hop) ?? [];
   return bracketed ?? plain ?? hop;

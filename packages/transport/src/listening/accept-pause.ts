@@ -1,27 +1,30 @@
 import { closeSync, openSync } from "node:fs";
 import { CmError } from "@cm/protocol";
 
-/** How often it is looked whether a file can be opened, in milliseconds. */
+/** Interval at which the pause checks whether a file can be opened, in milliseconds. */
 const LOOK_EVERY_MS = 250;
 
-/** Files that can be opened before newcomers are taken again: the listening socket and what they bring. */
+/**
+ * Number of files that must be available before connections are accepted again: the listening socket and the
+ * first connections.
+ */
 const ROOM_TO_RESUME = 32;
 
-/** What an {@link AcceptPause} needs. */
+/** Options of an {@link AcceptPause}. */
 export interface AcceptPauseOptions {
-  /** Closes the listening socket; open connections stay. */
+  /** Closes the listening socket; open connections stay open. */
   readonly stopListening: () => void;
-  /** Throws, or rejects, where the port can't be had; it is tried again. */
+  /** Listens again. Throws or rejects if the port is not available; it is then called again later. */
   readonly listenAgain: () => Promise<void>;
-  /** Called with `unavailable` once for each pause, when it begins. Must not throw. */
+  /** Called with `unavailable` once per pause, when it begins. Must not throw. */
   readonly onError: (error: CmError) => void;
 }
 
 /**
- * Takes no newcomers while this process can open no more files: the listening socket is closed
- * meanwhile, so that the kernel refuses newcomers and a balancer sends them elsewhere. Without it
- * uWebSockets.js tries the accept again without a pause, which takes a whole core, and Node.js
- * accepts each newcomer and closes it, without a word to anybody.
+ * Stops accepting connections while this process can't open any more files. The listening socket is closed
+ * meanwhile, so that the kernel refuses new connections and a load balancer sends them elsewhere. Otherwise
+ * uWebSockets.js would retry the accept without a pause, which takes a whole core, and Node.js would accept
+ * each connection and close it without reporting an error.
  */
 export class AcceptPause {
   readonly #options: AcceptPauseOptions;
@@ -37,12 +40,12 @@ export class AcceptPause {
     this.#timer.unref();
   }
 
-  /** How often it has begun to refuse newcomers. */
+  /** Number of pauses so far. */
   get count(): number {
     return this.#count;
   }
 
-  /** Looks no more; the server is closing. Idempotent. */
+  /** Stops the checks, because the server is closing. Idempotent. */
   end(): void {
     this.#ended = true;
     clearInterval(this.#timer);
@@ -71,21 +74,22 @@ export class AcceptPause {
       await this.#options.listenAgain();
       this.#isPaused = false;
     } catch {
-      // Something else has the port, or the files went meanwhile: tried again at the next look.
+      // Another process has the port, or the files have been used up meanwhile: retried at the next check.
     }
     this.#isTrying = false;
     if (this.#ended) this.#options.stopListening();
   }
 }
 
-/** Whether `count` files can be opened besides those that are open. */
+/** Whether `count` more files can be opened. */
 function canOpen(count: number): boolean {
   const opened: number[] = [];
   try {
     while (opened.length < count) opened.push(openSync("/dev/null", "r"));
     return true;
   } catch (error) {
-    // Anything else, as a system without the file, says nothing about files in all.
+    // Any other error, for example on a system without `/dev/null`, says nothing about the number of open
+    // files.
     return !["EMFILE", "ENFILE"].includes((error as NodeJS.ErrnoException).code ?? "");
   } finally {
     for (const descriptor of opened) closeSync(descriptor);

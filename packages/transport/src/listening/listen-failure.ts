@@ -1,7 +1,10 @@
 import { CmError } from "@cm/protocol";
 import type { ListeningAddress } from "../transport-server.js";
 
-/** The error for what Node met when it tried the same; undefined where it met nothing. */
+/**
+ * The error for a failed attempt to listen. `code` is the one that Node reported when it tried the same
+ * address; `undefined` if Node succeeded.
+ */
 export function listenFailure({ host, port }: ListeningAddress, code: string | undefined): CmError {
   const where = `${host}:${port}`;
   const details = { host, port, cause: code ?? "unknown" };

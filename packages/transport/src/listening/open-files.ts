@@ -1,16 +1,19 @@
 import { readFile } from "node:fs/promises";
 import { CmError } from "@cm/protocol";
 
-/** What a process opens beside its connections: upgrades and requests under way, Redis, logs. */
+/** Number of files that a process opens besides its connections: upgrades and requests in progress, Redis, logs. */
 const OTHER_FILES = 256;
 
-/** How many files this process may have open at a time, connections among them; undefined where nothing says so. */
+/**
+ * Maximum number of files that this process may have open, including connections; `undefined` if it is not
+ * known.
+ */
 async function openFileLimit(): Promise<number | undefined> {
   let limits: string;
   try {
     limits = await readFile("/proc/self/limits", "latin1");
   } catch {
-    // Only Linux has it.
+    // The file exists only on Linux.
     return undefined;
   }
   const soft = /^Max open files +(\d+) /m.exec(limits)?.[1];
@@ -18,9 +21,8 @@ async function openFileLimit(): Promise<number | undefined> {
 }
 
 /**
- * A warning where the process may not open as many files as it takes connections. The native
- * layer does not report an accept that fails for it, and tries again without a pause: the
- * process is busy with nothing, and clients wait, until a file is closed.
+ * Returns a warning if the process may open fewer files than `maxConnections` requires. Once it has no files
+ * left, it refuses new connections until some are closed, although the limit is not reached; see `AcceptPause`.
  */
 export async function openFilesWarning(maxConnections: number): Promise<CmError | undefined> {
   const limit = await openFileLimit();

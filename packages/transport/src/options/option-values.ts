@@ -1,14 +1,14 @@
 import { CmError } from "@cm/protocol";
 
-/** Visible ASCII without what some servers read as a pattern (":" and "*") or as the query's start. */
+/** Visible ASCII except for the characters that some servers interpret as a pattern (":" and "*"), "?" and "#". */
 const FIXED_PATH = /^\/[!"$-)+-9;->@-~]{0,255}$/;
 
-/** `options-invalid` for one option. */
+/** The error `options-invalid` for one option. */
 export function invalid(field: string, problem: string): CmError {
   return new CmError("options-invalid", `${field} ${problem}.`, { details: { field } });
 }
 
-/** A whole number within its bounds, or {@link invalid} thrown. */
+/** Returns an integer within its bounds, or throws {@link invalid}. */
 export function whole(field: string, value: unknown, min: number, max: number): number {
   if (typeof value !== "number" || !Number.isInteger(value) || value < min || value > max) {
     throw invalid(field, `must be a whole number from ${min} to ${max}`);
@@ -16,19 +16,19 @@ export function whole(field: string, value: unknown, min: number, max: number): 
   return value;
 }
 
-/** True or false, or {@link invalid} thrown. */
+/** Returns a boolean, or throws {@link invalid}. */
 export function flag(field: string, value: unknown): boolean {
   if (typeof value !== "boolean") throw invalid(field, "must be true or false");
   return value;
 }
 
-/** A function, or {@link invalid} thrown. */
+/** Returns a function, or throws {@link invalid}. */
 export function callable<F extends (...args: never[]) => unknown>(field: string, value: F): F {
   if (typeof value !== "function") throw invalid(field, "must be a function");
   return value;
 }
 
-/** A path without parameters, as a server matches it, or {@link invalid} thrown. */
+/** Returns a path without parameters, as a server matches it, or throws {@link invalid}. */
 export function fixedPath(field: string, value: unknown): string {
   if (typeof value !== "string" || !FIXED_PATH.test(value)) {
     throw invalid(field, 'must be a path: "/" and visible ASCII characters without : * ? and #, at most 256 in all');

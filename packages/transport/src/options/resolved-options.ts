@@ -10,65 +10,65 @@ import { type ResolvedSlowReaderOptions, resolveSlowReaders } from "../rooms/slo
 import { callable, fixedPath, invalid, whole } from "./option-values.js";
 import type { TransportOptions } from "./transport-options.js";
 
-/** {@link TransportOptions} with every default filled in and every value checked. */
+/** {@link TransportOptions} with all defaults filled in and all values checked. */
 export interface ResolvedTransportOptions<U> {
-  /** As {@link TransportOptions.host}. */
+  /** See {@link TransportOptions.host}. */
   readonly host: string;
-  /** As {@link TransportOptions.port}. */
+  /** See {@link TransportOptions.port}. */
   readonly port: number;
-  /** As {@link TransportOptions.path}. */
+  /** See {@link TransportOptions.path}. */
   readonly path: string;
-  /** As {@link TransportOptions.subprotocols}. */
+  /** See {@link TransportOptions.subprotocols}. */
   readonly subprotocols: readonly string[];
-  /** As {@link TransportOptions.allowedOrigins}; `undefined` for any. */
+  /** See {@link TransportOptions.allowedOrigins}; `undefined` for any. */
   readonly allowedOrigins: ReadonlySet<string> | undefined;
-  /** As {@link TransportOptions.maxConnections}. */
+  /** See {@link TransportOptions.maxConnections}. */
   readonly maxConnections: number;
-  /** As {@link TransportOptions.maxPendingUpgrades}. */
+  /** See {@link TransportOptions.maxPendingUpgrades}. */
   readonly maxPendingUpgrades: number;
-  /** As {@link TransportOptions.maxConnectionsPerAddress}. */
+  /** See {@link TransportOptions.maxConnectionsPerAddress}. */
   readonly maxConnectionsPerAddress: number;
-  /** As {@link TransportOptions.maxUpgradesPerSecondPerAddress}. */
+  /** See {@link TransportOptions.maxUpgradesPerSecondPerAddress}. */
   readonly maxUpgradesPerSecondPerAddress: number;
-  /** As {@link TransportOptions.trustedProxies}. */
+  /** See {@link TransportOptions.trustedProxies}. */
   readonly trustedProxies: TrustedProxies;
-  /** As {@link TransportOptions.maxHeadBytes}. */
+  /** See {@link TransportOptions.maxHeadBytes}. */
   readonly maxHeadBytes: number;
-  /** As {@link TransportOptions.maxFrameBytes}. */
+  /** See {@link TransportOptions.maxFrameBytes}. */
   readonly maxFrameBytes: number;
-  /** As {@link TransportOptions.maxBackpressureBytes}. */
+  /** See {@link TransportOptions.maxBackpressureBytes}. */
   readonly maxBackpressureBytes: number;
-  /** As {@link TransportOptions.maxTotalBackpressureBytes}. */
+  /** See {@link TransportOptions.maxTotalBackpressureBytes}. */
   readonly maxTotalBackpressureBytes: number;
-  /** As {@link TransportOptions.slowReaders}, resolved; `undefined` where every slow reader is closed. */
+  /** See {@link TransportOptions.slowReaders}, resolved; `undefined` if every slow reader is closed. */
   readonly slowReaders: ResolvedSlowReaderOptions | undefined;
-  /** As {@link TransportOptions.roomWindowMs}. */
+  /** See {@link TransportOptions.roomWindowMs}. */
   readonly roomWindowMs: RoomWindow;
-  /** As {@link TransportOptions.maxMembersPerTurn}. */
+  /** See {@link TransportOptions.maxMembersPerTurn}. */
   readonly maxMembersPerTurn: number;
-  /** As {@link TransportOptions.idleTimeoutMs}. */
+  /** See {@link TransportOptions.idleTimeoutMs}. */
   readonly idleTimeoutMs: number;
-  /** As {@link TransportOptions.pingIntervalMs}. */
+  /** See {@link TransportOptions.pingIntervalMs}. */
   readonly pingIntervalMs: number;
-  /** As {@link TransportOptions.authenticationTimeoutMs}. */
+  /** See {@link TransportOptions.authenticationTimeoutMs}. */
   readonly authenticationTimeoutMs: number;
-  /** As {@link TransportOptions.closeTimeoutMs}. */
+  /** See {@link TransportOptions.closeTimeoutMs}. */
   readonly closeTimeoutMs: number;
-  /** As {@link TransportOptions.authenticate}. */
+  /** See {@link TransportOptions.authenticate}. */
   readonly authenticate: TransportOptions<U>["authenticate"];
-  /** As {@link TransportOptions.nextConnectionId}. */
+  /** See {@link TransportOptions.nextConnectionId}. */
   readonly nextConnectionId: () => string;
-  /** As {@link TransportOptions.handler}. */
+  /** See {@link TransportOptions.handler}. */
   readonly handler: ConnectionHandler<U>;
-  /** As {@link TransportOptions.routes}. */
+  /** See {@link TransportOptions.routes}. */
   readonly routes: RouteTable;
-  /** As {@link TransportOptions.faults}. */
+  /** See {@link TransportOptions.faults}. */
   readonly faults: FaultCounter;
-  /** As {@link TransportOptions.onError}. */
+  /** See {@link TransportOptions.onError}. */
   readonly onError: OnError;
 }
 
-/** Every option there is. */
+/** All known options. */
 const KNOWN: Readonly<Record<keyof TransportOptions<unknown>, true>> = {
   host: true,
   port: true,
@@ -106,9 +106,8 @@ const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/;
 const HOST_NAME = /^(?=.{1,253}$)[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?$/;
 
 /**
- * Fills in defaults and checks every value. Native code ends the whole process on
- * some bad values, so nothing passes unseen. A transport checks what it takes besides, whose
- * names are `own`.
+ * Fills in defaults and checks every value, because native code ends the whole process on some invalid values.
+ * `own` lists the names of the transport's additional options, which the transport checks itself.
  *
  * @throws CmError `options-invalid`; `details.field` names the option.
  */
@@ -118,7 +117,7 @@ export function resolveTransportOptions<U>(
 ): ResolvedTransportOptions<U> {
   requireOptions<object>(options, { ...KNOWN, ...Object.fromEntries(own.map((name) => [name, true])) });
   for (const [field, value] of Object.entries(options)) {
-    // Not a way to ask for the default: that is to leave the option out.
+    // Defaults are requested by omitting an option, not with `null`.
     if (value === null) throw invalid(field, "must not be null");
   }
   const path = fixedPath("path", options.path ?? "/ws");
@@ -224,11 +223,11 @@ function trustedProxies(value: unknown): TrustedProxies {
   }
 }
 
-/** Whether the text is spelled as a browser spells an Origin header. */
+/** Whether the text is written as browsers write an Origin header. */
 function isOrigin(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const { origin, protocol, host: authority } = new URL(text);
-  // The URL standard gives schemes of its own no origin; browsers send theirs as scheme and host.
+  // The URL standard gives non-standard schemes no origin; browsers send scheme and host for them.
   return origin === text || (origin === "null" && authority !== "" && `${protocol}//${authority}` === text);
 }
 

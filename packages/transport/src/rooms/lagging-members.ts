@@ -2,73 +2,88 @@ import { encodeServerFrame, type OnError, toCmError } from "@cm/protocol";
 import { type KeptBudget, type Lag, LaggingRoom } from "./lagging-room.js";
 import { type ResolvedSlowReaderOptions, requirePolicy, type SlowReaderPolicy } from "./slow-readers.js";
 
-/** A connection, as a member of rooms. */
+/** A connection as a member of rooms. */
 export interface RoomMember {
   readonly id: string;
   readonly open: boolean;
   readonly bufferedBytes: number;
   send(frame: string | Uint8Array): boolean;
-  /** Hands what can be written to the system, so that only what the client does not read still waits. */
+  /**
+   * Writes the held-back frames to the system, so that only the bytes that the client does not read are still
+   * queued.
+   */
   flush(): void;
-  /** Gets what is sent to the room from now on. What waits for others of the room is sent before that. */
+  /**
+   * Adds the connection to the room's members. Messages that are held back for other members are sent before
+   * that.
+   */
   enterRoom(room: string): void;
-  /** Gets nothing more of the room. What was sent before is written to it before that. */
+  /** Removes the connection from the room's members. Messages sent before are written to it before that. */
   leaveRoom(room: string): void;
 }
 
-/** What {@link LaggingMembers} needs. */
+/** Options of {@link LaggingMembers}. */
 export interface LaggingMembersOptions extends ResolvedSlowReaderOptions {
-  /** Whether a room's messages are being written: who enters or leaves then would miss some of them. */
+  /**
+   * Whether a room's messages are being written: a member that enters or leaves meanwhile would miss some of
+   * them.
+   */
   readonly isSending: () => boolean;
   readonly onError: OnError;
 }
 
-/** How often those that are behind are looked at, in milliseconds. The libraries tell of every bit that a client reads. */
+/**
+ * Interval at which members that are behind are checked, in milliseconds. The libraries' events are not used,
+ * because they fire for every small part that a client reads.
+ */
 const LOOK_EVERY_MS = 25;
 
-/** Frames that are written at one look, about: others have their turn before the next. */
+/** Approximate maximum number of frames written in one check, so that other work can run before the next one. */
 const FRAMES_PER_LOOK = 1_000;
 
-/** A member is told at most once in this time, in milliseconds: it stays out until then. */
+/**
+ * Minimum time between two notices of a member's gap in a room, in milliseconds; the member stays out until
+ * then.
+ */
 const TELL_EVERY_MS = 1_000;
 
-/** What all rooms keep for members that are behind, in bytes. */
+/** Maximum number of bytes that all rooms together keep for members that are behind. */
 const ALL_KEPT_MAX_BYTES = 16 * 1024 * 1024;
 
-/** A frame's header at its longest. */
+/** Maximum size of a frame's header, in bytes. */
 const FRAME_HEADER_BYTES = 10;
 
 type LeavingPolicy = Exclude<SlowReaderPolicy, "close">;
 
-/** A connection's place in a room that does not close slow readers. */
+/** The membership of a connection in a room that does not close slow readers. */
 interface Seat {
   readonly room: LaggingRoom;
-  /** Set while the connection gets nothing of the room. */
+  /** Set while the connection gets no messages of the room. */
   lag: Lag | undefined;
   toldAt: number;
 }
 
-/** A connection's seats, by room. */
+/** The seats of one connection, by room. */
 type Seats = Map<string, Seat>;
 
 /**
- * Takes members that do not read out of the rooms whose policy is `drop` or `latest`, and puts them back, with a
- * `gap` for what they missed, when they have read.
+ * Removes members that do not read from the fan-out of rooms whose policy is `drop` or `latest`, and adds them
+ * back once they have read, with a `gap` for the messages that they missed.
  *
- * A member that reads costs nothing here when a message is sent: the members of such rooms are looked at
- * each time another half of `maxBytes` went to them, and those with more than `maxBytes` waiting leave the
- * room's fan-out. So a member never has a hole that it was not told of: it gets what was sent before it left,
- * then the `gap`, then what was sent after it came back.
+ * Members that read cause no work when a message is sent: the members of such rooms are checked each time
+ * another half of `maxBytes` has been sent to the rooms, and those with more than `maxBytes` queued leave the
+ * room's fan-out. A member therefore never misses messages without being notified: it gets the messages sent
+ * before it left, then the `gap`, then the messages sent after it came back.
  */
 export class LaggingMembers {
   readonly #options: LaggingMembersOptions;
   readonly #rooms = new Map<string, LaggingRoom>();
   readonly #seats = new Map<RoomMember, Seats>();
-  /** Connections with a lag in at least one room. */
+  /** Connections that are behind in at least one room. */
   readonly #behind = new Set<RoomMember>();
   readonly #leftOut: Record<LeavingPolicy, number> = { drop: 0, latest: 0 };
   readonly #kept: KeptBudget = { bytes: 0, maxBytes: ALL_KEPT_MAX_BYTES };
-  /** Bytes of messages to such rooms since their members were looked at. */
+  /** Bytes of messages to such rooms since the members were last checked. */
   #sentSince = 0;
   #isLooking = false;
   #timer: NodeJS.Timeout | undefined;
@@ -90,7 +105,7 @@ export class LaggingMembers {
     connection.enterRoom(name);
   }
 
-  /** A member that is behind is told what it missed. */
+  /** Removes the connection from a room. A member that is behind is notified of what it missed. */
   leave(connection: RoomMember, name: string): void {
     const seats = this.#seats.get(connection);
     const seat = seats?.get(name);
@@ -111,7 +126,7 @@ export class LaggingMembers {
     this.#left(room);
   }
 
-  /** The connection is over. */
+  /** Must be called once the connection is closed. */
   closed(connection: RoomMember): void {
     const seats = this.#seats.get(connection);
     if (seats === undefined) return;
@@ -123,7 +138,7 @@ export class LaggingMembers {
     }
   }
 
-  /** A message is about to be sent to a room. */
+  /** Must be called before a message is sent to a room. */
   sending(name: string, frame: Uint8Array, except: readonly string[]): void {
     const room = this.#rooms.get(name);
     if (room === undefined) return;
@@ -132,31 +147,34 @@ export class LaggingMembers {
     if (room.behind.size > 0) room.leaveOut(frame, except, this.#options.keyOf);
   }
 
-  /** Messages of a room were lost on their way to this server; those that are not behind are told otherwise. */
+  /**
+   * Records that messages of a room were lost on their way to this server; only members that are behind are
+   * affected.
+   */
   lost(name: string, missed: number | undefined): void {
     this.#rooms.get(name)?.lost(missed);
   }
 
-  /** Members of rooms that get nothing for now; a connection counts once for each room. */
+  /** Number of members that get no messages at the moment; a connection counts once for each room. */
   get membersBehind(): number {
     let count = 0;
     for (const { behind } of this.#roomsBehind()) count += behind.size;
     return count;
   }
 
-  /** Rooms with members all of which are behind, by what `membersOf` says of the others. */
+  /** Number of rooms all of whose members are behind; `membersOf` returns the number of a room's other members. */
   roomsWithoutOthers(membersOf: (room: string) => number): number {
     let count = 0;
     for (const { name } of this.#roomsBehind()) if (membersOf(name) === 0) count++;
     return count;
   }
 
-  /** Members of a room that are behind. */
+  /** Number of members of a room that are behind. */
   behindIn(name: string): number {
     return this.#rooms.get(name)?.behind.size ?? 0;
   }
 
-  /** Messages that members did not get, each copy counted. Costs a look at each member that is behind. */
+  /** Number of messages that members did not get, counting each copy. Iterates over all members that are behind. */
   leftOut(): Readonly<Record<LeavingPolicy, number>> {
     const counts = { ...this.#leftOut };
     for (const room of this.#roomsBehind()) {
@@ -181,7 +199,7 @@ export class LaggingMembers {
   #create(name: string): LaggingRoom | undefined {
     const policy = this.#policyOf(name);
     if (policy === "close") return undefined;
-    // Half of what a member may have waiting, so that what is kept does not put it behind again.
+    // Keep at most half of `maxBytes`, so that sending the kept messages does not put a member behind again.
     const room = new LaggingRoom(name, policy, this.#options.maxBytes / 2, this.#kept);
     this.#rooms.set(name, room);
     return room;
@@ -202,9 +220,9 @@ export class LaggingMembers {
     if (--room.members === 0) this.#rooms.delete(room.name);
   }
 
-  /** Takes those out of their rooms that do not read. */
+  /** Removes members that do not read from the fan-out of their rooms. */
   #look(): void {
-    // The flush of what waits may close connections, whose handlers may send.
+    // Flushing may close connections, whose handlers may send messages.
     if (this.#isLooking || this.#options.isSending()) return;
     this.#isLooking = true;
     this.#sentSince = 0;
@@ -220,7 +238,7 @@ export class LaggingMembers {
   #takeOut(connection: RoomMember, seats: Seats): void {
     for (const seat of seats.values()) {
       if (seat.lag !== undefined) continue;
-      // What was sent before is written now; what comes from now on counts as missed.
+      // Messages sent before are written now; messages from now on count as missed.
       connection.leaveRoom(seat.room.name);
       if (!connection.open) return;
       if (seats.get(seat.room.name) === seat) seat.lag = seat.room.fallBehind(connection.id);
@@ -242,7 +260,10 @@ export class LaggingMembers {
     }, LOOK_EVERY_MS);
   }
 
-  /** Room by room, as long as the client reads; returns about how many frames were written. */
+  /**
+   * Adds a connection back to its rooms one by one, as long as the client reads. Returns the approximate number
+   * of frames written.
+   */
   #putBack(connection: RoomMember): number {
     const now = performance.now();
     const seats = this.#seats.get(connection);
@@ -260,10 +281,11 @@ export class LaggingMembers {
 
   #return(connection: RoomMember, seat: Seat, lag: Lag, now: number): number {
     const { room } = seat;
-    // First: what waits for the others is sent within, and counts as missed here.
+    // Enter first: messages held back for the other members are sent within this call, and count as missed by
+    // this one.
     connection.enterRoom(room.name);
     if (!connection.open) return 0;
-    // A handler that was called within may have had it leave.
+    // A handler that was called within `enterRoom` may have removed the connection from the room.
     if (seat.lag !== lag) {
       connection.leaveRoom(room.name);
       return 0;
@@ -272,7 +294,7 @@ export class LaggingMembers {
     this.#leftOut[room.policy] += missed;
     seat.lag = undefined;
     room.caughtUp(connection.id);
-    // In the same turn: nothing of the room comes before it.
+    // Send the gap in the same turn, so that no message of the room precedes it.
     if (missed > 0 || lag.lost !== 0) {
       seat.toldAt = now;
       connection.send(gapFrame(room.name, missed, lag, isWhole));
@@ -281,7 +303,7 @@ export class LaggingMembers {
     return 1 + kept.length;
   }
 
-  /** A member leaves while it is behind; returns how many messages it did not get. */
+  /** Ends the lag of a member that leaves. Returns the number of messages that it did not get. */
   #end(connection: RoomMember, seat: Seat, lag: Lag): number {
     const { room } = seat;
     const missed = room.leftOutOf(lag);
@@ -297,7 +319,7 @@ function hasLag(seats: Seats): boolean {
   return false;
 }
 
-/** `reason` says where the messages are only where none was lost before this server. */
+/** `reason` is omitted if messages were also lost on their way to this server, which it would not explain. */
 function gapFrame(room: string, missed: number, { lost }: Lag, isWhole: boolean): string {
   const reason = isWhole ? "conflated" : "slow-reader";
   return encodeServerFrame({

@@ -1,18 +1,18 @@
 import type { SlowReaderPolicy } from "./slow-readers.js";
 
-/** What frames that are kept cost beside their bytes, about. */
+/** Approximate memory of a kept frame in addition to its bytes. */
 const FRAME_OVERHEAD_BYTES = 128;
 
-/** The most keys of which a room keeps the latest message. */
+/** Maximum number of keys for which a room keeps the latest message. */
 const KEYS_MAX = 1_024;
 
-/** A member of a room that gets nothing of it until it has read. */
+/** The state of a member that gets no messages of the room until it has read. */
 export class Lag {
-  /** How many messages the room had had when the member fell behind. */
+  /** Number of the room's messages when the member fell behind. */
   readonly from: number;
-  /** Of those that came since, the ones that were not for this member. */
+  /** Number of messages since then that were not meant for this member. */
   excepted = 0;
-  /** Messages that were lost on their way to this server meanwhile; `undefined` where the number is not known. */
+  /** Number of messages since then that were lost on their way to this server; `undefined` if it is not known. */
   lost: number | undefined = 0;
 
   constructor(from: number) {
@@ -27,40 +27,40 @@ interface Kept {
   readonly except: readonly string[];
 }
 
-/** What a member that has read again is to be told of its absence. */
+/** What a member missed while it was behind. */
 export interface Absence {
-  /** The messages that it gets after all, in order. */
+  /** The kept messages that the member now gets, in order. */
   readonly kept: readonly Uint8Array[];
-  /** How many it does not get. */
+  /** Number of messages that the member does not get. */
   readonly missed: number;
-  /** Whether `kept` has the latest message of every key. */
+  /** Whether `kept` contains the latest message of every key. */
   readonly isWhole: boolean;
 }
 
-/** Bytes that all rooms keep. */
+/** Bytes that all rooms together keep. */
 export interface KeptBudget {
   bytes: number;
   readonly maxBytes: number;
 }
 
 /**
- * A room whose policy is `drop` or `latest`. While it has members that are behind, it numbers its messages,
- * so that what each of them missed is a difference and a message costs the same however many they are;
- * the latest messages are kept once for all of them.
+ * A room whose policy is `drop` or `latest`. While members are behind, the room numbers its messages, so that
+ * the number of messages that a member missed is a difference and the cost of a message does not depend on the
+ * number of such members. The latest messages are kept once for all of them.
  */
 export class LaggingRoom {
   readonly name: string;
   readonly policy: Exclude<SlowReaderPolicy, "close">;
-  /** Members, those that are behind among them. */
+  /** Number of members, including those that are behind. */
   members = 0;
   readonly behind = new Map<string, Lag>();
   readonly #budget: KeptBudget;
   readonly #maxKeptBytes: number;
   #count = 0;
-  /** By key, the oldest first. */
+  /** By key, oldest message first. */
   readonly #kept = new Map<string, Kept>();
   #keptBytes = 0;
-  /** The number of the latest message that was a key's latest, and for which there was no room. */
+  /** The number of the newest message that was the latest of its key but had to be evicted. */
   #evicted = 0;
 
   constructor(name: string, policy: LaggingRoom["policy"], maxKeptBytes: number, budget: KeptBudget) {
@@ -70,14 +70,14 @@ export class LaggingRoom {
     this.#budget = budget;
   }
 
-  /** A member gets nothing from now on. */
+  /** Marks a member that gets no messages from now on. */
   fallBehind(connectionId: string): Lag {
     const lag = new Lag(this.#count);
     this.behind.set(connectionId, lag);
     return lag;
   }
 
-  /** A member gets everything from now on, or is gone. */
+  /** Removes the mark of a member that gets all messages again, or has left. */
   caughtUp(connectionId: string): void {
     this.behind.delete(connectionId);
     if (this.behind.size > 0) return;
@@ -88,7 +88,7 @@ export class LaggingRoom {
     this.#keptBytes = 0;
   }
 
-  /** A message is sent to the members that are not behind. */
+  /** Records a message that is sent to the members that are not behind. */
   leaveOut(frame: Uint8Array, except: readonly string[], keyOf: (frame: Uint8Array) => string): void {
     this.#count++;
     for (const id of except.length > 1 ? new Set(except) : except) {
@@ -98,14 +98,14 @@ export class LaggingRoom {
     if (this.policy === "latest") this.#keep(keyOf(frame), { number: this.#count, bytes: Buffer.from(frame), except });
   }
 
-  /** Messages of the room were lost on their way to this server. */
+  /** Records that messages of the room were lost on their way to this server. */
   lost(missed: number | undefined): void {
     for (const lag of this.behind.values()) {
       lag.lost = missed === undefined || lag.lost === undefined ? undefined : lag.lost + missed;
     }
   }
 
-  /** What a member missed so far, if it gets what is kept. */
+  /** What a member has missed so far, if it is sent the kept messages. */
   absenceOf(connectionId: string, lag: Lag): Absence {
     const kept: Uint8Array[] = [];
     for (const { number, bytes, except } of this.#kept.values()) {
@@ -115,14 +115,14 @@ export class LaggingRoom {
     return { kept, missed: this.leftOutOf(lag) - kept.length, isWhole };
   }
 
-  /** What a member missed so far, if it gets nothing of it. */
+  /** Number of messages that a member has missed so far, if it is sent none of them. */
   leftOutOf({ from, excepted }: Lag): number {
     return this.#count - from - excepted;
   }
 
   #keep(key: string, kept: Kept): void {
     this.#forget(key);
-    // Behind the others, in the order of the messages.
+    // Append the message, so that the map is in the order of the messages.
     this.#kept.set(key, kept);
     this.#grow(sizeOf(key, kept));
     for (const [oldest, { number }] of this.#kept) {

@@ -2,62 +2,65 @@ import { RoomRate, type RoomWindow } from "./room-window.js";
 
 /** A frame to a room. */
 export interface RoomFrame {
-  /** The frame, as members get it. */
+  /** The bytes of the frame as members get it. */
   readonly bytes: Uint8Array;
-  /** Ids of connections that do not get it. */
+  /** Ids of the connections that do not get the frame. */
   readonly except: readonly string[];
 }
 
 /**
- * The sockets of one transport. The members of a room are spread over lanes, numbered from 0;
- * a member is in one of them.
+ * The sockets of one transport. The members of a room are distributed over lanes, numbered from 0; each member
+ * is in one of them.
  */
 export interface RoomSockets {
-  /** Members of a lane. */
+  /** Number of members in a lane. */
   members(room: string, lane: number): number;
-  /** Sends frames to the members of a lane, in order, and each member's in one write where it can be. */
+  /** Sends frames to the members of a lane, in order, if possible with one write per member. */
   publish(room: string, lane: number, frames: readonly RoomFrame[]): void;
 }
 
-/** What {@link RoomFanOut} needs. */
+/** Options of {@link RoomFanOut}. */
 export interface RoomFanOutOptions {
   readonly sockets: RoomSockets;
   readonly roomWindowMs: RoomWindow;
-  /** The size of a lane. */
+  /** Maximum number of members in a lane. */
   readonly maxMembersPerTurn: number;
 }
 
-/** As many frames leave in one write at most: uWebSockets.js empties a member's queue there. */
+/** Maximum number of frames in one write: at this number uWebSockets.js writes a member's queue anyway. */
 const WAITING_MAX_FRAMES = 32;
 
-/** The size of the buffer from which uWebSockets.js writes: more would take two writes. */
+/** Size of the buffer from which uWebSockets.js writes; more bytes would take two writes. */
 const WAITING_MAX_BYTES = 16 * 1024;
 
-/** What may wait in a lane whose turn has not come, in bytes, and in frames of any size. */
+/**
+ * Maximum size of the frames held back in a lane whose turn has not come, in bytes, and maximum number of
+ * frames.
+ */
 const BACKLOG_MAX_BYTES = 256 * 1024;
 const BACKLOG_MAX_FRAMES = 1_024;
 
-/** What may wait in all lanes, in bytes; a frame counts in each lane. */
+/** Maximum size of the frames held back in all lanes, in bytes; a frame counts in each lane. */
 const ALL_MAX_BYTES = 16 * 1024 * 1024;
 
-/** Rooms that sent nothing for this long, in milliseconds, are forgotten when there are many. */
+/** Rooms that have sent nothing for this long, in milliseconds, are forgotten if there are many. */
 const FORGET_AFTER_MS = 1_000;
 
 const ROOMS_MIN = 256;
 
-/** What a frame that waits costs beside its bytes, about. */
+/** Approximate memory of a held-back frame in addition to its bytes. */
 const FRAME_OVERHEAD_BYTES = 64;
 
-/** Members of a room that are written to at once. */
+/** Members of a room that are written to together. */
 class Lane {
   readonly room: Room;
   readonly index: number;
-  /** What waits, in order. */
+  /** The frames that are held back, in order. */
   frames: RoomFrame[] = [];
   bytes = 0;
-  /** When the latest frames left. */
+  /** Time at which frames were last sent. */
   sentAt = Number.NEGATIVE_INFINITY;
-  /** Whether its turn is coming, by the timer or in the queue. */
+  /** Whether the lane waits for the timer, is in the queue, or is being sent to. */
   state: "idle" | "waiting" | "queued" | "sending" = "idle";
 
   constructor(room: Room, index: number) {
@@ -66,7 +69,7 @@ class Lane {
   }
 }
 
-/** A room that sent something of late, or that has several lanes. */
+/** A room with recent messages, or with several lanes. */
 class Room {
   readonly name: string;
   readonly lanes: Lane[];
@@ -79,17 +82,17 @@ class Room {
 }
 
 /**
- * Decides when a room's messages are written to its members: at once, or together with those that
- * follow within the room's window; and in a large room lane by lane, with other work in
- * between. Each member gets the messages in the order of the calls, and those that were sent while
- * it was a member: a lane is emptied before a connection enters or leaves it.
+ * Decides when a room's messages are written to its members: at once, or together with those that follow within
+ * the room's window; in a large room lane by lane, with other work in between. Each member gets the messages in
+ * the order of the calls, and exactly those that were sent while it was a member: a lane is flushed before a
+ * connection enters or leaves it.
  */
 export class RoomFanOut {
   readonly #options: RoomFanOutOptions;
   readonly #rooms = new Map<string, Room>();
-  /** Lanes that wait for the end of their windows. */
+  /** Lanes that wait for the end of their window. */
   #waiting: Lane[] = [];
-  /** Lanes whose turn it is. */
+  /** Lanes that are to be sent to next. */
   #queue: Lane[] = [];
   #bytes = 0;
   #forgetAt = ROOMS_MIN;
@@ -101,7 +104,7 @@ export class RoomFanOut {
     this.#options = options;
   }
 
-  /** Whether anything waits. */
+  /** Whether any frames are held back. */
   get holds(): boolean {
     return this.#bytes > 0;
   }
@@ -111,7 +114,10 @@ export class RoomFanOut {
     return this.#isSending;
   }
 
-  /** To every member of the room but the excepted ones. The bytes are copied where they have to wait. */
+  /**
+   * Sends a frame to every member of the room except those in `except`. The bytes are copied if they are held
+   * back.
+   */
   toRoom(name: string, bytes: Uint8Array, except: readonly string[]): void {
     const known = this.#rooms.get(name);
     if (known === undefined && this.#options.sockets.members(name, 0) === 0) return;
@@ -129,7 +135,7 @@ export class RoomFanOut {
     else if (this.#turn === undefined && this.#queue.length > 0) this.#takeTurn();
   }
 
-  /** The lane that the next member enters. */
+  /** The lane that the next member has to enter. */
   laneToEnter(name: string): number {
     const { sockets, maxMembersPerTurn } = this.#options;
     const lanes = this.lanesOf(name);
@@ -139,29 +145,29 @@ export class RoomFanOut {
     return lanes;
   }
 
-  /** How many lanes the room has: 1 unless it is large. */
+  /** Number of the room's lanes: 1 unless the room is large. */
   lanesOf(name: string): number {
     return this.#rooms.get(name)?.lanes.length ?? 1;
   }
 
-  /** Sends what waits in a lane: a connection is about to enter or to leave it. */
+  /** Sends the held-back frames of a lane. Call this before a connection enters or leaves the lane. */
   flush(name: string, index: number): void {
     if (this.#bytes === 0) return;
     const lane = this.#rooms.get(name)?.lanes[index];
     if (lane !== undefined) this.#empty(lane);
   }
 
-  /** Sends all that waits. */
+  /** Sends all held-back frames. */
   flushAll(): void {
     for (const { lanes } of [...this.#rooms.values()]) for (const lane of [...lanes]) this.#empty(lane);
   }
 
-  /** A member has left a lane, which may be empty now, or may have been entered again since. */
+  /** Must be called after a member left a lane, which may be empty now, or may have been entered again since. */
   left(name: string, lane: number): void {
     if (this.#rooms.has(name) && this.#options.sockets.members(name, lane) === 0) this.emptied(name, lane);
   }
 
-  /** A lane of the room has lost its last member, or loses it now. */
+  /** Must be called when a lane of the room has lost its last member, or is losing it now. */
   emptied(name: string, emptyLane: number): void {
     const room = this.#rooms.get(name);
     if (room === undefined) return;
@@ -169,7 +175,8 @@ export class RoomFanOut {
     const { lanes } = room;
     for (;;) {
       const last = lanes.at(-1);
-      // Those that are left out of a message leave their lane while it is sent.
+      // Keep a lane that is being sent to: members that are excluded from a message leave the lane for that
+      // time.
       if (last === undefined || last.state === "sending") return;
       if (last.index !== emptyLane && sockets.members(name, last.index) > 0) return;
       this.#drop(last);
@@ -179,7 +186,7 @@ export class RoomFanOut {
     this.#rooms.delete(name);
   }
 
-  /** Rooms whose first lane is empty while another is not. */
+  /** Number of rooms whose first lane is empty while another lane is not. */
   roomsWithoutFirstLane(): number {
     const { sockets } = this.#options;
     let count = 0;
@@ -190,7 +197,7 @@ export class RoomFanOut {
     return count;
   }
 
-  /** Drops what waits, and stops all timers. */
+  /** Discards the held-back frames, and stops all timers. */
   stop(): void {
     clearTimeout(this.#timer);
     clearImmediate(this.#turn);
@@ -212,14 +219,14 @@ export class RoomFanOut {
     const size = frame.bytes.byteLength + FRAME_OVERHEAD_BYTES;
     lane.bytes += size;
     this.#bytes += size;
-    // What comes while its messages leave goes behind them.
+    // Frames that arrive while the lane is being sent to are sent after that.
     if (lane.state === "sending") return;
     const isFull = lane.bytes >= WAITING_MAX_BYTES || lane.frames.length >= WAITING_MAX_FRAMES;
     const isOneOfMany = lane.room.lanes.length > 1;
     if (isFull && !isOneOfMany) {
       this.#empty(lane);
     } else if (lane.bytes >= BACKLOG_MAX_BYTES || lane.frames.length >= BACKLOG_MAX_FRAMES) {
-      // The room sends faster than its members can be written to: the sender waits for the writes.
+      // The room sends faster than its members can be written to: write now, which makes the sender wait.
       this.#empty(lane);
     } else if (lane.state !== "queued" && (isFull || now - lane.sentAt >= windowMs)) {
       lane.state = "queued";
@@ -231,7 +238,10 @@ export class RoomFanOut {
     }
   }
 
-  /** All that waits leaves together, also where its window began later: a member of several rooms gets one write. */
+  /**
+   * Sends to all waiting lanes together, even if the window of some began later: a member of several rooms gets
+   * one write.
+   */
   readonly #onWindowEnd = (): void => {
     this.#timer = undefined;
     const due = this.#waiting;
@@ -244,9 +254,10 @@ export class RoomFanOut {
     if (this.#turn === undefined) this.#takeTurn();
   };
 
-  /** Sends to lanes until `maxMembersPerTurn` members were written to; the others wait for the next turn. */
+  /** Sends to lanes until `maxMembersPerTurn` members have been written to; the others wait for the next turn. */
   #takeTurn(): void {
-    // A connection that was closed while a lane was written to had something to say.
+    // This is called while a lane is being written to, because a connection was closed and its handler sent
+    // something.
     if (this.#isSending) {
       this.#takeTurnLater();
       return;
@@ -265,7 +276,7 @@ export class RoomFanOut {
     if (this.#queue.length > 0) this.#takeTurnLater();
   }
 
-  /** Behind what came in over the network meanwhile. */
+  /** Continues after the data that has arrived over the network in the meantime. */
   #takeTurnLater(): void {
     this.#turn ??= setImmediate(() => {
       this.#turn = undefined;
@@ -293,9 +304,9 @@ export class RoomFanOut {
       lane.state = "idle";
       this.#isSending = wasSending;
     }
-    // A connection that was closed meanwhile had something to say to the room.
+    // The handler of a connection that was closed during the write sent something to the room.
     if (lane.frames.length > 0) this.#empty(lane);
-    // It may have been the last one of its lane.
+    // The connection that was closed may have been the last one of its lane.
     else if (lane.index > 0 && this.#options.sockets.members(lane.room.name, lane.index) === 0) {
       this.emptied(lane.room.name, lane.index);
     }

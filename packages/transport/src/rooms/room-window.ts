@@ -1,34 +1,43 @@
-/** The longest window that `auto` opens, in milliseconds: less than a frame of a screen. */
+/** Maximum window of `auto`, in milliseconds: less than the time between two frames of a screen. */
 export const AUTO_WINDOW_MAX_MS = 10;
 
-/** The longest window that can be asked for, in milliseconds. */
+/** Maximum window that can be configured, in milliseconds. */
 export const ROOM_WINDOW_MAX_MS = 100;
 
-/** How long messages of a room may wait for others, in milliseconds; `auto`: as the rate of its messages says. */
+/**
+ * How long a room's messages may wait for further ones, in milliseconds; `auto`: depends on the room's message
+ * rate.
+ */
 export type RoomWindow = number | "auto";
 
-/** Over how long a room's rate is taken, in milliseconds: it opens within a tenth of a second and closes within half of one. */
+/**
+ * Time constant of a room's average rate, in milliseconds: the window opens within 100 ms and closes within 500
+ * ms.
+ */
 const RATE_TIME_MS = 250;
 
-/** Messages closer together than this leave in one write anyway, and count once. */
+/** Messages less than this many milliseconds apart are sent in one write anyway, and count once. */
 const SAME_WRITE_MS = 1;
 
-/** Below this many writes a second to a member, `auto` delays nothing: a full window would not halve them. */
+/**
+ * Below this many writes per second and member, `auto` delays nothing: even a full window would not halve their
+ * number.
+ */
 const OPENS_AT_PER_SECOND = 75;
 
-/** From here on the window has its full length, which holds 1.5 messages and more. */
+/** From this rate on, the window has its full length, which covers at least 1.5 messages. */
 const FULL_AT_PER_SECOND = 150;
 
-/** A shorter one saves nothing, and timers count in whole milliseconds. */
+/** Minimum window, in milliseconds: a shorter one saves nothing, and timers have a resolution of one millisecond. */
 const AUTO_WINDOW_MIN_MS = 1;
 
-/** How often each member of a room would be written to if nothing waited. */
+/** The rate at which each member of a room would be written to if no message were held back. */
 export class RoomRate {
-  /** Writes of late, each counting less as time goes by: the rate times {@link RATE_TIME_MS}. */
+  /** Exponentially decaying number of recent writes, which is the rate times {@link RATE_TIME_MS}. */
   #level = 0;
   #at = Number.NEGATIVE_INFINITY;
 
-  /** Counts a message; returns how long the room's messages may wait for others at this rate. */
+  /** Counts a message. Returns how long the room's messages may wait for further ones at the current rate. */
   count(now: number): number {
     const passed = now - this.#at;
     if (passed >= SAME_WRITE_MS) {

@@ -2,33 +2,37 @@ import { CmError } from "@cm/protocol";
 import { invalid, whole } from "../options/option-values.js";
 
 /**
- * What happens to a member of a room that does not read fast enough.
+ * What happens to a member of a room that reads too slowly.
  *
- * - `close`: its connection is closed with `slow-consumer` once `maxBackpressureBytes` wait for it
- * - `drop`: messages of the room are left out for it until it has read, then a `gap` says how many
- * - `latest`: as `drop`, and the latest message of each key follows the `gap`
+ * - `close`: its connection is closed with `slow-consumer` once more than `maxBackpressureBytes` are queued for
+ *   it
+ * - `drop`: messages of the room are dropped for it until it has read, then a `gap` reports their number
+ * - `latest`: same as `drop`, and the latest message of each key follows the `gap`
  */
 export type SlowReaderPolicy = (typeof SLOW_READER_POLICIES)[number];
-/** Every policy, the default first. */
+/** All policies, the default first. */
 export const SLOW_READER_POLICIES = ["close", "drop", "latest"] as const;
 
-/** What happens to members of rooms that do not read fast enough. */
+/** What happens to members that read too slowly, by room. */
 export interface SlowReaderOptions {
-  /** The policy of a room, asked for when a connection enters it; what it throws counts as `close` and goes to `onError`. */
+  /**
+   * Returns the policy of a room. Called when a connection enters the room. If it throws, the policy is `close`
+   * and the error goes to `onError`.
+   */
   readonly policyOf: (room: string) => SlowReaderPolicy;
   /**
-   * With more than this waiting, a member gets no messages of rooms whose policy is `drop` or `latest`,
-   * until less than half of it waits; in bytes. 1,024 to half of `maxBackpressureBytes`; default a quarter.
+   * Number of queued bytes above which a member gets no messages of rooms whose policy is `drop` or `latest`,
+   * until at most half of it is queued. 1,024 to half of `maxBackpressureBytes`; default a quarter.
    */
   readonly maxBytes?: number | undefined;
   /**
-   * What a frame of a `latest` room is about: of those with one key, a member that is behind gets the
-   * latest. Called only while the room has such a member. Default: all frames of a room have one key.
+   * Returns the key of a frame of a `latest` room: a member that is behind only gets the latest frame of each
+   * key. Called only while the room has such a member. Default: all frames of a room have the same key.
    */
   readonly keyOf?: ((frame: Uint8Array) => string) | undefined;
 }
 
-/** {@link SlowReaderOptions}, complete. */
+/** {@link SlowReaderOptions} with the defaults filled in. */
 export interface ResolvedSlowReaderOptions {
   readonly policyOf: (room: string) => SlowReaderPolicy;
   readonly maxBytes: number;
@@ -37,7 +41,7 @@ export interface ResolvedSlowReaderOptions {
 
 const ONE_KEY = (): string => "";
 
-/** Fills in the defaults; `undefined` where every room closes. Throws `options-invalid`. */
+/** Fills in the defaults. Returns `undefined` if every room closes slow readers. Throws `options-invalid`. */
 export function resolveSlowReaders(
   options: SlowReaderOptions | undefined,
   maxBackpressureBytes: number,
@@ -51,7 +55,7 @@ export function resolveSlowReaders(
   return { policyOf, keyOf, maxBytes: whole("slowReaders.maxBytes", maxBytes, 1_024, most) };
 }
 
-/** What `policyOf` said, or `options-invalid` thrown. */
+/** Returns the policy that `policyOf` returned, or throws `options-invalid`. */
 export function requirePolicy(policy: unknown): SlowReaderPolicy {
   const known = SLOW_READER_POLICIES.find((each) => each === policy);
   if (known !== undefined) return known;

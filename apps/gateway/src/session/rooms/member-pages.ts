@@ -2,17 +2,17 @@ import type { Membership } from "@cm/membership";
 import { CmError, ownerOf, type RoomDirectory, type ServerFrame } from "@cm/protocol";
 import type { PageCursors } from "./page-cursors.js";
 
-/** What {@link readMembers} reads from. */
+/** Sources that {@link readMembers} reads from. */
 export interface MemberPageSources {
-  /** This server's id, where clients may know the ids of servers. */
+  /** This server's id, or `undefined` if clients must not see the ids of servers. */
   readonly serverId: string | undefined;
   readonly rooms: Pick<RoomDirectory, "members" | "count">;
   readonly membership: Pick<Membership, "checkLease">;
-  /** Seals the cursors of members pages. */
+  /** Seals the cursors that are given to clients. */
   readonly cursors: PageCursors;
 }
 
-/** Which page is asked for. */
+/** The page to read. */
 export interface MemberPageRequest {
   readonly room: string;
   readonly limit: number;
@@ -21,19 +21,24 @@ export interface MemberPageRequest {
   readonly isOccupied: boolean;
 }
 
-/** One page of a room's members, as the client is told. Fails with `unavailable` where they are not known for now. */
+/**
+ * Reads one page of a room's members, as a frame for the client. Rejects with `unavailable` if the members are
+ * not known at the moment.
+ */
 export async function readMembers(
   { serverId, rooms, membership, cursors }: MemberPageSources,
   { room, limit, cursor, isOccupied }: MemberPageRequest,
 ): Promise<Extract<ServerFrame, { type: "members" }>> {
   const from = cursor === undefined ? undefined : cursors.open(room, cursor);
-  // In the same write: a store that lost the lease lost members too, or leaves them out.
+  // Check the lease in the same write as the reads: a store that has lost the lease has lost members too, or
+  // omits them.
   const [page, total, isHeld] = await Promise.all([
     rooms.members(room, { limit, cursor: from }),
     rooms.count(room),
     membership.checkLease(),
   ]);
-  // This server may be writing again what the store lost.
+  // A room that has a member here can't be empty: the store has lost data, which this server may be writing
+  // again.
   if (!isHeld || (total === 0 && isOccupied)) {
     throw new CmError("unavailable", "Who is in the room is not known for now.");
   }

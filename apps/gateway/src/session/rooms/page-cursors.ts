@@ -2,13 +2,13 @@ import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import { CmError } from "@cm/protocol";
 
 const TAG_BYTES = 9;
-/** In base64, which has four characters for three bytes. */
+/** Length in base64, which encodes three bytes in four characters. */
 const TAG_LENGTH = 12;
 
 /**
- * Seals the store's cursors for clients: one that this server did not give out for a room is
- * refused. The key is this process's own, so that a cursor is good for one connection, and a
- * client that came back to another server begins with the first page.
+ * Seals the store's cursors for clients, so that a cursor that this server did not issue for the room is
+ * rejected. The key belongs to this process, so a cursor is of use only on this server: a client that
+ * reconnects to another server starts with the first page again.
  */
 export class PageCursors {
   readonly #key = randomBytes(32);
@@ -17,7 +17,7 @@ export class PageCursors {
     return this.#tag(room, cursor).toString("base64url") + cursor;
   }
 
-  /** Throws `options-invalid`. */
+  /** Returns the store's cursor. Throws `options-invalid` if the seal is wrong. */
   open(room: string, sealed: string): string {
     const tag = Buffer.from(sealed.slice(0, TAG_LENGTH), "base64url");
     const cursor = sealed.slice(TAG_LENGTH);
@@ -28,7 +28,7 @@ export class PageCursors {
   }
 
   #tag(room: string, cursor: string): Buffer {
-    // The separator can't be in a cursor, so that no two pairs make one text.
+    // A cursor can't contain the separator, so no two pairs produce the same text.
     return createHmac("sha256", this.#key).update(`${cursor}\u0000${room}`).digest().subarray(0, TAG_BYTES);
   }
 }

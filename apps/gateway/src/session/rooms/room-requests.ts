@@ -19,26 +19,26 @@ import { type MemberPageSources, readMembers } from "./member-pages.js";
 import type { SessionRoom } from "./session-room.js";
 import { SessionRooms } from "./session-rooms.js";
 
-/** What requests about rooms need of their gateway. */
+/** The parts of the gateway that requests about rooms need. */
 export interface RoomContext extends MemberPageSources {
   readonly membership: Membership;
   readonly router: Router;
   readonly limits: Pick<ConnectionLimits, "maxRooms" | "maxFrameBytes">;
-  /** What a client is sent at most of what it missed. */
+  /** Maximum of missed messages that a client is sent on a resume. */
   readonly recovery: RecoveryLimit;
-  /** Counts the joins that the server has no room for. */
+  /** Counts the joins that were refused because a limit of the server was reached. */
   readonly reached: LimitCounter;
-  /** Receivers that a message to a room has, as far as that is known. */
+  /** Number of receivers of a message to a room, as far as it is known. */
   readonly audienceOfRoom: (room: string) => number;
 }
 
-/** What requests about rooms need of the client's socket. */
+/** The part of the client's socket that requests about rooms need. */
 export type RoomSocket = Pick<TransportConnection<unknown>, "id" | "send" | "enter" | "leave">;
 
-/** What a page's entry, or a message that was missed, counts for in deliveries: the store reads it for this client alone. */
+/** Cost of a member entry or missed message, in deliveries: the store reads it for this client alone. */
 const READING_COST = 10;
 
-/** What {@link RoomRequests} needs. */
+/** Options of {@link RoomRequests}. */
 export interface RoomRequestsOptions {
   readonly context: RoomContext;
   readonly socket: RoomSocket;
@@ -46,14 +46,14 @@ export interface RoomRequestsOptions {
   readonly permissions: Permissions;
   readonly answers: Answers;
   readonly account: FanOutAccount;
-  /** Throws `rate-limited` where the client does not read what it was sent: more is not fetched for it then. */
+  /** Throws `rate-limited` if the client does not read what it was sent, so that no more is fetched for it. */
   readonly requireReader: () => void;
   readonly isClosed: () => boolean;
 }
 
 type RequestOf<T extends ClientFrame["type"]> = Extract<ClientFrame, { type: T }>;
 
-/** What one client asks about rooms: to join, to leave, to publish, who is there. */
+/** One client's requests about rooms: join, leave, publish and list members. */
 export class RoomRequests {
   readonly #options: RoomRequestsOptions;
   readonly #rooms: SessionRooms;
@@ -65,7 +65,7 @@ export class RoomRequests {
     this.#rooms = new SessionRooms({ from, permissions, isClosed, maxRooms: limits.maxRooms });
   }
 
-  /** Rooms that the connection is in, enters or leaves. */
+  /** Number of rooms that the connection is in, enters or leaves. */
   get size(): number {
     return this.#rooms.size;
   }
@@ -74,7 +74,10 @@ export class RoomRequests {
     this.#rooms.clear();
   }
 
-  /** Puts the connection into a room; whether it is there. Fails with `rooms-limit`, or as {@link Membership.join}. */
+  /**
+   * Puts the connection into a room. Resolves with whether it is in the room. Rejects with `rooms-limit`, or as
+   * {@link Membership.join}.
+   */
   async admit(name: string): Promise<boolean> {
     const room = this.#rooms.enter(name);
     room.isAdmitted = true;
@@ -82,13 +85,13 @@ export class RoomRequests {
     return room.joined && !this.#options.isClosed();
   }
 
-  /** Takes the connection out of a room, where it is in it. */
+  /** Takes the connection out of a room, if it is in it. */
   async expel(name: string): Promise<void> {
     const room = this.#rooms.get(name);
     if (room !== undefined) await this.#remove(room);
   }
 
-  /** Takes the connection out of the rooms that its rights do not allow any more. */
+  /** Takes the connection out of the rooms that its permissions no longer allow. */
   async applyRights(): Promise<void> {
     await Promise.all(this.#rooms.applyRights().map((room) => this.#remove(room)));
   }
@@ -106,7 +109,7 @@ export class RoomRequests {
       if (decision !== undefined) {
         await decision;
         if (this.#options.isClosed()) return;
-        // The rights may have been replaced meanwhile.
+        // The permissions may have been replaced while the hook decided.
         if (!this.#options.permissions.mayJoin(name)) throw forbidden("join this room");
       }
       await this.#enter(room, (more) => this.#options.answers.ack(ref, more), since);
@@ -140,7 +143,7 @@ export class RoomRequests {
     }
   }
 
-  /** The next operation on the room waits for the decision, not for the bus. */
+  /** Only the hook's decision holds up the next operation on the room; publishing on the bus does not. */
   #publishPermitted(room: SessionRoom, frame: RequestOf<"publish">): void {
     const { data, ref } = frame;
     void this.#options.answers.wait(ref, async () => {
@@ -149,7 +152,7 @@ export class RoomRequests {
         if (room.joined && room.mayPublish) await this.#options.permissions.publish(room.name, data);
         if (this.#options.isClosed()) return;
         sent = this.#publishFrom(room, frame);
-        // Waited for outside of the turn.
+        // Awaited below, outside of the room's turn.
         sent.catch(() => undefined);
       });
       await sent;
@@ -171,7 +174,7 @@ export class RoomRequests {
   }
 
   askMembers(frame: RequestOf<"members">): void {
-    // Behind a join or leave of the same room that is still under way.
+    // Wait for a join or leave of the same room that is still in progress.
     const room = this.#rooms.get(frame.room);
     if (room?.busy) this.#inRoom(room, frame.ref, () => this.#members(frame));
     else void this.#options.answers.wait(frame.ref, () => this.#members(frame));
@@ -214,7 +217,7 @@ export class RoomRequests {
       room.joined = true;
       answer(more);
       for (const frame of missed) this.#options.socket.send(frame);
-      // After the answer and in the same turn: messages begin behind it, and none is missed.
+      // Enter after the response and in the same turn, so that messages follow the response and none is missed.
       if (!this.#options.isClosed()) this.#options.socket.enter(name);
     };
     const position = entered?.position;
@@ -235,16 +238,16 @@ export class RoomRequests {
     await this.#options.context.membership.leave(this.#options.socket.id, room.name);
   }
 
-  /** Runs an operation on a room that the client asked for in its turn, and answers where it fails. */
+  /** Runs a client's operation on a room in its turn, and responds if it fails. */
   #inRoom(room: SessionRoom, ref: Ref | undefined, operation: () => Promise<void>): void {
     this.#rooms.keep(room);
     void this.#options.answers
       .wait(ref, () => this.#rooms.inTurn(room, operation))
-      // Also where it was refused before its turn.
+      // Also needed if the request was refused before its turn.
       .finally(() => this.#rooms.tidy(room));
   }
 
-  /** Takes the connection out of a room that it has not asked to leave, and tells it. */
+  /** Takes the connection out of a room that it did not ask to leave, and notifies the client. */
   async #remove(room: SessionRoom): Promise<void> {
     this.#rooms.leave(room);
     await this.#rooms.inTurn(room, async () => {

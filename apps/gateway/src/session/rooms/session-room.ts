@@ -1,21 +1,21 @@
 import type { Sender } from "@cm/protocol";
 
 /**
- * One connection's place in one room. Operations on it run one after the other, in the
- * order in which the client asked; a publish to a room that is settled does not wait.
+ * The membership of one connection in one room. Operations on it run one after the other, in the client's
+ * order; a publish does not wait if no operation is in progress.
  */
 export class SessionRoom {
   readonly name: string;
   readonly #from: Sender;
   #frameHead: string | undefined;
   joined = false;
-  /** Whether another server put the connection here, whatever its rights. */
+  /** Whether another server put the connection here; its permissions are then not checked. */
   isAdmitted = false;
-  /** Whether the connection's rights allow it to publish here. */
+  /** Whether the connection's permissions allow it to publish here. */
   mayPublish: boolean;
-  /** Whether the client's last word was that it wants to be in the room. */
+  /** Whether the client's latest request about the room was to be in it. */
   wanted = false;
-  /** Operations that wait or run. */
+  /** Number of operations that wait or run. */
   #queued = 0;
   #last: Promise<unknown> | undefined;
 
@@ -25,18 +25,21 @@ export class SessionRoom {
     this.#from = from;
   }
 
-  /** A message frame that this connection sends to the room, `data` being JSON. Its beginning is written once. */
+  /**
+   * The frame of a message from this connection to the room. `data` is JSON. The beginning of the frame is
+   * built only once.
+   */
   messageFrame(data: string, key: string | undefined): string {
     this.#frameHead ??= `{"type":"message","room":${JSON.stringify(this.name)},"from":${JSON.stringify(this.#from)},`;
     return `${this.#frameHead}${key === undefined ? "" : `"key":${JSON.stringify(key)},`}"data":${data}}`;
   }
 
-  /** Whether an operation is under way. False by the time that the last one's promise settles. */
+  /** Whether an operation waits or runs. Already `false` when the promise of the last one settles. */
   get busy(): boolean {
     return this.#queued > 0;
   }
 
-  /** Runs an operation after the ones before it, also after those that failed. */
+  /** Runs an operation after all earlier ones have settled. */
   run(operation: () => Promise<void>): Promise<void> {
     const inTurn = async (): Promise<void> => {
       try {

@@ -2,23 +2,23 @@ import { CmError, type Sender } from "@cm/protocol";
 import type { Permissions } from "../permissions.js";
 import { SessionRoom } from "./session-room.js";
 
-/** What {@link SessionRooms} needs. */
+/** Options of {@link SessionRooms}. */
 export interface SessionRoomsOptions {
   readonly from: Sender;
   readonly permissions: Permissions;
-  /** The most rooms that the connection may want at a time. */
+  /** Maximum number of rooms that the connection may be in or enter. */
   readonly maxRooms: number;
   readonly isClosed: () => boolean;
 }
 
 /**
- * The rooms that one connection is in, enters or leaves. Operations on one room run one after
- * the other, in the order in which they were asked for.
+ * The rooms that one connection is in, enters or leaves. Operations on one room run one after the other, in the
+ * order of the requests.
  */
 export class SessionRooms {
   readonly #options: SessionRoomsOptions;
   readonly #rooms = new Map<string, SessionRoom>();
-  /** Rooms that the client wants to be in; one that is being left does not count against its limit. */
+  /** Number of rooms that the client wants to be in. A room that is being left does not count against the limit. */
   #wanted = 0;
 
   constructor(options: SessionRoomsOptions) {
@@ -29,7 +29,7 @@ export class SessionRooms {
     return this.#rooms.get(room);
   }
 
-  /** Rooms that the connection is in, enters or leaves. */
+  /** Number of rooms that the connection is in, enters or leaves. */
   get size(): number {
     return this.#rooms.size;
   }
@@ -38,7 +38,7 @@ export class SessionRooms {
     this.#rooms.clear();
   }
 
-  /** The room to enter; `rooms-limit` thrown where that is one too many. */
+  /** Returns the room to enter. Throws `rooms-limit` if that would be one too many. */
   enter(room: string): SessionRoom {
     const { from, permissions, maxRooms } = this.#options;
     const entered = this.#rooms.get(room) ?? new SessionRoom(room, from, permissions.mayPublish(room));
@@ -51,12 +51,12 @@ export class SessionRooms {
     return entered;
   }
 
-  /** The room does not count against the limit from now on. */
+  /** Stops counting the room against the limit. */
   leave(room: SessionRoom): void {
     this.#want(room, false);
   }
 
-  /** Runs an operation on a room after the ones before it, unless the connection has closed by then. */
+  /** Runs an operation on a room after all earlier ones, unless the connection has closed by then. */
   async inTurn(room: SessionRoom, operation: () => Promise<void>): Promise<void> {
     this.#rooms.set(room.name, room);
     try {
@@ -66,20 +66,20 @@ export class SessionRooms {
     }
   }
 
-  /** Keeps a room known until {@link tidy}: a request about it is about to be run. */
+  /** Keeps the room in the map until {@link tidy}, because a request about it is about to run. */
   keep(room: SessionRoom): void {
     this.#rooms.set(room.name, room);
   }
 
-  /** Forgets a room that the connection is not in, once no operation on it is left. */
+  /** Removes a room that the connection is not in, unless an operation on it is still waiting or running. */
   tidy(room: SessionRoom): void {
     if (room.busy || this.#rooms.get(room.name) !== room) return;
-    // What it came to; a request may have been refused on the way.
+    // Correct the count by the actual outcome: a request may have been refused.
     this.#want(room, room.joined);
     if (!room.joined) this.#rooms.delete(room.name);
   }
 
-  /** Takes the rights as they are now; the rooms that they do not allow any more. */
+  /** Applies the current permissions. Returns the rooms that they no longer allow. */
   applyRights(): SessionRoom[] {
     const { permissions } = this.#options;
     const forbidden: SessionRoom[] = [];
