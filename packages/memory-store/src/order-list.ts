@@ -1,5 +1,3 @@
-import { CmError } from "@cm/protocol";
-
 /** Something with a place in an order. */
 export interface Ordered {
   /** Grows from one to the next and is never given twice. */
@@ -16,9 +14,6 @@ export interface OrderPage<T> {
 
 /** Below this many holes it is not worth closing them. */
 const HOLES_MIN = 32;
-
-/** The largest page that the contracts allow. */
-const LIMIT_MAX = 1000;
 
 /**
  * Things in the order of their coming. A page begins where the last one ended in that
@@ -73,10 +68,4 @@ export class OrderList<T extends Ordered> {
     }
     return low;
   }
-}
-
-/** Throws `options-invalid` unless the limit is a whole number from 1 to LIMIT_MAX. */
-export function requireLimit(limit: number): void {
-  if (Number.isInteger(limit) && limit >= 1 && limit <= LIMIT_MAX) return;
-  throw new CmError("options-invalid", `limit must be a whole number from 1 to ${LIMIT_MAX}.`);
 }

@@ -97,6 +97,7 @@ class ClusterNode implements Node {
       counts: store.counts,
       partitioning: store.partitioning,
       bus: store.bus,
+      link: store.link,
       onError,
     });
   }
@@ -129,7 +130,11 @@ class ClusterNode implements Node {
     if (this.#draining !== undefined) return this.#draining;
     if (this.#phase === "closing") return Promise.resolve();
     if (this.#phase === "starting") {
-      return Promise.reject(new CmError("unavailable", "The node is not started yet, and can't drain."));
+      return Promise.reject(
+        new CmError("unavailable", "node.drain() was called before start() was done: await start() first.", {
+          details: { call: "node.drain" },
+        }),
+      );
     }
     this.#phase = "draining";
     this.#draining = Promise.all(this.#options.parts.map((part) => part.drain?.(options))).then(() => undefined);

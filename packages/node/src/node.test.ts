@@ -230,8 +230,47 @@ describe("the parts of a node", () => {
     expect(node.store.link.state).toBe("closed");
   });
 
-  it("can't be drained before the node serves", async () => {
-    expect(await codeOf(makeNode().drain())).toBe("unavailable");
+  it("names the call and start() in the error of each call that came before its start", async () => {
+    const node = makeNode();
+    const { router, membership, presence, store } = node;
+    const id = membership.nextConnectionId();
+    const watcher = { snapshot: () => undefined, change: () => undefined };
+    const time = { timeoutMs: 1_000 };
+    const calls: Record<string, () => Promise<unknown>> = {
+      "router.enter": () => router.enter("hall"),
+      "router.toRoom": () => router.toRoom("hall", "x"),
+      "router.toConnection": () => router.toConnection(id, "x"),
+      "router.toUser": () => router.toUser("ann", "x"),
+      "router.toServer": () => router.toServer("alpha", new Uint8Array(1)),
+      "router.control": () => router.control("alpha", { type: "ping" }, time),
+      "router.ask": () => router.ask(new Uint8Array(1), time),
+      "router.recover": () => router.recover("hall", { epoch: 1, offset: 1 }, { maxMessages: 1, maxBytes: 1 }, () => 0),
+      "membership.open": () => membership.open({ connectionId: id, userId: "ann" }),
+      "membership.update": () => membership.update(id, 1),
+      "membership.join": () => membership.join(id, "hall"),
+      "membership.reap": () => membership.reap("dead"),
+      "membership.reapExpired": () => membership.reapExpired(),
+      "presence.get": () => presence.get("ann"),
+      "presence.getMany": () => presence.getMany(["ann"]),
+      "presence.online": () => presence.online({ limit: 10 }),
+      "presence.countOnline": () => presence.countOnline(),
+      "presence.roster": () => presence.roster("hall", { limit: 10 }),
+      "presence.countMembers": () => presence.countMembers("hall"),
+      "presence.watchUser": () => presence.watchUser("ann", watcher),
+      "presence.watchUsers": () => presence.watchUsers(["ann"], watcher),
+      "presence.watchAll": () => presence.watchAll(watcher),
+      "presence.watchRoom": () => presence.watchRoom("hall", watcher),
+      "users.states": () => store.users.states(["ann"]),
+      "bus.publish": () => store.bus.publish({ kind: "room", name: "hall" }, new Uint8Array(1)),
+      "node.drain": () => node.drain(),
+    };
+    for (const [call, make] of Object.entries(calls)) {
+      await expect(make()).rejects.toMatchObject({
+        code: call === "node.drain" ? "unavailable" : "closed",
+        message: `${call}() was called before start() was done: await start() first.`,
+        details: { call },
+      });
+    }
   });
 });
 

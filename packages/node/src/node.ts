@@ -27,7 +27,8 @@ export interface NodePart {
  * One process of a cluster: store, router, membership and presence with one life.
  *
  * The parts are made with the node and can be handed on before {@link start}; their calls
- * fail with `closed` before it and after {@link close}.
+ * fail with `closed` before it, with an error whose details name the `call`, and after {@link close}. The presence of
+ * a node whose store was handed over works as soon as that is started.
  */
 export interface Node {
   /** Id of this process among the servers. */

@@ -17,5 +17,5 @@ export type NodeMembershipOptions = Optional<
 
 /** See `PresenceOptions`. `restoreWithinMs` is by default 5 s more than the heartbeat interval. */
 export type NodePresenceOptions = Optional<
-  Omit<PresenceOptions, "users" | "rooms" | "counts" | "partitioning" | "bus" | "onError">
+  Omit<PresenceOptions, "users" | "rooms" | "counts" | "partitioning" | "bus" | "link" | "onError">
 >;

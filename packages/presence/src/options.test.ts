@@ -18,6 +18,7 @@ describe("the options of presence", () => {
     counts: { rooms: () => 0 },
     partitioning: 16,
     bus: undefined,
+    link: {},
     maxWatches: 0,
     maxUsersPerWatch: 1.5,
     maxKept: Number.NaN,

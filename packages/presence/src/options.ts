@@ -1,5 +1,6 @@
-import type { Bus, OnError, Partitioned, RoomDirectory, Store, StoreCounts, UserDirectory } from "@cm/protocol";
+import type { Bus, Link, OnError, Partitioned, RoomDirectory, Store, StoreCounts, UserDirectory } from "@cm/protocol";
 import {
+  optionInvalid,
   requireDurationMs,
   requireFunction,
   requireMembers,
@@ -22,6 +23,8 @@ export interface PresenceStore {
    * channel, so one presence a store.
    */
   readonly bus: Pick<Bus, "subscribe">;
+  /** With it, a call that came before the store's `start()` is told so. */
+  readonly link?: Pick<Link, "state"> | undefined;
 }
 
 /** What presence needs. A store can be handed over as it is. */
@@ -108,6 +111,7 @@ export function resolvePresenceOptions(given: PresenceOptions): ResolvedPresence
       counts: requireMembers("counts", options.counts, ["of"]),
       partitioning: requireMembers("partitioning", options.partitioning, ["partitionOf"]),
       bus: requireMembers("bus", options.bus, ["subscribe"]),
+      link: requireLink(options.link),
     },
     maxWatches: requireWholeNumber("maxWatches", maxWatches, { min: 1, max: 1_000_000 }),
     maxUsersPerWatch: requireWholeNumber("maxUsersPerWatch", maxUsersPerWatch, { min: 1, max: 100_000 }),
@@ -118,4 +122,9 @@ export function resolvePresenceOptions(given: PresenceOptions): ResolvedPresence
     announceTtlMs: requireDurationMs("announceTtlMs", announceTtlMs, 1_000),
     onError: requireFunction("onError", onError),
   };
+}
+
+function requireLink(link: PresenceStore["link"]): PresenceStore["link"] {
+  if (link === undefined || typeof link?.state === "string") return link;
+  throw optionInvalid("link", "the link of a store");
 }

@@ -59,7 +59,10 @@ export function parseConnectionId(value: unknown): Result<ConnectionIdParts> {
       return { ok: true, value: { serverId, incarnation, shelfBits, shelf: counter % 2 ** shelfBits, counter } };
     }
   }
-  return { ok: false, error: new CmError("id-invalid", "This is not a connection id.") };
+  return {
+    ok: false,
+    error: new CmError("id-invalid", "This is not a connection id: a membership's nextConnectionId() makes them."),
+  };
 }
 
 /** {@link parseConnectionId}, throwing its error. */

@@ -3,6 +3,7 @@ import {
   CmError,
   type ControlOperation,
   type History,
+  type HistoryPosition,
   type LocalDelivery,
   type OnError,
   requireServerId,
@@ -10,15 +11,18 @@ import {
   type UserDirectory,
 } from "@cm/protocol";
 import {
+  optionInvalid,
   requireDurationMs,
+  requireFields,
   requireFunction,
   requireMembers,
   requireOptions,
   requireText,
   requireWholeNumber,
 } from "@cm/protocol/options";
-import type { RecoveryLimit } from "./recovery/room-recovery.js";
+import type { Recovery, RecoveryLimit } from "./recovery/room-recovery.js";
 import type { RoomOrder, WhileDown } from "./rooms/room-policy.js";
+import type { AnswerTime, Confirmation } from "./router.js";
 
 /** Messages for one room, or for this server, that did not arrive here. */
 export interface Gap {
@@ -184,16 +188,31 @@ export function resolveRouterOptions(given: RouterOptions): ResolvedRouterOption
   };
 }
 
-/** How long to wait for an answer, in milliseconds. Throws `options-invalid`. */
-export function requireTimeout(field: "confirmMs" | "timeoutMs", value: number): number {
-  return requireDurationMs(field, value, 1, 600_000);
+/** How long to wait for a confirmation, where one is wanted. Throws `options-invalid`. */
+export function requireConfirmation(confirmation: Confirmation | undefined): void {
+  if (confirmation === undefined) return;
+  requireFields("confirmation", confirmation, { confirmMs: true }, "{ confirmMs: 2_000 }");
+  requireDurationMs("confirmMs", confirmation.confirmMs, 1, 600_000);
 }
 
-/** How much may be recovered at once. Throws `options-invalid`. */
-export function requireRecoveryLimit({ maxMessages, maxBytes }: RecoveryLimit): void {
+/** How long to wait for an answer, in milliseconds. Throws `options-invalid`. */
+export function requireAnswerTime(time: AnswerTime): number {
+  requireFields("time", time, { timeoutMs: true }, "{ timeoutMs: 2_000 }");
+  return requireDurationMs("timeoutMs", time.timeoutMs, 1, 600_000);
+}
+
+/** From where, how much and by whom messages are recovered. Throws `options-invalid`. */
+export function requireRecovery(from: HistoryPosition, limit: RecoveryLimit, take: (recovery: Recovery) => void): void {
+  if (typeof from !== "object" || from === null) {
+    throw optionInvalid("from", "a position, such as positionOf(room) gives");
+  }
+  requireFunction("take", take);
+  const { maxMessages, maxBytes } = requireFields("limit", limit, { maxMessages: true, maxBytes: true }, LIMIT_EXAMPLE);
   requireWholeNumber("maxMessages", maxMessages, { min: 1, max: 10_000 });
   requireWholeNumber("maxBytes", maxBytes, { min: 1, max: Number.MAX_SAFE_INTEGER }, "bytes");
 }
+
+const LIMIT_EXAMPLE = "{ maxMessages: 100, maxBytes: 65_536 }";
 
 async function refuse(): Promise<never> {
   throw new CmError("operation-unknown", "This server does not do that.");

@@ -1,4 +1,5 @@
 import { CmError, encodeUtf8 } from "@cm/protocol";
+import { optionInvalid } from "@cm/protocol/options";
 
 /**
  * Throws `options-invalid` where what is to be sent is neither text nor bytes. Without this an object, or
@@ -9,6 +10,12 @@ export function requireFrame(frame: unknown): void {
   throw new CmError("options-invalid", "A frame is a string or a Uint8Array: an object must be encoded before.", {
     details: { field: "frame" },
   });
+}
+
+/** Throws `options-invalid` where who is left out is no list: a text would count as a list of its letters. */
+export function requireExcept(except: unknown): void {
+  if (Array.isArray(except) && except.every((id) => typeof id === "string")) return;
+  throw optionInvalid("except", "a list of connection ids");
 }
 
 /** The bytes of a frame; throws as {@link requireFrame}. */

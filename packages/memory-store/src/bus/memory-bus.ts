@@ -18,12 +18,12 @@ export class MemoryBus implements Bus {
   }
 
   async publish(channel: Channel, message: Uint8Array): Promise<Published> {
-    this.#link.requireOpen();
+    this.#link.requireOpen("bus.publish");
     return { subscribers: this.#world.channels.publish(channel, message) };
   }
 
   async subscribe(channel: Channel, handler: BusHandler): Promise<Subscription> {
-    this.#link.requireOpen();
+    this.#link.requireOpen("bus.subscribe");
     const { channels } = this.#world;
     const key = channelKey(channel);
     if (this.#open.has(key)) {

@@ -4,13 +4,16 @@ export { OLDEST_NODE, requireFittingRuntime, requireFittingVersion, stampVersion
 // How this workspace's factories check their options
 export {
   LONGEST_DURATION_MS,
-  nearestName,
+  notStarted,
   optionInvalid,
   requireDurationMs,
+  requireFields,
   requireFunction,
   requireMembers,
   requireOptions,
+  requirePage,
   requireText,
   requireWholeNumber,
 } from "./option-checks.js";
 export type { NumberRange } from "./option-checks.js";
+export { nearestName } from "./known-names.js";

@@ -1,5 +1,7 @@
+import type { PageRequest } from "../contracts/room-directory.js";
 import { CmError } from "../errors.js";
 import { requireFittingRuntime, requireFittingVersion } from "./fitting.js";
+import { meantName } from "./known-names.js";
 
 /** From where to where a number may be, both included. */
 export interface NumberRange {
@@ -8,6 +10,9 @@ export interface NumberRange {
   /** The greatest value that is taken. */
   readonly max: number;
 }
+
+/** The most items of a page; see the contract of `PageRequest`. */
+const PAGE_MAX = 1_000;
 
 /** The longest duration by default, in milliseconds: a day. Timers overflow not far above. */
 export const LONGEST_DURATION_MS = 86_400_000;
@@ -37,12 +42,51 @@ export function requireOptions<T extends object>(options: T, known: Readonly<Rec
   if (!isObject(options) || Array.isArray(options)) throw optionInvalid("options", "an object");
   for (const [field, value] of Object.entries(options)) {
     requireFittingVersion(field, value);
-    if (Object.hasOwn(known, field)) continue;
-    const nearest = nearestName(field, Object.keys(known));
-    const hint = nearest === undefined ? "" : ` Did you mean ${nearest}?`;
-    throw new CmError("options-invalid", `${field} is not a known option.${hint}`, { details: { field, nearest } });
+    if (!Object.hasOwn(known, field)) throw unknownName(field, known, "option");
   }
   return options;
+}
+
+/**
+ * Takes what a call was given for an argument that is an object: its own members are all known. `argument` is the
+ * argument's name, and `example` what might be given, such as `{ limit: 100 }`.
+ * Throws `options-invalid`; `details.field` is the argument where it is no object, else the first unknown name, and
+ * `details.nearest` as of {@link requireOptions}.
+ */
+export function requireFields<T extends object>(
+  argument: string,
+  value: T,
+  known: Readonly<Record<keyof T, unknown>>,
+  example: string,
+): T {
+  if (!isObject(value) || Array.isArray(value)) throw optionInvalid(argument, `an object, such as ${example}`);
+  for (const field of Object.keys(value)) {
+    if (!Object.hasOwn(known, field)) throw unknownName(field, known, `field of ${argument}`);
+  }
+  return value;
+}
+
+/** Which page of a list is asked for; a cursor is the list's to judge. Throws `options-invalid`. */
+export function requirePage(page: PageRequest): PageRequest {
+  const { limit } = requireFields("page", page, { limit: true, cursor: true }, "{ limit: 100 }");
+  requireWholeNumber("limit", limit, { min: 1, max: PAGE_MAX });
+  return page;
+}
+
+function unknownName(field: string, known: object, kind: string): CmError {
+  const nearest = meantName(field, Object.keys(known));
+  const hint = nearest === undefined ? "" : ` Did you mean ${nearest}?`;
+  return new CmError("options-invalid", `${field} is not a known ${kind}.${hint}`, { details: { field, nearest } });
+}
+
+/**
+ * The refusal of a call that needs what `start()` brings: `closed`, whose `details.call` is the call, such as
+ * `router.toRoom`.
+ */
+export function notStarted(call: string): CmError {
+  return new CmError("closed", `${call}() was called before start() was done: await start() first.`, {
+    details: { call },
+  });
 }
 
 /** A whole number within a range. `unit` is a plural noun for the message, such as `bytes`. */
@@ -88,35 +132,4 @@ export function requireText(field: string, value: string): string {
 
 function isObject(value: unknown): value is object {
   return typeof value === "object" && value !== null;
-}
-
-/** The known name with the fewest edits, where these are at most `editsMax`: a third of what was written by default. */
-export function nearestName(
-  written: string,
-  known: readonly string[],
-  editsMax = Math.floor(written.length / 3),
-): string | undefined {
-  let nearest: string | undefined;
-  let fewest = editsMax + 1;
-  for (const name of known) {
-    const edits = editsBetween(written.toLowerCase(), name.toLowerCase());
-    if (edits >= fewest) continue;
-    fewest = edits;
-    nearest = name;
-  }
-  return nearest;
-}
-
-/** How many letters to insert, remove or replace to make one word of the other (Levenshtein). */
-function editsBetween(from: string, to: string): number {
-  let row = Array.from({ length: to.length + 1 }, (_, i) => i);
-  for (let i = 0; i < from.length; i++) {
-    const next = [i + 1];
-    for (let j = 0; j < to.length; j++) {
-      const replaced = (row[j] ?? 0) + (from[i] === to[j] ? 0 : 1);
-      next.push(Math.min(replaced, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[to.length] ?? 0;
 }

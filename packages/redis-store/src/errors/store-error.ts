@@ -88,9 +88,9 @@ export function storeUnanswered(cause: unknown): CmError {
   });
 }
 
-/** The store is closed, or was never started. */
+/** The store was closed. */
 export function storeClosed(): CmError {
-  return new CmError("closed", "The store is closed, or was never started.");
+  return new CmError("closed", "The store was closed.");
 }
 
 /** Redis did answer, and the reason is worth more than that it failed. */
