@@ -21,7 +21,7 @@ export interface TransportConnection<U> {
   /**
    * Sends a text frame; bytes must be UTF-8. False where the connection is closed, or
    * was closed now as a slow consumer. In order with what its rooms get, unless that waits
-   * (see `TransportServer`).
+   * (see `TransportServer`). Throws `options-invalid` for what is neither, such as an object.
    */
   send(frame: string | Uint8Array): boolean;
   /** From now on the connection gets what is sent to the room. Idempotent. */
@@ -31,7 +31,8 @@ export interface TransportConnection<U> {
   /**
    * Closes with the reason's code. The close frame says `message`, cut to 123 bytes;
    * default: the reason. What waits is still written, unless it is more than 64 KiB:
-   * such a client would hold on to it too long, and is cut off (it sees 1006).
+   * such a client would hold on to it too long, and is cut off (it sees 1006). Throws `options-invalid` for a
+   * reason that there is not.
    */
   close(reason: CloseReason, message?: string): void;
 }
