@@ -13,6 +13,7 @@ import {
   type UserDirectory,
 } from "@cm/protocol";
 import {
+  type Complete,
   requireDurationMs,
   requireFunction,
   requireMembers,
@@ -49,13 +50,13 @@ export interface MembershipOptions {
   /** Told of each room that a local connection enters or leaves; a join waits for it. */
   readonly interest: RoomInterest;
   /** Where other machines reach this server; told to them, not interpreted. Default `localhost`. */
-  readonly host?: string;
+  readonly host?: string | undefined;
   /** Default 0. */
-  readonly port?: number;
+  readonly port?: number | undefined;
   /** Time between heartbeats. Default 30,000; 100 to 3,600,000. */
-  readonly heartbeatIntervalMs?: number;
+  readonly heartbeatIntervalMs?: number | undefined;
   /** How long the lease lives without one. Default 90,000; more than the interval. */
-  readonly leaseTtlMs?: number;
+  readonly leaseTtlMs?: number | undefined;
   /**
    * How long a server may be silent, neither giving signs of life nor listening to its channel,
    * before its lease is ended, in milliseconds. For servers whose router listens to that
@@ -63,32 +64,32 @@ export interface MembershipOptions {
    * lease decides, up to `leaseTtlMs` after the death. Default 0, while a node of `@cm/node`,
    * which has such a router, has 5,000; 100 to 3,600,000.
    */
-  readonly deadAfterMs?: number;
+  readonly deadAfterMs?: number | undefined;
   /** The store's time to live of a connection record, renewed well before. Default 3,600,000. */
-  readonly connectionTtlMs?: number;
+  readonly connectionTtlMs?: number | undefined;
   /**
    * How long a user whose last connection was closed still counts as online, in
    * milliseconds: a reload is no change. 0: offline at once. Default 5,000; 0 to 3,600,000.
    */
-  readonly offlineGraceMs?: number;
+  readonly offlineGraceMs?: number | undefined;
   /** The most bytes of UTF-8 that a connection's metadata has as JSON. Default 1,024; 0 to 65,536. */
-  readonly maxMetadataBytes?: number;
+  readonly maxMetadataBytes?: number | undefined;
   /**
    * How many connections a user may have on all servers; one more fails to open with
    * `connections-limit`. Those of a server that died count until it was cleaned up after.
    * Default 0: any number; 0 to 1,000,000.
    */
-  readonly maxConnectionsPerUser?: number;
+  readonly maxConnectionsPerUser?: number | undefined;
   /**
    * The most members of rooms on this server, one for each room of a connection; a join beyond it fails with
    * `capacity-reached`. Default 0: no limit; 0 to 1,000,000,000.
    */
-  readonly maxMemberships?: number;
+  readonly maxMemberships?: number | undefined;
   /**
    * The most rooms with members on this server; a join that would begin another one fails with
    * `capacity-reached`. Default 0: no limit; 0 to 1,000,000,000.
    */
-  readonly maxRooms?: number;
+  readonly maxRooms?: number | undefined;
   /**
    * When a connection last gave a sign of life, in milliseconds since the Unix epoch;
    * `undefined` where that is not known. Asked when a record is written and when stale
@@ -96,50 +97,50 @@ export interface MembershipOptions {
    */
   readonly lastSeenOf?: (connectionId: string) => number | undefined;
   /** A connection that was silent for this time is stale. Default 1,800,000. */
-  readonly staleConnectionTimeoutMs?: number;
+  readonly staleConnectionTimeoutMs?: number | undefined;
   /**
    * Time between looks for stale connections, and within which everything that the store
    * holds of this server is compared with the truth once. Default 300,000.
    */
-  readonly cleanupIntervalMs?: number;
+  readonly cleanupIntervalMs?: number | undefined;
   /** Called for each stale connection; the owner of the socket closes it. Must not throw. */
-  readonly onStale?: (connectionId: string) => void;
+  readonly onStale?: ((connectionId: string) => void) | undefined;
   /**
    * Called once where the lease ran out and another process took the server id: this one
    * has no place in the cluster any more and should close. Must not throw.
    */
-  readonly onLeaseTaken?: (error: CmError) => void;
+  readonly onLeaseTaken?: ((error: CmError) => void) | undefined;
   /**
    * How long a claim to clean up after a dead server lasts, in milliseconds; it is extended
    * while that goes on. This long after a server died in the midst of it, another one takes
    * over. Default: as the lease, at least 1,000 and at most 30,000; 100 to 3,600,000.
    */
-  readonly reapClaimMs?: number;
+  readonly reapClaimMs?: number | undefined;
   /**
    * Called with the ids of servers that have died, once for each, when a heartbeat or the
    * cleaning up after them shows it: nothing more comes from them. Must not throw.
    */
-  readonly onServersLost?: (serverIds: readonly string[]) => void;
+  readonly onServersLost?: ((serverIds: readonly string[]) => void) | undefined;
   /**
    * Called where something in the store had to be put right, at most once for each kind of
    * comparison within `cleanupIntervalMs`; for a log. Must not throw.
    */
-  readonly onDrift?: (repair: DriftReport) => void;
+  readonly onDrift?: ((repair: DriftReport) => void) | undefined;
   /**
    * Called each time the lease was acquired again, after everything was projected again and
    * before anybody else writes: for what the application keeps in the store beside it.
    * Where it fails, both are done again after a later heartbeat, unless trying again would not
    * help; that is told and left at it.
    */
-  readonly onRestored?: (lease: Lease) => Promise<void>;
+  readonly onRestored?: ((lease: Lease) => Promise<void>) | undefined;
   /** Failures that no caller is waiting for. Default: dropped. */
-  readonly onError?: OnError;
+  readonly onError?: OnError | undefined;
   /** Milliseconds since the Unix epoch. Default `Date.now`. Never used to judge a lease. */
-  readonly now?: () => number;
+  readonly now?: (() => number) | undefined;
 }
 
 /** {@link MembershipOptions} with every default filled in. */
-export type ResolvedMembershipOptions = Required<MembershipOptions>;
+export type ResolvedMembershipOptions = Complete<MembershipOptions>;
 
 const KNOWN: Readonly<Record<keyof MembershipOptions, true>> = {
   ids: true,

@@ -15,7 +15,7 @@ export interface MemoryHubOptions {
    * Unix epoch; it must not go back. Default: the system's time when the process started,
    * carried on by its monotonic clock, so that setting the system's clock ends no lease.
    */
-  readonly now?: () => number;
+  readonly now?: (() => number) | undefined;
 }
 
 /** Where memory stores keep their data. Stores given the same hub and namespace share it. */

@@ -14,33 +14,33 @@ import type { LastSeenLimits } from "./users/last-seen.js";
 /** What {@link createMemoryStore} may be told. */
 export interface MemoryStoreOptions {
   /** Where the data lies. Default: a hub of the store's own, which no other store sees. */
-  readonly hub?: MemoryHub;
+  readonly hub?: MemoryHub | undefined;
   /** Stores on one hub share their data where this is the same. Not empty. Default `cm`. */
-  readonly namespace?: string;
+  readonly namespace?: string | undefined;
   /**
    * The clock of the store's own hub; see `MemoryHubOptions`. Not together with `hub`,
    * which has its clock already.
    */
-  readonly now?: () => number;
+  readonly now?: (() => number) | undefined;
   /**
    * How long it is remembered when a user who is offline was last online, in
    * milliseconds; 0: not at all. Of those that this store takes offline. Default
    * 86,400,000 (a day).
    */
-  readonly lastSeenTtlMs?: number;
+  readonly lastSeenTtlMs?: number | undefined;
   /** Of how many users at most; the longest gone are forgotten first. Default 100,000. */
-  readonly lastSeenMax?: number;
+  readonly lastSeenMax?: number | undefined;
   /** How long a room's record lasts without activity, in milliseconds. Default 7,200,000 (2 h). */
-  readonly roomRecordTtlMs?: number;
+  readonly roomRecordTtlMs?: number | undefined;
   /** The most messages that are kept of a room with recoverable messages, 1 to 100,000. Default 1,000. */
-  readonly historyMaxMessages?: number;
+  readonly historyMaxMessages?: number | undefined;
   /** How long they are kept after the latest of them, in milliseconds. Default 300,000 (5 min). */
-  readonly historyTtlMs?: number;
+  readonly historyTtlMs?: number | undefined;
   /**
    * Takes what a bus handler throws, with the stage `handler`. Other handlers get the
    * message all the same. Default: a process warning.
    */
-  readonly onError?: OnError;
+  readonly onError?: OnError | undefined;
 }
 
 /** {@link MemoryStoreOptions}, complete and checked. */

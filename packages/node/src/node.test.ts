@@ -230,6 +230,46 @@ describe("the parts of a node", () => {
     expect(node.store.link.state).toBe("closed");
   });
 
+  it("refuses a store that another node uses, until that is closed, and one that was not started", async () => {
+    const store = await started(createMemoryHub());
+    const first = makeNode({ store });
+    await first.start();
+    await expect(makeNode({ store }).start()).rejects.toMatchObject({
+      code: "options-invalid",
+      message: "store must be one that no other node uses: make a store for each node.",
+      details: { field: "store" },
+    });
+    expect(first.isReady).toBe(true);
+    await first.close();
+    const second = makeNode({ store });
+    await second.start();
+    expect(second.isReady).toBe(true);
+    await expect(makeNode({ store: createMemoryStore() }).start()).rejects.toMatchObject({
+      code: "closed",
+      message: expect.stringContaining("await its start() before that of the node"),
+    });
+  });
+
+  it("is drained over 10 s where nobody says otherwise, and not by options that can't be used", async () => {
+    const drains: unknown[] = [];
+    const fails = async (): Promise<void> => {
+      throw new CmError("internal", "no drain");
+    };
+    const part = { start: async () => undefined, close: async () => undefined };
+    const node = makeNode({ parts: [{ ...part, drain: async (options) => void drains.push(options) }] });
+    await node.start();
+    // As a caller without types would.
+    for (const options of [null, { overMs: -1 }, { overMS: 5 }] as unknown as { overMs: number }[]) {
+      await expect(node.drain(options)).rejects.toMatchObject({ code: "options-invalid" });
+    }
+    expect(node.phase).toBe("serving");
+    await node.drain();
+    expect(drains).toEqual([{ overMs: 10_000 }]);
+    const broken = makeNode({ parts: [{ ...part, drain: fails }] });
+    await broken.start();
+    await expect(broken.drain()).rejects.toMatchObject({ message: "no drain" });
+  });
+
   it("names the call and start() in the error of each call that came before its start", async () => {
     const node = makeNode();
     const { router, membership, presence, store } = node;
@@ -336,6 +376,8 @@ describe("the options of a node", () => {
     [{ constructor: 1 }, "constructor"],
     [{ prefix: "" }, "prefix"],
     [{ redisUrl: "redis://127.0.0.1", prefix: "{" }, "prefix"],
+    [{ prefix: "a b" }, "prefix"],
+    [{ url: "redis://127.0.0.1" }, "url"],
     [{ store: {} }, "store"],
     [{ store: null }, "store"],
     [{ local: { toRoom: () => undefined } }, "local"],

@@ -6,7 +6,7 @@ import type { NodePhase, Readiness } from "./readiness.js";
 
 /** How a node is drained. */
 export interface DrainOptions {
-  /** The time over which connections are sent elsewhere, in milliseconds. Default: each part's own. */
+  /** The time over which connections are sent elsewhere, in milliseconds; 0: all at once. Default 10,000; 0 to 3,600,000. */
   readonly overMs?: number | undefined;
 }
 
@@ -18,7 +18,7 @@ export interface NodePart {
   /** A failure fails the node's start. */
   start(): Promise<unknown>;
   /** Sends the connections elsewhere; resolves when all were told. Default: nothing. */
-  drain?(options: DrainOptions): Promise<void>;
+  drain?(options: { readonly overMs: number }): Promise<void>;
   /** Also called where `start` failed or is not finished: ends what it had begun. */
   close(): Promise<void>;
 }
@@ -66,8 +66,8 @@ export interface Node {
   /**
    * Not ready from now on; has each part send its connections elsewhere, while everything
    * works on. Resolves when the parts have, and at once where the node is closing. Every
-   * call returns the same promise. Fails with `unavailable` while the node starts, and as
-   * the parts do; `close` ends the node in every case.
+   * call returns the same promise. Fails with `unavailable` while the node starts, with `options-invalid`, which
+   * drains nothing, and as the parts do; `close` ends the node in every case.
    */
   drain(options?: DrainOptions): Promise<void>;
   /**

@@ -2,20 +2,17 @@ import type { MembershipOptions } from "@cm/membership";
 import type { PresenceOptions } from "@cm/presence";
 import type { RouterOptions } from "@cm/router";
 
-/** Options of a part, each of which may be `undefined`: the part's default. */
-type Optional<T> = { readonly [K in keyof T]?: T[K] | undefined };
-
 /** See `RouterOptions`; the others of them are the node's to fill in. */
-export type NodeRouterOptions = Optional<
-  Omit<RouterOptions, "serverId" | "bus" | "users" | "servers" | "history" | "holdsLease" | "local" | "onError">
+export type NodeRouterOptions = Omit<
+  RouterOptions,
+  "serverId" | "bus" | "users" | "servers" | "history" | "holdsLease" | "local" | "onError"
 >;
 
 /** See `MembershipOptions`; `deadAfterMs` is 5,000 by default, not 0. Only their types are checked where the node takes no lease. */
-export type NodeMembershipOptions = Optional<
-  Omit<MembershipOptions, "ids" | "store" | "interest" | "onLeaseTaken" | "onError">
->;
+export type NodeMembershipOptions = Omit<MembershipOptions, "ids" | "store" | "interest" | "onLeaseTaken" | "onError">;
 
 /** See `PresenceOptions`. `restoreWithinMs` is by default 5 s more than the heartbeat interval. */
-export type NodePresenceOptions = Optional<
-  Omit<PresenceOptions, "users" | "rooms" | "counts" | "partitioning" | "bus" | "link" | "onError">
+export type NodePresenceOptions = Omit<
+  PresenceOptions,
+  "users" | "rooms" | "counts" | "partitioning" | "bus" | "link" | "onError"
 >;

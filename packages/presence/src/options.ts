@@ -1,5 +1,6 @@
 import type { Bus, Link, OnError, Partitioned, RoomDirectory, Store, StoreCounts, UserDirectory } from "@cm/protocol";
 import {
+  type Complete,
   optionInvalid,
   requireDurationMs,
   requireFunction,
@@ -30,46 +31,46 @@ export interface PresenceStore {
 /** What presence needs. A store can be handed over as it is. */
 export interface PresenceOptions extends PresenceStore {
   /** The most watches at a time. Default 10,000; 1 to 1,000,000. */
-  readonly maxWatches?: number;
+  readonly maxWatches?: number | undefined;
   /** The most users of one watch. Default 1,000; 1 to 100,000. */
-  readonly maxUsersPerWatch?: number;
+  readonly maxUsersPerWatch?: number | undefined;
   /**
    * The most users and members of rooms whose state is kept for all watches together.
    * `watchAll` keeps every user who is online. Default 200,000; 1 to 10,000,000.
    */
-  readonly maxKept?: number;
+  readonly maxKept?: number | undefined;
   /**
    * The most changes of one feed or room kept while its state is being read; beyond it
    * they are dropped, and the state is read once more. Default 10,000; 1 to 1,000,000.
    */
-  readonly maxBufferedChanges?: number;
+  readonly maxBufferedChanges?: number | undefined;
   /**
    * Period in which everything that is watched is read again, a part at a time, and compared:
    * finds differences that no change announces, such as data that the store lost. In
    * milliseconds. Default 60,000; 1,000 to 86,400,000.
    */
-  readonly recheckIntervalMs?: number;
+  readonly recheckIntervalMs?: number | undefined;
   /**
    * How long a watched user or member of a room who is missing from the store, without an
    * announcement, still counts as there: servers need a heartbeat interval and a little more to
    * restore lost data or to acquire an expired lease again. A departure whose announcement was
    * missed may be told that much later. In milliseconds. Default 35,000; 1,000 to 86,400,000.
    */
-  readonly restoreWithinMs?: number;
+  readonly restoreWithinMs?: number | undefined;
   /**
    * For how long a watched room is asked to announce its changes; asked again three times
    * as often. In milliseconds. Default 60,000; 1,000 to 86,400,000.
    */
-  readonly announceTtlMs?: number;
+  readonly announceTtlMs?: number | undefined;
   /**
    * Failures that no caller is waiting for: of a reading (`subscription`), of a watcher
    * that throws (`handler`), of a damaged change (`bus`). Default: dropped.
    */
-  readonly onError?: OnError;
+  readonly onError?: OnError | undefined;
 }
 
 /** {@link PresenceOptions} with every default filled in. */
-export interface ResolvedPresenceOptions extends Required<Omit<PresenceOptions, keyof PresenceStore>> {
+export interface ResolvedPresenceOptions extends Complete<Omit<PresenceOptions, keyof PresenceStore>> {
   readonly store: PresenceStore;
 }
 

@@ -98,13 +98,13 @@ export interface ConnectionIdSourceOptions {
   /** The server that the ids begin with; see {@link isServerId}. */
   readonly serverId: string;
   /** Four characters of `a-z 0-9`; see {@link randomBase36}. Default: random. */
-  readonly incarnation?: string;
+  readonly incarnation?: string | undefined;
   /**
    * How many connections the server is made for. Records are spread so that a shelf
    * holds about 64 at that number, which keeps Redis's small-hash encoding.
    * Default 10,000.
    */
-  readonly capacity?: number;
+  readonly capacity?: number | undefined;
 }
 
 const RECORDS_PER_SHELF = 64;

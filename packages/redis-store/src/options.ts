@@ -4,6 +4,7 @@ import {
   requireDurationMs,
   requireFunction,
   requireOptions,
+  requirePrefix,
   requireWholeNumber,
 } from "@cm/protocol/options";
 import type { Cluster, ClusterNode, ClusterOptions, Redis, RedisOptions } from "ioredis";
@@ -14,7 +15,7 @@ export interface RedisClusterOptions {
   /** Some or all of the Cluster's nodes; the others are found through them. */
   readonly nodes: readonly ClusterNode[];
   /** Options of ioredis for a Cluster. */
-  readonly options?: ClusterOptions;
+  readonly options?: ClusterOptions | undefined;
 }
 
 /**
@@ -37,59 +38,59 @@ export interface RedisStoreOptions {
    * `servername` of TLS, `sentinelUsername` and `sentinelPassword`, `natMap` of a Cluster; see
    * `parseConnectionUrl`. Files are read by `start`.
    */
-  readonly url?: string;
+  readonly url?: string | undefined;
   /** One Redis: options of ioredis, such as `{ host, port, username, password, tls }`. */
-  readonly node?: RedisOptions;
+  readonly node?: RedisOptions | undefined;
   /** A master found through Sentinels: options of ioredis with `sentinels` and `name`. */
-  readonly sentinel?: RedisOptions;
+  readonly sentinel?: RedisOptions | undefined;
   /** A Cluster: some of its nodes, with options of ioredis. */
-  readonly cluster?: RedisClusterOptions;
+  readonly cluster?: RedisClusterOptions | undefined;
   /** Clients of the application's own, which are not closed here. */
-  readonly clients?: RedisClients;
+  readonly clients?: RedisClients | undefined;
   /** In front of every key and channel: 1 to 64 of `A-Z a-z 0-9 : _ -`. Default `cm`. */
-  readonly prefix?: string;
+  readonly prefix?: string | undefined;
   /**
    * Partitions that rooms and users are spread over, 1 to 16,384. Written down in Redis by
    * the first store that starts; one with another number refuses to. More than a Cluster
    * will ever have masters. Default 256.
    */
-  readonly partitions?: number;
+  readonly partitions?: number | undefined;
   /**
    * Time to live of connections, rooms and users that are not renewed, in milliseconds: a
    * safety net under the clean-up. 1,000 or more. Default 3,600,000 (an hour).
    */
-  readonly connectionTtlMs?: number;
+  readonly connectionTtlMs?: number | undefined;
   /**
    * How long it is remembered when a user who is offline was last online, in
    * milliseconds. 0: not at all. Default 86,400,000 (a day).
    */
-  readonly lastSeenTtlMs?: number;
+  readonly lastSeenTtlMs?: number | undefined;
   /**
    * Time to live of a room's record without activity, in milliseconds, 1,000 or more.
    * Default 7,200,000 (2 h).
    */
-  readonly roomRecordTtlMs?: number;
+  readonly roomRecordTtlMs?: number | undefined;
   /** The most messages that are kept of a room with recoverable messages, 1 to 100,000. Default 1,000. */
-  readonly historyMaxMessages?: number;
+  readonly historyMaxMessages?: number | undefined;
   /**
    * How long they are kept after the latest of them, in milliseconds, 1,000 or more.
    * Default 300,000 (5 min).
    */
-  readonly historyTtlMs?: number;
+  readonly historyTtlMs?: number | undefined;
   /** The longest that one operation waits for Redis, in milliseconds, 50 to 60,000. Default 2,000. */
-  readonly commandTimeoutMs?: number;
+  readonly commandTimeoutMs?: number | undefined;
   /**
    * The most commands that wait for Redis or for a connection to it, 100 to 1,000,000;
    * further ones fail at once with `unavailable`. At most some 20 MB; the default lets
    * 10,000 connections arrive at once, with two commands each. Default 25,000.
    */
-  readonly maxPendingCommands?: number;
+  readonly maxPendingCommands?: number | undefined;
   /**
    * How often it is proven that what is published comes through, in milliseconds, 50 to
    * 60,000: two small messages each time, and how soon a link that hangs is noticed. One
    * a second costs Redis nothing, even with a hundred servers. Default 1,000.
    */
-  readonly probeIntervalMs?: number;
+  readonly probeIntervalMs?: number | undefined;
   /**
    * The longest that a published message may take to come through, in milliseconds, 100
    * to 600,000, and not less than `probeIntervalMs`. A subscriber that is silent for
@@ -97,11 +98,11 @@ export interface RedisStoreOptions {
    * than Redis ever stands still for: a replaced subscriber misses what is sent while the
    * new one is made. Default 3,000.
    */
-  readonly probeTimeoutMs?: number;
+  readonly probeTimeoutMs?: number | undefined;
   /** The longest that `start` tries to connect, in milliseconds, 50 to 600,000. Default 10,000. */
-  readonly startTimeoutMs?: number;
+  readonly startTimeoutMs?: number | undefined;
   /** Takes failures of the link and of bus handlers. Default: a process warning each. */
-  readonly onError?: OnError;
+  readonly onError?: OnError | undefined;
 }
 
 /** How to reach Redis. */
@@ -133,7 +134,6 @@ export interface ResolvedRedisStoreOptions {
   readonly onError: OnError;
 }
 
-const PREFIX = /^[A-Za-z0-9:_-]{1,64}$/;
 const WAYS = ["url", "node", "sentinel", "cluster", "clients"] as const;
 
 const KNOWN: Readonly<Record<keyof RedisStoreOptions, true>> = {
@@ -161,14 +161,13 @@ const KNOWN: Readonly<Record<keyof RedisStoreOptions, true>> = {
 export function resolveRedisStoreOptions(given: RedisStoreOptions): ResolvedRedisStoreOptions {
   const options = requireOptions(given, KNOWN);
   const { prefix = "cm", onError = (error) => process.emitWarning(error) } = options;
-  if (typeof prefix !== "string" || !PREFIX.test(prefix)) throw optionInvalid("prefix", "1 to 64 of A-Z a-z 0-9 : _ -");
   requireFunction("onError", onError);
   const probeIntervalMs = requireDurationMs("probeIntervalMs", options.probeIntervalMs ?? 1_000, 50, 60_000);
   const probeTimeoutMs = requireDurationMs("probeTimeoutMs", options.probeTimeoutMs ?? 3_000, 100, 600_000);
   if (probeTimeoutMs < probeIntervalMs) throw optionInvalid("probeTimeoutMs", "at least probeIntervalMs");
   return {
     connection: resolveConnection(options),
-    prefix,
+    prefix: requirePrefix("prefix", prefix),
     partitions: requireWholeNumber("partitions", options.partitions ?? 256, { min: 1, max: 16_384 }),
     connectionTtlMs: requireDurationMs("connectionTtlMs", options.connectionTtlMs ?? 3_600_000, 1_000, 2 ** 40),
     lastSeenTtlMs: requireDurationMs("lastSeenTtlMs", options.lastSeenTtlMs ?? 86_400_000, 0, 2 ** 40),

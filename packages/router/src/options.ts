@@ -11,6 +11,7 @@ import {
   type UserDirectory,
 } from "@cm/protocol";
 import {
+  type Complete,
   optionInvalid,
   requireDurationMs,
   requireFields,
@@ -67,7 +68,7 @@ export interface RouterOptions {
    * Who is alive. Needed to ask the whole cluster, and to find out after an interruption
    * what was missed; without it, members are only told that something may have been.
    */
-  readonly servers?: Pick<ServerRegistry, "snapshot">;
+  readonly servers?: Pick<ServerRegistry, "snapshot"> | undefined;
   /**
    * Whether this server holds its lease; for one that has none, leave it out. Where it is given,
    * a user is `not-found` only while it is true and `servers` knows this server and has not lost
@@ -75,9 +76,9 @@ export interface RouterOptions {
    */
   readonly holdsLease?: (() => boolean) | undefined;
   /** How long a room's channel is kept after its last local member left. Default 5,000; 0 to 600,000. */
-  readonly releaseDelayMs?: number;
+  readonly releaseDelayMs?: number | undefined;
   /** The most channels kept that way; beyond it the oldest is let go at once. Default 1,000. */
-  readonly maxIdleSubscriptions?: number;
+  readonly maxIdleSubscriptions?: number | undefined;
   /**
    * The most rooms and servers whose messages this server keeps a numbering for;
    * beyond it the oldest is forgotten and starts again when it is needed. Also the most recoverable
@@ -85,22 +86,22 @@ export interface RouterOptions {
    * histories after an interruption. A room that was published to once counts as any other.
    * Default 100,000; 1 to 10,000,000.
    */
-  readonly maxSequencers?: number;
+  readonly maxSequencers?: number | undefined;
   /** Called once for each hole that is noticed. Must not throw. */
-  readonly onGap?: (gap: Gap) => void;
+  readonly onGap?: ((gap: Gap) => void) | undefined;
   /** Takes messages that other servers send to this one with `toServer`. */
-  readonly onServerMessage?: ServerMessageHandler;
+  readonly onServerMessage?: ServerMessageHandler | undefined;
   /** Default: refuses with `operation-unknown`. A ping is answered by the router itself. */
-  readonly onControl?: ControlHandler;
+  readonly onControl?: ControlHandler | undefined;
   /** Default: refuses with `operation-unknown`. */
-  readonly onQuestion?: QuestionHandler;
+  readonly onQuestion?: QuestionHandler | undefined;
   /**
    * In which order members get the room's messages. Always the same for a room, and on
    * all servers. Default: `room`.
    */
-  readonly orderOf?: (room: string) => RoomOrder;
+  readonly orderOf?: ((room: string) => RoomOrder) | undefined;
   /** What becomes of the room's messages that the bus can't take. Always the same for a room. Default: `refuse`. */
-  readonly whileDown?: (room: string) => WhileDown;
+  readonly whileDown?: ((room: string) => WhileDown) | undefined;
   /**
    * Which rooms keep their messages for a while in `history`, so that what a server or a
    * client missed is made up for. Always the same for a room, and on all servers. Not for
@@ -108,20 +109,20 @@ export interface RouterOptions {
    * of a JSON object with at least one field, else `frame-invalid`; it reaches members with
    * the fields `epoch` and `offset` in front. Default: none.
    */
-  readonly isRecoverable?: (room: string) => boolean;
+  readonly isRecoverable?: ((room: string) => boolean) | undefined;
   /** Needed for recoverable rooms: a store's `history`. */
   readonly history?: History | undefined;
   /**
    * The most requests that wait for another server's answer, and the most of other
    * servers that are under way here. Default 10,000; 1 to 1,000,000.
    */
-  readonly maxPending?: number;
+  readonly maxPending?: number | undefined;
   /** Failures that no caller is waiting for. Default: dropped. */
-  readonly onError?: OnError;
+  readonly onError?: OnError | undefined;
 }
 
 /** {@link RouterOptions} with every default filled in. */
-export type ResolvedRouterOptions = Required<Omit<RouterOptions, "servers" | "history" | "holdsLease">> & {
+export type ResolvedRouterOptions = Complete<Omit<RouterOptions, "servers" | "history" | "holdsLease">> & {
   readonly servers: RouterOptions["servers"];
   readonly history: RouterOptions["history"];
   readonly holdsLease: RouterOptions["holdsLease"];

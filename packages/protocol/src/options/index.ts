@@ -12,8 +12,9 @@ export {
   requireMembers,
   requireOptions,
   requirePage,
+  requirePrefix,
   requireText,
   requireWholeNumber,
 } from "./option-checks.js";
-export type { NumberRange } from "./option-checks.js";
+export type { Complete, NumberRange } from "./option-checks.js";
 export { nearestName } from "./known-names.js";

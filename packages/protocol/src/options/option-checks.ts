@@ -3,6 +3,9 @@ import { CmError } from "../errors.js";
 import { requireFittingRuntime, requireFittingVersion } from "./fitting.js";
 import { meantName } from "./known-names.js";
 
+/** Options of which none is left out, or `undefined`. */
+export type Complete<T> = { readonly [K in keyof T]-?: Exclude<T[K], undefined> };
+
 /** From where to where a number may be, both included. */
 export interface NumberRange {
   /** The least value that is taken. */
@@ -10,6 +13,8 @@ export interface NumberRange {
   /** The greatest value that is taken. */
   readonly max: number;
 }
+
+const PREFIX = /^[A-Za-z0-9:_-]{1,64}$/;
 
 /** The most items of a page; see the contract of `PageRequest`. */
 const PAGE_MAX = 1_000;
@@ -122,6 +127,12 @@ export function requireMembers<T extends object>(field: string, value: T, member
     throw optionInvalid(field, `an object with ${names}; it lacks ${member}`, { member });
   }
   return value;
+}
+
+/** What stands in front of every key and channel: 1 to 64 of `A-Z a-z 0-9 : _ -`. */
+export function requirePrefix(field: string, value: string): string {
+  if (typeof value === "string" && PREFIX.test(value)) return value;
+  throw optionInvalid(field, "1 to 64 of A-Z a-z 0-9 : _ -");
 }
 
 /** A string that is not empty. */
