@@ -34,7 +34,10 @@ export interface GatewayUser {
   readonly data?: unknown;
   /** What the user may do; see `Rights.parse` of `@cm/auth`. Default: whatever the hooks allow. */
   readonly rights?: Rights | undefined;
-  /** When the user must have handed in another token, in milliseconds since the Unix epoch. Default: never. */
+  /**
+   * When the user must have handed in another token, in milliseconds since the Unix epoch. Default: never. The client
+   * is told before (`token-expiring`), also where there is no `refresh`: it then connects anew with another token.
+   */
   readonly expiresAtMs?: number | undefined;
   /** The token's id, by which it can be revoked. */
   readonly tokenId?: string | undefined;

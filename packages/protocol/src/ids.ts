@@ -61,7 +61,10 @@ export function parseConnectionId(value: unknown): Result<ConnectionIdParts> {
   }
   return {
     ok: false,
-    error: new CmError("id-invalid", "This is not a connection id: a membership's nextConnectionId() makes them."),
+    error: new CmError(
+      "id-invalid",
+      "This is not a connection id: ids come from nextConnectionId() or registerConnection().",
+    ),
   };
 }
 

@@ -1,5 +1,5 @@
 import { CmError, encodeUtf8 } from "@cm/protocol";
-import { optionInvalid } from "@cm/protocol/options";
+import { notBytes, optionInvalid } from "@cm/protocol/options";
 
 /**
  * Throws `options-invalid` where what is to be sent is neither text nor bytes. Without this an object, or
@@ -27,7 +27,5 @@ export function frameBytes(frame: Uint8Array | string): Uint8Array {
 /** Throws `options-invalid` where the payload of a message between servers is not bytes. */
 export function requirePayload(payload: unknown): void {
   if (payload instanceof Uint8Array) return;
-  throw new CmError("options-invalid", "A payload is a Uint8Array: text must be encoded before.", {
-    details: { field: "payload" },
-  });
+  throw notBytes("payload");
 }

@@ -4,6 +4,7 @@ export { OLDEST_NODE, requireFittingRuntime, requireFittingVersion, stampVersion
 // How this workspace's factories check their options
 export {
   LONGEST_DURATION_MS,
+  notBytes,
   notStarted,
   optionInvalid,
   requireDurationMs,

@@ -135,6 +135,11 @@ export function requirePrefix(field: string, value: string): string {
   throw optionInvalid(field, "1 to 64 of A-Z a-z 0-9 : _ -");
 }
 
+/** The refusal of what goes from server to server and is no bytes: text, or an object. */
+export function notBytes(field: string): CmError {
+  return optionInvalid(field, "a Uint8Array: text must be encoded before");
+}
+
 /** A string that is not empty. */
 export function requireText(field: string, value: string): string {
   if (typeof value === "string" && value.length > 0) return value;
