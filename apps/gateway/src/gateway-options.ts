@@ -35,8 +35,8 @@ export interface GatewayUser {
   /** What the user may do; see `Rights.parse` of `@cm/auth`. Default: anything that the hooks allow. */
   readonly rights?: Rights | undefined;
   /**
-   * Time at which the credential expires, in milliseconds since the Unix epoch; the client must send another
-   * token by then. Default: never.
+   * When the user must have handed in another token, in milliseconds since the Unix epoch. Default: never. The client
+   * is told before (`token-expiring`), also where there is no `refresh`: it then connects anew with another token.
    */
   readonly expiresAtMs?: number | undefined;
   /** The token's id, which can be used to revoke it. */

@@ -243,6 +243,47 @@ describe("Membership", () => {
     expect(a.membership.stats()).toMatchObject({ connections: 1, rooms: 0 });
   });
 
+  it.each<[string, unknown, object]>([
+    ["no connection", undefined, { code: "options-invalid", details: { field: "connection" } }],
+    [
+      "an unknown field",
+      { userID: "ann" },
+      { code: "options-invalid", details: { field: "userID", nearest: "userId" } },
+    ],
+    [
+      "an id of the application's own",
+      { connectionId: "c1" },
+      { message: expect.stringMatching(/nextConnectionId.* is none/) },
+    ],
+    [
+      "an id of another server",
+      { connectionId: "b.aaaa01" },
+      { code: "id-invalid", message: expect.stringContaining("is of server b, and this one is a") },
+    ],
+  ])("names what is wrong with a connection that has %s", async (_, wrong, error) => {
+    const a = await started("a");
+    const good = { connectionId: a.membership.nextConnectionId(), userId: "ann" };
+    const given = wrong === undefined ? wrong : Object.assign(good, wrong);
+    // As a caller without types would.
+    await expect(a.membership.open(given as typeof good)).rejects.toMatchObject(error);
+    expect(a.membership.stats().connections).toBe(0);
+  });
+
+  it("refuses options of a call that are none", async () => {
+    const a = await started("a");
+    const connectionId = await connect(a, "ann");
+    // As a caller without types would.
+    const wild = (value: unknown) => value as never;
+    for (const call of [
+      () => a.membership.join(connectionId, "hall", wild(null)),
+      () => a.membership.close(connectionId, wild(null)),
+      () => a.membership.close(connectionId, wild({ signoff: true })),
+    ]) {
+      await expect(call()).rejects.toMatchObject({ code: "options-invalid" });
+    }
+    expect(a.membership.stats()).toMatchObject({ connections: 1, memberships: 0 });
+  });
+
   it("refuses options that can't be used", async () => {
     for (const bad of [
       { heartbeatIntervalMs: 0 },

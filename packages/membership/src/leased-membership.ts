@@ -5,14 +5,14 @@ import {
   type Lease,
   type Renewal,
   requireConnectionId,
-  requireName,
   requireServerId,
   toCmError,
 } from "@cm/protocol";
+import { notStarted, requireFields } from "@cm/protocol/options";
 import { GracePeriods } from "./connections/grace-periods.js";
 import { type LocalConnection, LocalConnections } from "./connections/local-connections.js";
-import { serializeMetadata } from "./connections/metadata.js";
 import { MetadataUpdates } from "./connections/metadata-updates.js";
+import { newConnection } from "./connections/new-connection.js";
 import { PendingRemovals } from "./connections/pending-removals.js";
 import { RoomMemberships } from "./connections/room-memberships.js";
 import { StaleConnections } from "./connections/stale-connections.js";
@@ -199,23 +199,10 @@ class LeasedMembership implements Membership {
     return this.#options.ids.next();
   }
 
-  async open({ connectionId, userId, metadata }: NewConnection): Promise<void> {
-    this.#requireRunning();
-    requireName(userId, "user");
-    const { ids, now, maxMetadataBytes, offlineGraceMs } = this.#options;
-    if (!connectionId.startsWith(`${ids.serverId}.${ids.incarnation}`) || this.#local.get(connectionId) !== undefined) {
-      throw new CmError("id-invalid", "This is not a fresh connection id of this server.");
-    }
-    const connection: LocalConnection = {
-      connectionId,
-      userId,
-      connectedAt: now(),
-      metadata: serializeMetadata(metadata, maxMetadataBytes),
-      graceMs: offlineGraceMs,
-      isAnnounced: false,
-      rooms: new Set(),
-      joining: new Map(),
-    };
+  async open(given: NewConnection): Promise<void> {
+    this.#requireRunning("open");
+    const connection = newConnection(given, this.#options, (id) => this.#local.get(id) !== undefined);
+    const { connectionId } = connection;
     this.#local.add(connection);
     this.#changes.begin(connectionId);
     try {
@@ -242,11 +229,12 @@ class LeasedMembership implements Membership {
   }
 
   async update(connectionId: string, metadata: unknown): Promise<void> {
-    this.#requireRunning();
+    this.#requireRunning("update");
     await this.#metadata.update(this.#local.require(connectionId), metadata);
   }
 
-  async close(connectionId: string, { signOff = false }: CloseOptions = {}): Promise<void> {
+  async close(connectionId: string, options: CloseOptions = {}): Promise<void> {
+    const { signOff } = requireFields("options", options, { signOff: true }, "{ signOff: true }");
     const connection = this.#local.get(connectionId);
     if (connection === undefined) return;
     if (signOff) connection.graceMs = 0;
@@ -256,8 +244,9 @@ class LeasedMembership implements Membership {
     await this.#removals.run({ connection, rooms: this.#rooms.forget(connection) });
   }
 
-  async join(connectionId: string, room: string, { record }: JoinRoomOptions = {}): Promise<EnteredRoom | undefined> {
-    this.#requireRunning();
+  async join(connectionId: string, room: string, options: JoinRoomOptions = {}): Promise<EnteredRoom | undefined> {
+    this.#requireRunning("join");
+    const { record } = requireFields("options", options, { record: true }, '{ record: "{}" }');
     return this.#rooms.join(connectionId, room, record);
   }
 
@@ -266,14 +255,13 @@ class LeasedMembership implements Membership {
   }
 
   async reap(serverId: string): Promise<number | undefined> {
-    this.#requireRunning();
+    this.#requireRunning("reap");
     requireServerId(serverId);
-    this.#keeper.current();
     return serverId === this.serverId ? undefined : this.#reaper.reap(serverId);
   }
 
   async reapExpired(): Promise<number> {
-    this.#requireRunning();
+    this.#requireRunning("reapExpired");
     const renewal = await this.#keeper.look();
     this.#lost.replace([...renewal.expired, ...renewal.unregistered]);
     const failures: unknown[] = [];
@@ -389,8 +377,9 @@ class LeasedMembership implements Membership {
     if (this.#shutdown === undefined || error.code !== "closed") this.#options.onError(error, { stage });
   }
 
-  #requireRunning(): void {
+  #requireRunning(call: string): void {
     if (this.#shutdown !== undefined) throw shutDown();
+    if (!this.#keeper.acquired) throw notStarted(`membership.${call}`);
   }
 }
 

@@ -2,6 +2,7 @@ import { createMemoryStore } from "@cm/memory-store";
 import { createConnectionIdSource } from "@cm/protocol";
 import { describe, expect, it } from "vitest";
 import { createMembership, type MembershipOptions } from "./index.js";
+import { resolveMembershipOptions } from "./options.js";
 
 const GOOD: MembershipOptions = {
   ids: createConnectionIdSource({ serverId: "a" }),
@@ -45,6 +46,13 @@ describe("the options of a membership", () => {
 
   it.each(Object.entries(WRONG))("are refused with a %s that can't be used", (field, value) => {
     expectRefusal({ ...GOOD, [field]: value }, field);
+  });
+
+  it("take undefined for not given", () => {
+    const all: Partial<MembershipOptions> = Object.fromEntries(Object.keys(WRONG).map((name) => [name, undefined]));
+    expect(JSON.stringify(resolveMembershipOptions({ ...all, ...GOOD }))).toBe(
+      JSON.stringify(resolveMembershipOptions(GOOD)),
+    );
   });
 
   it.each([undefined, null, 42])("are refused where they are %s", (options) => expectRefusal(options, "options"));

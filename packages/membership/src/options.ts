@@ -13,6 +13,7 @@ import {
   type UserDirectory,
 } from "@cm/protocol";
 import {
+  type Complete,
   requireDurationMs,
   requireFunction,
   requireMembers,
@@ -52,45 +53,45 @@ export interface MembershipOptions {
    * Host at which other machines reach this server. Published to other servers, not interpreted. Default
    * `localhost`.
    */
-  readonly host?: string;
+  readonly host?: string | undefined;
   /** Port at which other machines reach this server. Default 0. */
-  readonly port?: number;
+  readonly port?: number | undefined;
   /** Time between heartbeats, in milliseconds. Default 30,000; 100 to 3,600,000. */
-  readonly heartbeatIntervalMs?: number;
+  readonly heartbeatIntervalMs?: number | undefined;
   /** Time to live of the lease without a heartbeat, in milliseconds. Default 90,000; more than the interval. */
-  readonly leaseTtlMs?: number;
+  readonly leaseTtlMs?: number | undefined;
   /**
    * Silence after which a server's lease is ended, in milliseconds. A server is silent if it neither sends
    * signs of life nor listens to its channel. For servers whose router listens to that channel: a process
    * that died is detected long before its lease expires. 0: only the lease decides, up to `leaseTtlMs` after
    * the death. Default 0, while a node of `@cm/node`, which has such a router, has 5,000; 100 to 3,600,000.
    */
-  readonly deadAfterMs?: number;
+  readonly deadAfterMs?: number | undefined;
   /** Time to live of a connection record in the store, in milliseconds; renewed well before. Default 3,600,000. */
-  readonly connectionTtlMs?: number;
+  readonly connectionTtlMs?: number | undefined;
   /**
    * Time that a user stays online after the last connection was closed, in milliseconds, so that a page
    * reload is no change. 0: offline at once. Default 5,000; 0 to 3,600,000.
    */
-  readonly offlineGraceMs?: number;
+  readonly offlineGraceMs?: number | undefined;
   /** Maximum size of a connection's metadata as JSON, in bytes of UTF-8. Default 1,024; 0 to 65,536. */
-  readonly maxMetadataBytes?: number;
+  readonly maxMetadataBytes?: number | undefined;
   /**
    * Maximum number of connections of one user on all servers; opening one more rejects with
    * `connections-limit`. The connections of a dead server count until it was cleaned up after. Default 0: no
    * limit; 0 to 1,000,000.
    */
-  readonly maxConnectionsPerUser?: number;
+  readonly maxConnectionsPerUser?: number | undefined;
   /**
    * Maximum number of memberships of rooms on this server, one for each room of a connection; a join beyond
    * it rejects with `capacity-reached`. Default 0: no limit; 0 to 1,000,000,000.
    */
-  readonly maxMemberships?: number;
+  readonly maxMemberships?: number | undefined;
   /**
    * Maximum number of rooms with members on this server; a join that would add another room rejects with
    * `capacity-reached`. Default 0: no limit; 0 to 1,000,000,000.
    */
-  readonly maxRooms?: number;
+  readonly maxRooms?: number | undefined;
   /**
    * Time of a connection's last sign of life, in milliseconds since the Unix epoch; `undefined` if unknown.
    * Called when a record is written and when stale connections are looked for. Default: always unknown, and
@@ -98,50 +99,50 @@ export interface MembershipOptions {
    */
   readonly lastSeenOf?: (connectionId: string) => number | undefined;
   /** Silence after which a connection is stale, in milliseconds. Default 1,800,000. */
-  readonly staleConnectionTimeoutMs?: number;
+  readonly staleConnectionTimeoutMs?: number | undefined;
   /**
    * Time between searches for stale connections, in milliseconds. Within the same time, everything that the
    * store holds about this server is compared with the local state once. Default 300,000.
    */
-  readonly cleanupIntervalMs?: number;
+  readonly cleanupIntervalMs?: number | undefined;
   /** Called for each stale connection; the owner of the socket should close it. Must not throw. */
-  readonly onStale?: (connectionId: string) => void;
+  readonly onStale?: ((connectionId: string) => void) | undefined;
   /**
    * Called once if the lease expired and another process took the server id. This process is no longer part
    * of the cluster and should close. Must not throw.
    */
-  readonly onLeaseTaken?: (error: CmError) => void;
+  readonly onLeaseTaken?: ((error: CmError) => void) | undefined;
   /**
    * Duration of a claim to clean up after a dead server, in milliseconds. The claim is extended while the
    * cleanup goes on; if the cleaning server dies, another one takes over after this time. Default: as the
    * lease, at least 1,000 and at most 30,000; 100 to 3,600,000.
    */
-  readonly reapClaimMs?: number;
+  readonly reapClaimMs?: number | undefined;
   /**
    * Called with the ids of dead servers, once for each server, when a heartbeat or a cleanup finds them: no
    * more messages come from them. Must not throw.
    */
-  readonly onServersLost?: (serverIds: readonly string[]) => void;
+  readonly onServersLost?: ((serverIds: readonly string[]) => void) | undefined;
   /**
    * Called after drift in the store was repaired, at most once for each kind of comparison within
    * `cleanupIntervalMs`; meant for a log. Must not throw.
    */
-  readonly onDrift?: (repair: DriftReport) => void;
+  readonly onDrift?: ((repair: DriftReport) => void) | undefined;
   /**
    * Called each time the lease was acquired again, after everything was projected again and before any caller
    * can write: restores what the application itself keeps in the store. If it rejects, the projection and
    * this call are repeated after a later heartbeat. A permanent error is only reported, since a retry would
    * not help.
    */
-  readonly onRestored?: (lease: Lease) => Promise<void>;
+  readonly onRestored?: ((lease: Lease) => Promise<void>) | undefined;
   /** Called with failures that no caller is waiting for. Default: they are dropped. */
-  readonly onError?: OnError;
+  readonly onError?: OnError | undefined;
   /** The current time in milliseconds since the Unix epoch. Default `Date.now`. Never used to judge a lease. */
-  readonly now?: () => number;
+  readonly now?: (() => number) | undefined;
 }
 
 /** {@link MembershipOptions} with every default filled in. */
-export type ResolvedMembershipOptions = Required<MembershipOptions>;
+export type ResolvedMembershipOptions = Complete<MembershipOptions>;
 
 const KNOWN: Readonly<Record<keyof MembershipOptions, true>> = {
   ids: true,

@@ -15,7 +15,7 @@ export interface MemoryHubOptions {
    * Default: the system time when the process started plus the monotonic clock since then, so that setting
    * the system clock ends no lease.
    */
-  readonly now?: () => number;
+  readonly now?: (() => number) | undefined;
 }
 
 /** Holds the data of memory stores. Stores with the same hub and namespace share it. */

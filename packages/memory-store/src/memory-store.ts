@@ -47,44 +47,51 @@ class HubStore implements MemoryStore {
   }
 
   readonly servers: Store["servers"] = {
-    acquire: (registration, ttlMs) => this.#call(({ servers }) => servers.acquire(registration, ttlMs)),
-    renew: (lease, counters) => this.#call(({ servers }) => servers.renew(lease, counters)),
-    release: (lease) => this.#call(({ servers }) => servers.release(lease)),
-    snapshot: () => this.#call(({ servers }) => servers.snapshot()),
+    acquire: (registration, ttlMs) =>
+      this.#call("servers.acquire", ({ servers }) => servers.acquire(registration, ttlMs)),
+    renew: (lease, counters) => this.#call("servers.renew", ({ servers }) => servers.renew(lease, counters)),
+    release: (lease) => this.#call("servers.release", ({ servers }) => servers.release(lease)),
+    snapshot: () => this.#call("servers.snapshot", ({ servers }) => servers.snapshot()),
   };
 
   readonly connections: Store["connections"] = {
-    put: (lease, records, options) => this.#call(({ connections }) => connections.put(lease, records, options)),
-    remove: (lease, ids, removal) => this.#call(({ connections }) => connections.remove(lease, ids, removal)),
-    get: (connectionId) => this.#call(({ connections }) => connections.get(connectionId)),
+    put: (lease, records, options) =>
+      this.#call("connections.put", ({ connections }) => connections.put(lease, records, options)),
+    remove: (lease, ids, removal) =>
+      this.#call("connections.remove", ({ connections }) => connections.remove(lease, ids, removal)),
+    get: (connectionId) => this.#call("connections.get", ({ connections }) => connections.get(connectionId)),
   };
 
   readonly rooms: Store["rooms"] = {
     join: (lease, room, members, options = {}) =>
-      this.#call(({ rooms }) => rooms.join(lease, room, members, options, this.#roomRecordTtlMs)),
-    leave: (lease, room, members, reason) => this.#call(({ rooms }) => rooms.leave(lease, room, members, reason)),
-    update: (lease, room, members) => this.#call(({ rooms }) => rooms.update(lease, room, members)),
-    members: (room, page) => this.#call(({ rooms }) => rooms.members(room, page)),
-    count: (room) => this.#call(({ rooms }) => rooms.count(room)),
-    announce: (room, ttlMs) => this.#call(({ rooms }) => rooms.announce(room, ttlMs)),
+      this.#call("rooms.join", ({ rooms }) => rooms.join(lease, room, members, options, this.#roomRecordTtlMs)),
+    leave: (lease, room, members, reason) =>
+      this.#call("rooms.leave", ({ rooms }) => rooms.leave(lease, room, members, reason)),
+    update: (lease, room, members) => this.#call("rooms.update", ({ rooms }) => rooms.update(lease, room, members)),
+    members: (room, page) => this.#call("rooms.members", ({ rooms }) => rooms.members(room, page)),
+    count: (room) => this.#call("rooms.count", ({ rooms }) => rooms.count(room)),
+    announce: (room, ttlMs) => this.#call("rooms.announce", ({ rooms }) => rooms.announce(room, ttlMs)),
   };
 
   readonly users: Store["users"] = {
-    add: (lease, connections, options) => this.#call(({ users }) => users.add(lease, connections, options)),
-    update: (lease, connections) => this.#call(({ users }) => users.update(lease, connections)),
+    add: (lease, connections, options) =>
+      this.#call("users.add", ({ users }) => users.add(lease, connections, options)),
+    update: (lease, connections) => this.#call("users.update", ({ users }) => users.update(lease, connections)),
     remove: (lease, connections, options) =>
-      this.#call(({ users }) => users.remove(lease, connections, options, this.#lastSeen)),
-    states: (userIds) => this.#call(({ users }) => users.states(userIds)),
-    online: (page, partition) => this.#call(({ users }) => users.online(page, partition)),
+      this.#call("users.remove", ({ users }) => users.remove(lease, connections, options, this.#lastSeen)),
+    states: (userIds) => this.#call("users.states", ({ users }) => users.states(userIds)),
+    online: (page, partition) => this.#call("users.online", ({ users }) => users.online(page, partition)),
   };
 
   readonly upkeep: Store["upkeep"] = {
     servers: {
-      claim: (target, claimant, claimMs) => this.#call(({ servers }) => servers.claim(target, claimant, claimMs)),
-      unregister: (claim) => this.#call(({ servers }) => servers.unregister(claim)),
-      watch: (lease, silentForMs) => this.#call(({ servers }) => servers.watch(lease, silentForMs)),
+      claim: (target, claimant, claimMs) =>
+        this.#call("upkeep.servers.claim", ({ servers }) => servers.claim(target, claimant, claimMs)),
+      unregister: (claim) => this.#call("upkeep.servers.unregister", ({ servers }) => servers.unregister(claim)),
+      watch: (lease, silentForMs) =>
+        this.#call("upkeep.servers.watch", ({ servers }) => servers.watch(lease, silentForMs)),
       expire: (server, silentForMs) =>
-        this.#call(({ servers, channels }) => {
+        this.#call("upkeep.servers.expire", ({ servers, channels }) => {
           const channel: Channel = { kind: "server", name: server.serverId };
           // A process that starts under the id of a dead server has already subscribed to its channel.
           const others = channels.listeners(channel) - (this.#bus.hears(channel) ? 1 : 0);
@@ -93,35 +100,45 @@ class HubStore implements MemoryStore {
     },
     projection: {
       // Nothing to renew, because the projection has no time to live here. Only the lease is checked.
-      renew: (lease) => this.#call(({ servers }) => void servers.holder(lease)),
-      held: (right, kind, partition) => this.#call((world) => world.held(right, kind, partition)),
-      evict: (claim, what) => this.#call((world) => world.evict(claim, what, this.#lastSeen)),
-      settle: (partitions) => this.#call(({ users }) => users.settle(partitions, this.#lastSeen)),
-      reconcile: (kind, partition) => this.#call((world) => world[kind].reconcile(partition)),
+      renew: (lease) => this.#call("upkeep.projection.renew", ({ servers }) => void servers.holder(lease)),
+      held: (right, kind, partition) =>
+        this.#call("upkeep.projection.held", (world) => world.held(right, kind, partition)),
+      evict: (claim, what) =>
+        this.#call("upkeep.projection.evict", (world) => world.evict(claim, what, this.#lastSeen)),
+      settle: (partitions) =>
+        this.#call("upkeep.projection.settle", ({ users }) => users.settle(partitions, this.#lastSeen)),
+      reconcile: (kind, partition) =>
+        this.#call("upkeep.projection.reconcile", (world) => world[kind].reconcile(partition)),
     },
   };
 
-  readonly counts: Store["counts"] = { of: (what) => this.#call((world) => world.count(what)) };
+  readonly counts: Store["counts"] = { of: (what) => this.#call("counts.of", (world) => world.count(what)) };
 
   readonly partitioning: Store["partitioning"] = { partitions: PARTITIONS, partitionOf };
 
   readonly roomRecords: Store["roomRecords"] = {
     get: (room, { touch = false } = {}) =>
-      this.#call(({ records }) => (touch ? records.touch(room, this.#roomRecordTtlMs) : records.get(room))),
+      this.#call("roomRecords.get", ({ records }) =>
+        touch ? records.touch(room, this.#roomRecordTtlMs) : records.get(room),
+      ),
     compareAndSet: (room, version, value) =>
-      this.#call(({ records }) => records.compareAndSet(room, version, value, this.#roomRecordTtlMs)),
+      this.#call("roomRecords.compareAndSet", ({ records }) =>
+        records.compareAndSet(room, version, value, this.#roomRecordTtlMs),
+      ),
     restore: (lease, lost) =>
-      this.#call(({ records, rooms }) =>
+      this.#call("roomRecords.restore", ({ records, rooms }) =>
         records.restore(lease, lost, this.#roomRecordTtlMs, (room) => rooms.has(room)),
       ),
   };
 
   readonly history: History = {
     link: this.#link,
-    append: (room, draft) => this.#call(({ history }) => history.append(room, draft, this.#historyLimits)),
-    since: (room, from, limit) => this.#call(({ history }) => history.since(room, this.#historyLimits, from, limit)),
+    append: (room, draft) =>
+      this.#call("history.append", ({ history }) => history.append(room, draft, this.#historyLimits)),
+    since: (room, from, limit) =>
+      this.#call("history.since", ({ history }) => history.since(room, this.#historyLimits, from, limit)),
     restart: (room, reached, notice) =>
-      this.#call(({ history }) => history.restart(room, reached, notice, this.#historyLimits)),
+      this.#call("history.restart", ({ history }) => history.restart(room, reached, notice, this.#historyLimits)),
   };
 
   get bus(): Bus {
@@ -150,8 +167,8 @@ class HubStore implements MemoryStore {
     this.#link.close();
   }
 
-  async #call<T>(work: (world: MemoryWorld) => T): Promise<T> {
-    this.#link.requireOpen();
+  async #call<T>(call: string, work: (world: MemoryWorld) => T): Promise<T> {
+    this.#link.requireOpen(call);
     return work(this.#world);
   }
 }

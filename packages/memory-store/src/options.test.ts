@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { createMemoryHub, createMemoryStore } from "./index.js";
+import { resolveMemoryStoreOptions } from "./options.js";
 
 describe("options of a memory store", () => {
   it("need not be given", async () => {
@@ -25,6 +26,17 @@ describe("options of a memory store", () => {
     ["hub", { hub: null }],
     ["sessionTtl", { sessionTtl: 1 }],
   ];
+
+  it("take undefined for not given", () => {
+    const options = resolveMemoryStoreOptions({
+      hub: undefined,
+      now: undefined,
+      lastSeenTtlMs: undefined,
+      onError: undefined,
+    });
+    expect(options.lastSeen).toEqual(resolveMemoryStoreOptions({}).lastSeen);
+    expect(createMemoryHub({ now: undefined }).now()).toBeGreaterThan(0);
+  });
 
   it.each(wrong)("are refused with a wrong %s (%#)", (field, options) => {
     expect(() => createMemoryStore(options)).toThrow(

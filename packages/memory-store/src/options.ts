@@ -14,37 +14,37 @@ import type { LastSeenLimits } from "./users/last-seen.js";
 /** Options of {@link createMemoryStore}. */
 export interface MemoryStoreOptions {
   /** The hub that holds the data. Default: a hub of its own, which no other store shares. */
-  readonly hub?: MemoryHub;
+  readonly hub?: MemoryHub | undefined;
   /** Stores on one hub share their data if they have the same namespace. Not empty. Default `cm`. */
-  readonly namespace?: string;
+  readonly namespace?: string | undefined;
   /**
    * The clock of the store's own hub; see `MemoryHubOptions`. Not allowed together with `hub`, which has its
    * own clock.
    */
-  readonly now?: () => number;
+  readonly now?: (() => number) | undefined;
   /**
    * How long the store remembers when an offline user was last online, in milliseconds; 0 disables this.
    * Applies to the users that this store takes offline. Default 86,400,000 (1 day).
    */
-  readonly lastSeenTtlMs?: number;
+  readonly lastSeenTtlMs?: number | undefined;
   /**
    * Maximum number of offline users whose last time online is remembered; those offline longest are removed
    * first. Default 100,000.
    */
-  readonly lastSeenMax?: number;
+  readonly lastSeenMax?: number | undefined;
   /** Time to live of a room's record without activity, in milliseconds. Default 7,200,000 (2 h). */
-  readonly roomRecordTtlMs?: number;
+  readonly roomRecordTtlMs?: number | undefined;
   /** Maximum number of messages kept per recoverable room, 1 to 100,000. Default 1,000. */
-  readonly historyMaxMessages?: number;
+  readonly historyMaxMessages?: number | undefined;
   /**
    * How long a room's messages are kept after the latest of them, in milliseconds. Default 300,000 (5 min).
    */
-  readonly historyTtlMs?: number;
+  readonly historyTtlMs?: number | undefined;
   /**
    * Called with each error that a bus handler throws, with the stage `handler`. Other handlers still get the
    * message. By default, each becomes a process warning.
    */
-  readonly onError?: OnError;
+  readonly onError?: OnError | undefined;
 }
 
 /** {@link MemoryStoreOptions} with defaults applied, validated. */

@@ -1,4 +1,4 @@
-import { CmError } from "@cm/protocol";
+
 
 /** An entry of an ordered list. */
 export interface Ordered {
@@ -16,9 +16,6 @@ export interface OrderPage<T> {
 
 /** Minimum number of removed entries before the list is compacted. */
 const HOLES_MIN = 32;
-
-/** Maximum page size of the contracts. */
-const LIMIT_MAX = 1000;
 
 /**
  * Entries in the order in which they were added. A page begins after the order at which the last one ended,
@@ -74,10 +71,4 @@ export class OrderList<T extends Ordered> {
     }
     return low;
   }
-}
-
-/** Throws `options-invalid` unless the limit is an integer from 1 to LIMIT_MAX. */
-export function requireLimit(limit: number): void {
-  if (Number.isInteger(limit) && limit >= 1 && limit <= LIMIT_MAX) return;
-  throw new CmError("options-invalid", `limit must be a whole number from 1 to ${LIMIT_MAX}.`);
 }

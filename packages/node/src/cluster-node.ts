@@ -1,6 +1,7 @@
 import { createMembership, type Membership } from "@cm/membership";
 import { createPresence, type Presence } from "@cm/presence";
 import { CmError, isCmError, type Store, toCmError } from "@cm/protocol";
+import { requireDurationMs, requireFields } from "@cm/protocol/options";
 import { createRouter, type Router } from "@cm/router";
 import { definedOnly } from "./defined-only.js";
 import type { DrainOptions, Node } from "./node.js";
@@ -8,10 +9,14 @@ import { chooseStore } from "./node-store.js";
 import { MEMBERSHIP_KINDS, PRESENCE_KINDS, ROUTER_KINDS } from "./option-kinds.js";
 import { type NodeOptions, type ResolvedNodeOptions, resolveNodeOptions } from "./options.js";
 import { judgeReadiness, type NodePhase, type Readiness } from "./readiness.js";
+import { useStore } from "./stores-in-use.js";
 import { createUnregisteredMembership } from "./unregistered-membership.js";
 
 /** Half of the ten seconds within which all servers should know of a server that died. */
 const DEAD_AFTER_MS = 5_000;
+
+/** Over how long connections are sent elsewhere where the caller does not say. */
+const DRAIN_MS = 10_000;
 
 /** Time allowed for rewriting lost data, after the heartbeat that detects the loss. */
 const RESTORE_MARGIN_MS = 5_000;
@@ -98,6 +103,7 @@ class ClusterNode implements Node {
       counts: store.counts,
       partitioning: store.partitioning,
       bus: store.bus,
+      link: store.link,
       onError,
     });
   }
@@ -129,11 +135,21 @@ class ClusterNode implements Node {
   drain(options: DrainOptions = {}): Promise<void> {
     if (this.#draining !== undefined) return this.#draining;
     if (this.#phase === "closing") return Promise.resolve();
+    let overMs: number;
+    try {
+      overMs = requireDrainTime(options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
     if (this.#phase === "starting") {
-      return Promise.reject(new CmError("unavailable", "The node is not started yet, and can't drain."));
+      return Promise.reject(
+        new CmError("unavailable", "node.drain() was called before start() was done: await start() first.", {
+          details: { call: "node.drain" },
+        }),
+      );
     }
     this.#phase = "draining";
-    this.#draining = Promise.all(this.#options.parts.map((part) => part.drain?.(options))).then(() => undefined);
+    this.#draining = this.#drain(overMs);
     return this.#draining;
   }
 
@@ -146,9 +162,14 @@ class ClusterNode implements Node {
     return this.close();
   }
 
+  async #drain(overMs: number): Promise<void> {
+    await Promise.all(this.#options.parts.map(async (part) => part.drain?.({ overMs })));
+  }
+
   async #start(): Promise<void> {
     try {
       this.#requireWanted();
+      if (!this.#ownsStore) this.#releasers.push(useStore(this.store));
       if (this.#ownsStore) {
         this.#releasers.push(() => this.store.close());
         this.#isStoreStarting = true;
@@ -219,6 +240,12 @@ class ClusterNode implements Node {
   #requireWanted(): void {
     if (this.#closing !== undefined || this.#phase === "closing") throw closedMeanwhile();
   }
+}
+
+/** Over how long a node is drained. Throws `options-invalid`. */
+function requireDrainTime(options: DrainOptions): number {
+  const { overMs = DRAIN_MS } = requireFields("options", options, { overMs: true }, "{ overMs: 10_000 }");
+  return requireDurationMs("overMs", overMs, 0, 3_600_000);
 }
 
 function closedMeanwhile(cause?: unknown): CmError {

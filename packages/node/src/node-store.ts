@@ -12,8 +12,9 @@ import { renaming } from "./renamed-option.js";
  */
 export interface NodeStoreOptions {
   /**
-   * A store that the application created and started; the node neither starts nor closes it. It must
-   * serve this node alone, because a store's bus has one subscription per channel.
+   * A store that the application made and has started; the node neither starts nor closes
+   * it. It serves this node alone, since a store's bus has one subscription a channel: the start of a second
+   * node on it fails with `options-invalid`, until the first is closed.
    */
   readonly store?: Store | undefined;
   /**
@@ -24,8 +25,8 @@ export interface NodeStoreOptions {
    */
   readonly redisUrl?: string | undefined;
   /**
-   * Prefix of every key and channel. It must be the same in all processes of a cluster: a process with
-   * another prefix neither receives their messages nor sees their users. Default `cm`.
+   * In front of every key and channel. The same in all processes of a cluster: one with another prefix neither hears
+   * the others nor sees their users. 1 to 64 of `A-Z a-z 0-9 : _ -`, also in memory. Default `cm`.
    */
   readonly prefix?: string | undefined;
   /** Time to live of connections that are not renewed, in milliseconds. Default 3,600,000; 1,000 to a day. */
@@ -57,10 +58,7 @@ export function chooseStore(options: NodeStoreOptions, onError: OnError): Chosen
   if (redisUrl === undefined) {
     if ("redisUrl" in options) warnOfUndefinedUrl();
     const namespace = prefix === undefined ? {} : { namespace: prefix };
-    return {
-      store: renaming({ namespace: "prefix" }, () => createMemoryStore({ ...common, ...namespace })),
-      isOwn: true,
-    };
+    return { store: createMemoryStore({ ...common, ...namespace }), isOwn: true };
   }
   const more = definedOnly(options, ["prefix", "connectionTtlMs"]);
   return {

@@ -230,8 +230,87 @@ describe("the parts of a node", () => {
     expect(node.store.link.state).toBe("closed");
   });
 
-  it("can't be drained before the node serves", async () => {
-    expect(await codeOf(makeNode().drain())).toBe("unavailable");
+  it("refuses a store that another node uses, until that is closed, and one that was not started", async () => {
+    const store = await started(createMemoryHub());
+    const first = makeNode({ store });
+    await first.start();
+    await expect(makeNode({ store }).start()).rejects.toMatchObject({
+      code: "options-invalid",
+      message: "store must be one that no other node uses: make a store for each node.",
+      details: { field: "store" },
+    });
+    expect(first.isReady).toBe(true);
+    await first.close();
+    const second = makeNode({ store });
+    await second.start();
+    expect(second.isReady).toBe(true);
+    await expect(makeNode({ store: createMemoryStore() }).start()).rejects.toMatchObject({
+      code: "closed",
+      message: expect.stringContaining("await its start() before that of the node"),
+    });
+  });
+
+  it("is drained over 10 s where nobody says otherwise, and not by options that can't be used", async () => {
+    const drains: unknown[] = [];
+    const fails = async (): Promise<void> => {
+      throw new CmError("internal", "no drain");
+    };
+    const part = { start: async () => undefined, close: async () => undefined };
+    const node = makeNode({ parts: [{ ...part, drain: async (options) => void drains.push(options) }] });
+    await node.start();
+    // As a caller without types would.
+    for (const options of [null, { overMs: -1 }, { overMS: 5 }] as unknown as { overMs: number }[]) {
+      await expect(node.drain(options)).rejects.toMatchObject({ code: "options-invalid" });
+    }
+    expect(node.phase).toBe("serving");
+    await node.drain();
+    expect(drains).toEqual([{ overMs: 10_000 }]);
+    const broken = makeNode({ parts: [{ ...part, drain: fails }] });
+    await broken.start();
+    await expect(broken.drain()).rejects.toMatchObject({ message: "no drain" });
+  });
+
+  it("names the call and start() in the error of each call that came before its start", async () => {
+    const node = makeNode();
+    const { router, membership, presence, store } = node;
+    const id = membership.nextConnectionId();
+    const watcher = { snapshot: () => undefined, change: () => undefined };
+    const time = { timeoutMs: 1_000 };
+    const calls: Record<string, () => Promise<unknown>> = {
+      "router.enter": () => router.enter("hall"),
+      "router.toRoom": () => router.toRoom("hall", "x"),
+      "router.toConnection": () => router.toConnection(id, "x"),
+      "router.toUser": () => router.toUser("ann", "x"),
+      "router.toServer": () => router.toServer("alpha", new Uint8Array(1)),
+      "router.control": () => router.control("alpha", { type: "ping" }, time),
+      "router.ask": () => router.ask(new Uint8Array(1), time),
+      "router.recover": () => router.recover("hall", { epoch: 1, offset: 1 }, { maxMessages: 1, maxBytes: 1 }, () => 0),
+      "membership.open": () => membership.open({ connectionId: id, userId: "ann" }),
+      "membership.update": () => membership.update(id, 1),
+      "membership.join": () => membership.join(id, "hall"),
+      "membership.reap": () => membership.reap("dead"),
+      "membership.reapExpired": () => membership.reapExpired(),
+      "presence.get": () => presence.get("ann"),
+      "presence.getMany": () => presence.getMany(["ann"]),
+      "presence.online": () => presence.online({ limit: 10 }),
+      "presence.countOnline": () => presence.countOnline(),
+      "presence.roster": () => presence.roster("hall", { limit: 10 }),
+      "presence.countMembers": () => presence.countMembers("hall"),
+      "presence.watchUser": () => presence.watchUser("ann", watcher),
+      "presence.watchUsers": () => presence.watchUsers(["ann"], watcher),
+      "presence.watchAll": () => presence.watchAll(watcher),
+      "presence.watchRoom": () => presence.watchRoom("hall", watcher),
+      "users.states": () => store.users.states(["ann"]),
+      "bus.publish": () => store.bus.publish({ kind: "room", name: "hall" }, new Uint8Array(1)),
+      "node.drain": () => node.drain(),
+    };
+    for (const [call, make] of Object.entries(calls)) {
+      await expect(make()).rejects.toMatchObject({
+        code: call === "node.drain" ? "unavailable" : "closed",
+        message: `${call}() was called before start() was done: await start() first.`,
+        details: { call },
+      });
+    }
   });
 });
 
@@ -297,6 +376,8 @@ describe("the options of a node", () => {
     [{ constructor: 1 }, "constructor"],
     [{ prefix: "" }, "prefix"],
     [{ redisUrl: "redis://127.0.0.1", prefix: "{" }, "prefix"],
+    [{ prefix: "a b" }, "prefix"],
+    [{ url: "redis://127.0.0.1" }, "url"],
     [{ store: {} }, "store"],
     [{ store: null }, "store"],
     [{ local: { toRoom: () => undefined } }, "local"],

@@ -6,7 +6,7 @@ import type { NodePhase, Readiness } from "./readiness.js";
 
 /** Options of {@link Node.drain}. */
 export interface DrainOptions {
-  /** Time over which connections are moved to other servers, in milliseconds. Default: each part's own. */
+  /** The time over which connections are sent elsewhere, in milliseconds; 0: all at once. Default 10,000; 0 to 3,600,000. */
   readonly overMs?: number | undefined;
 }
 
@@ -21,7 +21,7 @@ export interface NodePart {
    * Moves the part's connections to other servers. Resolves when all clients have been told. Default:
    * nothing.
    */
-  drain?(options: DrainOptions): Promise<void>;
+  drain?(options: { readonly overMs: number }): Promise<void>;
   /**
    * Closes the part. Also called if `start` failed or has not finished: it must then undo what `start`
    * has done.
@@ -30,11 +30,11 @@ export interface NodePart {
 }
 
 /**
- * One process of a cluster: a store, router, membership and presence that are started and closed
- * together.
+ * One process of a cluster: store, router, membership and presence with one life.
  *
- * The parts are created with the node and can be passed on before {@link start}; before the start and
- * after {@link close}, their calls fail with `closed`.
+ * The parts are made with the node and can be handed on before {@link start}; their calls
+ * fail with `closed` before it, with an error whose details name the `call`, and after {@link close}. The presence of
+ * a node whose store was handed over works as soon as that is started.
  */
 export interface Node {
   /** The server id of this process. */
@@ -71,10 +71,10 @@ export interface Node {
    */
   start(): Promise<void>;
   /**
-   * Makes the node not ready, and has each part move its connections to other servers while everything
-   * continues to work. Resolves when all parts have finished, or at once if the node is closing. Every
-   * call returns the same promise. Rejects with `unavailable` while the node is starting, and with the
-   * errors of the parts. `close` closes the node in any case.
+   * Not ready from now on; has each part send its connections elsewhere, while everything
+   * works on. Resolves when the parts have, and at once where the node is closing. Every
+   * call returns the same promise. Fails with `unavailable` while the node starts, with `options-invalid`, which
+   * drains nothing, and as the parts do; `close` ends the node in every case.
    */
   drain(options?: DrainOptions): Promise<void>;
   /**

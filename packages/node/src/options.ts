@@ -7,7 +7,7 @@ import {
   type OnError,
   randomBase36,
 } from "@cm/protocol";
-import { optionInvalid, requireOptions, requireWholeNumber } from "@cm/protocol/options";
+import { optionInvalid, requireOptions, requirePrefix, requireWholeNumber } from "@cm/protocol/options";
 import { createFailureWarnings } from "./failure-warnings.js";
 import type { NodePart } from "./node.js";
 import type { NodeStoreOptions } from "./node-store.js";
@@ -97,6 +97,7 @@ export function resolveNodeOptions(options: NodeOptions): ResolvedNodeOptions {
   requireKinds(options);
   const { serverId = `server-${randomBase36(12)}`, capacity = 10_000, local } = options;
   if (!isServerId(serverId)) throw optionInvalid("serverId", "1 to 64 characters of A-Z, a-z, 0-9, _ and -");
+  if (options.prefix !== undefined) requirePrefix("prefix", options.prefix);
   requireWholeNumber("capacity", capacity, { min: 1, max: Number.MAX_SAFE_INTEGER });
   return {
     ids: createConnectionIdSource({ serverId, capacity }),

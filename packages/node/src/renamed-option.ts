@@ -1,8 +1,8 @@
 import { CmError, isCmError } from "@cm/protocol";
 
 /**
- * Calls a part's factory. If the factory rejects an option, the error names the option as the node
- * calls it.
+ * Calls a part's factory; a refused option is told under the name that it has here. A text that does not begin
+ * with the option's name, such as that of a Redis URL, stays as it is.
  */
 export function renaming<T>(names: Readonly<Record<string, string>>, make: () => T): T {
   try {
@@ -11,9 +11,8 @@ export function renaming<T>(names: Readonly<Record<string, string>>, make: () =>
     const field = isCmError(error) && error.code === "options-invalid" ? error.details?.field : undefined;
     const name = typeof field === "string" && Object.hasOwn(names, field) ? names[field] : undefined;
     if (name === undefined || !isCmError(error)) throw error;
-    throw new CmError("options-invalid", `${name}: ${error.message}`, {
-      details: { ...error.details, field: name },
-      cause: error,
-    });
+    const { message, details, cause } = error;
+    const renamed = message.startsWith(`${field} `) ? name + message.slice(String(field).length) : message;
+    throw new CmError("options-invalid", renamed, { details: { ...details, field: name }, cause });
   }
 }

@@ -1,6 +1,7 @@
 import { createMemoryStore } from "@cm/memory-store";
 import { describe, expect, it } from "vitest";
 import { createPresence, type PresenceOptions } from "./index.js";
+import { resolvePresenceOptions } from "./options.js";
 
 describe("the options of presence", () => {
   const store = createMemoryStore();
@@ -18,6 +19,7 @@ describe("the options of presence", () => {
     counts: { rooms: () => 0 },
     partitioning: 16,
     bus: undefined,
+    link: {},
     maxWatches: 0,
     maxUsersPerWatch: 1.5,
     maxKept: Number.NaN,
@@ -34,6 +36,12 @@ describe("the options of presence", () => {
     expect(() => createPresence(options)).toThrow(
       expect.objectContaining({ code: "options-invalid", details: expect.objectContaining({ field }) }),
     );
+  });
+
+  it("take undefined for not given", () => {
+    const all: Partial<PresenceOptions> = Object.fromEntries(Object.keys(wrong).map((name) => [name, undefined]));
+    const [given, left] = [{ ...all, ...parts }, parts].map((each) => resolvePresenceOptions(each));
+    expect(given).toEqual({ ...left, onError: expect.any(Function) });
   });
 
   it.each<[string, unknown]>([

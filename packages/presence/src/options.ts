@@ -1,5 +1,7 @@
-import type { Bus, OnError, Partitioned, RoomDirectory, Store, StoreCounts, UserDirectory } from "@cm/protocol";
+import type { Bus, Link, OnError, Partitioned, RoomDirectory, Store, StoreCounts, UserDirectory } from "@cm/protocol";
 import {
+  type Complete,
+  optionInvalid,
   requireDurationMs,
   requireFunction,
   requireMembers,
@@ -22,51 +24,53 @@ export interface PresenceStore {
    * can have one presence only.
    */
   readonly bus: Pick<Bus, "subscribe">;
+  /** With it, a call that came before the store's `start()` is told so. */
+  readonly link?: Pick<Link, "state"> | undefined;
 }
 
 /** Options of {@link createPresence}. All members of a store are accepted, so a whole store can be given. */
 export interface PresenceOptions extends PresenceStore {
   /** Maximum number of watches at a time. Default 10,000; 1 to 1,000,000. */
-  readonly maxWatches?: number;
+  readonly maxWatches?: number | undefined;
   /** Maximum number of users of one watch. Default 1,000; 1 to 100,000. */
-  readonly maxUsersPerWatch?: number;
+  readonly maxUsersPerWatch?: number | undefined;
   /**
    * Maximum number of users and room members whose state is kept for all watches together. `watchAll`
    * keeps every user who is online. Default 200,000; 1 to 10,000,000.
    */
-  readonly maxKept?: number;
+  readonly maxKept?: number | undefined;
   /**
    * Maximum number of changes of one feed or room that are kept while its state is being read. Beyond
    * it, they are dropped and the state is read once more. Default 10,000; 1 to 1,000,000.
    */
-  readonly maxBufferedChanges?: number;
+  readonly maxBufferedChanges?: number | undefined;
   /**
    * Period in which everything that is watched is read again and compared, a part at a time, in
    * milliseconds. This detects differences that no change announces, such as data that the store lost.
    * Default 60,000; 1,000 to 86,400,000.
    */
-  readonly recheckIntervalMs?: number;
+  readonly recheckIntervalMs?: number | undefined;
   /**
    * How long a watched user or room member who is missing from the store, without an announcement,
    * still counts as present, in milliseconds. Servers need slightly more than a heartbeat interval to
    * restore lost data or to acquire an expired lease again. A departure whose announcement was missed
    * may be reported later by this time. Default 35,000; 1,000 to 86,400,000.
    */
-  readonly restoreWithinMs?: number;
+  readonly restoreWithinMs?: number | undefined;
   /**
    * How long a watched room is requested to announce its changes, in milliseconds. The request is
    * renewed after a third of this time. Default 60,000; 1,000 to 86,400,000.
    */
-  readonly announceTtlMs?: number;
+  readonly announceTtlMs?: number | undefined;
   /**
    * Receives failures that no caller is waiting for: of a read (`subscription`), of a watcher that
    * throws (`handler`), of a damaged change (`bus`). Default: failures are dropped.
    */
-  readonly onError?: OnError;
+  readonly onError?: OnError | undefined;
 }
 
 /** {@link PresenceOptions} with defaults filled in. */
-export interface ResolvedPresenceOptions extends Required<Omit<PresenceOptions, keyof PresenceStore>> {
+export interface ResolvedPresenceOptions extends Complete<Omit<PresenceOptions, keyof PresenceStore>> {
   readonly store: PresenceStore;
 }
 
@@ -108,6 +112,7 @@ export function resolvePresenceOptions(given: PresenceOptions): ResolvedPresence
       counts: requireMembers("counts", options.counts, ["of"]),
       partitioning: requireMembers("partitioning", options.partitioning, ["partitionOf"]),
       bus: requireMembers("bus", options.bus, ["subscribe"]),
+      link: requireLink(options.link),
     },
     maxWatches: requireWholeNumber("maxWatches", maxWatches, { min: 1, max: 1_000_000 }),
     maxUsersPerWatch: requireWholeNumber("maxUsersPerWatch", maxUsersPerWatch, { min: 1, max: 100_000 }),
@@ -118,4 +123,9 @@ export function resolvePresenceOptions(given: PresenceOptions): ResolvedPresence
     announceTtlMs: requireDurationMs("announceTtlMs", announceTtlMs, 1_000),
     onError: requireFunction("onError", onError),
   };
+}
+
+function requireLink(link: PresenceStore["link"]): PresenceStore["link"] {
+  if (link === undefined || typeof link?.state === "string") return link;
+  throw optionInvalid("link", "the link of a store");
 }

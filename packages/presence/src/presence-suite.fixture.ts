@@ -351,6 +351,9 @@ export function describePresence(name: string, createHarness: HarnessFactory): v
         "options-invalid",
       );
       expect(await codeOf(presence.online({ limit: 0 }))).toBe("options-invalid");
+      for (const call of [presence.online(wild.anything), presence.roster("lobby", wild.anything)]) {
+        await expect(call).rejects.toMatchObject({ code: "options-invalid", details: { field: "page" } });
+      }
       expect(await codeOf(presence.online({ limit: 10, cursor: "nonsense" }))).toBe("options-invalid");
       expect(await codeOf(presence.roster("", { limit: 1 }))).toBe("name-invalid");
       expect(await codeOf(presence.roster("lobby", { limit: 1_001 }))).toBe("options-invalid");

@@ -1,4 +1,5 @@
 import { CmError, type Page, type PageRequest, requireName } from "@cm/protocol";
+import { notStarted, requirePage } from "@cm/protocol/options";
 import { Channels } from "./changes/channels.js";
 import { type PresenceOptions, type ResolvedPresenceOptions, resolvePresenceOptions } from "./options.js";
 import { RoomFeed } from "./rosters/room-feed.js";
@@ -107,43 +108,51 @@ class StorePresence implements Presence {
   }
 
   async get(userId: string): Promise<UserPresence> {
-    const [presence] = await this.getMany([userId]);
+    const [presence] = await this.#read("get", [userId]);
     if (presence === undefined) throw new CmError("internal", "The store has not answered for the user.");
     return presence;
   }
 
-  async getMany(userIds: readonly string[]): Promise<UserPresence[]> {
-    this.#requireOpen();
+  getMany(userIds: readonly string[]): Promise<UserPresence[]> {
+    return this.#read("getMany", userIds);
+  }
+
+  async #read(call: string, userIds: readonly string[]): Promise<UserPresence[]> {
+    this.#requireOpen(call);
     for (const userId of requireList(userIds)) requireName(userId, "user");
     return (await this.#options.store.users.states(userIds)).map(presenceOf);
   }
 
   async online(page: PageRequest): Promise<Page<UserPresence>> {
-    this.#requireOpen();
-    const { items, cursor } = await this.#options.store.users.online(page);
+    this.#requireOpen("online");
+    const { items, cursor } = await this.#options.store.users.online(requirePage(page));
     return { items: items.map(presenceOf), cursor };
   }
 
   async countOnline(): Promise<number> {
-    this.#requireOpen();
+    this.#requireOpen("countOnline");
     return this.#options.store.counts.of("users");
   }
 
   async roster(room: string, page: PageRequest): Promise<Page<RosterMember>> {
-    this.#requireOpen();
-    return this.#rosters.page(requireName(room, "room"), page);
+    this.#requireOpen("roster");
+    return this.#rosters.page(requireName(room, "room"), requirePage(page));
   }
 
   async countMembers(room: string): Promise<number> {
-    this.#requireOpen();
+    this.#requireOpen("countMembers");
     return this.#options.store.rooms.count(requireName(room, "room"));
   }
 
   watchUser(userId: string, watcher: PresenceWatcher): Promise<Watch> {
-    return this.watchUsers([userId], watcher);
+    return this.#watchUsers("watchUser", [userId], watcher);
   }
 
-  async watchUsers(userIds: readonly string[], watcher: PresenceWatcher): Promise<Watch> {
+  watchUsers(userIds: readonly string[], watcher: PresenceWatcher): Promise<Watch> {
+    return this.#watchUsers("watchUsers", userIds, watcher);
+  }
+
+  async #watchUsers(call: string, userIds: readonly string[], watcher: PresenceWatcher): Promise<Watch> {
     const names = [...new Set(requireList(userIds))].map((userId) => requireName(userId, "user"));
     const { maxUsersPerWatch } = this.#options;
     if (names.length === 0 || names.length > maxUsersPerWatch) {
@@ -151,7 +160,7 @@ class StorePresence implements Presence {
         details: { field: "userIds", max: maxUsersPerWatch },
       });
     }
-    this.#requireRoom(watcher);
+    this.#requireRoom(call, watcher);
     const held = this.#users.holdUsers(names);
     const watch = this.#open(
       watcher,
@@ -170,7 +179,7 @@ class StorePresence implements Presence {
   }
 
   async watchAll(watcher: PresenceWatcher): Promise<Watch> {
-    this.#requireRoom(watcher);
+    this.#requireRoom("watchAll", watcher);
     const watch = this.#open(
       watcher,
       () => held.release(),
@@ -182,7 +191,7 @@ class StorePresence implements Presence {
 
   async watchRoom(room: string, watcher: RoomWatcher): Promise<Watch> {
     requireName(room, "room");
-    this.#requireRoom(watcher);
+    this.#requireRoom("watchRoom", watcher);
     const feed = this.#rooms.get(room) ?? this.#openRoom(room);
     const watch = this.#open(
       watcher,
@@ -260,12 +269,13 @@ class StorePresence implements Presence {
     return watch;
   }
 
-  #requireOpen(): void {
+  #requireOpen(call: string): void {
     if (this.#closing !== undefined) throw closed();
+    if (this.#options.store.link?.state === "connecting") throw notStarted(`presence.${call}`);
   }
 
-  #requireRoom(watcher: unknown): void {
-    this.#requireOpen();
+  #requireRoom(call: string, watcher: unknown): void {
+    this.#requireOpen(call);
     requireWatcher(watcher);
     const { maxWatches } = this.#options;
     if (this.#watches.size < maxWatches) return;

@@ -60,7 +60,13 @@ export function parseConnectionId(value: unknown): Result<ConnectionIdParts> {
       return { ok: true, value: { serverId, incarnation, shelfBits, shelf: counter % 2 ** shelfBits, counter } };
     }
   }
-  return { ok: false, error: new CmError("id-invalid", "This is not a connection id.") };
+  return {
+    ok: false,
+    error: new CmError(
+      "id-invalid",
+      "This is not a connection id: ids come from nextConnectionId() or registerConnection().",
+    ),
+  };
 }
 
 /** Like {@link parseConnectionId}, but throws the error. */
@@ -96,13 +102,13 @@ export interface ConnectionIdSourceOptions {
   /** The id of the server, with which the connection ids begin; see {@link isServerId}. */
   readonly serverId: string;
   /** Four characters of `a-z 0-9`; see {@link randomBase36}. Default: random. */
-  readonly incarnation?: string;
+  readonly incarnation?: string | undefined;
   /**
    * The number of connections that the server is designed for. Determines the number of shelves, so
    * that a shelf holds about 64 records at that number, which keeps Redis's small-hash encoding.
    * Default 10,000.
    */
-  readonly capacity?: number;
+  readonly capacity?: number | undefined;
 }
 
 const RECORDS_PER_SHELF = 64;

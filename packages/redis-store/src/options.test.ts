@@ -35,6 +35,23 @@ it("fills in the documented defaults", () => {
   });
 });
 
+it("takes undefined for not given", () => {
+  const options: RedisStoreOptions = {
+    url: URL,
+    node: undefined,
+    cluster: undefined,
+    clients: undefined,
+    prefix: undefined,
+    partitions: undefined,
+    probeIntervalMs: undefined,
+    startTimeoutMs: undefined,
+    onError: undefined,
+  };
+  expect(JSON.stringify(resolveRedisStoreOptions(options))).toBe(
+    JSON.stringify(resolveRedisStoreOptions({ url: URL })),
+  );
+});
+
 it.each([
   ["url", {}],
   ["url", { url: URL, node: {} }],

@@ -4,6 +4,7 @@ import {
   requireDurationMs,
   requireFunction,
   requireOptions,
+  requirePrefix,
   requireWholeNumber,
 } from "@cm/protocol/options";
 import type { Cluster, ClusterNode, ClusterOptions, Redis, RedisOptions } from "ioredis";
@@ -14,7 +15,7 @@ export interface RedisClusterOptions {
   /** Some or all of the Cluster's nodes; the others are discovered through them. */
   readonly nodes: readonly ClusterNode[];
   /** Options of ioredis for a Cluster. */
-  readonly options?: ClusterOptions;
+  readonly options?: ClusterOptions | undefined;
 }
 
 /**
@@ -39,70 +40,70 @@ export interface RedisStoreOptions {
    * Parameters after the `?`: `ca`, `cert`, `key` and `servername` for TLS, `sentinelUsername` and
    * `sentinelPassword`, `natMap` for a Cluster; see `parseConnectionUrl`. The files are read by `start`.
    */
-  readonly url?: string;
+  readonly url?: string | undefined;
   /** A single Redis: options of ioredis, such as `{ host, port, username, password, tls }`. */
-  readonly node?: RedisOptions;
+  readonly node?: RedisOptions | undefined;
   /** A master found through Sentinels: options of ioredis with `sentinels` and `name`. */
-  readonly sentinel?: RedisOptions;
+  readonly sentinel?: RedisOptions | undefined;
   /** A Cluster: some of its nodes, with options of ioredis. */
-  readonly cluster?: RedisClusterOptions;
+  readonly cluster?: RedisClusterOptions | undefined;
   /** Clients that the application made; the store does not close them. */
-  readonly clients?: RedisClients;
+  readonly clients?: RedisClients | undefined;
   /** Prefix of every key and channel: 1 to 64 of `A-Z a-z 0-9 : _ -`. Default `cm`. */
-  readonly prefix?: string;
+  readonly prefix?: string | undefined;
   /**
    * Number of partitions that rooms and users are spread over, 1 to 16,384. The first store that starts saves
    * the number in Redis; a store with another number fails to start. Choose more than a Cluster will ever
    * have masters. Default 256.
    */
-  readonly partitions?: number;
+  readonly partitions?: number | undefined;
   /**
    * Time to live of connections, rooms and users that are not renewed, in milliseconds, 1,000 or more: a
    * safety net in case clean-up does not remove them. Default 3,600,000 (1 h).
    */
-  readonly connectionTtlMs?: number;
+  readonly connectionTtlMs?: number | undefined;
   /**
    * How long the store remembers when an offline user was last online, in milliseconds; 0 disables this.
    * Default 86,400,000 (1 day).
    */
-  readonly lastSeenTtlMs?: number;
+  readonly lastSeenTtlMs?: number | undefined;
   /**
    * Time to live of a room's record without activity, in milliseconds, 1,000 or more. Default 7,200,000
    * (2 h).
    */
-  readonly roomRecordTtlMs?: number;
+  readonly roomRecordTtlMs?: number | undefined;
   /** Maximum number of messages kept per recoverable room, 1 to 100,000. Default 1,000. */
-  readonly historyMaxMessages?: number;
+  readonly historyMaxMessages?: number | undefined;
   /**
    * How long a room's messages are kept after the latest of them, in milliseconds, 1,000 or more. Default
    * 300,000 (5 min).
    */
-  readonly historyTtlMs?: number;
+  readonly historyTtlMs?: number | undefined;
   /** Maximum time that one operation waits for Redis, in milliseconds, 50 to 60,000. Default 2,000. */
-  readonly commandTimeoutMs?: number;
+  readonly commandTimeoutMs?: number | undefined;
   /**
    * Maximum number of commands that wait for Redis or for a connection to it, 100 to 1,000,000; further
    * commands fail at once with `unavailable`. The default takes at most about 20 MB and allows 10,000
    * connections to arrive at once, with two commands each. Default 25,000.
    */
-  readonly maxPendingCommands?: number;
+  readonly maxPendingCommands?: number | undefined;
   /**
    * Interval at which the store checks that published messages arrive, in milliseconds, 50 to 60,000. Each
    * check takes two small messages; the interval determines how soon a hanging link is detected. One check
    * per second is a negligible load for Redis, even with a hundred servers. Default 1,000.
    */
-  readonly probeIntervalMs?: number;
+  readonly probeIntervalMs?: number | undefined;
   /**
    * Maximum time that a published message may take to arrive, in milliseconds, 100 to 600,000, and not less
    * than `probeIntervalMs`. A subscriber that is silent for longer is replaced; one that is silent for half
    * of this time makes the link `degraded`. Choose more than the longest time for which Redis may stop
    * responding: a replaced subscriber misses the messages sent while the new one is made. Default 3,000.
    */
-  readonly probeTimeoutMs?: number;
+  readonly probeTimeoutMs?: number | undefined;
   /** Maximum time that `start` tries to connect, in milliseconds, 50 to 600,000. Default 10,000. */
-  readonly startTimeoutMs?: number;
+  readonly startTimeoutMs?: number | undefined;
   /** Called with each failure of the link or of a bus handler. By default, each becomes a process warning. */
-  readonly onError?: OnError;
+  readonly onError?: OnError | undefined;
 }
 
 /** How to connect to Redis. */
@@ -134,7 +135,6 @@ export interface ResolvedRedisStoreOptions {
   readonly onError: OnError;
 }
 
-const PREFIX = /^[A-Za-z0-9:_-]{1,64}$/;
 const WAYS = ["url", "node", "sentinel", "cluster", "clients"] as const;
 
 const KNOWN: Readonly<Record<keyof RedisStoreOptions, true>> = {
@@ -162,14 +162,13 @@ const KNOWN: Readonly<Record<keyof RedisStoreOptions, true>> = {
 export function resolveRedisStoreOptions(given: RedisStoreOptions): ResolvedRedisStoreOptions {
   const options = requireOptions(given, KNOWN);
   const { prefix = "cm", onError = (error) => process.emitWarning(error) } = options;
-  if (typeof prefix !== "string" || !PREFIX.test(prefix)) throw optionInvalid("prefix", "1 to 64 of A-Z a-z 0-9 : _ -");
   requireFunction("onError", onError);
   const probeIntervalMs = requireDurationMs("probeIntervalMs", options.probeIntervalMs ?? 1_000, 50, 60_000);
   const probeTimeoutMs = requireDurationMs("probeTimeoutMs", options.probeTimeoutMs ?? 3_000, 100, 600_000);
   if (probeTimeoutMs < probeIntervalMs) throw optionInvalid("probeTimeoutMs", "at least probeIntervalMs");
   return {
     connection: resolveConnection(options),
-    prefix,
+    prefix: requirePrefix("prefix", prefix),
     partitions: requireWholeNumber("partitions", options.partitions ?? 256, { min: 1, max: 16_384 }),
     connectionTtlMs: requireDurationMs("connectionTtlMs", options.connectionTtlMs ?? 3_600_000, 1_000, 2 ** 40),
     lastSeenTtlMs: requireDurationMs("lastSeenTtlMs", options.lastSeenTtlMs ?? 86_400_000, 0, 2 ** 40),

@@ -9,7 +9,7 @@ import {
   type Store,
   toCmError,
 } from "@cm/protocol";
-import { stampVersion } from "@cm/protocol/options";
+import { notStarted, stampVersion } from "@cm/protocol/options";
 import { RedisBus } from "./bus/redis-bus.js";
 import { evictionRisk } from "./client/eviction.js";
 import type { RedisConnections } from "./client/redis-connections.js";
@@ -99,76 +99,94 @@ class ConnectedStore implements RedisStore {
   }
 
   readonly servers: Store["servers"] = {
-    acquire: (registration, ttlMs) => this.#with(({ servers }) => servers.acquire(registration, ttlMs)),
-    renew: (lease, counters) => this.#with(({ servers }) => servers.renew(lease, counters)),
-    release: (lease) => this.#with(({ servers }) => servers.release(lease)),
-    snapshot: (options) => this.#with(({ servers }) => servers.snapshot(options)),
+    acquire: (registration, ttlMs) =>
+      this.#with("servers.acquire", ({ servers }) => servers.acquire(registration, ttlMs)),
+    renew: (lease, counters) => this.#with("servers.renew", ({ servers }) => servers.renew(lease, counters)),
+    release: (lease) => this.#with("servers.release", ({ servers }) => servers.release(lease)),
+    snapshot: (options) => this.#with("servers.snapshot", ({ servers }) => servers.snapshot(options)),
   };
 
   readonly connections: Store["connections"] = {
-    put: (lease, records, options) => this.#with(({ connections }) => connections.put(lease, records, options)),
-    remove: (lease, ids, removal) => this.#with(({ connections }) => connections.remove(lease, ids, removal)),
-    get: (connectionId) => this.#with(({ connections }) => connections.get(connectionId)),
+    put: (lease, records, options) =>
+      this.#with("connections.put", ({ connections }) => connections.put(lease, records, options)),
+    remove: (lease, ids, removal) =>
+      this.#with("connections.remove", ({ connections }) => connections.remove(lease, ids, removal)),
+    get: (connectionId) => this.#with("connections.get", ({ connections }) => connections.get(connectionId)),
   };
 
   readonly rooms: Store["rooms"] = {
-    join: (lease, room, members, options) => this.#with(({ rooms }) => rooms.join(lease, room, members, options)),
-    leave: (lease, room, members, reason) => this.#with(({ rooms }) => rooms.leave(lease, room, members, reason)),
-    update: (lease, room, members) => this.#with(({ rooms }) => rooms.update(lease, room, members)),
-    members: (room, page) => this.#with(({ rooms }) => rooms.members(room, page)),
-    count: (room) => this.#with(({ rooms }) => rooms.count(room)),
-    announce: (room, ttlMs) => this.#with(({ rooms }) => rooms.announce(room, ttlMs)),
+    join: (lease, room, members, options) =>
+      this.#with("rooms.join", ({ rooms }) => rooms.join(lease, room, members, options)),
+    leave: (lease, room, members, reason) =>
+      this.#with("rooms.leave", ({ rooms }) => rooms.leave(lease, room, members, reason)),
+    update: (lease, room, members) => this.#with("rooms.update", ({ rooms }) => rooms.update(lease, room, members)),
+    members: (room, page) => this.#with("rooms.members", ({ rooms }) => rooms.members(room, page)),
+    count: (room) => this.#with("rooms.count", ({ rooms }) => rooms.count(room)),
+    announce: (room, ttlMs) => this.#with("rooms.announce", ({ rooms }) => rooms.announce(room, ttlMs)),
   };
 
   readonly users: Store["users"] = {
-    add: (lease, connections, options) => this.#with(({ users }) => users.add(lease, connections, options)),
-    update: (lease, connections) => this.#with(({ users }) => users.update(lease, connections)),
-    remove: (lease, connections, options) => this.#with(({ users }) => users.remove(lease, connections, options)),
-    states: (userIds, options) => this.#with(({ users }) => users.states(userIds, options)),
-    online: (page, partition) => this.#with(({ users }) => users.online(page, partition)),
+    add: (lease, connections, options) =>
+      this.#with("users.add", ({ users }) => users.add(lease, connections, options)),
+    update: (lease, connections) => this.#with("users.update", ({ users }) => users.update(lease, connections)),
+    remove: (lease, connections, options) =>
+      this.#with("users.remove", ({ users }) => users.remove(lease, connections, options)),
+    states: (userIds, options) => this.#with("users.states", ({ users }) => users.states(userIds, options)),
+    online: (page, partition) => this.#with("users.online", ({ users }) => users.online(page, partition)),
   };
 
   readonly upkeep: Store["upkeep"] = {
     servers: {
-      claim: (target, claimant, claimMs) => this.#with(({ servers }) => servers.claim(target, claimant, claimMs)),
-      unregister: (claim) => this.#with(({ servers }) => servers.unregister(claim)),
-      watch: (lease, silentForMs) => this.#with(({ servers }) => servers.watch(lease, silentForMs)),
-      expire: (server, silentForMs) => this.#with(({ servers }) => servers.expire(server, silentForMs)),
+      claim: (target, claimant, claimMs) =>
+        this.#with("upkeep.servers.claim", ({ servers }) => servers.claim(target, claimant, claimMs)),
+      unregister: (claim) => this.#with("upkeep.servers.unregister", ({ servers }) => servers.unregister(claim)),
+      watch: (lease, silentForMs) =>
+        this.#with("upkeep.servers.watch", ({ servers }) => servers.watch(lease, silentForMs)),
+      expire: (server, silentForMs) =>
+        this.#with("upkeep.servers.expire", ({ servers }) => servers.expire(server, silentForMs)),
     },
     projection: {
-      renew: (lease, parts) => this.#with(({ projection }) => projection.renew(lease, parts)),
-      held: (right, kind, partition) => this.#with(({ projection }) => projection.held(right, kind, partition)),
-      evict: (claim, what) => this.#with(({ projection }) => projection.evict(claim, what)),
-      settle: (partitions) => this.#with(({ projection }) => projection.settle(partitions)),
-      reconcile: (kind, partition) => this.#with(({ projection }) => projection.reconcile(kind, partition)),
+      renew: (lease, parts) =>
+        this.#with("upkeep.projection.renew", ({ projection }) => projection.renew(lease, parts)),
+      held: (right, kind, partition) =>
+        this.#with("upkeep.projection.held", ({ projection }) => projection.held(right, kind, partition)),
+      evict: (claim, what) => this.#with("upkeep.projection.evict", ({ projection }) => projection.evict(claim, what)),
+      settle: (partitions) => this.#with("upkeep.projection.settle", ({ projection }) => projection.settle(partitions)),
+      reconcile: (kind, partition) =>
+        this.#with("upkeep.projection.reconcile", ({ projection }) => projection.reconcile(kind, partition)),
     },
   };
 
   readonly partitioning: Partitioned;
 
   readonly counts: Store["counts"] = {
-    of: (what) => this.#with(({ counts }) => counts.of(what)),
+    of: (what) => this.#with("counts.of", ({ counts }) => counts.of(what)),
   };
 
   readonly roomRecords: Store["roomRecords"] = {
-    get: (room, options) => this.#with(({ roomRecords }) => roomRecords.get(room, options)),
+    get: (room, options) => this.#with("roomRecords.get", ({ roomRecords }) => roomRecords.get(room, options)),
     compareAndSet: (room, version, value) =>
-      this.#with(({ roomRecords }) => roomRecords.compareAndSet(room, version, value)),
-    restore: (lease, records) => this.#with(({ roomRecords }) => roomRecords.restore(lease, records)),
+      this.#with("roomRecords.compareAndSet", ({ roomRecords }) => roomRecords.compareAndSet(room, version, value)),
+    restore: (lease, records) =>
+      this.#with("roomRecords.restore", ({ roomRecords }) => roomRecords.restore(lease, records)),
   };
 
   readonly bus: Bus = {
     // Without `#with`, because this is called for every message.
-    publish: (channel, message) => this.#running?.bus.publish(channel, message) ?? Promise.reject(storeClosed()),
-    subscribe: (channel, handler, onResumed) => this.#with(({ bus }) => bus.subscribe(channel, handler, onResumed)),
+    publish: (channel, message) =>
+      this.#running?.bus.publish(channel, message) ?? Promise.reject(this.#notOpen("bus.publish")),
+    subscribe: (channel, handler, onResumed) =>
+      this.#with("bus.subscribe", ({ bus }) => bus.subscribe(channel, handler, onResumed)),
   };
 
   readonly history: History = {
     // The link counts as in sync once a published probe has arrived.
     link: this.#link,
-    append: (room, draft) => this.#running?.history.append(room, draft) ?? Promise.reject(storeClosed()),
-    since: (room, from, limit) => this.#with(({ history }) => history.since(room, from, limit)),
-    restart: (room, reached, notice) => this.#with(({ history }) => history.restart(room, reached, notice)),
+    append: (room, draft) =>
+      this.#running?.history.append(room, draft) ?? Promise.reject(this.#notOpen("history.append")),
+    since: (room, from, limit) => this.#with("history.since", ({ history }) => history.since(room, from, limit)),
+    restart: (room, reached, notice) =>
+      this.#with("history.restart", ({ history }) => history.restart(room, reached, notice)),
   };
 
   get link(): Link {
@@ -319,9 +337,13 @@ class ConnectedStore implements RedisStore {
     if (this.#closing === undefined) this.#reports.always(toCmError(cause, "internal", message), "handler");
   }
 
-  async #with<T>(use: (running: Running) => Promise<T>): Promise<T> {
-    if (this.#running === undefined) throw storeClosed();
+  async #with<T>(call: string, use: (running: Running) => Promise<T>): Promise<T> {
+    if (this.#running === undefined) throw this.#notOpen(call);
     return use(this.#running);
+  }
+
+  #notOpen(call: string): CmError {
+    return this.#closing === undefined ? notStarted(call) : storeClosed();
   }
 }
 

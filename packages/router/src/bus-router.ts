@@ -13,17 +13,18 @@ import {
   type Subscription,
   toCmError,
 } from "@cm/protocol";
-import { stampVersion } from "@cm/protocol/options";
+import { notStarted, stampVersion } from "@cm/protocol/options";
 import { BusReceiver } from "./bus-receiver.js";
 import {
   type ResolvedRouterOptions,
   type RouterOptions,
-  requireRecoveryLimit,
-  requireTimeout,
+  requireAnswerTime,
+  requireConfirmation,
+  requireRecovery,
   resolveRouterOptions,
 } from "./options.js";
 import { Sequencers } from "./ordering/sequencer.js";
-import { frameBytes, requireFrame, requirePayload } from "./payloads.js";
+import { frameBytes, requireExcept, requireFrame, requirePayload } from "./payloads.js";
 import { GapDetection, type ResumedChannel } from "./recovery/gap-detection.js";
 import { GapReporter } from "./recovery/gap-reporter.js";
 import { notRecoverable, RecoverableRooms } from "./recovery/recoverable-rooms.js";
@@ -65,6 +66,7 @@ class BusRouter implements Router {
   #directSubscription: Promise<Subscription> | undefined;
   /** Set once this server's own channel is subscribed. */
   #directChannel: ResumedChannel | undefined;
+  #isStarted = false;
   #closing: Promise<void> | undefined;
 
   constructor(options: ResolvedRouterOptions) {
@@ -150,7 +152,7 @@ class BusRouter implements Router {
   }
 
   async start(): Promise<void> {
-    this.#requireOpen();
+    if (this.#closing !== undefined) throw routerClosed();
     const { bus, serverId } = this.#options;
     this.#directSubscription ??= bus.subscribe(
       { kind: "server", name: serverId },
@@ -167,9 +169,11 @@ class BusRouter implements Router {
     }
     const liveSinceMs = performance.now();
     this.#directChannel ??= { name: undefined, arrivals: this.#receiver.direct, liveSinceMs, hearsItself: false };
+    this.#isStarted = true;
   }
 
   enter(room: string): Promise<EnteredRoom> {
+    if (!this.#isStarted && this.#closing === undefined) return Promise.reject(notStarted("router.enter"));
     return this.#rooms.enter(room);
   }
 
@@ -184,8 +188,9 @@ class BusRouter implements Router {
   ): Promise<Published | LocalReach> {
     // Not an async function, because it is called for every message.
     try {
-      this.#requireOpen();
+      this.#requireOpen("toRoom");
       requireFrame(frame);
+      if (except !== NOBODY) requireExcept(except);
       const outbound = this.#outboundRooms.of(room);
       const { serverId } = this.#options;
       const { isRecoverable } = outbound.policy;
@@ -212,9 +217,9 @@ class BusRouter implements Router {
     frameOrText: Uint8Array | string,
     confirmation?: Confirmation,
   ): Promise<RouteOutcome | ConfirmedOutcome> {
-    this.#requireOpen();
+    this.#requireOpen("toConnection");
     const frame = frameBytes(frameOrText);
-    if (confirmation !== undefined) requireTimeout("confirmMs", confirmation.confirmMs);
+    requireConfirmation(confirmation);
     const { serverId } = requireConnectionId(connectionId);
     if (serverId === this.#options.serverId) {
       return this.#options.local.toConnection(connectionId, frame) ? "delivered" : "not-found";
@@ -230,9 +235,9 @@ class BusRouter implements Router {
     frameOrText: Uint8Array | string,
     confirmation?: Confirmation,
   ): Promise<RouteOutcome | ConfirmedOutcome> {
-    this.#requireOpen();
+    this.#requireOpen("toUser");
     const frame = frameBytes(frameOrText);
-    if (confirmation !== undefined) requireTimeout("confirmMs", confirmation.confirmMs);
+    requireConfirmation(confirmation);
     requireName(userId, "user");
     const owners = new Set<string>();
     for (const connectionId of await connectionIdsOf(this.#options.users, userId)) {
@@ -262,9 +267,9 @@ class BusRouter implements Router {
     payload: Uint8Array,
     confirmation?: Confirmation,
   ): Promise<RouteOutcome | ConfirmedOutcome> {
-    this.#requireOpen();
+    this.#requireOpen("toServer");
     requirePayload(payload);
-    if (confirmation !== undefined) requireTimeout("confirmMs", confirmation.confirmMs);
+    requireConfirmation(confirmation);
     requireServerId(serverId);
     if (serverId === this.#options.serverId) {
       this.#options.onServerMessage({ origin: serverId, payload });
@@ -274,19 +279,19 @@ class BusRouter implements Router {
     return this.#confirm(serverId, { type: "deliver-server", payload }, confirmation);
   }
 
-  async control(target: string, request: ControlRequest, { timeoutMs }: AnswerTime): Promise<ControlOutcome> {
-    this.#requireOpen();
+  async control(target: string, request: ControlRequest, time: AnswerTime): Promise<ControlOutcome> {
+    this.#requireOpen("control");
     const { serverId, operation } = controlOf(target, request);
-    return outcomeOf(await this.#ask(serverId, operation, requireTimeout("timeoutMs", timeoutMs)), serverId);
+    return outcomeOf(await this.#ask(serverId, operation, requireAnswerTime(time)), serverId);
   }
 
-  async ask(question: Uint8Array, { timeoutMs }: AnswerTime): Promise<GatheredAnswers> {
-    this.#requireOpen();
+  async ask(question: Uint8Array, time: AnswerTime): Promise<GatheredAnswers> {
+    this.#requireOpen("ask");
     requirePayload(question);
     if (this.#questions === undefined) {
       throw new CmError("options-invalid", "A question to the cluster needs `servers`.");
     }
-    return this.#questions.ask(question, requireTimeout("timeoutMs", timeoutMs));
+    return this.#questions.ask(question, requireAnswerTime(time));
   }
 
   serverLost(serverId: string): void {
@@ -303,8 +308,8 @@ class BusRouter implements Router {
     limit: RecoveryLimit,
     take: (recovery: Recovery) => void,
   ): Promise<void> {
-    this.#requireOpen();
-    requireRecoveryLimit(limit);
+    this.#requireOpen("recover");
+    requireRecovery(from, limit, take);
     if (this.#recoverable === undefined) throw notRecoverable();
     await this.#recoverable.recover(room, from, limit, take);
   }
@@ -382,7 +387,12 @@ class BusRouter implements Router {
     else this.#reconciliation.resumed(channel, sinceMs);
   }
 
-  #requireOpen(): void {
-    if (this.#closing !== undefined) throw new CmError("closed", "The router is closed.");
+  #requireOpen(call: string): void {
+    if (this.#closing !== undefined) throw routerClosed();
+    if (!this.#isStarted) throw notStarted(`router.${call}`);
   }
+}
+
+function routerClosed(): CmError {
+  return new CmError("closed", "The router was closed.");
 }

@@ -1,6 +1,7 @@
 import { createMemoryStore } from "@cm/memory-store";
 import { describe, expect, it } from "vitest";
 import { createRouter, type RouterOptions } from "./index.js";
+import { resolveRouterOptions } from "./options.js";
 
 const { bus, users } = createMemoryStore();
 const GOOD: RouterOptions = {
@@ -48,6 +49,11 @@ describe("the options of a router", () => {
     const { history } = createMemoryStore();
     expectRefusal({ ...GOOD, history, isRecoverable: true }, "isRecoverable");
     expectRefusal({ ...GOOD, isRecoverable: () => true }, "history");
+  });
+
+  it("take undefined for not given", () => {
+    const all: Partial<RouterOptions> = Object.fromEntries(Object.keys(WRONG).map((name) => [name, undefined]));
+    expect(JSON.stringify(resolveRouterOptions({ ...all, ...GOOD }))).toBe(JSON.stringify(resolveRouterOptions(GOOD)));
   });
 
   it.each([undefined, null, 42])("are refused where they are %s", (options) => expectRefusal(options, "options"));

@@ -3,6 +3,7 @@ import {
   CmError,
   type ControlOperation,
   type History,
+  type HistoryPosition,
   type LocalDelivery,
   type OnError,
   requireServerId,
@@ -10,15 +11,19 @@ import {
   type UserDirectory,
 } from "@cm/protocol";
 import {
+  type Complete,
+  optionInvalid,
   requireDurationMs,
+  requireFields,
   requireFunction,
   requireMembers,
   requireOptions,
   requireText,
   requireWholeNumber,
 } from "@cm/protocol/options";
-import type { RecoveryLimit } from "./recovery/room-recovery.js";
+import type { Recovery, RecoveryLimit } from "./recovery/room-recovery.js";
 import type { RoomOrder, WhileDown } from "./rooms/room-policy.js";
+import type { AnswerTime, Confirmation } from "./router.js";
 
 /** Messages for one room, or for this server, that did not arrive on this server. */
 export interface Gap {
@@ -66,7 +71,7 @@ export interface RouterOptions {
    * Registry of the living servers. Needed to send questions to the whole cluster, and to find out after an
    * interruption which messages were missed. Without it, members are only told that messages may be missing.
    */
-  readonly servers?: Pick<ServerRegistry, "snapshot">;
+  readonly servers?: Pick<ServerRegistry, "snapshot"> | undefined;
   /**
    * Whether this server holds its lease; omit it for a server without a lease. If given, a user is reported
    * as `not-found` only while it returns `true`, and `servers` knows this server and has not lost its data.
@@ -77,40 +82,40 @@ export interface RouterOptions {
    * Time that a room's channel stays subscribed after its last local member left, in milliseconds. Default
    * 5,000; 0 to 600,000.
    */
-  readonly releaseDelayMs?: number;
+  readonly releaseDelayMs?: number | undefined;
   /**
    * Maximum number of channels without local members that stay subscribed; beyond it, the one idle for
    * longest is unsubscribed at once. Default 1,000.
    */
-  readonly maxIdleSubscriptions?: number;
+  readonly maxIdleSubscriptions?: number | undefined;
   /**
    * Maximum number of rooms and servers for which this server keeps a sequencer. Beyond it, the oldest
    * sequencer is dropped; a new one begins when the channel is used again. Also the maximum number of
    * recoverable rooms per minute whose acknowledged positions are kept, to be compared with their histories
    * after an interruption; a room with a single publish counts as well. Default 100,000; 1 to 10,000,000.
    */
-  readonly maxSequencers?: number;
+  readonly maxSequencers?: number | undefined;
   /** Called once for each gap that is detected. Must not throw. */
-  readonly onGap?: (gap: Gap) => void;
+  readonly onGap?: ((gap: Gap) => void) | undefined;
   /** Receives the messages that other servers send to this one with `toServer`. */
-  readonly onServerMessage?: ServerMessageHandler;
+  readonly onServerMessage?: ServerMessageHandler | undefined;
   /**
    * Executes requests to this server and its connections. The router itself responds to a ping. Default:
    * refuses with `operation-unknown`.
    */
-  readonly onControl?: ControlHandler;
+  readonly onControl?: ControlHandler | undefined;
   /** Responds to questions to the cluster. Default: refuses with `operation-unknown`. */
-  readonly onQuestion?: QuestionHandler;
+  readonly onQuestion?: QuestionHandler | undefined;
   /**
    * Order in which members receive the room's messages. Must always return the same value for a room, on all
    * servers. Default: `room`.
    */
-  readonly orderOf?: (room: string) => RoomOrder;
+  readonly orderOf?: ((room: string) => RoomOrder) | undefined;
   /**
    * What to do with the room's messages if the bus is unavailable. Must always return the same value for a
    * room. Default: `refuse`.
    */
-  readonly whileDown?: (room: string) => WhileDown;
+  readonly whileDown?: ((room: string) => WhileDown) | undefined;
   /**
    * Whether a room is recoverable: its messages are kept for a while in `history`, so that a server or a
    * client that missed messages can get them. Must always return the same value for a room, on all servers.
@@ -118,20 +123,20 @@ export interface RouterOptions {
    * text of a JSON object with at least one field, otherwise `frame-invalid`; members receive it with the
    * fields `epoch` and `offset` in front. Default: no room is.
    */
-  readonly isRecoverable?: (room: string) => boolean;
+  readonly isRecoverable?: ((room: string) => boolean) | undefined;
   /** A store's `history`; required for recoverable rooms. */
   readonly history?: History | undefined;
   /**
    * Maximum number of requests that wait for another server's response, and of requests of other servers in
    * progress on this server. Default 10,000; 1 to 1,000,000.
    */
-  readonly maxPending?: number;
+  readonly maxPending?: number | undefined;
   /** Called with failures that no caller is waiting for. Default: they are dropped. */
-  readonly onError?: OnError;
+  readonly onError?: OnError | undefined;
 }
 
 /** {@link RouterOptions} with every default filled in. */
-export type ResolvedRouterOptions = Required<Omit<RouterOptions, "servers" | "history" | "holdsLease">> & {
+export type ResolvedRouterOptions = Complete<Omit<RouterOptions, "servers" | "history" | "holdsLease">> & {
   readonly servers: RouterOptions["servers"];
   readonly history: RouterOptions["history"];
   readonly holdsLease: RouterOptions["holdsLease"];
@@ -198,16 +203,31 @@ export function resolveRouterOptions(given: RouterOptions): ResolvedRouterOption
   };
 }
 
-/** Validates the time to wait for a response, in milliseconds. Throws `options-invalid`. */
-export function requireTimeout(field: "confirmMs" | "timeoutMs", value: number): number {
-  return requireDurationMs(field, value, 1, 600_000);
+/** How long to wait for a confirmation, where one is wanted. Throws `options-invalid`. */
+export function requireConfirmation(confirmation: Confirmation | undefined): void {
+  if (confirmation === undefined) return;
+  requireFields("confirmation", confirmation, { confirmMs: true }, "{ confirmMs: 2_000 }");
+  requireDurationMs("confirmMs", confirmation.confirmMs, 1, 600_000);
 }
 
-/** Validates the limits of one recovery. Throws `options-invalid`. */
-export function requireRecoveryLimit({ maxMessages, maxBytes }: RecoveryLimit): void {
+/** Validates the time to wait for a response, in milliseconds. Throws `options-invalid`. */
+export function requireAnswerTime(time: AnswerTime): number {
+  requireFields("time", time, { timeoutMs: true }, "{ timeoutMs: 2_000 }");
+  return requireDurationMs("timeoutMs", time.timeoutMs, 1, 600_000);
+}
+
+/** From where, how much and by whom messages are recovered. Throws `options-invalid`. */
+export function requireRecovery(from: HistoryPosition, limit: RecoveryLimit, take: (recovery: Recovery) => void): void {
+  if (typeof from !== "object" || from === null) {
+    throw optionInvalid("from", "a position, such as positionOf(room) gives");
+  }
+  requireFunction("take", take);
+  const { maxMessages, maxBytes } = requireFields("limit", limit, { maxMessages: true, maxBytes: true }, LIMIT_EXAMPLE);
   requireWholeNumber("maxMessages", maxMessages, { min: 1, max: 10_000 });
   requireWholeNumber("maxBytes", maxBytes, { min: 1, max: Number.MAX_SAFE_INTEGER }, "bytes");
 }
+
+const LIMIT_EXAMPLE = "{ maxMessages: 100, maxBytes: 65_536 }";
 
 async function refuse(): Promise<never> {
   throw new CmError("operation-unknown", "This server does not do that.");

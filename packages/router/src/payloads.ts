@@ -1,4 +1,5 @@
 import { CmError, encodeUtf8 } from "@cm/protocol";
+import { notBytes, optionInvalid } from "@cm/protocol/options";
 
 /**
  * Throws `options-invalid` if the value is neither a string nor a `Uint8Array`. Without this check, an
@@ -11,6 +12,12 @@ export function requireFrame(frame: unknown): void {
   });
 }
 
+/** Throws `options-invalid` where who is left out is no list: a text would count as a list of its letters. */
+export function requireExcept(except: unknown): void {
+  if (Array.isArray(except) && except.every((id) => typeof id === "string")) return;
+  throw optionInvalid("except", "a list of connection ids");
+}
+
 /** The bytes of a frame. Throws like {@link requireFrame}. */
 export function frameBytes(frame: Uint8Array | string): Uint8Array {
   requireFrame(frame);
@@ -20,7 +27,5 @@ export function frameBytes(frame: Uint8Array | string): Uint8Array {
 /** Throws `options-invalid` if the payload of a message between servers is not a `Uint8Array`. */
 export function requirePayload(payload: unknown): void {
   if (payload instanceof Uint8Array) return;
-  throw new CmError("options-invalid", "A payload is a Uint8Array: text must be encoded before.", {
-    details: { field: "payload" },
-  });
+  throw notBytes("payload");
 }

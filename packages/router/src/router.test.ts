@@ -107,6 +107,8 @@ describe("Router", () => {
       local: a.sockets,
       holdsLease: () => isHeld,
     });
+    await a.router.close();
+    await router.start();
     a.sockets.users.add("ann");
     expect(await router.toUser("ann", bytes("hi"))).toBe("delivered");
     expect(await router.toUser("bob", bytes("hi"))).toBe("not-found");
@@ -121,6 +123,33 @@ describe("Router", () => {
     await store.servers.release(a.lease);
     await expect(router.toUser("bob", bytes("hi"))).rejects.toMatchObject(away);
     expect(await router.toUser("ann", bytes("hi"))).toBe("delivered");
+  });
+
+  it("refuses arguments that would be taken for something else, and names them", async () => {
+    // As a caller without types would.
+    const wild = (value: unknown) => value as never;
+    const { router } = a;
+    const frame = bytes("x");
+    const id = a.nextId();
+    const calls: [Promise<unknown>, string][] = [
+      [router.toRoom("lobby", frame, wild(id)), "except"],
+      [router.toRoom("lobby", frame, wild([1])), "except"],
+      [router.toRoom("lobby", frame, wild(null)), "except"],
+      [router.toConnection(id, frame, wild(null)), "confirmation"],
+      [router.toUser("ann", frame, wild({ timeout: 1 })), "timeout"],
+      [router.toServer("b", frame, wild(1)), "confirmation"],
+      [router.control("b", { type: "ping" }, wild(undefined)), "time"],
+      [router.control("b", wild(undefined), { timeoutMs: 1_000 }), "request"],
+      [router.control(id, wild({ type: "close" }), { timeoutMs: 1_000 }), "request"],
+      [router.control(id, wild({ type: "disconnect", reason: "bored" }), { timeoutMs: 1_000 }), "reason"],
+      [router.ask(frame, wild(undefined)), "time"],
+      [router.recover("lobby", wild(null), { maxMessages: 1, maxBytes: 1 }, () => 0), "from"],
+      [router.recover("lobby", { epoch: 1, offset: 1 }, wild(undefined), () => 0), "limit"],
+    ];
+    for (const [call, field] of calls) {
+      await expect(call).rejects.toMatchObject({ code: "options-invalid", details: { field } });
+    }
+    await expect(router.enter(wild(undefined))).rejects.toMatchObject({ code: "name-invalid" });
   });
 
   it("does not take a user for gone who is hidden while a lease is taken again", async () => {
@@ -140,6 +169,8 @@ describe("Router", () => {
       local: a.sockets,
       holdsLease: () => true,
     });
+    await a.router.close();
+    await router.start();
     const away = { code: "unavailable", retryable: true };
     await expect(router.toUser("bob", bytes("hi"))).rejects.toMatchObject(away);
     expect(await router.toUser("bob", bytes("hi"))).toBe("sent");

@@ -58,7 +58,18 @@ describe("on the port of an application's own HTTP server", () => {
         expect.objectContaining({ code: "options-invalid", details: { field } }),
       );
     }
+    expect(() => createWsServer(others)).toThrow(
+      expect.objectContaining({
+        message: "port must be given (0 for any free one), or server, an HTTP server of Node.js to attach to.",
+        details: { field: "port" },
+      }),
+    );
     // Invalid values from callers without type checks.
+    expect(() => createWsServer({ ...others, port: 0, subprotocols: "a" as unknown as string[] })).toThrow(
+      expect.objectContaining({
+        message: expect.stringMatching(/^subprotocols must be a list .*such as \["chat.v1"\]/),
+      }),
+    );
     expect(() => createWsServer({ ...others, server: {} as NodeServer })).toThrow(
       expect.objectContaining({ details: { field: "server" } }),
     );

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { describeLocalConnections } from "@cm/contract-tests/local-connections";
 import { CLOSE_CODES, isCmError } from "@cm/protocol";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -36,6 +36,12 @@ async function startServer(options: WsLocalConnectionOptions = {}) {
   const add = (connectionId: string, socket: WebSocket, userId = "ann") =>
     local.add({ connectionId, userId, socket, onClosed: () => void ended.push(connectionId) });
   return { local, connect, add, ended };
+}
+
+/** The TCP socket of a client of `ws`, to write what `ws` would not. */
+function clientStream(client: WebSocket): Socket {
+  // Not in its types; there from the handshake on.
+  return (client as unknown as { readonly _socket: Socket })._socket;
 }
 
 function codeOf(call: () => void): string | undefined {
@@ -107,6 +113,38 @@ describe("the adapter for `ws`", () => {
     await expect.poll(() => c.closes, WAIT).toEqual([CLOSE_CODES["going-away"]]);
     expect(ended).toEqual(["b"]);
     expect(local.size).toBe(0);
+  });
+
+  it("closes a socket whose client breaks RFC 6455, and the process lives", async () => {
+    const { local, connect, add, ended } = await startServer();
+    const { client, socket, closes } = await connect();
+    add("a", socket);
+    // All reserved bits are set.
+    clientStream(client).write(Buffer.from([0xf1, 0x80, 0, 0, 0, 0]));
+    await expect.poll(() => closes, WAIT).toEqual([1002]);
+    await expect.poll(() => ended, WAIT).toEqual(["a"]);
+    expect(local.size).toBe(0);
+  });
+
+  it("tells onError where an onClosed throws", async () => {
+    const told: string[] = [];
+    const { local, connect } = await startServer({
+      onError: ({ code, cause }, { stage }) => void told.push(`${stage} ${code} ${cause}`),
+    });
+    const { client, socket } = await connect();
+    const onClosed = () => {
+      throw new Error("no room");
+    };
+    local.add({ connectionId: "a", userId: "ann", socket, onClosed });
+    client.close();
+    await expect.poll(() => told, WAIT).toEqual(["handler internal Error: no room"]);
+  });
+
+  it("refuses an option that there is not", () => {
+    const options = { maxConnection: 1 } as WsLocalConnectionOptions;
+    expect(() => createLocalConnectionManager(options)).toThrow(
+      expect.objectContaining({ details: { field: "maxConnection", nearest: "maxConnections" } }),
+    );
   });
 
   it("says when something came last", async () => {

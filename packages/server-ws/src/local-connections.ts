@@ -4,8 +4,11 @@ import {
   CmError,
   type LocalConnection,
   type LocalConnectionManager,
+  type OnError,
+  toCmError,
 } from "@cm/protocol";
-import { invalid, SlowConsumers, UserIndex, whole } from "@cm/transport";
+import { requireFunction, requireOptions } from "@cm/protocol/options";
+import { SlowConsumers, UserIndex, whole } from "@cm/transport";
 import type { WebSocket } from "ws";
 import { Rooms } from "./rooms.js";
 
@@ -18,6 +21,11 @@ export interface WsLocalConnectionOptions {
    * every frame. 64 KiB to 256 MiB; default 1 MiB.
    */
   readonly maxBackpressureBytes?: number | undefined;
+  /**
+   * Takes failures that no caller is waiting for, with the stage `handler`: what an `onClosed` throws. A socket whose
+   * client breaks RFC 6455 is closed, which is no failure. Must not throw. Default: a process warning each.
+   */
+  readonly onError?: OnError | undefined;
 }
 
 /** Counters of a manager. The last two only grow. */
@@ -43,9 +51,11 @@ export interface WsLocalConnectionManager extends LocalConnectionManager<WebSock
  * `options-invalid`.
  */
 export function createLocalConnectionManager(options: WsLocalConnectionOptions = {}): WsLocalConnectionManager {
-  if (typeof options !== "object" || options === null) throw invalid("options", "must be an object");
+  requireOptions(options, { maxConnections: true, maxBackpressureBytes: true, onError: true });
   const { maxConnections = 10_000, maxBackpressureBytes = 1024 * 1024 } = options;
+  const { onError = (error: CmError) => process.emitWarning(error) } = options;
   return new SocketConnections(
+    requireFunction("onError", onError),
     whole("maxConnections", maxConnections, 1, 1_000_000),
     new SlowConsumers(whole("maxBackpressureBytes", maxBackpressureBytes, 64 * 1024, 256 * 1024 * 1024), 0),
   );
@@ -60,10 +70,13 @@ interface Held {
   readonly release: () => void;
 }
 
+function ignore(): void {}
+
 /** The events of a socket that show that its client is alive. */
 const SIGNS_OF_LIFE = ["message", "ping", "pong"] as const;
 
 class SocketConnections implements WsLocalConnectionManager {
+  readonly #onError: OnError;
   readonly #maxConnections: number;
   readonly #slow: SlowConsumers;
   readonly #connections = new Map<string, Held>();
@@ -71,7 +84,8 @@ class SocketConnections implements WsLocalConnectionManager {
   readonly #rooms = new Rooms<Held>();
   readonly #users = new UserIndex<Held>();
 
-  constructor(maxConnections: number, slow: SlowConsumers) {
+  constructor(onError: OnError, maxConnections: number, slow: SlowConsumers) {
+    this.#onError = onError;
     this.#maxConnections = maxConnections;
     this.#slow = slow;
   }
@@ -95,7 +109,11 @@ class SocketConnections implements WsLocalConnectionManager {
     };
     const closed = (): void => {
       this.#forget(connectionId, held);
-      onClosed();
+      try {
+        onClosed();
+      } catch (cause) {
+        this.#onError(toCmError(cause, "internal", "An onClosed threw."), { stage: "handler" });
+      }
     };
     const release = (): void => {
       for (const event of SIGNS_OF_LIFE) socket.off(event, seen);
@@ -104,6 +122,8 @@ class SocketConnections implements WsLocalConnectionManager {
     const held: Held = { userId, socket, lastSeenAt: Date.now(), release };
     for (const event of SIGNS_OF_LIFE) socket.on(event, seen);
     socket.on("close", closed);
+    // Without a listener, a frame that breaks RFC 6455 would end the process. `ws` closes the socket by itself.
+    if (!socket.listeners("error").includes(ignore)) socket.on("error", ignore);
     this.#connections.set(connectionId, held);
     this.#sockets.add(socket);
     this.#users.add(userId, held);

@@ -31,7 +31,9 @@ export function resolveWsServerOptions<U>(options: WsServerOptions<U>): Resolved
   if (typeof options !== "object" || options === null) throw invalid("options", "must be an object");
   const { server, ...others } = options;
   if (server === undefined) {
-    // Without a server, `port` is checked as for any transport, so that a missing port is an error.
+    if (options.port === undefined) {
+      throw invalid("port", "must be given (0 for any free one), or server, an HTTP server of Node.js to attach to");
+    }
     return { ...resolveTransportOptions(others as TransportOptions<U>), server };
   }
   const given: unknown = server;
@@ -39,7 +41,8 @@ export function resolveWsServerOptions<U>(options: WsServerOptions<U>): Resolved
     throw invalid("server", "must be an HTTP or HTTPS server of Node.js");
   }
   for (const field of ["host", "port", "routes"] as const) {
-    if (options[field] !== undefined) throw invalid(field, "must be left out where a server is given");
+    if (options[field] !== undefined)
+      throw invalid(field, "must be left out where a server is given: what that server has holds");
   }
   return { ...resolveTransportOptions({ ...others, port: 0 }), server };
 }

@@ -9,6 +9,7 @@ import type { SlowConsumers } from "./connections/slow-consumers.js";
 import { HttpRoutes } from "./http/http-routes.js";
 import type { AcceptPause } from "./listening/accept-pause.js";
 import { openFilesWarning } from "./listening/open-files.js";
+import { requireFrameBytes } from "./options/option-values.js";
 import type { ResolvedTransportOptions } from "./options/resolved-options.js";
 import { LaggingMembers } from "./rooms/lagging-members.js";
 import { RoomFanOut, type RoomFrame } from "./rooms/room-fan-out.js";
@@ -98,6 +99,7 @@ export abstract class BaseTransport<U, C extends LiveConnection<U>> implements T
   }
 
   toRoom(room: string, frame: Uint8Array, except: readonly string[]): void {
+    requireFrameBytes(frame);
     this.#lagging?.sending(room, frame, except);
     this.fanOut.toRoom(room, frame, except);
   }
@@ -109,10 +111,12 @@ export abstract class BaseTransport<U, C extends LiveConnection<U>> implements T
   }
 
   toConnection(connectionId: string, frame: Uint8Array): boolean {
+    requireFrameBytes(frame);
     return this.connections.toConnection(connectionId, frame);
   }
 
   toUser(userId: string, frame: Uint8Array): number {
+    requireFrameBytes(frame);
     return this.connections.toUser(userId, frame);
   }
 

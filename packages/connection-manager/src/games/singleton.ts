@@ -72,10 +72,8 @@ async function begin(options: ConnectionManagerOptions, previous?: ConnectionMan
 function namingTheVariable(error: unknown): unknown {
   if (!isCmError(error) || error.code !== "options-invalid" || error.details?.field !== "redisUrl") return error;
   const field = process.env.REDIS_URL?.trim() ? "REDIS_URL" : "REDIS_HOST";
-  return new CmError("options-invalid", error.message.replace(/^redisUrl/, field), {
-    cause: error,
-    details: { ...error.details, field },
-  });
+  const message = error.message.replace(/^(?:redisUrl|The Redis URL)/, field);
+  return new CmError("options-invalid", message, { cause: error.cause, details: { ...error.details, field } });
 }
 
 function isOver({ manager }: Initialization): boolean {

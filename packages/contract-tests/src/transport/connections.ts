@@ -145,6 +145,26 @@ export function describeConnections(createTransport: CreateTransport): void {
       await vi.waitFor(() => expect(pongs).toEqual([connection]), WAIT);
     });
 
+    it("refuses to send what is no frame and to close for no reason that there is, and stays open", async () => {
+      const { server, join } = await startServer();
+      const { connection, texts } = await join("ann");
+      connection.enter("room");
+      // What plain JavaScript may hand in.
+      const wild = (value: unknown) => value as never;
+      const calls: [() => unknown, string][] = [
+        [() => connection.send(wild({ type: "hi" })), "frame"],
+        [() => server.toRoom("room", wild("hi"), []), "frame"],
+        [() => server.toConnection(connection.id, wild("hi")), "frame"],
+        [() => server.toUser("ann", wild(undefined)), "frame"],
+        [() => connection.close(wild("bored")), "reason"],
+      ];
+      for (const [call, field] of calls) {
+        expect(call).toThrow(expect.objectContaining({ code: "options-invalid", details: { field } }));
+      }
+      expect(connection.send("end")).toBe(true);
+      await vi.waitFor(() => expect(texts).toEqual(["end"]), WAIT);
+    });
+
     it("closes with the reason's code, once, and is harmless afterwards", async () => {
       const { server, join, closed } = await startServer();
       const { connection, closes } = await join();

@@ -1,4 +1,5 @@
 import { type Bus, type BusHandler, type Channel, CmError, type Published, type Subscription } from "@cm/protocol";
+import { notBytes } from "@cm/protocol/options";
 import type { MemoryWorld } from "../memory-hub.js";
 import { channelKey, type Subscriber } from "./channel-table.js";
 import type { MemoryLink } from "./memory-link.js";
@@ -18,12 +19,13 @@ export class MemoryBus implements Bus {
   }
 
   async publish(channel: Channel, message: Uint8Array): Promise<Published> {
-    this.#link.requireOpen();
+    this.#link.requireOpen("bus.publish");
+    if (!(message instanceof Uint8Array)) throw notBytes("message");
     return { subscribers: this.#world.channels.publish(channel, message) };
   }
 
   async subscribe(channel: Channel, handler: BusHandler): Promise<Subscription> {
-    this.#link.requireOpen();
+    this.#link.requireOpen("bus.subscribe");
     const { channels } = this.#world;
     const key = channelKey(channel);
     if (this.#open.has(key)) {

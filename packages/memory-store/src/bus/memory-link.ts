@@ -1,4 +1,5 @@
 import { CmError, type Link, type LinkState, type LinkStatus } from "@cm/protocol";
+import { notStarted } from "@cm/protocol/options";
 
 /** A link that is up from the start of its store until it closes. */
 export class MemoryLink implements Link {
@@ -41,8 +42,9 @@ export class MemoryLink implements Link {
   }
 
   /** Throws `closed` before `open` and after `close`. */
-  requireOpen(): void {
-    if (this.#state !== "in-sync") throw new CmError("closed", "The store was closed, or never started.");
+  requireOpen(call: string): void {
+    if (this.#state === "in-sync") return;
+    throw this.#state === "closed" ? new CmError("closed", "The store was closed.") : notStarted(call);
   }
 
   #become(state: LinkState): void {

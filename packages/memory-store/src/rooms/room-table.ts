@@ -12,8 +12,8 @@ import {
   type RoomMember,
   requireRoomRecordValue,
 } from "@cm/protocol";
+import { requirePage } from "@cm/protocol/options";
 import type { ChannelTable } from "../bus/channel-table.js";
-import { requireLimit } from "../order-list.js";
 import { PARTITIONS, partitionOf, requirePartition } from "../partitions.js";
 import { distinctHolders, type Incarnation, type ServerTable } from "../servers/server-table.js";
 import type { RecordTable } from "./record-table.js";
@@ -90,8 +90,8 @@ export class RoomTable {
     return this.#feeds.want(room, ttlMs);
   }
 
-  members(room: string, { limit, cursor }: PageRequest): Page<RoomMember> {
-    requireLimit(limit);
+  members(room: string, request: PageRequest): Page<RoomMember> {
+    const { cursor, limit } = requirePage(request);
     // Members that join during a reading are left out, so that the reading ends even in a busy room.
     const { after, until } = cursor === undefined ? { after: 0, until: this.#lastOrder } : this.#readCursor(cursor);
     const page = this.#roster(room)?.page(after, until, limit, this.#lives);

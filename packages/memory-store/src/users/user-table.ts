@@ -10,8 +10,8 @@ import {
   type UserConnection,
   type UserState,
 } from "@cm/protocol";
+import { requirePage } from "@cm/protocol/options";
 import type { ChannelTable } from "../bus/channel-table.js";
-import { requireLimit } from "../order-list.js";
 import { PARTITIONS, partitionOf, requirePartition } from "../partitions.js";
 import { distinctHolders, type Incarnation, type ServerTable } from "../servers/server-table.js";
 import { LastSeen, type LastSeenLimits } from "./last-seen.js";
@@ -123,8 +123,8 @@ export class UserTable {
     return userIds.map((userId) => this.#state(userId));
   }
 
-  online({ cursor, limit }: PageRequest, only?: number): Page<UserState> {
-    requireLimit(limit);
+  online(page: PageRequest, only?: number): Page<UserState> {
+    const { cursor, limit } = requirePage(page);
     if (only !== undefined) requirePartition(this.#partitions, only);
     // Users who come online during a reading are left out, so that the reading ends.
     const start = { partition: only ?? 0, after: 0, until: this.#lastOrder };

@@ -4,13 +4,18 @@ export { OLDEST_NODE, requireFittingRuntime, requireFittingVersion, stampVersion
 // Checks of options that the factories of this workspace use
 export {
   LONGEST_DURATION_MS,
-  nearestName,
+  notBytes,
+  notStarted,
   optionInvalid,
   requireDurationMs,
+  requireFields,
   requireFunction,
   requireMembers,
   requireOptions,
+  requirePage,
+  requirePrefix,
   requireText,
   requireWholeNumber,
 } from "./option-checks.js";
-export type { NumberRange } from "./option-checks.js";
+export type { Complete, NumberRange } from "./option-checks.js";
+export { nearestName } from "./known-names.js";

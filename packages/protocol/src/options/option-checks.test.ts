@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
 import {
+  notStarted,
   requireDurationMs,
+  requireFields,
   requireFunction,
   requireMembers,
   requireOptions,
@@ -51,6 +53,46 @@ describe("a check of options", () => {
   ])("refuses the unknown name %s and suggests the nearest known one", (field, message) => {
     const refusal = refusalOf(() => requireOptions<object>({ maxPending: 1, [field]: undefined }, wild(KNOWN)));
     expect(refusal).toEqual(["options-invalid", field, message]);
+  });
+
+  it.each([
+    ["url", ["redisUrl", "store"], "redisUrl"],
+    ["redis", ["url", "node", "clients"], "url"],
+    ["redis_url", ["url", "prefix"], "url"],
+    ["id", ["serverId", "redisUrl"], "serverId"],
+    ["serverId", ["ids", "store"], "ids"],
+    ["ids", ["serverInstance", "store"], "serverInstance"],
+    ["store", ["serverId", "bus", "users"], "bus"],
+    ["host", ["url", "node"], "node"],
+    ["nodeId", ["node", "url"], "node"],
+    ["id", ["prefix"], undefined],
+  ])("for %s among %j suggests %s, which it is also known as", (field, names, nearest) => {
+    const known = Object.fromEntries(names.map((name) => [name, true]));
+    expect(() => requireOptions<object>({ [field]: 1 }, wild(known))).toThrow(
+      expect.objectContaining({ code: "options-invalid", details: { field, nearest } }),
+    );
+  });
+
+  it("takes an argument with known fields alone, and shows one where there is none", () => {
+    const known = { limit: true, cursor: true };
+    const refused = (page: unknown) => refusalOf(() => requireFields("page", wild(page), known, "{ limit: 100 }"));
+    expect(requireFields("page", { limit: 1 }, wild(known), "{ limit: 100 }")).toEqual({ limit: 1 });
+    for (const none of [undefined, null, 100, "100", []]) {
+      expect(refused(none)).toEqual(["options-invalid", "page", "page must be an object, such as { limit: 100 }."]);
+    }
+    expect(refused({ limit: 1, after: "x" })).toEqual([
+      "options-invalid",
+      "after",
+      "after is not a known field of page. Did you mean cursor?",
+    ]);
+  });
+
+  it("names the call that came before start()", () => {
+    expect(notStarted("router.toRoom")).toMatchObject({
+      code: "closed",
+      details: { call: "router.toRoom" },
+      message: "router.toRoom() was called before start() was done: await start() first.",
+    });
   });
 
   it.each<[string, () => unknown, string]>([

@@ -1,5 +1,10 @@
+import type { PageRequest } from "../contracts/room-directory.js";
 import { CmError } from "../errors.js";
 import { requireFittingRuntime, requireFittingVersion } from "./fitting.js";
+import { meantName } from "./known-names.js";
+
+/** Options of which none is left out, or `undefined`. */
+export type Complete<T> = { readonly [K in keyof T]-?: Exclude<T[K], undefined> };
 
 /** A range of numbers, both bounds included. */
 export interface NumberRange {
@@ -8,6 +13,11 @@ export interface NumberRange {
   /** The greatest accepted value. */
   readonly max: number;
 }
+
+const PREFIX = /^[A-Za-z0-9:_-]{1,64}$/;
+
+/** The most items of a page; see the contract of `PageRequest`. */
+const PAGE_MAX = 1_000;
 
 /** The default maximum of a duration, in milliseconds: one day. Timers overflow above about 25 days. */
 export const LONGEST_DURATION_MS = 86_400_000;
@@ -39,12 +49,51 @@ export function requireOptions<T extends object>(options: T, known: Readonly<Rec
   if (!isObject(options) || Array.isArray(options)) throw optionInvalid("options", "an object");
   for (const [field, value] of Object.entries(options)) {
     requireFittingVersion(field, value);
-    if (Object.hasOwn(known, field)) continue;
-    const nearest = nearestName(field, Object.keys(known));
-    const hint = nearest === undefined ? "" : ` Did you mean ${nearest}?`;
-    throw new CmError("options-invalid", `${field} is not a known option.${hint}`, { details: { field, nearest } });
+    if (!Object.hasOwn(known, field)) throw unknownName(field, known, "option");
   }
   return options;
+}
+
+/**
+ * Takes what a call was given for an argument that is an object: its own members are all known. `argument` is the
+ * argument's name, and `example` what might be given, such as `{ limit: 100 }`.
+ * Throws `options-invalid`; `details.field` is the argument where it is no object, else the first unknown name, and
+ * `details.nearest` as of {@link requireOptions}.
+ */
+export function requireFields<T extends object>(
+  argument: string,
+  value: T,
+  known: Readonly<Record<keyof T, unknown>>,
+  example: string,
+): T {
+  if (!isObject(value) || Array.isArray(value)) throw optionInvalid(argument, `an object, such as ${example}`);
+  for (const field of Object.keys(value)) {
+    if (!Object.hasOwn(known, field)) throw unknownName(field, known, `field of ${argument}`);
+  }
+  return value;
+}
+
+/** Which page of a list is asked for; a cursor is the list's to judge. Throws `options-invalid`. */
+export function requirePage(page: PageRequest): PageRequest {
+  const { limit } = requireFields("page", page, { limit: true, cursor: true }, "{ limit: 100 }");
+  requireWholeNumber("limit", limit, { min: 1, max: PAGE_MAX });
+  return page;
+}
+
+function unknownName(field: string, known: object, kind: string): CmError {
+  const nearest = meantName(field, Object.keys(known));
+  const hint = nearest === undefined ? "" : ` Did you mean ${nearest}?`;
+  return new CmError("options-invalid", `${field} is not a known ${kind}.${hint}`, { details: { field, nearest } });
+}
+
+/**
+ * The refusal of a call that needs what `start()` brings: `closed`, whose `details.call` is the call, such as
+ * `router.toRoom`.
+ */
+export function notStarted(call: string): CmError {
+  return new CmError("closed", `${call}() was called before start() was done: await start() first.`, {
+    details: { call },
+  });
 }
 
 /**
@@ -91,6 +140,17 @@ export function requireMembers<T extends object>(field: string, value: T, member
   return value;
 }
 
+/** What stands in front of every key and channel: 1 to 64 of `A-Z a-z 0-9 : _ -`. */
+export function requirePrefix(field: string, value: string): string {
+  if (typeof value === "string" && PREFIX.test(value)) return value;
+  throw optionInvalid(field, "1 to 64 of A-Z a-z 0-9 : _ -");
+}
+
+/** The refusal of what goes from server to server and is no bytes: text, or an object. */
+export function notBytes(field: string): CmError {
+  return optionInvalid(field, "a Uint8Array: text must be encoded before");
+}
+
 /** Checks that a value is a non-empty string, and returns it. */
 export function requireText(field: string, value: string): string {
   if (typeof value === "string" && value.length > 0) return value;
@@ -99,41 +159,4 @@ export function requireText(field: string, value: string): string {
 
 function isObject(value: unknown): value is object {
   return typeof value === "object" && value !== null;
-}
-
-/**
- * Returns the known name with the fewest edits from `written`, ignoring case; `undefined` if all need
- * more than `editsMax`, by default a third of the length of `written`.
- */
-export function nearestName(
-  written: string,
-  known: readonly string[],
-  editsMax = Math.floor(written.length / 3),
-): string | undefined {
-  let nearest: string | undefined;
-  let fewest = editsMax + 1;
-  for (const name of known) {
-    const edits = editsBetween(written.toLowerCase(), name.toLowerCase());
-    if (edits >= fewest) continue;
-    fewest = edits;
-    nearest = name;
-  }
-  return nearest;
-}
-
-/**
- * Returns the minimum number of letters to insert, remove or replace to turn one word into the other
- * (Levenshtein distance).
- */
-function editsBetween(from: string, to: string): number {
-  let row = Array.from({ length: to.length + 1 }, (_, i) => i);
-  for (let i = 0; i < from.length; i++) {
-    const next = [i + 1];
-    for (let j = 0; j < to.length; j++) {
-      const replaced = (row[j] ?? 0) + (from[i] === to[j] ? 0 : 1);
-      next.push(Math.min(replaced, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[to.length] ?? 0;
 }

@@ -112,6 +112,29 @@ it.each([
 });
 
 it.each([
+  ["http://:hunter2@cache", /its scheme must be redis:\/\//],
+  ["REDIS://cache", /its scheme must be redis:\/\//],
+  ["cache:6379", /its scheme must be redis:\/\//],
+  ["rediss://:hunter2@", /must name a host behind rediss:\/\//],
+  ["redis://:hunter2@cache/abc", /the database, .* whole number from 0 to 65535/],
+  ["redis://cache/1/2", /the database, /],
+  ["redis+sentinel://cache/main?master=main", /the database, /],
+  ["redis://:hunter2@cache:abc/1", /the port must be a whole number from 1 to 65535/],
+  ["redis://cache:123456", /the port must be/],
+  ["redis://ann:hun/ter2@cache/1", /must be percent-encoded/],
+  ["redis://ann:hun@ter2@cache/1", /must be percent-encoded/],
+  ["redis+sentinel://cache?master=a\nb", /must be one line/],
+])("names the part of %j that is wrong, and what it must be", (url, problem) => {
+  expect(() => parseConnectionUrl(url)).toThrow(
+    expect.objectContaining({
+      code: "options-invalid",
+      message: expect.stringMatching(problem),
+      details: { field: "url", problem: expect.not.stringMatching(/hunter2|ter2|abc/) },
+    }),
+  );
+});
+
+it.each([
   "redis://:hunter2@a,b",
   "redis://:hunter2@a b",
   "redis://:%zzhunter2@a",

@@ -46,12 +46,15 @@ export interface TlsFiles {
   readonly key?: string;
 }
 
-const URL_SHAPE = /^redis(s?)(\+cluster|\+sentinel)?:\/\/(?:([^@/?]*)@)?([^/?]+)(?:\/(\d*))?(?:\?(.*))?$/;
-const ADDRESS_SHAPE = /^(\[[0-9a-fA-F:.]+\]|[^:[\]]+)(?::(\d{1,5}))?$/;
+const SCHEME = /^redis(s?)(\+cluster|\+sentinel)?:\/\//;
+/** What stands behind the scheme. Every text without a line break has this shape. */
+const URL_SHAPE = /^(?:([^@/?]*)@)?([^/?]*)(?:\/([^?]*))?(?:\?(.*))?$/;
+const ADDRESS_SHAPE = /^(\[[0-9a-fA-F:.]+\]|[^:[\]]+)(?::([^:[\]]*))?$/;
 /** Labels of a host name. A last label of digits only would be an IPv4 address or a mistyped one. */
 const HOST_NAME = /^(?=.{1,253}$)(?!(?:.*\.)?\d+\.?$)\w(?:[\w-]{0,61}\w)?(?:\.\w(?:[\w-]{0,61}\w)?)*\.?$/;
 /** Upper bound for the database index. If Redis has fewer databases, `start` fails with an error. */
 const DATABASE_MAX = 65_535;
+const PORT_MAX = 65_535;
 const DEFAULT_PORT = { node: 6379, cluster: 6379, sentinel: 26379 } as const;
 
 /**
@@ -75,15 +78,29 @@ const DEFAULT_PORT = { node: 6379, cluster: 6379, sentinel: 26379 } as const;
  * any part of the URL, because it may contain a password.
  */
 export function parseConnectionUrl(url: string): ConnectionUrl {
-  const match = URL_SHAPE.exec(url);
-  if (match === null)
-    throw invalid("it must start with redis://, redis+cluster:// or redis+sentinel:// and name a host");
-  const [, s, variant, credentials, hosts = "", db = "", query] = match;
+  const scheme = SCHEME.exec(url);
+  if (scheme === null) {
+    throw invalid(
+      "its scheme must be redis:// (rediss:// for TLS), redis+cluster:// or redis+sentinel://, as in redis://localhost:6379/0",
+    );
+  }
+  const [start, s, variant] = scheme;
+  const match = URL_SHAPE.exec(url.slice(start.length));
+  if (match === null) throw invalid("it must be one line");
+  const [, credentials, hosts = "", db = "", query] = match;
+  if (hosts === "") throw invalid(`it must name a host behind ${start}`);
+  if (`${hosts}${db}`.includes("@")) {
+    throw invalid("user and password must be percent-encoded: @ is written %40, / %2F and ? %3F");
+  }
   const kind = variant === "+cluster" ? "cluster" : variant === "+sentinel" ? "sentinel" : "node";
   const [first, ...others] = hosts.split(",").map((address) => parseAddress(address, DEFAULT_PORT[kind]));
   if (first === undefined) throw invalid("it must name a host");
   if (kind === "node" && others.length > 0) throw invalid("redis:// takes one host");
-  if (Number(db) > DATABASE_MAX) throw invalid(`the database must be 0 to ${DATABASE_MAX}`);
+  if (!/^\d*$/.test(db) || Number(db) > DATABASE_MAX) {
+    throw invalid(
+      `the database, which stands behind the host and a /, must be a whole number from 0 to ${DATABASE_MAX}`,
+    );
+  }
   if (kind === "cluster" && Number(db) !== 0) throw invalid("a Cluster has database 0 only");
   const parameters = parseParameters(query, [
     ...(s === "s" ? ["ca", "cert", "key", "servername"] : []),
@@ -113,8 +130,8 @@ function parseAddress(text: string, defaultPort: number): Address {
   const host = name.replace(/^\[|\]$/g, "");
   const isHost = name === host ? isIP(host) === 4 || HOST_NAME.test(host) : isIP(host) === 6;
   if (!isHost) throw invalid("a host is written name, name:port or [address]:port");
-  const port = Number(portText);
-  if (port < 1 || port > 65_535) throw invalid("the port must be 1 to 65535");
+  const port = /^\d{1,5}$/.test(portText) ? Number(portText) : 0;
+  if (port < 1 || port > PORT_MAX) throw invalid(`the port must be a whole number from 1 to ${PORT_MAX}`);
   return { host, port };
 }
 

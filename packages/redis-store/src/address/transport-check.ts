@@ -1,26 +1,38 @@
 import { connect as connectPlain } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { CmError } from "@cm/protocol";
+import { isRefusedAtDoor, toStoreError } from "../errors/store-error.js";
 import type { RedisConnection } from "../options.js";
 import type { Address } from "./connection-url.js";
 
 /** Maximum time to wait for a sign of the peer's protocol, in milliseconds. */
 const DEADLINE_MS = 1_000;
 
+/** How long a Redis that refuses every client has to say so before it is asked something, in milliseconds. */
+const PATIENCE_MS = 50;
+
+/** More than any line that Redis refuses a client with. */
+const ANSWER_MAX_LENGTH = 4_096;
+
 /**
- * Returns an error if a start failed because TLS was used on a plain port or plain text on a TLS port;
- * otherwise `undefined`. A plain Redis does not respond to a TLS handshake, and a TLS port closes the
- * connection on plain text, so the client alone cannot distinguish either from an outage. Sends no
- * credentials.
+ * Why a start failed, where the other end shows it to who connects anew: it refuses every client from here, or
+ * speaks TLS at a plain port, or the other way round; `undefined` otherwise. A plain Redis does not answer a TLS
+ * handshake and a TLS port hangs up on plain text; and what a Redis says as it hangs up is lost where the client
+ * writes meanwhile. So the client alone can't tell these from an outage. No credentials are sent.
  */
-export async function transportMismatch(connection: RedisConnection): Promise<CmError | undefined> {
+export async function reasonAtAddress(connection: RedisConnection): Promise<CmError | undefined> {
   const target = targetOf(connection);
   if (target === undefined) return undefined;
   const { address, isTls } = target;
-  if (isTls && (await speaksPlain(address))) {
+  const answer = await plainAnswer(address);
+  const refusal = answer.startsWith("-") ? replyError(answer.slice(1)) : undefined;
+  if (isRefusedAtDoor(refusal)) return toStoreError(refusal);
+  // A Redis that requires a password also responds in plain text.
+  const isPlain = /^[+-]/.test(answer);
+  if (isTls && isPlain) {
     return mismatch("Redis speaks no TLS at this address; write redis in the place of rediss, or leave tls out.");
   }
-  if (!isTls && (await speaksTls(address))) {
+  if (!isTls && !isPlain && (await speaksTls(address))) {
     return mismatch("Redis speaks TLS at this address; write rediss in the place of redis, or give tls.");
   }
   return undefined;
@@ -45,19 +57,32 @@ function targetOf(connection: RedisConnection): { readonly address: Address; rea
   };
 }
 
-function speaksPlain({ host, port }: Address): Promise<boolean> {
+/** The first line that the other end answers in plain text; empty where it answers nothing. */
+function plainAnswer({ host, port }: Address): Promise<string> {
   return new Promise((resolve) => {
-    const socket = connectPlain({ host, port }, () => socket.write("PING\r\n"));
-    const end = (answer: boolean): void => {
+    let answer = "";
+    // Nothing is written at once: what is in the way of a refusal that hangs up can destroy it.
+    const socket = connectPlain({ host, port }, () => {
+      asking = setTimeout(() => socket.write("PING\r\n"), PATIENCE_MS);
+    });
+    let asking: NodeJS.Timeout | undefined;
+    const end = (): void => {
+      clearTimeout(asking);
       socket.destroy();
-      resolve(answer);
+      resolve(answer.split("\r\n", 1)[0] ?? "");
     };
-    socket.setTimeout(DEADLINE_MS, () => end(false));
-    // A Redis that requires a password also responds in plain text.
-    socket.once("data", (bytes) => end(/^[+-]/.test(bytes.toString("latin1"))));
-    socket.on("error", () => end(false));
-    socket.once("close", () => resolve(false));
+    socket.setTimeout(DEADLINE_MS, end);
+    socket.on("data", (bytes) => {
+      answer += bytes.toString("latin1");
+      if (answer.includes("\r\n") || answer.length > ANSWER_MAX_LENGTH) end();
+    });
+    socket.on("error", end);
+    socket.once("close", end);
   });
+}
+
+function replyError(message: string): Error {
+  return Object.assign(new Error(message), { name: "ReplyError" });
 }
 
 function speaksTls({ host, port }: Address): Promise<boolean> {

@@ -7,6 +7,7 @@ import {
   type ResumeHandler,
   type Subscription,
 } from "@cm/protocol";
+import { notBytes } from "@cm/protocol/options";
 import { storeClosed } from "../errors/store-error.js";
 import type { Keys } from "../keys/keys.js";
 import type { Subscribers } from "../link/subscribers.js";
@@ -67,6 +68,7 @@ export class RedisBus implements Bus {
   }
 
   publish(channel: Channel, message: Uint8Array): Promise<Published> {
+    if (!(message instanceof Uint8Array)) return Promise.reject(notBytes("message"));
     if (message.length > MESSAGE_BYTES_MAX) return Promise.reject(tooLarge(message.length));
     const { publisher, keys } = this.#parts;
     let target = this.#targets.get(channel);

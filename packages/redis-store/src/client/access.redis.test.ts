@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { type AddressInfo, createServer } from "node:net";
 import { isCmError } from "@cm/protocol";
 import { eventually, freePort, startRedis, startRedisCluster, startRedisSentinel } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
@@ -40,6 +41,28 @@ it("reaches Redis over TLS with an authority, a client certificate and a server 
   await redis.ask("CONFIG", "SET", "requirepass", "secret");
   expect(await refusalOf(`rediss://127.0.0.1:${redis.port}`)).toMatch(/^options-invalid: Redis speaks no TLS at this/);
   expect(await refusalOf(`redis://127.0.0.1:${await freePort()}`)).toMatch(/^unavailable: .*ECONNREFUSED/);
+});
+
+// Protected mode and maxclients refuse a client before its first command. Protected mode does not concern the loopback,
+// so that a server stands for Redis that says what Redis says, and hangs up as it does.
+it.each([
+  [
+    "DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user.",
+    /^unavailable: Redis refuses this client: DENIED\. It runs in protected mode .*requirepass/,
+  ],
+  ["ERR max number of clients reached", /^unavailable: .*as many clients as it may \(maxclients\)/],
+])("says why where Redis hangs up with %j", async (line, expected) => {
+  const server = createServer((socket) => {
+    socket.on("error", () => undefined);
+    socket.write(`-${line}\r\n`, () => socket.destroy());
+  });
+  onTestFinished(() => void server.close());
+  const port = await new Promise<number>((resolve) => {
+    server.listen(0, "127.0.0.1", () => resolve((server.address() as AddressInfo).port));
+  });
+  for (const scheme of ["redis", "redis+cluster"]) {
+    expect(await refusalOf(`${scheme}://127.0.0.1:${port}`)).toMatch(expected);
+  }
 });
 
 it("finds a master behind Sentinels whose password is another than Redis's", async () => {

@@ -1,7 +1,7 @@
 import { CmError, isCmError } from "@cm/protocol";
 import { Cluster, type ClusterNode, type ClusterOptions, Redis, type RedisOptions } from "ioredis";
 import { withTlsFiles } from "../address/tls-files.js";
-import { transportMismatch } from "../address/transport-check.js";
+import { reasonAtAddress } from "../address/transport-check.js";
 import { createClusterPublisher, createSinglePublisher, type Publisher } from "../bus/publisher.js";
 import { CommandGate } from "../commands/command-gate.js";
 import { Commands } from "../commands/commands.js";
@@ -68,7 +68,7 @@ export async function connectRedis(
   } catch (error) {
     await connections.close();
     const isUnreached = isCmError(error) && error.code === "unavailable" && replyCode(error.cause) === undefined;
-    throw (isUnreached && !signal.aborted ? await transportMismatch(connection) : undefined) ?? error;
+    throw (isUnreached && !signal.aborted ? await reasonAtAddress(connection) : undefined) ?? error;
   }
 }
 

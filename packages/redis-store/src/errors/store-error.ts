@@ -26,6 +26,16 @@ const WRITES_REFUSED = new Set(["MISCONF", "NOREPLICAS", "OOM", "READONLY"]);
 /** First words of error replies that reject this client: wrong credentials or missing permissions. */
 const REFUSING = new Set(["NOAUTH", "NOPERM", "WRONGPASS"]);
 
+/** What Redis says to a client that it takes no command from, and hangs up. */
+const AT_DOOR: readonly (readonly [start: string, meaning: string])[] = [
+  [
+    "DENIED",
+    "Redis refuses this client: DENIED. It runs in protected mode and takes clients of its own host only; " +
+      "give it a password (requirepass), or switch protected-mode off.",
+  ],
+  ["ERR max number of clients", "Redis refuses this client: it has as many clients as it may (maxclients)."],
+];
+
 /** The first word of a Redis error reply, which is its code; `undefined` for other errors. */
 export function replyCode(error: unknown): string | undefined {
   if (!(error instanceof Error) || error.name !== "ReplyError") return undefined;
@@ -48,12 +58,19 @@ const NAMED_MAX = 3;
 export function toStoreError(error: unknown, keys: readonly string[] = []): CmError {
   if (isCmError(error)) return error;
   const code = replyCode(error);
+  const atDoor = refusalAtDoor(error);
+  if (atDoor !== undefined) return failure("unavailable", atDoor, error);
   if (code === undefined) return failure("unavailable", "Redis can't be reached.", error);
   if (PASSING.has(code)) return failure("unavailable", passingMessage(code), error);
   if (code === "NOPERM" || isRefusedInScript(error)) return refusedRight(error);
   if (REFUSING.has(code)) return failure("unavailable", `Redis refuses this client: ${code}.`, error);
   if (code === "WRONGTYPE") return corrupt(keys, FOREIGN, error);
   return failure("internal", `Redis answered with an error: ${code}.`, error);
+}
+
+/** Whether Redis takes no client from here, whatever it asks for. */
+export function isRefusedAtDoor(error: unknown): boolean {
+  return refusalAtDoor(error) !== undefined;
 }
 
 /** Whether Redis rejected the command for a reason that is not transient. */
@@ -87,9 +104,15 @@ export function storeUnanswered(cause: unknown): CmError {
   });
 }
 
-/** The store is closed, or was never started. */
+/** The store was closed. */
 export function storeClosed(): CmError {
-  return new CmError("closed", "The store is closed, or was never started.");
+  return new CmError("closed", "The store was closed.");
+}
+
+function refusalAtDoor(error: unknown): string | undefined {
+  if (!(error instanceof Error) || error.name !== "ReplyError") return undefined;
+  const { message } = error;
+  return AT_DOOR.find(([start]) => message.startsWith(start))?.[1];
 }
 
 /** Includes the reply's code: Redis did respond, and its reason says more than that the command failed. */

@@ -12,10 +12,10 @@ import {
   type RoomMember,
   requireRoomRecordValue,
 } from "@cm/protocol";
+import { requirePage } from "@cm/protocol/options";
 import { BATCH_MAX, groupBy, inChunks } from "../commands/batches.js";
 import type { Commands } from "../commands/commands.js";
 import { requireDuration } from "../commands/duration.js";
-import { requireLimit } from "../commands/page-limit.js";
 import type { Keys } from "../keys/keys.js";
 import { reconcileRooms } from "../projection/partition-reconcile.js";
 import { toStrings } from "../scripts/script.js";
@@ -97,8 +97,8 @@ export class RedisRoomDirectory implements RoomDirectory {
     await allWritten(calls, lease);
   }
 
-  async members(room: string, { cursor, limit }: PageRequest): Promise<Page<RoomMember>> {
-    requireLimit(limit);
+  async members(room: string, page: PageRequest): Promise<Page<RoomMember>> {
+    const { cursor, limit } = requirePage(page);
     let place = decodeCursor(cursor);
     const key = this.#parts.keys.room(room);
     const [holders, first] = await Promise.all([this.#parts.living.all(), this.#read(key, place, limit)]);

@@ -6,9 +6,9 @@ import {
   type UserConnection,
   type UserState,
 } from "@cm/protocol";
+import { requirePage } from "@cm/protocol/options";
 import { groupBy } from "../commands/batches.js";
 import { allOf, type Commands } from "../commands/commands.js";
-import { requireLimit } from "../commands/page-limit.js";
 import type { Keys } from "../keys/keys.js";
 import { toStrings } from "../scripts/script.js";
 import { holderOfConnection } from "../servers/lease-fence.js";
@@ -72,8 +72,8 @@ export class UserReader {
     return userIds.flatMap((userId) => states.get(userId) ?? []);
   }
 
-  async online({ cursor, limit }: PageRequest, only?: number): Promise<Page<UserState>> {
-    requireLimit(limit);
+  async online(page: PageRequest, only?: number): Promise<Page<UserState>> {
+    const { cursor, limit } = requirePage(page);
     const { keys, living } = this.#parts;
     if (only !== undefined) keys.userPartition(only);
     const start: UserPlace = { partition: only ?? 0, afterUser: undefined };

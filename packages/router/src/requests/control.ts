@@ -1,4 +1,5 @@
 import {
+  CLOSE_CODES,
   type CloseReason,
   CmError,
   type ControlOperation,
@@ -6,6 +7,7 @@ import {
   requireName,
   requireServerId,
 } from "@cm/protocol";
+import { optionInvalid } from "@cm/protocol/options";
 import type { Answer } from "./pending-requests.js";
 
 /** A request to a connection (`disconnect`, `join`, `leave`) or to a server (`drain`, `ping`), on any server. */
@@ -25,28 +27,30 @@ export type ControlRequest =
  */
 export type ControlOutcome = "done" | "not-found" | "timeout";
 
-/**
- * The server that must execute the request, and the operation. Throws `id-invalid`, `name-invalid` or
- * `name-too-long`.
- */
+/** Who is to carry out what. Throws `options-invalid`, `id-invalid`, `name-invalid` or `name-too-long`. */
 export function controlOf(
   target: string,
   request: ControlRequest,
 ): { readonly serverId: string; readonly operation: ControlOperation } {
-  switch (request.type) {
+  switch (request?.type) {
     case "drain":
     case "ping":
       return { serverId: requireServerId(target), operation: { type: request.type } };
     case "disconnect":
+      if (!Object.hasOwn(CLOSE_CODES, request.reason)) {
+        throw optionInvalid("reason", `one of ${Object.keys(CLOSE_CODES).join(", ")}`);
+      }
       return {
         ...ofConnection(target),
-        operation: { type: "disconnect", connectionId: target, reason: request.reason },
+        operation: { type: request.type, connectionId: target, reason: request.reason },
       };
     case "join":
     case "leave": {
       const room = requireName(request.room, "room");
       return { ...ofConnection(target), operation: { type: request.type, connectionId: target, room } };
     }
+    default:
+      throw optionInvalid("request", 'an object whose type is "disconnect", "join", "leave", "drain" or "ping"');
   }
 }
 

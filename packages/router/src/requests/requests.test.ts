@@ -369,6 +369,7 @@ describe("requests to other servers", () => {
       await expect(large).rejects.toMatchObject({ code: "payload-too-large" });
       const { bus, users } = a.store;
       const alone = createRouter({ serverId: "d", bus, users, local: a.sockets });
+      await alone.start();
       await expect(alone.ask(bytes("?"), IN_TIME)).rejects.toMatchObject({ code: "options-invalid" });
     });
   });

@@ -49,7 +49,8 @@ export class LocalEcho {
     } catch (error) {
       if (!isDelivered || !isOutage(error)) throw error;
       if (policy.whileDown === "deliver-locally") return { local: true, error };
-      throw new CmError(error.code, error.message, { cause: error, details: { ...error.details, local: true } });
+      const { code, message: text, cause, details } = error;
+      throw new CmError(code, text, { cause, details: { ...details, local: true } });
     }
   }
 

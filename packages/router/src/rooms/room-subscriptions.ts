@@ -4,6 +4,7 @@ import {
   type EnteredRoom,
   type HistoryPosition,
   type RoomInterest,
+  requireName,
   type Subscription,
   toCmError,
 } from "@cm/protocol";
@@ -107,7 +108,8 @@ export class RoomSubscriptions implements RoomInterest {
   }
 
   async enter(room: string): Promise<EnteredRoom> {
-    if (this.#closed) throw new CmError("closed", "The router is closed.");
+    if (this.#closed) throw new CmError("closed", "The router was closed.");
+    requireName(room, "room");
     let entry = this.#rooms.get(room);
     if (entry === undefined) {
       entry = this.#open(room);

@@ -1,5 +1,6 @@
 import type { TemplatedApp, WebSocket, WebSocketBehavior } from "uWebSockets.js";
 import { type CloseReason, CmError, type LocalConnection, type LocalConnectionManager } from "@cm/protocol";
+import { requireOptions } from "@cm/protocol/options";
 import { type Ending, invalid, UserIndex, whole } from "@cm/transport";
 import { publishToTopic } from "../rooms/room-publish.js";
 import { topicOf } from "../rooms/room-topics.js";
@@ -49,7 +50,7 @@ export interface UwsLocalConnectionManager<U> extends LocalConnectionManager<Web
  * topics that begin with `cm:room:`, so use one manager per App. Throws `options-invalid`.
  */
 export function createLocalConnectionManager<U>(options: UwsLocalConnectionOptions): UwsLocalConnectionManager<U> {
-  if (typeof options !== "object" || options === null) throw invalid("options", "must be an object");
+  requireOptions(options, { app: true, maxConnections: true, maxBackpressureBytes: true });
   const { app, maxConnections = 10_000, maxBackpressureBytes = 1024 * 1024 } = options;
   // Depending on the build, the native App is a function or an object.
   if (typeof app?.publish !== "function") throw invalid("app", "must be an App of uWebSockets.js");

@@ -202,6 +202,7 @@ export class Admissions<U> {
       // Check again: the server may have become full while this upgrade waited.
       if (this.#isFull()) throw new CmError("capacity-reached", "The server is full.");
       id = this.#options.nextConnectionId();
+      if (typeof id !== "string" || id === "") throw new TypeError("nextConnectionId must give a string.");
       if (this.#connections.has(id)) throw new TypeError("nextConnectionId gave an id a second time.");
     } catch (cause) {
       this.#fail(upgrade, cause);

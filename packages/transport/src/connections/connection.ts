@@ -19,9 +19,9 @@ export interface TransportConnection<U> {
   /** Bytes that are queued to be written; 0 after the close. */
   readonly bufferedBytes: number;
   /**
-   * Sends a text frame; bytes must be UTF-8. Returns `false` if the connection is closed, or is closed as a
-   * slow consumer by this call. Ordered with the messages of the connection's rooms, unless those are delayed
-   * (see `TransportServer`).
+   * Sends a text frame; bytes must be UTF-8. False where the connection is closed, or
+   * was closed now as a slow consumer. In order with what its rooms get, unless that waits
+   * (see `TransportServer`). Throws `options-invalid` for what is neither, such as an object.
    */
   send(frame: string | Uint8Array): boolean;
   /** The connection gets the room's messages from now on. Idempotent. */
@@ -29,9 +29,10 @@ export interface TransportConnection<U> {
   /** The connection gets no more messages of the room. Messages sent before still arrive. Idempotent. */
   leave(room: string): void;
   /**
-   * Closes the connection with the reason's code. The close frame contains `message`, cut to 123 bytes;
-   * default: the reason. Queued bytes are still written, unless they are more than 64 KiB: such a client would
-   * keep the connection open too long, so it is cut off without a close frame (it sees 1006).
+   * Closes with the reason's code. The close frame says `message`, cut to 123 bytes;
+   * default: the reason. What waits is still written, unless it is more than 64 KiB:
+   * such a client would hold on to it too long, and is cut off (it sees 1006). Throws `options-invalid` for a
+   * reason that there is not.
    */
   close(reason: CloseReason, message?: string): void;
 }

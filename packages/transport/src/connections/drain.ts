@@ -60,7 +60,8 @@ export class Drain<U> {
 }
 
 function checked(options: DrainOptions): DrainOptions {
-  if (typeof options !== "object" || options === null) throw invalid("options", "must be an object");
+  if (typeof options !== "object" || options === null)
+    throw invalid("options", "must be an object, such as { overMs: 10_000 }");
   const { overMs, signal } = options;
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalid("signal", "must be an AbortSignal");
   return { overMs: whole("overMs", overMs, 0, 3_600_000), signal };

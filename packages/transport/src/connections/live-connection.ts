@@ -1,5 +1,6 @@
 import { CLOSE_CODES, type CloseReason } from "@cm/protocol";
 import type { Authentication } from "../admission/authentication.js";
+import { invalid, requireFrame } from "../options/option-values.js";
 import type { LaggingMembers, RoomMember } from "../rooms/lagging-members.js";
 import type { CloseKind } from "./close-kinds.js";
 import type { TransportConnection } from "./connection.js";
@@ -80,6 +81,7 @@ export abstract class LiveConnection<U> implements TransportConnection<U>, RoomM
 
   send(frame: string | Uint8Array): boolean {
     if (!this.open) return false;
+    requireFrame(frame);
     this.#limit.sent(typeof frame === "string" ? Buffer.byteLength(frame) : frame.byteLength);
     return this.writeFrame(frame);
   }
@@ -99,6 +101,9 @@ export abstract class LiveConnection<U> implements TransportConnection<U>, RoomM
 
   close(reason: CloseReason, message: string = reason): void {
     if (!this.open || this.#ending !== undefined) return;
+    if (!Object.hasOwn(CLOSE_CODES, reason)) {
+      throw invalid("reason", `must be one of ${Object.keys(CLOSE_CODES).join(", ")}`);
+    }
     const text = cutUtf8(message, CLOSE_MESSAGE_MAX_BYTES);
     this.#ending = { kind: reason, code: CLOSE_CODES[reason], reason: text };
     if (this.bufferedBytes > LINGER_MAX_BYTES) this.cutSocket();

@@ -35,3 +35,15 @@ export function fixedPath(field: string, value: unknown): string {
   }
   return value;
 }
+
+/** What is sent, which is text, or bytes of it; {@link invalid} thrown where it is an object that was not encoded. */
+export function requireFrame(frame: unknown): void {
+  if (typeof frame === "string" || frame instanceof Uint8Array) return;
+  throw invalid("frame", "must be a string or a Uint8Array: an object must be encoded before");
+}
+
+/** As {@link requireFrame}, for what goes to many: bytes alone. */
+export function requireFrameBytes(frame: unknown): void {
+  if (frame instanceof Uint8Array) return;
+  throw invalid("frame", "must be a Uint8Array: text must be encoded before");
+}

@@ -192,7 +192,9 @@ function host(value: unknown): string {
 }
 
 function subprotocols(value: unknown): readonly string[] {
-  if (!Array.isArray(value) || value.length === 0) throw invalid("subprotocols", "must name at least one");
+  if (!Array.isArray(value) || value.length === 0) {
+    throw invalid("subprotocols", 'must be a list with at least one name, such as ["chat.v1"]');
+  }
   return value.map((name: unknown) => {
     if (typeof name !== "string" || !TOKEN.test(name)) {
       throw invalid("subprotocols", "must be tokens of at most 64 characters (RFC 7230)");
@@ -202,7 +204,7 @@ function subprotocols(value: unknown): readonly string[] {
 }
 
 function origins(value: unknown): ReadonlySet<string> {
-  if (!Array.isArray(value)) throw invalid("allowedOrigins", "must be a list");
+  if (!Array.isArray(value)) throw invalid("allowedOrigins", 'must be a list, such as ["https://example.com"]');
   return new Set(
     value.map((origin: unknown) => {
       if (typeof origin !== "string" || !(origin === "null" || isOrigin(origin))) {
@@ -214,7 +216,7 @@ function origins(value: unknown): ReadonlySet<string> {
 }
 
 function trustedProxies(value: unknown): TrustedProxies {
-  if (!Array.isArray(value)) throw invalid("trustedProxies", "must be a list");
+  if (!Array.isArray(value)) throw invalid("trustedProxies", 'must be a list, such as ["10.0.0.0/8"]');
   try {
     return new TrustedProxies(value);
   } catch (cause) {

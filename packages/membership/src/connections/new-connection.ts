@@ -1,0 +1,61 @@
+import { CmError, type ConnectionIdSource, parseConnectionId, requireName } from "@cm/protocol";
+import { requireFields } from "@cm/protocol/options";
+import type { NewConnection } from "../membership.js";
+import type { LocalConnection } from "./local-connections.js";
+import { serializeMetadata } from "./metadata.js";
+
+/** What every connection of a membership has in common. */
+export interface ConnectionSetting {
+  readonly ids: ConnectionIdSource;
+  readonly now: () => number;
+  readonly maxMetadataBytes: number;
+  readonly offlineGraceMs: number;
+}
+
+const KNOWN: Readonly<Record<keyof NewConnection, true>> = { connectionId: true, userId: true, metadata: true };
+
+const EXAMPLE = '{ connectionId: membership.nextConnectionId(), userId: "ann" }';
+
+/** A connection that is to be opened, and is in no room yet. Throws as `Membership.open` says. */
+export function newConnection(
+  given: NewConnection,
+  setting: ConnectionSetting,
+  isOpen: (connectionId: string) => boolean,
+): LocalConnection {
+  const { connectionId, userId, metadata } = requireFields("connection", given, KNOWN, EXAMPLE);
+  requireName(userId, "user");
+  requireFreshId(connectionId, setting.ids, isOpen);
+  return {
+    connectionId,
+    userId,
+    connectedAt: setting.now(),
+    metadata: serializeMetadata(metadata, setting.maxMetadataBytes),
+    graceMs: setting.offlineGraceMs,
+    isAnnounced: false,
+    rooms: new Set(),
+    joining: new Map(),
+  };
+}
+
+function requireFreshId(
+  connectionId: unknown,
+  { serverId, incarnation }: ConnectionIdSource,
+  isOpen: (connectionId: string) => boolean,
+): void {
+  const id = parseConnectionId(connectionId);
+  const problem = !id.ok
+    ? "is none"
+    : id.value.serverId !== serverId
+      ? `is of server ${id.value.serverId}, and this one is ${serverId}`
+      : id.value.incarnation !== incarnation
+        ? "is of another life of this server"
+        : isOpen(String(connectionId))
+          ? "belongs to an open connection"
+          : undefined;
+  if (problem === undefined) return;
+  throw new CmError(
+    "id-invalid",
+    `connectionId must be a fresh id of this server, which nextConnectionId() gives; this one ${problem}.`,
+    { details: { field: "connectionId" } },
+  );
+}
