@@ -1,5 +1,3 @@
-
-
 /** An entry of an ordered list. */
 export interface Ordered {
   /** Increases from one entry to the next. A value is never used twice. */
