@@ -121,7 +121,7 @@ export interface TransportOptions<U> {
   readonly handler: ConnectionHandler<U>;
   /**
    * What is answered over plain HTTP, by method and exact path: `"POST /orders"`; a path alone
-   * is for GET and HEAD. A handler that is not given as a {@link Route} takes no body. Default: nothing.
+   * is for GET and HEAD. A body may have 64 KiB; a {@link Route} has a limit of its own. Default: nothing.
    */
   readonly routes?: Readonly<Record<string, RouteHandler | Route>> | undefined;
   /** Where the handler counts what was wrong with frames, to be told in `stats()`. Default: one of the server's own. */
