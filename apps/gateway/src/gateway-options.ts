@@ -4,6 +4,8 @@ import type { Route, RouteHandler, SlowReaderPolicy, UpgradeRequest } from "@cm/
 import { readGatewayConfig } from "./config/config-reader.js";
 import { type GatewayConfig, TRANSPORTS } from "./config/gateway-config.js";
 import { isHost } from "./config/host.js";
+import { createWarningLogger } from "./log/warning-logger.js";
+import { requireKnownName } from "./option-names.js";
 import type { GatewayHooks } from "./session/hooks.js";
 
 /** The logger of a gateway, for example a pino logger. None of its methods may throw. */
@@ -86,15 +88,20 @@ export interface GatewayOptions extends Optional<Omit<GatewayConfig, ProcessConf
    */
   readonly slowReaderPolicy?: ((room: string) => SlowReaderPolicy | undefined) | undefined;
   /**
-   * Maximum number of hook calls in progress; further requests are refused with `unavailable`. Default 10,000;
-   * 1 to 1,000,000.
+   * The most hooks that may be undecided at a time, and the most requests to `routes` that may be unanswered;
+   * further ones are refused with `unavailable`, over HTTP as 503. Default 10,000; 1 to 1,000,000.
    */
   readonly maxPendingHooks?: number | undefined;
-  /** Maximum duration of a hook, in milliseconds. Default 5,000; 1 to 600,000. */
+  /**
+   * The longest that a hook, or a handler of `routes`, may take, in milliseconds; later, the request is refused with
+   * `timeout`, over HTTP as 503. Default 5,000; 1 to 600,000.
+   */
   readonly hookTimeoutMs?: number | undefined;
   /**
-   * Additional routes, besides `/healthz`, `/readyz` and `/stats`: `"/version"` for GET and HEAD, `"POST
-   * /orders"` with a {@link Route}, which limits the size of the body.
+   * Paths of one's own, beside `/healthz`, `/readyz` and `/stats`: `"/version"` for GET and HEAD, `"POST /orders"`
+   * with a body of up to 64 KiB, or as a {@link Route} with a limit of its own. A handler has `hookTimeoutMs` to
+   * answer. A `CmError` that it throws is answered as a problem document with its code; anything else is logged,
+   * and answered with 500.
    */
   readonly routes?: Readonly<Record<string, RouteHandler | Route>> | undefined;
   /**
@@ -169,14 +176,10 @@ const OWN = [
   "sharePort",
 ] as const;
 
+const ADMIN: ReadonlySet<string> = new Set(["port", "host"]);
+
 /** Paths that an application's routes must not use. */
 const OWN_PATHS: readonly string[] = ["/healthz", "/readyz", "/stats"];
-
-const WARNINGS: GatewayLogger = {
-  info: () => undefined,
-  warn: (_fields, message) => process.emitWarning(message),
-  error: ({ err }, message) => process.emitWarning(err instanceof Error ? err : message),
-};
 
 const DAY_MS = 86_400_000;
 
@@ -197,16 +200,16 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
   const known = new Set<string>([...Object.keys(defaults), ...OWN, ...HOOKS]);
   known.delete("shutdownTimeoutMs");
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-  for (const field of Object.keys(given)) {
-    if (!known.has(field)) throw invalid(field, "left out: there is no such option");
-  }
+  for (const field of Object.keys(given)) requireKnownName(field, known);
   for (const field of [...HOOKS, "authenticate", "refresh", "slowReaderPolicy"] as const)
     requireCalls(field, options[field]);
-  const { routes = {}, logger = WARNINGS, clock = CLOCK, hookTimeoutMs = 5_000 } = options;
-  for (const [path, handler] of Object.entries(routes)) {
+  const logger: GatewayLogger = options.logger ?? createWarningLogger();
+  const { routes = {}, clock = CLOCK, hookTimeoutMs = 5_000 } = options;
+  if (typeof routes !== "object" || routes === null) throw invalid("routes", "an object of handlers by their paths");
+  // The rest is the transport's to check.
+  for (const path of Object.keys(routes)) {
     const own = OWN_PATHS.find((each) => each === path || path.endsWith(` ${each}`));
     if (own !== undefined) throw invalid("routes", `without ${own}, which is the gateway's own`);
-    requireCalls("routes", Object(handler).answer ?? handler);
   }
   for (const call of ["info", "warn", "error"] as const) requireCalls("logger", logger[call], true);
   requireCalls("logger", logger.droppedLines);
@@ -290,9 +293,7 @@ function authenticationOf(options: GatewayOptions): Pick<ResolvedGatewayOptions,
 function adminOf(admin: GatewayOptions["admin"]): ResolvedGatewayOptions["admin"] {
   if (admin === undefined) return undefined;
   if (typeof admin !== "object" || admin === null) throw invalid("admin", "an object with port and host");
-  for (const field of Object.keys(admin)) {
-    if (field !== "port" && field !== "host") throw invalid(`admin.${field}`, "left out: there is no such option");
-  }
+  for (const field of Object.keys(admin)) requireKnownName(field, ADMIN, "admin.");
   const { port, host = "127.0.0.1" } = admin;
   wholeNumber("admin.port", port, 0, 65_535);
   if (typeof host !== "string" || !isHost(host)) throw invalid("admin.host", "an IP address or a host name");

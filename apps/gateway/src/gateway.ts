@@ -14,6 +14,7 @@ import { createFailureLog } from "./log/failure-log.js";
 import { logLink } from "./log/link-log.js";
 import { createQuestionHandler, readRevocationAnswer, revocationQuestion } from "./questions.js";
 import type { ClientSession } from "./session/client-session.js";
+import { HookRunner } from "./session/hooks.js";
 import { createSessionTransport, type SessionHolder } from "./session/session-transport.js";
 
 /** A gateway embedded in an application. */
@@ -186,6 +187,10 @@ export function createGateway(options: GatewayOptions): Gateway {
     hasPage: config.page,
     hasStats: config.publicStats,
     more: config.routes,
+    // Apart from the hooks, so that slow routes leave them their places.
+    runner: new HookRunner("route", config.hookTimeoutMs, config.maxPendingHooks, (error) =>
+      failures.report(error, "request"),
+    ),
   });
   const monotonicMs = (): number => config.clock.monotonicMs();
   const roomSizes = new AudienceSizes((room) => node.store.rooms.count(room), monotonicMs);

@@ -1,34 +1,36 @@
 /*
- * The gateway within a program of one's own: users log in over HTTP, and what they may do
- * in which room is the program's to say.
+ * The gateway within a program of one's own: users log in on a route of it, a cookie says whose connection
+ * it is, and what they may do in which room is the program's to say.
  */
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { createServer } from "node:http";
 import { createGateway } from "@cm/gateway";
-import { CmError, SUBPROTOCOL } from "@cm/protocol";
+import { CmError, decodeUtf8, parseName, SUBPROTOCOL } from "@cm/protocol";
 import WebSocket from "ws";
 
-const sessions = new Map<string, string>(); // token → user
-
-/** POST /login with the user's name as the body. A real one asks for more than a name. */
-const login = createServer(async (request, response) => {
-  if (request.method !== "POST" || request.url !== "/login") return void response.writeHead(404).end();
-  const [user] = await once(request, "data");
-  const token = randomUUID();
-  sessions.set(token, String(user));
-  response.end(token);
-}).listen(0, "127.0.0.1");
-await once(login, "listening");
-
 // #region gateway
+const sessions = new Map<string, string>(); // The cookie's value → user. A real one ends them, and shares them among processes.
+
 const gateway = createGateway({
   port: 0,
   redisUrl: process.env.REDIS_URL,
-  ...(process.env.REDIS_PREFIX === undefined ? {} : { redisPrefix: process.env.REDIS_PREFIX }),
+  redisPrefix: process.env.REDIS_PREFIX,
   drainMs: 0,
-  authenticate({ query }) {
-    const userId = sessions.get(new URLSearchParams(query).get("token") ?? "");
+  allowedOrigins: ["https://chat.example.com"], // The pages that may connect: a browser sends the cookie for any page.
+  routes: {
+    // The body is the user's name. A real login asks for more than a name.
+    "POST /login": ({ body }) => {
+      const user = parseName(decodeUtf8(body), "user");
+      if (!user.ok) throw user.error; // Answered with 400 and its code.
+      const session = randomUUID();
+      sessions.set(session, user.value);
+      // Behind TLS, with "; Secure" at its end.
+      return { status: 204, headers: { "Set-Cookie": `session=${session}; HttpOnly; SameSite=Strict; Path=/` } };
+    },
+  },
+  authenticate({ headers }) {
+    const [, session = ""] = /(?:^|; *)session=([^;]*)/.exec(headers.cookie ?? "") ?? [];
+    const userId = sessions.get(session);
     if (userId === undefined) throw new CmError("unauthorized", "Log in first.");
     return { userId };
   },
@@ -41,12 +43,11 @@ const gateway = createGateway({
 const { port } = await gateway.start();
 // #endregion
 
-/** Logs in, connects, and answers each request with what the gateway answers. */
+/** Logs in and connects, as a browser does by itself with the cookie; answers each request with what the gateway answers. */
 async function enter(user: string) {
-  const address = login.address();
-  const loginPort = typeof address === "object" ? address?.port : undefined;
-  const reply = await fetch(`http://127.0.0.1:${loginPort}/login`, { method: "POST", body: user });
-  const socket = new WebSocket(`ws://127.0.0.1:${port}/ws?token=${await reply.text()}`, SUBPROTOCOL);
+  const login = await fetch(`http://127.0.0.1:${port}/login`, { method: "POST", body: user });
+  const [cookie = ""] = login.headers.getSetCookie().map((each) => each.split(";")[0]);
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/ws`, SUBPROTOCOL, { headers: { cookie } });
   await once(socket, "open");
   const ask = async (request: object): Promise<string> => {
     socket.send(JSON.stringify({ ...request, ref: 1 }));
@@ -61,8 +62,10 @@ console.log(`bob joins staff: ${await bob({ type: "join", room: "staff" })}`);
 console.log(`ann joins staff: ${await ann({ type: "join", room: "staff" })}`);
 await ann({ type: "publish", room: "staff", data: "hello", echo: false });
 
-const stranger = new WebSocket(`ws://127.0.0.1:${port}/ws?token=guessed`, SUBPROTOCOL);
+const stranger = new WebSocket(`ws://127.0.0.1:${port}/ws`, SUBPROTOCOL, { headers: { cookie: "session=guessed" } });
 console.log(`without a session: ${String((await once(stranger, "error"))[0])}`);
 
+const nameless = await fetch(`http://127.0.0.1:${port}/login`, { method: "POST" });
+console.log(`without a name: ${nameless.status} ${await nameless.text()}`);
+
 await gateway.close();
-login.close();

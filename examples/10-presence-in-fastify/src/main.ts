@@ -5,8 +5,9 @@
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { createNode, type Node } from "@cm/node";
+import { isCmError } from "@cm/protocol";
 import { createWsServer } from "@cm/server-ws";
-import Fastify from "fastify";
+import Fastify, { type FastifyError } from "fastify";
 import WebSocket from "ws";
 
 // #region server
@@ -36,6 +37,18 @@ const node: Node = createNode({
   local: sockets,
   offlineGraceMs: 0, // For the sake of the example: by default a reload is no change.
   parts: [sockets],
+  onExpelled: () => process.exit(1), // Another process took this one's id; a process manager starts it anew.
+});
+
+/** What a client wrote wrong is a 400, what passes by itself a 503; all else is logged, and told without details. */
+app.setErrorHandler<FastifyError>((error, request, reply) => {
+  const { code, message } = error;
+  if (["options-invalid", "name-invalid", "name-too-long"].includes(code))
+    return reply.code(400).send({ code, message });
+  if ((error.statusCode ?? 500) < 500) return reply.send(error); // Fastify's own.
+  console.error(`${request.method} ${request.routeOptions.url} failed:`, error);
+  if (isCmError(error)) return reply.code(error.retryable ? 503 : 500).send({ code });
+  return reply.code(500).send({ code: "internal" });
 });
 
 app.get<{ Params: { user: string } }>("/presence/:user", async ({ params }) => {
@@ -60,15 +73,18 @@ await once(ann, "message");
 console.log(`while connected: ${await ask("/presence/ann")}`);
 console.log(`everybody: ${await ask("/online")}`);
 
+let heard: () => void = () => undefined;
 const gone = new Promise<void>((resolve) => {
-  const told = {
-    snapshot: () => undefined,
-    change: (change: { kind: string }) => change.kind === "offline" && resolve(),
-  };
-  void node.presence.watchUser("ann", told).then(() => ann.close());
+  heard = resolve;
 });
+await node.presence.watchUser("ann", {
+  snapshot: () => undefined,
+  change: ({ kind }) => kind === "offline" && heard(),
+});
+ann.close();
 await gone;
 console.log(`afterwards: ${await ask("/presence/ann")}`);
+console.log(`a wrong cursor: ${await ask("/online?cursor=x")}`);
 
 await node.close();
 await app.close();

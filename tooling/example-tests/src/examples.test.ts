@@ -70,12 +70,14 @@ const OUTPUTS = {
     'ann joins staff: {"type":"ack","ref":1}',
     "ann says in staff: hello",
     "without a session: Error: Unexpected server response: 401",
+    'without a name: 400 {"code":"name-invalid"',
   ],
   "10-presence-in-fastify": [
     'before: {"userId":"ann","status":"offline"}',
     'while connected: {"userId":"ann","status":"online"}',
     'everybody: {"users":["ann"]}',
     'afterwards: {"userId":"ann","status":"offline"}',
+    'a wrong cursor: {"code":"options-invalid"',
   ],
   "11-worker": [
     "ann is online, bob is offline",

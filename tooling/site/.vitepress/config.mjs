@@ -56,6 +56,7 @@ const SIDEBAR = [
       item("The gateway", "/gateway.md"),
       item("Configuration", "/configuration.md"),
       item("Client protocol", "/protocol.md"),
+      item("The contract of a store", "/store-contract.md"),
       item("Messages between servers", "/bus.md"),
       item("Keys", "/keys.md"),
       item("Redis", "/redis.md"),

@@ -1,55 +1,10 @@
 import { createMemoryStore } from "@cm/memory-store";
-import { CLOSE_CODES, CmError, SUBPROTOCOL } from "@cm/protocol";
+import { CLOSE_CODES, CmError } from "@cm/protocol";
 import { eventually } from "@cm/test-kit";
 import { describe, expect, it, onTestFinished } from "vitest";
-import WebSocket from "ws";
 import type { GatewayOptions } from "../gateway-options.js";
-import { createGateway, type Gateway } from "../index.js";
-
-type Frame = Readonly<Record<string, unknown>>;
-
-/** Starts a gateway on a free port that takes the user from the query, and collects the errors that it logs. */
-async function serve(options: Partial<GatewayOptions> = {}) {
-  const logged: string[] = [];
-  const gateway: Gateway = createGateway({
-    port: 0,
-    authenticate: ({ query }) => ({ userId: query, data: { role: `role of ${query}` } }),
-    logger: {
-      info: () => undefined,
-      warn: () => undefined,
-      error: ({ code }, message) => logged.push(`${message}: ${code}`),
-    },
-    hookTimeoutMs: 200,
-    ...options,
-  });
-  onTestFinished(() => gateway.close());
-  return { gateway, logged, ...(await gateway.start()) };
-}
-
-/** A client that collects its frames; each frame that responds to a reference is replaced by its type. */
-async function connect(port: number, user: string) {
-  const socket = new WebSocket(`ws://127.0.0.1:${port}/ws?${user}`, SUBPROTOCOL);
-  onTestFinished(() => socket.terminate());
-  const frames: Frame[] = [];
-  let closed: number | undefined;
-  socket.on("message", (data) => frames.push(JSON.parse(String(data))));
-  socket.on("close", (code) => {
-    closed = code;
-  });
-  await new Promise((resolve, reject) => {
-    socket.once("open", resolve);
-    socket.once("error", reject);
-  });
-  let refs = 0;
-  const send = (frame: Frame): number => {
-    socket.send(JSON.stringify({ ...frame, ref: ++refs }));
-    return refs;
-  };
-  const answer = (ref: number): Promise<Frame> =>
-    eventually(() => frames.find((frame) => frame.ref === ref) ?? Promise.reject(new Error("no answer yet")));
-  const ask = (frame: Frame): Promise<Frame> => answer(send(frame));
-  return { frames, send, answer, ask, hello: () => ask({ type: "hello", version: 1 }), closed: () => closed, socket };
-}
+import { createGateway } from "../index.js";
+import { connect, serve } from "./embedded-gateway.fixture.js";
 
 const ALL_HOOKS = {
   onConnect: { type: "hello", version: 1 },
@@ -64,13 +19,13 @@ const NAMES = Object.keys(ALL_HOOKS) as HookName[];
 
 /** Sends the request that the hook decides about, to a gateway with only that hook. */
 async function askFor(name: HookName, hook: (...given: readonly unknown[]) => never) {
-  const { port, logged, gateway } = await serve({ [name]: hook });
+  const { port, logged, errors, gateway } = await serve({ [name]: hook });
   const client = await connect(port, "ann");
   if (name !== "onConnect") {
     await client.hello();
     expect(await client.ask({ type: "join", room: "lobby" })).toMatchObject({ type: expect.any(String) });
   }
-  return { answer: await client.ask(ALL_HOOKS[name]), client, logged, gateway };
+  return { answer: await client.ask(ALL_HOOKS[name]), client, logged, errors, gateway };
 }
 
 /** Gives a test's function the type of any hook; the gateway has to handle whatever it returns. */
@@ -119,10 +74,11 @@ describe("a hook of an embedded gateway", () => {
       },
       () => ({ refuse: "no such code" }),
     ]) {
-      const { answer, logged } = await askFor(name, hook(fail));
+      const { answer, logged, errors } = await askFor(name, hook(fail));
       expect(answer).toMatchObject({ type: "error", code: "internal" });
       expect(JSON.stringify(answer)).not.toContain("12345");
-      expect(logged).toEqual([expect.stringMatching(/^a request failed: (Type)?Error$/)]);
+      expect(logged).toEqual(["a hook failed: internal"]);
+      expect(errors).toMatchObject([{ hook: name }]);
     }
   });
 
@@ -132,7 +88,7 @@ describe("a hook of an embedded gateway", () => {
       hook(() => new Promise(() => undefined)),
     );
     expect(answer).toMatchObject({ type: "error", code: "timeout", retryable: true });
-    expect(logged).toEqual(["a request failed: timeout"]);
+    expect(logged).toEqual(["a hook failed: timeout"]);
   });
 
   it("onConnect closes who was refused, and nothing of the connection is left", async () => {
@@ -184,7 +140,7 @@ describe("a hook of an embedded gateway", () => {
     await ann.hello();
     silent.socket.close();
     ann.socket.close(4321, "bye");
-    await eventually(() => expect(logged).toEqual(["a request failed: Error"]));
+    await eventually(() => expect(logged).toEqual(["a hook failed: internal"]));
     expect(ends).toEqual([["ann", 4321]]);
   });
 });
@@ -256,6 +212,25 @@ describe("an embedded gateway", () => {
     await expect(third.start()).rejects.toMatchObject({ code: "closed" });
   });
 
+  it.each([
+    ["redisURL", "redisUrl"],
+    ["url", "redisUrl"],
+    ["REDIS_URL", "redisUrl"],
+    ["wsPort", "port"],
+    ["host", "listenHost"],
+    ["adminPort", "admin"],
+    ["onMessage", "onPublish"],
+    ["maxFrameBites", "maxFrameBytes"],
+  ])("refuses the option %s, and names %s", (field, nearest) => {
+    expect(() => createGateway(Object.assign({ authenticate: () => ({ userId: "ann" }) }, { [field]: 1 }))).toThrow(
+      expect.objectContaining({
+        code: "options-invalid",
+        message: `${field} is not a known option. Did you mean ${nearest}?`,
+        details: { field, nearest },
+      }),
+    );
+  });
+
   it.each<[object, string]>([
     [{ authenticate: undefined }, "authenticate"],
     [{ authenticate: "yes" }, "authenticate"],
@@ -263,7 +238,9 @@ describe("an embedded gateway", () => {
     [{ onJoin: true }, "onJoin"],
     [{ workers: 2 }, "workers"],
     [{ routes: { "/healthz": () => ({ status: 200 }) } }, "routes"],
-    [{ routes: { "/hello": "hello" } }, "routes"],
+    [{ routes: { "/hello": "hello" } }, 'routes["/hello"]'],
+    [{ routes: { "post /login": () => ({ status: 200 }) } }, 'routes["post /login"]'],
+    [{ routes: null }, "routes"],
     [{ admin: null }, "admin"],
     [{ admin: { port: "9100" } }, "admin.port"],
     [{ admin: { port: 0, host: "not a host" } }, "admin.host"],

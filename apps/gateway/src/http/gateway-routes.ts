@@ -1,5 +1,6 @@
 import type { Node } from "@cm/node";
 import type { HttpReply, Route, RouteHandler } from "@cm/transport";
+import type { HookRunner } from "../session/hooks.js";
 import { jsonReply } from "./http-route.js";
 import { PAGE_PATHS, readPage, type StaticFile } from "./static-files.js";
 
@@ -12,10 +13,12 @@ export interface RouteSources {
   readonly hasStats: boolean;
   /** The application's own routes. */
   readonly more: Readonly<Record<string, RouteHandler | Route>>;
+  /** Asks the application's own, within a time and not too often at once. */
+  readonly runner: Pick<HookRunner, "run">;
 }
 
 /** A gateway's routes. `load` reads the files that they serve and must be called before the first request. */
-export function gatewayRoutes({ node, statistics, hasPage, hasStats, more }: RouteSources): {
+export function gatewayRoutes({ node, statistics, hasPage, hasStats, more, runner }: RouteSources): {
   readonly table: Readonly<Record<string, RouteHandler | Route>>;
   readonly load: () => Promise<void>;
 } {
@@ -26,7 +29,7 @@ export function gatewayRoutes({ node, statistics, hasPage, hasStats, more }: Rou
   };
   const table: Record<string, RouteHandler | Route> = {
     ...(hasPage ? Object.fromEntries(PAGE_PATHS.map((path) => [path, () => page(path)])) : {}),
-    ...more,
+    ...Object.fromEntries(Object.entries(more).map(([key, route]) => [key, withinBounds(key, route, runner)])),
     "/healthz": () => jsonReply(200, { status: "ok" }),
     "/readyz": () => {
       const state = node.readiness();
@@ -40,4 +43,15 @@ export function gatewayRoutes({ node, statistics, hasPage, hasStats, more }: Rou
       if (hasPage) files = await readPage();
     },
   };
+}
+
+/** A route of the application that is answered for where it takes too long. What is no route is left to the transport to refuse. */
+function withinBounds(key: string, route: RouteHandler | Route, runner: RouteSources["runner"]): RouteHandler | Route {
+  const name = key.includes(" ") ? key : `GET ${key}`;
+  const bounded =
+    (handler: RouteHandler): RouteHandler =>
+    (request) =>
+      runner.run(name, () => handler(request));
+  if (typeof route === "function") return bounded(route);
+  return typeof route?.answer === "function" ? { ...route, answer: bounded(route.answer) } : route;
 }

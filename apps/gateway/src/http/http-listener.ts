@@ -58,7 +58,9 @@ export function createHttpListener({ host, port, routes, onError }: HttpListener
       write(await route.answer({ method: method as RouteMethod, path, query, headers, remoteAddress, body }));
     } catch (cause) {
       if (response.headersSent || response.destroyed) return;
-      const error = isCmError(cause) ? cause : toCmError(cause, "internal", "A route failed.");
+      const error = isCmError(cause)
+        ? cause
+        : toCmError(cause, "internal", `The route ${route.method} ${path} failed.`);
       if (!isCmError(cause)) onError(error, { stage: "handler" });
       write(problemOf(error));
     }

@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { CmError } from "@cm/protocol";
 import { eventually } from "@cm/test-kit";
 import { expect, it } from "vitest";
@@ -61,5 +62,30 @@ it("stays small, whatever the errors are called", () => {
   expect(lines).toHaveLength(64);
   failures.flush();
   expect(lines.at(-1)).toMatchObject({ failures: [{ stage: "others", code: "others", repeated: 936 }] });
+  failures.flush();
+});
+
+it("has a place of its own for what the application throws, of bounded size and without fields of the errors", () => {
+  const { lines, log } = journal();
+  const failures = createFailureLog(log);
+  for (let i = 0; i < 1_000; i++) {
+    // As a client for HTTP throws it.
+    const fields = { config: { headers: { authorization: "Bearer s3cr3t" } } };
+    const cause = Object.assign(new Error(`${i} ${"x".repeat(100_000)}`, { cause: new Error("down") }), fields);
+    failures.report(new CmError("internal", "It failed.", { cause, details: { hook: "onJoin" } }), "request");
+  }
+  failures.report(Object.assign(away(), { config: "s3cr3t" }), "link");
+  expect(lines).toHaveLength(33);
+  expect(lines[0]).toMatchObject({ msg: "a hook failed", hook: "onJoin", code: "internal" });
+  expect(lines[0]?.err).toMatchObject({
+    code: "internal",
+    cause: { message: expect.stringMatching(/^0 x{498}…$/), cause: { message: "down" } },
+  });
+  expect(lines.at(-1)).toMatchObject({ stage: "link", err: { message: "Redis is away." } });
+  const written = inspect(lines, { depth: 9, showHidden: true });
+  expect(written).not.toContain("s3cr3t");
+  expect(written.length).toBeLessThan(33 * 10_000);
+  failures.flush();
+  expect(lines.at(-1)).toMatchObject({ failures: [{ stage: "others of the application", repeated: 968 }] });
   failures.flush();
 });

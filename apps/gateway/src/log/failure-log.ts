@@ -1,4 +1,5 @@
 import { type FailureStage, isCmError } from "@cm/protocol";
+import { causesOf, loggedError } from "./logged-error.js";
 
 /** Time between summaries of repeated failures, in milliseconds. */
 const SUMMARY_INTERVAL_MS = 5_000;
@@ -8,6 +9,9 @@ const SUMMARY_INTERVAL_MS = 5_000;
  * of foreign errors.
  */
 const KINDS_MAX = 64;
+
+/** The same for failures of the application's hooks and routes: their messages can hold anything. */
+const APPLICATION_KINDS_MAX = 32;
 
 /** Where a failure happened: in the background, or while a client's request was handled. */
 export type FailurePlace = FailureStage | "request";
@@ -24,23 +28,30 @@ interface ErrorLog {
   error(fields: Readonly<Record<string, unknown>>, message: string): void;
 }
 
+/** The application's hook or route that failed. */
+type Failing = { readonly hook: string } | { readonly route: string };
+
 interface Kind {
   readonly stage: string;
   readonly code: string;
+  readonly failing: Failing | undefined;
   /** Failures since the last summary, except those that were logged in full. */
   repeated: number;
 }
 
 /**
- * Logs the first failure of each kind (stage and code) in full. Further ones are counted and summed up in one
- * line every five seconds, until there was none of the kind for a whole interval.
+ * Writes the first failure of each kind in full. Those that follow are counted, and told in one line every five
+ * seconds, until a kind has been quiet for a whole interval. A kind is stage and code; of the application's hooks and
+ * routes also which one it was and what it threw.
  */
 export function createFailureLog(log: ErrorLog, intervalMs = SUMMARY_INTERVAL_MS): FailureLog {
   const kinds = new Map<string, Kind>();
   let timer: NodeJS.Timeout | undefined;
 
   const flush = (): void => {
-    const repeated = [...kinds.values()].filter((kind) => kind.repeated > 0).map((kind) => ({ ...kind }));
+    const repeated = [...kinds.values()]
+      .filter((kind) => kind.repeated > 0)
+      .map(({ failing, ...kind }) => ({ ...kind, ...failing }));
     for (const [key, kind] of kinds) {
       if (kind.repeated === 0) kinds.delete(key);
       kind.repeated = 0;
@@ -51,23 +62,47 @@ export function createFailureLog(log: ErrorLog, intervalMs = SUMMARY_INTERVAL_MS
     timer = undefined;
   };
 
+  /** The kind of a failure where it is known; a new one, or one that stands for the rest, where it is not. */
+  const kindOf = (error: unknown, stage: FailurePlace, code: string, failing: Failing | undefined): Kind => {
+    const key = JSON.stringify([stage, code, ...(failing === undefined ? [] : [failing, causesOf(error)])]);
+    const known = kinds.get(key);
+    if (known !== undefined) return known;
+    const [most, rest] =
+      failing === undefined ? [KINDS_MAX, "others"] : [APPLICATION_KINDS_MAX, "others of the application"];
+    let count = 0;
+    for (const kind of kinds.values()) if ((kind.failing === undefined) === (failing === undefined)) count++;
+    const others = kinds.get(rest);
+    if (others !== undefined && count >= most) return others;
+    const isRest = count === most - 1 && others === undefined;
+    const kind = isRest
+      ? { stage: rest, code: "others", failing: failing && { hook: "others" }, repeated: -1 }
+      : { stage, code, failing, repeated: -1 };
+    kinds.set(isRest ? rest : key, kind);
+    return kind;
+  };
+
   return {
     report: (error, stage) => {
       const code = isCmError(error) ? error.code : error instanceof Error ? error.name : typeof error;
-      const known = kinds.get(`${stage} ${code}`) ?? (kinds.size < KINDS_MAX ? undefined : kinds.get("others"));
-      if (known !== undefined) {
-        known.repeated++;
-        return;
-      }
-      const isOther = kinds.size === KINDS_MAX - 1;
-      kinds.set(isOther ? "others" : `${stage} ${code}`, {
-        stage: isOther ? "others" : stage,
-        code: isOther ? "others" : code,
-        repeated: 0,
-      });
+      const failing = failingIn(error);
+      const kind = kindOf(error, stage, code, failing);
+      kind.repeated++;
+      // The first of its kind is not repeated.
+      if (kind.repeated > 0) return;
       timer ??= setInterval(flush, intervalMs).unref();
-      log.error({ err: error, code, stage }, stage === "request" ? "a request failed" : "background failure");
+      log.error({ err: loggedError(error), code, stage, ...failing }, messageOf(stage, failing));
     },
     flush,
   };
+}
+
+function failingIn(error: unknown): Failing | undefined {
+  const { hook, route } = isCmError(error) ? (error.details ?? {}) : {};
+  if (typeof hook === "string") return { hook };
+  return typeof route === "string" ? { route } : undefined;
+}
+
+function messageOf(stage: FailurePlace, failing: Failing | undefined): string {
+  if (failing !== undefined) return "hook" in failing ? "a hook failed" : "a route failed";
+  return stage === "request" ? "a request failed" : "background failure";
 }

@@ -190,7 +190,11 @@ export class ClientSession {
     const { onClose } = this.#context.hooks;
     if (onClose === undefined || !this.#isKnown) return;
     const tell = async (): Promise<void> => onClose(this.#asked, { code, reason });
-    tell().catch(this.#context.onFault);
+    tell().catch((cause: unknown) => {
+      this.#context.onFault(
+        new CmError("internal", "The hook onClose failed.", { cause, details: { hook: "onClose" } }),
+      );
+    });
   }
 
   /**
@@ -276,8 +280,8 @@ export class ClientSession {
         await decision;
       } catch (error) {
         this.#answers.refuse(error, ref);
-        const mayReturn = isCmError(error) && error.retryable;
-        this.#socket.close(!isCmError(error) ? "internal" : mayReturn ? "unavailable" : "unauthorized");
+        const isFault = !isCmError(error) || error.code === "internal";
+        this.#socket.close(isFault ? "internal" : error.retryable ? "unavailable" : "unauthorized");
         return;
       }
       if (this.#isClosed()) return;

@@ -1,4 +1,4 @@
-import { type ClientErrorCode, CmError, ERROR_CODES, isClientErrorCode } from "@cm/protocol";
+import { type ClientErrorCode, CmError, ERROR_CODES, isClientErrorCode, isCmError } from "@cm/protocol";
 
 /** The connection that a hook is called for. */
 export interface HookConnection {
@@ -57,31 +57,36 @@ export interface GatewayHooks {
     | undefined;
 }
 
-/** Runs hooks, each with a timeout and not too many at once. */
+/** What the application is asked: a decision, or the answer to a request over HTTP. */
+type Asked = "hook" | "route";
+
+/** Asks the application, within a time and not too often at once. */
 export class HookRunner {
+  readonly #asked: Asked;
   readonly #timeoutMs: number;
   readonly #maxPending: number;
   readonly #onFault: (error: unknown) => void;
   #pending = 0;
 
   /** `onFault` receives the timeouts of hooks. */
-  constructor(timeoutMs: number, maxPending: number, onFault: (error: unknown) => void) {
+  constructor(asked: Asked, timeoutMs: number, maxPending: number, onFault: (error: unknown) => void) {
+    this.#asked = asked;
     this.#timeoutMs = timeoutMs;
     this.#maxPending = maxPending;
     this.#onFault = onFault;
   }
 
   /** Waits for a hook's decision. Rejects with the error for the client if the hook refuses. */
-  async ask(hook: () => Answer): Promise<void> {
-    const outcome = await this.run(hook);
-    if (outcome !== undefined) throw refused(outcome);
+  async ask(name: string, hook: () => Answer): Promise<void> {
+    const outcome = await this.run(name, hook);
+    if (outcome !== undefined) throw this.#refused(name, outcome);
   }
 
   /**
-   * Runs a function of the application. Rejects with what the function throws: the client gets the code of a
-   * `CmError`, and `internal` for any other error, which is logged.
+   * Waits for what the application works out. A `CmError` that it throws goes to the client; anything else becomes
+   * `internal`, whose details name the hook or route for the log.
    */
-  async run<T>(task: () => T | Promise<T>): Promise<T> {
+  async run<T>(name: string, task: () => T | Promise<T>): Promise<T> {
     if (this.#pending >= this.#maxPending) {
       throw new CmError("unavailable", "Too many requests wait for the application's decision.");
     }
@@ -89,24 +94,29 @@ export class HookRunner {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
-        const error = new CmError("timeout", "The application did not decide in time.");
-        this.#onFault(error);
-        reject(error);
+        this.#onFault(this.#fault("timeout", name, `did not answer within ${this.#timeoutMs} ms`));
+        reject(new CmError("timeout", "The application did not decide in time."));
       }, this.#timeoutMs);
     });
     try {
       return await Promise.race([task(), late]);
+    } catch (cause) {
+      throw isCmError(cause) ? cause : this.#fault("internal", name, "failed", cause);
     } finally {
       clearTimeout(timer);
       this.#pending--;
     }
   }
-}
 
-function refused(outcome: unknown): Error {
-  const { refuse, message } = Object(outcome) as Partial<Record<keyof Refusal, unknown>>;
-  if (typeof refuse !== "string" || !isClientErrorCode(refuse)) {
-    return new TypeError("A hook returned neither nothing nor a refusal with a code that clients know.");
+  #refused(name: string, outcome: unknown): CmError {
+    const { refuse, message } = Object(outcome) as Partial<Record<keyof Refusal, unknown>>;
+    if (typeof refuse === "string" && isClientErrorCode(refuse)) {
+      return new CmError(refuse, typeof message === "string" ? message : ERROR_CODES[refuse].meaning);
+    }
+    return this.#fault("internal", name, "returned neither nothing nor a refusal with a code that clients know");
   }
-  return new CmError(refuse, typeof message === "string" ? message : ERROR_CODES[refuse].meaning);
+
+  #fault(code: "internal" | "timeout", name: string, what: string, cause?: unknown): CmError {
+    return new CmError(code, `The ${this.#asked} ${name} ${what}.`, { cause, details: { [this.#asked]: name } });
+  }
 }

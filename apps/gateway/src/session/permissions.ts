@@ -48,7 +48,7 @@ export class Permissions {
 
   connect(): Decision {
     const { onConnect } = this.#context.hooks;
-    return onConnect && this.#ask(() => onConnect(this.#connection));
+    return onConnect && this.#ask("onConnect", () => onConnect(this.#connection));
   }
 
   /** Whether the permissions allow being in a room; the hook is not asked. */
@@ -59,7 +59,7 @@ export class Permissions {
   join(room: string): Decision {
     if (!this.mayJoin(room)) throw forbidden("join this room");
     const { onJoin } = this.#context.hooks;
-    return onJoin && this.#ask(() => onJoin(this.#connection, { room }));
+    return onJoin && this.#ask("onJoin", () => onJoin(this.#connection, { room }));
   }
 
   /** Whether the permissions allow publishing to a room; the hook is not asked. */
@@ -70,7 +70,7 @@ export class Permissions {
   /** Only asks the hook. {@link mayPublish} is separate, so that its result can be cached. */
   publish(room: string, data: unknown): Decision {
     const { onPublish } = this.#context.hooks;
-    return onPublish && this.#ask(() => onPublish(this.#connection, { room, data }));
+    return onPublish && this.#ask("onPublish", () => onPublish(this.#connection, { room, data }));
   }
 
   /**
@@ -81,7 +81,7 @@ export class Permissions {
     const isAllowed = "user" in to ? this.#allows("send", to.user) : this.#allowsAll("send");
     if (!isAllowed) throw forbidden("user" in to ? "send to this user" : "send to connections");
     const { onSend } = this.#context.hooks;
-    return onSend && this.#ask(() => onSend(this.#connection, { to, data }));
+    return onSend && this.#ask("onSend", () => onSend(this.#connection, { to, data }));
   }
 
   /** Whether the sender may learn whether the target of its message is connected. */
@@ -92,7 +92,7 @@ export class Permissions {
   members(room: string): Decision {
     if (!this.#allows("members", room)) throw forbidden("read the members of this room");
     const { onMembers } = this.#context.hooks;
-    return onMembers && this.#ask(() => onMembers(this.#connection, { room }));
+    return onMembers && this.#ask("onMembers", () => onMembers(this.#connection, { room }));
   }
 
   #allows(action: Action, name: string): boolean {
@@ -103,8 +103,8 @@ export class Permissions {
     return this.#rights?.allowsAll(action) ?? true;
   }
 
-  #ask(hook: Parameters<HookRunner["ask"]>[0]): Promise<void> {
-    return this.#context.hookRunner.ask(hook);
+  #ask(...asked: Parameters<HookRunner["ask"]>): Promise<void> {
+    return this.#context.hookRunner.ask(...asked);
   }
 }
 

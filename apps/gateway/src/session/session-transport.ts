@@ -39,7 +39,7 @@ export function createSessionTransport(
   const faults = createFaultCounter();
   const onFault = (error: unknown): void => failures.report(error, "request");
   const { refresh } = config;
-  const hookRunner = new HookRunner(config.hookTimeoutMs, config.maxPendingHooks, onFault);
+  const hookRunner = new HookRunner("hook", config.hookTimeoutMs, config.maxPendingHooks, onFault);
   const unlessRevoked = (user: GatewayUser): GatewayUser => {
     if (!revocations.isRevoked(user)) return user;
     throw new CmError("unauthorized", "The credentials were revoked.", { details: { reason: "revoked" } });
@@ -79,7 +79,7 @@ export function createSessionTransport(
     faults,
     hooks: config.hooks,
     hookRunner,
-    refresh: refresh && (async (token) => unlessRevoked(await hookRunner.run(() => refresh(token)))),
+    refresh: refresh && (async (token) => unlessRevoked(await hookRunner.run("refresh", () => refresh(token)))),
     credentialTimes: { warningMs: config.tokenWarningMs, graceMs: config.tokenGraceMs },
     now: () => config.clock.now(),
     monotonicMs: () => config.clock.monotonicMs(),

@@ -83,6 +83,17 @@ export function describeHttpRoutes(createTransport: CreateTransport): void {
       expect(errors).toEqual([]);
     });
 
+    it("reads a body of at most 64 KiB where the route names no limit", async () => {
+      const answer = ({ body }: RouteRequest): HttpReply => ({ status: 200, body: String(body.length) });
+      const { port } = await startServer({ routes: { "POST /x": answer, "PUT /x": { answer } } });
+      const send = (method: string, bytes: number) =>
+        fetch(`http://127.0.0.1:${port}/x`, { method, body: "y".repeat(bytes) });
+      for (const method of ["POST", "PUT"]) {
+        expect(await (await send(method, 65_536)).text()).toBe("65536");
+        expect((await send(method, 65_537)).status).toBe(413);
+      }
+    });
+
     it.each(["/", "/y", "/x/", "/X", "/constructor", "/ws/"])("knows nothing at %s", async (path) => {
       const { port } = await startServer({ routes: { "/x": () => ({ status: 200 }) } });
       const answer = await fetch(`http://127.0.0.1:${port}${path}`);
@@ -111,7 +122,9 @@ export function describeHttpRoutes(createTransport: CreateTransport): void {
       const text = await answer.text();
       expect(JSON.parse(text)).toMatchObject({ code: "internal" });
       expect(text).not.toContain("hunter2");
-      expect(errors).toMatchObject([{ stage: "handler", error: { code: "internal" } }]);
+      expect(errors).toMatchObject([
+        { stage: "handler", error: { code: "internal", details: { route: "GET /x" }, cause: expect.any(Error) } },
+      ]);
     });
 
     it("leaves a response alone whose client went away", async () => {

@@ -89,7 +89,10 @@ const OTHER_FIELDS: Record<string, unknown[]> = {
     { "/:x": () => undefined },
     { "/ws": () => undefined },
     { "FETCH /x": () => undefined },
-    { "POST /x": { answer: () => undefined } },
+    { "POST /x": { maxBodyBytes: 1_024 } },
+    { "POST /x": { maxBodyBytes: -1, answer: () => undefined } },
+    { "post /x": () => undefined },
+    { "/x": () => undefined, "GET /x": () => undefined },
   ],
 };
 

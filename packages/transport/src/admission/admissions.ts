@@ -188,7 +188,9 @@ export class Admissions<U> {
 
   #fail(upgrade: Waiting<U>, cause: unknown): void {
     if (!this.#settle(upgrade)) return;
-    const error = isCmError(cause) ? cause : new CmError("internal", "authenticate failed.", { cause });
+    const error = isCmError(cause)
+      ? cause
+      : new CmError("internal", "authenticate failed.", { cause, details: { hook: "authenticate" } });
     if (error.code === "internal") this.#options.onError(error, { stage: "handler" });
     this.#refuse(upgrade.door, error);
     upgrade.controller.abort(error);

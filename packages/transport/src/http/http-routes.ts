@@ -1,4 +1,4 @@
-import { CmError, isCmError, type OnError, toCmError } from "@cm/protocol";
+import { CmError, isCmError, type OnError } from "@cm/protocol";
 import { type HttpReply, problem, problemOf, replyFault, type WriteOptions } from "./http-reply.js";
 import type { RequestHead } from "./request-head.js";
 import type { RouteMethod, RouteTable } from "./route-table.js";
@@ -44,8 +44,9 @@ export class HttpRoutes {
       door.write(reply, { closeConnection: true });
       return;
     }
-    const write = (reply: HttpReply): void => door.write(this.#checked(reply), { headOnly: isHead });
-    const fail = (cause: unknown): void => write(this.#failure(cause));
+    const name = `${isHead ? "GET" : method} ${facts.path}`;
+    const write = (reply: HttpReply): void => door.write(this.#checked(reply, name), { headOnly: isHead });
+    const fail = (cause: unknown): void => write(this.#failure(cause, name));
     const answer = (body: Uint8Array): void => {
       try {
         // The method was found in the table, which contains only these methods.
@@ -63,13 +64,15 @@ export class HttpRoutes {
     readBody(door, Number(facts.headers["content-length"] ?? 0), route.maxBodyBytes, answer);
   }
 
-  #checked(reply: HttpReply): HttpReply {
+  #checked(reply: HttpReply, name: string): HttpReply {
     const fault = replyFault(reply);
-    return fault === undefined ? reply : this.#failure(new TypeError(`A route's reply can't be sent: ${fault}.`));
+    return fault === undefined ? reply : this.#failure(new TypeError(`A route's reply can't be sent: ${fault}.`), name);
   }
 
-  #failure(cause: unknown): HttpReply {
-    const error = isCmError(cause) ? cause : toCmError(cause, "internal", "A route failed.");
+  #failure(cause: unknown, name: string): HttpReply {
+    const error = isCmError(cause)
+      ? cause
+      : new CmError("internal", `The route ${name} failed.`, { cause, details: { route: name } });
     const reply = problemOf(error);
     if (reply.status === 500) this.#onError(error, { stage: "handler" });
     return reply;

@@ -1,4 +1,4 @@
-import { callable, fixedPath, invalid, whole } from "../options/option-values.js";
+import { fixedPath, invalid, whole } from "../options/option-values.js";
 import type { HttpReply } from "./http-reply.js";
 import type { RequestFacts } from "./request-head.js";
 
@@ -19,16 +19,21 @@ export interface RouteRequest extends RequestFacts {
  */
 export type RouteHandler = (request: RouteRequest) => HttpReply | Promise<HttpReply>;
 
-/** A route whose handler takes a body. */
+/** A handler with a limit of its own for the body. */
 export interface Route {
-  /** Maximum size of the body, in bytes; a larger one is refused with 413. 0 to 16 MiB. */
-  readonly maxBodyBytes: number;
+  /** The largest body, in bytes; a larger one is refused with 413. 0 to 16 MiB; default 64 KiB. */
+  readonly maxBodyBytes?: number | undefined;
   /** Handles a request. */
   readonly answer: RouteHandler;
 }
 
 /** Routes by path, then by method. */
-export type RouteTable = ReadonlyMap<string, ReadonlyMap<string, Route>>;
+export type RouteTable = ReadonlyMap<string, ReadonlyMap<string, CheckedRoute>>;
+
+type CheckedRoute = Route & { readonly maxBodyBytes: number };
+
+/** The largest body that a route takes where it does not say otherwise: enough for a form or a record in JSON. */
+const DEFAULT_BODY_BYTES = 64 * 1024;
 
 /** Maximum of `maxBodyBytes`. */
 const MAX_BODY_BYTES = 16 * 1024 * 1024;
@@ -38,27 +43,28 @@ const METHODS: readonly string[] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 /** Checks the value of the option `routes`; `path` is the path of the WebSockets. Throws `options-invalid`. */
 export function routeTableOf(value: unknown, path: string): RouteTable {
   if (typeof value !== "object" || value === null) throw invalid("routes", "must be an object");
-  const table = new Map<string, Map<string, Route>>();
+  const table = new Map<string, Map<string, CheckedRoute>>();
   for (const [key, answer] of Object.entries(value)) {
-    const [, method = "GET", route] = /^(?:([A-Z]+) )?(.*)$/s.exec(key) ?? [];
-    if (!METHODS.includes(method)) throw invalid("routes", `must be for one of ${METHODS.join(", ")}`);
-    fixedPath("routes", route);
-    if (route === path) throw invalid("routes", "must leave the WebSocket path alone");
-    const here = table.get(String(route)) ?? new Map<string, Route>();
-    here.set(method, routeOf(`routes["${key}"]`, answer));
-    table.set(String(route), here);
+    const field = `routes["${key}"]`;
+    const [, method = "GET", route = key] = /^(?:([A-Za-z]+) )?(.*)$/s.exec(key) ?? [];
+    if (!METHODS.includes(method)) throw invalid(field, `must be for one of ${METHODS.join(", ")}`);
+    fixedPath(field, route);
+    if (route === path) throw invalid(field, "must leave the WebSocket path alone");
+    const here = table.get(route) ?? new Map<string, CheckedRoute>();
+    if (here.has(method)) throw invalid(field, `must not be given as ${JSON.stringify(route)} too`);
+    here.set(method, routeOf(field, answer));
+    table.set(route, here);
   }
   return table;
 }
 
-function routeOf(field: string, value: unknown): Route {
-  if (typeof value !== "object" || value === null) {
-    // `callable` checks the type.
-    return { maxBodyBytes: 0, answer: callable(field, value as RouteHandler) };
+function routeOf(field: string, value: unknown): CheckedRoute { // Both are checked below.
+  const { maxBodyBytes, answer } = (typeof value === "function" ? { answer: value } : Object(value)) as Partial<Route>;
+  if (typeof answer !== "function") {
+    throw invalid(field, "must be a function that gives a reply, or { maxBodyBytes, answer } with one");
   }
-  const { maxBodyBytes, answer } = value as Partial<Route>; // Both are checked below.
   return {
-    maxBodyBytes: whole(`${field}.maxBodyBytes`, maxBodyBytes, 0, MAX_BODY_BYTES),
-    answer: callable(`${field}.answer`, answer as RouteHandler),
+    maxBodyBytes: whole(`${field}.maxBodyBytes`, maxBodyBytes ?? DEFAULT_BODY_BYTES, 0, MAX_BODY_BYTES),
+    answer,
   };
 }

@@ -121,8 +121,8 @@ export interface TransportOptions<U> {
   /** Receives the events of the connections. */
   readonly handler: ConnectionHandler<U>;
   /**
-   * Routes for plain HTTP, by method and exact path: `"POST /orders"`; a path alone is for GET and HEAD. A
-   * handler that is not given as a {@link Route} takes no body. Default: none.
+   * What is answered over plain HTTP, by method and exact path: `"POST /orders"`; a path alone
+   * is for GET and HEAD. A body may have 64 KiB; a {@link Route} has a limit of its own. Default: nothing.
    */
   readonly routes?: Readonly<Record<string, RouteHandler | Route>> | undefined;
   /**

@@ -1,0 +1,38 @@
+import { isCmError } from "@cm/protocol";
+import { causesOf } from "./logged-error.js";
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Where a warning goes; `process.emitWarning`. */
+type Emit = (
+  message: string,
+  options: { readonly type: string; readonly code?: string; readonly detail: string },
+) => void;
+
+/**
+ * What logs by default: each warning and error is a process warning, in the form of those of `@cm/node`. Its text
+ * says what failed, its detail the causes and where they were thrown.
+ */
+export function createWarningLogger(emit: Emit = (message, options) => process.emitWarning(message, options)) {
+  const type = "CmWarning";
+  return {
+    info: (): void => undefined,
+    warn: (fields: Fields, message: string): void => emit(message, { type, detail: textOf(fields) }),
+    error: ({ err, stage, ...fields }: Fields, message: string): void => {
+      if (!(err instanceof Error)) {
+        emit(message, { type, detail: textOf(fields) });
+        return;
+      }
+      const code = isCmError(err) ? err.code : err.name;
+      emit(`${typeof stage === "string" ? stage : message}: ${err.message} [${code}]`, {
+        type,
+        code,
+        detail: causesOf(err),
+      });
+    },
+  };
+}
+
+function textOf(fields: Fields): string {
+  return Object.keys(fields).length === 0 ? "" : JSON.stringify(fields);
+}

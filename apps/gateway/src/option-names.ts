@@ -1,0 +1,61 @@
+import { CmError } from "@cm/protocol";
+import { nearestName } from "@cm/protocol/options";
+
+/** What options of `createGateway` are called elsewhere: in other libraries, in the environment, in other packages. */
+const CALLED_ELSEWHERE: Readonly<Record<string, string>> = {
+  url: "redisUrl",
+  redis: "redisUrl",
+  uri: "redisUrl",
+  connectionstring: "redisUrl",
+  prefix: "redisPrefix",
+  keyprefix: "redisPrefix",
+  wsport: "port",
+  httpport: "port",
+  listenport: "port",
+  host: "listenHost",
+  hostname: "listenHost",
+  address: "listenHost",
+  id: "serverId",
+  servername: "serverId",
+  nodeid: "serverId",
+  adminport: "admin",
+  adminhost: "admin",
+  metrics: "admin",
+  auth: "authenticate",
+  verifyclient: "authenticate",
+  jwt: "tokens",
+  secret: "tokens",
+  tokensecret: "tokens",
+  onrefresh: "refresh",
+  onconnection: "onConnect",
+  ondisconnect: "onClose",
+  onmessage: "onPublish",
+  ondirect: "onSend",
+  onerror: "logger",
+  log: "logger",
+  loglevel: "logger",
+  origin: "allowedOrigins",
+  origins: "allowedOrigins",
+  cors: "allowedOrigins",
+  maxpayload: "maxFrameBytes",
+  maxpayloadlength: "maxFrameBytes",
+  bodylimit: "routes",
+  handlers: "routes",
+  routetimeoutms: "hookTimeoutMs",
+  drainseconds: "drainMs",
+  drainoverms: "drainMs",
+};
+
+/** Throws `options-invalid` for a name that is not known, with the one that was probably meant. */
+export function requireKnownName(field: string, known: ReadonlySet<string>, parent = ""): void {
+  if (known.has(field)) return;
+  // As the name is written in the environment, too.
+  const plain = field.toLowerCase().replaceAll("_", "");
+  const elsewhere = Object.hasOwn(CALLED_ELSEWHERE, plain) ? CALLED_ELSEWHERE[plain] : undefined;
+  const nearest =
+    nearestName(field, [...known]) ?? (elsewhere !== undefined && known.has(elsewhere) ? elsewhere : undefined);
+  const hint = nearest === undefined ? "" : ` Did you mean ${parent}${nearest}?`;
+  throw new CmError("options-invalid", `${parent}${field} is not a known option.${hint}`, {
+    details: { field: `${parent}${field}`, nearest },
+  });
+}
