@@ -1,49 +1,12 @@
-import { once } from "node:events";
-import { connect, createServer, type Socket } from "node:net";
 import { createConnectionIdSource } from "@cm/protocol";
 import { createRedisStore } from "@cm/redis-store";
 import { eventually, freshPrefix } from "@cm/test-kit";
 import { expect, inject, it, onTestFinished } from "vitest";
 import { createMembership } from "../index.js";
-
-/** A relay before Redis that keeps what clients send. */
-async function startRelay(port: number): Promise<{ readonly url: string; take(): string }> {
-  const sockets = new Set<Socket>();
-  let sent = "";
-  const server = createServer((client) => {
-    const upstream = connect(port, "127.0.0.1");
-    for (const socket of [client, upstream]) {
-      sockets.add(socket);
-      socket.on("error", () => socket.destroy());
-    }
-    client.on("data", (chunk) => {
-      sent += chunk.toString("latin1");
-    });
-    client.pipe(upstream).pipe(client);
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  onTestFinished(() => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-  });
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("a port");
-  return {
-    url: `redis://127.0.0.1:${address.port}`,
-    take: () => {
-      const taken = sent;
-      sent = "";
-      return taken;
-    },
-  };
-}
-
-/** Commands that scripts are called with; probes of the link are none. */
-const SCRIPT_CALL = /\*\d+\r\n\$7\r\nevalsha\r\n/g;
+import { scriptCalls, startRelay } from "./counted-calls.fixture.js";
 
 async function startWatched(maxConnectionsPerUser = 0) {
-  const relay = await startRelay(Number(new URL(inject("redisUrl")).port));
+  const relay = await startRelay(inject("redisUrl"));
   const store = createRedisStore({ url: relay.url, prefix: freshPrefix() });
   onTestFinished(() => store.close());
   await store.start();
@@ -79,11 +42,10 @@ it("a join and a leave cost the same in 0, 10 and 99 other rooms", async () => {
     await membership.leave(connectionId, "probe");
     // The record follows behind the answer.
     await eventually(async () => expect((await store.connections.get(connectionId))?.rooms).not.toContain("probe"));
-    const sent = relay.take();
-    const writes = sent.split(/(?=\*\d+\r\n\$7\r\nevalsha\r\n)/).filter((call) => call.includes("probe"));
+    const writes = scriptCalls(relay.take()).filter((call) => call.includes("probe"));
     costs.push({
       bytes: writes.reduce((sum, call) => sum + (call.split("*")[1] ?? "").length, 0),
-      calls: writes.filter((call) => call.match(SCRIPT_CALL)).length,
+      calls: writes.length,
     });
   }
   // Record and room to enter; room and record to leave.
@@ -93,7 +55,7 @@ it("a join and a leave cost the same in 0, 10 and 99 other rooms", async () => {
 
 it("those who connect, or join, in one turn share calls", async () => {
   const { relay, store, membership } = await startWatched();
-  const callsOf = () => relay.take().match(SCRIPT_CALL)?.length ?? 0;
+  const callsOf = () => scriptCalls(relay.take()).length;
   const connect = async () => {
     const connectionId = membership.nextConnectionId();
     await membership.open({ connectionId, userId: "ann" });

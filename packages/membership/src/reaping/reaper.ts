@@ -1,10 +1,9 @@
 import { setTimeout } from "node:timers/promises";
-import { CmError, type ConnectionRecord, type ReapClaim, type UserConnection } from "@cm/protocol";
+import { CmError } from "@cm/protocol";
 import type { MembershipStore } from "../options.js";
 import { PermanentErrors } from "../projection/permanent-errors.js";
-
-/** Rooms that are cleared at a time. */
-const ROOMS_AT_ONCE = 100;
+import { DeadServerCleanup } from "./dead-server-cleanup.js";
+import { HeldClaim } from "./held-claim.js";
 
 /** Dead servers that one server cleans up after at a time; others find the rest free. */
 const SERVERS_AT_ONCE = 2;
@@ -27,9 +26,8 @@ export interface ReaperOptions {
 
 /**
  * Cleans up after dead servers: their members out of rooms, their connections off their
- * users, their records away, then their registration. Shelf by shelf, so that the store is
- * never held for long; each shelf is cleared last, so that a successor finds again what was
- * not finished. Claims are extended for as long as it takes. What the store refuses for good,
+ * users, their records away, then their registration. In small steps, so that the store is
+ * never held for long; records go last, so that a successor finds again what was not finished. Claims are extended for as long as it takes. What the store refuses for good,
  * such as a key that something else lies under, is told and left alone.
  */
 export class Reaper {
@@ -108,58 +106,21 @@ export class Reaper {
 
   async #reap(serverId: string): Promise<number | undefined> {
     const { store, claimMs, claimant, onClaimed, onRefused } = this.#options;
-    this.#stopped.signal.throwIfAborted();
-    let claimedAt = performance.now();
-    let claim = await store.upkeep.servers.claim({ serverId }, claimant, claimMs);
+    const { signal } = this.#stopped;
+    const { servers } = store.upkeep;
+    signal.throwIfAborted();
+    const claim = await HeldClaim.take(serverId, { servers, claimant, claimMs });
     if (claim === undefined) return undefined;
     onClaimed(serverId);
     const refusals = new PermanentErrors(onRefused);
-    let connections = 0;
-    for (let shelf = 0; shelf < 2 ** claim.shelfBits; ) {
-      this.#stopped.signal.throwIfAborted();
-      if (performance.now() - claimedAt > claimMs / 3) {
-        claimedAt = performance.now();
-        claim = await this.#extend(claim);
-        if (claim === undefined) return undefined;
-      }
-      // None where the store can't read it: what the dead server owns of it is removed nevertheless.
-      const [records] = await refusals.together([store.upkeep.projection.held(claim, "records", shelf)]);
-      if (records?.length !== 0) await this.#clearShelf(claim, shelf, records ?? [], refusals);
-      // What came after the claim's end did nothing: the shelf is done once more.
-      if (performance.now() - claimedAt >= claimMs) continue;
-      connections += records?.length ?? 0;
-      shelf++;
-    }
+    const connections = await new DeadServerCleanup({ store, claim, refusals, signal }).run();
+    if (connections === undefined) return undefined;
     // Extended so that time is left: `unregister` does not say whether it came too late.
-    claim = await this.#extend(claim);
-    if (claim === undefined) return undefined;
-    await store.upkeep.servers.unregister(claim);
+    const last = await claim.extended();
+    if (last === undefined) return undefined;
+    await servers.unregister(last.claim);
     this.#reaped++;
     return connections;
-  }
-
-  /** `undefined` where it ran out and another one has it, or is done already. */
-  async #extend({ serverId, incarnation }: ReapClaim): Promise<ReapClaim | undefined> {
-    const { store, claimMs, claimant } = this.#options;
-    const claim = await store.upkeep.servers.claim({ serverId }, claimant, claimMs);
-    // Of another incarnation, which died meanwhile, the shelves from the first on are to be done.
-    return claim?.incarnation === incarnation ? claim : undefined;
-  }
-
-  async #clearShelf(
-    claim: ReapClaim,
-    shelf: number,
-    records: readonly ConnectionRecord[],
-    refusals: PermanentErrors,
-  ): Promise<void> {
-    const { projection } = this.#options.store.upkeep;
-    const users: UserConnection[] = records.map(({ userId, connectionId }) => ({ userId, connectionId }));
-    if (users.length > 0) await refusals.together([projection.evict(claim, { users })]);
-    const rooms = [...new Set(records.flatMap((record) => record.rooms))];
-    for (let from = 0; from < rooms.length; from += ROOMS_AT_ONCE) {
-      await refusals.together(rooms.slice(from, from + ROOMS_AT_ONCE).map((room) => projection.evict(claim, { room })));
-    }
-    await refusals.together([projection.evict(claim, { shelf })]);
   }
 }
 
