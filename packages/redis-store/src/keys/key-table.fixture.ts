@@ -30,12 +30,12 @@ export interface KeyFindings {
 
 /**
  * Looks at every key under a prefix: it matches one entry, has its type and its time to live. That is at most
- * what `most` makes of it, and at least what `least` makes of it less `ageMs`, the age of the oldest key.
+ * what `most` makes of it, and at least what `least` makes of it less `ageMs()`, the age of the oldest key by now.
  */
 export async function lookAtKeys(
   url: string,
   prefix: string,
-  { most, least, ageMs }: { readonly most: KeyTimes; readonly least: KeyTimes; readonly ageMs: number },
+  { most, least, ageMs }: { readonly most: KeyTimes; readonly least: KeyTimes; readonly ageMs: () => number },
 ): Promise<KeyFindings> {
   const wrong: string[] = [];
   const used = new Set<KeyEntry>();
@@ -63,7 +63,7 @@ export async function lookAtKeys(
         const isTold =
           entry.ttlMs === undefined
             ? ttlMs === -1
-            : ttlMs >= Math.max(0, entry.ttlMs(least) - ageMs) && ttlMs <= entry.ttlMs(most);
+            : ttlMs >= Math.max(0, entry.ttlMs(least) - ageMs()) && ttlMs <= entry.ttlMs(most);
         if (!isTold) wrong.push(`${key} (${entry.name}): time to live ${ttlMs} ms`);
       }),
     );
