@@ -7,7 +7,8 @@ import { scriptCalls, startRelay } from "./counted-calls.fixture.js";
 
 async function startWatched(maxConnectionsPerUser = 0) {
   const relay = await startRelay(inject("redisUrl"));
-  const store = createRedisStore({ url: relay.url, prefix: freshPrefix() });
+  const prefix = freshPrefix();
+  const store = createRedisStore({ url: relay.url, prefix });
   onTestFinished(() => store.close());
   await store.start();
   const membership = createMembership({
@@ -21,7 +22,7 @@ async function startWatched(maxConnectionsPerUser = 0) {
   });
   onTestFinished(() => membership.shutdown());
   await membership.start();
-  return { relay, store, membership };
+  return { relay, store, membership, prefix };
 }
 
 it("a join and a leave cost the same in 0, 10 and 99 other rooms", async () => {
@@ -53,8 +54,8 @@ it("a join and a leave cost the same in 0, 10 and 99 other rooms", async () => {
   expect(new Set(costs.map(({ bytes }) => bytes)).size).toBe(1);
 });
 
-it("those who connect, or join, in one turn share calls", async () => {
-  const { relay, store, membership } = await startWatched();
+it("those who connect, join or close in one turn share calls", async () => {
+  const { relay, store, membership, prefix } = await startWatched();
   const callsOf = () => scriptCalls(relay.take()).length;
   const connect = async () => {
     const connectionId = membership.nextConnectionId();
@@ -71,6 +72,18 @@ it("those who connect, or join, in one turn share calls", async () => {
   expect(callsOf()).toBe(2);
   expect(await store.rooms.count("lobby")).toBe(51);
   expect((await store.connections.get(ids[49] ?? ""))?.rooms).toEqual(["lobby"]);
+
+  const watcher = createRedisStore({ url: inject("redisUrl"), prefix });
+  onTestFinished(() => watcher.close());
+  await watcher.start();
+  relay.take();
+  await Promise.all(ids.map((connectionId) => membership.close(connectionId)));
+  for (const connectionId of ids) {
+    await eventually(async () => expect(await watcher.connections.get(connectionId)).toBeUndefined());
+  }
+  // Users of one partition and members of the room; then the records.
+  expect(callsOf()).toBe(3);
+  expect(await watcher.rooms.count("lobby")).toBe(1);
 });
 
 it("one who is refused among those who connect in one turn is refused alone", async () => {
