@@ -1,50 +1,14 @@
-import { once } from "node:events";
-import { connect, createServer, type Socket } from "node:net";
 import { createConnectionIdSource } from "@cm/protocol";
 import { createRedisStore } from "@cm/redis-store";
 import { eventually, freshPrefix } from "@cm/test-kit";
 import { expect, inject, it, onTestFinished } from "vitest";
 import { createMembership } from "../index.js";
-
-/** A relay in front of Redis that records what clients send. */
-async function startRelay(port: number): Promise<{ readonly url: string; take(): string }> {
-  const sockets = new Set<Socket>();
-  let sent = "";
-  const server = createServer((client) => {
-    const upstream = connect(port, "127.0.0.1");
-    for (const socket of [client, upstream]) {
-      sockets.add(socket);
-      socket.on("error", () => socket.destroy());
-    }
-    client.on("data", (chunk) => {
-      sent += chunk.toString("latin1");
-    });
-    client.pipe(upstream).pipe(client);
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  onTestFinished(() => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-  });
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("a port");
-  return {
-    url: `redis://127.0.0.1:${address.port}`,
-    take: () => {
-      const taken = sent;
-      sent = "";
-      return taken;
-    },
-  };
-}
-
-/** Matches commands that call a script; probes of the link do not match. */
-const SCRIPT_CALL = /\*\d+\r\n\$7\r\nevalsha\r\n/g;
+import { scriptCalls, startRelay } from "./counted-calls.fixture.js";
 
 async function startWatched(maxConnectionsPerUser = 0) {
-  const relay = await startRelay(Number(new URL(inject("redisUrl")).port));
-  const store = createRedisStore({ url: relay.url, prefix: freshPrefix() });
+  const relay = await startRelay(inject("redisUrl"));
+  const prefix = freshPrefix();
+  const store = createRedisStore({ url: relay.url, prefix });
   onTestFinished(() => store.close());
   await store.start();
   const membership = createMembership({
@@ -58,7 +22,7 @@ async function startWatched(maxConnectionsPerUser = 0) {
   });
   onTestFinished(() => membership.shutdown());
   await membership.start();
-  return { relay, store, membership };
+  return { relay, store, membership, prefix };
 }
 
 it("a join and a leave cost the same in 0, 10 and 99 other rooms", async () => {
@@ -79,11 +43,10 @@ it("a join and a leave cost the same in 0, 10 and 99 other rooms", async () => {
     await membership.leave(connectionId, "probe");
     // The record is updated after the call has resolved.
     await eventually(async () => expect((await store.connections.get(connectionId))?.rooms).not.toContain("probe"));
-    const sent = relay.take();
-    const writes = sent.split(/(?=\*\d+\r\n\$7\r\nevalsha\r\n)/).filter((call) => call.includes("probe"));
+    const writes = scriptCalls(relay.take()).filter((call) => call.includes("probe"));
     costs.push({
       bytes: writes.reduce((sum, call) => sum + (call.split("*")[1] ?? "").length, 0),
-      calls: writes.filter((call) => call.match(SCRIPT_CALL)).length,
+      calls: writes.length,
     });
   }
   // To join, the record and the room; to leave, the room and the record.
@@ -91,9 +54,9 @@ it("a join and a leave cost the same in 0, 10 and 99 other rooms", async () => {
   expect(new Set(costs.map(({ bytes }) => bytes)).size).toBe(1);
 });
 
-it("those who connect, or join, in one turn share calls", async () => {
-  const { relay, store, membership } = await startWatched();
-  const callsOf = () => relay.take().match(SCRIPT_CALL)?.length ?? 0;
+it("those who connect, join or close in one turn share calls", async () => {
+  const { relay, store, membership, prefix } = await startWatched();
+  const callsOf = () => scriptCalls(relay.take()).length;
   const connect = async () => {
     const connectionId = membership.nextConnectionId();
     await membership.open({ connectionId, userId: "ann" });
@@ -109,6 +72,18 @@ it("those who connect, or join, in one turn share calls", async () => {
   expect(callsOf()).toBe(2);
   expect(await store.rooms.count("lobby")).toBe(51);
   expect((await store.connections.get(ids[49] ?? ""))?.rooms).toEqual(["lobby"]);
+
+  const watcher = createRedisStore({ url: inject("redisUrl"), prefix });
+  onTestFinished(() => watcher.close());
+  await watcher.start();
+  relay.take();
+  await Promise.all(ids.map((connectionId) => membership.close(connectionId)));
+  for (const connectionId of ids) {
+    await eventually(async () => expect(await watcher.connections.get(connectionId)).toBeUndefined());
+  }
+  // Users of one partition and members of the room; then the records.
+  expect(callsOf()).toBe(3);
+  expect(await watcher.rooms.count("lobby")).toBe(1);
 });
 
 it("one who is refused among those who connect in one turn is refused alone", async () => {

@@ -1,4 +1,4 @@
-import type { AnnouncedMember, ConnectionRecord, Lease, UserConnection } from "@cm/protocol";
+import type { AnnouncedMember, ConnectionRecord, DepartureReason, Lease, UserConnection } from "@cm/protocol";
 import { type LocalConnection, type LocalConnections, memberOf } from "../connections/local-connections.js";
 import type { MembershipStore } from "../options.js";
 import { type PermanentErrors, together } from "./permanent-errors.js";
@@ -42,6 +42,11 @@ export class Projection {
   readonly #users: TurnWrites<UserConnection>;
   /** The target is the room. */
   readonly #members: TurnWrites<AnnouncedMember>;
+  readonly #closedRecords: TurnWrites<string>;
+  /** By grace period. */
+  readonly #closedUsers: TurnWrites<UserConnection>;
+  /** By reason and room. */
+  readonly #goneMembers: TurnWrites<AnnouncedMember>;
 
   constructor({ store, local, shelfBits, lastSeenOf, maxPerUser, onLeaving }: ProjectionOptions) {
     this.#store = store;
@@ -52,6 +57,14 @@ export class Projection {
     this.#records = new TurnWrites((lease, _, records) => store.connections.put(lease, records, { keepsRooms: true }));
     this.#users = new TurnWrites((lease, _, connections) => store.users.add(lease, connections, { maxPerUser }));
     this.#members = new TurnWrites((lease, room, members) => store.rooms.join(lease, room, members));
+    this.#closedRecords = new TurnWrites((lease, _, ids) => store.connections.remove(lease, ids));
+    this.#closedUsers = new TurnWrites((lease, graceMs, connections) =>
+      store.users.remove(lease, connections, { graceMs: Number(graceMs) }),
+    );
+    this.#goneMembers = new TurnWrites((lease, target, members) => {
+      const [reason, room] = readTarget(target);
+      return store.rooms.leave(lease, room, members, reason);
+    });
   }
 
   async open(lease: Lease, connection: LocalConnection): Promise<void> {
@@ -90,9 +103,10 @@ export class Projection {
     const isOpen = this.isOpen(connection);
     const gone = rooms.filter((room) => !(isOpen && connection.rooms.has(room)));
     const { userId, graceMs } = connection;
+    const member = memberOf(connection);
     await together([
-      ...(isOpen ? [] : [this.#store.users.remove(lease, [userConnection(connection)], { graceMs })]),
-      ...gone.map((room) => this.#store.rooms.leave(lease, room, [memberOf(connection)], isOpen ? "left" : "closed")),
+      ...(isOpen ? [] : [this.#closedUsers.add(lease, String(graceMs), userConnection(connection))]),
+      ...gone.map((room) => this.#goneMembers.add(lease, targetOf(isOpen ? "left" : "closed", room), member)),
     ]);
     if (!isOpen && graceMs > 0 && !this.#local.hasUser(userId)) this.#onLeaving(userId, graceMs);
   }
@@ -105,7 +119,7 @@ export class Projection {
   async updateRecord(lease: Lease, { connection, rooms }: Removal): Promise<void> {
     const { connectionId } = connection;
     if (!this.isOpen(connection)) {
-      await this.#store.connections.remove(lease, [connectionId]);
+      await this.#closedRecords.add(lease, "", connectionId);
       return;
     }
     const gone = rooms.filter((room) => !connection.rooms.has(room));
@@ -227,6 +241,19 @@ function strayConnection(connectionId: string, userId: string, connectedAt: numb
     rooms: new Set(),
     joining: new Map(),
   };
+}
+
+/** Why an own member is gone; the reaper alone says `lost`. */
+type OwnReason = Exclude<DepartureReason, "lost">;
+
+/** No reason has a space. */
+function targetOf(reason: OwnReason, room: string): string {
+  return `${reason} ${room}`;
+}
+
+function readTarget(target: string): readonly [OwnReason, string] {
+  const at = target.indexOf(" ");
+  return [target.slice(0, at) === "closed" ? "closed" : "left", target.slice(at + 1)];
 }
 
 /** A user's connection and a room's member are announced with the same fields. */

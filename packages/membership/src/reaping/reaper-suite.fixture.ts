@@ -13,8 +13,8 @@ interface DeadServer {
 }
 
 /** Registers a server that counts as dead as soon as its lease expires. */
-async function leaveDead(store: Store, serverId: string, connections: number): Promise<DeadServer> {
-  const ids = createConnectionIdSource({ serverId, capacity: 1_000 });
+async function leaveDead(store: Store, serverId: string, connections: number, capacity = 1_000): Promise<DeadServer> {
+  const ids = createConnectionIdSource({ serverId, capacity });
   const { incarnation, shelfBits } = ids;
   const registration = { serverId, incarnation, shelfBits, host: "127.0.0.1", port: 1 };
   const lease = await store.servers.acquire(registration, 5_000);
@@ -75,7 +75,8 @@ export function describeReaping(name: string, createHarness: HarnessFactory): vo
       const harness = await createHarness();
       onTestFinished(() => harness.close());
       const { store } = harness;
-      await leaveDead(store, "dead", 60);
+      // 64 shelves.
+      await leaveDead(store, "dead", 60, 4_000);
       const { rosters } = await hearAll(store, [], ["lobby"]);
       let slowShelves = 0;
       const { upkeep } = store;

@@ -1,10 +1,9 @@
 import { setTimeout } from "node:timers/promises";
-import { CmError, type ConnectionRecord, type ReapClaim, type UserConnection } from "@cm/protocol";
+import { CmError } from "@cm/protocol";
 import type { MembershipStore } from "../options.js";
 import { PermanentErrors } from "../projection/permanent-errors.js";
-
-/** Number of rooms cleared concurrently. */
-const ROOMS_AT_ONCE = 100;
+import { DeadServerCleanup } from "./dead-server-cleanup.js";
+import { HeldClaim } from "./held-claim.js";
 
 /** Number of dead servers that one server cleans up after concurrently; others can claim the rest. */
 const SERVERS_AT_ONCE = 2;
@@ -26,11 +25,10 @@ export interface ReaperOptions {
 }
 
 /**
- * Cleans up after dead servers: removes their members from rooms, their connections from their users, their
- * records, then their registration. Works shelf by shelf, so that the store is never blocked for long. A
- * shelf's records are removed last, so that a successor finds again what was not finished. Claims are
- * extended as long as the cleanup goes on. What the store refuses permanently, for example because a key
- * contains foreign data, is reported and skipped.
+ * Cleans up after dead servers: their members out of rooms, their connections off their
+ * users, their records away, then their registration. In small steps, so that the store is
+ * never held for long; records go last, so that a successor finds again what was not finished. Claims are extended for as long as it takes. What the store refuses for good,
+ * such as a key that something else lies under, is told and left alone.
  */
 export class Reaper {
   readonly #options: ReaperOptions;
@@ -108,59 +106,21 @@ export class Reaper {
 
   async #reap(serverId: string): Promise<number | undefined> {
     const { store, claimMs, claimant, onClaimed, onRefused } = this.#options;
-    this.#stopped.signal.throwIfAborted();
-    let claimedAt = performance.now();
-    let claim = await store.upkeep.servers.claim({ serverId }, claimant, claimMs);
+    const { signal } = this.#stopped;
+    const { servers } = store.upkeep;
+    signal.throwIfAborted();
+    const claim = await HeldClaim.take(serverId, { servers, claimant, claimMs });
     if (claim === undefined) return undefined;
     onClaimed(serverId);
     const refusals = new PermanentErrors(onRefused);
-    let connections = 0;
-    for (let shelf = 0; shelf < 2 ** claim.shelfBits; ) {
-      this.#stopped.signal.throwIfAborted();
-      if (performance.now() - claimedAt > claimMs / 3) {
-        claimedAt = performance.now();
-        claim = await this.#extend(claim);
-        if (claim === undefined) return undefined;
-      }
-      // The records are `undefined` if the store cannot read them; the dead server's entries on the shelf are
-      // removed anyway.
-      const [records] = await refusals.together([store.upkeep.projection.held(claim, "records", shelf)]);
-      if (records?.length !== 0) await this.#clearShelf(claim, shelf, records ?? [], refusals);
-      // Writes after the end of the claim had no effect: repeat the shelf.
-      if (performance.now() - claimedAt >= claimMs) continue;
-      connections += records?.length ?? 0;
-      shelf++;
-    }
+    const connections = await new DeadServerCleanup({ store, claim, refusals, signal }).run();
+    if (connections === undefined) return undefined;
     // Extend the claim, so that it is valid during `unregister`, which does not report whether it came too late.
-    claim = await this.#extend(claim);
-    if (claim === undefined) return undefined;
-    await store.upkeep.servers.unregister(claim);
+    const last = await claim.extended();
+    if (last === undefined) return undefined;
+    await servers.unregister(last.claim);
     this.#reaped++;
     return connections;
-  }
-
-  /** `undefined` if the claim expired and another server holds it, or the cleanup is complete already. */
-  async #extend({ serverId, incarnation }: ReapClaim): Promise<ReapClaim | undefined> {
-    const { store, claimMs, claimant } = this.#options;
-    const claim = await store.upkeep.servers.claim({ serverId }, claimant, claimMs);
-    // The claim of another incarnation, which died meanwhile, must begin again with the first shelf.
-    return claim?.incarnation === incarnation ? claim : undefined;
-  }
-
-  async #clearShelf(
-    claim: ReapClaim,
-    shelf: number,
-    records: readonly ConnectionRecord[],
-    refusals: PermanentErrors,
-  ): Promise<void> {
-    const { projection } = this.#options.store.upkeep;
-    const users: UserConnection[] = records.map(({ userId, connectionId }) => ({ userId, connectionId }));
-    if (users.length > 0) await refusals.together([projection.evict(claim, { users })]);
-    const rooms = [...new Set(records.flatMap((record) => record.rooms))];
-    for (let from = 0; from < rooms.length; from += ROOMS_AT_ONCE) {
-      await refusals.together(rooms.slice(from, from + ROOMS_AT_ONCE).map((room) => projection.evict(claim, { room })));
-    }
-    await refusals.together([projection.evict(claim, { shelf })]);
   }
 }
 

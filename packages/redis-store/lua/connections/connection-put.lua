@@ -11,11 +11,12 @@
 -- Uses:    clock, fence, places
 local ttlMs, keepsRooms = ARGV[2], ARGV[3] == '1'
 
-local i, order = 4, nowMicros
+local i, order, written = 4, nowMicros, {}
 while i <= #ARGV do
   local shelf, field, count = tonumber(ARGV[i]), ARGV[i + 1], tonumber(ARGV[i + 3])
   local placesKey = KEYS[2 * shelf]
   redis.call('HSET', KEYS[2 * shelf - 1], field, ARGV[i + 2])
+  written[shelf] = written[shelf] or count > 0 or not keepsRooms
   if not keepsRooms then
     dropPlaces(placesKey, field)
   end
@@ -25,7 +26,10 @@ while i <= #ARGV do
   end
   i = i + 4 + count
 end
-for _, key in ipairs(KEYS) do
-  redis.call('PEXPIRE', key, ttlMs)
+for shelf = 1, #KEYS / 2 do
+  redis.call('PEXPIRE', KEYS[2 * shelf - 1], ttlMs)
+  if written[shelf] then
+    redis.call('PEXPIRE', KEYS[2 * shelf], ttlMs)
+  end
 end
 return 1

@@ -1,30 +1,52 @@
--- Purpose: Removes members of a dead server from a room, returns them, and announces it if the
---          room's roster is watched. When the last member is removed, deletes the room's record.
--- KEYS:    1 the partition's index of rooms; 2 the room's members; 3 its roster, also the channel
---          name; 4 its record; 5 the partition's rooms by expiry of their record
--- ARGV:    1 the fence, in ms of Redis's clock; 2 the room; 3 PUBLISH or SPUBLISH; 4 the dead
---          holder, as `<server id>.<incarnation>`; 5 maximum number of members to remove
--- Returns: {1, member, member, ...}, or -1 if the fence has passed
--- Cost:    O(log members of the room + members removed)
--- Cluster: all keys carry the tag of the room's partition
+-- Purpose: Removes members of a dead server from rooms of one partition, up to a maximum number,
+--          returns them, and announces them in rooms whose roster is watched. When the last member
+--          of a room is removed, deletes the room's record.
+-- KEYS:    1 the partition's index of rooms; 2 its rooms by expiry of their record; then for each
+--          room: its members; its roster, also the channel name; its record
+-- ARGV:    1 the fence, in ms of Redis's clock; 2 PUBLISH or SPUBLISH; 3 the dead holder, as
+--          `<server id>.<incarnation>`; 4 maximum number of members to remove; then the rooms, in
+--          the order of KEYS
+-- Returns: {1, {member, ...}, ...}, one array per processed room, in order. If the maximum was
+--          reached, the last of these rooms may have more members. Instead of its members, a room
+--          may have the error that kept it from being processed. -1 if the fence has passed
+-- Cost:    O(rooms * log members of a room + members removed)
+-- Cluster: all keys carry the tag of the rooms' partition
 -- Flags:   allow-oom
 -- Uses:    clock, fence, rights, feed, rosters, upkeep, records
-local indexKey, roomKey, rosterKey, recordKey, recordsKey = unpack(KEYS)
-local room, publishCommand, holder, most = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local indexKey, recordsKey = KEYS[1], KEYS[2]
+local publishCommand, holder, left = ARGV[2], ARGV[3], tonumber(ARGV[4])
 
-local roster = openRoster(rosterKey, publishCommand, nowMicros)
--- Bytes from '{' on do not occur in connection ids, so this range is every entry that starts with the holder.
-local reply = redis.call('ZRANGEBYLEX', roomKey, '[' .. holder, '(' .. holder .. '{', 'LIMIT', 0, most)
-for _, member in ipairs(reply) do
-  redis.call('ZREM', roomKey, member)
-  if roster then
-    tellMember(roster, 'left', member, nil, 'lost')
+local function evict(room, roomKey, rosterKey, recordKey)
+  local roster = openRoster(rosterKey, publishCommand, nowMicros)
+  -- Bytes from '{' on do not occur in connection ids, so this range is every entry that starts with the holder.
+  local members = redis.call('ZRANGEBYLEX', roomKey, '[' .. holder, '(' .. holder .. '{', 'LIMIT', 0, left)
+  for _, member in ipairs(members) do
+    redis.call('ZREM', roomKey, member)
+    if roster then
+      tellMember(roster, 'left', member, nil, 'lost')
+    end
+  end
+  keepRosterMark(rosterKey, roster)
+  if redis.call('EXISTS', roomKey) == 0 then
+    redis.call('SREM', indexKey, room)
+    dropRecord(recordKey, recordsKey, room)
+  end
+  return members
+end
+
+local reply = { 1 }
+for i = 5, #ARGV do
+  local at = 3 * (i - 5) + 3
+  -- A key of another type in one room must not prevent the cleanup of the others.
+  local done, outcome = pcall(evict, ARGV[i], KEYS[at], KEYS[at + 1], KEYS[at + 2])
+  if not done and type(outcome) ~= 'table' then
+    -- pcall returns a command's error as text or as a reply table, depending on the version of Redis.
+    outcome = redis.error_reply(outcome)
+  end
+  reply[#reply + 1] = outcome
+  left = left - #outcome
+  if left == 0 then
+    return reply
   end
 end
-keepRosterMark(rosterKey, roster)
-if redis.call('EXISTS', roomKey) == 0 then
-  redis.call('SREM', indexKey, room)
-  dropRecord(recordKey, recordsKey, room)
-end
-table.insert(reply, 1, 1)
 return reply

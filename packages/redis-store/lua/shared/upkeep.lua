@@ -5,11 +5,11 @@ local function keepAtLeast(key, ms)
   end
 end
 
--- Removes at most 2 members of a sorted set with scores up to `score`: more than one write adds, but few
--- enough not to delay other commands.
-local function dropOldest(key, score)
+-- Removes members of a sorted set with scores up to `score`, at most 2 for each member that was added
+-- (`added`, default 1): more than one write adds, but few enough not to delay other commands.
+local function dropOldest(key, score, added)
   local old = redis.call('ZCOUNT', key, '-inf', string.format('%.0f', score))
   if old > 0 then
-    redis.call('ZREMRANGEBYRANK', key, 0, math.min(old, 2) - 1)
+    redis.call('ZREMRANGEBYRANK', key, 0, math.min(old, 2 * (added or 1)) - 1)
   end
 end

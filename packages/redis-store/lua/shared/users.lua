@@ -23,7 +23,13 @@ local function takeOffline(onlineKey, seenKey, user, nowMs, seenTtlMs)
   end
   if seenTtlMs > 0 then
     redis.call('ZADD', seenKey, nowMs, user)
-    dropOldest(seenKey, nowMs - seenTtlMs)
+  end
+end
+
+-- Once for all users that a script took offline.
+local function keepSeen(seenKey, users, nowMs, seenTtlMs)
+  if users > 0 and seenTtlMs > 0 then
+    dropOldest(seenKey, nowMs - seenTtlMs, users)
     redis.call('PEXPIRE', seenKey, seenTtlMs)
   end
 end

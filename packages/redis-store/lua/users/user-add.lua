@@ -39,7 +39,9 @@ local at = 8
 while at <= #ARGV do
   local head, last = ARGV[at], at + 1 + 2 * tonumber(ARGV[at + 1])
   local user = string.sub(head, 3)
-  local isOnline = countConnections(connectionsKey, head) > 0
+  local first = redis.call('ZRANGEBYLEX', connectionsKey, '[' .. head, '(' .. head .. '{', 'LIMIT', 0, 2)
+  local isLeaving = first[1] == head
+  local isOnline = first[isLeaving and 2 or 1] ~= nil
   for i = at + 2, last, 2 do
     local connection, metadata = ARGV[i], ARGV[i + 1]
     local kind, replaced
@@ -51,8 +53,9 @@ while at <= #ARGV do
       end
       if not isOnline then
         isOnline = true
-        if redis.call('ZREM', connectionsKey, head) == 1 then
+        if isLeaving then
           -- The user was leaving, so it was not announced as offline and is not announced as online again.
+          redis.call('ZREM', connectionsKey, head)
           redis.call('ZREM', leavingKey, user)
         else
           kind = 'online'

@@ -17,7 +17,7 @@ local ttlMs, channel, publishCommand = tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local versionTtlMs, graceMs, seenTtlMs = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7])
 
 local feed = openFeed(redis.call('GET', versionKey), channel, publishCommand, nowMicros)
-local left = false
+local left, offline = false, 0
 local at = 8
 while at <= #ARGV do
   local head, last = ARGV[at], at + 1 + tonumber(ARGV[at + 1])
@@ -33,6 +33,7 @@ while at <= #ARGV do
       if countConnections(connectionsKey, head) == 0 then
         if graceMs == 0 then
           kind = 'offline'
+          offline = offline + 1
           takeOffline(onlineKey, seenKey, user, nowMs, seenTtlMs)
         else
           left = true
@@ -46,6 +47,7 @@ while at <= #ARGV do
   at = last + 1
 end
 keepMark(versionKey, feed, versionTtlMs)
+keepSeen(seenKey, offline, nowMs, seenTtlMs)
 if left then
   keepAtLeast(connectionsKey, ttlMs + graceMs)
   keepAtLeast(onlineKey, ttlMs + graceMs)

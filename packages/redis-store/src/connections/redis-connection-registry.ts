@@ -7,12 +7,11 @@ import {
   type ReapClaim,
   type RecordRemoval,
   type RenewedParts,
-  requireConnectionId,
 } from "@cm/protocol";
 import { groupBy, inChunks, numbered } from "../commands/batches.js";
 import type { Commands } from "../commands/commands.js";
 import type { Keys } from "../keys/keys.js";
-import { allWritten, holderOf, isOwn, requireOwn } from "../servers/lease-fence.js";
+import { allWritten, holderOf, ownParts, requireOwn } from "../servers/lease-fence.js";
 import type { Living } from "../servers/living-servers.js";
 import {
   connectionClear,
@@ -50,15 +49,12 @@ export class RedisConnectionRegistry implements ConnectionRegistry {
     records: readonly ConnectionRecord[],
     { keepsRooms = false }: PutOptions = {},
   ): Promise<void> {
-    for (const { connectionId } of records) requireOwn(lease, connectionId);
+    const placed = records.map((record) => ({ record, shelf: requireOwn(lease, record.connectionId).shelf }));
     const { commands, connectionTtlMs } = this.#parts;
-    const calls = inChunks(records).map((chunk) => {
-      const { shelves, numberOf } = this.#shelvesOf(
-        lease.serverId,
-        chunk.map(({ connectionId }) => connectionId),
-      );
-      const entries = chunk.map((record) => ({
-        shelf: numberOf(record.connectionId),
+    const calls = inChunks(placed).map((chunk) => {
+      const { shelves, numberOf } = this.#shelvesOf(lease.serverId, chunk);
+      const entries = chunk.map(({ record, shelf }) => ({
+        shelf: numberOf(shelf),
         field: fieldOf(record.connectionId),
         value: encodeRecord(record),
         rooms: record.rooms,
@@ -71,10 +67,16 @@ export class RedisConnectionRegistry implements ConnectionRegistry {
 
   async remove(lease: Lease, connectionIds: readonly string[], { rooms }: RecordRemoval = {}): Promise<void> {
     if (rooms?.length === 0) return;
-    const own = connectionIds.filter((connectionId) => isOwn(lease, connectionId));
+    const own = connectionIds.flatMap((connectionId) => {
+      const parts = ownParts(lease, connectionId);
+      return parts === undefined ? [] : { connectionId, shelf: parts.shelf };
+    });
     const calls = inChunks(own).map((chunk) => {
       const { shelves, numberOf } = this.#shelvesOf(lease.serverId, chunk);
-      const entries = chunk.map((connectionId) => ({ shelf: numberOf(connectionId), field: fieldOf(connectionId) }));
+      const entries = chunk.map(({ connectionId, shelf }) => ({
+        shelf: numberOf(shelf),
+        field: fieldOf(connectionId),
+      }));
       const fenceMs = lease.expiresAtMs;
       return this.#parts.commands.run(connectionRemove, { fenceMs, shelves, rooms: rooms ?? [], entries });
     });
@@ -107,11 +109,13 @@ export class RedisConnectionRegistry implements ConnectionRegistry {
     const { commands, keys } = this.#parts;
     const held = await commands.run(connectionShelf, { shelf: keys.shelf(right.serverId, shelf) });
     const places = groupBy(decodePlaces(held.places), ({ field }) => field);
+    const holder = holderOf(right);
     const records: ConnectionRecord[] = [];
     for (let i = 0; i + 1 < held.records.length; i += 2) {
       const field = held.records[i] ?? "";
       const connectionId = connectionIdOf(right.serverId, field);
-      if (connectionId === undefined || !isOwn(right, connectionId)) continue;
+      // An incarnation has a fixed length, so that no other one begins like this.
+      if (!connectionId?.startsWith(holder)) continue;
       const record = decodeRecord(connectionId, held.records[i + 1] ?? "", places.get(field) ?? []);
       if (record !== undefined) records.push(record);
     }
@@ -126,16 +130,15 @@ export class RedisConnectionRegistry implements ConnectionRegistry {
     });
   }
 
-  /** The shelf keys of these connections, and the number of each connection's shelf among them. */
+  /** The keys of these shelves, each once, and which of them a shelf's are. */
   #shelvesOf(
     serverId: string,
-    connectionIds: readonly string[],
-  ): { readonly shelves: ShelfKeys[]; readonly numberOf: (connectionId: string) => number } {
-    const shelfOf = (connectionId: string) => requireConnectionId(connectionId).shelf;
-    const numbers = numbered(connectionIds.map(shelfOf));
+    placed: readonly { readonly shelf: number }[],
+  ): { readonly shelves: ShelfKeys[]; readonly numberOf: (shelf: number) => number } {
+    const numbers = numbered(placed.map(({ shelf }) => shelf));
     return {
       shelves: [...numbers.keys()].map((shelf) => this.#parts.keys.shelf(serverId, shelf)),
-      numberOf: (connectionId) => numbers.get(shelfOf(connectionId)) ?? 0,
+      numberOf: (shelf) => numbers.get(shelf) ?? 0,
     };
   }
 }

@@ -32,14 +32,13 @@ export interface KeyFindings {
 }
 
 /**
- * Checks every key under a prefix: it must match exactly one entry, and have that entry's type and time to
- * live. The time to live is at most the entry's for `most`, and at least the entry's for `least` minus
- * `ageMs`, the age of the oldest key.
+ * Looks at every key under a prefix: it matches one entry, has its type and its time to live. That is at most
+ * what `most` makes of it, and at least what `least` makes of it less `ageMs()`, the age of the oldest key by now.
  */
 export async function lookAtKeys(
   url: string,
   prefix: string,
-  { most, least, ageMs }: { readonly most: KeyTimes; readonly least: KeyTimes; readonly ageMs: number },
+  { most, least, ageMs }: { readonly most: KeyTimes; readonly least: KeyTimes; readonly ageMs: () => number },
 ): Promise<KeyFindings> {
   const wrong: string[] = [];
   const used = new Set<KeyEntry>();
@@ -67,7 +66,7 @@ export async function lookAtKeys(
         const isTold =
           entry.ttlMs === undefined
             ? ttlMs === -1
-            : ttlMs >= Math.max(0, entry.ttlMs(least) - ageMs) && ttlMs <= entry.ttlMs(most);
+            : ttlMs >= Math.max(0, entry.ttlMs(least) - ageMs()) && ttlMs <= entry.ttlMs(most);
         if (!isTold) wrong.push(`${key} (${entry.name}): time to live ${ttlMs} ms`);
       }),
     );

@@ -13,7 +13,7 @@ import {
   requireRoomRecordValue,
 } from "@cm/protocol";
 import { requirePage } from "@cm/protocol/options";
-import { BATCH_MAX, groupBy, inChunks } from "../commands/batches.js";
+import { groupBy, inChunks } from "../commands/batches.js";
 import type { Commands } from "../commands/commands.js";
 import { requireDuration } from "../commands/duration.js";
 import type { Keys } from "../keys/keys.js";
@@ -23,12 +23,12 @@ import { allWritten, holderOf, holderOfConnection, isOwn, requireOwn } from "../
 import type { Living } from "../servers/living-servers.js";
 import { decodeCursor, encodeCursor, lowerEnd, type RoomPlace } from "./room-cursor.js";
 import { memberOf, roomEntryOf } from "./room-entry.js";
+import { RoomEvictions } from "./room-evictions.js";
 import {
   type MemberEntry,
   type RoomKeys,
   roomAnnounce,
   roomCount,
-  roomEvict,
   roomJoin,
   roomLeave,
   roomRenew,
@@ -53,9 +53,11 @@ export interface RedisRoomDirectoryParts {
 /** Stores rooms as sorted sets ordered by bytes, so that the members of one server are adjacent. */
 export class RedisRoomDirectory implements RoomDirectory {
   readonly #parts: RedisRoomDirectoryParts;
+  readonly #evictions: RoomEvictions;
 
   constructor(parts: RedisRoomDirectoryParts) {
     this.#parts = parts;
+    this.#evictions = new RoomEvictions(parts);
   }
 
   async join(
@@ -144,17 +146,7 @@ export class RedisRoomDirectory implements RoomDirectory {
 
   /** Returns the members that were removed; empty if the claim is no longer held. */
   async evict(claim: ReapClaim, room: string): Promise<RoomMember[]> {
-    const evicted: RoomMember[] = [];
-    const input = {
-      ...this.#write(claim, room),
-      holder: holderOf(claim),
-      most: BATCH_MAX,
-    };
-    for (;;) {
-      const entries = await this.#parts.commands.run(roomEvict, input);
-      evicted.push(...(entries ?? []).map(memberOf));
-      if (entries === undefined || entries.length < BATCH_MAX) return evicted;
-    }
+    return this.#evictions.evict(claim, room);
   }
 
   async held(right: Lease | ReapClaim, partition: number): Promise<HeldRoom[]> {
@@ -171,7 +163,7 @@ export class RedisRoomDirectory implements RoomDirectory {
     return toStrings(reply);
   }
 
-  #write(right: Lease | ReapClaim, room: string): RoomKeys & { fenceMs: number; publishCommand: string } {
+  #write(right: Lease, room: string): RoomKeys & { fenceMs: number; publishCommand: string } {
     const { keys, publishCommand } = this.#parts;
     return { ...keys.roomKeys(room), fenceMs: right.expiresAtMs, publishCommand };
   }

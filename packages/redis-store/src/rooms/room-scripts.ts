@@ -73,15 +73,26 @@ export const roomUpdate = defineScript(
   toWritten,
 );
 
+/** Rooms of one partition, cleared of a holder as far as it got; an error in place of the members of one that can't be. */
 export const roomEvict = defineScript(
   "room-evict",
-  (input: Fenced & RoomKeys & Announcing & { readonly holder: string; readonly most: number }) => ({
-    keys: roomKeys(input),
-    args: [input.fenceMs, input.room, input.publishCommand, input.holder, input.most],
-  }),
-  (reply) => {
-    const [written, ...members] = toStrings(reply);
-    return written === "1" ? members : undefined;
+  (
+    input: Fenced &
+      Announcing & { readonly rooms: readonly RoomKeys[]; readonly holder: string; readonly most: number },
+  ) => {
+    const [first] = input.rooms;
+    return {
+      keys: [
+        ...(first === undefined ? [] : [first.index, first.records]),
+        ...input.rooms.flatMap(({ members, roster, record }) => [members, roster, record]),
+      ],
+      args: [input.fenceMs, input.publishCommand, input.holder, input.most, ...input.rooms.map(({ room }) => room)],
+    };
+  },
+  (reply): (string[] | Error)[] | undefined => {
+    const [written, ...rooms] = toList(reply);
+    if (Number(written) !== 1) return undefined;
+    return rooms.map((members) => (members instanceof Error ? members : toStrings(members)));
   },
 );
 
@@ -154,7 +165,8 @@ export const roomReconcile = defineScript(
   },
 );
 
-function roomKeys({ index, members, roster, record, records }: RoomKeys): string[] {
+/** All keys of a room. */
+export function roomKeys({ index, members, roster, record, records }: RoomKeys): string[] {
   return [index, members, roster, record, records];
 }
 

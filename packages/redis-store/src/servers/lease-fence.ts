@@ -1,4 +1,11 @@
-import { CmError, type Lease, parseConnectionId, type ReapClaim, type ServerIncarnation } from "@cm/protocol";
+import {
+  CmError,
+  type ConnectionIdParts,
+  type Lease,
+  parseConnectionId,
+  type ReapClaim,
+  type ServerIncarnation,
+} from "@cm/protocol";
 import { allOf } from "../commands/commands.js";
 
 /** The name of a lease's holder: `<server id>.<incarnation>`, the beginning of its connection ids. */
@@ -19,17 +26,23 @@ export function holderOfConnection(connectionId: string): string {
   return connectionId.slice(0, connectionId.indexOf(".") + 1 + INCARNATION_LENGTH);
 }
 
-/** Whether a connection id belongs to this server. */
-export function isOwn(server: Lease | ReapClaim, connectionId: string): boolean {
+/** The parts of a connection id that is one of this server's; `undefined` of any other text. */
+export function ownParts(server: Lease | ReapClaim, connectionId: string): ConnectionIdParts | undefined {
   const id = parseConnectionId(connectionId);
-  return id.ok && id.value.serverId === server.serverId && id.value.incarnation === server.incarnation;
+  const isOwned = id.ok && id.value.serverId === server.serverId && id.value.incarnation === server.incarnation;
+  return isOwned ? id.value : undefined;
 }
 
-/** Throws `id-invalid` if a connection id does not belong to this server. */
-export function requireOwn(server: Lease, connectionId: string): void {
-  if (!isOwn(server, connectionId)) {
-    throw new CmError("id-invalid", `${connectionId} is no connection of server ${server.serverId}.`);
-  }
+/** Whether a connection id belongs to this server. */
+export function isOwn(server: Lease | ReapClaim, connectionId: string): boolean {
+  return ownParts(server, connectionId) !== undefined;
+}
+
+/** As {@link ownParts}; throws `id-invalid` where the connection id is not one of this server's. */
+export function requireOwn(server: Lease, connectionId: string): ConnectionIdParts {
+  const parts = ownParts(server, connectionId);
+  if (parts !== undefined) return parts;
+  throw new CmError("id-invalid", `${connectionId} is no connection of server ${server.serverId}.`);
 }
 
 /**
