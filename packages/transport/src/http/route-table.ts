@@ -58,7 +58,8 @@ export function routeTableOf(value: unknown, path: string): RouteTable {
   return table;
 }
 
-function routeOf(field: string, value: unknown): CheckedRoute { // Both are checked below.
+function routeOf(field: string, value: unknown): CheckedRoute {
+  // Both are checked below.
   const { maxBodyBytes, answer } = (typeof value === "function" ? { answer: value } : Object(value)) as Partial<Route>;
   if (typeof answer !== "function") {
     throw invalid(field, "must be a function that gives a reply, or { maxBodyBytes, answer } with one");
