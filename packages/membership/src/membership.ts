@@ -49,7 +49,9 @@ export interface MembershipStats {
 /**
  * One server's membership of the cluster. It holds the authoritative state of the server's own connections
  * and their rooms. The store holds a projection of that state, which is valid while the server's lease is
- * held and is written again whenever the lease or the store's data was lost.
+ * held and is written again whenever the lease or the store's data was lost. Before {@link Membership.start}
+ * has taken the lease, calls that write reject with `closed`; `details.call` names the call. A call rejects
+ * with `options-invalid` if an object argument is missing or has an unknown field.
  */
 export interface Membership {
   /** Id of this server. */

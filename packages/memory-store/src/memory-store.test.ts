@@ -1,4 +1,11 @@
-import { type CmError, createConnectionIdSource, encodeUtf8, type FailureStage, type Store } from "@cm/protocol";
+import {
+  type CmError,
+  createConnectionIdSource,
+  encodeUtf8,
+  type FailureStage,
+  type PageRequest,
+  type Store,
+} from "@cm/protocol";
 import { describe, expect, it, vi } from "vitest";
 import { createMemoryHub, createMemoryStore } from "./index.js";
 import { worldOf } from "./memory-hub.js";
@@ -17,6 +24,20 @@ function server(serverId: string) {
 }
 
 describe("memory store", () => {
+  it("refuses a message that is no bytes, and a page that is missing", async () => {
+    const store = await started(createMemoryStore());
+    // As a caller without types would.
+    for (const message of ["text", { type: "hello" }, undefined]) {
+      await expect(store.bus.publish(ROOM, message as unknown as Uint8Array)).rejects.toMatchObject({
+        code: "options-invalid",
+        details: { field: "message" },
+      });
+    }
+    const page = { code: "options-invalid", details: { field: "page" } };
+    await expect(store.users.online(undefined as unknown as PageRequest)).rejects.toMatchObject(page);
+    await expect(store.rooms.members("lobby", undefined as unknown as PageRequest)).rejects.toMatchObject(page);
+  });
+
   it("shares its data over one hub and namespace, and with nobody else", async () => {
     const hub = createMemoryHub();
     const { registration } = server("alpha");

@@ -26,8 +26,9 @@ export interface PresenceStats {
  * Who is online and who is in which room, across all servers: read once, or watched.
  *
  * Each read method documents its cost. Reads reject with `unavailable` or `timeout`; with
- * `options-invalid` for an invalid cursor or limit, and with `name-invalid` or `name-too-long` for an
- * invalid name. Connections of dead servers are left out.
+ * `options-invalid` for an invalid cursor or limit, with `name-invalid` or `name-too-long` for an
+ * invalid name, and with `closed` before the store is started (`details.call` names the call).
+ * Connections of dead servers are left out.
  *
  * A watch delivers a snapshot first and then each change once, in order, without a gap; its promise
  * resolves after the snapshot. If changes were missed (an interruption, lost data), the state is read

@@ -38,8 +38,9 @@ export interface AnswerTime {
 /**
  * Sends messages to rooms, connections, users and servers, on any server. A call that waits for another
  * server's response settles within the given time, whatever happens to that server. In addition to the errors
- * of {@link Router.toRoom}, it rejects with `options-invalid` (the time), with `pending-limit` (too many
- * calls are waiting), and with the code of a refusal by the other side.
+ * of {@link Router.toRoom}, it rejects with `options-invalid` (an invalid argument, named by `details.field`),
+ * with `pending-limit` (too many calls are waiting), and with the code of a refusal by the other side. Before
+ * {@link Router.start} is done, calls that can fail reject with `closed`; `details.call` names the call.
  */
 export interface Router extends RoomInterest {
   /** Subscribes to this server's own channel. Rejects with `unavailable`. */

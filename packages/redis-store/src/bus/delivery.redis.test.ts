@@ -1,4 +1,4 @@
-import type { LinkState } from "@cm/protocol";
+import type { LinkState, PageRequest } from "@cm/protocol";
 import { askRedis, eventually, type RedisServer, startRedis } from "@cm/test-kit";
 import { Cluster, Redis } from "ioredis";
 import { expect, inject, it, onTestFinished } from "vitest";
@@ -21,6 +21,20 @@ function states(store: RedisStore): LinkState[] {
   store.link.onState((state) => seen.push(state));
   return seen;
 }
+
+it("refuses a message that is no bytes, and a page that is missing", async () => {
+  const store = await startStore({ url: inject("redisUrl") });
+  // As a caller without types would.
+  for (const message of ["text", { type: "hello" }, undefined]) {
+    await expect(store.bus.publish(ROOM, message as unknown as Uint8Array)).rejects.toMatchObject({
+      code: "options-invalid",
+      details: { field: "message" },
+    });
+  }
+  const page = { code: "options-invalid", details: { field: "page" } };
+  await expect(store.users.online(undefined as unknown as PageRequest)).rejects.toMatchObject(page);
+  await expect(store.rooms.members("lobby", undefined as unknown as PageRequest)).rejects.toMatchObject(page);
+});
 
 it("replaces a subscriber that went deaf while publishing works, and tells its channels", async () => {
   const relay = await startFaultRelay((await ownRedis()).port);
