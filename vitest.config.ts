@@ -15,6 +15,8 @@ const TRIALS = [
   "tooling/mutation/src/**/*.test.ts",
   "tooling/test-kit/src/redis/topologies/topologies.redis.test.ts",
   "apps/gateway/src/e2e/churn.redis.test.ts",
+  "apps/gateway/src/e2e/output-streams.redis.test.ts",
+  "apps/gateway/src/e2e/page-dark.browser.test.ts",
   "apps/gateway/src/e2e/startup.redis.test.ts",
   "apps/gateway/src/e2e/workers.redis.test.ts",
   "apps/gateway/src/faults/*-older.redis.test.ts",
