@@ -19,9 +19,7 @@ const OUTAGES: readonly (readonly [string, number])[] = [
 
 it.each(OUTAGES)(
   "a join that failed while Redis stood still %s leaves no member behind, though Redis carries it out later",
-  {
-    timeout: 120_000,
-  },
+  { timeout: 120_000 },
   async (_, longerMs) => {
     const redis = await startRedis();
     onTestFinished(() => redis.close());
@@ -49,7 +47,7 @@ it.each(OUTAGES)(
       });
       visibleMs.push(performance.now() - backAt);
       await cluster.untilReady();
-      expect(await users()).toEqual(["bob"]);
+      expect(await users()).not.toEqual(expect.arrayContaining(["ada"]));
     }
     // A machine that is busy elsewhere may delay any one of them, and not all.
     expect(Math.min(...visibleMs), `it took ${visibleMs.map(Math.round).join(", ")} ms`).toBeLessThan(GONE_WITHIN_MS);
