@@ -2,8 +2,8 @@ import { configDefaults, defineConfig } from "vitest/config";
 
 /**
  * What `npm run trials` runs and `npm test` leaves out, to stay within ten minutes on two cores: short
- * forms of what is tried for longer on demand, the tests of the tools themselves, and those that start
- * programs again and again.
+ * forms of what is tried for longer on demand, the tests of the tools themselves, those that start
+ * programs again and again, and faults that last long or take many servers.
  */
 const TRIALS = [
   "tooling/chaos/src/**/*.test.ts",
@@ -15,9 +15,15 @@ const TRIALS = [
   "tooling/mutation/src/**/*.test.ts",
   "tooling/test-kit/src/redis/topologies/topologies.redis.test.ts",
   "apps/gateway/src/e2e/churn.redis.test.ts",
+  "apps/gateway/src/e2e/output-streams.redis.test.ts",
+  "apps/gateway/src/e2e/page-dark.browser.test.ts",
   "apps/gateway/src/e2e/startup.redis.test.ts",
   "apps/gateway/src/e2e/workers.redis.test.ts",
   "apps/gateway/src/faults/*-older.redis.test.ts",
+  "apps/gateway/src/faults/evicting.redis.test.ts",
+  "apps/gateway/src/faults/fifty-servers.redis.test.ts",
+  "apps/gateway/src/faults/joins-refused.redis.test.ts",
+  "apps/gateway/src/faults/killed-by-default.redis.test.ts",
 ];
 
 const isTrial = process.env.TRIALS === "1";

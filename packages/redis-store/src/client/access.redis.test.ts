@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { isCmError } from "@cm/protocol";
-import { eventually, freePort, startRedis, startRedisCluster, startRedisSentinel } from "@cm/test-kit";
+import { eventually, freePort, startFaultProxy, startRedis, startRedisCluster, startRedisSentinel } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
 import { makeCertificates } from "../address/certificates.fixture.js";
 import { createRedisStore } from "../index.js";
@@ -64,6 +64,31 @@ it.each([
     // It looks for a second at most, which a machine that stands still can miss.
     await eventually(async () => expect(await refusalOf(`${scheme}://127.0.0.1:${port}`)).toMatch(expected));
   }
+});
+
+it("ends without an uncaught error where it is closed amid a TLS handshake that the certificate would have failed", async () => {
+  const { ca, cert, key } = await makeCertificates();
+  const tlsPort = await freePort();
+  const files = ["--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", ca];
+  const redis = await startRedis({ args: ["--tls-port", String(tlsPort), ...files] });
+  onTestFinished(() => redis.close());
+  const proxy = await startFaultProxy(tlsPort);
+  onTestFinished(() => proxy.close());
+  const uncaught: unknown[] = [];
+  const onUncaught = (error: unknown) => uncaught.push(error);
+  process.on("uncaughtException", onUncaught);
+  onTestFinished(() => void process.off("uncaughtException", onUncaught));
+
+  // Redis answers the broken handshake with an alert, which comes behind the certificate.
+  for (let round = 0; round < 20; round++) {
+    const store = createRedisStore({ url: `rediss://127.0.0.1:${proxy.port}`, onError: () => undefined });
+    const before = proxy.accepted;
+    const started = store.start();
+    await eventually(() => expect(proxy.accepted).toBeGreaterThan(before), { intervalMs: 1 });
+    await Promise.all([expect(started).rejects.toMatchObject({ code: "closed" }), store.close()]);
+  }
+  await eventually(() => expect(proxy.links).toEqual([]));
+  expect(uncaught).toEqual([]);
 });
 
 it("finds a master behind Sentinels whose password is another than Redis's", async () => {

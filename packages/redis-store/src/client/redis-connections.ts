@@ -14,6 +14,7 @@ import type { ProbeSettings, SubscriberEvents, SubscriberState } from "../link/v
 import type { ResolvedRedisStoreOptions } from "../options.js";
 import { clusterOptions, nodeOptions } from "./client-options.js";
 import { ClusterNodes } from "./cluster-nodes.js";
+import { disconnect } from "./disconnect.js";
 import { keepConnected } from "./sentinel-reconnect.js";
 import { Changes, untilReady } from "./start-up.js";
 
@@ -224,12 +225,6 @@ function createRedis({ replyMapping: _, ...options }: RedisOptions): Redis {
 function createCluster(nodes: ClusterNode[], { redisOptions, ...options }: ClusterOptions): Cluster {
   const { replyMapping: _, ...forNodes } = redisOptions ?? {};
   return new Cluster(nodes, { ...options, redisOptions: forNodes });
-}
-
-function disconnect(client: Redis | Cluster): void {
-  // Ignore errors of a connection that is being closed.
-  client.on("error", () => undefined);
-  client.disconnect();
 }
 
 /** Forwards a client's events. Returns a function that stops this. */

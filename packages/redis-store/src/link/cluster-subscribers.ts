@@ -1,5 +1,6 @@
 import type { Cluster, Redis, RedisOptions } from "ioredis";
 import type { ClusterNodes } from "../client/cluster-nodes.js";
+import { disconnect } from "../client/disconnect.js";
 import type { Subscribers, SubscribersOptions } from "./subscribers.js";
 import { type SubscriberState, VerifiedSubscriber } from "./verified-subscriber.js";
 
@@ -213,7 +214,6 @@ function earliest(moments: readonly (number | undefined)[]): number | undefined 
 /** Ends a subscriber. The store owns these connections, even if the application made the Cluster client. */
 async function end(subscriber: VerifiedSubscriber): Promise<void> {
   const { redis } = subscriber.connection;
-  redis.on("error", () => undefined);
-  redis.disconnect();
+  disconnect(redis);
   await subscriber.close();
 }

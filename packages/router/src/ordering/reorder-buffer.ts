@@ -55,6 +55,13 @@ export class ReorderBuffer {
     return taken;
   }
 
+  /** The buffered messages of an epoch behind an offset and up to another one, by their offsets. They stay buffered. */
+  inOrder(epoch: number, after: number, upTo: number): readonly OrderedMessage[] {
+    return this.#messages
+      .filter(({ at }) => at.epoch === epoch && at.offset > after && at.offset <= upTo)
+      .sort((one, other) => one.at.offset - other.at.offset);
+  }
+
   /** The highest buffered offset of an epoch; 0 if there is none. */
   reached(epoch: number): number {
     return this.#messages.reduce((most, { at }) => (at.epoch === epoch ? Math.max(most, at.offset) : most), 0);

@@ -14,6 +14,8 @@ class Link {
   readonly history: History;
   isDeaf = false;
   isHistoryOut = false;
+  /** Whether the history has kept its place, and none of its messages. */
+  isHistoryEmptied = false;
   /** Number of reads of the history so far. */
   reads = 0;
   /** The handler of a room, to pass it a message that was in flight. */
@@ -42,7 +44,9 @@ class Link {
       since: (room, from, limit) => {
         // A read without a position only asks for the top of the history.
         if (from !== undefined) this.reads++;
-        return this.isHistoryOut ? Promise.reject(new Error("The history is out.")) : history.since(room, from, limit);
+        if (this.isHistoryOut) return Promise.reject(new Error("The history is out."));
+        const slice = history.since(room, from, limit);
+        return this.isHistoryEmptied ? slice.then((full) => ({ ...full, complete: false, entries: [] })) : slice;
       },
     };
   }
@@ -129,6 +133,22 @@ describe("the messages of a recoverable room", () => {
     link.isHistoryOut = false;
     await eventually(() => expect(numbersOf(a)).toEqual([1, 2, 3]));
     expect(a.gaps).toEqual([]);
+  });
+
+  it("are delivered where they came over the channel and the history has lost them before it was read", async () => {
+    const { link, a, b } = await startTwo();
+    await send(b, 1);
+    await eventually(() => expect(numbersOf(a)).toEqual([1]));
+    link.isHistoryEmptied = true;
+    link.isDeaf = true;
+    await send(b, 2);
+    await turn();
+    link.isDeaf = false;
+    await Promise.all([3, 4].map((n) => send(b, n)));
+    await eventually(() => expect(numbersOf(a)).toEqual([1, 3, 4]));
+    expect(a.gaps).toEqual([{ room: "lobby", known: { missed: 1 } }]);
+    await send(b, 5);
+    await eventually(() => expect(numbersOf(a)).toEqual([1, 3, 4, 5]));
   });
 
   it("are not promised to anybody where it can't be told where the history is", async () => {

@@ -245,13 +245,34 @@ export class OrderedRoom {
       }
       if (!complete) {
         const before = (entries[0]?.offset ?? top.offset + 1) - 1;
-        this.#options.onGap(before - this.#at.offset);
-        outcome = "gap";
-        this.#move({ epoch: top.epoch, offset: before });
+        if (this.#deliverHeard(before)) outcome = "gap";
       }
       for (const { offset, message } of entries) this.#deliverStored({ epoch: top.epoch, offset }, message);
       if (this.#at.offset >= top.offset) return outcome;
     }
+  }
+
+  /**
+   * Moves up to an offset whose messages the history has lost: those that came over the channel are delivered, and
+   * members are told of the others. Whether there were any of these.
+   */
+  #deliverHeard(upTo: number): boolean {
+    const { epoch } = this.#at;
+    let hasGap = false;
+    const skip = (to: number): void => {
+      const missed = to - this.#at.offset;
+      if (missed <= 0) return;
+      this.#options.onGap(missed);
+      this.#move({ epoch, offset: to });
+      hasGap = true;
+    };
+    for (const message of this.#held?.inOrder(epoch, this.#at.offset, upTo) ?? []) {
+      skip(message.at.offset - 1);
+      // The same one may have come twice.
+      if (message.at.offset > this.#at.offset) this.#deliver(message);
+    }
+    skip(upTo);
+    return hasGap;
   }
 
   /**

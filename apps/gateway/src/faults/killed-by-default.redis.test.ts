@@ -1,0 +1,44 @@
+import { Crowd } from "@cm/gateway-kit/clients/crowd";
+import { expectProjected } from "@cm/gateway-kit/invariants/invariants";
+import { PresenceWitness } from "@cm/gateway-kit/invariants/presence-witness";
+import { startFaultCluster } from "@cm/gateway-kit/processes/fault-cluster";
+import { ownerOf } from "@cm/protocol";
+import { eventually, startRedis } from "@cm/test-kit";
+import { expect, it, onTestFinished } from "vitest";
+
+/** Heartbeats and leases as by default, and with them the time after which silence ends a lease. */
+const DEFAULTS = { heartbeatIntervalMs: 30_000, leaseTtlSeconds: 90 };
+
+/** Silent for 5 s, which the others look for once a second, and another second for the way to a roster. */
+const GONE_WITHIN_MS = 7_000;
+
+it("a killed gateway is out of the rosters within 7 s with the default intervals, each of its users offline once", {
+  timeout: 120_000,
+}, async () => {
+  const redis = await startRedis();
+  onTestFinished(() => redis.close());
+  const cluster = await startFaultCluster({ redis, size: 4, ...DEFAULTS });
+  const crowd = await Crowd.gather(cluster, { alone: 4 });
+  await expectProjected(cluster, crowd);
+  const witness = await PresenceWitness.watch(cluster, crowd);
+  const observer = crowd.on(3)[0];
+  const tookMs: number[] = [];
+  for (const gateway of cluster.gateways.slice(0, 3)) {
+    const killedAt = performance.now();
+    await gateway.kill();
+    await eventually(
+      async () => {
+        const roster = await observer?.socket.do({ type: "members", room: observer.room });
+        const servers = roster?.type === "members" ? roster.members.map(({ connection }) => ownerOf(connection)) : [];
+        expect(servers).not.toEqual([]);
+        expect(servers).not.toContain(gateway.serverId);
+      },
+      { timeoutMs: 30_000 },
+    );
+    tookMs.push(performance.now() - killedAt);
+    await witness.expectDepartures(crowd);
+  }
+  // The first may have to wait until the others were running for twice as long; a machine that is busy elsewhere
+  // may delay any one of them, and not all.
+  expect(Math.min(...tookMs), `they took ${tookMs.map(Math.round).join(", ")} ms`).toBeLessThan(GONE_WITHIN_MS);
+});
