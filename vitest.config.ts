@@ -2,8 +2,8 @@ import { configDefaults, defineConfig } from "vitest/config";
 
 /**
  * What `npm run trials` runs and `npm test` leaves out, to stay within ten minutes on two cores: short
- * forms of what is tried for longer on demand, the tests of the tools themselves, those that start
- * programs again and again, and faults that last long or take many servers.
+ * forms of tests that run longer on demand, the tests of the tools themselves, tests that start
+ * programs repeatedly, and faults that last long or need many servers.
  */
 const TRIALS = [
   "tooling/chaos/src/**/*.test.ts",

@@ -37,8 +37,8 @@ export interface GatewayUser {
   /** What the user may do; see `Rights.parse` of `@cm/auth`. Default: anything that the hooks allow. */
   readonly rights?: Rights | undefined;
   /**
-   * When the user must have handed in another token, in milliseconds since the Unix epoch. Default: never. The client
-   * is told before (`token-expiring`), also where there is no `refresh`: it then connects anew with another token.
+   * The time by which the client must have sent a new token, in milliseconds since the Unix epoch. Default: never. The
+   * gateway sends `token-expiring` before. Without `refresh` the client must then reconnect with a new token.
    */
   readonly expiresAtMs?: number | undefined;
   /** The token's id, which can be used to revoke it. */
@@ -88,20 +88,20 @@ export interface GatewayOptions extends Optional<Omit<GatewayConfig, ProcessConf
    */
   readonly slowReaderPolicy?: ((room: string) => SlowReaderPolicy | undefined) | undefined;
   /**
-   * The most hooks that may be undecided at a time, and the most requests to `routes` that may be unanswered;
-   * further ones are refused with `unavailable`, over HTTP as 503. Default 10,000; 1 to 1,000,000.
+   * Maximum number of pending hooks, and maximum number of pending requests to `routes`. Beyond it, requests are
+   * rejected with `unavailable`, over HTTP as 503. Default 10,000; 1 to 1,000,000.
    */
   readonly maxPendingHooks?: number | undefined;
   /**
-   * The longest that a hook, or a handler of `routes`, may take, in milliseconds; later, the request is refused with
+   * Maximum duration of a hook or of a handler of `routes`, in milliseconds. After it the request is rejected with
    * `timeout`, over HTTP as 503. Default 5,000; 1 to 600,000.
    */
   readonly hookTimeoutMs?: number | undefined;
   /**
-   * Paths of one's own, beside `/healthz`, `/readyz` and `/stats`: `"/version"` for GET and HEAD, `"POST /orders"`
-   * with a body of up to 64 KiB, or as a {@link Route} with a limit of its own. A handler has `hookTimeoutMs` to
-   * answer. A `CmError` that it throws is answered as a problem document with its code; anything else is logged,
-   * and answered with 500.
+   * HTTP routes of the application, besides `/healthz`, `/readyz` and `/stats`: `"/version"` for GET and HEAD,
+   * `"POST /orders"` with a body of up to 64 KiB, or a {@link Route} with its own limit. A handler must respond within
+   * `hookTimeoutMs`. If it throws a `CmError`, the response is a problem document with the error's code. Other errors
+   * are logged, and the response is 500.
    */
   readonly routes?: Readonly<Record<string, RouteHandler | Route>> | undefined;
   /**
@@ -206,7 +206,7 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
   const logger: GatewayLogger = options.logger ?? createWarningLogger();
   const { routes = {}, clock = CLOCK, hookTimeoutMs = 5_000 } = options;
   if (typeof routes !== "object" || routes === null) throw invalid("routes", "an object of handlers by their paths");
-  // The rest is the transport's to check.
+  // The transport checks everything else.
   for (const path of Object.keys(routes)) {
     const own = OWN_PATHS.find((each) => each === path || path.endsWith(` ${each}`));
     if (own !== undefined) throw invalid("routes", `without ${own}, which is the gateway's own`);

@@ -187,7 +187,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     hasPage: config.page,
     hasStats: config.publicStats,
     more: config.routes,
-    // Apart from the hooks, so that slow routes leave them their places.
+    // Has its own limit, so that slow routes do not use up the limit of the hooks.
     runner: new HookRunner("route", config.hookTimeoutMs, config.maxPendingHooks, (error) =>
       failures.report(error, "request"),
     ),

@@ -1,7 +1,7 @@
 import { CmError } from "@cm/protocol";
 import { nearestName } from "@cm/protocol/options";
 
-/** What options of `createGateway` are called elsewhere: in other libraries, in the environment, in other packages. */
+/** Names of `createGateway` options in other libraries, in the environment and in other packages of cm. */
 const CALLED_ELSEWHERE: Readonly<Record<string, string>> = {
   url: "redisUrl",
   redis: "redisUrl",
@@ -46,10 +46,10 @@ const CALLED_ELSEWHERE: Readonly<Record<string, string>> = {
   drainoverms: "drainMs",
 };
 
-/** Throws `options-invalid` for a name that is not known, with the one that was probably meant. */
+/** Throws `options-invalid` if the name is unknown. The error suggests the name that was probably meant. */
 export function requireKnownName(field: string, known: ReadonlySet<string>, parent = ""): void {
   if (known.has(field)) return;
-  // As the name is written in the environment, too.
+  // Also matches the name of the environment variable, such as `ADMIN_PORT`.
   const plain = field.toLowerCase().replaceAll("_", "");
   const elsewhere = Object.hasOwn(CALLED_ELSEWHERE, plain) ? CALLED_ELSEWHERE[plain] : undefined;
   const nearest =

@@ -15,7 +15,7 @@ import { createUnregisteredMembership } from "./unregistered-membership.js";
 /** Half of the ten seconds within which all servers should know of a server that died. */
 const DEAD_AFTER_MS = 5_000;
 
-/** Over how long connections are sent elsewhere where the caller does not say. */
+/** Default time over which a drain closes connections, in milliseconds. */
 const DRAIN_MS = 10_000;
 
 /** Time allowed for rewriting lost data, after the heartbeat that detects the loss. */
@@ -242,7 +242,7 @@ class ClusterNode implements Node {
   }
 }
 
-/** Over how long a node is drained. Throws `options-invalid`. */
+/** Returns the duration of a drain, in milliseconds. Throws `options-invalid`. */
 function requireDrainTime(options: DrainOptions): number {
   const { overMs = DRAIN_MS } = requireFields("options", options, { overMs: true }, "{ overMs: 10_000 }");
   return requireDurationMs("overMs", overMs, 0, 3_600_000);

@@ -1,8 +1,8 @@
 import { CmError, isCmError } from "@cm/protocol";
 
 /**
- * Calls a part's factory; a refused option is told under the name that it has here. A text that does not begin
- * with the option's name, such as that of a Redis URL, stays as it is.
+ * Calls a part's factory and renames an invalid option in the error to the option's name in the node. A message that
+ * does not begin with the option's name, such as one about a Redis URL, stays unchanged.
  */
 export function renaming<T>(names: Readonly<Record<string, string>>, make: () => T): T {
   try {

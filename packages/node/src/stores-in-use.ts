@@ -1,14 +1,15 @@
 import { CmError, type Store } from "@cm/protocol";
 import { optionInvalid } from "@cm/protocol/options";
 
-/** Stores that were handed to nodes that have started and are not closed. */
+/** Stores that the application passed to nodes that are started and not closed. */
 const IN_USE = new WeakSet<Store>();
 
 /**
- * Marks a started store of the application's own as the one of a node; returns what takes the mark off. A second node
- * would start on it and fail at its first join, since a store's bus has one subscription a channel.
+ * Marks a started store of the application as used by a node. Returns the function that removes the mark. Without the
+ * check a second node would start on the store and fail at its first join, because a store's bus allows one
+ * subscription per channel.
  *
- * @throws CmError `options-invalid` where another node has it, `closed` where it was not started.
+ * @throws CmError `options-invalid` if another node uses the store, `closed` if the store was not started.
  */
 export function useStore(store: Store): () => Promise<void> {
   if (IN_USE.has(store)) throw optionInvalid("store", "one that no other node uses: make a store for each node");

@@ -24,7 +24,7 @@ export interface PresenceStore {
    * can have one presence only.
    */
   readonly bus: Pick<Bus, "subscribe">;
-  /** With it, a call that came before the store's `start()` is told so. */
+  /** If set, calls before the store's `start()` fail with an error that says so. */
   readonly link?: Pick<Link, "state"> | undefined;
 }
 

@@ -203,7 +203,7 @@ export function resolveRouterOptions(given: RouterOptions): ResolvedRouterOption
   };
 }
 
-/** How long to wait for a confirmation, where one is wanted. Throws `options-invalid`. */
+/** Validates the time to wait for a confirmation, if one is requested. Throws `options-invalid`. */
 export function requireConfirmation(confirmation: Confirmation | undefined): void {
   if (confirmation === undefined) return;
   requireFields("confirmation", confirmation, { confirmMs: true }, "{ confirmMs: 2_000 }");
@@ -216,7 +216,7 @@ export function requireAnswerTime(time: AnswerTime): number {
   return requireDurationMs("timeoutMs", time.timeoutMs, 1, 600_000);
 }
 
-/** From where, how much and by whom messages are recovered. Throws `options-invalid`. */
+/** Validates the arguments of a recovery: position, limit and consumer of the messages. Throws `options-invalid`. */
 export function requireRecovery(from: HistoryPosition, limit: RecoveryLimit, take: (recovery: Recovery) => void): void {
   if (typeof from !== "object" || from === null) {
     throw optionInvalid("from", "a position, such as positionOf(room) gives");

@@ -12,7 +12,7 @@ export function requireFrame(frame: unknown): void {
   });
 }
 
-/** Throws `options-invalid` where who is left out is no list: a text would count as a list of its letters. */
+/** Throws `options-invalid` if `except` is not an array of strings: a string would be taken as a list of characters. */
 export function requireExcept(except: unknown): void {
   if (Array.isArray(except) && except.every((id) => typeof id === "string")) return;
   throw optionInvalid("except", "a list of connection ids");

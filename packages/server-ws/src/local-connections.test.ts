@@ -38,9 +38,9 @@ async function startServer(options: WsLocalConnectionOptions = {}) {
   return { local, connect, add, ended };
 }
 
-/** The TCP socket of a client of `ws`, to write what `ws` would not. */
+/** The TCP socket of a `ws` client, to write bytes that `ws` would not send. */
 function clientStream(client: WebSocket): Socket {
-  // Not in its types; there from the handshake on.
+  // `_socket` is missing in the types, but is set after the handshake.
   return (client as unknown as { readonly _socket: Socket })._socket;
 }
 
@@ -119,7 +119,7 @@ describe("the adapter for `ws`", () => {
     const { local, connect, add, ended } = await startServer();
     const { client, socket, closes } = await connect();
     add("a", socket);
-    // All reserved bits are set.
+    // A frame with all reserved bits set.
     clientStream(client).write(Buffer.from([0xf1, 0x80, 0, 0, 0, 0]));
     await expect.poll(() => closes, WAIT).toEqual([1002]);
     await expect.poll(() => ended, WAIT).toEqual(["a"]);

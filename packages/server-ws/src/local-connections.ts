@@ -22,8 +22,8 @@ export interface WsLocalConnectionOptions {
    */
   readonly maxBackpressureBytes?: number | undefined;
   /**
-   * Takes failures that no caller is waiting for, with the stage `handler`: what an `onClosed` throws. A socket whose
-   * client breaks RFC 6455 is closed, which is no failure. Must not throw. Default: a process warning each.
+   * Called with errors that no caller receives: those that an `onClosed` throws, with the stage `handler`. A client
+   * that violates RFC 6455 is disconnected, which is not reported. Must not throw. Default: a process warning for each.
    */
   readonly onError?: OnError | undefined;
 }
@@ -122,7 +122,7 @@ class SocketConnections implements WsLocalConnectionManager {
     const held: Held = { userId, socket, lastSeenAt: Date.now(), release };
     for (const event of SIGNS_OF_LIFE) socket.on(event, seen);
     socket.on("close", closed);
-    // Without a listener, a frame that breaks RFC 6455 would end the process. `ws` closes the socket by itself.
+    // `ws` closes the socket itself, but without a listener a frame that violates RFC 6455 would end the process.
     if (!socket.listeners("error").includes(ignore)) socket.on("error", ignore);
     this.#connections.set(connectionId, held);
     this.#sockets.add(socket);

@@ -11,7 +11,7 @@ describe("a failure of the application's", () => {
         return { userId: query };
       },
       onJoin: (_, { room }) => {
-        // What a client for HTTP throws: the request is in it.
+        // Errors of HTTP clients contain the request.
         throw Object.assign(new Error(`down: ${room}${"!".repeat(9_000)}`), { config: { headers: { token } } });
       },
       routes: {

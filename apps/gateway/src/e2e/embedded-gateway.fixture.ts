@@ -8,7 +8,7 @@ import { causesOf } from "../log/logged-error.js";
 
 type Frame = Readonly<Record<string, unknown>>;
 
-/** A gateway on a free port, whose users are who the query says, and what it logged as errors. */
+/** Starts a gateway on a free port that takes the user id from the query. Also returns the errors that it logged. */
 export async function serve(options: Partial<GatewayOptions> = {}) {
   const logged: string[] = [];
   const errors: Record<string, unknown>[] = [];
@@ -30,7 +30,7 @@ export async function serve(options: Partial<GatewayOptions> = {}) {
   return { gateway, logged, errors, ...(await gateway.start()) };
 }
 
-/** A client that collects what it gets, with the type of each frame that answers a reference. */
+/** Connects a client that collects the frames that it receives and can wait for the response to a reference. */
 export async function connect(port: number, user: string) {
   const socket = new WebSocket(`ws://127.0.0.1:${port}/ws?${user}`, SUBPROTOCOL);
   onTestFinished(() => socket.terminate());

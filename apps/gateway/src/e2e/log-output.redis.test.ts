@@ -72,7 +72,7 @@ const outputs: Record<string, { readonly start: () => Promise<Started>; readonly
 it.each(Object.entries(outputs))("serves, and ends with 0 in time, where standard output %s", async (_, output) => {
   const { child, url } = await output.start();
   const exited = once(child, "exit");
-  // Three processes start where there are workers; how quickly is not what this is about.
+  // With workers three processes start; this test does not check how quickly.
   await eventually(async () => expect((await fetch(`${url}/readyz`)).status).toBe(200), { timeoutMs: 20_000 });
   const { log } = (await (await fetch(`${url}/stats`)).json()) as { log: { droppedLines: number } };
   if (output.drops) expect(log.droppedLines).toBeGreaterThan(0);

@@ -12,7 +12,7 @@ import WebSocket from "ws";
 
 const MAIN = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
 
-/** Node's own words, of which a gateway has no say. */
+/** Warnings of Node.js itself, which a gateway cannot control. */
 const NODE_WARNS = /^\(node:\d+\) |^\(Use `node /;
 
 it.each(["uws", "ws"])(
@@ -39,7 +39,7 @@ it.each(["uws", "ws"])(
       REDIS_URL: redis.url,
       REDIS_PREFIX: freshPrefix(),
       DRAIN_SECONDS: "0",
-      // One that does not exist: of that, too, only the log says something.
+      // An unknown variable: the warning about it must also go to the log only.
       MAX_CONECTIONS: "1",
     };
     const child = spawn(process.execPath, [MAIN], { env, stdio: ["ignore", "pipe", "pipe"] });
@@ -73,7 +73,7 @@ it.each(["uws", "ws"])(
       });
     }
     const said = lines.join("\n");
-    // The test has seen what it is about.
+    // The events of this test were logged.
     for (const what of ["MAX_CONECTIONS", '"listening; ', '"asked to stop"', '"closed"']) expect(said).toContain(what);
     const errors = stderr()
       .split("\n")
@@ -91,7 +91,7 @@ function textOf(child: ChildProcess, stream: "stdout" | "stderr"): () => string 
   return () => text;
 }
 
-/** What is no frame, no WebSocket and no HTTP. */
+/** Sends bytes that are not valid frames, WebSocket upgrades or HTTP requests. */
 async function sendGarbage(port: number, wsUrl: string): Promise<void> {
   for (const bytes of ["\0\xff\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"]) {
     const socket = connect(port, "127.0.0.1", () => socket.end(bytes));
@@ -110,7 +110,7 @@ async function sendGarbage(port: number, wsUrl: string): Promise<void> {
     await once(socket, "open");
     socket.send('{"type":"hello","version":1}');
     socket.send(frame);
-    // Its welcome and an error, or the end.
+    // The client receives its welcome and an error, or is disconnected.
     await eventually(() => expect(isClosed || answers >= 2).toBe(true));
     socket.terminate();
   }

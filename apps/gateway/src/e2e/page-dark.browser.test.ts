@@ -5,15 +5,15 @@ import { type GatewayProcess, startGatewayProcess } from "@cm/gateway-kit/proces
 import { type BrowserContext, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
 
-/** Of WCAG 2.1, for text of ordinary size. */
+/** Minimum contrast of WCAG 2.1 (level AA) for text of normal size. */
 const CONTRAST_MIN = 4.5;
 
-/** 255 bytes without a place to break, one that turns what follows around, and one that would be markup. */
+/** 255 bytes without a break opportunity, a name with a right-to-left override, and a name that looks like markup. */
 const NAMES = ["w".repeat(255), "\u202Eevil\u2066", "<b onclick=alert(1)>\u200Fname"];
 
 /**
- * The contrast of each element with text of its own that is shown, and the colour behind it: backgrounds laid on each
- * other. As text, since these sources know no browser.
+ * Computes the contrast between the text of each visible element and the blended backgrounds behind it. A string,
+ * because these sources are compiled without browser types.
  */
 const CONTRASTS = `(() => {
   const parse = (text) => {
@@ -100,8 +100,8 @@ it("is as wide as its window and readable in dark and light, at the width of a p
     ] as const) {
       await page.setViewportSize({ width, height });
       expect(await page.evaluate("document.documentElement.scrollWidth"), colorScheme).toBe(width);
-      // Text and background as they are computed, after all rules and media queries.
-      const contrasts = (await page.evaluate(CONTRASTS)) as Contrast[]; // The shape that the script makes.
+      // Uses the computed colours, after all rules and media queries.
+      const contrasts = (await page.evaluate(CONTRASTS)) as Contrast[]; // The script returns this shape.
       console.log(
         colorScheme,
         width,

@@ -5,13 +5,13 @@ import { expect, it, onTestFinished } from "vitest";
 
 const MESSAGES = 1_000;
 
-/** Reads of a history by one server: four new epochs within a second, and then none for a second. */
+/** Maximum reads of a history per second and server: after four new epochs within 1 s, reads pause for 1 s. */
 const READS_PER_SECOND = 20;
 
 it("delivers every message of a recoverable room from a full Redis that evicts its history, with few reads and a gap a second at most", async () => {
   const redis = await startRedis();
   onTestFinished(() => redis.close());
-  // Nothing but messages and what follows from them is to run a script: heartbeats are 30 s apart.
+  // Only messages and their consequences may run scripts, so heartbeats are 30 s apart.
   const cluster = await startFaultCluster({
     redis,
     heartbeatIntervalMs: 30_000,
@@ -53,7 +53,7 @@ async function scriptsOf(redis: RedisServer): Promise<number> {
   return Number(/cmdstat_evalsha:calls=(\d+)/.exec(info)?.[1] ?? 0);
 }
 
-/** Writes keys that live longer than histories do to a Redis that is full with them: histories go first. */
+/** Fills Redis with keys that have a longer time to live than histories, so that Redis evicts histories first. */
 async function fillUp(redis: RedisServer): Promise<{ readonly stop: () => Promise<void> }> {
   const used = Number(/used_memory:(\d+)/.exec(String(await redis.ask("INFO", "memory")))?.[1]);
   await redis.ask(

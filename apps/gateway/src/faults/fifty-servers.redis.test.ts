@@ -18,24 +18,24 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vites
 
 const SERVERS = 50;
 
-/** Servers that start at the same time. */
+/** Number of servers that start concurrently. */
 const TOGETHER = 5;
 
-/** More than the 5,000 ms of silence that a server may be taken for dead after. */
+/** Longer than the 5,000 ms of silence after which a server may be presumed dead. */
 const OUTAGE_MS = 7_000;
 
-/** A judge must have been in sync for 10 s, the dead one silent for 5 s; the rest is for a busy machine. */
+/** A server judges after 10 s in sync, and only servers that were silent for 5 s; the rest is for a busy machine. */
 const FOUND_WITHIN_MS = 60_000;
 
-/** Until all have started, some at a time. */
+/** Maximum time until all servers have started. */
 const START_MAX_MS = 180_000;
 
 const NOWHERE = { toRoom: () => undefined, toConnection: () => false, toUser: () => 0 };
 
-/** How long a fault lasts is what it is about, not what is waited for. */
+/** Waits for the duration of a fault, which is part of the test, so no condition can replace it. */
 const lasting = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Fifty servers with a user each, all intervals as by default, and who is told to have gone. */
+/** Fifty servers with one user each and default intervals, and the servers that they reported as lost. */
 class Fleet {
   readonly #url: string;
   readonly #prefix = freshPrefix();
@@ -47,11 +47,11 @@ class Fleet {
     this.#url = url;
   }
 
-  /** `urlOf`: where server number `index` looks for Redis, if not at `url`. */
+  /** Starts the servers. `urlOf` returns the Redis URL of the server with an index; `url` by default. */
   static async start(url: string, urlOf: (index: number) => string = () => url): Promise<Fleet> {
     const fleet = new Fleet(url);
     try {
-      // Some at a time: all in one process, they would keep each other from being in time.
+      // Start a few at a time: all of them in one process would delay each other beyond their deadlines.
       for (let from = 0; from < SERVERS; from += TOGETHER) {
         const indices = Array.from({ length: TOGETHER }, (_, offset) => from + offset);
         await Promise.all(
@@ -77,8 +77,8 @@ class Fleet {
   }
 
   /**
-   * What happens to Redis or the way to it makes none of the servers a dead one; afterwards a gateway whose process
-   * is killed is found, and cleaned up after by one server.
+   * Expects that a fault of Redis or of the network lets no server be presumed dead, and that afterwards a killed
+   * gateway is detected, and cleaned up after by exactly one server.
    */
   async expectOnlyTheKilledIsBuried(fault: () => Promise<unknown>, gatewayUrl = this.#url): Promise<void> {
     const reapedBefore = this.#reaped();
@@ -96,7 +96,7 @@ class Fleet {
     await victim.gateway.kill();
     this.#killed.add(victim.user);
 
-    // A server that judges by now has judged all. Earlier ones that were killed are still told of.
+    // A server that reports the victim has judged all servers. Gateways killed earlier are still in the set.
     await eventually(() => expect(this.#lost).toContain(victim.user), { timeoutMs: FOUND_WITHIN_MS });
     await eventually(() => {
       const gone = [...record.announced].flatMap(([name, kinds]) => {
@@ -123,7 +123,7 @@ class Fleet {
       onServersLost: (serverIds) => {
         for (const serverId of serverIds) this.#lost.add(serverId);
       },
-      // Redis is taken away from them.
+      // Errors are expected while Redis is unavailable.
       onError: () => undefined,
     });
     try {
@@ -175,7 +175,7 @@ describe("fifty servers on one Redis", () => {
     await redis?.close();
   });
 
-  /** A connection that waits for its answers. */
+  /** Opens a connection to Redis that waits for replies. */
   const open = async (): Promise<RespConnection> => {
     const connection = await RespConnection.open(redis.port);
     onTestFinished(() => connection.close());
@@ -187,12 +187,12 @@ describe("fifty servers on one Redis", () => {
     const seen: string[] = [];
     watching.onUnasked((line) => seen.push(String(line)));
     await watching.command("MONITOR");
-    // What scripts do within Redis is not sent by a server.
+    // MONITOR also shows commands of scripts, which no server sent.
     const sent = (what: RegExp) => seen.filter((line) => !line.includes(" lua] ") && what.test(line)).length;
     const probes = () => sent(/"publish" "[^"]*:probe:/i);
     await eventually(() => expect(probes()).toBeGreaterThan(5 * SERVERS), { timeoutMs: 20_000 });
     const [first = Number.NaN, last = Number.NaN] = [seen[0], seen.at(-1)].map((line) => Number.parseFloat(line ?? ""));
-    // Each may have begun just within these seconds, and ended just within them.
+    // Add one: a server's first and last signal may both fall just within this period.
     const onceASecond = SERVERS * (last - first + 1);
     expect(probes()).toBeLessThanOrEqual(onceASecond);
     const signs = sent(/"evalsha" .*\{servers\}\.signs"/i);
@@ -246,7 +246,7 @@ describe("fifty servers on one Redis", () => {
           const clients = String(await connection.command("CLIENT", "LIST", "TYPE", "PUBSUB"));
           for (const [, address = "", port] of clients.matchAll(/ addr=(127\.0\.0\.1:(\d+)) /g)) {
             if (!ports.has(Number(port))) continue;
-            // It may have gone by itself.
+            // The connection may already be closed.
             await connection.command("CLIENT", "KILL", "ADDR", address).catch(() => undefined);
           }
           await lasting(20);

@@ -2,16 +2,16 @@ import { startFaultCluster } from "@cm/gateway-kit/processes/fault-cluster";
 import { eventually, startRedis } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
 
-/** Heartbeats as by default: what failed does not wait for the next one. */
+/** The default intervals: a failed removal must be retried before the next heartbeat. */
 const SLOW_HEARTBEATS = { heartbeatIntervalMs: 30_000, leaseTtlSeconds: 90 };
 
 /**
- * Until a member whose join failed is seen no more, from Redis's return on: at most 1,100 ms to the next connection,
- * 1,000 ms by which servers spread what they do then, and the rest for the way.
+ * Maximum time from Redis's return until a member whose join failed is no longer visible: up to 1,100 ms until the next
+ * connection attempt, up to 1,000 ms by which servers spread their work after it, and the rest for delivery.
  */
 const GONE_WITHIN_MS = 3_000;
 
-/** How long Redis stands still after the refusal: then removals are tried again after ever longer pauses. */
+/** How long Redis is paused after the failed join. Meanwhile removals are retried with increasing delays. */
 const OUTAGES: readonly (readonly [string, number])[] = [
   ["until the join failed", 0],
   ["for 7 s more", 7_000],
@@ -49,7 +49,7 @@ it.each(OUTAGES)(
       await cluster.untilReady();
       expect(await users()).not.toEqual(expect.arrayContaining(["ada"]));
     }
-    // A machine that is busy elsewhere may delay any one of them, and not all.
+    // A busy machine may delay some of the rounds, but not all of them.
     expect(Math.min(...visibleMs), `it took ${visibleMs.map(Math.round).join(", ")} ms`).toBeLessThan(GONE_WITHIN_MS);
   },
 );

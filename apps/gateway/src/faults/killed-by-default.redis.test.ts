@@ -6,10 +6,10 @@ import { ownerOf } from "@cm/protocol";
 import { eventually, startRedis } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
 
-/** Heartbeats and leases as by default, and with them the time after which silence ends a lease. */
+/** The default heartbeat interval and lease; the time after which silence ends a lease is also the default. */
 const DEFAULTS = { heartbeatIntervalMs: 30_000, leaseTtlSeconds: 90 };
 
-/** Silent for 5 s, which the others look for once a second, and another second for the way to a roster. */
+/** 5 s of silence, up to 1 s until another server looks for it, and 1 s until the roster changes. */
 const GONE_WITHIN_MS = 7_000;
 
 it("a killed gateway is out of the rosters within 7 s with the default intervals, each of its users offline once", {
@@ -38,7 +38,7 @@ it("a killed gateway is out of the rosters within 7 s with the default intervals
     tookMs.push(performance.now() - killedAt);
     await witness.expectDepartures(crowd);
   }
-  // The first may have to wait until the others were running for twice as long; a machine that is busy elsewhere
-  // may delay any one of them, and not all.
+  // The first detection may have to wait until the other servers have run for twice the silence; a busy machine may
+  // delay some of the detections, but not all of them.
   expect(Math.min(...tookMs), `they took ${tookMs.map(Math.round).join(", ")} ms`).toBeLessThan(GONE_WITHIN_MS);
 });

@@ -13,7 +13,7 @@ export interface RouteSources {
   readonly hasStats: boolean;
   /** The application's own routes. */
   readonly more: Readonly<Record<string, RouteHandler | Route>>;
-  /** Asks the application's own, within a time and not too often at once. */
+  /** Calls the handlers of the application's routes, within limits of time and concurrency. */
   readonly runner: Pick<HookRunner, "run">;
 }
 
@@ -45,7 +45,7 @@ export function gatewayRoutes({ node, statistics, hasPage, hasStats, more, runne
   };
 }
 
-/** A route of the application that is answered for where it takes too long. What is no route is left to the transport to refuse. */
+/** Limits the duration of an application's route. Invalid routes are returned unchanged; the transport rejects them. */
 function withinBounds(key: string, route: RouteHandler | Route, runner: RouteSources["runner"]): RouteHandler | Route {
   const name = key.includes(" ") ? key : `GET ${key}`;
   const bounded =

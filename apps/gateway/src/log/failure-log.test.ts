@@ -69,7 +69,7 @@ it("has a place of its own for what the application throws, of bounded size and 
   const { lines, log } = journal();
   const failures = createFailureLog(log);
   for (let i = 0; i < 1_000; i++) {
-    // As a client for HTTP throws it.
+    // Errors of HTTP clients have such fields.
     const fields = { config: { headers: { authorization: "Bearer s3cr3t" } } };
     const cause = Object.assign(new Error(`${i} ${"x".repeat(100_000)}`, { cause: new Error("down") }), fields);
     failures.report(new CmError("internal", "It failed.", { cause, details: { hook: "onJoin" } }), "request");

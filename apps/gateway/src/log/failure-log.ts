@@ -10,7 +10,7 @@ const SUMMARY_INTERVAL_MS = 5_000;
  */
 const KINDS_MAX = 64;
 
-/** The same for failures of the application's hooks and routes: their messages can hold anything. */
+/** The same limit for failures of the application's hooks and routes, whose messages can vary without bound. */
 const APPLICATION_KINDS_MAX = 32;
 
 /** Where a failure happened: in the background, or while a client's request was handled. */
@@ -40,9 +40,9 @@ interface Kind {
 }
 
 /**
- * Writes the first failure of each kind in full. Those that follow are counted, and told in one line every five
- * seconds, until a kind has been quiet for a whole interval. A kind is stage and code; of the application's hooks and
- * routes also which one it was and what it threw.
+ * Writes the first failure of each kind in full. Later failures of that kind are counted and summarised in one line
+ * every 5 s, until none has occurred for a whole interval. Failures are of one kind if their stage and code are equal
+ * and, for the application's hooks and routes, if the hook or route and the causes are equal too.
  */
 export function createFailureLog(log: ErrorLog, intervalMs = SUMMARY_INTERVAL_MS): FailureLog {
   const kinds = new Map<string, Kind>();
@@ -62,7 +62,7 @@ export function createFailureLog(log: ErrorLog, intervalMs = SUMMARY_INTERVAL_MS
     timer = undefined;
   };
 
-  /** The kind of a failure where it is known; a new one, or one that stands for the rest, where it is not. */
+  /** Returns the kind of a failure, and creates it if necessary; the kind for all others if there are too many. */
   const kindOf = (error: unknown, stage: FailurePlace, code: string, failing: Failing | undefined): Kind => {
     const key = JSON.stringify([stage, code, ...(failing === undefined ? [] : [failing, causesOf(error)])]);
     const known = kinds.get(key);
@@ -87,7 +87,7 @@ export function createFailureLog(log: ErrorLog, intervalMs = SUMMARY_INTERVAL_MS
       const failing = failingIn(error);
       const kind = kindOf(error, stage, code, failing);
       kind.repeated++;
-      // The first of its kind is not repeated.
+      // The first failure of a kind is written in full, not counted.
       if (kind.repeated > 0) return;
       timer ??= setInterval(flush, intervalMs).unref();
       log.error({ err: loggedError(error), code, stage, ...failing }, messageOf(stage, failing));

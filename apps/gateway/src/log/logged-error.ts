@@ -1,13 +1,13 @@
 import { CmError, isCmError } from "@cm/protocol";
 
-/** What of an error goes to the log, at most: characters of a message or a place, places of a stack, errors that led to it. */
+/** Limits for an error in the log: characters of a message or stack line, lines of the stack, and nested causes. */
 const MESSAGE_MAX = 500;
 const PLACES_MAX = 10;
 const CAUSES_MAX = 3;
 
 /**
- * A copy of an error for the log, of bounded size: name, message, code, details, stack and causes. Other fields of
- * foreign errors are left out: those of HTTP clients carry the request, with its tokens and headers.
+ * Copies an error for the log, with bounded size: name, message, code, details, stack and causes. Other fields are left
+ * out, because errors of HTTP clients contain the request with its tokens and headers.
  */
 export function loggedError(error: unknown, causes = CAUSES_MAX): Error {
   const facts = factsOf(error);
@@ -23,7 +23,7 @@ export function loggedError(error: unknown, causes = CAUSES_MAX): Error {
   return copy;
 }
 
-/** What led to an error, one to a line: name, message, and where it was thrown. */
+/** Describes the causes of an error, one per line: name, message, and the place that threw it. */
 export function causesOf(error: unknown): string {
   const lines: string[] = [];
   let { cause } = factsOf(error);
@@ -39,12 +39,12 @@ export function causesOf(error: unknown): string {
 interface ErrorFacts {
   readonly name: string;
   readonly message: string;
-  /** The lines of its stack, such as `login (file:///srv/app.js:3:9)`; the first may be of Node.js itself. */
+  /** The lines of the stack, such as `login (file:///srv/app.js:3:9)`; the first may be Node.js internals. */
   readonly places: readonly string[];
   readonly cause: unknown;
 }
 
-/** Reads whatever was thrown, without calling into it. */
+/** Reads the facts of any thrown value without calling its methods. */
 function factsOf(error: unknown): ErrorFacts {
   if (!(error instanceof Error) && !isCmError(error)) {
     const message = typeof error === "string" ? clipped(error, MESSAGE_MAX) : "not an error was thrown";

@@ -3,15 +3,15 @@ import { causesOf } from "./logged-error.js";
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** Where a warning goes; `process.emitWarning`. */
+/** Emits a warning; `process.emitWarning` by default. */
 type Emit = (
   message: string,
   options: { readonly type: string; readonly code?: string; readonly detail: string },
 ) => void;
 
 /**
- * What logs by default: each warning and error is a process warning, in the form of those of `@cm/node`. Its text
- * says what failed, its detail the causes and where they were thrown.
+ * Creates the default logger, which emits each warning and error as a process warning, in the same form as `@cm/node`.
+ * The message says what failed; the detail lists the causes and the places that threw them.
  */
 export function createWarningLogger(emit: Emit = (message, options) => process.emitWarning(message, options)) {
   const type = "CmWarning";

@@ -57,10 +57,10 @@ export interface GatewayHooks {
     | undefined;
 }
 
-/** What the application is asked: a decision, or the answer to a request over HTTP. */
+/** The kind of application code to run: a hook, which decides, or a route, which responds to an HTTP request. */
 type Asked = "hook" | "route";
 
-/** Asks the application, within a time and not too often at once. */
+/** Runs the application's hooks or routes, within limits of time and concurrency. */
 export class HookRunner {
   readonly #asked: Asked;
   readonly #timeoutMs: number;
@@ -83,8 +83,8 @@ export class HookRunner {
   }
 
   /**
-   * Waits for what the application works out. A `CmError` that it throws goes to the client; anything else becomes
-   * `internal`, whose details name the hook or route for the log.
+   * Runs a hook or route and waits for its result. A thrown `CmError` is passed on to the client. Any other error
+   * becomes `internal`, with the name of the hook or route in its details, for the log.
    */
   async run<T>(name: string, task: () => T | Promise<T>): Promise<T> {
     if (this.#pending >= this.#maxPending) {

@@ -149,7 +149,7 @@ export function describeConnections(createTransport: CreateTransport): void {
       const { server, join } = await startServer();
       const { connection, texts } = await join("ann");
       connection.enter("room");
-      // What plain JavaScript may hand in.
+      // Values that plain JavaScript may pass.
       const wild = (value: unknown) => value as never;
       const calls: [() => unknown, string][] = [
         [() => connection.send(wild({ type: "hi" })), "frame"],

@@ -4,7 +4,7 @@ import type { NewConnection } from "../membership.js";
 import type { LocalConnection } from "./local-connections.js";
 import { serializeMetadata } from "./metadata.js";
 
-/** What every connection of a membership has in common. */
+/** Settings that all connections of a membership share. */
 export interface ConnectionSetting {
   readonly ids: ConnectionIdSource;
   readonly now: () => number;
@@ -16,7 +16,7 @@ const KNOWN: Readonly<Record<keyof NewConnection, true>> = { connectionId: true,
 
 const EXAMPLE = '{ connectionId: membership.nextConnectionId(), userId: "ann" }';
 
-/** A connection that is to be opened, and is in no room yet. Throws as `Membership.open` says. */
+/** Validates a new connection and creates its local entry, without rooms. Throws as described at `Membership.open`. */
 export function newConnection(
   given: NewConnection,
   setting: ConnectionSetting,

@@ -2,14 +2,14 @@ import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import { onTestFinished } from "vitest";
 
-/** A relay before Redis that keeps what clients send. */
+/** A TCP relay in front of Redis that records the bytes that clients send. */
 export interface CallRelay {
   readonly url: string;
-  /** What was sent since the last call. */
+  /** Returns the bytes that clients sent since the last call, as Latin-1 text. */
   take(): string;
 }
 
-/** Starts a relay before the Redis at this address; it ends with the test. */
+/** Starts a relay in front of the Redis at this URL. The relay is closed when the test finishes. */
 export async function startRelay(redisUrl: string): Promise<CallRelay> {
   const port = Number(new URL(redisUrl).port);
   const sockets = new Set<Socket>();
@@ -43,7 +43,7 @@ export async function startRelay(redisUrl: string): Promise<CallRelay> {
   };
 }
 
-/** The calls of scripts in what was sent, each with its arguments; probes of the link are none. */
+/** Extracts the script calls from recorded bytes, each with its arguments. Probes of the link are not script calls. */
 export function scriptCalls(sent: string): string[] {
   return sent.split(/(?=\*\d+\r\n\$7\r\nevalsha\r\n)/).filter((call) => /^\*\d+\r\n\$7\r\nevalsha\r\n/.test(call));
 }

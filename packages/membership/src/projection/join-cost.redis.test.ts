@@ -81,7 +81,7 @@ it("those who connect, join or close in one turn share calls", async () => {
   for (const connectionId of ids) {
     await eventually(async () => expect(await watcher.connections.get(connectionId)).toBeUndefined());
   }
-  // Users of one partition and members of the room; then the records.
+  // One call removes the user's connections, one the room's members, and one the records.
   expect(callsOf()).toBe(3);
   expect(await watcher.rooms.count("lobby")).toBe(1);
 });

@@ -43,9 +43,9 @@ export class Projection {
   /** The target is the room. */
   readonly #members: TurnWrites<AnnouncedMember>;
   readonly #closedRecords: TurnWrites<string>;
-  /** By grace period. */
+  /** Keyed by the grace period in milliseconds. */
   readonly #closedUsers: TurnWrites<UserConnection>;
-  /** By reason and room. */
+  /** Keyed by reason and room, see `targetOf`. */
   readonly #goneMembers: TurnWrites<AnnouncedMember>;
 
   constructor({ store, local, shelfBits, lastSeenOf, maxPerUser, onLeaving }: ProjectionOptions) {
@@ -243,10 +243,10 @@ function strayConnection(connectionId: string, userId: string, connectedAt: numb
   };
 }
 
-/** Why an own member is gone; the reaper alone says `lost`. */
+/** Why a member of this server left a room. Only the reaper uses `lost`. */
 type OwnReason = Exclude<DepartureReason, "lost">;
 
-/** No reason has a space. */
+/** The key of a departure: no reason contains a space, so that `readTarget` can split the key. */
 function targetOf(reason: OwnReason, room: string): string {
   return `${reason} ${room}`;
 }

@@ -3,60 +3,60 @@ import type { MembershipStore } from "../options.js";
 import { type PermanentErrors, together } from "../projection/permanent-errors.js";
 import type { HeldClaim } from "./held-claim.js";
 
-/** Shelves that are read at a time. */
+/** Number of shelves that are read concurrently. */
 const SHELVES_AT_ONCE = 8;
 
 /**
- * Records, and rooms in them, after which no more shelves are read before these are cleaned up: a store
- * keeps users and rooms in hundreds of partitions, and writes to each of them by itself.
+ * Number of records, plus rooms named in them, at which reading pauses until they are cleaned up. Large
+ * groups save calls: a store keeps users and rooms in hundreds of partitions and writes to each separately.
  */
 const GROUP_SIZE = 8_000;
 
-/** Users that one step removes: two or three milliseconds of a store's time. */
+/** Maximum number of connections of users that one step removes: 2 to 3 ms of the store's time. */
 const USERS_AT_ONCE = 250;
 
-/** Rooms that one step clears. */
+/** Maximum number of rooms that one step clears. */
 const ROOMS_AT_ONCE = 100;
 
-/** Steps under way at a time: neither the store nor this server waits for the other, and both serve others in between. */
+/** Number of concurrent steps: keeps both the store and this server busy, and both can do other work in between. */
 const STEPS_AT_ONCE = 2;
 
-/** Rooms that are remembered as cleared; one that is not is cleared again with the next record that names it. */
+/** Maximum number of rooms remembered as cleared. Any other room is cleared again if a later record names it. */
 const CLEARED_MAX = 100_000;
 
-/** What a {@link DeadServerCleanup} needs. */
+/** Options of {@link DeadServerCleanup}. */
 export interface DeadServerCleanupOptions {
   readonly store: Pick<MembershipStore, "partitioning" | "upkeep">;
   readonly claim: HeldClaim;
   readonly refusals: PermanentErrors;
-  /** Ends it between two steps. */
+  /** Aborts the cleanup between two steps. */
   readonly signal: AbortSignal;
 }
 
-/** One shelf; its records are `undefined` where the store can't read it. */
+/** A shelf that was read; `records` is `undefined` if the store cannot read it. */
 interface Shelf {
   readonly shelf: number;
   readonly records: readonly ConnectionRecord[] | undefined;
 }
 
-/** What is written at a time, under the claim. */
+/** Starts the writes of one step under the claim. */
 type Step = (claim: ReapClaim) => readonly Promise<unknown>[];
 
 /**
- * Removes what a dead server has in the store: connections of users and members of rooms, then the
- * records that lead to them, some shelves at a time. Users and rooms are written in the order of
- * their partitions, so that those of one partition share a call.
+ * Removes a dead server's entries from the store, a group of shelves at a time: first the connections of
+ * users and the members of rooms, then the records that name them. Users and rooms are sorted by
+ * partition, so that those of one partition share a call.
  */
 export class DeadServerCleanup {
   readonly #options: DeadServerCleanupOptions;
-  /** Rooms that are done: the server's members in them were all removed at once. */
+  /** Rooms from which all of the server's members were removed. */
   readonly #cleared = new Set<string>();
 
   constructor(options: DeadServerCleanupOptions) {
     this.#options = options;
   }
 
-  /** Resolves with the number of connections; `undefined` where the claim was lost. */
+  /** Resolves with the number of connections of the dead server, or `undefined` if the claim was lost. */
   async run(): Promise<number | undefined> {
     const { shelves } = this.#options.claim;
     let connections = 0;
@@ -80,7 +80,7 @@ export class DeadServerCleanup {
       const count = Math.min(SHELVES_AT_ONCE, claim.shelves - first);
       const read = Array.from({ length: count }, async (_, i): Promise<Shelf> => {
         const shelf = first + i;
-        // None where the store can't read it: what the dead server owns of it is removed nevertheless.
+        // `undefined` if the store cannot read the shelf: its entries of the dead server are removed nevertheless.
         const [records] = await refusals.together([store.upkeep.projection.held(given.claim, "records", shelf)]);
         return { shelf, records };
       });
@@ -92,7 +92,7 @@ export class DeadServerCleanup {
     return group;
   }
 
-  /** Whether the claim was held to the end. */
+  /** Cleans up after one group. Resolves with `false` if the claim was lost. */
   async #clear(group: readonly Shelf[]): Promise<boolean> {
     const { projection } = this.#options.store.upkeep;
     const records = group.flatMap((shelf) => shelf.records ?? []);
@@ -115,7 +115,7 @@ export class DeadServerCleanup {
     ]);
     if (!isDone) return false;
     if (this.#cleared.size + rooms.length <= CLEARED_MAX) for (const room of rooms) this.#cleared.add(room);
-    // Last, so that a successor finds again what was not finished.
+    // Clear the shelves last, so that another reaper can find unfinished users and rooms through the records.
     const shelves = group.filter((shelf) => shelf.records?.length !== 0);
     return this.#write(
       chunks(shelves, SHELVES_AT_ONCE).map(
@@ -126,7 +126,7 @@ export class DeadServerCleanup {
     );
   }
 
-  /** Takes the steps in their order, a few at a time; whether the claim was held to the end. */
+  /** Runs the steps in order, `STEPS_AT_ONCE` at a time. Resolves with `false` if the claim was lost. */
   async #write(steps: readonly Step[]): Promise<boolean> {
     const waiting = steps.values();
     let isGoingOn = true;
@@ -145,7 +145,7 @@ export class DeadServerCleanup {
     return isGoingOn;
   }
 
-  /** Takes one step, again where the claim ended meanwhile: what comes after its end does nothing. */
+  /** Runs one step, and repeats it if the claim ended meanwhile: writes after the claim's end have no effect. */
   async #take(step: Step): Promise<boolean> {
     const { claim, refusals, signal } = this.#options;
     for (;;) {

@@ -1,17 +1,17 @@
 import type { ReapClaim, ServerUpkeep } from "@cm/protocol";
 
-/** What a {@link HeldClaim} needs. */
+/** Options of {@link HeldClaim}. */
 export interface HeldClaimOptions {
   readonly servers: Pick<ServerUpkeep, "claim">;
   readonly claimant: string;
-  /** How long a claim lasts, in milliseconds. */
+  /** Duration of a claim, in milliseconds. */
   readonly claimMs: number;
 }
 
-/** A claim as it was given. */
+/** A claim that the store granted. */
 export interface GivenClaim {
   readonly claim: ReapClaim;
-  /** When it ends at the earliest, by the monotonic clock: nothing that is written with it later has an effect. */
+  /** Earliest end of the claim, by the monotonic clock: writes under the claim may have no effect from then on. */
   readonly endsAtMs: number;
 }
 
@@ -27,7 +27,7 @@ export class HeldClaim {
     this.#given = given;
   }
 
-  /** `undefined` where the server can't be claimed. */
+  /** Claims a server. Resolves with `undefined` if the server cannot be claimed. */
   static async take(serverId: string, options: HeldClaimOptions): Promise<HeldClaim | undefined> {
     const given = await claimOf(serverId, options);
     return given && new HeldClaim(options, given);
@@ -37,13 +37,16 @@ export class HeldClaim {
     return 2 ** this.#given.claim.shelfBits;
   }
 
-  /** The claim, with at least two thirds of its time left; `undefined` where another one has it, or is done already. */
+  /**
+   * Resolves with the claim, extended if less than two thirds of its time are left, or with `undefined` if
+   * another reaper has claimed the server or has finished the cleanup.
+   */
   async current(): Promise<GivenClaim | undefined> {
     const leftMs = this.#given.endsAtMs - performance.now();
     return !this.#isLost && leftMs > (2 / 3) * this.#options.claimMs ? this.#given : this.extended();
   }
 
-  /** As {@link current}, with all of its time left. */
+  /** Like {@link current}, but always extends the claim. */
   extended(): Promise<GivenClaim | undefined> {
     this.#extending ??= this.#extend().finally(() => {
       this.#extending = undefined;
@@ -55,7 +58,7 @@ export class HeldClaim {
     if (this.#isLost) return undefined;
     const { serverId, incarnation } = this.#given.claim;
     const given = await claimOf(serverId, this.#options);
-    // Of another incarnation, which died meanwhile, the shelves from the first on are to be done.
+    // If another incarnation has died meanwhile, cleaning up after that one starts again at the first shelf.
     if (given?.claim.incarnation !== incarnation) {
       this.#isLost = true;
       return undefined;

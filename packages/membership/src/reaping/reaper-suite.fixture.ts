@@ -75,7 +75,7 @@ export function describeReaping(name: string, createHarness: HarnessFactory): vo
       const harness = await createHarness();
       onTestFinished(() => harness.close());
       const { store } = harness;
-      // 64 shelves.
+      // A capacity of 4,000 gives 64 shelves.
       await leaveDead(store, "dead", 60, 4_000);
       const { rosters } = await hearAll(store, [], ["lobby"]);
       let slowShelves = 0;

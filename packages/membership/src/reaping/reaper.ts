@@ -25,10 +25,11 @@ export interface ReaperOptions {
 }
 
 /**
- * Cleans up after dead servers: their members out of rooms, their connections off their
- * users, their records away, then their registration. In small steps, so that the store is
- * never held for long; records go last, so that a successor finds again what was not finished. Claims are extended for as long as it takes. What the store refuses for good,
- * such as a key that something else lies under, is told and left alone.
+ * Cleans up after dead servers: removes their members from rooms and their connections from users, then
+ * their records, then their registrations. Works in small steps, so that the store is never blocked for
+ * long. Records are removed after users and rooms, so that another reaper can find unfinished ones. Claims
+ * are extended as long as the cleanup runs. Entries that the store refuses permanently to remove, such as
+ * a key of another type, are reported and left in place.
  */
 export class Reaper {
   readonly #options: ReaperOptions;

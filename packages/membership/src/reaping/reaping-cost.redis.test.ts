@@ -15,7 +15,7 @@ async function startStore(url: string, prefix: string): Promise<RedisStore> {
 it("cleaning up after a server costs calls for partitions and shelves, not for connections and rooms", async () => {
   const prefix = freshPrefix();
   const store = await startStore(inject("redisUrl"), prefix);
-  // All of one partition.
+  // Names that all belong to one partition.
   const names = Array.from({ length: 100_000 }, (_, i) => `name-${i}`)
     .filter((name) => store.partitioning.partitionOf(name) === 0)
     .slice(0, 40);
@@ -38,7 +38,7 @@ it("cleaning up after a server costs calls for partitions and shelves, not for c
       ),
     ),
   );
-  // By the same incarnation, with next to no time.
+  // The same incarnation acquires the lease again for 100 ms, so that it soon expires.
   await store.servers.acquire(registration, 100);
 
   const relay = await startRelay(inject("redisUrl"));
@@ -46,7 +46,7 @@ it("cleaning up after a server costs calls for partitions and shelves, not for c
     ids: createConnectionIdSource({ serverId: "b" }),
     store: await startStore(relay.url, prefix),
     interest: { enter: async () => undefined, exit: () => undefined },
-    // Nothing of it comes between the calls that are counted.
+    // No heartbeat falls among the counted calls.
     heartbeatIntervalMs: 600_000,
     leaseTtlMs: 1_200_000,
   });
@@ -58,10 +58,10 @@ it("cleaning up after a server costs calls for partitions and shelves, not for c
   });
   const calls = scriptCalls(relay.take());
   const callsOf = (key: string) => calls.filter((call) => call.includes(`${prefix}:{${key}`)).length;
-  // At most 250 users in one, and 250 members of all rooms in one.
+  // 400 connections of users and 400 members: one call removes at most 250 of either.
   expect(callsOf("u.")).toBe(2);
   expect(callsOf("r.")).toBe(2);
-  // Each shelf is read, and those that held something are cleared.
+  // Every shelf is read, and every shelf with records is cleared.
   expect(callsOf("dead}")).toBeLessThanOrEqual(32);
   expect(await store.counts.of("connections")).toBe(0);
   expect(await store.counts.of("rooms")).toBe(0);

@@ -47,7 +47,7 @@ it("removes what a part of Redis comes back with after a server was cleaned up a
   const old = freshPrefix();
   for (const key of parts) await askRedis(port, "COPY", key, `${old}:${key}`);
   await eventually(async () => expect(await store.counts.of("users")).toBe(1));
-  // Each is counted behind its removal.
+  // Each one is counted after its removal.
   await eventually(() => expect(removed(servers)).toEqual({ member: 20, user: 20 }));
   const before = removed(servers);
   const { presence, rosters } = await hearAll(store, [...ghosts.users, "ann"], ["lobby"]);

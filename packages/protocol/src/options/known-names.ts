@@ -1,6 +1,6 @@
 /**
- * What people call an option, by lowercase letters alone, and the names that it may have here, the likeliest first.
- * Only for names that have too few letters in common with the option for {@link nearestName}.
+ * Names that callers try for an option, in lowercase letters only, and the option's possible names in this project,
+ * the most likely first. Contains only names that differ too much from the option's name for {@link nearestName}.
  */
 const ALSO_KNOWN: readonly (readonly [written: readonly string[], names: readonly string[]])[] = [
   [
@@ -28,14 +28,14 @@ const ALSO_KNOWN: readonly (readonly [written: readonly string[], names: readonl
   [["timeout"], ["timeoutMs", "confirmMs"]],
 ];
 
-/** The known name that was probably meant: one that people call so, else {@link nearestName}. */
+/** Returns the known name that was probably meant: a usual alternative, otherwise the {@link nearestName}. */
 export function meantName(written: string, known: readonly string[]): string | undefined {
   const spelt = written.toLowerCase().replace(/[^a-z]/g, "");
   const [, names = []] = ALSO_KNOWN.find(([each]) => each.includes(spelt)) ?? [];
   return names.find((name) => known.includes(name)) ?? nearestName(written, known);
 }
 
-/** The known name with the fewest edits, where these are at most `editsMax`: a third of what was written by default. */
+/** Returns the known name with the fewest edits, at most `editsMax`. Default: a third of the length of `written`. */
 export function nearestName(
   written: string,
   known: readonly string[],
@@ -52,7 +52,7 @@ export function nearestName(
   return nearest;
 }
 
-/** How many letters to insert, remove or replace to make one word of the other (Levenshtein). */
+/** The Levenshtein distance: number of letters to insert, remove or replace to turn one word into the other. */
 function editsBetween(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, i) => i);
   for (let i = 0; i < from.length; i++) {

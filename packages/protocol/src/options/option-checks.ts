@@ -3,7 +3,7 @@ import { CmError } from "../errors.js";
 import { requireFittingRuntime, requireFittingVersion } from "./fitting.js";
 import { meantName } from "./known-names.js";
 
-/** Options of which none is left out, or `undefined`. */
+/** Options in which every member is present and not `undefined`. */
 export type Complete<T> = { readonly [K in keyof T]-?: Exclude<T[K], undefined> };
 
 /** A range of numbers, both bounds included. */
@@ -16,7 +16,7 @@ export interface NumberRange {
 
 const PREFIX = /^[A-Za-z0-9:_-]{1,64}$/;
 
-/** The most items of a page; see the contract of `PageRequest`. */
+/** Maximum number of items in a page; see `PageRequest`. */
 const PAGE_MAX = 1_000;
 
 /** The default maximum of a duration, in milliseconds: one day. Timers overflow above about 25 days. */
@@ -55,10 +55,10 @@ export function requireOptions<T extends object>(options: T, known: Readonly<Rec
 }
 
 /**
- * Takes what a call was given for an argument that is an object: its own members are all known. `argument` is the
- * argument's name, and `example` what might be given, such as `{ limit: 100 }`.
- * Throws `options-invalid`; `details.field` is the argument where it is no object, else the first unknown name, and
- * `details.nearest` as of {@link requireOptions}.
+ * Checks that an argument of a call is an object whose own members are all known, and returns it. `argument` is the
+ * argument's name; `example` is a valid value for the error message, such as `{ limit: 100 }`.
+ * Throws `options-invalid`. If the argument is not an object, `details.field` is its name; otherwise it is the first
+ * unknown name, with `details.nearest` as in {@link requireOptions}.
  */
 export function requireFields<T extends object>(
   argument: string,
@@ -73,7 +73,7 @@ export function requireFields<T extends object>(
   return value;
 }
 
-/** Which page of a list is asked for; a cursor is the list's to judge. Throws `options-invalid`. */
+/** Checks a page request and returns it. The list itself checks the cursor. Throws `options-invalid`. */
 export function requirePage(page: PageRequest): PageRequest {
   const { limit } = requireFields("page", page, { limit: true, cursor: true }, "{ limit: 100 }");
   requireWholeNumber("limit", limit, { min: 1, max: PAGE_MAX });
@@ -87,8 +87,8 @@ function unknownName(field: string, known: object, kind: string): CmError {
 }
 
 /**
- * The refusal of a call that needs what `start()` brings: `closed`, whose `details.call` is the call, such as
- * `router.toRoom`.
+ * Creates the error for a call before `start()` has resolved: `closed`, with the name of the call, such as
+ * `router.toRoom`, in `details.call`.
  */
 export function notStarted(call: string): CmError {
   return new CmError("closed", `${call}() was called before start() was done: await start() first.`, {
@@ -140,13 +140,13 @@ export function requireMembers<T extends object>(field: string, value: T, member
   return value;
 }
 
-/** What stands in front of every key and channel: 1 to 64 of `A-Z a-z 0-9 : _ -`. */
+/** Checks the prefix of keys and channels, and returns it: 1 to 64 characters of `A-Z a-z 0-9 : _ -`. */
 export function requirePrefix(field: string, value: string): string {
   if (typeof value === "string" && PREFIX.test(value)) return value;
   throw optionInvalid(field, "1 to 64 of A-Z a-z 0-9 : _ -");
 }
 
-/** The refusal of what goes from server to server and is no bytes: text, or an object. */
+/** Creates the error for a message between servers that is not a `Uint8Array`, such as text or an object. */
 export function notBytes(field: string): CmError {
   return optionInvalid(field, "a Uint8Array: text must be encoded before");
 }

@@ -26,7 +26,8 @@ local function takeOffline(onlineKey, seenKey, user, nowMs, seenTtlMs)
   end
 end
 
--- Once for all users that a script took offline.
+-- Limits the size and lifetime of the last-seen times. Called once per script, with the number of users that it
+-- took offline.
 local function keepSeen(seenKey, users, nowMs, seenTtlMs)
   if users > 0 and seenTtlMs > 0 then
     dropOldest(seenKey, nowMs - seenTtlMs, users)

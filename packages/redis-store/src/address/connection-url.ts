@@ -47,7 +47,7 @@ export interface TlsFiles {
 }
 
 const SCHEME = /^redis(s?)(\+cluster|\+sentinel)?:\/\//;
-/** What stands behind the scheme. Every text without a line break has this shape. */
+/** The part after the scheme. Matches every text without a line break. */
 const URL_SHAPE = /^(?:([^@/?]*)@)?([^/?]*)(?:\/([^?]*))?(?:\?(.*))?$/;
 const ADDRESS_SHAPE = /^(\[[0-9a-fA-F:.]+\]|[^:[\]]+)(?::([^:[\]]*))?$/;
 /** Labels of a host name. A last label of digits only would be an IPv4 address or a mistyped one. */

@@ -8,17 +8,18 @@ import type { Address } from "./connection-url.js";
 /** Maximum time to wait for a sign of the peer's protocol, in milliseconds. */
 const DEADLINE_MS = 1_000;
 
-/** How long a Redis that refuses every client has to say so before it is asked something, in milliseconds. */
+/** Time to wait for an error from a Redis that rejects every client before a command is sent, in milliseconds. */
 const PATIENCE_MS = 50;
 
-/** More than any line that Redis refuses a client with. */
+/** Upper bound for the length of the line with which Redis rejects a client. */
 const ANSWER_MAX_LENGTH = 4_096;
 
 /**
- * Why a start failed, where the other end shows it to who connects anew: it refuses every client from here, or
- * speaks TLS at a plain port, or the other way round; `undefined` otherwise. A plain Redis does not answer a TLS
- * handshake and a TLS port hangs up on plain text; and what a Redis says as it hangs up is lost where the client
- * writes meanwhile. So the client alone can't tell these from an outage. No credentials are sent.
+ * Determines why a start failed by opening another connection. Resolves with an error if Redis rejects every
+ * client from this host, or if only one side uses TLS; otherwise with `undefined`. The client itself cannot
+ * distinguish these cases from an outage: a plain Redis does not respond to a TLS handshake, a TLS port closes the
+ * connection on plain text, and a rejection is lost if the client writes while Redis closes the connection. No
+ * credentials are sent.
  */
 export async function reasonAtAddress(connection: RedisConnection): Promise<CmError | undefined> {
   const target = targetOf(connection);
@@ -57,11 +58,11 @@ function targetOf(connection: RedisConnection): { readonly address: Address; rea
   };
 }
 
-/** The first line that the other end answers in plain text; empty where it answers nothing. */
+/** Resolves with the first line of the peer's response in plain text; empty if there is no response. */
 function plainAnswer({ host, port }: Address): Promise<string> {
   return new Promise((resolve) => {
     let answer = "";
-    // Nothing is written at once: what is in the way of a refusal that hangs up can destroy it.
+    // Write nothing at first: bytes that arrive while Redis closes the connection can discard its rejection.
     const socket = connectPlain({ host, port }, () => {
       asking = setTimeout(() => socket.write("PING\r\n"), PATIENCE_MS);
     });

@@ -43,8 +43,8 @@ it("reaches Redis over TLS with an authority, a client certificate and a server 
   expect(await refusalOf(`redis://127.0.0.1:${await freePort()}`)).toMatch(/^unavailable: .*ECONNREFUSED/);
 });
 
-// Protected mode and maxclients refuse a client before its first command. Protected mode does not concern the loopback,
-// so that a server stands for Redis that says what Redis says, and hangs up as it does.
+// Protected mode and maxclients reject a client before its first command. Protected mode does not apply to the loopback
+// address, so a stand-in server sends the error of Redis and closes the connection.
 it.each([
   [
     "DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user.",
@@ -61,7 +61,7 @@ it.each([
     server.listen(0, "127.0.0.1", () => resolve((server.address() as AddressInfo).port));
   });
   for (const scheme of ["redis", "redis+cluster"]) {
-    // It looks for a second at most, which a machine that stands still can miss.
+    // The check waits for at most 1 s, which can be too short on a stalled machine.
     await eventually(async () => expect(await refusalOf(`${scheme}://127.0.0.1:${port}`)).toMatch(expected));
   }
 });
@@ -79,7 +79,7 @@ it("ends without an uncaught error where it is closed amid a TLS handshake that 
   process.on("uncaughtException", onUncaught);
   onTestFinished(() => void process.off("uncaughtException", onUncaught));
 
-  // Redis answers the broken handshake with an alert, which comes behind the certificate.
+  // Redis responds to the aborted handshake with an alert, which arrives after the certificate.
   for (let round = 0; round < 20; round++) {
     const store = createRedisStore({ url: `rediss://127.0.0.1:${proxy.port}`, onError: () => undefined });
     const before = proxy.accepted;

@@ -1,9 +1,9 @@
 import { Cluster, type Redis } from "ioredis";
 
 /**
- * Takes a client down for good. Errors that come of that are of no use: those of the client, and those of its streams,
- * of which it hears the first alone. A TLS handshake that is broken off can end in two: the certificate is refused, and
- * Redis answers with an alert.
+ * Disconnects a client permanently. Ignores the errors that result: those of the client, and those of its streams,
+ * because the client listens only for the first error of a stream. An aborted TLS handshake can cause two: the
+ * certificate is rejected, and Redis responds with an alert.
  */
 export function disconnect(client: Redis | Cluster): void {
   const ignore = (): void => undefined;

@@ -114,7 +114,7 @@ export class RedisConnectionRegistry implements ConnectionRegistry {
     for (let i = 0; i + 1 < held.records.length; i += 2) {
       const field = held.records[i] ?? "";
       const connectionId = connectionIdOf(right.serverId, field);
-      // An incarnation has a fixed length, so that no other one begins like this.
+      // Keep only this incarnation's records. Incarnations have a fixed length, so none is a prefix of another.
       if (!connectionId?.startsWith(holder)) continue;
       const record = decodeRecord(connectionId, held.records[i + 1] ?? "", places.get(field) ?? []);
       if (record !== undefined) records.push(record);
@@ -130,7 +130,7 @@ export class RedisConnectionRegistry implements ConnectionRegistry {
     });
   }
 
-  /** The keys of these shelves, each once, and which of them a shelf's are. */
+  /** The distinct keys of the entries' shelves, and a function that returns the index of a shelf among them. */
   #shelvesOf(
     serverId: string,
     placed: readonly { readonly shelf: number }[],

@@ -26,7 +26,7 @@ const WRITES_REFUSED = new Set(["MISCONF", "NOREPLICAS", "OOM", "READONLY"]);
 /** First words of error replies that reject this client: wrong credentials or missing permissions. */
 const REFUSING = new Set(["NOAUTH", "NOPERM", "WRONGPASS"]);
 
-/** What Redis says to a client that it takes no command from, and hangs up. */
+/** The errors with which Redis rejects a client before any command and closes the connection. */
 const AT_DOOR: readonly (readonly [start: string, meaning: string])[] = [
   [
     "DENIED",
@@ -68,7 +68,7 @@ export function toStoreError(error: unknown, keys: readonly string[] = []): CmEr
   return failure("internal", `Redis answered with an error: ${code}.`, error);
 }
 
-/** Whether Redis takes no client from here, whatever it asks for. */
+/** Whether Redis rejects every client from this host, before any command. */
 export function isRefusedAtDoor(error: unknown): boolean {
   return refusalAtDoor(error) !== undefined;
 }
@@ -104,7 +104,7 @@ export function storeUnanswered(cause: unknown): CmError {
   });
 }
 
-/** The store was closed. */
+/** Creates the error for a call after the store was closed. */
 export function storeClosed(): CmError {
   return new CmError("closed", "The store was closed.");
 }

@@ -7,21 +7,21 @@ import { holderOf } from "../servers/lease-fence.js";
 import { memberOf } from "./room-entry.js";
 import { type RoomKeys, roomEvict, roomKeys } from "./room-scripts.js";
 
-/** The most rooms that one call of the script goes over. */
+/** Maximum number of rooms in one call of the script. */
 const ROOMS_MAX = 100;
 
-/** The most members that one call takes out and announces: two or three milliseconds of Redis's time. */
+/** Maximum number of members that one call removes and announces: 2 to 3 ms of Redis's time. */
 const MEMBERS_MAX = 250;
 
-/** What the evictions need. */
+/** Parts that {@link RoomEvictions} needs. */
 export interface RoomEvictionsParts {
   readonly commands: Commands;
   readonly keys: Keys;
-  /** The command that changes of rosters go out with. */
+  /** The command that publishes roster changes: `PUBLISH` or `SPUBLISH`. */
   readonly publishCommand: string;
 }
 
-/** One room that is to be cleared. */
+/** A pending eviction from one room. */
 interface Eviction {
   readonly keys: RoomKeys;
   readonly members: RoomMember[];
@@ -30,19 +30,19 @@ interface Eviction {
 }
 
 /**
- * Takes a dead server's members out of rooms. The rooms of one partition that are asked for
- * without a wait in between share a call; one that can't be cleared fails alone.
+ * Removes a dead server's members from rooms. Evictions from rooms of one partition that are requested in
+ * the same turn share a call. If a room cannot be cleared, only the eviction from that room fails.
  */
 export class RoomEvictions {
   readonly #parts: RoomEvictionsParts;
-  /** By claim, and by the index of the rooms' partition. */
+  /** Pending evictions, keyed by claim and by the index key of the rooms' partition. */
   readonly #waiting = new Map<ReapClaim, Map<string, Eviction[]>>();
 
   constructor(parts: RoomEvictionsParts) {
     this.#parts = parts;
   }
 
-  /** Resolves with the members that were taken out; with none where the claim is no longer held. */
+  /** Resolves with the removed members; with an empty list if the claim is no longer held. */
   evict(claim: ReapClaim, room: string): Promise<RoomMember[]> {
     if (this.#waiting.size === 0) queueMicrotask(() => this.#flush());
     const partitions = this.#waiting.get(claim) ?? new Map<string, Eviction[]>();
@@ -65,7 +65,7 @@ export class RoomEvictions {
     }
   }
 
-  /** Rooms of one partition. */
+  /** Runs evictions from rooms of one partition. */
   async #run(claim: ReapClaim, evictions: readonly Eviction[]): Promise<void> {
     let left = evictions;
     try {
@@ -75,7 +75,7 @@ export class RoomEvictions {
     }
   }
 
-  /** Settles the rooms that one call finished; resolves with those after them. */
+  /** Makes one call and resolves the evictions that it finished. Resolves with the unfinished ones. */
   async #step(claim: ReapClaim, evictions: readonly Eviction[]): Promise<readonly Eviction[]> {
     const { commands, publishCommand } = this.#parts;
     const found = await commands.run(roomEvict, {
@@ -96,7 +96,7 @@ export class RoomEvictions {
         eviction.members.push(...outcome.map(memberOf));
       }
     }
-    // The last room that was looked at may have more.
+    // If the call reached its maximum, its last room may have more members.
     const done = found === undefined || taken < MEMBERS_MAX ? evictions.length : found.length - 1;
     for (const { members, resolve } of evictions.slice(0, done)) resolve(members);
     return evictions.slice(done);

@@ -73,7 +73,11 @@ export const roomUpdate = defineScript(
   toWritten,
 );
 
-/** Rooms of one partition, cleared of a holder as far as it got; an error in place of the members of one that can't be. */
+/**
+ * Removes a holder's members from rooms of one partition, at most `most` of them. Returns one entry per
+ * processed room: the removed members, or the error if the room could not be cleared. `undefined` if the
+ * fence has passed.
+ */
 export const roomEvict = defineScript(
   "room-evict",
   (
@@ -165,7 +169,7 @@ export const roomReconcile = defineScript(
   },
 );
 
-/** All keys of a room. */
+/** Returns all keys of a room. */
 export function roomKeys({ index, members, roster, record, records }: RoomKeys): string[] {
   return [index, members, roster, record, records];
 }

@@ -26,7 +26,7 @@ export function holderOfConnection(connectionId: string): string {
   return connectionId.slice(0, connectionId.indexOf(".") + 1 + INCARNATION_LENGTH);
 }
 
-/** The parts of a connection id that is one of this server's; `undefined` of any other text. */
+/** Parses a connection id of this server's incarnation. Returns `undefined` for any other text. */
 export function ownParts(server: Lease | ReapClaim, connectionId: string): ConnectionIdParts | undefined {
   const id = parseConnectionId(connectionId);
   const isOwned = id.ok && id.value.serverId === server.serverId && id.value.incarnation === server.incarnation;
@@ -38,7 +38,7 @@ export function isOwn(server: Lease | ReapClaim, connectionId: string): boolean 
   return ownParts(server, connectionId) !== undefined;
 }
 
-/** As {@link ownParts}; throws `id-invalid` where the connection id is not one of this server's. */
+/** Like {@link ownParts}, but throws `id-invalid` if the connection id is not one of this server's incarnation. */
 export function requireOwn(server: Lease, connectionId: string): ConnectionIdParts {
   const parts = ownParts(server, connectionId);
   if (parts !== undefined) return parts;

@@ -55,7 +55,7 @@ export class ReorderBuffer {
     return taken;
   }
 
-  /** The buffered messages of an epoch behind an offset and up to another one, by their offsets. They stay buffered. */
+  /** The buffered messages of an epoch with offsets in (`after`, `upTo`], sorted by offset. They stay buffered. */
   inOrder(epoch: number, after: number, upTo: number): readonly OrderedMessage[] {
     return this.#messages
       .filter(({ at }) => at.epoch === epoch && at.offset > after && at.offset <= upTo)

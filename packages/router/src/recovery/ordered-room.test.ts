@@ -14,7 +14,7 @@ class Link {
   readonly history: History;
   isDeaf = false;
   isHistoryOut = false;
-  /** Whether the history has kept its place, and none of its messages. */
+  /** Whether the history has kept its position but lost all of its messages. */
   isHistoryEmptied = false;
   /** Number of reads of the history so far. */
   reads = 0;

@@ -253,8 +253,8 @@ export class OrderedRoom {
   }
 
   /**
-   * Moves up to an offset whose messages the history has lost: those that came over the channel are delivered, and
-   * members are told of the others. Whether there were any of these.
+   * Advances to an offset when the history has lost the messages up to it. Delivers those that arrived over the
+   * channel, and reports the others as gaps. Returns whether there was a gap.
    */
   #deliverHeard(upTo: number): boolean {
     const { epoch } = this.#at;
@@ -268,7 +268,7 @@ export class OrderedRoom {
     };
     for (const message of this.#held?.inOrder(epoch, this.#at.offset, upTo) ?? []) {
       skip(message.at.offset - 1);
-      // The same one may have come twice.
+      // The buffer may hold the same message twice.
       if (message.at.offset > this.#at.offset) this.#deliver(message);
     }
     skip(upTo);

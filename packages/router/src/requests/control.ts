@@ -27,7 +27,10 @@ export type ControlRequest =
  */
 export type ControlOutcome = "done" | "not-found" | "timeout";
 
-/** Who is to carry out what. Throws `options-invalid`, `id-invalid`, `name-invalid` or `name-too-long`. */
+/**
+ * Returns the server that must execute a control request, and the operation. Throws `options-invalid`, `id-invalid`,
+ * `name-invalid` or `name-too-long`.
+ */
 export function controlOf(
   target: string,
   request: ControlRequest,

@@ -21,7 +21,7 @@ export interface TransportConnection<U> {
   /**
    * Sends a text frame; bytes must be UTF-8. False where the connection is closed, or
    * was closed now as a slow consumer. In order with what its rooms get, unless that waits
-   * (see `TransportServer`). Throws `options-invalid` for what is neither, such as an object.
+   * (see `TransportServer`). Throws `options-invalid` for any other value, such as an object.
    */
   send(frame: string | Uint8Array): boolean;
   /** The connection gets the room's messages from now on. Idempotent. */

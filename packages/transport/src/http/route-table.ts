@@ -19,9 +19,9 @@ export interface RouteRequest extends RequestFacts {
  */
 export type RouteHandler = (request: RouteRequest) => HttpReply | Promise<HttpReply>;
 
-/** A handler with a limit of its own for the body. */
+/** A handler with its own limit for the body. */
 export interface Route {
-  /** The largest body, in bytes; a larger one is refused with 413. 0 to 16 MiB; default 64 KiB. */
+  /** Maximum size of the body, in bytes; a larger body is rejected with 413. 0 to 16 MiB; default 64 KiB. */
   readonly maxBodyBytes?: number | undefined;
   /** Handles a request. */
   readonly answer: RouteHandler;

@@ -36,13 +36,13 @@ export function fixedPath(field: string, value: unknown): string {
   return value;
 }
 
-/** What is sent, which is text, or bytes of it; {@link invalid} thrown where it is an object that was not encoded. */
+/** Throws {@link invalid} if a frame is neither a string nor a `Uint8Array`, such as an object that was not encoded. */
 export function requireFrame(frame: unknown): void {
   if (typeof frame === "string" || frame instanceof Uint8Array) return;
   throw invalid("frame", "must be a string or a Uint8Array: an object must be encoded before");
 }
 
-/** As {@link requireFrame}, for what goes to many: bytes alone. */
+/** Like {@link requireFrame}, for frames to several connections, which must be a `Uint8Array`. */
 export function requireFrameBytes(frame: unknown): void {
   if (frame instanceof Uint8Array) return;
   throw invalid("frame", "must be a Uint8Array: text must be encoded before");
