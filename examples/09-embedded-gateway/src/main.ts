@@ -1,6 +1,6 @@
 /*
- * The gateway within a program of one's own: users log in on a route of it, a cookie says whose connection
- * it is, and what they may do in which room is the program's to say.
+ * The gateway embedded in a program: users log in on one of its routes, a cookie identifies the user of a
+ * connection, and the program decides what users may do in each room.
  */
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
@@ -9,22 +9,22 @@ import { CmError, decodeUtf8, parseName, SUBPROTOCOL } from "@cm/protocol";
 import WebSocket from "ws";
 
 // #region gateway
-const sessions = new Map<string, string>(); // The cookie's value → user. A real one ends them, and shares them among processes.
+const sessions = new Map<string, string>(); // Cookie value → user. A real store expires sessions and shares them among processes.
 
 const gateway = createGateway({
   port: 0,
   redisUrl: process.env.REDIS_URL,
   redisPrefix: process.env.REDIS_PREFIX,
   drainMs: 0,
-  allowedOrigins: ["https://chat.example.com"], // The pages that may connect: a browser sends the cookie for any page.
+  allowedOrigins: ["https://chat.example.com"], // Pages that may connect: a browser sends the cookie whichever page connects.
   routes: {
-    // The body is the user's name. A real login asks for more than a name.
+    // The body is the user's name. A real login requires more than a name.
     "POST /login": ({ body }) => {
       const user = parseName(decodeUtf8(body), "user");
-      if (!user.ok) throw user.error; // Answered with 400 and its code.
+      if (!user.ok) throw user.error; // The response is 400 with the error's code.
       const session = randomUUID();
       sessions.set(session, user.value);
-      // Behind TLS, with "; Secure" at its end.
+      // If served over TLS, append "; Secure".
       return { status: 204, headers: { "Set-Cookie": `session=${session}; HttpOnly; SameSite=Strict; Path=/` } };
     },
   },
@@ -43,7 +43,7 @@ const gateway = createGateway({
 const { port } = await gateway.start();
 // #endregion
 
-/** Logs in and connects, as a browser does by itself with the cookie; answers each request with what the gateway answers. */
+/** Logs in and connects with the cookie, as a browser does by itself. Resolves with a function that sends a request. */
 async function enter(user: string) {
   const login = await fetch(`http://127.0.0.1:${port}/login`, { method: "POST", body: user });
   const [cookie = ""] = login.headers.getSetCookie().map((each) => each.split(";")[0]);

@@ -37,15 +37,15 @@ const node: Node = createNode({
   local: sockets,
   offlineGraceMs: 0, // For the sake of the example: by default a reload is no change.
   parts: [sockets],
-  onExpelled: () => process.exit(1), // Another process took this one's id; a process manager starts it anew.
+  onExpelled: () => process.exit(1), // Another process took this one's id; a process manager restarts this process.
 });
 
-/** What a client wrote wrong is a 400, what passes by itself a 503; all else is logged, and told without details. */
+/** Responds with 400 to invalid requests, 503 to transient errors. Other errors are logged and sent without details. */
 app.setErrorHandler<FastifyError>((error, request, reply) => {
   const { code, message } = error;
   if (["options-invalid", "name-invalid", "name-too-long"].includes(code))
     return reply.code(400).send({ code, message });
-  if ((error.statusCode ?? 500) < 500) return reply.send(error); // Fastify's own.
+  if ((error.statusCode ?? 500) < 500) return reply.send(error); // An error of Fastify itself.
   console.error(`${request.method} ${request.routeOptions.url} failed:`, error);
   if (isCmError(error)) return reply.code(error.retryable ? 503 : 500).send({ code });
   return reply.code(500).send({ code: "internal" });

@@ -12,9 +12,9 @@ import { renaming } from "./renamed-option.js";
  */
 export interface NodeStoreOptions {
   /**
-   * A store that the application made and has started; the node neither starts nor closes
-   * it. It serves this node alone, since a store's bus has one subscription a channel: the start of a second
-   * node on it fails with `options-invalid`, until the first is closed.
+   * A store that the application created and started; the node neither starts nor closes it. Only one node can use a
+   * store at a time, because a store's bus allows one subscription per channel: until the first node is closed, the
+   * start of a second node on the store rejects with `options-invalid`.
    */
   readonly store?: Store | undefined;
   /**
@@ -25,8 +25,9 @@ export interface NodeStoreOptions {
    */
   readonly redisUrl?: string | undefined;
   /**
-   * In front of every key and channel. The same in all processes of a cluster: one with another prefix neither hears
-   * the others nor sees their users. 1 to 64 of `A-Z a-z 0-9 : _ -`, also in memory. Default `cm`.
+   * Prefix of every key and channel. Must be the same in all processes of a cluster: a process with another prefix
+   * neither receives the others' messages nor sees their users. 1 to 64 characters of `A-Z a-z 0-9 : _ -`, also for the
+   * memory store. Default `cm`.
    */
   readonly prefix?: string | undefined;
   /** Time to live of connections that are not renewed, in milliseconds. Default 3,600,000; 1,000 to a day. */

@@ -6,7 +6,7 @@ import type { NodePhase, Readiness } from "./readiness.js";
 
 /** Options of {@link Node.drain}. */
 export interface DrainOptions {
-  /** The time over which connections are sent elsewhere, in milliseconds; 0: all at once. Default 10,000; 0 to 3,600,000. */
+  /** Time over which connections are moved away, in milliseconds; 0: all at once. Default 10,000; 0 to 3,600,000. */
   readonly overMs?: number | undefined;
 }
 
@@ -30,11 +30,11 @@ export interface NodePart {
 }
 
 /**
- * One process of a cluster: store, router, membership and presence with one life.
+ * One process of a cluster: store, router, membership and presence, started and closed together.
  *
- * The parts are made with the node and can be handed on before {@link start}; their calls
- * fail with `closed` before it, with an error whose details name the `call`, and after {@link close}. The presence of
- * a node whose store was handed over works as soon as that is started.
+ * The parts are created with the node and can be passed on before {@link start}. Their calls reject with `closed`
+ * before the start, with the name of the call in `details.call`, and after {@link close}. If the application passes
+ * a store, the presence works as soon as that store is started.
  */
 export interface Node {
   /** The server id of this process. */
@@ -71,10 +71,10 @@ export interface Node {
    */
   start(): Promise<void>;
   /**
-   * Not ready from now on; has each part send its connections elsewhere, while everything
-   * works on. Resolves when the parts have, and at once where the node is closing. Every
-   * call returns the same promise. Fails with `unavailable` while the node starts, with `options-invalid`, which
-   * drains nothing, and as the parts do; `close` ends the node in every case.
+   * Makes the node not ready, and has each part move its connections to other servers while everything else keeps
+   * working. Resolves when the parts have finished, or at once if the node is closing. Later calls return the promise
+   * of the first. Rejects with `unavailable` while the node starts, with `options-invalid` without draining anything,
+   * and with the errors of the parts. `close` closes the node in any case.
    */
   drain(options?: DrainOptions): Promise<void>;
   /**

@@ -32,8 +32,8 @@ export interface KeyFindings {
 }
 
 /**
- * Looks at every key under a prefix: it matches one entry, has its type and its time to live. That is at most
- * what `most` makes of it, and at least what `least` makes of it less `ageMs()`, the age of the oldest key by now.
+ * Checks that every key under a prefix matches one entry and has its type and time to live. The time to live must be
+ * at most the entry's value for `most`, and at least its value for `least` minus `ageMs()`, the age of the oldest key.
  */
 export async function lookAtKeys(
   url: string,

@@ -29,10 +29,10 @@ export interface TransportConnection<U> {
   /** The connection gets no more messages of the room. Messages sent before still arrive. Idempotent. */
   leave(room: string): void;
   /**
-   * Closes with the reason's code. The close frame says `message`, cut to 123 bytes;
-   * default: the reason. What waits is still written, unless it is more than 64 KiB:
-   * such a client would hold on to it too long, and is cut off (it sees 1006). Throws `options-invalid` for a
-   * reason that there is not.
+   * Closes the connection with the reason's code. The close frame contains `message`, cut to 123 bytes; default: the
+   * reason. Buffered bytes are still written, unless there are more than 64 KiB: a client that reads so slowly would
+   * delay the close too long, so its socket is destroyed (the client sees 1006). Throws `options-invalid` for an
+   * unknown reason.
    */
   close(reason: CloseReason, message?: string): void;
 }

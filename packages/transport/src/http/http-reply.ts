@@ -20,7 +20,7 @@ const HEADER_VALUE_FORBIDDEN = /[\u0000-\u0008\u000a-\u001f\u007f]/;
  * another header.
  */
 export function replyFault(reply: HttpReply): string | undefined {
-  // Of plain JavaScript, where a handler may end without a return.
+  // A handler in plain JavaScript may return nothing.
   if (typeof reply !== "object" || reply === null) return "it must be an object with a status";
   if (!Number.isInteger(reply.status) || reply.status < 200 || reply.status > 599) {
     return "status must be a whole number from 200 to 599";

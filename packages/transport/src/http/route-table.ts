@@ -32,7 +32,7 @@ export type RouteTable = ReadonlyMap<string, ReadonlyMap<string, CheckedRoute>>;
 
 type CheckedRoute = Route & { readonly maxBodyBytes: number };
 
-/** The largest body that a route takes where it does not say otherwise: enough for a form or a record in JSON. */
+/** Default of `maxBodyBytes`: enough for a form or a JSON record. */
 const DEFAULT_BODY_BYTES = 64 * 1024;
 
 /** Maximum of `maxBodyBytes`. */

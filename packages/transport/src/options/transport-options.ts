@@ -121,8 +121,8 @@ export interface TransportOptions<U> {
   /** Receives the events of the connections. */
   readonly handler: ConnectionHandler<U>;
   /**
-   * What is answered over plain HTTP, by method and exact path: `"POST /orders"`; a path alone
-   * is for GET and HEAD. A body may have 64 KiB; a {@link Route} has a limit of its own. Default: nothing.
+   * Handlers for plain HTTP requests, by method and exact path: `"POST /orders"`; a path alone is for GET and HEAD.
+   * A body may have up to 64 KiB; a {@link Route} sets its own limit. Default: none.
    */
   readonly routes?: Readonly<Record<string, RouteHandler | Route>> | undefined;
   /**
