@@ -4,7 +4,7 @@ import { RawSocket } from "@cm/load";
 import { encodeEnvelope, SUBPROTOCOL } from "@cm/protocol";
 import { type Draws, ODD_VALUES } from "./random.js";
 
-/** The input of a lane. */
+/** The environment of an {@link InputSender}: the attacked gateway and the source of randomness. */
 export interface SenderContext {
   readonly draws: Draws;
   readonly wsUrl: string;
