@@ -74,7 +74,7 @@ export type { ServerFrame } from "./frames/server-frame.js";
 export type { ConnectionLimits, DirectOutcome, GapReason, MemberEntry, Sender } from "./frames/server-frames.js";
 export type { Ref } from "./frames/kinds.js";
 export type { ClientFrameDescription, OperationText, ServerFrameDescription } from "./frames/description.js";
-export type { Field, Fields, Kind, Presence, ReadableKind } from "./frames/field.js";
+export type { Field, Fields, Kind, Presence, ReadableKind } from "./frames/field-kinds.js";
 
 // Contracts
 export type { FailureStage, OnError } from "./background.js";

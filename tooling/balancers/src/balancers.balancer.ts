@@ -3,7 +3,7 @@ import { type GatewayProcess, startGatewayProcess } from "@cm/gateway-kit/proces
 import { CLOSE_CODES } from "@cm/protocol";
 import { eventually, freePort, freshPrefix } from "@cm/test-kit";
 import { expect, inject, it, onTestFinished } from "vitest";
-import { type Backend, type BalancerName, startBalancer } from "./running-balancer.js";
+import { type Backend, type BalancerName, startBalancer } from "./load-balancer.js";
 
 /** Time for a gateway to send its clients elsewhere, in seconds. */
 const DRAIN_SECONDS = 3;

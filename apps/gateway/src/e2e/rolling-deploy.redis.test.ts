@@ -1,6 +1,6 @@
+import { Balancer, ReconnectingClient } from "@cm/gateway-kit/clients/reconnecting-client";
+import { ReconnectingLoad } from "@cm/gateway-kit/clients/reconnecting-load";
 import { faultsOfRecovery } from "@cm/gateway-kit/clients/recovery-account";
-import { Balancer, RovingClient } from "@cm/gateway-kit/clients/roving-client";
-import { RovingLoad } from "@cm/gateway-kit/clients/roving-load";
 import { watchUsers } from "@cm/gateway-kit/invariants/presence-watch";
 import { type GatewayCluster, startGatewayCluster } from "@cm/gateway-kit/processes/cluster";
 import { type GatewayProcess, startGatewayProcess } from "@cm/gateway-kit/processes/gateway-process";
@@ -43,7 +43,7 @@ it("replaces gateways under 200 clients that talk: they come back in paced waves
   const balancer = new Balancer(cluster.wsUrls);
   const clients = Array.from(
     { length: CLIENTS },
-    (_, i) => new RovingClient(balancer, `user-${i}`, roomOf(i), { recovers: true }),
+    (_, i) => new ReconnectingClient(balancer, `user-${i}`, roomOf(i), { recovers: true }),
   );
   await Promise.all(clients.map((client, i) => client.start(cluster.wsUrls[gatewayOf(i)] ?? "")));
   onTestFinished(() => clients.forEach((client) => void client.stop()));
@@ -51,7 +51,7 @@ it("replaces gateways under 200 clients that talk: they come back in paced waves
     cluster,
     clients.map(({ user }) => user),
   );
-  const load = new RovingLoad(clients, 5);
+  const load = new ReconnectingLoad(clients, 5);
   onTestFinished(() => load.stop());
 
   for (const [index, old] of cluster.gateways.slice(0, 2).entries()) {

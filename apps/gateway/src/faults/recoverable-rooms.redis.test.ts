@@ -1,7 +1,7 @@
+import { Balancer, ReconnectingClient } from "@cm/gateway-kit/clients/reconnecting-client";
+import { gatheringOf } from "@cm/gateway-kit/clients/reconnecting-gathering";
+import { ReconnectingLoad } from "@cm/gateway-kit/clients/reconnecting-load";
 import { faultsOfRecovery } from "@cm/gateway-kit/clients/recovery-account";
-import { Balancer, RovingClient } from "@cm/gateway-kit/clients/roving-client";
-import { gatheringOf } from "@cm/gateway-kit/clients/roving-gathering";
-import { RovingLoad } from "@cm/gateway-kit/clients/roving-load";
 import { expectCleanEnd } from "@cm/gateway-kit/invariants/clean-end";
 import { startFaultCluster } from "@cm/gateway-kit/processes/fault-cluster";
 import { eventually, startRedis } from "@cm/test-kit";
@@ -14,12 +14,12 @@ it("loses nothing of recoverable rooms when a gateway is killed under load: its 
   const balancer = new Balancer(cluster.wsUrls);
   const clients = Array.from(
     { length: 30 },
-    (_, i) => new RovingClient(balancer, `user-${i}`, `room-${i % 3}`, { recovers: true }),
+    (_, i) => new ReconnectingClient(balancer, `user-${i}`, `room-${i % 3}`, { recovers: true }),
   );
   // Each room has members on all gateways.
   await Promise.all(clients.map((client, i) => client.start(cluster.wsUrls[Math.floor(i / 3) % 3] ?? "")));
   onTestFinished(() => clients.forEach((client) => void client.stop()));
-  const load = new RovingLoad(clients, 2);
+  const load = new ReconnectingLoad(clients, 2);
   onTestFinished(() => load.stop());
   await eventually(() => expect(load.taken.length).toBeGreaterThan(200));
 

@@ -1,5 +1,5 @@
 import { clientFrame } from "./description.js";
-import { optional, required, withDefault } from "./field.js";
+import { optional, required, withDefault } from "./field-kinds.js";
 import {
   boolean,
   connectionId,

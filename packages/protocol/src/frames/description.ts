@@ -1,5 +1,5 @@
 import type { ClientErrorCode } from "../errors.js";
-import { type Field, type Fields, type Flat, type ObjectOf, optional, type ReadableKind } from "./field.js";
+import { type Field, type Fields, type Flat, type ObjectOf, optional, type ReadableKind } from "./field-kinds.js";
 import { ref } from "./kinds.js";
 
 /** The text about a frame's operation in the AsyncAPI document. */

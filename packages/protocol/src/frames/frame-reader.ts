@@ -1,6 +1,6 @@
 import { CmError } from "../errors.js";
 import type { ClientFrameDescription } from "./description.js";
-import type { Field, Presence, ReadableKind } from "./field.js";
+import type { Field, Presence, ReadableKind } from "./field-kinds.js";
 
 /**
  * Reads a frame's fields. Returns an error if a field does not match its description. The `ref` is not

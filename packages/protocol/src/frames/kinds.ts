@@ -1,7 +1,7 @@
 import { parseConnectionId } from "../ids.js";
 import { NAME_MAX_BYTES, type NameKind, parseName } from "../names.js";
 import { isRecord } from "../shape.js";
-import type { Fields, Kind, ObjectOf, ReadableKind } from "./field.js";
+import type { Fields, Kind, ObjectOf, ReadableKind } from "./field-kinds.js";
 
 /** The maximum length of a `ref` string, in UTF-16 code units. */
 export const REF_MAX_LENGTH = 64;

@@ -1,7 +1,7 @@
 import type { ClientErrorCode } from "../errors.js";
 import { MEMBERS_PAGE_MAX } from "./client-frames.js";
 import { serverFrame } from "./description.js";
-import { type Kind, type ObjectOf, optional, required } from "./field.js";
+import { type Kind, type ObjectOf, optional, required } from "./field-kinds.js";
 import {
   arrayOf,
   boolean,

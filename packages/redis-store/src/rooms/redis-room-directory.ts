@@ -21,7 +21,6 @@ import { reconcileRooms } from "../projection/partition-reconcile.js";
 import { toStrings } from "../scripts/script.js";
 import { allWritten, holderOf, holderOfConnection, isOwn, requireOwn } from "../servers/lease-fence.js";
 import type { Living } from "../servers/living-servers.js";
-import { decodeCursor, encodeCursor, lowerEnd, type RoomPlace } from "./room-cursor.js";
 import { memberOf, roomEntryOf } from "./room-entry.js";
 import { RoomEvictions } from "./room-evictions.js";
 import {
@@ -35,6 +34,7 @@ import {
   roomUpdate,
 } from "./room-scripts.js";
 import { readHeldRooms } from "./room-snapshots.js";
+import { decodeCursor, encodeCursor, lowerEnd, type RoomPlace } from "./roster-cursor.js";
 
 /** Maximum number of reads per page. Each read skips all members of at least one dead server. */
 const READS_MAX = 16;

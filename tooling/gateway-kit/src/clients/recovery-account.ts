@@ -1,11 +1,11 @@
-import type { RovingClient } from "./roving-client.js";
-import type { RovingLoad } from "./roving-load.js";
+import type { ReconnectingClient } from "./reconnecting-client.js";
+import type { ReconnectingLoad } from "./reconnecting-load.js";
 
 /**
  * The faults in what clients of recoverable rooms received, by offset and over all of their connections
  * together: missing, repeated or differing messages since a client first joined.
  */
-export function faultsOfRecovery(clients: readonly RovingClient[], load: RovingLoad): string[] {
+export function faultsOfRecovery(clients: readonly ReconnectingClient[], load: ReconnectingLoad): string[] {
   const faults: string[] = [];
   const texts = new Map<string, string>();
   for (const client of clients) {

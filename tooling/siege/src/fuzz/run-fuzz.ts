@@ -5,11 +5,11 @@ import { RawSocket } from "@cm/load";
 import { SUBPROTOCOL } from "@cm/protocol";
 import { startRedis } from "@cm/test-kit";
 import { Bystanders } from "../bystanders.js";
-import { busMessages, frames, type Lane, requests, tokens } from "./lanes.js";
+import { busMessages, frames, type InputSender, requests, tokens } from "./input-senders.js";
 import { Draws } from "./random.js";
 
 /** The share of inputs of each kind, depending on how fast it can be sent. */
-const LANES: readonly (readonly [name: string, share: number, lane: Lane])[] = [
+const LANES: readonly (readonly [name: string, share: number, lane: InputSender])[] = [
   ["frames", 0.4, frames],
   ["requests", 0.15, requests],
   ["tokens", 0.05, tokens],

@@ -4,8 +4,8 @@ import { RawSocket } from "@cm/load";
 import { encodeEnvelope, SUBPROTOCOL } from "@cm/protocol";
 import { type Draws, ODD_VALUES } from "./random.js";
 
-/** The input of a lane. */
-export interface LaneContext {
+/** The environment of an {@link InputSender}: the attacked gateway and the source of randomness. */
+export interface SenderContext {
   readonly draws: Draws;
   readonly wsUrl: string;
   readonly port: number;
@@ -16,7 +16,7 @@ export interface LaneContext {
 }
 
 /** Sends `inputs` inputs of one kind. Resolves with the number sent. */
-export type Lane = (context: LaneContext, inputs: number) => Promise<number>;
+export type InputSender = (context: SenderContext, inputs: number) => Promise<number>;
 
 const FRAMES = [
   { type: "hello", version: 1 },
@@ -51,7 +51,7 @@ function frameText(draws: Draws): string {
 }
 
 /** Valid and invalid frames, on connections that are replaced when they are closed. */
-export const frames: Lane = async ({ draws, wsUrl, token }, inputs) => {
+export const frames: InputSender = async ({ draws, wsUrl, token }, inputs) => {
   let sent = 0;
   const url = new URL(wsUrl);
   while (sent < inputs) {
@@ -143,7 +143,7 @@ function ended(socket: Socket, afterMs: number): Promise<void> {
 const REQUESTS_AT_ONCE = 10;
 
 /** Valid and invalid HTTP requests, several per connection. */
-export const requests: Lane = async ({ draws, port }, inputs) => {
+export const requests: InputSender = async ({ draws, port }, inputs) => {
   let sent = 0;
   while (sent < inputs) {
     const count = Math.min(REQUESTS_AT_ONCE, inputs - sent);
@@ -156,7 +156,7 @@ export const requests: Lane = async ({ draws, port }, inputs) => {
 };
 
 /** Upgrade requests with forged tokens. */
-export const tokens: Lane = async ({ draws, port, token }, inputs) => {
+export const tokens: InputSender = async ({ draws, port, token }, inputs) => {
   const [head = "", body = "", signature = ""] = token.split(".");
   const part = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString("base64url");
   for (let sent = 0; sent < inputs; sent++) {
@@ -190,7 +190,7 @@ export const tokens: Lane = async ({ draws, port, token }, inputs) => {
 const PUBLISHED_AT_ONCE = 100;
 
 /** Messages on the channels that the gateway is subscribed to, as a faulty or foreign program may publish them. */
-export const busMessages: Lane = async ({ draws, redis, channels }, inputs) => {
+export const busMessages: InputSender = async ({ draws, redis, channels }, inputs) => {
   const socket = connect(redis.port, redis.host);
   socket.resume();
   await once(socket, "connect");

@@ -1,4 +1,4 @@
-import type { RovingClient, Sitting } from "./roving-client.js";
+import type { ReconnectingClient, Sitting } from "./reconnecting-client.js";
 
 /** A message that the bus accepted. */
 interface Taken {
@@ -9,8 +9,8 @@ interface Taken {
 }
 
 /** A steady stream of messages from clients that reconnect, with a check of what each client received. */
-export class RovingLoad {
-  readonly #clients: readonly RovingClient[];
+export class ReconnectingLoad {
+  readonly #clients: readonly ReconnectingClient[];
   readonly #timer: NodeJS.Timeout;
   readonly #asked = new Set<Promise<void>>();
   readonly taken: Taken[] = [];
@@ -18,7 +18,7 @@ export class RovingLoad {
   readonly refused: string[] = [];
   #n = 0;
 
-  constructor(clients: readonly RovingClient[], everyMs: number) {
+  constructor(clients: readonly ReconnectingClient[], everyMs: number) {
     this.#clients = clients;
     this.#timer = setInterval(() => this.#publish(), everyMs);
   }
@@ -33,7 +33,7 @@ export class RovingLoad {
    * The faults in what the client received: accepted messages to its room that it missed while it was in the
    * room, messages that arrived twice or out of order, and gaps.
    */
-  faults(client: RovingClient): string[] {
+  faults(client: ReconnectingClient): string[] {
     return client.sittings.flatMap((sitting) => this.#faults(client, sitting));
   }
 
@@ -55,7 +55,7 @@ export class RovingLoad {
     answered.finally(() => this.#asked.delete(answered));
   }
 
-  #faults({ user, room }: RovingClient, { socket, joinedAt, closedAt, server }: Sitting): string[] {
+  #faults({ user, room }: ReconnectingClient, { socket, joinedAt, closedAt, server }: Sitting): string[] {
     const got = new Map<string, number[]>();
     for (const data of socket.messages(room)) {
       const [by = "", n = ""] = String(data).split(":");

@@ -1,7 +1,7 @@
 import { isCmError } from "@cm/protocol";
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { decodeCursor, encodeCursor, lowerEnd } from "./room-cursor.js";
+import { decodeCursor, encodeCursor, lowerEnd } from "./roster-cursor.js";
 
 const PLACES = [{ afterConnection: "gw-1.ab128zz" }, { afterHolder: "gw-1.ab12" }] as const;
 

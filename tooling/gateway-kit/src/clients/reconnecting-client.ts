@@ -26,7 +26,7 @@ export class Balancer {
 }
 
 /**
- * One connection of a {@link RovingClient}, from the time when it had joined its room. Times are
+ * One connection of a {@link ReconnectingClient}, from the time when it had joined its room. Times are
  * `performance.now()`.
  */
 export interface Sitting {
@@ -44,7 +44,7 @@ export interface Sitting {
  * A client that reconnects and joins its room again whenever its connection is closed, as docs/protocol.md
  * requires.
  */
-export class RovingClient {
+export class ReconnectingClient {
   readonly user: string;
   readonly room: string;
   readonly sittings: Sitting[] = [];
