@@ -6,6 +6,7 @@ import { describe, expect, it } from "vitest";
 import type { RouterOptions } from "../options.js";
 import { type Server, startServer } from "../router.fixture.js";
 import { historyNotice } from "./epoch-notice.js";
+import { OrderedRoom } from "./ordered-room.js";
 
 /** A store whose subscriptions and history can be cut off, like a link. */
 class Link {
@@ -149,6 +150,42 @@ describe("the messages of a recoverable room", () => {
     expect(a.gaps).toEqual([{ room: "lobby", known: { missed: 1 } }]);
     await send(b, 5);
     await eventually(() => expect(numbersOf(a)).toEqual([1, 3, 4, 5]));
+  });
+
+  it("are delivered where the history has lost them and its read overtook them", async () => {
+    let top = { epoch: 1, offset: 0 };
+    const reads: unknown[] = [];
+    const history: History = {
+      link: { onState: () => () => undefined },
+      append: () => Promise.reject(new Error("This test does not publish.")),
+      restart: () => Promise.reject(new Error("This history was not set back.")),
+      since: async () => {
+        reads.push(top);
+        return { top, complete: top.offset === 0, former: undefined, entries: [] };
+      },
+    };
+    const told: unknown[] = [];
+    const room = new OrderedRoom({
+      room: "lobby",
+      history,
+      notice: historyNotice("x", "lobby"),
+      deliver: (payload) => told.push(Buffer.from(payload).toString()),
+      read: () => undefined,
+      onGap: (missed) => told.push({ missed }),
+      onDuplicate: () => told.push("duplicate"),
+      onFilled: () => told.push("filled"),
+    });
+    await room.open();
+    top = { epoch: 1, offset: 3 };
+    const caughtUp = room.catchUp();
+    await eventually(() => expect(reads).toHaveLength(2));
+    for (const offset of [1, 2, 3]) {
+      await turn();
+      room.take({ at: { epoch: 1, offset }, id: offset, payload: Buffer.from(`${offset}`), except: [] });
+    }
+    expect(await caughtUp).toBe(true);
+    expect(told).toEqual(["1", "2", "3"]);
+    room.close();
   });
 
   it("are not promised to anybody where it can't be told where the history is", async () => {

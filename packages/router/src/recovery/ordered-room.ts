@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { History, HistoryPosition, HistorySlice, StampedDraft } from "@cm/protocol";
 import { ReorderBuffer } from "../ordering/reorder-buffer.js";
 import { HistoryReader } from "./history-reader.js";
@@ -31,6 +32,13 @@ const LEFT_MAX = 8;
  */
 const EPOCHS_MAX = 4;
 const EPOCHS_WINDOW_MS = 1_000;
+
+/**
+ * Maximum time to wait for messages that the history has lost and that the channel may still bring: a read can
+ * overtake messages that were published before it, because they arrive over another connection.
+ */
+const IN_FLIGHT_MAX_MS = 1_000;
+const IN_FLIGHT_POLL_MS = 5;
 
 /**
  * Delivers the messages of one recoverable room strictly by offset: each once, in order. A gap is filled from
@@ -245,11 +253,21 @@ export class OrderedRoom {
       }
       if (!complete) {
         const before = (entries[0]?.offset ?? top.offset + 1) - 1;
+        await this.#untilHeard(before);
+        if (this.#stop.signal.aborted) return outcome;
         if (this.#deliverHeard(before)) outcome = "gap";
       }
       for (const { offset, message } of entries) this.#deliverStored({ epoch: top.epoch, offset }, message);
       if (this.#at.offset >= top.offset) return outcome;
     }
+  }
+
+  /** Waits until the channel has brought the messages up to an offset, unless the channel was interrupted. */
+  async #untilHeard(upTo: number): Promise<void> {
+    const { epoch } = this.#at;
+    const giveUpAtMs = performance.now() + IN_FLIGHT_MAX_MS;
+    const isAwaited = () => !this.#isInterrupted && (this.#held?.reached(epoch) ?? upTo) < upTo;
+    while (isAwaited() && performance.now() < giveUpAtMs) await sleep(IN_FLIGHT_POLL_MS);
   }
 
   /**
