@@ -2,7 +2,7 @@ import type { HistoryPosition } from "@cm/protocol";
 import type { OrderedMessage } from "../recovery/ordered-message.js";
 
 /** Maximum number of messages buffered for one room; beyond it, the history is read again. */
-const MESSAGES_MAX = 256;
+export const BUFFERED_MAX = 256;
 const BYTES_MAX = 262_144;
 
 /** Messages that wait for the ones before them, in order of arrival. Bounded. */
@@ -18,7 +18,7 @@ export class ReorderBuffer {
 
   /** Stores a copy, because the bytes are only valid during the call. */
   add({ at, id, payload, except }: OrderedMessage): void {
-    if (this.#messages.length >= MESSAGES_MAX || this.#bytes + payload.length > BYTES_MAX) {
+    if (this.#messages.length >= BUFFERED_MAX || this.#bytes + payload.length > BYTES_MAX) {
       // Keep the latest messages, because they are the least likely to be in the part of the history that was
       // already read.
       this.takeAll();

@@ -1,11 +1,12 @@
 import { createMemoryHub, createMemoryStore } from "@cm/memory-store";
-import type { Bus, BusHandler, History, ResumeHandler, Store } from "@cm/protocol";
+import type { Bus, BusHandler, History, HistoryPosition, HistorySlice, ResumeHandler, Store } from "@cm/protocol";
 import { eventually } from "@cm/test-kit";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import type { RouterOptions } from "../options.js";
 import { type Server, startServer } from "../router.fixture.js";
 import { historyNotice } from "./epoch-notice.js";
+import type { OrderedMessage } from "./ordered-message.js";
 import { OrderedRoom } from "./ordered-room.js";
 
 /** A store whose subscriptions and history can be cut off, like a link. */
@@ -153,39 +154,41 @@ describe("the messages of a recoverable room", () => {
   });
 
   it("are delivered where the history has lost them and its read overtook them", async () => {
-    let top = { epoch: 1, offset: 0 };
-    const reads: unknown[] = [];
-    const history: History = {
-      link: { onState: () => () => undefined },
-      append: () => Promise.reject(new Error("This test does not publish.")),
-      restart: () => Promise.reject(new Error("This history was not set back.")),
-      since: async () => {
-        reads.push(top);
-        return { top, complete: top.offset === 0, former: undefined, entries: [] };
-      },
-    };
-    const told: unknown[] = [];
-    const room = new OrderedRoom({
-      room: "lobby",
-      history,
-      notice: historyNotice("x", "lobby"),
-      deliver: (payload) => told.push(Buffer.from(payload).toString()),
-      read: () => undefined,
-      onGap: (missed) => told.push({ missed }),
-      onDuplicate: () => told.push("duplicate"),
-      onFilled: () => told.push("filled"),
-    });
-    await room.open();
-    top = { epoch: 1, offset: 3 };
+    const { room, told, reads } = await openAlone((read) => ({
+      top: { epoch: 1, offset: read === 1 ? 0 : 3 },
+      complete: read === 1,
+      former: undefined,
+      entries: [],
+    }));
     const caughtUp = room.catchUp();
-    await eventually(() => expect(reads).toHaveLength(2));
+    await eventually(() => expect(reads()).toBe(2));
     for (const offset of [1, 2, 3]) {
       await turn();
-      room.take({ at: { epoch: 1, offset }, id: offset, payload: Buffer.from(`${offset}`), except: [] });
+      room.take(messageAt({ epoch: 1, offset }));
     }
     expect(await caughtUp).toBe(true);
-    expect(told).toEqual(["1", "2", "3"]);
-    room.close();
+    expect(told).toEqual(["1.1", "1.2", "1.3"]);
+  });
+
+  it("are delivered once where every one of them began another epoch, and the history was ahead of the channel", async () => {
+    const { room, told, reads } = await openAlone((read) => {
+      const epoch = read === 1 ? 1 : read < 4 ? 30 : 31;
+      const offset = read === 1 ? 0 : 1;
+      // The copies of the messages before it, and its own, come behind what the history had.
+      if (read === 3) for (let n = 2; n <= 30; n++) room.take(messageAt({ epoch: n, offset: 1 }));
+      const message = Buffer.from(`${epoch}.1`);
+      const isNext = read === 3 || read === 5;
+      return {
+        top: { epoch, offset },
+        complete: true,
+        former: undefined,
+        entries: isNext ? [{ offset, message }] : [],
+      };
+    });
+    await room.catchUp();
+    expect(reads()).toBe(5);
+    const got = told.filter((frame) => typeof frame === "string");
+    expect(got).toEqual(["30.1", ...Array.from({ length: 28 }, (_, i) => `${i + 2}.1`), "31.1"]);
   });
 
   it("are not promised to anybody where it can't be told where the history is", async () => {
@@ -310,6 +313,37 @@ describe("options of recoverable rooms", () => {
 });
 
 /** Passes the latest stored message to the server again, as if it had been delivered twice. */
+/** A room on a history that gives these slices, the first of them when it is opened, and what it tells. */
+async function openAlone(sliceOf: (read: number) => HistorySlice) {
+  const told: unknown[] = [];
+  let reads = 0;
+  const room = new OrderedRoom({
+    room: "lobby",
+    history: {
+      link: { onState: () => () => undefined },
+      append: () => Promise.reject(new Error("This test does not publish.")),
+      restart: () => Promise.reject(new Error("This history was not set back.")),
+      since: async () => sliceOf(++reads),
+    },
+    notice: historyNotice("x", "lobby"),
+    deliver: (payload) => told.push(Buffer.from(payload).toString()),
+    read: (payload) => ({ id: idOf(payload), payload, except: [] }),
+    onGap: (missed) => told.push({ missed }),
+    onDuplicate: () => undefined,
+    onFilled: () => undefined,
+  });
+  onTestFinished(() => room.close());
+  await room.open();
+  return { room, told, reads: () => reads };
+}
+
+function messageAt(at: HistoryPosition): OrderedMessage {
+  const payload = Buffer.from(`${at.epoch}.${at.offset}`);
+  return { at, id: idOf(payload), payload, except: [] };
+}
+
+const idOf = (payload: Uint8Array): number => Number(Buffer.from(payload).toString().replace(".", ""));
+
 async function repeatLast({ history, handler, isDeaf }: Link): Promise<void> {
   const { epoch, offset } = (await history.since("lobby")).top;
   if (offset === 0 || isDeaf) return;

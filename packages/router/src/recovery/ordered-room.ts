@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { History, HistoryPosition, HistorySlice, StampedDraft } from "@cm/protocol";
-import { ReorderBuffer } from "../ordering/reorder-buffer.js";
+import { BUFFERED_MAX, ReorderBuffer } from "../ordering/reorder-buffer.js";
 import { HistoryReader } from "./history-reader.js";
 import type { OrderedMessage } from "./ordered-message.js";
 
@@ -23,8 +23,11 @@ export interface OrderedRoomOptions {
   readonly onFilled: () => void;
 }
 
-/** Maximum number of former epochs remembered; more than can end while one message is in flight. */
-const LEFT_MAX = 8;
+/**
+ * Maximum number of former epochs remembered: one for each message that the reorder buffer can hold. A store that
+ * evicts keys can begin a new epoch with every message, and their copies wait while the history is read.
+ */
+const LEFT_MAX = BUFFERED_MAX;
 
 /**
  * A store that evicts keys, or loses them repeatedly, begins a new epoch with every read. After this many
