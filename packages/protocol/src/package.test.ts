@@ -26,7 +26,9 @@ describe("the package", () => {
   it("imports only its own files", () => {
     expect(sources.length).toBeGreaterThan(15);
     for (const { path, text } of sources) {
-      const specifiers = [...codeOf(text).matchAll(/\b(?:from|import)\s*\(?\s*["'`]([^"'`]+)["'`]/g)].map(([, name]) => name);
+      const specifiers = [...codeOf(text).matchAll(/\b(?:from|import)\s*\(?\s*["'`]([^"'`]+)["'`]/g)].map(
+        ([, name]) => name,
+      );
       expect({ path, foreign: specifiers.filter((name) => !/^\.\.?\/[\w./-]+\.js$/.test(name ?? "")) }).toEqual({
         path,
         foreign: [],

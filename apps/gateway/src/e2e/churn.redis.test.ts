@@ -1,6 +1,7 @@
 import { churn, settled } from "@cm/gateway-kit/invariants/churn";
 import { type GatewayCluster, startGatewayCluster } from "@cm/gateway-kit/processes/cluster";
 import { HEAP_REPORTS, heapBytes } from "@cm/gateway-kit/processes/heap-report";
+import type { ProcessUsage } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
 
 /** `npm run churn` sets this to a minute. */
@@ -19,11 +20,30 @@ const NOISE_BYTES = 768 * 1024;
 /** Memory that allocators keep for later use, in bytes. */
 const RSS_NOISE_BYTES = 48 * 1024 * 1024;
 
-async function memory(cluster: GatewayCluster) {
+/** Times that the same is done again where memory has grown. */
+const PHASES_MAX = 3;
+
+interface Memory {
+  readonly heap: number;
+  readonly usage: ProcessUsage;
+}
+
+async function memory(cluster: GatewayCluster): Promise<Memory[]> {
   await settled(cluster);
   return Promise.all(
     cluster.gateways.map(async (gateway) => ({ heap: await heapBytes(gateway), usage: await gateway.usage() })),
   );
+}
+
+/** What a gateway holds more of than a number of closed connections may leave. */
+function grownFrom(before: Memory | undefined, { heap, usage }: Memory, connections: number): string[] {
+  if (before === undefined) throw new Error("Each gateway is measured before as well.");
+  const grown = {
+    heap: heap - before.heap - (NOISE_BYTES + BYTES_A_CONNECTION * connections),
+    rss: usage.rssBytes - before.usage.rssBytes - RSS_NOISE_BYTES,
+    files: usage.openFiles - before.usage.openFiles - 1,
+  };
+  return Object.entries(grown).flatMap(([what, over]) => (over > 0 ? [`${what}: ${over} too much`] : []));
 }
 
 it(
@@ -35,18 +55,18 @@ it(
     });
     onTestFinished(() => cluster.close());
     await churn(cluster, { connections: WARM_UP_CONNECTIONS });
-    const before = await memory(cluster);
-    const { connections, requests } = await churn(cluster, { connections: CONNECTIONS, seconds: SECONDS });
-    const after = await memory(cluster);
-    expect(connections).toBeGreaterThanOrEqual(CONNECTIONS);
-    expect(requests).toBe(connections * 12);
-    for (const [index, { heap, usage }] of after.entries()) {
-      const earlier = before[index];
-      const grown = heap - (earlier?.heap ?? 0);
-      expect(grown).toBeLessThan(NOISE_BYTES + (BYTES_A_CONNECTION * connections) / cluster.gateways.length);
-      expect(usage.rssBytes).toBeLessThan((earlier?.usage.rssBytes ?? 0) + RSS_NOISE_BYTES);
-      expect(usage.openFiles).toBeLessThanOrEqual((earlier?.usage.openFiles ?? 0) + 1);
+    // A leak grows in every phase. Code that is compiled or optimized meanwhile, which takes about as much, does not.
+    let problems: string[] = [];
+    let before = await memory(cluster);
+    for (let phase = 0; phase < PHASES_MAX && (phase === 0 || problems.length > 0); phase++) {
+      const { connections, requests } = await churn(cluster, { connections: CONNECTIONS, seconds: SECONDS });
+      expect(connections).toBeGreaterThanOrEqual(CONNECTIONS);
+      expect(requests).toBe(connections * 12);
+      const after = await memory(cluster);
+      problems = after.flatMap((now, index) => grownFrom(before[index], now, connections / cluster.gateways.length));
+      before = after;
     }
+    expect(problems).toEqual([]);
   },
-  (SECONDS + 90) * 1_000,
+  PHASES_MAX * (SECONDS + 90) * 1_000,
 );
