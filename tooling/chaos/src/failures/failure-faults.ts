@@ -29,22 +29,22 @@ const OBSERVER = 0;
 const DEAD_AFTER_MS = 5_000;
 
 const BY_SILENCE =
-  "noticed about 5 s after (`DEAD_AFTER_MS`) and cleaned up at once; by the lease alone (`DEAD_AFTER_MS=0`) 60 to 90 s after";
+  "detected after about 5 s (`DEAD_AFTER_MS`) and cleaned up at once; by the lease alone (`DEAD_AFTER_MS=0`) after 60 to 90 s";
 
-const NO_LEASE = "the same: no heartbeat is waited for";
+const NO_LEASE = "the same, because nothing waits for a heartbeat";
 
 export const MEASURED_FAULTS: readonly MeasuredFault[] = [
   {
     name: "a gateway is killed",
     topology: "single",
-    readFrom: "the rosters that another gateway shows no longer have its members; Redis holds nothing of it",
+    readFrom: "its members are missing from the rosters of another gateway; Redis holds no data of the gateway",
     atDefaults: BY_SILENCE,
     run: (scene) => killed(scene, [1]),
   },
   {
     name: "half of the gateways are killed at once",
     topology: "single",
-    readFrom: "the rosters that another gateway shows no longer have their members; Redis holds nothing of them",
+    readFrom: "their members are missing from the rosters of another gateway; Redis holds no data of the gateways",
     atDefaults: BY_SILENCE,
     run: (scene) => killed(scene, [1, 2]),
   },
@@ -52,7 +52,7 @@ export const MEASURED_FAULTS: readonly MeasuredFault[] = [
     name: "a gateway is killed, with heartbeats of 30 s and leases of 90 s",
     topology: "single",
     leases: "default",
-    readFrom: "the rosters that another gateway shows no longer have its members; Redis holds nothing of it",
+    readFrom: "its members are missing from the rosters of another gateway; Redis holds no data of the gateway",
     atDefaults: "measured with them",
     run: async (scene) => {
       // A gateway judges others only after it has been in sync for this long.
@@ -61,10 +61,12 @@ export const MEASURED_FAULTS: readonly MeasuredFault[] = [
     },
   },
   {
-    name: "a gateway is paused past its lease, and goes on",
+    name: "a gateway is paused past its lease, then resumed",
     topology: "single",
-    readFrom: "rosters without its members, from the pause on; rosters whole again and all ready, from its going on",
-    atDefaults: "noticed 60 to 90 s after; whole again as fast as here, since a heartbeat that is late comes at once",
+    readFrom:
+      "after the pause: its members are missing from rosters; after it was resumed: rosters complete again and all gateways ready",
+    atDefaults:
+      "detected after 60 to 90 s; complete again as fast as here, because an overdue heartbeat is sent at once",
     run: async (scene) => {
       const gateway = scene.world.gateway(1);
       gateway.pause();
@@ -79,7 +81,7 @@ export const MEASURED_FAULTS: readonly MeasuredFault[] = [
   {
     name: "a gateway restarts with its log on a full disk",
     topology: "single",
-    readFrom: "it counts log lines that it dropped; rosters whole and all ready",
+    readFrom: "it counts dropped log lines; rosters complete and all gateways ready",
     atDefaults: NO_LEASE,
     run: async (scene) => {
       const { world } = scene;
@@ -100,8 +102,8 @@ export const MEASURED_FAULTS: readonly MeasuredFault[] = [
   {
     name: "Redis is flushed",
     topology: "single",
-    readFrom: "the first gateway takes its lease anew; rosters whole again and all ready",
-    atDefaults: "within 2 s: a gateway's sign of life, one a second, finds its lease gone",
+    readFrom: "the first gateway takes its lease again; rosters complete again and all gateways ready",
+    atDefaults: "within 2 s: a gateway's sign of life, sent every second, finds that its lease is gone",
     run: async (scene) => {
       const before = await scene.sumOfStats("reprojections");
       await askSingle(scene, "FLUSHALL");
@@ -115,9 +117,9 @@ export const MEASURED_FAULTS: readonly MeasuredFault[] = [
   {
     name: "Redis restarts empty",
     topology: "single",
-    readFrom: "the first gateway is not ready; rosters whole again and all ready",
+    readFrom: "the first gateway is not ready; rosters complete again and all gateways ready",
     atDefaults:
-      "shows at once; whole within 2 s of its return: a gateway's sign of life, one a second, finds its lease gone",
+      "detected at once; complete within 2 s of its return: a gateway's sign of life, sent every second, finds that its lease is gone",
     run: async (scene) => {
       const { store } = scene.world;
       if (store.topology !== "single") throw new Error("A single Redis is needed.");
@@ -134,7 +136,8 @@ export const MEASURED_FAULTS: readonly MeasuredFault[] = [
   {
     name: "Redis can't be reached for 5 s",
     topology: "single",
-    readFrom: "the first gateway is not ready; from the end of the outage on: rosters whole again and all ready",
+    readFrom:
+      "the first gateway is not ready; after the end of the outage: rosters complete again and all gateways ready",
     atDefaults: `${NO_LEASE}, unless the outage outlasts the lease`,
     run: async (scene) => {
       await Promise.all(scene.world.proxies.map((proxy) => proxy.set({ kind: "cut" })));
@@ -174,8 +177,8 @@ export const MEASURED_FAULTS: readonly MeasuredFault[] = [
   {
     name: "the master behind Sentinels hangs",
     topology: "sentinel",
-    readFrom: "the first gateway is not ready; rosters whole again and all ready",
-    atDefaults: "the same, plus what the Sentinels wait before they act (1 s here, 30 s as they come)",
+    readFrom: "the first gateway is not ready; rosters complete again and all gateways ready",
+    atDefaults: "the same, plus the time after which Sentinels act (1 s here, 30 s by default)",
     run: async (scene) => {
       const { store } = scene.world;
       if (store.topology !== "sentinel") throw new Error("Sentinels are needed.");
@@ -197,8 +200,8 @@ export const MEASURED_FAULTS: readonly MeasuredFault[] = [
   {
     name: "a master of a Cluster hangs",
     topology: "cluster",
-    readFrom: "the first gateway is not ready; rosters whole again and all ready",
-    atDefaults: "the same, plus the Cluster's node timeout (1 s here, 15 s as it comes)",
+    readFrom: "the first gateway is not ready; rosters complete again and all gateways ready",
+    atDefaults: "the same, plus the Cluster's node timeout (1 s here, 15 s by default)",
     run: async (scene) => {
       const { store } = scene.world;
       if (store.topology !== "cluster") throw new Error("A Cluster is needed.");
@@ -222,7 +225,7 @@ export const MEASURED_FAULTS: readonly MeasuredFault[] = [
   {
     name: "100 slots of a Cluster move, with their keys",
     topology: "cluster",
-    readFrom: "from the last slot on: rosters whole and all ready",
+    readFrom: "after the last slot has moved: rosters complete and all gateways ready",
     atDefaults: NO_LEASE,
     run: async (scene) => {
       const { store } = scene.world;
