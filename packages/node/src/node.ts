@@ -6,7 +6,10 @@ import type { NodePhase, Readiness } from "./readiness.js";
 
 /** Options of {@link Node.drain}. */
 export interface DrainOptions {
-  /** Time over which connections are moved away, in milliseconds; 0: all at once. Default 10,000; 0 to 3,600,000. */
+  /**
+   * Time over which connections are moved away, in milliseconds; 0: all at once. Default 10,000; 0 to
+   * 3,600,000.
+   */
   readonly overMs?: number | undefined;
 }
 
@@ -39,7 +42,7 @@ export interface NodePart {
 export interface Node {
   /** The server id of this process. */
   readonly serverId: string;
-  /** The store that all parts share: the given one, or the node's own. */
+  /** The store that all parts share: the one passed in the options, otherwise the one that the node created. */
   readonly store: Store;
   /** Sends messages to rooms, connections, users and servers. */
   readonly router: Router;
@@ -72,8 +75,10 @@ export interface Node {
   start(): Promise<void>;
   /**
    * Makes the node not ready, and has each part move its connections to other servers while everything else keeps
-   * working. Resolves when the parts have finished, or at once if the node is closing. Later calls return the promise
-   * of the first. Rejects with `unavailable` while the node starts, with `options-invalid` without draining anything,
+   * working. Resolves when the parts have finished, or at once if the node is closing. Later calls return
+   * the promise
+   * of the first. Rejects with `unavailable` while the node starts, with `options-invalid` without
+   * draining anything,
    * and with the errors of the parts. `close` closes the node in any case.
    */
   drain(options?: DrainOptions): Promise<void>;

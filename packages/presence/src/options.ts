@@ -20,8 +20,8 @@ export interface PresenceStore {
   /** Assigns users to partitions, each with its own feed. */
   readonly partitioning: Partitioned;
   /**
-   * Subscribes to the channels of feeds and rosters. A bus has one subscription per channel, so a store
-   * can have one presence only.
+   * Bus for subscribing to feed and roster channels. A bus allows one subscription per channel, so create
+   * only one presence per store.
    */
   readonly bus: Pick<Bus, "subscribe">;
   /** If set, calls before the store's `start()` fail with an error that says so. */

@@ -7,7 +7,7 @@ export interface BystanderFigures {
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly maxMs: number;
-  /** The longest delay of the measuring process's own event loop, which adds to the latency of pings. */
+  /** Longest event-loop delay of the measuring process. Measured ping latencies include it. */
   readonly ownDelayMs: number;
   /** Requests that were refused or got no response, by code. */
   readonly refusals: Readonly<Record<string, number>>;

@@ -45,11 +45,15 @@ export interface GatewayConfig {
   /** `HEARTBEAT_TTL_SECONDS`: duration of the lease, for which a silent server is considered alive. Default 90. */
   readonly leaseTtlMs: number;
   /**
-   * `DEAD_AFTER_MS`: a server that has been silent for this long, and whose process is no longer subscribed to
-   * Redis, is removed although its lease is still valid; 0: only the lease decides. Default 5,000.
+   * `DEAD_AFTER_MS`: a server that has sent no sign of life for this long, and is no longer subscribed to
+   * Redis, is removed even if its lease has not expired; 0: servers are removed only when their lease
+   * expires. Default 5,000.
    */
   readonly deadAfterMs: number;
-  /** `STALE_CONNECTION_TIMEOUT_MS`: a connection that has been silent for this long is closed. Default 1,800,000. */
+  /**
+   * `STALE_CONNECTION_TIMEOUT_MS`: a connection that has been silent for this long is closed. Default
+   * 1,800,000.
+   */
   readonly staleConnectionTimeoutMs: number;
   /**
    * `CLEANUP_INTERVAL_MS`: time between checks for stale connections, and the time within which all partitions

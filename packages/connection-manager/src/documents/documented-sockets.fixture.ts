@@ -23,7 +23,7 @@ interface DocumentedServer {
 /** Starts the WebSocket server and the manager of one process, as in the document. */
 async function startServer(variables: Variables) {
   for (const name of ["REDIS_URL", "SERVER_HOST", "PORT"]) vi.stubEnv(name, variables[name]);
-  // The document's local manager belongs to the application, over the sockets of an existing server.
+  // As in the requirement document, the application creates the local manager for the sockets of its own server.
   const connectionManager = createLocalConnectionManager();
   const distributedManager = await createDistributedConnectionManager(connectionManager, {
     redisUrl: process.env.REDIS_URL,

@@ -39,8 +39,9 @@ export type TransportSuite = keyof typeof SUITES;
 /** Options of {@link describeTransport}. */
 export interface TransportContractOptions {
   /**
-   * Number of connections in the tests with many connections, opened at once or one after the other: a
-   * multiple of 100, from 100 to 10,000. Each takes a file descriptor on both sides. Default 500.
+   * Number of connections that the crowd tests open, in parallel or one after the other: a multiple of
+   * 100, from 100 to 10,000. Each connection uses two file descriptors, one for the client and one for the
+   * server. Default 500.
    */
   readonly crowd?: number;
   /**

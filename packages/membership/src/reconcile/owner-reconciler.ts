@@ -31,7 +31,10 @@ interface Findings extends Found {
   readonly repair: () => Promise<void>;
 }
 
-/** Compares the data that was read with the local state; ignores connections that changed meanwhile. */
+/**
+ * Compares the data read from the store with the local state; ignores connections that changed since the
+ * read began.
+ */
 type Compare = (isTouched: IsTouched) => Findings;
 
 /**

@@ -85,7 +85,7 @@ export class UserFeed {
     const version = this.#chain.version;
     const states = await this.#parts.reader.read(unread.map(({ userId }) => userId));
     const tellings = new SnapshotBatch();
-    // The store has lost its data: its version is lower than that of changes that have already arrived.
+    // The store has lost its data: the feed's version in it is lower than that of a change that has arrived already.
     const isLost = states.some((state) => state.version < version);
     if (isLost) this.#absences.noteLoss();
     // Users who are read for the first time have no connections that could be missing.

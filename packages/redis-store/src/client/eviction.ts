@@ -12,7 +12,7 @@ export async function evictionRisk(commands: Commands): Promise<CmError | undefi
   try {
     info = String(await commands.send("info", ["memory"]));
   } catch {
-    // Not a reason to fail: the check only gives advice.
+    // If the settings cannot be read, do not fail: this check is advisory only.
     return undefined;
   }
   const maxBytes = Number(/^maxmemory:(\d+)/m.exec(info)?.[1] ?? 0);

@@ -54,7 +54,10 @@ export class SubscriberConnection {
   /** Sent on this connection, but not acknowledged yet. */
   readonly #sent = new Set<string>();
   readonly #live = new Set<string>();
-  /** Wanted, live before, and not live again yet: their subscribers rely on them. */
+  /**
+   * Wanted channels that were live on an earlier connection and are not live again yet. Until they are,
+   * messages are missed.
+   */
   readonly #restoring = new Set<string>();
   /** Subscribed, no longer wanted, and not unsubscribed yet. */
   readonly #leaving = new Set<string>();

@@ -169,7 +169,10 @@ export class RedisRoomDirectory implements RoomDirectory {
   }
 }
 
-/** Moves living members to `items` until the page is full. Returns the position at which to continue. */
+/**
+ * Appends members whose servers are alive to `items` until the page is full. Returns the place to continue
+ * from.
+ */
 function take(
   entries: readonly string[],
   living: ReadonlySet<string>,

@@ -21,7 +21,7 @@ export class Living {
     return this.#latest;
   }
 
-  /** All holders, in the order of their leases' expiry. */
+  /** All holders of leases, the earliest expiry first. */
   async all(): Promise<readonly string[]> {
     const holders = await this.#commands.run(serversLiving, { leases: this.#keys.leases, holders: [] });
     this.#latest = holders;

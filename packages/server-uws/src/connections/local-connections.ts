@@ -78,7 +78,7 @@ class AppConnections<U> implements UwsLocalConnectionManager<U> {
    * removed.
    */
   readonly #sockets = new Map<WebSocket<U>, Held | undefined>();
-  /** The reverse of `#sockets`, for sockets that were added. */
+  /** Maps native connections to the sockets that were registered here: the inverse of `#sockets`. */
   readonly #socketOf = new Map<NativeConnection<undefined>, WebSocket<U>>();
 
   constructor(app: TemplatedApp, maxConnections: number, maxBackpressureBytes: number) {

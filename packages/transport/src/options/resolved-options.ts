@@ -106,8 +106,8 @@ const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/;
 const HOST_NAME = /^(?=.{1,253}$)[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?$/;
 
 /**
- * Fills in defaults and checks every value, because native code ends the whole process on some invalid values.
- * `own` lists the names of the transport's additional options, which the transport checks itself.
+ * Fills in defaults and checks every common option, because some invalid values make native code abort the
+ * process. `own` lists the names of the transport's additional options, which are not checked here.
  *
  * @throws CmError `options-invalid`; `details.field` names the option.
  */

@@ -101,7 +101,7 @@ export class LocalPlayers {
     return true;
   }
 
-  /** Adds the user to a game's players on this server. Returns `false` if the user played it already. */
+  /** Adds a player to a game's players on this server. Returns `false` if it is one of them already. */
   play(player: Player, gameId: string): boolean {
     if (player.games.has(gameId)) return false;
     player.games.add(gameId);

@@ -25,7 +25,10 @@ const ATTEMPTS_MAX = 16;
 /** The last known state of a game's record. */
 interface Known {
   readonly session: SessionRecord;
-  /** The version of the record; `undefined` if the state is only known from an event. */
+  /**
+   * Version of the stored record; `undefined` if the state came from another server's event and the record
+   * has not been read.
+   */
   readonly version: number | undefined;
 }
 

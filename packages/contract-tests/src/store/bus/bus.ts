@@ -10,7 +10,7 @@ const ROOM: Channel = { kind: "room", name: "lobby" };
 const PATIENCE = { timeout: 10_000, interval: 5 };
 
 /**
- * Tests the promises of `Bus`, for a whole store or for a bus alone. The harness is made once for each test.
+ * Contract tests for `Bus`, of a whole store or of a standalone bus. A new harness is created for each test.
  * Behaviour while the link is interrupted is not tested.
  */
 export function describeBus(name: string, createHarness: () => Promise<PartHarness<BusPart>>): void {
