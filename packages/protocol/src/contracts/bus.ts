@@ -32,22 +32,21 @@ export interface Published {
 }
 
 /**
- * Publish and subscribe between servers. Promises:
+ * Publish and subscribe between servers. Guarantees:
  *
- * - `subscribe` resolves when the subscription is live: every message that any server publishes after
- *   that moment reaches the handler, as long as the link to the bus is up. There is one subscription
- *   per channel; a second one is rejected with `options-invalid`.
+ * - `subscribe` resolves when the subscription is live: every message that any server publishes after that
+ *   moment reaches the handler, as long as the link to the bus is up. There is one subscription per channel;
+ *   a second one is rejected with `options-invalid`.
  * - All subscribers of a channel, including the publishing server, receive its messages in one order.
  *   Messages of one publisher keep their order.
- * - Delivery is at most once in a healthy network. A publish that was in flight when a link broke may
- *   arrive twice, and messages published while a subscriber's link is down never reach that subscriber.
- *   Number the messages to detect this.
- * - After an interruption, `onResumed` is called when the subscription is live again: messages
- *   published in between were missed. It may also be called when none were missed, but a loss is always
+ * - Delivery is at most once in a healthy network. A publish that was in flight when a link broke may arrive
+ *   twice, and messages published while a subscriber's link is down never reach that subscriber. Callers that
+ *   must detect this number their messages.
+ * - After an interruption, `onResumed` is called when the subscription is live again: messages published
+ *   during the interruption were missed. It may also be called when none were missed, but a loss is always
  *   followed by a call.
- * - `publish` rejects with `unavailable` or `timeout`, within the store's deadline. It does not wait
- *   for a link that is down: the publisher learns of the failure at once, and no stale message is sent
- *   later.
+ * - `publish` rejects with `unavailable` or `timeout`, within the store's deadline. It does not wait for a
+ *   link that is down: the publisher is notified of the failure at once, and no stale message is sent later.
  * - `subscribe` waits for a link that is down, within the store's deadline.
  */
 export interface Bus {

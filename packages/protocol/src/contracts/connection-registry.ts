@@ -27,18 +27,18 @@ export interface PutOptions {
   readonly keepsRooms?: boolean;
 }
 
-/** What `ConnectionRegistry.remove` removes. */
+/** Options of `ConnectionRegistry.remove`. */
 export interface RecordRemoval {
   /** Remove only these rooms from the records, and keep the records. Default: remove the records. */
   readonly rooms?: readonly string[];
 }
 
 /**
- * The records of all connections, stored per owner. Promises:
+ * The records of all connections, stored per owner. Guarantees:
  *
- * - `put` writes or replaces records, `remove` deletes them. Both are idempotent, take many records in
- *   one round trip, and are rejected with `lease-lost` (without changing anything) once the lease has
- *   expired. They touch only records of the lease's own server.
+ * - `put` writes or replaces records, `remove` deletes them. Both are idempotent, take many records in one
+ *   round trip, and are rejected with `lease-lost` (without changing anything) once the lease has expired.
+ *   They change only records of the lease's server.
  * - The cost of a call depends on the records and rooms given, not on what else the records contain.
  * - `get` finds a record by its id alone, and only while the owner's lease is valid.
  * - Records exist as long as they are renewed: `put` and `ProjectionUpkeep.renew` set the time to live.

@@ -42,7 +42,7 @@ export interface HistorySlice {
   readonly top: HistoryPosition;
   /**
    * Whether all messages after the position are still stored. If not, the entries begin with the oldest
-   * stored message; there are no entries if the epoch is another one or the offset was never reached.
+   * stored message. There are no entries if the history now has another epoch or never reached the offset.
    */
   readonly complete: boolean;
   /**
@@ -59,20 +59,20 @@ export interface HistorySlice {
 }
 
 /**
- * The latest messages of rooms, for readers that missed some. Promises:
+ * The latest messages of rooms, for readers that missed some. Guarantees:
  *
- * - `append` numbers, stores and publishes a message in one step, so that the stored order is the order
- *   on the room's channel, without gaps. A subscriber that receives offset n and then n + 2 has missed
- *   one message.
- * - A draft that is sent twice is stored and published once, for as long as the history is kept. The
- *   second call may resolve with the offset of a later message of the same sender.
- * - A history is bounded, by the number of messages and by the time since its latest message; older
- *   messages are removed. Its position is kept for at least one day. If it was lost, the epoch changes,
- *   so that no offset ever identifies two messages. If it was set back (an old snapshot, or a replica
- *   that had lagged), another history begins: by `restart`, called by the server that notices, or by
- *   the `append` of a server whose acknowledged messages are no longer known.
- * - Every call is one round trip. Calls fail as those of `Bus` do: `append` does not wait for a link
- *   that is down, and after a `timeout` the message may have been stored.
+ * - `append` numbers, stores and publishes a message in one step, so that the stored order is the order on
+ *   the room's channel, without gaps. A subscriber that receives offset n and then n + 2 has missed one
+ *   message.
+ * - A draft that is sent twice is stored and published once, for as long as the history is kept. The second
+ *   call may resolve with the offset of a later message of the same sender.
+ * - A history is bounded by the number of messages and by the time since its latest message; older messages
+ *   are removed. The position of its end is kept for at least one day. If the history was lost, the epoch
+ *   changes, so that no position ever identifies two messages. If the history was set back (an old snapshot,
+ *   or a replica that had lagged), another history begins: by `restart`, called by the server that notices,
+ *   or by the `append` of a server whose acknowledged messages are no longer known.
+ * - Every call is one round trip. Calls fail in the same way as those of `Bus`: `append` does not wait for a
+ *   link that is down, and after a `timeout` the message may have been stored.
  */
 export interface History {
   /**

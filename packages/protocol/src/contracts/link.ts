@@ -32,7 +32,7 @@ export interface LinkStatus {
   readonly reconnects: number;
   /** Number of subscriptions that were restored. */
   readonly resubscriptions: number;
-  /** Number of subscriber connections that were replaced because they stayed silent. */
+  /** Number of subscriber connections that were replaced because nothing arrived over them. */
   readonly replacedSubscribers: number;
   /** Number of commands that got no reply before their deadline. */
   readonly timedOutCommands: number;

@@ -7,7 +7,7 @@ export interface LocalConnection<S> {
   readonly connectionId: string;
   /** The user that the connection belongs to. */
   readonly userId: string;
-  /** The socket object of its WebSocket library. */
+  /** The socket, an object of the WebSocket library in use. */
   readonly socket: S;
   /**
    * Called once when the socket has closed, from either side, unless the connection was removed before.
@@ -17,17 +17,17 @@ export interface LocalConnection<S> {
 }
 
 /**
- * The sockets of one process and the rooms that they receive, independent of the socket library: the
- * part that a distributed connection manager depends on. Promises:
+ * The sockets of one process and the rooms that they receive, independent of the socket library: the part
+ * that a distributed connection manager depends on. Guarantees:
  *
- * - A connection receives the frames for itself and its rooms in the order of the calls, each frame as
- *   one text message. A connection that can't keep up is closed before it can miss a frame; the bytes
- *   queued for it are bounded.
- * - Only `add` throws. Any other call about a connection that is not here does nothing.
+ * - A connection receives the frames for itself and its rooms in the order of the calls, each frame as one
+ *   text message. A connection that can't keep up is closed before it can miss a frame; the bytes queued for
+ *   it are bounded.
+ * - Only `add` throws. Any other call about a connection that was not added, or was removed, does nothing.
  * - A socket is never used after its close.
  */
 export interface LocalConnectionManager<S> extends LocalDelivery {
-  /** Number of connections that are here now. */
+  /** Number of connections at this moment. */
   readonly size: number;
   /**
    * Adds a connection. Throws `capacity-reached` at the maximum number of connections (10,000 by
@@ -45,8 +45,8 @@ export interface LocalConnectionManager<S> extends LocalDelivery {
   /** Stops delivering the room's frames to the connection. Idempotent. */
   exit(connectionId: string, room: string): void;
   /**
-   * When the connection's client last sent something, in milliseconds since the Unix epoch; `undefined`
-   * if the connection is not here.
+   * When the connection's client last sent something, in milliseconds since the Unix epoch; `undefined` if
+   * there is no such connection.
    */
   lastSeenOf(connectionId: string): number | undefined;
 }

@@ -31,9 +31,9 @@ export interface EnteredRoom {
 /** The rooms that this process wants to receive messages of. */
 export interface RoomInterest {
   /**
-   * Counts one more local member. Resolves when the room's channel is live here: no message published
-   * after that is missed. If it rejects, the member was not counted. Resolves with `undefined` if rooms
-   * have no histories here.
+   * Counts one more local member. Resolves when the room's channel is live on this server: no message
+   * published after that moment is missed. Resolves with `undefined` if this server keeps no room histories.
+   * If it rejects, the member was not counted.
    */
   enter(room: string): Promise<EnteredRoom | undefined>;
   /**

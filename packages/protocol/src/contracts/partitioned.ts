@@ -1,7 +1,7 @@
 /**
- * Rooms and users are divided into the same number of partitions, and each partition has a feed of
- * presence changes. Promises: both members are available before the store starts and never change;
- * every store on the same data returns the same values.
+ * Rooms and users are divided into the same number of partitions, and each partition has a feed of presence
+ * changes. Guarantees: both members are available before the store starts and never change; every store on
+ * the same data returns the same values.
  */
 export interface Partitioned {
   /** The number of partitions. */

@@ -26,7 +26,7 @@ export interface HeldRoom {
 }
 
 /**
- * What the store holds for one server: its records on a shelf, its room members and its users'
+ * The entries that the store holds for one server: its records on a shelf, or its room members or its users'
  * connections in a partition.
  */
 export interface Holdings {
@@ -39,8 +39,8 @@ export interface Holdings {
 }
 
 /**
- * What is removed of a dead server or an orphan: users' connections, all of its members of a room, or a
- * shelf of records.
+ * The entries of a dead server or an orphan that one call removes: users' connections, all of the server's
+ * members of a room, or a shelf of records.
  */
 export type Eviction =
   | { readonly users: readonly UserConnection[] }
@@ -56,8 +56,8 @@ export interface PartitionReconciliation {
 }
 
 /**
- * Keeps the projections of servers correct: records, room members and users' connections must outlive
- * neither their connections nor their servers. The cost of each call is bounded by what its arguments
+ * Keeps the projections of servers correct: records, room members and users' connections must outlive neither
+ * their connections nor their servers. The cost of each call is bounded by the entries that its arguments
  * name.
  */
 export interface ProjectionUpkeep {
@@ -67,17 +67,17 @@ export interface ProjectionUpkeep {
    */
   renew(lease: Lease, parts: RenewedParts): Promise<void>;
   /**
-   * Reads what the store holds for the lease's server, to compare it with the owner's state, or for a
-   * claimed server, to remove it. `partition` is the number of a shelf for `records`, and of a
-   * partition (see `Partitioned`) for `rooms` and `users`.
+   * Reads the entries that the store holds for a server: for the lease's server to compare them with the
+   * owner's state, for a claimed server to remove them. `partition` is the number of a shelf for `records`,
+   * and of a partition (see `Partitioned`) for `rooms` and `users`.
    */
   held<K extends keyof Holdings>(right: Lease | ReapClaim, kind: K, partition: number): Promise<Holdings[K]>;
   /**
-   * Removes what is left of the claimed server. The removal is announced as by the contracts for use:
-   * users without a grace period, because the lease's time was one, and members with the reason `lost`.
-   * Resolves with the members that were removed from a room, and with an empty array for users and
-   * shelves. Does nothing if the claim is no longer held. A claim on an orphan does not permit removing
-   * shelves.
+   * Removes remaining entries of the claimed server. The removal is announced in the same way as a removal by
+   * the owner: users go offline, without a grace period, because the time until the lease expired served as
+   * one; members leave with the reason `lost`. Resolves with the members that were removed from a room, and
+   * with an empty array for users and shelves. Does nothing if the claim is no longer held. A claim on an
+   * orphan does not permit removing shelves.
    */
   evict(claim: ReapClaim, what: Eviction): Promise<readonly RoomMember[]>;
   /**

@@ -33,8 +33,8 @@ export interface PageRequest {
 /** Options of `RoomDirectory.join`. */
 export interface JoinOptions {
   /**
-   * Whether the join is not announced, because the members were there before and the store has lost
-   * them. Default `false`.
+   * Whether the join is not announced. Set it for members that were in the room before and that the store has
+   * lost. Default `false`.
    */
   readonly quiet?: boolean;
   /**
@@ -56,19 +56,19 @@ export interface JoinOptions {
 export type DepartureReason = "left" | "closed" | "lost";
 
 /**
- * The members of all rooms, across all servers. Promises:
+ * The members of all rooms, across all servers. Guarantees:
  *
  * - `join` and `leave` are idempotent, take one round trip, and are rejected with `lease-lost` (without
  *   changing anything) once the lease has expired.
  * - Reads leave out members whose owner holds no lease, from the moment the lease expires.
- * - A member that stays in the room while all pages are read is returned exactly once, even if other
- *   members join and leave meanwhile. An invalid cursor or limit is rejected with `options-invalid`.
- * - A room exists while it has members. When the last one leaves, the store keeps nothing of the room:
- *   its record is deleted too.
- * - While an `announce` is in effect, every member that joins, is updated or leaves is announced in the
- *   same step, on the channel `{ kind: "roster", name: room }`, as exactly one `RosterChange`. A call
- *   that changes nothing announces nothing. The versions of these changes grow, and each change names
- *   the version before it.
+ * - A member that stays in the room while all pages are read is returned exactly once, even if other members
+ *   join and leave between the reads. An invalid cursor or limit is rejected with `options-invalid`.
+ * - A room exists while it has members. When the last one leaves, the store keeps nothing of the room: its
+ *   record is deleted too.
+ * - While an `announce` is in effect, every member that joins, is updated or leaves is announced in the same
+ *   step, on the channel `{ kind: "roster", name: room }`, as exactly one `RosterChange`. A call that changes
+ *   nothing announces nothing. The versions of these changes grow, and each change contains the version
+ *   before it.
  */
 export interface RoomDirectory {
   /** Adds connections of the lease's server to a room. */
@@ -87,9 +87,9 @@ export interface RoomDirectory {
   /** Counts the room's living members without reading all of them. */
   count(room: string): Promise<number>;
   /**
-   * Makes the room announce its members' changes for the next `ttlMs`; another call before then extends
-   * that time. Resolves with the version of the latest change. The caller compares it with the last
-   * version that it received to detect missed changes.
+   * Makes the room announce its members' changes for the next `ttlMs`; another call within that time extends
+   * it. Resolves with the version of the latest change. The caller compares this version with the last one
+   * that it received to detect missed changes.
    */
   announce(room: string, ttlMs: number): Promise<number>;
 }

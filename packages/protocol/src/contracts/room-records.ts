@@ -7,8 +7,8 @@ export interface RoomRecord {
   /** The application's own JSON text; the store does not parse it. See `ROOM_RECORD_MAX_BYTES`. */
   readonly value: string;
   /**
-   * Grows with every value that is set, and is never used again, not even by a record that is created
-   * again or restored later.
+   * The version of the value. It grows with every value that is set. A version is never used again, not even
+   * if the record is created again or restored later.
    */
   readonly version: number;
   /** When the record was created, in milliseconds since the Unix epoch, by the store's clock. */
@@ -35,19 +35,19 @@ export interface RoomRecordOutcome {
 }
 
 /**
- * One record per room, for the application's data about it. A record is created by the join that
- * requests it (see `JoinOptions`). It is deleted with the last member of its room, no matter which
- * server removes that member, and expires after its time to live (2 h by default) without activity.
- * Promises: every call is one round trip; times are those of the store's clock.
+ * One record per room, for the application's data about the room. A record is created by the join that
+ * requests it (see `JoinOptions`). It is deleted with the last member of its room, no matter which server
+ * removes that member, and expires after its time to live (2 h by default) without activity. Guarantees:
+ * every call is one round trip; times are those of the store's clock.
  */
 export interface RoomRecords {
   /** Reads a record. Resolves with `undefined` if there is none. */
   get(room: string, options?: RecordReadOptions): Promise<RoomRecord | undefined>;
   /**
-   * Sets the value if the record still has the given version, which also counts as activity. If two
-   * calls compete, one of them sets its value, and the other one gets the record with the winning
-   * value, so that it can retry without another round trip. Rejects with `not-found` if there is no
-   * record, and with `payload-too-large`.
+   * Sets the value, which counts as activity, if the record still has the given version. If two calls
+   * compete, one of them sets its value, and the other one gets the record with the winning value, so that it
+   * can retry without another round trip. Rejects with `not-found` if there is no record, and with
+   * `payload-too-large`.
    */
   compareAndSet(room: string, version: number, value: string): Promise<RoomRecordOutcome>;
   /**

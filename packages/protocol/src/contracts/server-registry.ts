@@ -1,10 +1,10 @@
 import type { CmError } from "../errors.js";
 
-/** What a server registers about itself when it acquires its lease. */
+/** The data that a server registers when it acquires its lease. */
 export interface ServerRegistration {
   /** The server's id; see `isServerId`. */
   readonly serverId: string;
-  /** Four characters drawn when the process started. They are part of its connection ids. */
+  /** Four characters drawn when the process started. They are part of the server's connection ids. */
   readonly incarnation: string;
   /** The host at which other machines reach the server, as configured; not interpreted here. */
   readonly host: string;
@@ -26,11 +26,11 @@ export interface ServerCounters {
 }
 
 /**
- * A server's right to be believed alive. Every write of its projection names its lease; a write under
- * an expired lease is rejected.
+ * A server's right to be considered alive. Every write of the server's projection names the lease; a write
+ * under an expired lease is rejected.
  */
 export interface Lease {
-  /** The server that holds it. */
+  /** The server that holds the lease. */
   readonly serverId: string;
   /** The incarnation of the server that holds the lease. */
   readonly incarnation: string;
@@ -41,9 +41,9 @@ export interface Lease {
   /** How long the lease is valid after each renewal, in milliseconds. */
   readonly ttlMs: number;
   /**
-   * Whether other servers have begun to clean up after an earlier lease of this incarnation. If so,
-   * they have announced that its connections are gone, and the connections that it writes again must be
-   * announced again. If `false`, no server has treated them as gone.
+   * Whether other servers have begun to clean up after an earlier lease of this incarnation. If so, they have
+   * announced that the incarnation's connections are gone, and the connections that it writes again must be
+   * announced again. If `false`, no server has treated these connections as gone.
    */
   readonly wasReaped: boolean;
 }
@@ -58,7 +58,7 @@ export interface ServerIncarnation {
 
 /** A living server, as others see it. */
 export interface ServerInfo extends ServerRegistration, ServerCounters {
-  /** The fencing token of its lease. */
+  /** The fencing token of the server's lease. */
   readonly token: number;
   /** When the server started, in milliseconds since the Unix epoch, by the store's clock. */
   readonly startedAt: number;
@@ -75,13 +75,13 @@ export interface Renewal {
   /** Ids of servers whose lease has expired and that have not been cleaned up yet; at most 100. */
   readonly expired: readonly string[];
   /**
-   * Ids of servers that others have cleaned up since this lease's last heartbeat; at most 100. So this
-   * server also learns of one that was `expired` only between two heartbeats. An id may be reported
-   * more than once.
+   * Ids of servers that others have cleaned up since this lease's last heartbeat; at most 100. A server that
+   * both expired and was cleaned up between two heartbeats is reported only here. An id may be reported more
+   * than once.
    */
   readonly unregistered: readonly string[];
   /**
-   * A fault of the store as a whole, although the lease was renewed: the store now holds another layout
+   * A fault of the store as a whole that does not prevent the renewal: the store now holds another layout
    * (`layout-mismatch`), so that servers may write in two formats. The server continues to serve its
    * connections and should accept no new ones. May be reported one heartbeat late.
    */
@@ -98,7 +98,7 @@ export interface LapsedServer extends ServerIncarnation {
   readonly isRegistered: boolean;
 }
 
-/** A server that is gone, as far as the registry knows. */
+/** A server that is gone according to the registry. */
 export interface Departure {
   /** The id of the server that is gone. */
   readonly serverId: string;
@@ -106,24 +106,24 @@ export interface Departure {
   readonly agoMs: number;
 }
 
-/** All servers at one moment, and those that were there shortly before. */
+/** All servers at one moment, and those that left shortly before. */
 export interface RegistrySnapshot {
   /** Servers that hold a lease, each once, in no particular order. */
   readonly living: readonly ServerInfo[];
   /**
-   * Servers whose lease has expired and that have not been cleaned up; some of them may only be late.
-   * Reads leave out what the store holds for them. Servers whose registration was lost are listed here
-   * too.
+   * Servers whose lease has expired and that have not been cleaned up; some of them may still be alive and
+   * only late with a heartbeat. Reads leave out the entries that the store holds for these servers. Servers
+   * whose registration was lost are listed here too.
    */
   readonly lapsed: readonly LapsedServer[];
   /**
-   * Servers that left or were cleaned up within the last `knownForMs` and have not come back since as
+   * Servers that left or were cleaned up within the last `knownForMs` and have not registered again since as
    * the same incarnation.
    */
   readonly recentlyGone: readonly Departure[];
   /**
-   * How far back departures are known, in milliseconds. Not positive if no departures are known because
-   * the store lost its data.
+   * How far back departures are known, in milliseconds. 0 or less if no departures are known because the
+   * store lost its data.
    */
   readonly knownForMs: number;
 }
@@ -139,27 +139,27 @@ export interface SnapshotOptions {
 }
 
 /**
- * The servers that are alive. Promises:
+ * The servers that are alive. Guarantees:
  *
- * - At most one incarnation of a server id holds a valid lease. `acquire` rejects with
- *   `server-id-taken` while another incarnation's lease is valid. For the same incarnation it succeeds
- *   and draws a greater token, so that a server that lost its lease can acquire it again.
+ * - At most one incarnation of a server id holds a valid lease. `acquire` rejects with `server-id-taken`
+ *   while another incarnation's lease is valid. For the same incarnation it succeeds and draws a greater
+ *   token, so that a server that lost its lease can acquire it again.
  * - `acquire` rejects with `server-id-expired` if an earlier incarnation's lease has expired and that
- *   incarnation was not cleaned up: clean up, then try again. While a claim to clean up is in effect,
- *   it does so for every incarnation, including the same one, because two processes must not write
- *   about one server.
+ *   incarnation was not cleaned up: the caller must clean up, then try again. While a claim to clean up is in
+ *   effect, `acquire` rejects in this way for every incarnation, including the one that held the lease,
+ *   because two processes must not write about one server.
  * - `renew` and `release` work only for the token that the registry holds; with another token, `renew`
  *   rejects with `lease-lost`, and `release` does nothing.
- * - Times are those of the store's clock. A `snapshot` lists no server as living whose lease has
- *   expired, from the moment it expires.
- * - Every server that ever held a lease, and may have acted within the time that a `snapshot` covers,
- *   is in that snapshot: as living, as lapsed, or as a departure. Departures are known for at most ten
- *   minutes, and at most 1,000 of them.
- * - A server that a `snapshot` lists neither as living nor as lapsed is unknown to the registry: its
- *   data in the store is an orphan. The registry may have lost a living server just before the call;
- *   that server registers again with its next heartbeat.
- * - `acquire` rejects with `layout-mismatch` if the store holds another layout. If the layout changes
- *   later, a renewal reports it.
+ * - Times are those of the store's clock. A `snapshot` lists no server as living whose lease has expired,
+ *   from the moment it expires.
+ * - Every server that ever held a lease, and may have acted within the time that a `snapshot` covers, is in
+ *   that snapshot: as living, as lapsed, or as a departure. Departures are known for at most ten minutes, and
+ *   at most 1,000 of them.
+ * - A server that a `snapshot` lists neither as living nor as lapsed is unknown to the registry: its data in
+ *   the store is an orphan. The registry may have lost a living server just before the call; that server
+ *   registers again with its next heartbeat.
+ * - `acquire` rejects with `layout-mismatch` if the store holds another layout. If the layout changes later,
+ *   a renewal reports it.
  */
 export interface ServerRegistry {
   /** Acquires the lease of a server id for `ttlMs`. */

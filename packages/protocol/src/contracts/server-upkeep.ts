@@ -28,7 +28,7 @@ export interface ReapClaim {
    * known.
    */
   readonly shelfBits: number;
-  /** When the claim expires and another server may claim, in milliseconds of the store's clock. */
+  /** When the claim expires, in milliseconds of the store's clock. Another server may claim from then on. */
   readonly expiresAtMs: number;
 }
 
@@ -43,41 +43,40 @@ export interface WatchReport {
 /**
  * The result of `ServerUpkeep.expire` for a silent server.
  *
- * - `expired`: the lease has been ended now, or had expired before: the server can be cleaned up
+ * - `expired`: the lease has been ended now, or had expired before; the server can be cleaned up
  * - `recent`: the server's channel has no listener, but its last sign of life is not old enough
- * - `alive`: the channel has a listener, or the server never gave signs of life: only the lease decides
+ * - `alive`: the channel has a listener, or the server never sent a sign of life; only the expiry of the
+ *   lease decides
  */
 export type SilenceVerdict = "expired" | "recent" | "alive";
 
 /**
- * Claims to clean up servers, and the detection of servers that died while their leases are still
- * valid.
+ * Claims to clean up servers, and the detection of servers that died while their leases are still valid.
  *
- * Claims. Promises:
+ * Claims. Guarantees:
  *
  * - At most one claim on a dead server is in effect at a time. The same claimant may claim again, which
  *   extends the claim; after a claim has expired, another server can claim.
  * - A server that is alive, or acquired its lease again, can't be claimed.
- * - Several servers may hold the claim on an orphan at once. A server that the registry knows, living
- *   or dead, can't be claimed as an orphan. If the orphan's process comes back nevertheless, it must
- *   wait until the claim ends (`server-id-expired`, as for any claim), and its lease then says that it
- *   was reaped.
+ * - Several servers may hold the claim on an orphan at once. A server that the registry knows, living or
+ *   dead, can't be claimed as an orphan. If the orphan's process comes back nevertheless, it must wait until
+ *   the claim ends (`server-id-expired`, as for any claim), and its lease then has `wasReaped` set.
  * - Once a claim has expired, nothing more is written under it.
  *
- * Silence. A server gives a sign of life about every second, and listens to its own channel (`{ kind:
+ * Silence. A server sends a sign of life about every second, and listens to its own channel (`{ kind:
  * "server" }`). When its process dies, both end at once. When the process is paused, its subscription
- * remains; when its subscriber connection is replaced, the signs continue. Promises:
+ * remains; when its subscriber connection is replaced, the signs of life continue. Guarantees:
  *
  * - `watch` is one round trip and costs O(silent servers).
- * - `expire` ends a lease only if both the signs and the listener are missing at that moment.
- * - The lease of a server that never called `watch` is never ended this way.
+ * - `expire` ends a lease only if both the signs of life and the listener are missing at that moment.
+ * - The lease of a server that never called `watch` is never ended by `expire`.
  */
 export interface ServerUpkeep {
   /**
-   * Claims a server. Resolves with `undefined` if the server is alive, is unknown, or is claimed by
-   * another claimant, or if the registry knows the orphan. `claimant` identifies the process, such as
-   * `<serverId>.<incarnation>`; it needs no lease, because a server that starts cleans up its own
-   * predecessor.
+   * Claims a server. Resolves with `undefined` if the server is alive, is unknown, or is claimed by another
+   * claimant, or if a server given as an orphan is known to the registry. `claimant` identifies the process,
+   * such as `<serverId>.<incarnation>`; the process needs no lease, because a server that starts cleans up
+   * its own predecessor.
    */
   claim(target: ReapTarget, claimant: string, claimMs: number): Promise<ReapClaim | undefined>;
   /**
@@ -85,8 +84,10 @@ export interface ServerUpkeep {
    * orphan.
    */
   unregister(claim: ReapClaim): Promise<void>;
-  /** Gives a sign of life for the lease's server, and lists the servers that gave none for `silentForMs`. */
+  /** Sends a sign of life for the lease's server, and lists the servers that sent none for `silentForMs`. */
   watch(lease: Lease, silentForMs: number): Promise<WatchReport>;
-  /** Ends the lease of a server that has been silent for `silentForMs`, as if the lease had expired. */
+  /**
+   * Ends the lease of a server that has sent no sign of life for `silentForMs`, as if the lease had expired.
+   */
   expire(server: ServerIncarnation, silentForMs: number): Promise<SilenceVerdict>;
 }

@@ -11,7 +11,7 @@ export interface UserConnection {
   readonly metadata?: string | undefined;
 }
 
-/** What the store knows about a user at one moment. */
+/** The state of a user in the store at one moment. */
 export interface UserState {
   /** The user's name. */
   readonly userId: string;
@@ -23,8 +23,8 @@ export interface UserState {
    */
   readonly isLeaving: boolean;
   /**
-   * When the user was last online, in milliseconds since the Unix epoch, by the store's clock. Set for
-   * an offline user, for as long as the store keeps it.
+   * When the user was last online, in milliseconds since the Unix epoch, by the store's clock. Set for an
+   * offline user, for as long as the store keeps this time.
    */
   readonly lastSeen: number | undefined;
   /** The version of the user's feed at that moment. Later changes have a greater version. */
@@ -34,8 +34,8 @@ export interface UserState {
 /** Options of `UserDirectory.add`. */
 export interface AddOptions {
   /**
-   * Whether nothing is announced, because the connections were there before and the store has lost
-   * them. Default `false`.
+   * Whether the call announces nothing. Set it for connections that were registered before and that the store
+   * has lost. Default `false`.
    */
   readonly quiet?: boolean;
   /**
@@ -67,17 +67,17 @@ export interface StatesOptions {
 }
 
 /**
- * The connections of users, across all servers. Promises:
+ * The connections of users, across all servers. Guarantees:
  *
- * - `add`, `update` and `remove` are idempotent, take one round trip for many connections, and are
- *   rejected with `lease-lost` (without changing anything) once the lease has expired.
- * - Every change is announced in the same step in which it is made, on the channel `{ kind: "presence",
- *   name: String(partitioning.partitionOf(userId)) }` (a *feed*), as a `PresenceChange`: exactly one
- *   for each connection that was added, updated or removed, and one for a user whose grace period
- *   ended. A call that changes nothing announces nothing. The versions of one feed's changes grow, and
- *   each change names the version before it.
- * - Reads leave out connections whose owner holds no lease. The states that `states` returns for the
- *   users of one feed were read at one moment.
+ * - `add`, `update` and `remove` are idempotent, take one round trip for many connections, and are rejected
+ *   with `lease-lost` (without changing anything) once the lease has expired.
+ * - Every change is announced in the same step in which it is made, on the channel
+ *   `{ kind: "presence", name: String(partitioning.partitionOf(userId)) }` (a *feed*), as a `PresenceChange`:
+ *   exactly one for each connection that was added, updated or removed, and one for a user whose grace period
+ *   ended. A call that changes nothing announces nothing. The versions of one feed's changes grow, and each
+ *   change contains the version before it.
+ * - Reads leave out connections whose owner holds no lease. The states that `states` returns for the users of
+ *   one feed were read at one moment.
  * - For a user without a connection, the store keeps only the time when the user was last online, for a
  *   limited time.
  */
