@@ -17,7 +17,8 @@ export const CLOSE_CODES = {
   overloaded: 4203,
   unavailable: 4204,
   internal: 4205,
-  // Not in the client's range, because a stall on either side also causes this timeout.
+  // Outside of the range of codes that the client causes, because a stall on either side also leads to
+  // this timeout.
   "hello-timeout": 4206,
 } as const;
 

@@ -18,15 +18,15 @@ export const CONNECTION_ID_MAX_LENGTH = 64 + 1 + 4 + 1 + 11;
 export const SHELF_BITS_MAX = 16;
 
 /**
- * The parts of a connection id. It contains the owner, so that a message to a connection needs no
- * look-up, and the shelf, which determines the owner's hash that holds the record.
+ * The parts of a connection id. The id contains the owner, so that a message to a connection needs no
+ * look-up, and the shelf, which determines the hash of the owner in which the record is stored.
  */
 export interface ConnectionIdParts {
   /** The owner: the server that holds the connection's socket. */
   readonly serverId: string;
   /** Four characters drawn when the process started, so that ids do not repeat across restarts. */
   readonly incarnation: string;
-  /** The owner stores its records on `2 ** shelfBits` shelves. */
+  /** The owner's records are stored on `2 ** shelfBits` shelves. */
   readonly shelfBits: number;
   /** The shelf of the connection's record: `counter mod 2 ** shelfBits`. */
   readonly shelf: number;
@@ -54,8 +54,8 @@ export function parseConnectionId(value: unknown): Result<ConnectionIdParts> {
     const [, serverId = "", incarnation = "", bits = "", count = ""] = match;
     const counter = Number.parseInt(count, 36);
     const shelfBits = Number.parseInt(bits, 36);
-    // Accept only one spelling of each id: with a leading zero or an unsafe counter, two strings would
-    // mean the same connection.
+    // Accept only one spelling of each id: otherwise, with a leading zero or an unsafe counter, two
+    // strings would mean the same connection.
     if (Number.isSafeInteger(counter) && counter.toString(36) === count) {
       return { ok: true, value: { serverId, incarnation, shelfBits, shelf: counter % 2 ** shelfBits, counter } };
     }
@@ -76,7 +76,7 @@ export function requireConnectionId(value: unknown): ConnectionIdParts {
   return result.value;
 }
 
-/** The server that holds a connection's socket; `undefined` if the id is not a valid connection id. */
+/** Returns the server that holds a connection's socket; `undefined` if the id is not a valid connection id. */
 export function ownerOf(connectionId: string): string | undefined {
   const parsed = parseConnectionId(connectionId);
   return parsed.ok ? parsed.value.serverId : undefined;
@@ -88,7 +88,7 @@ export interface ConnectionIdSource {
   readonly serverId: string;
   /** Four characters of `a-z 0-9` that distinguish this incarnation of the server from others. */
   readonly incarnation: string;
-  /** Records are stored on `2 ** shelfBits` shelves. */
+  /** The server's connection records are stored on `2 ** shelfBits` shelves. */
   readonly shelfBits: number;
   /**
    * Returns the next id. Within 2^24 consecutive ids, no two are equal, because the sequence differs.
@@ -114,9 +114,9 @@ export interface ConnectionIdSourceOptions {
 const RECORDS_PER_SHELF = 64;
 
 /**
- * The low bits of a counter are a sequence, which spreads records evenly over shelves. The high bits
- * are random, so that other clients' ids can't be guessed by counting. Together they fill a safe
- * integer.
+ * The low bits of a counter are a sequence, which spreads records evenly over shelves. The high bits are
+ * random, so that a client can't guess other clients' ids by counting. Sequence and random bits together fill
+ * a safe integer.
  */
 const SEQUENCE_BITS = 24;
 const RANDOM_BITS = 29;

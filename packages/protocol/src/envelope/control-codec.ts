@@ -120,7 +120,8 @@ function readOutcome(byte: number | undefined, body: Uint8Array): OperationOutco
   if (byte === NOT_FOUND) return { type: "not-found" };
   if (byte !== REFUSED) return undefined;
   const code = body.length <= NAME_MAX_BYTES ? decodeUtf8(body) : undefined;
-  // An unknown code comes from a later version. All that is known is that the other side refused.
+  // An unknown code comes from a server of a later version. Report `internal`: the outcome is still a
+  // refusal.
   return { type: "refused", code: isErrorCode(code) ? code : "internal" };
 }
 

@@ -2,7 +2,7 @@
 export const ENVELOPE_VERSION = 1;
 
 /**
- * What a bus message is addressed to.
+ * The kind of recipient that a bus message is addressed to.
  *
  * - `room`: the members of the room `target`, on every server that has members of it
  * - `connection`: the one connection `target`
@@ -19,13 +19,14 @@ export type MessageKind = "room" | "connection" | "user" | "server" | "control";
 export interface CrossServerMessage {
   /** The version of the envelope. */
   readonly version: typeof ENVELOPE_VERSION;
-  /** The kind of `target`. */
+  /** The kind of recipient that `target` names. */
   readonly kind: MessageKind;
   /** The id of the server that sent the message. */
   readonly origin: string;
   /**
-   * Identifies the numbering that the sequence belongs to, 0 to 2^32 - 1. A server that numbers a room
-   * from 1 again (it restarted, or had dropped the sequencer of an idle room) draws another epoch.
+   * Identifies the numbering that the sequence belongs to, 0 to 2^32 - 1. A server that starts numbering a
+   * room from 1 again (because it restarted, or had dropped the sequencer of an idle room) draws another
+   * epoch.
    */
   readonly epoch: number;
   /**

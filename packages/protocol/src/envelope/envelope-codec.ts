@@ -61,8 +61,8 @@ export interface EnvelopeHeader {
   /** Writes the header at the beginning of a message. The caller ensures that the position is in range. */
   write(message: Uint8Array, position: EnvelopePosition): void;
   /**
-   * Whether a message begins with this header, at any position, and the header is undamaged. If so,
-   * {@link decodeEnvelope} would return the fields of this route; only the position is still to be
+   * Whether a message begins with this header, regardless of the position in it, and the header is undamaged.
+   * If so, {@link decodeEnvelope} would return the fields of this route, and only the position must still be
    * read.
    */
   leads(message: Uint8Array): boolean;
@@ -252,8 +252,8 @@ function routeCheck(bytes: Uint8Array, headerBytes: number): number {
 }
 
 /**
- * Continues the CRC over epoch and sequence. They come last, so that a prepared header only has to add
- * these two.
+ * Continues the CRC over epoch and sequence. These two fields come last, so that a prepared header only has
+ * to add them.
  */
 function positionCheck(check: number, bytes: Uint8Array): number {
   return crc(check, bytes, POSITION_AT, FIELDS_AT);

@@ -29,7 +29,7 @@ export function envelopeFromJson(json: string): Result<CrossServerMessage> {
     return { ok: false, error: new CmError("envelope-damaged", "This is not JSON.", { cause }) };
   }
   if (typeof value !== "object" || value === null) return damaged();
-  // The binary codec below checks every field, so a field of the wrong type fails there.
+  // A field of the wrong type is detected by the binary codec below, which checks every field.
   const fields = value as Record<string, unknown>;
   if (!isStringArray(fields.except)) return damaged();
   if (fields.version !== ENVELOPE_VERSION) {

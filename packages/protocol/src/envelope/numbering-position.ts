@@ -7,7 +7,10 @@ import { readUint, writeUint } from "./integers.js";
  * no numbering for the channel: it never published there, or has dropped the numbering.
  */
 export interface NumberingPosition extends EnvelopePosition {
-  /** Time since the numbering began, in milliseconds of the answering server's clock; at most 2^32 - 1. */
+  /**
+   * Time since the numbering began, in milliseconds by the clock of the server that reports the position; at
+   * most 2^32 - 1.
+   */
   readonly ageMs: number;
 }
 
@@ -15,7 +18,7 @@ export interface NumberingPosition extends EnvelopePosition {
 const POSITION_BYTES = 14;
 const AGE_MAX_MS = 2 ** 32 - 1;
 
-/** Writes positions, one after the other: the body of the answer to a `positions` request. */
+/** Encodes positions, one after the other, as the body of the answer to a `positions` request. */
 export function encodePositions(positions: readonly NumberingPosition[]): Uint8Array {
   const bytes = new Uint8Array(positions.length * POSITION_BYTES);
   positions.forEach(({ epoch, sequence, ageMs }, i) => {
@@ -27,7 +30,7 @@ export function encodePositions(positions: readonly NumberingPosition[]): Uint8A
   return bytes;
 }
 
-/** Reads `count` positions. Returns `envelope-damaged` if the bytes hold another number of them. */
+/** Decodes `count` positions. Returns `envelope-damaged` if the bytes contain another number of positions. */
 export function decodePositions(bytes: Uint8Array, count: number): Result<NumberingPosition[]> {
   if (bytes.length !== count * POSITION_BYTES) {
     return { ok: false, error: new CmError("envelope-damaged", `These are not ${count} positions.`) };

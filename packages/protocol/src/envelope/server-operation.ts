@@ -9,8 +9,8 @@ import type { EnvelopePosition } from "./envelope-codec.js";
  * - `disconnect`, `join`, `leave`: for a connection that the asked server holds
  * - `drain`, `ping`: for the asked server itself
  * - `question`: for the application on the asked server
- * - `positions`: the latest positions in the asked server's numberings of these rooms, and of the
- *   asker's own channel; see `encodePositions`
+ * - `positions`: requests the latest positions in the asked server's numberings of these rooms and of the
+ *   asking server's channel; see `encodePositions`
  */
 export type ServerOperation =
   | { readonly type: "deliver-connection"; readonly connectionId: string; readonly frame: Uint8Array }
@@ -39,12 +39,15 @@ export type ControlPayload =
   | {
       readonly type: "request";
       readonly operation: ServerOperation;
-      /** How long the asker waits, in milliseconds, 0 to 2^32 - 1. A later answer is of no use to it. */
+      /**
+       * How long the asking server waits for the answer, in milliseconds, 0 to 2^32 - 1. It ignores a later
+       * answer.
+       */
       readonly timeoutMs: number;
     }
   | {
       readonly type: "answer";
-      /** The position of the request in the asker's numbering. */
+      /** The position of the request in the asking server's numbering. */
       readonly to: EnvelopePosition;
       readonly outcome: OperationOutcome;
     };

@@ -24,13 +24,13 @@ export interface ReadableKind<T> extends Kind<T> {
   /** Completes the phrase "must be …" in an error message. */
   readonly expects: string;
   /**
-   * Returns the value, `undefined` if the value is of another kind (`frame-invalid`), or an error with
-   * the kind's own code.
+   * Returns the value, `undefined` if the value is not of this kind (`frame-invalid`), or an error with the
+   * kind's own code.
    */
   readonly read: (value: unknown) => T | CmError | undefined;
   /**
-   * Whether the kind's faults have their own codes. Such fields are read after all other fields of the
-   * frame.
+   * Whether faults of values of this kind have their own error codes. Fields of such a kind are read after
+   * all other fields of the frame.
    */
   readonly hasOwnCodes: boolean;
 }

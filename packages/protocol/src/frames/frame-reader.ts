@@ -26,8 +26,8 @@ export function createFrameReaders(descriptions: readonly ClientFrameDescription
 }
 
 /**
- * Creates the reader for frames that share a type on the wire. The fields named by `chosenBy` decide
- * which frame it is; exactly one of them must be present.
+ * Creates the reader for frames that share a type on the wire. The fields named by `chosenBy` decide which of
+ * the descriptions applies; exactly one of these fields must be present.
  */
 function readerOfSome(wireType: string, descriptions: readonly ClientFrameDescription[]): FrameReader {
   const readers = descriptions.map((description) => {

@@ -194,8 +194,8 @@ export function object<F extends Fields>(schemaName: string, fields: F, descript
 }
 
 /**
- * An object that a client writes. All of its fields are required, a faulty field makes the object
- * faulty, and unknown fields are dropped.
+ * An object that a client writes. All of its fields are required, an invalid field makes the object invalid,
+ * and unknown fields are dropped.
  */
 export function readableObject<F extends Fields<ReadableKind<unknown>>>(
   schemaName: string,

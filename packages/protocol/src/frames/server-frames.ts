@@ -76,7 +76,7 @@ export interface MemberEntry extends ObjectOf<typeof memberFields> {}
 export interface ConnectionLimits extends ObjectOf<typeof limitFields> {}
 
 /**
- * How far a direct message had come when the request was answered.
+ * The outcome of a direct message at the time when the request was answered.
  *
  * - `delivered`: passed to a socket on this server
  * - `sent`: passed to the server that owns the connection
@@ -84,7 +84,7 @@ export interface ConnectionLimits extends ObjectOf<typeof limitFields> {}
 export type DirectOutcome = "delivered" | "sent";
 
 /**
- * Why only this connection misses messages of a room: it did not read fast enough.
+ * The reason why this connection, unlike others in the room, misses messages: it did not read fast enough.
  *
  * - `slow-reader`: none of the missed messages will arrive
  * - `conflated`: the latest message of each sender follows the `gap`

@@ -20,9 +20,9 @@ export function stampVersion<T extends object>(made: T): T {
 }
 
 /**
- * Rejects a part that implements other contracts than this package's: a `@cm` package of another minor
- * version, or from 1.0 on of another major version. A value without a mark, such as a store of the
- * application's own, is accepted.
+ * Rejects a part that implements another version of the contracts than this package: a `@cm` package of
+ * another minor version, or from 1.0 on of another major version. A value without a version mark, such as a
+ * store that the application implements, is accepted.
  *
  * @throws CmError `version-mismatch`; `details` has `field`, `version` and `wanted`.
  */

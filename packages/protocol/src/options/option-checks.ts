@@ -35,14 +35,13 @@ export function optionInvalid(
 }
 
 /**
- * Checks that a factory's options are an object whose own members are all known options, and returns
- * it. The keys of `known` are the known names; its values are not used here. The type of `known` makes
+ * Checks that a factory's options are an object whose own members are all known options, and returns the
+ * object. The keys of `known` are the known names; its values are not used here. The type of `known` makes
  * the compiler require every option's name.
  *
- * Throws `options-invalid`. If the options are not an object, `details.field` is `options`; otherwise
- * it is the first unknown name, and `details.nearest` is the known name that was probably meant, if
- * any. Throws `version-mismatch` for a part of another version, and `runtime-unsupported` on an old
- * Node.js.
+ * Throws `options-invalid`. If the options are not an object, `details.field` is `options`; otherwise it is
+ * the first unknown name, and `details.nearest` is the known name that was probably meant, if any. Throws
+ * `version-mismatch` for a part of another version, and `runtime-unsupported` on an old Node.js.
  */
 export function requireOptions<T extends object>(options: T, known: Readonly<Record<keyof T, unknown>>): T {
   requireFittingRuntime();

@@ -8,10 +8,11 @@ export const PRESENCE_CHANGES = ["online", "opened", "updated", "closed", "offli
  * The kind of change to a user's presence.
  *
  * - `online`: the user came online with this connection
- * - `opened`: the user has one connection more (also if the user came back within the grace period)
+ * - `opened`: the user has one more connection (also if the user came back within the grace period)
  * - `updated`: a connection has new metadata
- * - `closed`: the user has one connection less, and is still online or in the grace period
- * - `offline`: the user went offline, with this connection, or without one if the grace period ended
+ * - `closed`: the user has one connection fewer, and is still online or in the grace period
+ * - `offline`: the user went offline because this connection was removed, or, without a connection, because
+ *   the grace period ended
  */
 export type PresenceChangeKind = (typeof PRESENCE_CHANGES)[number];
 

@@ -25,7 +25,10 @@ export interface RosterChange {
   readonly at: number;
   /** The connection's metadata, as parsed JSON; absent for `left`. */
   readonly metadata: unknown;
-  /** For `left`: the reason. `lost` if the reason is unknown here because it comes from a later version. */
+  /**
+   * For `left`: the reason. `lost` also stands for a reason that this version does not know, from a server of
+   * a later version.
+   */
   readonly reason: DepartureReason | undefined;
 }
 
