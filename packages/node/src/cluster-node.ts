@@ -12,19 +12,22 @@ import { judgeReadiness, type NodePhase, type Readiness } from "./readiness.js";
 import { useStore } from "./stores-in-use.js";
 import { createUnregisteredMembership } from "./unregistered-membership.js";
 
-/** Half of the ten seconds within which all servers should know of a server that died. */
+/**
+ * Default time without a sign of life after which a server is presumed dead, in milliseconds: half of the 10
+ * s within which all servers should be notified that a server died.
+ */
 const DEAD_AFTER_MS = 5_000;
 
 /** Default time over which a drain closes connections, in milliseconds. */
 const DRAIN_MS = 10_000;
 
-/** Time allowed for rewriting lost data, after the heartbeat that detects the loss. */
+/** Time allowed for rewriting lost data, in milliseconds, after the heartbeat that detects the loss. */
 const RESTORE_MARGIN_MS = 5_000;
 
 /**
- * Creates the node of one process of a cluster: with `local` a server that holds connections, without
- * it a worker that publishes, sends and reads. Nothing is connected or started until `start`. Throws
- * `options-invalid`, whose details name the option as `field`.
+ * Creates the node of one process of a cluster. With `local`, the process is a server that holds connections;
+ * without `local`, it is a worker that publishes, sends and reads. Nothing is connected or started until
+ * `start`. Throws `options-invalid`, with the option's name in `details.field`.
  */
 export function createNode(options: NodeOptions = {}): Node {
   return new ClusterNode(options);
@@ -39,7 +42,7 @@ class ClusterNode implements Node {
   readonly expelled: Promise<CmError>;
   readonly #options: ResolvedNodeOptions;
   readonly #ownsStore: boolean;
-  /** The functions that close the started parts, in the order of the starts. */
+  /** The functions that close the started parts, in the order in which the parts were started. */
   readonly #releasers: (() => Promise<void>)[] = [];
   #phase: NodePhase = "starting";
   #isStoreStarting = false;
@@ -206,9 +209,8 @@ class ClusterNode implements Node {
     const isServing = this.#phase === "serving" || this.#phase === "draining";
     this.#phase = "closing";
     if (this.#starting !== undefined && !isServing) {
-      // Redis may take long to connect, and `close` must not wait for it: close the store now.
-      // Unwinding the start closes the store again and reports a failure, so a failure here can be
-      // ignored.
+      // Close the store now: Redis may take long to connect, and `close` must not wait for that. When the
+      // start fails, it closes the store again and reports a failure, so a failure here can be ignored.
       if (this.#isStoreStarting) this.store.close().catch(() => undefined);
       // `start` rejects with this error, so it is not reported here.
       await this.#starting.catch(() => undefined);
@@ -217,8 +219,8 @@ class ClusterNode implements Node {
   }
 
   async #unwind(): Promise<void> {
-    // The parts can be used before the start and must be closed even if `start` was never called. If it
-    // was, the parts that it reached are closed once, in reverse order.
+    // The parts can be used before the start, so close them even if `start` was never called. If `start`
+    // was called, the list contains only the parts that it reached; each is closed once, in reverse order.
     if (this.#starting === undefined) {
       this.#releasers.push(
         () => this.router.close(),

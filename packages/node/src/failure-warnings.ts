@@ -3,8 +3,8 @@ import type { FailureStage, OnError } from "@cm/protocol";
 /** Minimum time between two warnings of one kind, in milliseconds. */
 const QUIET_MS = 60_000;
 /**
- * Maximum number of kinds that are remembered. Beyond it, the oldest kind is forgotten, and its next
- * failure is reported at once.
+ * Maximum number of kinds of failures that are remembered. Beyond it, the oldest kind is forgotten, and the
+ * next failure of that kind is reported at once.
  */
 const MAX_KINDS = 256;
 
@@ -14,10 +14,10 @@ interface Warned {
 }
 
 /**
- * Creates the default `onError`: it emits a process warning that names the stage and the code. An
- * outage fails many calls in the same way, for example one for each partition, so failures of one kind
- * are reported at most once a minute, and the next warning contains the number of those in between. A
- * kind is the stage and the code, and also the message if the error is not retryable.
+ * Creates the default `onError`: it emits a process warning that names the stage and the code. An outage
+ * fails many calls in the same way, for example one for each partition, so failures of one kind are reported
+ * at most once a minute, and the next warning contains the number of failures since the last one. A kind is
+ * the stage and the code, and also the message if the error is not retryable.
  */
 export function createFailureWarnings(
   emit: (message: string, options: { type: string; code: string; detail: string }) => void = (message, options) =>

@@ -48,7 +48,7 @@ export interface ChosenStore {
   readonly isOwn: boolean;
 }
 
-/** Creates the store, or returns the given one. Throws `options-invalid`. */
+/** Returns the store passed in the options, or creates one if there is none. Throws `options-invalid`. */
 export function chooseStore(options: NodeStoreOptions, onError: OnError): ChosenStore {
   const { store, redisUrl, prefix } = options;
   if (store !== undefined) {

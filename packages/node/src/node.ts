@@ -21,8 +21,8 @@ export interface NodePart {
   /** Starts the part. If it rejects, the node's start fails. */
   start(): Promise<unknown>;
   /**
-   * Moves the part's connections to other servers. Resolves when all clients have been told. Default:
-   * nothing.
+   * Moves the part's connections to other servers. Resolves when all clients have been notified. A part
+   * without this method is not drained.
    */
   drain?(options: { readonly overMs: number }): Promise<void>;
   /**
@@ -47,9 +47,9 @@ export interface Node {
   /** Sends messages to rooms, connections, users and servers. */
   readonly router: Router;
   /**
-   * Registers the connections of this process. If the node takes no lease (`lease: false`), nothing can
-   * be registered: every call that would write fails with `options-invalid`, whose details name
-   * `lease`; `close` and `leave` do nothing, and all numbers are 0.
+   * Registers the connections of this process. If the node takes no lease (`lease: false`), nothing can be
+   * registered: every call that would write rejects with `options-invalid`, with `lease` in `details.field`;
+   * `close` and `leave` do nothing, and all numbers of `stats` are 0.
    */
   readonly membership: Membership;
   /** Tells who is online and who is in which room. */
@@ -59,27 +59,25 @@ export interface Node {
   /** Whether the node should get new work: {@link readiness} without its reasons. */
   readonly isReady: boolean;
   /**
-   * Resolves when this server has been expelled from the cluster: its lease expired and another process
-   * took its id. The node then closes by itself.
+   * Resolves when this server has been expelled from the cluster because its lease expired and another
+   * process took its id. The node then closes by itself.
    */
   readonly expelled: Promise<CmError>;
   /** Returns whether the node should get new work at this moment, and if not, why. */
   readiness(): Readiness;
   /**
-   * Starts the store (if the node created it), the router, the membership and the parts, in that order.
-   * They are started once, no matter how often the method is called. Rejects with their errors
-   * (`unavailable`, `layout-mismatch`, `server-id-taken`), or with `closed` if the node is closed
-   * meanwhile. In these cases everything that was started is closed, and the node can't be started
-   * again.
+   * Starts the store (if the node created it), the router, the membership and the parts, in that order. They
+   * are started once, no matter how often the method is called. Rejects with their errors (`unavailable`,
+   * `layout-mismatch`, `server-id-taken`), or with `closed` if the node is closed before the start has
+   * finished. In these cases everything that was started is closed, and the node can't be started again.
    */
   start(): Promise<void>;
   /**
-   * Makes the node not ready, and has each part move its connections to other servers while everything else keeps
-   * working. Resolves when the parts have finished, or at once if the node is closing. Later calls return
-   * the promise
-   * of the first. Rejects with `unavailable` while the node starts, with `options-invalid` without
-   * draining anything,
-   * and with the errors of the parts. `close` closes the node in any case.
+   * Makes the node not ready, and has each part move its connections to other servers while everything else
+   * keeps working. Resolves when the parts have finished, or at once if the node is closing. Later calls
+   * return the promise of the first. Rejects with `unavailable` while the node starts and with
+   * `options-invalid` for an invalid option, in both cases without draining anything, and with the errors of
+   * the parts. `close` closes the node even if the drain failed.
    */
   drain(options?: DrainOptions): Promise<void>;
   /**

@@ -63,7 +63,7 @@ export const PRESENCE_KINDS = {
   announceTtlMs: "number",
 } as const satisfies KindsOf<NodePresenceOptions>;
 
-/** The members that an object must have. */
+/** The members that each of these objects must have. */
 const STORE_PARTS = ["servers", "connections", "rooms", "users", "counts", "partitioning", "upkeep", "bus", "link"];
 const LOCAL_CALLS = ["toRoom", "toConnection", "toUser"];
 const PART_CALLS = ["start", "close"];

@@ -21,7 +21,10 @@ import {
 } from "./option-kinds.js";
 import type { NodeMembershipOptions, NodePresenceOptions, NodeRouterOptions } from "./part-options.js";
 
-/** Options of {@link createNode}. Every option has a default. The ranges are those of the parts. */
+/**
+ * Options of {@link createNode}. Every option has a default. Ranges that are not given here are those of the
+ * part that receives the option.
+ */
 export interface NodeOptions extends NodeStoreOptions, NodeRouterOptions, NodeMembershipOptions, NodePresenceOptions {
   /**
    * The server id: 1 to 64 characters of `A-Z a-z 0-9 _ -`, different from that of any other living
@@ -63,7 +66,10 @@ export interface NodeOptions extends NodeStoreOptions, NodeRouterOptions, NodeMe
   readonly onError?: OnError | undefined;
 }
 
-/** {@link NodeOptions} with defaults filled in; only the node's own options are included and checked. */
+/**
+ * {@link NodeOptions} with defaults filled in. Contains only the options of the node itself, not those of its
+ * parts.
+ */
 export interface ResolvedNodeOptions {
   readonly ids: ConnectionIdSource;
   readonly local: LocalDelivery;
@@ -90,8 +96,8 @@ const KINDS: Readonly<Record<keyof NodeOptions, OptionKind>> = {
 const NOWHERE: LocalDelivery = { toRoom: () => undefined, toConnection: () => false, toUser: () => 0 };
 
 /**
- * Checks the options and fills in the defaults. Throws `options-invalid`, whose details name the option
- * as `field`.
+ * Checks the options and fills in the defaults. Throws `options-invalid`, with the option's name in
+ * `details.field`.
  */
 export function resolveNodeOptions(options: NodeOptions): ResolvedNodeOptions {
   requireKinds(options);

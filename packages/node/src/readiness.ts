@@ -1,16 +1,16 @@
 import type { CmError, ErrorCode, LinkState, LinkStatus } from "@cm/protocol";
 
 /**
- * The phase of a node's life cycle. `starting` from its creation; `closing` from the moment it begins
- * to close, permanently.
+ * The phase of a node's life cycle. A node is `starting` from its creation, and `closing` from the moment it
+ * begins to close, permanently.
  */
 export type NodePhase = "starting" | "serving" | "draining" | "closing";
 
 /** Whether a node should get new work, and if not, why. */
 export interface Readiness {
   /**
-   * True if the phase is `serving`, the lease is held or none is wanted, there is no fault, and the
-   * link is `in-sync`.
+   * Whether the node should get new work: the phase is `serving`, the lease is held (or the node takes none),
+   * there is no fault, and the link is `in-sync`.
    */
   readonly ready: boolean;
   /** The current phase of the node's life cycle. */

@@ -1,8 +1,9 @@
 import { CmError, isCmError } from "@cm/protocol";
 
 /**
- * Calls a part's factory and renames an invalid option in the error to the option's name in the node. A message that
- * does not begin with the option's name, such as one about a Redis URL, stays unchanged.
+ * Calls a part's factory. If the factory rejects an option, renames the option in the error to its name in
+ * the node. A message that does not begin with the option's name, such as one about a Redis URL, stays
+ * unchanged.
  */
 export function renaming<T>(names: Readonly<Record<string, string>>, make: () => T): T {
   try {

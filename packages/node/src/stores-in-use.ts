@@ -1,13 +1,13 @@
 import { CmError, type Store } from "@cm/protocol";
 import { optionInvalid } from "@cm/protocol/options";
 
-/** Stores that the application passed to nodes that are started and not closed. */
+/** The stores that were passed in the options of nodes that are started and not closed. */
 const IN_USE = new WeakSet<Store>();
 
 /**
- * Marks a started store of the application as used by a node. Returns the function that removes the mark. Without the
- * check a second node would start on the store and fail at its first join, because a store's bus allows one
- * subscription per channel.
+ * Marks a started store of the application as used by a node. Returns the function that removes the mark.
+ * Without this check, a second node would start on the store and fail at its first join, because a store's
+ * bus allows one subscription per channel.
  *
  * @throws CmError `options-invalid` if another node uses the store, `closed` if the store was not started.
  */

@@ -15,8 +15,8 @@ const NOTHING: MembershipStats = {
 };
 
 /**
- * Creates the membership of a node that takes no lease. It registers nothing, so the node can't be
- * mistaken for a server. Calls that would write fail with `options-invalid`.
+ * Creates the membership of a node that takes no lease. The membership registers nothing, so the node can't
+ * be mistaken for a server. Calls that would write reject with `options-invalid`.
  */
 export function createUnregisteredMembership(serverId: string): Membership {
   const refused = (): CmError =>
