@@ -1,4 +1,7 @@
-/** Parses a connection's metadata from its JSON text; `undefined` if there is none or it is not valid JSON. */
+/**
+ * Parses a connection's metadata from its JSON text. Returns `undefined` if there is no text or it is not
+ * valid JSON.
+ */
 export function metadataOf(text: string | undefined): unknown {
   if (text === undefined) return undefined;
   try {

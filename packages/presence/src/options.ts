@@ -9,7 +9,7 @@ import {
   requireWholeNumber,
 } from "@cm/protocol/options";
 
-/** The part of a store that presence reads. */
+/** The parts of a store that presence uses. */
 export interface PresenceStore {
   /** Reads the states of users. */
   readonly users: Pick<UserDirectory, "states" | "online">;
@@ -24,7 +24,7 @@ export interface PresenceStore {
    * only one presence per store.
    */
   readonly bus: Pick<Bus, "subscribe">;
-  /** If set, calls before the store's `start()` fail with an error that says so. */
+  /** State of the store's link. If set, calls before the store's `start()` reject with `closed`. */
   readonly link?: Pick<Link, "state"> | undefined;
 }
 
@@ -74,7 +74,10 @@ export interface ResolvedPresenceOptions extends Complete<Omit<PresenceOptions, 
   readonly store: PresenceStore;
 }
 
-/** Includes the parts of a store that presence does not read, because a whole store may be given. */
+/**
+ * The accepted names. Includes the parts of a store that presence does not read, because a whole store may be
+ * given.
+ */
 const KNOWN: Readonly<Record<keyof PresenceOptions | keyof Store, true>> = {
   users: true,
   rooms: true,

@@ -8,9 +8,9 @@ import { TestServers } from "./servers.fixture.js";
 const GRACE = { membership: { offlineGraceMs: 300 } };
 const HOUR = { membership: { offlineGraceMs: 3_600_000 } };
 
-/** Tests what presence promises on any store that uses the real clock. */
+/** Contract tests for presence, for any store that uses the real clock. */
 export function describePresence(name: string, createHarness: HarnessFactory): void {
-  /** Defines a test with its own servers, which are closed in any case. */
+  /** Defines a test with its own servers, which are closed even if the test fails. */
   function promise(sentence: string, body: (servers: TestServers) => Promise<void>): void {
     it(sentence, async () => {
       const servers = new TestServers(await createHarness());
@@ -342,7 +342,7 @@ export function describePresence(name: string, createHarness: HarnessFactory): v
       const { presence } = await servers.start("a");
       const heard = new UserRecorder();
       const rooms = new RoomRecorder();
-      // As an untyped caller may call it.
+      // Values that only an untyped caller can pass.
       const wild: { readonly anything: never } = { anything: 7 as never };
       expect(await codeOf(presence.get(""))).toBe("name-invalid");
       expect(await codeOf(presence.get("x".repeat(256)))).toBe("name-too-long");

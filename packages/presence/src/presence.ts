@@ -12,7 +12,7 @@ import { Budget } from "./watches/budget.js";
 import { PeriodicRefresh } from "./watches/periodic-refresh.js";
 import { LiveWatch, type PresenceWatcher, type RoomWatcher, type Watch } from "./watches/watch.js";
 
-/** Numbers of the open watches. */
+/** Current numbers of a presence. */
 export interface PresenceStats {
   /** Number of open watches. */
   readonly watches: number;
@@ -23,21 +23,21 @@ export interface PresenceStats {
 }
 
 /**
- * Who is online and who is in which room, across all servers: read once, or watched.
+ * Reads or watches who is online and who is in which room, across all servers.
  *
- * Each read method documents its cost. Reads reject with `unavailable` or `timeout`; with
- * `options-invalid` for an invalid cursor or limit, with `name-invalid` or `name-too-long` for an
- * invalid name, and with `closed` before the store is started (`details.call` names the call).
- * Connections of dead servers are left out.
+ * Each read method documents its cost. Reads reject with `unavailable` or `timeout`; with `options-invalid`
+ * for an invalid cursor or limit, with `name-invalid` or `name-too-long` for an invalid name, and with
+ * `closed` before the store is started (`details.call` names the call). Connections of dead servers are left
+ * out.
  *
- * A watch delivers a snapshot first and then each change once, in order, without a gap; its promise
- * resolves after the snapshot. If changes were missed (an interruption, lost data), the state is read
- * again and the differences are delivered as another snapshot: a watcher may miss intermediate states,
- * but never the final state. Users and members that are missing from the store, without an announcement
- * that they left, count as present for `restoreWithinMs`, because their servers may be about to write
- * them again. Watches of the same users or room share one subscription. A watch that cannot begin
- * leaves nothing behind and rejects with `unavailable`, `timeout`, `capacity-reached`, `closed`, or the
- * errors of reads.
+ * A watch delivers a snapshot first and then each change once, in order, without a gap; the promise of the
+ * call that opens the watch resolves after the snapshot. If changes were missed (because of an interruption
+ * or lost data), the state is read again and the differences are delivered as another snapshot: a watcher may
+ * miss intermediate states, but never the final state. Users and members that are missing from the store,
+ * without an announcement that they left, count as present for `restoreWithinMs`, because their servers may
+ * be about to write them again. Watches of the same users or room share one subscription. A watch that cannot
+ * begin leaves nothing behind; the call rejects with `unavailable`, `timeout`, `capacity-reached`, `closed`,
+ * or the errors of reads.
  */
 export interface Presence {
   /** Reads the presence of a user. One round trip. */
@@ -52,7 +52,10 @@ export interface Presence {
    * read is returned exactly once; a page may be shorter than its limit.
    */
   online(page: PageRequest): Promise<Page<UserPresence>>;
-  /** Counts users who are online, in O(partitions). Users of dead servers count until those are cleaned up. */
+  /**
+   * Counts users who are online, in O(partitions). Users of a dead server count until the server is cleaned
+   * up.
+   */
   countOnline(): Promise<number>;
   /** Lists the members of a room in pages of 1 to 1,000; two round trips per page. */
   roster(room: string, page: PageRequest): Promise<Page<RosterMember>>;
@@ -69,7 +72,7 @@ export interface Presence {
   watchAll(watcher: PresenceWatcher): Promise<Watch>;
   /** Watches the members of a room, which need not exist; keeps the state of all members. */
   watchRoom(room: string, watcher: RoomWatcher): Promise<Watch>;
-  /** Returns the numbers of the open watches. */
+  /** Returns the current numbers of watches, channels and kept states. */
   stats(): PresenceStats;
   /** Closes all watches. Idempotent. Reads and watches reject with `closed` from then on. */
   close(): Promise<void>;
@@ -293,7 +296,7 @@ function closed(): CmError {
 }
 
 function requireList(userIds: unknown): readonly string[] {
-  // The values are checked where they are used as names.
+  // Only check for an array: each element is checked where it is used as a name.
   if (Array.isArray(userIds)) return userIds as readonly string[];
   throw new CmError("options-invalid", "userIds must be a list.", { details: { field: "userIds" } });
 }

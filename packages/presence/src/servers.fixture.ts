@@ -20,7 +20,7 @@ export interface TestServerOptions {
   readonly presence?: Partial<PresenceOptions>;
 }
 
-/** Servers on one store. All of them are closed with the harness. */
+/** Servers on one store. All of these servers are closed with the harness. */
 export class TestServers {
   readonly #harness: StoreHarness;
   readonly #servers: TestServer[] = [];

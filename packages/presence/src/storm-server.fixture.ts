@@ -1,7 +1,7 @@
 import { type ConnectionIdSource, createConnectionIdSource, type Lease, type Store } from "@cm/protocol";
 import { eventually } from "@cm/test-kit";
 
-/** One step on a server. `pick` chooses one of its connections. */
+/** One step on a server. `pick` selects one of the server's connections. */
 export type StormStep =
   | { readonly kind: "open"; readonly user: number; readonly metadata: number | undefined }
   | { readonly kind: "update"; readonly pick: number; readonly metadata: number }
@@ -19,7 +19,7 @@ interface Connection {
 /** The room that all storms use. */
 export const STORM_ROOM = "storm";
 
-/** Much longer than a test. */
+/** Duration of leases and claims that must not expire during a test, in milliseconds. */
 const LONG_MS = 120_000;
 const SHORT_MS = 50;
 

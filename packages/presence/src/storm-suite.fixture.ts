@@ -60,7 +60,7 @@ interface Storm {
   readonly over: Promise<void>;
 }
 
-/** Starts the steps: each server takes its own in order, concurrently with the others. */
+/** Starts the steps. Each server takes its own steps in order, concurrently with the other servers. */
 async function startStorm(
   connect: () => Promise<Store>,
   steps: readonly (readonly [number, StormStep])[],

@@ -2,25 +2,25 @@
 export interface AbsencesOptions {
   /** How long an entry that is missing in reads still counts as present, in milliseconds. */
   readonly restoreWithinMs: number;
-  /** Triggers another read of the state. Called when the waiting time of an entry is over. */
+  /** Triggers another read of the state. Called when `restoreWithinMs` has passed for a missing entry. */
   readonly reread: () => void;
 }
 
 /**
- * The connections that are missing in reads of one feed although no removal was announced. The store
- * may have lost them, or the lease of their server may have expired; the owner then writes them again
- * with its next heartbeat, which is not announced. So each missing connection counts as present for
- * `restoreWithinMs` after the start of the first read that lacked it. A read that starts after that
- * time decides.
+ * The connections that are missing in reads of one feed even though no removal was announced. The store may
+ * have lost them, or the lease of their server may have expired; the owner then writes them again with its
+ * next heartbeat, without an announcement. So each missing connection counts as present for `restoreWithinMs`
+ * after the start of the first read that lacked it. A read that starts after that time decides whether the
+ * connection is gone.
  *
- * This is the only place with this rule. It applies to users, to rooms, and to what is derived from
- * them (leave notices of rooms, rosters of games).
+ * This is the only place with this rule. It applies to users, to rooms, and to what is derived from them
+ * (leave notices of rooms, rosters of games).
  */
 export class Absences {
   readonly #options: AbsencesOptions;
   /**
-   * For each missing connection, when the first read that lacked it started, by the monotonic clock.
-   * Bounded by the number of entries kept.
+   * By connection id, the start of the first read that lacked the connection, on the monotonic clock. Bounded
+   * by the number of entries kept.
    */
   #since = new Map<string, number>();
   /** Time until which reads may be incomplete because the store is known to have lost data. */
@@ -65,7 +65,7 @@ export class Absences {
   }
 
   /**
-   * Schedules the next deciding read: for the connection that has been missing longest, and for the end
+   * Schedules the next read that decides: for the connection that has been missing longest, and for the end
    * of a known loss.
    */
   #schedule(): void {

@@ -8,7 +8,10 @@ export interface ChainedChange {
 
 /** A state that was read and is not visible to watchers yet. */
 export interface Reading<C> {
-  /** A lower bound of the state's version: the change after it has this as its `previousVersion`. */
+  /**
+   * A lower bound of the state's version: the first change that may not be included has this version as its
+   * `previousVersion`.
+   */
   readonly version: number;
   /**
    * The state may contain changes up to this version only partly. It is complete once they have been
@@ -115,7 +118,10 @@ export class ChangeChain<C extends ChainedChange> {
     this.#stop?.();
   }
 
-  /** Returns whether the change was the next one or a late one; `false` if a change before it is missing. */
+  /**
+   * Applies the change if it is the next one. Returns `true` also for a late change, and `false` if a change
+   * before it is missing.
+   */
   #next(change: C): boolean {
     const version = this.version;
     if (change.version <= version) return true;
@@ -149,7 +155,7 @@ export class ChangeChain<C extends ChainedChange> {
       const reading = await this.#options.read();
       if (this.#closed) throw closed();
       if (!(await this.#complete(reading))) {
-        // These waiters were removed from the list that `close` rejects.
+        // `close` did not reject these waiters, because they are no longer in the list: reject them here.
         if (this.#closed) throw closed();
         this.#waiters.unshift(...waiters);
         this.#isWanted = true;
@@ -175,7 +181,10 @@ export class ChangeChain<C extends ChainedChange> {
     if (this.#failures === 1) this.#options.onError(error);
   }
 
-  /** Folds the buffered changes into the read. Resolves with whether they were complete, without a gap. */
+  /**
+   * Folds the buffered changes into the read. Resolves with whether these changes were complete, without a
+   * gap.
+   */
   async #complete(reading: Reading<C>): Promise<boolean> {
     let version = reading.version;
     const deadline = performance.now() + ARRIVAL_MS;
@@ -184,7 +193,7 @@ export class ChangeChain<C extends ChainedChange> {
       for (const change of this.#buffer.splice(0)) {
         if (change.version <= version) continue;
         if (version >= reading.upTo) {
-          // Keep later changes, to pass them to the watchers afterwards.
+          // Keep later changes, to pass them to the watchers after the read is installed.
           this.#buffer.push(change);
           continue;
         }

@@ -23,7 +23,10 @@ export interface ChannelEvents<C> {
   readonly onResumed: () => void;
 }
 
-/** Opens channels of changes. Opening a channel that is still being closed waits until it is closed. */
+/**
+ * Opens the channels that carry changes. Opening a channel that is still being closed waits until it is
+ * closed.
+ */
 export class Channels {
   readonly #bus: Pick<Bus, "subscribe">;
   readonly #onError: OnError;
@@ -46,8 +49,8 @@ export class Channels {
       this.#bus.subscribe(channel, take, onResumed),
     );
     const opened = subscribing.then(() => undefined);
-    // The error reaches callers that await `opened`; without such a caller, this avoids an unhandled
-    // rejection.
+    // Callers that await `opened` get the error; this handler avoids an unhandled rejection if there is no
+    // such caller.
     opened.catch(() => undefined);
     return {
       opened,

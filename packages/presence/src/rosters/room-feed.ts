@@ -38,7 +38,10 @@ export class RoomFeed {
   readonly #renewal: NodeJS.Timeout;
   readonly #arrivals = new Set<NodeJS.Timeout>();
   #members: Map<string, RosterMember> | undefined;
-  /** Connections whose `left` change has arrived but is not applied yet. Reads lack them for that reason. */
+  /**
+   * Connections whose `left` change has arrived but is not applied yet. Reads lack these connections because
+   * they left.
+   */
   readonly #left = new Set<string>();
   #hasFailed = false;
 
@@ -177,7 +180,8 @@ export class RoomFeed {
     if (!fold(members, change)) return;
     const error = this.#take(members.size - size);
     if (error !== undefined) {
-      // Closing returns all members to the budget, but this one was not taken from it.
+      // Remove the member again: closing returns all members to the budget, and this one was not taken
+      // from it.
       members.delete(change.connectionId);
       this.#end(error);
       return;
@@ -219,8 +223,8 @@ export class RoomFeed {
   }
 
   /**
-   * Checks for a missed change: the change of this version was made, so it has arrived or must arrive
-   * within `ARRIVAL_MS`.
+   * Checks for a missed change. The change of this version was made, so it has arrived or must arrive within
+   * `ARRIVAL_MS`; otherwise the roster is read again.
    */
   #expect(version: number): void {
     if (!this.isHeld || this.#chain.version >= version) return;

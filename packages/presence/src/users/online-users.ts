@@ -73,7 +73,7 @@ export class OnlineUsers {
   }
 
   /**
-   * Installs a read of all users who are online and of all who were online before. For `isAwaited`, see
+   * Installs a read of all users who are online now or were online before. For `isAwaited`, see
    * `WatchedUsers`.
    */
   install(

@@ -18,7 +18,7 @@ export class StateReader {
     this.#users = users;
   }
 
-  /** Reads states in the order of `userIds`. Beyond 1,000 users, they are not all read at one moment. */
+  /** Reads states in the order of `userIds`. More than 1,000 users are not all read at the same moment. */
   read(userIds: readonly string[]): Promise<UserState[]> {
     if (userIds.length === 0) return Promise.resolve([]);
     return new Promise((resolve, reject) => {

@@ -16,7 +16,10 @@ const PAGE_MAX = 1_000;
 export interface UserFeedOptions {
   readonly options: ResolvedPresenceOptions;
   readonly partition: number;
-  /** Any user of this partition, known or not: reading it returns the feed's version. */
+  /**
+   * A user id of this partition. The user need not exist: reading the user's state returns the feed's
+   * version.
+   */
   readonly sampleUser: string;
   readonly reader: StateReader;
   readonly channels: Channels;
@@ -57,7 +60,8 @@ export class UserFeed {
       {
         parse: parsePresenceChange,
         onChange: (change) => {
-          // The store names no previous change although one was received: the store has lost its data.
+          // The store has lost its data: the change names no previous change, but earlier changes were
+          // received.
           if (change.previousVersion === 0 && 0 < this.#chain.version && this.#chain.version < change.version)
             this.#absences.noteLoss();
           this.#chain.offer(change);
@@ -85,7 +89,8 @@ export class UserFeed {
     const version = this.#chain.version;
     const states = await this.#parts.reader.read(unread.map(({ userId }) => userId));
     const tellings = new SnapshotBatch();
-    // The store has lost its data: the feed's version in it is lower than that of a change that has arrived already.
+    // The store has lost its data: it returned a lower version of the feed than that of a change that has
+    // arrived.
     const isLost = states.some((state) => state.version < version);
     if (isLost) this.#absences.noteLoss();
     // Users who are read for the first time have no connections that could be missing.
@@ -142,7 +147,8 @@ export class UserFeed {
         if (version < known) this.#absences.noteLoss();
         this.#isRead = true;
         const tellings = new SnapshotBatch();
-        // If nothing indicates a loss, a missing connection of a user who has others was closed.
+        // If nothing indicates a loss, a missing connection counts as closed if its user has other
+        // connections.
         const isDoubted = lacks || this.#absences.isLost(beganAt);
         this.#absences.judge(beganAt, (isAwaited) => {
           const isKept = (connectionId: string): boolean => isDoubted && isAwaited(connectionId);

@@ -123,7 +123,7 @@ export class UserFeeds {
 /** The users that a watch holds. */
 export interface HeldUsers {
   readonly users: readonly WatchedUser[];
-  /** Reads the users that have not been read. Resolves when each of them has a presence. */
+  /** Reads the users that have not been read yet. Resolves when the presence of each held user is known. */
   read(): Promise<void>;
   /** Reads all held users again. */
   refresh(): Promise<void>;
@@ -139,7 +139,7 @@ export interface HeldFeeds {
   release(): Promise<void>;
 }
 
-/** Returns the presence of the users that have been read. */
+/** Returns the presences of those users that have been read. */
 export function presencesOf(users: readonly WatchedUser[]): UserPresence[] {
   return users.flatMap(({ presence }) => presence ?? []);
 }

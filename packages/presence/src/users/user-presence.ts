@@ -21,10 +21,10 @@ export interface UserPresence {
   readonly connections: readonly PresenceConnection[];
   /**
    * When an offline user was last online, in milliseconds since the Unix epoch, by the store's clock.
-   * Set for as long as the store keeps it.
+   * `undefined` for an online user, and if the store no longer keeps this time.
    */
   readonly lastSeen: number | undefined;
-  /** The version of the user's feed that this presence reflects. It grows. */
+  /** The version of the user's feed that this presence reflects. Later presences have a greater version. */
   readonly version: number;
 }
 
@@ -42,7 +42,7 @@ export function presenceOf({ userId, connections, isLeaving, lastSeen, version }
   };
 }
 
-/** The presence of a user about whom nothing is known. */
+/** Returns the presence of a user about whom nothing is known. */
 export function absent(userId: string): UserPresence {
   return { userId, status: "offline", connections: [], lastSeen: undefined, version: 0 };
 }

@@ -25,7 +25,7 @@ export class WatchedUsers {
   readonly #maxEarly: number;
   readonly #onOverflow: () => void;
 
-  /** `onOverflow` is called when more changes arrive before a user's first read than are kept. */
+  /** `onOverflow` is called if more than `maxEarly` changes arrive before a user's first read. */
   constructor(kept: Budget, maxEarly: number, onOverflow: () => void) {
     this.#kept = kept;
     this.#maxEarly = maxEarly;

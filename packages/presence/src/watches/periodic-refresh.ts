@@ -40,7 +40,7 @@ export class PeriodicRefresh {
       this.#round = this.#all();
       this.#next = 0;
     }
-    // An object that was closed meanwhile has nothing to read.
+    // For an object that was closed since the round began, `recheck` does nothing.
     this.#round[this.#next++]?.recheck();
     if (this.#round.length > 0) this.#schedule();
     else this.#timer = undefined;

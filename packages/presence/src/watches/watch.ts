@@ -9,11 +9,10 @@ import type { UserPresence } from "../users/user-presence.js";
  */
 export interface PresenceWatcher {
   /**
-   * Reports the current presence of these users, which replaces any earlier one; users who are not
-   * included are unchanged. Called before the watch resolves, with all users of the watch (for
-   * `watchAll`: with those who are online, in several calls), and again with users whose changes were
-   * missed. The list is never empty; if `watchAll` finds no online user, `snapshot` is not called at
-   * all.
+   * Reports the current presences of these users, which replace any earlier ones; users who are not included
+   * are unchanged. Called before the watch resolves, with all users of the watch (for `watchAll`: with those
+   * who are online, in several calls), and again with users whose changes were missed. The list is never
+   * empty; if `watchAll` finds no online user, `snapshot` is not called at all.
    */
   snapshot(presences: readonly UserPresence[]): void;
   /** Reports one change, and the user's presence after it. */
@@ -41,9 +40,9 @@ export interface RoomWatcher {
 /** An open watch of users or of a room. */
 export interface Watch {
   /**
-   * Reads the state again now, as happens periodically (see `recheckIntervalMs`). Resolves when
-   * watchers have been notified of the differences. Rejects as reads do, and the read is then tried
-   * again nevertheless. Does nothing if the watch is closed.
+   * Reads the state again now, as also happens periodically (see `recheckIntervalMs`). Resolves when watchers
+   * have been notified of the differences. If the read fails, rejects with its error, and the read is retried
+   * nevertheless. Does nothing if the watch is closed.
    */
   refresh(): Promise<void>;
   /** Closes the watch. Idempotent. The watcher is not called after this call. */
@@ -52,7 +51,7 @@ export interface Watch {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** An open watch, as the feeds use it. */
+/** Implementation of {@link Watch}, with the methods that feeds call. */
 export class LiveWatch<W extends { ended?(error: CmError): void }> implements Watch {
   readonly #watcher: W;
   readonly #onError: OnError;
@@ -84,7 +83,10 @@ export class LiveWatch<W extends { ended?(error: CmError): void }> implements Wa
     if (!this.isClosed) this.#guarded(say);
   }
 
-  /** Called after the snapshot was sent. Throws the error if the watch was ended before. */
+  /**
+   * Marks the watch as begun, after its snapshot was sent. Throws the error with which the watch was ended
+   * before, if any.
+   */
   begun(): void {
     if (this.#failure !== undefined) throw this.#failure;
     this.#hasBegun = true;
