@@ -21,12 +21,15 @@ export interface GracePeriodsOptions {
 /**
  * Takes users offline when their grace periods end. The server that removed a user's last connection
  * schedules the end of the grace period with {@link after}. In addition, every server sweeps all partitions
- * regularly, so that the grace period of a user also ends if that server dies meanwhile.
+ * regularly, so that the grace period of a user ends even if that server has died.
  */
 export class GracePeriods {
   readonly #options: GracePeriodsOptions;
   readonly #sweepMs: number;
-  /** Partitions to settle, by step. The number of steps is bounded by the grace period, the partitions by the store. */
+  /**
+   * Partitions to settle, by step. The grace period bounds the number of steps, and the store bounds the
+   * number of partitions.
+   */
   readonly #due = new Map<number, Set<number>>();
   readonly #underWay = new Set<Promise<void>>();
   /** Partitions in which users were still leaving after a grace period had ended. */
@@ -54,7 +57,10 @@ export class GracePeriods {
     this.#schedule();
   }
 
-  /** Settles all partitions, unless that was done less than {@link MIN_SWEEP_MS} or a heartbeat interval ago. */
+  /**
+   * Settles all partitions, unless the last sweep was less than {@link MIN_SWEEP_MS} or a heartbeat interval
+   * ago.
+   */
   async sweep(): Promise<void> {
     const now = performance.now();
     if (now - this.#lastSweepMs < this.#sweepMs) return;
@@ -97,17 +103,18 @@ export class GracePeriods {
     try {
       const nextMs = await this.#options.projection.settle(partitions);
       if (nextMs === undefined) return;
-      // The store's clock lags behind a little, or more users were due than one call settles: settle them
-      // again shortly.
+      // Settle these partitions again shortly: the store's clock lags slightly, or more users were due
+      // than one call settles.
       if (nextMs <= STEP_MS) for (const partition of partitions) this.after(partition, nextMs);
-      // A grace period that ends later has a timer on the server that began it, but that server may have stopped.
+      // The server that began the remaining grace period has a timer for its end, but that server may have
+      // stopped: settle again here as well.
       else this.#lookAgain(partitions);
     } catch (cause) {
       this.#options.onError(cause);
     }
   }
 
-  /** Schedules one more settling of these partitions; calls until then share its timer. */
+  /** Schedules one more settling of these partitions. Calls made before it runs share its timer. */
   #lookAgain(partitions: readonly number[]): void {
     if (this.#stopped) return;
     for (const partition of partitions) this.#unsettled.add(partition);

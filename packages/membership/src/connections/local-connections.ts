@@ -4,7 +4,7 @@ import { type AnnouncedMember, CmError, type EnteredRoom } from "@cm/protocol";
 export interface LocalConnection {
   readonly connectionId: string;
   readonly userId: string;
-  /** Milliseconds since the Unix epoch. */
+  /** When the connection was opened, in milliseconds since the Unix epoch. */
   readonly connectedAt: number;
   readonly rooms: Set<string>;
   /** The connection's metadata as JSON text. */
@@ -19,9 +19,9 @@ export interface LocalConnection {
 
 /** A room with local members. */
 interface LocalRoom {
-  /** A single member is stored without a set. */
+  /** The room's local members. A single member is stored without a set. */
   members: LocalConnection | Set<LocalConnection>;
-  /** The result of a join for later joiners of the room. */
+  /** The result of the latest join, which later joiners of the room also get. */
   entered: EnteredRoom | undefined;
 }
 
@@ -57,7 +57,7 @@ export class LocalConnections {
     return this.#rooms.size;
   }
 
-  /** Memberships of rooms: each connection counts once for each of its rooms. */
+  /** Number of room memberships: each connection counts once for each of its rooms. */
   get memberships(): number {
     return this.#memberships;
   }
@@ -66,7 +66,7 @@ export class LocalConnections {
     return this.#users.size;
   }
 
-  /** Throws `id-invalid` if the connection id contains no valid shelf. */
+  /** Adds a connection. Throws `id-invalid` if the connection id contains no valid shelf. */
   add(connection: LocalConnection): void {
     this.#shelves.add(this.#partitioning.shelfOf(connection.connectionId), connection);
     this.#userPartitions.add(this.#partitioning.userPartitionOf(connection.userId), connection);
@@ -74,7 +74,7 @@ export class LocalConnections {
     this.#users.set(connection.userId, (this.#users.get(connection.userId) ?? 0) + 1);
   }
 
-  /** Removes a connection and its memberships of rooms. */
+  /** Removes a connection and its room memberships. */
   delete(connection: LocalConnection): void {
     if (!this.#byId.delete(connection.connectionId)) return;
     for (const room of connection.rooms) this.#forgetMember(connection, room);
@@ -108,7 +108,7 @@ export class LocalConnections {
     if (local !== undefined) local.entered = entered;
   }
 
-  /** The value last passed to {@link entered} for a room with local members. */
+  /** Returns the value last passed to {@link entered} for a room with local members. */
   enteredRoom(room: string): EnteredRoom | undefined {
     return this.#rooms.get(room)?.entered;
   }
@@ -131,7 +131,7 @@ export class LocalConnections {
     return this.#rooms.keys();
   }
 
-  /** Rooms of the partition that have local members. */
+  /** Returns the rooms of the partition that have local members. */
   roomsOfPartition(partition: number): Iterable<string> {
     return this.#roomPartitions.of(partition);
   }
@@ -141,12 +141,12 @@ export class LocalConnections {
     return Symbol.iterator in members ? members : [members];
   }
 
-  /** Local connections of the users in a partition. */
+  /** Returns the local connections of the users in a partition. */
   connectionsOfPartition(partition: number): Iterable<LocalConnection> {
     return this.#userPartitions.of(partition);
   }
 
-  /** Local connections whose records are on a shelf. */
+  /** Returns the local connections whose records are on a shelf. */
   connectionsOnShelf(shelf: number): Iterable<LocalConnection> {
     return this.#shelves.of(shelf);
   }
@@ -196,7 +196,7 @@ class PartitionIndex<T> {
   }
 }
 
-/** A connection as a member of a room. */
+/** Returns the entry of a connection as a member of a room. */
 export function memberOf({ connectionId, userId, metadata }: LocalConnection): AnnouncedMember {
   return metadata === undefined ? { connectionId, userId } : { connectionId, userId, metadata };
 }

@@ -10,11 +10,14 @@ export interface MetadataUpdatesOptions {
   readonly keeper: LeaseKeeper;
   readonly projection: Projection;
   readonly changes: WriteGuard;
-  /** As `MembershipOptions.maxMetadataBytes`. */
+  /** Same as `MembershipOptions.maxMetadataBytes`. */
   readonly maxBytes: number;
 }
 
-/** Writes changed metadata. A failed update is retried after a heartbeat, although its caller received the error. */
+/**
+ * Writes changed metadata. A failed update is retried after a heartbeat, even if its caller received the
+ * error.
+ */
 export class MetadataUpdates {
   readonly #options: MetadataUpdatesOptions;
   /** Connections whose current metadata the store has not acknowledged. */

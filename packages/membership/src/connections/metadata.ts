@@ -1,8 +1,8 @@
 import { CmError, utf8ByteLength } from "@cm/protocol";
 
 /**
- * A connection's metadata as JSON text, or `undefined` if there is none. Throws `payload-unserializable` or
- * `payload-too-large`.
+ * Returns a connection's metadata as JSON text, or `undefined` if there is none. Throws
+ * `payload-unserializable` or `payload-too-large`.
  */
 export function serializeMetadata(metadata: unknown, maxBytes: number): string | undefined {
   if (metadata === undefined) return undefined;

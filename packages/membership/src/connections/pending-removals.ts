@@ -7,19 +7,19 @@ import type { WriteGuard } from "./write-guard.js";
 
 /**
  * Maximum number of removals kept while the store is unavailable. Beyond it, the oldest are dropped;
- * reconciling finds their entries as strays.
+ * reconciling later finds the entries that they should have removed, as strays.
  */
 const MAX_PENDING = 100_000;
 
 /** Number of removals retried concurrently. */
 const BATCH = 200;
 
-/** A removal is given up after the store refused it this many times. */
+/** Number of refusals by the store after which a removal is given up. */
 const MAX_REFUSALS = 5;
 
 /**
- * Delay before the first retry, doubled after each failure up to the limit. Short, because others still see
- * the members who left.
+ * Delay before the first retry, doubled after each failure up to the limit. It is short, because other
+ * clients still see the members who left.
  */
 const FIRST_RETRY_MS = 250;
 const MAX_RETRY_MS = 5_000;
@@ -40,7 +40,10 @@ export class PendingRemovals {
   #timer: NodeJS.Timeout | undefined;
   #delayMs = FIRST_RETRY_MS;
   #finished = false;
-  /** Rooms that a connection is being removed from in the store; resolved when the store has responded. */
+  /**
+   * Promises of the room removals in progress, by connection and room. Each resolves when the store has
+   * responded.
+   */
   readonly #leaving = new WeakMap<LocalConnection, Map<string, Promise<void>>>();
 
   constructor(keeper: LeaseKeeper, projection: Projection, changes: WriteGuard, onError: (error: CmError) => void) {
@@ -55,13 +58,14 @@ export class PendingRemovals {
   }
 
   /**
-   * Removes now, or keeps the removal for a retry if that fails. Resolves when the connection's memberships
-   * are removed (one round trip) or the removal was kept; the record is updated afterwards.
+   * Removes the entries from the store now, or keeps the removal for a retry if that fails. Resolves when the
+   * connection's memberships are removed (one round trip) or the removal is kept; the connection's record is
+   * updated afterwards.
    */
   async run(removal: Removal): Promise<void> {
     const places = this.#track(this.#removePlaces(removal));
-    // Mark the change in the turn of the removal, until the record is updated: until then the record still
-    // names removed rooms.
+    // Mark the connection as being changed in the same turn, until its record is updated: before that, the
+    // record still contains the removed rooms.
     const { connectionId } = removal.connection;
     this.#changes.begin(connectionId);
     try {
@@ -116,7 +120,7 @@ export class PendingRemovals {
 
   /**
    * Waits for removals in progress, then retries the failed ones once more and gives up those that the store
-   * refuses permanently. Resolves with whether no removal is left.
+   * refuses permanently. Resolves with `true` if no removal is left.
    */
   async finish(): Promise<boolean> {
     this.#finished = true;
@@ -143,7 +147,8 @@ export class PendingRemovals {
     try {
       refusal = await this.#refusalOf(() => this.#removePlaces(removal));
       if (refusal === undefined || isGivenUp(refusal.cause)) {
-        // The record is removed even if the removal is given up: another server that follows it would be refused too.
+        // Update the record even if the memberships could not be removed: the store would also refuse
+        // another server that found them through the record.
         const ofRecord = await this.#refusalOf(() =>
           this.#write(removal, (lease) => this.#projection.updateRecord(lease, removal)),
         );
@@ -166,8 +171,8 @@ export class PendingRemovals {
   }
 
   /**
-   * The reason for which the store refuses the write permanently, or `undefined` if it succeeds. Throws if
-   * the error is retryable.
+   * Runs a write. Resolves with the error with which the store refuses the write permanently, or with
+   * `undefined` if the write succeeds. Rejects if the error is retryable.
    */
   async #refusalOf(write: () => Promise<void>): Promise<{ readonly cause: unknown } | undefined> {
     try {
@@ -189,10 +194,11 @@ export class PendingRemovals {
   }
 
   /**
-   * Resolves when the store has responded to, or can no longer respond to, the removal of the connection from
-   * the room; `undefined` if no such removal is in progress. A join waits for it: two writes may reach the
-   * store in a different order than they were sent, for example if one is resent after a failover, and a
-   * leave that arrives after its join would tell others that the member is gone.
+   * Returns a promise for the removal of the connection from the room, or `undefined` if no such removal is
+   * in progress. It resolves when the store has responded to the removal, or can no longer respond. A join
+   * waits for it: two writes may reach the store in a different order than they were sent, for example if one
+   * is resent after a failover, and a leave that arrives after its join would announce that the member is
+   * gone.
    */
   ofRoom(connection: LocalConnection, room: string): Promise<void> | undefined {
     return this.#leaving.get(connection)?.get(room);

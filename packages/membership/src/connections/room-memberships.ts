@@ -13,9 +13,9 @@ export interface RoomMembershipsOptions {
   readonly changes: WriteGuard;
   readonly removals: PendingRemovals;
   readonly interest: RoomInterest;
-  /** As `MembershipOptions.maxMemberships`. */
+  /** Same as `MembershipOptions.maxMemberships`. */
   readonly maxMemberships: number;
-  /** As `MembershipOptions.maxRooms`. */
+  /** Same as `MembershipOptions.maxRooms`. */
   readonly maxRooms: number;
 }
 
@@ -27,7 +27,10 @@ export class RoomMemberships {
     this.#options = options;
   }
 
-  /** See `Membership.join`. `record` is the initial record value, written together with the member. */
+  /**
+   * See `Membership.join`. `record` is the initial value of the room's record, written together with the
+   * member.
+   */
   async join(connectionId: string, room: string, record: string | undefined): Promise<EnteredRoom | undefined> {
     requireName(room, "room");
     const { local, changes } = this.#options;
@@ -71,7 +74,7 @@ export class RoomMemberships {
 
   async #join(connection: LocalConnection, room: string, record: string | undefined): Promise<EnteredRoom | undefined> {
     const { local, interest, changes, removals, keeper, projection } = this.#options;
-    // Subscribe and write concurrently: the join costs one round trip.
+    // Subscribe and write concurrently, so that the join takes only one round trip.
     const [live, written] = await Promise.allSettled([
       interest.enter(room),
       changes.run(connection.connectionId, async () => {
@@ -88,8 +91,8 @@ export class RoomMemberships {
       local.exit(connection, room);
       if (live.status === "fulfilled") interest.exit(room);
     }
-    // If the connection left or closed meanwhile, a retry of the write may have arrived after that call's
-    // removal: remove again.
+    // If the connection left or closed during the join, a retry of the join's write may have arrived after
+    // that removal: remove again.
     await removals.run({ connection, rooms: [room] });
     if (live.status === "rejected") throw live.reason;
     if (written.status === "rejected") throw written.reason;

@@ -6,7 +6,7 @@ type StaleConnectionsOptions = Pick<
   "cleanupIntervalMs" | "lastSeenOf" | "now" | "onStale" | "staleConnectionTimeoutMs"
 >;
 
-/** Reports the connections that were silent for too long, once per cleanup interval. */
+/** Reports the connections whose last sign of life is older than the timeout, once per cleanup interval. */
 export class StaleConnections {
   readonly #local: LocalConnections;
   readonly #options: StaleConnectionsOptions;

@@ -1,8 +1,8 @@
 /**
  * Tracks which connections are being changed. A change updates the local state first and the store
  * afterwards; in between, the two legitimately differ. A comparison ignores connections that were changed
- * while it ran, and a repair delays further changes of the same connections, so that neither undoes the
- * other.
+ * while it ran, and a repair delays further changes of the repaired connections, so that a repair and a
+ * change do not undo each other.
  */
 export class WriteGuard {
   /** Number of changes in progress, by connection id. */
@@ -11,13 +11,13 @@ export class WriteGuard {
   /** Repairs in progress, by connection id. */
   readonly #repairs = new Map<string, Promise<void>>();
 
-  /** Begins a change. Must be called in the turn in which the local state changes. */
+  /** Begins a change. Must be called in the same event loop turn in which the local state changes. */
   begin(connectionId: string): void {
     this.#underWay.set(connectionId, (this.#underWay.get(connectionId) ?? 0) + 1);
     for (const touched of this.#watches) touched.add(connectionId);
   }
 
-  /** Ends a change: the store has acknowledged it, or will not. */
+  /** Ends a change, because the store has acknowledged the change or will not acknowledge it any more. */
   end(connectionId: string): void {
     const left = (this.#underWay.get(connectionId) ?? 1) - 1;
     if (left === 0) this.#underWay.delete(connectionId);
@@ -49,8 +49,8 @@ export class WriteGuard {
   }
 
   /**
-   * Delays further changes of these connections while `write`, their repair, runs. Only one repair may run at
-   * a time. Takes effect in the calling turn.
+   * Runs `write`, which repairs these connections, and delays further changes of them until it has finished.
+   * Only one repair may run at a time. The delay takes effect in the calling turn.
    */
   async repair(connectionIds: Iterable<string>, write: () => Promise<void>): Promise<void> {
     const ids = [...connectionIds];
@@ -68,7 +68,7 @@ export class WriteGuard {
   }
 }
 
-/** The connections that were changed since a moment. */
+/** Records which connections were changed since the watch began. */
 export interface ChangesWatch {
   /** Whether the connection was changed since the watch began, or was being changed at that time. */
   touched(connectionId: string): boolean;

@@ -5,22 +5,22 @@ export interface DeadServerWatchOptions {
   readonly servers: Pick<ServerUpkeep, "watch" | "expire">;
   readonly link: Pick<Link, "state">;
   readonly lease: () => Lease;
-  /** How long a server must have been silent to be presumed dead, in milliseconds. */
+  /** How long a server must have sent no sign of life to be presumed dead, in milliseconds. */
   readonly deadAfterMs: number;
   /** Called if the registry no longer holds this server's lease. */
   readonly onLost: () => void;
   /** Called for a server that is dead and whose lease was ended. */
   readonly onDead: (server: ServerIncarnation) => void;
-  /** Called with the error that prevented a silent server from being judged. */
+  /** Called with the error because of which it could not be determined whether a silent server is dead. */
   readonly onError: (cause: unknown) => void;
 }
 
-/** Number of looks per `deadAfterMs`. */
+/** Number of signs of life that this server sends per `deadAfterMs`; each also returns the silent servers. */
 const LOOKS = 5;
 
 /**
- * A server judges others only after it has been in sync for this many times `deadAfterMs`: after a restart or
- * failover of the store, all subscriptions are lost at first and are restored one by one.
+ * A server ends the leases of others only after it has been in sync for this many times `deadAfterMs`: after
+ * a restart or failover of the store, all subscriptions are lost at first and are restored one by one.
  */
 const STEADY_TIMES = 2;
 
@@ -31,7 +31,10 @@ const STEADY_TIMES = 2;
 export class DeadServerWatch {
   readonly #options: DeadServerWatchOptions;
   readonly #intervalMs: number;
-  /** Time on the monotonic clock since which each look found the link in sync and got its result in time. */
+  /**
+   * Time on the monotonic clock since which the link was in sync and the results arrived in time, at every
+   * look for silent servers.
+   */
   #steadySince: number | undefined;
   #lastLook = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
@@ -44,7 +47,8 @@ export class DeadServerWatch {
   }
 
   start(): void {
-    // Look at once: a server that dies before its first sign of life would keep its id for the whole lease.
+    // Send a sign of life at once: a server that dies before its first one would keep its id for the whole
+    // lease.
     this.#schedule(0);
   }
 
@@ -73,12 +77,15 @@ export class DeadServerWatch {
       }
       if (this.#isSteady()) await this.#judge(silent);
     } catch {
-      // An unreachable store is reported by the heartbeat.
+      // The error is not reported here: if the store is unreachable, the heartbeat reports it.
       this.#steadySince = undefined;
     }
   }
 
-  /** Whether this server can judge others: neither it nor the store was recently disconnected or paused. */
+  /**
+   * Whether this server can determine that others are dead: neither this server nor the store was recently
+   * disconnected or paused.
+   */
   #isSteady(): boolean {
     const now = performance.now();
     const { link, deadAfterMs } = this.#options;

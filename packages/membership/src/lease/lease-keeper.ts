@@ -29,12 +29,12 @@ export interface LeaseKeeperOptions {
   readonly onError: (error: CmError) => void;
 }
 
-/** Delay before the next heartbeat after a failed one, if the heartbeat interval is longer. */
+/** Delay before the next heartbeat after a failed one, in milliseconds; at most the heartbeat interval. */
 const RETRY_MS = 500;
 
 /**
- * Spreads the recovery of servers that see the store return at the same time, so that they do not all write
- * everything again at once.
+ * Maximum random delay before a heartbeat when the store is reachable again, in milliseconds, so that servers
+ * that notice this at the same time do not all write everything again at once.
  */
 const RECOVERY_SPREAD_MS = 1_000;
 
@@ -52,9 +52,12 @@ export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions;
   #lease: Lease | undefined;
   #held = false;
-  /** Everything must be projected again: the lease was regained, or the store may have lost data. */
+  /**
+   * Whether everything must be projected again, because the lease was regained or the store may have lost
+   * data.
+   */
   #unfinished = false;
-  /** Consecutive failures of that projection, and the monotonic time at which the next attempt is due. */
+  /** Consecutive failures to project everything, and the monotonic time at which the next attempt is due. */
   #failures = 0;
   #resumeAt = 0;
   #fault: CmError | undefined;
@@ -105,7 +108,10 @@ export class LeaseKeeper {
     return operation(await this.#regain(lease));
   }
 
-  /** The lease as last returned by the store. Throws `closed` if it was never acquired or was released. */
+  /**
+   * Returns the lease as last returned by the store. Throws `closed` if it was never acquired or was
+   * released.
+   */
   current(): Lease {
     if (this.#lease === undefined) throw new CmError("closed", "The server holds no lease.");
     return this.#lease;
@@ -120,8 +126,8 @@ export class LeaseKeeper {
   }
 
   /**
-   * Keeps the later expiry. A concurrent heartbeat may have returned a later one, or the lease may have been
-   * acquired again.
+   * Stores the renewed lease if it expires later than the known one. A concurrent heartbeat may have returned
+   * a later expiry, or the lease may have been acquired again since.
    */
   #refresh({ lease }: Renewal): void {
     const current = this.#lease;
@@ -129,8 +135,9 @@ export class LeaseKeeper {
   }
 
   /**
-   * Whether the store holds the lease and all data written under it. Concurrent calls share one renewal. If
-   * the lease is lost, the next heartbeat is sent at once. `false` also if the store does not respond.
+   * Resolves with whether the store holds the lease and all data written under it. Concurrent calls share one
+   * renewal. If the lease is lost, the next heartbeat is sent at once. Also resolves with `false` if the
+   * store does not respond.
    */
   check(): Promise<boolean> {
     this.#checking ??= this.#check().finally(() => {
@@ -148,13 +155,14 @@ export class LeaseKeeper {
       if (isCmError(error) && error.code === "lease-lost") this.hurry();
       return false;
     }
-    // The lease may have been lost since, and its data may have to be written again.
+    // Return the current value: the lease may have been lost since the check began, and its data may have
+    // to be written again.
     return this.#held;
   }
 
   /**
-   * Marks the store as possibly missing acknowledged writes although it holds the lease: after the next
-   * successful heartbeat, everything is projected again as after a regained lease.
+   * Records that the store may lack acknowledged writes even if it holds the lease: after the next successful
+   * heartbeat, everything is projected again as after a regained lease.
    */
   doubt(): void {
     this.#unfinished = true;
@@ -224,7 +232,7 @@ export class LeaseKeeper {
     return Math.max(0, this.#resumeAt - performance.now());
   }
 
-  /** Reports a fault once, even if several heartbeats find it. */
+  /** Stores the fault and reports it once, even if several heartbeats find it. */
   #noteFault(fault: CmError | undefined): void {
     const isNews = fault !== undefined && fault.message !== this.#fault?.message;
     this.#fault = fault;
@@ -250,7 +258,7 @@ export class LeaseKeeper {
     }
   }
 
-  /** Acquires the lease again; writes that find it lost at the same time share one attempt. */
+  /** Acquires the lease again. Writes that find the lease lost at the same time share one attempt. */
   #regain(lost: Lease): Promise<Lease> {
     if (this.#lease !== undefined && this.#lease.token !== lost.token) return Promise.resolve(this.#lease);
     this.#regaining ??= this.#acquireAnew().finally(() => {

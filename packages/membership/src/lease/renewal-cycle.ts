@@ -51,7 +51,7 @@ export class RenewalCycle {
 /**
  * Iterates over names in cycles of a fixed number of heartbeats: every name that exists when a cycle begins
  * is visited once in it. Keeps a copy of the names, because a map iterator that is kept between two
- * heartbeats retains every hash table that the map has replaced meanwhile, with its contents.
+ * heartbeats retains every hash table that the map has replaced since, with its contents.
  */
 class Cycle {
   readonly #beats: number;
@@ -66,7 +66,7 @@ class Cycle {
     this.#isThere = isThere;
   }
 
-  /** The names for the next heartbeat, without those removed since the cycle began. */
+  /** Returns the names for the next heartbeat, without those removed since the cycle began. */
   next(): string[] {
     if (this.#next >= this.#names.length) {
       this.#names = [...this.#all()];

@@ -10,8 +10,8 @@ const OBSERVATION_MIN_MS = 1_000;
 const LOOK_MS = 200;
 
 /**
- * Whether the process that holds a server id is dead; if so, its lease was ended. Waits until the holder has
- * been silent for `deadAfterMs`, unless it is alive.
+ * Resolves with whether the process that holds a server id is dead; if it is, its lease has been ended. Waits
+ * until the holder has sent no sign of life for `deadAfterMs`, unless it is found to be alive before.
  */
 async function isHolderDead(
   { servers, upkeep }: Pick<MembershipStore, "servers" | "upkeep">,
@@ -23,8 +23,8 @@ async function isHolderDead(
   const seenAt = performance.now();
   for (;;) {
     const watchedMs = performance.now() - seenAt;
-    // Do not judge at the first silence: the holder may be restoring its subscription, for example after a
-    // store restart.
+    // Do not end the lease at the first silence: the holder may be restoring its subscription, for example
+    // after a store restart.
     const isJudgeable = watchedMs >= Math.min(OBSERVATION_MIN_MS, deadAfterMs);
     const verdict = await upkeep.servers.expire(holder, isJudgeable ? deadAfterMs : LONGEST_DURATION_MS);
     if (verdict === "expired") return true;
@@ -43,7 +43,10 @@ const CLAIM_MARGIN_MS = 5_000;
 export interface TakeoverOptions {
   readonly store: Pick<MembershipStore, "servers" | "upkeep">;
   readonly serverId: string;
-  /** Silence after which a process counts as dead, in milliseconds. 0: only the expiry of the lease decides. */
+  /**
+   * Time without a sign of life after which a process counts as dead, in milliseconds. 0: only the expiry of
+   * the lease decides.
+   */
   readonly deadAfterMs: number;
   /** Duration of a claim on a dead server, in milliseconds. */
   readonly claimMs: number;
@@ -54,9 +57,9 @@ export interface TakeoverOptions {
 }
 
 /**
- * Acquires the lease of a server id, also after an earlier process with this id has died. If another server
- * is cleaning up after that process, waits for it; if that server has died too, waits until its claim has
- * expired. Rejects like `acquire`.
+ * Acquires the lease of a server id, also if an earlier process with this id has died. If another server is
+ * cleaning up after that process, waits for the cleanup; if the cleaning server has died too, waits until its
+ * claim has expired. Rejects like `acquire`.
  */
 export async function takeLease(options: TakeoverOptions): Promise<void> {
   const { store, serverId, deadAfterMs, claimMs, acquire, reap, isShutDown } = options;
