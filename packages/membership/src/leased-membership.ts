@@ -40,7 +40,7 @@ class LeasedMembership implements Membership {
   readonly #changes = new WriteGuard();
   readonly #projection: Projection;
   readonly #keeper: LeaseKeeper;
-  /** `undefined` if only the lease decides whether a server is alive. */
+  /** Detects dead servers by their silence. `undefined` if only the lease decides whether a server is alive. */
   readonly #watch: DeadServerWatch | undefined;
   readonly #upkeep: RenewalCycle;
   readonly #removals: PendingRemovals;
@@ -50,7 +50,7 @@ class LeasedMembership implements Membership {
   readonly #staleness: StaleConnections;
   readonly #reconciliation: Reconciliation;
   readonly #reaper: Reaper;
-  /** Permanent errors of background writes. */
+  /** Reports permanent errors of background writes. */
   readonly #refusals = new PermanentErrors((error) => this.#report(error, "projection"));
   readonly #lost: LostServers;
   #reprojections = 0;
@@ -98,7 +98,8 @@ class LeasedMembership implements Membership {
       onRegained: async (lease) => {
         this.#reprojections++;
         this.#reconciliation.doubt();
-        // Only queued here: removals wait for the lease, which counts as held only after this callback.
+        // Only queue the removals here: they wait for the lease, which counts as held only after this
+        // callback.
         for (const stray of await this.#projection.strays(lease, this.#refusals)) this.#removals.later(stray);
         await this.#projection.all(lease, this.#refusals);
         await this.#refusals.together([options.onRestored(lease)]);
@@ -173,7 +174,8 @@ class LeasedMembership implements Membership {
     await this.#acquire();
     this.#watch?.start();
     this.#unlisten = this.#options.store.link.onState((state) => {
-      // The Redis that responds next may be a replica that lagged, or may have loaded an old snapshot.
+      // After `down`, the Redis that responds next may be a replica that lagged, or may have loaded an old
+      // snapshot.
       if (state === "down") this.#keeper.doubt();
       else if (state === "in-sync") this.#keeper.recovered();
     });
@@ -217,14 +219,16 @@ class LeasedMembership implements Membership {
     try {
       await this.#keeper.write((lease) => this.#projection.open(lease, connection));
     } catch (error) {
-      // The connection may already be joining rooms.
+      // The connection may already be joining rooms, so the removal includes them.
       const removal = { connection, rooms: this.#rooms.forget(connection) };
-      // The store responded, so remove at once: the user's connection count is correct when the caller gets the error.
+      // The store responded, so remove at once: the user's connection count is then correct when the
+      // caller gets the error.
       if (isCmError(error) && error.code === "connections-limit") await this.#removals.run(removal);
       else this.#removals.later(removal);
       throw error;
     }
-    // If the socket closed meanwhile, a retry of the write may have arrived after its removal: remove again.
+    // If the socket closed while the connection was written, a retry of the write may have arrived after
+    // the removal: remove again.
     if (this.#local.get(connectionId) !== connection) await this.#removals.run({ connection, rooms: [] });
   }
 
@@ -299,13 +303,14 @@ class LeasedMembership implements Membership {
     this.#unlisten();
     this.#reconciliation.abort();
     await this.#watch?.stop();
-    // The heartbeats go on meanwhile, because the cleanup may take a while.
+    // The heartbeats continue until the cleanup has stopped, because stopping it may take a while.
     await Promise.all([this.#reaper.stop(), this.#reaping]);
     await this.#keeper.stop();
     await Promise.all([this.#reconciliation.settled(), this.#background]);
     await this.#settling.stop();
     if (!(await this.#withdraw())) {
-      // Let the lease expire: otherwise no server would clean up the entries that are left.
+      // Keep the lease until it expires: after a release, no server would clean up the entries that are
+      // left.
       return;
     }
     try {
@@ -315,7 +320,7 @@ class LeasedMembership implements Membership {
     }
   }
 
-  /** Removes everything from the store. Resolves with whether that succeeded. */
+  /** Removes everything from the store. Resolves with `true` if that succeeded. */
   async #withdraw(): Promise<boolean> {
     if (!this.#keeper.acquired) return true;
     try {
@@ -350,7 +355,10 @@ class LeasedMembership implements Membership {
     await this.#attempt(() => this.#settling.sweep());
   }
 
-  /** Cleans up at once instead of waiting for the heartbeat that would also report the server. */
+  /**
+   * Cleans up after a dead server at once, instead of waiting for the heartbeat that would also report the
+   * server.
+   */
   #onDead(serverId: string): void {
     this.#lost.add(serverId);
     this.#reaper.reap(serverId).catch((cause: unknown) => this.#report(cause, "reaping"));
@@ -373,7 +381,7 @@ class LeasedMembership implements Membership {
 
   #report(cause: unknown, stage: "projection" | "lease" | "reaping"): void {
     const error = toCmError(cause, "internal", "A background task of the membership failed.");
-    // `closed` errors caused by the shutdown are not failures.
+    // Ignore `closed` errors once the shutdown has begun, because the shutdown causes them.
     if (this.#shutdown === undefined || error.code !== "closed") this.#options.onError(error, { stage });
   }
 

@@ -51,7 +51,10 @@ export function contractsOf(store: Store): MembershipStore {
   return { servers, connections, rooms, users, partitioning, upkeep, link };
 }
 
-/** Servers on one memory store whose clock the test controls. Created for each test, closed after it. */
+/**
+ * Servers on one memory store whose clock the test controls. They are created for each test and closed after
+ * it.
+ */
 export function useTestServers() {
   const clock = { ms: 0 };
   let hub: ReturnType<typeof createMemoryHub>;

@@ -29,7 +29,7 @@ export interface MembershipStats {
   readonly connections: number;
   /** Rooms with members on this server. */
   readonly rooms: number;
-  /** Memberships of rooms on this server: each connection counts once for each of its rooms. */
+  /** Room memberships on this server: each connection counts once for each of its rooms. */
   readonly memberships: number;
   /** Users with connections on this server. */
   readonly users: number;
@@ -71,9 +71,9 @@ export interface Membership {
   readonly fault: CmError | undefined;
   /**
    * Acquires the lease and begins the heartbeats. If another server is cleaning up after a dead process with
-   * this id, waits for that, for at most `reapClaimMs` plus 5 s. Rejects with `server-id-taken` (the id
-   * belongs to a living server), `server-id-expired` (the cleanup did not end in time), `layout-mismatch` or
-   * `unavailable`.
+   * this id, waits for the cleanup, for at most `reapClaimMs` plus 5 s. Rejects with `server-id-taken` (the
+   * id belongs to a living server), `server-id-expired` (the cleanup did not end in time), `layout-mismatch`
+   * or `unavailable`.
    */
   start(): Promise<void>;
   /** Generates a new connection id of this server. */
@@ -91,7 +91,7 @@ export interface Membership {
    */
   update(connectionId: string, metadata: unknown): Promise<void>;
   /**
-   * Removes a connection and its memberships of rooms. If it was the user's last connection, the user goes
+   * Removes a connection and its room memberships. If it was the user's last connection, the user goes
    * offline after the grace period. Idempotent. A failed write to the store is retried in the background.
    */
   close(connectionId: string, options?: CloseOptions): Promise<void>;
@@ -118,7 +118,7 @@ export interface Membership {
    * Resolves with the number of removed connections, and rejects like {@link reap}.
    */
   reapExpired(): Promise<number>;
-  /** Counters since the start, and current numbers. */
+  /** Returns the counters since the start, and the current numbers. */
   stats(): MembershipStats;
   /**
    * Removes everything from the store and releases the lease. Users without another connection go offline

@@ -61,17 +61,18 @@ export interface MembershipOptions {
   /** Time to live of the lease without a heartbeat, in milliseconds. Default 90,000; more than the interval. */
   readonly leaseTtlMs?: number | undefined;
   /**
-   * Silence after which a server's lease is ended, in milliseconds. A server is silent if it neither sends
-   * signs of life nor listens to its channel. For servers whose router listens to that channel: a process
-   * that died is detected long before its lease expires. 0: only the lease decides, up to `leaseTtlMs` after
-   * the death. Default 0, while a node of `@cm/node`, which has such a router, has 5,000; 100 to 3,600,000.
+   * Time without a sign of life after which a server's lease is ended, in milliseconds; a server that listens
+   * to its channel keeps its lease. With this option, a process that died is detected long before its lease
+   * expires. Set it only for servers whose router listens to that channel. 0: only the lease decides, up to
+   * `leaseTtlMs` after the death. Default 0; a node of `@cm/node`, which has such a router, uses 5,000; 100
+   * to 3,600,000.
    */
   readonly deadAfterMs?: number | undefined;
   /** Time to live of a connection record in the store, in milliseconds; renewed well before. Default 3,600,000. */
   readonly connectionTtlMs?: number | undefined;
   /**
    * Time that a user stays online after the last connection was closed, in milliseconds, so that a page
-   * reload is no change. 0: offline at once. Default 5,000; 0 to 3,600,000.
+   * reload causes no presence change. 0: offline at once. Default 5,000; 0 to 3,600,000.
    */
   readonly offlineGraceMs?: number | undefined;
   /** Maximum size of a connection's metadata as JSON, in bytes of UTF-8. Default 1,024; 0 to 65,536. */
@@ -98,7 +99,7 @@ export interface MembershipOptions {
    * no connection is ever stale.
    */
   readonly lastSeenOf?: (connectionId: string) => number | undefined;
-  /** Silence after which a connection is stale, in milliseconds. Default 1,800,000. */
+  /** Time without a sign of life after which a connection is stale, in milliseconds. Default 1,800,000. */
   readonly staleConnectionTimeoutMs?: number | undefined;
   /**
    * Time between searches for stale connections, in milliseconds. Within the same time, everything that the
@@ -114,8 +115,8 @@ export interface MembershipOptions {
   readonly onLeaseTaken?: ((error: CmError) => void) | undefined;
   /**
    * Duration of a claim to clean up after a dead server, in milliseconds. The claim is extended while the
-   * cleanup goes on; if the cleaning server dies, another one takes over after this time. Default: as the
-   * lease, at least 1,000 and at most 30,000; 100 to 3,600,000.
+   * cleanup goes on; if the cleaning server dies, another one takes over after this time. Default:
+   * `leaseTtlMs`, but at least 1,000 and at most 30,000; 100 to 3,600,000.
    */
   readonly reapClaimMs?: number | undefined;
   /**
@@ -129,10 +130,10 @@ export interface MembershipOptions {
    */
   readonly onDrift?: ((repair: DriftReport) => void) | undefined;
   /**
-   * Called each time the lease was acquired again, after everything was projected again and before any caller
-   * can write: restores what the application itself keeps in the store. If it rejects, the projection and
-   * this call are repeated after a later heartbeat. A permanent error is only reported, since a retry would
-   * not help.
+   * Restores the application's own data in the store. Called each time the lease was acquired again, after
+   * everything was projected again and before any caller can write. If it rejects, the projection and this
+   * call are repeated after a later heartbeat. A permanent error is only reported, since a retry would not
+   * help.
    */
   readonly onRestored?: ((lease: Lease) => Promise<void>) | undefined;
   /** Called with failures that no caller is waiting for. Default: they are dropped. */

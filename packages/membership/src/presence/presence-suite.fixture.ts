@@ -17,7 +17,9 @@ import { createMembership, type Membership, type MembershipOptions } from "../in
 interface TestServer {
   readonly store: Store;
   readonly membership: Membership;
-  /** Whether heartbeats fail, so that the lease expires as if the process were paused. */
+  /**
+   * Makes heartbeats fail or succeed again. While they fail, the lease expires as if the process were paused.
+   */
   hangUp(on: boolean): void;
   connect(userId: string, metadata?: unknown): Promise<string>;
 }
@@ -52,7 +54,7 @@ class World {
     await rooms.announce(room, 60_000);
   }
 
-  /** The kinds of all changes up to a marker change that this call publishes. */
+  /** Resolves with the kinds of all changes up to a marker change that this call publishes. */
   async kinds(): Promise<string[]> {
     const { users, servers } = this.#harness.store;
     const { serverId, incarnation, shelfBits, next } = createConnectionIdSource({ serverId: "sign" });
@@ -106,7 +108,7 @@ class World {
   }
 }
 
-/** The suite of a membership's presence guarantees, for any store that uses real time. */
+/** Contract tests for a membership's presence guarantees, for any store that uses real time. */
 export function describeMembershipPresence(name: string, createHarness: HarnessFactory): void {
   function promise(sentence: string, body: (world: World) => Promise<void>): void {
     it(sentence, async () => {

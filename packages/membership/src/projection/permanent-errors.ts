@@ -20,8 +20,7 @@ export function isPermanentError(cause: unknown): cause is CmError {
 
 /**
  * Waits for all calls, even if one fails, so that no call is still running when the caller continues. If
- * several fail, an error that is not permanent is thrown if there is one, because a retry may help against
- * it.
+ * several fail, throws an error that is not permanent, if there is one, because a retry may succeed after it.
  */
 export async function together<T>(calls: readonly Promise<T>[]): Promise<T[]> {
   const { values, failures } = await settled(calls);

@@ -4,16 +4,16 @@ import type { MembershipStore } from "../options.js";
 import { type PermanentErrors, together } from "./permanent-errors.js";
 import { TurnWrites } from "./turn-writes.js";
 
-/** Number of connections written or removed at a time when all of them are. */
+/** Number of connections per batch when all connections are written or removed. */
 const BATCH = 500;
 
-/** Number of rooms written or left at a time. */
+/** Number of rooms per batch when the rooms of a batch of connections are joined or left. */
 const ROOMS_AT_ONCE = 100;
 
 /** Number of shelves read at a time. */
 const SHELVES_AT_ONCE = 32;
 
-/** What is to be removed from the store for a connection that closed or left rooms. */
+/** The rooms to be removed from the store for a connection that closed or left rooms. */
 export interface Removal {
   readonly connection: LocalConnection;
   readonly rooms: readonly string[];
@@ -40,12 +40,12 @@ export class Projection {
   readonly #onLeaving: ProjectionOptions["onLeaving"];
   readonly #records: TurnWrites<ConnectionRecord>;
   readonly #users: TurnWrites<UserConnection>;
-  /** The target is the room. */
+  /** Joins that announce new members; the target is the room. */
   readonly #members: TurnWrites<AnnouncedMember>;
   readonly #closedRecords: TurnWrites<string>;
-  /** Keyed by the grace period in milliseconds. */
+  /** Removals of users' connections; the target is the grace period in milliseconds. */
   readonly #closedUsers: TurnWrites<UserConnection>;
-  /** Keyed by reason and room, see `targetOf`. */
+  /** Departures of members; the target is the reason and the room, see `targetOf`. */
   readonly #goneMembers: TurnWrites<AnnouncedMember>;
 
   constructor({ store, local, shelfBits, lastSeenOf, maxPerUser, onLeaving }: ProjectionOptions) {
@@ -96,8 +96,8 @@ export class Projection {
   }
 
   /**
-   * Removes the connection from rooms, and from its user if it is closed. Decided by the local state at the
-   * time of the call: a room that was joined again meanwhile is kept.
+   * Removes the connection from rooms, and from its user if the connection is closed. Uses the local state at
+   * the time of the call: a room that the connection has joined again since is kept.
    */
   async removePlaces(lease: Lease, { connection, rooms }: Removal): Promise<void> {
     const isOpen = this.isOpen(connection);
@@ -112,9 +112,9 @@ export class Projection {
   }
 
   /**
-   * Removes rooms from the connection's record, or the whole record if the connection is closed. Must come
-   * after the memberships are removed, because the server that cleans up after this one finds them through
-   * the record. Decided by the local state at the time of the call, like {@link removePlaces}.
+   * Removes rooms from the connection's record, or the whole record if the connection is closed. Must be
+   * called after the memberships are removed, because the server that cleans up after this one finds the
+   * memberships through the record. Uses the local state at the time of the call, like {@link removePlaces}.
    */
   async updateRecord(lease: Lease, { connection, rooms }: Removal): Promise<void> {
     const { connectionId } = connection;
@@ -128,9 +128,9 @@ export class Projection {
 
   /**
    * Writes everything again after the store lost it or the lease was acquired again, in consecutive batches,
-   * so that the store can serve others in between. Connections and joins that watchers already know of are
-   * written without an announcement; those still in progress are announced. A permanent error of one write
-   * does not stop the others.
+   * so that the store can serve other callers between two batches. Connections and joins that watchers
+   * already know of are written without an announcement; those still in progress are announced. A permanent
+   * error of one write does not stop the others.
    */
   async all(lease: Lease, refusals: PermanentErrors): Promise<void> {
     const isQuiet = !lease.wasReaped;
@@ -154,8 +154,8 @@ export class Projection {
   }
 
   /**
-   * The entries in the store's records of this server that are outdated because the store came back with
-   * older data. Must be called before {@link all} overwrites the records.
+   * Finds the entries in the store's records of this server that are outdated because the store came back
+   * with older data. Must be called before {@link all} overwrites the records.
    */
   async strays(lease: Lease, refusals: PermanentErrors): Promise<Removal[]> {
     const strays: Removal[] = [];
@@ -170,8 +170,8 @@ export class Projection {
   }
 
   /**
-   * Removes everything in batches, before the lease is released. What the store refuses to remove, no other
-   * server could remove either.
+   * Removes everything in batches, before the lease is released. An entry that the store refuses to remove is
+   * only reported: no other server could remove it either.
    */
   async withdraw(lease: Lease, graceMs: number, refusals: PermanentErrors): Promise<void> {
     for (const batch of batches(this.#local.all(), BATCH)) {
@@ -190,7 +190,10 @@ export class Projection {
     return connections.length === 0 ? [] : [this.#store.users.add(lease, connections.map(userConnection), { quiet })];
   }
 
-  /** Writes those of the connections that are still in the room: time has passed since they were chosen. */
+  /**
+   * Writes the connections as members of the room again, except those that have left it or closed since the
+   * batch began.
+   */
   #joinAnew(
     lease: Lease,
     room: string,
@@ -219,7 +222,7 @@ export class Projection {
     return this.#local.get(connection.connectionId) === connection;
   }
 
-  /** The connection's record according to the local state. */
+  /** Returns the connection's record according to the local state. */
   recordOf(connection: LocalConnection): ConnectionRecord {
     return this.#record(connection, [...connection.rooms]);
   }
@@ -229,7 +232,10 @@ export class Projection {
   }
 }
 
-/** A connection that only the store still knows. Watchers were notified long ago that it is gone. */
+/**
+ * Creates a placeholder for a connection that only the store still contains. Watchers were notified long ago
+ * that this connection is gone.
+ */
 function strayConnection(connectionId: string, userId: string, connectedAt: number): LocalConnection {
   return {
     connectionId,
@@ -243,10 +249,12 @@ function strayConnection(connectionId: string, userId: string, connectedAt: numb
   };
 }
 
-/** Why a member of this server left a room. Only the reaper uses `lost`. */
+/** The reason for which a member of this server left a room. Only the reaper uses `lost`. */
 type OwnReason = Exclude<DepartureReason, "lost">;
 
-/** The key of a departure: no reason contains a space, so that `readTarget` can split the key. */
+/**
+ * Returns the write target of a departure. No reason contains a space, so `readTarget` can split the target.
+ */
 function targetOf(reason: OwnReason, room: string): string {
   return `${reason} ${room}`;
 }

@@ -33,7 +33,7 @@ export interface DeadServerCleanupOptions {
   readonly signal: AbortSignal;
 }
 
-/** A shelf that was read; `records` is `undefined` if the store cannot read it. */
+/** A shelf that was read. `records` is `undefined` if the store cannot read the shelf. */
 interface Shelf {
   readonly shelf: number;
   readonly records: readonly ConnectionRecord[] | undefined;
@@ -80,7 +80,8 @@ export class DeadServerCleanup {
       const count = Math.min(SHELVES_AT_ONCE, claim.shelves - first);
       const read = Array.from({ length: count }, async (_, i): Promise<Shelf> => {
         const shelf = first + i;
-        // `undefined` if the store cannot read the shelf: its entries of the dead server are removed nevertheless.
+        // `records` is `undefined` if the store cannot read the shelf; the dead server's entries on it are
+        // removed nevertheless.
         const [records] = await refusals.together([store.upkeep.projection.held(given.claim, "records", shelf)]);
         return { shelf, records };
       });
@@ -145,7 +146,10 @@ export class DeadServerCleanup {
     return isGoingOn;
   }
 
-  /** Runs one step, and repeats it if the claim ended meanwhile: writes after the claim's end have no effect. */
+  /**
+   * Runs one step, and repeats it if the claim ended while the step ran: writes after the claim's end have no
+   * effect.
+   */
   async #take(step: Step): Promise<boolean> {
     const { claim, refusals, signal } = this.#options;
     for (;;) {

@@ -27,7 +27,7 @@ export class HeldClaim {
     this.#given = given;
   }
 
-  /** Claims a server. Resolves with `undefined` if the server cannot be claimed. */
+  /** Claims a dead server. Resolves with `undefined` if the server cannot be claimed. */
   static async take(serverId: string, options: HeldClaimOptions): Promise<HeldClaim | undefined> {
     const given = await claimOf(serverId, options);
     return given && new HeldClaim(options, given);
@@ -58,7 +58,8 @@ export class HeldClaim {
     if (this.#isLost) return undefined;
     const { serverId, incarnation } = this.#given.claim;
     const given = await claimOf(serverId, this.#options);
-    // If another incarnation has died meanwhile, cleaning up after that one starts again at the first shelf.
+    // The claim is now for another incarnation, which has died since: its cleanup must start again at the
+    // first shelf, so this claim counts as lost.
     if (given?.claim.incarnation !== incarnation) {
       this.#isLost = true;
       return undefined;

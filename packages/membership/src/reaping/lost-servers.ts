@@ -23,7 +23,7 @@ export class LostServers {
     if (news.length > 0) this.#onLost(news);
   }
 
-  /** The given ids without this server's own. */
+  /** Returns the given ids without the id of this server. */
   othersOf(serverIds: readonly string[]): string[] {
     return serverIds.filter((serverId) => serverId !== this.#self);
   }

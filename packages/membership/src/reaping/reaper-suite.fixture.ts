@@ -33,7 +33,7 @@ async function leaveDead(store: Store, serverId: string, connections: number, ca
   return { serverId, connectionIds: records.map(({ connectionId }) => connectionId) };
 }
 
-/** The suite of a membership's guarantees about cleaning up after dead servers. */
+/** Contract tests for a membership's guarantees about cleaning up after dead servers. */
 export function describeReaping(name: string, createHarness: HarnessFactory): void {
   describe(`reaping on ${name}`, () => {
     it("tells once of everybody who is gone, also where the first that cleans up dies in the midst of it", async () => {

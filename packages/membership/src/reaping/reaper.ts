@@ -34,7 +34,10 @@ export interface ReaperOptions {
 export class Reaper {
   readonly #options: ReaperOptions;
   readonly #underWay = new Map<string, Promise<number | undefined>>();
-  /** Servers whose cleanup failed here, with the monotonic time in milliseconds until which they are left to others. */
+  /**
+   * Servers whose cleanup failed here, with the monotonic time in milliseconds until which they are left to
+   * other reapers.
+   */
   readonly #left = new Map<string, number>();
   readonly #stopped = new AbortController();
   #isStopping = false;
@@ -63,10 +66,10 @@ export class Reaper {
   }
 
   /**
-   * Cleans up after those of the servers that are unclaimed, in random order, so that survivors of several
-   * deaths begin with different ones. Failures go to `onError` and do not stop the other cleanups. A server
-   * whose cleanup failed is left to other reapers for a while: if this one is cut off from the store, it
-   * should not hold the claim.
+   * Cleans up after those of the servers that are unclaimed, in random order, so that several reapers begin
+   * with different servers. Failures go to `onError` and do not stop the other cleanups. A server whose
+   * cleanup failed is left to other reapers for a while: if this reaper is cut off from the store, it should
+   * not hold the claim.
    */
   async reapAll(serverIds: readonly string[], onError: (cause: unknown) => void): Promise<number> {
     const now = performance.now();
@@ -116,7 +119,8 @@ export class Reaper {
     const refusals = new PermanentErrors(onRefused);
     const connections = await new DeadServerCleanup({ store, claim, refusals, signal }).run();
     if (connections === undefined) return undefined;
-    // Extend the claim, so that it is valid during `unregister`, which does not report whether it came too late.
+    // Extend the claim, so that it is valid during `unregister`, which does not report whether the claim
+    // had ended before.
     const last = await claim.extended();
     if (last === undefined) return undefined;
     await servers.unregister(last.claim);

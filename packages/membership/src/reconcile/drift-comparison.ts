@@ -99,7 +99,10 @@ export function compareRecords(
   return { missing, stray, wrong };
 }
 
-/** `lastSeen` is not compared, because it is updated only when the record is written. */
+/**
+ * Whether a record matches a connection. `lastSeen` is not compared, because it is updated only when the
+ * record is written.
+ */
 function isRecordOf(record: ConnectionRecord, { userId, connectedAt, rooms }: LocalConnection): boolean {
   return (
     record.userId === userId &&

@@ -11,7 +11,10 @@ export interface DriftReport {
   readonly missing: number;
   /** Entries of connections or memberships that do not exist. */
   readonly stray: number;
-  /** Entries with a wrong value: metadata, a record, or a derived number such as the users online. */
+  /**
+   * Entries with a wrong value: metadata, a record, or a derived number such as the number of users who are
+   * online.
+   */
   readonly wrong: number;
 }
 

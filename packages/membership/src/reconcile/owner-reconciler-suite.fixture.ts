@@ -99,7 +99,7 @@ export async function hearAll(
   return { presence, rosters };
 }
 
-/** The suite of a membership's guarantees about a store that has drifted from its local state. */
+/** Contract tests for a membership's guarantees about a store that has drifted from its local state. */
 export function describeCheck(name: string, createHarness: HarnessFactory): void {
   function promise(sentence: string, body: (server: CheckedServer) => Promise<void>): void {
     it(sentence, async () => {

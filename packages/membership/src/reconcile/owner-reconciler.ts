@@ -123,7 +123,8 @@ export class OwnerReconciler {
     return (isTouched) => {
       const { missing, stray, wrong } = compareUsers(local, partition, held, isTouched);
       const connectionIds = idsOf([...missing, ...stray, ...wrong]);
-      // Includes connections that were stored under another user, because removing those may remove their metadata.
+      // Also write the connections again that were stored under another user: removing that entry may
+      // remove their metadata.
       const again = connectionIds.flatMap((id) => local.get(id) ?? []).map(memberOf);
       return {
         missing: missing.length,

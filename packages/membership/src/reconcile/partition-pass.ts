@@ -40,7 +40,10 @@ export class PartitionPass {
     this.#options = options;
   }
 
-  /** Reconciles the next partitions one after the other, since there is time until the next heartbeat. */
+  /**
+   * Reconciles the next partitions, one after the other, because there is enough time until the next
+   * heartbeat.
+   */
   async beat(signal: AbortSignal): Promise<void> {
     const { partitions, beats } = this.#options;
     for (let left = Math.ceil(partitions / beats); left > 0 && !signal.aborted; left--) {

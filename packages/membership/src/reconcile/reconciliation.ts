@@ -17,8 +17,8 @@ export interface ReconciledParts {
 }
 
 /**
- * Removes drift after heartbeats, a few partitions at a time: in this server's own state, and in shared state
- * that no server owns.
+ * Removes drift after heartbeats, a few partitions at a time: drift from this server's own state, and drift
+ * in shared state that no server owns.
  */
 export class Reconciliation {
   readonly #tally = new DriftTally();
@@ -48,7 +48,8 @@ export class Reconciliation {
     this.#sharedState = new SharedStateReconciler({
       ...common,
       self: ids,
-      // A server that has not registered again within this time holds no lease under any clock.
+      // A server that has not registered again within this time holds no lease, regardless of whose clock
+      // is used.
       graceMs: leaseTtlMs + heartbeatIntervalMs,
       keepMs: leaseTtlMs + 3 * Math.max(cleanupIntervalMs, heartbeatIntervalMs),
       claimMs: reapClaimMs,
@@ -60,8 +61,8 @@ export class Reconciliation {
   }
 
   /**
-   * After a loss of data, the registry may lack living servers: begins the grace period of each unknown
-   * server again.
+   * Begins the grace period of each unknown server again. Called after a loss of data, because the registry
+   * may then lack living servers.
    */
   doubt(): void {
     this.#sharedState.doubt();

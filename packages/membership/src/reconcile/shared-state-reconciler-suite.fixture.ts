@@ -43,7 +43,7 @@ export function removed(servers: readonly CheckedServer[]): { readonly member: n
   return { member: sumOf("member"), user: sumOf("user") };
 }
 
-/** The suite of a membership's guarantees about shared state that no single server owns. */
+/** Contract tests for a membership's guarantees about shared state that no single server owns. */
 export function describeAudit(name: string, createHarness: HarnessFactory): void {
   describe(`what is nobody's own on ${name}`, () => {
     it("is removed where a dead server's records were lost, and told once, whoever looks", async () => {

@@ -38,7 +38,7 @@ export interface SharedStateReconcilerOptions {
  * Repairs shared state that no single server owns: derived counters and indexes, and orphans. Orphans are
  * entries of a dead server that its reaper could not find, because the server's records were lost, or because
  * a part of the store was restored after the cleanup. The living servers divide the partitions among
- * themselves; it does no harm if two of them work on the same partition.
+ * themselves; if two servers work on the same partition, the result is still correct.
  */
 export class SharedStateReconciler {
   readonly #options: SharedStateReconcilerOptions;
@@ -70,8 +70,8 @@ export class SharedStateReconciler {
   }
 
   /**
-   * After a loss of data, the registry may lack living servers: begins the grace period of each unknown
-   * server again.
+   * Begins the grace period of each unknown server again. Called after a loss of data, because the registry
+   * may then lack living servers.
    */
   doubt(): void {
     this.#unknownServers.forget();

@@ -36,7 +36,7 @@ export class UnknownServers {
     this.#options = options;
   }
 
-  /** Starts over: after a loss of data, earlier snapshots of the registry prove nothing. */
+  /** Forgets all unknown servers: after a loss of data, earlier snapshots of the registry prove nothing. */
   forget(): void {
     this.#unknownServers.clear();
   }
@@ -52,7 +52,10 @@ export class UnknownServers {
     }
   }
 
-  /** Returns those of the servers that are presumed dead, and remembers the unknown ones. */
+  /**
+   * Returns those of the servers that are presumed dead, and remembers servers that are unknown for the first
+   * time.
+   */
   dead(incarnations: readonly ServerIncarnation[]): ServerIncarnation[] {
     const now = performance.now();
     return incarnations.filter((identity) => {
@@ -71,7 +74,7 @@ export class UnknownServers {
   }
 }
 
-/** The incarnation's name. Unique, because server ids contain no dot. */
+/** Returns the incarnation's name. It is unique, because server ids contain no dot. */
 export function nameOf({ serverId, incarnation }: ServerIncarnation): string {
   return `${serverId}.${incarnation}`;
 }
