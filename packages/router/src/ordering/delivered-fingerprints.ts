@@ -1,4 +1,7 @@
-/** Number of a room's latest messages that are remembered; a power of two. About 800 bytes per room. */
+/**
+ * Number of a room's latest messages whose fingerprints are remembered; a power of two. Uses about 800 bytes
+ * per room.
+ */
 const COUNT = 64;
 
 /** Remembers which messages were delivered under the latest offsets of a history. */
@@ -21,7 +24,7 @@ export class DeliveredFingerprints {
     return this.#ids[place] === id;
   }
 
-  /** The lowest remembered offset; 0 if there is none. */
+  /** The lowest offset that is remembered; 0 if there is none. */
   get oldest(): number {
     return this.#latest === 0 ? 0 : Math.max(1, this.#latest - COUNT + 1);
   }
@@ -32,13 +35,16 @@ export class DeliveredFingerprints {
   }
 }
 
-/** A 32-bit fingerprint of a message: two messages of a room share one with a chance of 1 in 4 billion. */
+/**
+ * Returns a 32-bit fingerprint of a message: two messages of a room share one with a chance of 1 in 4
+ * billion.
+ */
 export function messageId(origin: number, epoch: number, sequence: number): number {
   const hash = Math.imul(epoch ^ origin, 0x85ebca6b) ^ Math.imul(sequence, 0xc2b2ae35);
   return (hash ^ (hash >>> 15)) >>> 0;
 }
 
-/** The contribution of the server id to {@link messageId}, computed once for each server. */
+/** Returns the contribution of a server id to {@link messageId}, to be computed once for each server. */
 export function originHash(serverId: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < serverId.length; i++) hash = Math.imul(hash ^ serverId.charCodeAt(i), 0x01000193);

@@ -5,7 +5,7 @@ import type { OrderedMessage } from "../recovery/ordered-message.js";
 export const BUFFERED_MAX = 256;
 const BYTES_MAX = 262_144;
 
-/** Messages that wait for the ones before them, in order of arrival. Bounded. */
+/** Messages that wait until those before them have arrived, in order of arrival. Bounded. */
 export class ReorderBuffer {
   #messages: OrderedMessage[] = [];
   #bytes = 0;
@@ -16,7 +16,7 @@ export class ReorderBuffer {
     return this.#messages[0];
   }
 
-  /** Stores a copy, because the bytes are only valid during the call. */
+  /** Adds a copy of the message, because the message's bytes are only valid during the call. */
   add({ at, id, payload, except }: OrderedMessage): void {
     if (this.#messages.length >= BUFFERED_MAX || this.#bytes + payload.length > BYTES_MAX) {
       // Keep the latest messages, because they are the least likely to be in the part of the history that was
@@ -29,7 +29,10 @@ export class ReorderBuffer {
     this.#messages.push({ at, id, payload: Uint8Array.from(payload), except });
   }
 
-  /** Whether the position is buffered, and nothing that arrived since buffering began was dropped. */
+  /**
+   * Whether the message at this position is buffered, and no message that arrived since buffering began was
+   * dropped.
+   */
   has({ epoch, offset }: HistoryPosition): boolean {
     if (this.#hasOverflown) return false;
     return this.#messages.some(({ at }) => at.epoch === epoch && at.offset === offset);
@@ -40,7 +43,7 @@ export class ReorderBuffer {
     this.#bytes -= first?.payload.length ?? 0;
   }
 
-  /** A mark that separates the messages buffered now from later ones. */
+  /** Returns a mark that separates the messages buffered now from later ones. */
   mark(): number {
     return this.#added;
   }
@@ -55,7 +58,10 @@ export class ReorderBuffer {
     return taken;
   }
 
-  /** The buffered messages of an epoch with offsets in (`after`, `upTo`], sorted by offset. They stay buffered. */
+  /**
+   * Returns the buffered messages of an epoch with offsets in (`after`, `upTo`], sorted by offset, and keeps
+   * them.
+   */
   inOrder(epoch: number, after: number, upTo: number): readonly OrderedMessage[] {
     return this.#messages
       .filter(({ at }) => at.epoch === epoch && at.offset > after && at.offset <= upTo)

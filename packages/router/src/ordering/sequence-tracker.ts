@@ -19,9 +19,9 @@ export interface ToldPosition extends EnvelopePosition {
 export type Verdict =
   | { readonly kind: "fresh" }
   | { readonly kind: "duplicate" }
-  /** Deliver it; `missed` messages before it are missing. */
+  /** Deliver the message; `missed` messages before it are missing. */
   | { readonly kind: "after-gap"; readonly missed: number }
-  /** Deliver it; its number is implausibly far from the last one, which therefore stays the last. */
+  /** Deliver the message. Its number is implausibly far from the last number, which stays the last one. */
   | { readonly kind: "implausible" };
 
 const FRESH: Verdict = { kind: "fresh" };
@@ -29,8 +29,8 @@ const DUPLICATE: Verdict = { kind: "duplicate" };
 const IMPLAUSIBLE: Verdict = { kind: "implausible" };
 
 /**
- * Maximum number of origins; more than any cluster has. Bounds the memory that a hostile publisher on the bus
- * can use.
+ * Maximum number of origins, greater than the number of servers in any cluster. Bounds the memory that a
+ * hostile publisher on the bus can use.
  */
 const MAX_ORIGINS = 10_000;
 
@@ -42,8 +42,9 @@ const MAX_ORIGINS = 10_000;
 const COMPARED_MAX = 32;
 
 /**
- * Maximum number of messages that one jump of a number counts as missing: 20 minutes at 1,000 messages a
- * second. A larger jump comes from a damaged or forged message, and does not say how many are missing.
+ * Maximum number of messages that a single jump of the numbers counts as missing: 20 minutes at 1,000
+ * messages a second. A larger jump comes from a damaged or forged message and does not show how many are
+ * missing.
  */
 const MISSED_MAX = 1_000_000;
 
@@ -75,7 +76,7 @@ export class SequenceTracker {
     this.header = kind === "room" ? createEnvelopeHeader({ kind, origin, target, isStamped, except: [] }) : undefined;
   }
 
-  /** Whether any number was judged. None is if a room's history orders the messages. */
+  /** Whether any number was judged. The numbers are not judged if a room's history orders the messages. */
   get isJudged(): boolean {
     return this.#epoch !== undefined;
   }
@@ -96,7 +97,7 @@ export class SequenceTracker {
       const isNext = this.#unbelieved?.epoch === epoch && this.#unbelieved.sequence === sequence - 1;
       this.#unbelieved = { epoch, sequence };
       if (!isNext) return IMPLAUSIBLE;
-      // The number follows the previous implausible one, so the origin really is at this position.
+      // The number follows the previous implausible one, so the origin really has reached this number.
       this.#epoch = epoch;
       this.#sequence = sequence;
       return FRESH;
@@ -119,7 +120,8 @@ export class SequenceTracker {
   missing(told: ToldPosition): number | undefined {
     const isNew = this.#settledEpoch === undefined;
     if (told.sequence === 0) {
-      // The origin had no sequencer when it responded; a sequencer that began since has lost nothing.
+      // The origin had no sequencer when it responded. A sequencer that it started later has lost no
+      // messages.
       return this.#epoch === undefined || (isNew && this.#first === 1) ? 0 : undefined;
     }
     if (this.#epoch === undefined) return told.isWhole && told.sequence <= MISSED_MAX ? told.sequence : undefined;
@@ -130,7 +132,7 @@ export class SequenceTracker {
     return told.isWhole || this.#first === 1 ? since + this.#first - 1 : undefined;
   }
 
-  /** Moves to the position reported by the origin, so that no gap is reported twice. */
+  /** Advances to the number reported by the origin, so that no gap is reported twice. */
   catchUp(told: EnvelopePosition): void {
     // If messages of another epoch have arrived since, that epoch is the later one.
     const isUnchanged = this.#epoch === this.#settledEpoch;
@@ -151,17 +153,20 @@ const NONE = new Map<string, SequenceTracker>();
 
 /**
  * The sequence trackers of one channel, by origin. A channel preserves the order of messages, and each origin
- * numbers its messages on it 1, 2, 3, ... So a number at or below the last one is a duplicate (the client
- * library resends a publish if the link breaks during it), and a jump is a gap: 5 after 2 means that 3 and 4
- * are missing.
+ * numbers its messages on the channel 1, 2, 3, ... So a number at or below the last one is a duplicate (the
+ * client library resends a publish if the link breaks during it), and a jump is a gap: 5 after 2 means that 3
+ * and 4 are missing.
  */
 export class ChannelTracker {
-  /** `NONE` before the first message, because most rooms are quiet and a server may hold many. */
+  /**
+   * `NONE` before the first message, to save memory: a server may hold many rooms, and most of them are
+   * quiet.
+   */
   #origins: Map<string, SequenceTracker> = NONE;
-  /** The origin of the latest message, which is often that of the next one too. */
+  /** The tracker of the latest message, because the next message often has the same origin. */
   #latest: SequenceTracker | undefined;
 
-  /** The tracker of a message's origin. */
+  /** Returns the tracker of a message's origin, and creates it if needed. */
   of(message: MessageSource): SequenceTracker {
     let inbound = this.#origins.get(message.origin);
     // Start a new tracker if the process with this server id was replaced by one that began or stopped stamping.
@@ -202,8 +207,8 @@ export class ChannelTracker {
   }
 
   /**
-   * The tracker of a message, found by comparing its first bytes, which costs a fraction of
-   * decoding it. `undefined` if no known header matches.
+   * Finds the tracker of a message by comparing the message's first bytes, which costs a fraction of decoding
+   * it. Returns `undefined` if no known header matches.
    */
   recognise(bytes: Uint8Array): SequenceTracker | undefined {
     if (this.#latest?.header?.leads(bytes)) return this.#latest;
@@ -218,8 +223,8 @@ export class ChannelTracker {
   }
 
   /**
-   * Drops the origins of a single message, such as those of an unknown publisher that keeps changing its
-   * name; if that does not free an entry, drops the older half.
+   * Drops the origins of which only one message was judged, such as those of an unknown publisher that keeps
+   * changing its name. If that does not free an entry, drops the older half of the origins.
    */
   #makeRoom(): void {
     for (const [origin, inbound] of this.#origins) if (inbound.isSingle) this.#origins.delete(origin);

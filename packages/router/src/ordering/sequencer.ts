@@ -13,26 +13,31 @@ const NO_NUMBERING: NumberingPosition = { epoch: 0, sequence: 0, ageMs: 0 };
 export class Sequencer<Channel> {
   readonly channel: Channel;
   /**
-   * The epoch is random, not a clock value: a server that restarts under its old id must not reuse an epoch,
-   * or its first messages would be treated as duplicates.
+   * The epoch is random and not a clock value: a server that restarts under its old id must not reuse an
+   * epoch, or its first messages would be treated as duplicates.
    */
   readonly #epoch = crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
   readonly #header: EnvelopeHeader | undefined;
   readonly #beganAt = performance.now();
   #last = 0;
 
-  /** `route`: the route that all messages on the channel share, or `undefined` if each message has its own. */
+  /**
+   * `route` is the route that all messages on the channel share, or `undefined` if each message has its own.
+   */
   constructor(channel: Channel, route: EnvelopeRoute | undefined) {
     this.channel = channel;
     this.#header = route === undefined ? undefined : createEnvelopeHeader(route);
   }
 
-  /** The next message, on the shared route or the one given. */
+  /** Returns the next message, on the given route if there is one, otherwise on the shared one. */
   message(frame: Uint8Array | string, route?: EnvelopeRoute): Buffer {
     return this.#write(frame, this.#headerFor(route), this.#next());
   }
 
-  /** Like {@link message}, but as a draft for a history, which inserts its stamp after the first byte of the frame. */
+  /**
+   * Like {@link message}, but returns a draft for a history, which inserts its stamp after the first byte of
+   * the frame.
+   */
   draft(frame: Uint8Array | string, origin: string, route?: EnvelopeRoute): HistoryDraft {
     const header = this.#headerFor(route);
     const position = this.#next();
@@ -68,9 +73,9 @@ export class Sequencer<Channel> {
 }
 
 /**
- * The sequencers of all channels that this server publishes on. Their number is bounded: the oldest is
- * dropped. If its channel is used again, a new sequencer begins at 1 under another epoch, which receivers
- * accept as a new beginning.
+ * The sequencers of all channels that this server publishes on. Their number is bounded: beyond it, the
+ * oldest sequencer is dropped. If its channel is used again, a new sequencer begins at 1 under another epoch,
+ * which receivers accept as a new numbering.
  */
 export class Sequencers<Row extends Sequencer<unknown>> {
   readonly #rows = new Map<string, Row>();
@@ -86,7 +91,10 @@ export class Sequencers<Row extends Sequencer<unknown>> {
     return this.#rows.size;
   }
 
-  /** The sequencer of a channel, created if needed. If `make` throws because the name is not valid, nothing is kept. */
+  /**
+   * Returns the sequencer of a channel, and creates it if needed. If `make` throws because the name is not
+   * valid, nothing is kept.
+   */
   of(name: string): Row {
     let row = this.#rows.get(name);
     if (row === undefined) {

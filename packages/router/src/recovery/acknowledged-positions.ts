@@ -1,11 +1,11 @@
 import type { HistoryPosition } from "@cm/protocol";
 
-/** The latest message that a recoverable room's history acknowledged to this server. */
+/** The latest message of a recoverable room that this server published and the history acknowledged. */
 export interface Acknowledged {
   readonly at: HistoryPosition;
   /** The message's fingerprint; see `messageId`. */
   readonly id: number;
-  /** The epoch that was acknowledged before this one; 0 if there was none. */
+  /** The epoch in which messages were acknowledged before this one; 0 if there was none. */
   readonly formerEpoch: number;
 }
 
@@ -16,8 +16,8 @@ export interface Acknowledged {
 const HORIZON_MS = 60_000;
 
 /**
- * The positions that histories acknowledged in the last one to two minutes, at most `max` per minute. Kept in
- * two generations, so that no sweep is needed.
+ * The positions that histories acknowledged in the last one to two minutes, at most `max` per minute. They
+ * are kept in two generations, so that no sweep is needed.
  */
 export class AcknowledgedPositions {
   readonly #max: number;
@@ -48,7 +48,7 @@ export class AcknowledgedPositions {
     return this.#current.get(room) ?? this.#previous.get(room);
   }
 
-  /** The rooms with a position. */
+  /** Returns the rooms with a position. */
   rooms(): ReadonlySet<string> {
     return new Set([...this.#previous.keys(), ...this.#current.keys()]);
   }

@@ -1,12 +1,14 @@
 import { createEnvelopeHeader, type StampedDraft } from "@cm/protocol";
 
-/** The frame on a room's channel that announces a new epoch; it is not a message. */
+/** The frame on a room's channel that announces a new epoch. It is not a message for members. */
 const FRAME = Buffer.from('{"type":"history"}');
 
-/** Offset at which the stamp is inserted, after the `{`. */
+/** Index in the frame at which the stamp is inserted, after the `{`. */
 const CUT = 1;
 
-/** The notice to all servers that a new epoch of a room's history has begun. Clients never receive it. */
+/**
+ * Creates the notice to all servers that a new epoch of a room's history has begun. Clients never receive it.
+ */
 export function historyNotice(origin: string, room: string): StampedDraft {
   const header = createEnvelopeHeader({ kind: "room", origin, target: room, isStamped: true, except: [] });
   const before = Buffer.alloc(header.bytes + CUT);

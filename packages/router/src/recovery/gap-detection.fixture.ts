@@ -23,7 +23,10 @@ export async function startPair(options?: Partial<RouterOptions>): Promise<Pair>
   return { redis, a, b, start };
 }
 
-/** Breaks the subscribing connections at these indexes, in the order in which they were last opened. */
+/**
+ * Breaks the subscribing connections with these indexes, counted in the order in which the connections were
+ * opened.
+ */
 export async function cut({ redis }: Pick<Pair, "redis">, ...places: readonly number[]): Promise<void> {
   const list = String(await askRedis(redis.port, "CLIENT", "LIST", "TYPE", "pubsub"));
   const ids = [...list.matchAll(/^id=(\d+)/gm)].map(([, id]) => Number(id)).sort((x, y) => x - y);
@@ -39,7 +42,10 @@ export async function end({ router, store, lease }: Server): Promise<void> {
   await store.close();
 }
 
-/** Resolves when the server has provably received everything published up to a moment after the call. */
+/**
+ * Resolves when the server has provably received every message that was published before some moment after
+ * the call.
+ */
 export async function heardSinceNow({ store }: Server): Promise<void> {
   const provenAt = (): number => performance.now() - (store.link.status().lastProbeMs ?? Number.POSITIVE_INFINITY);
   // The first probe may have been sent before the call.
@@ -55,6 +61,9 @@ export async function publish(server: Server, room: string, ...texts: readonly s
 
 export const textsOf = (server: Server): string[] => server.sockets.rooms.map((message) => message.text);
 
-/** Number of messages to rooms that the server reported as missed from an origin, as far as it reported a number. */
+/**
+ * Number of room messages of an origin that the server reported as missed; gaps of unknown size are not
+ * counted.
+ */
 export const missedBy = (server: Server, origin: string): number =>
   server.gaps.reduce((sum, { room, known }) => sum + (room && known?.origin === origin ? known.missed : 0), 0);

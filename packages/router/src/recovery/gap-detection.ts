@@ -14,10 +14,10 @@ import { Semaphore } from "../semaphore.js";
 
 /** A channel whose subscription was restored after an interruption. */
 export interface ResumedChannel {
-  /** The room; `undefined` for this server's own channel. */
+  /** The room's name; `undefined` for this server's own channel. */
   readonly name: string | undefined;
   readonly arrivals: ChannelTracker;
-  /** Time of the first subscription, by `performance.now()`. */
+  /** Time at which the channel was first subscribed, by `performance.now()`. */
   readonly liveSinceMs: number;
   /** Whether this server receives its own messages on the channel. */
   readonly hearsItself: boolean;
@@ -49,24 +49,33 @@ const GATHER_MAX_MS = 500;
  */
 const GRACE_MS = 200;
 
-/** How long a request is repeated, because the other servers may be disconnected too. */
+/** How long a request is repeated, in milliseconds, because the other servers may be disconnected too. */
 const ASK_FOR_MS = 3_000;
 const ATTEMPT_MS = 500;
 const PAUSE_MS = 100;
 
-/** Limits the load on Redis if all servers, each with many rooms, were interrupted at once. */
+/**
+ * Maximum number of concurrent requests. Limits the load on Redis if all servers, each with many rooms, were
+ * interrupted at once.
+ */
 const ASKED_AT_ONCE = 8;
 
-/** Keep request and response below their size limits; a response has 14 bytes for each room. */
+/**
+ * Limits for the rooms of one request, which keep request and response below their size limits; a response
+ * has 14 bytes for each room.
+ */
 const ROOMS_MAX = 4_000;
 const ROOM_BYTES_MAX = 60_000;
 
-/** Allowance for clock drift between Redis and this process; more than two NTP-synchronised clocks differ. */
+/**
+ * Allowance for clock drift between Redis and this process, as a fraction; more than the drift of
+ * NTP-synchronised clocks.
+ */
 const CLOCK_DRIFT = 0.001;
 
 /**
- * If a snapshot takes longer than PROMPT_MS, its time is uncertain, so it is read again, at most CENSUSES_MAX
- * times in all.
+ * If a snapshot takes longer than PROMPT_MS, the time to which it belongs is uncertain, so the registry is
+ * read again, at most CENSUSES_MAX times in all.
  */
 const PROMPT_MS = 20;
 const CENSUSES_MAX = 3;
@@ -89,9 +98,12 @@ interface Told {
 interface Publishers {
   /** Servers that may be alive. */
   readonly present: ReadonlySet<string>;
-  /** Whether the list is reliable. If this server itself is missing, the registry was lost or is being rebuilt. */
+  /**
+   * Whether the list is reliable. If this server itself is not in the registry, the registry was lost or is
+   * being rebuilt.
+   */
   readonly isComplete: boolean;
-  /** Whether a server may have gone since this time on the monotonic clock. */
+  /** Whether a server may have left the cluster since this time on the monotonic clock. */
   readonly mayHaveLost: (sinceMs: number) => boolean;
 }
 
@@ -118,13 +130,13 @@ export class GapDetection {
   }
 
   /**
-   * Called when a channel is resumed. `sinceMs`: how long ago the channel last provably received everything;
-   * see `ResumeHandler`.
+   * Called when a channel is resumed. `sinceMs` is the time since the channel last provably received
+   * everything; see `ResumeHandler`.
    */
   resumed(channel: ResumedChannel, sinceMs: number): void {
     if (this.#stop.signal.aborted) return;
     if (!this.#gathered.has(channel)) {
-      // Mark what arrived before the interruption: later numbers may follow a gap.
+      // Separate the numbers that arrived before the interruption from later ones, which may follow a gap.
       if (!this.#open.has(channel)) channel.arrivals.settle();
       this.#open.set(channel, (this.#open.get(channel) ?? 0) + 1);
       if (this.#gathered.size === 0) this.#gatheringSince = performance.now();
@@ -258,7 +270,8 @@ export class GapDetection {
         const answeredAtMs = performance.now();
         const counted = { snapshot, answeredAtMs, tookMs: answeredAtMs - askedAtMs };
         if (best === undefined || counted.tookMs < best.tookMs) best = counted;
-        // The request may have waited for the link; the time of the next response is more exact.
+        // Otherwise the request may have waited for the link: read again, because the next response may
+        // have a more exact time.
         if (best.tookMs <= PROMPT_MS || tries >= CENSUSES_MAX) break;
       } catch {
         // The store reports its failures itself.
@@ -271,7 +284,7 @@ export class GapDetection {
     }
     const { snapshot, answeredAtMs } = best;
     const present = new Set([...snapshot.living, ...snapshot.lapsed].map((server) => server.serverId));
-    // Err on the late side: the response took time to arrive.
+    // These times may be too late, because the response took time to arrive, but never too early.
     const wentAtMs = answeredAtMs - Math.min(...snapshot.recentlyGone.map(({ agoMs }) => agoMs));
     const knownFromMs = answeredAtMs - snapshot.knownForMs;
     return {
@@ -281,7 +294,10 @@ export class GapDetection {
     };
   }
 
-  /** `undefined` if the server does not respond. */
+  /**
+   * Requests the positions of a server's sequencers. Resolves with `undefined` if the server does not
+   * respond.
+   */
   async #positionsOf(
     serverId: string,
     names: readonly string[],
@@ -346,7 +362,10 @@ function missingOn(channel: ResumedChannel, origin: string, told: Told): number 
   return sequence === 0 ? 0 : isWhole ? sequence : undefined;
 }
 
-/** At least one batch, even if it is empty, because each request also asks for the server's own channel. */
+/**
+ * Splits room names into batches. Returns at least one batch, even if it is empty, because each request also
+ * asks for the server's own channel.
+ */
 function batches(names: readonly string[]): string[][] {
   const made: string[][] = [[]];
   let bytes = 0;

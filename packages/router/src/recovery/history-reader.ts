@@ -7,9 +7,9 @@ import type { OrderedMessage } from "./ordered-message.js";
 export interface HistoryReaderOptions {
   readonly room: string;
   readonly history: History;
-  /** Published when a new epoch begins. */
+  /** The notice that is published when a new epoch begins. */
   readonly notice: StampedDraft;
-  /** Decodes a stored message; `undefined` if it is damaged. */
+  /** Decodes a stored message. Returns `undefined` if the message is damaged. */
   readonly read: (message: Uint8Array) => Omit<OrderedMessage, "at"> | undefined;
   /** Aborts all reads. */
   readonly signal: AbortSignal;
@@ -27,35 +27,37 @@ export interface Reading {
   readonly hasTime: () => boolean;
 }
 
-/** Messages per page. */
+/** Maximum number of messages per page. */
 const PAGE = 200;
 
-/** Pause between attempts after a failed read. */
+/** Pause between attempts after a failed read, in milliseconds. */
 const RETRY_MIN_MS = 100;
 const RETRY_MAX_MS = 1_000;
 
 /** Number of new epochs begun during one read before the reader pauses. */
 const RESTARTS_MAX = 3;
 
-/** Maximum time that messages are held back while earlier ones cannot be read. */
+/** Maximum time that messages are held back while earlier ones cannot be read, in milliseconds. */
 const HOLD_MAX_MS = 10_000;
 
 /** Larger than any offset. */
 const FURTHEST = Number.MAX_SAFE_INTEGER;
 
 /**
- * Reads a room's history, and detects if the store was set back to an older state. Such a history assigns
- * offsets a second time: offset 7 then names another message than the one that was delivered as 7. The reader
- * then begins a new epoch and announces it to all servers.
+ * Reads a room's history, and detects if the store was set back to an older state. A history that was set
+ * back assigns offsets a second time: offset 7 then identifies another message than the one that was
+ * delivered as 7. The reader then begins a new epoch and announces it to all servers.
  */
 export class HistoryReader {
   readonly #options: HistoryReaderOptions;
   /** Fingerprints of the latest delivered messages. */
   readonly #recent = new DeliveredFingerprints();
-  /** Counts the reasons to doubt that this is still the history that messages were delivered from. */
+  /**
+   * Number of times that it was doubted whether this is still the history that messages were delivered from.
+   */
   #doubts = 0;
   #isDoubted = false;
-  /** Whether the history is certainly a different one: the next read begins a new epoch. */
+  /** Whether the history is known to be a different one, so that the next read begins a new epoch. */
   #isForked = false;
 
   constructor(options: HistoryReaderOptions) {
@@ -72,7 +74,9 @@ export class HistoryReader {
     this.#doubts++;
   }
 
-  /** Returns a function that clears the current doubts, unless new ones arise before it is called. */
+  /**
+   * Returns a function that clears the current doubts, unless new doubts arise before the function is called.
+   */
   settle(): () => void {
     const doubts = this.#doubts;
     return () => {
@@ -96,7 +100,7 @@ export class HistoryReader {
     return isSame;
   }
 
-  /** The next page; `undefined` if it cannot be read in time or reading was aborted. */
+  /** Reads the next page. Resolves with `undefined` if it cannot be read in time or reading was aborted. */
   async read({ at, reached, compares, hasTime }: Reading): Promise<HistorySlice | undefined> {
     const giveUpAtMs = performance.now() + HOLD_MAX_MS;
     let restarts = 0;
@@ -118,7 +122,7 @@ export class HistoryReader {
     }
   }
 
-  /** `undefined` if the history was found to be set back. */
+  /** Makes one attempt to read. Resolves with `undefined` if the history was found to be set back. */
   async #readOnce(at: HistoryPosition, reached: number, compares: boolean): Promise<HistorySlice | undefined> {
     const { history, room, notice } = this.#options;
     const { epoch, offset } = at;
@@ -131,7 +135,7 @@ export class HistoryReader {
     const slice = await history.since(room, { epoch, offset: from }, PAGE);
     const { top, former } = slice;
     const isSetBack = top.epoch === epoch && top.offset < reached;
-    // The server that began the new epoch knew less of the previous epoch than this one.
+    // The server that began the new epoch knew a lower offset of the previous epoch than this server.
     const isUndertold = former?.epoch === epoch && former.offset < reached;
     if (isSetBack || isUndertold) {
       await history.restart(room, { epoch, offset: reached }, notice);
@@ -142,7 +146,7 @@ export class HistoryReader {
     return this.#isForked ? undefined : after(slice, offset);
   }
 
-  /** Whether the history names other messages under offsets that were delivered. */
+  /** Whether the history contains other messages at offsets that were delivered. */
   #contradicts({ entries }: HistorySlice, delivered: number): boolean {
     return entries.some(({ offset, message }) => {
       if (offset > delivered) return false;
@@ -152,7 +156,9 @@ export class HistoryReader {
   }
 }
 
-/** The part of a slice after an offset. Entries missing before that offset do not make it incomplete. */
+/**
+ * Returns the part of a slice after an offset. Entries missing before that offset do not make it incomplete.
+ */
 function after({ top, complete, former, entries }: HistorySlice, offset: number): HistorySlice {
   const [first] = entries;
   const isNextThere = first === undefined ? top.offset === offset : first.offset <= offset + 1;

@@ -4,19 +4,19 @@ import { BUFFERED_MAX, ReorderBuffer } from "../ordering/reorder-buffer.js";
 import { HistoryReader } from "./history-reader.js";
 import type { OrderedMessage } from "./ordered-message.js";
 
-/** Receives every delivered message as well; see {@link OrderedRoom.follow}. */
+/** Receives a copy of every delivered message; see {@link OrderedRoom.follow}. */
 export type Follower = (message: OrderedMessage) => void;
 
 /** Options of {@link OrderedRoom}. */
 export interface OrderedRoomOptions {
   readonly room: string;
   readonly history: History;
-  /** Published when a new epoch begins. */
+  /** The notice that is published when a new epoch begins. */
   readonly notice: StampedDraft;
   readonly deliver: (payload: Uint8Array, except: readonly string[]) => void;
   /** Decodes a stored message; returns `undefined` and counts the message if it is damaged. */
   readonly read: (message: Uint8Array) => Omit<OrderedMessage, "at"> | undefined;
-  /** Called with the number of lost messages; `undefined` if some may be lost. */
+  /** Called with the number of lost messages, or with `undefined` if messages may be lost. */
   readonly onGap: (missed: number | undefined) => void;
   readonly onDuplicate: () => void;
   /** Called for each message taken from the history. */
@@ -56,17 +56,20 @@ export class OrderedRoom {
   #catchingUp: Promise<boolean> | undefined;
   /** Position of the latest delivered message. */
   #at: HistoryPosition = { epoch: 0, offset: 0 };
-  /** The offsets reached under former epochs, the latest epoch last, so that nothing is delivered twice. */
+  /**
+   * The offsets reached under former epochs, in the order in which the epochs ended, so that nothing is
+   * delivered twice.
+   */
   readonly #left = new Map<number, number>();
   #isAskedAgain = false;
-  /** Whether the channel may have been interrupted since the last complete state. */
+  /** Whether the channel may have been interrupted since the messages were last known to be complete. */
   #isInterrupted = false;
   readonly #reader: HistoryReader;
   readonly #stop = new AbortController();
   /** Number of new epochs since the window began. */
   #epochs = 0;
   #epochsSinceMs = Number.NEGATIVE_INFINITY;
-  /** Set while the history is unreliable. */
+  /** Set while the history is unreliable, because new epochs follow each other too quickly. */
   #unreliableTimer: NodeJS.Timeout | undefined;
 
   constructor(options: OrderedRoomOptions) {
@@ -80,8 +83,8 @@ export class OrderedRoom {
   }
 
   /**
-   * Begins at the current position of the history, once the channel is subscribed. Rejects if the history
-   * cannot be read.
+   * Begins delivery at the current position of the history. Called once the channel is subscribed. Rejects if
+   * the history cannot be read.
    */
   async open(): Promise<void> {
     this.#at = (await this.#options.history.since(this.#options.room)).top;
@@ -111,8 +114,8 @@ export class OrderedRoom {
   }
 
   /**
-   * Delivers the messages that the history has and this server has not delivered. Resolves when that is done
-   * or has failed, with whether all of them were available. Never rejects.
+   * Delivers the messages that the history has and this server has not delivered yet. Resolves when all of
+   * them are delivered or reading has failed: with `true` if all were available. Never rejects.
    */
   catchUp(): Promise<boolean> {
     // The read in progress may have begun before this call.
@@ -132,15 +135,17 @@ export class OrderedRoom {
   }
 
   /**
-   * Called when the link is proven to work again after an interruption: reads the history to resolve doubts
-   * about it.
+   * Reads the history to resolve doubts about it. Called when the link is proven to work again after an
+   * interruption.
    */
   proven(): void {
     if (!this.#reader.isDoubted) return;
     void this.catchUp().then(this.#reader.settle());
   }
 
-  /** Passes everything delivered from now on to the follower as well. Returns a function that stops this. */
+  /**
+   * Passes a copy of every message delivered from now on to the follower. Returns a function that stops this.
+   */
   follow(follower: Follower): () => void {
     this.#followers.add(follower);
     return () => void this.#followers.delete(follower);
@@ -155,7 +160,7 @@ export class OrderedRoom {
       this.#deliver(message);
       return true;
     }
-    // The notice of the epoch that this server is already in.
+    // This is the notice of the epoch that this server is already in.
     if (offset === 0) return true;
     const isKnown = this.#reader.recognises(message);
     if (isKnown === undefined) this.#reader.doubt();
@@ -197,7 +202,7 @@ export class OrderedRoom {
       } while (!this.#release() || this.#isAskedAgain);
       return isWhole;
     } finally {
-      // In the same step as the release, so that the next message does not find a stale catch-up.
+      // Reset in the same step as the release, so that the next message does not find a finished catch-up.
       this.#held = undefined;
       this.#isInterrupted = false;
       this.#catchingUp = undefined;
@@ -274,8 +279,8 @@ export class OrderedRoom {
   }
 
   /**
-   * Advances to an offset when the history has lost the messages up to it. Delivers those that arrived over the
-   * channel, and reports the others as gaps. Returns whether there was a gap.
+   * Advances to an offset up to which the history has lost messages. Delivers those messages that arrived
+   * over the channel, and reports the others as gaps. Returns whether there was a gap.
    */
   #deliverHeard(upTo: number): boolean {
     const { epoch } = this.#at;
@@ -298,9 +303,9 @@ export class OrderedRoom {
 
   /**
    * Removes the buffered messages of epochs that had ended when the history was read. If the old epoch was
-   * lost, only this channel has these messages, so they are delivered, even if they come after later ones. If
-   * it is known how far the history was set back, other servers received other messages, so these are dropped
-   * to keep the order. Returns whether there were any.
+   * lost, only this channel has these messages, so they are delivered, even if later messages were delivered
+   * already. If it is known how far the history was set back, other servers received other messages, so the
+   * buffered ones are dropped to keep the order. Returns whether there were any.
    */
   #settleStrays(mark: number, { top: { epoch }, former }: HistorySlice): boolean {
     const strays = this.#held?.takeOthers(mark, epoch) ?? [];

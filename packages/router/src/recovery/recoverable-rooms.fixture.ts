@@ -42,7 +42,7 @@ export const publish = (server: Server, numbers: readonly number[]): Promise<unk
 /** Breaks the subscribing connections of all servers to a Redis. */
 export const cutAll = ({ redis }: Place): Promise<unknown> => askRedis(redis.port, "CLIENT", "KILL", "TYPE", "pubsub");
 
-/** A gap about which nothing else is known. */
+/** A gap of which only the room is known. */
 export const UNKNOWN = { room: "lobby", known: undefined };
 
 /**

@@ -25,7 +25,7 @@ import { readWithMeasure } from "./throttled-history.js";
  */
 const RECOVERIES_AT_ONCE = 16;
 
-/** A history does not report how many servers received a message. */
+/** The result of a publish, without the number of subscribers, because a history does not report it. */
 const UNKNOWN_REACH = (): Published => ({});
 
 /** Options of {@link RecoverableRooms}. */
@@ -74,7 +74,7 @@ export class RecoverableRooms {
   async append(room: string, draft: HistoryDraft): Promise<Published> {
     const position = await this.#options.history.append(room, draft);
     const { epoch, sequence } = draft.sender;
-    // Offset 0 is returned for a message of an epoch that has ended.
+    // A message of an epoch that has ended gets offset 0.
     if (position.offset > 0) this.#acknowledged.add(room, position, messageId(this.#originHash, epoch, sequence));
     return UNKNOWN_REACH();
   }
@@ -129,7 +129,7 @@ export class RecoverableRooms {
   }
 }
 
-/** The error for a room without a history on this server. */
+/** Creates the error for a room without a history on this server. */
 export function notRecoverable(): CmError {
   return new CmError("options-invalid", "Only a recoverable room that was entered here can be recovered.", {
     details: { field: "room" },

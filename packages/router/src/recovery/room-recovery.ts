@@ -12,7 +12,7 @@ export interface Recovery {
   readonly frames: readonly Uint8Array[];
 }
 
-/** Limits of one recovery. If more is missing, nothing is recovered. */
+/** Limits of one recovery. If the missed messages exceed one of them, nothing is recovered. */
 export interface RecoveryLimit {
   /** Maximum number of messages, 1 to 10,000. */
   readonly maxMessages: number;
@@ -28,11 +28,11 @@ export interface RecoveryParts {
   readonly read: (message: Uint8Array) => Pick<OrderedMessage, "payload"> | undefined;
 }
 
-/** Messages per page. */
+/** Maximum number of messages per page. */
 const PAGE = 200;
 
 /**
- * Collects the messages after a position, up to the moment at which `take` is called, so that the next
+ * Collects the messages after a position, up to the moment at which it calls `take`, so that the next
  * delivered message follows the frames without a gap or a duplicate.
  */
 export async function recoverFrom(
@@ -80,7 +80,9 @@ function isWithin({ maxMessages, maxBytes }: RecoveryLimit, frames: readonly Uin
   return frames.length <= maxMessages && frames.reduce((sum, { length }) => sum + length, 0) <= maxBytes;
 }
 
-/** The history after a position; `undefined` if it is incomplete, too large or unreadable. */
+/**
+ * Reads the history after a position. Resolves with `undefined` if it is incomplete, too large or unreadable.
+ */
 async function readMissed(
   from: HistoryPosition,
   { maxMessages, maxBytes }: RecoveryLimit,
@@ -90,7 +92,8 @@ async function readMissed(
   let reached = from.offset;
   let bytes = 0;
   try {
-    // The client received messages on another server that are still in flight to this one.
+    // The client received messages on another server that have not arrived on this one yet: get them from
+    // the history.
     if (stream.position.epoch === from.epoch && stream.position.offset < from.offset) await stream.catchUp();
     for (;;) {
       const slice = await history.since(room, { epoch: from.epoch, offset: reached }, PAGE);

@@ -5,12 +5,12 @@ import type { OrderedMessage } from "./ordered-message.js";
 
 /** Options of {@link SetBackDetection}. */
 export interface SetBackDetectionOptions {
-  /** The histories; limits the number of concurrent reads. */
+  /** The histories. This object limits the number of concurrent reads. */
   readonly history: History;
   readonly positions: AcknowledgedPositions;
-  /** Published when a new epoch of the room begins. */
+  /** Creates the notice that is published when a new epoch of the room begins. */
   readonly noticeOf: (room: string) => StampedDraft;
-  /** Decodes a stored message; `undefined` if it is damaged. */
+  /** Decodes a stored message. Returns `undefined` if the message is damaged. */
   readonly read: (room: string, message: Uint8Array) => Pick<OrderedMessage, "id"> | undefined;
   /** Called if more rooms were published to than can be compared: members of any room may have missed messages. */
   readonly onIncomplete: () => void;
@@ -19,10 +19,16 @@ export interface SetBackDetectionOptions {
 /** Number of rooms compared concurrently. */
 const COMPARED_AT_ONCE = 16;
 
-/** Pause between two passes, because a link that breaks repeatedly is proven just as often. */
+/**
+ * Pause between two passes, in milliseconds: a link that breaks repeatedly is proven to work again just as
+ * often.
+ */
 const PASS_PAUSE_MS = 1_000;
 
-/** A failed comparison is repeated with a pause that doubles up to this. */
+/**
+ * Maximum pause before a failed comparison is repeated, in milliseconds. The pause doubles after each
+ * failure.
+ */
 const RETRY_MAX_MS = 30_000;
 
 /** Number of stored messages searched for a message that was acknowledged under the offset of a later one. */
@@ -32,9 +38,9 @@ const LOOK_BACK = 200;
 const FURTHEST = Number.MAX_SAFE_INTEGER;
 
 /**
- * Compares the positions that histories acknowledged to this server with their contents, each time the link
- * is proven again. A lagging replica may have taken over without messages that were acknowledged and that no
- * server has received. In that case a new epoch begins, which notifies all members.
+ * Compares the positions that histories acknowledged to this server with the contents of the histories, each
+ * time the link is proven to work again. A lagging replica may have taken over that lacks messages that were
+ * acknowledged but that no server has received. In that case a new epoch begins, which notifies all members.
  */
 export class SetBackDetection {
   readonly #options: SetBackDetectionOptions;
@@ -75,7 +81,7 @@ export class SetBackDetection {
     this.#isRunning = false;
   }
 
-  /** Compares the rooms; returns those that could not be compared. */
+  /** Compares the rooms. Resolves with those that could not be compared. */
   async #pass(rooms: readonly string[]): Promise<string[]> {
     const failed: string[] = [];
     const left = rooms.values();
@@ -97,9 +103,11 @@ export class SetBackDetection {
     const { top, former, entries } = await history.since(room, { ...at, offset: at.offset - 1 }, 1);
     const restart = (epoch: number, offset: number) => history.restart(room, { epoch, offset }, noticeOf(room));
     if (top.epoch !== at.epoch) {
-      // The history was set back to before the epoch began: other servers may have never received the epoch.
+      // The history was set back to a state before the epoch began: other servers may never have received
+      // the epoch.
       if (top.epoch === formerEpoch) await restart(top.epoch, FURTHEST);
-      // The server that began the current epoch knew less than was acknowledged to this server.
+      // The server that began the current epoch knew a lower offset than the one acknowledged to this
+      // server.
       else if (former?.epoch === at.epoch && former.offset < at.offset) await restart(at.epoch, at.offset);
     } else if (top.offset < at.offset) {
       await restart(at.epoch, at.offset);
@@ -108,7 +116,7 @@ export class SetBackDetection {
     }
   }
 
-  /** Whether another message is the first entry; `false` if there is none, or it is damaged. */
+  /** Whether the first entry is another message; `false` if there is no entry, or it is damaged. */
   #holdsOther(room: string, entries: readonly { readonly message: Uint8Array }[], id: number): boolean {
     const stored = entries[0] === undefined ? undefined : this.#options.read(room, entries[0].message);
     return stored !== undefined && stored.id !== id;
@@ -121,7 +129,7 @@ export class SetBackDetection {
   async #lacks(room: string, { epoch, offset }: Acknowledged["at"], id: number): Promise<boolean> {
     const from = Math.max(0, offset - LOOK_BACK);
     const { top, complete, entries } = await this.#options.history.since(room, { epoch, offset: from }, offset - from);
-    // Expired entries cannot be compared; they were kept for the promised time.
+    // Expired entries cannot be compared. They were kept for as long as the history guarantees.
     if (top.epoch !== epoch || !complete || (entries.at(-1)?.offset ?? 0) < offset) return false;
     return entries.every(({ message }) => this.#options.read(room, message)?.id !== id);
   }

@@ -2,12 +2,15 @@ import type { History } from "@cm/protocol";
 import { Semaphore } from "../semaphore.js";
 
 /**
- * Number of concurrent reads, because thousands of rooms may be interrupted at once, and one response may be
+ * Maximum number of concurrent reads. Thousands of rooms may be interrupted at once, and one response may be
  * a megabyte.
  */
 const READS_AT_ONCE = 16;
 
-/** A history with a limited number of concurrent reads, so that filling many rooms does not delay other calls. */
+/**
+ * Wraps a history so that the number of concurrent reads is limited: filling many rooms does not delay other
+ * calls.
+ */
 export function readWithMeasure(history: History): History {
   const slots = new Semaphore(READS_AT_ONCE);
   return {
