@@ -18,7 +18,7 @@ import type { IncomingRequests } from "./requests/incoming-requests.js";
 import type { PendingRequests } from "./requests/pending-requests.js";
 import type { SubscribedRoom } from "./rooms/room-subscriptions.js";
 
-/** Options of {@link BusReceiver}: the handlers of received messages. */
+/** The handlers of received messages, and other options of {@link BusReceiver}. */
 export interface BusReceiverOptions {
   readonly serverId: string;
   readonly local: LocalDelivery;
@@ -83,8 +83,8 @@ export class BusReceiver {
   }
 
   /**
-   * Drops duplicate requests and responses. Gaps among them are not reported, because the requester notices a
-   * lost one by itself.
+   * Drops duplicate requests and responses. Gaps among them are not reported: the requester notices a lost
+   * request or response by its timeout.
    */
   #isFirst(message: CrossServerMessage): boolean {
     const isFirst = this.#control.of(message).judge(message).kind !== "duplicate";
@@ -116,8 +116,8 @@ export class BusReceiver {
   }
 
   /**
-   * Passes on a message of a recoverable room. Its order is given by its offset in the history, not by its
-   * publisher's number.
+   * Passes on a message of a recoverable room. The message's order is given by its offset in the history, not
+   * by its publisher's number.
    */
   #take(
     stream: OrderedRoom,
@@ -132,8 +132,8 @@ export class BusReceiver {
   }
 
   /**
-   * How to deliver a message that arrived on this server's own channel; `undefined` if the message does not
-   * belong there.
+   * Returns a function that delivers a message that arrived on this server's own channel, or `undefined` if
+   * the message does not belong there.
    */
   #directDelivery(message: CrossServerMessage): (() => void) | undefined {
     const { kind, target, payload } = message;

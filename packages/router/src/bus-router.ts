@@ -60,11 +60,11 @@ class BusRouter implements Router {
   readonly #questions: ScatterGather | undefined;
   readonly #reconciliation: GapDetection | undefined;
   readonly #gaps: GapReporter;
-  /** `undefined` without a history. */
+  /** Set if the store has a history. */
   readonly #recoverable: RecoverableRooms | undefined;
   readonly #absentUsers: AbsentUsers;
   #directSubscription: Promise<Subscription> | undefined;
-  /** Set once this server's own channel is subscribed. */
+  /** This server's own channel, once it is subscribed. */
   #directChannel: ResumedChannel | undefined;
   #isStarted = false;
   #closing: Promise<void> | undefined;
@@ -89,7 +89,7 @@ class BusRouter implements Router {
       answer: (asker, to, outcome) => this.#channels.answer(asker, to, outcome),
       max: maxPending,
       onFault: (cause, stage) => {
-        // A response sent after `close` finds the bus closed, which is not a failure.
+        // After `close`, a response cannot be sent because the bus is closed, which is not a failure.
         if (this.#closing === undefined || stage === "handler") {
           onError(toCmError(cause, "internal", "A request could not be answered."), { stage });
         }
@@ -370,8 +370,8 @@ class BusRouter implements Router {
   }
 
   /**
-   * Starts gap detection after an interrupted subscription: messages published meanwhile would otherwise be
-   * noticed only when the next message arrives.
+   * Starts gap detection after an interrupted subscription: otherwise, messages published during the
+   * interruption would be noticed only when the next message arrives.
    */
   #onResumed(channel: ResumedChannel & Partial<Pick<SubscribedRoom, "stream">>, sinceMs: number): void {
     this.#gaps.interrupted();
@@ -379,7 +379,8 @@ class BusRouter implements Router {
       void channel.stream.resumed().then((isWhole) => {
         if (isWhole) this.#gaps.whole();
       });
-      // Servers that do not treat the room as recoverable publish without its history.
+      // Servers that do not treat the room as recoverable publish without its history: their messages may
+      // be missing.
       if (channel.arrivals.areJudged) this.#gaps.uncertain(channel.name);
       return;
     }

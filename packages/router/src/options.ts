@@ -30,11 +30,11 @@ export interface Gap {
   /** The room; `undefined` if direct messages to this server are missing. */
   readonly room: string | undefined;
   /**
-   * The publisher that numbered the missing messages, and how many numbers are missing. They may include
-   * messages whose publish failed with an error. `origin` is `undefined` if the messages belong to a
-   * recoverable room and its history no longer has them. `known` is `undefined` if the subscription was
-   * interrupted and not every server could report what it sent meanwhile: messages of any publisher may be
-   * missing. Gaps that show in the numbers are also reported.
+   * The publisher that numbered the missing messages, and how many numbers are missing. These may include the
+   * numbers of messages whose publish failed with an error. `origin` is `undefined` if the messages belong to
+   * a recoverable room and its history no longer has them. `known` is `undefined` if the subscription was
+   * interrupted and not every server could report what it sent during the interruption: messages of any
+   * publisher may be missing. Gaps that show in the numbers are also reported.
    */
   readonly known: { readonly origin: string | undefined; readonly missed: number } | undefined;
 }
@@ -43,9 +43,9 @@ export interface Gap {
 export type ServerMessageHandler = (message: { readonly origin: string; readonly payload: Uint8Array }) => void;
 
 /**
- * Executes a request to a connection of this server, or to the server itself. If it rejects with a `CmError`,
- * the requester gets its code; any other error becomes `internal`. Called once for each request, even if the
- * request arrives twice.
+ * Executes a request to a connection of this server, or to the server itself. If the handler rejects with a
+ * `CmError`, the requester gets the code of that error; any other error becomes `internal`. Called once for
+ * each request, even if the request arrives twice.
  */
 export type ControlHandler = (
   operation: Exclude<ControlOperation, { readonly type: "ping" }>,

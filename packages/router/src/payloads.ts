@@ -18,7 +18,7 @@ export function requireExcept(except: unknown): void {
   throw optionInvalid("except", "a list of connection ids");
 }
 
-/** The bytes of a frame. Throws like {@link requireFrame}. */
+/** Returns the bytes of a frame. Throws like {@link requireFrame}. */
 export function frameBytes(frame: Uint8Array | string): Uint8Array {
   requireFrame(frame);
   return typeof frame === "string" ? encodeUtf8(frame) : frame;

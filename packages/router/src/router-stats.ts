@@ -18,7 +18,10 @@ export interface RouterStats {
   readonly interruptions: number;
   /** Number of times that nothing was missing on a resumed channel. */
   readonly resumedWhole: number;
-  /** Number of times that this could not be determined, so that members were told that messages may be missing. */
+  /**
+   * Number of times that it could not be determined whether something was missing, so that members were
+   * notified that messages may be missing.
+   */
   readonly resumedUncertain: number;
   /** Messages dropped because they had already arrived. */
   readonly duplicates: number;

@@ -51,7 +51,7 @@ export interface Server {
 }
 
 /**
- * Starts a server with a lease, which is closed when the test ends. Its sockets receive local deliveries
+ * Starts a server with a lease. The server is closed when the test ends. Its sockets receive local deliveries
  * unless `options.local` replaces them.
  */
 export async function startServer(

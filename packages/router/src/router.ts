@@ -6,20 +6,20 @@ import type { LocalReach } from "./rooms/room-policy.js";
 import type { RouterStats } from "./router-stats.js";
 
 /**
- * How far a direct message got.
+ * The outcome of a direct message.
  *
- * - `delivered`: a socket of this server accepted it
- * - `sent`: the owning server was reached through the bus
+ * - `delivered`: a socket of this server accepted the message
+ * - `sent`: the message was sent to the owning server through the bus
  * - `not-found`: there is no recipient
  */
 export type RouteOutcome = "delivered" | "sent" | "not-found";
 
 /**
- * How far a direct message with a confirmation got.
+ * The outcome of a direct message with a confirmation.
  *
- * - `delivered`: a socket accepted it, or the application on the server did
+ * - `delivered`: a socket, or the application on the server, accepted the message
  * - `not-found`: there is no recipient
- * - `timeout`: no response within the time; it may have been delivered
+ * - `timeout`: no response within the time; the message may have been delivered
  */
 export type ConfirmedOutcome = "delivered" | "not-found" | "timeout";
 
@@ -61,15 +61,18 @@ export interface Router extends RoomInterest {
   /** Sends a frame to all connections of a user. Rejects like {@link toRoom}. */
   toUser(userId: string, frame: Uint8Array | string): Promise<RouteOutcome>;
   /**
-   * Sends a frame to all connections of a user and waits for all their owners: `delivered` if one of them
-   * delivered it, otherwise `timeout` if one did not respond.
+   * Sends a frame to all connections of a user and waits for the responses of all their owners: `delivered`
+   * if at least one owner delivered the frame, otherwise `timeout` if an owner did not respond.
    */
   toUser(userId: string, frame: Uint8Array | string, confirmation: Confirmation): Promise<ConfirmedOutcome>;
   /** Sends bytes to the application on one server. Rejects like {@link toRoom}. */
   toServer(serverId: string, payload: Uint8Array): Promise<RouteOutcome>;
-  /** Sends bytes to the application on one server and waits until they were passed to it. */
+  /** Sends bytes to the application on one server and waits until the application there has received them. */
   toServer(serverId: string, payload: Uint8Array, confirmation: Confirmation): Promise<ConfirmedOutcome>;
-  /** Sends a request to a connection (by its id) or to a server; a local one does not need the bus. */
+  /**
+   * Sends a request to a connection (by its id) or to a server (by its id). A request to this server or its
+   * connections does not need the bus.
+   */
   control(target: string, request: ControlRequest, time: AnswerTime): Promise<ControlOutcome>;
   /**
    * Sends a question to every living server, including this one, and collects the results of their
@@ -78,7 +81,7 @@ export interface Router extends RoomInterest {
    * with `pending-limit` for more than 32 concurrent questions.
    */
   ask(question: Uint8Array, time: AnswerTime): Promise<GatheredAnswers>;
-  /** Reports that a server is gone: requests to it settle with `not-found` at once. */
+  /** Notifies the router that a server has left the cluster: requests to it settle with `not-found` at once. */
   serverLost(serverId: string): void;
   /**
    * The current position of a recoverable room on this server; `undefined` if the room was not entered or is
@@ -93,7 +96,7 @@ export interface Router extends RoomInterest {
    * recoverable). A history that cannot be read is treated like one that is gone.
    */
   recover(room: string, from: HistoryPosition, limit: RecoveryLimit, take: (recovery: Recovery) => void): Promise<void>;
-  /** Counters since the start, and current numbers. */
+  /** Returns the counters since the router was created, and the current numbers. */
   stats(): RouterStats;
   /** Closes all subscriptions. Idempotent. */
   close(): Promise<void>;

@@ -1,12 +1,12 @@
 import { CmError, connectionIdsOf, ownerOf, type RegistrySnapshot } from "@cm/protocol";
 import type { ResolvedRouterOptions } from "../options.js";
 
-/** The snapshot of a registry that knows of no server. */
+/** The snapshot of an empty registry. */
 const EMPTY: RegistrySnapshot = { living: [], lapsed: [], recentlyGone: [], knownForMs: 0 };
 
 /**
- * Decides whether a user for whom no server accepted a message has no connection, or cannot be located at the
- * moment.
+ * Used if no server accepted a message to a user: decides whether the user has no connection, or cannot be
+ * located at the moment.
  */
 export class AbsentUsers {
   readonly #options: Pick<ResolvedRouterOptions, "holdsLease" | "serverId" | "servers" | "users">;
@@ -19,9 +19,9 @@ export class AbsentUsers {
 
   /**
    * Resolves with `not-found` if the registry can be trusted: it has this server's lease, and every other
-   * lease in it is valid. A registry that lost its data, or whose clock passed a lease, hides existing users.
-   * A user without any owner is looked up once more afterwards, because leases that were found valid may have
-   * been acquired again since.
+   * lease in it is valid. A registry that lost its data, or whose clock passed a lease's expiry, hides
+   * existing users. If no owner was found for the user, the user is looked up once more after the snapshot,
+   * because a lease that is valid in the snapshot may have been acquired again only after the first look-up.
    *
    * @throws CmError `unavailable` if the registry cannot be trusted.
    */
@@ -38,7 +38,7 @@ export class AbsentUsers {
     throw new CmError("unavailable", "Where the user is connected is not known for now.");
   }
 
-  /** Concurrent calls share one read, however many messages are for absent users. */
+  /** Reads a snapshot. Concurrent calls share one read, however many messages to absent users there are. */
   #snapshot(): Promise<RegistrySnapshot> | undefined {
     this.#reading ??= this.#options.servers?.snapshot({ idsOnly: true }).finally(() => {
       this.#reading = undefined;

@@ -58,8 +58,8 @@ export function controlOf(
 }
 
 /**
- * Converts a response to `done`, `not-found` or `timeout`; throws a refusal of the other side as an error
- * with its code.
+ * Converts a response to `done`, `not-found` or `timeout`. Throws if the other server refused: an error with
+ * the code of the refusal.
  */
 export function outcomeOf(answer: Answer, serverId: string): ControlOutcome {
   if (answer.type !== "refused") return answer.type;

@@ -1,4 +1,7 @@
-/** Settles like the promise, or resolves with the result of `late` if the promise takes longer than `timeoutMs`. */
+/**
+ * Settles like the promise, or resolves with the result of `late` if the promise takes longer than
+ * `timeoutMs`.
+ */
 export function within<T>(work: Promise<T>, timeoutMs: number, late: () => T): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => resolve(late()), timeoutMs);

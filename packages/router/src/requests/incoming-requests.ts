@@ -24,8 +24,8 @@ export interface IncomingRequestsOptions {
 const TOO_LATE = Symbol("too late");
 
 /**
- * Requests from other servers: executes each once and sends a response, unless the requester no longer waits
- * for it.
+ * Handles requests from other servers: executes each once and sends a response, unless the requester no
+ * longer waits for the response.
  */
 export class IncomingRequests {
   readonly #options: IncomingRequestsOptions;
@@ -73,7 +73,7 @@ export class IncomingRequests {
     try {
       const outcome = this.#options.carryOut(operation, origin);
       if (!(outcome instanceof Promise)) return checked(outcome);
-      // A handler that never settles occupies its place only as long as the requester waits for the response.
+      // A handler that never settles occupies one of the `max` places only as long as the requester waits.
       const timely = await within<OperationOutcome | typeof TOO_LATE>(outcome, timeoutMs, () => TOO_LATE);
       return timely === TOO_LATE ? timely : checked(timely);
     } catch (error) {

@@ -43,7 +43,7 @@ export function createOperations(options: OperationsOptions): CarryOut {
       case "ping":
         return DONE;
       case "question":
-        // A copy, because the handler may wait and the bytes belong to the bus.
+        // Pass a copy, because the handler may wait and the bytes belong to the bus.
         return onQuestion(operation.question.slice(), origin).then((body) => ({ type: "done", body }));
       case "positions": {
         const { roomPosition, serverPosition } = options;

@@ -8,7 +8,7 @@ const TIMEOUT: Answer = { type: "timeout" };
 
 /** A request that waits for its response. */
 export interface PendingRequest {
-  /** Settles at the deadline at the latest. */
+  /** The outcome. Settles at the deadline at the latest. */
   readonly answer: Promise<Answer>;
   /** Settles the request with `not-found`, because no server received it. */
   nobody(): void;
@@ -80,7 +80,7 @@ export class PendingRequests {
     return waiting !== undefined;
   }
 
-  /** Settles all requests to a server that is gone with `not-found`. */
+  /** Settles all requests to a server that has left the cluster with `not-found`. */
   lost(serverId: string): void {
     for (const waiting of [...this.#waiting.values()]) if (waiting.serverId === serverId) waiting.settle(NOT_FOUND);
   }
@@ -92,7 +92,7 @@ export class PendingRequests {
   }
 }
 
-/** Unambiguous, because server ids contain no space. */
+/** Returns the key of a request. It is unambiguous, because server ids contain no space. */
 function keyOf(serverId: string, { epoch, sequence }: EnvelopePosition): string {
   return `${serverId} ${epoch} ${sequence}`;
 }

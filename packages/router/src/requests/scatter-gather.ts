@@ -13,7 +13,7 @@ export interface GatheredAnswers {
 export interface ClusterQuestionOptions {
   readonly servers: Pick<ServerRegistry, "snapshot">;
   readonly serverId: string;
-  /** Throws `pending-limit` if there is no capacity to wait for all responses. */
+  /** Throws `pending-limit` if there is no capacity to wait for this many responses. */
   readonly requireRoom: (count: number) => void;
   /** Sends the question to one server, which may be this one. */
   readonly ask: (serverId: string, operation: ServerOperation, timeoutMs: number) => Promise<Answer>;
@@ -58,7 +58,8 @@ export class ScatterGather {
     const { servers, serverId, requireRoom, ask } = this.#options;
     const { living } = await servers.snapshot({ idsOnly: true });
     const ids = [...new Set([serverId, ...living.map((server) => server.serverId)])];
-    // All or none: if the question reached only some servers for lack of capacity, the result would look complete.
+    // Send to all servers or to none: if the question reached only some servers for lack of capacity, the
+    // result would look complete.
     requireRoom(ids.length - 1);
     const leftMs = Math.max(1, deadline - performance.now());
     const answers = new Map<string, Uint8Array>();

@@ -23,8 +23,9 @@ export interface ServerChannelsOptions {
 const NOBODY: readonly string[] = Object.freeze([]);
 
 /**
- * Publishes on other servers' channels. Requests and responses have their own sequencers: the requester
- * notices a lost one by itself, and a lost request must not appear as a gap among the messages.
+ * Publishes on other servers' channels. Requests and responses have their own sequencers, separate from
+ * messages: the requester notices a lost request or response by itself, and a lost request must not appear as
+ * a gap among the messages.
  */
 export class ServerChannels {
   readonly pending: PendingRequests;
@@ -41,7 +42,7 @@ export class ServerChannels {
     this.#control = numberings();
   }
 
-  /** The position of this server's sequencer for messages to another server. */
+  /** Returns the position of this server's sequencer for messages to another server. */
   readonly position = (serverId: string) => this.#messages.position(serverId);
 
   send(

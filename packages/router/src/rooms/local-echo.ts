@@ -54,7 +54,10 @@ export class LocalEcho {
     }
   }
 
-  /** Delivers to local members only if the bus rejected the message and no copy of it has arrived anyway. */
+  /**
+   * Publishes over the bus. If the bus rejects the message and no copy of it has arrived nevertheless,
+   * delivers the message to local members.
+   */
   async #localLast(
     { channel }: RoomSequencer,
     message: Uint8Array,
@@ -67,7 +70,7 @@ export class LocalEcho {
     } catch (error) {
       const room = roomOf(channel.name);
       if (room === undefined || !isOutage(error)) throw error;
-      // Record the message as arrived: a copy that arrives later is a duplicate.
+      // Record the message as arrived, so that a copy that arrives later is dropped as a duplicate.
       const arrival: Verdict = room.arrivals
         .of({ kind: "room", origin: serverId, target: channel.name })
         .judge(readEnvelopePosition(message));

@@ -6,16 +6,17 @@ import { Sequencer } from "../ordering/sequencer.js";
  * The order in which the members of a room receive its messages.
  *
  * - `room`: one order for all members on all servers; every copy comes back from the bus
- * - `publisher`: only the order of each publisher's messages is kept; members on the publisher's own server
+ * - `publisher`: only the messages of the same publisher keep their order; members on the publisher's server
  *   receive them at once, others through the bus
  */
 export type RoomOrder = "room" | "publisher";
 
 /**
- * What to do with a message that the bus does not accept.
+ * What the router does with a message that the bus does not accept.
  *
  * - `refuse`: the publisher gets the error
- * - `deliver-locally`: members on this server receive the message, and the publisher is told so
+ * - `deliver-locally`: members on this server receive the message, and the result says so; see
+ *   {@link LocalReach}
  */
 export type WhileDown = "refuse" | "deliver-locally";
 
@@ -26,7 +27,10 @@ export type WhileDown = "refuse" | "deliver-locally";
 export interface LocalReach {
   /** Always `true`, which distinguishes this type from `Published`. */
   readonly local: true;
-  /** The error of the bus: `unavailable`, or `timeout`, after which other servers may have received the message too. */
+  /**
+   * The error of the bus: `unavailable` or `timeout`. After a `timeout`, other servers may have received the
+   * message too.
+   */
   readonly error: CmError;
 }
 
@@ -41,7 +45,7 @@ export interface RoomPolicy {
 /** Numbers the messages that this server publishes in one room, and holds the room's policy. */
 export class RoomSequencer extends Sequencer<Channel> {
   readonly policy: RoomPolicy;
-  /** Whether a publish needs only the bus, which is the case for most rooms. Determined once. */
+  /** Whether a publish needs only the bus, as in most rooms. Determined once, when the sequencer is created. */
   readonly isPlain: boolean;
 
   constructor(channel: Channel, route: EnvelopeRoute, policy: RoomPolicy) {

@@ -62,8 +62,8 @@ export interface RoomSubscriptionsOptions {
 
 /**
  * The room channels that this server is subscribed to. A channel is subscribed for the first local member,
- * before that member's join is answered. It is unsubscribed some time after the last local member left, so
- * that leaving and joining again does not need a new subscription each time.
+ * before that member's join resolves. The channel is unsubscribed some time after the last local member left,
+ * so that leaving and joining again does not need a new subscription each time.
  */
 export class RoomSubscriptions implements RoomInterest {
   readonly #rooms = new Map<string, Entry>();
@@ -76,12 +76,12 @@ export class RoomSubscriptions implements RoomInterest {
     this.#options = options;
   }
 
-  /** The room, if its channel is subscribed or being subscribed. */
+  /** Returns the room if its channel is subscribed or being subscribed. */
   get(room: string): SubscribedRoom | undefined {
     return this.#rooms.get(room);
   }
 
-  /** The room, if it has local members. */
+  /** Returns the room if it has local members. */
   occupied(room: string): SubscribedRoom | undefined {
     const entry = this.#rooms.get(room);
     return entry !== undefined && entry.members > 0 ? entry : undefined;
@@ -117,7 +117,7 @@ export class RoomSubscriptions implements RoomInterest {
       this.#keep(entry);
     }
     entry.members++;
-    // A failed subscription removes the entry, including its count of members.
+    // If subscribing fails, the entry is removed together with its count of members.
     await entry.opening;
     return entry;
   }
