@@ -264,7 +264,7 @@ describe("Membership", () => {
     const a = await started("a");
     const good = { connectionId: a.membership.nextConnectionId(), userId: "ann" };
     const given = wrong === undefined ? wrong : Object.assign(good, wrong);
-    // As plain JavaScript may call it.
+    // Pass invalid values, as plain JavaScript may.
     await expect(a.membership.open(given as typeof good)).rejects.toMatchObject(error);
     expect(a.membership.stats().connections).toBe(0);
   });
@@ -272,7 +272,7 @@ describe("Membership", () => {
   it("refuses options of a call that are none", async () => {
     const a = await started("a");
     const connectionId = await connect(a, "ann");
-    // As plain JavaScript may call it.
+    // Pass invalid values, as plain JavaScript may.
     const wild = (value: unknown) => value as never;
     for (const call of [
       () => a.membership.join(connectionId, "hall", wild(null)),

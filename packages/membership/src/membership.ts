@@ -65,8 +65,8 @@ export interface Membership {
    */
   checkLease(): Promise<boolean>;
   /**
-   * The fault that makes the server unfit for new connections although it holds its lease: the store now has
-   * another layout (`layout-mismatch`). `undefined` if there is none.
+   * The fault that makes the server unfit for new connections even if it holds its lease: the store now has
+   * another layout (`layout-mismatch`). `undefined` if there is no fault.
    */
   readonly fault: CmError | undefined;
   /**

@@ -36,7 +36,7 @@ async function limitedUser(url: string, ports: readonly number[]) {
   return { url: url.replace("://", `://${user}:secret@`), prefix, refused };
 }
 
-/** Creates a server that ended without withdrawing. */
+/** Leaves a server that ended without removing its data from the store. */
 async function leaveADeadServer(url: string, prefix: string): Promise<void> {
   const store = createRedisStore({ url, prefix });
   await store.start();
@@ -135,7 +135,7 @@ it.each(["Redis", "Redis Cluster"])(
       await Promise.all([counts.of("users"), counts.of("rooms"), counts.of("roomRecords"), rooms.count("chat")]),
     ).toEqual([expect.any(Number), 2, 2, 2]);
     expect((await users.online({ limit: 10 })).items.length).toBeGreaterThan(1);
-    // The heartbeats have reaped, compared and renewed by then.
+    // By the time this succeeds, the heartbeats have reaped, compared and renewed.
     await eventually(async () => expect(await counts.of("connections")).toBe(2), { timeoutMs: 20_000 });
     await one.membership.reapExpired();
     const [{ incarnation } = { incarnation: "" }] = (await servers.snapshot()).living.filter(

@@ -93,7 +93,7 @@ describe("presence, when Redis has faults", () => {
       await createStoreHarness({ createStore: () => createRedisStore({ url, prefix, onError: () => undefined }) }),
     );
     onTestFinished(() => servers.close());
-    // `slow` holds all users and detects the loss late; `quick` makes changes meanwhile.
+    // `slow` holds all users and detects the loss late; `quick` makes changes before that.
     const slow = await servers.start("slow", { membership: { heartbeatIntervalMs: 2_000 } });
     const quick = await servers.start("quick", { presence: { recheckIntervalMs: 1_000, restoreWithinMs: 4_000 } });
     const userIds = Array.from({ length: 150 }, (_, index) => `user-${index}`);
@@ -106,7 +106,8 @@ describe("presence, when Redis has faults", () => {
     for (let index = 0; index < 150; index++) await quick.connect(`new-${index}`);
     await eventually(() => expect(slow.membership.stats().reprojections).toBe(1));
     await eventually(async () => expect(await slow.store.counts.of("connections")).toBe(300));
-    // Wait until all waiting times for missing users have passed: then watchers have the actual state.
+    // Wait until all waiting times for missing users have passed: from then on, watchers have the actual
+    // state.
     await eventually(async () => {
       expect(all.derived.size).toBe(300);
       expect([...all.presences.values()].every(({ version }) => version > 0)).toBe(true);

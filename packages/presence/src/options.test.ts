@@ -31,7 +31,7 @@ describe("the options of presence", () => {
   };
 
   it.each(Object.entries(wrong))("are refused with a %s that can't be used", (field, value) => {
-    // As an untyped caller may call it.
+    // Pass an invalid value, as an untyped caller may.
     const options = { ...parts, [field]: value } as PresenceOptions;
     expect(() => createPresence(options)).toThrow(
       expect.objectContaining({ code: "options-invalid", details: expect.objectContaining({ field }) }),
@@ -51,7 +51,7 @@ describe("the options of presence", () => {
     ["users", {}],
     ["maxWatch", { ...parts, maxWatch: 1 }],
   ])("are refused with %s where they are %o", (field, options) => {
-    // As an untyped caller may call it.
+    // Pass invalid options, as an untyped caller may.
     expect(() => createPresence(options as PresenceOptions)).toThrow(
       expect.objectContaining({ code: "options-invalid", details: expect.objectContaining({ field }) }),
     );

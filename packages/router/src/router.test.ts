@@ -126,7 +126,7 @@ describe("Router", () => {
   });
 
   it("refuses arguments that would be taken for something else, and names them", async () => {
-    // As plain JavaScript may call it.
+    // Pass invalid values, as plain JavaScript may.
     const wild = (value: unknown) => value as never;
     const { router } = a;
     const frame = bytes("x");

@@ -29,7 +29,7 @@ it("looks again where users were leaving that another server may have stopped to
   periods.after(2, 1_000);
   await vi.advanceTimersByTimeAsync(1_500);
   expect(asked).toEqual([[1], [2]]);
-  // Both partitions in one retry, five seconds after the first of them.
+  // Both partitions are settled in one retry, five seconds after the first of them.
   await vi.advanceTimersByTimeAsync(5_000);
   expect(asked).toEqual([[1], [2], [1, 2]]);
   await vi.advanceTimersByTimeAsync(60_000);

@@ -14,7 +14,7 @@ it("gives a sign of life as soon as it holds the lease, so that a server that di
     ids,
     store,
     interest: { enter: async () => undefined, exit: () => undefined },
-    // The server looks every 12 s.
+    // The server sends a sign of life every 12 s.
     deadAfterMs: 60_000,
   });
   onTestFinished(() => membership.shutdown());

@@ -11,7 +11,7 @@ describe("Membership and its lease", () => {
     const b = await started("b", { heartbeatIntervalMs: 500 });
     const ids = await Promise.all(["ann", "bob", "cy"].map((user) => connect(a, user)));
     await Promise.all(ids.map((id) => a.membership.join(id, "lobby")));
-    // As if the process had been paused until after its lease expired.
+    // Let the lease expire, as if the process had been paused.
     clock.ms += 5_000;
     expect(await membersOf(b, "lobby")).toEqual([]);
     await expect.poll(() => a.membership.stats().reprojections).toBe(1);
@@ -167,7 +167,8 @@ describe("Membership and its lease", () => {
     if (before === undefined || leftBefore === undefined) throw new Error("There are no records.");
     await membership.leave(stays, "old");
     await membership.close(left);
-    // Forget what has happened since, but keep the lease, as a failover to a lagging replica would.
+    // Remove the recent changes from the store, but keep the lease, as a failover to a lagging replica
+    // would.
     await store.rooms.leave(lease, "lobby", [{ connectionId: came, userId: "ann" }]);
     await store.users.remove(lease, [{ connectionId: came, userId: "ann" }], { graceMs: 0 });
     await store.connections.remove(lease, [came]);

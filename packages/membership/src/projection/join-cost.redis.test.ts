@@ -49,7 +49,7 @@ it("a join and a leave cost the same in 0, 10 and 99 other rooms", async () => {
       calls: writes.length,
     });
   }
-  // To join, the record and the room; to leave, the room and the record.
+  // A join writes the record and the room; a leave writes the room and the record.
   expect(costs.map(({ calls }) => calls)).toEqual([4, 4, 4]);
   expect(new Set(costs.map(({ bytes }) => bytes)).size).toBe(1);
 });
@@ -66,7 +66,7 @@ it("those who connect, join or close in one turn share calls", async () => {
   await membership.join(await connect(), "lobby");
   relay.take();
   const ids = await Promise.all(Array.from({ length: 50 }, connect));
-  // The records, and the users of one partition.
+  // One call writes the records, and one the users of one partition.
   expect(callsOf()).toBe(2);
   await Promise.all(ids.map((connectionId) => membership.join(connectionId, "lobby")));
   expect(callsOf()).toBe(2);

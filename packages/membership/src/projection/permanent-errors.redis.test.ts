@@ -50,7 +50,7 @@ it("holds its lease again and projects the rest where one key is not its own, an
   for (const room of ROOMS) await membership.join(await server.connect(`user of ${room}`), room);
   const all = await keysUnder(url, `${prefix}:`);
   const spoilt = all.find((name) => name.endsWith(":rooms:room-3")) ?? "";
-  // In one step, so that no heartbeat happens in between.
+  // Change all keys in one step, so that no heartbeat happens in between.
   await askRedis(
     port,
     "EVAL",
@@ -74,7 +74,7 @@ it("holds its lease again and projects the rest where one key is not its own, an
   expect(membership.stats().reprojections).toBe(1);
   expect(await askRedis(port, "GET", spoilt)).toBe("foreign");
   const ofProjection = told.filter(({ error }) => error.code === "store-corrupt");
-  // Reported by the script that writes the room.
+  // These errors are reported by the script that writes the room.
   expect(new Set(ofProjection.map(({ stage }) => stage))).toEqual(new Set(["projection"]));
   expect(new Set(ofProjection.map(({ error }) => error.message)).size).toBe(ofProjection.length);
   await askRedis(port, "DEL", spoilt);
@@ -98,7 +98,7 @@ it.each([
     }
     const { server, told } = await start(prefix, "b", { cleanupIntervalMs: 60_000 });
     const { presence, rosters } = await hearAll(server.store, users, ROOMS);
-    // As if the process had been killed.
+    // Close only the store, as if the process had been killed.
     await dead.store.close();
     const key = await spoil(prefix, end);
     await eventually(() => expect(server.membership.stats().reapedServers).toBe(1), { timeoutMs: 8_000 });
@@ -122,7 +122,7 @@ it("leaves neither its lease nor its records behind as it stops where a room's k
   const gone = await server.connect("gone");
   await server.membership.join(gone, "room-3");
   const key = await spoil(prefix, ":rooms:room-3");
-  // One removal that is kept for a retry, and one at the shutdown.
+  // One removal is kept for a retry, and one is made at the shutdown.
   await server.membership.close(gone);
   expect(server.membership.stats().pendingRemovals).toBe(1);
   await server.membership.shutdown();

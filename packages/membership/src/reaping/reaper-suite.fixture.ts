@@ -43,7 +43,7 @@ export function describeReaping(name: string, createHarness: HarnessFactory): vo
       const dead = await leaveDead(store, "dead", 60);
       const users = Array.from({ length: 60 }, (_, i) => `user-${i}`);
       const { presence, rosters } = await hearAll(store, users, ["lobby"]);
-      // The first reaper clears a few shelves and then stops for good.
+      // The first reaper clears a few shelves and then stops permanently.
       const claim = await eventually(async (): Promise<ReapClaim> => {
         const won = await store.upkeep.servers.claim({ serverId: dead.serverId }, "first", 400);
         if (won === undefined) throw new Error("It lives.");

@@ -26,7 +26,7 @@ it("goes on with the other masters' partitions while one of a Cluster's can't be
   const ann = await server.connect("ann");
   const rooms = Array.from({ length: 36 }, (_, i) => `room-${i}`);
   for (const room of rooms) await server.membership.join(ann, room);
-  // Not the master that holds the leases.
+  // Choose a master that does not hold the leases.
   const lost = (await ownerOf(`${prefix}:{servers}`)) === redis.nodes[0] ? 1 : 0;
   const isReachable = async (room: string): Promise<boolean> => {
     const error: unknown = await store.rooms.count(room).then(

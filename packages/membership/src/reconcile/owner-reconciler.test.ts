@@ -20,7 +20,7 @@ function whole(part: ProjectionUpkeep, { partitions: count }: Partitioned): Proj
     held: async (right, kind, shelf) => {
       if (kind === "records") return part.held(right, kind, shelf);
       const all = await Promise.all(partitions.map((partition) => part.held(right, kind, partition)));
-      // All of one kind, like each of them.
+      // The elements have the same kind in all of these lists, so the flat list has it too.
       return all.flat() as (typeof all)[number];
     },
   };
@@ -149,7 +149,7 @@ it("tells of a member who comes back that it is there, however late the store he
   const left = membership.leave(ann, "lobby");
   await eventually(() => expect(leaves).toBe(1));
   const joined = membership.join(ann, "lobby");
-  // Time for the store to receive a join that does not wait for the leave.
+  // Give the store time to receive a join that does not wait for the leave.
   await sleep(20);
   release();
   await Promise.all([left, joined]);

@@ -25,7 +25,7 @@ for (const [name, storeUrl] of [
   });
 }
 
-/** A started store, and a function that finds its keys. */
+/** Starts a store. Returns it with a function that finds its keys. */
 async function startStore() {
   const prefix = freshPrefix();
   const store = createRedisStore({ url, prefix, partitions: 16, onError: () => undefined });
@@ -47,7 +47,7 @@ it("removes what a part of Redis comes back with after a server was cleaned up a
   const old = freshPrefix();
   for (const key of parts) await askRedis(port, "COPY", key, `${old}:${key}`);
   await eventually(async () => expect(await store.counts.of("users")).toBe(1));
-  // Each one is counted after its removal.
+  // The servers count each entry after its removal.
   await eventually(() => expect(removed(servers)).toEqual({ member: 20, user: 20 }));
   const before = removed(servers);
   const { presence, rosters } = await hearAll(store, [...ghosts.users, "ann"], ["lobby"]);

@@ -53,7 +53,8 @@ it("keeps in mind only those of whom something is still found, and no more than 
   await eventually(() => {
     expect(unknownServers.dead([GHOST])).toEqual([GHOST]);
     unknownServers.beat(registryOf());
-    // A forgotten server counts as newly found. Use a different one each time, because asking for it also remembers it.
+    // A forgotten server counts as newly found. Ask for a different server each time, because asking for
+    // one also remembers it.
     asked++;
     expect(unknownServers.dead(crowd.slice(asked, asked + 1))).toEqual([]);
   });

@@ -14,7 +14,7 @@ it("waits for each connection from the first reading that lacks it, whatever els
   expect(awaited(0, "a")).toEqual(["a"]);
   expect(awaited(900, "a", "b")).toEqual(["a", "b"]);
   expect(awaited(1_000, "a", "b")).toEqual(["b"]);
-  // The waiting time of a connection that was found again in between starts from the beginning.
+  // If a missing connection was found again in between, its waiting time starts from the beginning.
   expect(awaited(1_500)).toEqual([]);
   expect(awaited(2_400, "b")).toEqual(["b"]);
 });

@@ -1,19 +1,19 @@
 /**
- * The state of the link, judged by what works now and not by what was last reported.
+ * The state of the link, determined by what works now and not by what was last reported.
  *
  * - `connecting`: not usable yet
  * - `resubscribing`: commands work; subscriptions that were live are being restored, or no message has
  *   arrived over them yet
- * - `in-sync`: commands work, every acknowledged subscription is live, and messages were seen to
- *   arrive: the bus publishes to the same database that histories are read from
- * - `degraded`: commands work and subscriptions are acknowledged, but proof that messages arrive is
- *   overdue; or the store rejects new subscriptions repeatedly; or a part of the store cannot be
- *   reached while the rest works
+ * - `in-sync`: commands work, every acknowledged subscription is live, and messages were seen to arrive: the
+ *   bus publishes to the same database that histories are read from
+ * - `degraded`: commands work and subscriptions are acknowledged, but proof that messages arrive is overdue;
+ *   or the store rejects new subscriptions repeatedly; or a part of the store cannot be reached while the
+ *   rest works
  * - `down`: commands fail
  * - `closed`: the store was closed
  *
- * A new subscription that is still being made does not change the state, because its subscriber has not
- * been told yet that it is live.
+ * A new subscription that is still being made does not change the state, because its subscriber has not been
+ * notified yet that it is live.
  */
 export type LinkState = "connecting" | "resubscribing" | "in-sync" | "degraded" | "down" | "closed";
 

@@ -14,7 +14,7 @@ function messageOf(origin: string, position: { epoch: number; sequence: number }
   return decoded.value;
 }
 
-/** Judges like a receiver: first the origin, then the position. */
+/** Judges messages like a receiver: first finds the tracker of the origin, then judges the number. */
 class ChannelTracker {
   readonly #origins = new Origins();
 
@@ -85,7 +85,10 @@ describe("ChannelTracker", () => {
   describe("compared with what an origin says of itself", () => {
     const told = (epoch: number, sequence: number, isWhole = false) => ({ epoch, sequence, isWhole });
 
-    /** The tracker of an origin after the messages `before`, an interruption, and the messages `since`. */
+    /**
+     * Returns the tracker of an origin after the messages `before`, an interruption, and the messages
+     * `since`.
+     */
     function heard(before: readonly [number, number][], since: readonly [number, number][] = []) {
       const origins = new Origins();
       const inbound = origins.of(messageOf("a", at(1, 1)));

@@ -23,7 +23,7 @@ describe("after an interruption", () => {
     await cut(pair, FIRST);
     await publish(b, "lobby", "1", "2", "3");
     await eventually(() => expect(a.gaps).toEqual([{ room: "lobby", known: { origin: "b", missed: 3 } }]));
-    // Later messages continue from there, and no gap is reported twice.
+    // Later messages continue from the caught-up number, and no gap is reported twice.
     await publish(b, "lobby", "after");
     await eventually(() => expect(textsOf(a)).toEqual(["before", "after"]));
     expect(a.gaps).toHaveLength(1);
@@ -110,7 +110,7 @@ describe("after an interruption", () => {
       readonly resume: () => Promise<void>;
     }
 
-    /** Starts a server whose link is cut, and others whose links hold. */
+    /** Starts a server whose link is cut, and others whose links are not cut. */
     async function startCut(before: (start: Cut["start"]) => Promise<unknown> = async () => undefined): Promise<Cut> {
       const redis = await startRedis();
       onTestFinished(() => redis.close());
@@ -275,7 +275,7 @@ describe("after an interruption", () => {
       for (const server of servers) {
         const missed = servers.map(({ id }) => missedBy(server, id)).reduce((sum, each) => sum + each, 0);
         expect([server.id, textsOf(server).length + missed]).toEqual([server.id, servers.length * 3]);
-        // The two rooms and the server's own channel.
+        // Three channels were interrupted: those of the two rooms and the server's own.
         expect(server.router.stats()).toMatchObject({ interruptions: 3, resumedUncertain: 0 });
         expect(server.gaps.filter(({ room }) => room !== "lobby")).toEqual([]);
       }

@@ -174,7 +174,7 @@ describe("the messages of a recoverable room", () => {
     const { room, told, reads } = await openAlone((read) => {
       const epoch = read === 1 ? 1 : read < 4 ? 30 : 31;
       const offset = read === 1 ? 0 : 1;
-      // The copies of the messages before it, and its own, come behind what the history had.
+      // Only now does the channel bring the copies of the earlier messages and of this one.
       if (read === 3) for (let n = 2; n <= 30; n++) room.take(messageAt({ epoch: n, offset: 1 }));
       const message = Buffer.from(`${epoch}.1`);
       const isNext = read === 3 || read === 5;
@@ -226,8 +226,8 @@ describe("the messages of a recoverable room", () => {
     await send(b, 3);
     for (const server of [a, plain]) await eventually(() => expect(numbersOf(server)).toEqual([1, 2, 3]));
     expect([...a.gaps, ...plain.gaps]).toEqual([]);
-    // Messages that such a server sends during an interruption are in no history: members are told that
-    // messages may be missing.
+    // Messages that such a server sends during an interruption are in no history: members are notified
+    // that messages may be missing.
     link.isDeaf = true;
     await send(plain, 4);
     await send(b, 5);
@@ -312,8 +312,10 @@ describe("options of recoverable rooms", () => {
   });
 });
 
-/** Passes the latest stored message to the server again, as if it had been delivered twice. */
-/** A room on a history that gives these slices, the first of them when it is opened, and what it tells. */
+/**
+ * Opens a room on a history that returns these slices, the first one when the room is opened. Returns the
+ * room and the list of what it reports.
+ */
 async function openAlone(sliceOf: (read: number) => HistorySlice) {
   const told: unknown[] = [];
   let reads = 0;

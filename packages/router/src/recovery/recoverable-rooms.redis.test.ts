@@ -105,7 +105,7 @@ describe("a recoverable room", () => {
     let isEvicting = true;
     let n = 1;
     const evicting = (async () => {
-      // At any time, not only between messages.
+      // Delete the keys at any time, not only between messages.
       while (isEvicting) await askRedis(place.redis.port, "DEL", ...keys);
     })();
     while (n < 300) {
@@ -131,7 +131,7 @@ describe("a recoverable room", () => {
     await publish(b, upTo(10));
     await eventually(() => expect(numbersOf(a)).toEqual(upTo(10)));
     const keys = await keysUnder(place.redis.url, place.prefix);
-    // The state of an old snapshot, or of a lagging replica.
+    // Set the state back to that of an old snapshot or a lagging replica.
     await askRedis(place.redis.port, "HSET", keys.find((key) => key.includes(":place:")) ?? "", "offset", "5");
     await askRedis(place.redis.port, "LTRIM", keys.find((key) => key.includes(":history:")) ?? "", "0", "4");
     await cutAll(place);
@@ -149,7 +149,8 @@ describe("a recoverable room", () => {
     await publish(b, upTo(5, 11));
     await eventually(() => expect(numbersOf(a)).toEqual(upTo(15)));
     await setBack();
-    // As if this server had been away meanwhile: it sees a complete history.
+    // A server that starts only now sees a complete history, as if it had been disconnected during the
+    // set-back.
     const late = await place.start("late");
     await late.router.enter("lobby");
     await cutAll(place);
@@ -158,7 +159,7 @@ describe("a recoverable room", () => {
     await publish(c, [30, 31]);
     for (const server of [a, late]) await eventually(() => expect(numbersOf(server).slice(-2)).toEqual([30, 31]));
     expect(numbersOf(a).slice(0, 15)).toEqual(upTo(15));
-    // The messages under reused offsets that this server received before the new epoch began.
+    // This server received these messages under reused offsets before the new epoch began.
     expect(upTo(6, 16)).toEqual(expect.arrayContaining(numbersOf(late).slice(0, -2)));
   });
 
@@ -260,7 +261,7 @@ describe("a recoverable room", () => {
     const link = createRedisStore({ url: place.redis.url, prefix: place.prefix, onError: () => undefined });
     const { bus, history } = link;
     let isDeaf = false;
-    // As if server a were cut off before the others.
+    // Server a ignores messages, as if it were cut off before the others.
     const subscribe: typeof bus.subscribe = (channel, handler, onResumed) =>
       bus.subscribe(channel, (message) => isDeaf || handler(message), onResumed);
     const a = await startServer("a", link, { ...RECOVERABLE, history, bus: { ...bus, subscribe } });

@@ -33,7 +33,7 @@ describe("requests to other servers", () => {
   const start = (id: string, options?: Partial<RouterOptions>): Promise<Server> =>
     startServer(id, createMemoryStore({ hub }), options);
 
-  /** A server that is subscribed to its channel but never responds: alive for the bus, dead otherwise. */
+  /** Starts a server that is subscribed to its channel but never responds. */
   async function startMute(serverId: string): Promise<{ readonly heard: Uint8Array[]; readonly bus: Bus }> {
     const store = createMemoryStore({ hub });
     onTestFinished(() => store.close());

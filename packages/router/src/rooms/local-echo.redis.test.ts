@@ -27,12 +27,12 @@ describe("rooms whose members may get a message without the bus", () => {
     const [a, b] = await startPair({ orderOf: () => "publisher" });
     const except = [a.nextId()];
     const publishing = a.router.toRoom("lobby", "1", except);
-    // Delivered even before the bus has responded.
+    // The message is delivered even before the bus has responded.
     expect(a.sockets.rooms).toEqual([{ room: "lobby", text: "1", except }]);
     expect(await publishing).toEqual({ subscribers: 2 });
     await a.router.toRoom("lobby", bytes("2"));
     await b.router.toRoom("lobby", bytes("3"));
-    // After its own copies, which came back before.
+    // The server's own copies came back before message 3, and were dropped.
     await eventually(() => expect(textsOf(a)).toEqual(["1", "2", "3"]));
     await eventually(() => expect([...textsOf(b)].sort()).toEqual(["1", "2", "3"]));
     expect(b.sockets.rooms.find((message) => message.text === "1")?.except).toEqual(except);
@@ -61,7 +61,7 @@ describe("rooms whose members may get a message without the bus", () => {
     const publishing = a.router.toRoom("lobby", "x");
     await expect(publishing).rejects.toMatchObject({ code: "unavailable", details: { local: true } });
     expect(textsOf(a)).toEqual(["x"]);
-    // Without local members, it is an ordinary error.
+    // Without local members, the error has no `local` detail.
     const elsewhere = a.router.toRoom("elsewhere", "x");
     await expect(elsewhere).rejects.not.toHaveProperty("details.local");
     await expect(elsewhere).rejects.toMatchObject({ code: "unavailable" });

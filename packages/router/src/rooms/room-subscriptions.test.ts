@@ -52,7 +52,7 @@ function subscriptionsOn(bus: Bus, options: { releaseDelayMs?: number; maxIdle?:
   });
 }
 
-/** The current state of a promise. */
+/** Returns the current state of a promise. */
 async function fateOf(promise: Promise<unknown>): Promise<string> {
   let fate = "waiting";
   promise.then(
