@@ -45,11 +45,11 @@ export interface NodeOptions extends NodeStoreOptions, NodeRouterOptions, NodeMe
    */
   readonly lease?: boolean | undefined;
   /**
-   * How long a server may be silent before its lease is ended, in milliseconds. A silent server neither
-   * gives signs of life nor listens to its channel. So a dead process is detected long before its lease
-   * expires. A server that started less than twice this time ago does not judge others. 0: only the
-   * lease decides, up to `leaseTtlMs` (90,000) after the death. Default 5,000, whereas a membership
-   * alone has 0; 100 to 3,600,000.
+   * Time without a sign of life after which a server's lease is ended, in milliseconds; a server that listens
+   * to its channel keeps its lease. So a dead process is detected long before its lease expires. A server
+   * that started less than twice this time ago does not end the leases of others. 0: only the lease decides,
+   * up to `leaseTtlMs` (90,000) after the death. Default 5,000 (0 for a membership without a node); 100 to
+   * 3,600,000.
    */
   readonly deadAfterMs?: number | undefined;
   /**

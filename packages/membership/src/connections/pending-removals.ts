@@ -41,7 +41,7 @@ export class PendingRemovals {
   #delayMs = FIRST_RETRY_MS;
   #finished = false;
   /**
-   * Promises of the room removals in progress, by connection and room. Each resolves when the store has
+   * Promises of the room removals in progress, by connection and room. A promise resolves when the store has
    * responded.
    */
   readonly #leaving = new WeakMap<LocalConnection, Map<string, Promise<void>>>();
@@ -195,9 +195,9 @@ export class PendingRemovals {
 
   /**
    * Returns a promise for the removal of the connection from the room, or `undefined` if no such removal is
-   * in progress. It resolves when the store has responded to the removal, or can no longer respond. A join
-   * waits for it: two writes may reach the store in a different order than they were sent, for example if one
-   * is resent after a failover, and a leave that arrives after its join would announce that the member is
+   * in progress. The promise resolves when the store has responded, or can no longer respond. A join waits
+   * for the promise: two writes may reach the store in a different order than they were sent, for example if
+   * one is resent after a failover, and a leave that arrives after its join would announce that the member is
    * gone.
    */
   ofRoom(connection: LocalConnection, room: string): Promise<void> | undefined {

@@ -58,8 +58,8 @@ export class HeldClaim {
     if (this.#isLost) return undefined;
     const { serverId, incarnation } = this.#given.claim;
     const given = await claimOf(serverId, this.#options);
-    // The claim is now for another incarnation, which has died since: its cleanup must start again at the
-    // first shelf, so this claim counts as lost.
+    // If the claim is now for another incarnation, which has died since, its cleanup must start again at the
+    // first shelf: this claim counts as lost.
     if (given?.claim.incarnation !== incarnation) {
       this.#isLost = true;
       return undefined;
