@@ -31,7 +31,7 @@ export function nodeOptions(commandTimeoutMs: number, role: "commands" | "subscr
   };
 }
 
-/** The same for a Cluster client, which reconnects to its nodes by itself. */
+/** Like {@link nodeOptions}, for a Cluster client, which reconnects to its nodes by itself. */
 export function clusterOptions(given: ClusterOptions, commandTimeoutMs: number): ClusterOptions {
   const {
     lazyConnect: _,
