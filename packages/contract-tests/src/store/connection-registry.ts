@@ -4,7 +4,9 @@ import { AWKWARD_NAMES } from "./awkward-names.js";
 import type { HarnessFactory } from "./harness.js";
 import { bringUp, claimDead, letDie, loseClaim, outcomeOf, scenarios, type TestServer, times } from "./scenario.js";
 
-/** Tests the promises of `ConnectionRegistry`, and those of `ProjectionUpkeep` about connection records. */
+/**
+ * Contract tests for `ConnectionRegistry`, and for the parts of `ProjectionUpkeep` about connection records.
+ */
 export function describeConnectionRegistry(name: string, createHarness: HarnessFactory): void {
   const it = scenarios(createHarness);
 

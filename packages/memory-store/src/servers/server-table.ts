@@ -75,7 +75,7 @@ export class ServerTable {
     if (this.#remains.runs(registration)) throw taken(serverId, true, 0);
     const token = ++this.#lastToken;
     const leftRemains = this.#remains.take(registration);
-    // An expired claim counts too: the changes made under it were announced.
+    // A claim that has expired counts as well: the changes made under that claim were announced.
     const wasReaped = this.#reaped.take(serverId, incarnation) || leftRemains || row?.claim !== undefined;
     this.#departed.takeBack(serverId, incarnation);
     const expiresAtMs = now + ttlMs;
@@ -170,7 +170,7 @@ export class ServerTable {
     if (row === undefined || row.expiresAtMs > now) return undefined;
     const held = row.claim !== undefined && row.claim.expiresAtMs > now ? row.claim : undefined;
     if (held !== undefined && held.claimant !== claimant) return undefined;
-    // Never earlier than the expiry returned before: the claimant may still act on that one.
+    // Never shorten the claim: the claimant may still act on the expiry that was returned to it before.
     const expiresAtMs = Math.max(now + claimMs, held?.expiresAtMs ?? 0);
     row.claim = { claimant, expiresAtMs };
     return { ...holderOf(row), isOrphan: false, shelfBits: row.registration.shelfBits, expiresAtMs };

@@ -9,7 +9,7 @@ interface OwnedConnection {
   readonly metadata: string | undefined;
 }
 
-/** An online user. The order is that of coming online. */
+/** An online user. Users are ordered by when they came online. */
 interface User extends Ordered {
   readonly userId: string;
   readonly connections: Map<string, OwnedConnection>;
@@ -75,7 +75,10 @@ export class UserPartition {
     this.#feed.announce({ kind: "updated", userId, connectionId, metadata, replaced: known.metadata });
   }
 
-  /** `leavesAtMs`: when the grace period ends; `undefined` if there is none. */
+  /**
+   * Removes a connection. `leavesAtMs` is the time at which the grace period ends; `undefined` if there is
+   * none.
+   */
   remove(
     { userId, connectionId }: UserConnection,
     owns: (owner: Incarnation) => boolean,

@@ -5,7 +5,9 @@ import type { HarnessFactory } from "../harness.js";
 import { bringUp, claimDead, LONG_MS, letDie, loseClaim, outcomeOf, passUntil, scenarios } from "../scenario.js";
 import { byId, membersOf } from "./room-members.js";
 
-/** Tests the promises of `RoomDirectory`, except for paging, and those of `ProjectionUpkeep` about rooms. */
+/**
+ * Contract tests for `RoomDirectory`, except for paging, and for the parts of `ProjectionUpkeep` about rooms.
+ */
 export function describeRoomDirectory(name: string, createHarness: HarnessFactory): void {
   const it = scenarios(createHarness);
 

@@ -7,7 +7,7 @@ import { byId, membersOf } from "./room-members.js";
 /** More pages than any reading in these tests can need; a reading that exceeds this number does not end. */
 const PAGES_MAX = 5000;
 
-/** Tests the promises of `RoomDirectory.members` about reading in pages. */
+/** Contract tests for `RoomDirectory.members` about reading in pages. */
 export function describeRoomPaging(name: string, createHarness: HarnessFactory): void {
   const it = scenarios(createHarness);
 

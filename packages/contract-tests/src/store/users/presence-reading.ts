@@ -8,7 +8,7 @@ import { AT_ONCE, byConnection, connectionOf, connectionsOf, idsOf, usersOfOneFe
 /** More pages than any reading in these tests can need; a reading that exceeds this number does not end. */
 const PAGES_MAX = 5000;
 
-/** Tests the promises of `UserDirectory` about reading users' states, individually and in pages. */
+/** Contract tests for `UserDirectory` about reading users' states, individually and in pages. */
 export function describePresenceReading(name: string, createHarness: HarnessFactory): void {
   const it = scenarios(createHarness);
 
