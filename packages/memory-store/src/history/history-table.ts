@@ -20,7 +20,9 @@ export interface HistoryLimits {
 /** How long a position is kept after its last use, if messages are not kept longer: one day. */
 const PLACE_TTL_MS = 86_400_000;
 
-/** Maximum number of rooms whose position is kept; the rooms that were silent longest are removed first. */
+/**
+ * Maximum number of rooms whose position is kept; the rooms that were used least recently are removed first.
+ */
 const ROOMS_MAX = 100_000;
 
 /**
@@ -57,7 +59,7 @@ interface RoomHistory {
 export class HistoryTable {
   readonly #channels: ChannelTable;
   readonly #now: () => number;
-  /** Histories by room; the room that was silent longest comes first. */
+  /** Histories by room; the room that was used least recently comes first. */
   readonly #rooms = new Map<string, RoomHistory>();
 
   constructor(channels: ChannelTable, now: () => number) {
@@ -169,8 +171,8 @@ export class HistoryTable {
   }
 
   /**
-   * Removes expired rooms and those beyond ROOMS_MAX. Each touch checks only the few rooms that were silent
-   * longest.
+   * Removes expired rooms and those beyond ROOMS_MAX. Each use of a room checks only the few rooms that were
+   * used least recently.
    */
   #forgetOldest(now: number): void {
     let looked = 0;
@@ -182,8 +184,8 @@ export class HistoryTable {
 }
 
 /**
- * Returns the record of a sender. If there are too many records, that of the sender that was silent longest
- * is removed.
+ * Returns the record of a sender. If there are too many records, that of the sender that has sent nothing for
+ * the longest time is removed.
  */
 function recordOf(senders: Map<string, SenderRecord>, origin: string): SenderRecord {
   const record = senders.get(origin) ?? new SenderRecord();

@@ -16,7 +16,10 @@ import { RecentlyGone } from "./recently-gone.js";
 /** Maximum number of expired servers that one renewal lists; see the contract of `Renewal`. */
 const EXPIRED_MAX = 100;
 
-/** Maximum number of silent servers that one call lists; see the contract of `WatchReport`. */
+/**
+ * Maximum number of servers without a recent sign of life that one call lists; see the contract of
+ * `WatchReport`.
+ */
 const SILENT_MAX = 100;
 
 /**
@@ -152,7 +155,10 @@ export class ServerTable {
     return { isHeld: true, silent: silent.slice(0, SILENT_MAX).map(holderOf) };
   }
 
-  /** Ends the lease of a silent server. Must be called only if nothing subscribes to its channel. */
+  /**
+   * Ends the lease of a server that has sent no sign of life for `silentForMs`. Must be called only if
+   * nothing subscribes to the server's channel.
+   */
   expire({ serverId, incarnation }: ServerIncarnation, silentForMs: number): SilenceVerdict {
     const row = this.living(serverId, incarnation) === undefined ? undefined : this.#rows.get(serverId);
     if (row === undefined) return "expired";

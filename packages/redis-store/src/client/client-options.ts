@@ -6,7 +6,7 @@ const RETRY_DELAY_MS = 100;
 
 /**
  * Options of the store's own connections: the client queues nothing and sends nothing twice, and pending
- * commands fail as soon as the connection breaks or stays silent for too long.
+ * commands fail as soon as the connection breaks, or has received nothing for too long.
  */
 export function nodeOptions(commandTimeoutMs: number, role: "commands" | "subscriber"): RedisOptions {
   return {

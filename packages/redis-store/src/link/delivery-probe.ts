@@ -8,11 +8,12 @@ export interface DeliveryProbeOptions {
   readonly isReady: () => boolean;
   /** Whether the probe's channel is subscribed on the current connection. */
   readonly isLive: () => boolean;
-  /** Closes the silent connection, so that a new one is made. */
+  /** Closes the subscribing connection, over which nothing arrives, so that a new one is made. */
   readonly replace: () => void;
   /**
-   * Like `replace`, for the connection that publishes. Called if two publishes in a row got no reply, or if a
-   * new subscriber was silent as well: messages may then be going to the wrong server.
+   * Like `replace`, for the connection that publishes. Called if two publishes in a row got no reply, or if
+   * no message arrived over a replaced subscriber either: messages may then be going to the wrong Redis
+   * server.
    */
   readonly replacePublisher: () => void;
   /** Called when the probe's state may have changed. */
@@ -143,7 +144,7 @@ export class DeliveryProbe {
       return;
     }
     if (lostMs > intervalMs) {
-      // This process was stopped, and messages that arrived meanwhile have not been read yet.
+      // This process was stopped, and messages that arrived during that time have not been read yet.
       outstanding.sentAt += lostMs;
       if (outstanding.answeredAt !== undefined) outstanding.answeredAt += lostMs;
       return;

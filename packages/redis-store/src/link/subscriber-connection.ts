@@ -158,8 +158,8 @@ export class SubscriberConnection {
   }
 
   /**
-   * Reconnects a silent connection and subscribes everything again. Returns `false` if the connection is
-   * already being replaced.
+   * Reconnects a connection over which nothing arrives, and subscribes everything again. Returns `false` if
+   * the connection is already being replaced.
    */
   replace(): boolean {
     if (!this.isOpen) return false;

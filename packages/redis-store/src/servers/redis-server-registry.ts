@@ -41,7 +41,10 @@ import {
 /** Maximum number of dead servers that one renewal lists; see the contract of `Renewal`. */
 const EXPIRED_MAX = 100;
 
-/** Maximum number of silent servers that one call lists; see the contract of `WatchReport`. */
+/**
+ * Maximum number of servers without a recent sign of life that one call lists; see the contract of
+ * `WatchReport`.
+ */
 const SILENT_MAX = 100;
 
 const INFO_FIELDS = [
