@@ -28,6 +28,7 @@ function refuseUnwritable(value: unknown): void {
 }
 
 function isObject(value: unknown): value is object {
-  // If the object has a `toJSON` method, its fields are not what is written.
+  // If the object has a `toJSON` method, `JSON.stringify` writes the result of that method instead of the
+  // fields.
   return typeof value === "object" && value !== null && !("toJSON" in value);
 }

@@ -1,6 +1,6 @@
 /*
- * Not a test of its own: `suites-bite.test.ts` runs this file and expects it to fail. Contains buses that break
- * one rule of the contract each, and suites that are left out.
+ * This is not a test by itself: `suites-bite.test.ts` runs this file and expects it to fail. It contains buses
+ * that break one rule of the contract each, and suites that are left out.
  */
 import { type Bus, type BusHandler, type Channel, CmError } from "@cm/protocol";
 import { createPartHarness, describeBus } from "./store/bus/index.js";

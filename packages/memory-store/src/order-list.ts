@@ -44,7 +44,8 @@ export class OrderList<T extends Ordered> {
   }
 
   /**
-   * Up to `limit` of the entries that `counts` accepts, with an order after `after` and not after `until`.
+   * Returns up to `limit` entries that `counts` accepts and whose order is greater than `after` and at most
+   * `until`.
    */
   page(after: number, until: number, limit: number, counts: (entry: T) => boolean): OrderPage<T> {
     const items: T[] = [];

@@ -132,7 +132,7 @@ export function describeConnectionRegistry(name: string, createHarness: HarnessF
       const beta = await bringUp(store, "beta");
       const record = recordOf(alpha);
       await store.connections.put(alpha.lease, [record]);
-      // The store may either reject such a call or ignore it.
+      // The store may either reject or ignore a write to another server's record.
       await outcomeOf(store.connections.put(beta.lease, [{ ...record, userId: "forged" }]));
       await outcomeOf(store.connections.remove(beta.lease, [record.connectionId]));
       expect(await store.connections.get(record.connectionId)).toEqual(record);
@@ -228,7 +228,7 @@ export function describeConnectionRegistry(name: string, createHarness: HarnessF
       await letDie(harness, server);
       const { lost, held } = await loseClaim(harness, "dead");
       for (let shelf = 0; shelf < 2 ** lost.shelfBits; shelf++) {
-        // The store may either reject such a call or ignore it.
+        // The store may either reject or ignore a call with a claim that is no longer held.
         await outcomeOf(store.upkeep.projection.evict(lost, { shelf }));
       }
       expect((await readShelves(store, held)).flat()).toEqual([record]);

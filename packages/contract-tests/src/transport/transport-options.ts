@@ -97,7 +97,7 @@ const OTHER_FIELDS: Record<string, unknown[]> = {
 };
 
 export function describeTransportOptions(createTransport: CreateTransport): void {
-  /** The code and field of the error that these options cause. */
+  /** The code and field of the error that `createTransport` throws for options with these overrides. */
   function refusalOf(overrides: Record<string, unknown>): unknown {
     try {
       // Values that plain JavaScript may pass.

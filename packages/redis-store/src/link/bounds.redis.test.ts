@@ -84,7 +84,7 @@ it("has room for a heartbeat where there is none for anything else", async () =>
 
 it("takes two commands of each of 10,000 connections at once, and has room beside them", async () => {
   const store = await startStore({ url: (await ownRedis()).url, commandTimeoutMs: 10_000 });
-  // Two commands each.
+  // Each call sends two commands.
   const counts = Array.from({ length: 11_000 }, () => outcomeOf(store.rooms.count("lobby")));
   expect(new Set(await Promise.all(counts))).toEqual(new Set(["done"]));
 });

@@ -215,7 +215,10 @@ function earliest(moments: readonly (number | undefined)[]): number | undefined 
   return known.length > 0 && known.length === moments.length ? Math.min(...known) : undefined;
 }
 
-/** Ends a subscriber. The store owns these connections, even if the application made the Cluster client. */
+/**
+ * Ends a subscriber. The store owns the connections of subscribers, even if the application made the Cluster
+ * client.
+ */
 async function end(subscriber: VerifiedSubscriber): Promise<void> {
   const { redis } = subscriber.connection;
   disconnect(redis);

@@ -221,7 +221,7 @@ export function describeRoomDirectory(name: string, createHarness: HarnessFactor
       await store.rooms.join(dead.lease, "lobby", members);
       await letDie(harness, dead);
       const { lost, held } = await loseClaim(harness, "dead");
-      // The store may either reject such a call or ignore it.
+      // The store may either reject or ignore a call with a claim that is no longer held.
       await outcomeOf(store.upkeep.projection.evict(lost, { room: "lobby" }));
       expect(await store.counts.of("rooms")).toBe(1);
       expect(byId(await store.upkeep.projection.evict(held, { room: "lobby" }))).toEqual(byId(members));

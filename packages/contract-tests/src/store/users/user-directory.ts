@@ -191,7 +191,7 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       await store.users.add(dead.lease, connections);
       await letDie(harness, dead);
       const { lost, held } = await loseClaim(harness, "dead");
-      // The store may either reject such a call or ignore it.
+      // The store may either reject or ignore a call with a claim that is no longer held.
       await outcomeOf(store.upkeep.projection.evict(lost, { users: connections }));
       expect(await store.counts.of("users")).toBe(1);
       await store.upkeep.projection.evict(held, { users: connections });
