@@ -82,10 +82,10 @@ export interface ResolvedTokenVerifierOptions {
   readonly jwksMaxAgeMs: number;
 }
 
-/** RFC 7518, 3.2: the key must have at least the size of the hash. */
+/** Minimum size of a secret, by RFC 7518, 3.2: the key must have at least the size of the hash. */
 const SECRET_MIN_BYTES = 32;
 
-/** RFC 7518, 3.3: the minimum size of an RSA key. */
+/** Minimum size of an RSA key, by RFC 7518, 3.3. */
 const RSA_MIN_BITS = 2048;
 
 const SOURCES: readonly TokenSource[] = ["authorization", "subprotocol", "query", "cookie"];
@@ -154,7 +154,7 @@ function keyOf({
   return { key: { kind: "jwks", url: jwksUrlOf(jwksUrl) }, algorithms: ["RS256", "ES256", "EdDSA"] };
 }
 
-/** Checks and copies the secret. The error never contains it. */
+/** Checks and copies the secret. The error never contains the secret. */
 function secretOf(secret: unknown): Uint8Array {
   const bytes = typeof secret === "string" ? new TextEncoder().encode(secret) : secret;
   if (bytes instanceof Uint8Array && bytes.byteLength >= SECRET_MIN_BYTES) return Uint8Array.from(bytes);

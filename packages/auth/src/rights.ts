@@ -50,7 +50,10 @@ export class Rights {
     this.#patterns = patterns;
   }
 
-  /** Parses a claim. An absent claim allows nothing. Error code: `unauthorized`. */
+  /**
+   * Parses a claim. An absent claim allows nothing. Returns an `unauthorized` error if the claim is
+   * malformed.
+   */
   static parse(claim: unknown, userId: string): Result<Rights> {
     const patterns: Record<Action, readonly NamePattern[]> = {
       join: [],

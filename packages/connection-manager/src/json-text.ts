@@ -10,8 +10,8 @@ export function jsonText(value: unknown): string {
   try {
     refuseUnwritable(value);
     if (isObject(value)) for (const field of Object.values(value)) refuseUnwritable(field);
-    // `JSON.stringify` returns `undefined` for values that JSON does not have, which its types do not
-    // include.
+    // `JSON.stringify` returns `undefined` for values that JSON does not have, but its declared return type
+    // does not include `undefined`.
     text = JSON.stringify(value) as string | undefined;
   } catch (cause) {
     throw new CmError("payload-unserializable", "The message can't be written as JSON.", { cause });
@@ -28,6 +28,7 @@ function refuseUnwritable(value: unknown): void {
 }
 
 function isObject(value: unknown): value is object {
-  // If the object has a `toJSON` method, its fields are not what is written.
+  // If the object has a `toJSON` method, `JSON.stringify` writes the result of that method instead of the
+  // fields.
   return typeof value === "object" && value !== null && !("toJSON" in value);
 }

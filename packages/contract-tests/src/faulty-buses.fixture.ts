@@ -1,6 +1,6 @@
 /*
- * Not a test of its own: `suites-bite.test.ts` runs this file and expects it to fail. Contains buses that break
- * one promise each, and suites that are left out.
+ * This is not a test by itself: `suites-bite.test.ts` runs this file and expects it to fail. It contains buses
+ * that break one rule of the contract each, and suites that are left out.
  */
 import { type Bus, type BusHandler, type Channel, CmError } from "@cm/protocol";
 import { createPartHarness, describeBus } from "./store/bus/index.js";
@@ -11,7 +11,10 @@ interface Entry {
   readonly handler: BusHandler;
 }
 
-/** The promise that a bus breaks: only promises that a test checks at once, without waiting for a message. */
+/**
+ * The rule of the contract that a bus breaks: only rules that a test checks at once, without waiting for a
+ * message.
+ */
 const FAULTS = ["none", "two-subscriptions", "without-code", "within-publish", "late-close"] as const;
 
 function createBus(entries: Set<Entry>, fault: (typeof FAULTS)[number]): Bus {

@@ -18,7 +18,7 @@ export interface MemoryHubOptions {
   readonly now?: (() => number) | undefined;
 }
 
-/** Holds the data of memory stores. Stores with the same hub and namespace share it. */
+/** Holds the data of memory stores. Stores with the same hub and namespace share their data. */
 export interface MemoryHub {
   /** Milliseconds since the Unix epoch, by the clock that is used for leases. */
   now(): number;

@@ -26,7 +26,7 @@ function server(serverId: string) {
 describe("memory store", () => {
   it("refuses a message that is no bytes, and a page that is missing", async () => {
     const store = await started(createMemoryStore());
-    // As plain JavaScript may call it.
+    // Values that plain JavaScript may pass.
     for (const message of ["text", { type: "hello" }, undefined]) {
       await expect(store.bus.publish(ROOM, message as unknown as Uint8Array)).rejects.toMatchObject({
         code: "options-invalid",

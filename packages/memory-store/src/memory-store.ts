@@ -7,10 +7,10 @@ import { type MemoryStoreOptions, type ResolvedMemoryStoreOptions, resolveMemory
 import { PARTITIONS, partitionOf } from "./partitions.js";
 
 /**
- * Creates a store in the memory of this process, for a single server and for tests. The store keeps every
- * promise of the contracts. Its link is `in-sync` from `start()` to `close()`. When a store closes, its data
- * stays with the hub, as it would in a database. The data of servers has no time to live: a dead server's
- * data stays until it is cleaned up.
+ * Creates a store in the memory of this process, for a single server and for tests. The store fulfils all
+ * contracts. Its link is `in-sync` from `start()` to `close()`. When a store closes, its data stays with the
+ * hub, as it would in a database. The data of servers has no time to live: a dead server's data stays until
+ * it is cleaned up.
  *
  * All subscribers of a channel get the same copy of a message's bytes: a handler may read the bytes during
  * the call and must not write to them.

@@ -45,7 +45,7 @@ describe("options of a memory store", () => {
   });
 
   it.each([null, 42])("are refused where they are %s", (options) => {
-    // As a program without types would call it.
+    // A value that a program without types may pass.
     expect(() => createMemoryStore(options as never)).toThrow(
       expect.objectContaining({ code: "options-invalid", details: { field: "options" } }),
     );

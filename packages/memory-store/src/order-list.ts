@@ -17,14 +17,14 @@ const HOLES_MIN = 32;
 
 /**
  * Entries in the order in which they were added. A page begins after the order at which the last one ended,
- * found by binary search, so entries keep their position whatever is added or removed. Removed entries are
- * only marked; the list is compacted once they outnumber the others, so that a removal takes amortized O(1).
+ * found by binary search, so adding and removing entries does not shift the others. Removed entries are only
+ * marked; the list is compacted once they outnumber the others, so that a removal takes amortized O(1).
  */
 export class OrderList<T extends Ordered> {
   #entries: T[] = [];
   #holes = 0;
 
-  /** Adds an entry whose order is greater than all before. */
+  /** Adds an entry. Its order must be greater than that of every earlier entry. */
   add(entry: T): void {
     this.#entries.push(entry);
   }
@@ -44,7 +44,8 @@ export class OrderList<T extends Ordered> {
   }
 
   /**
-   * Up to `limit` of the entries that `counts` accepts, with an order after `after` and not after `until`.
+   * Returns up to `limit` entries that `counts` accepts and whose order is greater than `after` and at most
+   * `until`.
    */
   page(after: number, until: number, limit: number, counts: (entry: T) => boolean): OrderPage<T> {
     const items: T[] = [];

@@ -1,8 +1,8 @@
 import { CmError } from "@cm/protocol";
 
 /**
- * Number of partitions of users and rooms. Memory needs none: there are several so that code that iterates
- * over partitions does so here too, and few so that this costs almost nothing.
+ * Number of partitions of users and rooms. A store in memory does not need partitions. There are several, so
+ * that code that iterates over partitions does so here too, and few, so that this costs almost nothing.
  */
 export const PARTITIONS = 16;
 

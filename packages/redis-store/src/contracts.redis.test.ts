@@ -37,7 +37,7 @@ for (const [name, url] of [
   });
 
   it(`${name}: every key that the suites left is in the key table, with its type and time to live`, async () => {
-    // Computed again for each key, because checking all keys takes time.
+    // The age is computed again for each key, because checking all keys takes time.
     const ageMs = (): number => performance.now() - startedAt + 1_000;
     const { wrong, unused, keys } = await lookAtKeys(url, `${family}-`, { most: MOST, least: LEAST, ageMs });
     expect(wrong).toEqual([]);

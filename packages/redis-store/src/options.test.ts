@@ -9,7 +9,7 @@ const URL = "redis://127.0.0.1:6379";
 /** The field for which the options are rejected; `undefined` if they are valid. */
 function refusedField(options: unknown): unknown {
   try {
-    // Wrong on purpose: values that a caller without types may pass.
+    // The options are invalid on purpose: values that a caller without types may pass.
     createRedisStore(options as RedisStoreOptions);
     return undefined;
   } catch (error) {

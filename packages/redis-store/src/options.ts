@@ -20,9 +20,9 @@ export interface RedisClusterOptions {
 
 /**
  * Clients that the application made. The store never closes them, and their options for connecting and
- * retrying apply. The store makes a client that stays silent reconnect, so do not block it with commands of
- * your own. In a Cluster, the store opens an additional subscriber for each master, with the node options of
- * `commands`.
+ * retrying apply. The store makes a client reconnect if nothing arrives over its connection, so do not block
+ * it with commands of your own. In a Cluster, the store opens an additional subscriber for each master, with
+ * the node options of `commands`.
  */
 export type RedisClients =
   | { readonly commands: Redis; readonly subscriber: Redis }

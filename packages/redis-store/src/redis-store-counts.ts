@@ -4,7 +4,7 @@ import type { Keys } from "./keys/keys.js";
 import { defineScript, toNumber } from "./scripts/script.js";
 
 /**
- * Number of partitions that one call counts if they need not share a node: a fraction of a millisecond of
+ * Number of partitions that one call counts if all partitions are on one node: a fraction of a millisecond of
  * Redis's time.
  */
 const PARTITIONS_AT_ONCE = 64;

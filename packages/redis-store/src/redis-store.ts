@@ -81,8 +81,8 @@ class ConnectedStore implements RedisStore {
     (cause) => this.#reportThrown(cause, "A listener of the link threw."),
   );
   /**
-   * All messages published before this moment of the monotonic clock were received, as of the last time in
-   * sync.
+   * The moment of the monotonic clock before which all published messages were received, as last determined
+   * while the link was in sync.
    */
   #heardUntil = Number.NEGATIVE_INFINITY;
   #running: Running | undefined;

@@ -28,8 +28,8 @@ export interface DistributedStats {
   /** Number of connections on this server. */
   readonly localConnections: number;
   /**
-   * The servers with a valid lease. Other servers' numbers are as of their last heartbeats;
-   * `lastHeartbeat` is the time of that.
+   * The servers with a valid lease. The numbers of another server are as of its last heartbeat, the time of
+   * which is `lastHeartbeat`.
    */
   readonly serverStats: ServerRecord[];
 }
@@ -62,10 +62,10 @@ export interface DistributedConnectionManager<S = unknown> {
   /** The id of this server. */
   readonly serverId: string;
   /**
-   * Registers an open socket and gives it a connection id. When the socket closes, the connection is
-   * removed automatically. Rejects with `unauthorized` (`verifyToken` rejected the token),
-   * `capacity-reached`, `id-invalid` (the socket is registered already), `closed` (the socket closed
-   * meanwhile), or `options-invalid` if the value is not a socket.
+   * Registers an open socket and gives it a connection id. When the socket closes, the connection is removed
+   * automatically. Rejects with `unauthorized` (`verifyToken` rejected the token), `capacity-reached`,
+   * `id-invalid` (the socket is registered already), `closed` (the socket closed during the registration), or
+   * `options-invalid` if the value is not a socket.
    */
   registerConnection(socket: S, userId: string, authToken?: string): Promise<string>;
   /**
@@ -86,10 +86,10 @@ export interface DistributedConnectionManager<S = unknown> {
    */
   broadcastToRoom(roomId: string, message: unknown, options?: BroadcastOptions): Promise<void>;
   /**
-   * Sends a message to one connection, on whichever server it is. `delivered`: a socket on this server
-   * took it. `sent`: Redis reported a receiver on the owner's channel; a client subscribed to a
-   * matching channel pattern counts as one too, and only `confirmMs` distinguishes it. `not-found`: the
-   * connection is gone. Rejects as {@link broadcastToRoom}.
+   * Sends a message to one connection, on whichever server it is. `delivered`: a socket on this server took
+   * it. `sent`: Redis reported a receiver on the owner's channel; a client subscribed to a matching channel
+   * pattern counts as one too, and only `confirmMs` distinguishes it. `not-found`: the connection is gone.
+   * Rejects with the same errors as {@link broadcastToRoom}.
    */
   sendToConnection(connectionId: string, message: unknown): Promise<RouteOutcome>;
   /** Waits for confirmation with `confirmMs`; the result is `delivered`, `not-found` or `timeout`. */

@@ -46,7 +46,7 @@ export class LeaveNotices {
     this.#options = options;
   }
 
-  /** Counts one more local member. */
+  /** Counts one more local member of a room. */
   enter(name: string): void {
     if (this.#isClosed) return;
     let room = this.#rooms.get(name);
@@ -58,7 +58,7 @@ export class LeaveNotices {
     room.localMembers += 1;
   }
 
-  /** Counts one local member less. */
+  /** Counts one local member less of a room. */
   exit(name: string): void {
     const room = this.#rooms.get(name);
     if (room === undefined) return;
@@ -131,7 +131,7 @@ class WatchedRoom {
     });
     this.#watch = watch;
     this.#hasFailed = false;
-    // The last local member left while the watch was being opened.
+    // Close the watch if the last local member left while the watch was being opened.
     if (this.#isClosed) this.#release();
   }
 
@@ -154,9 +154,9 @@ class WatchedRoom {
   }
 
   /**
-   * The first snapshot is the initial state. If users are missing in a later one, their departure was
-   * missed, so it is announced now. Presence has already waited for users whom their servers might have
-   * written again.
+   * The first snapshot is the initial state. If users are missing in a later one, their departure was missed,
+   * so it is announced now. Presence has already waited for the users whom their servers might have written
+   * to the store again.
    */
   #snapshot(members: readonly RosterMember[]): void {
     const before = this.#members;

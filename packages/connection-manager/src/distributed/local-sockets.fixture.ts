@@ -1,7 +1,9 @@
 import type { CloseReason, LocalConnection, LocalConnectionManager } from "@cm/protocol";
 import { CmError } from "@cm/protocol";
 
-/** A socket without a network. It records what it was sent and how it was closed. */
+/**
+ * A socket without a network. It records the texts that it was sent and the reason for which it was closed.
+ */
 export class Socket {
   readonly texts: string[] = [];
   isOpen = true;

@@ -132,14 +132,14 @@ describe("three servers of one Redis, each a process of its own", () => {
       totalRooms: 1,
       activeServers: 2,
     });
-    // The reaper unregisters the dead server last. Until then it may still be working, or may be called
-    // again.
+    // The reaper unregisters the dead server last. Until then, the reaper may still be working, or may be
+    // called again.
     await expect.poll(() => keysUnder(inject("redisUrl"), `${prefix}:{servers}:server-2`), WAIT).toEqual([]);
     // While the dead server's lease has expired and the server is still registered, its users may still
     // be found, so this is checked afterwards.
     expect(await near.call("sendToConnection", doomed[0]?.connectionId, { x: 1 })).toBe("not-found");
     expect(await near.call("sendToUser", "ann", { x: 1 })).toBe("not-found");
-    // Manual clean-up afterwards, from both servers: nothing is left to do, and no member is notified
+    // Clean up manually afterwards, from both servers: nothing is left to do, and no member is notified
     // again.
     for (const each of [near, far]) expect(await each.call("handleServerFailure", "server-2")).toBe(0);
     await near.call("broadcastToRoom", "room-x", { end: true });

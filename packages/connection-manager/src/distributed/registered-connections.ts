@@ -8,11 +8,11 @@ export interface RegisteredConnectionsOptions<S> {
   readonly membership: Membership;
   /** Notified of the rooms that have local members; `undefined` if departures are not announced. */
   readonly leaveNotices: LeaveNotices | undefined;
-  /** Takes background work, and reports its failure. */
+  /** Observes background work, and reports the error if the work fails. */
   readonly onFailure: (work: Promise<unknown>) => void;
 }
 
-/** A connection's membership of a room: still joining, or joined. */
+/** The state of a connection's membership in a room: it is still joining, or it has joined. */
 interface Place {
   isEntered: boolean;
 }
@@ -22,7 +22,7 @@ interface Registered {
   readonly places: Map<string, Place>;
 }
 
-/** Keeps this server's sockets and its membership consistent. */
+/** Keeps this server's local sockets, membership and leave notices consistent with each other. */
 export class RegisteredConnections<S> {
   readonly #options: RegisteredConnectionsOptions<S>;
   readonly #connections = new Map<string, Registered>();

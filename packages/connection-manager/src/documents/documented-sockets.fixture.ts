@@ -128,7 +128,7 @@ export function describeDocumentedSockets(where: string, variables: () => Promis
   });
 }
 
-/** The same on two servers, which requires a shared Redis. */
+/** Like {@link describeDocumentedSockets}, but on two servers, which requires a shared Redis. */
 export function describeDocumentedServers(where: string, variables: () => Promise<Variables>): void {
   describe(`the document about sockets, on two servers, ${where}`, () => {
     it("brings a room's and a connection's messages across, and forgets a server that failed", async () => {

@@ -42,10 +42,10 @@ export interface ConnectionManager {
   /** The id of this server. */
   readonly serverInstance: string;
   /**
-   * Registers a socket of a user. Does nothing if it is registered already. If the user plays or
-   * watches games through this server, the new socket joins them too. Rejects with `id-invalid` if
-   * another user's socket has that id on this server, and with `capacity-reached` if the server has
-   * `maxConnections` sockets.
+   * Registers a socket of a user. Does nothing if the socket is registered already. If the user plays or
+   * watches games through this server, the new socket joins them too. Rejects with `id-invalid` if another
+   * user's socket has that id on this server, and with `capacity-reached` if the server has `maxConnections`
+   * sockets.
    */
   connect(userId: string, socketId: string): Promise<void>;
   /**
@@ -58,9 +58,9 @@ export interface ConnectionManager {
   touch(userId: string, socketId: string): void;
   /**
    * Makes a user a player of a game, with all sockets that the user has on this server; rejects with
-   * `not-found` if there are none. The first player creates the game in the state `waiting`. Does
-   * nothing for a user who plays it already; a spectator of the game on this server stops watching.
-   * When the promise resolves, every later event of the game reaches this server's handlers.
+   * `not-found` if there are none. The first player creates the game in the state `waiting`. Does nothing for
+   * a user who is already a player of the game; a spectator of the game on this server stops watching. When
+   * the promise resolves, every later event of the game reaches this server's handlers.
    */
   joinGame(userId: string, gameId: string): Promise<void>;
   /**

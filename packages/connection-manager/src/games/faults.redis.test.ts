@@ -104,8 +104,8 @@ it("makes the game whole again that was there, and none that had run out before 
     await a.setGameState(game, "active");
   }
   await eventually(async () => expect((await a.getStats()).activeGames).toBe(0));
-  // This server creates one game again. Another server creates the other one, which this server learns
-  // of during its clean-up.
+  // This server creates one game again. Another server creates the other one, whose record this server reads
+  // during its clean-up.
   await a.joinGame("bob", "chess");
   await b.joinGame("eve", "go");
   const made = await Promise.all([a.getSession("chess"), a.getSession("go")]);

@@ -1,6 +1,6 @@
 import type { GameState } from "@cm/protocol";
 
-/** The servers of a history, by index. */
+/** The indexes of the servers in a history. */
 export const SERVERS = [0, 1, 2] as const;
 export const USERS = ["ann", "bob"] as const;
 export const GAMES = ["chess", "go"] as const;
@@ -40,7 +40,7 @@ interface Presence {
   readonly watching: Set<string>;
 }
 
-/** The expected behaviour of the managers, as simple as possible. */
+/** A model of the managers' expected behaviour, as simple as possible. */
 export class GameModel {
   readonly #servers = SERVERS.map(() => new Map<string, Presence>());
   readonly #states = new Map<string, GameState>();

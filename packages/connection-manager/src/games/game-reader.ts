@@ -90,15 +90,18 @@ export class GameReader {
   }
 
   /**
-   * For a socket of this server, the current value; for another server's socket, the value of the
-   * record's last write.
+   * When a connection last gave a sign of life. For a socket of this server, this is the current value; for
+   * another server's socket, it is the value of the record's last write.
    */
   #lastSeen({ connectionId, lastSeen }: ConnectionRecord): number {
     return this.#players.ofConnection(connectionId)?.lastSeen ?? lastSeen;
   }
 }
 
-/** Returns `undefined` for a connection that was not made by this kind of manager. */
+/**
+ * Returns the socket id from a connection's metadata; `undefined` if the connection was not made by this kind
+ * of manager.
+ */
 function socketIdOf(metadata: string | undefined): string | undefined {
   // The metadata in the store is always valid JSON.
   const value: unknown = metadata === undefined ? undefined : JSON.parse(metadata);

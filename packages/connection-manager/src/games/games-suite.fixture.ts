@@ -5,7 +5,7 @@ import { promiseInput } from "./games-input.fixture.js";
 import { promisePlay } from "./games-play.fixture.js";
 import { type GamesPromise, TestManagers } from "./managers.fixture.js";
 
-/** Tests what a game manager promises on any store. Sessions on that store expire after `roomRecordTtlMs`. */
+/** Contract tests for a game manager, on any store. Sessions on that store expire after `roomRecordTtlMs`. */
 export function describeGames(
   name: string,
   createHarness: (roomRecordTtlMs?: number) => ReturnType<HarnessFactory>,

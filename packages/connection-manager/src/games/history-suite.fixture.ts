@@ -29,7 +29,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 
 const draft: fc.Arbitrary<Draft> = fc.record({ step, pick: fc.nat({ max: 11 }) });
 
-/** Histories begin with two connections. */
+/** Generates histories, each of which begins with two connections. */
 const history = fc.tuple(
   fc.array(fc.record({ do: fc.constant("connect" as const), at, user, socket }), { minLength: 2, maxLength: 2 }),
   fc.array(draft, { minLength: 1, maxLength: 10, size: "max" }),

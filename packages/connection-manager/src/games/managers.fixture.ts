@@ -53,7 +53,7 @@ export class TestManagers {
   }
 }
 
-/** A test of games with its own managers, which are closed in any case. */
+/** Defines a test of games with its own managers, which are closed even if the test fails. */
 export type GamesPromise = (
   sentence: string,
   body: (managers: TestManagers) => Promise<void>,

@@ -24,7 +24,10 @@ const call = fc.record({
 });
 type Call = typeof call extends fc.Arbitrary<infer T> ? T : never;
 
-/** All calls of a burst are made in one event-loop turn. A burst ends before the next one begins. */
+/**
+ * Generates bursts of calls. All calls of a burst are made in one event-loop turn, and a burst ends before
+ * the next one begins.
+ */
 const bursts = fc.array(fc.array(call, { minLength: 2, maxLength: 12 }), { minLength: 1, maxLength: 3 });
 
 async function make(manager: ConnectionManager | undefined, { do: what, user, socket, game }: Call): Promise<void> {

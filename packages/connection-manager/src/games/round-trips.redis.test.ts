@@ -117,7 +117,7 @@ it("costs one round trip an operation, and no more commands than it has things t
     getSpectators: "4 in 1",
     getSession: "5 in 1",
     getConnections: "4 in 2",
-    // Users, games and connections; 64 partitions per command.
+    // Counts users, games and connections, with 64 partitions per command.
     getStats: "12 in 1",
     setGameState: "2 in 2",
     leaveGame: "3 in 1",

@@ -19,10 +19,10 @@ let current: Initialization | undefined;
  * `optionsFromEnvironment`. If the environment has none either, the manager's data is in the memory of
  * this process alone.
  *
- * A further call without options, or with the same ones (each the same value or object), returns the
- * same manager, also while it is starting; with other options it rejects with `already-initialized`.
- * Otherwise it rejects as `createConnectionManager` does, and may then be called again, as after the
- * manager's shutdown.
+ * A further call without options, or with the same ones (each the same value or object), returns the same
+ * manager, also while it is starting; with other options it rejects with `already-initialized`. If the start
+ * fails, the call rejects as `createConnectionManager` does. After a failed start, and after the manager's
+ * shutdown, the next call creates a new manager.
  */
 export async function initializeConnectionManager(options?: ConnectionManagerOptions): Promise<ConnectionManager> {
   const previous = current;
@@ -66,8 +66,8 @@ async function begin(options: ConnectionManagerOptions, previous?: ConnectionMan
 }
 
 /**
- * The caller did not set `redisUrl`, so an error about it names the environment variable that the value
- * came from.
+ * Makes an error about `redisUrl` name the environment variable that the value came from, because the caller
+ * did not set `redisUrl`.
  */
 function namingTheVariable(error: unknown): unknown {
   if (!isCmError(error) || error.code !== "options-invalid" || error.details?.field !== "redisUrl") return error;

@@ -44,7 +44,7 @@ const TEST_TIMEOUT_MS = 30_000;
 const LITTLE_BYTES = 64 * 1_024;
 
 /**
- * Tests the promises of `LocalConnectionManager`, on real sockets of the loopback address. Call it at the top
+ * Contract tests for `LocalConnectionManager`, on real sockets of the loopback address. Call it at the top
  * level of a test file.
  */
 export function describeLocalConnections<S>(name: string, start: StartLocalConnections<S>): void {

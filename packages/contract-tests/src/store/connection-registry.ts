@@ -4,7 +4,9 @@ import { AWKWARD_NAMES } from "./awkward-names.js";
 import type { HarnessFactory } from "./harness.js";
 import { bringUp, claimDead, letDie, loseClaim, outcomeOf, scenarios, type TestServer, times } from "./scenario.js";
 
-/** Tests the promises of `ConnectionRegistry`, and those of `ProjectionUpkeep` about connection records. */
+/**
+ * Contract tests for `ConnectionRegistry`, and for the parts of `ProjectionUpkeep` about connection records.
+ */
 export function describeConnectionRegistry(name: string, createHarness: HarnessFactory): void {
   const it = scenarios(createHarness);
 
@@ -130,7 +132,7 @@ export function describeConnectionRegistry(name: string, createHarness: HarnessF
       const beta = await bringUp(store, "beta");
       const record = recordOf(alpha);
       await store.connections.put(alpha.lease, [record]);
-      // The store may either reject such a call or ignore it.
+      // The store may either reject or ignore a write to another server's record.
       await outcomeOf(store.connections.put(beta.lease, [{ ...record, userId: "forged" }]));
       await outcomeOf(store.connections.remove(beta.lease, [record.connectionId]));
       expect(await store.connections.get(record.connectionId)).toEqual(record);
@@ -226,7 +228,7 @@ export function describeConnectionRegistry(name: string, createHarness: HarnessF
       await letDie(harness, server);
       const { lost, held } = await loseClaim(harness, "dead");
       for (let shelf = 0; shelf < 2 ** lost.shelfBits; shelf++) {
-        // The store may either reject such a call or ignore it.
+        // The store may either reject or ignore a call with a claim that is no longer held.
         await outcomeOf(store.upkeep.projection.evict(lost, { shelf }));
       }
       expect((await readShelves(store, held)).flat()).toEqual([record]);

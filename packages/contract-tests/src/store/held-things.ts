@@ -6,7 +6,7 @@ import { byId, membersOf } from "./rooms/room-members.js";
 import { bringUp, scenarios, type TestServer, times } from "./scenario.js";
 import { AT_ONCE, byConnection, connectionOf, connectionsOf } from "./users/users.js";
 
-/** Tests the promises of `held`, which a server compares with its own state. */
+/** Contract tests for `held`, whose result a server compares with its own state. */
 export function describeHeldThings(name: string, createHarness: HarnessFactory): void {
   const it = scenarios(createHarness);
 

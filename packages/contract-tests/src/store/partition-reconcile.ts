@@ -16,7 +16,7 @@ import {
 } from "./scenario.js";
 import { byConnection, connectionsOf } from "./users/users.js";
 
-/** Tests the promises of `reconcile`, and of the removal of an orphan's leftovers. */
+/** Contract tests for `reconcile`, and for the removal of an orphan's leftovers. */
 export function describePartitionReconcile(name: string, createHarness: HarnessFactory): void {
   const it = scenarios(createHarness);
 

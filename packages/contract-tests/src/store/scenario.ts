@@ -25,7 +25,7 @@ const PATIENCE_MS = 10_000;
  */
 const TEST_TIMEOUT_MS = 30_000;
 
-/** Defines a test with its own harness, which is closed in any case. */
+/** Defines a test with its own harness, which is closed even if the test fails. */
 export type Scenario<H> = (sentence: string, body: (harness: H) => Promise<void>) => void;
 
 /** Makes the function with which a suite defines its tests. */
@@ -73,7 +73,7 @@ export async function bringUp(store: Store, serverId: string): Promise<TestServe
   return { registration, ids, lease: await store.servers.acquire(registration, LONG_MS) };
 }
 
-/** Checks the condition repeatedly, letting time pass, until it holds. */
+/** Checks the condition repeatedly until it holds, and lets time pass in between. */
 export async function passUntil(harness: StoreHarness, condition: () => Promise<boolean>): Promise<void> {
   const stepMs = SHORT_MS / 4;
   for (let passedMs = 0; passedMs < PATIENCE_MS; passedMs += stepMs) {
@@ -104,7 +104,7 @@ export async function claimDead(store: Store, serverId: string, claimant = "reap
   return claim;
 }
 
-/** Lets a claim on a dead server expire. Returns it, and the claim of the next claimant. */
+/** Lets a claim on a dead server expire. Returns the expired claim, and the claim of the next claimant. */
 export async function loseClaim(
   harness: StoreHarness,
   serverId: string,

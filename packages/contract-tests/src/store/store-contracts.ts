@@ -57,9 +57,9 @@ export interface StoreContractsOptions {
 }
 
 /**
- * Tests every promise of a store. Call it at the top level of a test file. `layout-mismatch` and failures of
- * the link are not tested, because each store has its own ways to cause them. Throws `options-invalid` for a
- * suite that does not exist, or that is left out without a reason.
+ * Contract tests for a whole store. Call it at the top level of a test file. `layout-mismatch` and failures
+ * of the link are not tested, because each store has its own ways to cause them. Throws `options-invalid` for
+ * a suite that does not exist, or that is left out without a reason.
  */
 export function describeStoreContracts(
   name: string,
@@ -74,7 +74,10 @@ export function describeStoreContracts(
   if (leaveOut.history !== undefined) describeAbsentHistory(name, createHarness);
 }
 
-/** Servers use a history if there is one, so a store that has one must pass its suite. */
+/**
+ * Tests that a store without the history suite has no history: servers use a history if there is one, so a
+ * store that has one must pass its suite.
+ */
 function describeAbsentHistory(name: string, createHarness: HarnessFactory): void {
   const it = scenarios(createHarness);
 

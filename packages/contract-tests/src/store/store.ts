@@ -8,7 +8,7 @@ const ROOM: Channel = { kind: "room", name: "lobby" };
 const DOT = encodeUtf8(".");
 const SENDER = { origin: "alpha", epoch: 1, sequence: 1 };
 
-/** Tests the promises of `Store` and `Link`. */
+/** Contract tests for `Store` and `Link`. */
 export function describeStore(name: string, createHarness: HarnessFactory): void {
   const it = scenarios(createHarness);
 

@@ -16,7 +16,7 @@ async function countingProxy(serverPort: number): Promise<{ readonly port: numbe
       chunks += 1;
     });
     upstream.pipe(client);
-    // If one side is cut, the other one ends with a reset.
+    // If the connection on one side is cut, the connection on the other side ends with a reset.
     for (const socket of [client, upstream]) socket.on("error", () => undefined);
   });
   await once(proxy.listen(0, "127.0.0.1"), "listening");

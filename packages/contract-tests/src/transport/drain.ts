@@ -118,7 +118,7 @@ export function describeDrain(createTransport: CreateTransport): void {
         const server = createTransport(testOptions().options);
         onTestFinished(() => server.close());
         const { port } = await server.start();
-        // Wrong on purpose.
+        // The options are invalid on purpose.
         expect(() => server.drain(options as never)).toThrow(expect.objectContaining({ code: "options-invalid" }));
         const client = openClient(port, "/ws");
         await vi.waitFor(() => expect(client.socket.readyState).toBe(client.socket.OPEN), WAIT);

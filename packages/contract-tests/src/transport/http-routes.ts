@@ -66,7 +66,7 @@ export function describeHttpRoutes(createTransport: CreateTransport): void {
       expect(await (await fetch(url)).text()).toBe("got");
       const large = await post("y".repeat(100_001));
       expect([large.status, large.headers.get("content-type")]).toEqual([413, "application/problem+json"]);
-      // Chunked, without a length.
+      // This body is chunked, without a length.
       expect(await (await post(new Blob(["y".repeat(70_000)]).stream())).text()).toBe("POST 70000 121");
       const endless = await post(new Blob(["y".repeat(150_000)]).stream());
       expect(endless.status).toBe(413);

@@ -2,7 +2,8 @@ import { describe, expect, it, vi } from "vitest";
 import { bytes, type CreateTransport, serverStarter, type TestClient, WAIT } from "./transport-harness.js";
 
 /**
- * Long enough that only an early end of the window can send waiting messages, unless a test says otherwise.
+ * Length of the window in milliseconds. It is so long that waiting messages are sent only if the window ends
+ * early, unless a test says otherwise.
  */
 const LONG_MS = 100;
 
@@ -147,7 +148,7 @@ export function describeRoomWindows(createTransport: CreateTransport): void {
       const except = [clients[3], clients[14], clients[34]].map((client) => client?.connection.id ?? "");
       const before = server.stats().traffic.framesSent;
       server.toRoom("room", bytes("0"), []);
-      // At most the first ten, before other work gets its turn.
+      // At most the first ten members get the message before other work gets its turn.
       expect(server.stats().traffic.framesSent - before).toBeLessThanOrEqual(10);
       server.toRoom("room", bytes("1"), except);
       server.toRoom("room", bytes("2"), []);

@@ -136,7 +136,8 @@ export function describeSlowReaders(createTransport: CreateTransport): void {
       expect(closed).toMatchObject([{ connection: most.connection, code: CLOSE_CODES["slow-consumer"] }]);
       expect(server.stats()).toMatchObject({ slowConsumersClosed: 1, limits: { backlog: 1 } });
       expect(server.stats().bytesWaiting).toBeLessThan(4 * 1024 * 1024);
-      // The connection's part of the budget, a sixteenth of that, and the frames that were in transit.
+      // The bound is the connection's part of the budget, a sixteenth of that part, and the frames that were
+      // in transit.
       expect(server.stats().bytesDiscarded).toBeLessThan(2_500_000);
       await vi.waitFor(() => expect(reader.texts).toHaveLength(published), WAIT);
     });

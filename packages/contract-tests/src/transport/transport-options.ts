@@ -34,7 +34,7 @@ const NUMBER_FIELDS: Record<string, unknown[]> = {
   maxBackpressureBytes: [0, 64 * 1024 - 1, 256 * 1024 * 1024 + 1],
   roomWindowMs: [101, "AUTO", "10"],
   maxMembersPerTurn: [0, 9, 1_000_001],
-  // The server adds a margin to this, and uWebSockets.js would end the process on more than 960 s.
+  // The server adds a margin to this, and uWebSockets.js would abort the process for more than 960 s.
   idleTimeoutMs: [0, 1, 999, 900_001],
   pingIntervalMs: [1, 99, 120_000],
   authenticationTimeoutMs: [0, 600_001],
@@ -97,7 +97,7 @@ const OTHER_FIELDS: Record<string, unknown[]> = {
 };
 
 export function describeTransportOptions(createTransport: CreateTransport): void {
-  /** The code and field of the error that these options cause. */
+  /** The code and field of the error that `createTransport` throws for options with these overrides. */
   function refusalOf(overrides: Record<string, unknown>): unknown {
     try {
       // Values that plain JavaScript may pass.

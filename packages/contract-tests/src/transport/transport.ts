@@ -53,10 +53,10 @@ export interface TransportContractOptions {
 }
 
 /**
- * Tests every promise of a transport, on real sockets of the loopback address. Call it at the top level of a
- * test file. `createTransport` is called for each server, with the options of `@cm/transport`; if `port` is
- * 0, the server must listen on a free port. Throws `options-invalid` for a suite that does not exist, or that
- * is left out without a reason.
+ * Contract tests for a transport, on real sockets of the loopback address. Call it at the top level of a test
+ * file. `createTransport` is called for each server, with the options of `@cm/transport`; if `port` is 0, the
+ * server must listen on a free port. Throws `options-invalid` for a suite that does not exist, or that is
+ * left out without a reason.
  */
 export function describeTransport(
   name: string,

@@ -80,8 +80,8 @@ export function describeUpgrades(createTransport: CreateTransport, crowd: number
         maxUpgradesPerSecondPerAddress: 1,
       });
       const headers = { "X-Forwarded-For": "203.0.113.7" };
-      // More at once than the machine could spread over as many seconds: two are accepted, and one more per
-      // second.
+      // More clients connect at once than the machine could spread over as many seconds: two are accepted,
+      // and one more per second.
       const clients = await Promise.all(Array.from({ length: 30 }, () => RawClient.dial(port, { headers })));
       onTestFinished(() => {
         for (const client of clients) client.destroy();

@@ -74,7 +74,7 @@ export class ChannelTable {
   }
 }
 
-/** Kinds contain no colon, so two channels never share a key. */
+/** The key of a channel. Kinds contain no colon, so two channels never share a key. */
 export function channelKey(channel: Channel): string {
   return `${channel.kind}:${channel.name}`;
 }

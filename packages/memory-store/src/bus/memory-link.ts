@@ -11,7 +11,10 @@ export class MemoryLink implements Link {
     return this.#state;
   }
 
-  /** Messages do not leave the process, so there is nothing to count or to probe. */
+  /**
+   * Returns the state, with all counters 0: messages do not leave the process, so there is nothing to count
+   * or to probe.
+   */
   status(): LinkStatus {
     return {
       state: this.#state,

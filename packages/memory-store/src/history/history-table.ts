@@ -20,12 +20,14 @@ export interface HistoryLimits {
 /** How long a position is kept after its last use, if messages are not kept longer: one day. */
 const PLACE_TTL_MS = 86_400_000;
 
-/** Maximum number of rooms whose position is kept; the rooms that were silent longest are removed first. */
+/**
+ * Maximum number of rooms whose position is kept; the rooms that were used least recently are removed first.
+ */
 const ROOMS_MAX = 100_000;
 
 /**
- * Maximum number of senders per room, more than any cluster has servers: bounds the records of servers that
- * have gone.
+ * Maximum number of senders per room, more than any cluster has servers. This bounds the records of servers
+ * that have gone.
  */
 const SENDERS_MAX = 1_000;
 
@@ -57,7 +59,7 @@ interface RoomHistory {
 export class HistoryTable {
   readonly #channels: ChannelTable;
   readonly #now: () => number;
-  /** By room; the room that was silent longest comes first. */
+  /** Histories by room; the room that was used least recently comes first. */
   readonly #rooms = new Map<string, RoomHistory>();
 
   constructor(channels: ChannelTable, now: () => number) {
@@ -117,8 +119,8 @@ export class HistoryTable {
     const isSetBack = epoch === reached.epoch && offset < reached.offset;
     const isUndertold = former?.epoch === reached.epoch && former.offset < reached.offset;
     if (!isSetBack && !isUndertold) return { epoch, offset };
-    // Announced with too low a former offset: the next offset here marks all readers of this history as
-    // behind.
+    // If the history was announced with too low a former offset, use its next offset as the former offset of
+    // the new history, so that all readers of this history count as behind.
     const begun = this.#begin(room, isSetBack ? reached : { epoch, offset: offset + 1 });
     const stamp = Buffer.from(historyStamp(begun));
     this.#channels.publish({ kind: "room", name: room }, Buffer.concat([before, stamp, after]));
@@ -169,8 +171,8 @@ export class HistoryTable {
   }
 
   /**
-   * Removes expired rooms and those beyond ROOMS_MAX. Each touch checks only the few rooms that were silent
-   * longest.
+   * Removes expired rooms and those beyond ROOMS_MAX. Each use of a room checks only the few rooms that were
+   * used least recently.
    */
   #forgetOldest(now: number): void {
     let looked = 0;
@@ -181,7 +183,10 @@ export class HistoryTable {
   }
 }
 
-/** The record of a sender. If there are too many, the one that was silent longest is removed. */
+/**
+ * Returns the record of a sender. If there are too many records, that of the sender that has sent nothing for
+ * the longest time is removed.
+ */
 function recordOf(senders: Map<string, SenderRecord>, origin: string): SenderRecord {
   const record = senders.get(origin) ?? new SenderRecord();
   senders.delete(origin);
@@ -191,7 +196,10 @@ function recordOf(senders: Map<string, SenderRecord>, origin: string): SenderRec
   return record;
 }
 
-/** Random: a history that was lost must not begin again under an epoch that it had before. */
+/**
+ * Returns a random epoch, because a history that was lost must not begin again under an epoch that it had
+ * before.
+ */
 function newEpoch(): number {
   return (crypto.getRandomValues(new Uint32Array(1))[0] ?? 0) || 1;
 }

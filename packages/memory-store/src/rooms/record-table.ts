@@ -40,7 +40,7 @@ export class RecordTable {
     return living;
   }
 
-  /** Creates a record, or counts as activity if there is one. */
+  /** Creates a record. If there is one already, the call counts as its activity. */
   open(room: string, value: string, ttlMs: number): void {
     if (this.touch(room, ttlMs) !== undefined) return;
     const now = Math.floor(this.#now());

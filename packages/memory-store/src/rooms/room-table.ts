@@ -20,7 +20,10 @@ import type { RecordTable } from "./record-table.js";
 import { Roster } from "./roster.js";
 import { RosterFeeds } from "./roster-feeds.js";
 
-/** The position at which to continue and the one at which the reading ends, both in the order of joining. */
+/**
+ * A cursor consists of the place at which to continue and the place at which the reading ends, both in the
+ * order of joining.
+ */
 const CURSOR = /^([0-9a-z]{1,11})\.([0-9a-z]{1,11})$/;
 
 /** The members of all rooms. */
@@ -54,7 +57,9 @@ export class RoomTable {
     return this.#roster(room) !== undefined;
   }
 
-  /** `recordTtlMs`: the time to live of a record that the join creates or renews. */
+  /**
+   * Adds members to a room. `recordTtlMs` is the time to live of a record that the join creates or renews.
+   */
   join(
     lease: Lease,
     room: string,

@@ -36,7 +36,7 @@ export class Roster {
     return true;
   }
 
-  /** Removes and returns a member of this owner. */
+  /** Removes and returns a member; `undefined` if the connection is not a member with this owner. */
   remove(connectionId: string, owner: Incarnation): RoomMember | undefined {
     const entry = this.#byId.get(connectionId);
     if (entry?.owner !== owner) return undefined;
@@ -49,14 +49,14 @@ export class Roster {
     return this.#byOwner.keys();
   }
 
-  /** Removes and returns all members of these owners. */
+  /** Removes and returns all members whose owner satisfies `owns`. */
   removeAll(owns: (owner: Incarnation) => boolean): RoomMember[] {
     const removed = this.#entriesOf(owns);
     for (const entry of removed) this.#delete(entry);
     return removed.map(toMember);
   }
 
-  /** The members of these owners. */
+  /** The members whose owner satisfies `owns`. */
   membersOf(owns: (owner: Incarnation) => boolean): RoomMember[] {
     return this.#entriesOf(owns).map(toMember);
   }
@@ -69,8 +69,8 @@ export class Roster {
   }
 
   /**
-   * Up to `limit` members that joined after `after` and not after `until`, and the order of the last one
-   * checked, or `undefined` if no more follow.
+   * Returns up to `limit` members whose order is greater than `after` and at most `until`, and the order of
+   * the last member that was checked, or `undefined` if no more members follow.
    */
   page(
     after: number,

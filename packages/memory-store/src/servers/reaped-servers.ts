@@ -1,13 +1,19 @@
-/** Maximum number kept. In a cluster with that many servers, all have had time to learn of the oldest. */
+/**
+ * Maximum number of reaped incarnations that are kept. In a cluster with that many servers, every server has
+ * had time to be notified of the oldest one.
+ */
 const REAPED_MAX = 1000;
 
-/** How long each is kept: by default as long as a database would keep the holder's data. */
+/**
+ * How long each reaped incarnation is kept, in milliseconds: as long as a database keeps a server's data by
+ * default.
+ */
 const REAPED_MS = 3_600_000;
 
 /** The incarnations of reaped servers, for a limited time and up to a maximum number. */
 export class ReapedServers {
   readonly #now: () => number;
-  /** Until when each is kept, in the order of reaping. */
+  /** Until when each incarnation is kept, in the order of reaping. */
   readonly #until = new Map<string, number>();
 
   constructor(now: () => number) {
@@ -27,7 +33,7 @@ export class ReapedServers {
   /** Ids of the servers that were reaped since a given time. */
   since(fromMs: number, most: number): string[] {
     const serverIds = new Set<string>();
-    // The latest are last, and all are kept for the same time.
+    // The latest entries are last, and all entries are kept for the same time.
     for (const [key, untilMs] of [...this.#until].reverse()) {
       if (untilMs - REAPED_MS < fromMs || serverIds.size === most) break;
       serverIds.add(key.slice(0, key.indexOf(".")));
@@ -44,7 +50,7 @@ export class ReapedServers {
   }
 }
 
-/** Server ids contain no dot, so two holders never share a key. */
+/** The key of an incarnation. Server ids contain no dot, so two incarnations never share a key. */
 function keyOf(serverId: string, incarnation: string): string {
   return `${serverId}.${incarnation}`;
 }

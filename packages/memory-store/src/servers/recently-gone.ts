@@ -1,6 +1,6 @@
 import type { RegistrySnapshot } from "@cm/protocol";
 
-/** See the contract of `ServerRegistry`. */
+/** Maximum number of departures, and how long each is kept; see the contract of `ServerRegistry`. */
 const DEPARTED_MAX = 1_000;
 const DEPARTED_MS = 600_000;
 

@@ -16,7 +16,10 @@ import { RecentlyGone } from "./recently-gone.js";
 /** Maximum number of expired servers that one renewal lists; see the contract of `Renewal`. */
 const EXPIRED_MAX = 100;
 
-/** Maximum number of silent servers that one call lists; see the contract of `WatchReport`. */
+/**
+ * Maximum number of servers without a recent sign of life that one call lists; see the contract of
+ * `WatchReport`.
+ */
 const SILENT_MAX = 100;
 
 /**
@@ -75,7 +78,7 @@ export class ServerTable {
     if (this.#remains.runs(registration)) throw taken(serverId, true, 0);
     const token = ++this.#lastToken;
     const leftRemains = this.#remains.take(registration);
-    // An expired claim counts too: the changes made under it were announced.
+    // A claim that has expired counts as well: the changes made under that claim were announced.
     const wasReaped = this.#reaped.take(serverId, incarnation) || leftRemains || row?.claim !== undefined;
     this.#departed.takeBack(serverId, incarnation);
     const expiresAtMs = now + ttlMs;
@@ -152,7 +155,10 @@ export class ServerTable {
     return { isHeld: true, silent: silent.slice(0, SILENT_MAX).map(holderOf) };
   }
 
-  /** Ends the lease of a silent server. Must be called only if nothing subscribes to its channel. */
+  /**
+   * Ends the lease of a server that has sent no sign of life for `silentForMs`. Must be called only if
+   * nothing subscribes to the server's channel.
+   */
   expire({ serverId, incarnation }: ServerIncarnation, silentForMs: number): SilenceVerdict {
     const row = this.living(serverId, incarnation) === undefined ? undefined : this.#rows.get(serverId);
     if (row === undefined) return "expired";
@@ -170,7 +176,7 @@ export class ServerTable {
     if (row === undefined || row.expiresAtMs > now) return undefined;
     const held = row.claim !== undefined && row.claim.expiresAtMs > now ? row.claim : undefined;
     if (held !== undefined && held.claimant !== claimant) return undefined;
-    // Never earlier than the expiry returned before: the claimant may still act on that one.
+    // Never shorten the claim: the claimant may still act on the expiry that was returned to it before.
     const expiresAtMs = Math.max(now + claimMs, held?.expiresAtMs ?? 0);
     row.claim = { claimant, expiresAtMs };
     return { ...holderOf(row), isOrphan: false, shelfBits: row.registration.shelfBits, expiresAtMs };

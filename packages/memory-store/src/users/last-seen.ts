@@ -14,7 +14,7 @@ interface Entry {
 /** The times at which offline users were last online, for a limited time and up to a maximum number. */
 export class LastSeen {
   readonly #now: () => number;
-  /** In the order of going offline. */
+  /** Entries by user, in the order in which the users went offline. */
   readonly #entries = new Map<string, Entry>();
 
   constructor(now: () => number) {

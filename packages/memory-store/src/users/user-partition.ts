@@ -9,7 +9,7 @@ interface OwnedConnection {
   readonly metadata: string | undefined;
 }
 
-/** An online user. The order is that of coming online. */
+/** An online user. Users are ordered by when they came online. */
 interface User extends Ordered {
   readonly userId: string;
   readonly connections: Map<string, OwnedConnection>;
@@ -35,7 +35,7 @@ export class UserPartition {
     return this.#users.size;
   }
 
-  /** Number of connections of these users. */
+  /** Number of connections of all users of the partition. */
   get connections(): number {
     let total = 0;
     for (const { connections } of this.#users.values()) total += connections.size;
@@ -75,7 +75,10 @@ export class UserPartition {
     this.#feed.announce({ kind: "updated", userId, connectionId, metadata, replaced: known.metadata });
   }
 
-  /** `leavesAtMs`: when the grace period ends; `undefined` if there is none. */
+  /**
+   * Removes a connection. `leavesAtMs` is the time at which the grace period ends; `undefined` if there is
+   * none.
+   */
   remove(
     { userId, connectionId }: UserConnection,
     owns: (owner: Incarnation) => boolean,
@@ -125,7 +128,7 @@ export class UserPartition {
     };
   }
 
-  /** Online users with an order after `after` and not after `until`; see `OrderList.page`. */
+  /** A page of online users whose order is greater than `after` and at most `until`; see `OrderList.page`. */
   page(
     after: number,
     until: number,
@@ -138,7 +141,7 @@ export class UserPartition {
     return { items: items.map(({ userId }) => this.state(userId, lives)), next };
   }
 
-  /** The connections of these owners. */
+  /** The connections whose owner satisfies `owns`. */
   held(owns: (owner: Incarnation) => boolean): UserConnection[] {
     return [...this.#users.values()].flatMap((user) => connectionsOf(user, owns));
   }

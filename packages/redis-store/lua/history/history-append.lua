@@ -1,14 +1,14 @@
--- Purpose: Numbers a room's message, stores and publishes it, unless it was sent before. Begins
---          another history if this one lacks messages that it had acknowledged, because it was then
---          set back. Publishes before it writes, so that the script does either everything or
---          nothing.
+-- Purpose: Numbers a room's message, stores and publishes it, unless the history already has it.
+--          Begins another history if the present one lacks messages that it had acknowledged: it
+--          has then lost its latest writes. Publishes before it writes: if publishing fails,
+--          nothing has been written.
 -- KEYS:    1 the room's messages; 2 the room's position; 3 the numbers received from the sender;
 --          4 the room's channel
--- ARGV:    1 and 2 the message, before and after its stamp; 3 the sender's epoch; 4 the message's
---          number in that epoch; 5 the epoch for a history that begins now; 6 maximum number of
---          messages; 7 time to live of messages in ms; 8 time to live of the position in ms; 9 the
---          command to publish with; 10 1 if the message certainly was not sent before;
---          11 and 12 the epoch of the history and the highest number of the sender that the history
+-- ARGV:    1 and 2 the parts of the message before and after its stamp; 3 the sender's epoch; 4 the
+--          message's number in that epoch; 5 the epoch for a history that begins now; 6 maximum
+--          number of messages; 7 time to live of messages in ms; 8 time to live of the position in
+--          ms; 9 the command to publish with; 10 1 if the message certainly was not sent before; 11
+--          and 12 the epoch of the history and the highest number of the sender that the history
 --          acknowledged lately, or 0 and 0
 -- Returns: {epoch, offset}
 -- Cost:    O(size of the message), and the removal of at most two expired messages
@@ -29,7 +29,8 @@ local function whole(number)
   return string.format('%.0f', number)
 end
 
--- Greater than any offset: no reader counts as having reached the end of the lost history.
+-- The former offset of a history that replaces a lost one. It is greater than any offset, so that no reader
+-- counts as having reached the end of the lost history.
 local FURTHEST = '9007199254740991'
 
 -- The sender's record holds its epoch, the highest number received, and the lower numbers not received yet.

@@ -1,4 +1,4 @@
--- Purpose: Makes a room announce for a while who joins and leaves.
+-- Purpose: Makes a room announce the changes of its roster, for at least a given time.
 -- KEYS:    1 the room's roster
 -- ARGV:    1 minimum duration in ms
 -- Returns: version of the latest change

@@ -45,7 +45,8 @@ local expiresAtMs = nowMs + ttlMs
 local isFirst = redis.call('EXISTS', leasesKey) == 0
 redis.call('ZADD', leasesKey, expiresAtMs, holder)
 redis.call('HDEL', serverKey, 'claimant', 'claimExpiresAt')
--- Reported only once: that clean-up does not affect what this lease writes from now on.
+-- Remove the holder from the reaped ones, so that the clean-up is reported only once: it does not affect what
+-- this lease writes from now on.
 local isReadable = holdsSortedSet(reapedKey)
 local buried = isReadable and redis.call('ZREM', reapedKey, holder) == 1
 if holdsSortedSet(departuresKey) then

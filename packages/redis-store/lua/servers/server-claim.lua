@@ -28,14 +28,15 @@ if orphan == '' then
   if claimedUntilMs > nowMs and record[3] ~= claimant then
     return {}
   end
-  -- Never earlier than the expiry returned before: the claimant may still act on that one.
+  -- Never shorten the claim: the claimant may still act on the expiry that was returned to it before.
   expiresAtMs = math.max(expiresAtMs, claimedUntilMs)
   redis.call('HSET', serverKey, 'claimant', claimant, 'claimExpiresAt', expiresAtMs)
   return { incarnation, tonumber(record[2]), expiresAtMs }
 end
 -- A server without a record cannot be claimed as dead, so stop listing it as dead.
 redis.call('ZREM', leasesKey, holder)
--- Never earlier than the expiry returned to another claimant: that one may still act on it.
+-- Never end before another claimant's claim: that claimant may still act on the expiry that was returned to
+-- it.
 expiresAtMs = math.max(expiresAtMs, tonumber(redis.call('ZSCORE', remainsKey, holder) or 0))
 redis.call('ZADD', remainsKey, expiresAtMs, holder)
 dropOldest(remainsKey, nowMs - keepMs)

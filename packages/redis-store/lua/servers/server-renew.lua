@@ -25,7 +25,8 @@ redis.call('ZADD', leasesKey, expiresAtMs, holder)
 redis.call('HSET', serverKey,
   'lastHeartbeat', nowMs, 'expiresAt', expiresAtMs, 'connections', connections, 'rooms', rooms)
 redis.call('PEXPIRE', serverKey, keepMs)
--- The records of these servers have expired, and so has everything else that they stored.
+-- Remove the servers whose records have expired: everything else that these servers stored has expired as
+-- well.
 redis.call('ZREMRANGEBYSCORE', leasesKey, '-inf', string.format('(%.0f', nowMs - keepMs))
 local dead = redis.call('ZRANGEBYSCORE', leasesKey, '-inf', nowMs, 'LIMIT', 0, most)
 local isReadable = holdsSortedSet(reapedKey)

@@ -1,9 +1,9 @@
 -- Purpose: Stores a sign of life of a server, and lists the servers that have given none for a
 --          while.
 -- KEYS:    1 leases; 2 the server's record; 3 holders by their last sign of life
--- ARGV:    1 holder; 2 token; 3 minimum age in ms of the last sign of a silent server; 4 maximum
---          number of servers to list; 5 time to live of key 3 in ms
--- Returns: {1 if the lease is held, else 0, holder, ...} with the silent holders
+-- ARGV:    1 holder; 2 token; 3 age in ms of the last sign of life from which a server counts as
+--          silent; 4 maximum number of servers to list; 5 time to live of key 3 in ms
+-- Returns: {1 if the lease is held, else 0, holder, ...} with the holders that count as silent
 -- Cost:    O(log servers + silent servers)
 -- Cluster: all keys carry the tag {servers}
 -- Flags:   none

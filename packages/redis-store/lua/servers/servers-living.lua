@@ -1,4 +1,5 @@
--- Purpose: Lists the holders with a valid lease: all of them, or those of the given ones.
+-- Purpose: Lists the holders with a valid lease: all of them, or only those among the given
+--          holders.
 -- KEYS:    1 leases
 -- ARGV:    holders, or none for all holders
 -- Returns: {holder, holder, ...}

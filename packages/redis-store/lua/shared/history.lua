@@ -24,8 +24,8 @@ local function openHistory(historyKey, placeKey, newEpoch, ttlMs)
   return epoch, offset
 end
 
--- Begins another history under the given epoch. `formerOffset` is the least known offset of the previous
--- history: a reader that had not reached it there has missed messages.
+-- Begins another history under the given epoch. `formerOffset` is the offset that the previous history is
+-- known to have reached: a reader that had not reached this offset there has missed messages.
 local function restartHistory(historyKey, placeKey, newEpoch, ttlMs, formerEpoch, formerOffset)
   redis.call('DEL', historyKey)
   redis.call('HSET', placeKey, 'epoch', newEpoch, 'offset', 0, 'formerEpoch', formerEpoch, 'formerOffset', formerOffset)

@@ -3,7 +3,8 @@ local function writeRecord(recordKey, value, nowMicros, createdAt)
   redis.call('HSET', recordKey, 'value', value, 'version', string.format('%.0f', nowMicros), 'createdAt', createdAt)
 end
 
--- Counts as activity of a room that has a record, and renews the record's time to live.
+-- Stores the present time as the latest activity of a room with a record, and renews the record's time to
+-- live.
 local function keepRecord(recordKey, recordsKey, room, nowMs, ttlMs)
   redis.call('HSET', recordKey, 'lastActivity', nowMs)
   redis.call('PEXPIRE', recordKey, ttlMs)

@@ -1,4 +1,4 @@
--- A user's state: {head, 1 if leaving, connection id, metadata or '', ...}.
+-- Returns a user's state: {head, 1 if leaving, connection id, metadata or '', ...}.
 local function stateOf(connectionsKey, metadataKey, head)
   local entries = redis.call('ZRANGEBYLEX', connectionsKey, '[' .. head, '(' .. head .. '{')
   local state = { head, 0 }
@@ -10,7 +10,7 @@ local function stateOf(connectionsKey, metadataKey, head)
       ids[#ids + 1] = string.sub(entry, #head + 1)
     end
   end
-  -- In chunks of 1,000, because the number of arguments of a call is limited.
+  -- Read the metadata in chunks of 1,000, because the number of arguments of a call is limited.
   for first = 1, #ids, 1000 do
     local last = math.min(first + 999, #ids)
     local metadata = redis.call('HMGET', metadataKey, unpack(ids, first, last))

@@ -6,7 +6,8 @@ local function keepAtLeast(key, ms)
 end
 
 -- Removes members of a sorted set with scores up to `score`, at most 2 for each member that was added
--- (`added`, default 1): more than one write adds, but few enough not to delay other commands.
+-- (`added`, default 1). That is more than one write adds, so that the set shrinks, but too few to delay other
+-- commands.
 local function dropOldest(key, score, added)
   local old = redis.call('ZCOUNT', key, '-inf', string.format('%.0f', score))
   if old > 0 then

@@ -3,12 +3,12 @@
 --          end, corrects the number of online users if nothing has changed since the beginning.
 -- KEYS:    1 the partition's connections, by user; 2 its number of online users;
 --          3 metadata by connection; 4 leaving users; 5 version of its feed
--- ARGV:    1 the entry after which to continue, or ''; 2 number of users counted before; 3 the mark
---          that the first part returned, or ''; 4 maximum number of entries to go through; 5 time
---          to live in ms
--- Returns: {0 if there are more, 1 at the end, 2 at the end if something has changed meanwhile,
---          mark, the last entry, users counted, number of corrected values, holder, ...}, each
---          holder as `<server id>.<incarnation>`
+-- ARGV:    1 the entry after which to continue, or ''; 2 number of users counted in the earlier
+--          parts; 3 the mark that the first part returned, or ''; 4 maximum number of entries to go
+--          through; 5 time to live in ms
+-- Returns: {0 if there are more, 1 at the end, 2 at the end if something has changed since the
+--          beginning, mark, the last entry, users counted, number of corrected values, holder,
+--          ...}, each holder as `<server id>.<incarnation>`
 -- Cost:    O(log connections of the partition + entries gone through)
 -- Cluster: all keys carry the tag of the users' partition
 -- Uses:    clock, upkeep

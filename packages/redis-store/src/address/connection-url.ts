@@ -50,7 +50,10 @@ const SCHEME = /^redis(s?)(\+cluster|\+sentinel)?:\/\//;
 /** The part after the scheme. Matches every text without a line break. */
 const URL_SHAPE = /^(?:([^@/?]*)@)?([^/?]*)(?:\/([^?]*))?(?:\?(.*))?$/;
 const ADDRESS_SHAPE = /^(\[[0-9a-fA-F:.]+\]|[^:[\]]+)(?::([^:[\]]*))?$/;
-/** Labels of a host name. A last label of digits only would be an IPv4 address or a mistyped one. */
+/**
+ * Matches a host name. Its last label must not consist of digits only: that would be an IPv4 address or a
+ * mistyped one.
+ */
 const HOST_NAME = /^(?=.{1,253}$)(?!(?:.*\.)?\d+\.?$)\w(?:[\w-]{0,61}\w)?(?:\.\w(?:[\w-]{0,61}\w)?)*\.?$/;
 /** Upper bound for the database index. If Redis has fewer databases, `start` fails with an error. */
 const DATABASE_MAX = 65_535;

@@ -39,7 +39,10 @@ export async function reasonAtAddress(connection: RedisConnection): Promise<CmEr
   return undefined;
 }
 
-/** The server that is contacted first: for a master behind Sentinels, a Sentinel. */
+/**
+ * The address that the client contacts first, and whether it uses TLS there. For a master behind Sentinels,
+ * this is a Sentinel.
+ */
 function targetOf(connection: RedisConnection): { readonly address: Address; readonly isTls: boolean } | undefined {
   if (connection.kind === "clients") return undefined;
   if (connection.kind === "cluster") {

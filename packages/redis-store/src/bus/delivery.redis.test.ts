@@ -24,7 +24,7 @@ function states(store: RedisStore): LinkState[] {
 
 it("refuses a message that is no bytes, and a page that is missing", async () => {
   const store = await startStore({ url: inject("redisUrl") });
-  // As plain JavaScript may call it.
+  // Values that plain JavaScript may pass.
   for (const message of ["text", { type: "hello" }, undefined]) {
     await expect(store.bus.publish(ROOM, message as unknown as Uint8Array)).rejects.toMatchObject({
       code: "options-invalid",
@@ -78,7 +78,7 @@ it.each([
   ["one that waits for an acknowledgement", true],
 ])("replaces a deaf subscriber of the application's too: %s", async (_, subscribing) => {
   const relay = await startFaultRelay((await ownRedis()).port);
-  // Default options of ioredis: no limit on the time that it waits for a reply.
+  // With the default options of ioredis, there is no limit on the time that it waits for a reply.
   const clients = {
     commands: new Redis(relay.url, { connectionName: "cm:commands" }),
     subscriber: new Redis(relay.url, { connectionName: "cm:subscriber" }),

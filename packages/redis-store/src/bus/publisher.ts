@@ -25,8 +25,8 @@ export interface Publisher {
   /** Like {@link publish}, for a probe. Also checks whether there are subscribers of patterns. */
   probe(channel: string, message: Buffer): Promise<number>;
   /**
-   * Runs a script that publishes `bytes` bytes to the channel. `again` returns the input of a second attempt,
-   * which is made only if the first one certainly was not carried out.
+   * Runs a script that publishes `run.bytes` bytes to the channel. `run.again` returns the input of a second
+   * attempt, which is made only if the first one certainly was not carried out.
    */
   run<Input, Reply>(channel: string, script: Script<Input, Reply>, run: ScriptRun<Input>): Promise<Reply>;
 }
@@ -49,8 +49,8 @@ export function createSinglePublisher(commands: Commands, client: Redis, gate: C
     async publishCounted(target, message) {
       if (!patternsListen) return publish(target, message);
       const sent = publish(target, message);
-      // Sent in the same write, so that it needs no extra round trip. An error of this command is ignored:
-      // the message was published.
+      // This command is sent in the same write as the message, so that it needs no extra round trip. An error
+      // of this command is ignored: the message was published.
       const counted = commands.send("pubsub", ["NUMSUB", target.channel]).catch(() => undefined);
       await sent;
       const reply = await counted;
@@ -58,8 +58,8 @@ export function createSinglePublisher(commands: Commands, client: Redis, gate: C
     },
     probe(channel, message) {
       const receivers = publish(publishTarget("publish", channel), message);
-      // Sent in the same write, and not awaited. Without permission for PUBSUB, a message to a server that is
-      // gone may be reported as sent.
+      // This command is sent in the same write as the message, and is not awaited. Without permission for
+      // PUBSUB, a message to a server that is gone may be reported as sent.
       commands.count("pubsub", ["NUMPAT"]).then(
         (patterns) => {
           patternsListen = patterns > 0;

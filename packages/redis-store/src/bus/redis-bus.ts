@@ -21,7 +21,9 @@ export interface RedisBusParts {
   readonly publisher: Publisher;
   readonly subscribers: Subscribers;
   readonly commandTimeoutMs: number;
-  /** Time in milliseconds since all channels were last known to be received. */
+  /**
+   * Time in milliseconds since the latest moment up to which all messages are known to have been received.
+   */
   readonly heardAllAgoMs: () => number;
   readonly onThrow: (cause: unknown) => void;
 }
@@ -50,12 +52,18 @@ class Entry implements Subscription {
 /** The bus over Redis channels. Payloads are passed on unchanged. */
 export class RedisBus implements Bus {
   readonly #parts: RedisBusParts;
-  /** Entries by the channel's bytes read as Latin-1, the cheapest key to make for each message. */
+  /**
+   * The subscriptions, keyed by the bytes of the channel's name read as Latin-1: the key that is cheapest to
+   * compute for each message.
+   */
   readonly #entries = new Map<string, Entry>();
-  /** Targets by the caller's own channel object: a caller that publishes repeatedly passes the same one. */
+  /**
+   * Publish targets, keyed by the channel object that a caller passed: a caller that publishes repeatedly
+   * passes the same object.
+   */
   readonly #targets = new WeakMap<Channel, PublishTarget>();
   #closed = false;
-  /** One function for all entries, instead of one closure per entry. */
+  /** Removes an entry. This is one function for all entries, instead of one closure per entry. */
   readonly #remove = (entry: Entry): void => {
     const bytes = latin1(entry.name);
     if (this.#entries.get(bytes) !== entry) return;
@@ -85,7 +93,7 @@ export class RedisBus implements Bus {
     if (this.#closed) throw storeClosed();
     const text = this.#parts.keys.channel(channel);
     const bytes = latin1(text);
-    // Keep one flat string if the two are equal.
+    // If both strings are equal, keep only the one decoded from bytes, which is flat.
     const name = text === bytes ? bytes : text;
     if (this.#entries.has(bytes)) {
       throw new CmError("options-invalid", `The ${channel.kind} channel ${channel.name} is subscribed already.`);
@@ -118,7 +126,7 @@ export class RedisBus implements Bus {
     return true;
   }
 
-  /** A channel is live: all messages published from now on arrive. */
+  /** Handles that a channel is live: all messages published from now on arrive. */
   live(name: string): void {
     const entry = this.#entries.get(latin1(name));
     if (entry === undefined) return;
@@ -167,7 +175,7 @@ export class RedisBus implements Bus {
   }
 }
 
-/** ioredis would convert any other byte array to text. */
+/** Returns the bytes as a `Buffer`, because ioredis would convert any other byte array to text. */
 function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -6,7 +6,7 @@ const RETRY_DELAY_MS = 100;
 
 /**
  * Options of the store's own connections: the client queues nothing and sends nothing twice, and pending
- * commands fail as soon as the connection breaks or stays silent for too long.
+ * commands fail as soon as the connection breaks, or has received nothing for too long.
  */
 export function nodeOptions(commandTimeoutMs: number, role: "commands" | "subscriber"): RedisOptions {
   return {
@@ -31,7 +31,7 @@ export function nodeOptions(commandTimeoutMs: number, role: "commands" | "subscr
   };
 }
 
-/** The same for a Cluster client, which reconnects to its nodes by itself. */
+/** Like {@link nodeOptions}, for a Cluster client, which reconnects to its nodes by itself. */
 export function clusterOptions(given: ClusterOptions, commandTimeoutMs: number): ClusterOptions {
   const {
     lazyConnect: _,

@@ -61,7 +61,7 @@ export class ClusterNodes {
     this.#pause.unref();
   }
 
-  /** Replaces the connection to a master that stays silent. */
+  /** Replaces the connection to a master that does not respond. */
   replace(address: string): void {
     // The Cluster client drops a node whose connection has ended, and discovers it again.
     this.#masters.get(address)?.disconnect();

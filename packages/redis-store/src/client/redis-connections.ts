@@ -77,7 +77,7 @@ interface SetUp {
   readonly connections: RedisConnections;
   /** All clients that must be ready. */
   readonly clients: readonly (Redis | Cluster)[];
-  /** Remaining work and checks once the clients are ready. */
+  /** Does the remaining work and checks once the clients are ready. */
   readonly warmUp?: () => Promise<void>;
 }
 
@@ -138,7 +138,10 @@ function overNode(
     : { connections, clients, warmUp: () => requireDatabase(commands, owned.db) };
 }
 
-/** A client whose SELECT was refused still reports that it is ready, and would write to database 0. */
+/**
+ * Rejects with `options-invalid` if Redis lacks the database. A client whose SELECT was refused still reports
+ * that it is ready, and would write to database 0.
+ */
 async function requireDatabase(commands: Commands, db: number): Promise<void> {
   try {
     await commands.send("select", [db]);

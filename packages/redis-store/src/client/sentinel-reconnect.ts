@@ -1,10 +1,14 @@
 import type { Redis } from "ioredis";
 
-/** About the longest delay between two attempts of the client itself; see `nodeOptions`. */
+/**
+ * Delay before a client that has ended reconnects, in milliseconds: about the longest delay between two
+ * attempts of the client itself; see `nodeOptions`.
+ */
 const REVIVE_MS = 1_000;
 
 /**
- * Reconnects a client that has ended without being told to. Returns a function that stops this.
+ * Reconnects a client whenever it has ended although the store did not disconnect it. Returns a function that
+ * stops this.
  *
  * A client that connects through Sentinels ends permanently if a failover is announced while it asks a
  * Sentinel for the master: its listener for such announcements outlives the connection that it was made for,

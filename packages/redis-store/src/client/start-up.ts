@@ -3,7 +3,7 @@ import type { Cluster, Redis } from "ioredis";
 import { replyCode, storeClosed, toStoreError } from "../errors/store-error.js";
 import type { SubscriberEvents } from "../link/verified-subscriber.js";
 
-/** A Cluster client reports a failing node with an event of its own. */
+/** Events that report a failure: a Cluster client reports a failing node with a separate event. */
 const FAILURES = ["error", "node error"] as const;
 
 /**
@@ -88,7 +88,10 @@ export class Changes {
   }
 }
 
-/** Prefers Redis's own last error, because it says more than that the time is up. */
+/**
+ * Creates the error of a failed start. If Redis replied with an error, that error is used, because it says
+ * more than the timeout.
+ */
 function startFailed(message: string, cause: unknown): CmError {
   if (replyCode(cause) !== undefined) return toStoreError(cause);
   if (!(cause instanceof Error)) return new CmError("unavailable", message);

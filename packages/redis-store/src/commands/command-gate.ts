@@ -40,9 +40,9 @@ interface Call {
 }
 
 /**
- * The gate that every command passes. A command has a deadline from the call on, at most `maxPendingCommands`
- * are pending, and while there is no connection a command waits in line or fails. The client's own queues
- * have neither a limit nor a deadline, so they are not used.
+ * The gate that every command passes. Each command has a deadline that runs from the call on, at most
+ * `maxPendingCommands` are pending, and while there is no connection a command waits in line or fails. The
+ * client's own queues have neither a limit nor a deadline, so they are not used.
  */
 export class CommandGate {
   readonly #options: CommandGateOptions;
@@ -87,7 +87,7 @@ export class CommandGate {
     for (const call of waiting) this.#send(call);
   }
 
-  /** From now on, every command fails with `closed`; those in line fail first. */
+  /** Rejects the commands that wait in line, and every later command, with `closed`. */
   close(): void {
     this.#closed = true;
     for (const call of [...this.#line]) this.#fail(call, storeClosed());
@@ -130,8 +130,8 @@ export class CommandGate {
   }
 
   /**
-   * A command that was sent counts as pending until the client has dropped it, even if its caller no longer
-   * waits.
+   * Rejects a command whose deadline has passed. If the command was sent, it counts as pending until the
+   * client has dropped it, even though its caller no longer waits.
    */
   #expire(call: Call): void {
     if (!call.isSent) {

@@ -14,7 +14,9 @@ export interface CommandOptions {
   readonly gate: CommandGate;
   /** Called before each command, so that the command can share a write with others. */
   readonly beforeSend: () => void;
-  /** Called for data that this project did not write; the call that met it fails as well. */
+  /**
+   * Called if Redis holds data that this project did not write; the call that read the data fails as well.
+   */
   readonly onCorrupt: (error: CmError) => void;
 }
 

@@ -13,7 +13,7 @@ it("expires what was not cleared, in order, each once and not too early", async 
       expired.push(i);
     }),
   );
-  // The first, the last and some in between: every kind of neighbour.
+  // Clear the first deadline, the last one and some in between, so that every kind of neighbour occurs.
   for (const i of [0, 4, 5, 9, 4]) all[i]?.clear();
   await eventually(() => expect(expired).toEqual([1, 2, 3, 6, 7, 8]));
   expect(firstMs).toBeGreaterThanOrEqual(99);

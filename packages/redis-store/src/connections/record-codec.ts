@@ -17,7 +17,7 @@ export interface Place {
   /** The connection's field. */
   readonly field: string;
   readonly room: string;
-  /** Increases with each room that the connection joins; fixed width. */
+  /** Text of fixed width that increases with each room that the connection joins. */
   readonly order: string;
 }
 
@@ -25,7 +25,7 @@ export interface Place {
 export function decodePlace(entry: string): Place | undefined {
   const bar = entry.indexOf("|");
   const end = entry.length - ORDER_DIGITS;
-  // Two digits with the length of the name lie in between.
+  // Between the bar and the room's name are two digits, the length of the name.
   if (bar < 1 || end < bar + 3) return undefined;
   return { field: entry.slice(0, bar), room: entry.slice(bar + 3, end), order: entry.slice(end) };
 }

@@ -29,7 +29,7 @@ export class FailureReports {
     this.#onError(error, { stage });
   }
 
-  /** The outage of this stage is over, so its failures are reported again. */
+  /** Lets failures of this stage be reported again, because its outage is over. */
   forget(stage: FailureStage): void {
     for (const kind of this.#told) if (kind.startsWith(`${stage} `)) this.#told.delete(kind);
   }

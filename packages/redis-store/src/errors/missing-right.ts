@@ -30,7 +30,7 @@ export function missingRight(error: unknown): string | undefined {
   return sha1 === undefined ? undefined : commandAt(sha1, Number(line));
 }
 
-/** The command that one of this package's scripts calls in a line. */
+/** The command that a script of this package calls in the given line. */
 function commandAt(sha1: string, line: number): string | undefined {
   const script = Object.values(SCRIPTS).find((each) => each.sha1 === sha1);
   const call = CALL.exec(script?.lua.split("\n")[line - 1] ?? "");

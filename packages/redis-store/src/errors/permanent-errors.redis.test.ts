@@ -11,7 +11,7 @@ it.each([
     ["ACL", "SETUSER", "default", "-evalsha"],
     "Redis refuses this client: NOPERM. Its user lacks the right to the command evalsha.",
   ],
-  // Inside a script, which Redis names by its digest.
+  // The command fails inside a script, which Redis names by its digest.
   [
     "NOPERM",
     ["ACL", "SETUSER", "default", "-hset"],

@@ -20,7 +20,7 @@ const PASSING = new Set([
   "UNBLOCKED",
 ]);
 
-/** The transient replies with which Redis still serves reads. */
+/** First words of the transient error replies that reject only writes: Redis still serves reads. */
 const WRITES_REFUSED = new Set(["MISCONF", "NOREPLICAS", "OOM", "READONLY"]);
 
 /** First words of error replies that reject this client: wrong credentials or missing permissions. */
@@ -79,7 +79,7 @@ export function isLasting(error: unknown): boolean {
   return code !== undefined && !PASSING.has(code);
 }
 
-/** One of these keys holds data that this project did not write. */
+/** Creates the error for keys of which one holds data that this project did not write. */
 export function corrupt(keys: readonly string[], what: string, cause?: unknown): CmError {
   const named = keys.slice(0, NAMED_MAX).join(", ");
   const others = keys.length > NAMED_MAX ? ` and ${keys.length - NAMED_MAX} more` : "";
@@ -90,14 +90,14 @@ export function corrupt(keys: readonly string[], what: string, cause?: unknown):
   });
 }
 
-/** No reply arrived within the deadline. */
+/** Creates the error for a command to which no reply arrived within the deadline. */
 export function storeTimeout(commandTimeoutMs: number): CmError {
   return new CmError("timeout", `Redis did not answer within ${commandTimeoutMs} ms.`, {
     details: { commandTimeoutMs },
   });
 }
 
-/** The connection broke before Redis answered a command that was written to it. */
+/** Creates the error for a command whose connection broke before Redis replied to it. */
 export function storeUnanswered(cause: unknown): CmError {
   return new CmError("timeout", "The connection broke before Redis answered; the command may have been carried out.", {
     cause,
@@ -115,7 +115,10 @@ function refusalAtDoor(error: unknown): string | undefined {
   return AT_DOOR.find(([start]) => message.startsWith(start))?.[1];
 }
 
-/** Includes the reply's code: Redis did respond, and its reason says more than that the command failed. */
+/**
+ * The message for a transient error reply. It includes the reply's code, because the code says more than that
+ * the command failed.
+ */
 function passingMessage(code: string): string {
   if (WRITES_REFUSED.has(code)) return `Redis refuses writes for now: ${code}.`;
   return `Redis can't serve this for now: ${code}.`;

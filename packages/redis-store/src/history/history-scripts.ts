@@ -106,7 +106,7 @@ function toPosition(reply: unknown): HistoryPosition {
   return { epoch: toCount(epoch), offset: toCount(offset) };
 }
 
-/** Converts a reply that is text or bytes. */
+/** Converts a reply that is text or bytes to a number. */
 function toCount(reply: unknown): number {
   return Number(String(reply));
 }

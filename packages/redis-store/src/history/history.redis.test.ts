@@ -55,7 +55,7 @@ it("begins another history under another epoch where its data was lost, in whole
   expect(second.epoch).not.toBe(first.epoch);
   expect(await store.history?.since("lobby", first, 10)).toEqual({ top: second, complete: false, entries: [] });
 
-  // A position without messages, and messages without a position.
+  // Delete first the messages but not the position, and then the position but not the messages.
   const keyOf = async (part: string) => (await keysUnder(redis.url, prefix)).find((key) => key.includes(part)) ?? "";
   await askRedis(redis.port, "DEL", await keyOf(":history:"));
   expect(await store.history?.since("lobby", { ...second, offset: 0 }, 10)).toMatchObject({ complete: false });
@@ -145,7 +145,7 @@ it.each<[string, readonly string[], readonly string[]]>([
     const isRestartable = forbid.includes("-rpush");
     if (!isRestartable)
       expect(await outcomeOf(history.restart("lobby", { ...first, offset: 9 }, draft))).toBe("unavailable");
-    // A room without a history.
+    // This room has no history yet.
     const sender = { origin: "gw-1", epoch: 7, sequence };
     expect(await outcomeOf(history.append("hall", { ...draft, sender }))).toBe("unavailable");
   }

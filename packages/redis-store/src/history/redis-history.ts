@@ -99,7 +99,7 @@ export class RedisHistory implements Omit<History, "link"> {
       publishCommand,
       isNew: false,
     };
-    // Sent like a message, not like a command: at once or not at all.
+    // The script is sent like a message, not like a command: at once, or not at all.
     const position = await publisher.run(channel, historyAppend, {
       input,
       again: () => ({ ...input, isNew: true }),
@@ -134,8 +134,8 @@ export class RedisHistory implements Omit<History, "link"> {
   }
 
   /**
-   * A history that was lost must not begin again under an epoch that it had before. The epochs count up from
-   * a random one, so that each differs.
+   * Returns the epoch for a history that begins now, and how long its position is kept. A history that was
+   * lost must not begin again under an epoch that it had before, so the epochs count up from a random one.
    */
   #beginning(): { readonly newEpoch: number; readonly placeTtlMs: number } {
     this.#epoch = (this.#epoch % EPOCH_MAX) + 1;

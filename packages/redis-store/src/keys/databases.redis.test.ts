@@ -45,8 +45,8 @@ async function startServer(): Promise<(database: number) => { readonly url: stri
 }
 
 /**
- * Expects that a store with the second options receives the first one's messages, and one with the third does
- * not.
+ * Expects that a store with the options `own` receives the messages of a store with the options `speaking`,
+ * and that a store with the options `other` does not.
  */
 async function expectApart(speaking: RedisStoreOptions, own: RedisStoreOptions, other: RedisStoreOptions) {
   const prefix = freshPrefix();

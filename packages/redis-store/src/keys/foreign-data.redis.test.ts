@@ -23,7 +23,8 @@ it("names a key of the wrong type, tells it once, and goes on with others", asyn
   }
   expect(await outcomeOf(connect(store, server, "bob", ["whole"]))).toBe("done");
   expect(await store.rooms.count("whole")).toBe(2);
-  // One report from a command that reads only this key, one from the script that uses other keys as well.
+  // There is one report of a command that reads only this key, and one of the script that uses other keys as
+  // well.
   expect(new Set(seen.map(({ stage }) => stage))).toEqual(new Set(["store"]));
   expect(seen.length).toBeLessThanOrEqual(2);
   expect(store.link.state).toBe("in-sync");

@@ -6,7 +6,7 @@ import type { UserKeys } from "../users/user-scripts.js";
 import { type KeyTimes, placeTtlMs, SIGNS_TTL_MS, serverTtlMs, versionTtlMs } from "./key-times.js";
 import { Keys } from "./keys.js";
 
-/** What is documented about a key or channel. `docs/keys.md` is generated from it. */
+/** The documented facts about a key or channel. `docs/keys.md` is generated from them. */
 interface KeyFacts {
   /** The type as reported by Redis's `TYPE`, or `channel`. */
   readonly type: "hash" | "list" | "set" | "string" | "zset" | "channel";

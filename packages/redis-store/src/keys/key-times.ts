@@ -19,20 +19,29 @@ export interface KeyTimes {
 
 const DAY_MS = 86_400_000;
 
-/** Signs of life are of no use once they are this old. */
+/** How long signs of life are kept, in milliseconds: older ones are of no use. */
 export const SIGNS_TTL_MS = 3_600_000;
 
-/** Records live much longer than the lease: the record of a dead server is needed to clean up after it. */
+/**
+ * Time to live of a server's record, in milliseconds. The record lives much longer than the lease, because
+ * the record of a dead server is needed to clean up after that server.
+ */
 export function serverTtlMs({ connectionTtlMs, leaseTtlMs }: Pick<KeyTimes, "connectionTtlMs" | "leaseTtlMs">): number {
   return Math.ceil(Math.max(connectionTtlMs, 10 * leaseTtlMs));
 }
 
-/** A position is kept for a day after its last use, and at least as long as messages. */
+/**
+ * Time to live of a room's position, in milliseconds: a day after its last use, and at least as long as
+ * messages are kept.
+ */
 export function placeTtlMs({ historyTtlMs }: Pick<KeyTimes, "historyTtlMs">): number {
   return Math.max(DAY_MS, historyTtlMs);
 }
 
-/** A version must outlive all data that was announced under it. */
+/**
+ * Time to live of a feed's version, in milliseconds. The version must outlive all data that was announced
+ * under it.
+ */
 export function versionTtlMs({ lastSeenTtlMs, connectionTtlMs }: Pick<KeyTimes, "lastSeenTtlMs" | "connectionTtlMs">) {
   return Math.max(lastSeenTtlMs, connectionTtlMs);
 }

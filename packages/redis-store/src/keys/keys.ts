@@ -100,7 +100,7 @@ export class Keys {
     return { history: `${head}history:${room}`, place: `${head}place:${room}`, head, room };
   }
 
-  /** The numbers of one server in a room's history. A server id contains no colon. */
+  /** The key of the numbers that a room's history received from one server. A server id contains no colon. */
   historySender({ head, room }: HistoryKeys, serverId: string): string {
     return `${head}sender:${serverId}:${room}`;
   }

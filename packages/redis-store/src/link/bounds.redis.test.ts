@@ -38,7 +38,7 @@ it("settles 100,000 publishes to a Redis that hangs within the deadline, in boun
     );
   }
   await eventually(() => expect(settled).toBe(100_000));
-  // 5,000 commands of a kilobyte, 100,000 errors, and garbage that is not collected yet.
+  // The bound allows for 5,000 commands of a kilobyte, 100,000 errors, and garbage that is not collected yet.
   expect(peakBytes).toBeLessThan(150 * 1024 * 1024);
   expect(slowestMs).toBeLessThan(1_800);
   expect([...counts.keys()].filter((outcome) => outcome !== "unavailable" && outcome !== "timeout")).toEqual([]);
@@ -74,7 +74,7 @@ it("has room for a heartbeat where there is none for anything else", async () =>
   const redis = await ownRedis();
   const store = await startStore({ url: redis.url, commandTimeoutMs: 10_000, maxPendingCommands: 100 });
   const { lease } = await bringUp(store, "gw-1");
-  // All in one turn, so that no reply arrives in between. Two commands each.
+  // Make all calls in one turn, so that no reply arrives in between. Each call sends two commands.
   const counts = Array.from({ length: 60 }, () => outcomeOf(store.rooms.count("lobby")));
   const renewal = outcomeOf(store.servers.renew(lease, { connections: 0, rooms: 0 }));
   expect(await outcomeOf(store.rooms.count("lobby"))).toBe("unavailable");
@@ -84,7 +84,7 @@ it("has room for a heartbeat where there is none for anything else", async () =>
 
 it("takes two commands of each of 10,000 connections at once, and has room beside them", async () => {
   const store = await startStore({ url: (await ownRedis()).url, commandTimeoutMs: 10_000 });
-  // Two commands each.
+  // Each call sends two commands.
   const counts = Array.from({ length: 11_000 }, () => outcomeOf(store.rooms.count("lobby")));
   expect(new Set(await Promise.all(counts))).toEqual(new Set(["done"]));
 });

@@ -14,7 +14,11 @@ export interface ClusterSubscribersOptions extends SubscribersOptions {
 
 const REFRESH_MS = 250;
 
-/** Sixteen times the number of slots: even a master with a single slot is almost certainly found. */
+/**
+ * Maximum number of names that are tried to find a probe channel in a given master's slots. It is sixteen
+ * times the number of slots, so that a channel is almost certainly found even for a master with a single
+ * slot.
+ */
 const PROBE_TRIES = 2 ** 18;
 
 /**
@@ -168,7 +172,7 @@ class ClusterSubscribers implements Subscribers {
     return undefined;
   }
 
-  /** The client has reloaded the map of slots to masters: adapt the subscribers to it. */
+  /** Adapts the subscribers to the map of slots to masters, which the client has reloaded. */
   #reconcile(): void {
     if (this.#closed) return;
     const { nodes, events } = this.#options;
@@ -211,7 +215,10 @@ function earliest(moments: readonly (number | undefined)[]): number | undefined 
   return known.length > 0 && known.length === moments.length ? Math.min(...known) : undefined;
 }
 
-/** Ends a subscriber. The store owns these connections, even if the application made the Cluster client. */
+/**
+ * Ends a subscriber. The store owns the connections of subscribers, even if the application made the Cluster
+ * client.
+ */
 async function end(subscriber: VerifiedSubscriber): Promise<void> {
   const { redis } = subscriber.connection;
   disconnect(redis);

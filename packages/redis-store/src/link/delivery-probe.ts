@@ -8,21 +8,22 @@ export interface DeliveryProbeOptions {
   readonly isReady: () => boolean;
   /** Whether the probe's channel is subscribed on the current connection. */
   readonly isLive: () => boolean;
-  /** Closes the silent connection, so that a new one is made. */
+  /** Closes the subscribing connection, over which nothing arrives, so that a new one is made. */
   readonly replace: () => void;
   /**
-   * Like `replace`, for the connection that publishes. Called if two publishes in a row got no reply, or if a
-   * new subscriber was silent as well: messages may then be going to the wrong server.
+   * Like `replace`, for the connection that publishes. Called if two publishes in a row got no reply, or if
+   * no message arrived over a replaced subscriber either: messages may then be going to the wrong Redis
+   * server.
    */
   readonly replacePublisher: () => void;
-  /** The probe's state may have changed. */
+  /** Called when the probe's state may have changed. */
   readonly changed: () => void;
   readonly intervalMs: number;
   readonly timeoutMs: number;
 }
 
 /**
- * What is known about a connection:
+ * Whether messages are known to arrive over a connection:
  *
  * - `unproven`: no message has arrived over it yet
  * - `proven`: a message has arrived, and the next one is not late
@@ -45,7 +46,10 @@ interface Outstanding {
    * before.
    */
   readonly publishedAt: number;
-  /** In milliseconds of the monotonic clock. The time during which this process was stopped is added. */
+  /**
+   * When the message was sent, in milliseconds of the monotonic clock. Time during which this process was
+   * stopped is added.
+   */
   sentAt: number;
   answeredAt: number | undefined;
   isHeard: boolean;
@@ -102,7 +106,8 @@ export class DeliveryProbe {
   }
 
   /**
-   * The connection broke or is new: nothing is known about it, and no pending message is expected any more.
+   * Handles a connection that broke or is new: nothing is known about it, and no pending message is expected
+   * any more.
    */
   reset(): void {
     if (this.#outstanding !== undefined) this.#outstanding.isExpected = false;
@@ -139,12 +144,12 @@ export class DeliveryProbe {
       return;
     }
     if (lostMs > intervalMs) {
-      // This process was stopped, and messages that arrived meanwhile have not been read yet.
+      // This process was stopped, and messages that arrived during that time have not been read yet.
       outstanding.sentAt += lostMs;
       if (outstanding.answeredAt !== undefined) outstanding.answeredAt += lostMs;
       return;
     }
-    // The publish itself has the deadline of any command.
+    // A message that is not expected needs no timeout here: its publish has the deadline of any command.
     if (!outstanding.isExpected) return;
     const { answeredAt, isHeard } = outstanding;
     if (!isHeard && answeredAt !== undefined && now - answeredAt >= timeoutMs) {
@@ -211,7 +216,10 @@ export class DeliveryProbe {
     this.#options.changed();
   }
 
-  /** Callers of `publish` get the reason from their own calls; the probe only counts the failure. */
+  /**
+   * Handles a publish that failed. The probe only counts the failure: callers of the bus get the reason from
+   * their own calls.
+   */
   #refused(outstanding: Outstanding, error: unknown): void {
     if (this.#closed || this.#outstanding !== outstanding) return;
     this.#outstanding = undefined;

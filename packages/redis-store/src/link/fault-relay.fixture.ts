@@ -14,8 +14,8 @@ export interface FaultRelay {
    */
   swallowReplies(role: RelayRole): void;
   /**
-   * The same for the next connection that subscribes, beginning with its subscribe command: it gets no
-   * acknowledgement.
+   * Like {@link swallowReplies}, for the next connection that subscribes, beginning with its subscribe
+   * command: it gets no acknowledgement.
    */
   swallowNextSubscribe(): void;
   /** The port that new connections are relayed to from now on. Existing connections are not affected. */

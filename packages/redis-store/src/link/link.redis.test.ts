@@ -135,7 +135,7 @@ it("says unavailable only of what is never published: retried while Redis hangs,
   await redis.signal("SIGSTOP");
   const outcomes = new Map<string, Promise<string>>();
   const publish = (text: string): Promise<string> => outcomeOf(store.bus.publish(ROOM, Buffer.from(text)));
-  // Before, while and after the connection is closed.
+  // Publish before, while and after the connection is closed.
   for (let i = 0; store.link.state !== "down"; i++) {
     outcomes.set(`${i}`, publish(`${i}`));
     await new Promise((resolve) => setTimeout(resolve, 5));
@@ -231,7 +231,7 @@ it("is degraded as long as Redis refuses new subscriptions, also when nobody ask
   await expect(store.bus.subscribe({ kind: "room", name: "new" }, () => undefined)).rejects.toMatchObject({
     code: "unavailable",
   });
-  // The subscribed room keeps working, over several probes.
+  // The subscribed room keeps receiving messages, over several probes.
   const untilMs = performance.now() + 2_500;
   while (performance.now() < untilMs) {
     expect(store.link.state).toBe("degraded");

@@ -96,7 +96,7 @@ it("tells of an interruption before it hands on any message that came after it",
   const publisher = await RespConnection.open(redis.port);
   onTestFinished(() => publisher.close());
   const channels = (await askRedis(redis.port, "PUBSUB", "CHANNELS", "*:room:*")) as string[];
-  // Without a pause: some messages follow the acknowledgements immediately.
+  // Publish without a pause, so that some messages follow the acknowledgements immediately.
   let n = 0;
   for (let round = 0; round < 5; round++) {
     const { reconnects } = store.link.status();
@@ -289,7 +289,7 @@ it("follows slots that move one after the other, under load, without going round
       await setImmediate();
     }
   })();
-  // Every twentieth slot of the first third, each handed over as at the end of a resharding.
+  // Move every twentieth slot of the first third. Each is handed over as at the end of a resharding.
   for (let slot = 0; slot < 5_400; slot += 20) {
     for (const port of [to, from]) await askRedis(port, "CLUSTER", "SETSLOT", slot, "NODE", targetId);
   }

@@ -51,7 +51,7 @@ export class SubscriberConnection {
   readonly #acknowledgeTimeoutMs: number;
   readonly #events: SubscriberEvents;
   readonly #wanted = new Set<string>();
-  /** Sent on this connection, but not acknowledged yet. */
+  /** Channels whose subscription was sent on this connection, but is not acknowledged yet. */
   readonly #sent = new Set<string>();
   readonly #live = new Set<string>();
   /**
@@ -59,16 +59,16 @@ export class SubscriberConnection {
    * messages are missed.
    */
   readonly #restoring = new Set<string>();
-  /** Subscribed, no longer wanted, and not unsubscribed yet. */
+  /** Channels that are subscribed, no longer wanted, and not unsubscribed yet. */
   readonly #leaving = new Set<string>();
   /**
-   * Unsubscribed or about to be, without an acknowledgement yet. Their messages are ignored, because another
-   * connection may receive them.
+   * Channels that are unsubscribed or about to be, without an acknowledgement yet. Their messages are
+   * ignored, because another connection may receive them.
    */
   readonly #left = new Set<string>();
   /**
-   * Wanted, and neither live nor sent. Kept as a separate set, so that a join does not iterate over all
-   * channels.
+   * Wanted channels that are neither live nor sent. They are kept as a separate set, so that a join does not
+   * iterate over all channels.
    */
   readonly #missing = new Set<string>();
   readonly #unlisten: () => void;
@@ -83,7 +83,9 @@ export class SubscriberConnection {
   #epoch = 0;
   #flushing = false;
   #retry: NodeJS.Timeout | undefined;
-  /** Runs while subscriptions are sent and none of them has been acknowledged. */
+  /**
+   * The timer that runs from the sending of subscriptions, or the latest acknowledgement, until the next one.
+   */
   #patience: NodeJS.Timeout | undefined;
   /** Whether none of the sent subscriptions was acknowledged within half of the maximum time. */
   #isLate = false;
@@ -126,7 +128,10 @@ export class SubscriberConnection {
     return this.isOpen && this.#live.has(channel);
   }
 
-  /** `wasLive`: the channel was live on another connection, and its subscriber relies on it. */
+  /**
+   * Subscribes a channel. `wasLive` means that the channel was live on another connection, so its subscriber
+   * relies on it.
+   */
   want(channel: string, wasLive = false): void {
     this.#wanted.add(channel);
     this.#left.delete(channel);
@@ -153,8 +158,8 @@ export class SubscriberConnection {
   }
 
   /**
-   * Reconnects a silent connection and subscribes everything again. Returns `false` if the connection is
-   * already being replaced.
+   * Reconnects a connection over which nothing arrives, and subscribes everything again. Returns `false` if
+   * the connection is already being replaced.
    */
   replace(): boolean {
     if (!this.isOpen) return false;
@@ -255,7 +260,10 @@ export class SubscriberConnection {
     this.#events.changed();
   }
 
-  /** Redis replies in order: as long as any subscription is acknowledged, the others will be as well. */
+  /**
+   * Starts the timer for the next acknowledgement. One timer is enough, because Redis replies in order: as
+   * long as any subscription is acknowledged, the others will be as well.
+   */
   #bePatient(): void {
     if (this.#sent.size === 0 || this.#patience !== undefined) return;
     const halfMs = this.#acknowledgeTimeoutMs / 2;
@@ -337,7 +345,7 @@ export class SubscriberConnection {
     this.#events.live(channel);
   }
 
-  /** The connection broke or is new: nothing is subscribed on it. */
+  /** Handles a connection that broke or is new: nothing is subscribed on it. */
   #renewed(): void {
     this.#epoch++;
     this.#endPatience();
@@ -350,7 +358,7 @@ export class SubscriberConnection {
     this.#flush();
   }
 
-  /** Redis has unsubscribed a channel by itself and does not report which one. */
+  /** Handles that Redis has unsubscribed a channel by itself. Redis does not report which one. */
   #onMoved(): void {
     this.#loseAll();
     this.#events.changed();

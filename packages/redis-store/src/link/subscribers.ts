@@ -22,7 +22,7 @@ export interface Subscribers {
   readonly heardUntil: number | undefined;
   want(channel: string): void;
   drop(channel: string): void;
-  /** Commands work again: checks all connections at once. */
+  /** Checks all connections at once, because commands work again. */
   hurry(): void;
   close(): Promise<void>;
 }

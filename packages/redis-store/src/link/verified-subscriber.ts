@@ -130,7 +130,7 @@ export class VerifiedSubscriber {
     this.connection.want(channel);
   }
 
-  /** Messages can be published again: sends a probe at once. */
+  /** Sends a probe at once, because messages can be published again. */
   hurry(): void {
     this.#probe.hurry();
   }

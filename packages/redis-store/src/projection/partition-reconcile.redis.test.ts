@@ -175,6 +175,6 @@ it("costs one command for each partition and for what is asked of the registry",
   await askRedis(port, "ECHO", `${prefix} end`);
   await expect.poll(() => seen.some((line) => line.includes(`${prefix} end`)), { timeout: 5_000 }).toBe(true);
   const own = seen.filter((line) => line.includes(`${prefix}:`) && !line.includes(" lua]"));
-  // One more call, for the list of the partition's rooms.
+  // There is one more call, for the list of the partition's rooms.
   expect(own).toHaveLength(calls.length + 1);
 });

@@ -9,14 +9,14 @@ import { userReconcile } from "../users/user-scripts.js";
 const ENTRIES_MAX = 1_000;
 
 /**
- * The same for the last count: a few milliseconds. Partitions with at most this many entries are counted in
- * one step, so that changes during the count do not matter.
+ * Like {@link ENTRIES_MAX}, for the last count: a few milliseconds of Redis's time. Partitions with at most
+ * this many entries are counted in one step, so that changes during the count do not matter.
  */
 const LAST_ENTRIES_MAX = 3_000;
 
 /**
- * How often the users of a partition are counted before the correction is left for a later time, because they
- * keep changing.
+ * Maximum number of times that the users of a partition are counted. If they changed during each count, the
+ * correction is left for a later call.
  */
 const COUNTS_MAX = 3;
 
@@ -76,10 +76,10 @@ export async function reconcileRooms(parts: PartitionRoomsParts, partition: numb
   return { repaired, holders: readHolders(holders) };
 }
 
-/** Server id and incarnation, the beginning of connection ids. */
+/** Matches a holder: server id and incarnation, with which connection ids begin. */
 const HOLDER = /^[A-Za-z0-9_-]{1,64}\.[a-z0-9]{4}$/;
 
-/** Leaves out holders that are not valid: they come from entries that no store wrote. */
+/** Parses holders. Leaves out those that are not valid: they come from entries that no store wrote. */
 function readHolders(holders: ReadonlySet<string>): ServerIncarnation[] {
   return [...holders].filter((holder) => HOLDER.test(holder)).map(readHolder);
 }

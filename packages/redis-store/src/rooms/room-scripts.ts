@@ -132,7 +132,9 @@ export const roomAnnounce = defineScript(
   toNumber,
 );
 
-/** Reads members of one holder in rooms of one partition; `after` is an entry of the first room. */
+/**
+ * Reads members of one holder in rooms of one partition, beginning after the entry `after` of the first room.
+ */
 export const roomHeld = defineScript(
   "room-held",
   (input: {

@@ -1,7 +1,7 @@
 import { CmError, parseConnectionId } from "@cm/protocol";
 
 /**
- * A position in the order of a room's members: after one connection, or after all connections of one holder.
+ * A place in the order of a room's members: after one connection, or after all connections of one holder.
  * Cursors contain connections instead of indexes, so that joins and leaves do not shift other members.
  */
 export type RoomPlace = { readonly afterConnection: string } | { readonly afterHolder: string } | undefined;
@@ -14,7 +14,7 @@ export function lowerEnd(place: RoomPlace): string {
   return "afterConnection" in place ? `[${place.afterConnection}}` : `[${place.afterHolder}{`;
 }
 
-/** Encodes the cursor for continuing at a position. */
+/** Encodes the cursor for continuing at a place. */
 export function encodeCursor(place: RoomPlace): string | undefined {
   if (place === undefined) return undefined;
   const text = "afterConnection" in place ? place.afterConnection : place.afterHolder;

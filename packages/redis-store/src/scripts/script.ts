@@ -39,28 +39,28 @@ export function scriptArguments({ keys, args }: ScriptCall): (string | number | 
   return [keys.length, ...keys, ...args.map(asArgument)];
 }
 
-/** ioredis would convert any other byte array to text. */
+/** Returns bytes as a `Buffer`, because ioredis would convert any other byte array to text. */
 function asArgument(argument: string | number | Uint8Array): string | number | Buffer {
   if (!(argument instanceof Uint8Array) || Buffer.isBuffer(argument)) return argument;
   return Buffer.from(argument.buffer, argument.byteOffset, argument.byteLength);
 }
 
-/** For scripts that return a number. */
+/** Decodes the reply of a script that returns a number. */
 export function toNumber(reply: unknown): number {
   return Number(reply);
 }
 
-/** For scripts that write under a fence: returns whether the fence had not passed. */
+/** Decodes the reply of a script that writes under a fence. Returns whether the fence had not passed. */
 export function toWritten(reply: unknown): boolean {
   return Number(reply) === 1;
 }
 
-/** For scripts that return a list. */
+/** Decodes the reply of a script that returns a list. */
 export function toList(reply: unknown): unknown[] {
   return Array.isArray(reply) ? reply : [];
 }
 
-/** For scripts that return a list of strings. */
+/** Decodes the reply of a script that returns a list of strings. */
 export function toStrings(reply: unknown): string[] {
   return toList(reply).map(String);
 }

@@ -55,7 +55,7 @@ export async function allWritten(writes: readonly Promise<boolean>[], lease: Lea
   await allOf(writes);
 }
 
-/** The error of a lease that has expired or was acquired again. */
+/** Creates the error for a lease that has expired or was acquired again. */
 export function leaseLost({ serverId, token }: Lease): CmError {
   return new CmError("lease-lost", `The lease of server ${serverId} ran out or was acquired again.`, {
     details: { serverId, token },

@@ -41,7 +41,10 @@ import {
 /** Maximum number of dead servers that one renewal lists; see the contract of `Renewal`. */
 const EXPIRED_MAX = 100;
 
-/** Maximum number of silent servers that one call lists; see the contract of `WatchReport`. */
+/**
+ * Maximum number of servers without a recent sign of life that one call lists; see the contract of
+ * `WatchReport`.
+ */
 const SILENT_MAX = 100;
 
 const INFO_FIELDS = [
@@ -87,7 +90,7 @@ export interface RedisServerRegistryParts {
 /** Stores leases as members of one sorted set, whose expiry is checked against Redis's clock. */
 export class RedisServerRegistry implements ServerRegistry, ServerUpkeep {
   readonly #parts: RedisServerRegistryParts;
-  /** The layout's fault, as last observed. */
+  /** The layout mismatch that was last observed; `undefined` if the layout is correct. */
   #fault: CmError | undefined;
   #isLooking = false;
   /**
@@ -155,8 +158,8 @@ export class RedisServerRegistry implements ServerRegistry, ServerUpkeep {
   }
 
   /**
-   * Reads the records of the servers of the last snapshot in the same round trip. If there is a new server
-   * since then, reads everything once more.
+   * Reads the records of the servers that the last snapshot listed in the same round trip as the list. If
+   * there is a new server since then, reads everything once more.
    */
   async snapshot({ idsOnly = false }: SnapshotOptions = {}): Promise<RegistrySnapshot> {
     const { commands, keys } = this.#parts;
@@ -209,7 +212,8 @@ export class RedisServerRegistry implements ServerRegistry, ServerUpkeep {
       serverId,
       incarnation,
       claimExpiresAtMs: expiresAtMs,
-      // The holder may return for as long as the data that it wrote would have lived.
+      // Remember the holder as reaped for as long as the data that it wrote would have lived: it may return
+      // until then.
       keepMs: this.#parts.connectionTtlMs,
     });
     this.#checkReaped(unregistered);

@@ -19,7 +19,7 @@ export type Acquisition =
       readonly token: number;
       readonly expiresAtMs: number;
       readonly wasReaped: boolean;
-      /** The key of reaped holders holds another type. */
+      /** Whether the key of reaped holders holds another type. */
       readonly isReapedForeign: boolean;
     }
   | {

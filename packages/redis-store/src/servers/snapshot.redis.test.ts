@@ -12,7 +12,7 @@ it("does not say who went after the data was lost, until everybody has had time 
   const { registration } = await bringUp(store, "gw-1", ttlMs);
   expect((await store.servers.snapshot()).knownForMs).toBeGreaterThanOrEqual(0);
   for (const key of await keysUnder(url, `${prefix}:`)) await askRedis(port, "DEL", key);
-  // A new server does not know that there were others.
+  // A new server does not know that there were other servers before.
   await bringUp(store, "gw-2", ttlMs);
   expect((await store.servers.snapshot()).knownForMs).toBeGreaterThanOrEqual(0);
   await store.servers.acquire(registration, ttlMs);

@@ -103,7 +103,7 @@ for (const [kind, target, subscribe] of [
         const subscriber = await RespConnection.open(node);
         onTestFinished(() => subscriber.close());
         subscriber.onUnasked((reply) => heard.push(reply));
-        // Masters that do not own the slot refuse.
+        // Masters that do not own the slot reject the subscription.
         await subscriber.command(subscribe, prefix + channel).catch(() => undefined);
       }
     }

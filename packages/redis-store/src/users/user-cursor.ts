@@ -1,6 +1,6 @@
 import { CmError, parseName } from "@cm/protocol";
 
-/** A position among the online users: in a partition, after a user or at the partition's start. */
+/** A place among the online users: in a partition, after a user or at the partition's start. */
 export interface UserPlace {
   readonly partition: number;
   readonly afterUser: string | undefined;
@@ -9,8 +9,8 @@ export interface UserPlace {
 const TEXT = /^(\d{1,5})(?::([\s\S]+))?$/;
 
 /**
- * Encodes the cursor for continuing at a position. It contains a user instead of an index, so that users who
- * come and go do not shift others.
+ * Encodes the cursor for continuing at a place. The cursor contains a user instead of an index, so that users
+ * who come and go do not shift others.
  */
 export function encodeUserCursor({ partition, afterUser }: UserPlace): string {
   return Buffer.from(afterUser === undefined ? `${partition}` : `${partition}:${afterUser}`, "utf8").toString(

@@ -14,7 +14,7 @@ export function userEntryHead(userId: string): string {
 
 const LENGTH_DIGITS = 2;
 
-/** The user of a head. */
+/** Returns the user that a head belongs to. */
 export function userOfHead(head: string): string {
   return head.slice(LENGTH_DIGITS);
 }

@@ -156,7 +156,7 @@ export class UserReader {
     throw new CmError("options-invalid", "The cursor belongs to another partition.", { details: { field: "cursor" } });
   }
 
-  /** Reads several partitions at once; the first one from the position on. */
+  /** Reads several partitions at once, the first of them from the given place on. */
   #readPartitions({ partition, afterUser }: UserPlace, count: number, limit: number) {
     const { commands, keys } = this.#parts;
     const mostUsers = Math.min(limit, USERS_MAX);

@@ -172,7 +172,7 @@ export const userHeld = defineScript(
   },
 );
 
-/** Reconciles the next entries of a partition. The script describes the mark. */
+/** Reconciles the next entries of a partition. The script's header describes the mark. */
 export const userReconcile = defineScript(
   "user-reconcile",
   (

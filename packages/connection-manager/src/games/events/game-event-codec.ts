@@ -15,8 +15,8 @@ import { jsonText } from "../../json-text.js";
 export const STATE_CHANGED = "game-state-changed";
 
 /**
- * The first bytes of such an event. `JSON.stringify` never begins with a space, so no message of the
- * sockets API, which may use the same room, can be mistaken for one.
+ * The first bytes of a {@link STATE_CHANGED} event. `JSON.stringify` never begins with a space, so no message
+ * of the sockets API, which may use the same room, can be mistaken for such an event.
  */
 const STATE_CHANGED_HEAD = encodeUtf8(` {"type":"${STATE_CHANGED}"`);
 
@@ -47,8 +47,8 @@ export function encodeGameEvent(
 }
 
 /**
- * Decodes an event. Returns `event-invalid` if the bytes are not a valid event, or have the type
- * {@link STATE_CHANGED} without its first bytes.
+ * Decodes an event. Returns `event-invalid` if the bytes are not a valid event, or have the type {@link
+ * STATE_CHANGED} but not the first bytes of such an event.
  */
 export function decodeGameEvent(bytes: Uint8Array): Result<GameEvent> {
   const event = parse(bytes);

@@ -106,7 +106,7 @@ export class GameFeed {
     clearTimeout(this.#retry);
     this.#handlers.clear();
     this.#giveUp(new CmError("closed", "Nobody listens to the game any more."));
-    await this.#attempt.catch(() => undefined); // Reported when the attempt failed.
+    await this.#attempt.catch(() => undefined); // The failed attempt has reported its error.
     await this.#letGo();
   }
 

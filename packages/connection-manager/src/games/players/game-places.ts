@@ -71,7 +71,7 @@ export class GamePlaces {
     ]);
     const failure = results.find((result, i) => {
       const socket = sockets[i];
-      // A socket that closed meanwhile does not make the join fail, unless it was the user's last one.
+      // A socket that closed during the join does not make the join fail, unless it was the user's last one.
       const isMissed = socket === undefined || players.get(userId)?.sockets.get(socket.socketId) === socket;
       return result.status === "rejected" && (isMissed || !players.get(userId)?.games.has(gameId));
     });
@@ -157,7 +157,7 @@ export class GamePlaces {
     };
     const failed = joined.find((result, i) => result.status === "rejected" && isStill(i));
     const failure = opened.status === "rejected" ? opened : failed;
-    // If the socket was closed meanwhile, the failure no longer matters.
+    // If the socket was closed during these calls, the failure no longer matters.
     if (failure?.status !== "rejected" || players.ofConnection(connectionId) !== socket) return;
     this.#forget(socket);
     await membership.close(connectionId, { signOff: true });
@@ -219,8 +219,8 @@ export class GamePlaces {
 }
 
 /**
- * Records a sign of life of the user. It is not known which socket it came from, so it applies to all
- * of them.
+ * Records a sign of life of the user. It is not known which of the user's sockets the sign came from, so it
+ * is recorded for all of them.
  */
 export function alive(player: Player): void {
   for (const socket of player.sockets.values()) socket.lastSeen = Date.now();

@@ -23,7 +23,10 @@ export function encodeSession({ state, serverInstance }: Pick<SessionRecord, "st
   return JSON.stringify({ state, serverInstance });
 }
 
-/** Decodes the game from a room's record; `undefined` if there is no record, or it is not a game's. */
+/**
+ * Decodes the game from a room's record; `undefined` if there is no record, or the record is not that of a
+ * game.
+ */
 export function decodeSession(record: RoomRecord | undefined): SessionRecord | undefined {
   const value = record === undefined ? undefined : parseJson(record.value);
   if (record === undefined || typeof value !== "object" || value === null) return undefined;

@@ -134,7 +134,7 @@ it("keeps what it was told while its own change was under way", async () => {
   await join("chess");
   await records.learn("chess", false);
   expect(await costOf(() => records.move("chess", "active"))).toEqual(["done", "compareAndSet"]);
-  // Only the store can tell which of the two came later.
+  // Only the store can determine which of the two changes came later.
   expect(await costOf(() => records.move("chess", "completed"))).toEqual(["done", "get", "compareAndSet"]);
 });
 

@@ -61,11 +61,11 @@ export class SessionRecords {
   }
 
   /**
-   * Changes a game's state. Takes one round trip if this server knows its record, otherwise two, and
-   * one more for each change that others make meanwhile. If two calls compete, one of them is applied
-   * first. Rejects with `not-found`, with `transition-invalid` (its `details` contain both states) if
-   * the new state can't follow the state in the store, or with `unavailable` if other changes came
-   * first in every attempt.
+   * Changes a game's state. Takes one round trip if this server knows the game's record, otherwise two, and
+   * one more for each change that others make during the call. If two calls compete, one of them is applied
+   * first. Rejects with `not-found`, with `transition-invalid` (its `details` contain both states) if the new
+   * state can't follow the state in the store, or with `unavailable` if other changes came first in every
+   * attempt.
    */
   async move(gameId: string, to: GameState): Promise<void> {
     const { roomRecords } = this.#options;
@@ -82,7 +82,7 @@ export class SessionRecords {
       known = requireGame(gameId, record);
       if (!isSet) continue;
       const now = this.#known.get(gameId);
-      // A state that was reported meanwhile may be newer than this change.
+      // A state that was reported during the call may be newer than this change.
       const isLatest = now === before || (now?.version ?? Number.POSITIVE_INFINITY) < record.version;
       if (now !== undefined && isLatest) this.#known.set(gameId, known);
       return;
@@ -101,9 +101,9 @@ export class SessionRecords {
     const before = this.#known.get(gameId);
     try {
       const known = knownOf(await roomRecords.get(gameId));
-      // A state that was reported meanwhile is not older than the record that was read, so keep it. If
-      // there is no record, it has expired or the store lost it; keep the known state for the second
-      // case.
+      // A state that was reported during the read is not older than the record that was read, so keep that
+      // state. If there is no record, the record has expired or the store has lost it: keep the known state,
+      // to restore the record in the second case.
       if (known !== undefined && isPlayed(gameId) && this.#known.get(gameId) === before) {
         this.#known.set(gameId, known);
       }

@@ -65,7 +65,7 @@ export function describeBus(name: string, createHarness: () => Promise<PartHarne
       const sent = [
         allBytes,
         new Uint8Array(0),
-        // A view sends its own bytes, not the buffer behind it.
+        // Of a view, only its own bytes are sent, not the whole buffer behind it.
         allBytes.subarray(100, 103),
         Uint8Array.of(0),
         encodeUtf8("\r\n$5\r\nhello\r\n"),
@@ -74,7 +74,7 @@ export function describeBus(name: string, createHarness: () => Promise<PartHarne
       ];
       for (const message of sent) await other.publish(ROOM, message);
       await vi.waitFor(() => expect(received).toHaveLength(sent.length), PATIENCE);
-      // Compared one by one, because a difference within a megabyte is expensive to print.
+      // Compare the messages one by one, because a difference within a megabyte is expensive to print.
       sent.forEach((message, i) => {
         expect(Buffer.compare(message, received[i] ?? new Uint8Array(1)), `message ${i}`).toBe(0);
       });

@@ -86,7 +86,7 @@ export function describeHistory(name: string, createHarness: () => Promise<PartH
       expect(await offsets(at(8), 1_000)).toEqual([true, [9, 10]]);
       expect(await offsets(at(10), 1_000)).toEqual([true, []]);
       expect((await history.since("lobby", begin)).entries).toHaveLength(10);
-      // Without a position, no messages can come after it.
+      // A read without a position returns no messages.
       expect(await history.since("lobby")).toMatchObject({ top: at(10), complete: false, entries: [] });
     });
 
@@ -138,7 +138,7 @@ export function describeHistory(name: string, createHarness: () => Promise<PartH
       const large = Uint8Array.from({ length: 600_000 }, (_, i) => (i * 31 + (i >> 8)) & 0xff);
       const all = Uint8Array.from({ length: 256 }, (_, i) => i);
       const sender = (sequence: number) => ({ origin: "gw-1", epoch: 1, sequence });
-      // A view sends its own bytes, not the buffer behind it.
+      // Of a view, only its own bytes are sent, not the whole buffer behind it.
       const drafts = [large, large, all, all.subarray(100, 103), new Uint8Array(0)];
       for (const [i, after] of drafts.entries()) {
         await historyOf(store).append("lobby", { before: all, after, sender: sender(i + 1) });

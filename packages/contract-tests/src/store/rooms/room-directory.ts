@@ -5,7 +5,9 @@ import type { HarnessFactory } from "../harness.js";
 import { bringUp, claimDead, LONG_MS, letDie, loseClaim, outcomeOf, passUntil, scenarios } from "../scenario.js";
 import { byId, membersOf } from "./room-members.js";
 
-/** Tests the promises of `RoomDirectory`, except for paging, and those of `ProjectionUpkeep` about rooms. */
+/**
+ * Contract tests for `RoomDirectory`, except for paging, and for the parts of `ProjectionUpkeep` about rooms.
+ */
 export function describeRoomDirectory(name: string, createHarness: HarnessFactory): void {
   const it = scenarios(createHarness);
 
@@ -219,7 +221,7 @@ export function describeRoomDirectory(name: string, createHarness: HarnessFactor
       await store.rooms.join(dead.lease, "lobby", members);
       await letDie(harness, dead);
       const { lost, held } = await loseClaim(harness, "dead");
-      // The store may either reject such a call or ignore it.
+      // The store may either reject or ignore a call with a claim that is no longer held.
       await outcomeOf(store.upkeep.projection.evict(lost, { room: "lobby" }));
       expect(await store.counts.of("rooms")).toBe(1);
       expect(byId(await store.upkeep.projection.evict(held, { room: "lobby" }))).toEqual(byId(members));

@@ -4,10 +4,13 @@ import type { HarnessFactory } from "../harness.js";
 import { bringUp, letDie, outcomeOf, scenarios } from "../scenario.js";
 import { byId, membersOf } from "./room-members.js";
 
-/** More pages than any reading in these tests can need; a reading that exceeds this number does not end. */
+/**
+ * Maximum number of pages, more than any reading in these tests needs: a reading that exceeds this number
+ * does not end.
+ */
 const PAGES_MAX = 5000;
 
-/** Tests the promises of `RoomDirectory.members` about reading in pages. */
+/** Contract tests for `RoomDirectory.members` about reading in pages. */
 export function describeRoomPaging(name: string, createHarness: HarnessFactory): void {
   const it = scenarios(createHarness);
 
@@ -27,14 +30,14 @@ export function describeRoomPaging(name: string, createHarness: HarnessFactory):
         const other = await harness.peer();
         const [alpha, beta] = [await bringUp(store, "alpha"), await bringUp(other, "beta")];
         const [staying, leaving] = [membersOf(alpha, 90), membersOf(beta, 90)];
-        // The members who leave lie between those who stay.
+        // The members who leave later are placed between the members who stay.
         for (let i = 0; i < 90; i += 10) {
           await store.rooms.join(alpha.lease, "lobby", staying.slice(i, i + 10));
           await other.rooms.join(beta.lease, "lobby", leaving.slice(i, i + 10));
         }
         const everSeen = new Set([...staying, ...leaving].map(({ connectionId }) => connectionId));
         const seen = await readAll(store, "lobby", limit, async (page) => {
-          // Grows the room beyond every size at which a store may change its encoding.
+          // The room grows beyond every size at which a store may change its encoding.
           const coming = membersOf(beta, page < 60 ? 8 : 0);
           for (const { connectionId } of coming) everSeen.add(connectionId);
           const going = leaving.splice(0, 3);

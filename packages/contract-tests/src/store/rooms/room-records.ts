@@ -8,7 +8,7 @@ import { membersOf } from "./room-members.js";
 const FIRST = { record: '"first"' };
 const OTHER = { record: '"other"' };
 
-/** Tests the promises of `RoomRecords`, and those of rooms about their records. */
+/** Contract tests for `RoomRecords`, and for the parts of `RoomDirectory` about records. */
 export function describeRoomRecords(name: string, createHarness: HarnessFactory): void {
   const it = scenarios(createHarness);
 

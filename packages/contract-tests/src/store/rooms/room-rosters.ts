@@ -7,7 +7,7 @@ import { ODD_METADATA, textOf } from "../odd-metadata.js";
 import { bringUp, claimDead, LONG_MS, letDie, outcomeOf, passUntil, SHORT_MS, scenarios, times } from "../scenario.js";
 import { membersOf } from "./room-members.js";
 
-/** Tests the promises of `RoomDirectory` about announcements. */
+/** Contract tests for `RoomDirectory` about announcements. */
 export function describeRoomRosters(name: string, createHarness: HarnessFactory): void {
   const it = scenarios(createHarness);
 

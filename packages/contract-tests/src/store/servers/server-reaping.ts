@@ -15,7 +15,7 @@ import {
   times,
 } from "../scenario.js";
 
-/** Tests the promises of `ServerUpkeep` about reaping. */
+/** Contract tests for `ServerUpkeep` about reaping. */
 export function describeServerReaping(name: string, createHarness: HarnessFactory): void {
   const it = scenarios(createHarness);
   const successorOf = (serverId: string) => registrationOf(createConnectionIdSource({ serverId }));

@@ -16,7 +16,7 @@ import {
 
 const NOTHING = { connections: 0, rooms: 0 };
 
-/** Tests the promises of `ServerRegistry`. */
+/** Contract tests for `ServerRegistry`. */
 export function describeServerRegistry(name: string, createHarness: HarnessFactory): void {
   const it = scenarios(createHarness);
   const successorOf = (serverId: string) => registrationOf(createConnectionIdSource({ serverId }));

@@ -4,7 +4,7 @@ import { bringUp, LONG_MS, letDie, SHORT_MS, scenarios } from "../scenario.js";
 
 const COUNTERS = { connections: 0, rooms: 0 };
 
-/** Tests the promises of `ServerUpkeep` about silent servers. */
+/** Contract tests for `ServerUpkeep` about servers that send no sign of life. */
 export function describeServerWatch(name: string, createHarness: HarnessFactory): void {
   const it = scenarios(createHarness);
 

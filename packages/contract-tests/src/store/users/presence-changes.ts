@@ -6,7 +6,7 @@ import { ODD_METADATA, textOf } from "../odd-metadata.js";
 import { bringUp, claimDead, letDie, outcomeOf, scenarios, times } from "../scenario.js";
 import { AT_ONCE, connectionOf, connectionsOf, inShort, usersOfOneFeed } from "./users.js";
 
-/** Tests the promises of `UserDirectory` about announcements. */
+/** Contract tests for `UserDirectory` about announcements. */
 export function describePresenceChanges(name: string, createHarness: HarnessFactory): void {
   const it = scenarios(createHarness);
 

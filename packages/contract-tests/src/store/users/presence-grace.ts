@@ -8,7 +8,7 @@ import { AT_ONCE, connectionOf, connectionsOf, inShort } from "./users.js";
 const LONG_GRACE = { graceMs: LONG_MS };
 const SHORT_GRACE = { graceMs: SHORT_MS };
 
-/** Tests the promises of `UserDirectory` and `ProjectionUpkeep` about leaving users. */
+/** Contract tests for `UserDirectory` and `ProjectionUpkeep` about leaving users. */
 export function describePresenceGrace(name: string, createHarness: HarnessFactory): void {
   const it = scenarios(createHarness);
 

@@ -5,10 +5,13 @@ import type { HarnessFactory } from "../harness.js";
 import { bringUp, LONG_MS, letDie, outcomeOf, passUntil, SHORT_MS, scenarios, times } from "../scenario.js";
 import { AT_ONCE, byConnection, connectionOf, connectionsOf, idsOf, usersOfOneFeed } from "./users.js";
 
-/** More pages than any reading in these tests can need; a reading that exceeds this number does not end. */
+/**
+ * Maximum number of pages, more than any reading in these tests needs: a reading that exceeds this number
+ * does not end.
+ */
 const PAGES_MAX = 5000;
 
-/** Tests the promises of `UserDirectory` about reading users' states, individually and in pages. */
+/** Contract tests for `UserDirectory` about reading users' states, individually and in pages. */
 export function describePresenceReading(name: string, createHarness: HarnessFactory): void {
   const it = scenarios(createHarness);
 

@@ -5,7 +5,7 @@ import type { HarnessFactory } from "../harness.js";
 import { bringUp, claimDead, LONG_MS, letDie, loseClaim, outcomeOf, passUntil, scenarios, times } from "../scenario.js";
 import { AT_ONCE, byConnection, connectionsOf, idsOf } from "./users.js";
 
-/** Tests the promises of `UserDirectory` and `ProjectionUpkeep` about users' connections. */
+/** Contract tests for `UserDirectory` and `ProjectionUpkeep` about users' connections. */
 export function describeUserDirectory(name: string, createHarness: HarnessFactory): void {
   const it = scenarios(createHarness);
 
@@ -45,7 +45,8 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       const limit = { maxPerUser: 3 };
       const [mine, theirs] = [connectionsOf(alpha, "ann", 2), connectionsOf(beta, "ann", 4)];
       await store.users.add(alpha.lease, mine, limit);
-      // All at once, as from clients that reconnect: only one of them becomes the third connection.
+      // Add all connections at once, as when clients reconnect: only one of them becomes the third
+      // connection.
       const outcomes = await Promise.all(theirs.map((each) => outcomeOf(other.users.add(beta.lease, [each], limit))));
       expect(outcomes.filter((outcome) => outcome === "connections-limit")).toHaveLength(3);
       expect(await connectionIdsOf(store.users, "ann")).toHaveLength(3);
@@ -190,7 +191,7 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       await store.users.add(dead.lease, connections);
       await letDie(harness, dead);
       const { lost, held } = await loseClaim(harness, "dead");
-      // The store may either reject such a call or ignore it.
+      // The store may either reject or ignore a call with a claim that is no longer held.
       await outcomeOf(store.upkeep.projection.evict(lost, { users: connections }));
       expect(await store.counts.of("users")).toBe(1);
       await store.upkeep.projection.evict(held, { users: connections });
