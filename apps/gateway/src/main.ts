@@ -12,7 +12,7 @@ try {
   process.exit(EXIT.config);
 }
 // Load this module after the signal handlers have been installed: loading takes a while, and a signal that
-// arrives meanwhile must not kill the process.
+// arrives during that time must not kill the process.
 const { runMain } = await import("./cli/run-main.js");
 // Exit explicitly: native handles may still be open, but everything that matters has ended.
 process.exit(await runMain(fileURLToPath(import.meta.url), process.argv.slice(2), request));

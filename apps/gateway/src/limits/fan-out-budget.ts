@@ -25,8 +25,8 @@ const DEBT_SECONDS_MAX = 10;
 const SERVER_BURST_MS = 25;
 
 /**
- * Duration of a fan-out, in milliseconds, above which it costs more than its time, because other work is
- * blocked meanwhile: a fan-out of twice this duration costs twice as much per millisecond.
+ * Duration of a fan-out, in milliseconds, above which it costs more than its time, because it blocks other
+ * work: a fan-out of twice this duration costs twice as much per millisecond.
  */
 const LONG_TURN_MS = 30;
 

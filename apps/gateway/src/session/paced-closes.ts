@@ -46,7 +46,7 @@ export class PacedCloses {
 
   #start({ close, places }: Waiting): void {
     this.#placesUnderWay += places;
-    // Start the next closes in a turn of their own, so that requests that have arrived in the meantime go
+    // Start the next closes in a turn of their own, so that requests that have arrived since then are handled
     // first.
     void close().finally(() => setImmediate(() => this.#ended(places)));
   }
