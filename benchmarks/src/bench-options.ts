@@ -30,7 +30,7 @@ export interface BenchOptions {
   readonly repeats: number;
   /** Factor applied to each load; 1: the full load. */
   readonly scale: number;
-  /** Minutes after which no new turn of all contenders begins. */
+  /** Time after which no new turn begins, in minutes; all contenders run once per turn. */
   readonly maxMinutes: number;
   /** Folder for the servers' CPU profiles; without it, no profiles are written. */
   readonly profileFolder: string | undefined;

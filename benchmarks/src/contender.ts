@@ -31,7 +31,7 @@ export interface Contender {
 
 /**
  * Size of the fields that a frame of this project has in addition to payload and room (its type and the
- * sender), minus the two characters that the minimum puts around a payload.
+ * sender), minus the two characters that the handwritten minimum adds to a payload.
  */
 const FRAME_EXTRA_BYTES =
   encodeServerFrame({
@@ -44,16 +44,17 @@ const FRAME_EXTRA_BYTES =
 const program = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 
 /**
- * The default configuration, except for what would limit the load: the limits on a client's requests and
- * fan-out, and the log.
+ * Environment of the gateway: the default configuration, except for the settings that would limit the load,
+ * which are the limits on connections and on a client's requests and fan-out, and the log.
  */
 const cmEnvironment = (index: number) => ({
   SERVER_ID: `bench-${index}`,
   LISTEN_HOST: "127.0.0.1",
   LOG_LEVEL: "warn",
-  // Ten thousand members, and the connection of the ping probe.
+  // Allow ten thousand members and the connection of the ping probe.
   MAX_CONNECTIONS: "20000",
-  // A single client of a hot or huge room sends more messages than one player would.
+  // Raise these limits, because a single client of a hot or huge room sends more messages than one player
+  // would.
   MAX_REQUESTS_PER_SECOND: "10000",
   MAX_FANOUT_PER_SECOND: "0",
   MAX_FANOUT_PERCENT: "0",
@@ -66,7 +67,7 @@ export const CONTENDERS: Readonly<Record<ContenderName, Contender>> = {
     environment: cmEnvironment,
     dialect: () => createCmDialect({ acks: false }),
   },
-  // The same without a window: every message is written at once.
+  // The gateway without a window: every message is written at once.
   "cm-no-window": {
     program: program("../../apps/gateway/dist/main.js"),
     path: "/ws",
@@ -79,7 +80,7 @@ export const CONTENDERS: Readonly<Record<ContenderName, Contender>> = {
     environment: () => ({}),
     dialect: () => minimumDialect,
   },
-  // The minimum, with payloads enlarged to the size of this project's frames.
+  // The handwritten minimum, with payloads enlarged to the size of this project's frames.
   "same-bytes": {
     program: program("./minimum/minimum-server.js"),
     path: "/ws",

@@ -70,7 +70,7 @@ async function bench(options: BenchOptions): Promise<BenchResult> {
   }
 }
 
-/** Measures the same number of servers with few connections and with 100,000. */
+/** Measures the statistics of the same number of servers, with few connections and with 100,000. */
 async function measureAllStatistics(): Promise<StatisticsCost[]> {
   return [
     await measureStatistics({ servers: 10, connectionsPerServer: 100, roomMembers: 20 }),
@@ -78,7 +78,10 @@ async function measureAllStatistics(): Promise<StatisticsCost[]> {
   ];
 }
 
-/** The contenders take turns, so that a temporary disturbance of the machine affects all of them. */
+/**
+ * Runs all scenarios. The contenders run alternately, so that a temporary disturbance of the machine affects
+ * all of them.
+ */
 async function measureAll(
   { scenarios, contenders, repeats, seconds, warmupSeconds, profileFolder, maxMinutes }: BenchOptions,
   redis: Awaited<ReturnType<typeof startRedis>>,
@@ -87,7 +90,8 @@ async function measureAll(
   const lastStart = performance.now() + maxMinutes * 60_000;
   for (let repeat = 1; repeat <= repeats; repeat++) {
     for (const scenario of scenarios) {
-      // A turn is run by all contenders or by none, because ratios are calculated within a turn.
+      // Only check the time between turns: a turn must be run by all contenders or by none, because ratios are
+      // calculated within a turn.
       if (performance.now() > lastStart) return measurements;
       for (const contender of contenders) {
         const nodeArgs =

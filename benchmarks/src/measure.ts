@@ -16,9 +16,15 @@ export interface Measurement {
    * guarantees one.
    */
   readonly valid: boolean;
-  /** Whether deliveries differ by more than 3 % from what was published: a queue grew or shrank. */
+  /**
+   * Whether the number of deliveries differs by more than 3 % from the number that was due for the published
+   * messages, which means that a queue grew or shrank.
+   */
   readonly saturated: boolean;
-  /** Whether other processes used more than a tenth of a core meanwhile, so that the figures are less reliable. */
+  /**
+   * Whether other processes used more than a tenth of a core during the run, so that the figures are less
+   * reliable.
+   */
   readonly disturbed: boolean;
   /** Average number of cores that other processes used. */
   readonly otherCores: number;
@@ -26,7 +32,7 @@ export interface Measurement {
   readonly driverBusy: number;
   /** Microseconds of processor time, user and system, of both servers per delivery. */
   readonly serverCpuUsPerDelivery: number;
-  /** The part of it that was spent in user mode. */
+  /** The part of `serverCpuUsPerDelivery` that was spent in user mode. */
   readonly serverUserUsPerDelivery: number;
   /** Microseconds of Redis's processor time per published message. */
   readonly redisCpuUsPerMessage: number;
@@ -55,7 +61,7 @@ export interface MeasureOptions {
 /** Number of server processes of a contender. */
 export const SERVERS = 2;
 
-/** Above this number of cores used by other processes, a run counts as disturbed. */
+/** Number of cores used by other processes above which a run counts as disturbed. */
 const DISTURBED_CORES = 0.1;
 
 /** Starts a contender's servers, runs the driver, and stops the servers. */

@@ -1,6 +1,9 @@
 import { readFileSync } from "node:fs";
 
-/** `USER_HZ`: the number of ticks per second in `/proc/<pid>/stat`. 100 on every Linux that Node runs on. */
+/**
+ * `USER_HZ`: the number of ticks per second in `/proc/<pid>/stat`. It is 100 on every Linux system that Node.js
+ * runs on.
+ */
 const TICKS_PER_SECOND = 100;
 
 /** Seconds of processor time used by a process and its threads. */
@@ -9,22 +12,23 @@ export interface CpuSeconds {
   readonly system: number;
 }
 
-/** The processor time that a process has used so far. */
+/** Returns the processor time that a process has used so far. */
 export function readProcessCpu(pid: number): CpuSeconds {
   const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-  // The name in parentheses may contain any character; the fields after it are counted, utime being the 12th.
+  // Count the fields after the name in parentheses, which may contain any character: utime is the 12th of them.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return { user: Number(fields[11]) / TICKS_PER_SECOND, system: Number(fields[12]) / TICKS_PER_SECOND };
 }
 
 /**
- * Seconds used by all processes of this machine, plus those that its host took away (steal). Interrupts are
- * excluded: they are not charged to any process, and on this machine they are the work of the loopback
- * interface for the measured traffic.
+ * Returns the seconds of processor time used by all processes of this machine, plus those that the machine's
+ * host took away (steal). Interrupts are excluded: they are not charged to any process, and on this machine
+ * they are the work of the loopback interface for the measured traffic.
  */
 export function readMachineBusySeconds(): number {
   const [line = ""] = readFileSync("/proc/stat", "latin1").split("\n", 1);
-  // cpu user nice system idle iowait irq softirq steal; the guest times after it are part of user.
+  // The fields are cpu, user, nice, system, idle, iowait, irq, softirq and steal. The guest times after them
+  // are part of user.
   const [user = 0, nice = 0, system = 0, , , , , steal = 0] = line.split(/\s+/).slice(1).map(Number);
   return (user + nice + system + steal) / TICKS_PER_SECOND;
 }

@@ -2,7 +2,7 @@
 export interface Scenario {
   readonly name: string;
   readonly rooms: number;
-  /** Members of each room. */
+  /** Number of members of each room. */
   readonly members: number;
   /** Messages per second over all rooms. */
   readonly rate: number;
@@ -15,7 +15,7 @@ export interface Scenario {
 export const SCENARIOS: readonly Scenario[] = [
   { name: "many-rooms", rooms: 50, members: 20, rate: 3_000, bytes: 200 },
   { name: "big-rooms", rooms: 10, members: 200, rate: 500, bytes: 200 },
-  // Twenty players per room, each of whom sends twenty messages per second.
+  // In hot rooms, twenty players per room send twenty messages per second each.
   { name: "hot-rooms", rooms: 8, members: 20, rate: 3_200, bytes: 200 },
   { name: "hot-crowd", rooms: 1, members: 500, rate: 400, bytes: 200 },
   { name: "huge-room", rooms: 1, members: 10_000, rate: 10, bytes: 200, publishers: 100 },

@@ -15,7 +15,10 @@ export interface ServerProcess {
 /** Time after which a server that has not ended is killed, in milliseconds. */
 const STOP_TIMEOUT_MS = 10_000;
 
-/** Starts one server process. Resolves when its port accepts connections. `nodeArgs` precede the program. */
+/**
+ * Starts one server process. Resolves when its port accepts connections. `nodeArgs` are passed to Node.js
+ * before the program.
+ */
 export async function startServerProcess(
   contender: Contender,
   index: number,

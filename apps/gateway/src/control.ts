@@ -2,12 +2,12 @@ import type { ControlHandler } from "@cm/router";
 import type { TransportConnection } from "@cm/transport";
 import type { ClientSession } from "./session/client-session.js";
 
-/** An open connection, and its session once it has one. */
+/** An open connection; its `data` contains the session once there is one. */
 type Controlled = Pick<TransportConnection<{ readonly session?: ClientSession }>, "close" | "data">;
 
 /**
  * Creates the handler for the operations that other servers request of this gateway and its connections. A
- * drain counts as done once it has begun.
+ * requested drain is confirmed as soon as it has begun.
  */
 export function createControlHandler(
   connectionOf: (id: string) => Controlled | undefined,

@@ -22,6 +22,6 @@ export function print(descriptor: 1 | 2, text: string): void {
   try {
     writeSync(descriptor, `${text}\n`);
   } catch {
-    // The descriptor can't be written to; the exit code still reports the outcome.
+    // Ignore the error if the descriptor can't be written to: the exit code still reports the outcome.
   }
 }

@@ -1,16 +1,23 @@
 import { CmError, type OnError } from "@cm/protocol";
 import type { Gap } from "@cm/router";
 
-/** Each notice makes members reload the room's state, so a room gets at most one notice in this time. */
+/**
+ * Minimum time between two notices in a room, in milliseconds. Each notice makes members reload the room's
+ * state.
+ */
 const PAUSE_MS = 1_000;
 
 /**
- * Reports gaps in rooms: the first one at once, those of the following second together at its end. The reported
- * number of missed messages is the sum, or `undefined` if one of the numbers is unknown.
+ * Reports gaps in rooms: the first gap of a room at once, the gaps of the following second together at the end
+ * of that second. The reported number of missed messages is the sum, or `undefined` if one of the numbers is
+ * unknown.
  */
 export class GapNotices {
   readonly #tell: (room: string, missed: number | undefined) => void;
-  /** The rooms with a notice within the last second, each with the notice that is due at its end. */
+  /**
+   * The rooms with a notice within the last second, each with the notice that is due at the end of that second,
+   * if any.
+   */
   readonly #recent = new Map<string, { next: { readonly missed: number | undefined } | undefined }>();
 
   constructor(tell: (room: string, missed: number | undefined) => void) {

@@ -22,9 +22,9 @@ export interface GatewayLogger {
 
 /** The clocks that a gateway reads. */
 export interface GatewayClock {
-  /** Milliseconds since the Unix epoch, for records. Never used to decide whether a lease is valid. */
+  /** Returns milliseconds since the Unix epoch, for records. Never used to decide whether a lease is valid. */
   now(): number;
-  /** Milliseconds on a monotonic clock, for request rates. */
+  /** Returns milliseconds on a monotonic clock, for request rates. */
   monotonicMs(): number;
 }
 
@@ -34,11 +34,12 @@ export interface GatewayUser {
   readonly userId: string;
   /** Data about the user that is passed to the hooks. */
   readonly data?: unknown;
-  /** What the user may do; see `Rights.parse` of `@cm/auth`. Default: anything that the hooks allow. */
+  /** The user's permissions; see `Rights.parse` of `@cm/auth`. Default: everything that the hooks allow. */
   readonly rights?: Rights | undefined;
   /**
-   * The time by which the client must have sent a new token, in milliseconds since the Unix epoch. Default: never. The
-   * gateway sends `token-expiring` before. Without `refresh` the client must then reconnect with a new token.
+   * The time by which the client must have sent a new token, in milliseconds since the Unix epoch. Default:
+   * never. The gateway sends `token-expiring` before that time. If the option `refresh` is not set, the client
+   * must reconnect with a new token.
    */
   readonly expiresAtMs?: number | undefined;
   /** The token's id, which can be used to revoke it. */
@@ -47,28 +48,28 @@ export interface GatewayUser {
   readonly issuedAtMs?: number | undefined;
 }
 
-/** The settings that the program around a gateway uses, not the gateway itself. */
+/** The settings that only the gateway program uses; an embedded gateway does not have them. */
 type ProcessConfig = "admin" | "workers" | "worker" | "logLevel" | "logFormat" | "warnings" | "shutdownTimeoutMs";
 
 type Optional<T> = { readonly [K in keyof T]?: T[K] | undefined };
 
 /**
- * Options of {@link createGateway}: how clients are authenticated, and everything that differs from the
- * defaults. Limits and times are those of `GatewayConfig`, with the same defaults; no environment variables are
- * read.
+ * Options of {@link createGateway}. Either `authenticate` or `tokens` is required. Limits and times are those
+ * of `GatewayConfig`, with the same defaults; no environment variables are read.
  */
 export interface GatewayOptions extends Optional<Omit<GatewayConfig, ProcessConfig>>, GatewayHooks {
   /**
    * Returns the user that a connection belongs to, within 5 s, or throws: a `CmError` with `unauthorized`
-   * becomes HTTP 401, `capacity-reached` 503, other codes 4xx or 503; any other error is logged and becomes
+   * becomes HTTP 401, `capacity-reached` becomes 503, other codes become 4xx or 503; any other error is logged
+   * and becomes
    * 500. The signal is aborted if the client disconnects.
    */
   readonly authenticate?:
     | ((request: UpgradeRequest, signal: AbortSignal) => GatewayUser | Promise<GatewayUser>)
     | undefined;
   /**
-   * Reads a token that a connected client sends with `refresh`, within `hookTimeoutMs`, or throws as
-   * `authenticate` does. Default: clients can't send tokens while connected.
+   * Returns the user of a token that a connected client sends with `refresh`, within `hookTimeoutMs`, or throws
+   * like `authenticate`. Default: clients can't send tokens while connected.
    */
   readonly refresh?: ((token: string) => GatewayUser | Promise<GatewayUser>) | undefined;
   /** Authenticates clients with JSON Web Tokens, instead of `authenticate` and `refresh`. */
@@ -84,17 +85,17 @@ export interface GatewayOptions extends Optional<Omit<GatewayConfig, ProcessConf
    * What happens to a room member that reads too slowly: `close` its connection, `drop` messages for it and
    * notify it, or also keep the `latest` message of each sender and key for it. Called when a connection enters
    * the room; if it returns `undefined`, `slowReaderDropRooms` and `slowReaderLatestRooms` decide. Default:
-   * they decide.
+   * these two options decide.
    */
   readonly slowReaderPolicy?: ((room: string) => SlowReaderPolicy | undefined) | undefined;
   /**
-   * Maximum number of pending hooks, and maximum number of pending requests to `routes`. Beyond it, requests are
+   * Maximum number of pending hooks, and maximum number of pending requests to `routes`. Further requests are
    * rejected with `unavailable`, over HTTP as 503. Default 10,000; 1 to 1,000,000.
    */
   readonly maxPendingHooks?: number | undefined;
   /**
-   * Maximum duration of a hook or of a handler of `routes`, in milliseconds. After it the request is rejected with
-   * `timeout`, over HTTP as 503. Default 5,000; 1 to 600,000.
+   * Maximum duration of a hook or of a handler of `routes`, in milliseconds. After that time the request is
+   * rejected with `timeout`, over HTTP as 503. Default 5,000; 1 to 600,000.
    */
   readonly hookTimeoutMs?: number | undefined;
   /**
@@ -106,18 +107,18 @@ export interface GatewayOptions extends Optional<Omit<GatewayConfig, ProcessConf
   readonly routes?: Readonly<Record<string, RouteHandler | Route>> | undefined;
   /**
    * A second port, for operators: `/healthz`, `/readyz`, `/stats`, `/metrics` for Prometheus and `POST
-   * /revoke`. Requests there are not authenticated: keep it private. `host` is 127.0.0.1 by default, port 0
-   * picks a free one. Default: none.
+   * /revoke`. Requests to that port are not authenticated: keep the port private. `host` is 127.0.0.1 by
+   * default, and port 0 picks a free port. Default: none.
    */
   readonly admin?: { readonly port: number; readonly host?: string | undefined } | undefined;
   /** A started store to use instead of `redisUrl`. The gateway does not close it. */
   readonly store?: Store | undefined;
   /**
-   * Receives the gateway's log. Default: warnings and errors are emitted as process warnings, the rest is
+   * Receives the gateway's log. Default: warnings and errors are emitted as process warnings, other lines are
    * discarded.
    */
   readonly logger?: GatewayLogger | undefined;
-  /** Default: the system's clocks. */
+  /** Clocks for records and request rates. Default: the system's clocks. */
   readonly clock?: GatewayClock | undefined;
   /** Whether `/` serves a page for trying out the gateway. Default `false`. */
   readonly page?: boolean | undefined;
@@ -185,7 +186,7 @@ const DAY_MS = 86_400_000;
 
 const CLOCK: GatewayClock = { now: Date.now, monotonicMs: () => performance.now() };
 
-/** Fills in the defaults. Throws `options-invalid`; its details name the option as `field`. */
+/** Fills in the defaults. Throws `options-invalid`; `details.field` names the option. */
 export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayOptions {
   if (typeof options !== "object" || options === null) throw invalid("options", "an object");
   const {
@@ -206,7 +207,7 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
   const logger: GatewayLogger = options.logger ?? createWarningLogger();
   const { routes = {}, clock = CLOCK, hookTimeoutMs = 5_000 } = options;
   if (typeof routes !== "object" || routes === null) throw invalid("routes", "an object of handlers by their paths");
-  // The transport checks everything else.
+  // Only check the paths here: the transport checks everything else.
   for (const path of Object.keys(routes)) {
     const own = OWN_PATHS.find((each) => each === path || path.endsWith(` ${each}`));
     if (own !== undefined) throw invalid("routes", `without ${own}, which is the gateway's own`);
@@ -225,7 +226,8 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
   if (options.transport === "ws" && options.sharePort === true) {
     throw invalid("sharePort", "false where the transport is ws");
   }
-  // With Redis or a store of the application's own there may be other servers to drain the clients to.
+  // Drain by default only with Redis or the application's own store: only then can there be other servers for
+  // the clients to move to.
   const drainMs = options.redisUrl === undefined && options.store === undefined ? 0 : 10_000;
   // A shorter idle timeout also lowers the default ping interval, as it does for the environment variables.
   const idleTimeoutMs = options.idleTimeoutMs ?? defaults.idleTimeoutMs;
@@ -273,7 +275,10 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
   };
 }
 
-/** The functions that authenticate clients, from `authenticate` and `refresh` or from `tokens`. */
+/**
+ * Returns the functions that authenticate clients: `authenticate` and `refresh`, or those created from
+ * `tokens`.
+ */
 function authenticationOf(options: GatewayOptions): Pick<ResolvedGatewayOptions, "authenticate" | "refresh"> {
   const { authenticate, refresh, tokens } = options;
   if (tokens === undefined) {

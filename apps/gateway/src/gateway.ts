@@ -26,26 +26,29 @@ export interface Gateway {
    * id. The gateway then closes by itself.
    */
   readonly expelled: Promise<CmError>;
-  /** Resolves when another server has requested a drain. The drain has begun by then; call `close` afterwards. */
+  /**
+   * Resolves when another server has requested a drain. The drain has already begun at that time; await
+   * `drain`, then call `close`.
+   */
   readonly drainAsked: Promise<void>;
   /**
-   * Starts all parts and listens; further calls return the same promise. A start that fails stops what it had
-   * started and rejects with `port-in-use`, `server-id-taken`, `layout-mismatch`, `unavailable` or
-   * `native-load-failed`, or with `closed` if the gateway was closed in the meantime. After that the gateway
-   * can't be started again.
+   * Starts all parts and listens; further calls return the same promise. If the start fails, it stops all parts
+   * that it has started, and rejects with `port-in-use`, `server-id-taken`, `layout-mismatch`, `unavailable` or
+   * `native-load-failed`, or with `closed` if `close` was called before the start was complete. After that the
+   * gateway can't be started again.
    */
   start(): Promise<ListeningAddress>;
   /**
    * Makes the gateway not ready: it refuses new connections and closes the open ones with `going-away`, spread
-   * over `drainMs`; each client is served until its turn. Resolves once all of them have been closed; call
-   * `close` afterwards. Idempotent. Rejects with `unavailable` if the gateway does not serve yet.
+   * over `drainMs`; each client is served until its connection is closed. Resolves once all of them have been
+   * closed; call `close` afterwards. Idempotent. Rejects with `unavailable` if the gateway does not serve yet.
    */
   drain(): Promise<void>;
   /**
-   * Closes the connections of a user, or those made with a token, on every gateway of the cluster, and refuses
-   * the tokens issued to the user so far, or that token, for a day. A gateway that starts later does not know
-   * of the revocation. Rejects with `unavailable` or `timeout` if the other gateways can't be reached; the
-   * revocation is then in force on this one only.
+   * Revokes all tokens issued to a user so far, or a single token: closes the connections made with them on
+   * every gateway of the cluster, and refuses the revoked tokens for a day. A gateway that starts later does
+   * not know of the revocation. Rejects with `unavailable` or `timeout` if the other gateways can't be reached;
+   * the revocation is then in force on this gateway only.
    */
   revoke(revocation: Revocation): Promise<RevocationOutcome>;
   /** Stops accepting connections, closes all connections and withdraws from the store. Idempotent; never rejects. */
@@ -76,8 +79,8 @@ export function createGateway(options: GatewayOptions): Gateway {
     tellDrainAsked = resolve;
   });
 
-  // The router needs the sockets to deliver to, and the server needs the router: the server is created last and
-  // accessed through this variable.
+  // The router needs the server to deliver to its sockets, and the server needs the router. Therefore the
+  // server is created last, and the router accesses it through this variable.
   let server: TransportServer<SessionHolder> | undefined;
   let address: ListeningAddress | undefined;
   const connection = (id: string) => server?.connection(id);
@@ -100,8 +103,8 @@ export function createGateway(options: GatewayOptions): Gateway {
       fanOut.delivering(server.membersOf(room));
       server.toRoom(room, frame, except);
     },
-    // Deliver through the session: a socket is open before its connection is registered and may get direct
-    // messages.
+    // Deliver through the session, which keeps direct messages until the connection is registered: the socket
+    // is open earlier than that.
     toConnection: (id, frame) => connection(id)?.data.session?.deliver(frame) ?? false,
     toUser: (userId, frame) => {
       const connections = server?.connectionsOf(userId) ?? [];
@@ -120,7 +123,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     limits: limits.counts(),
     ...(logger.droppedLines === undefined ? {} : { log: { droppedLines: logger.droppedLines() } }),
   });
-  // Each revocation iterates over all sessions; revocations are rare.
+  // A plain set is enough: each revocation iterates over all sessions, but revocations are rare.
   const sessions = new Set<ClientSession>();
   const revocations = new Revocations(() => config.clock.now());
   const revokeHere = (revocation: Revocation): number => {
@@ -169,7 +172,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     ],
     onControl: createControlHandler(connection, beginDrain),
     onQuestion: createQuestionHandler({ statistics, revoke: revokeHere }),
-    // Passed only if a room is recoverable, because a store of the application's own may not keep history.
+    // Set this only if a room is recoverable, because the application's own store may not keep history.
     ...(config.recoverableRooms.length === 0
       ? {}
       : { isRecoverable: (room: string) => config.recoverableRooms.some((prefix) => room.startsWith(prefix)) }),
@@ -187,7 +190,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     hasPage: config.page,
     hasStats: config.publicStats,
     more: config.routes,
-    // Has its own limit, so that slow routes do not use up the limit of the hooks.
+    // Use a separate runner with its own limit, so that slow routes do not use up the limit of the hooks.
     runner: new HookRunner("route", config.hookTimeoutMs, config.maxPendingHooks, (error) =>
       failures.report(error, "request"),
     ),
@@ -259,7 +262,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   };
 }
 
-/** The memberships and rooms of this server, with their limits. */
+/** Returns the numbers of memberships and rooms of this server, with their limits. */
 function placesOf({ membership }: Node, { maxMemberships, maxServerRooms }: ResolvedGatewayOptions) {
   const { memberships, rooms } = membership.stats();
   return { memberships, maxMemberships, rooms, maxRooms: maxServerRooms };

@@ -11,8 +11,8 @@ try {
   tell(error);
   process.exit(EXIT.config);
 }
-// Loaded after the signal handlers are installed: loading takes a while, and a signal must not kill the process
-// then.
+// Load this module after the signal handlers have been installed: loading takes a while, and a signal that
+// arrives during that time must not kill the process.
 const { runMain } = await import("./cli/run-main.js");
 // Exit explicitly: native handles may still be open, but everything that matters has ended.
 process.exit(await runMain(fileURLToPath(import.meta.url), process.argv.slice(2), request));

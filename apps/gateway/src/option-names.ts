@@ -1,7 +1,10 @@
 import { CmError } from "@cm/protocol";
 import { nearestName } from "@cm/protocol/options";
 
-/** Names of `createGateway` options in other libraries, in the environment and in other packages of cm. */
+/**
+ * Other names of `createGateway` options, as used in other libraries, in the environment and in other packages
+ * of cm.
+ */
 const CALLED_ELSEWHERE: Readonly<Record<string, string>> = {
   url: "redisUrl",
   redis: "redisUrl",
@@ -49,7 +52,8 @@ const CALLED_ELSEWHERE: Readonly<Record<string, string>> = {
 /** Throws `options-invalid` if the name is unknown. The error suggests the name that was probably meant. */
 export function requireKnownName(field: string, known: ReadonlySet<string>, parent = ""): void {
   if (known.has(field)) return;
-  // Also matches the name of the environment variable, such as `ADMIN_PORT`.
+  // Ignore case and underscores, so that the name of the environment variable, such as `ADMIN_PORT`, is found
+  // too.
   const plain = field.toLowerCase().replaceAll("_", "");
   const elsewhere = Object.hasOwn(CALLED_ELSEWHERE, plain) ? CALLED_ELSEWHERE[plain] : undefined;
   const nearest =

@@ -11,7 +11,10 @@ import { reportListening, startWorkers, WORKER_END_GRACE_MS } from "./workers.js
 /** Maximum time that the process waits at its end for the log to be written, in milliseconds. */
 const LOG_FLUSH_MS = 250;
 
-/** What has been started, and is closed on request or if it can't continue. */
+/**
+ * The gateway or the worker processes that have been started. They are closed on request or if they can't
+ * continue.
+ */
 interface Running {
   readonly expelled?: Promise<Error>;
   readonly drainAsked?: Promise<void>;
@@ -44,7 +47,7 @@ async function runConfigured(
   programLog: ProgramLog,
 ): Promise<number> {
   const { log } = programLog;
-  // Logged only once, not by each worker.
+  // Log the warnings only once, not in each worker.
   if (config.worker === undefined) for (const warning of config.warnings) log.warn(warning);
   process.on("unhandledRejection", (error) => {
     log.fatal({ err: error }, "a promise was rejected and nobody looked");
@@ -87,7 +90,7 @@ async function runConfigured(
     return expelled === undefined ? EXIT.ok : EXIT.fault;
   } catch (error) {
     if (!stop.aborted || error !== stop.reason) return fail(error, log);
-    // A start that was interrupted by a stop request ends this way, and has cleaned up.
+    // Treat a start that a stop request has interrupted as a clean end: it has undone what it had begun.
     log.info("closed");
     return EXIT.ok;
   }
@@ -97,8 +100,8 @@ async function runServer(config: GatewayConfig, { log, output }: ProgramLog, sto
   const { workers, worker, logLevel: _, logFormat: __, warnings: ___, shutdownTimeoutMs: ____, ...rest } = config;
   const gateway = createGateway({
     ...rest,
-    // Without tokens clients may claim to be any user; the configuration allows that on loopback or with `OPEN`
-    // only.
+    // Without tokens clients may claim to be any user. The configuration allows that only on a loopback address
+    // or with `OPEN`.
     ...(config.tokens === undefined ? { authenticate: ({ query }) => ({ userId: userOf(query) }) } : {}),
     logger: {
       info: (fields, message) => log.info(fields, message),

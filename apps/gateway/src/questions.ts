@@ -2,10 +2,10 @@ import { CmError, decodeUtf8, encodeUtf8, parseName } from "@cm/protocol";
 import type { QuestionHandler } from "@cm/router";
 import type { Revocation } from "./auth/revocations.js";
 
-/** The question for statistics, the text `stats`. Any server of the cluster may ask all gateways. */
+/** The text of the question for statistics, which any server of the cluster may send to all gateways. */
 const STATISTICS = "stats";
 
-/** Prefix of a revocation, which follows as JSON. */
+/** Prefix of the question that requests a revocation; the revocation follows as JSON. */
 const REVOKE = "revoke ";
 
 /** The functions that answer the questions of other gateways. */
@@ -15,12 +15,12 @@ export interface QuestionAnswers {
   readonly revoke: (revocation: Revocation) => number;
 }
 
-/** The question that makes all gateways apply a revocation. */
+/** Encodes the question that makes all gateways apply a revocation. */
 export function revocationQuestion(revocation: Revocation): Uint8Array {
   return encodeUtf8(REVOKE + JSON.stringify(revocation));
 }
 
-/** The number of closed connections in the answer to a {@link revocationQuestion}. */
+/** Returns the number of closed connections in the answer to a {@link revocationQuestion}. */
 export function readRevocationAnswer(answer: Uint8Array): number {
   const closed = Number(decodeUtf8(answer));
   return Number.isSafeInteger(closed) && closed > 0 ? closed : 0;

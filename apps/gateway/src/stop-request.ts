@@ -1,11 +1,11 @@
 /** A request by a signal or the parent process to end this process. */
 export interface StopRequest {
   /**
-   * Aborted when this process is to end. The reason is the signal, or that the parent process is gone: no other
-   * process would be left to end this one.
+   * Aborted when this process must end. The abort reason is the signal, `hurry`, or `disconnect` if the parent
+   * process is gone, because no other process would then end this one.
    */
   readonly stop: AbortSignal;
-  /** Aborted, after `stop`, when the process is to end without draining. */
+  /** Aborted, after `stop`, when the process must end without draining. */
   readonly hurry: AbortSignal;
 }
 
@@ -19,8 +19,8 @@ export const HURRY = "hurry";
 const SECOND_SIGNAL_AFTER_MS = 500;
 
 /**
- * Signals that request an end. A terminal sends SIGHUP when it is closed; Node resets the signal even under
- * `nohup`, so it can't be left to be ignored.
+ * Signals that request an end. A terminal sends SIGHUP when it is closed; Node.js resets the handling of SIGHUP
+ * even under `nohup`, so the process can't rely on the signal being ignored.
  */
 export const STOP_SIGNALS: readonly NodeJS.Signals[] = ["SIGTERM", "SIGINT", "SIGHUP"];
 
@@ -46,7 +46,7 @@ export function listenForStop(): StopRequest {
   process.on("message", (message) => {
     if (message === HURRY) onHurry(HURRY);
   });
-  // The parent is gone already. Without a channel to a parent, `connected` is `undefined`.
+  // Stop at once if the parent is already gone. Without a channel to a parent, `connected` is `undefined`.
   if (process.connected === false) onHurry("disconnect");
   return { stop: stop.signal, hurry: hurry.signal };
 }

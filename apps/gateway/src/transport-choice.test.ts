@@ -9,7 +9,7 @@ const absent = () => {
 it.each([
   ["auto", false, installed, "uws"],
   ["auto", false, absent, "ws"],
-  // `uws` is chosen although it is absent, because the error on loading it explains how to install it.
+  // `uws` is chosen even if it is not installed, because the error on loading it explains how to install it.
   ["auto", true, absent, "uws"],
   ["uws", false, absent, "uws"],
   ["ws", false, installed, "ws"],

@@ -10,10 +10,16 @@ import { HURRY, STOP_SIGNALS, stopped } from "./stop-request.js";
 /** Delay before a worker that has listened is restarted, in milliseconds, by the number of failures in a row. */
 const RESTART_DELAYS_MS = [100, 500, 2_000, 5_000, 10_000] as const;
 
-/** A worker that ran for at least this long, in milliseconds, has started successfully. */
+/**
+ * Time for which a worker must run, in milliseconds, to count as started successfully, which resets its number
+ * of failures.
+ */
 const LIVED_WELL_MS = 60_000;
 
-/** Workers observe their deadline themselves; one that has not ended this many milliseconds after it is killed. */
+/**
+ * Time after a worker's deadline at which the worker is killed if it has not ended, in milliseconds. Workers
+ * observe the deadline themselves.
+ */
 export const WORKER_END_GRACE_MS = 1_000;
 
 /** Message by which a worker reports that it listens. */
@@ -24,23 +30,23 @@ export interface Workers {
   /** Makes each worker drain and close, and waits until all have ended. Idempotent. */
   drain(): Promise<void>;
   /**
-   * Makes the workers that still run close without a drain, and waits. Rejects if one did not end cleanly.
-   * Idempotent.
+   * Makes the workers that still run close without a drain, and waits until all have ended. Rejects if a worker
+   * did not end cleanly. Idempotent.
    */
   close(): Promise<void>;
 }
 
 /**
  * Starts `config.workers` processes of this program on one port, and resolves when all of them listen. The
- * kernel distributes new connections among them. A worker that ends after that is restarted, with growing delay
- * and under a new id, because its previous id may be taken until its lease has expired. A worker that another
- * server has drained is replaced too.
+ * kernel distributes new connections among them. A worker that ends after that is restarted, with increasing
+ * delays and under a new id, because the worker's previous id may be taken until its lease has expired. A
+ * worker that another server has drained is replaced too.
  *
  * If a worker ends before it has listened, restarting it would not help: all workers are closed, and the result
- * is its exit code.
+ * is the exit code of that worker.
  *
  * Rejects with `port-in-use`, with `options-invalid` if the address does not belong to this machine, and with
- * the reason of `stop` if that was aborted before all workers listened.
+ * the abort reason of `stop` if `stop` was aborted before all workers listened.
  */
 export async function startWorkers(
   config: GatewayConfig,
@@ -57,14 +63,15 @@ export async function startWorkers(
     await pool.close();
     throw stop.reason;
   }
-  // The other workers may be failing for the same reason; only the first failure is reported.
+  // Only log the failures of the other workers, which may have the same reason: the result is the first
+  // failure.
   await pool.close().catch((error: unknown) => log.error({ err: error }, "closing the workers failed"));
   return exitCode;
 }
 
 /** Call this in a worker once it listens. */
 export function reportListening(): void {
-  // Ignore the error if the parent is gone: the closed channel is noticed by other means.
+  // Ignore the error if the parent is gone: the closed channel is detected in `listenForStop`.
   process.send?.(LISTENING, undefined, undefined, () => undefined);
 }
 
@@ -74,10 +81,10 @@ class WorkerPool implements Workers {
   readonly #log: Logger;
   readonly #running = new Map<number, ChildProcess>();
   readonly #restarts = new Set<NodeJS.Timeout>();
-  /** Numbers of the workers that have listened, in this or an earlier process. */
+  /** Numbers of the workers that have listened at least once, including before a restart. */
   readonly #proven = new Set<number>();
   #settle: (exitCode: number | undefined) => void = () => undefined;
-  /** Whether each worker ended cleanly, once they were asked to end. */
+  /** Resolves with whether each worker ended cleanly; `undefined` until the workers have been asked to end. */
   #ends: Promise<readonly boolean[]> | undefined;
   #closing: Promise<void> | undefined;
 
@@ -137,7 +144,7 @@ class WorkerPool implements Workers {
     child.once("exit", onEnd);
     child.on("error", (error) => {
       this.#log.error({ err: error, worker: index }, "a worker could not be started or told something");
-      // A process that could not be started emits no `exit`.
+      // Handle a process that could not be started here, because it emits no `exit` event.
       if (child.pid === undefined) onEnd(null, null);
     });
   }
@@ -154,7 +161,7 @@ class WorkerPool implements Workers {
   async #close(): Promise<void> {
     const ends = this.#end(this.#config.shutdownTimeoutMs);
     const running = [...this.#running.values()];
-    // Ignore the error if a worker has ended by now.
+    // Ignore the error of a worker that has already ended.
     for (const child of running) child.send(HURRY, () => undefined);
     const timer = setTimeout(
       () => running.forEach((child) => void child.kill("SIGKILL")),
@@ -165,7 +172,10 @@ class WorkerPool implements Workers {
     if (unclean > 0) throw new CmError("internal", `${unclean} of the workers did not close cleanly.`);
   }
 
-  /** Asks all workers to end, and kills those that have not within the time. The time of the first call applies. */
+  /**
+   * Asks all workers to end, and kills those that have not ended within `withinMs`. Further calls return the
+   * promise of the first call.
+   */
   #end(withinMs: number): Promise<readonly boolean[]> {
     for (const timer of this.#restarts) clearTimeout(timer);
     this.#ends ??= Promise.all(
@@ -181,8 +191,8 @@ function endWorker(child: ChildProcess, killAfterMs: number): Promise<boolean> {
     const timer = setTimeout(() => child.kill("SIGKILL"), killAfterMs);
     child.once("exit", (code, signal) => {
       clearTimeout(timer);
-      // A worker that was still being loaded is ended by the signal itself; a terminal signals all processes at
-      // once.
+      // Also accept a signal as the cause: a worker that was still being loaded is ended by the signal itself,
+      // which a terminal sends to all processes at once.
       resolve(code === 0 || (signal !== null && STOP_SIGNALS.includes(signal)));
     });
     child.kill("SIGTERM");
@@ -190,8 +200,8 @@ function endWorker(child: ChildProcess, killAfterMs: number): Promise<boolean> {
 }
 
 /**
- * Rejects if the port is in use. The workers share the port among themselves, which would also let them share
- * it with another program that listens there.
+ * Rejects if the port is in use. The check is needed because the workers share the port, and would also share
+ * it with another program that listens on it.
  */
 function requireFreePort(host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -6,7 +6,7 @@ import { type CpuSeconds, cpuBetween, readMachineBusySeconds, readProcessCpu, su
 import type { DriveJob, DriveResult } from "./drive-job.js";
 
 process.once("message", (job) => {
-  // The only sender is driver-process.ts of the same build.
+  // The cast is safe: the only sender is driver-process.ts of the same build.
   drive(job as DriveJob).then(
     (result) => process.send?.(result, () => process.disconnect()),
     (error: unknown) => {

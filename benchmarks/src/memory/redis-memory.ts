@@ -8,7 +8,7 @@ import { acquireLeases, type FillOptions, fillRedis } from "../operations/filled
 export interface MemoryMeasurement {
   readonly connections: number;
   readonly servers: number;
-  /** Members of each room. */
+  /** Number of members of each room. */
   readonly roomMembers: number;
   /** Redis's `used_memory` before the first connection, including every server's lease. */
   readonly usedBytesBefore: number;

@@ -1,10 +1,11 @@
 /**
  * The reference server: what a developer would write by hand with uWebSockets.js and ioredis if only fan-out
- * over servers mattered. One channel per room; bytes are passed on as received. No identity, registry,
- * limits, order across failures, or cleanup.
+ * over servers mattered. It uses one channel per room and passes on bytes as received. It has no identity,
+ * registry, limits, order across failures, or cleanup.
  *
- * Frames: `+room` joins, and the same frame is the response when the channel is subscribed; `=room`, a line
- * feed and a payload publishes, and the members receive this frame unchanged.
+ * Frames: `+room` joins a room, and the server responds with the same frame when it has subscribed to the
+ * channel. `=room` followed by a line feed and a payload publishes the payload, and the members receive the
+ * frame unchanged.
  */
 
 import uws from "uWebSockets.js";

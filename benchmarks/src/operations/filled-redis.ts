@@ -22,7 +22,9 @@ export interface Owner {
 /** Number of connections written at a time. */
 const BATCH = 100;
 
-/** Longer than any measurement takes, so that no lease needs a heartbeat. */
+/**
+ * Duration of the leases, in milliseconds: longer than any measurement takes, so that no heartbeat is needed.
+ */
 const LEASE_TTL_MS = 600_000;
 
 /** Acquires leases for servers `gateway-0`, `gateway-1`, ... */

@@ -11,7 +11,7 @@ export interface StormResult {
   readonly storm: "join-storm" | "presence-churn";
   readonly contender: "cm" | "by-hand";
   readonly repeat: number;
-  /** Commands sent to Redis per operation, as counted by its `MONITOR`. */
+  /** Number of commands sent to Redis per operation, counted with Redis's `MONITOR`. */
   readonly commandsPerOperation: number;
   readonly run: OperationRun;
 }
@@ -26,12 +26,12 @@ const COUNTED = 100;
 
 const ROOMS = 500;
 
-/** Nothing is published, so no channel needs to be subscribed: only the registry is measured. */
+/** Replaces the subscriptions to room channels. Nothing is published, because only the registry is measured. */
 const NO_CHANNELS: RoomInterest = { enter: async () => undefined, exit: () => undefined };
 
 /**
  * Measures 10,000 connections that open and join one room each, and 10,000 users who come online and go
- * offline. Each burst runs in turn through membership and store, with every index, lease and announcement,
+ * offline. Each burst runs alternately through membership and store, with every index, lease and announcement,
  * and through the handwritten registry with plain pipelines.
  */
 export async function measureStorms(repeats: number): Promise<StormResult[]> {

@@ -10,11 +10,16 @@ import { fillRedis } from "./filled-redis.js";
 export interface ReapingCost {
   readonly connections: number;
   readonly rooms: number;
-  /** Time from the survivor's first heartbeat until nothing of the dead server is left. */
+  /**
+   * Time from the surviving server's first heartbeat until no data of the dead server is left, in milliseconds.
+   */
   readonly totalMs: number;
-  /** The longest single command meanwhile, including scripts, from Redis's slow log. */
+  /** Duration of the longest single command during the cleanup, including scripts, from Redis's slow log. */
   readonly longestCommandMs: number;
-  /** The longest time that another client's command waited for its reply meanwhile, and the 99th percentile. */
+  /**
+   * The longest time that a command of another client waited for its reply during the cleanup, and the 99th
+   * percentile of these times.
+   */
   readonly pingLongestMs: number;
   readonly pingP99Ms: number;
 }
@@ -84,12 +89,12 @@ async function leaveDead(store: Store): Promise<void> {
     connectionsPerServer: CONNECTIONS,
     roomMembers: ROOM_MEMBERS,
   });
-  // The same incarnation acquires the lease again with a very short TTL.
+  // Let the lease expire soon: the same incarnation acquires it again with a very short TTL.
   await store.servers.acquire(registration, 200);
   await sleep(300);
 }
 
-/** Repeats a command as another client, whose waiting time is that of all other clients. */
+/** Repeats a command as another client, to measure how long all other clients wait for a reply. */
 function startPings(pinger: RespConnection): { stop(): Promise<number[]> } {
   const durations: number[] = [];
   let isRunning = true;
@@ -110,7 +115,10 @@ function startPings(pinger: RespConnection): { stop(): Promise<number[]> } {
   };
 }
 
-/** The third field of a slow log entry is the duration of the command in microseconds. */
+/**
+ * Returns the longest duration in a slow log. The third field of an entry is the duration of the command in
+ * microseconds.
+ */
 function longestOf(slowlog: RespReply): number {
   const entries = Array.isArray(slowlog) ? slowlog : [];
   const durations = entries.map((entry) => (Array.isArray(entry) ? Number(entry[2]) : 0));

@@ -10,9 +10,9 @@ import { acquireLeases, type FillOptions, fillRedis } from "./filled-redis.js";
 export interface StatisticsCost {
   readonly connections: number;
   readonly servers: number;
-  /** Commands sent to Redis for all statistics together. */
+  /** Number of commands sent to Redis for all statistics together. */
   readonly commands: number;
-  /** Median of 50 consecutive reads. */
+  /** Median duration of 50 consecutive reads. */
   readonly medianMs: number;
   readonly longestMs: number;
 }

@@ -3,11 +3,11 @@ import WebSocket from "ws";
 import { CONTENDERS } from "../contender.js";
 import type { PingLatency, ProbeJob } from "./probe-process.js";
 
-/** Time between two pings, in milliseconds; too long for the pings to change the server's load. */
+/** Time between two pings, in milliseconds: long enough that the pings do not affect the server's load. */
 const EVERY_MS = 20;
 
 process.once("message", (job) => {
-  // The only sender is probe-process.ts of the same build.
+  // The cast is safe: the only sender is probe-process.ts of the same build.
   const { url: text, contender } = job as ProbeJob;
   const url = new URL(text);
   const dialect = CONTENDERS[contender].dialect();

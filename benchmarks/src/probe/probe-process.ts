@@ -16,7 +16,7 @@ export interface ProbeJob {
   readonly contender: ContenderName;
 }
 
-/** A connection to a server in its own process, which is not delayed by the driver's work. */
+/** A connection to a server from a separate process, which is not delayed by the driver's work. */
 export interface Probe {
   readonly pid: number;
   /** Starts counting pongs. */
@@ -27,7 +27,7 @@ export interface Probe {
 
 const PROGRAM = fileURLToPath(new URL("./probe-main.js", import.meta.url));
 
-/** Resolves when the connection is open. */
+/** Starts a probe. Resolves when its connection is open. */
 export async function startProbe(job: ProbeJob): Promise<Probe> {
   const child = fork(PROGRAM, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
   child.send(job);
@@ -40,7 +40,7 @@ export async function startProbe(job: ProbeJob): Promise<Probe> {
     end: async () => {
       const answer = answerOf(child);
       child.send("end");
-      // The only sender is probe-main.ts of the same build.
+      // The cast is safe: the only sender is probe-main.ts of the same build.
       return (await answer) as PingLatency;
     },
     stop: () => void child.kill(),

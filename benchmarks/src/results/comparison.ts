@@ -1,7 +1,7 @@
 import { CONTENDER_NAMES, type ContenderName } from "../contender.js";
 import type { Measurement } from "../measure.js";
 
-/** The medians of a contender's sound runs in a scenario, or of all valid runs if none is sound. */
+/** The medians of a contender's sound runs in a scenario, or of all its valid runs if no run is sound. */
 export interface Medians {
   readonly contender: ContenderName;
   readonly scenario: string;
@@ -9,7 +9,7 @@ export interface Medians {
   readonly invalidRuns: number;
   readonly saturatedRuns: number;
   readonly disturbedRuns: number;
-  /** Valid runs that were neither saturated nor disturbed. */
+  /** Number of sound runs: valid runs that were neither saturated nor disturbed. */
   readonly soundRuns: number;
   readonly serverCpuUsPerDelivery: number;
   readonly serverUserUsPerDelivery: number;
@@ -29,7 +29,7 @@ export interface Ratio {
   readonly against: ContenderName;
   /**
    * Median over the turns in which both runs were valid and sound, or over the doubtful turns if there are no
-   * others.
+   * such turns.
    */
   readonly median: number;
   readonly low: number;
@@ -89,7 +89,7 @@ function isDoubtful(run: Measurement): boolean {
   return run.disturbed || run.saturated || run.driverFull;
 }
 
-/** Medians by scenario and contender, without contenders that have no valid run. */
+/** Returns the medians by scenario and contender. Contenders that have no valid run are left out. */
 export function takeMedians(measurements: readonly Measurement[]): Medians[] {
   const scenarios = [...new Set(measurements.map((measurement) => measurement.scenario))];
   return scenarios.flatMap((scenario) =>
@@ -121,7 +121,7 @@ export function takeMedians(measurements: readonly Measurement[]): Medians[] {
   );
 }
 
-/** The middle value, or the mean of the two middle values. */
+/** Returns the middle value, or the mean of the two middle values. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((left, right) => left - right);
   const upper = sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;

@@ -37,26 +37,29 @@ const RATIO_GOALS: readonly RatioGoal[] = [
   { scenarios: ALL, figure: "server CPU a delivery", against: "socket.io", limit: 0.6, limitIncluded: false },
   { scenarios: ALL, figure: "server CPU a delivery", against: "socket.io-uws", limit: 0.85, limitIncluded: false },
   { scenarios: CALM, figure: "latency p99", against: "minimum", limit: 1.1, limitIncluded: true },
-  // Not for the huge room: its few messages take less time than one tick of the kernel's clock.
+  // The huge room is left out: its few messages take less time than one tick of the kernel's clock.
   { scenarios: [...CALM, ...HOT], figure: "Redis CPU a message", against: "minimum", limit: 1, limitIncluded: true },
 ];
 
-/** A window of 10 ms plus the time for delivery. */
+/** Maximum median latency in hot rooms, in milliseconds: a window of 10 ms plus the time for delivery. */
 const HOT_P50_MS = 12;
 
-/** Maximum ping latency of a connection that is not involved in a huge room. */
+/** Maximum ping latency (99th percentile) of a connection that is not in the huge room, in milliseconds. */
 const UNINVOLVED_PING_P99_MS = 10;
 
 const MEMORY_LIMIT_BYTES = 250;
 
-/** Maximum time for cleaning up after 100,000 connections, and for a single Redis command meanwhile. */
+/**
+ * Maximum time for cleaning up after 100,000 connections, and for a single Redis command during the cleanup, in
+ * milliseconds.
+ */
 const REAPING_MS = 4_000;
 const LONGEST_COMMAND_MS = 5;
 
 /** Maximum number of commands for all statistics of a cluster. */
 const STATISTICS_COMMANDS = 300;
 
-/** Maximum cost of an operation in all, relative to the handwritten registry with plain pipelines. */
+/** Maximum total cost of an operation, relative to the handwritten registry with plain pipelines. */
 const STORM_RATIOS: Readonly<Record<StormResult["storm"], number>> = { "join-storm": 1.8, "presence-churn": 1.3 };
 
 /** The results that goals are judged by. */
@@ -123,7 +126,7 @@ function judgeStorms(storms: readonly StormResult[]): Goal[] {
   });
 }
 
-/** The cautions for a median: none if it has sound runs. */
+/** Returns the cautions for a contender's medians: none if the contender has sound runs. */
 function soundnessOf(own: Medians): string[] {
   return own.soundRuns > 0 ? [] : cautionsOf(own);
 }

@@ -14,7 +14,7 @@ export interface Machine {
   readonly kernel: string;
   readonly node: string;
   readonly redis: string;
-  /** Load average of the minute before the run: what else the machine was doing. */
+  /** Load average of the minute before the run, which shows whether the machine was doing other work. */
   readonly loadBefore: number;
 }
 
@@ -36,11 +36,11 @@ export async function describeMachine(redis: RedisServer): Promise<Machine> {
   }
 }
 
-/** The measured commit, followed by `+` if files differ from it. */
+/** Returns the measured commit, followed by `+` if files differ from that commit. */
 export async function describeCommit(): Promise<string> {
   try {
     const { stdout: commit } = await run("git", ["rev-parse", "--short=9", "HEAD"]);
-    // Results of earlier runs do not affect the measurement.
+    // Ignore changed result files: results of earlier runs do not affect the measurement.
     const { stdout: changes } = await run("git", [
       "status",
       "--porcelain",
@@ -50,7 +50,7 @@ export async function describeCommit(): Promise<string> {
     ]);
     return commit.trim() + (changes.trim() === "" ? "" : "+");
   } catch {
-    // Sources that were unpacked from an archive have no commit.
+    // Git fails if the sources were unpacked from an archive, which has no commit.
     return "unknown";
   }
 }

@@ -55,7 +55,9 @@ export function toMarkdown(result: BenchResult): string {
   return `${parts.join("\n\n")}\n`;
 }
 
-/** The results without load scenarios: memory, storms, statistics, reaping and scaling out. */
+/**
+ * Formats the results of the scenarios that are not loads: memory, storms, statistics, reaping and scaling out.
+ */
 export function operationParts(result: BenchResult): string[] {
   return [
     ...memoryParts(result),
@@ -203,7 +205,7 @@ function everyRun(result: BenchResult): string {
   );
 }
 
-/** The table row of a goal. */
+/** Returns the table row of a goal. */
 export function goalRow(goal: Goal): string[] {
   return [goal.scenario, goal.figure, round(goal.value), limitOf(goal), verdictOf(goal)];
 }

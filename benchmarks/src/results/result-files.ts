@@ -7,7 +7,7 @@ import { toPerformancePage } from "./performance-page.js";
 const FOLDER = fileURLToPath(new URL("../../results/", import.meta.url));
 const PAGE = fileURLToPath(new URL("../../../docs/performance.md", import.meta.url));
 
-/** Writes `results/<date>-<commit>.json` and `.md`; returns the path of the latter. */
+/** Writes `results/<date>-<commit>.json` and `.md`; returns the path of the `.md` file. */
 export async function writeResult(result: BenchResult): Promise<string> {
   await mkdir(FOLDER, { recursive: true });
   const date = result.startedAt.slice(0, 10);
@@ -22,7 +22,7 @@ export async function writePage(): Promise<string> {
   const names = (await readdir(FOLDER)).filter((name) => name.endsWith(".json"));
   const results = await Promise.all(
     names.map(async (name) => {
-      // Written by `writeResult`; a result of an older build has no ratios.
+      // The cast is safe, because `writeResult` wrote the file; but a result of an older build has no ratios.
       const result = JSON.parse(await readFile(FOLDER + name, "utf8")) as BenchResult;
       return { name: name.replace(/\.json$/, ".md"), result };
     }),

@@ -3,18 +3,18 @@ import type { RedisServer } from "@cm/test-kit";
 import { CONTENDERS } from "../contender.js";
 import { type ServerProcess, startServerProcess } from "../server-process.js";
 
-/** The work of each of `gateways` gateways for the same messages. Counts, not times. */
+/** The work of `gateways` gateways for the same messages, measured in counts, not in times. */
 export interface ScaleOutResult {
   readonly gateways: number;
   readonly rooms: number;
-  /** Members of each room, spread over as many gateways as possible: the worst case. */
+  /** Number of members of each room, spread over as many gateways as possible, which is the worst case. */
   readonly members: number;
   readonly published: number;
-  /** Messages that arrived over the bus at the gateway that received the most. */
+  /** Number of messages that arrived over the bus at the gateway that received the most. */
   readonly receivedMost: number;
-  /** Messages that arrived over the bus at all gateways together. */
+  /** Number of messages that arrived over the bus at all gateways together. */
   readonly receivedAll: number;
-  /** Frames received by the clients of all gateways. */
+  /** Number of frames received by the clients of all gateways. */
   readonly delivered: number;
   /** Whether nothing was lost or duplicated. */
   readonly valid: boolean;

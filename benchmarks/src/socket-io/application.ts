@@ -1,6 +1,6 @@
 import type { Server } from "socket.io";
 
-/** The application, which is the same on both HTTP servers. */
+/** Serves the rooms with socket.io; both HTTP servers run this application. */
 export function serveRooms(io: Server): void {
   io.on("connection", (socket) => {
     socket.on("join", async (room: string, answer: () => void) => {

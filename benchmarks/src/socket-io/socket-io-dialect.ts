@@ -1,7 +1,7 @@
 import type { Dialect } from "@cm/load";
 
-// Engine.IO packet types 0 (open), 2 (ping), 3 (pong), 4 (message); after a 4 follow the Socket.IO types 0
-// (connect), 2 (event), 3 (ack), the last two with an id and JSON.
+// Engine.IO packet types 0 (open), 2 (ping), 3 (pong), 4 (message); a 4 is followed by a Socket.IO packet type:
+// 0 (connect), 2 (event) or 3 (ack). Types 2 and 3 are followed by an id and JSON.
 const OPEN = "0";
 const PING = "2";
 const PONG = "3";
@@ -15,7 +15,7 @@ export const socketIoDialect: Dialect = {
   createSession({ room }, port) {
     const head = `42["publish",${JSON.stringify(room)},"`;
     return {
-      // The server sends the first frame.
+      // Do nothing on open, because the server sends the first frame.
       opened: () => undefined,
       control(text) {
         if (text === PING) port.send(PONG);

@@ -13,7 +13,8 @@ const subscriber = publisher.duplicate();
 const http = createServer();
 serveRooms(new Server(http, { transports: ["websocket"], adapter: createAdapter(publisher, subscriber) }));
 
-// The response follows those of the adapter's own subscriptions, which were sent on the same connection.
+// Wait until the adapter has subscribed: the adapter uses the same connection, so the response to this
+// subscription comes after the responses to the adapter's subscriptions.
 await subscriber.subscribe("benchmark-ready");
 http.listen(Number(process.env.PORT), "127.0.0.1");
 process.once("SIGTERM", () => process.exit(0));

@@ -13,7 +13,8 @@ const io = new Server({ transports: ["websocket"], adapter: createAdapter(publis
 io.attachApp(app);
 serveRooms(io);
 
-// The response follows those of the adapter's own subscriptions, which were sent on the same connection.
+// Wait until the adapter has subscribed: the adapter uses the same connection, so the response to this
+// subscription comes after the responses to the adapter's subscriptions.
 await subscriber.subscribe("benchmark-ready");
 app.listen("127.0.0.1", Number(process.env.PORT), (listening) => {
   if (listening === false) process.exit(1);

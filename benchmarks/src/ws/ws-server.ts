@@ -1,6 +1,7 @@
 /**
- * A common handwritten server: `ws` and ioredis, a set of sockets for each room, one channel per room. It has
- * the protocol of the minimum: `+room` joins; `=room`, a line feed and a payload publishes.
+ * A typical handwritten server with `ws` and ioredis: it has a set of sockets and a channel for each room. It
+ * uses the protocol of the handwritten minimum: `+room` joins a room; `=room` followed by a line feed and a
+ * payload publishes the payload.
  */
 import { Redis } from "ioredis";
 import { type WebSocket, WebSocketServer } from "ws";
@@ -30,7 +31,7 @@ async function join(socket: WebSocket, room: string): Promise<void> {
 
 const server = new WebSocketServer({ host: "127.0.0.1", port: Number(process.env.PORT), path: "/ws" });
 server.on("connection", (socket) => {
-  // A connection that was reset also emits `close`.
+  // Ignore the error: a connection that was reset also emits `close`.
   socket.on("error", () => undefined);
   socket.on("message", (data) => {
     const text = String(data);

@@ -9,7 +9,7 @@ import { loadNative } from "./native.js";
 
 const run = promisify(execFile);
 
-/** The error of a load with this `require`. */
+/** Returns the error with which loading fails if this `require` is used. */
 function failureWith(require: () => unknown): unknown {
   try {
     loadNative(4_096, require);
@@ -65,7 +65,7 @@ describe("the native library", () => {
   });
 
   it("fails at start, not at import, and the process lives on", async () => {
-    // In this process the package resolves to a file that can't be loaded.
+    // Run a process in which the package resolves to a file that can't be loaded.
     const folder = await mkdtemp(join(tmpdir(), "native-"));
     onTestFinished(() => rm(folder, { recursive: true }));
     const broken = join(folder, "broken.node");

@@ -11,8 +11,8 @@ export const LISTEN_MODE = { shared: 0, exclusive: 1 } as const;
 const PACKAGE = "uWebSockets.js";
 
 /**
- * From this variable the native layer reads the limit for request heads that arrive in several pieces, once
- * when it is loaded.
+ * The environment variable from which the native layer, when it is loaded, reads the limit for request heads
+ * that arrive in several pieces.
  */
 const HEAD_LIMIT_VARIABLE = "UWS_HTTP_MAX_HEADERS_SIZE";
 
@@ -71,7 +71,10 @@ function loadFailure(cause: unknown): CmError {
   return new CmError("native-load-failed", message, { cause, details: { node, abi, platform, arch, libc, absent } });
 }
 
-/** Node reports a missing package and a missing file inside of it with the same code. */
+/**
+ * Whether the package is missing. Node.js reports a missing package and a missing file inside of a package with
+ * the same code.
+ */
 function isAbsent(cause: unknown): boolean {
   return (
     cause instanceof Error &&
@@ -82,8 +85,8 @@ function isAbsent(cause: unknown): boolean {
 }
 
 /**
- * The C library, which decides whether a Linux binary can be loaded. Node's report only contains the version of
- * glibc.
+ * Describes the C library, which decides whether a Linux binary can be loaded. The process report of Node.js
+ * only contains the version of glibc.
  */
 function describeLibc(): string {
   if (process.platform !== "linux") return "no glibc";

@@ -7,12 +7,12 @@ import {
 } from "@cm/transport";
 
 /**
- * Options of {@link createUwsServer}. The native layer reads `maxHeadBytes` when it is loaded, from the first
- * server that starts in a process; later servers can use a lower limit, not a higher one. Queued bytes are
- * checked after every direct send that could not be written at once, and after every `maxBackpressureBytes` of
- * room messages (256 KiB if that is more), so a connection has at most twice `maxBackpressureBytes`, plus 1 MiB
- * and one frame. Queued bytes count twice towards `maxTotalBackpressureBytes`, because native buffers double as
- * they grow.
+ * Options of {@link createUwsServer}. The first server that starts in a process loads the native layer, which
+ * then reads `maxHeadBytes`; later servers can use a lower limit, not a higher one. Queued bytes are checked
+ * after every direct send that could not be written at once, and after every `maxBackpressureBytes` of room
+ * messages (256 KiB if that is more), so a connection has at most twice `maxBackpressureBytes`, plus 1 MiB and
+ * one frame. Each queued byte counts as two towards `maxTotalBackpressureBytes`, because native buffers double
+ * as they grow.
  */
 export interface UwsServerOptions<U> extends TransportOptions<U> {
   /**

@@ -49,15 +49,15 @@ const NATIVE_FRAME_FACTOR = 2;
 
 /**
  * Added to the native limit for heads. The native layer accepts heads of any size that arrive in one read, and
- * refuses others that exceed its own limit. With this margin for unusual spaces it refuses no head that this
+ * refuses other heads that exceed its limit. With this margin for unusual spaces it refuses no head that this
  * package would accept.
  */
 const NATIVE_HEAD_MARGIN_BYTES = 1024;
 
 /**
- * The native idle timeout is this much longer than that of {@link Liveness}, so that the latter acts first
- * although the native layer cuts up to 4 s early. The native timeout only ends sockets whose client never
- * responds to a close frame; those no longer count as connections.
+ * The native idle timeout is this much longer than that of {@link Liveness}, so that `Liveness` acts first even
+ * if the native layer cuts 4 s early, which it may do. The native timeout only ends sockets whose client never
+ * responds to a close frame; such sockets no longer count as connections.
  */
 const NATIVE_IDLE_MARGIN_SECONDS = 12;
 
@@ -157,7 +157,7 @@ class NativeServer<U> extends BaseTransport<U, NativeConnection<U>> implements U
     let written = 0;
     for (const { bytes, except } of frames) {
       this.#backpressure.publishing(bytes, app.numSubscribers(topic));
-      // Read the number again: connections may have been cut.
+      // Read the number of subscribers again: connections may have been cut by the check.
       const got = app.numSubscribers(topic) - publishToTopic(app, topic, bytes, except, this.connections.byId);
       traffic.sent(bytes.byteLength, got);
       written = Math.max(written, got);
@@ -194,8 +194,8 @@ class NativeServer<U> extends BaseTransport<U, NativeConnection<U>> implements U
 }
 
 /**
- * The reasons that the native layer gives if it ended a socket because of a frame. It also closes on other
- * violations of RFC 6455, but without a reason.
+ * The reasons that the native layer gives if it ended a socket because of a frame. It also ends sockets because
+ * of other violations of RFC 6455, but then gives no reason.
  */
 const FAULTS: { readonly [reason in string]?: FrameFault } = {
   "Received too big message": "frame-too-large",

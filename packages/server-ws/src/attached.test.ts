@@ -6,7 +6,7 @@ import { WebSocket } from "ws";
 import type { NodeServer } from "./options.js";
 import { createWsServer } from "./server.js";
 
-/** An application's HTTP server, to which a transport is attached before the server listens. */
+/** Starts an application's HTTP server, to which a transport is attached before the server listens. */
 async function startApplication() {
   const http: NodeServer = createServer((request, response) => response.end(`the application's ${request.url}`));
   onTestFinished(() => void http.close());
@@ -64,7 +64,7 @@ describe("on the port of an application's own HTTP server", () => {
         details: { field: "port" },
       }),
     );
-    // Invalid values from callers without type checks.
+    // Pass invalid values, as callers without type checks may do.
     expect(() => createWsServer({ ...others, port: 0, subprotocols: "a" as unknown as string[] })).toThrow(
       expect.objectContaining({
         message: expect.stringMatching(/^subprotocols must be a list .*such as \["chat.v1"\]/),

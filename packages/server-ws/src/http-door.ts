@@ -22,7 +22,7 @@ export function copyRequest(request: IncomingMessage, trustedProxies: TrustedPro
     remoteAddress: peerAddress(socket.remoteAddress ?? ""),
     trustedProxies,
     eachHeader: (take) => {
-      // Names and values alternate.
+      // `rawHeaders` contains names and values alternately.
       for (let at = 0; at + 1 < rawHeaders.length; at += 2) take(rawHeaders[at] ?? "", rawHeaders[at + 1] ?? "");
     },
   });
@@ -51,8 +51,8 @@ export function replyDoor(response: ServerResponse): ReplyDoor {
 }
 
 /**
- * Checks what RFC 6455 (4.1) requires of a handshake and Node.js does not check in an upgrade: HTTP/1.1, and
- * `Host`.
+ * Checks the requirements of RFC 6455 (4.1) for a handshake that Node.js does not check in an upgrade:
+ * HTTP/1.1, and a `Host` header.
  */
 export function handshakeFault({ httpVersion, headers }: IncomingMessage): HttpReply | undefined {
   if (httpVersion !== "1.1") return jsonRefusal(505, "operation-unknown", "Upgrades need HTTP/1.1.");

@@ -10,7 +10,7 @@ const WAIT = { timeout: 10_000, interval: 5 } as const;
 
 const bytes = (text: string): Uint8Array => Buffer.from(text);
 
-/** A `ws` server that gives access to both sides of each connection. */
+/** Starts a `ws` server that gives access to both sides of each connection. */
 async function startServer(options: WsLocalConnectionOptions = {}) {
   const server = new WebSocketServer({ host: "127.0.0.1", port: 0 });
   onTestFinished(() => {
@@ -38,7 +38,7 @@ async function startServer(options: WsLocalConnectionOptions = {}) {
   return { local, connect, add, ended };
 }
 
-/** The TCP socket of a `ws` client, to write bytes that `ws` would not send. */
+/** Returns the TCP socket of a `ws` client, for writing bytes that `ws` would not send. */
 function clientStream(client: WebSocket): Socket {
   // `_socket` is missing in the types, but is set after the handshake.
   return (client as unknown as { readonly _socket: Socket })._socket;
@@ -119,7 +119,7 @@ describe("the adapter for `ws`", () => {
     const { local, connect, add, ended } = await startServer();
     const { client, socket, closes } = await connect();
     add("a", socket);
-    // A frame with all reserved bits set.
+    // Send a frame with all reserved bits set.
     clientStream(client).write(Buffer.from([0xf1, 0x80, 0, 0, 0, 0]));
     await expect.poll(() => closes, WAIT).toEqual([1002]);
     await expect.poll(() => ended, WAIT).toEqual(["a"]);

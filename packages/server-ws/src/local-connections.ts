@@ -22,8 +22,9 @@ export interface WsLocalConnectionOptions {
    */
   readonly maxBackpressureBytes?: number | undefined;
   /**
-   * Called with errors that no caller receives: those that an `onClosed` throws, with the stage `handler`. A client
-   * that violates RFC 6455 is disconnected, which is not reported. Must not throw. Default: a process warning for each.
+   * Called with errors that no caller receives: the errors that an `onClosed` callback throws, with the stage
+   * `handler`. A client that violates RFC 6455 is disconnected, which is not reported. Must not throw. Default:
+   * each error is emitted as a process warning.
    */
   readonly onError?: OnError | undefined;
 }
@@ -122,7 +123,8 @@ class SocketConnections implements WsLocalConnectionManager {
     const held: Held = { userId, socket, lastSeenAt: Date.now(), release };
     for (const event of SIGNS_OF_LIFE) socket.on(event, seen);
     socket.on("close", closed);
-    // `ws` closes the socket itself, but without a listener a frame that violates RFC 6455 would end the process.
+    // Ignore the `error` event of a frame that violates RFC 6455: `ws` closes the socket itself, but without a
+    // listener the event would end the process.
     if (!socket.listeners("error").includes(ignore)) socket.on("error", ignore);
     this.#connections.set(connectionId, held);
     this.#sockets.add(socket);

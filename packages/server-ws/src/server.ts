@@ -44,8 +44,8 @@ export function createWsServer<U>(options: WsServerOptions<U>): WsServer<U> {
 const FRAME_FACTOR = 2;
 
 /**
- * Node.js counts the bytes of a head differently; with this margin it refuses no head that this package would
- * accept.
+ * Added to the limit for heads that is passed to Node.js, which counts the bytes of a head differently. With
+ * this margin Node.js refuses no head that this package would accept.
  */
 const HEAD_MARGIN_BYTES = 1024;
 
@@ -54,8 +54,8 @@ const HEAD_TIMEOUT_MS = 10_000;
 const HEAD_CHECK_MS = 1_000;
 
 /**
- * Maximum time for the response to a close frame, in milliseconds. The socket no longer counts as a connection
- * meanwhile.
+ * Maximum time for the response to a close frame, in milliseconds. A socket that waits for the response no
+ * longer counts as a connection.
  */
 const CLOSE_TIMEOUT_MS = 10_000;
 
@@ -125,7 +125,8 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
       else door.write(this.admissions.plainRefusal(head), { closeConnection: true });
     });
     server.on("clientError", (error: NodeJS.ErrnoException, stream) => {
-      // Node.js refuses these before there is a request; the client may have disconnected, too.
+      // Node.js reports errors that it finds before there is a request object. The client may also have
+      // disconnected.
       if (!stream.writable) stream.destroy();
       else if (error.code === "HPE_HEADER_OVERFLOW") refuseOn(stream, headTooLarge(maxHeadBytes));
       else refuseOn(stream, jsonRefusal(400, "operation-unknown", "The request can't be read."));
@@ -170,7 +171,8 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
       stream.destroy();
       pending?.abandon();
     };
-    // Without a reader, the end of the stream is only detected while listening for readable data.
+    // The listener for `readable` does nothing, but without any reader the end of the stream would not be
+    // detected.
     const look = (): void => undefined;
     stream.on("readable", look).once("end", leave).once("close", leave).once("error", leave);
     const take = (): void => {
@@ -200,7 +202,7 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
   #opened(connection: WsConnection<U>, socket: WebSocket): void {
     const { connections } = this;
     this.#sockets.add(socket);
-    // If this side ended the connection, its close has been handled already.
+    // Ignore the close of a connection that this side has ended: it has been handled already.
     const close = (code: number, reason: string, fault?: FrameFault): void => {
       if (connections.byId.get(connection.id) === connection) connections.closed(connection, code, reason, fault);
     };
@@ -211,8 +213,8 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
     socket.on("pong", () => {
       if (connection.open) connections.pong(connection);
     });
-    // A violation of RFC 6455. `ws` closes the socket with a suitable code; the connection counts as closed
-    // from now on.
+    // The `error` event reports a violation of RFC 6455. `ws` closes the socket with a suitable code; the
+    // connection counts as closed from now on.
     socket.on("error", (error: NodeJS.ErrnoException) => close(1006, error.message, FAULTS[error.code ?? ""]));
     socket.on("close", (code, reason) => {
       this.#sockets.delete(socket);
@@ -231,7 +233,7 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
     const [first] = wire;
     if (first === undefined) return;
     const all = wire.length === 1 ? first : Buffer.concat(wire);
-    // Count all members, before it is known which are excluded; those are few.
+    // Count all members, including the excluded ones, which are not known yet and are few.
     this.#slow.grew(all.byteLength * this.#rooms.count(room, lane));
     const leftOut = new Set(frames.flatMap(({ except }) => except));
     let members = 0;
@@ -259,7 +261,9 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
     return { topics: this.#rooms.size, memberships: this.#rooms.memberships };
   }
 
-  /** Stops listening, unless the server belongs to the application; upgrades on that one are refused. */
+  /**
+   * Stops listening. A server that belongs to the application keeps listening, and its upgrades are refused.
+   */
   protected override stopListening(): void {
     this.acceptPause?.end();
     if (this.#options.server === undefined) this.#server?.close();

@@ -10,14 +10,16 @@ export interface ConnectionSurroundings<U> {
   readonly rooms: RoomLanes<WsConnection<U>>;
   readonly writes: TurnWrites;
   readonly limit: WaitingLimit;
-  /** Called when this side has ended the connection; its socket may take a moment longer to close. */
+  /**
+   * Called when this side has ended the connection; the connection's socket may take a moment longer to close.
+   */
   ended(connection: WsConnection<U>): void;
 }
 
 /**
- * A connection on a socket of `ws`. Text frames are written directly to the TCP socket, bypassing `ws`. That is
- * safe because compression is off: `ws` then writes each of its own frames at once, too. A frame is therefore
- * encoded only once for a whole room.
+ * A connection on a socket of `ws`. Text frames are written directly to the TCP socket, bypassing `ws`. A frame
+ * is thus encoded only once for a whole room. Bypassing `ws` is safe because compression is off: `ws` then also
+ * writes each of its frames at once, so frames can't mix.
  */
 export class WsConnection<U> extends LiveConnection<U> {
   readonly #surroundings: ConnectionSurroundings<U>;
@@ -57,7 +59,8 @@ export class WsConnection<U> extends LiveConnection<U> {
     this.#surroundings.writes.hold(stream);
     stream.write(frame);
     if (stream.writableLength > this.#surroundings.limit.maxBytes) {
-      // Write what waits for the end of the turn, because only bytes that the client has not read count.
+      // Write the frames that wait for the end of the turn, because only bytes that the client has not read
+      // count towards the limit.
       stream.uncork();
       this.checkWaiting();
     }
@@ -83,8 +86,8 @@ export class WsConnection<U> extends LiveConnection<U> {
   protected endSocket(code: number, reason: string): void {
     this.#surroundings.rooms.flushOf(this);
     this.#socket?.close(code, reason);
-    // Ends this side after the close frame, so that the socket also closes if the client does not respond to
-    // it.
+    // End the TCP stream after the close frame, so that the socket also closes if the client does not respond
+    // to the frame.
     this.#stream.end();
     this.#surroundings.ended(this);
   }

@@ -17,7 +17,7 @@ import type { ListeningAddress, TransportServer, TransportStats } from "./transp
 
 /**
  * The lifecycle of a server, whatever library it uses: one start, one drain, one close, and access to its
- * connections. A transport adds how it listens, how it closes sockets, and how it reaches a room.
+ * connections. Each transport implements how to listen, how to close sockets, and how to send to a room.
  */
 export abstract class BaseTransport<U, C extends LiveConnection<U>> implements TransportServer<U> {
   protected readonly connections: ConnectionTable<U, C>;
@@ -58,7 +58,10 @@ export abstract class BaseTransport<U, C extends LiveConnection<U>> implements T
   protected abstract membersIn(room: string, lane: number): number;
   /** Sends frames to the members of a lane, in order. */
   protected abstract publish(room: string, lane: number, frames: readonly RoomFrame[]): void;
-  /** Listens, or attaches the transport to another server. If this fails, it must undo what it had begun. */
+  /**
+   * Listens, or attaches the transport to another server. An implementation that fails must undo what it had
+   * begun.
+   */
   protected abstract listen(): Promise<ListeningAddress>;
   /** Stops listening; open connections stay open. May be called before `listen`, and more than once. */
   protected abstract stopListening(): void;
@@ -175,7 +178,8 @@ export abstract class BaseTransport<U, C extends LiveConnection<U>> implements T
   async #close(): Promise<void> {
     this.stopAccepting();
     this.connections.endDrain();
-    // A start that failed has cleaned up after itself, and its caller has the error.
+    // Ignore the error of a failed start: `start` has already undone what it had begun and rejected with the
+    // error.
     await Promise.allSettled([this.#starting]);
     this.admissions.refusePending();
     await this.connections.goodbye();

@@ -11,7 +11,7 @@ export interface ListeningAddress {
   readonly port: number;
 }
 
-/** Counters of a server. Those from `slowConsumersClosed` on only grow. */
+/** Counters of a server. `slowConsumersClosed` and the counters after it only grow. */
 export interface TransportStats {
   /** Open connections. */
   readonly connections: number;
@@ -86,7 +86,7 @@ export interface TransportStats {
  *   `latest` room the latest message of each key, then the following messages; at most one `gap` per second and
  *   room. A member that leaves the room before that gets the `gap` as it leaves.
  * - The handler's `closed` is called exactly once for each connection that was opened: within the call if this
- *   side closed it, or in a later turn if very many connections close at once.
+ *   side closed it, or in a later turn of the event loop if very many connections close at once.
  * - Every refused upgrade gets an HTTP status and a JSON body with a code, and is counted.
  */
 export interface TransportServer<U = unknown> extends LocalDelivery, AsyncDisposable {
@@ -100,10 +100,10 @@ export interface TransportServer<U = unknown> extends LocalDelivery, AsyncDispos
   stopAccepting(): void;
   /**
    * Refuses upgrades from now on, with `unavailable` (pending ones with `closed`), and closes the open
-   * connections with `going-away` in waves: of about the same size, in random order, about every tenth of a
-   * second, at least 20 connections per second. The remaining connections are served meanwhile, and so is HTTP,
-   * so that a load balancer can see the drain. Resolves when every connection was closed; `close` ends the
-   * drain, and so does the signal. Every call returns the first one's promise. Throws `options-invalid`.
+   * connections with `going-away` in waves: about ten waves of about the same size per second, in random order,
+   * at least 20 connections per second. During the drain, the remaining connections and HTTP requests are
+   * served, so that a load balancer can see the drain. Resolves when every connection was closed; `close` and
+   * the signal end the drain. Every call returns the promise of the first call. Throws `options-invalid`.
    */
   drain(options: DrainOptions): Promise<void>;
   /**

@@ -43,7 +43,7 @@ export function readPage(name: string): Promise<string> {
   return readFile(new URL(`../../../docs/${name}`, import.meta.url), "utf8");
 }
 
-/** The rows of all Markdown tables of a page, cell by cell, without code marks. */
+/** Returns the rows of all Markdown tables of a page, each as a list of cells, without code marks. */
 export function tableRows(page: string): string[][] {
   return page
     .split("\n")
@@ -62,8 +62,8 @@ export async function readProtocolDocument(): Promise<ProtocolDocument> {
   if (document === undefined) {
     throw new Error(`The document can't be read: ${diagnostics.map(({ message }) => message).join("; ")}`);
   }
-  // The parser has validated the document against the AsyncAPI meta-schema; `RawDocument` is the part of it
-  // that is used.
+  // The parser has validated the document against the AsyncAPI meta-schema; `RawDocument` declares the part of
+  // the document that is used here.
   const json = document.json() as unknown as RawDocument;
   const ajv = createValidator();
   const read = ([key, raw]: [string, RawMessage]): DocumentedMessage => ({
@@ -112,7 +112,7 @@ interface RawDocument {
 
 function createValidator(): Ajv {
   const ajv = new Ajv({ strict: true, strictRequired: false, allowUnionTypes: true, allErrors: true });
-  // Added to the schemas by the parser.
+  // Declare this keyword, because the parser adds it to the schemas.
   ajv.addKeyword("x-parser-schema-id");
   ajv.addKeyword({
     keyword: "x-max-utf8-bytes",

@@ -31,7 +31,7 @@ export const LOAD_USAGE = `Usage: npm run load -- --url ws://127.0.0.1:3000/ws[,
 
 Ends with 1 where anything was lost, duplicated or out of order.`;
 
-/** Parses the command line. Throws `options-invalid`. Ranges are checked by the run itself. */
+/** Parses the command line. Throws `options-invalid`. The ranges of numbers are checked by {@link runLoad}. */
 export function parseLoadCommand(args: readonly string[]): LoadCommand {
   const values = readFlags(args);
   const publishers = values.publishers === "all" ? "all" : numberOf("publishers", values.publishers);
@@ -98,6 +98,6 @@ function numberOf(flag: string, text: string | undefined): number | undefined {
 
 /** Removes the fields that are `undefined`, so that their defaults apply. */
 function defined<T extends object>(fields: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  // The result has exactly the declared type, because only undefined fields are removed.
+  // The cast is safe, because only fields that are `undefined` are removed.
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as never;
 }

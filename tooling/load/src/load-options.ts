@@ -4,26 +4,29 @@ import type { Dialect } from "./clients/dialect.js";
 import { PAYLOAD_MIN_BYTES } from "./payload.js";
 import type { LoadProgress } from "./report/load-progress.js";
 
-/** The begin or end of the steady part of a run: after the warm-up, or at the last publish. */
+/** The beginning of the steady part of a run, after the warm-up, or its end, at the last publish. */
 export type SteadyEdge = "begin" | "end";
 
 /** Options of {@link runLoad}. */
 export interface LoadOptions {
-  /** `ws://` addresses; the members of a room are spread over them in turn. */
+  /** `ws://` addresses of the servers. The members of a room are spread over the addresses in turn. */
   readonly urls: readonly string[];
   /** Whether addresses other than loopback are allowed. Default false. */
   readonly allowRemote?: boolean;
   /** Number of rooms, 1 to 10,000. Default 20. */
   readonly rooms?: number;
-  /** Members of each room, one connection each, 1 to 10,000. Default 10. */
+  /** Number of members of each room, each with one connection, 1 to 10,000. Default 10. */
   readonly members?: number;
   /** Number of members of each room that publish, or `all`. Default all. */
   readonly publishers?: number | "all";
   /** Messages per second over all rooms, 1 to 100,000. Default 500. */
   readonly rate?: number;
-  /** Publishing time in seconds, without the warm-up, 0.1 to 3,600. Default 10. */
+  /** Time for which messages are published after the warm-up, in seconds, 0.1 to 3,600. Default 10. */
   readonly seconds?: number;
-  /** Seconds of publishing that count neither for latency nor for the steady figures, 0 to 600. Default 0. */
+  /**
+   * Length of the warm-up in seconds, 0 to 600: its messages count neither for latency nor for the steady
+   * figures. Default 0.
+   */
   readonly warmupSeconds?: number;
   /** Size of `data` as JSON in bytes, 48 to 65,536. Default 200. */
   readonly bytes?: number;
@@ -33,7 +36,10 @@ export interface LoadOptions {
   readonly seed?: number;
   /** Prefix of the user names; each connection has its own user. Default `load-`. */
   readonly userPrefix?: string;
-  /** Shared secret (HS256) that signs a token for each connection. Default: users are only named in the query. */
+  /**
+   * Shared secret (HS256) that signs a token for each connection. Default: no tokens; users are only named in
+   * the query.
+   */
   readonly tokenSecret?: string;
   /** Whether publishers receive their own messages. Default true. */
   readonly echo?: boolean;
@@ -45,7 +51,7 @@ export interface LoadOptions {
   readonly onProgress?: (progress: LoadProgress) => void;
   /** Called at the begin and end of the steady part. Runs on the driver's only thread, so it must be short. */
   readonly onSteady?: (edge: SteadyEdge) => void;
-  /** Ends publishing early; deliveries of published messages are still awaited. */
+  /** Signal whose abort ends publishing early; deliveries of published messages are still awaited. */
   readonly signal?: AbortSignal;
 }
 
@@ -71,10 +77,10 @@ export interface ResolvedLoadOptions {
   readonly signal: AbortSignal | undefined;
 }
 
-/** One client address has about 28,000 ports for each server address. */
+/** Maximum number of connections: one client address has about 28,000 ports for each server address. */
 const CONNECTIONS_MAX = 20_000;
 
-/** Each pair of member and publisher needs 12 bytes of memory. */
+/** Maximum number of pairs of a member and a publisher, each of which takes 12 bytes of memory. */
 const PAIRS_MAX = 8_000_000;
 
 /** Fills in defaults. Throws `options-invalid` with the name of the field. */
@@ -143,7 +149,7 @@ function whole(field: string, value: number, min: number, max: number): number {
 }
 
 function ranged(field: string, value: number, min: number, max: number): number {
-  // Written so that NaN fails too.
+  // The condition is negated so that NaN fails too.
   if (!(value >= min && value <= max)) throw invalid(field, `${field} must be from ${min} to ${max}.`);
   return value;
 }

@@ -4,7 +4,11 @@ import { formatProgress, type LoadProgress } from "./report/load-progress.js";
 import { formatLoadReport } from "./report/load-report.js";
 import { runLoad } from "./run-load.js";
 
-/** Exit codes: 0 success; 1 messages were lost, duplicated or out of order; 2 the run could not be performed. */
+/**
+ * Runs the load. Resolves with the exit code: 0 for success, 1 if the report is not `ok`, for example because
+ * messages were lost, duplicated or out of order. Rejects if the run could not be performed; the exit code is
+ * then 2.
+ */
 async function main(): Promise<number> {
   const command = parseLoadCommand(process.argv.slice(2));
   if (command.help) {
@@ -20,7 +24,7 @@ async function main(): Promise<number> {
   return report.ok ? 0 : 1;
 }
 
-/** Progress goes to stderr, so that stdout contains only the report. */
+/** Prints the progress to standard error, so that standard output contains only the report. */
 function showProgress(progress: LoadProgress): void {
   const line = formatProgress(progress);
   process.stderr.write(process.stderr.isTTY ? `\r\x1b[2K${line}` : `${line}\n`);

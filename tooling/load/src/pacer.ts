@@ -3,33 +3,34 @@ export interface PaceOptions {
   /** Calls per second. */
   readonly rate: number;
   readonly seconds: number;
-  /** Returns whether a message was sent; an unsent one is not retried. */
+  /** Sends a message and returns whether it was sent. A message that was not sent is not retried. */
   readonly send: () => boolean;
   readonly signal: AbortSignal | undefined;
-  /** Monotonic time in milliseconds. */
+  /** Returns the time in milliseconds on a monotonic clock. */
   readonly now: () => number;
 }
 
-/** How well the pace was kept. */
+/** Describes how well the pace was kept. */
 export interface PaceReport {
   readonly sent: number;
-  /** Sends that were due and not attempted, because the driver was too late. */
+  /** Number of sends that were due but not attempted, because the driver was too late. */
   readonly late: number;
-  /** Sends that were attempted without success. */
+  /** Number of sends that were attempted without success. */
   readonly blocked: number;
-  /** The maximum delay of the pacer. */
+  /** Longest time by which the pacer was late, in milliseconds. */
   readonly maxLagMs: number;
 }
 
-/** The pacer catches up on at most this much time; older sends are given up. */
+/** Maximum time that the pacer catches up on, in milliseconds; sends that were due earlier are given up. */
 const CATCH_UP_MS = 250;
 
-/** The resolution of timers. */
+/** Interval of the pacer's ticks, in milliseconds: the resolution of timers. */
 const TICK_MS = 1;
 
 /**
- * Sends evenly: each tick performs the sends that became due since the last one, measured from the start, so
- * that a late tick causes no permanent shift. Resolves when the time is over.
+ * Sends evenly: each tick performs the sends that have become due since the last tick. The times at which sends
+ * are due are measured from the start, so that a late tick does not delay all later sends. Resolves when the
+ * time is over.
  */
 export function runPaced({ rate, seconds, send, signal, now }: PaceOptions): Promise<PaceReport> {
   const startedAt = now();

@@ -22,7 +22,7 @@ const SEQUENCE_AT = 13;
 const TIME_AT = 21;
 const STAMP_LENGTH = 29;
 
-/** Minimum of `--bytes`: the stamp, its quotes, and some padding. */
+/** Minimum value of `--bytes`: the size of the stamp, the quotes, and some padding. */
 export const PAYLOAD_MIN_BYTES = 48;
 
 /** Writes payloads of one size. */
@@ -36,7 +36,7 @@ export class PayloadWriter {
     this.#padding = "abcdefghijklmnopqrstuvwxyz012345".repeat(bytes / 32 + 1).slice(0, bytes - 2 - STAMP_LENGTH);
   }
 
-  /** The payload's text, which becomes a JSON string when it is quoted. */
+  /** Returns the payload's text, which becomes a JSON string when it is put in quotes. */
   write(publisher: number, sequence: number, sentAtUs: number): string {
     return this.#head + hex(publisher, 5) + hex(sequence, 8) + hex(sentAtUs, 8) + this.#padding;
   }
@@ -44,7 +44,7 @@ export class PayloadWriter {
 
 /**
  * Finds stamps in frames. The distance of the stamp from the end of the frame is the same for all messages of
- * one connection, so the last one found is tried first.
+ * one connection, so the distance of the last stamp that was found is tried first.
  */
 export class PayloadReader {
   #distance = 0;

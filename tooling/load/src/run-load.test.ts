@@ -157,7 +157,7 @@ test("Members of a room are spread over all addresses, in turn", async () => {
   const urls = [await startServer(), await startServer()];
   const run = runLoad({ ...SMALL, urls, onSteady: () => counts.push(servers.map((server) => server.clients.size)) });
   const counts: number[][] = [];
-  // The two servers do not know each other, so half of each room's members miss each message.
+  // The two servers do not exchange messages, so half of each room's members miss each message.
   expect(await run).toMatchObject({ ok: false, findings: { expected: 600, delivered: 300, losses: 300 } });
   expect(counts).toEqual([
     [6, 6],

@@ -9,13 +9,15 @@ import type { LoadReport } from "./report/load-report.js";
 import { LoadTally } from "./report/load-tally.js";
 import { SteadyMeter } from "./report/steady-meter.js";
 
-/** Time without any arrival after the last publish, after which missing messages count as lost. */
+/**
+ * Time without any arrival after the last publish, in milliseconds, after which missing messages count as lost.
+ */
 const QUIET_MS = 2_000;
 
-/** Additional time to listen when everything has arrived, to detect unexpected messages. */
+/** Time to continue listening after everything has arrived, in milliseconds, to detect unexpected messages. */
 const AFTERMATH_MS = 250;
 
-/** Maximum time to wait for late deliveries. */
+/** Maximum time to wait for late deliveries, in milliseconds. */
 const SETTLE_MAX_MS = 60_000;
 
 /**

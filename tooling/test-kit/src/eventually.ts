@@ -9,8 +9,8 @@ export interface EventuallyOptions {
 }
 
 /**
- * Runs a check until it passes, and returns its result. After the timeout, throws the last error of the check
- * itself, so that a failed test shows what was wrong.
+ * Runs a check until it passes, and returns its result. After the timeout, throws the last error that the check
+ * threw, so that a failed test shows what was wrong.
  */
 export async function eventually<T>(check: () => T | Promise<T>, options: EventuallyOptions = {}): Promise<T> {
   const deadline = performance.now() + (options.timeoutMs ?? 10_000);

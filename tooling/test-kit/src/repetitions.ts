@@ -1,7 +1,7 @@
-/** Set by `npm run soak`. */
+/** Whether this is a soak: `npm run soak` sets the variable. */
 const IS_SOAK = process.env.SOAK === "1";
 
-/** Factor by which the tests of every run repeat less often than a soak. */
+/** Factor by which steps are repeated less often in other runs than in a soak. */
 const SHARE = 5;
 
 /**

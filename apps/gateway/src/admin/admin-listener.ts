@@ -20,7 +20,7 @@ export function createAdminListener(
   const routes = adminRoutes({
     readiness: () => node.readiness(),
     statistics,
-    // Created on the first scrape, because measuring the event loop needs a running timer.
+    // Create the metrics on the first scrape, because measuring the event loop needs a running timer.
     metrics: () => {
       metrics ??= createMetrics({ node, transport, limits, droppedLogLines, most: config });
       return metrics;

@@ -13,7 +13,9 @@ export interface AdminSources {
   readonly revoke: (revocation: Revocation) => Promise<unknown>;
 }
 
-/** Large enough for a name of 255 bytes with every character escaped. */
+/**
+ * Maximum size of a revocation's body, in bytes: enough for a name of 255 bytes with every character escaped.
+ */
 const REVOCATION_MAX_BYTES = 4_096;
 
 /** The routes of the port for operators. */

@@ -34,7 +34,7 @@ beforeAll(async () => {
 
 afterAll(() => gateway.close());
 
-/** The samples of a scrape, by name and labels in the text format. */
+/** Returns the samples of a scrape, by name and labels in the text format. */
 async function scrape(): Promise<ReadonlyMap<string, number>> {
   const reply = await fetch(`${admin}/metrics`);
   expect(reply.headers.get("content-type")).toMatch(/^text\/plain; version=0\.0\.4/);
@@ -47,7 +47,7 @@ async function scrape(): Promise<ReadonlyMap<string, number>> {
   );
 }
 
-/** The raw response to a raw request. */
+/** Sends a raw request and returns the raw response. */
 async function rawAnswer(request: string): Promise<string> {
   const socket = connect(adminPort, "127.0.0.1");
   let text = "";
@@ -88,7 +88,8 @@ it("counts what clients do, for Prometheus", async () => {
   expect(now.get('cm_link_state{state="in-sync"}')).toBe(1);
   expect(now.get('cm_link_state{state="down"}')).toBe(0);
   expect(now.get("cm_log_lines_dropped_total")).toBe(7);
-  // Received: two hellos, two joins, a publish. Sent: two welcomes, three acks, the message to each member.
+  // The gateway received two hellos, two joins and a publish, and sent two welcomes, three acks and the message
+  // to each member.
   expect(grown("cm_frames_received_total")).toBe(5);
   expect(grown("cm_frames_sent_total")).toBe(7);
   expect(grown("cm_received_bytes_total")).toBeGreaterThan(1_000);

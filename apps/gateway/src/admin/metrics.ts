@@ -13,7 +13,7 @@ export interface MetricSources {
   readonly most: Readonly<Record<"maxConnections" | "maxMemberships" | "maxServerRooms", number>>;
 }
 
-/** A gateway's metrics in the Prometheus text format. */
+/** Access to a gateway's metrics in the Prometheus text format. */
 export interface Metrics {
   readonly contentType: string;
   text(): Promise<string>;
@@ -21,7 +21,7 @@ export interface Metrics {
 
 const LINK_STATES: readonly LinkState[] = ["connecting", "resubscribing", "in-sync", "degraded", "down", "closed"];
 
-/** All values, read once per scrape. */
+/** The values of all metrics, read once per scrape. */
 type Snapshot = ReturnType<typeof snapshotOf>;
 
 type ByLabel = Readonly<Record<string, number>>;
@@ -150,7 +150,7 @@ const LABELLED: readonly (readonly [name: string, help: string, label: string, v
   ];
 
 /**
- * Creates the metrics; each scrape takes a new snapshot. The metrics of the process and of Node's event loop
+ * Creates the metrics; each scrape takes a new snapshot. The metrics of the process and of the event loop
  * (`process_*`, `nodejs_*`) come from prom-client, which starts measuring with this call.
  */
 export function createMetrics(sources: MetricSources): Metrics {

@@ -1,9 +1,11 @@
 import type { GatewayUser } from "../gateway-options.js";
 
-/** The credentials to revoke: all tokens that a user has been issued so far, or a single token. */
+/** The credentials to revoke: all tokens issued to a user so far, or a single token. */
 export type Revocation = { readonly userId: string } | { readonly tokenId: string };
 
-/** Maximum number of users, and of tokens, whose revocation is remembered; beyond it the oldest is forgotten. */
+/**
+ * Maximum number of users whose revocation is remembered, and of tokens; beyond it the oldest one is forgotten.
+ */
 const REVOCATIONS_MAX = 100_000;
 
 /** How long a revocation is remembered, in milliseconds. Tokens should expire sooner than this. */
@@ -26,8 +28,8 @@ export class Revocations {
   }
 
   /**
-   * Whether the token was revoked. A revoked user's token is valid if it was issued after the revocation; a
-   * token without an issue time is not.
+   * Whether the token was revoked. A token of a revoked user is still valid if it was issued after the
+   * revocation. Without an issue time it counts as revoked.
    */
   isRevoked({ userId, tokenId, issuedAtMs }: Pick<GatewayUser, "userId" | "tokenId" | "issuedAtMs">): boolean {
     if (tokenId !== undefined && this.#at(this.#tokens, tokenId) !== undefined) return true;

@@ -21,8 +21,8 @@ ${wrapped(VARIABLES)}
 Exit codes: 0 closed as asked, 1 a fault, 64 unknown arguments, 78 a configuration that can't be used.`;
 
 /**
- * Runs the command that the arguments name. Resolves with its exit code, or with `undefined` if they ask to run
- * a gateway.
+ * Runs the command that the arguments name. Resolves with the command's exit code, or with `undefined` if the
+ * arguments ask to run a gateway.
  */
 export async function runCommandLine(args: readonly string[]): Promise<number | undefined> {
   if (args.length === 0) return undefined;
@@ -40,7 +40,8 @@ export async function runCommandLine(args: readonly string[]): Promise<number | 
       tell(error);
       return error.code === "options-invalid" ? EXIT.usage : EXIT.config;
     }
-    // Node's parser names the bad argument in the first sentence of its message; the rest is about its API.
+    // Print only the first sentence: the argument parser of Node.js names the bad argument in it, and the rest
+    // of the message is about the parser's API.
     const { code, message } = Object(error) as { readonly code?: unknown; readonly message?: string };
     if (!String(code).startsWith("ERR_PARSE_ARGS_")) throw error;
     tell(`${message?.split(". ")[0]?.replace(/\.$/, "")}. See cm-gateway --help.`);

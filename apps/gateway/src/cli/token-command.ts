@@ -36,7 +36,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * Creates or verifies a token. Resolves with the exit code. Rejects with `options-invalid` if the arguments are
- * invalid, and with `config-invalid` if the variables are.
+ * invalid, and with `config-invalid` if the environment variables are invalid.
  */
 export async function runTokenCommand(args: TokenArguments, env: Environment): Promise<number> {
   const reader = new EnvReader(env);
@@ -69,7 +69,7 @@ export async function runTokenCommand(args: TokenArguments, env: Environment): P
   return EXIT.ok;
 }
 
-/** The verifier that a gateway with these settings would use. Throws `config-invalid`. */
+/** Creates the verifier that a gateway with these settings would use. Throws `config-invalid`. */
 function verifierOf(tokens: TokenVerifierOptions): TokenVerifier {
   try {
     return createTokenVerifier(tokens);

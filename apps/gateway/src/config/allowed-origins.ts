@@ -1,8 +1,8 @@
 import type { EnvReader } from "./env-reader.js";
 
 /**
- * Reads `ALLOWED_ORIGINS`, a comma-separated list; `undefined` if it is not set. An empty list is an error
- * rather than "any", because "none" may have been meant.
+ * Reads `ALLOWED_ORIGINS`, a comma-separated list; `undefined` if it is not set. An empty list is an error and
+ * does not mean "any", because "none" may have been meant.
  */
 export function readAllowedOrigins(reader: EnvReader): string[] | undefined {
   const name = "ALLOWED_ORIGINS";

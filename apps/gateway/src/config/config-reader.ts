@@ -117,8 +117,8 @@ export function readGatewayConfig(env: Readonly<Record<string, string | undefine
 }
 
 /**
- * The settings for verifying tokens, or `undefined` if a client may claim to be any user: on a loopback
- * address, or with `OPEN=true`.
+ * Reads the settings for verifying tokens. Returns `undefined` if a client may claim to be any user, which is
+ * allowed on a loopback address and with `OPEN=true`.
  */
 function readAuthentication(reader: EnvReader, listenHost: string): TokenVerifierOptions | undefined {
   const isOpen = reader.flag("OPEN", false);

@@ -1,12 +1,15 @@
 import { CmError } from "@cm/protocol";
 
-/** File with the settings of one machine, in the working directory; not to be committed. */
+/**
+ * Name of the file in the working directory that contains the settings of one machine. It must not be
+ * committed.
+ */
 export const ENV_FILE = ".env.local";
 
 /**
  * Adds the variables of `.env.local` in the working directory to the environment, if the file exists. Variables
- * that are already set keep their values. A worker inherits its parent's environment and reads no file. Throws
- * `config-invalid` if the file can't be read.
+ * that are already set keep their values. A worker inherits its parent's environment and does not read the
+ * file. Throws `config-invalid` if the file can't be read.
  */
 export function loadEnvFile(): void {
   if (process.env.CM_WORKER !== undefined) return;

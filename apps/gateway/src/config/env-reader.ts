@@ -58,7 +58,7 @@ export class EnvReader {
     const value = this.text(name);
     if (value === undefined) return fallback;
     if (isHost(value)) return value;
-    // The value is not quoted: it may be a URL with a password.
+    // Do not quote the value: it may be a URL with a password.
     this.problem(name, "must be an IP address or a host name");
     return fallback;
   }

@@ -4,8 +4,8 @@ import type { UserLimitPolicy } from "../session/user-places.js";
 
 /**
  * All settings of a gateway that are read from the environment. docs/configuration.md is generated from these
- * comments: each begins with its variables, or has a line `- ` for each of them, and names the default in a
- * sentence that begins with "Default".
+ * comments: each begins with its variables, or has a list item (`- `) for each of them, and names the default
+ * in a sentence that begins with "Default".
  */
 export interface GatewayConfig {
   /** `PORT`: the port that clients connect to; 0 picks a free port. Default 3000. */
@@ -32,8 +32,8 @@ export interface GatewayConfig {
   readonly serverId: string;
   /**
    * - `REDIS_URL`: `redis://`, `rediss://`, `redis+cluster://` or `redis+sentinel://`, with the parameters of
-   *   docs/redis.md. Without any Redis variable the store is in memory. Takes precedence over the four
-   *   variables below, with a warning. Default: none.
+   *   docs/redis.md. Without any Redis variable the store is in memory. `REDIS_URL` takes precedence over the
+   *   four variables below, with a warning. Default: none.
    * - `REDIS_HOST`, `REDIS_PORT`, `REDIS_PASSWORD`, `REDIS_DB`: instead of a URL; one of them is enough.
    *   `REDIS_PORT` may be `tcp://host:port`, as Kubernetes sets it. Default: localhost, 6379, none, 0.
    */
@@ -42,7 +42,10 @@ export interface GatewayConfig {
   readonly redisPrefix: string;
   /** `HEARTBEAT_INTERVAL_MS`: time between heartbeats. Default 30,000. */
   readonly heartbeatIntervalMs: number;
-  /** `HEARTBEAT_TTL_SECONDS`: duration of the lease, for which a silent server is considered alive. Default 90. */
+  /**
+   * `HEARTBEAT_TTL_SECONDS`: duration of the lease: the time for which a server that sends no heartbeats is
+   * considered alive. Default 90.
+   */
   readonly leaseTtlMs: number;
   /**
    * `DEAD_AFTER_MS`: a server that has sent no sign of life for this long, and is no longer subscribed to
@@ -51,8 +54,8 @@ export interface GatewayConfig {
    */
   readonly deadAfterMs: number;
   /**
-   * `STALE_CONNECTION_TIMEOUT_MS`: a connection that has been silent for this long is closed. Default
-   * 1,800,000.
+   * `STALE_CONNECTION_TIMEOUT_MS`: time after which a connection from which nothing has arrived is closed.
+   * Default 1,800,000.
    */
   readonly staleConnectionTimeoutMs: number;
   /**
@@ -76,9 +79,9 @@ export interface GatewayConfig {
    */
   readonly lastSeenTtlMs: number;
   /**
-   * `DRAIN_SECONDS`: time over which the connections are closed before the gateway stops, at least 20 per
-   * second, so that clients move to other servers gradually; 0: all at once; at most 3,600. Default: 10, or 0
-   * without Redis.
+   * `DRAIN_SECONDS`: time over which the connections are closed before the gateway stops, so that clients move
+   * to other servers gradually, at least 20 connections per second; 0: all at once; at most 3,600. Default: 10,
+   * or 0 without Redis.
    */
   readonly drainMs: number;
   /** `SHUTDOWN_TIMEOUT_MS`: maximum time of a clean close after the drain. Default 10,000. */
@@ -95,21 +98,21 @@ export interface GatewayConfig {
    */
   readonly maxConnectionsPerAddress: number;
   /**
-   * `MAX_UPGRADES_PER_SECOND_PER_ADDRESS`: maximum number of upgrades per second from one address, counted in
-   * the same way, with bursts of twice as many; 0: no limit. Default 100.
+   * `MAX_UPGRADES_PER_SECOND_PER_ADDRESS`: maximum number of upgrades per second from one address, counted as
+   * for `MAX_CONNECTIONS_PER_ADDRESS`, with bursts of twice as many; 0: no limit. Default 100.
    */
   readonly maxUpgradesPerSecondPerAddress: number;
   /**
    * `MAX_CONNECTIONS_PER_USER`: maximum number of connections of one user on all servers together; set the same
-   * value on each server. Connections of a dead server count until it has been cleaned up; 0: no limit. Default
-   * 1,000.
+   * value on each server. Connections of a dead server count until they have been removed from the store; 0: no
+   * limit. Default 1,000.
    */
   readonly maxConnectionsPerUser: number;
   /**
-   * `CONNECTIONS_PER_USER_POLICY`: `refuse` a connection beyond the limit, or `replace` the user's oldest one,
-   * on any server. The connection that is closed gets code 4005, after which clients do not reconnect by
-   * themselves. If the server of the oldest connection has died or hangs, the new one is closed with 4204 and
-   * reconnects. Default `refuse`.
+   * `CONNECTIONS_PER_USER_POLICY`: `refuse` a connection beyond the limit, or `replace` the user's oldest
+   * connection, on any server. The connection that is closed gets code 4005, after which clients do not
+   * reconnect by themselves. If the server of the oldest connection has died or hangs, the new connection is
+   * closed with 4204, and its client reconnects. Default `refuse`.
    */
   readonly connectionsPerUserPolicy: UserLimitPolicy;
   /**
@@ -120,7 +123,7 @@ export interface GatewayConfig {
   readonly trustedProxies: readonly string[];
   /**
    * `MAX_HEAD_BYTES`: maximum size of a request's head, which is the request line and the headers with cookies;
-   * a larger one is refused with 431. Default 16,384.
+   * a request with a larger head is refused with 431. Default 16,384.
    */
   readonly maxHeadBytes: number;
   /** `MAX_FRAME_BYTES`: maximum size of a frame from a client. Default 16,384. */
@@ -136,9 +139,9 @@ export interface GatewayConfig {
    */
   readonly maxTotalBackpressureBytes: number;
   /**
-   * `MAX_SEQUENCERS`: maximum number of sequencers of a server process, one for each room and server that it
-   * has published to, about 600 bytes each. Beyond it the oldest is forgotten, and the next message to that
-   * room or server starts a new numbering. Default 100,000.
+   * `MAX_SEQUENCERS`: maximum number of sequencers of a server process, one for each room and server that the
+   * process has published to, about 600 bytes each. Beyond it the oldest sequencer is forgotten, and the next
+   * message to that room or server starts a new numbering. Default 100,000.
    */
   readonly maxSequencers: number;
   /**
@@ -148,8 +151,8 @@ export interface GatewayConfig {
    */
   readonly maxMemberships: number;
   /**
-   * `MAX_SERVER_ROOMS`: maximum number of rooms with members on one server process, limited in the same way; 0:
-   * no limit. Default: one for each 8 KiB of the largest heap.
+   * `MAX_SERVER_ROOMS`: maximum number of rooms with members on one server process, enforced like
+   * `MAX_MEMBERSHIPS`; 0: no limit. Default: one for each 8 KiB of the largest heap.
    */
   readonly maxServerRooms: number;
   /**
@@ -177,8 +180,8 @@ export interface GatewayConfig {
    */
   readonly maxFanoutPercent: number;
   /**
-   * `IDLE_TIMEOUT_MS`: a connection that has been silent for this long is cut, not earlier and at most 2 s
-   * later; 8,000 to 900,000. Default 120,000.
+   * `IDLE_TIMEOUT_MS`: time after which a connection from which nothing has arrived, not even a pong, is cut:
+   * never earlier, and at most 2 s later; 8,000 to 900,000. Default 120,000.
    */
   readonly idleTimeoutMs: number;
   /**
@@ -196,24 +199,25 @@ export interface GatewayConfig {
    * a while, `*` for all rooms; see docs/protocol.md#rooms-that-lose-nothing. Set the same value on all
    * servers. Default: none.
    *
-   * In this field, `*` has become the empty prefix, with which every name begins.
+   * In this field, `*` is represented by the empty prefix, which matches every name.
    */
   readonly recoverableRooms: readonly string[];
   /**
-   * `SLOW_READER_DROP_ROOMS`: name prefixes, in the same form, of the rooms that drop messages for a member
-   * that does not read and tell it how many, instead of closing its connection; see
-   * docs/protocol.md#members-that-do-not-read. Default: none.
+   * `SLOW_READER_DROP_ROOMS`: name prefixes, in the form of `RECOVERABLE_ROOMS`, of the rooms that drop
+   * messages for a member that does not read and notify it of their number, instead of closing its connection;
+   * see docs/protocol.md#members-that-do-not-read. Default: none.
    */
   readonly slowReaderDropRooms: readonly string[];
   /**
-   * `SLOW_READER_LATEST_ROOMS`: name prefixes, in the same form, of state rooms, which also keep the latest
-   * message of each sender and key for such a member. If several prefixes match a room, the longest applies.
-   * Default: none.
+   * `SLOW_READER_LATEST_ROOMS`: name prefixes, in the form of `RECOVERABLE_ROOMS`, of state rooms, which drop
+   * messages too but also keep the latest message of each sender and key for such a member. If several prefixes
+   * match a room, the longest applies. Default: none.
    */
   readonly slowReaderLatestRooms: readonly string[];
   /**
-   * `SLOW_READER_BYTES`: number of bytes that may be queued for a member of such rooms before messages are
-   * dropped for it; 1,024 to half of `MAX_BACKPRESSURE_BYTES`. Default: a quarter of `MAX_BACKPRESSURE_BYTES`.
+   * `SLOW_READER_BYTES`: number of bytes that may be queued for a member of a room that drops messages (see the
+   * two variables above) before messages are dropped for it; 1,024 to half of `MAX_BACKPRESSURE_BYTES`.
+   * Default: a quarter of `MAX_BACKPRESSURE_BYTES`.
    */
   readonly slowReaderBytes: number | undefined;
   /**
@@ -251,9 +255,9 @@ export interface GatewayConfig {
   readonly publicStats: boolean;
   /**
    * - `ADMIN_PORT`: a port for operators: health, counters, metrics and revocation, see
-   *   docs/gateway.md#the-port-for-operators; worker n has `ADMIN_PORT` + n - 1; 0 picks a free one. Default:
+   *   docs/gateway.md#the-port-for-operators; worker n has `ADMIN_PORT` + n - 1; 0 picks a free port. Default:
    *   none.
-   * - `ADMIN_HOST`: the local address of that port. Default 127.0.0.1.
+   * - `ADMIN_HOST`: the local address that `ADMIN_PORT` is opened on. Default 127.0.0.1.
    */
   readonly admin: { readonly port: number; readonly host: string } | undefined;
   /**
@@ -262,8 +266,8 @@ export interface GatewayConfig {
    */
   readonly workers: number;
   /**
-   * `CM_WORKER`: which worker this process is, `n`, or `n-k` at its k-th start; set by the process that starts
-   * the workers, not meant to be set by people.
+   * `CM_WORKER`: the worker that this process is: `n`, or `n-k` at the worker's k-th start; set by the process
+   * that starts the workers, not meant to be set by people.
    */
   readonly worker: string | undefined;
   /** `LOG_LEVEL`: `fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`. Default `info`. */

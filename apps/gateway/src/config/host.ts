@@ -7,6 +7,6 @@ export function isHost(text: string): boolean {
   if (isIP(text) !== 0) return true;
   if (text.length > 253) return false;
   const labels = text.replace(/\.$/, "").split(".");
-  // As in the URL standard, a name whose last label is a number is a mistyped IPv4 address.
+  // Reject a name whose last label is a number: as in the URL standard, it is a mistyped IPv4 address.
   return labels.every((label) => LABEL.test(label)) && !/^\d+$/.test(labels.at(-1) ?? "");
 }

@@ -71,12 +71,12 @@ export const VARIABLES = [
   "LOG_FORMAT",
 ] as const;
 
-/** Set by the process that starts the workers; not meant to be set by people. */
+/** Variables that the process that starts the workers sets; people are not meant to set them. */
 const INTERNAL = ["CM_WORKER"];
 
 /**
- * Prefixes that other programs' variables do not have. `REDIS_` is left out, because Kubernetes sets variables
- * such as `REDIS_PORT_6379_TCP` for a service named `redis`.
+ * Prefixes that only our own variables have. `REDIS_` is left out, because Kubernetes sets variables such as
+ * `REDIS_PORT_6379_TCP` for a service named `redis`.
  */
 const OWN_PREFIXES = [
   "CM_",
@@ -89,10 +89,13 @@ const OWN_PREFIXES = [
   "OFFLINE_GRACE_",
 ];
 
-/** Shorter names are too close to unrelated ones: `PAGER` to `PAGE`, `SORT` to `PORT`. */
+/**
+ * Minimum length of a name that is compared with known names. Shorter names are too similar to unrelated ones:
+ * `PAGER` to `PAGE`, `SORT` to `PORT`.
+ */
 const NEAR_LENGTH_MIN = 6;
 
-/** Swapping two letters counts as two edits. */
+/** Maximum number of edits for a name to count as misspelt. Swapping two letters counts as two edits. */
 const NEAR_EDITS_MAX = 2;
 
 /**

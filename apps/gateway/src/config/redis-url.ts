@@ -9,14 +9,14 @@ const PARTS = ["REDIS_HOST", "REDIS_PORT", "REDIS_PASSWORD", "REDIS_DB"] as cons
 export interface RedisSetting {
   /** Whether any Redis variable is set, even to an invalid value. */
   readonly given: boolean;
-  /** `undefined` if no Redis variable is set, or if the values are invalid. */
+  /** The URL of Redis; `undefined` if no Redis variable is set, or if the values are invalid. */
   readonly url: string | undefined;
 }
 
 /**
  * Reads the address of Redis: `REDIS_URL`, or a URL built from `REDIS_HOST`, `REDIS_PORT`, `REDIS_PASSWORD` and
- * `REDIS_DB`, of which one is enough. `REDIS_URL` takes precedence over the others. `REDIS_PORT` may be
- * `tcp://host:port`; `REDIS_HOST` takes precedence over the host in it.
+ * `REDIS_DB`, of which at least one must be set. `REDIS_URL` takes precedence over the others. `REDIS_PORT` may
+ * be `tcp://host:port`; `REDIS_HOST` takes precedence over the host in it.
  */
 export function readRedisUrl(reader: EnvReader): RedisSetting {
   const parts = PARTS.filter((name) =>
@@ -40,7 +40,7 @@ export function readRedisUrl(reader: EnvReader): RedisSetting {
   const credentials = password === undefined ? "" : `:${encode(password)}@`;
   const made = `redis://${credentials}${host.includes(":") ? `[${host}]` : host}:${port}/${db}`;
   if (isHost(host) && problemOf(made) === undefined) return { given: true, url: made };
-  // The value is not quoted: it may be a URL with a password.
+  // Do not quote the value: it may be a URL with a password.
   reader.problem("REDIS_HOST", "must be an IP address or a host name");
   return { given: true, url: undefined };
 }

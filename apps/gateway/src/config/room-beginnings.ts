@@ -2,8 +2,8 @@ import { NAME_MAX_BYTES, utf8ByteLength } from "@cm/protocol";
 import type { EnvReader } from "./env-reader.js";
 
 /**
- * Reads a variable that selects rooms: a comma-separated list of name prefixes. `*` must be the only entry,
- * means all rooms, and is returned as the empty prefix.
+ * Reads a variable that selects rooms: a comma-separated list of name prefixes. The entry `*` means all rooms,
+ * must be the only entry, and is returned as the empty prefix.
  */
 export function readRoomBeginnings(reader: EnvReader, name: string): readonly string[] {
   const prefixes = (reader.text(name) ?? "")

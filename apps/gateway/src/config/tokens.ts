@@ -4,7 +4,10 @@ import type { EnvReader } from "./env-reader.js";
 
 const SOURCES: readonly TokenSource[] = ["authorization", "subprotocol", "query", "cookie"];
 
-/** The variables that give the key for verifying tokens. Any one of them turns tokens on. */
+/**
+ * The variables that set the key for verifying tokens. If any of them is set, clients must authenticate with
+ * tokens.
+ */
 const KEYS = ["TOKEN_SECRET", "TOKEN_PUBLIC_KEY", "TOKEN_PUBLIC_KEY_FILE", "TOKEN_JWKS_URL"] as const;
 
 /** Reads the token settings; `undefined` if no key for verifying tokens is set. */
@@ -21,7 +24,7 @@ export function readTokens(reader: EnvReader): TokenVerifierOptions | undefined 
   const issuer = reader.text("TOKEN_ISSUER");
   const audience = reader.text("TOKEN_AUDIENCE");
   return {
-    // Not trimmed: blanks may be part of a secret.
+    // Do not trim the value: blanks may be part of a secret.
     secret: reader.raw("TOKEN_SECRET"),
     publicKey: reader.text("TOKEN_PUBLIC_KEY")?.replaceAll("\\n", "\n") ?? readKeyFile(reader),
     jwksUrl: reader.text("TOKEN_JWKS_URL"),
@@ -34,7 +37,7 @@ export function readTokens(reader: EnvReader): TokenVerifierOptions | undefined 
   };
 }
 
-/** The name of the variable that sets an option of the verifier. */
+/** Returns the name of the variable that sets an option of the verifier. */
 export function variableOf(option: string): string {
   return VARIABLES[option] ?? "TOKEN_SECRET";
 }

@@ -1,15 +1,15 @@
 import type { EnvReader } from "./env-reader.js";
 
-/** Upper bound for `WORKERS`, more than any machine has use for. */
+/** Upper bound for `WORKERS`: more processes than are useful on any machine. */
 export const WORKERS_MAX = 64;
 
-/** Number of starts of one worker that get different numbers; after that, numbering restarts at 2. */
+/** Number of starts of one worker that get different numbers; after that, the numbers begin at 2 again. */
 export const WORKER_STARTS_MAX = 999_999;
 
 /** Maximum length, in characters, of the suffix that a worker's number and start add to the server id. */
 export const WORKER_SUFFIX_MAX = `-${WORKERS_MAX}-${WORKER_STARTS_MAX}`.length;
 
-/** Reads which worker this process is: `n`, or `n-k` at its k-th start. */
+/** Reads the worker that this process is from `CM_WORKER`: `n`, or `n-k` at the worker's k-th start. */
 export function readWorker(reader: EnvReader, workers: number): string | undefined {
   const worker = reader.text("CM_WORKER");
   if (worker === undefined) return undefined;

@@ -30,12 +30,12 @@ beforeAll(async () => {
   document = await readProtocolDocument();
 });
 
-/** The fields of a frame's description, as `name`, or `name?` if the field is optional. */
+/** Returns the names of the fields in a frame's description, with a `?` after optional ones. */
 function describedFields(fields: Fields): string[] {
   return ["type", ...namesOf(fields)];
 }
 
-/** The names of fields, with a `?` if the field is optional. */
+/** Returns the names of fields, with a `?` after optional ones. */
 function namesOf(fields: Fields): string[] {
   return Object.keys(fields).map((name) => (fields[name]?.presence === "required" ? name : `${name}?`));
 }
@@ -141,7 +141,7 @@ const connection = fc
   )
   .map(([server, incarnation, bits, count]) => `${server}.${incarnation}${bits.toString(36)}${count.toString(36)}`);
 
-/** Values of a kind, chosen by the name of its schema or else by its JSON type. */
+/** Generates values of a kind, by the name of its schema if it has one, otherwise by its JSON type. */
 function valuesOf({ schemaName, schema, fields = {} }: Kind<unknown>): fc.Arbitrary<unknown> {
   const { minimum, maximum } = schema as { minimum?: number; maximum?: number };
   const byName: Record<string, fc.Arbitrary<unknown>> = {
@@ -205,7 +205,7 @@ const odd = fc.oneof(
   connection,
 );
 
-/** A valid frame with some fields removed, replaced or added. */
+/** Generates valid frames with some fields removed, replaced or added. */
 const changed = fc
   .tuple(
     fc.oneof(...requests),

@@ -4,10 +4,10 @@ import { HEAP_REPORTS, heapBytes } from "@cm/gateway-kit/processes/heap-report";
 import type { ProcessUsage } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
 
-/** `npm run churn` sets this to a minute. */
+/** Minimum duration of a phase, in seconds; `npm run churn` sets the variable to 60. */
 const SECONDS = Number(process.env.CHURN_SECONDS ?? 0);
 const CONNECTIONS = 3_000;
-/** Connections until all code is compiled and every room and user has existed once. */
+/** Number of connections after which all code is compiled and every room and user has existed once. */
 const WARM_UP_CONNECTIONS = 2_000;
 
 /**
@@ -20,7 +20,7 @@ const NOISE_BYTES = 768 * 1024;
 /** Memory that allocators keep for later use, in bytes. */
 const RSS_NOISE_BYTES = 48 * 1024 * 1024;
 
-/** Times that the same is done again where memory has grown. */
+/** Maximum number of phases: a phase is repeated if memory has grown. */
 const PHASES_MAX = 3;
 
 interface Memory {
@@ -35,7 +35,7 @@ async function memory(cluster: GatewayCluster): Promise<Memory[]> {
   );
 }
 
-/** What a gateway holds more of than a number of closed connections may leave. */
+/** Describes the resources of which a gateway uses more than this number of closed connections may leave. */
 function grownFrom(before: Memory | undefined, { heap, usage }: Memory, connections: number): string[] {
   if (before === undefined) throw new Error("Each gateway is measured before as well.");
   const grown = {
@@ -55,7 +55,8 @@ it(
     });
     onTestFinished(() => cluster.close());
     await churn(cluster, { connections: WARM_UP_CONNECTIONS });
-    // A leak grows in every phase. Code that is compiled or optimized meanwhile, which takes about as much, does not.
+    // Run further phases if memory has grown: a leak grows in every phase. The memory of code that is compiled
+    // or optimized during a phase, which is about as much, does not.
     let problems: string[] = [];
     let before = await memory(cluster);
     for (let phase = 0; phase < PHASES_MAX && (phase === 0 || problems.length > 0); phase++) {

@@ -5,7 +5,7 @@ import { ownerOf } from "@cm/protocol";
 import { eventually, repetitions } from "@cm/test-kit";
 import { afterEach, describe, expect, it } from "vitest";
 
-/** A soak test runs 10,000. */
+/** Number of trials; 10,000 in a soak. */
 const TRIALS = repetitions(10_000);
 
 describe.each(["single", "cluster"] as const)("two gateways on one Redis (%s)", (redis) => {
@@ -170,7 +170,7 @@ describe.each(["single", "cluster"] as const)("two gateways on one Redis (%s)", 
       expect(page.total).toBe(5);
       expect(new Set(page.members.map(({ connection }) => ownerOf(connection)))).toEqual(new Set(["gw1"]));
     });
-    // Finally nothing of gw2 is left in the store.
+    // Finally no data of gw2 is left in the store.
     await eventually(async () => {
       expect((await cluster.keys()).filter((key) => key.includes("gw2"))).toEqual([]);
     });

@@ -116,7 +116,8 @@ describe("a gateway that drains", () => {
     const from = performance.now();
     gateway.signal("SIGTERM");
     expect(await gateway.exited).toBe(1);
-    // Not less than the drain time and the shutdown time together: the drain used its time.
+    // The stop must take at least the drain time and the shutdown time together, because the drain uses its
+    // time.
     expect(performance.now() - from).toBeGreaterThan(1_300);
     for (const socket of sockets) expect(await socket.closed).toMatchObject({ code: 4201 });
   });
@@ -165,7 +166,7 @@ describe("a gateway that drains", () => {
       for (const { closed, serverId } of sockets) {
         if (serverId === "multi-1") expect(await closed).toMatchObject({ code: 4201 });
       }
-      // No client is refused meanwhile, because the draining worker has left the port to the other one.
+      // No client is refused during the drain, because the draining worker has left the port to the other one.
       for (let i = 0; i < 20; i++) expect((await open(i)).serverId).not.toBe("multi-1");
       await program.line(({ serverId, url }) => serverId === "multi-1-2" && url !== undefined);
       for (const { isOpen, serverId } of sockets) if (serverId === "multi-2") expect(isOpen).toBe(true);

@@ -28,7 +28,7 @@ async function askFor(name: HookName, hook: (...given: readonly unknown[]) => ne
   return { answer: await client.ask(ALL_HOOKS[name]), client, logged, errors, gateway };
 }
 
-/** Gives a test's function the type of any hook; the gateway has to handle whatever it returns. */
+/** Casts a function to the type of any hook. The gateway has to handle any value that it returns. */
 function hook(does: (...given: readonly unknown[]) => unknown): (...given: readonly unknown[]) => never {
   return does as (...given: readonly unknown[]) => never;
 }

@@ -19,12 +19,12 @@ async function exportsOf(folder: string): Promise<Record<string, unknown>> {
   return import(new URL(`${folder}/dist/index.js`, PACKAGES).href) as Promise<Record<string, unknown>>;
 }
 
-/** Something that can be closed. */
+/** An object that can be closed. */
 interface Ending {
-  /** Closes it, with `close` or the method of a documented interface. */
+  /** Closes the object, with `close` or the method of a documented interface. */
   end(): Promise<void>;
   readonly disposable: AsyncDisposable;
-  /** Absent if it is started when it is created. */
+  /** Starts the object; absent if it is started when it is created. */
   start?(): Promise<unknown>;
   /** A call that must reject with `closed` after the close; absent if there is none. */
   call?(): Promise<unknown>;
@@ -86,7 +86,7 @@ async function documented<T extends Documented>(
   return { end: () => thing.shutdown(), disposable: thing, call: () => call(thing) };
 }
 
-/** Everything public that can be closed, by the name of the function that creates it. */
+/** All public objects that can be closed, by the name of the function that creates them. */
 const ENDINGS: Readonly<Record<string, () => Promise<Ending>>> = {
   createMemoryStore: async () => closable(createMemoryStore(), (store) => store.servers.snapshot()),
   createRedisStore: async () =>

@@ -32,7 +32,7 @@ async function serve(options: Partial<GatewayOptions>) {
       return socket;
     },
     wsUrl,
-    /** How often a limit was reached, according to `/metrics`. */
+    /** Returns how often a limit was reached, according to `/metrics`. */
     reached: async (limit: string): Promise<number> => {
       const text = await (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text();
       return Number(new RegExp(`^cm_limits_reached_total\\{limit="${limit}"\\} (\\d+)$`, "m").exec(text)?.[1]);

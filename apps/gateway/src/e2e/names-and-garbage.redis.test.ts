@@ -76,7 +76,7 @@ describe("what clients may send", () => {
 
   let quietRooms = 0;
 
-  /** Two members on two servers exchange messages meanwhile, and must not be affected. */
+  /** Runs `disturb` while two members on two servers exchange messages, which must not be affected. */
   async function undisturbed(disturb: () => Promise<void>): Promise<void> {
     const room = `quiet-${quietRooms++}`;
     const [ann, bob] = await Promise.all([cluster.connect(0, "ann"), cluster.connect(1, "bob")]);
@@ -105,7 +105,7 @@ describe("what clients may send", () => {
 
   type Counts = Readonly<Record<string, number>>;
 
-  /** The counters of the first server's sockets, from `/stats`. */
+  /** Returns the counters of the first server's sockets, from `/stats`. */
   const transport = async (): Promise<{ readonly closed: Counts; readonly faults: Counts }> => {
     const answer = await fetch(`http://127.0.0.1:${cluster.gateways[0]?.port}/stats`);
     // The format of `/stats`.
@@ -114,7 +114,7 @@ describe("what clients may send", () => {
 
   const url = (): string => cluster.gateways[0]?.wsUrl ?? "";
 
-  /** The response to one raw frame on a welcomed connection. */
+  /** Sends one raw frame on a connection after its welcome, and returns the response. */
   async function answerTo(raw: string | Uint8Array): Promise<string> {
     const socket = await CmSocket.open(url(), "eve");
     socket.raw(raw);
@@ -256,7 +256,7 @@ describe("what clients may send", () => {
         await eventually(() => expect(socket.bytesWritten).toBeGreaterThan(0));
         socket.destroy();
       }
-      // A WebSocket with an incomplete first frame, and one with a frame that violates RFC 6455.
+      // Open one WebSocket with an incomplete first frame, and one with a frame that violates RFC 6455.
       for (const bytes of [
         [0x81, 0xfe, 0x40],
         [0xff, 0x80, 1, 2, 3, 4],

@@ -12,8 +12,8 @@ const CONTRAST_MIN = 4.5;
 const NAMES = ["w".repeat(255), "\u202Eevil\u2066", "<b onclick=alert(1)>\u200Fname"];
 
 /**
- * Computes the contrast between the text of each visible element and the blended backgrounds behind it. A string,
- * because these sources are compiled without browser types.
+ * Computes the contrast between the text of each visible element and the blended backgrounds behind it. The
+ * script is a string, because these sources are compiled without browser types.
  */
 const CONTRASTS = `(() => {
   const parse = (text) => {

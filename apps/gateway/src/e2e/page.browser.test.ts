@@ -72,7 +72,7 @@ describe("the page in a browser", () => {
 
   beforeAll(async () => {
     profile = await mkdtemp(join(tmpdir(), "cm-page-"));
-    // A fixed port, because the gateway is restarted on the same one.
+    // Use a fixed port, because the gateway is restarted on the same port.
     secondEnv = { ...env, SERVER_ID: "page-b", PORT: String(await freePort()) };
     // Start them one after the other: if one fails, the previous ones are known and stopped below.
     first = await startGatewayProcess({ env: { ...env, SERVER_ID: "page-a" } });
@@ -141,8 +141,8 @@ describe("the page in a browser", () => {
     const page = await browser.newPage();
     await page.goto(`${first.url}/?room=narrow`);
     await page.getByText("Try this gateway").waitFor();
-    // The first name reverses the following text if it is not isolated; the second has no position for a line
-    // break.
+    // The first name reverses the following text if it is not isolated; the second has no character at which a
+    // line can break.
     const names = ["\u202Eevil", "x".repeat(255)];
     const others = [];
     for (const user of names) others.push(await openRoom(second, "narrow", user));
@@ -151,7 +151,7 @@ describe("the page in a browser", () => {
     await page.getByRole("button", { name: "Connect" }).click();
     await page.getByText("You are in").waitFor();
     for (const user of names) await member(page, user).waitFor();
-    // A string, because these sources have no types for browsers.
+    // Pass the script as a string, because these sources are compiled without browser types.
     const unicodeBidi = await page.evaluate(
       "[...document.querySelectorAll('#members bdi')].map((name) => getComputedStyle(name).unicodeBidi)",
     );

@@ -71,7 +71,7 @@ class Recorder {
   }
 }
 
-/** The HTTP response to a refused upgrade. */
+/** Returns the HTTP response to an upgrade that is refused. */
 async function refusal(
   url: string,
   protocols: string[],
@@ -155,7 +155,7 @@ describe("the frames of running gateways", () => {
     expect(await ada.ask({ type: "send", user: "nobody", data: 4, ref: "d4" })).toMatchObject({ code: "not-found" });
     const gone = "doc-z.aaaa00";
     expect(await ada.ask({ type: "send", connection: gone, data: 5, ref: "d5" })).toMatchObject({ code: "not-found" });
-    // The id's server exists, but not the connection.
+    // The server in this id exists, but the connection does not.
     const left = `${other.slice(0, -1)}${other.endsWith("0") ? "1" : "0"}`;
     expect(await ada.ask({ type: "send", connection: left, data: 6, ref: "d6" })).toMatchObject({ outcome: "sent" });
     expect(await ada.ask({ type: "send", connection: left, data: 6, confirm: true, ref: "d7" })).toMatchObject({

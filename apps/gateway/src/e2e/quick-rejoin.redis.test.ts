@@ -2,7 +2,7 @@ import { startGatewayCluster } from "@cm/gateway-kit/processes/cluster";
 import { channelsUnder, eventually, repetitions } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
 
-/** A soak test runs 1,000. */
+/** Number of cycles; 1,000 in a soak. */
 const CYCLES = repetitions(1_000);
 /** Number of requests in progress; a connection may have 256. */
 const AT_A_TIME = 200;

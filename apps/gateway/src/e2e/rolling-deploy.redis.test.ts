@@ -32,7 +32,7 @@ afterEach(async () => {
   await Promise.all([cluster.close(), ...replacements.splice(0).map((gateway) => gateway.stop())]);
 });
 
-/** The maximum number of moments within any period of `windowMs`. */
+/** Returns the maximum number of moments within any period of `windowMs`. */
 function densest(moments: readonly number[], windowMs: number): number {
   const sorted = [...moments].sort((a, b) => a - b);
   return Math.max(...sorted.map((from) => sorted.filter((at) => at >= from && at < from + windowMs).length));
@@ -67,7 +67,8 @@ it("replaces gateways under 200 clients that talk: they come back in paced waves
     expect(await old.exited).toBe(0);
     await eventually(() => expect(clients.filter(({ present }) => present === undefined)).toEqual([]));
 
-    // The number that is due, plus half a second's worth for which this busy process may have been blocked.
+    // Allow the number of closes that are due in half a second, as many again, because this busy process may
+    // have been blocked for half a second, and ten more.
     const most = (here.length / DRAIN_SECONDS) * (0.5 + 0.5) + 10;
     const goneAt = here.map(({ sittings }, i) => sittings[left[i] ?? 0]?.closedAt ?? 0);
     const backAt = here.map(({ sittings }, i) => sittings[(left[i] ?? 0) + 1]?.joinedAt ?? 0);

@@ -6,7 +6,7 @@ import { expect, it, onTestFinished } from "vitest";
 
 const BATCH = 8;
 const BYTES = 15_000;
-/** Far more messages than the kernel buffers for a connection. */
+/** Maximum number of messages to send: far more than the kernel buffers for a connection. */
 const MESSAGES_MAX = 4_000;
 
 type Frame = ServerFrame & { readonly ref?: number };

@@ -8,7 +8,7 @@ import type WebSocket from "ws";
 const FAST = 50;
 const BATCH = 8;
 const BYTES = 16_000;
-/** Far more messages than the kernel buffers for a connection. */
+/** Maximum number of messages to send: far more than the kernel buffers for a connection. */
 const MESSAGES_MAX = 4_000;
 
 /** A member of the room that records the numbers of the messages it received, not their content. */
@@ -43,7 +43,7 @@ it("closes the one reader of 51 that is too slow for a flood, and gives the othe
   const [slow, ...fast] = await Promise.all(
     Array.from({ length: FAST + 1 }, (_, i) => openReader(wsUrl, `reader-${i}`)),
   );
-  // On the other gateway, so that the sender's own reading does not affect the measurement.
+  // Connect the sender to the other gateway, so that its own reading does not affect the measurement.
   const sender = await cluster.connect(1, "sender");
   await sender.do({ type: "join", room: "flood" });
 

@@ -108,7 +108,8 @@ it("warns where REDIS_URL makes REDIS_HOST idle, and goes by the URL", async () 
   expect(await program.ended).toMatchObject({ code: 0 });
 });
 
-// Run concurrently, because each of these waits until the time for reaching Redis at a start is over.
+// Run these tests concurrently, because each waits until the time limit for reaching Redis at the start is
+// over.
 it.concurrent("keeps the password out of all that it says where Redis refuses it", async ({
   expect,
   onTestFinished,

@@ -32,7 +32,7 @@ function dial(port: number, token: string): WebSocket {
   return socket;
 }
 
-/** The HTTP response to a refused upgrade. */
+/** Returns the HTTP response to an upgrade that is refused. */
 async function refusal(port: number, token: string): Promise<unknown> {
   const socket = dial(port, token);
   socket.on("error", () => undefined);
@@ -73,7 +73,7 @@ async function open(port: number, userId: string, more: Partial<Token>) {
     socket.send(JSON.stringify({ ...frame, ref }));
     return eventually(() => frames.find((answer) => answer.ref === ref) ?? Promise.reject(new Error("no answer yet")));
   };
-  /** The outcome of a request: the code of its refusal, or the type of its response. */
+  /** Returns the outcome of a request: the code of its refusal, or the type of its response. */
   const outcome = async (frame: Frame): Promise<unknown> => {
     const { code, type } = await ask(frame);
     return code ?? type;

@@ -10,7 +10,9 @@ import { expect, it, onTestFinished } from "vitest";
 /** The store's time limit of 2,000 ms for one operation, plus a tolerance for a busy machine. */
 const ANSWER_MAX_MS = 3_500;
 
-/** Longer than a failover, as with the default: no user may be shown as offline. */
+/**
+ * Duration of the leases: longer than a failover, as with the default, so that no user may be shown as offline.
+ */
 const LEASE_TTL_SECONDS = 20;
 
 function expectOrderly(outcome: LoadOutcome): void {
@@ -98,7 +100,7 @@ it("answers in time where one master hangs for the gateways alone, and is whole 
 
   await redis.proxies[0]?.set({ kind: "hang" });
   await eventually(() => expect(load.refused).toBeGreaterThan(100));
-  // Rooms on the other masters still work meanwhile.
+  // Rooms on the other masters still work during the failover.
   const { acknowledged } = load;
   await eventually(() => expect(load.acknowledged).toBeGreaterThan(acknowledged + 50));
   await redis.proxies[0]?.set({ kind: "pass" });

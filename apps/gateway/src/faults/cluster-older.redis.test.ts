@@ -14,7 +14,7 @@ it("is whole again after one master of a Cluster was replaced by a replica that 
   onTestFinished(() => redis.close());
   const cluster = await startFaultCluster({
     redis,
-    // Long enough that no lease expires, which would reveal the loss.
+    // Use leases that do not expire during the test, because an expiry would reveal the loss.
     leaseTtlSeconds: 60,
     heartbeatIntervalMs: 500,
     env: { CLEANUP_INTERVAL_MS: String(CHECK_WITHIN_MS) },
@@ -31,7 +31,8 @@ it("is whole again after one master of a Cluster was replaced by a replica that 
   await master.ask("WAIT", 1, 5_000);
   await holdReplication(redis, redis.nodes.indexOf(master));
 
-  // Meanwhile a third of the members closes for good, and another third joins and leaves a further room.
+  // While replication is held, a third of the members closes for good, and another third joins and leaves a
+  // further room.
   const moving = crowd.members.filter((_, i) => i % 3 === 1);
   for (const { socket } of crowd.members.filter((_, i) => i % 3 === 0)) socket.terminate();
   for (const room of ["p1", "p2", "p3"]) {
@@ -48,7 +49,7 @@ it("is whole again after one master of a Cluster was replaced by a replica that 
   await expectProjected(cluster, crowd, CHECK_WITHIN_MS + 5_000);
   await crowd.hearsItself();
   const stats = await Promise.all(cluster.gateways.map((_, index) => cluster.stats(index)));
-  // Reconciliation repaired the store, not a full rewrite.
+  // The store was repaired by reconciliation, not by writing everything again.
   expect(stats.map(({ reprojections }) => reprojections)).toEqual([0, 0]);
   expect(strays(stats)).toBeGreaterThan(0);
   await witness.expectDepartures(crowd, { forgotten: crowd.gone });

@@ -13,7 +13,10 @@ const DEAD_AFTER_MS = 1_000;
 /** A server must have been in sync for this long before it presumes others dead. */
 const STEADY_MS = 2 * DEAD_AFTER_MS + 500;
 
-/** Default heartbeats and leases, so that a dead server can only be detected this early by its silence. */
+/**
+ * Default heartbeats and leases, so that a dead server can only be detected this early by missing signs of
+ * life.
+ */
 const LONG_LEASES = {
   heartbeatIntervalMs: 30_000,
   leaseTtlSeconds: 90,
@@ -117,7 +120,7 @@ it("gateways whose leases ran out by Redis's clock say so at once, and nobody is
   const members = await redis.ask("ZRANGE", leases, 0, -1);
   if (!Array.isArray(members) || members.length !== 2) throw new Error(`Two leases expected, not ${String(members)}`);
 
-  // Has the same effect as a clock that is set forward by more than a lease.
+  // Let all leases expire, which has the same effect as a clock that is set forward by more than a lease.
   await redis.ask("ZADD", leases, ...members.flatMap((member) => [1, String(member)]));
   const steppedAt = performance.now();
   const outcomes = new Set<string>();

@@ -21,10 +21,16 @@ const SERVERS = 50;
 /** Number of servers that start concurrently. */
 const TOGETHER = 5;
 
-/** Longer than the 5,000 ms of silence after which a server may be presumed dead. */
+/**
+ * Duration of an outage: longer than the 5,000 ms without a sign of life after which a server may be presumed
+ * dead.
+ */
 const OUTAGE_MS = 7_000;
 
-/** A server judges after 10 s in sync, and only servers that were silent for 5 s; the rest is for a busy machine. */
+/**
+ * Maximum time until a dead server is detected: another server must have been in sync for 10 s, and the dead
+ * one without a sign of life for 5 s; the rest is for a busy machine.
+ */
 const FOUND_WITHIN_MS = 60_000;
 
 /** Maximum time until all servers have started. */
@@ -123,7 +129,7 @@ class Fleet {
       onServersLost: (serverIds) => {
         for (const serverId of serverIds) this.#lost.add(serverId);
       },
-      // Errors are expected while Redis is unavailable.
+      // Ignore errors, which are expected while Redis is unavailable.
       onError: () => undefined,
     });
     try {

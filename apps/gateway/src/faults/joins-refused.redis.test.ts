@@ -11,7 +11,10 @@ const SLOW_HEARTBEATS = { heartbeatIntervalMs: 30_000, leaseTtlSeconds: 90 };
  */
 const GONE_WITHIN_MS = 3_000;
 
-/** How long Redis is paused after the failed join. Meanwhile removals are retried with increasing delays. */
+/**
+ * Times for which Redis is paused after the failed join. During the pause, removals are retried with increasing
+ * delays.
+ */
 const OUTAGES: readonly (readonly [string, number])[] = [
   ["until the join failed", 0],
   ["for 7 s more", 7_000],

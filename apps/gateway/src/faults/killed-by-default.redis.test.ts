@@ -9,7 +9,10 @@ import { expect, it, onTestFinished } from "vitest";
 /** The default heartbeat interval and lease; the time after which silence ends a lease is also the default. */
 const DEFAULTS = { heartbeatIntervalMs: 30_000, leaseTtlSeconds: 90 };
 
-/** 5 s of silence, up to 1 s until another server looks for it, and 1 s until the roster changes. */
+/**
+ * Maximum time until a killed server's members are gone: 5 s without a sign of life, up to 1 s until another
+ * server checks for that, and 1 s until the roster changes.
+ */
 const GONE_WITHIN_MS = 7_000;
 
 it("a killed gateway is out of the rosters within 7 s with the default intervals, each of its users offline once", {

@@ -9,7 +9,7 @@ export interface RouteSources {
   readonly node: Pick<Node, "readiness">;
   readonly statistics: () => unknown;
   readonly hasPage: boolean;
-  /** Whether `/stats` is served here; it names servers and is meant for operators. */
+  /** Whether `/stats` is served on the clients' port. It names servers and is meant for operators. */
   readonly hasStats: boolean;
   /** The application's own routes. */
   readonly more: Readonly<Record<string, RouteHandler | Route>>;

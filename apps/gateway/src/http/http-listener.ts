@@ -11,10 +11,10 @@ import {
 } from "@cm/transport";
 import { allowedAt, type HttpRoute, routesAt } from "./http-route.js";
 
-/** Maximum time for receiving a whole request, and for its head, in milliseconds. */
+/** Maximum time for receiving a request's head, and for receiving the whole request, in milliseconds. */
 const REQUEST_TIMEOUT_MS = 10_000;
 
-/** Enough for scrapers, load balancers and people. */
+/** Maximum number of open connections: enough for scrapers, load balancers and people. */
 const CONNECTIONS_MAX = 256;
 
 /** Options of {@link createHttpListener}. */

@@ -6,7 +6,7 @@ export interface HttpRoute {
   readonly method: Exclude<RouteMethod, "HEAD">;
   /** An exact path. */
   readonly path: string;
-  /** Maximum size of the body, in bytes; a larger one is refused with 413. Default 0. */
+  /** Maximum size of the body, in bytes; a larger body is refused with 413. Default 0. */
   readonly maxBodyBytes?: number;
   readonly answer: RouteHandler;
 }

@@ -5,7 +5,8 @@ import { CmError } from "@cm/protocol";
  * space. Malformed encodings are rejected rather than replaced, so that two different names never become the
  * same one.
  *
- * Throws `unauthorized` if there is no user, `name-invalid` if it is given twice or is not UTF-8.
+ * Throws `unauthorized` if the query has no user, and `name-invalid` if it has several or the name is not
+ * UTF-8.
  */
 export function userOf(query: string | undefined): string {
   // Without a question mark in the URL, uWebSockets.js returns `undefined` rather than an empty query.
@@ -21,10 +22,10 @@ export function userOf(query: string | undefined): string {
   return user;
 }
 
-/** Returns `undefined` if the text is malformed. */
+/** Decodes a form-encoded text. Returns `undefined` if the text is malformed. */
 function decode(text: string): string | undefined {
-  // Bytes that were not percent-encoded have been decoded by the transport, which replaces malformed UTF-8 by
-  // U+FFFD.
+  // Reject U+FFFD: the transport has already decoded the bytes that were not percent-encoded, and has replaced
+  // malformed UTF-8 by U+FFFD.
   if (text.includes("\uFFFD")) return undefined;
   try {
     return decodeURIComponent(text.replaceAll("+", " "));

@@ -1,7 +1,7 @@
 /** Number of messages within {@link KEPT_MS} after which an audience's size is read from the store. */
 const READ_AFTER = 10;
 
-/** How long a size that was read is used, in milliseconds. */
+/** Time for which a size that was read is used, in milliseconds. */
 const KEPT_MS = 1_000;
 
 /** Maximum number of audiences that are tracked; beyond it, the least recently used one is forgotten. */
@@ -20,7 +20,7 @@ interface Audience {
 export class AudienceSizes {
   readonly #read: (name: string) => Promise<number>;
   readonly #monotonicMs: () => number;
-  /** Least recently used first. */
+  /** The audiences by name, the least recently used one first. */
   readonly #audiences = new Map<string, Audience>();
 
   constructor(read: (name: string) => Promise<number>, monotonicMs: () => number) {
@@ -28,7 +28,10 @@ export class AudienceSizes {
     this.#monotonicMs = monotonicMs;
   }
 
-  /** The audience's size as far as it is known, at least `local`. Call this once per message, before it is sent. */
+  /**
+   * Returns the audience's size as far as it is known, at least `local`. Call this once per message, before the
+   * message is sent.
+   */
   of(name: string, local: number): number {
     const now = this.#monotonicMs();
     let audience = this.#audiences.get(name);
@@ -44,7 +47,7 @@ export class AudienceSizes {
     this.#audiences.set(name, audience);
     audience.messages++;
     if (now - audience.since > KEPT_MS) {
-      // If there were few messages, the size that was read has become outdated.
+      // Forget the size if there were few messages, because it is then not read again and becomes outdated.
       if (audience.messages < READ_AFTER) audience.size = 0;
       audience.messages = 1;
       audience.since = now;

@@ -12,18 +12,21 @@ export interface FanOutBudgetOptions {
   readonly monotonicMs: () => number;
 }
 
-/** Messages to at most this many receivers are small and do not count against the server's share. */
+/** Maximum number of receivers of a small message; small messages do not count against the server's share. */
 const LARGE_MIN = 100;
 
-/** Maximum debt of a connection, in seconds of its rate. */
+/** Maximum debt of a connection, in seconds of its delivery rate. */
 const DEBT_SECONDS_MAX = 10;
 
-/** Time that large fan-outs may take in a burst after a quiet period, in milliseconds; one more may follow. */
+/**
+ * Time that large fan-outs may take in a burst after a quiet period, in milliseconds. One more fan-out may
+ * begin before it is used up.
+ */
 const SERVER_BURST_MS = 25;
 
 /**
- * A fan-out that takes longer than this blocks other work for as long, so it costs more than its time: twice
- * the time costs twice as much per millisecond.
+ * Duration of a fan-out, in milliseconds, above which it costs more than its time, because it blocks other
+ * work: a fan-out of twice this duration costs twice as much per millisecond.
  */
 const LONG_TURN_MS = 30;
 
@@ -130,7 +133,7 @@ export class FanOutAccount {
     if (perSecond > 0) this.#tokens -= deliveries;
   }
 
-  /** Deducts deliveries whose number was not known in advance. */
+  /** Deducts the cost, in deliveries, of a request whose size was not known in advance. */
   owe(deliveries: number): void {
     const { perSecond } = this.#options;
     if (perSecond === 0) return;

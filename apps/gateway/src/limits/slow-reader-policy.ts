@@ -2,18 +2,21 @@ import type { SlowReaderOptions, SlowReaderPolicy } from "@cm/transport";
 
 /** The settings that decide what happens to members that read too slowly. */
 export interface SlowReaderRules {
-  /** The application's choice for a room, which takes precedence over the lists; `undefined` leaves it to them. */
+  /**
+   * Returns the application's policy for a room, which takes precedence over the two lists of prefixes. If it
+   * returns `undefined`, the lists decide.
+   */
   readonly slowReaderPolicy: ((room: string) => SlowReaderPolicy | undefined) | undefined;
-  /** Prefixes of room names. The longest matching prefix applies. */
+  /** Prefixes of the names of `drop` rooms. The longest matching prefix of both lists applies. */
   readonly slowReaderDropRooms: readonly string[];
   readonly slowReaderLatestRooms: readonly string[];
-  /** Default: the transport's default. */
+  /** The transport's `slowReaders.maxBytes`. Default: the transport's default. */
   readonly slowReaderBytes: number | undefined;
 }
 
 /**
- * The slow-reader options of the transport; `undefined` if every room closes slow readers, which saves the
- * lookups.
+ * Returns the slow-reader options of the transport, or `undefined` if every room closes slow readers, so that
+ * no policy is looked up.
  */
 export function slowReadersOf(rules: SlowReaderRules): SlowReaderOptions | undefined {
   const { slowReaderPolicy, slowReaderDropRooms, slowReaderLatestRooms, slowReaderBytes } = rules;
@@ -36,8 +39,8 @@ const DATA = Buffer.from(',"data":');
 /**
  * The key under which the latest message of a room is kept: everything between the frame's type and its data,
  * which is the room, the sender and the sender's `key`. A sender therefore can't replace another sender's
- * messages. Quotes within names are escaped, so the first `,"data":` is the field. All frames of the
- * application's own format share one key.
+ * messages. Quotes within names are escaped, so the first `,"data":` in the frame is the beginning of that
+ * field. All frames of the application's own format share one key.
  */
 export function conflationKeyOf(frame: Uint8Array): string {
   const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength);

@@ -10,7 +10,10 @@ const SUMMARY_INTERVAL_MS = 5_000;
  */
 const KINDS_MAX = 64;
 
-/** The same limit for failures of the application's hooks and routes, whose messages can vary without bound. */
+/**
+ * Maximum number of kinds of failures of the application's hooks and routes, whose messages can vary without
+ * bound.
+ */
 const APPLICATION_KINDS_MAX = 32;
 
 /** Where a failure happened: in the background, or while a client's request was handled. */
@@ -62,7 +65,10 @@ export function createFailureLog(log: ErrorLog, intervalMs = SUMMARY_INTERVAL_MS
     timer = undefined;
   };
 
-  /** Returns the kind of a failure, and creates it if necessary; the kind for all others if there are too many. */
+  /**
+   * Returns the kind of a failure, and creates it if necessary. If there are too many kinds, returns one kind
+   * that all further failures share.
+   */
   const kindOf = (error: unknown, stage: FailurePlace, code: string, failing: Failing | undefined): Kind => {
     const key = JSON.stringify([stage, code, ...(failing === undefined ? [] : [failing, causesOf(error)])]);
     const known = kinds.get(key);
@@ -87,7 +93,7 @@ export function createFailureLog(log: ErrorLog, intervalMs = SUMMARY_INTERVAL_MS
       const failing = failingIn(error);
       const kind = kindOf(error, stage, code, failing);
       kind.repeated++;
-      // The first failure of a kind is written in full, not counted.
+      // Wait for a summary only if failures were counted: the first failure of a kind has been written in full.
       if (kind.repeated > 0) return;
       timer ??= setInterval(flush, intervalMs).unref();
       log.error({ err: loggedError(error), code, stage, ...failing }, messageOf(stage, failing));

@@ -3,7 +3,10 @@ import type { Link, LinkState } from "@cm/protocol";
 /** Time between summaries of repeated changes, in milliseconds. */
 const SUMMARY_INTERVAL_MS = 5_000;
 
-/** Maximum number of changes per interval that are logged in full; a break and a recovery are four changes. */
+/**
+ * Maximum number of changes per interval that are logged in full. A break with the recovery after it is four
+ * changes.
+ */
 const FULL_MAX = 8;
 
 /** The part of a logger that is used here. */
@@ -13,8 +16,8 @@ interface LinkLogger {
 }
 
 /**
- * Logs one line for each change of the link's state, with the link's counters. Beyond eight changes in five
- * seconds, further ones are counted and summed up in one line with the latest state. Returns a function that
+ * Logs one line for each change of the link's state, with the link's counters. After eight changes within five
+ * seconds, further changes are counted and summed up in one line with the latest state. Returns a function that
  * stops the logging and logs the changes that have only been counted so far.
  */
 export function logLink(link: Link, log: LinkLogger, intervalMs = SUMMARY_INTERVAL_MS): () => void {

@@ -1,12 +1,12 @@
 import { constants, fstatSync, openSync, writeSync } from "node:fs";
 
-/** Maximum number of bytes that wait while the output is not read: some thousands of lines. */
+/** Maximum number of bytes, which is some thousands of lines, that wait while the output is not read. */
 const QUEUE_MAX_BYTES = 1_048_576;
 
-/** How soon writing to a full pipe is retried, in milliseconds. */
+/** Delay before writing to a full pipe is retried, in milliseconds. */
 const FULL_RETRY_MS = 50;
 
-/** How soon a failed output is retried if no further line is written, in milliseconds. */
+/** Delay before a failed write is retried if no further line is logged, in milliseconds. */
 const FAILED_RETRY_MS = 1_000;
 
 /**
@@ -32,9 +32,9 @@ export interface LogOutput {
 
 /**
  * Creates a queue of at most 1 MiB in front of `writeBytes`. Lines wait only while `writeBytes` fails with
- * `EAGAIN` (a pipe that is not read); beyond the limit, and on any other error (`ENOSPC`, `EPIPE`, `EIO`), they
- * are dropped. Once a write succeeds again, `onRecovered` is called with the number of dropped lines; it may
- * log a line about them.
+ * `EAGAIN` (a pipe that is not read); if the queue is full, and on any other error (`ENOSPC`, `EPIPE`, `EIO`),
+ * lines are dropped. Once a write succeeds again, `onRecovered` is called with the number of dropped lines; it
+ * may log a line about them.
  */
 export function createLogOutput(writeBytes: WriteBytes, onRecovered: (dropped: number) => void): LogOutput {
   return new QueuedOutput(writeBytes, onRecovered);
@@ -43,8 +43,8 @@ export function createLogOutput(writeBytes: WriteBytes, onRecovered: (dropped: n
 /**
  * Writes to standard output without blocking. A pipe or terminal is opened a second time, because `O_NONBLOCK`
  * belongs to the open file description, which other processes share, such as workers or a shell. A socket can't
- * be opened again; it is set to non-blocking before each write, because each child process that inherits it
- * sets it to blocking again.
+ * be opened again. It is set to non-blocking before each write, because each child process that inherits the
+ * socket sets it to blocking again.
  */
 export function openStandardOutput(): WriteBytes {
   // Use `bigint`: Node keeps the result of the last stat with plain numbers in one shared array, and after the
@@ -57,7 +57,8 @@ export function openStandardOutput(): WriteBytes {
       const descriptor = openSync("/proc/self/fd/1", flags);
       return (bytes) => writeSync(descriptor, bytes);
     } catch {
-      // Not on Linux, or the pipe belongs to another user.
+      // The pipe or terminal can't be opened again if it belongs to another user, or on a system other than
+      // Linux.
       if (kind.isCharacterDevice()) return (bytes) => writeSync(1, bytes);
     }
   }
@@ -104,8 +105,8 @@ class QueuedOutput implements LogOutput {
     }
     this.#queue.push(bytes);
     this.#queuedBytes += bytes.length;
-    // If other lines are waiting, leave this one to the timer, so that a full pipe is not retried for every
-    // line.
+    // Write now only if no other line waits. Otherwise leave the line to the timer, so that a full pipe is not
+    // retried for every line.
     if (this.#queue.length === 1) this.flushNow();
   }
 

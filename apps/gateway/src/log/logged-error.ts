@@ -1,6 +1,9 @@
 import { CmError, isCmError } from "@cm/protocol";
 
-/** Limits for an error in the log: characters of a message or stack line, lines of the stack, and nested causes. */
+/**
+ * Limits for an error in the log: maximum number of characters of a message or stack line, of stack lines, and
+ * of nested causes.
+ */
 const MESSAGE_MAX = 500;
 const PLACES_MAX = 10;
 const CAUSES_MAX = 3;

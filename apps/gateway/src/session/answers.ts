@@ -14,8 +14,8 @@ import {
 const MAX_PENDING = 256;
 
 /**
- * Faults of the service. Their messages are meant for the operator, and may contain keys and servers: clients
- * get only the code and its meaning, the log gets the rest.
+ * Codes of server faults. The messages of these errors are meant for the operator and may contain keys and
+ * servers: clients get only the code and its meaning, and the rest goes to the log.
  */
 const INTERNAL: ReadonlySet<ErrorCode> = new Set(["internal", "layout-mismatch", "lease-lost", "store-corrupt"]);
 
@@ -46,8 +46,8 @@ export class Answers {
   }
 
   /**
-   * Reports that a request was not carried out. Details that do not concern the client go to the log. A code
-   * that is not meant for clients is reported as `internal`.
+   * Sends an error to the client because its request was not carried out. Details that do not concern the
+   * client go to the log. A code that is not meant for clients is reported as `internal`.
    */
   refuse(cause: unknown, ref: Ref | undefined): void {
     const error = toCmError(cause, "internal", "The server failed; the fault is logged there.");
@@ -55,7 +55,8 @@ export class Answers {
     const { retryable } = ERROR_CODES[code];
     const isInternal = INTERNAL.has(code);
     if (isInternal) this.#onFault(cause);
-    // The message of an error that was wrapped here contains no details.
+    // Replace the message of an internal error by the meaning of its code. The message of an error that was
+    // wrapped here can be sent: it contains no details.
     const message = isInternal && isCmError(cause) ? ERROR_CODES[code].meaning : error.message;
     this.send({ type: "error", code, message, retryable }, ref);
   }

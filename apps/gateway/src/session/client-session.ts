@@ -41,7 +41,7 @@ export interface SessionContext extends PermissionContext, RoomContext {
   /** Milliseconds since the Unix epoch. */
   readonly now: () => number;
   readonly credentialTimes: CredentialTimes;
-  /** Reads a token that a connected client sends. `undefined`: clients can't send tokens. */
+  /** Returns the user of a token that a connected client sends. `undefined` if clients can't send tokens. */
   readonly refresh: ((token: string) => Promise<GatewayUser>) | undefined;
   /** Receives the gateway's own faults, which the client only sees as `internal`. */
   readonly onFault: (error: unknown) => void;
@@ -50,10 +50,16 @@ export interface SessionContext extends PermissionContext, RoomContext {
 /** Maximum time for a client to send `hello`, in milliseconds. */
 const HELLO_TIMEOUT_MS = 10_000;
 
-/** Malformed frames per second, with bursts of twice as many; beyond that the connection is closed. */
+/**
+ * Maximum rate of malformed frames, with bursts of twice as many. If a client exceeds it, its connection is
+ * closed.
+ */
 const FAULTS_PER_SECOND = 10;
 
-/** Codes of well-formed frames with an invalid name: refused like any other request, and not counted as faults. */
+/**
+ * Error codes of well-formed frames with an invalid name. Such frames are refused like any other request, and
+ * not counted as faults.
+ */
 const NAME_FAULTS: ReadonlySet<ErrorCode> = new Set(["name-invalid", "name-too-long", "id-invalid"]);
 
 /** Maximum number of direct messages that wait for the welcome; further ones are refused. */
@@ -67,7 +73,7 @@ type SocketLike = Pick<TransportConnection<unknown>, "userId" | "close" | "buffe
 
 /** The session of one client, from `hello` to close. */
 export class ClientSession {
-  /** The handlers of the requests of a registered connection. */
+  /** The request handlers of a registered connection, by frame type. */
   static readonly #handlers: {
     readonly [T in Request["type"]]: (session: ClientSession, frame: RequestOf<T>) => void;
   } = {
@@ -92,20 +98,26 @@ export class ClientSession {
   readonly #helloTimer: NodeJS.Timeout;
   readonly #asked: HookConnection;
   readonly #permissions: Permissions;
-  /** `undefined` as long as no credential of the connection expires. */
+  /**
+   * Watches the expiry of the connection's credential; `undefined` until the connection has had a credential
+   * that expires.
+   */
   #credential: CredentialLife | undefined;
   /**
-   * Settles when the tokens sent so far were accepted or refused. Tokens are handled in order, so that the last
-   * one applies.
+   * Settles when all tokens that the client has sent so far have been accepted or refused. Tokens are handled
+   * in order, so that the last one applies.
    */
   #refreshTurn: Promise<unknown> = Promise.resolve();
   #user: GatewayUser;
-  /** Whether the application was asked about this connection, so that it must also be notified of its close. */
+  /**
+   * Whether `onConnect` was called for this connection, so that the application must also be notified of the
+   * close.
+   */
   #isKnown = false;
   #state: "waiting" | "registering" | "ready" | "closed" = "waiting";
   /** Direct messages that arrived while the connection was being registered. */
   #early: Uint8Array[] = [];
-  /** Settles when `hello` has been handled, for frames that follow it immediately. */
+  /** Settles when `hello` has been handled; frames that follow `hello` immediately wait for it. */
   #registered: Promise<void> = Promise.resolve();
 
   constructor(context: SessionContext, socket: SocketLike, user: GatewayUser) {
@@ -147,7 +159,7 @@ export class ClientSession {
     }
     const parsed = parseClientFrame(text);
     if (!parsed.ok) {
-      // A user may have typed the name, so it is not counted as a fault of the client's program.
+      // Do not count an invalid name as a fault of the client's program, because a user may have typed it.
       if (NAME_FAULTS.has(parsed.error.code)) this.#answers.refuse(parsed.error, parsed.ref);
       else this.#onFault(parsed.error, parsed.ref);
       return;
@@ -185,7 +197,7 @@ export class ClientSession {
     const rooms = this.#rooms.size;
     this.#rooms.clear();
     this.#early = [];
-    // A connection that was never registered is unknown to the membership, which is not an error.
+    // Also close a connection that was never registered: the membership does not know it, but reports no error.
     this.#context.closes.run(rooms, () => this.#context.membership.close(this.#socket.id).catch(this.#context.onFault));
     const { onClose } = this.#context.hooks;
     if (onClose === undefined || !this.#isKnown) return;
@@ -198,16 +210,16 @@ export class ClientSession {
   }
 
   /**
-   * Puts the connection into a room, as its own join would. Resolves with `false` if the connection is not
-   * registered, or left in the meantime. Rejects with `rooms-limit`, or as {@link Membership.join}.
+   * Puts the connection into a room, like a join by the client. Resolves with `false` if the connection is not
+   * registered, or has left the room again. Rejects with `rooms-limit`, or as {@link Membership.join}.
    */
   async admit(room: string): Promise<boolean> {
     return this.#state === "ready" && this.#rooms.admit(room);
   }
 
   /**
-   * Takes the connection out of a room, as its own leave would. Resolves with `false` if the connection is not
-   * registered.
+   * Takes the connection out of a room, like a leave by the client. Resolves with `false` if the connection is
+   * not registered.
    */
   async expel(room: string): Promise<boolean> {
     if (this.#state !== "ready") return false;
@@ -363,7 +375,7 @@ export class ClientSession {
     this.#credential?.watch(expiresAtMs);
   }
 
-  /** A method, because the compiler does not expect the state to change during an await. */
+  /** This is a method because the compiler would assume that a property can't change during an await. */
   #isClosed(): boolean {
     return this.#state === "closed";
   }

@@ -2,7 +2,7 @@
 export interface CredentialLifeEvents {
   /** The credential expires in `inMs` milliseconds. */
   expiring(inMs: number): void;
-  /** The credential has expired, and so has the grace period after that. */
+  /** The credential has expired, and the grace period after its expiry is over. */
   expired(): void;
 }
 
@@ -31,7 +31,10 @@ export class CredentialLife {
     this.#now = now;
   }
 
-  /** Watches another credential from now on, or none. `expiresAtMs` is in milliseconds since the Unix epoch. */
+  /**
+   * Watches another credential from now on, or none if `expiresAtMs` is `undefined`. `expiresAtMs` is in
+   * milliseconds since the Unix epoch.
+   */
   watch(expiresAtMs: number | undefined): void {
     clearTimeout(this.#timer);
     if (expiresAtMs === undefined) return;

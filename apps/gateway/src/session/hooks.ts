@@ -28,18 +28,20 @@ export type DirectTarget = { readonly connection: string } | { readonly user: st
 
 /**
  * The application's decisions about clients' requests. Each hook may be async, and allows a request by
- * returning nothing. It refuses by returning a {@link Refusal} or throwing a `CmError`. Any other error that it
- * throws is logged and refuses with `internal`; a hook that takes longer than `hookTimeoutMs` is logged and
- * refuses with `timeout`. A connection's requests about one room, and its direct messages, keep their order
- * while hooks decide.
+ * returning nothing. A hook refuses the request by returning a {@link Refusal} or throwing a `CmError`. If it
+ * throws any other error, the error is logged and the request is refused with `internal`. If it takes longer
+ * than `hookTimeoutMs`, that is logged and the request is refused with `timeout`. A connection's requests about
+ * one room, and its direct messages, keep their order while hooks decide.
  */
 export interface GatewayHooks {
   /**
-   * Called at a connection's `hello`, before it is registered. If it refuses, the connection is closed with
-   * 4001, or with 4204 if the error is retryable.
+   * Called when a connection has sent `hello`, before the connection is registered. If the hook refuses, the
+   * connection is closed with 4001, or with 4204 if the error is retryable.
    */
   readonly onConnect?: ((connection: HookConnection) => Answer) | undefined;
-  /** Called before a client joins a room that it is not in; not for joins that another server requests. */
+  /**
+   * Called before a client joins a room that it is not in. Not called for joins that another server requests.
+   */
   readonly onJoin?: ((connection: HookConnection, request: { readonly room: string }) => Answer) | undefined;
   /** Called before a member's message is published to its room. */
   readonly onPublish?:
@@ -49,9 +51,12 @@ export interface GatewayHooks {
   readonly onSend?:
     | ((connection: HookConnection, request: { readonly to: DirectTarget; readonly data: unknown }) => Answer)
     | undefined;
-  /** Called before a client is sent the members of a room, which it need not be in. */
+  /** Called before a client is sent the list of a room's members. The client need not be in the room. */
   readonly onMembers?: ((connection: HookConnection, request: { readonly room: string }) => Answer) | undefined;
-  /** Called after a connection closed for which `onConnect` had been called. Errors that it throws are logged. */
+  /**
+   * Called after the close of a connection for which `onConnect` was called. Errors that the hook throws are
+   * logged.
+   */
   readonly onClose?:
     | ((connection: HookConnection, end: { readonly code: number; readonly reason: string }) => void | Promise<void>)
     | undefined;

@@ -1,6 +1,6 @@
 /**
- * Maximum number of registrations and memberships that are removed at a time: one connection in 199 rooms, or
- * 100 in one room each.
+ * Maximum number of registrations and memberships that are removed at a time: those of one connection in 199
+ * rooms, or of 100 connections in one room each.
  */
 const PLACES_AT_ONCE_MAX = 200;
 
@@ -18,10 +18,11 @@ interface Waiting {
 /**
  * Paces the removal of closed connections from the store by the number of entries to remove. If thousands of
  * connections close at once, each with its rooms, removing them all together would block the event loop and
- * delay the store commands of the clients that are still connected. Closes in ordinary numbers never wait.
+ * delay the store commands of the clients that are still connected. If only a moderate number of connections
+ * close, their removal never waits.
  */
 export class PacedCloses {
-  /** In the order of the closes. At most one entry per connection. */
+  /** The closes that wait, in the order in which they were requested. At most one entry per connection. */
   #waiting: Waiting[] = [];
   #next = 0;
   #placesUnderWay = 0;
@@ -38,14 +39,14 @@ export class PacedCloses {
     else this.#start({ close, places });
   }
 
-  /** A close that exceeds the limit by itself runs alone. */
+  /** Whether a close may start now. A close that exceeds the limit by itself runs alone. */
   #hasRoomFor(places: number): boolean {
     return this.#placesUnderWay === 0 || this.#placesUnderWay + places <= PLACES_AT_ONCE_MAX;
   }
 
   #start({ close, places }: Waiting): void {
     this.#placesUnderWay += places;
-    // Start the next closes in a turn of their own, so that requests that have arrived in the meantime go
+    // Start the next closes in a turn of their own, so that requests that have arrived since then are handled
     // first.
     void close().finally(() => setImmediate(() => this.#ended(places)));
   }

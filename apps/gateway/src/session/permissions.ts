@@ -10,14 +10,14 @@ export interface PermissionContext {
 }
 
 /**
- * `undefined` if the request is allowed at once; otherwise a promise of the hook's decision, which rejects if
- * it refuses.
+ * Result of a permission check: `undefined` if the request is allowed at once, otherwise a promise of the
+ * hook's decision, which rejects if the hook refuses.
  */
 export type Decision = Promise<void> | undefined;
 
 /**
- * The one place that decides what a connection may do: first its permissions (`rights`) are checked, then the
- * application's hook. Each call throws `forbidden` if the permissions do not allow the request; for a
+ * Decides about all requests of a connection: checks the connection's permissions (`rights`) first, then asks
+ * the application's hook. Each method throws `forbidden` if the permissions do not allow the request; for a
  * connection without `rights`, only the hooks decide.
  */
 export class Permissions {
@@ -67,15 +67,18 @@ export class Permissions {
     return this.#allows("publish", room);
   }
 
-  /** Only asks the hook. {@link mayPublish} is separate, so that its result can be cached. */
+  /**
+   * Asks the hook without checking the permissions: {@link mayPublish} does that separately, so that its result
+   * can be cached.
+   */
   publish(room: string, data: unknown): Decision {
     const { onPublish } = this.#context.hooks;
     return onPublish && this.#ask("onPublish", () => onPublish(this.#connection, { room, data }));
   }
 
   /**
-   * The user of a target connection is not known here, so sending to connections needs the permission to send
-   * to all users.
+   * Decides about a direct message. The user of a target connection is not known here, so sending to
+   * connections requires the permission to send to all users.
    */
   send(to: DirectTarget, data: unknown): Decision {
     const isAllowed = "user" in to ? this.#allows("send", to.user) : this.#allowsAll("send");

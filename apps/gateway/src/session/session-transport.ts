@@ -15,7 +15,7 @@ import { PacedCloses } from "./paced-closes.js";
 import { PageCursors } from "./rooms/page-cursors.js";
 import { UserPlaces } from "./user-places.js";
 
-/** The data of a connection, from the upgrade on. */
+/** The `data` of a transport connection. It gets its session after the upgrade. */
 export interface SessionHolder {
   session?: ClientSession;
   /** The result of `authenticate`. */
@@ -47,7 +47,8 @@ export function createSessionTransport(
   const recovery = {
     // The number of messages that a history keeps by default.
     maxMessages: 1_000,
-    // A client that was sent more than this would be treated as a slow reader.
+    // Keep well below the limit for slow readers, so that a client that is sent this much is not treated as
+    // one.
     maxBytes: Math.floor(config.maxBackpressureBytes / 2),
   };
   const context: SessionContext = {
@@ -104,7 +105,7 @@ export function createSessionTransport(
     pingIntervalMs: config.pingIntervalMs,
     authenticate: (request, signal) => {
       const user = config.authenticate(request, signal);
-      // Without a promise, return the result in the same turn.
+      // If the user is known without a promise, return the result in the same turn.
       return user instanceof Promise
         ? user.then((late) => holderOf(unlessRevoked(late)))
         : holderOf(unlessRevoked(user));

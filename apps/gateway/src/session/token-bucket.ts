@@ -3,7 +3,7 @@ export type RateVerdict = "allowed" | "limited" | "abusive";
 
 /**
  * Allows `perSecond` requests per second, with bursts of twice as many. A request beyond that is `limited`;
- * after as many limited requests as a burst has, the next one is `abusive`.
+ * after as many `limited` requests as a burst contains, the next request is `abusive`.
  */
 export class TokenBucket {
   readonly #perMs: number;

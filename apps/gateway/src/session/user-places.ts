@@ -19,15 +19,18 @@ export interface UserPlacesOptions {
   readonly limits: LimitCounter;
 }
 
-/** Maximum number of attempts to register: another connection may take a place that was freed. */
+/**
+ * Maximum number of attempts to register a connection. Several may be needed, because another connection may
+ * take a place that was freed.
+ */
 const ATTEMPTS_MAX = 5;
 
 /** Maximum time for the owner of the oldest connection to close it, in milliseconds. */
 const CLOSE_TIMEOUT_MS = 2_000;
 
 /**
- * Wait before the next attempt, in milliseconds, so that the store can remove the closed connection; multiplied
- * by the number of attempts.
+ * Delay before the next attempt, in milliseconds, multiplied by the number of attempts so far. In that time the
+ * store can remove the closed connection.
  */
 const WAIT_MS = 25;
 
@@ -40,10 +43,11 @@ export class UserPlaces {
   }
 
   /**
-   * Same as {@link Membership.open}; with the policy `replace` it first closes the user's oldest connection if
-   * that is necessary. The store counts as it registers, so that several registrations at once on different
-   * servers can't exceed the limit. Rejects with `unavailable` if no place could be freed, for example because
-   * the server of the oldest connection died or hangs; the client should reconnect.
+   * Same as {@link Membership.open}; with the policy `replace`, closes the user's oldest connection first if
+   * the limit is reached. The store counts the connections while it registers one, so that several
+   * registrations at once on different servers can't exceed the limit. Rejects with `unavailable` if no place
+   * could be freed, for example because the server of the oldest connection died or hangs; the client should
+   * reconnect.
    */
   async open(connection: NewConnection): Promise<void> {
     const { membership, policy, limits } = this.#options;
@@ -64,8 +68,8 @@ export class UserPlaces {
   }
 
   /**
-   * Closes the user's oldest connection, unless one has closed in the meantime. Resolves with `false` if its
-   * server does not respond.
+   * Closes the user's oldest connection, unless a connection of the user has closed in the meantime. Resolves
+   * with `false` if the server of the oldest connection does not respond.
    */
   async #makeRoom(userId: string): Promise<boolean> {
     const { store, router, maxConnectionsPerUser } = this.#options;
@@ -77,8 +81,8 @@ export class UserPlaces {
       .sort((a, b) => a.connectedAt - b.connectedAt || (a.connectionId < b.connectionId ? -1 : 1));
     if (oldest === undefined) return true;
     const request = { type: "disconnect", reason: "connections-limit" } as const;
-    // `not-found` is no failure: another server closed the connection, or its server died, which later attempts
-    // show.
+    // Do not treat `not-found` as a failure: either another server has closed the connection, or the
+    // connection's server has died, in which case later attempts fail.
     return (await router.control(oldest.connectionId, request, { timeoutMs: CLOSE_TIMEOUT_MS })) !== "timeout";
   }
 }

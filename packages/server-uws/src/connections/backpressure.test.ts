@@ -3,12 +3,12 @@ import { bytes, RawClient, WAIT } from "@cm/contract-tests/transport";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { loadNative } from "../native.js";
 
-/** A frame of the given length that begins with its number. */
+/** Returns a frame of the given length that begins with its number. */
 function numbered(number: number, length: number): Uint8Array {
   return bytes(`${number}:`.padEnd(length, "x"));
 }
 
-/** One turn of the event loop, in which the native layer flushes. */
+/** Waits for one turn of the event loop, in which the native layer flushes. */
 function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

@@ -3,8 +3,8 @@ import type { NativeConnection } from "./native-connection.js";
 import { TurnFrames } from "./turn-frames.js";
 
 /**
- * Minimum number of published bytes between two checks of all connections; keeps the cost of the checks under a
- * few percent.
+ * Minimum number of published bytes between two checks of all connections, chosen so that the checks cost at
+ * most a few percent.
  */
 const CHECK_EVERY_MIN_BYTES = 256 * 1024;
 
@@ -14,18 +14,21 @@ const FRAME_HEADER_BYTES = 10;
 /** A native buffer doubles as it grows, so it takes up to twice as much memory as the bytes in it. */
 const NATIVE_BUFFER_GROWTH = 2;
 
-/** The native limit on queued bytes, set too high to be reached; {@link Backpressure} explains why. */
+/**
+ * The native limit on queued bytes. It is set too high to be reached, for the reason given at {@link
+ * Backpressure}.
+ */
 export const NATIVE_BACKPRESSURE_MAX = 0x7fff_ffff;
 
 /**
  * Limits the bytes queued for slow connections, without ever leaving a gap in a connection's frames.
  *
  * The native limit (`maxBackpressure`) may drop a message and send the next one: while it drains a subscriber's
- * queue, and when a direct send follows in the same call. Its `dropped` event is emitted once when dozens of
- * messages are lost. Therefore the native limit is set too high to be reached, and this class counts instead:
- * the queue of a socket can't have grown by more than all bytes published since its last check. Each time
- * another `#checkEveryBytes` bytes have been published, all connections are checked (about 10 ns each), and
- * those over the limit are cut. A connection has thus received every frame so far, or it has been closed.
+ * queue, and when a direct send follows in the same call. Its `dropped` event is emitted only once, even if
+ * dozens of messages are lost. Therefore the native limit is set too high to be reached, and this class counts
+ * instead: the queue of a socket can't have grown by more than all bytes published since its last check. Each
+ * time another `#checkEveryBytes` bytes have been published, all connections are checked (about 10 ns each),
+ * and those over the limit are cut. A connection has thus received every frame so far, or it has been closed.
  */
 export class Backpressure<U> extends SlowConsumers {
   readonly #connections: ReadonlyMap<string, NativeConnection<U>>;
@@ -42,7 +45,8 @@ export class Backpressure<U> extends SlowConsumers {
 
   /** Must be called before each publish, with the number of members. May close connections. */
   publishing(frame: Uint8Array, members: number): void {
-    // Keep the order of the calls: uWebSockets.js writes messages published before a send first.
+    // Write the collected frames now to keep the order of the calls: uWebSockets.js would write a published
+    // message before frames that are sent later.
     this.turn.release();
     const bytes = frame.byteLength + FRAME_HEADER_BYTES;
     this.grew(bytes * members);
@@ -51,7 +55,8 @@ export class Backpressure<U> extends SlowConsumers {
   }
 
   #checkAll(pendingBytes: number): void {
-    // Reset the counter first: a close handler may publish, which calls this again.
+    // Reset the counter before the checks: they may close a connection whose handler publishes, which calls
+    // this method again.
     this.#unchecked = pendingBytes;
     for (const connection of this.#connections.values()) connection.checkWaiting();
   }

@@ -9,7 +9,7 @@ import { createLocalConnectionManager, type UwsLocalConnectionOptions } from "./
 
 type Socket = NativeWebSocket<unknown>;
 
-/** An App of the application's own with a route, and the events that its handlers received. */
+/** Starts an App as an application would, with one route, and records the events that its handlers receive. */
 async function startApp(
   options: Omit<UwsLocalConnectionOptions, "app"> = {},
   behavior: WebSocketBehavior<unknown> = {},
@@ -239,7 +239,7 @@ describe("the options", () => {
         expect.objectContaining({ code: "options-invalid", details: { field } }),
       );
     }
-    // Invalid options from callers without type checks.
+    // Pass invalid options, as callers without type checks may do.
     for (const options of [undefined, {}, { app: {} }] as unknown as UwsLocalConnectionOptions[]) {
       expect(codeOf(() => createLocalConnectionManager(options))).toBe("options-invalid");
     }

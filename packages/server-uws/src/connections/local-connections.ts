@@ -9,7 +9,7 @@ import { NativeConnection } from "./native-connection.js";
 
 /** Options of {@link createLocalConnectionManager}. */
 export interface UwsLocalConnectionOptions {
-  /** The App, SSL or not, that the sockets belong to. */
+  /** The App that the sockets belong to, with or without SSL. */
   readonly app: TemplatedApp;
   /** Maximum number of connections. 1 to 1,000,000; default 10,000. */
   readonly maxConnections?: number | undefined;
@@ -35,10 +35,10 @@ export interface UwsLocalConnectionStats {
 /** Manages plain uWebSockets.js sockets of your own App by connection id. */
 export interface UwsLocalConnectionManager<U> extends LocalConnectionManager<WebSocket<U>> {
   /**
-   * The behavior of a route whose sockets are managed here: your behavior, with handlers that also record
-   * opens, signs of life and closes. Only sockets of such routes can be added. `maxBackpressure` is set too
-   * high to be reached, because the native limit drops messages while the manager closes the socket instead;
-   * and your `close` receives the code that the manager closed the socket with.
+   * Returns the behavior for a route whose sockets are managed here: the given behavior, with handlers that
+   * also record opens, signs of life and closes. Only sockets of such routes can be added. `maxBackpressure` is
+   * set too high to be reached, because the native limit drops messages while the manager closes the socket
+   * instead; and your `close` receives the code that the manager closed the socket with.
    */
   behavior(behavior: WebSocketBehavior<U>): WebSocketBehavior<U>;
   /** Counters of the manager. */
@@ -74,8 +74,8 @@ class AppConnections<U> implements UwsLocalConnectionManager<U> {
   readonly #users = new UserIndex<NativeConnection<undefined>>();
   readonly #backpressure: Backpressure<undefined>;
   /**
-   * All open sockets of the routes, with their connection; `undefined` for sockets that were not added, or were
-   * removed.
+   * All open sockets of the routes. The value is the socket's connection, or `undefined` if the socket was not
+   * added, or was removed.
    */
   readonly #sockets = new Map<WebSocket<U>, Held | undefined>();
   /** Maps native connections to the sockets that were registered here: the inverse of `#sockets`. */
@@ -150,7 +150,8 @@ class AppConnections<U> implements UwsLocalConnectionManager<U> {
       live.detach();
       return;
     }
-    // The close event is emitted within the call, and must not call the `onClosed` of a removed connection.
+    // Replace the callback before closing: the close event is emitted within the call, and must not call the
+    // `onClosed` of a removed connection.
     this.#sockets.set(socket, { live, onClosed: () => undefined });
     live.close(reason);
   }

@@ -14,7 +14,9 @@ export type NativeSocket<U> = WebSocket<SocketData<U>>;
 
 /** A connection on a native socket. */
 export class NativeConnection<U> extends LiveConnection<U> {
-  /** `undefined` before `open` and from the close event on, when the native socket must not be used. */
+  /**
+   * The native socket; `undefined` before the open event and from the close event on, when it must not be used.
+   */
   #socket: AnySocket | undefined;
   readonly #lanes: RoomLanes | undefined;
   readonly #seats: Seats = new Map();
@@ -39,7 +41,7 @@ export class NativeConnection<U> extends LiveConnection<U> {
   }
 
   get bufferedBytes(): number {
-    // Frames that only wait for the end of the turn are not backpressure, so write them first.
+    // Write the collected frames first: frames that only wait for the end of the turn are not backpressure.
     this.#turn.write(this.#frames);
     return this.#socket === undefined ? 0 : this.#socket.getBufferedAmount();
   }

@@ -7,16 +7,16 @@ const FLUSH_AT_BYTES = 16 * 1024;
 /** Maximum number of sockets with frames that wait for the end of a turn; at this number all are written at once. */
 const SOCKETS_MAX = 1_024;
 
-/** The limit on queued bytes, together with the frames that wait for the end of the turn. */
+/** The limit on queued bytes, and the object that collects frames until the end of the turn. */
 export interface NativeLimit extends WaitingLimit {
   readonly turn: TurnFrames;
 }
 
 /** The connection that frames belong to. */
 interface FrameOwner {
-  /** `undefined` once the connection is closed. */
+  /** The connection's socket; `undefined` once the connection is closed. */
   readonly socket: AnySocket | undefined;
-  /** Called when some bytes had to be queued for the client. */
+  /** Called when some bytes may have been queued for the client. */
   checkWaiting(): void;
 }
 
@@ -27,13 +27,17 @@ export interface OwnFrames {
   bytes: number;
 }
 
-/** `send` returns 1 if everything was written at once, 0 if bytes were queued, 2 if the frame was dropped. */
+/**
+ * Result of the native `send` if everything was written at once; 0 if bytes were queued, 2 if the frame was
+ * dropped.
+ */
 const WRITTEN = 1;
 
 /**
  * Collects the frames to single connections within one turn of the event loop: a chunk from Redis may contain
- * the responses to many requests of a client, and each would take a system call of its own. {@link release} is
- * called before every room message, so that a connection gets all frames in the order of the calls.
+ * the responses to many requests of a client, and each response would otherwise take a separate system call.
+ * {@link release} is called before every room message, so that a connection gets all frames in the order of the
+ * calls.
  */
 export class TurnFrames {
   readonly #wrote: () => void;
@@ -44,7 +48,10 @@ export class TurnFrames {
     this.#wrote = wrote;
   }
 
-  /** Keeps a frame until the end of the turn. Copies bytes, which are only valid during the call. */
+  /**
+   * Keeps a frame until the end of the turn. Copies a frame that is given as bytes, because they are only valid
+   * during the call.
+   */
   add(own: OwnFrames, frame: string | Uint8Array): void {
     if (own.frames.length === 0 && this.#waiting.push(own) === 1) process.nextTick(() => this.release());
     own.frames.push(typeof frame === "string" ? frame : Buffer.from(frame));
@@ -76,7 +83,8 @@ export class TurnFrames {
     };
     if (frames.length === 1) send();
     else socket.cork(send);
-    // If a cork could not write everything, only the number of queued bytes shows it, not the result of `send`.
+    // Check the queue after a cork in any case: if the cork could not write everything, the results of `send`
+    // do not show it.
     if (!isWritten || frames.length > 1) own.owner.checkWaiting();
   }
 }

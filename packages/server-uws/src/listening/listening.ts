@@ -43,13 +43,16 @@ export async function listen(native: Native, app: TemplatedApp, address: ListenA
   byAddress.listen(host, port, mode, (result) => {
     socket = result;
   });
-  // Assigned in the callback, which the compiler does not take into account.
+  // Cast, because the compiler does not take the assignment in the callback into account.
   const opened = socket as us_listen_socket | false;
   if (opened === false) throw await failure(address);
   return { socket: opened, port: native.us_socket_local_port(opened) };
 }
 
-/** The native layer only reports that it failed; Node reports the reason. */
+/**
+ * Returns the reason for a failed attempt to listen. The native layer only reports that it failed, so Node.js
+ * tries the same address and reports the reason.
+ */
 async function failure(address: ListenAddress): Promise<CmError> {
   const { host, port } = address;
   const code = await new Promise<string | undefined>((resolve) => {

@@ -8,7 +8,10 @@ const printed = (script: string): Promise<unknown> => printedWithFewFiles(700, s
 
 const INDEX = JSON.stringify(pathToFileURL(join(import.meta.dirname, "../../dist/index.js")).href);
 
-/** The error that a server with this `maxConnections` reports at its start, in a process that may open 700 files. */
+/**
+ * Returns the error that a server with this `maxConnections` reports at its start, in a process that may open
+ * 700 files.
+ */
 async function told(maxConnections: number): Promise<unknown> {
   const script = `
     const { createUwsServer } = await import(${INDEX});

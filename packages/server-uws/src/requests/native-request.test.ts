@@ -9,7 +9,7 @@ const UPGRADE =
   "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" +
   "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: test.v1\r\n";
 
-/** The response to `request`, which is written in `pieces` pieces. */
+/** Sends `request` in `pieces` pieces, and returns the response. */
 async function answerTo(port: number, request: string, pieces = 1): Promise<string> {
   const socket = connect({ port, host: "127.0.0.1" });
   onTestFinished(() => void socket.destroy());
@@ -19,7 +19,7 @@ async function answerTo(port: number, request: string, pieces = 1): Promise<stri
   socket.on("data", (chunk) => {
     text += chunk.toString("latin1");
   });
-  // A refused client may get a connection reset while it is still writing.
+  // Ignore errors: the connection of a refused client may be reset while the client is still writing.
   socket.on("error", () => undefined);
   const size = Math.ceil(request.length / pieces);
   for (let start = 0; start < request.length; start += size) {
@@ -30,7 +30,7 @@ async function answerTo(port: number, request: string, pieces = 1): Promise<stri
   return text;
 }
 
-/** A request whose head has exactly this many bytes. */
+/** Returns a request whose head has exactly this many bytes. */
 function requestOf(headBytes: number, path: string, headers: string): string {
   const head = `GET ${path} HTTP/1.1\r\nHost: x\r\n${headers}Cookie: `;
   return `${head}${"x".repeat(headBytes - head.length - 4)}\r\n\r\n`;
@@ -80,9 +80,9 @@ describe("the head of a request", () => {
   it("that the native layer can't read is closed without an answer after some 10 s, and reaches nobody", async () => {
     const { port } = await startServer({ routes: { "/x": () => ({ status: 200 }) } });
     const unreadable = [
-      // One header more than the 98 above.
+      // This request has one header more than the largest accepted request above.
       `Host: x\r\n${Array.from({ length: 98 }, (_, index) => `X-${index}: y\r\n`).join("")}`,
-      // No headers at all, not even Host.
+      // This request has no headers at all, not even Host.
       "",
       "Host: x\r\nFolded: b\r\n c\r\n",
       "Host: x\r\nSpaced : b\r\n",

@@ -16,7 +16,7 @@ export function copyRequest(res: HttpResponse, req: HttpRequest, trustedProxies:
   return copyRequestHead({
     method: req.getCaseSensitiveMethod(),
     path: req.getUrl(),
-    // Without a question mark, the result is `undefined`, although its type does not allow that.
+    // If the URL has no question mark, `getQuery` returns `undefined`, which its type does not declare.
     query: req.getQuery() ?? "",
     // The native layer writes IPv6 addresses in full, and IPv4 peers of a dual-stack socket as mapped IPv6
     // addresses.
@@ -43,8 +43,8 @@ export function writeReply(res: HttpResponse, reply: HttpReply, options: WriteOp
 /** Creates the door of a native request. */
 export function replyDoor(res: HttpResponse): ReplyDoor {
   let open = true;
-  // Without this handler, returning before a response ends the process. A response without its body (HEAD)
-  // counts as none.
+  // The native layer aborts the process if a request handler returns before it has responded and no abort
+  // handler is set. A response without its body (HEAD) does not count as a response.
   res.onAborted(() => {
     open = false;
   });

@@ -4,7 +4,8 @@ import WebSocket from "ws";
 import { startServer } from "../server.fixture.js";
 
 it("upgrades that the native layer loses on the way leave nothing behind, and nobody hears of them", async () => {
-  // The first of the two headers marks the response as to be closed, so the native layer closes the WebSocket.
+  // Because of the first of the two headers, the native layer closes the connection after the response, and
+  // thereby the WebSocket.
   const headers = { Connection: "close", connection: "Upgrade" };
   const { port, server, opened, closed } = await startServer({
     maxConnections: 1,

@@ -21,10 +21,10 @@ export interface UpgradeSurroundings<U> {
  * An upgrade that had to wait is exposed to two bugs of the native layer. (1) While the layer reads a request,
  * it attributes any upgrade to that request; a promise may settle at that time. Therefore the admission
  * completes the upgrade in a turn of its own. (2) Its `cork` reads the HTTP response again after the upgrade,
- * although the WebSocket occupies that memory by then; if the bytes have been changed in between, it closes the
- * new socket (uWebSockets #1928, fixed by #1929 in July 2026). Therefore nothing is done in between: the open
- * event only stores the socket, and everything else follows after the cork. (Without the cork, the response is
- * sent in about thirty writes instead of one.)
+ * even though the WebSocket occupies that memory by then; if the bytes have been changed since the upgrade, it
+ * closes the new socket (uWebSockets #1928, fixed by #1929 in July 2026). Therefore nothing is done between the
+ * upgrade and the end of the cork: the open event only stores the socket, and everything else follows after the
+ * cork. (Without the cork, the response is sent in about thirty writes instead of one.)
  */
 export class Upgrades<U> {
   readonly #surroundings: UpgradeSurroundings<U>;
@@ -42,7 +42,7 @@ export class Upgrades<U> {
     return this.#lost;
   }
 
-  /** The native open event, which is emitted within `upgrade`. */
+  /** Handles the native open event, which is emitted within `upgrade`. */
   readonly arrive = (socket: NativeSocket<U> | undefined): void => {
     this.#arrived = socket;
   };
@@ -55,12 +55,13 @@ export class Upgrades<U> {
     return true;
   }
 
-  /** The native upgrade event. */
+  /** Handles the native upgrade event. */
   handle(res: HttpResponse, req: HttpRequest, context: us_socket_context_t): void {
     const { admissions, limit, lanes, trustedProxies } = this.#surroundings;
     const head = copyRequest(res, req, trustedProxies);
     let pending: PendingUpgrade | undefined;
-    // Without this handler, returning before a response ends the process.
+    // The native layer aborts the process if this event handler returns before it has responded and no abort
+    // handler is set.
     res.onAborted(() => pending?.abandon());
     pending = admissions.handle(head, {
       refuse: (reply) => writeReply(res, reply, { closeConnection: true }),

@@ -4,8 +4,8 @@ import type { RoomFanOut } from "@cm/transport";
 export type Seats = Map<string, number>;
 
 /**
- * The lanes of rooms that connections are in. Held-back messages of a lane are sent before a connection enters
- * or leaves it.
+ * Assigns the connections to the lanes of their rooms, and counts the members of each room. Held-back messages
+ * of a lane are sent before a connection enters or leaves it.
  *
  * Members are counted here rather than by the native subscription event: that event calls into JavaScript for
  * each room of a socket that closes, in the same turn in which thousands may close, and takes longer than the
@@ -31,7 +31,7 @@ export class RoomLanes {
     return this.#memberships;
   }
 
-  /** Returns the lane to enter. Its held-back messages are sent, which may close the connection. */
+  /** Returns the lane to enter. Sends the lane's held-back messages first, which may close the connection. */
   laneToEnter(room: string): number {
     const lane = this.#fanOut.laneToEnter(room);
     this.#fanOut.flush(room, lane);

@@ -6,7 +6,7 @@ type Sockets = ReadonlyMap<string, { readonly socket: AnySocket | undefined }>;
 
 /**
  * Publishes a text frame to the subscribers of a topic of an App, except to those in `except`. Returns how many
- * of them were subscribers.
+ * of the connections in `except` were subscribers.
  */
 export function publishToTopic(
   app: Pick<TemplatedApp, "publish">,
@@ -20,12 +20,12 @@ export function publishToTopic(
   if (first === undefined) {
     app.publish(topic, frame, false);
   } else if (left.length === 1) {
-    // A socket's own `publish` excludes the socket. It must be a subscriber, otherwise no socket gets the
-    // frame.
+    // The method `publish` of a socket sends to all subscribers but that socket. The socket must be a
+    // subscriber itself, otherwise no socket gets the frame.
     first.publish(topic, frame, false);
   } else {
-    // This is atomic: the excluded sockets still get what was published before, and get what is published after
-    // this again.
+    // Unsubscribing the excluded sockets for this one message loses nothing else: they still get the messages
+    // published before, and all messages published after.
     for (const socket of left) socket.unsubscribe(topic);
     app.publish(topic, frame, false);
     for (const socket of left) socket.subscribe(topic);

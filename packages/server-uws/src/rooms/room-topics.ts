@@ -4,7 +4,7 @@ import type { WebSocket } from "uWebSockets.js";
 export type AnySocket = WebSocket<unknown>;
 
 /**
- * Prefix of the topic of a room, so that room topics differ from any other topics, including those of your own
+ * Prefix of the topic of a room. It keeps room topics apart from any other topics, including those of your own
  * App.
  */
 const ROOM_TOPIC = "cm:room:";

@@ -54,15 +54,18 @@ export class AddressLimits {
   readonly #maxConnections: number;
   readonly #perSecond: number;
   readonly #nowMs: () => number;
-  /** Number of connections and waiting upgrades by key. At most one entry for each of them. */
+  /**
+   * Number of connections and waiting upgrades by key. The map is bounded: it has at most one entry per
+   * connection or upgrade.
+   */
   readonly #held = new Map<string, number>();
   /**
    * The key of each address with connections or waiting upgrades. Cached, because computing the key takes
-   * longer than all other work at the end of a connection. At most one entry for each connection and waiting
-   * upgrade.
+   * longer than all other work at the end of a connection. The map is bounded: it has at most one entry per
+   * connection or upgrade.
    */
   readonly #known = new Map<string, Known>();
-  /** Least recently used first. */
+  /** The upgrade rate of each key, the least recently used key first. */
   readonly #rates = new Map<string, Rate>();
   readonly #reached = new Tally<AddressLimit>();
 

@@ -31,8 +31,9 @@ interface Waiting<U> {
  * Handles upgrade requests: validates them, has them authenticated within a deadline, and lets the transport
  * accept or refuse them.
  *
- * An upgrade that had to wait is completed in a separate turn of the event loop, together with others that are
- * ready, because a promise may settle while the library is reading another request.
+ * An upgrade whose `authenticate` returned a promise is completed in a separate turn of the event loop,
+ * together with others that are ready: a promise may settle while the library is reading another request, when
+ * no upgrade must be completed.
  */
 export class Admissions<U> {
   readonly #options: ResolvedTransportOptions<U>;
@@ -84,7 +85,10 @@ export class Admissions<U> {
     return jsonRefusal(426, "operation-unknown", "Only WebSockets are served here.", wanted);
   }
 
-  /** Handles an upgrade request. Calls the door before it returns, or later unless `abandon` is called first. */
+  /**
+   * Handles an upgrade request. Calls a method of the door, either before `handle` returns or later, unless
+   * `abandon` is called first.
+   */
   handle(head: RequestHead, door: UpgradeDoor<U>): PendingUpgrade {
     const { facts } = head;
     const offered = list(facts.headers["sec-websocket-protocol"]);

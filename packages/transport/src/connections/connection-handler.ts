@@ -5,16 +5,16 @@ import type { TransportConnection } from "./connection.js";
  * connection with `internal`; other connections are not affected.
  */
 export interface ConnectionHandler<U> {
-  /** First call for a connection. Frames can already be sent. */
+  /** Called first for a connection. Frames can already be sent. */
   open(connection: TransportConnection<U>): void;
   /** Called for a text frame of at most `maxFrameBytes`. */
   frame(connection: TransportConnection<U>, text: string): void;
   /** Called for a binary frame; its content is not passed on. */
   binary(connection: TransportConnection<U>): void;
   /**
-   * Last call for a connection, exactly once for each that was opened. `send` returns `false` from here on.
-   * `code` is the code that the server closed with or that the client sent, or 1006 if the socket ended without
-   * a close frame.
+   * Called last for a connection, exactly once for each connection that was opened. `send` returns `false` from
+   * here on. `code` is the code that the server closed with or that the client sent, or 1006 if the socket
+   * ended without a close frame.
    */
   closed(connection: TransportConnection<U>, code: number, reason: string): void;
   /** Called when the client responds to a ping. */

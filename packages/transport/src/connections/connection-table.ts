@@ -22,7 +22,7 @@ const FLUSH_GRACE_MS = 250;
 /** The fault in a frame because of which the library ended the socket. */
 export type FrameFault = "frame-too-large" | "frame-invalid";
 
-/** Counters that the table does not have itself. */
+/** Counters that the transport provides, because the table does not have them. */
 type OwnStats = Pick<
   TransportStats,
   "upgrading" | "topics" | "memberships" | "membersBehind" | "messagesLeftOut" | "acceptPauses" | "refused"
@@ -42,7 +42,10 @@ export class ConnectionTable<U, C extends LiveConnection<U>> {
   readonly #users = new UserIndex<C>();
   readonly #liveness: Liveness<U>;
   readonly #closes = new Tally<CloseKind>();
-  /** Work that follows closes, spread over turns: the native layer can report more than 1,024 closes in one turn. */
+  /**
+   * Runs the work after each close, spread over turns: the native layer can report more than 1,024 closes in
+   * one turn.
+   */
   readonly #endings = new TurnSlices();
   readonly #closed = new AbortController();
   #framesTooLarge = 0;
@@ -65,7 +68,7 @@ export class ConnectionTable<U, C extends LiveConnection<U>> {
     this.#liveness = new Liveness(options);
   }
 
-  /** Starts pinging and checking for silent connections. */
+  /** Starts pinging, and cutting connections from which nothing arrives. */
   start(): void {
     this.#liveness.start();
   }
@@ -123,8 +126,8 @@ export class ConnectionTable<U, C extends LiveConnection<U>> {
 
   /**
    * Removes a connection that was closed by this side, or with the code that the library reports. Called once
-   * for each. The connection is removed at once; if thousands close together, the handler is notified of some
-   * in later turns.
+   * for each connection. The connection is removed at once; if thousands of connections close together, the
+   * handler is notified of some closes in later turns.
    */
   closed(connection: C, code: number, reason: string, fault?: FrameFault): void {
     const ending = connection.detach();
@@ -155,7 +158,7 @@ export class ConnectionTable<U, C extends LiveConnection<U>> {
     return this.#drain.run();
   }
 
-  /** Ends a drain, because the server closes. */
+  /** Ends a drain that is in progress. Called when the server closes. */
   endDrain(): void {
     this.#closed.abort();
   }

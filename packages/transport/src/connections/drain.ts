@@ -6,7 +6,7 @@ import { sayGoodbyes } from "./paced-close.js";
 export interface DrainOptions {
   /** Time over which the connections are closed, in milliseconds; 0: all at once. 0 to 3,600,000. */
   readonly overMs: number;
-  /** When aborted, the remaining connections are closed at once. */
+  /** Signal whose abort closes the remaining connections at once. */
   readonly signal?: AbortSignal | undefined;
 }
 

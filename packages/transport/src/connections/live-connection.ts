@@ -6,8 +6,8 @@ import type { CloseKind } from "./close-kinds.js";
 import type { TransportConnection } from "./connection.js";
 
 /**
- * Maximum number of queued bytes for a close frame to be sent: behind more it would arrive too late, and the
- * bytes would occupy memory meanwhile.
+ * Maximum number of queued bytes for a close frame to be sent. Behind more bytes, the close frame would arrive
+ * too late, and the bytes would occupy memory until then.
  */
 const LINGER_MAX_BYTES = 64 * 1024;
 
@@ -17,7 +17,7 @@ const CLOSE_MESSAGE_MAX_BYTES = 123;
 /** RFC 6455: the socket ended without a close frame. */
 const CUT_CODE = 1006;
 
-/** The limit on the bytes queued for one connection; one object for all connections. */
+/** The limit on the bytes queued for one connection. All connections share one such object. */
 export interface WaitingLimit {
   /** Maximum number of bytes queued for one connection. */
   readonly maxBytes: number;
@@ -127,8 +127,8 @@ export abstract class LiveConnection<U> implements TransportConnection<U>, RoomM
   }
 
   /**
-   * Ends the connection without a close frame, which its client would not read. If the client still exists, it
-   * sees 1006.
+   * Ends the connection without a close frame, because the client would not read it. If the client still
+   * exists, it sees 1006.
    */
   cut(reason: "idle-timeout"): void {
     if (!this.open) return;
@@ -143,7 +143,7 @@ export abstract class LiveConnection<U> implements TransportConnection<U>, RoomM
   }
 }
 
-/** The longest beginning of the text that fits, without splitting a character. */
+/** Returns the longest beginning of the text that fits into `maxBytes`, without splitting a character. */
 function cutUtf8(text: string, maxBytes: number): string {
   const buffer = new Uint8Array(maxBytes);
   return text.slice(0, new TextEncoder().encodeInto(text, buffer).read);

@@ -78,7 +78,7 @@ describe("the wheel of pings", () => {
       expect(pings).toHaveLength(10_000 * round);
       expect(new Set(pings.slice(10_000 * (round - 1))).size).toBe(10_000);
     }
-    // The average is 40.
+    // On average, 40 connections are pinged per tick.
     expect(most).toBeLessThan(100);
   });
 

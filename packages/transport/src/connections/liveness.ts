@@ -4,7 +4,7 @@ import type { LiveConnection } from "./live-connection.js";
 export interface LivenessOptions {
   /** Time between two pings to one connection; 0: no pings. */
   readonly pingIntervalMs: number;
-  /** A connection that has been silent for this long is cut. */
+  /** Time without any data from a client, not even a pong, after which its connection is cut. */
   readonly idleTimeoutMs: number;
 }
 
@@ -12,18 +12,18 @@ export interface LivenessOptions {
 const TICK_MS = 100;
 
 /**
- * Maximum that the clock advances in one tick, in milliseconds. While the process is blocked, it reads nothing
- * and sends no pings, so that time must not count against the clients.
+ * Maximum time that the clock advances in one tick, in milliseconds. While the process is blocked, it reads
+ * nothing and sends no pings, so the blocked time must not count as time without a sign of life.
  */
 const ADVANCE_MAX_MS = 1_000;
 
 /**
- * Number of slots of the wheel. A connection that is due later than this many ticks from now is visited earlier
- * and placed again.
+ * Number of slots of the wheel. A connection that is due more than this many ticks from now is visited before
+ * it is due, and then placed again.
  */
 const SLOTS = 256;
 
-/** A connection and its position in the wheel. */
+/** A connection and its place in the wheel. */
 interface Entry<U> {
   readonly connection: LiveConnection<U>;
   slot: Set<Entry<U>> | undefined;
@@ -31,7 +31,8 @@ interface Entry<U> {
 }
 
 /**
- * Pings every connection once per interval, and cuts silent ones.
+ * Pings every connection once per interval, and cuts connections from which nothing has arrived for
+ * `idleTimeoutMs`.
  *
  * This is not left to the WebSocket library: uWebSockets.js pings only shortly before its idle timeout (after
  * 105 s of 120), which is later than load balancers cut a quiet connection (nginx and many others after 60 s),
@@ -121,8 +122,8 @@ export class Liveness<U> {
   }
 
   /**
-   * The timeout of a connection. `heardAt` may be up to ADVANCE_MAX_MS too early, so that is added: no
-   * connection is cut early.
+   * The time at which a connection is cut if nothing more arrives from it. `heardAt` may be up to
+   * ADVANCE_MAX_MS too early, so ADVANCE_MAX_MS is added: no connection is cut early.
    */
   #idleAt(connection: LiveConnection<U>): number {
     return connection.heardAt + this.#options.idleTimeoutMs + ADVANCE_MAX_MS;

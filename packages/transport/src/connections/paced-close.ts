@@ -9,15 +9,15 @@ export interface Pace {
   readonly waveMs: number;
   /** Minimum number of connections in a wave. */
   readonly waveMin: number;
-  /** Ends the pacing; the remaining connections are left to the caller. */
+  /** Signal whose abort ends the waves; the caller handles the remaining connections. */
   readonly signal?: AbortSignal;
 }
 
 /**
  * Closes connections with `going-away`, in waves and in random order, so that neither this process nor the
  * servers they reconnect to have to handle all of them at once. Two waves are at least half of `waveMs` apart,
- * however long the process was blocked. Calls `onWave` with the size of each wave, and resolves with the
- * connections that were not closed because the signal was aborted.
+ * even if the process was blocked. Calls `onWave` with the size of each wave, and resolves with the connections
+ * that were not closed because the signal was aborted.
  */
 export async function sayGoodbyes<U>(
   connections: Iterable<TransportConnection<U>>,
@@ -35,7 +35,7 @@ export async function sayGoodbyes<U>(
       try {
         await sleep(Math.max(due, toldAt + waveMs / 2) - performance.now(), undefined, { signal });
       } catch {
-        // A sleep only rejects if the signal is aborted.
+        // Ignore the rejection: a sleep only rejects if the signal is aborted, which the loop checks.
       }
     }
     if (signal?.aborted === true) return leaving;
@@ -61,7 +61,10 @@ function tell<U>(leaving: TransportConnection<U>[], size: number): number {
   return told;
 }
 
-/** Shuffles the items: in the order of age or of room, a whole room would be closed in one wave. */
+/**
+ * Shuffles the items. If connections were closed in order of age or room, a whole room could be closed in one
+ * wave.
+ */
 function shuffled<T>(items: T[]): T[] {
   for (let last = items.length - 1; last > 0; last--) {
     const other = Math.floor(Math.random() * (last + 1));

@@ -14,22 +14,23 @@ export interface WaitingConnection {
   cutAsSlow(): void;
 }
 
-/** All connections are checked when the queued bytes may have grown by this share of the total limit. */
+/** Share of the total limit by which the queued bytes may have grown when all connections are checked. */
 const LOOK_SHARE = 1 / 16;
 
 /**
- * The limits on the bytes queued for one connection and for all connections, counters of how often they were
- * exceeded, and of the frames sent and received.
+ * Enforces the limits on the bytes queued for one connection and for all connections. Counts how often the
+ * limits were exceeded, and the frames sent and received.
  *
- * The current total of queued bytes is not tracked. Since the last check it can't have grown by more than the
- * number of bytes sent, so checking all connections is rare as long as the clients read.
+ * The current total of queued bytes is not tracked. Since the last check the total can't have grown by more
+ * than the number of bytes sent. All connections are only checked once that upper bound is too high, which is
+ * rare as long as the clients read.
  */
 export class SlowConsumers implements WaitingLimit {
   readonly maxBytes: number;
   readonly #maxTotalBytes: number;
   /** Number of connections cut as slow consumers. */
   closed = 0;
-  /** Bytes that were queued for those connections. */
+  /** Bytes that were queued for the connections counted by `closed` when they were cut. */
   discardedBytes = 0;
 
   /** Frames and bytes received from and sent to clients. */
@@ -43,7 +44,7 @@ export class SlowConsumers implements WaitingLimit {
   #isLooking = false;
   #closedForTotal = 0;
 
-  /** `maxTotalBytes` 0: no limit on the total. */
+  /** A `maxTotalBytes` of 0 means no limit on the total. */
   constructor(maxBytes: number, maxTotalBytes: number) {
     this.maxBytes = maxBytes;
     this.#maxTotalBytes = maxTotalBytes;

@@ -1,20 +1,20 @@
 /**
- * Maximum time that the calls of one turn of the event loop take together, in milliseconds. That is a twentieth
- * of the 100 ms that other clients may have to wait in a storm, because reading from sockets, the store's
- * responses and garbage collection share the turn.
+ * Time after which no further call begins in one turn of the event loop, in milliseconds. It is only a
+ * twentieth of the 100 ms that other clients may have to wait when very many connections close at once, because
+ * reading from sockets, the store's responses and garbage collection take place in the same turn.
  */
 const SLICE_MS = 5;
 
 /**
- * Maximum number of waiting calls. If more closes arrive than the slices can handle, further calls slow the
- * turn down again.
+ * Maximum number of waiting calls. If more calls wait, the oldest ones run at once, which makes the turn longer
+ * again.
  */
 const WAITING_MAX = 16_384;
 
 /**
- * Runs calls in order, for at most {@link SLICE_MS} in one turn of the event loop. In ordinary numbers they run
- * at once; the rest of a storm runs in the following turns, each after the data that has arrived over the
- * network in the meantime. At most {@link WAITING_MAX} calls wait; beyond that, the oldest run at once.
+ * Runs calls in order, for at most {@link SLICE_MS} in one turn of the event loop. A moderate number of calls
+ * runs at once. Further calls run in the following turns, each turn after the data that has arrived over the
+ * network in the meantime. At most {@link WAITING_MAX} calls wait; beyond that, the oldest ones run at once.
  */
 export class TurnSlices {
   readonly #nowMs: () => number;
@@ -47,7 +47,7 @@ export class TurnSlices {
     this.#arm();
   }
 
-  /** Runs all waiting calls at once, because the owner closes. */
+  /** Runs all waiting calls at once. Called when the server closes. */
   flush(): void {
     while (this.waiting > 0) this.#take()?.();
   }

@@ -40,8 +40,8 @@ export class UserIndex<C extends object> {
   }
 
   /**
-   * Calls `call` with each connection of the user, and returns how often it returned `true`. It may remove
-   * connections.
+   * Calls `call` with each connection of the user, and returns how often it returned `true`. `call` may remove
+   * connections from the index.
    */
   count(userId: string, call: (connection: C) => boolean): number {
     const present = this.#byUser.get(userId);

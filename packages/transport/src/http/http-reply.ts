@@ -42,8 +42,8 @@ export function replyFault(reply: HttpReply): string | undefined {
 const NO_SNIFFING = "x-content-type-options";
 
 /**
- * The headers to write for a reply: its own, except for the content length, which the server writes itself, and
- * `nosniff`.
+ * The headers to write for a reply: the reply's headers without the content length, which the server writes
+ * itself, plus `nosniff`.
  */
 export function headersOf(reply: HttpReply): [name: string, value: string][] {
   const headers = Object.entries(reply.headers ?? {}).filter(([name]) => name.toLowerCase() !== "content-length");

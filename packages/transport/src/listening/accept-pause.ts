@@ -14,7 +14,10 @@ const ROOM_TO_RESUME = 32;
 export interface AcceptPauseOptions {
   /** Closes the listening socket; open connections stay open. */
   readonly stopListening: () => void;
-  /** Listens again. Throws or rejects if the port is not available; it is then called again later. */
+  /**
+   * Listens again. Throws or rejects if the port is not available; the pause then calls this function again
+   * later.
+   */
   readonly listenAgain: () => Promise<void>;
   /** Called with `unavailable` once per pause, when it begins. Must not throw. */
   readonly onError: (error: CmError) => void;
@@ -22,9 +25,9 @@ export interface AcceptPauseOptions {
 
 /**
  * Stops accepting connections while this process can't open any more files. The listening socket is closed
- * meanwhile, so that the kernel refuses new connections and a load balancer sends them elsewhere. Otherwise
- * uWebSockets.js would retry the accept without a pause, which takes a whole core, and Node.js would accept
- * each connection and close it without reporting an error.
+ * during the pause, so that the kernel refuses new connections and a load balancer sends them elsewhere.
+ * Otherwise uWebSockets.js would retry the accept without a pause, which takes a whole core, and Node.js would
+ * accept each connection and close it without reporting an error.
  */
 export class AcceptPause {
   readonly #options: AcceptPauseOptions;
@@ -74,7 +77,8 @@ export class AcceptPause {
       await this.#options.listenAgain();
       this.#isPaused = false;
     } catch {
-      // Another process has the port, or the files have been used up meanwhile: retried at the next check.
+      // Ignore the error and retry at the next check: another process has the port, or the files have been used
+      // up again.
     }
     this.#isTrying = false;
     if (this.#ended) this.#options.stopListening();
@@ -88,8 +92,7 @@ function canOpen(count: number): boolean {
     while (opened.length < count) opened.push(openSync("/dev/null", "r"));
     return true;
   } catch (error) {
-    // Any other error, for example on a system without `/dev/null`, says nothing about the number of open
-    // files.
+    // Any other error, for example on a system without `/dev/null`, does not mean that too many files are open.
     return !["EMFILE", "ENFILE"].includes((error as NodeJS.ErrnoException).code ?? "");
   } finally {
     for (const descriptor of opened) closeSync(descriptor);

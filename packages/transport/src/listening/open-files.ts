@@ -22,7 +22,8 @@ async function openFileLimit(): Promise<number | undefined> {
 
 /**
  * Returns a warning if the process may open fewer files than `maxConnections` requires. Once it has no files
- * left, it refuses new connections until some are closed, although the limit is not reached; see `AcceptPause`.
+ * left, it refuses new connections until some are closed, even if there are fewer than `maxConnections`
+ * connections; see `AcceptPause`.
  */
 export async function openFilesWarning(maxConnections: number): Promise<CmError | undefined> {
   const limit = await openFileLimit();

@@ -3,12 +3,12 @@ import { CmError } from "@cm/protocol";
 /** Visible ASCII except for the characters that some servers interpret as a pattern (":" and "*"), "?" and "#". */
 const FIXED_PATH = /^\/[!"$-)+-9;->@-~]{0,255}$/;
 
-/** The error `options-invalid` for one option. */
+/** Creates the error `options-invalid` for one option. */
 export function invalid(field: string, problem: string): CmError {
   return new CmError("options-invalid", `${field} ${problem}.`, { details: { field } });
 }
 
-/** Returns an integer within its bounds, or throws {@link invalid}. */
+/** Returns the value if it is an integer from `min` to `max`, otherwise throws {@link invalid}. */
 export function whole(field: string, value: unknown, min: number, max: number): number {
   if (typeof value !== "number" || !Number.isInteger(value) || value < min || value > max) {
     throw invalid(field, `must be a whole number from ${min} to ${max}`);
@@ -16,19 +16,22 @@ export function whole(field: string, value: unknown, min: number, max: number): 
   return value;
 }
 
-/** Returns a boolean, or throws {@link invalid}. */
+/** Returns the value if it is a boolean, otherwise throws {@link invalid}. */
 export function flag(field: string, value: unknown): boolean {
   if (typeof value !== "boolean") throw invalid(field, "must be true or false");
   return value;
 }
 
-/** Returns a function, or throws {@link invalid}. */
+/** Returns the value if it is a function, otherwise throws {@link invalid}. */
 export function callable<F extends (...args: never[]) => unknown>(field: string, value: F): F {
   if (typeof value !== "function") throw invalid(field, "must be a function");
   return value;
 }
 
-/** Returns a path without parameters, as a server matches it, or throws {@link invalid}. */
+/**
+ * Returns the value if it is a path without parameters, which a server matches exactly; otherwise throws {@link
+ * invalid}.
+ */
 export function fixedPath(field: string, value: unknown): string {
   if (typeof value !== "string" || !FIXED_PATH.test(value)) {
     throw invalid(field, 'must be a path: "/" and visible ASCII characters without : * ? and #, at most 256 in all');

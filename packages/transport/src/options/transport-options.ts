@@ -24,21 +24,22 @@ export interface TransportOptions<U> {
   /** Maximum number of open connections. 1 to 1,000,000; default 10,000. */
   readonly maxConnections?: number | undefined;
   /**
-   * Maximum number of upgrades that wait for `authenticate`; further ones are refused with 503 and
-   * `unavailable`. They do not count towards `maxConnections`, so that an `authenticate` that hangs does not
-   * fill the server; if the server is full once an upgrade has been authenticated, the upgrade is refused with
-   * `capacity-reached`. 1 to 1,000,000; default 1,000.
+   * Maximum number of upgrades that wait for `authenticate`; further upgrades are refused with 503 and
+   * `unavailable`. Waiting upgrades do not count towards `maxConnections`, so that an `authenticate` that hangs
+   * does not fill the server; if the server is full once an upgrade has been authenticated, the upgrade is
+   * refused with `capacity-reached`. 1 to 1,000,000; default 1,000.
    */
   readonly maxPendingUpgrades?: number | undefined;
   /**
-   * Maximum number of connections from one address, including upgrades in progress; further ones are refused
-   * with 429 and `connections-limit`. An IPv6 address counts by its /64; loopback and private addresses are not
-   * limited. 0 to 1,000,000, 0 for no limit; default 1,000.
+   * Maximum number of connections from one address, including upgrades in progress; further upgrades are
+   * refused with 429 and `connections-limit`. An IPv6 address counts by its /64; loopback and private addresses
+   * are not limited. 0 to 1,000,000, 0 for no limit; default 1,000.
    */
   readonly maxConnectionsPerAddress?: number | undefined;
   /**
-   * Maximum number of upgrades per second from one address, with bursts of twice as many; further ones are
-   * refused with 429 and `rate-limited`. Addresses count as above. 0 to 1,000,000, 0 for no limit; default 100.
+   * Maximum number of upgrades per second from one address, with bursts of twice as many; further upgrades are
+   * refused with 429 and `rate-limited`. Addresses count as for `maxConnectionsPerAddress`. 0 to 1,000,000, 0
+   * for no limit; default 100.
    */
   readonly maxUpgradesPerSecondPerAddress?: number | undefined;
   /**
@@ -47,8 +48,8 @@ export interface TransportOptions<U> {
    */
   readonly trustedProxies?: readonly string[] | undefined;
   /**
-   * Maximum size of an HTTP request's head, also of upgrades: request line and headers, in bytes. A larger one
-   * is refused with 431. 1,024 to 65,536; default 16 KiB, as in Node.js itself.
+   * Maximum size of the head (request line and headers) of an HTTP request, including upgrade requests, in
+   * bytes. A request with a larger head is refused with 431. 1,024 to 65,536; default 16 KiB, as in Node.js.
    */
   readonly maxHeadBytes?: number | undefined;
   /** Maximum size of a frame from a client, in bytes. 128 to 16 MiB; default 16 KiB. */
@@ -65,21 +66,21 @@ export interface TransportOptions<U> {
    */
   readonly maxTotalBackpressureBytes?: number | undefined;
   /**
-   * What happens, by room, to a member that reads too slowly. Default: its connection is closed, whatever the
-   * room.
+   * What happens to a member that reads too slowly, depending on the room. Default: its connection is closed in
+   * every room.
    */
   readonly slowReaders?: SlowReaderOptions | undefined;
   /**
-   * Time after which a silent connection, from which not even a pong has arrived, is cut: never earlier, and at
-   * most 2 s later, plus the time for which the process itself was blocked. 1,000 to 900,000 ms; default
-   * 120,000.
+   * Time after which a connection is cut if nothing has arrived from it, not even a pong. The connection is
+   * never cut earlier, and at most 2 s later, plus the time for which the process itself was blocked. 1,000 to
+   * 900,000 ms; default 120,000.
    */
   readonly idleTimeoutMs?: number | undefined;
   /**
    * Time between two pings to a connection; the first one is sent at a random time within the first interval.
    * Every connection is pinged, because load balancers also count the time since the server last wrote; many
-   * cut a connection after 60 s. 0: no pings, so that a client must send something by itself within
-   * `idleTimeoutMs`. Otherwise 100 ms or more, and less than `idleTimeoutMs`; default 25,000, or half of
+   * cut a connection after 60 s. 0: no pings, so a client must send something within `idleTimeoutMs` without
+   * being asked. Otherwise 100 ms or more, and less than `idleTimeoutMs`; default 25,000, or half of
    * `idleTimeoutMs` if that is less.
    */
   readonly pingIntervalMs?: number | undefined;
@@ -106,28 +107,29 @@ export interface TransportOptions<U> {
   readonly closeTimeoutMs?: number | undefined;
   /**
    * Returns the user that a connection belongs to, or throws a CmError: `unauthorized` becomes HTTP 401,
-   * `capacity-reached` 503, other codes 4xx or 503. Any other error becomes 500 and goes to `onError`. The
-   * signal is aborted when the client disconnects, at the deadline and when the server closes.
+   * `capacity-reached` becomes 503, other codes become 4xx or 503. Any other error becomes 500 and goes to
+   * `onError`. The signal is aborted when the client disconnects, at the deadline and when the server closes.
    */
   readonly authenticate: (
     request: UpgradeRequest,
     signal: AbortSignal,
   ) => Authentication<U> | Promise<Authentication<U>>;
   /**
-   * Returns the id of a new connection; see `createConnectionIdSource`. With a node of `@cm/node` it is `() =>
+   * Returns the id of a new connection; see `createConnectionIdSource`. With a node of `@cm/node`, pass `() =>
    * node.membership.nextConnectionId()`.
    */
   readonly nextConnectionId: () => string;
   /** Receives the events of the connections. */
   readonly handler: ConnectionHandler<U>;
   /**
-   * Handlers for plain HTTP requests, by method and exact path: `"POST /orders"`; a path alone is for GET and HEAD.
-   * A body may have up to 64 KiB; a {@link Route} sets its own limit. Default: none.
+   * Handlers for plain HTTP requests, by method and exact path: `"POST /orders"`; a path without a method is
+   * for GET and HEAD. A request body may have up to 64 KiB; a {@link Route} can set another limit. Default:
+   * none.
    */
   readonly routes?: Readonly<Record<string, RouteHandler | Route>> | undefined;
   /**
-   * Counter in which the handler counts faulty frames; included in `stats()`. Default: one created by the
-   * server.
+   * Counter in which the handler counts faulty frames. Its counts are included in `stats()`. Default: one
+   * created by the server.
    */
   readonly faults?: FaultCounter | undefined;
   /** Receives errors that no caller is waiting for. */

@@ -25,8 +25,8 @@ export interface RoomMember {
 /** Options of {@link LaggingMembers}. */
 export interface LaggingMembersOptions extends ResolvedSlowReaderOptions {
   /**
-   * Whether a room's messages are being written: a member that enters or leaves meanwhile would miss some of
-   * them.
+   * Whether a room's messages are being written. Members must not enter or leave at that time, because they
+   * would miss some of the messages.
    */
   readonly isSending: () => boolean;
   readonly onError: OnError;
@@ -42,8 +42,8 @@ const LOOK_EVERY_MS = 25;
 const FRAMES_PER_LOOK = 1_000;
 
 /**
- * Minimum time between two notices of a member's gap in a room, in milliseconds; the member stays out until
- * then.
+ * Minimum time between two notices of a member's gap in a room, in milliseconds; the member gets no messages of
+ * the room until then.
  */
 const TELL_EVERY_MS = 1_000;
 
@@ -70,7 +70,7 @@ type Seats = Map<string, Seat>;
  * Removes members that do not read from the fan-out of rooms whose policy is `drop` or `latest`, and adds them
  * back once they have read, with a `gap` for the messages that they missed.
  *
- * Members that read cause no work when a message is sent: the members of such rooms are checked each time
+ * Members that read cause no work when a message is sent: the members of these rooms are only checked each time
  * another half of `maxBytes` has been sent to the rooms, and those with more than `maxBytes` queued leave the
  * room's fan-out. A member therefore never misses messages without being notified: it gets the messages sent
  * before it left, then the `gap`, then the messages sent after it came back.
@@ -83,7 +83,7 @@ export class LaggingMembers {
   readonly #behind = new Set<RoomMember>();
   readonly #leftOut: Record<LeavingPolicy, number> = { drop: 0, latest: 0 };
   readonly #kept: KeptBudget = { bytes: 0, maxBytes: ALL_KEPT_MAX_BYTES };
-  /** Bytes of messages to such rooms since the members were last checked. */
+  /** Bytes of messages to `drop` and `latest` rooms since the members were last checked. */
   #sentSince = 0;
   #isLooking = false;
   #timer: NodeJS.Timeout | undefined;
@@ -126,7 +126,7 @@ export class LaggingMembers {
     this.#left(room);
   }
 
-  /** Must be called once the connection is closed. */
+  /** Must be called when the connection has been closed. */
   closed(connection: RoomMember): void {
     const seats = this.#seats.get(connection);
     if (seats === undefined) return;
@@ -238,7 +238,7 @@ export class LaggingMembers {
   #takeOut(connection: RoomMember, seats: Seats): void {
     for (const seat of seats.values()) {
       if (seat.lag !== undefined) continue;
-      // Messages sent before are written now; messages from now on count as missed.
+      // Messages sent before this call are written now; messages sent from now on count as missed.
       connection.leaveRoom(seat.room.name);
       if (!connection.open) return;
       if (seats.get(seat.room.name) === seat) seat.lag = seat.room.fallBehind(connection.id);
@@ -319,7 +319,10 @@ function hasLag(seats: Seats): boolean {
   return false;
 }
 
-/** `reason` is omitted if messages were also lost on their way to this server, which it would not explain. */
+/**
+ * Encodes a `gap` frame. The frame has no `reason` if messages were also lost on their way to this server,
+ * because a slow reader is not the reason for those.
+ */
 function gapFrame(room: string, missed: number, { lost }: Lag, isWhole: boolean): string {
   const reason = isWhole ? "conflated" : "slow-reader";
   return encodeServerFrame({

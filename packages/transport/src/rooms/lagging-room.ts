@@ -37,7 +37,7 @@ export interface Absence {
   readonly isWhole: boolean;
 }
 
-/** Bytes that all rooms together keep. */
+/** Number of bytes that all rooms together keep; one object shared by all rooms. */
 export interface KeptBudget {
   bytes: number;
   readonly maxBytes: number;
@@ -57,7 +57,7 @@ export class LaggingRoom {
   readonly #budget: KeptBudget;
   readonly #maxKeptBytes: number;
   #count = 0;
-  /** By key, oldest message first. */
+  /** The latest message of each key, the oldest message first. */
   readonly #kept = new Map<string, Kept>();
   #keptBytes = 0;
   /** The number of the newest message that was the latest of its key but had to be evicted. */
@@ -105,7 +105,7 @@ export class LaggingRoom {
     }
   }
 
-  /** What a member has missed so far, if it is sent the kept messages. */
+  /** What a member has missed so far, assuming that it now gets the kept messages. */
   absenceOf(connectionId: string, lag: Lag): Absence {
     const kept: Uint8Array[] = [];
     for (const { number, bytes, except } of this.#kept.values()) {
@@ -115,7 +115,7 @@ export class LaggingRoom {
     return { kept, missed: this.leftOutOf(lag) - kept.length, isWhole };
   }
 
-  /** Number of messages that a member has missed so far, if it is sent none of them. */
+  /** Number of messages that a member has missed so far, assuming that it gets none of the kept messages. */
   leftOutOf({ from, excepted }: Lag): number {
     return this.#count - from - excepted;
   }

@@ -2,7 +2,7 @@ import { RoomRate, type RoomWindow } from "./room-window.js";
 
 /** A frame to a room. */
 export interface RoomFrame {
-  /** The bytes of the frame as members get it. */
+  /** The bytes that the members get. */
   readonly bytes: Uint8Array;
   /** Ids of the connections that do not get the frame. */
   readonly except: readonly string[];
@@ -27,7 +27,10 @@ export interface RoomFanOutOptions {
   readonly maxMembersPerTurn: number;
 }
 
-/** Maximum number of frames in one write: at this number uWebSockets.js writes a member's queue anyway. */
+/**
+ * Maximum number of frames in one write: uWebSockets.js writes a member's queue anyway once it contains this
+ * many frames.
+ */
 const WAITING_MAX_FRAMES = 32;
 
 /** Size of the buffer from which uWebSockets.js writes; more bytes would take two writes. */
@@ -40,7 +43,7 @@ const WAITING_MAX_BYTES = 16 * 1024;
 const BACKLOG_MAX_BYTES = 256 * 1024;
 const BACKLOG_MAX_FRAMES = 1_024;
 
-/** Maximum size of the frames held back in all lanes, in bytes; a frame counts in each lane. */
+/** Maximum size of the frames held back in all lanes, in bytes; a frame counts once for each lane. */
 const ALL_MAX_BYTES = 16 * 1024 * 1024;
 
 /** Rooms that have sent nothing for this long, in milliseconds, are forgotten if there are many. */
@@ -60,7 +63,7 @@ class Lane {
   bytes = 0;
   /** Time at which frames were last sent. */
   sentAt = Number.NEGATIVE_INFINITY;
-  /** Whether the lane waits for the timer, is in the queue, or is being sent to. */
+  /** Whether the lane waits for the end of its window, is in the queue, or is being sent to. */
   state: "idle" | "waiting" | "queued" | "sending" = "idle";
 
   constructor(room: Room, index: number) {
@@ -175,8 +178,8 @@ export class RoomFanOut {
     const { lanes } = room;
     for (;;) {
       const last = lanes.at(-1);
-      // Keep a lane that is being sent to: members that are excluded from a message leave the lane for that
-      // time.
+      // Keep a lane that is being sent to. It may only seem to be empty, because members that are excluded from
+      // a message leave the lane while the message is sent.
       if (last === undefined || last.state === "sending") return;
       if (last.index !== emptyLane && sockets.members(name, last.index) > 0) return;
       this.#drop(last);
@@ -256,8 +259,8 @@ export class RoomFanOut {
 
   /** Sends to lanes until `maxMembersPerTurn` members have been written to; the others wait for the next turn. */
   #takeTurn(): void {
-    // This is called while a lane is being written to, because a connection was closed and its handler sent
-    // something.
+    // Wait for the next turn if a lane is being written to. That happens if the write closed a connection whose
+    // handler then sent something.
     if (this.#isSending) {
       this.#takeTurnLater();
       return;
@@ -276,7 +279,10 @@ export class RoomFanOut {
     if (this.#queue.length > 0) this.#takeTurnLater();
   }
 
-  /** Continues after the data that has arrived over the network in the meantime. */
+  /**
+   * Continues in the next turn, after the data that has arrived over the network in the meantime has been
+   * handled.
+   */
   #takeTurnLater(): void {
     this.#turn ??= setImmediate(() => {
       this.#turn = undefined;
@@ -304,9 +310,9 @@ export class RoomFanOut {
       lane.state = "idle";
       this.#isSending = wasSending;
     }
-    // The handler of a connection that was closed during the write sent something to the room.
+    // Send the frames that were added during the write, by the handler of a connection that the write closed.
     if (lane.frames.length > 0) this.#empty(lane);
-    // The connection that was closed may have been the last one of its lane.
+    // Remove the lane if the write closed its last connection.
     else if (lane.index > 0 && this.#options.sockets.members(lane.room.name, lane.index) === 0) {
       this.emptied(lane.room.name, lane.index);
     }

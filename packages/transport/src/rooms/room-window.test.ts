@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { AUTO_WINDOW_MAX_MS, RoomRate } from "./room-window.js";
 
-/** The window after `messages` messages that are `everyMs` milliseconds apart. */
+/** Returns the window after `messages` messages that are `everyMs` milliseconds apart. */
 function windowAfter(rate: RoomRate, fromMs: number, everyMs: number, messages: number): number {
   let windowMs = 0;
   for (let index = 0; index < messages; index++) windowMs = rate.count(fromMs + index * everyMs);

@@ -16,7 +16,9 @@ export type RoomWindow = number | "auto";
  */
 const RATE_TIME_MS = 250;
 
-/** Messages less than this many milliseconds apart are sent in one write anyway, and count once. */
+/**
+ * Messages that are less than this many milliseconds apart are sent in one write anyway, so they count once.
+ */
 const SAME_WRITE_MS = 1;
 
 /**

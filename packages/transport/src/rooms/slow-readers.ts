@@ -21,8 +21,9 @@ export interface SlowReaderOptions {
    */
   readonly policyOf: (room: string) => SlowReaderPolicy;
   /**
-   * Number of queued bytes above which a member gets no messages of rooms whose policy is `drop` or `latest`,
-   * until at most half of it is queued. 1,024 to half of `maxBackpressureBytes`; default a quarter.
+   * Number of queued bytes above which a member gets no messages of rooms whose policy is `drop` or `latest`.
+   * It gets messages again once at most half as many bytes are queued. 1,024 to half of `maxBackpressureBytes`;
+   * default a quarter of it.
    */
   readonly maxBytes?: number | undefined;
   /**

@@ -11,7 +11,9 @@ type Request = { readonly type: string } & Readonly<Record<string, unknown>>;
 /** A plain client of the protocol for tests: sends requests, awaits their responses, and keeps all other frames. */
 export class CmSocket {
   readonly welcome: Welcome;
-  /** Every frame that is not a response, in order of arrival; empty if a listener was given. */
+  /**
+   * Every received frame that is not a response, in order of arrival; empty if a listener was passed to `open`.
+   */
   readonly received: Frame[] = [];
   readonly closed: Promise<{ readonly code: number; readonly reason: string }>;
   readonly #socket: WebSocket;
@@ -33,7 +35,7 @@ export class CmSocket {
       for (const { fail } of this.#waiting.values()) fail(new Error(`The connection closed with ${code}.`));
       this.#waiting.clear();
     });
-    // A cut connection is reported by `closed`.
+    // Ignore the error: `closed` also reports a connection that was cut.
     socket.on("error", () => undefined);
   }
 
@@ -57,7 +59,7 @@ export class CmSocket {
     const closed = once(socket, "close").then(([code]): never => {
       throw new Error(`The connection closed with ${String(code)} before its welcome.`);
     });
-    // `closed` is raced below; afterwards its rejection is ignored.
+    // Prevent an unhandled rejection if the connection closes after the race below.
     closed.catch(() => undefined);
     const [data] = await Promise.race([once(socket, "message"), closed]);
     const frame = JSON.parse(String(data)) as Frame; // The server's own frame.
@@ -103,7 +105,7 @@ export class CmSocket {
     return this.received.flatMap((frame) => (frame.type === "direct" ? [frame.data] : []));
   }
 
-  /** Waits for a received frame that matches. */
+  /** Waits until a frame that matches has been received, and returns it. */
   async until(fits: (frame: Frame) => boolean): Promise<Frame> {
     for (;;) {
       const found = this.received.find(fits);

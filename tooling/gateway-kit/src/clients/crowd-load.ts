@@ -3,11 +3,17 @@ import type { CrowdMember } from "./crowd-member.js";
 /** Results of the messages that a load published. */
 export interface LoadOutcome {
   readonly acknowledged: number;
-  /** Number of refused messages by code; `unanswered` counts those whose connection closed meanwhile. */
+  /**
+   * Number of refused messages by code; `unanswered` counts the messages whose connection closed before the
+   * response.
+   */
   readonly refused: Readonly<Record<string, number>>;
   /** The longest time to a response, in milliseconds. */
   readonly slowestMs: number;
-  /** Members that received a message twice, or two messages of one publisher in the wrong order. */
+  /**
+   * Descriptions of the members that received a message twice, or two messages of one publisher in the wrong
+   * order.
+   */
   readonly disorder: readonly string[];
 }
 

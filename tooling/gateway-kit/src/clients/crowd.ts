@@ -4,20 +4,21 @@ import type { CrowdMember } from "./crowd-member.js";
 
 /** Options of {@link Crowd.gather}. */
 export interface CrowdOptions {
-  /** Clients on each gateway whose users have a connection on every gateway. Default 12. */
+  /** Number of clients on each gateway whose users have a connection on every gateway. Default 12. */
   readonly perGateway?: number;
-  /** Clients on each gateway whose users are only on that gateway. Default 0. */
+  /** Number of clients on each gateway whose users are connected only to that gateway. Default 0. */
   readonly alone?: number;
   /** Number of rooms. Default 6. */
   readonly rooms?: number;
 }
 
-/** Pause between two attempts to publish that are refused with `unavailable`, in milliseconds. */
+/** Pause before a publish that was refused with `unavailable` is attempted again, in milliseconds. */
 const RETRY_MS = 50;
 
 /**
- * Clients on all gateways of a cluster; tests compare all other state with theirs. Each user has one
- * connection on every gateway, except for the `alone` users; each room has members on all gateways.
+ * Clients on all gateways of a cluster. Tests compare the state of the store and of the gateways with the state
+ * of these clients. Each user has one connection on every gateway, except for the `alone` users; each room has
+ * members on all gateways.
  */
 export class Crowd {
   readonly members: readonly CrowdMember[];
@@ -69,9 +70,9 @@ export class Crowd {
   }
 
   /**
-   * Publishes once into each room from each gateway, and throws if a present member of the room did not
-   * receive all of these messages in time. A publish that is refused with `unavailable` was not sent and is
-   * retried: a failover may close the command connection once more after a gateway was ready.
+   * Publishes once into each room from each gateway, and throws if a present member of the room did not receive
+   * all of these messages in time. A publish that is refused with `unavailable` was not sent and is retried: a
+   * failover may close the command connection once more after a gateway has reported that it is ready.
    */
   async hearsItself(timeoutMs = 5_000): Promise<void> {
     const present = this.present;

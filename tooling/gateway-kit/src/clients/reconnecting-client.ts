@@ -26,8 +26,8 @@ export class Balancer {
 }
 
 /**
- * One connection of a {@link ReconnectingClient}, from the time when it had joined its room. Times are
- * `performance.now()`.
+ * One connection of a {@link ReconnectingClient}, from the time at which it joined its room. All times are
+ * readings of `performance.now()`.
  */
 export interface Sitting {
   readonly socket: CmSocket;
@@ -35,7 +35,7 @@ export interface Sitting {
   readonly joinedAt: number;
   /** Offset of the recoverable room when the client joined or resumed. */
   readonly joinedAtOffset: number | undefined;
-  /** Whether the server promised all missed messages. */
+  /** Whether the server reported, when the client resumed, that it sends all missed messages. */
   readonly recovered: boolean | undefined;
   closedAt: number | undefined;
 }
@@ -58,7 +58,7 @@ export class ReconnectingClient {
   #place: { readonly epoch: number; readonly offset: number } | undefined;
   #stopping = false;
 
-  /** With `recovers`, the client asks for missed messages when it reconnects. */
+  /** If `recovers` is set, the client asks for missed messages when it reconnects. */
   constructor(balancer: Balancer, user: string, room: string, { recovers = false } = {}) {
     this.#balancer = balancer;
     this.#recovers = recovers;

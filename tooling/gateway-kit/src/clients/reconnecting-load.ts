@@ -30,8 +30,8 @@ export class ReconnectingLoad {
   }
 
   /**
-   * The faults in what the client received: accepted messages to its room that it missed while it was in the
-   * room, messages that arrived twice or out of order, and gaps.
+   * Returns the faults in the messages that the client received: accepted messages to its room that it missed
+   * while it was in the room, messages that arrived twice or out of order, and gaps.
    */
   faults(client: ReconnectingClient): string[] {
     return client.sittings.flatMap((sitting) => this.#faults(client, sitting));
@@ -68,7 +68,8 @@ export class ReconnectingLoad {
     }
     for (const { by, n, room: to, sentAt } of this.taken) {
       const numbers = got.get(by);
-      // Messages in flight when the connection was closed may not have arrived.
+      // Do not require the messages after the last received one if the connection was closed: they may have
+      // been in flight.
       const last = closedAt === undefined ? Number.POSITIVE_INFINITY : (numbers?.at(-1) ?? -1);
       if (to !== room || sentAt < joinedAt || n > last) continue;
       if (!numbers?.includes(n)) faults.push(`${user} on ${server}: lost ${n} of ${by}`);

@@ -2,8 +2,8 @@ import type { ReconnectingClient } from "./reconnecting-client.js";
 import type { ReconnectingLoad } from "./reconnecting-load.js";
 
 /**
- * The faults in what clients of recoverable rooms received, by offset and over all of their connections
- * together: missing, repeated or differing messages since a client first joined.
+ * Returns the faults in the messages that clients of recoverable rooms received, by offset and over all
+ * connections of a client together: missing, repeated or differing messages since the client first joined.
  */
 export function faultsOfRecovery(clients: readonly ReconnectingClient[], load: ReconnectingLoad): string[] {
   const faults: string[] = [];

@@ -11,7 +11,10 @@ export interface ChurnOutcome {
 /** Number of concurrent clients. Each connects, sends one of each kind of request, and leaves. */
 const VISITORS = 16;
 
-/** A limited set of names, because what a gateway keeps per known room is bounded by their number. */
+/**
+ * Numbers of different rooms and users. They are limited, so that the memory that a gateway uses for each known
+ * name is limited too.
+ */
 const ROOMS = 100;
 const USERS = 200;
 

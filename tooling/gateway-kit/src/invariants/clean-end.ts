@@ -21,13 +21,16 @@ export interface CleanEnd {
   readonly growth?: UsageGrowth;
 }
 
-/** Connections to the nodes of a Cluster are opened when they are needed, also to replicas that took over. */
+/**
+ * Allowed growth with a Cluster, because connections to its nodes, including replicas that took over, are only
+ * opened when they are needed.
+ */
 export const OF_A_CLUSTER: UsageGrowth = { openFiles: 12 };
 
 /**
- * Checks all invariants after a fault: the store and the gateways agree with the clients; the clients leave,
- * and both agree with that; each surviving gateway uses about as much memory and as many files as at its
- * start; and no key is left after the gateways have ended.
+ * Checks all invariants after a fault: the store and the gateways agree with the clients; after all clients
+ * have left, the store and the gateways agree with that; each surviving gateway uses about as much memory and
+ * as many files as at its start; and no key is left after the gateways have ended.
  */
 export async function expectCleanEnd(
   cluster: FaultCluster,
@@ -45,6 +48,7 @@ export async function expectCleanEnd(
   }
   await expectDeadUnregistered(cluster);
   await Promise.all(cluster.gateways.map((gateway) => gateway.running && gateway.stop()));
-  // A watched room has a version key until the requested time has passed.
+  // Allow version keys of rosters if there is a witness: a watched room has such a key until the requested time
+  // has passed.
   await expectNoKeys(cluster, witness === undefined ? {} : { allowed: [/:roster:[^:]+$/] });
 }

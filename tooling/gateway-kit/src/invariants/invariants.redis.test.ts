@@ -7,7 +7,8 @@ import { expectNoKeys, expectProjected, expectUsageNear } from "./invariants.js"
 const redisPort = (): number => Number(new URL(inject("redisUrl")).port);
 
 it("see that a room, a user, a record or a whole server is missing, and what is there without an owner", async () => {
-  // Otherwise the gateway would restore within a second what is removed here.
+  // Disable signs of life, because the gateway would otherwise restore within a second the data that is removed
+  // here.
   const cluster = await startGatewayCluster({ size: 1, env: { DEAD_AFTER_MS: "0" } });
   onTestFinished(() => cluster.close());
   const crowd = await Crowd.gather(cluster, { perGateway: 4, rooms: 2 });
@@ -23,7 +24,7 @@ it("see that a room, a user, a record or a whole server is missing, and what is 
     // A request for a roster may have told the gateway that its lease was lost: then it writes everything again.
     await expectProjected(cluster, crowd);
   }
-  // One client more than the crowd knows of.
+  // Connect one client that the crowd does not know of.
   const stranger = await cluster.connect(0, "stranger");
   await expect(expectProjected(cluster, crowd, 0)).rejects.toThrow();
   await stranger.close();

@@ -29,8 +29,9 @@ export async function expectProjected(cluster: GatewayCluster, crowd: Population
 }
 
 /**
- * Waits until the registry contains only the running gateways. A reaper unregisters a dead server last:
- * gateways that all stop before that leave its lease and record to the next gateway that starts.
+ * Waits until the registry contains only the running gateways. A reaper unregisters a dead server in its last
+ * step: if all gateways stop before that, the dead server's lease and record remain until another gateway
+ * starts.
  */
 export async function expectDeadUnregistered(cluster: GatewayCluster, timeoutMs = 10_000): Promise<void> {
   const running = cluster.gateways.filter((gateway) => gateway.running).map(({ serverId }) => serverId);
@@ -44,7 +45,10 @@ export async function expectDeadUnregistered(cluster: GatewayCluster, timeoutMs 
   );
 }
 
-/** Uses a new store each time, so that the result does not depend on how a store survived the fault. */
+/**
+ * Reads through a new store each time, so that the result does not depend on how an existing store survived the
+ * fault.
+ */
 async function withFreshStore(cluster: GatewayCluster, read: (store: Store) => Promise<void>): Promise<void> {
   const store = createRedisStore({ url: cluster.redisUrl, prefix: cluster.prefix, onError: () => undefined });
   try {
@@ -75,9 +79,12 @@ export async function expectNoKeys(
 
 /** Allowed increase of a process's usage over an earlier reading. */
 export interface UsageGrowth {
-  /** Default 67,108,864, because the garbage collector decides when memory is released. */
+  /**
+   * Allowed growth of the resident memory. Default 67,108,864, because the garbage collector decides when
+   * memory is released.
+   */
   readonly rssBytes?: number;
-  /** Default 2. */
+  /** Allowed growth of the number of open files. Default 2. */
   readonly openFiles?: number;
   /** Maximum time for releasing the resources, in milliseconds. Default 10,000. */
   readonly timeoutMs?: number;
@@ -113,7 +120,7 @@ async function expectCounts(cluster: GatewayCluster, crowd: Population): Promise
   }
 }
 
-/** Checks the rosters as each gateway returns them to its clients. */
+/** Checks the rosters that each gateway returns to its clients. */
 async function expectRosters(crowd: Population): Promise<void> {
   const askers = new Map(crowd.present.map((member) => [`${member.gateway} ${member.room}`, member]));
   for (const { socket, room } of askers.values()) {

@@ -24,7 +24,7 @@ import type { GatewayCluster } from "../processes/cluster.js";
 /** Interval at which all state is read again and compared with the announcements. */
 const RECHECK_MS = 1_000;
 
-/** Time for which a room is asked to announce its changes. */
+/** Time for which a room announces its changes after it was asked to, in milliseconds. */
 const ANNOUNCE_TTL_MS = 3_000;
 
 /** The changes by which a user or member appears or disappears, as opposed to a change of one device. */
@@ -41,19 +41,19 @@ export function connectionName(connectionId: string): string {
 }
 
 /**
- * Records the presence of some users and rooms from outside of all gateways: each change on the bus, and what
- * `@cm/presence` shows its watchers.
+ * Records the presence of some users and rooms without using a gateway: each change on the bus, and the state
+ * that `@cm/presence` shows its watchers.
  */
 export class PresenceRecord {
   /** The announced changes in order, by user and by connection. */
   readonly announced = new Map<string, string[]>();
-  /** Users and connections that were shown as gone. */
+  /** Names of users and connections that were shown as gone. */
   readonly shownGone = new Set<string>();
   readonly users = new Map<string, UserPresence>();
   readonly rosters = new Map<string, ReadonlyMap<string, RosterMember>>();
   /** Number of interrupted subscriptions; an announcement may have been missed during each. */
   interruptions = 0;
-  /** Changes that were delivered after a later one. */
+  /** Changes that were shown after a later change. */
   readonly late: string[] = [];
   readonly #store: Store;
   readonly #presence: Presence;
@@ -73,8 +73,8 @@ export class PresenceRecord {
   }
 
   /**
-   * Starts with the current state. `restoreWithinMs` is the time within which owners write again what the
-   * store has lost.
+   * Starts a record from the current state. `restoreWithinMs` is the time within which owners write again what
+   * the store has lost.
    */
   static async open(
     { redisUrl, prefix }: Pick<GatewayCluster, "redisUrl" | "prefix">,
@@ -172,7 +172,7 @@ export class PresenceRecord {
     const parsed = kind === "presence" ? parsePresenceChange(text) : parseRosterChange(text);
     if (!parsed.ok) throw new Error(`No change: ${text}`);
     const change: PresenceChange | RosterChange = parsed.value;
-    // A feed also carries changes of other users.
+    // Ignore the changes of other users, which the feed of a partition also contains.
     if (!NOTED.has(change.kind) || (kind === "presence" && !this.users.has(change.userId))) return;
     const name = kind === "presence" ? userName(change.userId) : connectionName(change.connectionId ?? "");
     const told = this.announced.get(name);

@@ -3,11 +3,11 @@ import { createRedisStore } from "@cm/redis-store";
 import { onTestFinished } from "vitest";
 import type { GatewayCluster } from "../processes/cluster.js";
 
-/** What a watcher was shown of some users, from outside of all gateways. */
+/** The presence of some users that was shown to a watcher, which uses no gateway. */
 export interface WatchedUsers {
   /** Each change, as `<kind> <user>`, in order. */
   readonly changes: string[];
-  /** Users that were shown as not online, once for each time. */
+  /** Users that were shown as not online, with one entry for each time. */
   readonly shownOffline: string[];
 }
 

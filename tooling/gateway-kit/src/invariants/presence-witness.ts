@@ -8,14 +8,14 @@ import { connectionName, PresenceRecord, userName } from "./presence-record.js";
 /** Options of {@link PresenceWitness}. */
 export interface WitnessOptions {
   /**
-   * Whether the store loses data, so that a roster may be shown incomplete while its owners write it again.
-   * Users must not be shown as gone because of that. Default `false`.
+   * Whether the store loses data, so that a roster may be shown without some members while their owners write
+   * them again. Users must not be shown as gone because of that. Default `false`.
    */
   readonly storeLosesData?: boolean;
   /**
-   * Whether leases expire while their servers are alive, so that rosters read meanwhile lack the members of
-   * those servers. Users must not be shown as gone because of that, and nobody may be announced as gone.
-   * Default `false`.
+   * Whether leases expire while their servers are alive, so that rosters that are read during that time lack
+   * the members of those servers. Users must not be shown as gone because of that, and nobody may be announced
+   * as gone. Default `false`.
    */
   readonly leasesRunOut?: boolean;
   /** Maximum time for owners to write again what was lost, in milliseconds. Default 5,000. */
@@ -24,9 +24,9 @@ export interface WitnessOptions {
 
 /** Announcements to expect in addition to departures. */
 export interface WitnessedReturns {
-  /** Members that are present, but were announced as gone and as back meanwhile. */
+  /** Members that are present, but were announced as gone and then as back since the last check. */
   readonly returned?: readonly CrowdMember[];
-  /** Members whose departure the store had forgotten: repeated announcements of them are ignored. */
+  /** Members whose departure the store has forgotten; repeated announcements of their departure are ignored. */
   readonly forgotten?: readonly CrowdMember[];
   readonly timeoutMs?: number;
 }
@@ -38,7 +38,7 @@ export interface WitnessedReturns {
 export class PresenceWitness {
   readonly #record: PresenceRecord;
   readonly #options: WitnessOptions;
-  /** Names whose departure was already checked. */
+  /** Names of users and connections whose departure was already checked. */
   readonly #settled = new Set<string>();
 
   private constructor(record: PresenceRecord, options: WitnessOptions) {
@@ -87,7 +87,7 @@ export class PresenceWitness {
     );
     for (const [name, told] of [...record.announced].filter(looksAt)) {
       const owed = [...(expected.get(name) ?? [])];
-      // The announcements must be the expected ones, except for those that were missed.
+      // Require that the announcements are the expected ones in order; some may have been missed.
       for (const kind of told) {
         const at = owed.indexOf(kind);
         expect(at, `${name} was announced: ${told.join(", ")}`).toBeGreaterThanOrEqual(0);

@@ -3,7 +3,7 @@ import { inject } from "vitest";
 import { CmSocket } from "../clients/cm-socket.js";
 import { type GatewayProcess, startGatewayProcess } from "./gateway-process.js";
 
-/** Gateways on one Redis, with their own prefix. */
+/** Gateways that share one Redis and a key prefix that no other test uses. */
 export interface GatewayCluster {
   readonly gateways: readonly GatewayProcess[];
   readonly wsUrls: readonly string[];
@@ -22,7 +22,7 @@ export interface GatewayCluster {
 /** Starts gateways that share a real Redis. */
 export async function startGatewayCluster(options: {
   readonly size: number;
-  /** One of the Redis instances that all tests share, or one of the test's own. Default `single`. */
+  /** The Redis to use: one of those that all tests share, or the URL of a separate one. Default `single`. */
   readonly redis?: "single" | "cluster" | { readonly url: string };
   /** The Redis URL for the gateway with this index. Default: the URL of `redis`. */
   readonly redisUrlOf?: (index: number) => string;

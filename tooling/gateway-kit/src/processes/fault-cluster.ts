@@ -4,19 +4,19 @@ import { type GatewayCluster, startGatewayCluster } from "./cluster.js";
 
 /** Options of {@link startFaultCluster}. */
 export interface FaultClusterOptions {
-  /** The Redis, Sentinels or Cluster of this test alone. */
+  /** The Redis, Sentinels or Cluster to use, which no other test may use. */
   readonly redis: { readonly url: string };
   /** Number of gateways. Default 2. */
   readonly size?: number;
   /**
-   * Puts a proxy between each gateway and its Redis. Only for a single Redis: the nodes of a Cluster and
-   * those behind Sentinels announce one address each to all clients, so a proxy can be put in front of a
-   * node, as their own fixtures offer, but not in front of a gateway.
+   * Puts a proxy between each gateway and its Redis. Only possible with a single Redis: each node of a Cluster
+   * or behind Sentinels announces one address to all clients. A proxy can therefore be put in front of a node,
+   * which the fixtures of Cluster and Sentinel offer, but not between one gateway and all nodes.
    */
   readonly proxied?: boolean;
-  /** Default 1,000. */
+  /** Time between heartbeats, in milliseconds. Default 1,000. */
   readonly heartbeatIntervalMs?: number;
-  /** Default 3. */
+  /** Duration of the leases, in seconds. Default 3. */
   readonly leaseTtlSeconds?: number;
   readonly env?: Readonly<Record<string, string>>;
   /** Additional environment variables for the gateway with this index. */
@@ -37,7 +37,10 @@ export interface FaultCluster extends GatewayCluster {
   untilReady(timeoutMs?: number): Promise<void>;
 }
 
-/** Starts gateways with heartbeats that are fast enough for a test. They and their proxies end with the test. */
+/**
+ * Starts gateways with heartbeats that are fast enough for a test. The gateways and their proxies end with the
+ * test.
+ */
 export async function startFaultCluster(options: FaultClusterOptions): Promise<FaultCluster> {
   const { redis, size = 2, proxied = false, heartbeatIntervalMs = 1_000, leaseTtlSeconds = 3, env, envOf } = options;
   const proxies: FaultProxy[] = [];
@@ -63,7 +66,7 @@ export async function startFaultCluster(options: FaultClusterOptions): Promise<F
     ...(envOf === undefined ? {} : { envOf }),
   });
   onTestFinished(async () => {
-    // Kill, because the test may have left the gateways in any state.
+    // Kill the gateways, because the test may have left them in any state.
     await Promise.all(cluster.gateways.map((gateway) => gateway.kill()));
   });
   const usages = cluster.gateways.map(async (gateway) => [gateway.pid, await gateway.usage()] as const);

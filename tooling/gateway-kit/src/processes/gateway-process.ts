@@ -19,7 +19,7 @@ export interface GatewayProcess {
   readonly port: number;
   readonly pid: number;
   readonly serverId: string;
-  /** Whether the gateway has not ended; a paused one counts as running. */
+  /** Whether the gateway has not ended; a paused gateway counts as running. */
   readonly running: boolean;
   /** The last 10,000 lines that the gateway logged. */
   readonly logs: readonly Readonly<Record<string, unknown>>[];
@@ -98,7 +98,7 @@ export async function runGatewayToItsEnd(
   return { code, output: gateway.output };
 }
 
-/** Waits until the gateway responds, and returns what it would otherwise log. */
+/** Waits until the gateway responds, and returns its port and server id, which it would otherwise log. */
 async function answering({ PORT = "", SERVER_ID = "" }: Readonly<Record<string, string>> = {}) {
   for (;;) {
     const answer = await fetch(`http://127.0.0.1:${PORT}/healthz`).catch(() => undefined);
@@ -117,9 +117,9 @@ function spawnGateway(
   return startManagedProcess({
     command: logTo === undefined ? process.execPath : "sh",
     args: logTo === undefined ? [MAIN] : redirected,
-    // Nothing of the caller's environment but the path: a stray REDIS_URL must not affect a test. Without
-    // grace period and drain time, so that users are offline and clients are told to leave at once; a test
-    // about either sets its own.
+    // Pass only the path of the caller's environment, so that a stray REDIS_URL does not affect a test. Set no
+    // grace period and no drain time, so that users are offline at once and connections are closed at once;
+    // tests about them pass other values.
     env: { PATH, OFFLINE_GRACE_MS: "0", DRAIN_SECONDS: "0", ...env },
     ...(onLine === undefined ? {} : { onLine }),
   });

@@ -16,13 +16,13 @@ export interface ProgramEnd {
   readonly stderr: string;
 }
 
-/** The gateway's program, running or ended. */
+/** The gateway's program after its start. It may have ended since. */
 export interface GatewayProgram {
   readonly child: ChildProcess;
   readonly logs: readonly LogLine[];
   /**
-   * Resolves when the program and every process that it started have ended: only then does no process keep
-   * its output open.
+   * Resolves when the program and every process that it started have ended: the output stays open until all of
+   * them have ended.
    */
   readonly ended: Promise<ProgramEnd>;
   /** Waits for the `nth` matching line, counted from the first line. */
@@ -30,9 +30,9 @@ export interface GatewayProgram {
 }
 
 /**
- * Runs the program without a grace period or a drain; of the caller's environment it gets only the path.
- * Processes that are left after the test are killed. A concurrent test must pass its own `onTestFinished`,
- * because the global one does not know which test is running.
+ * Runs the program without a grace period or a drain; the only variable that it inherits from the caller's
+ * environment is the path. Processes that are left after the test are killed. A concurrent test must pass its
+ * own `onTestFinished`, because the global one does not know which test is running.
  */
 export function runGatewayProgram(
   env: Readonly<Record<string, string>>,
@@ -85,7 +85,7 @@ function kill(pid: number): void {
   try {
     process.kill(pid, "SIGKILL");
   } catch {
-    // It has ended in the meantime.
+    // Ignore the error: the process has already ended.
   }
 }
 

@@ -2,8 +2,8 @@ import { eventually } from "@cm/test-kit";
 import type { GatewayProcess } from "./gateway-process.js";
 
 /**
- * Module that runs in the gateway before its own code: on SIGUSR2 it collects all garbage and logs how much
- * memory is left.
+ * Source of a module that is loaded in the gateway before the gateway's own code: on SIGUSR2 the module
+ * collects all garbage and logs how much memory is still used.
  */
 const MODULE = `
 import { setFlagsFromString } from "node:v8";

@@ -4,9 +4,9 @@ import { ReceiptLedger } from "./receipt-ledger.js";
 /** Numbers of rooms, members and publishers. Members and publishers are numbered room by room. */
 export interface DeliveryCheckerOptions {
   readonly rooms: number;
-  /** Members of each room. */
+  /** Number of members of each room. */
   readonly members: number;
-  /** Publishers of each room: its first members. */
+  /** Number of publishers of each room; the first members of the room publish. */
   readonly publishers: number;
 }
 
@@ -22,7 +22,10 @@ export interface DeliveryFindings {
   readonly roomOrderViolations: number;
   /** Number of times that a member received a publisher's messages in a different order than they were sent. */
   readonly publisherOrderViolations: number;
-  /** Deliveries so late that their place in the room's order was no longer known. */
+  /**
+   * Deliveries whose order was not checked, because they came so late that their place in the room's order was
+   * no longer known.
+   */
   readonly orderUnchecked: number;
   /** Messages that reached a member of another room, or were never sent. */
   readonly strays: number;
@@ -31,15 +34,15 @@ export interface DeliveryFindings {
 }
 
 /**
- * Checks which member received which messages, and in which order, in bounded memory.
+ * Checks that each member received all messages of its room in order, using bounded memory.
  *
- * The leading member of a room, that is the one that has received the message of the last place, gives the
- * next message its place in the room's order. If another member receives a message without a place, either
- * this member has missed the messages in between, or the leading members have missed this message. So the
- * message stays without a place, and only bounds are stored: after the last place that the member had
- * reached, before the next place that it reaches. A member violates the room's order if it receives a message
- * whose place is before the last one it had, or if the bounds of a message contradict each other. Losses
- * alone never look like a violation; without losses, every violation is found.
+ * A leading member of a room is one that has received the message of the last place. When it receives another
+ * message, that message gets the next place in the room's order. If another member receives a message without a
+ * place, either this member has missed the messages in between, or the leading members have missed this
+ * message. So the message stays without a place, and only bounds are stored: its place is after the last place
+ * that the member had reached, and before the next place that the member reaches. The room's order is violated
+ * if a member receives a message whose place is before the member's last one, or if the bounds of a message
+ * contradict each other. Losses alone never look like a violation; without losses, every violation is found.
  */
 export class DeliveryChecker {
   readonly #members: number;
@@ -49,8 +52,8 @@ export class DeliveryChecker {
   /** The highest place of a message that the member has received, by member. */
   readonly #lastPlaces: Int32Array;
   /**
-   * The message without a place that the member has received since, by member, as index and sequence; index
-   * -1 for none.
+   * The message without a place that the member has received since that place, by member, as index in the
+   * window and sequence; the index is -1 if there is none.
    */
   readonly #unplaced: Int32Array;
   readonly #unplacedSequences: Int32Array;
@@ -80,7 +83,7 @@ export class DeliveryChecker {
     return this.#expected;
   }
 
-  /** Deliveries so far, each counted once. */
+  /** Number of deliveries so far, each counted once. */
   get delivered(): number {
     return this.#delivered;
   }
@@ -105,7 +108,10 @@ export class DeliveryChecker {
     this.#refusedYetDelivered += before;
   }
 
-  /** Records that a member received a message. Returns whether it counts: it was sent, and is new to the member. */
+  /**
+   * Records that a member received a message. Returns whether the delivery counts, which is `false` for a
+   * duplicate, for a refused message, and if the publisher is not in the member's room.
+   */
   received(member: number, publisher: number, sequence: number): boolean {
     const room = Math.trunc(member / this.#members);
     const publisherInRoom = publisher - room * this.#publishers;
@@ -169,7 +175,10 @@ export class DeliveryChecker {
     this.#closeUnplaced(member, place);
   }
 
-  /** Bounds the member's message without a place: it lies before the place that the member has reached now. */
+  /**
+   * Sets the upper bound of the member's message without a place: it lies before the place that the member has
+   * reached now.
+   */
   #closeUnplaced(member: number, place: number): void {
     const entry = this.#unplaced[member] ?? -1;
     if (entry < 0) return;

@@ -1,7 +1,7 @@
 /** Maximum number of entries for all publishers together; each has 25 bytes. */
 const ENTRIES_MAX = 2_097_152;
 
-/** Greater than every place. */
+/** Upper bound of a message without one: greater than every place. */
 const NEVER = 2 ** 31 - 1;
 
 /**
@@ -31,7 +31,7 @@ export class PublisherWindow {
     this.#refused = new Uint8Array(entries);
   }
 
-  /** Adds a message that is about to be sent. */
+  /** Adds an entry for a message that is about to be sent. */
   open(publisher: number, sequence: number, recipients: number): void {
     const entry = this.#entry(publisher, sequence);
     this.#sequences[entry] = sequence;
@@ -43,13 +43,13 @@ export class PublisherWindow {
     this.#refused[entry] = 0;
   }
 
-  /** Index of the message, or -1 if it was forgotten or never sent. */
+  /** Returns the index of the message's entry, or -1 if the message was forgotten or never sent. */
   find(publisher: number, sequence: number): number {
     const entry = this.#entry(publisher, sequence);
     return this.#sequences[entry] === sequence ? entry : -1;
   }
 
-  /** Whether the index still belongs to the message with this sequence. */
+  /** Whether the entry at this index still belongs to the message with this sequence. */
   holds(entry: number, sequence: number): boolean {
     return this.#sequences[entry] === sequence;
   }

@@ -1,12 +1,12 @@
 /** Classification of a received message, for one member and one publisher. */
 export type Receipt = "next" | "late" | "duplicate";
 
-/** Number of latest sequences for which a duplicate is distinguished from a late message by a bit of its own. */
+/** Number of latest sequences that have a bit each, which distinguishes a duplicate from a late message. */
 const WINDOW_BITS = 32;
 
 /**
- * The messages of each publisher that each member has received: the highest sequence, a bit for each of the
- * 32 sequences up to it, and a count. 12 bytes per pair of member and publisher.
+ * The messages of each publisher that each member has received: the highest sequence, a bit for each of the 32
+ * sequences up to it, and a count. Each pair of member and publisher takes 12 bytes.
  */
 export class ReceiptLedger {
   readonly #publishers: number;
@@ -23,9 +23,9 @@ export class ReceiptLedger {
   }
 
   /**
-   * Records and classifies a message. A message is `late` if it arrives for the first time after a later one
-   * of its publisher. Before the window, a message counts as a duplicate unless the count shows that a
-   * message is missing there.
+   * Records and classifies a message. A message is `late` if it arrives for the first time after a later one of
+   * its publisher. A message before the window counts as a duplicate, unless the count shows that a message
+   * before the window is missing.
    */
   take(member: number, publisher: number, sequence: number): Receipt {
     const pair = member * this.#publishers + publisher;

@@ -5,7 +5,7 @@ import type { Dialect, DialectSession, Seat, SessionPort } from "./dialect.js";
 export interface CmDialectOptions {
   /** Whether publishers receive their own messages. Default true. */
   readonly echo?: boolean;
-  /** Whether publishes carry a reference and so get a response. Default true. */
+  /** Whether publish requests carry a reference and therefore get a response. Default true. */
   readonly acks?: boolean;
 }
 
@@ -45,7 +45,7 @@ class CmSession implements DialectSession {
   }
 
   control(text: string): void {
-    // The fields that server frames may have; each is checked before it is used.
+    // This type lists the fields that server frames may have; each field is checked before it is used.
     const frame = JSON.parse(text) as { type?: unknown; ref?: Ref; code?: unknown; missed?: unknown };
     if (frame.type === "welcome") {
       this.#port.send(JSON.stringify({ type: "join", room: this.#seat.room, ref: JOIN_REF }));

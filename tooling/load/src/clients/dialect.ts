@@ -20,15 +20,18 @@ export interface Seat {
 /** Callbacks of a session to the driver. */
 export interface SessionPort {
   send(text: string): void;
-  /** The connection has joined its room: it is expected to receive everything published from now on. */
+  /**
+   * Reports that the connection has joined its room: from now on it is expected to receive all messages to the
+   * room.
+   */
   joined(): void;
-  /** The publish with this sequence was accepted. */
+  /** Reports that the publish with this sequence was accepted. */
   accepted(sequence: number): void;
-  /** The publish with this sequence was refused: no member is expected to receive it. */
+  /** Reports that the publish with this sequence was refused: no member is expected to receive the message. */
   refused(sequence: number, code: string): void;
-  /** An error that is not the response to a publish. */
+  /** Reports an error that is not the response to a publish. */
   failed(code: string): void;
-  /** The server reported missed messages. */
+  /** Reports that the server has announced missed messages. */
   gapTold(missed: number): void;
 }
 

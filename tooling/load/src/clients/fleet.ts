@@ -5,7 +5,7 @@ import { Member, type MemberEvents } from "./member.js";
 /** Maximum time for a connection to join its room, in milliseconds. */
 const JOIN_TIMEOUT_MS = 15_000;
 
-/** Maximum number of connections being opened at a time, so that a slow server is not flooded. */
+/** Maximum number of connections that are being opened at a time. It keeps a slow server from being flooded. */
 const OPENING_MAX = 200;
 
 /** Maximum time to wait for closing handshakes before sockets are cut, in milliseconds. */
@@ -13,7 +13,7 @@ const CLOSE_TIMEOUT_MS = 3_000;
 
 /** All connections of a run. */
 export interface Fleet {
-  /** The members by number; `undefined` if the connection never joined its room. */
+  /** The members by number; the entry is `undefined` if the connection never joined its room. */
   readonly members: readonly (Member | undefined)[];
   close(): Promise<void>;
 }

@@ -26,7 +26,10 @@ export interface MemberEvents {
   onClosed(member: Member, code: string): void;
 }
 
-/** Overwritten for every message, which is safe because the driver has one thread. */
+/**
+ * The stamp of the current message. It is overwritten for every message, which is safe because the driver has
+ * one thread.
+ */
 const STAMP: PayloadStamp = { run: 0, publisher: 0, sequence: 0, sentAtUs: 0 };
 
 /** One connection: a socket, the dialect's session on it, and the reader of its payloads. */
@@ -103,7 +106,7 @@ export class Member implements RawSocketEvents, SessionPort {
 
   failed(code: string): void {
     this.#events.onError(this, code);
-    // A connection that could not join its room is useless.
+    // Close the connection if it could not join its room, because it is of no use then.
     if (this.#state === "opening") this.#socket.close();
   }
 

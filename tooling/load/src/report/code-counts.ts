@@ -1,6 +1,6 @@
 /**
- * Maximum number of codes with a count of their own; all others share one, so that codes sent by servers
- * cannot exhaust the driver's memory.
+ * Maximum number of codes that are counted separately. All other codes share one count, so that codes sent by
+ * servers cannot exhaust the driver's memory.
  */
 const CODES_MAX = 100;
 

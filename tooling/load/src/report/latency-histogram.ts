@@ -9,12 +9,12 @@ export interface LatencySummary {
 
 const SUB_BITS = 6;
 const SUB_BUCKETS = 2 ** SUB_BITS;
-/** Values of 2^36 microseconds (19 hours) and more share the last bucket. */
+/** Number of buckets. Values of 2^36 microseconds (19 hours) and more share the last one. */
 const BUCKETS = SUB_BUCKETS * 32;
 
 /**
- * Counts latencies in buckets whose width is 1/64 of their value, so that a quantile is at most 1.6 % too
- * high, in a few kilobytes for any number of values.
+ * Counts latencies in buckets whose width is 1/64 of their value, so that a quantile is at most 1.6 % too high.
+ * Takes a few kilobytes for any number of values.
  */
 export class LatencyHistogram {
   readonly #counts = new Float64Array(BUCKETS);

@@ -3,7 +3,7 @@ export interface LoadProgress {
   readonly phase: "connecting" | "warming-up" | "publishing" | "settling";
   /** Time since the start of the phase. */
   readonly elapsedSeconds: number;
-  /** Members that have joined and are still connected. */
+  /** Number of members that have joined and are still connected. */
   readonly connections: number;
   readonly publishedPerSecond: number;
   readonly deliveredPerSecond: number;

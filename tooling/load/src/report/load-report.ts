@@ -7,39 +7,42 @@ export interface LoadReport {
   readonly ok: boolean;
   readonly urls: readonly string[];
   readonly rooms: number;
-  /** Members of each room. */
+  /** Number of members of each room. */
   readonly members: number;
   readonly bytes: number;
   readonly seed: number;
-  /** Connections that joined their rooms, and those that did not. */
+  /** Numbers of connections that joined their rooms, and of those that did not. */
   readonly connections: { readonly joined: number; readonly failed: number };
-  /** Messages sent, including the warm-up. */
+  /** Number of messages sent, including the warm-up. */
   readonly published: number;
-  /** Messages that were due and not sent. */
+  /** Numbers of messages that were due but not sent. */
   readonly forfeited: ForfeitedFigures;
   readonly findings: DeliveryFindings;
-  /** Responses to publishes, if they were requested. */
+  /** Numbers of responses to publishes, if responses were requested. */
   readonly acks: { readonly accepted: number; readonly refused: number; readonly unanswered: number };
-  /** Messages that servers reported as missed with `gap` frames. */
+  /** Number of messages that servers reported as missed, with `gap` frames. */
   readonly gapsTold: number;
-  /** Messages of other runs that arrived in the same rooms. */
+  /** Number of messages of other runs that arrived in the same rooms. */
   readonly foreign: number;
-  /** Time from passing a message to the publisher's socket to reading it from a member's; without the warm-up. */
+  /**
+   * Time from passing a message to the publisher's socket to reading it from a member's socket, without the
+   * messages of the warm-up.
+   */
   readonly latencyMs: LatencySummary;
-  /** The part after the warm-up. */
+  /** Figures of the part of the run after the warm-up. */
   readonly steady: SteadyFigures;
   readonly driver: DriverFigures;
   /** Number of errors by error code. */
   readonly errors: Readonly<Record<string, number>>;
-  /** Number of closes by close code, without the driver's own. */
+  /** Number of closes by close code, without those that the driver initiated. */
   readonly closes: Readonly<Record<string, number>>;
 }
 
-/** The reasons why due messages were not sent, including the warm-up. */
+/** Numbers of messages that were due but not sent, by reason, including the warm-up. */
 export interface ForfeitedFigures {
-  /** The driver was too late to catch up. */
+  /** Messages that were not sent because the driver was too late to catch up. */
   readonly late: number;
-  /** No publisher of the room was connected and had space in its socket's queue. */
+  /** Messages that were not sent because no connected publisher of the room had space in its socket's queue. */
   readonly blocked: number;
 }
 
@@ -51,17 +54,19 @@ export interface SteadyFigures {
   readonly deliveries: number;
 }
 
-/** Load of the driver itself; its figures about the servers are less reliable if it was at its limit. */
+/**
+ * Load of the driver process. If the driver was at its limit, its figures about the servers are less reliable.
+ */
 export interface DriverFigures {
   /** Share of the steady part during which the driver's event loop was busy, 0 to 1. */
   readonly busy: number;
   /** Processor seconds of the driver in the steady part. */
   readonly cpuSeconds: number;
-  /** The maximum delay of the pacer. */
+  /** Longest time by which the pacer was late, in milliseconds. */
   readonly maxLagMs: number;
 }
 
-/** Above either value, the driver counts as being at its limit. */
+/** Shares of busy time and of late messages; above either, the driver counts as being at its limit. */
 const BUSY_SHARE = 0.95;
 const LATE_SHARE = 0.02;
 

@@ -41,7 +41,7 @@ export class LoadTally implements MemberEvents {
     return this.#joined;
   }
 
-  /** Grows with every arrival. */
+  /** Number of messages and of responses to publishes that have arrived so far. */
   get arrivals(): number {
     return this.#arrivals;
   }
@@ -51,7 +51,7 @@ export class LoadTally implements MemberEvents {
     return this.#checker.delivered >= this.#checker.expected && this.#unanswered() === 0;
   }
 
-  /** Sets the origin of the times in stamps: their eight digits last for 71 minutes of publishing. */
+  /** Sets the origin of the times in stamps, whose eight digits are enough for 71 minutes of publishing. */
   startClock(): void {
     this.#originMs = performance.now();
   }
@@ -65,7 +65,7 @@ export class LoadTally implements MemberEvents {
     return { published: this.#published, delivered: this.#checker.delivered };
   }
 
-  /** From now on, sent messages count for the latency. */
+  /** Makes the latency include the messages that are sent from now on. */
   beginLatency(): void {
     this.#latencyFromUs = this.nowUs();
   }
@@ -74,7 +74,7 @@ export class LoadTally implements MemberEvents {
     this.#ignoreCloses = true;
   }
 
-  /** Must be called before the message is sent. */
+  /** Counts a message of the publisher. Must be called before the message is sent. */
   published(publisher: number, sequence: number, room: number): void {
     this.#published++;
     this.#checker.published(publisher, sequence, this.#recipients(room));

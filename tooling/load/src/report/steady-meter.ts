@@ -1,7 +1,7 @@
 import type { PaceReport } from "../pacer.js";
 import type { DriverFigures, SteadyFigures } from "./load-report.js";
 
-/** Source of the counts. */
+/** The object that the meter reads the counts from. */
 export interface CountSource {
   totals(): { readonly published: number; readonly delivered: number };
 }

@@ -26,7 +26,7 @@ function read(chunks: readonly Buffer[]): string[] {
     onClose: (code) => seen.push(`close ${code}`),
     onBroken: () => seen.push("broken"),
   });
-  // One buffer for all chunks, as in sockets: no reference to it may be kept.
+  // Use one buffer for all chunks, as sockets do: the reader must not keep a reference to it.
   const shared = Buffer.alloc(200_000);
   for (const chunk of chunks) {
     chunk.copy(shared);

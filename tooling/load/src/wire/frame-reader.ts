@@ -5,7 +5,7 @@ export interface FrameSink {
   /** Called with a complete text or binary message in `bytes[start, end)`. */
   onMessage(bytes: Buffer, start: number, end: number): void;
   onPing(payload: Buffer): void;
-  /** @param code 1005 if the server sent none */
+  /** @param code the close code; 1005 if the server sent none */
   onClose(code: number): void;
   /** Called if the stream cannot be parsed any further. */
   onBroken(reason: string): void;
@@ -82,7 +82,7 @@ export class FrameReader {
       this.#ended = true;
       this.#sink.onClose(body.length >= 2 ? body.readUInt16BE(0) : 1005);
     } else if (opcode === OPCODE.pong) {
-      // Nothing waits for it.
+      // Ignore pong frames: the driver sends no pings.
     } else if (opcode === OPCODE.continuation || opcode === OPCODE.text || opcode === OPCODE.binary) {
       this.#readFragment(opcode, (first & 0x80) !== 0, body);
     } else this.#break(`a frame of unknown type ${opcode}`, 0);

@@ -3,7 +3,7 @@ import { connect, type Socket } from "node:net";
 import { FrameReader, type FrameSink } from "./frame-reader.js";
 import { encodeClientFrame, OPCODE } from "./frame-writer.js";
 
-/** Address and handshake options of a {@link RawSocket}. */
+/** Server address and handshake options of a {@link RawSocket}. */
 export interface RawSocketOptions {
   readonly url: URL;
   /** Path and query of the request. */
@@ -35,14 +35,14 @@ const HEAD_MAX_BYTES = 16 * 1024;
 const WRITE_QUEUE_MAX_BYTES = 256 * 1024;
 
 /**
- * All sockets read into one buffer: Node fills it and calls back before it reads from another socket, so no
- * memory is allocated for received bytes.
+ * The buffer that all sockets read into, so that no memory is allocated for received bytes. Sharing it is safe:
+ * Node.js fills it and calls back before it reads from another socket.
  */
 const READ_BUFFER = Buffer.allocUnsafeSlow(256 * 1024);
 
 /**
- * A minimal WebSocket client for a load driver, so cheap that the driver itself does not dominate the
- * measurement: no compression, no event objects, no copies of messages.
+ * A minimal WebSocket client for a load driver: no compression, no event objects, no copies of messages. It
+ * uses so little processor time that the driver does not dominate the measurement.
  */
 export class RawSocket implements FrameSink {
   readonly #socket: Socket;
@@ -100,7 +100,7 @@ export class RawSocket implements FrameSink {
     else this.#socket.destroy();
   }
 
-  /** Stops reading: the server's data stays in its own queue. */
+  /** Stops reading, so that further data stays in the server's queue. */
   pause(): void {
     // A socket that reads into a given buffer is only stopped by the callback's return value.
     this.#reads = false;

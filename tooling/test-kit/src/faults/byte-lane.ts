@@ -16,10 +16,13 @@ interface Waiting {
   readonly dueAt: number;
 }
 
-/** Maximum number of delayed bytes; beyond it, reading from the source stops. */
+/** Maximum number of delayed bytes; if there are more, the lane stops reading from the source. */
 const WAITING_MAX_BYTES = 262_144;
 
-/** One direction of a proxied connection: forwards the bytes of one socket to another, in order, as its flow allows. */
+/**
+ * One direction of a proxied connection: forwards the bytes of one socket to another, in order, as the current
+ * {@link FaultMode} allows.
+ */
 export class ByteLane {
   readonly #options: ByteLaneOptions;
   readonly #waiting: Waiting[] = [];

@@ -27,7 +27,10 @@ export class FaultLink {
     this.set(options.mode);
   }
 
-  /** The port from which the server sees this client connect; `undefined` before the proxy has connected to it. */
+  /**
+   * The port from which this connection reaches the server; `undefined` before the proxy has connected to the
+   * server.
+   */
   get serverSeesPort(): number | undefined {
     return this.#server?.localPort;
   }
@@ -81,7 +84,8 @@ export class FaultLink {
     socket.on("error", () => this.reset());
     socket.on("close", () => {
       const other = socket === this.#server ? this.#options.client : this.#server;
-      // The lanes forward an orderly end, so the link is closed once both sides are.
+      // Reset both sides, unless this side ended in an orderly way: the lanes forward such an end, and the link
+      // is closed once both sides are closed.
       if (other === undefined || other.destroyed || !socket.readableEnded) this.reset();
     });
   }

@@ -2,13 +2,13 @@
 export type Direction = "to-server" | "to-client";
 
 /**
- * What a proxy does with its connections.
+ * The fault that a proxy applies to its connections.
  *
  * - `pass`: everything is forwarded at once.
  * - `cut`: every connection is reset, and new ones are refused.
- * - `hang`: connections stay open and new ones are accepted, but nothing is forwarded in the direction given
- *   by `drop` (default: both), not even the end of a connection. The proxy no longer reads from the sender in
- *   that direction, so its bytes stay queued and are forwarded later, in order, when the mode changes again.
+ * - `hang`: connections stay open and new ones are accepted, but nothing is forwarded in the direction given by
+ *   `drop` (default: both), not even the end of a connection. The proxy no longer reads from the sender in that
+ *   direction, so the sender's bytes stay queued and are forwarded in order when the mode changes again.
  * - `delay`: each chunk is delayed by `toServerMs` or `toClientMs`, depending on its direction (default: 0).
  */
 export type FaultMode =

@@ -14,7 +14,10 @@ import {
 
 const redisPort = (): number => Number(new URL(inject("redisUrl")).port);
 
-/** Longer than a reply over the loopback address takes. */
+/**
+ * Time without a reply after which none is expected, in milliseconds: longer than a reply over the loopback
+ * address takes.
+ */
 const NO_ANSWER_MS = 150;
 
 async function open(port: number): Promise<RespConnection> {
@@ -161,7 +164,7 @@ it("takes in little while it hangs, however much is sent", async () => {
   socket.on("error", () => undefined);
   const before = process.memoryUsage().arrayBuffers;
   const chunk = Buffer.alloc(1_048_576);
-  // Fills the system's buffers; beyond them, the data stays with the sender.
+  // Fill the system's buffers, so that further data stays with the sender.
   for (let sent = 0; sent < 64 && !socket.writableNeedDrain; sent++) {
     socket.write(chunk);
     await sleep(1);

@@ -12,7 +12,7 @@ export interface FaultProxyOptions {
   readonly onChunk?: (direction: Direction) => void;
 }
 
-/** A loopback port that forwards to another port, with the faults that a test sets. */
+/** A loopback port that forwards connections to another port, with the faults that a test sets. */
 export interface FaultProxy {
   readonly port: number;
   readonly mode: FaultMode;
@@ -29,8 +29,8 @@ export interface FaultProxy {
 }
 
 /**
- * Maximum number of connections, more than any test opens. Further connections are dropped, so that a hanging
- * proxy uses little memory.
+ * Maximum number of connections, which is more than any test opens. Further connections are dropped, so that a
+ * proxy that hangs uses little memory.
  */
 const LINKS_MAX = 4_096;
 
@@ -42,7 +42,7 @@ export async function startFaultProxy(targetPort: number, options: FaultProxyOpt
       await proxy.set(options.mode ?? { kind: "pass" });
       return proxy;
     } catch (error) {
-      // The port was free a moment ago, but has been taken since.
+      // Try another port: this one was free a moment ago, but has been taken since.
       if (attempt === 3) throw error;
     }
   }
@@ -103,7 +103,7 @@ class TcpFaultProxy implements FaultProxy {
 
   #accept(client: Socket): void {
     if (this.#mode.kind === "cut") {
-      // The connection was being established when the listening socket was closed.
+      // Reset a connection that was being established when the listening socket was closed.
       client.resetAndDestroy();
       return;
     }

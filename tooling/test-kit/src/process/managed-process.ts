@@ -24,7 +24,7 @@ export interface ProcessEnd {
 export interface ManagedProcess {
   /** The process id; -1 if the process could not be started. */
   readonly pid: number;
-  /** Whether the process has not ended yet; a paused one counts as running. */
+  /** Whether the process has not ended yet; a paused process counts as running. */
   readonly running: boolean;
   /** The last 16,384 characters that the process wrote, or the reason for which it could not be started. */
   readonly output: string;
@@ -71,7 +71,8 @@ class SpawnedProcess implements ManagedProcess {
     this.ended = new Promise((resolve) => {
       child.once("close", (code, signal) => resolve({ code, signal }));
       child.once("error", (error) => {
-        // The event is also emitted if a signal could not be sent; in that case the process ends later by itself.
+        // Only handle a failed start below. The event is also emitted if a signal could not be sent, but then
+        // the process was started and ends later.
         this.#keep(error);
         if (child.pid !== undefined) return;
         this.#running = false;

@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Writable } from "node:stream";
 
-// A shell script that reads which processes were started and which have ended. Its input ends when this
-// process is gone, for whatever reason; then it kills the processes that are left. SIGKILL also ends a paused
-// process.
+// A shell script whose input lists the processes that were started and those that have ended. The input ends
+// when this process is gone, for whatever reason; then the script kills the processes that are left. SIGKILL
+// also ends a paused process.
 const SCRIPT = `
 pids=" "
 while read -r sign pid; do
@@ -27,7 +27,8 @@ export function guard(child: ChildProcess): void {
 }
 
 function startGuard(): Writable {
-  // In its own process group, so that an interrupt from the terminal does not end it first.
+  // Start the guard in a separate process group, so that an interrupt from the terminal does not end the guard
+  // before it has killed the processes.
   const shell = spawn("/bin/sh", ["-c", SCRIPT], { stdio: ["pipe", "ignore", "ignore"], detached: true });
   shell.unref();
   // Unreference the pipe to the guard, because it would otherwise keep this process alive.

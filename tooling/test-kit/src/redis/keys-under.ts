@@ -1,7 +1,7 @@
 import { askRedis, RespConnection } from "./resp-connection.js";
 
 /**
- * All keys with a prefix, sorted, from all masters. For tests that verify that nothing was left behind.
+ * Returns all keys with a prefix, sorted, from all masters. For tests that verify that no keys are left.
  * Accepts `redis://`, `redis+cluster://` and `redis+sentinel://` URLs.
  */
 export async function keysUnder(url: string, prefix: string): Promise<string[]> {
@@ -11,8 +11,8 @@ export async function keysUnder(url: string, prefix: string): Promise<string[]> 
 }
 
 /**
- * Keys that are intentionally kept after all clients have left, and expire: when users were last online,
- * versions of feeds, histories of rooms, and which servers were cleaned up after.
+ * Keys that are intentionally kept after all clients have left, and expire: the times at which users were last
+ * online, versions of feeds, histories of rooms, and records of the servers that were cleaned up after.
  */
 const KEPT_FOR_A_WHILE = /\{u\.\w+\}:(seen|version)$|\{r\.\w+\}:(history|place|sender):|\{servers\}\.(reaped|remains)$/;
 
@@ -30,7 +30,7 @@ export async function keysLeftUnder(url: string, prefix: string): Promise<string
   return left.sort();
 }
 
-/** All channels with a prefix that have a subscriber, plain and sharded, sorted, from all masters. */
+/** Returns all channels with a prefix that have a subscriber, plain and sharded, sorted, from all masters. */
 export async function channelsUnder(url: string, prefix: string): Promise<string[]> {
   const channels = new Set<string>();
   for (const port of await masterPorts(url)) {
@@ -60,7 +60,7 @@ async function masterPorts(url: string): Promise<number[]> {
     throw new Error(`keysUnder can't read this URL: ${url}`);
   }
   if (match[1] === undefined) return [first];
-  // Some of the nodes may be down.
+  // Ignore nodes that do not respond: some may be down.
   const answers = await Promise.allSettled(
     ports.map((port) =>
       match[3] === undefined ? clusterMasters(port) : askRedis(port, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", match[3]),
@@ -85,7 +85,7 @@ async function clusterMasters(port: number): Promise<number[]> {
 async function keysOn(port: number, prefix: string): Promise<string[]> {
   const pattern = patternOf(prefix);
   const connection = await RespConnection.open(port);
-  // SCAN may return a key twice.
+  // Collect the keys in a set, because SCAN may return a key twice.
   const keys = new Set<string>();
   try {
     let cursor = "0";

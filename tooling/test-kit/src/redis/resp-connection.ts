@@ -12,8 +12,8 @@ interface Waiting {
 type Parsed = { readonly reply: RespReply | Error; readonly end: number } | undefined;
 
 /**
- * A minimal connection to a Redis for setup and inspection. The test kit does not use the client library of
- * the code under test, so that it can verify that library.
+ * A minimal connection to a Redis for setup and inspection. The test kit does not use the client library of the
+ * code under test, so that tests can verify that library.
  */
 export class RespConnection {
   readonly #socket: Socket;
@@ -40,7 +40,7 @@ export class RespConnection {
     });
   }
 
-  /** Sends one command. Rejects with an error reply. */
+  /** Sends one command and resolves with its reply. Rejects if it is an error reply. */
   command(...args: readonly (string | number)[]): Promise<RespReply> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ resolve, reject });
@@ -79,10 +79,10 @@ export class RespConnection {
 /** Maximum time that {@link askRedis} waits, because a paused process accepts connections and never responds. */
 const ANSWER_MAX_MS = 5_000;
 
-/** Sends one command over its own connection. Rejects if there is no reply within five seconds. */
+/** Sends one command over a separate connection. Rejects if there is no reply within five seconds. */
 export async function askRedis(port: number, ...args: readonly (string | number)[]): Promise<RespReply> {
   const connection = await RespConnection.open(port);
-  // Closing the connection rejects the command.
+  // After the time, close the connection, which rejects the command.
   const timer = setTimeout(() => connection.close(), ANSWER_MAX_MS);
   try {
     return await connection.command(...args);

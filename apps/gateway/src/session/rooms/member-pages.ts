@@ -17,7 +17,7 @@ export interface MemberPageRequest {
   readonly room: string;
   readonly limit: number;
   readonly cursor?: string | undefined;
-  /** Whether a connection of this server is known to be in the room. */
+  /** Whether a connection of this server is in the room. */
   readonly isOccupied: boolean;
 }
 
@@ -30,15 +30,15 @@ export async function readMembers(
   { room, limit, cursor, isOccupied }: MemberPageRequest,
 ): Promise<Extract<ServerFrame, { type: "members" }>> {
   const from = cursor === undefined ? undefined : cursors.open(room, cursor);
-  // Check the lease in the same write as the reads: a store that has lost the lease has lost members too, or
-  // omits them.
+  // Check the lease together with the reads, in one write: a store in which this server's lease is lost has
+  // also lost members, or omits them.
   const [page, total, isHeld] = await Promise.all([
     rooms.members(room, { limit, cursor: from }),
     rooms.count(room),
     membership.checkLease(),
   ]);
-  // A room that has a member here can't be empty: the store has lost data, which this server may be writing
-  // again.
+  // A room that has a member on this server can't be empty: if the store says so, it has lost data, which this
+  // server may be writing again.
   if (!isHeld || (total === 0 && isOccupied)) {
     throw new CmError("unavailable", "Who is in the room is not known for now.");
   }

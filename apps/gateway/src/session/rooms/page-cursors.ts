@@ -2,7 +2,7 @@ import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import { CmError } from "@cm/protocol";
 
 const TAG_BYTES = 9;
-/** Length in base64, which encodes three bytes in four characters. */
+/** Length of the seal in base64, which encodes three bytes in four characters. */
 const TAG_LENGTH = 12;
 
 /**
@@ -17,7 +17,7 @@ export class PageCursors {
     return this.#tag(room, cursor).toString("base64url") + cursor;
   }
 
-  /** Returns the store's cursor. Throws `options-invalid` if the seal is wrong. */
+  /** Returns the store's cursor in a sealed one. Throws `options-invalid` if the seal is wrong. */
   open(room: string, sealed: string): string {
     const tag = Buffer.from(sealed.slice(0, TAG_LENGTH), "base64url");
     const cursor = sealed.slice(TAG_LENGTH);

@@ -24,7 +24,7 @@ export interface RoomContext extends MemberPageSources {
   readonly membership: Membership;
   readonly router: Router;
   readonly limits: Pick<ConnectionLimits, "maxRooms" | "maxFrameBytes">;
-  /** Maximum of missed messages that a client is sent on a resume. */
+  /** Maximum number and size of the missed messages that a client is sent when it resumes. */
   readonly recovery: RecoveryLimit;
   /** Counts the joins that were refused because a limit of the server was reached. */
   readonly reached: LimitCounter;
@@ -35,7 +35,10 @@ export interface RoomContext extends MemberPageSources {
 /** The part of the client's socket that requests about rooms need. */
 export type RoomSocket = Pick<TransportConnection<unknown>, "id" | "send" | "enter" | "leave">;
 
-/** Cost of a member entry or missed message, in deliveries: the store reads it for this client alone. */
+/**
+ * Cost of a member entry or missed message, in deliveries. It is high because the store reads each entry for
+ * this client alone.
+ */
 const READING_COST = 10;
 
 /** Options of {@link RoomRequests}. */
@@ -46,7 +49,10 @@ export interface RoomRequestsOptions {
   readonly permissions: Permissions;
   readonly answers: Answers;
   readonly account: FanOutAccount;
-  /** Throws `rate-limited` if the client does not read what it was sent, so that no more is fetched for it. */
+  /**
+   * Throws `rate-limited` if the client does not read the data that it was sent, so that no more data is
+   * fetched for it.
+   */
   readonly requireReader: () => void;
   readonly isClosed: () => boolean;
 }
@@ -75,8 +81,8 @@ export class RoomRequests {
   }
 
   /**
-   * Puts the connection into a room. Resolves with whether it is in the room. Rejects with `rooms-limit`, or as
-   * {@link Membership.join}.
+   * Puts the connection into a room. Resolves with `false` if it is not in the room afterwards. Rejects with
+   * `rooms-limit`, or as {@link Membership.join}.
    */
   async admit(name: string): Promise<boolean> {
     const room = this.#rooms.enter(name);
@@ -143,7 +149,10 @@ export class RoomRequests {
     }
   }
 
-  /** Only the hook's decision holds up the next operation on the room; publishing on the bus does not. */
+  /**
+   * Publishes a message if the hook allows it. The next operation on the room waits for the hook's decision,
+   * but not for the bus.
+   */
   #publishPermitted(room: SessionRoom, frame: RequestOf<"publish">): void {
     const { data, ref } = frame;
     void this.#options.answers.wait(ref, async () => {
@@ -152,7 +161,7 @@ export class RoomRequests {
         if (room.joined && room.mayPublish) await this.#options.permissions.publish(room.name, data);
         if (this.#options.isClosed()) return;
         sent = this.#publishFrom(room, frame);
-        // Awaited below, outside of the room's turn.
+        // Prevent an unhandled rejection: `sent` is only awaited below, outside of the room's turn.
         sent.catch(() => undefined);
       });
       await sent;
@@ -217,7 +226,8 @@ export class RoomRequests {
       room.joined = true;
       answer(more);
       for (const frame of missed) this.#options.socket.send(frame);
-      // Enter after the response and in the same turn, so that messages follow the response and none is missed.
+      // Enter the room after sending the response, in the same turn of the event loop, so that all messages
+      // follow the response and none is missed.
       if (!this.#options.isClosed()) this.#options.socket.enter(name);
     };
     const position = entered?.position;
@@ -243,11 +253,11 @@ export class RoomRequests {
     this.#rooms.keep(room);
     void this.#options.answers
       .wait(ref, () => this.#rooms.inTurn(room, operation))
-      // Also needed if the request was refused before its turn.
+      // Tidy up here too, because the request may have been refused before its turn.
       .finally(() => this.#rooms.tidy(room));
   }
 
-  /** Takes the connection out of a room that it did not ask to leave, and notifies the client. */
+  /** Takes the connection out of a room without a request by the client, and notifies the client. */
   async #remove(room: SessionRoom): Promise<void> {
     this.#rooms.leave(room);
     await this.#rooms.inTurn(room, async () => {

@@ -1,19 +1,22 @@
 import type { Sender } from "@cm/protocol";
 
 /**
- * The membership of one connection in one room. Operations on it run one after the other, in the client's
- * order; a publish does not wait if no operation is in progress.
+ * The membership of one connection in one room. Operations on the membership run one after the other, in the
+ * client's order. A publish is not queued if no operation is in progress.
  */
 export class SessionRoom {
   readonly name: string;
   readonly #from: Sender;
   #frameHead: string | undefined;
   joined = false;
-  /** Whether another server put the connection here; its permissions are then not checked. */
+  /**
+   * Whether another server has put the connection into the room; the connection's permissions are then not
+   * checked.
+   */
   isAdmitted = false;
   /** Whether the connection's permissions allow it to publish here. */
   mayPublish: boolean;
-  /** Whether the client's latest request about the room was to be in it. */
+  /** Whether the room counts against the connection's limit: the connection is in the room or enters it. */
   wanted = false;
   /** Number of operations that wait or run. */
   #queued = 0;

@@ -38,7 +38,10 @@ export class SessionRooms {
     this.#rooms.clear();
   }
 
-  /** Returns the room to enter. Throws `rooms-limit` if that would be one too many. */
+  /**
+   * Returns the room to enter. Throws `rooms-limit` if the connection would then be in more than `maxRooms`
+   * rooms.
+   */
   enter(room: string): SessionRoom {
     const { from, permissions, maxRooms } = this.#options;
     const entered = this.#rooms.get(room) ?? new SessionRoom(room, from, permissions.mayPublish(room));
@@ -51,7 +54,7 @@ export class SessionRooms {
     return entered;
   }
 
-  /** Stops counting the room against the limit. */
+  /** Records that the connection leaves the room, which no longer counts against the limit. */
   leave(room: SessionRoom): void {
     this.#want(room, false);
   }

@@ -19,7 +19,7 @@ export async function installWithApt(): Promise<void> {
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
   const placed = await writeFile(POLICY, "#!/bin/sh\nexit 101\n", { mode: 0o755, flag: "wx" }).then(
     () => true,
-    // The file exists already: the administrator of this machine decides which services start.
+    // Keep a file that exists already: the administrator of this machine decides which services start.
     () => false,
   );
   try {

@@ -14,7 +14,7 @@ export async function dockerAnswers(): Promise<boolean> {
     const { stdout } = await run("docker", ["info", "--format", "{{.ServerVersion}}"], { timeout: 10_000 });
     return stdout.trim() !== "";
   } catch {
-    // Docker cannot be used: there is no client, no engine, or no permission to use it.
+    // If the command fails, Docker cannot be used: there is no client, no engine, or no permission to use it.
     return false;
   }
 }
@@ -28,13 +28,13 @@ export function createDockerLauncher(): RedisLauncher {
 }
 
 async function launch(request: LaunchRequest): Promise<RedisProcess> {
-  // Imported here because the library is large and not needed if Redis is started directly.
+  // Import the library only here, because it is large and not needed if Redis is started directly.
   const { GenericContainer } = await import("testcontainers");
   const server = ["redis-server"];
   if (request.sentinel) server.push(`${DATA_DIR}/${SENTINEL_FILE}`, "--sentinel");
   server.push("--port", String(request.port), "--bind", "127.0.0.1", "--dir", DATA_DIR, ...request.args);
   const container = await new GenericContainer(IMAGE)
-    // With this process's user and group, so that this process may delete the files.
+    // Run as this process's user and group, so that this process may delete the files.
     .withUser(`${process.getuid?.() ?? 0}:${process.getgid?.() ?? 0}`)
     .withBindMounts([{ source: request.dir, target: DATA_DIR, mode: "rw" }])
     .withNetworkMode("host")

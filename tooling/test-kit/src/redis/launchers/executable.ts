@@ -2,7 +2,7 @@ import { constants } from "node:fs";
 import { access } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 
-/** The full path of a program on the PATH. */
+/** Returns the full path of a program on the PATH, or `undefined` if there is none. */
 export async function findOnPath(program: string): Promise<string | undefined> {
   // Also search the folders that Debian leaves out of some users' PATH.
   const folders = [...(process.env.PATH ?? "").split(delimiter), "/usr/bin", "/usr/local/bin", "/usr/sbin"];

@@ -1,12 +1,12 @@
 import { randomInt } from "node:crypto";
 import { createServer } from "node:net";
 
-// Below Linux's range for outgoing connections (32768 and up), so that no connection made in the meantime can
-// occupy the port before the new process listens on it.
+// Range of the ports. It lies below Linux's range for outgoing connections (32768 and up), so that no outgoing
+// connection can occupy the port before the new process listens on it.
 const LOWEST = 20_000;
 const HIGHEST = 32_000;
 
-/** A loopback port that nothing listens on at the moment. */
+/** Returns a loopback port that nothing listens on at the moment. */
 export async function freePort(): Promise<number> {
   for (let attempt = 0; attempt < 100; attempt++) {
     const port = randomInt(LOWEST, HIGHEST);

@@ -23,10 +23,10 @@ export interface RedisProcess {
 
 /** A way to start Redis on this machine. */
 export interface RedisLauncher {
-  /** Name of this way for messages: `docker`, `PATH` or `apt`. */
+  /** Name of the launcher for messages: `docker`, `PATH` or `apt`. */
   readonly name: "docker" | "PATH" | "apt";
   launch(request: LaunchRequest): Promise<RedisProcess>;
 }
 
-/** The file in which a Sentinel keeps its state, in its folder. A Sentinel does not start without it. */
+/** The file in which a Sentinel keeps its state, in its folder. A Sentinel does not start without this file. */
 export const SENTINEL_FILE = "sentinel.conf";

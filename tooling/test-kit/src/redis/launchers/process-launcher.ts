@@ -28,7 +28,7 @@ async function launch(executable: string, { port, dir, args, sentinel }: LaunchR
       server.signal(name);
     },
     async stop() {
-      // SIGKILL is safe: data that must be kept is on disk already.
+      // Use SIGKILL, which is safe because data that must be kept is already on disk.
       await server.kill();
     },
   };

@@ -41,12 +41,12 @@ export class ClusterControl {
     for (;;) {
       const keys = await source.ask("CLUSTER", "GETKEYSINSLOT", slot, MIGRATE_KEYS_MAX);
       if (!Array.isArray(keys) || keys.length === 0) break;
-      // The empty key and database 0, because the keys are listed at the end.
+      // Pass an empty key, because the keys are listed at the end, and database 0.
       await source.ask("MIGRATE", "127.0.0.1", target.port, "", 0, 5_000, "KEYS", ...keys.map(String));
     }
     const others = this.#running().filter((server) => server !== source && server !== target);
-    // First at the new owner, so that the slot always has an owner. A replica refuses the command and is
-    // notified by gossip.
+    // Assign the slot at the new owner first, so that the slot always has an owner. A replica refuses the
+    // command; it learns the owner by gossip.
     for (const server of [target, source]) await server.ask("CLUSTER", "SETSLOT", slot, "NODE", this.#idOf(target));
     await Promise.allSettled(
       others.map((server) => server.ask("CLUSTER", "SETSLOT", slot, "NODE", this.#idOf(target))),
@@ -55,9 +55,9 @@ export class ClusterControl {
       for (const server of this.#running()) {
         const owner = (await seenBy(server)).find((node) => hasSlot(node, slot));
         if (owner?.id === this.#idOf(target)) continue;
-        // An earlier message of the former owner may have undone the move. BUMPEPOCH gives the target an
-        // epoch greater than all others, which decides the owner of the slot. A replica refuses the command
-        // and is notified by its master.
+        // Assign the slot again: an earlier message of the former owner may have undone the move. BUMPEPOCH
+        // gives the target a greater epoch than all other nodes, which decides the owner of the slot. A replica
+        // refuses the command; it learns the owner from its master.
         await target.ask("CLUSTER", "BUMPEPOCH");
         await server.ask("CLUSTER", "SETSLOT", slot, "NODE", this.#idOf(target)).catch(() => undefined);
         throw new Error(`Node ${server.port} has not heard of the move yet.`);

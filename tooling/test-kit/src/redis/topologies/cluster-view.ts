@@ -16,7 +16,7 @@ export async function seenBy(node: RedisServer): Promise<SeenNode[]> {
     .split("\n")
     .filter((line) => line !== "");
   return lines.map((line) => {
-    // id, address, flags, master, ping, pong, epoch, link state, slots
+    // The fields of a line are id, address, flags, master, ping, pong, epoch, link state and slots.
     const [id = "", , flags = "", masterId = "-", , , , , ...slots] = line.split(" ");
     return {
       id,

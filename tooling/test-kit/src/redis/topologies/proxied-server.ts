@@ -5,7 +5,10 @@ import { type RedisServer, startServer } from "./redis-server.js";
 export interface ProxiedServer {
   readonly server: RedisServer;
   readonly proxy: FaultProxy | undefined;
-  /** The port that clients and other servers connect to: the proxy's or the node's own. */
+  /**
+   * The port that clients and other servers connect to: the proxy's port if there is a proxy, otherwise the
+   * node's port.
+   */
   readonly announcedPort: number;
   /** Ends the node and the proxy. Idempotent. */
   close(): Promise<void>;
@@ -19,7 +22,7 @@ export async function startProxiedServer(
   let proxy: FaultProxy | undefined;
   try {
     const server = await startServer(async (port) => {
-      // Called again if the port turned out to be taken.
+      // Close the proxy of an earlier attempt: this function is called again if a port turned out to be taken.
       await proxy?.close();
       proxy = proxied ? await startFaultProxy(port) : undefined;
       return argsFor(proxy?.port ?? port);
@@ -38,7 +41,7 @@ export async function startProxiedServer(
   }
 }
 
-/** The proxies of all nodes, in the order of the nodes; empty if none were requested. */
+/** Returns the proxies of all nodes, in the order of the nodes; empty if none were requested. */
 export function proxiesOf(nodes: readonly ProxiedServer[]): FaultProxy[] {
   return nodes.flatMap(({ proxy }) => (proxy === undefined ? [] : [proxy]));
 }

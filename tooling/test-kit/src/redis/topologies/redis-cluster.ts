@@ -17,11 +17,11 @@ export interface RedisCluster {
   /** All nodes, those that were masters at the start first. */
   readonly nodes: readonly RedisServer[];
   /**
-   * The proxy of each of `nodes`, if requested. Clients and replicas connect through it. The cluster bus of
-   * the nodes does not, so that other nodes still consider a node healthy while its proxy is cut.
+   * The proxy of each of `nodes`, if requested. Clients and replicas connect through the proxy. The cluster bus
+   * bypasses it, so that other nodes still consider a node healthy while its proxy is cut.
    */
   readonly proxies: readonly FaultProxy[];
-  /** The master that owns a slot. Rejects if no living master does. */
+  /** The master that owns a slot. Rejects if no living master owns the slot. */
   ownerOf(slot: number): Promise<RedisServer>;
   replicasOf(master: RedisServer): Promise<RedisServer[]>;
   /** Moves a slot and its keys. Resolves when every running node knows the new owner. */
@@ -43,9 +43,9 @@ export interface RedisCluster {
 export interface StartRedisClusterOptions {
   /** Number of masters. Default 3, which is also the minimum for a failover. */
   readonly masters?: number;
-  /** Replicas of each master. Default 0. */
+  /** Number of replicas of each master. Default 0. */
   readonly replicas?: number;
-  /** Silence after which a node counts as failing, in milliseconds. Default 2,000. */
+  /** Time without a response after which a node counts as failing, in milliseconds. Default 2,000. */
   readonly nodeTimeoutMs?: number;
   /** Puts a proxy in front of each node; the node announces the proxy's address. Default `false`. */
   readonly proxied?: boolean;
@@ -58,7 +58,8 @@ export async function startRedisCluster(options: StartRedisClusterOptions = {}):
     ...DATA_NODE_ARGS,
     "--cluster-enabled",
     "yes",
-    // By default the cluster port is 10,000 above the port, and may be taken.
+    // Choose a free port for the cluster bus: the default port, which is 10,000 above the client port, may be
+    // taken.
     "--cluster-port",
     String(await freePort()),
     "--cluster-node-timeout",

@@ -5,8 +5,8 @@ import { DATA_NODE_ARGS, type RedisServer, startServer } from "./redis-server.js
 
 const MASTER_NAME = "cm-test";
 
-// Intervals at which Sentinels check, in milliseconds. The defaults are 1 to 10 seconds, so that a test would
-// spend most of its time waiting.
+// Intervals of the Sentinels' checks, in milliseconds. With the defaults, which are 1 to 10 seconds, a test
+// would spend most of its time waiting.
 const PERIODS = ["info-period", 500, "publish-period", 250, "ask-period", 250, "ping-period", 250] as const;
 
 /** A master and its replicas, watched by Sentinels. */
@@ -24,8 +24,8 @@ export interface RedisSentinel {
   /** All data nodes, the initial master first. */
   readonly nodes: readonly RedisServer[];
   /**
-   * The proxy of each of `nodes`, if requested. All traffic passes through it: that of clients, of the other
-   * nodes and of the Sentinels.
+   * The proxy of each of `nodes`, if requested. All traffic of clients, of other nodes and of the Sentinels
+   * passes through the proxy.
    */
   readonly proxies: readonly FaultProxy[];
   readonly sentinels: readonly RedisServer[];
@@ -46,7 +46,7 @@ export interface StartRedisSentinelOptions {
   readonly sentinels?: number;
   /** Number of replicas. Default 1. */
   readonly replicas?: number;
-  /** Silence after which the master counts as down, in milliseconds. Default 1,000. */
+  /** Time without a response after which the master counts as down, in milliseconds. Default 1,000. */
   readonly downAfterMs?: number;
   /** Puts a proxy in front of each data node; the node announces the proxy's address. Default `false`. */
   readonly proxied?: boolean;

@@ -17,7 +17,7 @@ export interface RedisServer {
   readonly pid: number;
   /** How the process was started: `docker`, `PATH` or `apt`. */
   readonly launcher: string;
-  /** Whether the process was started and not killed or closed since. A paused one counts as running. */
+  /** Whether the process was started and not killed or closed since. A paused process counts as running. */
   readonly running: boolean;
   /** Sends a signal to the process: `SIGSTOP` pauses it, `SIGCONT` continues it, `SIGKILL` ends it. */
   signal(name: NodeJS.Signals): Promise<void>;
@@ -25,14 +25,14 @@ export interface RedisServer {
   pause(): Promise<void>;
   /** Continues a paused process. */
   resume(): Promise<void>;
-  /** Sends one command over its own connection, which bypasses every proxy. */
+  /** Sends one command over a separate connection that bypasses every proxy. */
   ask(...args: readonly (string | number)[]): Promise<RespReply>;
   /** Ends the process at once and keeps the port for {@link RedisServer.restart}. */
   kill(): Promise<void>;
   /**
    * Ends the running process and starts a new one on the same port. By default the new process is empty and
    * knows no other server. With `keepFiles`, it loads its files: the data if it was started as `durable`, a
-   * node's view of its Cluster, the masters that a Sentinel watches.
+   * node's view of its Cluster, or the masters that a Sentinel watches.
    */
   restart(options?: { readonly keepFiles?: boolean }): Promise<void>;
   /** Ends the process and removes its files. Idempotent. */
@@ -49,8 +49,8 @@ export interface StartRedisOptions {
 
 const DURABLE = ["--appendonly", "yes", "--appendfsync", "always"];
 
-// Nothing is stored on disk, so a test's data is gone with the process. DEBUG is enabled for fault tests. By
-// default a master waits five seconds for further replicas before it sends data to the first.
+// Store nothing on disk, so that a test's data is gone with the process. Enable DEBUG for fault tests. Send
+// data to the first replica at once: by default a master waits five seconds for further replicas.
 const EPHEMERAL = [
   ...["--save", "", "--appendonly", "no", "--loglevel", "warning", "--enable-debug-command", "local"],
   ...["--repl-diskless-sync-delay", "0"],
