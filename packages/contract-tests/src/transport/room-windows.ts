@@ -2,8 +2,8 @@ import { describe, expect, it, vi } from "vitest";
 import { bytes, type CreateTransport, serverStarter, type TestClient, WAIT } from "./transport-harness.js";
 
 /**
- * Length of the window in milliseconds. It is so long that waiting messages are sent only if the window ends
- * early, unless a test says otherwise.
+ * Length of the window in milliseconds: long enough that, unless a test says otherwise, waiting messages are
+ * sent only if the window ends early.
  */
 const LONG_MS = 100;
 

@@ -91,12 +91,12 @@ export class SessionRecords {
   }
 
   /**
-   * Reads the record of a game that is played on this server: once, or again if `anew` is set, because
+   * Reads the record of a game that is played on this server: once, or again if `again` is set, because
    * the record may have expired and another one may have been created. Runs in the background; never
    * rejects.
    */
-  async learn(gameId: string, anew: boolean): Promise<void> {
-    if (!anew && this.#known.has(gameId)) return;
+  async learn(gameId: string, again: boolean): Promise<void> {
+    if (!again && this.#known.has(gameId)) return;
     const { roomRecords, isPlayed, onError } = this.#options;
     const before = this.#known.get(gameId);
     try {

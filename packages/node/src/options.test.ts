@@ -1,0 +1,52 @@
+import { createMemoryStore } from "@cm/memory-store";
+import type { LocalDelivery } from "@cm/protocol";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { createNode } from "./cluster-node.js";
+import type { NodeOptions } from "./options.js";
+
+const NOWHERE: LocalDelivery = { toRoom: () => undefined, toConnection: () => false, toUser: () => 0 };
+
+describe("the options of a node", () => {
+  it.each<[object, string]>([
+    [{ serverId: "not an id" }, "serverId"],
+    [{ serverId: 7 }, "serverId"],
+    [{ store: createMemoryStore(), redisUrl: "redis://127.0.0.1" }, "redisUrl"],
+    [{ redisUrl: "http://127.0.0.1" }, "redisUrl"],
+    [{ redisUrl: 6379 }, "redisUrl"],
+    [{ redisURL: "redis://127.0.0.1" }, "redisURL"],
+    [{ constructor: 1 }, "constructor"],
+    [{ prefix: "" }, "prefix"],
+    [{ redisUrl: "redis://127.0.0.1", prefix: "{" }, "prefix"],
+    [{ prefix: "a b" }, "prefix"],
+    [{ url: "redis://127.0.0.1" }, "url"],
+    [{ store: {} }, "store"],
+    [{ store: null }, "store"],
+    [{ local: { toRoom: () => undefined } }, "local"],
+    [{ lease: "no" }, "lease"],
+    [{ capacity: 0.5 }, "capacity"],
+    [{ parts: [{ start: () => undefined }] }, "parts"],
+    [{ onGap: "loud" }, "onGap"],
+    [{ onError: 1 }, "onError"],
+    [{ maxPending: 0 }, "maxPending"],
+    [{ maxWatches: 0 }, "maxWatches"],
+    [{ leaseTtlMs: 1_000, heartbeatIntervalMs: 2_000 }, "leaseTtlMs"],
+    [{ leaseTtlMs: "90 s", lease: false }, "leaseTtlMs"],
+  ])("refuse %o for its %s", (options, field) => {
+    expect(() => createNode({ local: NOWHERE, ...options })).toThrow(
+      expect.objectContaining({ code: "options-invalid", details: expect.objectContaining({ field }) }),
+    );
+  });
+
+  it("refuse what is no object", () => {
+    // As an untyped caller may call it.
+    expect(() => createNode("redis://127.0.0.1" as NodeOptions)).toThrow(
+      expect.objectContaining({ code: "options-invalid", details: { field: "options" } }),
+    );
+  });
+
+  it("take undefined for the default", () => {
+    const node = createNode({ local: NOWHERE, serverId: undefined, leaseTtlMs: undefined, onGap: undefined });
+    onTestFinished(() => node.close());
+    expect(node.serverId).toMatch(/^server-/);
+  });
+});
