@@ -28,6 +28,9 @@ export type Topology = ChaosRedis["topology"];
 export const HEARTBEAT_MS = 1_000;
 export const LEASE_MS = 3_000;
 
+/** Maximum time until a process starts or a node is a replica again, on a machine with other work. */
+export const ENVIRONMENT_MS = 60_000;
+
 /** The lease TTL of the gateways: short for tests, or the default. */
 export type Leases = "short" | "default";
 
@@ -121,7 +124,7 @@ export class ChaosWorld implements GatewayCluster {
         },
       });
     // A gateway ends if the store does not let it start. Start it again, as a process supervisor would.
-    this.gateways[index] = await eventually(start, { timeoutMs: 20_000, intervalMs: 500 });
+    this.gateways[index] = await eventually(start, { timeoutMs: ENVIRONMENT_MS, intervalMs: 500 });
   }
 
   gateway(index: number): GatewayProcess {
