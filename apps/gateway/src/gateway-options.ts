@@ -3,9 +3,9 @@ import { CmError, isCmError, type Store } from "@cm/protocol";
 import type { Route, RouteHandler, SlowReaderPolicy, UpgradeRequest } from "@cm/transport";
 import { readGatewayConfig } from "./config/config-reader.js";
 import { type GatewayConfig, TRANSPORTS } from "./config/gateway-config.js";
-import { isHost } from "./config/host.js";
+import { isHost } from "./config/host-names.js";
+import { requireKnownName } from "./known-option-names.js";
 import { createWarningLogger } from "./log/warning-logger.js";
-import { requireKnownName } from "./option-names.js";
 import type { GatewayHooks } from "./session/hooks.js";
 
 /** The logger of a gateway, for example a pino logger. None of its methods may throw. */

@@ -1,12 +1,13 @@
 import { isCmError } from "@cm/protocol";
 import { readGatewayConfig } from "./config/config-reader.js";
 import type { GatewayConfig } from "./config/gateway-config.js";
-import { EXIT, tell } from "./exit.js";
+import { EXIT } from "./exit-codes.js";
+import { printError } from "./terminal-output.js";
 import { createGateway } from "./gateway.js";
 import { userOf } from "./http/user-query.js";
-import { createLog, type Logger, type ProgramLog } from "./log/log.js";
+import { createLog, type Logger, type ProgramLog } from "./log/program-log.js";
 import { type StopRequest, stopped } from "./stop-request.js";
-import { reportListening, startWorkers, WORKER_END_GRACE_MS } from "./workers.js";
+import { reportListening, startWorkers, WORKER_END_GRACE_MS } from "./worker-processes.js";
 
 /** Maximum time that the process waits at its end for the log to be written, in milliseconds. */
 const LOG_FLUSH_MS = 250;
@@ -31,7 +32,7 @@ export async function runProgram(script: string, request: StopRequest): Promise<
   try {
     config = readGatewayConfig(process.env);
   } catch (error) {
-    tell(error);
+    printError(error);
     return EXIT.config;
   }
   const programLog = createLog(config);
@@ -152,7 +153,7 @@ function urlOf(host: string, port: number): string {
 
 function fail(error: unknown, log: Logger): number {
   if (isCmError(error) && error.code === "options-invalid") {
-    tell(error);
+    printError(error);
     return EXIT.config;
   }
   log.fatal({ err: error, code: isCmError(error) ? error.code : undefined }, "the gateway failed");

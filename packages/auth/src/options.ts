@@ -7,7 +7,7 @@ import {
   requireText,
   requireWholeNumber,
 } from "@cm/protocol/options";
-import type { TokenSource } from "./token-source.js";
+import type { TokenSource } from "./request-token.js";
 
 /** The supported signature algorithms, RFC 7518 and RFC 8037. */
 export type TokenAlgorithm = "HS256" | "RS256" | "ES256" | "EdDSA";

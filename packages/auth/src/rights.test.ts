@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { matchesPattern, parsePattern } from "./pattern.js";
+import { matchesPattern, parsePattern } from "./name-pattern.js";
 import { PATTERN_MAX_LENGTH, PATTERNS_MAX, Rights, WILDCARDS_MAX } from "./rights.js";
 
 function rightsOf(claim: unknown, userId = "ada"): Rights {

@@ -7,8 +7,8 @@ import {
   resolveTokenVerifierOptions,
   type TokenVerifierOptions,
 } from "./options.js";
+import { type TokenRequest, tokenOf } from "./request-token.js";
 import { Rights } from "./rights.js";
-import { type TokenRequest, tokenOf } from "./token-source.js";
 
 /** The contents of a token whose signature and times have been verified. */
 export interface Identity {

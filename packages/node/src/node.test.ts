@@ -2,7 +2,7 @@ import { createMemoryHub, createMemoryStore } from "@cm/memory-store";
 import { CmError, isCmError, type LocalDelivery } from "@cm/protocol";
 import { eventually, freePort } from "@cm/test-kit";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { createNode } from "./cluster-node.js";
+import { createNode } from "./composed-node.js";
 import type { Node, NodePart } from "./node.js";
 import type { NodeOptions } from "./options.js";
 

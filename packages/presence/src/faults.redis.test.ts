@@ -2,8 +2,8 @@ import { createStoreHarness } from "@cm/contract-tests/store";
 import { createRedisStore } from "@cm/redis-store";
 import { askRedis, eventually, freshPrefix, keysUnder, startRedis } from "@cm/test-kit";
 import { describe, expect, inject, it, onTestFinished } from "vitest";
-import { RoomRecorder, UserRecorder } from "./recorder.fixture.js";
-import { type TestServer, TestServers } from "./servers.fixture.js";
+import { RoomRecorder, UserRecorder } from "./change-recorder.fixture.js";
+import { type TestServer, TestServers } from "./test-servers.fixture.js";
 
 /** Reads the users of a watch and the members of a room again. */
 async function readAnew({ presence }: TestServer, userIds: readonly string[], room: string) {

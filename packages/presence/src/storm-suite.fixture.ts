@@ -3,8 +3,8 @@ import type { Store } from "@cm/protocol";
 import { eventually } from "@cm/test-kit";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { type Connections, growsStrictly, RoomRecorder, UserRecorder } from "./change-recorder.fixture.js";
 import { createPresence, type Presence } from "./index.js";
-import { type Connections, growsStrictly, RoomRecorder, UserRecorder } from "./recorder.fixture.js";
 import { STORM_ROOM, StormServer, type StormStep } from "./storm-server.fixture.js";
 
 const USERS = Array.from({ length: 5 }, (_, index) => `user-${index}`);

@@ -1,5 +1,5 @@
 import { CmError, type Result } from "./errors.js";
-import { isRecord, optionalString } from "./shape.js";
+import { isRecord, optionalString } from "./type-guards.js";
 
 /** An event in a game. */
 export interface GameEvent {

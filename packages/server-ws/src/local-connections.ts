@@ -10,7 +10,7 @@ import {
 import { requireFunction, requireOptions } from "@cm/protocol/options";
 import { SlowConsumers, UserIndex, whole } from "@cm/transport";
 import type { WebSocket } from "ws";
-import { Rooms } from "./rooms.js";
+import { RoomMembers } from "./room-members.js";
 
 /** Options of {@link createLocalConnectionManager}. */
 export interface WsLocalConnectionOptions {
@@ -82,7 +82,7 @@ class SocketConnections implements WsLocalConnectionManager {
   readonly #slow: SlowConsumers;
   readonly #connections = new Map<string, Held>();
   readonly #sockets = new WeakSet<WebSocket>();
-  readonly #rooms = new Rooms<Held>();
+  readonly #rooms = new RoomMembers<Held>();
   readonly #users = new UserIndex<Held>();
 
   constructor(onError: OnError, maxConnections: number, slow: SlowConsumers) {

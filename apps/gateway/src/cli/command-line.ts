@@ -2,7 +2,8 @@ import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { isCmError } from "@cm/protocol";
 import { VARIABLES } from "../config/known-variables.js";
-import { EXIT, print, tell } from "../exit.js";
+import { EXIT } from "../exit-codes.js";
+import { print, printError } from "../terminal-output.js";
 import { runTokenCommand, TOKEN_OPTIONS } from "./token-command.js";
 
 const HELP = `Usage:
@@ -37,14 +38,14 @@ export async function runCommandLine(args: readonly string[]): Promise<number | 
     return EXIT.ok;
   } catch (error) {
     if (isCmError(error)) {
-      tell(error);
+      printError(error);
       return error.code === "options-invalid" ? EXIT.usage : EXIT.config;
     }
     // Print only the first sentence: the argument parser of Node.js names the bad argument in it, and the rest
     // of the message is about the parser's API.
     const { code, message } = Object(error) as { readonly code?: unknown; readonly message?: string };
     if (!String(code).startsWith("ERR_PARSE_ARGS_")) throw error;
-    tell(`${message?.split(". ")[0]?.replace(/\.$/, "")}. See cm-gateway --help.`);
+    printError(`${message?.split(". ")[0]?.replace(/\.$/, "")}. See cm-gateway --help.`);
     return EXIT.usage;
   }
 }

@@ -9,8 +9,9 @@ import {
 } from "@cm/auth";
 import { CmError, isCmError } from "@cm/protocol";
 import { EnvReader } from "../config/env-reader.js";
-import { readTokens, variableOf } from "../config/tokens.js";
-import { EXIT, print, tell } from "../exit.js";
+import { readTokens, variableOf } from "../config/token-settings.js";
+import { EXIT } from "../exit-codes.js";
+import { print, printError } from "../terminal-output.js";
 
 const text = { type: "string" } as const;
 const patterns = { type: "string", multiple: true } as const;
@@ -88,7 +89,7 @@ async function check(token: string, verifier: TokenVerifier): Promise<number> {
   } catch (error) {
     if (!isCmError(error)) throw error;
     const reason = error.details?.reason;
-    tell(`${error.code}${reason === undefined ? "" : ` (${String(reason)})`}: ${error.message}`);
+    printError(`${error.code}${reason === undefined ? "" : ` (${String(reason)})`}: ${error.message}`);
     return EXIT.fault;
   }
   const { userId, tokenId, expiresAtMs } = identity;

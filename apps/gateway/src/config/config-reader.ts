@@ -1,17 +1,17 @@
 import { createTokenVerifier, type TokenVerifierOptions } from "@cm/auth";
 import { isCmError, isServerId, randomBase36 } from "@cm/protocol";
 import { ROOM_WINDOW_MAX_MS, type RoomWindow } from "@cm/transport";
-import { membershipsThatFit, roomsThatFit } from "../limits/memory-limits.js";
-import { USER_LIMIT_POLICIES } from "../session/user-places.js";
+import { membershipsThatFit, roomsThatFit } from "../limits/heap-capacity.js";
+import { USER_LIMIT_POLICIES } from "../session/user-connection-limit.js";
 import { readAllowedOrigins } from "./allowed-origins.js";
 import { EnvReader } from "./env-reader.js";
 import { type GatewayConfig, LOG_LEVELS, TRANSPORTS } from "./gateway-config.js";
 import { misspeltVariables } from "./known-variables.js";
+import { readTrustedProxies } from "./proxy-settings.js";
 import { readRedisUrl } from "./redis-url.js";
-import { readRoomBeginnings } from "./room-beginnings.js";
-import { readTokens, variableOf } from "./tokens.js";
-import { readTrustedProxies } from "./trusted-proxies.js";
-import { readWorker, WORKER_SUFFIX_MAX, WORKERS_MAX } from "./workers.js";
+import { readRoomPrefixes } from "./room-prefixes.js";
+import { readTokens, variableOf } from "./token-settings.js";
+import { readWorker, WORKER_SUFFIX_MAX, WORKERS_MAX } from "./worker-settings.js";
 
 const DAY_MS = 86_400_000;
 const SERVER_ID_MAX = 64;
@@ -103,7 +103,7 @@ export function readGatewayConfig(env: Readonly<Record<string, string | undefine
     admin,
     publicStats: reader.flag("PUBLIC_STATS", tokens === undefined && admin === undefined && isLoopback(listenHost)),
     page: reader.flag("PAGE", tokens === undefined),
-    recoverableRooms: readRoomBeginnings(reader, "RECOVERABLE_ROOMS"),
+    recoverableRooms: readRoomPrefixes(reader, "RECOVERABLE_ROOMS"),
     ...readSlowReaders(reader, maxBackpressureBytes),
     showServerIds: reader.flag("SHOW_SERVER_IDS", false),
     workers,
@@ -171,8 +171,8 @@ function readRoomWindow(reader: EnvReader): RoomWindow {
 type SlowReaders = Pick<GatewayConfig, "slowReaderDropRooms" | "slowReaderLatestRooms" | "slowReaderBytes">;
 
 function readSlowReaders(reader: EnvReader, maxBackpressureBytes: number): SlowReaders {
-  const slowReaderDropRooms = readRoomBeginnings(reader, "SLOW_READER_DROP_ROOMS");
-  const slowReaderLatestRooms = readRoomBeginnings(reader, "SLOW_READER_LATEST_ROOMS");
+  const slowReaderDropRooms = readRoomPrefixes(reader, "SLOW_READER_DROP_ROOMS");
+  const slowReaderLatestRooms = readRoomPrefixes(reader, "SLOW_READER_LATEST_ROOMS");
   const both = slowReaderLatestRooms.find((beginning) => slowReaderDropRooms.includes(beginning));
   if (both !== undefined) {
     reader.problem("SLOW_READER_LATEST_ROOMS", `and SLOW_READER_DROP_ROOMS must not both have ${both || "*"}`);

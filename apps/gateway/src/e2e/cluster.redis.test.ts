@@ -1,5 +1,5 @@
 import type { CmSocket } from "@cm/gateway-kit/clients/cm-socket";
-import { type GatewayCluster, startGatewayCluster } from "@cm/gateway-kit/processes/cluster";
+import { type GatewayCluster, startGatewayCluster } from "@cm/gateway-kit/processes/gateway-cluster";
 import { runLoad } from "@cm/load";
 import { ownerOf } from "@cm/protocol";
 import { eventually, repetitions } from "@cm/test-kit";

@@ -1,4 +1,4 @@
-import { type GatewayCluster, startGatewayCluster } from "@cm/gateway-kit/processes/cluster";
+import { type GatewayCluster, startGatewayCluster } from "@cm/gateway-kit/processes/gateway-cluster";
 import { createConnectionIdSource } from "@cm/protocol";
 import { createRedisStore } from "@cm/redis-store";
 import { createRouter, type Router } from "@cm/router";

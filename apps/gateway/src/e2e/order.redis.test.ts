@@ -1,4 +1,4 @@
-import { startGatewayCluster } from "@cm/gateway-kit/processes/cluster";
+import { startGatewayCluster } from "@cm/gateway-kit/processes/gateway-cluster";
 import { eventually, startFaultProxy } from "@cm/test-kit";
 import { describe, expect, inject, it, onTestFinished } from "vitest";
 

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { startGatewayCluster } from "@cm/gateway-kit/processes/cluster";
+import { startGatewayCluster } from "@cm/gateway-kit/processes/gateway-cluster";
 import { decodeUtf8, encodeUtf8 } from "@cm/protocol";
 import { createRedisStore } from "@cm/redis-store";
 import { createRouter } from "@cm/router";

@@ -1,5 +1,5 @@
 import { CmSocket } from "@cm/gateway-kit/clients/cm-socket";
-import { type GatewayCluster, startGatewayCluster } from "@cm/gateway-kit/processes/cluster";
+import { type GatewayCluster, startGatewayCluster } from "@cm/gateway-kit/processes/gateway-cluster";
 import { askRedis, eventually, startRedis } from "@cm/test-kit";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 

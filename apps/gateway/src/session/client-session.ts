@@ -13,22 +13,22 @@ import type { FaultCounter, TransportConnection } from "@cm/transport";
 import type { GatewayUser } from "../gateway-options.js";
 import type { FanOutBudget } from "../limits/fan-out-budget.js";
 import type { LimitCounter } from "../limits/limit-counter.js";
-import { Answers } from "./answers.js";
-import { CredentialLife, type CredentialTimes } from "./credential-life.js";
+import { ClientResponses } from "./client-responses.js";
+import { CredentialExpiry, type CredentialTimes } from "./credential-expiry.js";
 import { DirectMessages } from "./direct-messages.js";
 import type { HookConnection } from "./hooks.js";
-import type { PacedCloses } from "./paced-closes.js";
+import type { PacedRemovals } from "./paced-removals.js";
 import { type PermissionContext, Permissions } from "./permissions.js";
 import { type RoomContext, RoomRequests, type RoomSocket } from "./rooms/room-requests.js";
 import { TokenBucket } from "./token-bucket.js";
-import type { UserPlaces } from "./user-places.js";
+import type { UserConnectionLimit } from "./user-connection-limit.js";
 
 /** Context shared by all sessions of a gateway. */
 export interface SessionContext extends PermissionContext, RoomContext {
   readonly limits: ConnectionLimits;
   readonly fanOut: FanOutBudget;
-  readonly userPlaces: UserPlaces;
-  readonly closes: PacedCloses;
+  readonly userPlaces: UserConnectionLimit;
+  readonly closes: PacedRemovals;
   readonly reached: LimitCounter;
   /** Number of connections that a message to a user reaches, as far as it is known. */
   readonly audienceOfUser: (userId: string) => number;
@@ -90,7 +90,7 @@ export class ClientSession {
   readonly #context: SessionContext;
   readonly #socket: SocketLike;
   readonly #from: Sender;
-  readonly #answers: Answers;
+  readonly #answers: ClientResponses;
   readonly #rooms: RoomRequests;
   readonly #direct: DirectMessages;
   readonly #requests: TokenBucket;
@@ -102,7 +102,7 @@ export class ClientSession {
    * Watches the expiry of the connection's credential; `undefined` until the connection has had a credential
    * that expires.
    */
-  #credential: CredentialLife | undefined;
+  #credential: CredentialExpiry | undefined;
   /**
    * Settles when all tokens that the client has sent so far have been accepted or refused. Tokens are handled
    * in order, so that the last one applies.
@@ -127,7 +127,7 @@ export class ClientSession {
     this.#asked = { id: socket.id, userId: socket.userId, data: user.data };
     this.#user = user;
     this.#permissions = new Permissions(context, this.#asked, user.rights);
-    this.#answers = new Answers((text) => {
+    this.#answers = new ClientResponses((text) => {
       if (!this.#isClosed()) socket.send(text);
     }, context.onFault);
     const isClosed = (): boolean => this.#isClosed();
@@ -201,8 +201,8 @@ export class ClientSession {
     this.#context.closes.run(rooms, () => this.#context.membership.close(this.#socket.id).catch(this.#context.onFault));
     const { onClose } = this.#context.hooks;
     if (onClose === undefined || !this.#isKnown) return;
-    const tell = async (): Promise<void> => onClose(this.#asked, { code, reason });
-    tell().catch((cause: unknown) => {
+    const run = async (): Promise<void> => onClose(this.#asked, { code, reason });
+    run().catch((cause: unknown) => {
       this.#context.onFault(
         new CmError("internal", "The hook onClose failed.", { cause, details: { hook: "onClose" } }),
       );
@@ -363,7 +363,7 @@ export class ClientSession {
   #watchCredential(): void {
     const { expiresAtMs } = this.#user;
     if (expiresAtMs !== undefined) {
-      this.#credential ??= new CredentialLife(
+      this.#credential ??= new CredentialExpiry(
         {
           expiring: (expiresInMs) => this.#answers.send({ type: "token-expiring", expiresInMs }, undefined),
           expired: () => this.#socket.close("unauthorized", "the token expired"),

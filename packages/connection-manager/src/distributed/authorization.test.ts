@@ -1,9 +1,9 @@
 import { CmError } from "@cm/protocol";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { authorize } from "./authorization.js";
+import type { VerifyToken } from "./distributed-options.js";
 import { Socket } from "./local-sockets.fixture.js";
 import { codeOf, expectEmpty, TestCluster } from "./managers.fixture.js";
-import type { VerifyToken } from "./options.js";
 
 afterEach(() => {
   vi.useRealTimers();

@@ -1,5 +1,5 @@
 import { CmError, toCmError } from "@cm/protocol";
-import type { VerifyToken } from "./options.js";
+import type { VerifyToken } from "./distributed-options.js";
 
 /**
  * Maximum time for verifying a token, in milliseconds. It is bounded because the waiting client

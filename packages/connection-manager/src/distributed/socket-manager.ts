@@ -19,6 +19,7 @@ import type {
 } from "@cm/router";
 import { requireSocketsRoom } from "../games/game-names.js";
 import { authorize } from "./authorization.js";
+import { closePaced } from "./close-batches.js";
 import type {
   BroadcastOptions,
   ConfirmOptions,
@@ -26,14 +27,13 @@ import type {
   DistributedStats,
   ServerRecord,
 } from "./distributed-connection-manager.js";
-import { LeaveNotices } from "./leave-notices.js";
-import { messageFrame } from "./message-frame.js";
 import {
   type DistributedConnectionManagerOptions,
   type ResolvedDistributedOptions,
   resolveDistributedOptions,
-} from "./options.js";
-import { closePaced } from "./paced-close.js";
+} from "./distributed-options.js";
+import { LeaveNotices } from "./leave-notices.js";
+import { messageFrame } from "./message-frame.js";
 import { RegisteredConnections } from "./registered-connections.js";
 
 /**

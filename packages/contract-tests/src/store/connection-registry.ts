@@ -1,8 +1,17 @@
 import { type ConnectionRecord, parseConnectionId, type ReapClaim, type Store } from "@cm/protocol";
 import { describe, expect } from "vitest";
 import { AWKWARD_NAMES } from "./awkward-names.js";
-import type { HarnessFactory } from "./harness.js";
-import { bringUp, claimDead, letDie, loseClaim, outcomeOf, scenarios, type TestServer, times } from "./scenario.js";
+import type { HarnessFactory } from "./store-harness.js";
+import {
+  bringUp,
+  claimDead,
+  letDie,
+  loseClaim,
+  outcomeOf,
+  scenarios,
+  type TestServer,
+  times,
+} from "./store-scenarios.js";
 
 /**
  * Contract tests for `ConnectionRegistry`, and for the parts of `ProjectionUpkeep` about connection records.

@@ -1,7 +1,7 @@
 import type { PartitionReconciliation, ReapClaim, ServerIncarnation, Store } from "@cm/protocol";
 import { describe, expect } from "vitest";
-import type { HarnessFactory, StoreHarness } from "./harness.js";
-import { byId, membersOf } from "./rooms/room-members.js";
+import { byId, membersOf } from "./rooms/sample-members.js";
+import type { HarnessFactory, StoreHarness } from "./store-harness.js";
 import {
   bringUp,
   claimDead,
@@ -13,8 +13,8 @@ import {
   scenarios,
   type TestServer,
   times,
-} from "./scenario.js";
-import { byConnection, connectionsOf } from "./users/users.js";
+} from "./store-scenarios.js";
+import { byConnection, connectionsOf } from "./users/sample-users.js";
 
 /** Contract tests for `reconcile`, and for the removal of an orphan's leftovers. */
 export function describePartitionReconcile(name: string, createHarness: HarnessFactory): void {

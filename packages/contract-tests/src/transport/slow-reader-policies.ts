@@ -203,9 +203,9 @@ export function describeSlowReaderPolicies(createTransport: CreateTransport): vo
       for (const member of [connection, reader.connection]) for (const room of ["drop", "drop2"]) member.enter(room);
       raw.socket.pause();
       const number = await floodUntilBehind(server, "drop");
-      server.tellGap("drop", 3);
-      server.tellGap("drop", 4);
-      server.tellGap("drop2", undefined);
+      server.notifyGap("drop", 3);
+      server.notifyGap("drop", 4);
+      server.notifyGap("drop2", undefined);
       server.toRoom("drop2", bytes("k:0:"), []);
       raw.socket.resume();
       await untilCaughtUp(server);

@@ -2,9 +2,9 @@ import { CmError, type ErrorCode } from "@cm/protocol";
 import type { Authentication, UpgradeRequest } from "@cm/transport";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import WebSocket from "ws";
+import { describeUpgradeCrowds } from "./concurrent-upgrades.js";
 import { RawClient, type RawClientOptions } from "./raw-client.js";
 import { ANN, type CreateTransport, deferred, openClient, refusal, serverStarter, WAIT } from "./transport-harness.js";
-import { describeUpgradeCrowds } from "./upgrade-crowds.js";
 
 export function describeUpgrades(createTransport: CreateTransport, crowd: number): void {
   const startServer = serverStarter(createTransport);

@@ -2,7 +2,7 @@ import { CmError, type ConnectionIdSource, parseConnectionId, requireName } from
 import { requireFields } from "@cm/protocol/options";
 import type { NewConnection } from "../membership.js";
 import type { LocalConnection } from "./local-connections.js";
-import { serializeMetadata } from "./metadata.js";
+import { serializeMetadata } from "./metadata-serialization.js";
 
 /** Settings that all connections of a membership share. */
 export interface ConnectionSetting {

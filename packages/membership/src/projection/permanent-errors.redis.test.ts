@@ -9,7 +9,7 @@ const url = inject("redisUrl");
 const port = Number(new URL(url).port);
 const ROOMS = Array.from({ length: 6 }, (_, i) => `room-${i}`);
 
-interface Told {
+interface Reported {
   readonly error: CmError;
   readonly stage: FailureStage;
 }
@@ -25,8 +25,8 @@ async function start(
   prefix: string,
   serverId: string,
   options: Partial<MembershipOptions> = {},
-): Promise<{ readonly server: CheckedServer; readonly told: Told[] }> {
-  const told: Told[] = [];
+): Promise<{ readonly server: CheckedServer; readonly told: Reported[] }> {
+  const told: Reported[] = [];
   const onError: MembershipOptions["onError"] = (error, { stage }) => void told.push({ error, stage });
   return { server: await startChecked(await startStore(prefix), { onError, ...options }, serverId), told };
 }

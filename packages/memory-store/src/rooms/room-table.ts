@@ -16,7 +16,7 @@ import { requirePage } from "@cm/protocol/options";
 import type { ChannelTable } from "../bus/channel-table.js";
 import { PARTITIONS, partitionOf, requirePartition } from "../partitions.js";
 import { distinctHolders, type Incarnation, type ServerTable } from "../servers/server-table.js";
-import type { RecordTable } from "./record-table.js";
+import type { RecordTable } from "./room-record-table.js";
 import { Roster } from "./roster.js";
 import { RosterFeeds } from "./roster-feeds.js";
 

@@ -1,9 +1,9 @@
 import { CLOSE_CODES, type CloseReason } from "../close-codes.js";
 import { CmError, ERROR_CODES, type ErrorCode, type Result } from "../errors.js";
-import { parseConnectionId } from "../ids.js";
-import { NAME_MAX_BYTES, parseName } from "../names.js";
+import { NAME_MAX_BYTES, parseName } from "../room-and-user-names.js";
+import { parseConnectionId } from "../server-and-connection-ids.js";
 import { decodeUtf8, encodeUtf8 } from "../utf8.js";
-import { readUint, writeUint } from "./integers.js";
+import { readUint, writeUint } from "./big-endian-integers.js";
 import {
   type ControlPayload,
   type OperationOutcome,

@@ -1,14 +1,14 @@
 import { CmError, type Result } from "../errors.js";
-import { CONNECTION_ID_MAX_LENGTH, isServerId } from "../ids.js";
-import { NAME_MAX_BYTES } from "../names.js";
+import { NAME_MAX_BYTES } from "../room-and-user-names.js";
+import { CONNECTION_ID_MAX_LENGTH, isServerId } from "../server-and-connection-ids.js";
 import { decodeUtf8, utf8ByteLength, writeUtf8 } from "../utf8.js";
+import { readUint, writeUint } from "./big-endian-integers.js";
 import {
   type CrossServerMessage,
   ENVELOPE_EXCEPT_MAX,
   ENVELOPE_VERSION,
   type MessageKind,
 } from "./cross-server-message.js";
-import { readUint, writeUint } from "./integers.js";
 
 /*
  * Layout, big-endian:

@@ -1,5 +1,5 @@
 import { CmError, type Result } from "../errors.js";
-import { isStringArray } from "../shape.js";
+import { isStringArray } from "../type-guards.js";
 import { decodeUtf8, encodeUtf8 } from "../utf8.js";
 import { type CrossServerMessage, ENVELOPE_VERSION } from "./cross-server-message.js";
 import { decodeEnvelope, encodeEnvelope } from "./envelope-codec.js";

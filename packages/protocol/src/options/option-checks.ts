@@ -1,7 +1,7 @@
 import type { PageRequest } from "../contracts/room-directory.js";
 import { CmError } from "../errors.js";
-import { requireFittingRuntime, requireFittingVersion } from "./fitting.js";
-import { meantName } from "./known-names.js";
+import { meantName } from "./misspelt-names.js";
+import { requireFittingRuntime, requireFittingVersion } from "./version-compatibility.js";
 
 /** Options in which every member is present and not `undefined`. */
 export type Complete<T> = { readonly [K in keyof T]-?: Exclude<T[K], undefined> };

@@ -1,5 +1,5 @@
 import { CmError, type Result } from "../errors.js";
-import { isRecord, optionalString } from "../shape.js";
+import { isRecord, optionalString } from "../type-guards.js";
 
 /** The kinds of {@link PresenceChange}. */
 export const PRESENCE_CHANGES = ["online", "opened", "updated", "closed", "offline"] as const;

@@ -1,6 +1,6 @@
 import type { DepartureReason } from "../contracts/room-directory.js";
 import { CmError, type Result } from "../errors.js";
-import { isRecord } from "../shape.js";
+import { isRecord } from "../type-guards.js";
 import { isVersion, parseJson } from "./presence-change.js";
 
 /** The kinds of {@link RosterChange}. */

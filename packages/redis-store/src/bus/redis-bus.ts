@@ -9,8 +9,8 @@ import {
 } from "@cm/protocol";
 import { notBytes } from "@cm/protocol/options";
 import { storeClosed } from "../errors/store-error.js";
-import type { Keys } from "../keys/keys.js";
-import type { Subscribers } from "../link/subscribers.js";
+import type { Keys } from "../keys/key-names.js";
+import type { Subscribers } from "../link/single-subscriber.js";
 import { MESSAGE_BYTES_MAX, tooLarge } from "./message-limit.js";
 import type { PublishTarget } from "./publish-command.js";
 import type { Publisher } from "./publisher.js";

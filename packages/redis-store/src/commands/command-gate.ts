@@ -1,7 +1,7 @@
 import { CmError, isCmError } from "@cm/protocol";
 import { replyCode, storeClosed, storeTimeout, storeUnanswered } from "../errors/store-error.js";
 import type { LinkCounters } from "../link/redis-link.js";
-import { type Deadline, Deadlines } from "./deadlines.js";
+import { type Deadline, Deadlines } from "./call-deadlines.js";
 
 /** Sends one command and returns the promise of its reply. */
 export type Ask = () => unknown;

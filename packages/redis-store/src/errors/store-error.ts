@@ -1,5 +1,5 @@
 import { CmError, type ErrorCode, isCmError } from "@cm/protocol";
-import { isRefusedInScript, missingRight } from "./missing-right.js";
+import { isRefusedInScript, missingRight } from "./missing-permission.js";
 
 /**
  * First words of Redis's transient error replies: Redis is starting, failing over, moving slots, out of
@@ -58,8 +58,8 @@ const NAMED_MAX = 3;
 export function toStoreError(error: unknown, keys: readonly string[] = []): CmError {
   if (isCmError(error)) return error;
   const code = replyCode(error);
-  const atDoor = refusalAtDoor(error);
-  if (atDoor !== undefined) return failure("unavailable", atDoor, error);
+  const rejection = clientRejection(error);
+  if (rejection !== undefined) return failure("unavailable", rejection, error);
   if (code === undefined) return failure("unavailable", "Redis can't be reached.", error);
   if (PASSING.has(code)) return failure("unavailable", passingMessage(code), error);
   if (code === "NOPERM" || isRefusedInScript(error)) return refusedRight(error);
@@ -69,8 +69,8 @@ export function toStoreError(error: unknown, keys: readonly string[] = []): CmEr
 }
 
 /** Whether Redis rejects every client from this host, before any command. */
-export function isRefusedAtDoor(error: unknown): boolean {
-  return refusalAtDoor(error) !== undefined;
+export function isClientRejected(error: unknown): boolean {
+  return clientRejection(error) !== undefined;
 }
 
 /** Whether Redis rejected the command for a reason that is not transient. */
@@ -109,7 +109,7 @@ export function storeClosed(): CmError {
   return new CmError("closed", "The store was closed.");
 }
 
-function refusalAtDoor(error: unknown): string | undefined {
+function clientRejection(error: unknown): string | undefined {
   if (!(error instanceof Error) || error.name !== "ReplyError") return undefined;
   const { message } = error;
   return AT_DOOR.find(([start]) => message.startsWith(start))?.[1];

@@ -1,7 +1,7 @@
 import type { WebSocket } from "uWebSockets.js";
 import { bytes, RawClient, WAIT } from "@cm/contract-tests/transport";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
-import { loadNative } from "../native.js";
+import { loadNative } from "../native-library.js";
 
 /** Returns a frame of the given length that begins with its number. */
 function numbered(number: number, length: number): Uint8Array {

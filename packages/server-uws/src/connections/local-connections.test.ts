@@ -4,7 +4,7 @@ import { bytes, openClient, RawClient, WAIT } from "@cm/contract-tests/transport
 import { CLOSE_CODES, isCmError } from "@cm/protocol";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import WebSocket from "ws";
-import { loadNative } from "../native.js";
+import { loadNative } from "../native-library.js";
 import { createLocalConnectionManager, type UwsLocalConnectionOptions } from "./local-connections.js";
 
 type Socket = NativeWebSocket<unknown>;

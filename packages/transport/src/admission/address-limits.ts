@@ -1,6 +1,6 @@
 import { BlockList, isIPv6 } from "node:net";
 import { CmError } from "@cm/protocol";
-import { Tally } from "../counters/tally.js";
+import { KeyedCounter } from "../counters/keyed-counter.js";
 import type { ResolvedTransportOptions } from "../options/resolved-options.js";
 
 /** The limits per address. */
@@ -67,7 +67,7 @@ export class AddressLimits {
   readonly #known = new Map<string, Known>();
   /** The upgrade rate of each key, the least recently used key first. */
   readonly #rates = new Map<string, Rate>();
-  readonly #reached = new Tally<AddressLimit>();
+  readonly #reached = new KeyedCounter<AddressLimit>();
 
   constructor(
     options: Pick<ResolvedTransportOptions<never>, "maxConnectionsPerAddress" | "maxUpgradesPerSecondPerAddress">,

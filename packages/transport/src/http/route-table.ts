@@ -1,4 +1,4 @@
-import { fixedPath, invalid, whole } from "../options/option-values.js";
+import { fixedPath, invalid, whole } from "../options/option-checks.js";
 import type { HttpReply } from "./http-reply.js";
 import type { RequestFacts } from "./request-head.js";
 

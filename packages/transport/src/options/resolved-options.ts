@@ -7,7 +7,7 @@ import { type RouteTable, routeTableOf } from "../http/route-table.js";
 import { TrustedProxies } from "../http/trusted-proxies.js";
 import { ROOM_WINDOW_MAX_MS, type RoomWindow } from "../rooms/room-window.js";
 import { type ResolvedSlowReaderOptions, resolveSlowReaders } from "../rooms/slow-readers.js";
-import { callable, fixedPath, invalid, whole } from "./option-values.js";
+import { callable, fixedPath, invalid, whole } from "./option-checks.js";
 import type { TransportOptions } from "./transport-options.js";
 
 /** {@link TransportOptions} with all defaults filled in and all values checked. */

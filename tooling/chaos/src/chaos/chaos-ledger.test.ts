@@ -36,7 +36,7 @@ describe("the ledger of a chaos run", () => {
     publish(ledger);
     ledger.gap(book);
     ledger.settle();
-    expect([ledger.violations, ledger.counts.toldMissing]).toEqual([[], 1]);
+    expect([ledger.violations, ledger.counts.reportedMissing]).toEqual([[], 1]);
   });
 
   it("takes a gap with a number for so many messages and no more, and for none that came after it", () => {
@@ -53,7 +53,7 @@ describe("the ledger of a chaos run", () => {
     expect(ledger.silentLosses()).toEqual([`ann in lobby never got message ${later} and was not told`]);
     ledger.receive(book, later, "bob");
     ledger.settle();
-    expect([ledger.violations, ledger.counts.toldMissing]).toEqual([[], 3]);
+    expect([ledger.violations, ledger.counts.reportedMissing]).toEqual([[], 3]);
   });
 
   it("does not take what was told of before its accounts were closed for what is lost later", () => {

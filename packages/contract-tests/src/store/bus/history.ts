@@ -9,7 +9,7 @@ import {
 } from "@cm/protocol";
 import { describe, expect, vi } from "vitest";
 import { AWKWARD_NAMES } from "../awkward-names.js";
-import { outcomeOf, scenarios, times } from "../scenario.js";
+import { outcomeOf, scenarios, times } from "../store-scenarios.js";
 import type { HistoryPart, PartHarness } from "./part-harness.js";
 
 /** The notice to publish if another history begins. */

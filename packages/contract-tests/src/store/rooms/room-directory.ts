@@ -1,9 +1,9 @@
 import type { RoomMember, Store } from "@cm/protocol";
 import { describe, expect } from "vitest";
 import { AWKWARD_NAMES } from "../awkward-names.js";
-import type { HarnessFactory } from "../harness.js";
-import { bringUp, claimDead, LONG_MS, letDie, loseClaim, outcomeOf, passUntil, scenarios } from "../scenario.js";
-import { byId, membersOf } from "./room-members.js";
+import type { HarnessFactory } from "../store-harness.js";
+import { bringUp, claimDead, LONG_MS, letDie, loseClaim, outcomeOf, passUntil, scenarios } from "../store-scenarios.js";
+import { byId, membersOf } from "./sample-members.js";
 
 /**
  * Contract tests for `RoomDirectory`, except for paging, and for the parts of `ProjectionUpkeep` about rooms.

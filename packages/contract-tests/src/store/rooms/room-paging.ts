@@ -1,8 +1,8 @@
 import type { PageRequest, RoomMember, Store } from "@cm/protocol";
 import { describe, expect } from "vitest";
-import type { HarnessFactory } from "../harness.js";
-import { bringUp, letDie, outcomeOf, scenarios } from "../scenario.js";
-import { byId, membersOf } from "./room-members.js";
+import type { HarnessFactory } from "../store-harness.js";
+import { bringUp, letDie, outcomeOf, scenarios } from "../store-scenarios.js";
+import { byId, membersOf } from "./sample-members.js";
 
 /**
  * Maximum number of pages, more than any reading in these tests needs: a reading that exceeds this number

@@ -1,9 +1,9 @@
 import { type LostRoomRecord, ROOM_RECORD_MAX_BYTES, type Store } from "@cm/protocol";
 import { describe, expect } from "vitest";
 import { AWKWARD_NAMES } from "../awkward-names.js";
-import type { HarnessFactory } from "../harness.js";
-import { bringUp, claimDead, letDie, outcomeOf, SHORT_MS, scenarios, times } from "../scenario.js";
-import { membersOf } from "./room-members.js";
+import type { HarnessFactory } from "../store-harness.js";
+import { bringUp, claimDead, letDie, outcomeOf, SHORT_MS, scenarios, times } from "../store-scenarios.js";
+import { membersOf } from "./sample-members.js";
 
 const FIRST = { record: '"first"' };
 const OTHER = { record: '"other"' };

@@ -2,10 +2,20 @@ import type { AnnouncedMember, RosterChange } from "@cm/protocol";
 import { describe, expect } from "vitest";
 import { hearRooms } from "../announcements.js";
 import { AWKWARD_NAMES } from "../awkward-names.js";
-import type { HarnessFactory } from "../harness.js";
 import { ODD_METADATA, textOf } from "../odd-metadata.js";
-import { bringUp, claimDead, LONG_MS, letDie, outcomeOf, passUntil, SHORT_MS, scenarios, times } from "../scenario.js";
-import { membersOf } from "./room-members.js";
+import type { HarnessFactory } from "../store-harness.js";
+import {
+  bringUp,
+  claimDead,
+  LONG_MS,
+  letDie,
+  outcomeOf,
+  passUntil,
+  SHORT_MS,
+  scenarios,
+  times,
+} from "../store-scenarios.js";
+import { membersOf } from "./sample-members.js";
 
 /** Contract tests for `RoomDirectory` about announcements. */
 export function describeRoomRosters(name: string, createHarness: HarnessFactory): void {

@@ -1,6 +1,6 @@
 import { createConnectionIdSource } from "@cm/protocol";
 import { describe, expect } from "vitest";
-import type { HarnessFactory } from "../harness.js";
+import type { HarnessFactory } from "../store-harness.js";
 import {
   bringUp,
   claimDead,
@@ -13,7 +13,7 @@ import {
   SHORT_MS,
   scenarios,
   times,
-} from "../scenario.js";
+} from "../store-scenarios.js";
 
 /** Contract tests for `ServerUpkeep` about reaping. */
 export function describeServerReaping(name: string, createHarness: HarnessFactory): void {

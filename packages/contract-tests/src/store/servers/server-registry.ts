@@ -1,6 +1,6 @@
 import { createConnectionIdSource, isCmError } from "@cm/protocol";
 import { describe, expect } from "vitest";
-import type { HarnessFactory } from "../harness.js";
+import type { HarnessFactory } from "../store-harness.js";
 import {
   bringUp,
   claimDead,
@@ -12,7 +12,7 @@ import {
   SHORT_MS,
   scenarios,
   times,
-} from "../scenario.js";
+} from "../store-scenarios.js";
 
 const NOTHING = { connections: 0, rooms: 0 };
 

@@ -1,6 +1,6 @@
 import { describe, expect } from "vitest";
-import type { HarnessFactory } from "../harness.js";
-import { bringUp, LONG_MS, letDie, SHORT_MS, scenarios } from "../scenario.js";
+import type { HarnessFactory } from "../store-harness.js";
+import { bringUp, LONG_MS, letDie, SHORT_MS, scenarios } from "../store-scenarios.js";
 
 const COUNTERS = { connections: 0, rooms: 0 };
 

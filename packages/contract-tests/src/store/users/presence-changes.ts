@@ -1,10 +1,10 @@
 import { describe, expect } from "vitest";
 import { hearUsers } from "../announcements.js";
 import { AWKWARD_NAMES } from "../awkward-names.js";
-import type { HarnessFactory } from "../harness.js";
 import { ODD_METADATA, textOf } from "../odd-metadata.js";
-import { bringUp, claimDead, letDie, outcomeOf, scenarios, times } from "../scenario.js";
-import { AT_ONCE, connectionOf, connectionsOf, inShort, usersOfOneFeed } from "./users.js";
+import type { HarnessFactory } from "../store-harness.js";
+import { bringUp, claimDead, letDie, outcomeOf, scenarios, times } from "../store-scenarios.js";
+import { AT_ONCE, connectionOf, connectionsOf, inShort, usersOfOneFeed } from "./sample-users.js";
 
 /** Contract tests for `UserDirectory` about announcements. */
 export function describePresenceChanges(name: string, createHarness: HarnessFactory): void {

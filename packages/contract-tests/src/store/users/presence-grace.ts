@@ -1,9 +1,9 @@
 import { connectionIdsOf } from "@cm/protocol";
 import { describe, expect } from "vitest";
 import { hearUsers } from "../announcements.js";
-import type { HarnessFactory, StoreHarness } from "../harness.js";
-import { bringUp, claimDead, LONG_MS, letDie, passUntil, SHORT_MS, scenarios, times } from "../scenario.js";
-import { AT_ONCE, connectionOf, connectionsOf, inShort } from "./users.js";
+import type { HarnessFactory, StoreHarness } from "../store-harness.js";
+import { bringUp, claimDead, LONG_MS, letDie, passUntil, SHORT_MS, scenarios, times } from "../store-scenarios.js";
+import { AT_ONCE, connectionOf, connectionsOf, inShort } from "./sample-users.js";
 
 const LONG_GRACE = { graceMs: LONG_MS };
 const SHORT_GRACE = { graceMs: SHORT_MS };

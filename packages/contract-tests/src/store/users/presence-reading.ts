@@ -1,9 +1,9 @@
 import type { PageRequest, PresenceChange, Store, UserState } from "@cm/protocol";
 import { describe, expect } from "vitest";
 import { hearUsers } from "../announcements.js";
-import type { HarnessFactory } from "../harness.js";
-import { bringUp, LONG_MS, letDie, outcomeOf, passUntil, SHORT_MS, scenarios, times } from "../scenario.js";
-import { AT_ONCE, byConnection, connectionOf, connectionsOf, idsOf, usersOfOneFeed } from "./users.js";
+import type { HarnessFactory } from "../store-harness.js";
+import { bringUp, LONG_MS, letDie, outcomeOf, passUntil, SHORT_MS, scenarios, times } from "../store-scenarios.js";
+import { AT_ONCE, byConnection, connectionOf, connectionsOf, idsOf, usersOfOneFeed } from "./sample-users.js";
 
 /**
  * Maximum number of pages, more than any reading in these tests needs: a reading that exceeds this number

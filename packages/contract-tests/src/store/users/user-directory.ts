@@ -1,9 +1,19 @@
 import { connectionIdsOf } from "@cm/protocol";
 import { describe, expect } from "vitest";
 import { AWKWARD_NAMES } from "../awkward-names.js";
-import type { HarnessFactory } from "../harness.js";
-import { bringUp, claimDead, LONG_MS, letDie, loseClaim, outcomeOf, passUntil, scenarios, times } from "../scenario.js";
-import { AT_ONCE, byConnection, connectionsOf, idsOf } from "./users.js";
+import type { HarnessFactory } from "../store-harness.js";
+import {
+  bringUp,
+  claimDead,
+  LONG_MS,
+  letDie,
+  loseClaim,
+  outcomeOf,
+  passUntil,
+  scenarios,
+  times,
+} from "../store-scenarios.js";
+import { AT_ONCE, byConnection, connectionsOf, idsOf } from "./sample-users.js";
 
 /** Contract tests for `UserDirectory` and `ProjectionUpkeep` about users' connections. */
 export function describeUserDirectory(name: string, createHarness: HarnessFactory): void {
