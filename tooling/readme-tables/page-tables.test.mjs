@@ -25,7 +25,7 @@ export interface Config {
 }
 `;
 
-it("a table of variables has each with its default, and fails where the code knows another one", () => {
+it("a table of variables has each with its default, and fails if the code knows another one", () => {
   expect(variableTable(CONFIG, ["PORT", "HOST", "NAME", "OPEN"]).split("\n").slice(2)).toEqual([
     "| `PORT` | 3000 | Where clients connect; 0 picks one. |",
     "| `HOST`, `NAME` | localhost, none | Who it is, a \\| b; see [docs/a.md](a.md#x). |",

@@ -85,7 +85,7 @@ describe("a program that runs in front", () => {
     expect(await ended).toBe(5);
   });
 
-  it("ends when the one that started it is killed without a word", async () => {
+  it("ends when its parent process is killed", async () => {
     const { child, nextLine } = inFront(
       COUNTING.replace("setInterval", 'process.on("SIGTERM", () => process.exit()); setInterval'),
     );

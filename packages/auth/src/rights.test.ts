@@ -59,7 +59,7 @@ describe("rights", () => {
     expect(rightsOf(undefined).allows("join", "lobby")).toBe(false);
   });
 
-  it("tell a right to everything from one to much", () => {
+  it("distinguish a right to everything from a right to many things", () => {
     expect(rightsOf({ send: ["*"] }).allowsAll("send")).toBe(true);
     expect(rightsOf({ send: ["a", "**"] }).allowsAll("send")).toBe(true);
     expect(rightsOf({ send: ["a*"] }).allowsAll("send")).toBe(false);

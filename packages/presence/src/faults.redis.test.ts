@@ -23,7 +23,7 @@ async function readAnew({ presence }: TestServer, userIds: readonly string[], ro
 }
 
 describe("presence, when Redis has faults", () => {
-  it("reads anew after its subscriptions were cut off in the middle of changes", async () => {
+  it("reads again after its subscriptions were cut off in the middle of changes", async () => {
     // Use a separate Redis, because every client is disconnected.
     const redis = await startRedis();
     const servers = new TestServers(
@@ -58,7 +58,7 @@ describe("presence, when Redis has faults", () => {
     expect(new Set(users.changes.map(({ version, userId }) => `${userId} ${version}`)).size).toBe(users.changes.length);
   });
 
-  it("ends with who is there after the data was lost, though nobody announced who went meanwhile", async () => {
+  it("ends with the present members after the data was lost, even if departures were not announced", async () => {
     const url = inject("redisUrl");
     const prefix = freshPrefix();
     const servers = new TestServers(
@@ -86,7 +86,7 @@ describe("presence, when Redis has faults", () => {
     await eventually(async () => expect((await readAnew(a, ["stays"], "lobby")).users.size).toBe(1));
   });
 
-  it("says of nobody that he is offline because the store has lost him, until his server had time to write him anew", async () => {
+  it("reports no user as offline that the store lost, until the user's server had time to write it again", async () => {
     const url = inject("redisUrl");
     const prefix = freshPrefix();
     const servers = new TestServers(

@@ -141,7 +141,7 @@ describe("connection ids", () => {
     expect(`${"x".repeat(64)}.aaaag${largest}`).toHaveLength(CONNECTION_ID_MAX_LENGTH);
   });
 
-  it("come from a source only where its options make sense", () => {
+  it("come from a source only if its options make sense", () => {
     const refused = [
       [{ serverId: "a.b" }, "id-invalid"],
       [{ serverId: "" }, "id-invalid"],

@@ -64,7 +64,7 @@ describe("the native library", () => {
     expect(failureWith(() => undefined)).toMatchObject({ code: "native-load-failed" });
   });
 
-  it("fails at start, not at import, and the process lives on", async () => {
+  it("fails at start, not at import, and the process continues", async () => {
     // Run a process in which the package resolves to a file that can't be loaded.
     const folder = await mkdtemp(join(tmpdir(), "native-"));
     onTestFinished(() => rm(folder, { recursive: true }));

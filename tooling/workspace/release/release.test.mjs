@@ -4,7 +4,7 @@ import repository from "../repository.cjs";
 
 const { repositoryUrl } = repository;
 
-it("a release names the repository that it is told, or that of the workflow which runs it", () => {
+it("a release names the configured repository, or that of the workflow that runs it", () => {
   const workflow = { GITHUB_SERVER_URL: "https://github.com", GITHUB_REPOSITORY: "owner/cm" };
   expect(repositoryUrl({ ...workflow, REPOSITORY_URL: "https://git.example/cm.git/" })).toBe("https://git.example/cm");
   expect(repositoryUrl(workflow)).toBe("https://github.com/owner/cm");

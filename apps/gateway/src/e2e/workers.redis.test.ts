@@ -99,7 +99,7 @@ it.each(["SIGTERM", "SIGINT", "SIGHUP"] as const)("closes them when %s comes whi
   await expectNoKeys(env.REDIS_PREFIX);
 });
 
-it("ends with the exit code of a worker that can never start, instead of trying for ever", async () => {
+it("ends with the exit code of a worker that can never start, instead of trying forever", async () => {
   const env = await settings();
   await askRedis(redisPort(), "HSET", `${env.REDIS_PREFIX}:layout`, "version", "1", "partitions", "7");
   const program = runGatewayProgram(env);
@@ -110,7 +110,7 @@ it("ends with the exit code of a worker that can never start, instead of trying 
   await expectPortFree(env.PORT);
 });
 
-it("ends with 78 where the workers find that the configuration can't be used", async () => {
+it("ends with 78 if the workers find that the configuration can't be used", async () => {
   const program = runGatewayProgram(await settings({ REDIS_URL: `${inject("redisUrl")}/99` }));
   expect(await program.ended).toMatchObject({ code: 78, stderr: expect.stringContaining("database 99") });
 });
@@ -149,7 +149,7 @@ it("kills a worker that does not close in time, and says so by its exit code", a
   await expectPortFree(env.PORT);
 });
 
-it("closes at once where a worker waits to be started again", async () => {
+it("closes at once if a worker waits to be started again", async () => {
   const env = await settings({ WORKERS: "2" });
   const program = runGatewayProgram(env);
   await program.line(started);

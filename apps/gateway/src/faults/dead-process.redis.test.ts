@@ -25,7 +25,7 @@ const LONG_LEASES = {
 
 const passing = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-it("a killed gateway's members leave every roster long before its lease runs out, each offline once", async () => {
+it("a killed gateway's members leave every roster long before its lease expires, each offline once", async () => {
   const redis = await startRedis();
   onTestFinished(() => redis.close());
   const cluster = await startFaultCluster({ redis, size: 3, ...LONG_LEASES });
@@ -105,7 +105,7 @@ it("a roster that is asked for finds out that Redis was emptied, and is never sh
   expect(performance.now() - emptiedAt).toBeLessThan(2_000);
 });
 
-it("gateways whose leases ran out by Redis's clock say so at once, and nobody is told to be gone", async () => {
+it("gateways whose leases expired by Redis's clock report it at once, and no member is announced as gone", async () => {
   const redis = await startRedis();
   onTestFinished(() => redis.close());
   const cluster = await startFaultCluster({ redis, ...LONG_LEASES });

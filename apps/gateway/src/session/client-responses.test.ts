@@ -14,7 +14,7 @@ function refusal(cause: unknown): { readonly frame: unknown; readonly faults: re
 }
 
 describe("a refusal", () => {
-  it("tells a client no code that only programs meet: it says internal, and the log has the rest", () => {
+  it("sends a client no program error code: it sends internal, and logs the error", () => {
     const codes = Object.keys(ERROR_CODES) as ErrorCode[];
     const programCodes = codes.filter((code) => !isClientErrorCode(code));
     expect(programCodes).toEqual(expect.arrayContaining(["transition-invalid", "not-initialized", "config-invalid"]));
@@ -28,7 +28,7 @@ describe("a refusal", () => {
     }
   });
 
-  it("tells a client its own codes, with their message", () => {
+  it("sends a client error code with its message", () => {
     const cause = new CmError("rooms-limit", "A connection can be in at most 3 rooms.");
     expect(refusal(cause)).toEqual({
       frame: { type: "error", code: "rooms-limit", message: cause.message, retryable: false, ref: 1 },

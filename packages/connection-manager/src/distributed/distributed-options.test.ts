@@ -54,7 +54,7 @@ describe("the options", () => {
     }
   });
 
-  it("warn where nothing is shared with other servers, and work all the same", async () => {
+  it("warn if nothing is shared with other servers, and work all the same", async () => {
     const warnings: string[] = [];
     const manager = await createDistributedConnectionManager(new LocalSockets(), {
       redisUrl: undefined,

@@ -37,7 +37,7 @@ it("refuses to be initialized with other options, and takes the same ones again"
   expect(getConnectionManager()).toBe(manager);
 });
 
-it("can be initialized anew after its shutdown, with the same server id at once", async () => {
+it("can be initialized again after its shutdown, with the same server id at once", async () => {
   const first = await initializeConnectionManager({ redisUrl, prefix: freshPrefix(), serverInstance: "one" });
   const ended = first.shutdown();
   expect(await codeOf(getConnectionManager)).toBe("not-initialized");

@@ -12,7 +12,7 @@ async function start(options: ConnectionManagerOptions) {
   return manager;
 }
 
-it("makes games whole again that Redis lost, and tells nobody that anybody left", async () => {
+it("restores games that Redis lost, and announces no departure", async () => {
   const redis = await startRedis();
   onTestFinished(() => redis.close());
   const [a, b] = [

@@ -17,7 +17,7 @@ describe("options of a connection manager", () => {
     });
   });
 
-  it("warn where users and games are shared with no other server, and not where Redis or a store is named", () => {
+  it("warn if users and games are shared with no other server, and not if Redis or a store is named", () => {
     expect(resolveConnectionManagerOptions({}).warnings).toEqual([
       expect.stringContaining("no other server sees them"),
     ]);
@@ -49,7 +49,7 @@ describe("options of a connection manager", () => {
     ).toMatchObject({ offlineGraceMs: 0, port: 0, leaseTtlMs: 500, warnings: [] });
   });
 
-  it("are warned of where one late heartbeat would take users offline, with both figures", () => {
+  it("are warned of if one late heartbeat would take users offline, with both figures", () => {
     const { warnings } = resolveConnectionManagerOptions({ redisUrl, heartbeatInterval: 10_000, heartbeatTTL: 20 });
     expect(warnings).toEqual([expect.stringMatching(/heartbeatTTL \(20 s\).*heartbeatInterval \(10000 ms\)/)]);
     expect(

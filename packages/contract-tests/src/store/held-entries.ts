@@ -11,7 +11,7 @@ export function describeHeldThings(name: string, createHarness: HarnessFactory):
   const it = scenarios(createHarness);
 
   describe(`${name}: what a server holds`, () => {
-    it("is nothing at first, and nothing once all was taken out", async ({ store }) => {
+    it("is empty at first, and empty again after all entries were removed", async ({ store }) => {
       const alpha = await bringUp(store, "alpha");
       const nothing = { records: [], rooms: [], users: [] };
       expect(await heldBy(store, alpha)).toEqual(nothing);

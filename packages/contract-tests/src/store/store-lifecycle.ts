@@ -13,7 +13,7 @@ export function describeStore(name: string, createHarness: HarnessFactory): void
   const it = scenarios(createHarness);
 
   describe(`${name}: store and link`, () => {
-    it("connects at start, not before, and tells how its link is", async ({ unstarted }) => {
+    it("connects at start, not before, and reports its link's state", async ({ unstarted }) => {
       const store = unstarted();
       const states: LinkState[] = [];
       store.link.onState((state) => states.push(state));
@@ -29,7 +29,7 @@ export function describeStore(name: string, createHarness: HarnessFactory): void
       expect((await store.servers.snapshot()).living).toEqual([]);
     });
 
-    it("tells its listeners that it closed, but not those who were taken off", async ({ store }) => {
+    it("notifies its listeners that it closed, but not removed ones", async ({ store }) => {
       const kept: LinkState[] = [];
       const off: LinkState[] = [];
       const listener = (state: LinkState) => off.push(state);
@@ -43,7 +43,7 @@ export function describeStore(name: string, createHarness: HarnessFactory): void
       expect(store.link.state).toBe("closed");
     });
 
-    test("tells how many things it holds, by which the suites see what stays behind", async (context) => {
+    test("reports how many entries it holds, so that the suites detect leftovers", async (context) => {
       const harness = await createHarness();
       try {
         const before = await harness.storedThings();
@@ -82,7 +82,7 @@ export function describeStore(name: string, createHarness: HarnessFactory): void
       expect((await other.servers.snapshot()).living).toMatchObject([{ serverId: "alpha" }]);
     });
 
-    it("ends its subscriptions with itself, and nobody else's", async ({ store, peer }) => {
+    it("ends its own subscriptions when it closes, and no others", async ({ store, peer }) => {
       const other = await peer();
       const mine: number[] = [];
       const theirs: number[] = [];
@@ -95,7 +95,7 @@ export function describeStore(name: string, createHarness: HarnessFactory): void
       await subscription.close();
     });
 
-    it("shares its data with peers, and with nobody on other data", async ({ store, peer }) => {
+    it("shares its data with its peers only", async ({ store, peer }) => {
       const stranger = await createHarness();
       try {
         const alpha = await bringUp(store, "alpha");

@@ -30,7 +30,7 @@ export function describeCounters(createTransport: CreateTransport): void {
   const startServer = serverStarter(createTransport);
 
   describe("the counters of a server", () => {
-    it("tell closes by reason or code, with few keys whatever clients send", async () => {
+    it("count closes by reason or code, with few keys whatever clients send", async () => {
       const { server, join, joinRaw } = await startServer({ idleTimeoutMs: 1_000, pingIntervalMs: 0 });
       const { connection } = await join();
       connection.close("overloaded", "too many requests");
@@ -51,7 +51,7 @@ export function describeCounters(createTransport: CreateTransport): void {
       });
     });
 
-    it("tell that what a connection is sent in one turn leaves in one write, in order with its rooms", async () => {
+    it("show that the frames of one turn are sent in one write, in order with the connection's rooms", async () => {
       const { server, join } = await startServer();
       const { connection, texts } = await join();
       connection.enter("room");
@@ -68,7 +68,7 @@ export function describeCounters(createTransport: CreateTransport): void {
       await vi.waitFor(() => expect(texts).toEqual(expected), WAIT);
     });
 
-    it("tell no fewer writes than reach the wire: a tenth of the frames of a busy room", async () => {
+    it("count at least as many writes as reach the wire: a tenth of the frames of a busy room", async () => {
       // The first ping comes at a random time, and would be a write more on the wire.
       const { server, port, opened } = await startServer({ roomWindowMs: 100, pingIntervalMs: 0 });
       const proxy = await countingProxy(port);
@@ -89,7 +89,7 @@ export function describeCounters(createTransport: CreateTransport): void {
       expect(writes).toBeLessThanOrEqual(20);
     });
 
-    it("tell faulty frames by code, those that the handler found among them", async () => {
+    it("count faulty frames by code, including those that the handler found", async () => {
       const faults = createFaultCounter();
       const { server, join, joinRaw } = await startServer(
         { maxFrameBytes: 1024, faults },

@@ -16,7 +16,7 @@ it("positions come back as they were written", () => {
   );
 });
 
-it("positions are refused with a code where there are more or fewer of them, whatever the bytes", () => {
+it("positions are refused with a code if there are more or fewer of them, whatever the bytes", () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 100 }), fc.nat(8), (bytes, count) => {
       const result = decodePositions(bytes, count);

@@ -171,7 +171,7 @@ describe("client frames", () => {
   });
 });
 
-describe("client frames that nobody meant to write", () => {
+describe("client frames with faults", () => {
   const total = (text: string) => {
     const result = parseClientFrame(text);
     if (result.ok) return typeof result.value.type === "string";

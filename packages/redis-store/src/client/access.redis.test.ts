@@ -51,7 +51,7 @@ it.each([
     /^unavailable: Redis refuses this client: DENIED\. It runs in protected mode .*requirepass/,
   ],
   ["ERR max number of clients reached", /^unavailable: .*as many clients as it may \(maxclients\)/],
-])("says why where Redis hangs up with %j", async (line, expected) => {
+])("says why if Redis hangs up with %j", async (line, expected) => {
   const server = createServer((socket) => {
     socket.on("error", () => undefined);
     socket.write(`-${line}\r\n`, () => socket.destroy());
@@ -149,7 +149,7 @@ it("reaches a Cluster whose nodes announce addresses that are of no use here, by
   await eventually(() => expect(heard).toBe(20));
 });
 
-it("says at its start where Redis may evict keys, and nothing where it may not", async () => {
+it("says at its start if Redis may evict keys, and nothing if it may not", async () => {
   const redis = await startRedis();
   onTestFinished(() => redis.close());
   const told: string[] = [];

@@ -28,7 +28,7 @@ it("reads the rooms of a record in the order in which the connection came into t
   expect(decodeRecord(ID, '["u","0","0"]', places)?.rooms).toEqual(["early", "late"]);
 });
 
-it("takes nothing else for a room of a record", () => {
+it("rejects anything else as a record's room", () => {
   for (const entry of ["", "ab128zz", "|01a0000000000001", "ab128zz|000000000001"]) {
     expect(decodePlace(entry), entry).toBeUndefined();
   }
@@ -45,7 +45,7 @@ it("keeps the usual record within the 64 bytes up to which Redis packs a hash", 
   expect(Buffer.byteLength(text)).toBeLessThanOrEqual(64);
 });
 
-it("takes nothing else for a record", () => {
+it("rejects anything else as a record", () => {
   for (const text of ["", "x", "{}", "[]", '["u"]', '["u","1"]', '["u",1,2]', '["u","!","0"]', "null"]) {
     expect(decodeRecord(ID, text, []), text).toBeUndefined();
   }

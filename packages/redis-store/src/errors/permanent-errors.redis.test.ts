@@ -22,7 +22,7 @@ it.each([
     ["ACL", "SETUSER", "default", "resetkeys", "~other:*"],
     "Redis refuses this client: NOPERM. Its user lacks the right to one of the keys that are needed.",
   ],
-] as const)("says what Redis says where it answers with %s", async (_, command, message) => {
+] as const)("reports Redis's reason if it answers with %s", async (_, command, message) => {
   const redis = await startRedis();
   onTestFinished(() => redis.close());
   const store = await startStore({ url: redis.url });

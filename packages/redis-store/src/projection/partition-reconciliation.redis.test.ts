@@ -31,7 +31,7 @@ it.each([
   ["too small", ["SET", "1"], 1],
   ["too large", ["SET", "500"], 500],
   ["no number", ["SET", "many"], 0],
-] as const)("sets right how many users are online where the number is %s", async (_, [command, ...rest], wrong) => {
+] as const)("sets right how many users are online if the number is %s", async (_, [command, ...rest], wrong) => {
   const { store, server, key } = await startOne();
   await addUsers(store, server, 0, 40);
   await addUsers(store, server, 20, 40);
@@ -44,7 +44,7 @@ it.each([
   expect(repairedOf(await store.upkeep.projection.reconcile("users", 0))).toBe(0);
 });
 
-it("leaves nothing behind of a number, or of metadata, where nobody is online", async () => {
+it("leaves nothing behind of a number, or of metadata, if nobody is online", async () => {
   const { store, server, key } = await startOne();
   const ann = { userId: "ann", connectionId: server.ids.next(), metadata: "1" };
   await store.users.add(server.lease, [ann]);
@@ -65,7 +65,7 @@ it("has users leave whose grace period was lost, and only those", async () => {
   expect([await store.counts.of("users"), await store.counts.of("connections")]).toEqual([1, 0]);
 });
 
-it("takes rooms off the list that have no members, and sets the list of records right", async () => {
+it("removes rooms without members from the list, and corrects the list of records", async () => {
   const { store, server, key } = await startOne();
   for (const room of ["gone", "lost", "kept", "plain"]) {
     const member = { connectionId: server.ids.next(), userId: "ann" };
@@ -130,7 +130,7 @@ it("counts a partition of no more users than it can at once, however fast they c
   expect([repaired, await store.counts.of("users")]).toEqual([1, 2_500]);
 });
 
-it("goes over rooms that somebody else has written into, and names nobody by that", async () => {
+it("skips rooms with foreign data, and names no owner because of them", async () => {
   const { store, server, key } = await startOne();
   await connect(store, server, "ann", ["lobby"]);
   const lobby = await key(":rooms:lobby");

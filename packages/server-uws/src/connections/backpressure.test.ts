@@ -14,7 +14,7 @@ function turn(): Promise<void> {
 }
 
 describe("the native limit on its own", () => {
-  it("leaves a hole and goes on sending, which is why it is not used", async () => {
+  it("leaves a hole and continues sending, which is why it is not used", async () => {
     const native = loadNative(4_096);
     const app = native.App();
     const sockets: WebSocket<unknown>[] = [];

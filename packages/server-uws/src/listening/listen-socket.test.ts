@@ -26,7 +26,7 @@ async function freePort(): Promise<number> {
 }
 
 describe("listening", () => {
-  it("takes a port for itself: a second server is refused, whatever it asks for", async () => {
+  it("binds a port exclusively: a second server is refused, whatever it asks for", async () => {
     const { port, join } = await startServer();
     for (const sharePort of [false, true]) {
       const second = createUwsServer({ ...testOptions().options, port, sharePort });
@@ -37,7 +37,7 @@ describe("listening", () => {
     expect((await join()).connection.open).toBe(true);
   });
 
-  it("refuses a port that somebody else's server has", async () => {
+  it("refuses a port that another process uses", async () => {
     const other = createServer();
     onTestFinished(() => void other.close());
     const port = await portOf(other);
@@ -46,7 +46,7 @@ describe("listening", () => {
     await expect(server.start()).rejects.toMatchObject({ code: "port-in-use" });
   });
 
-  it("shares a port where both want to, and both get connections", async () => {
+  it("shares a port if both want to, and both get connections", async () => {
     const port = await freePort();
     const first = await startServer({ sharePort: true, port });
     const second = await startServer({ sharePort: true, port });
@@ -78,7 +78,7 @@ describe("listening", () => {
     });
   });
 
-  it("says that another process listens only where one does", async () => {
+  it("says that another process listens only if one does", async () => {
     const native = loadNative(4_096);
     // An App that fails to listen even if nothing prevents it.
     const app = { listen: (...args: unknown[]) => (args[3] as (socket: false) => void)(false) };

@@ -3,7 +3,7 @@ import { expect, it, onTestFinished, vi } from "vitest";
 import WebSocket from "ws";
 import { startServer } from "../server.fixture.js";
 
-it("upgrades that the native layer loses on the way leave nothing behind, and nobody hears of them", async () => {
+it("upgrades that the native layer drops leave nothing behind, and are not reported", async () => {
   // Because of the first of the two headers, the native layer closes the connection after the response, and
   // thereby the WebSocket.
   const headers = { Connection: "close", connection: "Upgrade" };

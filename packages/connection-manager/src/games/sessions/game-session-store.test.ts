@@ -97,7 +97,7 @@ for (const from of GAME_STATES) {
   });
 }
 
-it("moves a game in one call where its record is known, else reads it first", async () => {
+it("moves a game in one call if its record is known, else reads it first", async () => {
   const { records, join, costOf } = await start();
   await join("chess");
   expect(await costOf(() => records.move("chess", "active"))).toEqual(["done", "get", "compareAndSet"]);
@@ -108,7 +108,7 @@ it("moves a game in one call where its record is known, else reads it first", as
   expect(await costOf(() => records.move("chess", "active"))).toEqual(["done", "compareAndSet"]);
 });
 
-it("takes one call more where others moved the game since, and no word but the store's", async () => {
+it("takes one call more if another server changed the game since, and trusts only the store", async () => {
   const { records, roomRecords, join, leave, costOf, state } = await start();
   await join("chess");
   await records.learn("chess", false);
@@ -127,7 +127,7 @@ it("takes one call more where others moved the game since, and no word but the s
   expect(await state("chess")).toBe("paused");
 });
 
-it("keeps what it was told while its own change was under way", async () => {
+it("keeps an event that arrived while its own change was in progress", async () => {
   const { records, join, costOf } = await start(async (call) => {
     if (call === "compareAndSet") records.told("chess", "paused");
   });

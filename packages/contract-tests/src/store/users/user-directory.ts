@@ -130,7 +130,7 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       expect(await store.counts.of("users")).toBe(0);
     });
 
-    it("refuses writes under a lease that ran out, and changes nothing", async (harness) => {
+    it("refuses writes under a lease that expired, and changes nothing", async (harness) => {
       const { store } = harness;
       const alpha = await bringUp(store, "alpha");
       const kept = connectionsOf(alpha, "ann", 2);
@@ -176,7 +176,7 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       }
     });
 
-    it("removes a dead server's connections under a claim, and nobody else's", async (harness) => {
+    it("removes only the dead server's connections under a claim", async (harness) => {
       const { store, storedThings } = harness;
       const [dead, living] = [await bringUp(store, "dead"), await bringUp(store, "living")];
       const before = await storedThings();
@@ -194,7 +194,7 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       expect(await storedThings()).toBe(before);
     });
 
-    it("removes nothing under a claim that ran out", async (harness) => {
+    it("removes nothing under a claim that expired", async (harness) => {
       const { store } = harness;
       const dead = await bringUp(store, "dead");
       const connections = connectionsOf(dead, "ann", 2);
