@@ -36,7 +36,7 @@ export function createQuestionHandler({ statistics, revoke }: QuestionAnswers): 
     if (text === STATISTICS) return encodeUtf8(JSON.stringify(statistics()));
     const revocation = text?.startsWith(REVOKE) === true ? parseRevocation(text.slice(REVOKE.length)) : undefined;
     if (revocation !== undefined) return encodeUtf8(String(revoke(revocation)));
-    throw new CmError("operation-unknown", "This gateway has no answer to that question.");
+    throw new CmError("operation-unknown", "This gateway does not know this question.");
   };
 }
 

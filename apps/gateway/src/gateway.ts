@@ -230,7 +230,7 @@ export function createGateway(options: GatewayOptions): Gateway {
         logger.info({ adminHost: host, adminPort: port }, "the port for operators listens");
       }
       await node.start();
-      if (address === undefined) throw new CmError("internal", "The server started without an address.");
+      if (address === undefined) throw new CmError("internal", "The server started without a listening address.");
       return address;
     } catch (error) {
       await close();

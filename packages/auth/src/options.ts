@@ -171,7 +171,7 @@ function publicKeyOf(pem: unknown): KeyObject {
       // Throw the error below instead, because this one may contain parts of the text.
     }
   }
-  throw optionInvalid("publicKey", "a public key in PEM, such as what begins with -----BEGIN PUBLIC KEY-----");
+  throw optionInvalid("publicKey", "a PEM public key (it begins with -----BEGIN PUBLIC KEY-----)");
 }
 
 function algorithmOf(key: KeyObject): TokenAlgorithm {

@@ -141,7 +141,7 @@ function toRefusal(error: unknown): CmError {
   const known = error instanceof errors.JOSEError ? REASONS[error.code] : undefined;
   if (known !== undefined) return refused(...known);
   // The key set could not be fetched or read, or contains keys that can't be used.
-  return new CmError("unavailable", "The keys to verify tokens with can't be had now.", { cause: error });
+  return new CmError("unavailable", "The keys for verifying tokens can't be fetched.", { cause: error });
 }
 
 function refused(reason: string, message: string): CmError {

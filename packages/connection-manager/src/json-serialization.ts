@@ -24,7 +24,7 @@ function refuseUnwritable(value: unknown): void {
   if (typeof value !== "symbol" && typeof value !== "function") return;
   // A function with a `toJSON` method has a JSON form.
   if (typeof value === "function" && "toJSON" in value) return;
-  throw new TypeError(`JSON has no ${typeof value}.`);
+  throw new TypeError(`JSON can't represent a ${typeof value}.`);
 }
 
 function isObject(value: unknown): value is object {

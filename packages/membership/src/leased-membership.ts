@@ -326,7 +326,7 @@ class LeasedMembership implements Membership {
     try {
       const isClear = await this.#removals.finish();
       await this.#projection.withdraw(this.#keeper.current(), this.#options.offlineGraceMs, this.#refusals);
-      if (!isClear) throw new CmError("unavailable", "The store has not taken all removals.");
+      if (!isClear) throw new CmError("unavailable", "The store has not accepted all removals.");
       return true;
     } catch (cause) {
       this.#report(cause, "projection");

@@ -146,7 +146,7 @@ class ClusterNode implements Node {
     }
     if (this.#phase === "starting") {
       return Promise.reject(
-        new CmError("unavailable", "node.drain() was called before start() was done: await start() first.", {
+        new CmError("unavailable", "node.drain() was called before start() had resolved; await start() first.", {
           details: { call: "node.drain" },
         }),
       );

@@ -52,7 +52,7 @@ export interface ChosenStore {
 export function chooseStore(options: NodeStoreOptions, onError: OnError): ChosenStore {
   const { store, redisUrl, prefix } = options;
   if (store !== undefined) {
-    if (redisUrl !== undefined) throw optionInvalid("redisUrl", "left out where a store is given");
+    if (redisUrl !== undefined) throw optionInvalid("redisUrl", "omitted if a store is given");
     return { store, isOwn: false };
   }
   const common = { onError, ...definedOnly(options, ["lastSeenTtlMs", "roomRecordTtlMs"]) };

@@ -236,7 +236,7 @@ describe("the parts of a node", () => {
     await first.start();
     await expect(makeNode({ store }).start()).rejects.toMatchObject({
       code: "options-invalid",
-      message: "store must be one that no other node uses: make a store for each node.",
+      message: "store must be a store that no other node uses; create one store per node.",
       details: { field: "store" },
     });
     expect(first.isReady).toBe(true);
@@ -307,7 +307,7 @@ describe("the parts of a node", () => {
     for (const [call, make] of Object.entries(calls)) {
       await expect(make()).rejects.toMatchObject({
         code: call === "node.drain" ? "unavailable" : "closed",
-        message: `${call}() was called before start() was done: await start() first.`,
+        message: `${call}() was called before start() had resolved; await start() first.`,
         details: { call },
       });
     }

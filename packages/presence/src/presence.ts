@@ -113,7 +113,7 @@ class StorePresence implements Presence {
 
   async get(userId: string): Promise<UserPresence> {
     const [presence] = await this.#read("get", [userId]);
-    if (presence === undefined) throw new CmError("internal", "The store has not answered for the user.");
+    if (presence === undefined) throw new CmError("internal", "The store did not answer the request for the user.");
     return presence;
   }
 
@@ -160,7 +160,7 @@ class StorePresence implements Presence {
     const names = [...new Set(requireList(userIds))].map((userId) => requireName(userId, "user"));
     const { maxUsersPerWatch } = this.#options;
     if (names.length === 0 || names.length > maxUsersPerWatch) {
-      throw new CmError("options-invalid", `A watch has 1 to ${maxUsersPerWatch} users.`, {
+      throw new CmError("options-invalid", `A watch must have 1 to ${maxUsersPerWatch} users.`, {
         details: { field: "userIds", max: maxUsersPerWatch },
       });
     }
@@ -283,7 +283,7 @@ class StorePresence implements Presence {
     requireWatcher(watcher);
     const { maxWatches } = this.#options;
     if (this.#watches.size < maxWatches) return;
-    throw new CmError("capacity-reached", `There are ${maxWatches} watches at most.`, { details: { max: maxWatches } });
+    throw new CmError("capacity-reached", `At most ${maxWatches} watches can be open.`, { details: { max: maxWatches } });
   }
 }
 
@@ -310,7 +310,7 @@ function requireWatcher(watcher: unknown): void {
     "change" in watcher &&
     typeof watcher.change === "function";
   if (!isWatcher) {
-    throw new CmError("options-invalid", "A watcher has the functions snapshot and change.", {
+    throw new CmError("options-invalid", "A watcher must have the functions snapshot and change.", {
       details: { field: "watcher" },
     });
   }

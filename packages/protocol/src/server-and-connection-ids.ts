@@ -42,7 +42,7 @@ export function isServerId(value: unknown): value is string {
 /** Returns a valid server id unchanged. Throws `id-invalid` for any other value. */
 export function requireServerId(value: unknown): string {
   if (!isServerId(value)) {
-    throw new CmError("id-invalid", "A server id is 1 to 64 characters of A-Z, a-z, 0-9, _ and -.");
+    throw new CmError("id-invalid", "A server id must be 1 to 64 characters of A-Z, a-z, 0-9, _ and -.");
   }
   return value;
 }
@@ -64,7 +64,7 @@ export function parseConnectionId(value: unknown): Result<ConnectionIdParts> {
     ok: false,
     error: new CmError(
       "id-invalid",
-      "This is not a connection id: ids come from nextConnectionId() or registerConnection().",
+      "This is not a connection id. Use an id from nextConnectionId() or registerConnection().",
     ),
   };
 }
@@ -129,7 +129,7 @@ export function createConnectionIdSource(options: ConnectionIdSourceOptions): Co
   const serverId = requireServerId(options.serverId);
   const incarnation = options.incarnation ?? randomBase36(4);
   if (!INCARNATION.test(incarnation)) {
-    throw new CmError("id-invalid", "An incarnation is four characters of a-z and 0-9.");
+    throw new CmError("id-invalid", "An incarnation must be four characters of a-z and 0-9.");
   }
   const capacity = options.capacity ?? 10_000;
   if (!Number.isInteger(capacity) || capacity < 1) {

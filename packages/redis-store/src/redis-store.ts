@@ -308,7 +308,7 @@ class ConnectedStore implements RedisStore {
     throw new CmError(
       "layout-mismatch",
       `Redis holds layout ${stored.version} with ${stored.partitions} partitions under ${this.#keys.layout}; ` +
-        `this store writes layout ${LAYOUT_VERSION} with ${partitions}.`,
+        `this store writes layout ${LAYOUT_VERSION} with ${partitions} partitions.`,
       { details: { stored, own: { version: LAYOUT_VERSION, partitions } } },
     );
   }

@@ -341,7 +341,7 @@ class BusRouter implements Router {
     try {
       await (await this.#directSubscription)?.close();
     } catch (cause) {
-      const error = new CmError("unavailable", "The server's channel could not be let go.", { cause });
+      const error = new CmError("unavailable", "The server's channel could not be unsubscribed.", { cause });
       this.#options.onError(error, { stage: "subscription" });
     }
   }

@@ -7,7 +7,7 @@ import { notBytes, optionInvalid } from "@cm/protocol/options";
  */
 export function requireFrame(frame: unknown): void {
   if (typeof frame === "string" || frame instanceof Uint8Array) return;
-  throw new CmError("options-invalid", "A frame is a string or a Uint8Array: an object must be encoded before.", {
+  throw new CmError("options-invalid", "A frame must be a string or a Uint8Array; encode an object first.", {
     details: { field: "frame" },
   });
 }

@@ -60,7 +60,7 @@ describe("on the port of an application's own HTTP server", () => {
     }
     expect(() => createWsServer(others)).toThrow(
       expect.objectContaining({
-        message: "port must be given (0 for any free one), or server, an HTTP server of Node.js to attach to.",
+        message: "port must be given (0 for any free port), or server, a Node.js HTTP server to attach to.",
         details: { field: "port" },
       }),
     );

@@ -98,10 +98,10 @@ class SocketConnections implements WsLocalConnectionManager {
   add({ connectionId, userId, socket, onClosed }: LocalConnection<WebSocket>): void {
     if (socket.readyState !== socket.OPEN) throw new CmError("closed", "The socket is not open.");
     if (this.#sockets.has(socket) || this.#connections.has(connectionId)) {
-      throw new CmError("id-invalid", "The socket or its connection id is here already.");
+      throw new CmError("id-invalid", "The socket or its connection id is already registered.");
     }
     if (this.#connections.size >= this.#maxConnections) {
-      throw new CmError("capacity-reached", `This server holds ${this.#maxConnections} connections at most.`, {
+      throw new CmError("capacity-reached", `This server accepts at most ${this.#maxConnections} connections.`, {
         details: { max: this.#maxConnections },
       });
     }

@@ -138,7 +138,7 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
     const onError = (error: CmError): void => this.#options.onError(error, { stage: "listening" });
     // A failed accept affects only that client, not the process.
     server.on("error", (cause) => {
-      if (server.listening) onError(new CmError("unavailable", "The server can't accept a connection.", { cause }));
+      if (server.listening) onError(new CmError("unavailable", "The server can't accept connections at the moment.", { cause }));
     });
     this.acceptPause = new AcceptPause({
       stopListening: () => void server.close(),
@@ -153,7 +153,7 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
     if (head.facts.path !== this.#options.path) {
       // Another listener of the application's server may handle the path.
       if (this.#server?.listenerCount("upgrade") === 1) {
-        refuseOn(stream, jsonRefusal(404, "not-found", "Nothing is served here."));
+        refuseOn(stream, jsonRefusal(404, "not-found", "No route has this path."));
       }
       return;
     }

@@ -162,6 +162,6 @@ it("does not start if another process has the port for operators", async () => {
   const third = createGateway({ port: 0, authenticate: () => ({ userId: "ann" }), admin: elsewhere });
   await expect(third.start()).rejects.toMatchObject({
     code: "options-invalid",
-    message: "192.0.2.1 is no address of this machine (EADDRNOTAVAIL).",
+    message: "192.0.2.1 is not an address of this machine (EADDRNOTAVAIL).",
   });
 });

@@ -103,7 +103,7 @@ describe("readGatewayConfig", () => {
       expect(readGatewayConfig({ LISTEN_HOST: host }).warnings).toEqual([]);
     }
     for (const host of ["0.0.0.0", "::", "10.0.0.1", "127.example"]) {
-      expect(problemsOf({ LISTEN_HOST: host })).toContain("LISTEN_HOST is no loopback address");
+      expect(problemsOf({ LISTEN_HOST: host })).toContain("LISTEN_HOST is not a loopback address");
       expect(readGatewayConfig({ LISTEN_HOST: host, OPEN: "true" }).warnings).toEqual([
         expect.stringContaining("OPEN"),
       ]);

@@ -12,7 +12,7 @@ export function readTrustedProxies(reader: EnvReader): string[] {
     new TrustedProxies(entries);
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
-    reader.problem(name, `must hold addresses and subnets such as 10.0.0.0/8; ${error.message}`);
+    reader.problem(name, `must list addresses and subnets such as 10.0.0.0/8; ${error.message}`);
   }
   return entries;
 }

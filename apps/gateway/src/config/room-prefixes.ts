@@ -15,7 +15,7 @@ export function readRoomPrefixes(reader: EnvReader, name: string): readonly stri
   if (wrong !== -1) {
     reader.problem(
       name,
-      `must be * or hold beginnings of room names; entry ${wrong + 1} has a * in it, or is too long`,
+      `must be * or a list of room name prefixes; entry ${wrong + 1} contains a *, or is too long`,
     );
   }
   return prefixes;

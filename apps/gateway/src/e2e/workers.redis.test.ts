@@ -119,7 +119,7 @@ it("says why workers can't listen: another process does only where it is so", as
   const foreign = runGatewayProgram(await settings({ LISTEN_HOST: "192.0.2.1", OPEN: "true" }));
   expect(await foreign.ended).toMatchObject({
     code: 78,
-    stderr: expect.stringContaining("no address of this machine"),
+    stderr: expect.stringContaining("not an address of this machine"),
   });
 });
 

@@ -153,7 +153,7 @@ it("a start with a dead process's id takes its place, and with a living one's fa
     DEAD_AFTER_MS: String(DEAD_AFTER_MS),
   };
   const first = await startGatewayProcess({ env });
-  await expect(startGatewayProcess({ env })).rejects.toThrow(/lease runs until \d{4}-/);
+  await expect(startGatewayProcess({ env })).rejects.toThrow(/lease expires at \d{4}-/);
   await first.kill();
   const killedAt = performance.now();
   const second = await startGatewayProcess({ env });

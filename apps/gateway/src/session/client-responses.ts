@@ -50,7 +50,7 @@ export class ClientResponses {
    * client go to the log. A code that is not meant for clients is reported as `internal`.
    */
   refuse(cause: unknown, ref: Ref | undefined): void {
-    const error = toCmError(cause, "internal", "The server failed; the fault is logged there.");
+    const error = toCmError(cause, "internal", "The server failed; the error is in its log.");
     const code = isClientErrorCode(error.code) ? error.code : "internal";
     const { retryable } = ERROR_CODES[code];
     const isInternal = INTERNAL.has(code);

@@ -166,7 +166,7 @@ export class ClientSession {
     }
     const frame = parsed.value;
     if (rate === "limited") {
-      this.#answers.refuse(new CmError("rate-limited", "Too many requests; this one was not carried out."), frame.ref);
+      this.#answers.refuse(new CmError("rate-limited", "Too many requests; this request was not executed."), frame.ref);
       return;
     }
     this.#onFrame(frame);
@@ -272,7 +272,7 @@ export class ClientSession {
     }
     if (version !== CLIENT_PROTOCOL_VERSION) {
       this.#answers.refuse(
-        new CmError("version-unsupported", `This server speaks version ${CLIENT_PROTOCOL_VERSION}.`),
+        new CmError("version-unsupported", `This server supports version ${CLIENT_PROTOCOL_VERSION}.`),
         ref,
       );
       this.#socket.close("version-unsupported");
@@ -335,7 +335,7 @@ export class ClientSession {
   #refresh({ token, ref }: RequestOf<"refresh">): void {
     const { refresh, now } = this.#context;
     void this.#answers.wait(ref, async () => {
-      if (refresh === undefined) throw new CmError("operation-unknown", "This server takes no tokens.");
+      if (refresh === undefined) throw new CmError("operation-unknown", "This server does not accept tokens.");
       const taken = this.#refreshTurn.then(async () => this.#take(await refresh(token)));
       this.#refreshTurn = taken.catch(() => undefined);
       await taken;
@@ -347,13 +347,13 @@ export class ClientSession {
   #requireReader(): void {
     if (this.#socket.bufferedBytes <= this.#context.maxUnreadBytes) return;
     this.#context.reached.count("unread-answers");
-    throw new CmError("rate-limited", "What was sent to this connection so far has not been read.");
+    throw new CmError("rate-limited", "The client has not read the messages sent to it so far.");
   }
 
   /** Applies the user and permissions of a new token. */
   async #take(user: GatewayUser): Promise<void> {
     if (this.#isClosed()) return;
-    if (user.userId !== this.#user.userId) throw new CmError("forbidden", "The token is of another user.");
+    if (user.userId !== this.#user.userId) throw new CmError("forbidden", "The token belongs to another user.");
     this.#user = user;
     this.#permissions.replace(user.rights);
     this.#watchCredential();

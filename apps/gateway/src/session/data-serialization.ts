@@ -14,7 +14,7 @@ export function writeData(data: unknown, maxBytes: number): string {
   }
   // A UTF-16 unit takes at most 3 bytes in UTF-8, so short texts need not be measured.
   if (text.length * 3 <= maxBytes || Buffer.byteLength(text) <= maxBytes) return text;
-  throw new CmError("payload-too-large", `data takes more than ${maxBytes} bytes where it is written out.`, {
+  throw new CmError("payload-too-large", `data takes more than ${maxBytes} bytes as JSON.`, {
     details: { maxBytes },
   });
 }

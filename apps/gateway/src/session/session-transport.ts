@@ -121,7 +121,7 @@ export function createSessionTransport(
       },
       frame: (connection, text) => connection.data.session?.onText(text),
       binary: (connection) => {
-        connection.data.session?.onUnreadable(new CmError("frame-not-text", "Frames are JSON text."));
+        connection.data.session?.onUnreadable(new CmError("frame-not-text", "A frame must be JSON text."));
       },
       closed: ({ data: { session } }, code, reason) => {
         if (session === undefined) return;

@@ -60,7 +60,7 @@ export class UserConnectionLimit {
         if (attempt === 1) limits.count("connections-per-user");
         if (policy === "refuse") throw error;
         if (attempt === ATTEMPTS_MAX || !(await this.#makeRoom(connection.userId))) {
-          throw new CmError("unavailable", "The user's oldest connection can't be closed for now.", { cause: error });
+          throw new CmError("unavailable", "The user's oldest connection could not be closed.", { cause: error });
         }
         await sleep(WAIT_MS * attempt);
       }

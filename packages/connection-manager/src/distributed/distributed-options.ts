@@ -119,7 +119,7 @@ export function resolveDistributedOptions<S>(
 ): ResolvedDistributedOptions<S> {
   const options = requireOptions(given, KNOWN);
   const { redisUrl, store, verifyToken } = options;
-  if (redisUrl !== undefined && store !== undefined) throw optionInvalid("redisUrl", "left out where a store is given");
+  if (redisUrl !== undefined && store !== undefined) throw optionInvalid("redisUrl", "omitted if a store is given");
   if (redisUrl !== undefined && typeof redisUrl !== "string") throw optionInvalid("redisUrl", "a string");
   const onWarning = requireFunction(
     "onWarning",
@@ -171,7 +171,7 @@ function requireLease<S>(
   if (heartbeatTtlMs <= heartbeatIntervalMs) {
     throw optionInvalid(
       "heartbeatTTL",
-      `more than heartbeatInterval (${heartbeatIntervalMs} ms), and is ${heartbeatTtlMs / 1000} s`,
+      `more than heartbeatInterval (${heartbeatIntervalMs} ms); it is ${heartbeatTtlMs / 1000} s`,
     );
   }
   if (heartbeatTtlMs > 2 * heartbeatIntervalMs) return;

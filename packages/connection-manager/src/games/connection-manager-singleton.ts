@@ -28,7 +28,7 @@ export async function initializeConnectionManager(options?: ConnectionManagerOpt
   const previous = current;
   if (previous !== undefined && !isOver(previous)) {
     if (options !== undefined && !isSame(options, previous.options)) {
-      throw new CmError("already-initialized", "The connection manager was initialized already, with other options.");
+      throw new CmError("already-initialized", "The connection manager was already initialized with other options.");
     }
     return previous.started;
   }

@@ -210,7 +210,7 @@ class GameConnectionManager implements ConnectionManager {
     if (carriesState(bytes)) {
       // Every server would take the event for the game's state, and would write that state if Redis
       // lost the record.
-      throw new CmError("event-invalid", `${STATE_CHANGED} is told by setGameState.`);
+      throw new CmError("event-invalid", `${STATE_CHANGED} can't be published directly; use setGameState.`);
     }
     await Promise.all([this.#node.router.toRoom(gameId, bytes), this.#records.active(gameId)]);
     const player = typeof event.userId === "string" ? this.#players.get(event.userId) : undefined;
@@ -303,7 +303,7 @@ class GameConnectionManager implements ConnectionManager {
   }
 
   async #onControl(operation: Parameters<ControlHandler>[0]): Promise<"done" | "not-found"> {
-    if (operation.type !== "leave") throw new CmError("operation-unknown", "A manager of games does not do that.");
+    if (operation.type !== "leave") throw new CmError("operation-unknown", "A games manager does not support this operation.");
     const socket = this.#players.ofConnection(operation.connectionId);
     if (socket === undefined) return "not-found";
     await this.#places.leaveHere(socket.userId, operation.room);
@@ -313,7 +313,7 @@ class GameConnectionManager implements ConnectionManager {
   #requireRunning(): void {
     const { phase } = this.#node;
     if (phase === "serving" || phase === "draining") return;
-    throw new CmError("closed", "The manager was shut down, or never started.");
+    throw new CmError("closed", "The manager was shut down, or was never started.");
   }
 
   #onRemoved(gameId: string): void {

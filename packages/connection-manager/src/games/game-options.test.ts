@@ -33,7 +33,7 @@ describe("options of a connection manager", () => {
 
   it("name option and unit as they were written", () => {
     expect(() => resolveConnectionManagerOptions({ redisUrl, heartbeatTTL: 20 })).toThrow(
-      "heartbeatTTL must be more than heartbeatInterval (30000 ms), and is 20 s.",
+      "heartbeatTTL must be more than heartbeatInterval (30000 ms); it is 20 s.",
     );
   });
 

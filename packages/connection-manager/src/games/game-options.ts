@@ -161,7 +161,7 @@ export function resolveConnectionManagerOptions(given: ConnectionManagerOptions)
   if (leaseTtlMs <= heartbeatIntervalMs) {
     throw optionInvalid(
       "heartbeatTTL",
-      `more than heartbeatInterval (${heartbeatIntervalMs} ms), and is ${leaseTtlMs / 1_000} s`,
+      `more than heartbeatInterval (${heartbeatIntervalMs} ms); it is ${leaseTtlMs / 1_000} s`,
     );
   }
   // No warning for the documented default values, even if they are given explicitly.

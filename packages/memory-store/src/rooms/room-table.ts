@@ -155,6 +155,6 @@ export class RoomTable {
     const until = Number.parseInt(match?.[2] ?? "", 36);
     // The comparisons are false for NaN as well.
     if (after >= 1 && after <= until && until <= this.#lastOrder) return { after, until };
-    throw new CmError("options-invalid", "This is not a cursor of a members page.");
+    throw new CmError("options-invalid", "This is not the cursor of a page of members.");
   }
 }

@@ -19,7 +19,7 @@ export class WatchBudget {
    */
   take(count: number): void {
     if (this.#count + count > this.#max) {
-      throw new CmError("capacity-reached", `Presence keeps the state of ${this.#max} users and members at most.`, {
+      throw new CmError("capacity-reached", `Presence keeps the state of at most ${this.#max} users and members.`, {
         details: { max: this.#max },
       });
     }

@@ -91,7 +91,7 @@ export function decodeControl(bytes: Uint8Array): Result<ControlPayload> {
   if (what === 0 || what > ANSWER || bytes.length < REQUEST_BYTES) return damaged();
   const operation = readOperation(OPERATIONS.get(what), new Fields(bytes, REQUEST_BYTES));
   if (operation === undefined) {
-    return { ok: false, error: new CmError("operation-unknown", `This server can't carry out operation ${what}.`) };
+    return { ok: false, error: new CmError("operation-unknown", `This server can't execute the operation ${what}.`) };
   }
   return { ok: true, value: { type: "request", timeoutMs: readUint(bytes, 1, 4), operation } };
 }
@@ -278,5 +278,5 @@ function join(parts: readonly Uint8Array[]): Uint8Array {
 }
 
 function damaged(): Result<never> {
-  return { ok: false, error: new CmError("envelope-damaged", "This is neither a request nor an answer.") };
+  return { ok: false, error: new CmError("envelope-damaged", "This message is neither a request nor an answer.") };
 }

@@ -33,7 +33,7 @@ export function encodePositions(positions: readonly NumberingPosition[]): Uint8A
 /** Decodes `count` positions. Returns `envelope-damaged` if the bytes contain another number of positions. */
 export function decodePositions(bytes: Uint8Array, count: number): Result<NumberingPosition[]> {
   if (bytes.length !== count * POSITION_BYTES) {
-    return { ok: false, error: new CmError("envelope-damaged", `These are not ${count} positions.`) };
+    return { ok: false, error: new CmError("envelope-damaged", `The bytes do not contain ${count} positions.`) };
   }
   const positions = Array.from({ length: count }, (_, i) => {
     const at = i * POSITION_BYTES;

@@ -91,7 +91,7 @@ describe("a check of options", () => {
     expect(notStarted("router.toRoom")).toMatchObject({
       code: "closed",
       details: { call: "router.toRoom" },
-      message: "router.toRoom() was called before start() was done: await start() first.",
+      message: "router.toRoom() was called before start() had resolved; await start() first.",
     });
   });
 

@@ -32,7 +32,7 @@ export function requireFittingVersion(field: string, value: unknown, wanted: str
   if (contractsOf(version) === contractsOf(wanted)) return;
   throw new CmError(
     "version-mismatch",
-    `${field} was made by @cm packages of version ${version}, and this package is of version ${wanted}. ` +
+    `${field} was created by @cm packages of version ${version}, but this package has version ${wanted}. ` +
       "Install the same version of every @cm package; `npm ls @cm/protocol` shows which one brings the other.",
     { details: { field, version, wanted } },
   );

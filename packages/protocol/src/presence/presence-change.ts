@@ -71,7 +71,7 @@ export function parsePresenceChange(text: string): Result<PresenceChange> {
       },
     };
   }
-  return { ok: false, error: new CmError("event-invalid", "This is not a change of presence.") };
+  return { ok: false, error: new CmError("event-invalid", "This is not a presence change.") };
 }
 
 /** Parses JSON; returns `undefined` if the text is not valid JSON. */

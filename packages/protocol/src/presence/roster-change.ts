@@ -65,5 +65,5 @@ export function parseRosterChange(text: string): Result<RosterChange> {
       },
     };
   }
-  return { ok: false, error: new CmError("event-invalid", "This is not a change of a roster.") };
+  return { ok: false, error: new CmError("event-invalid", "This is not a roster change.") };
 }

@@ -31,10 +31,10 @@ export async function reasonAtAddress(connection: RedisConnection): Promise<CmEr
   // A Redis that requires a password also responds in plain text.
   const isPlain = /^[+-]/.test(answer);
   if (isTls && isPlain) {
-    return mismatch("Redis speaks no TLS at this address; write redis in the place of rediss, or leave tls out.");
+    return mismatch("Redis does not use TLS at this address; write redis instead of rediss, or omit tls.");
   }
   if (!isTls && !isPlain && (await speaksTls(address))) {
-    return mismatch("Redis speaks TLS at this address; write rediss in the place of redis, or give tls.");
+    return mismatch("Redis uses TLS at this address; write rediss instead of redis, or set tls.");
   }
   return undefined;
 }

@@ -96,7 +96,7 @@ export class RedisBus implements Bus {
     // If both strings are equal, keep only the one decoded from bytes, which is flat.
     const name = text === bytes ? bytes : text;
     if (this.#entries.has(bytes)) {
-      throw new CmError("options-invalid", `The ${channel.kind} channel ${channel.name} is subscribed already.`);
+      throw new CmError("options-invalid", `The ${channel.kind} channel ${channel.name} is already subscribed.`);
     }
     const entry = new Entry(name, handler, onResumed, this.#remove);
     this.#entries.set(bytes, entry);

@@ -102,7 +102,7 @@ export class CommandGate {
     if (!isFull && !isHeavy) return undefined;
     counters.refusedCommands++;
     const why = isFull ? `${this.#pending} commands` : `${this.#pendingBytes} bytes`;
-    return new CmError("unavailable", `Redis is too far behind: ${why} are waiting already.`);
+    return new CmError("unavailable", `Redis is too slow: ${why} are already waiting.`);
   }
 
   #begin(ask: Ask, bytes: number): Promise<unknown> {

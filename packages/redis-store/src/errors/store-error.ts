@@ -33,7 +33,7 @@ const AT_DOOR: readonly (readonly [start: string, meaning: string])[] = [
     "Redis refuses this client: DENIED. It runs in protected mode and takes clients of its own host only; " +
       "give it a password (requirepass), or switch protected-mode off.",
   ],
-  ["ERR max number of clients", "Redis refuses this client: it has as many clients as it may (maxclients)."],
+  ["ERR max number of clients", "Redis refuses this client: it has reached its limit of clients (maxclients)."],
 ];
 
 /** The first word of a Redis error reply, which is its code; `undefined` for other errors. */
@@ -65,7 +65,7 @@ export function toStoreError(error: unknown, keys: readonly string[] = []): CmEr
   if (code === "NOPERM" || isRefusedInScript(error)) return refusedRight(error);
   if (REFUSING.has(code)) return failure("unavailable", `Redis refuses this client: ${code}.`, error);
   if (code === "WRONGTYPE") return corrupt(keys, FOREIGN, error);
-  return failure("internal", `Redis answered with an error: ${code}.`, error);
+  return failure("internal", `Redis returned an error: ${code}.`, error);
 }
 
 /** Whether Redis rejects every client from this host, before any command. */
@@ -99,7 +99,7 @@ export function storeTimeout(commandTimeoutMs: number): CmError {
 
 /** Creates the error for a command whose connection broke before Redis replied to it. */
 export function storeUnanswered(cause: unknown): CmError {
-  return new CmError("timeout", "The connection broke before Redis answered; the command may have been carried out.", {
+  return new CmError("timeout", "The connection broke before Redis answered; the command may have been executed.", {
     cause,
   });
 }
@@ -133,7 +133,7 @@ function refusedRight(cause: unknown): CmError {
   if (missing === undefined) return failure("unavailable", "Redis refuses this client: NOPERM.", cause);
   const isCommand = missing !== "keys" && missing !== "channels";
   const what = isCommand ? `the command ${missing}` : `one of the ${missing} that are needed`;
-  return new CmError("unavailable", `Redis refuses this client: NOPERM. Its user lacks the right to ${what}.`, {
+  return new CmError("unavailable", `Redis refuses this client: NOPERM. Its user lacks the permission for ${what}.`, {
     cause,
     details: { missing },
   });

@@ -150,7 +150,7 @@ it.each<[string, readonly string[], readonly string[]]>([
     expect(await outcomeOf(history.append("hall", { ...draft, sender }))).toBe("unavailable");
   }
   expect(await contents()).toEqual(before);
-  const refused = forbid.at(-1)?.startsWith("-") ? `the right to the command ${forbid.at(-1)?.slice(1)}` : "OOM";
+  const refused = forbid.at(-1)?.startsWith("-") ? `the permission for the command ${forbid.at(-1)?.slice(1)}` : "OOM";
   await expect(append(store, 4)).rejects.toMatchObject({ message: expect.stringContaining(refused) });
   await askRedis(redis.port, ...allow);
   const last = await append(store, 5, "5");

@@ -62,7 +62,7 @@ export async function lookAtKeys(
           return;
         }
         used.add(entry);
-        if (type !== entry.type) wrong.push(`${key}: a ${type} in the place of a ${entry.type}`);
+        if (type !== entry.type) wrong.push(`${key}: a ${type} instead of a ${entry.type}`);
         const isAsDocumented =
           entry.ttlMs === undefined
             ? ttlMs === -1

@@ -321,6 +321,6 @@ function idTaken(serverId: string, holder: { readonly expired: boolean; readonly
   }
   const { heldUntilMs } = holder;
   const until = new Date(heldUntilMs).toISOString();
-  const message = `The server id ${serverId} is held by another living server; its lease runs until ${until}, unless it is renewed.`;
+  const message = `Another live server holds the server id ${serverId}; its lease expires at ${until} unless it is renewed.`;
   return new CmError("server-id-taken", message, { details: { serverId, heldUntilMs } });
 }

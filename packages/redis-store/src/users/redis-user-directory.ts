@@ -77,7 +77,7 @@ export class RedisUserDirectory implements UserDirectory {
     const calls = this.#batches(connections).map(async ({ keys, entries }) => {
       const input = { ...this.#write(keys), fenceMs, ttlMs, quiet, maxPerUser, users: byHead(entries) };
       const outcome = await commands.run(userAdd, input);
-      if (outcome === "too-many") throw new CmError("connections-limit", "The user has as many connections as it may.");
+      if (outcome === "too-many") throw new CmError("connections-limit", "The user has reached its connection limit.");
       return outcome === "added";
     });
     await allWritten(calls, lease);

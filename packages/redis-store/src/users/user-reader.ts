@@ -55,7 +55,7 @@ export class UserReader {
 
   async states(userIds: readonly string[], { idsOnly = false }: StatesOptions = {}): Promise<UserState[]> {
     if (userIds.length > STATES_MAX) {
-      throw new CmError("options-invalid", `States can be asked for ${STATES_MAX} users at once at most.`);
+      throw new CmError("options-invalid", `States can be requested for at most ${STATES_MAX} users at once.`);
     }
     if (idsOnly) return this.#ids(userIds);
     const { commands, keys, living, lastSeenTtlMs: seenTtlMs } = this.#parts;

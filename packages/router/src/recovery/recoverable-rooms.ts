@@ -131,7 +131,7 @@ export class RecoverableRooms {
 
 /** Creates the error for a room without a history on this server. */
 export function notRecoverable(): CmError {
-  return new CmError("options-invalid", "Only a recoverable room that was entered here can be recovered.", {
+  return new CmError("options-invalid", "The room must be recoverable and entered on this server.", {
     details: { field: "room" },
   });
 }

@@ -73,7 +73,7 @@ describe("listening", () => {
     onTestFinished(() => server.close());
     await expect(server.start()).rejects.toMatchObject({
       code: "options-invalid",
-      message: "192.0.2.1 is no address of this machine (EADDRNOTAVAIL).",
+      message: "192.0.2.1 is not an address of this machine (EADDRNOTAVAIL).",
       details: { host: "192.0.2.1", cause: "EADDRNOTAVAIL" },
     });
   });
@@ -91,10 +91,10 @@ describe("listening", () => {
 
   it.each([
     ["EACCES", "options-invalid", /may not listen on h:80 \(EACCES\)/],
-    ["ENOTFOUND", "options-invalid", /host name h has no address/],
+    ["ENOTFOUND", "options-invalid", /host name h can't be resolved/],
     ["EMFILE", "unavailable", /too many open files/],
     ["EADDRINUSE", "port-in-use", /Another process/],
-    ["EOTHER", "options-invalid", /h:80 can't be listened on \(EOTHER\)/],
+    ["EOTHER", "options-invalid", /can't listen on h:80 \(EOTHER\)/],
   ])("tells %s apart", (cause, code, message) => {
     const error = listenFailure({ host: "h", port: 80 }, cause);
     expect(error).toMatchObject({ code, message: expect.stringMatching(message), details: { cause } });

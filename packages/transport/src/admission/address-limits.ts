@@ -93,11 +93,11 @@ export class AddressLimits {
     if (key === undefined) return undefined;
     if (!this.#takeUpgrade(key)) {
       this.#reached.add("upgrades-per-address");
-      return new CmError("rate-limited", "There are too many upgrades a second from this address.");
+      return new CmError("rate-limited", "This address exceeds the limit of upgrades per second.");
     }
     if (this.#maxConnections > 0 && (this.#held.get(key) ?? 0) >= this.#maxConnections) {
       this.#reached.add("connections-per-address");
-      return new CmError("connections-limit", "This address has as many connections as it may.");
+      return new CmError("connections-limit", "This address has reached its connection limit.");
     }
     return undefined;
   }

@@ -126,18 +126,18 @@ export class UpgradeAdmission<U> {
       const message = "Only version 13 of the WebSocket protocol is spoken.";
       return jsonRefusal(426, "version-unsupported", message, { "Sec-WebSocket-Version": "13" });
     }
-    if (!this.#accepting) return new CmError("unavailable", "The server takes no new connections.");
+    if (!this.#accepting) return new CmError("unavailable", "The server accepts no new connections.");
     const tooMany = this.#addresses.objectionTo(facts.remoteAddress);
     if (tooMany !== undefined) return tooMany;
     if (headers.origin !== undefined && allowedOrigins !== undefined && !allowedOrigins.has(headers.origin)) {
-      return new CmError("origin-refused", "Pages of this origin may not connect.");
+      return new CmError("origin-refused", "This origin is not allowed to connect.");
     }
     if (subprotocol === undefined) {
-      return new CmError("version-unsupported", `Offer one of these subprotocols: ${subprotocols.join(", ")}.`);
+      return new CmError("version-unsupported", `The client must offer one of these subprotocols: ${subprotocols.join(", ")}.`);
     }
     if (this.#isFull()) return new CmError("capacity-reached", "The server is full.");
     if (this.#waiting.size >= maxPendingUpgrades) {
-      return new CmError("unavailable", "Too many upgrades wait for their authentication.");
+      return new CmError("unavailable", "Too many upgrades are waiting for authentication.");
     }
     return undefined;
   }
@@ -187,7 +187,7 @@ export class UpgradeAdmission<U> {
   }
 
   #abandon(upgrade: Waiting<U>): void {
-    if (this.#settle(upgrade)) upgrade.controller.abort(new CmError("closed", "The client went away."));
+    if (this.#settle(upgrade)) upgrade.controller.abort(new CmError("closed", "The client disconnected."));
   }
 
   #fail(upgrade: Waiting<U>, cause: unknown): void {
@@ -209,7 +209,7 @@ export class UpgradeAdmission<U> {
       if (this.#isFull()) throw new CmError("capacity-reached", "The server is full.");
       id = this.#options.nextConnectionId();
       if (typeof id !== "string" || id === "") throw new TypeError("nextConnectionId must give a string.");
-      if (this.#connections.has(id)) throw new TypeError("nextConnectionId gave an id a second time.");
+      if (this.#connections.has(id)) throw new TypeError("nextConnectionId returned the same id twice.");
     } catch (cause) {
       this.#fail(upgrade, cause);
       return;

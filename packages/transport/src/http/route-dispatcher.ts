@@ -33,14 +33,14 @@ export class RouteDispatcher {
   handle(exchange: HttpExchange, { facts, method }: RequestHead): void {
     const here = this.#routes.get(facts.path);
     if (here === undefined) {
-      exchange.write(problem(404, "not-found", "Nothing is served here."), { closeConnection: true });
+      exchange.write(problem(404, "not-found", "No route has this path."), { closeConnection: true });
       return;
     }
     const isHead = method === "HEAD";
     const route = here.get(isHead ? "GET" : method);
     if (route === undefined) {
       const allow = [...here.keys()].flatMap((each) => (each === "GET" ? ["GET", "HEAD"] : [each])).join(", ");
-      const reply = problem(405, "operation-unknown", `What is served here: ${allow}.`, { Allow: allow });
+      const reply = problem(405, "operation-unknown", `This path supports only: ${allow}.`, { Allow: allow });
       exchange.write(reply, { closeConnection: true });
       return;
     }
@@ -82,7 +82,7 @@ export class RouteDispatcher {
 /** Reads the whole body, or refuses it if its declared or actual length is too large. */
 function readBody(exchange: HttpExchange, declaredBytes: number, maxBytes: number, whole: (body: Uint8Array) => void): void {
   const refuse = (): void => {
-    const error = new CmError("payload-too-large", `The body is over ${maxBytes} bytes.`);
+    const error = new CmError("payload-too-large", `The body is larger than ${maxBytes} bytes.`);
     exchange.write(problemOf(error), { closeConnection: true });
   };
   if (declaredBytes > maxBytes) {

@@ -42,11 +42,11 @@ export function fixedPath(field: string, value: unknown): string {
 /** Throws {@link invalid} if a frame is neither a string nor a `Uint8Array`, such as an object that was not encoded. */
 export function requireFrame(frame: unknown): void {
   if (typeof frame === "string" || frame instanceof Uint8Array) return;
-  throw invalid("frame", "must be a string or a Uint8Array: an object must be encoded before");
+  throw invalid("frame", "must be a string or a Uint8Array (encode an object first)");
 }
 
 /** Like {@link requireFrame}, for frames to several connections, which must be a `Uint8Array`. */
 export function requireFrameBytes(frame: unknown): void {
   if (frame instanceof Uint8Array) return;
-  throw invalid("frame", "must be a Uint8Array: text must be encoded before");
+  throw invalid("frame", "must be a Uint8Array (encode text first)");
 }

@@ -170,7 +170,7 @@ export class RoomRequests {
   }
 
   #publishFrom(room: JoinedRoom | undefined, { data, key, echo }: RequestOf<"publish">): Promise<unknown> {
-    if (!room?.joined) return Promise.reject(new CmError("not-a-member", "Only members publish to a room."));
+    if (!room?.joined) return Promise.reject(new CmError("not-a-member", "Only members can publish to a room."));
     if (!room.mayPublish) return Promise.reject(forbidden("publish to this room"));
     let text: string;
     try {

@@ -41,7 +41,7 @@ export function encodeGameEvent(
   }
   const bytes = encodeUtf8(text);
   if (bytes.length <= maxBytes) return bytes;
-  throw new CmError("payload-too-large", `The event has ${bytes.length} bytes, more than ${maxBytes}.`, {
+  throw new CmError("payload-too-large", `The event has ${bytes.length} bytes; the limit is ${maxBytes}.`, {
     details: { maxBytes, bytes: bytes.length },
   });
 }
@@ -55,7 +55,7 @@ export function decodeGameEvent(bytes: Uint8Array): Result<GameEvent> {
   if (!event.ok || event.value.type !== STATE_CHANGED || carriesState(bytes)) return event;
   return {
     ok: false,
-    error: new CmError("event-invalid", `A ${STATE_CHANGED} came from elsewhere than setGameState.`),
+    error: new CmError("event-invalid", `A ${STATE_CHANGED} event was not published by setGameState.`),
   };
 }
 

@@ -187,7 +187,7 @@ export class GameParticipation {
       others.map((id) => router.control(id, { type: "leave", room: gameId }, { timeoutMs: ANSWER_MS })),
     );
     if (!outcomes.includes("timeout")) return;
-    throw new CmError("timeout", "Another server has not answered whether the user left the game.");
+    throw new CmError("timeout", "Another server did not confirm in time that the user left the game.");
   }
 
   /** Removes a socket from the local state, and its user with the last socket. */

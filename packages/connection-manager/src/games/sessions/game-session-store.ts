@@ -87,7 +87,7 @@ export class GameSessionStore {
       if (now !== undefined && isLatest) this.#known.set(gameId, known);
       return;
     }
-    throw new CmError("unavailable", `The game ${gameId} was changed by others again and again.`);
+    throw new CmError("unavailable", `The game ${gameId} was changed concurrently too often.`);
   }
 
   /**
@@ -183,5 +183,5 @@ function leadsTo({ session }: Known, to: GameState): boolean {
 }
 
 function transitionInvalid(from: GameState, to: GameState): CmError {
-  return new CmError("transition-invalid", `A game that is ${from} can't become ${to}.`, { details: { from, to } });
+  return new CmError("transition-invalid", `A game in state ${from} can't change to ${to}.`, { details: { from, to } });
 }
