@@ -180,7 +180,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     lastSeenOf: (id) => connection(id)?.lastSeenAt,
     onStale: (id) => connection(id)?.close("stale"),
     onRestored: async () =>
-      logger.warn({}, "the lease or the data in the store may have been lost; all was written anew"),
+      logger.warn({}, "the lease or the store's data may have been lost; all connections were projected again"),
     onDrift: (repair) => logger.warn({ repair }, "store drifted from local state; repaired"),
     onError,
   });
@@ -227,7 +227,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       const adminAddress = await admin?.start();
       if (adminAddress !== undefined) {
         const { host, port } = adminAddress;
-        logger.info({ adminHost: host, adminPort: port }, "the port for operators listens");
+        logger.info({ adminHost: host, adminPort: port }, "the admin port is listening");
       }
       await node.start();
       if (address === undefined) throw new CmError("internal", "The server started without a listening address.");

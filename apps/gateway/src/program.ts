@@ -51,7 +51,7 @@ async function runConfigured(
   // Log the warnings only once, not in each worker.
   if (config.worker === undefined) for (const warning of config.warnings) log.warn(warning);
   process.on("unhandledRejection", (error) => {
-    log.fatal({ err: error }, "a promise was rejected and nobody looked");
+    log.fatal({ err: error }, "a promise rejection was not handled");
     process.exit(EXIT.fault);
   });
   const isPrimary = config.workers > 1 && config.worker === undefined;
@@ -62,7 +62,7 @@ async function runConfigured(
     deadline = setTimeout(giveUp, ms + (isPrimary ? 2 * WORKER_END_GRACE_MS : 0));
   };
   const giveUp = (): void => {
-    log.error("closing took too long; what is left in the store vanishes with the lease");
+    log.error("closing took too long; the remaining entries in the store expire with the lease");
     process.exit(EXIT.fault);
   };
   const onStop = (): void => {
@@ -83,7 +83,7 @@ async function runConfigured(
       endWithin(config.drainMs + config.shutdownTimeoutMs);
       expelled = await Promise.race([running.drain(), stopped(hurry), lost]);
     }
-    if (expelled !== undefined) log.fatal({ err: expelled }, "this server has lost its place");
+    if (expelled !== undefined) log.fatal({ err: expelled }, "another process has taken over this server's id");
     log.info("closing");
     endWithin(config.shutdownTimeoutMs);
     await running.close();

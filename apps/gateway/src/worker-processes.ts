@@ -126,15 +126,15 @@ class WorkerPool implements Workers {
       if (this.#ends !== undefined) return;
       const facts = { worker: index, pid: child.pid, code, signal };
       if (!this.#proven.has(index)) {
-        this.#log.error(facts, "a worker ended before it listened; all are closed");
+        this.#log.error(facts, "a worker exited before it was listening; all workers are closed");
         // The worker was not asked to end, so even an exit code of 0 is a failure.
         this.#settle(code || 1);
         return;
       }
       const inARow = performance.now() - startedAt > LIVED_WELL_MS ? 0 : failures;
       const delayMs = RESTART_DELAYS_MS[Math.min(inARow, RESTART_DELAYS_MS.length - 1)] ?? 0;
-      if (code === 0) this.#log.info({ ...facts, delayMs }, "a worker was drained; it is started again");
-      else this.#log.error({ ...facts, delayMs }, "a worker ended; it is started again");
+      if (code === 0) this.#log.info({ ...facts, delayMs }, "a worker was drained; it is restarted");
+      else this.#log.error({ ...facts, delayMs }, "a worker exited; it is restarted");
       const timer = setTimeout(() => {
         this.#restarts.delete(timer);
         this.#fork(index, start < WORKER_STARTS_MAX ? start + 1 : 2, inARow + 1);
@@ -143,7 +143,7 @@ class WorkerPool implements Workers {
     };
     child.once("exit", onEnd);
     child.on("error", (error) => {
-      this.#log.error({ err: error, worker: index }, "a worker could not be started or told something");
+      this.#log.error({ err: error, worker: index }, "a worker could not be started or messaged");
       // Handle a process that could not be started here, because it emits no `exit` event.
       if (child.pid === undefined) onEnd(null, null);
     });

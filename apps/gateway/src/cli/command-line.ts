@@ -8,18 +8,18 @@ import { runTokenCommand, TOKEN_OPTIONS } from "./token-command.js";
 
 const HELP = `Usage:
   cm-gateway                        run a gateway, configured by environment variables
-  cm-gateway token --user NAME      print a token for development, signed with TOKEN_SECRET
+  cm-gateway token --user NAME      print a development token, signed with TOKEN_SECRET
       --join, --publish, --members, --send, --presence PATTERN
-                                    what the user may do; each can be given again
-      --ttl SECONDS                 how long it is valid; 3600 without it
-      --id ID                       its id, by which it can be revoked
-  cm-gateway token --check TOKEN    verify a token with the configured key, and print what it says
+                                    the user's permissions; each option can be repeated
+      --ttl SECONDS                 lifetime of the token (default 3600)
+      --id ID                       id of the token, for revocation
+  cm-gateway token --check TOKEN    verify a token with the configured key, and print its contents
   cm-gateway --help | --version
 
 Variables, also read from .env.local in the working directory:
 ${wrapped(VARIABLES)}
 
-Exit codes: 0 closed as asked, 1 a fault, 64 unknown arguments, 78 a configuration that can't be used.`;
+Exit codes: 0 closed on request, 1 failure, 64 unknown arguments, 78 invalid configuration.`;
 
 /**
  * Runs the command that the arguments name. Resolves with the command's exit code, or with `undefined` if the

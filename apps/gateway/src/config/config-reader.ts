@@ -137,7 +137,7 @@ function readAuthentication(reader: EnvReader, listenHost: string): TokenVerifie
     return tokens;
   }
   if (isOpen) {
-    reader.warn("OPEN: every client is who it says it is, may join every room and write to everybody");
+    reader.warn("OPEN: clients are not authenticated; each may claim any user id, join every room and send to every user");
   } else if (
     !isLoopback(listenHost) &&
     reader.areGood("LISTEN_HOST", "TOKEN_PUBLIC_KEY", "TOKEN_PUBLIC_KEY_FILE", "TOKEN_JWKS_URL")

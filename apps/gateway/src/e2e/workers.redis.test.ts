@@ -106,7 +106,7 @@ it("ends with the exit code of a worker that can never start, instead of trying 
   expect(await program.ended).toMatchObject({ code: 1 });
   expect(program.logs).toContainEqual(expect.objectContaining({ code: "layout-mismatch" }));
   expect(program.logs.filter(started)).toEqual([]);
-  expect(program.logs.filter(({ msg }) => String(msg).includes("started again"))).toEqual([]);
+  expect(program.logs.filter(({ msg }) => String(msg).includes("restarted"))).toEqual([]);
   await expectPortFree(env.PORT);
 });
 
@@ -154,7 +154,7 @@ it("closes at once if a worker waits to be started again", async () => {
   const program = runGatewayProgram(env);
   await program.line(started);
   process.kill(pidOf(await program.line(listens)), "SIGKILL");
-  await program.line(({ msg }) => String(msg).includes("started again"));
+  await program.line(({ msg }) => String(msg).includes("restarted"));
   await close(program);
   await expectPortFree(env.PORT);
 });

@@ -138,7 +138,7 @@ it("gateways whose leases expired by Redis's clock report it at once, and no mem
   const renewed = await redis.ask("ZRANGE", leases, Date.now(), "+inf", "BYSCORE");
   expect(renewed).toHaveLength(2);
   for (const { logs } of cluster.gateways) {
-    expect(logs.filter(({ msg }) => String(msg).includes("all was written anew"))).toHaveLength(1);
+    expect(logs.filter(({ msg }) => String(msg).includes("all connections were projected again"))).toHaveLength(1);
   }
   await expectProjected(cluster, crowd);
   expect(crowd.present).toEqual(crowd.members);

@@ -32,7 +32,7 @@ export class RosterFeeds {
     return [...this.#feeds.keys()].filter((room) => this.#live(room) !== undefined).length;
   }
 
-  /** Number of rooms that are stored, including rooms whose time has ended. */
+  /** Number of stored rooms, including rooms whose announcement time has expired. */
   get kept(): number {
     return this.#feeds.size;
   }

@@ -174,7 +174,7 @@ export class UserTable {
     const match = typeof cursor === "string" ? CURSOR.exec(cursor) : null;
     const [partition, after, until] = [1, 2, 3].map((i) => Number.parseInt(match?.[i] ?? "", 36));
     if (partition === undefined || after === undefined || until === undefined) throw badCursor();
-    // The comparisons are false for NaN as well.
+    // A cursor whose numbers could not be parsed (NaN) fails these comparisons too.
     const isOwn = after >= 0 && after <= until && until <= this.#lastOrder && partition < PARTITIONS;
     if (!isOwn || (only !== undefined && partition !== only)) throw badCursor();
     return { partition, after, until };

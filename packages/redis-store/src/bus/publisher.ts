@@ -141,7 +141,8 @@ export function createClusterPublisher(nodes: ClusterMasters, gate: CommandGate)
 function masterOf(nodes: ClusterMasters, channel: string): Redis {
   const address = nodes.addressOf(channel);
   const redis = address === undefined ? undefined : nodes.at(address);
-  // A client that is still connecting would queue without limit; one whose connection broke writes nothing.
+  // Require an open connection: a client that is still connecting would queue messages without limit, and a client
+  // whose connection broke would drop them.
   if (redis?.status === "ready" && redis.stream.writable) return redis;
   nodes.refresh();
   throw new CmError("unavailable", "The master of the channel's slot is not known, or can't be reached.");

@@ -66,7 +66,7 @@ export class SequenceTracker {
   #unbelieved: EnvelopePosition | undefined;
   /** Number of the first message that arrived. */
   #first = 0;
-  /** The epoch at the time when all gaps on the channel had last been reported. */
+  /** The epoch as of the last time that all gaps on the channel had been reported. */
   #settledEpoch: number | undefined;
 
   constructor({ kind, origin, target, isStamped = false }: MessageSource) {

@@ -29,8 +29,8 @@ type OwnStats = Pick<
 >;
 
 /**
- * The open connections of one server, and everything that follows from their events: the handler's calls,
- * counters, pings, the drain and the close. The transport reports the events.
+ * The open connections of one server. The transport reports connection events to this class, which then calls
+ * the handler, counts, sends pings, and runs the drain and the close.
  */
 export class ConnectionTable<U, C extends LiveConnection<U>> {
   /** Open connections by id. */
